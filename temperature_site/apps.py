@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class TemperatureSiteConfig(AppConfig):
+    name = "temperature_site"
