@@ -1,0 +1,144 @@
+"""How one source says what a reading is: the part of a source's configuration that parsing needs."""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from readings.scales import Scale, parse_scale
+
+# A time field with this constant takes the time of the response as the time of the reading.
+TIME_OF_RESPONSE = "=received"
+# Codecs that turn bytes into bytes or text into text: Python knows them, but no file is written in them.
+_NOT_TEXT = frozenset({"idna", "punycode", "raw-unicode-escape", "raw_unicode_escape", "unicode-escape", "undefined"})
+
+
+class MappingError(ValueError):
+    """A mapping that cannot be meant: `field` names the setting, the message is a sentence for who set it."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldMapping:
+    """How one source says what a reading is; the defaults understand the usual shapes with no mapping at all.
+
+    A ``*_field`` names the field (JSON; dots lead into objects) or the column (CSV; case does not matter). "=text" is
+    a constant, "" means that the usual names are tried in order. ``time_field`` may be "=received": the time of the
+    response. Raises MappingError, which names the setting, where a value cannot be meant.
+    """
+
+    readings_path: str = ""  # JSON: dotted path of the list; "" = the usual names, a bare list or a single object
+    delimiter: str = ""  # CSV; "" = detected
+    decimal_mark: str = ""  # "." or ","; "" = a point, and where the delimiter is ";" a comma as well
+    encoding: str = ""  # "" = UTF-8, and cp1252 where that cannot be
+    skip_until_header: bool = False  # CSV: pass over what precedes the header line
+    facility_field: str = ""
+    unit_field: str = ""
+    unit_name_field: str = ""
+    sensor_field: str = ""
+    time_field: str = ""
+    temperature_field: str = ""
+    scale_field: str = ""
+    quality_field: str = ""
+    status_field: str = ""
+    set_temperature_field: str = ""
+    time_format: str = ""  # strptime; "" = ISO 8601, epoch numbers and the loggers' formats
+    time_zone: str = "UTC"  # IANA, of times without an offset
+    scale: str = ""  # "C", "F", "K" where no field tells it; "" = what the column's title says, else "C"
+    null_values: tuple[str, ...] = ()  # besides "" and JSON null: texts that mean "nothing was measured"
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        self._check_text_form()
+        self._check_fields()
+        self._check_time()
+        if self.scale and self.scale not in list(Scale):
+            raise MappingError("scale", f'scale must be "C", "F" or "K", not "{self.scale}".')
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Any]) -> Self:
+        """The mapping kept as JSON in a source's settings; MappingError for a name or a type that it does not know."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        for name in settings:
+            if name not in known:
+                raise MappingError(
+                    name, f'A mapping has no setting "{name}"; the settings are {", ".join(sorted(known))}.'
+                )
+        values = dict(settings)
+        if isinstance(values.get("null_values"), list):
+            values["null_values"] = tuple(values["null_values"])
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        """What differs from the defaults, as from_json takes it."""
+        changed = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+
+    @property
+    def is_default(self) -> bool:
+        return not self.to_json()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    def _check_types(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name == "null_values":
+                if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
+                    raise MappingError("null_values", "null_values must be a list of texts.")
+            elif not isinstance(value, type(field.default)):
+                kind = "true or false" if isinstance(field.default, bool) else "a text"
+                raise MappingError(field.name, f"{field.name} must be {kind}.")
+
+    def _check_text_form(self) -> None:
+        if len(self.delimiter) > 1 or self.delimiter in ('"', "\n", "\r") or not self.delimiter.isascii():
+            raise MappingError("delimiter", "delimiter must be one ASCII character other than a quote or a line break.")
+        if self.decimal_mark not in ("", ".", ","):
+            raise MappingError("decimal_mark", 'decimal_mark must be "." or ",".')
+        if self.decimal_mark and self.decimal_mark == self.delimiter:
+            raise MappingError("decimal_mark", "decimal_mark and delimiter cannot be the same character.")
+        if self.encoding and not _is_text_encoding(self.encoding):
+            raise MappingError("encoding", f'encoding "{self.encoding}" is not known; try "utf-8" or "cp1252".')
+
+    def _check_fields(self) -> None:
+        if self.temperature_field.startswith("="):
+            raise MappingError(
+                "temperature_field", "temperature_field must name a field: a temperature is never constant."
+            )
+        if self.time_field.startswith("=") and self.time_field != TIME_OF_RESPONSE:
+            raise MappingError("time_field", f'time_field must name a field or be "{TIME_OF_RESPONSE}".')
+        if self.scale_field.startswith("=") and parse_scale(self.scale_field[1:]) is None:
+            raise MappingError(
+                "scale_field", f'scale_field "{self.scale_field}" names no scale; write "=C", "=F" or "=K".'
+            )
+
+    def _check_time(self) -> None:
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise MappingError(
+                "time_zone", f'time_zone "{self.time_zone}" is not known; use an IANA name such as "Europe/London".'
+            ) from error
+        if self.time_format and ("%" not in self.time_format or "\0" in self.time_format):
+            raise MappingError("time_format", 'time_format must be a strptime format such as "%d/%m/%Y %H:%M".')
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        info = codecs.lookup(name)
+        return info.name not in _NOT_TEXT and info.decode(b"")[0] == ""
+    except (LookupError, ValueError, TypeError, UnicodeError):
+        return False
