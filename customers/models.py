@@ -1,0 +1,271 @@
+"""Who owns what: customers, their facilities, storage units and sensors, their people and their API tokens.
+
+Ids are four bytes: they stand in every row of the big tables. What leaves the system is the opaque `public_id`.
+"""
+
+from __future__ import annotations
+
+import uuid
+import zoneinfo
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+
+from customers.scope import ScopedModel, ScopeWays
+
+CODE_MAX_LENGTH = 100
+DEFAULT_INTERVAL_SECONDS = 900
+GAP_LIMIT_INTERVALS = 3
+MAX_INTERVAL_SECONDS = 7 * 86_400
+MAX_GAP_LIMIT_SECONDS = 30 * 86_400
+
+code_validator = RegexValidator(
+    r"^[^\x00-\x1f\x7f/]+$", "A code is printable text without a slash, as the customer's system sends it."
+)
+
+
+def validate_time_zone(name: str) -> None:
+    """Raise ValidationError unless `name` is an IANA time zone."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValidationError(f"“{name}” is no IANA time zone, such as Europe/London.", code="time_zone") from error
+
+
+class TemperatureUnit(models.TextChoices):
+    """The scales that temperatures are reported in."""
+
+    CELSIUS = "C", "°C"
+    FAHRENHEIT = "F", "°F"
+    KELVIN = "K", "K"
+
+
+class Customer(ScopedModel):
+    """A business whose cold stores are watched."""
+
+    SCOPE = ScopeWays(customer="id", unit="facilities__units__id")
+
+    class DataSharingMethod(models.TextChoices):
+        API = "api", "JSON API"
+        CSV = "csv", "CSV download"
+        PUSH = "push", "push"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer_code = models.CharField(max_length=CODE_MAX_LENGTH, unique=True, validators=[code_validator])
+    name = models.CharField(max_length=200)
+    data_sharing_method = models.CharField(
+        max_length=4, choices=DataSharingMethod.choices, default=DataSharingMethod.API
+    )
+    data_frequency_seconds = models.PositiveIntegerField(default=300, validators=[MinValueValidator(1)])
+    api_url = models.CharField("API URL", max_length=2000, blank=True)
+    is_active = models.BooleanField(
+        default=True, help_text="An inactive customer's sources rest, and its people and tokens are turned away."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "customer"
+        ordering = ["customer_code"]
+
+    def __str__(self) -> str:
+        return f"{self.customer_code} · {self.name}"
+
+
+class Facility(ScopedModel):
+    """A customer's site. Its time zone says when its days begin and end."""
+
+    SCOPE = ScopeWays(customer="customer_id", unit="units__id")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="facilities")
+    facility_code = models.CharField(max_length=CODE_MAX_LENGTH, validators=[code_validator])
+    name = models.CharField(max_length=200, blank=True)
+    city = models.CharField(max_length=200, blank=True)
+    country = models.CharField(max_length=200, blank=True)
+    latitude = models.FloatField(null=True, blank=True, validators=[MinValueValidator(-90), MaxValueValidator(90)])
+    longitude = models.FloatField(null=True, blank=True, validators=[MinValueValidator(-180), MaxValueValidator(180)])
+    time_zone = models.CharField(
+        max_length=64, default="UTC", validators=[validate_time_zone], help_text="IANA name, such as Europe/London."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "facility"
+        ordering = ["customer_id", "facility_code"]
+        verbose_name_plural = "facilities"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "facility_code"],
+                name="facility_code_once_a_customer",
+                violation_error_message="This customer already has a facility with this code.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.facility_code
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+
+class StorageUnit(ScopedModel):
+    """A freezer, refrigerator or room that holds goods at a set temperature."""
+
+    SCOPE = ScopeWays(customer="facility__customer_id", unit="id")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="units")
+    unit_code = models.CharField(max_length=CODE_MAX_LENGTH, validators=[code_validator])
+    name = models.CharField(max_length=200, blank=True)
+    size_value = models.FloatField(null=True, blank=True)
+    size_unit = models.CharField(max_length=20, blank=True)
+    set_temperature = models.FloatField(null=True, blank=True, help_text="In the unit's own scale.")
+    temperature_unit = models.CharField(
+        max_length=1, choices=TemperatureUnit.choices, default=TemperatureUnit.CELSIUS, verbose_name="scale"
+    )
+    equipment_type = models.CharField(max_length=100, blank=True)
+    interval_seconds = models.PositiveIntegerField(
+        default=DEFAULT_INTERVAL_SECONDS,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_INTERVAL_SECONDS)],
+        help_text="How often a reading is expected.",
+    )
+    gap_limit_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_GAP_LIMIT_SECONDS)],
+        help_text="For how long a reading stands when no other follows; three intervals when empty.",
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "storage_unit"
+        ordering = ["facility_id", "unit_code"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["facility", "unit_code"],
+                name="unit_code_once_a_facility",
+                violation_error_message="This facility already has a storage unit with this code.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(interval_seconds__range=(1, MAX_INTERVAL_SECONDS))
+                & (models.Q(gap_limit_seconds__isnull=True) | models.Q(gap_limit_seconds__range=(1, MAX_GAP_LIMIT_SECONDS))),
+                name="unit_interval_and_gap_limit_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.unit_code
+
+    @property
+    def effective_gap_limit_seconds(self) -> int:
+        """For how long a reading of this unit stands when no other follows."""
+        return self.gap_limit_seconds or GAP_LIMIT_INTERVALS * self.interval_seconds
+
+
+class Sensor(ScopedModel):
+    """What measures a storage unit. The code is the customer's; it is empty where their system names none."""
+
+    SCOPE = ScopeWays(customer="storage_unit__facility__customer_id", unit="storage_unit_id")
+
+    storage_unit = models.ForeignKey(StorageUnit, on_delete=models.PROTECT, related_name="sensors")
+    sensor_code = models.CharField(max_length=CODE_MAX_LENGTH, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "sensor"
+        ordering = ["storage_unit_id", "sensor_code"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["storage_unit", "sensor_code"],
+                name="sensor_code_once_a_unit",
+                violation_error_message="This storage unit already has a sensor with this code.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.sensor_code or "(unnamed sensor)"
+
+
+class Membership(ScopedModel):
+    """A person's part in a customer: viewers look, operators acknowledge and replay, managers change settings."""
+
+    SCOPE = ScopeWays(customer="customer_id", unit=None)
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer", "viewer"
+        OPERATOR = "operator", "operator"
+        MANAGER = "manager", "manager"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role.choices, default=Role.VIEWER)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "membership"
+        ordering = ["customer_id", "user_id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "customer"],
+                name="membership_once_a_customer",
+                violation_error_message="This person is already a member of this customer.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.role} of {self.customer.customer_code}"
+
+
+class ApiToken(ScopedModel):
+    """A customer's key to the REST API, kept as a keyed hash; see `customers.tokens`."""
+
+    SCOPE = ScopeWays(customer="customer_id", unit=None)
+
+    class Permission(models.TextChoices):
+        READ = "read", "read"
+        WRITE = "write", "write"
+        ADMIN = "admin", "admin"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="tokens")
+    token_name = models.CharField(max_length=200)
+    prefix = models.CharField(max_length=12, editable=False, help_text="The token's beginning, to recognise it by.")
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    permissions = ArrayField(models.CharField(max_length=5, choices=Permission.choices))
+    accessible_units = models.ManyToManyField(
+        StorageUnit, blank=True, related_name="+", help_text="The only units this token may see; all when empty."
+    )
+    rate_limit_per_hour = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        db_table = "api_token"
+        ordering = ["customer_id", "-created_at"]
+        verbose_name = "API token"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(permissions__contained_by=["read", "write", "admin"], permissions__len__gte=1),
+                name="token_permissions_known",
+                violation_error_message="A token carries at least one of read, write and admin.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.token_name} ({self.prefix}…)"
+
+    def is_usable_at(self, instant: datetime) -> bool:
+        """Is it neither revoked nor expired at `instant`?"""
+        return self.revoked_at is None and (self.expires_at is None or instant < self.expires_at)

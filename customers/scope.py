@@ -1,0 +1,85 @@
+"""Who may see what: the one place that limits every query to its caller.
+
+A `Scope` says which customers, and within them which storage units, a caller may see. Every model that belongs
+to a customer names the way to its customer and to its storage unit, and its queryset's `within(scope)` limits it.
+What names no way, or a caller without rights, gets nothing: the scope fails closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The rows a caller may see. None for a set means no limit of that kind; an empty set means nothing."""
+
+    customer_ids: frozenset[int] | None
+    unit_ids: frozenset[int] | None = None
+
+    @classmethod
+    def nothing(cls) -> Scope:
+        return cls(customer_ids=frozenset())
+
+    @classmethod
+    def everything(cls) -> Scope:
+        return cls(customer_ids=None)
+
+    @classmethod
+    def of_customer(cls, customer_id: int) -> Scope:
+        return cls(customer_ids=frozenset({customer_id}))
+
+    @classmethod
+    def of_user(cls, user: AbstractBaseUser | AnonymousUser) -> Scope:
+        """Staff see every customer; others the active customers they are members of."""
+        if not user.is_authenticated or not user.is_active:
+            return cls.nothing()
+        if getattr(user, "is_staff", False):
+            return cls.everything()
+        memberships = user.memberships.filter(customer__is_active=True)  # type: ignore[union-attr]
+        return cls(customer_ids=frozenset(memberships.values_list("customer_id", flat=True)))
+
+
+class ScopedQuerySet(models.QuerySet[Any]):
+    """A queryset that can be limited to a caller's scope."""
+
+    def within(self, scope: Scope) -> Self:
+        """The rows of this queryset that `scope` may see."""
+        ways = getattr(self.model, "SCOPE", None)
+        if ways is None:
+            return self.none()
+        limited = self
+        if scope.customer_ids is not None:
+            limited = limited.filter(**{f"{ways.customer}__in": scope.customer_ids})
+        if scope.unit_ids is not None:
+            if ways.unit is None:
+                return self.none()
+            limited = limited.filter(**{f"{ways.unit}__in": scope.unit_ids}).distinct()
+        return limited
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeWays:
+    """The lookups that lead from a model to the id of its customer and of its storage unit.
+
+    `unit` None: the model is not about single units, so a caller limited to units sees none of it.
+    """
+
+    customer: str
+    unit: str | None
+
+
+class ScopedModel(models.Model):
+    """A model whose rows belong to a customer; subclasses set SCOPE."""
+
+    SCOPE: ClassVar[ScopeWays]
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True

@@ -1,0 +1,81 @@
+"""API tokens: made once, shown once, kept as keyed hashes.
+
+A token is 32 random bytes, so an unsalted keyed hash (HMAC-SHA256 with a key derived from SECRET_KEY) is enough and
+lets one indexed look-up find it. Who reads the database learns no token; who lacks the key can't forge a row for one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from customers.models import ApiToken, Customer, StorageUnit
+
+TOKEN_MARK = "tms_"  # noqa: S105  what a secret scanner recognises a token by, no secret itself
+PREFIX_LENGTH = 12
+
+
+def new_token_text() -> str:
+    """A token of 256 random bits behind the project's mark."""
+    return TOKEN_MARK + secrets.token_urlsafe(32)
+
+
+def hash_token(text: str, *, key: str | None = None) -> str:
+    """The keyed hash that is stored for the token `text`: 64 hexadecimal digits."""
+    derived = hashlib.sha256(b"api token|" + (key or settings.SECRET_KEY).encode()).digest()
+    return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()
+
+
+def possible_hashes(text: str) -> list[str]:
+    """The hashes under which `text` may be stored: by today's key, and by those it replaced."""
+    return [hash_token(text, key=key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+
+@transaction.atomic
+def create_token(
+    customer: Customer,
+    token_name: str,
+    permissions: Iterable[str],
+    *,
+    units: Iterable[StorageUnit] = (),
+    rate_limit_per_hour: int | None = None,
+    expires_at: datetime | None = None,
+    created_by: AbstractBaseUser | None = None,
+    text: str | None = None,
+) -> tuple[ApiToken, str]:
+    """Make a token; return its row and its text, which is kept nowhere.
+
+    `text` is given only for the demo's well-known tokens. Raises ValidationError for unknown permissions and for
+    units of another customer.
+    """
+    text = text or new_token_text()
+    token = ApiToken(
+        customer=customer,
+        token_name=token_name,
+        prefix=text[:PREFIX_LENGTH],
+        token_hash=hash_token(text),
+        permissions=sorted(set(permissions)),
+        rate_limit_per_hour=rate_limit_per_hour,
+        expires_at=expires_at,
+        created_by=created_by,
+    )
+    token.full_clean(exclude=["token_hash", "prefix"])
+    units = list(units)
+    _refuse_foreign_units(customer, units)
+    token.save()
+    token.accessible_units.set(units)
+    return token, text
+
+
+def _refuse_foreign_units(customer: Customer, units: list[StorageUnit]) -> None:
+    foreign = [unit.unit_code for unit in units if unit.facility.customer_id != customer.pk]
+    if foreign:
+        raise ValidationError(f"These units are not {customer.customer_code}'s: {', '.join(foreign)}.")

@@ -1,0 +1,126 @@
+"""Readings as columns, the shape in which they enter the store.
+
+A batch is one packed array whose layout is that of PostgreSQL's binary COPY: turning ten thousand readings into what
+the server reads costs a millisecond, and the server parses no text.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+POSTGRES_EPOCH_US = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+COPY_TRAILER = b"\xff\xff"
+
+# Every field behind its length, all big-endian, as binary COPY wants them. A missing temperature is NaN here, since
+# a NULL would make rows of two lengths.
+COPY_ROW = np.dtype(
+    [
+        ("field_count", ">i2"),
+        ("storage_unit_id_length", ">i4"),
+        ("storage_unit_id", ">i4"),
+        ("sensor_id_length", ">i4"),
+        ("sensor_id", ">i4"),
+        ("recorded_at_length", ">i4"),
+        ("recorded_at", ">i8"),
+        ("temperature_c_length", ">i4"),
+        ("temperature_c", ">f8"),
+        ("quality_score_length", ">i4"),
+        ("quality_score", ">f8"),
+        ("equipment_status_id_length", ">i4"),
+        ("equipment_status_id", ">i2"),
+        ("scale_length", ">i4"),
+        ("scale", "S1"),
+        ("row_index_length", ">i4"),
+        ("row_index", ">i4"),
+    ]
+)
+COPY_FIELDS = (
+    "storage_unit_id",
+    "sensor_id",
+    "recorded_at",
+    "temperature_c",
+    "quality_score",
+    "equipment_status_id",
+    "scale",
+    "row_index",
+)
+
+
+class ReadingRow(NamedTuple):
+    """One reading by its ids. `recorded_at` is aware; `temperature_c` None is a sensor without a measurement."""
+
+    storage_unit_id: int
+    sensor_id: int
+    recorded_at: datetime
+    temperature_c: float | None
+    scale: str = "C"
+    quality_score: float = 1.0
+    equipment_status_id: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingColumns:
+    """Readings by column, all of one length, in the order in which they were sent.
+
+    recorded_at_us: microseconds since 1970-01-01 UTC. temperature_c: NaN where the sensor gave no measurement.
+    scale: one byte a row, `C`, `F` or `K`.
+    """
+
+    storage_unit_id: npt.NDArray[np.int32]
+    sensor_id: npt.NDArray[np.int32]
+    recorded_at_us: npt.NDArray[np.int64]
+    temperature_c: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.bytes_]
+    quality_score: npt.NDArray[np.float64]
+    equipment_status_id: npt.NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.storage_unit_id)
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[ReadingRow | Sequence[object]]) -> ReadingColumns:
+        """Columns of a few rows; sources of many build the columns themselves."""
+        full = [ReadingRow(*row) for row in rows]  # type: ignore[arg-type]
+        return cls(
+            storage_unit_id=np.array([row.storage_unit_id for row in full], np.int32),
+            sensor_id=np.array([row.sensor_id for row in full], np.int32),
+            recorded_at_us=np.array([microseconds_of(row.recorded_at) for row in full], np.int64),
+            temperature_c=np.array(
+                [np.nan if row.temperature_c is None else row.temperature_c for row in full], np.float64
+            ),
+            scale=np.array([row.scale for row in full], "S1"),
+            quality_score=np.array([row.quality_score for row in full], np.float64),
+            equipment_status_id=np.array([row.equipment_status_id for row in full], np.int16),
+        )
+
+    def to_copy(self) -> io.BytesIO:
+        """These readings as the bytes of a binary COPY, sorted by unit, time and sensor, equal keys as sent."""
+        order = np.lexsort((self.sensor_id, self.recorded_at_us, self.storage_unit_id))
+        packed = np.empty(len(self), COPY_ROW)
+        packed["field_count"] = len(COPY_FIELDS)
+        for field in COPY_FIELDS:
+            packed[f"{field}_length"] = COPY_ROW[field].itemsize
+        packed["storage_unit_id"] = self.storage_unit_id[order]
+        packed["sensor_id"] = self.sensor_id[order]
+        packed["recorded_at"] = self.recorded_at_us[order] - POSTGRES_EPOCH_US
+        packed["temperature_c"] = self.temperature_c[order]
+        packed["quality_score"] = self.quality_score[order]
+        packed["equipment_status_id"] = self.equipment_status_id[order]
+        packed["scale"] = self.scale[order]
+        packed["row_index"] = order
+        return io.BytesIO(COPY_HEADER + packed.tobytes() + COPY_TRAILER)
+
+
+def microseconds_of(instant: datetime) -> int:
+    """Microseconds from 1970-01-01 UTC to the aware `instant`, exactly."""
+    since = instant - UNIX_EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -1,0 +1,166 @@
+"""What was measured: readings, the newest one of each unit, and their hourly and daily roll-ups.
+
+All tables here are written by `readings.store` and `readings.rollups` alone. Their keys start with the storage unit,
+so that a distributed PostgreSQL can shard by it. Readings and roll-ups have no foreign keys in the database: checking
+them row by row is what storing would spend most of its time on, and the store locks the units it writes for anyway.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from customers.models import Sensor, StorageUnit, TemperatureUnit
+from customers.scope import ScopedModel, ScopeWays
+
+UNIT_WAYS = ScopeWays(customer="storage_unit__facility__customer_id", unit="storage_unit_id")
+
+
+class EquipmentStatus(models.Model):
+    """What an equipment says of itself. The first three are counted by the roll-ups; others are added as they come."""
+
+    NORMAL, WARNING, ERROR = 1, 2, 3
+
+    id = models.SmallAutoField(primary_key=True)
+    name = models.CharField(max_length=32, unique=True)
+
+    class Meta:
+        db_table = "equipment_status"
+        ordering = ["id"]
+        verbose_name_plural = "equipment statuses"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Measurement(ScopedModel):
+    """The columns that a reading and the newest reading of a unit share."""
+
+    SCOPE = UNIT_WAYS
+
+    recorded_at = models.DateTimeField()
+    temperature_c = models.FloatField(null=True, help_text="Empty: the sensor answered without a measurement.")
+    quality_score = models.FloatField(default=1.0, help_text="0 to 1")
+    scale = models.CharField(max_length=1, choices=TemperatureUnit.choices, help_text="The scale it was reported in.")
+
+    class Meta:
+        abstract = True
+
+
+class Reading(Measurement):
+    """One sensor's measurement at one instant. The table is partitioned by month, see `readings.partitions`."""
+
+    pk = models.CompositePrimaryKey("storage_unit", "recorded_at", "sensor")
+    storage_unit = models.ForeignKey(
+        StorageUnit, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="readings"
+    )
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    equipment_status = models.ForeignKey(
+        EquipmentStatus, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "reading"
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"
+
+
+class LatestReading(Measurement):
+    """The newest reading of a unit; of several sensors at one instant, that of the first registered."""
+
+    storage_unit = models.OneToOneField(
+        StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="latest_reading"
+    )
+    sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="+", db_index=False)
+    equipment_status = models.ForeignKey(EquipmentStatus, on_delete=models.PROTECT, related_name="+", db_index=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "latest_reading"
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Rollup(ScopedModel):
+    """What the readings of one sensor in one stretch of time add up to.
+
+    The counts, extremes and sums are folded as rows arrive and are always true. The time-weighted columns depend on
+    neighbouring readings: they are true where `is_settled`, and `readings.rollups.settle` makes them so. All columns
+    add up over sensors and over time, extremes by min and max.
+    """
+
+    SCOPE = UNIT_WAYS
+
+    reading_count = models.IntegerField(default=0, help_text="All readings, those without a measurement too.")
+    fault_count = models.IntegerField(default=0, help_text="Readings without a measurement.")
+    normal_count = models.IntegerField(default=0)
+    warning_count = models.IntegerField(default=0)
+    error_count = models.IntegerField(default=0)
+    good_count = models.IntegerField(default=0, help_text="Readings of quality 0.8 and up.")
+    min_c = models.FloatField(null=True)
+    max_c = models.FloatField(null=True)
+    sum_micro_c = models.BigIntegerField(
+        default=0, help_text="Sum of the temperatures in millionths of a degree Celsius: whole, so order can't matter."
+    )
+    weighted_seconds = models.FloatField(default=0, help_text="Σt: for how long this sensor's measurements stood.")
+    weighted_sum_c = models.FloatField(default=0, help_text="Σt·T in °C·s")
+    weighted_arrhenius = models.FloatField(default=0, help_text="Σt·exp(−10000/T) with T in kelvin")
+    covered_seconds = models.FloatField(
+        default=0,
+        help_text="For how long any sensor of the unit covered this stretch; carried by the row of the first of them.",
+    )
+    is_settled = models.BooleanField(default=False)
+
+    class Meta:
+        abstract = True
+
+
+class HourlyRollup(Rollup):
+    """The readings of one sensor within an hour of UTC."""
+
+    pk = models.CompositePrimaryKey("storage_unit", "hour", "sensor")
+    storage_unit = models.ForeignKey(
+        StorageUnit, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="hourly_rollups"
+    )
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    hour = models.DateTimeField(help_text="The hour's beginning, UTC.")
+
+    class Meta:
+        db_table = "hourly_rollup"
+        indexes = [
+            # Finds what `rollups.settle` still has to do, and is empty when there is nothing to do.
+            models.Index(
+                fields=["storage_unit", "hour"], name="hourly_rollup_unsettled", condition=models.Q(is_settled=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} {self.hour:%Y-%m-%d %H:00}"
+
+
+class DailyRollup(Rollup):
+    """The readings of one sensor within a day at its facility, which is 23 or 25 hours long when clocks change."""
+
+    pk = models.CompositePrimaryKey("storage_unit", "local_date", "sensor")
+    storage_unit = models.ForeignKey(
+        StorageUnit, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="daily_rollups"
+    )
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    local_date = models.DateField(help_text="The date at the facility, in its time zone.")
+
+    class Meta:
+        db_table = "daily_rollup"
+        indexes = [
+            # Finds what `rollups.settle` still has to do, and is empty when there is nothing to do.
+            models.Index(
+                fields=["storage_unit", "local_date"],
+                name="daily_rollup_unsettled",
+                condition=models.Q(is_settled=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} {self.local_date}"
