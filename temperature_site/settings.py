@@ -1,16 +1,31 @@
-"""Settings of the whole system. Every value a person may set is read from the environment; the README lists them."""
+"""Settings of the whole system. Every value a person may set is read from the environment; the README lists them.
+
+The readers are typed: a value that cannot be read stops the start with a sentence instead of being guessed.
+"""
 
 from pathlib import Path
+from typing import Any
 
 import environ
+
+from temperature_site.databases import database_settings
+from temperature_site.logs import logging_settings
+from temperature_site.secret_key import secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
-SECRET_KEY = env.str("SECRET_KEY", default="not-for-production")
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).expanduser().resolve()
+DATABASE_URL = env.str("DATABASE_URL", default="")
 DEBUG = env.bool("DEBUG", default=False)
+PORT = env.int("PORT", default=8000)
+SIMULATOR_PORT = env.int("SIMULATOR_PORT", default=8001)
+
+SECRET_KEY = secret_key(env.str("SECRET_KEY", default=""), DATA_DIR, is_given_database=bool(DATABASE_URL), debug=DEBUG)
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -19,6 +34,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.postgres",
     "rest_framework",
     "django_celery_beat",
     "customers",
@@ -42,7 +58,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "temperature_site.urls"
 WSGI_APPLICATION = "temperature_site.wsgi.application"
 
-TEMPLATES = [
+TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
@@ -57,13 +73,84 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://postgres@127.0.0.1:5432/test")}
+# Database
+
+# Behind PgBouncer in transaction mode a named cursor does not survive its statement.
+PGBOUNCER = env.bool("PGBOUNCER", default=False)
+CONNECTION_MAX_AGE = env.int("CONNECTION_MAX_AGE", default=60)
+DATABASES = {"default": database_settings(DATABASE_URL, max_age=CONNECTION_MAX_AGE, behind_pgbouncer=PGBOUNCER)}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+
+# People
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+# Transport security: one switch, to be set once the site is served through https.
+HTTPS = env.bool("HTTPS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+# The probes of a load balancer speak http to the process itself.
+SECURE_REDIRECT_EXEMPT = [r"^ping$", r"^health$"]
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=14 * 24 * 3600)
+X_FRAME_OPTIONS = "DENY"
+
+# Language, time, static files
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# Polling customers' systems
+
+SOURCE_ALLOWED_NETWORKS = env.list("SOURCE_ALLOWED_NETWORKS", default=[])
+SOURCE_CONNECT_SECONDS = env.float("SOURCE_CONNECT_SECONDS", default=5.0)
+SOURCE_READ_SECONDS = env.float("SOURCE_READ_SECONDS", default=15.0)
+SOURCE_TOTAL_SECONDS = env.float("SOURCE_TOTAL_SECONDS", default=30.0)
+SOURCE_MAX_BYTES = env.int("SOURCE_MAX_BYTES", default=64 * 1024 * 1024)
+SOURCE_MAX_REDIRECTS = env.int("SOURCE_MAX_REDIRECTS", default=5)
+SOURCE_CREDENTIALS_KEYS = env.list("SOURCE_CREDENTIALS_KEYS", default=[])
+
+# A poll is asked to end, then ended, and only then may its source be sent again: soft < hard < lease.
+POLL_SOFT_SECONDS = env.int("POLL_SOFT_SECONDS", default=60)
+POLL_HARD_SECONDS = env.int("POLL_HARD_SECONDS", default=75)
+POLL_LEASE_SECONDS = env.int("POLL_LEASE_SECONDS", default=120)
+
+# Processes
+
+WEB_WORKERS = env.int("WEB_WORKERS", default=2)
+WEB_THREADS = env.int("WEB_THREADS", default=4)
+WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=4)
+
+# Celery: temperature_site/celery.py says how messages travel.
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
+CELERY_QUEUE_TYPE = env.str("CELERY_QUEUE_TYPE", default="classic")
+
+# Logs
+
+LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)

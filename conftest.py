@@ -1,0 +1,60 @@
+"""Gives the tests a PostgreSQL of their own, and tells where RabbitMQ is.
+
+The server is embedded, lives in a temporary folder and is started once for a whole run, workers of pytest-xdist
+included: pytest-django gives each of them a database of its own in it. `TEST_DATABASE_URL` names another server instead.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connections
+
+from temperature_site.databases import database_settings
+from temperature_site.embedded_postgres.configuration import FOR_TESTS
+from temperature_site.embedded_postgres.server import EmbeddedPostgres
+
+SERVER = pytest.StashKey[EmbeddedPostgres]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    make_settings_fit_for_tests()
+    if hasattr(config, "workerinput"):
+        # The controller has put its server's URL into the environment that workers inherit.
+        connect_to(os.environ["DATABASE_URL"])
+        return
+    url = os.environ.get("TEST_DATABASE_URL", "")
+    if not url and not config.option.collectonly:
+        server = EmbeddedPostgres(Path(tempfile.mkdtemp(prefix="test-")) / "postgres", FOR_TESTS)
+        config.stash[SERVER] = server
+        url = server.start().url
+    os.environ["DATABASE_URL"] = url
+    os.environ.setdefault("SECRET_KEY", settings.SECRET_KEY)
+    connect_to(url)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    server = config.stash.get(SERVER, None)
+    if server is not None:
+        connections.close_all()
+        server.stop()
+        shutil.rmtree(server.directory.parent, ignore_errors=True)
+
+
+def make_settings_fit_for_tests() -> None:
+    """What only costs time in a test: slow hashes, hashed names of static files, a broker outside the process."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    settings.CELERY_BROKER_URL = "memory://"
+
+
+def connect_to(url: str) -> None:
+    """Point Django, whose settings are read by now, at the tests' server: never at the one people work with."""
+    settings.DATABASES = {"default": database_settings(url, max_age=0)}
+    connections.settings = connections.configure_settings(settings.DATABASES)
+    del connections["default"]

@@ -1,0 +1,40 @@
+"""Makes Django's database settings of a `DATABASE_URL`."""
+
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from temperature_site.embedded_postgres import DATABASE, SUPERUSER
+
+EMBEDDED_ENGINE = "temperature_site.embedded_postgres"
+POSTGRES_SCHEMES = ("postgres", "postgresql", "psql", "pgsql")
+
+
+def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = False) -> dict[str, Any]:
+    """The settings of one connection; without a URL those of the embedded server, which the first connection starts.
+
+    A socket's folder is given as libpq has it: `postgresql://user@/database?host=/folder`.
+    """
+    settings = _given(url) if url else {"ENGINE": EMBEDDED_ENGINE, "NAME": DATABASE, "USER": SUPERUSER}
+    settings |= {
+        # A thread of the web process keeps its connection between requests, and asks whether it still stands.
+        "CONN_MAX_AGE": max_age,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": behind_pgbouncer,
+    }
+    settings["OPTIONS"] = {"application_name": "temperature", "connect_timeout": 10} | settings.get("OPTIONS", {})
+    return settings
+
+
+def _given(url: str) -> dict[str, Any]:
+    if url.partition("://")[0] not in POSTGRES_SCHEMES:
+        raise ImproperlyConfigured("DATABASE_URL must start with postgres://: there is one SQL dialect, PostgreSQL.")
+    settings: dict[str, Any] = environ.Env.db_url_config(url)
+    if not settings["NAME"]:
+        raise ImproperlyConfigured("DATABASE_URL names no database: postgres://user:password@host:5432/database")
+    # Where psql (manage.py dbshell) and the test suite look for it, too.
+    socket_folder = settings.get("OPTIONS", {}).pop("host", None)
+    if socket_folder:
+        settings["HOST"] = socket_folder
+    return settings

