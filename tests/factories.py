@@ -1,0 +1,220 @@
+"""Made-up customers, what they own and what they sent: the objects that tests start from.
+
+A factory makes the smallest valid row, with everything above it. `store_readings` and `store_reading` put readings
+through `readings.store`, so that roll-ups and latest readings are as they would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import factory
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
+from customers.tokens import create_token
+from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
+from ingestion.reasons import Reason, sentence
+from readings.columns import ReadingColumns, ReadingRow
+from readings.models import EquipmentStatus
+from readings.store import StoreResult, store
+
+PASSWORD = "correct horse battery staple"
+
+
+class UserFactory(DjangoModelFactory):
+    """A person who can sign in with PASSWORD and is a member of nothing."""
+
+    class Meta:
+        model = get_user_model()
+        skip_postgeneration_save = True
+
+    username = factory.Sequence(lambda n: f"person{n}")
+    email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
+    is_staff = False
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("password", PASSWORD)
+        return model_class.objects.create_user(*args, **kwargs)
+
+
+class StaffFactory(UserFactory):
+    """A superuser of the operator."""
+
+    username = factory.Sequence(lambda n: f"staff{n}")
+    is_staff = True
+    is_superuser = True
+
+
+class CustomerFactory(DjangoModelFactory):
+    class Meta:
+        model = Customer
+
+    customer_code = factory.Sequence(lambda n: f"CUSTOMER{n}")
+    name = factory.LazyAttribute(lambda customer: f"Cold Stores {customer.customer_code} Ltd")
+
+
+class FacilityFactory(DjangoModelFactory):
+    class Meta:
+        model = Facility
+
+    customer = factory.SubFactory(CustomerFactory)
+    facility_code = factory.Sequence(lambda n: f"facility_{n}")
+    name = ""
+    city = "Oxford"
+    country = "England"
+    time_zone = "UTC"
+
+
+class StorageUnitFactory(DjangoModelFactory):
+    """A refrigerator at 5 °C that is read every 15 minutes."""
+
+    class Meta:
+        model = StorageUnit
+
+    facility = factory.SubFactory(FacilityFactory)
+    unit_code = factory.Sequence(lambda n: f"unit_{n}")
+    name = factory.Sequence(lambda n: f"Refrigerator {n}")
+    set_temperature = 5.0
+
+
+class SensorFactory(DjangoModelFactory):
+    class Meta:
+        model = Sensor
+
+    storage_unit = factory.SubFactory(StorageUnitFactory)
+    sensor_code = factory.Sequence(lambda n: f"sensor_{n}")
+
+
+class MembershipFactory(DjangoModelFactory):
+    """A viewer of a customer."""
+
+    class Meta:
+        model = Membership
+
+    user = factory.SubFactory(UserFactory)
+    customer = factory.SubFactory(CustomerFactory)
+    role = Membership.Role.VIEWER
+
+
+class SourceFactory(DjangoModelFactory):
+    """A JSON API that is polled every five minutes."""
+
+    class Meta:
+        model = Source
+
+    customer = factory.SubFactory(CustomerFactory)
+    name = factory.Sequence(lambda n: f"source {n}")
+    ingestion_type = IngestionType.API
+    url = factory.Sequence(lambda n: f"https://customer{n}.example.com/temperature/current?hours={{hours}}")
+
+
+class DeliveryFactory(DjangoModelFactory):
+    """A successful poll of now that brought two readings in half a second."""
+
+    class Meta:
+        model = Delivery
+
+    customer = factory.SelfAttribute("source.customer")
+    source = factory.SubFactory(SourceFactory)
+    ingestion_type = factory.SelfAttribute("source.ingestion_type")
+    status = Delivery.Status.SUCCESS
+    started_at = factory.LazyFunction(timezone.now)
+    ended_at = factory.LazyAttribute(lambda delivery: delivery.started_at + timedelta(seconds=0.5))
+    records_stored = 2
+    records_processed = factory.LazyAttribute(
+        lambda delivery: (
+            delivery.records_stored
+            + delivery.records_duplicate
+            + delivery.records_conflicting
+            + delivery.records_rejected
+        )
+    )
+    records_duplicate = 0
+    records_conflicting = 0
+    records_rejected = 0
+
+
+class RejectedRowFactory(DjangoModelFactory):
+    """A JSON row without a unit that waits for a person."""
+
+    class Meta:
+        model = RejectedRow
+
+    delivery = factory.SubFactory(DeliveryFactory, status=Delivery.Status.PARTIAL, records_rejected=1)
+    source = factory.SelfAttribute("delivery.source")
+    customer = factory.SelfAttribute("delivery.customer")
+    row_number = factory.Sequence(lambda n: n + 1)
+    reason = Reason.NO_UNIT
+    message = sentence(Reason.NO_UNIT)
+    raw = factory.Sequence(lambda n: f'{{"temperature": {n}, "timestamp": "2026-11-23T10:11:11"}}')
+    fingerprint = factory.LazyAttribute(lambda row: sha256(row.raw.encode()).digest())
+    received_at = factory.LazyFunction(timezone.now)
+    last_seen_at = factory.SelfAttribute("received_at")
+
+
+class ConflictFactory(DjangoModelFactory):
+    """A row of 9 °C that contradicts a stored reading of 5 °C. The stored reading itself is not made."""
+
+    class Meta:
+        model = Conflict
+
+    sensor = factory.SubFactory(SensorFactory)
+    storage_unit = factory.SelfAttribute("sensor.storage_unit")
+    recorded_at = factory.Sequence(lambda n: datetime(2026, 11, 23, tzinfo=UTC) + timedelta(minutes=n))
+    temperature_c = 9.0
+    scale = "C"
+    quality_score = 1.0
+    equipment_status_id = EquipmentStatus.NORMAL
+    stored_temperature_c = 5.0
+    delivery = factory.LazyAttribute(
+        lambda conflict: DeliveryFactory(
+            source__customer=conflict.storage_unit.facility.customer, records_conflicting=1, status="partial"
+        )
+    )
+    received_at = factory.LazyFunction(timezone.now)
+    last_seen_at = factory.SelfAttribute("received_at")
+
+
+def make_token(customer: Customer | None = None, **kwargs: Any) -> tuple[ApiToken, str]:
+    """A token of `customer` (a new one when None) that may read and write, with its text."""
+    permissions = kwargs.pop("permissions", ["read", "write"])
+    return create_token(customer or CustomerFactory(), kwargs.pop("token_name", "a token"), permissions, **kwargs)
+
+
+def sensor_of(unit: StorageUnit) -> Sensor:
+    """The first sensor of `unit`; made where there is none."""
+    return unit.sensors.order_by("id").first() or SensorFactory(storage_unit=unit)
+
+
+def store_readings(
+    unit: StorageUnit,
+    temperatures_c: Iterable[float | None],
+    *,
+    start: datetime,
+    every: timedelta = timedelta(minutes=15),
+    sensor: Sensor | None = None,
+    scale: str = "C",
+    **kwargs: Any,
+) -> StoreResult:
+    """Store one reading after the other of `unit`, `every` apart from `start` on. `kwargs`: fields of ReadingRow."""
+    sensor_id = (sensor or sensor_of(unit)).pk
+    return store(
+        ReadingColumns.of_rows(
+            ReadingRow(unit.pk, sensor_id, start + number * every, temperature_c, scale, **kwargs)
+            for number, temperature_c in enumerate(temperatures_c)
+        )
+    )
+
+
+def store_reading(
+    unit: StorageUnit, temperature_c: float | None = 5.0, recorded_at: datetime | None = None, **kwargs: Any
+) -> StoreResult:
+    """Store one reading of `unit`, of now when no time is given."""
+    return store_readings(unit, [temperature_c], start=recorded_at or timezone.now(), **kwargs)
