@@ -1,0 +1,109 @@
+"""A model field whose text is encrypted in the database and stays out of sight in Python until it is asked for."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.db import models
+from django.db.models.query_utils import DeferredAttribute
+
+from ingestion.credentials import decrypt, encrypt
+
+
+class Secret:
+    """A text that is held encrypted and shows itself only through `reveal`.
+
+    Loading a row never decrypts: a page that lists sources works whatever the keys are, and only the poll that needs
+    an unreadable secret fails, with a sentence that says what to do.
+    """
+
+    __slots__ = ("token",)
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    @classmethod
+    def of(cls, plain: str) -> "Secret":
+        """Return the text encrypted; the empty text stays an empty, false Secret."""
+        return cls(encrypt(plain) if plain else "")
+
+    def reveal(self) -> str:
+        """Return the text. Raise CredentialsUnreadable."""
+        return decrypt(self.token) if self.token else ""
+
+    def __bool__(self) -> bool:
+        return bool(self.token)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.token == self.token
+
+    def __hash__(self) -> int:
+        return hash(self.token)
+
+    def __str__(self) -> str:
+        return "***" if self.token else ""
+
+    def __repr__(self) -> str:
+        return f"<Secret {self}>"
+
+
+class _SecretAttribute(DeferredAttribute):
+    """Encrypts a text at the moment it is assigned, so that no instance ever carries it readable."""
+
+    def __set__(self, instance: models.Model, value: Secret | str | None) -> None:
+        instance.__dict__[self.field.attname] = Secret.of(value) if isinstance(value, str) else value
+
+
+if TYPE_CHECKING:
+    _TextField = models.TextField[Secret | str | None, Secret]
+else:
+    _TextField = models.TextField
+
+
+class EncryptedTextField(_TextField):
+    """Text stored encrypted. Assign a str; read a `Secret` (or None) and call its `reveal()`.
+
+    An unreadable Secret is written back unchanged when its row is saved. Nothing but `isnull` can be looked up: the
+    same text never encrypts to the same token twice. In a form an empty input keeps the stored secret.
+    """
+
+    descriptor_class = _SecretAttribute
+
+    def from_db_value(self, value: str | None, expression: object, connection: object) -> Secret | None:
+        """Return the stored token as a Secret."""
+        return None if value is None else Secret(value)
+
+    def to_python(self, value: Any) -> Any:
+        """Return a Secret for a text, and a Secret or None as it is."""
+        return Secret.of(value) if isinstance(value, str) else value
+
+    def get_prep_value(self, value: Any) -> str | None:
+        """Return the token to store."""
+        secret = self.to_python(value)
+        return None if secret is None else secret.token
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Return the empty text: fixtures carry no secrets, not even encrypted ones."""
+        return ""
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        """Return the `isnull` lookup, and None for the others, which Django refuses with a FieldError."""
+        return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
+
+    def get_transform(self, lookup_name: str) -> None:
+        """Return None: there is nothing to transform in a token."""
+        return
+
+    def formfield(self, **kwargs: Any) -> Any:
+        """Return a password input that never shows what is stored."""
+        return forms.CharField(
+            label=kwargs.get("label", self.verbose_name),
+            help_text=kwargs.get("help_text", self.help_text),
+            required=False,
+            strip=False,
+            widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+        )
+
+    def save_form_data(self, instance: models.Model, data: Any) -> None:
+        """Store what was typed; nothing typed keeps what is there."""
+        if data:
+            setattr(instance, self.attname, data)
