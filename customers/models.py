@@ -155,7 +155,10 @@ class StorageUnit(ScopedModel):
             ),
             models.CheckConstraint(
                 condition=models.Q(interval_seconds__range=(1, MAX_INTERVAL_SECONDS))
-                & (models.Q(gap_limit_seconds__isnull=True) | models.Q(gap_limit_seconds__range=(1, MAX_GAP_LIMIT_SECONDS))),
+                & (
+                    models.Q(gap_limit_seconds__isnull=True)
+                    | models.Q(gap_limit_seconds__range=(1, MAX_GAP_LIMIT_SECONDS))
+                ),
                 name="unit_interval_and_gap_limit_in_range",
             ),
         ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from django.db import models
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+    from django.contrib.auth.models import AnonymousUser, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Scope:
         return cls(customer_ids=frozenset({customer_id}))
 
     @classmethod
-    def of_user(cls, user: AbstractBaseUser | AnonymousUser) -> Scope:
+    def of_user(cls, user: User | AnonymousUser) -> Scope:
         """Staff see every customer; others the active customers they are members of."""
         if not user.is_authenticated or not user.is_active:
             return cls.nothing()
-        if getattr(user, "is_staff", False):
+        if user.is_staff:
             return cls.everything()
-        memberships = user.memberships.filter(customer__is_active=True)  # type: ignore[union-attr]
+        memberships = user.memberships.filter(customer__is_active=True)
         return cls(customer_ids=frozenset(memberships.values_list("customer_id", flat=True)))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -48,7 +48,7 @@ def create_token(
     units: Iterable[StorageUnit] = (),
     rate_limit_per_hour: int | None = None,
     expires_at: datetime | None = None,
-    created_by: AbstractBaseUser | None = None,
+    created_by: User | None = None,
     text: str | None = None,
 ) -> tuple[ApiToken, str]:
     """Make a token; return its row and its text, which is kept nowhere.

@@ -89,7 +89,7 @@ class ReadingColumns:
     @classmethod
     def of_rows(cls, rows: Iterable[ReadingRow | Sequence[object]]) -> ReadingColumns:
         """Columns of a few rows; sources of many build the columns themselves."""
-        full = [ReadingRow(*row) for row in rows]  # type: ignore[arg-type]
+        full = [ReadingRow(*row) for row in rows]
         return cls(
             storage_unit_id=np.array([row.storage_unit_id for row in full], np.int32),
             sensor_id=np.array([row.sensor_id for row in full], np.int32),

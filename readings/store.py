@@ -18,7 +18,7 @@ from readings.columns import UNIX_EPOCH, ReadingColumns
 from readings.partitions import ensure_partitions, month_start
 
 
-class UnknownUnits(ValueError):
+class UnknownUnits(ValueError):  # noqa: N818  the name says what was met
     """The batch names storage units that do not exist."""
 
 

@@ -1,5 +1,7 @@
 """The statements of `readings.store`, in the order in which it runs them."""
 
+from readings.weighing import GAP_LIMIT
+
 # Serialises those who store for the same unit, always in the order of ids, so that two batches can't deadlock over
 # the roll-ups. NO KEY leaves the foreign-key checks of others alone.
 LOCK_UNITS = "SELECT id FROM storage_unit WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
@@ -49,7 +51,7 @@ MEASURES = """
         count(*) FILTER (WHERE quality_score >= 0.8) AS good_count,
         min(temperature_c) AS min_c,
         max(temperature_c) AS max_c,
-        coalesce(sum((temperature_c * 1e6)::bigint), 0) AS sum_micro_c"""
+        coalesce(sum((temperature_c * 1e6)::bigint), 0)::bigint AS sum_micro_c"""
 ADDED_UP = """
         sum(reading_count) AS reading_count, sum(fault_count) AS fault_count, sum(normal_count) AS normal_count,
         sum(warning_count) AS warning_count, sum(error_count) AS error_count, sum(good_count) AS good_count,
@@ -80,16 +82,7 @@ def _fold_into(table: str, span: str, rows: str) -> str:
 
 # A reading goes on standing after its own hour, for as long as the unit's gap limit: the hours and days it reaches
 # into get a row of their own, with no readings, whose time-weighted columns `rollups.settle` then fills.
-FOLD = f"""
-WITH inserted AS (
-    INSERT INTO reading
-        (storage_unit_id, sensor_id, recorded_at, temperature_c, quality_score, equipment_status_id, scale)
-    SELECT storage_unit_id, sensor_id, recorded_at, nullif(temperature_c, 'NaN'), quality_score,
-        equipment_status_id, scale
-    FROM reading_staging
-    ON CONFLICT DO NOTHING
-    RETURNING *
-),
+FOLD_INSERTED = f"""
 quarter AS (
     SELECT storage_unit_id, sensor_id, date_bin('15 minutes', recorded_at, '2000-01-01 00:00+00') AS starts_at,
         min(recorded_at) AS first_at, max(recorded_at) AS last_at, {MEASURES}
@@ -97,12 +90,13 @@ quarter AS (
 ),
 unit AS (
     SELECT storage_unit.id AS storage_unit_id, facility.time_zone,
-        make_interval(secs => coalesce(gap_limit_seconds, 3 * interval_seconds)) AS gap_limit
+        {GAP_LIMIT} AS gap_limit
     FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
     WHERE storage_unit.id IN (SELECT storage_unit_id FROM quarter)
 ),
 placed AS (
-    SELECT quarter.*, date_trunc('hour', starts_at, 'UTC') AS hour, (starts_at AT TIME ZONE time_zone)::date AS local_date,
+    SELECT quarter.*, date_trunc('hour', starts_at, 'UTC') AS hour,
+        (starts_at AT TIME ZONE time_zone)::date AS local_date,
         last_at + gap_limit - interval '1 microsecond' AS stands_until, time_zone
     FROM quarter JOIN unit USING (storage_unit_id)
 ),
@@ -111,8 +105,9 @@ hours AS (
         SELECT storage_unit_id, sensor_id, hour, {MEASURE_COLUMNS} FROM placed
         UNION ALL
         SELECT storage_unit_id, sensor_id, reached.hour, 0, 0, 0, 0, 0, 0, NULL, NULL, 0
-        FROM (SELECT storage_unit_id, sensor_id, hour, max(stands_until) AS stands_until FROM placed GROUP BY 1, 2, 3) AS own,
-            generate_series(own.hour + interval '1 hour', own.stands_until, interval '1 hour') AS reached (hour)
+        FROM (
+            SELECT storage_unit_id, sensor_id, hour, max(stands_until) AS stands_until FROM placed GROUP BY 1, 2, 3
+        ) AS own, generate_series(own.hour + interval '1 hour', own.stands_until, interval '1 hour') AS reached (hour)
     ) AS touched GROUP BY 1, 2, 3
 ),
 days AS (
@@ -123,7 +118,8 @@ days AS (
         FROM (
             SELECT storage_unit_id, sensor_id, local_date, max(stands_until AT TIME ZONE time_zone) AS stands_until
             FROM placed GROUP BY 1, 2, 3
-        ) AS own, generate_series(own.local_date + interval '1 day', own.stands_until, interval '1 day') AS reached (day)
+        ) AS own,
+            generate_series(own.local_date + interval '1 day', own.stands_until, interval '1 day') AS reached (day)
     ) AS touched GROUP BY 1, 2, 3
 ),
 folded_hours AS ({_fold_into("hourly_rollup", "hour", "hours")}
@@ -148,4 +144,17 @@ latest AS (
     WHERE (excluded.recorded_at, -excluded.sensor_id) > (latest_reading.recorded_at, -latest_reading.sensor_id)
 )
 SELECT storage_unit_id, sum(reading_count)::bigint, min(first_at), max(last_at) FROM quarter GROUP BY 1
+"""  # noqa: S608  names of ours, no input
+
+FOLD = f"""
+WITH inserted AS (
+    INSERT INTO reading
+        (storage_unit_id, sensor_id, recorded_at, temperature_c, quality_score, equipment_status_id, scale)
+    SELECT storage_unit_id, sensor_id, recorded_at, nullif(temperature_c, 'NaN'), quality_score,
+        equipment_status_id, scale
+    FROM reading_staging
+    ON CONFLICT DO NOTHING
+    RETURNING *
+),
+{FOLD_INSERTED}
 """  # noqa: S608  names of ours, no input

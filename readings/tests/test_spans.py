@@ -1,0 +1,78 @@
+"""Cutting periods: nothing is left out, nothing is counted twice, and a day is a day at the facility."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from readings.spans import DAY, HOUR, Days, Span, cut_days, cut_hours, start_of_day
+import itertools
+
+LONDON = ZoneInfo("Europe/London")
+ZONES = [
+    ZoneInfo(name)
+    for name in (
+        "UTC",
+        "Europe/London",
+        "Asia/Kolkata",
+        "Asia/Kathmandu",
+        "Australia/Lord_Howe",
+        "America/Sao_Paulo",
+        "Pacific/Apia",
+    )
+]
+instants = st.datetimes(datetime(2010, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+lengths = st.timedeltas(timedelta(0), timedelta(days=10))
+
+
+def at(*parts):
+    return datetime(*parts, tzinfo=UTC)
+
+
+def test_a_period_that_ends_before_it_starts_is_refused():
+    with pytest.raises(ValueError, match="can't end"):
+        Span(at(2026, 1, 2), at(2026, 1, 1))
+
+
+def test_days_are_local_days():
+    days, rests = cut_days(Span(at(2026, 6, 1, 22, 30), at(2026, 6, 4, 1)), LONDON)
+    assert days == Days(date(2026, 6, 2), date(2026, 6, 4))
+    assert rests == [
+        Span(at(2026, 6, 1, 22, 30), at(2026, 6, 1, 23)),
+        Span(at(2026, 6, 3, 23), at(2026, 6, 4, 1)),
+    ]
+
+
+@pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)])
+def test_a_day_has_23_or_25_hours_when_clocks_change(day, hours):
+    assert start_of_day(day + DAY, LONDON) - start_of_day(day, LONDON) == hours * HOUR
+
+
+@given(instants, lengths, st.sampled_from(ZONES))
+def test_days_and_rests_make_up_the_period(start, length, zone):
+    span = Span(start, start + length)
+    days, rests = cut_days(span, zone)
+    pieces = [*rests]
+    if days.first < days.end:
+        pieces.append(Span(start_of_day(days.first, zone), start_of_day(days.end, zone)))
+    assert_pieces_make_up(pieces, span)
+
+
+@given(instants, lengths)
+def test_hours_and_rests_make_up_the_period(start, length):
+    span = Span(start, start + length)
+    hours, rests = cut_hours(span)
+    assert hours.start.minute == hours.end.minute == 0
+    assert_pieces_make_up([hours, *rests] if not hours.is_empty else rests, span)
+
+
+def assert_pieces_make_up(pieces, span):
+    pieces = sorted(pieces, key=lambda piece: piece.start)
+    assert all(not piece.is_empty for piece in pieces)
+    if not pieces:
+        assert span.is_empty
+        return
+    assert (pieces[0].start, pieces[-1].end) == (span.start, span.end)
+    assert all(one.end == other.start for one, other in itertools.pairwise(pieces))

@@ -1,0 +1,69 @@
+"""How long each reading stood: what time-weighted means, MKT and coverage are made of.
+
+A reading stands until the next one of its sensor, but no longer than the unit's gap limit. One without a measurement
+ends the one before it and stands for nothing. A stretch begins with what stood when it began.
+"""
+
+from __future__ import annotations
+
+from customers.models import GAP_LIMIT_INTERVALS
+from readings.mkt import ARRHENIUS_SQL
+
+# For how long a reading of a `storage_unit` stands when no other follows, as an interval.
+GAP_LIMIT = f"make_interval(secs => coalesce(gap_limit_seconds, {GAP_LIMIT_INTERVALS} * interval_seconds))"
+
+# `piece` is a relation of (storage_unit_id, from_at, to_at), each pair a stretch of time with an open end. The sums
+# are taken in the order of time, so that the same readings give the same digits however they arrived.
+WEIGH = f"""
+bounded AS (
+    SELECT piece.*, {GAP_LIMIT} AS gap_limit
+    FROM piece JOIN storage_unit ON storage_unit.id = piece.storage_unit_id
+),
+standing AS (
+    SELECT bounded.storage_unit_id, from_at, to_at, sensor_id, temperature_c,
+        greatest(recorded_at, from_at) AS stands_from,
+        least(
+            lead(recorded_at) OVER (
+                PARTITION BY bounded.storage_unit_id, from_at, to_at, sensor_id ORDER BY recorded_at
+            ),
+            recorded_at + gap_limit,
+            to_at
+        ) AS stands_until
+    FROM bounded JOIN reading
+        ON reading.storage_unit_id = bounded.storage_unit_id
+        AND recorded_at > from_at - gap_limit AND recorded_at < to_at
+        AND recorded_at BETWEEN %(earliest)s AND %(latest)s
+),
+stood AS (
+    SELECT *, date_part('epoch', stands_until - stands_from) AS seconds
+    FROM standing WHERE temperature_c IS NOT NULL AND stands_until > stands_from
+),
+weighed AS (
+    SELECT storage_unit_id, from_at, to_at, sensor_id,
+        sum(seconds ORDER BY stands_from) AS weighted_seconds,
+        sum(seconds * temperature_c ORDER BY stands_from) AS weighted_sum_c,
+        sum(seconds * {ARRHENIUS_SQL} ORDER BY stands_from) AS weighted_arrhenius
+    FROM stood GROUP BY 1, 2, 3, 4
+),
+first_sensor AS (
+    SELECT storage_unit_id, from_at, to_at, min(sensor_id) AS sensor_id, count(*) AS sensor_count
+    FROM weighed GROUP BY 1, 2, 3
+),
+-- Sensors of one unit cover the same time together only once.
+covered AS (
+    SELECT stood.storage_unit_id, stood.from_at, stood.to_at,
+        (SELECT sum(date_part('epoch', upper(stretch) - lower(stretch)))
+         FROM unnest(range_agg(tstzrange(stands_from, stands_until))) AS stretch) AS covered_seconds
+    FROM stood JOIN first_sensor USING (storage_unit_id, from_at, to_at)
+    WHERE sensor_count > 1 GROUP BY 1, 2, 3
+),
+weights AS (
+    SELECT weighed.*,
+        CASE WHEN first_sensor.sensor_id = weighed.sensor_id
+            THEN coalesce(covered.covered_seconds, weighed.weighted_seconds) ELSE 0 END AS covered_seconds
+    FROM weighed
+    JOIN first_sensor USING (storage_unit_id, from_at, to_at)
+    LEFT JOIN covered USING (storage_unit_id, from_at, to_at)
+)
+"""  # noqa: S608  names of ours, no input
+WEIGHT_COLUMNS = "weighted_seconds, weighted_sum_c, weighted_arrhenius, covered_seconds"
