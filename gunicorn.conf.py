@@ -1,0 +1,19 @@
+"""The web process: workers with threads, settings and logs shared with everything else."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
+
+from django.conf import settings
+
+bind = f"{settings.BIND}:{settings.PORT}"
+worker_class = "gthread"
+workers = settings.WEB_WORKERS
+threads = settings.WEB_THREADS
+# A page is there in a second; an upload of a large file may take a minute.
+timeout = 120
+keepalive = 5
+# A heartbeat file on a disk can stall a worker; memory cannot.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
+control_socket_disable = True
+logconfig_dict = settings.LOGGING

@@ -1,0 +1,78 @@
+"""System checks of the settings: what cannot work is an error, what is for trying out only a deployment warning."""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+from temperature_site import folder_broker
+from temperature_site.databases import EMBEDDED_ENGINE
+
+
+@register(Tags.compatibility)
+def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    return [*_limits(), *_networks(), *_ports()]
+
+
+@register(Tags.security, deploy=True)
+def check_deployment(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    return list(_embedded_services())
+
+
+def _limits() -> Iterator[CheckMessage]:
+    if not 0 < settings.POLL_SOFT_SECONDS < settings.POLL_HARD_SECONDS < settings.POLL_LEASE_SECONDS:
+        yield Error(
+            "A poll's limits must rise: POLL_SOFT_SECONDS < POLL_HARD_SECONDS < POLL_LEASE_SECONDS.",
+            hint="Otherwise a source is polled again while its last poll still runs.",
+            id="temperature_site.E001",
+        )
+    if settings.SOURCE_TOTAL_SECONDS >= settings.POLL_SOFT_SECONDS:
+        yield Error(
+            "SOURCE_TOTAL_SECONDS must be below POLL_SOFT_SECONDS.",
+            hint="A request that takes its full time must leave some to store what it brought.",
+            id="temperature_site.E002",
+        )
+
+
+def _networks() -> Iterator[CheckMessage]:
+    for network in settings.SOURCE_ALLOWED_NETWORKS:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield Error(
+                f"SOURCE_ALLOWED_NETWORKS holds {network!r}: {error}.",
+                hint="Write networks as 10.1.0.0/16, separated by commas.",
+                id="temperature_site.E003",
+            )
+
+
+def _ports() -> Iterator[CheckMessage]:
+    for name in ("PORT", "SIMULATOR_PORT"):
+        port = getattr(settings, name)
+        if not 0 < port < 65536:
+            yield Error(f"{name} must be a port between 1 and 65535; it is {port}.", id="temperature_site.E004")
+    if settings.CELERY_TASK_DEFAULT_QUEUE_TYPE not in ("classic", "quorum"):
+        yield Error("CELERY_QUEUE_TYPE must be classic or quorum.", id="temperature_site.E005")
+
+
+def _embedded_services() -> Iterator[CheckMessage]:
+    if settings.DATABASES["default"]["ENGINE"] == EMBEDDED_ENGINE:
+        yield Warning(
+            "The database is the embedded PostgreSQL.",
+            hint="Set DATABASE_URL to a server that is backed up.",
+            id="temperature_site.W001",
+        )
+    if settings.CELERY_BROKER_URL == folder_broker.BROKER_URL:
+        yield Warning(
+            "The broker is a folder on this machine.",
+            hint="Set CELERY_BROKER_URL to a RabbitMQ.",
+            id="temperature_site.W002",
+        )
+    if not settings.SOURCE_CREDENTIALS_KEYS:
+        yield Warning(
+            "The credentials of sources are encrypted with a key made of SECRET_KEY.",
+            hint="Set SOURCE_CREDENTIALS_KEYS, so that either can be renewed without the other.",
+            id="temperature_site.W003",
+        )

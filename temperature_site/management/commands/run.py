@@ -1,0 +1,169 @@
+"""Runs the whole system in one terminal, as `make run` does."""
+
+import errno
+import fcntl
+import io
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from temperature_site.databases import EMBEDDED_ENGINE
+from temperature_site.embedded_postgres.server import shared_server
+from temperature_site.processes import Processes, stop_marked
+
+PROCFILE = settings.BASE_DIR / "Procfile"
+DEMO_CUSTOMERS = 10
+REACHABLE_SECONDS = 60
+
+
+class Command(BaseCommand):
+    help = "Run web, worker, beat, simulator and, unless given, PostgreSQL and the broker. Ctrl+C stops them all."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        listen_to_signals()
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        only_run = take_run_lock(settings.DATA_DIR)
+        try:
+            stopped = stop_marked(str(settings.DATA_DIR))
+            if stopped:
+                self.stdout.write(f"Stopped {stopped} processes that an earlier run left behind.")
+            require_free_ports()
+            code = self.run_processes(self.prepare())
+        finally:
+            self.stop_database()
+            only_run.close()
+        sys.exit(code)
+
+    def prepare(self) -> str:
+        """Bring database and static files up to date; returns whom to sign in as."""
+        if is_database_embedded():
+            self.stdout.write("Starting PostgreSQL")
+            shared_server(settings.DATA_DIR / "postgres")
+        call_command("migrate", verbosity=0, interactive=False, stdout=self.stdout)
+        call_command("ensure_schedule", stdout=self.stdout)
+        self.stdout.write("Collecting static files")
+        call_command("collectstatic", verbosity=0, interactive=False, stdout=self.stdout)
+        sign_in = Echo(self.stdout)
+        call_command("load_demo", stdout=sign_in)
+        connections.close_all()
+        return sign_in.getvalue()
+
+    def run_processes(self, sign_in: str) -> int:
+        processes = Processes(settings.DATA_DIR)
+        processes.add_procfile(PROCFILE, process_environment())
+        threading.Thread(target=announce, args=(processes, sign_in), daemon=True).start()
+        return processes.run()
+
+    def stop_database(self) -> None:
+        connections.close_all()
+        if is_database_embedded() and shared_server.cache_info().currsize:
+            self.stdout.write("Stopping PostgreSQL")
+            shared_server(settings.DATA_DIR / "postgres").stop()
+
+
+class Echo(io.StringIO):
+    """Keeps what is written, and passes it on."""
+
+    def __init__(self, output: Any) -> None:
+        super().__init__()
+        self._output = output
+
+    def write(self, text: str) -> int:
+        self._output.write(text, ending="")
+        return super().write(text)
+
+
+def is_database_embedded() -> bool:
+    return settings.DATABASES["default"]["ENGINE"] == EMBEDDED_ENGINE
+
+
+def listen_to_signals() -> None:
+    """Until the processes run, a signal ends this one in order; a closed terminal always means what SIGTERM means."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    def stop_as_terminated(number: int, frame: FrameType | None) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, stop_as_terminated)
+
+
+def take_run_lock(data_dir: Path) -> IO[str]:
+    """One run at a time on a data directory. The kernel takes the lock back from a run that is killed."""
+    file = (data_dir / "run.lock").open("a+")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise CommandError(f"The system already runs with {data_dir}. Stop it, or set DATA_DIR and ports.") from error
+    return file
+
+
+def require_free_ports() -> None:
+    ports = {settings.PORT: "PORT"}
+    ports |= {settings.SIMULATOR_PORT + n: "SIMULATOR_PORT" for n in range(DEMO_CUSTOMERS)}
+    if len(ports) <= DEMO_CUSTOMERS:
+        raise CommandError(
+            f"PORT {settings.PORT} is one of the {DEMO_CUSTOMERS} ports from SIMULATOR_PORT {settings.SIMULATOR_PORT} on."
+        )
+    for port, setting in ports.items():
+        if not is_port_free(port):
+            raise CommandError(f"Port {port} is taken by another program. Set {setting} to use another one.")
+
+
+def is_port_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.BIND, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise CommandError(f"Cannot listen on {settings.BIND}:{port}: {error.strerror}.") from error
+    return True
+
+
+def process_environment() -> dict[str, str]:
+    """The environment of this process, with this interpreter's programs found first."""
+    programs = str(Path(sys.executable).parent)
+    given = {name: str(getattr(settings, name)) for name in ("DATA_DIR", "PORT", "SIMULATOR_PORT", "DEMO")}
+    return {**os.environ, **given, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+
+
+def announce(processes: Processes, sign_in: str) -> None:
+    """Say where to look as soon as the web process answers."""
+    deadline = time.monotonic() + REACHABLE_SECONDS
+    while time.monotonic() < deadline:
+        if is_web_answering():
+            line = "-" * 72
+            where = f"Temperature Monitoring System: http://localhost:{settings.PORT}"
+            processes.say("\n".join([line, where, *sign_in.strip().splitlines(), "Ctrl+C stops everything.", line]))
+            return
+        time.sleep(0.2)
+    processes.say(f"The web process does not answer on port {settings.PORT} yet; its lines above may say why.")
+
+
+def is_web_answering() -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{settings.PORT}/ping", timeout=2):
+            return True
+    except urllib.error.HTTPError:
+        return True  # whatever it says, it is there
+    except OSError:
+        return False
