@@ -1,10 +1,11 @@
 """The web process: workers with threads, settings and logs shared with everything else."""
 
 import os
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
+from pathlib import Path
 
 from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
 
 bind = f"{settings.BIND}:{settings.PORT}"
 worker_class = "gthread"
@@ -14,6 +15,6 @@ threads = settings.WEB_THREADS
 timeout = 120
 keepalive = 5
 # A heartbeat file on a disk can stall a worker; memory cannot.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - holds no data
 control_socket_disable = True
 logconfig_dict = settings.LOGGING

@@ -15,7 +15,7 @@ from typing import Any
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps, loads
 
-BROKER_URL = "folder://"
+BROKER_URL = "folder://localhost"
 
 
 class Channel(filesystem.Channel):

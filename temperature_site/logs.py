@@ -4,6 +4,7 @@
 delivery) is part of every line written while it is bound.
 """
 
+import sys
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"LOG_FORMAT must be one of {', '.join(FORMATS)}; it is {log_format!r}.")
     if level not in LEVELS:
         raise ImproperlyConfigured(f"LOG_LEVEL must be one of {', '.join(LEVELS)}; it is {level!r}.")
-    shared = shared_processors()
+    shared = shared_processors("iso" if log_format == "json" else "%H:%M:%S")
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -54,7 +55,7 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
             "django.server": {"level": level, "handlers": [], "propagate": True},
             # Gunicorn's loggers do not hand their lines on.
             "gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False},
-            "gunicorn.access": {"level": level, "handlers": ["stderr"], "propagate": False},
+            "gunicorn.access": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
             # One line a task, from the task itself, is enough; these add two more to each.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
@@ -65,14 +66,14 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
     }
 
 
-def shared_processors() -> list[Processor]:
+def shared_processors(time_format: str) -> list[Processor]:
     """What happens to a record wherever it comes from."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt=time_format, utc=True),
         structlog.processors.StackInfoRenderer(),
         hide_secrets,
     ]
@@ -81,7 +82,12 @@ def shared_processors() -> list[Processor]:
 def rendering_processors(log_format: str) -> list[Processor]:
     if log_format == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(pad_event_to=0)]
+    # Plain tracebacks: the pretty ones print local variables, and a secret may be among those.
+    return [
+        structlog.dev.ConsoleRenderer(
+            pad_event_to=0, colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    ]
 
 
 def hide_secrets(logger: WrappedLogger, method_name: str, event_dict: EventDict) -> EventDict:

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import IO
 
 import psutil
+from honcho import manager
 from honcho.environ import parse_procfile
-from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
 # In the environment of every process a run has started, and so of all their descendants: how a run knows its own.
 MARK = "TEMPERATURE_RUN"
 STOP_SECONDS = 5.0
+# Honcho kills what has not stopped by then; a worker needs some seconds to end without losing what it does.
+manager.KILL_WAIT = 10
 
 
 class LeaderSignals:
@@ -39,7 +41,7 @@ class StoppedWhileStarting(Exception):
     """The person at the terminal changed their mind before every process had been started."""
 
 
-class Processes(Manager):
+class Processes(manager.Manager):
     """Honcho's manager for one data directory: runs until one process ends or a signal asks to stop."""
 
     def __init__(self, data_dir: Path, output: IO[str] | None = None) -> None:

@@ -143,7 +143,13 @@ def process_environment() -> dict[str, str]:
     """The environment of this process, with this interpreter's programs found first."""
     programs = str(Path(sys.executable).parent)
     given = {name: str(getattr(settings, name)) for name in ("DATA_DIR", "PORT", "SIMULATOR_PORT", "DEMO")}
-    return {**os.environ, **given, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+    own = {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONUNBUFFERED": "1",
+        # Celery's advice not to work as root; for trying out in a container it is all there is.
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
+    }
+    return {**os.environ, **given, **own}
 
 
 def announce(processes: Processes, sign_in: str) -> None:
