@@ -1,4 +1,13 @@
-from django.contrib import admin
-from django.urls import path
+"""Every path of the site."""
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from django.contrib import admin
+from django.urls import include, path
+
+from temperature_site.health import ping
+
+urlpatterns = [
+    path("ping", ping, name="ping"),
+    path("account/", include("customers.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("readings.urls")),
+]

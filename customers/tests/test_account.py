@@ -1,0 +1,63 @@
+"""Signing in and out, and changing one's password."""
+
+import pytest
+from django.contrib.auth import get_user
+from django.urls import reverse
+
+from tests.factories import PASSWORD, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+NEW_PASSWORD = "another correct horse"
+
+
+@pytest.fixture
+def person():
+    return UserFactory(username="quality")
+
+
+def sign_in(client, **fields):
+    return client.post(reverse("login"), {"username": "quality", "password": PASSWORD, **fields})
+
+
+def test_signing_in_leads_to_the_overview(client, person):
+    response = sign_in(client)
+    assert response.url == "/"
+    assert get_user(client) == person
+
+
+def test_signing_in_leads_back_to_the_page_that_was_asked_for(client, person):
+    assert sign_in(client, next="/account/password").url == "/account/password"
+
+
+def test_signing_in_never_leads_to_another_site(client, person):
+    assert sign_in(client, next="https://example.com/").url == "/"
+
+
+def test_a_wrong_password_is_refused_without_saying_which_part_was_wrong(client, person):
+    response = sign_in(client, password="guess")
+    assert not get_user(client).is_authenticated
+    assert "Please enter a correct username and password" in response.content.decode()
+
+
+def test_signing_out_is_done_by_a_form_only(client, person):
+    sign_in(client)
+    assert client.get(reverse("logout")).status_code == 405
+    assert get_user(client).is_authenticated
+    assert client.post(reverse("logout")).url == reverse("login")
+    assert not get_user(client).is_authenticated
+
+
+def test_a_changed_password_holds_and_keeps_the_person_signed_in(client, person):
+    sign_in(client)
+    response = client.post(
+        reverse("password-change"),
+        {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD},
+        follow=True,
+    )
+    assert "Password changed" in response.content.decode()
+    assert get_user(client).check_password(NEW_PASSWORD)
+
+
+def test_who_is_not_signed_in_can_change_no_password(client):
+    assert client.get(reverse("password-change")).url.startswith(reverse("login"))

@@ -1,0 +1,73 @@
+"""What the page of a storage unit says in words and figures."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from customers.models import StorageUnit
+from readings.condition import Condition
+from readings.models import LatestReading, Reading
+from readings.statistics import Statistics
+from readings.wording import age_text, exact_temperature_text, scaled_text, share_text, temperature_text
+
+Facts = list[tuple[str, str]]
+
+
+def latest_of(unit: StorageUnit) -> LatestReading | None:
+    """The unit's newest reading; None where nothing was ever read."""
+    return getattr(unit, "latest_reading", None)
+
+
+def condition_of(unit: StorageUnit, now: datetime) -> Condition:
+    """How the unit is at `now`."""
+    latest = latest_of(unit)
+    return Condition.at(
+        now,
+        scale=unit.temperature_unit,
+        set_temperature=unit.set_temperature,
+        gap_limit_seconds=unit.effective_gap_limit_seconds,
+        recorded_at=latest.recorded_at if latest else None,
+        temperature_c=latest.temperature_c if latest else None,
+    )
+
+
+def unit_facts(unit: StorageUnit) -> Facts:
+    """Names and texts of what is known of the unit itself; what is unknown is left out."""
+    facility = unit.facility
+    facts = [
+        ("Customer", facility.customer.name),
+        ("Facility", str(facility)),
+        ("Place", ", ".join(part for part in (facility.city, facility.country) if part)),
+        ("Code", unit.unit_code),
+        ("Equipment", unit.equipment_type),
+        ("Size", "" if unit.size_value is None else f"{unit.size_value:g} {unit.size_unit}"),
+        ("Set temperature", scaled_text(unit.set_temperature, unit.temperature_unit)),
+        ("A reading is expected every", age_text(timedelta(seconds=unit.interval_seconds))),
+        ("A reading stands for", age_text(timedelta(seconds=unit.effective_gap_limit_seconds))),
+        ("Time zone", facility.time_zone),
+    ]
+    return [(name, text) for name, text in facts if text.strip()]
+
+
+def statistics_facts(figures: Statistics, scale: str) -> Facts:
+    """Names and texts of what the statistics say, temperatures on `scale`. Unknown time stands beside the figures."""
+    return [
+        ("Minimum", temperature_text(figures.min_c, scale)),
+        ("Mean over time", temperature_text(figures.mean_c, scale)),
+        ("Maximum", temperature_text(figures.max_c, scale)),
+        ("Mean kinetic temperature", temperature_text(figures.mkt_c, scale)),
+        ("Coverage", share_text(figures.coverage)),
+        ("Readings", f"{figures.reading_count:,}"),
+        ("Sensor faults", f"{figures.fault_count:,}"),
+    ]
+
+
+def listed(readings: list[Reading], scale: str) -> list[tuple[Reading, str]]:
+    """Each reading with its temperature on `scale`, to the digit that was sent; a fault says so."""
+    return [
+        (
+            reading,
+            "sensor fault" if reading.temperature_c is None else exact_temperature_text(reading.temperature_c, scale),
+        )
+        for reading in readings
+    ]

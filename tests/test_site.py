@@ -1,0 +1,51 @@
+"""What holds for every page: the ping, the error pages, and what a page may load."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+from django.test import RequestFactory
+
+from temperature_site.content_security_policy import POLICY, ContentSecurityPolicyMiddleware
+
+TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
+
+
+def test_ping_answers_without_the_database(client):
+    assert client.get("/ping").json() == {"ping": "pong"}
+
+
+@pytest.mark.django_db
+def test_a_page_that_does_not_exist_says_what_to_do_next(client):
+    response = client.get("/nowhere")
+    assert response.status_code == 404
+    assert "Go to the overview" in response.content.decode()
+
+
+@pytest.mark.parametrize("template", ["403.html", "403_csrf.html"])
+def test_the_other_error_pages_can_be_rendered(template):
+    assert "Go to the overview" in render_to_string(template)
+
+
+def test_the_page_of_a_fault_needs_no_context():
+    assert "Something broke" in render_to_string("500.html")
+
+
+def test_an_answer_may_load_only_what_the_site_serves():
+    respond = ContentSecurityPolicyMiddleware(lambda request: HttpResponse())
+    assert respond(RequestFactory().get("/")).headers["Content-Security-Policy"] == POLICY
+
+
+def test_an_answers_own_policy_is_kept():
+    own = HttpResponse(headers={"Content-Security-Policy": "default-src 'none'"})
+    respond = ContentSecurityPolicyMiddleware(lambda request: own)
+    assert respond(RequestFactory().get("/")).headers["Content-Security-Policy"] == "default-src 'none'"
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(settings.BASE_DIR)))
+def test_a_template_holds_no_script_style_or_address_of_another_site(template: Path):
+    text = template.read_text()
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\bstyle=|<style|\son\w+=|https?://", text)
