@@ -1,0 +1,1 @@
+"""Customers that do not exist: their cold stores, their systems' HTTP and files, and what goes wrong with them."""

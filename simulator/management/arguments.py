@@ -1,0 +1,50 @@
+"""What the commands' arguments have in common."""
+
+import argparse
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from simulator.fleet import Fleet
+from simulator.fleet_file import FleetError, load_fleet, shipped_fleets
+from simulator.instants import parse_moment
+
+
+def moment(text: str) -> datetime:
+    """An argument that is an ISO 8601 instant; without an offset it is UTC."""
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO 8601 instant") from error
+
+
+def fleet(text: str) -> Fleet:
+    """An argument that is a fleet's name or file."""
+    try:
+        return load_fleet(text)
+    except FleetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def codes(text: str) -> list[str]:
+    """An argument that is a list of codes with commas between them."""
+    return [code.strip() for code in text.split(",") if code.strip()]
+
+
+def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--fleet` and `--customers`, and `--seed`."""
+    shipped = ", ".join(shipped_fleets())
+    parser.add_argument("--fleet", type=fleet, default="default", help=f"a fleet file, or one of {shipped}")
+    parser.add_argument("--customers", type=codes, metavar="A,B", help="only these customers of the fleet")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other readings (default 0)")
+
+
+def chosen_fleet(options: Mapping[str, Any]) -> Fleet:
+    """The customers that `--fleet` and `--customers` ask for. Raises CommandError."""
+    whole: Fleet = options["fleet"]
+    try:
+        return whole.only(options["customers"]) if options["customers"] else whole
+    except ValueError as error:
+        raise CommandError(str(error)) from error

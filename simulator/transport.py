@@ -1,0 +1,123 @@
+"""What goes wrong between a customer's system and its reader, and when: settings and repeatable decisions."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any, NamedTuple
+
+# At most one of these befalls a request; their chances add up to 1 at the most.
+OUTCOMES = ("error_500", "unavailable_503", "hang", "slow_body", "cut_off", "html")
+_OTHER_CHANCES = ("shuffled_rows", "duplicated_rows", "garbage_rows", "late_rows")
+
+
+class TransportError(ValueError):
+    """Transport settings that make no sense, with the reason."""
+
+
+@dataclass(frozen=True)
+class TransportSettings:
+    """Chances from 0 to 1, and the seconds that go with them.
+
+    Per request, one of: error_500; unavailable_503 (with `Retry-After: retry_after_seconds`); hang (no answer for
+    hang_seconds, then the connection closes); slow_body (spread over slow_seconds); cut_off (ends in the middle of a
+    row); html (a page instead of data). Per body: shuffled_rows. Per row: duplicated_rows, garbage_rows (a row nobody
+    can read after it), late_rows (to be had only later, by up to late_seconds; every row, unless this says otherwise).
+    Seconds are real ones, but late_seconds are of the simulated clock.
+    """
+
+    error_500: float = 0.0
+    unavailable_503: float = 0.0
+    hang: float = 0.0
+    slow_body: float = 0.0
+    cut_off: float = 0.0
+    html: float = 0.0
+    shuffled_rows: float = 0.0
+    duplicated_rows: float = 0.0
+    garbage_rows: float = 0.0
+    late_rows: float = 1.0
+    late_seconds: float = 0.0
+    hang_seconds: float = 60.0
+    slow_seconds: float = 20.0
+    retry_after_seconds: float = 30.0
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "TransportSettings":
+        """Settings from JSON; names that are missing keep their defaults. Raises TransportError."""
+        known = asdict(cls())
+        for name, value in values.items():
+            if name not in known:
+                raise TransportError(f"unknown transport setting {name!r}; known are {', '.join(known)}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:
+                raise TransportError(f"{name} must be a number, 0 or more, not {value!r}")
+            if not name.endswith("_seconds") and value > 1:
+                raise TransportError(f"{name} is a chance from 0 to 1, not {value!r}")
+        settings = cls(**values)
+        if sum(getattr(settings, name) for name in OUTCOMES) > 1 + 1e-9:
+            raise TransportError(f"the chances of {', '.join(OUTCOMES)} add up to more than 1")
+        return settings
+
+    @classmethod
+    def from_text(cls, text: str) -> "TransportSettings":
+        """Settings from `name=number,name=number`. Raises TransportError."""
+        values: dict[str, float] = {}
+        for part in filter(None, (each.strip() for each in text.split(","))):
+            name, _, number = part.partition("=")
+            try:
+                values[name.strip()] = float(number)
+            except ValueError as error:
+                raise TransportError(f"{part!r} is not name=number") from error
+        return cls.from_mapping(values)
+
+    def in_force(self) -> dict[str, float]:
+        """The settings that differ from a transport without faults."""
+        plain = asdict(TransportSettings())
+        return {name: value for name, value in asdict(self).items() if value != plain[name]}
+
+    @property
+    def changes_rows(self) -> bool:
+        return self.shuffled_rows > 0 or self.duplicated_rows > 0 or self.garbage_rows > 0
+
+
+class Decision(NamedTuple):
+    """What befalls one request: an outcome out of OUTCOMES or "normal", and the chance its details are drawn from."""
+
+    outcome: str
+    settings: TransportSettings
+    chance: random.Random
+
+    def retry_after_seconds(self) -> int:
+        return round(self.settings.retry_after_seconds)
+
+
+class SentRow(NamedTuple):
+    """A row as it goes out."""
+
+    text: str
+    is_garbage: bool
+
+
+def decide(settings: TransportSettings, seed: int, customer: str, request_number: int) -> Decision:
+    """What befalls a customer's request: the same for the same arguments, whatever happened before."""
+    chance = random.Random(f"request {seed} {customer} {request_number}")  # noqa: S311 - repeatable on purpose
+    drawn = chance.random()
+    for name in OUTCOMES:
+        drawn -= getattr(settings, name)
+        if drawn < 0:
+            return Decision(name, settings, chance)
+    return Decision("normal", settings, chance)
+
+
+def disturb(rows: list[str], decision: Decision, garbage: Callable[[random.Random], str]) -> list[SentRow]:
+    """The rows with duplicates and garbage among them, shuffled or not, as the decision's settings have it."""
+    settings, chance = decision.settings, decision.chance
+    sent: list[SentRow] = []
+    for row in rows:
+        sent.append(SentRow(row, is_garbage=False))
+        if chance.random() < settings.duplicated_rows:
+            sent.append(SentRow(row, is_garbage=False))
+        if chance.random() < settings.garbage_rows:
+            sent.append(SentRow(garbage(chance), is_garbage=True))
+    if chance.random() < settings.shuffled_rows:
+        chance.shuffle(sent)
+    return sent
