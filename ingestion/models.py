@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from customers.models import CODE_MAX_LENGTH, Customer, Sensor, StorageUnit, TemperatureUnit, validate_time_zone
 from customers.scope import ScopedModel, ScopeWays
+from ingestion.catch_up import TemplateError, placeholders
 from ingestion.credentials import Credentials, CredentialsKind
 from ingestion.encrypted_field import EncryptedTextField
 from ingestion.mapping import FieldMapping, MappingError
@@ -143,6 +144,7 @@ class Source(SourceMapping, ScopedModel):
     )
     failures_in_a_row = models.PositiveIntegerField(default=0, editable=False)
     last_polled_at = models.DateTimeField(null=True, editable=False)
+    last_duration_seconds = models.FloatField(default=0, editable=False)
     last_success_at = models.DateTimeField(null=True, editable=False)
     last_error = models.TextField(blank=True, editable=False)
     structure_read_at = models.DateTimeField(null=True, editable=False)
@@ -176,6 +178,11 @@ class Source(SourceMapping, ScopedModel):
         return f"{self.customer.customer_code} · {self.name}"
 
     def clean(self) -> None:
+        for field in ("url", "structure_url"):
+            try:
+                placeholders(getattr(self, field).replace("{unit}", ""))
+            except TemplateError as error:
+                raise ValidationError({field: str(error)}) from error
         try:
             self.mapping  # noqa: B018  building it checks it
         except MappingError as error:
@@ -258,6 +265,17 @@ class Delivery(ScopedModel):
 
     def __str__(self) -> str:
         return f"{self.ingestion_type} of {self.started_at:%Y-%m-%d %H:%M:%S}: {self.status}"
+
+    @property
+    def outcome(self) -> str:
+        """What became of the delivery, on one line for people."""
+        if self.status == self.Status.FAILURE:
+            return f"failure ({self.error_reason}): {self.error_message}"
+        counts = (
+            f"{self.records_stored} stored, {self.records_duplicate} duplicate, "
+            f"{self.records_conflicting} conflicting, {self.records_rejected} rejected"
+        )
+        return f"{self.status}: {counts} in {self.duration_seconds:.2f} s. {self.error_message}".rstrip()
 
     @property
     def duration_seconds(self) -> float:

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     UNKNOWN_SCALE = "unknown_scale"
     BAD_QUALITY = "bad_quality"
     STATUS_TOO_LONG = "status_too_long"
+    TOO_MANY_STATUSES = "too_many_statuses"
     CODE_TOO_LONG = "code_too_long"
     NOT_TEXT = "not_text"
     WRONG_NUMBER_OF_COLUMNS = "wrong_number_of_columns"
@@ -64,6 +65,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.UNKNOWN_SCALE: "The scale {value} is not Celsius, Fahrenheit or kelvin; set the source's scale.",
     Reason.BAD_QUALITY: "The quality {value} is not a number from 0 to 1; check its field in the mapping.",
     Reason.STATUS_TOO_LONG: "The status {value} is longer than {limit} characters; check its field in the mapping.",
+    Reason.TOO_MANY_STATUSES: "The status {value} is new, and there are too many already; "
+    "check its field in the mapping.",
     Reason.CODE_TOO_LONG: "The {what} {value} is longer than {limit} characters; check its field in the mapping.",
     Reason.NOT_TEXT: "The {what} {value} holds characters that are not text; check the source's encoding.",
     Reason.WRONG_NUMBER_OF_COLUMNS: "The line has {count} columns, the header {expected}; check delimiters and quotes.",

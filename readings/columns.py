@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -124,3 +124,8 @@ def microseconds_of(instant: datetime) -> int:
     """Microseconds from 1970-01-01 UTC to the aware `instant`, exactly."""
     since = instant - UNIX_EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def instant_of(microseconds: int) -> datetime:
+    """The instant that lies so many microseconds after 1970-01-01 UTC."""
+    return UNIX_EPOCH + timedelta(microseconds=microseconds)

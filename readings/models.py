@@ -1,7 +1,7 @@
 """What was measured: readings, the newest one of each unit, and their hourly and daily roll-ups.
 
-All tables here are written by `readings.store` and `readings.rollups` alone. Their keys start with the storage unit,
-so that a distributed PostgreSQL can shard by it. Readings and roll-ups have no foreign keys in the database: checking
+All tables here are written by `readings.store`, `readings.corrections` and `readings.rollups` alone. Their keys start
+with the storage unit, so that a distributed PostgreSQL can shard by it. Readings and roll-ups have no foreign keys in the database: checking
 them row by row is what storing would spend most of its time on, and the store locks the units it writes for anyway.
 """
 
@@ -164,3 +164,16 @@ class DailyRollup(Rollup):
 
     def __str__(self) -> str:
         return f"{self.storage_unit_id} {self.local_date}"
+
+
+class RollupRebuild(models.Model):
+    """A unit whose roll-ups must be made anew, because its facility's days or its gap limit have changed."""
+
+    storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    requested_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "rollup_rebuild"
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id}"

@@ -8,13 +8,13 @@ it. Storing the same rows again, in any order and any splitting, changes nothing
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from django.db import connection, transaction
 
 from readings import store_sql
-from readings.columns import UNIX_EPOCH, ReadingColumns
+from readings.columns import ReadingColumns, instant_of
 from readings.partitions import ensure_partitions, month_start
 
 
@@ -83,7 +83,10 @@ def _set_known_aside(columns: ReadingColumns) -> tuple[int, list[int]]:
     with connection.cursor() as cursor:
         cursor.execute(
             store_sql.SET_KNOWN_ASIDE,
-            {"first": _instant(columns.recorded_at_us.min()), "last": _instant(columns.recorded_at_us.max())},
+            {
+                "first": instant_of(int(columns.recorded_at_us.min())),
+                "last": instant_of(int(columns.recorded_at_us.max())),
+            },
         )
         known, contradictions = cursor.fetchone()
     return known, contradictions or []
@@ -98,8 +101,4 @@ def _fold() -> tuple[dict[int, Span], int]:
 
 def _months(recorded_at_us: np.ndarray) -> list[datetime]:
     months = np.unique(recorded_at_us.astype("datetime64[us]").astype("datetime64[M]"))
-    return [month_start(_instant(month.astype("datetime64[us]").astype(np.int64))) for month in months]
-
-
-def _instant(microseconds: np.integer) -> datetime:
-    return UNIX_EPOCH + timedelta(microseconds=int(microseconds))
+    return [month_start(instant_of(int(month.astype("datetime64[us]").astype(np.int64)))) for month in months]

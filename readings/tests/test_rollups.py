@@ -1,5 +1,6 @@
 """Roll-ups and statistics come out the same, and right, for any order, splitting and repetition of the readings."""
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,6 @@ from readings.statistics import statistics, totals_by_unit
 from readings.store import store
 from readings.tests.course import Course
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
-import itertools
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
 

@@ -1,5 +1,6 @@
 """Cutting periods: nothing is left out, nothing is counted twice, and a day is a day at the facility."""
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readings.spans import DAY, HOUR, Days, Span, cut_days, cut_hours, start_of_day
-import itertools
 
 LONDON = ZoneInfo("Europe/London")
 ZONES = [

@@ -1,0 +1,110 @@
+"""Readings that contradict stored ones: kept for a person, who accepts or dismisses them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import structlog
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ingestion.models import Conflict, Delivery
+from readings.columns import ReadingColumns, instant_of
+from readings.corrections import replace
+from readings.store import lock_units
+
+logger = structlog.get_logger(__name__)
+
+KEEP = """
+INSERT INTO reading_conflict AS kept (public_id, storage_unit_id, sensor_id, recorded_at, temperature_c, scale,
+    quality_score, equipment_status_id, stored_temperature_c, delivery_id, received_at, seen_count, last_seen_at,
+    state, decided_by)
+SELECT gen_random_uuid(), storage_unit_id, sensor_id, recorded_at, sent.temperature_c, sent.scale,
+    sent.quality_score, sent.equipment_status_id, reading.temperature_c, %(delivery_id)s, %(now)s, seen_count, %(now)s,
+    'waiting', ''
+FROM (
+    SELECT storage_unit_id, sensor_id, recorded_at, nullif(temperature_c, 'NaN') AS temperature_c,
+        min(scale) AS scale, max(quality_score) AS quality_score, min(equipment_status_id) AS equipment_status_id,
+        count(*) AS seen_count
+    FROM unnest(%(unit_ids)s, %(sensor_ids)s, %(instants)s::timestamptz[], %(temperatures_c)s::float8[],
+        %(scales)s::text[], %(quality_scores)s::float8[], %(status_ids)s::smallint[])
+        AS row (storage_unit_id, sensor_id, recorded_at, temperature_c, scale, quality_score, equipment_status_id)
+    GROUP BY 1, 2, 3, 4
+) AS sent JOIN reading USING (storage_unit_id, recorded_at, sensor_id)
+ORDER BY storage_unit_id, recorded_at, sensor_id
+ON CONFLICT (storage_unit_id, recorded_at, sensor_id, temperature_c) DO UPDATE SET
+    seen_count = kept.seen_count + excluded.seen_count, last_seen_at = excluded.last_seen_at
+"""
+
+
+def keep(delivery: Delivery, columns: ReadingColumns, indexes: Sequence[int]) -> None:
+    """Keep the rows of `columns` at `indexes`. One that was kept before is counted, and stays as a person left it."""
+    rows = np.array(indexes)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            KEEP,
+            {
+                "delivery_id": delivery.pk,
+                "now": timezone.now(),
+                "unit_ids": columns.storage_unit_id[rows].tolist(),
+                "sensor_ids": columns.sensor_id[rows].tolist(),
+                "instants": [instant_of(microseconds) for microseconds in columns.recorded_at_us[rows].tolist()],
+                "temperatures_c": columns.temperature_c[rows].tolist(),
+                "scales": [scale.decode() for scale in columns.scale[rows].tolist()],
+                "quality_scores": columns.quality_score[rows].tolist(),
+                "status_ids": columns.equipment_status_id[rows].tolist(),
+            },
+        )
+
+
+@transaction.atomic
+def accept(conflicts: QuerySet[Conflict], *, by: str) -> int:
+    """Put these waiting conflicts in the place of the readings they contradict; return how many were.
+
+    Roll-ups and the latest reading follow. What stood before stays readable in the conflict.
+    """
+    accepted = 0
+    for conflict in _waiting(conflicts):
+        conflict.stored_temperature_c = replace(
+            conflict.storage_unit,
+            conflict.sensor_id,
+            conflict.recorded_at,
+            temperature_c=conflict.temperature_c,
+            scale=conflict.scale,
+            quality_score=conflict.quality_score,
+            equipment_status_id=conflict.equipment_status_id,
+        )
+        _decide(conflict, Conflict.State.ACCEPTED, by)
+        accepted += 1
+    return accepted
+
+
+@transaction.atomic
+def dismiss(conflicts: QuerySet[Conflict], *, by: str) -> int:
+    """Leave the stored readings as they are; return how many waiting conflicts were dismissed."""
+    dismissed = 0
+    for conflict in _waiting(conflicts):
+        _decide(conflict, Conflict.State.DISMISSED, by)
+        dismissed += 1
+    return dismissed
+
+
+def _waiting(conflicts: QuerySet[Conflict]) -> QuerySet[Conflict]:
+    """These conflicts as far as they wait, locked after their units: in the order in which an intake does."""
+    waiting = conflicts.filter(state=Conflict.State.WAITING)
+    lock_units(sorted(set(waiting.order_by().values_list("storage_unit_id", flat=True))))
+    return (
+        waiting.select_related("storage_unit")
+        .order_by("storage_unit_id", "recorded_at", "sensor_id", "pk")
+        .select_for_update(of=("self",))
+    )
+
+
+def _decide(conflict: Conflict, state: str, by: str) -> None:
+    conflict.state = state
+    conflict.decided_at = timezone.now()
+    conflict.decided_by = by
+    conflict.save(update_fields=["state", "decided_at", "decided_by", "stored_temperature_c"])
+    logger.info("conflict decided", conflict=str(conflict.public_id), state=state, by=by)

@@ -1,0 +1,93 @@
+"""How the system is doing, as data: counts per table, newest readings and deliveries, lag per source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from customers.models import Customer, Facility, Sensor, StorageUnit
+from customers.scope import Scope
+from ingestion.models import Conflict, Delivery, RejectedRow, Source
+from readings.models import DailyRollup, HourlyRollup, LatestReading
+
+NEWEST_SHOWN = 10
+COUNTED = (Customer, Facility, StorageUnit, Sensor, Source, Delivery, RejectedRow, Conflict, LatestReading)
+
+
+def status(scope: Scope) -> dict[str, Any]:
+    """The state of what `scope` may see; instants are ISO 8601, lags in seconds (None: never polled well)."""
+    return {
+        "now": timezone.now().isoformat(),
+        "counts": _counts(scope),
+        "newest_readings": _newest_readings(scope),
+        "newest_deliveries": _newest_deliveries(scope),
+        "sources": _sources(scope),
+    }
+
+
+def _counts(scope: Scope) -> dict[str, int]:
+    counts = {model._meta.db_table: model.objects.within(scope).count() for model in COUNTED}
+    days = DailyRollup.objects.within(scope)
+    # The roll-ups know how many readings there are; counting them would read them all.
+    counts["reading"] = days.aggregate(total=Sum("reading_count"))["total"] or 0
+    counts["hourly_rollup"] = HourlyRollup.objects.within(scope).count()
+    counts["daily_rollup"] = days.count()
+    counts["rejected_row_waiting"] = _waiting(RejectedRow, scope)
+    counts["reading_conflict_waiting"] = _waiting(Conflict, scope)
+    return counts
+
+
+def _waiting(model: type[RejectedRow] | type[Conflict], scope: Scope) -> int:
+    return model.objects.within(scope).filter(state=model.State.WAITING).count()
+
+
+def _newest_readings(scope: Scope) -> list[dict[str, Any]]:
+    newest = LatestReading.objects.within(scope).select_related("storage_unit__facility__customer")
+    return [
+        {
+            "customer": reading.storage_unit.facility.customer.customer_code,
+            "unit": reading.storage_unit.unit_code,
+            "recorded_at": reading.recorded_at.isoformat(),
+            "temperature_c": reading.temperature_c,
+        }
+        for reading in newest.order_by("-recorded_at")[:NEWEST_SHOWN]
+    ]
+
+
+def _newest_deliveries(scope: Scope) -> list[dict[str, Any]]:
+    newest = Delivery.objects.within(scope).select_related("customer", "source").order_by("-started_at", "-pk")
+    return [
+        {
+            "customer": delivery.customer.customer_code,
+            "source": delivery.source.name if delivery.source else None,
+            "started_at": delivery.started_at.isoformat(),
+            "status": delivery.status,
+            "stored": delivery.records_stored,
+            "duplicate": delivery.records_duplicate,
+            "conflicting": delivery.records_conflicting,
+            "rejected": delivery.records_rejected,
+            "error_message": delivery.error_message,
+        }
+        for delivery in newest[:NEWEST_SHOWN]
+    ]
+
+
+def _sources(scope: Scope) -> list[dict[str, Any]]:
+    now = timezone.now()
+    sources = Source.objects.within(scope).select_related("customer").order_by("customer__customer_code", "name")
+    return [
+        {
+            "customer": source.customer.customer_code,
+            "source": source.name,
+            "is_paused": source.is_paused,
+            "is_late": source.is_late_at(now),
+            "failures_in_a_row": source.failures_in_a_row,
+            "last_success_at": source.last_success_at and source.last_success_at.isoformat(),
+            "next_due_at": source.next_due_at.isoformat() if source.is_polled else None,
+            "lag_seconds": (now - source.cursor_at).total_seconds() if source.cursor_at else None,
+            "last_error": source.last_error,
+        }
+        for source in sources
+    ]

@@ -1,0 +1,117 @@
+"""The demo: ten customers that do not exist, whose systems the simulator plays.
+
+Their facilities and units are not written down here: the sources read them from the customers' systems, as they would
+in earnest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from customers.models import Customer, Membership
+from ingestion.models import Source
+
+SOURCE_NAME = "simulator"
+PATHS = {"api": "/temperature/current?hours={hours}", "csv": "/data/download.csv?hours={hours}"}
+SECONDS = {"api": 60, "csv": 300}
+
+
+@dataclass(frozen=True)
+class DemoCustomer:
+    """A customer of the demo; its system listens on the simulator's port plus its place in the list."""
+
+    code: str
+    name: str
+    method: str
+
+
+CUSTOMERS = (
+    DemoCustomer("A", "Pharma Corp A", "api"),
+    DemoCustomer("B", "Local Business B", "csv"),
+    DemoCustomer("C", "Industrial Corp C", "api"),
+    DemoCustomer("D", "Industrial Corp D", "api"),
+    DemoCustomer("E", "Food Storage Ltd E", "csv"),
+    DemoCustomer("F", "Industrial Corp F", "api"),
+    DemoCustomer("G", "Food Storage Ltd G", "csv"),
+    DemoCustomer("H", "Food Storage Ltd H", "csv"),
+    DemoCustomer("I", "Food Storage Ltd I", "csv"),
+    DemoCustomer("J", "Local Business J", "csv"),
+)
+
+
+@dataclass(frozen=True)
+class DemoPerson:
+    """Someone to sign in as: staff, or with a role in one customer."""
+
+    user_name: str
+    customer_code: str | None
+    role: str
+    what: str
+
+
+# Known to everybody, which is what a demo wants; `load` refuses to put them anywhere else.
+PASSWORD = "cold-store-demo"  # noqa: S105
+PEOPLE = (
+    DemoPerson("operator", None, "", "the operator: sees every customer and the admin"),
+    DemoPerson("anna", "A", Membership.Role.MANAGER, "manager of Pharma Corp A"),
+    DemoPerson("ben", "E", Membership.Role.VIEWER, "viewer of Food Storage Ltd E"),
+)
+
+
+class NotADemo(Exception):  # noqa: N818  the name says what was met
+    """The system has customers of its own, so the demo's well-known passwords have no place in it."""
+
+
+@transaction.atomic
+def load() -> None:
+    """Add what the demo lacks; what people changed stays. Raises NotADemo."""
+    strangers = Customer.objects.exclude(customer_code__in=[each.code for each in CUSTOMERS])
+    if strangers.exists():
+        raise NotADemo(f"The demo is for an empty system, and this one has customers such as {strangers.first()}.")
+    for place, each in enumerate(CUSTOMERS):
+        customer, _ = Customer.objects.get_or_create(
+            customer_code=each.code,
+            defaults={
+                "name": each.name,
+                "data_sharing_method": each.method,
+                "data_frequency_seconds": SECONDS[each.method],
+                "api_url": _base_url(place),
+            },
+        )
+        _load_source(customer, each, _base_url(place))
+    for person in PEOPLE:
+        _load_person(person)
+
+
+def _base_url(place: int) -> str:
+    return f"http://localhost:{settings.SIMULATOR_PORT + place}"
+
+
+def _load_source(customer: Customer, each: DemoCustomer, base_url: str) -> None:
+    source, _ = Source.objects.get_or_create(
+        customer=customer,
+        name=SOURCE_NAME,
+        defaults={
+            "ingestion_type": each.method,
+            "interval_seconds": SECONDS[each.method],
+            "facility_time_zone": "Europe/London",
+        },
+    )
+    # The simulator may have moved to another port since the last run.
+    source.url = base_url + PATHS[each.method]
+    source.structure_url = base_url + "/facilities"
+    source.save()
+
+
+def _load_person(person: DemoPerson) -> None:
+    if User.objects.filter(username=person.user_name).exists():
+        return
+    is_operator = person.customer_code is None
+    user = User.objects.create_user(person.user_name, password=PASSWORD, is_staff=is_operator, is_superuser=is_operator)
+    if not is_operator:
+        customer = Customer.objects.get(customer_code=person.customer_code)
+        Membership.objects.create(user=user, customer=customer, role=person.role)
