@@ -1,0 +1,40 @@
+"""`manage.py poll CUSTOMER`: poll a customer's sources now, here, and say what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from ingestion.claims import ClaimLost, claim_now
+from ingestion.models import Delivery, Source
+from ingestion.poll import poll
+
+
+class Command(BaseCommand):
+    help = "Polls a customer's sources now, in this terminal, whether they are due or not."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("customer", metavar="CUSTOMER", help="the customer's code")
+        parser.add_argument("--source", help="only the source of this name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        sources = Source.objects.filter(customer__customer_code=options["customer"]).exclude(url="")
+        if options["source"]:
+            sources = sources.filter(name=options["source"])
+        if not sources:
+            raise CommandError(f"Customer {options['customer']} has no such source that is polled; `status` lists all.")
+        failed = [source.name for source in sources.select_related("customer") if not self._poll(source)]
+        if failed:
+            raise CommandError(f"Failed: {', '.join(failed)}.")
+
+    def _poll(self, source: Source) -> bool:
+        """Poll `source`, print its deliveries, and return whether all of them brought something."""
+        try:
+            deliveries = poll(claim_now(source))
+        except ClaimLost as lost:
+            self.stderr.write(f"{source.name}: {lost}")
+            return False
+        for delivery in deliveries:
+            self.stdout.write(f"{source.name}: {delivery.outcome}")
+        return all(delivery.status != Delivery.Status.FAILURE for delivery in deliveries)

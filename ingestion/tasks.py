@@ -1,0 +1,34 @@
+"""What beat and the sender wake up in this room. A message carries ids; what is to be done is in the database."""
+
+from __future__ import annotations
+
+import uuid
+
+import structlog
+from celery import shared_task
+from django.conf import settings
+
+from ingestion.claims import Claim, ClaimLost, claim_due
+from ingestion.poll import poll
+
+logger = structlog.get_logger(__name__)
+
+
+@shared_task
+def send_due_sources() -> None:
+    """Claim what is due and send a message for each claim; it expires with the lease."""
+    for claim in claim_due():
+        poll_source.apply_async(
+            (claim.source_id, str(claim.claim_id)),
+            expires=settings.POLL_LEASE_SECONDS,
+            queue=settings.SLOW_QUEUE if claim.is_slow else settings.CELERY_TASK_DEFAULT_QUEUE,
+        )
+
+
+@shared_task
+def poll_source(source_id: int, claim_id: str) -> None:
+    """Poll a claimed source."""
+    try:
+        poll(Claim(source_id, uuid.UUID(claim_id)))
+    except ClaimLost as lost:
+        logger.info("claim lost", source_id=source_id, message=str(lost))
