@@ -16,6 +16,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from customers.models import ApiToken, Customer, StorageUnit
 
@@ -75,7 +77,17 @@ def create_token(
     return token, text
 
 
+def foreign_units(customer: Customer, units: Iterable[StorageUnit]) -> list[str]:
+    """The codes of those units that are not the customer's."""
+    return [unit.unit_code for unit in units if unit.facility.customer_id != customer.pk]
+
+
 def _refuse_foreign_units(customer: Customer, units: list[StorageUnit]) -> None:
-    foreign = [unit.unit_code for unit in units if unit.facility.customer_id != customer.pk]
+    foreign = foreign_units(customer, units)
     if foreign:
         raise ValidationError(f"These units are not {customer.customer_code}'s: {', '.join(foreign)}.")
+
+
+def revoke(tokens: QuerySet[ApiToken]) -> int:
+    """Turn these tokens away from now on; return how many were not revoked before."""
+    return tokens.filter(revoked_at=None).update(revoked_at=timezone.now())

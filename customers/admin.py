@@ -1,0 +1,233 @@
+"""The back office of customers: who they are, what they own, who may look at it and with which tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from customers.admin_base import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
+from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
+from customers.tokens import create_token, foreign_units, revoke
+
+User = get_user_model()
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ["user", "customer"]
+
+
+@admin.register(Customer)
+class CustomerAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+    list_display = ["customer_code", "activity", "name", "data_sharing_method", "facility_count", "unit_count"]
+    list_display_links = ["customer_code", "name"]
+    list_filter = ["is_active", "data_sharing_method"]
+    search_fields = ["customer_code", "name"]
+    inlines = [MembershipInline]
+    readonly_fields = ["public_id", "created_at", "updated_at"]
+    fieldsets = [
+        (None, {"fields": ["customer_code", "name", "is_active"]}),
+        (
+            "How it shares its data",
+            {
+                "fields": ["data_sharing_method", "data_frequency_seconds", "api_url"],
+                "description": "What was agreed on. How it is fetched is configured on the customer's sources.",
+            },
+        ),
+        ("Record", {"fields": ["public_id", "created_at", "updated_at"], "classes": ["collapse"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
+        counts = {
+            "facilities_counted": count_of(Facility, "customer"),
+            "units_counted": count_of(StorageUnit, "facility__customer"),
+        }
+        return super().get_queryset(request).annotate(**counts)
+
+    @admin.display(description="active", ordering="is_active")
+    def activity(self, customer: Customer) -> SafeString:
+        return badge("active", "good") if customer.is_active else badge("inactive", "neutral")
+
+    @admin.display(description="facilities")
+    def facility_count(self, customer: Any) -> SafeString:
+        return list_link(Facility, customer.facilities_counted, customer__id__exact=customer.pk)
+
+    @admin.display(description="storage units")
+    def unit_count(self, customer: Any) -> SafeString:
+        return list_link(StorageUnit, customer.units_counted, facility__customer__id__exact=customer.pk)
+
+
+@admin.register(Facility)
+class FacilityAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+    list_display = ["facility_code", "name", "customer", "city", "country", "time_zone", "unit_count"]
+    list_display_links = ["facility_code", "name"]
+    list_select_related = ["customer"]
+    list_filter = [("customer", FewRelatedFilter), "country"]
+    search_fields = ["facility_code", "name", "city", "customer__customer_code"]
+    autocomplete_fields = ["customer"]
+    readonly_fields = ["public_id", "created_at"]
+    fieldsets = [
+        (None, {"fields": ["customer", "facility_code", "name"]}),
+        (
+            "Place",
+            {
+                "fields": ["city", "country", "latitude", "longitude", "time_zone"],
+                "description": "The time zone says when the facility's days begin; changing it rebuilds its roll-ups.",
+            },
+        ),
+        ("Record", {"fields": ["public_id", "created_at"], "classes": ["collapse"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Facility]:
+        return super().get_queryset(request).annotate(units_counted=count_of(StorageUnit, "facility"))
+
+    @admin.display(description="storage units")
+    def unit_count(self, facility: Any) -> SafeString:
+        return list_link(StorageUnit, facility.units_counted, facility__id__exact=facility.pk)
+
+
+@admin.register(Sensor)
+class SensorAdmin(BigTableAdmin):
+    """Sensors are registered by what arrives; their readings name them for ever."""
+
+    list_display = ["sensor_code", "storage_unit", "facility", "customer", "created_at"]
+    list_select_related = ["storage_unit__facility__customer"]
+    search_fields = ["sensor_code", "storage_unit__unit_code", "storage_unit__name"]
+
+    @admin.display(ordering="storage_unit__facility__facility_code")
+    def facility(self, sensor: Sensor) -> Facility:
+        return sensor.storage_unit.facility
+
+    @admin.display(ordering="storage_unit__facility__customer__customer_code")
+    def customer(self, sensor: Sensor) -> str:
+        return sensor.storage_unit.facility.customer.customer_code
+
+
+@admin.register(Membership)
+class MembershipAdmin(admin.ModelAdmin):
+    list_display = ["user", "customer", "role", "created_at"]
+    list_select_related = ["user", "customer"]
+    list_filter = ["role", ("customer", FewRelatedFilter)]
+    search_fields = ["user__username", "user__email", "customer__customer_code", "customer__name"]
+    autocomplete_fields = ["user", "customer"]
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    """Django's page of a user with the customers that the person is a member of."""
+
+    inlines = [MembershipInline]
+
+    # Django's first page of a new user asks for a name and a password only.
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        return list(self.inlines) if obj else []
+
+
+class ApiTokenForm(forms.ModelForm):
+    permissions = forms.MultipleChoiceField(
+        choices=ApiToken.Permission.choices, widget=forms.CheckboxSelectMultiple, initial=[ApiToken.Permission.READ]
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        customer = cleaned.get("customer") or (self.instance.customer if self.instance.pk else None)
+        if customer and (foreign := foreign_units(customer, cleaned.get("accessible_units") or [])):
+            self.add_error("accessible_units", f"These units are not {customer.customer_code}'s: {', '.join(foreign)}.")
+        return cleaned
+
+
+class UsabilityFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("usable", "usable"), ("expired", "expired"), ("revoked", "revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        expired = Q(expires_at__lte=timezone.now())
+        match self.value():
+            case "usable":
+                return queryset.filter(~expired, revoked_at=None)
+            case "expired":
+                return queryset.filter(expired, revoked_at=None)
+            case "revoked":
+                return queryset.exclude(revoked_at=None)
+        return queryset
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(admin.ModelAdmin):
+    """Tokens are made here and shown once; afterwards they are known by their prefix, and revoked, never deleted."""
+
+    form = ApiTokenForm
+    list_display = ["token_name", "usability", "prefix", "customer", "carries", "expires_at", "last_used_at"]
+    list_select_related = ["customer"]
+    list_filter = [UsabilityFilter, ("customer", FewRelatedFilter)]
+    search_fields = ["token_name", "prefix", "customer__customer_code"]
+    autocomplete_fields = ["customer", "accessible_units"]
+    actions = ["revoke"]
+    fieldsets = [
+        (None, {"fields": ["customer", "token_name", "permissions", "accessible_units"]}),
+        ("Bounds", {"fields": ["expires_at", "rate_limit_per_hour"]}),
+        ("Record", {"fields": ["prefix", "revoked_at", "last_used_at", "created_at", "created_by"]}),
+    ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
+        return self.fieldsets if obj else self.fieldsets[:-1]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> list[str]:
+        record = ["prefix", "revoked_at", "last_used_at", "created_at", "created_by"]
+        return ["customer", *record] if obj else record
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: forms.ModelForm, change: bool) -> None:
+        """Change the token, or make it and show its text, this once."""
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        token, text = create_token(
+            obj.customer,
+            obj.token_name,
+            obj.permissions,
+            units=form.cleaned_data["accessible_units"],
+            rate_limit_per_hour=obj.rate_limit_per_hour,
+            expires_at=obj.expires_at,
+            created_by=request.user if request.user.is_authenticated else None,
+        )
+        # The admin goes on with `obj`: from here on that is the row just made.
+        obj.pk = token.pk
+        obj.refresh_from_db()
+        self.message_user(
+            request,
+            format_html("Copy the token now, it is shown this once: <code>{}</code>", text),
+            messages.WARNING,
+        )
+
+    @admin.display(description="state")
+    def usability(self, token: ApiToken) -> SafeString:
+        if token.revoked_at is not None:
+            return badge("revoked", "neutral")
+        return badge("usable", "good") if token.is_usable_at(timezone.now()) else badge("expired", "warning")
+
+    @admin.display(description="permissions")
+    def carries(self, token: ApiToken) -> str:
+        return ", ".join(token.permissions)
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        self.message_user(request, f"Tokens revoked: {revoke(tokens)}.")

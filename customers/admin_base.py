@@ -1,0 +1,154 @@
+"""What the admin's pages share: badges that tell a state at a glance, and lists that stay fast when tables are big."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin
+from django.core.paginator import Paginator
+from django.db import models
+from django.db.models import PROTECT, Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+Tone = Literal["good", "warning", "bad", "neutral"]
+
+
+def badge(text: str, tone: Tone, title: str = "") -> SafeString:
+    """A coloured label; the text alone tells the state, `title` says more under the mouse."""
+    return format_html('<span class="badge badge-{}" title="{}">{}</span>', tone, title, text)
+
+
+def instant_text(instant: datetime | None) -> str:
+    """An instant to the second, in UTC as everything in the admin is: two deliveries may share a minute."""
+    return f"{instant:%Y-%m-%d %H:%M:%S}" if instant else "–"
+
+
+def list_link(model: type[models.Model], text: object, **filters: object) -> SafeString:
+    """A link to the admin's list of `model`, filtered."""
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return format_html('<a href="{}?{}">{}</a>', url, urlencode(filters), text)
+
+
+def count_of(model: type[models.Model], way: str, condition: Q | None = None) -> Coalesce:
+    """How many rows of `model` lead by `way` to the row at hand: a subquery for each row that is shown."""
+    counted = model._base_manager.filter(condition or Q(), **{way: OuterRef("pk")}).order_by().values(way)
+    return Coalesce(Subquery(counted.annotate(n=Count("*")).values("n")), 0)
+
+
+class BoundedPaginator(Paginator):
+    """Pages of a big table's newest rows. Counting stops at LIMIT, and so do the pages: who seeks more filters."""
+
+    LIMIT = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[: self.LIMIT].count())
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that the system writes and people only look at."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+class BigTableAdmin(ReadOnlyAdmin):
+    """Rows of a table that grows for ever."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+
+class DeletesOnlyUnused(BaseModelAdmin):
+    """Lets a row be deleted one at a time, and only while nothing that must be kept hangs on it.
+
+    Without this the admin would load every delivery and reading of a customer to list what protects it.
+    """
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return obj is not None and super().has_delete_permission(request, obj) and not is_used(obj)
+
+
+def is_used(row: models.Model) -> bool:
+    """Does any other row that protects `row` from being deleted point to it?"""
+    return any(
+        relation.related_model._base_manager.filter(**{relation.field.name: row}).exists()
+        for relation in row._meta.related_objects
+        if relation.on_delete is PROTECT
+    )
+
+
+class FewRelatedFilter(admin.RelatedFieldListFilter):
+    """Filters by a related row where there are few to choose from; where there are many, the search finds them."""
+
+    FEW = 40
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        rows = field.related_model._default_manager.order_by(*self.field_admin_ordering(field, request, model_admin))
+        choices: list[tuple[Any, Any]] = [(row.pk, str(row)) for row in rows[: self.FEW + 1]]
+        return choices if len(choices) <= self.FEW else []
+
+    def has_output(self) -> bool:
+        # A filter without output is not applied, and links from other lists would show everything.
+        return super().has_output() or bool(self.used_parameters)
+
+
+class SinceFilter(admin.SimpleListFilter):
+    """The last hour, day, week or month by one field; subclasses name it."""
+
+    field_name: str
+    SPANS = {
+        "hour": timedelta(hours=1),
+        "day": timedelta(days=1),
+        "week": timedelta(days=7),
+        "month": timedelta(days=31),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, f"the last {name}") for name in self.SPANS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        span = self.SPANS.get(self.value() or "")
+        return queryset if span is None else queryset.filter(**{f"{self.field_name}__gte": timezone.now() - span})
+
+
+class WaitingFilter(admin.SimpleListFilter):
+    """By state, those that wait for a person unless another state is asked for."""
+
+    title = "state"
+    parameter_name = "state"
+    WAITING = "waiting"
+    ALL = "all"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [*model_admin.model.State.choices, (self.ALL, "all")]
+
+    def choices(self, changelist: Any) -> Any:
+        for value, title in self.lookup_choices:
+            yield {
+                "selected": value == (self.value() or self.WAITING),
+                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "display": title,
+            }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        state = self.value() or self.WAITING
+        return queryset if state == self.ALL else queryset.filter(state=state)

@@ -1,0 +1,165 @@
+"""The back office of customers."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.messages import get_messages
+from django.urls import reverse
+from django.utils import timezone
+
+from customers.admin_base import is_used
+from customers.models import ApiToken, Customer, StorageUnit
+from customers.tokens import possible_hashes
+from tests.factories import (
+    CustomerFactory,
+    FacilityFactory,
+    MembershipFactory,
+    SensorFactory,
+    StaffFactory,
+    StorageUnitFactory,
+    make_token,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(StaffFactory())
+    return client
+
+
+def rows_shown(response):
+    return list(response.context["cl"].result_list)
+
+
+@pytest.mark.parametrize("model", ["customer", "facility", "storageunit", "sensor", "membership", "apitoken"])
+def test_only_staff_enter(client, model):
+    client.force_login(MembershipFactory().user)
+    assert client.get(reverse(f"admin:customers_{model}_changelist")).status_code == 302
+
+
+@pytest.mark.parametrize("model", ["customer", "facility", "storageunit", "sensor", "membership", "apitoken"])
+def test_a_list_asks_no_more_queries_for_more_rows(staff, model, django_assert_max_num_queries):
+    def grow():
+        sensor = SensorFactory()
+        customer = sensor.storage_unit.facility.customer
+        MembershipFactory(customer=customer)
+        make_token(customer)
+
+    grow()
+    url = reverse(f"admin:customers_{model}_changelist")
+    with django_assert_max_num_queries(20) as few:
+        staff.get(url)
+    for _ in range(5):
+        grow()
+    with django_assert_max_num_queries(len(few)):
+        assert len(rows_shown(staff.get(url))) == 6
+
+
+def test_the_list_of_customers_counts_what_they_own(staff):
+    customer = CustomerFactory()
+    StorageUnitFactory.create_batch(2, facility=FacilityFactory(customer=customer))
+    FacilityFactory(customer=customer)
+    [row] = rows_shown(staff.get(reverse("admin:customers_customer_changelist")))
+    assert (row.facilities_counted, row.units_counted) == (2, 2)
+
+
+def test_a_filter_by_customer_holds_with_more_customers_than_it_can_offer(staff, monkeypatch):
+    monkeypatch.setattr("customers.admin_base.FewRelatedFilter.FEW", 1)
+    facility, _ = FacilityFactory(), FacilityFactory()
+    url = reverse("admin:customers_facility_changelist")
+    response = staff.get(url, {"customer__id__exact": facility.customer_id})
+    assert rows_shown(response) == [facility]
+
+
+class TestDeleting:
+    def test_what_others_need_stays(self, staff):
+        unit = SensorFactory().storage_unit
+        assert is_used(unit)
+        response = staff.post(reverse("admin:customers_storageunit_delete", args=[unit.pk]), {"post": "yes"})
+        assert response.status_code == 403
+        assert StorageUnit.objects.filter(pk=unit.pk).exists()
+
+    def test_what_nobody_needs_may_go(self, staff):
+        customer = CustomerFactory()
+        staff.post(reverse("admin:customers_customer_delete", args=[customer.pk]), {"post": "yes"})
+        assert not Customer.objects.filter(pk=customer.pk).exists()
+
+
+class TestTokens:
+    def add(self, staff, customer, **fields):
+        data = {"customer": customer.pk, "token_name": "reports", "permissions": ["read"], **fields}
+        return staff.post(reverse("admin:customers_apitoken_add"), data)
+
+    def test_a_new_token_is_shown_once(self, staff):
+        unit = StorageUnitFactory()
+        response = self.add(staff, unit.facility.customer, accessible_units=[unit.pk], rate_limit_per_hour="60")
+        token = ApiToken.objects.get()
+        [text] = [str(m).partition("<code>")[2].partition("<")[0] for m in get_messages(response.wsgi_request)][:1]
+        assert token.token_hash in possible_hashes(text)
+        assert (token.permissions, token.rate_limit_per_hour, token.prefix) == (["read"], 60, text[:12])
+        assert list(token.accessible_units.all()) == [unit]
+        assert token.created_by is not None
+        shown = staff.get(response.url).content.decode()
+        assert shown.count(text) == 1
+        again = staff.get(response.url).content.decode()
+        assert text not in again
+
+    def test_a_token_without_permissions_is_refused(self, staff):
+        self.add(staff, CustomerFactory(), permissions=[])
+        assert not ApiToken.objects.exists()
+
+    def test_units_of_another_customer_are_refused(self, staff):
+        foreign = StorageUnitFactory(unit_code="theirs")
+        response = self.add(staff, CustomerFactory(), accessible_units=[foreign.pk])
+        assert "theirs" in str(response.context["adminform"].form.errors["accessible_units"])
+        assert not ApiToken.objects.exists()
+
+    def test_a_tokens_hash_is_nowhere_to_be_seen(self, staff):
+        token, _ = make_token()
+        for url in ("admin:customers_apitoken_changelist", "admin:customers_apitoken_change"):
+            page = staff.get(reverse(url, args=[token.pk] if url.endswith("change") else []))
+            assert token.token_hash not in page.content.decode()
+
+    def test_a_changed_token_keeps_its_text_and_its_customer(self, staff):
+        token, text = make_token()
+        other = CustomerFactory()
+        url = reverse("admin:customers_apitoken_change", args=[token.pk])
+        staff.post(url, {"token_name": "renamed", "permissions": ["write"], "customer": other.pk})
+        changed = ApiToken.objects.get()
+        assert (changed.token_name, changed.permissions) == ("renamed", ["write"])
+        assert changed.customer == token.customer
+        assert changed.token_hash in possible_hashes(text)
+
+    def test_revoking_keeps_the_time_of_the_first(self, staff):
+        fresh, _ = make_token()
+        old, _ = make_token()
+        long_ago = timezone.now() - timedelta(days=1)
+        ApiToken.objects.filter(pk=old.pk).update(revoked_at=long_ago)
+        data = {"action": "revoke", "_selected_action": [fresh.pk, old.pk]}
+        staff.post(reverse("admin:customers_apitoken_changelist"), data)
+        fresh.refresh_from_db()
+        old.refresh_from_db()
+        assert fresh.revoked_at > long_ago
+        assert old.revoked_at == long_ago
+
+    @pytest.mark.parametrize("state", ["usable", "expired", "revoked"])
+    def test_tokens_are_told_apart_by_state(self, staff, state):
+        now = timezone.now()
+        tokens = {
+            "usable": make_token(expires_at=now + timedelta(days=1))[0],
+            "expired": make_token(expires_at=now - timedelta(days=1))[0],
+            "revoked": make_token()[0],
+        }
+        ApiToken.objects.filter(pk=tokens["revoked"].pk).update(revoked_at=now)
+        response = staff.get(reverse("admin:customers_apitoken_changelist"), {"state": state})
+        assert rows_shown(response) == [tokens[state]]
+        assert f">{state}</span>" in response.content.decode()
+
+
+def test_a_persons_page_shows_their_customers(staff):
+    membership = MembershipFactory()
+    page = staff.get(reverse("admin:auth_user_change", args=[membership.user_id])).content.decode()
+    assert membership.customer.customer_code in page
+    assert staff.get(reverse("admin:auth_user_add")).status_code == 200

@@ -1,0 +1,201 @@
+"""The back office of what was measured: storage units with their newest readings, and readings, which only look.
+
+Storage units are registered here and not with the other rows of `customers`: what their list must tell at a glance
+is measured.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from customers.admin_base import (
+    BigTableAdmin,
+    DeletesOnlyUnused,
+    FewRelatedFilter,
+    ReadOnlyAdmin,
+    SinceFilter,
+    Tone,
+    badge,
+    instant_text,
+    list_link,
+)
+from customers.models import Sensor, StorageUnit
+from readings.condition import Condition
+from readings.models import EquipmentStatus, LatestReading, Measurement
+from readings.reading_list import ListedReading
+from readings.states import UnitState
+from readings.unit_facts import condition_of
+from readings.wording import NOT_KNOWN, exact_temperature_text
+
+TONES: dict[UnitState, Tone] = {
+    UnitState.CRITICAL: "bad",
+    UnitState.NO_DATA: "bad",
+    UnitState.SENSOR_FAULT: "warning",
+    UnitState.WARNING: "warning",
+    UnitState.NO_LIMITS: "neutral",
+    UnitState.IN_LIMITS: "good",
+}
+
+
+class SensorInline(admin.TabularInline):
+    """A unit's sensors, as its source named them."""
+
+    model = Sensor
+    fields = ["sensor_code", "created_at"]
+    readonly_fields = ["sensor_code", "created_at"]
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(StorageUnit)
+class StorageUnitAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+    list_display = ["unit_code", "state", "newest", "age", "set_to", "name", "facility", "customer", "see"]
+    list_display_links = ["unit_code", "name"]
+    list_select_related = ["facility__customer", "latest_reading"]
+    list_filter = ["temperature_unit", ("facility__customer", FewRelatedFilter), ("facility", FewRelatedFilter)]
+    search_fields = ["unit_code", "name", "facility__facility_code", "facility__customer__customer_code"]
+    autocomplete_fields = ["facility"]
+    readonly_fields = ["public_id", "created_at"]
+    inlines = [SensorInline]
+    fieldsets = [
+        (None, {"fields": ["facility", "unit_code", "name", "equipment_type"]}),
+        ("What it is meant to hold", {"fields": ["set_temperature", "temperature_unit"]}),
+        (
+            "How often it is measured",
+            {
+                "fields": ["interval_seconds", "gap_limit_seconds"],
+                "description": "Coverage, gaps and means follow from these; changing them rebuilds the roll-ups.",
+            },
+        ),
+        ("Size", {"fields": ["size_value", "size_unit"]}),
+        ("Record", {"fields": ["public_id", "created_at"], "classes": ["collapse"]}),
+    ]
+
+    @admin.display(ordering="facility__customer__customer_code")
+    def customer(self, unit: StorageUnit) -> str:
+        return unit.facility.customer.customer_code
+
+    @admin.display(description="set temperature")
+    def set_to(self, unit: StorageUnit) -> str:
+        return _condition(unit).set_temperature_text
+
+    @admin.display(description="temperature")
+    def newest(self, unit: StorageUnit) -> str:
+        return _condition(unit).temperature_text
+
+    @admin.display(ordering="-latest_reading__recorded_at")
+    def age(self, unit: StorageUnit) -> str:
+        return _condition(unit).age_text
+
+    @admin.display
+    def state(self, unit: StorageUnit) -> SafeString:
+        condition = _condition(unit)
+        return badge(condition.state.value, TONES[condition.state], condition.deviation_text)
+
+    @admin.display(description="")
+    def see(self, unit: StorageUnit) -> SafeString:
+        page = format_html('<a href="{}">page</a>', reverse("unit", args=[unit.public_id]))
+        return format_html("{} · {}", page, list_link(ListedReading, "readings", **{UNIT_PARAMETER: unit.pk}))
+
+
+def _condition(unit: StorageUnit) -> Condition:
+    return condition_of(unit, timezone.now())
+
+
+class RecordedFilter(SinceFilter):
+    title = "recorded in"
+    parameter_name = "recorded"
+    field_name = "recorded_at"
+
+
+UNIT_PARAMETER = "storage_unit__id__exact"
+UNITS_OFFERED = 20
+
+
+class MeasurementAdmin(BigTableAdmin):
+    """What the lists of readings and of newest readings share."""
+
+    list_display = ["recorded", "storage_unit", "sensor", "temperature", "quality_score", "equipment_status"]
+    list_display_links = None
+    list_select_related = ["storage_unit", "sensor", "equipment_status"]
+
+    @admin.display(description="recorded at (UTC)", ordering="recorded_at")
+    def recorded(self, reading: Measurement) -> str:
+        return instant_text(reading.recorded_at)
+
+    @admin.display(description="temperature")
+    def temperature(self, reading: Measurement) -> str | SafeString:
+        if reading.temperature_c is None:
+            return badge("sensor fault", "warning")
+        return exact_temperature_text(reading.temperature_c, reading.scale)
+
+
+@admin.register(ListedReading)
+class ReadingAdmin(MeasurementAdmin):
+    """One unit's readings, the newest first: the key's index gives them at once, however many there are."""
+
+    list_filter = [("storage_unit", FewRelatedFilter), RecordedFilter]
+    search_fields = ["storage_unit__unit_code"]
+    search_help_text = "The code or name of one storage unit, in full."
+    sortable_by = ()
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> None:
+        """Nothing: a reading has no page of its own, and looking one up by its text would read every reading."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ListedReading], search_term: str
+    ) -> tuple[QuerySet[ListedReading], bool]:
+        """The readings of the unit that is filtered by or that the search names; without one unit, none and a hint."""
+        if request.GET.get(UNIT_PARAMETER):
+            return queryset, False
+        units = self._units_named(search_term.strip())
+        if len(units) == 1:
+            return queryset.filter(storage_unit=units[0]), False
+        self._tell_how_to_choose(request, search_term, units)
+        return queryset.none(), False
+
+    def _units_named(self, text: str) -> list[StorageUnit]:
+        named = StorageUnit.objects.filter(Q(unit_code__iexact=text) | Q(name__iexact=text))
+        return list(named.select_related("facility__customer")[:UNITS_OFFERED]) if text else []
+
+    def _tell_how_to_choose(self, request: HttpRequest, search_term: str, units: list[StorageUnit]) -> None:
+        if not units:
+            missing = f"No storage unit is called “{search_term}”. " if search_term else ""
+            self.message_user(request, f"{missing}Readings are listed for one storage unit: search for its code.")
+        for unit in units:
+            of = f"{unit.facility.customer.customer_code} · {unit.facility} · {unit}"
+            link = list_link(ListedReading, of, **{UNIT_PARAMETER: unit.pk})
+            self.message_user(request, format_html("Several units are called so. {}", link), messages.INFO)
+
+
+@admin.register(LatestReading)
+class LatestReadingAdmin(MeasurementAdmin):
+    list_display = [*MeasurementAdmin.list_display, "readings"]
+    list_filter = [RecordedFilter, "equipment_status"]
+    search_fields = ["storage_unit__unit_code", "storage_unit__name"]
+    ordering = ["storage_unit_id"]
+
+    @admin.display(description="")
+    def readings(self, reading: LatestReading) -> SafeString:
+        return list_link(ListedReading, "readings", **{UNIT_PARAMETER: reading.storage_unit_id})
+
+
+@admin.register(EquipmentStatus)
+class EquipmentStatusAdmin(ReadOnlyAdmin):
+    list_display = ["name", "meaning"]
+
+    @admin.display(description="")
+    def meaning(self, status: EquipmentStatus) -> str:
+        counted = (EquipmentStatus.NORMAL, EquipmentStatus.WARNING, EquipmentStatus.ERROR)
+        return "counted by the roll-ups" if status.pk in counted else NOT_KNOWN

@@ -1,0 +1,135 @@
+"""The back office of what was measured: it only looks, and stays fast when there are many readings."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from readings.reading_list import ListedReading
+from tests.factories import StaffFactory, StorageUnitFactory, sensor_of, store_reading, store_readings
+
+pytestmark = pytest.mark.django_db
+
+READINGS = "admin:readings_listedreading_changelist"
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(StaffFactory())
+    return client
+
+
+def rows_shown(response):
+    return list(response.context["cl"].result_list)
+
+
+def messages_on(response):
+    return [str(message) for message in response.context["messages"]]
+
+
+class TestUnits:
+    def test_the_list_tells_the_newest_temperature_its_age_and_the_state(self, staff):
+        unit = StorageUnitFactory(set_temperature=5.0)
+        store_reading(unit, 11.25, timezone.now() - timedelta(minutes=3))
+        page = staff.get(reverse("admin:customers_storageunit_changelist")).content.decode()
+        assert "11.25\N{NO-BREAK SPACE}°C" in page
+        assert "3 min" in page
+        assert 'class="badge badge-bad" title="+6.25\N{NO-BREAK SPACE}K">critical<' in page
+
+    def test_the_list_asks_no_more_queries_for_more_units(self, staff, django_assert_max_num_queries):
+        url = reverse("admin:customers_storageunit_changelist")
+        store_reading(StorageUnitFactory())
+        with django_assert_max_num_queries(20) as few:
+            staff.get(url)
+        for unit in StorageUnitFactory.create_batch(5):
+            store_reading(unit)
+        with django_assert_max_num_queries(len(few)):
+            assert len(rows_shown(staff.get(url))) == 6
+
+    def test_a_unit_without_readings_has_a_page(self, staff):
+        unit = StorageUnitFactory()
+        sensor_of(unit)
+        assert staff.get(reverse("admin:customers_storageunit_change", args=[unit.pk])).status_code == 200
+
+
+class TestReadings:
+    def test_without_a_unit_none_are_listed_and_the_page_says_how_to_choose(self, staff):
+        store_reading(StorageUnitFactory())
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            response = staff.get(reverse(READINGS))
+        assert rows_shown(response) == []
+        assert "search for its code" in messages_on(response)[0]
+        assert not [query for query in queries if "reading_list" in query["sql"]]
+
+    def test_a_units_readings_come_newest_first(self, staff):
+        unit = StorageUnitFactory()
+        store_readings(unit, [1.0, None, 3.0], start=timezone.now() - timedelta(hours=1))
+        store_reading(StorageUnitFactory(), 9.0)
+        response = staff.get(reverse(READINGS), {"storage_unit__id__exact": unit.pk})
+        assert [row.temperature_c for row in rows_shown(response)] == [3.0, None, 1.0]
+        assert "sensor fault" in response.content.decode()
+
+    def test_a_search_for_one_units_code_lists_its_readings(self, staff):
+        unit = StorageUnitFactory(unit_code="unit_A_1_1")
+        store_reading(unit, 4.0)
+        response = staff.get(reverse(READINGS), {"q": " UNIT_a_1_1 "})
+        assert [row.storage_unit for row in rows_shown(response)] == [unit]
+
+    def test_a_code_that_several_units_have_offers_them(self, staff):
+        units = StorageUnitFactory.create_batch(2, unit_code="cold1")
+        response = staff.get(reverse(READINGS), {"q": "cold1"})
+        assert rows_shown(response) == []
+        for unit, message in zip(units, messages_on(response), strict=True):
+            assert f"storage_unit__id__exact={unit.pk}" in message
+
+    def test_a_unit_that_does_not_exist_is_said_to(self, staff):
+        response = staff.get(reverse(READINGS), {"q": "<nothing>"})
+        assert messages_on(response)[0].startswith("No storage unit is called “<nothing>”.")
+        assert "<nothing>" not in response.content.decode()
+
+    def test_only_the_last_day_may_be_asked_for(self, staff):
+        unit = StorageUnitFactory()
+        store_readings(unit, [1.0, 2.0], start=timezone.now() - timedelta(hours=25), every=timedelta(hours=24))
+        response = staff.get(reverse(READINGS), {"storage_unit__id__exact": unit.pk, "recorded": "day"})
+        assert [row.temperature_c for row in rows_shown(response)] == [2.0]
+
+    def test_counting_stops_and_rows_are_read_by_the_key(self, staff):
+        unit = StorageUnitFactory()
+        store_readings(unit, [4.0] * 60, start=timezone.now() - timedelta(days=30), every=timedelta(hours=12))
+        with CaptureQueriesContext(connection) as queries:
+            staff.get(reverse(READINGS), {"storage_unit__id__exact": unit.pk})
+        of_readings = [query["sql"] for query in queries if 'FROM "reading_list"' in query["sql"]]
+        assert of_readings
+        assert all("LIMIT" in sql for sql in of_readings)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            for sql in of_readings:
+                cursor.execute("EXPLAIN " + sql)
+                plan = "\n".join(line for (line,) in cursor.fetchall())
+                assert "_pkey" in plan
+                assert "Seq Scan on reading" not in plan
+
+    def test_readings_can_neither_be_opened_added_changed_nor_deleted(self, staff):
+        store_reading(StorageUnitFactory())
+        row = ListedReading.objects.get()
+        for page in ("change", "delete", "history"):
+            response = staff.post(reverse(f"admin:readings_listedreading_{page}", args=[row.pk]), {"post": "yes"})
+            assert response.status_code in {302, 403}
+        assert staff.get(reverse("admin:readings_listedreading_add")).status_code == 403
+        assert ListedReading.objects.count() == 1
+
+
+def test_the_newest_readings_list_asks_no_more_queries_for_more_units(staff, django_assert_max_num_queries):
+    url = reverse("admin:readings_latestreading_changelist")
+    store_reading(StorageUnitFactory())
+    with django_assert_max_num_queries(20) as few:
+        staff.get(url)
+    for unit in StorageUnitFactory.create_batch(5):
+        store_reading(unit)
+    with django_assert_max_num_queries(len(few)):
+        assert len(rows_shown(staff.get(url))) == 6
