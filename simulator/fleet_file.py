@@ -3,18 +3,22 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from simulator.faults import FAULT_KINDS
+from simulator.faults import FAULT_KINDS, FaultError, make_fault
 from simulator.fleet import CsvDialect, Customer, DataQuality, Facility, Fleet, ScriptedFault, Unit
 from simulator.instants import parse_moment
 from simulator.templates import TEMPLATES
 from simulator.transport import TransportSettings
 
 _SHIPPED = Path(__file__).parent / "fleets"
+
+# For checking a fault whose start depends on when the simulator starts.
+_ANY_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "data_sharing_method": ("api", "csv"),
@@ -78,12 +82,13 @@ def _customer(entry: object) -> Customer:
     built = {
         **values,
         "facilities": tuple(_facility(each, where) for each in _list(values, "facilities", where)),
-        "data_quality": _built(DataQuality, {**asdict(quality), **values.get("data_quality", {})}, where),
-        "csv_dialect": _built(CsvDialect, values.get("csv_dialect", {}), where),
+        "data_quality": _quality({**asdict(quality), **_object(values.get("data_quality", {}), "data_quality")}, where),
+        "csv_dialect": _built(CsvDialect, _object(values.get("csv_dialect", {}), "csv_dialect"), where),
         "transport": _transport(values.get("transport", {}), where),
         "faults": tuple(_scripted(each, where) for each in values.get("faults", [])),
     }
     customer = _built(Customer, built, where)
+    _refuse_other_than_numbers(customer, ("poll_seconds",), where)
     _refuse_twice((unit.code for _, unit in customer.placed_units()), f"unit of {where}")
     _refuse_unknown_units(customer)
     return customer
@@ -104,10 +109,7 @@ def _facility(entry: object, where: str) -> Facility:
 def _unit(entry: object, where: str) -> Unit:
     unit = _built(Unit, _object(entry, f"{where}: a unit"), where)
     here = f"{where}, unit {unit.code!r}"
-    for name in ("set_temperature", "size_value", "reading_every_seconds"):
-        value = getattr(unit, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            raise FleetError(f"{here}: {name} must be a number, not {value!r}")
+    _refuse_other_than_numbers(unit, ("set_temperature", "size_value", "reading_every_seconds"), here)
     if not isinstance(unit.reading_every_seconds, int) or unit.reading_every_seconds < 1:
         raise FleetError(f"{here}: reading_every_seconds must be a whole number of seconds, 1 or more")
     if unit.size_value <= 0:
@@ -122,7 +124,21 @@ def _scripted(entry: object, where: str) -> ScriptedFault:
             values = {**values, "start": parse_moment(str(values["start"]))}
         except ValueError as error:
             raise FleetError(f"{where}: a fault's start is not an instant: {values['start']!r}") from error
-    return _built(ScriptedFault, values, f"{where}, a fault")
+    fault: ScriptedFault = _built(ScriptedFault, values, f"{where}, a fault")
+    _refuse_other_than_numbers(fault, ("after_minutes",), f"{where}, a fault")
+    try:
+        make_fault(fault.unit, fault.kind, fault.starts_at(_ANY_MOMENT), fault.duration_minutes, fault.offset_seconds)
+    except FaultError as error:
+        raise FleetError(f"{where}: {error}") from error
+    return fault
+
+
+def _quality(values: Mapping[str, Any], where: str) -> DataQuality:
+    quality: DataQuality = _built(DataQuality, values, where)
+    _refuse_other_than_numbers(quality, asdict(quality), where)
+    if min(asdict(quality).values()) < 0 or max(quality.null_reading, quality.null_name, quality.null_city) > 1:
+        raise FleetError(f"{where}: data_quality holds chances from 0 to 1 and seconds of 0 or more")
+    return quality
 
 
 def _transport(entry: object, where: str) -> TransportSettings:
@@ -173,6 +189,13 @@ def _refuse_unknown_units(customer: Customer) -> None:
     for fault in customer.faults:
         if fault.unit not in codes:
             raise FleetError(f"customer {customer.code!r}: a fault names the unknown unit {fault.unit!r}")
+
+
+def _refuse_other_than_numbers(built: object, names: Iterable[str], where: str) -> None:
+    for name in names:
+        value = getattr(built, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise FleetError(f"{where}: {name} must be a number, not {value!r}")
 
 
 def _without_defaults(customer: Customer) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class SimulatedCustomer:
         self.transport: TransportSettings = customer.transport
         self.garbage_rows_served = 0
         self._seed = seed
-        self._requests = 0
+        self.requests = 0
         self._series = {
             unit.code: UnitSeries.of(seed, customer, facility, unit) for facility, unit in customer.placed_units()
         }
@@ -80,8 +80,8 @@ class SimulatedCustomer:
 
     def next_decision(self) -> Decision:
         """What befalls the next request for data."""
-        self._requests += 1
-        return decide(self.transport, self._seed, self.customer.code, self._requests)
+        self.requests += 1
+        return decide(self.transport, self._seed, self.customer.code, self.requests)
 
     def latest(self, series: UnitSeries) -> Rows:
         return series.latest(self.now_us, self.faults_of(series.unit.code))
