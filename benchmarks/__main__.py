@@ -1,0 +1,57 @@
+"""`python -m benchmarks [NAME ...]`: measures ratios on a PostgreSQL of its own, each within one run.
+
+BENCH_DATABASE_URL names a database to use instead, empty and of a durable server; everything in it is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from temperature_site.embedded_postgres.server import EmbeddedPostgres
+
+
+def main(names: list[str]) -> int:
+    with ExitStack() as cleanup:
+        os.environ["DATABASE_URL"] = os.environ.get("BENCH_DATABASE_URL") or _own_server(cleanup)
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
+        os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(32))
+        os.environ.setdefault("LOG_LEVEL", "WARNING")
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0, interactive=False)
+        benchmarks = _benchmarks()
+        unknown = set(names) - benchmarks.keys()
+        if unknown:
+            print(f"No such benchmark: {', '.join(sorted(unknown))}. There are: {', '.join(benchmarks)}.")
+            return 2
+        for name, run in benchmarks.items():
+            if not names or name in names:
+                run()
+    return 0
+
+
+def _own_server(cleanup: ExitStack) -> str:
+    folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True))
+    server = EmbeddedPostgres(Path(folder) / "postgres")
+    cleanup.callback(server.stop)
+    return server.start().url
+
+
+def _benchmarks() -> dict[str, Callable[[], None]]:
+    # They import models, which need the settings to be in place.
+    from benchmarks import importing, storing
+
+    return {"storing": storing.run, "importing": importing.run}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

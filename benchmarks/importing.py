@@ -1,0 +1,95 @@
+"""A CSV of 1,000,000 rows from bytes to committed, against a bare COPY of the same rows; and the memory it takes.
+
+The import runs in a process of its own, whose peak resident memory Linux tells.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+from benchmarks import storing
+from benchmarks.fleet import make_units
+
+ROWS = 1_000_000
+TARGET = 0.20
+MOST_MEBIBYTES = 300
+HEADER = (
+    "customer_id,facility_id,unit_id,unit_name,temperature,temperature_unit,timestamp,sensor_id,"
+    "set_temperature,size,size_unit,city,country,quality_score"
+)
+
+
+def run() -> None:
+    places = make_units(storing.UNITS)
+    with connection.cursor() as cursor:
+        cursor.execute(storing.MAKE_BARE)
+        cursor.execute(storing.EMPTY)
+    columns = storing.columns_of(ROWS, places)
+    copy_seconds = storing.timed(lambda: storing.bare_copy(columns))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "readings.csv"
+        _write_csv(path)
+        new_seconds, peak_mebibytes, stored = _import(path)
+        again_seconds, _, _ = _import(path)
+    print(f"Importing: a CSV of {ROWS:,} rows, from bytes to committed; ratios to a bare COPY of the same rows")
+    print(f"  COPY {ROWS / copy_seconds:,.0f} rows/s")
+    print(f"  new rows {ROWS / new_seconds:,.0f} rows/s, ratio {copy_seconds / new_seconds:.2f}, target {TARGET:.2f}")
+    print(f"  again, all duplicates, {ROWS / again_seconds:,.0f} rows/s, ratio {copy_seconds / again_seconds:.2f}")
+    print(f"  peak resident memory {peak_mebibytes:.0f} MiB, target under {MOST_MEBIBYTES}; {stored:,} rows stored")
+
+
+def _write_csv(path: Path) -> None:
+    with path.open("w") as file:
+        file.write(HEADER + "\n")
+        for number in range(ROWS):
+            unit = number % storing.UNITS
+            instant = storing.START + timedelta(minutes=number // storing.UNITS, microseconds=number % 1_000_000)
+            file.write(
+                f"BENCH,facility_{unit % 2},unit_{unit},Freezer {unit},{-70 - number % 977 / 100:.2f},C,"
+                f"{instant:%Y-%m-%dT%H:%M:%S.%f},sensor_{unit},-70.0,328,sqm,Oxford,England,0.9487\n"
+            )
+
+
+def _import(path: Path) -> tuple[float, float, int]:
+    """Import the file; seconds without the start of the process, its peak memory in MiB, and rows stored."""
+    starting_seconds, _, _ = _manage("check")
+    seconds, peak_mebibytes, printed = _manage("import_readings", "BENCH", str(path))
+    counted = re.search(r"(\d+) stored", printed)
+    return seconds - starting_seconds, peak_mebibytes, int(counted[1]) if counted else 0
+
+
+def _manage(*arguments: str) -> tuple[float, float, str]:
+    """Run a command of the project; seconds, peak resident memory in MiB, and what it printed."""
+    start = time.perf_counter()
+    process = subprocess.Popen(  # noqa: S603  our own command
+        [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    # Asked while it runs: what the system tells afterwards includes this process, which it was forked from.
+    peak_kibibytes = 0
+    while process.poll() is None:
+        peak_kibibytes = max(peak_kibibytes, _peak_kibibytes(process.pid))
+        time.sleep(0.02)
+    printed, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"manage.py {arguments[0]} failed.")
+    return time.perf_counter() - start, peak_kibibytes / 1024, printed
+
+
+def _peak_kibibytes(pid: int) -> int:
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0

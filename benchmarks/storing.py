@@ -1,0 +1,96 @@
+"""The store function, from ready columns to commit, against a bare COPY of the same rows.
+
+The COPY goes, from the same columns, into an empty table of the same definition: partitioned, keyed, checked. It is
+the most that PostgreSQL can do with one connection, so the ratio tells what the roll-ups, the latest readings and the
+search for duplicates cost.
+"""
+
+from __future__ import annotations
+
+import io
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+from django.db import connection, transaction
+from numpy.lib import recfunctions
+
+from benchmarks.fleet import make_units
+from readings.columns import COPY_HEADER, COPY_ROW, COPY_TRAILER, ReadingColumns, microseconds_of
+from readings.store import store
+
+TARGETS = {"new": 0.30, "duplicates": 0.80}
+TARGET_ROWS = 10_000
+START = datetime(2026, 3, 1, tzinfo=UTC)
+UNITS = 60
+ROUNDS = {60: 40, 1_000: 15, 10_000: 9, 100_000: 3}
+BARE_COPY = """COPY bare_reading (storage_unit_id, sensor_id, recorded_at, temperature_c, quality_score,
+    equipment_status_id, scale) FROM STDIN (FORMAT binary)"""
+MAKE_BARE = """
+DROP TABLE IF EXISTS bare_reading;
+CREATE TABLE bare_reading (LIKE reading INCLUDING ALL) PARTITION BY RANGE (recorded_at);
+CREATE TABLE bare_reading_2026 PARTITION OF bare_reading FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')
+"""
+EMPTY = "TRUNCATE reading, hourly_rollup, daily_rollup, latest_reading"
+
+
+def run() -> None:
+    places = make_units(UNITS)
+    print(
+        f"Storing: {UNITS} units, one-minute readings, medians, one connection; ratios to a bare COPY of the same rows"
+    )
+    print(f"{'rows a batch':>14}{'COPY rows/s':>14}{'new rows/s':>14}{'ratio':>8}{'dup. rows/s':>14}{'ratio':>8}")
+    for rows, rounds in ROUNDS.items():
+        seconds = _measure(columns_of(rows, places), rounds)
+        copy, new, duplicates = (statistics.median(seconds[what]) for what in ("copy", "new", "duplicates"))
+        print(
+            f"{rows:>14,}{rows / copy:>14,.0f}{rows / new:>14,.0f}{copy / new:>8.2f}"
+            f"{rows / duplicates:>14,.0f}{copy / duplicates:>8.2f}"
+            + (f"   targets {TARGETS['new']:.2f} and {TARGETS['duplicates']:.2f}" if rows == TARGET_ROWS else "")
+        )
+
+
+def columns_of(rows: int, places: list[tuple[int, int]]) -> ReadingColumns:
+    """`rows` readings of the units in turn, a minute apart; temperatures of two decimals around −70 °C."""
+    minutes = rows // len(places) + 1
+    units, sensors = np.array(places, np.int32).T
+    instants = microseconds_of(START) + np.arange(minutes, dtype=np.int64) * 60_000_000
+    return ReadingColumns(
+        storage_unit_id=np.tile(units, minutes)[:rows],
+        sensor_id=np.tile(sensors, minutes)[:rows],
+        recorded_at_us=np.repeat(instants, len(places))[:rows],
+        temperature_c=np.round(np.random.default_rng(1).normal(-70, 1, rows), 2),
+        scale=np.full(rows, b"C", "S1"),
+        quality_score=np.full(rows, 0.97),
+        equipment_status_id=np.full(rows, 1, np.int16),
+    )
+
+
+def _measure(columns: ReadingColumns, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each round, COPY, new rows and duplicates in turn; the first round is a warm-up."""
+    seconds: dict[str, list[float]] = {"copy": [], "new": [], "duplicates": []}
+    store(columns)
+    for _ in range(rounds + 1):
+        with connection.cursor() as cursor:
+            cursor.execute(MAKE_BARE)
+            cursor.execute(EMPTY)
+        seconds["copy"].append(timed(lambda: bare_copy(columns)))
+        seconds["new"].append(timed(lambda: store(columns)))
+        seconds["duplicates"].append(timed(lambda: store(columns)))
+    return {what: measured[1:] for what, measured in seconds.items()}
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def bare_copy(columns: ReadingColumns) -> None:
+    packed = np.frombuffer(columns.to_copy().getbuffer()[len(COPY_HEADER) : -len(COPY_TRAILER)], COPY_ROW)
+    bare = recfunctions.drop_fields(packed, ["row_index_length", "row_index"], usemask=False)
+    bare["field_count"] = 7
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.copy_expert(BARE_COPY, io.BytesIO(COPY_HEADER + bare.tobytes() + COPY_TRAILER))
