@@ -81,9 +81,9 @@ class UnitSeries:
     def at(self, indexes: Integers, faults: Sequence[Fault] = ()) -> Rows:
         """The readings at these sampling indexes, without those that a power cut prevented."""
         sampled_us = self.grid.instants(indexes)
-        powered = ~during(faults, "power_cut", sampled_us)
-        if not powered.all():
-            indexes, sampled_us = indexes[powered], sampled_us[powered]
+        cut = during(faults, "power_cut", sampled_us)
+        if cut.any():
+            indexes, sampled_us = indexes[~cut], sampled_us[~cut]
         measured = self._chance("null reading", indexes) >= self.customer.data_quality.null_reading
         measured &= ~during(faults, "sensor_dead", sampled_us)
         thousandths = np.where(measured, self._as_sent(self._celsius(indexes, sampled_us, faults)), 0)
@@ -125,9 +125,11 @@ class UnitSeries:
         return self._chance("null city", indexes) < self.customer.data_quality.null_city
 
     def _celsius(self, indexes: Integers, sampled_us: Integers, faults: Sequence[Fault]) -> Floats:
-        healthy = self.room.course(sampled_us)
-        warm = warmth(faults, sampled_us, self.room.time_constant_seconds)
-        celsius = healthy + (ambient_c(sampled_us) - healthy) * warm + self.room.noise(indexes)
+        celsius = self.room.course(sampled_us)
+        if faults:
+            warm = warmth(faults, sampled_us, self.room.time_constant_seconds)
+            celsius = celsius + (ambient_c(sampled_us) - celsius) * warm
+        celsius = celsius + self.room.noise(indexes)
         for fault in sorted(each for each in faults if each.kind == "sensor_stuck"):
             stuck = (sampled_us >= fault.start_us) & (sampled_us < fault.end_us)
             if stuck.any():

@@ -2,7 +2,8 @@
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,15 @@ from simulator.row_forms import RowForm, csv_form, json_form
 from simulator.series import UnitSeries
 from simulator.simulation import Piece, SimulatedCustomer, Window
 
+Stretches = Callable[[], Iterable[list[Piece]]]
+
 
 def current_body(served: SimulatedCustomer, window: Window) -> Body:
     """Shape 1: the readings of a window in the customer's envelope, oldest first."""
-    row_count = served.row_count(served.all_series, window)
+    row_count, pieces = _counted(served, window)
     envelope = {**_envelope(served, window), "reading_count": row_count}
-    return _json_body(served, envelope, lambda: _texts(served, json_form(served.customer), window), row_count)
+    form = json_form(served.customer)
+    return _json_body(served, envelope, lambda: _texts(served, form, pieces()), row_count)
 
 
 def history_body(served: SimulatedCustomer, wanted: Sequence[UnitSeries], window: Window, limit: int) -> Body:
@@ -42,7 +46,7 @@ def history_body(served: SimulatedCustomer, wanted: Sequence[UnitSeries], window
 def csv_body(served: SimulatedCustomer, window: Window) -> Body | None:
     """Shape 2: the readings of a window as a download, oldest first; None when there are none."""
     customer, form = served.customer, csv_form(served.customer)
-    row_count = served.row_count(served.all_series, window)
+    row_count, pieces = _counted(served, window)
     if not row_count:
         return None
     dialect = customer.csv_dialect
@@ -50,7 +54,7 @@ def csv_body(served: SimulatedCustomer, window: Window) -> Body | None:
     return Body(
         content_type="text/csv",
         opening=dialect.delimiter.join(form.fields) + dialect.line_end,
-        pieces=lambda: _texts(served, form, window),
+        pieces=lambda: _texts(served, form, pieces()),
         closing=dialect.line_end + trailers[dialect.trailer],
         row_count=row_count,
         separator=dialect.line_end,
@@ -143,8 +147,16 @@ def _garbage(served: SimulatedCustomer, form: RowForm) -> Any:
     return make
 
 
-def _texts(served: SimulatedCustomer, form: RowForm, window: Window) -> Iterator[list[str]]:
-    for pieces in served.pieces(served.all_series, window):
+def _counted(served: SimulatedCustomer, window: Window) -> tuple[int, Stretches]:
+    """How many rows the window has, and what gives them. A short window is worked out once, a long one each time."""
+    begun = list(islice(served.pieces(served.all_series, window), 2))
+    if len(begun) < 2:
+        return sum(piece.rows.size for pieces in begun for piece in pieces), lambda: begun
+    return served.row_count(served.all_series, window), lambda: served.pieces(served.all_series, window)
+
+
+def _texts(served: SimulatedCustomer, form: RowForm, stretches: Iterable[list[Piece]]) -> Iterator[list[str]]:
+    for pieces in stretches:
         yield _in_time_order(served, form, pieces)
 
 
