@@ -1,0 +1,81 @@
+"""`manage.py create_token`."""
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from customers.models import ApiToken
+from customers.tokens import possible_hashes
+from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def customer():
+    return CustomerFactory(customer_code="A")
+
+
+def create_token(*arguments):
+    """What the command prints on standard output."""
+    out = StringIO()
+    call_command("create_token", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def test_the_token_alone_is_printed(customer):
+    text = create_token("A", "reports", "--permission", "read", "--permission", "write").strip()
+    token = ApiToken.objects.get()
+    assert token.token_hash in possible_hashes(text)
+    assert (token.customer, token.token_name, token.permissions) == (customer, "reports", ["read", "write"])
+    assert (token.expires_at, token.rate_limit_per_hour) == (None, None)
+
+
+def test_units_expiry_and_rate_limit_are_taken(customer):
+    unit = StorageUnitFactory(facility__customer=customer, unit_code="unit_A_1_1")
+    create_token(
+        "A", "x", "--permission=read", "--unit", "unit_A_1_1", "--expires", "2100-01-31T12:00", "--rate-limit", "60"
+    )
+    token = ApiToken.objects.get()
+    assert list(token.accessible_units.all()) == [unit]
+    assert token.expires_at == datetime(2100, 1, 31, 12, tzinfo=UTC)
+    assert token.rate_limit_per_hour == 60
+
+
+def test_days_count_from_now(customer):
+    create_token("A", "x", "--permission=read", "--days=30")
+    remaining = ApiToken.objects.get().expires_at - timezone.now()
+    assert timedelta(days=29, hours=23) < remaining <= timedelta(days=30)
+
+
+def test_a_code_in_several_facilities_needs_the_facilitys(customer):
+    for code in ("north", "south"):
+        StorageUnitFactory(facility=FacilityFactory(customer=customer, facility_code=code), unit_code="cold1")
+    with pytest.raises(CommandError, match="north/cold1, south/cold1"):
+        create_token("A", "x", "--permission=read", "--unit=cold1")
+    create_token("A", "x", "--permission=read", "--unit=south/cold1")
+    assert ApiToken.objects.get().accessible_units.get().facility.facility_code == "south"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["B", "x", "--permission=read"], "There is no customer B."),
+        (["A", "x"], "--permission"),
+        (["A", "x", "--permission=all"], "invalid choice"),
+        (["A", "x", "--permission=read", "--unit=theirs"], "A has no storage unit theirs."),
+        (["A", "x", "--permission=read", "--expires=soon"], "is no time such as"),
+        (["A", "x", "--permission=read", "--expires=2020-01-01"], "expired already"),
+        (["A", "x", "--permission=read", "--days=0"], "is no whole number above 0"),
+        (["A", "x", "--permission=read", "--days=1", "--expires=2100-01-01"], "not allowed with"),
+        (["A", "x" * 201, "--permission=read"], "at most 200 characters"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_makes_no_token(customer, arguments, message):
+    StorageUnitFactory(unit_code="theirs")
+    with pytest.raises(CommandError, match=message):
+        create_token(*arguments)
+    assert not ApiToken.objects.exists()

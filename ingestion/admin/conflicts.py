@@ -1,0 +1,87 @@
+"""Conflicts: rows that contradict stored readings, for a person to accept or dismiss."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from customers.admin_base import BigTableAdmin, FewRelatedFilter, Tone, WaitingFilter, badge, instant_text
+from ingestion import conflicts
+from ingestion.models import Conflict
+from readings.states import deviation_k
+from readings.wording import deviation_text, exact_temperature_text
+
+TONES: dict[str, Tone] = {
+    Conflict.State.WAITING: "warning",
+    Conflict.State.ACCEPTED: "good",
+    Conflict.State.DISMISSED: "neutral",
+}
+
+
+@admin.register(Conflict)
+class ConflictAdmin(BigTableAdmin):
+    list_display = [
+        "recorded", "decision", "customer_code", "storage_unit", "sensor", "stored", "sent", "difference",
+        "received_at", "seen_count",
+    ]  # fmt: skip
+    list_select_related = ["storage_unit__facility__customer", "sensor"]
+    list_filter = [WaitingFilter, ("storage_unit__facility__customer", FewRelatedFilter)]
+    search_fields = [
+        "storage_unit__unit_code",
+        "storage_unit__name",
+        "=storage_unit__facility__customer__customer_code",
+    ]
+    search_help_text = "A customer's code, or a part of a unit's code or name."
+    sortable_by = ["recorded", "received_at"]
+    actions = ["accept", "dismiss"]
+    fieldsets = [
+        (None, {"fields": ["storage_unit", "sensor", "recorded_at"]}),
+        ("What contradicts", {"fields": ["stored", "sent", "difference", "quality_score"]}),
+        ("How it came", {"fields": ["delivery", "received_at", "last_seen_at", "seen_count"]}),
+        ("Decision", {"fields": ["decision", "decided_at", "decided_by"]}),
+    ]
+    readonly_fields = ["stored", "sent", "difference", "decision"]
+
+    @admin.display(description="recorded at (UTC)", ordering="recorded_at")
+    def recorded(self, conflict: Conflict) -> str:
+        return instant_text(conflict.recorded_at)
+
+    @admin.display(description="customer")
+    def customer_code(self, conflict: Conflict) -> str:
+        return conflict.storage_unit.facility.customer.customer_code
+
+    @admin.display(description="stored")
+    def stored(self, conflict: Conflict) -> str:
+        return _text(conflict.stored_temperature_c, conflict.scale)
+
+    @admin.display(description="sent later")
+    def sent(self, conflict: Conflict) -> str:
+        return _text(conflict.temperature_c, conflict.scale)
+
+    @admin.display
+    def difference(self, conflict: Conflict) -> str:
+        return deviation_text(deviation_k(conflict.temperature_c, conflict.stored_temperature_c))
+
+    @admin.display(description="state")
+    def decision(self, conflict: Conflict) -> SafeString:
+        return badge(conflict.state, TONES[conflict.state])
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Conflicts are only read, but who may change them may decide about them."""
+        return request.user.has_perm("ingestion.change_conflict")
+
+    @admin.action(description="Accept: put them in the place of the stored readings", permissions=["decide"])
+    def accept(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> None:
+        accepted = conflicts.accept(chosen, by=request.user.get_username())
+        self.message_user(request, f"Conflicts accepted: {accepted}.")
+
+    @admin.action(description="Dismiss: keep the stored readings", permissions=["decide"])
+    def dismiss(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> None:
+        dismissed = conflicts.dismiss(chosen, by=request.user.get_username())
+        self.message_user(request, f"Conflicts dismissed: {dismissed}.")
+
+
+def _text(temperature_c: float | None, scale: str) -> str:
+    return "no measurement" if temperature_c is None else exact_temperature_text(temperature_c, scale)

@@ -1,0 +1,92 @@
+"""Deliveries: what each poll, push and import brought. The log of what arrived, so it is only read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.template.defaultfilters import filesizeformat
+from django.utils.safestring import SafeString
+
+from customers.admin_base import BigTableAdmin, FewRelatedFilter, SinceFilter, Tone, badge, instant_text, list_link
+from ingestion.models import Conflict, Delivery, RejectedRow
+
+TONES: dict[str, Tone] = {
+    Delivery.Status.SUCCESS: "good",
+    Delivery.Status.PARTIAL: "warning",
+    Delivery.Status.FAILURE: "bad",
+}
+
+
+class StartedFilter(SinceFilter):
+    title = "started in"
+    parameter_name = "started"
+    field_name = "started_at"
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(BigTableAdmin):
+    list_display = [
+        "started", "outcome", "customer_code", "source_name", "ingestion_type", "records_processed",
+        "records_stored", "records_duplicate", "conflicting", "rejected", "duration", "size",
+    ]  # fmt: skip
+    list_select_related = ["customer", "source"]
+    list_filter = ["status", StartedFilter, "ingestion_type", ("customer", FewRelatedFilter)]
+    search_fields = ["=customer__customer_code", "source__name"]
+    search_help_text = "A customer's code, or a part of a source's name."
+    sortable_by = ["started"]
+    fieldsets = [
+        (None, {"fields": ["customer", "source_name", "ingestion_type", "outcome", "source_url"]}),
+        ("When", {"fields": ["started_at", "ended_at", "duration", "since", "until"]}),
+        (
+            "What it brought",
+            {
+                "fields": [
+                    "records_processed", "records_stored", "records_duplicate", "conflicting", "rejected", "size",
+                ],
+                "description": "Every row is stored, a duplicate, conflicting or rejected.",
+            },
+        ),
+        ("What went wrong", {"fields": ["error_reason", "error_message"]}),
+        ("Record", {"fields": ["public_id"], "classes": ["collapse"]}),
+    ]  # fmt: skip
+    readonly_fields = ["source_name", "outcome", "duration", "conflicting", "rejected", "size"]
+
+    @admin.display(description="started at (UTC)", ordering="started_at")
+    def started(self, delivery: Delivery) -> str:
+        return instant_text(delivery.started_at)
+
+    @admin.display(description="customer")
+    def customer_code(self, delivery: Delivery) -> str:
+        return delivery.customer.customer_code
+
+    # The source's own text names its customer, which stands in the column before.
+    @admin.display(description="source", empty_value="–")
+    def source_name(self, delivery: Delivery) -> str | None:
+        return delivery.source.name if delivery.source else None
+
+    @admin.display(description="status")
+    def outcome(self, delivery: Delivery) -> SafeString:
+        text = f"{delivery.status}: {delivery.error_reason}" if delivery.error_reason else delivery.status
+        return badge(text, TONES[delivery.status], delivery.error_message)
+
+    @admin.display(description="conflicts")
+    def conflicting(self, delivery: Delivery) -> SafeString | str:
+        return _rows_of(delivery, Conflict, delivery.records_conflicting)
+
+    @admin.display(description="rejected")
+    def rejected(self, delivery: Delivery) -> SafeString | str:
+        return _rows_of(delivery, RejectedRow, delivery.records_rejected)
+
+    @admin.display
+    def duration(self, delivery: Delivery) -> str:
+        return f"{delivery.duration_seconds:.2f} s"
+
+    @admin.display
+    def size(self, delivery: Delivery) -> str:
+        return filesizeformat(delivery.size_bytes)
+
+
+def _rows_of(delivery: Delivery, model: Any, count: int) -> SafeString | str:
+    """How many rows of the delivery are kept in `model`, with a link to them."""
+    return list_link(model, f"{count:,}", delivery__id__exact=delivery.pk, state="all") if count else "0"

@@ -1,0 +1,82 @@
+"""Rejected rows: what could not be stored, why, and what a person decides about it."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from customers.admin_base import BigTableAdmin, FewRelatedFilter, Tone, WaitingFilter, badge, instant_text
+from ingestion import replay
+from ingestion.models import RejectedRow
+
+TONES: dict[str, Tone] = {
+    RejectedRow.State.WAITING: "warning",
+    RejectedRow.State.REPLAYED: "good",
+    RejectedRow.State.DISMISSED: "neutral",
+}
+SHOWN_CHARACTERS = 90
+
+
+@admin.register(RejectedRow)
+class RejectedRowAdmin(BigTableAdmin):
+    list_display = [
+        "received", "decision", "reason", "beginning", "customer_code", "source_name", "row_number", "seen_count",
+    ]  # fmt: skip
+    list_select_related = ["customer", "source"]
+    list_filter = [WaitingFilter, "reason", ("customer", FewRelatedFilter)]
+    search_fields = ["=customer__customer_code", "raw", "message"]
+    search_help_text = "A customer's code, or a part of the row or of its message."
+    sortable_by = ["received"]
+    actions = ["replay", "dismiss"]
+    fieldsets = [
+        (None, {"fields": ["customer", "source", "delivery", "row_number", "reason", "message"]}),
+        ("As it was sent", {"fields": ["header_as_sent", "raw_as_sent", "default_unit_code"]}),
+        ("When", {"fields": ["received_at", "last_seen_at", "seen_count"]}),
+        ("Decision", {"fields": ["decision", "decided_at", "decided_by"]}),
+    ]
+    readonly_fields = ["header_as_sent", "raw_as_sent", "decision"]
+
+    @admin.display(description="received at (UTC)", ordering="received_at")
+    def received(self, row: RejectedRow) -> str:
+        return instant_text(row.received_at)
+
+    @admin.display(description="customer")
+    def customer_code(self, row: RejectedRow) -> str:
+        return row.customer.customer_code
+
+    @admin.display(description="source", empty_value="–")
+    def source_name(self, row: RejectedRow) -> str | None:
+        return row.source.name if row.source else None
+
+    @admin.display(description="row")
+    def beginning(self, row: RejectedRow) -> SafeString:
+        return format_html('<span title="{}">{}</span>', row.message, Truncator(row.raw).chars(SHOWN_CHARACTERS))
+
+    @admin.display(description="state")
+    def decision(self, row: RejectedRow) -> SafeString:
+        return badge(row.state, TONES[row.state])
+
+    @admin.display(description="header")
+    def header_as_sent(self, row: RejectedRow) -> SafeString:
+        return format_html('<pre class="as-sent">{}</pre>', row.header)
+
+    @admin.display(description="row")
+    def raw_as_sent(self, row: RejectedRow) -> SafeString:
+        return format_html('<pre class="as-sent">{}</pre>', row.raw)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Rows are only read, but who may change them may decide about them."""
+        return request.user.has_perm("ingestion.change_rejectedrow")
+
+    @admin.action(description="Replay, after the cause is mended", permissions=["decide"])
+    def replay(self, request: HttpRequest, rows: QuerySet[RejectedRow]) -> None:
+        result = replay.replay(rows, by=request.user.get_username())
+        self.message_user(request, f"Rows replayed: {result.replayed}; rejected again: {result.still_rejected}.")
+
+    @admin.action(description="Dismiss", permissions=["decide"])
+    def dismiss(self, request: HttpRequest, rows: QuerySet[RejectedRow]) -> None:
+        self.message_user(request, f"Rows dismissed: {replay.dismiss(rows, by=request.user.get_username())}.")

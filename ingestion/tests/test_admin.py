@@ -1,0 +1,286 @@
+"""The back office of what arrives."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
+from django.urls import reverse
+from django.utils import timezone
+
+from ingestion.models import Conflict, Delivery, RejectedRow, Source
+from readings.models import Reading
+from tests.factories import (
+    ConflictFactory,
+    CustomerFactory,
+    DeliveryFactory,
+    RejectedRowFactory,
+    SensorFactory,
+    SourceFactory,
+    StaffFactory,
+    UserFactory,
+    store_reading,
+)
+
+pytestmark = pytest.mark.django_db
+
+MODELS = ["source", "delivery", "rejectedrow", "conflict"]
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(StaffFactory(username="ann"))
+    return client
+
+
+@pytest.fixture
+def onlooker(client):
+    """Someone of the staff who may look at everything of ingestion and change nothing."""
+    person = UserFactory(is_staff=True)
+    person.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="ingestion", codename__startswith="view_")
+    )
+    client.force_login(person)
+    return client
+
+
+def list_of(model):
+    return reverse(f"admin:ingestion_{model}_changelist")
+
+
+def rows_shown(response):
+    return list(response.context["cl"].result_list)
+
+
+def act(client, model, action, *rows):
+    """Run an action on the rows; return what the admin says of it."""
+    response = client.post(list_of(model), {"action": action, "_selected_action": [row.pk for row in rows]})
+    return [str(message) for message in get_messages(response.wsgi_request)][-1:]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_asks_no_more_queries_for_more_rows(staff, model, django_assert_max_num_queries):
+    def grow():
+        delivery = RejectedRowFactory().delivery
+        ConflictFactory(delivery=delivery)
+
+    grow()
+    with django_assert_max_num_queries(20) as few:
+        staff.get(list_of(model))
+    for _ in range(5):
+        grow()
+    with django_assert_max_num_queries(len(few)):
+        assert len(rows_shown(staff.get(list_of(model)))) == 6
+
+
+@pytest.mark.parametrize("factory", [SourceFactory, DeliveryFactory, RejectedRowFactory, ConflictFactory])
+def test_every_row_has_a_page(staff, factory):
+    row = factory()
+    url = reverse(f"admin:ingestion_{row._meta.model_name}_change", args=[row.pk])
+    assert staff.get(url).status_code == 200
+
+
+@pytest.mark.parametrize("factory", [DeliveryFactory, RejectedRowFactory, ConflictFactory])
+def test_what_arrived_is_only_read(staff, factory):
+    row = factory()
+    name = row._meta.model_name
+    assert staff.get(reverse(f"admin:ingestion_{name}_add")).status_code == 403
+    for page in ("change", "delete"):
+        response = staff.post(reverse(f"admin:ingestion_{name}_{page}", args=[row.pk]), {"post": "yes"})
+        assert response.status_code == 403
+    assert type(row).objects.filter(pk=row.pk).exists()
+
+
+class TestSources:
+    def test_the_state_is_shown_and_filtered_by(self, staff):
+        SourceFactory(last_success_at=timezone.now())
+        failing = SourceFactory(failures_in_a_row=2, last_error="Connection <refused>")
+        response = staff.get(list_of("source"), {"state": "failing"})
+        assert rows_shown(response) == [failing]
+        assert 'badge-bad" title="Connection &lt;refused&gt;">failing<' in response.content.decode()
+
+    def test_waiting_rejected_rows_are_counted(self, staff):
+        source = SourceFactory()
+        RejectedRowFactory.create_batch(2, delivery__source=source)
+        RejectedRowFactory(delivery__source=source, state=RejectedRow.State.DISMISSED)
+        [row] = rows_shown(staff.get(list_of("source")))
+        assert row.rejected_waiting == 2
+
+    def test_sources_are_polled_now_paused_and_resumed(self, staff):
+        later = timezone.now() + timedelta(hours=1)
+        one, other = SourceFactory(next_due_at=later), SourceFactory(next_due_at=later)
+        assert act(staff, "source", "poll_now", one) == ["Sources that will be polled within seconds: 1."]
+        assert Source.objects.get(pk=one.pk).next_due_at <= timezone.now()
+        assert Source.objects.get(pk=other.pk).next_due_at == later
+        assert act(staff, "source", "pause", one, other) == ["Sources paused: 2."]
+        assert Source.objects.filter(is_paused=True).count() == 2
+        assert act(staff, "source", "resume", one) == ["Sources resumed: 1."]
+        assert list(Source.objects.filter(is_paused=True)) == [other]
+
+    def test_who_only_looks_can_pause_nothing(self, onlooker):
+        source = SourceFactory()
+        act(onlooker, "source", "pause", source)
+        source.refresh_from_db()
+        assert not source.is_paused
+
+    def test_the_secret_is_never_shown_and_stays_when_nothing_is_typed(self, staff):
+        source = SourceFactory(credentials_kind="bearer", credentials_secret="open-sesame")
+        url = reverse("admin:ingestion_source_change", args=[source.pk])
+        page = staff.get(url)
+        assert "open-sesame" not in page.content.decode()
+        assert source.credentials_secret.token not in page.content.decode()
+        saved = staff.post(url, self.typed(page, name="renamed"))
+        assert saved.status_code == 302
+        source = Source.objects.get()
+        assert (source.name, source.credentials_secret.reveal()) == ("renamed", "open-sesame")
+
+    def test_a_typed_secret_takes_the_old_ones_place(self, staff):
+        source = SourceFactory(credentials_kind="bearer", credentials_secret="open-sesame")
+        url = reverse("admin:ingestion_source_change", args=[source.pk])
+        staff.post(url, self.typed(staff.get(url), credentials_secret="abracadabra"))
+        assert Source.objects.get().credentials_secret.reveal() == "abracadabra"
+
+    def test_credentials_that_no_request_can_carry_are_refused(self, staff):
+        url = reverse("admin:ingestion_source_change", args=[SourceFactory().pk])
+        response = staff.post(url, self.typed(staff.get(url), credentials_kind="header", credentials_name="Host"))
+        assert "cannot carry credentials" in response.content.decode()
+        assert Source.objects.get().credentials_kind == "none"
+
+    def test_a_mapping_that_contradicts_itself_is_refused_at_its_field(self, staff):
+        url = reverse("admin:ingestion_source_change", args=[SourceFactory().pk])
+        response = staff.post(url, self.typed(staff.get(url), delimiter=",", decimal_mark=","))
+        assert "decimal_mark" in response.context["adminform"].form.errors
+
+    def test_saving_leaves_alone_what_a_poll_writes_meanwhile(self, staff):
+        source = SourceFactory()
+        url = reverse("admin:ingestion_source_change", args=[source.pk])
+        form = self.typed(staff.get(url), interval_seconds=60)
+        moved = datetime(2026, 11, 23, tzinfo=UTC)
+        original = Source.save
+
+        def save_after_a_poll(self, *args, **kwargs):
+            Source.objects.filter(pk=self.pk).update(cursor_at=moved, name="by someone else")
+            original(self, *args, **kwargs)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Source, "save", save_after_a_poll)
+            staff.post(url, form)
+        saved = Source.objects.get()
+        assert (saved.interval_seconds, saved.cursor_at, saved.name) == (60, moved, "by someone else")
+
+    def test_a_source_is_added_with_the_defaults(self, staff):
+        customer = CustomerFactory()
+        page = staff.get(reverse("admin:ingestion_source_add"))
+        fields = self.typed(page, customer=customer.pk, name="api", url="https://example.com/readings")
+        assert staff.post(reverse("admin:ingestion_source_add"), fields).status_code == 302
+        assert Source.objects.get().mapping.is_default
+
+    @staticmethod
+    def typed(page, **changes):
+        """The form of a page as the browser would send it, with some fields typed anew."""
+        form = page.context["adminform"].form
+        shown = {name: form[name].value() for name in form.fields if name != "credentials_secret"}
+        kept = {name: value for name, value in shown.items() if value not in (None, False)}
+        return kept | changes
+
+
+class TestDeliveries:
+    def test_status_counts_and_duration_are_told_at_a_glance(self, staff):
+        delivery = RejectedRowFactory(delivery__error_reason="cut_off").delivery
+        page = staff.get(list_of("delivery")).content.decode()
+        assert ">partial: cut_off<" in page
+        assert "0.50 s" in page
+        assert f"/admin/ingestion/rejectedrow/?delivery__id__exact={delivery.pk}&amp;state=all" in page
+
+    def test_the_link_leads_to_the_deliverys_rejected_rows(self, staff):
+        mine, _ = RejectedRowFactory(state=RejectedRow.State.REPLAYED), RejectedRowFactory()
+        response = staff.get(list_of("rejectedrow"), {"delivery__id__exact": mine.delivery_id, "state": "all"})
+        assert rows_shown(response) == [mine]
+
+    def test_a_customers_deliveries_are_found_by_its_code(self, staff):
+        delivery, _ = DeliveryFactory(source__customer__customer_code="ZZ9"), DeliveryFactory()
+        assert rows_shown(staff.get(list_of("delivery"), {"q": "zz9"})) == [delivery]
+
+    def test_the_last_hours_deliveries_can_be_asked_for(self, staff):
+        DeliveryFactory(started_at=timezone.now() - timedelta(hours=2))
+        recent = DeliveryFactory()
+        assert rows_shown(staff.get(list_of("delivery"), {"started": "hour"})) == [recent]
+
+    def test_counting_stops_at_the_bound(self, staff, monkeypatch):
+        monkeypatch.setattr("customers.admin_base.BoundedPaginator.LIMIT", 3)
+        DeliveryFactory.create_batch(5)
+        assert staff.get(list_of("delivery")).context["cl"].result_count == 3
+
+    def test_deliveries_outlive_their_source(self, staff):
+        delivery = DeliveryFactory()
+        Delivery.objects.update(source=None)
+        assert staff.get(list_of("delivery")).status_code == 200
+        assert staff.get(reverse("admin:ingestion_delivery_change", args=[delivery.pk])).status_code == 200
+
+
+class TestRejectedRows:
+    def test_those_that_wait_are_shown_first(self, staff):
+        waiting, _ = RejectedRowFactory(), RejectedRowFactory(state=RejectedRow.State.DISMISSED)
+        assert rows_shown(staff.get(list_of("rejectedrow"))) == [waiting]
+        assert len(rows_shown(staff.get(list_of("rejectedrow"), {"state": "all"}))) == 2
+
+    def test_a_row_of_markup_is_shown_as_text(self, staff):
+        row = RejectedRowFactory(raw="<script>alert(1)</script>")
+        for url in (list_of("rejectedrow"), reverse("admin:ingestion_rejectedrow_change", args=[row.pk])):
+            assert "<script>alert" not in staff.get(url).content.decode()
+
+    def test_rows_are_dismissed_by_the_person_who_asks(self, staff):
+        row, other = RejectedRowFactory(), RejectedRowFactory()
+        assert act(staff, "rejectedrow", "dismiss", row) == ["Rows dismissed: 1."]
+        row.refresh_from_db()
+        other.refresh_from_db()
+        assert (row.state, row.decided_by) == (RejectedRow.State.DISMISSED, "ann")
+        assert other.state == RejectedRow.State.WAITING
+
+    def test_a_row_is_replayed_once_its_cause_is_mended(self, staff):
+        row = RejectedRowFactory(
+            raw='{"temperature": 4.5, "timestamp": "2026-11-23T10:11:11", "facility_id": "f", "sensor_id": "s"}'
+        )
+        assert act(staff, "rejectedrow", "replay", row) == ["Rows replayed: 0; rejected again: 1."]
+        Source.objects.update(unit_field="=cold1")
+        assert act(staff, "rejectedrow", "replay", row) == ["Rows replayed: 1; rejected again: 0."]
+        assert Reading.objects.get().temperature_c == 4.5
+
+    @pytest.mark.parametrize("action", ["replay", "dismiss"])
+    def test_who_only_looks_can_decide_nothing(self, onlooker, action):
+        row = RejectedRowFactory()
+        act(onlooker, "rejectedrow", action, row)
+        row.refresh_from_db()
+        assert row.state == RejectedRow.State.WAITING
+
+
+class TestConflicts:
+    @pytest.fixture
+    def conflict(self):
+        sensor = SensorFactory()
+        recorded_at = datetime(2026, 11, 23, tzinfo=UTC)
+        store_reading(sensor.storage_unit, 5.0, recorded_at, sensor=sensor)
+        return ConflictFactory(sensor=sensor, recorded_at=recorded_at, temperature_c=9.0)
+
+    def test_what_is_stored_and_what_was_sent_stand_side_by_side(self, staff, conflict):
+        page = staff.get(list_of("conflict")).content.decode()
+        for text in ("5.0\N{NO-BREAK SPACE}°C", "9.0\N{NO-BREAK SPACE}°C", "+4.0\N{NO-BREAK SPACE}K"):
+            assert text in page
+
+    def test_an_accepted_conflict_takes_the_readings_place(self, staff, conflict):
+        assert act(staff, "conflict", "accept", conflict) == ["Conflicts accepted: 1."]
+        conflict.refresh_from_db()
+        assert (conflict.state, conflict.decided_by) == (Conflict.State.ACCEPTED, "ann")
+        assert Reading.objects.get().temperature_c == 9.0
+
+    def test_a_dismissed_conflict_leaves_the_reading(self, staff, conflict):
+        assert act(staff, "conflict", "dismiss", conflict) == ["Conflicts dismissed: 1."]
+        assert Reading.objects.get().temperature_c == 5.0
+        assert rows_shown(staff.get(list_of("conflict"))) == []
+
+    @pytest.mark.parametrize("action", ["accept", "dismiss"])
+    def test_who_only_looks_can_decide_nothing(self, onlooker, conflict, action):
+        act(onlooker, "conflict", action, conflict)
+        conflict.refresh_from_db()
+        assert conflict.state == Conflict.State.WAITING
+        assert Reading.objects.get().temperature_c == 5.0
