@@ -1,7 +1,7 @@
 """Gives the tests a PostgreSQL of their own, and tells where RabbitMQ is.
 
 The server is embedded, lives in a temporary folder and is started once for a whole run, workers of pytest-xdist
-included: pytest-django gives each of them a database of its own in it. `TEST_DATABASE_URL` names another server instead.
+included: pytest-django gives each of them a database of its own in it. `TEST_DATABASE_URL` names another server.
 """
 
 import os

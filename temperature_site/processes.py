@@ -37,7 +37,7 @@ class LeaderSignals:
             os.killpg(pid, signal.SIGKILL)
 
 
-class StoppedWhileStarting(Exception):
+class StopWhileStartingError(Exception):
     """The person at the terminal changed their mind before every process had been started."""
 
 
@@ -60,7 +60,7 @@ class Processes(manager.Manager):
         """Run until everything has stopped; 0 when somebody asked for that, else how the first process ended."""
         try:
             self.loop()
-        except StoppedWhileStarting:
+        except StopWhileStartingError:
             self.is_asked_to_stop = True
         finally:
             stop_marked(self._mark)
@@ -76,7 +76,7 @@ class Processes(manager.Manager):
 
     def terminate(self) -> None:
         if not self._all_started():
-            raise StoppedWhileStarting
+            raise StopWhileStartingError
         super().terminate()
 
 

