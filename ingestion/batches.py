@@ -176,7 +176,7 @@ def _finite(text: str | None, rules: RowRules) -> float | None:
 
 
 def end_with(batches: Iterable[ParsedBatch], finish: Callable[[], ParsedBatch]) -> Iterator[ParsedBatch]:
-    """The batches, closed by what `finish` makes: a batch of its own only where it holds readings or is the only one."""
+    """The batches, closed by what `finish` makes: a batch of its own where it holds readings or is the only one."""
     previous: ParsedBatch | None = None
     for batch in batches:
         if previous is not None:

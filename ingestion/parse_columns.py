@@ -83,7 +83,8 @@ class _Block:
         celsius = numbers
         for scale in scales.unique().drop_nulls():
             if scale != Scale.CELSIUS:
-                celsius = to_celsius(numbers, scale).zip_with(scales.eq_missing(scale), celsius)
+                converted = pl.Series(to_celsius(numbers.to_numpy(), scale))
+                celsius = converted.zip_with(scales.eq_missing(scale), celsius)
         self.good &= is_null | celsius.is_between(LOWEST_C, HIGHEST_C).fill_null(False)
         self._add("temperature_c", celsius.set(is_null, None) if is_null.any() else celsius)
 
@@ -127,7 +128,7 @@ class _Block:
         meant = _meanings(distinct, read)
         if len(meant) < len(distinct):
             self.good &= values.is_in([value for value in distinct if value in meant])
-        if any(value != meaning for value, meaning in meant.items()):
+        if len(meant) < len(distinct) or any(value != meaning for value, meaning in meant.items()):
             values = values.replace_strict(list(meant), list(meant.values()), default=None, return_dtype=pl.String)
         self._add(name, values)
 

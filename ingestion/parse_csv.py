@@ -27,7 +27,7 @@ from ingestion.parsed import ParsedBatch, RejectedReading, UnreadableBody
 from ingestion.reasons import Reason
 from ingestion.times import DayOrder, DayOrderEvidence, TimeRules, has_day_order, microseconds
 
-BLOCK_BYTES = 6 << 20
+BLOCK_BYTES = 2 << 20
 _SCANNED_BYTES = 1 << 16
 _NEWLINE, _TAB = ord("\n"), ord("\t")
 # What makes a line odd: a quote, and control characters (a tab is looked at separately: it may be the delimiter).

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    Exact = TypeVar("Exact", float, NDArray[np.float64])
     Temperatures = TypeVar("Temperatures", float, NDArray[np.float64], pl.Series, pl.Expr)
 else:
+    Exact = TypeVar("Exact")
     Temperatures = TypeVar("Temperatures")
 
 ABSOLUTE_ZERO_C = -273.15
@@ -73,8 +75,12 @@ def scale_in_title(title: str) -> Scale | None:
     return None
 
 
-def to_celsius(value: Temperatures, scale: Scale | str) -> Temperatures:
-    """A temperature (a float, a numpy array, a polars series or expression) of `scale` in °C."""
+def to_celsius(value: Exact, scale: Scale | str) -> Exact:
+    """A temperature (a float or a numpy array) of `scale` in °C.
+
+    Not for polars, which divides by a number by multiplying with its inverse: the last bit would differ, and the same
+    reading would contradict itself.
+    """
     scale = Scale(scale)
     if scale is Scale.FAHRENHEIT:
         return (value - 32.0) * 5.0 / 9.0
@@ -84,7 +90,10 @@ def to_celsius(value: Temperatures, scale: Scale | str) -> Temperatures:
 
 
 def from_celsius(value_c: Temperatures, scale: Scale | str) -> Temperatures:
-    """A temperature in °C on `scale`: the digits that were sent, see the module. °C is returned as it is."""
+    """A temperature (a float, a numpy array, a polars series or expression) in °C on `scale`.
+
+    To the digits that were sent, see the module; °C is returned as it is.
+    """
     scale = Scale(scale)
     if scale is Scale.FAHRENHEIT:
         return _rounded(value_c * 9.0 / 5.0 + 32.0)
@@ -93,7 +102,7 @@ def from_celsius(value_c: Temperatures, scale: Scale | str) -> Temperatures:
     return value_c
 
 
-def convert(value: Temperatures, source: Scale | str, target: Scale | str) -> Temperatures:
+def convert(value: Exact, source: Scale | str, target: Scale | str) -> Exact:
     """A temperature of the scale `source` on the scale `target`; the value itself where they are the same."""
     return value if Scale(source) is Scale(target) else from_celsius(to_celsius(value, source), target)
 
