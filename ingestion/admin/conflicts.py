@@ -5,23 +5,17 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 
-from customers.admin_base import BigTableAdmin, FewRelatedFilter, Tone, WaitingFilter, badge, instant_text
+from customers.admin_base import FewRelatedFilter, WaitingFilter, instant_text
 from ingestion import conflicts
+from ingestion.admin.decisions import DecidedAdmin
 from ingestion.models import Conflict
 from readings.states import deviation_k
 from readings.wording import deviation_text, exact_temperature_text
 
-TONES: dict[str, Tone] = {
-    Conflict.State.WAITING: "warning",
-    Conflict.State.ACCEPTED: "good",
-    Conflict.State.DISMISSED: "neutral",
-}
-
 
 @admin.register(Conflict)
-class ConflictAdmin(BigTableAdmin):
+class ConflictAdmin(DecidedAdmin):
     list_display = [
         "recorded", "decision", "customer_code", "storage_unit", "sensor", "stored", "sent", "difference",
         "received_at", "seen_count",
@@ -63,14 +57,6 @@ class ConflictAdmin(BigTableAdmin):
     @admin.display
     def difference(self, conflict: Conflict) -> str:
         return deviation_text(deviation_k(conflict.temperature_c, conflict.stored_temperature_c))
-
-    @admin.display(description="state")
-    def decision(self, conflict: Conflict) -> SafeString:
-        return badge(conflict.state, TONES[conflict.state])
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Conflicts are only read, but who may change them may decide about them."""
-        return request.user.has_perm("ingestion.change_conflict")
 
     @admin.action(description="Accept: put them in the place of the stored readings", permissions=["decide"])
     def accept(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> None:

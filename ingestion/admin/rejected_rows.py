@@ -9,20 +9,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from customers.admin_base import BigTableAdmin, FewRelatedFilter, Tone, WaitingFilter, badge, instant_text
+from customers.admin_base import FewRelatedFilter, WaitingFilter, instant_text
 from ingestion import replay
+from ingestion.admin.decisions import DecidedAdmin
 from ingestion.models import RejectedRow
 
-TONES: dict[str, Tone] = {
-    RejectedRow.State.WAITING: "warning",
-    RejectedRow.State.REPLAYED: "good",
-    RejectedRow.State.DISMISSED: "neutral",
-}
 SHOWN_CHARACTERS = 90
 
 
 @admin.register(RejectedRow)
-class RejectedRowAdmin(BigTableAdmin):
+class RejectedRowAdmin(DecidedAdmin):
     list_display = [
         "received", "decision", "reason", "beginning", "customer_code", "source_name", "row_number", "seen_count",
     ]  # fmt: skip
@@ -56,10 +52,6 @@ class RejectedRowAdmin(BigTableAdmin):
     def beginning(self, row: RejectedRow) -> SafeString:
         return format_html('<span title="{}">{}</span>', row.message, Truncator(row.raw).chars(SHOWN_CHARACTERS))
 
-    @admin.display(description="state")
-    def decision(self, row: RejectedRow) -> SafeString:
-        return badge(row.state, TONES[row.state])
-
     @admin.display(description="header")
     def header_as_sent(self, row: RejectedRow) -> SafeString:
         return format_html('<pre class="as-sent">{}</pre>', row.header)
@@ -67,10 +59,6 @@ class RejectedRowAdmin(BigTableAdmin):
     @admin.display(description="row")
     def raw_as_sent(self, row: RejectedRow) -> SafeString:
         return format_html('<pre class="as-sent">{}</pre>', row.raw)
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Rows are only read, but who may change them may decide about them."""
-        return request.user.has_perm("ingestion.change_rejectedrow")
 
     @admin.action(description="Replay, after the cause is mended", permissions=["decide"])
     def replay(self, request: HttpRequest, rows: QuerySet[RejectedRow]) -> None:
