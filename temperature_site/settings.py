@@ -160,9 +160,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_TASK_DEFAULT_QUEUE = "temperature"
+# Several systems on one broker keep apart by this name; the Procfile's workers read it as well.
+CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="temperature")
 # Sources that fail or dawdle are polled by a worker of their own, so that they can't keep others waiting.
-SLOW_QUEUE = "temperature.slow"
+SLOW_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.slow"
 # Classic durable queues on one RabbitMQ node, quorum queues on three. A queue keeps the type it was made with.
 CELERY_TASK_DEFAULT_QUEUE_TYPE = env.str("CELERY_QUEUE_TYPE", default="classic")
 CELERY_TASK_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
