@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
+from django.utils.text import capfirst
 
 from ingestion.credentials import decrypt, encrypt
 
@@ -96,7 +97,7 @@ class EncryptedTextField(_TextField):
     def formfield(self, **kwargs: Any) -> Any:
         """Return a password input that never shows what is stored."""
         return forms.CharField(
-            label=kwargs.get("label", self.verbose_name),
+            label=kwargs.get("label", capfirst(self.verbose_name)),
             help_text=kwargs.get("help_text", self.help_text),
             required=False,
             strip=False,

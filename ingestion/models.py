@@ -316,12 +316,17 @@ class RejectedRow(ScopedModel):
         ordering = ["-received_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["customer", "fingerprint"], name="rejected_row_kept_once")]
         indexes = [
-            # What waits for a person, newest first.
+            # What waits for a person, newest first: of a customer, and of all.
             models.Index(
                 fields=["customer", "-received_at"],
                 name="rejected_row_waiting",
                 condition=models.Q(state="waiting"),
-            )
+            ),
+            models.Index(
+                fields=["-received_at"],
+                name="rejected_row_waiting_of_all",
+                condition=models.Q(state="waiting"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -365,6 +370,10 @@ class Conflict(ScopedModel):
                 nulls_distinct=False,
                 name="conflict_kept_once",
             )
+        ]
+        indexes = [
+            # What waits for a person, newest first.
+            models.Index(fields=["-received_at"], name="conflict_waiting", condition=models.Q(state="waiting"))
         ]
 
     def __str__(self) -> str:

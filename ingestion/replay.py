@@ -90,7 +90,7 @@ def _parsed_again(rows: Sequence[RejectedRow], source: Source | None) -> ParsedB
             mapping,
             received_at=row.received_at,
             row_number=place,
-            default_unit=row.default_unit_code,
+            default_unit=row.default_unit_code or (source.default_unit_code if source else ""),
         )
         for place, row in enumerate(rows)
     ]

@@ -1,9 +1,12 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ReadingsConfig(AppConfig):
     name = "readings"
 
     def ready(self) -> None:
-        """Listen for what makes roll-ups untrue."""
-        from readings import rebuilds  # noqa: F401  its receivers connect themselves
+        """Listen for what makes roll-ups untrue, and give every new database its first statuses."""
+        from readings import equipment, rebuilds  # noqa: F401  the receivers of `rebuilds` connect themselves
+
+        post_migrate.connect(equipment.ensure_first_statuses, sender=self)

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from readings.models import EquipmentStatus
 
 # Statuses are words of an equipment's firmware; a system that sends ever new ones sends something else.
 MOST_STATUSES = 1_000
+FIRST_STATUSES = {
+    "normal": EquipmentStatus.NORMAL,
+    "warning": EquipmentStatus.WARNING,
+    "error": EquipmentStatus.ERROR,
+}
+
+
+def ensure_first_statuses(**_: Any) -> None:
+    """Add the statuses that the roll-ups count, under the ids they are counted by; called after each migration."""
+    EquipmentStatus.objects.bulk_create(
+        [EquipmentStatus(id=status_id, name=name) for name, status_id in FIRST_STATUSES.items()], ignore_conflicts=True
+    )
 
 
 def status_ids(names: Iterable[str]) -> dict[str, int]:

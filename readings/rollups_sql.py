@@ -75,8 +75,10 @@ piece AS (
 part AS (
     SELECT day.storage_unit_id, local_date, sensor_id, hour AS from_at,
         weighted_seconds, weighted_sum_c, weighted_arrhenius, covered_seconds
-    FROM day JOIN hourly_rollup AS hourly ON hourly.storage_unit_id = day.storage_unit_id
-        AND hour >= first_hour AND hour < last_hour
+    FROM day CROSS JOIN LATERAL (
+        SELECT * FROM hourly_rollup
+        WHERE storage_unit_id = day.storage_unit_id AND hour >= first_hour AND hour < last_hour OFFSET 0
+    ) AS hourly
     UNION ALL
     SELECT day.storage_unit_id, local_date, sensor_id, from_at,
         weighted_seconds, weighted_sum_c, weighted_arrhenius, covered_seconds

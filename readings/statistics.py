@@ -188,11 +188,22 @@ def _add_hours(totals: dict[int, Totals], spans: list[UnitSpan]) -> list[UnitSpa
 
 def _add_raw(totals: dict[int, Totals], spans: list[UnitSpan]) -> None:
     if spans:
-        parameters = _unit_spans(spans)
+        parameters = _unit_spans(merged(spans))
         parameters["earliest"] = min(span.start for _, span in spans) - LONGEST_GAP
         parameters["latest"] = max(span.end for _, span in spans)
         _add(totals, statistics_sql.RAW_COUNTS, parameters)
         _add(totals, statistics_sql.RAW_WEIGHTS, parameters)
+
+
+def merged(spans: Sequence[UnitSpan]) -> list[UnitSpan]:
+    """These spans with those of a unit that adjoin made one, so that fewer are looked up."""
+    result: list[UnitSpan] = []
+    for unit_id, span in sorted(spans, key=lambda each: (each[0], each[1].start)):
+        if result and result[-1][0] == unit_id and result[-1][1].end == span.start:
+            result[-1] = (unit_id, Span(result[-1][1].start, span.end))
+        else:
+            result.append((unit_id, span))
+    return result
 
 
 def _left_below(unsettled: Sequence[tuple[int, date]]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The queries of `readings.statistics`: each gives sums by storage unit, or what a level can't answer."""
 
 from readings.store_sql import MEASURES
-from readings.weighing import WEIGH
+from readings.weighing import READINGS_OF_PIECE, WEIGH
 
 _COUNTS = """
     sum(reading_count)::bigint AS reading_count, sum(fault_count)::bigint AS fault_count,
@@ -18,10 +18,17 @@ def _weights(span: str) -> str:
     )
 
 
+# Looked up span by span in the primary key; see `weighing` for why.
 _DAYS = """unnest(%(unit_ids)s, %(firsts)s::date[], %(ends)s::date[]) AS asked (unit_id, first, until)
-    JOIN daily_rollup AS rollup ON storage_unit_id = unit_id AND local_date >= first AND local_date < until"""
+    CROSS JOIN LATERAL (
+        SELECT * FROM daily_rollup
+        WHERE storage_unit_id = unit_id AND local_date >= first AND local_date < until OFFSET 0
+    ) AS rollup"""
 _HOURS = """unnest(%(unit_ids)s, %(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS asked (unit_id, first, until)
-    JOIN hourly_rollup AS rollup ON storage_unit_id = unit_id AND hour >= first AND hour < until"""
+    CROSS JOIN LATERAL (
+        SELECT * FROM hourly_rollup
+        WHERE storage_unit_id = unit_id AND hour >= first AND hour < until OFFSET 0
+    ) AS rollup"""
 
 
 def _all_but(rollup: str, span: str, kind: str) -> str:
@@ -45,8 +52,7 @@ _PIECES = """piece AS (
 RAW_COUNTS = f"""
 WITH {_PIECES}
 SELECT reading.storage_unit_id, {MEASURES}
-FROM piece JOIN reading ON reading.storage_unit_id = piece.storage_unit_id
-    AND recorded_at >= from_at AND recorded_at < to_at AND recorded_at BETWEEN %(earliest)s AND %(latest)s
+FROM piece CROSS JOIN {READINGS_OF_PIECE.format(piece="piece", after=">= from_at")}
 GROUP BY reading.storage_unit_id
 """  # noqa: S608  names of ours, no input
 RAW_WEIGHTS = f"""

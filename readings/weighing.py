@@ -12,6 +12,16 @@ from readings.mkt import ARRHENIUS_SQL
 # For how long a reading of a `storage_unit` stands when no other follows, as an interval.
 GAP_LIMIT = f"make_interval(secs => coalesce(gap_limit_seconds, {GAP_LIMIT_INTERVALS} * interval_seconds))"
 
+# Why the readings of a piece are fetched in a LATERAL query with OFFSET 0: the planner can't tell how few rows a range
+# of time joins, and would read whole partitions. This way it looks up each piece in the primary key.
+READINGS_OF_PIECE = """LATERAL (
+        SELECT * FROM reading
+        WHERE reading.storage_unit_id = {piece}.storage_unit_id
+            AND recorded_at {after} AND recorded_at < to_at
+            AND recorded_at BETWEEN %(earliest)s AND %(latest)s
+        OFFSET 0
+    ) AS reading"""
+
 # `piece` is a relation of (storage_unit_id, from_at, to_at), each pair a stretch of time with an open end. The sums
 # are taken in the order of time, so that the same readings give the same digits however they arrived.
 WEIGH = f"""
@@ -29,10 +39,7 @@ standing AS (
             recorded_at + gap_limit,
             to_at
         ) AS stands_until
-    FROM bounded JOIN reading
-        ON reading.storage_unit_id = bounded.storage_unit_id
-        AND recorded_at > from_at - gap_limit AND recorded_at < to_at
-        AND recorded_at BETWEEN %(earliest)s AND %(latest)s
+    FROM bounded CROSS JOIN {READINGS_OF_PIECE.format(piece="bounded", after="> from_at - gap_limit")}
 ),
 stood AS (
     SELECT *, date_part('epoch', stands_until - stands_from) AS seconds
