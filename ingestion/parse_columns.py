@@ -16,6 +16,7 @@ from ingestion.parse_row import (
     CONVERTED_SCHEMA,
     HIGHEST_C,
     LOWEST_C,
+    NO_FIELD,
     RowRejected,
     RowRules,
     read_code,
@@ -60,7 +61,7 @@ class _Block:
         self._by_value("unit", "unit_code", read_unit, absent=self.rules.default_unit)
         self._by_value("sensor", "sensor_code", lambda code: read_code(code, "sensor code"))
         self._by_value("status", "equipment_status", read_status)
-        self._by_value("scale", "scale", lambda name: read_scale(name, self.rules).value)
+        self._by_value("scale", "scale", lambda name: read_scale(NO_FIELD if name is None else name, self.rules).value)
 
     def convert_times(self) -> None:
         if "time" not in self.said:

@@ -300,11 +300,12 @@ class CsvReader:
             cells = split_line(line, self.header.delimiter)
         except csv.Error as error:
             raise RowRejected(Reason.NOT_TEXT, what="line", value=line) from error
-        if not any(cell.strip() for cell in cells):
+        is_whole = len(cells) == self.header.width
+        if not any(cell.strip() for cell in cells) and (is_whole or '"' not in line):
             return None
         if len(cells) < self.header.width and is_last_open:
             raise RowRejected(Reason.CUT_OFF)
-        if len(cells) != self.header.width:
+        if not is_whole:
             raise RowRejected(Reason.WRONG_NUMBER_OF_COLUMNS, count=len(cells), expected=self.header.width)
         said = {field: cells[place] for field, place in self.header.columns.items()}
         return read_row(number, said | self._constants, self._rules)

@@ -34,6 +34,9 @@ _NUMBER = {
 }
 _NOT_FINITE_WORDS = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 
+# What read_scale is given where a row has no such field: that is another thing than a field with nothing in it.
+NO_FIELD = object()
+
 # A converted row before its time is an instant: `wall` and `is_local` as in ingestion.times, the unit's facts as text
 # ("" for none), the rest as in READING_SCHEMA.
 CONVERTED_SCHEMA: dict[str, pl.DataType] = {
@@ -84,7 +87,8 @@ def read_row(row_number: int, said: Mapping[str, Any], rules: RowRules) -> dict[
     if "temperature" not in said:
         raise RowRejected(Reason.NO_TEMPERATURE)
     measured = read_temperature(said["temperature"], rules)
-    scale = read_scale(said.get("scale"), rules, is_needed=measured is not None)
+    named = said.get("scale", NO_FIELD)
+    scale = read_scale("" if named is None else named, rules, is_needed=measured is not None)
     return {
         "row_number": row_number,
         "facility_code": facility,
@@ -179,14 +183,14 @@ def read_number(value: object, rules: RowRules) -> float | None:
 def read_scale(value: object, rules: RowRules, *, is_needed: bool = True) -> Scale:
     """The scale a row names, else the default; unknown where it names none, there is no default and it `is_needed`.
 
-    `value` is None where the row has no such field, or JSON null.
+    `value` is NO_FIELD where the row has no such field.
     """
     text = value.strip() if isinstance(value, str) else value
-    if text is None or text == "":
+    if text is NO_FIELD or text == "":
         if rules.default_scale:
             return Scale(rules.default_scale)
-        # An empty cell among filled ones is no licence to take °F for °C.
-        if value is None or not is_needed:
+        # An empty field among filled ones is no licence to take °F for °C.
+        if value is NO_FIELD or not is_needed:
             return Scale.CELSIUS
     scale = parse_scale(text) if isinstance(text, str) else None
     if scale is None:
