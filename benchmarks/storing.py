@@ -89,7 +89,9 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def bare_copy(columns: ReadingColumns) -> None:
-    packed = np.frombuffer(columns.to_copy().getbuffer()[len(COPY_HEADER) : -len(COPY_TRAILER)], COPY_ROW)
+    packed = np.frombuffer(
+        columns.to_copy(columns.in_key_order()[0]).getbuffer()[len(COPY_HEADER) : -len(COPY_TRAILER)], COPY_ROW
+    )
     bare = recfunctions.drop_fields(packed, ["row_index_length", "row_index"], usemask=False)
     bare["field_count"] = 7
     with transaction.atomic(), connection.cursor() as cursor:

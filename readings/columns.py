@@ -55,6 +55,9 @@ COPY_FIELDS = (
 )
 
 
+Rows = npt.NDArray[np.intp]
+
+
 class ReadingRow(NamedTuple):
     """One reading by its ids. `recorded_at` is aware; `temperature_c` None is a sensor without a measurement."""
 
@@ -102,21 +105,31 @@ class ReadingColumns:
             equipment_status_id=np.array([row.equipment_status_id for row in full], np.int16),
         )
 
-    def to_copy(self) -> io.BytesIO:
-        """These readings as the bytes of a binary COPY, sorted by unit, time and sensor, equal keys as sent."""
+    def in_key_order(self) -> tuple[Rows, Rows]:
+        """The rows' indexes by unit, time and sensor: of each key's first row as sent, and of all that repeat one."""
         order = np.lexsort((self.sensor_id, self.recorded_at_us, self.storage_unit_id))
-        packed = np.empty(len(self), COPY_ROW)
+        repeats = np.zeros(len(order), bool)
+        repeats[1:] = (
+            (np.diff(self.storage_unit_id[order]) == 0)
+            & (np.diff(self.recorded_at_us[order]) == 0)
+            & (np.diff(self.sensor_id[order]) == 0)
+        )
+        return order[~repeats], order[repeats]
+
+    def to_copy(self, rows: Rows) -> io.BytesIO:
+        """The readings at the indexes `rows` as the bytes of a binary COPY, each with its index as `row_index`."""
+        packed = np.empty(len(rows), COPY_ROW)
         packed["field_count"] = len(COPY_FIELDS)
         for field in COPY_FIELDS:
             packed[f"{field}_length"] = COPY_ROW[field].itemsize
-        packed["storage_unit_id"] = self.storage_unit_id[order]
-        packed["sensor_id"] = self.sensor_id[order]
-        packed["recorded_at"] = self.recorded_at_us[order] - POSTGRES_EPOCH_US
-        packed["temperature_c"] = self.temperature_c[order]
-        packed["quality_score"] = self.quality_score[order]
-        packed["equipment_status_id"] = self.equipment_status_id[order]
-        packed["scale"] = self.scale[order]
-        packed["row_index"] = order
+        packed["storage_unit_id"] = self.storage_unit_id[rows]
+        packed["sensor_id"] = self.sensor_id[rows]
+        packed["recorded_at"] = self.recorded_at_us[rows] - POSTGRES_EPOCH_US
+        packed["temperature_c"] = self.temperature_c[rows]
+        packed["quality_score"] = self.quality_score[rows]
+        packed["equipment_status_id"] = self.equipment_status_id[rows]
+        packed["scale"] = self.scale[rows]
+        packed["row_index"] = rows
         return io.BytesIO(COPY_HEADER + packed.tobytes() + COPY_TRAILER)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from django.db import connection, transaction
 
 from readings import store_sql
-from readings.columns import ReadingColumns, instant_of
+from readings.columns import ReadingColumns, Rows, instant_of
 from readings.partitions import ensure_partitions, month_start
 
 
@@ -56,18 +56,14 @@ def store(columns: ReadingColumns) -> StoreResult:
         return StoreResult()
     lock_units(np.unique(columns.storage_unit_id).tolist())
     ensure_partitions(_months(columns.recorded_at_us))
-    with connection.cursor() as cursor:
-        cursor.execute(store_sql.MAKE_STAGING)
-        cursor.execute(store_sql.EMPTY_STAGING)
-        cursor.copy_expert(store_sql.COPY_STAGING, columns.to_copy())
-    known, contradictions = _set_known_aside(columns)
-    if known == len(columns):
-        return StoreResult(0, known - len(contradictions), contradictions)
-    new_spans, stored = _fold()
-    if stored + known < len(columns):
-        # A key stood in the batch more than once: the first row is stored now, the others can be held against it.
-        contradictions = sorted({*contradictions, *_set_known_aside(columns)[1]})
-    return StoreResult(stored, len(columns) - stored - len(contradictions), contradictions, new_spans)
+    firsts, repeats = columns.in_key_order()
+    known, contradictions = _stage_new(columns, firsts)
+    new_spans, stored = _fold() if known < len(firsts) else ({}, 0)
+    if len(repeats):
+        # By now a reading is stored for every key, against which its repetitions are held.
+        contradictions += _stage_new(columns, repeats)[1]
+    duplicates = len(columns) - stored - len(contradictions)
+    return StoreResult(stored, duplicates, sorted(contradictions), new_spans)
 
 
 def lock_units(unit_ids: list[int]) -> None:
@@ -79,15 +75,16 @@ def lock_units(unit_ids: list[int]) -> None:
         raise UnknownUnits(f"No storage units have these ids: {sorted(unknown)}.")
 
 
-def _set_known_aside(columns: ReadingColumns) -> tuple[int, list[int]]:
+def _stage_new(columns: ReadingColumns, rows: Rows) -> tuple[int, list[int]]:
+    """Put those of these rows into the staging table whose key is not stored.
+
+    Returns how many were stored already, and the indexes of those among them that contradict what is stored.
+    """
+    first, last = (instant_of(int(end(columns.recorded_at_us))) for end in (np.min, np.max))
     with connection.cursor() as cursor:
-        cursor.execute(
-            store_sql.SET_KNOWN_ASIDE,
-            {
-                "first": instant_of(int(columns.recorded_at_us.min())),
-                "last": instant_of(int(columns.recorded_at_us.max())),
-            },
-        )
+        cursor.execute(store_sql.PREPARE_STAGING)
+        cursor.copy_expert(store_sql.COPY_STAGING, columns.to_copy(rows))
+        cursor.execute(store_sql.SET_KNOWN_ASIDE, {"first": first, "last": last})
         known, contradictions = cursor.fetchone()
     return known, contradictions or []
 

@@ -196,7 +196,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_units(sensor, dj
     sensors = [SensorFactory(storage_unit=StorageUnitFactory(facility=facility)) for _ in range(30)]
     stored(row(sensor, -1))
     for batch in ([row(sensor)], [row(each) for each in sensors]):
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(8):
             stored(*batch)
 
 
