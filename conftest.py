@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connections
+from kombu import Connection
+from kombu.exceptions import OperationalError
 
 from temperature_site.databases import database_settings
 from temperature_site.embedded_postgres.configuration import FOR_TESTS
@@ -44,12 +46,27 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(server.directory.parent, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def broker_url() -> str:
+    """The RabbitMQ of tests marked `rabbitmq`. Where none answers they are skipped; with `CI` set they fail."""
+    url = os.environ.get("TEST_BROKER_URL") or "amqp://guest:guest@localhost:5672//"
+    try:
+        with Connection(url, connect_timeout=3) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0.2)
+    except (OperationalError, OSError) as error:
+        reason = f"No RabbitMQ answers at TEST_BROKER_URL: {error}"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return url
+
+
 def make_settings_fit_for_tests() -> None:
     """What only costs time in a test: slow hashes, hashed names of static files, a broker outside the process."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
+    # Nobody collects static files for a test.
+    settings.WHITENOISE_AUTOREFRESH = True
     settings.CELERY_BROKER_URL = "memory://"
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {}
     settings.SOURCE_ALLOWED_NETWORKS = []

@@ -1,0 +1,218 @@
+"""The whole system as people run it: the Procfile's processes on a database and on queues of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
+
+import psutil
+import psycopg2
+from amqp.exceptions import NotFound
+from django.conf import settings
+from honcho.environ import parse_procfile
+from kombu import Connection
+
+PROCFILE = parse_procfile((settings.BASE_DIR / "Procfile").read_text()).processes
+STOP_SECONDS = 15
+LOG_LINES_SHOWN = 15
+
+
+class NeverCameTrue(AssertionError):  # noqa: N818  the name says what was met
+    """What a test waited for had not happened by its deadline."""
+
+
+def wait_until(what: str, condition: Callable[[], Any], *, seconds: float, look_every: float = 0.1) -> Any:
+    """Wait until `condition` answers with something true, and return that. Raises NeverCameTrue."""
+    ends_at = time.monotonic() + seconds
+    while True:
+        if answer := condition():
+            return answer
+        if time.monotonic() > ends_at:
+            raise NeverCameTrue(f"Not within {seconds:g} s: {what}.")
+        time.sleep(look_every)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database on the tests' PostgreSQL server that other processes can see."""
+
+    url: str
+
+    def rows(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement in a transaction of its own; return what it answers."""
+        connection = psycopg2.connect(self.url)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql, parameters)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def value(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> Any:
+        """The one value that the statement answers."""
+        ((value,),) = self.rows(sql, parameters)
+        return value
+
+
+@contextmanager
+def own_database() -> Iterator[Database]:
+    """An empty database that is gone afterwards."""
+    server_url, name = os.environ["DATABASE_URL"], f"test_system_{uuid.uuid4().hex[:12]}"
+    _on_server(server_url, f"CREATE DATABASE {name} TEMPLATE template0")
+    try:
+        yield Database(urlunsplit(urlsplit(server_url)._replace(path=f"/{name}")))
+    finally:
+        _on_server(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _on_server(url: str, sql: str) -> None:
+    connection = psycopg2.connect(url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+    finally:
+        connection.close()
+
+
+@dataclass
+class RunningSystem:
+    """A system's processes, each leading a group of its own, with its output in a file under `folder`."""
+
+    database: Database
+    environment: dict[str, str]
+    folder: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def manage(self, *arguments: str) -> None:
+        """Run a management command to its end."""
+        subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=settings.BASE_DIR,
+            env=self.environment,
+            check=True,
+            timeout=60,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start the process that the Procfile names so, with further arguments, unless it runs."""
+        if name in self.processes:
+            return
+        command = f"{PROCFILE[name]} {shlex.join(arguments)}"
+        with self._log(name).open("ab") as output:
+            self.processes[name] = subprocess.Popen(  # noqa: S602  (as the Procfile's lines are meant to be run)
+                command,
+                shell=True,
+                cwd=settings.BASE_DIR,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def start_simulator(self, *arguments: str) -> dict[str, str]:
+        """Start the simulator on free ports; return the customers' URLs once all of them listen."""
+        self.start("simulator", "--port", "0", *arguments)
+        wait_until("the simulator listens", lambda: len(self._customer_urls()) == 10, seconds=30)
+        return self._customer_urls()
+
+    def kill(self, name: str) -> None:
+        """End a process and its children with no chance to tidy up."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(STOP_SECONDS)
+
+    def kill_a_child(self, name: str) -> None:
+        """End one of a process's children, which may be in the middle of something, with no chance to tidy up."""
+        child = psutil.Process(self.processes[name].pid).children()[0]
+        child.kill()
+        wait_until("the child is gone", lambda: not child.is_running(), seconds=STOP_SECONDS)
+
+    def stop(self) -> None:
+        """Ask every process to end, and end those that have not by the deadline."""
+        for process in self.processes.values():
+            process.terminate()
+        ends_at = time.monotonic() + STOP_SECONDS
+        for process in self.processes.values():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, ends_at - time.monotonic()))
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(STOP_SECONDS)
+        self.processes.clear()
+
+    def last_words(self) -> str:
+        """The ends of all processes' outputs: why something did not happen."""
+        ends = {path.stem: path.read_text().splitlines()[-LOG_LINES_SHOWN:] for path in self.folder.glob("*.log")}
+        return "\n".join(f"--- {name}\n" + "\n".join(lines) for name, lines in ends.items())
+
+    def _customer_urls(self) -> dict[str, str]:
+        return dict(re.findall(r"\((\w+)\) on (http://\S+)", self._log("simulator").read_text()))
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+
+@contextmanager
+def running_system(broker_url: str, folder: Path, **environment: str) -> Iterator[RunningSystem]:
+    """A system with its tables made and the demo's customers in it, and no process running yet.
+
+    `environment` holds further settings. Everything is ended and removed afterwards.
+    """
+    queue = f"test-system-{uuid.uuid4().hex[:12]}"
+    with own_database() as database:
+        surroundings = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DATABASE_URL": database.url,
+            "CELERY_BROKER_URL": broker_url,
+            "CELERY_QUEUE": queue,
+            "DATA_DIR": str(folder),
+            "SECRET_KEY": "for-tests-" + "x" * 50,
+            "DEMO": "false",
+            "DEBUG": "false",
+            "SOURCE_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+            "WORKER_CONCURRENCY": "2",
+            "POLARS_MAX_THREADS": "1",
+        }
+        system = RunningSystem(database, os.environ | surroundings | environment, folder)
+        try:
+            system.manage("migrate", "--verbosity", "0")
+            system.manage("ensure_schedule")
+            system.manage("load_demo")
+            yield system
+        except NeverCameTrue as error:
+            raise NeverCameTrue(f"{error}\n{system.last_words()}") from error
+        finally:
+            system.stop()
+            _delete_queues(broker_url, queue)
+
+
+def _delete_queues(broker_url: str, queue: str) -> None:
+    with Connection(broker_url, connect_timeout=3) as connection:
+        for name in (queue, f"{queue}.slow"):
+            for delete in ("queue_delete", "exchange_delete"):
+                with suppress(NotFound), connection.channel() as channel:
+                    getattr(channel, delete)(name)
+
+
+def ask(url: str, document: object = None) -> Any:
+    """GET a URL, or POST a document to it; return the JSON that it answers."""
+    data = None if document is None else json.dumps(document).encode()
+    with urlopen(Request(url, data), timeout=10) as response:  # noqa: S310  addresses of our own simulator
+        return json.load(response)
