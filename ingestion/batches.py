@@ -11,6 +11,7 @@ import polars as pl
 from ingestion.fields import UNIT_FACTS
 from ingestion.local_times import LocalClock, RepeatedHours
 from ingestion.mapping import FieldMapping
+from ingestion.parse_columns import RawRow
 from ingestion.parse_row import CONVERTED_SCHEMA, NOT_TEXT, RowRules, read_number
 from ingestion.parsed import READING_SCHEMA, ParsedBatch, RejectedReading, UnitDescription, UnitKey
 from ingestion.reasons import Reason, sentence
@@ -23,8 +24,6 @@ MOST_WAITING = 100_000
 _TEXT_LIMIT = 200
 _SIZE_UNIT_LIMIT = 20
 _SENSOR = ["facility_code", "unit_code", "sensor_code"]
-
-RawRow = Callable[[int], str]
 
 
 class BatchMaker:
@@ -139,7 +138,7 @@ def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDes
     """Each unit in rows of CONVERTED_SCHEMA and what they say about it: of each fact the last that says anything."""
     place = pl.col("place")
     # Where every row says something, which is the rule, the unit's last row has the last word on it.
-    gappy = [fact for fact in UNIT_FACTS if (rows[fact] == "").any()]
+    gappy = [fact for fact, is_gappy in zip(UNIT_FACTS, _has_gaps(rows), strict=True) if is_gappy]
     last_words = [place.filter(pl.col(fact) != "").last().alias(fact) for fact in gappy]
     units = rows.with_row_index("place").group_by("facility_code", "unit_code").agg(place.last(), *last_words)
     units = units.sort("place")
@@ -148,6 +147,10 @@ def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDes
     facts = (dict(zip(said, words, strict=True)) for words in zip(*said.values(), strict=True))
     keys = units.select("facility_code", "unit_code").rows()
     return {key: _describe(key, unit, rules) for key, unit in zip(keys, facts, strict=True)}
+
+
+def _has_gaps(rows: pl.DataFrame) -> tuple[bool, ...]:
+    return rows.select((pl.col(UNIT_FACTS) == "").any()).row(0)
 
 
 def _describe(key: UnitKey, unit: dict[str, str | None], rules: RowRules) -> UnitDescription:

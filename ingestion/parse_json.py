@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
-from typing import Any
-
-import polars as pl
 
 from ingestion.batches import BatchMaker, end_with
 from ingestion.csv_header import RowHeader
@@ -19,8 +16,8 @@ from ingestion.json_items import BrokenJson, Item, JsonWalk, text_of
 from ingestion.json_usual_form import usual_columns
 from ingestion.mapping import TIME_OF_RESPONSE, FieldMapping
 from ingestion.opened_body import OpenedBody
-from ingestion.parse_columns import convert_columns
-from ingestion.parse_row import CONVERTED_SCHEMA, RowRejected, RowRules, read_row
+from ingestion.parse_columns import convert_rows, converted_frame, read_into
+from ingestion.parse_row import RowRules
 from ingestion.parsed import ParsedBatch, RejectedReading, UnreadableBody
 from ingestion.reasons import Reason, sentence
 from ingestion.times import DayOrder, DayOrderEvidence, TimeRules, has_day_order, microseconds
@@ -69,17 +66,12 @@ def _usual(data: bytes, body: OpenedBody, task: JsonTask) -> list[ParsedBatch]:
     if not task.mapping.is_default or task.is_lines or (said := usual_columns(data)) is None:
         return []
     rules = _rules(task, DayOrder.UNDECIDED, is_single=False)
-    converted, left = convert_columns(said, rules)
-    if any(has_day_order(said["time"][number - 1]) for number in left):
-        return []
     text = _LazyText(data, task)
-    rejected: list[RejectedReading] = []
-    exact: list[dict[str, object]] = []
-    for number in left:
-        row = {field: value for field, value in said.row(number - 1, named=True).items() if field != "row_number"}
-        _read_into(number, row, rules, exact, rejected, text.raw)
-    if exact:
-        converted = pl.concat([converted, _frame(exact)]).sort("row_number")
+    converted, rejected = convert_rows(said, rules, text.raw)
+    if any(
+        each.reason is Reason.UNREADABLE_TIME and has_day_order(said["time"][each.row_number - 1]) for each in rejected
+    ):
+        return []  # the whole body must be looked at to tell day from month
     maker = BatchMaker(task.mapping, task.received_at, rules)
     parts = [converted.slice(start, task.batch_rows) for start in range(0, max(len(converted), 1), task.batch_rows)]
     batches = [maker.make(part, [] if place else rejected, text.raw) for place, part in enumerate(parts)]
@@ -191,27 +183,8 @@ def _batch(part: dict[int, Item], text: str, fields: ObjectFields, maker: BatchM
 
     for number, item in part.items():
         if isinstance(item.value, dict):
-            _read_into(number, fields.said_by(item.value), rules, rows, rejected, raw)
+            read_into(number, fields.said_by(item.value), rules, rows, rejected, raw)
         else:
             reason = Reason.NOT_AN_OBJECT
             rejected.append(RejectedReading(number, reason, sentence(reason, value=item.value), raw(number)))
-    return maker.make(_frame(rows), rejected, raw)
-
-
-def _read_into(
-    number: int,
-    said: dict[str, Any],
-    rules: RowRules,
-    rows: list[dict[str, object]],
-    rejected: list[RejectedReading],
-    raw: Callable[[int], str],
-) -> None:
-    """Add the row to `rows` or, with its reason, to `rejected`."""
-    try:
-        rows.append(read_row(number, said, rules))
-    except RowRejected as rejection:
-        rejected.append(RejectedReading(number, rejection.reason, str(rejection), raw(number)))
-
-
-def _frame(rows: list[dict[str, object]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=CONVERTED_SCHEMA, orient="row")
+    return maker.make(converted_frame(rows), rejected, raw)

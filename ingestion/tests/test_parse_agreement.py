@@ -2,16 +2,17 @@
 
 import io
 
-import polars as pl
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingestion.csv_header import header_of
+from ingestion.csv_lines import LineCutter, Lines
 from ingestion.mapping import FieldMapping
 from ingestion.opened_body import OpenedBody
-from ingestion.parse_csv import Block, CsvReader, CsvTask, parse_csv, row_rules
-from ingestion.parse_row import CONVERTED_SCHEMA, RowRejected
+from ingestion.parse_columns import convert_rows, converted_frame
+from ingestion.parse_csv import CsvTask, parse_csv, row_rules
+from ingestion.parse_row import RowRejected, RowRules, read_row
 from ingestion.tests.parsing import RECEIVED_AT, Parsed, json_body, json_row, parse
 from ingestion.times import DayOrder
 
@@ -80,32 +81,39 @@ lines = rows | plain_rows | st.sampled_from(["", "  ", ",,,,,,,,,", "Total: 5", 
 bodies = st.lists(lines, min_size=1, max_size=12) | st.lists(plain_rows, min_size=1, max_size=12)
 
 
-def one_by_one(reader: CsvReader, block: Block) -> tuple[list[dict], list[tuple[int, str]]]:
+def cutter_and_rules(mapping: FieldMapping) -> tuple[LineCutter, RowRules]:
+    header = header_of(HEADER, 1, mapping)
+    task = CsvTask(mapping=mapping, received_at=RECEIVED_AT)
+    return LineCutter(header, {}), row_rules(header, DayOrder.UNDECIDED, task)
+
+
+def one_by_one(cutter: LineCutter, lines: Lines, rules: RowRules) -> tuple[list[tuple], list[tuple[int, str]]]:
+    names = ["facility", "unit", "sensor", "time", "temperature", "scale", "quality", "status", "unit_name", "city"]
     taken, rejected = [], []
-    for number in range(2, 2 + block.line_count):
+    for number in range(2, 2 + lines.count):
         try:
-            row = reader.read_line(number, block.line(number))
+            if not cutter.is_blank(lines.text(number)):
+                cells = cutter.cells_of(lines.text(number))
+                taken.append(read_row(number, dict(zip(names, cells, strict=True)), rules))
         except RowRejected as rejection:
             rejected.append((number, rejection.reason.value))
-        else:
-            taken += [row] if row else []
-    return pl.DataFrame(taken, schema=CONVERTED_SCHEMA, orient="row").rows(), rejected
+    return converted_frame(taken).rows(), rejected
 
 
 @settings(max_examples=300, deadline=None)
 @given(body=bodies, null_values=st.sampled_from([(), ("ERR",)]))
 @example(body=["f,a,s,2026-11-23 10:11:11,1,F,1,x,n", "f,a,s,2026-11-23 10:11:11,1,F,1,x,n,c,d"], null_values=())
 def test_a_block_is_converted_as_its_lines_are_one_by_one(body, null_values):
-    task = CsvTask(mapping=FieldMapping(null_values=null_values), received_at=RECEIVED_AT)
-    header = header_of(HEADER, 1, task.mapping)
-    reader = CsvReader(header, row_rules(header, DayOrder.UNDECIDED, task), task.mapping)
-    block = Block(("\n".join(body) + "\n").encode(), 2)
-    reader.cut(block)
-    converted, rejected = reader.convert(block, OpenedBody(io.BytesIO(), encoding="", max_bytes=1, is_cut_off=False))
-    exact, exactly_rejected = one_by_one(reader, block)
+    cutter, rules = cutter_and_rules(FieldMapping(null_values=null_values))
+    lines = Lines(("\n".join(body) + "\n").encode(), 2)
+    cut = cutter.cut(lines, OpenedBody(io.BytesIO(), encoding="", max_bytes=1, is_cut_off=False))
+    converted, rejected = convert_rows(cut.said, rules, lines.text)
+    rejected = [each for each in rejected if not cutter.is_blank(each.raw)] + cut.rejected
+    rejected.sort(key=lambda each: each.row_number)
+    exact, exactly_rejected = one_by_one(cutter, lines, rules)
     assert converted.rows() == exact
     assert [(each.row_number, each.reason.value) for each in rejected] == exactly_rejected
-    assert [each.raw for each in rejected] == [block.line(each.row_number) for each in rejected]
+    assert [each.raw for each in rejected] == [lines.text(each.row_number) for each in rejected]
 
 
 def parsed_in_blocks(data: bytes, block_bytes: int, *, is_cut_off: bool) -> Parsed:
@@ -185,11 +193,8 @@ def test_json_in_the_usual_form_is_decoded_as_it_is_walked(sent):
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_every_delimiter_has_its_quick_way(delimiter):
-    mapping = FieldMapping()
-    task = CsvTask(mapping=mapping, received_at=RECEIVED_AT)
-    header = header_of(HEADER.replace(",", delimiter), 1, mapping)
-    reader = CsvReader(header, row_rules(header, DayOrder.UNDECIDED, task), mapping)
+    cutter = LineCutter(header_of(HEADER.replace(",", delimiter), 1, FieldMapping()), {})
     row = "f,a,s,2026-11-23 10:11:11,1.5,F,1,x,n,c\n".replace(",", delimiter)
-    assert reader.is_plain(Block(row.encode() * 3, 2))
-    assert not reader.is_plain(Block((row + row.replace("x", '"x"')).encode(), 2))
-    assert not reader.is_plain(Block((row + row.replace("x", "\x01")).encode(), 2))
+    assert cutter.is_plain(Lines(row.encode() * 3, 2))
+    assert not cutter.is_plain(Lines((row + row.replace("x", '"x"')).encode(), 2))
+    assert not cutter.is_plain(Lines((row + row.replace("x", "\x01")).encode(), 2))
