@@ -7,6 +7,7 @@ import structlog
 from celery import Celery, Task, signals
 
 from temperature_site import folder_broker
+from temperature_site.pulse import Pulse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
 
@@ -27,6 +28,7 @@ class TemperatureCelery(Celery):
 app = TemperatureCelery("temperature_site")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add(Pulse)
 
 
 @signals.setup_logging.connect

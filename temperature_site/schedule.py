@@ -42,6 +42,21 @@ ENTRIES = (
         expires=3600,
         description="Makes the coming months' partitions of the readings table.",
     ),
+    # Outlive what may stand before them in the queue: a late heartbeat is a sign of life, too.
+    Entry(
+        name="Heartbeat",
+        task="temperature_site.tasks.note_heartbeat",
+        seconds=20,
+        expires=180,
+        description="Shows the health check that workers take what beat sends.",
+    ),
+    Entry(
+        name="Heartbeat of the slow queue",
+        task="temperature_site.tasks.note_slow_heartbeat",
+        seconds=20,
+        expires=180,
+        description="The same for the workers of the sources that fail or dawdle.",
+    ),
 )
 
 

@@ -103,8 +103,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
-# The probes of a load balancer speak http to the process itself.
-SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$"]
+# The probes of a load balancer, and Prometheus, speak http to the process itself.
+SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$", r"^metrics/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=14 * 24 * 3600)
 X_FRAME_OPTIONS = "DENY"
@@ -185,6 +185,11 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # How late beat may notice an entry changed in the admin.
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2
+# What beat sent last is in the database at once: the health check reads there whether beat lives.
+CELERY_BEAT_SYNC_EVERY = 1
+# After how long without a sign of life beat, or a queue's workers, count as stopped.
+HEALTH_SILENT_SECONDS = env.int("HEALTH_SILENT_SECONDS", default=45)
+CELERY_TASK_ROUTES = {"temperature_site.tasks.note_slow_heartbeat": {"queue": SLOW_QUEUE}}
 
 # Logs
 

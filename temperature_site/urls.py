@@ -3,10 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from temperature_site.health import ping
+from temperature_site.health import health, ping
 
 urlpatterns = [
     path("ping", ping, name="ping"),
+    path("health", health, name="health"),
     path("account/", include("customers.urls")),
     path("admin/", admin.site.urls),
     path("", include("readings.urls")),

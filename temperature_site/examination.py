@@ -1,0 +1,106 @@
+"""Whether each part of the system does its work, found out in a few seconds at most."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+import structlog
+from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.utils import timezone
+
+from readings.partitions import missing_partitions
+from temperature_site.broker import BrokerOut, QueueState, queue_states
+from temperature_site.signs_of_life import fault_of_beat, faults_of_workers, watched_queues
+
+logger = structlog.get_logger(__name__)
+
+OK = "ok"
+UNKNOWN = "error: not known without the database"
+CONNECT_SECONDS = 3
+# Anybody may ask, and an answer costs two connections.
+KEPT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Each part's `ok`, or `error: why`."""
+
+    database: str
+    rabbitmq: str
+    beat: str
+    workers: str
+    partitions: str
+
+    @property
+    def status(self) -> str:
+        """`error` without the database, `degraded` when anything else is out, else `ok`."""
+        if self.database != OK:
+            return "error"
+        return OK if all(getattr(self, part.name) == OK for part in fields(self)) else "degraded"
+
+
+class Examiner:
+    """Examines at most every KEPT_SECONDS, one thread at a time; others get what was found last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: tuple[float, datetime, Findings] | None = None
+
+    def findings(self) -> tuple[datetime, Findings]:
+        """What was found, and when."""
+        with self._lock:
+            if self._found is None or time.monotonic() - self._found[0] > KEPT_SECONDS:
+                findings = examine(timezone.now())
+                self._found = (time.monotonic(), timezone.now(), findings)
+            return self._found[1:]
+
+
+def examine(now: datetime) -> Findings:
+    """Look at everything."""
+    rabbitmq, queues = _broker()
+    try:
+        _ask_database()
+        beat = _finding(fault_of_beat(now))
+        faults = _unheard(queues) | faults_of_workers(now, is_beat_alive=beat == OK)
+        missing = missing_partitions(now)
+    except Error as error:
+        logger.warning("the database does not answer", error=str(error))
+        return Findings("error: no answer", rabbitmq, beat=UNKNOWN, workers=UNKNOWN, partitions=UNKNOWN)
+    return Findings(
+        database=OK,
+        rabbitmq=rabbitmq,
+        beat=beat,
+        workers=_finding("; ".join(f"{queue}: {fault}" for queue, fault in faults.items())),
+        partitions=_finding(missing and f"missing: {', '.join(missing)}"),
+    )
+
+
+def _finding(fault: object) -> str:
+    return f"error: {fault}" if fault else OK
+
+
+def _ask_database() -> None:
+    """Ask a new connection, so that the wait is bounded: a server that hangs would hold an open one for ever."""
+    probe = connections.create_connection(DEFAULT_DB_ALIAS)
+    options = {**probe.settings_dict["OPTIONS"], "connect_timeout": CONNECT_SECONDS}
+    probe.settings_dict = {**probe.settings_dict, "OPTIONS": options}
+    try:
+        with probe.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        probe.close()
+
+
+def _broker() -> tuple[str, dict[str, QueueState]]:
+    try:
+        return OK, queue_states(watched_queues())
+    except BrokerOut as error:
+        return f"error: {error}", {}
+
+
+def _unheard(queues: dict[str, QueueState]) -> dict[str, str]:
+    """The queues nobody listens to, where the broker can tell."""
+    return {queue: "no worker listens" for queue, state in queues.items() if state.consumers == 0}

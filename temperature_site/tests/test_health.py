@@ -1,0 +1,159 @@
+"""`/health` tells what each part does, from the signs that the parts leave."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from readings.partitions import ensure_partitions_ahead
+from temperature_site import broker, examination, health, signs_of_life
+from temperature_site.broker import BrokerOut, QueueState
+from temperature_site.examination import Examiner
+from temperature_site.models import QueueSign
+from temperature_site.schedule import ensure_schedule
+from temperature_site.tasks import note_heartbeat, note_slow_heartbeat
+from temperature_site.version import VERSION
+
+pytestmark = pytest.mark.django_db
+
+DEFAULT, SLOW = "temperature", "temperature.slow"
+
+
+@pytest.fixture(autouse=True)
+def all_is_well(monkeypatch):
+    """Beat has just sent something, both queues have a worker, and every answer is found out anew."""
+    ensure_schedule()
+    ensure_partitions_ahead()
+    PeriodicTask.objects.update(last_run_at=timezone.now())
+    signs_of_life.note_started([DEFAULT, SLOW])
+    monkeypatch.setattr(health, "examiner", Examiner())
+
+
+def quiet(field: str, seconds: int, queue: str = DEFAULT) -> None:
+    QueueSign.objects.filter(queue=queue).update(**{field: timezone.now() - timedelta(seconds=seconds)})
+
+
+def test_all_is_well(client):
+    response = client.get("/health")
+
+    answer = response.json()
+    assert response.status_code == 200
+    assert answer.pop("uptime_seconds") > 0
+    assert answer.pop("timestamp").startswith(f"{timezone.now():%Y-}")
+    assert answer == {
+        "status": "ok",
+        "version": VERSION,
+        "database": "ok",
+        "rabbitmq": "ok",
+        "beat": "ok",
+        "workers": "ok",
+        "partitions": "ok",
+    }
+
+
+def test_a_beat_that_sends_nothing_is_seen(client):
+    PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(seconds=46))
+
+    answer = client.get("/health").json()
+
+    assert answer["status"] == "degraded"
+    assert answer["beat"].startswith("error: nothing sent since ")
+    assert answer["workers"] == "ok"
+
+
+def test_a_beat_that_was_never_there_is_seen(client):
+    PeriodicTask.objects.update(last_run_at=None)
+    assert client.get("/health").json()["beat"] == "error: nothing was ever sent"
+
+
+@pytest.mark.parametrize("queue", [DEFAULT, SLOW])
+def test_a_worker_that_stopped_is_seen_by_its_queue(client, queue):
+    quiet("seen_at", 46, queue)
+
+    answer = client.get("/health").json()
+
+    assert answer["workers"].startswith(f"error: {queue}: no worker seen since ")
+    assert answer["beat"] == "ok"
+
+
+def test_a_worker_that_runs_nothing_is_seen(client):
+    quiet("ran_at", 181)
+    assert client.get("/health").json()["workers"].startswith(f"error: {DEFAULT}: no task run since ")
+
+
+def test_a_worker_that_is_sent_nothing_is_not_blamed(client):
+    quiet("ran_at", 181)
+    PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(seconds=60))
+    assert client.get("/health").json()["workers"] == "ok"
+
+
+@pytest.mark.parametrize(("task", "queue"), [(note_heartbeat, DEFAULT), (note_slow_heartbeat, SLOW)])
+def test_a_heartbeat_that_is_run_is_a_sign_of_its_queue(task, queue):
+    quiet("ran_at", 181, queue)
+    task()
+    assert timezone.now() - QueueSign.objects.get(queue=queue).ran_at < timedelta(seconds=5)
+
+
+def test_a_worker_that_was_never_there_is_seen(client):
+    QueueSign.objects.filter(queue=SLOW).delete()
+    assert client.get("/health").json()["workers"] == f"error: {SLOW}: no worker was ever seen"
+
+
+def test_a_queue_nobody_listens_to_is_seen_where_the_broker_tells(client, monkeypatch):
+    states = {DEFAULT: QueueState(3, 1), SLOW: QueueState(0, 0)}
+    monkeypatch.setattr(examination, "queue_states", lambda queues: states)
+    assert client.get("/health").json()["workers"] == f"error: {SLOW}: no worker listens"
+
+
+def test_a_broker_that_is_out_is_seen(client, settings, monkeypatch):
+    def refuse(queues):
+        raise BrokerOut("Connection refused")
+
+    monkeypatch.setattr(examination, "queue_states", refuse)
+
+    answer = client.get("/health").json()
+
+    assert answer["rabbitmq"] == "error: Connection refused"
+    assert answer["status"] == "degraded"
+
+
+def test_a_month_without_a_partition_is_seen(client):
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE reading_{timezone.now():%Y_%m}")
+    assert client.get("/health").json()["partitions"] == f"error: missing: reading_{timezone.now():%Y_%m}"
+
+
+def test_without_the_database_the_answer_is_503(client, monkeypatch):
+    def refuse():
+        raise OperationalError("secret-host: Connection refused")
+
+    monkeypatch.setattr(examination, "_ask_database", refuse)
+
+    response = client.get("/health")
+
+    assert response.status_code == 503
+    answer = response.json()
+    assert (answer["status"], answer["database"]) == ("error", "error: no answer")
+    assert answer["beat"] == answer["workers"] == answer["partitions"] == "error: not known without the database"
+
+
+def test_what_was_found_is_kept_for_a_moment_only(monkeypatch):
+    examined = []
+    monkeypatch.setattr(examination, "examine", examined.append)
+    examiner = Examiner()
+    examiner.findings()
+    examiner.findings()
+    assert len(examined) == 1
+    monkeypatch.setattr(examination, "KEPT_SECONDS", 0.0)
+    examiner.findings()
+    assert len(examined) == 2
+
+
+def test_a_broker_that_refuses_says_why_without_its_password(monkeypatch):
+    monkeypatch.setattr(broker.app.conf, "broker_read_url", "amqp://user:secret-word@127.0.0.1:1//")
+    monkeypatch.setattr(broker.app.conf, "broker_url", "amqp://user:secret-word@127.0.0.1:1//")
+    with pytest.raises(BrokerOut, match="Connection refused") as refused:
+        broker.queue_states(["temperature"])
+    assert "secret-word" not in str(refused.value)

@@ -1,0 +1,96 @@
+"""`/health` of a system as people run it, while its beat, its workers and its broker are stopped for real."""
+
+import json
+import shutil
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from temperature_site.folder_broker import BROKER_URL
+from tests.running_system import RunningSystem, running_system, wait_until
+
+pytestmark = pytest.mark.xdist_group("running system")
+
+SILENT_SECONDS = 12
+# What is kept of the last look, the time between two signs, and a slow machine.
+SEEN_WITHIN = SILENT_SECONDS + 20
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Health:
+    """What a running system's web process says."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/health"
+
+    def answer(self) -> dict[str, str]:
+        try:
+            with urllib.request.urlopen(self.url, timeout=15) as response:  # noqa: S310  our own process
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+        except OSError:
+            return {}
+
+    def comes_to_say(self, part: str, beginning: str) -> dict[str, str]:
+        """Wait until the part's finding begins so; return the whole answer."""
+
+        def is_said() -> dict[str, str] | None:
+            answer = self.answer()
+            return answer if answer.get(part, "").startswith(beginning) else None
+
+        found: dict[str, str] = wait_until(f"{part} is “{beginning}”", is_said, seconds=SEEN_WITHIN, look_every=0.5)
+        return found
+
+
+def started(system: RunningSystem, port: int) -> Health:
+    system.manage("shell", "-c", "from readings.partitions import ensure_partitions_ahead as e; e()")
+    for name in ("web", "worker", "slow-worker", "beat"):
+        system.start(name)
+    health = Health(port)
+    health.comes_to_say("status", "ok")
+    return health
+
+
+def test_what_stops_is_seen_and_what_comes_back_too(tmp_path: Path):
+    port = free_port()
+    settings = {"PORT": str(port), "HEALTH_SILENT_SECONDS": str(SILENT_SECONDS), "WEB_WORKERS": "1"}
+    with running_system(BROKER_URL, tmp_path, **settings) as system:
+        health = started(system, port)
+
+        system.kill("slow-worker")
+        system.kill("beat")
+        answer = health.comes_to_say("beat", "error: nothing sent since ")
+        answer = health.comes_to_say("workers", "error: ")
+        queue = system.environment["CELERY_QUEUE"]
+        assert answer["workers"].startswith(f"error: {queue}.slow: no worker seen since ")
+        assert f"{queue}: " not in answer["workers"]
+        assert (answer["status"], answer["database"], answer["rabbitmq"]) == ("degraded", "ok", "ok")
+
+        system.start("beat")
+        system.start("slow-worker")
+        health.comes_to_say("status", "ok")
+
+        shutil.rmtree(tmp_path / "broker")
+        assert health.comes_to_say("rabbitmq", "error: ")["database"] == "ok"
+
+
+@pytest.mark.rabbitmq
+def test_over_rabbitmq_a_worker_that_stops_is_seen_at_once(tmp_path: Path, broker_url: str):
+    port = free_port()
+    with running_system(broker_url, tmp_path, PORT=str(port), WEB_WORKERS="1") as system:
+        health = started(system, port)
+
+        system.kill("worker")
+        answer = health.comes_to_say("workers", "error: ")
+
+        assert answer["workers"] == f"error: {system.environment['CELERY_QUEUE']}: no worker listens"
+        assert answer["beat"] == answer["rabbitmq"] == "ok"
