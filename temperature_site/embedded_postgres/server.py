@@ -131,8 +131,10 @@ class EmbeddedPostgres:
         self._prepare_directory()
         if not (self.directory / "PG_VERSION").exists():
             self._make_cluster()
-        # Nothing runs here, whatever the file says: its process id may belong to somebody else by now.
-        (self.directory / "postmaster.pid").unlink(missing_ok=True)
+        # Nothing runs here, whatever these files say: the process they name may be somebody else's by now, or a zombie
+        # that nobody collects. PostgreSQL itself refuses to start while children of a killed server are alive.
+        for name in ("postmaster.pid", f"{SOCKET_NAME}.lock"):
+            (self.directory / name).unlink(missing_ok=True)
         self.socket_directory = self._socket_directory()
         self._write_configuration()
         self._run_pg_ctl_start()

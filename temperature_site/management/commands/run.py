@@ -34,6 +34,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         listen_to_signals()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # In order with the processes' lines when the output goes into a file.
+            sys.stdout.reconfigure(line_buffering=True)
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
         only_run = take_run_lock(settings.DATA_DIR)
         try:

@@ -1,0 +1,62 @@
+"""The folder that stands in for a broker: whole messages, each taken once, oldest first."""
+
+from pathlib import Path
+from queue import Empty
+
+import pytest
+from kombu import Connection
+
+from temperature_site.folder_broker import BROKER_URL, transport_options
+
+
+@pytest.fixture
+def connection(tmp_path: Path):
+    with Connection(BROKER_URL, transport_options=transport_options(tmp_path)) as connection:
+        yield connection
+
+
+def put(connection: Connection, number: int, queue: str = "temperature") -> None:
+    """Send as Celery does: through the default exchange, straight to a queue."""
+    connection.Producer(serializer="json").publish({"number": number}, routing_key=queue)
+
+
+def take(connection: Connection, queue: str = "temperature") -> int:
+    message = connection.SimpleQueue(queue).get(timeout=0.2)
+    message.ack()
+    return int(message.payload["number"])
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.suffix for path in (folder / "messages").iterdir())
+
+
+def test_messages_come_out_in_the_order_they_went_in(connection: Connection, tmp_path: Path):
+    for number in range(3):
+        put(connection, number)
+    assert files(tmp_path) == [".msg"] * 3
+
+    assert [take(connection) for _ in range(3)] == [0, 1, 2]
+    assert files(tmp_path) == []
+
+
+def test_a_message_is_taken_by_one_reader_only(connection: Connection):
+    put(connection, 1)
+    take(connection)
+
+    with pytest.raises(Empty):
+        take(connection)
+
+
+def test_a_message_that_is_still_being_written_is_not_seen(connection: Connection, tmp_path: Path):
+    (tmp_path / "messages" / "00000000000000000001_ab.draft").write_text('{"half": ')
+
+    with pytest.raises(Empty):
+        take(connection)
+
+
+def test_a_queue_sees_no_messages_of_one_whose_name_begins_alike(connection: Connection):
+    put(connection, 1, queue="temperature.slow")
+
+    with pytest.raises(Empty):
+        take(connection, queue="temperature")
+    assert take(connection, queue="temperature.slow") == 1

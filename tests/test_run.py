@@ -1,0 +1,203 @@
+"""`manage.py run`, as a person at a terminal knows it: everything comes up, and Ctrl+C leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+import pytest
+from django.conf import settings
+
+from temperature_site.management.commands.run import DEMO_CUSTOMERS
+from temperature_site.processes import marked_processes
+from tests.running_system import wait_until
+
+pytestmark = pytest.mark.xdist_group("running system")
+
+STOP_SECONDS = 30
+# What a person has not set: the tests' own database and key must not reach the run.
+NOT_SET = ("DATABASE_URL", "SECRET_KEY", "DEMO", "CELERY_BROKER_URL", "SOURCE_ALLOWED_NETWORKS")
+
+
+@dataclass
+class Run:
+    """A run and where it keeps its data; `process` leads the group that a terminal sends Ctrl+C to."""
+
+    data_dir: Path
+    port: int
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes]
+
+    def text(self) -> str:
+        return output_of(self.data_dir).read_text()
+
+    def is_answering(self) -> bool:
+        assert self.process.poll() is None, self.text()
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=2) as response:
+                return response.status == 200
+        except (URLError, OSError):
+            return False
+
+    def is_announced(self) -> bool:
+        assert self.process.poll() is None, self.text()
+        return f"http://localhost:{self.port}" in self.text()
+
+    def press_ctrl_c(self) -> int:
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(STOP_SECONDS)
+
+    def left_behind(self) -> list[str]:
+        """What still runs of it: marked processes, and the database server with its children."""
+        named = [process for process in psutil.process_iter() if str(self.data_dir) in " ".join(words(process))]
+        return [" ".join(words(process)) for process in [*marked_processes(str(self.data_dir)), *named]]
+
+
+def words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def output_of(data_dir: Path) -> Path:
+    return data_dir.with_name("output.txt")
+
+
+def free_ports(count: int) -> int:
+    """The first of so many neighbouring ports that nobody listens on."""
+    for first in range(20_000 + os.getpid() % 10_000, 32_000, count):
+        if all(is_free(first + n) for n in range(count)):
+            return first
+    raise AssertionError("no free ports")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    # Short, and open to the user that runs PostgreSQL for root, which pytest's own folders are not.
+    with tempfile.TemporaryDirectory(prefix="run-") as folder:
+        yield Path(folder).resolve() / "data"
+
+
+@pytest.fixture
+def start_run(data_dir: Path) -> Iterator[Callable[[], Run]]:
+    simulator_port = free_ports(DEMO_CUSTOMERS + 1)
+    port = simulator_port + DEMO_CUSTOMERS
+    given = {"DATA_DIR": str(data_dir), "PORT": str(port), "SIMULATOR_PORT": str(simulator_port), "WEB_WORKERS": "1"}
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_SET} | given
+    runs: list[Run] = []
+
+    def start() -> Run:
+        with output_of(data_dir).open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "run"],
+                cwd=settings.BASE_DIR,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        runs.append(Run(data_dir, port, environment, process))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.terminate()
+            run.process.wait(STOP_SECONDS)
+
+
+def customers_with_readings(run: Run) -> set[str]:
+    """Asked as in a second terminal: a command of its own finds the embedded database of the run."""
+    completed = subprocess.run(
+        [sys.executable, "manage.py", "status", "--json"],
+        cwd=settings.BASE_DIR,
+        env=run.environment,
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    sources = json.loads(completed.stdout)["sources"]
+    return {source["customer"] for source in sources if source["last_success_at"]}
+
+
+def test_it_collects_from_every_customer_and_ctrl_c_leaves_nothing_behind(start_run: Callable[[], Run]):
+    run = start_run()
+    began = time.monotonic()
+    wait_until("the web process answers", run.is_answering, seconds=60)
+    wait_until("it says where to look", run.is_announced, seconds=10)
+    assert "Sign in as" in run.text()
+    wait_until("ten customers have readings", lambda: len(customers_with_readings(run)) == 10, seconds=60, look_every=1)
+    assert time.monotonic() - began < 60
+
+    assert run.press_ctrl_c() == 0
+
+    assert run.left_behind() == []
+
+
+def test_after_a_kill_the_next_run_clears_up_and_goes_on(start_run: Callable[[], Run]):
+    killed = start_run()
+    wait_until("the web process answers", killed.is_answering, seconds=60)
+    killed.process.kill()
+    killed.process.wait()
+    assert killed.left_behind() != []
+
+    run = start_run()
+    wait_until("it says where to look", run.is_announced, seconds=60)
+
+    assert "that an earlier run left behind" in run.text()
+    assert run.press_ctrl_c() == 0
+    assert run.left_behind() == []
+
+
+def test_when_one_process_dies_everything_stops_and_the_exit_code_tells(start_run: Callable[[], Run]):
+    run = start_run()
+    wait_until("the web process answers", run.is_answering, seconds=60)
+    beat = next(process for process in marked_processes(str(run.data_dir)) if "beat" in words(process))
+
+    beat.kill()
+
+    assert run.process.wait(STOP_SECONDS) == 128 + signal.SIGKILL
+    assert run.left_behind() == []
+
+
+def test_a_taken_port_is_told_before_anything_starts(start_run: Callable[[], Run], data_dir: Path):
+    port = free_ports(1)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        completed = subprocess.run(
+            [sys.executable, "manage.py", "run"],
+            cwd=settings.BASE_DIR,
+            env={**os.environ, "DATA_DIR": str(data_dir), "PORT": str(port)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+
+    assert completed.returncode == 1
+    assert f"Port {port} is taken by another program. Set PORT to use another one." in completed.stderr
+    assert not (data_dir / "postgres").exists()
