@@ -7,7 +7,7 @@ TESTS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test lint format bench clean
+.PHONY: help install install-dev run test lint format bench pictures clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -33,6 +33,9 @@ format: install-dev ## Mend what can be mended by itself
 
 bench: install ## Measure; takes some minutes
 	@exec $(BIN)/python -m benchmarks
+
+pictures: install-dev ## Take the documentation's pictures from the running demo
+	@exec $(BIN)/python docs/take_pictures.py
 
 install: $(VENV)/installed ## Make the virtual environment, or bring it up to date
 install-dev: $(VENV)/installed-dev ## The same with what tests and lint need
