@@ -119,7 +119,7 @@ def blocks(stream: ByteStream, size: int) -> Iterator[bytes]:
             yield b"".join((rest, memoryview(chunk)[:end]))
             rest = b""
         rest += chunk[end:]
-        if len(rest) > max(MAX_LINE_BYTES, 2 * size):
+        if len(rest) > MAX_LINE_BYTES:
             raise UnreadableBody(Reason.TOO_LARGE, sentence(Reason.TOO_LARGE, why="a line is longer than 1 MiB"))
     if rest:
         yield rest
