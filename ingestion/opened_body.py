@@ -6,7 +6,7 @@ import codecs
 import tempfile
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol, cast
+from typing import IO, Protocol, cast
 
 from ingestion.parsed import UnreadableBody
 from ingestion.reasons import Reason, sentence
@@ -29,7 +29,7 @@ class OpenedBody:
     was not meant; it starts as the transport saw it.
     """
 
-    def __init__(self, body: BinaryIO, *, encoding: str, max_bytes: int, is_cut_off: bool) -> None:
+    def __init__(self, body: IO[bytes], *, encoding: str, max_bytes: int, is_cut_off: bool) -> None:
         self._body = body if body.seekable() else _spooled(body, max_bytes)
         self._start = self._body.tell()
         self._encoding = encoding
@@ -150,20 +150,20 @@ def _line_as_utf8(line: bytes) -> bytes:
     return line.decode("latin-1").encode()
 
 
-def _spooled(body: BinaryIO, max_bytes: int) -> BinaryIO:
+def _spooled(body: IO[bytes], max_bytes: int) -> IO[bytes]:
     """A copy that can be read again: in memory while it is small, else in a file that vanishes with it."""
     copy = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES)  # noqa: SIM115  (lives as long as the body)
     stream = ByteStream(body, max_bytes)
     while data := stream.read(_CHUNK_BYTES):
         copy.write(data)
     copy.seek(0)
-    return cast(BinaryIO, copy)
+    return cast("IO[bytes]", copy)
 
 
 class _Unpacked:
     """The content of a gzip body, of several members if need be; one that breaks off is a body cut off."""
 
-    def __init__(self, body: BinaryIO, opened: OpenedBody) -> None:
+    def __init__(self, body: IO[bytes], opened: OpenedBody) -> None:
         self._body = body
         self._opened = opened
         self._member = zlib.decompressobj(wbits=31)

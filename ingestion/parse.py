@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import IO
 
 from ingestion.csv_header import RowHeader
 from ingestion.mapping import FieldMapping
@@ -26,7 +26,7 @@ _PACKED_ENDINGS = (".gz", ".gzip")
 
 
 def parse_body(
-    body: BinaryIO,
+    body: IO[bytes],
     mapping: FieldMapping,
     *,
     content_type: str = "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from ingestion.batches import clean_text
 from ingestion.json_items import BrokenJson, JsonWalk, text_of
@@ -19,7 +19,7 @@ _LONGEST_INTERVAL = 7 * 86_400
 
 
 def parse_structure(
-    body: BinaryIO, *, max_bytes: int = MAX_JSON_BYTES, is_cut_off: bool = False
+    body: IO[bytes], *, max_bytes: int = MAX_JSON_BYTES, is_cut_off: bool = False
 ) -> list[UnitDescription]:
     """The units of a structure answer, ``{"facilities": [{"id", "name", ..., "units": [{"id", ...}]}]}``.
 

@@ -18,6 +18,29 @@ CSV_HEADER = (
 )
 
 
+# What csv_row() and json_row() say, beside the row number and the time.
+USUAL_READING = {
+    "facility_code": "facility_A_1",
+    "unit_code": "unit_A_1_1",
+    "sensor_code": "sensor_1",
+    "temperature_c": -74.31,
+    "scale": "C",
+    "quality_score": 0.9487,
+    "equipment_status": "normal",
+}
+USUAL_UNIT = UnitDescription(
+    facility_code="facility_A_1",
+    unit_code="unit_A_1_1",
+    unit_name="Ultra-Low Freezer 1",
+    city="Oxford",
+    country="England",
+    set_temperature=-74.2,
+    temperature_unit="C",
+    size_value=328.0,
+    size_unit="sqm",
+)
+
+
 @dataclass
 class Parsed:
     """All batches of a body as one."""

@@ -2,13 +2,14 @@
 
 import gzip
 import io
+from dataclasses import replace
 
 import pytest
 
 from ingestion.mapping import FieldMapping
 from ingestion.parse import parse_body
-from ingestion.parsed import READING_SCHEMA, UnitDescription, UnreadableBody
-from ingestion.tests.parsing import CSV_HEADER, RECEIVED_AT, csv_body, csv_row, parse
+from ingestion.parsed import READING_SCHEMA, UnreadableBody
+from ingestion.tests.parsing import CSV_HEADER, RECEIVED_AT, USUAL_READING, USUAL_UNIT, csv_body, csv_row, parse
 
 OLDER_HEADER = (
     "customer_id,facility_id,unit_id,temperature,timestamp,sensor_id,set_temperature,size,size_unit,"
@@ -27,16 +28,7 @@ def test_the_common_form_needs_no_mapping():
     assert dict(parsed.readings.schema) == READING_SCHEMA
     row = parsed.row
     assert f"{row.pop('recorded_at'):%Y-%m-%dT%H:%M:%S.%f%z}" == "2026-11-23T10:11:11.123456+0000"
-    assert row == {
-        "row_number": 2,
-        "facility_code": "facility_A_1",
-        "unit_code": "unit_A_1_1",
-        "sensor_code": "sensor_1",
-        "temperature_c": -74.31,
-        "scale": "C",
-        "quality_score": 0.9487,
-        "equipment_status": "normal",
-    }
+    assert row == {"row_number": 2, **USUAL_READING}
     assert parsed.rejected == []
     assert parsed.header == CSV_HEADER
 
@@ -56,19 +48,8 @@ def test_a_unit_is_described_by_the_last_row_that_says_anything():
             csv_row(unit_name="", city="", size="330"),
         )
     )
-    assert parsed.units == {
-        ("facility_A_1", "unit_A_1_1"): UnitDescription(
-            facility_code="facility_A_1",
-            unit_code="unit_A_1_1",
-            unit_name="New name",
-            city="Oxford",
-            country="England",
-            set_temperature=-74.2,
-            temperature_unit="C",
-            size_value=330.0,
-            size_unit="sqm",
-        )
-    }
+    described = replace(USUAL_UNIT, unit_name="New name", size_value=330.0)
+    assert parsed.units == {("facility_A_1", "unit_A_1_1"): described}
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.mapping import FieldMapping
-from ingestion.parsed import READING_SCHEMA, UnitDescription, UnreadableBody
-from ingestion.tests.parsing import RECEIVED_AT, json_body, json_row, parse
+from ingestion.parsed import READING_SCHEMA, UnreadableBody
+from ingestion.tests.parsing import RECEIVED_AT, USUAL_READING, USUAL_UNIT, json_body, json_row, parse
 
 
 def unreadable(body, mapping=None, **arguments) -> UnreadableBody:
@@ -23,30 +23,9 @@ def test_the_usual_form_needs_no_mapping():
     assert dict(parsed.readings.schema) == READING_SCHEMA
     first, second = parsed.rows
     assert f"{first.pop('recorded_at'):%Y-%m-%dT%H:%M:%S.%f%z}" == "2026-11-23T10:11:11.123456+0000"
-    assert first == {
-        "row_number": 1,
-        "facility_code": "facility_A_1",
-        "unit_code": "unit_A_1_1",
-        "sensor_code": "sensor_1",
-        "temperature_c": -74.31,
-        "scale": "C",
-        "quality_score": 0.9487,
-        "equipment_status": "normal",
-    }
+    assert first == {"row_number": 1, **USUAL_READING}
     assert (second["temperature_c"], second["quality_score"]) == (None, 0.0)
-    assert parsed.units == {
-        ("facility_A_1", "unit_A_1_1"): UnitDescription(
-            facility_code="facility_A_1",
-            unit_code="unit_A_1_1",
-            unit_name="Ultra-Low Freezer 1",
-            city="Oxford",
-            country="England",
-            set_temperature=-74.2,
-            temperature_unit="C",
-            size_value=328.0,
-            size_unit="sqm",
-        )
-    }
+    assert parsed.units == {("facility_A_1", "unit_A_1_1"): USUAL_UNIT}
     assert parsed.header == ""
 
 
