@@ -272,3 +272,17 @@ class ApiToken(ScopedModel):
     def is_usable_at(self, instant: datetime) -> bool:
         """Is it neither revoked nor expired at `instant`?"""
         return self.revoked_at is None and (self.expires_at is None or instant < self.expires_at)
+
+
+class TokenUse(models.Model):
+    """How often a token with a limit was used within the hour; see `customers.authentication`."""
+
+    token = models.OneToOneField(ApiToken, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    hour = models.DateTimeField()
+    request_count = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "token_use"
+
+    def __str__(self) -> str:
+        return f"{self.token_id}: {self.request_count} since {self.hour:%H:%M}"

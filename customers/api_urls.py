@@ -1,0 +1,5 @@
+"""The paths of the REST API that are about who owns what, below /api/v1/."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

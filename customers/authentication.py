@@ -1,0 +1,107 @@
+"""Who a request is from: a bearer token, or the signed-in session of the browsable API and the pages.
+
+A token costs one indexed query. What it brings along (a limit per hour, the time of its last use) is written only
+where it must be: the count only for tokens that have a limit, the last use at most once a minute.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.utils import timezone
+from rest_framework import authentication
+from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.request import Request
+
+from customers.callers import Caller
+from customers.tokens import possible_hashes
+
+KEYWORDS = ("bearer", "token")
+HOUR = timedelta(hours=1)
+LAST_USE_IS_WRITTEN_AFTER = timedelta(minutes=1)
+
+# By hand: it stands before every request, and building it by the ORM would cost more than running it. An array of
+# no rows is null: a token without a list.
+FIND_CALLER = """
+SELECT token.id, token.customer_id, token.permissions, token.rate_limit_per_hour, token.expires_at, token.revoked_at,
+    token.last_used_at, customer.is_active,
+    (SELECT array_agg(storageunit_id) FROM api_token_accessible_units WHERE apitoken_id = token.id)
+FROM api_token AS token JOIN customer ON customer.id = token.customer_id
+WHERE token.token_hash = ANY(%s)
+"""
+# The hour is the caller's, not the server's, and never goes back: two machines whose clocks differ count on in the
+# later hour. No row comes back where the limit is reached.
+COUNT_USE = """
+INSERT INTO token_use AS used (token_id, hour, request_count) VALUES (%(token_id)s, %(hour)s, 1)
+ON CONFLICT (token_id) DO UPDATE SET
+    hour = greatest(used.hour, excluded.hour),
+    request_count = CASE WHEN excluded.hour > used.hour THEN 1 ELSE used.request_count + 1 END
+WHERE excluded.hour > used.hour OR used.request_count < %(limit)s
+RETURNING request_count
+"""
+WRITE_LAST_USE = """
+UPDATE api_token SET last_used_at = %(now)s
+WHERE id = %(token_id)s AND (last_used_at IS NULL OR last_used_at < %(before)s)
+"""
+
+
+class TokenAuthentication(authentication.BaseAuthentication):
+    """`Authorization: Bearer <token>`, or `Token <token>`. A database that is out is not answered as a bad token."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Caller] | None:
+        """The caller; None where no token is given. Raises AuthenticationFailed (401) and Throttled (429)."""
+        keyword, _, text = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
+        if keyword.lower() not in KEYWORDS:
+            return None
+        return AnonymousUser(), caller_of_token(text.strip(), timezone.now())
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """The signed-in session, with the check against requests forged by other sites."""
+
+    def authenticate(self, request: Request) -> Any:
+        """The user with their rights as a Caller; None where nobody is signed in."""
+        authenticated = super().authenticate(request)
+        return authenticated and (authenticated[0], Caller.of_user(authenticated[0]))
+
+
+def caller_of_token(text: str, now: datetime) -> Caller:
+    """The caller whose token is `text`, its use counted. Raises AuthenticationFailed and Throttled."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_CALLER, [possible_hashes(text)])
+        row = cursor.fetchone()
+    if row is None:
+        raise AuthenticationFailed("The token is not known.")
+    token_id, customer_id, permissions, limit, expires_at, revoked_at, last_used_at, is_active, unit_ids = row
+    if revoked_at is not None:
+        raise AuthenticationFailed("The token has been revoked.")
+    if expires_at is not None and now >= expires_at:
+        raise AuthenticationFailed("The token has expired.")
+    if not is_active:
+        raise AuthenticationFailed("The customer is not active.")
+    if limit is not None:
+        _count_use(token_id, limit, now)
+    if last_used_at is None or now - last_used_at > LAST_USE_IS_WRITTEN_AFTER:
+        _write_last_use(token_id, now)
+    return Caller.of_token(token_id, customer_id, permissions, unit_ids)
+
+
+def _count_use(token_id: int, limit: int, now: datetime) -> None:
+    """Count a request of this hour, or refuse it: one statement, true for all processes together."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_USE, {"token_id": token_id, "hour": hour, "limit": limit})
+        is_within = cursor.fetchone() is not None
+    if not is_within:
+        raise Throttled(wait=(hour + HOUR - now).total_seconds(), detail=f"The limit is {limit:,} requests an hour.")
+
+
+def _write_last_use(token_id: int, now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE_LAST_USE, {"token_id": token_id, "now": now, "before": now - LAST_USE_IS_WRITTEN_AFTER})

@@ -1,0 +1,98 @@
+"""Who calls the REST API, and what they may see and do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.contrib.auth.models import User
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.request import Request
+
+from customers.models import Membership
+from customers.scope import Scope
+
+
+class Permission(StrEnum):
+    """What a token allows; `write` does not imply `read`, `admin` implies both."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+ALL_PERMISSIONS = frozenset(Permission)
+_WRITING_ROLES = (Membership.Role.OPERATOR, Membership.Role.MANAGER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A token's or a signed-in person's rights.
+
+    scope: what may be addressed by id and read. write_scope: what may be addressed by id and changed.
+    own_scope: what collections without an id (`/facilities`) answer for; `/admin/...` collections use `scope`.
+    customer_id: the one customer the caller belongs to; None for the operator's staff and for members of several.
+    """
+
+    permissions: frozenset[Permission]
+    scope: Scope
+    write_scope: Scope
+    own_scope: Scope
+    customer_id: int | None
+    token_id: int | None = None
+    user: User | None = None
+
+    def may(self, needed: Permission) -> bool:
+        """Does the caller have this permission?"""
+        return needed in self.permissions
+
+    @classmethod
+    def of_token(
+        cls, token_id: int, customer_id: int, permissions: list[str], unit_ids: list[int] | None = None
+    ) -> Caller:
+        """The rights of a token. `unit_ids`: the only units it may see; None or empty means all."""
+        units = frozenset(unit_ids) if unit_ids else None
+        own = Scope(frozenset({customer_id}), units)
+        is_admin = Permission.ADMIN in permissions
+        reach = Scope(None, units) if is_admin else own
+        return cls(
+            permissions=ALL_PERMISSIONS if is_admin else frozenset(map(Permission, permissions)),
+            scope=reach,
+            write_scope=reach,
+            own_scope=own,
+            customer_id=customer_id,
+            token_id=token_id,
+        )
+
+    @classmethod
+    def of_user(cls, user: User) -> Caller:
+        """Staff are admin and reach every customer; others have what their roles in active customers give."""
+        if user.is_staff:
+            everything = Scope.everything()
+            return cls(
+                permissions=ALL_PERMISSIONS,
+                scope=everything,
+                write_scope=everything,
+                own_scope=everything,
+                customer_id=None,
+                user=user,
+            )
+        roles = dict(Membership.objects.filter(user=user, customer__is_active=True).values_list("customer_id", "role"))
+        writable = frozenset(customer_id for customer_id, role in roles.items() if role in _WRITING_ROLES)
+        permissions = {Permission.READ} if roles else set()
+        scope = Scope(frozenset(roles))
+        return cls(
+            permissions=frozenset(permissions | ({Permission.WRITE} if writable else set())),
+            scope=scope,
+            write_scope=Scope(writable),
+            own_scope=scope,
+            customer_id=next(iter(roles)) if len(roles) == 1 else None,
+            user=user,
+        )
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sent this request. Raises NotAuthenticated (401) where nobody is known."""
+    if isinstance(request.auth, Caller):
+        return request.auth
+    raise NotAuthenticated

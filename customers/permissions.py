@@ -1,0 +1,38 @@
+"""What a request needs: every view of the API says so by method, and what says nothing is closed.
+
+class FacilityViewSet(...):
+    needs = READ_AND_WRITE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from customers.callers import Permission, caller_of
+
+Needs = Mapping[str, Permission]
+
+READ: Needs = {"GET": Permission.READ}
+READ_AND_WRITE: Needs = READ | dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), Permission.WRITE)  # type: ignore[operator]
+ADMIN: Needs = dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), Permission.ADMIN)
+
+
+class HasNeededPermission(BasePermission):
+    """Lets through who has what the view's `needs` names for the method. 401 for nobody, 403 for who lacks it."""
+
+    message = "The permission for this is missing."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        caller = caller_of(request)
+        method = {"HEAD": "GET"}.get(request.method or "", request.method or "")
+        if method not in view.allowed_methods:
+            return True  # 405 follows
+        needs: Needs = getattr(view, "needs", {})
+        if method == "OPTIONS":
+            return any(caller.may(needed) for needed in needs.values())
+        needed = needs.get(method)
+        return needed is not None and caller.may(needed)

@@ -1,0 +1,19 @@
+"""Every path of the REST API: each app tells its own."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, JsonResponse
+from django.urls import include, path
+
+
+def not_found(request: HttpRequest, rest: str = "") -> JsonResponse:
+    """The answer to a path that there is not, in the form of the API's other errors."""
+    return JsonResponse({"detail": "There is no such path."}, status=404)
+
+
+urlpatterns = [
+    path("", include("customers.api_urls")),
+    path("", include("readings.api_urls")),
+    path("", include("ingestion.api_urls")),
+    path("<path:rest>", not_found),
+]
