@@ -127,6 +127,27 @@ STORAGES = {
     },
 }
 
+# The REST API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "customers.authentication.TokenAuthentication",
+        "customers.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["customers.permissions.HasNeededPermission"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "customers.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["customers.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "customers.negotiation.ContentNegotiation",
+    "DEFAULT_PAGINATION_CLASS": "customers.pagination.Pagination",
+    "EXCEPTION_HANDLER": "customers.errors.handle_exception",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+# The longest body of POST /api/v1/temperature/bulk, packed or not.
+BULK_MAX_BYTES = env.int("BULK_MAX_BYTES", default=16 * 1024 * 1024)
+
 # Polling customers' systems
 
 SOURCE_ALLOWED_NETWORKS = env.list("SOURCE_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else [])

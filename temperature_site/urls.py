@@ -8,6 +8,7 @@ from temperature_site.health import health, ping
 urlpatterns = [
     path("ping", ping, name="ping"),
     path("health", health, name="health"),
+    path("api/v1/", include("temperature_site.api_urls")),
     path("account/", include("customers.urls")),
     path("admin/", admin.site.urls),
     path("", include("readings.urls")),
