@@ -91,6 +91,8 @@ class _Poll:
     started_at: datetime = field(default_factory=timezone.now)
     notes: list[str] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
+    # Something of the span at hand or of an earlier one has not come: the cursor stays before it.
+    has_gap: bool = False
 
     def run(self) -> list[Delivery]:
         try:
@@ -156,7 +158,9 @@ class _Poll:
             )
             with held(self.claim) as source:
                 intake = take_in(arrival, self._parsed(answers), notes=self.notes)
-                self._move_cursor(source, intake, window.until, are_more=are_more)
+                self.has_gap |= intake.is_cut_off or len(answers) < len(requests)
+                if not self.has_gap:
+                    self._move_cursor(source, intake, window.until, are_more=are_more)
                 self._succeed(source, are_more=are_more, is_last=is_last)
         self.deliveries.append(intake.delivery)
         self.notes.clear()
@@ -208,11 +212,9 @@ class _Poll:
     def _move_cursor(self, source: Source, intake: Intake, until: datetime, *, are_more: bool) -> None:
         """Move the cursor to the newest instant up to which everything is stored.
 
-        A span that lies in the past and arrived whole is done with. The newest one is known up to its newest reading:
-        what was measured since may still be on its way.
+        The span has arrived whole. One that lies in the past is done with; the newest one is known up to its newest
+        reading: what was measured since may still be on its way.
         """
-        if intake.is_cut_off or self.notes:
-            return
         reached = until if are_more else intake.newest and min(intake.newest, until)
         if reached and (source.cursor_at is None or reached > source.cursor_at):
             source.cursor_at = reached
@@ -222,7 +224,8 @@ class _Poll:
         source.failures_in_a_row = 0
         source.last_error = ""
         source.last_success_at = now
-        source.next_due_at = now if are_more else next_due(source.pk, source.interval_seconds, now)
+        is_due_at_once = are_more and not self.has_gap
+        source.next_due_at = now if is_due_at_once else next_due(source.pk, source.interval_seconds, now)
         self._note_state(source, now, is_over=is_last)
 
     def _fail(self, failure: Failure) -> None:
