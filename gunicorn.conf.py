@@ -1,7 +1,9 @@
 """The web process: workers with threads, settings and logs shared with everything else."""
 
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -18,3 +20,12 @@ keepalive = 5
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - holds no data
 control_socket_disable = True
 logconfig_dict = settings.LOGGING
+
+# The processes keep their latencies here for each other, from one start of the server to the next.
+metrics_folder = Path(settings.DATA_DIR) / "metrics" / str(settings.PORT)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
+
+
+def on_starting(server: Any) -> None:
+    shutil.rmtree(metrics_folder, ignore_errors=True)
+    metrics_folder.mkdir(parents=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -123,7 +124,9 @@ def _take_batch(
     readings, rejected = _placed(register, batch)
     rejected += batch.rejected
     columns = _columns(readings)
+    began = time.monotonic()
     result = store(columns)
+    intake.delivery.store_seconds += time.monotonic() - began
     intake.count(result)
     if result.contradictions:
         conflicts.keep(intake.delivery, columns, result.contradictions)

@@ -237,6 +237,7 @@ class Delivery(ScopedModel):
     records_conflicting = models.PositiveIntegerField(default=0)
     records_rejected = models.PositiveIntegerField(default=0)
     size_bytes = models.PositiveBigIntegerField(default=0)
+    store_seconds = models.FloatField(default=0, db_default=0, help_text="How long storing its readings took.")
     source_url = models.TextField(blank=True, help_text="Where it came from, without secrets; a file's name.")
     error_reason = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import structlog
 from django.db import DEFAULT_DB_ALIAS, Error, connections
-from django.utils import timezone
 
 from readings.partitions import missing_partitions
 from temperature_site.broker import BrokerOut, QueueState, queue_states
@@ -20,8 +17,6 @@ logger = structlog.get_logger(__name__)
 OK = "ok"
 UNKNOWN = "error: not known without the database"
 CONNECT_SECONDS = 3
-# Anybody may ask, and an answer costs two connections.
-KEPT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +29,20 @@ class Findings:
     workers: str
     partitions: str
 
+    def parts(self) -> dict[str, bool]:
+        """Is each part in order?"""
+        return {part: finding == OK for part, finding in asdict(self).items()}
+
+    @property
+    def has_database(self) -> bool:
+        return self.database == OK
+
     @property
     def status(self) -> str:
         """`error` without the database, `degraded` when anything else is out, else `ok`."""
-        if self.database != OK:
+        if not self.has_database:
             return "error"
-        return OK if all(getattr(self, part.name) == OK for part in fields(self)) else "degraded"
-
-
-class Examiner:
-    """Examines at most every KEPT_SECONDS, one thread at a time; others get what was found last."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._found: tuple[float, datetime, Findings] | None = None
-
-    def findings(self) -> tuple[datetime, Findings]:
-        """What was found, and when."""
-        with self._lock:
-            if self._found is None or time.monotonic() - self._found[0] > KEPT_SECONDS:
-                findings = examine(timezone.now())
-                self._found = (time.monotonic(), timezone.now(), findings)
-            return self._found[1:]
+        return OK if all(self.parts().values()) else "degraded"
 
 
 def examine(now: datetime) -> Findings:

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from temperature_site.examination import Examiner
+from readings.kept import Kept
+from temperature_site.examination import Findings, examine
 from temperature_site.version import VERSION
 
 STARTED = time.monotonic()
 
-examiner = Examiner()
+# Anybody may ask, and an answer costs two connections.
+KEPT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found, and when."""
+
+    at: datetime
+    findings: Findings
+
+
+def _examined() -> Examination:
+    now = timezone.now()
+    return Examination(now, examine(now))
+
+
+examiner = Kept(_examined, KEPT_SECONDS)
 
 
 def ping(request: HttpRequest) -> JsonResponse:
@@ -26,11 +46,12 @@ def ping(request: HttpRequest) -> JsonResponse:
 @never_cache
 def health(request: HttpRequest) -> JsonResponse:
     """Answer how every part is. 503 when the database is out: then this process can answer nothing."""
-    found_at, findings = examiner.findings()
+    examination = examiner.value()
+    findings = examination.findings
     answer = {
         "status": findings.status,
         "version": VERSION,
-        "timestamp": found_at.isoformat(),
+        "timestamp": examination.at.isoformat(),
         "uptime_seconds": round(time.monotonic() - STARTED, 3),
     }
     return JsonResponse(answer | asdict(findings), status=503 if findings.status == "error" else 200)

@@ -10,7 +10,6 @@ from django_celery_beat.models import PeriodicTask
 from readings.partitions import ensure_partitions_ahead
 from temperature_site import broker, examination, health, signs_of_life
 from temperature_site.broker import BrokerOut, QueueState
-from temperature_site.examination import Examiner
 from temperature_site.models import QueueSign
 from temperature_site.schedule import ensure_schedule
 from temperature_site.tasks import note_heartbeat, note_slow_heartbeat
@@ -22,13 +21,13 @@ DEFAULT, SLOW = "temperature", "temperature.slow"
 
 
 @pytest.fixture(autouse=True)
-def all_is_well(monkeypatch):
+def all_is_well():
     """Beat has just sent something, both queues have a worker, and every answer is found out anew."""
     ensure_schedule()
     ensure_partitions_ahead()
     PeriodicTask.objects.update(last_run_at=timezone.now())
     signs_of_life.note_started([DEFAULT, SLOW])
-    monkeypatch.setattr(health, "examiner", Examiner())
+    health.examiner.forget()
 
 
 def quiet(field: str, seconds: int, queue: str = DEFAULT) -> None:
@@ -137,18 +136,6 @@ def test_without_the_database_the_answer_is_503(client, monkeypatch):
     answer = response.json()
     assert (answer["status"], answer["database"]) == ("error", "error: no answer")
     assert answer["beat"] == answer["workers"] == answer["partitions"] == "error: not known without the database"
-
-
-def test_what_was_found_is_kept_for_a_moment_only(monkeypatch):
-    examined = []
-    monkeypatch.setattr(examination, "examine", examined.append)
-    examiner = Examiner()
-    examiner.findings()
-    examiner.findings()
-    assert len(examined) == 1
-    monkeypatch.setattr(examination, "KEPT_SECONDS", 0.0)
-    examiner.findings()
-    assert len(examined) == 2
 
 
 def test_a_broker_that_refuses_says_why_without_its_password(monkeypatch):

@@ -1,0 +1,54 @@
+"""What all deliveries add up to, and how late the polls are: the figures that a monitoring system collects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+DELIVERIES = """
+SELECT ingestion_type, status, count(*), sum(records_stored), sum(records_duplicate), sum(records_conflicting),
+    sum(records_rejected), sum(store_seconds)
+FROM delivery GROUP BY 1, 2 ORDER BY 1, 2
+"""
+SOURCES = """
+SELECT count(*), count(*) FILTER (WHERE failures_in_a_row > 0),
+    greatest(coalesce(extract(epoch FROM now() - min(next_due_at)), 0), 0)::float
+FROM source JOIN customer ON customer.id = customer_id
+WHERE NOT is_paused AND url <> '' AND customer.is_active
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFigures:
+    """What the deliveries of one way of arriving and one status add up to."""
+
+    ingestion_type: str
+    status: str
+    deliveries: int
+    stored: int
+    duplicate: int
+    conflicting: int
+    rejected: int
+    store_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFigures:
+    """The sources that are polled; lag_seconds: for how long the one that waits longest has been due."""
+
+    polled: int
+    failing: int
+    lag_seconds: float
+
+
+def delivery_figures() -> list[DeliveryFigures]:
+    with connection.cursor() as cursor:
+        cursor.execute(DELIVERIES)
+        return [DeliveryFigures(*row) for row in cursor.fetchall()]
+
+
+def source_figures() -> SourceFigures:
+    with connection.cursor() as cursor:
+        cursor.execute(SOURCES)
+        return SourceFigures(*cursor.fetchone())

@@ -1,0 +1,16 @@
+"""A kept value is found out anew after its time, and not before."""
+
+from readings import kept
+
+
+def test_what_was_found_out_is_kept_for_its_time_only(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(kept.time, "monotonic", lambda: now)
+    answers = iter([1, 2, 3])
+    value = kept.Kept(lambda: next(answers), seconds=2)
+
+    assert [value.value(), value.value()] == [1, 1]
+    now = 102.1
+    assert value.value() == 2
+    value.forget()
+    assert value.value() == 3

@@ -1,0 +1,100 @@
+"""`/metrics`: what Prometheus reads, held against what is stored."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+
+from temperature_site import health, metrics
+from temperature_site.broker import BrokerOut, QueueState
+from tests.factories import DeliveryFactory, SourceFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def figures(client):
+    """Every figure of `/metrics`, found out anew, by its name and its labels in their names' order."""
+
+    def ask() -> dict[tuple[str, ...], float]:
+        health.examiner.forget()
+        metrics.shared_figures.kept.forget()
+        families = text_string_to_metric_families(client.get("/metrics").content.decode())
+        return {
+            (each.name, *(each.labels[name] for name in sorted(each.labels))): each.value
+            for family in families
+            for each in family.samples
+        }
+
+    return ask
+
+
+def test_deliveries_are_added_up_by_their_fate(figures):
+    DeliveryFactory(records_stored=5, records_duplicate=3, store_seconds=0.25)
+    DeliveryFactory(records_stored=1, records_rejected=2, status="partial", store_seconds=0.5)
+    DeliveryFactory(ingestion_type="push", records_stored=7, records_conflicting=1, status="partial")
+
+    found = figures()
+
+    assert found["temperature_polls_total", "success"] == 1
+    assert found["temperature_polls_total", "partial"] == 1
+    assert found["temperature_deliveries_total", "partial", "push"] == 1
+    assert found["temperature_readings_total", "stored"] == 13
+    assert found["temperature_readings_total", "duplicate"] == 3
+    assert found["temperature_readings_total", "conflicting"] == 1
+    assert found["temperature_readings_total", "rejected"] == 2
+    assert found["temperature_store_seconds_sum", "api"] == 0.75
+    assert found["temperature_store_seconds_count", "api"] == 2
+
+
+def test_the_lag_is_that_of_the_source_that_waits_longest(figures):
+    now = timezone.now()
+    SourceFactory(next_due_at=now - timedelta(seconds=100), failures_in_a_row=1)
+    SourceFactory(next_due_at=now + timedelta(seconds=100))
+    SourceFactory(next_due_at=now - timedelta(days=1), is_paused=True)
+
+    found = figures()
+
+    assert 100 <= found["temperature_poll_lag_seconds",] < 110
+    assert found["temperature_sources",] == 2
+    assert found["temperature_sources_failing",] == 1
+
+
+def test_an_idle_system_lags_by_nothing(figures):
+    found = figures()
+    assert found["temperature_poll_lag_seconds",] == 0
+    assert found["temperature_alarms_open",] == 0
+
+
+def test_the_depth_of_each_queue_is_told(figures, monkeypatch):
+    monkeypatch.setattr(metrics, "queue_states", lambda queues: {queue: QueueState(4, 1) for queue in queues})
+    assert figures()["temperature_queue_depth", "temperature.slow"] == 4
+
+
+def test_without_the_broker_the_rest_is_told(figures, monkeypatch):
+    def refuse(queues):
+        raise BrokerOut
+
+    monkeypatch.setattr(metrics, "queue_states", refuse)
+
+    found = figures()
+
+    assert not [key for key in found if key[0] == "temperature_queue_depth"]
+    assert found["temperature_sources",] == 0
+
+
+def test_a_request_is_measured_by_its_route(client, figures):
+    def count() -> float:
+        return figures().get(("temperature_http_request_seconds_count", "GET", "ping", "200"), 0.0)
+
+    before = count()
+    client.get("/ping?whatever")
+    assert count() == before + 1
+
+
+def test_paths_that_are_made_up_share_one_series(client, figures):
+    client.get("/made-up-by-a-client")
+    routes = {key[2] for key in figures() if key[0] == "temperature_http_request_seconds_count"}
+    assert "none" in routes
+    assert not any("made-up" in route for route in routes)
