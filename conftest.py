@@ -38,6 +38,14 @@ def pytest_configure(config: pytest.Config) -> None:
     connect_to(url)
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name a test after its argument where the value is bytes or long.
+
+    Encrypted and compressed values hold the time they were made at; pytest-xdist's workers must agree on every name.
+    """
+    return argname if isinstance(val, bytes) or (isinstance(val, str) and len(val) > 60) else None
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     server = config.stash.get(SERVER, None)
     if server is not None:

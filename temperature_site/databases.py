@@ -16,7 +16,7 @@ def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = F
 
     A socket's folder is given as libpq has it: `postgresql://user@/database?host=/folder`.
     """
-    settings = _given(url) if url else {"ENGINE": EMBEDDED_ENGINE, "NAME": DATABASE, "USER": SUPERUSER}
+    settings: dict[str, Any] = _given(url) if url else {"ENGINE": EMBEDDED_ENGINE, "NAME": DATABASE, "USER": SUPERUSER}
     settings |= {
         # A thread of the web process keeps its connection between requests, and asks whether it still stands.
         "CONN_MAX_AGE": max_age,

@@ -21,13 +21,13 @@ BROKER_URL = "folder://localhost"
 class Channel(filesystem.Channel):
     """Puts and takes messages as files named `<time>_<id>.<queue>.msg`; names sort by age."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         name = f"{time.time_ns():020d}_{uuid.uuid4().hex}"
         draft = self._folder / f"{name}.draft"
         draft.write_text(dumps(payload))
         draft.rename(self._folder / f"{name}.{queue}.msg")
 
-    def _get(self, queue: str) -> dict[str, Any]:
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         ending = f"{queue}.msg"
         for name in sorted(os.listdir(self._folder)):  # noqa: PTH208 - a Path a name would cost more than the rest
             if name.partition(".")[2] != ending:
