@@ -215,9 +215,9 @@ class _Transcoded:
     def _decode(self, data: bytes) -> str:
         try:
             return self._decoder.decode(data, final=not data)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:  # not only UnicodeDecodeError: UTF-16 without its mark is told this way
             if not data:  # the body ends within a character
                 self._opened.is_cut_off = True
                 return ""
-            why = f"byte {error.object[error.start]:#04x} is not {self._encoding}"
+            why = f"it is not {self._encoding}"
             raise UnreadableBody(Reason.UNDECODABLE, sentence(Reason.UNDECODABLE, why=why)) from error
