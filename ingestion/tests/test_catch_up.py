@@ -31,7 +31,7 @@ def test_windows_cover_everything_from_the_cursor_less_the_overlap_to_now(cursor
 
     begin = now.astimezone(UTC) - lookback if cursor is None else min(cursor, now).astimezone(UTC) - overlap
     assert found[0].since == begin
-    assert found[-1].until == now
+    assert found[-1].until == now.astimezone(UTC)
     assert all(earlier.until == later.since for earlier, later in pairwise(found))
     assert all(timedelta(0) <= window.until - window.since <= max_span for window in found)
 
