@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from urllib.parse import quote
 
 import structlog
@@ -199,6 +200,8 @@ class _Poll:
 
     def _parsed(self, answers: Sequence[_Answer]) -> Iterator[ParsedBatch]:
         for answer in answers:
+            if answer.fetched.status == HTTPStatus.NO_CONTENT:
+                continue  # Some send a sentence with it that says the same.
             yield from parse_body(
                 answer.fetched.body,
                 self.source.mapping,

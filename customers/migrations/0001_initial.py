@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('customer_code', models.CharField(max_length=100, unique=True, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f/]+$', "A code is printable text without a slash, as the customer's system sends it.")])),
+                ('customer_code', models.CharField(max_length=100, unique=True, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f]+$', "A code is printable text, as the customer's system sends it.")])),
                 ('name', models.CharField(max_length=200)),
                 ('data_sharing_method', models.CharField(choices=[('api', 'JSON API'), ('csv', 'CSV download'), ('push', 'push')], default='api', max_length=4)),
                 ('data_frequency_seconds', models.PositiveIntegerField(default=300, validators=[django.core.validators.MinValueValidator(1)])),
@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('facility_code', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f/]+$', "A code is printable text without a slash, as the customer's system sends it.")])),
+                ('facility_code', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f]+$', "A code is printable text, as the customer's system sends it.")])),
                 ('name', models.CharField(blank=True, max_length=200)),
                 ('city', models.CharField(blank=True, max_length=200)),
                 ('country', models.CharField(blank=True, max_length=200)),
@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('unit_code', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f/]+$', "A code is printable text without a slash, as the customer's system sends it.")])),
+                ('unit_code', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('^[^\\x00-\\x1f\\x7f]+$', "A code is printable text, as the customer's system sends it.")])),
                 ('name', models.CharField(blank=True, max_length=200)),
                 ('size_value', models.FloatField(blank=True, null=True)),
                 ('size_unit', models.CharField(blank=True, max_length=20)),
