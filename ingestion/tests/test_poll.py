@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from django.db import connection
 from django.db.models import Min
 from django.utils import timezone
@@ -17,6 +16,7 @@ from ingestion.claims import ClaimLost, claim_now, pause
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.schedule import next_due
 from ingestion.tasks import poll_source, send_due_sources
+from ingestion.tests.parsed_batches import NOON
 from ingestion.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.tests.polling import (
     asked_of,
@@ -28,7 +28,7 @@ from ingestion.tests.polling import (
     polled,
     polled_once,
 )
-from ingestion.tests.scripted_server import ScriptedServer, answer
+from ingestion.tests.scripted_server import answer
 from readings.models import Reading
 from readings.scales import from_celsius
 from simulator.clock import SetClock
@@ -40,46 +40,11 @@ from simulator.simulation import Simulation
 from temperature_site.celery import app
 from tests.factories import SourceFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MEASURED_AT = datetime(2026, 11, 23, 10, 11, 11, 123456, tzinfo=UTC)
 UNAVAILABLE = answer(status="503 Service Unavailable", headers="Retry-After: 120\r\n")
-
-
-@pytest.fixture(autouse=True)
-def noon():
-    """It is noon, and stays noon until a test moves on."""
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
-
-
-@pytest.fixture(autouse=True)
-def _loopback_is_allowed(settings):
-    settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-
-
-@pytest.fixture
-def serve():
-    """Start scripted servers that stop when the test ends."""
-    with ExitStack() as running:
-        yield lambda script: running.enter_context(ScriptedServer(script))
-
-
-@pytest.fixture
-def source_of(serve):
-    """A source that asks a server which answers by this script; the server is at its `server`."""
-
-    def make(script, path="/current?hours={hours}", **fields):
-        server = serve(script)
-        if "structure_path" in fields:
-            fields["structure_url"] = server.url + fields.pop("structure_path")
-        source = SourceFactory(url=server.url + path, **fields)
-        source.server = server
-        return source
-
-    return make
 
 
 @pytest.fixture
