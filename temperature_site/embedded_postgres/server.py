@@ -11,6 +11,7 @@ import logging
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -19,7 +20,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote
 
 import psutil
@@ -67,6 +68,11 @@ class EmbeddedPostgres:
         self.configuration = configuration
         self.socket_directory = self.directory
         self._hold: IO[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "log"
 
     @property
     def url(self) -> str:
@@ -137,14 +143,14 @@ class EmbeddedPostgres:
             (self.directory / name).unlink(missing_ok=True)
         self.socket_directory = self._socket_directory()
         self._write_configuration()
-        self._run_pg_ctl_start()
+        self._start_server()
 
     def _prepare_directory(self) -> None:
         self.directory.mkdir(mode=0o700, exist_ok=True)
         if not is_root():
             return
         ensure_user_exists(SYSTEM_USER)
-        shutil.chown(self.directory, SYSTEM_USER, SYSTEM_USER)
+        give_to_system_user(self.directory)
         for path in (self.directory, BINARIES):
             allow_passage(path)
         if not (BINARIES / "postgres").stat().st_mode & stat.S_IXOTH:
@@ -163,7 +169,7 @@ class EmbeddedPostgres:
         # Not in TMPDIR, whose path may be long as well.
         directory = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
         if is_root():
-            shutil.chown(directory, SYSTEM_USER, SYSTEM_USER)
+            give_to_system_user(directory)
         return directory
 
     def _write_configuration(self) -> None:
@@ -176,19 +182,40 @@ class EmbeddedPostgres:
             with main.open("a") as file:
                 file.write(include)
 
-    def _run_pg_ctl_start(self) -> None:
-        log = self.directory / "log"
-        arguments = ("-w", "-t", str(START_SECONDS), "-l", str(log), "-D", str(self.directory), "start")
+    def _start_server(self) -> None:
         for attempt in range(5):
-            try:
-                self._execute("pg_ctl", *arguments)
-            except EmbeddedPostgresError:
-                # Children of a server killed a moment ago may still hold its shared memory; they leave by themselves.
-                if attempt == 4 or "shared memory block" not in log.read_text()[-1000:]:
-                    raise
-                time.sleep(1)
-            else:
+            self._process = self._launch()
+            if self._is_ready_in_time(self._process):
                 return
+            # Children of a server killed a moment ago may still hold its shared memory; they leave by themselves.
+            if attempt == 4 or "shared memory block" not in self._log.read_text()[-1000:]:
+                raise EmbeddedPostgresError(f"The embedded PostgreSQL did not start; {self._log} says why.")
+            time.sleep(1)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        """The server as a child of this process, which can so wait for its end: not every init process does.
+
+        It leads a session of its own, as the terminal's Ctrl+C is not meant for it.
+        """
+        command = [str(BINARIES / "postgres"), "-D", str(self.directory)]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - the wheel's program
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **as_system_user()
+            )
+
+    def _is_ready_in_time(self, process: subprocess.Popen[bytes]) -> bool:
+        """Wait until the server takes connections; False when it has ended instead."""
+        deadline = time.monotonic() + START_SECONDS
+        is_started = False
+        try:
+            while not is_started and time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.02)
+                is_started = is_ready(self.directory, process.pid)
+        finally:
+            if not is_started and process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait()
+        return is_started
 
     def _stop_server(self) -> None:
         if not self.is_running():
@@ -198,6 +225,8 @@ class EmbeddedPostgres:
         except EmbeddedPostgresError:
             logger.warning("The embedded PostgreSQL did not stop in time and is stopped at once")
             self._execute("pg_ctl", "-w", "-m", "immediate", "-D", str(self.directory), "stop")
+        if self._process is not None:
+            self._process.wait()
         if self.socket_directory != self.directory:
             shutil.rmtree(self.socket_directory, ignore_errors=True)
 
@@ -214,10 +243,9 @@ class EmbeddedPostgres:
 
     def _execute(self, program: str, *arguments: str) -> None:
         try:
-            pgexec(program, arguments, bin_path=BINARIES, user=SYSTEM_USER if is_root() else None, cwd="/")
+            pgexec(program, arguments, bin_path=BINARIES, **as_system_user())
         except (subprocess.SubprocessError, OSError) as error:
-            log = self.directory / "log"
-            raise EmbeddedPostgresError(f"{program} failed for the embedded PostgreSQL, see {log}: {error}") from error
+            raise EmbeddedPostgresError(f"{program} failed for the embedded PostgreSQL; see {self._log}.") from error
 
 
 def is_last_holder(hold: IO[str]) -> bool:
@@ -238,6 +266,28 @@ def running_postmaster(directory: Path) -> Path | None:
         return Path(lines[4]) if is_ours else None
     except (FileNotFoundError, IndexError, ValueError, psutil.Error):
         return None
+
+
+def is_ready(directory: Path, process_id: int) -> bool:
+    """Whether the server's own file says that this process takes connections by now."""
+    try:
+        lines = (directory / "postmaster.pid").read_text().split()
+    except FileNotFoundError:
+        return False
+    return lines[:1] == [str(process_id)] and lines[-1] == "ready"
+
+
+def as_system_user() -> dict[str, Any]:
+    """What makes subprocess run a program of PostgreSQL: as its system user when we are root, else as ourselves."""
+    if not is_root():
+        return {"cwd": "/"}
+    user = pwd.getpwnam(SYSTEM_USER)
+    return {"cwd": "/", "user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def give_to_system_user(path: Path) -> None:
+    user = pwd.getpwnam(SYSTEM_USER)
+    os.chown(path, user.pw_uid, user.pw_gid)
 
 
 def is_root() -> bool:
