@@ -31,6 +31,7 @@ class Caller:
 
     scope: what may be addressed by id and read. write_scope: what may be addressed by id and changed.
     own_scope: what collections without an id (`/facilities`) answer for; `/admin/...` collections use `scope`.
+    manage_scope: whose settings, tokens and people may be changed.
     customer_id: the one customer the caller belongs to; None for the operator's staff and for members of several.
     """
 
@@ -38,6 +39,7 @@ class Caller:
     scope: Scope
     write_scope: Scope
     own_scope: Scope
+    manage_scope: Scope
     customer_id: int | None
     token_id: int | None = None
     user: User | None = None
@@ -45,6 +47,14 @@ class Caller:
     def may(self, needed: Permission) -> bool:
         """Does the caller have this permission?"""
         return needed in self.permissions
+
+    def may_operate(self, customer_id: int) -> bool:
+        """May the caller acknowledge, decide and replay for all of this customer?"""
+        return self.may(Permission.WRITE) and self.write_scope.holds_all_of(customer_id)
+
+    def may_manage(self, customer_id: int) -> bool:
+        """May the caller change this customer's settings?"""
+        return self.manage_scope.holds_all_of(customer_id)
 
     @classmethod
     def of_token(
@@ -60,6 +70,8 @@ class Caller:
             scope=reach,
             write_scope=reach,
             own_scope=own,
+            # Who may see a few units only must not make a token that sees all of them.
+            manage_scope=reach if units is None and (is_admin or Permission.WRITE in permissions) else Scope.nothing(),
             customer_id=customer_id,
             token_id=token_id,
         )
@@ -74,11 +86,13 @@ class Caller:
                 scope=everything,
                 write_scope=everything,
                 own_scope=everything,
+                manage_scope=everything,
                 customer_id=None,
                 user=user,
             )
         roles = dict(Membership.objects.filter(user=user, customer__is_active=True).values_list("customer_id", "role"))
         writable = frozenset(customer_id for customer_id, role in roles.items() if role in _WRITING_ROLES)
+        managed = frozenset(customer_id for customer_id, role in roles.items() if role == Membership.Role.MANAGER)
         permissions = {Permission.READ} if roles else set()
         scope = Scope(frozenset(roles))
         return cls(
@@ -86,6 +100,7 @@ class Caller:
             scope=scope,
             write_scope=Scope(writable),
             own_scope=scope,
+            manage_scope=Scope(managed),
             customer_id=next(iter(roles)) if len(roles) == 1 else None,
             user=user,
         )

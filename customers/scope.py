@@ -45,6 +45,10 @@ class Scope:
         memberships = user.memberships.filter(customer__is_active=True)
         return cls(customer_ids=frozenset(memberships.values_list("customer_id", flat=True)))
 
+    def holds_all_of(self, customer_id: int) -> bool:
+        """Does it reach everything of this customer? Never when it is limited to some units."""
+        return self.unit_ids is None and (self.customer_ids is None or customer_id in self.customer_ids)
+
 
 class ScopedQuerySet(models.QuerySet[Any]):
     """A queryset that can be limited to a caller's scope."""

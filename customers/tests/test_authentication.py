@@ -35,6 +35,7 @@ def test_a_token_reads_and_writes_within_its_customer():
         scope=own,
         write_scope=own,
         own_scope=own,
+        manage_scope=own,
         customer_id=token.customer_id,
         token_id=token.pk,
     )
