@@ -283,8 +283,23 @@ class Delivery(ScopedModel):
         return (self.ended_at - self.started_at).total_seconds()
 
 
-class RejectedRow(ScopedModel):
-    """A row that could not be stored, kept as it was sent. The same row sent again is counted, not kept again."""
+class SetAside(ScopedModel):
+    """A row that was not stored and waits for a person's decision. Sent again it is counted, not kept again."""
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    received_at = models.DateTimeField(help_text="When it was first sent.")
+    seen_count = models.PositiveIntegerField(default=1, help_text="How often it was sent.")
+    last_seen_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class RejectedRow(SetAside):
+    """A row that could not be stored, kept as it was sent."""
 
     SCOPE = ScopeWays(customer="customer_id", unit=None)
 
@@ -293,8 +308,6 @@ class RejectedRow(ScopedModel):
         REPLAYED = "replayed", "replayed"
         DISMISSED = "dismissed", "dismissed"
 
-    id = models.BigAutoField(primary_key=True)
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="rejected_rows", db_index=False)
     source = models.ForeignKey(Source, null=True, on_delete=models.SET_NULL, related_name="rejected_rows")
     delivery = models.ForeignKey(Delivery, null=True, on_delete=models.SET_NULL, related_name="rejected_rows")
@@ -305,12 +318,7 @@ class RejectedRow(ScopedModel):
     header = models.TextField(blank=True, help_text="The header line that names the row's columns.")
     default_unit_code = models.CharField(max_length=CODE_MAX_LENGTH, blank=True)
     fingerprint = models.BinaryField(max_length=32, editable=False)
-    received_at = models.DateTimeField(help_text="When it was first sent.")
-    seen_count = models.PositiveIntegerField(default=1, help_text="How often it was sent.")
-    last_seen_at = models.DateTimeField()
     state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
-    decided_at = models.DateTimeField(null=True)
-    decided_by = models.CharField(max_length=200, blank=True)
 
     class Meta:
         db_table = "rejected_row"
@@ -334,7 +342,7 @@ class RejectedRow(ScopedModel):
         return f"row {self.row_number}: {self.reason}"
 
 
-class Conflict(ScopedModel):
+class Conflict(SetAside):
     """A row that contradicts a stored reading. The stored one stays until a person accepts this one in its place."""
 
     SCOPE = ScopeWays(customer="storage_unit__facility__customer_id", unit="storage_unit_id")
@@ -344,8 +352,6 @@ class Conflict(ScopedModel):
         ACCEPTED = "accepted", "accepted"
         DISMISSED = "dismissed", "dismissed"
 
-    id = models.BigAutoField(primary_key=True)
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     storage_unit = models.ForeignKey(StorageUnit, on_delete=models.PROTECT, related_name="conflicts", db_index=False)
     sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="+", db_index=False)
     recorded_at = models.DateTimeField()
@@ -355,12 +361,7 @@ class Conflict(ScopedModel):
     equipment_status_id = models.SmallIntegerField()
     stored_temperature_c = models.FloatField(null=True, help_text="What was stored when it came.")
     delivery = models.ForeignKey(Delivery, null=True, on_delete=models.SET_NULL, related_name="conflicts")
-    received_at = models.DateTimeField()
-    seen_count = models.PositiveIntegerField(default=1, help_text="How often it was sent.")
-    last_seen_at = models.DateTimeField()
     state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
-    decided_at = models.DateTimeField(null=True)
-    decided_by = models.CharField(max_length=200, blank=True)
 
     class Meta:
         db_table = "reading_conflict"

@@ -152,7 +152,7 @@ class Migration(migrations.Migration):
                 ('quality_score', models.FloatField()),
                 ('equipment_status_id', models.SmallIntegerField()),
                 ('stored_temperature_c', models.FloatField(help_text='What was stored when it came.', null=True)),
-                ('received_at', models.DateTimeField()),
+                ('received_at', models.DateTimeField(help_text='When it was first sent.')),
                 ('seen_count', models.PositiveIntegerField(default=1, help_text='How often it was sent.')),
                 ('last_seen_at', models.DateTimeField()),
                 ('state', models.CharField(choices=[('waiting', 'waiting'), ('accepted', 'accepted'), ('dismissed', 'dismissed')], default='waiting', max_length=9)),
