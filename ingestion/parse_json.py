@@ -139,7 +139,8 @@ def _walked(data: bytes, body: OpenedBody, task: JsonTask) -> Iterator[ParsedBat
     survey = _survey(text, body, task)
     order = task.day_order or survey.day_order
     rules = _rules(task, order, is_single=survey.is_single)
-    row_header = RowHeader(line=SINGLE_OBJECT if survey.is_single else "", day_order=order).to_text()
+    line = SINGLE_OBJECT if survey.is_single else ""
+    row_header = RowHeader(line=line, unit=task.default_unit, day_order=order).to_text()
     maker = BatchMaker(task.mapping, task.received_at, rules, row_header)
     numbered = enumerate(_whole_items(_walk(text, task)), task.first_row)
     cut, fields = _CutRow(survey.cut_row, task.first_row), ObjectFields(task.mapping)
