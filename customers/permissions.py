@@ -7,12 +7,15 @@ class FacilityViewSet(...):
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from customers.callers import Permission, caller_of
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which reads this class from the settings while it is imported itself
 
 Needs = Mapping[str, Permission]
 
