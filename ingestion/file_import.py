@@ -57,8 +57,9 @@ def import_file(
 ) -> FileOutcome:
     """Take the file in as a delivery of `customer`; a dry run does all of it and undoes it.
 
-    `source` gives the mapping and says whether unseen units are registered. `progress` is called with the number of
-    bytes taken in since its last call. Raises OSError where the file can't be read.
+    `source` gives the mapping and says whether unseen units are registered. `default_unit_code` is the unit of rows in
+    a file that names none; a CSV file without a column for it falls back to its own name. `progress` is called with
+    the number of bytes taken in since its last call. Raises OSError where the file can't be read.
     """
     arrival = Arrival(
         customer=customer,
@@ -66,7 +67,7 @@ def import_file(
         ingestion_type=IngestionType.IMPORT,
         source_url=path.name,
         size_bytes=path.stat().st_size,
-        default_unit_code=default_unit_code or path.name.split(".")[0],
+        default_unit_code=default_unit_code,
     )
     with path.open("rb") as file, transaction.atomic():
         outcome = _take_in(path, file, arrival, progress)
