@@ -9,16 +9,16 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
-from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import PROTECT, Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from customers.page_lists import BoundedPaginator
 
 Tone = Literal["good", "warning", "bad", "neutral"]
 
@@ -43,17 +43,6 @@ def count_of(model: type[models.Model], way: str, condition: Q | None = None) ->
     """How many rows of `model` lead by `way` to the row at hand: a subquery for each row that is shown."""
     counted = model._base_manager.filter(condition or Q(), **{way: OuterRef("pk")}).order_by().values(way)
     return Coalesce(Subquery(counted.annotate(n=Count("*")).values("n")), 0)
-
-
-class BoundedPaginator(Paginator):
-    """Pages of a big table's newest rows. Counting stops at LIMIT, and so do the pages: who seeks more filters."""
-
-    LIMIT = 10_000
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        return int(rows.order_by()[: self.LIMIT].count())
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -9,9 +9,8 @@ from django.http import HttpRequest
 from customers.admin_base import FewRelatedFilter, WaitingFilter, instant_text
 from ingestion import conflicts
 from ingestion.admin.decisions import DecidedAdmin
+from ingestion.feeds import ShownConflict
 from ingestion.models import Conflict
-from readings.states import deviation_k
-from readings.wording import deviation_text, exact_temperature_text
 
 
 @admin.register(Conflict)
@@ -48,15 +47,15 @@ class ConflictAdmin(DecidedAdmin):
 
     @admin.display(description="stored")
     def stored(self, conflict: Conflict) -> str:
-        return _text(conflict.stored_temperature_c, conflict.scale)
+        return ShownConflict(conflict).stored
 
     @admin.display(description="sent later")
     def sent(self, conflict: Conflict) -> str:
-        return _text(conflict.temperature_c, conflict.scale)
+        return ShownConflict(conflict).sent
 
     @admin.display
     def difference(self, conflict: Conflict) -> str:
-        return deviation_text(deviation_k(conflict.temperature_c, conflict.stored_temperature_c))
+        return ShownConflict(conflict).difference
 
     @admin.action(description="Accept: put them in the place of the stored readings", permissions=["decide"])
     def accept(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> None:
@@ -67,7 +66,3 @@ class ConflictAdmin(DecidedAdmin):
     def dismiss(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> None:
         dismissed = conflicts.dismiss(chosen, by=request.user.get_username())
         self.message_user(request, f"Conflicts dismissed: {dismissed}.")
-
-
-def _text(temperature_c: float | None, scale: str) -> str:
-    return "no measurement" if temperature_c is None else exact_temperature_text(temperature_c, scale)
