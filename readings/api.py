@@ -1,0 +1,87 @@
+"""The REST API of readings. What lists readings shares one answer; the views say of which units."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.http import HttpResponseBase
+from rest_framework.exceptions import NotFound
+from rest_framework.renderers import BrowsableAPIRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from customers.callers import Caller, caller_of
+from customers.models import Facility
+from customers.pagination import MAX_LIMIT
+from customers.parameters import Parameters
+from customers.permissions import READ, Needs
+from customers.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
+from readings.export import streamed
+from readings.listing import Listing, latest_rows
+from readings.places import Places, places_within
+from readings.reading_filter import ReadingFilter
+from readings.reading_form import in_form
+from readings.reading_pages import STREAMED_FORMATS, readings_answer
+
+DEFAULT_LATEST = 20
+
+
+class ReadingsView(APIView):
+    """Readings of all units of the caller, newest first."""
+
+    needs: ClassVar[Needs] = READ
+    renderer_classes = [
+        JSONRenderer,
+        CSVRenderer,
+        NDJSONRenderer,
+        BrowsableAPIRenderer,
+    ]
+
+    def get(self, request: Request, **named: UUID) -> HttpResponseBase:
+        return readings_answer(request, self.places(caller_of(request), **named))
+
+    def places(self, caller: Caller, **named: UUID) -> Places:
+        """The units whose readings are listed. Raises NotFound."""
+        return places_within(caller.own_scope)
+
+
+class FacilityReadingsView(ReadingsView):
+    """Readings of a facility's units, newest first."""
+
+    def places(self, caller: Caller, **named: UUID) -> Places:
+        facilities = Facility.objects.within(caller.scope).filter(public_id=named["facility_id"])
+        facility_id = facilities.values_list("pk", flat=True).first()
+        if facility_id is None:
+            raise NotFound
+        return places_within(caller.scope, facility_id=facility_id)
+
+
+class UnitReadingsView(ReadingsView):
+    """Readings of a storage unit, newest first."""
+
+    def places(self, caller: Caller, **named: UUID) -> Places:
+        return unit_places(caller, named["unit_id"])
+
+
+class LatestView(ReadingsView):
+    """The newest reading of each of the caller's units, newest first: a bare list."""
+
+    def get(self, request: Request, **named: UUID) -> HttpResponseBase:
+        parameters = Parameters.of(request)
+        limit = parameters.whole_number("limit", DEFAULT_LATEST, 1, MAX_LIMIT)
+        wanted = ReadingFilter.of(parameters)
+        places = self.places(caller_of(request))
+        rows = latest_rows(places, wanted, limit)
+        if request.accepted_renderer.format in STREAMED_FORMATS:
+            return streamed(Listing(places, wanted), request.accepted_renderer.format, rows)
+        return Response(in_form(rows, places))
+
+
+def unit_places(caller: Caller, unit_id: UUID) -> Places:
+    """The one unit of this id. Raises NotFound where the caller may not see it."""
+    places = places_within(caller.scope, public_id=unit_id)
+    if not places:
+        raise NotFound
+    return places
