@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from customers.models import ApiToken, Customer, StorageUnit
 
 TOKEN_MARK = "tms_"  # noqa: S105  what a secret scanner recognises a token by, no secret itself
 PREFIX_LENGTH = 12
+_WELL_KNOWN = re.compile(r"(read|write|admin)_[A-J]_[0-9]{2}_(admin_)?token_2025")
 
 
 def new_token_text() -> str:
@@ -34,6 +38,11 @@ def hash_token(text: str, *, key: str | None = None) -> str:
     """The keyed hash that is stored for the token `text`: 64 hexadecimal digits."""
     derived = hashlib.sha256(b"api token|" + (key or settings.SECRET_KEY).encode()).digest()
     return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()
+
+
+def is_well_known(text: str) -> bool:
+    """Is it one of the tokens that everybody knows, because the demo's documentation tells them?"""
+    return _WELL_KNOWN.fullmatch(text) is not None
 
 
 def possible_hashes(text: str) -> list[str]:
@@ -55,9 +64,11 @@ def create_token(
 ) -> tuple[ApiToken, str]:
     """Make a token; return its row and its text, which is kept nowhere.
 
-    `text` is given only for the demo's well-known tokens. Raises ValidationError for unknown permissions and for
-    units of another customer.
+    `text` is given only for the demo's well-known tokens. Raises ValidationError for a given text outside the demo,
+    for unknown permissions and for units of another customer.
     """
+    if text is not None and not settings.DEMO:
+        raise ValidationError("A token's text is made, never chosen; only the demo has well-known tokens.")
     text = text or new_token_text()
     token = ApiToken(
         customer=customer,
@@ -86,6 +97,15 @@ def _refuse_foreign_units(customer: Customer, units: list[StorageUnit]) -> None:
     foreign = foreign_units(customer, units)
     if foreign:
         raise ValidationError(f"These units are not {customer.customer_code}'s: {', '.join(foreign)}.")
+
+
+def shown(tokens: QuerySet[ApiToken], now: datetime) -> QuerySet[Any]:
+    """These tokens with what lists show of each: `unit_ids`, the ids of its units, and `is_usable` at `now`."""
+    listed = ApiToken.accessible_units.through.objects.filter(apitoken=OuterRef("pk")).order_by("storageunit")
+    return tokens.annotate(
+        unit_ids=ArraySubquery(listed.values("storageunit__public_id")),
+        is_usable=Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now)),
+    )
 
 
 def revoke(tokens: QuerySet[ApiToken]) -> int:

@@ -12,7 +12,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from customers.models import Customer, Membership
+from customers.models import ApiToken, Customer, Membership
+from customers.tokens import create_token, hash_token
 from ingestion.models import Source
 
 SOURCE_NAME = "simulator"
@@ -62,6 +63,17 @@ PEOPLE = (
 )
 
 
+def well_known_tokens() -> list[tuple[str, str, str]]:
+    """The text, the customer's code and the permission of each token that the demo's documentation tells."""
+    places = [(each.code, ord(each.code)) for each in CUSTOMERS]
+    own = [
+        (f"{permission}_{code}_{number}_token_2025", code, permission)
+        for code, number in places
+        for permission in ("read", "write")
+    ]
+    return [*own, ("admin_A_65_admin_token_2025", "A", "admin")]
+
+
 class NotADemo(Exception):  # noqa: N818  the name says what was met
     """The system has customers of its own, so the demo's well-known passwords have no place in it."""
 
@@ -85,6 +97,8 @@ def load() -> None:
         _load_source(customer, each, _base_url(place))
     for person in PEOPLE:
         _load_person(person)
+    if settings.DEMO:
+        _load_tokens()
 
 
 def _base_url(place: int) -> str:
@@ -105,6 +119,14 @@ def _load_source(customer: Customer, each: DemoCustomer, base_url: str) -> None:
     source.url = base_url + PATHS[each.method]
     source.structure_url = base_url + "/facilities"
     source.save()
+
+
+def _load_tokens() -> None:
+    customers = {customer.customer_code: customer for customer in Customer.objects.all()}
+    known = set(ApiToken.objects.values_list("token_hash", flat=True))
+    for text, code, permission in well_known_tokens():
+        if hash_token(text) not in known:
+            create_token(customers[code], f"demo, {permission}", [permission], text=text)
 
 
 def _load_person(person: DemoPerson) -> None:

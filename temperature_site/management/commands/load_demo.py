@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from temperature_site import demo
@@ -17,3 +18,5 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         for person in demo.PEOPLE:
             self.stdout.write(f"Sign in as {person.user_name} / {demo.PASSWORD} — {person.what}")
+        if settings.DEMO:
+            self.stdout.write("Call the API with “Authorization: Bearer read_A_65_token_2025” — Pharma Corp A, reading")

@@ -1,0 +1,56 @@
+"""What a request is about: rows by their id within the caller's reach, and the customer that it speaks for."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+
+from customers.callers import caller_of
+from customers.errors import InvalidQuery
+from customers.models import Customer
+from customers.parameters import Parameters
+from customers.scope import Scope, ScopedModel
+
+
+def reach_of(request: Request) -> Scope:
+    """What this request may address by id: more may be read than changed."""
+    caller = caller_of(request)
+    return caller.scope if request.method in SAFE_METHODS else caller.write_scope
+
+
+def addressed(model: type[ScopedModel], request: Request, public_id: UUID, *related: str) -> Any:
+    """The row of this id. Raises Http404 for one that is not there, and for one beyond the caller's reach."""
+    rows: Any = model.objects.within(reach_of(request))
+    row = (rows.select_related(*related) if related else rows).filter(public_id=public_id).first()
+    if row is None:
+        raise Http404
+    return row
+
+
+def own_customer(request: Request) -> Customer:
+    """The customer that a path without an id is about: the caller's own.
+
+    Who belongs to no single one names it by `?customer_id=`. Raises InvalidQuery and Http404.
+    """
+    caller, named = caller_of(request), Parameters.of(request).public_id("customer_id")
+    customers = Customer.objects.within(reach_of(request))
+    if named is not None:
+        customer = customers.filter(public_id=named).first()
+    elif caller.customer_id is None:
+        raise InvalidQuery("customer_id", "is needed from who belongs to no single customer.")
+    else:
+        customer = customers.filter(pk=caller.customer_id).first()
+    if customer is None:
+        raise Http404
+    return customer
+
+
+def require_whole_customer(request: Request) -> None:
+    """Raise PermissionDenied for a token that is limited to some storage units: this is about more than those."""
+    if caller_of(request).scope.unit_ids is not None:
+        raise PermissionDenied("A token that is limited to storage units can't do this.")

@@ -1,0 +1,80 @@
+"""Making tokens for others: nobody grants what they lack themselves.
+
+What a creator leaves out is as wide as their own: a token made by one that is limited to units, to a rate or to a time
+is limited likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from rest_framework.exceptions import PermissionDenied, ValidationError
+
+from customers.callers import Caller
+from customers.models import ApiToken, Customer, StorageUnit
+from customers.tokens import create_token
+
+
+def grant_token(
+    caller: Caller,
+    customer: Customer,
+    *,
+    token_name: str,
+    permissions: Collection[str],
+    unit_ids: Collection[UUID] = (),
+    rate_limit_per_hour: int | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiToken, str]:
+    """Make a token of `customer` for `caller`; return its row and its text.
+
+    Raises PermissionDenied for more than the caller has, ValidationError for units that the caller can't see.
+    """
+    missing = sorted(set(permissions) - caller.permissions)
+    if missing:
+        raise PermissionDenied(f"Who lacks {', '.join(missing)} can't grant it.")
+    return create_token(
+        customer,
+        token_name,
+        permissions,
+        units=_units(caller, customer, unit_ids),
+        created_by=caller.user,
+        **_limits(caller, rate_limit_per_hour, expires_at),
+    )
+
+
+def _units(caller: Caller, customer: Customer, unit_ids: Collection[UUID]) -> list[StorageUnit]:
+    reached = StorageUnit.objects.within(caller.write_scope).filter(facility__customer=customer)
+    if not unit_ids:
+        return _all_units(caller, list(reached.select_related("facility")))
+    units = list(reached.filter(public_id__in=unit_ids).select_related("facility"))
+    unknown = set(unit_ids) - {unit.public_id for unit in units}
+    if unknown:
+        raise ValidationError({"accessible_units": [f"There is no storage unit {each}." for each in sorted(unknown)]})
+    return units
+
+
+def _all_units(caller: Caller, reached: list[StorageUnit]) -> list[StorageUnit]:
+    """What “all units” means: no list for who sees all, the caller's list for who has one."""
+    if caller.write_scope.unit_ids is None:
+        return []
+    if not reached:
+        raise PermissionDenied("A token that sees no unit of this customer can't grant any.")
+    return reached
+
+
+def _limits(caller: Caller, rate_limit_per_hour: int | None, expires_at: datetime | None) -> dict[str, Any]:
+    wanted = {"rate_limit_per_hour": rate_limit_per_hour, "expires_at": expires_at}
+    creator = ApiToken.objects.filter(pk=caller.token_id or 0)
+    own = creator.values(*wanted).first() or dict.fromkeys(wanted)
+    return {name: _within(own[name], wanted[name], name) for name in wanted}
+
+
+def _within(own: Any, wanted: Any, name: str) -> Any:
+    if wanted is None or own is None:
+        return own if wanted is None else wanted
+    if wanted > own:
+        raise PermissionDenied(f"{name} can't be beyond the creator's own, {own}.")
+    return wanted

@@ -1,0 +1,119 @@
+"""The shapes of the API's bodies and answers that are about who owns what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+from rest_framework import serializers
+
+from customers.fields import NumberField
+from customers.models import ApiToken, Facility
+
+MAX_RATE_LIMIT = 2**31 - 1
+MAX_UNITS = 1_000
+LAST_EXPIRY = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+class RecordSerializer(serializers.ModelSerializer[Any]):
+    """Saves a row after the model's own checks, and of a row that is there only what was sent.
+
+    So a change never undoes another one that came in between.
+    """
+
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.FloatField: NumberField}
+
+    def create(self, validated_data: dict[str, Any]) -> Any:
+        model: Any = self.Meta.model
+        return self._save(model(**validated_data))
+
+    def update(self, instance: Any, validated_data: dict[str, Any]) -> Any:
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        if not validated_data:
+            return instance
+        noted = {"updated_at"} & {field.name for field in instance._meta.fields}
+        return self._save(instance, update_fields={*validated_data, *noted})
+
+    def _save(self, instance: Any, **options: Any) -> Any:
+        instance.full_clean(exclude=["public_id"])
+        try:
+            with transaction.atomic():
+                instance.save(**options)
+        except IntegrityError as error:
+            # Another request was faster than the check above.
+            raise serializers.ValidationError("There is already one with this code.") from error
+        return instance
+
+
+class FacilitySerializer(RecordSerializer):
+    """A customer's site."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    customer_id = serializers.UUIDField(source="customer.public_id", read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+
+    class Meta:
+        model = Facility
+        fields = [
+            "id",
+            "customer_id",
+            "facility_code",
+            "name",
+            "city",
+            "country",
+            "latitude",
+            "longitude",
+            "time_zone",
+            "created_at",
+        ]
+
+
+class ListedFacilitySerializer(FacilitySerializer):
+    """A facility as the operator lists it, among those of other customers."""
+
+    customer_code = serializers.CharField(source="customer.customer_code", read_only=True)
+    customer_name = serializers.CharField(source="customer.name", read_only=True)
+    unit_count = serializers.IntegerField(read_only=True)
+
+    class Meta(FacilitySerializer.Meta):
+        fields = [*FacilitySerializer.Meta.fields, "customer_code", "customer_name", "unit_count"]
+
+
+class TokenSerializer(serializers.Serializer[Any]):
+    """An API token without its text."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    token_name = serializers.CharField(max_length=200)
+    permissions = serializers.ListField(
+        child=serializers.ChoiceField(ApiToken.Permission.choices), allow_empty=False, max_length=3
+    )
+    rate_limit_per_hour = serializers.IntegerField(
+        min_value=1, max_value=MAX_RATE_LIMIT, required=False, allow_null=True, help_text="Requests; null: no limit."
+    )
+    accessible_units = serializers.ListField(
+        child=serializers.UUIDField(),
+        source="unit_ids",
+        required=False,
+        max_length=MAX_UNITS,
+        help_text="The only storage units it may see; all when empty.",
+    )
+    expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Null: never.")
+    last_used_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text="To the minute.")
+    created_at = serializers.DateTimeField(read_only=True)
+    is_active = serializers.BooleanField(
+        source="is_usable", read_only=True, help_text="It is neither revoked nor expired."
+    )
+
+    def validate_expires_at(self, expires_at: datetime | None) -> datetime | None:
+        if expires_at is not None and not timezone.now() < expires_at < LAST_EXPIRY:
+            raise serializers.ValidationError("A token expires in the future, before the year 9000.")
+        return expires_at
+
+
+class NewTokenSerializer(TokenSerializer):
+    """An API token with its text, which is shown this once."""
+
+    token = serializers.CharField(read_only=True)

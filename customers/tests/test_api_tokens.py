@@ -1,0 +1,167 @@
+"""Tokens over the REST API: made, shown once, never granting what their creator lacks, revoked."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from customers.models import ApiToken
+from tests.api_clients import client_of, client_with
+from tests.factories import CustomerFactory, StorageUnitFactory, make_token
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/customers/tokens"
+WANTED = {"token_name": "loggers", "permissions": ["write"]}
+
+
+@pytest.fixture
+def customer():
+    return CustomerFactory()
+
+
+def test_a_token_is_shown_once_and_opens_what_it_says(customer):
+    made = client_of(customer).post(URL, {"token_name": "reports", "permissions": ["read"]})
+
+    assert made.status_code == 201
+    text = made.json().pop("token")
+    assert client_with(text).get(URL).status_code == 200
+    assert client_with(text).post(URL, WANTED).status_code == 403
+    listed = {token["token_name"]: token for token in client_of(customer).get(URL).json()}
+    assert "token" not in listed["reports"]
+    assert listed["reports"] == {
+        "id": made.json()["id"],
+        "token_name": "reports",
+        "permissions": ["read"],
+        "rate_limit_per_hour": None,
+        "accessible_units": [],
+        "expires_at": None,
+        "last_used_at": listed["reports"]["last_used_at"],
+        "created_at": made.json()["created_at"],
+        "is_active": True,
+    }
+
+
+def test_a_token_says_all_that_limits_it(customer):
+    unit = StorageUnitFactory(facility__customer=customer)
+    expires = (timezone.now() + timedelta(days=30)).replace(microsecond=0)
+    limits = {
+        "rate_limit_per_hour": 100,
+        "accessible_units": [str(unit.public_id)],
+        "expires_at": expires.isoformat().replace("+00:00", "Z"),
+    }
+
+    made = client_of(customer).post(URL, WANTED | limits).json()
+
+    assert {name: made[name] for name in limits} == limits
+    token = ApiToken.objects.get(public_id=made["id"])
+    assert (token.rate_limit_per_hour, token.expires_at) == (100, expires)
+    assert list(token.accessible_units.all()) == [unit]
+
+
+@pytest.mark.parametrize("permissions", [["read"], ["admin"], ["write", "admin"]])
+def test_a_permission_that_the_creator_lacks_is_not_granted(customer, permissions):
+    creator = client_of(customer, permissions=["write"])
+    before = ApiToken.objects.count()
+
+    refused = creator.post(URL, {"token_name": "more", "permissions": permissions})
+
+    assert refused.status_code == 403
+    assert ApiToken.objects.count() == before
+
+
+def test_a_unit_that_the_creator_cannot_see_is_not_granted(customer):
+    seen, unseen = StorageUnitFactory.create_batch(2, facility__customer=customer)
+    limited = client_of(customer, units=[seen])
+
+    refused = limited.post(URL, WANTED | {"accessible_units": [str(unseen.public_id)]})
+    granted = limited.post(URL, WANTED)
+
+    assert refused.status_code == 400
+    assert granted.json()["accessible_units"] == [str(seen.public_id)]
+
+
+def test_a_unit_of_another_customer_is_not_granted(customer):
+    foreign = StorageUnitFactory()
+    refused = client_of(customer).post(URL, WANTED | {"accessible_units": [str(foreign.public_id)]})
+    assert refused.status_code == 400
+    assert not ApiToken.objects.filter(token_name="loggers").exists()
+
+
+def test_a_creators_time_and_rate_are_granted_at_most(customer):
+    ends = (timezone.now() + timedelta(days=1)).replace(microsecond=0)
+    creator = client_of(customer, expires_at=ends, rate_limit_per_hour=50)
+
+    inherited = creator.post(URL, WANTED).json()
+    longer = creator.post(URL, WANTED | {"expires_at": (ends + timedelta(days=1)).isoformat()})
+    quicker = creator.post(URL, WANTED | {"rate_limit_per_hour": 51})
+    less = creator.post(URL, WANTED | {"rate_limit_per_hour": 5})
+
+    assert inherited["rate_limit_per_hour"] == 50
+    assert inherited["expires_at"] == ends.isoformat().replace("+00:00", "Z")
+    assert (longer.status_code, quicker.status_code) == (403, 403)
+    assert less.json()["rate_limit_per_hour"] == 5
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("token_name", ""),
+        ("permissions", []),
+        ("permissions", ["everything"]),
+        ("permissions", "read"),
+        ("rate_limit_per_hour", 0),
+        ("rate_limit_per_hour", 2**31),
+        ("expires_at", "2020-01-01T00:00:00Z"),
+        ("expires_at", "9999-12-31T23:59:59-12:00"),
+        ("expires_at", "tomorrow"),
+        ("accessible_units", ["no id"]),
+        ("accessible_units", {"a": 1}),
+    ],
+)
+def test_what_cannot_be_a_token_is_told_by_field(customer, field, value):
+    refused = client_of(customer).post(URL, WANTED | {field: value})
+
+    assert refused.status_code == 400
+    assert list(refused.json()) == [field]
+
+
+def test_a_revoked_token_is_answered_and_turned_away(customer):
+    token, text = make_token(customer)
+    api = client_of(customer)
+
+    revoked = api.delete(f"{URL}/{token.public_id}")
+    again = api.delete(f"{URL}/{token.public_id}")
+
+    assert revoked.status_code == again.status_code == 200
+    assert revoked.json()["id"] == str(token.public_id)
+    assert revoked.json()["is_active"] is False
+    assert client_with(text).get(URL).status_code == 401
+
+
+def test_a_token_of_another_customer_does_not_exist(customer):
+    token, text = make_token()
+    assert client_of(customer).delete(f"{URL}/{token.public_id}").status_code == 404
+    assert client_with(text).get(URL).status_code == 200
+
+
+def test_the_operator_makes_and_lists_a_customers_tokens(customer):
+    admin = client_of(CustomerFactory(), permissions=["admin"])
+    url = f"/api/v1/admin/customers/{customer.public_id}/tokens"
+
+    made = admin.post(url, {"token_name": "for them", "permissions": ["read", "write"]})
+
+    assert made.status_code == 201
+    assert ApiToken.objects.get(public_id=made.json()["id"]).customer == customer
+    assert [token["token_name"] for token in admin.get(url).json()] == ["for them"]
+    assert client_of(customer).get(url).status_code == 403
+
+
+def test_the_list_costs_the_same_for_any_number(customer, django_assert_num_queries):
+    api = client_of(customer)
+    api.get(URL)
+    for number in (1, 10):
+        for _ in range(number):
+            make_token(customer, units=[StorageUnitFactory(facility__customer=customer)])
+        with django_assert_num_queries(3):
+            api.get(URL)

@@ -1,0 +1,63 @@
+"""The demo has well-known tokens, and nothing else ever has."""
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from customers.models import ApiToken
+from customers.tokens import create_token, is_well_known
+from temperature_site import demo
+from tests.api_clients import client_with
+from tests.factories import CustomerFactory
+
+pytestmark = pytest.mark.django_db
+
+TOKENS = "/api/v1/customers/tokens"
+
+
+@pytest.fixture
+def fleet(settings):
+    settings.DEMO = True
+    demo.load()
+
+
+def test_every_customer_of_the_demo_has_two_and_one_is_the_operators(fleet):
+    texts = [text for text, _, _ in demo.well_known_tokens()]
+    assert len(texts) == 21
+    assert {"read_A_65_token_2025", "write_J_74_token_2025", "admin_A_65_admin_token_2025"} <= set(texts)
+    assert all(map(is_well_known, texts))
+    assert ApiToken.objects.count() == 21
+
+
+def test_each_opens_what_its_name_says(fleet):
+    wanted = {"token_name": "another", "permissions": ["write"]}
+    assert client_with("read_B_66_token_2025").get(TOKENS).status_code == 200
+    assert client_with("read_B_66_token_2025").post(TOKENS, wanted).status_code == 403
+    assert client_with("write_B_66_token_2025").get(TOKENS).status_code == 403
+    assert client_with("write_B_66_token_2025").post(TOKENS, wanted).status_code == 201
+    assert client_with("admin_A_65_admin_token_2025").get("/api/v1/admin/facilities").status_code == 200
+
+
+def test_loading_the_demo_again_adds_none_and_revives_none(fleet):
+    ApiToken.objects.update(revoked_at="2026-01-01T00:00:00Z")
+    demo.load()
+    assert ApiToken.objects.filter(revoked_at=None).count() == 0
+    assert ApiToken.objects.count() == 21
+
+
+@pytest.mark.parametrize("text", ["read_A_65_token_2025", "of my own choice"])
+def test_outside_the_demo_no_token_is_made_of_a_given_text(settings, text):
+    settings.DEMO = False
+    with pytest.raises(ValidationError, match="only the demo"):
+        create_token(CustomerFactory(), "chosen", ["read"], text=text)
+    assert not ApiToken.objects.exists()
+
+
+def test_the_fleet_outside_the_demo_has_no_tokens(settings):
+    settings.DEMO = False
+    demo.load()
+    assert not ApiToken.objects.exists()
+
+
+def test_a_demo_that_became_earnest_turns_its_tokens_away(fleet, settings):
+    settings.DEMO = False
+    assert client_with("read_A_65_token_2025").get(TOKENS).status_code == 401
