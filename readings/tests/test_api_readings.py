@@ -95,9 +95,8 @@ def test_pages_by_offset(client, unit):
 
 def test_next_leads_through_the_whole_list_and_previous_back(client, customer, unit):
     other = StorageUnitFactory(facility=unit.facility)
-    second = SensorFactory(storage_unit=unit)
     store_readings(unit, range(10), start=START)
-    store_readings(unit, range(20, 25), start=START, sensor=second)
+    store_readings(unit, range(20, 25), start=START, sensor=SensorFactory(storage_unit=unit))
     store_readings(other, range(30, 40), start=START - timedelta(days=90), every=timedelta(days=9))
     pages = [got(client, limit=4)]
     while pages[-1]["next"]:
