@@ -1,0 +1,114 @@
+"""A real browser in front of a real server: Debian's chromium, driven by Playwright, headless.
+
+Where there is no chromium the tests are skipped; with `CI` set they fail. `CHROMIUM` names another one. Each test
+ends with a look at what the browser complained of and at whom it asked: nobody but this site.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.factories import PASSWORD
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+LAPTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 375, "height": 740}
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker of pytest-xdist runs them all: each of them keeps a core busy by itself."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        reason = f"There is no {CHROMIUM}: install Debian's package chromium, or set CHROMIUM."
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    # Playwright keeps an event loop in this thread, beside which Django would refuse the tests' queries.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@dataclass
+class Visit:
+    """A browser window on the site, and what it complained of. `expect_errors`: a test of lost connections sets it."""
+
+    page: Page
+    site: str
+    complaints: list[str] = field(default_factory=list)
+    expects_errors: bool = False
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(15_000)
+        self.page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._note_host)
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.site + path)
+        return self.page
+
+    def sign_in(self, user: Any, password: str = PASSWORD) -> Page:
+        """Sign in by the form, as a person does; ends on the overview."""
+        self.open("/account/sign-in")
+        self.page.get_by_label("User name or customer code").fill(user.get_username())
+        self.page.get_by_label("Password or API token").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url(self.site + "/")
+        return self.page
+
+    def scrolls_sideways(self) -> bool:
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+    def check(self) -> None:
+        assert self.expects_errors or self.complaints == []
+
+    def _note_host(self, request: Any) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https") and address.netloc != urlsplit(self.site).netloc:
+            self.complaints.append(f"asked another host: {request.url}")
+
+
+@pytest.fixture
+def visit_with(browser: Browser, live_server: Any) -> Iterator[Callable[..., Visit]]:
+    """Opens a window with options of Playwright's `new_context`: `viewport=PHONE`, `color_scheme="dark"`."""
+    opened: list[tuple[BrowserContext, Visit]] = []
+
+    def open_window(**options: Any) -> Visit:
+        context = browser.new_context(**{"viewport": LAPTOP, **options})
+        opened.append((context, Visit(context.new_page(), live_server.url)))
+        return opened[-1][1]
+
+    yield open_window
+    for context, visit in opened:
+        context.close()
+        visit.check()
+
+
+@pytest.fixture
+def visit(visit_with: Callable[..., Visit]) -> Visit:
+    """A window of a laptop's width."""
+    return visit_with()
+
+
+@pytest.fixture
+def phone(visit_with: Callable[..., Visit]) -> Visit:
+    """A window of a phone's width."""
+    return visit_with(viewport=PHONE, has_touch=True)
