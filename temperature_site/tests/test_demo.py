@@ -9,7 +9,6 @@ from django.forms.models import model_to_dict
 
 from customers.models import Customer, Membership
 from ingestion.models import Source
-from simulator.fleet_file import load_fleet
 from temperature_site import demo
 from tests.factories import CustomerFactory
 
@@ -23,12 +22,6 @@ def everything():
         for model in (Customer, Source, get_user_model(), Membership)
         for row in model.objects.order_by("pk")
     ]
-
-
-def test_the_demos_customers_are_the_simulators():
-    told = [(each.code, each.name, each.method, demo.SECONDS[each.method]) for each in demo.CUSTOMERS]
-    fleet = load_fleet("default").customers
-    assert told == [(each.code, each.name, each.data_sharing_method, each.poll_seconds) for each in fleet]
 
 
 def test_every_customer_has_a_source_that_asks_the_simulator_on_a_port_of_its_own(settings):
