@@ -18,6 +18,7 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from customers.callers import Caller
+from customers.page_callers import caller_of_page
 from customers.tokens import is_well_known, possible_hashes
 
 KEYWORDS = ("bearer", "token")
@@ -69,7 +70,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
     def authenticate(self, request: Request) -> Any:
         """The user with their rights as a Caller; None where nobody is signed in."""
         authenticated = super().authenticate(request)
-        return authenticated and (authenticated[0], Caller.of_user(authenticated[0]))
+        return authenticated and (authenticated[0], caller_of_page(request._request))
 
 
 def caller_of_token(text: str, now: datetime) -> Caller:

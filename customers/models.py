@@ -286,3 +286,19 @@ class TokenUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.token_id}: {self.request_count} since {self.hour:%H:%M}"
+
+
+class SignInTries(models.Model):
+    """How often signing in was tried with a name, or from an address, until `ends_at`; see `sign_in_limits`."""
+
+    who = models.CharField(max_length=64, primary_key=True)
+    ends_at = models.DateTimeField()
+    try_count = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "sign_in_tries"
+        # Finds what is over, to clear it away.
+        indexes = [models.Index(fields=["ends_at"], name="sign_in_tries_over")]
+
+    def __str__(self) -> str:
+        return f"{self.who[:8]}…: {self.try_count} until {self.ends_at:%H:%M}"

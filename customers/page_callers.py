@@ -7,10 +7,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from customers.callers import Caller
+from customers.token_sessions import TokenVisitor
 
 
 def caller_of_page(request: HttpRequest) -> Caller:
     """The rights of who is signed in. Raises PermissionDenied (403) where nobody is."""
+    if isinstance(request.user, TokenVisitor):
+        return request.user.caller
     if isinstance(request.user, User) and request.user.is_active:
         return Caller.of_user(request.user)
     raise PermissionDenied

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.forms import AuthenticationForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse_lazy
+from django.utils import timezone
+
+from customers.callers import Caller
+from customers.forms import SignInForm
+from customers.page_callers import caller_of_page, refuse_unless
+from customers.sign_in_limits import Try
+from customers.token_sessions import sign_in_with
 
 
 class SignIn(auth_views.LoginView):
+    """By name and password, or by customer code and token. 429 for who tries too often, whatever they try."""
+
     template_name = "account/sign_in.html"
+    authentication_form = SignInForm
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: str, **kwargs: Any) -> HttpResponse:
+        self.this_try = Try.of(request, request.POST.get("username", ""))
+        wait = self.this_try.count(timezone.now())
+        return super().post(request, *args, **kwargs) if wait is None else too_many_requests(request, wait)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        self.this_try.succeeded(timezone.now())
+        token = form.token if isinstance(form, SignInForm) else None
+        if token is None:
+            return super().form_valid(form)
+        sign_in_with(self.request, token)
+        return HttpResponseRedirect(self.get_success_url())
 
 
 class SignOut(auth_views.LogoutView):
@@ -16,9 +45,33 @@ class SignOut(auth_views.LogoutView):
 
 
 class PasswordChange(auth_views.PasswordChangeView):
+    """For people: a token has no password."""
+
     template_name = "account/password_change.html"
     success_url = reverse_lazy("password-change-done")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.user.is_authenticated:
+            caller: Caller = caller_of_page(request)
+            refuse_unless(caller.user is not None)
+        return super().dispatch(request, *args, **kwargs)
 
 
 class PasswordChangeDone(auth_views.PasswordChangeDoneView):
     template_name = "account/password_change_done.html"
+
+
+class PasswordSet(auth_views.PasswordResetConfirmView):
+    """For who was invited: a link that works once, and ends signed in on the overview."""
+
+    template_name = "account/password_set.html"
+    post_reset_login = True
+    success_url = reverse_lazy("overview")
+
+
+def too_many_requests(request: HttpRequest, wait: timedelta) -> HttpResponse:
+    """The page that says how long to wait, and the same for programs in Retry-After."""
+    seconds = max(int(wait.total_seconds()) + 1, 1)
+    response = render(request, "429.html", {"minutes": -(-seconds // 60)}, status=429)
+    response.headers["Retry-After"] = str(seconds)
+    return response

@@ -34,8 +34,8 @@ def main() -> int:
 
 def sign_in(page: Page) -> None:
     page.goto(f"{SITE}/")
-    page.get_by_label("Username").fill(USER_NAME)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("User name or customer code").fill(USER_NAME)
+    page.get_by_label("Password or API token").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{SITE}/")
 

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from customers.models import Customer, StorageUnit
-from customers.scope import Scope
+from customers.page_callers import caller_of_page
 from readings.overview import counts_by_state, overview
 from readings.series import MAX_HOURS, newest_readings, series
 from readings.statistics import statistics
@@ -30,7 +30,7 @@ CHART_HOURS = 24
 @login_required
 def overview_page(request: HttpRequest) -> HttpResponse:
     """Every storage unit that the caller may see, the worst first; `?customer=CODE` shows one customer's."""
-    scope = Scope.of_user(request.user)
+    scope = caller_of_page(request).scope
     customers = Customer.objects.within(scope)
     customer_code = request.GET.get("customer", "")
     if customer_code:
@@ -83,7 +83,7 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 def _unit_of(request: HttpRequest, public_id: UUID) -> StorageUnit:
     """The unit, if the caller may see it; a foreign one is not found."""
-    units = StorageUnit.objects.within(Scope.of_user(request.user))
+    units = StorageUnit.objects.within(caller_of_page(request).scope)
     related = ("facility__customer", "latest_reading__sensor", "latest_reading__equipment_status")
     unit: StorageUnit = get_object_or_404(units.select_related(*related), public_id=public_id)
     return unit

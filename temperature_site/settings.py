@@ -58,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "customers.token_sessions.TokenSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -109,6 +110,8 @@ SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0
 # The probes of a load balancer, and Prometheus, speak http to the process itself.
 SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$", r"^metrics/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
+# How many proxies stand in front and each add the address they were asked from to X-Forwarded-For: 0 trusts nobody.
+PROXY_COUNT = env.int("PROXY_COUNT", default=0)
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=14 * 24 * 3600)
 X_FRAME_OPTIONS = "DENY"
 

@@ -1,0 +1,49 @@
+"""The form to sign in by: one for people and for tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from customers.models import ApiToken
+from customers.token_sessions import token_for_sign_in
+
+
+class SignInForm(AuthenticationForm):
+    """A user name and password, or a customer's code and one of its API tokens.
+
+    Valid with `get_user()` or `token`, never with both. What was wrong is not told.
+    """
+
+    username = UsernameField(
+        label="User name or customer code", widget=forms.TextInput(attrs={"autofocus": True, "maxlength": 150})
+    )
+    password = forms.CharField(
+        label="Password or API token",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": (
+            "Please enter a correct username and password, or the code of a customer and one of its tokens that may"
+            " read. Capitals count."
+        ),
+    }
+    token: ApiToken | None = None
+
+    def clean(self) -> dict[str, Any]:
+        name, secret = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if name and secret:
+            self.token = token_for_sign_in(name, secret.strip(), timezone.now())
+        if self.token is not None:
+            return self.cleaned_data
+        try:
+            return super().clean()
+        except ValidationError as error:
+            # Django's sentence names the field of user names; ours has no part to fill in.
+            raise self.get_invalid_login_error() from error

@@ -1,0 +1,88 @@
+"""How often signing in may be tried: per name, so that nobody guesses a password, and per address, so that nobody
+tries one password on all names.
+
+Every try is counted before it is looked at, in PostgreSQL, by one statement: however many processes there are and
+however many tries come at once, no more than the limit get through. A success gives its tries back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from ipaddress import ip_address, ip_network
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest
+
+WINDOW = timedelta(minutes=15)
+TRIES_A_NAME = 10
+# A whole company may sign in from one address.
+TRIES_AN_ADDRESS = 100
+# One household or office has a whole /64 to choose addresses from.
+_IPV6_PREFIX = 64
+
+COUNT = """
+INSERT INTO sign_in_tries AS tries (who, ends_at, try_count) VALUES (%(who)s, %(ends_at)s, 1)
+ON CONFLICT (who) DO UPDATE SET
+    ends_at = CASE WHEN tries.ends_at <= %(now)s THEN excluded.ends_at ELSE tries.ends_at END,
+    try_count = CASE WHEN tries.ends_at <= %(now)s THEN 1 ELSE least(tries.try_count + 1, 1000000) END
+RETURNING try_count, ends_at
+"""
+FORGET_NAME = "DELETE FROM sign_in_tries WHERE who = %(name)s"
+GIVE_BACK = "UPDATE sign_in_tries SET try_count = greatest(try_count - 1, 0) WHERE who = %(address)s"
+CLEAR = "DELETE FROM sign_in_tries WHERE ends_at < %(before)s"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Somebody's try to sign in; names and addresses are kept as hashes, since people type passwords anywhere."""
+
+    name: str
+    address: str
+
+    @classmethod
+    def of(cls, request: HttpRequest, user_name: str) -> Try:
+        return cls(_hash("name", user_name.strip().casefold()), _hash("address", client_address(request)))
+
+    def count(self, now: datetime) -> timedelta | None:
+        """Count it. None: it may go on; else how long to wait before the next one."""
+        waits = [
+            ends_at - now
+            for who, most in ((self.name, TRIES_A_NAME), (self.address, TRIES_AN_ADDRESS))
+            for tries, ends_at in [_counted(who, now)]
+            if tries > most
+        ]
+        return max(waits, default=None)
+
+    def succeeded(self, now: datetime) -> None:
+        """Forget the tries with this name; clear away what is long over."""
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET_NAME, {"name": self.name})
+            cursor.execute(GIVE_BACK, {"address": self.address})
+            cursor.execute(CLEAR, {"before": now - WINDOW})
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address the request came from: as PROXY_COUNT proxies in front of us tell, who each add one to a list."""
+    address = request.META.get("REMOTE_ADDR", "")
+    if settings.PROXY_COUNT:
+        told = [each.strip() for each in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if each.strip()]
+        address = told[-settings.PROXY_COUNT] if len(told) >= settings.PROXY_COUNT else address
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((parsed, _IPV6_PREFIX), strict=False)) if parsed.version == 6 else address
+
+
+def _counted(who: str, now: datetime) -> tuple[int, datetime]:
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, {"who": who, "now": now, "ends_at": now + WINDOW})
+        tries, ends_at = cursor.fetchone()
+    return tries, ends_at
+
+
+def _hash(kind: str, text: str) -> str:
+    return sha256(f"{kind}|{text}".encode("utf-8", "replace")).hexdigest()

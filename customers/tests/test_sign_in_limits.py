@@ -1,0 +1,87 @@
+"""How often signing in may be tried."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import RequestFactory
+from django.urls import reverse
+
+from customers.models import SignInTries
+from customers.sign_in_limits import TRIES_A_NAME, TRIES_AN_ADDRESS, WINDOW, Try, client_address
+from tests.factories import PASSWORD, UserFactory
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+
+def sign_in(client, name="quality", text="guess"):
+    return client.post(reverse("login"), {"username": name, "password": text})
+
+
+def test_after_too_many_tries_even_the_right_password_has_to_wait(client):
+    UserFactory(username="quality")
+    for _ in range(TRIES_A_NAME):
+        assert sign_in(client).status_code == 200
+    response = sign_in(client, text=PASSWORD)
+    assert response.status_code == 429
+    assert 0 < int(response.headers["Retry-After"]) <= WINDOW.total_seconds() + 1
+    assert "Try again in 15 minutes" in response.content.decode()
+    assert client.get("/").status_code == 302
+
+
+def test_capitals_and_blanks_make_no_other_name(client):
+    for name in ["quality", " quality", "QUALITY", "Quality "] * 3:
+        last = sign_in(client, name)
+    assert last.status_code == 429
+
+
+def test_another_name_may_still_be_tried(client):
+    for _ in range(TRIES_A_NAME + 1):
+        sign_in(client)
+    assert sign_in(client, "shift").status_code == 200
+
+
+def test_an_address_that_tries_many_names_has_to_wait():
+    tries = [Try(f"name {number}", "address") for number in range(TRIES_AN_ADDRESS + 1)]
+    waits = [each.count(NOW) for each in tries]
+    assert waits[:-1] == [None] * TRIES_AN_ADDRESS
+    assert waits[-1] == WINDOW
+
+
+def test_a_success_gives_the_tries_back():
+    for _ in range(TRIES_A_NAME):
+        Try("name", "address").count(NOW)
+    Try("name", "address").succeeded(NOW)
+    assert Try("name", "address").count(NOW) is None
+    assert SignInTries.objects.get(who="address").try_count == TRIES_A_NAME
+
+
+def test_the_wait_is_over_at_the_end_of_the_window():
+    for _ in range(TRIES_A_NAME + 1):
+        wait = Try("name", "address").count(NOW)
+    assert wait == WINDOW
+    assert Try("name", "address").count(NOW + timedelta(minutes=14)) == timedelta(minutes=1)
+    assert Try("name", "address").count(NOW + WINDOW) is None
+
+
+def test_what_is_long_over_is_cleared_away():
+    Try("old", "old address").count(NOW)
+    Try("name", "address").succeeded(NOW + 3 * WINDOW)
+    assert not SignInTries.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("proxies", "told", "address"),
+    [
+        (0, "203.0.113.9", "198.51.100.1"),
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "1.2.3.4, 203.0.113.9", "203.0.113.9"),
+        (2, "203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (2, "203.0.113.9", "198.51.100.1"),
+        (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+    ],
+)
+def test_the_address_is_the_one_that_the_nearest_trusted_proxy_was_asked_from(settings, proxies, told, address):
+    settings.PROXY_COUNT = proxies
+    request = RequestFactory().get("/", REMOTE_ADDR="198.51.100.1", HTTP_X_FORWARDED_FOR=told)
+    assert client_address(request) == address

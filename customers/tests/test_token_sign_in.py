@@ -1,0 +1,103 @@
+"""Signing in with a customer's code and a token, and what such a session may see and do."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from customers.models import ApiToken
+from customers.tokens import revoke
+from tests.factories import CustomerFactory, StorageUnitFactory, make_token
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def unit():
+    return StorageUnitFactory(name="Cold room", facility__customer__customer_code="A")
+
+
+def sign_in(client, text, code="A"):
+    return client.post(reverse("login"), {"username": code, "password": text})
+
+
+def test_a_token_signs_in_to_its_customer(client, unit):
+    _, text = make_token(unit.facility.customer, permissions=["read"])
+    StorageUnitFactory(name="Foreign")
+    assert sign_in(client, text).url == "/"
+    page = client.get("/").content.decode()
+    assert "Cold room" in page
+    assert "Foreign" not in page
+
+
+def test_a_token_of_some_units_shows_only_those(client, unit):
+    other = StorageUnitFactory(facility=unit.facility, name="Other room")
+    _, text = make_token(unit.facility.customer, units=[other])
+    sign_in(client, text)
+    page = client.get("/").content.decode()
+    assert "Other room" in page
+    assert "Cold room" not in page
+    assert client.get(reverse("unit", args=[unit.public_id])).status_code == 404
+
+
+@pytest.mark.parametrize("code", ["B", "a", ""])
+def test_a_token_signs_in_under_its_own_customers_code_only(client, unit, code):
+    CustomerFactory(customer_code="B")
+    _, text = make_token(unit.facility.customer)
+    assert sign_in(client, text, code).status_code == 200
+    assert client.get("/").status_code == 302
+
+
+def test_a_token_that_may_not_read_does_not_sign_in(client, unit):
+    _, text = make_token(unit.facility.customer, permissions=["write"])
+    assert sign_in(client, text).status_code == 200
+
+
+def test_a_token_of_an_inactive_customer_does_not_sign_in(client, unit):
+    _, text = make_token(unit.facility.customer)
+    unit.facility.customer.is_active = False
+    unit.facility.customer.save()
+    assert sign_in(client, text).status_code == 200
+
+
+def test_a_well_known_token_opens_nothing_outside_the_demo(client, unit, settings):
+    settings.DEMO = True
+    make_token(unit.facility.customer, text="read_A_01_token_2025")
+    settings.DEMO = False
+    assert sign_in(client, "read_A_01_token_2025").status_code == 200
+    settings.DEMO = True
+    assert sign_in(client, "read_A_01_token_2025").status_code == 302
+
+
+def test_the_session_ends_when_the_token_is_revoked(client, unit):
+    _, text = make_token(unit.facility.customer)
+    sign_in(client, text)
+    revoke(ApiToken.objects.all())
+    assert client.get("/").url == "/account/sign-in?next=/"
+
+
+def test_the_session_ends_when_the_token_expires(client, unit):
+    token, text = make_token(unit.facility.customer)
+    sign_in(client, text)
+    ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert client.get("/").status_code == 302
+
+
+def test_even_an_admin_token_does_not_open_the_back_office(client, unit):
+    _, text = make_token(unit.facility.customer, permissions=["admin"])
+    sign_in(client, text)
+    assert client.get("/admin/").status_code == 302
+
+
+def test_a_token_has_no_password_to_change(client, unit):
+    _, text = make_token(unit.facility.customer)
+    sign_in(client, text)
+    assert client.get(reverse("password-change")).status_code == 403
+
+
+def test_signing_out_ends_the_session(client, unit):
+    _, text = make_token(unit.facility.customer)
+    sign_in(client, text)
+    client.post(reverse("logout"))
+    assert client.get("/").status_code == 302

@@ -1,0 +1,99 @@
+"""Signing in with a customer's code and an API token instead of a name and a password.
+
+Such a session belongs to nobody in particular: it sees what the token may see, may do what the token may do, and ends
+when the token is revoked or expires, or its customer becomes inactive. The token's limit of requests an hour is for
+programs and does not count pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from customers.callers import Caller, Permission
+from customers.models import ApiToken
+from customers.tokens import is_well_known, possible_hashes
+
+TOKEN_KEY = "api_token_id"  # noqa: S105  where the session keeps the token's id
+
+
+class TokenVisitor(AnonymousUser):
+    """Who is signed in with a token: no account, never staff, with the rights of `caller`."""
+
+    is_active = True  # type: ignore[assignment]
+
+    def __init__(self, token: ApiToken, caller: Caller) -> None:
+        self.token = token
+        self.caller = caller
+
+    def __str__(self) -> str:
+        return self.get_username()
+
+    def get_username(self) -> str:
+        return f"{self.token.customer.customer_code} · {self.token.token_name}"
+
+    @property
+    def is_anonymous(self) -> bool:  # type: ignore[override]
+        return False
+
+    @property
+    def is_authenticated(self) -> bool:  # type: ignore[override]
+        return True
+
+
+def token_for_sign_in(customer_code: str, text: str, now: datetime) -> ApiToken | None:
+    """The token of that customer which may sign in with this text; None where there is none.
+
+    It must be usable and may read: `write` alone lets a program send readings, not a person look at them.
+    """
+    if is_well_known(text) and not settings.DEMO:
+        return None
+    tokens = ApiToken.objects.filter(customer__customer_code=customer_code, customer__is_active=True)
+    token: ApiToken | None = tokens.filter(token_hash__in=possible_hashes(text)).first()
+    return token if token and token.is_usable_at(now) and _caller_of(token).may(Permission.READ) else None
+
+
+def sign_in_with(request: HttpRequest, token: ApiToken) -> None:
+    """Begin a session of this token under a key that nobody knew before."""
+    request.session.flush()
+    request.session[TOKEN_KEY] = token.pk
+    ApiToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now())
+
+
+def visitor_of(request: HttpRequest, now: datetime) -> TokenVisitor | None:
+    """Who is signed in with a token; None for others. A session whose token is at its end ends here."""
+    token_id = request.session.get(TOKEN_KEY)
+    if token_id is None or SESSION_KEY in request.session:
+        return None
+    tokens = ApiToken.objects.select_related("customer").filter(customer__is_active=True)
+    token = tokens.filter(pk=token_id).first()
+    if token is None or not token.is_usable_at(now):
+        request.session.flush()
+        return None
+    return TokenVisitor(token, _caller_of(token))
+
+
+class TokenSessionMiddleware:
+    """Puts the token's visitor in the place of the unknown user. Stands behind Django's AuthenticationMiddleware."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # Only who brings a session is looked up: answers to programs cost no query here.
+        if request.session.session_key is not None:
+            visitor = visitor_of(request, timezone.now())
+            if visitor is not None:
+                request.user = visitor
+        return self.get_response(request)
+
+
+def _caller_of(token: ApiToken) -> Caller:
+    unit_ids = list(token.accessible_units.values_list("pk", flat=True))
+    return Caller.of_token(token.pk, token.customer_id, token.permissions, unit_ids)
