@@ -25,6 +25,10 @@ class Kept(Generic[T]):
                 self._kept = (time.monotonic(), self._find_out())
             return self._kept[1]
 
+    def keep(self, value: T) -> None:
+        """Take `value` for what was just found out."""
+        self._kept = (time.monotonic(), value)
+
     def forget(self) -> None:
         """Find it out anew the next time."""
         self._kept = None

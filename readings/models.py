@@ -110,7 +110,7 @@ class Rollup(ScopedModel):
     weighted_arrhenius = models.FloatField(default=0, help_text="Σt·exp(−10000/T) with T in kelvin")
     covered_seconds = models.FloatField(
         default=0,
-        help_text="For how long any sensor of the unit covered this stretch; carried by the row of the first of them.",
+        help_text="For how long this sensor covered what no sensor of the unit did before: adds up to the unit's.",
     )
     is_settled = models.BooleanField(default=False)
 
@@ -177,3 +177,19 @@ class RollupRebuild(models.Model):
 
     def __str__(self) -> str:
         return f"{self.storage_unit_id}"
+
+
+class ConfigurationEntry(models.Model):
+    """A setting that the operator has changed while the system runs; see `readings.configuration`."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    value = models.JSONField()
+    description = models.TextField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "configuration"
+        verbose_name_plural = "configuration entries"
+
+    def __str__(self) -> str:
+        return self.key

@@ -12,7 +12,8 @@ from uuid import UUID
 from customers.models import GAP_LIMIT_INTERVALS, StorageUnit
 from customers.scope import Scope
 from readings.condition import Condition
-from readings.states import UnitState
+from readings.configuration import deviation_limits
+from readings.states import DeviationLimits, UnitState
 
 # Plain columns, not model instances: the operator's overview reads ten thousand units.
 _COLUMNS = (
@@ -50,10 +51,11 @@ class OverviewRow:
 
 def overview(scope: Scope, now: datetime, customer_code: str = "") -> list[OverviewRow]:
     """The units within `scope`, and of one customer where its code is given, the worst first. One query."""
+    limits = deviation_limits()
     units = StorageUnit.objects.within(scope).order_by()
     if customer_code:
         units = units.filter(facility__customer__customer_code=customer_code)
-    rows = [_row(columns, now) for columns in units.values_list(*_COLUMNS)]
+    rows = [_row(columns, now, limits) for columns in units.values_list(*_COLUMNS)]
     return sorted(rows, key=lambda row: row.worst_first)
 
 
@@ -63,7 +65,7 @@ def counts_by_state(rows: Iterable[OverviewRow]) -> list[tuple[UnitState, int]]:
     return [(state, counts[state]) for state in UnitState if counts[state]]
 
 
-def _row(columns: tuple[Any, ...], now: datetime) -> OverviewRow:
+def _row(columns: tuple[Any, ...], now: datetime, limits: DeviationLimits) -> OverviewRow:
     (
         public_id, unit_code, name, facility_code, facility_name, customer_code, scale, set_temperature,
         interval_seconds, gap_limit_seconds, recorded_at, temperature_c,
@@ -75,5 +77,6 @@ def _row(columns: tuple[Any, ...], now: datetime) -> OverviewRow:
         gap_limit_seconds=gap_limit_seconds or GAP_LIMIT_INTERVALS * interval_seconds,
         recorded_at=recorded_at,
         temperature_c=temperature_c,
+        limits=limits,
     )
     return OverviewRow(public_id, name or unit_code, facility_name or facility_code, customer_code, condition)

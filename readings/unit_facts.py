@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from customers.models import StorageUnit
 from readings.condition import Condition
+from readings.configuration import deviation_limits
 from readings.models import LatestReading, Reading
 from readings.statistics import Statistics
 from readings.wording import age_text, exact_temperature_text, scaled_text, share_text, temperature_text
@@ -28,6 +29,7 @@ def condition_of(unit: StorageUnit, now: datetime) -> Condition:
         gap_limit_seconds=unit.effective_gap_limit_seconds,
         recorded_at=latest.recorded_at if latest else None,
         temperature_c=latest.temperature_c if latest else None,
+        limits=deviation_limits(),
     )
 
 
