@@ -48,6 +48,11 @@ class Caller:
         """Does the caller have this permission?"""
         return needed in self.permissions
 
+    @property
+    def name(self) -> str:
+        """What decisions are recorded under."""
+        return self.user.get_username() if self.user else f"token {self.token_id}"
+
     def may_operate(self, customer_id: int) -> bool:
         """May the caller acknowledge, decide and replay for all of this customer?"""
         return self.may(Permission.WRITE) and self.write_scope.holds_all_of(customer_id)

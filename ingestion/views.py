@@ -125,7 +125,7 @@ def decide_rejected_rows(request: HttpRequest, public_id: UUID) -> HttpResponse:
     caller, source = _source_of(request, public_id)
     refuse_unless(caller.may_operate(source.customer_id))
     rows = _chosen(request, rejected_rows_of(source, RejectedRow.State.WAITING))
-    by = _name_of(caller)
+    by = caller.name
     if request.POST.get("action") == "replay":
         result = replay.replay(rows, by=by)
         messages.success(request, f"Rows replayed: {result.replayed:,}; rejected again: {result.still_rejected:,}.")
@@ -152,7 +152,7 @@ def decide_conflicts(request: HttpRequest, public_id: UUID) -> HttpResponse:
     word, decide = decisions[action]
     # By their keys: what decides orders, joins and locks the rows in its own way.
     keys = _chosen(request, conflicts_of(source, Conflict.State.WAITING)).values_list("pk", flat=True)
-    decided = decide(Conflict.objects.filter(pk__in=list(keys)), by=_name_of(caller))
+    decided = decide(Conflict.objects.filter(pk__in=list(keys)), by=caller.name)
     messages.success(request, f"Conflicts {word}: {decided:,}.")
     return _back(request, source)
 
@@ -182,10 +182,6 @@ def _is_uuid(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _name_of(caller: Caller) -> str:
-    return caller.user.get_username() if caller.user else f"token {caller.token_id}"
 
 
 def _back(request: HttpRequest, source: Source) -> HttpResponse:

@@ -14,5 +14,6 @@ urlpatterns = [
     path("account/", include("customers.urls")),
     path("admin/", admin.site.urls),
     path("feeds", include("ingestion.urls")),
+    path("settings", include("customers.settings_urls")),
     path("", include("readings.urls")),
 ]

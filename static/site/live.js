@@ -28,7 +28,9 @@
     const { xhr, requestConfig } = event.detail;
     const answered = new URL(xhr.responseURL || requestConfig.path, window.location.href);
     const asked = new URL(requestConfig.path, window.location.href);
-    if (answered.pathname === asked.pathname) {
+    // What a form did is told by the page it leads to; a part that refreshes itself stays where it is.
+    const isForm = requestConfig.verb !== "get";
+    if (isForm ? !answered.pathname.startsWith("/account/sign-in") : answered.pathname === asked.pathname) {
       if (xhr.status < 400) say("");
       return;
     }

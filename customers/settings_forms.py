@@ -1,0 +1,90 @@
+"""The forms of the settings pages."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from customers.callers import Caller
+from customers.models import ApiToken, Membership, StorageUnit
+from customers.themes import Theme
+
+NAME_MAX_LENGTH = 200
+# The same in every scale: what no cold store is set to.
+COLDEST = {"C": -273.15, "F": -459.67, "K": 0.0}
+WARMEST = 1_000.0
+
+
+class ProfileForm(forms.ModelForm):
+    """The person's own name. Not the address: by it people are added to customers, so the operator sets it."""
+
+    class Meta:
+        model = User
+        fields = ["first_name", "last_name"]
+
+
+class DisplayForm(forms.Form):
+    """How pages look on this device."""
+
+    theme = forms.ChoiceField(choices=Theme.choices, required=False, label="Colours")
+
+
+class TokenForm(forms.Form):
+    """A new token; it can carry no more than the caller has."""
+
+    token_name = forms.CharField(label="Name", max_length=NAME_MAX_LENGTH, help_text="What it is for.")
+    permissions = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, initial=[ApiToken.Permission.READ])
+    expires_on = forms.DateField(
+        required=False,
+        label="Last day",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="In UTC; without one it holds until it is revoked.",
+    )
+    rate_limit_per_hour = forms.IntegerField(
+        required=False, min_value=1, max_value=2_000_000_000, label="Requests an hour", help_text="No limit when empty."
+    )
+
+    def __init__(self, *args: Any, caller: Caller, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(value, label) for value, label in ApiToken.Permission.choices if value in caller.permissions]
+        permissions: Any = self.fields["permissions"]
+        permissions.choices = choices
+
+    def clean_expires_on(self) -> datetime | None:
+        """The end of the last day."""
+        day = self.cleaned_data["expires_on"]
+        if day is None:
+            return None
+        expires_at = datetime.combine(day, time(), UTC) + timedelta(days=1)
+        if expires_at <= timezone.now():
+            raise forms.ValidationError("This day is over.")
+        return expires_at
+
+
+class InviteForm(forms.Form):
+    """Who is to become a member."""
+
+    email = forms.EmailField(label="E-mail address", max_length=150)
+    role = forms.ChoiceField(choices=Membership.Role.choices)
+
+
+class UnitForm(forms.ModelForm):
+    """What a unit is called and meant to hold."""
+
+    class Meta:
+        model = StorageUnit
+        fields = ["name", "set_temperature"]
+
+    def clean_set_temperature(self) -> float | None:
+        temperature: float | None = self.cleaned_data["set_temperature"]
+        if temperature is None:
+            return None
+        coldest = COLDEST[self.instance.temperature_unit]
+        if not math.isfinite(temperature) or not coldest <= temperature <= WARMEST:
+            raise forms.ValidationError(f"A set temperature is from {coldest:g} to {WARMEST:g}.")
+        return temperature

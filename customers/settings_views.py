@@ -1,0 +1,233 @@
+"""The pages of settings. Members look at their customer's; its managers change them; staff change every customer's."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from customers import people, tokens
+from customers.callers import Caller
+from customers.granting import grant_token
+from customers.models import ApiToken, Customer, Membership, StorageUnit
+from customers.page_callers import caller_of_page, refuse_unless
+from customers.page_lists import list_page
+from customers.settings_forms import DisplayForm, InviteForm, ProfileForm, TokenForm, UnitForm
+from customers.themes import THEME_COOKIE, keep_theme
+
+CUSTOMERS_A_PAGE = 25
+ROWS_A_PAGE = 50
+GET_OR_POST = ["GET", "HEAD", "POST"]
+
+
+@require_http_methods(GET_OR_POST)
+@never_cache
+@login_required
+def profile_page(request: HttpRequest) -> HttpResponse:
+    """The person's own name, the display on this device, and the customers whose settings the caller may see."""
+    caller = _caller_of(request)
+    refuse_unless(request.method != "POST" or caller.user is not None)
+    form = ProfileForm(request.POST or None, instance=caller.user)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Your name is saved.")
+        return redirect("settings")
+    text = request.GET.get("text", "").strip()
+    customers = Customer.objects.within(caller.scope).filter(Q(customer_code__icontains=text) | Q(name__icontains=text))
+    context = {
+        "caller": caller,
+        "form": form,
+        "display": DisplayForm(initial={"theme": request.COOKIES.get(THEME_COOKIE, "")}),
+        "list": list_page(request, customers, CUSTOMERS_A_PAGE),
+        "roles": _roles(caller),
+        "text": text,
+    }
+    return render(request, "settings/profile.html", context)
+
+
+@require_POST
+@login_required
+def change_display(request: HttpRequest) -> HttpResponse:
+    """Keep on this device how pages look."""
+    form = DisplayForm(request.POST)
+    if not form.is_valid():
+        return HttpResponseBadRequest("theme must be light, dark or empty.")
+    response = redirect("settings")
+    keep_theme(response, form.cleaned_data["theme"], is_secure=request.is_secure())
+    messages.success(request, "The display of this device is saved.")
+    return response
+
+
+@require_http_methods(GET_OR_POST)
+@never_cache
+@login_required
+def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """The customer's tokens. A POST makes one; the answer itself shows its text, which is kept nowhere."""
+    caller, customer = _customer_of(request, public_id)
+    form = TokenForm(request.POST or None, caller=caller)
+    token_text = ""
+    if request.method == "POST":
+        refuse_unless(caller.may_manage(customer.pk))
+        if form.is_valid():
+            fields = dict(form.cleaned_data)
+            _, token_text = grant_token(caller, customer, expires_at=fields.pop("expires_on"), **fields)
+            form = TokenForm(caller=caller)
+    listed = tokens.shown(ApiToken.objects.filter(customer=customer), timezone.now()).order_by("-created_at")
+    context = _context(caller, customer, "tokens") | {
+        "form": form,
+        "token_text": token_text,
+        "list": list_page(request, listed.select_related("created_by"), ROWS_A_PAGE),
+    }
+    return render(request, "settings/tokens.html", context)
+
+
+@require_POST
+@login_required
+def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpResponse:
+    """Turn a token of the customer away from now on."""
+    caller, customer = _customer_of(request, public_id)
+    refuse_unless(caller.may_manage(customer.pk))
+    token = get_object_or_404(ApiToken, customer=customer, public_id=token_id)
+    revoked = tokens.revoke(ApiToken.objects.filter(pk=token.pk))
+    messages.success(request, f"{token.token_name} is revoked." if revoked else f"{token.token_name} was so already.")
+    return redirect("settings-tokens", public_id)
+
+
+@require_http_methods(GET_OR_POST)
+@never_cache
+@login_required
+def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """The customer's people. A POST invites one; for a new account the answer shows the link to set its password."""
+    caller, customer = _customer_of(request, public_id)
+    form = InviteForm(request.POST or None)
+    link = ""
+    if request.method == "POST":
+        refuse_unless(_may_invite(caller, customer))
+        if form.is_valid():
+            link, form = _invite(request, caller, customer, form)
+    return _render_people(request, caller, customer, form=form, link=link)
+
+
+@require_POST
+@never_cache
+@login_required
+def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> HttpResponse:
+    """Give a member a `role`, `remove` them, or show a new `link` to set a first password, by `action`."""
+    caller, customer = _customer_of(request, public_id)
+    refuse_unless(_may_invite(caller, customer))
+    member = get_object_or_404(people.people_of(customer), pk=membership_id)
+    action, role = request.POST.get("action"), request.POST.get("role", "")
+    if action == "link":
+        refuse_unless(member.may_have_link)
+        link = request.build_absolute_uri(people.password_path(member.user))
+        return _render_people(request, caller, customer, form=InviteForm(), link=link)
+    try:
+        if action == "remove":
+            people.remove(member, by=caller.name)
+            messages.success(request, f"{member.user.get_username()} is no member any more.")
+        elif action == "role" and role in Membership.Role.values:
+            people.change_role(member, role, by=caller.name)
+            messages.success(request, f"{member.user.get_username()} is {role} now.")
+        else:
+            return HttpResponseBadRequest("action must be role, with a role, or remove, or link.")
+    except people.LastManager as last:
+        messages.error(request, str(last))
+    return redirect("settings-people", public_id)
+
+
+@require_safe
+@never_cache
+@login_required
+def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """The customer's storage units with what they are meant to hold; `?text=` narrows them."""
+    caller, customer = _customer_of(request, public_id)
+    text = request.GET.get("text", "").strip()
+    units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer)
+    units = units.filter(Q(name__icontains=text) | Q(unit_code__icontains=text))
+    ordered = units.select_related("facility").order_by("facility__facility_code", "unit_code")
+    context = _context(caller, customer, "units") | {"list": list_page(request, ordered, ROWS_A_PAGE), "text": text}
+    return render(request, "settings/units.html", context)
+
+
+@require_http_methods(GET_OR_POST)
+@never_cache
+@login_required
+def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
+    """The name and set temperature of one unit, to be changed."""
+    caller, customer = _customer_of(request, public_id)
+    units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer).select_related("facility")
+    unit = get_object_or_404(units, public_id=unit_id)
+    refuse_unless(caller.may_manage(customer.pk))
+    form = UnitForm(request.POST or None, instance=unit)
+    if request.method == "POST" and form.is_valid():
+        # Only what the form has: the intake may be filling in the rest.
+        unit.save(update_fields=list(form.cleaned_data))
+        messages.success(request, f"{unit} is saved.")
+        return redirect("settings-units", public_id)
+    return render(request, "settings/unit.html", _context(caller, customer, "units") | {"form": form, "unit": unit})
+
+
+def _caller_of(request: HttpRequest) -> Caller:
+    """The caller, who is a person or a token that may change settings. Raises PermissionDenied for other tokens."""
+    caller = caller_of_page(request)
+    refuse_unless(caller.user is not None or (caller.customer_id is not None and caller.may_manage(caller.customer_id)))
+    return caller
+
+
+def _customer_of(request: HttpRequest, public_id: UUID) -> tuple[Caller, Customer]:
+    """The caller, and the customer if the caller may see it; a foreign one is not found."""
+    caller = _caller_of(request)
+    return caller, get_object_or_404(Customer.objects.within(caller.scope), public_id=public_id)
+
+
+def _context(caller: Caller, customer: Customer, tab: str) -> dict[str, Any]:
+    return {"customer": customer, "tab": tab, "may_manage": caller.may_manage(customer.pk)}
+
+
+def _may_invite(caller: Caller, customer: Customer) -> bool:
+    """May the caller decide about people? A token may not: who finds a lost one must not make accounts with it."""
+    return caller.user is not None and caller.may_manage(customer.pk)
+
+
+def _roles(caller: Caller) -> dict[int, str]:
+    """The person's role in each customer, by its id."""
+    if caller.user is None:
+        return {}
+    return dict(caller.user.memberships.values_list("customer_id", "role"))
+
+
+def _invite(request: HttpRequest, caller: Caller, customer: Customer, form: InviteForm) -> tuple[str, InviteForm]:
+    """Invite whom the form names; return the link to set a password, "" for none, and the form to show."""
+    try:
+        invited = people.invite(customer, **form.cleaned_data, by=caller.name)
+    except ValidationError as refused:
+        form.add_error("email", refused)
+        return "", form
+    user = invited.membership.user
+    if invited.is_new:
+        return request.build_absolute_uri(people.password_path(user)), InviteForm()
+    messages.success(request, f"{user.get_username()} is a member now.")
+    return "", InviteForm()
+
+
+def _render_people(
+    request: HttpRequest, caller: Caller, customer: Customer, *, form: InviteForm, link: str
+) -> HttpResponse:
+    listed = list_page(request, people.people_of(customer), ROWS_A_PAGE)
+    context = _context(caller, customer, "people") | {
+        "may_manage": _may_invite(caller, customer),
+        "form": form,
+        "link": link,
+        "list": listed,
+        "roles": Membership.Role.values,
+    }
+    return render(request, "settings/people.html", context)

@@ -1,0 +1,311 @@
+"""The pages of settings: what people of each role see there, and what they can change."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth import get_user
+from django.contrib.auth.models import User
+from django.urls import reverse
+from django.utils import timezone
+
+from customers.models import ApiToken, Membership, StorageUnit
+from customers.tokens import possible_hashes
+from tests.factories import (
+    CustomerFactory,
+    FacilityFactory,
+    MembershipFactory,
+    StaffFactory,
+    StorageUnitFactory,
+    UserFactory,
+    make_token,
+)
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ["settings-tokens", "settings-people", "settings-units"]
+NEW_PASSWORD = "another correct horse"
+
+
+@pytest.fixture
+def customer():
+    return CustomerFactory(customer_code="A")
+
+
+@pytest.fixture
+def sign_in(client, customer):
+    """Signs in who has a role in the customer, and returns the client."""
+
+    def sign_in_as(role):
+        client.force_login(MembershipFactory(customer=customer, role=role, user__username=role).user)
+        return client
+
+    return sign_in_as
+
+
+@pytest.fixture
+def manager(sign_in):
+    return sign_in("manager")
+
+
+def url_of(name, customer, *more):
+    return reverse(name, args=[customer.public_id, *more])
+
+
+def said(response):
+    return [str(message) for message in response.context["messages"]]
+
+
+class TestWhoMayDoWhat:
+    def test_who_is_not_signed_in_is_asked_to(self, client, customer):
+        for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
+            assert client.get(url).url.startswith(reverse("login"))
+
+    @pytest.mark.parametrize("role", ["viewer", "operator"])
+    def test_others_than_managers_look(self, sign_in, customer, role):
+        client = sign_in(role)
+        for page in PAGES:
+            response = client.get(url_of(page, customer))
+            assert response.status_code == 200
+            assert b"a manager of" in response.content
+            assert b'method="post"' not in response.content.split(b"<main")[1]
+
+    @pytest.mark.parametrize("role", ["viewer", "operator"])
+    def test_others_than_managers_change_nothing(self, sign_in, customer, role):
+        assert_refused(sign_in(role), customer, status=403)
+
+    def test_a_foreign_customer_is_not_found_and_nothing_changes(self, client, customer):
+        client.force_login(MembershipFactory(role="manager").user)
+        for page in PAGES:
+            assert client.get(url_of(page, customer)).status_code == 404
+        assert_refused(client, customer, status=404)
+
+    def test_what_is_of_another_customer_is_not_found_below_ones_own(self, manager, customer):
+        token, _ = make_token()
+        unit, member = StorageUnitFactory(name="before"), MembershipFactory()
+        answers = [
+            manager.post(url_of("settings-revoke-token", customer, token.public_id)),
+            manager.post(url_of("settings-unit", customer, unit.public_id), {"name": "after"}),
+            manager.post(url_of("settings-member", customer, member.pk), {"action": "remove"}),
+        ]
+        assert [answer.status_code for answer in answers] == [404, 404, 404]
+        token.refresh_from_db()
+        unit.refresh_from_db()
+        assert (token.revoked_at, unit.name, Membership.objects.contains(member)) == (None, "before", True)
+
+    def test_staff_change_every_customers(self, client, customer):
+        client.force_login(StaffFactory())
+        client.post(url_of("settings-people", customer), {"email": "new@example.com", "role": "viewer"})
+        assert Membership.objects.get().customer == customer
+
+    @pytest.mark.parametrize("page", PAGES)
+    def test_the_number_of_queries_does_not_grow(self, manager, customer, page, django_assert_num_queries):
+        facility = FacilityFactory(customer=customer)
+        StorageUnitFactory.create_batch(5, facility=facility)
+        for _ in range(5):
+            make_token(customer)
+            MembershipFactory(customer=customer)
+        # Session, user, roles, customer; the count and the page of what is listed.
+        with django_assert_num_queries(6):
+            manager.get(url_of(page, customer))
+
+
+def assert_refused(client, customer, *, status):
+    """Assert that no change to the customer's settings goes through."""
+    token, _ = make_token(customer)
+    unit = StorageUnitFactory(facility__customer=customer, name="before")
+    member = MembershipFactory(customer=customer, role="manager")
+    answers = [
+        client.post(url_of("settings-tokens", customer), {"token_name": "mine", "permissions": ["read"]}),
+        client.post(url_of("settings-revoke-token", customer, token.public_id)),
+        client.post(url_of("settings-people", customer), {"email": "new@example.com", "role": "manager"}),
+        client.post(url_of("settings-member", customer, member.pk), {"action": "role", "role": "viewer"}),
+        client.post(url_of("settings-member", customer, member.pk), {"action": "remove"}),
+        client.post(url_of("settings-unit", customer, unit.public_id), {"name": "after"}),
+    ]
+    assert [answer.status_code for answer in answers] == [status] * len(answers)
+    assert ApiToken.objects.filter(revoked_at=None).count() == 1
+    assert not User.objects.filter(email="new@example.com").exists()
+    assert Membership.objects.get(pk=member.pk).role == "manager"
+    assert StorageUnit.objects.get().name == "before"
+
+
+class TestProfile:
+    def test_people_change_their_name_but_not_the_address_they_are_invited_by(self, manager):
+        manager.post(reverse("settings"), {"first_name": "Anna", "last_name": "Frost", "email": "x@example.com"})
+        user = User.objects.get()
+        assert (user.get_full_name(), user.email) == ("Anna Frost", "manager@example.com")
+
+    def test_only_the_callers_customers_are_listed(self, manager, customer):
+        CustomerFactory()
+        assert list(manager.get(reverse("settings")).context["list"].rows) == [customer]
+
+    @pytest.mark.parametrize("theme", ["", "light", "dark"])
+    def test_the_colours_are_kept_on_the_device(self, manager, theme):
+        response = manager.post(reverse("settings-display"), {"theme": theme}, follow=True)
+        assert manager.cookies["theme"].value == theme
+        assert response.context["display"].initial == {"theme": theme}
+
+    def test_other_colours_are_refused(self, manager):
+        assert manager.post(reverse("settings-display"), {"theme": "pink"}).status_code == 400
+        assert "theme" not in manager.cookies
+
+
+class TestTokens:
+    def test_a_new_token_is_shown_once(self, manager, customer):
+        url = url_of("settings-tokens", customer)
+        fields = {"token_name": "exporter", "permissions": ["read"], "rate_limit_per_hour": "60"}
+        response = manager.post(url, fields)
+        text = response.context["token_text"]
+        token = ApiToken.objects.get()
+        assert token.token_hash in possible_hashes(text)
+        assert (token.token_name, token.permissions, token.rate_limit_per_hour) == ("exporter", ["read"], 60)
+        assert token.created_by == get_user(manager)
+        assert text in response.content.decode()
+        assert "no-store" in response.headers["Cache-Control"]
+        assert text not in manager.get(url).content.decode()
+
+    def test_a_token_holds_to_the_end_of_its_last_day(self, manager, customer):
+        day = timezone.now().date() + timedelta(days=7)
+        fields = {"token_name": "a", "permissions": ["read"], "expires_on": day.isoformat()}
+        manager.post(url_of("settings-tokens", customer), fields)
+        assert ApiToken.objects.get().expires_at == datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(1)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"permissions": ["admin"]},  # which managers lack
+            {"permissions": []},
+            {"token_name": ""},
+            {"expires_on": "2020-01-01"},
+            {"rate_limit_per_hour": "0"},
+            {"rate_limit_per_hour": "9999999999"},
+        ],
+    )
+    def test_what_can_not_be_is_refused_and_said(self, manager, customer, wrong):
+        fields = {"token_name": "a", "permissions": ["read"]} | wrong
+        response = manager.post(url_of("settings-tokens", customer), fields)
+        assert response.context["form"].errors.keys() == wrong.keys()
+        assert not ApiToken.objects.exists()
+
+    def test_a_revoked_token_stays_in_the_list(self, manager, customer):
+        token, _ = make_token(customer)
+        response = manager.post(url_of("settings-revoke-token", customer, token.public_id), follow=True)
+        assert said(response) == ["a token is revoked."]
+        token.refresh_from_db()
+        assert token.revoked_at is not None
+        assert list(response.context["list"].rows) == [token]
+
+
+class TestPeople:
+    def test_who_is_new_sets_a_password_by_a_link_that_works_once(self, manager, customer, client):
+        response = manager.post(url_of("settings-people", customer), {"email": "New@Example.com", "role": "operator"})
+        link = response.context["link"]
+        assert link in response.content.decode()
+        member = Membership.objects.get(user__email="New@example.com")
+        assert (member.role, member.user.username, member.user.has_usable_password()) == (
+            "operator",
+            "new@example.com",
+            False,
+        )
+        client.logout()
+        form = client.get(link, follow=True)
+        passwords = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+        assert client.post(form.redirect_chain[-1][0], passwords).url == reverse("overview")
+        assert get_user(client) == member.user
+        client.logout()
+        assert "has been used" in client.get(link).content.decode()
+
+    def test_who_is_known_is_added_without_a_link(self, manager, customer):
+        known = UserFactory(email="known@example.com")
+        response = manager.post(url_of("settings-people", customer), {"email": "KNOWN@example.com", "role": "viewer"})
+        assert response.context["link"] == ""
+        assert known.memberships.get().customer == customer
+
+    @pytest.mark.parametrize(
+        ("accounts", "error"),
+        [
+            ([{"email": "x@example.com"}, {"email": "X@example.com"}], "Several accounts"),
+            ([{"email": "x@example.com", "is_active": False}], "switched off"),
+            ([{"email": "other@example.com", "username": "x@example.com"}], "another address"),
+        ],
+    )
+    def test_an_address_that_does_not_tell_who_is_meant_is_refused(self, manager, customer, accounts, error):
+        for account in accounts:
+            UserFactory(**account)
+        response = manager.post(url_of("settings-people", customer), {"email": "x@example.com", "role": "viewer"})
+        assert error in response.context["form"].errors["email"][0]
+        assert Membership.objects.count() == 1
+
+    def test_a_member_is_not_added_twice(self, manager, customer):
+        member = MembershipFactory(customer=customer)
+        fields = {"email": member.user.email, "role": "manager"}
+        response = manager.post(url_of("settings-people", customer), fields)
+        assert "a member already" in response.context["form"].errors["email"][0]
+        assert Membership.objects.get(pk=member.pk).role == "viewer"
+
+    def test_a_lost_link_is_made_anew_for_who_never_signed_in(self, manager, customer):
+        people = url_of("settings-people", customer)
+        first = manager.post(people, {"email": "new@example.com", "role": "viewer"}).context["link"]
+        member = Membership.objects.get(user__email="new@example.com")
+        again = manager.post(url_of("settings-member", customer, member.pk), {"action": "link"}).context["link"]
+        assert re.sub("[^/]+$", "", again) == re.sub("[^/]+$", "", first)
+
+    def test_no_link_is_made_to_an_account_that_is_in_use(self, manager, customer):
+        used = MembershipFactory(customer=customer)
+        elsewhere = MembershipFactory(customer=customer, user__password=None)
+        MembershipFactory(user=elsewhere.user)
+        staff = MembershipFactory(customer=customer, user__password=None, user__is_staff=True)
+        for member in (used, elsewhere, staff):
+            url = url_of("settings-member", customer, member.pk)
+            assert manager.post(url, {"action": "link"}).status_code == 403
+
+    def test_roles_are_changed_and_members_removed(self, manager, customer):
+        member = MembershipFactory(customer=customer)
+        url = url_of("settings-member", customer, member.pk)
+        manager.post(url, {"action": "role", "role": "operator"})
+        assert Membership.objects.get(pk=member.pk).role == "operator"
+        manager.post(url, {"action": "remove"})
+        assert not Membership.objects.filter(pk=member.pk).exists()
+        assert User.objects.filter(pk=member.user_id).exists()
+
+    @pytest.mark.parametrize("fields", [{"action": "remove"}, {"action": "role", "role": "operator"}])
+    def test_the_last_manager_stays(self, manager, customer, fields):
+        MembershipFactory(customer=customer, role="manager", user__is_active=False)
+        own = Membership.objects.get(user=get_user(manager))
+        response = manager.post(url_of("settings-member", customer, own.pk), fields, follow=True)
+        assert said(response) == ["A customer needs a manager: make somebody else a manager first."]
+        own.refresh_from_db()
+        assert own.role == "manager"
+
+    @pytest.mark.parametrize("fields", [{}, {"action": "role", "role": "king"}])
+    def test_an_unknown_action_or_role_changes_nothing(self, manager, customer, fields):
+        member = MembershipFactory(customer=customer)
+        assert manager.post(url_of("settings-member", customer, member.pk), fields).status_code == 400
+        member.refresh_from_db()
+        assert member.role == "viewer"
+
+
+class TestUnits:
+    def test_name_and_set_temperature_are_changed_in_the_units_own_scale(self, manager, customer):
+        unit = StorageUnitFactory(facility__customer=customer, temperature_unit="F", set_temperature=41.0)
+        url = url_of("settings-unit", customer, unit.public_id)
+        assert "°F" in manager.get(url).content.decode()
+        response = manager.post(url, {"name": "Vaccines", "set_temperature": "-4.5"}, follow=True)
+        assert said(response) == ["Vaccines is saved."]
+        unit.refresh_from_db()
+        assert (unit.name, unit.set_temperature) == ("Vaccines", -4.5)
+
+    @pytest.mark.parametrize("wrong", ["cold", "nan", "inf", "-300", "1001"])
+    def test_what_is_no_temperature_is_refused(self, manager, customer, wrong):
+        unit = StorageUnitFactory(facility__customer=customer)
+        response = manager.post(url_of("settings-unit", customer, unit.public_id), {"set_temperature": wrong})
+        assert "set_temperature" in response.context["form"].errors
+        unit.refresh_from_db()
+        assert unit.set_temperature == 5.0
+
+    def test_a_text_narrows_the_list(self, manager, customer):
+        wanted = StorageUnitFactory(facility__customer=customer, name="Blood bank")
+        StorageUnitFactory(facility__customer=customer, name="Lobby")
+        response = manager.get(url_of("settings-units", customer), {"text": "blood"})
+        assert list(response.context["list"].rows) == [wanted]
