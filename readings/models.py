@@ -1,8 +1,9 @@
 """What was measured: readings, the newest one of each unit, and their hourly and daily roll-ups.
 
 All tables here are written by `readings.store`, `readings.corrections` and `readings.rollups` alone. Their keys start
-with the storage unit, so that a distributed PostgreSQL can shard by it. Readings and roll-ups have no foreign keys in the database: checking
-them row by row is what storing would spend most of its time on, and the store locks the units it writes for anyway.
+with the storage unit, so that a distributed PostgreSQL can shard by it. Readings and roll-ups have no foreign keys in
+the database: checking them row by row is what storing would spend most of its time on, and the store locks the units
+it writes for anyway.
 """
 
 from __future__ import annotations

@@ -1,7 +1,33 @@
 """The statements of `readings.rollups`."""
 
 from readings.store_sql import FOLD_INSERTED, MEASURES
-from readings.weighing import WEIGH
+from readings.weighing import WEIGH, WEIGHT_COLUMNS
+
+
+def _settle(table: str, span: str) -> str:
+    """Write the sums of `part`, a relation of (unit, span, sensor, from_at, weights), to a roll-up.
+
+    `part` holds a row of zeros for every row of the roll-up, so that all of them are settled, measured or not.
+    """
+    return f"""
+total AS (
+    SELECT storage_unit_id, {span}, sensor_id,
+        sum(weighted_seconds ORDER BY from_at) AS weighted_seconds,
+        sum(weighted_sum_c ORDER BY from_at) AS weighted_sum_c,
+        sum(weighted_arrhenius ORDER BY from_at) AS weighted_arrhenius,
+        sum(covered_seconds ORDER BY from_at) AS covered_seconds
+    FROM part GROUP BY 1, 2, 3
+)
+UPDATE {table} AS rollup SET
+    weighted_seconds = total.weighted_seconds,
+    weighted_sum_c = total.weighted_sum_c,
+    weighted_arrhenius = total.weighted_arrhenius,
+    covered_seconds = total.covered_seconds,
+    is_settled = true
+FROM total
+WHERE rollup.storage_unit_id = total.storage_unit_id AND rollup.{span} = total.{span}
+    AND rollup.sensor_id = total.sensor_id"""  # noqa: S608  names of ours, no input
+
 
 # Units that another transaction is storing to are passed over; see `rollups.settle`.
 LOCK_UNSETTLED_UNITS = """
@@ -22,18 +48,15 @@ WITH piece AS (
     SELECT storage_unit_id, from_at, from_at + interval '1 hour' AS to_at
     FROM unnest(%(unit_ids)s, %(hours)s::timestamptz[]) AS hour (storage_unit_id, from_at)
 ),
-{WEIGH}
-UPDATE hourly_rollup AS rollup SET
-    weighted_seconds = coalesce(weights.weighted_seconds, 0),
-    weighted_sum_c = coalesce(weights.weighted_sum_c, 0),
-    weighted_arrhenius = coalesce(weights.weighted_arrhenius, 0),
-    covered_seconds = coalesce(weights.covered_seconds, 0),
-    is_settled = true
-FROM hourly_rollup AS own
-    JOIN piece ON piece.storage_unit_id = own.storage_unit_id AND from_at = own.hour
-    LEFT JOIN weights ON weights.storage_unit_id = own.storage_unit_id AND weights.from_at = own.hour
-        AND weights.sensor_id = own.sensor_id
-WHERE (rollup.storage_unit_id, rollup.hour, rollup.sensor_id) = (own.storage_unit_id, own.hour, own.sensor_id)
+{WEIGH},
+part AS (
+    SELECT storage_unit_id, from_at AS hour, sensor_id, from_at, {WEIGHT_COLUMNS} FROM weights
+    UNION ALL
+    SELECT rollup.storage_unit_id, hour, sensor_id, from_at, 0, 0, 0, 0 FROM piece CROSS JOIN LATERAL (
+        SELECT * FROM hourly_rollup WHERE storage_unit_id = piece.storage_unit_id AND hour = from_at OFFSET 0
+    ) AS rollup
+),
+{_settle("hourly_rollup", "hour")}
 """  # noqa: S608  names of ours, no input
 
 # A day can be settled once all its hours are. In zones off by half an hour its ends lie within an hour of UTC.
@@ -73,38 +96,22 @@ piece AS (
 ),
 {WEIGH},
 part AS (
-    SELECT day.storage_unit_id, local_date, sensor_id, hour AS from_at,
-        weighted_seconds, weighted_sum_c, weighted_arrhenius, covered_seconds
+    SELECT day.storage_unit_id, local_date, sensor_id, hour AS from_at, {WEIGHT_COLUMNS}
     FROM day CROSS JOIN LATERAL (
         SELECT * FROM hourly_rollup
         WHERE storage_unit_id = day.storage_unit_id AND hour >= first_hour AND hour < last_hour OFFSET 0
     ) AS hourly
     UNION ALL
-    SELECT day.storage_unit_id, local_date, sensor_id, from_at,
-        weighted_seconds, weighted_sum_c, weighted_arrhenius, covered_seconds
+    SELECT day.storage_unit_id, local_date, sensor_id, from_at, {WEIGHT_COLUMNS}
     FROM day JOIN weights ON weights.storage_unit_id = day.storage_unit_id
         AND from_at >= starts_at AND from_at < ends_at
+    UNION ALL
+    SELECT rollup.storage_unit_id, day.local_date, sensor_id, starts_at, 0, 0, 0, 0 FROM day CROSS JOIN LATERAL (
+        SELECT * FROM daily_rollup
+        WHERE storage_unit_id = day.storage_unit_id AND local_date = day.local_date OFFSET 0
+    ) AS rollup
 ),
-total AS (
-    SELECT storage_unit_id, local_date, sensor_id,
-        sum(weighted_seconds ORDER BY from_at) AS weighted_seconds,
-        sum(weighted_sum_c ORDER BY from_at) AS weighted_sum_c,
-        sum(weighted_arrhenius ORDER BY from_at) AS weighted_arrhenius,
-        sum(covered_seconds ORDER BY from_at) AS covered_seconds
-    FROM part GROUP BY 1, 2, 3
-)
-UPDATE daily_rollup AS rollup SET
-    weighted_seconds = coalesce(total.weighted_seconds, 0),
-    weighted_sum_c = coalesce(total.weighted_sum_c, 0),
-    weighted_arrhenius = coalesce(total.weighted_arrhenius, 0),
-    covered_seconds = coalesce(total.covered_seconds, 0),
-    is_settled = true
-FROM daily_rollup AS own
-    JOIN day ON day.storage_unit_id = own.storage_unit_id AND day.local_date = own.local_date
-    LEFT JOIN total ON total.storage_unit_id = own.storage_unit_id AND total.local_date = own.local_date
-        AND total.sensor_id = own.sensor_id
-WHERE (rollup.storage_unit_id, rollup.local_date, rollup.sensor_id)
-    = (own.storage_unit_id, own.local_date, own.sensor_id)
+{_settle("daily_rollup", "local_date")}
 """  # noqa: S608  names of ours, no input
 
 DROP_ROLLUPS = """

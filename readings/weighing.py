@@ -23,7 +23,8 @@ READINGS_OF_PIECE = """LATERAL (
     ) AS reading"""
 
 # `piece` is a relation of (storage_unit_id, from_at, to_at), each pair a stretch of time with an open end. The sums
-# are taken in the order of time, so that the same readings give the same digits however they arrived.
+# are taken in the order of time, so that the same readings give the same digits however they arrived. Nothing is joined
+# after the readings were fetched: the planner takes thousands of pieces for one, and would go through all pairs.
 WEIGH = f"""
 bounded AS (
     SELECT piece.*, {GAP_LIMIT} AS gap_limit
@@ -45,32 +46,23 @@ stood AS (
     SELECT *, date_part('epoch', stands_until - stands_from) AS seconds
     FROM standing WHERE temperature_c IS NOT NULL AND stands_until > stands_from
 ),
-weighed AS (
+-- What a reading covers that none before it does: sensors of one unit cover the same time together only once.
+covering AS (
+    SELECT *, greatest(0, date_part('epoch', stands_until - greatest(stands_from, max(stands_until) OVER before)))
+        AS newly_covered_seconds
+    FROM stood
+    WINDOW before AS (
+        PARTITION BY storage_unit_id, from_at, to_at ORDER BY stands_from, sensor_id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),
+weights AS (
     SELECT storage_unit_id, from_at, to_at, sensor_id,
         sum(seconds ORDER BY stands_from) AS weighted_seconds,
         sum(seconds * temperature_c ORDER BY stands_from) AS weighted_sum_c,
-        sum(seconds * {ARRHENIUS_SQL} ORDER BY stands_from) AS weighted_arrhenius
-    FROM stood GROUP BY 1, 2, 3, 4
-),
-first_sensor AS (
-    SELECT storage_unit_id, from_at, to_at, min(sensor_id) AS sensor_id, count(*) AS sensor_count
-    FROM weighed GROUP BY 1, 2, 3
-),
--- Sensors of one unit cover the same time together only once.
-covered AS (
-    SELECT stood.storage_unit_id, stood.from_at, stood.to_at,
-        (SELECT sum(date_part('epoch', upper(stretch) - lower(stretch)))
-         FROM unnest(range_agg(tstzrange(stands_from, stands_until))) AS stretch) AS covered_seconds
-    FROM stood JOIN first_sensor USING (storage_unit_id, from_at, to_at)
-    WHERE sensor_count > 1 GROUP BY 1, 2, 3
-),
-weights AS (
-    SELECT weighed.*,
-        CASE WHEN first_sensor.sensor_id = weighed.sensor_id
-            THEN coalesce(covered.covered_seconds, weighed.weighted_seconds) ELSE 0 END AS covered_seconds
-    FROM weighed
-    JOIN first_sensor USING (storage_unit_id, from_at, to_at)
-    LEFT JOIN covered USING (storage_unit_id, from_at, to_at)
+        sum(seconds * {ARRHENIUS_SQL} ORDER BY stands_from) AS weighted_arrhenius,
+        sum(newly_covered_seconds ORDER BY stands_from) AS covered_seconds
+    FROM covering GROUP BY 1, 2, 3, 4
 )
 """  # noqa: S608  names of ours, no input
 WEIGHT_COLUMNS = "weighted_seconds, weighted_sum_c, weighted_arrhenius, covered_seconds"

@@ -23,7 +23,12 @@ def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = F
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": behind_pgbouncer,
     }
-    settings["OPTIONS"] = {"application_name": "temperature", "connect_timeout": 10} | settings.get("OPTIONS", {})
+    options: dict[str, object] = {"application_name": "temperature", "connect_timeout": 10}
+    if not behind_pgbouncer:
+        # PostgreSQL compiles what it expects to be costly: half a second for statements of some milliseconds.
+        # PgBouncer refuses such a parameter, so the README has the server told instead.
+        options["options"] = "-c jit=off"
+    settings["OPTIONS"] = options | settings.get("OPTIONS", {})
     return settings
 
 
