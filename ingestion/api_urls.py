@@ -2,8 +2,9 @@
 
 from django.urls import path
 
-from readings.api import ReadingsView
+from ingestion import api
 
 urlpatterns = [
-    path("temperature", ReadingsView.as_view(), name="api-readings"),
+    path("temperature", api.ReadingsAndPushView.as_view(), name="api-readings"),
+    path("temperature/bulk", api.BulkPushView.as_view(), name="api-bulk-push"),
 ]
