@@ -17,7 +17,7 @@ from honcho.printer import Message, Printer
 
 # In the environment of every process a run has started, and so of all their descendants: how a run knows its own.
 MARK = "TEMPERATURE_RUN"
-STOP_SECONDS = 5.0
+STOP_SECONDS = 8.0
 # Honcho kills what has not stopped by then; a worker needs some seconds to end without losing what it does.
 manager.KILL_WAIT = 10
 
@@ -87,20 +87,23 @@ def marked_processes(mark: str) -> list[psutil.Process]:
 
 
 def stop_marked(mark: str) -> int:
-    """Stop whatever still runs for the data directory, by force if need be; returns how many processes that were."""
-    found = marked_processes(mark)
+    """Stop whatever runs for the data directory, by force if need be; returns how many processes that were.
+
+    When it returns, all of them have ended, so that their ports are free again.
+    """
+    found = remaining = marked_processes(mark)
     for process in found:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
     deadline = time.monotonic() + STOP_SECONDS
-    remaining = found
-    while remaining and time.monotonic() < deadline:
-        _, remaining = psutil.wait_procs(remaining, timeout=0.2)
-        # Those that were being forked while we looked.
+    while remaining:
+        psutil.wait_procs(remaining, timeout=0.2)
+        # Looked up anew: some may have been forking while we looked.
         remaining = marked_processes(mark)
-    for process in marked_processes(mark):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+        if time.monotonic() > deadline:
+            for process in remaining:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
     return len(found)
 
 
