@@ -9,4 +9,5 @@ urlpatterns = [
     path("sign-out", views.SignOut.as_view(), name="logout"),
     path("password", views.PasswordChange.as_view(), name="password-change"),
     path("password/done", views.PasswordChangeDone.as_view(), name="password-change-done"),
+    path("password/set/<uidb64>/<token>", views.PasswordSet.as_view(), name="password-set"),
 ]
