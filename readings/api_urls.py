@@ -5,9 +5,15 @@
 
 from django.urls import path
 
-from readings import api
+from readings import api, profiles_api, units_api
 
 urlpatterns = [
+    path("facilities/<uuid:facility_id>/detailed", units_api.DetailedFacility.as_view(), name="api-detailed-facility"),
+    path("facilities/<uuid:facility_id>/units", units_api.FacilityUnitList.as_view(), name="api-facility-units"),
+    path("units/<uuid:unit_id>", units_api.UnitDetail.as_view(), name="api-unit"),
+    path("customers/profile", profiles_api.Profile.as_view(), name="api-profile"),
+    path("admin/customers", profiles_api.AdminCustomerList.as_view(), name="api-admin-customers"),
+    path("admin/customers/<uuid:public_id>", profiles_api.AdminCustomer.as_view(), name="api-admin-customer"),
     path("temperature/latest", api.LatestView.as_view(), name="api-latest"),
     path("temperature/facility/<uuid:facility_id>", api.FacilityReadingsView.as_view(), name="api-facility-readings"),
     path("temperature/unit/<uuid:unit_id>", api.UnitReadingsView.as_view(), name="api-unit-readings"),

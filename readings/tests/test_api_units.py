@@ -1,0 +1,193 @@
+"""Storage units over the REST API, with what they measure now."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from customers.models import StorageUnit
+from readings.configuration import set_value
+from tests.api_clients import client_of
+from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory, store_reading, store_readings
+
+pytestmark = pytest.mark.django_db
+
+GIVEN = {
+    "unit_code": "FRIDGE-1",
+    "name": "Vaccines",
+    "size_value": 1.5,
+    "size_unit": "m3",
+    "set_temperature": 41.0,
+    "temperature_unit": "F",
+    "equipment_type": "refrigerator",
+}
+
+
+@pytest.fixture
+def customer():
+    return CustomerFactory()
+
+
+@pytest.fixture
+def facility(customer):
+    return FacilityFactory(customer=customer)
+
+
+@pytest.fixture
+def api(customer):
+    return client_of(customer)
+
+
+def url(unit) -> str:
+    return f"/api/v1/units/{unit.public_id}"
+
+
+def units_url(facility) -> str:
+    return f"/api/v1/facilities/{facility.public_id}/units"
+
+
+def test_a_unit_that_is_registered_is_answered_and_listed(api, facility):
+    made = api.post(units_url(facility), GIVEN)
+
+    assert made.status_code == 201
+    unit = StorageUnit.objects.get()
+    assert unit.facility == facility
+    assert made.json() == GIVEN | {
+        "id": str(unit.public_id),
+        "facility_id": str(facility.public_id),
+        "created_at": unit.created_at.isoformat().replace("+00:00", "Z"),
+        "current_temperature": None,
+        "current_temperature_unit": None,
+        "temperature_status": "no_data",
+        "last_reading_time": None,
+    }
+    assert api.get(units_url(facility)).json()["items"] == [made.json()]
+    assert api.get(url(unit)).json() == made.json()
+
+
+@pytest.mark.parametrize(
+    ("temperature_c", "status"),
+    [(5.0, "normal"), (7.5, "warning"), (-0.5, "critical"), (None, "no_data")],
+)
+def test_the_status_is_told_by_the_deviation(api, facility, temperature_c, status):
+    unit = StorageUnitFactory(facility=facility, set_temperature=5.0)
+    store_reading(unit, temperature_c)
+
+    shown = api.get(url(unit)).json()
+
+    assert shown["temperature_status"] == status
+    assert shown["current_temperature"] == temperature_c
+
+
+def test_the_temperature_is_told_in_the_scale_it_was_reported_in(api, facility):
+    unit = StorageUnitFactory(facility=facility)
+    recorded_at = timezone.now().replace(microsecond=0)
+    store_reading(unit, (38.3 - 32) * 5 / 9, recorded_at, scale="F")
+
+    shown = api.get(url(unit)).json()
+
+    assert (shown["current_temperature"], shown["current_temperature_unit"]) == (38.3, "F")
+    assert shown["last_reading_time"] == recorded_at.isoformat().replace("+00:00", "Z")
+
+
+def test_an_old_reading_says_nothing_of_now(api, facility):
+    unit = StorageUnitFactory(facility=facility)
+    store_reading(unit, 5.0, timezone.now() - timedelta(hours=1))
+    assert api.get(url(unit)).json()["temperature_status"] == "no_data"
+
+
+def test_other_limits_take_effect(api, facility):
+    unit = StorageUnitFactory(facility=facility, set_temperature=5.0)
+    store_reading(unit, 6.0)
+
+    set_value("max_temperature_deviation", {"warning": 0.5, "critical": 0.9})
+
+    assert api.get(url(unit)).json()["temperature_status"] == "critical"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("unit_code", ""),
+        ("temperature_unit", "ZZ"),
+        ("set_temperature", -500),
+        ("set_temperature", "nan"),
+        ("size_value", 1e300),
+        ("size_unit", "x" * 21),
+    ],
+)
+def test_what_cannot_be_a_unit_is_told_by_field(api, facility, field, value):
+    refused = api.post(units_url(facility), GIVEN | {field: value})
+
+    assert refused.status_code == 400
+    assert list(refused.json()) == [field]
+    assert not StorageUnit.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_a_change_takes_any_subset(api, facility, method):
+    unit = StorageUnitFactory(facility=facility, name="old", set_temperature=5.0)
+
+    changed = getattr(api, method)(url(unit), {"name": "new"})
+
+    assert (changed.json()["name"], changed.json()["set_temperature"]) == ("new", 5.0)
+
+
+def test_a_change_of_scale_alone_cannot_make_it_colder_than_absolute_zero(api, facility):
+    unit = StorageUnitFactory(facility=facility, set_temperature=-5.0)
+    assert api.put(url(unit), {"temperature_unit": "K"}).status_code == 400
+
+
+def test_a_unit_of_another_customer_does_not_exist(api):
+    foreign = StorageUnitFactory(name="theirs")
+
+    assert api.get(url(foreign)).status_code == 404
+    assert api.put(url(foreign), {"name": "mine"}).status_code == 404
+    assert api.get(units_url(foreign.facility)).status_code == 404
+    assert api.post(units_url(foreign.facility), GIVEN).status_code == 404
+    assert api.get(f"/api/v1/facilities/{foreign.facility.public_id}/detailed").status_code == 404
+    foreign.refresh_from_db()
+    assert foreign.name == "theirs"
+    assert StorageUnit.objects.count() == 1
+
+
+def test_a_token_of_some_units_sees_and_changes_those(customer, facility):
+    seen, unseen = StorageUnitFactory.create_batch(2, facility=facility)
+    limited = client_of(customer, units=[seen])
+
+    assert [unit["id"] for unit in limited.get(units_url(facility)).json()["items"]] == [str(seen.public_id)]
+    assert limited.put(url(seen), {"name": "new"}).status_code == 200
+    assert limited.get(url(unseen)).status_code == 404
+    assert limited.post(units_url(facility), GIVEN).status_code == 403
+
+
+def test_a_detailed_facility_sums_up_what_is_measured_now(api, facility):
+    for temperature_c in (2.0, 4.0, 9.0, None):
+        store_reading(StorageUnitFactory(facility=facility), temperature_c)
+    store_reading(StorageUnitFactory(facility=facility), 40.0, timezone.now() - timedelta(days=1))
+    path = f"/api/v1/facilities/{facility.public_id}/detailed"
+
+    celsius = api.get(path).json()
+    fahrenheit = api.get(path, {"temperature_unit": "F"}).json()
+
+    assert celsius["unit_count"] == len(celsius["units"]) == 5
+    assert [celsius[f"{name}_temperature"] for name in ("average", "min", "max")] == [5.0, 2.0, 9.0]
+    assert [fahrenheit[f"{name}_temperature"] for name in ("average", "min", "max")] == [41.0, 35.6, 48.2]
+    assert fahrenheit["temperature_unit"] == "F"
+    assert api.get(path, {"temperature_unit": "X"}).status_code == 422
+
+
+def test_a_detailed_facility_without_units_has_no_temperature(api, facility):
+    shown = api.get(f"/api/v1/facilities/{facility.public_id}/detailed").json()
+    assert (shown["units"], shown["unit_count"], shown["average_temperature"]) == ([], 0, None)
+
+
+@pytest.mark.parametrize("ending", ["units", "detailed"])
+def test_lists_of_units_cost_the_same_for_any_number(api, facility, ending, django_assert_num_queries):
+    path = f"/api/v1/facilities/{facility.public_id}/{ending}"
+    api.get(path)
+    for _ in range(2):
+        for unit in StorageUnitFactory.create_batch(4, facility=facility):
+            store_readings(unit, [5.0, 6.0], start=timezone.now() - timedelta(hours=1))
+        with django_assert_num_queries(3 if ending == "units" else 4):
+            api.get(path)
