@@ -17,9 +17,12 @@ LOOK_OFTEN = """
 WITH often AS (INSERT INTO django_celery_beat_intervalschedule (every, period) VALUES (1, 'seconds') RETURNING id)
 UPDATE django_celery_beat_periodictask SET interval_id = often.id FROM often WHERE name = 'Send due sources'
 """
+# Every other source is asked from its cursor on, the others by how far to look back.
 POLL_SIMULATOR = """
-UPDATE source SET url = %(url)s || substring(url FROM '://[^/]+(/.*)'), structure_url = %(url)s || '/facilities',
-    interval_seconds = 1 + id %% 2, first_hours = 1, next_due_at = now()
+UPDATE source SET structure_url = %(url)s || '/facilities',
+    url = %(url)s || replace(substring(url FROM '://[^/]+(/.*)'), 'hours={hours}',
+        CASE WHEN id %% 2 = 0 THEN 'since={since}&until={until}' ELSE 'hours={hours}' END),
+    interval_seconds = 1 + id / 2 %% 2, first_hours = 1, next_due_at = now()
 WHERE customer_id = (SELECT id FROM customer WHERE customer_code = %(code)s)
 """
 POLL_NOW = "UPDATE source SET next_due_at = now()"
