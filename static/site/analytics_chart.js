@@ -1,0 +1,96 @@
+// Draws the chart of an analytics page from the figures that the page carries: a mean line in its band, bars from the
+// lowest to the highest side by side, or shares as lines. What is unknown stays open.
+(() => {
+  "use strict";
+  const [range, ...dates] = ["days", "start", "end"].map((id) => document.getElementById(id));
+  // A range takes the place of the dates, and dates take the place of a range.
+  range?.addEventListener("change", () => dates.forEach((input) => { if (range.value) input.value = ""; }));
+  dates.forEach((input) => input?.addEventListener("change", () => { if (input.value) range.value = ""; }));
+
+  const box = document.getElementById("chart");
+  const carried = document.getElementById("chart-data");
+  if (!box || !carried) return;
+  const data = JSON.parse(carried.textContent);
+  let chart = null;
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const dots = data.names.length > 60 ? 0 : 2;
+
+  function line(label, values, colourName, more = {}) {
+    return {
+      label, data: values, borderColor: colour(colourName), backgroundColor: colour(colourName),
+      borderWidth: 2, pointRadius: dots, pointHitRadius: 8, spanGaps: false, ...more,
+    };
+  }
+
+  const kinds = {
+    band() {
+      const edge = { borderWidth: 0, pointRadius: 0, pointHitRadius: 0, backgroundColor: colour("--chart-band") };
+      return {
+        type: "line",
+        datasets: [
+          line("Mean", data.middle, "--chart-line"),
+          { ...edge, label: "Lowest", data: data.low },
+          { ...edge, label: "Highest", data: data.high, fill: "-1" },
+        ],
+        value: { grace: "5%" },
+      };
+    },
+    bars() {
+      return {
+        type: "bar",
+        datasets: [
+          {
+            type: "line", label: "Mean", data: data.middle, showLine: false, pointStyle: "rectRot", pointRadius: 6,
+            borderColor: colour("--chart-line"), backgroundColor: colour("--chart-line"),
+          },
+          {
+            label: "Lowest to highest", data: data.low.map((low, index) => (low === null ? null : [low, data.high[index]])),
+            backgroundColor: colour("--chart-band"), borderColor: colour("--chart-line"), borderWidth: 1, borderSkipped: false, maxBarThickness: 40,
+          },
+        ],
+        value: { grace: "5%" },
+      };
+    },
+    shares() {
+      const styles = [["--chart-line", {}], ["--chart-set", { borderDash: [6, 4] }]];
+      return {
+        type: "line",
+        datasets: data.lines.map(({ name, values }, index) => line(name, values, ...styles[index])),
+        value: { min: 0, max: 100 },
+      };
+    },
+  };
+
+  function label(item) {
+    const value = Array.isArray(item.raw) ? `${item.raw[0]} to ${item.raw[1]}` : item.formattedValue;
+    return `${item.dataset.label}: ${value} ${data.unit}`;
+  }
+
+  function draw() {
+    const { type, datasets, value } = kinds[data.kind]();
+    const text = colour("--quiet");
+    const grid = { color: colour("--bs-border-color") };
+    chart?.destroy();
+    chart = new Chart(box.querySelector("canvas"), {
+      type,
+      data: { labels: data.names, datasets },
+      options: {
+        animation: false,
+        maintainAspectRatio: false,
+        interaction: { mode: "index", intersect: false },
+        scales: {
+          x: { grid: { display: false }, ticks: { color: text, maxRotation: 40, autoSkipPadding: 12 } },
+          y: { ...value, grid, ticks: { color: text }, title: { display: true, text: data.unit, color: text } },
+        },
+        plugins: {
+          legend: { labels: { color: text, filter: (item) => item.text !== "Lowest" && item.text !== "Highest" } },
+          tooltip: { callbacks: { label } },
+        },
+      },
+    });
+  }
+
+  draw();
+  document.addEventListener("scheme-changed", draw);
+})();
