@@ -6,9 +6,6 @@ from readings import views
 
 urlpatterns = [
     path("", views.overview_page, name="overview"),
-    path("facilities", views.facilities_page, name="facilities"),
-    path("facilities/<uuid:public_id>", views.facility_page, name="facility"),
     path("units/<uuid:public_id>", views.unit_page, name="unit"),
     path("units/<uuid:public_id>/series.json", views.unit_series, name="unit-series"),
-    path("units/<uuid:public_id>/readings.csv", views.unit_csv, name="unit-csv"),
 ]
