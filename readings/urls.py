@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from readings import views
+from readings import analytics_views, views
 
 urlpatterns = [
     path("", views.overview_page, name="overview"),
+    path("analytics", analytics_views.trends_page, name="analytics"),
+    path("analytics/side-by-side", analytics_views.comparison_page, name="analytics-comparison"),
+    path("analytics/deviation", analytics_views.deviation_page, name="analytics-deviation"),
+    path("analytics/quality", analytics_views.quality_page, name="analytics-quality"),
     path("units/<uuid:public_id>", views.unit_page, name="unit"),
     path("units/<uuid:public_id>/series.json", views.unit_series, name="unit-series"),
 ]
