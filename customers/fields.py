@@ -12,7 +12,7 @@ MOST = 1e9
 
 
 class NumberField(serializers.FloatField):
-    """A finite number. DRF's own takes true, "nan" and "inf"."""
+    """A finite number. DRF's own takes true, "nan" and "inf", and falls over 10**400."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**({"min_value": -MOST, "max_value": MOST} | kwargs))
@@ -20,7 +20,10 @@ class NumberField(serializers.FloatField):
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool):
             self.fail("invalid")
-        number = super().to_internal_value(data)
+        try:
+            number = super().to_internal_value(data)
+        except OverflowError:
+            self.fail("invalid")
         if not math.isfinite(number):
             self.fail("invalid")
         return number

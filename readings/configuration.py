@@ -6,7 +6,6 @@ takes effect everywhere within KEPT_SECONDS, and at once in the process that mad
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,7 +65,7 @@ def _deviations(value: Any) -> dict[str, float]:
 
 def _is_deviation(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and 0 < value <= MAX_DEVIATION_K
+    return is_number and 0 < value <= MAX_DEVIATION_K
 
 
 KEYS: dict[str, Key] = {

@@ -117,3 +117,25 @@ class ProfileSerializer(CustomerSerializer):
 
     class Meta(CustomerSerializer.Meta):
         read_only_fields = ["customer_code", "is_active"]
+
+
+class EntrySerializer(serializers.Serializer[Any]):
+    """The value of a key of the configuration."""
+
+    value = serializers.JSONField(help_text="A number of days, or the two deviations in kelvin.")
+    description = serializers.CharField()
+    updated_at = serializers.DateTimeField(allow_null=True, help_text="Null: it has its default.")
+
+
+class ChangedEntrySerializer(serializers.Serializer[Any]):
+    """What a key of the configuration is set to."""
+
+    value = serializers.JSONField(required=False)
+    description = serializers.CharField(required=False, allow_blank=True, max_length=1000)
+
+
+class ConfigurationSerializer(serializers.Serializer[Any]):
+    """The whole configuration."""
+
+    data_retention_days = EntrySerializer()
+    max_temperature_deviation = EntrySerializer()

@@ -1,0 +1,47 @@
+"""The REST API's view of what arrived: the log of polls, pushes and imports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import F
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customers.callers import caller_of
+from customers.parameters import Parameters
+from customers.permissions import ADMIN
+from customers.schema import OF_CUSTOMER, PERIOD
+from customers.shapes import Shape, ShapedList
+from ingestion.log_serializers import IngestionLogSerializer
+from ingestion.models import Delivery
+
+STATUS = OpenApiParameter("status", enum=Delivery.Status.values, description="Only deliveries that ended so.")
+
+
+class IngestionLogs(ShapedList, GenericAPIView[Delivery]):
+    """Every delivery, newest first."""
+
+    needs = {"GET": ADMIN["GET"]}
+    serializer_class = IngestionLogSerializer
+    shape = Shape(IngestionLogSerializer)
+
+    @extend_schema(parameters=[OF_CUSTOMER, STATUS, *PERIOD])
+    def get(self, request: Request) -> Response:
+        return super().get(request)
+
+    def get_queryset(self) -> Any:
+        parameters = Parameters.of(self.request)
+        start, end = parameters.period()
+        wanted = {
+            "customer__public_id": parameters.public_id("customer_id"),
+            "status": parameters.choice("status", ["", *Delivery.Status.values], "") or None,
+            "started_at__gte": start,
+            "started_at__lte": end,
+        }
+        deliveries = Delivery.objects.within(caller_of(self.request).scope)
+        return deliveries.filter(**{name: value for name, value in wanted.items() if value is not None}).annotate(
+            records_failed=F("records_rejected") + F("records_conflicting")
+        )
