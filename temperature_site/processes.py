@@ -5,10 +5,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import psutil
 from honcho import manager
@@ -18,6 +18,7 @@ from honcho.printer import Message, Printer
 # In the environment of every process a run has started, and so of all their descendants: how a run knows its own.
 MARK = "TEMPERATURE_RUN"
 STOP_SECONDS = 8.0
+READY_SECONDS = 20.0
 # Honcho kills what has not stopped by then; a worker needs some seconds to end without losing what it does.
 manager.KILL_WAIT = 10
 
@@ -44,10 +45,15 @@ class StopWhileStartingError(Exception):
 class Processes(manager.Manager):
     """Honcho's manager for one data directory: runs until one process ends or a signal asks to stop."""
 
-    def __init__(self, data_dir: Path, output: IO[str] | None = None) -> None:
-        super().__init__(Printer(output or sys.stdout))
+    _processes: dict[str, dict[str, Any]]
+
+    def __init__(self, data_dir: Path, *, first: str = "", is_first_ready: Callable[[], bool] = lambda: True) -> None:
+        """The process named `first` is started before the others, which wait until it is ready, though not for ever."""
+        super().__init__(Printer(sys.stdout))
         self._procmgr = LeaderSignals()
         self._mark = str(data_dir)
+        self._first = first
+        self._is_first_ready = is_first_ready
         self.is_asked_to_stop = False
 
     def add_procfile(self, procfile: Path, environment: Mapping[str, str]) -> None:
@@ -73,6 +79,22 @@ class Processes(manager.Manager):
     def say(self, text: str) -> None:
         """Print lines among those of the processes; any thread may."""
         self.events.put(Message(type="line", data=text, time=datetime.now(), name="system", colour=None))  # noqa: DTZ005 - honcho prints local time
+
+    def _start(self) -> None:
+        everything = self._processes
+        self._processes = {name: entry for name, entry in everything.items() if name == self._first}
+        super()._start()
+        self._wait_for_first()
+        self._processes = {name: entry for name, entry in everything.items() if name != self._first}
+        super()._start()
+        self._processes = everything
+
+    def _wait_for_first(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while any(entry["process"].is_alive() for entry in self._processes.values()):
+            if self._is_first_ready() or time.monotonic() > deadline:
+                return
+            time.sleep(0.1)
 
     def terminate(self) -> None:
         if not self._all_started():

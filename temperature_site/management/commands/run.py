@@ -65,7 +65,8 @@ class Command(BaseCommand):
         return sign_in.getvalue()
 
     def run_processes(self, sign_in: str) -> int:
-        processes = Processes(settings.DATA_DIR)
+        # A customer polled before the simulator listens would be tried again minutes later only.
+        processes = Processes(settings.DATA_DIR, first="simulator", is_first_ready=is_simulator_listening)
         processes.add_procfile(PROCFILE, process_environment())
         threading.Thread(target=announce, args=(processes, sign_in), daemon=True).start()
         return processes.run()
@@ -140,6 +141,10 @@ def is_port_free(port: int) -> bool:
                 return False
             raise CommandError(f"Cannot listen on {settings.BIND}:{port}: {error.strerror}.") from error
     return True
+
+
+def is_simulator_listening() -> bool:
+    return not any(is_port_free(settings.SIMULATOR_PORT + n) for n in range(DEMO_CUSTOMERS))
 
 
 def process_environment() -> dict[str, str]:
