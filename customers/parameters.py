@@ -75,13 +75,13 @@ class Parameters:
 
     def start(self, name: str = "start_date") -> datetime | None:
         """The instant from which on, in UTC; None where there is none. A bare date is its beginning."""
-        return self._instant(name)
+        text = self.text(name).strip()
+        return parse_instant(name, text) if text else None
 
     def end(self, name: str = "end_date") -> datetime | None:
         """The last instant, in UTC; None where there is none. A bare date is its end: the date is included."""
-        instant = self._instant(name)
-        is_date = instant is not None and _DATE.fullmatch(self.text(name).strip())
-        return instant + DAY - MICROSECOND if instant and is_date else instant
+        text = self.text(name).strip()
+        return parse_end(name, text) if text else None
 
     def period(self) -> tuple[datetime | None, datetime | None]:
         """`start_date` and `end_date`, both inclusive; None where there is none."""
@@ -89,10 +89,6 @@ class Parameters:
         if start and end and end < start:
             raise InvalidQuery("end_date", "must not be before start_date.")
         return start, end
-
-    def _instant(self, name: str) -> datetime | None:
-        text = self.text(name).strip()
-        return parse_instant(name, text) if text else None
 
 
 def parse_instant(name: str, text: str) -> datetime:
@@ -105,3 +101,9 @@ def parse_instant(name: str, text: str) -> datetime:
     if not 1900 <= instant.year <= 9000:
         raise InvalidQuery(name, "must be between the years 1900 and 9000.")
     return instant
+
+
+def parse_end(name: str, text: str) -> datetime:
+    """As parse_instant, but a bare date is its last microsecond: the date is included."""
+    instant = parse_instant(name, text)
+    return instant + DAY - MICROSECOND if _DATE.fullmatch(text) else instant

@@ -159,7 +159,7 @@ def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | N
 # Every day of a unit has its row, whatever the zone: no raw reading is counted.
 COUNT_OF_DAYS = "SELECT coalesce(sum(reading_count), 0) FROM daily_rollup WHERE storage_unit_id = ANY(%(unit_ids)s)"
 COUNT_ROWS = """
-SELECT coalesce(sum(each.count), 0) FROM unnest(%(unit_ids)s) AS unit (id) CROSS JOIN LATERAL (
+SELECT coalesce(sum(each.count), 0) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
     SELECT count(*) FROM reading
     WHERE storage_unit_id = unit.id AND recorded_at >= %(low)s AND recorded_at < %(high)s{conditions}
 ) AS each
@@ -171,7 +171,7 @@ _JOINED = """
 PAGE = f"""
 SELECT {_COLUMNS.format(created_at="page.created_at")}
 FROM (
-    SELECT each.* FROM unnest(%(unit_ids)s) AS unit (id) CROSS JOIN LATERAL (
+    SELECT each.* FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
         SELECT * FROM reading
         WHERE storage_unit_id = unit.id AND recorded_at >= %(low)s AND recorded_at <= %(high)s{{conditions}}
         ORDER BY recorded_at {{direction}}, sensor_id {{direction}} LIMIT %(needed)s
