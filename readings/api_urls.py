@@ -18,7 +18,6 @@ urlpatterns = [
     path("admin/config/<str:key>", configuration_api.ConfigurationKey.as_view(), name="api-configuration-key"),
     path("temperature/stats", statistics_api.StatisticsView.as_view(), name="api-statistics"),
     path("temperature/aggregate", statistics_api.AggregateView.as_view(), name="api-aggregate"),
-    path("temperature/unit/<uuid:unit_id>/series", statistics_api.SeriesView.as_view(), name="api-series"),
     path("temperature/latest", api.LatestView.as_view(), name="api-latest"),
     path("temperature/facility/<uuid:facility_id>", api.FacilityReadingsView.as_view(), name="api-facility-readings"),
     path("temperature/unit/<uuid:unit_id>", api.UnitReadingsView.as_view(), name="api-unit-readings"),
