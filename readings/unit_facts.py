@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from customers.models import StorageUnit
 from readings.condition import Condition
 from readings.configuration import deviation_limits
-from readings.models import LatestReading, Reading
+from readings.models import LatestReading
 from readings.statistics import Statistics
-from readings.wording import age_text, exact_temperature_text, scaled_text, share_text, temperature_text
+from readings.time_outside import TimeOutside
+from readings.wording import NOT_KNOWN, age_text, duration_text, scaled_text, share_text, temperature_text
 
 Facts = list[tuple[str, str]]
 
@@ -51,7 +52,7 @@ def unit_facts(unit: StorageUnit) -> Facts:
     return [(name, text) for name, text in facts if text.strip()]
 
 
-def statistics_facts(figures: Statistics, scale: str) -> Facts:
+def statistics_facts(figures: Statistics, outside: TimeOutside | None, scale: str) -> Facts:
     """Names and texts of what the statistics say, temperatures on `scale`. Unknown time stands beside the figures."""
     return [
         ("Minimum", temperature_text(figures.min_c, scale)),
@@ -59,17 +60,14 @@ def statistics_facts(figures: Statistics, scale: str) -> Facts:
         ("Maximum", temperature_text(figures.max_c, scale)),
         ("Mean kinetic temperature", temperature_text(figures.mkt_c, scale)),
         ("Coverage", share_text(figures.coverage)),
+        ("Time outside limits", _outside_text(outside)),
         ("Readings", f"{figures.reading_count:,}"),
         ("Sensor faults", f"{figures.fault_count:,}"),
     ]
 
 
-def listed(readings: list[Reading], scale: str) -> list[tuple[Reading, str]]:
-    """Each reading with its temperature on `scale`, to the digit that was sent; a fault says so."""
-    return [
-        (
-            reading,
-            "sensor fault" if reading.temperature_c is None else exact_temperature_text(reading.temperature_c, scale),
-        )
-        for reading in readings
-    ]
+def _outside_text(outside: TimeOutside | None) -> str:
+    if outside is None:
+        return NOT_KNOWN
+    critical = f", critical {duration_text(outside.critical)}" if outside.critical else ""
+    return duration_text(outside.outside) + critical

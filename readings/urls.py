@@ -10,6 +10,9 @@ urlpatterns = [
     path("analytics/side-by-side", analytics_views.comparison_page, name="analytics-comparison"),
     path("analytics/deviation", analytics_views.deviation_page, name="analytics-deviation"),
     path("analytics/quality", analytics_views.quality_page, name="analytics-quality"),
+    path("facilities", views.facilities_page, name="facilities"),
+    path("facilities/<uuid:public_id>", views.facility_page, name="facility"),
     path("units/<uuid:public_id>", views.unit_page, name="unit"),
     path("units/<uuid:public_id>/series.json", views.unit_series, name="unit-series"),
+    path("units/<uuid:public_id>/readings.csv", views.unit_csv, name="unit-csv"),
 ]

@@ -1,84 +1,190 @@
-"""The pages that show what was measured: the overview, and one storage unit."""
+"""The pages that show what was measured: the overview, the facilities, and one storage unit."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
+from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from customers.models import Customer, StorageUnit
+from customers.models import Customer, Facility, StorageUnit
 from customers.page_callers import caller_of_page
-from readings.overview import counts_by_state, overview
-from readings.series import MAX_HOURS, newest_readings, series
+from customers.page_lists import list_page
+from customers.renderers import CSVRenderer, to_json
+from readings.configuration import deviation_limits
+from readings.export import streamed
+from readings.facilities import facility_facts, facility_of, list_facilities, units_of
+from readings.overview import Wanted, counts_by_state, in_state, overview
+from readings.ranges import NAMES, InvalidRange, ShownRange, range_asked
+from readings.reading_table import listing_of, table_page
+from readings.series import series
+from readings.sparklines import sparklines
+from readings.states import UnitState
 from readings.statistics import statistics
-from readings.unit_facts import condition_of, latest_of, listed, statistics_facts, unit_facts
+from readings.tiles import tiles
+from readings.time_outside import time_outside
+from readings.unit_facts import condition_of, latest_of, statistics_facts, unit_facts
 
-UNITS_A_PAGE = 250
-READINGS_SHOWN = 25
-CHART_HOURS = 24
+UNITS_A_PAGE = 1_000
+FACILITIES_A_PAGE = 100
+# More than a person chooses from: then the text finds them.
+MOST_FACILITIES = 200
+REFRESH_SECONDS = 15
+# What htmx asks to have renewed, by the id of the part.
+OVERVIEW_PARTS = {"overview": "readings/_overview.html", "units": "readings/_units.html"}
+UNIT_PARTS = {"latest": "readings/_latest.html", "range": "readings/_range.html"}
 
 
 @require_safe
 @never_cache
 @login_required
 def overview_page(request: HttpRequest) -> HttpResponse:
-    """Every storage unit that the caller may see, the worst first; `?customer=CODE` shows one customer's."""
+    """The units that the caller may see as tiles, the worst first, narrowed by customer, facility, state and text."""
     scope = caller_of_page(request).scope
-    customers = Customer.objects.within(scope)
+    customers = list(Customer.objects.within(scope).values_list("customer_code", "name"))
     customer_code = request.GET.get("customer", "")
     if customer_code:
-        get_object_or_404(customers, customer_code=customer_code)
-    now = timezone.now()
-    rows = overview(scope, now, customer_code)
+        get_object_or_404(Customer.objects.within(scope), customer_code=customer_code)
+    facilities = _facilities_to_choose(scope, customer_code)
+    chosen = next((each for each in facilities if str(each.public_id) == request.GET.get("facility")), None)
+    state, text, now = request.GET.get("state", ""), request.GET.get("text", ""), timezone.now()
+    found = overview(scope, now, Wanted(customer_code, chosen.public_id if chosen else None, text))
+    page = Paginator(in_state(found, state), UNITS_A_PAGE).get_page(request.GET.get("page"))
+    paths = sparklines.of([row.unit_id for row in page.object_list], now)
+    with_customer = len(customers) > 1 and not customer_code
     context = {
-        "counts": counts_by_state(rows),
-        "page": Paginator(rows, UNITS_A_PAGE).get_page(request.GET.get("page")),
-        "customers": list(customers.values_list("customer_code", "name")),
-        "customer_code": customer_code,
+        "page": page,
+        "tiles": tiles(page.object_list, paths, now, with_customer=with_customer),
+        "counts": [(each, count, _query(request, state=each.slug)) for each, count in counts_by_state(found)],
+        "unit_count": len(found),
+        "all_states": _query(request, state=""),
+        "previous_page": _query(request, page=page.number - 1),
+        "next_page": _query(request, page=page.number + 1),
+        "customers": customers,
+        "facilities": facilities,
+        "chosen": {"customer": customer_code, "facility": chosen, "state": state, "text": text},
+        "is_narrowed": bool(customer_code or chosen or state or text),
+        "refresh_seconds": REFRESH_SECONDS,
         "now": now,
     }
-    return render(request, "readings/overview.html", context)
+    return render(request, _part(request, OVERVIEW_PARTS, "readings/overview.html"), context)
+
+
+@require_safe
+@never_cache
+@login_required
+def facilities_page(request: HttpRequest) -> HttpResponse:
+    """The facilities that the caller may see, with their units' states; `?text=` narrows them."""
+    text = request.GET.get("text", "").strip()
+    scope, now = caller_of_page(request).scope, timezone.now()
+    listed = list_page(request, list_facilities(scope, text), FACILITIES_A_PAGE)
+    context = {"list": listed, "facilities": units_of(scope, listed.rows, now), "text": text, "states": list(UnitState)}
+    return render(request, "readings/facilities.html", context)
+
+
+@require_safe
+@never_cache
+@login_required
+def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """A facility: its facts and its units, each with its state and its minimum, mean and maximum of today."""
+    scope = caller_of_page(request).scope
+    facilities = Facility.objects.within(scope).select_related("customer")
+    facility = get_object_or_404(facilities, public_id=public_id)
+    now = timezone.now()
+    shown = facility_of(scope, facility, now)
+    context = {"facility": facility, "facts": facility_facts(facility), "shown": shown, "now": now}
+    return render(request, "readings/facility.html", context)
 
 
 @require_safe
 @never_cache
 @login_required
 def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """One storage unit: its facts, its newest reading, the last day as a chart and in figures, its newest readings."""
-    unit = _unit_of(request, public_id)
-    now = timezone.now()
-    last_day = statistics([unit.pk], now - timedelta(hours=CHART_HOURS), now, now=now)
-    context = {
-        "unit": unit,
-        "condition": condition_of(unit, now),
-        "latest": latest_of(unit),
-        "facts": unit_facts(unit),
-        "statistics": statistics_facts(last_day, unit.temperature_unit),
-        "readings": listed(newest_readings(unit, READINGS_SHOWN), unit.temperature_unit),
-        "hours": CHART_HOURS,
-        "now": now,
-    }
-    return render(request, "readings/unit.html", context)
+    """A storage unit: its newest reading, and a range of its course as a chart, in figures and as a table."""
+    unit, now = _unit_of(request, public_id), timezone.now()
+    part = _part(request, UNIT_PARTS, "readings/unit.html")
+    context: dict[str, Any] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
+    if part != UNIT_PARTS["range"]:
+        context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "facts": unit_facts(unit)}
+    if part != UNIT_PARTS["latest"]:
+        try:
+            shown = range_asked(request.GET, unit.pk, unit.facility.zone, now)
+        except InvalidRange as error:
+            return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
+        context |= _range_context(request, unit, shown)
+    return render(request, part, context)
 
 
 @require_safe
 @never_cache
 @login_required
 def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The course of the unit's last `?hours=` (1 to MAX_HOURS) as JSON; 400 for anything else."""
+    """The course of a unit in the asked range as JSON, in at most `course.MAX_POINTS` points; 400 for no range."""
     unit = _unit_of(request, public_id)
-    hours = request.GET.get("hours", str(CHART_HOURS))
-    if not (hours.isascii() and hours.isdigit() and 1 <= int(hours) <= MAX_HOURS):
-        return JsonResponse({"error": f"hours must be a whole number from 1 to {MAX_HOURS}."}, status=400)
-    now = timezone.now()
-    return JsonResponse(series(unit, now - timedelta(hours=int(hours)), now))
+    try:
+        shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
+    except InvalidRange as error:
+        return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
+    return HttpResponse(to_json(series(unit, shown.span, deviation_limits())), content_type="application/json")
+
+
+@require_safe
+@login_required
+def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
+    """The readings of a unit in the asked range as the REST API's CSV, streamed; 400 for no range."""
+    unit = _unit_of(request, public_id)
+    try:
+        shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
+    except InvalidRange as error:
+        return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
+    response = streamed(listing_of(unit, shown.span), CSVRenderer.format)
+    days = f"{shown.span.start.astimezone(unit.facility.zone):%Y-%m-%d}"
+    name = f"{slugify(str(unit.facility))}-{slugify(str(unit))}-from-{days}.csv"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _range_context(request: HttpRequest, unit: StorageUnit, shown: ShownRange) -> dict[str, Any]:
+    span = shown.span
+    outside = time_outside(unit.pk, unit.set_temperature, unit.temperature_unit, span, deviation_limits())
+    figures = statistics([unit.pk], span.start, span.end)
+    return {
+        "shown": shown,
+        "ranges": NAMES.items(),
+        "statistics": statistics_facts(figures, outside, unit.temperature_unit),
+        "is_outside_unknown": outside is None and unit.set_temperature is not None,
+        "table": table_page(unit, span, request.GET.get("cursor", "")),
+    }
+
+
+def _facilities_to_choose(scope: Any, customer_code: str) -> list[Facility]:
+    """The facilities to choose from; none where there are too many."""
+    facilities = Facility.objects.within(scope).only("public_id", "name", "facility_code")
+    if customer_code:
+        facilities = facilities.filter(customer__customer_code=customer_code)
+    found = list(facilities[: MOST_FACILITIES + 1])
+    return found if len(found) <= MOST_FACILITIES else []
+
+
+def _part(request: HttpRequest, parts: dict[str, str], whole: str) -> str:
+    """The template of the part that htmx asks to have renewed, else of the whole page."""
+    return parts.get(request.headers.get("HX-Target", ""), whole)
+
+
+def _query(request: HttpRequest, **changes: Any) -> str:
+    """The page's own query with these parameters changed; another state begins at the first page."""
+    query = request.GET.copy()
+    query.pop("page", None)
+    for name, value in changes.items():
+        query[name] = str(value)
+    return f"?{query.urlencode()}"
 
 
 def _unit_of(request: HttpRequest, public_id: UUID) -> StorageUnit:

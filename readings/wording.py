@@ -60,6 +60,17 @@ def age_text(age: timedelta | None) -> str:
     return f"{seconds // 86_400} days"
 
 
+def duration_text(duration: timedelta) -> str:
+    """A stretch of time in its two largest units: "2 days 4 h", "3 h 20 min", "45 min", "30 s"; "none" for none."""
+    seconds = round(duration.total_seconds())
+    days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days} day{'s' if days > 1 else ''}" + (f" {hours} h" if hours else "")
+    if hours:
+        return f"{hours} h" + (f" {minutes} min" if minutes else "")
+    return f"{minutes} min" if minutes else f"{seconds} s" if seconds else "none"
+
+
 def share_text(share: float | None) -> str:
     """A share of 0 to 1 as a percentage that says 100 % only of the whole; "–" for None."""
     if share is None:

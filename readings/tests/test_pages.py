@@ -1,9 +1,9 @@
-"""The overview and the page of a storage unit, as people of different customers see them."""
+"""The overview, as people of different customers see it."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
-from django.urls import reverse
 from django.utils import timezone
 
 from customers.scope import Scope
@@ -80,7 +80,6 @@ class TestOverview:
         store_reading(unit, 10.5, timezone.now() - timedelta(minutes=7))
         text = member.get("/").content.decode()
         assert "50.9\N{NO-BREAK SPACE}°F" in text
-        assert "+5.5\N{NO-BREAK SPACE}K" in text
         assert "7 min" in text
         assert "state-critical" in text
 
@@ -96,9 +95,39 @@ class TestOverview:
         more = StorageUnitFactory.create_batch(20, facility=FacilityFactory(customer=unit.facility.customer))
         for each in more:
             store_reading(each)
-        # Session, user, memberships, units, customers.
-        with django_assert_num_queries(5):
+        # Session, user, memberships, customers, facilities, units, lines.
+        with django_assert_num_queries(7):
             assert len(names_on(member.get("/"))) == 21
+
+    def test_htmx_is_given_only_the_part_it_asks_for(self, member, unit):
+        text = member.get("/", headers={"HX-Request": "true", "HX-Target": "units"}).content.decode()
+        assert text.lstrip().startswith('<div id="units"')
+        assert "Cold room" in text
+
+    def test_units_are_narrowed_by_text_facility_and_state(self, member, unit):
+        other = StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer))
+        store_reading(other, 5.0)
+        assert names_on(member.get("/", {"text": " FREEZ"})) == ["Freezer"]
+        assert names_on(member.get("/", {"text": other.unit_code})) == ["Freezer"]
+        assert names_on(member.get("/", {"facility": other.facility.public_id})) == ["Freezer"]
+        assert names_on(member.get("/", {"state": "in-limits"})) == ["Freezer"]
+        assert names_on(member.get("/", {"state": "no-data"})) == ["Cold room"]
+        assert "No storage unit is like that" in member.get("/", {"text": "nothing"}).content.decode()
+
+    def test_a_foreign_facility_narrows_nothing(self, member, unit):
+        assert names_on(member.get("/", {"facility": FacilityFactory().public_id})) == ["Cold room"]
+
+    def test_every_state_is_counted_and_leads_to_its_units(self, member, unit):
+        text = member.get("/", {"text": "cold"}).content.decode()
+        assert 'href="?text=cold&amp;state=no-data"' in text
+        assert text.count('id="state-') == 7
+
+    def test_a_tile_becomes_old_though_nothing_new_was_read(self, member, unit):
+        store_reading(unit, 5.0, timezone.now() - timedelta(minutes=44, seconds=58))
+        assert "edge-in-limits" in member.get("/").content.decode()
+        later = timezone.now() + timedelta(seconds=10)
+        with patch("django.utils.timezone.now", return_value=later):
+            assert "edge-no-data" in member.get("/").content.decode()
 
     def test_long_lists_come_in_pages(self, staff, unit, monkeypatch):
         monkeypatch.setattr("readings.views.UNITS_A_PAGE", 2)
@@ -128,48 +157,6 @@ def test_the_worst_come_first_and_every_state_is_counted(django_assert_num_queri
         (UnitState.NO_DATA, 2),
         (UnitState.SENSOR_FAULT, 1),
         (UnitState.WARNING, 2),
+        (UnitState.NO_LIMITS, 0),
         (UnitState.IN_LIMITS, 1),
     ]
-
-
-class TestUnitPage:
-    def test_a_member_sees_facts_statistics_and_readings_in_the_facilitys_time(self, member, unit):
-        recorded_at = timezone.now().replace(microsecond=0) - timedelta(minutes=2)
-        store_reading(unit, 4.875, recorded_at)
-        response = member.get(reverse("unit", args=[unit.public_id]))
-        text = response.content.decode()
-        assert f"{recorded_at.astimezone(unit.facility.zone):%H:%M:%S}" in text
-        assert "Asia/Kolkata" in text
-        assert "4.875\N{NO-BREAK SPACE}°C" in text
-        assert dict(response.context["statistics"])["Readings"] == "1"
-
-    def test_a_unit_without_readings_has_a_page(self, member, unit):
-        response = member.get(reverse("unit", args=[unit.public_id]))
-        assert response.status_code == 200
-        assert "No reading has arrived yet." in response.content.decode()
-
-    @pytest.mark.parametrize("page", ["unit", "unit-series"])
-    def test_a_foreign_unit_is_not_found(self, stranger, unit, page):
-        assert stranger.get(reverse(page, args=[unit.public_id])).status_code == 404
-
-    @pytest.mark.parametrize("page", ["unit", "unit-series"])
-    def test_who_is_not_signed_in_is_asked_to(self, client, unit, page):
-        assert client.get(reverse(page, args=[unit.public_id])).status_code == 302
-
-    @pytest.mark.parametrize("page", ["overview", "unit", "unit-series"])
-    def test_pages_are_only_read(self, member, unit, page):
-        assert member.post(reverse(page, args=[] if page == "overview" else [unit.public_id])).status_code == 405
-
-    def test_the_series_holds_the_asked_hours(self, member, unit):
-        now = timezone.now()
-        store_reading(unit, 4.0, now - timedelta(hours=3))
-        store_reading(unit, 5.0, now - timedelta(minutes=1))
-        url = reverse("unit-series", args=[unit.public_id])
-        assert member.get(url, {"hours": "1"}).json()["mean"] == [5.0]
-        assert member.get(url).json()["mean"] == [4.0, 5.0]
-
-    @pytest.mark.parametrize("hours", ["0", "169", "-1", "1.5", "x", "²", ""])
-    def test_other_hours_are_refused(self, member, unit, hours):
-        response = member.get(reverse("unit-series", args=[unit.public_id]), {"hours": hours})
-        assert response.status_code == 400
-        assert response.json() == {"error": "hours must be a whole number from 1 to 168."}

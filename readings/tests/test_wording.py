@@ -4,7 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from readings.wording import age_text, deviation_text, exact_temperature_text, share_text, temperature_text
+from readings.wording import (
+    age_text,
+    deviation_text,
+    duration_text,
+    exact_temperature_text,
+    share_text,
+    temperature_text,
+)
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -61,3 +68,19 @@ def test_an_age_is_written_in_its_largest_unit(age, text):
 )
 def test_only_the_whole_is_written_as_100_percent(share, text):
     assert share_text(share) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "none"),
+        (30, "30 s"),
+        (2_700, "45 min"),
+        (12_000, "3 h 20 min"),
+        (7_200, "2 h"),
+        (86_400, "1 day"),
+        (187_200, "2 days 4 h"),
+    ],
+)
+def test_a_duration_is_told_in_its_two_largest_units(seconds, text):
+    assert duration_text(timedelta(seconds=seconds)) == text

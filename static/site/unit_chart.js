@@ -1,12 +1,13 @@
-// Draws the course of one unit's temperature: the mean as a line in the band from lowest to highest, gaps left open.
-(() => {
+// Draws the course of one unit's temperature: the mean as a line in the band from lowest to highest, the set temperature
+// and the limits, gaps left open, faults marked. What to draw comes from the address that #range names.
+const unitChart = (() => {
   "use strict";
-  const HOUR_MS = 3_600_000;
-  const QUARTER_MS = HOUR_MS / 4;
   const box = document.getElementById("chart");
   const note = document.getElementById("chart-note");
+  const canvas = box.querySelector("canvas");
   let series = null;
   let chart = null;
+  let asked = "";
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -17,18 +18,11 @@
     return [...points, ...breaks].sort((one, other) => one.x - other.x);
   }
 
-  // Full hours on the clock of the facility, of which some zones are half an hour off ours.
-  function hourMarks() {
-    const clock = new Intl.DateTimeFormat("en-GB", {
-      hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: series.time_zone,
-    });
-    const everyHours = box.clientWidth < 500 ? 6 : 3;
-    const marks = [];
-    for (let time = Math.ceil(series.start / QUARTER_MS) * QUARTER_MS; time <= series.end; time += QUARTER_MS) {
-      const [hour, minute] = clock.format(time).split(":").map(Number);
-      if (minute === 0 && hour % everyHours === 0) marks.push({ value: time });
-    }
-    return marks;
+  function level(label, y, colourName, dash) {
+    return {
+      label, data: [{ x: series.start, y }, { x: series.end, y }], borderColor: colour(colourName),
+      backgroundColor: colour(colourName), borderDash: dash, borderWidth: 1.5, pointRadius: 0, pointHitRadius: 0,
+    };
   }
 
   function datasets() {
@@ -39,22 +33,56 @@
       { ...edge, label: "Lowest", data: withGaps(series.min) },
       { ...edge, label: "Highest", data: withGaps(series.max), fill: "-1" },
     ];
-    if (series.set_temperature !== null) {
-      sets.push({
-        label: "Set temperature",
-        data: [{ x: series.start, y: series.set_temperature }, { x: series.end, y: series.set_temperature }],
-        borderColor: colour("--chart-set"), backgroundColor: colour("--chart-set"),
-        borderDash: [6, 4], borderWidth: 1.5, pointRadius: 0, pointHitRadius: 0,
-      });
+    if (series.set_temperature !== null) sets.push(level("Set temperature", series.set_temperature, "--chart-set", [6, 4]));
+    if (series.limits) {
+      const [low, high] = series.limits.warning;
+      sets.push(level("Warning", low, "--chart-warning", [2, 3]), level("Warning", high, "--chart-warning", [2, 3]));
+      const [lowest, highest] = series.limits.critical;
+      sets.push(level("Critical", lowest, "--chart-critical", [8, 3]), level("Critical", highest, "--chart-critical", [8, 3]));
     }
     return sets;
   }
 
+  // The scale holds what was measured and the warning limits; a limit far off must not flatten the line.
+  function bounds() {
+    const values = [...series.min, ...series.max, series.set_temperature, ...(series.limits?.warning ?? [])].filter((each) => each !== null);
+    if (!values.length) return {};
+    const low = Math.min(...values), high = Math.max(...values), edge = Math.max((high - low) * 0.08, 0.5);
+    return { min: low - edge, max: high + edge };
+  }
+
+  // Gaps are shaded, excursions too once there are any, and faults stand as crosses at the foot.
+  const shading = {
+    id: "shading",
+    beforeDatasetsDraw({ ctx, chartArea: { left, right, top, bottom }, scales: { x } }) {
+      const shade = (from, to, colourName) => {
+        const a = Math.max(x.getPixelForValue(from), left), b = Math.min(x.getPixelForValue(to), right);
+        if (b <= a) return;
+        ctx.fillStyle = colour(colourName);
+        ctx.globalAlpha = 0.35;
+        ctx.fillRect(a, top, b - a, bottom - top);
+        ctx.globalAlpha = 1;
+      };
+      for (const [from, to] of series.gaps) shade(from, to, "--state-unknown-bg");
+      for (const [from, to] of series.excursions) shade(from, to, "--state-warning-bg");
+    },
+    afterDatasetsDraw({ ctx, chartArea: { left, right, bottom }, scales: { x } }) {
+      ctx.fillStyle = colour("--chart-critical");
+      ctx.font = "bold 12px sans-serif";
+      ctx.textAlign = "center";
+      for (const time of series.faults) {
+        const at = x.getPixelForValue(time);
+        if (at >= left && at <= right) ctx.fillText("✕", at, bottom - 4);
+      }
+    },
+  };
+
   function options() {
     const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium", timeZone: series.time_zone });
-    const short = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: series.time_zone });
-    const text = colour("--bs-secondary-color");
+    const text = colour("--quiet");
     const grid = { color: colour("--bs-border-color") };
+    const label = chartTime.labels(series.start, series.end, series.time_zone);
+    const shown = new Set(["Mean", "Set temperature", "Warning", "Critical"]);
     return {
       animation: false,
       maintainAspectRatio: false,
@@ -62,15 +90,18 @@
       scales: {
         x: {
           type: "linear", min: series.start, max: series.end, grid,
-          afterBuildTicks: (axis) => { axis.ticks = hourMarks(); },
-          ticks: { color: text, maxRotation: 0, autoSkip: false, callback: (time) => short.format(time) },
+          afterBuildTicks: (axis) => {
+            const marks = chartTime.marks(series.start, series.end, series.time_zone, Math.max(3, box.clientWidth / 90));
+            axis.ticks = marks.map((value) => ({ value }));
+          },
+          ticks: { color: text, maxRotation: 0, autoSkip: false, callback: label },
         },
-        y: { grid, title: { display: true, text: series.scale, color: text }, ticks: { color: text } },
+        y: { ...bounds(), grid, title: { display: true, text: series.scale, color: text }, ticks: { color: text, includeBounds: false } },
       },
       plugins: {
-        legend: { labels: { color: text, filter: (item) => item.text === "Mean" || item.text === "Set temperature" } },
+        legend: { labels: { color: text, boxHeight: 1, filter: (item, { datasets: all }) => shown.has(item.text) && all.findIndex(({ label: name }) => name === item.text) === item.datasetIndex } },
         tooltip: {
-          filter: (item) => item.dataset.label !== "Set temperature",
+          filter: (item) => item.datasetIndex < 3,
           callbacks: {
             title: (items) => (items.length ? full.format(items[0].parsed.x) : ""),
             label: (item) => `${item.dataset.label}: ${item.parsed.y} ${series.scale}`,
@@ -83,23 +114,42 @@
   function draw() {
     if (!series) return;
     chart?.destroy();
-    chart = new Chart(box.querySelector("canvas"), { type: "line", data: { datasets: datasets() }, options: options() });
+    chart = new Chart(canvas, { type: "line", data: { datasets: datasets() }, options: options(), plugins: [shading] });
+  }
+
+  function say() {
+    const each = { readings: "", hours: ", from hourly figures", days: ", from daily figures" }[series.level];
+    const gaps = series.gaps.length ? `, gaps without readings: ${series.gaps.length}` : "";
+    const faults = series.faults.length ? `, sensor faults (✕): ${series.faults.length}` : "";
+    const nothing = series.times.length ? "" : " No readings in this time.";
+    note.textContent = `Times in ${series.time_zone}${each}${gaps}${faults}.${nothing}`;
   }
 
   async function load() {
+    const { series: address } = document.getElementById("range").dataset;
+    asked = address;
     try {
-      const response = await fetch(box.dataset.series);
+      const response = await fetch(address);
       if (!response.ok) throw new Error(`status ${response.status}`);
-      series = await response.json();
+      const fresh = await response.json();
+      if (asked !== address) return; // Another range was asked for meanwhile.
+      series = fresh;
       draw();
-      const gaps = series.gaps.length ? `, gaps without readings: ${series.gaps.length}` : "";
-      note.textContent = `Times in ${series.time_zone}${gaps}.`;
+      say();
+      box.dataset.shows = address;
     } catch {
-      note.textContent = "The chart's data could not be fetched. It is tried again every half minute.";
+      note.textContent = "The chart's data could not be fetched. Choose a range to try again.";
     }
   }
 
   load();
-  document.addEventListener("page-refreshed", load);
+  document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "range") load(); });
   document.addEventListener("scheme-changed", draw);
+
+  return {
+    box,
+    area: () => chart?.chartArea,
+    span: () => series && [series.start, series.end],
+    timeAt: (pixel) => chart.scales.x.getValueForPixel(pixel),
+  };
 })();

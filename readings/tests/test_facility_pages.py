@@ -1,0 +1,86 @@
+"""The list of facilities and the page of one of them."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.factories import FacilityFactory, MembershipFactory, StaffFactory, StorageUnitFactory, store_readings
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def facility():
+    return FacilityFactory(name="Oxford North", time_zone="Asia/Kolkata")
+
+
+@pytest.fixture
+def member(client, facility):
+    client.force_login(MembershipFactory(customer=facility.customer).user)
+    return client
+
+
+def names_on(response):
+    return [row.facility.name for row in response.context["facilities"]]
+
+
+def test_a_member_sees_the_facilities_of_their_customer_with_their_units_states(member, facility):
+    FacilityFactory(name="Foreign")
+    unit = StorageUnitFactory(facility=facility)
+    store_readings(unit, [20.0], start=timezone.now())
+    StorageUnitFactory(facility=facility)
+    response = member.get(reverse("facilities"))
+    [row] = response.context["facilities"]
+    assert (row.facility, row.unit_count) == (facility, 2)
+    assert [(state.value, count) for state, count in row.states] == [("critical", 1), ("no data", 1)]
+
+
+def test_staff_find_facilities_of_all_customers_by_text(client, facility):
+    FacilityFactory(name="Cambridge", city="Cambridge")
+    client.force_login(StaffFactory())
+    assert len(names_on(client.get(reverse("facilities")))) == 2
+    assert names_on(client.get(reverse("facilities"), {"text": "oxFORD n"})) == ["Oxford North"]
+    assert names_on(client.get(reverse("facilities"), {"text": facility.customer.customer_code})) == ["Oxford North"]
+    assert "No facility is called like that" in client.get(reverse("facilities"), {"text": "x%_"}).content.decode()
+
+
+def test_a_facility_shows_each_units_minimum_mean_and_maximum_of_today(member, facility):
+    unit = StorageUnitFactory(facility=facility, temperature_unit="F", set_temperature=41.0)
+    now = timezone.now()
+    midnight = now.astimezone(facility.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    store_readings(unit, [30.0], start=midnight - timedelta(seconds=1))
+    store_readings(unit, [5.0], start=midnight)
+    response = member.get(reverse("facility", args=[facility.public_id]))
+    [row] = response.context["shown"].units
+    assert (row.texts[0], row.texts[2]) == ("41.0\N{NO-BREAK SPACE}°F", "41.0\N{NO-BREAK SPACE}°F")
+    assert "Asia/Kolkata" in response.content.decode()
+
+
+def test_a_foreign_facility_is_not_found(client, facility):
+    client.force_login(MembershipFactory().user)
+    assert client.get(reverse("facility", args=[facility.public_id])).status_code == 404
+
+
+def test_who_is_not_signed_in_is_asked_to(client, facility):
+    assert client.get(reverse("facilities")).status_code == 302
+    assert client.get(reverse("facility", args=[facility.public_id])).status_code == 302
+
+
+def test_a_facility_without_units_has_a_page(member, facility):
+    assert (
+        "There is no storage unit here yet"
+        in member.get(reverse("facility", args=[facility.public_id])).content.decode()
+    )
+
+
+def test_the_number_of_queries_does_not_grow_with_units(member, facility, django_assert_max_num_queries):
+    for unit in StorageUnitFactory.create_batch(10, facility=facility):
+        store_readings(unit, [5.0] * 3, start=timezone.now() - timedelta(hours=1))
+    # Session, user, memberships, facilities and their number, units.
+    with django_assert_max_num_queries(6):
+        member.get(reverse("facilities"))
+    # Session, user, memberships, facility, units, zones, and those of the statistics.
+    with django_assert_max_num_queries(12):
+        member.get(reverse("facility", args=[facility.public_id]))

@@ -1,0 +1,168 @@
+"""The page of a storage unit: the range it shows, as figures, as a table, as a series and as CSV."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.factories import MembershipFactory, SensorFactory, StorageUnitFactory, store_reading, store_readings
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ["unit", "unit-series", "unit-csv"]
+START = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def unit():
+    return StorageUnitFactory(name="Cold room", facility__time_zone="Asia/Kolkata")
+
+
+@pytest.fixture
+def member(client, unit):
+    """A browser in which a viewer of the unit's customer is signed in."""
+    client.force_login(MembershipFactory(customer=unit.facility.customer).user)
+    return client
+
+
+def address(unit, page="unit"):
+    return reverse(page, args=[unit.public_id])
+
+
+def texts_of(response):
+    return [text for _, text in response.context["table"].rows]
+
+
+def test_a_member_sees_facts_statistics_and_readings_in_the_facilitys_time(member, unit):
+    recorded_at = timezone.now().replace(microsecond=0) - timedelta(minutes=2)
+    store_reading(unit, 4.875, recorded_at)
+    response = member.get(address(unit))
+    text = response.content.decode()
+    assert f"{recorded_at.astimezone(unit.facility.zone):%H:%M:%S}" in text
+    assert "Asia/Kolkata" in text
+    assert "4.875\N{NO-BREAK SPACE}°C" in text
+    assert dict(response.context["statistics"])["Readings"] == "1"
+    assert dict(response.context["statistics"])["Time outside limits"] == "none"
+
+
+def test_a_unit_without_readings_has_a_page(member, unit):
+    for query in ({}, {"range": "all"}):
+        response = member.get(address(unit), query)
+        assert response.status_code == 200
+        assert "No reading has arrived yet." in response.content.decode()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_foreign_unit_is_not_found(client, unit, page):
+    client.force_login(MembershipFactory().user)
+    assert client.get(address(unit, page)).status_code == 404
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_who_is_not_signed_in_is_asked_to(client, unit, page):
+    assert client.get(address(unit, page)).status_code == 302
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_are_only_read(member, unit, page):
+    assert member.post(address(unit, page)).status_code == 405
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"range": "2d"},
+        {"start": "yesterday"},
+        {"start": "2026-03-02T10:00", "end": "2026-03-02T09:00"},
+        {"start": "2026-03-02T10:00", "end": "2026-03-02T10:00"},
+        {"start": "1969-01-01T00:00"},
+        {"end": "9999-12-31"},
+    ],
+)
+def test_what_is_no_range_is_refused(member, unit, page, query):
+    assert member.get(address(unit, page), query).status_code == 400
+
+
+def test_the_series_holds_the_asked_range(member, unit):
+    now = timezone.now()
+    store_reading(unit, 4.0, now - 7 * HOUR)
+    store_reading(unit, 5.0, now - timedelta(minutes=1))
+    assert member.get(address(unit, "unit-series"), {"range": "6h"}).json()["mean"] == [5.0]
+    assert member.get(address(unit, "unit-series")).json()["mean"] == [4.0, 5.0]
+
+
+def test_all_begins_with_the_first_day(member, unit):
+    store_reading(unit, 4.0, timezone.now() - timedelta(days=500))
+    assert member.get(address(unit, "unit-series"), {"range": "all"}).json()["mean"] == [4.0]
+
+
+def test_times_without_an_offset_are_of_the_facilitys_clock_and_dates_are_whole(member, unit):
+    store_readings(unit, [1.0, 2.0, 3.0], start=datetime(2026, 3, 1, 18, 29, tzinfo=UTC), every=12 * HOUR)
+    series = address(unit, "unit-series")
+    # 00:00 in Kolkata is 18:30 UTC of the day before.
+    assert member.get(series, {"start": "2026-03-02", "end": "2026-03-02"}).json()["mean"] == [2.0, 3.0]
+    assert member.get(series, {"start": "2026-03-01T23:59", "end": "2026-03-02T00:00"}).json()["mean"] == [1.0]
+    assert member.get(series, {"start": "2026-03-01T18:29Z", "end": "2026-03-01T18:30Z"}).json()["mean"] == [1.0]
+
+
+def test_readings_come_newest_first_page_by_page_with_none_lost_or_twice(member, unit):
+    store_readings(unit, [float(number) for number in range(30)], start=START)
+    store_readings(unit, [100.0 + number for number in range(30)], start=START, sensor=SensorFactory(storage_unit=unit))
+    query = {"start": "2026-03-01T00:00Z", "end": "2026-03-02T00:00Z"}
+    first = member.get(address(unit), query)
+    second = member.get(address(unit), query | {"cursor": first.context["table"].older})
+    third = member.get(address(unit), query | {"cursor": second.context["table"].older})
+    texts = [*texts_of(first), *texts_of(second), *texts_of(third)]
+    assert [len(texts_of(page)) for page in (first, second, third)] == [25, 25, 10]
+    assert len(set(texts)) == 60
+    assert (first.context["table"].newer, third.context["table"].older) == ("", "")
+    back = member.get(address(unit), query | {"cursor": third.context["table"].newer})
+    assert texts_of(back) == texts_of(second)
+
+
+@pytest.mark.parametrize("cursor", ["x", "AAAA", "%00"])
+def test_a_cursor_that_is_none_is_not_found(member, unit, cursor):
+    assert member.get(address(unit), {"cursor": cursor}).status_code == 404
+
+
+def test_the_export_holds_the_range_and_no_more(member, unit):
+    store_readings(unit, [1.5, None, 2.5, 3.5], start=START, every=HOUR)
+    query = {"start": "2026-03-01T01:00Z", "end": "2026-03-01T03:00Z"}
+    response = member.get(address(unit, "unit-csv"), query)
+    rows = list(csv.DictReader(io.StringIO(response.getvalue().decode())))
+    assert [(row["recorded_at"], row["temperature"]) for row in rows] == [
+        ("2026-03-01T02:00:00+00:00", "2.5"),
+        ("2026-03-01T01:00:00+00:00", ""),
+    ]
+    assert 'filename="' in response.headers["Content-Disposition"]
+    assert "cold-room-from-2026-03-01.csv" in response.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("target", ["range", "latest"])
+def test_htmx_is_given_only_the_part_it_asks_for(member, unit, target):
+    text = member.get(address(unit), headers={"HX-Request": "true", "HX-Target": target}).content.decode()
+    assert text.startswith(f'<section id="{target}"')
+
+
+def test_time_outside_limits_stands_among_the_figures(member, unit):
+    store_readings(unit, [8.0, 11.0, 5.0], start=START)
+    figures = dict(
+        member.get(address(unit), {"start": "2026-03-01T00:00Z", "end": "2026-03-02T00:00Z"}).context["statistics"]
+    )
+    assert figures["Time outside limits"] == "30 min, critical 15 min"
+
+
+@pytest.mark.parametrize("name", ["6h", "24h", "7d", "30d", "1y", "all"])
+def test_the_number_of_queries_does_not_grow_with_readings(member, unit, name, django_assert_max_num_queries):
+    now = timezone.now()
+    store_readings(unit, [5.0, 20.0] * 200, start=now - timedelta(days=100), every=6 * HOUR)
+    with django_assert_max_num_queries(20):
+        assert member.get(address(unit), {"range": name}).status_code == 200
+    # Session, user, memberships, unit, series; the first day for all there is.
+    with django_assert_max_num_queries(6):
+        assert member.get(address(unit, "unit-series"), {"range": name}).status_code == 200

@@ -1,0 +1,68 @@
+// Marks on an axis of time: at full minutes, hours, days or months on the facility's clock, never too many.
+const chartTime = (() => {
+  "use strict";
+  const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+  const STEPS = [1, 2, 5, 10, 15, 30].map((n) => n * MINUTE).concat([1, 2, 3, 6, 12].map((n) => n * HOUR));
+  const DAYS = [1, 2, 7, 14];
+  const MONTHS = [1, 2, 3, 6, 12, 24, 60];
+
+  const parts = (clock, time) => Object.fromEntries(clock.formatToParts(time).map(({ type, value }) => [type, Number(value)]));
+
+  function clockOf(zone) {
+    return new Intl.DateTimeFormat("en-GB", {
+      year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone,
+    });
+  }
+
+  // Every quarter of an hour is somebody's full hour; below that the minutes are the same everywhere.
+  function withinDays(step, start, end, clock) {
+    const grid = Math.min(step, 15 * MINUTE);
+    const marks = [];
+    for (let time = Math.ceil(start / grid) * grid; time <= end; time += grid) {
+      const { hour, minute } = parts(clock, time);
+      if ((hour * HOUR + minute * MINUTE) % step === 0) marks.push(time);
+    }
+    return marks;
+  }
+
+  // Midnights: looked for around where they must be, since days are 23 to 25 hours long.
+  function midnights(start, end, clock) {
+    const marks = [];
+    for (let time = start - DAY; time <= end + DAY; time += DAY) {
+      const { hour, minute } = parts(clock, time);
+      let midnight = Math.round(time / MINUTE) * MINUTE - hour * HOUR - minute * MINUTE;
+      const off = parts(clock, midnight);
+      if (off.hour >= 12) midnight += (24 - off.hour) * HOUR - off.minute * MINUTE;
+      else midnight -= off.hour * HOUR + off.minute * MINUTE;
+      if (midnight >= start && midnight <= end && midnight !== marks.at(-1)) marks.push(midnight);
+    }
+    return marks;
+  }
+
+  function marks(start, end, zone, most) {
+    const clock = clockOf(zone), width = end - start;
+    const step = STEPS.find((each) => width / each <= most);
+    if (step) return withinDays(step, start, end, clock);
+    const days = midnights(start, end, clock);
+    const every = DAYS.find((each) => width / DAY / each <= most);
+    if (every) return days.filter((time) => Math.round(time / DAY) % every === 0);
+    const firsts = days.filter((time) => parts(clock, time).day === 1);
+    const months = MONTHS.find((each) => firsts.length / each <= most) ?? 120;
+    return firsts.filter((time) => { const { year, month } = parts(clock, time); return (year * 12 + month - 1) % months === 0; });
+  }
+
+  function labels(start, end, zone) {
+    const width = end - start;
+    const form = width <= 2 * DAY ? { hour: "2-digit", minute: "2-digit" }
+      : width <= 150 * DAY ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
+    const usual = new Intl.DateTimeFormat("en-GB", { ...form, timeZone: zone });
+    const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: zone });
+    const clock = clockOf(zone);
+    return (time) => {
+      const { hour, minute } = parts(clock, time);
+      return width <= 2 * DAY && hour === 0 && minute === 0 ? day.format(time) : usual.format(time);
+    };
+  }
+
+  return { marks, labels };
+})();
