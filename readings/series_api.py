@@ -1,0 +1,43 @@
+"""The REST API of the series that charts are drawn from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from customers.callers import caller_of
+from customers.models import StorageUnit
+from customers.parameters import DAY, Parameters
+from customers.permissions import READ
+from readings.course import MAX_POINTS
+from readings.reading_filter import ReadingFilter, scale_asked
+from readings.series_form import series_form
+from readings.temperature_serializers import SeriesSerializer
+
+DEFAULT_SERIES = timedelta(days=1)
+
+
+class SeriesView(APIView):
+    """The course of a unit's temperature, by default of its last day, in at most `points` buckets."""
+
+    needs = READ
+    serializer_class = SeriesSerializer
+
+    def get(self, request: Request, unit_id: UUID) -> Response:
+        parameters = Parameters.of(request)
+        most = parameters.whole_number("points", MAX_POINTS, 1, MAX_POINTS)
+        scale = scale_asked(parameters)
+        start, end = parameters.period()
+        units = StorageUnit.objects.within(caller_of(request).scope).select_related("facility")
+        unit = units.filter(public_id=unit_id).first()
+        if unit is None:
+            raise NotFound
+        end = min(end or timezone.now(), timezone.now() + DAY)
+        wanted = ReadingFilter(start or end - DEFAULT_SERIES, end)
+        return Response(series_form(unit, wanted.span(), most, scale))
