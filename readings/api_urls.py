@@ -5,7 +5,7 @@
 
 from django.urls import path
 
-from readings import api, configuration_api, profiles_api, statistics_api, units_api
+from readings import api, configuration_api, profiles_api, series_api, statistics_api, units_api
 
 urlpatterns = [
     path("facilities/<uuid:facility_id>/detailed", units_api.DetailedFacility.as_view(), name="api-detailed-facility"),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin/config/<str:key>", configuration_api.ConfigurationKey.as_view(), name="api-configuration-key"),
     path("temperature/stats", statistics_api.StatisticsView.as_view(), name="api-statistics"),
     path("temperature/aggregate", statistics_api.AggregateView.as_view(), name="api-aggregate"),
+    path("temperature/unit/<uuid:unit_id>/series", series_api.SeriesView.as_view(), name="api-series"),
     path("temperature/latest", api.LatestView.as_view(), name="api-latest"),
     path("temperature/facility/<uuid:facility_id>", api.FacilityReadingsView.as_view(), name="api-facility-readings"),
     path("temperature/unit/<uuid:unit_id>", api.UnitReadingsView.as_view(), name="api-unit-readings"),
