@@ -4,6 +4,7 @@ from django.db.models.signals import post_migrate
 
 class ReadingsConfig(AppConfig):
     name = "readings"
+    verbose_name = "Readings"
 
     def ready(self) -> None:
         """Listen for what makes roll-ups untrue, and give every new database its first statuses."""
