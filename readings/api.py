@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from customers.callers import Caller, caller_of
+from customers.callers import Caller, Permission, caller_of
 from customers.models import Facility
 from customers.pagination import MAX_LIMIT
 from customers.parameters import Parameters
@@ -63,6 +63,22 @@ class UnitReadingsView(ReadingsView):
 
     def places(self, caller: Caller, **named: UUID) -> Places:
         return unit_places(caller, named["unit_id"])
+
+
+class AdminReadingsView(ReadingsView):
+    """Readings of every customer, or of `?customer_id=`, newest first."""
+
+    needs: ClassVar[Needs] = {"GET": Permission.ADMIN}
+
+    def places(self, caller: Caller, **named: UUID) -> Places:
+        customer_id = Parameters.of(self.request).public_id("customer_id")
+        return places_within(caller.scope, **({"facility__customer__public_id": customer_id} if customer_id else {}))
+
+
+class AdminFacilityReadingsView(FacilityReadingsView):
+    """Readings of the units of any facility, newest first."""
+
+    needs: ClassVar[Needs] = {"GET": Permission.ADMIN}
 
 
 class LatestView(ReadingsView):

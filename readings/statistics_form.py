@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +44,32 @@ def statistics_form(places: Places, start: datetime | None, end: datetime | None
     span = known_span(places, start, end)
     totals = totals_by_key([Asked(place.unit_id, place.zone, 0) for place in places.values()], span)
     figures = Statistics.of(next(iter(totals.values()), Totals()), len(places), span)
+    return _in_form(figures, start, end, scale)
+
+
+def statistics_by_customer(
+    places: Places, codes: Mapping[int, str], start: datetime | None, end: datetime | None, scale: Scale
+) -> dict[str, Any]:
+    """The statistics of each customer in `codes` by their code, and of all units together as `system`.
+
+    All are of the same period. The number of queries is fixed.
+    """
+    span = known_span(places, start, end)
+    found = totals_by_key([Asked(place.unit_id, place.zone, place.customer_id) for place in places.values()], span)
+    totals = {key.group: each for key, each in found.items()}
+    units = Counter(place.customer_id for place in places.values())
+    together = Totals()
+    for each in totals.values():
+        together.add(each)
+    figures = {
+        code: Statistics.of(totals.get(customer_id, Totals()), units[customer_id], span)
+        for customer_id, code in codes.items()
+    }
+    figures["system"] = Statistics.of(together, len(places), span)
+    return {code: _in_form(each, start, end, scale) for code, each in figures.items()}
+
+
+def _in_form(figures: Statistics, start: datetime | None, end: datetime | None, scale: Scale) -> dict[str, Any]:
     return {
         "min_temperature": on_scale(figures.min_c, scale),
         "max_temperature": on_scale(figures.max_c, scale),
@@ -52,8 +80,8 @@ def statistics_form(places: Places, start: datetime | None, end: datetime | None
         "warning_count": figures.warning_count,
         "error_count": figures.error_count,
         "fault_count": figures.fault_count,
-        "time_range_start": start or span.start,
-        "time_range_end": end or span.end,
+        "time_range_start": start or figures.start,
+        "time_range_end": end or figures.end,
         "unit_count": figures.unit_count,
         "temperature_unit": scale.value,
     }

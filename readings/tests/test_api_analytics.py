@@ -1,0 +1,222 @@
+"""Analytics over the REST API: summaries, trends, performance, and the operator's view of everybody."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests.api_clients import client_of
+from tests.factories import CustomerFactory, StorageUnitFactory, store_reading, store_readings
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/analytics"
+ADMIN_URL = "/api/v1/admin"
+START = datetime(2026, 11, 16, tzinfo=UTC)  # a Monday
+DAY = {"start_date": "2026-11-16", "end_date": "2026-11-16"}
+
+
+@pytest.fixture
+def customer():
+    return CustomerFactory()
+
+
+@pytest.fixture
+def unit(customer):
+    return StorageUnitFactory(facility__customer=customer, set_temperature=5.0, interval_seconds=3600)
+
+
+@pytest.fixture
+def api(customer):
+    return client_of(customer)
+
+
+@pytest.fixture
+def admin():
+    return client_of(CustomerFactory(customer_code="OPERATOR"), permissions=["admin"])
+
+
+def ask(client, path, **query):
+    response = client.get(path, query)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def test_a_summary_is_of_all_of_a_facility_or_of_a_unit(api, customer, unit):
+    store_readings(unit, [4.0, 6.0], start=START)
+    other = StorageUnitFactory(facility__customer=customer)
+    store_readings(other, [20.0], start=START)
+    store_readings(StorageUnitFactory(), [90.0], start=START)
+    path = f"{URL}/temperature/summary"
+
+    of_all = ask(api, path, **DAY)
+    of_facility = ask(api, path, **DAY, facility_id=unit.facility.public_id)
+    of_unit = ask(api, path, **DAY, unit_id=other.public_id, temperature_unit="F")
+
+    assert (of_all["reading_count"], of_all["unit_count"], of_all["avg_temperature"]) == (3, 2, 10.0)
+    assert (of_facility["reading_count"], of_facility["max_temperature"]) == (2, 6.0)
+    assert (of_unit["max_temperature"], of_unit["temperature_unit"]) == (68.0, "F")
+
+
+@pytest.mark.parametrize(
+    ("interval", "starts"),
+    [
+        ("hour", ["2026-11-16T00:00:00Z", "2026-11-16T01:00:00Z", "2026-11-17T00:00:00Z"]),
+        ("day", ["2026-11-16T00:00:00Z", "2026-11-17T00:00:00Z"]),
+        ("week", ["2026-11-16T00:00:00Z"]),
+        ("month", ["2026-11-01T00:00:00Z"]),
+    ],
+)
+def test_a_trend_has_a_group_for_each_stretch(api, unit, interval, starts):
+    store_readings(unit, [4.0, 6.0], start=START, every=timedelta(hours=1))
+    store_reading(unit, 8.0, START + timedelta(days=1))
+
+    groups = ask(api, f"{URL}/temperature/trends", interval=interval, start_date="2026-11-16", end_date="2026-11-17")
+
+    assert [group["group_key"] for group in groups] == [{interval: start} for start in starts]
+    assert sum(group["metrics"]["reading_count"] for group in groups) == 3
+    assert groups[0]["metrics"].keys() >= {
+        "avg_temperature",
+        "min_temperature",
+        "max_temperature",
+        "reading_count",
+        "mkt",
+    }
+
+
+@pytest.mark.parametrize(("interval", "days"), [("hour", 1), ("day", 7), ("week", 30), ("month", 365)])
+def test_a_trend_goes_back_as_far_as_its_interval_asks(api, unit, interval, days):
+    now = timezone.now()
+    store_reading(unit, 5.0, now - timedelta(days=days) + timedelta(minutes=30))
+    store_reading(unit, 50.0, now - timedelta(days=days) - timedelta(minutes=30))
+
+    groups = ask(api, f"{URL}/temperature/trends", interval=interval)
+
+    assert [group["metrics"]["max_temperature"] for group in groups] == [5.0]
+
+
+def test_performance_says_how_the_measuring_went(api, customer, unit):
+    store_readings(unit, [5.0] * 6, start=START, every=timedelta(hours=1))
+    store_readings(unit, [9.0] * 2, start=START + timedelta(hours=6), every=timedelta(hours=1), quality_score=0.5)
+    store_reading(unit, None, START + timedelta(hours=8), equipment_status_id=3)
+
+    shown = ask(api, f"{URL}/performance", **DAY)
+
+    assert shown["uptime"] == {"hours_with_readings": 9, "total_hours": 24, "uptime_percentage": 37.5}
+    assert shown["data_quality"]["total_readings"] == 9
+    assert shown["data_quality"]["good_readings"] == 7
+    assert shown["data_quality"]["quality_percentage"] == pytest.approx(77.7778)
+    assert shown["temperature_deviation"] == {
+        "avg_deviation": 1.0,
+        "max_deviation": 4.0,
+        "min_deviation": 0.0,
+        "temperature_unit": "C",
+    }
+    assert [(each["equipment_status"], each["count"]) for each in shown["status_distribution"]] == [
+        ("normal", 8),
+        ("error", 1),
+    ]
+    assert shown["time_range"]["start_date"] == "2026-11-16T00:00:00Z"
+
+
+def test_deviations_are_told_in_the_steps_of_the_scale(api, unit):
+    store_readings(unit, [10.0], start=START)
+    shown = ask(api, f"{URL}/performance", **DAY, temperature_unit="F")
+    assert shown["temperature_deviation"]["max_deviation"] == 9.0
+
+
+def test_unusual_statuses_are_counted_by_their_names(api, unit):
+    from readings.equipment import status_ids
+
+    defrost = status_ids(["defrost"])["defrost"]
+    store_readings(unit, [5.0, 5.0], start=START)
+    store_readings(unit, [5.0], start=START + timedelta(hours=3), equipment_status_id=defrost)
+
+    shown = ask(api, f"{URL}/performance", **DAY)["status_distribution"]
+
+    assert shown == [
+        {"equipment_status": "normal", "count": 2, "percentage": 66.6667},
+        {"equipment_status": "defrost", "count": 1, "percentage": 33.3333},
+    ]
+
+
+def test_nothing_measured_is_told_as_nothing(api):
+    shown = ask(api, f"{URL}/performance", **DAY)
+    assert shown["uptime"]["hours_with_readings"] == 0
+    assert shown["temperature_deviation"]["avg_deviation"] is None
+    assert shown["status_distribution"] == []
+
+
+def test_the_history_of_alarms_is_an_empty_envelope(api, unit):
+    assert ask(api, f"{URL}/alarms/history", unit_id=unit.public_id, limit=10) == {
+        "items": [],
+        "total": 0,
+        "page": 1,
+        "page_size": 10,
+        "pages": 0,
+        "next": None,
+        "previous": None,
+    }
+
+
+@pytest.mark.parametrize("ending", ["temperature/summary", "temperature/trends", "alarms/history", "performance"])
+def test_places_of_others_do_not_exist_and_bad_queries_are_422(api, ending):
+    foreign = StorageUnitFactory()
+    assert api.get(f"{URL}/{ending}", {"unit_id": foreign.public_id}).status_code == 404
+    assert api.get(f"{URL}/{ending}", {"facility_id": foreign.facility.public_id}).status_code == 404
+    for query in ("unit_id=5", "start_date=yesterday", "start_date=2026-11-17&end_date=2026-11-16"):
+        assert api.get(f"{URL}/{ending}?{query}").status_code == 422
+
+
+def test_an_interval_or_scale_that_there_is_not_is_422(api):
+    assert api.get(f"{URL}/temperature/trends?interval=minute").status_code == 422
+    assert api.get(f"{URL}/performance?temperature_unit=R").status_code == 422
+
+
+def test_the_operator_sees_every_customer_and_all_together(admin, customer, unit):
+    store_readings(unit, [4.0, 6.0], start=START)
+    other = StorageUnitFactory()
+    store_readings(other, [20.0], start=START)
+
+    shown = ask(admin, f"{ADMIN_URL}/analytics/temperature/summary", **DAY)
+
+    code, other_code = customer.customer_code, other.facility.customer.customer_code
+    assert set(shown) == {code, other_code, "OPERATOR", "system"}
+    assert (shown[code]["reading_count"], shown[code]["avg_temperature"]) == (2, 5.0)
+    assert shown["OPERATOR"]["reading_count"] == 0
+    assert (shown["system"]["reading_count"], shown["system"]["unit_count"]) == (3, 2)
+    assert shown["system"]["avg_temperature"] == 10.0
+
+
+def test_the_operator_reads_everybodys_readings(admin, customer, unit):
+    store_readings(unit, [4.0, 6.0], start=START)
+    other = StorageUnitFactory()
+    store_readings(other, [20.0], start=START)
+
+    assert ask(admin, f"{ADMIN_URL}/temperature")["total"] == 3
+    assert ask(admin, f"{ADMIN_URL}/temperature", customer_id=customer.public_id)["total"] == 2
+    of_facility = ask(admin, f"{ADMIN_URL}/temperature/facility/{other.facility.public_id}")
+    assert [reading["temperature"] for reading in of_facility["items"]] == [20.0]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{URL}/temperature/summary",
+        f"{URL}/temperature/trends",
+        f"{URL}/performance",
+        f"{ADMIN_URL}/analytics/temperature/summary",
+        f"{ADMIN_URL}/temperature",
+    ],
+)
+def test_the_number_of_queries_hangs_on_no_number_of_rows(customer, path, django_assert_max_num_queries):
+    client = client_of(customer, permissions=["admin"])
+    counts = []
+    client.get(path)
+    for number in (1, 5):
+        for unit in StorageUnitFactory.create_batch(number, facility__customer=customer):
+            store_readings(unit, [5.0] * number, start=timezone.now() - timedelta(hours=number))
+        with django_assert_max_num_queries(14) as captured:
+            client.get(path)
+        counts.append(len(captured))
+    assert counts[0] == counts[1]
