@@ -5,7 +5,7 @@
 
 from django.urls import path
 
-from readings import api, configuration_api, profiles_api, series_api, statistics_api, units_api
+from readings import analytics_api, api, configuration_api, profiles_api, series_api, statistics_api, units_api
 
 urlpatterns = [
     path("facilities/<uuid:facility_id>/detailed", units_api.DetailedFacility.as_view(), name="api-detailed-facility"),
@@ -19,6 +19,17 @@ urlpatterns = [
     path("temperature/stats", statistics_api.StatisticsView.as_view(), name="api-statistics"),
     path("temperature/aggregate", statistics_api.AggregateView.as_view(), name="api-aggregate"),
     path("temperature/unit/<uuid:unit_id>/series", series_api.SeriesView.as_view(), name="api-series"),
+    path("admin/temperature", api.AdminReadingsView.as_view(), name="api-admin-readings"),
+    path(
+        "admin/temperature/facility/<uuid:facility_id>",
+        api.AdminFacilityReadingsView.as_view(),
+        name="api-admin-facility-readings",
+    ),
+    path("admin/analytics/temperature/summary", analytics_api.AdminSummaryView.as_view(), name="api-admin-summary"),
+    path("analytics/temperature/summary", analytics_api.SummaryView.as_view(), name="api-summary"),
+    path("analytics/temperature/trends", analytics_api.TrendsView.as_view(), name="api-trends"),
+    path("analytics/alarms/history", analytics_api.AlarmHistoryView.as_view(), name="api-alarm-history"),
+    path("analytics/performance", analytics_api.PerformanceView.as_view(), name="api-performance"),
     path("temperature/latest", api.LatestView.as_view(), name="api-latest"),
     path("temperature/facility/<uuid:facility_id>", api.FacilityReadingsView.as_view(), name="api-facility-readings"),
     path("temperature/unit/<uuid:unit_id>", api.UnitReadingsView.as_view(), name="api-unit-readings"),

@@ -72,7 +72,8 @@ def _statuses(places: Places, span: Span, figures: Figures) -> list[tuple[str, i
 
 
 def _rows(sql: str, places: Places, span: Span) -> list[tuple[Any, ...]]:
-    parameters = {"unit_ids": list(places), "start": span.start, "end": span.end, "usual": list(USUAL.values())}
+    parameters: dict[str, Any] = {"unit_ids": list(places), "start": span.start, "end": span.end}
+    parameters["usual"] = list(USUAL.values())
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()
