@@ -144,7 +144,15 @@ def is_port_free(port: int) -> bool:
 
 
 def is_simulator_listening() -> bool:
-    return not any(is_port_free(settings.SIMULATOR_PORT + n) for n in range(DEMO_CUSTOMERS))
+    return all(is_listening(settings.SIMULATOR_PORT + n) for n in range(DEMO_CUSTOMERS))
+
+
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def process_environment() -> dict[str, str]:
