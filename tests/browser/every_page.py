@@ -1,0 +1,101 @@
+"""A small world in which every page of the site has something to show, and the address of each page in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from ingestion.models import Source
+from tests.factories import (
+    ConflictFactory,
+    DeliveryFactory,
+    FacilityFactory,
+    MembershipFactory,
+    RejectedRowFactory,
+    StaffFactory,
+    StorageUnitFactory,
+    make_token,
+    store_readings,
+)
+
+# What answers with something else than a page, by form only, or sends on to a page that is looked at.
+NOT_PAGES = {
+    "unit-series",
+    "unit-csv",
+    "feed-schedule",
+    "feed-rejected-rows",
+    "feed-conflicts",
+    "settings-display",
+    "settings-revoke-token",
+    "settings-member",
+    "logout",
+    "password-set",
+    "password-change-done",
+    "login",
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """A customer with its facility, units, source and people, and someone of the operator's who sees it all."""
+
+    facility: Any
+    unit: Any
+    source: Source
+    rejected: Any
+    conflict: Any
+    staff: Any
+    manager: Any
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The address of every page that is looked at when signed in, by the page's name."""
+        customer = self.facility.customer
+        arguments: dict[str, list[Any]] = {
+            "facility": [self.facility.public_id],
+            "unit": [self.unit.public_id],
+            "feed": [self.source.public_id],
+            "settings-tokens": [customer.public_id],
+            "settings-people": [customer.public_id],
+            "settings-units": [customer.public_id],
+            "settings-unit": [customer.public_id, self.unit.public_id],
+        }
+        plain = [
+            "overview", "facilities", "analytics", "analytics-comparison", "analytics-deviation", "analytics-quality",
+            "feeds", "settings", "password-change",
+        ]  # fmt: skip
+        return {name: reverse(name, args=arguments.get(name)) for name in [*plain, *arguments]}
+
+
+def make_world() -> World:
+    """One unit within its limits, one far beyond them, one that never sent; a row rejected and one in conflict."""
+    now = timezone.now()
+    facility = FacilityFactory(name="North plant", customer__name="Cold Ltd", time_zone="Europe/London")
+    units = [StorageUnitFactory(facility=facility, name=name) for name in ("Vaccines", "Blood bank", "Lobby fridge")]
+    for unit, temperature_c in zip(units[:2], (5.0, 14.0), strict=True):
+        day = [temperature_c + (number % 7) / 5 for number in range(96)]
+        store_readings(unit, [*day[:40], None, *day[41:]], start=now - timedelta(days=1), every=timedelta(minutes=15))
+    sent_at = now - timedelta(minutes=5)
+    rejected = RejectedRowFactory(
+        raw=json.dumps({"unit_id": units[2].unit_code, "temperature": 5.5, "timestamp": sent_at.isoformat()}),
+        delivery__source__customer=facility.customer,
+        delivery__source__last_success_at=now - timedelta(minutes=3),
+        delivery__source__cursor_at=now - timedelta(minutes=4),
+    )
+    source = rejected.source
+    DeliveryFactory(source=source, status="failure", error_reason="timeout", error_message="No answer in 15 s.")
+    conflict = ConflictFactory(
+        storage_unit=units[0],
+        sensor=units[0].sensors.get(),
+        recorded_at=units[0].latest_reading.recorded_at,
+        delivery=DeliveryFactory(source=source, records_conflicting=1, status="partial"),
+    )
+    make_token(facility.customer, token_name="exporter")
+    MembershipFactory(customer=facility.customer, role="viewer")
+    manager = MembershipFactory(customer=facility.customer, role="manager").user
+    return World(facility, units[0], source, rejected, conflict, StaffFactory(), manager)

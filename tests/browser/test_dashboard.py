@@ -1,0 +1,232 @@
+"""The dashboard as people use it: the overview that lives, and the chart that is zoomed."""
+
+from __future__ import annotations
+
+import csv
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from readings import views
+from readings.models import Reading
+from readings.sparklines import sparklines
+from tests.browser.conftest import Visit
+from tests.factories import (
+    FacilityFactory,
+    MembershipFactory,
+    StorageUnitFactory,
+    make_token,
+    store_reading,
+    store_readings,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def unit():
+    return StorageUnitFactory(name="Cold room", facility__name="Kolkata", facility__time_zone="Asia/Kolkata")
+
+
+@pytest.fixture
+def member(unit):
+    return MembershipFactory(customer=unit.facility.customer).user
+
+
+@pytest.fixture
+def day(unit):
+    """A day of readings, one every 15 minutes, with a gap and a fault."""
+    start = timezone.now().replace(microsecond=0) - timedelta(hours=23, minutes=50)
+    store_readings(unit, [5.0 + number % 4 for number in range(40)], start=start)
+    store_readings(unit, [None, *(4.0 + number % 3 for number in range(40))], start=start + timedelta(hours=13))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(views, "REFRESH_SECONDS", 1)
+    sparklines.forget()
+
+
+def shown_chart(page: Page) -> str:
+    """Wait until the chart shows what the range asks for; the address of what it shows."""
+    asked = page.locator("#range").get_attribute("data-series") or ""
+    expect(page.locator("#chart")).to_have_attribute("data-shows", asked)
+    return asked
+
+
+def open_unit(visit: Visit, unit: Any, member: Any) -> Page:
+    visit.sign_in(member)
+    page = visit.open(reverse("unit", args=[unit.public_id]))
+    shown_chart(page)
+    return page
+
+
+def test_the_overview_updates_by_itself_when_a_reading_arrives(visit, unit, member):
+    store_reading(unit, 5.0)
+    page = visit.sign_in(member)
+    tile = page.get_by_role("link", name=re.compile("Cold room"))
+    expect(tile).to_contain_text("in limits")
+    tile.focus()
+    store_reading(unit, 12.5, timezone.now() + timedelta(seconds=1))
+    expect(tile).to_contain_text("critical")
+    expect(tile).to_contain_text("12.5")
+    expect(tile).to_be_focused()
+
+
+def test_the_overview_keeps_its_place_while_it_updates(visit, unit, member):
+    StorageUnitFactory.create_batch(120, facility=unit.facility)
+    page = visit.sign_in(member)
+    page.evaluate("window.scrollTo(0, 700)")
+    seen = page.locator("#units .small .number").inner_text()
+    expect(page.locator("#units .small .number")).not_to_have_text(seen)
+    assert page.evaluate("window.scrollY") == 700
+
+
+def test_the_overview_is_narrowed_and_says_so_in_its_address(visit, unit, member):
+    StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer, name="Delhi"))
+    page = visit.sign_in(member)
+    page.get_by_label("Find").fill("free")
+    expect(page.locator(".tile")).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"text=free"))
+    page.get_by_label("Find").fill("")
+    expect(page.locator(".tile")).to_have_count(2)
+    page.get_by_label("Facility").select_option("Kolkata")
+    expect(page.locator(".tile")).to_have_count(1)
+    expect(page.locator(".tile")).to_contain_text("Cold room")
+    page.get_by_role("link", name=re.compile("in limits")).click()
+    expect(page.locator("#units")).to_contain_text("No storage unit is like that")
+    page.reload()
+    expect(page.locator("#units")).to_contain_text("No storage unit is like that")
+
+
+def test_the_overview_says_when_the_connection_is_lost(visit, unit, member):
+    page = visit.sign_in(member)
+    visit.expects_errors = True
+    page.context.set_offline(True)
+    expect(page.get_by_role("alert")).to_contain_text("The connection is lost")
+    page.context.set_offline(False)
+    expect(page.locator("#connection")).to_be_hidden()
+
+
+def test_a_session_that_ends_leads_to_the_sign_in_page(visit, unit):
+    token, text = make_token(unit.facility.customer, permissions=["read"])
+    page = visit.open("/")
+    page.get_by_label("User name or customer code").fill(unit.facility.customer.customer_code)
+    page.get_by_label("Password or API token").fill(text)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".tile")).to_have_count(1)
+    token.revoked_at = timezone.now()
+    token.save()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_dragging_zooms_the_chart_and_a_double_click_resets_it(visit, unit, member, day):
+    page = open_unit(visit, unit, member)
+    whole = shown_chart(page)
+    box = page.locator("#chart canvas").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] / 2, steps=4)
+    expect(page.locator(".chart-selection")).to_be_visible()
+    page.mouse.up()
+    expect(page.get_by_role("heading", name="The chosen time")).to_be_visible()
+    assert "start=" in shown_chart(page)
+    expect(page).to_have_url(re.compile("start="))
+    hours = page.evaluate("(unitChart.span()[1] - unitChart.span()[0]) / 3600000")
+    assert 3.5 < hours < 7
+    page.locator("#chart").dblclick()
+    expect(page.get_by_role("heading", name="The last 24 hours")).to_be_visible()
+    assert shown_chart(page) == whole
+
+
+def test_the_wheel_and_the_keys_zoom_and_move_the_chart(visit, unit, member, day):
+    page = open_unit(visit, unit, member)
+    page.locator("#chart").hover()
+    page.mouse.wheel(0, -100)
+    expect(page.get_by_role("heading", name="The chosen time")).to_be_visible()
+    shown_chart(page)
+    assert page.evaluate("(unitChart.span()[1] - unitChart.span()[0]) / 3600000") == pytest.approx(19.2, abs=0.1)
+    page.locator("#chart").focus()
+    for key in ("+", "ArrowLeft"):
+        before = shown_chart(page)
+        page.keyboard.press(key)
+        expect(page.locator("#chart")).not_to_have_attribute("data-shows", before)
+    assert page.evaluate("(unitChart.span()[1] - unitChart.span()[0]) / 3600000") == pytest.approx(9.6, abs=0.1)
+    page.keyboard.press("0")
+    expect(page.get_by_role("heading", name="The last 24 hours")).to_be_visible()
+
+
+def test_another_range_changes_chart_figures_and_readings_together(visit, unit, member, day):
+    store_reading(unit, 9.0, timezone.now() - timedelta(days=5))
+    page = open_unit(visit, unit, member)
+    readings = page.locator("#statistics div", has_text="Readings").locator("dd")
+    expect(readings).to_have_text("81")
+    page.get_by_role("link", name="7 days").click()
+    expect(readings).to_have_text("82")
+    assert "range=7d" in shown_chart(page)
+    page.get_by_role("link", name="Older").click()
+    expect(page.get_by_role("link", name="Newer")).to_be_visible()
+    page.evaluate("history.go(-2)")
+    expect(page.get_by_role("heading", name="The last 24 hours")).to_be_visible()
+
+
+def test_the_export_is_what_the_database_holds(visit, unit, member, day, tmp_path: Path):
+    page = open_unit(visit, unit, member)
+    page.get_by_role("link", name="7 days").click()
+    expect(page.get_by_role("heading", name="The last 7 days")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export as CSV").click()
+    download.value.save_as(tmp_path / "readings.csv")
+    with (tmp_path / "readings.csv").open() as file:
+        exported = [(row["recorded_at"], row["temperature"]) for row in csv.DictReader(file)]
+    stored = Reading.objects.filter(storage_unit=unit).order_by("-recorded_at")
+    assert exported == [
+        (each.recorded_at.isoformat(), "" if each.temperature_c is None else str(each.temperature_c)) for each in stored
+    ]
+    assert len(exported) == 81
+
+
+def test_the_times_are_those_of_the_facility(visit, unit, member, day):
+    page = open_unit(visit, unit, member)
+    newest = Reading.objects.filter(storage_unit=unit).order_by("-recorded_at")[0].recorded_at
+    local = newest.astimezone(unit.facility.zone)
+    expect(page.locator("#range tbody tr").first).to_contain_text(f"{local:%H:%M:%S}")
+    expect(page.locator("#chart-note")).to_contain_text("Times in Asia/Kolkata")
+    expect(page.locator("#chart-note")).to_contain_text("sensor faults (✕): 1")
+
+
+def test_no_page_scrolls_sideways_on_a_phone(phone, unit, member, day):
+    StorageUnitFactory(facility=unit.facility, name="A name that is far too long for the width of any phone " * 2)
+    phone.sign_in(member)
+    facility = reverse("facility", args=[unit.facility.public_id])
+    for path in ["/", reverse("facilities"), facility, reverse("unit", args=[unit.public_id]), "/nowhere"]:
+        phone.open(path)
+        assert not phone.scrolls_sideways(), path
+    phone.expects_errors = True  # The page that is not there is told to the console.
+
+
+def test_all_can_be_reached_by_the_keyboard_alone(visit, unit, member, day):
+    page = visit.sign_in(member)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the page's content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.classList.contains('tile')"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Cold room")).to_be_visible()
+    shown_chart(page)
+    page.locator("#chart").focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Earlier")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="The chosen time")).to_be_visible()

@@ -1,0 +1,120 @@
+"""What people decide in the browser: about tokens, people, rejected rows, conflicts and sources."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from customers.models import ApiToken, Membership
+from customers.tokens import possible_hashes
+from ingestion.models import RejectedRow, Source
+from readings.models import Reading
+from tests.browser.every_page import make_world
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NEW_PASSWORD = "another correct horse"
+
+
+@pytest.fixture
+def world():
+    return make_world()
+
+
+@pytest.fixture
+def page(visit, world):
+    """A window in which the customer's manager is signed in."""
+    page = visit.sign_in(world.manager)
+    page.on("dialog", lambda dialog: dialog.accept())
+    return page
+
+
+def open_page(visit, name, *things):
+    return visit.open(reverse(name, args=[thing.public_id for thing in things]))
+
+
+def test_a_token_is_created_shown_once_and_revoked(visit, page, world):
+    open_page(visit, "settings-tokens", world.facility.customer)
+    page.get_by_label("Name").fill("nightly export")
+    page.get_by_role("button", name="Create token").click()
+    text = page.locator("#token-text").inner_text()
+    token = ApiToken.objects.get(token_name="nightly export")
+    assert token.token_hash in possible_hashes(text)
+    page.reload()
+    expect(page.locator("#token-text")).to_have_count(0)
+    assert text not in page.content()
+    page.get_by_role("button", name="Revoke nightly export").click()
+    expect(page.locator("#messages")).to_have_text("nightly export is revoked.")
+    expect(page.get_by_role("row", name=re.compile("nightly export"))).to_contain_text("revoked")
+    token.refresh_from_db()
+    assert token.revoked_at is not None
+
+
+def test_a_rejected_row_is_replayed_by_keyboard_only(visit, page, world):
+    open_page(visit, "feed", world.source)
+    page.get_by_role("checkbox", name="Choose row").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Replay chosen rows")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages")).to_have_text("Rows replayed: 1; rejected again: 0.")
+    expect(page.get_by_role("heading", name="Rejected rows")).to_contain_text("0 waiting")
+    assert RejectedRow.objects.get().state == "replayed"
+    assert Reading.objects.filter(temperature_c=5.5).exists()
+
+
+def test_a_conflict_is_accepted(visit, page, world):
+    open_page(visit, "feed", world.source)
+    page.get_by_role("checkbox", name=re.compile("Choose Vaccines")).check()
+    page.get_by_role("button", name="Accept chosen conflicts").click()
+    expect(page.locator("#messages")).to_have_text("Conflicts accepted: 1.")
+    assert Reading.objects.get(storage_unit=world.unit, recorded_at=world.conflict.recorded_at).temperature_c == 9.0
+
+
+def test_a_source_is_paused_and_resumed_without_leaving_the_page(visit, page, world):
+    open_page(visit, "feed", world.source)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#messages")).to_have_text("The source is paused.")
+    assert Source.objects.get().is_paused
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#messages")).to_have_text("The source is polled again.")
+    assert not Source.objects.get().is_paused
+
+
+def test_who_is_invited_sets_a_password_and_is_in(visit, page, world):
+    open_page(visit, "settings-people", world.facility.customer)
+    page.get_by_label("E-mail address").fill("night@example.com")
+    page.get_by_role("button", name="Invite").click()
+    link = page.locator("#password-link").inner_text()
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(link)
+    page.get_by_label("New password", exact=False).first.fill(NEW_PASSWORD)
+    page.get_by_label(re.compile("confirmation")).fill(NEW_PASSWORD)
+    page.get_by_role("button", name="Set password and sign in").click()
+    page.wait_for_url(visit.site + "/")
+    assert Membership.objects.get(user__email="night@example.com").role == "viewer"
+
+
+def test_the_colours_chosen_for_a_device_hold_before_anything_is_drawn(visit, page):
+    visit.open(reverse("settings"))
+    page.get_by_label("Colours").select_option("dark")
+    page.get_by_role("button", name="Save display").click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    visit.open(reverse("feeds"))
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+
+
+def test_dates_take_the_place_of_a_range_and_the_other_way_round(visit, page):
+    visit.open(reverse("analytics"))
+    page.get_by_label("or from").fill("2026-11-01")
+    page.get_by_label("By").select_option("week")
+    page.get_by_role("button", name="Show").click()
+    assert "start=2026-11-01" in page.url
+    page.get_by_label("Last").select_option("30")
+    page.get_by_role("button", name="Show").click()
+    assert "days=30" in page.url
+    expect(page.get_by_label("Last")).to_have_value("30")
+    page.wait_for_function("Boolean(window.Chart && Object.keys(Chart.instances).length)")

@@ -1,0 +1,107 @@
+"""What holds for every page: nothing that keeps people out, nothing beyond a phone's width, nothing without a mouse.
+
+Each test also ends with the browser's own look: no complaint, and no request to any other host.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+
+from tests.browser.every_page import NOT_PAGES, make_world
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text()
+LOOK = """async () => {
+    const found = await axe.run(document, { resultTypes: ["violations"] });
+    return found.violations
+        .filter((each) => ["serious", "critical"].includes(each.impact))
+        .map((each) => `${each.id}: ${each.nodes.map((node) => node.target.join(" ")).join(", ")}`);
+}"""
+# What can be reached by the Tab key; asking for the place of each keeps what is scrolled away in.
+REACHABLE = """() => {
+    const all = [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex='0'], summary")];
+    window.reachable = all.filter((each) => each.type !== "hidden" && !each.disabled && each.tabIndex >= 0
+        && each.getClientRects().length > 0 && getComputedStyle(each).visibility === "visible");
+    return window.reachable.map((each) => (each.outerHTML.slice(0, 120)));
+}"""
+FOCUSED = """() => {
+    const style = getComputedStyle(document.activeElement);
+    const isSeen = style.outlineStyle !== "none" || style.boxShadow !== "none";
+    return [window.reachable.indexOf(document.activeElement), isSeen];
+}"""
+
+
+@pytest.fixture
+def world():
+    return make_world()
+
+
+@pytest.mark.parametrize("module", ["readings.urls", "ingestion.urls", "customers.urls", "customers.settings_urls"])
+def test_no_page_is_forgotten(world, module):
+    names = {pattern.name for pattern in importlib.import_module(module).urlpatterns}
+    assert names <= world.addresses.keys() | NOT_PAGES
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(visit_with, world, colours):
+    visit = visit_with(color_scheme=colours)
+    found = {"login": violations(visit.open(reverse("login")))}
+    visit.sign_in(world.staff)
+    for name, address in world.addresses.items():
+        page = visit.open(address)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.dataset.bsTheme") == colours
+        found[name] = violations(page)
+    visit.expects_errors = True  # the page that is not found is one
+    found["not found"] = violations(visit.open("/nowhere"))
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def violations(page):
+    page.evaluate(AXE)
+    return page.evaluate(LOOK)
+
+
+def test_no_page_scrolls_sideways_on_a_phone(phone, world):
+    phone.open(reverse("login"))
+    wide = [name for name in ["login"] if phone.scrolls_sideways()]
+    phone.sign_in(world.staff)
+    for name, address in world.addresses.items():
+        phone.open(address).wait_for_load_state("networkidle")
+        if phone.scrolls_sideways():
+            wide.append(name)
+    assert wide == []
+
+
+def test_everything_on_every_page_is_reached_by_the_tab_key_and_shows_its_focus(visit, world):
+    visit.sign_in(world.staff)
+    missed, unseen = {}, {}
+    for name, address in world.addresses.items():
+        page = visit.open(address)
+        page.wait_for_load_state("networkidle")
+        missed[name], unseen[name] = walk(page)
+    assert {name: each for name, each in missed.items() if each} == {}
+    assert {name: each for name, each in unseen.items() if each} == {}
+
+
+def walk(page):
+    """Press Tab until everything was reached, or often enough; return what was not, and what showed no focus."""
+    things = page.evaluate(REACHABLE)
+    reached, seen = set(), set()
+    page.evaluate("() => { document.activeElement.blur(); window.getSelection().removeAllRanges(); }")
+    # A date is several stops, of which the browser marks the last by itself.
+    for _ in range(5 * len(things) + 10):
+        page.keyboard.press("Tab")
+        place, is_seen = page.evaluate(FOCUSED)
+        reached.add(place)
+        if is_seen:
+            seen.add(place)
+        if len(reached - {-1}) == len(things):
+            break
+    missed = [each for place, each in enumerate(things) if place not in reached]
+    return missed, [each for place, each in enumerate(things) if place in reached - seen]
