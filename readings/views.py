@@ -119,6 +119,8 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
         except InvalidRange as error:
             return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
         context |= _range_context(request, unit, shown)
+        # Not when the range renews itself: somebody may be choosing another one.
+        context["is_choice_renewed"] = "HX-Target" in request.headers and request.headers.get("HX-Trigger") != "range"
     return render(request, part, context)
 
 
