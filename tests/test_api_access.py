@@ -1,0 +1,306 @@
+"""Who may do what over the REST API: every route and method, called by everybody.
+
+The routes are read from the URL configuration, so that a new one fails here until it has its line in ROUTES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.response import Response
+from rest_framework.test import APIClient
+
+from customers.models import ApiToken, Customer, StorageUnit
+from customers.tokens import revoke
+from tests.factories import (
+    CustomerFactory,
+    FacilityFactory,
+    MembershipFactory,
+    SensorFactory,
+    StaffFactory,
+    StorageUnitFactory,
+    UserFactory,
+    make_token,
+    store_readings,
+)
+
+pytestmark = pytest.mark.django_db
+API = "api/v1/"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+START = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class World:
+    """A customer with all that it can own, and everybody who may call."""
+
+    unit: StorageUnit
+    own_token: ApiToken
+    clients: dict[str, APIClient] = field(default_factory=dict)
+
+    @property
+    def customer(self) -> Customer:
+        return self.unit.facility.customer
+
+    def url(self, route: str) -> str:
+        """The route with the ids of what the customer owns."""
+        names: dict[str, str | UUID] = {
+            "<uuid:facility_id>": self.unit.facility.public_id,
+            "<uuid:unit_id>": self.unit.public_id,
+            "<str:key>": "data_retention_days",
+        }
+        owned = {"facilities": self.unit.facility, "customers": self.customer, "tokens": self.own_token}
+        parts = route.split("/")
+        for place, part in enumerate(parts):
+            if part == "<uuid:public_id>":
+                parts[place] = str(owned[parts[place - 1]].public_id)
+            elif part in names:
+                parts[place] = str(names[part])
+        return f"/{API}{'/'.join(parts)}"
+
+
+Body = Callable[[World], Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a method of a route needs and answers.
+
+    foreign: what a token of another customer, with all that its own customer gives, is answered.
+    """
+
+    needs: str
+    ok: int = 200
+    foreign: int = 200
+    body: Body = lambda world: {}
+
+
+def _reading(world: World) -> dict[str, Any]:
+    return {
+        "storage_unit_id": str(world.unit.public_id),
+        "temperature": 4.5,
+        "temperature_unit": "C",
+        "recorded_at": "2026-11-21T10:00:00Z",
+        "sensor_id": "S1",
+    }
+
+
+READ, FOREIGN_READ = Call("read"), Call("read", foreign=404)
+ADMIN = Call("admin", foreign=403)
+
+
+def _write(ok: int = 200, *, foreign: int = 404, **body: Any) -> Call:
+    return Call("write", ok, foreign, lambda world: body)
+
+
+def _admin(ok: int = 200, **body: Any) -> Call:
+    return Call("admin", ok, 403, lambda world: body)
+
+
+# One line a route: what each of its methods needs, answers, and answers to another customer.
+ROUTES: dict[str, dict[str, Call]] = {
+    "temperature": {"GET": READ, "POST": Call("write", 201, 404, _reading)},
+    "temperature/bulk": {"POST": Call("write", 200, 200, lambda world: [_reading(world)])},
+    "temperature/latest": {"GET": READ},
+    "temperature/stats": {"GET": READ},
+    "temperature/aggregate": {"POST": Call("read", body=lambda world: {"group_by": ["day"]})},
+    "temperature/facility/<uuid:facility_id>": {"GET": FOREIGN_READ},
+    "temperature/unit/<uuid:unit_id>": {"GET": FOREIGN_READ},
+    "temperature/unit/<uuid:unit_id>/series": {"GET": FOREIGN_READ},
+    "facilities": {"GET": READ, "POST": _write(201, foreign=201, facility_code="new")},
+    "facilities/<uuid:public_id>": {"GET": FOREIGN_READ, "PUT": _write(name="n"), "PATCH": _write(name="n")},
+    "facilities/<uuid:facility_id>/detailed": {"GET": FOREIGN_READ},
+    "facilities/<uuid:facility_id>/units": {"GET": FOREIGN_READ, "POST": _write(201, unit_code="new")},
+    "units/<uuid:unit_id>": {"GET": FOREIGN_READ, "PUT": _write(name="n"), "PATCH": _write(name="n")},
+    "customers/profile": {"GET": READ, "PUT": _write(foreign=200, name="n")},
+    "customers/tokens": {"GET": READ, "POST": _write(201, foreign=201, token_name="n", permissions=["write"])},
+    "customers/tokens/<uuid:public_id>": {"DELETE": _write()},
+    "analytics/temperature/summary": {"GET": READ},
+    "analytics/temperature/trends": {"GET": READ},
+    "analytics/alarms/history": {"GET": READ},
+    "analytics/performance": {"GET": READ},
+    "admin/customers": {"GET": ADMIN, "POST": _admin(201, customer_code="new", name="New")},
+    "admin/customers/<uuid:public_id>": {"GET": ADMIN, "PUT": _admin(name="n")},
+    "admin/customers/<uuid:public_id>/tokens": {
+        "GET": ADMIN, "POST": _admin(201, token_name="n", permissions=["read"]),
+    },
+    "admin/facilities": {"GET": ADMIN},
+    "admin/temperature": {"GET": ADMIN},
+    "admin/temperature/facility/<uuid:facility_id>": {"GET": ADMIN},
+    "admin/config": {"GET": ADMIN},
+    "admin/config/<str:key>": {"PUT": _admin(value=800)},
+    "admin/ingestion/logs": {"GET": ADMIN},
+    "admin/analytics/temperature/summary": {"GET": ADMIN},
+}  # fmt: skip
+# Answers 404 to whoever asks for a path that there is not.
+NO_ROUTE = "<path:rest>"
+
+
+def routes() -> Iterator[tuple[str, Any]]:
+    """Every path of the API with its view, as the URL configuration has them."""
+
+    def walk(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, Any]]:
+        for pattern in resolver.url_patterns:
+            path = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                yield from walk(pattern, path)
+            elif isinstance(pattern, URLPattern) and path.startswith(API):
+                yield path.removeprefix(API), pattern.callback
+
+    yield from walk(get_resolver(), "")
+
+
+@pytest.fixture
+def world(db) -> World:
+    unit = StorageUnitFactory(facility=FacilityFactory())
+    store_readings(unit, [5.0, None, 6.0], start=START, sensor=SensorFactory(storage_unit=unit, sensor_code="S1"))
+    customer, now = unit.facility.customer, datetime.now(UTC)
+    own_token, _ = make_token(customer)
+    revoked, revoked_text = make_token(customer, permissions=["admin"])
+    revoke(ApiToken.objects.filter(pk=revoked.pk))
+    texts = {
+        "garbage": "tms_garbage",
+        "expired": make_token(customer, permissions=["admin"], expires_at=now - timedelta(seconds=1))[1],
+        "revoked": revoked_text,
+        "inactive customer": make_token(CustomerFactory(is_active=False), permissions=["admin"])[1],
+        "other customer": make_token()[1],
+        "read": make_token(customer, permissions=["read"])[1],
+        "write": make_token(customer, permissions=["write"])[1],
+        "admin": make_token(permissions=["admin"])[1],
+    }
+    clients = {"no token": APIClient()} | {kind: _client(text) for kind, text in texts.items()}
+    return World(unit, own_token, clients)
+
+
+def _client(text: str) -> APIClient:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
+    return client
+
+
+def ask(client: APIClient, world: World, route: str, method: str, call: Call | None = None) -> Response:
+    data = call.body(world) if call and method != "GET" else None
+    return getattr(client, method.lower())(world.url(route), data)
+
+
+def everything() -> list[tuple[str, str]]:
+    """What stands in every table of ours, but for when and how often a token was used."""
+    tables = [
+        model._meta.db_table
+        for label in ("customers", "readings", "ingestion")
+        for model in apps.get_app_config(label).get_models(include_auto_created=True)
+        if model._meta.managed and model._meta.db_table != "token_use"
+    ]
+    parts = [
+        f"SELECT '{table}', md5(coalesce(string_agg(row::text, ',' ORDER BY row::text), '')) "  # noqa: S608
+        f"FROM (SELECT to_jsonb(t) - 'last_used_at' AS row FROM {table} AS t) AS rows"
+        for table in tables
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts))
+        return sorted(cursor.fetchall())
+
+
+def expected(call: Call, kind: str) -> int:
+    if kind in ("no token", "garbage", "expired", "revoked", "inactive customer"):
+        return 401
+    if kind == "other customer":
+        return call.foreign
+    return call.ok if kind in (call.needs, "admin") else 403
+
+
+KINDS = (
+    "no token", "garbage", "expired", "revoked", "inactive customer", "other customer", "read", "write", "admin",
+)  # fmt: skip
+CALLS = [(route, method) for route, calls in ROUTES.items() for method in calls]
+
+
+def test_every_route_and_method_has_its_line():
+    declared = {}
+    for route, callback in routes():
+        view = getattr(callback, "view_class", None) or getattr(callback, "cls", None)
+        if route != NO_ROUTE:
+            assert view is not None, f"{route} is no view of the REST framework"
+            declared[route] = {method for method in METHODS if hasattr(view, method.lower())}
+    assert declared == {route: set(calls) for route, calls in ROUTES.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("route", "method"), CALLS)
+def test_who_may_call(world, route, method, kind):
+    call, before = ROUTES[route][method], everything()
+    response = ask(world.clients[kind], world, route, method, call)
+    assert response.status_code == expected(call, kind), response.content
+    if response.status_code in (401, 403, 404):
+        assert list(response.json()) == ["detail"]
+        assert everything() == before
+    if response.status_code == 401:
+        assert response["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_method_that_there_is_not_is_405_for_those_who_are_known(world, route):
+    for method in set(METHODS) - set(ROUTES[route]):
+        assert ask(world.clients["admin"], world, route, method).status_code == 405
+        assert ask(world.clients["no token"], world, route, method).status_code == 401
+
+
+def test_another_customers_reading_in_bulk_is_an_unknown_unit(world):
+    before = everything()
+    route = "temperature/bulk"
+    answer = ask(world.clients["other customer"], world, route, "POST", ROUTES[route]["POST"]).json()
+    assert [(error["row"], error["code"]) for error in answer["errors"]] == [(1, "unknown_unit")]
+    changed = {table for (table, was), (_, now) in zip(before, everything(), strict=True) if was != now}
+    assert changed == {"delivery"}
+
+
+@pytest.mark.parametrize(
+    ("role", "rights"), [("viewer", ["read"]), ("operator", ["read", "write"]), ("manager", ["read", "write"])]
+)
+def test_a_signed_in_person_is_refused_what_the_role_does_not_give(world, role, rights):
+    client = APIClient()
+    client.force_login(MembershipFactory(customer=world.customer, role=role).user)
+    before = everything()
+    for route, method in CALLS:
+        call = ROUTES[route][method]
+        if call.needs not in rights:
+            assert ask(client, world, route, method, call).status_code == 403
+    assert everything() == before
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "GET" in ROUTES[route]])
+def test_staff_read_everything(world, route):
+    client = APIClient()
+    client.force_login(StaffFactory())
+    # They have no customer of their own whose profile and tokens could be meant.
+    expected_status = 422 if route.startswith("customers/") else 200
+    assert ask(client, world, route, "GET").status_code == expected_status
+
+
+def test_a_person_without_a_customer_may_nothing(world):
+    client = APIClient()
+    client.force_login(UserFactory())
+    for route, method in CALLS:
+        assert ask(client, world, route, method, ROUTES[route][method]).status_code == 403
+
+
+def test_a_session_needs_its_csrf_token_to_change_anything(world):
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(MembershipFactory(customer=world.customer, role="manager").user)
+    before = everything()
+    assert ask(client, world, "temperature", "POST", ROUTES["temperature"]["POST"]).status_code == 403
+    assert everything() == before
+    assert ask(client, world, "temperature", "GET").status_code == 200
+
+
+def test_a_path_that_there_is_not_is_404_in_json(client):
+    response = client.get(f"/{API}nowhere")
+    assert (response.status_code, list(response.json())) == (404, ["detail"])

@@ -1,0 +1,110 @@
+"""Reading a long series over the REST API: page by page while it grows, and as a stream."""
+
+from __future__ import annotations
+
+import resource
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+import pytest
+from rest_framework.test import APIClient
+
+from customers.models import Sensor
+from readings.columns import ReadingColumns, microseconds_of
+from readings.export import CHUNK_ROWS
+from readings.models import Reading
+from readings.store import store
+from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory, make_token
+
+pytestmark = pytest.mark.django_db
+END = datetime(2026, 11, 23, tzinfo=UTC)
+MINUTE_US = 60_000_000
+LIST = "/api/v1/temperature"
+
+
+@pytest.fixture
+def sensors() -> list[Sensor]:
+    facility = FacilityFactory()
+    units = StorageUnitFactory.create_batch(10, facility=facility, interval_seconds=60)
+    return [SensorFactory(storage_unit=unit) for unit in units]
+
+
+@pytest.fixture
+def client(sensors):
+    client = APIClient()
+    _, text = make_token(sensors[0].storage_unit.facility.customer)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
+    return client
+
+
+def keep(sensors: list[Sensor], minutes: np.ndarray, offset_us: int = 0) -> int:
+    """Store a reading of each sensor so many minutes before END; return how many were stored."""
+    count = len(minutes)
+    times = microseconds_of(END) - minutes.astype(np.int64) * MINUTE_US + offset_us
+    return store(
+        ReadingColumns(
+            storage_unit_id=np.repeat(np.array([each.storage_unit_id for each in sensors], np.int32), count),
+            sensor_id=np.repeat(np.array([each.pk for each in sensors], np.int32), count),
+            recorded_at_us=np.tile(times, len(sensors)),
+            temperature_c=np.full(count * len(sensors), 5.0),
+            scale=np.full(count * len(sensors), b"C", "S1"),
+            quality_score=np.ones(count * len(sensors)),
+            equipment_status_id=np.ones(count * len(sensors), np.int16),
+        )
+    ).stored
+
+
+def test_paging_through_200_000_readings_while_10_000_arrive_misses_nothing_and_repeats_nothing(client, sensors):
+    assert keep(sensors, np.arange(20_000)) == 200_000
+    stands_at_the_start = set(Reading.objects.values_list("storage_unit__public_id", "recorded_at"))
+    seen: list[tuple[UUID, datetime]] = []
+    url, pages, arrived = f"{LIST}?limit=1000", 0, 0
+    while url:
+        page = client.get(url).json()
+        seen += [(UUID(item["storage_unit_id"]), datetime.fromisoformat(item["recorded_at"])) for item in page["items"]]
+        url, pages = page["next"], pages + 1
+        if pages % 2 == 0 and arrived < 10_000:
+            # Half of it newer than all that stands there, half of it late: among what is read and what is not yet.
+            arrived += keep(sensors, np.arange(-5 * pages, -5 * pages + 5))
+            arrived += keep(sensors, np.arange(5) * 4_000 + pages, offset_us=1)
+    assert arrived == 10_000
+    assert len(seen) == len(set(seen))
+    assert stands_at_the_start <= set(seen)
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_a_stream_holds_no_more_than_a_chunk(client, sensors, form):
+    keep(sensors, np.arange(12_000))
+    pieces = iter(client.get(f"{LIST}?format={form}").streaming_content)
+    rows = next(pieces).count(b"\n") + next(pieces).count(b"\n")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for piece in pieces:
+        lines = piece.count(b"\n")
+        assert lines <= CHUNK_ROWS
+        rows += lines
+    assert rows - (form == "csv") == 120_000
+    # All of it as text is some 40 MB.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
+
+
+def test_a_late_page_costs_as_many_queries_as_the_first(client, sensors, django_assert_num_queries):
+    keep(sensors, np.arange(2_000))
+    client.get(LIST)
+    late = client.get(f"{LIST}?limit=100&offset=18000").json()["next"]
+    with django_assert_num_queries(4):
+        assert len(client.get(f"{LIST}?limit=100").json()["items"]) == 100
+    with django_assert_num_queries(4):
+        assert len(client.get(late).json()["items"]) == 100
+
+
+def test_a_stretch_without_readings_is_passed_over(client, sensors):
+    keep(sensors[:1], np.array([0, 1, 200_000, 200_001, 260_000]))
+    page = client.get(f"{LIST}?limit=2").json()
+    times = [item["recorded_at"] for item in page["items"]]
+    while page["next"]:
+        page = client.get(page["next"]).json()
+        times += [item["recorded_at"] for item in page["items"]]
+    assert [END - datetime.fromisoformat(time) for time in times] == [
+        timedelta(minutes=minutes) for minutes in (0, 1, 200_000, 200_001, 260_000)
+    ]
