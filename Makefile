@@ -7,7 +7,7 @@ TESTS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test lint format bench pictures clean
+.PHONY: help install install-dev run test lint format openapi bench pictures clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -30,6 +30,9 @@ lint: install-dev ## Check style, types, imports between the rooms, migrations a
 format: install-dev ## Mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+openapi: install ## Renew docs/openapi.json, the contract of the REST API that a test holds
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --format openapi-json --file docs/openapi.json
 
 bench: install ## Measure; takes some minutes
 	@exec $(BIN)/python -m benchmarks

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -19,7 +19,7 @@ from customers.granting import grant_token
 from customers.models import ApiToken, Customer, Facility
 from customers.parameters import Parameters
 from customers.permissions import ADMIN, READ_AND_WRITE
-from customers.schema import CUSTOMER_ID, OF_CUSTOMER
+from customers.schema import CUSTOMER_ID, OF_CUSTOMER, PAGE, page_of
 from customers.serializers import FacilitySerializer, ListedFacilitySerializer, NewTokenSerializer, TokenSerializer
 from customers.shapes import Shape, ShapedList
 from customers.tokens import revoke, shown
@@ -36,10 +36,14 @@ class FacilityList(ShapedList, GenericAPIView[Facility]):
     serializer_class = FacilitySerializer
     shape = FACILITY
 
+    @extend_schema(parameters=PAGE, responses=page_of(FacilitySerializer))
+    def get(self, request: Request) -> Response:
+        return super().get(request)
+
     def get_queryset(self) -> QuerySet[Facility]:
         return Facility.objects.within(caller_of(self.request).own_scope)
 
-    @extend_schema(parameters=[CUSTOMER_ID])
+    @extend_schema(parameters=[CUSTOMER_ID], responses={201: FacilitySerializer})
     def post(self, request: Request) -> Response:
         """Register a facility."""
         require_whole_customer(request)
@@ -78,7 +82,7 @@ class AdminFacilityList(ShapedList, GenericAPIView[Facility]):
     serializer_class = ListedFacilitySerializer
     shape = LISTED_FACILITY
 
-    @extend_schema(parameters=[OF_CUSTOMER])
+    @extend_schema(parameters=[OF_CUSTOMER, *PAGE], responses=page_of(ListedFacilitySerializer))
     def get(self, request: Request) -> Response:
         return super().get(request)
 
@@ -114,6 +118,10 @@ class TokenList(GenericAPIView[ApiToken]):
         return Response(TOKEN.one(made) | {"token": text}, status.HTTP_201_CREATED)
 
 
+@extend_schema_view(
+    get=extend_schema(parameters=[OpenApiParameter("customer_id", exclude=True)]),
+    post=extend_schema(parameters=[OpenApiParameter("customer_id", exclude=True)]),
+)
 class AdminTokenList(TokenList):
     """The tokens of any customer."""
 
@@ -130,7 +138,7 @@ class TokenDetail(GenericAPIView[ApiToken]):
     needs = {"DELETE": READ_AND_WRITE["DELETE"]}
     serializer_class = TokenSerializer
 
-    @extend_schema(responses=TokenSerializer)
+    @extend_schema(responses={200: TokenSerializer})
     def delete(self, request: Request, public_id: UUID) -> Response:
         """Revoke the token: it is turned away from now on, and stays listed."""
         token = ApiToken.objects.filter(pk=addressed(ApiToken, request, public_id).pk)

@@ -7,10 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound, ParseError, ValidationError
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BrowsableAPIRenderer
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -31,7 +33,11 @@ from readings.api import ReadingsView
 from readings.listing import stored_row
 from readings.places import places_within
 from readings.reading_form import in_form
+from readings.temperature_serializers import ReadingSerializer
 
+CONTRADICTION = OpenApiResponse(
+    {"$ref": "#/components/schemas/Error"}, "Another temperature is stored; this one is kept for review."
+)
 _PACKED = ("gzip", "x-gzip")
 
 
@@ -40,6 +46,21 @@ class ReadingsAndPushView(ReadingsView):
 
     needs = READ_AND_WRITE
 
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Lists have formats of their own; what became of one reading is told in JSON."""
+        if self.request.method == "POST":
+            return [JSONRenderer(), BrowsableAPIRenderer()]
+        return super().get_renderers()
+
+    @extend_schema(
+        request=ReadingCreateSerializer,
+        parameters=[OpenApiParameter("format", exclude=True)],
+        responses={
+            (201, JSONRenderer.media_type): ReadingSerializer,
+            (200, JSONRenderer.media_type): ReadingSerializer,
+            (409, JSONRenderer.media_type): CONTRADICTION,
+        },
+    )
     def post(self, request: Request) -> Response:
         """Store one reading: 201; 200 where it is stored already, 409 where another temperature is."""
         caller = caller_of(request)
@@ -88,8 +109,15 @@ class BulkPushView(APIView):
     needs = {"POST": READ_AND_WRITE["POST"]}
     parser_classes = [WholeBodyParser]
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer]
-    serializer_class = PushedSerializer
 
+    @extend_schema(
+        request={
+            "application/json": ReadingCreateSerializer(many=True),
+            "application/x-ndjson": OpenApiTypes.STR,
+            "text/csv": OpenApiTypes.STR,
+        },
+        responses=PushedSerializer,
+    )
     def post(self, request: Request) -> Response:
         """Store what can be stored, and tell of each other row why not. Committed before the answer."""
         caller, received_at = caller_of(request), timezone.now()

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from customers.callers import caller_of
 from customers.parameters import Parameters
 from customers.permissions import ADMIN
-from customers.schema import OF_CUSTOMER, PERIOD
+from customers.schema import OF_CUSTOMER, PAGE, PERIOD, page_of
 from customers.shapes import Shape, ShapedList
 from ingestion.log_serializers import IngestionLogSerializer
 from ingestion.models import Delivery
@@ -28,7 +28,7 @@ class IngestionLogs(ShapedList, GenericAPIView[Delivery]):
     serializer_class = IngestionLogSerializer
     shape = Shape(IngestionLogSerializer)
 
-    @extend_schema(parameters=[OF_CUSTOMER, STATUS, *PERIOD])
+    @extend_schema(parameters=[OF_CUSTOMER, STATUS, *PERIOD, *PAGE], responses=page_of(IngestionLogSerializer))
     def get(self, request: Request) -> Response:
         return super().get(request)
 

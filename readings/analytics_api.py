@@ -18,7 +18,7 @@ from customers.errors import UnprocessableBody
 from customers.models import Customer
 from customers.parameters import DAY, Parameters
 from customers.permissions import ADMIN, READ
-from customers.schema import FACILITY_ID, PERIOD, TEMPERATURE_UNIT, UNIT_ID
+from customers.schema import FACILITY_ID, PAGE, PERIOD, TEMPERATURE_UNIT, UNIT_ID, page_of
 from readings.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.analytics_serializers import AlarmSerializer, PerformanceSerializer
 from readings.performance import performance
@@ -32,6 +32,7 @@ OF_PLACE = [FACILITY_ID, UNIT_ID]
 # How many days an interval's trend shows where no start is asked for.
 TREND_DAYS = {GroupBy.HOUR: 1, GroupBy.DAY: 7, GroupBy.WEEK: 30, GroupBy.MONTH: 365}
 INTERVAL = OpenApiParameter("interval", enum=list(TREND_DAYS), default=GroupBy.DAY.value)
+BY_CUSTOMER = {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Statistics"}}
 PERFORMANCE_RANGE = timedelta(days=30)
 
 
@@ -86,7 +87,7 @@ class AlarmHistoryView(GenericAPIView[Any]):
     needs = READ
     serializer_class = AlarmSerializer
 
-    @extend_schema(parameters=[*PERIOD, *OF_PLACE], responses=AlarmSerializer(many=True))
+    @extend_schema(parameters=[*PERIOD, *OF_PLACE, *PAGE], responses=page_of(AlarmSerializer))
     def get(self, request: Request) -> Response:
         Parameters.of(request).period()
         _places(request)
@@ -99,7 +100,7 @@ class AdminSummaryView(APIView):
 
     needs = {"GET": ADMIN["GET"]}
 
-    @extend_schema(parameters=[*PERIOD, TEMPERATURE_UNIT], responses={200: dict[str, StatisticsSerializer]})
+    @extend_schema(parameters=[*PERIOD, TEMPERATURE_UNIT], responses={200: BY_CUSTOMER})
     def get(self, request: Request) -> Response:
         parameters = Parameters.of(request)
         start, end = parameters.period()

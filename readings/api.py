@@ -6,6 +6,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from django.http import HttpResponseBase
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
@@ -18,14 +19,14 @@ from customers.pagination import MAX_LIMIT
 from customers.parameters import Parameters
 from customers.permissions import READ, Needs
 from customers.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
+from customers.schema import OF_CUSTOMER, PAGE
 from readings.export import streamed
 from readings.listing import Listing, latest_rows
 from readings.places import Places, places_within
 from readings.reading_filter import ReadingFilter
 from readings.reading_form import in_form
 from readings.reading_pages import STREAMED_FORMATS, readings_answer
-
-DEFAULT_LATEST = 20
+from readings.readings_schema import CURSOR, DEFAULT_LATEST, FILTERS, LATEST, LATEST_LIMIT, LISTED
 
 
 class ReadingsView(APIView):
@@ -39,6 +40,7 @@ class ReadingsView(APIView):
         BrowsableAPIRenderer,
     ]
 
+    @extend_schema(parameters=[*FILTERS, *PAGE, CURSOR], responses=LISTED)
     def get(self, request: Request, **named: UUID) -> HttpResponseBase:
         return readings_answer(request, self.places(caller_of(request), **named))
 
@@ -70,6 +72,10 @@ class AdminReadingsView(ReadingsView):
 
     needs: ClassVar[Needs] = {"GET": Permission.ADMIN}
 
+    @extend_schema(parameters=[OF_CUSTOMER, *FILTERS, *PAGE, CURSOR], responses=LISTED)
+    def get(self, request: Request, **named: UUID) -> HttpResponseBase:
+        return super().get(request, **named)
+
     def places(self, caller: Caller, **named: UUID) -> Places:
         customer_id = Parameters.of(self.request).public_id("customer_id")
         return places_within(caller.scope, **({"facility__customer__public_id": customer_id} if customer_id else {}))
@@ -84,6 +90,7 @@ class AdminFacilityReadingsView(FacilityReadingsView):
 class LatestView(ReadingsView):
     """The newest reading of each of the caller's units, newest first: a bare list."""
 
+    @extend_schema(parameters=[*FILTERS, LATEST_LIMIT], responses=LATEST)
     def get(self, request: Request, **named: UUID) -> HttpResponseBase:
         parameters = Parameters.of(request)
         limit = parameters.whole_number("limit", DEFAULT_LATEST, 1, MAX_LIMIT)

@@ -15,7 +15,7 @@ from customers.addressing import addressed, own_customer, reach_of, require_whol
 from customers.callers import caller_of
 from customers.models import Customer
 from customers.permissions import ADMIN, READ_AND_WRITE
-from customers.schema import CUSTOMER_ID
+from customers.schema import CUSTOMER_ID, PAGE, page_of
 from customers.scope import Scope
 from customers.shapes import Shape, ShapedList
 from readings.profiles import profiles
@@ -47,9 +47,14 @@ class AdminCustomerList(ShapedList, GenericAPIView[Customer]):
     serializer_class = CustomerSerializer
     shape = PROFILE
 
+    @extend_schema(parameters=PAGE, responses=page_of(CustomerSerializer))
+    def get(self, request: Request) -> Response:
+        return super().get(request)
+
     def get_queryset(self) -> Any:
         return profiles(caller_of(self.request).scope)
 
+    @extend_schema(responses={201: CustomerSerializer})
     def post(self, request: Request) -> Response:
         """Register a customer."""
         require_whole_customer(request)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,20 +16,24 @@ from customers.callers import caller_of
 from customers.models import StorageUnit
 from customers.parameters import DAY, Parameters
 from customers.permissions import READ
+from customers.schema import PERIOD, TEMPERATURE_UNIT
 from readings.course import MAX_POINTS
 from readings.reading_filter import ReadingFilter, scale_asked
 from readings.series_form import series_form
 from readings.temperature_serializers import SeriesSerializer
 
 DEFAULT_SERIES = timedelta(days=1)
+POINTS = OpenApiParameter(
+    "points", {"type": "integer", "minimum": 1, "maximum": MAX_POINTS, "default": MAX_POINTS}, description="At most."
+)
 
 
 class SeriesView(APIView):
     """The course of a unit's temperature, by default of its last day, in at most `points` buckets."""
 
     needs = READ
-    serializer_class = SeriesSerializer
 
+    @extend_schema(parameters=[*PERIOD, POINTS, TEMPERATURE_UNIT], responses=SeriesSerializer)
     def get(self, request: Request, unit_id: UUID) -> Response:
         parameters = Parameters.of(request)
         most = parameters.whole_number("points", MAX_POINTS, 1, MAX_POINTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +16,7 @@ from customers.errors import UnprocessableBody
 from customers.models import Facility
 from customers.parameters import Parameters
 from customers.permissions import READ
+from customers.schema import PERIOD, TEMPERATURE_UNIT
 from readings.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.places import Places, places_within
 from readings.reading_filter import scale_asked
@@ -30,8 +32,8 @@ class StatisticsView(APIView):
     """Statistics of all units of the caller, over all the time or `start_date` to `end_date`."""
 
     needs = READ
-    serializer_class = StatisticsSerializer
 
+    @extend_schema(parameters=[*PERIOD, TEMPERATURE_UNIT], responses=StatisticsSerializer)
     def get(self, request: Request) -> Response:
         parameters = Parameters.of(request)
         start, end = parameters.period()
@@ -43,8 +45,12 @@ class AggregateView(APIView):
     """Readings by group. A POST that changes nothing: the question is too long for a query."""
 
     needs = {"POST": Permission.READ}
-    serializer_class = GroupSerializer
 
+    @extend_schema(
+        parameters=[TEMPERATURE_UNIT],
+        request=AggregateRequestSerializer,
+        responses=GroupSerializer(many=True),
+    )
     def post(self, request: Request) -> Response:
         scale = scale_asked(Parameters.of(request))
         question = AggregateRequestSerializer(data=request.data)

@@ -17,7 +17,7 @@ from customers.api import FACILITY
 from customers.models import Facility, StorageUnit
 from customers.parameters import Parameters
 from customers.permissions import READ, READ_AND_WRITE
-from customers.schema import TEMPERATURE_UNIT
+from customers.schema import PAGE, TEMPERATURE_UNIT, page_of
 from readings.reading_filter import scale_asked
 from readings.serializers import DetailedFacilitySerializer, StorageUnitSerializer
 from readings.unit_form import current_range, in_form, unit_columns
@@ -29,10 +29,12 @@ class FacilityUnitList(GenericAPIView[StorageUnit]):
     needs = {method: READ_AND_WRITE[method] for method in ("GET", "POST")}
     serializer_class = StorageUnitSerializer
 
+    @extend_schema(parameters=PAGE, responses=page_of(StorageUnitSerializer))
     def get(self, request: Request, facility_id: UUID) -> Response:
         units = _units_of(addressed(Facility, request, facility_id), request)
         return self.get_paginated_response(in_form(self.paginate_queryset(unit_columns(units)) or []))
 
+    @extend_schema(responses={201: StorageUnitSerializer})
     def post(self, request: Request, facility_id: UUID) -> Response:
         """Register a storage unit."""
         require_whole_customer(request)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from readings.kept import Kept
 from temperature_site.examination import Findings, examine
@@ -42,16 +41,14 @@ def ping(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"ping": "pong"})
 
 
-@require_safe
-@never_cache
-def health(request: HttpRequest) -> JsonResponse:
-    """Answer how every part is. 503 when the database is out: then this process can answer nothing."""
+def health_answer() -> tuple[dict[str, Any], bool]:
+    """What HealthSerializer describes, and whether the database is out: then this process can answer nothing."""
     examination = examiner.value()
     findings = examination.findings
     answer = {
         "status": findings.status,
         "version": VERSION,
-        "timestamp": examination.at.isoformat(),
+        "timestamp": examination.at,
         "uptime_seconds": round(time.monotonic() - STARTED, 3),
     }
-    return JsonResponse(answer | asdict(findings), status=503 if findings.status == "error" else 200)
+    return answer | asdict(findings), not findings.has_database

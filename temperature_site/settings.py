@@ -12,6 +12,7 @@ from temperature_site import folder_broker
 from temperature_site.databases import database_settings
 from temperature_site.logs import logging_settings
 from temperature_site.secret_key import secret_key
+from temperature_site.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -39,6 +40,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_celery_beat",
     "customers",
     "readings",
@@ -150,6 +153,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "customers.pagination.Pagination",
     "EXCEPTION_HANDLER": "customers.errors.handle_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "DEFAULT_SCHEMA_CLASS": "temperature_site.openapi.Schema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Temperature Monitoring System",
+    "DESCRIPTION": "Temperatures of cold stores: readings, statistics, facilities, storage units, and their customers.",
+    "VERSION": VERSION,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["temperature_site.openapi.complete"],
 }
 # The longest body of POST /api/v1/temperature/bulk, packed or not.
 BULK_MAX_BYTES = env.int("BULK_MAX_BYTES", default=16 * 1024 * 1024)

@@ -3,13 +3,18 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from temperature_site.health import health, ping
+from temperature_site import api
+from temperature_site.health import ping
 from temperature_site.metrics import metrics
 
 urlpatterns = [
     path("ping", ping, name="ping"),
-    path("health", health, name="health"),
+    path("health", api.HealthView.as_view(), name="health"),
+    path("system-info", api.SystemInfoView.as_view(), name="system-info"),
     path("metrics", metrics, name="metrics"),
+    path("openapi.json", api.openapi, name="openapi"),
+    path("docs", api.swagger, name="swagger"),
+    path("redoc", api.redoc, name="redoc"),
     path("api/v1/", include("temperature_site.api_urls")),
     path("account/", include("customers.urls")),
     path("admin/", admin.site.urls),

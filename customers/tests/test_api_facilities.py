@@ -3,7 +3,6 @@
 import pytest
 
 from customers.models import Facility
-from readings.models import RollupRebuild
 from tests.api_clients import client_of
 from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory
 
@@ -115,14 +114,6 @@ def test_an_id_and_a_customer_that_are_sent_change_nothing(api, customer):
 
     facility.refresh_from_db()
     assert facility.customer == customer
-
-
-def test_another_time_zone_has_the_days_made_anew(api, customer):
-    unit = StorageUnitFactory(facility__customer=customer)
-
-    api.put(f"{URL}/{unit.facility.public_id}", {"time_zone": "Asia/Tokyo"})
-
-    assert RollupRebuild.objects.get().storage_unit == unit
 
 
 def test_a_facility_of_another_customer_does_not_exist(api):

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from customers.models import StorageUnit
 from readings.configuration import set_value
+from readings.models import RollupRebuild
 from tests.api_clients import client_of
 from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory, store_reading, store_readings
 
@@ -159,6 +160,14 @@ def test_a_token_of_some_units_sees_and_changes_those(customer, facility):
     assert limited.put(url(seen), {"name": "new"}).status_code == 200
     assert limited.get(url(unseen)).status_code == 404
     assert limited.post(units_url(facility), GIVEN).status_code == 403
+
+
+def test_another_time_zone_has_the_days_made_anew(api, facility):
+    unit = StorageUnitFactory(facility=facility)
+
+    api.put(f"/api/v1/facilities/{facility.public_id}", {"time_zone": "Asia/Tokyo"})
+
+    assert RollupRebuild.objects.get().storage_unit == unit
 
 
 def test_a_detailed_facility_sums_up_what_is_measured_now(api, facility):

@@ -1,0 +1,84 @@
+"""The REST framework's views of the system itself: its health, the machine, and the document of the API."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from customers.permissions import ADMIN
+from customers.renderers import JSONRenderer
+from temperature_site.health import health_answer
+from temperature_site.serializers import HealthSerializer, SystemInfoSerializer
+from temperature_site.system_info import system_info
+
+CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"
+# ReDoc makes its style sheets while it runs, and searches in a worker that it makes of a text.
+REDOC_POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "style-src 'self' 'unsafe-inline'",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+
+class HealthView(APIView):
+    """How every part of the system is; 503 when the database is out. Asks for no token."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    renderer_classes = [JSONRenderer]
+
+    @extend_schema(responses={200: HealthSerializer, 503: HealthSerializer})
+    def get(self, request: Request) -> Response:
+        answer, is_out = health_answer()
+        return Response(answer, status=503 if is_out else 200, headers={"Cache-Control": "no-store"})
+
+
+class SystemInfoView(APIView):
+    """The machine and the process that answers: for the operator."""
+
+    needs = {"GET": ADMIN["GET"]}
+
+    @extend_schema(responses=SystemInfoSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(system_info())
+
+
+@cache
+def _contract() -> bytes:
+    return CONTRACT.read_bytes()
+
+
+@require_safe
+def openapi(request: HttpRequest) -> HttpResponse:
+    """The OpenAPI document: the contract that is checked in, which a test holds to what the views do."""
+    return HttpResponse(_contract(), content_type="application/json")
+
+
+@require_safe
+def swagger(request: HttpRequest) -> HttpResponse:
+    """The document to read and to try out."""
+    return render(request, "api/swagger.html")
+
+
+@require_safe
+def redoc(request: HttpRequest) -> HttpResponse:
+    """The document to read."""
+    response = render(request, "api/redoc.html")
+    response.headers["Content-Security-Policy"] = REDOC_POLICY
+    return response

@@ -1,0 +1,98 @@
+"""The document of the API: checked in, true, with an example for every operation, and readable without internet."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator
+from rest_framework.utils.encoders import JSONEncoder
+
+from temperature_site.openapi import METHODS
+from tests.test_api_access import NO_ROUTE, routes
+
+CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"
+DOCUMENT = json.loads(CONTRACT.read_text())
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in DOCUMENT["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield f"{method.upper()} {path}", item[method]
+
+
+each_operation = pytest.mark.parametrize(
+    ("name", "operation"), list(operations()), ids=[name for name, _ in operations()]
+)
+
+
+def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every body that an operation takes or answers with."""
+    yield from (("request", content) for content in operation.get("requestBody", {}).get("content", {}).values())
+    for status, response in operation["responses"].items():
+        yield from ((status, content) for content in response.get("content", {}).values())
+
+
+def as_json_schema(part: Any) -> Any:
+    """OpenAPI 3.0 says `nullable` where JSON Schema has a type of its own."""
+    if isinstance(part, list):
+        return [as_json_schema(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    schema = {name: as_json_schema(each) for name, each in part.items()}
+    return {"anyOf": [schema, {"type": "null"}]} if schema.pop("nullable", False) is True else schema
+
+
+def test_the_document_that_is_checked_in_is_what_the_views_say():
+    """Renew it with `make openapi` and read what has changed: clients live by it."""
+    generated = SchemaGenerator().get_schema(request=None, public=True)
+    assert json.loads(json.dumps(generated, cls=JSONEncoder)) == DOCUMENT
+
+
+def test_every_route_of_the_api_is_in_it():
+    written = {re.sub(r"<\w+:(\w+)>", r"{\1}", f"/api/v1/{route}") for route, _ in routes() if route != NO_ROUTE}
+    assert written == {path for path in DOCUMENT["paths"] if path.startswith("/api/v1/")}
+
+
+@each_operation
+def test_an_operation_has_examples_that_its_schemas_allow(name, operation):
+    found = list(contents(operation))
+    assert {kind for kind, _ in found} & {"200", "201"}
+    for kind, content in found:
+        schema = as_json_schema(content["schema"]) | {"components": as_json_schema(DOCUMENT["components"])}
+        problems = [error.message for error in Draft202012Validator(schema).iter_errors(content["example"])]
+        assert not problems, (kind, content["example"])
+
+
+@each_operation
+def test_an_operation_is_described_and_tagged(name, operation):
+    assert operation["description"]
+    assert operation["tags"]
+
+
+def test_the_document_is_served_as_it_is_checked_in(client):
+    response = client.get("/openapi.json")
+    assert response["Content-Type"] == "application/json"
+    assert response.json() == DOCUMENT
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_a_page_of_documentation_loads_only_files_of_the_site(client, path):
+    page = client.get(path).content.decode()
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert loaded
+    for address in loaded:
+        assert finders.find(address.removeprefix(settings.STATIC_URL).removeprefix("/static/")), address
+    assert "/openapi.json" in page
+
+
+def test_only_redoc_may_make_styles_and_workers(client):
+    assert "unsafe-inline" not in client.get("/docs")["Content-Security-Policy"]
+    policy = client.get("/redoc")["Content-Security-Policy"]
+    assert "style-src 'self' 'unsafe-inline'" in policy
+    assert "default-src 'self'" in policy
