@@ -47,10 +47,10 @@ def trend(named: Named, scale: Scale, first_column: str) -> Table:
         Row(
             name,
             [
-                temperature_text(each.mean_c, scale),
-                temperature_text(each.totals.min_c, scale),
-                temperature_text(each.totals.max_c, scale),
-                temperature_text(each.mkt_c, scale),
+                _text(each.mean_c, scale),
+                _text(each.totals.min_c, scale),
+                _text(each.totals.max_c, scale),
+                _text(each.mkt_c, scale),
                 f"{each.totals.reading_count:,}",
             ],
         )
@@ -87,8 +87,8 @@ def comparison(named: Named, scale: Scale, addresses: Mapping[str, str], first_c
             name,
             [
                 *_deviations(each),
-                temperature_text(each.mean_c, scale),
-                temperature_text(each.mkt_c, scale),
+                _text(each.mean_c, scale),
+                _text(each.mkt_c, scale),
                 share_text(each.coverage),
                 share_text(each.good_share),
             ],
@@ -148,6 +148,11 @@ def _stretch_name(stretch: Stretch, bucket: Bucket, zone: ZoneInfo) -> str:
 
 def _week(monday: date) -> str:
     return f"{monday:%-d %b} to {monday + timedelta(days=6):%-d %b %Y}"
+
+
+def _text(temperature_c: float | None, scale: Scale) -> str:
+    """To one decimal, as many as sensors are good for, so that the figures of a column stand under each other."""
+    return temperature_text(temperature_c, scale, 1)
 
 
 def _deviations(figures: Figures) -> list[str]:
