@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -77,8 +78,9 @@ def output_of(data_dir: Path) -> Path:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many neighbouring ports that nobody listens on."""
-    for first in range(20_000 + os.getpid() % 10_000, 32_000, count):
+    """The first of so many neighbouring ports that nobody listens on, by chance: other test runs look for some, too."""
+    candidates = range(15_000, 32_000, 20)
+    for first in random.sample(candidates, len(candidates)):
         if all(is_free(first + n) for n in range(count)):
             return first
     raise AssertionError("no free ports")
