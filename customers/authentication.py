@@ -25,12 +25,13 @@ KEYWORDS = ("bearer", "token")
 HOUR = timedelta(hours=1)
 LAST_USE_IS_WRITTEN_AFTER = timedelta(minutes=1)
 
-# By hand: it stands before every request, and building it by the ORM would cost more than running it. An array of
-# no rows is null: a token without a list.
+# By hand: it stands before every request, and building it by the ORM would cost more than running it. The units are
+# null where the token is not limited to any.
 FIND_CALLER = """
 SELECT token.id, token.customer_id, token.permissions, token.rate_limit_per_hour, token.expires_at, token.revoked_at,
     token.last_used_at, customer.is_active,
-    (SELECT array_agg(storageunit_id) FROM api_token_accessible_units WHERE apitoken_id = token.id)
+    CASE WHEN token.is_limited_to_units
+        THEN ARRAY(SELECT storageunit_id FROM api_token_accessible_units WHERE apitoken_id = token.id) END
 FROM api_token AS token JOIN customer ON customer.id = token.customer_id
 WHERE token.token_hash = ANY(%s)
 """

@@ -65,8 +65,8 @@ class Caller:
     def of_token(
         cls, token_id: int, customer_id: int, permissions: list[str], unit_ids: list[int] | None = None
     ) -> Caller:
-        """The rights of a token. `unit_ids`: the only units it may see; None or empty means all."""
-        units = frozenset(unit_ids) if unit_ids else None
+        """The rights of a token. `unit_ids`: the only units it may see; None means all."""
+        units = None if unit_ids is None else frozenset(unit_ids)
         own = Scope(frozenset({customer_id}), units)
         is_admin = Permission.ADMIN in permissions
         reach = Scope(None, units) if is_admin else own

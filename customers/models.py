@@ -245,6 +245,8 @@ class ApiToken(ScopedModel):
     accessible_units = models.ManyToManyField(
         StorageUnit, blank=True, related_name="+", help_text="The only units this token may see; all when empty."
     )
+    # Kept beside the list, which loses the units that are deleted: an empty list must not turn into all units then.
+    is_limited_to_units = models.BooleanField(default=False, editable=False)
     rate_limit_per_hour = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -95,5 +95,5 @@ class TokenSessionMiddleware:
 
 
 def _caller_of(token: ApiToken) -> Caller:
-    unit_ids = list(token.accessible_units.values_list("pk", flat=True))
+    unit_ids = list(token.accessible_units.values_list("pk", flat=True)) if token.is_limited_to_units else None
     return Caller.of_token(token.pk, token.customer_id, token.permissions, unit_ids)

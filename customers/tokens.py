@@ -20,6 +20,8 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet
+from django.db.models.signals import m2m_changed
+from django.dispatch import receiver
 from django.utils import timezone
 
 from customers.models import ApiToken, Customer, StorageUnit
@@ -85,6 +87,7 @@ def create_token(
     _refuse_foreign_units(customer, units)
     token.save()
     token.accessible_units.set(units)
+    token.refresh_from_db(fields=["is_limited_to_units"])
     return token, text
 
 
@@ -111,3 +114,10 @@ def shown(tokens: QuerySet[ApiToken], now: datetime) -> QuerySet[Any]:
 def revoke(tokens: QuerySet[ApiToken]) -> int:
     """Turn these tokens away from now on; return how many were not revoked before."""
     return tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
+
+
+@receiver(m2m_changed, sender=ApiToken.accessible_units.through)
+def note_whether_limited(instance: ApiToken, action: str, reverse: bool, **_: Any) -> None:
+    """A person who changes a token's units says whether it is limited; deleting a unit does not."""
+    if action in ("post_add", "post_remove", "post_clear") and not reverse:
+        ApiToken.objects.filter(pk=instance.pk).update(is_limited_to_units=instance.accessible_units.exists())

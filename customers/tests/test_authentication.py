@@ -60,6 +60,20 @@ def test_a_token_with_a_list_of_units_sees_those_only():
     assert caller_of_token(text, NOW).scope.unit_ids == {unit.pk}
 
 
+def test_a_token_whose_units_are_gone_sees_nothing_rather_than_everything():
+    unit = StorageUnitFactory()
+    _, text = make_token(unit.facility.customer, units=[unit])
+    unit.delete()
+    assert caller_of_token(text, NOW).scope.unit_ids == frozenset()
+
+
+def test_a_token_that_a_person_takes_the_list_from_sees_all_units():
+    unit = StorageUnitFactory()
+    token, text = make_token(unit.facility.customer, units=[unit])
+    token.accessible_units.clear()
+    assert caller_of_token(text, NOW).scope.unit_ids is None
+
+
 def test_a_token_is_verified_by_one_query(django_assert_num_queries):
     _, text = make_token()
     caller_of_token(text, NOW)
