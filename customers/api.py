@@ -98,6 +98,7 @@ class TokenList(GenericAPIView[ApiToken]):
     needs = READ_AND_WRITE
     serializer_class = TokenSerializer
     pagination_class = None
+    queryset = ApiToken.objects.none()  # the browsable API asks for one where a list is answered
 
     def customer(self, request: Request, **of_path: UUID) -> Customer:
         return own_customer(request)

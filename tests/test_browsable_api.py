@@ -1,0 +1,101 @@
+"""The API in a browser: with the signed-in session, and with the same permissions as with a token."""
+
+import json
+import re
+
+import pytest
+from django.test import Client
+
+from customers.models import Facility
+from tests.factories import FacilityFactory, MembershipFactory, StaffFactory
+from tests.test_api_access import ROUTES, world
+
+__all__ = ["world"]  # a fixture
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/facilities"
+BROWSER = {"HTTP_ACCEPT": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+CHANGES = re.compile(r'<form[^>]*(?:data-method="(?:POST|PUT|PATCH|DELETE)"|method="POST")')
+
+
+@pytest.fixture
+def facility():
+    return FacilityFactory(name="Oxford Science Park")
+
+
+def browser(person, **options) -> Client:
+    client = Client(**options, headers={"accept": BROWSER["HTTP_ACCEPT"]})
+    client.force_login(person)
+    return client
+
+
+def member(facility, role: str):
+    return MembershipFactory(customer=facility.customer, role=role).user
+
+
+def test_a_viewer_reads_and_is_offered_no_change(facility):
+    FacilityFactory(name="Somebody else's")
+    response = browser(member(facility, "viewer")).get(URL)
+
+    page = response.content.decode()
+    assert response["Content-Type"].startswith("text/html")
+    assert "Oxford Science Park" in page
+    assert "Somebody else" not in page
+    assert not CHANGES.search(page)
+
+
+def test_an_operator_is_offered_what_they_may(facility):
+    page = browser(member(facility, "operator")).get(URL).content.decode()
+    assert CHANGES.search(page)
+
+
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 201)])
+def test_a_change_hangs_on_the_role(facility, role, status):
+    response = browser(member(facility, role)).post(
+        URL, json.dumps({"facility_code": "new"}), content_type="application/json"
+    )
+    assert response.status_code == status
+    assert Facility.objects.filter(facility_code="new").exists() is (status == 201)
+
+
+def test_a_change_that_another_site_sends_is_refused(facility):
+    client = browser(member(facility, "manager"), enforce_csrf_checks=True)
+    response = client.post(URL, json.dumps({"facility_code": "new"}), content_type="application/json")
+    assert response.status_code == 403
+    assert not Facility.objects.filter(facility_code="new").exists()
+
+
+def test_another_customers_facility_does_not_exist(facility):
+    foreign = FacilityFactory(name="Somebody else's")
+    response = browser(member(facility, "manager")).get(f"{URL}/{foreign.public_id}")
+    assert response.status_code == 404
+    assert "Somebody else" not in response.content.decode()
+
+
+def test_only_staff_reads_what_is_the_operators(facility):
+    assert browser(member(facility, "manager")).get("/api/v1/admin/customers").status_code == 403
+    assert browser(StaffFactory()).get("/api/v1/admin/customers").status_code == 200
+
+
+def test_who_is_not_signed_in_is_shown_where_to(facility):
+    response = Client().get(URL, **BROWSER)
+    assert response.status_code == 401
+    assert f"/account/sign-in?next={URL}" in response.content.decode()
+
+
+def test_a_page_runs_no_script_that_stands_in_it(facility):
+    response = browser(member(facility, "operator")).get(URL)
+    scripts = re.findall(r"<script(?![^>]*(?:src=|application/json))", response.content.decode())
+    assert not scripts
+    assert "unsafe-inline" not in response["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("route", [route for route, calls in ROUTES.items() if "GET" in calls])
+def test_every_view_has_a_page(world, route):
+    manager = browser(MembershipFactory(customer=world.customer, role="manager").user)
+
+    response = manager.get(world.url(route))
+
+    assert response.status_code == (200 if ROUTES[route]["GET"].needs == "read" else 403)
+    assert response["Content-Type"].startswith("text/html")
