@@ -1,0 +1,129 @@
+"""The REST API's endpoints, as ratios to `/ping` in the same run, with few readings stored and with many.
+
+A customer of 10 units asks, among 100 units of ten customers. `slower` is how much longer an answer takes with many
+readings than with few, both as ratios to ping in their own runs.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from django.db import connection
+
+from benchmarks import storing
+from benchmarks.fleet import make_units
+from benchmarks.load import Load, Request, load
+from benchmarks.server import serving
+from customers.models import Customer
+from customers.tokens import create_token
+from readings.columns import ReadingColumns, microseconds_of
+from readings.rollups import settle
+from readings.store import store
+
+FEW, MANY = 100_000, 10_000_000
+CUSTOMERS, UNITS_EACH = 10, 10
+CONNECTIONS = (1, 16)
+SECONDS = 4.0
+MOST_TIMES_SLOWER = 1.5
+# Answers a second at 16 connections of an asyncpg/FastAPI service without roll-ups, on two cores with 96,579 readings.
+WITHOUT_ROLLUPS = {"latest": 130, "page of 100": 170, "stats": 200, "aggregate": 170, "facilities": 1500}
+ROWS_A_BATCH = 100_000
+
+
+def run() -> None:
+    token = _prepare_customers()
+    few = _measure(FEW, token)
+    many = _measure(MANY, token)
+    print(f"REST API: answers a second and p99, a customer of 10 units among {FEW:,} and among {MANY:,} readings")
+    print(
+        f"{'endpoint':<14}{'conn.':>6}"
+        + 2 * f"{'/s':>9}{'p99 ms':>8}{'ratio':>7}"
+        + f"{'slower':>8}   few, then many readings; ratios to ping"
+    )
+    for name, connections in few:
+        row_of = (few, many)
+        loads = [each[name, connections] for each in row_of]
+        ratios = [
+            each[name, connections].requests_a_second / each["ping", connections].requests_a_second for each in row_of
+        ]
+        cells = "".join(
+            f"{one.requests_a_second:>9,.0f}{one.p99_seconds * 1e3:>8.1f}{ratio:>7.3f}"
+            for one, ratio in zip(loads, ratios, strict=True)
+        )
+        scale = (
+            f"   without roll-ups {WITHOUT_ROLLUPS[name]}/s" if connections == 16 and name in WITHOUT_ROLLUPS else ""
+        )
+        print(f"{name:<14}{connections:>6}{cells}{ratios[0] / ratios[1]:>8.2f}{scale}")
+    print(
+        f"  target: ahead of the service without roll-ups on every line, no more than {MOST_TIMES_SLOWER} times slower"
+    )
+
+
+def _prepare_customers() -> str:
+    """Empty the tables, make the customers; return the text of a read token of the first."""
+    with connection.cursor() as cursor:
+        cursor.execute(storing.EMPTY)
+    for number in range(CUSTOMERS):
+        make_units(UNITS_EACH, f"API{number}")
+    first = Customer.objects.get(customer_code="API0")
+    return create_token(first, "benchmark", ["read"])[1]
+
+
+def _measure(readings: int, token: str) -> dict[tuple[str, int], Load]:
+    """Store so many one-minute readings up to now, settle them, and put the load on each endpoint."""
+    _fill(readings)
+    with serving() as port:
+        asked = _requests(port, token)
+        return {
+            (name, connections): load(request, connections=connections, seconds=SECONDS)
+            for connections in CONNECTIONS
+            for name, request in asked.items()
+        }
+
+
+def _fill(readings: int) -> None:
+    places = [place for number in range(CUSTOMERS) for place in make_units(UNITS_EACH, f"API{number}")]
+    units, sensors = np.array(places, np.int32).T
+    minutes = readings // len(places)
+    newest = datetime.now(UTC).replace(second=0, microsecond=0)
+    first = microseconds_of(newest - timedelta(minutes=minutes))
+    minutes_a_batch = ROWS_A_BATCH // len(places)
+    random = np.random.default_rng(2)
+    for start in range(0, minutes, minutes_a_batch):
+        count = min(minutes_a_batch, minutes - start)
+        rows = count * len(places)
+        instants = first + (start + np.arange(count, dtype=np.int64)) * 60_000_000
+        store(
+            ReadingColumns(
+                storage_unit_id=np.tile(units, count),
+                sensor_id=np.tile(sensors, count),
+                recorded_at_us=np.repeat(instants, len(places)),
+                temperature_c=np.round(random.normal(5, 1, rows), 2),
+                scale=np.full(rows, b"C", "S1"),
+                quality_score=np.full(rows, 0.97),
+                equipment_status_id=np.full(rows, 1, np.int16),
+            )
+        )
+    settle()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def _requests(port: int, token: str) -> dict[str, Request]:
+    headers = (f"Authorization: Bearer {token}",)
+    now = datetime.now(UTC)
+    span = f"start_date={now - timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}&end_date={now:%Y-%m-%dT%H:%M:%SZ}"
+    body = (
+        f'{{"group_by": ["day", "facility"], "aggregations": ["avg", "min", "max", "count"],'
+        f' "start_date": "{now - timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}", "end_date": "{now:%Y-%m-%dT%H:%M:%SZ}"}}'
+    )
+    temperature = "/api/v1/temperature"
+    return {
+        "ping": Request(port, "/ping"),
+        "latest": Request(port, f"{temperature}/latest", headers),
+        "page of 100": Request(port, f"{temperature}?limit=100", headers),
+        "stats": Request(port, f"{temperature}/stats?{span}", headers),
+        "aggregate": Request(port, f"{temperature}/aggregate", headers, "POST", body.encode()),
+        "facilities": Request(port, "/api/v1/facilities", headers),
+    }
