@@ -3,7 +3,8 @@
 import pytest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from temperature_site.celery import app
+from readings.partitions import missing_partitions
+from temperature_site.celery import app, keep_partitions
 from temperature_site.schedule import ENTRIES, ensure_schedule
 
 pytestmark = pytest.mark.django_db
@@ -58,3 +59,9 @@ def test_every_entry_names_a_task_that_workers_know():
     app.loader.import_default_modules()
 
     assert {entry.task for entry in ENTRIES} <= set(app.tasks)
+
+
+@pytest.mark.django_db
+def test_beat_does_not_start_without_the_coming_months():
+    keep_partitions()
+    assert missing_partitions() == []
