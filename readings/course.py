@@ -7,12 +7,11 @@ or not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -36,8 +35,7 @@ class Level(StrEnum):
     DAYS = "days"
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """The readings of one stretch of time, from `first_at` to `last_at`.
 
     The temperatures are None where no sensor gave a measurement; mean_c is weighted by count.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from customers.models import StorageUnit
 from readings.course import gaps, points
 from readings.scales import Scale, from_celsius, to_celsius
@@ -22,6 +24,7 @@ def series(unit: StorageUnit, span: Span, limits: DeviationLimits) -> dict[str, 
     """
     level, course = points(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
     scale = Scale(unit.temperature_unit)
+    times = [_milliseconds(point.middle_at) for point in course]
     return {
         "scale": scale.label,
         "time_zone": unit.facility.time_zone,
@@ -30,11 +33,11 @@ def series(unit: StorageUnit, span: Span, limits: DeviationLimits) -> dict[str, 
         "limits": _limits(unit, limits),
         "start": _milliseconds(span.start),
         "end": _milliseconds(span.end),
-        "times": [_milliseconds(point.middle_at) for point in course],
-        "min": [_sent(point.min_c, scale) for point in course],
-        "mean": [_sent(point.mean_c, scale) for point in course],
-        "max": [_sent(point.max_c, scale) for point in course],
-        "faults": [_milliseconds(point.middle_at) for point in course if point.fault_count],
+        "times": times,
+        "min": _sent([point.min_c for point in course], scale),
+        "mean": _sent([point.mean_c for point in course], scale),
+        "max": _sent([point.max_c for point in course], scale),
+        "faults": [time for time, point in zip(times, course, strict=True) if point.fault_count],
         "gaps": [
             [_milliseconds(left), _milliseconds(right)]
             for left, right in gaps(course, timedelta(seconds=unit.effective_gap_limit_seconds))
@@ -49,13 +52,15 @@ def _limits(unit: StorageUnit, limits: DeviationLimits) -> dict[str, list[float 
         return None
     set_c, scale = to_celsius(unit.set_temperature, unit.temperature_unit), Scale(unit.temperature_unit)
     return {
-        name: [_sent(set_c - kelvin, scale), _sent(set_c + kelvin, scale)]
+        name: _sent([set_c - kelvin, set_c + kelvin], scale)
         for name, kelvin in (("warning", limits.warning_k), ("critical", limits.critical_k))
     }
 
 
-def _sent(temperature_c: float | None, scale: Scale) -> float | None:
-    return None if temperature_c is None else round(from_celsius(temperature_c, scale), _SENT_DECIMALS)
+def _sent(temperatures_c: list[float | None], scale: Scale) -> list[float | None]:
+    """A column of temperatures on `scale`, at once: one by one they would cost more than fetching them."""
+    on_scale = from_celsius(np.array(temperatures_c, np.float64), scale).round(_SENT_DECIMALS).tolist()
+    return [None if without is None else value for value, without in zip(on_scale, temperatures_c, strict=True)]
 
 
 def _milliseconds(instant: datetime) -> int:

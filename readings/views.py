@@ -108,7 +108,7 @@ def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """A storage unit: its newest reading, and a range of its course as a chart, in figures and as a table."""
-    unit, now = _unit_of(request, public_id), timezone.now()
+    unit, now = _unit_of(request, public_id, "facility__customer", "latest_reading__sensor"), timezone.now()
     part = _part(request, UNIT_PARTS, "readings/unit.html")
     context: dict[str, Any] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
     if part != UNIT_PARTS["range"]:
@@ -129,7 +129,7 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The course of a unit in the asked range as JSON, in at most `course.MAX_POINTS` points; 400 for no range."""
-    unit = _unit_of(request, public_id)
+    unit = _unit_of(request, public_id, "facility")
     try:
         shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
@@ -141,7 +141,7 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     """The readings of a unit in the asked range as the REST API's CSV, streamed; 400 for no range."""
-    unit = _unit_of(request, public_id)
+    unit = _unit_of(request, public_id, "facility")
     try:
         shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
@@ -189,9 +189,8 @@ def _query(request: HttpRequest, **changes: Any) -> str:
     return f"?{query.urlencode()}"
 
 
-def _unit_of(request: HttpRequest, public_id: UUID) -> StorageUnit:
-    """The unit, if the caller may see it; a foreign one is not found."""
+def _unit_of(request: HttpRequest, public_id: UUID, *related: str) -> StorageUnit:
+    """The unit with what is related to it, if the caller may see it; a foreign one is not found."""
     units = StorageUnit.objects.within(caller_of_page(request).scope)
-    related = ("facility__customer", "latest_reading__sensor", "latest_reading__equipment_status")
     unit: StorageUnit = get_object_or_404(units.select_related(*related), public_id=public_id)
     return unit

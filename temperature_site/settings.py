@@ -55,8 +55,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "temperature_site.content_security_policy.ContentSecurityPolicyMiddleware",
-    # Django's adds a random length to each answer and masks its CSRF token anew, so that lengths tell no secret.
-    "django.middleware.gzip.GZipMiddleware",
+    "temperature_site.compression.CompressionMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

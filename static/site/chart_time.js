@@ -52,15 +52,15 @@ const chartTime = (() => {
   }
 
   function labels(start, end, zone) {
-    const width = end - start;
-    const form = width <= 2 * DAY ? { hour: "2-digit", minute: "2-digit" }
-      : width <= 150 * DAY ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
-    const usual = new Intl.DateTimeFormat("en-GB", { ...form, timeZone: zone });
-    const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: zone });
+    const form = (parts) => new Intl.DateTimeFormat("en-GB", { ...parts, timeZone: zone });
+    const [time, day, month] = [
+      form({ hour: "2-digit", minute: "2-digit" }), form({ day: "numeric", month: "short" }), form({ month: "short", year: "numeric" }),
+    ];
     const clock = clockOf(zone);
-    return (time) => {
-      const { hour, minute } = parts(clock, time);
-      return width <= 2 * DAY && hour === 0 && minute === 0 ? day.format(time) : usual.format(time);
+    return (mark) => {
+      const { hour, minute } = parts(clock, mark);
+      if (end - start > 150 * DAY) return month.format(mark);
+      return hour === 0 && minute === 0 ? day.format(mark) : time.format(mark);
     };
   }
 
