@@ -24,9 +24,7 @@ GAP_LIMIT_INTERVALS = 3
 MAX_INTERVAL_SECONDS = 7 * 86_400
 MAX_GAP_LIMIT_SECONDS = 30 * 86_400
 
-code_validator = RegexValidator(
-    r"^[^\x00-\x1f\x7f]+$", "A code is printable text, as the customer's system sends it."
-)
+code_validator = RegexValidator(r"^[^\x00-\x1f\x7f]+$", "A code is printable text, as the customer's system sends it.")
 
 
 def validate_time_zone(name: str) -> None:
