@@ -14,6 +14,28 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SITE = f"http://localhost:{os.environ.get('PORT', '8000')}"
 USER_NAME, PASSWORD = "operator", "cold-store-demo"
 WIDTH, HEIGHT = 1280, 800
+LARGEST_BYTES = 200_000
+
+# What is reached by its address alone, and what by a first link within a page.
+PAGES = {
+    "overview": "/",
+    "facilities": "/facilities",
+    "trends": "/analytics?interval=hour",
+    "side-by-side": "/analytics/side-by-side?days=1",
+    "deviation": "/analytics/deviation?interval=hour",
+    "quality": "/analytics/quality?interval=hour",
+    "feeds": "/feeds",
+    "settings": "/settings",
+    "back-office": "/admin/",
+}
+FOLLOWED = {
+    "facility": ("/facilities", "main a[href*='/facilities/']"),
+    "unit": ("/", "main a[href*='/units/']"),
+    "feed": ("/feeds", "#feeds table a"),
+    "tokens": ("/settings", "main a[href$='/tokens']"),
+    "people": ("/settings", "main a[href$='/people']"),
+    "units": ("/settings", "main a[href$='/units']"),
+}
 
 
 def main() -> int:
@@ -22,28 +44,38 @@ def main() -> int:
         return 1
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, bypass_csp=True)
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light", bypass_csp=True)
+        page.goto(f"{SITE}/account/sign-in")
+        sizes = {"sign-in": take(page, "sign-in")}
         sign_in(page)
-        take(page, "overview")
-        page.locator("main a[href*='/units/']").first.click()
-        page.wait_for_function("Boolean(window.Chart && Object.keys(Chart.instances).length)")
-        take(page, "unit")
+        for name, address in PAGES.items():
+            page.goto(SITE + address)
+            sizes[name] = take(page, name)
+        for name, (address, link) in FOLLOWED.items():
+            page.goto(SITE + address)
+            # By its address: a page may refresh itself between finding the link and clicking on it.
+            page.goto(SITE + str(page.locator(link).first.get_attribute("href")))
+            sizes[name] = take(page, name)
         browser.close()
-    return 0
+    too_large = [name for name, size in sizes.items() if size > LARGEST_BYTES]
+    if too_large:
+        sys.stderr.write(f"Larger than {LARGEST_BYTES:,} bytes: {', '.join(too_large)}.\n")
+    return 1 if too_large else 0
 
 
 def sign_in(page: Page) -> None:
-    page.goto(f"{SITE}/")
     page.get_by_label("User name or customer code").fill(USER_NAME)
     page.get_by_label("Password or API token").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{SITE}/")
 
 
-def take(page: Page, name: str) -> None:
-    """Save what the page shows in the window as a picture of this name."""
+def take(page: Page, name: str) -> int:
+    """Save what the page shows in the window as a picture of this name; return its size."""
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=PICTURES / f"{name}.png")
+    if page.locator("canvas").count():
+        page.wait_for_function("Boolean(window.Chart && Object.keys(Chart.instances).length)")
+    return len(page.screenshot(path=PICTURES / f"{name}.png"))
 
 
 if __name__ == "__main__":
