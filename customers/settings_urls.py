@@ -5,12 +5,12 @@ from django.urls import path
 from customers import settings_views as views
 
 urlpatterns = [
-    path("", views.profile_page, name="settings"),
-    path("/display", views.change_display, name="settings-display"),
-    path("/<uuid:public_id>/tokens", views.tokens_page, name="settings-tokens"),
-    path("/<uuid:public_id>/tokens/<uuid:token_id>/revoke", views.revoke_token, name="settings-revoke-token"),
-    path("/<uuid:public_id>/people", views.people_page, name="settings-people"),
-    path("/<uuid:public_id>/people/<int:membership_id>", views.change_member, name="settings-member"),
-    path("/<uuid:public_id>/units", views.units_page, name="settings-units"),
-    path("/<uuid:public_id>/units/<uuid:unit_id>", views.unit_page, name="settings-unit"),
+    path("settings", views.profile_page, name="settings"),
+    path("settings/display", views.change_display, name="settings-display"),
+    path("settings/<uuid:public_id>/tokens", views.tokens_page, name="settings-tokens"),
+    path("settings/<uuid:public_id>/tokens/<uuid:token_id>/revoke", views.revoke_token, name="settings-revoke-token"),
+    path("settings/<uuid:public_id>/people", views.people_page, name="settings-people"),
+    path("settings/<uuid:public_id>/people/<int:membership_id>", views.change_member, name="settings-member"),
+    path("settings/<uuid:public_id>/units", views.units_page, name="settings-units"),
+    path("settings/<uuid:public_id>/units/<uuid:unit_id>", views.unit_page, name="settings-unit"),
 ]

@@ -18,7 +18,7 @@ urlpatterns = [
     path("api/v1/", include("temperature_site.api_urls")),
     path("account/", include("customers.urls")),
     path("admin/", admin.site.urls),
-    path("feeds", include("ingestion.urls")),
-    path("settings", include("customers.settings_urls")),
+    path("", include("ingestion.urls")),
+    path("", include("customers.settings_urls")),
     path("", include("readings.urls")),
 ]
