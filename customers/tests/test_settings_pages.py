@@ -130,6 +130,43 @@ def assert_refused(client, customer, *, status):
     assert StorageUnit.objects.get().name == "before"
 
 
+class TestTokenSessions:
+    """Who is signed in with a token instead of a name."""
+
+    @pytest.fixture
+    def with_token(self, client, customer):
+        """Signs in with a new token of the customer, and returns the client."""
+
+        def sign_in_with(permissions, **kwargs):
+            _, text = make_token(customer, permissions=permissions, **kwargs)
+            client.post(reverse("login"), {"username": customer.customer_code, "password": text})
+            return client
+
+        return sign_in_with
+
+    def test_a_token_that_may_only_read_does_not_reach_the_settings(self, with_token, customer):
+        client = with_token(["read"])
+        for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
+            assert client.get(url).status_code == 403
+
+    def test_a_token_limited_to_units_does_not_either(self, with_token, customer):
+        unit = StorageUnitFactory(facility__customer=customer)
+        client = with_token(["read", "write"], units=[unit])
+        assert client.get(reverse("overview")).status_code == 200
+        for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
+            assert client.get(url).status_code == 403
+
+    def test_a_token_that_may_write_makes_tokens_but_no_accounts(self, with_token, customer):
+        client = with_token(["read", "write"])
+        assert client.get(reverse("settings")).status_code == 200
+        client.post(url_of("settings-tokens", customer), {"token_name": "more", "permissions": ["read"]})
+        assert ApiToken.objects.filter(token_name="more").exists()
+        refused = client.post(url_of("settings-people", customer), {"email": "x@example.com", "role": "manager"})
+        assert refused.status_code == 403
+        assert client.post(reverse("settings"), {"first_name": "X"}).status_code == 403
+        assert not User.objects.exists()
+
+
 class TestProfile:
     def test_people_change_their_name_but_not_the_address_they_are_invited_by(self, manager):
         manager.post(reverse("settings"), {"first_name": "Anna", "last_name": "Frost", "email": "x@example.com"})

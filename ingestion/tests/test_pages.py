@@ -20,6 +20,7 @@ from tests.factories import (
     SourceFactory,
     StaffFactory,
     StorageUnitFactory,
+    make_token,
     store_reading,
 )
 
@@ -185,6 +186,15 @@ class TestWhoMayDoWhat:
         for name, action in ACTIONS.items():
             assert act(client, name, source, action=action, all="1").status_code == 403
         assert_nothing_changed(source)
+
+    @pytest.mark.parametrize(("permissions", "status"), [(["read"], 403), (["read", "write"], 200)])
+    def test_a_token_decides_where_it_may_write(self, client, source, rejected, permissions, status):
+        token, text = make_token(source.customer, permissions=permissions)
+        client.post(reverse("login"), {"username": source.customer.customer_code, "password": text})
+        response = act(client, "feed-rejected-rows", source, action="dismiss", all="1")
+        assert response.status_code == status
+        rejected.refresh_from_db()
+        assert rejected.decided_by == ("" if status == 403 else f"token {token.pk}")
 
     def test_an_operator_can_not_pause(self, sign_in, source):
         assert act(sign_in("operator"), "feed-schedule", source, action="pause").status_code == 403

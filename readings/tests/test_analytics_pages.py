@@ -13,6 +13,7 @@ from tests.factories import (
     MembershipFactory,
     StaffFactory,
     StorageUnitFactory,
+    make_token,
     store_readings,
 )
 
@@ -85,6 +86,17 @@ class TestEveryPage:
         # Session, user, roles, customers, facilities, units, set temperatures, scales; six for the sums.
         with django_assert_max_num_queries(14):
             assert member.get(reverse(page), WEEK).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_token_limited_to_a_unit_sees_that_unit_only(client, facility, page):
+    unit, hidden = add_unit(facility, [5.0], name="shown"), add_unit(facility, [6.0], name="hidden unit")
+    _, text = make_token(facility.customer, permissions=["read"], units=[unit])
+    client.post(reverse("login"), {"username": "A", "password": text})
+    response = client.get(reverse(page), {"facility": facility.public_id, **WEEK})
+    assert list(response.context["choice"].places) == [unit.pk]
+    assert "hidden unit" not in response.content.decode()
+    assert client.get(reverse(page), {"unit": hidden.public_id}).status_code == 404
 
 
 class TestTrends:
