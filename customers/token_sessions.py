@@ -15,6 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from customers.callers import Caller, Permission
 from customers.models import ApiToken
@@ -86,11 +87,10 @@ class TokenSessionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        # Only who brings a session is looked up: answers to programs cost no query here.
+        # Only who brings a session is looked up, and only when a view asks who it is.
         if request.session.session_key is not None:
-            visitor = visitor_of(request, timezone.now())
-            if visitor is not None:
-                request.user = visitor
+            user = request.user
+            request.user = SimpleLazyObject(lambda: visitor_of(request, timezone.now()) or user)  # type: ignore[assignment]
         return self.get_response(request)
 
 
