@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 
 MOST_SECONDS = 60.0
+# People come one by one. Of connections that come at once, one of the idle workers takes all, and keeps them.
+SECONDS_APART = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def _run(request: Request, connections: int, seconds: float) -> Load:
 
 async def _load(request: Request, connections: int, seconds: float) -> Load:
     begin = time.perf_counter() + seconds / 10
-    asked = [_ask_again_and_again(request, begin, begin + seconds) for _ in range(connections)]
+    asked = [_ask_again_and_again(request, each, begin, begin + seconds) for each in range(connections)]
     answers = await asyncio.gather(*asked)
     took = sorted(duration for durations, _ in answers for duration in durations)
     if len(took) < 2:
@@ -61,7 +63,8 @@ async def _load(request: Request, connections: int, seconds: float) -> Load:
     return Load(len(took) / seconds, statistics.quantiles(took, n=100)[98], answers[0][1])
 
 
-async def _ask_again_and_again(request: Request, begin: float, end: float) -> tuple[list[float], int]:
+async def _ask_again_and_again(request: Request, number: int, begin: float, end: float) -> tuple[list[float], int]:
+    await asyncio.sleep(number * SECONDS_APART)
     reader, writer = await asyncio.open_connection("127.0.0.1", request.port)
     encoded, durations, body_bytes = request.encoded(), [], 0
     try:
