@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from readings.states import DeviationLimits
 
 # A thousandth of a degree is below any sensor's accuracy, and keeps what is sent short.
 _SENT_DECIMALS = 3
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
 def series(unit: StorageUnit, span: Span, limits: DeviationLimits) -> dict[str, Any]:
@@ -64,4 +65,4 @@ def _sent(temperatures_c: list[float | None], scale: Scale) -> list[float | None
 
 
 def _milliseconds(instant: datetime) -> int:
-    return round(instant.timestamp() * 1000)
+    return (instant - _EPOCH) // _MILLISECOND
