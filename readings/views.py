@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
@@ -28,7 +29,7 @@ from readings.series import series
 from readings.sparklines import sparklines
 from readings.states import UnitState
 from readings.statistics import statistics
-from readings.tiles import tiles
+from readings.tiles import response_with, tiles
 from readings.time_outside import time_outside
 from readings.unit_facts import condition_of, latest_of, statistics_facts, unit_facts
 
@@ -61,7 +62,6 @@ def overview_page(request: HttpRequest) -> HttpResponse:
     with_customer = len(customers) > 1 and not customer_code
     context = {
         "page": page,
-        "tiles": tiles(page.object_list, paths, now, with_customer=with_customer),
         "counts": [(each, count, _query(request, state=each.slug)) for each, count in counts_by_state(found)],
         "unit_count": len(found),
         "all_states": _query(request, state=""),
@@ -74,7 +74,8 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         "refresh_seconds": REFRESH_SECONDS,
         "now": now,
     }
-    return render(request, _part(request, OVERVIEW_PARTS, "readings/overview.html"), context)
+    html = render_to_string(_part(request, OVERVIEW_PARTS, "readings/overview.html"), context, request)
+    return response_with(html, tiles(page.object_list, paths, now, with_customer=with_customer))
 
 
 @require_safe
