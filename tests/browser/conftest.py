@@ -32,12 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         reason = f"There is no {CHROMIUM}: install Debian's package chromium, or set CHROMIUM."
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    # Playwright keeps an event loop in this thread, beside which Django would refuse the tests' queries.
+    # Playwright keeps an event loop in this thread, beside which Django would refuse the tests' queries. It ends with
+    # the last of these tests: others in the same process run loops of their own.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
