@@ -7,7 +7,7 @@ TESTS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test lint format openapi bench pictures clean
+.PHONY: help install install-dev run test fuzz lint format openapi bench pictures clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -17,6 +17,9 @@ run: install ## Set up and run everything: web, worker, beat, simulator, Postgre
 
 test: install-dev ## Set up and run the tests; TESTS="readings -k store" narrows them
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+
+fuzz: install-dev ## Send the REST API thousands of requests that nobody means; FUZZ_EXAMPLES=50 tries longer
+	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES-20}" FUZZ_SEQUENCES="$${FUZZ_SEQUENCES-40}" exec $(BIN)/python -m pytest -s tests/test_fuzzing.py
 
 lint: install-dev ## Check style, types, imports between the rooms, migrations and settings
 	$(BIN)/ruff check .

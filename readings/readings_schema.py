@@ -23,7 +23,7 @@ FILTERS = [
     OpenApiParameter("quality_score", _SHARE, description="Exactly this."),
     OpenApiParameter("min_quality_score", _SHARE, description="This or better."),
     OpenApiParameter("sensor_id", description="Of the sensor with this code."),
-    OpenApiParameter("format", enum=["json", "csv", "ndjson", "api"], description="Instead of the Accept header."),
+    OpenApiParameter("format", enum=["json", "csv", "ndjson"], description="Instead of the Accept header."),
 ]
 CURSOR = OpenApiParameter("cursor", description="As `next` and `previous` have it: where the page begins.")
 LATEST_LIMIT = OpenApiParameter(

@@ -42,6 +42,11 @@ ALWAYS = {
     "429": "The token's limit for this hour is reached; `Retry-After` says when it ends.",
     "503": "The database can't be reached at the moment.",
 }
+# What the server says before it asks the application.
+BY_SERVER = {
+    "414": {"description": "The address is longer than the server takes."},
+    "431": {"description": "The headers are longer than the server takes."},
+}
 WITH_BODY = {
     "413": "The body is too large.",
     "415": "The body is of another type than is taken.",
@@ -86,6 +91,7 @@ def _add_errors(operation: Document) -> None:
     for status, description in errors.items():
         responses.setdefault(status, _error(description, "Error"))
     responses.setdefault("400", _error("The body or a field of it is not valid.", "Invalid"))
+    responses |= BY_SERVER
     operation["responses"] = dict(sorted(responses.items()))
 
 

@@ -152,6 +152,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "customers.pagination.Pagination",
     "EXCEPTION_HANDLER": "customers.errors.handle_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "DEFAULT_METADATA_CLASS": "customers.metadata.Metadata",
     "DEFAULT_SCHEMA_CLASS": "temperature_site.openapi.Schema",
 }
 SPECTACULAR_SETTINGS = {

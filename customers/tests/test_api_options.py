@@ -1,0 +1,17 @@
+"""OPTIONS tells what a path is for, whatever it is about."""
+
+import pytest
+
+from tests.api_clients import client_of
+from tests.factories import FacilityFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("permissions", [["read"], ["write"], ["admin"]])
+def test_options_are_answered_for_a_single_row(permissions):
+    facility = FacilityFactory()
+    answer = client_of(facility.customer, permissions=permissions).options(f"/api/v1/facilities/{facility.public_id}")
+    assert answer.status_code == 200
+    assert answer["Allow"] == "GET, PUT, PATCH, HEAD, OPTIONS"
+    assert "actions" not in answer.json()
