@@ -304,3 +304,11 @@ def test_a_session_needs_its_csrf_token_to_change_anything(world):
 def test_a_path_that_there_is_not_is_404_in_json(client):
     response = client.get(f"/{API}nowhere")
     assert (response.status_code, list(response.json())) == (404, ["detail"])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_mistyped_path_is_404_for_every_method(method):
+    client = APIClient(enforce_csrf_checks=True)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token()[1]}")
+    response = getattr(client, method.lower())(f"/{API}units/no-uuid")
+    assert (response.status_code, list(response.json())) == (404, ["detail"])
