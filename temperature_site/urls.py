@@ -15,6 +15,7 @@ urlpatterns = [
     path("openapi.json", api.openapi, name="openapi"),
     path("docs", api.swagger, name="swagger"),
     path("redoc", api.redoc, name="redoc"),
+    path("redoc/redoc.js", api.redoc_script, name="redoc-script"),
     path("api/v1/", include("temperature_site.api_urls")),
     path("account/", include("customers.urls")),
     path("admin/", admin.site.urls),
