@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
-from django.core.management import call_command
 
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -27,8 +26,12 @@ def serving() -> Iterator[int]:
     with tempfile.TemporaryDirectory(prefix="bench-web-", ignore_cleanup_errors=True) as data_dir:
         port = _free_port()
         environment = os.environ | {"PORT": str(port), "DATA_DIR": data_dir, "LOG_LEVEL": "WARNING", "DEMO": "true"}
-        settings.STATIC_ROOT = str(Path(data_dir) / "static")
-        call_command("collectstatic", verbosity=0, interactive=False)
+        subprocess.run(  # noqa: S603  our own command
+            [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"],
+            cwd=settings.BASE_DIR,
+            env=environment,
+            check=True,
+        )
         process = subprocess.Popen(  # noqa: S603  our own server
             [str(Path(sys.executable).with_name("gunicorn")), "temperature_site.wsgi"],
             cwd=settings.BASE_DIR,
