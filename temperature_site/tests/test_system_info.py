@@ -1,0 +1,29 @@
+"""`/system-info`: the machine and the process, for the operator alone."""
+
+import platform
+
+import pytest
+
+from temperature_site.serializers import SystemInfoSerializer
+from temperature_site.system_info import system_info
+from tests.api_clients import client_of, client_with
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_operator_is_told_of_the_machine_and_the_process(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    shown = client_of(permissions=["admin"]).get("/system-info").json()
+
+    assert shown["python"] == platform.python_version()
+    assert shown["process"]["memory_bytes"] > 1_000_000
+    assert 0 <= shown["disk"]["used_percent"] <= 100
+    assert shown.keys() == set(SystemInfoSerializer().fields)
+    for part in ("platform", "cpu", "memory", "disk", "process"):
+        assert system_info()[part].keys() == set(SystemInfoSerializer().fields[part].fields)
+
+
+@pytest.mark.parametrize(("permissions", "status"), [(["read"], 403), (["write"], 403)])
+def test_nobody_else_is(permissions, status):
+    assert client_of(permissions=permissions).get("/system-info").status_code == status
+    assert client_with("").get("/system-info").status_code == 401
