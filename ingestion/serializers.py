@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC
 from typing import Any
 
 from django.utils import timezone
 from rest_framework import serializers
 
+from customers.fields import NumberField
 from ingestion.parse_row import CODE_LIMIT, STATUS_LIMIT, RowRejected, read_row
 from ingestion.parsed import ParsedBatch
 from ingestion.push_body import RULES, SAID_AS, batch_of_row
@@ -26,30 +26,15 @@ _FIELDS = {
 }
 
 
-class FiniteFloatField(serializers.FloatField):
-    """A number: neither true nor false, NaN, infinite, nor beyond what a float64 holds."""
-
-    def to_internal_value(self, data: Any) -> float:
-        if isinstance(data, bool):
-            self.fail("invalid")
-        try:
-            number: float = super().to_internal_value(data)
-        except OverflowError:
-            self.fail("invalid")
-        if not math.isfinite(number):
-            self.fail("invalid")
-        return number
-
-
 class ReadingCreateSerializer(serializers.Serializer[Any]):
     """One reading as it is sent. A temperature of null: the sensor answered without a measurement."""
 
     storage_unit_id = serializers.UUIDField()
-    temperature = FiniteFloatField(allow_null=True)
+    temperature = NumberField(allow_null=True)
     temperature_unit = serializers.ChoiceField(choices=[(each.value, each.label) for each in Scale], default="C")
     recorded_at = serializers.DateTimeField(default_timezone=UTC)
     sensor_id = serializers.CharField(max_length=CODE_LIMIT, allow_blank=True, default="")
-    quality_score = FiniteFloatField(min_value=0, max_value=1, default=1.0)
+    quality_score = NumberField(min_value=0, max_value=1, default=1.0)
     equipment_status = serializers.CharField(max_length=STATUS_LIMIT, allow_blank=True, default="normal")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
