@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from readings.scales import Scale, parse_scale
@@ -62,32 +60,9 @@ class FieldMapping:
         if self.scale and self.scale not in list(Scale):
             raise MappingError("scale", f'scale must be "C", "F" or "K", not "{self.scale}".')
 
-    @classmethod
-    def from_json(cls, settings: Mapping[str, Any]) -> Self:
-        """The mapping kept as JSON in a source's settings; MappingError for a name or a type that it does not know."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        for name in settings:
-            if name not in known:
-                raise MappingError(
-                    name, f'A mapping has no setting "{name}"; the settings are {", ".join(sorted(known))}.'
-                )
-        values = dict(settings)
-        if isinstance(values.get("null_values"), list):
-            values["null_values"] = tuple(values["null_values"])
-        return cls(**values)
-
-    def to_json(self) -> dict[str, Any]:
-        """What differs from the defaults, as from_json takes it."""
-        changed = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
-        }
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
-
     @property
     def is_default(self) -> bool:
-        return not self.to_json()
+        return self == FieldMapping()
 
     @property
     def zone(self) -> ZoneInfo:
