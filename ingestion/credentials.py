@@ -2,7 +2,7 @@
 
 `encrypt` and `decrypt` use Fernet (AES-128-CBC with HMAC-SHA256) under keys derived from the secrets in
 `SOURCE_CREDENTIALS_KEYS`. The first secret encrypts, every one of them decrypts; so a secret is replaced by putting a
-new one in front, running every stored token through `reencrypt`, and taking the old one out.
+new one in front, running `manage.py reencrypt_credentials`, and taking the old one out.
 """
 
 import re

@@ -1,0 +1,39 @@
+"""Replacing the secret that encrypts sources' credentials."""
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from ingestion.credentials import CredentialsUnreadable
+from ingestion.models import Source
+from tests.factories import SourceFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_after_it_the_old_secret_is_not_needed_any_more(settings, capsys):
+    settings.SOURCE_CREDENTIALS_KEYS = ["the old secret"]
+    SourceFactory(credentials_kind="bearer", credentials_secret="open sesame")
+    SourceFactory()
+
+    settings.SOURCE_CREDENTIALS_KEYS = ["the new secret", "the old secret"]
+    call_command("reencrypt_credentials")
+
+    assert "credentials of 1 sources" in capsys.readouterr().out
+    settings.SOURCE_CREDENTIALS_KEYS = ["the new secret"]
+    assert Source.objects.get(credentials_kind="bearer").credentials.secret == "open sesame"
+
+
+def test_what_cannot_be_read_is_named_and_stays_as_it_is(settings, capsys):
+    settings.SOURCE_CREDENTIALS_KEYS = ["the lost secret"]
+    source = SourceFactory(credentials_kind="bearer", credentials_secret="open sesame")
+    token = source.credentials_secret.token
+
+    settings.SOURCE_CREDENTIALS_KEYS = ["the new secret"]
+    with pytest.raises(CommandError, match="keep all secrets"):
+        call_command("reencrypt_credentials")
+
+    assert source.name in capsys.readouterr().err
+    source.refresh_from_db()
+    assert source.credentials_secret.token == token
+    with pytest.raises(CredentialsUnreadable):
+        source.credentials_secret.reveal()
