@@ -140,6 +140,17 @@ class StorageUnit(ScopedModel):
         validators=[MinValueValidator(1), MaxValueValidator(MAX_GAP_LIMIT_SECONDS)],
         help_text="For how long a reading stands when no other follows; three intervals when empty.",
     )
+    # The limits in force now, in °C, for states and charts. `alarms.limit_versions` alone writes them.
+    low_critical_c = models.FloatField(null=True, editable=False)
+    low_warning_c = models.FloatField(null=True, editable=False)
+    high_warning_c = models.FloatField(null=True, editable=False)
+    high_critical_c = models.FloatField(null=True, editable=False)
+    is_limit_outside = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="A temperature exactly at a limit is outside."
+    )
+    is_synthetic = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="Made for alarm drills; it holds no goods."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

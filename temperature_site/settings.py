@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "customers",
     "readings",
+    "alarms",
     "ingestion",
     "simulator",
     "temperature_site",

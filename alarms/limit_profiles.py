@@ -1,0 +1,92 @@
+"""The profiles that a new system starts with; people change them, and add others.
+
+Temperatures are °C. Sources: USP <659>, <1079.2> (medicine, controlled room temperature); WHO PQS E006/TR06 (vaccine
+refrigerators); HACCP practice (chilled food); EC 37/2005 and 89/108/EEC (quick-frozen food).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+DEFAULT = "around the set temperature"
+
+
+def _delay(seconds: int) -> dict[str, int]:
+    return {"high_delay_seconds": seconds, "low_delay_seconds": seconds}
+
+
+SHIPPED: dict[str, dict[str, Any]] = {
+    "refrigerated medicine": {
+        "description": "2 to 8 °C. Between 8 and 15 °C for up to 24 hours in any 7 days; MKT of a day up to 8 °C.",
+        "low_critical_c": 2.0,
+        "low_warning_c": 2.0,
+        "high_warning_c": 8.0,
+        "high_critical_c": 15.0,
+        "allowed_seconds": DAY,
+        "allowed_window_seconds": 7 * DAY,
+        "mkt_limit_c": 8.0,
+        "mkt_window_seconds": DAY,
+        **_delay(15 * MINUTE),
+    },
+    "vaccine refrigerator (WHO)": {
+        "description": "2 to 8 °C. Alarms at 8 °C and above for 10 hours, and at −0.5 °C and below for 60 minutes.",
+        "low_critical_c": -0.5,
+        "low_warning_c": 2.0,
+        "high_warning_c": 8.0,
+        "high_critical_c": 8.0,
+        "is_inclusive": True,
+        "high_delay_seconds": 10 * HOUR,
+        "low_delay_seconds": HOUR,
+    },
+    "controlled room temperature": {
+        "description": "20 to 25 °C. From 15 to 30 °C for up to 24 hours in any 30 days; MKT of 30 days up to 25 °C.",
+        "low_critical_c": 15.0,
+        "low_warning_c": 20.0,
+        "high_warning_c": 25.0,
+        "high_critical_c": 30.0,
+        "allowed_seconds": DAY,
+        "allowed_window_seconds": 30 * DAY,
+        "mkt_limit_c": 25.0,
+        "mkt_window_seconds": 30 * DAY,
+        **_delay(30 * MINUTE),
+    },
+    "ultra-low freezer": {
+        "description": "−90 to −60 °C.",
+        "low_critical_c": -90.0,
+        "low_warning_c": -90.0,
+        "high_warning_c": -60.0,
+        "high_critical_c": -60.0,
+        **_delay(30 * MINUTE),
+    },
+    "frozen food": {
+        "description": "−18 °C or colder; up to −15 °C for a while, as in a defrost.",
+        "high_warning_c": -18.0,
+        "high_critical_c": -15.0,
+        **_delay(45 * MINUTE),
+    },
+    "chilled food (HACCP)": {
+        "description": "0 to 5 °C; outside for less than 4 hours in all within a day.",
+        "low_critical_c": 0.0,
+        "low_warning_c": 0.0,
+        "high_warning_c": 5.0,
+        "high_critical_c": 8.0,
+        "allowed_seconds": 4 * HOUR,
+        "allowed_window_seconds": DAY,
+        **_delay(30 * MINUTE),
+    },
+    DEFAULT: {
+        "description": "The set temperature ± 2 K (warning) and ± 5 K (critical), or as configured.",
+        "is_around_set_temperature": True,
+        "is_default": True,
+        **_delay(30 * MINUTE),
+    },
+}
+
+
+def ensure_shipped(**_: Any) -> None:
+    """Give a system that has no profile the shipped ones; connected to `post_migrate`."""
+    from alarms.models import LimitProfile
+
+    if not LimitProfile.objects.exists():
+        LimitProfile.objects.bulk_create([LimitProfile(name=name, **values) for name, values in SHIPPED.items()])

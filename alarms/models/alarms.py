@@ -1,0 +1,215 @@
+"""Alarms: what tells people, what they said to it, and when it stays quiet."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Now
+
+from alarms.models.excursions import SEVERITIES, Excursion
+from customers.models import Customer, Facility, Sensor, StorageUnit
+from customers.scope import ScopedModel, ScopeWays
+from readings.models import UNIT_WAYS
+
+
+class Alarm(ScopedModel):
+    """Something that people are told of: pending while its delay runs, then open, acknowledged, and closed.
+
+    `started_at` to `ended_at` is the cause; an alarm closes itself when its cause is over for the clearing delay. What
+    is known of the cause and was done about it may be added at any time after, see `alarms.handling`. Written by
+    `alarms.lifecycle` and `alarms.handling` alone.
+    """
+
+    SCOPE = ScopeWays(customer="customer_id", unit="storage_unit_id")
+
+    class Kind(models.TextChoices):
+        TEMPERATURE = "temperature", "temperature"
+        NO_DATA = "no_data", "no data"
+        SENSOR_FAULT = "sensor_fault", "sensor fault"
+        SOURCE_DOWN = "source_down", "source down"
+        BUDGET = "budget", "cumulative time outside"
+        MKT = "mkt", "mean kinetic temperature"
+
+    class State(models.TextChoices):
+        PENDING = "pending", "pending"
+        OPEN = "open", "open"
+        ACKNOWLEDGED = "acknowledged", "acknowledged"
+        CLOSED = "closed", "closed"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="alarms", db_index=False)
+    storage_unit = models.ForeignKey(
+        StorageUnit, null=True, on_delete=models.PROTECT, related_name="alarms", db_index=False
+    )
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    severity = models.CharField(max_length=8, choices=SEVERITIES)
+    state = models.CharField(max_length=12, choices=State.choices)
+    excursion = models.ForeignKey(Excursion, null=True, on_delete=models.SET_NULL, related_name="alarms")
+    sensor = models.ForeignKey(Sensor, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    source_key = models.UUIDField(null=True, help_text="The source that is down, by its public id.")
+    source_name = models.CharField(max_length=300, blank=True)
+    suppressed_by = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="suppressed", help_text="The alarm that explains it."
+    )
+
+    started_at = models.DateTimeField(help_text="When its cause began.")
+    ended_at = models.DateTimeField(null=True, help_text="When its cause was over; empty: it lasts.")
+    temperature_c = models.FloatField(null=True, help_text="The worst so far.")
+    recorded_at = models.DateTimeField(null=True, help_text="When that was measured.")
+    is_detected_late = models.BooleanField(
+        default=False, help_text="Its cause was over when it was found; nobody is told."
+    )
+    is_withdrawn = models.BooleanField(default=False, help_text="Later readings show that there was no such cause.")
+    reopened_count = models.PositiveIntegerField(default=0)
+
+    opened_at = models.DateTimeField(null=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_by = models.CharField(max_length=200, blank=True)
+    acknowledgement = models.TextField("comment of who acknowledged it", blank=True)
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=200, blank=True, help_text="Empty: it closed itself.")
+    cause = models.TextField(blank=True)
+    corrective_action = models.TextField(blank=True)
+    reviewed_at = models.DateTimeField(null=True, help_text="When cause and corrective action were written down.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "alarm"
+        ordering = ["-started_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind="source_down", storage_unit=None, source_key__isnull=False)
+                | (~models.Q(kind="source_down") & models.Q(storage_unit__isnull=False)),
+                name="alarm_is_of_a_unit_or_a_source",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="pending", opened_at=None) | ~models.Q(state="pending"),
+                name="alarm_pending_is_not_opened",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="acknowledged") | models.Q(acknowledged_at__isnull=False),
+                name="alarm_acknowledged_says_when",
+            ),
+            # One cause, one alarm: two ticks at once can't both open it.
+            models.UniqueConstraint(
+                fields=["storage_unit", "kind", "sensor"],
+                nulls_distinct=False,
+                condition=models.Q(kind__in=["no_data", "sensor_fault"]) & ~models.Q(state="closed"),
+                name="one_live_alarm_a_unit_and_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["source_key"],
+                condition=models.Q(kind="source_down") & ~models.Q(state="closed"),
+                name="one_live_alarm_a_source",
+            ),
+            models.UniqueConstraint(
+                fields=["excursion"], condition=models.Q(is_withdrawn=False), name="one_alarm_an_excursion"
+            ),
+        ]
+        indexes = [
+            # Lists of a customer, and of a unit, the newest first.
+            models.Index(fields=["customer", "-started_at"], name="alarm_of_customer"),
+            models.Index(fields=["storage_unit", "-started_at"], name="alarm_of_unit"),
+            models.Index(fields=["-started_at"], name="alarm_newest"),
+            # What ticks look at, and what is counted on every page.
+            models.Index(fields=["customer", "kind"], name="alarm_live", condition=~models.Q(state="closed")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.severity}) of {self.storage_unit or self.source_name}: {self.state}"
+
+    @property
+    def is_live(self) -> bool:
+        """Is it open or acknowledged?"""
+        return self.state in (self.State.OPEN, self.State.ACKNOWLEDGED)
+
+
+class AlarmEvent(ScopedModel):
+    """One thing that happened to an alarm: its trail, which is only ever added to."""
+
+    SCOPE = ScopeWays(customer="alarm__customer_id", unit="alarm__storage_unit_id")
+
+    class Kind(models.TextChoices):
+        OPENED = "opened", "opened"
+        WORSENED = "worsened", "became critical"
+        ENDED = "ended", "back within limits"
+        REOPENED = "reopened", "reopened"
+        ACKNOWLEDGED = "acknowledged", "acknowledged"
+        COMMENTED = "commented", "commented"
+        CLOSED = "closed", "closed"
+        REVIEWED = "reviewed", "cause and action written down"
+        SUPPRESSED = "suppressed", "explained by another alarm"
+        RELEASED = "released", "no longer explained by another alarm"
+        WITHDRAWN = "withdrawn", "withdrawn"
+
+    alarm = models.ForeignKey(Alarm, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    happened_at = models.DateTimeField()
+    by = models.CharField(max_length=200, blank=True, help_text="Empty: the system.")
+    text = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "alarm_event"
+        ordering = ["alarm_id", "happened_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.happened_at:%Y-%m-%d %H:%M:%S}"
+
+
+class SensorFault(ScopedModel):
+    """A sensor whose newest readings have no measurement, since when. Written by `alarms.sensor_faults` alone."""
+
+    SCOPE = UNIT_WAYS
+
+    sensor = models.OneToOneField(Sensor, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    storage_unit = models.ForeignKey(StorageUnit, on_delete=models.CASCADE, related_name="sensor_faults")
+    since = models.DateTimeField(help_text="Its first reading without a measurement after its last one with one.")
+    last_at = models.DateTimeField(help_text="Its newest reading.")
+
+    class Meta:
+        db_table = "sensor_fault"
+
+    def __str__(self) -> str:
+        return f"{self.sensor_id} since {self.since:%Y-%m-%d %H:%M:%S}"
+
+
+class MaintenanceWindow(ScopedModel):
+    """A time in which nobody is told of a unit's, a facility's or a customer's alarms. They are judged all the same."""
+
+    SCOPE = ScopeWays(customer="customer_id", unit=None)
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="maintenance_windows")
+    facility = models.ForeignKey(Facility, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    storage_unit = models.ForeignKey(StorageUnit, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    reason = models.CharField(max_length=500)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "maintenance_window"
+        ordering = ["-starts_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ends_at__gt=models.F("starts_at")),
+                name="maintenance_ends_after_it_starts",
+                violation_error_message="It must end after it starts.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.starts_at:%Y-%m-%d %H:%M} to {self.ends_at:%Y-%m-%d %H:%M}: {self.reason}"
+
+    def clean(self) -> None:
+        """What it names belongs together."""
+        if self.facility is not None and self.facility.customer_id != self.customer_id:
+            raise ValidationError({"facility": "This facility is another customer's."})
+        if self.storage_unit is not None and self.storage_unit.facility.customer_id != self.customer_id:
+            raise ValidationError({"storage_unit": "This storage unit is another customer's."})

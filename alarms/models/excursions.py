@@ -1,0 +1,75 @@
+"""Excursions as they are stored: what `alarms.excursions` makes of a unit's readings."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+
+from alarms.limits import Severity
+from alarms.models.limits import LimitVersion
+from customers.models import StorageUnit
+from customers.scope import ScopedModel
+from readings.models import UNIT_WAYS
+
+SEVERITIES = [(severity.value, severity.value) for severity in Severity]
+
+
+class Excursion(ScopedModel):
+    """A stretch of time outside the limits. Written by `alarms.evaluation` alone.
+
+    All but `is_detected_late` and `detected_at` is a function of the unit's readings and its limits, whatever the order
+    in which the readings came.
+    """
+
+    SCOPE = UNIT_WAYS
+
+    class Kind(models.TextChoices):
+        TEMPERATURE = "temperature", "temperature"
+        BUDGET = "budget", "cumulative time"
+        MKT = "mkt", "mean kinetic temperature"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    storage_unit = models.ForeignKey(StorageUnit, on_delete=models.PROTECT, related_name="excursions", db_index=False)
+    kind = models.CharField(max_length=11, choices=Kind.choices, default=Kind.TEMPERATURE)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, help_text="The first instant back within the limits; empty: it lasts.")
+    last_outside_at = models.DateTimeField(help_text="The newest reading outside.")
+    severity = models.CharField(max_length=8, choices=SEVERITIES)
+    peak_c = models.FloatField(help_text="The temperature furthest beyond; of MKT excursions the highest MKT.")
+    peak_at = models.DateTimeField()
+    area_kelvin_minutes = models.FloatField(default=0, help_text="Beyond the limit × time.")
+    outside_seconds = models.FloatField(
+        default=0, help_text="For how long of it the temperature is known to be outside."
+    )
+    gap_seconds = models.FloatField(default=0, help_text="For how long of it nothing is known.")
+    mkt_c = models.FloatField(null=True, help_text="Mean kinetic temperature of its known time.")
+    alarm_at = models.DateTimeField(null=True, help_text="The reading that completed the delay; empty: none did.")
+    critical_alarm_at = models.DateTimeField(
+        null=True, help_text="The reading that completed it beyond a critical limit."
+    )
+    limit_version = models.ForeignKey(LimitVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
+    is_detected_late = models.BooleanField(
+        default=False, help_text="It was over, or long begun, when its readings arrived."
+    )
+    detected_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "excursion"
+        ordering = ["-started_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["storage_unit", "kind", "started_at"], name="excursion_once_a_unit_kind_and_start"
+            )
+        ]
+        indexes = [
+            # What lasts, of the units that a delivery touches.
+            models.Index(fields=["storage_unit"], name="excursion_lasting", condition=models.Q(ended_at=None)),
+            # The newest of all, for lists.
+            models.Index(fields=["-started_at"], name="excursion_newest"),
+        ]
+
+    def __str__(self) -> str:
+        until = "lasts" if self.ended_at is None else f"to {self.ended_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.kind} {self.started_at:%Y-%m-%d %H:%M:%S} {until}"
