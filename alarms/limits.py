@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+# A temperature sent in °F, or a limit in kelvin from a set temperature, may be off by the last digit.
+ROUNDING_K = 5e-7
+
 
 class Severity(StrEnum):
     """How bad it is to be beyond a limit."""
@@ -66,9 +69,10 @@ class Limits:
     def clearing_delay(self) -> timedelta:
         return timedelta(seconds=self.clearing_delay_seconds)
 
-    def delay(self, beyond_k: float) -> timedelta:
-        """How long a temperature so far beyond (below 0: too cold) may last before it is an alarm."""
-        return timedelta(seconds=self.low_delay_seconds if beyond_k < 0 else self.high_delay_seconds)
+    def delay_of(self, temperature_c: float) -> timedelta:
+        """How long a temperature beyond a limit may last before it is an alarm."""
+        is_cold = self.lowest_c is not None and temperature_c <= self.lowest_c + ROUNDING_K
+        return timedelta(seconds=self.low_delay_seconds if is_cold else self.high_delay_seconds)
 
     def severity_of(self, temperature_c: float) -> Severity | None:
         """How bad this temperature is; None within the limits."""
@@ -88,8 +92,8 @@ class Limits:
             margin = min(margin, (high - low) / 2)
         if self.severity_of(temperature_c) is not None:
             return False
-        is_warm_enough = low is None or temperature_c >= low + margin - _ROUNDING_K
-        return is_warm_enough and (high is None or temperature_c <= high - margin + _ROUNDING_K)
+        is_warm_enough = low is None or temperature_c >= low + margin - ROUNDING_K
+        return is_warm_enough and (high is None or temperature_c <= high - margin + ROUNDING_K)
 
     def beyond_k(self, temperature_c: float) -> float:
         """How far it is above the highest (or, negative, below the lowest) temperature without a warning; else 0."""
@@ -110,11 +114,7 @@ class Limits:
         return self.high_critical_c if self.high_warning_c is None else self.high_warning_c
 
     def _is_beyond(self, temperature_c: float, low: float | None, high: float | None) -> bool:
-        # A temperature sent in °F, or a limit in kelvin from a set temperature, is off by the last digit.
-        margin = -_ROUNDING_K if self.is_inclusive else _ROUNDING_K
+        margin = -ROUNDING_K if self.is_inclusive else ROUNDING_K
         return (high is not None and temperature_c > high + margin) or (
             low is not None and temperature_c < low - margin
         )
-
-
-_ROUNDING_K = 5e-7

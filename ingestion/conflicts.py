@@ -10,10 +10,11 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from alarms.evaluation import evaluate
 from ingestion.models import Conflict, Delivery
 from readings.columns import ReadingColumns, instant_of
 from readings.corrections import replace
-from readings.store import lock_units
+from readings.store import Span, lock_units
 
 logger = structlog.get_logger(__name__)
 
@@ -63,7 +64,7 @@ def keep(delivery: Delivery, columns: ReadingColumns, indexes: Sequence[int]) ->
 def accept(conflicts: QuerySet[Conflict], *, by: str) -> int:
     """Put these waiting conflicts in the place of the readings they contradict; return how many were.
 
-    Roll-ups and the latest reading follow. What stood before stays readable in the conflict.
+    Roll-ups, the latest reading and excursions follow. What stood before stays readable in the conflict.
     """
     accepted = 0
     for conflict in _waiting(conflicts):
@@ -76,6 +77,7 @@ def accept(conflicts: QuerySet[Conflict], *, by: str) -> int:
             quality_score=conflict.quality_score,
             equipment_status_id=conflict.equipment_status_id,
         )
+        evaluate({conflict.storage_unit_id: Span(conflict.recorded_at, conflict.recorded_at)})
         _decide(conflict, Conflict.State.ACCEPTED, by)
         accepted += 1
     return accepted

@@ -1,6 +1,7 @@
 """The one function through which every delivery goes: polls, pushes, imports and replays alike.
 
-`take_in` resolves codes to ids, stores, keeps what could not be stored and logs the delivery, all in one transaction.
+`take_in` resolves codes to ids, stores, has excursions judged, keeps what could not be stored and logs the delivery,
+all in one transaction.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from alarms.evaluation import evaluate
 from customers.models import Customer
 from ingestion import conflicts, rejected_rows
 from ingestion.models import Delivery, IngestionType, Source
@@ -126,6 +128,7 @@ def _take_batch(
     columns = _columns(readings)
     began = time.monotonic()
     result = store(columns)
+    evaluate(result.new_spans, columns)
     intake.delivery.store_seconds += time.monotonic() - began
     intake.count(result)
     if result.contradictions:

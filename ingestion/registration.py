@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from alarms.limit_versions import renew
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
 from ingestion.models import Source
 from ingestion.parsed import UnitDescription, UnitKey
@@ -162,8 +163,9 @@ def fill_in_units(told: Mapping[int, UnitDescription]) -> None:
     StorageUnit.objects.bulk_update(
         units, ["name", "set_temperature", "temperature_unit", "size_value", "size_unit", "interval_seconds"]
     )
-    # Bulk updates send no signals, and another interval means another gap limit.
+    # Bulk updates send no signals: limits may hang on what was told, and another interval means another gap limit.
     request_rebuild([unit.pk for unit in units if unit.interval_seconds != intervals_before[unit.pk]])
+    renew(told)
 
 
 def _new_unit(facility: Facility, unit_code: str, described: UnitDescription) -> StorageUnit:

@@ -1,7 +1,7 @@
 """What readings mean: limits, excursions, alarms and who is told of them."""
 
 from alarms.models.alarms import Alarm, AlarmEvent, MaintenanceWindow, SensorFault
-from alarms.models.excursions import Excursion
+from alarms.models.excursions import Excursion, MktCheck
 from alarms.models.limits import LimitProfile, LimitVersion, UnitLimits
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "LimitProfile",
     "LimitVersion",
     "MaintenanceWindow",
+    "MktCheck",
     "SensorFault",
     "UnitLimits",
 ]

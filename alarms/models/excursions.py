@@ -35,6 +35,7 @@ class Excursion(ScopedModel):
     kind = models.CharField(max_length=11, choices=Kind.choices, default=Kind.TEMPERATURE)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, help_text="The first instant back within the limits; empty: it lasts.")
+    clears_at = models.DateTimeField(null=True, help_text="When its clearing delay is over; empty: it lasts.")
     last_outside_at = models.DateTimeField(help_text="The newest reading outside.")
     severity = models.CharField(max_length=8, choices=SEVERITIES)
     peak_c = models.FloatField(help_text="The temperature furthest beyond; of MKT excursions the highest MKT.")
@@ -49,6 +50,12 @@ class Excursion(ScopedModel):
     critical_alarm_at = models.DateTimeField(
         null=True, help_text="The reading that completed it beyond a critical limit."
     )
+    outside_pieces = models.JSONField(
+        default=list, help_text="From when to when the temperature is known to be outside, in µs since 1970."
+    )
+    progress = models.JSONField(
+        null=True, help_text="Where its evaluation has got to, so that the next reading need not begin at its start."
+    )
     limit_version = models.ForeignKey(LimitVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
     is_detected_late = models.BooleanField(
         default=False, help_text="It was over, or long begun, when its readings arrived."
@@ -60,12 +67,15 @@ class Excursion(ScopedModel):
         ordering = ["-started_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["storage_unit", "kind", "started_at"], name="excursion_once_a_unit_kind_and_start"
+                fields=["storage_unit", "kind", "started_at"],
+                name="excursion_once_a_unit_kind_and_start",
+                deferrable=models.Deferrable.DEFERRED,
             )
         ]
         indexes = [
-            # What lasts, of the units that a delivery touches.
+            # What lasts, or does not lie before the span, of the units that a delivery touches.
             models.Index(fields=["storage_unit"], name="excursion_lasting", condition=models.Q(ended_at=None)),
+            models.Index(fields=["storage_unit", "clears_at"], name="excursion_clears"),
             # The newest of all, for lists.
             models.Index(fields=["-started_at"], name="excursion_newest"),
         ]
@@ -73,3 +83,17 @@ class Excursion(ScopedModel):
     def __str__(self) -> str:
         until = "lasts" if self.ended_at is None else f"to {self.ended_at:%Y-%m-%d %H:%M:%S}"
         return f"{self.kind} {self.started_at:%Y-%m-%d %H:%M:%S} {until}"
+
+
+class MktCheck(models.Model):
+    """A unit with an MKT limit that got readings: which of its windows are to be looked at once they are settled."""
+
+    storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    since = models.DateTimeField(help_text="The earliest of the new readings.")
+    requested_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "mkt_check"
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} from {self.since:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,60 @@
+"""Judging new readings, in the transaction that stored them: the one way in which excursions and their alarms arise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from django.utils import timezone
+
+from alarms import mkt_excursions, sensor_faults
+from alarms.budget_excursions import budget_excursions
+from alarms.judged_units import judged_units
+from alarms.limit_versions import renew
+from alarms.models import Excursion
+from alarms.stretches import go_through
+from alarms.suspects import Glance, facts_of, glance_at, suspects
+from readings.columns import ReadingColumns
+from readings.store import Span
+
+
+def evaluate(
+    new_spans: Mapping[int, Span], columns: ReadingColumns | None = None, *, now: datetime | None = None
+) -> None:
+    """Bring excursions and alarms in line with the units' readings, of which those in `new_spans` are new or changed.
+
+    Call it in the transaction that wrote them, which holds the units' locks. `columns`: the batch they came in, if
+    there is one; without it each unit is looked at as if something were amiss.
+    """
+    if not new_spans:
+        return
+    now = now or timezone.now()
+    facts = facts_of(new_spans)
+    unversioned = [each.unit_id for each in facts if each.valid_from is None]
+    if unversioned:
+        renew(unversioned)
+    if columns is None:
+        glance = Glance(frozenset(new_spans), frozenset(new_spans))
+    else:
+        glance = glance_at(columns, facts, new_spans)
+    judge(suspects(facts, new_spans, glance), new_spans, now)
+    sensor_faults.note(glance.without_measurement | {each.unit_id for each in facts if each.has_fault})
+    mkt_excursions.request({each.unit_id: new_spans[each.unit_id].first for each in facts if each.has_mkt_limit})
+
+
+def judge(unit_ids: Iterable[int], spans: Mapping[int, Span], now: datetime) -> None:
+    """Go through what the readings of these units in their spans make necessary."""
+    for unit in judged_units(list(unit_ids)):
+        span = spans[unit.unit_id]
+        stretch = go_through(unit.unit_id, span, unit.versions)
+        unit.replace(
+            Excursion.Kind.TEMPERATURE,
+            stretch.found,
+            since=stretch.since,
+            until=stretch.until,
+            progress=stretch.progress,
+            now=now,
+        )
+        if any(version.limits.allowed_seconds is not None for version in unit.versions):
+            found, since = budget_excursions(unit.unit_id, unit.versions, stretch.since)
+            unit.replace(Excursion.Kind.BUDGET, found, since=since, now=now)

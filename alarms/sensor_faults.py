@@ -1,0 +1,47 @@
+"""Sensors that answer without a measurement: since when, kept for as long as it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import connection
+
+# Of each sensor of these units the newest reading; where that has no measurement, its first one of that kind since the
+# last one with a measurement. Looked up backwards in the readings' key, a few rows a sensor.
+RENEW = """
+WITH newest AS (
+    SELECT sensor.id AS sensor_id, sensor.storage_unit_id, reading.recorded_at, reading.temperature_c
+    FROM sensor CROSS JOIN LATERAL (
+        SELECT recorded_at, temperature_c FROM reading
+        WHERE reading.storage_unit_id = sensor.storage_unit_id AND reading.sensor_id = sensor.id
+        ORDER BY recorded_at DESC LIMIT 1
+    ) AS reading
+    WHERE sensor.storage_unit_id = ANY(%(unit_ids)s)
+),
+faulty AS (
+    SELECT newest.sensor_id, newest.storage_unit_id, newest.recorded_at AS last_at, (
+        SELECT min(recorded_at) FROM reading
+        WHERE reading.storage_unit_id = newest.storage_unit_id AND reading.sensor_id = newest.sensor_id
+            AND recorded_at > coalesce((
+                SELECT max(recorded_at) FROM reading AS good
+                WHERE good.storage_unit_id = newest.storage_unit_id AND good.sensor_id = newest.sensor_id
+                    AND good.temperature_c IS NOT NULL
+            ), '-infinity')
+    ) AS since
+    FROM newest WHERE temperature_c IS NULL
+),
+mended AS (
+    DELETE FROM sensor_fault USING newest
+    WHERE sensor_fault.sensor_id = newest.sensor_id AND newest.temperature_c IS NOT NULL
+)
+INSERT INTO sensor_fault (sensor_id, storage_unit_id, since, last_at)
+SELECT sensor_id, storage_unit_id, since, last_at FROM faulty
+ON CONFLICT (sensor_id) DO UPDATE SET since = excluded.since, last_at = excluded.last_at
+"""
+
+
+def note(unit_ids: Collection[int]) -> None:
+    """Bring the faults of these units' sensors in line with their readings. One query, where there are any."""
+    if unit_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(RENEW, {"unit_ids": sorted(unit_ids)})

@@ -1,0 +1,59 @@
+"""Readings put down in short form, and stored excursions compared with what the definition makes of all readings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+
+from alarms.evaluation import evaluate
+from alarms.excursions import FoundExcursion, InForce, Measured, excursions_of
+from alarms.judged_units import judged_units
+from alarms.limits import Limits
+from alarms.models import Excursion
+from alarms.stored_excursions import FIELDS
+from customers.models import StorageUnit
+from readings.columns import ReadingColumns, ReadingRow
+from readings.models import Reading
+from readings.store import store
+
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def at(minutes: float) -> datetime:
+    """The instant so many minutes after START."""
+    return START + minutes * MINUTE
+
+
+def course(*temperatures_c: float | None, every: float = 5, sensor_id: int = 1, begin: float = 0) -> list[Measured]:
+    """One sensor's readings, `every` so many minutes from `begin` on."""
+    return [Measured(at(begin + n * every), sensor_id, each) for n, each in enumerate(temperatures_c)]
+
+
+def found_in(readings: Iterable[Measured], **limits: object) -> list[FoundExcursion]:
+    """The excursions of readings by limits that are in force all the time; 2 to 8 °C unless told otherwise."""
+    values = {"low_warning_c": 2.0, "high_warning_c": 8.0, "gap_limit_seconds": 900} | limits
+    return excursions_of(readings, [InForce(START - timedelta(days=1), Limits(**values))])
+
+
+def take_in(rows: Sequence[ReadingRow], now: datetime) -> None:
+    """Store these rows and have them judged, in one transaction, as an intake does."""
+    with transaction.atomic():
+        columns = ReadingColumns.of_rows(rows)
+        evaluate(store(columns).new_spans, columns, now=now)
+
+
+def by_definition(unit: StorageUnit) -> list[tuple[object, ...]]:
+    """What the definition makes of all readings of the unit, by the columns of FIELDS."""
+    readings = Reading.objects.filter(storage_unit=unit).order_by("recorded_at", "sensor_id")
+    measured = [Measured(*row) for row in readings.values_list("recorded_at", "sensor_id", "temperature_c")]
+    found = excursions_of(measured, judged_units([unit.pk])[0].versions)
+    return [tuple(getattr(each, name) for name in FIELDS) for each in found]
+
+
+def stored(unit: StorageUnit, kind: Excursion.Kind = Excursion.Kind.TEMPERATURE) -> list[tuple[object, ...]]:
+    """The unit's stored excursions by the columns of FIELDS."""
+    excursions = Excursion.objects.filter(storage_unit=unit, kind=kind).order_by("started_at")
+    return list(excursions.values_list(*FIELDS))
