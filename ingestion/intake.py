@@ -26,6 +26,7 @@ from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsed import ParsedBatch, RejectedReading
 from ingestion.reasons import Reason, sentence
 from ingestion.registration import Place, Register, SensorKey
+from ingestion.source_watch import note_units
 from readings.columns import ReadingColumns
 from readings.equipment import status_ids
 from readings.store import StoreResult, store
@@ -128,6 +129,8 @@ def _take_batch(
     columns = _columns(readings)
     began = time.monotonic()
     result = store(columns)
+    if arrival.source is not None and result.new_spans:
+        note_units(arrival.source.pk, result.new_spans)
     evaluate(result.new_spans, columns)
     intake.delivery.store_seconds += time.monotonic() - began
     intake.count(result)

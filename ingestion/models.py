@@ -211,6 +211,20 @@ class Source(SourceMapping, ScopedModel):
         return instant - since > timedelta(seconds=3 * self.interval_seconds + 60)
 
 
+class SourceUnit(models.Model):
+    """A unit that a source has brought readings of: whose silence the source's failing explains."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+", db_index=False)
+    storage_unit = models.ForeignKey(StorageUnit, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        db_table = "source_unit"
+        constraints = [models.UniqueConstraint(fields=["source", "storage_unit"], name="source_unit_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} brings {self.storage_unit_id}"
+
+
 class Delivery(ScopedModel):
     """One poll, push or import: what it brought and what became of it. Every row of it is counted exactly once."""
 

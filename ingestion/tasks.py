@@ -8,6 +8,7 @@ import structlog
 from celery import shared_task
 from django.conf import settings
 
+from ingestion import source_watch
 from ingestion.claims import Claim, ClaimLost, claim_due
 from ingestion.poll import poll
 
@@ -23,6 +24,12 @@ def send_due_sources() -> None:
             expires=settings.POLL_LEASE_SECONDS,
             queue=settings.SLOW_QUEUE if claim.is_slow else settings.CELERY_TASK_DEFAULT_QUEUE,
         )
+
+
+@shared_task
+def watch() -> None:
+    """Open and close the alarms that hang on time: of sources, silent units, faulty sensors."""
+    source_watch.watch()
 
 
 @shared_task

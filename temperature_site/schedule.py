@@ -29,6 +29,20 @@ ENTRIES = (
         description="Claims the sources whose poll is due and sends a message for each.",
     ),
     Entry(
+        name="Watch sources and units",
+        task="ingestion.tasks.watch",
+        seconds=10,
+        expires=10,
+        description="Opens and closes the alarms that hang on time: sources down, silent units, faulty sensors.",
+    ),
+    Entry(
+        name="Check MKT limits",
+        task="alarms.tasks.check_mkt",
+        seconds=60,
+        expires=60,
+        description="Judges the mean kinetic temperature of units that have a limit on it and got readings.",
+    ),
+    Entry(
         name="Settle roll-ups",
         task="readings.tasks.settle_rollups",
         seconds=30,

@@ -164,7 +164,7 @@ class SensorFault(ScopedModel):
 
     SCOPE = UNIT_WAYS
 
-    sensor = models.OneToOneField(Sensor, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    sensor = models.OneToOneField(Sensor, on_delete=models.CASCADE, primary_key=True, related_name="fault")
     storage_unit = models.ForeignKey(StorageUnit, on_delete=models.CASCADE, related_name="sensor_faults")
     since = models.DateTimeField(help_text="Its first reading without a measurement after its last one with one.")
     last_at = models.DateTimeField(help_text="Its newest reading.")
