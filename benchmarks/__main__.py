@@ -48,9 +48,15 @@ def _own_server(cleanup: ExitStack) -> str:
 
 def _benchmarks() -> dict[str, Callable[[], None]]:
     # They import models, which need the settings to be in place.
-    from benchmarks import importing, pages, rest_api, storing
+    from benchmarks import importing, judging, pages, rest_api, storing
 
-    return {"storing": storing.run, "importing": importing.run, "pages": pages.run, "rest_api": rest_api.run}
+    return {
+        "storing": storing.run,
+        "judging": judging.run,
+        "importing": importing.run,
+        "pages": pages.run,
+        "rest_api": rest_api.run,
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,117 @@
+"""Shows which alarms of the last days a unit would have had, or been spared, with other limits."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Q
+from django.utils import timezone
+
+from alarms.limit_replay import LimitsOutOfOrder, ReplayedAlarm, replay
+from customers.models import StorageUnit
+from readings.wording import temperature_text
+
+SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+TEMPERATURES = {
+    "low_critical": "low_critical_c",
+    "low": "low_warning_c",
+    "high": "high_warning_c",
+    "high_critical": "high_critical_c",
+}
+
+
+class Command(BaseCommand):
+    help = "Show which temperature alarms of the last 90 days changed limits would have added or removed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("unit", help="the unit's id, or CUSTOMER/UNIT or CUSTOMER/FACILITY/UNIT by their codes")
+        for name in TEMPERATURES:
+            parser.add_argument(
+                f"--{name.replace('_', '-')}", type=temperature, metavar="°C", help="a limit, or “none”"
+            )
+        parser.add_argument("--delay", type=seconds, metavar="TIME", help="such as 900s, 45m or 10h")
+        parser.add_argument("--clearing-margin", type=float, metavar="K")
+        parser.add_argument("--clearing-delay", type=seconds, metavar="TIME")
+        parser.add_argument("--days", type=int, default=90)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        unit = unit_named(options["unit"])
+        try:
+            found = replay(unit, changes_in(options), timezone.now(), timedelta(days=options["days"]))
+        except LimitsOutOfOrder as error:
+            raise CommandError(str(error)) from error
+        zone = unit.facility.zone
+        self.stdout.write(f"{unit}, {found.since:%Y-%m-%d} to {found.until:%Y-%m-%d}, times in {zone.key}")
+        for title, alarms in (("removed", found.removed), ("added", found.added)):
+            self.stdout.write(f"{title}: {len(alarms)}")
+            for alarm in alarms:
+                self.stdout.write(f"  {line(alarm, unit, zone)}")
+        self.stdout.write(f"kept: {len(found.kept)}")
+        for before, after in found.kept:
+            self.stdout.write(f"  {line(before, unit, zone)}; would open at {after.opened_at.astimezone(zone):%H:%M}")
+
+
+def changes_in(options: dict[str, Any]) -> dict[str, Any]:
+    """The fields of Limits that the options change. A limit of “none” is no limit."""
+    changes = {
+        field: None if options[name] == "none" else options[name]
+        for name, field in TEMPERATURES.items()
+        if options[name] is not None
+    }
+    if options["delay"] is not None:
+        changes |= {"high_delay_seconds": options["delay"], "low_delay_seconds": options["delay"]}
+    if options["clearing_margin"] is not None:
+        changes["clearing_margin_k"] = options["clearing_margin"]
+    if options["clearing_delay"] is not None:
+        changes["clearing_delay_seconds"] = options["clearing_delay"]
+    if not changes:
+        raise CommandError("Say what to change, such as --delay 45m or --high 10.")
+    return changes
+
+
+def unit_named(name: str) -> StorageUnit:
+    """The unit of this id or of these codes. Raises CommandError."""
+    units = StorageUnit.objects.select_related("facility__customer")
+    customer_code, *others = name.split("/")
+    wanted = Q(facility__customer__customer_code=customer_code, unit_code=others[-1]) if others else Q(public_id=name)
+    if len(others) == 2:
+        wanted &= Q(facility__facility_code=others[0])
+    try:
+        found = list(units.filter(wanted)[:2])
+    except ValidationError:
+        found = []
+    if len(found) != 1:
+        why = "Several units have these codes; name the facility too" if found else "There is no such unit"
+        raise CommandError(f"{why}: {name}")
+    return found[0]
+
+
+def seconds(text: str) -> int:
+    """A time such as 900s, 45m, 10h or 1d in seconds."""
+    match = re.fullmatch(r"(\d+)([smhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 900s, 45m or 10h")
+    return int(match[1]) * SECONDS[match[2]]
+
+
+def temperature(text: str) -> float | str:
+    """A temperature in °C, or “none”."""
+    if text == "none":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a temperature in °C nor “none”") from error
+
+
+def line(alarm: ReplayedAlarm, unit: StorageUnit, zone: ZoneInfo) -> str:
+    """An alarm on one line, in the unit's scale and the facility's time."""
+    until = "lasts" if alarm.ended_at is None else f"to {alarm.ended_at.astimezone(zone):%Y-%m-%d %H:%M}"
+    peak = temperature_text(alarm.peak_c, unit.temperature_unit)
+    return f"{alarm.started_at.astimezone(zone):%Y-%m-%d %H:%M} {until}, {alarm.severity}, peak {peak}"

@@ -1,0 +1,66 @@
+"""A year of one-minute readings arriving in shuffled daily files ends in the same excursions as in order."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from django.db import transaction
+
+from alarms.evaluation import evaluate
+from alarms.models import Excursion
+from alarms.tests.judging import by_definition, stored
+from alarms.tests.test_evaluation import make_unit
+from customers.models import StorageUnit
+from readings.columns import ReadingColumns, microseconds_of
+from readings.store import store
+
+pytestmark = pytest.mark.django_db
+
+NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
+LATER = datetime(2026, 6, 1, tzinfo=UTC)
+DAYS, MINUTES = 365, 1_440
+
+
+def a_year_of_temperatures() -> np.ndarray:
+    """5 °C with noise, and forty warm or cold stretches of minutes to days, some of them over midnight."""
+    chance = np.random.default_rng(7)
+    temperatures_c = np.round(chance.normal(5, 0.3, DAYS * MINUTES), 2)
+    for begin, minutes in zip(
+        chance.integers(0, DAYS * MINUTES, 40), chance.choice([3, 45, 600, 4_000], 40), strict=True
+    ):
+        temperatures_c[begin : begin + minutes] += chance.choice([-6, 4, 8])
+    temperatures_c[chance.random(DAYS * MINUTES) < 0.0005] = np.nan
+    return temperatures_c
+
+
+def take_in_day(unit: StorageUnit, sensor_id: int, day: int, temperatures_c: np.ndarray) -> None:
+    instants = microseconds_of(NEW_YEAR) + (day * MINUTES + np.arange(MINUTES, dtype=np.int64)) * 60_000_000
+    columns = ReadingColumns(
+        storage_unit_id=np.full(MINUTES, unit.pk, np.int32),
+        sensor_id=np.full(MINUTES, sensor_id, np.int32),
+        recorded_at_us=instants,
+        temperature_c=temperatures_c[day * MINUTES : (day + 1) * MINUTES],
+        scale=np.full(MINUTES, b"C", "S1"),
+        quality_score=np.ones(MINUTES),
+        equipment_status_id=np.ones(MINUTES, np.int16),
+    )
+    with transaction.atomic():
+        evaluate(store(columns).new_spans, columns, now=LATER)
+
+
+def test_a_year_in_shuffled_daily_files_ends_in_the_excursions_of_a_year_in_order():
+    temperatures_c = a_year_of_temperatures()
+    limits = {"clearing_delay_seconds": 900, "allowed_seconds": 4 * 3600}
+    in_order, shuffled = make_unit(**limits), make_unit(**limits)
+    StorageUnit.objects.update(gap_limit_seconds=900)
+    days = list(range(DAYS))
+    for unit in (in_order, shuffled):
+        sensor_id = unit.sensors.order_by("pk").values_list("pk", flat=True)[0]
+        for day in days:
+            take_in_day(unit, sensor_id, day, temperatures_c)
+        random.Random(3).shuffle(days)
+    assert len(stored(in_order)) > 20
+    assert stored(shuffled) == stored(in_order) == by_definition(in_order)
+    assert stored(shuffled, Excursion.Kind.BUDGET) == stored(in_order, Excursion.Kind.BUDGET) != []
+    assert timedelta(seconds=Excursion.objects.latest("outside_seconds").outside_seconds) > timedelta(days=2)
