@@ -29,6 +29,20 @@ ENTRIES = (
         description="Claims the sources whose poll is due and sends a message for each.",
     ),
     Entry(
+        name="Send due messages",
+        task="alarms.tasks.send_due_messages",
+        seconds=5,
+        expires=5,
+        description="Claims the notifications that are due and has each sent.",
+    ),
+    Entry(
+        name="Remind of live alarms",
+        task="alarms.tasks.remind",
+        seconds=10,
+        expires=10,
+        description="Makes reminders, escalations, and what maintenance or a rule's hours held back.",
+    ),
+    Entry(
         name="Settle roll-ups",
         task="readings.tasks.settle_rollups",
         seconds=30,
