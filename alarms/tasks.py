@@ -1,10 +1,49 @@
-"""What beat wakes up in this room."""
+"""What beat wakes up in this room. A message carries ids; what is to be done is in the database."""
 
 from __future__ import annotations
 
+import uuid
+
+import structlog
 from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
 
 from alarms.mkt_excursions import answer_requests
+from alarms.notifications import claims, reminders, sending
+
+logger = structlog.get_logger(__name__)
+
+# A sending that is asked to end still writes down how it went, and only then is ended; the lease is longer.
+SOFT_SECONDS = settings.NOTIFICATION_TOTAL_SECONDS + 5
+HARD_SECONDS = settings.NOTIFICATION_TOTAL_SECONDS + 10
+
+
+@shared_task
+def send_due_messages() -> None:
+    """Claim what is due and wake a worker up for each claim; the call expires with the lease."""
+    claims.bury(timezone.now())
+    for claim in claims.claim_due():
+        send_message.apply_async(
+            (claim.message_id, str(claim.claim_id)),
+            expires=settings.NOTIFICATION_LEASE_SECONDS,
+            queue=settings.SLOW_QUEUE if claim.is_slow else settings.CELERY_TASK_DEFAULT_QUEUE,
+        )
+
+
+@shared_task(soft_time_limit=SOFT_SECONDS, time_limit=HARD_SECONDS)
+def send_message(message_id: int, claim_id: str) -> None:
+    """Send a claimed message."""
+    try:
+        sending.send(claims.Claim(message_id, uuid.UUID(claim_id)))
+    except claims.ClaimLost as lost:
+        logger.info("claim lost", message_id=message_id, message=str(lost))
+
+
+@shared_task
+def remind() -> None:
+    """Make the messages that become due by time alone."""
+    reminders.remind(timezone.now())
 
 
 @shared_task

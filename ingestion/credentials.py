@@ -1,24 +1,11 @@
-"""What a source authenticates with: encrypted at rest, turned into a request, and kept out of logs.
-
-`encrypt` and `decrypt` use Fernet (AES-128-CBC with HMAC-SHA256) under keys derived from the secrets in
-`SOURCE_CREDENTIALS_KEYS`. The first secret encrypts, every one of them decrypts; so a secret is replaced by putting a
-new one in front, running `manage.py reencrypt_credentials`, and taking the old one out.
-"""
+"""What a source authenticates with: turned into a request, and kept out of logs."""
 
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 from urllib.parse import quote, unquote_plus
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
-
-_KEY_PURPOSE = b"temperature-monitoring-system source credentials v1"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Visible Latin-1 with single spaces inside: what an HTTP header can carry unharmed.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e\xa1-\xff]+(?: +[\x21-\x7e\xa1-\xff]+)*")
@@ -30,16 +17,6 @@ _MESSAGE_HEADERS = frozenset(
 _SECRET_NAME = re.compile(r"key|token|secret|pass|pwd|sig|auth|credential|session|jwt|bearer", re.IGNORECASE)
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 _HIDDEN = "***"
-
-
-class CredentialsUnreadable(Exception):  # noqa: N818 - a state of the configuration; its text says what to do
-    """Stored credentials were encrypted under a secret that is no longer configured, or are damaged."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The stored credentials cannot be read with any secret in SOURCE_CREDENTIALS_KEYS. "
-            "Add the secret that was in use when they were stored, or enter the credentials again."
-        )
 
 
 class CredentialsKind(StrEnum):
@@ -107,27 +84,6 @@ class Credentials:
                 return Authenticated(with_secret, secret_query_names=frozenset({self.name}))
 
 
-def encrypt(plain: str) -> str:
-    """Return the text encrypted under the first secret. Every call gives another token."""
-    return _cipher().encrypt(plain.encode()).decode("ascii")
-
-
-def decrypt(token: str) -> str:
-    """Return the text that was encrypted. Raise CredentialsUnreadable."""
-    try:
-        return _cipher().decrypt(token.encode()).decode()
-    except InvalidToken:
-        raise CredentialsUnreadable from None
-
-
-def reencrypt(token: str) -> str:
-    """Return the same text encrypted under the first secret. Raise CredentialsUnreadable."""
-    try:
-        return _cipher().rotate(token.encode()).decode("ascii")
-    except InvalidToken:
-        raise CredentialsUnreadable from None
-
-
 def redact_url(url: str, secret_query_names: Collection[str] = ()) -> str:
     """Return the URL fit for a log: user info and secret query values are `***`, the fragment is gone.
 
@@ -156,22 +112,6 @@ def _redact_pair(pair: str, secret_names: set[str]) -> str:
     name = unquote_plus(written_name)
     is_secret = name.lower() in secret_names or _SECRET_NAME.search(name) is not None
     return written_name + equals + _HIDDEN if value and is_secret else pair
-
-
-def _cipher() -> MultiFernet:
-    secrets = settings.SOURCE_CREDENTIALS_KEYS or [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return _cipher_of(tuple(secrets))
-
-
-@lru_cache(maxsize=4)
-def _cipher_of(secrets: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(_key_of(secret)) for secret in secrets])
-
-
-def _key_of(secret: str) -> bytes:
-    # A salt would have to be stored beside every token; the purpose keeps this key apart from others of the secret.
-    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_KEY_PURPOSE)
-    return urlsafe_b64encode(derivation.derive(secret.encode()))
 
 
 def _with_parameter(url: str, name: str, value: str) -> str:

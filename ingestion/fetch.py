@@ -7,17 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import IO, Self
 from urllib.parse import urljoin
 
 from django.conf import settings
 from urllib3.util import Url
 
-from ingestion.addresses import Network, parse_networks
 from ingestion.content_encoding import Decoder, UnreadableEncoding, decoder_for
 from ingestion.credentials import redact_url
-from ingestion.guarded_http import (
+from trust.addresses import Network, parse_networks
+from trust.guarded_http import (
     MEBIBYTE,
     FetchFailure,
     FetchLimits,
@@ -26,6 +25,7 @@ from ingestion.guarded_http import (
     port_of,
     timed_out,
 )
+from trust.retry_after import retry_after_seconds
 
 __all__ = [
     "FetchFailure",
@@ -36,7 +36,6 @@ __all__ = [
     "limits_from_settings",
 ]
 
-MAX_RETRY_AFTER_SECONDS = 24 * 3600
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 # All that may follow a redirect to another origin. Any other header could be a customer's credential.
 _HEADERS_FOR_ANYONE = frozenset({"accept", "accept-language"})
@@ -149,22 +148,6 @@ def limits_from_settings() -> FetchLimits:
 def allowed_networks_from_settings() -> tuple[Network, ...]:
     """Return the networks besides the public ones that sources may be in. Raise ValueError when one is misspelt."""
     return parse_networks(settings.SOURCE_ALLOWED_NETWORKS)
-
-
-def retry_after_seconds(written: str | None, now: datetime) -> int | None:
-    """Return the wait that a Retry-After header asks for, in seconds from 0 to a day; None when it asks for none."""
-    text = (written or "").strip()
-    if text.isascii() and text.isdigit():
-        # A number longer than this is past the cap anyway, and may be too long for int().
-        return min(int(text[:9]) if len(text) <= 9 else MAX_RETRY_AFTER_SECONDS, MAX_RETRY_AFTER_SECONDS)
-    try:
-        instant = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)  # what "-0000" parses to
-    wait = (instant - now).total_seconds()
-    return int(min(max(wait, 0), MAX_RETRY_AFTER_SECONDS))
 
 
 def _authorization(basic_auth: tuple[str, str] | None) -> dict[str, str]:

@@ -16,9 +16,9 @@ from customers.models import CODE_MAX_LENGTH, Customer, Sensor, StorageUnit, Tem
 from customers.scope import ScopedModel, ScopeWays
 from ingestion.catch_up import TemplateError, placeholders
 from ingestion.credentials import Credentials, CredentialsKind
-from ingestion.encrypted_field import EncryptedTextField
 from ingestion.mapping import FieldMapping, MappingError
 from ingestion.reasons import SENTENCES
+from trust.encrypted_field import EncryptedTextField
 
 MAX_INTERVAL_SECONDS = 7 * 86_400
 
@@ -190,7 +190,7 @@ class Source(SourceMapping, ScopedModel):
 
     @property
     def credentials(self) -> Credentials:
-        """What the source authenticates with. Raises CredentialsUnreadable."""
+        """What the source authenticates with. Raises SecretUnreadable."""
         return Credentials(
             CredentialsKind(self.credentials_kind), self.credentials_name, self.credentials_secret.reveal()
         )

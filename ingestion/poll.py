@@ -21,7 +21,6 @@ from django.utils import timezone
 
 from ingestion.catch_up import PlannedRequest, TemplateError, planned_requests
 from ingestion.claims import Claim, ClaimLost, held
-from ingestion.credentials import CredentialsUnreadable
 from ingestion.fetch import FetchedBody, FetchFailure, allowed_networks_from_settings, fetch, limits_from_settings
 from ingestion.intake import Arrival, Intake, log_failure, take_in
 from ingestion.mapping import MappingError
@@ -31,6 +30,7 @@ from ingestion.parse_structure import parse_structure
 from ingestion.parsed import ParsedBatch, UnreadableBody
 from ingestion.registration import Register
 from ingestion.schedule import backoff_seconds, next_due
+from trust.encryption import SecretUnreadable
 
 logger = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ class Failure:
             case SoftTimeLimitExceeded():
                 limit = settings.POLL_SOFT_SECONDS
                 return cls("timeout", f"The poll took longer than {limit} s; let it ask for shorter spans.")
-            case SourceMisconfigured() | MappingError() | TemplateError() | CredentialsUnreadable():
+            case SourceMisconfigured() | MappingError() | TemplateError() | SecretUnreadable():
                 return cls("source_settings", str(error))
             case _:
                 return cls("internal_error", f"{type(error).__name__} in our own code; the log has the details.")

@@ -10,10 +10,13 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from temperature_site import folder_broker
 from temperature_site.databases import EMBEDDED_ENGINE
 
+# A worker is ended ten seconds after its attempt should have ended by itself.
+SECONDS_TO_END_A_SENDING = 12
+
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    return [*_limits(), *_networks(), *_ports()]
+    return [*_limits(), *_networks(), *_notifications(), *_ports()]
 
 
 @register(Tags.security, deploy=True)
@@ -37,15 +40,25 @@ def _limits() -> Iterator[CheckMessage]:
 
 
 def _networks() -> Iterator[CheckMessage]:
-    for network in settings.SOURCE_ALLOWED_NETWORKS:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            yield Error(
-                f"SOURCE_ALLOWED_NETWORKS holds {network!r}: {error}.",
-                hint="Write networks as 10.1.0.0/16, separated by commas.",
-                id="temperature_site.E003",
-            )
+    for name in ("SOURCE_ALLOWED_NETWORKS", "NOTIFICATION_ALLOWED_NETWORKS"):
+        for network in getattr(settings, name):
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                yield Error(
+                    f"{name} holds {network!r}: {error}.",
+                    hint="Write networks as 10.1.0.0/16, separated by commas.",
+                    id="temperature_site.E003",
+                )
+
+
+def _notifications() -> Iterator[CheckMessage]:
+    if settings.NOTIFICATION_LEASE_SECONDS < settings.NOTIFICATION_TOTAL_SECONDS + SECONDS_TO_END_A_SENDING:
+        yield Error(
+            f"NOTIFICATION_LEASE_SECONDS must be {SECONDS_TO_END_A_SENDING} above NOTIFICATION_TOTAL_SECONDS at least.",
+            hint="Otherwise a message is sent again while its last attempt still runs.",
+            id="temperature_site.E006",
+        )
 
 
 def _ports() -> Iterator[CheckMessage]:

@@ -43,6 +43,20 @@ ENTRIES = (
         description="Judges the mean kinetic temperature of units that have a limit on it and got readings.",
     ),
     Entry(
+        name="Send due messages",
+        task="alarms.tasks.send_due_messages",
+        seconds=5,
+        expires=5,
+        description="Claims the notifications that are due and has each sent.",
+    ),
+    Entry(
+        name="Remind of live alarms",
+        task="alarms.tasks.remind",
+        seconds=10,
+        expires=10,
+        description="Makes reminders, escalations, and what maintenance or a rule's hours held back.",
+    ),
+    Entry(
         name="Settle roll-ups",
         task="readings.tasks.settle_rollups",
         seconds=30,

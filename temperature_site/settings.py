@@ -11,6 +11,7 @@ import environ
 from temperature_site import folder_broker
 from temperature_site.databases import database_settings
 from temperature_site.logs import logging_settings
+from temperature_site.mail import mail_settings
 from temperature_site.secret_key import secret_key
 from temperature_site.version import VERSION
 
@@ -181,6 +182,24 @@ SOURCE_CREDENTIALS_KEYS = env.list("SOURCE_CREDENTIALS_KEYS", default=[])
 POLL_SOFT_SECONDS = env.int("POLL_SOFT_SECONDS", default=60)
 POLL_HARD_SECONDS = env.int("POLL_HARD_SECONDS", default=75)
 POLL_LEASE_SECONDS = env.int("POLL_LEASE_SECONDS", default=120)
+
+# Telling people
+
+# The address people reach the site by, such as https://cold.example.com: messages link to it. Empty: they link nowhere.
+SITE_URL = env.str("SITE_URL", default="")
+NOTIFICATION_ALLOWED_NETWORKS = env.list(
+    "NOTIFICATION_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else []
+)
+# One attempt ends by the first, its worker is ended ten seconds later, and only then may it be tried again.
+NOTIFICATION_TOTAL_SECONDS = env.float("NOTIFICATION_TOTAL_SECONDS", default=15.0)
+NOTIFICATION_LEASE_SECONDS = env.int("NOTIFICATION_LEASE_SECONDS", default=60)
+
+# Without it no mail is sent, and a channel that would says so.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+globals().update(mail_settings(EMAIL_URL))
+EMAIL_TIMEOUT = NOTIFICATION_TOTAL_SECONDS
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="temperature-monitoring@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # Processes
 

@@ -1,17 +1,25 @@
 """What readings mean: limits, excursions, alarms and who is told of them."""
 
 from alarms.models.alarms import Alarm, AlarmEvent, MaintenanceWindow, SensorFault
+from alarms.models.channels import Channel, Rule
 from alarms.models.excursions import Excursion, MktCheck
 from alarms.models.limits import LimitProfile, LimitVersion, UnitLimits
+from alarms.models.notifications import Attempt, Drill, DrillSchedule, Message
 
 __all__ = [
     "Alarm",
     "AlarmEvent",
+    "Attempt",
+    "Channel",
+    "Drill",
+    "DrillSchedule",
     "Excursion",
     "LimitProfile",
     "LimitVersion",
     "MaintenanceWindow",
+    "Message",
     "MktCheck",
+    "Rule",
     "SensorFault",
     "UnitLimits",
 ]

@@ -14,11 +14,12 @@ from django.utils.safestring import SafeString
 
 from customers.admin_base import FewRelatedFilter, Tone, badge, count_of, list_link
 from ingestion import claims
-from ingestion.credentials import Credentials, CredentialsKind, CredentialsUnreadable, redact_url
+from ingestion.credentials import Credentials, CredentialsKind, redact_url
 from ingestion.mapping import FieldMapping
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.source_states import SourceState, with_state
 from readings.wording import age_text
+from trust.encryption import SecretUnreadable
 
 TONES: dict[str, Tone] = {
     SourceState.PAUSED: "neutral",
@@ -50,7 +51,7 @@ class SourceForm(forms.ModelForm):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         try:
             secret = cleaned.get("credentials_secret") or self.instance.credentials_secret.reveal()
-        except CredentialsUnreadable as unreadable:
+        except SecretUnreadable as unreadable:
             self.add_error("credentials_secret", str(unreadable))
             return cleaned
         kind = CredentialsKind(cleaned.get("credentials_kind") or CredentialsKind.NONE)

@@ -8,7 +8,6 @@ import time
 import zlib
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -18,16 +17,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ingestion import guarded_http
 from ingestion.fetch import (
     FetchFailure,
     FetchLimits,
     allowed_networks_from_settings,
     fetch,
     limits_from_settings,
-    retry_after_seconds,
 )
 from ingestion.tests.scripted_server import ScriptedServer, Visit, answer
+from trust import guarded_http
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 PATIENT = FetchLimits(connect_seconds=5, read_seconds=5, total_seconds=10, max_bytes=1_000_000)
@@ -221,30 +219,6 @@ def test_a_server_that_asks_for_time_is_heard(serve):
     failure = failure_of(serve(answer(status="429 Slow down", headers="Retry-After: 120\r\n")).url)
 
     assert failure.retry_after_seconds == 120
-
-
-@pytest.mark.parametrize(
-    ("written", "seconds"),
-    [
-        ("0", 0),
-        (" 30 ", 30),
-        ("86401", 86_400),
-        ("9" * 5_000, 86_400),
-        (format_datetime(NOW + timedelta(minutes=5), usegmt=True), 300),
-        (format_datetime(NOW - timedelta(minutes=5), usegmt=True), 0),
-        (format_datetime(NOW + timedelta(days=400), usegmt=True), 86_400),
-        ("Mon, 23 Nov 2026 10:16:00 -0000", 60),
-        ("-5", None),
-        ("1.5", None),
-        ("²", None),
-        ("soon", None),
-        ("Mon, 99 Nov 2026 10:16:00 GMT", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_retry_after_is_read_as_seconds_or_as_a_date_up_to_a_day(written, seconds):
-    assert retry_after_seconds(written, NOW) == seconds
 
 
 # Sizes

@@ -3,9 +3,9 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from ingestion.credentials import CredentialsUnreadable
 from ingestion.models import Source
 from tests.factories import SourceFactory
+from trust.encryption import SecretUnreadable
 
 pytestmark = pytest.mark.django_db
 
@@ -35,5 +35,5 @@ def test_what_cannot_be_read_is_named_and_stays_as_it_is(settings, capsys):
     assert source.name in capsys.readouterr().err
     source.refresh_from_db()
     assert source.credentials_secret.token == token
-    with pytest.raises(CredentialsUnreadable):
+    with pytest.raises(SecretUnreadable):
         source.credentials_secret.reveal()

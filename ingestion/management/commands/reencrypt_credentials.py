@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ingestion.credentials import CredentialsUnreadable, reencrypt
-from ingestion.encrypted_field import Secret
 from ingestion.models import Source
+from trust.encrypted_field import Secret
+from trust.encryption import SecretUnreadable, reencrypt
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
                 continue
             try:
                 token = reencrypt(source.credentials_secret.token)
-            except CredentialsUnreadable as error:
+            except SecretUnreadable as error:
                 self.stderr.write(f"{source}: {error}")
                 unreadable.append(source)
                 continue

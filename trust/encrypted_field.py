@@ -7,14 +7,14 @@ from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 from django.utils.text import capfirst
 
-from ingestion.credentials import decrypt, encrypt
+from trust.encryption import decrypt, encrypt
 
 
 class Secret:
     """A text that is held encrypted and shows itself only through `reveal`.
 
-    Loading a row never decrypts: a page that lists sources works whatever the keys are, and only the poll that needs
-    an unreadable secret fails, with a sentence that says what to do.
+    Loading a row never decrypts: a page that lists sources works whatever the keys are, and only what needs an
+    unreadable secret fails, with a sentence that says what to do.
     """
 
     __slots__ = ("token",)
@@ -28,7 +28,7 @@ class Secret:
         return cls(encrypt(plain) if plain else "")
 
     def reveal(self) -> str:
-        """Return the text. Raise CredentialsUnreadable."""
+        """Return the text. Raise SecretUnreadable."""
         return decrypt(self.token) if self.token else ""
 
     def __bool__(self) -> bool:

@@ -20,7 +20,7 @@ from typing import Any, Self
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-from ingestion.addresses import AddressNotAllowed, Endpoint, Network, permitted_endpoints
+from trust.addresses import AddressNotAllowed, Endpoint, Network, permitted_endpoints
 
 MEBIBYTE = 1024 * 1024
 

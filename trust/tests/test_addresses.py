@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from ingestion.addresses import (
+from trust.addresses import (
     AddressNotAllowed,
     is_permitted,
     is_public,

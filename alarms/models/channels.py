@@ -1,0 +1,169 @@
+"""Where people are told, and who decides that they are: channels and rules."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+
+from alarms.models.alarms import Alarm
+from alarms.models.excursions import SEVERITIES
+from customers.models import Customer, Facility, StorageUnit
+from customers.scope import ScopedModel, ScopeWays
+from trust.encrypted_field import EncryptedTextField, Secret
+
+MAX_MINUTES = 7 * 1_440
+WEEKDAYS = list(enumerate(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]))
+# A channel that failed or took this long waits in a queue of its own, where it delays only its like.
+SLOW_SECONDS = 3.0
+
+
+class Channel(ScopedModel):
+    """A place where a customer's people are told. It is disabled rather than deleted: messages refer to it.
+
+    `address`: e-mail addresses, separated by commas, or the URL of a webhook; empty for apprise, whose URL is a secret.
+    `secret`: the key that signs webhooks, or the URL of an apprise service. `previous_secret` signs as well until
+    `previous_secret_until`.
+    """
+
+    SCOPE = ScopeWays(customer="customer_id", unit=None)
+
+    class Kind(models.TextChoices):
+        EMAIL = "email", "e-mail"
+        WEBHOOK = "webhook", "webhook"
+        APPRISE = "apprise", "chat or SMS service"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="channels")
+    kind = models.CharField(max_length=7, choices=Kind.choices)
+    name = models.CharField(max_length=100)
+    address = models.CharField(max_length=2000, blank=True, help_text="E-mail addresses, or the webhook's URL.")
+    secret = EncryptedTextField(blank=True)
+    previous_secret = EncryptedTextField(blank=True, editable=False)
+    previous_secret_until = models.DateTimeField(null=True, editable=False)
+    messages_a_minute = models.PositiveSmallIntegerField(
+        "messages a minute",
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(1_000)],
+        help_text="What is more comes as one digest.",
+    )
+    flap_minutes = models.PositiveSmallIntegerField(
+        "flapping within, minutes",
+        default=30,
+        validators=[MaxValueValidator(1_440)],
+        help_text="A unit that alarms again within this time is told of once, with its count; 0: every time.",
+    )
+    is_enabled = models.BooleanField(default=True)
+    disabled_reason = models.CharField(max_length=500, blank=True, editable=False)
+    failures_in_a_row = models.PositiveIntegerField(default=0, editable=False)
+    last_error = models.CharField(max_length=500, blank=True, editable=False)
+    last_success_at = models.DateTimeField(null=True, editable=False)
+    last_duration_seconds = models.FloatField(null=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "channel"
+        ordering = ["customer_id", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "name"],
+                name="channel_name_once_a_customer",
+                violation_error_message="This customer already has a channel with this name.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(messages_a_minute__gte=1), name="channel_takes_a_message_a_minute"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_slow(self) -> bool:
+        """Has it failed or dawdled, so that it must not keep others waiting?"""
+        return self.failures_in_a_row > 0 or (self.last_duration_seconds or 0.0) >= SLOW_SECONDS
+
+    @property
+    def shown_address(self) -> str:
+        """Where it leads, without what may be secret in a URL."""
+        return self.address.partition("?")[0].partition("#")[0]
+
+    def secrets_at(self, instant: datetime) -> list[str]:
+        """The secrets that are valid at `instant`, the newest first. Raises SecretUnreadable."""
+        is_rotating = self.previous_secret_until is not None and instant < self.previous_secret_until
+        valid: list[Secret] = [self.secret, self.previous_secret] if is_rotating else [self.secret]
+        return [secret.reveal() for secret in valid if secret]
+
+
+class Rule(ScopedModel):
+    """Which alarms of a customer go to which channels, and when.
+
+    An empty list of kinds, severities or weekdays means all of them. A rule with neither facilities nor units is for
+    all; otherwise it is for the units it names and those of the facilities it names. A facility or unit that is deleted
+    widens the rule rather than leaving people untold.
+    """
+
+    SCOPE = ScopeWays(customer="customer_id", unit=None)
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="notification_rules")
+    name = models.CharField(max_length=100)
+    is_enabled = models.BooleanField(default=True)
+    kinds: Any = ArrayField(models.CharField(max_length=12, choices=Alarm.Kind.choices), default=list, blank=True)
+    severities: Any = ArrayField(models.CharField(max_length=8, choices=SEVERITIES), default=list, blank=True)
+    facilities = models.ManyToManyField(Facility, blank=True, related_name="+")
+    units = models.ManyToManyField(StorageUnit, blank=True, related_name="+")
+    channels = models.ManyToManyField(Channel, blank=True, related_name="rules")
+    weekdays: Any = ArrayField(models.PositiveSmallIntegerField(choices=WEEKDAYS), default=list, blank=True)
+    from_time = models.TimeField(
+        "from", null=True, blank=True, help_text="At the facility. Without both times, around the clock."
+    )
+    until_time = models.TimeField(
+        "until", null=True, blank=True, help_text="Earlier than “from”: until then the next morning."
+    )
+    repeat_minutes = models.PositiveSmallIntegerField(
+        "repeat every, minutes",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_MINUTES)],
+        help_text="While nobody has acknowledged the alarm; empty: tell once.",
+    )
+    escalate_minutes = models.PositiveSmallIntegerField(
+        "escalate after, minutes",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_MINUTES)],
+        help_text="When nobody has acknowledged the alarm by then, the further channels are told.",
+    )
+    escalation_channels = models.ManyToManyField(
+        Channel, blank=True, related_name="escalated_rules", verbose_name="escalate to"
+    )
+    tells_when_closed = models.BooleanField(
+        "tell when closed", default=True, help_text="Or withdrawn; only where the alarm itself was told."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "notification_rule"
+        ordering = ["customer_id", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "name"],
+                name="rule_name_once_a_customer",
+                violation_error_message="This customer already has a rule with this name.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(from_time=None, until_time=None)
+                | models.Q(from_time__isnull=False, until_time__isnull=False),
+                name="rule_has_both_times_or_none",
+                violation_error_message="Give both times, or neither.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,15 @@
+"""What several tests of alarms start from."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from tests.webhook_receiver import WebhookReceiver
+
+
+@pytest.fixture
+def receive(settings):
+    """Start receivers of webhooks, which the loopback is open for, that stop when the test ends."""
+    settings.NOTIFICATION_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    with ExitStack() as running:
+        yield lambda *arguments: running.enter_context(WebhookReceiver(*arguments))

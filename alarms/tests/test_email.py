@@ -1,0 +1,122 @@
+"""E-mail as a real SMTP server receives it."""
+
+import socket
+from email import message_from_bytes
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from alarms.models import Attempt, Message
+from alarms.notifications.channels.email import problem
+from alarms.tests.sending_now import send_due
+from temperature_site.mail import mail_settings
+from tests.factories import ChannelFactory, MessageFactory, RuleFactory, StorageUnitFactory, open_alarm
+
+pytestmark = pytest.mark.django_db
+
+
+class Inbox:
+    """Takes every mail, or answers `refusal` to its recipients."""
+
+    def __init__(self) -> None:
+        self.mails, self.recipients, self.refusal = [], [], ""
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802  aiosmtpd's name
+        if self.refusal:
+            return self.refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802  aiosmtpd's name
+        self.mails.append(message_from_bytes(envelope.content))
+        self.recipients.append(envelope.rcpt_tos)
+        return "250 OK"
+
+
+def a_free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def inbox(settings):
+    handler = Inbox()
+    port = a_free_port()
+    server = Controller(handler, hostname="127.0.0.1", port=port)
+    server.start()
+    settings.EMAIL_URL = f"smtp://127.0.0.1:{port}"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.DEFAULT_FROM_EMAIL = "Cold stores <alarms@cold.example.com>"
+    for name, value in mail_settings(settings.EMAIL_URL).items():
+        setattr(settings, name, value)
+    yield handler
+    server.stop()
+
+
+def test_an_alarm_arrives_as_a_mail_to_every_address(inbox):
+    unit = StorageUnitFactory(name="Kühlschrank 3", facility__name="Depot")
+    channel = ChannelFactory(customer=unit.facility.customer, address="a@example.com, b@example.com")
+    RuleFactory(customer=unit.facility.customer, channels=[channel])
+    open_alarm(storage_unit=unit)
+
+    (attempt,) = send_due()
+
+    (mail,) = inbox.mails
+    message = Message.objects.get()
+    assert inbox.recipients == [["a@example.com", "b@example.com"]]
+    assert mail["Message-ID"] == f"<{message.public_id}@cold.example.com>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert "Kühlschrank 3 in Depot, 12.0 °C" in mail.get_payload(decode=True).decode().replace("\xa0", " ")
+    assert attempt.outcome == Attempt.Outcome.DELIVERED
+    assert message.state == Message.State.SENT
+
+
+def test_a_repeat_has_the_same_message_id(inbox):
+    message = MessageFactory()
+    send_due()
+    Message.objects.update(state=Message.State.WAITING, sent_at=None)
+    send_due()
+    assert [mail["Message-ID"] for mail in inbox.mails] == [f"<{message.public_id}@cold.example.com>"] * 2
+
+
+def test_a_refusal_is_kept_with_its_code_and_tried_again(inbox):
+    inbox.refusal = "550 no such user"
+    MessageFactory()
+    (attempt,) = send_due()
+    assert (attempt.outcome, attempt.status_code, attempt.answer) == ("failed", 550, "no such user")
+    assert Message.objects.get().state == Message.State.WAITING
+
+
+def test_a_server_that_is_not_there_is_a_failure(inbox, settings):
+    settings.EMAIL_PORT = 1
+    MessageFactory()
+    (attempt,) = send_due()
+    assert attempt.outcome == Attempt.Outcome.FAILED
+    assert "ConnectionRefusedError" in attempt.answer
+
+
+def test_without_a_mail_server_nothing_counts_as_sent(settings):
+    settings.EMAIL_URL = ""
+    MessageFactory()
+    (attempt,) = send_due()
+    assert attempt.answer == "No mail server is set: the operator names one in EMAIL_URL."
+
+
+@pytest.mark.parametrize("address", ["", " , ", "nobody", "a@example.com, b", ",".join(["a@example.com"] * 21)])
+def test_addresses_that_can_not_be_are_refused_with_a_sentence(address):
+    assert problem(address, "").endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "security"),
+    [
+        ("smtp://mail.example.com", 25, set()),
+        ("smtp+tls://u:p@mail.example.com", 587, {"EMAIL_USE_TLS"}),
+        ("smtp+ssl://u:p@mail.example.com", 465, {"EMAIL_USE_SSL"}),
+        ("smtp+tls://u:p@mail.example.com:2525", 2525, {"EMAIL_USE_TLS"}),
+    ],
+)
+def test_one_url_names_the_mail_server(url, port, security):
+    settings = mail_settings(url)
+    assert (settings["EMAIL_HOST"], settings["EMAIL_PORT"]) == ("mail.example.com", port)
+    assert {name for name in settings if name.startswith("EMAIL_USE")} == security

@@ -1,0 +1,74 @@
+"""At which hours a rule tells anyone."""
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alarms.notifications.hours import Hours
+
+LONDON, AUCKLAND = ZoneInfo("Europe/London"), ZoneInfo("Pacific/Auckland")
+WORKING_DAYS = frozenset(range(5))
+OFFICE = Hours(WORKING_DAYS, time(8), time(17))
+NIGHTS = Hours(WORKING_DAYS, time(22), time(6))
+# 2026-11-23 is a Monday.
+MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("hours", "day", "clock", "hold"),
+    [
+        (OFFICE, 0, time(7, 59, 59), False),
+        (OFFICE, 0, time(8), True),
+        (OFFICE, 0, time(16, 59, 59), True),
+        (OFFICE, 0, time(17), False),
+        (OFFICE, 5, time(12), False),
+        (NIGHTS, 0, time(5), False),  # of Sunday's night
+        (NIGHTS, 0, time(22), True),
+        (NIGHTS, 1, time(5, 59), True),
+        (NIGHTS, 1, time(6), False),
+        (NIGHTS, 5, time(5), True),  # of Friday's night
+        (NIGHTS, 5, time(23), False),
+        (Hours(), 6, time(3), True),
+        (Hours(frozenset({6})), 6, time(3), True),
+        (Hours(frozenset({6})), 0, time(3), False),
+    ],
+)
+def test_hours_begin_with_their_first_instant_and_end_before_their_last(hours, day, clock, hold):
+    instant = datetime.combine(MONDAY.date() + timedelta(days=day), clock, LONDON)
+    assert hours.hold(instant, LONDON) is hold
+
+
+def test_hours_are_those_of_the_facility():
+    assert OFFICE.hold(datetime(2026, 11, 23, 21, tzinfo=UTC), AUCKLAND)
+    assert not OFFICE.hold(datetime(2026, 11, 23, 21, tzinfo=UTC), LONDON)
+
+
+def test_hours_follow_the_clock_when_it_is_changed():
+    assert not OFFICE.hold(datetime(2026, 10, 23, 16, 30, tzinfo=UTC), LONDON)
+    assert OFFICE.hold(datetime(2026, 10, 26, 16, 30, tzinfo=UTC), LONDON)
+
+
+clocks = st.times()
+instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+days = st.frozensets(st.integers(0, 6), min_size=1)
+
+
+@given(instants, clocks, clocks, days)
+def test_a_span_and_the_rest_of_the_day_make_the_day(instant, one, other, weekdays):
+    """Whatever the clock says, exactly one of a span and its rest holds; each day is counted where its span began."""
+    if one == other:
+        return
+    every_day = frozenset(range(7))
+    span, rest = Hours(every_day, one, other), Hours(every_day, other, one)
+    assert span.hold(instant, LONDON) != rest.hold(instant, LONDON)
+    assert not Hours(weekdays, one, other).hold(instant, LONDON) or span.hold(instant, LONDON)
+
+
+@given(instants, clocks, days)
+def test_from_an_hour_to_itself_is_a_whole_day(instant, clock, weekdays):
+    began = instant.astimezone(LONDON)
+    day = began.date() if began.time() >= clock else began.date() - timedelta(days=1)
+    assert Hours(weekdays, clock, clock).hold(instant, LONDON) == (day.weekday() in weekdays)

@@ -1,0 +1,80 @@
+"""A customer's program that takes webhooks: it keeps what comes and answers as a test says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One request: its headers by lower-case names, and the very bytes of its body."""
+
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class WebhookReceiver:
+    """Listens on a free port of the loopback while it is a context. `answer` may be another one for each delivery."""
+
+    def __init__(self, answer: Callable[[Delivery], Answer] = lambda _: Answer()) -> None:
+        self.answer = answer
+        self.deliveries: list[Delivery] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                delivery = Delivery({name.lower(): value for name, value in self.headers.items()}, body)
+                receiver.deliveries.append(delivery)
+                answer = receiver.answer(delivery)
+                self.send_response(answer.status)
+                for name, value in ({"Content-Length": str(len(answer.body))} | answer.headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            def log_message(self, *_: Any) -> None:
+                """Tests are quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/alarms"
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often each message came, by its id."""
+        return Counter(delivery.id for delivery in list(self.deliveries))
+
+    def __enter__(self) -> WebhookReceiver:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)

@@ -1,0 +1,91 @@
+"""A model field whose text is encrypted in the database."""
+
+import logging
+
+import pytest
+from django.core.exceptions import FieldError
+from django.db import connection, models
+
+from trust.encrypted_field import EncryptedTextField, Secret
+from trust.encryption import SecretUnreadable
+
+
+@pytest.fixture(autouse=True)
+def _one_key(settings):
+    settings.SOURCE_CREDENTIALS_KEYS = ["first secret"]
+    settings.SECRET_KEY_FALLBACKS = []
+
+
+class Feed(models.Model):
+    """A model for these tests; it has no table."""
+
+    secret = EncryptedTextField(null=True, blank=True)
+
+    class Meta:
+        app_label = "tests_of_the_encrypted_field"  # none that is installed: migrations must not see it
+        managed = False
+
+
+def test_an_assigned_text_is_encrypted_at_once_and_shown_by_nothing(caplog):
+    feed = Feed(secret="hunter2")
+
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("test").info("%s %r %s", feed.secret, feed.secret, vars(feed))
+
+    assert isinstance(feed.secret, Secret)
+    assert feed.secret.reveal() == "hunter2"
+    assert "hunter2" not in caplog.text
+    assert str(feed.secret) == "***"
+    assert repr(feed.secret) == "<Secret ***>"
+
+
+def test_a_field_stores_the_token_and_loads_it_without_reading_it(settings):
+    field = Feed._meta.get_field("secret")
+    stored = field.get_prep_value("hunter2")
+    settings.SOURCE_CREDENTIALS_KEYS = ["another secret"]
+
+    loaded = Feed.from_db("default", ["id", "secret"], [1, field.from_db_value(stored, None, connection)])
+
+    assert repr(loaded.secret) == "<Secret ***>"
+    assert field.get_prep_value(loaded.secret) == stored
+    with pytest.raises(SecretUnreadable):
+        loaded.secret.reveal()
+
+
+def test_none_and_the_empty_text_are_no_secrets():
+    field = Feed._meta.get_field("secret")
+
+    assert field.from_db_value(None, None, connection) is None
+    assert field.get_prep_value(None) is None
+    assert field.get_prep_value("") == ""
+    assert Feed(secret=None).secret is None
+    assert not Feed(secret="").secret
+    assert Feed(secret="").secret.reveal() == ""
+
+
+@pytest.mark.parametrize("lookup", ["secret", "secret__exact", "secret__contains", "secret__in", "secret__length"])
+def test_encrypted_text_cannot_be_looked_up(lookup):
+    with pytest.raises(FieldError):
+        Feed.objects.filter(**{lookup: "hunter2"})
+
+
+def test_it_can_be_asked_whether_there_is_any():
+    assert "IS NULL" in str(Feed.objects.filter(secret__isnull=True).query)
+
+
+def test_a_form_never_shows_the_secret_and_an_empty_input_keeps_it():
+    field = Feed._meta.get_field("secret")
+    feed = Feed(secret="hunter2")
+
+    shown = field.formfield().widget.render("secret", feed.secret)
+    field.save_form_data(feed, "")
+    kept = feed.secret.reveal()
+    field.save_form_data(feed, " new one ")
+
+    assert "value" not in shown
+    assert kept == "hunter2"
+    assert feed.secret.reveal() == " new one "
+
+
+def test_a_fixture_carries_no_secret():
+    assert Feed._meta.get_field("secret").value_to_string(Feed(secret="hunter2")) == ""

@@ -1,0 +1,65 @@
+"""Secrets encrypted at rest."""
+
+import pytest
+from cryptography.fernet import Fernet
+
+from trust.encryption import SecretUnreadable, decrypt, encrypt, reencrypt
+
+
+@pytest.fixture(autouse=True)
+def _one_key(settings):
+    settings.SOURCE_CREDENTIALS_KEYS = ["first secret"]
+    settings.SECRET_KEY_FALLBACKS = []
+
+
+def test_what_was_encrypted_is_decrypted():
+    assert decrypt(encrypt("pä$$wörd\n°C")) == "pä$$wörd\n°C"
+
+
+def test_no_two_tokens_are_alike_and_none_shows_the_text():
+    one, other = encrypt("hunter2hunter2"), encrypt("hunter2hunter2")
+
+    assert one != other
+    assert "hunter2" not in one + other
+
+
+def test_a_new_secret_in_front_still_reads_what_the_old_one_wrote(settings):
+    token = encrypt("password")
+
+    settings.SOURCE_CREDENTIALS_KEYS = ["second secret", "first secret"]
+
+    assert decrypt(token) == "password"
+
+
+def test_a_reencrypted_token_no_longer_needs_the_old_secret(settings):
+    token = encrypt("password")
+    settings.SOURCE_CREDENTIALS_KEYS = ["second secret", "first secret"]
+
+    renewed = reencrypt(token)
+
+    settings.SOURCE_CREDENTIALS_KEYS = ["second secret"]
+    assert decrypt(renewed) == "password"
+    with pytest.raises(SecretUnreadable):
+        decrypt(token)
+
+
+def test_without_keys_of_their_own_credentials_are_under_the_secret_key_and_its_fallbacks(settings):
+    settings.SOURCE_CREDENTIALS_KEYS = []
+    settings.SECRET_KEY = "old site secret"
+    token = encrypt("password")
+
+    settings.SECRET_KEY = "new site secret"
+    with pytest.raises(SecretUnreadable):
+        decrypt(token)
+    settings.SECRET_KEY_FALLBACKS = ["old site secret"]
+    assert decrypt(token) == "password"
+
+
+@pytest.mark.parametrize(
+    "token", ["", "damaged", "gAAAAA", "ümlaut", Fernet(Fernet.generate_key()).encrypt(b"x").decode()]
+)
+def test_a_token_that_no_secret_reads_says_what_to_do(token):
+    with pytest.raises(SecretUnreadable, match=r"SOURCE_CREDENTIALS_KEYS.*enter the credentials again"):
+        decrypt(token)
+    with pytest.raises(SecretUnreadable):
+        reencrypt(token)
