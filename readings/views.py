@@ -19,7 +19,6 @@ from customers.models import Customer, Facility, StorageUnit
 from customers.page_callers import caller_of_page
 from customers.page_lists import list_page
 from customers.renderers import CSVRenderer, to_json
-from readings.configuration import deviation_limits
 from readings.export import streamed
 from readings.facilities import facility_facts, facility_of, list_facilities, units_of
 from readings.overview import Wanted, counts_by_state, in_state, overview
@@ -27,7 +26,7 @@ from readings.ranges import NAMES, InvalidRange, ShownRange, range_asked
 from readings.reading_table import listing_of, table_page
 from readings.series import series
 from readings.sparklines import sparklines
-from readings.states import UnitState
+from readings.states import LimitsInForce, UnitState
 from readings.statistics import statistics
 from readings.tiles import response_with, tiles
 from readings.time_outside import time_outside
@@ -135,7 +134,7 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
         shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
         return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
-    return HttpResponse(to_json(series(unit, shown.span, deviation_limits())), content_type="application/json")
+    return HttpResponse(to_json(series(unit, shown.span)), content_type="application/json")
 
 
 @require_safe
@@ -155,14 +154,14 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
 
 
 def _range_context(request: HttpRequest, unit: StorageUnit, shown: ShownRange) -> dict[str, Any]:
-    span = shown.span
-    outside = time_outside(unit.pk, unit.set_temperature, unit.temperature_unit, span, deviation_limits())
+    span, limits = shown.span, LimitsInForce.of(unit)
+    outside = time_outside(unit.pk, span, limits)
     figures = statistics([unit.pk], span.start, span.end)
     return {
         "shown": shown,
         "ranges": NAMES.items(),
         "statistics": statistics_facts(figures, outside, unit.temperature_unit),
-        "is_outside_unknown": outside is None and unit.set_temperature is not None,
+        "is_outside_unknown": outside is None and bool(limits),
         "table": table_page(unit, span, request.GET.get("cursor", "")),
     }
 
