@@ -67,14 +67,6 @@ def broker_url() -> str:
     return url
 
 
-@pytest.fixture(autouse=True)
-def default_limits() -> None:
-    """What an earlier test set is not kept, and no test's queries hang on when the limits were last asked for."""
-    from readings.configuration import DEFAULT_LIMITS, kept_limits
-
-    kept_limits.keep(DEFAULT_LIMITS)
-
-
 def make_settings_fit_for_tests() -> None:
     """What only costs time in a test: slow hashes, hashed names of static files, a broker outside the process."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -9,9 +9,19 @@ from django.http import HttpRequest
 from customers.callers import Caller
 from customers.token_sessions import TokenVisitor
 
+_KEPT = "_page_caller"
+
 
 def caller_of_page(request: HttpRequest) -> Caller:
-    """The rights of who is signed in. Raises PermissionDenied (403) where nobody is."""
+    """The rights of who is signed in, asked for once a request. Raises PermissionDenied (403) where nobody is."""
+    caller: Caller | None = getattr(request, _KEPT, None)
+    if caller is None:
+        caller = _caller_of(request)
+        setattr(request, _KEPT, caller)
+    return caller
+
+
+def _caller_of(request: HttpRequest) -> Caller:
     if isinstance(request.user, TokenVisitor):
         return request.user.caller
     if isinstance(request.user, User) and request.user.is_active:

@@ -67,7 +67,7 @@ class ReadingsAndPushView(ReadingsView):
         sent = ReadingCreateSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         said: dict[str, Any] = sent.validated_data
-        places = places_within(caller.write_scope, public_id=said["storage_unit_id"])
+        places = places_within(caller.write_scope, public_id=said["storage_unit_id"], with_synthetic=True)
         if not places:
             raise NotFound("There is no such storage unit.")
         batch: ParsedBatch = said["batch"]

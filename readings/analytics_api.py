@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -18,9 +15,9 @@ from customers.errors import UnprocessableBody
 from customers.models import Customer
 from customers.parameters import DAY, Parameters
 from customers.permissions import ADMIN, READ
-from customers.schema import FACILITY_ID, PAGE, PERIOD, TEMPERATURE_UNIT, UNIT_ID, page_of
+from customers.schema import FACILITY_ID, PERIOD, TEMPERATURE_UNIT, UNIT_ID
 from readings.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
-from readings.analytics_serializers import AlarmSerializer, PerformanceSerializer
+from readings.analytics_serializers import PerformanceSerializer
 from readings.performance import performance
 from readings.places import Places, places_within
 from readings.reading_filter import scale_asked
@@ -79,20 +76,6 @@ class PerformanceView(APIView):
         places = _places(request)
         span = known_span(places, start or (end or timezone.now()) - PERFORMANCE_RANGE, end)
         return Response(performance(places, span, scale_asked(parameters)))
-
-
-class AlarmHistoryView(GenericAPIView[Any]):
-    """The alarms of the caller's units, newest first. There are none before there are alarms at all."""
-
-    needs = READ
-    serializer_class = AlarmSerializer
-
-    @extend_schema(parameters=[*PERIOD, *OF_PLACE, *PAGE], responses=page_of(AlarmSerializer))
-    def get(self, request: Request) -> Response:
-        Parameters.of(request).period()
-        _places(request)
-        alarms: Sequence[Any] = ()
-        return self.get_paginated_response(self.paginate_queryset(alarms))
 
 
 class AdminSummaryView(APIView):

@@ -57,20 +57,3 @@ class PerformanceSerializer(serializers.Serializer[Any]):
     temperature_deviation = DeviationSerializer()
     status_distribution = StatusShareSerializer(many=True)
     time_range = TimeRangeSerializer()
-
-
-class AlarmSerializer(serializers.Serializer[Any]):
-    """An alarm that was raised."""
-
-    id = serializers.UUIDField()
-    storage_unit_id = serializers.UUIDField()
-    facility_id = serializers.UUIDField()
-    facility_name = serializers.CharField()
-    unit_name = serializers.CharField()
-    recorded_at = serializers.DateTimeField()
-    temperature = serializers.FloatField(allow_null=True)
-    temperature_unit = serializers.ChoiceField(list(Scale))
-    equipment_status = serializers.CharField()
-    severity = serializers.CharField()
-    started_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True)

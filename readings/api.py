@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponseBase
@@ -78,7 +78,8 @@ class AdminReadingsView(ReadingsView):
 
     def places(self, caller: Caller, **named: UUID) -> Places:
         customer_id = Parameters.of(self.request).public_id("customer_id")
-        return places_within(caller.scope, **({"facility__customer__public_id": customer_id} if customer_id else {}))
+        conditions: dict[str, Any] = {"facility__customer__public_id": customer_id} if customer_id else {}
+        return places_within(caller.scope, **conditions)
 
 
 class AdminFacilityReadingsView(FacilityReadingsView):
@@ -104,7 +105,7 @@ class LatestView(ReadingsView):
 
 def unit_places(caller: Caller, unit_id: UUID) -> Places:
     """The one unit of this id. Raises NotFound where the caller may not see it."""
-    places = places_within(caller.scope, public_id=unit_id)
+    places = places_within(caller.scope, public_id=unit_id, with_synthetic=True)
     if not places:
         raise NotFound
     return places

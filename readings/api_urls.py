@@ -28,7 +28,6 @@ urlpatterns = [
     path("admin/analytics/temperature/summary", analytics_api.AdminSummaryView.as_view(), name="api-admin-summary"),
     path("analytics/temperature/summary", analytics_api.SummaryView.as_view(), name="api-summary"),
     path("analytics/temperature/trends", analytics_api.TrendsView.as_view(), name="api-trends"),
-    path("analytics/alarms/history", analytics_api.AlarmHistoryView.as_view(), name="api-alarm-history"),
     path("analytics/performance", analytics_api.PerformanceView.as_view(), name="api-performance"),
     path("temperature/latest", api.LatestView.as_view(), name="api-latest"),
     path("temperature/facility/<uuid:facility_id>", api.FacilityReadingsView.as_view(), name="api-facility-readings"),

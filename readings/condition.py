@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from readings.scales import to_celsius
-from readings.states import DeviationLimits, UnitState, deviation_k, state_of
+from readings.states import LimitsInForce, UnitState, deviation_k, state_of
 from readings.wording import age_text, deviation_text, scaled_text, temperature_text
 
 
@@ -35,7 +35,7 @@ class Condition:
         gap_limit_seconds: int,
         recorded_at: datetime | None,
         temperature_c: float | None,
-        limits: DeviationLimits,
+        limits: LimitsInForce,
     ) -> Condition:
         """The condition at `now` of a unit whose newest reading is the one given."""
         age = None if recorded_at is None else now - recorded_at
@@ -44,7 +44,6 @@ class Condition:
             age=age,
             gap_limit=timedelta(seconds=gap_limit_seconds),
             temperature_c=temperature_c,
-            set_temperature_c=set_temperature_c,
             limits=limits,
         )
         deviation = deviation_k(temperature_c, set_temperature_c)

@@ -1,7 +1,6 @@
 """What the operator may set while the system runs: a few keys, each with its own kind of value.
 
-A key that was never set has its default. What is asked often is kept for a few seconds in each process, so a change
-takes effect everywhere within KEPT_SECONDS, and at once in the process that made it.
+A key that was never set has its default. A change takes effect at once and everywhere.
 """
 
 from __future__ import annotations
@@ -11,11 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from readings.kept import Kept
 from readings.models import ConfigurationEntry
 from readings.states import DEFAULT_LIMITS, DeviationLimits
 
-KEPT_SECONDS = 5.0
 MAX_RETENTION_DAYS = 36_500
 MAX_DEVIATION_K = 500.0
 LONGEST_DESCRIPTION = 1_000
@@ -93,24 +90,19 @@ def set_value(key: str, value: Any, description: str | None = None) -> Entry:
     row, _ = ConfigurationEntry.objects.update_or_create(
         key=key, defaults=values, create_defaults={"description": kind.description} | values
     )
-    kept_limits.forget()
     return _entry(kind, row)
 
 
 def deviation_limits() -> DeviationLimits:
-    """The limits of a unit without a profile, as they are set or were a few seconds ago."""
-    return kept_limits.value()
+    """How far a unit around its set temperature may be off it, as it is set at this moment.
+
+    Never a value of some seconds ago: what is worked out from it is kept for good. One query.
+    """
+    value = entries()["max_temperature_deviation"].value
+    return DeviationLimits(warning_k=value["warning"], critical_k=value["critical"])
 
 
 def _entry(kind: Key, row: ConfigurationEntry | None) -> Entry:
     if row is None:
         return Entry(kind.default, kind.description, None)
     return Entry(row.value, row.description, row.updated_at)
-
-
-def _limits() -> DeviationLimits:
-    value = entries()["max_temperature_deviation"].value
-    return DeviationLimits(warning_k=value["warning"], critical_k=value["critical"])
-
-
-kept_limits = Kept(_limits, KEPT_SECONDS)

@@ -106,8 +106,8 @@ def facility_facts(facility: Facility) -> Facts:
 
 
 def _units(scope: Scope, **conditions: Any) -> QuerySet[Any]:
-    """The units with their newest readings: what their condition hangs on."""
-    units = StorageUnit.objects.within(scope).filter(**conditions)
+    """The units that hold goods, with their newest readings: what their condition hangs on."""
+    units = StorageUnit.objects.within(scope).filter(is_synthetic=False, **conditions)
     return units.select_related("latest_reading").order_by("unit_code", "pk")
 
 

@@ -21,8 +21,7 @@ from django.db.models.functions import Cast
 from customers.models import GAP_LIMIT_INTERVALS, StorageUnit
 from customers.scope import Scope
 from readings.condition import Condition
-from readings.configuration import deviation_limits
-from readings.states import DeviationLimits, UnitState
+from readings.states import LIMIT_COLUMNS, LimitsInForce, UnitState
 
 # Plain columns, not model instances: the operator's overview reads ten thousand units.
 _COLUMNS = (
@@ -39,6 +38,7 @@ _COLUMNS = (
     "gap_limit_seconds",
     "latest_reading__recorded_at",
     "latest_reading__temperature_c",
+    *LIMIT_COLUMNS,
 )
 _REMEMBERED = 10_000
 _NEVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -70,13 +70,14 @@ def overview(scope: Scope, now: datetime, wanted: Wanted | None = None) -> list[
     """The wanted units within `scope`, the worst first; None: all of them. One query."""
     wanted = wanted or Wanted()
     # As text: making ten thousand UUIDs only to write them into addresses costs as much as the query.
-    units = StorageUnit.objects.within(scope).order_by().annotate(public_id_text=Cast("public_id", TextField()))
+    units = StorageUnit.objects.within(scope).filter(is_synthetic=False).order_by()
+    units = units.annotate(public_id_text=Cast("public_id", TextField()))
     if wanted.customer_code:
         units = units.filter(facility__customer__customer_code=wanted.customer_code)
     if wanted.facility_id:
         units = units.filter(facility__public_id=wanted.facility_id)
-    limits, text = deviation_limits(), wanted.text.strip().casefold()
-    rows = (_row_at(columns, now, limits) for columns in units.values_list(*_COLUMNS))
+    text = wanted.text.strip().casefold()
+    rows = (_row_at(columns, now) for columns in units.values_list(*_COLUMNS))
     return sorted((row for row in rows if text in row.searched), key=lambda row: row.worst_first)
 
 
@@ -91,18 +92,18 @@ def counts_by_state(rows: Iterable[OverviewRow]) -> list[tuple[UnitState, int]]:
     return [(state, counts[state]) for state in UnitState]
 
 
-def _row_at(columns: tuple[Any, ...], now: datetime, limits: DeviationLimits) -> OverviewRow:
+def _row_at(columns: tuple[Any, ...], now: datetime) -> OverviewRow:
     recorded_at, interval_seconds, gap_limit_seconds = columns[11], columns[9], columns[10]
     gap_limit = timedelta(seconds=gap_limit_seconds or GAP_LIMIT_INTERVALS * interval_seconds)
-    return _row(columns, recorded_at is not None and now - recorded_at > gap_limit, limits)
+    return _row(columns, recorded_at is not None and now - recorded_at > gap_limit)
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _row(columns: tuple[Any, ...], is_old: bool, limits: DeviationLimits) -> OverviewRow:
+def _row(columns: tuple[Any, ...], is_old: bool) -> OverviewRow:
     """The row of these columns; `is_old`: the reading is older than the gap limit. That is all that time changes."""
     (
         unit_id, public_id, unit_code, name, facility_code, facility_name, customer_code, scale, set_temperature,
-        interval_seconds, gap_limit_seconds, recorded_at, temperature_c,
+        interval_seconds, gap_limit_seconds, recorded_at, temperature_c, *limits,
     ) = columns  # fmt: skip
     gap_limit_seconds = gap_limit_seconds or GAP_LIMIT_INTERVALS * interval_seconds
     condition = Condition.at(
@@ -112,7 +113,7 @@ def _row(columns: tuple[Any, ...], is_old: bool, limits: DeviationLimits) -> Ove
         gap_limit_seconds=gap_limit_seconds,
         recorded_at=recorded_at,
         temperature_c=temperature_c,
-        limits=limits,
+        limits=LimitsInForce(*limits),
     )
     name, facility = name or unit_code, facility_name or facility_code
     worst_first = (condition.state.rank, -abs(condition.deviation_k or 0.0), customer_code, facility, name, unit_id)

@@ -58,9 +58,14 @@ class Place:
 Places = Mapping[int, Place]
 
 
-def places_within(scope: Scope, **conditions: Any) -> dict[int, Place]:
-    """The units that `scope` may see, by id; `conditions` are look-ups of StorageUnit. One query."""
+def places_within(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> dict[int, Place]:
+    """The units that `scope` may see, by id; `conditions` are look-ups of StorageUnit. One query.
+
+    with_synthetic: also units that hold no goods but are made for drills, as where one is asked for by its id.
+    """
     units = StorageUnit.objects.within(scope).filter(**conditions).order_by()
+    if not with_synthetic:
+        units = units.filter(is_synthetic=False)
     return {row[0]: _place(*row) for row in units.values_list(*_COLUMNS)}
 
 

@@ -32,7 +32,7 @@ class TablePage:
 def listing_of(unit: StorageUnit, span: Span) -> Listing:
     """The unit's readings in `span`, whose end is not part of it. The caller has made sure that it may be seen."""
     return Listing(
-        places_within(Scope.of_customer(unit.facility.customer_id), pk=unit.pk),
+        places_within(Scope.of_customer(unit.facility.customer_id), pk=unit.pk, with_synthetic=True),
         ReadingFilter(span.start, span.end - MICROSECOND),
     )
 

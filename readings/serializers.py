@@ -26,7 +26,7 @@ class StorageUnitSerializer(RecordSerializer):
     )
     current_temperature_unit = serializers.ChoiceField(list(Scale), read_only=True, allow_null=True)
     temperature_status = serializers.ChoiceField(
-        STATUSES, read_only=True, help_text="By the deviation from the set temperature; no_data: not known now."
+        STATUSES, read_only=True, help_text="By the limits in force; no_data: not known now."
     )
     last_reading_time = serializers.DateTimeField(read_only=True, allow_null=True)
 

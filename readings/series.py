@@ -9,19 +9,19 @@ import numpy as np
 
 from customers.models import StorageUnit
 from readings.course import gaps, points
-from readings.scales import Scale, from_celsius, to_celsius
+from readings.scales import Scale, from_celsius
 from readings.spans import Span
-from readings.states import DeviationLimits
+from readings.states import LimitsInForce
 
 # A thousandth of a degree is below any sensor's accuracy, and keeps what is sent short.
 _SENT_DECIMALS = 3
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
-def series(unit: StorageUnit, span: Span, limits: DeviationLimits) -> dict[str, Any]:
+def series(unit: StorageUnit, span: Span) -> dict[str, Any]:
     """The course of `unit`: columns of points in the unit's scale, times in ms since 1970.
 
-    `faults` are the times of points with readings without a measurement. `excursions` is empty until there are any.
+    `faults` are the times of points with readings without a measurement.
     """
     level, course = points(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
     scale = Scale(unit.temperature_unit)
@@ -31,7 +31,7 @@ def series(unit: StorageUnit, span: Span, limits: DeviationLimits) -> dict[str, 
         "time_zone": unit.facility.time_zone,
         "level": level.value,
         "set_temperature": unit.set_temperature,
-        "limits": _limits(unit, limits),
+        "limits": _limits(unit),
         "start": _milliseconds(span.start),
         "end": _milliseconds(span.end),
         "times": times,
@@ -43,19 +43,15 @@ def series(unit: StorageUnit, span: Span, limits: DeviationLimits) -> dict[str, 
             [_milliseconds(left), _milliseconds(right)]
             for left, right in gaps(course, timedelta(seconds=unit.effective_gap_limit_seconds))
         ],
-        "excursions": [],
     }
 
 
-def _limits(unit: StorageUnit, limits: DeviationLimits) -> dict[str, list[float | None]] | None:
-    """The lowest and the highest temperature before a warning and before it is critical; None without a set one."""
-    if unit.set_temperature is None:
+def _limits(unit: StorageUnit) -> dict[str, list[float | None]] | None:
+    """The lowest and the highest temperature before a warning and before it is critical; None without any limit."""
+    limits, scale = LimitsInForce.of(unit), Scale(unit.temperature_unit)
+    if not limits:
         return None
-    set_c, scale = to_celsius(unit.set_temperature, unit.temperature_unit), Scale(unit.temperature_unit)
-    return {
-        name: _sent([set_c - kelvin, set_c + kelvin], scale)
-        for name, kelvin in (("warning", limits.warning_k), ("critical", limits.critical_k))
-    }
+    return {"warning": _sent([*limits.warning], scale), "critical": _sent([*limits.critical], scale)}
 
 
 def _sent(temperatures_c: list[float | None], scale: Scale) -> list[float | None]:

@@ -1,10 +1,11 @@
-"""Whether a storage unit is all right, by its newest reading. Pure; limits by profile will take the defaults' place."""
+"""Whether a storage unit is all right, by its newest reading and the limits in force for it. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any, Self
 
 
 class UnitState(StrEnum):
@@ -52,8 +53,64 @@ class DeviationLimits:
     critical_k: float = 5.0
 
 
-# `max_temperature_deviation` of a unit without a profile.
+# `max_temperature_deviation` before anybody has set it.
 DEFAULT_LIMITS = DeviationLimits()
+
+# Of a storage unit, in the order of LimitsInForce.
+LIMIT_COLUMNS = ("low_critical_c", "low_warning_c", "high_warning_c", "high_critical_c", "is_limit_outside")
+# A temperature sent in °F, or a limit in kelvin from a set temperature, is off by the last digit.
+_ROUNDING_K = 5e-7
+# What a temperature must be below, or above, to be outside; None where there is no such limit.
+Bounds = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsInForce:
+    """The limits that a unit's states and charts are shown by, in °C; None is no limit.
+
+    With `is_inclusive` a temperature exactly at a limit is outside, else it is within. They are worked out by
+    `alarms.limit_versions`, which alone knows where they come from.
+    """
+
+    low_critical_c: float | None = None
+    low_warning_c: float | None = None
+    high_warning_c: float | None = None
+    high_critical_c: float | None = None
+    is_inclusive: bool = False
+
+    @classmethod
+    def of(cls, unit: Any) -> Self:
+        """Those of a storage unit."""
+        return cls(*(getattr(unit, name) for name in LIMIT_COLUMNS))
+
+    def __bool__(self) -> bool:
+        """Is there any limit?"""
+        return any(limit is not None for limit in (*self.warning, *self.critical))
+
+    @property
+    def warning(self) -> Bounds:
+        return self.low_warning_c, self.high_warning_c
+
+    @property
+    def critical(self) -> Bounds:
+        return self.low_critical_c, self.high_critical_c
+
+    @property
+    def lowest_and_highest(self) -> Bounds:
+        """What a temperature must keep to: the limits of a warning or, without one, the critical ones."""
+        low = self.low_critical_c if self.low_warning_c is None else self.low_warning_c
+        return low, self.high_critical_c if self.high_warning_c is None else self.high_warning_c
+
+    def widened(self, bounds: Bounds) -> Bounds:
+        """These bounds moved by what rounding may add, so that what is below or above them is outside for sure."""
+        low, high = bounds
+        margin = -_ROUNDING_K if self.is_inclusive else _ROUNDING_K
+        return None if low is None else low - margin, None if high is None else high + margin
+
+    def is_outside(self, temperature_c: float, bounds: Bounds) -> bool:
+        """Is this temperature beyond `bounds`, which are some of these limits?"""
+        low, high = self.widened(bounds)
+        return (low is not None and temperature_c < low) or (high is not None and temperature_c > high)
 
 
 def deviation_k(temperature_c: float | None, set_temperature_c: float | None) -> float | None:
@@ -69,21 +126,19 @@ def state_of(
     age: timedelta | None,
     gap_limit: timedelta,
     temperature_c: float | None,
-    set_temperature_c: float | None,
-    limits: DeviationLimits = DEFAULT_LIMITS,
+    limits: LimitsInForce,
 ) -> UnitState:
     """The state of a unit whose newest reading is `age` old (None: there is none) and measured `temperature_c`.
 
     A reading older than the unit's gap limit says nothing of now, whatever it measured. `temperature_c` None: the
-    sensor answered without a measurement. Exactly at a limit is within it.
+    sensor answered without a measurement.
     """
     if age is None or age > gap_limit:
         return UnitState.NO_DATA
     if temperature_c is None:
         return UnitState.SENSOR_FAULT
-    deviation = deviation_k(temperature_c, set_temperature_c)
-    if deviation is None:
+    if not limits:
         return UnitState.NO_LIMITS
-    if abs(deviation) > limits.critical_k:
+    if limits.is_outside(temperature_c, limits.critical):
         return UnitState.CRITICAL
-    return UnitState.WARNING if abs(deviation) > limits.warning_k else UnitState.IN_LIMITS
+    return UnitState.WARNING if limits.is_outside(temperature_c, limits.warning) else UnitState.IN_LIMITS

@@ -73,8 +73,9 @@ def places_named(caller: Caller, facility_id: UUID | None, unit_id: UUID | None)
         return places_within(caller.own_scope)
     if facility_id is not None and not Facility.objects.within(caller.scope).filter(public_id=facility_id).exists():
         raise NotFound
-    named = {"facility__public_id": facility_id, "public_id": unit_id}
-    places = places_within(caller.scope, **{name: value for name, value in named.items() if value is not None})
+    named: dict[str, Any] = {"facility__public_id": facility_id, "public_id": unit_id}
+    named = {name: value for name, value in named.items() if value is not None}
+    places = places_within(caller.scope, **named)
     if unit_id is not None and not places:
         raise NotFound
     return places

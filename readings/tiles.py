@@ -15,6 +15,7 @@ from django.utils.html import format_html
 
 from readings.overview import OverviewRow
 from readings.sparklines import HEIGHT, WIDTH
+from readings.unit_marks import Marks
 from readings.wording import age_text
 
 _REMEMBERED = 10_000
@@ -29,10 +30,13 @@ _LINE = (
     f'</span><svg class="tile-line" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
 ).encode()
 _END = b"</svg></a></li>"
+_MARK = '<span class="tile-mark">◆ {}</span>'
 PLACE = "<!-- tiles -->"
 
 
-def tiles(rows: Iterable[OverviewRow], paths: Mapping[int, str], now: datetime, *, with_customer: bool) -> bytes:
+def tiles(
+    rows: Iterable[OverviewRow], paths: Mapping[int, str], now: datetime, *, with_customer: bool, marks: Marks
+) -> bytes:
     """The tiles of these rows, one after the other. `paths`: see `readings.sparklines`, digits and letters only.
 
     Every text of a customer went through format_html.
@@ -44,6 +48,7 @@ def tiles(rows: Iterable[OverviewRow], paths: Mapping[int, str], now: datetime, 
         parts += (
             _beginning(row, with_customer),
             age.encode(),
+            format_html(_MARK, marks[row.unit_id]).encode() if row.unit_id in marks else b"",
             _LINE,
             f'<path d="{path}"/>'.encode() if path else b"",
             _END,

@@ -15,9 +15,8 @@ from typing import Any
 from django.db import connection
 
 from readings.rollups import LONGEST_GAP
-from readings.scales import to_celsius
 from readings.spans import Span
-from readings.states import DeviationLimits
+from readings.states import LimitsInForce
 from readings.weighing import GAP_LIMIT, WEIGH
 
 # A month of readings, be it of one a minute, is weighed in some hundredths of a second.
@@ -32,25 +31,16 @@ class TimeOutside:
     critical: timedelta
 
 
-def time_outside(
-    unit_id: int, set_temperature: float | None, scale: str, span: Span, limits: DeviationLimits
-) -> TimeOutside | None:
-    """The time in `span` in which a reading of any sensor that stood was outside; exactly at a limit is within.
+def time_outside(unit_id: int, span: Span, limits: LimitsInForce) -> TimeOutside | None:
+    """The time in `span` in which a reading of any sensor that stood was outside `limits`.
 
-    None where it is not known: the unit has no set temperature, or was outside in too much of the range. The set
-    temperature is on `scale`. At most two queries.
+    None where it is not known: there are no limits, or it was outside in too much of the range. At most two queries.
     """
-    if set_temperature is None or span.is_empty:
+    if not limits or span.is_empty:
         return None
-    set_c = to_celsius(set_temperature, scale)
-    parameters: dict[str, Any] = {
-        "unit_id": unit_id,
-        "start": span.start,
-        "end": span.end,
-        "set_c": set_c,
-        "warning": limits.warning_k,
-        "critical": limits.critical_k,
-    }
+    parameters: dict[str, Any] = {"unit_id": unit_id, "start": span.start, "end": span.end}
+    parameters["low"], parameters["high"] = limits.widened(limits.lowest_and_highest)
+    parameters["low_critical"], parameters["high_critical"] = limits.widened(limits.critical)
     with connection.cursor() as cursor:
         cursor.execute(STRETCHES, parameters)
         stretches: list[tuple[datetime, datetime]] = cursor.fetchall()
@@ -78,25 +68,23 @@ suspicious AS (
         * tstzmultirange(tstzrange(%(start)s, %(end)s)) AS stretches
     FROM unit JOIN hourly_rollup ON storage_unit_id = unit.id
         AND hour > %(start)s - gap_limit - interval '1 hour' AND hour < %(end)s
-    WHERE max_c > %(set_c)s + %(warning)s OR min_c < %(set_c)s - %(warning)s
+    WHERE max_c > %(high)s OR min_c < %(low)s
 )
 SELECT lower(stretch), upper(stretch) FROM suspicious CROSS JOIN unnest(stretches) AS stretch
 """  # noqa: S608  names of ours, no input
-# As `states.state_of` rounds: 2.0000000000000004 is two kelvin.
+# Where there is no limit, nothing is above or below it.
 _SECONDS = """
     (SELECT coalesce(sum(date_part('epoch', upper(stretch) - lower(stretch))), 0)
      FROM unnest(
-        range_agg(tstzrange(stands_from, stands_until)) FILTER (WHERE abs(deviation) > %({limit})s)
+        range_agg(tstzrange(stands_from, stands_until))
+            FILTER (WHERE temperature_c > %(high{kind})s OR temperature_c < %(low{kind})s)
      ) AS stretch)"""
 WEIGHED = f"""
 WITH piece AS (
     SELECT %(unit_id)s::int AS storage_unit_id, from_at, to_at
     FROM unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) AS stretch (from_at, to_at)
 ),
-{WEIGH},
-deviating AS (
-    SELECT stands_from, stands_until, round((temperature_c - %(set_c)s)::numeric, 6) AS deviation FROM stood
-)
-SELECT {_SECONDS.format(limit="warning")}, {_SECONDS.format(limit="critical")}
-FROM deviating
+{WEIGH}
+SELECT {_SECONDS.format(kind="")}, {_SECONDS.format(kind="_critical")}
+FROM stood
 """  # noqa: S608  names of ours, no input

@@ -6,11 +6,19 @@ from datetime import datetime, timedelta
 
 from customers.models import StorageUnit
 from readings.condition import Condition
-from readings.configuration import deviation_limits
 from readings.models import LatestReading
+from readings.states import LimitsInForce
 from readings.statistics import Statistics
 from readings.time_outside import TimeOutside
-from readings.wording import NOT_KNOWN, age_text, duration_text, scaled_text, share_text, temperature_text
+from readings.wording import (
+    NOT_KNOWN,
+    age_text,
+    duration_text,
+    limits_text,
+    scaled_text,
+    share_text,
+    temperature_text,
+)
 
 Facts = list[tuple[str, str]]
 
@@ -30,7 +38,7 @@ def condition_of(unit: StorageUnit, now: datetime) -> Condition:
         gap_limit_seconds=unit.effective_gap_limit_seconds,
         recorded_at=latest.recorded_at if latest else None,
         temperature_c=latest.temperature_c if latest else None,
-        limits=deviation_limits(),
+        limits=LimitsInForce.of(unit),
     )
 
 
@@ -45,6 +53,7 @@ def unit_facts(unit: StorageUnit) -> Facts:
         ("Equipment", unit.equipment_type),
         ("Size", "" if unit.size_value is None else f"{unit.size_value:g} {unit.size_unit}"),
         ("Set temperature", scaled_text(unit.set_temperature, unit.temperature_unit)),
+        ("Limits", limits_text(LimitsInForce.of(unit), unit.temperature_unit)),
         ("A reading is expected every", age_text(timedelta(seconds=unit.interval_seconds))),
         ("A reading stands for", age_text(timedelta(seconds=unit.effective_gap_limit_seconds))),
         ("Time zone", facility.time_zone),

@@ -11,9 +11,8 @@ from django.utils import timezone
 
 from customers.models import GAP_LIMIT_INTERVALS, StorageUnit
 from readings.condition import Condition
-from readings.configuration import deviation_limits
 from readings.scales import Scale, from_celsius, to_celsius
-from readings.states import DeviationLimits, UnitState
+from readings.states import LIMIT_COLUMNS, LimitsInForce, UnitState
 
 _STATUSES = {
     UnitState.CRITICAL: "critical",
@@ -42,6 +41,7 @@ _MEASURED = (
     "latest_reading__recorded_at",
     "latest_reading__temperature_c",
     "latest_reading__scale",
+    *LIMIT_COLUMNS,
 )
 
 
@@ -52,8 +52,8 @@ def unit_columns(units: QuerySet[StorageUnit]) -> QuerySet[Any]:
 
 def in_form(rows: Iterable[tuple[Any, ...]], now: datetime | None = None) -> list[dict[str, Any]]:
     """Units of `unit_columns` with the fields of StorageUnitSerializer."""
-    now, limits = now or timezone.now(), deviation_limits()
-    return [_in_form(row, now, limits) for row in rows]
+    now = now or timezone.now()
+    return [_in_form(row, now) for row in rows]
 
 
 def current_range(units: list[dict[str, Any]], scale: Scale) -> dict[str, Any]:
@@ -72,9 +72,9 @@ def current_range(units: list[dict[str, Any]], scale: Scale) -> dict[str, Any]:
     return {**on_scale, "temperature_unit": scale}
 
 
-def _in_form(row: tuple[Any, ...], now: datetime, limits: DeviationLimits) -> dict[str, Any]:
+def _in_form(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
     own = dict(zip(_NAMES, row, strict=False))
-    interval_seconds, gap_limit_seconds, recorded_at, temperature_c, scale = row[len(_OWN) :]
+    interval_seconds, gap_limit_seconds, recorded_at, temperature_c, scale, *limits = row[len(_OWN) :]
     condition = Condition.at(
         now,
         scale=own["temperature_unit"],
@@ -82,7 +82,7 @@ def _in_form(row: tuple[Any, ...], now: datetime, limits: DeviationLimits) -> di
         gap_limit_seconds=gap_limit_seconds or GAP_LIMIT_INTERVALS * interval_seconds,
         recorded_at=recorded_at,
         temperature_c=temperature_c,
-        limits=limits,
+        limits=LimitsInForce(*limits),
     )
     return own | {
         "current_temperature": None if temperature_c is None else from_celsius(temperature_c, scale),

@@ -81,8 +81,8 @@ class DetailedFacility(GenericAPIView[Facility]):
 
 
 def _units_of(facility: Facility, request: Request) -> QuerySet[StorageUnit]:
-    units: QuerySet[StorageUnit] = StorageUnit.objects.within(reach_of(request)).filter(facility=facility)
-    return units
+    units: QuerySet[StorageUnit] = StorageUnit.objects.within(reach_of(request))
+    return units.filter(facility=facility, is_synthetic=False)
 
 
 def _one(unit: StorageUnit) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from customers.choices import facilities_to_choose
 from customers.models import Customer, Facility, StorageUnit
 from customers.page_callers import caller_of_page
 from customers.page_lists import list_page
+from customers.page_parts import part_asked, query_with
 from customers.renderers import CSVRenderer, to_json
-from readings.configuration import deviation_limits
 from readings.export import streamed
 from readings.facilities import facility_facts, facility_of, list_facilities, units_of
 from readings.overview import Wanted, counts_by_state, in_state, overview
@@ -27,16 +28,15 @@ from readings.ranges import NAMES, InvalidRange, ShownRange, range_asked
 from readings.reading_table import listing_of, table_page
 from readings.series import series
 from readings.sparklines import sparklines
-from readings.states import UnitState
+from readings.states import LimitsInForce, UnitState
 from readings.statistics import statistics
 from readings.tiles import response_with, tiles
 from readings.time_outside import time_outside
 from readings.unit_facts import condition_of, latest_of, statistics_facts, unit_facts
+from readings.unit_marks import marks_within
 
 UNITS_A_PAGE = 1_000
 FACILITIES_A_PAGE = 100
-# More than a person chooses from: then the text finds them.
-MOST_FACILITIES = 200
 REFRESH_SECONDS = 15
 # What htmx asks to have renewed, by the id of the part.
 OVERVIEW_PARTS = {"overview": "readings/_overview.html", "units": "readings/_units.html"}
@@ -53,7 +53,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
     customer_code = request.GET.get("customer", "")
     if customer_code:
         get_object_or_404(Customer.objects.within(scope), customer_code=customer_code)
-    facilities = _facilities_to_choose(scope, customer_code)
+    facilities = facilities_to_choose(scope, customer_code)
     chosen = next((each for each in facilities if str(each.public_id) == request.GET.get("facility")), None)
     state, text, now = request.GET.get("state", ""), request.GET.get("text", ""), timezone.now()
     found = overview(scope, now, Wanted(customer_code, chosen.public_id if chosen else None, text))
@@ -62,11 +62,11 @@ def overview_page(request: HttpRequest) -> HttpResponse:
     with_customer = len(customers) > 1 and not customer_code
     context = {
         "page": page,
-        "counts": [(each, count, _query(request, state=each.slug)) for each, count in counts_by_state(found)],
+        "counts": [(each, count, query_with(request, state=each.slug)) for each, count in counts_by_state(found)],
         "unit_count": len(found),
-        "all_states": _query(request, state=""),
-        "previous_page": _query(request, page=page.number - 1),
-        "next_page": _query(request, page=page.number + 1),
+        "all_states": query_with(request, state=""),
+        "previous_page": query_with(request, page=page.number - 1),
+        "next_page": query_with(request, page=page.number + 1),
         "customers": customers,
         "facilities": facilities,
         "chosen": {"customer": customer_code, "facility": chosen, "state": state, "text": text},
@@ -74,8 +74,9 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         "refresh_seconds": REFRESH_SECONDS,
         "now": now,
     }
-    html = render_to_string(_part(request, OVERVIEW_PARTS, "readings/overview.html"), context, request)
-    return response_with(html, tiles(page.object_list, paths, now, with_customer=with_customer))
+    html = render_to_string(part_asked(request, OVERVIEW_PARTS, "readings/overview.html"), context, request)
+    made = tiles(page.object_list, paths, now, with_customer=with_customer, marks=marks_within(scope))
+    return response_with(html, made)
 
 
 @require_safe
@@ -110,7 +111,7 @@ def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """A storage unit: its newest reading, and a range of its course as a chart, in figures and as a table."""
     unit, now = _unit_of(request, public_id, "facility__customer", "latest_reading__sensor"), timezone.now()
-    part = _part(request, UNIT_PARTS, "readings/unit.html")
+    part = part_asked(request, UNIT_PARTS, "readings/unit.html")
     context: dict[str, Any] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
     if part != UNIT_PARTS["range"]:
         context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "facts": unit_facts(unit)}
@@ -135,7 +136,7 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
         shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
         return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
-    return HttpResponse(to_json(series(unit, shown.span, deviation_limits())), content_type="application/json")
+    return HttpResponse(to_json(series(unit, shown.span)), content_type="application/json")
 
 
 @require_safe
@@ -155,39 +156,16 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
 
 
 def _range_context(request: HttpRequest, unit: StorageUnit, shown: ShownRange) -> dict[str, Any]:
-    span = shown.span
-    outside = time_outside(unit.pk, unit.set_temperature, unit.temperature_unit, span, deviation_limits())
+    span, limits = shown.span, LimitsInForce.of(unit)
+    outside = time_outside(unit.pk, span, limits)
     figures = statistics([unit.pk], span.start, span.end)
     return {
         "shown": shown,
         "ranges": NAMES.items(),
         "statistics": statistics_facts(figures, outside, unit.temperature_unit),
-        "is_outside_unknown": outside is None and unit.set_temperature is not None,
+        "is_outside_unknown": outside is None and bool(limits),
         "table": table_page(unit, span, request.GET.get("cursor", "")),
     }
-
-
-def _facilities_to_choose(scope: Any, customer_code: str) -> list[Facility]:
-    """The facilities to choose from; none where there are too many."""
-    facilities = Facility.objects.within(scope).only("public_id", "name", "facility_code")
-    if customer_code:
-        facilities = facilities.filter(customer__customer_code=customer_code)
-    found = list(facilities[: MOST_FACILITIES + 1])
-    return found if len(found) <= MOST_FACILITIES else []
-
-
-def _part(request: HttpRequest, parts: dict[str, str], whole: str) -> str:
-    """The template of the part that htmx asks to have renewed, else of the whole page."""
-    return parts.get(request.headers.get("HX-Target", ""), whole)
-
-
-def _query(request: HttpRequest, **changes: Any) -> str:
-    """The page's own query with these parameters changed; another state begins at the first page."""
-    query = request.GET.copy()
-    query.pop("page", None)
-    for name, value in changes.items():
-        query[name] = str(value)
-    return f"?{query.urlencode()}"
 
 
 def _unit_of(request: HttpRequest, public_id: UUID, *related: str) -> StorageUnit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from readings.scales import SHOWN_DECIMALS, Scale, from_celsius
+from readings.states import Bounds, LimitsInForce
 
 NOT_KNOWN = "–"
 _MINUS = "\N{MINUS SIGN}"
@@ -42,6 +43,24 @@ def deviation_text(deviation_k: float | None) -> str:
         return NOT_KNOWN
     sign = "+" if deviation_k > 0 else ""
     return f"{sign}{number_text(deviation_k, 2)}\N{NO-BREAK SPACE}K"
+
+
+def limits_text(limits: LimitsInForce, scale: Scale | str) -> str:
+    """Limits on `scale`: "2.0 to 8.0 °C, critical beyond −0.5 to 15.0 °C"; "none" where there is none."""
+    if not limits:
+        return "none"
+    within, critical = limits.lowest_and_highest, limits.critical
+    text = _bounds_text(within, scale)
+    return text if critical in (within, (None, None)) else f"{text}, critical beyond {_bounds_text(critical, scale)}"
+
+
+def _bounds_text(bounds: Bounds, scale: Scale | str) -> str:
+    low, high = bounds
+    if high is None:
+        return f"{temperature_text(low, scale)} and warmer"
+    if low is None:
+        return f"{temperature_text(high, scale)} and colder"
+    return f"{number_text(from_celsius(low, scale), 2)} to {temperature_text(high, scale)}"
 
 
 def age_text(age: timedelta | None) -> str:

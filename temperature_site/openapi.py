@@ -19,6 +19,9 @@ TAGS = {
     "facilities": "Facilities and storage units",
     "units": "Facilities and storage units",
     "customers": "Customer",
+    "alarms": "Alarms",
+    "excursions": "Alarms",
+    "limit-profiles": "Alarms",
     "analytics": "Analytics",
     "admin": "Admin",
 }

@@ -18,8 +18,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
+from alarms.models import Alarm
 from customers.models import ApiToken, Customer, StorageUnit
 from customers.tokens import revoke
+from tests.alarm_factories import AlarmFactory
 from tests.factories import (
     CustomerFactory,
     FacilityFactory,
@@ -44,6 +46,7 @@ class World:
 
     unit: StorageUnit
     own_token: ApiToken
+    alarm: Alarm
     clients: dict[str, APIClient] = field(default_factory=dict)
 
     @property
@@ -55,6 +58,7 @@ class World:
         names: dict[str, str | UUID] = {
             "<uuid:facility_id>": self.unit.facility.public_id,
             "<uuid:unit_id>": self.unit.public_id,
+            "<uuid:alarm_id>": self.alarm.public_id,
             "<str:key>": "data_retention_days",
         }
         owned = {"facilities": self.unit.facility, "customers": self.customer, "tokens": self.own_token}
@@ -120,6 +124,14 @@ ROUTES: dict[str, dict[str, Call]] = {
     "facilities/<uuid:facility_id>/detailed": {"GET": FOREIGN_READ},
     "facilities/<uuid:facility_id>/units": {"GET": FOREIGN_READ, "POST": _write(201, unit_code="new")},
     "units/<uuid:unit_id>": {"GET": FOREIGN_READ, "PUT": _write(name="n"), "PATCH": _write(name="n")},
+    "units/<uuid:unit_id>/limits": {"GET": FOREIGN_READ, "PUT": _write(sensor_policy="mean")},
+    "limit-profiles": {"GET": READ},
+    "alarms": {"GET": READ},
+    "alarms/<uuid:alarm_id>": {"GET": FOREIGN_READ},
+    "alarms/<uuid:alarm_id>/acknowledge": {"POST": _write(comment="On my way.")},
+    "alarms/<uuid:alarm_id>/comment": {"POST": _write(comment="The door was open.")},
+    "alarms/<uuid:alarm_id>/close": {"POST": _write(cause="The door.", corrective_action="A closer.")},
+    "excursions": {"GET": READ},
     "customers/profile": {"GET": READ, "PUT": _write(foreign=200, name="n")},
     "customers/tokens": {"GET": READ, "POST": _write(201, foreign=201, token_name="n", permissions=["write"])},
     "customers/tokens/<uuid:public_id>": {"DELETE": _write()},
@@ -177,7 +189,9 @@ def world(db) -> World:
         "admin": make_token(permissions=["admin"])[1],
     }
     clients = {"no token": APIClient()} | {kind: _client(text) for kind, text in texts.items()}
-    return World(unit, own_token, clients)
+    # Its cause is over, so that it may be closed.
+    alarm = AlarmFactory(storage_unit=unit, ended_at=now - timedelta(minutes=1))
+    return World(unit, own_token, alarm, clients)
 
 
 def _client(text: str) -> APIClient:
@@ -195,7 +209,7 @@ def everything() -> list[tuple[str, str]]:
     """What stands in every table of ours, but for when and how often a token was used."""
     tables = [
         model._meta.db_table
-        for label in ("customers", "readings", "ingestion")
+        for label in ("customers", "readings", "alarms", "ingestion")
         for model in apps.get_app_config(label).get_models(include_auto_created=True)
         if model._meta.managed and model._meta.db_table != "token_use"
     ]

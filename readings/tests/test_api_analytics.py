@@ -147,18 +147,6 @@ def test_nothing_measured_is_told_as_nothing(api):
     assert shown["status_distribution"] == []
 
 
-def test_the_history_of_alarms_is_an_empty_envelope(api, unit):
-    assert ask(api, f"{URL}/alarms/history", unit_id=unit.public_id, limit=10) == {
-        "items": [],
-        "total": 0,
-        "page": 1,
-        "page_size": 10,
-        "pages": 0,
-        "next": None,
-        "previous": None,
-    }
-
-
 @pytest.mark.parametrize("ending", ["temperature/summary", "temperature/trends", "alarms/history", "performance"])
 def test_places_of_others_do_not_exist_and_bad_queries_are_422(api, ending):
     foreign = StorageUnitFactory()

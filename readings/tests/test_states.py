@@ -4,10 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from readings.states import DeviationLimits, UnitState, deviation_k, state_of
+from readings.states import LimitsInForce, UnitState, deviation_k, state_of
 
 GAP_LIMIT = timedelta(minutes=45)
 FRESH = timedelta(minutes=5)
+# 2 K and 5 K around 5 °C.
+LIMITS = LimitsInForce(0.0, 3.0, 7.0, 10.0)
+
+
+def state_at(temperature_c, limits=LIMITS):
+    return state_of(age=FRESH, gap_limit=GAP_LIMIT, temperature_c=temperature_c, limits=limits)
 
 
 @pytest.mark.parametrize(
@@ -23,9 +29,34 @@ FRESH = timedelta(minutes=5)
         (None, UnitState.SENSOR_FAULT),
     ],
 )
-def test_the_deviation_from_the_set_temperature_decides(temperature_c, state):
-    given = state_of(age=FRESH, gap_limit=GAP_LIMIT, temperature_c=temperature_c, set_temperature_c=5.0)
-    assert given is state
+def test_the_limits_in_force_decide(temperature_c, state):
+    assert state_at(temperature_c) is state
+
+
+@pytest.mark.parametrize(
+    ("temperature_c", "state"),
+    [
+        (7.0, UnitState.WARNING),
+        (6.99, UnitState.IN_LIMITS),
+        (3.0, UnitState.WARNING),
+        (10.0, UnitState.CRITICAL),
+        (0.0, UnitState.CRITICAL),
+    ],
+)
+def test_exactly_at_an_inclusive_limit_is_outside(temperature_c, state):
+    assert state_at(temperature_c, LimitsInForce(0.0, 3.0, 7.0, 10.0, is_inclusive=True)) is state
+
+
+@pytest.mark.parametrize(
+    ("temperature_c", "state"), [(-80.0, UnitState.IN_LIMITS), (-17.0, UnitState.WARNING), (-14.0, UnitState.CRITICAL)]
+)
+def test_where_there_is_no_limit_nothing_is_beyond_it(temperature_c, state):
+    assert state_at(temperature_c, LimitsInForce(high_warning_c=-18.0, high_critical_c=-15.0)) is state
+
+
+def test_without_a_limit_of_a_warning_the_critical_one_decides():
+    assert state_at(9.0, LimitsInForce(high_critical_c=8.0)) is UnitState.CRITICAL
+    assert state_at(8.0, LimitsInForce(high_critical_c=8.0)) is UnitState.IN_LIMITS
 
 
 @pytest.mark.parametrize(
@@ -38,19 +69,22 @@ def test_the_deviation_from_the_set_temperature_decides(temperature_c, state):
     ],
 )
 def test_a_reading_older_than_the_gap_limit_says_nothing_of_now(age, state):
-    assert state_of(age=age, gap_limit=GAP_LIMIT, temperature_c=90.0, set_temperature_c=5.0) is state
+    assert state_of(age=age, gap_limit=GAP_LIMIT, temperature_c=90.0, limits=LIMITS) is state
 
 
-def test_without_a_set_temperature_nothing_is_said_to_be_in_limits():
-    given = state_of(age=FRESH, gap_limit=GAP_LIMIT, temperature_c=5.0, set_temperature_c=None)
-    assert given is UnitState.NO_LIMITS
+def test_without_any_limit_nothing_is_said_to_be_in_limits():
+    assert state_at(5.0, LimitsInForce()) is UnitState.NO_LIMITS
 
 
-def test_other_limits_take_the_defaults_place():
-    given = state_of(
-        age=FRESH, gap_limit=GAP_LIMIT, temperature_c=5.6, set_temperature_c=5.0, limits=DeviationLimits(0.5, 1.0)
-    )
-    assert given is UnitState.WARNING
+def test_a_limit_of_zero_degrees_is_one():
+    assert state_at(0.1, LimitsInForce(high_warning_c=0.0)) is UnitState.WARNING
+
+
+def test_what_came_from_fahrenheit_is_not_outside_by_its_last_digit():
+    at_the_limit_c = (44.6 - 32) * 5 / 9
+    assert at_the_limit_c != 7.0
+    assert state_at(at_the_limit_c) is UnitState.IN_LIMITS
+    assert state_at(at_the_limit_c, LimitsInForce(high_warning_c=7.0, is_inclusive=True)) is UnitState.WARNING
 
 
 def test_two_kelvin_out_of_fahrenheit_are_two_kelvin():

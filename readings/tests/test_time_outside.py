@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from readings.spans import Span
-from readings.states import DeviationLimits
+from readings.states import LimitsInForce
 from readings.time_outside import MOST_TO_WEIGH, TimeOutside, time_outside
 from tests.factories import SensorFactory, StorageUnitFactory, store_reading, store_readings
 
@@ -13,11 +13,10 @@ pytestmark = pytest.mark.django_db
 
 START = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-LIMITS = DeviationLimits(warning_k=2.0, critical_k=5.0)
 
 
 def outside_of(unit, since=START, until=START + DAY):
-    return time_outside(unit.pk, unit.set_temperature, unit.temperature_unit, Span(since, until), LIMITS)
+    return time_outside(unit.pk, Span(since, until), LimitsInForce.of(unit))
 
 
 @pytest.fixture
@@ -66,6 +65,20 @@ def test_without_a_set_temperature_it_is_not_known():
     unit = StorageUnitFactory(set_temperature=None)
     store_reading(unit, 20.0, START)
     assert outside_of(unit) is None
+
+
+def test_exactly_at_a_limit_is_outside_where_it_is_meant_so(unit):
+    store_readings(unit, [7.0, 10.0, 3.0, 5.0], start=START)
+    day = Span(START, START + DAY)
+    assert time_outside(unit.pk, day, LimitsInForce(0.0, 3.0, 7.0, 10.0)) == TimeOutside(15 * MINUTE, timedelta())
+    inclusive = LimitsInForce(0.0, 3.0, 7.0, 10.0, is_inclusive=True)
+    assert time_outside(unit.pk, day, inclusive) == TimeOutside(45 * MINUTE, 15 * MINUTE)
+
+
+def test_a_limit_to_the_warm_alone_counts_what_is_warmer(unit):
+    store_readings(unit, [-30.0, -16.0, -10.0, -20.0], start=START)
+    frozen = LimitsInForce(high_warning_c=-18.0, high_critical_c=-15.0)
+    assert time_outside(unit.pk, Span(START, START + DAY), frozen) == TimeOutside(30 * MINUTE, 15 * MINUTE)
 
 
 def test_a_short_time_outside_is_known_over_years(unit):

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from readings.states import LimitsInForce
 from readings.wording import (
     age_text,
     deviation_text,
     duration_text,
     exact_temperature_text,
+    limits_text,
     share_text,
     temperature_text,
 )
@@ -84,3 +86,24 @@ def test_only_the_whole_is_written_as_100_percent(share, text):
 )
 def test_a_duration_is_told_in_its_two_largest_units(seconds, text):
     assert duration_text(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        (LimitsInForce(), "none"),
+        (LimitsInForce(2.0, 2.0, 8.0, 8.0), f"2.0 to 8.0{NBSP}°C"),
+        (
+            LimitsInForce(-0.5, 2.0, 8.0, 15.0),
+            f"2.0 to 8.0{NBSP}°C, critical beyond −0.5 to 15.0{NBSP}°C",
+        ),
+        (LimitsInForce(high_critical_c=-15.0), f"−15.0{NBSP}°C and colder"),
+        (LimitsInForce(low_warning_c=2.0), f"2.0{NBSP}°C and warmer"),
+    ],
+)
+def test_limits_are_told_with_the_critical_ones_where_these_differ(limits, text):
+    assert limits_text(limits, "C") == text
+
+
+def test_limits_are_told_on_the_units_scale():
+    assert limits_text(LimitsInForce(2.0, 2.0, 8.0, 8.0), "F") == f"35.6 to 46.4{NBSP}°F"

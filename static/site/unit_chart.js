@@ -35,10 +35,10 @@ const unitChart = (() => {
     ];
     if (series.set_temperature !== null) sets.push(level("Set temperature", series.set_temperature, "--chart-set", [6, 4]));
     if (series.limits) {
-      const [low, high] = series.limits.warning;
-      sets.push(level("Warning", low, "--chart-warning", [2, 3]), level("Warning", high, "--chart-warning", [2, 3]));
-      const [lowest, highest] = series.limits.critical;
-      sets.push(level("Critical", lowest, "--chart-critical", [8, 3]), level("Critical", highest, "--chart-critical", [8, 3]));
+      const lines = [["Warning", series.limits.warning, "--chart-warning", [2, 3]], ["Critical", series.limits.critical, "--chart-critical", [8, 3]]];
+      for (const [label, limits, ...look] of lines) {
+        for (const limit of limits) if (limit !== null) sets.push(level(label, limit, ...look));
+      }
     }
     return sets;
   }

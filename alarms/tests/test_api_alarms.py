@@ -1,0 +1,230 @@
+"""Alarms over the REST API: who sees which, what is told of them, and what people do about them."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from alarms.models import Alarm
+from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, NoDataAlarmFactory
+from tests.api_clients import client_of, client_with
+from tests.factories import StorageUnitFactory, make_token, store_reading
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/alarms"
+HISTORY = "/api/v1/analytics/alarms/history"
+
+
+@pytest.fixture
+def unit():
+    return StorageUnitFactory(name="Cold room", temperature_unit="F", set_temperature=41.0, facility__name="Oxford")
+
+
+@pytest.fixture
+def api(unit):
+    return client_of(unit.facility.customer)
+
+
+def ids_of(client, url=URL, **query):
+    return {item["id"] for item in client.get(url, query).json()["items"]}
+
+
+def ids(*alarms):
+    return {str(alarm.public_id) for alarm in alarms}
+
+
+def source_down(unit):
+    """An open alarm of a source of the unit's customer."""
+    return NoDataAlarmFactory(
+        storage_unit=None,
+        customer=unit.facility.customer,
+        kind="source_down",
+        source_key="7e8d1a34-9a6e-4f6e-8a43-5c6f2f0d2a11",
+        source_name="Oxford API",
+    )
+
+
+class TestList:
+    def test_an_alarm_is_told_with_its_place_and_on_the_units_own_scale(self, api, unit):
+        alarm = AlarmFactory(storage_unit=unit)
+        store_reading(unit, 12.0, alarm.recorded_at)
+        (item,) = api.get(URL).json()["items"]
+        assert item["id"] == str(alarm.public_id)
+        assert (item["unit_name"], item["facility_name"]) == ("Cold room", "Oxford")
+        assert (item["temperature"], item["temperature_unit"]) == (53.6, "F")
+        assert (item["kind"], item["severity"], item["state"]) == ("temperature", "critical", "open")
+        assert item["equipment_status"] == "normal"
+        assert item["ended_at"] is None
+        assert item["excursion_id"] == str(alarm.excursion.public_id)
+
+    def test_codes_stand_for_names_that_there_are_not(self, api, unit):
+        nameless = StorageUnitFactory(facility=unit.facility, name="", unit_code="F-7")
+        AlarmFactory(storage_unit=nameless)
+        assert api.get(URL).json()["items"][0]["unit_name"] == "F-7"
+
+    def test_the_newest_cause_comes_first(self, api, unit):
+        now = timezone.now()
+        starts = [now - timedelta(hours=hours) for hours in (5, 1, 3)]
+        for start in starts:
+            AlarmFactory(storage_unit=unit, started_at=start)
+        listed = [item["started_at"] for item in api.get(URL).json()["items"]]
+        assert listed == sorted(listed, reverse=True)
+
+    def test_pending_ones_are_listed_only_when_asked_for(self, api, unit):
+        pending = AlarmFactory(storage_unit=unit, state="pending", opened_at=None)
+        assert ids_of(api) == set()
+        assert ids_of(api, state="pending") == ids(pending)
+
+    def test_they_are_narrowed_by_state_kind_severity_place_and_time(self, api, unit):
+        other = StorageUnitFactory(facility=unit.facility)
+        warm = AlarmFactory(storage_unit=unit)
+        silent = NoDataAlarmFactory(storage_unit=other, started_at=timezone.now() - timedelta(days=3))
+        closed = ClosedAlarmFactory(storage_unit=other, severity="warning")
+        assert ids_of(api, state="open") == ids(warm, silent)
+        assert ids_of(api, kind="no_data") == ids(silent)
+        assert ids_of(api, severity="warning") == ids(silent, closed)
+        assert ids_of(api, unit_id=unit.public_id) == ids(warm)
+        assert ids_of(api, facility_id=unit.facility.public_id) == ids(warm, silent, closed)
+        yesterday = (timezone.now() - timedelta(days=1)).isoformat()
+        assert ids_of(api, start_date=yesterday) == ids(warm, closed)
+        assert ids_of(api, end_date=yesterday) == ids(silent)
+
+    @pytest.mark.parametrize(
+        "query", [{"state": "red"}, {"kind": "x"}, {"severity": "5"}, {"start_date": "x"}, {"limit": 0}, {"unit_id": 7}]
+    )
+    def test_what_cannot_be_meant_is_422(self, api, query):
+        assert api.get(URL, query).status_code == 422
+
+    def test_another_customers_place_is_not_found(self, api):
+        foreign = StorageUnitFactory()
+        assert api.get(URL, {"unit_id": foreign.public_id}).status_code == 404
+        assert api.get(URL, {"facility_id": foreign.facility.public_id}).status_code == 404
+
+    def test_each_customer_sees_its_own(self, api, unit):
+        AlarmFactory()
+        own = AlarmFactory(storage_unit=unit)
+        assert ids_of(api) == ids(own)
+
+    def test_a_token_limited_to_units_sees_theirs_and_no_source(self, unit):
+        other = StorageUnitFactory(facility=unit.facility)
+        own = AlarmFactory(storage_unit=unit)
+        AlarmFactory(storage_unit=other)
+        source_down(unit)
+        limited = client_of(unit.facility.customer, units=[unit])
+        assert ids_of(limited) == ids(own)
+
+    def test_a_source_that_is_down_has_no_unit(self, api, unit):
+        source_down(unit)
+        (item,) = api.get(URL).json()["items"]
+        assert (item["source_name"], item["storage_unit_id"], item["unit_name"]) == ("Oxford API", None, None)
+        assert (item["temperature"], item["temperature_unit"]) == (None, None)
+
+    def test_pages_are_counted_and_linked(self, api, unit):
+        for hours in range(3):
+            AlarmFactory(storage_unit=unit, started_at=timezone.now() - timedelta(hours=hours))
+        page = api.get(URL, {"limit": 2}).json()
+        assert (page["total"], page["pages"], len(page["items"])) == (3, 2, 2)
+        assert len(api.get(page["next"]).json()["items"]) == 1
+
+    def test_the_number_of_queries_does_not_grow(self, api, unit, django_assert_num_queries):
+        for hours in range(5):
+            AlarmFactory(storage_unit=unit, started_at=timezone.now() - timedelta(hours=hours))
+        # The token, its use, the alarms.
+        with django_assert_num_queries(3):
+            api.get(URL)
+
+
+class TestHistory:
+    def test_it_has_what_the_contract_says(self, api, unit):
+        alarm = ClosedAlarmFactory(storage_unit=unit)
+        (item,) = api.get(HISTORY, {"unit_id": unit.public_id}).json()["items"]
+        assert item.keys() >= {
+            "id", "storage_unit_id", "facility_id", "facility_name", "unit_name", "recorded_at", "temperature",
+            "temperature_unit", "equipment_status", "severity", "started_at", "ended_at",
+        }  # fmt: skip
+        assert item["storage_unit_id"] == str(unit.public_id)
+        assert item["ended_at"] is not None
+        assert item["equipment_status"] is None, "the reading has been archived"
+        assert alarm.state == "closed"
+
+    def test_before_there_is_any_it_is_an_empty_envelope(self, api, unit):
+        assert api.get(HISTORY, {"unit_id": unit.public_id, "limit": 10}).json() == {
+            "items": [], "total": 0, "page": 1, "page_size": 10, "pages": 0, "next": None, "previous": None,
+        }  # fmt: skip
+
+    def test_pending_ones_are_no_history(self, api, unit):
+        AlarmFactory(storage_unit=unit, state="pending", opened_at=None)
+        assert ids_of(api, HISTORY) == set()
+
+
+class TestOne:
+    def test_it_comes_with_its_trail_and_what_it_explains(self, api, unit, django_assert_num_queries):
+        down = source_down(unit)
+        silent = NoDataAlarmFactory(storage_unit=unit, suppressed_by=down)
+        # The token, its use, the alarm, its columns, its trail, what it explains.
+        with django_assert_num_queries(6):
+            shown = api.get(f"{URL}/{down.public_id}").json()
+        assert [event["kind"] for event in shown["events"]] == ["opened"]
+        assert [each["id"] for each in shown["suppressed_alarms"]] == [str(silent.public_id)]
+        assert shown["suppressed_alarms"][0]["suppressed_by_id"] == str(down.public_id)
+
+    def test_another_customers_is_not_found(self, api):
+        assert api.get(f"{URL}/{AlarmFactory().public_id}").status_code == 404
+
+
+class TestHandling:
+    def test_an_open_alarm_is_taken_over_once(self, unit):
+        alarm = AlarmFactory(storage_unit=unit)
+        token, text = make_token(unit.facility.customer, permissions=["read", "write"])
+        url = f"{URL}/{alarm.public_id}/acknowledge"
+        taken = client_with(text).post(url, {"comment": " On my way. "})
+        assert taken.status_code == 200
+        assert (taken.json()["state"], taken.json()["acknowledged_by"]) == ("acknowledged", f"token {token.pk}")
+        assert taken.json()["acknowledgement"] == "On my way."
+        again = client_with(text).post(url, {"comment": "Me too."})
+        assert again.status_code == 409
+        assert "has acknowledged this alarm already" in again.json()["detail"]
+        assert Alarm.objects.get().acknowledgement == "On my way."
+
+    @pytest.mark.parametrize(
+        "body", [{}, {"comment": ""}, {"comment": "  "}, {"comment": None}, {"comment": "x" * 2001}]
+    )
+    def test_a_comment_is_required(self, api, unit, body):
+        alarm = AlarmFactory(storage_unit=unit)
+        refused = api.post(f"{URL}/{alarm.public_id}/acknowledge", body)
+        assert (refused.status_code, list(refused.json())) == (400, ["comment"])
+        assert Alarm.objects.get().state == "open"
+
+    def test_a_comment_joins_the_trail_of_an_alarm_in_any_state(self, api, unit):
+        alarm = ClosedAlarmFactory(storage_unit=unit)
+        shown = api.post(f"{URL}/{alarm.public_id}/comment", {"comment": "It was the fan."}).json()
+        assert [(event["kind"], event["text"]) for event in shown["events"]][-1] == ("commented", "It was the fan.")
+
+    def test_it_closes_with_cause_and_action_once_its_cause_is_over(self, api, unit):
+        note = {"cause": "The door.", "corrective_action": "A closer."}
+        lasting = AlarmFactory(storage_unit=unit)
+        refused = api.post(f"{URL}/{lasting.public_id}/close", note)
+        assert refused.status_code == 409
+        assert "lasts" in refused.json()["detail"]
+        ended = AlarmFactory(storage_unit=unit, ended_at=timezone.now(), started_at=timezone.now() - timedelta(days=1))
+        closed = api.post(f"{URL}/{ended.public_id}/close", note).json()
+        assert (closed["state"], closed["cause"], closed["corrective_action"]) == ("closed", "The door.", "A closer.")
+        assert [event["kind"] for event in closed["events"]] == ["opened", "closed", "reviewed"]
+
+    def test_cause_and_action_are_required(self, api, unit):
+        alarm = AlarmFactory(storage_unit=unit, ended_at=timezone.now())
+        refused = api.post(f"{URL}/{alarm.public_id}/close", {"cause": "The door."})
+        assert (refused.status_code, list(refused.json())) == (400, ["corrective_action"])
+
+    def test_a_token_limited_to_units_handles_theirs_alone(self, unit):
+        own, other = (
+            AlarmFactory(storage_unit=unit),
+            AlarmFactory(storage_unit=StorageUnitFactory(facility=unit.facility)),
+        )
+        limited = client_of(unit.facility.customer, units=[unit])
+        for alarm, status in ((own, 200), (other, 404)):
+            answer = limited.post(f"{URL}/{alarm.public_id}/acknowledge", {"comment": "On my way."})
+            assert answer.status_code == status
+        other.refresh_from_db()
+        assert other.state == "open"

@@ -1,0 +1,92 @@
+"""Excursions over the REST API."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests.alarm_factories import ExcursionFactory
+from tests.api_clients import client_of
+from tests.factories import StorageUnitFactory
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/excursions"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def unit():
+    return StorageUnitFactory(temperature_unit="F", set_temperature=41.0)
+
+
+@pytest.fixture
+def api(unit):
+    return client_of(unit.facility.customer)
+
+
+def ids_of(client, **query):
+    return {item["id"] for item in client.get(URL, query).json()["items"]}
+
+
+def ids(*excursions):
+    return {str(excursion.public_id) for excursion in excursions}
+
+
+def test_an_excursion_is_told_on_the_units_own_scale(api, unit):
+    excursion = ExcursionFactory(storage_unit=unit)
+    (item,) = api.get(URL).json()["items"]
+    assert item["id"] == str(excursion.public_id)
+    assert (item["peak_temperature"], item["mkt"], item["temperature_unit"]) == (53.6, 52.7, "F")
+    assert (item["area_kelvin_minutes"], item["gap_seconds"]) == (600.0, 600.0)
+    assert item["profile_name"] == "around the set temperature"
+    assert item["ended_at"] is None
+
+
+def test_those_that_lie_partly_in_a_time_are_found(api, unit):
+    now = timezone.now()
+    past = ExcursionFactory(storage_unit=unit, started_at=now - 10 * HOUR, ended_at=now - 8 * HOUR)
+    lasting = ExcursionFactory(storage_unit=unit, started_at=now - 2 * HOUR)
+
+    def between(earlier, later):
+        return ids_of(api, start_date=(now - earlier * HOUR).isoformat(), end_date=(now - later * HOUR).isoformat())
+
+    assert between(9, 7) == ids(past)
+    assert between(11, 9) == ids(past)
+    assert between(7, 3) == set()
+    assert between(1, 0) == ids(lasting)
+    assert between(12, 0) == ids(past, lasting)
+
+
+def test_they_are_narrowed_by_kind_severity_place_and_duration(api, unit):
+    now = timezone.now()
+    other = StorageUnitFactory(facility=unit.facility)
+    short = ExcursionFactory(storage_unit=unit, started_at=now - HOUR, ended_at=now - HOUR / 2, severity="warning")
+    long = ExcursionFactory(storage_unit=other, kind="budget", started_at=now - 3 * HOUR)
+    assert ids_of(api, kind="budget") == ids(long)
+    assert ids_of(api, severity="warning") == ids(short)
+    assert ids_of(api, unit_id=unit.public_id) == ids(short)
+    assert ids_of(api, facility_id=unit.facility.public_id) == ids(short, long)
+    assert ids_of(api, min_duration_seconds=1800) == ids(short, long)
+    assert ids_of(api, min_duration_seconds=1801) == ids(long)
+
+
+@pytest.mark.parametrize("query", [{"kind": "no_data"}, {"severity": "x"}, {"min_duration_seconds": -1}])
+def test_what_cannot_be_meant_is_422(api, query):
+    assert api.get(URL, query).status_code == 422
+
+
+def test_each_customer_and_each_limited_token_sees_its_own(api, unit):
+    ExcursionFactory()
+    own = ExcursionFactory(storage_unit=unit)
+    other = ExcursionFactory(storage_unit=StorageUnitFactory(facility=unit.facility))
+    assert ids_of(api) == ids(own, other)
+    assert ids_of(client_of(unit.facility.customer, units=[unit])) == ids(own)
+
+
+def test_the_number_of_queries_does_not_grow(api, unit, django_assert_num_queries):
+    for hours in range(5):
+        ExcursionFactory(storage_unit=unit, started_at=timezone.now() - hours * HOUR, ended_at=timezone.now())
+    # The token, its use, the excursions.
+    with django_assert_num_queries(3):
+        api.get(URL)

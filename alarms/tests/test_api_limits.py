@@ -1,0 +1,151 @@
+"""Limits over the REST API: a unit's choice, what it comes to, and who changed it."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from alarms.models import LimitProfile, LimitVersion, UnitLimits
+from tests.api_clients import client_of
+from tests.factories import MembershipFactory, SensorFactory, StaffFactory, StorageUnitFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def unit():
+    return StorageUnitFactory()
+
+
+@pytest.fixture
+def api(unit):
+    return client_of(unit.facility.customer)
+
+
+@pytest.fixture
+def medicine():
+    return LimitProfile.objects.get(name="refrigerated medicine")
+
+
+def url(unit):
+    return f"/api/v1/units/{unit.public_id}/limits"
+
+
+def in_force(unit):
+    unit.refresh_from_db()
+    return unit.low_critical_c, unit.low_warning_c, unit.high_warning_c, unit.high_critical_c
+
+
+def test_the_shipped_profiles_are_listed(api):
+    page = api.get("/api/v1/limit-profiles").json()
+    assert page["total"] == 7
+    medicine = next(item for item in page["items"] if item["name"] == "refrigerated medicine")
+    assert (medicine["low_warning_c"], medicine["high_warning_c"], medicine["mkt_limit_c"]) == (2.0, 8.0, 8.0)
+
+
+def test_a_unit_that_chose_nothing_has_the_default_profile(api, unit):
+    default = LimitProfile.objects.get(is_default=True)
+    shown = api.get(url(unit)).json()
+    assert shown["profile_id"] == str(default.public_id)
+    assert shown["is_around_set_temperature"] is True
+    assert shown["in_force"]["high_critical_c"] == 10.0
+    assert not UnitLimits.objects.exists()
+
+
+def test_a_profile_is_in_force_from_its_choice_on_and_the_earlier_limits_stay(api, unit, medicine):
+    shown = api.put(url(unit), {"profile_id": str(medicine.public_id)}).json()
+    assert shown["profile_id"] == str(medicine.public_id)
+    assert shown["in_force"]["profile_name"] == "refrigerated medicine"
+    assert in_force(unit) == (2.0, 2.0, 8.0, 15.0)
+    first, second = LimitVersion.objects.filter(storage_unit=unit).order_by("valid_from")
+    assert (first.high_critical_c, second.high_critical_c) == (10.0, 15.0)
+
+
+def test_limits_of_its_own_begin_as_those_it_had(api, unit, medicine):
+    api.put(url(unit), {"profile_id": str(medicine.public_id)})
+    shown = api.put(url(unit), {"profile_id": None, "high_critical_c": 12.0}).json()
+    assert shown["profile_id"] is None
+    assert (shown["low_warning_c"], shown["high_critical_c"], shown["mkt_limit_c"]) == (2.0, 12.0, 8.0)
+    assert in_force(unit) == (2.0, 2.0, 8.0, 12.0)
+    assert shown["in_force"]["profile_name"] == "own limits"
+
+
+def test_values_beside_a_profile_are_refused(api, unit, medicine):
+    api.put(url(unit), {"profile_id": str(medicine.public_id)})
+    refused = api.put(url(unit), {"high_critical_c": 12.0})
+    assert (refused.status_code, list(refused.json())) == (400, ["high_critical_c"])
+    assert in_force(unit) == (2.0, 2.0, 8.0, 15.0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"profile_id": None, "low_warning_c": 9.0, "high_warning_c": 8.0},
+        {"profile_id": None, "is_around_set_temperature": True, "warning_deviation_k": 2.0},
+        {"profile_id": None, "allowed_seconds": 100, "allowed_window_seconds": 50},
+        {"profile_id": None, "high_delay_seconds": -1},
+        {"profile_id": None, "high_critical_c": "NaN"},
+        {"profile_id": None, "high_critical_c": 1001.0},
+        {"profile_id": "3f0e8c0a-51f4-4a52-9c2b-9f2f5d1c7a10"},
+        {"profile_id": 7},
+        {"profile_id": [1]},
+        {"sensor_policy": "loudest"},
+        {"sensor_policy": "named"},
+        {"sensor_policy": "named", "sensor_id": "nowhere"},
+    ],
+)
+def test_limits_that_cannot_be_are_refused_and_nothing_changes(api, unit, body):
+    before = in_force(unit)
+    assert api.put(url(unit), body).status_code == 400
+    assert in_force(unit) == before
+    assert LimitVersion.objects.filter(storage_unit=unit).count() == 1
+
+
+def test_one_sensor_may_speak_for_the_unit(api, unit):
+    SensorFactory(storage_unit=unit, sensor_code="S1")
+    shown = api.put(url(unit), {"sensor_policy": "named", "sensor_id": "S1"}).json()
+    assert (shown["sensor_policy"], shown["sensor_id"]) == ("named", "S1")
+    assert shown["in_force"]["sensor_policy"] == "named"
+    # The limits themselves stay those of the default profile.
+    assert in_force(unit) == (0.0, 3.0, 7.0, 10.0)
+
+
+def test_the_trail_says_who_changed_them(unit, medicine):
+    manager = MembershipFactory(customer=unit.facility.customer, role="manager", user__username="ann").user
+    client = APIClient()
+    client.force_login(manager)
+    assert client.put(url(unit), {"profile_id": str(medicine.public_id)}).status_code == 200
+    assert LimitVersion.objects.filter(storage_unit=unit).latest("valid_from").changed_by == "ann"
+    # Also where what they hang on was changed by a view that knows nothing of limits.
+    UnitLimits.objects.get().delete()
+    assert client.put(f"/api/v1/units/{unit.public_id}", {"set_temperature": 4.0}).status_code == 200
+    newest = LimitVersion.objects.filter(storage_unit=unit).latest("valid_from")
+    assert (newest.changed_by, newest.high_warning_c) == ("ann", 6.0)
+
+
+def test_a_token_is_named_by_its_number_and_the_system_by_nothing(api, unit, medicine):
+    api.put(url(unit), {"profile_id": str(medicine.public_id)})
+    first, second = LimitVersion.objects.filter(storage_unit=unit).order_by("valid_from")
+    assert first.changed_by == ""
+    assert second.changed_by.startswith("token ")
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_who_does_not_manage_the_customer_changes_no_limits(unit, medicine, role):
+    client = APIClient()
+    client.force_login(MembershipFactory(customer=unit.facility.customer, role=role).user)
+    assert client.put(url(unit), {"profile_id": str(medicine.public_id)}).status_code == 403
+    assert not UnitLimits.objects.exists()
+
+
+def test_a_token_limited_to_units_reads_theirs_and_changes_nothing(unit, medicine):
+    other = StorageUnitFactory(facility=unit.facility)
+    limited = client_of(unit.facility.customer, units=[unit])
+    assert limited.get(url(unit)).status_code == 200
+    assert limited.get(url(other)).status_code == 404
+    assert limited.put(url(unit), {"profile_id": str(medicine.public_id)}).status_code == 403
+    assert not UnitLimits.objects.exists()
+
+
+def test_staff_change_any_customers(unit, medicine):
+    client = APIClient()
+    client.force_login(StaffFactory())
+    assert client.put(url(unit), {"profile_id": str(medicine.public_id)}).status_code == 200

@@ -1,0 +1,43 @@
+"""Who makes the change at hand, for trails that are written far below the view that was asked for it.
+
+A change of a unit's set temperature on a page, over the REST API or in the back office gives the unit other limits, and
+their trail says by whom; none of those views knows of limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from django.http import HttpRequest, HttpResponse
+
+from customers.callers import Caller
+from customers.token_sessions import TokenVisitor
+
+_request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
+
+
+class AuthorMiddleware:
+    """Keeps the request that is being answered. Stands behind what knows who is signed in."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        kept = _request.set(request)
+        try:
+            return self.get_response(request)
+        finally:
+            _request.reset(kept)
+
+
+def author() -> str:
+    """What the change at hand is recorded under; "" for the system: a task, a command, or a request of nobody."""
+    request = _request.get()
+    if request is None:
+        return ""
+    # The REST framework puts here who it has found out.
+    caller = getattr(request, "auth", None)
+    if isinstance(caller, Caller):
+        return caller.name
+    return request.user.caller.name if isinstance(request.user, TokenVisitor) else request.user.get_username()
