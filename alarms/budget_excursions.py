@@ -10,8 +10,10 @@ from django.db.models import Q
 
 from alarms.budgets import Violation, violations
 from alarms.excursions import FoundExcursion, InForce, in_force_within
+from alarms.judged_units import JudgedUnit
 from alarms.limits import Severity
 from alarms.models import Excursion
+from alarms.stored_excursions import Replacement, stored_since
 from readings.columns import instant_of, microseconds_of
 from readings.models import LatestReading
 
@@ -29,20 +31,19 @@ class _Outside:
     pieces: list[list[int]]
 
 
-def budget_excursions(
-    unit_id: int, versions: Sequence[InForce], changed_since: datetime
-) -> tuple[list[FoundExcursion], datetime]:
+def budget_replacement(unit: JudgedUnit, changed_since: datetime) -> Replacement:
     """The budget excursions of the unit that a change of its excursions since then may have made different.
 
-    Returns them, and since when they are all there are. Each version's budget counts from its own validity on.
+    Each version's budget counts from its own validity on. Four queries.
     """
+    unit_id, versions = unit.unit_id, unit.versions
     budgets = Excursion.objects.filter(storage_unit=unit_id, kind=Excursion.Kind.BUDGET)
     touched = budgets.filter(Q(ended_at=None) | Q(ended_at__gte=changed_since)).order_by("started_at").first()
     since = changed_since if touched is None else min(touched.started_at, changed_since)
     newest = LatestReading.objects.values_list("recorded_at", flat=True).get(storage_unit=unit_id)
     outside = _outside(unit_id, since - max(timedelta(seconds=each.limits.allowed_window_seconds) for each in versions))
     pieces = [(begin, end) for each in outside for begin, end in each.pieces]
-    found = []
+    found: list[FoundExcursion] = []
     for version, begins, ends in in_force_within(versions, since, newest):
         limits = version.limits
         if limits.allowed_seconds is not None:
@@ -54,7 +55,7 @@ def budget_excursions(
                 until_us=microseconds_of(ends),
             )
             found += [_excursion(each, version, outside, ends, lasts=ends == newest) for each in violated]
-    return found, since
+    return unit.replacement(Excursion.Kind.BUDGET, found, stored_since(unit_id, Excursion.Kind.BUDGET, since))
 
 
 def _outside(unit_id: int, since: datetime) -> list[_Outside]:

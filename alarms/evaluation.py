@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.utils import timezone
 
 from alarms import mkt_excursions, sensor_faults
-from alarms.budget_excursions import budget_excursions
+from alarms.budget_excursions import budget_replacement
 from alarms.judged_units import judged_units
+from alarms.lifecycle import follow
 from alarms.limit_versions import renew
 from alarms.models import Excursion
+from alarms.stored_excursions import replace
 from alarms.stretches import go_through
 from alarms.suspects import Glance, facts_of, glance_at, suspects
 from readings.columns import ReadingColumns
@@ -37,24 +39,25 @@ def evaluate(
         glance = Glance(frozenset(new_spans), frozenset(new_spans))
     else:
         glance = glance_at(columns, facts, new_spans)
-    judge(suspects(facts, new_spans, glance), new_spans, now)
+    suspected = suspects(facts, new_spans, glance)
+    if suspected:
+        judge({unit_id: new_spans[unit_id] for unit_id in suspected}, now)
     sensor_faults.note(glance.without_measurement | {each.unit_id for each in facts if each.has_fault})
     mkt_excursions.request({each.unit_id: new_spans[each.unit_id].first for each in facts if each.has_mkt_limit})
 
 
-def judge(unit_ids: Iterable[int], spans: Mapping[int, Span], now: datetime) -> None:
+def judge(spans: Mapping[int, Span], now: datetime) -> None:
     """Go through what the readings of these units in their spans make necessary."""
-    for unit in judged_units(list(unit_ids)):
-        span = spans[unit.unit_id]
-        stretch = go_through(unit.unit_id, span, unit.versions)
-        unit.replace(
-            Excursion.Kind.TEMPERATURE,
-            stretch.found,
-            since=stretch.since,
-            until=stretch.until,
-            progress=stretch.progress,
-            now=now,
-        )
-        if any(version.limits.allowed_seconds is not None for version in unit.versions):
-            found, since = budget_excursions(unit.unit_id, unit.versions, stretch.since)
-            unit.replace(Excursion.Kind.BUDGET, found, since=since, now=now)
+    units = {unit.unit_id: unit for unit in judged_units(list(spans))}
+    stretches = go_through(spans, {unit.unit_id: unit.versions for unit in units.values()})
+    temperature = [
+        units[each.unit_id].replacement(Excursion.Kind.TEMPERATURE, each.found, each.replaced, each.progress)
+        for each in stretches
+    ]
+    follow(replace(temperature, now), now)
+    # Budgets are made of the excursions that have just been stored.
+    budgets = [
+        budget_replacement(units[each.unit_id], each.since) for each in stretches if units[each.unit_id].has_budget
+    ]
+    if budgets:
+        follow(replace(budgets, now), now)

@@ -149,11 +149,12 @@ class Walk:
     def _stand(self, instant: datetime, limits: Limits) -> _Standing | None:
         """What the unit's temperature is at `instant`; None where it is not known."""
         gap_limit = limits.gap_limit
-        standing = sorted(
+        # By sensor, so that of equally bad ones it is always the same that counts.
+        standing = [
             (sensor_id, since, temperature_c)
-            for sensor_id, (since, temperature_c) in self.sensors.items()
+            for sensor_id, (since, temperature_c) in sorted(self.sensors.items())
             if instant - since < gap_limit
-        )
+        ]
         if limits.sensor_policy is SensorPolicy.NAMED:
             standing = [each for each in standing if each[0] == limits.named_sensor_id]
         if not standing:
@@ -162,7 +163,8 @@ class Walk:
             temperature_c = sum(each[2] for each in standing) / len(standing)
             until = max(each[1] for each in standing) + gap_limit
         else:
-            _, since, temperature_c = max(standing, key=lambda each: _badness(limits, each[2]))
+            worst = max(standing, key=lambda each: _badness(limits, each[2])) if len(standing) > 1 else standing[0]
+            _, since, temperature_c = worst
             until = since + gap_limit
         return _Standing(
             instant, until, temperature_c, limits.severity_of(temperature_c), limits.beyond_k(temperature_c)

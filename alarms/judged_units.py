@@ -1,17 +1,16 @@
-"""A unit with the limits it is judged by, whose excursions are replaced by those found, its alarms following."""
+"""Units with the limits they are judged by."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from alarms.excursions import FoundExcursion, InForce
-from alarms.lifecycle import follow
 from alarms.limit_versions import versions_of
 from alarms.models import Excursion
-from alarms.stored_excursions import LIVE_WITHIN, is_live, replace
+from alarms.stored_excursions import LIVE_WITHIN, Replacement
 from customers.models import StorageUnit
 
 
@@ -24,39 +23,31 @@ class JudgedUnit:
     versions: list[InForce]
 
     @property
-    def live_within(self) -> timedelta:
-        """For how long after its newest reading outside an excursion of this unit is news."""
-        return max(LIVE_WITHIN, self.versions[-1].limits.gap_limit)
+    def has_budget(self) -> bool:
+        """Is, or was, the time that it may be outside limited?"""
+        return any(version.limits.allowed_seconds is not None for version in self.versions)
 
-    def replace(
+    def replacement(
         self,
         kind: Excursion.Kind,
         found: Sequence[FoundExcursion],
-        *,
-        since: datetime,
-        now: datetime,
-        until: datetime | None = None,
+        stored: Sequence[Excursion],
         progress: dict[str, Any] | None = None,
-    ) -> None:
-        """See `stored_excursions.replace`; the alarms follow."""
-        replaced = replace(
-            self.unit_id,
-            kind,
-            found,
-            since=since,
-            until=until,
+    ) -> Replacement:
+        """What was found of this unit, for what is stored."""
+        return Replacement(
+            unit_id=self.unit_id,
+            customer_id=self.customer_id,
+            kind=kind,
+            found=found,
+            stored=stored,
             progress=progress,
-            now=now,
-            live_within=self.live_within,
+            live_within=max(LIVE_WITHIN, timedelta(seconds=self.versions[-1].limits.gap_limit_seconds)),
         )
-        live = [each for each in replaced.present if is_live(each, now, self.live_within)]
-        follow(replaced, self.customer_id, now, live)
 
 
-def judged_units(unit_ids: list[int]) -> list[JudgedUnit]:
+def judged_units(unit_ids: Sequence[int]) -> list[JudgedUnit]:
     """These units, by id. Two queries."""
-    if not unit_ids:
-        return []
     versions = versions_of(unit_ids)
     customers = StorageUnit.objects.filter(pk__in=unit_ids).values_list("pk", "facility__customer_id")
     return [

@@ -25,14 +25,15 @@ _KINDS = {
 }
 
 
-def follow(replaced: Replaced, customer_id: int, now: datetime, live: Iterable[Excursion]) -> None:
-    """Bring the alarms of these excursions up to date. `live`: those of them that are news."""
+def follow(replaced: Replaced, now: datetime) -> None:
+    """Bring the alarms of what was replaced up to date. One query, and some for each alarm that changes."""
     for alarm in replaced.orphaned:
         withdraw(alarm, now, "Readings that came later show no excursion of its own here.")
-    live_ids = {excursion.pk for excursion in live}
-    alarms = {alarm.excursion_id: alarm for alarm in _alarms_of(replaced.present)}
-    for excursion in replaced.present:
-        _follow_one(excursion, alarms.get(excursion.pk), customer_id, now, is_live=excursion.pk in live_ids)
+    if not replaced.changed:
+        return
+    alarms = {alarm.excursion_id: alarm for alarm in _alarms_of([each for each, _, _ in replaced.changed])}
+    for excursion, customer_id, is_live in replaced.changed:
+        _follow_one(excursion, alarms.get(excursion.pk), customer_id, now, is_live=is_live)
 
 
 def _follow_one(excursion: Excursion, alarm: Alarm | None, customer_id: int, now: datetime, *, is_live: bool) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from alarms.excursions import FoundExcursion, InForce, Walk, by_instant
+from alarms.excursions import FoundExcursion, InForce, Walk
 from alarms.judged_units import judged_units
 from alarms.limits import Limits, Severity
 from alarms.matching import matched
@@ -69,12 +69,12 @@ def replay(unit: StorageUnit, changes: Mapping[str, Any], until: datetime, durat
     other = changed(versions[-1].limits, changes)
     gap_limit = max(version.limits.gap_limit for version in versions)
     before, after = Walk(versions), Walk([InForce(since, other)])
-    for walk in (before, after):
-        walk.prime(readings_of(unit.pk, since - gap_limit, since))
-    for instant, readings in by_instant(readings_of(unit.pk, since, until)):
-        taken = list(readings)
-        before.step(instant, taken)
-        after.step(instant, taken)
+    for instant, readings in readings_of(unit.pk, since - gap_limit, until):
+        for walk in (before, after):
+            if instant < since:
+                walk.prime(readings)
+            else:
+                walk.step(instant, readings)
     return compared(since, until, alarming(before.all_found()), alarming(after.all_found()))
 
 

@@ -17,8 +17,10 @@ from django.utils import timezone
 
 from alarms.excursions import FoundExcursion, InForce, in_force_within
 from alarms.judged_units import judged_units
+from alarms.lifecycle import follow
 from alarms.mkt_windows import Window, stretches
 from alarms.models import Excursion, MktCheck
+from alarms.stored_excursions import replace, stored_since
 from readings.mkt import mean_kinetic_temperature_c
 from readings.models import HourlyRollup, LatestReading
 from readings.store import lock_units
@@ -80,7 +82,8 @@ def _answer(unit_id: int, now: datetime) -> bool:
     found: list[FoundExcursion] = []
     for version, begins, ends in in_force_within(unit.versions, since, last):
         found += _excursions(unit_id, version, begins, ends, lasts=ends == last)
-    unit.replace(Excursion.Kind.MKT, found, since=since, now=now)
+    stored = stored_since(unit_id, Excursion.Kind.MKT, since)
+    follow(replace([unit.replacement(Excursion.Kind.MKT, found, stored)], now), now)
     asked.delete()
     return True
 

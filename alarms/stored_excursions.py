@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,53 +30,71 @@ FIELDS = (
     "critical_alarm_at",
     "outside_pieces",
 )
+_WRITTEN = (*FIELDS, "progress", "limit_version_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """The excursions that were found of a unit, for those that were stored of the same time; both in order of time.
+
+    progress belongs to the last one found. live_within: for how long after its newest reading outside one is news.
+    """
+
+    unit_id: int
+    customer_id: int
+    kind: Excursion.Kind
+    found: Sequence[FoundExcursion]
+    stored: Sequence[Excursion]
+    live_within: timedelta
+    progress: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
 class Replaced:
-    """What became of stored excursions: those that are there now, and the alarms of those that are gone."""
+    """What became of stored excursions.
 
-    present: list[Excursion] = field(default_factory=list)
+    changed: those that are new or other than before, each with its customer's id and whether it is news. orphaned: the
+    alarms of those that are gone.
+    """
+
+    changed: list[tuple[Excursion, int, bool]] = field(default_factory=list)
     orphaned: list[Alarm] = field(default_factory=list)
 
 
-def replace(
-    unit_id: int,
-    kind: Excursion.Kind,
-    found: Sequence[FoundExcursion],
-    *,
-    since: datetime,
-    until: datetime | None,
-    progress: dict[str, Any] | None,
-    now: datetime,
-    live_within: timedelta,
-) -> Replaced:
-    """Make the unit's excursions of `kind` that begin from `since` on and before `until` (None: any later) be `found`.
-
-    `progress` belongs to the last of them.
-    """
-    stored = list(_between(unit_id, kind, since, until).prefetch_related("alarms"))
-    pairs = matched(found, [(each, _weight(each)) for each in stored])
-    gone = [each for place, each in enumerate(stored) if place not in pairs.values()]
-    orphaned = [alarm for each in gone for alarm in each.alarms.all()]
-    Excursion.objects.filter(pk__in=[each.pk for each in gone]).delete()
-    replaced = Replaced(orphaned=orphaned)
-    for number, new in enumerate(found):
-        excursion = stored[pairs[number]] if number in pairs else Excursion(storage_unit_id=unit_id, kind=kind)
-        is_last = number == len(found) - 1
-        _write(excursion, new, progress if is_last else None, now, live_within)
-        replaced.present.append(excursion)
-    return replaced
-
-
-def is_live(excursion: Excursion, now: datetime, live_within: timedelta) -> bool:
-    """Is it news at `now`?"""
-    return now - excursion.last_outside_at <= live_within
-
-
-def _between(unit_id: int, kind: Excursion.Kind, since: datetime, until: datetime | None) -> Any:
+def stored_since(unit_id: int, kind: Excursion.Kind, since: datetime) -> list[Excursion]:
+    """The unit's excursions of `kind` that begin from `since` on, in the order of time, for a Replacement."""
     excursions = Excursion.objects.filter(storage_unit=unit_id, kind=kind, started_at__gte=since)
-    return (excursions if until is None else excursions.filter(started_at__lt=until)).order_by("started_at")
+    return list(excursions.order_by("started_at").prefetch_related("alarms"))
+
+
+def replace(replacements: Iterable[Replacement], now: datetime) -> Replaced:
+    """Store what was found. Three queries at most."""
+    replaced = Replaced()
+    made: list[Excursion] = []
+    kept: list[Excursion] = []
+    gone: list[Excursion] = []
+    for replacement in replacements:
+        pairs = matched(replacement.found, [(each, _weight(each)) for each in replacement.stored])
+        left = [each for place, each in enumerate(replacement.stored) if place not in pairs.values()]
+        gone += left
+        replaced.orphaned += [alarm for each in left for alarm in each.alarms.all()]
+        for number, new in enumerate(replacement.found):
+            progress = replacement.progress if number == len(replacement.found) - 1 else None
+            excursion = replacement.stored[pairs[number]] if number in pairs else _new(replacement, now)
+            if not _write(excursion, new, progress):
+                continue
+            is_live = now - excursion.last_outside_at <= replacement.live_within
+            if excursion.pk is None:
+                excursion.is_detected_late = not is_live
+            (made if excursion.pk is None else kept).append(excursion)
+            replaced.changed.append((excursion, replacement.customer_id, is_live))
+    if gone:
+        Excursion.objects.filter(pk__in=[each.pk for each in gone]).delete()
+    if kept:
+        Excursion.objects.bulk_update(kept, _WRITTEN)
+    if made:
+        Excursion.objects.bulk_create(made)
+    return replaced
 
 
 def _weight(excursion: Excursion) -> int:
@@ -87,23 +105,18 @@ def _weight(excursion: Excursion) -> int:
     return int(any(alarm.opened_at is not None for alarm in alarms))
 
 
-def _write(
-    excursion: Excursion,
-    new: FoundExcursion,
-    progress: dict[str, Any] | None,
-    now: datetime,
-    live_within: timedelta,
-) -> None:
+def _new(replacement: Replacement, now: datetime) -> Excursion:
+    return Excursion(storage_unit_id=replacement.unit_id, kind=replacement.kind, detected_at=now)
+
+
+def _write(excursion: Excursion, new: FoundExcursion, progress: dict[str, Any] | None) -> bool:
+    """Give `excursion` what was found; was anything of it different?"""
     values = {name: getattr(new, name) for name in FIELDS} | {
         "progress": progress,
         "limit_version_id": new.version_id,
     }
-    is_new = excursion.pk is None
-    if not is_new and all(getattr(excursion, name) == value for name, value in values.items()):
-        return
+    if excursion.pk is not None and all(getattr(excursion, name) == value for name, value in values.items()):
+        return False
     for name, value in values.items():
         setattr(excursion, name, value)
-    if is_new:
-        excursion.is_detected_late = not is_live(excursion, now, live_within)
-        excursion.detected_at = now
-    excursion.save()
+    return True
