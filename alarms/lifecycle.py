@@ -25,6 +25,10 @@ _KINDS = {
 }
 
 
+# What of an alarm follows its excursion; few of an excursion's readings change any of it.
+_FOLLOWED = ("severity", "started_at", "ended_at", "temperature_c", "recorded_at")
+
+
 def follow(replaced: Replaced, now: datetime) -> None:
     """Bring the alarms of what was replaced up to date. One query, and some for each alarm that changes."""
     for alarm in replaced.orphaned:
@@ -56,13 +60,16 @@ def _follow_short(excursion: Excursion, alarm: Alarm | None, customer_id: int, n
     elif alarm.state != Alarm.State.PENDING:
         withdraw(alarm, now, "Readings that came later show that the excursion was shorter than the delay.")
     elif is_running:
+        before = _followed(alarm)
         _tell_worst(alarm, excursion)
-        alarm.save()
+        if _followed(alarm) != before:
+            alarm.save(update_fields=_FOLLOWED)
     else:
         alarm.delete()
 
 
 def _follow_opened(excursion: Excursion, alarm: Alarm, now: datetime, *, is_live: bool) -> None:
+    before = _followed(alarm)
     _tell_worst(alarm, excursion)
     has_worsened = alarm.severity == Severity.WARNING and severity_of(excursion) is Severity.CRITICAL
     alarm.severity = severity_of(excursion)
@@ -75,8 +82,8 @@ def _follow_opened(excursion: Excursion, alarm: Alarm, now: datetime, *, is_live
         return
     if had_ended is not None and lasts and is_live:
         reopen(alarm, excursion.last_outside_at)
-    else:
-        alarm.save()
+    elif _followed(alarm) != before:
+        alarm.save(update_fields=_FOLLOWED)
     if has_worsened and alarm.is_live:
         record(alarm, AlarmEvent.Kind.WORSENED, excursion.critical_alarm_at or now)
     if had_ended is None and alarm.ended_at is not None and alarm.is_live:
@@ -163,6 +170,10 @@ def _new(excursion: Excursion, customer_id: int) -> Alarm:
     )
     _tell_worst(alarm, excursion)
     return alarm
+
+
+def _followed(alarm: Alarm) -> tuple[Any, ...]:
+    return tuple(getattr(alarm, name) for name in _FOLLOWED)
 
 
 def _tell_worst(alarm: Alarm, excursion: Excursion) -> None:

@@ -4,6 +4,8 @@ import itertools
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +89,24 @@ def test_readings_within_the_limits_are_judged_with_one_query(django_assert_num_
     with django_assert_num_queries(1):
         evaluate(new_spans, columns, now=LATER)
     assert not Excursion.objects.exists()
+
+
+def test_the_number_of_queries_does_not_depend_on_how_many_readings_are_outside():
+    units = [make_unit() for _ in range(4)]
+
+    def judge(chosen, count, begin):
+        rows = [row for unit in chosen for row in rows_of(unit, [(begin + n, 0, 9) for n in range(count)])]
+        columns = ReadingColumns.of_rows(rows)
+        new_spans = store(columns).new_spans
+        with CaptureQueriesContext(connection) as queries:
+            evaluate(new_spans, columns, now=at(begin + count))
+        return len(queries)
+
+    for unit in units:
+        judge([unit], 30, 0)  # their alarms are open from now on
+    few = judge(units[:1], 1, 100)
+    assert judge(units[:1], 300, 200) == few
+    assert judge(units, 50, 600) == few
 
 
 def test_a_late_reading_opens_an_excursion_that_is_marked_as_detected_late():
