@@ -12,7 +12,10 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
+
 from customers.models import StorageUnit
+from customers.remembered import RememberedQuery
 from customers.scope import Scope
 
 _COLUMNS = (
@@ -60,8 +63,15 @@ Places = Mapping[int, Place]
 
 def places_within(scope: Scope, **conditions: Any) -> dict[int, Place]:
     """The units that `scope` may see, by id; `conditions` are look-ups of StorageUnit. One query."""
-    units = StorageUnit.objects.within(scope).filter(**conditions).order_by()
-    return {row[0]: _place(*row) for row in units.values_list(*_COLUMNS)}
+    rows = _units(scope, **conditions) if conditions else _ALL_UNITS.within(scope)
+    return {row[0]: _place(*row) for row in rows}
+
+
+def _units(scope: Scope, **conditions: Any) -> QuerySet[Any]:
+    return StorageUnit.objects.within(scope).filter(**conditions).order_by().values_list(*_COLUMNS)
+
+
+_ALL_UNITS = RememberedQuery(_units)
 
 
 def _place(
