@@ -1,6 +1,7 @@
 """Storage units as tiles, a thousand on a page: put together here, for a template would take ten times as long.
 
-All but the age and the little line is made once for each state of a unit and remembered, see `readings.overview`.
+All but the age and the little line is made once for each state of a unit and remembered, see `readings.overview`; so
+is the whole list, packed, for as long as all that it shows is the same.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from customers.packed_parts import Part, PartsResponse
 from readings.overview import OverviewRow
 from readings.sparklines import HEIGHT, WIDTH
 from readings.wording import age_text
 
 _REMEMBERED = 10_000
+# Of those who look at the same units at the same time one has the tiles made. A list of a thousand is half a megabyte.
+_LISTS_REMEMBERED = 16
 _TILE = (
     '<li><a class="tile edge-{slug}" id="u{unit_id}" href="{url}">'
     '<span class="tile-name">{name}</span><span class="tile-place">{place}</span>'
@@ -32,32 +36,35 @@ _END = b"</svg></a></li>"
 PLACE = "<!-- tiles -->"
 
 
-def tiles(rows: Iterable[OverviewRow], paths: Mapping[int, str], now: datetime, *, with_customer: bool) -> bytes:
+def tiles(rows: Iterable[OverviewRow], paths: Mapping[int, str], now: datetime, *, with_customer: bool) -> Part:
     """The tiles of these rows, one after the other. `paths`: see `readings.sparklines`, digits and letters only.
 
     Every text of a customer went through format_html.
     """
-    parts: list[bytes] = []
+    shown: list[tuple[OverviewRow, str, str]] = []
     for row in rows:
-        recorded_at, path = row.condition.recorded_at, paths[row.unit_id]
-        age = age_text(None if recorded_at is None else now - recorded_at)
-        parts += (
-            _beginning(row, with_customer),
-            age.encode(),
-            _LINE,
-            f'<path d="{path}"/>'.encode() if path else b"",
-            _END,
-        )
-    return b"".join(parts)
+        recorded_at = row.condition.recorded_at
+        shown.append((row, age_text(None if recorded_at is None else now - recorded_at), paths[row.unit_id]))
+    return _together(tuple(shown), with_customer)
 
 
-def response_with(page: str, made: bytes) -> HttpResponse:
+def response_with(page: str, made: Part) -> HttpResponse:
     """The rendered page with the tiles where it has PLACE: a template would copy so long a text half a dozen times.
 
     Nothing that comes from outside can be taken for PLACE, since templates escape its first character.
     """
     before, _, after = page.partition(PLACE)
-    return HttpResponse([before.encode(), made, after.encode()])
+    return PartsResponse([Part.of(before.encode()), made, Part.of(after.encode())])
+
+
+@lru_cache(maxsize=_LISTS_REMEMBERED)
+def _together(shown: tuple[tuple[OverviewRow, str, str], ...], with_customer: bool) -> Part:
+    """The tiles of these rows with their ages and paths, which are all that a tile shows."""
+    parts: list[bytes] = []
+    for row, age, path in shown:
+        line = f'<path d="{path}"/>'.encode() if path else b""
+        parts += (_beginning(row, with_customer), age.encode(), _LINE, line, _END)
+    return Part.of(b"".join(parts))
 
 
 @lru_cache(maxsize=_REMEMBERED)
