@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from customers.models import Customer, Facility, StorageUnit
 from customers.page_callers import caller_of_page
 from customers.page_lists import list_page
+from customers.remembered import RememberedQuery
 from customers.renderers import CSVRenderer, to_json
 from readings.configuration import deviation_limits
 from readings.export import streamed
@@ -33,6 +34,7 @@ from readings.tiles import response_with, tiles
 from readings.time_outside import time_outside
 from readings.unit_facts import condition_of, latest_of, statistics_facts, unit_facts
 
+CUSTOMERS = RememberedQuery(lambda scope: Customer.objects.within(scope).values_list("customer_code", "name"))
 UNITS_A_PAGE = 1_000
 FACILITIES_A_PAGE = 100
 # More than a person chooses from: then the text finds them.
@@ -49,7 +51,7 @@ UNIT_PARTS = {"latest": "readings/_latest.html", "range": "readings/_range.html"
 def overview_page(request: HttpRequest) -> HttpResponse:
     """The units that the caller may see as tiles, the worst first, narrowed by customer, facility, state and text."""
     scope = caller_of_page(request).scope
-    customers = list(Customer.objects.within(scope).values_list("customer_code", "name"))
+    customers = list(CUSTOMERS.within(scope))
     customer_code = request.GET.get("customer", "")
     if customer_code:
         get_object_or_404(Customer.objects.within(scope), customer_code=customer_code)
