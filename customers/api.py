@@ -19,6 +19,7 @@ from customers.granting import grant_token
 from customers.models import ApiToken, Customer, Facility
 from customers.parameters import Parameters
 from customers.permissions import ADMIN, READ_AND_WRITE
+from customers.remembered import RememberedQuery
 from customers.schema import CUSTOMER_ID, OF_CUSTOMER, PAGE, page_of
 from customers.serializers import FacilitySerializer, ListedFacilitySerializer, NewTokenSerializer, TokenSerializer
 from customers.shapes import Shape, ShapedList
@@ -27,6 +28,7 @@ from customers.tokens import revoke, shown
 FACILITY = Shape(FacilitySerializer)
 LISTED_FACILITY = Shape(ListedFacilitySerializer)
 TOKEN = Shape(TokenSerializer)
+FACILITIES = RememberedQuery(lambda scope: FACILITY.columns(Facility.objects.within(scope)))
 
 
 class FacilityList(ShapedList, GenericAPIView[Facility]):
@@ -35,6 +37,7 @@ class FacilityList(ShapedList, GenericAPIView[Facility]):
     needs = READ_AND_WRITE
     serializer_class = FacilitySerializer
     shape = FACILITY
+    remembered = FACILITIES
 
     @extend_schema(parameters=PAGE, responses=page_of(FacilitySerializer))
     def get(self, request: Request) -> Response:

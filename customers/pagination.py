@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 
 from customers.errors import InvalidQuery
 from customers.parameters import Parameters
+from customers.remembered import RememberedRows
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
@@ -76,7 +77,10 @@ class Pagination(BasePagination):
     """Pages by limit and offset, for lists that are not time series."""
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: APIView | None = None
+        self,
+        queryset: QuerySet[Any] | RememberedRows | Sequence[Any],
+        request: Request,
+        view: APIView | None = None,
     ) -> list[Any]:
         """The rows asked for. They are counted by a query only where they don't show it themselves."""
         self.request = request
@@ -87,8 +91,8 @@ class Pagination(BasePagination):
         return rows
 
     @staticmethod
-    def _count(rows: QuerySet[Any] | Sequence[Any]) -> int:
-        return rows.count() if isinstance(rows, QuerySet) else len(rows)
+    def _count(rows: QuerySet[Any] | RememberedRows | Sequence[Any]) -> int:
+        return rows.count() if isinstance(rows, QuerySet | RememberedRows) else len(rows)
 
     def get_paginated_response(self, data: Any) -> Response:
         page, request = self.page, self.request

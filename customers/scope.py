@@ -10,10 +10,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from django.core.exceptions import EmptyResultSet
 from django.db import models
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models.sql.compiler import SQLCompiler
+
+
+@models.ForeignKey.register_lookup
+@models.Field.register_lookup
+class AnyOf(models.Lookup):
+    """`column = ANY(array)`: the text of the query is the same however many ids there are, see `remembered`."""
+
+    lookup_name = "any_of"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+        if not self.rhs:
+            raise EmptyResultSet
+        column, parameters = self.process_lhs(compiler, connection)
+        return f"{column} = ANY(%s)", (*parameters, sorted(self.rhs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +78,11 @@ class ScopedQuerySet(models.QuerySet[Any]):
             return self.none()
         limited = self
         if scope.customer_ids is not None:
-            limited = limited.filter(**{f"{ways.customer}__in": scope.customer_ids})
+            limited = limited.filter(**{f"{ways.customer}__any_of": scope.customer_ids})
         if scope.unit_ids is not None:
             if ways.unit is None:
                 return self.none()
-            limited = limited.filter(**{f"{ways.unit}__in": scope.unit_ids}).distinct()
+            limited = limited.filter(**{f"{ways.unit}__any_of": scope.unit_ids}).distinct()
         return limited
 
 

@@ -16,6 +16,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
+from customers.callers import caller_of
+from customers.remembered import RememberedQuery
+
 
 class Shape:
     """The names and the columns of a serializer's fields; their `source` is the way to the column."""
@@ -48,14 +51,22 @@ class Shape:
 
 
 class ShapedList:
-    """For a generic view: a list in pages, read as its `shape` says. Override `present` for what is worked out."""
+    """For a generic view: a list in pages, read as its `shape` says. Override `present` for what is worked out.
+
+    `remembered`: the columns of `get_queryset` for a list that is asked for all the time, whose caller's `own_scope`
+    is all that it depends on.
+    """
 
     shape: Shape
+    remembered: RememberedQuery | None = None
 
     def present(self, columns: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
         return self.shape.named(columns)
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         view: Any = self
-        columns = view.paginate_queryset(self.shape.columns(view.get_queryset()))
-        return view.get_paginated_response(self.present(columns))
+        if self.remembered:
+            rows: Any = self.remembered.within(caller_of(request).own_scope)
+        else:
+            rows = self.shape.columns(view.get_queryset())
+        return view.get_paginated_response(self.present(view.paginate_queryset(rows)))

@@ -15,10 +15,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import TextField
+from django.db.models import BigIntegerField, Func, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from customers.models import GAP_LIMIT_INTERVALS, StorageUnit
+from customers.remembered import RememberedQuery
 from customers.scope import Scope
 from readings.condition import Condition
 from readings.states import LIMIT_COLUMNS, LimitsInForce, UnitState
@@ -36,12 +37,13 @@ _COLUMNS = (
     "set_temperature",
     "interval_seconds",
     "gap_limit_seconds",
-    "latest_reading__recorded_at",
+    "recorded_us",
     "latest_reading__temperature_c",
     *LIMIT_COLUMNS,
 )
 _REMEMBERED = 10_000
 _NEVER = datetime(2000, 1, 1, tzinfo=UTC)
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,16 +71,41 @@ class Wanted(NamedTuple):
 def overview(scope: Scope, now: datetime, wanted: Wanted | None = None) -> list[OverviewRow]:
     """The wanted units within `scope`, the worst first; None: all of them. One query."""
     wanted = wanted or Wanted()
-    # As text: making ten thousand UUIDs only to write them into addresses costs as much as the query.
-    units = StorageUnit.objects.within(scope).filter(is_synthetic=False).order_by()
-    units = units.annotate(public_id_text=Cast("public_id", TextField()))
-    if wanted.customer_code:
-        units = units.filter(facility__customer__customer_code=wanted.customer_code)
-    if wanted.facility_id:
-        units = units.filter(facility__public_id=wanted.facility_id)
-    text = wanted.text.strip().casefold()
-    rows = (_row_at(columns, now) for columns in units.values_list(*_COLUMNS))
+    found: Iterable[tuple[Any, ...]] = _ALL_UNITS.within(scope)
+    if wanted.customer_code or wanted.facility_id:
+        units = _units(scope)
+        if wanted.customer_code:
+            units = units.filter(facility__customer__customer_code=wanted.customer_code)
+        if wanted.facility_id:
+            units = units.filter(facility__public_id=wanted.facility_id)
+        found = units
+    text, now_us = wanted.text.strip().casefold(), (now - _EPOCH) // _MICROSECOND
+    rows = (_row_at(columns, now_us) for columns in found)
     return sorted((row for row in rows if text in row.searched), key=lambda row: row.worst_first)
+
+
+def _units(scope: Scope) -> QuerySet[Any]:
+    # Ids as text: making ten thousand UUIDs only to write them into addresses costs as much as the query. Times as
+    # numbers: they are hashed at every look at what is remembered.
+    units = (
+        StorageUnit.objects.within(scope)
+        .filter(is_synthetic=False)
+        .order_by()
+        .annotate(
+            public_id_text=Cast("public_id", TextField()), recorded_us=_Microseconds("latest_reading__recorded_at")
+        )
+    )
+    return units.values_list(*_COLUMNS)
+
+
+class _Microseconds(Func):
+    """An instant in whole microseconds since 1970."""
+
+    template = "(date_part('epoch', %(expressions)s) * 1000000)::bigint"
+    output_field = BigIntegerField()
+
+
+_ALL_UNITS = RememberedQuery(_units)
 
 
 def in_state(rows: Sequence[OverviewRow], state: str) -> Sequence[OverviewRow]:
@@ -92,10 +119,10 @@ def counts_by_state(rows: Iterable[OverviewRow]) -> list[tuple[UnitState, int]]:
     return [(state, counts[state]) for state in UnitState]
 
 
-def _row_at(columns: tuple[Any, ...], now: datetime) -> OverviewRow:
-    recorded_at, interval_seconds, gap_limit_seconds = columns[11], columns[9], columns[10]
-    gap_limit = timedelta(seconds=gap_limit_seconds or GAP_LIMIT_INTERVALS * interval_seconds)
-    return _row(columns, recorded_at is not None and now - recorded_at > gap_limit)
+def _row_at(columns: tuple[Any, ...], now_us: int) -> OverviewRow:
+    recorded_us, interval_seconds, gap_limit_seconds = columns[11], columns[9], columns[10]
+    gap_limit_us = (gap_limit_seconds or GAP_LIMIT_INTERVALS * interval_seconds) * 1_000_000
+    return _row(columns, recorded_us is not None and now_us - recorded_us > gap_limit_us)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -103,8 +130,9 @@ def _row(columns: tuple[Any, ...], is_old: bool) -> OverviewRow:
     """The row of these columns; `is_old`: the reading is older than the gap limit. That is all that time changes."""
     (
         unit_id, public_id, unit_code, name, facility_code, facility_name, customer_code, scale, set_temperature,
-        interval_seconds, gap_limit_seconds, recorded_at, temperature_c, *limits,
+        interval_seconds, gap_limit_seconds, recorded_us, temperature_c, *limits,
     ) = columns  # fmt: skip
+    recorded_at = None if recorded_us is None else _EPOCH + timedelta(microseconds=recorded_us)
     gap_limit_seconds = gap_limit_seconds or GAP_LIMIT_INTERVALS * interval_seconds
     condition = Condition.at(
         (recorded_at or _NEVER) + timedelta(seconds=gap_limit_seconds + 1 if is_old else 0),

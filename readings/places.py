@@ -5,14 +5,17 @@ Asked for once a request, so that lists of readings need not join what is the sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
+
 from customers.models import StorageUnit
+from customers.remembered import RememberedQuery
 from customers.scope import Scope
 
 _COLUMNS = (
@@ -63,10 +66,21 @@ def places_within(scope: Scope, *, with_synthetic: bool = False, **conditions: A
 
     with_synthetic: also units that hold no goods but are made for drills, as where one is asked for by its id.
     """
-    units = StorageUnit.objects.within(scope).filter(**conditions).order_by()
+    if with_synthetic or conditions:
+        rows: Iterable[tuple[Any, ...]] = _units(scope, with_synthetic=with_synthetic, **conditions)
+    else:
+        rows = _ALL_UNITS.within(scope)
+    return {row[0]: _place(*row) for row in rows}
+
+
+def _units(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> QuerySet[Any]:
+    units = StorageUnit.objects.within(scope).filter(**conditions)
     if not with_synthetic:
         units = units.filter(is_synthetic=False)
-    return {row[0]: _place(*row) for row in units.values_list(*_COLUMNS)}
+    return units.order_by().values_list(*_COLUMNS)
+
+
+_ALL_UNITS = RememberedQuery(_units)
 
 
 def _place(

@@ -25,7 +25,7 @@ def series(unit: StorageUnit, span: Span) -> dict[str, Any]:
     """
     level, course = points(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
     scale = Scale(unit.temperature_unit)
-    times = [_milliseconds(point.middle_at) for point in course]
+    times = [point.middle_us // 1000 for point in course]
     return {
         "scale": scale.label,
         "time_zone": unit.facility.time_zone,

@@ -1,6 +1,7 @@
 """Storage units as tiles, a thousand on a page: put together here, for a template would take ten times as long.
 
-All but the age and the little line is made once for each state of a unit and remembered, see `readings.overview`.
+All but the age and the little line is made once for each state of a unit and remembered, see `readings.overview`; so
+is the whole list, packed, for as long as all that it shows is the same.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from customers.packed_parts import Part, PartsResponse
 from readings.overview import OverviewRow
 from readings.sparklines import HEIGHT, WIDTH
 from readings.unit_marks import Marks
 from readings.wording import age_text
 
 _REMEMBERED = 10_000
+# Of those who look at the same units at the same time one has the tiles made. A list of a thousand is half a megabyte.
+_LISTS_REMEMBERED = 16
 _TILE = (
     '<li><a class="tile edge-{slug}" id="u{unit_id}" href="{url}">'
     '<span class="tile-name">{name}</span><span class="tile-place">{place}</span>'
@@ -36,33 +40,37 @@ PLACE = "<!-- tiles -->"
 
 def tiles(
     rows: Iterable[OverviewRow], paths: Mapping[int, str], now: datetime, *, with_customer: bool, marks: Marks
-) -> bytes:
+) -> Part:
     """The tiles of these rows, one after the other. `paths`: see `readings.sparklines`, digits and letters only.
 
     Every text of a customer went through format_html.
     """
-    parts: list[bytes] = []
+    shown: list[tuple[OverviewRow, str, str, str]] = []
     for row in rows:
-        recorded_at, path = row.condition.recorded_at, paths[row.unit_id]
+        recorded_at = row.condition.recorded_at
         age = age_text(None if recorded_at is None else now - recorded_at)
-        parts += (
-            _beginning(row, with_customer),
-            age.encode(),
-            format_html(_MARK, marks[row.unit_id]).encode() if row.unit_id in marks else b"",
-            _LINE,
-            f'<path d="{path}"/>'.encode() if path else b"",
-            _END,
-        )
-    return b"".join(parts)
+        shown.append((row, age, marks.get(row.unit_id, ""), paths[row.unit_id]))
+    return _together(tuple(shown), with_customer)
 
 
-def response_with(page: str, made: bytes) -> HttpResponse:
+def response_with(page: str, made: Part) -> HttpResponse:
     """The rendered page with the tiles where it has PLACE: a template would copy so long a text half a dozen times.
 
     Nothing that comes from outside can be taken for PLACE, since templates escape its first character.
     """
     before, _, after = page.partition(PLACE)
-    return HttpResponse([before.encode(), made, after.encode()])
+    return PartsResponse([Part.of(before.encode()), made, Part.of(after.encode())])
+
+
+@lru_cache(maxsize=_LISTS_REMEMBERED)
+def _together(shown: tuple[tuple[OverviewRow, str, str, str], ...], with_customer: bool) -> Part:
+    """The tiles of these rows with their ages, marks and paths, which are all that a tile shows."""
+    parts: list[bytes] = []
+    for row, age, mark, path in shown:
+        marked = format_html(_MARK, mark).encode() if mark else b""
+        line = f'<path d="{path}"/>'.encode() if path else b""
+        parts += (_beginning(row, with_customer), age.encode(), marked, _LINE, line, _END)
+    return Part.of(b"".join(parts))
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -20,6 +20,7 @@ from customers.models import Customer, Facility, StorageUnit
 from customers.page_callers import caller_of_page
 from customers.page_lists import list_page
 from customers.page_parts import part_asked, query_with
+from customers.remembered import RememberedQuery
 from customers.renderers import CSVRenderer, to_json
 from readings.export import streamed
 from readings.facilities import facility_facts, facility_of, list_facilities, units_of
@@ -35,6 +36,7 @@ from readings.time_outside import time_outside
 from readings.unit_facts import condition_of, latest_of, statistics_facts, unit_facts
 from readings.unit_marks import marks_within
 
+CUSTOMERS = RememberedQuery(lambda scope: Customer.objects.within(scope).values_list("customer_code", "name"))
 UNITS_A_PAGE = 1_000
 FACILITIES_A_PAGE = 100
 REFRESH_SECONDS = 15
@@ -49,7 +51,7 @@ UNIT_PARTS = {"latest": "readings/_latest.html", "range": "readings/_range.html"
 def overview_page(request: HttpRequest) -> HttpResponse:
     """The units that the caller may see as tiles, the worst first, narrowed by customer, facility, state and text."""
     scope = caller_of_page(request).scope
-    customers = list(Customer.objects.within(scope).values_list("customer_code", "name"))
+    customers = list(CUSTOMERS.within(scope))
     customer_code = request.GET.get("customer", "")
     if customer_code:
         get_object_or_404(Customer.objects.within(scope), customer_code=customer_code)

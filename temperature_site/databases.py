@@ -5,6 +5,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from temperature_site import postgresql
 from temperature_site.embedded_postgres import DATABASE, SUPERUSER
 
 EMBEDDED_ENGINE = "temperature_site.embedded_postgres"
@@ -35,7 +36,7 @@ def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = F
 def _given(url: str) -> dict[str, Any]:
     if url.partition("://")[0] not in POSTGRES_SCHEMES:
         raise ImproperlyConfigured("DATABASE_URL must start with postgres://: there is one SQL dialect, PostgreSQL.")
-    settings: dict[str, Any] = environ.Env.db_url_config(url)
+    settings: dict[str, Any] = environ.Env.db_url_config(url) | {"ENGINE": postgresql.ENGINE}
     if not settings["NAME"]:
         raise ImproperlyConfigured("DATABASE_URL names no database: postgres://user:password@host:5432/database")
     # Where psql (manage.py dbshell) and the test suite look for it, too.

@@ -117,6 +117,7 @@ SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$", r"^metrics/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
 # How many proxies stand in front and each add the address they were asked from to X-Forwarded-For: 0 trusts nobody.
 PROXY_COUNT = env.int("PROXY_COUNT", default=0)
+SESSION_ENGINE = "customers.sessions"
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=14 * 24 * 3600)
 X_FRAME_OPTIONS = "DENY"
 

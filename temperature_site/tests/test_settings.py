@@ -86,7 +86,7 @@ class TestDatabase:
     def test_a_url_is_taken_apart(self):
         found = database_settings("postgres://anna:p%40ss@db.example.org:6432/cold?sslmode=require")
 
-        assert found["ENGINE"] == "django.db.backends.postgresql"
+        assert found["ENGINE"] == "temperature_site.postgresql"
         assert (found["USER"], found["PASSWORD"], found["HOST"], found["PORT"]) == (
             "anna",
             "p@ss",
