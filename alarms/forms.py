@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.db.models import QuerySet
 
+from alarms.handling import LONGEST_TEXT
 from alarms.limit_choices import VALUE_NAMES
 from alarms.models import LimitProfile, MaintenanceWindow, UnitLimits
-from alarms.serializers import LONGEST_TEXT
 from customers.models import Customer, Facility, StorageUnit
 from customers.scope import Scope
 

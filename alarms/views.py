@@ -18,9 +18,16 @@ from django.views.decorators.http import require_POST, require_safe
 from alarms import handling
 from alarms.forms import AcknowledgeForm, CloseForm, CommentForm
 from alarms.limit_versions import version_at
-from alarms.listing import WantedAlarms, WantedExcursions, alarms_within, excursions_within, open_count, urgent_first
+from alarms.listing import (
+    SEVERITIES,
+    WantedAlarms,
+    WantedExcursions,
+    alarms_within,
+    excursions_within,
+    open_count,
+    urgent_first,
+)
 from alarms.models import Alarm, Excursion, LimitVersion
-from alarms.serializers import SEVERITIES
 from alarms.shown import ShownAlarm, excursion_facts, limit_facts, shown_alarms, with_places
 from customers.callers import Caller
 from customers.choices import facilities_to_choose
