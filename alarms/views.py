@@ -31,11 +31,12 @@ from alarms.models import Alarm, Excursion, LimitVersion
 from alarms.shown import ShownAlarm, excursion_facts, limit_facts, shown_alarms, with_places
 from customers.callers import Caller
 from customers.choices import facilities_to_choose
-from customers.models import Customer, StorageUnit
+from customers.models import Customer, Facility, StorageUnit
 from customers.page_callers import caller_of_page, refuse_unless
 from customers.page_lists import list_page
 from customers.page_parts import part_asked
 from customers.renderers import to_json
+from customers.scope import Scope
 from readings.ranges import InvalidRange, range_asked
 from readings.series import milliseconds
 
@@ -69,18 +70,10 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
         get_object_or_404(Customer.objects.within(scope), customer_code=chosen["customer"])
     facilities = facilities_to_choose(scope, chosen["customer"])
     facility = next((each for each in facilities if str(each.public_id) == request.GET.get("facility")), None)
-    wanted = WantedAlarms(
-        STATES[chosen["state"]],
-        chosen["kind"],
-        chosen["severity"],
-        chosen["customer"],
-        facility.public_id if facility else None,
-        text=chosen["text"],
-    )
+    wanted = _wanted(chosen, facility)
     listed = list_page(request, _listed(scope, wanted, chosen["state"]), ALARMS_A_PAGE)
-    closed = wanted._replace(states=STATES["closed"])
     is_first_of_live = not chosen["state"] and listed.page.number == 1
-    lately = with_places(alarms_within(scope, closed))[:LATELY_CLOSED] if is_first_of_live else ()
+    lately = _lately_closed(scope, wanted) if is_first_of_live else ()
     context = {
         "list": listed,
         "shown": shown_alarms(listed.rows, now),
@@ -162,9 +155,24 @@ def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return HttpResponse(to_json(shown), content_type="application/json")
 
 
-def _listed(scope: Any, wanted: WantedAlarms, state: str) -> Any:
+def _listed(scope: Scope, wanted: WantedAlarms, state: str) -> Any:
     alarms = with_places(alarms_within(scope, wanted))
     return urgent_first(alarms.filter(suppressed_by=None)) if not state else alarms
+
+
+def _lately_closed(scope: Scope, wanted: WantedAlarms) -> Any:
+    return with_places(alarms_within(scope, wanted._replace(states=STATES["closed"])))[:LATELY_CLOSED]
+
+
+def _wanted(chosen: dict[str, Any], facility: Facility | None) -> WantedAlarms:
+    return WantedAlarms(
+        states=STATES[chosen["state"]],
+        kind=chosen["kind"],
+        severity=chosen["severity"],
+        customer_code=chosen["customer"],
+        facility_id=facility.public_id if facility else None,
+        text=chosen["text"],
+    )
 
 
 def _chosen(request: HttpRequest) -> dict[str, Any]:
