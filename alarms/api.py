@@ -16,10 +16,9 @@ from rest_framework.response import Response
 
 from alarms import handling
 from alarms.alarm_form import alarm_columns, alarms_in_form, detailed_form, excursion_columns, excursions_in_form
-from alarms.listing import WantedAlarms, WantedExcursions, alarms_within, excursions_within
+from alarms.listing import SEVERITIES, WantedAlarms, WantedExcursions, alarms_within, excursions_within
 from alarms.models import Alarm, Excursion
 from alarms.serializers import (
-    SEVERITIES,
     AcknowledgeSerializer,
     AlarmSerializer,
     CloseSerializer,

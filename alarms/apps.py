@@ -7,7 +7,10 @@ class AlarmsConfig(AppConfig):
     verbose_name = "Alarms"
 
     def ready(self) -> None:
-        """Listen for what changes limits, and give every new database the shipped profiles."""
+        """Listen for what changes limits, give every new database the shipped profiles, and mark units in alarm."""
         from alarms import limit_changes, limit_profiles  # noqa: F401  the receivers connect themselves
+        from alarms.listing import units_in_alarm
+        from readings.unit_marks import add_finder
 
         post_migrate.connect(limit_profiles.ensure_shipped, sender=self)
+        add_finder(units_in_alarm)

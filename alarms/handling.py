@@ -8,6 +8,9 @@ from django.utils import timezone
 from alarms.models import Alarm, AlarmEvent
 from alarms.trail import record
 
+# In characters, of a comment, a cause or a corrective action.
+LONGEST_TEXT = 2_000
+
 
 class NotPossible(Exception):  # noqa: N818  the name says what was met
     """The alarm is not in a state for this; the text says why, and what to do."""

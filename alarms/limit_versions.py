@@ -108,6 +108,11 @@ def newest_versions(unit_ids: Sequence[int]) -> dict[int, LimitVersion]:
     return {version.storage_unit_id: version for version in versions.distinct("storage_unit_id")}
 
 
+def version_at(unit_id: int, instant: datetime) -> LimitVersion | None:
+    """The version in force for the unit at `instant`; None for a unit that never had limits worked out."""
+    return LimitVersion.objects.filter(storage_unit=unit_id, valid_from__lte=instant).order_by("-valid_from").first()
+
+
 def versions_of(unit_ids: Sequence[int]) -> dict[int, list[LimitVersion]]:
     """All versions of these units, each unit's in the order of time."""
     versions: dict[int, list[LimitVersion]] = {unit_id: [] for unit_id in unit_ids}

@@ -16,6 +16,7 @@ from alarms.limits import Severity
 from alarms.models import Alarm, Excursion
 from customers.scope import Scope
 
+SEVERITIES = [severity.value for severity in Severity]
 LIVE = (Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED)
 # What a text is looked for in.
 _SEARCHED = (

@@ -6,12 +6,10 @@ from typing import Any
 
 from rest_framework import serializers
 
-from alarms.limits import Severity
+from alarms.handling import LONGEST_TEXT
+from alarms.listing import SEVERITIES
 from alarms.models import Alarm, AlarmEvent, Excursion
 from readings.scales import Scale
-
-LONGEST_TEXT = 2_000
-SEVERITIES = [severity.value for severity in Severity]
 
 
 class AlarmSerializer(serializers.Serializer[Any]):

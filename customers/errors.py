@@ -12,7 +12,7 @@ import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelError
 from django.db import DataError, InterfaceError, OperationalError
-from rest_framework import status, views
+from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
@@ -63,7 +63,9 @@ class DatabaseOut(APIException):
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
     """The answer to `error`; None for what is a fault of ours, which Django then reports."""
-    response = views.exception_handler(_as_answerable(error), context)
+    from rest_framework.views import exception_handler  # which itself imports parsers that raise these errors
+
+    response = exception_handler(_as_answerable(error), context)
     if response is not None:
         _answer_in_json(context)
     return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -19,8 +18,9 @@ from customers import people, tokens
 from customers.callers import Caller
 from customers.granting import grant_token
 from customers.models import ApiToken, Customer, Membership, StorageUnit
-from customers.page_callers import caller_of_page, refuse_unless
+from customers.page_callers import refuse_unless
 from customers.page_lists import list_page
+from customers.settings_callers import customer_of_settings, settings_caller, settings_context
 from customers.settings_forms import DisplayForm, InviteForm, ProfileForm, TokenForm, UnitForm
 from customers.themes import THEME_COOKIE, keep_theme
 
@@ -34,7 +34,7 @@ GET_OR_POST = ["GET", "HEAD", "POST"]
 @login_required
 def profile_page(request: HttpRequest) -> HttpResponse:
     """The person's own name, the display on this device, and the customers whose settings the caller may see."""
-    caller = _caller_of(request)
+    caller = settings_caller(request)
     refuse_unless(request.method != "POST" or caller.user is not None)
     form = ProfileForm(request.POST or None, instance=caller.user)
     if request.method == "POST" and form.is_valid():
@@ -72,7 +72,7 @@ def change_display(request: HttpRequest) -> HttpResponse:
 @login_required
 def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The customer's tokens. A POST makes one; the answer itself shows its text, which is kept nowhere."""
-    caller, customer = _customer_of(request, public_id)
+    caller, customer = customer_of_settings(request, public_id)
     form = TokenForm(request.POST or None, caller=caller)
     token_text = ""
     if request.method == "POST":
@@ -82,7 +82,7 @@ def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
             _, token_text = grant_token(caller, customer, expires_at=fields.pop("expires_on"), **fields)
             form = TokenForm(caller=caller)
     listed = tokens.shown(ApiToken.objects.filter(customer=customer), timezone.now()).order_by("-created_at")
-    context = _context(caller, customer, "tokens") | {
+    context = settings_context(caller, customer, "tokens") | {
         "form": form,
         "token_text": token_text,
         "list": list_page(request, listed.select_related("created_by"), ROWS_A_PAGE),
@@ -94,7 +94,7 @@ def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpResponse:
     """Turn a token of the customer away from now on."""
-    caller, customer = _customer_of(request, public_id)
+    caller, customer = customer_of_settings(request, public_id)
     refuse_unless(caller.may_manage(customer.pk))
     token = get_object_or_404(ApiToken, customer=customer, public_id=token_id)
     revoked = tokens.revoke(ApiToken.objects.filter(pk=token.pk))
@@ -107,7 +107,7 @@ def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpR
 @login_required
 def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The customer's people. A POST invites one; for a new account the answer shows the link to set its password."""
-    caller, customer = _customer_of(request, public_id)
+    caller, customer = customer_of_settings(request, public_id)
     form = InviteForm(request.POST or None)
     link = ""
     if request.method == "POST":
@@ -122,7 +122,7 @@ def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> HttpResponse:
     """Give a member a `role`, `remove` them, or show a new `link` to set a first password, by `action`."""
-    caller, customer = _customer_of(request, public_id)
+    caller, customer = customer_of_settings(request, public_id)
     refuse_unless(_may_invite(caller, customer))
     member = get_object_or_404(people.people_of(customer), pk=membership_id)
     action, role = request.POST.get("action"), request.POST.get("role", "")
@@ -149,12 +149,15 @@ def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> 
 @login_required
 def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The customer's storage units with what they are meant to hold; `?text=` narrows them."""
-    caller, customer = _customer_of(request, public_id)
+    caller, customer = customer_of_settings(request, public_id)
     text = request.GET.get("text", "").strip()
     units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer, is_synthetic=False)
     units = units.filter(Q(name__icontains=text) | Q(unit_code__icontains=text))
     ordered = units.select_related("facility").order_by("facility__facility_code", "unit_code")
-    context = _context(caller, customer, "units") | {"list": list_page(request, ordered, ROWS_A_PAGE), "text": text}
+    context = settings_context(caller, customer, "units") | {
+        "list": list_page(request, ordered, ROWS_A_PAGE),
+        "text": text,
+    }
     return render(request, "settings/units.html", context)
 
 
@@ -163,7 +166,7 @@ def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """The name and set temperature of one unit, to be changed."""
-    caller, customer = _customer_of(request, public_id)
+    caller, customer = customer_of_settings(request, public_id)
     units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer).select_related("facility")
     unit = get_object_or_404(units, public_id=unit_id)
     refuse_unless(caller.may_manage(customer.pk))
@@ -173,24 +176,9 @@ def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpRespo
         unit.save(update_fields=list(form.cleaned_data))
         messages.success(request, f"{unit} is saved.")
         return redirect("settings-units", public_id)
-    return render(request, "settings/unit.html", _context(caller, customer, "units") | {"form": form, "unit": unit})
-
-
-def _caller_of(request: HttpRequest) -> Caller:
-    """The caller, who is a person or a token that may change settings. Raises PermissionDenied for other tokens."""
-    caller = caller_of_page(request)
-    refuse_unless(caller.user is not None or (caller.customer_id is not None and caller.may_manage(caller.customer_id)))
-    return caller
-
-
-def _customer_of(request: HttpRequest, public_id: UUID) -> tuple[Caller, Customer]:
-    """The caller, and the customer if the caller may see it; a foreign one is not found."""
-    caller = _caller_of(request)
-    return caller, get_object_or_404(Customer.objects.within(caller.scope), public_id=public_id)
-
-
-def _context(caller: Caller, customer: Customer, tab: str) -> dict[str, Any]:
-    return {"customer": customer, "tab": tab, "may_manage": caller.may_manage(customer.pk)}
+    return render(
+        request, "settings/unit.html", settings_context(caller, customer, "units") | {"form": form, "unit": unit}
+    )
 
 
 def _may_invite(caller: Caller, customer: Customer) -> bool:
@@ -223,7 +211,7 @@ def _render_people(
     request: HttpRequest, caller: Caller, customer: Customer, *, form: InviteForm, link: str
 ) -> HttpResponse:
     listed = list_page(request, people.people_of(customer), ROWS_A_PAGE)
-    context = _context(caller, customer, "people") | {
+    context = settings_context(caller, customer, "people") | {
         "may_manage": _may_invite(caller, customer),
         "form": form,
         "link": link,

@@ -19,6 +19,7 @@ LARGEST_BYTES = 200_000
 # What is reached by its address alone, and what by a first link within a page.
 PAGES = {
     "overview": "/",
+    "alarms": "/alarms",
     "facilities": "/facilities",
     "trends": "/analytics?interval=hour",
     "side-by-side": "/analytics/side-by-side?days=1",
@@ -31,6 +32,7 @@ PAGES = {
 FOLLOWED = {
     "facility": ("/facilities", "main a[href*='/facilities/']"),
     "unit": ("/", "main a[href*='/units/']"),
+    "alarm": ("/alarms?state=all", "#alarms table a"),
     "feed": ("/feeds", "#feeds table a"),
     "tokens": ("/settings", "main a[href$='/tokens']"),
     "people": ("/settings", "main a[href$='/people']"),

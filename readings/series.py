@@ -32,15 +32,15 @@ def series(unit: StorageUnit, span: Span) -> dict[str, Any]:
         "level": level.value,
         "set_temperature": unit.set_temperature,
         "limits": _limits(unit),
-        "start": _milliseconds(span.start),
-        "end": _milliseconds(span.end),
+        "start": milliseconds(span.start),
+        "end": milliseconds(span.end),
         "times": times,
         "min": _sent([point.min_c for point in course], scale),
         "mean": _sent([point.mean_c for point in course], scale),
         "max": _sent([point.max_c for point in course], scale),
         "faults": [time for time, point in zip(times, course, strict=True) if point.fault_count],
         "gaps": [
-            [_milliseconds(left), _milliseconds(right)]
+            [milliseconds(left), milliseconds(right)]
             for left, right in gaps(course, timedelta(seconds=unit.effective_gap_limit_seconds))
         ],
     }
@@ -60,5 +60,6 @@ def _sent(temperatures_c: list[float | None], scale: Scale) -> list[float | None
     return [None if without is None else value for value, without in zip(on_scale, temperatures_c, strict=True)]
 
 
-def _milliseconds(instant: datetime) -> int:
+def milliseconds(instant: datetime) -> int:
+    """Since 1970, as charts have their times."""
     return (instant - _EPOCH) // _MILLISECOND

@@ -13,6 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from alarms.listing import open_count
+from alarms.models import Alarm
 from customers.admin_base import Tone
 from customers.scope import Scope
 from ingestion.feeds import counts_by_state
@@ -64,6 +66,7 @@ def signs(now: datetime) -> Iterator[Sign]:
     yield from _queues()
     if findings.has_database:
         yield from _feeds(now)
+        yield _alarms()
         yield _waiting("Rejected rows", RejectedRow)
         yield _waiting("Conflicts", Conflict)
 
@@ -97,6 +100,12 @@ def _feeds(now: datetime) -> Iterator[Sign]:
     for state, tone in tones.items():
         count = counts.get(state.value, 0)
         yield Sign(f"Feeds {state.value}", f"{count:,}", tone if count else "good", f"{sources}?state={state.value}")
+
+
+def _alarms() -> Sign:
+    count = open_count(Scope.everything())
+    link = f"{reverse('admin:alarms_alarm_changelist')}?state__exact={Alarm.State.OPEN.value}"
+    return Sign("Alarms", f"{count:,} open", "warning" if count else "good", link)
 
 
 def _waiting(name: str, model: type[RejectedRow] | type[Conflict]) -> Sign:

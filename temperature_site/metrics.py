@@ -7,7 +7,7 @@ which process answers; only the latencies of requests are counted in the web pro
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -17,6 +17,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from alarms.limits import Severity
+from alarms.listing import lasting_count, open_counts
+from alarms.models import Alarm
 from ingestion.figures import DeliveryFigures, SourceFigures, delivery_figures, source_figures
 from ingestion.models import IngestionType
 from readings.kept import Kept
@@ -71,8 +74,9 @@ def _shared() -> Iterator[Metric]:
     if findings.has_database:
         yield from _of_deliveries(delivery_figures())
         yield from _of_sources(source_figures())
-        # No alarm can be open before there are alarms.
-        yield GaugeMetricFamily("temperature_alarms_open", "Alarms that have not ended.", value=0)
+        yield _of_alarms(open_counts())
+        lasting = "Stretches of time outside the limits that have not ended."
+        yield GaugeMetricFamily("temperature_excursions_lasting", lasting, value=lasting_count())
 
 
 def _up(parts: dict[str, bool]) -> Metric:
@@ -113,6 +117,16 @@ def _of_sources(figures: SourceFigures) -> Iterator[Metric]:
     yield GaugeMetricFamily("temperature_poll_lag_seconds", lag, value=figures.lag_seconds)
     yield GaugeMetricFamily("temperature_sources", "Sources that are polled.", value=figures.polled)
     yield GaugeMetricFamily("temperature_sources_failing", "Those whose last poll failed.", value=figures.failing)
+
+
+def _of_alarms(counts: Mapping[tuple[str, str], int]) -> Metric:
+    """Every kind and severity, so that a series does not begin with its first alarm."""
+    help_text = "Alarms that are open or acknowledged."
+    family = GaugeMetricFamily("temperature_alarms_open", help_text, labels=["kind", "severity"])
+    for kind in Alarm.Kind.values:
+        for severity in Severity:
+            family.add_metric([kind, severity.value], counts.get((kind, severity.value), 0))
+    return family
 
 
 def _of_queues() -> Iterator[Metric]:

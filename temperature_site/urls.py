@@ -20,6 +20,7 @@ urlpatterns = [
     path("account/", include("customers.urls")),
     path("admin/", admin.site.urls),
     path("", include("ingestion.urls")),
+    path("", include("alarms.urls")),
     path("", include("customers.settings_urls")),
     path("", include("readings.urls")),
 ]

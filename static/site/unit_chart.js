@@ -51,20 +51,20 @@ const unitChart = (() => {
     return { min: low - edge, max: high + edge };
   }
 
-  // Gaps are shaded, excursions too once there are any, and faults stand as crosses at the foot.
+  // Gaps and excursions are shaded, and faults stand as crosses at the foot.
   const shading = {
     id: "shading",
     beforeDatasetsDraw({ ctx, chartArea: { left, right, top, bottom }, scales: { x } }) {
-      const shade = (from, to, colourName) => {
+      const shade = (from, to, colourName, strength = 0.35) => {
         const a = Math.max(x.getPixelForValue(from), left), b = Math.min(x.getPixelForValue(to), right);
         if (b <= a) return;
         ctx.fillStyle = colour(colourName);
-        ctx.globalAlpha = 0.35;
+        ctx.globalAlpha = strength;
         ctx.fillRect(a, top, b - a, bottom - top);
         ctx.globalAlpha = 1;
       };
       for (const [from, to] of series.gaps) shade(from, to, "--state-unknown-bg");
-      for (const [from, to] of series.excursions) shade(from, to, "--state-warning-bg");
+      for (const { start, end, severity } of series.excursions) shade(start, end ?? series.end, `--chart-${severity}`, 0.2);
     },
     afterDatasetsDraw({ ctx, chartArea: { left, right, bottom }, scales: { x } }) {
       ctx.fillStyle = colour("--chart-critical");
@@ -121,19 +121,24 @@ const unitChart = (() => {
     const each = { readings: "", hours: ", from hourly figures", days: ", from daily figures" }[series.level];
     const gaps = series.gaps.length ? `, gaps without readings: ${series.gaps.length}` : "";
     const faults = series.faults.length ? `, sensor faults (✕): ${series.faults.length}` : "";
+    const excursions = series.excursions.length ? `, excursions: ${series.excursions.length}` : "";
     const nothing = series.times.length ? "" : " No readings in this time.";
-    note.textContent = `Times in ${series.time_zone}${each}${gaps}${faults}.${nothing}`;
+    note.textContent = `Times in ${series.time_zone}${each}${gaps}${excursions}${faults}.${nothing}`;
+  }
+
+  async function fetched(address) {
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return response.json();
   }
 
   async function load() {
-    const { series: address } = document.getElementById("range").dataset;
+    const { series: address, excursions } = document.getElementById("range").dataset;
     asked = address;
     try {
-      const response = await fetch(address);
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      const fresh = await response.json();
+      const [fresh, outside] = await Promise.all([fetched(address), fetched(excursions)]);
       if (asked !== address) return; // Another range was asked for meanwhile.
-      series = fresh;
+      series = { ...fresh, excursions: outside };
       draw();
       say();
       box.dataset.shows = address;
@@ -149,6 +154,7 @@ const unitChart = (() => {
   return {
     box,
     area: () => chart?.chartArea,
+    excursions: () => series?.excursions,
     span: () => series && [series.start, series.end],
     timeAt: (pixel) => chart.scales.x.getValueForPixel(pixel),
   };

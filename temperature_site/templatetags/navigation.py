@@ -26,6 +26,7 @@ class Section:
 
 SECTIONS = (
     Section("Overview", "overview"),
+    Section("Alarms", "alarms", ("alarm",)),
     Section("Facilities", "facilities", ("facility", "unit")),
     Section("Analytics", "analytics", ("analytics",)),
     Section("Feeds", "feeds", ("feed",)),
@@ -38,6 +39,11 @@ class Link:
     title: str
     address: str
     is_current: bool
+
+    @property
+    def has_alarm_count(self) -> bool:
+        """Does the number of open alarms stand beside it?"""
+        return self.title == "Alarms"
 
 
 @register.simple_tag(takes_context=True)

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from temperature_site import health, metrics
 from temperature_site.broker import BrokerOut, QueueState
+from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, NoDataAlarmFactory
 from tests.factories import DeliveryFactory, SourceFactory
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +65,22 @@ def test_the_lag_is_that_of_the_source_that_waits_longest(figures):
 def test_an_idle_system_lags_by_nothing(figures):
     found = figures()
     assert found["temperature_poll_lag_seconds",] == 0
-    assert found["temperature_alarms_open",] == 0
+    assert {value for key, value in found.items() if key[0] == "temperature_alarms_open"} == {0}
+    assert found["temperature_excursions_lasting",] == 0
+
+
+def test_alarms_are_counted_by_kind_and_severity(figures):
+    AlarmFactory()
+    AlarmFactory(state="acknowledged", acknowledged_at=timezone.now())
+    NoDataAlarmFactory()
+    ClosedAlarmFactory()
+
+    found = figures()
+
+    assert found["temperature_alarms_open", "temperature", "critical"] == 2
+    assert found["temperature_alarms_open", "no_data", "warning"] == 1
+    assert found["temperature_alarms_open", "mkt", "warning"] == 0
+    assert found["temperature_excursions_lasting",] == 2
 
 
 def test_the_depth_of_each_queue_is_told(figures, monkeypatch):

@@ -10,7 +10,9 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
+from alarms.models import Alarm, LimitProfile
 from ingestion.models import Source
+from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, MaintenanceWindowFactory, NoDataAlarmFactory
 from tests.factories import (
     ConflictFactory,
     DeliveryFactory,
@@ -27,6 +29,12 @@ from tests.factories import (
 NOT_PAGES = {
     "unit-series",
     "unit-csv",
+    "unit-excursions",
+    "alarm-acknowledge",
+    "alarm-comment",
+    "alarm-close",
+    "alarm-count",
+    "settings-end-maintenance",
     "feed-schedule",
     "feed-rejected-rows",
     "feed-conflicts",
@@ -49,6 +57,7 @@ class World:
     source: Source
     rejected: Any
     conflict: Any
+    alarm: Alarm
     staff: Any
     manager: Any
 
@@ -60,20 +69,27 @@ class World:
             "facility": [self.facility.public_id],
             "unit": [self.unit.public_id],
             "feed": [self.source.public_id],
+            "alarm": [self.alarm.public_id],
             "settings-tokens": [customer.public_id],
             "settings-people": [customer.public_id],
             "settings-units": [customer.public_id],
             "settings-unit": [customer.public_id, self.unit.public_id],
+            "settings-unit-limits": [customer.public_id, self.unit.public_id],
+            "settings-maintenance": [customer.public_id],
+            "settings-limit-profile": [LimitProfile.objects.get(is_default=True).public_id],
         }
         plain = [
             "overview", "facilities", "analytics", "analytics-comparison", "analytics-deviation", "analytics-quality",
-            "feeds", "settings", "password-change",
+            "feeds", "settings", "password-change", "alarms", "settings-limit-profiles", "settings-new-limit-profile",
         ]  # fmt: skip
         return {name: reverse(name, args=arguments.get(name)) for name in [*plain, *arguments]}
 
 
 def make_world() -> World:
-    """One unit within its limits, one far beyond them, one that never sent; a row rejected and one in conflict."""
+    """One unit within its limits, one far beyond them, one that never sent; a row rejected and one in conflict.
+
+    The one far beyond them has an alarm that nobody has taken over, which explains another, and one that is closed.
+    """
     now = timezone.now()
     facility = FacilityFactory(name="North plant", customer__name="Cold Ltd", time_zone="Europe/London")
     units = [StorageUnitFactory(facility=facility, name=name) for name in ("Vaccines", "Blood bank", "Lobby fridge")]
@@ -98,4 +114,8 @@ def make_world() -> World:
     make_token(facility.customer, token_name="exporter")
     MembershipFactory(customer=facility.customer, role="viewer")
     manager = MembershipFactory(customer=facility.customer, role="manager").user
-    return World(facility, units[0], source, rejected, conflict, StaffFactory(), manager)
+    MaintenanceWindowFactory(customer=facility.customer)
+    ClosedAlarmFactory(storage_unit=units[1], cause="The door.", corrective_action="A closer.", severity="warning")
+    alarm = AlarmFactory(storage_unit=units[1], started_at=now - timedelta(hours=5))
+    NoDataAlarmFactory(storage_unit=units[2], suppressed_by=alarm)
+    return World(facility, units[0], source, rejected, conflict, alarm, StaffFactory(), manager)

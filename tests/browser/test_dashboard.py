@@ -20,6 +20,7 @@ from tests.browser.conftest import Visit
 from tests.factories import (
     FacilityFactory,
     MembershipFactory,
+    StaffFactory,
     StorageUnitFactory,
     make_token,
     store_reading,
@@ -103,6 +104,17 @@ def test_the_overview_is_narrowed_and_says_so_in_its_address(visit, unit, member
     expect(page.locator("#units")).to_contain_text("No storage unit is like that")
     page.reload()
     expect(page.locator("#units")).to_contain_text("No storage unit is like that")
+
+
+def test_every_choice_narrows_the_overview_at_once(visit, unit):
+    StorageUnitFactory(name="Freezer", facility__name="Delhi")
+    page = visit.sign_in(StaffFactory())
+    page.get_by_label("Facility").select_option("Kolkata")
+    expect(page.locator(".tile")).to_have_count(1)
+    page.get_by_label("Facility").select_option("all")
+    expect(page.locator(".tile")).to_have_count(2)
+    page.get_by_label("Customer").select_option(unit.facility.customer.customer_code)
+    expect(page.locator(".tile")).to_have_count(1)
 
 
 def test_the_overview_says_when_the_connection_is_lost(visit, unit, member):

@@ -1,0 +1,29 @@
+"""Maintenance windows: times in which nobody is told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from alarms.models import MaintenanceWindow
+from customers.models import Customer
+
+
+def windows_of(customer: Customer) -> QuerySet[Any]:
+    """The customer's windows, the newest first."""
+    windows = MaintenanceWindow.objects.filter(customer=customer)
+    return windows.select_related("facility", "storage_unit__facility", "created_by").order_by("-starts_at", "-pk")
+
+
+def end_now(window: MaintenanceWindow, now: datetime) -> bool:
+    """End a window that is under way, or take back one that has not begun; False for one that is over.
+
+    One conditional statement each: what is over by then stays as it was.
+    """
+    windows = MaintenanceWindow.objects.filter(pk=window.pk)
+    if windows.filter(starts_at__lt=now, ends_at__gt=now).update(ends_at=now):
+        return True
+    deleted, _ = windows.filter(starts_at__gte=now).delete()
+    return bool(deleted)

@@ -1,0 +1,42 @@
+"""The alarms that stand on the pages of units and facilities, and the count that stands on every page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.template import Context
+
+from alarms.listing import WantedAlarms, alarms_within, live_alarms, open_count, urgent_first
+from alarms.shown import ShownAlarm, shown_alarms, with_places
+from customers.models import Facility, StorageUnit
+from customers.page_callers import caller_of_page
+
+register = template.Library()
+RECENT = 10
+MOST_OF_FACILITY = 100
+
+
+@register.simple_tag(takes_context=True)
+def open_alarms(context: Context) -> int:
+    """How many alarms of who looks at the page wait for somebody. One query."""
+    return open_count(caller_of_page(context["request"]).scope)
+
+
+@register.simple_tag(takes_context=True)
+def recent_alarms(context: Context, unit: StorageUnit) -> list[ShownAlarm]:
+    """The newest alarms of a unit, those that last first. One query."""
+    alarms = with_places(alarms_within(_scope(context), WantedAlarms(unit_id=unit.public_id)))
+    newest = shown_alarms(alarms[:RECENT])
+    return sorted(newest, key=lambda shown: not shown.alarm.is_live)
+
+
+@register.simple_tag(takes_context=True)
+def live_alarms_of(context: Context, facility: Facility) -> list[ShownAlarm]:
+    """The live alarms of a facility's units, the most urgent first. One query."""
+    alarms = live_alarms(_scope(context)).filter(storage_unit__facility=facility)
+    return shown_alarms(with_places(urgent_first(alarms))[:MOST_OF_FACILITY])
+
+
+def _scope(context: Context) -> Any:
+    return caller_of_page(context["request"]).scope

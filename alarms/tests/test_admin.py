@@ -1,0 +1,103 @@
+"""The back office of alarms: lists that stay fast, and rows that are only looked at."""
+
+import pytest
+from django.urls import reverse
+
+from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
+from tests.admin_pages import assert_queries_stay, rows_shown
+from tests.alarm_factories import AlarmFactory, ExcursionFactory, LimitProfileFactory, MaintenanceWindowFactory
+from tests.factories import CustomerFactory, StaffFactory, StorageUnitFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(StaffFactory(username="ann"))
+    return client
+
+
+def page_of(model, page, *args):
+    return reverse(f"admin:alarms_{model}_{page}", args=args)
+
+
+def chosen_limits():
+    return UnitLimits.objects.create(storage_unit=StorageUnitFactory(), profile=LimitProfile.objects.first())
+
+
+def limit_version():
+    return LimitVersion.objects.get(storage_unit=StorageUnitFactory())
+
+
+@pytest.mark.parametrize(
+    ("model", "grow"),
+    [
+        ("alarm", AlarmFactory),
+        ("excursion", ExcursionFactory),
+        ("unitlimits", chosen_limits),
+        ("limitversion", limit_version),
+        ("maintenancewindow", MaintenanceWindowFactory),
+    ],
+)
+def test_a_list_asks_no_more_queries_for_more_rows(staff, model, grow):
+    assert_queries_stay(staff, page_of(model, "changelist"), grow)
+
+
+def test_the_list_of_profiles_counts_their_units_in_few_queries(staff, django_assert_max_num_queries):
+    chosen_limits()
+    with django_assert_max_num_queries(20):
+        assert len(rows_shown(staff.get(page_of("limitprofile", "changelist")))) == 7
+
+
+@pytest.mark.parametrize("grow", [AlarmFactory, ExcursionFactory, limit_version])
+def test_what_the_system_wrote_is_only_looked_at(staff, grow):
+    row = grow()
+    model = row._meta.model_name
+    assert staff.get(page_of(model, "change", row.pk)).status_code == 200
+    assert staff.get(page_of(model, "add")).status_code == 403
+    assert staff.post(page_of(model, "change", row.pk), {}).status_code == 403
+    assert staff.post(page_of(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+
+
+def test_an_alarm_shows_its_trail_and_leads_to_its_page(staff):
+    alarm = AlarmFactory()
+    assert "opened" in staff.get(page_of("alarm", "change", alarm.pk)).content.decode()
+    listed = staff.get(page_of("alarm", "changelist")).content.decode()
+    assert reverse("alarm", args=[alarm.public_id]) in listed
+
+
+def test_alarms_are_found_by_customer_unit_state_and_time(staff):
+    alarm = AlarmFactory()
+    AlarmFactory(state="acknowledged", acknowledged_at=alarm.opened_at)
+    for query in ({"q": alarm.customer.customer_code}, {"q": alarm.storage_unit.unit_code}, {"state__exact": "open"}):
+        assert rows_shown(staff.get(page_of("alarm", "changelist"), query)) == [alarm]
+    assert rows_shown(staff.get(page_of("alarm", "changelist"), {"since": "hour"})) == []
+
+
+def test_a_change_of_a_profile_is_recorded_under_who_made_it(staff):
+    profile = LimitProfileFactory()
+    unit = StorageUnitFactory()
+    UnitLimits.objects.create(storage_unit=unit, profile=profile)
+    page = staff.get(page_of("limitprofile", "change", profile.pk))
+    form = page.context["adminform"].form
+    said = {name: value for name, value in form.initial.items() if value is not None and value is not False}
+    staff.post(page_of("limitprofile", "change", profile.pk), said | {"high_warning_c": 6.5})
+    newest = LimitVersion.objects.filter(storage_unit=unit).latest("valid_from")
+    assert (newest.high_warning_c, newest.changed_by) == (6.5, "ann")
+
+
+def test_a_profile_that_units_have_cannot_be_deleted(staff):
+    used, default = chosen_limits().profile, LimitProfile.objects.get(is_default=True)
+    for profile in (used, default):
+        assert staff.post(page_of("limitprofile", "delete", profile.pk), {"post": "yes"}).status_code == 403
+    free = LimitProfileFactory()
+    assert staff.post(page_of("limitprofile", "delete", free.pk), {"post": "yes"}).status_code == 302
+
+
+def test_a_maintenance_window_notes_who_entered_it(staff):
+    said = {
+        "customer": CustomerFactory().pk, "reason": "Stocktaking", "starts_at_0": "2027-01-10", "starts_at_1": "08:00",
+        "ends_at_0": "2027-01-10", "ends_at_1": "09:00",
+    }  # fmt: skip
+    staff.post(page_of("maintenancewindow", "add"), said)
+    assert MaintenanceWindow.objects.get().created_by.get_username() == "ann"

@@ -1,0 +1,269 @@
+"""The pages of alarms, as people of each role see and use them."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from alarms.models import Alarm
+from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, ExcursionFactory, NoDataAlarmFactory
+from tests.factories import FacilityFactory, MembershipFactory, StaffFactory, StorageUnitFactory, make_token
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def unit():
+    return StorageUnitFactory(name="Cold room", facility__name="Oxford", facility__time_zone="Asia/Kolkata")
+
+
+@pytest.fixture
+def sign_in(client, unit):
+    """Signs in who has a role in the unit's customer, and returns the client."""
+
+    def sign_in_as(role):
+        client.force_login(MembershipFactory(customer=unit.facility.customer, role=role, user__username=role).user)
+        return client
+
+    return sign_in_as
+
+
+@pytest.fixture
+def operator(sign_in):
+    return sign_in("operator")
+
+
+def url_of(alarm, name="alarm"):
+    return reverse(name, args=[alarm.public_id])
+
+
+def listed(response):
+    return [shown.alarm for shown in response.context["shown"]]
+
+
+class TestList:
+    def test_what_nobody_has_taken_over_comes_first_and_what_was_closed_last(self, operator, unit):
+        others = StorageUnitFactory.create_batch(2, facility=unit.facility)
+        taken = AlarmFactory(storage_unit=unit, state="acknowledged", acknowledged_at=timezone.now())
+        silent = NoDataAlarmFactory(storage_unit=others[0])
+        warm = AlarmFactory(storage_unit=others[1])
+        closed = ClosedAlarmFactory(storage_unit=unit, started_at=timezone.now() - 3 * HOUR)
+        AlarmFactory(storage_unit=unit, state="pending", opened_at=None, started_at=timezone.now())
+        response = operator.get(reverse("alarms"))
+        assert listed(response) == [warm, silent, taken]
+        assert [shown.alarm for shown in response.context["lately_closed"]] == [closed]
+
+    def test_what_another_alarm_explains_is_not_listed_beside_it(self, operator, unit):
+        down = NoDataAlarmFactory(storage_unit=unit)
+        NoDataAlarmFactory(storage_unit=StorageUnitFactory(facility=unit.facility), suppressed_by=down)
+        assert listed(operator.get(reverse("alarms"))) == [down]
+
+    def test_it_is_narrowed_by_state_kind_severity_facility_and_text(self, operator, unit):
+        other = StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer))
+        warm, silent = AlarmFactory(storage_unit=unit), NoDataAlarmFactory(storage_unit=other)
+        closed = ClosedAlarmFactory(storage_unit=other)
+        for query, found in [
+            ({"state": "closed"}, [closed]),
+            ({"state": "acknowledged"}, []),
+            ({"kind": "no_data"}, [silent]),
+            ({"severity": "critical"}, [warm]),
+            ({"facility": other.facility.public_id}, [silent]),
+            ({"text": " freez"}, [silent]),
+            ({"state": "red", "kind": "blue"}, [warm, silent]),
+        ]:
+            assert listed(operator.get(reverse("alarms"), query)) == found, query
+        assert set(listed(operator.get(reverse("alarms"), {"state": "all"}))) == {warm, silent, closed}
+
+    def test_each_customer_sees_its_own_and_staff_all(self, client, operator, unit):
+        own, foreign = AlarmFactory(storage_unit=unit), AlarmFactory()
+        assert listed(operator.get(reverse("alarms"))) == [own]
+        client.force_login(StaffFactory())
+        assert set(listed(client.get(reverse("alarms")))) == {own, foreign}
+        code = foreign.customer.customer_code
+        assert listed(client.get(reverse("alarms"), {"customer": code})) == [foreign]
+
+    def test_a_foreign_customer_is_not_found(self, operator):
+        assert operator.get(reverse("alarms"), {"customer": AlarmFactory().customer.customer_code}).status_code == 404
+
+    @pytest.mark.parametrize("target", ["alarms", "alarm-list"])
+    def test_htmx_is_given_only_the_part_it_asks_for(self, operator, target):
+        text = operator.get(reverse("alarms"), headers={"HX-Target": target}).content.decode()
+        assert text.startswith(f'<div id="{target}"')
+
+    def test_the_number_of_queries_does_not_grow(self, operator, unit, django_assert_num_queries):
+        for each in StorageUnitFactory.create_batch(10, facility=unit.facility):
+            AlarmFactory(storage_unit=each)
+            ClosedAlarmFactory(storage_unit=each)
+        # Session, user, memberships, customers, facilities; the count and the page of what lasts, what was closed, and
+        # the open alarms beside the link.
+        with django_assert_num_queries(9):
+            assert len(listed(operator.get(reverse("alarms")))) == 10
+
+
+class TestOnOtherPages:
+    def test_every_page_counts_what_waits_for_somebody(self, operator, unit):
+        assert b'id="alarm-count"' in operator.get(reverse("facilities")).content
+        assert operator.get(reverse("alarm-count")).context["open_alarms"] == 0
+        AlarmFactory(storage_unit=unit)
+        ClosedAlarmFactory(storage_unit=unit)
+        AlarmFactory()
+        assert operator.get(reverse("alarm-count")).context["open_alarms"] == 1
+
+    def test_tiles_of_units_in_alarm_are_marked(self, operator, unit):
+        assert "tile-mark" not in operator.get("/").content.decode()
+        alarm = AlarmFactory(storage_unit=unit)
+        assert "◆ alarm" in operator.get("/").content.decode()
+        Alarm.objects.filter(pk=alarm.pk).update(state="acknowledged", acknowledged_at=timezone.now())
+        assert "◆ acknowledged" in operator.get("/").content.decode()
+        Alarm.objects.filter(pk=alarm.pk).update(state="closed")
+        assert "tile-mark" not in operator.get("/").content.decode()
+
+    def test_the_pages_of_its_unit_and_its_facility_link_to_it(self, operator, unit):
+        live, closed = AlarmFactory(storage_unit=unit), ClosedAlarmFactory(storage_unit=unit)
+        facility = operator.get(reverse("facility", args=[unit.facility.public_id])).content.decode()
+        assert url_of(live) in facility
+        assert url_of(closed) not in facility
+        page = operator.get(reverse("unit", args=[unit.public_id])).content.decode()
+        assert url_of(live) in page
+        assert url_of(closed) in page
+
+
+class TestOne:
+    def test_it_tells_what_where_since_when_and_by_which_limits(self, operator, unit):
+        alarm = AlarmFactory(storage_unit=unit, is_detected_late=True)
+        response = operator.get(url_of(alarm))
+        text = response.content.decode()
+        assert "Temperature, critical: Cold room" in text
+        local = alarm.started_at.astimezone(unit.facility.zone)
+        assert f"{local:%H:%M:%S}" in text
+        assert "detected late" in text
+        limits, excursion = dict(response.context["limits"]), dict(response.context["excursion"])
+        assert limits["Limits"] == "3.0 to 7.0\N{NO-BREAK SPACE}°C, critical beyond 0.0 to 10.0\N{NO-BREAK SPACE}°C"
+        assert limits["Delay"] == "30 min"
+        assert (excursion["Area"], excursion["Nothing known for"]) == ("600.0 K·min", "10 min")
+
+    def test_limits_are_those_it_was_judged_by_though_they_were_changed_since(self, operator, unit):
+        alarm = AlarmFactory(storage_unit=unit)
+        unit.set_temperature = 15.0
+        unit.save()
+        assert dict(operator.get(url_of(alarm)).context["limits"])["Limits"].startswith("3.0 to 7.0")
+
+    def test_an_alarm_without_an_excursion_shows_the_limits_of_its_time(self, operator, unit):
+        silent = NoDataAlarmFactory(storage_unit=unit)
+        assert dict(operator.get(url_of(silent)).context["limits"])["From"] == "around the set temperature"
+
+    def test_a_source_that_is_down_lists_what_it_explains(self, operator, unit):
+        down = NoDataAlarmFactory(
+            storage_unit=None,
+            customer=unit.facility.customer,
+            kind="source_down",
+            source_key="7e8d1a34-9a6e-4f6e-8a43-5c6f2f0d2a11",
+            source_name="Oxford API",
+        )
+        silent = NoDataAlarmFactory(storage_unit=unit, suppressed_by=down)
+        response = operator.get(url_of(down))
+        assert [shown.alarm for shown in response.context["suppressed"]] == [silent]
+        assert "Oxford API" in response.content.decode()
+        assert "Explained by" in operator.get(url_of(silent)).content.decode()
+
+    def test_a_foreign_one_is_not_found(self, operator):
+        assert operator.get(url_of(AlarmFactory())).status_code == 404
+
+    def test_who_is_not_signed_in_is_asked_to(self, client, unit):
+        alarm = AlarmFactory(storage_unit=unit)
+        for url in (reverse("alarms"), reverse("alarm-count"), url_of(alarm)):
+            assert client.get(url).url.startswith(reverse("login"))
+
+    def test_a_name_of_markup_is_shown_as_text(self, operator, unit):
+        unit.name = "<script>alert(1)</script>"
+        unit.save()
+        assert b"<script>alert" not in operator.get(url_of(AlarmFactory(storage_unit=unit))).content
+
+    def test_the_number_of_queries_is_fixed(self, operator, unit, django_assert_num_queries):
+        alarm = AlarmFactory(storage_unit=unit)
+        # Session, user, memberships, the alarm, its trail, what it explains, the open alarms beside the link.
+        with django_assert_num_queries(7):
+            operator.get(url_of(alarm))
+
+
+class TestHandling:
+    def test_an_operator_acknowledges_comments_and_closes(self, operator, unit):
+        alarm = AlarmFactory(storage_unit=unit, ended_at=timezone.now())
+        for name, said in [
+            ("acknowledge", {"acknowledge-comment": "On my way."}),
+            ("comment", {"comment-text": "The fan."}),
+            ("close", {"close-cause": "The fan.", "close-corrective_action": "A new fan."}),
+        ]:
+            assert operator.post(url_of(alarm, f"alarm-{name}"), said).url == url_of(alarm)
+        alarm.refresh_from_db()
+        assert (alarm.state, alarm.acknowledged_by, alarm.closed_by) == ("closed", "operator", "operator")
+        kinds = [event.kind for event in operator.get(url_of(alarm)).context["events"]]
+        assert kinds == ["opened", "acknowledged", "commented", "closed", "reviewed"]
+
+    def test_without_a_comment_nothing_happens_and_the_page_says_what_is_missing(self, operator, unit):
+        alarm = AlarmFactory(storage_unit=unit)
+        response = operator.post(url_of(alarm, "alarm-acknowledge"), {"acknowledge-comment": " "})
+        assert "This field is required." in response.content.decode()
+        alarm.refresh_from_db()
+        assert alarm.state == "open"
+
+    def test_who_comes_second_is_told_so_and_keeps_what_was_written(self, operator, unit):
+        alarm = AlarmFactory(storage_unit=unit)
+        url = url_of(alarm, "alarm-acknowledge")
+        operator.post(url, {"acknowledge-comment": "On my way."})
+        text = operator.post(url, {"acknowledge-comment": "Me too."}).content.decode()
+        assert "operator has acknowledged this alarm already" in text
+        assert "Me too." in text
+
+    def test_an_alarm_whose_cause_lasts_offers_no_closing(self, operator, unit):
+        assert list(operator.get(url_of(AlarmFactory(storage_unit=unit))).context["forms"]) == [
+            "acknowledge",
+            "comment",
+        ]
+
+    @pytest.mark.parametrize("action", ["acknowledge", "comment", "close"])
+    def test_a_viewer_looks_and_changes_nothing(self, sign_in, unit, action):
+        viewer = sign_in("viewer")
+        alarm = AlarmFactory(storage_unit=unit, ended_at=timezone.now())
+        page = viewer.get(url_of(alarm))
+        assert page.context["forms"] == {}
+        said = {f"{action}-{name}": "x" for name in ("comment", "text", "cause", "corrective_action")}
+        assert viewer.post(url_of(alarm, f"alarm-{action}"), said).status_code == 403
+        assert alarm.events.count() == 1
+
+    def test_a_foreign_alarm_is_not_found_and_stays_as_it_is(self, operator):
+        alarm = AlarmFactory()
+        said = {"acknowledge-comment": "x"}
+        assert operator.post(url_of(alarm, "alarm-acknowledge"), said).status_code == 404
+        alarm.refresh_from_db()
+        assert alarm.state == "open"
+
+    def test_a_token_limited_to_units_looks_at_theirs(self, client, unit):
+        _, text = make_token(unit.facility.customer, permissions=["read", "write"], units=[unit])
+        name = unit.facility.customer.customer_code
+        client.post(reverse("login"), {"username": name, "password": text})
+        own = AlarmFactory(storage_unit=unit)
+        other = AlarmFactory(storage_unit=StorageUnitFactory(facility=unit.facility))
+        assert client.get(url_of(own)).context["forms"] == {}
+        assert client.get(url_of(other)).status_code == 404
+        assert client.post(url_of(own, "alarm-acknowledge"), {"acknowledge-comment": "x"}).status_code == 403
+
+
+class TestExcursionsOfAChart:
+    def test_those_in_the_asked_range_come_in_milliseconds(self, operator, unit):
+        now = timezone.now().replace(microsecond=0)
+        past = ExcursionFactory(storage_unit=unit, started_at=now - 30 * HOUR, ended_at=now - 20 * HOUR)
+        ExcursionFactory(storage_unit=unit, started_at=now - 60 * HOUR, ended_at=now - 50 * HOUR)
+        ExcursionFactory(storage_unit=unit, started_at=now - HOUR, severity="warning")
+        ExcursionFactory(storage_unit=unit, started_at=now - 2 * HOUR, kind="budget")
+        lasting, ended = operator.get(reverse("unit-excursions", args=[unit.public_id]), {"range": "24h"}).json()
+        assert (lasting["severity"], lasting["end"]) == ("warning", None)
+        start, end = (each.timestamp() * 1000 for each in (past.started_at, past.ended_at))
+        assert ended == {"start": start, "end": end, "severity": "critical"}
+
+    def test_a_foreign_unit_is_not_found_and_no_range_is_refused(self, operator, unit):
+        assert operator.get(reverse("unit-excursions", args=[StorageUnitFactory().public_id])).status_code == 404
+        assert operator.get(reverse("unit-excursions", args=[unit.public_id]), {"range": "2d"}).status_code == 400

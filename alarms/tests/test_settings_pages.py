@@ -1,0 +1,183 @@
+"""The pages on which limits, profiles and maintenance windows are set."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
+from tests.alarm_factories import LimitProfileFactory, MaintenanceWindowFactory
+from tests.factories import FacilityFactory, MembershipFactory, StaffFactory, StorageUnitFactory
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+# What the form sends beside what a test is about.
+PLAIN = {
+    "sensor_policy": "any", "high_delay_seconds": 1800, "low_delay_seconds": 1800, "clearing_margin_k": 0,
+    "clearing_delay_seconds": 0, "allowed_window_seconds": 86400, "mkt_window_seconds": 86400,
+}  # fmt: skip
+
+
+@pytest.fixture
+def unit():
+    return StorageUnitFactory(name="Cold room", facility__time_zone="Asia/Kolkata")
+
+
+@pytest.fixture
+def customer(unit):
+    return unit.facility.customer
+
+
+@pytest.fixture
+def sign_in(client, customer):
+    def sign_in_as(role):
+        client.force_login(MembershipFactory(customer=customer, role=role, user__username=role).user)
+        return client
+
+    return sign_in_as
+
+
+@pytest.fixture
+def manager(sign_in):
+    return sign_in("manager")
+
+
+def limits_url(unit):
+    return reverse("settings-unit-limits", args=[unit.facility.customer.public_id, unit.public_id])
+
+
+def maintenance_url(customer):
+    return reverse("settings-maintenance", args=[customer.public_id])
+
+
+class TestLimitsOfAUnit:
+    def test_a_manager_chooses_a_profile_and_the_trail_says_so(self, manager, unit):
+        medicine = LimitProfile.objects.get(name="refrigerated medicine")
+        assert manager.post(limits_url(unit), PLAIN | {"profile": medicine.pk}).url == limits_url(unit)
+        (newest, facts), (first, _) = manager.get(limits_url(unit)).context["versions"]
+        assert (newest.profile_name, newest.changed_by) == ("refrigerated medicine", "manager")
+        assert dict(facts)["Limits"].startswith("2.0 to 8.0")
+        assert (first.profile_name, first.changed_by) == ("around the set temperature", "")
+
+    def test_limits_of_its_own_take_the_profiles_place(self, manager, unit):
+        manager.post(limits_url(unit), PLAIN | {"high_warning_c": 8, "high_critical_c": 9, "high_delay_seconds": 60})
+        unit.refresh_from_db()
+        assert (unit.low_warning_c, unit.high_warning_c, unit.high_critical_c) == (None, 8.0, 9.0)
+        assert UnitLimits.objects.get().high_delay_seconds == 60
+
+    def test_limits_out_of_order_are_refused(self, manager, unit):
+        response = manager.post(limits_url(unit), PLAIN | {"high_warning_c": 9, "high_critical_c": 8})
+        assert "The limits must rise" in response.content.decode()
+        assert not UnitLimits.objects.exists()
+
+    def test_only_the_units_own_sensors_may_speak_for_it(self, manager, unit):
+        foreign = StorageUnitFactory().sensors.create(sensor_code="S1")
+        response = manager.post(limits_url(unit), PLAIN | {"sensor_policy": "named", "named_sensor": foreign.pk})
+        assert response.status_code == 200
+        assert not UnitLimits.objects.exists()
+
+    @pytest.mark.parametrize("role", ["viewer", "operator"])
+    def test_others_look_and_change_nothing(self, sign_in, unit, role):
+        client = sign_in(role)
+        page = client.get(limits_url(unit))
+        assert b'method="post"' not in page.content.split(b"<main")[1]
+        assert client.post(limits_url(unit), PLAIN).status_code == 403
+        assert LimitVersion.objects.filter(storage_unit=unit).count() == 1
+
+    def test_a_foreign_unit_is_not_found(self, client, unit):
+        client.force_login(MembershipFactory(role="manager").user)
+        assert client.get(limits_url(unit)).status_code == 404
+        assert client.post(limits_url(unit), PLAIN).status_code == 404
+
+
+class TestProfiles:
+    def test_staff_change_a_profile_and_its_units_have_it_from_now_on(self, client, unit):
+        profile = LimitProfileFactory(name="blood")
+        UnitLimits.objects.create(storage_unit=unit, profile=profile)
+        client.force_login(StaffFactory(username="ann"))
+        url = reverse("settings-limit-profile", args=[profile.public_id])
+        assert (
+            client.post(url, PLAIN | {"name": "blood", "high_warning_c": 6, "high_critical_c": 10}).status_code == 302
+        )
+        unit.refresh_from_db()
+        assert unit.high_warning_c == 6.0
+        assert LimitVersion.objects.filter(storage_unit=unit).latest("valid_from").changed_by == "ann"
+
+    def test_staff_add_a_profile(self, client):
+        client.force_login(StaffFactory())
+        client.post(reverse("settings-new-limit-profile"), PLAIN | {"name": "plasma", "high_warning_c": -25})
+        assert LimitProfile.objects.get(name="plasma").high_warning_c == -25.0
+
+    def test_managers_look_at_them_and_change_none(self, manager):
+        assert b"refrigerated medicine" in manager.get(reverse("settings-limit-profiles")).content
+        assert manager.post(reverse("settings-new-limit-profile"), PLAIN | {"name": "x"}).status_code == 403
+        profile = LimitProfile.objects.first()
+        assert manager.get(reverse("settings-limit-profile", args=[profile.public_id])).status_code == 403
+        assert not LimitProfile.objects.filter(name="x").exists()
+
+
+class TestMaintenance:
+    def enter(self, client, customer, **fields):
+        times = {"starts_at": "2027-01-10T08:00", "ends_at": "2027-01-10T10:00", "reason": "Stocktaking"}
+        return client.post(maintenance_url(customer), times | fields)
+
+    def test_a_window_is_entered_on_the_facilitys_clock(self, manager, customer, unit):
+        assert self.enter(manager, customer, storage_unit=unit.pk).status_code == 302
+        window = MaintenanceWindow.objects.get()
+        assert f"{window.starts_at.astimezone(unit.facility.zone):%H:%M}" == "08:00"
+        assert (window.customer, window.storage_unit) == (customer, unit)
+        assert window.created_by.get_username() == "manager"
+
+    def test_a_window_of_the_whole_customer_is_in_utc(self, manager, customer):
+        self.enter(manager, customer)
+        assert f"{MaintenanceWindow.objects.get().starts_at:%H:%M %Z}" == "08:00 UTC"
+
+    @pytest.mark.parametrize(
+        "fields", [{"ends_at": "2027-01-10T07:00"}, {"reason": ""}, {"starts_at": "soon"}, {"facility": 0}]
+    )
+    def test_what_cannot_be_is_refused(self, manager, customer, fields):
+        assert self.enter(manager, customer, **fields).status_code == 200
+        assert not MaintenanceWindow.objects.exists()
+
+    def test_foreign_places_and_units_of_other_facilities_are_refused(self, manager, customer, unit):
+        other = FacilityFactory(customer=customer)
+        self.enter(manager, customer, storage_unit=StorageUnitFactory().pk)
+        self.enter(manager, customer, facility=FacilityFactory().pk)
+        self.enter(manager, customer, facility=other.pk, storage_unit=unit.pk)
+        assert not MaintenanceWindow.objects.exists()
+
+    def test_one_under_way_ends_now_and_one_to_come_is_taken_back(self, manager, customer):
+        now = timezone.now()
+        running = MaintenanceWindowFactory(customer=customer)
+        coming = MaintenanceWindowFactory(customer=customer, starts_at=now + HOUR, ends_at=now + 2 * HOUR)
+        over = MaintenanceWindowFactory(customer=customer, starts_at=now - 2 * HOUR, ends_at=now - HOUR)
+        for window in (running, coming, over):
+            manager.post(reverse("settings-end-maintenance", args=[customer.public_id, window.public_id]))
+        running.refresh_from_db()
+        assert abs(running.ends_at - timezone.now()) < timedelta(minutes=1)
+        assert set(MaintenanceWindow.objects.all()) == {running, over}
+        over.refresh_from_db()
+        assert over.ends_at == now - HOUR
+
+    @pytest.mark.parametrize("role", ["viewer", "operator"])
+    def test_others_look_and_change_nothing(self, sign_in, customer, role):
+        client, window = sign_in(role), MaintenanceWindowFactory(customer=customer)
+        assert client.get(maintenance_url(customer)).status_code == 200
+        assert self.enter(client, customer).status_code == 403
+        url = reverse("settings-end-maintenance", args=[customer.public_id, window.public_id])
+        assert client.post(url).status_code == 403
+        assert MaintenanceWindow.objects.get().ends_at == window.ends_at
+
+    def test_a_foreign_customers_are_not_found(self, client, customer):
+        client.force_login(MembershipFactory(role="manager").user)
+        window = MaintenanceWindowFactory(customer=customer)
+        assert client.get(maintenance_url(customer)).status_code == 404
+        assert self.enter(client, customer).status_code == 404
+        url = reverse("settings-end-maintenance", args=[customer.public_id, window.public_id])
+        assert client.post(url).status_code == 404
+        own = MembershipFactory(role="manager")
+        client.force_login(own.user)
+        url = reverse("settings-end-maintenance", args=[own.customer.public_id, window.public_id])
+        assert client.post(url).status_code == 404

@@ -1,0 +1,84 @@
+"""Alarms in the browser: taken over by a person, drawn in the chart, and renewed while somebody looks."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from alarms import views
+from alarms.models import Alarm
+from tests.alarm_factories import AlarmFactory
+from tests.browser.every_page import make_world
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def world():
+    return make_world()
+
+
+@pytest.fixture
+def page(visit, world):
+    """A window in which the customer's manager is signed in."""
+    return visit.sign_in(world.manager)
+
+
+def test_an_alarm_is_found_acknowledged_and_counted(visit, page, world):
+    expect(page.locator("#alarm-count")).to_contain_text("1")
+    page.get_by_role("link", name=re.compile("^Alarms")).click()
+    page.locator("#alarms").get_by_role("link", name="Temperature, critical").click()
+    page.get_by_label("What you are doing about it").fill("On my way with a spare fan.")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator("#messages")).to_have_text("The alarm is yours.")
+    expect(page.locator("#alarm ol")).to_contain_text("On my way with a spare fan.")
+    expect(page.locator("#alarm-count")).to_have_text("")
+    alarm = Alarm.objects.get(pk=world.alarm.pk)
+    assert (alarm.state, alarm.acknowledged_by) == ("acknowledged", world.manager.get_username())
+
+
+def test_a_comment_is_required(visit, page, world):
+    visit.open(reverse("alarm", args=[world.alarm.public_id]))
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_label("What you are doing about it")).to_be_focused()
+    assert Alarm.objects.get(pk=world.alarm.pk).state == "open"
+
+
+def test_the_excursion_is_shaded_in_both_charts(visit, page, world):
+    unit = world.alarm.storage_unit
+    for address in (reverse("alarm", args=[world.alarm.public_id]), reverse("unit", args=[unit.public_id])):
+        visit.open(address)
+        expect(page.locator("#chart-note")).to_contain_text(re.compile("excursions: [12]"))
+        shaded = page.evaluate("unitChart.excursions().map(({ severity, end }) => [severity, end])")
+        assert ["critical", None] in shaded
+    # Red at the place of the excursion, and not where there is none.
+    assert page.evaluate(RED_AT, world.alarm.started_at.timestamp() * 1000 + 1_800_000)
+    assert not page.evaluate(RED_AT, world.alarm.started_at.timestamp() * 1000 - 3_600_000)
+
+
+RED_AT = """(time) => {
+    const canvas = document.querySelector("#chart canvas"), chart = Chart.getChart(canvas);
+    const ratio = canvas.width / canvas.clientWidth, x = chart.scales.x.getPixelForValue(time);
+    const [red, green, blue, alpha] = canvas.getContext("2d")
+        .getImageData(x * ratio, (chart.chartArea.top + 3) * ratio, 1, 1).data;
+    return alpha > 0 && red > green + 20 && red > blue + 20;
+}"""
+
+
+def test_the_list_renews_itself_and_keeps_what_it_is_narrowed_to(visit, page, world, monkeypatch):
+    monkeypatch.setattr(views, "REFRESH_SECONDS", 1)
+    visit.open(reverse("alarms"))
+    page.get_by_label("Severity").select_option("critical")
+    expect(page).to_have_url(re.compile("severity=critical"))
+    links = page.locator("#alarms").get_by_role("link", name="Temperature, critical")
+    expect(links).to_have_count(1)
+    AlarmFactory(storage_unit=world.unit, started_at=timezone.now() - timedelta(minutes=40))
+    expect(links).to_have_count(2)
+    page.get_by_label("Find").fill("Blood")
+    expect(links).to_have_count(1)
+    expect(page.get_by_label("Severity")).to_have_value("critical")
