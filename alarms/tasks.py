@@ -9,6 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from alarms import drills
 from alarms.notifications import claims, reminders, sending
 
 logger = structlog.get_logger(__name__)
@@ -43,3 +44,11 @@ def send_message(message_id: int, claim_id: str) -> None:
 def remind() -> None:
     """Make the messages that become due by time alone."""
     reminders.remind(timezone.now())
+
+
+@shared_task
+def see_to_drills() -> None:
+    """Start the drills that are due, and end those that are through."""
+    now = timezone.now()
+    drills.start_due(now)
+    drills.see_to(now)

@@ -151,7 +151,7 @@ def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The customer's storage units with what they are meant to hold; `?text=` narrows them."""
     caller, customer = _customer_of(request, public_id)
     text = request.GET.get("text", "").strip()
-    units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer)
+    units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer, is_synthetic=False)
     units = units.filter(Q(name__icontains=text) | Q(unit_code__icontains=text))
     ordered = units.select_related("facility").order_by("facility__facility_code", "unit_code")
     context = _context(caller, customer, "units") | {"list": list_page(request, ordered, ROWS_A_PAGE), "text": text}

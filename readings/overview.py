@@ -70,7 +70,12 @@ def overview(scope: Scope, now: datetime, wanted: Wanted | None = None) -> list[
     """The wanted units within `scope`, the worst first; None: all of them. One query."""
     wanted = wanted or Wanted()
     # As text: making ten thousand UUIDs only to write them into addresses costs as much as the query.
-    units = StorageUnit.objects.within(scope).order_by().annotate(public_id_text=Cast("public_id", TextField()))
+    units = (
+        StorageUnit.objects.within(scope)
+        .filter(is_synthetic=False)
+        .order_by()
+        .annotate(public_id_text=Cast("public_id", TextField()))
+    )
     if wanted.customer_code:
         units = units.filter(facility__customer__customer_code=wanted.customer_code)
     if wanted.facility_id:

@@ -60,7 +60,7 @@ Places = Mapping[int, Place]
 
 def places_within(scope: Scope, **conditions: Any) -> dict[int, Place]:
     """The units that `scope` may see, by id; `conditions` are look-ups of StorageUnit. One query."""
-    units = StorageUnit.objects.within(scope).filter(**conditions).order_by()
+    units = StorageUnit.objects.within(scope).filter(is_synthetic=False, **conditions).order_by()
     return {row[0]: _place(*row) for row in units.values_list(*_COLUMNS)}
 
 

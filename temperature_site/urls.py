@@ -21,5 +21,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("ingestion.urls")),
     path("", include("customers.settings_urls")),
+    path("", include("alarms.notification_urls")),
     path("", include("readings.urls")),
 ]
