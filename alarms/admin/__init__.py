@@ -1,0 +1,5 @@
+"""The back office of alarms."""
+
+from alarms.admin import notifications
+
+__all__ = ["notifications"]
