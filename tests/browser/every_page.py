@@ -10,15 +10,19 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
+from alarms.models import Drill
 from ingestion.models import Source
 from tests.factories import (
     ConflictFactory,
     DeliveryFactory,
     FacilityFactory,
     MembershipFactory,
+    MessageFactory,
     RejectedRowFactory,
+    RuleFactory,
     StaffFactory,
     StorageUnitFactory,
+    WebhookChannelFactory,
     make_token,
     store_readings,
 )
@@ -33,6 +37,11 @@ NOT_PAGES = {
     "settings-display",
     "settings-revoke-token",
     "settings-member",
+    "settings-change-channel",
+    "settings-delete-rule",
+    "settings-resend-message",
+    "settings-drill",
+    "settings-drill-schedule",
     "logout",
     "password-set",
     "password-change-done",
@@ -49,6 +58,8 @@ class World:
     source: Source
     rejected: Any
     conflict: Any
+    channel: Any
+    rule: Any
     staff: Any
     manager: Any
 
@@ -64,6 +75,11 @@ class World:
             "settings-people": [customer.public_id],
             "settings-units": [customer.public_id],
             "settings-unit": [customer.public_id, self.unit.public_id],
+            "settings-notifications": [customer.public_id],
+            "settings-new-channel": [customer.public_id],
+            "settings-channel": [customer.public_id, self.channel.public_id],
+            "settings-new-rule": [customer.public_id],
+            "settings-rule": [customer.public_id, self.rule.public_id],
         }
         plain = [
             "overview", "facilities", "analytics", "analytics-comparison", "analytics-deviation", "analytics-quality",
@@ -98,4 +114,8 @@ def make_world() -> World:
     make_token(facility.customer, token_name="exporter")
     MembershipFactory(customer=facility.customer, role="viewer")
     manager = MembershipFactory(customer=facility.customer, role="manager").user
-    return World(facility, units[0], source, rejected, conflict, StaffFactory(), manager)
+    channel = WebhookChannelFactory(customer=facility.customer, name="the shift")
+    rule = RuleFactory(customer=facility.customer, channels=[channel], name="at night")
+    MessageFactory(channel=channel, state="dead")
+    Drill.objects.create(customer=facility.customer, started_at=now, ended_at=now)
+    return World(facility, units[0], source, rejected, conflict, channel, rule, StaffFactory(), manager)
