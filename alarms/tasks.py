@@ -9,6 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from alarms import drills
 from alarms.mkt_excursions import answer_requests
 from alarms.notifications import claims, reminders, sending
 
@@ -50,3 +51,11 @@ def remind() -> None:
 def check_mkt() -> None:
     """Judge the mean kinetic temperature of the units that got readings."""
     answer_requests()
+
+
+@shared_task
+def see_to_drills() -> None:
+    """Start the drills that are due, and end those that are through."""
+    now = timezone.now()
+    drills.start_due(now)
+    drills.see_to(now)

@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from customers.models import Facility, StorageUnit
 from customers.scope import Scope
@@ -71,7 +71,8 @@ def list_facilities(scope: Scope, text: str) -> QuerySet[Any]:
     """The facilities within `scope` whose names, codes, places or customers hold the text, by customer and code."""
     fields = ("name", "facility_code", "city", "country", "customer__customer_code", "customer__name")
     wanted = reduce(or_, (Q(**{f"{field}__icontains": text}) for field in fields))
-    facilities = Facility.objects.within(scope).filter(wanted).select_related("customer")
+    drills = StorageUnit.objects.filter(facility=OuterRef("pk"), is_synthetic=True)
+    facilities = Facility.objects.within(scope).filter(~Exists(drills), wanted).select_related("customer")
     return facilities.order_by("customer__customer_code", "facility_code", "pk")
 
 

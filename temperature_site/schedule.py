@@ -57,6 +57,13 @@ ENTRIES = (
         description="Makes reminders, escalations, and what maintenance or a rule's hours held back.",
     ),
     Entry(
+        name="See to alarm drills",
+        task="alarms.tasks.see_to_drills",
+        seconds=10,
+        expires=10,
+        description="Starts the alarm drills that are due and ends those that are through.",
+    ),
+    Entry(
         name="Settle roll-ups",
         task="readings.tasks.settle_rollups",
         seconds=30,

@@ -22,5 +22,6 @@ urlpatterns = [
     path("", include("ingestion.urls")),
     path("", include("alarms.urls")),
     path("", include("customers.settings_urls")),
+    path("", include("alarms.notification_urls")),
     path("", include("readings.urls")),
 ]

@@ -22,6 +22,14 @@ pytestmark = pytest.mark.django_db
         factories.DeliveryFactory,
         factories.RejectedRowFactory,
         factories.ConflictFactory,
+        factories.AlarmFactory,
+        factories.SourceAlarmFactory,
+        factories.ExcursionFactory,
+        factories.ChannelFactory,
+        factories.WebhookChannelFactory,
+        factories.RuleFactory,
+        factories.MaintenanceWindowFactory,
+        factories.MessageFactory,
     ],
 )
 def test_a_factory_makes_valid_rows(make):

@@ -73,7 +73,7 @@ def digest_words(messages: Sequence[Message], at: datetime) -> Words:
     return Words(subject, "\n".join([subject, "", *lines]), _event("alarm.digest", at, data))
 
 
-def test_words(channel: Channel, at: datetime, by: str) -> Words:
+def words_of_test(channel: Channel, at: datetime, by: str) -> Words:
     """What a test of `channel` says."""
     subject = _one_line(f"Test of the channel {channel.name}")
     body = f"{subject}\n\nAlarms of {channel.customer.name} arrive here. {by} asked for this test; nothing is wrong."

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ingestion.models import Source
-from tests.factories import SourceFactory
+from tests.factories import SourceFactory, WebhookChannelFactory
 from trust.encryption import SecretUnreadable
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +21,19 @@ def test_after_it_the_old_secret_is_not_needed_any_more(settings, capsys):
     assert "credentials of 1 sources" in capsys.readouterr().out
     settings.SOURCE_CREDENTIALS_KEYS = ["the new secret"]
     assert Source.objects.get(credentials_kind="bearer").credentials.secret == "open sesame"
+
+
+def test_channels_secrets_are_renewed_as_well(settings):
+    settings.SOURCE_CREDENTIALS_KEYS = ["the old secret"]
+    channel = WebhookChannelFactory(previous_secret="the one before")
+    secret = channel.secret.reveal()
+
+    settings.SOURCE_CREDENTIALS_KEYS = ["the new secret", "the old secret"]
+    call_command("reencrypt_credentials")
+
+    settings.SOURCE_CREDENTIALS_KEYS = ["the new secret"]
+    channel.refresh_from_db()
+    assert (channel.secret.reveal(), channel.previous_secret.reveal()) == (secret, "the one before")
 
 
 def test_what_cannot_be_read_is_named_and_stays_as_it_is(settings, capsys):

@@ -10,7 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from alarms.models import Alarm, LimitProfile
+from alarms.models import Alarm, Drill, LimitProfile
 from ingestion.models import Source
 from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, MaintenanceWindowFactory, NoDataAlarmFactory
 from tests.factories import (
@@ -18,9 +18,12 @@ from tests.factories import (
     DeliveryFactory,
     FacilityFactory,
     MembershipFactory,
+    MessageFactory,
     RejectedRowFactory,
+    RuleFactory,
     StaffFactory,
     StorageUnitFactory,
+    WebhookChannelFactory,
     make_token,
     store_readings,
 )
@@ -41,6 +44,11 @@ NOT_PAGES = {
     "settings-display",
     "settings-revoke-token",
     "settings-member",
+    "settings-change-channel",
+    "settings-delete-rule",
+    "settings-resend-message",
+    "settings-drill",
+    "settings-drill-schedule",
     "logout",
     "password-set",
     "password-change-done",
@@ -58,6 +66,8 @@ class World:
     rejected: Any
     conflict: Any
     alarm: Alarm
+    channel: Any
+    rule: Any
     staff: Any
     manager: Any
 
@@ -77,6 +87,11 @@ class World:
             "settings-unit-limits": [customer.public_id, self.unit.public_id],
             "settings-maintenance": [customer.public_id],
             "settings-limit-profile": [LimitProfile.objects.get(is_default=True).public_id],
+            "settings-notifications": [customer.public_id],
+            "settings-new-channel": [customer.public_id],
+            "settings-channel": [customer.public_id, self.channel.public_id],
+            "settings-new-rule": [customer.public_id],
+            "settings-rule": [customer.public_id, self.rule.public_id],
         }
         plain = [
             "overview", "facilities", "analytics", "analytics-comparison", "analytics-deviation", "analytics-quality",
@@ -118,4 +133,8 @@ def make_world() -> World:
     ClosedAlarmFactory(storage_unit=units[1], cause="The door.", corrective_action="A closer.", severity="warning")
     alarm = AlarmFactory(storage_unit=units[1], started_at=now - timedelta(hours=5))
     NoDataAlarmFactory(storage_unit=units[2], suppressed_by=alarm)
-    return World(facility, units[0], source, rejected, conflict, alarm, StaffFactory(), manager)
+    channel = WebhookChannelFactory(customer=facility.customer, name="the shift")
+    rule = RuleFactory(customer=facility.customer, channels=[channel], name="at night")
+    MessageFactory(channel=channel, state="dead")
+    Drill.objects.create(customer=facility.customer, started_at=now, ended_at=now)
+    return World(facility, units[0], source, rejected, conflict, alarm, channel, rule, StaffFactory(), manager)

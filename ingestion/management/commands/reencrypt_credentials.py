@@ -1,32 +1,46 @@
-"""`manage.py reencrypt_credentials`: encrypt sources' credentials under the newest secret."""
+"""`manage.py reencrypt_credentials`: encrypt sources' credentials and channels' secrets under the newest secret."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import models
 
+from alarms.models import Channel
 from ingestion.models import Source
 from trust.encrypted_field import Secret
 from trust.encryption import SecretUnreadable, reencrypt
 
+KEPT: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
+    (Source, ("credentials_secret",)),
+    (Channel, ("secret", "previous_secret")),
+)
+
 
 class Command(BaseCommand):
-    help = "Encrypts all sources' credentials under the first of SOURCE_CREDENTIALS_KEYS; the others can go then."
+    help = "Encrypts all stored secrets under the first of SOURCE_CREDENTIALS_KEYS; the others can go then."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        renewed, unreadable = 0, []
-        for source in Source.objects.select_related("customer"):
-            if not source.credentials_secret:
-                continue
-            try:
-                token = reencrypt(source.credentials_secret.token)
-            except SecretUnreadable as error:
-                self.stderr.write(f"{source}: {error}")
-                unreadable.append(source)
-                continue
-            Source.objects.filter(pk=source.pk).update(credentials_secret=Secret(token))
-            renewed += 1
-        self.stdout.write(f"Encrypted the credentials of {renewed} sources under the first secret.")
+        unreadable = sum(self._renew(model, names) for model, names in KEPT)
         if unreadable:
-            raise CommandError(f"The credentials of {len(unreadable)} sources could not be read; keep all secrets.")
+            raise CommandError(f"{unreadable} stored secrets could not be read; keep all secrets.")
+
+    def _renew(self, model: type[models.Model], names: tuple[str, ...]) -> int:
+        """Encrypt the secrets of all rows of `model` anew; return how many could not be read."""
+        renewed = unreadable = 0
+        for row in model._default_manager.select_related("customer"):
+            for name in names:
+                secret = getattr(row, name)
+                if not secret:
+                    continue
+                try:
+                    token = reencrypt(secret.token)
+                except SecretUnreadable as error:
+                    self.stderr.write(f"{row}: {error}")
+                    unreadable += 1
+                    continue
+                model._default_manager.filter(pk=row.pk).update(**{name: Secret(token)})
+                renewed += 1
+        self.stdout.write(f"Encrypted the credentials of {renewed} {model._meta.verbose_name_plural} anew.")
+        return unreadable

@@ -1,0 +1,168 @@
+"""Alarm drills: a unit that holds no goods alarms, and what comes of it is timed.
+
+The synthetic unit breaches its limits by a reading like any other, so that everything is tried: storing, judging,
+opening the alarm, the rules, and every channel they name. A drill ends when all its messages have arrived or are dead,
+or after five minutes; then the unit is back within its limits, and its alarm closes by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from alarms.evaluation import evaluate
+from alarms.models import Alarm, Drill, DrillSchedule, Message, UnitLimits
+from customers.models import Customer, Facility, StorageUnit
+from readings.columns import ReadingColumns, ReadingRow
+from readings.store import store
+
+logger = structlog.get_logger(__name__)
+
+FACILITY_CODE, UNIT_CODE = "alarm-drill", "alarm-drill"
+HIGH_C, BREACHING_C, GOOD_C = 8.0, 20.0, 5.0
+MOST_TIME = timedelta(minutes=5)
+# So long a drill without any message may still get one: the alarm opens at the next tick at the latest.
+TIME_TO_OPEN = timedelta(seconds=30)
+ENDINGS = [Message.Reason.CLOSED, Message.Reason.WITHDRAWN]
+
+
+class DrillUnderWay(Exception):  # noqa: N818  the name says what was met
+    """A drill of this customer has not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one message of a drill; `seconds` from the drill's start to its delivery, None: not delivered."""
+
+    channel: str
+    reason: str
+    state: str
+    seconds: float | None
+
+
+def start(customer: Customer, *, by: str, now: datetime | None = None) -> Drill:
+    """Have the customer's synthetic unit breach its limits. `by` "" is the schedule. Raises DrillUnderWay."""
+    now = now or timezone.now()
+    try:
+        with transaction.atomic():
+            drill = Drill.objects.create(customer=customer, started_at=now, started_by=by)
+            _measure(synthetic_unit(customer), BREACHING_C, now)
+            _find_alarm(drill)
+    except IntegrityError as error:
+        raise DrillUnderWay(f"A drill of {customer.name} is under way; wait until it has ended.") from error
+    logger.info("drill started", drill=str(drill.public_id), customer=customer.customer_code)
+    return drill
+
+
+def start_due(now: datetime) -> int:
+    """Start the drills whose schedule says so; return how many. Of two ticks at once one does."""
+    started = 0
+    schedules = DrillSchedule.objects.filter(next_due_at__lte=now, customer__is_active=True)
+    for schedule in schedules.select_related("customer"):
+        due = DrillSchedule.objects.filter(pk=schedule.pk, next_due_at=schedule.next_due_at)
+        if not due.update(next_due_at=now + timedelta(days=schedule.every_days)):
+            continue
+        try:
+            start(schedule.customer, by="", now=now)
+        except DrillUnderWay:
+            continue  # Somebody has just started one, which serves as well.
+        started += 1
+    return started
+
+
+def see_to(now: datetime) -> int:
+    """End the drills that are through; return how many."""
+    under_way = Drill.objects.filter(ended_at=None).select_related("customer", "alarm")
+    return sum(_end_if_through(drill, now) for drill in under_way)
+
+
+def results(drill: Drill) -> Sequence[Result]:
+    """What became of the drill's messages, in the order they were made; those of its end are not among them."""
+    if drill.alarm is None:
+        return []
+    messages = Message.objects.filter(alarm=drill.alarm).exclude(reason__in=ENDINGS)
+    return [
+        Result(
+            message.channel.name,
+            message.get_reason_display(),
+            (message.folded_into or message).get_state_display(),
+            _seconds(drill, message.folded_into or message),
+        )
+        for message in messages.select_related("channel", "folded_into").order_by("pk")
+    ]
+
+
+def synthetic_unit(customer: Customer) -> StorageUnit:
+    """The customer's unit for drills, made when it is not there: 8 °C at most, and no delay."""
+    facility, _ = Facility.objects.get_or_create(
+        customer=customer, facility_code=FACILITY_CODE, defaults={"name": "Alarm drill"}
+    )
+    unit, is_new = StorageUnit.objects.get_or_create(
+        facility=facility, unit_code=UNIT_CODE, defaults={"name": "Alarm drill", "is_synthetic": True}
+    )
+    if is_new:
+        unit.sensors.create(sensor_code="")
+        UnitLimits.objects.create(
+            storage_unit=unit, high_warning_c=HIGH_C, high_critical_c=HIGH_C, high_delay_seconds=0, low_delay_seconds=0
+        )
+    return unit
+
+
+def _end_if_through(drill: Drill, now: datetime) -> bool:
+    _find_alarm(drill)
+    if not _is_through(drill, now):
+        return False
+    with transaction.atomic():
+        if not Drill.objects.filter(pk=drill.pk, ended_at=None).update(ended_at=now):
+            return False
+        _measure(synthetic_unit(drill.customer), GOOD_C, now)
+    logger.info("drill ended", drill=str(drill.public_id), customer=drill.customer.customer_code)
+    return True
+
+
+def _is_through(drill: Drill, now: datetime) -> bool:
+    if now - drill.started_at >= MOST_TIME:
+        return True
+    if drill.alarm is None:
+        return False
+    states = set(Message.objects.filter(alarm=drill.alarm).values_list("state", "folded_into__state"))
+    if not states:
+        return now - drill.started_at >= TIME_TO_OPEN
+    return all(Message.State.WAITING not in pair for pair in states)
+
+
+def _find_alarm(drill: Drill) -> None:
+    """Note the alarm that the drill has opened, once there is one."""
+    if drill.alarm is not None:
+        return
+    alarms = Alarm.objects.filter(customer=drill.customer, storage_unit__is_synthetic=True, opened_at__isnull=False)
+    drill.alarm = alarms.filter(opened_at__gte=drill.started_at).order_by("pk").first()
+    drill.save(update_fields=["alarm"])
+
+
+def _measure(unit: StorageUnit, temperature_c: float, at: datetime) -> None:
+    sensor = unit.sensors.order_by("pk").first()
+    if sensor is None:
+        return
+    with transaction.atomic():
+        stored = store(ReadingColumns.of_rows([ReadingRow(unit.pk, sensor.pk, at, temperature_c)]))
+        evaluate(stored.new_spans, now=at)
+
+
+def _seconds(drill: Drill, message: Message) -> float | None:
+    return (message.sent_at - drill.started_at).total_seconds() if message.sent_at else None
+
+
+def set_schedule(customer: Customer, every_days: int | None, now: datetime) -> None:
+    """Set how often the customer's drills are held, the next one in as many days; None: only by hand."""
+    if every_days is None:
+        DrillSchedule.objects.filter(customer=customer).delete()
+        return
+    DrillSchedule.objects.update_or_create(
+        customer=customer, defaults={"every_days": every_days, "next_due_at": now + timedelta(days=every_days)}
+    )

@@ -1,0 +1,152 @@
+"""A drill has a unit that holds no goods alarm, and times what comes of it."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from alarms import drills
+from alarms.models import Alarm, AlarmEvent, Drill, Message
+from alarms.tests.sending_now import send_due
+from alarms.trail import record
+from customers.models import StorageUnit
+from customers.scope import Scope
+from readings.facilities import list_facilities
+from readings.models import Reading
+from readings.overview import overview
+from readings.places import places_within
+from tests.factories import AlarmFactory, CustomerFactory, FacilityFactory, RuleFactory, WebhookChannelFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def customer():
+    return CustomerFactory()
+
+
+@pytest.fixture(autouse=True)
+def judged(monkeypatch):
+    """What judging does with a breach of a unit without delay, and with its end."""
+
+    def evaluate(new_spans, *, now=None):
+        for unit in StorageUnit.objects.filter(pk__in=new_spans):
+            at = new_spans[unit.pk].last
+            temperature_c = Reading.objects.get(storage_unit=unit, recorded_at=at).temperature_c
+            if temperature_c > unit.chosen_limits.high_critical_c:
+                alarm = AlarmFactory(storage_unit=unit, started_at=at, opened_at=at, temperature_c=temperature_c)
+                record(alarm, AlarmEvent.Kind.OPENED, at)
+                continue
+            for alarm in Alarm.objects.filter(storage_unit=unit, state=Alarm.State.OPEN):
+                alarm.state, alarm.closed_at = Alarm.State.CLOSED, at
+                alarm.save()
+                record(alarm, AlarmEvent.Kind.CLOSED, at)
+
+    monkeypatch.setattr(drills, "evaluate", evaluate)
+
+
+def channel_at(receiver, customer, **fields):
+    channel = WebhookChannelFactory(customer=customer, address=receiver.url, **fields)
+    RuleFactory(customer=customer, channels=[channel])
+    return channel
+
+
+def test_a_drill_goes_the_way_of_every_alarm_and_is_timed(receive, customer):
+    receiver = receive()
+    channel = channel_at(receiver, customer)
+    drill = drills.start(customer, by="anna")
+    assert drills.see_to(timezone.now()) == 0
+    send_due()
+    assert drills.see_to(timezone.now()) == 1
+
+    (result,) = drills.results(drill)
+    assert (result.channel, result.reason, result.state) == (channel.name, "opened", "sent")
+    assert 0 < result.seconds < 60
+    (delivery,) = receiver.deliveries
+    assert delivery.document["data"]["is_drill"] is True
+    message = Message.objects.get(reason="opened")
+    assert message.subject.startswith("DRILL: Critical: temperature, Alarm drill")
+    assert "This is a drill: no goods are concerned." in message.body
+    assert drill.alarm.storage_unit.is_synthetic
+    drill.alarm.refresh_from_db()
+    assert drill.alarm.state == Alarm.State.CLOSED
+
+
+def test_a_drill_tries_every_rule_whatever_it_names(customer, receive):
+    receiver = receive()
+    channel = WebhookChannelFactory(customer=customer, address=receiver.url)
+    RuleFactory(
+        customer=customer,
+        channels=[channel],
+        kinds=["no_data"],
+        severities=["warning"],
+        facilities=[FacilityFactory(customer=customer)],
+    )
+    drills.start(customer, by="anna")
+    assert Message.objects.get().channel == channel
+
+
+def test_there_is_one_drill_of_a_customer_at_a_time(customer):
+    drills.start(customer, by="anna")
+    with pytest.raises(drills.DrillUnderWay, match="under way"):
+        drills.start(customer, by="bert")
+    drills.start(CustomerFactory(), by="bert")
+    assert Drill.objects.filter(customer=customer).count() == 1
+    assert Reading.objects.filter(storage_unit__facility__customer=customer).count() == 1
+
+
+def test_a_drill_ends_after_five_minutes_whatever_has_become_of_it(customer, receive):
+    channel_at(receive(), customer)
+    drill = drills.start(customer, by="anna")
+    assert drills.see_to(drill.started_at + timedelta(minutes=4)) == 0
+    assert drills.see_to(drill.started_at + timedelta(minutes=5)) == 1
+    (result,) = drills.results(drill)
+    assert (result.state, result.seconds) == ("waiting", None)
+
+
+def test_a_drill_that_nobody_is_told_of_ends_early(customer):
+    drill = drills.start(customer, by="anna")
+    assert drills.see_to(drill.started_at + timedelta(seconds=10)) == 0
+    assert drills.see_to(drill.started_at + timedelta(seconds=31)) == 1
+    assert drills.results(drill) == []
+
+
+def test_drills_are_held_on_a_schedule_each_once(customer):
+    now = timezone.now()
+    drills.set_schedule(customer, 7, now)
+    assert drills.start_due(now) == 0
+    due = now + timedelta(days=7)
+    assert drills.start_due(due) == 1
+    assert drills.start_due(due) == 0
+    drills.see_to(due + timedelta(minutes=5))
+    assert drills.start_due(due + timedelta(days=7)) == 1
+    drills.set_schedule(customer, None, now)
+    assert drills.start_due(due + timedelta(days=100)) == 0
+    assert Drill.objects.filter(started_by="").count() == 2
+
+
+def test_the_synthetic_unit_is_no_unit_of_overviews_and_statistics(customer):
+    drills.start(customer, by="anna")
+    scope = Scope.of_customer(customer.pk)
+    assert overview(scope, timezone.now()) == []
+    assert places_within(scope) == {}
+    assert list(list_facilities(scope, "")) == []
+
+
+def test_the_command_waits_and_reports(customer, receive, capsys, monkeypatch):
+    channel = channel_at(receive(), customer)
+    monkeypatch.setattr("time.sleep", lambda _: send_due())
+    call_command("drill", customer.customer_code)
+    printed = capsys.readouterr().out
+    assert channel.name in printed
+    assert "sent" in printed
+
+
+def test_the_command_says_what_is_missing(customer):
+    with pytest.raises(CommandError, match="There is no customer"):
+        call_command("drill", "NOBODY")
+    with pytest.raises(CommandError, match="no rule tells anyone"):
+        call_command("drill", customer.customer_code, "--seconds", "0")
+    with pytest.raises(CommandError, match="under way"):
+        call_command("drill", customer.customer_code)

@@ -1,0 +1,53 @@
+"""The back office of notifications."""
+
+import pytest
+from django.urls import reverse
+
+from alarms.models import Message
+from tests.factories import MessageFactory, RuleFactory, StaffFactory, WebhookChannelFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(StaffFactory())
+    return client
+
+
+def act(client, model, action, *rows):
+    url = reverse(f"admin:alarms_{model}_changelist")
+    return client.post(url, {"action": action, "_selected_action": [row.pk for row in rows]}, follow=True)
+
+
+@pytest.mark.parametrize("model", ["channel", "rule", "message", "drill"])
+def test_every_list_is_shown(staff, model):
+    message = MessageFactory(channel=WebhookChannelFactory())
+    RuleFactory(customer=message.channel.customer, channels=[message.channel])
+    assert staff.get(reverse(f"admin:alarms_{model}_changelist")).status_code == 200
+
+
+def test_a_channel_and_a_message_are_looked_at_and_show_no_secret(staff):
+    message = MessageFactory(channel=WebhookChannelFactory())
+    for name, row in [("channel", message.channel), ("message", message)]:
+        page = staff.get(reverse(f"admin:alarms_{name}_change", args=[row.pk])).content.decode()
+        assert message.channel.secret.reveal() not in page
+
+
+def test_dead_messages_are_sent_again(staff):
+    dead, sent = MessageFactory(state="dead"), MessageFactory()
+    response = act(staff, "message", "send_again", dead, sent)
+    assert "Messages that are tried again: 1." in response.content.decode()
+    assert set(Message.objects.values_list("state", flat=True)) == {"waiting"}
+
+
+def test_channels_are_tested_disabled_and_enabled(staff):
+    channel = WebhookChannelFactory()
+    act(staff, "channel", "test", channel)
+    assert Message.objects.get().reason == "test"
+    act(staff, "channel", "disable", channel)
+    channel.refresh_from_db()
+    assert not channel.is_enabled
+    act(staff, "channel", "enable", channel)
+    channel.refresh_from_db()
+    assert channel.is_enabled

@@ -1,0 +1,107 @@
+"""Workers are killed at random during a storm of alarms: every message arrives, every repeat under the same id."""
+
+import json
+import os
+import random
+import time
+from datetime import UTC, datetime
+
+import psutil
+import pytest
+
+from tests.running_system import RunningSystem, running_system, wait_until
+from tests.webhook_receiver import Answer, WebhookReceiver
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.xdist_group("running system")]
+
+ALARMS = 500
+KILLS = 20
+SEED = int(os.environ.get("STORM_SEED", "20261125"))
+SECRET = "whsec_" + "A" * 44
+
+# A channel whose messages are not folded, and as many messages that are due at once as there are alarms.
+CHANNEL = """
+INSERT INTO channel (public_id, customer_id, kind, name, address, secret, previous_secret, messages_a_minute,
+    flap_minutes, is_enabled, disabled_reason, failures_in_a_row, last_error)
+VALUES (gen_random_uuid(), (SELECT min(id) FROM customer), 'webhook', 'storm', %s, %s, '', 1000, 0, true, '', 0, '')
+"""
+TICK_OFTEN = """
+WITH often AS (INSERT INTO django_celery_beat_intervalschedule (every, period) VALUES (1, 'seconds') RETURNING id)
+UPDATE django_celery_beat_periodictask SET interval_id = often.id FROM often WHERE name = 'Send due messages'
+"""
+MESSAGES = """
+INSERT INTO message (public_id, channel_id, reason, sequence, is_critical, subject, body, data, state, created_at,
+    tried_since, next_attempt_at, attempt_count)
+SELECT gen_random_uuid(), (SELECT id FROM channel), 'opened', 0, true, 'alarm ' || n, '', %s, 'waiting', now(), now(),
+    now(), 0
+FROM generate_series(1, %s) AS n
+"""
+IDS = "SELECT public_id::text FROM message"
+SENT = "SELECT count(*) FROM message WHERE state = 'sent'"
+LEFT = "SELECT count(*) FROM message WHERE state <> 'sent' OR claim_id IS NOT NULL OR lease_until IS NOT NULL"
+LEASE_SECONDS = 14
+
+
+def answer_slowly(_):
+    """As a receiver does, so that a kill hits messages that are under way."""
+    time.sleep(0.02)  # the receiver's own work, not a wait of the test
+    return Answer()
+
+
+def begin_storm(system: RunningSystem, receiver: WebhookReceiver) -> None:
+    system.database.rows(CHANNEL, [receiver.url, encrypted(SECRET, system)])
+    system.database.rows(TICK_OFTEN)
+    document = {"type": "alarm.opened", "timestamp": datetime.now(UTC).isoformat(), "data": {}}
+    system.database.rows(MESSAGES, [json.dumps(document), ALARMS])
+
+
+def encrypted(secret: str, system: RunningSystem) -> str:
+    """The secret as the system's processes can read it."""
+    from django.test import override_settings
+
+    from trust.encryption import encrypt
+
+    with override_settings(SOURCE_CREDENTIALS_KEYS=[], SECRET_KEY=system.environment["SECRET_KEY"]):
+        return encrypt(secret)
+
+
+def kill_at_random(system: RunningSystem, receiver: WebhookReceiver, chance: random.Random) -> None:
+    """End the worker, or one of its processes, once a few more messages have arrived or been claimed."""
+    before, more = len(receiver.deliveries), chance.randint(0, ALARMS // KILLS)
+    wait_until(
+        "messages arrive, or all have",
+        lambda: len(receiver.deliveries) >= before + more or len(receiver.counts) == ALARMS,
+        seconds=30,
+        look_every=0.01,
+    )
+    if chance.random() < 0.25:
+        system.kill("worker")
+        system.start("worker")
+    else:
+        worker = psutil.Process(system.processes["worker"].pid)
+        wait_until("the worker has its processes", worker.children, seconds=30)
+        system.kill_a_child("worker")
+
+
+def test_killed_workers_lose_and_strand_nothing(broker_url, tmp_path):
+    chance = random.Random(SEED)
+    limits = {
+        "NOTIFICATION_TOTAL_SECONDS": "2",
+        "NOTIFICATION_LEASE_SECONDS": str(LEASE_SECONDS),
+        "NOTIFICATION_ALLOWED_NETWORKS": "127.0.0.0/8",
+    }
+    with WebhookReceiver(answer_slowly) as receiver, running_system(broker_url, tmp_path, **limits) as system:
+        begin_storm(system, receiver)
+        system.start("worker")
+        system.start("slow-worker")
+        system.start("beat")
+        for _ in range(KILLS):
+            kill_at_random(system, receiver, chance)
+        wait_until("every message is sent", lambda: system.database.value(SENT) == ALARMS, seconds=60)
+
+        ids = {identity for (identity,) in system.database.rows(IDS)}
+        assert set(receiver.counts) == ids
+        assert system.database.value(LEFT) == 0
+        bodies = {}
+        for delivery in receiver.deliveries:
+            assert bodies.setdefault(delivery.id, delivery.body) == delivery.body
