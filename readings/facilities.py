@@ -71,8 +71,10 @@ def list_facilities(scope: Scope, text: str) -> QuerySet[Any]:
     """The facilities within `scope` whose names, codes, places or customers hold the text, by customer and code."""
     fields = ("name", "facility_code", "city", "country", "customer__customer_code", "customer__name")
     wanted = reduce(or_, (Q(**{f"{field}__icontains": text}) for field in fields))
-    drills = StorageUnit.objects.filter(facility=OuterRef("pk"), is_synthetic=True)
-    facilities = Facility.objects.within(scope).filter(~Exists(drills), wanted).select_related("customer")
+    units = StorageUnit.objects.filter(facility=OuterRef("pk"))
+    # One with nothing but units for drills is no place where goods are.
+    is_for_drills = Exists(units.filter(is_synthetic=True)) & ~Exists(units.filter(is_synthetic=False))
+    facilities = Facility.objects.within(scope).filter(~is_for_drills, wanted).select_related("customer")
     return facilities.order_by("customer__customer_code", "facility_code", "pk")
 
 

@@ -67,6 +67,8 @@ def encrypted(secret: str, system: RunningSystem) -> str:
 
 def kill_at_random(system: RunningSystem, receiver: WebhookReceiver, chance: random.Random) -> None:
     """End the worker, or one of its processes, once a few more messages have arrived or been claimed."""
+    # A worker whose process is killed while it starts gives up, which is its process manager's to mend.
+    system.revive("worker")
     before, more = len(receiver.deliveries), chance.randint(0, ALARMS // KILLS)
     wait_until(
         "messages arrive, or all have",
@@ -97,6 +99,7 @@ def test_killed_workers_lose_and_strand_nothing(broker_url, tmp_path):
         system.start("beat")
         for _ in range(KILLS):
             kill_at_random(system, receiver, chance)
+        system.revive("worker")
         wait_until("every message is sent", lambda: system.database.value(SENT) == ALARMS, seconds=60)
 
         ids = {identity for (identity,) in system.database.rows(IDS)}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import threading
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -25,6 +28,12 @@ class Delivery:
     @property
     def document(self) -> Any:
         return json.loads(self.body)
+
+    def is_signed_with(self, secret: str) -> bool:
+        """As Standard Webhooks says it is verified: one of the signatures is the expected one."""
+        signed = f"{self.id}.{self.headers['webhook-timestamp']}.".encode() + self.body
+        expected = hmac.new(b64decode(secret.removeprefix("whsec_")), signed, sha256).digest()
+        return f"v1,{b64encode(expected).decode()}" in self.headers["webhook-signature"].split(" ")
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,14 @@ class Excursion(ScopedModel):
         null=True, help_text="The reading that completed it beyond a critical limit."
     )
     outside_pieces = models.JSONField(
-        default=list, help_text="From when to when the temperature is known to be outside, in µs since 1970."
+        default=list,
+        blank=True,
+        help_text="From when to when the temperature is known to be outside, in µs since 1970.",
     )
     progress = models.JSONField(
-        null=True, help_text="Where its evaluation has got to, so that the next reading need not begin at its start."
+        null=True,
+        blank=True,
+        help_text="Where its evaluation has got to, so that the next reading need not begin at its start.",
     )
     limit_version = models.ForeignKey(LimitVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
     is_detected_late = models.BooleanField(

@@ -1,54 +1,21 @@
 """E-mail as a real SMTP server receives it."""
 
-import socket
-from email import message_from_bytes
-
 import pytest
-from aiosmtpd.controller import Controller
 
 from alarms.models import Attempt, Message
 from alarms.notifications.channels.email import problem
 from alarms.tests.sending_now import send_due
 from tests.factories import ChannelFactory, MessageFactory, RuleFactory, StorageUnitFactory, open_alarm
+from tests.mail_receiver import MailReceiver
 
 pytestmark = pytest.mark.django_db
 
 
-class Inbox:
-    """Takes every mail, or answers `refusal` to its recipients."""
-
-    def __init__(self) -> None:
-        self.mails, self.recipients, self.refusal = [], [], ""
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802  aiosmtpd's name
-        if self.refusal:
-            return self.refusal
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802  aiosmtpd's name
-        self.mails.append(message_from_bytes(envelope.content))
-        self.recipients.append(envelope.rcpt_tos)
-        return "250 OK"
-
-
-def a_free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 @pytest.fixture
 def inbox(settings):
-    handler = Inbox()
-    port = a_free_port()
-    server = Controller(handler, hostname="127.0.0.1", port=port)
-    server.start()
-    settings.EMAIL_URL = f"smtp://127.0.0.1:{port}"
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.DEFAULT_FROM_EMAIL = "Cold stores <alarms@cold.example.com>"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
-    yield handler
-    server.stop()
+    with MailReceiver() as receiver:
+        receiver.be_used_by(settings)
+        yield receiver
 
 
 def test_an_alarm_arrives_as_a_mail_to_every_address(inbox):

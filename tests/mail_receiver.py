@@ -1,0 +1,55 @@
+"""A mail server that keeps what it takes."""
+
+from __future__ import annotations
+
+import socket
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.message import Message
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+from temperature_site.mail import mail_settings
+
+
+class MailReceiver:
+    """Listens on a free port of the loopback while it is a context; it answers `refusal`, if set, to recipients."""
+
+    def __init__(self) -> None:
+        self.mails: list[Message] = []
+        self.recipients: list[list[str]] = []
+        self.refusal = ""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        self._server = Controller(self, hostname="127.0.0.1", port=self.port)
+
+    @property
+    def subjects(self) -> list[str]:
+        return [str(make_header(decode_header(mail["Subject"]))).replace("\xa0", " ") for mail in self.mails]
+
+    def be_used_by(self, settings: Any) -> None:
+        """Have Django send its mail here."""
+        settings.EMAIL_URL = f"smtp://127.0.0.1:{self.port}"
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.DEFAULT_FROM_EMAIL = "Cold stores <alarms@cold.example.com>"
+        for name, value in mail_settings(settings.EMAIL_URL).items():
+            setattr(settings, name, value)
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802  aiosmtpd's name
+        if self.refusal:
+            return self.refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  aiosmtpd's name
+        self.mails.append(message_from_bytes(envelope.content))
+        self.recipients.append(envelope.rcpt_tos)
+        return "250 OK"
+
+    def __enter__(self) -> MailReceiver:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()

@@ -1,0 +1,154 @@
+"""A bad day of a simulated customer ends in exactly the alarms and messages that it should."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from alarms.models import Alarm, Channel, Excursion, Message
+from alarms.notifications.reminders import remind
+from alarms.tests.sending_now import send_due
+from ingestion.models import Source
+from ingestion.source_watch import watch
+from ingestion.tests.polling import polled
+from simulator.clock import SetClock
+from simulator.faults import make_fault
+from simulator.fleet import Fleet
+from simulator.fleet_file import load_fleet
+from simulator.listening import served_in_thread
+from simulator.simulation import Simulation
+from simulator.transport import TransportSettings
+from tests.factories import ChannelFactory, CustomerFactory, RuleFactory, SourceFactory, WebhookChannelFactory
+from tests.mail_receiver import MailReceiver
+from tests.webhook_receiver import WebhookReceiver
+
+pytestmark = pytest.mark.django_db
+
+# Always in the future: the database's own clock, which says when a reading came, can't be set.
+NOON = datetime(2099, 11, 23, 12, tzinfo=UTC)
+STEP = timedelta(minutes=2)
+
+
+class Day:
+    """A customer with nine freezers, minute by minute: polled, watched, told by webhook and by mail."""
+
+    def __init__(self, clock: Any, simulation: Simulation, source: Source) -> None:
+        self.clock, self.simulation, self.source = clock, simulation, source
+        self.freezers = simulation.customers["A"]
+        self.now = NOON
+
+    def let_happen(self, kind: str, unit: str, after_minutes: float, minutes: float) -> None:
+        """Schedule a fault of a unit."""
+        start = NOON + timedelta(minutes=after_minutes)
+        assert self.freezers.schedule(make_fault(unit, kind, start, minutes))
+
+    def live_until(self, minutes: float) -> None:
+        while self.now < NOON + timedelta(minutes=minutes):
+            self.now += STEP
+            self.clock.move_to(self.now)
+            self.simulation.clock.set(self.now)
+            polled(self.source)
+            watch()
+            remind(self.now)
+            send_due()
+
+
+@pytest.fixture
+def webhooks(settings) -> Iterator[WebhookReceiver]:
+    settings.NOTIFICATION_ALLOWED_NETWORKS = settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    with WebhookReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def mails(settings) -> Iterator[MailReceiver]:
+    with MailReceiver() as receiver:
+        receiver.be_used_by(settings)
+        yield receiver
+
+
+@pytest.fixture
+def day(webhooks, mails) -> Iterator[Day]:
+    customer = CustomerFactory(customer_code="A", data_frequency_seconds=60)
+    channels = [
+        WebhookChannelFactory(customer=customer, address=webhooks.url),
+        ChannelFactory(customer=customer, address="shift@example.com"),
+    ]
+    RuleFactory(customer=customer, channels=channels)
+    fleet = Fleet(tuple(each for each in load_fleet("default").customers if each.code == "A"))
+    simulation = Simulation(fleet, seed=7, clock=SetClock(NOON))
+    with time_machine.travel(NOON, tick=False) as clock, served_in_thread(simulation) as urls:
+        source = SourceFactory(
+            customer=customer,
+            name="freezers",
+            interval_seconds=60,
+            url=urls["A"] + "/temperature/current?since={since}&until={until}",
+            structure_url=urls["A"] + "/facilities",
+        )
+        yield Day(clock, simulation, source)
+
+
+def told(webhooks: WebhookReceiver) -> list[tuple[str, str, str, str]]:
+    """What each webhook told, which kind of alarm, of what severity, and of what."""
+    return [
+        (document["type"], alarm["kind"], alarm["severity"], alarm["unit"]["code"] if alarm["unit"] else "freezers")
+        for document in (delivery.document for delivery in webhooks.deliveries)
+        for alarm in [document["data"]["alarm"]]
+    ]
+
+
+def test_each_mishap_ends_in_exactly_its_alarms_and_messages(day, webhooks, mails):
+    day.let_happen("compressor_failure", "unit_A_1_1", 60, 180)
+    day.let_happen("door_open", "unit_A_1_2", 60, 3)
+    day.let_happen("sensor_dead", "unit_A_1_3", 60, 120)
+    day.let_happen("power_cut", "unit_A_2_1", 60, 120)
+    day.live_until(440)
+    day.freezers.transport = TransportSettings(error_500=1.0)
+    day.live_until(480)
+    day.freezers.transport = TransportSettings()
+    day.live_until(500)
+
+    freezer, dead, dark = "unit_A_1_1", "unit_A_1_3", "unit_A_2_1"
+    assert told(webhooks) == [
+        ("alarm.opened", "no_data", "warning", dark),
+        ("alarm.opened", "sensor_fault", "warning", dead),
+        ("alarm.opened", "temperature", "warning", freezer),
+        ("alarm.worsened", "temperature", "critical", freezer),
+        ("alarm.closed", "sensor_fault", "warning", dead),
+        ("alarm.closed", "no_data", "warning", dark),
+        ("alarm.closed", "temperature", "critical", freezer),
+        ("alarm.opened", "source_down", "critical", "freezers"),
+        ("alarm.closed", "source_down", "critical", "freezers"),
+    ]
+    secret = Channel.objects.get(kind=Channel.Kind.WEBHOOK).secret.reveal()
+    assert all(delivery.is_signed_with(secret) for delivery in webhooks.deliveries)
+    assert len(webhooks.counts) == len(webhooks.deliveries)
+    assert [re.sub(r", −.*", "", subject) for subject in mails.subjects] == [
+        "Warning: no data, Ultra-Low Freezer 1 in Pharma Facility 2",
+        "Warning: sensor fault, Ultra-Low Freezer 3 in Pharma Facility 1",
+        "Warning: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
+        "Critical: now critical: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
+        "Warning: over: sensor fault, Ultra-Low Freezer 3 in Pharma Facility 1",
+        "Warning: over: no data, Ultra-Low Freezer 1 in Pharma Facility 2",
+        "Critical: over: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
+        "Critical: source down, A · freezers",
+        "Critical: over: source down, A · freezers",
+    ]
+
+    alarms = Alarm.objects.filter(suppressed_by=None)
+    assert sorted(alarms.values_list("kind", "storage_unit__unit_code", "state")) == [
+        ("no_data", dark, "closed"),
+        ("sensor_fault", dead, "closed"),
+        ("source_down", None, "closed"),
+        ("temperature", freezer, "closed"),
+    ]
+    down = Alarm.objects.get(kind=Alarm.Kind.SOURCE_DOWN)
+    assert down.suppressed.count() == Alarm.objects.filter(kind="no_data").count() - 1 == 9
+    doors = Excursion.objects.filter(storage_unit__unit_code="unit_A_1_2")
+    assert [each.alarm_at for each in doors if each.ended_at is not None] == [None] * doors.count() != []
+    assert not Message.objects.exclude(state=Message.State.SENT).exists()
