@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, JsonResponse
-from django.urls import include, path
+from django.urls import include, path, register_converter
+from django.urls.converters import StringConverter
 from django.views.decorators.csrf import csrf_exempt
+
+
+class AnythingConverter(StringConverter):
+    """Any text; Django's own `path` stops at a line's end, and a client may send one."""
+
+    regex = "(?s:.+)"
+
+
+register_converter(AnythingConverter, "anything")
 
 
 @csrf_exempt  # or a client's mistyped path would be answered with a page about forged requests
@@ -18,5 +28,5 @@ urlpatterns = [
     path("", include("readings.api_urls")),
     path("", include("alarms.api_urls")),
     path("", include("ingestion.api_urls")),
-    path("<path:rest>", not_found),
+    path("<anything:rest>", not_found),
 ]

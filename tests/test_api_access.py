@@ -153,7 +153,7 @@ ROUTES: dict[str, dict[str, Call]] = {
     "admin/analytics/temperature/summary": {"GET": ADMIN},
 }  # fmt: skip
 # Answers 404 to whoever asks for a path that there is not.
-NO_ROUTE = "<path:rest>"
+NO_ROUTE = "<anything:rest>"
 
 
 def routes() -> Iterator[tuple[str, Any]]:
@@ -315,8 +315,9 @@ def test_a_session_needs_its_csrf_token_to_change_anything(world):
     assert ask(client, world, "temperature", "GET").status_code == 200
 
 
-def test_a_path_that_there_is_not_is_404_in_json(client):
-    response = client.get(f"/{API}nowhere")
+@pytest.mark.parametrize("path", ["nowhere", "facilities/%0Ax/units", "nowhere%0A"])
+def test_a_path_that_there_is_not_is_404_in_json(client, path):
+    response = client.get(f"/{API}{path}")
     assert (response.status_code, list(response.json())) == (404, ["detail"])
 
 
