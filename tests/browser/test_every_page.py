@@ -41,7 +41,10 @@ def world():
     return make_world()
 
 
-@pytest.mark.parametrize("module", ["readings.urls", "ingestion.urls", "customers.urls", "customers.settings_urls"])
+@pytest.mark.parametrize(
+    "module",
+    ["readings.urls", "ingestion.urls", "customers.urls", "customers.settings_urls", "alarms.notification_urls"],
+)
 def test_no_page_is_forgotten(world, module):
     names = {pattern.name for pattern in importlib.import_module(module).urlpatterns}
     assert names <= world.addresses.keys() | NOT_PAGES
