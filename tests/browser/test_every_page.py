@@ -42,7 +42,15 @@ def world():
 
 
 @pytest.mark.parametrize(
-    "module", ["readings.urls", "ingestion.urls", "customers.urls", "customers.settings_urls", "alarms.urls"]
+    "module",
+    [
+        "readings.urls",
+        "ingestion.urls",
+        "customers.urls",
+        "customers.settings_urls",
+        "alarms.urls",
+        "alarms.notification_urls",
+    ],
 )
 def test_no_page_is_forgotten(world, module):
     names = {pattern.name for pattern in importlib.import_module(module).urlpatterns}
