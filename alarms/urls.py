@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from alarms import settings_views, views
+from alarms import limit_replay_views, settings_views, views
 
 urlpatterns = [
     path("alarms", views.alarms_page, name="alarms"),
@@ -19,6 +19,11 @@ urlpatterns = [
         "settings/<uuid:public_id>/units/<uuid:unit_id>/limits",
         settings_views.unit_limits_page,
         name="settings-unit-limits",
+    ),
+    path(
+        "settings/<uuid:public_id>/units/<uuid:unit_id>/limits/replay",
+        limit_replay_views.limit_replay_page,
+        name="settings-limit-replay",
     ),
     path("settings/<uuid:public_id>/maintenance", settings_views.maintenance_page, name="settings-maintenance"),
     path(

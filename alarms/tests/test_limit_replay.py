@@ -5,12 +5,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from alarms.limit_replay import LimitsOutOfOrder, changed, replay
 from alarms.limits import Limits
 from alarms.models import Alarm, Excursion
-from tests.factories import StorageUnitFactory, store_readings
+from tests.factories import MembershipFactory, StorageUnitFactory, store_readings
 
 pytestmark = pytest.mark.django_db
 
@@ -80,3 +81,34 @@ def test_the_command_tells_what_would_have_been(unit):
 def test_the_command_says_what_is_amiss(arguments, message):
     with pytest.raises(CommandError, match=message):
         call_command("replay_limits", *arguments)
+
+
+class TestPage:
+    @pytest.fixture
+    def address(self, unit):
+        return reverse("settings-limit-replay", args=[unit.facility.customer.public_id, unit.public_id])
+
+    @pytest.fixture
+    def viewer(self, client, unit):
+        client.force_login(MembershipFactory(customer=unit.facility.customer).user)
+        return client
+
+    def test_it_starts_with_the_limits_in_force(self, viewer, address):
+        form = viewer.get(address).context["form"]
+        assert (form["high_warning_c"].value(), form["delay_minutes"].value()) == (7.0, 30)
+        assert "csrf" not in str(viewer.get(address).content)
+
+    def test_it_shows_what_would_have_been_added_and_spared(self, viewer, address):
+        asked = {"low_critical_c": 0, "low_warning_c": 3, "high_warning_c": 7, "high_critical_c": 10}
+        page = viewer.get(address, asked | {"delay_minutes": 10})
+        assert [len(rows) for _, rows in page.context["parts"]] == [1, 0, 1]
+        page = viewer.get(address, {"high_warning_c": 9, "delay_minutes": 30})
+        assert [len(rows) for _, rows in page.context["parts"]] == [0, 1, 0]
+
+    def test_limits_out_of_order_are_told(self, viewer, address):
+        page = viewer.get(address, {"low_warning_c": 9, "high_warning_c": 7, "delay_minutes": 30})
+        assert "must rise" in page.content.decode()
+
+    def test_another_customers_unit_is_not_found(self, client, address):
+        client.force_login(MembershipFactory().user)
+        assert client.get(address).status_code == 404

@@ -85,6 +85,7 @@ class World:
             "settings-units": [customer.public_id],
             "settings-unit": [customer.public_id, self.unit.public_id],
             "settings-unit-limits": [customer.public_id, self.unit.public_id],
+            "settings-limit-replay": [customer.public_id, self.unit.public_id],
             "settings-maintenance": [customer.public_id],
             "settings-limit-profile": [LimitProfile.objects.get(is_default=True).public_id],
             "settings-notifications": [customer.public_id],
