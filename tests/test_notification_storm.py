@@ -3,7 +3,9 @@
 import json
 import os
 import random
+import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import psutil
@@ -44,7 +46,7 @@ LEASE_SECONDS = 14
 
 def answer_slowly(_):
     """As a receiver does, so that a kill hits messages that are under way."""
-    time.sleep(0.02)  # the receiver's own work, not a wait of the test
+    time.sleep(0.05)  # the receiver's own work, not a wait of the test
     return Answer()
 
 
@@ -65,24 +67,47 @@ def encrypted(secret: str, system: RunningSystem) -> str:
         return encrypt(secret)
 
 
-def kill_at_random(system: RunningSystem, receiver: WebhookReceiver, chance: random.Random) -> None:
-    """End the worker, or one of its processes, once a few more messages have arrived or been claimed."""
-    # A worker whose process is killed while it starts gives up, which is its process manager's to mend.
-    system.revive("worker")
-    before, more = len(receiver.deliveries), chance.randint(0, ALARMS // KILLS)
+def restart_if_ended(system: RunningSystem) -> bool:
+    """Start the worker anew where it has ended, as whatever supervises it does; return True.
+
+    Celery ends itself when one of its processes is killed in the moment it is started.
+    """
+    process = system.processes["worker"]
+    if process.poll() is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        del system.processes["worker"]
+        system.start("worker")
+    return True
+
+
+def children(system: RunningSystem) -> list[psutil.Process]:
+    """The processes of the worker, none while it starts or has just ended."""
+    restart_if_ended(system)
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(system.processes["worker"].pid).children()
+    return []
+
+
+def kill_at_random(system: RunningSystem, receiver: WebhookReceiver, chance: random.Random) -> bool:
+    """End the worker, or one of its processes, once a few more messages have arrived; was that amid the storm?"""
+    before, more = len(receiver.deliveries), chance.randint(1, ALARMS // KILLS // 2)
     wait_until(
         "messages arrive, or all have",
-        lambda: len(receiver.deliveries) >= before + more or len(receiver.counts) == ALARMS,
-        seconds=30,
+        lambda: (
+            restart_if_ended(system) and (len(receiver.deliveries) >= before + more or len(receiver.counts) == ALARMS)
+        ),
+        seconds=45,
         look_every=0.01,
     )
     if chance.random() < 0.25:
         system.kill("worker")
         system.start("worker")
     else:
-        worker = psutil.Process(system.processes["worker"].pid)
-        wait_until("the worker has its processes", worker.children, seconds=30)
-        system.kill_a_child("worker")
+        victim = wait_until("the worker has its processes", lambda: children(system), seconds=30)[0]
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
+    return len(receiver.counts) < ALARMS
 
 
 def test_killed_workers_lose_and_strand_nothing(broker_url, tmp_path):
@@ -97,10 +122,12 @@ def test_killed_workers_lose_and_strand_nothing(broker_url, tmp_path):
         system.start("worker")
         system.start("slow-worker")
         system.start("beat")
-        for _ in range(KILLS):
-            kill_at_random(system, receiver, chance)
-        system.revive("worker")
-        wait_until("every message is sent", lambda: system.database.value(SENT) == ALARMS, seconds=60)
+        assert all(kill_at_random(system, receiver, chance) for _ in range(KILLS))
+        wait_until(
+            "every message is sent",
+            lambda: restart_if_ended(system) and system.database.value(SENT) == ALARMS,
+            seconds=60,
+        )
 
         ids = {identity for (identity,) in system.database.rows(IDS)}
         assert set(receiver.counts) == ids
