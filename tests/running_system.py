@@ -144,12 +144,6 @@ class RunningSystem:
         child.kill()
         wait_until("the child is gone", lambda: not child.is_running(), seconds=STOP_SECONDS)
 
-    def revive(self, name: str) -> None:
-        """Start a process again that has ended by itself, as a process manager does."""
-        if self.processes[name].poll() is not None:
-            del self.processes[name]
-            self.start(name)
-
     def stop(self) -> None:
         """Ask every process to end, and end those that have not by the deadline."""
         for process in self.processes.values():

@@ -1,12 +1,12 @@
 """Workers are killed at random during a storm of alarms: every message arrives, every repeat under the same id."""
 
-import json
 import os
 import random
 import signal
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psutil
 import pytest
@@ -21,22 +21,25 @@ KILLS = 20
 SEED = int(os.environ.get("STORM_SEED", "20261125"))
 SECRET = "whsec_" + "A" * 44
 
-# A channel whose messages are not folded, and as many messages that are due at once as there are alarms.
+# A channel whose messages are not folded, and a rule that tells it everything.
 CHANNEL = """
 INSERT INTO channel (public_id, customer_id, kind, name, address, secret, previous_secret, messages_a_minute,
     flap_minutes, is_enabled, disabled_reason, failures_in_a_row, last_error)
 VALUES (gen_random_uuid(), (SELECT min(id) FROM customer), 'webhook', 'storm', %s, %s, '', 1000, 0, true, '', 0, '')
 """
+RULE = """
+WITH rule AS (
+    INSERT INTO notification_rule (public_id, customer_id, name, is_enabled, kinds, severities, weekdays,
+        tells_when_closed)
+    SELECT gen_random_uuid(), customer_id, 'everything', true, '{}', '{}', '{}', true FROM channel RETURNING id
+)
+INSERT INTO notification_rule_channels (rule_id, channel_id) SELECT rule.id, channel.id FROM rule, channel
+"""
+CODE = "SELECT customer_code FROM customer ORDER BY id LIMIT 1"
+OPEN_ALARMS = "SELECT count(*) FROM alarm WHERE state = 'open'"
 TICK_OFTEN = """
 WITH often AS (INSERT INTO django_celery_beat_intervalschedule (every, period) VALUES (1, 'seconds') RETURNING id)
 UPDATE django_celery_beat_periodictask SET interval_id = often.id FROM often WHERE name = 'Send due messages'
-"""
-MESSAGES = """
-INSERT INTO message (public_id, channel_id, reason, sequence, is_critical, subject, body, data, state, created_at,
-    tried_since, next_attempt_at, attempt_count)
-SELECT gen_random_uuid(), (SELECT id FROM channel), 'opened', 0, true, 'alarm ' || n, '', %s, 'waiting', now(), now(),
-    now(), 0
-FROM generate_series(1, %s) AS n
 """
 IDS = "SELECT public_id::text FROM message"
 SENT = "SELECT count(*) FROM message WHERE state = 'sent'"
@@ -50,11 +53,22 @@ def answer_slowly(_):
     return Answer()
 
 
-def begin_storm(system: RunningSystem, receiver: WebhookReceiver) -> None:
+def begin_storm(system: RunningSystem, receiver: WebhookReceiver, folder: Path) -> None:
+    """As many units as there are alarms have been ten degrees too warm for forty minutes, all told in one file."""
     system.database.rows(CHANNEL, [receiver.url, encrypted(SECRET, system)])
+    system.database.rows(RULE)
     system.database.rows(TICK_OFTEN)
-    document = {"type": "alarm.opened", "timestamp": datetime.now(UTC).isoformat(), "data": {}}
-    system.database.rows(MESSAGES, [json.dumps(document), ALARMS])
+    now = datetime.now(UTC)
+    rows = [
+        f"cellar,unit_{unit},15.0,C,{(now - timedelta(minutes=ago)).isoformat()},5.0"
+        for unit in range(ALARMS)
+        for ago in (40, 5)
+    ]
+    file = folder / "storm.csv"
+    header = "facility_id,unit_id,temperature,temperature_unit,timestamp,set_temperature"
+    file.write_text("\n".join([header, *rows]))
+    system.manage("import_readings", system.database.value(CODE), str(file))
+    assert system.database.value(OPEN_ALARMS) == ALARMS
 
 
 def encrypted(secret: str, system: RunningSystem) -> str:
@@ -118,7 +132,7 @@ def test_killed_workers_lose_and_strand_nothing(broker_url, tmp_path):
         "NOTIFICATION_ALLOWED_NETWORKS": "127.0.0.0/8",
     }
     with WebhookReceiver(answer_slowly) as receiver, running_system(broker_url, tmp_path, **limits) as system:
-        begin_storm(system, receiver)
+        begin_storm(system, receiver, tmp_path)
         system.start("worker")
         system.start("slow-worker")
         system.start("beat")
