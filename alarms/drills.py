@@ -16,7 +16,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from alarms.evaluation import evaluate
-from alarms.models import Alarm, Drill, DrillSchedule, Message, UnitLimits
+from alarms.limit_versions import renew
+from alarms.models import Alarm, Drill, DrillSchedule, LimitVersion, Message, UnitLimits
 from customers.models import Customer, Facility, StorageUnit
 from readings.columns import ReadingColumns, ReadingRow
 from readings.store import store
@@ -110,6 +111,9 @@ def synthetic_unit(customer: Customer) -> StorageUnit:
         UnitLimits.objects.create(
             storage_unit=unit, high_warning_c=HIGH_C, high_critical_c=HIGH_C, high_delay_seconds=0, low_delay_seconds=0
         )
+        # These are its limits from the beginning: the drill's first reading is of a moment ago.
+        LimitVersion.objects.filter(storage_unit=unit).delete()
+        renew([unit.pk])
     return unit
 
 

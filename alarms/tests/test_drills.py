@@ -7,16 +7,15 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from alarms import drills
-from alarms.models import Alarm, AlarmEvent, Drill, Message
+from alarms.lifecycle import close_cleared
+from alarms.models import Alarm, Drill, Message
 from alarms.tests.sending_now import send_due
-from alarms.trail import record
-from customers.models import StorageUnit
 from customers.scope import Scope
 from readings.facilities import list_facilities
 from readings.models import Reading
 from readings.overview import overview
 from readings.places import places_within
-from tests.factories import AlarmFactory, CustomerFactory, FacilityFactory, RuleFactory, WebhookChannelFactory
+from tests.factories import CustomerFactory, FacilityFactory, RuleFactory, WebhookChannelFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -24,26 +23,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def customer():
     return CustomerFactory()
-
-
-@pytest.fixture(autouse=True)
-def judged(monkeypatch):
-    """What judging does with a breach of a unit without delay, and with its end."""
-
-    def evaluate(new_spans, *, now=None):
-        for unit in StorageUnit.objects.filter(pk__in=new_spans):
-            at = new_spans[unit.pk].last
-            temperature_c = Reading.objects.get(storage_unit=unit, recorded_at=at).temperature_c
-            if temperature_c > unit.chosen_limits.high_critical_c:
-                alarm = AlarmFactory(storage_unit=unit, started_at=at, opened_at=at, temperature_c=temperature_c)
-                record(alarm, AlarmEvent.Kind.OPENED, at)
-                continue
-            for alarm in Alarm.objects.filter(storage_unit=unit, state=Alarm.State.OPEN):
-                alarm.state, alarm.closed_at = Alarm.State.CLOSED, at
-                alarm.save()
-                record(alarm, AlarmEvent.Kind.CLOSED, at)
-
-    monkeypatch.setattr(drills, "evaluate", evaluate)
 
 
 def channel_at(receiver, customer, **fields):
@@ -69,6 +48,7 @@ def test_a_drill_goes_the_way_of_every_alarm_and_is_timed(receive, customer):
     assert message.subject.startswith("DRILL: Critical: temperature, Alarm drill")
     assert "This is a drill: no goods are concerned." in message.body
     assert drill.alarm.storage_unit.is_synthetic
+    close_cleared()
     drill.alarm.refresh_from_db()
     assert drill.alarm.state == Alarm.State.CLOSED
 
