@@ -116,6 +116,10 @@ class ChosenLimits(LimitValues):
 
     def clean(self) -> None:
         super().clean()
+        if self.is_around_set_temperature and any(getattr(self, name) is not None for name in TEMPERATURE_FIELDS):
+            raise ValidationError(
+                {"is_around_set_temperature": "Limits in °C count only without this: leave out the one or the other."}
+            )
         warning, critical = self.warning_deviation_k, self.critical_deviation_k
         if (warning is None) != (critical is None):
             raise ValidationError("Give both deviations, or neither.")

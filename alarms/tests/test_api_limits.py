@@ -149,3 +149,12 @@ def test_staff_change_any_customers(unit, medicine):
     client = APIClient()
     client.force_login(StaffFactory())
     assert client.put(url(unit), {"profile_id": str(medicine.public_id)}).status_code == 200
+
+
+def test_limits_in_celsius_that_would_not_count_are_refused_rather_than_ignored(api, unit):
+    answer = api.put(url(unit), {"profile_id": None, "high_warning_c": 9.0})
+    assert answer.status_code == 400
+    assert "is_around_set_temperature" in answer.json()
+    own = {"profile_id": None, "is_around_set_temperature": False, "high_warning_c": 9.0}
+    assert api.put(url(unit), own).status_code == 200
+    assert in_force(unit) == (None, None, 9.0, None)
