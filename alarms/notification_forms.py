@@ -105,7 +105,8 @@ class RuleForm(forms.ModelForm):
         for name, queryset in choices.items():
             field: Any = self.fields[name]
             field.queryset = queryset
-        if choices["units"].count() > MOST_UNITS_LISTED and not self.data:
+        if choices["units"].count() > MOST_UNITS_LISTED:
+            # A field that was not shown must not be taken for one that was emptied.
             del self.fields["units"]
 
     def clean(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ PAGES = {
 FOLLOWED = {
     "facility": ("/facilities", "main a[href*='/facilities/']"),
     "unit": ("/", "main a[href*='/units/']"),
-    "alarm": ("/alarms?state=all", "#alarms table a"),
+    "alarm": ("/alarms", "#alarms table a"),
     "feed": ("/feeds", "#feeds table a"),
     "tokens": ("/settings", "main a[href$='/tokens']"),
     "people": ("/settings", "main a[href$='/people']"),

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from alarms import notification_forms
 from alarms.models import Channel, Drill, DrillSchedule, Message, Rule
 from alarms.notifications.channels.webhook import key_of
 from customers.models import Membership
@@ -308,3 +309,16 @@ class TestMessagesAndDrills:
             MessageFactory.create_batch(3, channel=channel)
         with django_assert_max_num_queries(18):
             manager.get(url_of("settings-notifications", customer))
+
+
+def test_a_rule_keeps_its_units_where_there_are_too_many_to_choose_from(monkeypatch):
+    monkeypatch.setattr(notification_forms, "MOST_UNITS_LISTED", 1)
+    channel = ChannelFactory()
+    unit, _ = StorageUnitFactory.create_batch(2, facility=FacilityFactory(customer=channel.customer))
+    rule = RuleFactory(customer=channel.customer, channels=[channel], units=[unit])
+    form = notification_forms.RuleForm(
+        {"name": "at night", "is_enabled": "on", "channels": [channel.pk]}, instance=rule, customer=channel.customer
+    )
+    assert form.is_valid(), form.errors
+    form.save()
+    assert (rule.name, list(rule.units.all())) == ("at night", [unit])

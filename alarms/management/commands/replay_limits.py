@@ -54,7 +54,9 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {line(alarm, unit, zone)}")
         self.stdout.write(f"kept: {len(found.kept)}")
         for before, after in found.kept:
-            self.stdout.write(f"  {line(before, unit, zone)}; would open at {after.opened_at.astimezone(zone):%H:%M}")
+            self.stdout.write(
+                f"  {line(before, unit, zone)}; would open at {after.opened_at.astimezone(zone):%Y-%m-%d %H:%M}"
+            )
 
 
 def changes_in(options: dict[str, Any]) -> dict[str, Any]:
