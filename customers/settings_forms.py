@@ -74,11 +74,12 @@ class InviteForm(forms.Form):
 
 
 class UnitForm(forms.ModelForm):
-    """What a unit is called and meant to hold."""
+    """What a unit is called and meant to hold, how often it is read and for how long a reading stands."""
 
     class Meta:
         model = StorageUnit
-        fields = ["name", "set_temperature"]
+        fields = ["name", "set_temperature", "interval_seconds", "gap_limit_seconds"]
+        labels = {"interval_seconds": "Read every, seconds", "gap_limit_seconds": "Gap limit, seconds"}
 
     def clean_set_temperature(self) -> float | None:
         temperature: float | None = self.cleaned_data["set_temperature"]

@@ -328,10 +328,12 @@ class TestUnits:
         unit = StorageUnitFactory(facility__customer=customer, temperature_unit="F", set_temperature=41.0)
         url = url_of("settings-unit", customer, unit.public_id)
         assert "°F" in manager.get(url).content.decode()
-        response = manager.post(url, {"name": "Vaccines", "set_temperature": "-4.5"}, follow=True)
+        fields = {"name": "Vaccines", "set_temperature": "-4.5", "interval_seconds": 300, "gap_limit_seconds": 1200}
+        response = manager.post(url, fields, follow=True)
         assert said(response) == ["Vaccines is saved."]
         unit.refresh_from_db()
         assert (unit.name, unit.set_temperature) == ("Vaccines", -4.5)
+        assert (unit.interval_seconds, unit.gap_limit_seconds) == (300, 1200)
 
     @pytest.mark.parametrize("wrong", ["cold", "nan", "inf", "-300", "1001"])
     def test_what_is_no_temperature_is_refused(self, manager, customer, wrong):
