@@ -57,8 +57,8 @@ class _Weights:
 class FoundExcursion:
     """An excursion, with the names of `alarms.models.Excursion`; instants are aware, None for `ended_at`: it lasts.
 
-    limits: those in force when it began. outside_pieces: from when to when the temperature is known to be outside, in
-    microseconds since 1970, touching pieces joined.
+    version_id: of the limits in force when it began. outside_pieces: from when to when the temperature is known to be
+    outside, in microseconds since 1970, touching pieces joined.
     """
 
     started_at: datetime
