@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce, Now
 
 from alarms.limits import Severity
 from alarms.models import Alarm, Excursion
+from customers.remembered import RememberedQuery
 from customers.scope import Scope
 
 SEVERITIES = [severity.value for severity in Severity]
@@ -79,6 +80,17 @@ def live_alarms(scope: Scope) -> QuerySet[Any]:
     return Alarm.objects.within(scope).filter(state__in=LIVE, suppressed_by=None)
 
 
+_OPEN = RememberedQuery(
+    lambda scope: live_alarms(scope).filter(state=Alarm.State.OPEN).order_by().values_list("pk"), is_look_up=True
+)
+_OF_UNITS = RememberedQuery(
+    lambda scope: (
+        live_alarms(scope).filter(storage_unit__isnull=False).order_by().values_list("storage_unit_id", "state")
+    ),
+    is_look_up=True,
+)
+
+
 def urgent_first(alarms: QuerySet[Any]) -> QuerySet[Any]:
     """Alarms that nobody has taken over, critical ones before others, the newest of each first."""
     is_open = When(state=Alarm.State.OPEN, then=0)
@@ -89,8 +101,7 @@ def urgent_first(alarms: QuerySet[Any]) -> QuerySet[Any]:
 
 def open_count(scope: Scope) -> int:
     """How many alarms within `scope` wait for somebody to take them over."""
-    count: int = live_alarms(scope).filter(state=Alarm.State.OPEN).order_by().count()
-    return count
+    return _OPEN.within(scope).count()
 
 
 def open_counts() -> Mapping[tuple[str, str], int]:
@@ -106,7 +117,7 @@ def lasting_count() -> int:
 
 def units_in_alarm(scope: Scope) -> dict[int, str]:
     """The units within `scope` with a live alarm, and what their tiles say of it."""
-    rows = live_alarms(scope).filter(storage_unit__isnull=False).order_by().values_list("storage_unit_id", "state")
+    rows = list(_OF_UNITS.within(scope))
     unit_ids = dict.fromkeys(unit_id for unit_id, _ in rows)
     untaken = {unit_id for unit_id, state in rows if state == Alarm.State.OPEN}
     return {unit_id: "alarm" if unit_id in untaken else "acknowledged" for unit_id in unit_ids}

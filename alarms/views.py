@@ -30,8 +30,8 @@ from alarms.listing import (
 from alarms.models import Alarm, Excursion, LimitVersion
 from alarms.shown import ShownAlarm, excursion_facts, limit_facts, shown_alarms, with_places
 from customers.callers import Caller
-from customers.choices import facilities_to_choose
-from customers.models import Customer, Facility, StorageUnit
+from customers.choices import FacilityChoice, facilities_to_choose
+from customers.models import Customer, StorageUnit
 from customers.page_callers import caller_of_page, refuse_unless
 from customers.page_lists import list_page
 from customers.page_parts import part_asked
@@ -164,7 +164,7 @@ def _lately_closed(scope: Scope, wanted: WantedAlarms) -> Any:
     return with_places(alarms_within(scope, wanted._replace(states=STATES["closed"])))[:LATELY_CLOSED]
 
 
-def _wanted(chosen: dict[str, Any], facility: Facility | None) -> WantedAlarms:
+def _wanted(chosen: dict[str, Any], facility: FacilityChoice | None) -> WantedAlarms:
     return WantedAlarms(
         states=STATES[chosen["state"]],
         kind=chosen["kind"],

@@ -28,7 +28,7 @@ from customers.tokens import revoke, shown
 FACILITY = Shape(FacilitySerializer)
 LISTED_FACILITY = Shape(ListedFacilitySerializer)
 TOKEN = Shape(TokenSerializer)
-FACILITIES = RememberedQuery(lambda scope: FACILITY.columns(Facility.objects.within(scope)))
+FACILITIES = RememberedQuery(lambda scope: FACILITY.columns(Facility.objects.within(scope)), is_look_up=True)
 
 
 class FacilityList(ShapedList, GenericAPIView[Facility]):

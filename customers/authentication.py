@@ -19,6 +19,7 @@ from rest_framework.request import Request
 
 from customers.callers import Caller
 from customers.page_callers import caller_of_page
+from customers.prepared import Prepared
 from customers.tokens import is_well_known, possible_hashes
 
 KEYWORDS = ("bearer", "token")
@@ -27,14 +28,14 @@ LAST_USE_IS_WRITTEN_AFTER = timedelta(minutes=1)
 
 # By hand: it stands before every request, and building it by the ORM would cost more than running it. The units are
 # null where the token is not limited to any.
-FIND_CALLER = """
+FIND_CALLER = Prepared("""
 SELECT token.id, token.customer_id, token.permissions, token.rate_limit_per_hour, token.expires_at, token.revoked_at,
     token.last_used_at, customer.is_active,
     CASE WHEN token.is_limited_to_units
         THEN ARRAY(SELECT storageunit_id FROM api_token_accessible_units WHERE apitoken_id = token.id) END
 FROM api_token AS token JOIN customer ON customer.id = token.customer_id
 WHERE token.token_hash = ANY(%s)
-"""
+""")
 # The hour is the caller's, not the server's, and never goes back: two machines whose clocks differ count on in the
 # later hour. No row comes back where the limit is reached.
 COUNT_USE = """
@@ -78,12 +79,10 @@ def caller_of_token(text: str, now: datetime) -> Caller:
     """The caller whose token is `text`, its use counted. Raises AuthenticationFailed and Throttled."""
     if is_well_known(text) and not settings.DEMO:
         raise AuthenticationFailed("The demo's tokens open nothing outside the demo.")
-    with connection.cursor() as cursor:
-        cursor.execute(FIND_CALLER, [possible_hashes(text)])
-        row = cursor.fetchone()
-    if row is None:
+    rows = FIND_CALLER.rows([possible_hashes(text)])
+    if not rows:
         raise AuthenticationFailed("The token is not known.")
-    token_id, customer_id, permissions, limit, expires_at, revoked_at, last_used_at, is_active, unit_ids = row
+    token_id, customer_id, permissions, limit, expires_at, revoked_at, last_used_at, is_active, unit_ids = rows[0]
     if revoked_at is not None:
         raise AuthenticationFailed("The token has been revoked.")
     if expires_at is not None and now >= expires_at:

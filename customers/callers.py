@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from django.contrib.auth.models import User
-from django.db import connection
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 
 from customers.models import Membership
+from customers.prepared import Prepared
 from customers.scope import Scope
 
 
@@ -23,12 +24,12 @@ class Permission(StrEnum):
 
 
 ALL_PERMISSIONS = frozenset(Permission)
-# By hand, like the look-up of a token: it stands before every page.
-FIND_ROLES = """
+FIND_ROLES = Prepared("""
 SELECT membership.customer_id, membership.role FROM membership
 JOIN customer ON customer.id = membership.customer_id
 WHERE membership.user_id = %s AND customer.is_active ORDER BY membership.customer_id
-"""
+""")
+_KEPT_ROLES = "_roles_by_customer"
 _WRITING_ROLES = (Membership.Role.OPERATOR, Membership.Role.MANAGER)
 
 
@@ -118,11 +119,15 @@ class Caller:
         )
 
 
-def _roles_of(user: User) -> dict[int, str]:
+def keep_roles(user: User, roles: Mapping[int, str]) -> None:
+    """Have `Caller.of_user` take these roles, by the ids of active customers, for the user's."""
+    setattr(user, _KEPT_ROLES, roles)
+
+
+def _roles_of(user: User) -> Mapping[int, str]:
     """The user's roles by the id of the customer, of active ones."""
-    with connection.cursor() as cursor:
-        cursor.execute(FIND_ROLES, [user.pk])
-        return dict(cursor.fetchall())
+    kept: Mapping[int, str] | None = getattr(user, _KEPT_ROLES, None)
+    return dict(FIND_ROLES.rows([user.pk])) if kept is None else kept
 
 
 def caller_of(request: Request) -> Caller:

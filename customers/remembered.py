@@ -6,24 +6,35 @@ What is remembered is only the text. Whose rows are asked for is put into it at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
-from customers.scope import Scope
+from customers.prepared import Prepared
+from customers.scope import Scope, ScopedModel
 
-# What stands for a scope's ids while the text is made: no row has such ids.
-_CUSTOMERS, _UNITS = frozenset({-1}), frozenset({-2})
+# What stands for a scope's ids, and for the public id that is looked for, while the text is made: no row has them.
+_CUSTOMERS, _UNITS, _PUBLIC_ID = frozenset({-1}), frozenset({-2}), UUID(int=0)
+_STAND_INS = ([*_CUSTOMERS], [*_UNITS], _PUBLIC_ID)
+
+M = TypeVar("M", bound=ScopedModel)
 
 
 class RememberedQuery:
-    """Rows of plain columns within a scope. `build` makes the queryset of columns; it may look at nothing else."""
+    """Rows of plain columns within a scope. `build` makes the queryset of columns; it may look at nothing else.
 
-    def __init__(self, build: Callable[[Scope], QuerySet[Any]]) -> None:
+    `is_look_up`: it reads some rows by an index however large the scope, so that it is worth to be prepared.
+    """
+
+    def __init__(self, build: Callable[[Scope], QuerySet[Any]], *, is_look_up: bool = False) -> None:
         self._build = build
+        self._is_look_up = is_look_up
         self._texts: dict[Scope, _Text | None] = {}
 
     def within(self, scope: Scope) -> RememberedRows:
@@ -40,7 +51,8 @@ class RememberedQuery:
             sql, parameters = compiler.as_sql()
         except EmptyResultSet:
             return None
-        return _Text(sql, tuple(parameters), compiler.col_count)
+        sql, parameters = _with_constants(sql, parameters)
+        return _Text(sql, tuple(parameters), compiler.col_count or 0, self._is_look_up)
 
 
 class RememberedRows:
@@ -59,28 +71,118 @@ class RememberedRows:
     def count(self) -> int:
         return sum(row[0] for row in self._rows("SELECT count(*) FROM ({}) AS listed"))
 
-    def _rows(self, around: str, *parameters: int) -> list[tuple[Any, ...]]:
+    def with_public_id(self, public_id: UUID) -> list[tuple[Any, ...]]:
+        """The rows of a query that looks for `_PUBLIC_ID`."""
+        return self._rows("{}", public_id=public_id)
+
+    def _rows(self, around: str, *parameters: int, public_id: UUID | None = None) -> list[tuple[Any, ...]]:
         if self._text is None:
             return []
+        rows = self._text.rows(around, [*self._text.bound_to(self._scope, public_id), *parameters])
+        # What DISTINCT is ordered by stands behind the columns.
+        width = self._text.width
+        return rows if not rows or len(rows[0]) == width else [row[:width] for row in rows]
+
+
+def _with_constants(sql: str, parameters: Iterable[Any]) -> tuple[str, list[Any]]:
+    """The SQL with what is the same for every scope in its place: a partial index is not found for a parameter."""
+    left = iter(parameters)
+    kept: list[Any] = []
+
+    def bind(found: re.Match[str]) -> str:
+        if found[1] != "s":
+            return found[0]
+        parameter = next(left)
+        if parameter in _STAND_INS:
+            kept.append(parameter)
+            return found[0]
         with connection.cursor() as cursor:
-            cursor.execute(around.format(self._text.sql), [*self._text.bound_to(self._scope), *parameters])
-            # What DISTINCT is ordered by stands behind the columns.
-            return [row[: self._text.width] for row in cursor.fetchall()]
+            return cursor.mogrify("%s", [parameter]).decode().replace("%", "%%")
+
+    return re.sub("%(.)", bind, sql), kept
 
 
-class _Text(NamedTuple):
-    """SQL, its parameters, those of a scope by what stands for them, and how many of its columns were asked for."""
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """SQL, what stands for each of its parameters, and how many of its columns were asked for."""
 
     sql: str
     parameters: tuple[Any, ...]
     width: int
+    is_look_up: bool
+    prepared: dict[str, Prepared] = field(default_factory=dict)
 
-    def bound_to(self, scope: Scope) -> list[Any]:
-        """The parameters with the scope's own ids."""
-        return [self._of(scope, each) for each in self.parameters]
+    def rows(self, around: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+        """The rows of the SQL in the place of "{}" in `around`."""
+        if self.is_look_up:
+            if around not in self.prepared:
+                self.prepared[around] = Prepared(around.format(self.sql))
+            return self.prepared[around].rows(parameters)
+        with connection.cursor() as cursor:
+            cursor.execute(around.format(self.sql), parameters)
+            return cursor.fetchall()
 
-    @staticmethod
-    def _of(scope: Scope, parameter: Any) -> Any:
-        if parameter == [*_CUSTOMERS]:
-            return sorted(scope.customer_ids or ())
-        return sorted(scope.unit_ids or ()) if parameter == [*_UNITS] else parameter
+    def bound_to(self, scope: Scope, public_id: UUID | None) -> list[Any]:
+        """The parameters with the scope's own ids, and the public id."""
+        bound = (sorted(scope.customer_ids or ()), sorted(scope.unit_ids or ()), public_id)
+        return [bound[_STAND_INS.index(each)] for each in self.parameters]
+
+
+class RememberedObject(Generic[M]):
+    """One object by its public id within a scope, with what is `related` to it as `select_related` would give it."""
+
+    def __init__(self, model: type[M], *related: str) -> None:
+        self._model = model
+        self._related = related
+        self._query = RememberedQuery(self._build, is_look_up=True)
+        self._parts: list[_Part] = []
+
+    def within(self, scope: Scope, public_id: UUID) -> M:
+        """The object. Raises the model's DoesNotExist for one that there is not, or that `scope` may not see."""
+        rows = self._query.within(scope).with_public_id(public_id)
+        if not rows:
+            raise self._model.DoesNotExist(f"{self._model.__name__} {public_id}")
+        return self._object(rows[0])
+
+    def _build(self, scope: Scope) -> QuerySet[Any]:
+        self._parts = _parts_of(self._model, self._related)
+        columns = ["__".join((*part.way, name)) for part in self._parts for name in part.names]
+        within: QuerySet[Any] = self._model.objects.within(scope)
+        return within.filter(public_id=_PUBLIC_ID).values_list(*columns)
+
+    def _object(self, row: tuple[Any, ...]) -> M:
+        made: dict[tuple[str, ...], Any] = {}
+        first = 0
+        for part in self._parts:
+            values = row[first : first + len(part.names)]
+            first += len(part.names)
+            is_there = values[part.names.index(part.model._meta.pk.attname)] is not None
+            made[part.way] = part.model.from_db(connection.alias, part.names, values) if is_there else None
+            if part.way and (owner := made[part.way[:-1]]) is not None:
+                owner._meta.get_field(part.way[-1]).set_cached_value(owner, made[part.way])
+        return made[()]
+
+
+class _Part(NamedTuple):
+    """An object among the columns: the way to it from the one looked for, its model, and the columns' names."""
+
+    way: tuple[str, ...]
+    model: Any
+    names: list[str]
+
+
+def _parts_of(model: type[Model], related: tuple[str, ...]) -> list[_Part]:
+    """The model and what is on the ways to what is related, each before what it leads to."""
+    models: dict[tuple[str, ...], Any] = {(): model}
+    for each in related:
+        steps = tuple(each.split("__"))
+        for count in range(1, len(steps) + 1):
+            models[steps[:count]] = models[steps[: count - 1]]._meta.get_field(steps[count - 1]).related_model
+    return [_Part(way, each, _names_of(each)) for way, each in models.items()]
+
+
+def _names_of(model: type[Model]) -> list[str]:
+    fields = model._meta.concrete_fields
+    if any(hasattr(each, "from_db_value") for each in fields):
+        raise TypeError(f"{model.__name__} has a field whose value the database does not give as it is.")
+    return [each.attname for each in fields]

@@ -9,7 +9,11 @@ from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-FIND_SESSION = "SELECT * FROM django_session WHERE session_key = %s AND expire_date > %s"
+from customers.prepared import Prepared
+
+FIND_SESSION = Prepared(
+    "SELECT session_key, session_data, expire_date FROM django_session WHERE session_key = %s AND expire_date > %s"
+)
 
 
 class SessionStore(db.SessionStore):
@@ -17,7 +21,9 @@ class SessionStore(db.SessionStore):
 
     def _get_session_from_db(self) -> Session | None:
         """The row of a session that has not expired; the key of any other is forgotten, as Django does."""
-        found = next(iter(Session.objects.raw(FIND_SESSION, [self.session_key, timezone.now()])), None)
-        if found is None:
+        found = FIND_SESSION.rows([self.session_key, timezone.now()])
+        if not found:
             self._session_key = None
-        return found
+            return None
+        key, data, expires_at = found[0]
+        return Session(session_key=key, session_data=data, expire_date=expires_at)

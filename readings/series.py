@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from customers.models import StorageUnit
-from readings.course import gaps, points
+from readings.course import course_of
 from readings.scales import Scale, from_celsius
 from readings.spans import Span
 from readings.states import LimitsInForce
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # A thousandth of a degree is below any sensor's accuracy, and keeps what is sent short.
 _SENT_DECIMALS = 3
@@ -23,25 +26,25 @@ def series(unit: StorageUnit, span: Span) -> dict[str, Any]:
 
     `faults` are the times of points with readings without a measurement.
     """
-    level, course = points(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
+    shown = course_of(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
     scale = Scale(unit.temperature_unit)
-    times = [point.middle_us // 1000 for point in course]
+    times = shown.middle_us // 1000
     return {
         "scale": scale.label,
         "time_zone": unit.facility.time_zone,
-        "level": level.value,
+        "level": shown.level.value,
         "set_temperature": unit.set_temperature,
         "limits": _limits(unit),
         "start": milliseconds(span.start),
         "end": milliseconds(span.end),
-        "times": times,
-        "min": _sent([point.min_c for point in course], scale),
-        "mean": _sent([point.mean_c for point in course], scale),
-        "max": _sent([point.max_c for point in course], scale),
-        "faults": [time for time, point in zip(times, course, strict=True) if point.fault_count],
+        "times": times.tolist(),
+        "min": _sent(shown.min_c, scale),
+        "mean": _sent(shown.mean_c, scale),
+        "max": _sent(shown.max_c, scale),
+        "faults": times[shown.fault_count > 0].tolist(),
         "gaps": [
             [milliseconds(left), milliseconds(right)]
-            for left, right in gaps(course, timedelta(seconds=unit.effective_gap_limit_seconds))
+            for left, right in shown.gaps(timedelta(seconds=unit.effective_gap_limit_seconds))
         ],
     }
 
@@ -51,13 +54,17 @@ def _limits(unit: StorageUnit) -> dict[str, list[float | None]] | None:
     limits, scale = LimitsInForce.of(unit), Scale(unit.temperature_unit)
     if not limits:
         return None
-    return {"warning": _sent([*limits.warning], scale), "critical": _sent([*limits.critical], scale)}
+    return {
+        name: _sent(np.array(bounds, np.float64), scale)
+        for name, bounds in (("warning", limits.warning), ("critical", limits.critical))
+    }
 
 
-def _sent(temperatures_c: list[float | None], scale: Scale) -> list[float | None]:
-    """A column of temperatures on `scale`, at once: one by one they would cost more than fetching them."""
-    on_scale = from_celsius(np.array(temperatures_c, np.float64), scale).round(_SENT_DECIMALS).tolist()
-    return [None if without is None else value for value, without in zip(on_scale, temperatures_c, strict=True)]
+def _sent(temperatures_c: NDArray[np.float64], scale: Scale) -> list[float | None]:
+    """A column of temperatures on `scale`, None for NaN."""
+    on_scale = from_celsius(temperatures_c, scale).round(_SENT_DECIMALS)
+    values: list[float | None] = on_scale.tolist()
+    return [None if value != value else value for value in values] if np.isnan(on_scale).any() else values
 
 
 def milliseconds(instant: datetime) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from customers.models import StorageUnit
 from readings.aggregates import on_scale
-from readings.course import Point, gaps, points
+from readings.course import Point, course_of
 from readings.scales import Scale
 from readings.spans import Span
 
@@ -19,21 +19,21 @@ def series_form(unit: StorageUnit, span: Span, most: int, scale: Scale) -> dict[
     A gap takes a bucket of its own, the longest ones first where there is no room for all, so that a line drawn
     through the buckets breaks there.
     """
-    _, course = points(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds, most=most)
-    found = gaps(course, timedelta(seconds=unit.effective_gap_limit_seconds))
-    shown = sorted(found, key=lambda gap: gap[0] - gap[1])[: most - len(course)]
+    shown = course_of(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds, most=most)
+    found = shown.gaps(timedelta(seconds=unit.effective_gap_limit_seconds))
+    longest = sorted(found, key=lambda gap: gap[0] - gap[1])[: most - len(shown)]
     return {
         "storage_unit_id": unit.public_id,
         "temperature_unit": scale.value,
         "start_date": span.start,
         "end_date": span.end,
-        "buckets": list(_buckets(course, dict(shown), scale)),
+        "buckets": list(_buckets(shown.points(), dict(longest), scale)),
         "gaps": [{"start": start, "end": end} for start, end in found],
     }
 
 
-def _buckets(course: list[Point], ends: dict[datetime, datetime], scale: Scale) -> Iterator[dict[str, Any]]:
-    for point in course:
+def _buckets(points: list[Point], ends: dict[datetime, datetime], scale: Scale) -> Iterator[dict[str, Any]]:
+    for point in points:
         yield {
             "t": point.middle_at,
             "min": on_scale(point.min_c, scale),

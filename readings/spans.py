@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -37,6 +44,22 @@ class Days:
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """The instant at which the local date begins, in UTC. Where clocks skip midnight, the first instant after it."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def starts_of_days_us(days: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
+    """`start_of_day` of many local dates at once: in microseconds since 1970, of dates in days since 1970, in order."""
+    if not len(days):
+        return days
+    first, last = (date(1970, 1, 1) + DAY * int(day) for day in (days[0], days[-1]))
+    starts = np.concatenate([_starts_in_year_us(year, zone) for year in range(first.year, last.year + 1)])
+    return starts[days - (date(first.year, 1, 1) - date(1970, 1, 1)).days]
+
+
+@lru_cache(maxsize=1_000)
+def _starts_in_year_us(year: int, zone: ZoneInfo) -> NDArray[np.int64]:
+    first, epoch = date(year, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)
+    starts = [start_of_day(first + DAY * day, zone) - epoch for day in range((date(year + 1, 1, 1) - first).days)]
+    return np.array([start // timedelta(microseconds=1) for start in starts], np.int64)
 
 
 def cut_days(span: Span, zone: ZoneInfo) -> tuple[Days, list[Span]]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -20,7 +20,7 @@ from customers.models import Customer, Facility, StorageUnit
 from customers.page_callers import caller_of_page
 from customers.page_lists import list_page
 from customers.page_parts import part_asked, query_with
-from customers.remembered import RememberedQuery
+from customers.remembered import RememberedObject, RememberedQuery
 from customers.renderers import CSVRenderer, to_json
 from readings.export import streamed
 from readings.facilities import facility_facts, facility_of, list_facilities, units_of
@@ -36,7 +36,11 @@ from readings.time_outside import time_outside
 from readings.unit_facts import condition_of, latest_of, statistics_facts, unit_facts
 from readings.unit_marks import marks_within
 
-CUSTOMERS = RememberedQuery(lambda scope: Customer.objects.within(scope).values_list("customer_code", "name"))
+CUSTOMERS = RememberedQuery(
+    lambda scope: Customer.objects.within(scope).values_list("customer_code", "name"), is_look_up=True
+)
+UNIT = RememberedObject(StorageUnit, "facility")
+UNIT_WITH_READING = RememberedObject(StorageUnit, "facility__customer", "latest_reading__sensor")
 UNITS_A_PAGE = 1_000
 FACILITIES_A_PAGE = 100
 REFRESH_SECONDS = 15
@@ -112,7 +116,7 @@ def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """A storage unit: its newest reading, and a range of its course as a chart, in figures and as a table."""
-    unit, now = _unit_of(request, public_id, "facility__customer", "latest_reading__sensor"), timezone.now()
+    unit, now = _unit_of(request, public_id, UNIT_WITH_READING), timezone.now()
     part = part_asked(request, UNIT_PARTS, "readings/unit.html")
     context: dict[str, Any] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
     if part != UNIT_PARTS["range"]:
@@ -133,7 +137,7 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The course of a unit in the asked range as JSON, in at most `course.MAX_POINTS` points; 400 for no range."""
-    unit = _unit_of(request, public_id, "facility")
+    unit = _unit_of(request, public_id, UNIT)
     try:
         shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
@@ -145,7 +149,7 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     """The readings of a unit in the asked range as the REST API's CSV, streamed; 400 for no range."""
-    unit = _unit_of(request, public_id, "facility")
+    unit = _unit_of(request, public_id, UNIT)
     try:
         shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
@@ -170,8 +174,9 @@ def _range_context(request: HttpRequest, unit: StorageUnit, shown: ShownRange) -
     }
 
 
-def _unit_of(request: HttpRequest, public_id: UUID, *related: str) -> StorageUnit:
+def _unit_of(request: HttpRequest, public_id: UUID, units: RememberedObject[StorageUnit]) -> StorageUnit:
     """The unit with what is related to it, if the caller may see it; a foreign one is not found."""
-    units = StorageUnit.objects.within(caller_of_page(request).scope)
-    unit: StorageUnit = get_object_or_404(units.select_related(*related), public_id=public_id)
-    return unit
+    try:
+        return units.within(caller_of_page(request).scope, public_id)
+    except StorageUnit.DoesNotExist as error:
+        raise Http404 from error

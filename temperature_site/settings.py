@@ -96,6 +96,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 # People
 
+AUTHENTICATION_BACKENDS = ["customers.account_backend.AccountBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"

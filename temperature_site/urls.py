@@ -17,11 +17,12 @@ urlpatterns = [
     path("redoc", api.redoc, name="redoc"),
     path("redoc/redoc.js", api.redoc_script, name="redoc-script"),
     path("api/v1/", include("temperature_site.api_urls")),
-    path("account/", include("customers.urls")),
-    path("admin/", admin.site.urls),
-    path("", include("ingestion.urls")),
+    # Paths are tried in turn: first those of the pages that people look at all day.
+    path("", include("readings.urls")),
     path("", include("alarms.urls")),
+    path("", include("ingestion.urls")),
     path("", include("customers.settings_urls")),
     path("", include("alarms.notification_urls")),
-    path("", include("readings.urls")),
+    path("account/", include("customers.urls")),
+    path("admin/", admin.site.urls),
 ]

@@ -97,9 +97,9 @@ class TestList:
         for each in StorageUnitFactory.create_batch(10, facility=unit.facility):
             AlarmFactory(storage_unit=each)
             ClosedAlarmFactory(storage_unit=each)
-        # Session, user, memberships, customers, facilities; the count and the page of what lasts, what was closed, and
+        # Session, user with roles, customers, facilities; the count and the page of what lasts, what was closed, and
         # the open alarms beside the link.
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(8):
             assert len(listed(operator.get(reverse("alarms")))) == 10
 
 
@@ -184,8 +184,8 @@ class TestOne:
 
     def test_the_number_of_queries_is_fixed(self, operator, unit, django_assert_num_queries):
         alarm = AlarmFactory(storage_unit=unit)
-        # Session, user, memberships, the alarm, its trail, what it explains, the open alarms beside the link.
-        with django_assert_num_queries(7):
+        # Session, user with roles, the alarm, its trail, what it explains, the open alarms beside the link.
+        with django_assert_num_queries(6):
             operator.get(url_of(alarm))
 
 

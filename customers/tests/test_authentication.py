@@ -11,6 +11,7 @@ from customers import authentication
 from customers.authentication import TokenAuthentication, caller_of_token
 from customers.callers import ALL_PERMISSIONS, Caller, Permission
 from customers.models import Membership
+from customers.prepared import Prepared
 from customers.scope import Scope
 from customers.tokens import revoke
 from tests.factories import (
@@ -113,7 +114,8 @@ def test_the_token_of_an_inactive_customer_is_refused():
 
 
 def test_an_outage_is_not_answered_as_a_bad_token(monkeypatch):
-    monkeypatch.setattr(authentication, "FIND_CALLER", "SELECT pg_terminate_backend(pg_backend_pid()), %s::text[]")
+    end_connection = Prepared("SELECT pg_terminate_backend(pg_backend_pid()), %s::text[]")
+    monkeypatch.setattr(authentication, "FIND_CALLER", end_connection)
     request = APIRequestFactory().get("/", headers={"Authorization": "Bearer tms_x"})
     with pytest.raises(OperationalError):
         TokenAuthentication().authenticate(request)

@@ -1,13 +1,16 @@
 """A remembered query gives each scope what the queryset would give it, whoever asked before."""
 
+from uuid import uuid4
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from customers.models import Customer, Facility, StorageUnit
-from customers.remembered import RememberedQuery
+from customers.remembered import RememberedObject, RememberedQuery
 from customers.scope import Scope, ScopedModel
-from tests.factories import CustomerFactory, StorageUnitFactory
+from ingestion.models import Source
+from tests.factories import CustomerFactory, StorageUnitFactory, store_reading
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +54,69 @@ def test_a_model_that_names_no_way_gives_nothing(monkeypatch: pytest.MonkeyPatch
     remembered = RememberedQuery(lambda scope: Customer.objects.within(scope).values_list("pk"))
 
     assert list(remembered.within(Scope.of_customer(customer.pk))) == []
+
+
+@pytest.mark.parametrize("is_look_up", [False, True])
+def test_what_is_the_same_for_every_scope_stands_in_the_text(units: list[StorageUnit], is_look_up: bool):
+    Facility.objects.update(name="50 % off 'quoted'")
+
+    def named(scope: Scope):
+        return Facility.objects.within(scope).filter(name="50 % off 'quoted'").values_list("facility_code")
+
+    remembered = RememberedQuery(named, is_look_up=is_look_up)
+
+    for scope in scopes_of(units):
+        assert list(remembered.within(scope)) == list(named(scope))
+
+
+class TestObject:
+    remembered = RememberedObject(StorageUnit, "facility__customer", "latest_reading__sensor")
+
+    def test_it_is_what_the_queryset_gives_with_all_that_is_related(
+        self, units: list[StorageUnit], django_assert_num_queries
+    ):
+        store_reading(units[0], 4.5)
+        self.remembered.within(Scope.everything(), units[0].public_id)
+        related = StorageUnit.objects.select_related("facility__customer", "latest_reading__sensor")
+        expected = related.get(pk=units[0].pk)
+
+        with django_assert_num_queries(1):
+            unit = self.remembered.within(Scope.everything(), units[0].public_id)
+            parts = [unit, unit.facility, unit.facility.customer, unit.latest_reading, unit.latest_reading.sensor]
+
+        same = [expected, expected.facility, expected.facility.customer]
+        same += [expected.latest_reading, expected.latest_reading.sensor]
+        for part, other in zip(parts, same, strict=True):
+            assert {field.attname: getattr(part, field.attname) for field in part._meta.concrete_fields} == {
+                field.attname: getattr(other, field.attname) for field in other._meta.concrete_fields
+            }
+
+    def test_what_is_not_there_is_known_not_to_be(self, units: list[StorageUnit], django_assert_num_queries):
+        with django_assert_num_queries(1):
+            unit = self.remembered.within(Scope.everything(), units[1].public_id)
+            assert not hasattr(unit, "latest_reading")
+
+    def test_it_can_be_changed_and_saved(self, units: list[StorageUnit]):
+        unit = self.remembered.within(Scope.everything(), units[0].public_id)
+        unit.name = "another"
+        unit.save()
+
+        assert StorageUnit.objects.get(pk=unit.pk).name == "another"
+
+    def test_each_scope_finds_only_its_own(self, units: list[StorageUnit]):
+        for scope in scopes_of(units):
+            for unit in units:
+                is_found = StorageUnit.objects.within(scope).filter(pk=unit.pk).exists()
+                try:
+                    assert self.remembered.within(scope, unit.public_id) == unit
+                except StorageUnit.DoesNotExist:
+                    assert not is_found
+                else:
+                    assert is_found
+
+    def test_a_field_that_has_to_be_read_in_its_own_way_is_refused(self):
+        with pytest.raises(TypeError, match="Source"):
+            RememberedObject(Source).within(Scope.everything(), uuid4())
 
 
 def test_the_text_is_made_once_for_each_kind_of_scope(units: list[StorageUnit]):

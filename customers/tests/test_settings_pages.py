@@ -105,8 +105,8 @@ class TestWhoMayDoWhat:
         for _ in range(5):
             make_token(customer)
             MembershipFactory(customer=customer)
-        # Session, user, roles, customer, open alarms; the count and the page of what is listed.
-        with django_assert_num_queries(7):
+        # Session, user with roles, customer, open alarms; the count and the page of what is listed.
+        with django_assert_num_queries(6):
             manager.get(url_of(page, customer))
 
 

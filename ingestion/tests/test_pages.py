@@ -123,8 +123,8 @@ class TestFeeds:
         client = sign_in("viewer")
         for each in SourceFactory.create_batch(10, customer=source.customer):
             RejectedRowFactory(delivery__source=each)
-        # Session, user, roles, open alarms; the count and the page of sources, the counts by state, the customers.
-        with django_assert_num_queries(8):
+        # Session, user with roles, open alarms; the count and the page of sources, the counts by state, the customers.
+        with django_assert_num_queries(7):
             assert len(client.get(reverse("feeds")).context["feeds"]) == 11
 
 
@@ -167,8 +167,8 @@ class TestFeed:
         for _ in range(3):
             delivery = RejectedRowFactory(delivery__source=source).delivery
             ConflictFactory(delivery=delivery, sensor__storage_unit__facility__customer=source.customer)
-        # Session, user, roles, source, open alarms; of deliveries, rejected rows and conflicts the count and the page.
-        with django_assert_num_queries(11):
+        # Session, user with roles, source, open alarms; count and page of deliveries, rejected rows, conflicts.
+        with django_assert_num_queries(10):
             client.get(page_of(source))
 
 

@@ -83,8 +83,8 @@ class TestEveryPage:
         for place in (facility, FacilityFactory(customer=facility.customer, time_zone="Asia/Kolkata")):
             for _ in range(4):
                 add_unit(place, [5.0, 6.0])
-        # Session, user, roles, customers, facilities, units, set temperatures, scales, open alarms; six for the sums.
-        with django_assert_max_num_queries(15):
+        # Session, user with roles, customers, facilities, units, set temperatures, scales, alarms; six for the sums.
+        with django_assert_max_num_queries(14):
             assert member.get(reverse(page), WEEK).status_code == 200
 
 

@@ -78,9 +78,9 @@ def test_a_facility_without_units_has_a_page(member, facility):
 def test_the_number_of_queries_does_not_grow_with_units(member, facility, django_assert_max_num_queries):
     for unit in StorageUnitFactory.create_batch(10, facility=facility):
         store_readings(unit, [5.0] * 3, start=timezone.now() - timedelta(hours=1))
-    # Session, user, memberships, facilities and their number, units, open alarms.
-    with django_assert_max_num_queries(7):
+    # Session, user with roles, facilities and their number, units, open alarms.
+    with django_assert_max_num_queries(6):
         member.get(reverse("facilities"))
-    # Session, user, memberships, facility, units, zones, open alarms, its alarms, and those of the statistics.
-    with django_assert_max_num_queries(14):
+    # Session, user with roles, facility, units, zones, open alarms, its alarms, and those of the statistics.
+    with django_assert_max_num_queries(13):
         member.get(reverse("facility", args=[facility.public_id]))

@@ -95,8 +95,8 @@ class TestOverview:
         more = StorageUnitFactory.create_batch(20, facility=FacilityFactory(customer=unit.facility.customer))
         for each in more:
             store_reading(each)
-        # Session, user, memberships, customers, facilities, units, lines, marks, open alarms.
-        with django_assert_num_queries(9):
+        # Session, user with roles, customers, facilities, units, lines, marks, open alarms.
+        with django_assert_num_queries(8):
             assert len(names_on(member.get("/"))) == 21
 
     def test_htmx_is_given_only_the_part_it_asks_for(self, member, unit):

@@ -4,11 +4,12 @@ import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readings.spans import DAY, HOUR, Days, Span, cut_days, cut_hours, start_of_day
+from readings.spans import DAY, HOUR, Days, Span, cut_days, cut_hours, start_of_day, starts_of_days_us
 
 LONDON = ZoneInfo("Europe/London")
 ZONES = [
@@ -76,3 +77,14 @@ def assert_pieces_make_up(pieces, span):
         return
     assert (pieces[0].start, pieces[-1].end) == (span.start, span.end)
     assert all(one.end == other.start for one, other in itertools.pairwise(pieces))
+
+
+@given(
+    st.dates(date(2000, 1, 1), date(2199, 12, 31)), st.lists(st.integers(0, 800), max_size=5), st.sampled_from(ZONES)
+)
+def test_many_days_begin_when_each_of_them_does(first, later, zone):
+    epoch, days = date(1970, 1, 1), [first + DAY * number for number in sorted(later)]
+    starts = starts_of_days_us(np.array([(day - epoch).days for day in days], np.int64), zone)
+    assert [at(1970, 1, 1) + timedelta(microseconds=int(start)) for start in starts] == [
+        start_of_day(day, zone) for day in days
+    ]

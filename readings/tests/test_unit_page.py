@@ -161,8 +161,8 @@ def test_time_outside_limits_stands_among_the_figures(member, unit):
 def test_the_number_of_queries_does_not_grow_with_readings(member, unit, name, django_assert_max_num_queries):
     now = timezone.now()
     store_readings(unit, [5.0, 20.0] * 200, start=now - timedelta(days=100), every=6 * HOUR)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(19):
         assert member.get(address(unit), {"range": name}).status_code == 200
-    # Session, user, memberships, unit, series; the first day for all there is.
-    with django_assert_max_num_queries(6):
+    # Session, user with roles, unit, series; the first day for all there is.
+    with django_assert_max_num_queries(5):
         assert member.get(address(unit, "unit-series"), {"range": name}).status_code == 200

@@ -1,0 +1,54 @@
+"""The person of a session, as Django finds them, with their roles."""
+
+import pytest
+from django.contrib.auth.models import User
+
+from customers.account_backend import AccountBackend
+from customers.callers import Caller
+from customers.models import Membership
+from tests.factories import CustomerFactory, MembershipFactory, StaffFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_person_is_found_with_the_rights_of_their_roles(django_assert_num_queries):
+    user = UserFactory()
+    for role in (Membership.Role.VIEWER, Membership.Role.MANAGER):
+        MembershipFactory(user=user, role=role)
+    MembershipFactory(user=user, customer__is_active=False)
+    MembershipFactory()
+    expected = Caller.of_user(User.objects.get(pk=user.pk))
+
+    with django_assert_num_queries(1):
+        found = AccountBackend().get_user(user.pk)
+        caller = Caller.of_user(found)
+
+    assert len(caller.scope.customer_ids) == 2
+    assert caller == expected
+    assert {field.attname: getattr(found, field.attname) for field in User._meta.concrete_fields} == {
+        field.attname: getattr(user, field.attname) for field in User._meta.concrete_fields
+    }
+
+
+@pytest.mark.parametrize("factory", [UserFactory, StaffFactory])
+def test_who_has_no_role_is_found_all_the_same(factory):
+    user = factory()
+    assert AccountBackend().get_user(user.pk) == user
+
+
+def test_who_may_not_sign_in_is_not_found():
+    assert AccountBackend().get_user(UserFactory(is_active=False).pk) is None
+
+
+def test_who_does_not_exist_is_not_found():
+    assert AccountBackend().get_user(2_000_000_000) is None
+
+
+def test_a_new_role_counts_from_the_next_request_on(client):
+    membership = MembershipFactory(customer=CustomerFactory(name="Ice & Co"))
+    client.force_login(membership.user)
+    assert client.get("/facilities").status_code == 200
+    membership.delete()
+
+    assert AccountBackend().get_user(membership.user_id).memberships.count() == 0
+    assert Caller.of_user(AccountBackend().get_user(membership.user_id)).scope.customer_ids == frozenset()

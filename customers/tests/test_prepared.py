@@ -1,0 +1,90 @@
+"""A prepared statement gives what the statement gives, on whatever connection, whatever has happened on it."""
+
+import threading
+
+import pytest
+from django.db import NotSupportedError, ProgrammingError, connection, transaction
+
+from customers.prepared import Prepared
+from tests.factories import CustomerFactory
+
+ADD = "SELECT %s::int + 1, '100 %%'"
+
+
+def prepared_statements() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db
+def test_it_is_planned_once_a_connection(django_assert_num_queries):
+    statement, before = Prepared(ADD), prepared_statements()
+    with django_assert_num_queries(3):
+        assert [statement.rows([number]) for number in range(3)] == [[(number + 1, "100 %")] for number in range(3)]
+    assert prepared_statements() == before + 1
+
+
+@pytest.mark.django_db
+def test_a_statement_without_parameters_needs_none():
+    assert Prepared("SELECT 'all', 7 %% 4").rows() == [("all", 3)]
+
+
+@pytest.mark.django_db
+def test_behind_pgbouncer_nothing_is_prepared(settings):
+    settings.PGBOUNCER = True
+    before = prepared_statements()
+    assert Prepared(ADD).rows([1]) == [(2, "100 %")]
+    assert prepared_statements() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_outlives_a_transaction_that_was_undone():
+    CustomerFactory(customer_code="A")
+    statement = Prepared("SELECT customer_code FROM customer")
+    with transaction.atomic():
+        assert statement.rows() == [("A",)]
+        transaction.set_rollback(True)
+    assert statement.rows() == [("A",)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_connection_prepares_it_for_itself():
+    statement, given = Prepared(ADD), [[]]
+    assert statement.rows([1]) == [(2, "100 %")]
+
+    def ask() -> None:
+        given[0] = statement.rows([2])
+        connection.close()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    connection.close()
+
+    assert given == [[(3, "100 %")]]
+    assert statement.rows([3]) == [(4, "100 %")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_change_of_the_table_it_fails_once_and_is_prepared_anew():
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE changing AS SELECT 1 AS one")
+    try:
+        statement = Prepared("SELECT * FROM changing")
+        assert statement.rows() == [(1,)]
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE changing ADD two integer")
+
+        with pytest.raises(NotSupportedError, match="cached plan"):
+            statement.rows()
+        assert statement.rows() == [(1, None)]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE changing")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_that_is_wrong_says_so_as_any_other():
+    with pytest.raises(ProgrammingError, match="does not exist"):
+        Prepared("SELECT * FROM nowhere").rows()
