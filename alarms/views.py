@@ -30,7 +30,7 @@ from alarms.listing import (
 from alarms.models import Alarm, Excursion, LimitVersion
 from alarms.shown import ShownAlarm, excursion_facts, limit_facts, shown_alarms, with_places
 from customers.callers import Caller
-from customers.choices import FacilityChoice, facilities_to_choose
+from customers.choices import FacilityName, chosen_of, facilities_to_choose, facilities_within
 from customers.models import Customer, StorageUnit
 from customers.page_callers import caller_of_page, refuse_unless
 from customers.page_lists import list_page
@@ -68,8 +68,8 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
     chosen = _chosen(request)
     if chosen["customer"]:
         get_object_or_404(Customer.objects.within(scope), customer_code=chosen["customer"])
-    facilities = facilities_to_choose(scope, chosen["customer"])
-    facility = next((each for each in facilities if str(each.public_id) == request.GET.get("facility")), None)
+    facilities = facilities_to_choose(facilities_within(scope), chosen["customer"])
+    facility = chosen_of(facilities, request.GET.get("facility", ""))
     wanted = _wanted(chosen, facility)
     listed = list_page(request, _listed(scope, wanted, chosen["state"]), ALARMS_A_PAGE)
     is_first_of_live = not chosen["state"] and listed.page.number == 1
@@ -164,13 +164,13 @@ def _lately_closed(scope: Scope, wanted: WantedAlarms) -> Any:
     return with_places(alarms_within(scope, wanted._replace(states=STATES["closed"])))[:LATELY_CLOSED]
 
 
-def _wanted(chosen: dict[str, Any], facility: FacilityChoice | None) -> WantedAlarms:
+def _wanted(chosen: dict[str, Any], facility: FacilityName | None) -> WantedAlarms:
     return WantedAlarms(
         states=STATES[chosen["state"]],
         kind=chosen["kind"],
         severity=chosen["severity"],
         customer_code=chosen["customer"],
-        facility_id=facility.public_id if facility else None,
+        facility_id=UUID(facility.public_id) if facility else None,
         text=chosen["text"],
     )
 

@@ -27,8 +27,10 @@ class Part(NamedTuple):
 
 
 class PartsResponse(HttpResponse):
-    """An answer made of parts; `content` is all of them, unpacked."""
+    """An answer made of parts; `content` is all of them, unpacked, put together when it is asked for."""
 
     def __init__(self, parts: list[Part]) -> None:
-        super().__init__(b"".join(part.plain for part in parts))
+        super().__init__()
         self.parts = parts
+        self.writelines(part.plain for part in parts)
+        self.headers["Content-Length"] = str(sum(len(part.plain) for part in parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
 
@@ -15,8 +16,6 @@ def part_asked(request: HttpRequest, parts: Mapping[str, str], whole: str) -> st
 
 def query_with(request: HttpRequest, **changes: Any) -> str:
     """The page's own query with these parameters changed; what is changed begins at the first page."""
-    query = request.GET.copy()
-    query.pop("page", None)
-    for name, value in changes.items():
-        query[name] = str(value)
-    return f"?{query.urlencode()}"
+    kept = [(name, value) for name, values in request.GET.lists() for value in values]
+    others = [(name, value) for name, value in kept if name != "page" and name not in changes]
+    return f"?{urlencode([*others, *changes.items()])}"

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, Self
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 
 class UnitState(StrEnum):
@@ -33,6 +37,11 @@ class UnitState(StrEnum):
         """A sign that tells the state to who sees no colours."""
         return _MARKS[self]
 
+    @property
+    def badge(self) -> SafeString:
+        """How pages show the state."""
+        return _badge(self)
+
 
 _RANKS = {state: rank for rank, state in enumerate(UnitState)}
 _MARKS = {
@@ -43,6 +52,12 @@ _MARKS = {
     UnitState.NO_LIMITS: "–",
     UnitState.IN_LIMITS: "✓",
 }
+
+
+@cache
+def _badge(state: UnitState) -> SafeString:
+    sign = format_html('<span aria-hidden="true">{}</span>', state.mark)
+    return format_html('<span class="state state-{}">{} {}</span>', state.slug, sign, state.value)
 
 
 @dataclass(frozen=True, slots=True)

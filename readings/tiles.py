@@ -15,10 +15,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from customers.packed_parts import Part, PartsResponse
+from readings.columns import microseconds_of
 from readings.overview import OverviewRow
 from readings.sparklines import HEIGHT, WIDTH
 from readings.unit_marks import Marks
-from readings.wording import age_text
+from readings.wording import NEVER, age_text_of_seconds
 
 _REMEMBERED = 10_000
 # Of those who look at the same units at the same time one has the tiles made. A list of a thousand is half a megabyte.
@@ -27,7 +28,7 @@ _TILE = (
     '<li><a class="tile edge-{slug}" id="u{unit_id}" href="{url}">'
     '<span class="tile-name">{name}</span><span class="tile-place">{place}</span>'
     '<span class="tile-now number">{temperature}</span>'
-    '<span class="state state-{slug}"><span aria-hidden="true">{mark}</span> {state}</span>'
+    "{badge}"
     '<span class="tile-set">set <span class="number">{set_temperature}</span></span><span class="tile-age number">'
 )
 _LINE = (
@@ -46,10 +47,11 @@ def tiles(
     Every text of a customer went through format_html.
     """
     shown: list[tuple[OverviewRow, str, str, str]] = []
+    now_us = microseconds_of(now)
     for row in rows:
-        recorded_at = row.condition.recorded_at
-        age = age_text(None if recorded_at is None else now - recorded_at)
-        shown.append((row, age, marks.get(row.unit_id, ""), paths[row.unit_id]))
+        us, unit_id = row.recorded_us, row.unit_id
+        age = NEVER if us is None else age_text_of_seconds((now_us - us) // 1_000_000)
+        shown.append((row, age, marks.get(unit_id, ""), paths[unit_id]))
     return _together(tuple(shown), with_customer)
 
 
@@ -81,10 +83,9 @@ def _beginning(row: OverviewRow, with_customer: bool) -> bytes:
         unit_id=row.unit_id,
         url=reverse("unit", args=[row.public_id]),
         name=row.name,
-        place=f"{row.facility} · {row.customer_code}" if with_customer else row.facility,
+        place=f"{row.facility} · {row.facility.customer_code}" if with_customer else row.facility,
         temperature=condition.temperature_text,
         set_temperature=condition.set_temperature_text,
         slug=condition.state.slug,
-        mark=condition.state.mark,
-        state=condition.state.value,
+        badge=condition.state.badge,
     ).encode()

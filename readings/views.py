@@ -15,12 +15,11 @@ from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from customers.choices import facilities_to_choose
 from customers.models import Customer, Facility, StorageUnit
 from customers.page_callers import caller_of_page
 from customers.page_lists import list_page
 from customers.page_parts import part_asked, query_with
-from customers.remembered import RememberedObject, RememberedQuery
+from customers.remembered import RememberedObject
 from customers.renderers import CSVRenderer, to_json
 from readings.export import streamed
 from readings.facilities import facility_facts, facility_of, list_facilities, units_of
@@ -36,9 +35,6 @@ from readings.time_outside import time_outside
 from readings.unit_facts import condition_of, latest_of, statistics_facts, unit_facts
 from readings.unit_marks import marks_within
 
-CUSTOMERS = RememberedQuery(
-    lambda scope: Customer.objects.within(scope).values_list("customer_code", "name"), is_look_up=True
-)
 UNIT = RememberedObject(StorageUnit, "facility")
 UNIT_WITH_READING = RememberedObject(StorageUnit, "facility__customer", "latest_reading__sensor")
 UNITS_A_PAGE = 1_000
@@ -55,14 +51,12 @@ UNIT_PARTS = {"latest": "readings/_latest.html", "range": "readings/_range.html"
 def overview_page(request: HttpRequest) -> HttpResponse:
     """The units that the caller may see as tiles, the worst first, narrowed by customer, facility, state and text."""
     scope = caller_of_page(request).scope
-    customers = list(CUSTOMERS.within(scope))
     customer_code = request.GET.get("customer", "")
     if customer_code:
         get_object_or_404(Customer.objects.within(scope), customer_code=customer_code)
-    facilities = facilities_to_choose(scope, customer_code)
-    chosen = next((each for each in facilities if str(each.public_id) == request.GET.get("facility")), None)
     state, text, now = request.GET.get("state", ""), request.GET.get("text", ""), timezone.now()
-    found = overview(scope, now, Wanted(customer_code, chosen.public_id if chosen else None, text))
+    wanted = Wanted(customer_code, request.GET.get("facility", ""), text)
+    found, customers, facilities, facility = overview(scope, now, wanted)
     page = Paginator(in_state(found, state), UNITS_A_PAGE).get_page(request.GET.get("page"))
     paths = sparklines.of([row.unit_id for row in page.object_list], now)
     with_customer = len(customers) > 1 and not customer_code
@@ -75,8 +69,8 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         "next_page": query_with(request, page=page.number + 1),
         "customers": customers,
         "facilities": facilities,
-        "chosen": {"customer": customer_code, "facility": chosen, "state": state, "text": text},
-        "is_narrowed": bool(customer_code or chosen or state or text),
+        "chosen": {"customer": customer_code, "facility": facility, "state": state, "text": text},
+        "is_narrowed": bool(customer_code or facility or state or text),
         "refresh_seconds": REFRESH_SECONDS,
         "now": now,
     }

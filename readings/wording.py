@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 
 from readings.scales import SHOWN_DECIMALS, Scale, from_celsius
 from readings.states import Bounds, LimitsInForce
 
 NOT_KNOWN = "–"
+NEVER = "never"
 _MINUS = "\N{MINUS SIGN}"
 # A share just short of the whole must not read as the whole.
 _ALMOST_ALL = 0.999
@@ -65,9 +67,13 @@ def _bounds_text(bounds: Bounds, scale: Scale | str) -> str:
 
 def age_text(age: timedelta | None) -> str:
     """An age in its largest unit: "40 s", "3 min", "5 h", "2 days"; "never" for None, "ahead" for a time to come."""
-    if age is None:
-        return "never"
-    seconds = int(age.total_seconds())
+    return NEVER if age is None else age_text_of_seconds(int(age.total_seconds()))
+
+
+# Pages of a thousand units ask for the same few ages again and again.
+@lru_cache(maxsize=10_000)
+def age_text_of_seconds(seconds: int) -> str:
+    """`age_text` of so many whole seconds."""
     if seconds < 0:
         return "ahead" if seconds < -60 else "0 s"
     if seconds < 60:

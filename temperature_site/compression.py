@@ -12,7 +12,7 @@ import secrets
 import struct
 import zlib
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 
@@ -29,19 +29,27 @@ class CompressionMiddleware(GZipMiddleware):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         takes_gzip = "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "")
-        content = b"" if response.streaming else response.content  # type: ignore[attr-defined]
-        if takes_gzip and len(content) >= SHORTEST and not response.has_header("Content-Encoding"):
-            parts = response.parts if isinstance(response, PartsResponse) else [Part.of(content)]
-            response.content = packed(parts, content, self.max_random_bytes)  # type: ignore[attr-defined]
-            response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
-            response.headers["Content-Encoding"] = "gzip"
-            response.headers["Vary"] = ", ".join(filter(None, (response.headers.get("Vary"), "Accept-Encoding")))
-            return response
+        if takes_gzip and isinstance(response, HttpResponse) and not response.has_header("Content-Encoding"):
+            parts = response.parts if isinstance(response, PartsResponse) else _part_of(response.content)
+            if parts:
+                response.content = packed(parts, self.max_random_bytes)
+                response.headers["Content-Length"] = str(len(response.content))
+                response.headers["Content-Encoding"] = "gzip"
+                response.headers["Vary"] = ", ".join(filter(None, (response.headers.get("Vary"), "Accept-Encoding")))
+                return response
         return super().process_response(request, response)
 
 
-def packed(parts: list[Part], content: bytes, most_random_bytes: int) -> bytes:
-    """`content`, which is all of the parts, as gzip, with a file name of random length that hides how long it is."""
+def _part_of(content: bytes) -> list[Part]:
+    """The content as the only part; none where packing it would not pay."""
+    return [Part.of(content)] if len(content) >= SHORTEST else []
+
+
+def packed(parts: list[Part], most_random_bytes: int) -> bytes:
+    """All of the parts as gzip, with a file name of random length that hides how long they are."""
     name = b"a" * secrets.randbelow(most_random_bytes) + b"\0"
-    end = struct.pack("<LL", zlib.crc32(content), len(content) % 2**32)
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part.plain, checksum)
+    end = struct.pack("<LL", checksum, sum(len(part.plain) for part in parts) % 2**32)
     return b"".join([_HEADER, name, *(part.deflated for part in parts), _NOTHING_MORE, end])

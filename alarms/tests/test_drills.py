@@ -109,7 +109,7 @@ def test_drills_are_held_on_a_schedule_each_once(customer):
 def test_the_synthetic_unit_is_no_unit_of_overviews_and_statistics(customer):
     drills.start(customer, by="anna")
     scope = Scope.of_customer(customer.pk)
-    assert overview(scope, timezone.now()) == []
+    assert overview(scope, timezone.now()).rows == []
     assert places_within(scope) == {}
     assert list(list_facilities(scope, "")) == []
 

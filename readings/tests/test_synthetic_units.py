@@ -30,7 +30,7 @@ def drilled(facility):
 
 def test_the_overview_and_the_pages_of_facilities_leave_it_out(client, facility):
     client.force_login(MembershipFactory(customer=facility.customer).user)
-    assert len(overview(Scope.everything(), timezone.now())) == 1
+    assert len(overview(Scope.everything(), timezone.now()).rows) == 1
     [row] = client.get(reverse("facilities")).context["facilities"]
     assert row.unit_count == 1
     assert len(client.get(reverse("facility", args=[facility.public_id])).context["shown"].units) == 1

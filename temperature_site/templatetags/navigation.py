@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django import template
 from django.template import Context
-from django.urls import NoReverseMatch, reverse
+from django.urls import get_script_prefix, reverse
 
 register = template.Library()
 
@@ -47,15 +48,14 @@ class Link:
 
 
 @register.simple_tag(takes_context=True)
-def section_links(context: Context) -> list[Link]:
+def section_links(context: Context) -> tuple[Link, ...]:
     """A link to each section, the one that holds this page marked as current. An error page is in none of them."""
     match = getattr(context.get("request"), "resolver_match", None)
-    url_name = (match.url_name if match else None) or ""
-    links = []
-    for section in SECTIONS:
-        try:
-            links.append(Link(section.title, reverse(section.url_name), section.holds(url_name)))
-        except NoReverseMatch:
-            # A site put together without that part has no such section.
-            continue
-    return links
+    return _links((match.url_name if match else None) or "", get_script_prefix())
+
+
+# Every page has them, and there are as many as pages.
+@lru_cache(maxsize=1_000)
+def _links(url_name: str, script_prefix: str) -> tuple[Link, ...]:
+    """The links of the page of that name, for a site below `script_prefix`, which `reverse` puts before each."""
+    return tuple(Link(each.title, reverse(each.url_name), each.holds(url_name)) for each in SECTIONS)
