@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from customers.models import Sensor
@@ -85,6 +86,7 @@ def aggregate(places: Places, span: Span, grouping: Grouping) -> list[dict[str, 
         with_weights=Aggregation.MKT in grouping.aggregations,
     )
     codes = _sensor_codes(totals) if by_sensor else {}
+    metrics = _Metrics(grouping)
     merged: dict[tuple[Any, ...], tuple[dict[str, Any], Totals]] = {}
     for key, each in totals.items():
         if each.reading_count:
@@ -93,26 +95,25 @@ def aggregate(places: Places, span: Span, grouping: Grouping) -> list[dict[str, 
                 merged[order][1].add(each)
             else:
                 merged[order] = (group_key, each)
-    return [
-        {"group_key": merged[order][0], "metrics": _metrics(merged[order][1], grouping)} for order in sorted(merged)
-    ]
+    return [{"group_key": merged[order][0], "metrics": metrics.of(merged[order][1])} for order in sorted(merged)]
 
 
 class _Groups:
     """The groups of one question: what the totals know by number, described."""
 
     def __init__(self, grouping: Grouping) -> None:
-        self._grouping = grouping
+        self._by = grouping.by
+        self._buckets = grouping.buckets
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._places: list[Place] = []
 
     def number_of(self, place: Place) -> int:
         """The number of the place's group. Units in different zones never share one: their days differ."""
-        by = self._grouping.by
+        by = self._by
         key = (
             place.facility_id if GroupBy.FACILITY in by else None,
             place.unit_id if GroupBy.UNIT in by else None,
-            place.time_zone if self._grouping.finest else None,
+            place.time_zone if self._buckets else None,
         )
         if key not in self._numbers:
             self._numbers[key] = len(self._places)
@@ -121,10 +122,10 @@ class _Groups:
 
     def described(self, key: Key, codes: dict[int, str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What orders and tells apart a group, and its `group_key`."""
-        by, place = self._grouping.by, self._places[key.group]
+        by, place = self._by, self._places[key.group]
         group_key: dict[str, Any] = {}
         order: list[Any] = []
-        for bucket in self._grouping.buckets:
+        for bucket in self._buckets:
             begins = _begin(key.bucket, bucket, place)
             group_key[bucket.value] = begins
             order.append(begins.astimezone(UTC))
@@ -150,27 +151,45 @@ def _begin(found: date | datetime | None, bucket: Bucket, place: Place) -> datet
     return datetime.combine(bucket.first_day(found), time(), place.zone)
 
 
-def _metrics(totals: Totals, grouping: Grouping) -> dict[str, Any]:
+def _average_c(totals: Totals) -> float | None:
     measured = totals.reading_count - totals.fault_count
-    values: dict[Aggregation, tuple[str, float | None]] = {
-        Aggregation.AVG: ("avg_temperature", totals.sum_micro_c / 1e6 / measured if measured else None),
-        Aggregation.MIN: ("min_temperature", totals.min_c),
-        Aggregation.MAX: ("max_temperature", totals.max_c),
-        Aggregation.MKT: ("mkt", mean_kinetic_temperature_c(totals.weighted_arrhenius, totals.weighted_seconds)),
-    }
-    metrics: dict[str, Any] = {}
-    for aggregation in grouping.aggregations:
-        if aggregation is Aggregation.COUNT:
-            metrics["reading_count"] = totals.reading_count
-        else:
-            name, value = values[aggregation]
-            metrics[name] = on_scale(value, grouping.scale)
-    return metrics | {"temperature_unit": grouping.scale.value}
+    return totals.sum_micro_c / 1e6 / measured if measured else None
+
+
+def _mkt_c(totals: Totals) -> float | None:
+    return mean_kinetic_temperature_c(totals.weighted_arrhenius, totals.weighted_seconds)
+
+
+_TEMPERATURES_C: dict[Aggregation, tuple[str, Callable[[Totals], float | None]]] = {
+    Aggregation.AVG: ("avg_temperature", _average_c),
+    Aggregation.MIN: ("min_temperature", attrgetter("min_c")),
+    Aggregation.MAX: ("max_temperature", attrgetter("max_c")),
+    Aggregation.MKT: ("mkt", _mkt_c),
+}
+
+
+class _Metrics:
+    """What one question wants to know of each group, found out once for all of them."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        self._scale = grouping.scale
+        self._wanted = [_TEMPERATURES_C.get(each, ("reading_count", None)) for each in grouping.aggregations]
+
+    def of(self, totals: Totals) -> dict[str, Any]:
+        """The `metrics` of a group, in the order in which they were asked for."""
+        metrics: dict[str, Any] = {
+            name: on_scale(find_c(totals), self._scale) if find_c else totals.reading_count
+            for name, find_c in self._wanted
+        }
+        metrics["temperature_unit"] = self._scale.value
+        return metrics
 
 
 def on_scale(temperature_c: float | None, scale: Scale) -> float | None:
     """A statistic on a scale, without the digits that are none."""
-    return None if temperature_c is None else round(from_celsius(temperature_c, scale), 6)
+    if temperature_c is None:
+        return None
+    return round(temperature_c if scale is Scale.CELSIUS else from_celsius(temperature_c, scale), 6)
 
 
 def _sensor_codes(keys: Iterable[Key]) -> dict[int, str]:

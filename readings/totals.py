@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from customers.prepared import Prepared
 from readings import totals_sql
 from readings.rollups import LONGEST_GAP
 from readings.spans import DAY, HOUR, Days, Span, cut_days, cut_hours, start_of_day
@@ -130,7 +131,8 @@ class _Adding:
             return below
         parameters = _parameters((each, days.first, days.end, None) for each, days in whole)
         unsettled = self._unsettled(totals_sql.UNSETTLED_DAYS, parameters)
-        self._add(totals_sql.days(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights), parameters)
+        days_of = totals_sql.days(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights)
+        self._add(*days_of.table(parameters))
         by_unit = {each.unit_id: each for each in asked}
         for unit_id, day in unsettled:
             each = by_unit[unit_id]
@@ -142,8 +144,10 @@ class _Adding:
         """Add what the hours say; return the pieces that the raw readings must answer."""
         below: list[_Piece] = []
         whole: list[_Piece] = []
+        # Units of one zone share their ends.
+        cuts = {span: cut_hours(span) for span in {piece.span for piece in pieces}}
         for asked, span, bucket in pieces:
-            hours, rests = cut_hours(span)
+            hours, rests = cuts[span]
             below += [_Piece(asked, part, bucket) for rest in rests for part in self._within_hours(rest)]
             if not hours.is_empty:
                 whole.append(_Piece(asked, hours, bucket))
@@ -151,7 +155,8 @@ class _Adding:
             return below
         parameters = _parameters((each, span.start, span.end, bucket) for each, span, bucket in whole)
         unsettled = self._unsettled(totals_sql.UNSETTLED_HOURS, parameters)
-        self._add(totals_sql.hours(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights), parameters)
+        hours_of = totals_sql.hours(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights)
+        self._add(*hours_of.table(parameters))
         return below + list(_hours_of(whole, unsettled))
 
     def add_raw(self, pieces: list[_Piece]) -> None:
@@ -162,10 +167,10 @@ class _Adding:
         latest = max(piece.span.end for piece in pieces)
         earliest = min(piece.span.start for piece in pieces)
         bounds = {"earliest": earliest, "latest": latest}
-        self._add(totals_sql.raw_counts(self._name, by_sensor=self._by_sensor), parameters | bounds)
+        self._add_planned(totals_sql.raw_counts(self._name, by_sensor=self._by_sensor), parameters | bounds)
         if self._with_weights:
             bounds["earliest"] = earliest - LONGEST_GAP
-            self._add(totals_sql.raw_weights(self._name, by_sensor=self._by_sensor), parameters | bounds)
+            self._add_planned(totals_sql.raw_weights(self._name, by_sensor=self._by_sensor), parameters | bounds)
 
     def _cut(self, span: Span, zone: ZoneInfo) -> tuple[Days, list[tuple[Span, date | None]]]:
         """The whole days of `span`, and the rests with the bucket that each lies in."""
@@ -185,31 +190,32 @@ class _Adding:
             return [rest]
         return [Span(rest.start, change), Span(change, rest.end)]
 
-    def _unsettled(self, sql: str, parameters: dict[str, Any]) -> list[tuple[int, Any]]:
+    def _unsettled(self, statement: Prepared, parameters: dict[str, Any]) -> list[tuple[int, Any]]:
         """What the weights of a level can't answer; told to the level's query as `below`.
 
         Asked first and left out by name: what becomes unsettled in between must not be counted on two levels.
         """
         if not self._with_weights:
             return []
-        with connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            unsettled = cursor.fetchall()
+        unsettled = statement.rows(parameters)
         parameters["below_unit_ids"] = [unit_id for unit_id, _ in unsettled]
         parameters["below"] = [stretch for _, stretch in unsettled]
         return unsettled
 
-    def _add(self, sql: str, parameters: dict[str, Any]) -> None:
-        """Add the rows of a query of (group, sensor, bucket, measures); it names the measures it gives."""
+    def _add_planned(self, sql: str, parameters: dict[str, Any]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(sql, parameters)
-            names = [column.name for column in cursor.description][3:]
-            for group, sensor_id, bucket, *values in cursor.fetchall():
-                key, more = Key(group, sensor_id, bucket), Totals(**dict(zip(names, values, strict=True)))
-                if key in self.totals:
-                    self.totals[key].add(more)
-                else:
-                    self.totals[key] = more
+            self._add([column.name for column in cursor.description], cursor.fetchall())
+
+    def _add(self, names: list[str], rows: list[tuple[Any, ...]]) -> None:
+        """Add rows of (group, sensor, bucket, measures), of which the measures are named."""
+        measures = names[3:]
+        for group, sensor_id, bucket, *values in rows:
+            key, more = Key(group, sensor_id, bucket), Totals(**dict(zip(measures, values, strict=True)))
+            if key in self.totals:
+                self.totals[key].add(more)
+            else:
+                self.totals[key] = more
 
 
 def _within_days(rest: Span, zone: ZoneInfo) -> Iterator[Span]:

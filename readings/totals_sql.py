@@ -1,9 +1,14 @@
 """The queries of `readings.totals`: each gives sums by group, sensor and bucket, or what a level can't answer.
 
 `asked` is always a relation of (unit_id, group_id, first, until, bucket): a stretch of one unit's time with an open
-end, the group that it counts for and, below the level of days, the bucket that it lies in.
+end, the group that it counts for and, below the level of days, the bucket that it lies in. Those over roll-ups are
+prepared: an index leads to what is asked for of however many units. Those over readings are planned each time, so that
+only the partitions of the time asked for are looked at.
 """
 
+from functools import cache
+
+from customers.prepared import Prepared
 from readings.store_sql import MEASURES
 from readings.weighing import WEIGH
 
@@ -31,8 +36,8 @@ _DAYS = f"""{_asked("date")}
     JOIN daily_rollup AS rollup ON storage_unit_id = unit_id AND local_date >= first AND local_date < until"""
 _HOURS = f"""{_asked("timestamptz")}
     JOIN hourly_rollup AS rollup ON storage_unit_id = unit_id AND hour >= first AND hour < until"""
-UNSETTLED_DAYS = f"SELECT DISTINCT storage_unit_id, local_date FROM {_DAYS} WHERE NOT is_settled"  # noqa: S608
-UNSETTLED_HOURS = f"SELECT DISTINCT storage_unit_id, hour FROM {_HOURS} WHERE NOT is_settled"  # noqa: S608
+UNSETTLED_DAYS = Prepared(f"SELECT DISTINCT storage_unit_id, local_date FROM {_DAYS} WHERE NOT is_settled")  # noqa: S608
+UNSETTLED_HOURS = Prepared(f"SELECT DISTINCT storage_unit_id, hour FROM {_HOURS} WHERE NOT is_settled")  # noqa: S608
 
 # The bucket of a row of a level, by the name of the bucket.
 _BUCKET_OF_DAY = {
@@ -48,23 +53,27 @@ def _grouped(sensor: bool) -> str:
     return "group_id, rollup.sensor_id" if sensor else "group_id, NULL::int"
 
 
-def _rollup(rows: str, span: str, kind: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> str:
+def _rollup(rows: str, span: str, kind: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
     """Sums over a roll-up; those with weights leave out what is to be answered by the level below."""
     weights = f", {_weights(span, 'rollup')}" if with_weights else ""
     below = f"SELECT * FROM unnest(%(below_unit_ids)s::int[], %(below)s::{kind}[])"  # noqa: S608
-    return f"""
+    return Prepared(
+        f"""
 SELECT {_grouped(by_sensor)}, {bucket}, {_COUNTS}{weights}
 FROM {rows}
 {f"WHERE (storage_unit_id, {span}) NOT IN ({below})" if with_weights else ""}
 GROUP BY 1, 2, 3"""  # noqa: S608  names of ours, no input
+    )
 
 
-def days(bucket: str, *, by_sensor: bool, with_weights: bool) -> str:
+@cache
+def days(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
     """What the asked days add up to; with weights the settled ones but those `below`."""
     return _rollup(_DAYS, "local_date", "date", _BUCKET_OF_DAY[bucket], by_sensor=by_sensor, with_weights=with_weights)
 
 
-def hours(bucket: str, *, by_sensor: bool, with_weights: bool) -> str:
+@cache
+def hours(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
     """What the asked hours add up to; with weights the settled ones but those `below`."""
     column = "rollup.hour" if bucket == _HOUR else "asked.bucket"
     return _rollup(_HOURS, "hour", "timestamptz", column, by_sensor=by_sensor, with_weights=with_weights)

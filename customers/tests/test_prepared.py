@@ -31,6 +31,16 @@ def test_a_statement_without_parameters_needs_none():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("is_behind_pgbouncer", [False, True])
+def test_a_named_parameter_may_stand_anywhere(settings, is_behind_pgbouncer):
+    settings.PGBOUNCER = is_behind_pgbouncer
+    statement = Prepared("SELECT %(b)s::text AS second, %(a)s::int AS first, %(b)s || '%%' AS share, 7 %% 4 AS rest")
+    assert statement.table({"a": 1, "b": "5", "c": "not asked for"}) == (
+        ["second", "first", "share", "rest"], [("5", 1, "5%", 3)],
+    )  # fmt: skip
+
+
+@pytest.mark.django_db
 def test_behind_pgbouncer_nothing_is_prepared(settings):
     settings.PGBOUNCER = True
     before = prepared_statements()
