@@ -22,6 +22,10 @@ class ContentNegotiation(DefaultContentNegotiation):
         return known
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        # Programs ask for anything: they get the first, without that it is weighed against the others.
+        is_anything = request.META.get("HTTP_ACCEPT", "*/*") == "*/*"
+        if is_anything and not format_suffix and self.settings.URL_FORMAT_OVERRIDE not in request.query_params:
+            return renderers[0], renderers[0].media_type
         try:
             return super().select_renderer(request, renderers, format_suffix)
         except NotAcceptable as error:

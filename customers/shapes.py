@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
 from django.http import Http404
+from rest_framework.fields import Field, UUIDField
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -27,11 +29,15 @@ class Shape:
         self._serializer_class = serializer_class
 
     @cached_property
-    def _fields(self) -> dict[str, str]:
+    def _fields(self) -> dict[str, str | Cast]:
         fields = self._serializer_class().fields
-        return {
-            name: (field.source or name).replace(".", "__") for name, field in fields.items() if not field.write_only
-        }
+        return {name: self._column(field, name) for name, field in fields.items() if not field.write_only}
+
+    @staticmethod
+    def _column(field: Field[Any, Any, Any, Any], name: str) -> str | Cast:
+        way = (field.source or name).replace(".", "__")
+        # An id is only written: as a text it need not be made a UUID, and a text of that, for every row.
+        return Cast(way, TextField()) if isinstance(field, UUIDField) else way
 
     def columns(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """The columns of these rows that the serializer shows."""
