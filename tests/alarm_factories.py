@@ -1,15 +1,29 @@
-"""Made-up excursions and alarms, as `alarms.evaluation` and `alarms.lifecycle` leave them behind."""
+"""Made-up excursions and alarms, as `alarms.evaluation` and `alarms.lifecycle` leave them behind, and who is told."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
 
 import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from alarms.models import Alarm, AlarmEvent, Excursion, LimitProfile, LimitVersion, MaintenanceWindow
-from tests.factories import StorageUnitFactory
+from alarms.models import (
+    Alarm,
+    AlarmEvent,
+    Channel,
+    Excursion,
+    LimitProfile,
+    LimitVersion,
+    MaintenanceWindow,
+    Message,
+    Rule,
+)
+from alarms.notifications.channels.webhook import new_secret
+from alarms.trail import record
+from tests.factories import CustomerFactory, StorageUnitFactory
 
 HOUR = timedelta(hours=1)
 
@@ -67,9 +81,22 @@ class AlarmFactory(DjangoModelFactory):
 
     @factory.post_generation
     def trail(alarm, create, extracted, **kwargs) -> None:  # noqa: N805
-        """The event of its opening, of an alarm that opened."""
-        if alarm.opened_at is not None:
+        """The event of its opening, of an alarm that opened; `trail=False` leaves that to who has people told."""
+        if alarm.opened_at is not None and extracted is not False:
             AlarmEvent.objects.create(alarm=alarm, kind=AlarmEvent.Kind.OPENED, happened_at=alarm.opened_at)
+
+
+class SourceAlarmFactory(AlarmFactory):
+    """An open alarm of a source that is down."""
+
+    customer = factory.SubFactory(CustomerFactory)
+    storage_unit = None
+    excursion = None
+    kind = Alarm.Kind.SOURCE_DOWN
+    source_key = factory.LazyFunction(uuid.uuid4)
+    source_name = "the depot's logger"
+    temperature_c = None
+    recorded_at = None
 
 
 class NoDataAlarmFactory(AlarmFactory):
@@ -91,14 +118,14 @@ class ClosedAlarmFactory(AlarmFactory):
 
 
 class MaintenanceWindowFactory(DjangoModelFactory):
-    """The whole customer, from an hour ago until in an hour."""
+    """The whole customer, from an hour ago for two hours."""
 
     class Meta:
         model = MaintenanceWindow
 
-    customer = factory.SubFactory("tests.factories.CustomerFactory")
+    customer = factory.SubFactory(CustomerFactory)
     starts_at = factory.LazyFunction(lambda: timezone.now() - HOUR)
-    ends_at = factory.LazyFunction(lambda: timezone.now() + HOUR)
+    ends_at = factory.LazyAttribute(lambda window: window.starts_at + 2 * HOUR)
     reason = "Stocktaking"
 
 
@@ -113,3 +140,73 @@ class LimitProfileFactory(DjangoModelFactory):
     low_warning_c = 2.0
     high_warning_c = 8.0
     high_critical_c = 10.0
+
+
+class ChannelFactory(DjangoModelFactory):
+    """An e-mail channel that takes any number of messages and tells of every flap."""
+
+    class Meta:
+        model = Channel
+
+    customer = factory.SubFactory(CustomerFactory)
+    kind = Channel.Kind.EMAIL
+    name = factory.Sequence(lambda n: f"channel {n}")
+    address = factory.Sequence(lambda n: f"shift{n}@example.com")
+    messages_a_minute = 1_000
+    flap_minutes = 0
+
+
+class WebhookChannelFactory(ChannelFactory):
+    kind = Channel.Kind.WEBHOOK
+    address = "https://receiver.example.com/alarms"
+    secret = factory.LazyFunction(new_secret)
+
+
+class RuleFactory(DjangoModelFactory):
+    """A rule for all alarms at all hours, with one channel unless `channels` are given."""
+
+    class Meta:
+        model = Rule
+        skip_postgeneration_save = True
+
+    customer = factory.SubFactory(CustomerFactory)
+    name = factory.Sequence(lambda n: f"rule {n}")
+
+    @factory.post_generation
+    def channels(self, create, extracted, **kwargs):
+        self.channels.set([ChannelFactory(customer=self.customer)] if extracted is None else extracted)
+
+    @factory.post_generation
+    def escalation_channels(self, create, extracted, **kwargs):
+        self.escalation_channels.set(extracted or [])
+
+    @factory.post_generation
+    def facilities(self, create, extracted, **kwargs):
+        self.facilities.set(extracted or [])
+
+    @factory.post_generation
+    def units(self, create, extracted, **kwargs):
+        self.units.set(extracted or [])
+
+
+class MessageFactory(DjangoModelFactory):
+    """A message that is due, about nothing in particular."""
+
+    class Meta:
+        model = Message
+
+    channel = factory.SubFactory(ChannelFactory)
+    reason = Message.Reason.OPENED
+    subject = factory.Sequence(lambda n: f"Critical: temperature, refrigerator {n}")
+    body = factory.SelfAttribute("subject")
+    data = factory.LazyAttribute(
+        lambda message: {"type": "alarm.opened", "timestamp": "2026-11-25T10:00:00Z", "data": {"is_drill": False}}
+    )
+
+
+def open_alarm(at: datetime | None = None, **kwargs: Any) -> Alarm:
+    """An alarm that opens now, or at `at`; whom it concerns is told."""
+    at = at or timezone.now()
+    alarm = AlarmFactory(**({"started_at": at, "opened_at": at, "trail": False} | kwargs))
+    record(alarm, AlarmEvent.Kind.OPENED, at)
+    return alarm

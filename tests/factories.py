@@ -6,7 +6,6 @@ through `readings.store`, so that roll-ups and latest readings are as they would
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -17,18 +16,6 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from alarms.models import (
-    Alarm,
-    AlarmEvent,
-    Channel,
-    Excursion,
-    LimitVersion,
-    MaintenanceWindow,
-    Message,
-    Rule,
-)
-from alarms.notifications.channels.webhook import new_secret
-from alarms.trail import record
 from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
 from customers.tokens import create_token
 from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
@@ -193,137 +180,6 @@ class ConflictFactory(DjangoModelFactory):
     )
     received_at = factory.LazyFunction(timezone.now)
     last_seen_at = factory.SelfAttribute("received_at")
-
-
-class ExcursionFactory(DjangoModelFactory):
-    """A warm excursion of ten minutes ago that lasts."""
-
-    class Meta:
-        model = Excursion
-
-    storage_unit = factory.SubFactory(StorageUnitFactory)
-    started_at = factory.LazyFunction(lambda: timezone.now() - timedelta(minutes=10))
-    last_outside_at = factory.SelfAttribute("started_at")
-    severity = "critical"
-    peak_c = 12.0
-    peak_at = factory.SelfAttribute("started_at")
-    limit_version = factory.LazyAttribute(lambda excursion: version_of(excursion.storage_unit))
-
-
-class AlarmFactory(DjangoModelFactory):
-    """An open, critical temperature alarm of a unit of its own that began ten minutes ago. Nobody is told of it."""
-
-    class Meta:
-        model = Alarm
-
-    storage_unit = factory.SubFactory(StorageUnitFactory)
-    customer = factory.SelfAttribute("storage_unit.facility.customer")
-    kind = Alarm.Kind.TEMPERATURE
-    severity = "critical"
-    state = Alarm.State.OPEN
-    started_at = factory.LazyFunction(lambda: timezone.now() - timedelta(minutes=10))
-    opened_at = factory.LazyFunction(timezone.now)
-    temperature_c = 12.0
-    recorded_at = factory.SelfAttribute("started_at")
-
-
-class SourceAlarmFactory(AlarmFactory):
-    """An open alarm of a source that is down."""
-
-    customer = factory.SubFactory(CustomerFactory)
-    storage_unit = None
-    kind = Alarm.Kind.SOURCE_DOWN
-    source_key = factory.LazyFunction(uuid.uuid4)
-    source_name = "the depot's logger"
-    temperature_c = None
-    recorded_at = None
-
-
-class ChannelFactory(DjangoModelFactory):
-    """An e-mail channel that takes any number of messages and tells of every flap."""
-
-    class Meta:
-        model = Channel
-
-    customer = factory.SubFactory(CustomerFactory)
-    kind = Channel.Kind.EMAIL
-    name = factory.Sequence(lambda n: f"channel {n}")
-    address = factory.Sequence(lambda n: f"shift{n}@example.com")
-    messages_a_minute = 1_000
-    flap_minutes = 0
-
-
-class WebhookChannelFactory(ChannelFactory):
-    kind = Channel.Kind.WEBHOOK
-    address = "https://receiver.example.com/alarms"
-    secret = factory.LazyFunction(new_secret)
-
-
-class RuleFactory(DjangoModelFactory):
-    """A rule for all alarms at all hours, with one channel unless `channels` are given."""
-
-    class Meta:
-        model = Rule
-        skip_postgeneration_save = True
-
-    customer = factory.SubFactory(CustomerFactory)
-    name = factory.Sequence(lambda n: f"rule {n}")
-
-    @factory.post_generation
-    def channels(self, create, extracted, **kwargs):
-        self.channels.set([ChannelFactory(customer=self.customer)] if extracted is None else extracted)
-
-    @factory.post_generation
-    def escalation_channels(self, create, extracted, **kwargs):
-        self.escalation_channels.set(extracted or [])
-
-    @factory.post_generation
-    def facilities(self, create, extracted, **kwargs):
-        self.facilities.set(extracted or [])
-
-    @factory.post_generation
-    def units(self, create, extracted, **kwargs):
-        self.units.set(extracted or [])
-
-
-class MaintenanceWindowFactory(DjangoModelFactory):
-    """Work on all of a customer's units from an hour ago for two hours."""
-
-    class Meta:
-        model = MaintenanceWindow
-
-    customer = factory.SubFactory(CustomerFactory)
-    starts_at = factory.LazyFunction(lambda: timezone.now() - timedelta(hours=1))
-    ends_at = factory.LazyAttribute(lambda window: window.starts_at + timedelta(hours=2))
-    reason = "defrosting"
-
-
-class MessageFactory(DjangoModelFactory):
-    """A message that is due, about nothing in particular."""
-
-    class Meta:
-        model = Message
-
-    channel = factory.SubFactory(ChannelFactory)
-    reason = Message.Reason.OPENED
-    subject = factory.Sequence(lambda n: f"Critical: temperature, refrigerator {n}")
-    body = factory.SelfAttribute("subject")
-    data = factory.LazyAttribute(
-        lambda message: {"type": "alarm.opened", "timestamp": "2026-11-25T10:00:00Z", "data": {"is_drill": False}}
-    )
-
-
-def open_alarm(at: datetime | None = None, **kwargs: Any) -> Alarm:
-    """An alarm that opens now, or at `at`; whom it concerns is told."""
-    at = at or timezone.now()
-    alarm = AlarmFactory(**({"started_at": at, "opened_at": at} | kwargs))
-    record(alarm, AlarmEvent.Kind.OPENED, at)
-    return alarm
-
-
-def version_of(unit: StorageUnit) -> LimitVersion:
-    """The limits in force for `unit`."""
-    return unit.limit_versions.order_by("-valid_from").first()
 
 
 def make_token(customer: Customer | None = None, **kwargs: Any) -> tuple[ApiToken, str]:

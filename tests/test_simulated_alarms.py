@@ -23,7 +23,8 @@ from simulator.fleet_file import load_fleet
 from simulator.listening import served_in_thread
 from simulator.simulation import Simulation
 from simulator.transport import TransportSettings
-from tests.factories import ChannelFactory, CustomerFactory, RuleFactory, SourceFactory, WebhookChannelFactory
+from tests.alarm_factories import ChannelFactory, RuleFactory, WebhookChannelFactory
+from tests.factories import CustomerFactory, SourceFactory
 from tests.mail_receiver import MailReceiver
 from tests.webhook_receiver import WebhookReceiver
 

@@ -8,7 +8,7 @@ from alarms.models import Attempt, Channel
 from alarms.notifications.channels import apprise_service
 from alarms.notifications.channels.apprise_service import is_at_fixed_place, problem
 from alarms.tests.sending_now import send_due
-from tests.factories import ChannelFactory, MessageFactory
+from tests.alarm_factories import ChannelFactory, MessageFactory
 
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alarms"
 GOOD = [

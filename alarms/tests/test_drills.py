@@ -15,7 +15,8 @@ from readings.facilities import list_facilities
 from readings.models import Reading
 from readings.overview import overview
 from readings.places import places_within
-from tests.factories import CustomerFactory, FacilityFactory, RuleFactory, WebhookChannelFactory
+from tests.alarm_factories import RuleFactory, WebhookChannelFactory
+from tests.factories import CustomerFactory, FacilityFactory
 
 pytestmark = pytest.mark.django_db
 

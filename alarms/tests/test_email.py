@@ -5,7 +5,8 @@ import pytest
 from alarms.models import Attempt, Message
 from alarms.notifications.channels.email import problem
 from alarms.tests.sending_now import send_due
-from tests.factories import ChannelFactory, MessageFactory, RuleFactory, StorageUnitFactory, open_alarm
+from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, open_alarm
+from tests.factories import StorageUnitFactory
 from tests.mail_receiver import MailReceiver
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from alarms.tests.sending_now import send_due
-from tests.factories import MessageFactory, WebhookChannelFactory
+from tests.alarm_factories import MessageFactory, WebhookChannelFactory
 
 pytestmark = pytest.mark.django_db
 

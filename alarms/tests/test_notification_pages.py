@@ -10,16 +10,13 @@ from alarms import notification_forms
 from alarms.models import Channel, Drill, DrillSchedule, Message, Rule
 from alarms.notifications.channels.webhook import key_of
 from customers.models import Membership
+from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory
 from tests.factories import (
-    ChannelFactory,
     CustomerFactory,
     FacilityFactory,
     MembershipFactory,
-    MessageFactory,
-    RuleFactory,
     StaffFactory,
     StorageUnitFactory,
-    WebhookChannelFactory,
     make_token,
 )
 

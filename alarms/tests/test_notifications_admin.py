@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 
 from alarms.models import Message
-from tests.factories import MessageFactory, RuleFactory, StaffFactory, WebhookChannelFactory
+from tests.alarm_factories import MessageFactory, RuleFactory, WebhookChannelFactory
+from tests.factories import StaffFactory
 
 pytestmark = pytest.mark.django_db
 

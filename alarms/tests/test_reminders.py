@@ -11,7 +11,8 @@ from alarms import handling
 from alarms.models import Alarm, AlarmEvent, Channel, Message
 from alarms.notifications.reminders import is_to_escalate, remind, reminder_number
 from alarms.trail import record
-from tests.factories import ChannelFactory, MaintenanceWindowFactory, RuleFactory, StorageUnitFactory, open_alarm
+from tests.alarm_factories import ChannelFactory, MaintenanceWindowFactory, RuleFactory, open_alarm
+from tests.factories import StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)

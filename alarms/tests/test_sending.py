@@ -11,7 +11,7 @@ from alarms.notifications.backoff import GIVE_UP_AFTER
 from alarms.notifications.claims import ClaimLost, begin, bury, claim_due, held, send_again
 from alarms.notifications.sending import GONE_REASON, send
 from alarms.tests.sending_now import send_due
-from tests.factories import ChannelFactory, MessageFactory, WebhookChannelFactory
+from tests.alarm_factories import ChannelFactory, MessageFactory, WebhookChannelFactory
 from tests.webhook_receiver import Answer
 
 pytestmark = pytest.mark.django_db

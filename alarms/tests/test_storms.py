@@ -13,14 +13,8 @@ from alarms.notifications.reminders import remind
 from alarms.notifications.storms import MINUTE, Waiting, digest_due, to_fold
 from alarms.tests.sending_now import send_due
 from alarms.trail import record
-from tests.factories import (
-    ChannelFactory,
-    MessageFactory,
-    RuleFactory,
-    StorageUnitFactory,
-    WebhookChannelFactory,
-    open_alarm,
-)
+from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
+from tests.factories import StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)

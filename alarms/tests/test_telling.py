@@ -7,17 +7,15 @@ from django.utils import timezone
 
 from alarms.models import Alarm, AlarmEvent, Message
 from alarms.trail import record
-from tests.factories import (
+from tests.alarm_factories import (
     AlarmFactory,
     ChannelFactory,
-    CustomerFactory,
-    FacilityFactory,
     MaintenanceWindowFactory,
     RuleFactory,
     SourceAlarmFactory,
-    StorageUnitFactory,
     open_alarm,
 )
+from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
 Kind = AlarmEvent.Kind

@@ -9,7 +9,7 @@ from django.utils import timezone
 from alarms.models import Attempt, Message
 from alarms.notifications.channels.webhook import key_of, new_secret, problem
 from alarms.tests.sending_now import send_due
-from tests.factories import MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
+from tests.alarm_factories import MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
 from tests.webhook_receiver import Answer
 
 pytestmark = pytest.mark.django_db

@@ -1,5 +1,6 @@
-"""What tests of polling stand on: a time, servers on the loopback, and sources that ask them."""
+"""What tests of fetching and polling stand on: a time, servers on the loopback, and sources that ask them."""
 
+import socket
 from contextlib import ExitStack
 
 import pytest
@@ -26,7 +27,22 @@ def loopback_allowed(settings):
 def serve():
     """Start scripted servers that stop when the test ends."""
     with ExitStack() as running:
-        yield lambda script: running.enter_context(ScriptedServer(script))
+        yield lambda script, **options: running.enter_context(ScriptedServer(script, **options))
+
+
+@pytest.fixture
+def resolve(monkeypatch):
+    """Return a dict from host name to its address, which is all that the resolver then knows besides addresses."""
+    known: dict[str, str] = {}
+    ask = socket.getaddrinfo
+
+    def getaddrinfo(host, *args, **kwargs):
+        if host not in known and not host.replace(".", "").isdigit():
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return ask(known.get(host, host), *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return known
 
 
 @pytest.fixture

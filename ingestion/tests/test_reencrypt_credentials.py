@@ -4,7 +4,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ingestion.models import Source
-from tests.factories import SourceFactory, WebhookChannelFactory
+from tests.alarm_factories import WebhookChannelFactory
+from tests.factories import SourceFactory
 from trust.encryption import SecretUnreadable
 
 pytestmark = pytest.mark.django_db

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.template.loader import render_to_string
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.factories import PASSWORD
@@ -65,6 +66,12 @@ class Visit:
     def open(self, path: str) -> Page:
         self.page.goto(self.site + path)
         return self.page
+
+    def open_template(self, name: str) -> Page:
+        """Look at a page that nothing but a fault leads to, as the site would send it."""
+        address = f"{self.site}/{name}"
+        self.page.route(address, lambda route: route.fulfill(body=render_to_string(name), content_type="text/html"))
+        return self.open(f"/{name}")
 
     def sign_in(self, user: Any, password: str = PASSWORD) -> Page:
         """Sign in by the form, as a person does; ends on the overview."""

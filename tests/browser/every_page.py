@@ -12,18 +12,23 @@ from django.utils import timezone
 
 from alarms.models import Alarm, Drill, LimitProfile
 from ingestion.models import Source
-from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, MaintenanceWindowFactory, NoDataAlarmFactory
+from tests.alarm_factories import (
+    AlarmFactory,
+    ClosedAlarmFactory,
+    MaintenanceWindowFactory,
+    MessageFactory,
+    NoDataAlarmFactory,
+    RuleFactory,
+    WebhookChannelFactory,
+)
 from tests.factories import (
     ConflictFactory,
     DeliveryFactory,
     FacilityFactory,
     MembershipFactory,
-    MessageFactory,
     RejectedRowFactory,
-    RuleFactory,
     StaffFactory,
     StorageUnitFactory,
-    WebhookChannelFactory,
     make_token,
     store_readings,
 )

@@ -9,6 +9,8 @@ import importlib
 from pathlib import Path
 
 import pytest
+from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 
 from tests.browser.every_page import NOT_PAGES, make_world
@@ -34,6 +36,9 @@ FOCUSED = """() => {
     const isSeen = style.outlineStyle !== "none" || style.boxShadow !== "none";
     return [window.reachable.indexOf(document.activeElement), isSeen];
 }"""
+
+
+ERROR_PAGES = ("403.html", "403_csrf.html", "429.html", "500.html")
 
 
 @pytest.fixture
@@ -69,7 +74,24 @@ def test_axe_finds_nothing_serious_on_any_page(visit_with, world, colours):
         found[name] = violations(page)
     visit.expects_errors = True  # the page that is not found is one
     found["not found"] = violations(visit.open("/nowhere"))
+    for name in ERROR_PAGES:
+        found[name] = violations(visit.open_template(name))
     assert {name: each for name, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_the_back_office(visit_with, world, colours):
+    visit = visit_with(color_scheme=colours)
+    visit.sign_in(world.staff)
+    addresses = [reverse("admin:index")]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        addresses.append(reverse(f"{name}_changelist"))
+        if (first := model._default_manager.first()) is not None:
+            addresses.append(reverse(f"{name}_change", args=[quote(first.pk)]))
+    found = {address: violations(visit.open(address)) for address in addresses}
+    assert len(found) > 20
+    assert {address: each for address, each in found.items() if each} == {}
 
 
 def violations(page):
