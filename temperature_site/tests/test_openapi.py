@@ -100,7 +100,7 @@ def test_redoc_asks_no_other_host_for_its_logo(client):
 
 def test_only_pages_that_hold_styles_may_hold_them(client):
     assert "unsafe-inline" not in client.get("/docs")["Content-Security-Policy"]
-    for path in ("/redoc", "/api/v1/facilities"):
+    for path in ("/redoc", "/api/v1/facilities", "/admin/login/"):
         policy = client.get(path)["Content-Security-Policy"]
         assert "default-src 'self'" in policy
         assert "style-src 'self' 'unsafe-inline'" in policy

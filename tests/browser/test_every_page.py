@@ -38,6 +38,9 @@ FOCUSED = """() => {
 }"""
 
 
+# The back office's lists that search are made some time after the page is there.
+ARE_LISTS_MADE = """() => !document.querySelector(
+    "select.admin-autocomplete:not(.select2-hidden-accessible):not([name*=__prefix__])")"""
 ERROR_PAGES = ("403.html", "403_csrf.html", "429.html", "500.html")
 
 
@@ -89,7 +92,11 @@ def test_axe_finds_nothing_serious_in_the_back_office(visit_with, world, colours
         addresses.append(reverse(f"{name}_changelist"))
         if (first := model._default_manager.first()) is not None:
             addresses.append(reverse(f"{name}_change", args=[quote(first.pk)]))
-    found = {address: violations(visit.open(address)) for address in addresses}
+    found = {}
+    for address in addresses:
+        page = visit.open(address)
+        page.wait_for_function(ARE_LISTS_MADE)
+        found[address] = violations(page)
     assert len(found) > 20
     assert {address: each for address, each in found.items() if each} == {}
 
