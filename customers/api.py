@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
@@ -90,7 +90,8 @@ class AdminFacilityList(ShapedList, GenericAPIView[Facility]):
         return super().get(request)
 
     def get_queryset(self) -> QuerySet[Any]:
-        facilities = Facility.objects.within(caller_of(self.request).scope).annotate(unit_count=Count("units"))
+        with_goods = Count("units", filter=Q(units__is_synthetic=False))
+        facilities = Facility.objects.within(caller_of(self.request).scope).annotate(unit_count=with_goods)
         customer_id = Parameters.of(self.request).public_id("customer_id")
         return facilities.filter(customer__public_id=customer_id) if customer_id else facilities
 

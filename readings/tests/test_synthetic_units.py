@@ -1,11 +1,14 @@
 """A unit made for alarm drills holds no goods: it is left out where cold stores are listed and added up."""
 
+from datetime import datetime
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from customers.models import StorageUnit
 from customers.scope import Scope
+from readings.models import LatestReading
 from readings.overview import overview
 from readings.places import places_within
 from tests.api_clients import client_of
@@ -43,6 +46,16 @@ def test_the_api_lists_and_adds_up_the_others(facility):
     assert api.get(f"{base}/detailed").json()["unit_count"] == 1
     assert api.get("/api/v1/temperature").json()["total"] == 1
     assert api.get("/api/v1/analytics/temperature/summary").json()["unit_count"] == 1
+
+
+def test_it_does_not_count_for_its_customer(facility):
+    profile = client_of(facility.customer).get("/api/v1/customers/profile").json()
+    assert [profile[f"{name}_count"] for name in ("unit", "active_readings")] == [1, 1]
+    newest = LatestReading.objects.get(storage_unit__is_synthetic=False).recorded_at
+    assert datetime.fromisoformat(profile["last_reading_time"]) == newest
+    operator = client_of(permissions=["admin"])
+    [listed] = operator.get("/api/v1/admin/facilities", {"customer_id": facility.customer.public_id}).json()["items"]
+    assert listed["unit_count"] == 1
 
 
 def test_it_is_found_by_its_id(client, facility, drilled):
