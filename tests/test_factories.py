@@ -3,7 +3,7 @@
 import pytest
 
 from readings.models import LatestReading
-from tests import factories
+from tests import alarm_factories, factories
 
 pytestmark = pytest.mark.django_db
 
@@ -22,14 +22,17 @@ pytestmark = pytest.mark.django_db
         factories.DeliveryFactory,
         factories.RejectedRowFactory,
         factories.ConflictFactory,
-        factories.AlarmFactory,
-        factories.SourceAlarmFactory,
-        factories.ExcursionFactory,
-        factories.ChannelFactory,
-        factories.WebhookChannelFactory,
-        factories.RuleFactory,
-        factories.MaintenanceWindowFactory,
-        factories.MessageFactory,
+        alarm_factories.AlarmFactory,
+        alarm_factories.SourceAlarmFactory,
+        alarm_factories.ExcursionFactory,
+        alarm_factories.ChannelFactory,
+        alarm_factories.WebhookChannelFactory,
+        alarm_factories.RuleFactory,
+        alarm_factories.MaintenanceWindowFactory,
+        alarm_factories.MessageFactory,
+        alarm_factories.NoDataAlarmFactory,
+        alarm_factories.ClosedAlarmFactory,
+        alarm_factories.LimitProfileFactory,
     ],
 )
 def test_a_factory_makes_valid_rows(make):
