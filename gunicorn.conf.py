@@ -35,8 +35,7 @@ def on_starting(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Spare the garbage collector what the application is made of: it is never garbage, and looked at again and again.
 
-    Answers leave few cycles behind, so it need not look after every 700 new objects either: one in twenty answers would
-    wait for it.
+    Answers leave few cycles behind, so it need not look after every 700 new objects either; see docs/architecture.md.
     """
     gc.collect()
     gc.freeze()

@@ -9,7 +9,7 @@ from uuid import UUID
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -19,7 +19,7 @@ from alarms.limit_versions import newest_versions, renew
 from alarms.limits import Limits
 from alarms.models.limits import MAX_DELAY_SECONDS
 from customers.models import StorageUnit
-from customers.settings_callers import customer_of_settings, settings_context
+from customers.settings_callers import settings_context, unit_of_settings
 from readings.wording import duration_text, temperature_text
 
 
@@ -54,9 +54,7 @@ class LimitReplayForm(forms.Form):
 @login_required
 def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """Which alarms of the last 90 days limits like those asked for would have added or removed."""
-    caller, customer = customer_of_settings(request, public_id)
-    units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer).select_related("facility")
-    unit = get_object_or_404(units, public_id=unit_id)
+    caller, customer, unit = unit_of_settings(request, public_id, unit_id)
     # One that was registered without a reading has no version yet.
     renew([unit.pk])
     in_force = newest_versions([unit.pk])[unit.pk].limits

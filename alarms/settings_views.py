@@ -20,10 +20,10 @@ from alarms.maintenance import end_now, windows_of
 from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow
 from alarms.shown import limit_facts
 from customers.callers import Caller
-from customers.models import Customer, StorageUnit
+from customers.models import Customer
 from customers.page_callers import refuse_unless
 from customers.page_lists import list_page
-from customers.settings_callers import customer_of_settings, settings_caller, settings_context
+from customers.settings_callers import customer_of_settings, settings_caller, settings_context, unit_of_settings
 
 GET_OR_POST = ["GET", "HEAD", "POST"]
 VERSIONS_A_PAGE = 10
@@ -36,9 +36,7 @@ PROFILES_A_PAGE = 50
 @login_required
 def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """A unit's limits with all earlier ones, by whom and when; a POST by a manager gives it others from now on."""
-    caller, customer = customer_of_settings(request, public_id)
-    units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer).select_related("facility")
-    unit = get_object_or_404(units, public_id=unit_id)
+    caller, customer, unit = unit_of_settings(request, public_id, unit_id)
     refuse_unless(request.method != "POST" or caller.may_manage(customer.pk))
     form = UnitLimitsForm(request.POST or None, instance=choice_of(unit))
     if request.method == "POST" and form.is_valid():

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from customers.callers import Caller
-from customers.models import Customer
+from customers.models import Customer, StorageUnit
 from customers.page_callers import caller_of_page, refuse_unless
 
 
@@ -24,6 +24,13 @@ def customer_of_settings(request: HttpRequest, public_id: UUID) -> tuple[Caller,
     """The caller, and the customer if the caller may see it; a foreign one is not found."""
     caller = settings_caller(request)
     return caller, get_object_or_404(Customer.objects.within(caller.scope), public_id=public_id)
+
+
+def unit_of_settings(request: HttpRequest, public_id: UUID, unit_id: UUID) -> tuple[Caller, Customer, StorageUnit]:
+    """The caller, the customer, and its unit with the facility if the caller may see it; a foreign one is not found."""
+    caller, customer = customer_of_settings(request, public_id)
+    units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer).select_related("facility")
+    return caller, customer, get_object_or_404(units, public_id=unit_id)
 
 
 def settings_context(caller: Caller, customer: Customer, tab: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from customers.granting import grant_token
 from customers.models import ApiToken, Customer, Membership, StorageUnit
 from customers.page_callers import refuse_unless
 from customers.page_lists import list_page
-from customers.settings_callers import customer_of_settings, settings_caller, settings_context
+from customers.settings_callers import customer_of_settings, settings_caller, settings_context, unit_of_settings
 from customers.settings_forms import DisplayForm, InviteForm, ProfileForm, TokenForm, UnitForm
 from customers.themes import THEME_COOKIE, keep_theme
 
@@ -166,9 +166,7 @@ def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """The name and set temperature of one unit, to be changed."""
-    caller, customer = customer_of_settings(request, public_id)
-    units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer).select_related("facility")
-    unit = get_object_or_404(units, public_id=unit_id)
+    caller, customer, unit = unit_of_settings(request, public_id, unit_id)
     refuse_unless(caller.may_manage(customer.pk))
     form = UnitForm(request.POST or None, instance=unit)
     if request.method == "POST" and form.is_valid():

@@ -18,6 +18,7 @@ import numpy as np
 from django.db import connection
 
 from customers.prepared import Prepared
+from readings.columns import instant_of
 from readings.spans import Span, starts_of_days_us
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ ALWAYS_RAW = timedelta(days=2)
 # Beyond this the hourly roll-up has more rows than it takes, and a day is narrower than a point.
 LONGEST_HOURLY = timedelta(days=400)
 _HOUR_SECONDS, _DAY_SECONDS = 3_600, 86_400
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Level(StrEnum):
@@ -105,7 +106,7 @@ class Course:
 
     def points(self) -> list[Point]:
         """The points one by one."""
-        instants = (map(_instant, us.tolist()) for us in (self.first_us, self.last_us, self.middle_us))
+        instants = (map(instant_of, us.tolist()) for us in (self.first_us, self.last_us, self.middle_us))
         temperatures = (map(_or_none, column.tolist()) for column in (self.min_c, self.mean_c, self.max_c))
         counts = (self.reading_count.tolist(), self.fault_count.tolist())
         return [Point(*each) for each in zip(*instants, *temperatures, *counts, strict=True)]
@@ -118,11 +119,7 @@ class Course:
         lefts, rights = self.last_us[:-1], self.first_us[1:]
         is_gap = rights - lefts > gap_limit // _MICROSECOND
         ends = zip(lefts[is_gap].tolist(), rights[is_gap].tolist(), strict=True)
-        return [(_instant(left), _instant(right)) for left, right in ends]
-
-
-def _instant(microseconds: int) -> datetime:
-    return _EPOCH + microseconds * _MICROSECOND
+        return [(instant_of(left), instant_of(right)) for left, right in ends]
 
 
 def _or_none(number: float) -> float | None:

@@ -103,13 +103,13 @@ def overview(scope: Scope, now: datetime, wanted: Wanted | None = None) -> Overv
 
 
 def _rows(found: list[tuple[Any, ...]], names: Mapping[int, FacilityName], now_us: int) -> list[OverviewRow]:
-    # That a reading becomes older than the gap limit is all that time changes.
-    return [
-        _row(facts, code, name, names[facility_id], gap_limit, us, temperature_c, is_old)
-        for facts, code, name, facility_id, gap_limit, us, temperature_c in found
-        if facility_id in names
-        for is_old in (us is not None and now_us - us > gap_limit * 1_000_000,)
-    ]
+    rows = []
+    for facts, code, name, facility_id, gap_limit, us, temperature_c in found:
+        if facility_id in names:
+            # That a reading becomes older than the gap limit is all that time changes.
+            is_old = us is not None and now_us - us > gap_limit * 1_000_000
+            rows.append(_row(facts, code, name, names[facility_id], gap_limit, us, temperature_c, is_old))
+    return rows
 
 
 def _units(scope: Scope) -> QuerySet[Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from customers.models import StorageUnit
+from readings.columns import microseconds_of
 from readings.course import course_of
 from readings.scales import Scale, from_celsius
 from readings.spans import Span
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 # A thousandth of a degree is below any sensor's accuracy, and keeps what is sent short.
 _SENT_DECIMALS = 3
-_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
 def series(unit: StorageUnit, span: Span) -> dict[str, Any]:
@@ -69,4 +69,4 @@ def _sent(temperatures_c: NDArray[np.float64], scale: Scale) -> list[float | Non
 
 def milliseconds(instant: datetime) -> int:
     """Since 1970, as charts have their times."""
-    return (instant - _EPOCH) // _MILLISECOND
+    return microseconds_of(instant) // 1000

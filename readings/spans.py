@@ -10,11 +10,14 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from readings.columns import microseconds_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+_EPOCH_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +53,16 @@ def starts_of_days_us(days: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int
     """`start_of_day` of many local dates at once: in microseconds since 1970, of dates in days since 1970, in order."""
     if not len(days):
         return days
-    first, last = (date(1970, 1, 1) + DAY * int(day) for day in (days[0], days[-1]))
+    first, last = (_EPOCH_DAY + DAY * int(day) for day in (days[0], days[-1]))
     starts = np.concatenate([_starts_in_year_us(year, zone) for year in range(first.year, last.year + 1)])
-    return starts[days - (date(first.year, 1, 1) - date(1970, 1, 1)).days]
+    return starts[days - (date(first.year, 1, 1) - _EPOCH_DAY).days]
 
 
 @lru_cache(maxsize=1_000)
 def _starts_in_year_us(year: int, zone: ZoneInfo) -> NDArray[np.int64]:
-    first, epoch = date(year, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)
-    starts = [start_of_day(first + DAY * day, zone) - epoch for day in range((date(year + 1, 1, 1) - first).days)]
-    return np.array([start // timedelta(microseconds=1) for start in starts], np.int64)
+    first = date(year, 1, 1)
+    days = [first + DAY * number for number in range((date(year + 1, 1, 1) - first).days)]
+    return np.array([microseconds_of(start_of_day(day, zone)) for day in days], np.int64)
 
 
 def cut_days(span: Span, zone: ZoneInfo) -> tuple[Days, list[Span]]:

@@ -15,6 +15,8 @@ class StaticFilesStorage(CompressedManifestStaticFilesStorage):
         self._urls: dict[str, str] = {}
 
     def url(self, name: str, force: bool = False) -> str:
+        if force:
+            return str(super().url(name, force))
         if name not in self._urls:
-            self._urls[name] = super().url(name, force)
+            self._urls[name] = super().url(name)
         return self._urls[name]

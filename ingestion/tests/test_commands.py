@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -263,7 +264,9 @@ def test_a_customer_without_such_a_source_is_told(customer):
 # How the system is doing
 
 
-def test_the_status_for_machines(customer):
+@pytest.fixture
+def machine_status(customer) -> dict[str, Any]:
+    """What machines are told of a source that fails and one that files are taken in for by hand."""
     unit = StorageUnitFactory(facility__customer=customer, unit_code="freezer")
     store_readings(unit, [-20.0, None], start=NOON - HOUR)
     source = SourceFactory(
@@ -280,71 +283,79 @@ def test_the_status_for_machines(customer):
     SourceFactory(customer=customer, name="by hand", url="", created_at=NOON)
 
     output, _ = run("status", "--json")
+    return json.loads(output)
 
-    assert json.loads(output) == {
-        "now": "2026-11-23T12:00:00+00:00",
-        "counts": {
-            "customer": 1,
-            "facility": 1,
-            "storage_unit": 1,
-            "sensor": 1,
-            "source": 2,
-            "delivery": 1,
-            "rejected_row": 1,
-            "reading_conflict": 0,
-            "latest_reading": 1,
-            "reading": 2,
-            "hourly_rollup": HourlyRollup.objects.count(),
-            "daily_rollup": 1,
-            "rejected_row_waiting": 1,
-            "reading_conflict_waiting": 0,
-        },
-        "newest_readings": [
-            {
-                "customer": "A",
-                "unit": "freezer",
-                "recorded_at": "2026-11-23T11:15:00+00:00",
-                "temperature_c": None,
-            }
-        ],
-        "newest_deliveries": [
-            {
-                "customer": "A",
-                "source": "api",
-                "started_at": "2026-11-23T11:00:00+00:00",
-                "status": "partial",
-                "stored": 2,
-                "duplicate": 0,
-                "conflicting": 0,
-                "rejected": 1,
-                "error_message": "",
-            }
-        ],
-        "sources": [
-            {
-                "customer": "A",
-                "source": "api",
-                "is_paused": False,
-                "is_late": True,
-                "failures_in_a_row": 2,
-                "last_success_at": "2026-11-23T11:00:00+00:00",
-                "next_due_at": "2026-11-23T12:01:30+00:00",
-                "lag_seconds": 3600.0,
-                "last_error": "The server answered with status 500.",
-            },
-            {
-                "customer": "A",
-                "source": "by hand",
-                "is_paused": False,
-                "is_late": False,
-                "failures_in_a_row": 0,
-                "last_success_at": None,
-                "next_due_at": None,
-                "lag_seconds": None,
-                "last_error": "",
-            },
-        ],
+
+def test_the_status_for_machines_counts_every_table_and_what_waits(machine_status):
+    assert machine_status["now"] == "2026-11-23T12:00:00+00:00"
+    assert machine_status["counts"] == {
+        "customer": 1,
+        "facility": 1,
+        "storage_unit": 1,
+        "sensor": 1,
+        "source": 2,
+        "delivery": 1,
+        "rejected_row": 1,
+        "reading_conflict": 0,
+        "latest_reading": 1,
+        "reading": 2,
+        "hourly_rollup": HourlyRollup.objects.count(),
+        "daily_rollup": 1,
+        "rejected_row_waiting": 1,
+        "reading_conflict_waiting": 0,
     }
+
+
+def test_the_status_for_machines_has_the_newest_readings_and_deliveries(machine_status):
+    assert machine_status["newest_readings"] == [
+        {
+            "customer": "A",
+            "unit": "freezer",
+            "recorded_at": "2026-11-23T11:15:00+00:00",
+            "temperature_c": None,
+        }
+    ]
+    assert machine_status["newest_deliveries"] == [
+        {
+            "customer": "A",
+            "source": "api",
+            "started_at": "2026-11-23T11:00:00+00:00",
+            "status": "partial",
+            "stored": 2,
+            "duplicate": 0,
+            "conflicting": 0,
+            "rejected": 1,
+            "error_message": "",
+        }
+    ]
+
+
+def test_the_status_for_machines_says_how_each_source_does(machine_status):
+    assert machine_status.keys() == {"now", "counts", "newest_readings", "newest_deliveries", "sources"}
+    assert machine_status["sources"] == [
+        {
+            "customer": "A",
+            "source": "api",
+            "is_paused": False,
+            "is_late": True,
+            "failures_in_a_row": 2,
+            "last_success_at": "2026-11-23T11:00:00+00:00",
+            "next_due_at": "2026-11-23T12:01:30+00:00",
+            "lag_seconds": 3600.0,
+            "last_error": "The server answered with status 500.",
+        },
+        {
+            "customer": "A",
+            "source": "by hand",
+            "is_paused": False,
+            "is_late": False,
+            "failures_in_a_row": 0,
+            "last_success_at": None,
+            "next_due_at": None,
+            "lag_seconds": None,
+            "last_error": "",
+        },
+    ]
 
 
 def test_the_status_for_people(customer):
