@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from alarms.models import Alarm
-from customers.scope import Scope
+from core.scope import Scope
 from readings.aggregates import on_scale
 from readings.models import Reading
 

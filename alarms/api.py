@@ -25,13 +25,13 @@ from alarms.serializers import (
     DetailedAlarmSerializer,
     ExcursionSerializer,
 )
+from core.api.errors import Contradiction
+from core.api.query_params import Parameters
+from core.api.schema import FACILITY_ID, PAGE, PERIOD, UNIT_ID, page_of
 from customers.addressing import addressed
 from customers.callers import caller_of
-from customers.errors import Contradiction
 from customers.models import Facility, StorageUnit
-from customers.parameters import Parameters
 from customers.permissions import READ, READ_AND_WRITE
-from customers.schema import FACILITY_ID, PAGE, PERIOD, UNIT_ID, page_of
 
 OF_PLACE = [FACILITY_ID, UNIT_ID]
 PAGE_OF_ALARMS = page_of(AlarmSerializer)

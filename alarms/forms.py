@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 from alarms.handling import LONGEST_TEXT
 from alarms.limit_choices import VALUE_NAMES
 from alarms.models import LimitProfile, MaintenanceWindow, UnitLimits
+from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
-from customers.scope import Scope
 
 
 def _text(label: str, help_text: str = "") -> forms.CharField:

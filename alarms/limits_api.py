@@ -16,11 +16,11 @@ from alarms.limit_choices import choice_of, values_of
 from alarms.limit_versions import newest_versions
 from alarms.limits_serializers import LimitProfileSerializer, LimitVersionSerializer, UnitLimitsSerializer
 from alarms.models import LimitProfile, UnitLimits
+from core.api.schema import PAGE, page_of
 from customers.addressing import addressed
 from customers.callers import caller_of
 from customers.models import StorageUnit
 from customers.permissions import READ, READ_AND_WRITE
-from customers.schema import PAGE, page_of
 from customers.shapes import Shape, ShapedList
 
 

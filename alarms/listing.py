@@ -14,8 +14,8 @@ from django.db.models.functions import Coalesce, Now
 
 from alarms.limits import Severity
 from alarms.models import Alarm, Excursion
-from customers.remembered import RememberedQuery
-from customers.scope import Scope
+from core.db.compiled_queries import RememberedQuery
+from core.scope import Scope
 
 SEVERITIES = [severity.value for severity in Severity]
 LIVE = (Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED)

@@ -11,8 +11,8 @@ from alarms.models.channels import WEEKDAYS
 from alarms.models.excursions import SEVERITIES
 from alarms.notifications.channels import kind_of
 from alarms.notifications.channels.webhook import new_secret
+from core.crypto.encryption import SecretUnreadable
 from customers.models import Customer, Facility, StorageUnit
-from trust.encryption import SecretUnreadable
 
 # More units than a list on a page is good for are chosen by their facilities.
 MOST_UNITS_LISTED = 500

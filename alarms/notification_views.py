@@ -19,11 +19,11 @@ from alarms.models import Channel, Drill, Message, Rule
 from alarms.notification_forms import ChannelForm, DrillScheduleForm, RuleForm
 from alarms.notifications import upkeep
 from alarms.notifications.claims import send_again
+from core.crypto.encryption import SecretUnreadable
+from core.web.pagination import list_page
 from customers.callers import Caller
 from customers.models import Customer
 from customers.page_callers import caller_of_page, refuse_unless
-from customers.page_lists import list_page
-from trust.encryption import SecretUnreadable
 
 GET_OR_POST = ["GET", "HEAD", "POST"]
 MESSAGES_A_PAGE = 25

@@ -19,10 +19,10 @@ from alarms.limits import SensorPolicy
 from alarms.maintenance import end_now, windows_of
 from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow
 from alarms.shown import limit_facts
+from core.web.pagination import list_page
 from customers.callers import Caller
 from customers.models import Customer
 from customers.page_callers import refuse_unless
-from customers.page_lists import list_page
 from customers.settings_callers import customer_of_settings, settings_caller, settings_context, unit_of_settings
 
 GET_OR_POST = ["GET", "HEAD", "POST"]

@@ -29,14 +29,14 @@ from alarms.listing import (
 )
 from alarms.models import Alarm, Excursion, LimitVersion
 from alarms.shown import ShownAlarm, excursion_facts, limit_facts, shown_alarms, with_places
+from core.api.renderers import to_json
+from core.scope import Scope
+from core.web.htmx import part_asked
+from core.web.pagination import list_page
 from customers.callers import Caller
 from customers.choices import FacilityName, chosen_of, facilities_to_choose, facilities_within
 from customers.models import Customer, StorageUnit
 from customers.page_callers import caller_of_page, refuse_unless
-from customers.page_lists import list_page
-from customers.page_parts import part_asked
-from customers.renderers import to_json
-from customers.scope import Scope
 from readings.ranges import InvalidRange, range_asked
 from readings.series import milliseconds
 

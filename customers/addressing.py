@@ -10,11 +10,11 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
+from core.api.errors import InvalidQuery
+from core.api.query_params import Parameters
+from core.scope import Scope, ScopedModel
 from customers.callers import caller_of
-from customers.errors import InvalidQuery
 from customers.models import Customer
-from customers.parameters import Parameters
-from customers.scope import Scope, ScopedModel
 
 
 def reach_of(request: Request) -> Scope:

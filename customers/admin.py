@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from customers.admin_base import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
+from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
 from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
 from customers.tokens import create_token, foreign_units, revoke
 

@@ -13,14 +13,14 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.query_params import Parameters
+from core.api.schema import CUSTOMER_ID, OF_CUSTOMER, PAGE, page_of
+from core.db.compiled_queries import RememberedQuery
 from customers.addressing import addressed, own_customer, require_whole_customer
 from customers.callers import caller_of
 from customers.granting import grant_token
 from customers.models import ApiToken, Customer, Facility
-from customers.parameters import Parameters
 from customers.permissions import ADMIN, READ_AND_WRITE
-from customers.remembered import RememberedQuery
-from customers.schema import CUSTOMER_ID, OF_CUSTOMER, PAGE, page_of
 from customers.serializers import FacilitySerializer, ListedFacilitySerializer, NewTokenSerializer, TokenSerializer
 from customers.shapes import Shape, ShapedList
 from customers.tokens import revoke, shown

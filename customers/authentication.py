@@ -17,9 +17,9 @@ from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
+from core.db.prepared import Prepared
 from customers.callers import Caller
 from customers.page_callers import caller_of_page
-from customers.prepared import Prepared
 from customers.tokens import is_well_known, possible_hashes
 
 KEYWORDS = ("bearer", "token")

@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 
+from core.db.prepared import Prepared
+from core.scope import Scope
 from customers.models import Membership
-from customers.prepared import Prepared
-from customers.scope import Scope
 
 
 class Permission(StrEnum):

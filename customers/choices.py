@@ -10,9 +10,9 @@ from typing import Any
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
+from core.db.compiled_queries import RememberedQuery
+from core.scope import Scope
 from customers.models import Facility
-from customers.remembered import RememberedQuery
-from customers.scope import Scope
 
 # More than a person chooses from: then the text finds them.
 MOST_FACILITIES = 200

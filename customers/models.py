@@ -16,7 +16,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models.functions import Now
 
-from customers.scope import ScopedModel, ScopeWays
+from core.scope import ScopedModel, ScopeWays
 
 CODE_MAX_LENGTH = 100
 DEFAULT_INTERVAL_SECONDS = 900

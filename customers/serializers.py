@@ -9,7 +9,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from rest_framework import serializers
 
-from customers.fields import NumberField
+from core.api.fields import NumberField
 from customers.models import ApiToken, Facility
 
 MAX_RATE_LIMIT = 2**31 - 1

@@ -9,7 +9,7 @@ from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from customers.prepared import Prepared
+from core.db.prepared import Prepared
 
 FIND_SESSION = Prepared(
     "SELECT session_key, session_data, expire_date FROM django_session WHERE session_key = %s AND expire_date > %s"

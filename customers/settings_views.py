@@ -14,12 +14,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from core.web.pagination import list_page
 from customers import people, tokens
 from customers.callers import Caller
 from customers.granting import grant_token
 from customers.models import ApiToken, Customer, Membership, StorageUnit
 from customers.page_callers import refuse_unless
-from customers.page_lists import list_page
 from customers.settings_callers import customer_of_settings, settings_caller, settings_context, unit_of_settings
 from customers.settings_forms import DisplayForm, InviteForm, ProfileForm, TokenForm, UnitForm
 from customers.themes import THEME_COOKIE, keep_theme

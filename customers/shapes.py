@@ -18,8 +18,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
+from core.db.compiled_queries import RememberedQuery
 from customers.callers import caller_of
-from customers.remembered import RememberedQuery
 
 
 class Shape:

@@ -17,11 +17,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.api.errors import Contradiction, TooLargeBody
+from core.api.renderers import JSONRenderer
 from customers.callers import caller_of
-from customers.errors import Contradiction, TooLargeBody
 from customers.models import Customer
 from customers.permissions import READ_AND_WRITE
-from customers.renderers import JSONRenderer
 from ingestion.intake import Arrival, log_failure
 from ingestion.models import IngestionType
 from ingestion.parsed import ParsedBatch, UnreadableBody

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
-from customers.scope import Scope
+from core.scope import Scope
 from ingestion.models import Conflict, Delivery, RejectedRow, Source
 from ingestion.source_states import SourceState, with_state
 from readings.states import deviation_k

@@ -13,10 +13,8 @@ from urllib.parse import urljoin
 from django.conf import settings
 from urllib3.util import Url
 
-from ingestion.content_encoding import Decoder, UnreadableEncoding, decoder_for
-from ingestion.credentials import redact_url
-from trust.addresses import Network, parse_networks
-from trust.guarded_http import (
+from core.http.addresses import Network, parse_networks
+from core.http.guarded_http import (
     MEBIBYTE,
     FetchFailure,
     FetchLimits,
@@ -25,7 +23,9 @@ from trust.guarded_http import (
     port_of,
     timed_out,
 )
-from trust.retry_after import retry_after_seconds
+from core.http.retry_after import retry_after_seconds
+from ingestion.content_encoding import Decoder, UnreadableEncoding, decoder_for
+from ingestion.credentials import redact_url
 
 __all__ = [
     "FetchFailure",

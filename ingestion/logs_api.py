@@ -10,10 +10,10 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.query_params import Parameters
+from core.api.schema import OF_CUSTOMER, PAGE, PERIOD, page_of
 from customers.callers import caller_of
-from customers.parameters import Parameters
 from customers.permissions import ADMIN
-from customers.schema import OF_CUSTOMER, PAGE, PERIOD, page_of
 from customers.shapes import Shape, ShapedList
 from ingestion.log_serializers import IngestionLogSerializer
 from ingestion.models import Delivery

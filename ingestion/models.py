@@ -12,13 +12,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from core.crypto.encrypted_field import EncryptedTextField
+from core.scope import ScopedModel, ScopeWays
 from customers.models import CODE_MAX_LENGTH, Customer, Sensor, StorageUnit, TemperatureUnit, validate_time_zone
-from customers.scope import ScopedModel, ScopeWays
 from ingestion.catch_up import TemplateError, placeholders
 from ingestion.credentials import Credentials, CredentialsKind
 from ingestion.mapping import FieldMapping, MappingError
 from ingestion.reasons import SENTENCES
-from trust.encrypted_field import EncryptedTextField
 
 MAX_INTERVAL_SECONDS = 7 * 86_400
 

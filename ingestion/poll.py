@@ -19,6 +19,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
+from core.crypto.encryption import SecretUnreadable
 from ingestion.catch_up import PlannedRequest, TemplateError, planned_requests
 from ingestion.claims import Claim, ClaimLost, held
 from ingestion.fetch import FetchedBody, FetchFailure, allowed_networks_from_settings, fetch, limits_from_settings
@@ -30,7 +31,6 @@ from ingestion.parse_structure import parse_structure
 from ingestion.parsed import ParsedBatch, UnreadableBody
 from ingestion.registration import Register
 from ingestion.schedule import backoff_seconds, next_due
-from trust.encryption import SecretUnreadable
 
 logger = structlog.get_logger(__name__)
 

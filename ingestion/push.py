@@ -10,8 +10,8 @@ from uuid import UUID
 import polars as pl
 from django.db import transaction
 
+from core.scope import Scope
 from customers.models import Customer, StorageUnit
-from customers.scope import Scope
 from ingestion.intake import Arrival, Intake, take_in
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsed import ParsedBatch, RejectedReading

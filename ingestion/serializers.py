@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from customers.fields import NumberField
+from core.api.fields import NumberField
 from ingestion.parse_row import CODE_LIMIT, STATUS_LIMIT, RowRejected, read_row
 from ingestion.parsed import ParsedBatch
 from ingestion.push_body import RULES, SAID_AS, batch_of_row

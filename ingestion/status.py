@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Sum
 from django.utils import timezone
 
+from core.scope import Scope
 from customers.models import Customer, Facility, Sensor, StorageUnit
-from customers.scope import Scope
 from ingestion.models import Conflict, Delivery, RejectedRow, Source
 from readings.models import DailyRollup, HourlyRollup, LatestReading
 

@@ -16,10 +16,10 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from core.web.pagination import list_page
 from customers.callers import Caller
 from customers.models import Customer
 from customers.page_callers import caller_of_page, refuse_unless
-from customers.page_lists import list_page
 from ingestion import claims, conflicts, replay
 from ingestion.credentials import redact_url
 from ingestion.feeds import (

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from customers.admin_base import (
+from core.web.admin import (
     BigTableAdmin,
     DeletesOnlyUnused,
     FewRelatedFilter,

@@ -10,12 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.api.errors import UnprocessableBody
+from core.api.query_params import DAY, Parameters
+from core.api.schema import FACILITY_ID, PERIOD, TEMPERATURE_UNIT, UNIT_ID
 from customers.callers import caller_of
-from customers.errors import UnprocessableBody
 from customers.models import Customer
-from customers.parameters import DAY, Parameters
 from customers.permissions import ADMIN, READ
-from customers.schema import FACILITY_ID, PERIOD, TEMPERATURE_UNIT, UNIT_ID
 from readings.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.analytics_serializers import PerformanceSerializer
 from readings.performance import performance

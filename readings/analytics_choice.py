@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from django.http import Http404, QueryDict
 
+from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
-from customers.scope import Scope
 from readings.places import Place, places_within
 from readings.spans import DAY, HOUR, Span, start_of_day
 from readings.totals import Bucket

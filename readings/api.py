@@ -13,13 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.api.pagination import MAX_LIMIT
+from core.api.query_params import Parameters
+from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
+from core.api.schema import OF_CUSTOMER, PAGE
 from customers.callers import Caller, Permission, caller_of
 from customers.models import Facility
-from customers.pagination import MAX_LIMIT
-from customers.parameters import Parameters
 from customers.permissions import READ, Needs
-from customers.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
-from customers.schema import OF_CUSTOMER, PAGE
 from readings.export import streamed
 from readings.listing import Listing, latest_rows
 from readings.places import Places, places_within

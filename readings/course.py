@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from django.db import connection
 
-from customers.prepared import Prepared
+from core.db.prepared import Prepared
 from readings.columns import instant_of
 from readings.spans import Span, starts_of_days_us
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.http import StreamingHttpResponse
 
-from customers.renderers import CSVRenderer, NDJSONRenderer, to_json
+from core.api.renderers import CSVRenderer, NDJSONRenderer, to_json
 from readings.listing import Listing, Row
 from readings.places import Places
 from readings.reading_form import FIELDS, in_form

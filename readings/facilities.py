@@ -12,8 +12,8 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from core.scope import Scope
 from customers.models import Facility, StorageUnit
-from customers.scope import Scope
 from readings.condition import Condition
 from readings.spans import start_of_day
 from readings.states import UnitState

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from customers.pagination import Cursor
-from customers.parameters import DAY, MICROSECOND
+from core.api.pagination import Cursor
+from core.api.query_params import DAY, MICROSECOND
 from readings.columns import instant_of, microseconds_of
 from readings.places import Places
 from readings.reading_filter import ReadingFilter

@@ -11,8 +11,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
+from core.scope import ScopedModel, ScopeWays
 from customers.models import Sensor, StorageUnit, TemperatureUnit
-from customers.scope import ScopedModel, ScopeWays
 
 UNIT_WAYS = ScopeWays(customer="storage_unit__facility__customer_id", unit="storage_unit_id")
 

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
+from core.db.compiled_queries import RememberedQuery
+from core.scope import Scope
 from customers.models import StorageUnit
-from customers.remembered import RememberedQuery
-from customers.scope import Scope
 
 _COLUMNS = (
     "pk",

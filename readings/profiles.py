@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Aggregate, Count, Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
+from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
-from customers.scope import Scope
 from readings.models import DailyRollup, LatestReading
 
 

@@ -11,12 +11,12 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.schema import CUSTOMER_ID, PAGE, page_of
+from core.scope import Scope
 from customers.addressing import addressed, own_customer, reach_of, require_whole_customer
 from customers.callers import caller_of
 from customers.models import Customer
 from customers.permissions import ADMIN, READ_AND_WRITE
-from customers.schema import CUSTOMER_ID, PAGE, page_of
-from customers.scope import Scope
 from customers.shapes import Shape, ShapedList
 from readings.profiles import profiles
 from readings.serializers import CustomerSerializer, ProfileSerializer

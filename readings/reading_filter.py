@@ -8,8 +8,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from customers.errors import InvalidQuery
-from customers.parameters import DAY, MICROSECOND, Parameters
+from core.api.errors import InvalidQuery
+from core.api.query_params import DAY, MICROSECOND, Parameters
 from readings.scales import Scale, to_celsius
 from readings.spans import Span
 

@@ -8,10 +8,10 @@ from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers.errors import InvalidQuery
-from customers.pagination import Cursor, PlainPage, envelope, url_with
-from customers.parameters import Parameters
-from customers.renderers import CSVRenderer, NDJSONRenderer
+from core.api.errors import InvalidQuery
+from core.api.pagination import Cursor, PlainPage, envelope, url_with
+from core.api.query_params import Parameters
+from core.api.renderers import CSVRenderer, NDJSONRenderer
 from readings.export import streamed
 from readings.listing import Listing, Row
 from readings.places import Places

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from django.http import Http404
 
-from customers.errors import InvalidQuery
+from core.api.errors import InvalidQuery
+from core.api.pagination import Cursor
+from core.api.query_params import MICROSECOND
+from core.scope import Scope
 from customers.models import StorageUnit
-from customers.pagination import Cursor
-from customers.parameters import MICROSECOND
-from customers.scope import Scope
 from readings.listing import Listing, Row
 from readings.places import places_within
 from readings.reading_filter import ReadingFilter

@@ -7,9 +7,9 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-from customers.pagination import MAX_LIMIT
-from customers.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
-from customers.schema import PERIOD, TEMPERATURE_UNIT, page_of
+from core.api.pagination import MAX_LIMIT
+from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
+from core.api.schema import PERIOD, TEMPERATURE_UNIT, page_of
 from readings.temperature_serializers import ReadingSerializer
 
 DEFAULT_LATEST = 20

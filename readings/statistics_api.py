@@ -11,12 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.api.errors import UnprocessableBody
+from core.api.query_params import Parameters
+from core.api.schema import PERIOD, TEMPERATURE_UNIT
 from customers.callers import Caller, Permission, caller_of
-from customers.errors import UnprocessableBody
 from customers.models import Facility
-from customers.parameters import Parameters
 from customers.permissions import READ
-from customers.schema import PERIOD, TEMPERATURE_UNIT
 from readings.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.places import Places, places_within
 from readings.reading_filter import scale_asked

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from customers.parameters import MICROSECOND
+from core.api.query_params import MICROSECOND
 from readings.aggregates import on_scale
 from readings.places import Places
 from readings.reading_filter import EARLIEST

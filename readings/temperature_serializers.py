@@ -7,8 +7,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from customers.errors import InvalidQuery
-from customers.parameters import parse_end, parse_instant
+from core.api.errors import InvalidQuery
+from core.api.query_params import parse_end, parse_instant
 from readings.aggregates import USUAL_AGGREGATIONS, Aggregation, GroupBy
 from readings.scales import Scale
 

@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from customers.packed_parts import Part, PartsResponse
+from core.web.precompressed import Part, PartsResponse
 from readings.columns import microseconds_of
 from readings.overview import OverviewRow
 from readings.sparklines import HEIGHT, WIDTH

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from customers.prepared import Prepared
+from core.db.prepared import Prepared
 from readings import totals_sql
 from readings.rollups import LONGEST_GAP
 from readings.spans import DAY, HOUR, Days, Span, cut_days, cut_hours, start_of_day

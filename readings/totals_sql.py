@@ -8,7 +8,7 @@ only the partitions of the time asked for are looked at.
 
 from functools import cache
 
-from customers.prepared import Prepared
+from core.db.prepared import Prepared
 from readings.store_sql import MEASURES
 from readings.weighing import WEIGH
 

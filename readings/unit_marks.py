@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from customers.scope import Scope
+from core.scope import Scope
 
 # Units' ids with a word about each: "alarm".
 Marks = Mapping[int, str]

@@ -12,12 +12,12 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.query_params import Parameters
+from core.api.schema import PAGE, TEMPERATURE_UNIT, page_of
 from customers.addressing import addressed, reach_of, require_whole_customer
 from customers.api import FACILITY
 from customers.models import Facility, StorageUnit
-from customers.parameters import Parameters
 from customers.permissions import READ, READ_AND_WRITE
-from customers.schema import PAGE, TEMPERATURE_UNIT, page_of
 from readings.reading_filter import scale_asked
 from readings.serializers import DetailedFacilitySerializer, StorageUnitSerializer
 from readings.unit_form import current_range, in_form, unit_columns

@@ -15,12 +15,12 @@ from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from core.api.renderers import CSVRenderer, to_json
+from core.db.compiled_queries import RememberedObject
+from core.web.htmx import part_asked, query_with
+from core.web.pagination import list_page
 from customers.models import Customer, Facility, StorageUnit
 from customers.page_callers import caller_of_page
-from customers.page_lists import list_page
-from customers.page_parts import part_asked, query_with
-from customers.remembered import RememberedObject
-from customers.renderers import CSVRenderer, to_json
 from readings.export import streamed
 from readings.facilities import facility_facts, facility_of, list_facilities, units_of
 from readings.overview import Wanted, counts_by_state, in_state, overview

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from alarms.listing import open_count
 from alarms.models import Alarm
-from customers.admin_base import Tone
-from customers.scope import Scope
+from core.scope import Scope
+from core.web.admin import Tone
 from ingestion.feeds import counts_by_state
 from ingestion.models import Conflict, RejectedRow
 from ingestion.source_states import SourceState

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 
-from customers.packed_parts import Part, PartsResponse
+from core.web.precompressed import Part, PartsResponse
 
 SHORTEST = 200
 # Deflate, with a file name, made at no time by no system: see RFC 1952.

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
-from readings.kept import Kept
+from core.caching import Kept
 from temperature_site.examination import Findings, examine
 from temperature_site.version import VERSION
 

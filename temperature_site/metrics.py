@@ -20,9 +20,9 @@ from prometheus_client.registry import Collector
 from alarms.limits import Severity
 from alarms.listing import lasting_count, open_counts
 from alarms.models import Alarm
+from core.caching import Kept
 from ingestion.figures import DeliveryFigures, SourceFigures, delivery_figures, source_figures
 from ingestion.models import IngestionType
-from readings.kept import Kept
 from temperature_site.broker import BrokerOut, QueueState, queue_states
 from temperature_site.health import examiner
 from temperature_site.signs_of_life import watched_queues

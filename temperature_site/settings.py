@@ -149,15 +149,15 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["customers.permissions.HasNeededPermission"],
     "DEFAULT_RENDERER_CLASSES": [
-        "customers.renderers.JSONRenderer",
+        "core.api.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_PARSER_CLASSES": ["customers.parsers.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "customers.negotiation.ContentNegotiation",
-    "DEFAULT_PAGINATION_CLASS": "customers.pagination.Pagination",
-    "EXCEPTION_HANDLER": "customers.errors.handle_exception",
+    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.negotiation.ContentNegotiation",
+    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
+    "EXCEPTION_HANDLER": "core.api.errors.handle_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "DEFAULT_METADATA_CLASS": "customers.metadata.Metadata",
+    "DEFAULT_METADATA_CLASS": "core.api.metadata.Metadata",
     "DEFAULT_SCHEMA_CLASS": "temperature_site.openapi.Schema",
 }
 SPECTACULAR_SETTINGS = {

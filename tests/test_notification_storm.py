@@ -75,7 +75,7 @@ def encrypted(secret: str, system: RunningSystem) -> str:
     """The secret as the system's processes can read it."""
     from django.test import override_settings
 
-    from trust.encryption import encrypt
+    from core.crypto.encryption import encrypt
 
     with override_settings(SOURCE_CREDENTIALS_KEYS=[], SECRET_KEY=system.environment["SECRET_KEY"]):
         return encrypt(secret)

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from alarms.models import Alarm, AlarmEvent
 from alarms.shown import ShownAlarm
-from customers.admin_base import BigTableAdmin, FewRelatedFilter, SinceFilter, Tone, badge, instant_text
+from core.web.admin import BigTableAdmin, FewRelatedFilter, SinceFilter, Tone, badge, instant_text
 
 _TONES: dict[str, Tone] = {"open": "bad", "acknowledged": "warning", "pending": "neutral", "closed": "good"}
 

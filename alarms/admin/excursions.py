@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 
 from alarms.admin.alarms import StartedFilter
 from alarms.models import Excursion
-from customers.admin_base import BigTableAdmin, FewRelatedFilter, badge, instant_text
+from core.web.admin import BigTableAdmin, FewRelatedFilter, badge, instant_text
 from readings.wording import duration_text, temperature_text
 
 

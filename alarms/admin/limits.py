@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from alarms.limit_choices import VALUE_NAMES
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
 from alarms.shown import in_force
-from customers.admin_base import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, count_of, instant_text
+from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, count_of, instant_text
 from readings.wording import limits_text
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from alarms.models import MaintenanceWindow
-from customers.admin_base import FewRelatedFilter, badge
+from core.web.admin import FewRelatedFilter, badge
 
 
 @admin.register(MaintenanceWindow)

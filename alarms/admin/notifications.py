@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from alarms.models import Attempt, Channel, Drill, Message, Rule
 from alarms.notifications import upkeep
 from alarms.notifications.claims import send_again
-from customers.admin_base import BigTableAdmin, FewRelatedFilter, ReadOnlyAdmin, Tone, badge, instant_text, list_link
+from core.web.admin import BigTableAdmin, FewRelatedFilter, ReadOnlyAdmin, Tone, badge, instant_text, list_link
 
 TONES: dict[str, Tone] = {
     Message.State.WAITING: "neutral",

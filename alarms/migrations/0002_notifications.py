@@ -5,7 +5,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.utils.timezone
-import trust.encrypted_field
+import core.crypto.encrypted_field
 import uuid
 from django.db import migrations, models
 
@@ -26,8 +26,8 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('email', 'e-mail'), ('webhook', 'webhook'), ('apprise', 'chat or SMS service')], max_length=7)),
                 ('name', models.CharField(max_length=100)),
                 ('address', models.CharField(blank=True, help_text="E-mail addresses, or the webhook's URL.", max_length=2000)),
-                ('secret', trust.encrypted_field.EncryptedTextField(blank=True)),
-                ('previous_secret', trust.encrypted_field.EncryptedTextField(blank=True, editable=False)),
+                ('secret', core.crypto.encrypted_field.EncryptedTextField(blank=True)),
+                ('previous_secret', core.crypto.encrypted_field.EncryptedTextField(blank=True, editable=False)),
                 ('previous_secret_until', models.DateTimeField(editable=False, null=True)),
                 ('messages_a_minute', models.PositiveSmallIntegerField(default=10, help_text='What is more comes as one digest.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000)], verbose_name='messages a minute')),
                 ('flap_minutes', models.PositiveSmallIntegerField(default=30, help_text='A unit that alarms again within this time is told of once, with its count; 0: every time.', validators=[django.core.validators.MaxValueValidator(1440)], verbose_name='flapping within, minutes')),

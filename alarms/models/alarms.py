@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models.functions import Now
 
 from alarms.models.excursions import SEVERITIES, Excursion
+from core.scope import ScopedModel, ScopeWays
 from customers.models import Customer, Facility, Sensor, StorageUnit
-from customers.scope import ScopedModel, ScopeWays
 from readings.models import UNIT_WAYS
 
 

@@ -13,9 +13,9 @@ from django.db.models.functions import Now
 
 from alarms.models.alarms import Alarm
 from alarms.models.excursions import SEVERITIES
+from core.crypto.encrypted_field import EncryptedTextField, Secret
+from core.scope import ScopedModel, ScopeWays
 from customers.models import Customer, Facility, StorageUnit
-from customers.scope import ScopedModel, ScopeWays
-from trust.encrypted_field import EncryptedTextField, Secret
 
 MAX_MINUTES = 7 * 1_440
 WEEKDAYS = list(enumerate(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]))

@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 
 from alarms.limits import Severity
 from alarms.models.limits import LimitVersion
+from core.scope import ScopedModel
 from customers.models import StorageUnit
-from customers.scope import ScopedModel
 from readings.models import UNIT_WAYS
 
 SEVERITIES = [(severity.value, severity.value) for severity in Severity]

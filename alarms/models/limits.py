@@ -12,8 +12,8 @@ from django.db import models
 from django.db.models.functions import Now
 
 from alarms.limits import Limits, SensorPolicy
+from core.scope import ScopedModel
 from customers.models import Sensor, StorageUnit
-from customers.scope import ScopedModel
 from readings.models import UNIT_WAYS
 
 MAX_DELAY_SECONDS = 30 * 86_400

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from alarms.models.alarms import Alarm, AlarmEvent
 from alarms.models.channels import Channel, Rule
+from core.scope import ScopedModel, ScopeWays
 from customers.models import Customer
-from customers.scope import ScopedModel, ScopeWays
 
 
 class Message(ScopedModel):

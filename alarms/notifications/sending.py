@@ -17,7 +17,7 @@ from alarms.notifications.backoff import next_attempt
 from alarms.notifications.channels import kind_of
 from alarms.notifications.channels.outcome import Outcome
 from alarms.notifications.claims import Claim, begin, due_at_once, held
-from trust.encryption import SecretUnreadable
+from core.crypto.encryption import SecretUnreadable
 
 logger = structlog.get_logger(__name__)
 

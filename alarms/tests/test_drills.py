@@ -10,7 +10,7 @@ from alarms import drills
 from alarms.lifecycle import close_cleared
 from alarms.models import Alarm, Drill, Message
 from alarms.tests.sending_now import send_due
-from customers.scope import Scope
+from core.scope import Scope
 from readings.facilities import list_facilities
 from readings.models import Reading
 from readings.overview import overview

@@ -7,7 +7,7 @@ from django.contrib.messages import get_messages
 from django.urls import reverse
 from django.utils import timezone
 
-from customers.admin_base import is_used
+from core.web.admin import is_used
 from customers.models import ApiToken, Customer, StorageUnit
 from customers.tokens import possible_hashes
 from tests.admin_pages import assert_queries_stay, rows_shown
@@ -56,7 +56,7 @@ def test_the_list_of_customers_counts_what_they_own(staff):
 
 
 def test_a_filter_by_customer_holds_with_more_customers_than_it_can_offer(staff, monkeypatch):
-    monkeypatch.setattr("customers.admin_base.FewRelatedFilter.FEW", 1)
+    monkeypatch.setattr("core.web.admin.FewRelatedFilter.FEW", 1)
     facility, _ = FacilityFactory(), FacilityFactory()
     url = reverse("admin:customers_facility_changelist")
     response = staff.get(url, {"customer__id__exact": facility.customer_id})

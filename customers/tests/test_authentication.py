@@ -7,12 +7,12 @@ from django.db import OperationalError
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.test import APIRequestFactory
 
+from core.db.prepared import Prepared
+from core.scope import Scope
 from customers import authentication
 from customers.authentication import TokenAuthentication, caller_of_token
 from customers.callers import ALL_PERMISSIONS, Caller, Permission
 from customers.models import Membership
-from customers.prepared import Prepared
-from customers.scope import Scope
 from customers.tokens import revoke
 from tests.factories import (
     CustomerFactory,

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from customers.admin_base import FewRelatedFilter, WaitingFilter, instant_text
+from core.web.admin import FewRelatedFilter, WaitingFilter, instant_text
 from ingestion import conflicts
 from ingestion.admin.decisions import DecidedAdmin
 from ingestion.feeds import ShownConflict

@@ -9,7 +9,7 @@ from django.contrib.auth import get_permission_codename
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from customers.admin_base import BigTableAdmin, Tone, badge
+from core.web.admin import BigTableAdmin, Tone, badge
 from ingestion.models import Conflict, RejectedRow
 
 TONES: dict[str, Tone] = {

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.template.defaultfilters import filesizeformat
 from django.utils.safestring import SafeString
 
-from customers.admin_base import BigTableAdmin, FewRelatedFilter, SinceFilter, Tone, badge, instant_text, list_link
+from core.web.admin import BigTableAdmin, FewRelatedFilter, SinceFilter, Tone, badge, instant_text, list_link
 from ingestion.models import Conflict, Delivery, RejectedRow
 
 TONES: dict[str, Tone] = {

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from customers.admin_base import FewRelatedFilter, WaitingFilter, instant_text
+from core.web.admin import FewRelatedFilter, WaitingFilter, instant_text
 from ingestion import replay
 from ingestion.admin.decisions import DecidedAdmin
 from ingestion.models import RejectedRow

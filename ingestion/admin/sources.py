@@ -12,14 +12,14 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from customers.admin_base import FewRelatedFilter, Tone, badge, count_of, list_link
+from core.crypto.encryption import SecretUnreadable
+from core.web.admin import FewRelatedFilter, Tone, badge, count_of, list_link
 from ingestion import claims
 from ingestion.credentials import Credentials, CredentialsKind, redact_url
 from ingestion.mapping import FieldMapping
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.source_states import SourceState, with_state
 from readings.wording import age_text
-from trust.encryption import SecretUnreadable
 
 TONES: dict[str, Tone] = {
     SourceState.PAUSED: "neutral",

@@ -7,7 +7,7 @@ import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.datetime
 import ingestion.credentials
-import trust.encrypted_field
+import core.crypto.encrypted_field
 import uuid
 from django.db import migrations, models
 
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 ('structure_url', models.CharField(blank=True, help_text="Where the customer's facilities and units are listed.", max_length=2000, verbose_name='structure URL')),
                 ('credentials_kind', models.CharField(choices=[('none', 'none'), ('basic', 'basic'), ('bearer', 'bearer'), ('header', 'header'), ('query', 'query')], default=ingestion.credentials.CredentialsKind['NONE'], max_length=6)),
                 ('credentials_name', models.CharField(blank=True, help_text='User, header or query parameter.', max_length=200)),
-                ('credentials_secret', trust.encrypted_field.EncryptedTextField(blank=True)),
+                ('credentials_secret', core.crypto.encrypted_field.EncryptedTextField(blank=True)),
                 ('interval_seconds', models.PositiveIntegerField(default=300, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(604800)])),
                 ('overlap_seconds', models.PositiveIntegerField(default=900, help_text='How far before its cursor a poll asks again, for rows that came late.')),
                 ('max_hours', models.PositiveIntegerField(default=168, help_text='The longest span the source gives at once.', validators=[django.core.validators.MinValueValidator(1)])),

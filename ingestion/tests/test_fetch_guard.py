@@ -5,10 +5,10 @@ from ipaddress import ip_network
 
 import pytest
 
+from core.http import guarded_http
 from ingestion.fetch import FetchFailure, FetchLimits
 from ingestion.tests.fetching import LOOPBACK, PATIENT, failure_of, get
 from ingestion.tests.scripted_server import Visit, answer
-from trust import guarded_http
 
 
 def test_a_closed_address_is_not_connected_to(serve):

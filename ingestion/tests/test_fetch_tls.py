@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from core.http import guarded_http
 from ingestion.fetch import FetchLimits
 from ingestion.tests.fetching import failure_of, get
 from ingestion.tests.scripted_server import Visit, answer
-from trust import guarded_http
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import pytest
 from django.core.management import CommandError, call_command
 
+from core.crypto.encryption import SecretUnreadable
 from ingestion.models import Source
 from tests.alarm_factories import WebhookChannelFactory
 from tests.factories import SourceFactory
-from trust.encryption import SecretUnreadable
 
 pytestmark = pytest.mark.django_db
 

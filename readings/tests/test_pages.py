@@ -6,7 +6,7 @@ from unittest.mock import patch
 import pytest
 from django.utils import timezone
 
-from customers.scope import Scope
+from core.scope import Scope
 from readings.overview import counts_by_state, overview
 from readings.states import UnitState
 from tests.factories import (

@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from core.scope import Scope
 from customers.models import StorageUnit
-from customers.scope import Scope
 from readings.models import LatestReading
 from readings.overview import overview
 from readings.places import places_within

@@ -22,9 +22,9 @@ from django.utils import timezone
 
 from alarms.models import Channel, Message
 from alarms.notifications.channels.outcome import Outcome, excerpt
-from trust.addresses import parse_networks
-from trust.guarded_http import FetchFailure, FetchLimits, GuardedExchange, parse_target
-from trust.retry_after import retry_after_seconds
+from core.http.addresses import parse_networks
+from core.http.guarded_http import FetchFailure, FetchLimits, GuardedExchange, parse_target
+from core.http.retry_after import retry_after_seconds
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  what every such secret begins with
 SECRET_BYTES = 32

@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import models
 
 from alarms.models import Channel
+from core.crypto.encrypted_field import Secret
+from core.crypto.encryption import SecretUnreadable, reencrypt
 from ingestion.models import Source
-from trust.encrypted_field import Secret
-from trust.encryption import SecretUnreadable, reencrypt
 
 KEPT: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
     (Source, ("credentials_secret",)),

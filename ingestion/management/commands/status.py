@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from customers.scope import Scope
+from core.scope import Scope
 from ingestion.status import status
 
 

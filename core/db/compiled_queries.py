@@ -16,8 +16,8 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Model, QuerySet
 
-from customers.prepared import Prepared
-from customers.scope import Scope, ScopedModel
+from core.db.prepared import Prepared
+from core.scope import Scope, ScopedModel
 
 # What stands for a scope's ids, and for the public id that is looked for, while the text is made: no row has them.
 _CUSTOMERS, _UNITS, _PUBLIC_ID = frozenset({-1}), frozenset({-2}), UUID(int=0)

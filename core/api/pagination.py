@@ -19,9 +19,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from customers.errors import InvalidQuery
-from customers.parameters import Parameters
-from customers.remembered import RememberedRows
+from core.api.errors import InvalidQuery
+from core.api.query_params import Parameters
+from core.db.compiled_queries import RememberedRows
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from customers.page_lists import BoundedPaginator
+from core.web.pagination import BoundedPaginator
 
 Tone = Literal["good", "warning", "bad", "neutral"]
 

@@ -3,7 +3,7 @@
 import pytest
 from cryptography.fernet import Fernet
 
-from trust.encryption import SecretUnreadable, decrypt, encrypt, reencrypt
+from core.crypto.encryption import SecretUnreadable, decrypt, encrypt, reencrypt
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.http import QueryDict
 from rest_framework.request import Request
 
-from customers.errors import InvalidQuery
+from core.api.errors import InvalidQuery
 
 _LONGEST = 1_000
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from trust.addresses import (
+from core.http.addresses import (
     AddressNotAllowed,
     is_permitted,
     is_public,

@@ -8,7 +8,7 @@ from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 
-from customers.errors import InvalidQuery
+from core.api.errors import InvalidQuery
 
 
 class ContentNegotiation(DefaultContentNegotiation):

@@ -1,4 +1,4 @@
-"""Parameters of the API as OpenAPI tells them, for all rooms. How they are read is in `customers.parameters`."""
+"""Parameters of the API as OpenAPI tells them, for all rooms. How they are read is in `core.api.query_params`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
-from customers.pagination import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
+from core.api.pagination import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 
 CUSTOMER_ID = OpenApiParameter(
     "customer_id", OpenApiTypes.UUID, description="Whose; needed from who belongs to no single customer."
@@ -39,7 +39,7 @@ PAGE = [LIMIT, OFFSET]
 
 
 def page_of(item: type[serializers.BaseSerializer[Any]]) -> Any:
-    """The envelope of a list of such items, see `customers.pagination.envelope`."""
+    """The envelope of a list of such items, see `core.api.pagination.envelope`."""
     return inline_serializer(
         name=f"PageOf{item.__name__.removesuffix('Serializer')}",
         fields={

@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from core.db.compiled_queries import RememberedObject, RememberedQuery
+from core.scope import Scope, ScopedModel
 from customers.models import Customer, Facility, StorageUnit
-from customers.remembered import RememberedObject, RememberedQuery
-from customers.scope import Scope, ScopedModel
 from tests.factories import CustomerFactory, StorageUnitFactory, store_reading
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ import msgspec
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
-from customers.errors import TooLargeBody
+from core.api.errors import TooLargeBody
 
 # A form's worth of JSON; bulk pushes have a limit of their own.
 MAX_JSON_BYTES = 1 << 20

@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import NotSupportedError, ProgrammingError, connection, transaction
 
-from customers.prepared import Prepared
+from core.db.prepared import Prepared
 from tests.factories import CustomerFactory
 
 ADD = "SELECT %s::int + 1, '100 %%'"

@@ -6,8 +6,8 @@ import pytest
 from django.core.exceptions import FieldError
 from django.db import connection, models
 
-from trust.encrypted_field import EncryptedTextField, Secret
-from trust.encryption import SecretUnreadable
+from core.crypto.encrypted_field import EncryptedTextField, Secret
+from core.crypto.encryption import SecretUnreadable
 
 
 @pytest.fixture(autouse=True)

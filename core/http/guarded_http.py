@@ -20,7 +20,7 @@ from typing import Any, Self
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-from trust.addresses import AddressNotAllowed, Endpoint, Network, permitted_endpoints
+from core.http.addresses import AddressNotAllowed, Endpoint, Network, permitted_endpoints
 
 MEBIBYTE = 1024 * 1024
 
@@ -143,7 +143,7 @@ class GuardedTLSConnection(http.client.HTTPSConnection):
 
 
 def _name_and_version() -> str:
-    project_file = Path(__file__).resolve().parent.parent / "pyproject.toml"
+    project_file = Path(__file__).resolve().parents[2] / "pyproject.toml"
     project = tomllib.loads(project_file.read_text(encoding="utf-8"))["project"]
     return f"{project['name']}/{project['version']}"
 

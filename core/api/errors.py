@@ -16,7 +16,7 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
-from customers.renderers import JSONRenderer
+from core.api.renderers import JSONRenderer
 
 logger = structlog.get_logger(__name__)
 

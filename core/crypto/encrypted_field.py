@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 from django.utils.text import capfirst
 
-from trust.encryption import decrypt, encrypt
+from core.crypto.encryption import decrypt, encrypt
 
 
 class Secret:
