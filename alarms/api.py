@@ -28,10 +28,10 @@ from alarms.serializers import (
 from core.api.errors import Contradiction
 from core.api.query_params import Parameters
 from core.api.schema import FACILITY_ID, PAGE, PERIOD, UNIT_ID, page_of
-from customers.addressing import addressed
-from customers.callers import caller_of
+from customers.access.lookup import addressed
+from customers.access.permissions import READ, READ_AND_WRITE
+from customers.access.principal import caller_of
 from customers.models import Facility, StorageUnit
-from customers.permissions import READ, READ_AND_WRITE
 
 OF_PLACE = [FACILITY_ID, UNIT_ID]
 PAGE_OF_ALARMS = page_of(AlarmSerializer)

@@ -1,6 +1,6 @@
 """Whatever limits hang on has changed: the units concerned get their new versions in the same transaction.
 
-The trail names who made the request in which that happened, see `customers.authors`.
+The trail names who made the request in which that happened, see `customers.access.audit_author`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.dispatch import receiver
 
 from alarms.limit_versions import LIMIT_COLUMNS, renew
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
-from customers.authors import author
+from customers.access.audit_author import author
 from customers.models import StorageUnit
 from readings.models import ConfigurationEntry
 

@@ -18,8 +18,8 @@ from alarms.limit_replay import LimitsOutOfOrder, Replay, ReplayedAlarm, replay
 from alarms.limit_versions import newest_versions, renew
 from alarms.limits import Limits
 from alarms.models.limits import MAX_DELAY_SECONDS
+from customers.access.settings_caller import settings_context, unit_of_settings
 from customers.models import StorageUnit
-from customers.settings_callers import settings_context, unit_of_settings
 from readings.wording import duration_text, temperature_text
 
 

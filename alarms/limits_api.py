@@ -17,11 +17,11 @@ from alarms.limit_versions import newest_versions
 from alarms.limits_serializers import LimitProfileSerializer, LimitVersionSerializer, UnitLimitsSerializer
 from alarms.models import LimitProfile, UnitLimits
 from core.api.schema import PAGE, page_of
-from customers.addressing import addressed
-from customers.callers import caller_of
+from customers.access.lookup import addressed
+from customers.access.permissions import READ, READ_AND_WRITE
+from customers.access.principal import caller_of
+from customers.api.row_lists import Shape, ShapedList
 from customers.models import StorageUnit
-from customers.permissions import READ, READ_AND_WRITE
-from customers.shapes import Shape, ShapedList
 
 
 class LimitProfileList(ShapedList, GenericAPIView[LimitProfile]):

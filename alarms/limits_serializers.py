@@ -9,7 +9,7 @@ from rest_framework import serializers
 from alarms.limit_choices import VALUE_NAMES, leave_profile
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
 from alarms.models.limits import SENSOR_POLICIES, LimitValues
-from customers.serializers import RecordSerializer
+from customers.api.serializers import RecordSerializer
 
 _IN_FORCE = [field.name for field in LimitValues._meta.local_fields]
 

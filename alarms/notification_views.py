@@ -21,9 +21,9 @@ from alarms.notifications import upkeep
 from alarms.notifications.claims import send_again
 from core.crypto.encryption import SecretUnreadable
 from core.web.pagination import list_page
-from customers.callers import Caller
+from customers.access.page_caller import caller_of_page, refuse_unless
+from customers.access.principal import Caller
 from customers.models import Customer
-from customers.page_callers import caller_of_page, refuse_unless
 
 GET_OR_POST = ["GET", "HEAD", "POST"]
 MESSAGES_A_PAGE = 25

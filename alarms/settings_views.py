@@ -20,10 +20,10 @@ from alarms.maintenance import end_now, windows_of
 from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow
 from alarms.shown import limit_facts
 from core.web.pagination import list_page
-from customers.callers import Caller
+from customers.access.page_caller import refuse_unless
+from customers.access.principal import Caller
+from customers.access.settings_caller import customer_of_settings, settings_caller, settings_context, unit_of_settings
 from customers.models import Customer
-from customers.page_callers import refuse_unless
-from customers.settings_callers import customer_of_settings, settings_caller, settings_context, unit_of_settings
 
 GET_OR_POST = ["GET", "HEAD", "POST"]
 VERSIONS_A_PAGE = 10

@@ -33,10 +33,10 @@ from core.api.renderers import to_json
 from core.scope import Scope
 from core.web.htmx import part_asked
 from core.web.pagination import list_page
-from customers.callers import Caller
-from customers.choices import FacilityName, chosen_of, facilities_to_choose, facilities_within
+from customers.access.page_caller import caller_of_page, refuse_unless
+from customers.access.principal import Caller
 from customers.models import Customer, StorageUnit
-from customers.page_callers import caller_of_page, refuse_unless
+from customers.web.facility_options import FacilityName, chosen_of, facilities_to_choose, facilities_within
 from readings.ranges import InvalidRange, range_asked
 from readings.series import milliseconds
 

@@ -15,8 +15,8 @@ from benchmarks import storing
 from benchmarks.fleet import make_units
 from benchmarks.load import Load, Request, load
 from benchmarks.server import serving
+from customers.access.tokens import create_token
 from customers.models import Customer
-from customers.tokens import create_token
 from readings.columns import ReadingColumns, microseconds_of
 from readings.rollups import settle
 from readings.store import store

@@ -15,8 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
+from customers.access.tokens import create_token, foreign_units, revoke
 from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
-from customers.tokens import create_token, foreign_units, revoke
 
 User = get_user_model()
 

@@ -7,4 +7,4 @@ class CustomersConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen for changes of what a token may see."""
-        from customers import tokens  # noqa: F401  its receiver connects itself
+        from customers.access import tokens  # noqa: F401  its receiver connects itself

@@ -236,7 +236,7 @@ class Membership(ScopedModel):
 
 
 class ApiToken(ScopedModel):
-    """A customer's key to the REST API, kept as a keyed hash; see `customers.tokens`."""
+    """A customer's key to the REST API, kept as a keyed hash; see `customers.access.tokens`."""
 
     SCOPE = ScopeWays(customer="customer_id", unit=None)
 
@@ -286,7 +286,7 @@ class ApiToken(ScopedModel):
 
 
 class TokenUse(models.Model):
-    """How often a token with a limit was used within the hour; see `customers.authentication`."""
+    """How often a token with a limit was used within the hour; see `customers.access.authentication`."""
 
     token = models.OneToOneField(ApiToken, on_delete=models.CASCADE, primary_key=True, related_name="+")
     hour = models.DateTimeField()

@@ -19,9 +19,9 @@ from rest_framework.views import APIView
 
 from core.api.errors import Contradiction, TooLargeBody
 from core.api.renderers import JSONRenderer
-from customers.callers import caller_of
+from customers.access.permissions import READ_AND_WRITE
+from customers.access.principal import caller_of
 from customers.models import Customer
-from customers.permissions import READ_AND_WRITE
 from ingestion.intake import Arrival, log_failure
 from ingestion.models import IngestionType
 from ingestion.parsed import ParsedBatch, UnreadableBody

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 
 from core.api.query_params import Parameters
 from core.api.schema import OF_CUSTOMER, PAGE, PERIOD, page_of
-from customers.callers import caller_of
-from customers.permissions import ADMIN
-from customers.shapes import Shape, ShapedList
+from customers.access.permissions import ADMIN
+from customers.access.principal import caller_of
+from customers.api.row_lists import Shape, ShapedList
 from ingestion.log_serializers import IngestionLogSerializer
 from ingestion.models import Delivery
 

@@ -17,9 +17,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from core.web.pagination import list_page
-from customers.callers import Caller
+from customers.access.page_caller import caller_of_page, refuse_unless
+from customers.access.principal import Caller
 from customers.models import Customer
-from customers.page_callers import caller_of_page, refuse_unless
 from ingestion import claims, conflicts, replay
 from ingestion.credentials import redact_url
 from ingestion.feeds import (

@@ -13,9 +13,9 @@ from rest_framework.views import APIView
 from core.api.errors import UnprocessableBody
 from core.api.query_params import DAY, Parameters
 from core.api.schema import FACILITY_ID, PERIOD, TEMPERATURE_UNIT, UNIT_ID
-from customers.callers import caller_of
+from customers.access.permissions import ADMIN, READ
+from customers.access.principal import caller_of
 from customers.models import Customer
-from customers.permissions import ADMIN, READ
 from readings.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.analytics_serializers import PerformanceSerializer
 from readings.performance import performance

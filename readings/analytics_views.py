@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from customers.access.page_caller import caller_of_page
 from customers.models import StorageUnit
-from customers.page_callers import caller_of_page
 from readings import analytics_tables as tables
 from readings.analytics import Figures, by_stretch, side_by_side
 from readings.analytics_choice import RANGES, Choice, choice_of

@@ -17,9 +17,9 @@ from core.api.pagination import MAX_LIMIT
 from core.api.query_params import Parameters
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
 from core.api.schema import OF_CUSTOMER, PAGE
-from customers.callers import Caller, Permission, caller_of
+from customers.access.permissions import READ, Needs
+from customers.access.principal import Caller, Permission, caller_of
 from customers.models import Facility
-from customers.permissions import READ, Needs
 from readings.export import streamed
 from readings.listing import Listing, latest_rows
 from readings.places import Places, places_within

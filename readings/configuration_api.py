@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.query_params import Parameters
-from customers.addressing import require_whole_customer
-from customers.permissions import ADMIN
+from customers.access.lookup import require_whole_customer
+from customers.access.permissions import ADMIN
 from readings.configuration import LONGEST_DESCRIPTION, InvalidValue, UnknownKey, entries, set_value
 from readings.serializers import ChangedEntrySerializer, ConfigurationSerializer, EntrySerializer
 

@@ -20,8 +20,14 @@ from django.db.models.functions import Cast, Coalesce
 
 from core.db.compiled_queries import RememberedQuery
 from core.scope import Scope
-from customers.choices import FacilityName, chosen_of, customers_of, facilities_to_choose, facilities_within
 from customers.models import GAP_LIMIT_INTERVALS, StorageUnit
+from customers.web.facility_options import (
+    FacilityName,
+    chosen_of,
+    customers_of,
+    facilities_to_choose,
+    facilities_within,
+)
 from readings.columns import instant_of, microseconds_of
 from readings.condition import Condition
 from readings.states import LIMIT_COLUMNS, LimitsInForce, UnitState

@@ -13,11 +13,11 @@ from rest_framework.response import Response
 
 from core.api.schema import CUSTOMER_ID, PAGE, page_of
 from core.scope import Scope
-from customers.addressing import addressed, own_customer, reach_of, require_whole_customer
-from customers.callers import caller_of
+from customers.access.lookup import addressed, own_customer, reach_of, require_whole_customer
+from customers.access.permissions import ADMIN, READ_AND_WRITE
+from customers.access.principal import caller_of
+from customers.api.row_lists import Shape, ShapedList
 from customers.models import Customer
-from customers.permissions import ADMIN, READ_AND_WRITE
-from customers.shapes import Shape, ShapedList
 from readings.profiles import profiles
 from readings.serializers import CustomerSerializer, ProfileSerializer
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
+from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
-from customers.serializers import FacilitySerializer, RecordSerializer
 from readings.scales import ABSOLUTE_ZERO_C, Scale, to_celsius
 
 STATUSES = ("normal", "warning", "critical", "no_data")

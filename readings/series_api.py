@@ -14,9 +14,9 @@ from rest_framework.views import APIView
 
 from core.api.query_params import DAY, Parameters
 from core.api.schema import PERIOD, TEMPERATURE_UNIT
-from customers.callers import caller_of
+from customers.access.permissions import READ
+from customers.access.principal import caller_of
 from customers.models import StorageUnit
-from customers.permissions import READ
 from readings.course import MAX_POINTS
 from readings.reading_filter import ReadingFilter, scale_asked
 from readings.series_form import series_form

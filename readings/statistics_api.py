@@ -14,9 +14,9 @@ from rest_framework.views import APIView
 from core.api.errors import UnprocessableBody
 from core.api.query_params import Parameters
 from core.api.schema import PERIOD, TEMPERATURE_UNIT
-from customers.callers import Caller, Permission, caller_of
+from customers.access.permissions import READ
+from customers.access.principal import Caller, Permission, caller_of
 from customers.models import Facility
-from customers.permissions import READ
 from readings.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.places import Places, places_within
 from readings.reading_filter import scale_asked

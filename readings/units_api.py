@@ -14,10 +14,10 @@ from rest_framework.response import Response
 
 from core.api.query_params import Parameters
 from core.api.schema import PAGE, TEMPERATURE_UNIT, page_of
-from customers.addressing import addressed, reach_of, require_whole_customer
-from customers.api import FACILITY
+from customers.access.lookup import addressed, reach_of, require_whole_customer
+from customers.access.permissions import READ, READ_AND_WRITE
+from customers.api.views import FACILITY
 from customers.models import Facility, StorageUnit
-from customers.permissions import READ, READ_AND_WRITE
 from readings.reading_filter import scale_asked
 from readings.serializers import DetailedFacilitySerializer, StorageUnitSerializer
 from readings.unit_form import current_range, in_form, unit_columns

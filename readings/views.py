@@ -19,8 +19,8 @@ from core.api.renderers import CSVRenderer, to_json
 from core.db.compiled_queries import RememberedObject
 from core.web.htmx import part_asked, query_with
 from core.web.pagination import list_page
+from customers.access.page_caller import caller_of_page
 from customers.models import Customer, Facility, StorageUnit
-from customers.page_callers import caller_of_page
 from readings.export import streamed
 from readings.facilities import facility_facts, facility_of, list_facilities, units_of
 from readings.overview import Wanted, counts_by_state, in_state, overview

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.renderers import JSONRenderer
-from customers.permissions import ADMIN
+from customers.access.permissions import ADMIN
 from temperature_site.health import health_answer
 from temperature_site.serializers import HealthSerializer, SystemInfoSerializer
 from temperature_site.system_info import system_info

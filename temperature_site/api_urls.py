@@ -24,7 +24,7 @@ def not_found(request: HttpRequest, rest: str = "") -> JsonResponse:
 
 
 urlpatterns = [
-    path("", include("customers.api_urls")),
+    path("", include("customers.api.urls")),
     path("", include("readings.api_urls")),
     path("", include("alarms.api_urls")),
     path("", include("ingestion.api_urls")),

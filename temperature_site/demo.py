@@ -12,8 +12,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from customers.access.tokens import create_token, hash_token
 from customers.models import ApiToken, Customer, Membership
-from customers.tokens import create_token, hash_token
 from ingestion.models import Source
 
 SOURCE_NAME = "simulator"

@@ -62,8 +62,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "customers.token_sessions.TokenSessionMiddleware",
-    "customers.authors.AuthorMiddleware",
+    "customers.access.token_sessions.TokenSessionMiddleware",
+    "customers.access.audit_author.AuthorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -96,7 +96,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 # People
 
-AUTHENTICATION_BACKENDS = ["customers.account_backend.AccountBackend"]
+AUTHENTICATION_BACKENDS = ["customers.access.auth_backend.AccountBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
@@ -118,7 +118,7 @@ SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$", r"^metrics/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
 # How many proxies stand in front and each add the address they were asked from to X-Forwarded-For: 0 trusts nobody.
 PROXY_COUNT = env.int("PROXY_COUNT", default=0)
-SESSION_ENGINE = "customers.sessions"
+SESSION_ENGINE = "customers.access.session_store"
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=14 * 24 * 3600)
 X_FRAME_OPTIONS = "DENY"
 
@@ -144,10 +144,10 @@ STORAGES = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "customers.authentication.TokenAuthentication",
-        "customers.authentication.SessionAuthentication",
+        "customers.access.authentication.TokenAuthentication",
+        "customers.access.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["customers.permissions.HasNeededPermission"],
+    "DEFAULT_PERMISSION_CLASSES": ["customers.access.permissions.HasNeededPermission"],
     "DEFAULT_RENDERER_CLASSES": [
         "core.api.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",

@@ -21,8 +21,8 @@ urlpatterns = [
     path("", include("readings.urls")),
     path("", include("alarms.urls")),
     path("", include("ingestion.urls")),
-    path("", include("customers.settings_urls")),
+    path("", include("customers.web.settings_urls")),
     path("", include("alarms.notification_urls")),
-    path("account/", include("customers.urls")),
+    path("account/", include("customers.web.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -16,8 +16,8 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
-from customers.tokens import create_token
 from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
 from ingestion.reasons import Reason, sentence
 from readings.columns import ReadingColumns, ReadingRow

@@ -19,8 +19,8 @@ from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from alarms.models import Alarm
+from customers.access.tokens import revoke
 from customers.models import ApiToken, Customer, StorageUnit
-from customers.tokens import revoke
 from tests.alarm_factories import AlarmFactory
 from tests.factories import (
     CustomerFactory,

@@ -9,8 +9,8 @@ from django.template import Context
 
 from alarms.listing import WantedAlarms, alarms_within, live_alarms, open_count, urgent_first
 from alarms.shown import ShownAlarm, shown_alarms, with_places
+from customers.access.page_caller import caller_of_page
 from customers.models import Facility, StorageUnit
-from customers.page_callers import caller_of_page
 
 register = template.Library()
 RECENT = 10

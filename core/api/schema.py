@@ -57,7 +57,7 @@ def page_of(item: type[serializers.BaseSerializer[Any]]) -> Any:
 class TokenScheme(OpenApiAuthenticationExtension):
     """How the document names TokenAuthentication."""
 
-    target_class = "customers.authentication.TokenAuthentication"
+    target_class = "customers.access.authentication.TokenAuthentication"
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
@@ -67,5 +67,5 @@ class TokenScheme(OpenApiAuthenticationExtension):
 class PersonScheme(SessionScheme):
     """How the document names SessionAuthentication."""
 
-    target_class = "customers.authentication.SessionAuthentication"
+    target_class = "customers.access.authentication.SessionAuthentication"
     name = "session"

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.web.admin import is_used
+from customers.access.tokens import possible_hashes
 from customers.models import ApiToken, Customer, StorageUnit
-from customers.tokens import possible_hashes
 from tests.admin_pages import assert_queries_stay, rows_shown
 from tests.factories import (
     CustomerFactory,

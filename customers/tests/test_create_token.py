@@ -7,8 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from customers.access.tokens import possible_hashes
 from customers.models import ApiToken
-from customers.tokens import possible_hashes
 from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db

@@ -3,8 +3,8 @@
 import pytest
 from django.core.exceptions import ValidationError
 
+from customers.access.tokens import create_token, is_well_known
 from customers.models import ApiToken
-from customers.tokens import create_token, is_well_known
 from temperature_site import demo
 from tests.api_clients import client_with
 from tests.factories import CustomerFactory

@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from customers.access.tokens import possible_hashes
 from customers.models import ApiToken, Membership
-from customers.tokens import possible_hashes
 from ingestion.models import RejectedRow, Source
 from readings.models import Reading
 from tests.browser.every_page import make_world

@@ -54,8 +54,8 @@ def world():
     [
         "readings.urls",
         "ingestion.urls",
-        "customers.urls",
-        "customers.settings_urls",
+        "customers.web.urls",
+        "customers.web.settings_urls",
         "alarms.urls",
         "alarms.notification_urls",
     ],

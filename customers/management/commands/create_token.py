@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, StorageUnit
-from customers.tokens import create_token
 
 
 class Command(BaseCommand):

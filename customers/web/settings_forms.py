@@ -10,9 +10,9 @@ from django import forms
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from customers.callers import Caller
+from customers.access.principal import Caller
 from customers.models import ApiToken, Membership, StorageUnit
-from customers.themes import Theme
+from customers.web.themes import Theme
 
 NAME_MAX_LENGTH = 200
 # The same in every scale: what no cold store is set to.

@@ -11,8 +11,8 @@ from contextvars import ContextVar
 
 from django.http import HttpRequest, HttpResponse
 
-from customers.callers import Caller
-from customers.token_sessions import TokenVisitor
+from customers.access.principal import Caller
+from customers.access.token_sessions import TokenVisitor
 
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
-from customers.callers import Caller
+from customers.access.principal import Caller
+from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, StorageUnit
-from customers.tokens import create_token
 
 
 def grant_token(

@@ -12,11 +12,11 @@ from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils import timezone
 
-from customers.callers import Caller
-from customers.forms import SignInForm
-from customers.page_callers import caller_of_page, refuse_unless
-from customers.sign_in_limits import Try
-from customers.token_sessions import sign_in_with
+from customers.access.login_throttle import Try
+from customers.access.page_caller import caller_of_page, refuse_unless
+from customers.access.principal import Caller
+from customers.access.token_sessions import sign_in_with
+from customers.web.forms import SignInForm
 
 
 class SignIn(auth_views.LoginView):

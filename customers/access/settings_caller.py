@@ -8,9 +8,9 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from customers.callers import Caller
+from customers.access.page_caller import caller_of_page, refuse_unless
+from customers.access.principal import Caller
 from customers.models import Customer, StorageUnit
-from customers.page_callers import caller_of_page, refuse_unless
 
 
 def settings_caller(request: HttpRequest) -> Caller:

@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from customers.access.tokens import revoke
 from customers.models import ApiToken
-from customers.tokens import revoke
 from tests.factories import CustomerFactory, StorageUnitFactory, make_token
 
 pytestmark = pytest.mark.django_db

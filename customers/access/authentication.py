@@ -18,9 +18,9 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from core.db.prepared import Prepared
-from customers.callers import Caller
-from customers.page_callers import caller_of_page
-from customers.tokens import is_well_known, possible_hashes
+from customers.access.page_caller import caller_of_page
+from customers.access.principal import Caller
+from customers.access.tokens import is_well_known, possible_hashes
 
 KEYWORDS = ("bearer", "token")
 HOUR = timedelta(hours=1)

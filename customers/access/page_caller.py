@@ -6,8 +6,8 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from customers.callers import Caller
-from customers.token_sessions import TokenVisitor
+from customers.access.principal import Caller
+from customers.access.token_sessions import TokenVisitor
 
 _KEPT = "_page_caller"
 

@@ -3,8 +3,8 @@
 import pytest
 from django.contrib.auth.models import User
 
-from customers.account_backend import AccountBackend
-from customers.callers import Caller
+from customers.access.auth_backend import AccountBackend
+from customers.access.principal import Caller
 from customers.models import Membership
 from tests.factories import CustomerFactory, MembershipFactory, StaffFactory, UserFactory
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from core.db.prepared import Prepared
-from customers.callers import keep_roles
+from customers.access.principal import keep_roles
 
 _FIELDS = User._meta.concrete_fields
 _COLUMNS = ", ".join(f"person.{field.column}" for field in _FIELDS)

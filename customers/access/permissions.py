@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from customers.callers import Permission, caller_of
+from customers.access.principal import Permission, caller_of
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which reads this class from the settings while it is imported itself

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from core.db.compiled_queries import RememberedQuery
-from customers.callers import caller_of
+from customers.access.principal import caller_of
 
 
 class Shape:

@@ -6,8 +6,8 @@ import pytest
 from django.test import RequestFactory
 from django.urls import reverse
 
+from customers.access.login_throttle import TRIES_A_NAME, TRIES_AN_ADDRESS, WINDOW, Try, client_address
 from customers.models import SignInTries
-from customers.sign_in_limits import TRIES_A_NAME, TRIES_AN_ADDRESS, WINDOW, Try, client_address
 from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from core.api.errors import InvalidQuery
 from core.api.query_params import Parameters
 from core.scope import Scope, ScopedModel
-from customers.callers import caller_of
+from customers.access.principal import caller_of
 from customers.models import Customer
 
 

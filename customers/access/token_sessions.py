@@ -17,9 +17,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from customers.callers import Caller, Permission
+from customers.access.principal import Caller, Permission
+from customers.access.tokens import is_well_known, possible_hashes
 from customers.models import ApiToken
-from customers.tokens import is_well_known, possible_hashes
 
 TOKEN_KEY = "api_token_id"  # noqa: S105  where the session keeps the token's id
 

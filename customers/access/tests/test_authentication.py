@@ -9,11 +9,11 @@ from rest_framework.test import APIRequestFactory
 
 from core.db.prepared import Prepared
 from core.scope import Scope
-from customers import authentication
-from customers.authentication import TokenAuthentication, caller_of_token
-from customers.callers import ALL_PERMISSIONS, Caller, Permission
+from customers.access import authentication
+from customers.access.authentication import TokenAuthentication, caller_of_token
+from customers.access.principal import ALL_PERMISSIONS, Caller, Permission
+from customers.access.tokens import revoke
 from customers.models import Membership
-from customers.tokens import revoke
 from tests.factories import (
     CustomerFactory,
     MembershipFactory,

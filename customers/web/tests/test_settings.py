@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
+from customers.access.tokens import possible_hashes
 from customers.models import ApiToken, Membership, StorageUnit
-from customers.tokens import possible_hashes
 from tests.factories import (
     CustomerFactory,
     FacilityFactory,

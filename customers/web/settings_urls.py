@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from customers import settings_views as views
+from customers.web import settings as views
 
 urlpatterns = [
     path("settings", views.profile_page, name="settings"),

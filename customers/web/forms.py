@@ -9,8 +9,8 @@ from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from customers.access.token_sessions import token_for_sign_in
 from customers.models import ApiToken
-from customers.token_sessions import token_for_sign_in
 
 
 class SignInForm(AuthenticationForm):

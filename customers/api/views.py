@@ -16,14 +16,14 @@ from rest_framework.response import Response
 from core.api.query_params import Parameters
 from core.api.schema import CUSTOMER_ID, OF_CUSTOMER, PAGE, page_of
 from core.db.compiled_queries import RememberedQuery
-from customers.addressing import addressed, own_customer, require_whole_customer
-from customers.callers import caller_of
-from customers.granting import grant_token
+from customers.access.grant_token import grant_token
+from customers.access.lookup import addressed, own_customer, require_whole_customer
+from customers.access.permissions import ADMIN, READ_AND_WRITE
+from customers.access.principal import caller_of
+from customers.access.tokens import revoke, shown
+from customers.api.row_lists import Shape, ShapedList
+from customers.api.serializers import FacilitySerializer, ListedFacilitySerializer, NewTokenSerializer, TokenSerializer
 from customers.models import ApiToken, Customer, Facility
-from customers.permissions import ADMIN, READ_AND_WRITE
-from customers.serializers import FacilitySerializer, ListedFacilitySerializer, NewTokenSerializer, TokenSerializer
-from customers.shapes import Shape, ShapedList
-from customers.tokens import revoke, shown
 
 FACILITY = Shape(FacilitySerializer)
 LISTED_FACILITY = Shape(ListedFacilitySerializer)

@@ -15,14 +15,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.web.pagination import list_page
-from customers import people, tokens
-from customers.callers import Caller
-from customers.granting import grant_token
+from customers import members
+from customers.access import tokens
+from customers.access.grant_token import grant_token
+from customers.access.page_caller import refuse_unless
+from customers.access.principal import Caller
+from customers.access.settings_caller import customer_of_settings, settings_caller, settings_context, unit_of_settings
 from customers.models import ApiToken, Customer, Membership, StorageUnit
-from customers.page_callers import refuse_unless
-from customers.settings_callers import customer_of_settings, settings_caller, settings_context, unit_of_settings
-from customers.settings_forms import DisplayForm, InviteForm, ProfileForm, TokenForm, UnitForm
-from customers.themes import THEME_COOKIE, keep_theme
+from customers.web.settings_forms import DisplayForm, InviteForm, ProfileForm, TokenForm, UnitForm
+from customers.web.themes import THEME_COOKIE, keep_theme
 
 CUSTOMERS_A_PAGE = 25
 ROWS_A_PAGE = 50
@@ -124,22 +125,22 @@ def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> 
     """Give a member a `role`, `remove` them, or show a new `link` to set a first password, by `action`."""
     caller, customer = customer_of_settings(request, public_id)
     refuse_unless(_may_invite(caller, customer))
-    member = get_object_or_404(people.people_of(customer), pk=membership_id)
+    member = get_object_or_404(members.people_of(customer), pk=membership_id)
     action, role = request.POST.get("action"), request.POST.get("role", "")
     if action == "link":
         refuse_unless(member.may_have_link)
-        link = request.build_absolute_uri(people.password_path(member.user))
+        link = request.build_absolute_uri(members.password_path(member.user))
         return _render_people(request, caller, customer, form=InviteForm(), link=link)
     try:
         if action == "remove":
-            people.remove(member, by=caller.name)
+            members.remove(member, by=caller.name)
             messages.success(request, f"{member.user.get_username()} is no member any more.")
         elif action == "role" and role in Membership.Role.values:
-            people.change_role(member, role, by=caller.name)
+            members.change_role(member, role, by=caller.name)
             messages.success(request, f"{member.user.get_username()} is {role} now.")
         else:
             return HttpResponseBadRequest("action must be role, with a role, or remove, or link.")
-    except people.LastManager as last:
+    except members.LastManager as last:
         messages.error(request, str(last))
     return redirect("settings-people", public_id)
 
@@ -194,13 +195,13 @@ def _roles(caller: Caller) -> dict[int, str]:
 def _invite(request: HttpRequest, caller: Caller, customer: Customer, form: InviteForm) -> tuple[str, InviteForm]:
     """Invite whom the form names; return the link to set a password, "" for none, and the form to show."""
     try:
-        invited = people.invite(customer, **form.cleaned_data, by=caller.name)
+        invited = members.invite(customer, **form.cleaned_data, by=caller.name)
     except ValidationError as refused:
         form.add_error("email", refused)
         return "", form
     user = invited.membership.user
     if invited.is_new:
-        return request.build_absolute_uri(people.password_path(user)), InviteForm()
+        return request.build_absolute_uri(members.password_path(user)), InviteForm()
     messages.success(request, f"{user.get_username()} is a member now.")
     return "", InviteForm()
 
@@ -208,7 +209,7 @@ def _invite(request: HttpRequest, caller: Caller, customer: Customer, form: Invi
 def _render_people(
     request: HttpRequest, caller: Caller, customer: Customer, *, form: InviteForm, link: str
 ) -> HttpResponse:
-    listed = list_page(request, people.people_of(customer), ROWS_A_PAGE)
+    listed = list_page(request, members.people_of(customer), ROWS_A_PAGE)
     context = settings_context(caller, customer, "people") | {
         "may_manage": _may_invite(caller, customer),
         "form": form,

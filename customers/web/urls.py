@@ -1,0 +1,13 @@
+"""The pages of a person's own account. Django knows the sign-in page by the name of LOGIN_URL."""
+
+from django.urls import path
+
+from customers.web import account
+
+urlpatterns = [
+    path("sign-in", account.SignIn.as_view(), name="login"),
+    path("sign-out", account.SignOut.as_view(), name="logout"),
+    path("password", account.PasswordChange.as_view(), name="password-change"),
+    path("password/done", account.PasswordChangeDone.as_view(), name="password-change-done"),
+    path("password/set/<uidb64>/<token>", account.PasswordSet.as_view(), name="password-set"),
+]
