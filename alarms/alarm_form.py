@@ -9,8 +9,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from alarms.models import Alarm
 from core.scope import Scope
-from readings.aggregates import on_scale
 from readings.models import Reading
+from readings.statistics.aggregates import on_scale
 
 MOST_SUPPRESSED = 100
 # Fields of the answer with the ways to their columns; codes stand for names where there are none.

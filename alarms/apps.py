@@ -10,7 +10,7 @@ class AlarmsConfig(AppConfig):
         """Listen for what changes limits, give every new database the shipped profiles, and mark units in alarm."""
         from alarms import limit_changes, limit_profiles  # noqa: F401  the receivers connect themselves
         from alarms.listing import units_in_alarm
-        from readings.unit_marks import add_finder
+        from readings.units.badges import add_finder
 
         post_migrate.connect(limit_profiles.ensure_shipped, sender=self)
         add_finder(units_in_alarm)

@@ -14,8 +14,8 @@ from alarms.judged_units import JudgedUnit
 from alarms.limits import Severity
 from alarms.models import Excursion
 from alarms.stored_excursions import Replacement, stored_since
-from readings.columns import instant_of, microseconds_of
 from readings.models import LatestReading
+from readings.storage.columns import instant_of, microseconds_of
 
 SECOND_US = 1_000_000
 

@@ -19,8 +19,8 @@ from alarms.evaluation import evaluate
 from alarms.limit_versions import renew
 from alarms.models import Alarm, Drill, DrillSchedule, LimitVersion, Message, UnitLimits
 from customers.models import Customer, Facility, StorageUnit
-from readings.columns import ReadingColumns, ReadingRow
-from readings.store import store
+from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.store import store
 
 logger = structlog.get_logger(__name__)
 

@@ -16,8 +16,8 @@ from alarms.models import Excursion
 from alarms.stored_excursions import replace
 from alarms.stretches import go_through
 from alarms.suspects import Glance, facts_of, glance_at, suspects
-from readings.columns import ReadingColumns
-from readings.store import Span
+from readings.storage.columns import ReadingColumns
+from readings.storage.store import Span
 
 
 def evaluate(

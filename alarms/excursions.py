@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from alarms.limits import Limits, SensorPolicy, Severity
-from readings.columns import microseconds_of
-from readings.mkt import arrhenius, mean_kinetic_temperature_c
+from readings.storage.columns import microseconds_of
+from readings.storage.mkt import arrhenius, mean_kinetic_temperature_c
 
 
 class Measured(NamedTuple):

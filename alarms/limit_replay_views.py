@@ -20,7 +20,7 @@ from alarms.limits import Limits
 from alarms.models.limits import MAX_DELAY_SECONDS
 from customers.access.settings_caller import settings_context, unit_of_settings
 from customers.models import StorageUnit
-from readings.wording import duration_text, temperature_text
+from readings.units.formatting import duration_text, temperature_text
 
 
 class LimitReplayForm(forms.Form):

@@ -22,8 +22,8 @@ from alarms.models import LimitProfile, LimitVersion, UnitLimits
 from alarms.models.limits import TEMPERATURE_FIELDS, ChosenLimits, LimitValues
 from customers.models import StorageUnit
 from readings.configuration import deviation_limits
-from readings.scales import to_celsius
-from readings.states import DeviationLimits
+from readings.units.condition import DeviationLimits
+from readings.units.scales import to_celsius
 
 FIRST_VALID_FROM = datetime(1970, 1, 1, tzinfo=UTC)
 OWN_LIMITS = "own limits"

@@ -21,9 +21,9 @@ from alarms.lifecycle import follow
 from alarms.mkt_windows import Window, stretches
 from alarms.models import Excursion, MktCheck
 from alarms.stored_excursions import replace, stored_since
-from readings.mkt import mean_kinetic_temperature_c
 from readings.models import HourlyRollup, LatestReading
-from readings.store import lock_units
+from readings.storage.mkt import mean_kinetic_temperature_c
+from readings.storage.store import lock_units
 
 LEAST_COVERAGE = 0.5
 HOUR = timedelta(hours=1)

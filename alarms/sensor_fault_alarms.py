@@ -9,7 +9,7 @@ from django.db import connection
 from alarms.lifecycle import end, open_alarm
 from alarms.limits import Severity
 from alarms.models import Alarm
-from readings.weighing import GAP_LIMIT
+from readings.storage.time_weighting import GAP_LIMIT
 
 ALARMS_A_RUN = 500
 # A fault whose readings are old is no news: the unit is silent, or its readings came late.

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from alarms.handling import LONGEST_TEXT
 from alarms.listing import SEVERITIES
 from alarms.models import Alarm, AlarmEvent, Excursion
-from readings.scales import Scale
+from readings.units.scales import Scale
 
 
 class AlarmSerializer(serializers.Serializer[Any]):

@@ -13,8 +13,8 @@ from django.utils import timezone
 from alarms.limits import Limits
 from alarms.models import Alarm, Excursion, LimitVersion
 from readings.spans import Span
-from readings.states import LimitsInForce
-from readings.wording import NOT_KNOWN, duration_text, limits_text, number_text, temperature_text
+from readings.units.condition import LimitsInForce
+from readings.units.formatting import NOT_KNOWN, duration_text, limits_text, number_text, temperature_text
 
 Facts = list[tuple[str, str]]
 # The chart of an alarm shows what came before and after it, too.

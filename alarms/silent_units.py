@@ -19,7 +19,7 @@ from alarms.lifecycle import end, open_alarm
 from alarms.limits import Severity
 from alarms.models import Alarm, AlarmEvent
 from alarms.trail import record
-from readings.weighing import GAP_LIMIT
+from readings.storage.time_weighting import GAP_LIMIT
 
 ALARMS_A_RUN = 500
 SILENT_AFTER = f"({GAP_LIMIT} + make_interval(secs => customer.data_frequency_seconds))"

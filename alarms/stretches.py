@@ -20,7 +20,7 @@ from django.db import connection
 from alarms.excursions import FoundExcursion, InForce, Measured, Walk, by_instant
 from alarms.models import Excursion
 from readings.models import LatestReading
-from readings.store import Span
+from readings.storage.store import Span
 
 ROWS_AT_ONCE = 20_000
 LEAST_ROWS = 500

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from django.db import connection
 
 from alarms.limits import ROUNDING_K, SensorPolicy
-from readings.columns import ReadingColumns, microseconds_of
-from readings.store import Span
-from readings.weighing import GAP_LIMIT
+from readings.storage.columns import ReadingColumns, microseconds_of
+from readings.storage.store import Span
+from readings.storage.time_weighting import GAP_LIMIT
 
 
 class UnitFacts(NamedTuple):

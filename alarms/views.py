@@ -37,8 +37,8 @@ from customers.access.page_caller import caller_of_page, refuse_unless
 from customers.access.principal import Caller
 from customers.models import Customer, StorageUnit
 from customers.web.facility_options import FacilityName, chosen_of, facilities_to_choose, facilities_within
-from readings.ranges import InvalidRange, range_asked
-from readings.series import milliseconds
+from readings.series.chart import milliseconds
+from readings.web.ranges import InvalidRange, range_asked
 
 REFRESH_SECONDS = 15
 COUNT_REFRESH_SECONDS = 30

@@ -12,8 +12,8 @@ from alarms.models import LimitVersion, UnitLimits
 from benchmarks import storing
 from benchmarks.fleet import make_units
 from customers.models import StorageUnit
-from readings.columns import ReadingColumns
-from readings.store import store
+from readings.storage.columns import ReadingColumns
+from readings.storage.store import store
 
 ROWS = 10_000
 ROUNDS = 25

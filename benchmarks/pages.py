@@ -21,9 +21,9 @@ from benchmarks.fleet import make_units
 from benchmarks.load import Request, load
 from benchmarks.server import serving
 from customers.models import Customer, Membership, StorageUnit
-from readings.columns import ReadingColumns, microseconds_of
-from readings.rollups import settle
-from readings.store import store
+from readings.storage.columns import ReadingColumns, microseconds_of
+from readings.storage.rollups import settle
+from readings.storage.store import store
 
 UNITS, FEW_UNITS = 1_000, 100
 YEARS = timedelta(days=5 * 365 + 1)

@@ -17,9 +17,9 @@ from benchmarks.load import Load, Request, load
 from benchmarks.server import serving
 from customers.access.tokens import create_token
 from customers.models import Customer
-from readings.columns import ReadingColumns, microseconds_of
-from readings.rollups import settle
-from readings.store import store
+from readings.storage.columns import ReadingColumns, microseconds_of
+from readings.storage.rollups import settle
+from readings.storage.store import store
 
 FEW, MANY = 100_000, 10_000_000
 CUSTOMERS, UNITS_EACH = 10, 10

@@ -18,8 +18,8 @@ from django.db import connection, transaction
 from numpy.lib import recfunctions
 
 from benchmarks.fleet import make_units
-from readings.columns import COPY_HEADER, COPY_ROW, COPY_TRAILER, ReadingColumns, microseconds_of
-from readings.store import store
+from readings.storage.columns import COPY_HEADER, COPY_ROW, COPY_TRAILER, ReadingColumns, microseconds_of
+from readings.storage.store import store
 
 TARGETS = {"new": 0.30, "duplicates": 0.80}
 TARGET_ROWS = 10_000

@@ -29,11 +29,11 @@ from ingestion.push import Pushed, push
 from ingestion.push_body import PushedBody
 from ingestion.reasons import Reason
 from ingestion.serializers import PushedSerializer, ReadingCreateSerializer
-from readings.api import ReadingsView
-from readings.listing import stored_row
-from readings.places import places_within
-from readings.reading_form import in_form
-from readings.temperature_serializers import ReadingSerializer
+from readings.api.readings import ReadingsView
+from readings.api.temperature_serializers import ReadingSerializer
+from readings.lists.queries import stored_row
+from readings.lists.representation import in_form
+from readings.units.unit_refs import places_within
 
 CONTRADICTION = OpenApiResponse(
     {"$ref": "#/components/schemas/Error"}, "Another temperature is stored; this one is kept for review."

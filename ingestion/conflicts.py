@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from alarms.evaluation import evaluate
 from ingestion.models import Conflict, Delivery
-from readings.columns import ReadingColumns, instant_of
-from readings.corrections import replace
-from readings.store import Span, lock_units
+from readings.storage.columns import ReadingColumns, instant_of
+from readings.storage.corrections import replace
+from readings.storage.store import Span, lock_units
 
 logger = structlog.get_logger(__name__)
 

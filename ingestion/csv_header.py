@@ -13,7 +13,7 @@ from ingestion.opened_body import MAX_LINE_BYTES, ByteStream, as_utf8
 from ingestion.parsed import UnreadableBody
 from ingestion.reasons import Reason, quoted, sentence
 from ingestion.times import DayOrder
-from readings.scales import scale_in_title
+from readings.units.scales import scale_in_title
 
 _DELIMITERS = ",;\t|"
 _PREAMBLE_LINES = 200

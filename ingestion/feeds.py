@@ -13,8 +13,8 @@ from django.db.models.functions import Coalesce
 from core.scope import Scope
 from ingestion.models import Conflict, Delivery, RejectedRow, Source
 from ingestion.source_states import SourceState, with_state
-from readings.states import deviation_k
-from readings.wording import age_text, deviation_text, exact_temperature_text
+from readings.units.condition import deviation_k
+from readings.units.formatting import age_text, deviation_text, exact_temperature_text
 
 # What needs a person comes first.
 WORST_FIRST = (

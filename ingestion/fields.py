@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ingestion.mapping import FieldMapping
-from readings.scales import scale_in_title
+from readings.units.scales import scale_in_title
 
 # What a row can say, and the names that are tried in order where the mapping does not name the field.
 # storage_room is the unit's name in one form, and all that identifies the unit in another.

@@ -27,9 +27,9 @@ from ingestion.parsed import ParsedBatch, RejectedReading
 from ingestion.reasons import Reason, sentence
 from ingestion.registration import Place, Register, SensorKey
 from ingestion.source_watch import note_units
-from readings.columns import ReadingColumns
 from readings.equipment import status_ids
-from readings.store import StoreResult, store
+from readings.storage.columns import ReadingColumns
+from readings.storage.store import StoreResult, store
 
 logger = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from readings.scales import Scale, parse_scale
+from readings.units.scales import Scale, parse_scale
 
 # A time field with this constant takes the time of the response as the time of the reading.
 TIME_OF_RESPONSE = "=received"

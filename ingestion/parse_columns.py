@@ -30,7 +30,7 @@ from ingestion.parse_row import (
 )
 from ingestion.parsed import RejectedReading
 from ingestion.times import read_times
-from readings.scales import Scale, to_celsius
+from readings.units.scales import Scale, to_celsius
 
 RawRow = Callable[[int], str]
 # The fields whose values repeat, and the columns that they become.

@@ -17,7 +17,7 @@ import polars as pl
 from ingestion.fields import UNIT_FACTS
 from ingestion.reasons import Reason, sentence
 from ingestion.times import TimeRules, UnreadableTime, Wall, read_time
-from readings.scales import ABSOLUTE_ZERO_C, Scale, parse_scale, to_celsius
+from readings.units.scales import ABSOLUTE_ZERO_C, Scale, parse_scale, to_celsius
 
 CODE_LIMIT = 100
 STATUS_LIMIT = 32

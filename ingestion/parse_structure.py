@@ -11,7 +11,7 @@ from ingestion.parse_json import MAX_JSON_BYTES
 from ingestion.parse_row import RowRejected, RowRules, read_code, read_number
 from ingestion.parsed import UnitDescription, UnreadableBody
 from ingestion.reasons import Reason, sentence
-from readings.scales import parse_scale
+from readings.units.scales import parse_scale
 
 _FACILITY_LISTS = ("facilities",)
 _RULES = RowRules()

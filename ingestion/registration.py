@@ -13,7 +13,7 @@ from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Cus
 from ingestion.models import Source
 from ingestion.parsed import UnitDescription, UnitKey
 from ingestion.reasons import Reason
-from readings.rebuilds import request_rebuild
+from readings.storage.rebuilds import request_rebuild
 
 # The facility of units whose source names none and has no default.
 UNNAMED_FACILITY_CODE = "main"

@@ -13,7 +13,7 @@ from ingestion.parse_row import CODE_LIMIT, STATUS_LIMIT, RowRejected, read_row
 from ingestion.parsed import ParsedBatch
 from ingestion.push_body import RULES, SAID_AS, batch_of_row
 from ingestion.reasons import Reason
-from readings.scales import Scale
+from readings.units.scales import Scale
 
 # The field that a reason is about.
 _FIELDS = {

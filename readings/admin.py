@@ -28,12 +28,12 @@ from core.web.admin import (
     list_link,
 )
 from customers.models import Sensor, StorageUnit
-from readings.condition import Condition
 from readings.models import EquipmentStatus, LatestReading, Measurement
 from readings.reading_list import ListedReading
-from readings.states import UnitState
-from readings.unit_facts import condition_of
-from readings.wording import NOT_KNOWN, exact_temperature_text
+from readings.units.condition import UnitState
+from readings.units.formatting import NOT_KNOWN, exact_temperature_text
+from readings.units.unit_condition import Condition
+from readings.web.presenters import condition_of
 
 TONES: dict[UnitState, Tone] = {
     UnitState.CRITICAL: "bad",

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from readings.models import ConfigurationEntry
-from readings.states import DEFAULT_LIMITS, DeviationLimits
+from readings.units.condition import DEFAULT_LIMITS, DeviationLimits
 
 MAX_RETENTION_DAYS = 36_500
 MAX_DEVIATION_K = 500.0

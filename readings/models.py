@@ -1,6 +1,6 @@
 """What was measured: readings, the newest one of each unit, and their hourly and daily roll-ups.
 
-All tables here are written by `readings.store`, `readings.corrections` and `readings.rollups` alone. Their keys start
+All tables here are written by `readings.storage.store`, `readings.storage.corrections` and `readings.storage.rollups` alone. Their keys start
 with the storage unit, so that a distributed PostgreSQL can shard by it. Readings and roll-ups have no foreign keys in
 the database: checking them row by row is what storing would spend most of its time on, and the store locks the units
 it writes for anyway.
@@ -49,7 +49,7 @@ class Measurement(ScopedModel):
 
 
 class Reading(Measurement):
-    """One sensor's measurement at one instant. The table is partitioned by month, see `readings.partitions`."""
+    """One sensor's measurement at one instant. The table is partitioned by month, see `readings.storage.partitions`."""
 
     pk = models.CompositePrimaryKey("storage_unit", "recorded_at", "sensor")
     storage_unit = models.ForeignKey(
@@ -89,7 +89,7 @@ class Rollup(ScopedModel):
     """What the readings of one sensor in one stretch of time add up to.
 
     The counts, extremes and sums are folded as rows arrive and are always true. The time-weighted columns depend on
-    neighbouring readings: they are true where `is_settled`, and `readings.rollups.settle` makes them so. All columns
+    neighbouring readings: they are true where `is_settled`, and `readings.storage.rollups.settle` makes them so. All columns
     add up over sensors and over time, extremes by min and max.
     """
 

@@ -6,9 +6,9 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from readings.partitions import ensure_partitions_ahead
-from readings.rebuilds import rebuild_requested
-from readings.rollups import settle
+from readings.storage.partitions import ensure_partitions_ahead
+from readings.storage.rebuilds import rebuild_requested
+from readings.storage.rollups import settle
 
 logger = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from core.web.admin import Tone
 from ingestion.feeds import counts_by_state
 from ingestion.models import Conflict, RejectedRow
 from ingestion.source_states import SourceState
-from readings.partitions import existing_partitions
+from readings.storage.partitions import existing_partitions
 from temperature_site.broker import BrokerOut, queue_states
 from temperature_site.examination import OK, Findings
 from temperature_site.health import examiner

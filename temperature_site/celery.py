@@ -69,6 +69,6 @@ def keep_schedule(**_: Any) -> None:
 @signals.beat_init.connect
 def keep_partitions(**_: Any) -> None:
     """The coming months have their partitions from the start, not only once their task is due for the first time."""
-    from readings.partitions import ensure_partitions_ahead
+    from readings.storage.partitions import ensure_partitions_ahead
 
     ensure_partitions_ahead()

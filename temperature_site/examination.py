@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
-from readings.partitions import missing_partitions
+from readings.storage.partitions import missing_partitions
 from temperature_site.broker import BrokerOut, QueueState, queue_states
 from temperature_site.signs_of_life import fault_of_beat, faults_of_workers, watched_queues
 

@@ -18,7 +18,7 @@ urlpatterns = [
     path("redoc/redoc.js", api.redoc_script, name="redoc-script"),
     path("api/v1/", include("temperature_site.api_urls")),
     # Paths are tried in turn: first those of the pages that people look at all day.
-    path("", include("readings.urls")),
+    path("", include("readings.web.urls")),
     path("", include("alarms.urls")),
     path("", include("ingestion.urls")),
     path("", include("customers.web.settings_urls")),

@@ -1,7 +1,7 @@
 """Made-up customers, what they own and what they sent: the objects that tests start from.
 
 A factory makes the smallest valid row, with everything above it. `store_readings` and `store_reading` put readings
-through `readings.store`, so that roll-ups and latest readings are as they would be.
+through `readings.storage.store`, so that roll-ups and latest readings are as they would be.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
 from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
 from ingestion.reasons import Reason, sentence
-from readings.columns import ReadingColumns, ReadingRow
 from readings.models import EquipmentStatus
-from readings.store import StoreResult, store
+from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.store import StoreResult, store
 
 PASSWORD = "correct horse battery staple"
 

@@ -11,10 +11,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from customers.models import Sensor
-from readings.columns import ReadingColumns, microseconds_of
-from readings.export import CHUNK_ROWS
+from readings.lists.export import CHUNK_ROWS
 from readings.models import Reading
-from readings.store import store
+from readings.storage.columns import ReadingColumns, microseconds_of
+from readings.storage.store import store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory, make_token
 
 pytestmark = pytest.mark.django_db

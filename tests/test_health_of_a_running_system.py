@@ -52,7 +52,7 @@ class Health:
 
 
 def started(system: RunningSystem, port: int) -> Health:
-    system.manage("shell", "-c", "from readings.partitions import ensure_partitions_ahead as e; e()")
+    system.manage("shell", "-c", "from readings.storage.partitions import ensure_partitions_ahead as e; e()")
     for name in ("web", "worker", "slow-worker", "beat"):
         system.start(name)
     health = Health(port)

@@ -12,7 +12,7 @@ from customers.models import StorageUnit
 from ingestion.models import RejectedRow
 from ingestion.tests.polling import counts, polled, polled_once
 from readings.models import Reading
-from readings.scales import from_celsius
+from readings.units.scales import from_celsius
 from simulator.clock import SetClock
 from simulator.fleet import CsvDialect, Fleet
 from simulator.fleet_file import load_fleet

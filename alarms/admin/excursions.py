@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from alarms.admin.alarms import StartedFilter
 from alarms.models import Excursion
 from core.web.admin import BigTableAdmin, FewRelatedFilter, badge, instant_text
-from readings.wording import duration_text, temperature_text
+from readings.units.formatting import duration_text, temperature_text
 
 
 @admin.register(Excursion)

@@ -12,7 +12,7 @@ from alarms.limit_choices import VALUE_NAMES
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
 from alarms.shown import in_force
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, count_of, instant_text
-from readings.wording import limits_text
+from readings.units.formatting import limits_text
 
 
 @admin.register(LimitProfile)

@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from alarms.models import Alarm, Channel, Message
 from alarms.notifications.rulebook import is_drill
 from customers.models import StorageUnit
-from readings.wording import temperature_text
+from readings.units.formatting import temperature_text
 
 SUBJECT_MAX_LENGTH = 300
 LINES_IN_A_DIGEST = 100

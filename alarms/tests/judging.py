@@ -14,9 +14,9 @@ from alarms.limits import Limits
 from alarms.models import Excursion
 from alarms.stored_excursions import FIELDS
 from customers.models import StorageUnit
-from readings.columns import ReadingColumns, ReadingRow
 from readings.models import Reading
-from readings.store import store
+from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.store import store
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -12,8 +12,8 @@ from alarms.models import Excursion
 from alarms.tests.judging import by_definition, stored
 from alarms.tests.test_evaluation import make_unit
 from customers.models import StorageUnit
-from readings.columns import ReadingColumns, microseconds_of
-from readings.store import store
+from readings.storage.columns import ReadingColumns, microseconds_of
+from readings.storage.store import store
 
 pytestmark = pytest.mark.django_db
 

@@ -11,10 +11,10 @@ from alarms.lifecycle import close_cleared
 from alarms.models import Alarm, Drill, Message
 from alarms.tests.sending_now import send_due
 from core.scope import Scope
-from readings.facilities import list_facilities
 from readings.models import Reading
-from readings.overview import overview
-from readings.places import places_within
+from readings.units.unit_refs import places_within
+from readings.web.facilities import list_facilities
+from readings.web.overview import overview
 from tests.alarm_factories import RuleFactory, WebhookChannelFactory
 from tests.factories import CustomerFactory, FacilityFactory
 

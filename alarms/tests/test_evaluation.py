@@ -15,8 +15,8 @@ from alarms.limits import SensorPolicy
 from alarms.models import Alarm, Excursion, LimitVersion, UnitLimits
 from alarms.tests.judging import START, at, by_definition, stored, take_in
 from customers.models import StorageUnit
-from readings.columns import ReadingColumns, ReadingRow
-from readings.store import store
+from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.store import store
 from tests.factories import SensorFactory, StorageUnitFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]

@@ -11,8 +11,8 @@ from alarms.models import Alarm, Excursion, MktCheck
 from alarms.tests.judging import START, stored, take_in
 from alarms.tests.test_evaluation import make_unit
 from customers.models import StorageUnit
-from readings.columns import ReadingRow
-from readings.rollups import settle
+from readings.storage.columns import ReadingRow
+from readings.storage.rollups import settle
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
 

@@ -19,7 +19,7 @@ from ingestion.credentials import Credentials, CredentialsKind, redact_url
 from ingestion.mapping import FieldMapping
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.source_states import SourceState, with_state
-from readings.wording import age_text
+from readings.units.formatting import age_text
 
 TONES: dict[str, Tone] = {
     SourceState.PAUSED: "neutral",

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from ingestion.models import Conflict, Delivery, RejectedRow
 from readings.models import Reading
-from readings.statistics import totals_by_unit
+from readings.statistics.statistics import totals_by_unit
 from tests.factories import FacilityFactory, StaffFactory, StorageUnitFactory, make_token
 
 pytestmark = pytest.mark.django_db

@@ -20,8 +20,8 @@ from ingestion.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.tests.polling import counts, csv_answer, in_turn, json_answer, polled_once
 from ingestion.tests.scripted_server import answer
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
-from readings.rollups import settle
-from readings.scales import from_celsius
+from readings.storage.rollups import settle
+from readings.units.scales import from_celsius
 from tests.factories import CustomerFactory, FacilityFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]

@@ -10,7 +10,7 @@ from ingestion.file_import import import_file
 from ingestion.models import RejectedRow
 from ingestion.tests.polling import counts
 from readings.models import DailyRollup, HourlyRollup, Reading
-from readings.rollups import settle
+from readings.storage.rollups import settle
 from tests.factories import SourceFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]

@@ -10,7 +10,7 @@ from ingestion.tests.parsing import json_body, json_row
 from ingestion.tests.polling import asked_of, by_path, counts, csv_answer, json_answer, polled, polled_once
 from ingestion.tests.scripted_server import answer
 from readings.models import Reading
-from readings.scales import from_celsius
+from readings.units.scales import from_celsius
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]
 

@@ -11,7 +11,7 @@ from ingestion.tests.parsed_batches import NOON
 from ingestion.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.tests.polling import by_path, counts, csv_answer, in_turn, json_answer, polled_once
 from readings.models import DailyRollup, Reading
-from readings.scales import from_celsius
+from readings.units.scales import from_celsius
 from tests.factories import (
     CustomerFactory,
     FacilityFactory,

@@ -9,8 +9,8 @@ from alarms.models import Alarm, AlarmEvent
 from alarms.tests.judging import take_in
 from customers.models import Sensor
 from ingestion.source_watch import note_units, watch
-from readings.columns import ReadingRow
 from readings.models import LatestReading, Reading
+from readings.storage.columns import ReadingRow
 from tests.factories import SensorFactory, SourceFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from customers.models import Facility, StorageUnit
-from readings.partitions import ensure_partitions, ensure_partitions_ahead, months_between
+from readings.storage.partitions import ensure_partitions, ensure_partitions_ahead, months_between
 from temperature_site.back_office import signs
 from temperature_site.broker import BrokerOut
 from temperature_site.health import examiner

@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from readings.partitions import ensure_partitions_ahead
+from readings.storage.partitions import ensure_partitions_ahead
 from temperature_site import broker, examination, health, signs_of_life
 from temperature_site.broker import BrokerOut, QueueState
 from temperature_site.models import QueueSign

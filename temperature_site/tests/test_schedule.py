@@ -3,7 +3,7 @@
 import pytest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from readings.partitions import missing_partitions
+from readings.storage.partitions import missing_partitions
 from temperature_site.celery import app, keep_partitions
 from temperature_site.schedule import ENTRIES, ensure_schedule
 

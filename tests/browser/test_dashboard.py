@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from readings import views
 from readings.models import Reading
-from readings.sparklines import sparklines
+from readings.series.sparklines import sparklines
+from readings.web import views
 from tests.browser.conftest import Visit
 from tests.factories import (
     FacilityFactory,

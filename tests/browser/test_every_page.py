@@ -52,7 +52,7 @@ def world():
 @pytest.mark.parametrize(
     "module",
     [
-        "readings.urls",
+        "readings.web.urls",
         "ingestion.urls",
         "customers.web.urls",
         "customers.web.settings_urls",

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from alarms.limit_replay import LimitsOutOfOrder, ReplayedAlarm, replay
 from customers.models import StorageUnit
-from readings.wording import temperature_text
+from readings.units.formatting import temperature_text
 
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 TEMPERATURES = {

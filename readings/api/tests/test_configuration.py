@@ -1,0 +1,101 @@
+"""The configuration over the REST API: checked by key, and taking effect."""
+
+import pytest
+
+from readings.configuration import deviation_limits
+from readings.units.condition import DEFAULT_LIMITS, DeviationLimits
+from tests.api_clients import client_of
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/admin/config"
+
+
+@pytest.fixture
+def admin():
+    return client_of(permissions=["admin"])
+
+
+def test_before_anybody_sets_anything_there_are_the_defaults(admin):
+    shown = admin.get(URL).json()
+
+    assert {key: entry["value"] for key, entry in shown.items()} == {
+        "data_retention_days": 730,
+        "max_temperature_deviation": {"warning": 2.0, "critical": 5.0},
+    }
+    assert all(entry["updated_at"] is None and entry["description"] for entry in shown.values())
+    assert deviation_limits() == DEFAULT_LIMITS
+
+
+@pytest.mark.parametrize("way", ["query", "body"])
+def test_a_value_is_set_by_the_query_and_by_the_body(admin, way):
+    if way == "query":
+        answer = admin.put(f"{URL}/data_retention_days?value=365&description=a%20year")
+    else:
+        answer = admin.put(f"{URL}/data_retention_days", {"value": 365, "description": "a year"})
+
+    assert answer.status_code == 200
+    assert (answer.json()["value"], answer.json()["description"]) == (365, "a year")
+    shown = admin.get(URL).json()["data_retention_days"]
+    assert shown == answer.json()
+    assert shown["updated_at"] is not None
+
+
+def test_a_description_stays_when_only_the_value_is_set(admin):
+    admin.put(f"{URL}/data_retention_days", {"value": 365, "description": "a year"})
+    answer = admin.put(f"{URL}/data_retention_days", {"value": 366})
+    assert answer.json()["description"] == "a year"
+
+
+def test_deviations_take_effect(admin):
+    admin.put(f"{URL}/max_temperature_deviation", {"value": {"warning": 1, "critical": 3.5}})
+    assert deviation_limits() == DeviationLimits(warning_k=1, critical_k=3.5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("data_retention_days", 0),
+        ("data_retention_days", 1.5),
+        ("data_retention_days", "730"),
+        ("data_retention_days", True),
+        ("data_retention_days", None),
+        ("data_retention_days", 10**30),
+        ("max_temperature_deviation", 2),
+        ("max_temperature_deviation", {"warning": 2}),
+        ("max_temperature_deviation", {"warning": 5, "critical": 2}),
+        ("max_temperature_deviation", {"warning": -1, "critical": 2}),
+        ("max_temperature_deviation", {"warning": "2", "critical": "5"}),
+        ("max_temperature_deviation", {"warning": 2, "critical": 5, "panic": 9}),
+        ("max_temperature_deviation", {"warning": 2, "critical": 10**400}),
+    ],
+)
+def test_a_value_that_the_key_cannot_have_is_refused(admin, key, value):
+    before = admin.get(URL).json()
+
+    refused = admin.put(f"{URL}/{key}", {"value": value})
+
+    assert refused.status_code == 400
+    assert list(refused.json()) == ["value"]
+    assert admin.get(URL).json() == before
+
+
+@pytest.mark.parametrize("query", ["", "?value=", "?value={", "?value=NaN"])
+def test_a_value_is_needed_and_must_be_json(admin, query):
+    assert admin.put(f"{URL}/data_retention_days{query}").status_code == 400
+
+
+@pytest.mark.parametrize("body", [[], "text", 5, {"value": 365, "description": 5}, {"value": 5, "description": "\x00"}])
+def test_a_body_of_another_shape_is_refused(admin, body):
+    assert admin.put(f"{URL}/data_retention_days", body, format="json").status_code == 400
+
+
+def test_a_key_that_there_is_not_is_not_found(admin):
+    assert admin.put(f"{URL}/nothing", {"value": 1}).status_code == 404
+
+
+def test_who_is_not_the_operator_sees_and_sets_nothing():
+    customer = client_of()
+    assert customer.get(URL).status_code == 403
+    assert customer.put(f"{URL}/data_retention_days", {"value": 1}).status_code == 403
+    assert deviation_limits() == DEFAULT_LIMITS

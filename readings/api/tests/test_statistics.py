@@ -1,0 +1,297 @@
+"""Statistics, groups and series over the REST API."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from readings.storage.rollups import settle
+from tests.factories import (
+    FacilityFactory,
+    SensorFactory,
+    StorageUnitFactory,
+    make_token,
+    store_reading,
+    store_readings,
+)
+
+pytestmark = pytest.mark.django_db
+START = datetime(2026, 11, 16, tzinfo=UTC)  # a Monday
+HOUR = timedelta(hours=1)
+STATS, AGGREGATE = "/api/v1/temperature/stats", "/api/v1/temperature/aggregate"
+
+
+@pytest.fixture
+def facility():
+    return FacilityFactory(name="Oxford", time_zone="UTC")
+
+
+@pytest.fixture
+def unit(facility):
+    return StorageUnitFactory(facility=facility, name="Room 1", interval_seconds=3600)
+
+
+@pytest.fixture
+def client(facility):
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token(facility.customer, permissions=['read'])[1]}")
+    return client
+
+
+def stats(client, **query):
+    response = client.get(f"{STATS}?{urlencode(query)}")
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def groups(client, *, query="", **question):
+    response = client.post(AGGREGATE + query, question)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_statistics_of_a_period_say_everything(client, unit, is_settled):
+    store_readings(unit, [5.0] * 18, start=START, every=HOUR)
+    store_readings(unit, [14.0] * 6, start=START + 18 * HOUR, every=HOUR)
+    store_reading(unit, None, START + timedelta(days=1), equipment_status_id=3)
+    if is_settled:
+        settle()
+    assert stats(client, start_date="2026-11-16", end_date="2026-11-16") == {
+        "min_temperature": 5.0, "max_temperature": 14.0, "avg_temperature": 7.25,
+        "mkt": pytest.approx(8.2852, abs=1e-4),
+        "reading_count": 24, "normal_count": 24, "warning_count": 0, "error_count": 0, "fault_count": 0,
+        "time_range_start": "2026-11-16T00:00:00Z", "time_range_end": "2026-11-16T23:59:59.999999Z",
+        "unit_count": 1, "temperature_unit": "C",
+    }  # fmt: skip
+    everything = stats(client)
+    assert (everything["reading_count"], everything["fault_count"], everything["error_count"]) == (25, 1, 1)
+    assert everything["time_range_start"] == "2026-11-16T00:00:00Z"
+    assert everything["avg_temperature"] == 7.25
+
+
+def test_statistics_are_on_the_scale_that_is_asked_for_and_echo_it(client, unit):
+    store_readings(unit, [5.0, 10.0], start=START)
+    answer = stats(client, temperature_unit="F")
+    assert (answer["min_temperature"], answer["avg_temperature"], answer["temperature_unit"]) == (41.0, 45.5, "F")
+    assert stats(client, temperature_unit="K")["max_temperature"] == 283.15
+
+
+def test_both_ends_are_included(client, unit):
+    store_readings(unit, [1.0, 2.0, 3.0], start=START, every=HOUR)
+    answer = stats(client, start_date="2026-11-16T00:00:00Z", end_date="2026-11-16T01:00:00Z")
+    assert (answer["reading_count"], answer["max_temperature"]) == (2, 2.0)
+
+
+def test_statistics_of_nothing_are_null_and_zero(client):
+    answer = stats(client)
+    assert (answer["reading_count"], answer["unit_count"], answer["mkt"], answer["min_temperature"]) == (
+        0,
+        0,
+        None,
+        None,
+    )
+
+
+def test_statistics_count_what_the_list_lists(client, unit):
+    store_readings(unit, range(30), start=START + timedelta(minutes=7), every=timedelta(minutes=11))
+    for query in ({}, {"start_date": "2026-11-16T01:02:03Z"}, {"end_date": "2026-11-16T03:04:05.5Z"}):
+        listed = client.get(f"/api/v1/temperature?{urlencode(query)}").json()["total"]
+        assert stats(client, **query)["reading_count"] == listed
+
+
+def test_days_and_facilities_in_order_of_time(client, facility, unit):
+    other = StorageUnitFactory(facility=FacilityFactory(customer=facility.customer, name="Ayr"))
+    store_readings(unit, [1.0, 3.0], start=START, every=12 * HOUR)
+    store_readings(unit, [None, 5.0], start=START + timedelta(days=1), every=HOUR)
+    store_reading(other, 7.0, START)
+    answer = groups(client, group_by=["day", "facility"], aggregations=["avg", "min", "max", "count"])
+    assert [(row["group_key"]["day"], row["group_key"]["facility_name"]) for row in answer] == [
+        ("2026-11-16T00:00:00Z", "Ayr"), ("2026-11-16T00:00:00Z", "Oxford"), ("2026-11-17T00:00:00Z", "Oxford"),
+    ]  # fmt: skip
+    assert answer[1] == {
+        "group_key": {
+            "day": "2026-11-16T00:00:00Z",
+            "facility_id": str(facility.public_id),
+            "facility_name": "Oxford",
+        },
+        "metrics": {
+            "avg_temperature": 2.0, "min_temperature": 1.0, "max_temperature": 3.0, "reading_count": 2,
+            "temperature_unit": "C",
+        },
+    }  # fmt: skip
+    assert answer[2]["metrics"]["reading_count"] == 2
+    assert answer[2]["metrics"]["avg_temperature"] == 5.0
+
+
+@pytest.mark.parametrize(
+    ("group_by", "keys"),
+    [
+        (["hour"], [("2026-11-16T22:00:00Z", 1), ("2026-11-16T23:00:00Z", 1), ("2026-11-17T00:00:00Z", 1)]),
+        (["day"], [("2026-11-16T00:00:00Z", 2), ("2026-11-17T00:00:00Z", 1)]),
+        (["week"], [("2026-11-16T00:00:00Z", 3)]),
+        (["month"], [("2026-11-01T00:00:00Z", 3)]),
+        (["unit"], [("Room 1", 3)]),
+        (["sensor"], [("S1", 3)]),
+    ],
+)
+@pytest.mark.parametrize("aggregations", [["count"], ["count", "mkt"]])
+def test_each_grouping(client, unit, group_by, keys, aggregations):
+    sensor = SensorFactory(storage_unit=unit, sensor_code="S1")
+    store_readings(unit, [5.0, 5.0, 5.0], start=START + 22 * HOUR, every=HOUR, sensor=sensor)
+    answer = groups(client, group_by=group_by, aggregations=aggregations)
+    name = {"unit": "unit_name", "sensor": "sensor_id"}.get(group_by[0], group_by[0])
+    assert [(row["group_key"][name], row["metrics"]["reading_count"]) for row in answer] == keys
+    if "mkt" in aggregations:
+        assert [row["metrics"]["mkt"] for row in answer] == [pytest.approx(5.0)] * len(keys)
+    else:
+        assert "mkt" not in answer[0]["metrics"]
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_days_are_the_facilitys_own_and_an_hour_cut_by_midnight_is_shared_out(client, facility, is_settled):
+    facility.time_zone = "Asia/Kolkata"
+    facility.save()
+    unit = StorageUnitFactory(facility=facility, interval_seconds=1800)
+    # 18:00 to 19:30 UTC: midnight in Kolkata is at 18:30.
+    store_readings(unit, [1.0, 2.0, 3.0, 4.0], start=START + 18 * HOUR, every=timedelta(minutes=30))
+    if is_settled:
+        settle()
+    for aggregations in (["avg", "count"], ["avg", "count", "mkt"]):
+        answer = groups(client, group_by=["day"], aggregations=aggregations)
+        assert [(row["group_key"]["day"], row["metrics"]["avg_temperature"]) for row in answer] == [
+            ("2026-11-16T00:00:00+05:30", 1.0), ("2026-11-17T00:00:00+05:30", 3.0),
+        ]  # fmt: skip
+
+
+def test_a_ragged_period_takes_only_what_lies_in_it(client, unit):
+    store_readings(unit, map(float, range(72)), start=START, every=HOUR)
+    answer = groups(client, group_by=["day"], start_date="2026-11-16T20:30:00Z", end_date="2026-11-18T02:00:00Z")
+    assert [row["metrics"]["reading_count"] for row in answer] == [3, 24, 3]
+    assert [row["metrics"]["max_temperature"] for row in answer] == [23.0, 47.0, 50.0]
+    hours = groups(client, group_by=["hour"], start_date="2026-11-16T20:30:00Z", end_date="2026-11-16T21:10:00Z")
+    assert [(row["group_key"]["hour"], row["metrics"]["reading_count"]) for row in hours] == [
+        ("2026-11-16T21:00:00Z", 1)
+    ]
+
+
+def test_a_day_of_25_hours_is_one_group(client, facility):
+    facility.time_zone = "Europe/London"
+    facility.save()
+    unit = StorageUnitFactory(facility=facility)
+    store_readings(unit, [5.0] * 25, start=datetime(2026, 10, 24, 23, tzinfo=UTC), every=HOUR)
+    [day] = groups(client, group_by=["day"])
+    assert (day["group_key"]["day"], day["metrics"]["reading_count"]) == ("2026-10-25T00:00:00+01:00", 25)
+
+
+def test_days_of_different_zones_are_different_groups(client, facility, unit):
+    london = FacilityFactory(customer=facility.customer, time_zone="Europe/London")
+    tokyo = FacilityFactory(customer=facility.customer, time_zone="Asia/Tokyo")
+    for each in (unit, StorageUnitFactory(facility=london), StorageUnitFactory(facility=tokyo)):
+        store_reading(each, 5.0, START + HOUR)
+    answer = groups(client, group_by=["day"])
+    assert [(row["group_key"]["day"], row["metrics"]["reading_count"]) for row in answer] == [
+        ("2026-11-16T00:00:00+09:00", 1), ("2026-11-16T00:00:00Z", 2),
+    ]  # fmt: skip
+
+
+def test_groups_of_one_facility_or_unit(client, facility, unit):
+    other = StorageUnitFactory(facility=FacilityFactory(customer=facility.customer))
+    store_reading(unit, 1.0, START)
+    store_reading(other, 2.0, START)
+    assert len(groups(client, group_by=["unit"])) == 2
+    assert len(groups(client, group_by=["unit"], facility_id=str(facility.public_id))) == 1
+    assert len(groups(client, group_by=["unit"], storage_unit_id=str(other.public_id))) == 1
+    assert groups(client, group_by=[])[0]["metrics"]["reading_count"] == 2
+    foreign = StorageUnitFactory()
+    for named in ({"facility_id": foreign.facility.public_id}, {"storage_unit_id": foreign.public_id}):
+        assert client.post(AGGREGATE, {"group_by": ["day"]} | named).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {}, {"group_by": ["year"]}, {"group_by": "day"}, {"group_by": [[]]}, {"group_by": ["day"] * 50},
+        {"group_by": None}, {"group_by": ["day"], "aggregations": ["median"]},
+        {"group_by": ["day"], "aggregations": []},
+        {"group_by": ["day"], "start_date": "yesterday"}, {"group_by": ["day"], "start_date": 5},
+        {"group_by": ["day"], "start_date": "2026-11-20", "end_date": "2026-11-19"},
+        {"group_by": ["day"], "start_date": "\x00"}, {"group_by": ["day"], "facility_id": "x"},
+        {"group_by": ["day"], "storage_unit_id": [7]}, [], 5, None, "day",
+    ],
+)  # fmt: skip
+def test_a_question_that_cannot_be_meant_is_400(client, unit, question):
+    response = client.post(AGGREGATE, question)
+    assert response.status_code == 400, response.content
+
+
+def test_more_groups_than_are_given_are_422(client, unit):
+    store_reading(unit, 5.0, datetime(2005, 1, 1, tzinfo=UTC))
+    response = client.post(AGGREGATE, {"group_by": ["hour", "unit"]})
+    assert response.status_code == 422
+    assert "shorter" in response.json()["detail"]
+
+
+def series(client, unit, **query):
+    response = client.get(f"/api/v1/temperature/unit/{unit.public_id}/series?{urlencode(query)}")
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def test_a_series_tells_its_gaps_and_breaks_there(client, unit):
+    store_readings(unit, [1.0, 2.0], start=START, every=HOUR)
+    store_readings(unit, [3.0], start=START + 9 * HOUR)
+    answer = series(client, unit, start_date="2026-11-16", end_date="2026-11-16", temperature_unit="K")
+    assert [(row["t"], row["min"], row["count"]) for row in answer["buckets"]] == [
+        ("2026-11-16T00:00:00Z", 274.15, 1), ("2026-11-16T01:00:00Z", 275.15, 1),
+        ("2026-11-16T05:00:00Z", None, 0), ("2026-11-16T09:00:00Z", 276.15, 1),
+    ]  # fmt: skip
+    assert answer["gaps"] == [{"start": "2026-11-16T01:00:00Z", "end": "2026-11-16T09:00:00Z"}]
+    assert answer["temperature_unit"] == "K"
+
+
+@pytest.mark.parametrize("days", [1, 30, 3_000])
+@pytest.mark.parametrize("points", [1, 10, 1_000])
+def test_a_series_has_at_most_so_many_buckets_whatever_the_range(client, unit, days, points):
+    store_readings(unit, [5.0] * 3_000, start=START - timedelta(days=60), every=timedelta(minutes=29))
+    start = (START - timedelta(days=days)).isoformat()
+    buckets = series(client, unit, start_date=start, end_date=START.isoformat(), points=points)["buckets"]
+    assert 1 <= len(buckets) <= points
+    assert all(row["avg"] in (5.0, None) for row in buckets)
+
+
+@pytest.mark.parametrize("query", ["points=0", "points=1001", "points=x", "start_date=x", "temperature_unit=ZZ"])
+def test_a_series_refuses_what_cannot_be_meant(client, unit, query):
+    assert client.get(f"/api/v1/temperature/unit/{unit.public_id}/series?{query}").status_code == 422
+
+
+def test_a_series_of_no_time_at_all_and_of_all_times(client, unit):
+    store_reading(unit, 5.0, START)
+    assert len(series(client, unit, start_date="2026-11-16T00:00:00Z", end_date="2026-11-16T00:00:00Z")["buckets"]) == 1
+    assert len(series(client, unit, start_date="1900-01-01", end_date="8999-12-31")["buckets"]) == 1
+    assert series(client, unit, start_date="2099-01-01", end_date="2100-01-01")["buckets"] == []
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client, unit: client.get(STATS),
+        lambda client, unit: client.get(STATS + "?start_date=2026-11-16T00:07:00Z"),
+        lambda client, unit: client.post(AGGREGATE, {"group_by": ["day", "facility"]}),
+        lambda client, unit: client.post(AGGREGATE, {"group_by": ["hour", "sensor"], "aggregations": ["mkt"]}),
+        lambda client, unit: client.get(f"/api/v1/temperature/unit/{unit.public_id}/series"),
+    ],
+)
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(client, facility, unit, ask):
+    store_readings(unit, [5.0] * 3, start=START, every=HOUR)
+    ask(client, unit)
+    with CaptureQueriesContext(connection) as few:
+        assert ask(client, unit).status_code == 200
+    for each in [unit, *StorageUnitFactory.create_batch(10, facility=facility)]:
+        store_readings(each, [5.0] * 300, start=START - timedelta(days=9), every=timedelta(minutes=30))
+    with CaptureQueriesContext(connection) as many:
+        assert ask(client, unit).status_code == 200
+    assert len(few) == len(many) <= 11

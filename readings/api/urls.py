@@ -1,0 +1,37 @@
+"""The paths of the REST API that are about what was measured, below /api/v1/.
+
+`temperature` itself takes readings in as well, so it stands with `ingestion`.
+"""
+
+from django.urls import path
+
+from readings.api import analytics, configuration, profiles, readings, series, statistics, units
+
+urlpatterns = [
+    path("facilities/<uuid:facility_id>/detailed", units.DetailedFacility.as_view(), name="api-detailed-facility"),
+    path("facilities/<uuid:facility_id>/units", units.FacilityUnitList.as_view(), name="api-facility-units"),
+    path("units/<uuid:unit_id>", units.UnitDetail.as_view(), name="api-unit"),
+    path("customers/profile", profiles.Profile.as_view(), name="api-profile"),
+    path("admin/customers", profiles.AdminCustomerList.as_view(), name="api-admin-customers"),
+    path("admin/customers/<uuid:public_id>", profiles.AdminCustomer.as_view(), name="api-admin-customer"),
+    path("admin/config", configuration.Configuration.as_view(), name="api-configuration"),
+    path("admin/config/<str:key>", configuration.ConfigurationKey.as_view(), name="api-configuration-key"),
+    path("temperature/stats", statistics.StatisticsView.as_view(), name="api-statistics"),
+    path("temperature/aggregate", statistics.AggregateView.as_view(), name="api-aggregate"),
+    path("temperature/unit/<uuid:unit_id>/series", series.SeriesView.as_view(), name="api-series"),
+    path("admin/temperature", readings.AdminReadingsView.as_view(), name="api-admin-readings"),
+    path(
+        "admin/temperature/facility/<uuid:facility_id>",
+        readings.AdminFacilityReadingsView.as_view(),
+        name="api-admin-facility-readings",
+    ),
+    path("admin/analytics/temperature/summary", analytics.AdminSummaryView.as_view(), name="api-admin-summary"),
+    path("analytics/temperature/summary", analytics.SummaryView.as_view(), name="api-summary"),
+    path("analytics/temperature/trends", analytics.TrendsView.as_view(), name="api-trends"),
+    path("analytics/performance", analytics.PerformanceView.as_view(), name="api-performance"),
+    path("temperature/latest", readings.LatestView.as_view(), name="api-latest"),
+    path(
+        "temperature/facility/<uuid:facility_id>", readings.FacilityReadingsView.as_view(), name="api-facility-readings"
+    ),
+    path("temperature/unit/<uuid:unit_id>", readings.UnitReadingsView.as_view(), name="api-unit-readings"),
+]

@@ -1,0 +1,97 @@
+"""Which readings of a list are wanted: the filters that every list of readings has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+
+from core.api.errors import InvalidQuery
+from core.api.query_params import DAY, MICROSECOND, Parameters
+from readings.spans import Span
+from readings.units.scales import Scale, to_celsius
+
+# No reading is older, and none is further ahead: see ingestion.batches.
+EARLIEST = datetime(1999, 12, 31, tzinfo=UTC)
+# A limit given in one scale meets readings sent in another: both went through a conversion.
+_TOLERANCE_C = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingFilter:
+    """What is wanted; None and "" stand for no wish. Both instants are included. `sensor` is the sensor's code."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    min_c: float | None = None
+    max_c: float | None = None
+    quality_score: float | None = None
+    min_quality_score: float | None = None
+    equipment_status: str = ""
+    sensor: str | None = None
+
+    @classmethod
+    def of(cls, parameters: Parameters) -> ReadingFilter:
+        """What the query asks for. Raises InvalidQuery."""
+        start, end = parameters.period()
+        scale = scale_asked(parameters)
+        lowest, highest = parameters.number("min_temperature"), parameters.number("max_temperature")
+        if lowest is not None and highest is not None and highest < lowest:
+            raise InvalidQuery("max_temperature", "must not be below min_temperature.")
+        return cls(
+            start=start,
+            end=end,
+            min_c=None if lowest is None else to_celsius(lowest, scale),
+            max_c=None if highest is None else to_celsius(highest, scale),
+            quality_score=parameters.number("quality_score", 0, 1),
+            min_quality_score=parameters.number("min_quality_score", 0, 1),
+            equipment_status=parameters.text("equipment_status").strip().lower(),
+            sensor=parameters.text("sensor_id") or None,
+        )
+
+    @property
+    def is_of_time_only(self) -> bool:
+        """Can the roll-ups count what is wanted?"""
+        return self == ReadingFilter(self.start, self.end)
+
+    @property
+    def is_empty(self) -> bool:
+        return self == ReadingFilter()
+
+    def span(self) -> Span:
+        """The period, as far as there can be readings in it."""
+        latest = timezone.now() + 2 * DAY
+        start = min(max(self.start or EARLIEST, EARLIEST), latest)
+        end = min(self.end + MICROSECOND, latest) if self.end else latest
+        return Span(start, max(start, end))
+
+    def conditions(self, unit: str) -> tuple[str, dict[str, Any]]:
+        """SQL that follows other conditions on `reading`, without the period, and its parameters.
+
+        `unit` is the expression of the unit's id.
+        """
+        wishes: list[tuple[str, str, Any]] = [
+            ("temperature_c >= %(min_c)s", "min_c", None if self.min_c is None else self.min_c - _TOLERANCE_C),
+            ("temperature_c <= %(max_c)s", "max_c", None if self.max_c is None else self.max_c + _TOLERANCE_C),
+            ("quality_score = %(quality_score)s", "quality_score", self.quality_score),
+            ("quality_score >= %(min_quality_score)s", "min_quality_score", self.min_quality_score),
+            (
+                "equipment_status_id = (SELECT id FROM equipment_status WHERE name = %(status)s)",
+                "status",
+                self.equipment_status or None,
+            ),
+            (
+                f"sensor_id = (SELECT id FROM sensor WHERE storage_unit_id = {unit} AND sensor_code = %(sensor)s)",  # noqa: S608
+                "sensor",
+                self.sensor,
+            ),
+        ]
+        wished = [(sql, name, value) for sql, name, value in wishes if value is not None]
+        return "".join(f" AND {sql}" for sql, _, _ in wished), {name: value for _, name, value in wished}
+
+
+def scale_asked(parameters: Parameters) -> Scale:
+    """The scale of `?temperature_unit=`, °C where there is none. Raises InvalidQuery."""
+    return Scale(parameters.choice("temperature_unit", list(Scale), Scale.CELSIUS))

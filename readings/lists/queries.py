@@ -1,0 +1,207 @@
+"""Lists of readings of many storage units, newest first, page by page.
+
+The key's index holds each unit's readings in order of time. A page is merged from the newest rows of each unit; for
+that to cost what a page costs, however many units and months there are, only a stretch of time is looked at in which
+about a page of readings is expected, by the units' intervals. Where it held fewer, a longer one is tried, and then all
+of it: three statements at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from core.api.pagination import Cursor
+from core.api.query_params import DAY, MICROSECOND
+from readings.lists.filters import ReadingFilter
+from readings.statistics.totals import Asked, totals_by_key
+from readings.storage.columns import instant_of, microseconds_of
+from readings.units.unit_refs import Places
+
+# How many times a page's expected stretch is looked at first, and second.
+STRETCHES = (1.5, 24)
+SHORTEST_STRETCH = timedelta(minutes=1)
+_KEY = "recorded_at, storage_unit_id, sensor_id"
+_COLUMNS = """storage_unit_id, sensor_id, recorded_at, temperature_c, scale, quality_score, {created_at},
+    sensor_code, status.name"""
+
+
+class Row(NamedTuple):
+    """A reading as it is stored, with its sensor's code and its status's name."""
+
+    unit_id: int
+    sensor_id: int
+    recorded_at: datetime
+    temperature_c: float | None
+    scale: str
+    quality_score: float
+    created_at: datetime
+    sensor_code: str
+    equipment_status: str
+
+    def cursor(self, position: int, *, is_backwards: bool) -> Cursor:
+        """The place behind (or before) this row."""
+        return Cursor(microseconds_of(self.recorded_at), self.unit_id, self.sensor_id, position, is_backwards)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The readings of some units that a filter lets through."""
+
+    places: Places
+    wanted: ReadingFilter
+
+    def count(self) -> int:
+        """How many there are: by the roll-ups where they can tell, else by the index. One to three queries."""
+        if not self.places:
+            return 0
+        if self.wanted.is_empty:
+            return _number(COUNT_OF_DAYS, {"unit_ids": list(self.places)})
+        if self.wanted.is_of_time_only:
+            asked = [Asked(place.unit_id, place.zone, 0) for place in self.places.values()]
+            totals = totals_by_key(asked, self.wanted.span(), with_weights=False)
+            return sum(each.reading_count for each in totals.values())
+        conditions, parameters = self.wanted.conditions("unit.id")
+        span = self.wanted.span()
+        parameters |= {"unit_ids": list(self.places), "low": span.start, "high": span.end}
+        return _number(COUNT_ROWS.format(conditions=conditions), parameters)
+
+    def rows(self, limit: int, *, offset: int = 0, cursor: Cursor | None = None, total: int | None = None) -> list[Row]:
+        """At most `limit` rows, newest first, behind the cursor (before it, if it goes backwards) and the offset.
+
+        `total`: how many there are in all, if it is known: then a short list is known to be whole.
+        """
+        rows: list[Row] = []
+        for low, high, is_all in self._stretches(limit + offset, cursor):
+            rows = self._between(low, high, limit, offset, cursor)
+            passed = cursor.position if cursor else offset
+            is_whole = total is not None and passed + len(rows) >= total and not (cursor and cursor.is_backwards)
+            if is_all or is_whole or len(rows) == limit:
+                break
+        return rows
+
+    def chunks(self, size: int) -> Iterator[list[Row]]:
+        """All rows, newest first, in chunks of at most `size`, none of them held: each is asked for by its key."""
+        cursor: Cursor | None = None
+        while rows := self.rows(size, cursor=cursor):
+            yield rows
+            if len(rows) < size:
+                break
+            cursor = rows[-1].cursor(0, is_backwards=False)
+
+    def _stretches(self, count: int, cursor: Cursor | None) -> Iterator[tuple[datetime, datetime, bool]]:
+        """The stretches of time to be looked at, both ends included, and whether nothing lies beyond."""
+        newest = self._newest()
+        if newest is None:
+            return
+        span = self.wanted.span()
+        low, high = span.start, min(span.end - MICROSECOND, newest)
+        is_backwards = cursor is not None and cursor.is_backwards
+        if cursor is not None:
+            at = instant_of(cursor.microseconds)
+            low, high = (max(low, at), high) if is_backwards else (low, min(high, at))
+        if low > high:
+            return
+        expected = self._expected(count)
+        for times in STRETCHES:
+            stretch = expected * times
+            if stretch >= high - low:
+                break
+            yield (low, low + stretch, False) if is_backwards else (high - stretch, high, False)
+        yield low, high, True
+
+    def _expected(self, count: int) -> timedelta:
+        """The time in which the units are expected to bring so many readings."""
+        a_second = sum(1 / place.interval_seconds for place in self.places.values())
+        seconds = min((count + len(self.places)) / a_second, 400 * DAY.total_seconds())
+        return max(timedelta(seconds=seconds), SHORTEST_STRETCH)
+
+    def _newest(self) -> datetime | None:
+        return max((place.newest_at for place in self.places.values() if place.newest_at), default=None)
+
+    def _between(self, low: datetime, high: datetime, limit: int, offset: int, cursor: Cursor | None) -> list[Row]:
+        is_backwards = cursor is not None and cursor.is_backwards
+        direction = "ASC" if is_backwards else "DESC"
+        conditions, parameters = self.wanted.conditions("unit.id")
+        if cursor is not None:
+            conditions += f" AND ({_KEY}) {'>' if is_backwards else '<'} (%(at)s, %(at_unit)s, %(at_sensor)s)"
+            parameters |= {
+                "at": instant_of(cursor.microseconds),
+                "at_unit": cursor.first_id,
+                "at_sensor": cursor.second_id,
+            }
+        parameters |= {
+            "unit_ids": list(self.places), "low": low, "high": high,
+            "needed": limit + offset, "limit": limit, "offset": offset,
+        }  # fmt: skip
+        rows = _fetch(PAGE.format(conditions=conditions, direction=direction), parameters)
+        return rows[::-1] if is_backwards else rows
+
+
+def latest_rows(places: Places, wanted: ReadingFilter, limit: int) -> list[Row]:
+    """The newest reading of each unit as far as the filter lets it through, newest first. One query."""
+    conditions, parameters = wanted.conditions("reading.storage_unit_id")
+    span = wanted.span()
+    parameters |= {"unit_ids": list(places), "low": span.start, "high": span.end, "limit": limit}
+    return _fetch(LATEST.format(conditions=conditions), parameters) if places else []
+
+
+def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | None:
+    """The stored reading of a sensor at an instant; None where there is none."""
+    parameters = {"unit_id": unit_id, "sensor_code": sensor_code, "recorded_at": recorded_at}
+    return next(iter(_fetch(STORED, parameters)), None)
+
+
+# Every day of a unit has its row, whatever the zone: no raw reading is counted.
+COUNT_OF_DAYS = "SELECT coalesce(sum(reading_count), 0) FROM daily_rollup WHERE storage_unit_id = ANY(%(unit_ids)s)"
+COUNT_ROWS = """
+SELECT coalesce(sum(each.count), 0) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
+    SELECT count(*) FROM reading
+    WHERE storage_unit_id = unit.id AND recorded_at >= %(low)s AND recorded_at < %(high)s{conditions}
+) AS each
+"""
+_JOINED = """
+    JOIN (SELECT id, sensor_code FROM sensor) AS sensor ON sensor.id = sensor_id
+    JOIN equipment_status AS status ON status.id = equipment_status_id"""
+# The bounds let the planner leave other months' partitions out.
+PAGE = f"""
+SELECT {_COLUMNS.format(created_at="page.created_at")}
+FROM (
+    SELECT each.* FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
+        SELECT * FROM reading
+        WHERE storage_unit_id = unit.id AND recorded_at >= %(low)s AND recorded_at <= %(high)s{{conditions}}
+        ORDER BY recorded_at {{direction}}, sensor_id {{direction}} LIMIT %(needed)s
+    ) AS each
+    ORDER BY recorded_at {{direction}}, storage_unit_id {{direction}}, sensor_id {{direction}}
+    LIMIT %(limit)s OFFSET %(offset)s
+) AS page
+{_JOINED}
+ORDER BY recorded_at {{direction}}, storage_unit_id {{direction}}, sensor_id {{direction}}
+"""  # noqa: S608  names of ours, no input
+LATEST = f"""
+SELECT {_COLUMNS.format(created_at="reading.created_at")}
+FROM latest_reading AS reading {_JOINED}
+WHERE storage_unit_id = ANY(%(unit_ids)s) AND recorded_at >= %(low)s AND recorded_at < %(high)s{{conditions}}
+ORDER BY recorded_at DESC, storage_unit_id DESC LIMIT %(limit)s
+"""  # noqa: S608  names of ours, no input
+STORED = f"""
+SELECT {_COLUMNS.format(created_at="reading.created_at")}
+FROM reading {_JOINED}
+WHERE storage_unit_id = %(unit_id)s AND sensor_code = %(sensor_code)s AND recorded_at = %(recorded_at)s
+"""  # noqa: S608  names of ours, no input
+
+
+def _fetch(sql: str, parameters: dict[str, Any]) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [Row(*row) for row in cursor.fetchall()]
+
+
+def _number(sql: str, parameters: dict[str, Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return int(cursor.fetchone()[0])

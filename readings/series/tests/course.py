@@ -1,0 +1,66 @@
+"""What roll-ups and statistics must say, computed the plain way from a list of readings: the tests' second opinion."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from readings.storage.columns import ReadingRow
+from readings.storage.mkt import arrhenius
+
+
+@dataclass
+class Course:
+    """Readings of one unit, and how long each of them stood."""
+
+    readings: list[ReadingRow]
+    gap_limit: timedelta
+
+    def standing(self) -> list[tuple[datetime, datetime, float, int]]:
+        """From when until when which temperature stood, by sensor."""
+        by_sensor = defaultdict(list)
+        for reading in self.readings:
+            by_sensor[reading.sensor_id].append(reading)
+        stretches = []
+        for sensor_id, readings in by_sensor.items():
+            readings.sort(key=lambda reading: reading.recorded_at)
+            for reading, following in zip(readings, [*readings[1:], None], strict=True):
+                until = reading.recorded_at + self.gap_limit
+                if following is not None:
+                    until = min(until, following.recorded_at)
+                if reading.temperature_c is not None:
+                    stretches.append((reading.recorded_at, until, reading.temperature_c, sensor_id))
+        return stretches
+
+    def within(self, start: datetime, end: datetime) -> dict[str, float | None]:
+        """The measures of this unit from `start` up to `end`."""
+        inside = [reading for reading in self.readings if start <= reading.recorded_at < end]
+        measured = [reading.temperature_c for reading in inside if reading.temperature_c is not None]
+        stood = [
+            (max(since, start), min(until, end), temperature_c)
+            for since, until, temperature_c, _ in self.standing()
+            if max(since, start) < min(until, end)
+        ]
+        weights = [((until - since).total_seconds(), temperature_c) for since, until, temperature_c in stood]
+        return {
+            "reading_count": len(inside),
+            "fault_count": len(inside) - len(measured),
+            "min_c": min(measured, default=None),
+            "max_c": max(measured, default=None),
+            "sum_micro_c": sum(round(temperature_c * 1e6) for temperature_c in measured),
+            "weighted_seconds": sum(seconds for seconds, _ in weights),
+            "weighted_sum_c": sum(seconds * temperature_c for seconds, temperature_c in weights),
+            "weighted_arrhenius": sum(seconds * arrhenius(temperature_c) for seconds, temperature_c in weights),
+            "covered_seconds": _union_seconds([(since, until) for since, until, _ in stood]),
+        }
+
+
+def _union_seconds(stretches: list[tuple[datetime, datetime]]) -> float:
+    total, covered_until = timedelta(0), None
+    for since, until in sorted(stretches):
+        begins = since if covered_until is None else max(since, covered_until)
+        if until > begins:
+            total += until - begins
+        covered_until = until if covered_until is None else max(covered_until, until)
+    return total.total_seconds()

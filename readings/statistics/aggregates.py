@@ -1,0 +1,206 @@
+"""Readings by group: hours, days, weeks and months, facilities, units and sensors, in any combination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any
+
+from customers.models import Sensor
+from readings.spans import DAY, Span
+from readings.statistics.totals import Asked, Bucket, Key, Totals, totals_by_key
+from readings.storage.mkt import mean_kinetic_temperature_c
+from readings.units.scales import Scale, from_celsius
+from readings.units.unit_refs import Place, Places
+
+# An answer of more groups than this is no answer that a person or a chart can use, and fills memory.
+MOST_GROUPS = 100_000
+
+
+class GroupBy(StrEnum):
+    """What readings can be grouped by; of the stretches of time one at most."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    FACILITY = "facility"
+    UNIT = "unit"
+    SENSOR = "sensor"
+
+
+class Aggregation(StrEnum):
+    """What can be asked of a group; `mkt` costs most, since it hangs on neighbouring readings."""
+
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+    COUNT = "count"
+    MKT = "mkt"
+
+
+USUAL_AGGREGATIONS = (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX, Aggregation.COUNT)
+_BUCKETS = {GroupBy(bucket.value): bucket for bucket in Bucket}
+_SECONDS = {Bucket.HOUR: 3_600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}
+
+
+class TooManyGroups(ValueError):  # noqa: N818  the name says what was met
+    """The question has more answers than are given at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """How to group, and what to say of each group on which scale."""
+
+    by: frozenset[GroupBy]
+    aggregations: Sequence[Aggregation] = USUAL_AGGREGATIONS
+    scale: Scale = Scale.CELSIUS
+
+    @property
+    def buckets(self) -> list[Bucket]:
+        return [_BUCKETS[each] for each in GroupBy if each in self.by and each in _BUCKETS]
+
+    @property
+    def finest(self) -> Bucket | None:
+        """The bucket that is asked for from the roll-ups; the coarser ones follow from it."""
+        return next(iter(self.buckets), None)
+
+
+def aggregate(places: Places, span: Span, grouping: Grouping) -> list[dict[str, Any]]:
+    """The groups that have readings in `span`, each as `group_key` and `metrics`, ordered by time and by name.
+
+    Raises TooManyGroups. The number of queries is fixed.
+    """
+    _refuse_too_many(len(places), span, grouping)
+    groups = _Groups(grouping)
+    asked = [Asked(place.unit_id, place.zone, groups.number_of(place)) for place in places.values()]
+    by_sensor = GroupBy.SENSOR in grouping.by
+    totals = totals_by_key(
+        asked,
+        span,
+        bucket=grouping.finest,
+        by_sensor=by_sensor,
+        with_weights=Aggregation.MKT in grouping.aggregations,
+    )
+    codes = _sensor_codes(totals) if by_sensor else {}
+    metrics = _Metrics(grouping)
+    merged: dict[tuple[Any, ...], tuple[dict[str, Any], Totals]] = {}
+    for key, each in totals.items():
+        if each.reading_count:
+            order, group_key = groups.described(key, codes)
+            if order in merged:
+                merged[order][1].add(each)
+            else:
+                merged[order] = (group_key, each)
+    return [{"group_key": merged[order][0], "metrics": metrics.of(merged[order][1])} for order in sorted(merged)]
+
+
+class _Groups:
+    """The groups of one question: what the totals know by number, described."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        self._by = grouping.by
+        self._buckets = grouping.buckets
+        self._numbers: dict[tuple[Any, ...], int] = {}
+        self._places: list[Place] = []
+
+    def number_of(self, place: Place) -> int:
+        """The number of the place's group. Units in different zones never share one: their days differ."""
+        by = self._by
+        key = (
+            place.facility_id if GroupBy.FACILITY in by else None,
+            place.unit_id if GroupBy.UNIT in by else None,
+            place.time_zone if self._buckets else None,
+        )
+        if key not in self._numbers:
+            self._numbers[key] = len(self._places)
+            self._places.append(place)
+        return self._numbers[key]
+
+    def described(self, key: Key, codes: dict[int, str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What orders and tells apart a group, and its `group_key`."""
+        by, place = self._by, self._places[key.group]
+        group_key: dict[str, Any] = {}
+        order: list[Any] = []
+        for bucket in self._buckets:
+            begins = _begin(key.bucket, bucket, place)
+            group_key[bucket.value] = begins
+            order.append(begins.astimezone(UTC))
+        if GroupBy.FACILITY in by:
+            group_key |= {"facility_id": place.facility_public_id, "facility_name": place.facility_name}
+            order += [place.facility_name, place.facility_id]
+        if GroupBy.UNIT in by:
+            group_key |= {"storage_unit_id": place.public_id, "unit_name": place.name}
+            order += [place.name, place.unit_id]
+        if key.sensor_id is not None:
+            group_key["sensor_id"] = codes[key.sensor_id]
+            order += [codes[key.sensor_id], key.sensor_id]
+        return tuple(order), group_key
+
+
+def _begin(found: date | datetime | None, bucket: Bucket, place: Place) -> datetime:
+    """The instant at which the bucket begins that holds what was found, with the facility's offset of that time."""
+    if isinstance(found, datetime):
+        if bucket is Bucket.HOUR:
+            return found.astimezone(place.zone)
+        found = found.astimezone(place.zone).date()
+    assert found is not None  # noqa: S101  a bucket was asked for
+    return datetime.combine(bucket.first_day(found), time(), place.zone)
+
+
+def _average_c(totals: Totals) -> float | None:
+    measured = totals.reading_count - totals.fault_count
+    return totals.sum_micro_c / 1e6 / measured if measured else None
+
+
+def _mkt_c(totals: Totals) -> float | None:
+    return mean_kinetic_temperature_c(totals.weighted_arrhenius, totals.weighted_seconds)
+
+
+_TEMPERATURES_C: dict[Aggregation, tuple[str, Callable[[Totals], float | None]]] = {
+    Aggregation.AVG: ("avg_temperature", _average_c),
+    Aggregation.MIN: ("min_temperature", attrgetter("min_c")),
+    Aggregation.MAX: ("max_temperature", attrgetter("max_c")),
+    Aggregation.MKT: ("mkt", _mkt_c),
+}
+
+
+class _Metrics:
+    """What one question wants to know of each group, found out once for all of them."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        self._scale = grouping.scale
+        self._wanted = [_TEMPERATURES_C.get(each, ("reading_count", None)) for each in grouping.aggregations]
+
+    def of(self, totals: Totals) -> dict[str, Any]:
+        """The `metrics` of a group, in the order in which they were asked for."""
+        metrics: dict[str, Any] = {
+            name: on_scale(find_c(totals), self._scale) if find_c else totals.reading_count
+            for name, find_c in self._wanted
+        }
+        metrics["temperature_unit"] = self._scale.value
+        return metrics
+
+
+def on_scale(temperature_c: float | None, scale: Scale) -> float | None:
+    """A statistic on a scale, without the digits that are none."""
+    if temperature_c is None:
+        return None
+    return round(temperature_c if scale is Scale.CELSIUS else from_celsius(temperature_c, scale), 6)
+
+
+def _sensor_codes(keys: Iterable[Key]) -> dict[int, str]:
+    wanted: Collection[int] = {key.sensor_id for key in keys if key.sensor_id is not None}
+    return dict(Sensor.objects.filter(pk__in=wanted).values_list("pk", "sensor_code"))
+
+
+def _refuse_too_many(units: int, span: Span, grouping: Grouping) -> None:
+    """By what could be at most: a count of what is would cost as much as the answer."""
+    many = units if grouping.by & {GroupBy.UNIT, GroupBy.SENSOR, GroupBy.FACILITY} else 1
+    if grouping.finest:
+        many *= int((span.end - span.start + DAY).total_seconds() // _SECONDS[grouping.finest] + 1)
+    if many > MOST_GROUPS:
+        raise TooManyGroups(f"There could be {many:,} groups, and {MOST_GROUPS:,} are given at most.")

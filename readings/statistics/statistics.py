@@ -1,0 +1,99 @@
+"""Statistics of any set of storage units over any period, as exact as `readings.statistics.totals`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from customers.models import StorageUnit
+from readings.spans import Span
+from readings.statistics.totals import Asked, Key, Totals, totals_by_key
+from readings.storage.mkt import mean_kinetic_temperature_c
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the readings of some units in a period say; temperatures are None where nothing was measured.
+
+    mean_c is weighted by time, average_c by count. coverage is the share of the period, summed over the units, in
+    which a unit is known to have been measured: 0 to 1. `end` is no later than now.
+    """
+
+    unit_count: int
+    start: datetime
+    end: datetime
+    reading_count: int
+    fault_count: int
+    normal_count: int
+    warning_count: int
+    error_count: int
+    good_count: int
+    min_c: float | None
+    max_c: float | None
+    mean_c: float | None
+    average_c: float | None
+    mkt_c: float | None
+    covered_seconds: float
+    coverage: float
+
+    @classmethod
+    def of(cls, totals: Totals, unit_count: int, span: Span) -> Statistics:
+        """The statistics of `unit_count` units whose readings in `span` add up to `totals`."""
+        measured = totals.reading_count - totals.fault_count
+        period_seconds = unit_count * (span.end - span.start).total_seconds()
+        return cls(
+            unit_count=unit_count,
+            start=span.start,
+            end=span.end,
+            reading_count=totals.reading_count,
+            fault_count=totals.fault_count,
+            normal_count=totals.normal_count,
+            warning_count=totals.warning_count,
+            error_count=totals.error_count,
+            good_count=totals.good_count,
+            min_c=totals.min_c,
+            max_c=totals.max_c,
+            mean_c=totals.weighted_sum_c / totals.weighted_seconds if totals.weighted_seconds > 0 else None,
+            average_c=totals.sum_micro_c / 1e6 / measured if measured else None,
+            mkt_c=mean_kinetic_temperature_c(totals.weighted_arrhenius, totals.weighted_seconds),
+            covered_seconds=totals.covered_seconds,
+            coverage=totals.covered_seconds / period_seconds if period_seconds else 0.0,
+        )
+
+
+def statistics(unit_ids: Collection[int], start: datetime, end: datetime, *, now: datetime | None = None) -> Statistics:
+    """The statistics of these units together, from `start` up to `end` or now. Raises ValueError if end < start."""
+    by_unit = totals_by_unit(unit_ids, start, end, now=now)
+    together = Totals()
+    for totals in by_unit.values():
+        together.add(totals)
+    return Statistics.of(together, len(set(unit_ids)), _until_now(start, end, now))
+
+
+def statistics_by_unit(
+    unit_ids: Collection[int], start: datetime, end: datetime, *, now: datetime | None = None
+) -> dict[int, Statistics]:
+    """The statistics of each of these units, by its id."""
+    span = _until_now(start, end, now)
+    by_unit = totals_by_unit(unit_ids, start, end, now=now)
+    return {unit_id: Statistics.of(totals, 1, span) for unit_id, totals in by_unit.items()}
+
+
+def totals_by_unit(
+    unit_ids: Collection[int], start: datetime, end: datetime, *, now: datetime | None = None
+) -> dict[int, Totals]:
+    """What the readings of each unit add up to from `start` up to `end` or now, by the unit's id."""
+    span = _until_now(start, end, now)
+    zones = StorageUnit.objects.filter(pk__in=unit_ids).values_list("pk", "facility__time_zone")
+    asked = [Asked(unit_id, ZoneInfo(name), unit_id) for unit_id, name in zones]
+    totals = totals_by_key(asked, span)
+    return {each.unit_id: totals.get(Key(each.unit_id, None, None)) or Totals() for each in asked}
+
+
+def _until_now(start: datetime, end: datetime, now: datetime | None) -> Span:
+    latest = now or timezone.now()
+    return Span(start, max(min(end, latest), start) if end >= start else end)

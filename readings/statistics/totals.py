@@ -1,0 +1,247 @@
+"""What readings add up to: of any storage units, over any period, by any group, sensor and stretch of the calendar.
+
+Whole local days are answered by the daily roll-up, what is left by the hourly one, and what is left then by the raw
+readings. Counts, sums and extremes are true on every level. The weights by time of a day or an hour that is not
+settled yet are left to the level below; so the answer is exact at any moment, nothing is written, and a replica can
+give it. The number of queries is fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from core.db.prepared import Prepared
+from readings.spans import DAY, HOUR, Days, Span, cut_days, cut_hours, start_of_day
+from readings.statistics import totals_sql
+from readings.storage.rollups import LONGEST_GAP
+
+
+@dataclass(slots=True)
+class Totals:
+    """What readings add up to: the measures of a roll-up, see `readings.models.Rollup`."""
+
+    reading_count: int = 0
+    fault_count: int = 0
+    normal_count: int = 0
+    warning_count: int = 0
+    error_count: int = 0
+    good_count: int = 0
+    sum_micro_c: int = 0
+    min_c: float | None = None
+    max_c: float | None = None
+    weighted_seconds: float = 0.0
+    weighted_sum_c: float = 0.0
+    weighted_arrhenius: float = 0.0
+    covered_seconds: float = 0.0
+
+    def add(self, other: Totals) -> None:
+        """Add `other` to this: sums by adding, extremes by comparing."""
+        for measure in MEASURES:
+            if measure not in ("min_c", "max_c"):
+                setattr(self, measure, getattr(self, measure) + getattr(other, measure))
+        self.min_c = min((t for t in (self.min_c, other.min_c) if t is not None), default=None)
+        self.max_c = max((t for t in (self.max_c, other.max_c) if t is not None), default=None)
+
+
+MEASURES = tuple(measure.name for measure in fields(Totals))
+
+
+class Bucket(StrEnum):
+    """A stretch of the calendar. An hour is one of UTC; the others are of the facility's own days."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+    def first_day(self, day: date) -> date:
+        """The date with which the day's bucket begins: a Monday, or the first of a month."""
+        if self is Bucket.WEEK:
+            return day - timedelta(days=day.weekday())
+        return day.replace(day=1) if self is Bucket.MONTH else day
+
+
+class Asked(NamedTuple):
+    """A unit whose readings are wanted, and the group for which they count."""
+
+    unit_id: int
+    zone: ZoneInfo
+    group: int
+
+
+class Key(NamedTuple):
+    """What a sum is of. `sensor_id` None: of all sensors. `bucket` None: of all the time; an hour is a datetime."""
+
+    group: int
+    sensor_id: int | None
+    bucket: date | datetime | None
+
+
+class _Piece(NamedTuple):
+    asked: Asked
+    span: Span
+    bucket: date | None
+
+
+def totals_by_key(
+    asked: Sequence[Asked],
+    span: Span,
+    *,
+    bucket: Bucket | None = None,
+    by_sensor: bool = False,
+    with_weights: bool = True,
+) -> dict[Key, Totals]:
+    """What the readings of the units in `span` add up to, by group and, if wanted, by sensor and bucket.
+
+    Keys without any reading may be absent. Units of one group must share their zone where days, weeks or months are
+    told apart. `with_weights` false leaves the weights 0 and costs less.
+    """
+    adding = _Adding(bucket, by_sensor, with_weights)
+    below = adding.add_days(asked, span)
+    below = adding.add_hours(below)
+    adding.add_raw(below)
+    return adding.totals
+
+
+class _Adding:
+    """The sums so far."""
+
+    def __init__(self, bucket: Bucket | None, by_sensor: bool, with_weights: bool) -> None:
+        self.totals: dict[Key, Totals] = {}
+        self._bucket = bucket
+        self._name = bucket.value if bucket else ""
+        self._by_sensor = by_sensor
+        self._with_weights = with_weights
+
+    def add_days(self, asked: Sequence[Asked], span: Span) -> list[_Piece]:
+        """Add what the days say; return the pieces that the hours must answer."""
+        if self._bucket is Bucket.HOUR:
+            return [] if span.is_empty else [_Piece(each, span, None) for each in asked]
+        cuts = {zone: self._cut(span, zone) for zone in {each.zone for each in asked}}
+        below = [_Piece(each, rest, day) for each in asked for rest, day in cuts[each.zone][1]]
+        whole = [(each, cuts[each.zone][0]) for each in asked if cuts[each.zone][0].first < cuts[each.zone][0].end]
+        if not whole:
+            return below
+        parameters = _parameters((each, days.first, days.end, None) for each, days in whole)
+        unsettled = self._unsettled(totals_sql.UNSETTLED_DAYS, parameters)
+        days_of = totals_sql.days(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights)
+        self._add(*days_of.table(parameters))
+        by_unit = {each.unit_id: each for each in asked}
+        for unit_id, day in unsettled:
+            each = by_unit[unit_id]
+            whole_day = Span(start_of_day(day, each.zone), start_of_day(day + DAY, each.zone))
+            below.append(_Piece(each, whole_day, self._bucket.first_day(day) if self._bucket else None))
+        return below
+
+    def add_hours(self, pieces: list[_Piece]) -> list[_Piece]:
+        """Add what the hours say; return the pieces that the raw readings must answer."""
+        below: list[_Piece] = []
+        whole: list[_Piece] = []
+        # Units of one zone share their ends.
+        cuts = {span: cut_hours(span) for span in {piece.span for piece in pieces}}
+        for asked, span, bucket in pieces:
+            hours, rests = cuts[span]
+            below += [_Piece(asked, part, bucket) for rest in rests for part in self._within_hours(rest)]
+            if not hours.is_empty:
+                whole.append(_Piece(asked, hours, bucket))
+        if not whole:
+            return below
+        parameters = _parameters((each, span.start, span.end, bucket) for each, span, bucket in whole)
+        unsettled = self._unsettled(totals_sql.UNSETTLED_HOURS, parameters)
+        hours_of = totals_sql.hours(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights)
+        self._add(*hours_of.table(parameters))
+        return below + list(_hours_of(whole, unsettled))
+
+    def add_raw(self, pieces: list[_Piece]) -> None:
+        """Add what the readings themselves say."""
+        if not pieces:
+            return
+        parameters = _parameters((each, span.start, span.end, bucket) for each, span, bucket in pieces)
+        latest = max(piece.span.end for piece in pieces)
+        earliest = min(piece.span.start for piece in pieces)
+        bounds = {"earliest": earliest, "latest": latest}
+        self._add_planned(totals_sql.raw_counts(self._name, by_sensor=self._by_sensor), parameters | bounds)
+        if self._with_weights:
+            bounds["earliest"] = earliest - LONGEST_GAP
+            self._add_planned(totals_sql.raw_weights(self._name, by_sensor=self._by_sensor), parameters | bounds)
+
+    def _cut(self, span: Span, zone: ZoneInfo) -> tuple[Days, list[tuple[Span, date | None]]]:
+        """The whole days of `span`, and the rests with the bucket that each lies in."""
+        days, rests = cut_days(span, zone)
+        if self._bucket is None:
+            return days, [(rest, None) for rest in rests]
+        return days, [
+            (part, self._bucket.first_day(part.start.astimezone(zone).date()))
+            for rest in rests
+            for part in _within_days(rest, zone)
+        ]
+
+    def _within_hours(self, rest: Span) -> list[Span]:
+        """A rest shorter than two hours, cut where the hour changes if hours are told apart."""
+        change = rest.end.replace(minute=0, second=0, microsecond=0)
+        if self._bucket is not Bucket.HOUR or not rest.start < change < rest.end:
+            return [rest]
+        return [Span(rest.start, change), Span(change, rest.end)]
+
+    def _unsettled(self, statement: Prepared, parameters: dict[str, Any]) -> list[tuple[int, Any]]:
+        """What the weights of a level can't answer; told to the level's query as `below`.
+
+        Asked first and left out by name: what becomes unsettled in between must not be counted on two levels.
+        """
+        if not self._with_weights:
+            return []
+        unsettled = statement.rows(parameters)
+        parameters["below_unit_ids"] = [unit_id for unit_id, _ in unsettled]
+        parameters["below"] = [stretch for _, stretch in unsettled]
+        return unsettled
+
+    def _add_planned(self, sql: str, parameters: dict[str, Any]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            self._add([column.name for column in cursor.description], cursor.fetchall())
+
+    def _add(self, names: list[str], rows: list[tuple[Any, ...]]) -> None:
+        """Add rows of (group, sensor, bucket, measures), of which the measures are named."""
+        measures = names[3:]
+        for group, sensor_id, bucket, *values in rows:
+            key, more = Key(group, sensor_id, bucket), Totals(**dict(zip(measures, values, strict=True)))
+            if key in self.totals:
+                self.totals[key].add(more)
+            else:
+                self.totals[key] = more
+
+
+def _within_days(rest: Span, zone: ZoneInfo) -> Iterator[Span]:
+    """A stretch of less than two local days, cut where the date changes."""
+    change = start_of_day(rest.start.astimezone(zone).date() + DAY, zone)
+    yield Span(rest.start, min(change, rest.end))
+    if change < rest.end:
+        yield Span(change, rest.end)
+
+
+def _hours_of(pieces: list[_Piece], unsettled: list[tuple[int, datetime]]) -> Iterator[_Piece]:
+    """Each unsettled hour as a piece of its own, for the group and bucket of the piece that holds it."""
+    by_unit: dict[int, list[_Piece]] = {}
+    for piece in pieces:
+        by_unit.setdefault(piece.asked.unit_id, []).append(piece)
+    for unit_id, hour in unsettled:
+        holder = next(each for each in by_unit[unit_id] if each.span.start <= hour < each.span.end)
+        yield _Piece(holder.asked, Span(hour.astimezone(UTC), hour.astimezone(UTC) + HOUR), holder.bucket)
+
+
+def _parameters(rows: Iterable[tuple[Asked, date, date, date | None]]) -> dict[str, Any]:
+    asked, firsts, untils, buckets = zip(*rows, strict=True)
+    return {
+        "unit_ids": [each.unit_id for each in asked],
+        "group_ids": [each.group for each in asked],
+        "firsts": list(firsts),
+        "untils": list(untils),
+        "buckets": list(buckets),
+    }

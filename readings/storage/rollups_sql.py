@@ -1,0 +1,174 @@
+"""The statements of `readings.storage.rollups`."""
+
+from readings.storage.store_sql import FOLD_INSERTED, MEASURES
+from readings.storage.time_weighting import WEIGH, WEIGHT_COLUMNS
+
+
+def _settle(table: str, span: str) -> str:
+    """Write the sums of `part`, a relation of (unit, span, sensor, from_at, weights), to a roll-up.
+
+    `part` holds a row of zeros for every row of the roll-up, so that all of them are settled, measured or not.
+    """
+    return f"""
+total AS (
+    SELECT storage_unit_id, {span}, sensor_id,
+        sum(weighted_seconds ORDER BY from_at) AS weighted_seconds,
+        sum(weighted_sum_c ORDER BY from_at) AS weighted_sum_c,
+        sum(weighted_arrhenius ORDER BY from_at) AS weighted_arrhenius,
+        sum(covered_seconds ORDER BY from_at) AS covered_seconds
+    FROM part GROUP BY 1, 2, 3
+)
+UPDATE {table} AS rollup SET
+    weighted_seconds = total.weighted_seconds,
+    weighted_sum_c = total.weighted_sum_c,
+    weighted_arrhenius = total.weighted_arrhenius,
+    covered_seconds = total.covered_seconds,
+    is_settled = true
+FROM total
+WHERE rollup.storage_unit_id = total.storage_unit_id AND rollup.{span} = total.{span}
+    AND rollup.sensor_id = total.sensor_id"""  # noqa: S608  names of ours, no input
+
+
+# Units that another transaction is storing to are passed over; see `rollups.settle`.
+LOCK_UNSETTLED_UNITS = """
+SELECT id FROM storage_unit
+WHERE EXISTS (SELECT FROM hourly_rollup WHERE storage_unit_id = storage_unit.id AND NOT is_settled)
+    OR EXISTS (SELECT FROM daily_rollup WHERE storage_unit_id = storage_unit.id AND NOT is_settled)
+ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+UNSETTLED_HOURS = """
+SELECT DISTINCT storage_unit_id, hour FROM hourly_rollup
+WHERE NOT is_settled AND storage_unit_id = ANY(%(unit_ids)s)
+ORDER BY storage_unit_id, hour LIMIT %(most)s
+"""
+
+SETTLE_HOURS = f"""
+WITH piece AS (
+    SELECT storage_unit_id, from_at, from_at + interval '1 hour' AS to_at
+    FROM unnest(%(unit_ids)s, %(hours)s::timestamptz[]) AS hour (storage_unit_id, from_at)
+),
+{WEIGH},
+part AS (
+    SELECT storage_unit_id, from_at AS hour, sensor_id, from_at, {WEIGHT_COLUMNS} FROM weights
+    UNION ALL
+    SELECT rollup.storage_unit_id, hour, sensor_id, from_at, 0, 0, 0, 0 FROM piece CROSS JOIN LATERAL (
+        SELECT * FROM hourly_rollup WHERE storage_unit_id = piece.storage_unit_id AND hour = from_at OFFSET 0
+    ) AS rollup
+),
+{_settle("hourly_rollup", "hour")}
+"""  # noqa: S608  names of ours, no input
+
+# A day can be settled once all its hours are. In zones off by half an hour its ends lie within an hour of UTC.
+UNSETTLED_DAYS = """
+WITH unsettled AS (
+    SELECT DISTINCT storage_unit_id, local_date FROM daily_rollup
+    WHERE NOT is_settled AND storage_unit_id = ANY(%(unit_ids)s)
+),
+day AS (
+    SELECT storage_unit_id, local_date,
+        local_date::timestamp AT TIME ZONE time_zone AS starts_at,
+        (local_date + 1)::timestamp AT TIME ZONE time_zone AS ends_at
+    FROM unsettled
+    JOIN storage_unit ON storage_unit.id = storage_unit_id
+    JOIN facility ON facility.id = storage_unit.facility_id
+)
+SELECT storage_unit_id, local_date, starts_at, ends_at FROM day
+WHERE NOT EXISTS (
+    SELECT FROM hourly_rollup AS hourly
+    WHERE hourly.storage_unit_id = day.storage_unit_id AND NOT is_settled
+        AND hour >= date_trunc('hour', starts_at, 'UTC') AND hour < ends_at
+)
+ORDER BY storage_unit_id, local_date LIMIT %(most)s
+"""
+
+SETTLE_DAYS = f"""
+WITH day AS (
+    SELECT *, date_bin('1 hour', starts_at + interval '59:59.999999', '2000-01-01 00:00+00') AS first_hour,
+        date_trunc('hour', ends_at, 'UTC') AS last_hour
+    FROM unnest(%(unit_ids)s, %(local_dates)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+        AS day (storage_unit_id, local_date, starts_at, ends_at)
+),
+piece AS (
+    SELECT storage_unit_id, starts_at AS from_at, first_hour AS to_at FROM day WHERE starts_at < first_hour
+    UNION ALL
+    SELECT storage_unit_id, last_hour, ends_at FROM day WHERE last_hour < ends_at
+),
+{WEIGH},
+part AS (
+    SELECT day.storage_unit_id, local_date, sensor_id, hour AS from_at, {WEIGHT_COLUMNS}
+    FROM day CROSS JOIN LATERAL (
+        SELECT * FROM hourly_rollup
+        WHERE storage_unit_id = day.storage_unit_id AND hour >= first_hour AND hour < last_hour OFFSET 0
+    ) AS hourly
+    UNION ALL
+    SELECT day.storage_unit_id, local_date, sensor_id, from_at, {WEIGHT_COLUMNS}
+    FROM day JOIN weights ON weights.storage_unit_id = day.storage_unit_id
+        AND from_at >= starts_at AND from_at < ends_at
+    UNION ALL
+    SELECT rollup.storage_unit_id, day.local_date, sensor_id, starts_at, 0, 0, 0, 0 FROM day CROSS JOIN LATERAL (
+        SELECT * FROM daily_rollup
+        WHERE storage_unit_id = day.storage_unit_id AND local_date = day.local_date OFFSET 0
+    ) AS rollup
+),
+{_settle("daily_rollup", "local_date")}
+"""  # noqa: S608  names of ours, no input
+
+DROP_ROLLUPS = """
+DELETE FROM hourly_rollup WHERE storage_unit_id = %(unit_id)s;
+DELETE FROM daily_rollup WHERE storage_unit_id = %(unit_id)s;
+DELETE FROM latest_reading WHERE storage_unit_id = %(unit_id)s
+"""
+FOLD_STORED = f"WITH inserted AS (SELECT * FROM reading WHERE storage_unit_id = %(unit_id)s), {FOLD_INSERTED}"  # noqa: S608
+
+_COUNTED = """(reading_count, fault_count, normal_count, warning_count, error_count, good_count,
+        min_c, max_c, sum_micro_c, is_settled)"""
+
+
+def _recount(table: str, span: str, starts: str, ends: str) -> str:
+    return f"""
+UPDATE {table} AS rollup SET {_COUNTED} = (
+    SELECT {MEASURES}, false FROM reading
+    WHERE storage_unit_id = rollup.storage_unit_id AND sensor_id = rollup.sensor_id
+        AND recorded_at >= {starts} AND recorded_at < {ends}
+)
+FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
+WHERE rollup.storage_unit_id = %(unit_id)s AND sensor_id = %(sensor_id)s AND storage_unit.id = rollup.storage_unit_id
+    AND {span}"""  # noqa: S608  names of ours, no input
+
+
+# What one changed reading changes: its own hour and day are counted anew; those it reaches into are to be settled.
+RECOUNT = ";".join(
+    [
+        _recount(
+            "hourly_rollup",
+            "hour = date_trunc('hour', %(recorded_at)s::timestamptz, 'UTC')",
+            "rollup.hour",
+            "rollup.hour + interval '1 hour'",
+        ),
+        _recount(
+            "daily_rollup",
+            "local_date = (%(recorded_at)s::timestamptz AT TIME ZONE time_zone)::date",
+            "rollup.local_date::timestamp AT TIME ZONE time_zone",
+            "(rollup.local_date + 1)::timestamp AT TIME ZONE time_zone",
+        ),
+        """
+UPDATE hourly_rollup SET is_settled = false
+WHERE storage_unit_id = %(unit_id)s AND hour > %(recorded_at)s::timestamptz - interval '1 hour'
+    AND hour <= %(recorded_at)s::timestamptz + %(gap_limit)s::interval""",
+        """
+UPDATE daily_rollup SET is_settled = false
+FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
+WHERE storage_unit_id = %(unit_id)s AND storage_unit.id = storage_unit_id
+    AND local_date >= (%(recorded_at)s::timestamptz AT TIME ZONE time_zone)::date
+    AND local_date <= ((%(recorded_at)s::timestamptz + %(gap_limit)s::interval) AT TIME ZONE time_zone)::date""",
+        """
+UPDATE latest_reading SET temperature_c = reading.temperature_c, scale = reading.scale,
+    quality_score = reading.quality_score, equipment_status_id = reading.equipment_status_id
+FROM reading
+WHERE latest_reading.storage_unit_id = %(unit_id)s
+    AND latest_reading.recorded_at = %(recorded_at)s AND latest_reading.sensor_id = %(sensor_id)s
+    AND (reading.storage_unit_id, reading.recorded_at, reading.sensor_id)
+        = (latest_reading.storage_unit_id, latest_reading.recorded_at, latest_reading.sensor_id)""",
+    ]
+)

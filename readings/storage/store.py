@@ -1,0 +1,101 @@
+"""The one way into the tables of readings.
+
+`store` takes columns of readings and, in the caller's transaction, inserts what is new, folds exactly the inserted
+rows into the hourly and daily roll-ups and the latest readings, and reports what was there before and what contradicts
+it. Storing the same rows again, in any order and any splitting, changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from django.db import connection, transaction
+
+from readings.storage import store_sql
+from readings.storage.columns import ReadingColumns, Rows, instant_of
+from readings.storage.partitions import ensure_partitions, month_start
+
+
+class UnknownUnits(ValueError):  # noqa: N818  the name says what was met
+    """The batch names storage units that do not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The first and the last instant of a unit's newly stored readings."""
+
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """What became of a batch: each of its rows is stored, a duplicate or a contradiction.
+
+    contradictions: indexes (from 0) of the rows whose key is stored with another temperature.
+    new_spans: by the id of each unit that got new readings.
+    """
+
+    stored: int = 0
+    duplicates: int = 0
+    contradictions: list[int] = field(default_factory=list)
+    new_spans: dict[int, Span] = field(default_factory=dict)
+
+
+@transaction.atomic
+def store(columns: ReadingColumns) -> StoreResult:
+    """Store `columns`; see the module's text.
+
+    Of several rows with one key (unit, sensor, time) the first in the batch counts. Those who store for one unit are
+    serialised by a lock on it that lasts until the caller's transaction ends. Raises UnknownUnits, and IntegrityError
+    for values outside the table's constraints; then nothing is stored.
+    """
+    if not len(columns):
+        return StoreResult()
+    lock_units(np.unique(columns.storage_unit_id).tolist())
+    ensure_partitions(_months(columns.recorded_at_us))
+    firsts, repeats = columns.in_key_order()
+    known, contradictions = _stage_new(columns, firsts)
+    new_spans, stored = _fold() if known < len(firsts) else ({}, 0)
+    if len(repeats):
+        # By now a reading is stored for every key, against which its repetitions are held.
+        contradictions += _stage_new(columns, repeats)[1]
+    duplicates = len(columns) - stored - len(contradictions)
+    return StoreResult(stored, duplicates, sorted(contradictions), new_spans)
+
+
+def lock_units(unit_ids: list[int]) -> None:
+    """Hold the lock that serialises storing for these units until the transaction ends. Raises UnknownUnits."""
+    with connection.cursor() as cursor:
+        cursor.execute(store_sql.LOCK_UNITS, [unit_ids])
+        unknown = set(unit_ids) - {unit_id for (unit_id,) in cursor.fetchall()}
+    if unknown:
+        raise UnknownUnits(f"No storage units have these ids: {sorted(unknown)}.")
+
+
+def _stage_new(columns: ReadingColumns, rows: Rows) -> tuple[int, list[int]]:
+    """Put those of these rows into the staging table whose key is not stored.
+
+    Returns how many were stored already, and the indexes of those among them that contradict what is stored.
+    """
+    first, last = (instant_of(int(end(columns.recorded_at_us))) for end in (np.min, np.max))
+    with connection.cursor() as cursor:
+        cursor.execute(store_sql.PREPARE_STAGING)
+        cursor.copy_expert(store_sql.COPY_STAGING, columns.to_copy(rows))
+        cursor.execute(store_sql.SET_KNOWN_ASIDE, {"first": first, "last": last})
+        known, contradictions = cursor.fetchone()
+    return known, contradictions or []
+
+
+def _fold() -> tuple[dict[int, Span], int]:
+    with connection.cursor() as cursor:
+        cursor.execute(store_sql.FOLD)
+        rows = cursor.fetchall()
+    return {unit_id: Span(first, last) for unit_id, _, first, last in rows}, sum(row[1] for row in rows)
+
+
+def _months(recorded_at_us: np.ndarray) -> list[datetime]:
+    months = np.unique(recorded_at_us.astype("datetime64[us]").astype("datetime64[M]"))
+    return [month_start(instant_of(int(month.astype("datetime64[us]").astype(np.int64)))) for month in months]

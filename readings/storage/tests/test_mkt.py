@@ -1,0 +1,32 @@
+"""Mean kinetic temperature against the values of the literature."""
+
+import pytest
+
+from readings.storage.mkt import arrhenius, mean_kinetic_temperature_c
+
+
+def mkt_of(*course):
+    return mean_kinetic_temperature_c(
+        sum(hours * arrhenius(temperature_c) for hours, temperature_c in course), sum(hours for hours, _ in course)
+    )
+
+
+@pytest.mark.parametrize(
+    ("course", "mkt_c"),
+    [
+        ([(18, 5), (6, 14)], 8.2852),
+        ([(23, 5), (1, 15)], 5.7635),
+        ([(1, 20), (1, 25), (1, 30)], 25.8582),
+        ([(24, -70)], -70),
+    ],
+)
+def test_the_mkt_of_known_courses(course, mkt_c):
+    assert mkt_of(*course) == pytest.approx(mkt_c, abs=5e-5)
+
+
+def test_what_was_never_measured_has_no_mkt():
+    assert mean_kinetic_temperature_c(0.0, 0.0) is None
+
+
+def test_absolute_zero_breaks_nothing():
+    assert mkt_of((1, -273.15)) == pytest.approx(-253.15)

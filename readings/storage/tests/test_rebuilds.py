@@ -1,0 +1,59 @@
+"""A facility whose days move, and a unit whose readings stand for another time, get their roll-ups made anew."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from readings.models import DailyRollup, HourlyRollup, RollupRebuild
+from readings.storage.rebuilds import rebuild_requested
+from readings.storage.rollups import settle
+from readings.tasks import settle_rollups
+from tests.factories import StorageUnitFactory, store_readings
+
+pytestmark = [pytest.mark.django_db, pytest.mark.storing]
+
+EVENING = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def unit():
+    unit = StorageUnitFactory(interval_seconds=600, facility__time_zone="UTC")
+    store_readings(unit, [5.0], start=EVENING)
+    settle()
+    return unit
+
+
+def test_another_time_zone_moves_the_readings_to_other_days(unit):
+    unit.facility.time_zone = "Europe/London"
+    unit.facility.save()
+    settle_rollups()
+    days = DailyRollup.objects.filter(reading_count__gt=0).values_list("local_date", "is_settled")
+    assert list(days) == [(date(2026, 6, 2), True)]
+
+
+def test_another_gap_limit_changes_what_is_covered(unit):
+    assert sum(HourlyRollup.objects.values_list("covered_seconds", flat=True)) == 1800
+    unit.gap_limit_seconds = 2 * 3600
+    unit.save()
+    settle_rollups()
+    assert sum(HourlyRollup.objects.values_list("covered_seconds", flat=True)) == 7200
+    assert HourlyRollup.objects.count() == 3
+
+
+def test_what_changes_neither_asks_for_nothing(unit):
+    unit.name = "another name"
+    unit.save()
+    unit.facility.city = "Leeds"
+    unit.facility.save()
+    assert not RollupRebuild.objects.exists()
+    assert rebuild_requested() == 0
+
+
+def test_the_latest_reading_survives_a_rebuild(unit):
+    store_readings(unit, [6.0], start=EVENING + timedelta(minutes=1))
+    unit.interval_seconds = 60
+    unit.save()
+    assert rebuild_requested() == 1
+    unit.refresh_from_db()
+    assert unit.latest_reading.temperature_c == 6.0
+    assert not RollupRebuild.objects.exists()

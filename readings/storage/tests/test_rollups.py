@@ -1,0 +1,305 @@
+"""Roll-ups and statistics come out the same, and right, for any order, splitting and repetition of the readings."""
+
+import itertools
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
+from readings.series.tests.course import Course
+from readings.spans import DAY, start_of_day
+from readings.statistics.statistics import statistics, totals_by_unit
+from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.rollups import rebuild, recount, settle
+from readings.storage.store import store
+from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.storing]
+
+LATER = datetime(2027, 1, 1, tzinfo=UTC)
+# Around the end of summer time in Europe, the beginning of a month and a half-hour zone's midnight.
+BEGIN = datetime(2026, 10, 24, 20, tzinfo=UTC)
+MEASURES = [
+    "reading_count",
+    "fault_count",
+    "min_c",
+    "max_c",
+    "sum_micro_c",
+    "weighted_seconds",
+    "weighted_sum_c",
+    "weighted_arrhenius",
+    "covered_seconds",
+]
+
+temperatures = st.one_of(st.none(), st.integers(-9000, 4000).map(lambda hundredths: hundredths / 100))
+offsets = st.integers(0, 40 * 3600 * 4).map(lambda quarters: timedelta(seconds=quarters / 4))
+
+
+@st.composite
+def deliveries(draw):
+    """Readings of two sensors by offset, and batches of them: shuffled, split anyhow, some repeated."""
+    readings = draw(st.dictionaries(st.tuples(offsets, st.integers(0, 1)), temperatures, min_size=1, max_size=40))
+    rows = [(offset, sensor, temperature_c) for (offset, sensor), temperature_c in readings.items()]
+    order = draw(st.permutations(rows)) + draw(st.lists(st.sampled_from(rows), max_size=10))
+    cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=4)))
+    bounds = [0, *cuts, len(order)]
+    return rows, [order[a:b] for a, b in itertools.pairwise(bounds)]
+
+
+@pytest.fixture(params=["Europe/London", "Asia/Kolkata", "UTC"])
+def unit(request):
+    unit = StorageUnitFactory(facility__time_zone=request.param, interval_seconds=1200)
+    SensorFactory.create_batch(2, storage_unit=unit)
+    return unit
+
+
+def rows_of(unit, batch):
+    sensors = sorted(unit.sensors.values_list("pk", flat=True))
+    return [
+        ReadingRow(unit.pk, sensors[sensor], BEGIN + offset, temperature_c) for offset, sensor, temperature_c in batch
+    ]
+
+
+def everything():
+    """All that is stored, but for the instants at which it was."""
+    return [
+        list(model.objects.order_by("pk").values(*names))
+        for model, names in (
+            (Reading, ["pk", "temperature_c", "scale", "quality_score", "equipment_status_id"]),
+            (LatestReading, ["pk", "sensor_id", "recorded_at", "temperature_c"]),
+            (HourlyRollup, ["pk", "is_settled", *MEASURES]),
+            (DailyRollup, ["pk", "is_settled", *MEASURES]),
+        )
+    ]
+
+
+def store_all(unit, batches, *, settle_between=False):
+    for batch in batches:
+        store(ReadingColumns.of_rows(rows_of(unit, batch)))
+        if settle_between:
+            settle()
+    settle()
+
+
+def undone(work):
+    """What `work` returns, with all it did to the database undone."""
+    with transaction.atomic():
+        result = work()
+        transaction.set_rollback(True)
+    return result
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(delivered=deliveries())
+def test_any_order_splitting_and_repetition_gives_the_same(unit, delivered):
+    rows, batches = delivered
+
+    def outcome(batches, **kwargs):
+        store_all(unit, batches, **kwargs)
+        return everything(), statistics([unit.pk], BEGIN + timedelta(minutes=7), BEGIN + 2 * DAY, now=LATER)
+
+    in_order = undone(lambda: outcome([sorted(rows)]))
+    assert undone(lambda: outcome(batches)) == in_order
+    assert undone(lambda: outcome(batches, settle_between=True)) == in_order
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(delivered=deliveries(), start=offsets, length=offsets, is_settled=st.booleans())
+def test_statistics_of_any_period_are_exact_settled_or_not(unit, delivered, start, length, is_settled):
+    rows, batches = delivered
+    begin, end = BEGIN + start, BEGIN + start + length
+    expected = Course(rows_of(unit, rows), timedelta(hours=1)).within(begin, end)
+
+    def outcome():
+        for batch in batches:
+            store(ReadingColumns.of_rows(rows_of(unit, batch)))
+        if is_settled:
+            settle()
+        return totals_by_unit([unit.pk], begin, end, now=LATER)[unit.pk]
+
+    totals = undone(outcome)
+    for measure in MEASURES:
+        # exp(−10000/T) is tiny: only its relative error says anything.
+        least = 0 if measure == "weighted_arrhenius" else 1e-6
+        wanted = expected[measure] and pytest.approx(expected[measure], rel=1e-9, abs=least)
+        assert getattr(totals, measure) == wanted, measure
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(delivered=deliveries())
+def test_rebuilding_makes_what_storing_made(unit, delivered):
+    _, batches = delivered
+
+    def outcome():
+        store_all(unit, batches)
+        before = everything()
+        rebuild([unit.pk])
+        settle()
+        return before, everything()
+
+    before, after = undone(outcome)
+    assert after == before
+
+
+def test_each_settled_hour_and_day_says_what_its_readings_say(unit):
+    batch = [(timedelta(minutes=13 * n), n % 2, n % 7 if n % 11 else None) for n in range(200)]
+    store_all(unit, [batch[::-1]])
+    course = Course(rows_of(unit, batch), timedelta(hours=1))
+    zone = ZoneInfo(unit.facility.time_zone)
+    for hour in HourlyRollup.objects.values_list("hour", flat=True).distinct():
+        assert_sums(HourlyRollup.objects.filter(hour=hour), course.within(hour, hour + timedelta(hours=1)))
+    for day in DailyRollup.objects.values_list("local_date", flat=True).distinct():
+        assert_sums(
+            DailyRollup.objects.filter(local_date=day),
+            course.within(start_of_day(day, zone), start_of_day(day + DAY, zone)),
+        )
+
+
+def assert_sums(rollups, expected):
+    for measure in ("reading_count", "fault_count", "sum_micro_c", "weighted_seconds", "covered_seconds"):
+        assert sum(rollups.values_list(measure, flat=True)) == pytest.approx(expected[measure]), measure
+    assert all(rollups.values_list("is_settled", flat=True))
+
+
+@pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)])
+def test_a_day_of_23_and_of_25_hours_comes_out_right(day, hours):
+    london = ZoneInfo("Europe/London")
+    sensor = SensorFactory(storage_unit__facility__time_zone="Europe/London", storage_unit__interval_seconds=600)
+    first = start_of_day(day, london)
+    rows = [
+        ReadingRow(sensor.storage_unit_id, sensor.pk, first + timedelta(minutes=10 * n), 5.0 if n >= 0 else 9.0)
+        for n in range(-6, hours * 6)
+    ]
+    rows.append(ReadingRow(sensor.storage_unit_id, sensor.pk, first + timedelta(hours=hours), 9.0))
+    store(ReadingColumns.of_rows(rows))
+    settle()
+
+    rollup = DailyRollup.objects.get(local_date=day)
+    assert (rollup.reading_count, rollup.covered_seconds, rollup.max_c) == (hours * 6, hours * 3600, 5.0)
+    whole_day = statistics([sensor.storage_unit_id], first, start_of_day(day + DAY, london), now=LATER)
+    assert (whole_day.reading_count, whole_day.coverage, whole_day.mean_c) == (hours * 6, 1.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("course", "mkt_c", "mean_c"),
+    [
+        ([(18 * 60, 5), (6 * 60, 14)], 8.2852, 7.25),
+        ([(23 * 60, 5), (60, 15)], 5.7635, (23 * 5 + 15) / 24),
+        ([(60, 20), (60, 25), (60, 30)], 25.8582, 25),
+    ],
+)
+@pytest.mark.parametrize("minutes", [1, 30])
+def test_the_mkt_of_known_courses_however_densely_sampled(course, mkt_c, mean_c, minutes):
+    sensor = SensorFactory(storage_unit__gap_limit_seconds=1800)
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    temperatures_c = [temperature_c for length, temperature_c in course for _ in range(length // minutes)]
+    rows = [
+        ReadingRow(sensor.storage_unit_id, sensor.pk, start + timedelta(minutes=n * minutes), temperature_c)
+        for n, temperature_c in enumerate(temperatures_c)
+    ]
+    store(ReadingColumns.of_rows(rows))
+    settle()
+    end = start + timedelta(minutes=sum(length for length, _ in course))
+    result = statistics([sensor.storage_unit_id], start, end, now=LATER)
+    assert result.mkt_c == pytest.approx(mkt_c, abs=5e-5)
+    assert result.mean_c == pytest.approx(mean_c)
+    assert result.coverage == 1.0
+
+
+def test_mkt_is_weighted_by_time_when_one_hour_is_sampled_densely():
+    sensor = SensorFactory(storage_unit__gap_limit_seconds=1800)
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    instants = [(start + timedelta(minutes=30 * n), 5.0) for n in range(46)]
+    instants += [(start + timedelta(hours=23, seconds=n), 15.0) for n in range(3600)]
+    store(ReadingColumns.of_rows(ReadingRow(sensor.storage_unit_id, sensor.pk, at, t) for at, t in instants))
+    result = statistics([sensor.storage_unit_id], start, start + DAY, now=LATER)
+    assert result.mkt_c == pytest.approx(5.7635, abs=5e-5)
+
+
+def test_what_is_not_measured_is_not_covered():
+    sensor = SensorFactory(storage_unit__interval_seconds=600)
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    rows = [(start, 5.0), (start + timedelta(hours=2), 5.0), (start + timedelta(hours=2, minutes=10), None)]
+    store(ReadingColumns.of_rows(ReadingRow(sensor.storage_unit_id, sensor.pk, at, t) for at, t in rows))
+    result = statistics([sensor.storage_unit_id], start, start + timedelta(hours=4), now=LATER)
+    assert result.covered_seconds == (30 + 10) * 60
+    assert result.coverage == 40 / 240
+
+
+def test_two_sensors_at_the_same_time_cover_it_once():
+    unit = StorageUnitFactory(interval_seconds=1200)
+    sensors = SensorFactory.create_batch(2, storage_unit=unit)
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    rows = [
+        ReadingRow(unit.pk, sensor.pk, start + timedelta(minutes=30 * nth), 5.0) for nth, sensor in enumerate(sensors)
+    ]
+    store(ReadingColumns.of_rows(rows))
+    for is_settled in (False, True):
+        if is_settled:
+            settle()
+        assert statistics([unit.pk], start, start + timedelta(hours=2), now=LATER).covered_seconds == 90 * 60
+
+
+def test_the_future_is_not_uncovered():
+    sensor = SensorFactory(storage_unit__interval_seconds=600)
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    store(ReadingColumns.of_rows([ReadingRow(sensor.storage_unit_id, sensor.pk, start, 5.0)]))
+    now = start + timedelta(minutes=10)
+    result = statistics([sensor.storage_unit_id], start, start + DAY, now=now)
+    assert (result.end, result.coverage) == (now, 1.0)
+
+
+def test_statistics_of_no_units_and_of_no_readings_say_so():
+    unit = StorageUnitFactory()
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    for unit_ids in ([], [unit.pk]):
+        result = statistics(unit_ids, start, start + DAY, now=LATER)
+        assert (result.reading_count, result.min_c, result.mean_c, result.mkt_c, result.coverage) == (
+            0,
+            None,
+            None,
+            None,
+            0.0,
+        )
+
+
+def test_statistics_take_a_fixed_number_of_queries(django_assert_max_num_queries):
+    units = [
+        StorageUnitFactory(facility=FacilityFactory(time_zone=zone))
+        for zone in ("UTC", "Europe/London", "Asia/Kolkata")
+        for _ in range(3)
+    ]
+    rows = [
+        ReadingRow(unit.pk, SensorFactory(storage_unit=unit).pk, BEGIN + timedelta(minutes=n), 5.0)
+        for unit in units
+        for n in range(5)
+    ]
+    store(ReadingColumns.of_rows(rows))
+    with django_assert_max_num_queries(7):
+        result = statistics([unit.pk for unit in units], BEGIN - 3 * DAY, BEGIN + 3 * DAY, now=LATER)
+    assert result.reading_count == 45
+
+
+def test_recounting_a_changed_reading_gives_what_storing_the_other_value_had_given(unit):
+    rows = [(timedelta(minutes=20 * n), 0, 5.0) for n in range(10)]
+    changed = [(offset, sensor, 9.0 if n == 4 else value) for n, (offset, sensor, value) in enumerate(rows)]
+    expected = undone(lambda: (store_all(unit, [changed]), everything())[1])
+
+    store_all(unit, [rows])
+    instant = BEGIN + timedelta(minutes=80)
+    Reading.objects.filter(storage_unit=unit, recorded_at=instant).update(temperature_c=9.0)
+    recount(unit, Reading.objects.get(recorded_at=instant).sensor_id, instant)
+    settle()
+    assert everything() == expected
+
+
+def test_settling_leaves_nothing_unsettled_and_then_has_nothing_to_do(unit):
+    store(ReadingColumns.of_rows(rows_of(unit, [(timedelta(hours=n), 0, 1.0) for n in range(30)])))
+    assert settle() > 0
+    assert not HourlyRollup.objects.filter(is_settled=False).exists()
+    assert not DailyRollup.objects.filter(is_settled=False).exists()
+    assert settle() == 0

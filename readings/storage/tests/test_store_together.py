@@ -1,0 +1,93 @@
+"""Several who store at once: every reading is stored once, folded once, and nobody is deadlocked."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+
+from readings.models import DailyRollup, HourlyRollup, Reading
+from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.partitions import existing_partitions
+from readings.storage.rollups import settle
+from readings.storage.store import store
+from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storing]
+
+START = datetime(2031, 5, 31, 23, 30, tzinfo=UTC)
+
+
+def together(*works):
+    """Run these in threads of their own, all starting at one moment; their results in order."""
+    barrier = Barrier(len(works))
+
+    def run(work):
+        try:
+            barrier.wait(timeout=10)
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [future.result(timeout=60) for future in [pool.submit(run, work) for work in works]]
+
+
+@pytest.fixture
+def sensors():
+    facility = FacilityFactory(time_zone="Europe/London")
+    return [SensorFactory(storage_unit=StorageUnitFactory(facility=facility)) for _ in range(5)]
+
+
+def rows(sensors, minutes):
+    return [
+        ReadingRow(sensor.storage_unit_id, sensor.pk, START + timedelta(minutes=minute), 5.0)
+        for minute in minutes
+        for sensor in sensors
+    ]
+
+
+def test_the_same_batch_from_four_at_once_is_stored_and_folded_once(sensors):
+    batch = rows(sensors, range(60))
+    results = together(*[lambda: store(ReadingColumns.of_rows(batch))] * 4)
+
+    assert sorted(result.stored for result in results) == [0, 0, 0, 300]
+    assert sum(result.duplicates for result in results) == 900
+    assert Reading.objects.count() == 300
+    for rollup in (HourlyRollup, DailyRollup):
+        assert rollup.objects.aggregate(total=Sum("reading_count"))["total"] == 300
+
+
+def test_overlapping_batches_in_opposite_orders_do_not_deadlock(sensors):
+    halves = [rows(sensors, range(40)), rows(sensors[::-1], range(79, 19, -1))]
+    for _ in range(5):
+        together(*[lambda half=half: store(ReadingColumns.of_rows(half)) for half in halves])
+    assert Reading.objects.count() == 5 * 80
+    assert HourlyRollup.objects.aggregate(total=Sum("reading_count"))["total"] == 5 * 80
+
+
+def test_two_who_miss_the_same_month_make_its_partition_once(sensors):
+    first, second = (rows(sensors[:1], range(31, 40)), rows(sensors[1:2], range(31, 40)))
+    results = together(*[lambda batch=batch: store(ReadingColumns.of_rows(batch)) for batch in (first, second)])
+    assert [result.stored for result in results] == [9, 9]
+    assert "reading_2031_06" in existing_partitions()
+
+
+def test_settling_beside_storing_leaves_nothing_untrue(sensors):
+    batches = [rows(sensors, range(start, start + 20)) for start in range(0, 100, 20)]
+
+    def store_all():
+        for batch in batches:
+            store(ReadingColumns.of_rows(batch))
+
+    def settle_often():
+        for _ in range(20):
+            settle()
+
+    together(store_all, settle_often)
+    settle()
+    weights = HourlyRollup.objects.aggregate(seconds=Sum("weighted_seconds"), covered=Sum("covered_seconds"))
+    # 99 minutes up to the last reading, which stands for the gap limit of 45.
+    assert weights == {"seconds": 5 * 144 * 60.0, "covered": 5 * 144 * 60.0}

@@ -1,0 +1,105 @@
+"""Scales: every temperature comes back with the digits it was sent with."""
+
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from readings.units.scales import (
+    Scale,
+    convert,
+    difference_from_kelvin,
+    difference_to_kelvin,
+    from_celsius,
+    parse_scale,
+    scale_in_title,
+    to_celsius,
+)
+
+sent_values = st.decimals(min_value=-9999, max_value=9999, places=6) | st.decimals(-9999, 9999, places=2)
+
+
+@pytest.mark.parametrize(
+    ("value", "scale", "celsius"),
+    [(32.0, "F", 0.0), (-40.0, "F", -40.0), (0.0, "F", -17.77777777777778), (273.15, "K", 0.0), (-74.31, "C", -74.31)],
+)
+def test_temperatures_become_celsius(value, scale, celsius):
+    assert to_celsius(value, scale) == celsius
+
+
+@given(value=sent_values, scale=st.sampled_from(Scale))
+def test_what_was_sent_comes_back_to_the_digit(value: Decimal, scale: Scale):
+    sent = float(value)
+    assert from_celsius(to_celsius(sent, scale), scale) == sent
+
+
+@given(values=st.lists(sent_values, min_size=1, max_size=20), scale=st.sampled_from(Scale))
+def test_columns_and_single_values_agree(values: list[Decimal], scale: Scale):
+    sent = [float(value) for value in values]
+    celsius = [to_celsius(value, scale) for value in sent]
+    assert to_celsius(np.array(sent), scale).tolist() == celsius
+    assert from_celsius(np.array(celsius), scale).tolist() == sent
+    assert from_celsius(pl.Series(celsius), scale).to_list() == sent
+    frame = pl.DataFrame({"celsius": celsius}).select(from_celsius(pl.col("celsius"), scale))
+    assert frame["celsius"].to_list() == sent
+
+
+def test_one_scale_converts_to_another():
+    assert convert(0.0, "K", "F") == -459.67
+    assert convert(-74.31, "C", "C") == -74.31
+    assert convert(212.0, "F", "K") == 373.15
+
+
+def test_a_difference_of_nine_fahrenheit_is_five_kelvin():
+    assert difference_to_kelvin(9.0, "F") == 5.0
+    assert difference_from_kelvin(5.0, "F") == 9.0
+    assert difference_to_kelvin(5.0, "C") == difference_from_kelvin(5.0, "K") == 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "scale"),
+    [
+        ("C", Scale.CELSIUS),
+        (" c ", Scale.CELSIUS),
+        ("degrees C", Scale.CELSIUS),
+        ("Celsius", Scale.CELSIUS),
+        ("℃", Scale.CELSIUS),
+        ("ºC", Scale.CELSIUS),
+        ("°F", Scale.FAHRENHEIT),
+        ("degF", Scale.FAHRENHEIT),
+        ("deg. F", Scale.FAHRENHEIT),
+        ("FAHRENHEIT", Scale.FAHRENHEIT),
+        ("K", Scale.KELVIN),
+        ("kelvin", Scale.KELVIN),
+        ("", None),
+        ("R", None),
+        ("degrees", None),
+        ("°", None),
+    ],
+)
+def test_scales_are_known_by_many_names(text, scale):
+    assert parse_scale(text) is scale
+
+
+@pytest.mark.parametrize(
+    ("title", "scale"),
+    [
+        ("Temperature(°C)", Scale.CELSIUS),
+        ("Temp °F", Scale.FAHRENHEIT),
+        ("temperature_k", Scale.KELVIN),
+        ("Temp [deg C] probe 1", Scale.CELSIUS),
+        ("Temp deg F", Scale.FAHRENHEIT),
+        ("Temperature", None),
+        ("C", None),
+        ("Humidity(%)", None),
+    ],
+)
+def test_a_title_may_name_the_scale(title, scale):
+    assert scale_in_title(title) is scale
+
+
+def test_labels_are_what_people_write():
+    assert [scale.label for scale in Scale] == ["°C", "°F", "K"]

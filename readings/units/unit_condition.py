@@ -1,0 +1,66 @@
+"""How a storage unit is at one instant: its newest reading beside what it is meant to hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from readings.units.condition import LimitsInForce, UnitState, deviation_k, state_of
+from readings.units.formatting import age_text, deviation_text, scaled_text, temperature_text
+from readings.units.scales import to_celsius
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A unit's newest reading and what it means; `recorded_at` and `age` are None where nothing was ever read.
+
+    `set_temperature` is on `scale`, as the unit has it.
+    """
+
+    scale: str
+    set_temperature: float | None
+    temperature_c: float | None
+    recorded_at: datetime | None
+    age: timedelta | None
+    deviation_k: float | None
+    state: UnitState
+
+    @classmethod
+    def at(
+        cls,
+        now: datetime,
+        *,
+        scale: str,
+        set_temperature: float | None,
+        gap_limit_seconds: int,
+        recorded_at: datetime | None,
+        temperature_c: float | None,
+        limits: LimitsInForce,
+    ) -> Condition:
+        """The condition at `now` of a unit whose newest reading is the one given."""
+        age = None if recorded_at is None else now - recorded_at
+        set_temperature_c = None if set_temperature is None else to_celsius(set_temperature, scale)
+        state = state_of(
+            age=age,
+            gap_limit=timedelta(seconds=gap_limit_seconds),
+            temperature_c=temperature_c,
+            limits=limits,
+        )
+        deviation = deviation_k(temperature_c, set_temperature_c)
+        return cls(scale, set_temperature, temperature_c, recorded_at, age, deviation, state)
+
+    @property
+    def temperature_text(self) -> str:
+        return temperature_text(self.temperature_c, self.scale)
+
+    @property
+    def set_temperature_text(self) -> str:
+        return scaled_text(self.set_temperature, self.scale)
+
+    @property
+    def deviation_text(self) -> str:
+        return deviation_text(self.deviation_k)
+
+    @property
+    def age_text(self) -> str:
+        return age_text(self.age)

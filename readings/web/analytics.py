@@ -1,0 +1,135 @@
+"""The analytics pages: trends, facilities and units side by side, deviation, and data quality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from customers.access.page_caller import caller_of_page
+from customers.models import StorageUnit
+from readings.statistics.analytics import Figures, by_stretch, side_by_side
+from readings.statistics.totals import Bucket
+from readings.units.scales import Scale
+from readings.web import analytics_tables as tables
+from readings.web.analytics_filters import RANGES, Choice, choice_of
+from readings.web.analytics_tables import Table
+
+# So many are side by side; of more, those furthest from what they are set to.
+MOST_SIDE_BY_SIDE = 50
+PAGES = {
+    "analytics": "Trends",
+    "analytics-comparison": "Side by side",
+    "analytics-deviation": "Deviation",
+    "analytics-quality": "Quality and coverage",
+}
+
+
+@require_safe
+@never_cache
+@login_required
+def trends_page(request: HttpRequest) -> HttpResponse:
+    """Temperatures by hour, day, week or month."""
+    return _page(
+        request,
+        "analytics",
+        lambda choice: tables.trend(_over_time(choice), _scale(choice), choice.bucket.value.capitalize()),
+    )
+
+
+@require_safe
+@never_cache
+@login_required
+def deviation_page(request: HttpRequest) -> HttpResponse:
+    """How far units were from their set temperature, by hour, day, week or month."""
+    return _page(
+        request,
+        "analytics-deviation",
+        lambda choice: tables.deviation(_over_time(choice), choice.bucket.value.capitalize()),
+    )
+
+
+@require_safe
+@never_cache
+@login_required
+def quality_page(request: HttpRequest) -> HttpResponse:
+    """How well units were measured, by hour, day, week or month."""
+    return _page(
+        request,
+        "analytics-quality",
+        lambda choice: tables.quality(_over_time(choice), choice.bucket.value.capitalize()),
+    )
+
+
+@require_safe
+@never_cache
+@login_required
+def comparison_page(request: HttpRequest) -> HttpResponse:
+    """The facilities of the customer side by side, or the units of one facility."""
+    return _page(request, "analytics-comparison", _comparison)
+
+
+def _page(request: HttpRequest, url_name: str, make_table: Callable[[Choice], Table]) -> HttpResponse:
+    choice = choice_of(request.GET, caller_of_page(request).scope, timezone.now())
+    query = f"?{request.GET.urlencode()}" if request.GET else ""
+    context = {
+        "choice": choice,
+        "table": make_table(choice) if choice.places else None,
+        "title": PAGES[url_name],
+        "links": [(title, reverse(name) + query, name == url_name) for name, title in PAGES.items()],
+        "buckets": [bucket.value for bucket in Bucket],
+        "ranges": RANGES,
+        "is_over_time": url_name != "analytics-comparison",
+    }
+    return render(request, "readings/analytics.html", context)
+
+
+def _over_time(choice: Choice) -> dict[str, Figures]:
+    return tables.stretch_names(by_stretch(choice.places, choice.span, choice.bucket), choice.bucket, choice.zone)
+
+
+def _comparison(choice: Choice) -> Table:
+    if choice.facility is not None:
+        figures = side_by_side(choice.places, choice.span, lambda place: place.unit_id)
+        owners = {pk: (place.name, reverse("unit", args=[place.public_id])) for pk, place in choice.places.items()}
+    else:
+        figures = side_by_side(choice.places, choice.span, lambda place: place.facility_id)
+        owners = {
+            place.facility_id: (place.facility_name, f"?facility={place.facility_public_id}&{_range_query(choice)}")
+            for place in choice.places.values()
+        }
+    names = _told_apart({owner: name for owner, (name, _) in owners.items()})
+    named = tables.furthest_first((names[owner], each) for owner, each in figures.items())
+    shown = dict(list(named.items())[:MOST_SIDE_BY_SIDE])
+    addresses = {names[owner]: address for owner, (_, address) in owners.items()}
+    return tables.comparison(shown, _scale(choice), addresses, "Unit" if choice.facility else "Facility")
+
+
+def _told_apart(names: dict[int, str]) -> dict[int, str]:
+    """These names, numbered where several are alike."""
+    seen: dict[str, int] = {}
+    told: dict[int, str] = {}
+    for owner, name in names.items():
+        seen[name] = seen.get(name, 0) + 1
+        told[owner] = name if seen[name] == 1 else f"{name} ({seen[name]})"
+    return told
+
+
+def _range_query(choice: Choice) -> str:
+    """The part of an address that keeps the range and the customer."""
+    span = f"days={choice.days}" if choice.days else f"start={choice.first_day}&end={choice.last_day}"
+    customer = f"&customer={choice.customer.customer_code}" if choice.customer and len(choice.customers) > 1 else ""
+    return f"interval={choice.bucket.value}&{span}{customer}"
+
+
+def _scale(choice: Choice) -> Scale:
+    """The units' own scale where they have but one, else °C."""
+    units = StorageUnit.objects.filter(pk__in=choice.places).order_by()
+    scales = set(units.values_list("temperature_unit", flat=True).distinct())
+    return Scale(scales.pop()) if len(scales) == 1 else Scale.CELSIUS

@@ -1,0 +1,164 @@
+"""What an analytics page is asked to show: of whom, over which time, and by which stretch of the calendar.
+
+All of it stands in the address, so that a page can be kept and sent to others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.http import Http404, QueryDict
+
+from core.scope import Scope
+from customers.models import Customer, Facility, StorageUnit
+from readings.spans import DAY, HOUR, Span, start_of_day
+from readings.statistics.totals import Bucket
+from readings.units.unit_refs import Place, places_within
+
+# The range that is shown by each stretch where none is asked for: the REST API's.
+DEFAULT_DAYS = {Bucket.HOUR: 1, Bucket.DAY: 7, Bucket.WEEK: 30, Bucket.MONTH: 365}
+RANGES = {1: "24 hours", 7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
+# More rows than this nobody reads: a longer range is shown by longer stretches.
+MOST_STRETCHES = 400
+EARLIEST = date(2000, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be shown. `is_coarser`: by longer stretches than asked for. `days` None: from date to date."""
+
+    customer: Customer | None
+    customers: Sequence[tuple[str, str]]
+    facilities: Sequence[tuple[UUID, str]]
+    units: Sequence[tuple[UUID, str]]
+    facility: UUID | None
+    unit: UUID | None
+    places: dict[int, Place]
+    bucket: Bucket
+    days: int | None
+    span: Span
+    zone: ZoneInfo
+    is_coarser: bool = False
+
+    @property
+    def first_day(self) -> date:
+        return self.span.start.astimezone(self.zone).date()
+
+    @property
+    def last_day(self) -> date:
+        return (self.span.end - timedelta(microseconds=1)).astimezone(self.zone).date()
+
+
+def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
+    """The choice that an address makes within `scope`. Raises Http404 for what is out of it or can't be meant."""
+    customers = Customer.objects.within(scope).order_by("customer_code")
+    customer = _customer(query, list(customers))
+    facility = _chosen(query, "facility", Facility, scope)
+    unit = _chosen(query, "unit", StorageUnit, scope)
+    facilities: list[tuple[UUID, str]] = []
+    places: dict[int, Place] = {}
+    if customer is not None:
+        listed = Facility.objects.within(scope).filter(customer=customer).order_by("facility_code")
+        facilities = [(each.public_id, str(each)) for each in listed]
+        places = places_within(scope, facility__customer=customer)
+    # One of another customer is left over from before the customer was changed.
+    facility = facility if facility in dict(facilities) else None
+    if facility is not None:
+        places = {pk: place for pk, place in places.items() if place.facility_public_id == facility}
+    units = sorted(((each.public_id, each.name) for each in places.values()), key=lambda each: each[1])
+    unit = unit if unit in dict(units) else None
+    if unit is not None:
+        places = {pk: place for pk, place in places.items() if place.public_id == unit}
+    zones = {place.zone for place in places.values()}
+    choice = Choice(
+        customer=customer,
+        customers=[(each.customer_code, each.name) for each in customers],
+        facilities=facilities,
+        units=units if facility else [],
+        facility=facility,
+        unit=unit,
+        places=places,
+        bucket=_bucket(query),
+        days=None,
+        span=Span(now, now),
+        zone=zones.pop() if len(zones) == 1 else ZoneInfo("UTC"),
+    )
+    return _coarse_enough(_with_span(choice, query, now))
+
+
+def _customer(query: QueryDict, customers: list[Customer]) -> Customer | None:
+    """The one that is asked for, else the first; None where there is none."""
+    code = query.get("customer", "")
+    if not code:
+        return customers[0] if customers else None
+    for customer in customers:
+        if customer.customer_code == code:
+            return customer
+    raise Http404("There is no such customer.")
+
+
+def _chosen(query: QueryDict, name: str, model: type[Facility] | type[StorageUnit], scope: Scope) -> UUID | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    try:
+        public_id = UUID(text)
+    except ValueError as error:
+        raise Http404(f"{name} must be an id.") from error
+    if not model.objects.within(scope).filter(public_id=public_id).exists():
+        raise Http404(f"There is no such {name}.")
+    return public_id
+
+
+def _bucket(query: QueryDict) -> Bucket:
+    try:
+        return Bucket(query.get("interval") or Bucket.DAY)
+    except ValueError as error:
+        raise Http404("interval must be hour, day, week or month.") from error
+
+
+def _with_span(choice: Choice, query: QueryDict, now: datetime) -> Choice:
+    """The choice over the days from `start` to `end`, else over the last `days`."""
+    days, today = _days(query, choice.bucket), now.astimezone(choice.zone).date()
+    if query.get("start") or query.get("end"):
+        last = min(_date(query, "end") or today, today)
+        first = min(_date(query, "start") or last - days * DAY, last)
+        end = min(start_of_day(last + DAY, choice.zone), now)
+        return replace(choice, days=None, span=Span(start_of_day(first, choice.zone), end))
+    if days == 1:
+        hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        return replace(choice, days=days, span=Span(hour - 23 * HOUR, now))
+    first = today - (days - 1) * DAY
+    return replace(choice, days=days, span=Span(start_of_day(first, choice.zone), now))
+
+
+def _days(query: QueryDict, bucket: Bucket) -> int:
+    text = query.get("days", "")
+    if not text:
+        return DEFAULT_DAYS[bucket]
+    if text not in map(str, RANGES):
+        raise Http404(f"days must be one of {', '.join(map(str, RANGES))}.")
+    return int(text)
+
+
+def _date(query: QueryDict, name: str) -> date | None:
+    text = query.get(name, "")
+    try:
+        day = date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise Http404(f"{name} must be a date, such as 2026-11-23.") from error
+    return day and max(day, EARLIEST)
+
+
+def _coarse_enough(choice: Choice) -> Choice:
+    """The choice by stretches long enough that there are not too many of them."""
+    coarser = list(Bucket)
+    for bucket in coarser[coarser.index(choice.bucket) :]:
+        seconds = {Bucket.HOUR: 3600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}[bucket]
+        if (choice.span.end - choice.span.start).total_seconds() / seconds <= MOST_STRETCHES:
+            return replace(choice, bucket=bucket, is_coarser=bucket is not choice.bucket)
+    return replace(choice, bucket=Bucket.MONTH, is_coarser=choice.bucket is not Bucket.MONTH)

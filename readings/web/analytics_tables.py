@@ -1,0 +1,184 @@
+"""The figures of the analytics pages as tables for people and as what charts are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from readings.statistics.analytics import Figures, Stretch
+from readings.statistics.totals import Bucket
+from readings.units.formatting import deviation_text, share_text, temperature_text
+from readings.units.scales import Scale, from_celsius
+
+# What a chart shows needs no more digits than a screen has pixels.
+_CHART_DECIMALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a table; `address` leads to what it is about, "" where there is nothing more."""
+
+    name: str
+    cells: list[str]
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table and the chart of the same figures; see static/site/analytics_chart.js for the chart."""
+
+    caption: str
+    first_column: str
+    columns: list[str]
+    rows: list[Row]
+    chart: dict[str, Any]
+
+
+Named = Mapping[str, Figures]
+
+
+def trend(named: Named, scale: Scale, first_column: str) -> Table:
+    """Temperatures by stretch of time."""
+    columns = ["Mean over time", "Minimum", "Maximum", "Mean kinetic temperature", "Readings"]
+    rows = [
+        Row(
+            name,
+            [
+                _text(each.mean_c, scale),
+                _text(each.totals.min_c, scale),
+                _text(each.totals.max_c, scale),
+                _text(each.mkt_c, scale),
+                f"{each.totals.reading_count:,}",
+            ],
+        )
+        for name, each in named.items()
+    ]
+    chart = _chart("band", named, scale.label) | {
+        "middle": [_scaled(each.mean_c, scale) for each in named.values()],
+        "low": [_scaled(each.totals.min_c, scale) for each in named.values()],
+        "high": [_scaled(each.totals.max_c, scale) for each in named.values()],
+    }
+    return Table("Temperatures", first_column, columns, rows, chart)
+
+
+def deviation(named: Named, first_column: str) -> Table:
+    """How far units were from what they are set to, by stretch of time."""
+    rows = [Row(name, [*_deviations(each), share_text(each.coverage)]) for name, each in named.items()]
+    columns = ["Mean deviation", "Furthest below", "Furthest above", "Coverage"]
+    return Table("Deviation from the set temperature", first_column, columns, rows, _deviation_chart("band", named))
+
+
+def comparison(named: Named, scale: Scale, addresses: Mapping[str, str], first_column: str) -> Table:
+    """Facilities or units side by side."""
+    columns = [
+        "Mean deviation",
+        "Furthest below",
+        "Furthest above",
+        "Mean over time",
+        "MKT",
+        "Coverage",
+        "Good quality",
+    ]
+    rows = [
+        Row(
+            name,
+            [
+                *_deviations(each),
+                _text(each.mean_c, scale),
+                _text(each.mkt_c, scale),
+                share_text(each.coverage),
+                share_text(each.good_share),
+            ],
+            addresses.get(name, ""),
+        )
+        for name, each in named.items()
+    ]
+    return Table("Side by side", first_column, columns, rows, _deviation_chart("bars", named))
+
+
+def quality(named: Named, first_column: str) -> Table:
+    """How well units were measured, by stretch of time."""
+    columns = ["Coverage", "Good quality", "Readings", "Sensor faults", "Warnings", "Errors"]
+    rows = [
+        Row(
+            name,
+            [
+                share_text(each.coverage),
+                share_text(each.good_share),
+                f"{each.totals.reading_count:,}",
+                f"{each.totals.fault_count:,}",
+                f"{each.totals.warning_count:,}",
+                f"{each.totals.error_count:,}",
+            ],
+        )
+        for name, each in named.items()
+    ]
+    chart = _chart("shares", named, "%") | {
+        "lines": [
+            {"name": "Coverage", "values": [_percentage(each.coverage) for each in named.values()]},
+            {"name": "Good quality", "values": [_percentage(each.good_share) for each in named.values()]},
+        ]
+    }
+    return Table("Data quality and coverage", first_column, columns, rows, chart)
+
+
+def stretch_names(figures: Mapping[Stretch, Figures], bucket: Bucket, zone: ZoneInfo) -> dict[str, Figures]:
+    """The figures under the names that people give to stretches of time, hours on the clock of `zone`."""
+    return {_stretch_name(stretch, bucket, zone): each for stretch, each in figures.items()}
+
+
+def furthest_first(figures: Iterable[tuple[str, Figures]]) -> dict[str, Figures]:
+    """By how far the mean is from what was set, the furthest first; those that are set to nothing last."""
+    return dict(sorted(figures, key=lambda each: (-abs(each[1].mean_deviation_k or 0.0), each[0])))
+
+
+def _stretch_name(stretch: Stretch, bucket: Bucket, zone: ZoneInfo) -> str:
+    if isinstance(stretch, datetime):
+        local = stretch.astimezone(zone)
+        # In the hour that clocks repeat, the offset tells one from the other.
+        is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+        return f"{local:%-d %b, %H:%M}" + (f" ({local:%z})" if is_twice else "")
+    if bucket is Bucket.MONTH:
+        return f"{stretch:%B %Y}"
+    return f"{_week(stretch)}" if bucket is Bucket.WEEK else f"{stretch:%a %-d %b %Y}"
+
+
+def _week(monday: date) -> str:
+    return f"{monday:%-d %b} to {monday + timedelta(days=6):%-d %b %Y}"
+
+
+def _text(temperature_c: float | None, scale: Scale) -> str:
+    """To one decimal, as many as sensors are good for, so that the figures of a column stand under each other."""
+    return temperature_text(temperature_c, scale, 1)
+
+
+def _deviations(figures: Figures) -> list[str]:
+    shown = (figures.mean_deviation_k, figures.min_deviation_k, figures.max_deviation_k)
+    return [deviation_text(each) for each in shown]
+
+
+def _deviation_chart(kind: str, named: Named) -> dict[str, Any]:
+    return _chart(kind, named, "K") | {
+        "middle": [_rounded(each.mean_deviation_k) for each in named.values()],
+        "low": [_rounded(each.min_deviation_k) for each in named.values()],
+        "high": [_rounded(each.max_deviation_k) for each in named.values()],
+    }
+
+
+def _chart(kind: str, named: Named, unit: str) -> dict[str, Any]:
+    return {"kind": kind, "names": list(named), "unit": unit}
+
+
+def _scaled(temperature_c: float | None, scale: Scale) -> float | None:
+    return None if temperature_c is None else _rounded(from_celsius(temperature_c, scale))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _CHART_DECIMALS)
+
+
+def _percentage(share: float | None) -> float | None:
+    return None if share is None else round(min(share, 1.0) * 100, _CHART_DECIMALS)

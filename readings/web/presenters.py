@@ -1,0 +1,82 @@
+"""What the page of a storage unit says in words and figures."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from customers.models import StorageUnit
+from readings.models import LatestReading
+from readings.statistics.statistics import Statistics
+from readings.statistics.time_outside import TimeOutside
+from readings.units.condition import LimitsInForce
+from readings.units.formatting import (
+    NOT_KNOWN,
+    age_text,
+    duration_text,
+    limits_text,
+    scaled_text,
+    share_text,
+    temperature_text,
+)
+from readings.units.unit_condition import Condition
+
+Facts = list[tuple[str, str]]
+
+
+def latest_of(unit: StorageUnit) -> LatestReading | None:
+    """The unit's newest reading; None where nothing was ever read."""
+    return getattr(unit, "latest_reading", None)
+
+
+def condition_of(unit: StorageUnit, now: datetime) -> Condition:
+    """How the unit is at `now`."""
+    latest = latest_of(unit)
+    return Condition.at(
+        now,
+        scale=unit.temperature_unit,
+        set_temperature=unit.set_temperature,
+        gap_limit_seconds=unit.effective_gap_limit_seconds,
+        recorded_at=latest.recorded_at if latest else None,
+        temperature_c=latest.temperature_c if latest else None,
+        limits=LimitsInForce.of(unit),
+    )
+
+
+def unit_facts(unit: StorageUnit) -> Facts:
+    """Names and texts of what is known of the unit itself; what is unknown is left out."""
+    facility = unit.facility
+    facts = [
+        ("Customer", facility.customer.name),
+        ("Facility", str(facility)),
+        ("Place", ", ".join(part for part in (facility.city, facility.country) if part)),
+        ("Code", unit.unit_code),
+        ("Equipment", unit.equipment_type),
+        ("Size", "" if unit.size_value is None else f"{unit.size_value:g} {unit.size_unit}"),
+        ("Set temperature", scaled_text(unit.set_temperature, unit.temperature_unit)),
+        ("Limits", limits_text(LimitsInForce.of(unit), unit.temperature_unit)),
+        ("A reading is expected every", age_text(timedelta(seconds=unit.interval_seconds))),
+        ("A reading stands for", age_text(timedelta(seconds=unit.effective_gap_limit_seconds))),
+        ("Time zone", facility.time_zone),
+    ]
+    return [(name, text) for name, text in facts if text.strip()]
+
+
+def statistics_facts(figures: Statistics, outside: TimeOutside | None, scale: str) -> Facts:
+    """Names and texts of what the statistics say, temperatures on `scale`. Unknown time stands beside the figures."""
+    return [
+        ("Minimum", temperature_text(figures.min_c, scale)),
+        ("Mean over time", temperature_text(figures.mean_c, scale)),
+        ("Maximum", temperature_text(figures.max_c, scale)),
+        ("Mean kinetic temperature", temperature_text(figures.mkt_c, scale)),
+        ("Coverage", share_text(figures.coverage)),
+        ("Time outside limits", _outside_text(outside)),
+        ("Readings", f"{figures.reading_count:,}"),
+        ("Sensor faults", f"{figures.fault_count:,}"),
+    ]
+
+
+def _outside_text(outside: TimeOutside | None) -> str:
+    if outside is None:
+        return NOT_KNOWN
+    critical = f", critical {duration_text(outside.critical)}" if outside.critical else ""
+    return duration_text(outside.outside) + critical

@@ -1,0 +1,63 @@
+"""One unit's readings in a range as a table for people, page by page by keyset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import Http404
+
+from core.api.errors import InvalidQuery
+from core.api.pagination import Cursor
+from core.api.query_params import MICROSECOND
+from core.scope import Scope
+from customers.models import StorageUnit
+from readings.lists.filters import ReadingFilter
+from readings.lists.queries import Listing, Row
+from readings.spans import Span
+from readings.units.formatting import exact_temperature_text
+from readings.units.unit_refs import places_within
+
+ROWS_A_PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class TablePage:
+    """Rows with their temperatures in words, newest first; the cursors of newer and older ones, "" for none."""
+
+    rows: list[tuple[Row, str]]
+    newer: str
+    older: str
+
+
+def listing_of(unit: StorageUnit, span: Span) -> Listing:
+    """The unit's readings in `span`, whose end is not part of it. The caller has made sure that it may be seen."""
+    return Listing(
+        places_within(Scope.of_customer(unit.facility.customer_id), pk=unit.pk, with_synthetic=True),
+        ReadingFilter(span.start, span.end - MICROSECOND),
+    )
+
+
+def table_page(unit: StorageUnit, span: Span, cursor_text: str) -> TablePage:
+    """The page behind (or before) the cursor, the first one for "". Raises Http404 for a cursor that is none."""
+    try:
+        cursor = Cursor.of_text(cursor_text) if cursor_text else None
+    except InvalidQuery as error:
+        raise Http404 from error
+    # One row more tells whether there is a page beyond.
+    rows = listing_of(unit, span).rows(ROWS_A_PAGE + 1, cursor=cursor)
+    is_more, is_backwards = len(rows) > ROWS_A_PAGE, cursor is not None and cursor.is_backwards
+    rows = rows[-ROWS_A_PAGE:] if is_backwards else rows[:ROWS_A_PAGE]
+    has_newer = is_more if is_backwards else cursor is not None
+    has_older = True if is_backwards else is_more
+    return TablePage(
+        rows=[(row, _text(row, unit)) for row in rows],
+        newer=rows[0].cursor(0, is_backwards=True).to_text() if rows and has_newer else "",
+        older=rows[-1].cursor(0, is_backwards=False).to_text() if rows and has_older else "",
+    )
+
+
+def _text(row: Row, unit: StorageUnit) -> str:
+    """To the digit that was sent, on the unit's scale; a fault says so."""
+    if row.temperature_c is None:
+        return "sensor fault"
+    return exact_temperature_text(row.temperature_c, unit.temperature_unit)

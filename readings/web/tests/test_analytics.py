@@ -1,0 +1,238 @@
+"""The analytics pages: figures over time and side by side, as people of different customers see them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from readings.storage.rollups import settle
+from tests.factories import (
+    CustomerFactory,
+    FacilityFactory,
+    MembershipFactory,
+    StaffFactory,
+    StorageUnitFactory,
+    make_token,
+    store_readings,
+)
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ["analytics", "analytics-comparison", "analytics-deviation", "analytics-quality"]
+OVER_TIME = [page for page in PAGES if page != "analytics-comparison"]
+MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
+WEEK = {"start": "2026-11-16", "end": "2026-11-22"}
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+@pytest.fixture
+def facility():
+    return FacilityFactory(name="North", customer__customer_code="A")
+
+
+@pytest.fixture
+def member(client, facility):
+    """A browser in which a viewer of the facility's customer is signed in."""
+    client.force_login(MembershipFactory(customer=facility.customer).user)
+    return client
+
+
+def add_unit(facility, temperatures_c, start=MONDAY, **fields):
+    """A unit that measured these temperatures, one an hour, and expects them so."""
+    unit = StorageUnitFactory(facility=facility, **({"interval_seconds": 3600, "gap_limit_seconds": 3600} | fields))
+    store_readings(unit, temperatures_c, start=start, every=timedelta(hours=1))
+    return unit
+
+
+def table_of(client, page, **query):
+    """The rows of the page's table: the name and the cells of each."""
+    table = client.get(reverse(page), query).context["table"]
+    return {row.name: dict(zip(table.columns, row.cells, strict=True)) for row in table.rows}
+
+
+@pytest.mark.parametrize("page", PAGES)
+class TestEveryPage:
+    def test_who_is_not_signed_in_is_asked_to(self, client, page):
+        assert client.get(reverse(page)).url.startswith(reverse("login"))
+
+    def test_it_is_only_read(self, member, page):
+        assert member.post(reverse(page)).status_code == 405
+
+    def test_it_shows_nothing_of_another_customer(self, member, facility, page):
+        foreign = add_unit(FacilityFactory(), [5.0])
+        assert member.get(reverse(page)).context["table"] is None
+        for query in (
+            {"customer": foreign.facility.customer.customer_code},
+            {"facility": foreign.facility.public_id},
+            {"unit": foreign.public_id},
+        ):
+            assert member.get(reverse(page), query).status_code == 404
+
+    @pytest.mark.parametrize(
+        "query", [{"interval": "year"}, {"days": "2"}, {"start": "yesterday"}, {"facility": "x"}, {"unit": "1"}]
+    )
+    def test_what_can_not_be_meant_is_not_found(self, member, page, query):
+        assert member.get(reverse(page), query).status_code == 404
+
+    def test_who_has_no_customer_is_told_so(self, client, page):
+        client.force_login(StaffFactory())
+        assert "no storage unit to show" in client.get(reverse(page)).content.decode()
+
+    def test_the_number_of_queries_does_not_grow(self, member, facility, page, django_assert_max_num_queries):
+        for place in (facility, FacilityFactory(customer=facility.customer, time_zone="Asia/Kolkata")):
+            for _ in range(4):
+                add_unit(place, [5.0, 6.0])
+        # Session, user with roles, customers, facilities, units, set temperatures, scales, alarms; six for the sums.
+        with django_assert_max_num_queries(14):
+            assert member.get(reverse(page), WEEK).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_token_limited_to_a_unit_sees_that_unit_only(client, facility, page):
+    unit, hidden = add_unit(facility, [5.0], name="shown"), add_unit(facility, [6.0], name="hidden unit")
+    _, text = make_token(facility.customer, permissions=["read"], units=[unit])
+    client.post(reverse("login"), {"username": "A", "password": text})
+    response = client.get(reverse(page), {"facility": facility.public_id, **WEEK})
+    assert list(response.context["choice"].places) == [unit.pk]
+    assert "hidden unit" not in response.content.decode()
+    assert client.get(reverse(page), {"unit": hidden.public_id}).status_code == 404
+
+
+class TestTrends:
+    def test_days_show_the_temperatures_of_all_units(self, member, facility):
+        add_unit(facility, [4.0] * 24)
+        add_unit(facility, [6.0] * 24)
+        rows = table_of(member, "analytics", interval="day", **WEEK)
+        assert len(rows) == 7
+        day = rows["Mon 16 Nov 2026"]
+        assert (day["Mean over time"], day["Minimum"], day["Maximum"]) == (
+            f"5.0{NBSP}°C",
+            f"4.0{NBSP}°C",
+            f"6.0{NBSP}°C",
+        )
+        assert day["Readings"] == "48"
+        assert rows["Tue 17 Nov 2026"]["Mean over time"] == "–"
+
+    @pytest.mark.parametrize(
+        ("interval", "first", "count"),
+        [("hour", "16 Nov, 00:00", 168), ("week", "16 Nov to 22 Nov 2026", 1), ("month", "November 2026", 1)],
+    )
+    def test_other_stretches_of_the_calendar(self, member, facility, interval, first, count):
+        add_unit(facility, [4.0, 8.0])
+        rows = table_of(member, "analytics", interval=interval, **WEEK)
+        assert (next(iter(rows)), len(rows)) == (first, count)
+        assert rows[first]["Minimum"] == f"4.0{NBSP}°C"
+
+    def test_settled_roll_ups_say_the_same_as_raw_readings(self, member, facility):
+        add_unit(facility, [4.0, None, 7.5, 5.25])
+        before = table_of(member, "analytics", **WEEK)
+        settle()
+        assert table_of(member, "analytics", **WEEK) == before
+
+    def test_units_of_one_scale_are_shown_in_it(self, member, facility):
+        add_unit(facility, [10.0], temperature_unit="F", set_temperature=41.0)
+        assert table_of(member, "analytics", **WEEK)["Mon 16 Nov 2026"]["Maximum"] == f"50.0{NBSP}°F"
+        add_unit(facility, [10.0], temperature_unit="C")
+        assert table_of(member, "analytics", **WEEK)["Mon 16 Nov 2026"]["Maximum"] == f"10.0{NBSP}°C"
+
+    def test_a_facility_or_a_unit_is_chosen_in_the_address(self, member, facility):
+        unit = add_unit(facility, [4.0])
+        add_unit(facility, [5.0])
+        add_unit(FacilityFactory(customer=facility.customer), [6.0])
+        of_facility = {"facility": facility.public_id, **WEEK}
+        for query, readings in [(WEEK, "3"), (of_facility, "2"), ({"unit": unit.public_id, **of_facility}, "1")]:
+            assert table_of(member, "analytics", **query)["Mon 16 Nov 2026"]["Readings"] == readings
+
+    def test_days_are_those_of_the_facility(self, member, facility):
+        facility.time_zone = "Asia/Kolkata"
+        facility.save()
+        add_unit(facility, [5.0], start=datetime(2026, 11, 16, 20, tzinfo=UTC))
+        assert table_of(member, "analytics", **WEEK)["Tue 17 Nov 2026"]["Readings"] == "1"
+
+    def test_a_range_too_long_for_its_stretches_is_shown_by_longer_ones(self, member, facility):
+        add_unit(facility, [5.0])
+        response = member.get(reverse("analytics"), {"interval": "hour", "start": "2026-10-01", "end": "2026-11-20"})
+        assert response.context["choice"].bucket == "day"
+        assert "because the range is too long" in response.content.decode()
+
+    @pytest.mark.parametrize(("interval", "days"), [("hour", 1), ("day", 7), ("week", 30), ("month", 365)])
+    def test_each_stretch_has_its_usual_range(self, member, facility, interval, days):
+        add_unit(facility, [5.0])
+        choice = member.get(reverse("analytics"), {"interval": interval}).context["choice"]
+        assert choice.days == days
+        assert timezone.now() - choice.span.start == pytest.approx(timedelta(days=days), abs=timedelta(days=1))
+
+
+class TestDeviation:
+    def test_units_set_differently_are_compared_with_what_each_is_set_to(self, member, facility):
+        add_unit(facility, [6.0, 6.0], set_temperature=5.0)
+        add_unit(facility, [-1.0, -5.0], set_temperature=-0.0)
+        add_unit(facility, [40.0], set_temperature=None)
+        day = table_of(member, "analytics-deviation", **WEEK)["Mon 16 Nov 2026"]
+        assert day["Mean deviation"] == f"−1.0{NBSP}K"  # (1 + 1 − 1 − 5) / 4
+        assert (day["Furthest below"], day["Furthest above"]) == (f"−5.0{NBSP}K", f"+1.0{NBSP}K")
+
+    def test_a_fahrenheit_units_deviation_is_in_kelvin(self, member, facility):
+        add_unit(facility, [10.0], temperature_unit="F", set_temperature=41.0)
+        day = table_of(member, "analytics-deviation", **WEEK)["Mon 16 Nov 2026"]
+        assert day["Mean deviation"] == f"+5.0{NBSP}K"
+
+
+class TestSideBySide:
+    def test_facilities_stand_beside_each_other_the_furthest_from_set_first(self, member, facility):
+        add_unit(facility, [6.0])
+        add_unit(FacilityFactory(customer=facility.customer, name="South"), [1.0])
+        rows = table_of(member, "analytics-comparison", **WEEK)
+        assert [(name, row["Mean deviation"]) for name, row in rows.items()] == [
+            ("South", f"−4.0{NBSP}K"),
+            ("North", f"+1.0{NBSP}K"),
+        ]
+
+    def test_the_units_of_a_facility_stand_beside_each_other(self, member, facility):
+        unit = add_unit(facility, [5.5], name="Vaccines")
+        add_unit(FacilityFactory(customer=facility.customer), [9.0])
+        response = member.get(reverse("analytics-comparison"), {"facility": facility.public_id, **WEEK})
+        [row] = response.context["table"].rows
+        assert (row.name, row.address) == ("Vaccines", reverse("unit", args=[unit.public_id]))
+
+    def test_names_that_are_alike_are_told_apart(self, member, facility):
+        add_unit(facility, [6.0], name="Room")
+        add_unit(facility, [7.0], name="Room")
+        rows = table_of(member, "analytics-comparison", facility=facility.public_id, **WEEK)
+        assert list(rows) == ["Room (2)", "Room"]
+
+    def test_of_many_the_furthest_from_set_are_shown(self, member, facility, monkeypatch):
+        monkeypatch.setattr("readings.web.analytics.MOST_SIDE_BY_SIDE", 1)
+        add_unit(facility, [6.0], name="near")
+        add_unit(facility, [9.0], name="far")
+        assert list(table_of(member, "analytics-comparison", facility=facility.public_id, **WEEK)) == ["far"]
+
+
+class TestQuality:
+    def test_coverage_and_quality_are_shares_of_all_units_time_and_readings(self, member, facility):
+        add_unit(facility, [5.0] * 12)  # half a day
+        silent = add_unit(facility, [])
+        store_readings(silent, [None], start=MONDAY, quality_score=0.1)
+        day = table_of(member, "analytics-quality", **WEEK)["Mon 16 Nov 2026"]
+        assert day["Coverage"] == f"25.0{NBSP}%"
+        assert day["Good quality"] == f"92.3{NBSP}%"  # 12 of 13
+        assert (day["Readings"], day["Sensor faults"]) == ("13", "1")
+
+    def test_a_day_of_25_hours_counts_as_such(self, member, facility):
+        facility.time_zone = "Europe/London"
+        facility.save()
+        add_unit(facility, [5.0] * 25, start=datetime(2026, 10, 24, 23, tzinfo=UTC))
+        rows = table_of(member, "analytics-quality", start="2026-10-25", end="2026-10-25")
+        assert rows["Sun 25 Oct 2026"]["Coverage"] == f"100{NBSP}%"
+
+
+def test_staff_see_one_customer_at_a_time(client, facility):
+    other = CustomerFactory(customer_code="B")
+    add_unit(facility, [5.0])
+    add_unit(FacilityFactory(customer=other), [6.0, 6.0])
+    client.force_login(StaffFactory())
+    assert table_of(client, "analytics", **WEEK)["Mon 16 Nov 2026"]["Readings"] == "1"
+    assert table_of(client, "analytics", customer="B", **WEEK)["Mon 16 Nov 2026"]["Readings"] == "2"
+    left_over = {"customer": "B", "facility": facility.public_id}
+    assert table_of(client, "analytics", **left_over, **WEEK)["Mon 16 Nov 2026"]["Readings"] == "2"

@@ -1,0 +1,162 @@
+"""The overview, as people of different customers see it."""
+
+from datetime import timedelta
+from unittest.mock import patch
+
+import pytest
+from django.utils import timezone
+
+from core.scope import Scope
+from readings.units.condition import UnitState
+from readings.web.overview import counts_by_state, overview
+from tests.factories import (
+    CustomerFactory,
+    FacilityFactory,
+    MembershipFactory,
+    StaffFactory,
+    StorageUnitFactory,
+    store_reading,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def unit():
+    return StorageUnitFactory(name="Cold room", facility__time_zone="Asia/Kolkata")
+
+
+@pytest.fixture
+def member(client, unit):
+    """A browser in which a viewer of the unit's customer is signed in."""
+    client.force_login(MembershipFactory(customer=unit.facility.customer).user)
+    return client
+
+
+@pytest.fixture
+def stranger(client):
+    """A browser in which a viewer of another customer is signed in."""
+    client.force_login(MembershipFactory().user)
+    return client
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(StaffFactory())
+    return client
+
+
+def names_on(response):
+    return [row.name for row in response.context["page"].object_list]
+
+
+class TestOverview:
+    def test_who_is_not_signed_in_is_asked_to(self, client):
+        response = client.get("/")
+        assert response.status_code == 302
+        assert response.url == "/account/sign-in?next=/"
+
+    def test_a_member_sees_the_units_of_their_customer_only(self, member, unit):
+        StorageUnitFactory(name="Foreign")
+        assert names_on(member.get("/")) == ["Cold room"]
+
+    def test_staff_see_all_and_may_look_at_one_customer(self, staff, unit):
+        other = StorageUnitFactory(name="Other")
+        assert set(names_on(staff.get("/"))) == {"Cold room", "Other"}
+        code = other.facility.customer.customer_code
+        assert names_on(staff.get("/", {"customer": code})) == ["Other"]
+
+    def test_a_customer_out_of_scope_is_not_found(self, member):
+        assert member.get("/", {"customer": CustomerFactory().customer_code}).status_code == 404
+
+    def test_people_of_an_inactive_customer_see_nothing(self, member, unit):
+        unit.facility.customer.is_active = False
+        unit.facility.customer.save()
+        assert names_on(member.get("/")) == []
+
+    def test_temperature_age_and_state_are_shown_in_the_units_own_scale(self, member, unit):
+        unit.temperature_unit, unit.set_temperature = "F", 41.0
+        unit.save()
+        store_reading(unit, 10.5, timezone.now() - timedelta(minutes=7))
+        text = member.get("/").content.decode()
+        assert "50.9\N{NO-BREAK SPACE}°F" in text
+        assert "7 min" in text
+        assert "state-critical" in text
+
+    def test_a_unit_without_a_name_shows_its_code(self, staff):
+        StorageUnitFactory(name="", unit_code="unit_A_1_1")
+        assert names_on(staff.get("/")) == ["unit_A_1_1"]
+
+    def test_a_name_of_markup_is_shown_as_text(self, staff):
+        StorageUnitFactory(name="<script>alert(1)</script>")
+        assert b"<script>alert" not in staff.get("/").content
+
+    def test_the_number_of_queries_does_not_grow_with_units(self, member, unit, django_assert_num_queries):
+        more = StorageUnitFactory.create_batch(20, facility=FacilityFactory(customer=unit.facility.customer))
+        for each in more:
+            store_reading(each)
+        # Session, user with roles, units, facilities, lines, marks, open alarms.
+        with django_assert_num_queries(7):
+            assert len(names_on(member.get("/"))) == 21
+
+    def test_htmx_is_given_only_the_part_it_asks_for(self, member, unit):
+        text = member.get("/", headers={"HX-Request": "true", "HX-Target": "units"}).content.decode()
+        assert text.lstrip().startswith('<div id="units"')
+        assert "Cold room" in text
+
+    def test_units_are_narrowed_by_text_facility_and_state(self, member, unit):
+        other = StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer))
+        store_reading(other, 5.0)
+        assert names_on(member.get("/", {"text": " FREEZ"})) == ["Freezer"]
+        assert names_on(member.get("/", {"text": other.unit_code})) == ["Freezer"]
+        assert names_on(member.get("/", {"facility": other.facility.public_id})) == ["Freezer"]
+        assert names_on(member.get("/", {"state": "in-limits"})) == ["Freezer"]
+        assert names_on(member.get("/", {"state": "no-data"})) == ["Cold room"]
+        assert "No storage unit is like that" in member.get("/", {"text": "nothing"}).content.decode()
+
+    def test_a_foreign_facility_narrows_nothing(self, member, unit):
+        assert names_on(member.get("/", {"facility": FacilityFactory().public_id})) == ["Cold room"]
+
+    def test_every_state_is_counted_and_leads_to_its_units(self, member, unit):
+        text = member.get("/", {"text": "cold"}).content.decode()
+        assert 'href="?text=cold&amp;state=no-data"' in text
+        assert text.count('id="state-') == 7
+
+    def test_a_tile_becomes_old_though_nothing_new_was_read(self, member, unit):
+        store_reading(unit, 5.0, timezone.now() - timedelta(minutes=44, seconds=58))
+        assert "edge-in-limits" in member.get("/").content.decode()
+        later = timezone.now() + timedelta(seconds=10)
+        with patch("django.utils.timezone.now", return_value=later):
+            assert "edge-no-data" in member.get("/").content.decode()
+
+    def test_long_lists_come_in_pages(self, staff, unit, monkeypatch):
+        monkeypatch.setattr("readings.web.views.UNITS_A_PAGE", 2)
+        StorageUnitFactory.create_batch(2, facility=unit.facility)
+        assert len(names_on(staff.get("/", {"page": "2"}))) == 1
+
+
+def test_the_worst_come_first_and_every_state_is_counted(django_assert_num_queries):
+    now = timezone.now()
+    facility = FacilityFactory()
+    for name, temperature_c, age_minutes in [
+        ("fine", 5.5, 1),
+        ("warm", 8.0, 1),
+        ("warmer", 9.0, 1),
+        ("hot", 20.0, 1),
+        ("faulty", None, 1),
+        ("silent", 5.0, 46),
+    ]:
+        unit = StorageUnitFactory(facility=facility, name=name)
+        store_reading(unit, temperature_c, now - timedelta(minutes=age_minutes))
+    StorageUnitFactory(facility=facility, name="new")
+    with django_assert_num_queries(2):
+        rows = overview(Scope.everything(), now).rows
+    assert [row.name for row in rows] == ["hot", "new", "silent", "faulty", "warmer", "warm", "fine"]
+    assert counts_by_state(rows) == [
+        (UnitState.CRITICAL, 1),
+        (UnitState.NO_DATA, 2),
+        (UnitState.SENSOR_FAULT, 1),
+        (UnitState.WARNING, 2),
+        (UnitState.NO_LIMITS, 0),
+        (UnitState.IN_LIMITS, 1),
+    ]

@@ -1,0 +1,176 @@
+"""The pages that show what was measured: the overview, the facilities, and one storage unit."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.text import slugify
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from core.api.renderers import CSVRenderer, to_json
+from core.db.compiled_queries import RememberedObject
+from core.web.htmx import part_asked, query_with
+from core.web.pagination import list_page
+from customers.access.page_caller import caller_of_page
+from customers.models import Customer, Facility, StorageUnit
+from readings.lists.export import streamed
+from readings.series.chart import series
+from readings.series.sparklines import sparklines
+from readings.statistics.statistics import statistics
+from readings.statistics.time_outside import time_outside
+from readings.units.badges import marks_within
+from readings.units.condition import LimitsInForce, UnitState
+from readings.web.facilities import facility_facts, facility_of, list_facilities, units_of
+from readings.web.overview import Wanted, counts_by_state, in_state, overview
+from readings.web.presenters import condition_of, latest_of, statistics_facts, unit_facts
+from readings.web.ranges import NAMES, InvalidRange, ShownRange, range_asked
+from readings.web.reading_table import listing_of, table_page
+from readings.web.tiles import response_with, tiles
+
+UNIT = RememberedObject(StorageUnit, "facility")
+UNIT_WITH_READING = RememberedObject(StorageUnit, "facility__customer", "latest_reading__sensor")
+UNITS_A_PAGE = 1_000
+FACILITIES_A_PAGE = 100
+REFRESH_SECONDS = 15
+# What htmx asks to have renewed, by the id of the part.
+OVERVIEW_PARTS = {"overview": "readings/_overview.html", "units": "readings/_units.html"}
+UNIT_PARTS = {"latest": "readings/_latest.html", "range": "readings/_range.html"}
+
+
+@require_safe
+@never_cache
+@login_required
+def overview_page(request: HttpRequest) -> HttpResponse:
+    """The units that the caller may see as tiles, the worst first, narrowed by customer, facility, state and text."""
+    scope = caller_of_page(request).scope
+    customer_code = request.GET.get("customer", "")
+    if customer_code:
+        get_object_or_404(Customer.objects.within(scope), customer_code=customer_code)
+    state, text, now = request.GET.get("state", ""), request.GET.get("text", ""), timezone.now()
+    wanted = Wanted(customer_code, request.GET.get("facility", ""), text)
+    found, customers, facilities, facility = overview(scope, now, wanted)
+    page = Paginator(in_state(found, state), UNITS_A_PAGE).get_page(request.GET.get("page"))
+    paths = sparklines.of([row.unit_id for row in page.object_list], now)
+    with_customer = len(customers) > 1 and not customer_code
+    context = {
+        "page": page,
+        "counts": [(each, count, query_with(request, state=each.slug)) for each, count in counts_by_state(found)],
+        "unit_count": len(found),
+        "all_states": query_with(request, state=""),
+        "previous_page": query_with(request, page=page.number - 1),
+        "next_page": query_with(request, page=page.number + 1),
+        "customers": customers,
+        "facilities": facilities,
+        "chosen": {"customer": customer_code, "facility": facility, "state": state, "text": text},
+        "is_narrowed": bool(customer_code or facility or state or text),
+        "refresh_seconds": REFRESH_SECONDS,
+        "now": now,
+    }
+    html = render_to_string(part_asked(request, OVERVIEW_PARTS, "readings/overview.html"), context, request)
+    made = tiles(page.object_list, paths, now, with_customer=with_customer, marks=marks_within(scope))
+    return response_with(html, made)
+
+
+@require_safe
+@never_cache
+@login_required
+def facilities_page(request: HttpRequest) -> HttpResponse:
+    """The facilities that the caller may see, with their units' states; `?text=` narrows them."""
+    text = request.GET.get("text", "").strip()
+    scope, now = caller_of_page(request).scope, timezone.now()
+    listed = list_page(request, list_facilities(scope, text), FACILITIES_A_PAGE)
+    context = {"list": listed, "facilities": units_of(scope, listed.rows, now), "text": text, "states": list(UnitState)}
+    return render(request, "readings/facilities.html", context)
+
+
+@require_safe
+@never_cache
+@login_required
+def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """A facility: its facts and its units, each with its state and its minimum, mean and maximum of today."""
+    scope = caller_of_page(request).scope
+    facilities = Facility.objects.within(scope).select_related("customer")
+    facility = get_object_or_404(facilities, public_id=public_id)
+    now = timezone.now()
+    shown = facility_of(scope, facility, now)
+    context = {"facility": facility, "facts": facility_facts(facility), "shown": shown, "now": now}
+    return render(request, "readings/facility.html", context)
+
+
+@require_safe
+@never_cache
+@login_required
+def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """A storage unit: its newest reading, and a range of its course as a chart, in figures and as a table."""
+    unit, now = _unit_of(request, public_id, UNIT_WITH_READING), timezone.now()
+    part = part_asked(request, UNIT_PARTS, "readings/unit.html")
+    context: dict[str, Any] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
+    if part != UNIT_PARTS["range"]:
+        context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "facts": unit_facts(unit)}
+    if part != UNIT_PARTS["latest"]:
+        try:
+            shown = range_asked(request.GET, unit.pk, unit.facility.zone, now)
+        except InvalidRange as error:
+            return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
+        context |= _range_context(request, unit, shown)
+        # Not when the range renews itself: somebody may be choosing another one.
+        context["is_choice_renewed"] = "HX-Target" in request.headers and request.headers.get("HX-Trigger") != "range"
+    return render(request, part, context)
+
+
+@require_safe
+@never_cache
+@login_required
+def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """The course of a unit in the asked range as JSON, in at most `course.MAX_POINTS` points; 400 for no range."""
+    unit = _unit_of(request, public_id, UNIT)
+    try:
+        shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
+    except InvalidRange as error:
+        return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
+    return HttpResponse(to_json(series(unit, shown.span)), content_type="application/json")
+
+
+@require_safe
+@login_required
+def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
+    """The readings of a unit in the asked range as the REST API's CSV, streamed; 400 for no range."""
+    unit = _unit_of(request, public_id, UNIT)
+    try:
+        shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
+    except InvalidRange as error:
+        return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
+    response = streamed(listing_of(unit, shown.span), CSVRenderer.format)
+    days = f"{shown.span.start.astimezone(unit.facility.zone):%Y-%m-%d}"
+    name = f"{slugify(str(unit.facility))}-{slugify(str(unit))}-from-{days}.csv"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _range_context(request: HttpRequest, unit: StorageUnit, shown: ShownRange) -> dict[str, Any]:
+    span, limits = shown.span, LimitsInForce.of(unit)
+    outside = time_outside(unit.pk, span, limits)
+    figures = statistics([unit.pk], span.start, span.end)
+    return {
+        "shown": shown,
+        "ranges": NAMES.items(),
+        "statistics": statistics_facts(figures, outside, unit.temperature_unit),
+        "is_outside_unknown": outside is None and bool(limits),
+        "table": table_page(unit, span, request.GET.get("cursor", "")),
+    }
+
+
+def _unit_of(request: HttpRequest, public_id: UUID, units: RememberedObject[StorageUnit]) -> StorageUnit:
+    """The unit with what is related to it, if the caller may see it; a foreign one is not found."""
+    try:
+        return units.within(caller_of_page(request).scope, public_id)
+    except StorageUnit.DoesNotExist as error:
+        raise Http404 from error
