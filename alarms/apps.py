@@ -8,9 +8,12 @@ class AlarmsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen for what changes limits, give every new database the shipped profiles, and mark units in alarm."""
-        from alarms import limit_changes, limit_profiles  # noqa: F401  the receivers connect themselves
-        from alarms.listing import units_in_alarm
+        from alarms.limits import (
+            profiles,
+            signals,  # noqa: F401  the receivers connect themselves
+        )
+        from alarms.selectors import units_in_alarm
         from readings.units.badges import add_finder
 
-        post_migrate.connect(limit_profiles.ensure_shipped, sender=self)
+        post_migrate.connect(profiles.ensure_shipped, sender=self)
         add_finder(units_in_alarm)

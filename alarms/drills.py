@@ -15,8 +15,8 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from alarms.evaluation import evaluate
-from alarms.limit_versions import renew
+from alarms.evaluation.evaluate import evaluate
+from alarms.limits.versions import renew
 from alarms.models import Alarm, Drill, DrillSchedule, LimitVersion, Message, UnitLimits
 from customers.models import Customer, Facility, StorageUnit
 from readings.storage.columns import ReadingColumns, ReadingRow

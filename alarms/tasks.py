@@ -10,8 +10,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from alarms import drills
-from alarms.mkt_excursions import answer_requests
-from alarms.notifications import claims, reminders, sending
+from alarms.evaluation.mkt_checks import answer_requests
+from alarms.notifications import claims, deliver, reminders
 
 logger = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ def send_due_messages() -> None:
 def send_message(message_id: int, claim_id: str) -> None:
     """Send a claimed message."""
     try:
-        sending.send(claims.Claim(message_id, uuid.UUID(claim_id)))
+        deliver.send(claims.Claim(message_id, uuid.UUID(claim_id)))
     except claims.ClaimLost as lost:
         logger.info("claim lost", message_id=message_id, message=str(lost))
 

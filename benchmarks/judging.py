@@ -6,8 +6,8 @@ import statistics
 
 from django.db import connection, transaction
 
-from alarms.evaluation import evaluate
-from alarms.limit_versions import renew
+from alarms.evaluation.evaluate import evaluate
+from alarms.limits.versions import renew
 from alarms.models import LimitVersion, UnitLimits
 from benchmarks import storing
 from benchmarks.fleet import make_units

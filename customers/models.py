@@ -140,7 +140,7 @@ class StorageUnit(ScopedModel):
         validators=[MinValueValidator(1), MaxValueValidator(MAX_GAP_LIMIT_SECONDS)],
         help_text="For how long a reading stands when no other follows; three intervals when empty.",
     )
-    # The limits in force now, in °C, for states and charts. `alarms.limit_versions` alone writes them.
+    # The limits in force now, in °C, for states and charts. `alarms.limits.versions` alone writes them.
     low_critical_c = models.FloatField(null=True, editable=False)
     low_warning_c = models.FloatField(null=True, editable=False)
     high_warning_c = models.FloatField(null=True, editable=False)

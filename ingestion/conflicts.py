@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from alarms.evaluation import evaluate
+from alarms.evaluation.evaluate import evaluate
 from ingestion.models import Conflict, Delivery
 from readings.storage.columns import ReadingColumns, instant_of
 from readings.storage.corrections import replace

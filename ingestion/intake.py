@@ -19,7 +19,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from alarms.evaluation import evaluate
+from alarms.evaluation.evaluate import evaluate
 from customers.models import Customer
 from ingestion import conflicts, rejected_rows
 from ingestion.models import Delivery, IngestionType, Source

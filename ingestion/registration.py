@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from alarms.limit_versions import renew
+from alarms.limits.versions import renew
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
 from ingestion.models import Source
 from ingestion.parsed import UnitDescription, UnitKey

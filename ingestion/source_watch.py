@@ -13,9 +13,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from alarms import sensor_fault_alarms, silent_units, source_down
-from alarms.lifecycle import close_cleared
-from alarms.source_down import DownSource
+from alarms.lifecycle.transitions import close_cleared
+from alarms.watchdogs import missing_data, sensor_faults, source_down
+from alarms.watchdogs.source_down import DownSource
 from ingestion.models import Source
 from ingestion.source_states import with_state
 
@@ -43,8 +43,8 @@ def watch(now: datetime | None = None) -> bool:
     polled = with_state(Source.objects.filter(is_paused=False, customer__is_active=True).exclude(url=""), now)
     unwell = list(polled.exclude(failures_in_a_row=0, late_from__gte=now).select_related("customer"))
     source_down.report([_down(source) for source in unwell if source.late_from < now], now)
-    silent_units.watch(_explained([source.pk for source in unwell]), now)
-    sensor_fault_alarms.watch(now)
+    missing_data.watch(_explained([source.pk for source in unwell]), now)
+    sensor_faults.watch(now)
     close_cleared(now)
     return True
 

@@ -26,7 +26,7 @@ def not_found(request: HttpRequest, rest: str = "") -> JsonResponse:
 urlpatterns = [
     path("", include("customers.api.urls")),
     path("", include("readings.api.urls")),
-    path("", include("alarms.api_urls")),
+    path("", include("alarms.api.urls")),
     path("", include("ingestion.api_urls")),
     path("<anything:rest>", not_found),
 ]

@@ -13,8 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from alarms.listing import open_count
 from alarms.models import Alarm
+from alarms.selectors import open_count
 from core.scope import Scope
 from core.web.admin import Tone
 from ingestion.feeds import counts_by_state

@@ -17,9 +17,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from alarms.limits import Severity
-from alarms.listing import lasting_count, open_counts
 from alarms.models import Alarm
+from alarms.selectors import lasting_count, open_counts
+from alarms.thresholds import Severity
 from core.caching import Kept
 from ingestion.figures import DeliveryFigures, SourceFigures, delivery_figures, source_figures
 from ingestion.models import IngestionType

@@ -19,10 +19,10 @@ urlpatterns = [
     path("api/v1/", include("temperature_site.api_urls")),
     # Paths are tried in turn: first those of the pages that people look at all day.
     path("", include("readings.web.urls")),
-    path("", include("alarms.urls")),
+    path("", include("alarms.web.urls")),
     path("", include("ingestion.urls")),
     path("", include("customers.web.settings_urls")),
-    path("", include("alarms.notification_urls")),
+    path("", include("alarms.web.notification_urls")),
     path("account/", include("customers.web.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,4 +1,4 @@
-"""Made-up excursions and alarms, as `alarms.evaluation` and `alarms.lifecycle` leave them behind, and who is told."""
+"""Made-up excursions and alarms, as `alarms.evaluation.evaluate` and `alarms.lifecycle.transitions` leave them behind, and who is told."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from alarms.lifecycle.events import record
 from alarms.models import (
     Alarm,
     AlarmEvent,
@@ -22,7 +23,6 @@ from alarms.models import (
     Rule,
 )
 from alarms.notifications.channels.webhook import new_secret
-from alarms.trail import record
 from tests.factories import CustomerFactory, StorageUnitFactory
 
 HOUR = timedelta(hours=1)

@@ -12,7 +12,7 @@ import time_machine
 
 from alarms.models import Alarm, Channel, Excursion, Message
 from alarms.notifications.reminders import remind
-from alarms.tests.sending_now import send_due
+from alarms.notifications.tests.sending_now import send_due
 from ingestion.models import Source
 from ingestion.source_watch import watch
 from ingestion.tests.polling import polled

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from alarms.models import Alarm, AlarmEvent
-from alarms.shown import ShownAlarm
+from alarms.presenters import ShownAlarm
 from core.web.admin import BigTableAdmin, FewRelatedFilter, SinceFilter, Tone, badge, instant_text
 
 _TONES: dict[str, Tone] = {"open": "bad", "acknowledged": "warning", "pending": "neutral", "closed": "good"}

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from alarms.models import Attempt, Channel, Drill, Message, Rule
-from alarms.notifications import upkeep
+from alarms.notifications import channel_admin
 from alarms.notifications.claims import send_again
 from core.web.admin import BigTableAdmin, FewRelatedFilter, ReadOnlyAdmin, Tone, badge, instant_text, list_link
 
@@ -62,19 +62,19 @@ class ChannelAdmin(admin.ModelAdmin):
     def test(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
         enabled = list(channels.filter(is_enabled=True).select_related("customer"))
         for channel in enabled:
-            upkeep.test(channel, by=request.user.get_username())
+            channel_admin.test(channel, by=request.user.get_username())
         self.message_user(request, f"Tests on their way: {len(enabled)}.")
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
         for channel in channels:
-            upkeep.enable(channel)
+            channel_admin.enable(channel)
         self.message_user(request, f"Channels enabled: {len(channels)}.")
 
     @admin.action(description="Disable", permissions=["change"])
     def disable(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
         for channel in channels:
-            upkeep.disable(channel, reason=f"Disabled by {request.user.get_username()}.")
+            channel_admin.disable(channel, reason=f"Disabled by {request.user.get_username()}.")
         self.message_user(request, f"Channels disabled: {len(channels)}.")
 
 

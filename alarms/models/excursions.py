@@ -1,4 +1,4 @@
-"""Excursions as they are stored: what `alarms.excursions` makes of a unit's readings."""
+"""Excursions as they are stored: what `alarms.excursions.detector` makes of a unit's readings."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import uuid
 from django.db import models
 from django.db.models.functions import Now
 
-from alarms.limits import Severity
 from alarms.models.limits import LimitVersion
+from alarms.thresholds import Severity
 from core.scope import ScopedModel
 from customers.models import StorageUnit
 from readings.models import UNIT_WAYS
@@ -17,7 +17,7 @@ SEVERITIES = [(severity.value, severity.value) for severity in Severity]
 
 
 class Excursion(ScopedModel):
-    """A stretch of time outside the limits. Written by `alarms.evaluation` alone.
+    """A stretch of time outside the limits. Written by `alarms.evaluation.evaluate` alone.
 
     All but `is_detected_late` and `detected_at` is a function of the unit's readings and its limits, whatever the order
     in which the readings came.

@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
-from alarms.limits import Limits, SensorPolicy
+from alarms.thresholds import Limits, SensorPolicy
 from core.scope import ScopedModel
 from customers.models import Sensor, StorageUnit
 from readings.models import UNIT_WAYS
@@ -36,7 +36,7 @@ def _seconds(name: str, default: int, most: int, help_text: str = "") -> models.
 
 
 class LimitValues(models.Model):
-    """The columns of `alarms.limits.Limits`, under its names, that a person sets."""
+    """The columns of `alarms.thresholds.Limits`, under its names, that a person sets."""
 
     low_critical_c = _temperature("low critical, °C")
     low_warning_c = _temperature("low warning, °C")
@@ -128,7 +128,7 @@ class ChosenLimits(LimitValues):
 
 
 class LimitProfile(ChosenLimits):
-    """Limits with a name, shared by all units that have it. The shipped ones are in `alarms.limit_profiles`."""
+    """Limits with a name, shared by all units that have it. The shipped ones are in `alarms.limits.profiles`."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=100, unique=True)

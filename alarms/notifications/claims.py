@@ -21,7 +21,7 @@ from django.utils import timezone
 from alarms.models import Channel, Message
 from alarms.models.channels import SLOW_SECONDS
 from alarms.notifications.backoff import GIVE_UP_AFTER
-from alarms.notifications.storms import fold_storms
+from alarms.notifications.throttling import fold_storms
 
 # More than this many are left to the next tick, which is seconds away.
 CLAIMS_A_TICK = 500

@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.db.models import QuerySet
 
 from alarms.models import Alarm, Message
-from alarms.notifications.rulebook import is_drill
-from alarms.notifications.wording import alarm_words
+from alarms.notifications.messages import alarm_words
+from alarms.notifications.routing import is_drill
 
 Reason, State = Message.Reason, Message.State
 BEGINNINGS = [Reason.OPENED, Reason.REOPENED, Reason.RELEASED]

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from alarms.models import Alarm, AlarmEvent, Message
-from alarms.notifications.rulebook import LoadedRule, RuleBook
-from alarms.notifications.telling import LOUD, add, calls_for_people, new_message, tell_loud
+from alarms.notifications.dispatch import LOUD, add, calls_for_people, new_message, tell_loud
+from alarms.notifications.routing import LoadedRule, RuleBook
 
 Kind, Reason = AlarmEvent.Kind, Message.Reason
 # What begins a time in which nobody has acknowledged the alarm; getting worse does not begin it anew.

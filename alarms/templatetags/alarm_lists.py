@@ -7,8 +7,8 @@ from typing import Any
 from django import template
 from django.template import Context
 
-from alarms.listing import WantedAlarms, alarms_within, live_alarms, open_count, urgent_first
-from alarms.shown import ShownAlarm, shown_alarms, with_places
+from alarms.presenters import ShownAlarm, shown_alarms, with_places
+from alarms.selectors import WantedAlarms, alarms_within, live_alarms, open_count, urgent_first
 from customers.access.page_caller import caller_of_page
 from customers.models import Facility, StorageUnit
 

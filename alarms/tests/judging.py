@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
-from alarms.evaluation import evaluate
-from alarms.excursions import FoundExcursion, InForce, Measured, excursions_of
-from alarms.judged_units import judged_units
-from alarms.limits import Limits
+from alarms.evaluation.evaluate import evaluate
+from alarms.excursions.detector import FoundExcursion, InForce, Measured, excursions_of
+from alarms.excursions.reconcile import FIELDS
+from alarms.excursions.units import judged_units
 from alarms.models import Excursion
-from alarms.stored_excursions import FIELDS
+from alarms.thresholds import Limits
 from customers.models import StorageUnit
 from readings.models import Reading
 from readings.storage.columns import ReadingColumns, ReadingRow

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from django.db import transaction
 
-from alarms.evaluation import evaluate
+from alarms.evaluation.evaluate import evaluate
+from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.models import Excursion
 from alarms.tests.judging import by_definition, stored
-from alarms.tests.test_evaluation import make_unit
 from customers.models import StorageUnit
 from readings.storage.columns import ReadingColumns, microseconds_of
 from readings.storage.store import store

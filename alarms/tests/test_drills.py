@@ -7,9 +7,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from alarms import drills
-from alarms.lifecycle import close_cleared
+from alarms.lifecycle.transitions import close_cleared
 from alarms.models import Alarm, Drill, Message
-from alarms.tests.sending_now import send_due
+from alarms.notifications.tests.sending_now import send_due
 from core.scope import Scope
 from readings.models import Reading
 from readings.units.unit_refs import places_within

@@ -84,7 +84,7 @@ class LimitsInForce:
     """The limits that a unit's states and charts are shown by, in °C; None is no limit.
 
     With `is_inclusive` a temperature exactly at a limit is outside, else it is within. They are worked out by
-    `alarms.limit_versions`, which alone knows where they come from.
+    `alarms.limits.versions`, which alone knows where they come from.
     """
 
     low_critical_c: float | None = None

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from alarms import views
 from alarms.models import Alarm
+from alarms.web import alarms
 from tests.alarm_factories import AlarmFactory
 from tests.browser.every_page import make_world
 
@@ -71,7 +71,7 @@ RED_AT = """(time) => {
 
 
 def test_the_list_renews_itself_and_keeps_what_it_is_narrowed_to(visit, page, world, monkeypatch):
-    monkeypatch.setattr(views, "REFRESH_SECONDS", 1)
+    monkeypatch.setattr(alarms, "REFRESH_SECONDS", 1)
     visit.open(reverse("alarms"))
     page.get_by_label("Severity").select_option("critical")
     expect(page).to_have_url(re.compile("severity=critical"))

@@ -56,8 +56,8 @@ def world():
         "ingestion.urls",
         "customers.web.urls",
         "customers.web.settings_urls",
-        "alarms.urls",
-        "alarms.notification_urls",
+        "alarms.web.urls",
+        "alarms.web.notification_urls",
     ],
 )
 def test_no_page_is_forgotten(world, module):

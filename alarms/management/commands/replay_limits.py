@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 from django.utils import timezone
 
-from alarms.limit_replay import LimitsOutOfOrder, ReplayedAlarm, replay
+from alarms.excursions.what_if import LimitsOutOfOrder, ReplayedAlarm, replay
 from customers.models import StorageUnit
 from readings.units.formatting import temperature_text
 

@@ -1,0 +1,100 @@
+"""Limits on the mean kinetic temperature of a window: excursions of their own kind, from settled roll-ups."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alarms.evaluation.mkt_checks import answer_requests
+from alarms.evaluation.tests.test_evaluate import make_unit
+from alarms.models import Alarm, Excursion, MktCheck
+from alarms.tests.judging import START, stored, take_in
+from customers.models import StorageUnit
+from readings.storage.columns import ReadingRow
+from readings.storage.rollups import settle
+
+pytestmark = [pytest.mark.django_db, pytest.mark.storing]
+
+MKT = Excursion.Kind.MKT
+HOUR = timedelta(hours=1)
+LATER = START + timedelta(days=30)
+
+
+@pytest.fixture
+def unit() -> StorageUnit:
+    """Up to 8 °C on the mean of any 4 hours; read every 20 minutes."""
+    return make_mkt_unit()
+
+
+def make_mkt_unit():
+    return make_unit(mkt_limit_c=8.0, mkt_window_seconds=4 * 3600, high_warning_c=None, high_critical_c=None)
+
+
+def hours(unit, *temperatures_c, begin=0):
+    """Three readings an hour of each of these temperatures."""
+    sensor = unit.sensors.order_by("pk").first()
+    return [
+        ReadingRow(unit.pk, sensor.pk, START + (begin + hour) * HOUR + third * HOUR / 3, each)
+        for hour, each in enumerate(temperatures_c)
+        for third in range(3)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def interval(unit):
+    StorageUnit.objects.update(gap_limit_seconds=1200)
+
+
+def judge(now=LATER):
+    settle()
+    return answer_requests(now)
+
+
+def test_a_warm_stretch_is_an_excursion_from_the_window_whose_mkt_is_above_the_limit(unit):
+    take_in(hours(unit, 5, 5, 5, 5, 12, 12, 5, 5, 5, 5, 5), LATER)
+    judge()
+    excursion = Excursion.objects.get(kind=MKT)
+    # Two warm hours of four have an MKT of 9.21 °C, one has one of 7.37 °C.
+    assert (excursion.started_at, excursion.ended_at) == (START + 6 * HOUR, START + 9 * HOUR)
+    assert excursion.peak_c == pytest.approx(9.21, abs=0.005)
+    assert Alarm.objects.get().kind == Alarm.Kind.MKT
+
+
+def test_a_window_that_is_hardly_covered_says_nothing(unit):
+    take_in(hours(unit, 12, 12, 12), LATER)
+    judge()
+    # Until the newest whole hour, two of four hours are covered.
+    assert Excursion.objects.get(kind=MKT).started_at == START + 2 * HOUR
+
+
+def test_hours_that_are_not_settled_wait(unit):
+    take_in(hours(unit, 12, 12, 12, 12), LATER)
+    assert answer_requests(LATER) == 0
+    assert MktCheck.objects.exists()
+    assert judge() == 1
+    assert not MktCheck.objects.exists()
+
+
+def test_a_unit_without_a_limit_on_its_mkt_is_not_asked_for():
+    take_in(hours(make_unit(), 12, 12), LATER)
+    assert not MktCheck.objects.exists()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    temperatures_c=st.lists(st.sampled_from([5, 8, 12]), min_size=3, max_size=14),
+    order=st.randoms(use_true_random=False),
+    parts=st.integers(1, 4),
+)
+def test_any_order_and_splitting_ends_in_the_same_excursions(temperatures_c, order, parts):
+    unit, in_order = make_mkt_unit(), make_mkt_unit()
+    StorageUnit.objects.update(gap_limit_seconds=1200)
+    take_in(hours(in_order, *temperatures_c), LATER)
+    judge()
+    rows = hours(unit, *temperatures_c)
+    order.shuffle(rows)
+    for part in range(parts):
+        take_in(rows[part::parts], LATER)
+        judge()
+    assert stored(unit, MKT) == stored(in_order, MKT)

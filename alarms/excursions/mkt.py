@@ -1,0 +1,53 @@
+"""Windows of time whose mean kinetic temperature is above its limit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from alarms.excursions.detector import FoundExcursion, InForce
+from alarms.thresholds import Severity
+
+
+class Window(NamedTuple):
+    """A window of time by its end, and its MKT; None where too little of it is covered."""
+
+    ends_at: datetime
+    mkt_c: float | None
+
+
+def stretches(windows: Sequence[Window], in_force: InForce) -> list[FoundExcursion]:
+    """The stretches of consecutive windows above the limit. An unknown window ends none: it is not within either."""
+    limit_c = in_force.limits.mkt_limit_c
+    found: list[FoundExcursion] = []
+    current: FoundExcursion | None = None
+    for window in windows:
+        if window.mkt_c is None or limit_c is None:
+            continue
+        if window.mkt_c > limit_c:
+            current = current or _begin(found, window, in_force)
+            current.last_outside_at = window.ends_at
+            if window.mkt_c > current.peak_c:
+                current.peak_c, current.peak_at = window.mkt_c, window.ends_at
+        elif current is not None:
+            current.ended_at, current = window.ends_at, None
+    return found
+
+
+def _begin(found: list[FoundExcursion], window: Window, in_force: InForce) -> FoundExcursion:
+    mkt_c = window.mkt_c or 0.0
+    found.append(
+        FoundExcursion(
+            started_at=window.ends_at,
+            version_id=in_force.version_id,
+            clearing_delay=timedelta(),
+            severity=Severity.CRITICAL,
+            peak_c=mkt_c,
+            peak_at=window.ends_at,
+            last_outside_at=window.ends_at,
+            alarm_at=window.ends_at,
+            critical_alarm_at=window.ends_at,
+        )
+    )
+    return found[-1]

@@ -1,0 +1,51 @@
+"""Cumulative time outside within a window, against a second opinion that counts second by second."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alarms.excursions.budget import Violation, violations
+
+
+def test_what_is_allowed_is_reached_and_falls_below_again():
+    # Outside for 3 and for 3, of which 5 are allowed in any 10.
+    assert violations([(0, 3), (5, 8)], allowed_us=5, window_us=10, since_us=0, until_us=30) == [Violation(7, 11, 6)]
+
+
+def test_less_than_is_allowed_is_no_violation():
+    assert violations([(0, 3), (20, 23)], allowed_us=5, window_us=10, since_us=0, until_us=40) == []
+
+
+def test_reaching_what_is_allowed_violates_it():
+    (found,) = violations([(0, 5)], allowed_us=5, window_us=10, since_us=0, until_us=20)
+    assert (found.started_us, found.most_us) == (5, 5)
+
+
+def test_a_violation_that_lasts_has_no_end():
+    assert violations([(0, 9)], allowed_us=5, window_us=10, since_us=0, until_us=9) == [Violation(5, None, 9)]
+
+
+def test_one_that_began_before_is_there_from_the_first_instant_on():
+    assert violations([(0, 9)], allowed_us=5, window_us=10, since_us=8, until_us=9) == [Violation(8, None, 9)]
+
+
+pieces = st.lists(st.integers(0, 60), max_size=12, unique=True).map(
+    lambda ends: list(zip(sorted(ends)[::2], sorted(ends)[1::2], strict=False))
+)
+
+
+@given(pieces=pieces, allowed=st.integers(1, 20), window=st.integers(1, 25), until=st.integers(0, 90))
+def test_every_instant_is_in_a_violation_exactly_if_too_much_was_used_up(pieces, allowed, window, until):
+    found = violations(pieces, allowed_us=allowed, window_us=window, since_us=0, until_us=until)
+
+    def used_at(instant):
+        return sum(max(min(end, instant) - max(begin, instant - window), 0) for begin, end in pieces)
+
+    for instant in range(until + 1):
+        is_within = any(
+            each.started_us <= instant and (each.ended_us is None or instant <= each.ended_us) for each in found
+        )
+        assert is_within == (used_at(instant) >= allowed)
+    for each in found:
+        end = until if each.ended_us is None else each.ended_us
+        assert each.most_us == pytest.approx(max(used_at(instant) for instant in range(each.started_us, end + 1)))

@@ -1,0 +1,203 @@
+"""The definition of an excursion, case by case."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alarms.excursions.detector import InForce, Measured, Walk, by_instant, excursions_of
+from alarms.tests.judging import START, at, course, found_in
+from alarms.thresholds import Limits, SensorPolicy, Severity
+
+
+def test_readings_within_the_limits_are_no_excursion():
+    assert found_in(course(5, 2, 8, 5)) == []
+
+
+def test_an_excursion_lasts_from_the_first_reading_outside_to_the_first_back_within():
+    (found,) = found_in(course(5, 9, 10, 8.5, 7))
+    assert (found.started_at, found.ended_at, found.last_outside_at) == (at(5), at(20), at(15))
+    assert (found.peak_c, found.peak_at, found.severity) == (10, at(10), Severity.WARNING)
+    assert found.outside_seconds == 15 * 60
+    assert found.area_kelvin_minutes == pytest.approx(5 * (1 + 2 + 0.5))
+    assert found.gap_seconds == 0
+
+
+def test_an_excursion_that_no_reading_ends_lasts():
+    (found,) = found_in(course(5, 1, 0))
+    assert found.ended_at is None
+    assert found.clears_at is None
+    assert found.peak_c == 0
+
+
+def test_a_single_reading_outside_is_an_excursion_until_the_next():
+    (found,) = found_in(course(5, 9, 5))
+    assert (found.started_at, found.ended_at) == (at(5), at(10))
+    assert found.alarm_at is None
+
+
+def test_exactly_at_a_limit_is_within_unless_the_thresholds_are_inclusive():
+    assert found_in(course(8, 2)) == []
+    (found,) = found_in(course(8, 2), is_inclusive=True)
+    assert (found.started_at, found.last_outside_at) == (at(0), at(5))
+
+
+def test_a_temperature_off_by_the_last_digit_of_another_scale_is_at_the_limit():
+    assert found_in(course(8.000000000000002)) == []
+    assert len(found_in(course(7.999999999999998), is_inclusive=True)) == 1
+
+
+def test_beyond_the_critical_limit_it_is_critical():
+    (found,) = found_in(course(5, 9, 12, 9, 5), high_critical_c=11.0)
+    assert found.severity is Severity.CRITICAL
+    (found,) = found_in(course(5, 9, 5), high_critical_c=11.0)
+    assert found.severity is Severity.WARNING
+
+
+def test_critical_limits_alone_are_limits():
+    (found,) = found_in(course(9), high_warning_c=None, high_critical_c=8.0)
+    assert found.severity is Severity.CRITICAL
+
+
+def test_the_delay_is_completed_by_a_reading_outside():
+    (found,) = found_in(course(9, 9, 9, 9, 5), high_delay_seconds=600)
+    assert found.alarm_at == at(10)
+    (found,) = found_in(course(9, 9, 5), high_delay_seconds=600)
+    assert found.alarm_at is None
+
+
+def test_too_warm_and_too_cold_have_delays_of_their_own():
+    (found,) = found_in(course(1, 1, 1), high_delay_seconds=3600, low_delay_seconds=300)
+    assert found.alarm_at == at(5)
+
+
+def test_the_delay_beyond_a_critical_limit_begins_with_the_first_reading_beyond_it():
+    limits = {"high_critical_c": 11.0, "high_delay_seconds": 600}
+    (found,) = found_in(course(9, 9, 12, 12, 12), **limits)
+    assert (found.alarm_at, found.critical_alarm_at) == (at(10), at(20))
+    (found,) = found_in(course(12, 9, 12, 9), **limits)
+    assert found.critical_alarm_at is None
+
+
+def test_back_within_by_less_than_the_margin_is_not_over():
+    (found,) = found_in(course(9, 7.8, 9, 7, 5), clearing_margin_k=0.5)
+    assert (found.started_at, found.ended_at) == (at(0), at(15))
+    assert found.outside_seconds == 10 * 60
+
+
+def test_a_margin_wider_than_the_limits_are_apart_clears_in_the_middle():
+    (found,) = found_in(course(9, 6, 5), clearing_margin_k=50.0)
+    assert found.ended_at == at(10)
+
+
+def test_what_returns_within_the_clearing_delay_is_one_excursion():
+    (found,) = found_in(course(9, 5, 9, 5), clearing_delay_seconds=301)
+    assert (found.started_at, found.ended_at, found.clears_at) == (at(0), at(15), at(15) + timedelta(seconds=301))
+    assert found.outside_pieces == [
+        [int(at(begin).timestamp()) * 10**6, int(at(begin + 5).timestamp()) * 10**6] for begin in (0, 10)
+    ]
+
+
+def test_what_returns_when_the_clearing_delay_is_over_is_another_excursion():
+    assert len(found_in(course(9, 5, 9, 5), clearing_delay_seconds=300)) == 2
+
+
+def test_a_gap_inside_an_excursion_is_counted_and_does_not_end_it():
+    readings = [*course(9, 9), *course(9, 5, begin=65)]
+    (found,) = found_in(readings, gap_limit_seconds=900)
+    assert (found.started_at, found.ended_at) == (at(0), at(70))
+    assert found.gap_seconds == (60 - 15) * 60
+    assert found.outside_seconds == (5 + 15 + 5) * 60
+
+
+def test_a_fault_says_nothing_and_ends_nothing():
+    (found,) = found_in(course(9, None, None, 9, 5))
+    assert (found.started_at, found.ended_at, found.gap_seconds) == (at(0), at(20), 600)
+    assert found_in(course(None, None, 5)) == []
+
+
+def test_the_mean_kinetic_temperature_of_an_excursion_is_weighted_by_time():
+    (found,) = found_in(course(20, 25, 30, 5))
+    assert found.mkt_c == pytest.approx(25.8582, abs=5e-5)
+
+
+def test_of_several_sensors_any_outside_counts():
+    readings = sorted([*course(5, 5, 5), *course(5, 9, 5, sensor_id=2)])
+    (found,) = found_in(readings)
+    assert (found.started_at, found.ended_at, found.peak_c) == (at(5), at(10), 9)
+
+
+def test_a_sensor_within_does_not_end_what_another_still_shows():
+    readings = sorted([*course(9, sensor_id=2), *course(5, begin=1), *course(5, sensor_id=2, begin=5)])
+    (found,) = found_in(readings)
+    assert found.ended_at == at(5)
+
+
+def test_by_the_mean_two_sensors_make_up_for_each_other():
+    readings = sorted([*course(5, 5, 5), *course(5, 10, 13, sensor_id=2)])
+    (found,) = found_in(readings, sensor_policy=SensorPolicy.MEAN)
+    assert (found.started_at, found.peak_c) == (at(10), 9)
+
+
+def test_a_named_sensor_speaks_alone():
+    readings = sorted([*course(20, 20, 20), *course(5, 9, 5, sensor_id=2)])
+    (found,) = found_in(readings, sensor_policy=SensorPolicy.NAMED, named_sensor_id=2)
+    assert (found.started_at, found.ended_at) == (at(5), at(10))
+
+
+def test_a_reading_is_judged_by_the_limits_of_its_time():
+    versions = [
+        InForce(START, Limits(high_warning_c=8.0), 1),
+        InForce(at(10), Limits(high_warning_c=12.0), 2),
+    ]
+    found = excursions_of(course(9, 9, 9, 13), versions)
+    assert [(each.started_at, each.ended_at, each.version_id) for each in found] == [
+        (at(0), at(10), 1),
+        (at(15), None, 2),
+    ]
+
+
+temperatures = st.one_of(st.none(), st.integers(0, 12))
+limits = st.builds(
+    Limits,
+    low_warning_c=st.sampled_from([None, 2.0]),
+    high_warning_c=st.sampled_from([None, 8.0]),
+    high_critical_c=st.sampled_from([None, 10.0]),
+    is_inclusive=st.booleans(),
+    high_delay_seconds=st.sampled_from([0, 600]),
+    clearing_margin_k=st.sampled_from([0.0, 1.0]),
+    clearing_delay_seconds=st.sampled_from([0, 700]),
+    gap_limit_seconds=st.sampled_from([400, 900]),
+    sensor_policy=st.sampled_from([SensorPolicy.ANY, SensorPolicy.MEAN]),
+)
+readings_of_two = st.dictionaries(st.tuples(st.integers(0, 60), st.integers(1, 2)), temperatures, max_size=40).map(
+    lambda readings: [Measured(at(minute), sensor, each) for (minute, sensor), each in sorted(readings.items())]
+)
+
+
+@given(readings=readings_of_two, limits=limits)
+def test_excursions_are_disjoint_in_order_and_consistent(readings, limits):
+    found = excursions_of(readings, [InForce(START, limits)])
+    for each in found:
+        lasted = ((each.ended_at or readings[-1].recorded_at) - each.started_at).total_seconds()
+        assert each.started_at <= each.peak_at <= each.last_outside_at <= (each.ended_at or each.last_outside_at)
+        assert each.outside_seconds + each.gap_seconds <= lasted + 1e-6
+        assert each.known.seconds + each.gap_seconds == pytest.approx(lasted)
+        assert limits.severity_of(each.peak_c) is not None
+        assert each.alarm_at is None or each.alarm_at >= each.started_at
+    for before, after in pairwise(found):
+        assert before.clears_at <= after.started_at
+
+
+@given(readings=readings_of_two, limits=limits, cuts=st.sets(st.integers(0, 40), max_size=5))
+def test_a_walk_that_is_put_down_and_taken_up_comes_to_the_same(readings, limits, cuts):
+    versions = [InForce(START, limits)]
+    walk, found = Walk(versions), []
+    for number, (instant, taken) in enumerate(by_instant(readings)):
+        if number in cuts:
+            found += walk.found
+            walk = Walk.taken_up(walk.put_down(), versions)
+        walk.step(instant, taken)
+    assert [*found, *walk.all_found()] == excursions_of(readings, versions)

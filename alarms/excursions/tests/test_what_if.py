@@ -1,0 +1,113 @@
+"""Which alarms other limits would have added or removed."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from alarms.excursions.what_if import LimitsOutOfOrder, changed, replay
+from alarms.models import Alarm, Excursion
+from alarms.thresholds import Limits
+from tests.factories import MembershipFactory, StorageUnitFactory, store_readings
+
+pytestmark = pytest.mark.django_db
+
+EVERY = timedelta(minutes=10)
+
+
+@pytest.fixture
+def unit():
+    """At 5 ± 2 and ± 5 °C for half an hour: one excursion of 20 minutes, one of 60."""
+    return StorageUnitFactory(unit_code="fridge", facility__customer__customer_code="A", interval_seconds=600)
+
+
+@pytest.fixture
+def begin():
+    return timezone.now().replace(microsecond=0) - timedelta(days=2)
+
+
+@pytest.fixture(autouse=True)
+def readings(unit, begin):
+    store_readings(unit, [5, 7.5, 7.5, 5, 5, 8, 8, 9, 8, 8, 8, 5], start=begin, every=EVERY)
+
+
+def test_a_shorter_delay_would_have_added_an_alarm(unit, begin):
+    found = replay(unit, {"high_delay_seconds": 600}, timezone.now())
+    assert [(each.started_at, each.opened_at) for each in found.added] == [(begin + EVERY, begin + 2 * EVERY)]
+    assert found.removed == []
+    ((before, after),) = found.kept
+    assert (before.opened_at, after.opened_at) == (begin + 8 * EVERY, begin + 6 * EVERY)
+
+
+def test_a_higher_limit_would_have_removed_one(unit, begin):
+    found = replay(unit, {"high_warning_c": 9.0}, timezone.now())
+    assert [each.started_at for each in found.removed] == [begin + 5 * EVERY]
+    assert (found.added, found.kept) == ([], [])
+
+
+def test_a_replay_stores_nothing(unit):
+    replay(unit, {"high_warning_c": 5.5}, timezone.now())
+    assert not Excursion.objects.exists()
+    assert not Alarm.objects.exists()
+
+
+def test_limits_that_do_not_rise_are_refused():
+    with pytest.raises(LimitsOutOfOrder, match="2 °C"):
+        changed(Limits(low_warning_c=2.0, high_warning_c=8.0), {"high_warning_c": 1.0})
+
+
+def test_the_command_tells_what_would_have_been(unit):
+    output = StringIO()
+    call_command("replay_limits", "A/fridge", "--delay", "10m", stdout=output)
+    assert "added: 1" in output.getvalue()
+    assert "removed: 0" in output.getvalue()
+    assert "peak 7.5\N{NO-BREAK SPACE}°C" in output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["A/fridge"], "Say what to change"),
+        (["A/cellar", "--high", "9"], "There is no such unit"),
+        (["no-uuid", "--high", "9"], "There is no such unit"),
+        (["A/fridge", "--high", "1"], "must rise"),
+        (["A/fridge", "--delay", "soon"], "no time"),
+        (["A/fridge", "--high", "warm"], "neither a temperature"),
+    ],
+)
+def test_the_command_says_what_is_amiss(arguments, message):
+    with pytest.raises(CommandError, match=message):
+        call_command("replay_limits", *arguments)
+
+
+class TestPage:
+    @pytest.fixture
+    def address(self, unit):
+        return reverse("settings-limit-replay", args=[unit.facility.customer.public_id, unit.public_id])
+
+    @pytest.fixture
+    def viewer(self, client, unit):
+        client.force_login(MembershipFactory(customer=unit.facility.customer).user)
+        return client
+
+    def test_it_starts_with_the_limits_in_force(self, viewer, address):
+        form = viewer.get(address).context["form"]
+        assert (form["high_warning_c"].value(), form["delay_minutes"].value()) == (7.0, 30)
+
+    def test_it_shows_what_would_have_been_added_and_spared(self, viewer, address):
+        asked = {"low_critical_c": 0, "low_warning_c": 3, "high_warning_c": 7, "high_critical_c": 10}
+        page = viewer.get(address, asked | {"delay_minutes": 10})
+        assert [len(rows) for _, rows in page.context["parts"]] == [1, 0, 1]
+        page = viewer.get(address, {"high_warning_c": 9, "delay_minutes": 30})
+        assert [len(rows) for _, rows in page.context["parts"]] == [0, 1, 0]
+
+    def test_limits_out_of_order_are_told(self, viewer, address):
+        page = viewer.get(address, {"low_warning_c": 9, "high_warning_c": 7, "delay_minutes": 30})
+        assert "must rise" in page.content.decode()
+
+    def test_another_customers_unit_is_not_found(self, client, address):
+        client.force_login(MembershipFactory().user)
+        assert client.get(address).status_code == 404

@@ -1,0 +1,77 @@
+"""What people do to an alarm: take it over, say something, and write down what it was."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from alarms.lifecycle.events import record
+from alarms.models import Alarm, AlarmEvent
+
+# In characters, of a comment, a cause or a corrective action.
+LONGEST_TEXT = 2_000
+
+
+class NotPossible(Exception):  # noqa: N818  the name says what was met
+    """The alarm is not in a state for this; the text says why, and what to do."""
+
+
+@transaction.atomic
+def acknowledge(alarm: Alarm, *, by: str, comment: str) -> Alarm:
+    """Take an open alarm over. Raises NotPossible for one that is not open, or without a comment."""
+    alarm = _locked(alarm)
+    comment = _required(comment, "Say in a comment what you are doing about it.")
+    if alarm.state == Alarm.State.ACKNOWLEDGED:
+        raise NotPossible(f"{alarm.acknowledged_by} has acknowledged this alarm already; add a comment to it.")
+    if alarm.state != Alarm.State.OPEN:
+        raise NotPossible(f"Only an open alarm can be acknowledged; this one is {alarm.state}.")
+    alarm.state = Alarm.State.ACKNOWLEDGED
+    alarm.acknowledged_at, alarm.acknowledged_by, alarm.acknowledgement = timezone.now(), by, comment
+    alarm.save(update_fields=["state", "acknowledged_at", "acknowledged_by", "acknowledgement"])
+    record(alarm, AlarmEvent.Kind.ACKNOWLEDGED, alarm.acknowledged_at, by=by, text=comment)
+    return alarm
+
+
+@transaction.atomic
+def comment(alarm: Alarm, *, by: str, text: str) -> Alarm:
+    """Add a comment to an alarm in any state. Raises NotPossible for an empty one."""
+    alarm = _locked(alarm)
+    record(alarm, AlarmEvent.Kind.COMMENTED, timezone.now(), by=by, text=_required(text, "The comment is empty."))
+    return alarm
+
+
+@transaction.atomic
+def close(alarm: Alarm, *, by: str, cause: str, corrective_action: str) -> Alarm:
+    """Write down the cause and the corrective action, and close the alarm unless it has closed itself.
+
+    Raises NotPossible while the cause lasts, for an alarm that never opened, and where either text is empty. Written
+    down again, the earlier texts stay readable in the trail.
+    """
+    alarm = _locked(alarm)
+    if alarm.state == Alarm.State.PENDING:
+        raise NotPossible("This alarm has not opened; there is nothing to close.")
+    if alarm.ended_at is None and alarm.state != Alarm.State.CLOSED:
+        raise NotPossible("What it tells of lasts. Acknowledge it, or enter a maintenance window to be left alone.")
+    now = timezone.now()
+    alarm.cause = _required(cause, "Say what the cause was.")
+    alarm.corrective_action = _required(corrective_action, "Say what was done about it.")
+    alarm.reviewed_at = now
+    was_closed = alarm.state == Alarm.State.CLOSED
+    if not was_closed:
+        alarm.state, alarm.closed_at, alarm.closed_by = Alarm.State.CLOSED, now, by
+    alarm.save(update_fields=["cause", "corrective_action", "reviewed_at", "state", "closed_at", "closed_by"])
+    if not was_closed:
+        record(alarm, AlarmEvent.Kind.CLOSED, now, by=by)
+    note = f"Cause: {alarm.cause} Corrective action: {alarm.corrective_action}"
+    record(alarm, AlarmEvent.Kind.REVIEWED, now, by=by, text=note)
+    return alarm
+
+
+def _locked(alarm: Alarm) -> Alarm:
+    return Alarm.objects.select_for_update(no_key=True, of=("self",)).get(pk=alarm.pk)
+
+
+def _required(text: str, message: str) -> str:
+    if not text.strip():
+        raise NotPossible(message)
+    return text.strip()

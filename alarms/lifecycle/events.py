@@ -1,0 +1,31 @@
+"""The trail of an alarm: what happened to it, when, and by whom. Only ever added to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from alarms.models import Alarm, AlarmEvent
+from alarms.notifications.dispatch import tell
+
+logger = structlog.get_logger(__name__)
+
+
+def record(alarm: Alarm, kind: AlarmEvent.Kind, at: datetime, *, by: str = "", text: str = "") -> AlarmEvent:
+    """Add to the trail of `alarm`, which is saved, and have those told whom it concerns, in the caller's transaction.
+
+    `by` "" is the system.
+    """
+    event = AlarmEvent.objects.create(alarm=alarm, kind=kind, happened_at=at, by=by, text=text)
+    logger.info(
+        "alarm event",
+        event_kind=kind.value,
+        alarm=str(alarm.public_id),
+        alarm_kind=alarm.kind,
+        severity=alarm.severity,
+        customer_id=alarm.customer_id,
+        storage_unit_id=alarm.storage_unit_id,
+    )
+    tell(event)
+    return event

@@ -1,0 +1,170 @@
+"""The life of an alarm of an excursion: pending, open, acknowledged, closed, reopened."""
+
+import pytest
+
+from alarms.evaluation.tests.test_evaluate import make_unit, rows_of
+from alarms.lifecycle.actions import NotPossible, acknowledge, close, comment
+from alarms.lifecycle.transitions import close_cleared
+from alarms.models import Alarm, AlarmEvent, Excursion
+from alarms.tests.judging import at, take_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def unit():
+    """2 to 8 °C for 20 minutes, critical from 10 °C on; cleared 15 minutes after it is back."""
+    return make_unit(clearing_delay_seconds=900)
+
+
+def read(unit, *readings):
+    """One after the other, each stored when it was measured."""
+    for minute, temperature_c in readings:
+        take_in(rows_of(unit, [(minute, 0, temperature_c)]), at(minute))
+
+
+def trail(alarm):
+    return [str(event.kind) for event in alarm.events.order_by("id")]
+
+
+def test_an_alarm_is_pending_while_its_delay_runs(unit):
+    read(unit, (0, 5), (5, 9))
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.opened_at, alarm.started_at) == ("pending", None, at(5))
+    assert trail(alarm) == []
+
+
+def test_an_excursion_shorter_than_its_delay_leaves_no_alarm(unit):
+    read(unit, (0, 5), (5, 9), (20, 9), (24, 5), (60, 5))
+    assert not Alarm.objects.exists()
+    assert Excursion.objects.count() == 1
+
+
+def test_it_opens_with_the_reading_that_completes_the_delay(unit):
+    read(unit, (0, 5), (5, 9), (24, 9), (25, 9.5))
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.opened_at, alarm.severity, alarm.temperature_c) == ("open", at(25), "warning", 9.5)
+    assert trail(alarm) == ["opened"]
+
+
+def test_it_worsens_once_the_delay_beyond_the_critical_limit_is_completed(unit):
+    read(unit, (5, 9), (25, 11), (44, 11), (45, 11))
+    alarm = Alarm.objects.get()
+    assert alarm.severity == "critical"
+    assert trail(alarm) == ["opened", "worsened"]
+
+
+def test_it_closes_itself_when_the_clearing_delay_is_over(unit):
+    read(unit, (5, 9), (25, 9), (30, 5))
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.ended_at) == ("open", at(30))
+    assert close_cleared(at(44)) == 0
+    assert close_cleared(at(45)) == 1
+    alarm.refresh_from_db()
+    assert (alarm.state, alarm.closed_at, alarm.closed_by) == ("closed", at(45), "")
+    assert trail(alarm) == ["opened", "ended", "closed"]
+
+
+def test_it_is_reopened_when_the_excursion_returns_within_the_clearing_delay(unit):
+    read(unit, (5, 9), (25, 9), (30, 5), (40, 9))
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.ended_at, alarm.reopened_count) == ("open", None, 1)
+    assert trail(alarm) == ["opened", "ended", "reopened"]
+
+
+def test_it_is_reopened_even_where_it_had_closed_before_the_readings_came(unit):
+    read(unit, (5, 9), (25, 9), (30, 5))
+    close_cleared(at(45))
+    take_in(rows_of(unit, [(44, 0, 9), (46, 0, 9)]), at(46))
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.closed_at) == ("open", None)
+
+
+def test_an_excursion_that_returns_later_has_an_alarm_of_its_own(unit):
+    read(unit, (5, 9), (25, 9), (30, 5), (45, 9), (65, 9))
+    assert [alarm.started_at for alarm in Alarm.objects.order_by("started_at")] == [at(5), at(45)]
+
+
+def test_one_whose_readings_all_came_at_once_but_lately_is_told_of(unit):
+    take_in(rows_of(unit, [(5, 0, 9), (25, 0, 9), (30, 0, 5)]), at(35))
+    alarm = Alarm.objects.get()
+    assert not alarm.is_detected_late
+    assert trail(alarm) == ["opened", "ended"]
+
+
+def test_one_that_was_found_late_and_lasts_opens_once_it_is_caught_up_with(unit):
+    take_in(rows_of(unit, [(minute, 0, 9) for minute in range(0, 60, 5)]), at(600))
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.is_detected_late) == ("closed", True)
+    take_in(rows_of(unit, [(minute, 0, 9) for minute in range(60, 600, 5)]), at(600))
+    alarm.refresh_from_db()
+    assert (alarm.state, alarm.is_detected_late) == ("open", False)
+    assert trail(alarm)[-1] == "opened"
+
+
+def test_one_whose_delay_was_not_completed_after_all_is_withdrawn(unit):
+    read(unit, (0, 9), (20, 9), (21, 9))
+    Alarm.objects.update(state="acknowledged", acknowledged_at=at(21), acknowledged_by="anna")
+    take_in(rows_of(unit, [(1, 0, 5)]), at(22))
+    alarm = Alarm.objects.get(is_withdrawn=True)
+    assert (alarm.state, alarm.acknowledged_by) == ("closed", "anna")
+    assert trail(alarm)[-1] == "withdrawn"
+
+
+class TestHandling:
+    @pytest.fixture
+    def alarm(self, unit):
+        read(unit, (5, 9), (25, 9))
+        return Alarm.objects.get()
+
+    def test_who_acknowledges_says_what_they_do(self, alarm):
+        with pytest.raises(NotPossible, match="comment"):
+            acknowledge(alarm, by="anna", comment=" ")
+        acknowledge(alarm, by="anna", comment="Moving the goods")
+        alarm.refresh_from_db()
+        assert (alarm.state, alarm.acknowledged_by, alarm.acknowledgement) == (
+            "acknowledged",
+            "anna",
+            "Moving the goods",
+        )
+        event = alarm.events.get(kind=AlarmEvent.Kind.ACKNOWLEDGED)
+        assert (event.by, event.text) == ("anna", "Moving the goods")
+
+    def test_it_is_acknowledged_once(self, alarm):
+        acknowledge(alarm, by="anna", comment="On my way")
+        with pytest.raises(NotPossible, match="anna has acknowledged"):
+            acknowledge(alarm, by="ben", comment="Me too")
+
+    def test_a_comment_can_be_added_at_any_time(self, alarm):
+        comment(alarm, by="ben", text="Door seal ordered")
+        assert alarm.events.latest("id").text == "Door seal ordered"
+
+    def test_it_is_not_closed_while_its_cause_lasts(self, alarm):
+        with pytest.raises(NotPossible, match="lasts"):
+            close(alarm, by="anna", cause="door", corrective_action="closed it")
+
+    def test_cause_and_corrective_action_close_it_and_stay_on_record(self, alarm, unit):
+        read(unit, (30, 5))
+        with pytest.raises(NotPossible, match="what was done"):
+            close(alarm, by="anna", cause="door", corrective_action="")
+        close(alarm, by="anna", cause="door", corrective_action="closed it")
+        alarm.refresh_from_db()
+        assert (alarm.state, alarm.closed_by, alarm.cause) == ("closed", "anna", "door")
+        assert trail(alarm) == ["opened", "ended", "closed", "reviewed"]
+
+    def test_the_note_of_one_that_closed_itself_can_be_written_and_mended(self, alarm, unit):
+        read(unit, (30, 5), (60, 5))
+        close_cleared(at(60))
+        close(alarm, by="anna", cause="door", corrective_action="closed it")
+        close(alarm, by="ben", cause="door seal", corrective_action="replaced it")
+        assert [event.text for event in alarm.events.filter(kind="reviewed").order_by("id")] == [
+            "Cause: door Corrective action: closed it",
+            "Cause: door seal Corrective action: replaced it",
+        ]
+
+    def test_one_that_is_pending_can_be_neither_acknowledged_nor_closed(self, unit):
+        read(unit, (5, 9))
+        with pytest.raises(NotPossible):
+            acknowledge(Alarm.objects.get(), by="anna", comment="what?")
+        with pytest.raises(NotPossible):
+            close(Alarm.objects.get(), by="anna", cause="a", corrective_action="b")

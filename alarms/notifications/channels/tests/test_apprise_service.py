@@ -1,0 +1,111 @@
+"""Services through apprise: only those that have a fixed place of their own on the internet."""
+
+import pytest
+import requests
+from apprise.manager_plugins import NotificationManager
+
+from alarms.models import Attempt, Channel
+from alarms.notifications.channels import apprise_service
+from alarms.notifications.channels.apprise_service import is_at_fixed_place, problem
+from alarms.notifications.tests.sending_now import send_due
+from tests.alarm_factories import ChannelFactory, MessageFactory
+
+SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alarms"
+GOOD = [
+    SLACK,
+    "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js",
+    "tgram://123456789:abcdefg_hijklmnop/12315544",
+    "twilio://AC735c307c62944b5a9ee7d4d0b7cd2b3b:1f6b1a8a3e6b4f0d8b0f9b1a8a3e6b4f@15551230000/15551231234",
+    "pover://dabcde0123456789abcde012345678@abcde0123456789abcde0123456789",
+    "pagerduty://0123456789abcdef@0123456789abcdef0123",
+]
+REFUSED = [
+    "json://127.0.0.1/", "jsons://example.com/", "xml://example.com", "form://example.com",
+    "mailto://user:password@example.com", "gotify://example.com/token", "ntfy://example.com/topic",
+    "ntfys://topic", "matrix://example.com", "mmost://example.com/token", "rocket://u:p@example.com/room",
+    "apprises://example.com/token", "hassio://example.com/token", "kodi://example.com", "rsyslog://127.0.0.1",
+    "syslog://", "dbus://", "qt://", "gnome://", "macosx://", "windows://", "blink1://", "mqtt://example.com/topic",
+    "signal://example.com/15551230000/15551231234", "workflows://example.com/a/b", "bluesky://user@password",
+    "fcm://project/target?keyfile=/etc/passwd", "vapid://me@example.com/you?keyfile=/etc/passwd",
+    "nostr://secret", "sns://key/secret/region/topic",
+]  # fmt: skip
+UNKNOWN = [
+    "",
+    "slack",
+    "nonsense://x",
+    "https://hooks.slack.com/services/T1/A1/x",
+    "file:///etc/passwd",
+    "http://127.0.0.1/",
+]
+
+
+@pytest.mark.parametrize("url", GOOD)
+def test_services_at_a_fixed_place_are_taken(url):
+    assert problem("", url) == ""
+
+
+@pytest.mark.parametrize("url", [*REFUSED, *UNKNOWN])
+def test_what_could_lead_anywhere_is_refused_with_a_sentence(url):
+    assert problem("", url).endswith(".")
+    assert apprise_service._service(url) is None
+
+
+def test_a_url_that_lacks_a_part_is_refused():
+    assert problem("", "slack://T1JJ3T3L2") == "The URL lacks a part that this service needs."
+
+
+def all_plugins():
+    manager = NotificationManager()
+    manager.load_modules()
+    return list(manager.plugins(include_disabled=True))
+
+
+def test_no_service_that_is_taken_has_a_host_to_fill_in_or_a_file_to_read():
+    taken = [plugin for plugin in all_plugins() if is_at_fixed_place(plugin)]
+    assert len(taken) > 50
+    for plugin in taken:
+        assert "{host}" not in " ".join(plugin.templates)
+        assert not {"host", "keyfile", "subfile"} & {*plugin.template_tokens, *plugin.template_args}
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """What services are asked, instead of the internet; `status` is what they answer."""
+    asked = []
+
+    def request(session, method, url, **kwargs):
+        asked.append((url, kwargs))
+        response = requests.Response()
+        response.status_code, response._content, response.url = answers_status[0], b"ok", url
+        return response
+
+    answers_status = [200]
+    monkeypatch.setattr(requests.Session, "request", request)
+    return asked, answers_status
+
+
+@pytest.mark.django_db
+def test_a_message_goes_to_the_services_own_host_whatever_the_url_asks_for(answers):
+    asked, _ = answers
+    loosened = SLACK.replace("/#alarms", "/alarms") + "?verify=no&redirect=yes&rto=600&cto=600&retry=5"
+    MessageFactory(
+        channel=ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret=loosened), subject="Critical: x"
+    )
+    (attempt,) = send_due()
+    ((url, options),) = asked
+    assert url.startswith("https://hooks.slack.com/services/")
+    assert (options["verify"], options["allow_redirects"]) == (True, False)
+    assert max(options["timeout"]) <= 10
+    assert "Critical: x" in str(options["data"])
+    assert attempt.outcome == Attempt.Outcome.DELIVERED
+
+
+@pytest.mark.django_db
+def test_a_failure_says_why_without_the_urls_secrets(answers):
+    _, status = answers
+    status[0] = 403
+    MessageFactory(channel=ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret=SLACK))
+    (attempt,) = send_due()
+    assert attempt.outcome == Attempt.Outcome.FAILED
+    assert "403" in attempt.answer
+    assert "TIiajkdnlazkcOXrIdevi7FQ" not in attempt.answer

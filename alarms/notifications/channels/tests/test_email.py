@@ -1,0 +1,73 @@
+"""E-mail as a real SMTP server receives it."""
+
+import pytest
+
+from alarms.models import Attempt, Message
+from alarms.notifications.channels.email import problem
+from alarms.notifications.tests.sending_now import send_due
+from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, open_alarm
+from tests.factories import StorageUnitFactory
+from tests.mail_receiver import MailReceiver
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def inbox(settings):
+    with MailReceiver() as receiver:
+        receiver.be_used_by(settings)
+        yield receiver
+
+
+def test_an_alarm_arrives_as_a_mail_to_every_address(inbox):
+    unit = StorageUnitFactory(name="Kühlschrank 3", facility__name="Depot")
+    channel = ChannelFactory(customer=unit.facility.customer, address="a@example.com, b@example.com")
+    RuleFactory(customer=unit.facility.customer, channels=[channel])
+    open_alarm(storage_unit=unit)
+
+    (attempt,) = send_due()
+
+    (mail,) = inbox.mails
+    message = Message.objects.get()
+    assert inbox.recipients == [["a@example.com", "b@example.com"]]
+    assert mail["Message-ID"] == f"<{message.public_id}@cold.example.com>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert "Kühlschrank 3 in Depot, 12.0 °C" in mail.get_payload(decode=True).decode().replace("\xa0", " ")
+    assert attempt.outcome == Attempt.Outcome.DELIVERED
+    assert message.state == Message.State.SENT
+
+
+def test_a_repeat_has_the_same_message_id(inbox):
+    message = MessageFactory()
+    send_due()
+    Message.objects.update(state=Message.State.WAITING, sent_at=None)
+    send_due()
+    assert [mail["Message-ID"] for mail in inbox.mails] == [f"<{message.public_id}@cold.example.com>"] * 2
+
+
+def test_a_refusal_is_kept_with_its_code_and_tried_again(inbox):
+    inbox.refusal = "550 no such user"
+    MessageFactory()
+    (attempt,) = send_due()
+    assert (attempt.outcome, attempt.status_code, attempt.answer) == ("failed", 550, "no such user")
+    assert Message.objects.get().state == Message.State.WAITING
+
+
+def test_a_server_that_is_not_there_is_a_failure(inbox, settings):
+    settings.EMAIL_PORT = 1
+    MessageFactory()
+    (attempt,) = send_due()
+    assert attempt.outcome == Attempt.Outcome.FAILED
+    assert "ConnectionRefusedError" in attempt.answer
+
+
+def test_without_a_mail_server_nothing_counts_as_sent(settings):
+    settings.EMAIL_URL = ""
+    MessageFactory()
+    (attempt,) = send_due()
+    assert attempt.answer == "No mail server is set: the operator names one in EMAIL_URL."
+
+
+@pytest.mark.parametrize("address", ["", " , ", "nobody", "a@example.com, b", ",".join(["a@example.com"] * 21)])
+def test_addresses_that_can_not_be_are_refused_with_a_sentence(address):
+    assert problem(address, "").endswith(".")

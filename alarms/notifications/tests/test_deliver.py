@@ -1,0 +1,236 @@
+"""Messages are claimed by one worker at a time and sent at least once; failures back off, and end after three days."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from alarms import tasks
+from alarms.models import Attempt, Message
+from alarms.notifications.backoff import GIVE_UP_AFTER
+from alarms.notifications.claims import ClaimLost, begin, bury, claim_due, held, send_again
+from alarms.notifications.deliver import GONE_REASON, send
+from alarms.notifications.tests.sending_now import send_due
+from tests.alarm_factories import ChannelFactory, MessageFactory, WebhookChannelFactory
+from tests.webhook_receiver import Answer
+
+pytestmark = pytest.mark.django_db
+State = Message.State
+
+
+def refuse(_):
+    return Answer(status=503, body=b"later")
+
+
+def waiting_for(receiver, **fields):
+    return MessageFactory(channel=WebhookChannelFactory(address=receiver.url), **fields)
+
+
+def after_lease(settings):
+    return timezone.now() + timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS + 1)
+
+
+def test_a_due_message_is_claimed_once():
+    message = MessageFactory()
+    (claim,) = claim_due()
+    assert claim.message_id == message.pk
+    assert claim_due() == []
+
+
+def test_the_lease_of_a_worker_that_died_runs_out(settings):
+    MessageFactory()
+    (old,) = claim_due()
+    (new,) = claim_due(after_lease(settings))
+    assert new.claim_id != old.claim_id
+    for lost in (lambda: begin(old), lambda: held(old).__enter__()):
+        with pytest.raises(ClaimLost):
+            lost()
+    with held(new) as message:
+        assert message.pk == new.message_id
+
+
+def test_a_claim_whose_lease_is_over_is_not_sent_any_more(receive, settings):
+    receiver = receive()
+    waiting_for(receiver)
+    (claim,) = claim_due(timezone.now() - timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS + 1)) or claim_due(
+        timezone.now()
+    )
+    Message.objects.update(lease_until=timezone.now())
+    with pytest.raises(ClaimLost):
+        send(claim)
+    assert receiver.deliveries == []
+
+
+def test_sending_begins_with_a_full_lease(settings):
+    MessageFactory()
+    (claim,) = claim_due()
+    Message.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
+    begin(claim)
+    left = Message.objects.get().lease_until - timezone.now()
+    assert left > timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS - 5)
+
+
+def test_whoever_lost_the_claim_meanwhile_writes_nothing(receive, settings):
+    def be_slow(_):
+        Message.objects.update(claim_id=None)
+        return Answer()
+
+    message = waiting_for(receive())
+    (claim,) = claim_due()
+    with pytest.MonkeyPatch.context() as patch:
+        original = begin
+
+        def begin_and_lose(claim):
+            begun = original(claim)
+            be_slow(None)
+            return begun
+
+        patch.setattr("alarms.notifications.deliver.begin", begin_and_lose)
+        with pytest.raises(ClaimLost):
+            send(claim)
+    message.refresh_from_db()
+    assert message.state == State.WAITING
+    assert not message.attempts.exists()
+
+
+@pytest.mark.parametrize(
+    "quiet",
+    [
+        {"next_attempt_at": timezone.now() + timedelta(hours=1)},
+        {"channel__is_enabled": False},
+        {"channel__customer__is_active": False},
+        {"state": State.DEAD},
+        {"state": State.FOLDED},
+        {"state": State.SENT, "sent_at": timezone.now()},
+    ],
+    ids=["not due", "channel disabled", "customer inactive", "dead", "folded", "sent"],
+)
+def test_what_is_not_to_be_sent_is_not_claimed(quiet):
+    MessageFactory(**quiet)
+    assert claim_due() == []
+
+
+def test_the_longest_due_come_first_and_the_rest_at_the_next_tick(monkeypatch):
+    monkeypatch.setattr("alarms.notifications.claims.CLAIMS_A_TICK", 2)
+    now = timezone.now()
+    messages = [MessageFactory(next_attempt_at=now - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
+    assert {claim.message_id for claim in claim_due()} == {messages[1].pk, messages[2].pk}
+    assert [claim.message_id for claim in claim_due()] == [messages[0].pk]
+
+
+@pytest.mark.parametrize("state", [{"failures_in_a_row": 1}, {"last_duration_seconds": 3.0}])
+def test_a_channel_that_fails_or_dawdles_waits_in_a_queue_of_its_own(state, monkeypatch, settings):
+    sent = []
+    monkeypatch.setattr(tasks.send_message, "apply_async", lambda arguments, **options: sent.append(options["queue"]))
+    MessageFactory(channel=ChannelFactory(**state))
+    MessageFactory()
+    tasks.send_due_messages()
+    assert sorted(sent) == [settings.CELERY_TASK_DEFAULT_QUEUE, settings.SLOW_QUEUE]
+
+
+def test_a_lost_claim_is_no_failure_of_the_task():
+    MessageFactory()
+    (claim,) = claim_due()
+    tasks.send_message(claim.message_id, "00000000-0000-0000-0000-000000000000")
+    assert not Attempt.objects.exists()
+
+
+def test_a_failure_is_kept_and_tried_again_later(receive):
+    message = waiting_for(receive(refuse))
+    before = timezone.now()
+    (attempt,) = send_due()
+    message.refresh_from_db()
+    assert (attempt.outcome, attempt.status_code, attempt.answer) == ("failed", 503, "later")
+    assert (message.state, message.attempt_count, message.claim_id, message.lease_until) == (
+        State.WAITING,
+        1,
+        None,
+        None,
+    )
+    assert timedelta(seconds=11) < message.next_attempt_at - before < timedelta(seconds=20)
+    message.channel.refresh_from_db()
+    assert (message.channel.failures_in_a_row, message.channel.last_error) == (1, "later")
+
+
+def test_retry_after_is_honoured(receive):
+    message = waiting_for(receive(lambda _: Answer(status=429, headers={"Retry-After": "900"})))
+    before = timezone.now()
+    send_due()
+    message.refresh_from_db()
+    assert message.next_attempt_at - before >= timedelta(seconds=900)
+
+
+def test_after_three_days_a_message_is_dead_and_can_be_sent_again_by_hand(receive):
+    answers = [Answer(status=503)]
+    receiver = receive(lambda _: answers[-1])
+    message = waiting_for(receiver, tried_since=timezone.now() - GIVE_UP_AFTER)
+    send_due()
+    message.refresh_from_db()
+    assert message.state == State.DEAD
+    assert send_due() == []
+
+    answers.append(Answer())
+    assert send_again(Message.objects.all()) == 1
+    send_due()
+
+    message.refresh_from_db()
+    assert message.state == State.SENT
+    assert receiver.counts == {str(message.public_id): 2}
+
+
+def test_what_is_not_dead_is_not_sent_again(receive):
+    receiver = receive()
+    waiting_for(receiver)
+    send_due()
+    assert send_again(Message.objects.all()) == 0
+    assert send_due() == []
+
+
+def test_a_channel_that_is_gone_is_disabled_with_its_reason_and_its_messages_wait(receive):
+    message = waiting_for(receive(lambda _: Answer(status=410)))
+    (attempt,) = send_due()
+    message.refresh_from_db()
+    channel = message.channel
+    channel.refresh_from_db()
+    assert attempt.outcome == Attempt.Outcome.GONE
+    assert (channel.is_enabled, channel.disabled_reason) == (False, GONE_REASON)
+    assert message.state == State.WAITING
+    assert claim_due(timezone.now() + timedelta(hours=2)) == []
+
+
+def test_what_waits_three_days_for_a_disabled_channel_is_dead():
+    old = MessageFactory(channel__is_enabled=False, tried_since=timezone.now() - GIVE_UP_AFTER)
+    MessageFactory(channel__is_enabled=False)
+    MessageFactory(tried_since=timezone.now() - GIVE_UP_AFTER)
+    assert bury(timezone.now()) == 1
+    assert list(Message.objects.filter(state=State.DEAD)) == [old]
+
+
+def test_a_channel_that_works_again_gets_at_once_what_waited(receive):
+    answers = [Answer(status=503)]
+    receiver = receive(lambda _: answers[-1])
+    channel = WebhookChannelFactory(address=receiver.url)
+    _, second = MessageFactory.create_batch(2, channel=channel)
+    send_due()
+    Message.objects.filter(pk=second.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
+    answers.append(Answer())
+    send_due(timezone.now() + timedelta(minutes=1))
+    send_due()
+    assert {message.state for message in Message.objects.all()} == {State.SENT}
+    channel.refresh_from_db()
+    assert (channel.failures_in_a_row, channel.last_error) == (0, "")
+
+
+def test_our_own_fault_is_kept_and_raised(monkeypatch):
+    message = MessageFactory()
+    (claim,) = claim_due()
+
+    def fail(*_):
+        raise KeyError("a programming error")
+
+    monkeypatch.setattr("alarms.notifications.channels.email.send", fail)
+    with pytest.raises(KeyError):
+        send(claim)
+    message.refresh_from_db()
+    assert message.attempts.get().answer == "KeyError in our own code."
+    assert message.state == State.WAITING

@@ -1,0 +1,208 @@
+"""Who is told of what happened to an alarm."""
+
+from datetime import time, timedelta
+
+import pytest
+from django.utils import timezone
+
+from alarms.lifecycle.events import record
+from alarms.models import Alarm, AlarmEvent, Message
+from tests.alarm_factories import (
+    AlarmFactory,
+    ChannelFactory,
+    MaintenanceWindowFactory,
+    RuleFactory,
+    SourceAlarmFactory,
+    open_alarm,
+)
+from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory
+
+pytestmark = pytest.mark.django_db
+Kind = AlarmEvent.Kind
+
+
+@pytest.fixture
+def unit():
+    return StorageUnitFactory(name="Refrigerator 3", facility__name="Depot")
+
+
+@pytest.fixture
+def customer(unit):
+    return unit.facility.customer
+
+
+def told(**filters):
+    return list(Message.objects.filter(**filters).order_by("pk").values_list("reason", flat=True))
+
+
+def happen(alarm, kind, **changes):
+    for name, value in changes.items():
+        setattr(alarm, name, value)
+    alarm.save()
+    return record(alarm, kind, timezone.now())
+
+
+def test_an_open_alarm_becomes_a_message_on_every_channel_of_its_rules_once(unit, customer):
+    shift, boss = ChannelFactory(customer=customer), ChannelFactory(customer=customer)
+    RuleFactory(customer=customer, channels=[shift, boss])
+    RuleFactory(customer=customer, channels=[shift])
+
+    alarm = open_alarm(storage_unit=unit)
+
+    assert {message.channel for message in Message.objects.all()} == {shift, boss}
+    message = Message.objects.filter(channel=shift).get()
+    assert message.alarm == alarm
+    assert message.subject == "Critical: temperature, Refrigerator 3 in Depot, 12.0 °C"
+    assert message.data["type"] == "alarm.opened"
+    assert message.data["data"]["alarm"]["id"] == str(alarm.public_id)
+    assert message.data["data"]["is_drill"] is False
+
+
+@pytest.mark.parametrize(
+    "quiet",
+    [
+        {"state": Alarm.State.PENDING, "opened_at": None},
+        {"is_detected_late": True},
+        {"is_withdrawn": True},
+        {"state": Alarm.State.CLOSED},
+    ],
+    ids=["pending", "detected late", "withdrawn", "closed"],
+)
+def test_what_calls_for_nobody_is_told_to_nobody(unit, customer, quiet):
+    RuleFactory(customer=customer)
+    alarm = AlarmFactory(storage_unit=unit, **quiet)
+    record(alarm, Kind.OPENED, timezone.now())
+    assert told() == []
+
+
+def test_an_alarm_that_another_explains_is_told_when_it_no_longer_does(unit, customer):
+    RuleFactory(customer=customer)
+    down = SourceAlarmFactory(customer=customer)
+    alarm = open_alarm(storage_unit=unit, kind="no_data", suppressed_by=down)
+    assert told() == []
+    happen(alarm, Kind.RELEASED, suppressed_by=None)
+    assert told() == ["released"]
+
+
+def test_whoever_watches_a_few_units_hears_of_a_source_that_is_down(unit, customer):
+    RuleFactory(customer=customer, units=[unit])
+    alarm = SourceAlarmFactory(customer=customer)
+    record(alarm, Kind.OPENED, timezone.now())
+    assert Message.objects.get().subject == "Critical: source down, the depot's logger"
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_told"),
+    [
+        ({}, True),
+        ({"kinds": ["temperature", "mkt"]}, True),
+        ({"kinds": ["no_data"]}, False),
+        ({"severities": ["critical"]}, True),
+        ({"severities": ["warning"]}, False),
+        ({"is_enabled": False}, False),
+        ({"customer__is_active": False}, False),
+    ],
+)
+def test_a_rule_names_kinds_and_severities(unit, customer, rule, is_told):
+    if rule.pop("customer__is_active", True) is False:
+        customer.is_active = False
+        customer.save()
+    RuleFactory(customer=customer, **rule)
+    open_alarm(storage_unit=unit)
+    assert bool(told()) is is_told
+
+
+def test_a_rule_names_facilities_and_units(unit, customer):
+    beside = StorageUnitFactory(facility=unit.facility)
+    elsewhere = StorageUnitFactory(facility=FacilityFactory(customer=customer))
+    of_unit = RuleFactory(customer=customer, units=[unit])
+    of_both = RuleFactory(customer=customer, units=[unit], facilities=[elsewhere.facility])
+    for alarming in (unit, beside, elsewhere):
+        open_alarm(storage_unit=alarming)
+    assert [message.alarm.storage_unit for message in Message.objects.filter(rule=of_unit)] == [unit]
+    assert {message.alarm.storage_unit for message in Message.objects.filter(rule=of_both)} == {unit, elsewhere}
+
+
+def test_another_customers_rules_are_none_of_its_business(unit):
+    RuleFactory(customer=CustomerFactory())
+    open_alarm(storage_unit=unit)
+    assert told() == []
+
+
+def test_a_rule_is_silent_outside_its_hours_at_the_facility(unit, customer):
+    RuleFactory(customer=customer, from_time=time(8), until_time=time(17))
+    unit.facility.time_zone = _zone_where_it_is(20)
+    unit.facility.save()
+    open_alarm(storage_unit=unit)
+    assert told() == []
+
+
+def _zone_where_it_is(hour):
+    """A zone in which it is about this hour now; Etc's signs are the other way round."""
+    offset = (hour - timezone.now().hour + 12) % 24 - 12
+    return f"Etc/GMT{-offset:+d}" if offset else "UTC"
+
+
+def test_a_disabled_channel_is_left_out(unit, customer):
+    RuleFactory(customer=customer, channels=[ChannelFactory(customer=customer, is_enabled=False)])
+    open_alarm(storage_unit=unit)
+    assert told() == []
+
+
+@pytest.mark.parametrize("of", ["customer", "facility", "storage_unit"])
+def test_maintenance_mutes_what_it_covers(unit, customer, of):
+    RuleFactory(customer=customer)
+    place = {"facility": unit.facility, "storage_unit": unit}
+    MaintenanceWindowFactory(customer=customer, **({of: place[of]} if of in place else {}))
+    beside = StorageUnitFactory(facility=FacilityFactory(customer=customer))
+    open_alarm(storage_unit=unit)
+    open_alarm(storage_unit=beside)
+    assert [message.alarm.storage_unit for message in Message.objects.all()] == ([] if of == "customer" else [beside])
+
+
+def test_maintenance_that_is_over_mutes_nothing(unit, customer):
+    RuleFactory(customer=customer)
+    MaintenanceWindowFactory(customer=customer, starts_at=timezone.now() - timedelta(hours=2))
+    open_alarm(storage_unit=unit)
+    assert told() == ["opened"]
+
+
+def test_getting_worse_and_coming_back_are_told(unit, customer):
+    RuleFactory(customer=customer)
+    alarm = open_alarm(storage_unit=unit, severity="warning")
+    happen(alarm, Kind.WORSENED, severity="critical")
+    happen(alarm, Kind.ENDED)
+    happen(alarm, Kind.REOPENED)
+    assert told() == ["opened", "worsened", "reopened"]
+    assert [message.is_critical for message in Message.objects.order_by("pk")] == [False, True, True]
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_the_end_is_told_where_the_rule_says_so(unit, customer, tells):
+    RuleFactory(customer=customer, tells_when_closed=tells)
+    alarm = open_alarm(storage_unit=unit)
+    happen(alarm, Kind.CLOSED, state=Alarm.State.CLOSED, closed_at=timezone.now())
+    assert told() == (["opened", "closed"] if tells else ["opened"])
+
+
+def test_the_end_is_told_to_those_only_who_were_told_of_the_alarm(unit, customer):
+    alarm = open_alarm(storage_unit=unit)
+    RuleFactory(customer=customer)
+    happen(alarm, Kind.CLOSED, state=Alarm.State.CLOSED, closed_at=timezone.now())
+    assert told() == []
+
+
+def test_a_withdrawn_alarm_is_withdrawn_once_and_not_closed_as_well(unit, customer):
+    RuleFactory(customer=customer)
+    alarm = open_alarm(storage_unit=unit)
+    happen(alarm, Kind.WITHDRAWN, is_withdrawn=True, state=Alarm.State.CLOSED, closed_at=timezone.now())
+    happen(alarm, Kind.CLOSED)
+    assert told() == ["opened", "withdrawn"]
+
+
+def test_names_can_not_break_the_line_of_a_subject(unit, customer):
+    RuleFactory(customer=customer)
+    unit.name = "Fridge\r\nBcc: everyone@example.com"
+    unit.save()
+    open_alarm(storage_unit=unit)
+    assert "\n" not in Message.objects.get().subject

@@ -1,0 +1,207 @@
+"""Too many messages become a digest, and a flapping unit is told of once with its count."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alarms.lifecycle.events import record
+from alarms.models import Alarm, AlarmEvent, Message
+from alarms.notifications.claims import claim_due
+from alarms.notifications.reminders import remind
+from alarms.notifications.tests.sending_now import send_due
+from alarms.notifications.throttling import MINUTE, Waiting, digest_due, to_fold
+from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
+from tests.factories import StorageUnitFactory
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
+Reason, State = Message.Reason, Message.State
+
+rows = st.lists(
+    st.builds(
+        Waiting,
+        st.integers(1, 10_000),
+        st.booleans(),
+        st.integers(0, 100).map(lambda seconds: NOW + timedelta(seconds=seconds)),
+    ),
+    unique_by=lambda row: row.message_id,
+    max_size=40,
+)
+
+
+@given(rows, st.integers(1, 20), st.integers(0, 30))
+def test_no_more_go_out_than_the_limit_leaves_room_for(waiting, limit, sent):
+    folded = to_fold(waiting, limit, sent)
+    assert len(waiting) - len(folded) == min(len(waiting), max(0, limit - sent))
+    assert len(set(folded)) == len(folded)
+
+
+@given(rows, st.integers(1, 20), st.integers(0, 30))
+def test_no_critical_message_waits_behind_another(waiting, limit, sent):
+    folded = set(to_fold(waiting, limit, sent))
+    if any(row.is_critical for row in waiting if row.message_id in folded):
+        assert all(row.is_critical for row in waiting if row.message_id not in folded)
+
+
+@given(st.none() | st.integers(-1_000, 1_000))
+def test_digests_are_a_minute_apart(seconds):
+    last = None if seconds is None else NOW + timedelta(seconds=seconds)
+    due_at = digest_due(NOW, last)
+    assert due_at >= NOW
+    assert last is None or due_at - last >= MINUTE
+    assert due_at == NOW or due_at == last + MINUTE
+
+
+def test_a_storm_becomes_a_few_messages_and_one_digest(receive):
+    receiver = receive()
+    channel = WebhookChannelFactory(address=receiver.url, messages_a_minute=3)
+    RuleFactory(customer=channel.customer, channels=[channel])
+    unit = StorageUnitFactory(facility__customer=channel.customer)
+    alarms = [open_alarm(storage_unit=StorageUnitFactory(facility=unit.facility)) for _ in range(20)]
+
+    send_due()
+    send_due()
+
+    assert [delivery.document["type"] for delivery in receiver.deliveries] == ["alarm.opened"] * 3 + ["alarm.digest"]
+    digest = Message.objects.get(reason=Reason.DIGEST)
+    assert digest.subject == "17 messages at once about 17 alarms, 17 of them critical"
+    assert digest.folded.filter(state=State.FOLDED).count() == 17
+    listed = receiver.deliveries[-1].document["data"]["messages"]
+    told = {document["data"]["alarm"]["id"] for document in listed}
+    told |= {delivery.document["data"]["alarm"]["id"] for delivery in receiver.deliveries[:3]}
+    assert told == {str(alarm.public_id) for alarm in alarms}
+
+
+def test_what_comes_within_the_minute_waits_in_the_next_digest():
+    channel = ChannelFactory(messages_a_minute=1)
+    now = timezone.now()
+    MessageFactory.create_batch(3, channel=channel, next_attempt_at=now)
+    first = claim_due(now)
+    MessageFactory.create_batch(2, channel=channel, next_attempt_at=now)
+    assert claim_due(now + timedelta(seconds=5)) == []
+    MessageFactory(channel=channel, next_attempt_at=now)
+    assert claim_due(now + timedelta(seconds=10)) == []
+    waiting = Message.objects.get(reason=Reason.DIGEST, claim_id=None)
+    assert len(first) == 2
+    assert (waiting.folded.count(), waiting.next_attempt_at) == (3, now + MINUTE)
+    assert len([claim for claim in claim_due(now + MINUTE) if claim.message_id == waiting.pk]) == 1
+
+
+def test_after_a_quiet_minute_messages_go_out_on_their_own_again():
+    channel = ChannelFactory(messages_a_minute=2)
+    now = timezone.now()
+    MessageFactory.create_batch(2, channel=channel, next_attempt_at=now)
+    assert len(claim_due(now)) == 2
+    Message.objects.update(state=State.SENT, sent_at=now, claim_id=None, lease_until=None)
+    MessageFactory(channel=channel, next_attempt_at=now + 2 * MINUTE)
+    assert len(claim_due(now + 2 * MINUTE)) == 1
+    assert not Message.objects.filter(reason=Reason.DIGEST).exists()
+
+
+def test_a_digest_of_one_says_what_the_one_says():
+    channel = ChannelFactory(messages_a_minute=1)
+    first, second = MessageFactory.create_batch(2, channel=channel)
+    claim_due()
+    assert Message.objects.get(reason=Reason.DIGEST).subject == second.subject != first.subject
+
+
+def test_one_channels_storm_is_not_anothers():
+    stormy, calm = ChannelFactory(messages_a_minute=1), ChannelFactory(messages_a_minute=5)
+    MessageFactory.create_batch(4, channel=stormy)
+    MessageFactory.create_batch(4, channel=calm)
+    claim_due()
+    assert Message.objects.filter(channel=calm, state=State.FOLDED).count() == 0
+    assert Message.objects.filter(channel=stormy, state=State.FOLDED).count() == 3
+
+
+def test_a_test_is_never_held_back():
+    channel = ChannelFactory(messages_a_minute=1)
+    MessageFactory.create_batch(3, channel=channel)
+    test = MessageFactory(channel=channel, reason=Reason.TEST)
+    assert test.pk in {claim.message_id for claim in claim_due()}
+
+
+class Flapping:
+    """A unit that opens an alarm every so often, told to a channel with a flap window of 30 minutes."""
+
+    def __init__(self) -> None:
+        self.unit = StorageUnitFactory()
+        customer = self.unit.facility.customer
+        self.channel = ChannelFactory(customer=customer, flap_minutes=30)
+        RuleFactory(customer=customer, channels=[self.channel])
+
+    def alarms(self, **fields):
+        return open_alarm(**({"storage_unit": self.unit} | fields))
+
+    def ends(self, alarm):
+        alarm.state, alarm.closed_at = Alarm.State.CLOSED, timezone.now()
+        alarm.save()
+        record(alarm, AlarmEvent.Kind.CLOSED, timezone.now())
+
+
+@pytest.fixture
+def flapping():
+    return Flapping()
+
+
+def test_a_flapping_unit_is_told_at_once_and_then_with_its_count(flapping):
+    for _ in range(4):
+        flapping.ends(flapping.alarms())
+    told, counted = Message.objects.exclude(state=State.FOLDED).exclude(reason=Reason.CLOSED).order_by("pk")
+    assert (told.reason, counted.reason) == (Reason.OPENED, Reason.FLAPPING)
+    assert "4 times within a short time" in counted.subject
+    assert counted.data["data"]["count"] == 4
+    assert counted.folded.count() == 3
+    assert counted.next_attempt_at == told.created_at + timedelta(minutes=30)
+    assert Message.objects.filter(reason=Reason.CLOSED).count() == 1
+
+
+def test_ticks_do_not_count_again(flapping):
+    flapping.ends(flapping.alarms())
+    flapping.alarms()
+    for _ in range(3):
+        assert remind(timezone.now()) == 0
+    assert Message.objects.get(reason=Reason.FLAPPING).sequence == 2
+
+
+def test_other_kinds_and_other_units_are_told_on_their_own(flapping):
+    flapping.alarms()
+    flapping.alarms(kind="budget")
+    flapping.alarms(storage_unit=StorageUnitFactory(facility=flapping.unit.facility))
+    assert not Message.objects.filter(state=State.FOLDED).exists()
+
+
+def test_after_the_window_the_unit_is_told_of_anew(flapping):
+    flapping.ends(flapping.alarms())
+    Message.objects.update(
+        created_at=timezone.now() - timedelta(minutes=31), tried_since=timezone.now() - timedelta(minutes=31)
+    )
+    flapping.alarms()
+    assert Message.objects.filter(reason=Reason.OPENED).exclude(state=State.FOLDED).count() == 2
+
+
+def test_what_is_worse_than_what_was_told_is_never_held_back(flapping):
+    flapping.ends(flapping.alarms(severity="warning"))
+    flapping.alarms(severity="critical")
+    assert not Message.objects.filter(state=State.FOLDED).exists()
+
+
+def test_a_count_that_was_sent_begins_the_window_anew(flapping):
+    for _ in range(2):
+        flapping.ends(flapping.alarms())
+    counted = Message.objects.get(reason=Reason.FLAPPING)
+    Message.objects.filter(pk=counted.pk).update(state=State.SENT, sent_at=timezone.now())
+    flapping.alarms()
+    again = Message.objects.filter(reason=Reason.FLAPPING).order_by("pk").last()
+    assert again.next_attempt_at == counted.tried_since + timedelta(minutes=30)
+
+
+def test_a_drill_is_told_every_time(flapping):
+    flapping.unit.is_synthetic = True
+    flapping.unit.save()
+    for _ in range(2):
+        flapping.ends(flapping.alarms())
+    assert not Message.objects.filter(state=State.FOLDED).exists()

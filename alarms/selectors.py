@@ -1,0 +1,144 @@
+"""Which alarms and excursions somebody asks for: the queries behind lists, pages and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, When
+from django.db.models.functions import Coalesce, Now
+
+from alarms.models import Alarm, Excursion
+from alarms.thresholds import Severity
+from core.db.compiled_queries import RememberedQuery
+from core.scope import Scope
+
+SEVERITIES = [severity.value for severity in Severity]
+LIVE = (Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED)
+# What a text is looked for in.
+_SEARCHED = (
+    "storage_unit__name",
+    "storage_unit__unit_code",
+    "storage_unit__facility__name",
+    "storage_unit__facility__facility_code",
+    "customer__customer_code",
+    "customer__name",
+    "source_name",
+)
+
+
+class WantedAlarms(NamedTuple):
+    """Which alarms of a scope are wanted; "", None and () stand for all but pending ones, of which nobody was told."""
+
+    states: Collection[str] = ()
+    kind: str = ""
+    severity: str = ""
+    customer_code: str = ""
+    facility_id: UUID | None = None
+    unit_id: UUID | None = None
+    text: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+class WantedExcursions(NamedTuple):
+    """Which excursions are wanted: any that lies partly between `start` and `end`; "" and None stand for all."""
+
+    kind: str = ""
+    severity: str = ""
+    facility_id: UUID | None = None
+    unit_id: UUID | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    shortest: timedelta | None = None
+
+
+def alarms_within(scope: Scope, wanted: WantedAlarms) -> QuerySet[Any]:
+    """The wanted alarms within `scope`, the newest first."""
+    alarms = Alarm.objects.within(scope)
+    alarms = alarms.filter(state__in=wanted.states) if wanted.states else alarms.exclude(state=Alarm.State.PENDING)
+    if wanted.text:
+        alarms = alarms.filter(reduce(or_, (Q(**{f"{name}__icontains": wanted.text}) for name in _SEARCHED)))
+    return _that_are(
+        alarms,
+        kind=wanted.kind,
+        severity=wanted.severity,
+        customer__customer_code=wanted.customer_code,
+        storage_unit__facility__public_id=wanted.facility_id,
+        storage_unit__public_id=wanted.unit_id,
+        started_at__gte=wanted.start,
+        started_at__lte=wanted.end,
+    ).order_by("-started_at", "-pk")
+
+
+def live_alarms(scope: Scope) -> QuerySet[Any]:
+    """What is open or acknowledged within `scope`, but for what another alarm explains; `alarm_live` answers."""
+    return Alarm.objects.within(scope).filter(state__in=LIVE, suppressed_by=None)
+
+
+_OPEN = RememberedQuery(
+    lambda scope: live_alarms(scope).filter(state=Alarm.State.OPEN).order_by().values_list("pk"), is_look_up=True
+)
+_OF_UNITS = RememberedQuery(
+    lambda scope: (
+        live_alarms(scope).filter(storage_unit__isnull=False).order_by().values_list("storage_unit_id", "state")
+    ),
+    is_look_up=True,
+)
+
+
+def urgent_first(alarms: QuerySet[Any]) -> QuerySet[Any]:
+    """Alarms that nobody has taken over, critical ones before others, the newest of each first."""
+    is_open = When(state=Alarm.State.OPEN, then=0)
+    is_critical = When(severity=Severity.CRITICAL, then=0)
+    ranks = (Case(each, default=1, output_field=IntegerField()) for each in (is_open, is_critical))
+    return alarms.order_by(*ranks, "-started_at", "-pk")
+
+
+def open_count(scope: Scope) -> int:
+    """How many alarms within `scope` wait for somebody to take them over."""
+    return _OPEN.within(scope).count()
+
+
+def open_counts() -> Mapping[tuple[str, str], int]:
+    """How many alarms of each kind and severity have not ended in the whole system. One query."""
+    rows = live_alarms(Scope.everything()).order_by().values_list("kind", "severity").annotate(count=Count("pk"))
+    return {(kind, severity): count for kind, severity, count in rows}
+
+
+def lasting_count() -> int:
+    """How many excursions last in the whole system; `excursion_lasting` answers."""
+    return Excursion.objects.filter(ended_at=None).count()
+
+
+def units_in_alarm(scope: Scope) -> dict[int, str]:
+    """The units within `scope` with a live alarm, and what their tiles say of it."""
+    rows = list(_OF_UNITS.within(scope))
+    unit_ids = dict.fromkeys(unit_id for unit_id, _ in rows)
+    untaken = {unit_id for unit_id, state in rows if state == Alarm.State.OPEN}
+    return {unit_id: "alarm" if unit_id in untaken else "acknowledged" for unit_id in unit_ids}
+
+
+def excursions_within(scope: Scope, wanted: WantedExcursions) -> QuerySet[Any]:
+    """The wanted excursions within `scope`, the newest first."""
+    excursions = Excursion.objects.within(scope)
+    if wanted.start is not None:
+        excursions = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=wanted.start))
+    if wanted.shortest is not None:
+        excursions = excursions.filter(started_at__lte=Coalesce("ended_at", Now()) - wanted.shortest)
+    return _that_are(
+        excursions,
+        kind=wanted.kind,
+        severity=wanted.severity,
+        storage_unit__facility__public_id=wanted.facility_id,
+        storage_unit__public_id=wanted.unit_id,
+        started_at__lte=wanted.end,
+    ).order_by("-started_at", "-pk")
+
+
+def _that_are(rows: QuerySet[Any], **conditions: Any) -> QuerySet[Any]:
+    return rows.filter(**{name: value for name, value in conditions.items() if value not in (None, "")})

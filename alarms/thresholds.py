@@ -1,0 +1,120 @@
+"""The limits that a storage unit's readings are judged by: a value, pure.
+
+Facts and profiles are those of USP <659> and <1079.2>, WHO PQS E006, HACCP practice and EC 37/2005; see
+`alarms.limits.profiles`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+# A temperature sent in °F, or a limit in kelvin from a set temperature, may be off by the last digit.
+ROUNDING_K = 5e-7
+
+
+class Severity(StrEnum):
+    """How bad it is to be beyond a limit."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class SensorPolicy(StrEnum):
+    """Which of a unit's sensors speak for it."""
+
+    ANY = "any"  # each: the unit is outside as soon as one of them is
+    MEAN = "mean"  # their mean
+    NAMED = "named"  # one of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a unit's temperature may be, and for how long it may be something else.
+
+    `*_c` are °C; None is no limit. With `is_inclusive` a temperature exactly at a limit is outside, else it is within.
+    A reading completes the delay when it is outside and the excursion began at least `high_delay_seconds` (too warm) or
+    `low_delay_seconds` (too cold) before it. The excursion is over once a reading is back within the limits by
+    `clearing_margin_k`; one that leaves them again less than `clearing_delay_seconds` later goes on with it.
+
+    allowed_seconds: how long within any `allowed_window_seconds` the temperature may be outside the limits of a
+    warning in all, of which reaching it is a violation. mkt_limit_c: what the mean kinetic temperature of any
+    `mkt_window_seconds` may be. None: no such limit. gap_limit_seconds: for how long a reading stands when no other
+    follows.
+    """
+
+    low_critical_c: float | None = None
+    low_warning_c: float | None = None
+    high_warning_c: float | None = None
+    high_critical_c: float | None = None
+    is_inclusive: bool = False
+    high_delay_seconds: int = 1_800
+    low_delay_seconds: int = 1_800
+    clearing_margin_k: float = 0.0
+    clearing_delay_seconds: int = 0
+    allowed_seconds: int | None = None
+    allowed_window_seconds: int = 86_400
+    mkt_limit_c: float | None = None
+    mkt_window_seconds: int = 86_400
+    gap_limit_seconds: int = 2_700
+    sensor_policy: SensorPolicy = SensorPolicy.ANY
+    named_sensor_id: int | None = None
+
+    @property
+    def gap_limit(self) -> timedelta:
+        return timedelta(seconds=self.gap_limit_seconds)
+
+    @property
+    def clearing_delay(self) -> timedelta:
+        return timedelta(seconds=self.clearing_delay_seconds)
+
+    def delay_of(self, temperature_c: float) -> timedelta:
+        """How long a temperature beyond a limit may last before it is an alarm."""
+        is_cold = self.lowest_c is not None and temperature_c <= self.lowest_c + ROUNDING_K
+        return timedelta(seconds=self.low_delay_seconds if is_cold else self.high_delay_seconds)
+
+    def severity_of(self, temperature_c: float) -> Severity | None:
+        """How bad this temperature is; None within the limits."""
+        if self._is_beyond(temperature_c, self.low_critical_c, self.high_critical_c):
+            return Severity.CRITICAL
+        if self._is_beyond(temperature_c, self.low_warning_c, self.high_warning_c):
+            return Severity.WARNING
+        return None
+
+    def is_clear(self, temperature_c: float) -> bool:
+        """Is it within the limits by the clearing margin, and so ends an excursion?
+
+        Where the limits are so close that the margin leaves nothing between them, the middle clears.
+        """
+        low, high, margin = self.lowest_c, self.highest_c, self.clearing_margin_k
+        if low is not None and high is not None:
+            margin = min(margin, (high - low) / 2)
+        if self.severity_of(temperature_c) is not None:
+            return False
+        is_warm_enough = low is None or temperature_c >= low + margin - ROUNDING_K
+        return is_warm_enough and (high is None or temperature_c <= high - margin + ROUNDING_K)
+
+    def beyond_k(self, temperature_c: float) -> float:
+        """How far it is above the highest (or, negative, below the lowest) temperature without a warning; else 0."""
+        if self.highest_c is not None and temperature_c > self.highest_c:
+            return temperature_c - self.highest_c
+        if self.lowest_c is not None and temperature_c < self.lowest_c:
+            return temperature_c - self.lowest_c
+        return 0.0
+
+    @property
+    def lowest_c(self) -> float | None:
+        """The limit to the cold: the warning's, or, without one, the critical one."""
+        return self.low_critical_c if self.low_warning_c is None else self.low_warning_c
+
+    @property
+    def highest_c(self) -> float | None:
+        """The limit to the warm: the warning's, or, without one, the critical one."""
+        return self.high_critical_c if self.high_warning_c is None else self.high_warning_c
+
+    def _is_beyond(self, temperature_c: float, low: float | None, high: float | None) -> bool:
+        margin = -ROUNDING_K if self.is_inclusive else ROUNDING_K
+        return (high is not None and temperature_c > high + margin) or (
+            low is not None and temperature_c < low - margin
+        )

@@ -1,0 +1,50 @@
+"""Alarms of sensors that have answered without a measurement for longer than their unit's gap limit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connection
+
+from alarms.lifecycle.transitions import end, open_alarm
+from alarms.models import Alarm
+from alarms.thresholds import Severity
+from readings.storage.time_weighting import GAP_LIMIT
+
+ALARMS_A_RUN = 500
+# A fault whose readings are old is no news: the unit is silent, or its readings came late.
+FAULTY = f"""
+SELECT fault.storage_unit_id, facility.customer_id, fault.sensor_id, fault.since
+FROM sensor_fault AS fault
+JOIN storage_unit ON storage_unit.id = fault.storage_unit_id
+JOIN facility ON facility.id = storage_unit.facility_id
+JOIN customer ON customer.id = facility.customer_id
+WHERE fault.last_at - fault.since >= {GAP_LIMIT} AND customer.is_active
+    AND fault.last_at + greatest({GAP_LIMIT}, interval '1 hour') >= %(now)s
+    AND NOT EXISTS (
+        SELECT FROM alarm WHERE storage_unit_id = fault.storage_unit_id AND sensor_id = fault.sensor_id
+            AND kind = 'sensor_fault' AND state <> 'closed'
+    )
+ORDER BY fault.since LIMIT %(most)s
+"""  # noqa: S608  names of ours, no input
+
+
+def watch(now: datetime) -> None:
+    """Open the alarms of faults that last, and end those of sensors that measure again."""
+    with connection.cursor() as cursor:
+        cursor.execute(FAULTY, {"now": now, "most": ALARMS_A_RUN})
+        faulty = cursor.fetchall()
+    for unit_id, customer_id, sensor_id, since in faulty:
+        alarm = Alarm(
+            customer_id=customer_id,
+            storage_unit_id=unit_id,
+            sensor_id=sensor_id,
+            kind=Alarm.Kind.SENSOR_FAULT,
+            severity=Severity.WARNING,
+            started_at=since,
+        )
+        open_alarm(alarm, now, now)
+    live = Alarm.objects.filter(kind=Alarm.Kind.SENSOR_FAULT).exclude(state=Alarm.State.CLOSED)
+    mended = live.filter(sensor__fault=None)
+    for alarm in mended.select_for_update(no_key=True, of=("self",)):
+        end(alarm, now, now)

@@ -1,0 +1,50 @@
+"""Alarms of sources that bring nothing any more. The room above says which those are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from alarms.lifecycle.transitions import end, open_alarm
+from alarms.models import Alarm
+from alarms.thresholds import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class DownSource:
+    """A source that is down: its public id, its name, whose it is and since when nothing came."""
+
+    key: UUID
+    name: str
+    customer_id: int
+    since: datetime
+
+
+def report(down: Sequence[DownSource], now: datetime) -> None:
+    """Open the alarms of sources that are down, and end those of all others."""
+    known = {
+        alarm.source_key: alarm
+        for alarm in Alarm.objects.filter(kind=Alarm.Kind.SOURCE_DOWN)
+        .exclude(state=Alarm.State.CLOSED)
+        .select_for_update(no_key=True, of=("self",))
+    }
+    for source in down:
+        if source.key not in known:
+            open_alarm(_alarm(source), now, now)
+    are_down = {source.key for source in down}
+    for key, alarm in known.items():
+        if key not in are_down:
+            end(alarm, now, now)
+
+
+def _alarm(source: DownSource) -> Alarm:
+    return Alarm(
+        customer_id=source.customer_id,
+        kind=Alarm.Kind.SOURCE_DOWN,
+        severity=Severity.CRITICAL,
+        started_at=source.since,
+        source_key=source.key,
+        source_name=source.name,
+    )

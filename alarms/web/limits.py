@@ -1,0 +1,120 @@
+"""The pages on which limits and maintenance windows are set. Managers change their customer's, staff the profiles."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from alarms.limits.limit_choices import choice_of
+from alarms.maintenance import end_now, windows_of
+from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow
+from alarms.presenters import limit_facts
+from alarms.thresholds import SensorPolicy
+from alarms.web.forms import MaintenanceForm, ProfileForm, UnitLimitsForm
+from core.web.pagination import list_page
+from customers.access.page_caller import refuse_unless
+from customers.access.principal import Caller
+from customers.access.settings_caller import customer_of_settings, settings_caller, settings_context, unit_of_settings
+from customers.models import Customer
+
+GET_OR_POST = ["GET", "HEAD", "POST"]
+VERSIONS_A_PAGE = 10
+WINDOWS_A_PAGE = 25
+PROFILES_A_PAGE = 50
+
+
+@require_http_methods(GET_OR_POST)
+@never_cache
+@login_required
+def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
+    """A unit's limits with all earlier ones, by whom and when; a POST by a manager gives it others from now on."""
+    caller, customer, unit = unit_of_settings(request, public_id, unit_id)
+    refuse_unless(request.method != "POST" or caller.may_manage(customer.pk))
+    form = UnitLimitsForm(request.POST or None, instance=choice_of(unit))
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, f"The limits of {unit} are saved; they are in force from now on.")
+        return redirect("settings-unit-limits", public_id, unit_id)
+    newest_first = LimitVersion.objects.filter(storage_unit=unit).order_by("-valid_from")
+    versions = list_page(request, newest_first, VERSIONS_A_PAGE)
+    context = settings_context(caller, customer, "units") | {
+        "unit": unit,
+        "form": form,
+        "list": versions,
+        "versions": [(version, limit_facts(version, unit.temperature_unit)) for version in versions.rows],
+        "named_policy": SensorPolicy.NAMED.value,
+    }
+    return render(request, "settings/unit_limits.html", context)
+
+
+@require_safe
+@never_cache
+@login_required
+def profiles_page(request: HttpRequest) -> HttpResponse:
+    """The profiles of limits, which the operator's staff change and others look at."""
+    caller = settings_caller(request)
+    listed = list_page(request, LimitProfile.objects.order_by("name"), PROFILES_A_PAGE)
+    return render(request, "settings/limit_profiles.html", {"list": listed, "may_change": _is_staff(caller)})
+
+
+@require_http_methods(GET_OR_POST)
+@never_cache
+@login_required
+def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpResponse:
+    """One profile, to be changed by staff; without an id a new one."""
+    refuse_unless(_is_staff(settings_caller(request)))
+    profile = LimitProfile() if profile_id is None else get_object_or_404(LimitProfile, public_id=profile_id)
+    form = ProfileForm(request.POST or None, instance=profile)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, f"{profile} is saved; its units have these limits from now on.")
+        return redirect("settings-limit-profiles")
+    context = {"form": form, "profile": profile, "unit_count": profile.units.count() if profile.pk else 0}
+    return render(request, "settings/limit_profile.html", context)
+
+
+@require_http_methods(GET_OR_POST)
+@never_cache
+@login_required
+def maintenance_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """The customer's maintenance windows; a POST by a manager adds one."""
+    caller, customer = customer_of_settings(request, public_id)
+    refuse_unless(request.method != "POST" or caller.may_manage(customer.pk))
+    form = MaintenanceForm(request.POST or None, customer=customer, scope=caller.scope)
+    if request.method == "POST" and form.is_valid():
+        form.instance.created_by = caller.user
+        form.save()
+        messages.success(request, "The maintenance window is entered.")
+        return redirect("settings-maintenance", public_id)
+    return render(request, "settings/maintenance.html", _maintenance_context(request, caller, customer, form))
+
+
+@require_POST
+@login_required
+def end_maintenance(request: HttpRequest, public_id: UUID, window_id: UUID) -> HttpResponse:
+    """End a window now; one that has not begun is taken back."""
+    caller, customer = customer_of_settings(request, public_id)
+    refuse_unless(caller.may_manage(customer.pk))
+    window = get_object_or_404(MaintenanceWindow, customer=customer, public_id=window_id)
+    has_ended = end_now(window, timezone.now())
+    messages.success(request, "The maintenance window is over." if has_ended else "It was over already.")
+    return redirect("settings-maintenance", public_id)
+
+
+def _maintenance_context(
+    request: HttpRequest, caller: Caller, customer: Customer, form: MaintenanceForm
+) -> dict[str, Any]:
+    listed = list_page(request, windows_of(customer), WINDOWS_A_PAGE)
+    return settings_context(caller, customer, "maintenance") | {"form": form, "list": listed, "now": timezone.now()}
+
+
+def _is_staff(caller: Caller) -> bool:
+    return caller.user is not None and caller.user.is_staff

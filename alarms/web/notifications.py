@@ -1,0 +1,215 @@
+"""The settings pages about notifications. Members look; the customer's managers, and staff, change."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from alarms import drills
+from alarms.models import Channel, Drill, Message, Rule
+from alarms.notifications import channel_admin
+from alarms.notifications.claims import send_again
+from alarms.web.notification_forms import ChannelForm, DrillScheduleForm, RuleForm
+from core.crypto.encryption import SecretUnreadable
+from core.web.pagination import list_page
+from customers.access.page_caller import caller_of_page, refuse_unless
+from customers.access.principal import Caller
+from customers.models import Customer
+
+GET_OR_POST = ["GET", "HEAD", "POST"]
+MESSAGES_A_PAGE = 25
+DRILLS_SHOWN = 5
+
+
+@require_safe
+@never_cache
+@login_required
+def notifications_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """The customer's channels, rules, drills and newest messages."""
+    caller, customer = _customer_of(request, public_id)
+    listed = _messages_of(caller, customer).order_by("-created_at", "-pk")
+    schedule = getattr(customer, "drill_schedule", None)
+    context = _context(caller, customer) | {
+        "channels": _channels_of(caller, customer),
+        "rules": _rules_of(caller, customer).prefetch_related("channels", "escalation_channels"),
+        "list": list_page(request, listed.select_related("channel", "alarm"), MESSAGES_A_PAGE),
+        "is_waiting": listed.filter(state=Message.State.WAITING, reason=Message.Reason.TEST).exists()
+        or Drill.objects.filter(customer=customer, ended_at=None).exists(),
+        "drills": [(drill, drills.results(drill)) for drill in _drills_of(caller, customer)],
+        "schedule": schedule,
+        "schedule_form": DrillScheduleForm(initial={"every_days": schedule.every_days if schedule else None}),
+    }
+    return render(request, "settings/notifications.html", context)
+
+
+@require_http_methods(GET_OR_POST)
+@never_cache
+@login_required
+def channel_page(request: HttpRequest, public_id: UUID, channel_id: UUID | None = None) -> HttpResponse:
+    """A channel to be changed; without an id a new one. The answer to a new webhook shows its secret, this once."""
+    caller, customer = _customer_of(request, public_id)
+    refuse_unless(caller.may_manage(customer.pk))
+    channel = get_object_or_404(_channels_of(caller, customer), public_id=channel_id) if channel_id else Channel()
+    form = ChannelForm(request.POST or None, instance=channel, customer=customer)
+    if request.method == "POST" and form.is_valid():
+        is_new = channel.pk is None
+        saved = form.save()
+        if is_new and saved.kind == Channel.Kind.WEBHOOK:
+            return _show_secret(request, caller, customer, saved, saved.secret.reveal())
+        messages.success(request, f"{saved.name} is saved.")
+        return redirect("settings-notifications", public_id)
+    context = _context(caller, customer) | {"form": form, "channel": channel}
+    return render(request, "settings/channel.html", context)
+
+
+@require_POST
+@never_cache
+@login_required
+def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> HttpResponse:
+    """Test, enable, disable or give a new secret to a channel, by `action`."""
+    caller, customer = _customer_of(request, public_id)
+    refuse_unless(caller.may_manage(customer.pk))
+    channel = get_object_or_404(_channels_of(caller, customer), public_id=channel_id)
+    match request.POST.get("action"):
+        case "test":
+            refuse_unless(channel.is_enabled)
+            channel_admin.test(channel, by=caller.name)
+            messages.success(request, f"A test of {channel.name} is on its way; the messages below show how it went.")
+        case "enable":
+            channel_admin.enable(channel)
+            messages.success(request, f"{channel.name} is enabled.")
+        case "disable":
+            channel_admin.disable(channel, reason=f"Disabled by {caller.name}.")
+            messages.success(request, f"{channel.name} is disabled.")
+        case "secret" if channel.kind == Channel.Kind.WEBHOOK:
+            return _rotate(request, caller, customer, channel)
+        case _:
+            return HttpResponseBadRequest("action must be test, enable, disable, or secret for a webhook.")
+    return redirect("settings-notifications", public_id)
+
+
+@require_http_methods(GET_OR_POST)
+@never_cache
+@login_required
+def rule_page(request: HttpRequest, public_id: UUID, rule_id: UUID | None = None) -> HttpResponse:
+    """A rule to be changed; without an id a new one."""
+    caller, customer = _customer_of(request, public_id)
+    refuse_unless(caller.may_manage(customer.pk))
+    rule = get_object_or_404(_rules_of(caller, customer), public_id=rule_id) if rule_id else Rule()
+    form = RuleForm(request.POST or None, instance=rule, customer=customer)
+    if request.method == "POST" and form.is_valid():
+        saved = form.save()
+        messages.success(request, f"{saved.name} is saved.")
+        return redirect("settings-notifications", public_id)
+    return render(request, "settings/rule.html", _context(caller, customer) | {"form": form, "rule": rule})
+
+
+@require_POST
+@login_required
+def delete_rule(request: HttpRequest, public_id: UUID, rule_id: UUID) -> HttpResponse:
+    """Delete a rule; what it made is kept."""
+    caller, customer = _customer_of(request, public_id)
+    refuse_unless(caller.may_manage(customer.pk))
+    rule = get_object_or_404(_rules_of(caller, customer), public_id=rule_id)
+    rule.delete()
+    messages.success(request, f"{rule.name} is deleted.")
+    return redirect("settings-notifications", public_id)
+
+
+@require_POST
+@login_required
+def resend_message(request: HttpRequest, public_id: UUID, message_id: UUID) -> HttpResponse:
+    """Have a message that was given up tried again."""
+    caller, customer = _customer_of(request, public_id)
+    refuse_unless(caller.may_manage(customer.pk))
+    message = get_object_or_404(_messages_of(caller, customer), public_id=message_id)
+    if send_again(Message.objects.filter(pk=message.pk)):
+        messages.success(request, "It is tried again within seconds.")
+    else:
+        messages.error(request, "Only what was not delivered can be sent again.")
+    return redirect("settings-notifications", public_id)
+
+
+@require_POST
+@login_required
+def start_drill(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Start an alarm drill."""
+    caller, customer = _customer_of(request, public_id)
+    refuse_unless(caller.may_manage(customer.pk))
+    try:
+        drills.start(customer, by=caller.name)
+    except drills.DrillUnderWay as under_way:
+        messages.error(request, str(under_way))
+    else:
+        messages.success(request, "The drill has begun; its results appear below.")
+    return redirect("settings-notifications", public_id)
+
+
+@require_POST
+@login_required
+def schedule_drills(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Set how often drills are held."""
+    caller, customer = _customer_of(request, public_id)
+    refuse_unless(caller.may_manage(customer.pk))
+    form = DrillScheduleForm(request.POST)
+    if not form.is_valid():
+        return HttpResponseBadRequest("every_days must be from 1 to 366, or empty.")
+    drills.set_schedule(customer, form.cleaned_data["every_days"], timezone.now())
+    messages.success(request, "The schedule of drills is saved.")
+    return redirect("settings-notifications", public_id)
+
+
+def _customer_of(request: HttpRequest, public_id: UUID) -> tuple[Caller, Customer]:
+    """The caller, and the customer if the caller may see it; a foreign one is not found.
+
+    Raises PermissionDenied for tokens that may not change settings, as the other settings pages do.
+    """
+    caller = caller_of_page(request)
+    refuse_unless(caller.user is not None or (caller.customer_id is not None and caller.may_manage(caller.customer_id)))
+    return caller, get_object_or_404(Customer.objects.within(caller.scope), public_id=public_id)
+
+
+def _context(caller: Caller, customer: Customer) -> dict[str, Any]:
+    return {"customer": customer, "tab": "notifications", "may_manage": caller.may_manage(customer.pk)}
+
+
+def _channels_of(caller: Caller, customer: Customer) -> QuerySet[Channel]:
+    return Channel.objects.within(caller.scope).filter(customer=customer)
+
+
+def _rules_of(caller: Caller, customer: Customer) -> QuerySet[Rule]:
+    return Rule.objects.within(caller.scope).filter(customer=customer)
+
+
+def _messages_of(caller: Caller, customer: Customer) -> QuerySet[Message]:
+    return Message.objects.within(caller.scope).filter(channel__customer=customer)
+
+
+def _drills_of(caller: Caller, customer: Customer) -> QuerySet[Drill]:
+    newest = Drill.objects.within(caller.scope).filter(customer=customer).select_related("alarm")
+    return newest.order_by("-started_at")[:DRILLS_SHOWN]
+
+
+def _rotate(request: HttpRequest, caller: Caller, customer: Customer, channel: Channel) -> HttpResponse:
+    try:
+        secret = channel_admin.rotate_secret(channel)
+    except SecretUnreadable as unreadable:
+        messages.error(request, str(unreadable))
+        return redirect("settings-notifications", customer.public_id)
+    return _show_secret(request, caller, customer, channel, secret)
+
+
+def _show_secret(
+    request: HttpRequest, caller: Caller, customer: Customer, channel: Channel, secret: str
+) -> HttpResponse:
+    context = _context(caller, customer) | {"channel": channel, "secret_text": secret}
+    return render(request, "settings/channel_secret.html", context)

@@ -1,0 +1,321 @@
+"""The settings pages about notifications: what people of each role see there, and what they can change."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from alarms.models import Channel, Drill, DrillSchedule, Message, Rule
+from alarms.notifications.channels.webhook import key_of
+from alarms.web import notification_forms
+from customers.models import Membership
+from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory
+from tests.factories import (
+    CustomerFactory,
+    FacilityFactory,
+    MembershipFactory,
+    StaffFactory,
+    StorageUnitFactory,
+    make_token,
+)
+
+pytestmark = pytest.mark.django_db
+Role = Membership.Role
+
+
+@pytest.fixture
+def customer():
+    return CustomerFactory(name="Cold Stores Ltd")
+
+
+@pytest.fixture
+def sign_in(client, customer):
+    def sign_in_as(role):
+        client.force_login(MembershipFactory(customer=customer, role=role).user)
+        return client
+
+    return sign_in_as
+
+
+@pytest.fixture
+def manager(sign_in):
+    return sign_in(Role.MANAGER)
+
+
+def url_of(name, customer, *more):
+    return reverse(name, args=[customer.public_id, *more])
+
+
+def said(response):
+    return [str(message) for message in response.context["messages"]]
+
+
+def channel_form(**fields):
+    return {
+        "kind": "email",
+        "name": "shift",
+        "address": "shift@example.com",
+        "messages_a_minute": 10,
+        "flap_minutes": 30,
+    } | fields
+
+
+def rule_form(channel, **fields):
+    return {"name": "everything", "is_enabled": "on", "channels": [channel.pk]} | fields
+
+
+class TestWhoMayDoWhat:
+    def test_members_look_and_only_managers_see_how_to_change(self, sign_in, customer):
+        channel = ChannelFactory(customer=customer, name="the shift")
+        RuleFactory(customer=customer, channels=[channel], name="at night")
+        MessageFactory(channel=channel, state="dead", subject="Critical: something")
+        for role, may in [(Role.VIEWER, False), (Role.OPERATOR, False), (Role.MANAGER, True)]:
+            page = sign_in(role).get(url_of("settings-notifications", customer)).content.decode()
+            assert "the shift" in page
+            assert "at night" in page
+            assert "Critical: something" in page
+            assert ("New channel" in page, "Send again" in page, "Start a drill" in page) == (may, may, may)
+
+    def test_others_find_nothing(self, client, customer):
+        client.force_login(MembershipFactory(role=Role.MANAGER).user)
+        assert client.get(url_of("settings-notifications", customer)).status_code == 404
+
+    def test_who_is_not_signed_in_is_asked_to(self, client, customer):
+        assert client.get(url_of("settings-notifications", customer)).status_code == 302
+
+    @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+    def test_who_only_looks_changes_nothing(self, sign_in, customer, role):
+        channel = WebhookChannelFactory(customer=customer)
+        rule = RuleFactory(customer=customer, channels=[channel])
+        message = MessageFactory(channel=channel, state="dead")
+        before = channel.secret.token
+        client = sign_in(role)
+        answers = [
+            client.post(url_of("settings-new-channel", customer), channel_form()),
+            client.post(url_of("settings-channel", customer, channel.public_id), channel_form()),
+            *(
+                client.post(url_of("settings-change-channel", customer, channel.public_id), {"action": action})
+                for action in ("test", "disable", "enable", "secret")
+            ),
+            client.post(url_of("settings-new-rule", customer), rule_form(channel)),
+            client.post(url_of("settings-rule", customer, rule.public_id), rule_form(channel)),
+            client.post(url_of("settings-delete-rule", customer, rule.public_id)),
+            client.post(url_of("settings-resend-message", customer, message.public_id)),
+            client.post(url_of("settings-drill", customer)),
+            client.post(url_of("settings-drill-schedule", customer), {"every_days": 7}),
+        ]
+        assert {answer.status_code for answer in answers} == {403}
+        channel.refresh_from_db()
+        message.refresh_from_db()
+        assert (channel.is_enabled, channel.secret.token, message.state) == (True, before, "dead")
+        assert (Channel.objects.count(), Rule.objects.count(), Message.objects.count()) == (1, 1, 1)
+        assert not Drill.objects.exists()
+        assert not DrillSchedule.objects.exists()
+
+    def test_another_customers_channels_and_rules_are_not_found_behind_ones_own(self, manager, customer):
+        foreign = ChannelFactory()
+        rule = RuleFactory(customer=foreign.customer, channels=[foreign])
+        message = MessageFactory(channel=foreign, state="dead")
+        urls = [
+            url_of("settings-channel", customer, foreign.public_id),
+            url_of("settings-change-channel", customer, foreign.public_id),
+            url_of("settings-rule", customer, rule.public_id),
+            url_of("settings-delete-rule", customer, rule.public_id),
+            url_of("settings-resend-message", customer, message.public_id),
+        ]
+        assert {manager.post(url, {"action": "disable"}).status_code for url in urls} == {404}
+
+    def test_tokens_that_may_write_change_and_others_are_turned_away(self, client, customer):
+        for permissions, status in [(["read"], 403), (["read", "write"], 200)]:
+            _, text = make_token(customer, permissions=permissions)
+            client.post(reverse("login"), {"username": customer.customer_code, "password": text})
+            assert client.get(url_of("settings-notifications", customer)).status_code == status
+            client.logout()
+
+    def test_staff_change_every_customers(self, client, customer):
+        client.force_login(StaffFactory())
+        client.post(url_of("settings-new-channel", customer), channel_form())
+        assert Channel.objects.get().customer == customer
+
+
+class TestChannels:
+    def test_a_channel_is_made_and_changed(self, manager, customer):
+        manager.post(url_of("settings-new-channel", customer), channel_form())
+        channel = Channel.objects.get()
+        assert (channel.customer, channel.name, channel.address) == (customer, "shift", "shift@example.com")
+        changed = channel_form(address="night@example.com", messages_a_minute=5)
+        manager.post(url_of("settings-channel", customer, channel.public_id), changed)
+        channel.refresh_from_db()
+        assert (channel.address, channel.messages_a_minute) == ("night@example.com", 5)
+
+    def test_a_webhook_is_given_a_secret_that_is_shown_once(self, manager, customer):
+        hook = channel_form(kind="webhook", address="https://example.com/hook")
+        page = manager.post(url_of("settings-new-channel", customer), hook).content.decode()
+        secret = Channel.objects.get().secret.reveal()
+        assert key_of(secret)
+        assert secret in page
+        assert secret not in manager.get(url_of("settings-notifications", customer)).content.decode()
+        form = manager.get(url_of("settings-channel", customer, Channel.objects.get().public_id)).content.decode()
+        assert secret not in form
+
+    def test_an_empty_secret_keeps_what_is_stored(self, manager, customer):
+        channel = WebhookChannelFactory(customer=customer)
+        secret = channel.secret.reveal()
+        form = channel_form(name="renamed", address=channel.address)
+        manager.post(url_of("settings-channel", customer, channel.public_id), form)
+        channel.refresh_from_db()
+        assert (channel.name, channel.secret.reveal()) == ("renamed", secret)
+
+    @pytest.mark.parametrize(
+        ("fields", "error"),
+        [
+            ({"address": "nobody"}, "is no e-mail address"),
+            ({"kind": "webhook", "address": "ftp://example.com"}, "must begin with http"),
+            ({"kind": "apprise", "address": "", "secret": "json://127.0.0.1"}, "of one&#x27;s own choosing"),
+            ({"kind": "apprise", "address": "", "secret": ""}, "No such service is known"),
+            ({"messages_a_minute": 0}, "greater than or equal to 1"),
+        ],
+    )
+    def test_what_can_not_work_is_refused(self, manager, customer, fields, error):
+        page = manager.post(url_of("settings-new-channel", customer), channel_form(**fields)).content.decode()
+        assert error in page
+        assert not Channel.objects.exists()
+
+    def test_a_name_is_taken_once(self, manager, customer):
+        ChannelFactory(customer=customer, name="shift")
+        page = manager.post(url_of("settings-new-channel", customer), channel_form()).content.decode()
+        assert "already has one with this name" in page
+        assert Channel.objects.count() == 1
+
+    def test_a_test_is_a_message_that_is_due(self, manager, customer):
+        channel = ChannelFactory(customer=customer)
+        url = url_of("settings-change-channel", customer, channel.public_id)
+        response = manager.post(url, {"action": "test"}, follow=True)
+        message = Message.objects.get()
+        assert (message.channel, message.reason, message.state) == (channel, "test", "waiting")
+        assert message.data["type"] == "test"
+        assert 'hx-trigger="every 3s"' in response.content.decode()
+
+    def test_disabling_and_enabling_again(self, manager, customer):
+        channel = ChannelFactory(customer=customer, failures_in_a_row=3, last_error="no answer")
+        waiting = MessageFactory(channel=channel, attempt_count=3, next_attempt_at=timezone.now() + timedelta(hours=1))
+        url = url_of("settings-change-channel", customer, channel.public_id)
+        manager.post(url, {"action": "disable"})
+        channel.refresh_from_db()
+        assert not channel.is_enabled
+        assert channel.disabled_reason.startswith("Disabled by ")
+        manager.post(url, {"action": "enable"})
+        channel.refresh_from_db()
+        waiting.refresh_from_db()
+        assert (channel.is_enabled, channel.disabled_reason, channel.failures_in_a_row) == (True, "", 0)
+        assert waiting.next_attempt_at <= timezone.now()
+
+    def test_a_new_secret_leaves_the_old_one_valid_for_a_week(self, manager, customer):
+        channel = WebhookChannelFactory(customer=customer)
+        old = channel.secret.reveal()
+        url = url_of("settings-change-channel", customer, channel.public_id)
+        page = manager.post(url, {"action": "secret"}).content.decode()
+        channel.refresh_from_db()
+        new, also = channel.secrets_at(timezone.now())
+        assert also == old != new
+        assert new in page
+        assert channel.secrets_at(timezone.now() + timedelta(days=8)) == [new]
+
+    def test_only_webhooks_have_such_secrets_and_actions_are_known(self, manager, customer):
+        url = url_of("settings-change-channel", customer, ChannelFactory(customer=customer).public_id)
+        assert manager.post(url, {"action": "secret"}).status_code == 400
+        assert manager.post(url, {"action": "delete"}).status_code == 400
+
+    def test_what_may_be_secret_in_a_url_is_not_shown(self, manager, customer):
+        WebhookChannelFactory(customer=customer, address="https://example.com/hook?token=sesame")
+        page = manager.get(url_of("settings-notifications", customer)).content.decode()
+        assert "https://example.com/hook" in page
+        assert "sesame" not in page
+
+
+class TestRules:
+    def test_a_rule_is_made_changed_and_deleted(self, manager, customer):
+        channel = ChannelFactory(customer=customer)
+        facility = FacilityFactory(customer=customer)
+        form = rule_form(channel, kinds=["temperature"], weekdays=["0", "6"], facilities=[facility.pk])
+        form |= {"from_time": "22:00", "until_time": "06:00", "tells_when_closed": "on"}
+        manager.post(url_of("settings-new-rule", customer), form)
+        rule = Rule.objects.get()
+        assert (rule.customer, rule.kinds, rule.weekdays) == (customer, ["temperature"], [0, 6])
+        assert list(rule.facilities.all()) == [facility]
+        assert list(rule.channels.all()) == [channel]
+        manager.post(url_of("settings-rule", customer, rule.public_id), rule_form(channel, repeat_minutes=10))
+        rule.refresh_from_db()
+        assert (rule.repeat_minutes, rule.kinds, rule.tells_when_closed) == (10, [], False)
+        manager.post(url_of("settings-delete-rule", customer, rule.public_id))
+        assert not Rule.objects.exists()
+
+    def test_a_rule_names_only_what_is_the_customers(self, manager, customer):
+        channel = ChannelFactory(customer=customer)
+        foreign_rows = {"channels": ChannelFactory(), "units": StorageUnitFactory(), "facilities": FacilityFactory()}
+        for name, row in foreign_rows.items():
+            foreign = {name: [row.pk]}
+            page = manager.post(url_of("settings-new-rule", customer), rule_form(channel) | foreign).content.decode()
+            assert "Select a valid choice" in page
+        assert not Rule.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("fields", "error"),
+        [
+            ({"channels": []}, "tells nobody"),
+            ({"escalate_minutes": 10}, "has a time and channels"),
+            ({"from_time": "08:00"}, "Give both times"),
+            ({"repeat_minutes": 0}, "greater than or equal to 1"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, manager, customer, fields, error):
+        channel = ChannelFactory(customer=customer)
+        page = manager.post(url_of("settings-new-rule", customer), rule_form(channel, **fields)).content.decode()
+        assert error in page
+        assert not Rule.objects.exists()
+
+
+class TestMessagesAndDrills:
+    def test_what_was_not_delivered_is_sent_again(self, manager, customer):
+        message = MessageFactory(channel=ChannelFactory(customer=customer), state="dead")
+        url = url_of("settings-resend-message", customer, message.public_id)
+        assert said(manager.post(url, follow=True)) == ["It is tried again within seconds."]
+        message.refresh_from_db()
+        assert message.state == "waiting"
+        assert said(manager.post(url, follow=True)) == ["Only what was not delivered can be sent again."]
+
+    def test_a_drill_is_started_once(self, manager, customer):
+        manager.post(url_of("settings-drill", customer))
+        again = manager.post(url_of("settings-drill", customer), follow=True)
+        assert Drill.objects.get().customer == customer
+        assert "under way" in said(again)[-1]
+
+    def test_drills_are_scheduled_and_no_longer(self, manager, customer):
+        url = url_of("settings-drill-schedule", customer)
+        manager.post(url, {"every_days": "30"})
+        assert DrillSchedule.objects.get().every_days == 30
+        assert manager.post(url, {"every_days": "0"}).status_code == 400
+        manager.post(url, {"every_days": ""})
+        assert not DrillSchedule.objects.exists()
+
+    def test_queries_do_not_grow_with_what_is_listed(self, manager, customer, django_assert_max_num_queries):
+        channels = ChannelFactory.create_batch(4, customer=customer)
+        for channel in channels:
+            RuleFactory(customer=customer, channels=channels)
+            MessageFactory.create_batch(3, channel=channel)
+        with django_assert_max_num_queries(18):
+            manager.get(url_of("settings-notifications", customer))
+
+
+def test_a_rule_keeps_its_units_where_there_are_too_many_to_choose_from(monkeypatch):
+    monkeypatch.setattr(notification_forms, "MOST_UNITS_LISTED", 1)
+    channel = ChannelFactory()
+    unit, _ = StorageUnitFactory.create_batch(2, facility=FacilityFactory(customer=channel.customer))
+    rule = RuleFactory(customer=channel.customer, channels=[channel], units=[unit])
+    form = notification_forms.RuleForm(
+        {"name": "at night", "is_enabled": "on", "channels": [channel.pk]}, instance=rule, customer=channel.customer
+    )
+    assert form.is_valid(), form.errors
+    form.save()
+    assert (rule.name, list(rule.units.all())) == ("at night", [unit])
