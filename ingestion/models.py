@@ -15,10 +15,10 @@ from django.db.models.functions import Now
 from core.crypto.encrypted_field import EncryptedTextField
 from core.scope import ScopedModel, ScopeWays
 from customers.models import CODE_MAX_LENGTH, Customer, Sensor, StorageUnit, TemperatureUnit, validate_time_zone
-from ingestion.catch_up import TemplateError, placeholders
-from ingestion.credentials import Credentials, CredentialsKind
-from ingestion.mapping import FieldMapping, MappingError
-from ingestion.reasons import SENTENCES
+from ingestion.parsing.rejection_reasons import SENTENCES
+from ingestion.sources.credentials import Credentials, CredentialsKind
+from ingestion.sources.mapping import FieldMapping, MappingError
+from ingestion.sources.url_template import TemplateError, placeholders
 
 MAX_INTERVAL_SECONDS = 7 * 86_400
 
@@ -37,7 +37,7 @@ def _mapped(help_text: str, max_length: int = 100) -> models.CharField[str, str]
 
 
 class SourceMapping(models.Model):
-    """The field mapping of a source, a column for each part of `ingestion.mapping.FieldMapping`, under its names."""
+    """The field mapping of a source, a column for each part of `ingestion.sources.mapping.FieldMapping`, under its names."""
 
     readings_path = _mapped("JSON: dotted path of the list of readings; found by itself when empty.", 200)
     delimiter = _mapped("CSV: one character; detected when empty.", 1)

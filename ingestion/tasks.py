@@ -8,9 +8,9 @@ import structlog
 from celery import shared_task
 from django.conf import settings
 
-from ingestion import source_watch
-from ingestion.claims import Claim, ClaimLost, claim_due
-from ingestion.poll import poll
+from ingestion import watchdog
+from ingestion.polling.claims import Claim, ClaimLost, claim_due
+from ingestion.polling.poll import poll
 
 logger = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ def send_due_sources() -> None:
 @shared_task
 def watch() -> None:
     """Open and close the alarms that hang on time: of sources, silent units, faulty sensors."""
-    source_watch.watch()
+    watchdog.watch()
 
 
 @shared_task

@@ -27,6 +27,6 @@ urlpatterns = [
     path("", include("customers.api.urls")),
     path("", include("readings.api.urls")),
     path("", include("alarms.api.urls")),
-    path("", include("ingestion.api_urls")),
+    path("", include("ingestion.api.urls")),
     path("<anything:rest>", not_found),
 ]

@@ -17,8 +17,8 @@ from alarms.models import Alarm
 from alarms.selectors import open_count
 from core.scope import Scope
 from core.web.admin import Tone
-from ingestion.feeds import counts_by_state
 from ingestion.models import Conflict, RejectedRow
+from ingestion.selectors import counts_by_state
 from ingestion.source_states import SourceState
 from readings.storage.partitions import existing_partitions
 from temperature_site.broker import BrokerOut, queue_states

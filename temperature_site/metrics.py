@@ -21,7 +21,7 @@ from alarms.models import Alarm
 from alarms.selectors import lasting_count, open_counts
 from alarms.thresholds import Severity
 from core.caching import Kept
-from ingestion.figures import DeliveryFigures, SourceFigures, delivery_figures, source_figures
+from ingestion.metrics import DeliveryFigures, SourceFigures, delivery_figures, source_figures
 from ingestion.models import IngestionType
 from temperature_site.broker import BrokerOut, QueueState, queue_states
 from temperature_site.health import examiner

@@ -20,7 +20,7 @@ urlpatterns = [
     # Paths are tried in turn: first those of the pages that people look at all day.
     path("", include("readings.web.urls")),
     path("", include("alarms.web.urls")),
-    path("", include("ingestion.urls")),
+    path("", include("ingestion.web.urls")),
     path("", include("customers.web.settings_urls")),
     path("", include("alarms.web.notification_urls")),
     path("account/", include("customers.web.urls")),

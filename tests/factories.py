@@ -19,7 +19,7 @@ from factory.django import DjangoModelFactory
 from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
 from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
-from ingestion.reasons import Reason, sentence
+from ingestion.parsing.rejection_reasons import Reason, sentence
 from readings.models import EquipmentStatus
 from readings.storage.columns import ReadingColumns, ReadingRow
 from readings.storage.store import StoreResult, store

@@ -14,8 +14,8 @@ from alarms.models import Alarm, Channel, Excursion, Message
 from alarms.notifications.reminders import remind
 from alarms.notifications.tests.sending_now import send_due
 from ingestion.models import Source
-from ingestion.source_watch import watch
-from ingestion.tests.polling import polled
+from ingestion.polling.tests.polling import polled
+from ingestion.watchdog import watch
 from simulator.clock import SetClock
 from simulator.faults import make_fault
 from simulator.fleet import Fleet

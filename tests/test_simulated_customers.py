@@ -10,7 +10,7 @@ from django.db.models import Min
 
 from customers.models import StorageUnit
 from ingestion.models import RejectedRow
-from ingestion.tests.polling import counts, polled, polled_once
+from ingestion.polling.tests.polling import counts, polled, polled_once
 from readings.models import Reading
 from readings.units.scales import from_celsius
 from simulator.clock import SetClock

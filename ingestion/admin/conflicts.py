@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.web.admin import FewRelatedFilter, WaitingFilter, instant_text
-from ingestion import conflicts
 from ingestion.admin.decisions import DecidedAdmin
-from ingestion.feeds import ShownConflict
+from ingestion.loading import conflicts
 from ingestion.models import Conflict
+from ingestion.selectors import ShownConflict
 
 
 @admin.register(Conflict)

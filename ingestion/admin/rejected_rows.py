@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from core.web.admin import FewRelatedFilter, WaitingFilter, instant_text
-from ingestion import replay
 from ingestion.admin.decisions import DecidedAdmin
+from ingestion.loading import replay
 from ingestion.models import RejectedRow
 
 SHOWN_CHARACTERS = 90

@@ -6,7 +6,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.datetime
-import ingestion.credentials
+import ingestion.sources.credentials
 import core.crypto.encrypted_field
 import uuid
 from django.db import migrations, models
@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
                 ('is_paused', models.BooleanField(default=False)),
                 ('url', models.CharField(blank=True, help_text='May hold {hours}, {since}, {until} and {unit}; empty for pushes and imports.', max_length=2000, verbose_name='URL')),
                 ('structure_url', models.CharField(blank=True, help_text="Where the customer's facilities and units are listed.", max_length=2000, verbose_name='structure URL')),
-                ('credentials_kind', models.CharField(choices=[('none', 'none'), ('basic', 'basic'), ('bearer', 'bearer'), ('header', 'header'), ('query', 'query')], default=ingestion.credentials.CredentialsKind['NONE'], max_length=6)),
+                ('credentials_kind', models.CharField(choices=[('none', 'none'), ('basic', 'basic'), ('bearer', 'bearer'), ('header', 'header'), ('query', 'query')], default=ingestion.sources.credentials.CredentialsKind['NONE'], max_length=6)),
                 ('credentials_name', models.CharField(blank=True, help_text='User, header or query parameter.', max_length=200)),
                 ('credentials_secret', core.crypto.encrypted_field.EncryptedTextField(blank=True)),
                 ('interval_seconds', models.PositiveIntegerField(default=300, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(604800)])),

@@ -10,12 +10,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from customers.models import StorageUnit
-from ingestion.claims import claim_now
 from ingestion.models import Delivery, RejectedRow
-from ingestion.tests.parsed_batches import NOON
-from ingestion.tests.parsing import csv_body, csv_row, json_body, json_row
-from ingestion.tests.polling import csv_answer, json_answer
-from ingestion.tests.scripted_server import answer
+from ingestion.parsing.tests.parsed_batches import NOON
+from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
+from ingestion.polling.claims import claim_now
+from ingestion.polling.tests.polling import csv_answer, json_answer
+from ingestion.polling.tests.scripted_server import answer
 from readings.models import HourlyRollup, LatestReading, Reading
 from tests.factories import (
     CustomerFactory,

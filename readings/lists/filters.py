@@ -13,7 +13,7 @@ from core.api.query_params import DAY, MICROSECOND, Parameters
 from readings.spans import Span
 from readings.units.scales import Scale, to_celsius
 
-# No reading is older, and none is further ahead: see ingestion.batches.
+# No reading is older, and none is further ahead: see ingestion.parsing.batches.
 EARLIEST = datetime(1999, 12, 31, tzinfo=UTC)
 # A limit given in one scale meets readings sent in another: both went through a conversion.
 _TOLERANCE_C = 1e-9

@@ -53,7 +53,7 @@ def world():
     "module",
     [
         "readings.web.urls",
-        "ingestion.urls",
+        "ingestion.web.urls",
         "customers.web.urls",
         "customers.web.settings_urls",
         "alarms.web.urls",

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from customers.models import Customer
-from ingestion.file_import import FileOutcome, import_file
-from ingestion.mapping import MappingError
+from ingestion.loading.file_import import FileOutcome, import_file
 from ingestion.models import Source
+from ingestion.sources.mapping import MappingError
 
 
 class Command(BaseCommand):

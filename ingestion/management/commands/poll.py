@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ingestion.claims import ClaimLost, claim_now
 from ingestion.models import Delivery, Source
-from ingestion.poll import poll
+from ingestion.polling.claims import ClaimLost, claim_now
+from ingestion.polling.poll import poll
 
 
 class Command(BaseCommand):

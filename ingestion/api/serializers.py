@@ -1,0 +1,73 @@
+"""The shapes of what is pushed over the REST API, and of the answers to it."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from core.api.fields import NumberField
+from ingestion.loading.push_body import RULES, SAID_AS, batch_of_row
+from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.results import ParsedBatch
+from ingestion.parsing.row import CODE_LIMIT, STATUS_LIMIT, RowRejected, read_row
+from readings.units.scales import Scale
+
+# The field that a reason is about.
+_FIELDS = {
+    Reason.FUTURE_TIME: "recorded_at",
+    Reason.TOO_OLD: "recorded_at",
+    Reason.UNREADABLE_TIME: "recorded_at",
+    Reason.NOT_TEXT: "sensor_id",
+    Reason.CODE_TOO_LONG: "sensor_id",
+    Reason.BAD_QUALITY: "quality_score",
+}
+
+
+class ReadingCreateSerializer(serializers.Serializer[Any]):
+    """One reading as it is sent. A temperature of null: the sensor answered without a measurement."""
+
+    storage_unit_id = serializers.UUIDField()
+    temperature = NumberField(allow_null=True)
+    temperature_unit = serializers.ChoiceField(choices=[(each.value, each.label) for each in Scale], default="C")
+    recorded_at = serializers.DateTimeField(default_timezone=UTC)
+    sensor_id = serializers.CharField(max_length=CODE_LIMIT, allow_blank=True, default="")
+    quality_score = NumberField(min_value=0, max_value=1, default=1.0)
+    equipment_status = serializers.CharField(max_length=STATUS_LIMIT, allow_blank=True, default="normal")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Hold the reading to the rules of every delivery; `batch` then is the reading as one."""
+        said = {SAID_AS[name]: value for name, value in attrs.items()}
+        said |= {"unit": str(attrs["storage_unit_id"]), "time": attrs["recorded_at"].isoformat()}
+        try:
+            batch: ParsedBatch = batch_of_row(read_row(1, said, RULES), timezone.now())
+        except RowRejected as rejection:
+            raise _error(rejection.reason, str(rejection)) from rejection
+        if batch.rejected:
+            raise _error(batch.rejected[0].reason, batch.rejected[0].message)
+        return attrs | {"batch": batch}
+
+
+def _error(reason: Reason, message: str) -> serializers.ValidationError:
+    return serializers.ValidationError({_FIELDS.get(reason, "temperature"): [message]}, code=reason.value)
+
+
+class PushErrorSerializer(serializers.Serializer[Any]):
+    """A row that was not taken. `row`: its place in the JSON array, or its line."""
+
+    row = serializers.IntegerField(source="row_number")
+    code = serializers.ChoiceField(source="reason", choices=[reason.value for reason in Reason])
+    message = serializers.CharField()
+
+
+class PushedSerializer(serializers.Serializer[Any]):
+    """What became of a bulk push; `errors` lists the first thousand of the rejected rows."""
+
+    received = serializers.IntegerField()
+    stored = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    conflicts = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    errors = PushErrorSerializer(many=True)  # type: ignore[assignment]

@@ -1,0 +1,60 @@
+"""What tests of fetching and polling stand on: a time, servers on the loopback, and sources that ask them."""
+
+import socket
+from contextlib import ExitStack
+
+import pytest
+import time_machine
+
+from ingestion.parsing.tests.parsed_batches import NOON
+from ingestion.polling.tests.scripted_server import ScriptedServer
+from tests.factories import SourceFactory
+
+
+@pytest.fixture
+def noon():
+    """It is noon, and stays noon until a test moves on: gives the clock."""
+    with time_machine.travel(NOON, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def loopback_allowed(settings):
+    settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+
+
+@pytest.fixture
+def serve():
+    """Start scripted servers that stop when the test ends."""
+    with ExitStack() as running:
+        yield lambda script, **options: running.enter_context(ScriptedServer(script, **options))
+
+
+@pytest.fixture
+def resolve(monkeypatch):
+    """Return a dict from host name to its address, which is all that the resolver then knows besides addresses."""
+    known: dict[str, str] = {}
+    ask = socket.getaddrinfo
+
+    def getaddrinfo(host, *args, **kwargs):
+        if host not in known and not host.replace(".", "").isdigit():
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return ask(known.get(host, host), *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return known
+
+
+@pytest.fixture
+def source_of(serve):
+    """A source that asks a server which answers by this script; the server is at its `server`."""
+
+    def make(script, path="/current?hours={hours}", **fields):
+        server = serve(script)
+        if "structure_path" in fields:
+            fields["structure_url"] = server.url + fields.pop("structure_path")
+        source = SourceFactory(url=server.url + path, **fields)
+        source.server = server
+        return source
+
+    return make

@@ -1,0 +1,208 @@
+"""The body of a bulk push, as rows: a JSON array, NDJSON or CSV, packed with gzip or not.
+
+A push names storage units by their public ids, which here stand in the place of the units' codes. What a row may say
+is judged by the rules of every delivery (`ingestion.parsing.row`); rows of the expected types are converted as columns.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from ingestion.parsing.batches import BatchMaker, end_with
+from ingestion.parsing.body import OpenedBody
+from ingestion.parsing.columns import convert_rows, converted_frame, read_into
+from ingestion.parsing.parse import parse_body
+from ingestion.parsing.rejection_reasons import Reason, sentence
+from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody
+from ingestion.parsing.row import RowRules
+from ingestion.sources.mapping import FieldMapping
+
+# Beyond this a push is to be split: all of its rows stand in memory, and it is stored in one transaction.
+MAX_ROWS = 100_000
+_BATCH_ROWS = 20_000
+_LINES_TYPES = ("ndjson", "jsonl", "json-seq", "jsonlines")
+_GZIP = b"\x1f\x8b"
+_MAPPING = FieldMapping(unit_field="storage_unit_id", time_field="recorded_at", temperature_field="temperature")
+RULES = RowRules(default_scale="C")
+# What the fields of a push are for parse_row.
+SAID_AS = {
+    "storage_unit_id": "unit",
+    "recorded_at": "time",
+    "temperature": "temperature",
+    "temperature_unit": "scale",
+    "sensor_id": "sensor",
+    "quality_score": "quality",
+    "equipment_status": "status",
+}
+_TEXTS = ("storage_unit_id", "recorded_at", "temperature_unit", "sensor_id", "equipment_status")
+_NUMBERS = ("temperature", "quality_score")
+
+
+class _Row(msgspec.Struct, gc=False):
+    """A row of the expected types."""
+
+    storage_unit_id: str
+    recorded_at: str
+    temperature: float | None
+    temperature_unit: str | None = None
+    sensor_id: str | None = None
+    quality_score: float | None = None
+    equipment_status: str | None = None
+
+
+_rows_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_row_decoder = msgspec.json.Decoder(_Row)
+
+
+@dataclass(frozen=True, slots=True)
+class PushedBody:
+    """What was sent, and what the headers say about it."""
+
+    data: bytes
+    content_type: str
+    is_said_to_be_gzip: bool
+    max_bytes: int
+
+    def batches(self, received_at: datetime) -> list[ParsedBatch]:
+        """The rows in batches; `unit_code` is what a row gives as its unit's id. Raises UnreadableBody.
+
+        A body that breaks off is refused as a whole: who sent it can send it again.
+        """
+        data = self._unpacked()
+        if not data.strip():
+            raise UnreadableBody(Reason.NO_READINGS_LIST, "The body is empty.")
+        match self._kind(data):
+            case "json":
+                return list(_parsed(_rows_of_array(data), received_at))
+            case "ndjson":
+                return list(_parsed(_rows_of_lines(data), received_at))
+        return _csv(data, received_at, self.max_bytes)
+
+    def _unpacked(self) -> bytes:
+        if self.is_said_to_be_gzip and not self.data.startswith(_GZIP):
+            raise UnreadableBody(Reason.UNDECODABLE, "The body is said to be packed with gzip, but is not.")
+        opened = OpenedBody(io.BytesIO(self.data), encoding="", max_bytes=self.max_bytes, is_cut_off=False)
+        data = opened.read(self.max_bytes)
+        if opened.is_cut_off:
+            raise UnreadableBody(Reason.UNDECODABLE, "The gzip packing of the body breaks off.")
+        return data
+
+    def _kind(self, data: bytes) -> str:
+        content_type = self.content_type.lower()
+        if any(kind in content_type for kind in _LINES_TYPES):
+            return "ndjson"
+        if "json" in content_type or "csv" in content_type:
+            return "json" if "json" in content_type else "csv"
+        return {b"[": "json", b"{": "ndjson"}.get(data.lstrip()[:1], "csv")
+
+
+def batch_of_row(row: dict[str, object], received_at: datetime) -> ParsedBatch:
+    """The batch of one row that read_row made: a reading, or a rejection where its time is impossible."""
+    return BatchMaker(_MAPPING, received_at, RULES).make(converted_frame([row]), [], lambda _: "")
+
+
+def _rows_of_array(data: bytes) -> list[tuple[int, bytes | msgspec.Raw]]:
+    try:
+        rows = _rows_decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise UnreadableBody(Reason.INVALID_JSON, f"The body is not a JSON array of readings: {why}.") from error
+    return _counted(enumerate(rows, 1))
+
+
+def _rows_of_lines(data: bytes) -> list[tuple[int, bytes | msgspec.Raw]]:
+    return _counted((number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip())
+
+
+def _counted(rows: Iterable[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    counted = list(rows)
+    _refuse_too_many(len(counted))
+    return counted
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > MAX_ROWS:
+        why = f"it has more than {MAX_ROWS:,} rows"
+        raise UnreadableBody(Reason.TOO_LARGE, f"The body is too large: {why}; send it in parts.")
+
+
+def _parsed(numbered: Sequence[tuple[int, bytes | msgspec.Raw]], received_at: datetime) -> Iterable[ParsedBatch]:
+    texts = dict(numbered)
+
+    def raw(number: int) -> str:
+        return bytes(texts[number]).decode("utf-8", "replace")
+
+    maker = BatchMaker(_MAPPING, received_at, RULES)
+    parts = (numbered[start : start + _BATCH_ROWS] for start in range(0, len(numbered), _BATCH_ROWS))
+    batches = (maker.make(*_converted(part, raw), raw) for part in parts)
+    return end_with(batches, lambda: maker.finish(is_cut_off=False))
+
+
+def _converted(
+    numbered: Sequence[tuple[int, bytes | msgspec.Raw]], raw: Any
+) -> tuple[pl.DataFrame, list[RejectedReading]]:
+    """These rows converted: at once where their types are the expected ones, else one by one."""
+    numbers: list[int] = []
+    rows: list[_Row] = []
+    exact: list[dict[str, object]] = []
+    rejected: list[RejectedReading] = []
+    for number, text in numbered:
+        try:
+            rows.append(_row_decoder.decode(text))
+            numbers.append(number)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            _read_exactly(number, text, exact, rejected, raw)
+    converted, more_rejected = convert_rows(_columns(numbers, rows), RULES, raw)
+    if exact:
+        converted = pl.concat([converted, converted_frame(exact)]).sort("row_number")
+    return converted, rejected + more_rejected
+
+
+def _read_exactly(
+    number: int, text: bytes | msgspec.Raw, exact: list[dict[str, object]], rejected: list[RejectedReading], raw: Any
+) -> None:
+    """Read a row of other types by the rules for single rows, which also say what is wrong with it."""
+    try:
+        row = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        reason = Reason.INVALID_JSON
+        rejected.append(RejectedReading(number, reason, "The row is not valid JSON.", raw(number)))
+        return
+    if not isinstance(row, dict):
+        reason = Reason.NOT_AN_OBJECT
+        rejected.append(RejectedReading(number, reason, sentence(reason, value=row), raw(number)))
+        return
+    said = {SAID_AS[name]: value for name, value in row.items() if name in SAID_AS}
+    read_into(number, said, RULES, exact, rejected, raw)
+
+
+def _columns(numbers: list[int], rows: list[_Row]) -> pl.DataFrame:
+    values = {name: [getattr(row, name) for row in rows] for name in SAID_AS}
+    said = [pl.Series("row_number", numbers, dtype=pl.Int64)]
+    said += [pl.Series(SAID_AS[name], values[name], dtype=pl.String).fill_null("") for name in _TEXTS]
+    said += [pl.Series(SAID_AS[name], values[name], dtype=pl.Float64) for name in _NUMBERS]
+    return pl.DataFrame(said)
+
+
+def _csv(data: bytes, received_at: datetime, max_bytes: int) -> list[ParsedBatch]:
+    batches: list[ParsedBatch] = []
+    count = 0
+    for batch in parse_body(
+        io.BytesIO(data),
+        _MAPPING,
+        content_type="text/csv",
+        received_at=received_at,
+        batch_rows=_BATCH_ROWS,
+        max_bytes=max_bytes,
+    ):
+        count += len(batch.readings) + len(batch.rejected)
+        _refuse_too_many(count)
+        batches.append(batch)
+    return batches

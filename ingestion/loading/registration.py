@@ -1,0 +1,198 @@
+"""From the codes that customers' systems send to the ids of units and sensors, registering what is new.
+
+What a customer's people have entered is never overwritten: a description only fills in what is still unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from alarms.limits.versions import renew
+from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
+from ingestion.models import Source
+from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.results import UnitDescription, UnitKey
+from readings.storage.rebuilds import request_rebuild
+
+# The facility of units whose source names none and has no default.
+UNNAMED_FACILITY_CODE = "main"
+
+SensorKey = tuple[str | None, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where readings of a (facility, unit, sensor) belong."""
+
+    storage_unit_id: int
+    sensor_id: int
+
+
+class Register:
+    """Looks up and registers what one delivery of a customer names. Lives within the delivery's transaction."""
+
+    def __init__(self, customer: Customer, source: Source | None) -> None:
+        self._customer = customer
+        self._default_facility_code = source.default_facility_code if source else ""
+        self._registers_units = source.registers_units if source else True
+        self._time_zone = source.facility_time_zone if source else "UTC"
+        self._units: dict[UnitKey, StorageUnit] = {}
+        self._sensors: dict[tuple[int, str], int] = {}
+
+    def places(
+        self, keys: Collection[SensorKey], descriptions: Mapping[UnitKey, UnitDescription]
+    ) -> dict[SensorKey, Place | Reason]:
+        """The place of each key, or the reason why its rows can't be stored."""
+        found = self._find_units({(facility, unit) for facility, unit, _ in keys}, descriptions)
+        self._find_sensors({(unit.pk, key[2]) for key in keys if isinstance(unit := found[key[:2]], StorageUnit)})
+        return {key: self._place(found[key[:2]], key[2]) for key in keys}
+
+    def register(self, descriptions: Iterable[UnitDescription]) -> None:
+        """Register facilities and units that a customer's structure names, whatever the source does with rows."""
+        described = {(each.facility_code, each.unit_code): each for each in descriptions}
+        self._registers_units = True
+        self._find_units(described.keys(), described)
+
+    def _place(self, unit: StorageUnit | Reason, sensor_code: str) -> Place | Reason:
+        if not isinstance(unit, StorageUnit):
+            return unit
+        sensor_id = self._sensors.get((unit.pk, sensor_code))
+        return Reason.UNKNOWN_SENSOR if sensor_id is None else Place(unit.pk, sensor_id)
+
+    def _find_units(
+        self, keys: Collection[UnitKey], descriptions: Mapping[UnitKey, UnitDescription]
+    ) -> dict[UnitKey, StorageUnit | Reason]:
+        self._look_up({key for key in keys if key not in self._units})
+        missing = [key for key in keys if key not in self._units]
+        if missing and self._registers_units:
+            self._register_units(missing, descriptions)
+            self._look_up(set(missing))
+        self._fill_in({key: descriptions[key] for key in keys if key in self._units and key in descriptions})
+        return {key: self._units.get(key) or self._why_unknown(key) for key in keys}
+
+    def _look_up(self, keys: set[UnitKey]) -> None:
+        if not keys:
+            return
+        units = StorageUnit.objects.filter(
+            facility__customer=self._customer, unit_code__in={unit_code for _, unit_code in keys}
+        ).select_related("facility")
+        by_code: dict[str, list[StorageUnit]] = {}
+        for unit in units:
+            by_code.setdefault(unit.unit_code, []).append(unit)
+        for facility_code, unit_code in keys:
+            candidates = by_code.get(unit_code, [])
+            wanted = facility_code or self._default_facility_code
+            if wanted:
+                candidates = [unit for unit in candidates if unit.facility.facility_code == wanted]
+            if len(candidates) == 1:
+                self._units[facility_code, unit_code] = candidates[0]
+
+    def _why_unknown(self, key: UnitKey) -> Reason:
+        facility_code = key[0] or self._default_facility_code
+        if facility_code and not self._customer.facilities.filter(facility_code=facility_code).exists():
+            return Reason.UNKNOWN_FACILITY
+        return Reason.UNKNOWN_UNIT
+
+    def _register_units(self, keys: list[UnitKey], descriptions: Mapping[UnitKey, UnitDescription]) -> None:
+        nothing_said = UnitDescription(facility_code=None, unit_code="")
+        described = {key: descriptions.get(key, nothing_said) for key in keys}
+        facility_codes = {key: self._facility_code(key) for key in keys}
+        Facility.objects.bulk_create(
+            {
+                facility_codes[key]: Facility(
+                    customer=self._customer,
+                    facility_code=facility_codes[key],
+                    name=each.facility_name or "",
+                    city=each.city or "",
+                    country=each.country or "",
+                    time_zone=self._time_zone,
+                )
+                for key, each in described.items()
+            }.values(),
+            ignore_conflicts=True,
+        )
+        facilities = {
+            facility.facility_code: facility
+            for facility in self._customer.facilities.filter(facility_code__in=facility_codes.values())
+        }
+        StorageUnit.objects.bulk_create(
+            [_new_unit(facilities[facility_codes[key]], key[1], each) for key, each in described.items()],
+            ignore_conflicts=True,
+        )
+
+    def _facility_code(self, key: UnitKey) -> str:
+        return key[0] or self._default_facility_code or UNNAMED_FACILITY_CODE
+
+    def _fill_in(self, descriptions: Mapping[UnitKey, UnitDescription]) -> None:
+        told = {
+            self._units[key].pk: each for key, each in descriptions.items() if _fill_in_unit(self._units[key], each)
+        }
+        if told:
+            fill_in_units(told)
+        facilities = {
+            facility.pk: facility
+            for key, each in descriptions.items()
+            if _fill_in_facility(facility := self._units[key].facility, each)
+        }
+        Facility.objects.bulk_update(facilities.values(), ["name", "city", "country"])
+
+    def _find_sensors(self, keys: set[tuple[int, str]]) -> None:
+        missing = keys - self._sensors.keys()
+        self._look_up_sensors(missing)
+        missing -= self._sensors.keys()
+        if missing and self._registers_units:
+            sensors = [Sensor(storage_unit_id=unit_id, sensor_code=code) for unit_id, code in sorted(missing)]
+            Sensor.objects.bulk_create(sensors, ignore_conflicts=True)
+            self._look_up_sensors(missing)
+
+    def _look_up_sensors(self, keys: set[tuple[int, str]]) -> None:
+        if keys:
+            rows = Sensor.objects.filter(
+                storage_unit_id__in={unit_id for unit_id, _ in keys}, sensor_code__in={code for _, code in keys}
+            ).values_list("storage_unit_id", "sensor_code", "pk")
+            self._sensors |= {(unit_id, code): sensor_id for unit_id, code, sensor_id in rows}
+
+
+def fill_in_units(told: Mapping[int, UnitDescription]) -> None:
+    """Write what is told of units, by their ids, where nothing was known."""
+    units = list(StorageUnit.objects.filter(pk__in=told).order_by("pk").select_for_update(no_key=True))
+    intervals_before = {unit.pk: unit.interval_seconds for unit in units}
+    for unit in units:
+        _fill_in_unit(unit, told[unit.pk])
+    StorageUnit.objects.bulk_update(
+        units, ["name", "set_temperature", "temperature_unit", "size_value", "size_unit", "interval_seconds"]
+    )
+    # Bulk updates send no signals: limits may hang on what was told, and another interval means another gap limit.
+    request_rebuild([unit.pk for unit in units if unit.interval_seconds != intervals_before[unit.pk]])
+    renew(told)
+
+
+def _new_unit(facility: Facility, unit_code: str, described: UnitDescription) -> StorageUnit:
+    unit = StorageUnit(facility=facility, unit_code=unit_code)
+    _fill_in_unit(unit, described)
+    return unit
+
+
+def _fill_in_unit(unit: StorageUnit, described: UnitDescription) -> bool:
+    """Take over what was unknown of `unit`; return whether anything was."""
+    before = (unit.name, unit.set_temperature, unit.size_value, unit.interval_seconds)
+    unit.name = unit.name or (described.unit_name or "")
+    if unit.set_temperature is None and described.set_temperature is not None:
+        unit.set_temperature = described.set_temperature
+        unit.temperature_unit = described.temperature_unit or unit.temperature_unit
+    if unit.size_value is None and described.size_value is not None:
+        unit.size_value = described.size_value
+        unit.size_unit = (described.size_unit or "")[:20]
+    told = described.interval_seconds
+    if told and 1 <= told <= MAX_INTERVAL_SECONDS and unit.interval_seconds == DEFAULT_INTERVAL_SECONDS:
+        unit.interval_seconds = told
+    return before != (unit.name, unit.set_temperature, unit.size_value, unit.interval_seconds)
+
+
+def _fill_in_facility(facility: Facility, described: UnitDescription) -> bool:
+    before = (facility.name, facility.city, facility.country)
+    facility.name = facility.name or (described.facility_name or "")
+    facility.city = facility.city or (described.city or "")
+    facility.country = facility.country or (described.country or "")
+    return before != (facility.name, facility.city, facility.country)

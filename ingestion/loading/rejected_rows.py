@@ -1,0 +1,70 @@
+"""Keeping rows that could not be stored: each once, however often it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from ingestion.models import Delivery
+from ingestion.parsing.results import RejectedReading
+
+ROWS_A_STATEMENT = 5_000
+KEEP = """
+INSERT INTO rejected_row AS kept (public_id, customer_id, source_id, delivery_id, row_number, reason, message, raw,
+    header, default_unit_code, fingerprint, received_at, seen_count, last_seen_at, state, decided_by)
+SELECT gen_random_uuid(), %(customer_id)s, %(source_id)s, %(delivery_id)s, row_number, reason, message, raw,
+    %(header)s, %(default_unit_code)s, fingerprint, %(received_at)s, seen_count, %(received_at)s, 'waiting', ''
+FROM unnest(%(row_numbers)s::int[], %(reasons)s::text[], %(messages)s::text[], %(raws)s::text[],
+    %(fingerprints)s::bytea[], %(seen_counts)s::int[])
+    AS row (row_number, reason, message, raw, fingerprint, seen_count)
+ORDER BY fingerprint
+ON CONFLICT (customer_id, fingerprint) DO UPDATE SET
+    seen_count = kept.seen_count + excluded.seen_count, last_seen_at = excluded.last_seen_at
+"""
+
+
+def keep(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:
+    """Keep these rows of `delivery`. One that was kept before is counted again, and stays as a person left it."""
+    for start in range(0, len(rejected), ROWS_A_STATEMENT):
+        _keep(delivery, rejected[start : start + ROWS_A_STATEMENT], header, default_unit_code)
+
+
+def fingerprint(source_id: int | None, header: str, default_unit_code: str, raw: str) -> bytes:
+    """What makes a rejected row the same row as another: who sent it, and all that parsing it depends on."""
+    parts = "\x1f".join((str(source_id), header, default_unit_code, raw))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).digest()
+
+
+def _keep(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:
+    once: dict[bytes, list[Any]] = {}
+    for row in rejected:
+        key = fingerprint(delivery.source_id, header, default_unit_code, row.raw)
+        once.setdefault(key, [row, 0])[1] += 1
+    rows = [row for row, _ in once.values()]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            KEEP,
+            {
+                "customer_id": delivery.customer_id,
+                "source_id": delivery.source_id,
+                "delivery_id": delivery.pk,
+                "header": _storable(header),
+                "default_unit_code": default_unit_code,
+                "received_at": timezone.now(),
+                "row_numbers": [row.row_number for row in rows],
+                "reasons": [row.reason.value for row in rows],
+                "messages": [_storable(row.message) for row in rows],
+                "raws": [_storable(row.raw) for row in rows],
+                "fingerprints": list(once),
+                "seen_counts": [count for _, count in once.values()],
+            },
+        )
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's text holds anything but NUL and half a surrogate pair; these are shown as their escapes."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

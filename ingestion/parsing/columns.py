@@ -1,0 +1,199 @@
+"""Rows by the block: what can be converted as columns is, the rest goes row by row through `ingestion.parsing.row`.
+
+Codes, scales and statuses repeat, so each distinct value is judged once, by the function that judges it in a single
+row. Temperatures, qualities and times are converted as columns, to the same values. What is taken here is what
+`read_row` would make of the row; what is not taken, `read_row` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ingestion.parsing.field_names import UNIT_FACTS
+from ingestion.parsing.results import RejectedReading
+from ingestion.parsing.row import (
+    CONVERTED_SCHEMA,
+    HIGHEST_C,
+    LOWEST_C,
+    NO_FIELD,
+    RowRejected,
+    RowRules,
+    read_code,
+    read_facility,
+    read_row,
+    read_scale,
+    read_status,
+    read_unit,
+)
+from ingestion.parsing.timestamps import read_times
+from readings.units.scales import Scale, to_celsius
+
+RawRow = Callable[[int], str]
+# The fields whose values repeat, and the columns that they become.
+_CODES = {
+    "facility": "facility_code",
+    "unit": "unit_code",
+    "sensor": "sensor_code",
+    "status": "equipment_status",
+    "scale": "scale",
+}
+
+
+def convert_rows(said: pl.DataFrame, rules: RowRules, raw_row: RawRow) -> tuple[pl.DataFrame, list[RejectedReading]]:
+    """Rows of CONVERTED_SCHEMA in the order of `said`, which convert_columns describes, and the rows rejected."""
+    converted, left = convert_columns(said, rules)
+    if not left:
+        return converted, []
+    rejected: list[RejectedReading] = []
+    exact: list[dict[str, object]] = []
+    for row in said.filter(pl.col("row_number").is_in(left)).iter_rows(named=True):
+        read_into(row.pop("row_number"), row, rules, exact, rejected, raw_row)
+    return pl.concat([converted, converted_frame(exact)]).sort("row_number"), rejected
+
+
+def read_into(
+    number: int,
+    said: dict[str, object],
+    rules: RowRules,
+    rows: list[dict[str, object]],
+    rejected: list[RejectedReading],
+    raw_row: RawRow,
+) -> None:
+    """Add what a row says to `rows` or, with its reason, to `rejected`."""
+    try:
+        rows.append(read_row(number, said, rules))
+    except RowRejected as rejection:
+        rejected.append(RejectedReading(number, rejection.reason, str(rejection), raw_row(number)))
+
+
+def converted_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
+    """Rows that read_row made as a frame of CONVERTED_SCHEMA."""
+    return pl.DataFrame(rows, schema=CONVERTED_SCHEMA, orient="row")
+
+
+def convert_columns(said: pl.DataFrame, rules: RowRules) -> tuple[pl.DataFrame, list[int]]:
+    """Rows of CONVERTED_SCHEMA, and the row numbers of those that are left to read_row.
+
+    `said` holds row_number and, where the source has them, the fields of `ingestion.parsing.field_names` as String columns without
+    nulls ("" for nothing); temperature and quality may be Float64 columns with nulls instead.
+    """
+    block = _Block(said, rules)
+    block.convert_codes()
+    block.convert_times()
+    block.convert_temperatures()
+    block.convert_qualities()
+    block.add_facts()
+    rows = pl.DataFrame(block.columns).select(CONVERTED_SCHEMA.keys())
+    if block.good.all():
+        return rows, []
+    return rows.filter(block.good), said["row_number"].filter(~block.good).to_list()
+
+
+class _Block:
+    """The columns made so far, and which rows are still good."""
+
+    def __init__(self, said: pl.DataFrame, rules: RowRules) -> None:
+        self.said = said
+        self.rules = rules
+        self.columns = {"row_number": said["row_number"]}
+        self.good = np.ones(len(said), np.bool_)
+
+    def convert_codes(self) -> None:
+        """Codes, statuses and scales: each distinct value is judged once."""
+        readers: dict[str, Callable[[str | None], str | None]] = {
+            "facility": read_facility,
+            "unit": lambda code: read_unit(self.rules.default_unit if code is None else code),
+            "sensor": lambda code: read_code(code, "sensor code"),
+            "status": read_status,
+            "scale": lambda name: read_scale(NO_FIELD if name is None else name, self.rules).value,
+        }
+        present = [field for field in _CODES if field in self.said]
+        distinct = self.said.select(pl.col(present).unique().implode()).row(0, named=True) if present else {}
+        for field, column in _CODES.items():
+            if field in distinct:
+                self._judge(self.said[field], distinct[field], column, readers[field])
+            else:
+                meanings = _meanings([None], readers[field])
+                self.good &= bool(meanings)
+                self._add_constant(column, meanings.get(None), pl.String())
+
+    def convert_times(self) -> None:
+        """Walls, as in `ingestion.parsing.timestamps`."""
+        if "time" not in self.said:
+            received = self.rules.received_us
+            self.good &= received is not None
+            self._add_constant("wall", received or 0, pl.Int64())
+            self._add_constant("is_local", False, pl.Boolean())
+            return
+        walls = read_times(self.said["time"], self.rules.times)
+        self.good &= walls.is_read
+        self.columns["wall"] = pl.Series(walls.microseconds)
+        self.columns["is_local"] = pl.Series(walls.is_local)
+
+    def convert_temperatures(self) -> None:
+        """Numbers on the rows' scales in °C; null where nothing was measured."""
+        is_null, sent = self._numbers(self.said["temperature"], ["", *self.rules.null_values])
+        scales, celsius = self.columns["scale"], sent
+        for scale in (Scale.FAHRENHEIT, Scale.KELVIN):
+            if (is_on_scale := (scales == scale.value).fill_null(False).to_numpy()).any():
+                celsius = np.where(is_on_scale, to_celsius(sent, scale), celsius)
+        self.good &= is_null | ((celsius >= LOWEST_C) & (celsius <= HIGHEST_C))
+        self.columns["temperature_c"] = pl.Series(np.where(is_null, np.nan, celsius), nan_to_null=True)
+
+    def convert_qualities(self) -> None:
+        """Scores from 0 to 1; 1 where none is told."""
+        if "quality" not in self.said:
+            self._add_constant("quality_score", 1.0, pl.Float64())
+            return
+        is_untold, scores = self._numbers(self.said["quality"], [""])
+        self.good &= is_untold | ((scores >= 0.0) & (scores <= 1.0))
+        self.columns["quality_score"] = pl.Series(np.where(is_untold, 1.0, scores))
+
+    def add_facts(self) -> None:
+        """What the rows say about their units, as text; it is read once a unit, later."""
+        for fact in UNIT_FACTS:
+            if fact in self.said:
+                self.columns[fact] = self.said[fact]
+            else:
+                self._add_constant(fact, "", pl.String())
+
+    def _numbers(self, values: pl.Series, nulls: list[str]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Where a column holds one of `nulls`, and its numbers: not finite where a text is none in this notation."""
+        if values.dtype == pl.Float64:
+            return values.is_null().to_numpy(), values.to_numpy()
+        is_null = (values == nulls[0] if len(nulls) == 1 else values.is_in(nulls)).to_numpy()
+        marks = self.rules.decimal_marks
+        if "." not in marks:
+            values = values.set(values.str.contains(".", literal=True), None)
+        if "," in marks:
+            values = values.str.replace(",", ".", literal=True)
+        return is_null, values.cast(pl.Float64, strict=False).to_numpy()
+
+    def _judge(
+        self, values: pl.Series, distinct: list[str], column: str, read: Callable[[str | None], str | None]
+    ) -> None:
+        """Add a column of what `read` makes of each value; rows with a value that it rejects are not good."""
+        meanings = _meanings(distinct, read)
+        if len(meanings) < len(distinct):
+            self.good &= values.is_in([value for value in distinct if value in meanings]).to_numpy()
+        if len(meanings) < len(distinct) or any(value != meant for value, meant in meanings.items()):
+            old, new = list(meanings), list(meanings.values())
+            values = values.replace_strict(old, new, default=None, return_dtype=pl.String)
+        self.columns[column] = values
+
+    def _add_constant(self, column: str, value: str | float | None, dtype: pl.DataType) -> None:
+        self.columns[column] = pl.Series([value], dtype=dtype).new_from_index(0, len(self.said))
+
+
+def _meanings(values: list[str] | list[None], read: Callable[[str | None], str | None]) -> dict[str | None, str | None]:
+    meanings: dict[str | None, str | None] = {}
+    for value in values:
+        try:
+            meanings[value] = read(value)
+        except RowRejected:
+            continue  # its rows are left to read_row, which says why
+    return meanings

@@ -1,0 +1,113 @@
+"""A CSV file's header: finding it, and what must be kept of it so that a single row can be read again."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from ingestion.parsing.body import MAX_LINE_BYTES, ByteStream, as_utf8
+from ingestion.parsing.field_names import MissingColumn, columns_of
+from ingestion.parsing.rejection_reasons import Reason, quoted, sentence
+from ingestion.parsing.results import UnreadableBody
+from ingestion.parsing.timestamps import DayOrder
+from ingestion.sources.mapping import FieldMapping
+from readings.units.scales import scale_in_title
+
+_DELIMITERS = ",;\t|"
+_PREAMBLE_LINES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvHeader:
+    """A header line and what it means: the delimiter, how many columns there are, and which field is in which."""
+
+    line: str
+    line_number: int
+    delimiter: str
+    width: int
+    columns: dict[str, int]
+
+    @property
+    def title_scale(self) -> str:
+        """The letter of the scale that the temperature's title names, "" for none."""
+        title = split_line(self.line, self.delimiter)[self.columns["temperature"]]
+        return scale_in_title(title) or ""
+
+
+def split_line(line: str, delimiter: str) -> list[str]:
+    """The cells of one line; raises csv.Error where its quotes cannot be understood."""
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
+def find_header(stream: ByteStream, mapping: FieldMapping) -> CsvHeader | None:
+    """Read up to and with the header line; None where the body ends before anything but blank lines.
+
+    It is the first line that is not blank or, with `skip_until_header`, the first that has the columns needed.
+    Raises UnreadableBody (no_header), naming what is missing.
+    """
+    failure = ""
+    for number, line in _lines(stream):
+        if not line.strip() or line.lower().startswith("sep="):
+            continue
+        try:
+            return header_of(line, number, mapping)
+        except MissingColumn as missing:
+            failure = failure or f"{missing} in {quoted(line)}"
+        if not mapping.skip_until_header:
+            break
+    if not failure:
+        return None
+    raise UnreadableBody(Reason.NO_HEADER, sentence(Reason.NO_HEADER, why=failure))
+
+
+def header_of(line: str, number: int, mapping: FieldMapping) -> CsvHeader:
+    """The header that a line is; MissingColumn where it is none, whatever the delimiter."""
+    candidates = mapping.delimiter or sorted(_DELIMITERS, key=line.count, reverse=True)
+    failure: MissingColumn | None = None
+    for delimiter in candidates:
+        try:
+            titles = split_line(line, delimiter)
+            columns = columns_of(titles, mapping)
+        except MissingColumn as missing:
+            failure = failure or missing
+        except csv.Error:
+            continue
+        else:
+            return CsvHeader(line=line, line_number=number, delimiter=delimiter, width=len(titles), columns=columns)
+    raise failure or MissingColumn("no columns")
+
+
+def _lines(stream: ByteStream) -> Iterator[tuple[int, str]]:
+    for number in range(1, _PREAMBLE_LINES + 1):
+        line = stream.readline(MAX_LINE_BYTES)
+        if not line:
+            return
+        yield number, as_utf8(line.rstrip(b"\r\n")).decode()
+
+
+_NOTE = "#: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowHeader:
+    """What a row of a file needs beside itself to be read again: the header, and what only the whole file showed."""
+
+    line: str
+    unit: str = ""
+    day_order: DayOrder = DayOrder.UNDECIDED
+
+    def to_text(self) -> str:
+        """The header line, after a line for each thing that the file showed."""
+        notes = [f"unit {self.unit}"] if self.unit else []
+        if self.day_order is not DayOrder.UNDECIDED:
+            notes.append(f"order {self.day_order}")
+        return "\n".join([*(_NOTE + note for note in notes), self.line])
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """The reverse of to_text."""
+        *notes, line = text.split("\n")
+        known = dict(note.removeprefix(_NOTE).split(" ", 1) for note in notes if note.startswith(_NOTE))
+        return cls(line=line, unit=known.get("unit", ""), day_order=DayOrder(known.get("order", DayOrder.UNDECIDED)))

@@ -1,0 +1,87 @@
+"""The structure a customer's system tells: its facilities and their units, before the first reading."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from ingestion.parsing.batches import clean_text
+from ingestion.parsing.body import OpenedBody
+from ingestion.parsing.json_body import MAX_JSON_BYTES
+from ingestion.parsing.json_walker import BrokenJson, JsonWalk, text_of
+from ingestion.parsing.rejection_reasons import Reason, sentence
+from ingestion.parsing.results import UnitDescription, UnreadableBody
+from ingestion.parsing.row import RowRejected, RowRules, read_code, read_number
+from readings.units.scales import parse_scale
+
+_FACILITY_LISTS = ("facilities",)
+_RULES = RowRules()
+_LONGEST_INTERVAL = 7 * 86_400
+
+
+def parse_structure(
+    body: IO[bytes], *, max_bytes: int = MAX_JSON_BYTES, is_cut_off: bool = False
+) -> list[UnitDescription]:
+    """The units of a structure answer, ``{"facilities": [{"id", "name", ..., "units": [{"id", ...}]}]}``.
+
+    A unit or facility without a usable code is left out: nothing could refer to it. Raises UnreadableBody, for a body
+    that is cut off as well: half a structure would look like a smaller one.
+    """
+    opened = OpenedBody(body, encoding="", max_bytes=max_bytes, is_cut_off=is_cut_off)
+    text, ends_within_character = text_of(opened.read(max_bytes))
+    if text.lstrip().startswith("<"):
+        raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA, sentence(Reason.HTML_INSTEAD_OF_DATA))
+    walk = JsonWalk(text, path="", list_names=_FACILITY_LISTS, is_row=lambda _: False)
+    try:
+        facilities = [item.value for item in walk.items()]
+    except BrokenJson as broken:
+        raise _invalid(str(broken)) from broken
+    if opened.is_cut_off or ends_within_character:
+        raise _invalid("it is cut off")
+    return [unit for facility in facilities for unit in _units(facility)]
+
+
+def _invalid(why: str) -> UnreadableBody:
+    return UnreadableBody(Reason.INVALID_JSON, sentence(Reason.INVALID_JSON, why=why))
+
+
+def _units(facility: Any) -> list[UnitDescription]:
+    if not isinstance(facility, dict) or not isinstance(units := facility.get("units"), list):
+        return []
+    if not (facility_code := _code(facility)):
+        return []
+    return [_unit(unit, facility_code, facility) for unit in units if isinstance(unit, dict) and _code(unit)]
+
+
+def _unit(unit: dict[str, Any], facility_code: str, facility: dict[str, Any]) -> UnitDescription:
+    scale = unit.get("temperature_unit")
+    interval = _number(unit.get("data_frequency"))
+    is_interval = interval is not None and 1 <= interval <= _LONGEST_INTERVAL
+    return UnitDescription(
+        facility_code=facility_code,
+        unit_code=_code(unit),
+        unit_name=_text(unit.get("name")),
+        facility_name=_text(facility.get("name")),
+        city=_text(facility.get("city")),
+        country=_text(facility.get("country")),
+        set_temperature=_number(unit.get("set_temperature")),
+        temperature_unit=parse_scale(scale) if isinstance(scale, str) else None,
+        size_value=_number(unit.get("size")),
+        size_unit=_text(unit.get("size_unit")),
+        interval_seconds=int(interval) if is_interval and interval is not None else None,
+    )
+
+
+def _code(described: dict[str, Any]) -> str:
+    try:
+        return read_code(described.get("id"), "code")
+    except RowRejected:
+        return ""
+
+
+def _text(value: object) -> str | None:
+    return clean_text(value) if isinstance(value, str) else None
+
+
+def _number(value: object) -> float | None:
+    number = read_number(value, _RULES)
+    return number if number is not None and abs(number) < float("inf") else None

@@ -1,0 +1,200 @@
+"""The quick ways and the exact way agree, wherever a body is cut into blocks."""
+
+import io
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ingestion.parsing.body import OpenedBody
+from ingestion.parsing.columns import convert_rows, converted_frame
+from ingestion.parsing.csv_body import CsvTask, parse_csv, row_rules
+from ingestion.parsing.csv_header import header_of
+from ingestion.parsing.csv_lines import LineCutter, Lines
+from ingestion.parsing.row import RowRejected, RowRules, read_row
+from ingestion.parsing.tests.parsing import RECEIVED_AT, Parsed, json_body, json_row, parse
+from ingestion.parsing.timestamps import DayOrder
+from ingestion.sources.mapping import FieldMapping
+
+HEADER = (
+    "facility_id,unit_id,sensor_id,timestamp,temperature,temperature_unit,quality_score,equipment_status,unit_name,city"
+)
+
+odd_texts = st.text(st.sampled_from('a1 .,;"\t\x00\x7f\x85\xa0éß\u2028\r'), max_size=5)
+codes = st.sampled_from(["a", "b", "A 1", " a ", "", "x" * 101, "Kühl"]) | odd_texts
+moments = st.sampled_from(
+    [
+        "2026-11-23T10:11:11.123456",
+        "2026-11-23 10:11:11",
+        "2026-11-23 10:11:11Z",
+        "2026-11-23T10:11:11.5+02:00",
+        "2026-11-31 10:11:11",
+        "05/11/2026 10:11",
+        "1795428671",
+        "1990-01-01 00:00:00",
+        "2099-01-01 00:00:00",
+        "",
+        "soon",
+    ]
+)
+numbers = st.sampled_from(
+    [
+        "",
+        " ",
+        "0",
+        "-0",
+        "1.5",
+        "+.5",
+        "1.",
+        "1e2",
+        "1E-3",
+        "ERR",
+        "nan",
+        "-inf",
+        "1e400",
+        "1_0",
+        "0x1",
+        "١",
+        "1 ",
+        "-300",
+        "1e3",
+    ]
+) | st.floats(-500, 1500).map(repr)
+scales = st.sampled_from(["C", "F", "K", "°F", "degrees C", "", " ", "R"])
+qualities = st.sampled_from(["", "0", "1", "0.9487", "1.01", "-0.1", "nan", "good", " 0.5"])
+statuses = st.sampled_from(["", "normal", "Defrost", "x" * 33, " OFF "])
+names = st.sampled_from(["", "Freezer", " ", '"Room 5, left"', '5" pipe']) | odd_texts
+rows = st.tuples(codes, codes, codes, moments, numbers, scales, qualities, statuses, names, names).map(",".join)
+plain_rows = st.tuples(
+    st.just("f"),
+    st.sampled_from("ab"),
+    st.just("s"),
+    moments,
+    numbers,
+    scales,
+    qualities,
+    statuses,
+    st.just("n"),
+    st.just(""),
+).map(",".join)
+lines = rows | plain_rows | st.sampled_from(["", "  ", ",,,,,,,,,", "Total: 5", '"', "a,b"])
+bodies = st.lists(lines, min_size=1, max_size=12) | st.lists(plain_rows, min_size=1, max_size=12)
+
+
+def cutter_and_rules(mapping: FieldMapping) -> tuple[LineCutter, RowRules]:
+    header = header_of(HEADER, 1, mapping)
+    task = CsvTask(mapping=mapping, received_at=RECEIVED_AT)
+    return LineCutter(header, {}), row_rules(header, DayOrder.UNDECIDED, task)
+
+
+def one_by_one(cutter: LineCutter, lines: Lines, rules: RowRules) -> tuple[list[tuple], list[tuple[int, str]]]:
+    names = ["facility", "unit", "sensor", "time", "temperature", "scale", "quality", "status", "unit_name", "city"]
+    taken, rejected = [], []
+    for number in range(2, 2 + lines.count):
+        try:
+            if not cutter.is_blank(lines.text(number)):
+                cells = cutter.cells_of(lines.text(number))
+                taken.append(read_row(number, dict(zip(names, cells, strict=True)), rules))
+        except RowRejected as rejection:
+            rejected.append((number, rejection.reason.value))
+    return converted_frame(taken).rows(), rejected
+
+
+@settings(max_examples=300, deadline=None)
+@given(body=bodies, null_values=st.sampled_from([(), ("ERR",)]))
+@example(body=["f,a,s,2026-11-23 10:11:11,1,F,1,x,n", "f,a,s,2026-11-23 10:11:11,1,F,1,x,n,c,d"], null_values=())
+def test_a_block_is_converted_as_its_lines_are_one_by_one(body, null_values):
+    cutter, rules = cutter_and_rules(FieldMapping(null_values=null_values))
+    lines = Lines(("\n".join(body) + "\n").encode(), 2)
+    cut = cutter.cut(lines, OpenedBody(io.BytesIO(), encoding="", max_bytes=1, is_cut_off=False))
+    converted, rejected = convert_rows(cut.said, rules, lines.text)
+    rejected = [each for each in rejected if not cutter.is_blank(each.raw)] + cut.rejected
+    rejected.sort(key=lambda each: each.row_number)
+    exact, exactly_rejected = one_by_one(cutter, lines, rules)
+    assert converted.rows() == exact
+    assert [(each.row_number, each.reason.value) for each in rejected] == exactly_rejected
+    assert [each.raw for each in rejected] == [lines.text(each.row_number) for each in rejected]
+
+
+def parsed_in_blocks(data: bytes, block_bytes: int, *, is_cut_off: bool) -> Parsed:
+    body = OpenedBody(io.BytesIO(data), encoding="", max_bytes=1 << 20, is_cut_off=is_cut_off)
+    task = CsvTask(mapping=FieldMapping(), received_at=RECEIVED_AT, block_bytes=block_bytes)
+    return Parsed(list(parse_csv(body, task)))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    body=bodies,
+    sizes=st.lists(st.integers(1, 400), min_size=3, max_size=3),
+    encoding=st.sampled_from(["utf-8", "latin-1"]),
+    ending=st.sampled_from(["\n", "\r\n"]),
+    is_cut_off=st.booleans(),
+)
+def test_where_a_file_is_cut_into_blocks_does_not_matter(body, sizes, encoding, ending, is_cut_off):
+    data = ending.join([HEADER, *body]).encode(encoding, "replace")
+    whole = parsed_in_blocks(data, 1 << 20, is_cut_off=is_cut_off)
+    for size in sizes:
+        parts = parsed_in_blocks(data, size, is_cut_off=is_cut_off)
+        assert parts.rows == whole.rows
+        assert parts.rejected == whole.rejected
+        assert parts.is_cut_off == whole.is_cut_off
+        assert parts.batches[-1].row_header == HEADER
+
+
+def test_no_place_in_a_file_is_a_bad_place_to_cut_it():
+    row = "f,a,s,2026-11-23 10:11:11,{},F,1,x,n,é\r\n"
+    odd = ['"Room", 5\r\n', "\r\n", row.format("ERR"), "Total: 2\r\n", row.format("3")[:-9]]
+    data = "".join([HEADER, "\r\n", row.format("1"), row.format('"2"'), *odd]).encode()
+    whole = parsed_in_blocks(data, 1 << 20, is_cut_off=False)
+    assert len(whole.rows) == 2
+    assert whole.is_cut_off
+    for size in range(1, len(data)):
+        parts = parsed_in_blocks(data, size, is_cut_off=False)
+        assert (parts.rows, parts.rejected, parts.is_cut_off) == (whole.rows, whole.rejected, True)
+
+
+json_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
+json_rows = st.fixed_dictionaries(
+    {},
+    optional={
+        "facility_id": codes | st.none(),
+        "unit_id": codes | json_values,
+        "unit_name": names | st.none(),
+        "temperature": st.floats(-400, 1200) | st.none() | numbers | json_values,
+        "temperature_unit": scales | st.none(),
+        "timestamp": moments | st.none(),
+        "sensor_id": codes | st.none(),
+        "size": st.none() | st.integers(0, 1000) | st.floats(0, 1000),
+        "quality_score": st.none() | st.floats(0, 1.1) | st.integers(0, 1),
+        "city": names | st.none(),
+    },
+).map(lambda members: json_row(**members))
+usual_rows = st.fixed_dictionaries(
+    {
+        "unit_id": st.sampled_from(["a", "b", ""]),
+        "temperature": st.floats(-300, 1100) | st.none(),
+        "timestamp": moments,
+    },
+    optional={
+        "quality_score": st.none() | st.floats(0, 1.1),
+        "temperature_unit": st.sampled_from(["C", "F", "R", None]),
+    },
+).map(lambda members: json_row(**members))
+
+
+@settings(max_examples=150, deadline=None)
+@given(sent=st.lists(usual_rows, min_size=1, max_size=6) | st.lists(json_rows, min_size=1, max_size=6))
+def test_json_in_the_usual_form_is_decoded_as_it_is_walked(sent):
+    usual, walked = parse(json_body(*sent)), parse(json_body(*sent, unusual=True))
+    assert usual.rows == walked.rows
+    assert usual.rejected == walked.rejected
+    assert usual.units == walked.units
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_every_delimiter_has_its_quick_way(delimiter):
+    cutter = LineCutter(header_of(HEADER.replace(",", delimiter), 1, FieldMapping()), {})
+    row = "f,a,s,2026-11-23 10:11:11,1.5,F,1,x,n,c\n".replace(",", delimiter)
+    assert cutter.is_plain(Lines(row.encode() * 3, 2))
+    assert not cutter.is_plain(Lines((row + row.replace("x", '"x"')).encode(), 2))
+    assert not cutter.is_plain(Lines((row + row.replace("x", "\x01")).encode(), 2))

@@ -1,0 +1,62 @@
+"""Whatever comes, parsing answers with batches or with UnreadableBody, and every row is accounted for once."""
+
+import contextlib
+import gzip
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingestion.parsing.results import READING_SCHEMA, UnreadableBody
+from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row, parse
+from ingestion.sources.mapping import FieldMapping
+
+mappings = st.sampled_from(
+    [
+        FieldMapping(),
+        FieldMapping(skip_until_header=True, time_zone="Europe/London", null_values=("ERR", "-999")),
+        FieldMapping(delimiter=";", decimal_mark=",", encoding="cp1252"),
+        FieldMapping(encoding="utf-16", time_format="%d.%m.%Y %H:%M"),
+        FieldMapping(readings_path="a.b", unit_field="c.d", time_field="=received", scale="K"),
+    ]
+)
+sound = [
+    csv_body(csv_row(), csv_row(unit_name='"a, b"'), csv_row(temperature="")).encode(),
+    csv_body(csv_row()).replace(",", ";").encode("utf-16"),
+    json_body(json_row(), json_row(temperature=None)).encode(),
+    json_body(json_row(), more=[{"a": "é"}]).encode(),
+    b'{"storage_room": "Deep Freeze 1", "temp": 0, "degrees": "F"}\n' * 2,
+    "Serial: 1\nTime,Temp °F\n25/10/2026 01:30,1\n25/10/2026 01:30,2\n".encode(),
+    gzip.compress(csv_body(csv_row(), csv_row()).encode()),
+]
+
+
+@st.composite
+def damaged(draw) -> bytes:
+    """A sound body in which some bytes were replaced, taken out or put in."""
+    data = bytearray(draw(st.sampled_from(sound)))
+    for _ in range(draw(st.integers(0, 4))):
+        place = draw(st.integers(0, len(data)))
+        data[place : place + draw(st.integers(0, 3))] = draw(
+            st.binary(max_size=3) | st.sampled_from([b"\n", b",", b'"'])
+        )
+    return bytes(data)
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    body=damaged() | st.binary(max_size=60),
+    mapping=mappings,
+    content_type=st.sampled_from(["", "application/json", "text/csv", "application/x-ndjson"]),
+    is_cut_off=st.booleans(),
+    file_name=st.sampled_from(["", "Freezer 1.csv"]),
+)
+def test_nothing_but_batches_or_unreadable_body(body, mapping, content_type, is_cut_off, file_name):
+    with contextlib.suppress(UnreadableBody):
+        parsed = parse(body, mapping, content_type=content_type, is_cut_off=is_cut_off, file_name=file_name)
+        assert dict(parsed.readings.schema) == READING_SCHEMA
+        assert parsed.is_cut_off or not is_cut_off
+        numbers = parsed.readings["row_number"].to_list() + [rejection.row_number for rejection in parsed.rejected]
+        assert len(set(numbers)) == len(numbers)
+        for batch in parsed.batches:
+            assert set(batch.readings.select("facility_code", "unit_code").unique().rows()) == set(batch.units)
+            assert all(isinstance(batch.raw_row(number), str) for number in batch.readings["row_number"])

@@ -1,0 +1,386 @@
+"""CSV as customers send it, whole, odd and broken."""
+
+import gzip
+import io
+from dataclasses import replace
+
+import pytest
+
+from ingestion.parsing.parse import parse_body
+from ingestion.parsing.results import READING_SCHEMA, UnreadableBody
+from ingestion.parsing.tests.parsing import CSV_HEADER, RECEIVED_AT, USUAL_READING, USUAL_UNIT, csv_body, csv_row, parse
+from ingestion.sources.mapping import FieldMapping
+
+OLDER_HEADER = (
+    "customer_id,facility_id,unit_id,temperature,timestamp,sensor_id,set_temperature,size,size_unit,"
+    "city,country,quality_score,storage_room,degrees"
+)
+
+
+def unreadable(body, mapping=None, **arguments) -> UnreadableBody:
+    with pytest.raises(UnreadableBody) as refusal:
+        parse(body, mapping, **arguments)
+    return refusal.value
+
+
+def test_the_common_form_needs_no_mapping():
+    parsed = parse(csv_body(csv_row()), content_type="text/csv")
+    assert dict(parsed.readings.schema) == READING_SCHEMA
+    row = parsed.row
+    assert f"{row.pop('recorded_at'):%Y-%m-%dT%H:%M:%S.%f%z}" == "2026-11-23T10:11:11.123456+0000"
+    assert row == {"row_number": 2, **USUAL_READING}
+    assert parsed.rejected == []
+    assert parsed.header == CSV_HEADER
+
+
+def test_the_older_form_needs_no_mapping():
+    line = "A,facility_A_1,unit_A_1_1,14.0,2026-11-23 10:11:11,s1,23.0,328,sqm,Oxford,England,0.9,Deep Freeze 1,F"
+    parsed = parse(f"{OLDER_HEADER}\n{line}\n")
+    assert (parsed.row["temperature_c"], parsed.row["scale"]) == (-10.0, "F")
+    assert parsed.units["facility_A_1", "unit_A_1_1"].unit_name == "Deep Freeze 1"
+
+
+def test_a_unit_is_described_by_the_last_row_that_says_anything():
+    parsed = parse(
+        csv_body(
+            csv_row(unit_name="Old name", city="Oxford"),
+            csv_row(unit_name="New name", city=""),
+            csv_row(unit_name="", city="", size="330"),
+        )
+    )
+    described = replace(USUAL_UNIT, unit_name="New name", size_value=330.0)
+    assert parsed.units == {("facility_A_1", "unit_A_1_1"): described}
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_line_endings_do_not_matter(ending):
+    body = csv_body(csv_row(), csv_row(quality_score="")).replace("\n", ending)
+    parsed = parse(body)
+    assert parsed.temperatures == [-74.31, -74.31]
+    assert parsed.readings["quality_score"].to_list() == [0.9487, 1.0]
+    assert parsed.batches[0].raw_row(2) == csv_row()
+
+
+def test_a_byte_order_mark_is_dropped():
+    assert parse(b"\xef\xbb\xbf" + csv_body(csv_row()).encode()).temperatures == [-74.31]
+
+
+def test_utf_16_is_known_by_its_mark():
+    assert parse(csv_body(csv_row()).encode("utf-16")).temperatures == [-74.31]
+
+
+def test_latin_1_is_understood_without_being_told():
+    body = csv_body(csv_row(unit_name="Kühlraum"), csv_row(unit_id="Kühlraum 2"))
+    for encoding in ("utf-8", "latin-1", "cp1252"):
+        parsed = parse(body.encode(encoding))
+        assert parsed.units["facility_A_1", "unit_A_1_1"].unit_name == "Kühlraum"
+        assert parsed.rows[1]["unit_code"] == "Kühlraum 2"
+
+
+def test_a_declared_encoding_is_kept_to():
+    body = "timestamp,unit_id,temperature\n2026-11-23 10:11,Морозилка,1\n"
+    assert parse(body.encode("cp1251"), FieldMapping(encoding="cp1251")).row["unit_code"] == "Морозилка"
+    refusal = unreadable("é".encode("latin-1") + csv_body().encode(), FieldMapping(encoding="utf-8"))
+    assert refusal.reason == "undecodable"
+
+
+def test_semicolons_and_decimal_commas_are_detected():
+    body = "timestamp;unit_id;temperature;quality_score\n2026-11-23 10:11;a;-0,5;0,9\n2026-11-23 10:12;a;-0.5;1\n"
+    parsed = parse(body)
+    assert parsed.temperatures == [-0.5, -0.5]
+    assert parsed.readings["quality_score"].to_list() == [0.9, 1.0]
+
+
+def test_a_declared_decimal_mark_is_the_only_one():
+    body = "timestamp\tunit_id\ttemperature\n2026-11-23 10:11\ta\t-0,5\n2026-11-23 10:12\ta\t-0.5\n"
+    parsed = parse(body, FieldMapping(decimal_mark=","))
+    assert parsed.temperatures == [-0.5]
+    assert parsed.reasons == {3: "not_a_number"}
+
+
+def test_gzip_is_undone():
+    packed = gzip.compress(csv_body(csv_row()).encode())
+    assert parse(packed, file_name="export.csv.gz").temperatures == [-74.31]
+    assert parse(packed + packed).temperatures == [-74.31] * 2  # a second member; its header is a rejected row
+
+
+def test_a_body_that_cannot_be_read_twice_is_read_all_the_same():
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def seek(self, *_) -> int:
+            raise io.UnsupportedOperation
+
+    body = Pipe(csv_body(csv_row()).encode())
+    (batch,) = parse_body(body, FieldMapping(), received_at=RECEIVED_AT)
+    assert len(batch.readings) == 1
+
+
+def test_quoted_cells_may_hold_delimiters_and_quotes():
+    parsed = parse(csv_body(csv_row(unit_name='"Room 5, ""left"""'), csv_row()))
+    assert parsed.temperatures == [-74.31, -74.31]
+    parsed = parse(csv_body(csv_row(unit_name='"Room 5, ""left"""')))
+    assert parsed.units["facility_A_1", "unit_A_1_1"].unit_name == 'Room 5, "left"'
+
+
+def test_a_stray_quote_costs_one_row():
+    parsed = parse(csv_body(csv_row(unit_name='"Room'), csv_row(unit_name='5" pipe'), csv_row()))
+    assert parsed.reasons == {2: "wrong_number_of_columns"}
+    assert parsed.rejection.raw == csv_row(unit_name='"Room')
+    assert len(parsed.rows) == 2
+
+
+def test_blank_lines_are_passed_over_and_lines_keep_their_numbers():
+    parsed = parse(csv_body("", csv_row(), "   ", ",,,,,,,,,,,,,", csv_row(temperature="ERR"), ""))
+    assert [row["row_number"] for row in parsed.rows] == [3]
+    assert parsed.reasons == {6: "not_a_number"}
+
+
+def test_a_summary_line_is_rejected():
+    parsed = parse(csv_body(csv_row(), "Total rows: 1"))
+    assert parsed.reasons == {3: "wrong_number_of_columns"}
+    assert parsed.rejection.raw == "Total rows: 1"
+
+
+def test_rows_with_as_many_columns_too_few_as_too_many_are_both_found():
+    parsed = parse(csv_body(csv_row(), csv_row() + ",x", csv_row().rpartition(",")[0], csv_row()))
+    assert parsed.reasons == {3: "wrong_number_of_columns", 4: "wrong_number_of_columns"}
+    assert [row["row_number"] for row in parsed.rows] == [2, 5]
+
+
+@pytest.mark.parametrize("cell", ["", "  ", "ERR", "---"])
+def test_nothing_measured_is_a_reading_without_a_measurement(cell):
+    parsed = parse(csv_body(csv_row(temperature=cell)), FieldMapping(null_values=("ERR", "---")))
+    assert parsed.temperatures == [None]
+    assert parsed.rejected == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ({"unit_id": ""}, "no_unit"),
+        ({"unit_id": "x" * 101}, "code_too_long"),
+        ({"unit_id": "a\x00b"}, "not_text"),
+        ({"sensor_id": "a\x1bb"}, "not_text"),
+        ({"timestamp": " "}, "no_time"),
+        ({"timestamp": "soon"}, "unreadable_time"),
+        ({"timestamp": "05/11/2026 10:00"}, "unreadable_time"),
+        ({"timestamp": "2026-11-25T12:00:01"}, "future_time"),
+        ({"timestamp": "1999-12-31T23:59:59"}, "too_old"),
+        ({"temperature": "ERR"}, "not_a_number"),
+        ({"temperature": "1_000"}, "not_a_number"),
+        ({"temperature": "0x10"}, "not_a_number"),
+        ({"temperature": "NaN"}, "not_finite"),
+        ({"temperature": "-inf"}, "not_finite"),
+        ({"temperature": "1e400"}, "not_finite"),
+        ({"temperature": "-273.16"}, "below_absolute_zero"),
+        ({"temperature": "-459.68", "temperature_unit": "F"}, "below_absolute_zero"),
+        ({"temperature": "1000.01"}, "above_1000_c"),
+        ({"temperature_unit": "R"}, "unknown_scale"),
+        ({"temperature_unit": ""}, "unknown_scale"),
+        ({"quality_score": "95"}, "bad_quality"),
+        ({"quality_score": "good"}, "bad_quality"),
+        ({"quality_score": "nan"}, "bad_quality"),
+    ],
+)
+def test_a_bad_row_is_rejected_verbatim_and_nothing_else_is(cells, reason):
+    bad = csv_row(**cells)
+    parsed = parse(csv_body(csv_row(), bad, csv_row()))
+    assert parsed.reasons == {3: reason}
+    assert parsed.rejection.raw == bad
+    assert parsed.rejection.message.endswith(".")
+    assert [row["row_number"] for row in parsed.rows] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("cells", "celsius"),
+    [
+        ({"temperature": "-459.67", "temperature_unit": "F"}, -273.15),
+        ({"temperature": "0", "temperature_unit": "K"}, -273.15),
+        ({"temperature": "1273.15", "temperature_unit": "K"}, pytest.approx(1000.0)),
+        ({"temperature": "+5.", "temperature_unit": "degrees C"}, 5.0),
+        ({"temperature": " .5e1 "}, 5.0),
+        ({"timestamp": "2026-11-25T12:00:00"}, -74.31),
+        ({"timestamp": "2000-01-01T00:00:00"}, -74.31),
+    ],
+)
+def test_what_is_just_possible_is_taken(cells, celsius):
+    assert parse(csv_body(csv_row(**cells))).temperatures == [celsius]
+
+
+def test_a_status_is_lower_case_and_short():
+    body = "unit_id,timestamp,temperature,equipment_status\n" + "".join(
+        f"a,2026-11-23 10:1{place},1,{status}\n" for place, status in enumerate(["Defrost", "", "x" * 33, "x" * 32])
+    )
+    parsed = parse(body)
+    assert parsed.readings["equipment_status"].to_list() == ["defrost", "normal", "x" * 32]
+    assert parsed.reasons == {4: "status_too_long"}
+
+
+def test_a_download_cut_off_in_the_middle_of_a_row_keeps_the_whole_rows():
+    body = csv_body(csv_row(), csv_row(timestamp="2026-11-23 10:12:00"))
+    for length in range(len(CSV_HEADER) + len(csv_row()) + 3, len(body)):
+        parsed = parse(body[:length], is_cut_off=True)
+        assert len(parsed.rows) == 1
+        assert parsed.reasons == {3: "cut_off"}
+        assert parsed.rejection.raw == body[:length].split("\n")[2]
+        assert parsed.is_cut_off
+
+
+def test_a_cut_that_the_transport_did_not_see_shows_in_missing_columns():
+    parsed = parse(csv_body(csv_row()) + "A,facility_A_1,unit")
+    assert parsed.reasons == {3: "cut_off"}
+    assert parsed.is_cut_off
+
+
+def test_a_last_line_without_its_end_is_whole_unless_the_transport_says_otherwise():
+    parsed = parse(csv_body(csv_row(), csv_row())[:-1])
+    assert len(parsed.rows) == 2
+    assert not parsed.is_cut_off
+
+
+def test_a_body_cut_off_between_rows_loses_nothing_but_is_known_to_be_cut_off():
+    parsed = parse(csv_body(csv_row()), is_cut_off=True)
+    assert len(parsed.rows) == 1
+    assert parsed.rejected == []
+    assert parsed.is_cut_off
+
+
+def test_a_broken_gzip_is_a_body_cut_off():
+    lines = [csv_row(temperature=str(place)) for place in range(200)]
+    packed = gzip.compress(csv_body(*lines).encode())
+    parsed = parse(packed[:-20])
+    assert parsed.is_cut_off
+    assert parsed.temperatures == [float(place) for place in range(len(parsed.rows))]
+    assert unreadable(packed[:100] + b"!!!!" + packed[104:]).reason in ("undecodable",)
+
+
+@pytest.mark.parametrize("body", ["", "\n", " \r\n\n", CSV_HEADER, CSV_HEADER + "\n"])
+def test_a_body_without_rows_is_an_empty_batch(body):
+    (batch,) = parse(body).batches
+    assert batch.readings.is_empty()
+    assert batch.rejected == []
+
+
+def test_a_header_cut_off_leaves_an_empty_batch():
+    parsed = parse(CSV_HEADER[:40], is_cut_off=True)
+    assert parsed.rows == []
+    assert parsed.is_cut_off
+
+
+@pytest.mark.parametrize("body", ["No data available", "a,b,c\n1,2,3\n", "timestamp,unit_id\n2026-11-23 10:11,a\n"])
+def test_what_has_no_header_is_unreadable(body):
+    refusal = unreadable(body)
+    assert refusal.reason == "no_header"
+    assert "column" in refusal.message
+
+
+@pytest.mark.parametrize("body", ["<!DOCTYPE html><html></html>", "  \n<html>", "<HTML>"])
+def test_html_is_not_data(body):
+    assert unreadable(body, content_type="text/csv").reason == "html_instead_of_data"
+
+
+def test_a_body_over_the_limit_is_unreadable_packed_or_not():
+    body = csv_body(*[csv_row()] * 1000).encode()
+    assert unreadable(body, max_bytes=10_000).reason == "too_large"
+    assert unreadable(gzip.compress(body), max_bytes=10_000).reason == "too_large"
+
+
+def test_an_endless_line_is_unreadable():
+    assert unreadable((CSV_HEADER + "\n").encode() + b"x" * (20 << 20)).reason == "too_large"
+
+
+def test_large_files_come_in_batches_with_their_own_raw_rows():
+    lines = [csv_row(temperature=str(place)) for place in range(1, 8)]
+    parsed = parse(csv_body(*lines), batch_rows=3)
+    assert [len(batch.readings) for batch in parsed.batches] == [3, 3, 1]
+    assert [batch.raw_row(number) for batch in parsed.batches for number in batch.readings["row_number"]] == lines
+
+
+def test_a_mapping_names_columns_and_constants():
+    mapping = FieldMapping(
+        facility_field="=Oxford",
+        unit_field="Kammer",
+        unit_name_field="=Blast freezer",
+        sensor_field="fühler",
+        time_field="Zeit",
+        time_format="%d.%m.%Y %H Uhr %M",
+        temperature_field="Wert",
+        scale_field="=F",
+        quality_field="Güte",
+        status_field="Zustand",
+        set_temperature_field="Soll",
+    )
+    body = "zeit;KAMMER;Fühler;wert;güte;zustand;soll\n05.11.2026 10 Uhr 11;K1;2;14,0;0,5;OK;-20\n"
+    parsed = parse(body, mapping)
+    row = parsed.row
+    assert (row["facility_code"], row["unit_code"], row["sensor_code"]) == ("Oxford", "K1", "2")
+    assert (row["temperature_c"], row["scale"], row["quality_score"], row["equipment_status"]) == (
+        -10.0,
+        "F",
+        0.5,
+        "ok",
+    )
+    assert f"{row['recorded_at']:%Y-%m-%d %H:%M}" == "2026-11-05 10:11"
+    assert parsed.units["Oxford", "K1"].unit_name == "Blast freezer"
+    assert parsed.units["Oxford", "K1"].set_temperature == -20.0
+
+
+def test_a_mapped_column_that_carries_meaning_must_be_there():
+    refusal = unreadable(csv_body(csv_row()), FieldMapping(scale_field="Einheit"))
+    assert refusal.reason == "no_header"
+    assert "Einheit" in refusal.message
+    assert parse(csv_body(csv_row()), FieldMapping(quality_field="Güte")).row["quality_score"] == 1.0
+
+
+def test_the_scale_is_the_columns_then_the_mappings_then_the_titles_then_celsius():
+    line = "2026-11-23 10:11,a,50"
+    assert parse(f"time,unit_id,Temp °F\n{line}\n").row["scale"] == "F"
+    assert parse(f"time,unit_id,Temp °F\n{line}\n", FieldMapping(scale="C")).row["scale"] == "C"
+    assert parse(f"time,unit_id,Temp\n{line}\n", FieldMapping(scale="K")).row["scale"] == "K"
+    assert parse(f"time,unit_id,Temp\n{line}\n").row["scale"] == "C"
+    assert parse(f"time,unit_id,Temp °F,degrees\n{line},C\n").row["scale"] == "C"
+    assert parse(f"time,unit_id,Temp °F,degrees\n{line},\n").row["scale"] == "F"
+    assert parse("time,unit_id,temp,degrees\n2026-11-23 10:11,a,,\n").temperatures == [None]
+
+
+LOGGER_FILE = """\
+Device: TempLog 3000
+Serial: 12345
+
+Time,Temperature(°C),Humidity(%),Alarm
+23/11/2026 10:11,-18.5,40,
+05/11/2026 10:12,-18.4,41,LOW
+"""
+
+
+def test_a_loggers_file_is_one_unit_named_by_the_file_with_a_preamble():
+    mapping = FieldMapping(skip_until_header=True)
+    parsed = parse(LOGGER_FILE, mapping, file_name="exports/Freezer 12.csv")
+    assert {row["unit_code"] for row in parsed.rows} == {"Freezer 12"}
+    assert [f"{row['recorded_at']:%Y-%m-%d}" for row in parsed.rows] == ["2026-11-23", "2026-11-05"]
+    assert [row["row_number"] for row in parsed.rows] == [5, 6]
+    assert parse(LOGGER_FILE, mapping, file_name="a.csv", default_unit="Chosen").rows[0]["unit_code"] == "Chosen"
+    assert parse(LOGGER_FILE, mapping).reasons == {5: "no_unit", 6: "no_unit"}
+
+
+def test_a_preamble_is_not_expected_unless_the_mapping_says_so():
+    assert unreadable(LOGGER_FILE).reason == "no_header"
+
+
+def test_american_and_ambiguous_logger_times():
+    american = "Time,Temp °F\n11/05/2026 10:11:00 AM,14\n11/23/2026 10:11:00 PM,14\n"
+    parsed = parse(american, file_name="f.csv")
+    assert [f"{row['recorded_at']:%m-%d %H:%M}" for row in parsed.rows] == ["11-05 10:11", "11-23 22:11"]
+    ambiguous = parse("Time,Temp\n05/11/2026 10:11,1\n", file_name="f.csv")
+    assert ambiguous.reasons == {2: "unreadable_time"}
+    assert "time format" in ambiguous.rejection.message
+    mapping = FieldMapping(time_format="%d/%m/%Y %H:%M")
+    told = parse("Time,Temp\n05/11/2026 10:11,1\n", mapping, file_name="f.csv")
+    assert f"{told.row['recorded_at']:%d %B}" == "05 November"
+
+
+def test_the_time_of_the_response_can_be_the_time_of_every_row():
+    parsed = parse("unit_id,temp\na,1\n", FieldMapping(time_field="=received"))
+    assert parsed.row["recorded_at"] == RECEIVED_AT

@@ -1,0 +1,303 @@
+"""JSON as customers send it, whole, odd and broken."""
+
+import gzip
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestion.parsing.results import READING_SCHEMA, UnreadableBody
+from ingestion.parsing.tests.parsing import RECEIVED_AT, USUAL_READING, USUAL_UNIT, json_body, json_row, parse
+from ingestion.sources.mapping import FieldMapping
+
+
+def unreadable(body, mapping=None, **arguments) -> UnreadableBody:
+    with pytest.raises(UnreadableBody) as refusal:
+        parse(body, mapping, **arguments)
+    return refusal.value
+
+
+def test_the_usual_form_needs_no_mapping():
+    parsed = parse(json_body(json_row(), json_row(temperature=None, quality_score=0.0, unit_name=None, city=None)))
+    assert dict(parsed.readings.schema) == READING_SCHEMA
+    first, second = parsed.rows
+    assert f"{first.pop('recorded_at'):%Y-%m-%dT%H:%M:%S.%f%z}" == "2026-11-23T10:11:11.123456+0000"
+    assert first == {"row_number": 1, **USUAL_READING}
+    assert (second["temperature_c"], second["quality_score"]) == (None, 0.0)
+    assert parsed.units == {("facility_A_1", "unit_A_1_1"): USUAL_UNIT}
+    assert parsed.header == ""
+
+
+def test_a_status_may_be_told():
+    assert parse(json_body(json_row(equipment_status="Defrost"))).row["equipment_status"] == "defrost"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps([json_row()]),
+        json.dumps({"data": [json_row()]}),
+        json.dumps({"meta": {"readings": 1}, "items": [json_row()]}),
+        json.dumps({"results": [json_row()], "next": None}),
+        json_body(json_row(), start_time="2026-11-22T10:00:00", end_time="2026-11-23T10:00:00", readings_count=1),
+        json.dumps({"results": [json_row()]}, indent=2),
+        "\ufeff" + json_body(json_row()),
+    ],
+)
+def test_the_list_is_found_under_its_usual_names_or_bare(body):
+    assert parse(body).temperatures == [-74.31]
+
+
+def test_history_comes_newest_first_and_keeps_its_order():
+    rows = [json_row(timestamp=f"2026-11-23T10:{minute}:00") for minute in (30, 20, 10)]
+    assert [f"{row['recorded_at']:%M}" for row in parse(json_body(*rows)).rows] == ["30", "20", "10"]
+
+
+def test_one_unit_at_a_time_takes_the_time_of_the_response():
+    parsed = parse('{"customer": "B", "storage_room": "Deep Freeze 1", "temp": 0, "degrees": "F"}')
+    row = parsed.row
+    assert (row["unit_code"], row["facility_code"], row["sensor_code"]) == ("Deep Freeze 1", None, "")
+    assert (row["temperature_c"], row["scale"]) == (-17.77777777777778, "F")
+    assert row["recorded_at"] == RECEIVED_AT
+    assert parsed.units[None, "Deep Freeze 1"].unit_name == "Deep Freeze 1"
+
+
+def test_a_row_of_a_list_never_takes_the_time_of_the_response():
+    row = json_row()
+    del row["timestamp"]
+    assert parse(json_body(row)).reasons == {1: "no_time"}
+    assert parse(json.dumps([row])).reasons == {1: "no_time"}
+    assert parse(json.dumps(row) + "\n" + json.dumps(row)).reasons == {1: "no_time", 2: "no_time"}
+    assert parse(json.dumps(row), content_type="application/x-ndjson").reasons == {1: "no_time"}
+    assert parse(json.dumps(row | {"timestamp": None})).reasons == {1: "no_time"}
+    assert parse(json_body(row), FieldMapping(time_field="=received")).row["recorded_at"] == RECEIVED_AT
+
+
+def test_lines_of_objects_are_rows():
+    body = "\n".join(json.dumps(json_row(temperature=place)) for place in range(3)) + "\n"
+    assert parse(body).temperatures == [0.0, 1.0, 2.0]
+    assert parse(body, content_type="application/x-ndjson").temperatures == [0.0, 1.0, 2.0]
+
+
+def test_gzip_is_undone():
+    assert parse(gzip.compress(json_body(json_row()).encode())).temperatures == [-74.31]
+
+
+def test_latin_1_is_understood_without_being_told():
+    body = json.dumps([json_row(unit_name="Kühlraum")], ensure_ascii=False).encode("latin-1")
+    assert parse(body).units["facility_A_1", "unit_A_1_1"].unit_name == "Kühlraum"
+
+
+def test_a_mapping_leads_into_objects():
+    mapping = FieldMapping(
+        readings_path="result.rows",
+        unit_field="device.id",
+        sensor_field="device.probe",
+        time_field="ts",
+        temperature_field="values.t",
+        scale="K",
+        null_values=("-999",),
+    )
+    rows = [{"device": {"id": 12, "probe": "a"}, "ts": 1795428671, "values": {"t": t}} for t in (273.15, -999, "-999")]
+    parsed = parse(json.dumps({"result": {"status": "ok", "rows": rows}}), mapping)
+    assert parsed.temperatures == [0.0, None, None]
+    assert {(row["unit_code"], row["sensor_code"]) for row in parsed.rows} == {("12", "a")}
+    assert f"{parsed.rows[0]['recorded_at']:%H:%M:%S}" == "10:11:11"
+
+
+def test_the_unit_may_be_known_beforehand():
+    body = '[{"time": "2026-11-23T10:11", "temp": 1}, {"time": "2026-11-23T10:12", "temp": 1, "unit_id": ""}]'
+    parsed = parse(body, default_unit="Freezer 1")
+    assert parsed.row["unit_code"] == "Freezer 1"
+    assert parsed.reasons == {2: "no_unit"}
+
+
+def test_numbers_may_be_texts_and_texts_are_trimmed():
+    parsed = parse(json_body(json_row(temperature=" -74.31 ", quality_score="0.5", unit_id=" a ")))
+    assert (parsed.row["temperature_c"], parsed.row["quality_score"], parsed.row["unit_code"]) == (-74.31, 0.5, "a")
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"unit_id": None}, "no_unit"),
+        ({"unit_id": ""}, "no_unit"),
+        ({"unit_id": ["a"]}, "not_text"),
+        ({"unit_id": True}, "not_text"),
+        ({"unit_id": "a\ud800"}, "not_text"),
+        ({"sensor_id": "a\u0000"}, "not_text"),
+        ({"facility_id": "x" * 101}, "code_too_long"),
+        ({"timestamp": None}, "no_time"),
+        ({"timestamp": "soon"}, "unreadable_time"),
+        ({"timestamp": {}}, "unreadable_time"),
+        ({"timestamp": "2026-11-26T00:00:00"}, "future_time"),
+        ({"timestamp": "0001-01-01T00:00:00"}, "too_old"),
+        ({"timestamp": 5}, "too_old"),
+        ({"timestamp": 99999999999}, "future_time"),
+        ({"temperature": "ERR"}, "not_a_number"),
+        ({"temperature": "1,5"}, "not_a_number"),
+        ({"temperature": True}, "not_a_number"),
+        ({"temperature": [1]}, "not_a_number"),
+        ({"temperature": "inf"}, "not_finite"),
+        ({"temperature": float("nan")}, "not_finite"),
+        ({"temperature": float("-inf")}, "not_finite"),
+        ({"temperature": 10**500}, "not_finite"),
+        ({"temperature": -273.2}, "below_absolute_zero"),
+        ({"temperature": 1e300}, "above_1000_c"),
+        ({"temperature_unit": "R"}, "unknown_scale"),
+        ({"temperature_unit": ""}, "unknown_scale"),
+        ({"temperature_unit": None}, "unknown_scale"),
+        ({"temperature_unit": 0}, "unknown_scale"),
+        ({"temperature_unit": 5}, "unknown_scale"),
+        ({"quality_score": 1.01}, "bad_quality"),
+        ({"quality_score": True}, "bad_quality"),
+        ({"equipment_status": "x" * 33}, "status_too_long"),
+        ({"equipment_status": 5}, "not_text"),
+    ],
+)
+def test_a_bad_row_is_rejected_verbatim_and_nothing_else_is(members, reason):
+    bad = json_row(**members)
+    parsed = parse(json_body(json_row(), bad, json_row()))
+    assert parsed.reasons == {2: reason}
+    assert parsed.rejection.raw == json.dumps(bad)
+    assert parsed.rejection.message.endswith(".")
+    assert [row["row_number"] for row in parsed.rows] == [1, 3]
+
+
+def test_numbers_that_no_float_holds_do_not_fail_the_delivery():
+    for number in ("1e400", "-1e400", "9" * 5000, "NaN", "-Infinity"):
+        body = json_body(json_row(temperature="HERE"), json_row()).replace('"HERE"', number)
+        assert parse(body).reasons == {1: "not_finite"}
+
+
+def test_a_row_without_a_temperature_field_is_no_reading():
+    row = json_row()
+    del row["temperature"]
+    assert parse(json_body(row)).reasons == {1: "no_temperature"}
+
+
+def test_what_is_no_object_is_rejected():
+    parsed = parse(json_body(json_row(), 5, None, [json_row()], "text"))
+    assert set(parsed.reasons.values()) == {"not_an_object"}
+    assert [rejection.raw for rejection in parsed.rejected][:2] == ["5", "null"]
+
+
+def test_a_kept_row_is_verbatim_to_the_blank():
+    bad = '{ "unit_id":"a",  "timestamp":"2026-11-23T10:11:11",\n "temperature": 1e2000, "x": -74.310 }'
+    assert parse(f"[{bad}]").rejection.raw == bad
+
+
+def test_the_raw_row_of_a_reading_can_be_asked_for():
+    rows = [json_row(temperature=place) for place in range(5)]
+    for body in (json_body(*rows), json_body(*rows, more=1)):
+        parsed = parse(body, batch_rows=2)
+        raws = [batch.raw_row(number) for batch in parsed.batches for number in batch.readings["row_number"]]
+        assert raws == [json.dumps(row) for row in rows]
+        assert [len(batch.readings) for batch in parsed.batches] == [2, 2, 1]
+
+
+def test_day_and_month_are_decided_for_the_body_as_a_whole():
+    rows = [json_row(timestamp=f"{day:02}/11/2026 10:11") for day in (5, 23)]
+    assert [f"{row['recorded_at']:%d %m}" for row in parse(json_body(*rows)).rows] == ["05 11", "23 11"]
+    assert parse(json_body(rows[0])).reasons == {1: "unreadable_time"}
+
+
+@pytest.mark.parametrize("body", ["[]", '{"readings": []}', '{"data": null}', "", "  "])
+def test_a_body_without_rows_is_an_empty_batch(body):
+    (batch,) = parse(body, content_type="application/json").batches
+    assert batch.readings.is_empty()
+    assert batch.rejected == []
+    assert not batch.is_cut_off
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("{'readings': []}", "invalid_json"),
+        ('{"readings": [}', "invalid_json"),
+        ('{"readings": []} x', "invalid_json"),
+        ('[{"a": 1},, {"b": 2} {"c": 3} and more]', "invalid_json"),
+        ('[{"a": "\x01"}, {"b": 2}]', "invalid_json"),
+        ("nothing today", "invalid_json"),
+        ("[" * 100_000, "invalid_json"),
+        ('{"a":' * 100_000, "invalid_json"),
+        ('{"readings": [' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "]}", "invalid_json"),
+        ('{"error": "unauthorised"}', "no_readings_list"),
+        ("5", "no_readings_list"),
+        ('"text"', "no_readings_list"),
+        ("<html><body>Login</body></html>", "html_instead_of_data"),
+    ],
+)
+def test_an_unusable_body_fails_the_delivery(body, reason):
+    refusal = unreadable(body, content_type="application/json")
+    assert refusal.reason == reason
+    assert refusal.message.endswith(".")
+
+
+def test_a_mapped_path_must_lead_to_a_list():
+    refusal = unreadable(json_body(json_row()), FieldMapping(readings_path="result.rows"))
+    assert refusal.reason == "no_readings_list"
+    assert "result.rows" in refusal.message
+
+
+@pytest.mark.parametrize("is_usual", [True, False])
+def test_a_name_that_stands_twice_fails_the_delivery(is_usual):
+    body = json_body(json_row(), json_row(), **({} if is_usual else {"more": 1}))
+    doubled = body.replace('"city": "Oxford"', '"city": "Oxford", "temperature": 5', 1)
+    refusal = unreadable(doubled)
+    assert refusal.reason == "invalid_json"
+    assert "temperature" in refusal.message
+    assert unreadable(body.replace('"readings"', '"customer_id": "B", "readings"')).reason == "invalid_json"
+
+
+def test_an_error_in_the_middle_takes_no_row():
+    rows = [json_row()] * 3
+    body = json_body(*rows).replace("}, {", "} {", 1)
+    assert unreadable(body).reason == "invalid_json"
+
+
+def test_a_body_over_the_limit_is_unreadable():
+    assert unreadable(json_body(*[json_row()] * 100), max_bytes=1000).reason == "too_large"
+
+
+def test_a_json_body_may_come_with_any_content_type():
+    for content_type in ("", "text/plain", "application/octet-stream", "text/html; charset=utf-8"):
+        assert parse(json_body(json_row()), content_type=content_type).temperatures == [-74.31]
+    assert parse(json_body(json_row()), file_name="export.json").temperatures == [-74.31]
+
+
+BODY = json_body(
+    json_row(temperature=1.5, unit_name='Kühl "1" \\ é'),
+    json_row(temperature=2),
+    json_row(temperature=-3.25e1),
+    more=[1],
+)
+WHOLE_ROWS = [BODY.index(f'"temperature": {number}') for number in ("1.5", "2,", "-32.5")]
+
+
+@given(length=st.integers(1, len(BODY) - 1), is_seen=st.booleans())
+def test_a_body_cut_off_anywhere_keeps_every_whole_row(length, is_seen):
+    cut = BODY[:length]
+    parsed = parse(cut, content_type="application/json", is_cut_off=is_seen)
+    ends = [BODY.index("}", place) + 1 for place in WHOLE_ROWS]
+    assert parsed.temperatures == [value for value, end in zip([1.5, 2, -32.5], ends, strict=True) if end <= length]
+    assert parsed.is_cut_off
+    assert [rejection.reason for rejection in parsed.rejected] in ([], ["cut_off"])
+    if any(place <= length < end for place, end in zip(WHOLE_ROWS, ends, strict=True)):
+        assert cut.endswith(parsed.rejection.raw)
+        assert parsed.rejection.raw.startswith('{"customer_id"')
+
+
+def test_a_cut_within_a_character_is_a_cut():
+    data = json.dumps([json_row(), json_row(unit_name="é")], ensure_ascii=False).encode()
+    cut = data[: data.index("é".encode()) + 1]
+    parsed = parse(cut)
+    assert len(parsed.rows) == 1
+    assert parsed.reasons == {2: "cut_off"}
+
+
+def test_a_whole_body_that_the_transport_calls_cut_off_is_partial():
+    parsed = parse(json_body(json_row()), is_cut_off=True)
+    assert len(parsed.rows) == 1
+    assert parsed.is_cut_off

@@ -1,0 +1,153 @@
+"""The hours that a clock skips and repeats."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestion.parsing.local_times import LocalClock, passes
+from ingestion.parsing.tests.parsing import parse
+from ingestion.parsing.timestamps import EPOCH, MICROSECOND, microseconds
+from ingestion.sources.mapping import FieldMapping
+
+LONDON = FieldMapping(time_zone="Europe/London")
+RECEIVED_LATER = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def logger_file(*times: str, day: str = "2026-10-25") -> str:
+    """A logger's file with a row at each time of the day; London's clocks go back from 02:00 to 01:00 that day."""
+    return "Time,Temp\n" + "".join(f"{day} {time},{place}\n" for place, time in enumerate(times))
+
+
+def utc_times(parsed) -> list[str]:
+    return [f"{time:%H:%M}" for time in parsed.readings.sort("row_number")["recorded_at"]]
+
+
+def parse_london(text: str, **arguments):
+    return parse(text, LONDON, file_name="freezer.csv", received_at=RECEIVED_LATER, **arguments)
+
+
+def test_local_times_are_stored_as_instants():
+    parsed = parse_london(logger_file("10:00", day="2026-07-01") + "2026-12-01 10:00,1\n")
+    assert utc_times(parsed) == ["09:00", "10:00"]
+
+
+def test_a_time_with_an_offset_is_no_local_time():
+    parsed = parse_london("Time,Temp\n2026-10-25T01:30:00+01:00,1\n2026-10-25T01:30:00Z,2\n")
+    assert utc_times(parsed) == ["00:30", "01:30"]
+
+
+def test_the_skipped_hour_is_rejected():
+    parsed = parse_london(logger_file("00:59", "01:30", "02:00", day="2026-03-29"))
+    assert utc_times(parsed) == ["00:59", "01:00"]
+    assert parsed.reasons == {3: "skipped_hour"}
+    assert parsed.rejection.raw == "2026-03-29 01:30,1"
+    assert "Europe/London" in parsed.rejection.message
+
+
+def test_the_repeated_hour_is_taken_in_file_order():
+    parsed = parse_london(logger_file("00:40", "01:00", "01:20", "01:40", "01:00", "01:20", "01:40", "02:00"))
+    assert utc_times(parsed) == ["23:40", "00:00", "00:20", "00:40", "01:00", "01:20", "01:40", "02:00"]
+    assert parsed.temperatures == sorted(parsed.temperatures)
+
+
+def test_a_file_with_the_newest_row_first_is_read_backwards():
+    parsed = parse_london(logger_file("02:00", "01:30", "01:00", "01:30", "01:00", "00:30"))
+    assert utc_times(parsed) == ["02:00", "01:30", "01:00", "00:30", "00:00", "23:30"]
+
+
+def test_an_hourly_logger_shows_the_same_time_twice():
+    assert utc_times(parse_london(logger_file("00:30", "01:30", "01:30", "02:30"))) == [
+        "23:30",
+        "00:30",
+        "01:30",
+        "02:30",
+    ]
+
+
+def test_a_repeated_hour_without_a_step_back_is_rejected():
+    parsed = parse_london(logger_file("00:30", "01:10", "01:30", "02:30"))
+    assert parsed.reasons == {3: "ambiguous_hour", 4: "ambiguous_hour"}
+    assert parsed.rejected[0].raw == "2026-10-25 01:10,1"
+
+
+def test_each_units_order_is_its_own():
+    rows = [
+        ("00:50", "a"),
+        ("00:50", "b"),
+        ("01:20", "a"),
+        ("01:20", "b"),
+        ("01:10", "a"),
+        ("02:10", "b"),
+        ("02:10", "a"),
+    ]
+    body = "Time,Temp,unit_id\n" + "".join(f"2026-10-25 {time},1,{unit}\n" for time, unit in rows)
+    parsed = parse_london(body)
+    assert parsed.reasons == {5: "ambiguous_hour"}
+    assert [row["unit_code"] for row in parsed.rows].count("a") == 4
+    assert utc_times(parsed) == ["23:50", "23:50", "00:20", "01:10", "02:10", "02:10"]
+
+
+@pytest.mark.parametrize("batch_rows", [1, 2, 3])
+def test_the_repeated_hour_may_be_spread_over_batches(batch_rows):
+    text = logger_file("00:40", "01:00", "01:40", "01:00", "01:40", "02:00")
+    parsed = parse_london(text, batch_rows=batch_rows)
+    assert utc_times(parsed) == ["23:40", "00:00", "00:40", "01:00", "01:40", "02:00"]
+    for batch in parsed.batches:
+        for number in batch.readings["row_number"]:
+            assert batch.raw_row(number) == text.split("\n")[number - 1]
+
+
+@pytest.mark.parametrize(
+    ("before", "run", "after", "folds"),
+    [
+        (0, [10, 20, 10, 20], 30, [0, 0, 1, 1]),
+        (30, [20, 10, 20, 10], 0, [1, 1, 0, 0]),
+        (None, [10, 20, 30, 10, 20], None, [0, 0, 0, 1, 1]),
+        (None, [30, 20, 10, 30], None, [1, 1, 1, 0]),
+        (None, [20, 10], None, None),  # forwards with a step back, or backwards without one
+        (None, [10, 20, 10], None, None),
+        (0, [10, 20], 30, None),
+        (0, [10, 5, 20, 5], 30, None),
+        (0, [10, 10], 30, [0, 1]),
+        (0, [10, 10, 20, 10], 30, None),  # a repeated row hides which step is the clock's
+        (0, [20, 10], 5, None),  # the neighbours contradict each other
+    ],
+)
+def test_the_order_shows_the_pass_or_nothing_does(before, run, after, folds):
+    assert passes(before, run, after) == folds
+
+
+@given(
+    zone=st.sampled_from(
+        ["Europe/London", "Australia/Lord_Howe", "America/St_Johns", "Asia/Kathmandu", "Africa/Casablanca"]
+    ),
+    moment=st.datetimes(datetime(2000, 1, 2), datetime(2037, 12, 30)),  # noqa: DTZ001
+)
+def test_an_instant_survives_its_clock(zone, moment):
+    instant = moment.replace(tzinfo=UTC)
+    local = instant.astimezone(ZoneInfo(zone))
+    wall = microseconds(local.replace(tzinfo=UTC))
+    offsets = LocalClock(ZoneInfo(zone)).offsets(np.array([wall]))
+    offset = offsets.second[0] if local.fold else offsets.first[0]
+    assert EPOCH + (wall - int(offset)) * MICROSECOND == instant
+    assert not offsets.skipped[0]
+    assert bool(offsets.ambiguous[0]) is (local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset())
+
+
+@given(
+    gap=st.sampled_from([7, 10, 15, 20, 30, 60]),
+    is_backwards=st.booleans(),
+    offset=st.integers(0, 6),
+)
+def test_a_whole_night_comes_out_as_it_was(gap, is_backwards, offset):
+    start = datetime(2026, 10, 24, 23, offset, tzinfo=UTC)
+    instants = [start + timedelta(minutes=gap * step) for step in range(240 // gap)]
+    instants = instants[::-1] if is_backwards else instants
+    lines = [f"{instant.astimezone(ZoneInfo('Europe/London')):%Y-%m-%d %H:%M},1" for instant in instants]
+    parsed = parse_london("Time,Temp\n" + "\n".join(lines))
+    assert parsed.rejected == []
+    assert parsed.readings.sort("row_number")["recorded_at"].to_list() == instants

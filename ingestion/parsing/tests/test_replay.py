@@ -1,0 +1,109 @@
+"""A rejected row can be parsed again on its own, once the cause is mended."""
+
+import json
+
+import pytest
+
+from ingestion.parsing.parse import parse_rejected_row
+from ingestion.parsing.results import ParsedBatch
+from ingestion.parsing.tests.parsing import RECEIVED_AT, Parsed, csv_body, csv_row, json_body, json_row, parse
+from ingestion.sources.mapping import FieldMapping
+
+
+def replay(parsed: Parsed, mapping: FieldMapping | None = None, *, default_unit: str = "") -> ParsedBatch:
+    """The only rejected row again, as the place 7 of a replay."""
+    return parse_rejected_row(
+        parsed.rejection.raw,
+        parsed.header,
+        mapping or FieldMapping(),
+        received_at=RECEIVED_AT,
+        row_number=7,
+        default_unit=default_unit,
+    )
+
+
+def raw_again(raw: str, header: str, mapping: FieldMapping | None = None) -> ParsedBatch:
+    return parse_rejected_row(
+        raw, header, mapping or FieldMapping(), received_at=RECEIVED_AT, row_number=0, default_unit=""
+    )
+
+
+@pytest.mark.parametrize("body", [csv_body(csv_row(temperature="ERR")), json_body(json_row(temperature="ERR"))])
+def test_a_row_is_taken_once_its_value_is_declared_null(body):
+    parsed = parse(body)
+    again = replay(parsed)
+    assert [(each.row_number, each.reason, each.raw) for each in again.rejected] == [
+        (7, "not_a_number", parsed.rejection.raw)
+    ]
+    mended = replay(parsed, FieldMapping(null_values=("ERR",)))
+    assert mended.rejected == []
+    assert mended.readings["row_number"].to_list() == [7]
+    assert mended.readings["temperature_c"].to_list() == [None]
+    assert mended.raw_row(7) == parsed.rejection.raw
+    assert list(mended.units) == [("facility_A_1", "unit_A_1_1")]
+
+
+def test_every_parsed_row_is_the_same_when_parsed_again():
+    for body in (csv_body(csv_row(), csv_row(temperature="")), json_body(json_row(), json_row(temperature=None))):
+        parsed = parse(body)
+        (batch,) = parsed.batches
+        for place, row in enumerate(parsed.rows):
+            again = raw_again(batch.raw_row(row["row_number"]), batch.row_header)
+            assert (
+                again.readings.drop("row_number").rows() == parsed.readings.drop("row_number").rows()[place : place + 1]
+            )
+
+
+def test_a_loggers_row_is_read_in_the_order_of_its_file_and_for_its_unit():
+    text = "Note: x\nTime;Temp °F\n05/11/2026 10:11;14,5\n23/11/2026 10:11;14\n"
+    parsed = parse(text, FieldMapping(skip_until_header=True), file_name="Freezer 1.csv")
+    (batch,) = parsed.batches
+    again = raw_again(batch.raw_row(3), batch.row_header, FieldMapping(skip_until_header=True))
+    assert again.readings["unit_code"].to_list() == ["Freezer 1"]
+    assert f"{again.readings['recorded_at'][0]:%d %B}" == "05 November"
+    assert again.readings["temperature_c"].to_list() == [pytest.approx(-9.7222222)]
+
+
+def test_an_unreadable_time_is_read_with_the_format_that_was_set():
+    parsed = parse("Time,Temp\n05/11/2026 10:11,1\n", file_name="f.csv")
+    mended = replay(parsed, FieldMapping(time_format="%m/%d/%Y %H:%M"))
+    assert f"{mended.readings['recorded_at'][0]:%d %B}" == "11 May"
+
+
+def test_a_single_object_keeps_the_time_of_its_response_and_a_row_of_a_list_gets_none():
+    single = {"storage_room": "Deep Freeze 1", "temp": "ERR", "degrees": "F"}
+    mended = replay(parse(json.dumps(single)), FieldMapping(null_values=("ERR",)))
+    assert mended.readings["recorded_at"].to_list() == [RECEIVED_AT]
+    listed = replay(parse(json.dumps([single])), FieldMapping(null_values=("ERR",)))
+    assert [each.reason for each in listed.rejected] == ["no_time"]
+
+
+def test_a_row_of_a_mapped_path_stands_on_its_own():
+    mapping = FieldMapping(readings_path="result.rows")
+    parsed = parse(json.dumps({"result": {"rows": [json_row(unit_id="")]}}), mapping)
+    assert [each.reason for each in replay(parsed, mapping).rejected] == ["no_unit"]
+
+
+@pytest.mark.parametrize(
+    "parsed",
+    [
+        parse(csv_body(csv_row()) + "A,facility", is_cut_off=True),
+        parse(json_body(json_row(), json_row())[:-60], is_cut_off=True),
+        parse(json_body(json_row(), 5)),
+        parse(csv_body("Total: 5")),
+        parse(csv_body('"')),
+    ],
+)
+def test_what_cannot_be_mended_is_rejected_again(parsed):
+    again = replay(parsed)
+    assert again.readings.is_empty()
+    (rejection,) = again.rejected
+    assert (rejection.row_number, rejection.raw) == (7, parsed.rejection.raw)
+
+
+@pytest.mark.parametrize("raw", ["", "{", "}", "5", "a,b\nc,d", '{"readings": [{}, {}]}', "\x00", "é"])
+@pytest.mark.parametrize("header", ["", "{}", "time,temp,unit_id", "no header", "#: unit a"])
+def test_a_replay_never_fails_whatever_was_kept(raw, header):
+    again = raw_again(raw, header)
+    assert len(again.readings) == 0
+    assert len(again.rejected) == 1

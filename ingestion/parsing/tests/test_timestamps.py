@@ -1,0 +1,180 @@
+"""Times in the forms that customers and loggers write."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestion.parsing.timestamps import (
+    EPOCH,
+    MICROSECOND,
+    DayOrder,
+    DayOrderEvidence,
+    TimeRules,
+    UnreadableTime,
+    microseconds,
+    read_time,
+    read_times,
+)
+
+DAY_FIRST = TimeRules(day_order=DayOrder.DAY_FIRST)
+MONTH_FIRST = TimeRules(day_order=DayOrder.MONTH_FIRST)
+
+
+def shown(value: object, rules: TimeRules = TimeRules()) -> str:  # noqa: B008
+    wall = read_time(value, rules)
+    return f"{EPOCH + wall.microseconds * MICROSECOND:%Y-%m-%d %H:%M:%S.%f}" + ("" if wall.is_local else " UTC")
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-11-23T10:11:11.123456", "2026-11-23 10:11:11.123456"),
+        ("2026-11-23 10:11:11", "2026-11-23 10:11:11.000000"),
+        (" 2026-11-23T10:11 ", "2026-11-23 10:11:00.000000"),
+        ("2026/11/23 10:11:11", "2026-11-23 10:11:11.000000"),
+        ("2026-11-23T10:11:11.5", "2026-11-23 10:11:11.500000"),
+        ("2026-11-23T10:11:11,123", "2026-11-23 10:11:11.123000"),
+        ("2026-11-23T10:11:11.123456789", "2026-11-23 10:11:11.123456"),
+        ("2026-11-23T10:11:11Z", "2026-11-23 10:11:11.000000 UTC"),
+        ("2026-11-23T10:11:11.123456+02:00", "2026-11-23 08:11:11.123456 UTC"),
+        ("2026-11-23T10:11:11 -0530", "2026-11-23 15:41:11.000000 UTC"),
+        ("2026-11-23T10:11:11+01", "2026-11-23 09:11:11.000000 UTC"),
+        (1795428671, "2026-11-23 10:11:11.000000 UTC"),
+        ("1795428671", "2026-11-23 10:11:11.000000 UTC"),
+        (1795428671.123456, "2026-11-23 10:11:11.123456 UTC"),
+        (1795428671123, "2026-11-23 10:11:11.123000 UTC"),
+        ("1795428671123456", "2026-11-23 10:11:11.123456 UTC"),
+    ],
+)
+def test_a_time_is_read(text, time):
+    assert shown(text) == time
+
+
+@pytest.mark.parametrize(
+    ("text", "rules", "time"),
+    [
+        ("23/11/2026 10:11", DAY_FIRST, "2026-11-23 10:11:00.000000"),
+        ("5.1.2026 9:05", DAY_FIRST, "2026-01-05 09:05:00.000000"),
+        ("11/23/2026 10:11:00 AM", MONTH_FIRST, "2026-11-23 10:11:00.000000"),
+        ("11/23/2026 12:11:00 AM", MONTH_FIRST, "2026-11-23 00:11:00.000000"),
+        ("11/23/2026 12:11 pm", MONTH_FIRST, "2026-11-23 12:11:00.000000"),
+        ("05/11/2026 10:11", DAY_FIRST, "2026-11-05 10:11:00.000000"),
+        ("05/11/2026 10:11", MONTH_FIRST, "2026-05-11 10:11:00.000000"),
+        ("23.11.26 10h11", TimeRules("%d.%m.%y %Hh%M"), "2026-11-23 10:11:00.000000"),
+        ("2026-11-23 10:11 +0100", TimeRules("%Y-%m-%d %H:%M %z"), "2026-11-23 09:11:00.000000 UTC"),
+    ],
+)
+def test_a_loggers_time_is_read_by_the_files_order_or_format(text, rules, time):
+    assert shown(text, rules) == time
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "yesterday",
+        "2026-11-23",
+        "2026-02-29 10:00",
+        "2026-13-01 10:00",
+        "2026-11-23 24:00",
+        "2026-11-23 10:60",
+        "2026-11-23T10:11:60",
+        "2026-11-23T10:11:11+25:00",
+        "2026-11-23T10:11:11.",
+        "0000-01-01 00:00",
+        "２０２６-11-23 10:11",
+        "12345",
+        True,
+        ["2026-11-23"],
+        float("nan"),
+        1e300,
+    ],
+)
+def test_what_is_no_time_is_not_read(value):
+    with pytest.raises(UnreadableTime):
+        read_time(value, TimeRules())
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("05/11/2026 10:11", TimeRules()),
+        ("11/23/2026 10:11", DAY_FIRST),
+        ("23/11/2026 13:11 PM", DAY_FIRST),
+        ("2026-11-23 10:11", TimeRules("%d.%m.%y")),
+    ],
+)
+def test_a_time_is_never_guessed(text, rules):
+    with pytest.raises(UnreadableTime):
+        read_time(text, rules)
+
+
+@pytest.mark.parametrize(
+    ("texts", "order"),
+    [
+        (["05/11/2026 10:11", "13/11/2026 10:11"], DayOrder.DAY_FIRST),
+        (["05/11/2026 10:11", "05/13/2026 10:11"], DayOrder.MONTH_FIRST),
+        (["05/11/2026 10:11", "06/11/2026 10:11"], DayOrder.UNDECIDED),
+        (["13/11/2026 10:11", "11/13/2026 10:11"], DayOrder.UNDECIDED),
+        (["2026-11-23 10:11", ""], DayOrder.UNDECIDED),
+    ],
+)
+def test_a_file_shows_its_order_of_day_and_month_by_a_day_after_the_12th(texts, order):
+    evidence = DayOrderEvidence()
+    for text in texts:
+        evidence.see(text)
+    assert evidence.order is order
+
+
+times = st.datetimes(datetime(1900, 1, 1), datetime(2999, 12, 31))  # noqa: DTZ001
+forms = st.sampled_from(
+    [
+        "{0:%Y-%m-%dT%H:%M:%S.%f}",
+        "{0:%Y-%m-%d %H:%M:%S}",
+        "{0:%Y-%m-%d %H:%M}",
+        "{0:%Y/%m/%d %H:%M:%S}Z",
+        "{0:%Y-%m-%dT%H:%M:%S}+02:00",
+        "{0:%Y-%m-%dT%H:%M:%S.%f}-11:30",
+        "{0:%Y-%m-%dT%H:%M:%S}+99:00",
+        "{0:%d/%m/%Y %H:%M}",
+        "{0:%m/%d/%Y %H:%M:%S}",
+        "{0:%d.%m.%Y %I:%M} PM",
+        "{0.day}/{0.month}/{0.year} {0.hour}:{0:%M}",
+        "{0:%Y-%m-%d}",
+        "{0:%Y}-02-30 {0:%H:%M:%S}",
+        "{0:%Y-%m-%d} 24:00:00",
+        "x{0:%Y-%m-%d %H:%M:%S}",
+    ]
+)
+
+
+@given(
+    texts=st.lists(st.builds(str.format, forms, times) | st.text(max_size=30), min_size=1, max_size=12),
+    order=st.sampled_from(DayOrder),
+)
+def test_a_column_of_times_is_read_as_its_times_are_one_by_one(texts, order):
+    texts = [re.sub("[\ud800-\udfff]", "", text) for text in texts]
+    rules = TimeRules(day_order=order)
+    walls = read_times(pl.Series(texts), rules)
+    for text, micros, is_local, is_read in zip(texts, walls.microseconds, walls.is_local, walls.is_read, strict=True):
+        if is_read:
+            wall = read_time(text, rules)
+            assert (wall.microseconds, wall.is_local) == (micros, is_local)
+
+
+@given(moments=st.lists(times, min_size=1, max_size=20))
+def test_a_column_in_the_usual_form_is_read_as_a_whole(moments):
+    walls = read_times(pl.Series([f"{moment:%Y-%m-%dT%H:%M:%S.%f}" for moment in moments]), TimeRules())
+    assert walls.is_read.all()
+    assert walls.is_local.all()
+    assert walls.microseconds.tolist() == [microseconds(moment.replace(tzinfo=UTC)) for moment in moments]
+
+
+def test_an_epoch_number_is_exact_to_the_microsecond():
+    moment = datetime(2026, 11, 23, 10, 11, 11, tzinfo=UTC)
+    for micros in (1, 999_999, 500_001):
+        sent = (moment + timedelta(microseconds=micros)).timestamp()
+        assert read_time(sent, TimeRules()).microseconds == microseconds(moment) + micros

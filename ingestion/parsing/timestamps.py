@@ -1,0 +1,265 @@
+"""Times as customers write them: read one by one, exactly, or a column at once with the same outcome.
+
+A time is held as microseconds since 1970 of what the text says ("wall"), and whether it is local: a local wall is a
+clock's face in the source's time zone, any other is UTC. `ingestion.parsing.local_times` makes instants of local walls.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+SECOND_US = 1_000_000
+HOUR_US = 3600 * SECOND_US
+DAY_US = 24 * HOUR_US
+
+_CLOCK = r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
+_YEAR_FIRST = re.compile(
+    r"(?P<year>[0-9]{4})(?P<mark>[-/])(?P<month>[0-9]{2})(?P=mark)(?P<day>[0-9]{2})[T ]"
+    + _CLOCK
+    + r"(?: ?(?P<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+)
+_YEAR_LAST = (
+    r"(?P<{0}>[0-9]{{1,2}})(?P<mark>[-/.])(?P<{1}>[0-9]{{1,2}})(?P=mark)(?P<year>[0-9]{{4}})[T ,] ?"
+    + _CLOCK.replace("{", "{{").replace("}", "}}")
+    + r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
+)
+_LONE_NUMBER = re.compile(r"(?:[0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16})(?:\.[0-9]+)?")
+
+
+class DayOrder(StrEnum):
+    """Which of the first two numbers of "05/11/2026" is the day. UNDECIDED: nothing in the file shows it."""
+
+    DAY_FIRST = "day first"
+    MONTH_FIRST = "month first"
+    UNDECIDED = "undecided"
+
+
+_ORDERED = {
+    DayOrder.DAY_FIRST: re.compile(_YEAR_LAST.format("day", "month")),
+    DayOrder.MONTH_FIRST: re.compile(_YEAR_LAST.format("month", "day")),
+}
+
+
+class UnreadableTime(ValueError):  # noqa: N818  (named for what was met)
+    """A text or number that is no time; the message is "" or goes on with why, from a blank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """Microseconds since 1970 as the text has them; `is_local` where the text tells no offset."""
+
+    microseconds: int
+    is_local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRules:
+    """How a source's times are to be read: `time_format` for strptime, "" for the known forms."""
+
+    time_format: str = ""
+    day_order: DayOrder = DayOrder.UNDECIDED
+
+
+@dataclass(slots=True)
+class DayOrderEvidence:
+    """What a file's times show about the order of day and month, gathered over the whole file."""
+
+    day_first: bool = False
+    month_first: bool = False
+
+    def see(self, text: str) -> None:
+        """Take notice of one time; texts of other forms show nothing."""
+        if match := _ORDERED[DayOrder.DAY_FIRST].fullmatch(text.strip()):
+            self.day_first |= int(match["day"]) > 12
+            self.month_first |= int(match["month"]) > 12
+
+    @property
+    def order(self) -> DayOrder:
+        """UNDECIDED where the file shows neither order, or both."""
+        if self.day_first == self.month_first:
+            return DayOrder.UNDECIDED
+        return DayOrder.DAY_FIRST if self.day_first else DayOrder.MONTH_FIRST
+
+
+def has_day_order(text: str) -> bool:
+    """Whether a time is written with day and month before the year."""
+    return _ORDERED[DayOrder.DAY_FIRST].fullmatch(text.strip()) is not None
+
+
+def microseconds(moment: datetime) -> int:
+    """An aware datetime as whole microseconds since 1970 in UTC."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def read_time(value: object, rules: TimeRules) -> Wall:
+    """The wall of one time, a text or an epoch number; raises UnreadableTime."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UnreadableTime
+    if not isinstance(value, str):
+        return _epoch(value)
+    text = value.strip()
+    if rules.time_format:
+        return _formatted(text, rules.time_format)
+    if match := _YEAR_FIRST.fullmatch(text):
+        return _matched(match)
+    if has_day_order(text):
+        if rules.day_order is DayOrder.UNDECIDED:
+            raise UnreadableTime(": which number is the day does not show")
+        return _matched(_ORDERED[rules.day_order].fullmatch(text))
+    if _LONE_NUMBER.fullmatch(text):
+        return _epoch(text)
+    raise UnreadableTime
+
+
+def _matched(match: re.Match[str] | None) -> Wall:
+    if match is None:
+        raise UnreadableTime
+    part = match.groupdict()
+    hour, half = int(part["hour"]), (part.get("half") or "").lower()
+    if half:
+        if not 1 <= hour <= 12:
+            raise UnreadableTime
+        hour = hour % 12 + (12 if half == "p" else 0)
+    date = (int(part["year"]), int(part["month"]), int(part["day"]))
+    fraction = int((part["fraction"] or "").ljust(6, "0")[:6])
+    try:
+        wall = datetime(*date, hour, int(part["minute"]), int(part["second"] or 0), fraction, tzinfo=UTC)
+    except ValueError as error:
+        raise UnreadableTime from error
+    offset = part.get("offset")
+    return Wall(microseconds(wall) - (_offset_us(offset) if offset else 0), is_local=not offset)
+
+
+def _offset_us(text: str) -> int:
+    if text in "Zz":
+        return 0
+    hours, minutes = int(text[1:3]), int(text[3:].removeprefix(":") or 0)
+    if hours > 23 or minutes > 59:
+        raise UnreadableTime
+    return (hours * 60 + minutes) * 60 * SECOND_US * (-1 if text[0] == "-" else 1)
+
+
+def _formatted(text: str, time_format: str) -> Wall:
+    try:
+        moment = datetime.strptime(text, time_format)  # noqa: DTZ007  (a wall: the zone is applied afterwards)
+    except (ValueError, re.error) as error:
+        raise UnreadableTime(f" with the format {time_format}") from error
+    if moment.tzinfo is None:
+        return Wall(microseconds(moment.replace(tzinfo=UTC)), is_local=True)
+    return Wall(microseconds(moment), is_local=False)
+
+
+def _epoch(value: float | str) -> Wall:
+    """Seconds, milliseconds or microseconds since 1970, told apart by size: all are after 1973 and before 5138."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UnreadableTime
+    number = Decimal(str(value))
+    if abs(number) >= Decimal("1e17"):
+        raise UnreadableTime
+    scale = SECOND_US if abs(number) < Decimal("1e11") else 1000 if abs(number) < Decimal("1e14") else 1
+    return Wall(int(number * scale), is_local=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """A column of times: `is_read` tells which of `microseconds` count."""
+
+    microseconds: NDArray[np.int64]
+    is_local: NDArray[np.bool_]
+    is_read: NDArray[np.bool_]
+
+
+def read_times(texts: pl.Series, rules: TimeRules) -> Walls:
+    """The walls of a String column without nulls. What it reads, read_time reads alike; the reverse need not hold.
+
+    Texts of one length are taken to share the layout of the first of them; those that do not are left to read_time.
+    """
+    count = len(texts)
+    walls = Walls(np.zeros(count, np.int64), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
+    if rules.time_format:
+        return walls
+    lengths = texts.str.len_bytes().to_numpy()
+    for length in _distinct(lengths):
+        rows = np.flatnonzero(lengths == length)
+        same_length = texts if len(rows) == count else texts.gather(rows)
+        if layout := _layout(same_length[0], rules):
+            _read_layout(same_length, layout, rows, walls)
+    return walls
+
+
+def _distinct(lengths: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    if len(lengths) and lengths.min() == lengths.max():  # far quicker than sorting, and nearly always so
+        return lengths[:1]
+    return np.unique(lengths)
+
+
+def _layout(text: str, rules: TimeRules) -> re.Match[str] | None:
+    match = _YEAR_FIRST.fullmatch(text)
+    if match is None and rules.day_order is not DayOrder.UNDECIDED:
+        match = _ORDERED[rules.day_order].fullmatch(text)
+    if match is None or match.groupdict().get("half") or len(match.groupdict().get("offset") or "") not in (0, 1, 6):
+        return None
+    return match
+
+
+def _read_layout(texts: pl.Series, layout: re.Match[str], rows: NDArray[np.int64], walls: Walls) -> None:
+    length = len(layout.string)
+    joined = np.frombuffer(texts.str.join("").item().encode(), dtype=np.uint8)
+    places = np.ascontiguousarray(joined.reshape(-1, length).T)
+    digits = places - ord("0")  # wraps round below "0", so that one comparison tells digits from the rest
+    good = np.ones(len(rows), np.bool_)
+    for place, char in enumerate(layout.string):
+        if char.isdigit():
+            good &= digits[place] < 10
+        else:
+            good &= places[place] == ord(char)
+    number = {name: _number(digits, *layout.span(name)) for name in ("year", "month", "day", "hour", "minute")}
+    number["second"] = _number(digits, *layout.span("second"))
+    wall = _days(number, good) * DAY_US + number["hour"] * HOUR_US + number["minute"] * 60 * SECOND_US
+    wall += number["second"] * SECOND_US + _microseconds_of(digits, *layout.span("fraction"))
+    good &= (number["hour"] < 24) & (number["minute"] < 60) & (number["second"] < 60)
+    offset = layout.groupdict().get("offset") or ""
+    if len(offset) > 1:
+        wall -= _offsets(digits, layout.start("offset"), good) * (-1 if offset[0] == "-" else 1)
+    walls.microseconds[rows] = wall
+    walls.is_local[rows] = not offset
+    walls.is_read[rows] = good
+
+
+def _number(digits: NDArray[np.uint8], start: int, end: int) -> NDArray[np.int64]:
+    value = np.zeros(digits.shape[1], np.int64)
+    for place in range(max(start, 0), max(end, 0)):
+        value = value * 10 + digits[place]
+    return value
+
+
+def _microseconds_of(digits: NDArray[np.uint8], start: int, end: int) -> NDArray[np.int64]:
+    end = min(end, start + 6)
+    return _number(digits, start, end) * 10 ** (6 - (end - start))
+
+
+def _days(number: dict[str, NDArray[np.int64]], good: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Days since 1970; takes from `good` the dates that no calendar has."""
+    months = (number["year"] - 1970) * 12 + number["month"] - 1
+    first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    following = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    good &= (number["year"] >= 1) & (number["month"] >= 1) & (number["month"] <= 12)
+    good &= (number["day"] >= 1) & (number["day"] <= following - first)
+    return first + number["day"] - 1
+
+
+def _offsets(digits: NDArray[np.uint8], start: int, good: NDArray[np.bool_]) -> NDArray[np.int64]:
+    hours, minutes = _number(digits, start + 1, start + 3), _number(digits, start + 4, start + 6)
+    good &= (hours < 24) & (minutes < 60)
+    return (hours * 60 + minutes) * 60 * SECOND_US

@@ -1,0 +1,235 @@
+"""Fetching what a source offers: the right answer's body, whole or as much of it as arrived, or a named failure."""
+
+import http.client
+import tempfile
+from base64 import b64encode
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import IO, Self
+from urllib.parse import urljoin
+
+from django.conf import settings
+from urllib3.util import Url
+
+from core.http.addresses import Network, parse_networks
+from core.http.guarded_http import (
+    MEBIBYTE,
+    FetchFailure,
+    FetchLimits,
+    GuardedExchange,
+    parse_target,
+    port_of,
+    timed_out,
+)
+from core.http.retry_after import retry_after_seconds
+from ingestion.polling.content_encoding import Decoder, UnreadableEncoding, decoder_for
+from ingestion.sources.credentials import redact_url
+
+__all__ = [
+    "FetchFailure",
+    "FetchLimits",
+    "FetchedBody",
+    "allowed_networks_from_settings",
+    "fetch",
+    "limits_from_settings",
+]
+
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+# All that may follow a redirect to another origin. Any other header could be a customer's credential.
+_HEADERS_FOR_ANYONE = frozenset({"accept", "accept-language"})
+_PIECE_BYTES = 64 * 1024
+_IN_MEMORY_BYTES = 8 * MEBIBYTE
+
+
+@dataclass
+class FetchedBody:
+    """A successful answer (2xx). Close it, or use it as a context manager, to free the body's file.
+
+    `headers` has lower-case names; `content_type` is that header as sent, "" without one; `body` holds the
+    decompressed bytes, read from position 0; `size_bytes` is their number; `url` is where they came from in the end,
+    without secrets; `received_at` is the instant (UTC) at which the answer began; `is_cut_off` says that the server
+    promised more than it sent.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    content_type: str
+    body: IO[bytes]
+    size_bytes: int
+    url: str
+    received_at: datetime
+    is_cut_off: bool
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.body.close()
+
+
+@dataclass
+class _Hop:
+    """The request that is to be sent next. `headers` loses what is confidential when the origin changes."""
+
+    target: Url
+    headers: dict[str, str] = field(repr=False)
+
+    def redirected_to(self, location: str) -> "_Hop":
+        try:
+            target = parse_target(urljoin(self.target.url, location))
+        except ValueError:
+            raise FetchFailure("invalid_url", f"{self.target.host} redirects to what is no URL.") from None
+        if self.target.scheme == "https" and target.scheme == "http":
+            raise FetchFailure("insecure_redirect", f"{self.target.host} redirects from https to plain http.")
+        if _origin(target) == _origin(self.target):
+            return _Hop(target, self.headers)
+        harmless = {name: value for name, value in self.headers.items() if name.lower() in _HEADERS_FOR_ANYONE}
+        return _Hop(target, harmless)
+
+
+def fetch(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    basic_auth: tuple[str, str] | None = None,
+    limits: FetchLimits,
+    allowed_networks: Sequence[Network],
+    secret_query_names: Collection[str] = (),
+) -> FetchedBody:
+    """GET a source's URL, following redirects, each checked like the first.
+
+    `basic_auth` is (user, password). `secret_query_names` are hidden in the result's URL besides the usual suspects.
+    A body that the server broke off is returned as far as it came. Raise FetchFailure with one of the reasons
+    address_not_allowed, name_not_resolved, connection_refused, connection_failed, tls_failed, timeout,
+    too_many_redirects, insecure_redirect, unsupported_scheme, invalid_url, invalid_header, unreadable_encoding,
+    http_status, too_large.
+    """
+    hop = _Hop(parse_target(url), {**(headers or {}), **_authorization(basic_auth)})
+    with GuardedExchange(limits, allowed_networks) as exchange:
+        hop, response = _follow(exchange, hop, limits.max_redirects)
+        received_at = datetime.now(UTC)
+        _refuse_failed_status(response, received_at)
+        try:
+            body, is_cut_off = _receive(response, exchange)
+        except TimeoutError as error:
+            raise timed_out(hop.target.host or "", exchange.guard) from error
+        except UnreadableEncoding as error:
+            raise FetchFailure("unreadable_encoding", str(error)) from error
+    size = body.tell()
+    if is_cut_off and size == 0:
+        body.close()
+        raise FetchFailure("connection_failed", f"{hop.target.host} broke the connection before any data.")
+    body.seek(0)
+    return FetchedBody(
+        status=response.status,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        content_type=response.headers.get("Content-Type", ""),
+        body=body,
+        size_bytes=size,
+        url=redact_url(hop.target.url, secret_query_names),
+        received_at=received_at,
+        is_cut_off=is_cut_off,
+    )
+
+
+def limits_from_settings() -> FetchLimits:
+    """Return the limits that the operator set."""
+    return FetchLimits(
+        connect_seconds=settings.SOURCE_CONNECT_SECONDS,
+        read_seconds=settings.SOURCE_READ_SECONDS,
+        total_seconds=settings.SOURCE_TOTAL_SECONDS,
+        max_bytes=settings.SOURCE_MAX_BYTES,
+        max_redirects=settings.SOURCE_MAX_REDIRECTS,
+    )
+
+
+def allowed_networks_from_settings() -> tuple[Network, ...]:
+    """Return the networks besides the public ones that sources may be in. Raise ValueError when one is misspelt."""
+    return parse_networks(settings.SOURCE_ALLOWED_NETWORKS)
+
+
+def _authorization(basic_auth: tuple[str, str] | None) -> dict[str, str]:
+    if basic_auth is None:
+        return {}
+    pair = b64encode(":".join(basic_auth).encode()).decode("ascii")
+    return {"Authorization": f"Basic {pair}"}
+
+
+def _origin(target: Url) -> tuple[str | None, str | None, int]:
+    return target.scheme, target.host, port_of(target)
+
+
+def _follow(exchange: GuardedExchange, hop: _Hop, max_redirects: int) -> tuple[_Hop, http.client.HTTPResponse]:
+    for _ in range(max_redirects + 1):
+        response = exchange.open("GET", hop.target.url, hop.headers)
+        location = response.headers.get("Location")
+        if response.status not in _REDIRECT_STATUSES or not location:
+            return hop, response
+        hop = hop.redirected_to(location)
+    raise FetchFailure("too_many_redirects", f"There were more than {max_redirects} redirects.")
+
+
+def _refuse_failed_status(response: http.client.HTTPResponse, now: datetime) -> None:
+    if 200 <= response.status < 300:
+        return
+    raise FetchFailure(
+        "http_status",
+        f"The server answered with status {response.status}.",
+        status=response.status,
+        retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After"), now),
+    )
+
+
+def _receive(response: http.client.HTTPResponse, exchange: GuardedExchange) -> tuple[IO[bytes], bool]:
+    """Return the decoded body, positioned at its end, and whether it was cut off."""
+    # http.client has settled by now what a length means beside chunks, and for an answer without a body.
+    promised = response.length
+    if promised is not None and promised > exchange.guard.limits.max_bytes:
+        raise _too_large(exchange)
+    with ExitStack() as closing:
+        body = closing.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))
+        is_cut_off = _copy(response, body, exchange, promised)
+        closing.pop_all()  # from here on the body is the caller's to close
+    return body, is_cut_off
+
+
+def _copy(response: http.client.HTTPResponse, body: IO[bytes], exchange: GuardedExchange, promised: int | None) -> bool:
+    """Copy the decoded bytes into `body` and return whether the server sent fewer than it promised."""
+    decoder = decoder_for(response.headers.get("Content-Encoding", ""))
+    max_bytes = exchange.guard.limits.max_bytes
+    received = 0
+    while True:
+        piece, is_broken = _next_piece(response)
+        received += len(piece)
+        if received > max_bytes:
+            raise _too_large(exchange)
+        _write_decoded(decoder, piece, body, exchange)
+        if not piece:
+            return is_broken or (promised is not None and received < promised) or not decoder.is_at_end
+
+
+def _next_piece(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
+    """Return the next bytes as they came and whether the stream broke instead; no bytes mean that it is over."""
+    try:
+        # Not read(): when the connection is reset that loses the bytes which had arrived before.
+        return response.read1(_PIECE_BYTES), False
+    except TimeoutError:
+        raise
+    except (OSError, http.client.HTTPException):
+        return b"", True
+
+
+def _write_decoded(decoder: Decoder, piece: bytes, body: IO[bytes], exchange: GuardedExchange) -> None:
+    room = exchange.guard.limits.max_bytes - body.tell()
+    for decoded in decoder.feed(piece):
+        exchange.guard.remaining_seconds()
+        room -= len(decoded)
+        if room < 0:
+            raise _too_large(exchange)
+        body.write(decoded)
+
+
+def _too_large(exchange: GuardedExchange) -> FetchFailure:
+    return FetchFailure("too_large", f"The answer is larger than {exchange.guard.limits.max_bytes:,} bytes.")

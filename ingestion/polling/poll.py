@@ -1,0 +1,297 @@
+"""One poll of one source: asking, parsing, storing, and saying when the next one is due.
+
+The network is asked outside transactions. What a piece of the span brought is stored in one transaction, which also
+moves the cursor, logs the delivery and at the end releases the claim; it does nothing if the claim is lost by then.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from urllib.parse import quote
+
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.utils import timezone
+
+from core.crypto.encryption import SecretUnreadable
+from ingestion.loading.load import Arrival, Intake, log_failure, take_in
+from ingestion.loading.registration import Register
+from ingestion.models import Delivery, IngestionType, Source
+from ingestion.parsing.parse import parse_body
+from ingestion.parsing.results import ParsedBatch, UnreadableBody
+from ingestion.parsing.site_structure import parse_structure
+from ingestion.polling.claims import Claim, ClaimLost, held
+from ingestion.polling.fetch import (
+    FetchedBody,
+    FetchFailure,
+    allowed_networks_from_settings,
+    fetch,
+    limits_from_settings,
+)
+from ingestion.polling.schedule import backoff_seconds, next_due
+from ingestion.sources.mapping import MappingError
+from ingestion.sources.url_template import PlannedRequest, TemplateError, planned_requests
+
+logger = structlog.get_logger(__name__)
+
+STRUCTURE_EVERY = timedelta(hours=24)
+
+
+class SourceMisconfigured(Exception):  # noqa: N818  what a person has to mend, told in the source's state
+    """The source's settings can't be used; the text says which and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a poll ended, and how long the source asked to be left alone."""
+
+    reason: str
+    message: str
+    retry_after_seconds: int | None = None
+
+    @classmethod
+    def of(cls, error: Exception) -> Failure:
+        match error:
+            case FetchFailure():
+                return cls(error.reason, error.message, error.retry_after_seconds)
+            case UnreadableBody():
+                return cls(error.reason.value, error.message)
+            case SoftTimeLimitExceeded():
+                limit = settings.POLL_SOFT_SECONDS
+                return cls("timeout", f"The poll took longer than {limit} s; let it ask for shorter spans.")
+            case SourceMisconfigured() | MappingError() | TemplateError() | SecretUnreadable():
+                return cls("source_settings", str(error))
+            case _:
+                return cls("internal_error", f"{type(error).__name__} in our own code; the log has the details.")
+
+
+def poll(claim: Claim) -> list[Delivery]:
+    """Poll the claimed source; return what was logged, a delivery for each piece of the span that was asked for.
+
+    The first failure ends the poll, is logged as a delivery and backs the source off; one that is our own fault is
+    raised as well. Raises ClaimLost, and then nothing of the piece at hand is stored.
+    """
+    with held(claim) as locked:
+        source = Source.objects.select_related("customer").get(pk=locked.pk)
+    with structlog.contextvars.bound_contextvars(customer=source.customer.customer_code, source=str(source.public_id)):
+        return _Poll(claim, source).run()
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What one request brought; with `{unit}` in the URL, `unit_code` is whose readings they are."""
+
+    fetched: FetchedBody
+    unit_code: str
+
+
+@dataclass(slots=True)
+class _Poll:
+    claim: Claim
+    source: Source
+    started_at: datetime = field(default_factory=timezone.now)
+    notes: list[str] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    # Something of the span at hand or of an earlier one has not come: the cursor stays before it.
+    has_gap: bool = False
+
+    def run(self) -> list[Delivery]:
+        try:
+            self._read_structure_if_due()
+            pieces = self._pieces()
+            for number, piece in enumerate(pieces, start=1):
+                are_more = number < len(pieces)
+                is_last = not are_more or self._is_out_of_time()
+                self._take_piece(piece, are_more=are_more, is_last=is_last)
+                if is_last:
+                    break
+        except ClaimLost:
+            raise
+        except Exception as error:
+            failure = Failure.of(error)
+            self._fail(failure)
+            if failure.reason == "internal_error":
+                raise
+        return self.deliveries
+
+    def _is_out_of_time(self) -> bool:
+        """Is there too little time left for another piece before the soft limit?"""
+        spent = (timezone.now() - self.started_at).total_seconds()
+        return spent + settings.SOURCE_TOTAL_SECONDS >= settings.POLL_SOFT_SECONDS
+
+    def _pieces(self) -> list[tuple[PlannedRequest, ...]]:
+        """The requests of this poll, oldest span first; with `{unit}` in the URL one for each unit and span."""
+        plans = [
+            planned_requests(
+                self.source.url.replace("{unit}", quote(unit_code, safe="")),
+                self.source.cursor_at,
+                self.started_at,
+                timedelta(seconds=self.source.overlap_seconds),
+                timedelta(hours=self.source.max_hours),
+                timedelta(hours=self.source.first_hours),
+            )
+            for unit_code in self._unit_codes()
+        ]
+        return list(zip(*plans, strict=True))
+
+    def _unit_codes(self) -> list[str]:
+        if "{unit}" not in self.source.url:
+            return [self.source.default_unit_code]
+        if self.source.unit_codes:
+            return self.source.unit_codes
+        raise SourceMisconfigured("The URL asks for one {unit} at a time; enter the source's unit codes.")
+
+    def _take_piece(self, requests: Sequence[PlannedRequest], *, are_more: bool, is_last: bool) -> None:
+        started_at = timezone.now()
+        with ExitStack() as bodies:
+            answers = self._ask(requests, bodies)
+            window = requests[0].window
+            arrival = Arrival(
+                customer=self.source.customer,
+                source=self.source,
+                ingestion_type=IngestionType(self.source.ingestion_type),
+                started_at=started_at,
+                since=window.since,
+                until=window.until,
+                source_url=answers[0].fetched.url,
+                size_bytes=sum(answer.fetched.size_bytes for answer in answers),
+                default_unit_code=answers[0].unit_code if len(answers) == 1 else "",
+            )
+            with held(self.claim) as source:
+                intake = take_in(arrival, self._parsed(answers), notes=self.notes)
+                self.has_gap |= intake.is_cut_off or len(answers) < len(requests)
+                if not self.has_gap:
+                    self._move_cursor(source, intake, window.until, are_more=are_more)
+                self._succeed(source, are_more=are_more, is_last=is_last)
+        self.deliveries.append(intake.delivery)
+        self.notes.clear()
+
+    def _ask(self, requests: Sequence[PlannedRequest], bodies: ExitStack) -> list[_Answer]:
+        """The answers to these requests. Of several, some may fail, which is noted; not all."""
+        answers: list[_Answer] = []
+        for request, unit_code in zip(requests, self._unit_codes(), strict=True):
+            if request.lost:
+                self.notes.append(
+                    f"The source can't be asked for what lies between {request.lost.since:%Y-%m-%d %H:%M} and"
+                    f" {request.lost.until:%Y-%m-%d %H:%M} UTC any more; import it from a file."
+                )
+            try:
+                answers.append(_Answer(bodies.enter_context(self._fetch(request.url)), unit_code))
+            except FetchFailure as failure:
+                if len(requests) == 1 or (not answers and request is requests[-1]):
+                    raise
+                self.notes.append(f"Unit {unit_code}: {failure.message}")
+        return answers
+
+    def _fetch(self, url: str) -> FetchedBody:
+        credentials = self.source.credentials
+        problem = credentials.problem()
+        if problem:
+            raise SourceMisconfigured(problem)
+        asked = credentials.applied_to(url)
+        return fetch(
+            asked.url,
+            headers=asked.headers,
+            basic_auth=asked.basic_auth,
+            limits=limits_from_settings(),
+            allowed_networks=allowed_networks_from_settings(),
+            secret_query_names=asked.secret_query_names,
+        )
+
+    def _parsed(self, answers: Sequence[_Answer]) -> Iterator[ParsedBatch]:
+        for answer in answers:
+            if answer.fetched.status == HTTPStatus.NO_CONTENT:
+                continue  # Some send a sentence with it that says the same.
+            yield from parse_body(
+                answer.fetched.body,
+                self.source.mapping,
+                content_type=answer.fetched.content_type,
+                received_at=answer.fetched.received_at,
+                is_cut_off=answer.fetched.is_cut_off,
+                default_unit=answer.unit_code,
+                max_bytes=settings.SOURCE_MAX_BYTES,
+            )
+
+    def _move_cursor(self, source: Source, intake: Intake, until: datetime, *, are_more: bool) -> None:
+        """Move the cursor to the newest instant up to which everything is stored.
+
+        The span has arrived whole. One that lies in the past is done with; the newest one is known up to its newest
+        reading: what was measured since may still be on its way.
+        """
+        reached = until if are_more else intake.newest and min(intake.newest, until)
+        if reached and (source.cursor_at is None or reached > source.cursor_at):
+            source.cursor_at = reached
+
+    def _succeed(self, source: Source, *, are_more: bool, is_last: bool) -> None:
+        now = timezone.now()
+        source.failures_in_a_row = 0
+        source.last_error = ""
+        source.last_success_at = now
+        is_due_at_once = are_more and not self.has_gap
+        source.next_due_at = now if is_due_at_once else next_due(source.pk, source.interval_seconds, now)
+        self._note_state(source, now, is_over=is_last)
+
+    def _fail(self, failure: Failure) -> None:
+        with held(self.claim) as source:
+            now = timezone.now()
+            arrival = Arrival(
+                customer=self.source.customer,
+                source=self.source,
+                ingestion_type=IngestionType(source.ingestion_type),
+                started_at=self.started_at,
+                source_url=source.url,
+            )
+            self.deliveries.append(log_failure(arrival, failure.reason, failure.message))
+            source.failures_in_a_row += 1
+            source.last_error = failure.message
+            wait_seconds = backoff_seconds(
+                source.failures_in_a_row,
+                source.interval_seconds,
+                random=random.SystemRandom(),
+                retry_after_seconds=failure.retry_after_seconds,
+            )
+            source.next_due_at = now + timedelta(seconds=wait_seconds)
+            self._note_state(source, now, is_over=True)
+
+    def _note_state(self, source: Source, now: datetime, *, is_over: bool) -> None:
+        source.last_polled_at = now
+        source.last_duration_seconds = (now - self.started_at).total_seconds()
+        if is_over:
+            source.claim_id = None
+            source.lease_until = None
+        source.save(update_fields=STATE_FIELDS)
+
+    def _read_structure_if_due(self) -> None:
+        """Register what the customer's structure names. Failing to read it is noted and doesn't stop the poll."""
+        read_at = self.source.structure_read_at
+        if not self.source.structure_url or (read_at and read_at + STRUCTURE_EVERY > self.started_at):
+            return
+        try:
+            with self._fetch(self.source.structure_url) as fetched:
+                descriptions = parse_structure(fetched.body)
+        except (FetchFailure, UnreadableBody) as failure:
+            self.notes.append(f"The structure could not be read: {failure.message}")
+            return
+        with held(self.claim) as source:
+            Register(self.source.customer, source).register(descriptions)
+            source.structure_read_at = self.started_at
+            source.save(update_fields=["structure_read_at"])
+
+
+STATE_FIELDS = [
+    "cursor_at",
+    "failures_in_a_row",
+    "last_error",
+    "last_success_at",
+    "last_polled_at",
+    "last_duration_seconds",
+    "next_due_at",
+    "claim_id",
+    "lease_until",
+]

@@ -1,0 +1,93 @@
+"""Fetching takes no longer than it may, wherever a server, a name or an address dawdles."""
+
+import socket
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from ingestion.polling.fetch import FetchLimits
+from ingestion.polling.tests.fetching import HASTY, failure_of
+from ingestion.polling.tests.scripted_server import Visit, answer
+
+
+def test_a_server_that_never_answers_is_not_waited_for(serve):
+    failure = failure_of(serve(Visit.hang).url, limits=HASTY)
+
+    assert failure.reason == "timeout"
+
+
+def test_silence_in_the_middle_of_an_answer_is_a_timeout_not_a_cut(serve):
+    def script(visit: Visit) -> None:
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nrow 1\n")
+        visit.hang()
+
+    limits = FetchLimits(read_seconds=0.1, total_seconds=5)
+
+    failure = failure_of(serve(script).url, limits=limits)
+
+    assert (failure.reason, failure.message) == ("timeout", "127.0.0.1 was silent for too long.")
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        (b"", b"H"),
+        (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: 1\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: 1\r\n"),
+    ],
+    ids=["status", "header", "headers", "continue", "body", "chunks", "chunk size", "trailers"],
+)
+def test_a_server_that_drips_meets_the_same_deadline_wherever_it_drips(serve, begin, piece):
+    def script(visit: Visit) -> None:
+        visit.send(begin)
+        visit.drip(piece)
+
+    limits = FetchLimits(read_seconds=5, total_seconds=0.3)
+    started = time.monotonic()
+
+    failure = failure_of(serve(script).url, limits=limits)
+
+    assert (failure.reason, failure.message) == ("timeout", "127.0.0.1 did not finish within 0.3 s in all.")
+    assert time.monotonic() - started < 2
+
+
+def test_redirects_share_one_deadline(serve):
+    def script(visit: Visit) -> None:
+        if not visit.is_over.wait(0.05):
+            answer(status="302 Found", headers="Location: /again\r\n")(visit)
+
+    failure = failure_of(serve(script).url, limits=FetchLimits(total_seconds=0.3, max_redirects=1_000))
+
+    assert failure.reason == "timeout"
+
+
+def test_a_resolver_that_does_not_answer_meets_the_deadline_too(monkeypatch):
+    is_over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: is_over.wait(10) and [])
+
+    failure = failure_of("http://slow.example/", limits=HASTY)
+
+    is_over.set()
+    assert failure.reason == "timeout"
+
+
+def test_an_address_that_does_not_answer_is_not_waited_for():
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with ExitStack() as waiting:
+            for _ in range(2):  # a queue of nobody holds one; what comes after it hears nothing
+                client = waiting.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(full.getsockname())
+
+            failure = failure_of(f"http://127.0.0.1:{full.getsockname()[1]}/", limits=HASTY)
+
+    assert failure.reason == "timeout"

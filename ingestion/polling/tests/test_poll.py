@@ -1,0 +1,242 @@
+"""A poll asks, stores, moves the cursor and says when the next one is due; what goes wrong is told and tried again."""
+
+import socket
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery import current_app
+from django.db import connection
+from django.utils import timezone
+
+from customers.models import StorageUnit
+from ingestion.models import Delivery, Source
+from ingestion.parsing.tests.parsed_batches import NOON
+from ingestion.parsing.tests.parsing import json_body, json_row
+from ingestion.polling.claims import ClaimLost, claim_now, pause
+from ingestion.polling.schedule import next_due
+from ingestion.polling.tests.polling import counts, in_turn, json_answer, polled, polled_once
+from ingestion.polling.tests.scripted_server import answer
+from ingestion.tasks import poll_source, send_due_sources
+from readings.models import Reading
+from tests.factories import SourceFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]
+
+HOUR = timedelta(hours=1)
+MEASURED_AT = datetime(2026, 11, 23, 10, 11, 11, 123456, tzinfo=UTC)
+UNAVAILABLE = answer(status="503 Service Unavailable", headers="Retry-After: 120\r\n")
+
+
+# When all goes well
+
+
+def test_a_poll_stores_what_came_and_moves_the_cursor_to_the_newest_reading(source_of):
+    older = json_row(timestamp="2026-11-23T10:00:00", temperature=-74.0)
+    source = source_of(json_answer(json_body(json_row(), older)))
+
+    delivery = polled_once(source)
+
+    assert (delivery.status, counts(delivery)) == ("success", (2, 0, 0, 0))
+    assert source.cursor_at == MEASURED_AT
+    assert [each.temperature_c for each in Reading.objects.order_by("recorded_at")] == [-74.0, -74.31]
+    assert (source.last_success_at, source.last_polled_at, source.last_error) == (NOON, NOON, "")
+
+
+def test_a_delivery_says_what_was_asked_of_whom_and_how_much_came(source_of):
+    body = json_body(json_row())
+    source = source_of(json_answer(body), cursor_at=NOON - HOUR, overlap_seconds=900)
+
+    delivery = polled_once(source)
+
+    assert (delivery.customer, delivery.source, delivery.ingestion_type) == (source.customer, source, "api")
+    assert (delivery.since, delivery.until) == (NOON - HOUR - timedelta(minutes=15), NOON)
+    assert delivery.source_url == f"{source.server.url}/current?hours=1.25"
+    assert delivery.size_bytes == len(body)
+
+
+def test_the_next_poll_is_due_on_the_sources_own_grid_however_late_this_one_is(source_of, noon):
+    source = source_of(json_answer(json_body()), interval_seconds=300)
+    polled(source)
+    first_due = source.next_due_at
+    assert first_due == next_due(source.pk, 300, NOON)
+
+    noon.move_to(first_due + timedelta(seconds=299))
+    polled(source)
+    assert source.next_due_at == first_due + timedelta(seconds=300)
+
+
+def test_a_poll_gives_its_claim_back(source_of):
+    source = source_of(json_answer(json_body()))
+    polled(source)
+    assert (source.claim_id, source.lease_until) == (None, None)
+
+
+def test_an_answer_without_readings_leaves_the_cursor_where_it_was(source_of):
+    source = source_of(json_answer(json_body()), cursor_at=NOON - HOUR)
+    assert polled_once(source).status == "success"
+    assert source.cursor_at == NOON - HOUR
+
+
+def test_a_reading_from_a_fast_clock_moves_the_cursor_to_now_at_most(source_of):
+    source = source_of(json_answer(json_body(json_row(timestamp="2026-11-23T20:00:00"))))
+    polled(source)
+    assert source.cursor_at == NOON
+
+
+def test_an_old_reading_does_not_move_the_cursor_back(source_of):
+    source = source_of(json_answer(json_body(json_row())), cursor_at=NOON - timedelta(minutes=1))
+    polled(source)
+    assert source.cursor_at == NOON - timedelta(minutes=1)
+
+
+def test_polling_the_same_twice_stores_nothing_the_second_time(source_of):
+    source = source_of(json_answer(json_body(json_row())))
+    polled(source)
+    assert counts(polled_once(source)) == (0, 1, 0, 0)
+
+
+# When it does not
+
+
+def test_a_failed_poll_is_logged_with_its_reason_and_keeps_the_cursor(source_of):
+    source = source_of(answer(status="500 Internal Server Error"), cursor_at=NOON - HOUR)
+
+    delivery = polled_once(source)
+
+    assert (delivery.status, delivery.error_reason) == ("failure", "http_status")
+    assert delivery.error_message == "The server answered with status 500."
+    assert (source.cursor_at, source.last_success_at) == (NOON - HOUR, None)
+    assert (source.failures_in_a_row, source.last_error) == (1, delivery.error_message)
+    assert source.claim_id is None
+
+
+def test_failures_in_a_row_are_backed_off_from_for_longer_each_time(source_of, noon):
+    source = source_of(answer(status="404 Not Found"), interval_seconds=300)
+    waits = []
+    for _ in range(5):
+        polled(source)
+        waits.append((source.next_due_at - timezone.now()).total_seconds())
+        noon.move_to(source.next_due_at)
+
+    assert source.failures_in_a_row == 5
+    for wait, usual in zip(waits, [15, 30, 60, 120, 240], strict=True):
+        assert 0.75 * usual <= wait <= 1.25 * usual
+
+
+def test_a_success_forgets_the_failures_before_it(source_of):
+    source = source_of(in_turn(UNAVAILABLE, json_answer(json_body())))
+    polled(source)
+    polled(source)
+    assert (source.failures_in_a_row, source.last_error) == (0, "")
+    assert source.next_due_at == next_due(source.pk, source.interval_seconds, NOON)
+
+
+def test_a_source_that_says_when_to_come_back_is_left_alone_until_then(source_of):
+    source = source_of(UNAVAILABLE, interval_seconds=60)
+    polled(source)
+    assert timedelta(seconds=120) <= source.next_due_at - NOON <= timedelta(seconds=150)
+
+
+def test_a_connection_that_nobody_takes_is_a_failure():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    source = SourceFactory(url=f"http://127.0.0.1:{port}/current")
+    assert polled_once(source).error_reason == "connection_refused"
+
+
+def test_an_address_in_a_network_that_is_not_allowed_is_not_even_asked(source_of, settings):
+    settings.SOURCE_ALLOWED_NETWORKS = []
+    source = source_of(json_answer(json_body(json_row())))
+
+    assert polled_once(source).error_reason == "address_not_allowed"
+    assert source.server.heads == []
+
+
+def test_a_fault_of_our_own_is_told_at_the_source_and_raised(source_of, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr("ingestion.polling.poll.parse_body", broken)
+    source = source_of(json_answer(json_body(json_row())))
+
+    with pytest.raises(ZeroDivisionError):
+        polled(source)
+    assert Delivery.objects.get().error_reason == "internal_error"
+    assert source.last_error == "ZeroDivisionError in our own code; the log has the details."
+    assert (source.failures_in_a_row, source.claim_id) == (1, None)
+
+
+def test_settings_that_cannot_be_meant_are_told_at_the_source(source_of):
+    source = source_of(json_answer(json_body(json_row())))
+    Source.objects.update(time_zone="Europe/Atlantis")
+    assert polled_once(source).error_reason == "source_settings"
+    assert "Europe/Atlantis" in source.last_error
+
+
+# When somebody else has taken over
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_poll_whose_source_is_paused_meanwhile_stores_and_logs_nothing(source_of):
+    def pause_then_answer(visit):
+        try:
+            pause(Source.objects.all())
+        finally:
+            connection.close()  # this thread's own
+        json_answer(json_body(json_row()))(visit)
+
+    source = source_of(pause_then_answer)
+
+    with pytest.raises(ClaimLost):
+        polled(source)
+    assert not Reading.objects.exists()
+    assert not Delivery.objects.exists()
+    assert not StorageUnit.objects.exists()
+    assert (source.is_paused, source.cursor_at, source.failures_in_a_row) == (True, None, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failure_of_a_poll_that_lost_its_claim_is_not_counted_against_the_source(source_of):
+    def pause_then_fail(visit):
+        try:
+            pause(Source.objects.all())
+        finally:
+            connection.close()
+        UNAVAILABLE(visit)
+
+    source = source_of(pause_then_fail)
+
+    with pytest.raises(ClaimLost):
+        polled(source)
+    assert (source.failures_in_a_row, Delivery.objects.count()) == (0, 0)
+
+
+def test_a_message_with_an_old_claim_does_nothing(source_of):
+    source = source_of(json_answer(json_body(json_row())))
+    poll_source(source.pk, str(uuid.uuid4()))
+    assert source.server.heads == []
+
+
+def test_a_message_twice_polls_once(source_of):
+    source = source_of(json_answer(json_body(json_row())))
+    claim = claim_now(source)
+    for _ in range(2):
+        poll_source(claim.source_id, str(claim.claim_id))
+    assert len(source.server.heads) == 1
+
+
+def test_what_is_due_is_sent_by_its_ids_and_what_dawdles_to_a_queue_of_its_own(settings):
+    quick = SourceFactory(next_due_at=NOON)
+    slow = SourceFactory(next_due_at=NOON, failures_in_a_row=1)
+
+    send_due_sources()
+
+    with current_app.connection_for_read() as broker:
+        for source, queue in ((quick, settings.CELERY_TASK_DEFAULT_QUEUE), (slow, settings.SLOW_QUEUE)):
+            message = broker.SimpleQueue(queue).get_nowait()
+            source.refresh_from_db()
+            assert message.payload[0] == [source.pk, str(source.claim_id)]
+            assert datetime.fromisoformat(message.headers["expires"]) == NOON + timedelta(
+                seconds=settings.POLL_LEASE_SECONDS
+            )

@@ -1,0 +1,98 @@
+"""What a source authenticates with."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestion.sources.credentials import Credentials, CredentialsKind, redact_url
+
+URL = "https://feeds.example/readings?hours=24#top"
+
+
+def test_no_credentials_change_nothing():
+    request = Credentials().applied_to(URL)
+
+    assert (request.url, request.headers, request.basic_auth) == (URL, {}, None)
+
+
+def test_basic_credentials_are_a_user_and_a_password():
+    request = Credentials(CredentialsKind.BASIC, "cold store", "a:b").applied_to(URL)
+
+    assert (request.url, request.headers, request.basic_auth) == (URL, {}, ("cold store", "a:b"))
+
+
+def test_a_bearer_token_is_an_authorization_header():
+    request = Credentials(CredentialsKind.BEARER, secret="abc.def").applied_to(URL)
+
+    assert (request.url, request.headers) == (URL, {"Authorization": "Bearer abc.def"})
+
+
+def test_a_header_is_named_by_the_customer():
+    assert Credentials(CredentialsKind.HEADER, "X-Api-Key", "k 1").applied_to(URL).headers == {"X-Api-Key": "k 1"}
+
+
+def test_a_query_parameter_is_added_encoded_and_known_as_secret():
+    request = Credentials(CredentialsKind.QUERY, "code", "a&b=c").applied_to(URL)
+
+    assert request.url == "https://feeds.example/readings?hours=24&code=a%26b%3Dc#top"
+    assert request.secret_query_names == {"code"}
+    assert Credentials(CredentialsKind.QUERY, "code", "1").applied_to("http://a/b").url == "http://a/b?code=1"
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        Credentials(CredentialsKind.BASIC, "", "password"),
+        Credentials(CredentialsKind.BASIC, "a:b", "password"),
+        Credentials(CredentialsKind.BEARER, "", ""),
+        Credentials(CredentialsKind.BEARER, "", "abc\r\nHost: other"),
+        Credentials(CredentialsKind.HEADER, "X Key", "1"),
+        Credentials(CredentialsKind.HEADER, "", "1"),
+        Credentials(CredentialsKind.HEADER, "Host", "other"),
+        Credentials(CredentialsKind.HEADER, "content-length", "5"),
+        Credentials(CredentialsKind.HEADER, "X-Key", "漢"),
+        Credentials(CredentialsKind.QUERY, "", "1"),
+        Credentials(CredentialsKind.QUERY, "key", ""),
+    ],
+)
+def test_credentials_that_cannot_work_are_refused_with_a_sentence(credentials):
+    assert credentials.problem().endswith(".")
+    with pytest.raises(ValueError, match=r"\.$"):
+        credentials.applied_to(URL)
+
+
+def test_credentials_and_requests_do_not_show_their_secrets():
+    credentials = Credentials(CredentialsKind.QUERY, "key", "hunter2")
+
+    assert "hunter2" not in repr(credentials) + repr(credentials.applied_to(URL))
+
+
+@pytest.mark.parametrize(
+    ("url", "redacted"),
+    [
+        ("https://feeds.example/a?hours=24&unit=1", "https://feeds.example/a?hours=24&unit=1"),
+        ("https://u:p@feeds.example:8443/a", "https://***@feeds.example:8443/a"),
+        ("https://u:p@x@feeds.example/a", "https://***@feeds.example/a"),
+        ("https://u:p/w@feeds.example/a", "https://***"),
+        ("https://u:p#w@feeds.example/a", "https://***"),
+        ("https://feeds.example/users/me@x.example/a", "https://feeds.example/users/me@x.example/a"),
+        ("http://[2001:db8::1]:80/a", "http://[2001:db8::1]:80/a"),
+        ("https://feeds.example/a?api_key=1&Token=2&x=3", "https://feeds.example/a?api_key=***&Token=***&x=3"),
+        ("https://feeds.example/a?X-Amz-Signature=1;pwd=2", "https://feeds.example/a?X-Amz-Signature=***;pwd=***"),
+        ("https://feeds.example/a?%6bey=1&key=&key", "https://feeds.example/a?%6bey=***&key=&key"),
+        ("https://feeds.example/a#token=1", "https://feeds.example/a"),
+        ("u:p@feeds.example/a", "***@feeds.example/a"),
+        ("", ""),
+    ],
+)
+def test_a_url_for_a_log_shows_no_secrets(url, redacted):
+    assert redact_url(url) == redacted
+
+
+def test_the_parameter_that_carries_the_credentials_is_hidden_whatever_its_name():
+    assert redact_url("https://feeds.example/a?Code=1&hours=2", {"code"}) == "https://feeds.example/a?Code=***&hours=2"
+
+
+@given(st.text(max_size=60))
+def test_any_text_can_be_redacted_and_redacting_twice_changes_nothing(text):
+    assert redact_url(redact_url(text)) == redact_url(text)

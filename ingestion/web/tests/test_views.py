@@ -1,0 +1,275 @@
+"""The pages of feeds: what people of each role see there, and what they can do."""
+
+from datetime import UTC, datetime, timedelta
+from html import unescape
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from customers.models import Membership
+from ingestion.models import Conflict, RejectedRow, Source
+from readings.models import Reading
+from tests.factories import (
+    ConflictFactory,
+    CustomerFactory,
+    DeliveryFactory,
+    MembershipFactory,
+    RejectedRowFactory,
+    SensorFactory,
+    SourceFactory,
+    StaffFactory,
+    StorageUnitFactory,
+    make_token,
+    store_reading,
+)
+
+pytestmark = pytest.mark.django_db
+
+ROLES = list(Membership.Role)
+ACTIONS = {"feed-schedule": "poll", "feed-rejected-rows": "dismiss", "feed-conflicts": "dismiss"}
+
+
+@pytest.fixture
+def source():
+    later = timezone.now() + timedelta(hours=1)
+    return SourceFactory(name="plant", customer__name="Cold Ltd", last_success_at=timezone.now(), next_due_at=later)
+
+
+@pytest.fixture
+def sign_in(client, source):
+    """Signs in who has a role in the source's customer, and returns the client."""
+
+    def sign_in_as(role):
+        membership = MembershipFactory(customer=source.customer, role=role)
+        client.force_login(membership.user)
+        return client
+
+    return sign_in_as
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(StaffFactory(username="ann"))
+    return client
+
+
+@pytest.fixture
+def rejected(source):
+    StorageUnitFactory(facility__customer=source.customer, unit_code="freezer")
+    raw = '{"unit_id": "freezer", "temperature": -18.5, "timestamp": "2026-11-23T10:11:11"}'
+    return RejectedRowFactory(delivery__source=source, raw=raw)
+
+
+@pytest.fixture
+def conflict(source):
+    recorded_at = datetime(2026, 11, 23, tzinfo=UTC)
+    sensor = SensorFactory(storage_unit__facility__customer=source.customer)
+    store_reading(sensor.storage_unit, 5.0, recorded_at, sensor=sensor)
+    delivery = DeliveryFactory(source=source, records_conflicting=1)
+    return ConflictFactory(sensor=sensor, recorded_at=recorded_at, delivery=delivery)
+
+
+def page_of(source, **query):
+    return reverse("feed", args=[source.public_id], query=query)
+
+
+def act(client, name, source, **fields):
+    return client.post(reverse(name, args=[source.public_id]), fields, follow=True)
+
+
+def said(response):
+    return [str(message) for message in response.context["messages"]]
+
+
+class TestFeeds:
+    def test_who_is_not_signed_in_is_asked_to(self, client, source):
+        for url in (reverse("feeds"), page_of(source)):
+            assert client.get(url).url.startswith(reverse("login"))
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_every_member_sees_the_customers_own_and_no_other(self, sign_in, source, role):
+        SourceFactory()
+        response = sign_in(role).get(reverse("feeds"))
+        assert [feed.source for feed in response.context["feeds"]] == [source]
+
+    def test_the_worst_come_first_with_what_waits(self, staff, source):
+        RejectedRowFactory.create_batch(2, delivery__source=source)
+        paused = SourceFactory(is_paused=True)
+        failing = SourceFactory(failures_in_a_row=3)
+        late = SourceFactory(last_success_at=timezone.now() - timedelta(hours=1))
+        response = staff.get(reverse("feeds"))
+        listed = response.context["feeds"]
+        assert [feed.source for feed in listed] == [failing, late, source, paused]
+        assert [feed.source.rejected_waiting for feed in listed] == [0, 0, 2, 0]
+        counts = [(state.value, count) for state, count in response.context["counts"]]
+        assert counts == [("failing", 1), ("late", 1), ("on time", 1), ("paused", 1)]
+
+    def test_customer_state_and_text_narrow_the_list(self, staff, source):
+        other = SourceFactory(name="loggers", is_paused=True)
+        for query, found in [
+            ({"customer": source.customer.customer_code}, source),
+            ({"state": "paused"}, other),
+            ({"text": "LOGG"}, other),
+            ({"text": "cold l"}, source),
+        ]:
+            assert [feed.source for feed in staff.get(reverse("feeds"), query).context["feeds"]] == [found]
+
+    def test_a_customer_out_of_scope_is_not_found(self, sign_in):
+        client = sign_in("manager")
+        assert client.get(reverse("feeds"), {"customer": CustomerFactory().customer_code}).status_code == 404
+
+    def test_the_number_of_queries_does_not_grow_with_sources(self, sign_in, source, django_assert_num_queries):
+        client = sign_in("viewer")
+        for each in SourceFactory.create_batch(10, customer=source.customer):
+            RejectedRowFactory(delivery__source=each)
+        # Session, user with roles, open alarms; the count and the page of sources, the counts by state, the customers.
+        with django_assert_num_queries(7):
+            assert len(client.get(reverse("feeds")).context["feeds"]) == 11
+
+
+class TestFeed:
+    def test_it_tells_state_deliveries_rejected_rows_and_conflicts(self, sign_in, source, rejected, conflict):
+        DeliveryFactory(source=source, status="failure", error_reason="timeout", error_message="No answer in 15 s.")
+        text = unescape(sign_in("viewer").get(page_of(source)).content.decode())
+        for shown in ("on time", "No answer in 15 s.", rejected.message, "freezer", "9.0\N{NO-BREAK SPACE}°C", "+4.0"):
+            assert shown in text
+
+    def test_secrets_in_the_address_are_not_shown(self, sign_in, source):
+        Source.objects.filter(pk=source.pk).update(url="https://me:hunter2@example.com/data?api_key=swordfish")
+        text = sign_in("manager").get(page_of(source)).content.decode()
+        assert "example.com" in text
+        assert "hunter2" not in text
+        assert "swordfish" not in text
+
+    def test_a_row_of_markup_is_shown_as_text(self, sign_in, source):
+        RejectedRowFactory(delivery__source=source, raw="<script>alert(1)</script>")
+        assert b"<script>alert" not in sign_in("viewer").get(page_of(source)).content
+
+    def test_rows_decided_about_are_a_click_away(self, sign_in, source, rejected):
+        RejectedRow.objects.update(state="dismissed", decided_by="ann", decided_at=timezone.now())
+        client = sign_in("viewer")
+        assert list(client.get(page_of(source)).context["rejected"].rows) == []
+        response = client.get(page_of(source, rejected="dismissed"))
+        assert list(response.context["rejected"].rows) == [rejected]
+        assert "dismissed by ann" in response.content.decode()
+
+    def test_long_lists_come_in_pages(self, sign_in, source, monkeypatch):
+        monkeypatch.setattr("ingestion.web.views.ROWS_A_PAGE", 2)
+        DeliveryFactory.create_batch(3, source=source)
+        client = sign_in("viewer")
+        first = client.get(page_of(source, rejected="dismissed")).context["deliveries"]
+        assert first.next_link == "?rejected=dismissed&deliveries_page=2"
+        assert len(client.get(page_of(source, deliveries_page="2")).context["deliveries"].rows) == 1
+
+    def test_the_number_of_queries_does_not_grow_with_rows(self, sign_in, source, django_assert_num_queries):
+        client = sign_in("operator")
+        for _ in range(3):
+            delivery = RejectedRowFactory(delivery__source=source).delivery
+            ConflictFactory(delivery=delivery, sensor__storage_unit__facility__customer=source.customer)
+        # Session, user with roles, source, open alarms; count and page of deliveries, rejected rows, conflicts.
+        with django_assert_num_queries(10):
+            client.get(page_of(source))
+
+
+class TestWhoMayDoWhat:
+    def test_a_foreign_source_is_not_found_and_nothing_changes(self, client, source, rejected, conflict):
+        client.force_login(MembershipFactory(role="manager").user)
+        assert client.get(page_of(source)).status_code == 404
+        for name, action in ACTIONS.items():
+            assert act(client, name, source, action=action, all="1").status_code == 404
+        assert_nothing_changed(source)
+
+    def test_a_viewer_looks_and_changes_nothing(self, sign_in, source, rejected, conflict):
+        client = sign_in("viewer")
+        assert "<button" not in client.get(page_of(source)).content.decode().split('id="feed"')[1]
+        for name, action in ACTIONS.items():
+            assert act(client, name, source, action=action, all="1").status_code == 403
+        assert_nothing_changed(source)
+
+    @pytest.mark.parametrize(("permissions", "status"), [(["read"], 403), (["read", "write"], 200)])
+    def test_a_token_decides_where_it_may_write(self, client, source, rejected, permissions, status):
+        token, text = make_token(source.customer, permissions=permissions)
+        client.post(reverse("login"), {"username": source.customer.customer_code, "password": text})
+        response = act(client, "feed-rejected-rows", source, action="dismiss", all="1")
+        assert response.status_code == status
+        rejected.refresh_from_db()
+        assert rejected.decided_by == ("" if status == 403 else f"token {token.pk}")
+
+    def test_an_operator_can_not_pause(self, sign_in, source):
+        assert act(sign_in("operator"), "feed-schedule", source, action="pause").status_code == 403
+        assert_nothing_changed(source)
+
+    @pytest.mark.parametrize("name", ACTIONS)
+    def test_an_unknown_action_changes_nothing(self, sign_in, source, rejected, conflict, name):
+        assert act(sign_in("manager"), name, source, action="drop", all="1").status_code == 400
+        assert_nothing_changed(source)
+
+    @pytest.mark.parametrize("name", ACTIONS)
+    def test_nothing_is_done_by_looking(self, sign_in, source, name):
+        assert sign_in("manager").get(reverse(name, args=[source.public_id])).status_code == 405
+
+    def test_rows_of_another_source_are_left_alone(self, sign_in, source, rejected):
+        foreign = RejectedRowFactory()
+        act(sign_in("operator"), "feed-rejected-rows", source, action="dismiss", row=str(foreign.public_id))
+        foreign.refresh_from_db()
+        assert foreign.state == RejectedRow.State.WAITING
+
+
+def assert_nothing_changed(source):
+    before = (source.is_paused, source.next_due_at)
+    source.refresh_from_db()
+    assert (source.is_paused, source.next_due_at) == before
+    assert not RejectedRow.objects.exclude(state="waiting").exists()
+    assert not Conflict.objects.exclude(state="waiting").exists()
+    assert not Reading.objects.filter(temperature_c=9.0).exists()
+
+
+class TestActions:
+    def test_an_operator_has_a_source_polled_now(self, sign_in, source):
+        response = act(sign_in("operator"), "feed-schedule", source, action="poll")
+        assert said(response) == ["It will be polled within seconds."]
+        source.refresh_from_db()
+        assert source.next_due_at <= timezone.now()
+
+    def test_a_manager_pauses_and_resumes(self, sign_in, source):
+        client = sign_in("manager")
+        assert said(act(client, "feed-schedule", source, action="pause")) == ["The source is paused."]
+        assert Source.objects.get().is_paused
+        assert said(act(client, "feed-schedule", source, action="poll")) == ["A paused source is not polled."]
+        assert said(act(client, "feed-schedule", source, action="resume")) == ["The source is polled again."]
+        assert not Source.objects.get().is_paused
+
+    def test_a_replayed_row_is_stored(self, sign_in, source, rejected):
+        client = sign_in("operator")
+        response = act(client, "feed-rejected-rows", source, action="replay", row=str(rejected.public_id))
+        assert said(response) == ["Rows replayed: 1; rejected again: 0."]
+        assert Reading.objects.get().temperature_c == -18.5
+        rejected.refresh_from_db()
+        assert rejected.state == RejectedRow.State.REPLAYED
+        assert rejected.decided_by.startswith("person")
+
+    def test_a_row_that_is_still_wrong_goes_on_waiting(self, sign_in, source):
+        RejectedRowFactory(delivery__source=source)
+        response = act(sign_in("operator"), "feed-rejected-rows", source, action="replay", all="1")
+        assert said(response) == ["Rows replayed: 0; rejected again: 1."]
+        assert RejectedRow.objects.get().state == RejectedRow.State.WAITING
+
+    def test_chosen_rows_are_dismissed_and_no_others(self, sign_in, source, rejected):
+        other = RejectedRowFactory(delivery__source=source)
+        client = sign_in("operator")
+        response = act(client, "feed-rejected-rows", source, action="dismiss", row=[str(other.public_id), "no uuid"])
+        assert said(response) == ["Rows dismissed: 1."]
+        assert list(RejectedRow.objects.filter(state="waiting")) == [rejected]
+
+    @pytest.mark.parametrize(("action", "temperature_c"), [("accept", 9.0), ("dismiss", 5.0)])
+    def test_a_conflict_is_decided(self, sign_in, source, conflict, action, temperature_c):
+        client = sign_in("operator")
+        response = act(client, "feed-conflicts", source, action=action, row=str(conflict.public_id))
+        assert said(response) == [f"Conflicts {action}ed: 1."]
+        assert Reading.objects.get().temperature_c == temperature_c
+
+    def test_one_comes_back_to_the_lists_as_they_were_shown(self, sign_in, source):
+        url = reverse("feed-schedule", args=[source.public_id])
+        response = sign_in("operator").post(url, {"action": "poll", "back": "rejected=dismissed"})
+        assert response.url == page_of(source) + "?rejected=dismissed"
