@@ -16,13 +16,13 @@ from alarms.notifications.tests.sending_now import send_due
 from ingestion.models import Source
 from ingestion.polling.tests.polling import polled
 from ingestion.watchdog import watch
-from simulator.clock import SetClock
-from simulator.faults import make_fault
-from simulator.fleet import Fleet
-from simulator.fleet_file import load_fleet
-from simulator.listening import served_in_thread
-from simulator.simulation import Simulation
-from simulator.transport import TransportSettings
+from simulator.base.clock import SetClock
+from simulator.model.faults import make_fault
+from simulator.model.fleet import Fleet
+from simulator.model.fleet_file import load_fleet
+from simulator.model.simulation import Simulation
+from simulator.model.transport import TransportSettings
+from simulator.server.run import served_in_thread
 from tests.alarm_factories import ChannelFactory, RuleFactory, WebhookChannelFactory
 from tests.factories import CustomerFactory, SourceFactory
 from tests.mail_receiver import MailReceiver

@@ -13,12 +13,12 @@ from ingestion.models import RejectedRow
 from ingestion.polling.tests.polling import counts, polled, polled_once
 from readings.models import Reading
 from readings.units.scales import from_celsius
-from simulator.clock import SetClock
-from simulator.fleet import CsvDialect, Fleet
-from simulator.fleet_file import load_fleet
-from simulator.instants import microseconds_of
-from simulator.listening import served_in_thread
-from simulator.simulation import Simulation
+from simulator.base.clock import SetClock
+from simulator.base.instants import microseconds_of
+from simulator.model.fleet import CsvDialect, Fleet
+from simulator.model.fleet_file import load_fleet
+from simulator.model.simulation import Simulation
+from simulator.server.run import served_in_thread
 from temperature_site import demo
 from tests.factories import SourceFactory
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from simulator.fleet import Fleet
-from simulator.fleet_file import FleetError, load_fleet, shipped_fleets
-from simulator.instants import parse_moment
+from simulator.base.instants import parse_moment
+from simulator.model.fleet import Fleet
+from simulator.model.fleet_file import FleetError, load_fleet, shipped_fleets
 
 
 def moment(text: str) -> datetime:

@@ -7,10 +7,10 @@ import pytest
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 
-from simulator.faults import FAULT_KINDS
-from simulator.fleet import CsvDialect, Customer, DataQuality, ScriptedFault, Unit
-from simulator.server import make_application
-from simulator.transport import TransportSettings
+from simulator.model.faults import FAULT_KINDS
+from simulator.model.fleet import CsvDialect, Customer, DataQuality, ScriptedFault, Unit
+from simulator.model.transport import TransportSettings
+from simulator.server.app import make_application
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")

@@ -8,15 +8,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from simulator.clock import SetClock
-from simulator.files import Progress, seconds_for_rows, write_csv, write_json, write_loggers
-from simulator.fleet import Fleet
-from simulator.instants import microseconds_of
-from simulator.logger_files import LOGGER_TIMES
+from simulator.base.clock import SetClock
+from simulator.base.instants import microseconds_of
 from simulator.management.arguments import add_fleet_arguments, chosen_fleet, moment
-from simulator.queries import LONGEST_HOURS
-from simulator.simulation import SimulatedCustomer, Simulation, Window
-from simulator.templates import TEMPLATES, make_customer
+from simulator.model.fleet import Fleet
+from simulator.model.simulation import SimulatedCustomer, Simulation, Window
+from simulator.model.templates import TEMPLATES, make_customer
+from simulator.payloads.files import Progress, seconds_for_rows, write_csv, write_json, write_loggers
+from simulator.payloads.logger_files import LOGGER_TIMES
+from simulator.server.query import LONGEST_HOURS
 
 Writer = Callable[[SimulatedCustomer, Window, Path, Progress], list[Path]]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from simulator.fleet_file import load_fleet, save_fleet
-from simulator.templates import TEMPLATES, make_fleet
+from simulator.model.fleet_file import load_fleet, save_fleet
+from simulator.model.templates import TEMPLATES, make_fleet
 
 
 class Command(BaseCommand):

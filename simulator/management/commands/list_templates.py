@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from simulator.templates import TEMPLATES, Range, Template
+from simulator.model.templates import TEMPLATES, Range, Template
 
 
 class Command(BaseCommand):

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from simulator.clock import Clock, RealClock, RunningClock
-from simulator.fleet import Fleet
-from simulator.listening import FIRST_PORT, Address, Ports, serve_until_signal
+from simulator.base.clock import Clock, RealClock, RunningClock
 from simulator.management.arguments import add_fleet_arguments, chosen_fleet, moment
-from simulator.simulation import Simulation
-from simulator.transport import TransportError, TransportSettings
+from simulator.model.fleet import Fleet
+from simulator.model.simulation import Simulation
+from simulator.model.transport import TransportError, TransportSettings
+from simulator.server.run import FIRST_PORT, Address, Ports, serve_until_signal
 
 # Above this many customers a port for each is more than a machine should be asked for.
 _MOST_PORTS = 100

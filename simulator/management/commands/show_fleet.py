@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from simulator.fleet import Customer
 from simulator.management.arguments import add_fleet_arguments, chosen_fleet
+from simulator.model.fleet import Customer
 
 
 class Command(BaseCommand):

@@ -1,0 +1,39 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from simulator.base.clock import RealClock, RunningClock
+
+START = datetime(2026, 11, 23, 10, tzinfo=UTC)
+
+
+def running(elapsed, **arguments):
+    readings = iter([0.0, *elapsed])
+    return RunningClock(START, elapsed_seconds=lambda: next(readings), **arguments)
+
+
+def test_thirty_simulated_minutes_pass_in_three_seconds_at_six_hundred_fold_speed():
+    assert running([3.0], speed=600.0).now() == START + timedelta(minutes=30)
+
+
+def test_a_clock_halts_at_its_stop():
+    stop = START + timedelta(minutes=30)
+    assert running([1e6], speed=600.0, stop=stop).now() == stop
+
+
+def test_a_clock_without_a_stop_runs_on():
+    assert running([1e6]).now() == START + timedelta(seconds=1e6)
+
+
+def test_a_clock_refuses_to_stand_still():
+    with pytest.raises(ValueError, match="above 0"):
+        RunningClock(START, speed=0.0)
+
+
+def test_a_clock_refuses_to_stop_before_it_starts():
+    with pytest.raises(ValueError, match="before it starts"):
+        RunningClock(START, stop=START - timedelta(seconds=1))
+
+
+def test_the_real_clock_is_aware_and_in_utc():
+    assert RealClock().now().utcoffset() == timedelta(0)

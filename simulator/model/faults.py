@@ -1,0 +1,142 @@
+"""Equipment faults scheduled on a storage unit: what they are and what they do to its temperature and its rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from simulator.base.instants import SECOND, microseconds_of, moment_of, parse_moment
+from simulator.base.seeded_random import Flags, Floats, Integers
+
+FAULT_KINDS = ("door_open", "compressor_failure", "sensor_stuck", "sensor_dead", "power_cut", "clock_wrong")
+
+_LONGEST_MINUTES = 366 * 24 * 60.0
+# Readers refuse what lies over a day ahead; a clock that was reset, though, may be years behind.
+_FURTHEST_AHEAD_SECONDS = 86_400.0
+_FURTHEST_BEHIND_SECONDS = 10 * 366 * 86_400.0
+
+# An open door lets in air, not the whole of the outside: it ends at this share of the way to ambient, this much
+# faster than the room would warm with a dead compressor. Afterwards the compressor pulls the room down again.
+_OPEN_DOOR_SHARE = 0.4
+_OPEN_DOOR_HASTE = 6.0
+_RECOVERY_HASTE = 4.0
+
+
+class FaultError(ValueError):
+    """A fault that cannot be scheduled, with the reason."""
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """A fault from `start_us` (inclusive) to `end_us` (exclusive), true time. `offset_us` is a wrong clock's error."""
+
+    start_us: int
+    end_us: int
+    unit: str
+    kind: str
+    offset_us: int = 0
+
+    def document(self) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            "unit": self.unit,
+            "kind": self.kind,
+            "start": moment_of(self.start_us).isoformat(),
+            "end": moment_of(self.end_us).isoformat(),
+            "duration_minutes": (self.end_us - self.start_us) / (60 * SECOND),
+        }
+        if self.kind == "clock_wrong":
+            values["offset_seconds"] = self.offset_us / SECOND
+        return values
+
+
+def make_fault(
+    unit: str, kind: object, start: datetime, duration_minutes: object, offset_seconds: object = 0.0
+) -> Fault:
+    """A fault from its parts as they come from JSON. Raises FaultError."""
+    if kind not in FAULT_KINDS:
+        raise FaultError(f"kind must be one of {', '.join(FAULT_KINDS)}, not {kind!r}")
+    minutes = _number(duration_minutes, "duration_minutes")
+    if not 0 < minutes <= _LONGEST_MINUTES:
+        raise FaultError(f"duration_minutes must be above 0 and at most {_LONGEST_MINUTES:.0f}")
+    offset = _number(offset_seconds, "offset_seconds")
+    if kind == "clock_wrong" and (offset == 0 or not -_FURTHEST_BEHIND_SECONDS <= offset <= _FURTHEST_AHEAD_SECONDS):
+        raise FaultError("clock_wrong needs offset_seconds, not 0, from -10 years to +86400")
+    if kind != "clock_wrong" and offset:
+        raise FaultError("offset_seconds goes with clock_wrong only")
+    try:
+        end = start + timedelta(minutes=minutes)
+    except OverflowError as error:
+        raise FaultError("the fault ends outside the calendar") from error
+    return Fault(microseconds_of(start), microseconds_of(end), unit, str(kind), round(offset * SECOND))
+
+
+def fault_from(unit: str, values: Mapping[str, Any], now: datetime) -> Fault:
+    """A fault from `{"kind", "start", "duration_minutes", "offset_seconds"}`, starting now if not said. FaultError."""
+    unknown = sorted(set(values) - {"kind", "start", "duration_minutes", "offset_seconds"})
+    if unknown:
+        raise FaultError(f"unknown {', '.join(unknown)}")
+    if "duration_minutes" not in values:
+        raise FaultError("duration_minutes is missing")
+    start = now
+    if values.get("start") is not None:
+        try:
+            start = parse_moment(str(values["start"]))
+        except ValueError as error:
+            raise FaultError(f"start is not an ISO 8601 instant: {values['start']!r}") from error
+    return make_fault(unit, values.get("kind"), start, values["duration_minutes"], values.get("offset_seconds", 0.0))
+
+
+def during(faults: Sequence[Fault], kind: str, instants_us: Integers) -> Flags:
+    """Which instants lie in a fault of this kind."""
+    inside = np.zeros(instants_us.shape, dtype=np.bool_)
+    for fault in faults:
+        if fault.kind == kind:
+            inside |= (instants_us >= fault.start_us) & (instants_us < fault.end_us)
+    return inside
+
+
+def warmth(faults: Sequence[Fault], instants_us: Integers, time_constant_seconds: float) -> Floats:
+    """How far towards ambient (0: not at all, 1: wholly) doors and dead compressors have brought the room.
+
+    A dead compressor: 1 - exp(-t / time constant). Once a fault is over, the warmth goes back exponentially.
+    """
+    cold = np.ones(instants_us.shape, dtype=np.float64)
+    for fault in faults:
+        if fault.kind == "compressor_failure":
+            share, constant = 1.0, time_constant_seconds
+        elif fault.kind == "door_open":
+            share, constant = _OPEN_DOOR_SHARE, time_constant_seconds / _OPEN_DOOR_HASTE
+        else:
+            continue
+        since = (instants_us - fault.start_us) / SECOND
+        lasted = (fault.end_us - fault.start_us) / SECOND
+        risen = share * -np.expm1(-np.clip(since, 0.0, lasted) / constant)
+        fallen = np.exp(-np.maximum(since - lasted, 0.0) * _RECOVERY_HASTE / time_constant_seconds)
+        cold *= 1.0 - risen * fallen
+    return 1.0 - cold
+
+
+def clock_segments(faults: Sequence[Fault]) -> list[tuple[int, int, int]]:
+    """Stretches of true time with a wrong clock as (start, end, error), microseconds, in order and without overlap.
+
+    Where two overlap, the one that began later holds. The error is a microsecond more than asked for, so that a
+    shifted row never lands on the instant of another row of a grid of whole seconds.
+    """
+    wrong = sorted(fault for fault in faults if fault.kind == "clock_wrong")
+    edges = sorted({edge for fault in wrong for edge in (fault.start_us, fault.end_us)})
+    segments = []
+    for start, end in pairwise(edges):
+        holding = [fault for fault in wrong if fault.start_us <= start and end <= fault.end_us]
+        if holding:
+            segments.append((start, end, holding[-1].offset_us + 1))
+    return segments
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise FaultError(f"{name} must be a number, not {value!r}")
+    return float(value)

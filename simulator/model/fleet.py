@@ -1,0 +1,142 @@
+"""A fleet: the simulated customers, their facilities and storage units, and the manners of their systems."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from simulator.model.transport import TransportSettings
+
+SQUARE_METRES_PER_SQUARE_FOOT = 0.09290304
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A storage unit: a room or a freezer with one sensor. `set_temperature` is in `temperature_unit` (C or F)."""
+
+    code: str
+    name: str | None
+    set_temperature: float
+    temperature_unit: str
+    size_value: float
+    size_unit: str
+    reading_every_seconds: int
+
+    @property
+    def set_temperature_c(self) -> float:
+        if self.temperature_unit == "F":
+            return (self.set_temperature - 32.0) / 1.8
+        return self.set_temperature
+
+    @property
+    def size_square_metres(self) -> float:
+        if self.size_unit == "sqft":
+            return self.size_value * SQUARE_METRES_PER_SQUARE_FOOT
+        return self.size_value
+
+
+@dataclass(frozen=True)
+class Facility:
+    """A building with storage units. `time_zone` (IANA) is what its data loggers' clocks show."""
+
+    code: str
+    name: str | None
+    city: str | None
+    country: str
+    units: tuple[Unit, ...]
+    time_zone: str = "Europe/London"
+
+
+@dataclass(frozen=True)
+class DataQuality:
+    """Chances per reading, 0 to 1, of no measurement, no name and no city; how far relays stray from their grid."""
+
+    null_reading: float = 0.0
+    null_name: float = 0.0
+    null_city: float = 0.0
+    clock_jitter_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class CsvDialect:
+    """How a customer's CSV downloads differ from the plain ones. `trailer` is "", "blank" or "summary"."""
+
+    delimiter: str = ","
+    decimal: str = "."
+    encoding: str = "utf-8"
+    line_end: str = "\n"
+    gzip: bool = False
+    trailer: str = ""
+
+
+@dataclass(frozen=True)
+class ScriptedFault:
+    """An equipment fault that a fleet file brings along: at `start`, or `after_minutes` from the simulator's start."""
+
+    unit: str
+    kind: str
+    duration_minutes: float
+    start: datetime | None = None
+    after_minutes: float = 0.0
+    offset_seconds: float = 0.0
+
+    def starts_at(self, began: datetime) -> datetime:
+        return self.start or began + timedelta(minutes=self.after_minutes)
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A simulated customer.
+
+    data_sharing_method is "api" (shape 1) or "csv" (shape 2): how it says it wants to be read; all shapes are served.
+    envelope names the list in shape 1: readings, data, items, results, or bare for a list without an envelope.
+    csv_form is "common" or "older". timestamps is "iso" (microseconds) or "space" (a blank, whole seconds).
+    whole_degrees: its readings are whole degrees wherever they are sent.
+    """
+
+    code: str
+    name: str
+    template: str | None
+    data_sharing_method: str
+    poll_seconds: int
+    facilities: tuple[Facility, ...]
+    data_quality: DataQuality = DataQuality()
+    envelope: str = "readings"
+    csv_form: str = "common"
+    csv_dialect: CsvDialect = CsvDialect()
+    timestamps: str = "iso"
+    whole_degrees: bool = False
+    sends_equipment_status: bool = False
+    transport: TransportSettings = field(default_factory=TransportSettings)
+    faults: tuple[ScriptedFault, ...] = ()
+
+    def placed_units(self) -> Iterator[tuple[Facility, Unit]]:
+        for facility in self.facilities:
+            for unit in facility.units:
+                yield facility, unit
+
+    @property
+    def unit_count(self) -> int:
+        return sum(len(facility.units) for facility in self.facilities)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Customers in their order, which gives each its port."""
+
+    customers: tuple[Customer, ...] = field(default_factory=tuple)
+
+    def only(self, codes: Iterable[str]) -> "Fleet":
+        """The customers of these codes, in the fleet's order. Raises ValueError for a code that there is not."""
+        wanted = set(codes)
+        unknown = sorted(wanted - {customer.code for customer in self.customers})
+        if unknown:
+            raise ValueError(f"no customer {', '.join(unknown)} in the fleet")
+        return Fleet(tuple(customer for customer in self.customers if customer.code in wanted))
+
+    @property
+    def facility_count(self) -> int:
+        return sum(len(customer.facilities) for customer in self.customers)
+
+    @property
+    def unit_count(self) -> int:
+        return sum(customer.unit_count for customer in self.customers)

@@ -1,0 +1,191 @@
+"""Readings as text, a row each: as JSON objects and as CSV lines, whole ones and garbage."""
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from simulator.base.instants import naive_texts
+from simulator.base.seeded_random import Integers
+from simulator.model.faults import Fault, during
+from simulator.model.fleet import Customer
+from simulator.model.series import Rows, UnitSeries
+
+JSON_FIELDS = (
+    "customer_id",
+    "facility_id",
+    "unit_id",
+    "unit_name",
+    "temperature",
+    "temperature_unit",
+    "timestamp",
+    "sensor_id",
+    "set_temperature",
+    "size",
+    "size_unit",
+    "city",
+    "country",
+    "quality_score",
+)
+CSV_FIELDS = {
+    "common": JSON_FIELDS,
+    "older": (
+        "customer_id",
+        "facility_id",
+        "unit_id",
+        "temperature",
+        "timestamp",
+        "sensor_id",
+        "set_temperature",
+        "size",
+        "size_unit",
+        "city",
+        "country",
+        "quality_score",
+        "storage_room",
+        "degrees",
+    ),
+}
+_OLDER_NAMES = {"storage_room": "unit_name", "degrees": "temperature_unit"}
+
+# What differs from row to row; in every form these three come in this order.
+_SLOT = "\x00"
+_SLOTS = ("temperature", "timestamp", "quality_score")
+
+_STATUSES = ("normal", "warning", "error")
+
+
+@dataclass(frozen=True)
+class RowForm:
+    """How a customer writes a row. `write` makes one out of texts that `value` made, by field name."""
+
+    customer: Customer
+    fields: tuple[str, ...]
+    value: Callable[[object], str]
+    write: Callable[[Sequence[tuple[str, str]]], str]
+    decimal: str = "."
+
+    def texts(self, series: UnitSeries, rows: Rows, faults: Sequence[Fault]) -> list[str]:
+        """A text for each reading, in their order."""
+        nothing = self.value(None)
+        temperatures = [
+            self._number(thousandths) if measured else nothing
+            for thousandths, measured in zip(rows.thousandths.tolist(), rows.measured.tolist(), strict=True)
+        ]
+        whole_seconds = self.customer.timestamps == "space"
+        timestamps = [self.value(text) for text in naive_texts(rows.recorded_us, whole_seconds=whole_seconds)]
+        qualities = [self._decimal(quality / 10_000) for quality in rows.quality.tolist()]
+        variants = self._variants(series, rows, faults)
+        around = {variant: self._around(series, variant) for variant in np.unique(variants).tolist()}
+        texts = []
+        for variant, temperature, timestamp, quality in zip(
+            variants.tolist(), temperatures, timestamps, qualities, strict=True
+        ):
+            begin, after_temperature, after_timestamp, end = around[variant]
+            texts.append(f"{begin}{temperature}{after_temperature}{timestamp}{after_timestamp}{quality}{end}")
+        return texts
+
+    def garbage(self, series: UnitSeries, timestamp: str, chance: random.Random) -> str:
+        """A row that no reader can take for a reading: one field of it is beyond saving."""
+        values = {**_constants(series), "temperature": 1.0, "timestamp": timestamp, "quality_score": 0.9}
+        field, nonsense = chance.choice(
+            [
+                ("unit_id", None),
+                ("timestamp", "not a time"),
+                ("timestamp", "2026-13-45T99:99:99"),
+                ("temperature", "warm"),
+                ("temperature", -999.0),
+                ("temperature", 9999.0),
+            ]
+        )
+        return self._row({**values, field: nonsense})
+
+    def _variants(self, series: UnitSeries, rows: Rows, faults: Sequence[Fault]) -> Integers:
+        """Which of its few constant surroundings each row has: bit 0 unnamed, bit 1 without city, then the status."""
+        variants = series.unnamed(rows.indexes) * 1 + series.without_city(rows.indexes) * 2
+        if self.customer.sends_equipment_status:
+            status = np.where(during(faults, "door_open", rows.sampled_us), 1, 0)
+            status = np.where(during(faults, "compressor_failure", rows.sampled_us), 2, status)
+            variants = variants + status * 4
+        return variants
+
+    def _around(self, series: UnitSeries, variant: int) -> tuple[str, str, str, str]:
+        """The text before, between and after the three slots of a row."""
+        values = _constants(series)
+        if variant & 1:
+            values["unit_name"] = None
+        if variant & 2:
+            values["city"] = None
+        values["equipment_status"] = _STATUSES[variant >> 2]
+        begin, after_temperature, after_timestamp, end = self._row(values).split(_SLOT)
+        return begin, after_temperature, after_timestamp, end
+
+    def _row(self, values: Mapping[str, object]) -> str:
+        """A row of these values; a slot for which there is none is left open."""
+        parts = []
+        for name in self.fields:
+            known_as = _OLDER_NAMES.get(name, name)
+            is_open = known_as in _SLOTS and known_as not in values
+            parts.append((name, _SLOT if is_open else self._text(values[known_as])))
+        return self.write(parts)
+
+    def _text(self, value: object) -> str:
+        return self._decimal(value) if isinstance(value, int | float) else self.value(value)
+
+    def _number(self, thousandths: int) -> str:
+        return str(thousandths // 1_000) if self.customer.whole_degrees else self._decimal(thousandths / 1_000)
+
+    def _decimal(self, number: float) -> str:
+        return repr(number) if self.decimal == "." else repr(number).replace(".", self.decimal)
+
+
+def json_form(customer: Customer) -> RowForm:
+    """Rows as JSON objects, with `equipment_status` where the customer sends it."""
+    fields = (*JSON_FIELDS, "equipment_status") if customer.sends_equipment_status else JSON_FIELDS
+
+    def write(parts: Sequence[tuple[str, str]]) -> str:
+        return "{" + ", ".join(f'"{name}": {text}' for name, text in parts) + "}"
+
+    return RowForm(customer, fields, _json_value, write)
+
+
+def csv_form(customer: Customer) -> RowForm:
+    """Rows as CSV lines in the customer's form and dialect, without the line's end."""
+    dialect = customer.csv_dialect
+
+    def value(something: object) -> str:
+        text = "" if something is None else str(something)
+        if dialect.delimiter in text or '"' in text or "\n" in text or "\r" in text:
+            return '"' + text.replace('"', '""') + '"'
+        return text
+
+    def write(parts: Sequence[tuple[str, str]]) -> str:
+        return dialect.delimiter.join(text for _, text in parts)
+
+    return RowForm(customer, CSV_FIELDS[customer.csv_form], value, write, dialect.decimal)
+
+
+def _json_value(something: object) -> str:
+    return json.dumps(something, ensure_ascii=False)
+
+
+def _constants(series: UnitSeries) -> dict[str, Any]:
+    """What all rows of a unit have in common."""
+    unit, facility = series.unit, series.facility
+    return {
+        "customer_id": series.customer.code,
+        "facility_id": facility.code,
+        "unit_id": unit.code,
+        "unit_name": unit.name,
+        "temperature_unit": unit.temperature_unit,
+        "sensor_id": series.sensor_id,
+        "set_temperature": unit.set_temperature,
+        "size": unit.size_value,
+        "size_unit": unit.size_unit,
+        "city": facility.city,
+        "country": facility.country,
+        "equipment_status": "normal",
+    }

@@ -1,0 +1,45 @@
+"""What a customer's system would say to readings that are sent to it."""
+
+from collections.abc import Collection
+from math import isfinite
+from typing import Any
+
+from simulator.base.instants import parse_moment
+
+_COLDEST_C = -273.15
+_HOTTEST_C = 1_000.0
+
+
+class IntakeError(ValueError):
+    """What was sent is not a list of readings."""
+
+
+def count_acceptable(document: object, unit_codes: Collection[str]) -> dict[str, int]:
+    """How many of `{"readings": [...]}` or a bare list would be taken. Raises IntakeError if it is neither."""
+    rows = document.get("readings") if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        raise IntakeError('expected a list of readings, or {"readings": [...]}')
+    accepted = sum(_is_acceptable(row, unit_codes) for row in rows)
+    return {"received": len(rows), "accepted": accepted, "rejected": len(rows) - accepted}
+
+
+def _is_acceptable(row: Any, unit_codes: Collection[str]) -> bool:
+    """A known unit, a readable time, and a possible temperature or none at all."""
+    if not isinstance(row, dict) or not isinstance(row.get("unit_id"), str) or row["unit_id"] not in unit_codes:
+        return False
+    try:
+        parse_moment(str(row.get("timestamp")))
+    except ValueError:
+        return False
+    return _is_possible(row.get("temperature"), row.get("temperature_unit", "C"))
+
+
+def _is_possible(temperature: object, scale: object) -> bool:
+    if scale not in ("C", "F"):
+        return False
+    if temperature is None:
+        return True
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not isfinite(temperature):
+        return False
+    celsius = (temperature - 32.0) / 1.8 if scale == "F" else temperature
+    return _COLDEST_C <= celsius <= _HOTTEST_C

@@ -1,0 +1,56 @@
+"""What a request's query asks for, with a clear error where it asks for nonsense."""
+
+from collections.abc import Mapping
+from math import isfinite
+
+from simulator.base.instants import HOUR, microseconds_of, parse_moment
+from simulator.model.simulation import SimulatedCustomer, Window
+
+LONGEST_HOURS = 10 * 366 * 24.0
+LARGEST_LIMIT = 10_000
+DEFAULT_LIMIT = 1_000
+
+
+class QueryError(ValueError):
+    """A query that cannot be answered, with the reason."""
+
+
+def window_of(query: Mapping[str, str], served: SimulatedCustomer, default_hours: float) -> Window:
+    """`since` and `until` (ISO 8601), or the last `hours` before until. Raises QueryError."""
+    until_us = instant_in(query, "until")
+    start_us = instant_in(query, "since")
+    if start_us is None:
+        end_us = served.now_us if until_us is None else until_us
+        start_us = end_us - round(_hours(query, default_hours) * HOUR)
+    if until_us is not None and until_us < start_us:
+        raise QueryError("until lies before since")
+    return served.window(start_us, until_us)
+
+
+def instant_in(query: Mapping[str, str], name: str) -> int | None:
+    """An instant in microseconds, or None if the query does not give it. Raises QueryError."""
+    if name not in query:
+        return None
+    try:
+        return microseconds_of(parse_moment(query[name]))
+    except ValueError as error:
+        raise QueryError(f"{name} must be an ISO 8601 instant, not {query[name]!r}") from error
+
+
+def limit_of(query: Mapping[str, str]) -> int:
+    """`limit`, from 1 to LARGEST_LIMIT. Raises QueryError."""
+    text = query.get("limit", str(DEFAULT_LIMIT))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LARGEST_LIMIT:
+        raise QueryError(f"limit must be a whole number from 1 to {LARGEST_LIMIT}, not {text!r}")
+    return int(text)
+
+
+def _hours(query: Mapping[str, str], default_hours: float) -> float:
+    text = query.get("hours", "")
+    try:
+        hours = float(text) if "hours" in query else default_hours
+    except ValueError as error:
+        raise QueryError(f"hours must be a number, not {text!r}") from error
+    if not isfinite(hours) or not 0 < hours <= LONGEST_HOURS:
+        raise QueryError(f"hours must be above 0 and at most {LONGEST_HOURS:.0f}, not {text!r}")
+    return hours

@@ -1,0 +1,119 @@
+"""Ports: where each customer listens, and a server's life from its first breath to its last."""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from simulator.model.fleet import Customer
+from simulator.model.simulation import Simulation
+from simulator.server.app import make_application
+
+FIRST_PORT = 8001
+_SHUTDOWN_SECONDS = 1.0
+_START_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where one customer is reached; `url` has no slash at its end."""
+
+    customer: Customer
+    url: str
+
+    def line(self) -> str:
+        """What start-up says of it."""
+        customer = self.customer
+        return f"({customer.data_sharing_method.upper()}) {customer.name} ({customer.code}) on {self.url}"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """How customers share out ports: customer n on `first` + n, or all on `first`. 0: whichever ports are free."""
+
+    first: int = FIRST_PORT
+    host: str = "127.0.0.1"
+    single: bool = False
+
+
+@asynccontextmanager
+async def listening(
+    simulation: Simulation, ports: Ports, positions: dict[str, int] | None = None
+) -> AsyncIterator[list[Address]]:
+    """Serves while the context lasts; yields every customer's address. Raises OSError where a port is taken.
+
+    positions tells each customer's n where that is not its place in this simulation's fleet.
+    """
+    runners: list[web.AppRunner] = []
+    try:
+        if ports.single:
+            base = await _serve(runners, make_application(simulation), ports.host, ports.first)
+            yield [Address(each, f"{base}/c/{each.code}") for each in simulation.fleet.customers]
+        else:
+            addresses = []
+            for place, customer in enumerate(simulation.fleet.customers):
+                number = (positions or {}).get(customer.code, place)
+                port = ports.first + number if ports.first else 0
+                application = make_application(simulation, customer.code)
+                addresses.append(Address(customer, await _serve(runners, application, ports.host, port)))
+            yield addresses
+    finally:
+        await asyncio.gather(*(runner.cleanup() for runner in runners))
+
+
+async def serve_until_signal(
+    simulation: Simulation, ports: Ports, positions: dict[str, int], announce: Callable[[list[Address]], None]
+) -> None:
+    """Serves until SIGINT or SIGTERM; `announce` is told the addresses once all of them listen."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, ended.set)
+    async with listening(simulation, ports, positions) as addresses:
+        announce(addresses)
+        await ended.wait()
+
+
+@contextmanager
+def served_in_thread(simulation: Simulation, *, single_port: bool = False) -> Iterator[dict[str, str]]:
+    """For tests: serves on free ports of the loopback while the context lasts; yields URLs by customer code."""
+    urls: dict[str, str] = {}
+    started, ended = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        try:
+            async with listening(simulation, Ports(first=0, single=single_port)) as addresses:
+                urls.update({address.customer.code: address.url for address in addresses})
+                started.set()
+                await asyncio.to_thread(ended.wait)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="simulator", daemon=True)
+    thread.start()
+    try:
+        if not started.wait(_START_SECONDS) or not urls:
+            raise RuntimeError("the simulator did not start")
+        yield urls
+    finally:
+        ended.set()
+        thread.join()
+
+
+async def _serve(runners: list[web.AppRunner], application: web.Application, host: str, port: int) -> str:
+    """Starts one listener and returns its base URL."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    runners.append(runner)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    await site.start()
+    bound = runner.addresses[0][1]
+    shown = "localhost" if host in ("127.0.0.1", "localhost", "0.0.0.0", "::") else host  # noqa: S104 - only compared
+    return f"http://{shown}:{bound}"
