@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from temperature_site.embedded_postgres.server import EmbeddedPostgres
+from temperature_site.dev.embedded_postgres.server import EmbeddedPostgres
 
 
 def main(names: list[str]) -> int:

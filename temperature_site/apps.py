@@ -7,4 +7,4 @@ class TemperatureSiteConfig(AppConfig):
     name = "temperature_site"
 
     def ready(self) -> None:
-        from temperature_site import checks  # noqa: F401 - registers itself
+        from temperature_site.conf import checks  # noqa: F401 - registers itself

@@ -21,10 +21,10 @@ from ingestion.models import Conflict, RejectedRow
 from ingestion.selectors import counts_by_state
 from ingestion.source_states import SourceState
 from readings.storage.partitions import existing_partitions
-from temperature_site.broker import BrokerOut, queue_states
-from temperature_site.examination import OK, Findings
-from temperature_site.health import examiner
-from temperature_site.signs_of_life import watched_queues
+from temperature_site.health.broker import BrokerOut, queue_states
+from temperature_site.health.checks import OK, Findings
+from temperature_site.health.views import examiner
+from temperature_site.heartbeats import watched_queues
 
 PARTS = {
     "database": "Database",

@@ -6,8 +6,8 @@ from typing import Any
 import structlog
 from celery import Celery, Task, signals
 
-from temperature_site import folder_broker
-from temperature_site.pulse import Pulse
+from temperature_site.dev import folder_broker
+from temperature_site.worker_heartbeat import Pulse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
 

@@ -23,9 +23,9 @@ from alarms.thresholds import Severity
 from core.caching import Kept
 from ingestion.metrics import DeliveryFigures, SourceFigures, delivery_figures, source_figures
 from ingestion.models import IngestionType
-from temperature_site.broker import BrokerOut, QueueState, queue_states
-from temperature_site.health import examiner
-from temperature_site.signs_of_life import watched_queues
+from temperature_site.health.broker import BrokerOut, QueueState, queue_states
+from temperature_site.health.views import examiner
+from temperature_site.heartbeats import watched_queues
 
 POLLED = (IngestionType.API, IngestionType.CSV)
 # Anybody may ask, and adding up all deliveries may take a second when there are millions.

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class QueueSign(models.Model):
-    """The signs of life of the workers of one queue; see `temperature_site.signs_of_life`."""
+    """The signs of life of the workers of one queue; see `temperature_site.heartbeats`."""
 
     queue = models.CharField(max_length=100, primary_key=True)
     seen_at = models.DateTimeField(help_text="When the main loop of a worker of this queue last went round.")

@@ -8,11 +8,11 @@ from typing import Any
 
 import environ
 
-from temperature_site import folder_broker
-from temperature_site.databases import database_settings
-from temperature_site.logs import logging_settings
-from temperature_site.mail import mail_settings
-from temperature_site.secret_key import secret_key
+from temperature_site.conf.databases import database_settings
+from temperature_site.conf.logging import logging_settings
+from temperature_site.conf.mail import mail_settings
+from temperature_site.conf.secret_key import secret_key
+from temperature_site.dev import folder_broker
 from temperature_site.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -53,11 +53,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "temperature_site.http_metrics.HttpMetricsMiddleware",
+    "temperature_site.middleware.http_metrics.HttpMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "temperature_site.content_security_policy.ContentSecurityPolicyMiddleware",
-    "temperature_site.compression.CompressionMiddleware",
+    "temperature_site.middleware.csp.ContentSecurityPolicyMiddleware",
+    "temperature_site.middleware.compression.CompressionMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -136,7 +136,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "temperature_site.static_files.StaticFilesStorage"
+        else "temperature_site.conf.static_files.StaticFilesStorage"
     },
 }
 
@@ -158,7 +158,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "core.api.errors.handle_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "DEFAULT_METADATA_CLASS": "core.api.metadata.Metadata",
-    "DEFAULT_SCHEMA_CLASS": "temperature_site.openapi.Schema",
+    "DEFAULT_SCHEMA_CLASS": "temperature_site.api.openapi.Schema",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Temperature Monitoring System",
@@ -166,7 +166,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": VERSION,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["temperature_site.openapi.complete"],
+    "POSTPROCESSING_HOOKS": ["temperature_site.api.openapi.complete"],
 }
 # The longest body of POST /api/v1/temperature/bulk, packed or not.
 BULK_MAX_BYTES = env.int("BULK_MAX_BYTES", default=16 * 1024 * 1024)

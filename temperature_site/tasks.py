@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.conf import settings
 
-from temperature_site.signs_of_life import note_ran
+from temperature_site.heartbeats import note_ran
 
 
 @shared_task

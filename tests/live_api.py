@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from temperature_site.folder_broker import BROKER_URL
+from temperature_site.dev.folder_broker import BROKER_URL
 from tests.running_system import RunningSystem, running_system, wait_until
 
 TOKENS = {"read": "read_A_65_token_2025", "write": "write_A_65_token_2025", "admin": "admin_A_65_admin_token_2025"}

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
-from temperature_site.mail import mail_settings
+from temperature_site.conf.mail import mail_settings
 
 
 class MailReceiver:

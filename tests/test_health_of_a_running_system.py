@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from temperature_site.folder_broker import BROKER_URL
+from temperature_site.dev.folder_broker import BROKER_URL
 from tests.running_system import RunningSystem, running_system, wait_until
 
 pytestmark = pytest.mark.xdist_group("running system")

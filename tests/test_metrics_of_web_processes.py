@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from temperature_site.folder_broker import BROKER_URL
+from temperature_site.dev.folder_broker import BROKER_URL
 from tests.live_api import is_answering
 from tests.running_system import running_system, wait_until
 

@@ -21,8 +21,8 @@ import psutil
 import pytest
 from django.conf import settings
 
+from temperature_site.dev.processes import marked_processes
 from temperature_site.management.commands.run import DEMO_CUSTOMERS
-from temperature_site.processes import marked_processes
 from tests.running_system import wait_until
 
 pytestmark = pytest.mark.xdist_group("running system")

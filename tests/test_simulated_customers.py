@@ -19,7 +19,7 @@ from simulator.model.fleet import CsvDialect, Fleet
 from simulator.model.fleet_file import load_fleet
 from simulator.model.simulation import Simulation
 from simulator.server.run import served_in_thread
-from temperature_site import demo
+from temperature_site.dev import demo
 from tests.factories import SourceFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]

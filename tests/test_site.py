@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.test import RequestFactory
 
-from temperature_site.content_security_policy import POLICY, ContentSecurityPolicyMiddleware
+from temperature_site.middleware.csp import POLICY, ContentSecurityPolicyMiddleware
 
 TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from customers.models import Facility, StorageUnit
 from readings.storage.partitions import ensure_partitions, ensure_partitions_ahead, months_between
 from temperature_site.back_office import signs
-from temperature_site.broker import BrokerOut
-from temperature_site.health import examiner
+from temperature_site.health.broker import BrokerOut
+from temperature_site.health.views import examiner
 from tests.admin_pages import MOST_QUERIES
 from tests.factories import (
     ConflictFactory,
@@ -75,7 +75,7 @@ class TestStartPage:
             raise BrokerOut("Connection refused")
 
         monkeypatch.setattr("temperature_site.back_office.queue_states", refuse)
-        monkeypatch.setattr("temperature_site.examination.queue_states", refuse)
+        monkeypatch.setattr("temperature_site.health.checks.queue_states", refuse)
         health = told()
         assert health["Broker"] == ("error: Connection refused", "bad")
         assert not [name for name in health if name.startswith("Queue")]

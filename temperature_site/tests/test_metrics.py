@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from temperature_site import health, metrics
-from temperature_site.broker import BrokerOut, QueueState
+from temperature_site import metrics
+from temperature_site.health import views
+from temperature_site.health.broker import BrokerOut, QueueState
 from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, NoDataAlarmFactory
 from tests.factories import DeliveryFactory, SourceFactory
 
@@ -19,7 +20,7 @@ def figures(client):
     """Every figure of `/metrics`, found out anew, by its name and its labels in their names' order."""
 
     def ask() -> dict[tuple[str, ...], float]:
-        health.examiner.forget()
+        views.examiner.forget()
         metrics.shared_figures.kept.forget()
         families = text_string_to_metric_families(client.get("/metrics").content.decode())
         return {

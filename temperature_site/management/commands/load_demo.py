@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from temperature_site import demo
+from temperature_site.dev import demo
 
 
 class Command(BaseCommand):

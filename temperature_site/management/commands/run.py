@@ -20,9 +20,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from temperature_site.databases import EMBEDDED_ENGINE
-from temperature_site.embedded_postgres.server import shared_server
-from temperature_site.processes import Processes, stop_marked
+from temperature_site.conf.databases import EMBEDDED_ENGINE
+from temperature_site.dev.embedded_postgres.server import shared_server
+from temperature_site.dev.processes import Processes, stop_marked
 
 PROCFILE = settings.BASE_DIR / "Procfile"
 DEMO_CUSTOMERS = 10

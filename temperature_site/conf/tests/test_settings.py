@@ -12,10 +12,10 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from temperature_site import checks
-from temperature_site.databases import EMBEDDED_ENGINE, database_settings
-from temperature_site.logs import logging_settings
-from temperature_site.secret_key import secret_key
+from temperature_site.conf import checks
+from temperature_site.conf.databases import EMBEDDED_ENGINE, database_settings
+from temperature_site.conf.logging import logging_settings
+from temperature_site.conf.secret_key import secret_key
 
 LONG_KEY = "k" * 50
 

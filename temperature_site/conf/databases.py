@@ -6,9 +6,9 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from temperature_site import postgresql
-from temperature_site.embedded_postgres import DATABASE, SUPERUSER
+from temperature_site.dev.embedded_postgres import DATABASE, SUPERUSER
 
-EMBEDDED_ENGINE = "temperature_site.embedded_postgres"
+EMBEDDED_ENGINE = "temperature_site.dev.embedded_postgres"
 POSTGRES_SCHEMES = ("postgres", "postgresql", "psql", "pgsql")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 
-from temperature_site.openapi_examples import example_of
+from temperature_site.api.openapi_examples import example_of
 
 Document = dict[str, Any]
 

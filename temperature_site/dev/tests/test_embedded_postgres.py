@@ -13,8 +13,8 @@ import psutil
 import psycopg2
 import pytest
 
-from temperature_site.embedded_postgres.configuration import FOR_TESTS, render
-from temperature_site.embedded_postgres.server import LONGEST_SOCKET_PATH, EmbeddedPostgres, running_postmaster
+from temperature_site.dev.embedded_postgres.configuration import FOR_TESTS, render
+from temperature_site.dev.embedded_postgres.server import LONGEST_SOCKET_PATH, EmbeddedPostgres, running_postmaster
 
 SMALL = FOR_TESTS | {"shared_buffers": "16MB", "max_connections": "20"}
 
@@ -22,7 +22,7 @@ SMALL = FOR_TESTS | {"shared_buffers": "16MB", "max_connections": "20"}
 HOLDER = """
 import sys
 from pathlib import Path
-from temperature_site.embedded_postgres.server import EmbeddedPostgres
+from temperature_site.dev.embedded_postgres.server import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1])).start()
 print("holding", flush=True)
 sys.stdin.read()

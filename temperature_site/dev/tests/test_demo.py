@@ -9,7 +9,7 @@ from django.forms.models import model_to_dict
 
 from customers.models import Customer, Membership
 from ingestion.models import Source
-from temperature_site import demo
+from temperature_site.dev import demo
 from tests.factories import CustomerFactory
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 from rest_framework.utils.encoders import JSONEncoder
 
-from temperature_site.openapi import METHODS
+from temperature_site.api.openapi import METHODS
 from tests.test_api_access import NO_ROUTE, routes
 
 CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"

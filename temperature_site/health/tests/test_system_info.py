@@ -4,8 +4,8 @@ import platform
 
 import pytest
 
-from temperature_site.serializers import SystemInfoSerializer
-from temperature_site.system_info import system_info
+from temperature_site.api.serializers import SystemInfoSerializer
+from temperature_site.health.system_info import system_info
 from tests.api_clients import client_of, client_with
 
 pytestmark = pytest.mark.django_db

@@ -26,8 +26,8 @@ from urllib.parse import quote
 import psutil
 import psycopg2
 
-from temperature_site.embedded_postgres import DATABASE, SUPERUSER
-from temperature_site.embedded_postgres.configuration import DURABLE, render
+from temperature_site.dev.embedded_postgres import DATABASE, SUPERUSER
+from temperature_site.dev.embedded_postgres.configuration import DURABLE, render
 
 # Importing the wheel looks for a runtime folder that is not used here, and complains where there is none.
 with warnings.catch_warnings():

@@ -21,7 +21,7 @@ class Pulse(bootsteps.StartStopStep):
         self._entry: Any = None
 
     def start(self, consumer: Any) -> None:
-        from temperature_site.signs_of_life import SIGN_SECONDS, note_seen, note_started
+        from temperature_site.heartbeats import SIGN_SECONDS, note_seen, note_started
 
         queues = list(consumer.app.amqp.queues.consume_from)
         _write(note_started, queues)

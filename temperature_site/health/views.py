@@ -11,7 +11,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
 from core.caching import Kept
-from temperature_site.examination import Findings, examine
+from temperature_site.health.checks import Findings, examine
 from temperature_site.version import VERSION
 
 STARTED = time.monotonic()

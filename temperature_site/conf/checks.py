@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from temperature_site import folder_broker
-from temperature_site.databases import EMBEDDED_ENGINE
+from temperature_site.conf.databases import EMBEDDED_ENGINE
+from temperature_site.dev import folder_broker
 
 # A worker is ended ten seconds after its attempt should have ended by itself.
 SECONDS_TO_END_A_SENDING = 12

@@ -8,8 +8,9 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from readings.storage.partitions import ensure_partitions_ahead
-from temperature_site import broker, examination, health, signs_of_life
-from temperature_site.broker import BrokerOut, QueueState
+from temperature_site import heartbeats
+from temperature_site.health import broker, checks, views
+from temperature_site.health.broker import BrokerOut, QueueState
 from temperature_site.models import QueueSign
 from temperature_site.schedule import ensure_schedule
 from temperature_site.tasks import note_heartbeat, note_slow_heartbeat
@@ -26,8 +27,8 @@ def all_is_well():
     ensure_schedule()
     ensure_partitions_ahead()
     PeriodicTask.objects.update(last_run_at=timezone.now())
-    signs_of_life.note_started([DEFAULT, SLOW])
-    health.examiner.forget()
+    heartbeats.note_started([DEFAULT, SLOW])
+    views.examiner.forget()
 
 
 def quiet(field: str, seconds: int, queue: str = DEFAULT) -> None:
@@ -102,7 +103,7 @@ def test_a_worker_that_was_never_there_is_seen(client):
 
 def test_a_queue_nobody_listens_to_is_seen_where_the_broker_tells(client, monkeypatch):
     states = {DEFAULT: QueueState(3, 1), SLOW: QueueState(0, 0)}
-    monkeypatch.setattr(examination, "queue_states", lambda queues: states)
+    monkeypatch.setattr(checks, "queue_states", lambda queues: states)
     assert client.get("/health").json()["workers"] == f"error: {SLOW}: no worker listens"
 
 
@@ -110,7 +111,7 @@ def test_a_broker_that_is_out_is_seen(client, settings, monkeypatch):
     def refuse(queues):
         raise BrokerOut("Connection refused")
 
-    monkeypatch.setattr(examination, "queue_states", refuse)
+    monkeypatch.setattr(checks, "queue_states", refuse)
 
     answer = client.get("/health").json()
 
@@ -128,7 +129,7 @@ def test_without_the_database_the_answer_is_503(client, monkeypatch):
     def refuse():
         raise OperationalError("secret-host: Connection refused")
 
-    monkeypatch.setattr(examination, "_ask_database", refuse)
+    monkeypatch.setattr(checks, "_ask_database", refuse)
 
     response = client.get("/health")
 

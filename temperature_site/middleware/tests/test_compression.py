@@ -6,7 +6,7 @@ import pytest
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 
-from temperature_site.compression import CompressionMiddleware
+from temperature_site.middleware.compression import CompressionMiddleware
 
 TEXT = b"a page of tiles " * 1_000
 

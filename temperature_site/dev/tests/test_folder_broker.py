@@ -6,7 +6,7 @@ from queue import Empty
 import pytest
 from kombu import Connection
 
-from temperature_site.folder_broker import BROKER_URL, transport_options
+from temperature_site.dev.folder_broker import BROKER_URL, transport_options
 
 
 @pytest.fixture

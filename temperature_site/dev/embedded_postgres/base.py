@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from temperature_site.embedded_postgres.server import shared_server
+from temperature_site.dev.embedded_postgres.server import shared_server
 from temperature_site.postgresql import base
 
 

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 
 from customers.access.tokens import create_token, is_well_known
 from customers.models import ApiToken
-from temperature_site import demo
+from temperature_site.dev import demo
 from tests.api_clients import client_with
 from tests.factories import CustomerFactory
 

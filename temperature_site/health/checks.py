@@ -9,8 +9,8 @@ import structlog
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
 from readings.storage.partitions import missing_partitions
-from temperature_site.broker import BrokerOut, QueueState, queue_states
-from temperature_site.signs_of_life import fault_of_beat, faults_of_workers, watched_queues
+from temperature_site.health.broker import BrokerOut, QueueState, queue_states
+from temperature_site.heartbeats import fault_of_beat, faults_of_workers, watched_queues
 
 logger = structlog.get_logger(__name__)
 

@@ -20,9 +20,9 @@ from rest_framework.views import APIView
 
 from core.api.renderers import JSONRenderer
 from customers.access.permissions import ADMIN
-from temperature_site.health import health_answer
-from temperature_site.serializers import HealthSerializer, SystemInfoSerializer
-from temperature_site.system_info import system_info
+from temperature_site.api.serializers import HealthSerializer, SystemInfoSerializer
+from temperature_site.health.system_info import system_info
+from temperature_site.health.views import health_answer
 
 CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"
 REDOC = "drf_spectacular_sidecar/redoc/bundles/redoc.standalone.js"
