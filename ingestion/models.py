@@ -37,7 +37,7 @@ def _mapped(help_text: str, max_length: int = 100) -> models.CharField[str, str]
 
 
 class SourceMapping(models.Model):
-    """The field mapping of a source, a column for each part of `ingestion.sources.mapping.FieldMapping`, under its names."""
+    """The field mapping of a source: a column for each field of `ingestion.sources.mapping.FieldMapping`."""
 
     readings_path = _mapped("JSON: dotted path of the list of readings; found by itself when empty.", 200)
     delimiter = _mapped("CSV: one character; detected when empty.", 1)

@@ -17,7 +17,7 @@ from alarms.lifecycle.transitions import close_cleared
 from alarms.watchdogs import missing_data, sensor_faults, source_down
 from alarms.watchdogs.source_down import DownSource
 from ingestion.models import Source
-from ingestion.source_states import with_state
+from ingestion.selectors import with_state
 
 # Only one tick works at a time; another one is not needed then.
 WATCH_LOCK = 7_302_015

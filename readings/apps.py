@@ -8,7 +8,7 @@ class ReadingsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen for what makes roll-ups untrue, and give every new database its first statuses."""
-        from readings import equipment
+        from readings.models import ensure_first_statuses
         from readings.storage import rebuilds  # noqa: F401  the receivers of `rebuilds` connect themselves
 
-        post_migrate.connect(equipment.ensure_first_statuses, sender=self)
+        post_migrate.connect(ensure_first_statuses, sender=self)

@@ -1,12 +1,15 @@
 """What was measured: readings, the newest one of each unit, and their hourly and daily roll-ups.
 
-All tables here are written by `readings.storage.store`, `readings.storage.corrections` and `readings.storage.rollups` alone. Their keys start
-with the storage unit, so that a distributed PostgreSQL can shard by it. Readings and roll-ups have no foreign keys in
-the database: checking them row by row is what storing would spend most of its time on, and the store locks the units
-it writes for anyway.
+All tables here are written by `readings.storage.store`, `readings.storage.rollups` and `readings.storage.rollups`
+alone. Their keys start with the storage unit, so that a distributed PostgreSQL can shard by it. Readings and roll-ups
+have no foreign keys in the database: checking them row by row is what storing would spend most of its time on, and the
+store locks the units it writes for anyway.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 from django.db import models
 from django.db.models.functions import Now
@@ -89,8 +92,8 @@ class Rollup(ScopedModel):
     """What the readings of one sensor in one stretch of time add up to.
 
     The counts, extremes and sums are folded as rows arrive and are always true. The time-weighted columns depend on
-    neighbouring readings: they are true where `is_settled`, and `readings.storage.rollups.settle` makes them so. All columns
-    add up over sensors and over time, extremes by min and max.
+    neighbouring readings: they are true where `is_settled`, and `readings.storage.rollups.settle` makes them so. All
+    columns add up over sensors and over time, extremes by min and max.
     """
 
     SCOPE = UNIT_WAYS
@@ -194,3 +197,37 @@ class ConfigurationEntry(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+# Statuses are words of an equipment's firmware; a system that sends ever new ones sends something else.
+MOST_STATUSES = 1_000
+FIRST_STATUSES = {
+    "normal": EquipmentStatus.NORMAL,
+    "warning": EquipmentStatus.WARNING,
+    "error": EquipmentStatus.ERROR,
+}
+
+
+def ensure_first_statuses(**_: Any) -> None:
+    """Add the statuses that the roll-ups count, under the ids they are counted by; called after each migration."""
+    EquipmentStatus.objects.bulk_create(
+        [EquipmentStatus(id=status_id, name=name) for name, status_id in FIRST_STATUSES.items()], ignore_conflicts=True
+    )
+
+
+def status_ids(names: Iterable[str]) -> dict[str, int]:
+    """The ids of these statuses, new ones added. Beyond MOST_STATUSES new ones are left out of the answer."""
+    wanted = set(names)
+    known = _known(wanted)
+    missing = sorted(wanted - known.keys())
+    if missing:
+        room = max(MOST_STATUSES - EquipmentStatus.objects.count(), 0)
+        EquipmentStatus.objects.bulk_create(
+            [EquipmentStatus(name=name) for name in missing[:room]], ignore_conflicts=True
+        )
+        known = _known(wanted)
+    return known
+
+
+def _known(names: set[str]) -> dict[str, int]:
+    return dict(EquipmentStatus.objects.filter(name__in=names).values_list("name", "id"))

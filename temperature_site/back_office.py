@@ -18,8 +18,7 @@ from alarms.selectors import open_count
 from core.scope import Scope
 from core.web.admin import Tone
 from ingestion.models import Conflict, RejectedRow
-from ingestion.selectors import counts_by_state
-from ingestion.source_states import SourceState
+from ingestion.selectors import SourceState, counts_by_state
 from readings.storage.partitions import existing_partitions
 from temperature_site.health.broker import BrokerOut, queue_states
 from temperature_site.health.checks import OK, Findings

@@ -1,4 +1,4 @@
-"""Made-up excursions and alarms, as `alarms.evaluation.evaluate` and `alarms.lifecycle.transitions` leave them behind, and who is told."""
+"""Made-up excursions and alarms, as evaluation and the life cycle leave them behind, and who is told."""
 
 from __future__ import annotations
 

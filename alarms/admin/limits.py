@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from alarms.limits.limit_choices import VALUE_NAMES
+from alarms.limits.profiles import VALUE_NAMES
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
 from alarms.presenters import in_force
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, count_of, instant_text

@@ -12,8 +12,8 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alarms.api.limits_serializers import LimitProfileSerializer, LimitVersionSerializer, UnitLimitsSerializer
-from alarms.limits.limit_choices import choice_of, values_of
+from alarms.api.serializers import LimitProfileSerializer, LimitVersionSerializer, UnitLimitsSerializer
+from alarms.limits.profiles import choice_of, values_of
 from alarms.limits.versions import newest_versions
 from alarms.models import LimitProfile, UnitLimits
 from core.api.schema import PAGE, page_of

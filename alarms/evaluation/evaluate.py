@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from alarms.evaluation import mkt_checks
 from alarms.excursions import sensor_faults
-from alarms.excursions.budget_excursions import budget_replacement
+from alarms.excursions.budget import budget_replacement
 from alarms.excursions.prefilter import Glance, facts_of, glance_at, suspects
 from alarms.excursions.reconcile import replace
 from alarms.excursions.replay_window import go_through

@@ -22,8 +22,8 @@ from alarms.excursions.units import judged_units
 from alarms.lifecycle.transitions import follow
 from alarms.models import Excursion, MktCheck
 from readings.models import HourlyRollup, LatestReading
-from readings.storage.mkt import mean_kinetic_temperature_c
 from readings.storage.store import lock_units
+from readings.storage.time_weighting import mean_kinetic_temperature_c
 
 LEAST_COVERAGE = 0.5
 HOUR = timedelta(hours=1)

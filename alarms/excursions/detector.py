@@ -24,7 +24,7 @@ import msgspec
 
 from alarms.thresholds import Limits, SensorPolicy, Severity
 from readings.storage.columns import microseconds_of
-from readings.storage.mkt import arrhenius, mean_kinetic_temperature_c
+from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_c
 
 
 class Measured(NamedTuple):

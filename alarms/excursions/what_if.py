@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alarms.excursions.detector import FoundExcursion, InForce, Walk
-from alarms.excursions.matching import matched
+from alarms.excursions.reconcile import matched
 from alarms.excursions.replay_window import readings_of
 from alarms.excursions.units import judged_units
 from alarms.thresholds import Limits, Severity

@@ -19,8 +19,8 @@ class Alarm(ScopedModel):
     """Something that people are told of: pending while its delay runs, then open, acknowledged, and closed.
 
     `started_at` to `ended_at` is the cause; an alarm closes itself when its cause is over for the clearing delay. What
-    is known of the cause and was done about it may be added at any time after, see `alarms.lifecycle.actions`. Written by
-    `alarms.lifecycle.transitions` and `alarms.lifecycle.actions` alone.
+    is known of the cause and was done about it may be added at any time after, see `alarms.lifecycle.actions`. Written
+    by `alarms.lifecycle.transitions` and `alarms.lifecycle.actions` alone.
     """
 
     SCOPE = ScopeWays(customer="customer_id", unit="storage_unit_id")
@@ -160,7 +160,10 @@ class AlarmEvent(ScopedModel):
 
 
 class SensorFault(ScopedModel):
-    """A sensor whose newest readings have no measurement, since when. Written by `alarms.excursions.sensor_faults` alone."""
+    """A sensor whose newest readings have no measurement, since when.
+
+    Written by `alarms.excursions.sensor_faults` alone.
+    """
 
     SCOPE = UNIT_WAYS
 

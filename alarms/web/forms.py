@@ -10,7 +10,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from alarms.lifecycle.actions import LONGEST_TEXT
-from alarms.limits.limit_choices import VALUE_NAMES
+from alarms.limits.profiles import VALUE_NAMES
 from alarms.models import LimitProfile, MaintenanceWindow, UnitLimits
 from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from alarms.web import alarms, limit_replay_views, limits
+from alarms.web import alarms, limits
 
 urlpatterns = [
     path("alarms", alarms.alarms_page, name="alarms"),
@@ -22,7 +22,7 @@ urlpatterns = [
     ),
     path(
         "settings/<uuid:public_id>/units/<uuid:unit_id>/limits/replay",
-        limit_replay_views.limit_replay_page,
+        limits.limit_replay_page,
         name="settings-limit-replay",
     ),
     path("settings/<uuid:public_id>/maintenance", limits.maintenance_page, name="settings-maintenance"),

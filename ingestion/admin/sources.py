@@ -16,7 +16,7 @@ from core.crypto.encryption import SecretUnreadable
 from core.web.admin import FewRelatedFilter, Tone, badge, count_of, list_link
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.polling import claims
-from ingestion.source_states import SourceState, with_state
+from ingestion.selectors import SourceState, with_state
 from ingestion.sources.credentials import Credentials, CredentialsKind, redact_url
 from ingestion.sources.mapping import FieldMapping
 from readings.units.formatting import age_text

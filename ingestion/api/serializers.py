@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from core.api.fields import NumberField
 from ingestion.loading.push_body import RULES, SAID_AS, batch_of_row
+from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch
 from ingestion.parsing.row import CODE_LIMIT, STATUS_LIMIT, RowRejected, read_row
@@ -71,3 +72,21 @@ class PushedSerializer(serializers.Serializer[Any]):
     conflicts = serializers.IntegerField()
     rejected = serializers.IntegerField()
     errors = PushErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+class IngestionLogSerializer(serializers.Serializer[Any]):
+    """One poll, push or import, and what became of its rows."""
+
+    id = serializers.UUIDField(source="public_id")
+    customer_id = serializers.UUIDField(source="customer.public_id")
+    customer_code = serializers.CharField(source="customer.customer_code")
+    ingestion_type = serializers.ChoiceField(IngestionType.choices)
+    status = serializers.ChoiceField(Delivery.Status.choices)
+    records_processed = serializers.IntegerField()
+    records_succeeded = serializers.IntegerField(source="records_stored")
+    records_duplicate = serializers.IntegerField()
+    records_failed = serializers.IntegerField(help_text="Rejected, or contradicting what is stored.")
+    start_time = serializers.DateTimeField(source="started_at")
+    end_time = serializers.DateTimeField(source="ended_at")
+    source_url = serializers.CharField(help_text="Without secrets; a file's name.")
+    error_message = serializers.CharField()

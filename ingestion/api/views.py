@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound, ParseError, ValidationError
+from rest_framework.generics import GenericAPIView
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 from rest_framework.request import Request
@@ -18,19 +20,22 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.errors import Contradiction, TooLargeBody
+from core.api.query_params import Parameters
 from core.api.renderers import JSONRenderer
-from customers.access.permissions import READ_AND_WRITE
+from core.api.schema import OF_CUSTOMER, PAGE, PERIOD, page_of
+from customers.access.permissions import ADMIN, READ_AND_WRITE
 from customers.access.principal import caller_of
+from customers.api.row_lists import Shape, ShapedList
 from customers.models import Customer
-from ingestion.api.serializers import PushedSerializer, ReadingCreateSerializer
+from ingestion.api.serializers import IngestionLogSerializer, PushedSerializer, ReadingCreateSerializer
 from ingestion.loading.load import Arrival, log_failure
 from ingestion.loading.push import Pushed, push
 from ingestion.loading.push_body import PushedBody
-from ingestion.models import IngestionType
+from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from readings.api.readings import ReadingsView
-from readings.api.temperature_serializers import ReadingSerializer
+from readings.api.serializers import ReadingSerializer
 from readings.lists.queries import stored_row
 from readings.lists.representation import in_form
 from readings.units.unit_refs import places_within
@@ -152,3 +157,32 @@ def _log_failure(customer_id: int | None, body: PushedBody, error: UnreadableBod
     if customer is not None:
         arrival = Arrival(customer=customer, ingestion_type=IngestionType.PUSH, size_bytes=len(body.data))
         log_failure(arrival, error.reason, error.message)
+
+
+STATUS = OpenApiParameter("status", enum=Delivery.Status.values, description="Only deliveries that ended so.")
+
+
+class IngestionLogs(ShapedList, GenericAPIView[Delivery]):
+    """Every delivery, newest first."""
+
+    needs = {"GET": ADMIN["GET"]}
+    serializer_class = IngestionLogSerializer
+    shape = Shape(IngestionLogSerializer)
+
+    @extend_schema(parameters=[OF_CUSTOMER, STATUS, *PERIOD, *PAGE], responses=page_of(IngestionLogSerializer))
+    def get(self, request: Request) -> Response:
+        return super().get(request)
+
+    def get_queryset(self) -> Any:
+        parameters = Parameters.of(self.request)
+        start, end = parameters.period()
+        wanted = {
+            "customer__public_id": parameters.public_id("customer_id"),
+            "status": parameters.choice("status", ["", *Delivery.Status.values], "") or None,
+            "started_at__gte": start,
+            "started_at__lte": end,
+        }
+        deliveries = Delivery.objects.within(caller_of(self.request).scope)
+        return deliveries.filter(**{name: value for name, value in wanted.items() if value is not None}).annotate(
+            records_failed=F("records_rejected") + F("records_conflicting")
+        )

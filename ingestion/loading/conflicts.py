@@ -13,7 +13,7 @@ from django.utils import timezone
 from alarms.evaluation.evaluate import evaluate
 from ingestion.models import Conflict, Delivery
 from readings.storage.columns import ReadingColumns, instant_of
-from readings.storage.corrections import replace
+from readings.storage.rollups import replace
 from readings.storage.store import Span, lock_units
 
 logger = structlog.get_logger(__name__)

@@ -27,7 +27,7 @@ from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.rejection_reasons import Reason, sentence
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 from ingestion.watchdog import note_units
-from readings.equipment import status_ids
+from readings.models import status_ids
 from readings.storage.columns import ReadingColumns
 from readings.storage.store import StoreResult, store
 

@@ -78,8 +78,8 @@ def converted_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
 def convert_columns(said: pl.DataFrame, rules: RowRules) -> tuple[pl.DataFrame, list[int]]:
     """Rows of CONVERTED_SCHEMA, and the row numbers of those that are left to read_row.
 
-    `said` holds row_number and, where the source has them, the fields of `ingestion.parsing.field_names` as String columns without
-    nulls ("" for nothing); temperature and quality may be Float64 columns with nulls instead.
+    `said` holds row_number and, where the source has them, the fields of `ingestion.parsing.field_names` as String
+    columns without nulls ("" for nothing); temperature and quality may be Float64 columns with nulls instead.
     """
     block = _Block(said, rules)
     block.convert_codes()

@@ -1,7 +1,7 @@
 """The usual form of JSON decoded straight into columns: a quick way for what nearly every poll brings.
 
-It is taken only where it cannot differ from the walk of `ingestion.parsing.json_walker`: every name is known, every value of
-the type expected, no name twice.
+It is taken only where it cannot differ from the walk of `ingestion.parsing.json_walker`: every name is known, every
+value of the type expected, no name twice.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ _NOT_FINITE_WORDS = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 # What read_scale is given where a row has no such field: that is another thing than a field with nothing in it.
 NO_FIELD = object()
 
-# A converted row before its time is an instant: `wall` and `is_local` as in ingestion.parsing.timestamps, the unit's facts as text
-# ("" for none), the rest as in READING_SCHEMA.
+# A converted row before its time is an instant: `wall` and `is_local` as in ingestion.parsing.timestamps, the unit's
+# facts as text ("" for none), the rest as in READING_SCHEMA.
 CONVERTED_SCHEMA: dict[str, pl.DataType] = {
     "row_number": pl.Int64(),
     "facility_code": pl.String(),

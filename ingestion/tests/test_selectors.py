@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from ingestion.models import Source
-from ingestion.source_states import SourceState, with_state
+from ingestion.selectors import SourceState, with_state
 from tests.factories import SourceFactory
 
 pytestmark = pytest.mark.django_db

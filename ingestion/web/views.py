@@ -26,14 +26,15 @@ from ingestion.polling import claims
 from ingestion.selectors import (
     Feed,
     ShownConflict,
+    SourceState,
     conflicts_of,
     counts_by_state,
     deliveries_of,
     feeds,
     list_feeds,
     rejected_rows_of,
+    with_state,
 )
-from ingestion.source_states import SourceState, with_state
 from ingestion.sources.credentials import redact_url
 
 FEEDS_A_PAGE = 100

@@ -16,13 +16,11 @@ from core.api.schema import FACILITY_ID, PERIOD, TEMPERATURE_UNIT, UNIT_ID
 from customers.access.permissions import ADMIN, READ
 from customers.access.principal import caller_of
 from customers.models import Customer
-from readings.api.analytics_serializers import PerformanceSerializer
-from readings.api.statistics import places_named
-from readings.api.statistics_form import known_span, statistics_by_customer, statistics_form
-from readings.api.temperature_serializers import GroupSerializer, StatisticsSerializer
+from readings.api.serializers import GroupSerializer, PerformanceSerializer, StatisticsSerializer
+from readings.api.statistics import known_span, places_named, statistics_by_customer, statistics_form
 from readings.lists.filters import scale_asked
 from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
-from readings.statistics.performance import performance
+from readings.statistics.analytics import performance
 from readings.units.unit_refs import Places, places_within
 
 OF_PLACE = [FACILITY_ID, UNIT_ID]

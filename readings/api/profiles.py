@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Aggregate, Count, Max, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
@@ -17,9 +19,41 @@ from customers.access.lookup import addressed, own_customer, reach_of, require_w
 from customers.access.permissions import ADMIN, READ_AND_WRITE
 from customers.access.principal import caller_of
 from customers.api.row_lists import Shape, ShapedList
-from customers.models import Customer
-from readings.api.profiles_merge import profiles
+from customers.models import Customer, Facility, StorageUnit
 from readings.api.serializers import CustomerSerializer, ProfileSerializer
+from readings.models import DailyRollup, LatestReading
+
+
+def profiles(scope: Scope) -> QuerySet[Any]:
+    """The customers within `scope`, each with its counts of what `scope` may see; readings by the roll-ups.
+
+    Units that are there for alarm drills only do not count.
+    """
+    units = StorageUnit.objects.filter(is_synthetic=False)
+    return Customer.objects.within(scope).annotate(
+        facility_count=_total(Facility.objects.all(), "customer", Count("pk"), scope, 0),
+        unit_count=_total(units, "facility__customer", Count("pk"), scope, 0),
+        active_readings_count=_total(
+            _of_goods(DailyRollup), "storage_unit__facility__customer", Sum("reading_count"), scope, 0
+        ),
+        last_reading_time=_total(
+            _of_goods(LatestReading), "storage_unit__facility__customer", Max("recorded_at"), scope
+        ),
+    )
+
+
+def _of_goods(model: type[DailyRollup] | type[LatestReading]) -> QuerySet[Any]:
+    return model.objects.filter(storage_unit__is_synthetic=False)
+
+
+def _total(rows: QuerySet[Any], way: str, total: Aggregate, scope: Scope, default: Any = None) -> Any:
+    """What those of `rows` that lead by `way` to a customer add up to, as a subquery of the customer's row."""
+    unit_way = rows.model.SCOPE.unit if scope.unit_ids is not None else None
+    # Not `within`: whose rows they are is said by the customer they are summed up for; left are the units.
+    rows = rows.filter(**({f"{unit_way}__in": scope.unit_ids} if unit_way else {}))
+    summed = rows.filter(**{way: OuterRef("pk")}).order_by().values(way).annotate(total=total).values("total")
+    return Subquery(summed) if default is None else Coalesce(Subquery(summed), default)
+
 
 PROFILE = Shape(CustomerSerializer)
 

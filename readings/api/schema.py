@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter
 from core.api.pagination import MAX_LIMIT
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
 from core.api.schema import PERIOD, TEMPERATURE_UNIT, page_of
-from readings.api.temperature_serializers import ReadingSerializer
+from readings.api.serializers import ReadingSerializer
 
 DEFAULT_LATEST = 20
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}

@@ -12,7 +12,7 @@ from typing import Any
 from customers.models import Sensor
 from readings.spans import DAY, Span
 from readings.statistics.totals import Asked, Bucket, Key, Totals, totals_by_key
-from readings.storage.mkt import mean_kinetic_temperature_c
+from readings.storage.time_weighting import mean_kinetic_temperature_c
 from readings.units.scales import Scale, from_celsius
 from readings.units.unit_refs import Place, Places
 

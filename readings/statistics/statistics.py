@@ -12,7 +12,7 @@ from django.utils import timezone
 from customers.models import StorageUnit
 from readings.spans import Span
 from readings.statistics.totals import Asked, Key, Totals, totals_by_key
-from readings.storage.mkt import mean_kinetic_temperature_c
+from readings.storage.time_weighting import mean_kinetic_temperature_c
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The queries of `readings.statistics.totals`: each gives sums by group, sensor and bucket, or what a level can't answer.
+"""The queries of `readings.statistics.totals`: sums by group, sensor and bucket, or what a level can't answer.
 
 `asked` is always a relation of (unit_id, group_id, first, until, bucket): a stretch of one unit's time with an open
 end, the group that it counts for and, below the level of days, the bucket that it lies in. Those over roll-ups are

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.models import MAX_GAP_LIMIT_SECONDS, StorageUnit
+from readings.models import Reading
 from readings.storage import rollups_sql
 from readings.storage.store import lock_units
 
@@ -110,3 +111,31 @@ def recount(unit: StorageUnit, sensor_id: int, recorded_at: datetime) -> None:
                 "gap_limit": f"{unit.effective_gap_limit_seconds} seconds",
             },
         )
+
+
+@transaction.atomic
+def replace(
+    unit: StorageUnit,
+    sensor_id: int,
+    recorded_at: datetime,
+    *,
+    temperature_c: float | None,
+    scale: str,
+    quality_score: float,
+    equipment_status_id: int,
+) -> float | None:
+    """Replace the stored measurement of (unit, sensor, time); return the temperature that stood there.
+
+    Roll-ups and the latest reading follow. Raises Reading.DoesNotExist.
+    """
+    lock_units([unit.pk])
+    stored = Reading.objects.filter(storage_unit=unit, sensor_id=sensor_id, recorded_at=recorded_at)
+    before = stored.get().temperature_c
+    stored.update(
+        temperature_c=temperature_c,
+        scale=scale,
+        quality_score=quality_score,
+        equipment_status_id=equipment_status_id,
+    )
+    recount(unit, sensor_id, recorded_at)
+    return before

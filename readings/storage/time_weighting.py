@@ -6,8 +6,30 @@ ends the one before it and stands for nothing. A stretch begins with what stood 
 
 from __future__ import annotations
 
+import math
+
 from customers.models import GAP_LIMIT_INTERVALS
-from readings.storage.mkt import ARRHENIUS_SQL
+
+ACTIVATION_K = 10_000.0
+ZERO_C_IN_K = 273.15
+# Below this exp(−10000/T) leaves the range of double precision; nothing on earth is stored there.
+COLDEST_K = 20.0
+
+
+def arrhenius(temperature_c: float) -> float:
+    """exp(−10000/T) of one temperature: the speed at which goods age, up to a factor that cancels out."""
+    return math.exp(-ACTIVATION_K / max(temperature_c + ZERO_C_IN_K, COLDEST_K))
+
+
+ARRHENIUS_SQL = f"exp(-{ACTIVATION_K} / greatest(temperature_c + {ZERO_C_IN_K}, {COLDEST_K}))"
+
+
+def mean_kinetic_temperature_c(weighted_arrhenius: float, weighted_seconds: float) -> float | None:
+    """The MKT in °C from Σt·exp(−10000/T) and Σt; None where nothing was measured."""
+    if weighted_seconds <= 0 or weighted_arrhenius <= 0:
+        return None
+    return ACTIVATION_K / -math.log(weighted_arrhenius / weighted_seconds) - ZERO_C_IN_K
+
 
 # For how long a reading of a `storage_unit` stands when no other follows, as an interval.
 GAP_LIMIT = f"make_interval(secs => coalesce(gap_limit_seconds, {GAP_LIMIT_INTERVALS} * interval_seconds))"

@@ -1,7 +1,7 @@
 """Storage units as tiles, a thousand on a page: put together here, for a template would take ten times as long.
 
-All but the age and the little line is made once for each state of a unit and remembered, see `readings.web.overview`; so
-is the whole list, packed, for as long as all that it shows is the same.
+All but the age and the little line is made once for each state of a unit and remembered, see `readings.web.overview`;
+so is the whole list, packed, for as long as all that it shows is the same.
 """
 
 from __future__ import annotations

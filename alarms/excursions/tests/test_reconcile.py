@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from alarms.excursions.matching import matched
+from alarms.excursions.reconcile import matched
 from alarms.tests.judging import at
 
 

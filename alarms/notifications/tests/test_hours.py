@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.notifications.hours import Hours
+from alarms.notifications.routing import Hours
 
 LONDON, AUCKLAND = ZoneInfo("Europe/London"), ZoneInfo("Pacific/Auckland")
 WORKING_DAYS = frozenset(range(5))

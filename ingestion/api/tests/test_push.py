@@ -310,7 +310,8 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(client, uni
     client.post(BULK, [row | {"temperature": 41} for each in units for row in rows_of(each, 1)])
 
     def push(count, day):
-        # Within the limits: what is outside costs queries by alarms that open, see alarms/evaluation/tests/test_evaluate.py.
+        # Within the limits: what is outside costs queries by alarms that open, see
+        # alarms/evaluation/tests/test_evaluate.py.
         rows = [row | {"temperature": 41} for each in units[: count // 10 or 1] for row in rows_of(each, count)]
         body = json.dumps(rows).replace("2026-11-20", day)
         return client.post(BULK, data=body, content_type="application/json").json()

@@ -126,7 +126,7 @@ def test_deviations_are_told_in_the_steps_of_the_scale(api, unit):
 
 
 def test_unusual_statuses_are_counted_by_their_names(api, unit):
-    from readings.equipment import status_ids
+    from readings.models import status_ids
 
     defrost = status_ids(["defrost"])["defrost"]
     store_readings(unit, [5.0, 5.0], start=START)

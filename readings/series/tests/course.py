@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from readings.storage.columns import ReadingRow
-from readings.storage.mkt import arrhenius
+from readings.storage.time_weighting import arrhenius
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import pytest
 
-from readings.storage.mkt import arrhenius, mean_kinetic_temperature_c
+from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_c
 
 
 def mkt_of(*course):
