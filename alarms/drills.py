@@ -19,7 +19,7 @@ from alarms.evaluation.evaluate import evaluate
 from alarms.limits.versions import renew
 from alarms.models import Alarm, Drill, DrillSchedule, LimitVersion, Message, UnitLimits
 from customers.models import Customer, Facility, StorageUnit
-from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.store import store
 
 logger = structlog.get_logger(__name__)
@@ -154,7 +154,7 @@ def _measure(unit: StorageUnit, temperature_c: float, at: datetime) -> None:
     if sensor is None:
         return
     with transaction.atomic():
-        stored = store(ReadingColumns.of_rows([ReadingRow(unit.pk, sensor.pk, at, temperature_c)]))
+        stored = store(ReadingBatch.of_rows([ReadingRow(unit.pk, sensor.pk, at, temperature_c)]))
         evaluate(stored.new_spans, now=at)
 
 

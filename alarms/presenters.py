@@ -119,7 +119,7 @@ def limit_facts(version: LimitVersion, scale: str) -> Facts:
         ("Allowed outside in all", _allowed_text(limits)),
         ("MKT limit", _mkt_text(limits, scale)),
         ("Sensors", version.get_sensor_policy_display()),
-        ("A reading stands for", duration_text(limits.gap_limit)),
+        ("A reading stands for", duration_text(limits.staleness_limit)),
     ]
     return [(name, text) for name, text in facts if text]
 

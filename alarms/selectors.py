@@ -57,9 +57,9 @@ class WantedExcursions(NamedTuple):
     shortest: timedelta | None = None
 
 
-def alarms_within(scope: Scope, wanted: WantedAlarms) -> QuerySet[Any]:
+def visible_alarms(scope: Scope, wanted: WantedAlarms) -> QuerySet[Any]:
     """The wanted alarms within `scope`, the newest first."""
-    alarms = Alarm.objects.within(scope)
+    alarms = Alarm.objects.visible_to(scope)
     alarms = alarms.filter(state__in=wanted.states) if wanted.states else alarms.exclude(state=Alarm.State.PENDING)
     if wanted.text:
         alarms = alarms.filter(reduce(or_, (Q(**{f"{name}__icontains": wanted.text}) for name in _SEARCHED)))
@@ -77,7 +77,7 @@ def alarms_within(scope: Scope, wanted: WantedAlarms) -> QuerySet[Any]:
 
 def live_alarms(scope: Scope) -> QuerySet[Any]:
     """What is open or acknowledged within `scope`, but for what another alarm explains; `alarm_live` answers."""
-    return Alarm.objects.within(scope).filter(state__in=LIVE, suppressed_by=None)
+    return Alarm.objects.visible_to(scope).filter(state__in=LIVE, suppressed_by=None)
 
 
 _OPEN = RememberedQuery(
@@ -101,7 +101,7 @@ def urgent_first(alarms: QuerySet[Any]) -> QuerySet[Any]:
 
 def open_count(scope: Scope) -> int:
     """How many alarms within `scope` wait for somebody to take them over."""
-    return _OPEN.within(scope).count()
+    return _OPEN.visible_to(scope).count()
 
 
 def open_counts() -> Mapping[tuple[str, str], int]:
@@ -117,15 +117,15 @@ def lasting_count() -> int:
 
 def units_in_alarm(scope: Scope) -> dict[int, str]:
     """The units within `scope` with a live alarm, and what their tiles say of it."""
-    rows = list(_OF_UNITS.within(scope))
+    rows = list(_OF_UNITS.visible_to(scope))
     unit_ids = dict.fromkeys(unit_id for unit_id, _ in rows)
     untaken = {unit_id for unit_id, state in rows if state == Alarm.State.OPEN}
     return {unit_id: "alarm" if unit_id in untaken else "acknowledged" for unit_id in unit_ids}
 
 
-def excursions_within(scope: Scope, wanted: WantedExcursions) -> QuerySet[Any]:
+def visible_excursions(scope: Scope, wanted: WantedExcursions) -> QuerySet[Any]:
     """The wanted excursions within `scope`, the newest first."""
-    excursions = Excursion.objects.within(scope)
+    excursions = Excursion.objects.visible_to(scope)
     if wanted.start is not None:
         excursions = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=wanted.start))
     if wanted.shortest is not None:

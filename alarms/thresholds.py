@@ -62,7 +62,7 @@ class Limits:
     named_sensor_id: int | None = None
 
     @property
-    def gap_limit(self) -> timedelta:
+    def staleness_limit(self) -> timedelta:
         return timedelta(seconds=self.gap_limit_seconds)
 
     @property

@@ -12,7 +12,7 @@ from alarms.models import LimitVersion, UnitLimits
 from benchmarks import storing
 from benchmarks.fleet import make_units
 from customers.models import StorageUnit
-from readings.storage.columns import ReadingColumns
+from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import store
 
 ROWS = 10_000
@@ -48,10 +48,10 @@ def run() -> None:
 
 
 @transaction.atomic
-def _store(columns: ReadingColumns) -> None:
+def _store(columns: ReadingBatch) -> None:
     store(columns)
 
 
 @transaction.atomic
-def _store_and_judge(columns: ReadingColumns) -> None:
+def _store_and_judge(columns: ReadingBatch) -> None:
     evaluate(store(columns).new_spans, columns)

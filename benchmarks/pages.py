@@ -21,7 +21,7 @@ from benchmarks.fleet import make_units
 from benchmarks.load import Request, load
 from benchmarks.server import serving
 from customers.models import Customer, Membership, StorageUnit
-from readings.storage.columns import ReadingColumns, microseconds_of
+from readings.storage.reading_batch import ReadingBatch, microseconds_of
 from readings.storage.rollups import settle
 from readings.storage.store import store
 
@@ -86,7 +86,7 @@ def _fill(places: list[tuple[int, int]], duration: timedelta, *, every_minutes: 
         batch = instants[start : start + size]
         rows = len(batch) * len(places)
         store(
-            ReadingColumns(
+            ReadingBatch(
                 storage_unit_id=np.tile(units, len(batch)),
                 sensor_id=np.tile(sensors, len(batch)),
                 recorded_at_us=np.repeat(batch, len(places)),

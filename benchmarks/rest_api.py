@@ -17,7 +17,7 @@ from benchmarks.load import Load, Request, load
 from benchmarks.server import serving
 from customers.access.tokens import create_token
 from customers.models import Customer
-from readings.storage.columns import ReadingColumns, microseconds_of
+from readings.storage.reading_batch import ReadingBatch, microseconds_of
 from readings.storage.rollups import settle
 from readings.storage.store import store
 
@@ -95,7 +95,7 @@ def _fill(readings: int) -> None:
         rows = count * len(places)
         instants = first + (start + np.arange(count, dtype=np.int64)) * 60_000_000
         store(
-            ReadingColumns(
+            ReadingBatch(
                 storage_unit_id=np.tile(units, count),
                 sensor_id=np.tile(sensors, count),
                 recorded_at_us=np.repeat(instants, len(places)),

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from numpy.lib import recfunctions
 
 from benchmarks.fleet import make_units
-from readings.storage.columns import COPY_HEADER, COPY_ROW, COPY_TRAILER, ReadingColumns, microseconds_of
+from readings.storage.reading_batch import COPY_HEADER, COPY_ROW, COPY_TRAILER, ReadingBatch, microseconds_of
 from readings.storage.store import store
 
 TARGETS = {"new": 0.30, "duplicates": 0.80}
@@ -52,12 +52,12 @@ def run() -> None:
         )
 
 
-def columns_of(rows: int, places: list[tuple[int, int]]) -> ReadingColumns:
+def columns_of(rows: int, places: list[tuple[int, int]]) -> ReadingBatch:
     """`rows` readings of the units in turn, a minute apart; temperatures of two decimals around −70 °C."""
     minutes = rows // len(places) + 1
     units, sensors = np.array(places, np.int32).T
     instants = microseconds_of(START) + np.arange(minutes, dtype=np.int64) * 60_000_000
-    return ReadingColumns(
+    return ReadingBatch(
         storage_unit_id=np.tile(units, minutes)[:rows],
         sensor_id=np.tile(sensors, minutes)[:rows],
         recorded_at_us=np.repeat(instants, len(places))[:rows],
@@ -68,7 +68,7 @@ def columns_of(rows: int, places: list[tuple[int, int]]) -> ReadingColumns:
     )
 
 
-def _measure(columns: ReadingColumns, rounds: int) -> dict[str, list[float]]:
+def _measure(columns: ReadingBatch, rounds: int) -> dict[str, list[float]]:
     """Seconds of each round, COPY, new rows and duplicates in turn; the first round is a warm-up."""
     seconds: dict[str, list[float]] = {"copy": [], "new": [], "duplicates": []}
     store(columns)
@@ -88,7 +88,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def bare_copy(columns: ReadingColumns) -> None:
+def bare_copy(columns: ReadingBatch) -> None:
     packed = np.frombuffer(
         columns.to_copy(columns.in_key_order()[0]).getbuffer()[len(COPY_HEADER) : -len(COPY_TRAILER)], COPY_ROW
     )

@@ -1,7 +1,7 @@
 """Who may see what: the one place that limits every query to its caller.
 
 A `Scope` says which customers, and within them which storage units, a caller may see. Every model that belongs
-to a customer names the way to its customer and to its storage unit, and its queryset's `within(scope)` limits it.
+to a customer names the way to its customer and to its storage unit, and its queryset's `visible_to(scope)` limits it.
 What names no way, or a caller without rights, gets nothing: the scope fails closed.
 """
 
@@ -71,7 +71,7 @@ class Scope:
 class ScopedQuerySet(models.QuerySet[Any]):
     """A queryset that can be limited to a caller's scope."""
 
-    def within(self, scope: Scope) -> Self:
+    def visible_to(self, scope: Scope) -> Self:
         """The rows of this queryset that `scope` may see."""
         ways = getattr(self.model, "SCOPE", None)
         if ways is None:

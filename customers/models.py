@@ -20,9 +20,9 @@ from core.scope import ScopedModel, ScopeWays
 
 CODE_MAX_LENGTH = 100
 DEFAULT_INTERVAL_SECONDS = 900
-GAP_LIMIT_INTERVALS = 3
+STALENESS_INTERVALS = 3
 MAX_INTERVAL_SECONDS = 7 * 86_400
-MAX_GAP_LIMIT_SECONDS = 30 * 86_400
+MAX_STALENESS_LIMIT_SECONDS = 30 * 86_400
 
 code_validator = RegexValidator(r"^[^\x00-\x1f\x7f]+$", "A code is printable text, as the customer's system sends it.")
 
@@ -137,7 +137,7 @@ class StorageUnit(ScopedModel):
     gap_limit_seconds = models.PositiveIntegerField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(MAX_GAP_LIMIT_SECONDS)],
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_STALENESS_LIMIT_SECONDS)],
         help_text="For how long a reading stands when no other follows; three intervals when empty.",
     )
     # The limits in force now, in °C, for states and charts. `alarms.limits.versions` alone writes them.
@@ -166,7 +166,7 @@ class StorageUnit(ScopedModel):
                 condition=models.Q(interval_seconds__range=(1, MAX_INTERVAL_SECONDS))
                 & (
                     models.Q(gap_limit_seconds__isnull=True)
-                    | models.Q(gap_limit_seconds__range=(1, MAX_GAP_LIMIT_SECONDS))
+                    | models.Q(gap_limit_seconds__range=(1, MAX_STALENESS_LIMIT_SECONDS))
                 ),
                 name="unit_interval_and_gap_limit_in_range",
             ),
@@ -176,9 +176,9 @@ class StorageUnit(ScopedModel):
         return self.name or self.unit_code
 
     @property
-    def effective_gap_limit_seconds(self) -> int:
+    def effective_staleness_limit_seconds(self) -> int:
         """For how long a reading of this unit stands when no other follows."""
-        return self.gap_limit_seconds or GAP_LIMIT_INTERVALS * self.interval_seconds
+        return self.gap_limit_seconds or STALENESS_INTERVALS * self.interval_seconds
 
 
 class Sensor(ScopedModel):

@@ -107,7 +107,7 @@ def feeds(scope: Scope, now: datetime, *, customer_code: str = "", state: str = 
 
     Of one customer, in one state, or with a text in their name or their customer's, where these are given.
     """
-    sources = with_state(Source.objects.within(scope), now).select_related("customer")
+    sources = with_state(Source.objects.visible_to(scope), now).select_related("customer")
     if customer_code:
         sources = sources.filter(customer__customer_code=customer_code)
     if state:
@@ -126,7 +126,7 @@ def feeds(scope: Scope, now: datetime, *, customer_code: str = "", state: str = 
 
 def counts_by_state(scope: Scope, now: datetime, customer_code: str = "") -> list[tuple[ShownState, int]]:
     """How many sources are in each state, the worst first, states without any left out."""
-    sources = with_state(Source.objects.within(scope), now)
+    sources = with_state(Source.objects.visible_to(scope), now)
     if customer_code:
         sources = sources.filter(customer__customer_code=customer_code)
     counts = dict(sources.order_by().values_list("state").annotate(count=Count("pk")))

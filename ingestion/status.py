@@ -28,11 +28,11 @@ def status(scope: Scope) -> dict[str, Any]:
 
 
 def _counts(scope: Scope) -> dict[str, int]:
-    counts = {model._meta.db_table: model.objects.within(scope).count() for model in COUNTED}
-    days = DailyRollup.objects.within(scope)
+    counts = {model._meta.db_table: model.objects.visible_to(scope).count() for model in COUNTED}
+    days = DailyRollup.objects.visible_to(scope)
     # The roll-ups know how many readings there are; counting them would read them all.
     counts["reading"] = days.aggregate(total=Sum("reading_count"))["total"] or 0
-    counts["hourly_rollup"] = HourlyRollup.objects.within(scope).count()
+    counts["hourly_rollup"] = HourlyRollup.objects.visible_to(scope).count()
     counts["daily_rollup"] = days.count()
     counts["rejected_row_waiting"] = _waiting(RejectedRow, scope)
     counts["reading_conflict_waiting"] = _waiting(Conflict, scope)
@@ -40,11 +40,11 @@ def _counts(scope: Scope) -> dict[str, int]:
 
 
 def _waiting(model: type[RejectedRow] | type[Conflict], scope: Scope) -> int:
-    return model.objects.within(scope).filter(state=model.State.WAITING).count()
+    return model.objects.visible_to(scope).filter(state=model.State.WAITING).count()
 
 
 def _newest_readings(scope: Scope) -> list[dict[str, Any]]:
-    newest = LatestReading.objects.within(scope).select_related("storage_unit__facility__customer")
+    newest = LatestReading.objects.visible_to(scope).select_related("storage_unit__facility__customer")
     return [
         {
             "customer": reading.storage_unit.facility.customer.customer_code,
@@ -57,7 +57,7 @@ def _newest_readings(scope: Scope) -> list[dict[str, Any]]:
 
 
 def _newest_deliveries(scope: Scope) -> list[dict[str, Any]]:
-    newest = Delivery.objects.within(scope).select_related("customer", "source").order_by("-started_at", "-pk")
+    newest = Delivery.objects.visible_to(scope).select_related("customer", "source").order_by("-started_at", "-pk")
     return [
         {
             "customer": delivery.customer.customer_code,
@@ -76,7 +76,7 @@ def _newest_deliveries(scope: Scope) -> list[dict[str, Any]]:
 
 def _sources(scope: Scope) -> list[dict[str, Any]]:
     now = timezone.now()
-    sources = Source.objects.within(scope).select_related("customer").order_by("customer__customer_code", "name")
+    sources = Source.objects.visible_to(scope).select_related("customer").order_by("customer__customer_code", "name")
     return [
         {
             "customer": source.customer.customer_code,

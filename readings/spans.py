@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from readings.storage.columns import microseconds_of
+from readings.storage.reading_batch import microseconds_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ from customers.models import ApiToken, Customer, Facility, Membership, Sensor, S
 from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
 from ingestion.parsing.rejection_reasons import Reason, sentence
 from readings.models import EquipmentStatus
-from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.store import StoreResult, store
 
 PASSWORD = "correct horse battery staple"
@@ -206,7 +206,7 @@ def store_readings(
     """Store one reading after the other of `unit`, `every` apart from `start` on. `kwargs`: fields of ReadingRow."""
     sensor_id = (sensor or sensor_of(unit)).pk
     return store(
-        ReadingColumns.of_rows(
+        ReadingBatch.of_rows(
             ReadingRow(unit.pk, sensor_id, start + number * every, temperature_c, scale, **kwargs)
             for number, temperature_c in enumerate(temperatures_c)
         )

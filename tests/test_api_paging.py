@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from customers.models import Sensor
 from readings.lists.export import CHUNK_ROWS
 from readings.models import Reading
-from readings.storage.columns import ReadingColumns, microseconds_of
+from readings.storage.reading_batch import ReadingBatch, microseconds_of
 from readings.storage.store import store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory, make_token
 
@@ -43,7 +43,7 @@ def keep(sensors: list[Sensor], minutes: np.ndarray, offset_us: int = 0) -> int:
     count = len(minutes)
     times = microseconds_of(END) - minutes.astype(np.int64) * MINUTE_US + offset_us
     return store(
-        ReadingColumns(
+        ReadingBatch(
             storage_unit_id=np.repeat(np.array([each.storage_unit_id for each in sensors], np.int32), count),
             sensor_id=np.repeat(np.array([each.pk for each in sensors], np.int32), count),
             recorded_at_us=np.tile(times, len(sensors)),

@@ -23,14 +23,14 @@ from alarms.api.serializers import (
 )
 from alarms.lifecycle import actions
 from alarms.models import Alarm, Excursion
-from alarms.selectors import SEVERITIES, WantedAlarms, WantedExcursions, alarms_within, excursions_within
+from alarms.selectors import SEVERITIES, WantedAlarms, WantedExcursions, visible_alarms, visible_excursions
 from core.api.errors import Contradiction
 from core.api.query_params import Parameters
 from core.api.schema import FACILITY_ID, PAGE, PERIOD, UNIT_ID, page_of
 from core.scope import Scope
 from customers.access.lookup import addressed
 from customers.access.permissions import READ, READ_AND_WRITE
-from customers.access.principal import caller_of
+from customers.access.principal import principal_of
 from customers.models import Facility, StorageUnit
 from readings.models import Reading
 from readings.statistics.aggregates import on_scale
@@ -94,7 +94,7 @@ def alarms_in_form(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
 def detailed_form(alarm: Alarm, scope: Scope) -> dict[str, Any]:
     """The alarm with its trail and the alarms within `scope` that it explains. Three queries."""
     (own,) = alarms_in_form(alarm_columns(Alarm.objects.filter(pk=alarm.pk)))
-    suppressed = Alarm.objects.within(scope).filter(suppressed_by=alarm).order_by("-started_at", "-pk")
+    suppressed = Alarm.objects.visible_to(scope).filter(suppressed_by=alarm).order_by("-started_at", "-pk")
     return own | {
         "events": list(alarm.events.order_by("happened_at", "pk").values("kind", "happened_at", "by", "text")),
         "suppressed_alarms": alarms_in_form(alarm_columns(suppressed)[:MOST_SUPPRESSED]),
@@ -149,7 +149,7 @@ class AlarmHistory(GenericAPIView[Alarm]):
         return self.get_paginated_response(alarms_in_form(columns or []))
 
     def get_queryset(self) -> QuerySet[Alarm]:
-        return alarms_within(caller_of(self.request).own_scope, self.wanted(Parameters.of(self.request)))
+        return visible_alarms(principal_of(self.request).own_scope, self.wanted(Parameters.of(self.request)))
 
     def wanted(self, parameters: Parameters) -> WantedAlarms:
         start, end = parameters.period()
@@ -184,7 +184,7 @@ class AlarmDetail(GenericAPIView[Alarm]):
 
     def get(self, request: Request, alarm_id: UUID) -> Response:
         alarm: Alarm = addressed(Alarm, request, alarm_id)
-        return Response(detailed_form(alarm, caller_of(request).scope))
+        return Response(detailed_form(alarm, principal_of(request).scope))
 
 
 class HandledAlarm(GenericAPIView[Alarm]):
@@ -200,10 +200,10 @@ class HandledAlarm(GenericAPIView[Alarm]):
         sent.is_valid(raise_exception=True)
         said = {renamed.get(name, name): text for name, text in sent.validated_data.items()}
         try:
-            type(self).handle(alarm, by=caller_of(request).name, **said)
+            type(self).handle(alarm, by=principal_of(request).name, **said)
         except actions.NotPossible as error:
             raise Contradiction(str(error)) from error
-        return Response(detailed_form(alarm, caller_of(request).scope))
+        return Response(detailed_form(alarm, principal_of(request).scope))
 
 
 class AcknowledgeAlarm(HandledAlarm):
@@ -268,15 +268,15 @@ class ExcursionList(GenericAPIView[Excursion]):
             shortest=timedelta(seconds=seconds) if seconds else None,
             **_place_named(self.request),
         )
-        return excursions_within(caller_of(self.request).own_scope, wanted)
+        return visible_excursions(principal_of(self.request).own_scope, wanted)
 
 
 def _place_named(request: Request) -> dict[str, Any]:
     """The `facility_id` and `unit_id` of the query. Raises Http404 for those beyond the caller's scope."""
-    parameters, scope = Parameters.of(request), caller_of(request).scope
+    parameters, scope = Parameters.of(request), principal_of(request).scope
     named = {"facility_id": parameters.public_id("facility_id"), "unit_id": parameters.public_id("unit_id")}
     models: tuple[Any, ...] = (Facility, StorageUnit)
     for model, public_id in zip(models, named.values(), strict=True):
-        if public_id is not None and not model.objects.within(scope).filter(public_id=public_id).exists():
+        if public_id is not None and not model.objects.visible_to(scope).filter(public_id=public_id).exists():
             raise Http404
     return named

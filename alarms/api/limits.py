@@ -19,7 +19,7 @@ from alarms.models import LimitProfile, UnitLimits
 from core.api.schema import PAGE, page_of
 from customers.access.lookup import addressed
 from customers.access.permissions import READ, READ_AND_WRITE
-from customers.access.principal import caller_of
+from customers.access.principal import principal_of
 from customers.api.row_lists import Shape, ShapedList
 from customers.models import StorageUnit
 
@@ -52,7 +52,7 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
     def put(self, request: Request, unit_id: UUID) -> Response:
         """Give the unit the limits of a profile or its own; they are in force from now on."""
         unit: StorageUnit = addressed(StorageUnit, request, unit_id, "facility")
-        if not caller_of(request).may_manage(unit.facility.customer_id):
+        if not principal_of(request).may_manage(unit.facility.customer_id):
             raise PermissionDenied("Limits are changed by who manages the customer.")
         serializer = self.get_serializer(choice_of(unit), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)

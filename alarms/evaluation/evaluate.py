@@ -17,12 +17,12 @@ from alarms.excursions.units import judged_units
 from alarms.lifecycle.transitions import follow
 from alarms.limits.versions import renew
 from alarms.models import Excursion
-from readings.storage.columns import ReadingColumns
+from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import Span
 
 
 def evaluate(
-    new_spans: Mapping[int, Span], columns: ReadingColumns | None = None, *, now: datetime | None = None
+    new_spans: Mapping[int, Span], columns: ReadingBatch | None = None, *, now: datetime | None = None
 ) -> None:
     """Bring excursions and alarms in line with the units' readings, of which those in `new_spans` are new or changed.
 

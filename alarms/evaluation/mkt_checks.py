@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from alarms.excursions.detector import FoundExcursion, InForce, in_force_within
+from alarms.excursions.detector import FoundExcursion, InForce, limits_in_force
 from alarms.excursions.mkt import Window, stretches
 from alarms.excursions.reconcile import replace, stored_since
 from alarms.excursions.units import judged_units
@@ -80,7 +80,7 @@ def _answer(unit_id: int, now: datetime) -> bool:
         return False
     unit = judged_units([unit_id])[0]
     found: list[FoundExcursion] = []
-    for version, begins, ends in in_force_within(unit.versions, since, last):
+    for version, begins, ends in limits_in_force(unit.versions, since, last):
         found += _excursions(unit_id, version, begins, ends, lasts=ends == last)
     stored = stored_since(unit_id, Excursion.Kind.MKT, since)
     follow(replace([unit.replacement(Excursion.Kind.MKT, found, stored)], now), now)

@@ -15,13 +15,13 @@ from itertools import accumulate, pairwise
 
 from django.db.models import Q
 
-from alarms.excursions.detector import FoundExcursion, InForce, in_force_within
+from alarms.excursions.detector import FoundExcursion, InForce, limits_in_force
 from alarms.excursions.reconcile import Replacement, stored_since
 from alarms.excursions.units import JudgedUnit
 from alarms.models import Excursion
 from alarms.thresholds import Severity
 from readings.models import LatestReading
-from readings.storage.columns import instant_of, microseconds_of
+from readings.storage.reading_batch import instant_of, microseconds_of
 
 Pieces = Sequence[tuple[int, int]]
 
@@ -126,7 +126,7 @@ def budget_replacement(unit: JudgedUnit, changed_since: datetime) -> Replacement
     outside = _outside(unit_id, since - max(timedelta(seconds=each.limits.allowed_window_seconds) for each in versions))
     pieces = [(begin, end) for each in outside for begin, end in each.pieces]
     found: list[FoundExcursion] = []
-    for version, begins, ends in in_force_within(versions, since, newest):
+    for version, begins, ends in limits_in_force(versions, since, newest):
         limits = version.limits
         if limits.allowed_seconds is not None:
             violated = violations(

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from alarms.thresholds import Limits, SensorPolicy, Severity
-from readings.storage.columns import microseconds_of
+from readings.storage.reading_batch import microseconds_of
 from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_c
 
 
@@ -148,12 +148,12 @@ class Walk:
 
     def _stand(self, instant: datetime, limits: Limits) -> _Standing | None:
         """What the unit's temperature is at `instant`; None where it is not known."""
-        gap_limit = limits.gap_limit
+        staleness_limit = limits.staleness_limit
         # By sensor, so that of equally bad ones it is always the same that counts.
         standing = [
             (sensor_id, since, temperature_c)
             for sensor_id, (since, temperature_c) in sorted(self.sensors.items())
-            if instant - since < gap_limit
+            if instant - since < staleness_limit
         ]
         if limits.sensor_policy is SensorPolicy.NAMED:
             standing = [each for each in standing if each[0] == limits.named_sensor_id]
@@ -161,11 +161,11 @@ class Walk:
             return None
         if limits.sensor_policy is SensorPolicy.MEAN:
             temperature_c = sum(each[2] for each in standing) / len(standing)
-            until = max(each[1] for each in standing) + gap_limit
+            until = max(each[1] for each in standing) + staleness_limit
         else:
             worst = max(standing, key=lambda each: _badness(limits, each[2])) if len(standing) > 1 else standing[0]
             _, since, temperature_c = worst
-            until = since + gap_limit
+            until = since + staleness_limit
         return _Standing(
             instant, until, temperature_c, limits.severity_of(temperature_c), limits.beyond_k(temperature_c)
         )
@@ -286,7 +286,7 @@ def by_instant(readings: Iterable[Measured]) -> Iterator[tuple[datetime, Iterato
     return groupby(readings, itemgetter(0))
 
 
-def in_force_within(
+def limits_in_force(
     versions: Sequence[InForce], since: datetime, until: datetime
 ) -> Iterator[tuple[InForce, datetime, datetime]]:
     """Each version with the part of [since, until] for which it is in force; a part may be a single instant."""

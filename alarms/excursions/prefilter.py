@@ -16,9 +16,9 @@ import numpy.typing as npt
 from django.db import connection
 
 from alarms.thresholds import ROUNDING_K, SensorPolicy
-from readings.storage.columns import ReadingColumns, microseconds_of
+from readings.storage.reading_batch import ReadingBatch, microseconds_of
 from readings.storage.store import Span
-from readings.storage.time_weighting import GAP_LIMIT
+from readings.storage.time_weighting import STALENESS_LIMIT
 
 
 class UnitFacts(NamedTuple):
@@ -55,7 +55,7 @@ SELECT unit.id, coalesce(unit.low_warning_c, unit.low_critical_c), coalesce(unit
     EXISTS (SELECT FROM excursion WHERE storage_unit_id = unit.id AND ended_at IS NULL AND kind <> 'mkt')
     OR EXISTS (
         SELECT FROM excursion WHERE storage_unit_id = unit.id AND clears_at >= span.first AND kind <> 'mkt'
-            AND started_at <= span.last + {GAP_LIMIT}
+            AND started_at <= span.last + {STALENESS_LIMIT}
     ),
     EXISTS (SELECT FROM sensor_fault WHERE storage_unit_id = unit.id)
 FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS span (unit_id, first, last)
@@ -95,7 +95,7 @@ def suspects(facts: list[UnitFacts], new_spans: Mapping[int, Span], glance: Glan
     ]
 
 
-def glance_at(columns: ReadingColumns, facts: list[UnitFacts], new_spans: Mapping[int, Span]) -> Glance:
+def glance_at(columns: ReadingBatch, facts: list[UnitFacts], new_spans: Mapping[int, Span]) -> Glance:
     """Look at the rows of `columns` that lie in their unit's span of new readings."""
     ids = np.array([each.unit_id for each in facts])
     spans = [new_spans[each.unit_id] for each in facts]

@@ -67,9 +67,9 @@ def replay(unit: StorageUnit, changes: Mapping[str, Any], until: datetime, durat
     since = until - duration
     versions = judged_units([unit.pk])[0].versions
     other = changed(versions[-1].limits, changes)
-    gap_limit = max(version.limits.gap_limit for version in versions)
+    staleness_limit = max(version.limits.staleness_limit for version in versions)
     before, after = Walk(versions), Walk([InForce(since, other)])
-    for instant, readings in readings_of(unit.pk, since - gap_limit, until):
+    for instant, readings in readings_of(unit.pk, since - staleness_limit, until):
         for walk in (before, after):
             if instant < since:
                 walk.prime(readings)

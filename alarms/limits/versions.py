@@ -50,7 +50,7 @@ def chosen_for(
         values |= _around(unit, source, deviation)
     limits = Limits(
         **values,
-        gap_limit_seconds=unit.effective_gap_limit_seconds,
+        gap_limit_seconds=unit.effective_staleness_limit_seconds,
         sensor_policy=SensorPolicy(chosen.sensor_policy) if chosen else SensorPolicy.ANY,
         named_sensor_id=chosen.named_sensor_id if chosen else None,
     )

@@ -8,8 +8,8 @@ from django import template
 from django.template import Context
 
 from alarms.presenters import ShownAlarm, shown_alarms, with_places
-from alarms.selectors import WantedAlarms, alarms_within, live_alarms, open_count, urgent_first
-from customers.access.page_caller import caller_of_page
+from alarms.selectors import WantedAlarms, live_alarms, open_count, urgent_first, visible_alarms
+from customers.access.page_principal import page_principal
 from customers.models import Facility, StorageUnit
 
 register = template.Library()
@@ -20,13 +20,13 @@ MOST_OF_FACILITY = 100
 @register.simple_tag(takes_context=True)
 def open_alarms(context: Context) -> int:
     """How many alarms of who looks at the page wait for somebody. One query."""
-    return open_count(caller_of_page(context["request"]).scope)
+    return open_count(page_principal(context["request"]).scope)
 
 
 @register.simple_tag(takes_context=True)
 def recent_alarms(context: Context, unit: StorageUnit) -> list[ShownAlarm]:
     """The newest alarms of a unit, those that last first. One query."""
-    alarms = with_places(alarms_within(_scope(context), WantedAlarms(unit_id=unit.public_id)))
+    alarms = with_places(visible_alarms(_scope(context), WantedAlarms(unit_id=unit.public_id)))
     newest = shown_alarms(alarms[:RECENT])
     return sorted(newest, key=lambda shown: not shown.alarm.is_live)
 
@@ -39,4 +39,4 @@ def live_alarms_of(context: Context, facility: Facility) -> list[ShownAlarm]:
 
 
 def _scope(context: Context) -> Any:
-    return caller_of_page(context["request"]).scope
+    return page_principal(context["request"]).scope

@@ -15,7 +15,7 @@ from alarms.models import Excursion
 from alarms.thresholds import Limits
 from customers.models import StorageUnit
 from readings.models import Reading
-from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.store import store
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -38,10 +38,10 @@ def found_in(readings: Iterable[Measured], **limits: object) -> list[FoundExcurs
     return excursions_of(readings, [InForce(START - timedelta(days=1), Limits(**values))])
 
 
-def take_in(rows: Sequence[ReadingRow], now: datetime) -> None:
+def load(rows: Sequence[ReadingRow], now: datetime) -> None:
     """Store these rows and have them judged, in one transaction, as an intake does."""
     with transaction.atomic():
-        columns = ReadingColumns.of_rows(rows)
+        columns = ReadingBatch.of_rows(rows)
         evaluate(store(columns).new_spans, columns, now=now)
 
 

@@ -12,7 +12,7 @@ from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.models import Excursion
 from alarms.tests.judging import by_definition, stored
 from customers.models import StorageUnit
-from readings.storage.columns import ReadingColumns, microseconds_of
+from readings.storage.reading_batch import ReadingBatch, microseconds_of
 from readings.storage.store import store
 
 pytestmark = pytest.mark.django_db
@@ -34,9 +34,9 @@ def a_year_of_temperatures() -> np.ndarray:
     return temperatures_c
 
 
-def take_in_day(unit: StorageUnit, sensor_id: int, day: int, temperatures_c: np.ndarray) -> None:
+def load_day(unit: StorageUnit, sensor_id: int, day: int, temperatures_c: np.ndarray) -> None:
     instants = microseconds_of(NEW_YEAR) + (day * MINUTES + np.arange(MINUTES, dtype=np.int64)) * 60_000_000
-    columns = ReadingColumns(
+    columns = ReadingBatch(
         storage_unit_id=np.full(MINUTES, unit.pk, np.int32),
         sensor_id=np.full(MINUTES, sensor_id, np.int32),
         recorded_at_us=instants,
@@ -58,7 +58,7 @@ def test_a_year_in_shuffled_daily_files_ends_in_the_excursions_of_a_year_in_orde
     for unit in (in_order, shuffled):
         sensor_id = unit.sensors.order_by("pk").values_list("pk", flat=True)[0]
         for day in days:
-            take_in_day(unit, sensor_id, day, temperatures_c)
+            load_day(unit, sensor_id, day, temperatures_c)
         random.Random(3).shuffle(days)
     assert len(stored(in_order)) > 20
     assert stored(shuffled) == stored(in_order) == by_definition(in_order)

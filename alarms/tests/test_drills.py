@@ -12,7 +12,7 @@ from alarms.models import Alarm, Drill, Message
 from alarms.notifications.tests.sending_now import send_due
 from core.scope import Scope
 from readings.models import Reading
-from readings.units.unit_refs import places_within
+from readings.units.unit_refs import visible_unit_refs
 from readings.web.facilities import list_facilities
 from readings.web.overview import overview
 from tests.alarm_factories import RuleFactory, WebhookChannelFactory
@@ -111,7 +111,7 @@ def test_the_synthetic_unit_is_no_unit_of_overviews_and_statistics(customer):
     drills.start(customer, by="anna")
     scope = Scope.of_customer(customer.pk)
     assert overview(scope, timezone.now()).rows == []
-    assert places_within(scope) == {}
+    assert visible_unit_refs(scope) == {}
     assert list(list_facilities(scope, "")) == []
 
 

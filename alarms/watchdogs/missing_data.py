@@ -19,10 +19,10 @@ from alarms.lifecycle.events import record
 from alarms.lifecycle.transitions import end, open_alarm
 from alarms.models import Alarm, AlarmEvent
 from alarms.thresholds import Severity
-from readings.storage.time_weighting import GAP_LIMIT
+from readings.storage.time_weighting import STALENESS_LIMIT
 
 ALARMS_A_RUN = 500
-SILENT_AFTER = f"({GAP_LIMIT} + make_interval(secs => customer.data_frequency_seconds))"
+SILENT_AFTER = f"({STALENESS_LIMIT} + make_interval(secs => customer.data_frequency_seconds))"
 _FROM = """
 FROM latest_reading AS latest
 JOIN storage_unit ON storage_unit.id = latest.storage_unit_id

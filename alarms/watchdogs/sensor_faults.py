@@ -9,7 +9,7 @@ from django.db import connection
 from alarms.lifecycle.transitions import end, open_alarm
 from alarms.models import Alarm
 from alarms.thresholds import Severity
-from readings.storage.time_weighting import GAP_LIMIT
+from readings.storage.time_weighting import STALENESS_LIMIT
 
 ALARMS_A_RUN = 500
 # A fault whose readings are old is no news: the unit is silent, or its readings came late.
@@ -19,8 +19,8 @@ FROM sensor_fault AS fault
 JOIN storage_unit ON storage_unit.id = fault.storage_unit_id
 JOIN facility ON facility.id = storage_unit.facility_id
 JOIN customer ON customer.id = facility.customer_id
-WHERE fault.last_at - fault.since >= {GAP_LIMIT} AND customer.is_active
-    AND fault.last_at + greatest({GAP_LIMIT}, interval '1 hour') >= %(now)s
+WHERE fault.last_at - fault.since >= {STALENESS_LIMIT} AND customer.is_active
+    AND fault.last_at + greatest({STALENESS_LIMIT}, interval '1 hour') >= %(now)s
     AND NOT EXISTS (
         SELECT FROM alarm WHERE storage_unit_id = fault.storage_unit_id AND sensor_id = fault.sensor_id
             AND kind = 'sensor_fault' AND state <> 'closed'

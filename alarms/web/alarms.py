@@ -23,20 +23,20 @@ from alarms.selectors import (
     SEVERITIES,
     WantedAlarms,
     WantedExcursions,
-    alarms_within,
-    excursions_within,
     open_count,
     urgent_first,
+    visible_alarms,
+    visible_excursions,
 )
 from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm
 from core.api.renderers import to_json
 from core.scope import Scope
 from core.web.htmx import part_asked
 from core.web.pagination import list_page
-from customers.access.page_caller import caller_of_page, refuse_unless
-from customers.access.principal import Caller
+from customers.access.page_principal import page_principal, refuse_unless
+from customers.access.principal import Principal
 from customers.models import Customer, StorageUnit
-from customers.web.facility_options import FacilityName, chosen_of, facilities_to_choose, facilities_within
+from customers.web.facility_options import FacilityName, chosen_of, facilities_to_choose, visible_facilities
 from readings.series.chart import milliseconds
 from readings.web.ranges import InvalidRange, range_asked
 
@@ -63,12 +63,12 @@ STATES = {
 @login_required
 def alarms_page(request: HttpRequest) -> HttpResponse:
     """What is open or acknowledged, the most urgent first, and what was closed lately; narrowed by the query."""
-    scope, now = caller_of_page(request).scope, timezone.now()
-    customers = list(Customer.objects.within(scope).values_list("customer_code", "name"))
+    scope, now = page_principal(request).scope, timezone.now()
+    customers = list(Customer.objects.visible_to(scope).values_list("customer_code", "name"))
     chosen = _chosen(request)
     if chosen["customer"]:
-        get_object_or_404(Customer.objects.within(scope), customer_code=chosen["customer"])
-    facilities = facilities_to_choose(facilities_within(scope), chosen["customer"])
+        get_object_or_404(Customer.objects.visible_to(scope), customer_code=chosen["customer"])
+    facilities = facilities_to_choose(visible_facilities(scope), chosen["customer"])
     facility = chosen_of(facilities, request.GET.get("facility", ""))
     wanted = _wanted(chosen, facility)
     listed = list_page(request, _listed(scope, wanted, chosen["state"]), ALARMS_A_PAGE)
@@ -95,8 +95,8 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
 @login_required
 def alarm_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """One alarm: what, where and since when, by which limits it was judged, its course, and what was done about it."""
-    caller, alarm = _alarm_of(request, public_id)
-    return _render_alarm(request, caller, alarm)
+    principal, alarm = _alarm_of(request, public_id)
+    return _render_alarm(request, principal, alarm)
 
 
 @require_POST
@@ -128,7 +128,7 @@ def close_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def alarm_count(request: HttpRequest) -> HttpResponse:
     """How many alarms wait for somebody, as the link to them shows it on every page."""
-    return render(request, "alarms/_count.html", {"open_alarms": open_count(caller_of_page(request).scope)})
+    return render(request, "alarms/_count.html", {"open_alarms": open_count(page_principal(request).scope)})
 
 
 @require_safe
@@ -136,14 +136,14 @@ def alarm_count(request: HttpRequest) -> HttpResponse:
 @login_required
 def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The excursions of a unit in the asked range as JSON, times in ms since 1970, for its chart; 400 for no range."""
-    scope = caller_of_page(request).scope
-    unit = get_object_or_404(StorageUnit.objects.within(scope).select_related("facility"), public_id=public_id)
+    scope = page_principal(request).scope
+    unit = get_object_or_404(StorageUnit.objects.visible_to(scope).select_related("facility"), public_id=public_id)
     try:
         span = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now()).span
     except InvalidRange as error:
         return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
     wanted = WantedExcursions(kind=Excursion.Kind.TEMPERATURE, unit_id=public_id, start=span.start, end=span.end)
-    rows = excursions_within(scope, wanted).values_list("started_at", "ended_at", "severity")
+    rows = visible_excursions(scope, wanted).values_list("started_at", "ended_at", "severity")
     shown = [
         {
             "start": milliseconds(started_at),
@@ -156,12 +156,12 @@ def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 
 def _listed(scope: Scope, wanted: WantedAlarms, state: str) -> Any:
-    alarms = with_places(alarms_within(scope, wanted))
+    alarms = with_places(visible_alarms(scope, wanted))
     return urgent_first(alarms.filter(suppressed_by=None)) if not state else alarms
 
 
 def _lately_closed(scope: Scope, wanted: WantedAlarms) -> Any:
-    return with_places(alarms_within(scope, wanted._replace(states=STATES["closed"])))[:LATELY_CLOSED]
+    return with_places(visible_alarms(scope, wanted._replace(states=STATES["closed"])))[:LATELY_CLOSED]
 
 
 def _wanted(chosen: dict[str, Any], facility: FacilityName | None) -> WantedAlarms:
@@ -182,11 +182,13 @@ def _chosen(request: HttpRequest) -> dict[str, Any]:
     return asked | {name: asked[name] if asked[name] in values else "" for name, values in allowed.items()}
 
 
-def _alarm_of(request: HttpRequest, public_id: UUID) -> tuple[Caller, Alarm]:
+def _alarm_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Alarm]:
     """The caller, and the alarm if the caller may see it; a foreign one is not found."""
-    caller = caller_of_page(request)
-    alarms = with_places(Alarm.objects.within(caller.scope)).select_related("excursion__limit_version", "suppressed_by")
-    return caller, get_object_or_404(alarms, public_id=public_id)
+    principal = page_principal(request)
+    alarms = with_places(Alarm.objects.visible_to(principal.scope)).select_related(
+        "excursion__limit_version", "suppressed_by"
+    )
+    return principal, get_object_or_404(alarms, public_id=public_id)
 
 
 def _forms(alarm: Alarm, may_operate: bool) -> dict[str, forms.Form]:
@@ -209,30 +211,30 @@ def _handle(
     request: HttpRequest, public_id: UUID, action: str, handle: Callable[..., Alarm], said: str
 ) -> HttpResponse:
     """Do it with what the form holds; show the page again with what was wrong."""
-    caller, alarm = _alarm_of(request, public_id)
-    refuse_unless(caller.may_operate(alarm.customer_id))
+    principal, alarm = _alarm_of(request, public_id)
+    refuse_unless(principal.may_operate(alarm.customer_id))
     form = _FORMS[action](request.POST, prefix=action)
     if form.is_valid():
         try:
-            handle(alarm, by=caller.name, **form.cleaned_data)
+            handle(alarm, by=principal.name, **form.cleaned_data)
         except actions.NotPossible as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, said)
             return redirect("alarm", public_id)
     # Somebody may have been faster: as it is now, and with what was written.
-    caller, alarm = _alarm_of(request, public_id)
-    return _render_alarm(request, caller, alarm, {action: form})
+    principal, alarm = _alarm_of(request, public_id)
+    return _render_alarm(request, principal, alarm, {action: form})
 
 
 def _render_alarm(
-    request: HttpRequest, caller: Caller, alarm: Alarm, filled_in: dict[str, forms.Form] | None = None
+    request: HttpRequest, principal: Principal, alarm: Alarm, filled_in: dict[str, forms.Form] | None = None
 ) -> HttpResponse:
     shown, unit = ShownAlarm(alarm, timezone.now()), alarm.storage_unit
-    suppressed = with_places(alarm.suppressed.within(caller.scope)).order_by("-started_at", "-pk")
+    suppressed = with_places(alarm.suppressed.visible_to(principal.scope)).order_by("-started_at", "-pk")
     version = _judged_by(alarm)
     scale = unit.temperature_unit if unit else "C"
-    may_operate = caller.may_operate(alarm.customer_id)
+    may_operate = principal.may_operate(alarm.customer_id)
     context = {
         "shown": shown,
         "alarm": alarm,

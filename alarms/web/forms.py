@@ -89,7 +89,7 @@ class MaintenanceForm(forms.ModelForm):
     def __init__(self, data: Any, *, customer: Customer, scope: Scope) -> None:
         super().__init__(data, instance=MaintenanceWindow(customer=customer))
         facilities: Any = self.fields["facility"]
-        facilities.queryset = Facility.objects.within(scope).filter(customer=customer)
+        facilities.queryset = Facility.objects.visible_to(scope).filter(customer=customer)
         units: Any = self.fields["storage_unit"]
         units.queryset = _units_of(customer, scope)
 
@@ -108,5 +108,5 @@ class MaintenanceForm(forms.ModelForm):
 
 
 def _units_of(customer: Customer, scope: Scope) -> QuerySet[Any]:
-    units = StorageUnit.objects.within(scope).filter(facility__customer=customer, is_synthetic=False)
+    units = StorageUnit.objects.visible_to(scope).filter(facility__customer=customer, is_synthetic=False)
     return units.order_by("facility__facility_code", "unit_code")

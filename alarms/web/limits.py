@@ -25,9 +25,14 @@ from alarms.presenters import limit_facts
 from alarms.thresholds import Limits, SensorPolicy
 from alarms.web.forms import MaintenanceForm, ProfileForm, UnitLimitsForm
 from core.web.pagination import list_page
-from customers.access.page_caller import refuse_unless
-from customers.access.principal import Caller
-from customers.access.settings_caller import customer_of_settings, settings_caller, settings_context, unit_of_settings
+from customers.access.page_principal import refuse_unless
+from customers.access.principal import Principal
+from customers.access.settings_principal import (
+    customer_of_settings,
+    settings_context,
+    settings_principal,
+    unit_of_settings,
+)
 from customers.models import Customer, StorageUnit
 from readings.units.formatting import duration_text, temperature_text
 
@@ -42,8 +47,8 @@ PROFILES_A_PAGE = 50
 @login_required
 def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """A unit's limits with all earlier ones, by whom and when; a POST by a manager gives it others from now on."""
-    caller, customer, unit = unit_of_settings(request, public_id, unit_id)
-    refuse_unless(request.method != "POST" or caller.may_manage(customer.pk))
+    principal, customer, unit = unit_of_settings(request, public_id, unit_id)
+    refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
     form = UnitLimitsForm(request.POST or None, instance=choice_of(unit))
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -51,7 +56,7 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
         return redirect("settings-unit-limits", public_id, unit_id)
     newest_first = LimitVersion.objects.filter(storage_unit=unit).order_by("-valid_from")
     versions = list_page(request, newest_first, VERSIONS_A_PAGE)
-    context = settings_context(caller, customer, "units") | {
+    context = settings_context(principal, customer, "units") | {
         "unit": unit,
         "form": form,
         "list": versions,
@@ -66,9 +71,9 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
 @login_required
 def profiles_page(request: HttpRequest) -> HttpResponse:
     """The profiles of limits, which the operator's staff change and others look at."""
-    caller = settings_caller(request)
+    principal = settings_principal(request)
     listed = list_page(request, LimitProfile.objects.order_by("name"), PROFILES_A_PAGE)
-    return render(request, "settings/limit_profiles.html", {"list": listed, "may_change": _is_staff(caller)})
+    return render(request, "settings/limit_profiles.html", {"list": listed, "may_change": _is_staff(principal)})
 
 
 @require_http_methods(GET_OR_POST)
@@ -76,7 +81,7 @@ def profiles_page(request: HttpRequest) -> HttpResponse:
 @login_required
 def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpResponse:
     """One profile, to be changed by staff; without an id a new one."""
-    refuse_unless(_is_staff(settings_caller(request)))
+    refuse_unless(_is_staff(settings_principal(request)))
     profile = LimitProfile() if profile_id is None else get_object_or_404(LimitProfile, public_id=profile_id)
     form = ProfileForm(request.POST or None, instance=profile)
     if request.method == "POST" and form.is_valid():
@@ -92,23 +97,23 @@ def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpRe
 @login_required
 def maintenance_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The customer's maintenance windows; a POST by a manager adds one."""
-    caller, customer = customer_of_settings(request, public_id)
-    refuse_unless(request.method != "POST" or caller.may_manage(customer.pk))
-    form = MaintenanceForm(request.POST or None, customer=customer, scope=caller.scope)
+    principal, customer = customer_of_settings(request, public_id)
+    refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
+    form = MaintenanceForm(request.POST or None, customer=customer, scope=principal.scope)
     if request.method == "POST" and form.is_valid():
-        form.instance.created_by = caller.user
+        form.instance.created_by = principal.user
         form.save()
         messages.success(request, "The maintenance window is entered.")
         return redirect("settings-maintenance", public_id)
-    return render(request, "settings/maintenance.html", _maintenance_context(request, caller, customer, form))
+    return render(request, "settings/maintenance.html", _maintenance_context(request, principal, customer, form))
 
 
 @require_POST
 @login_required
 def end_maintenance(request: HttpRequest, public_id: UUID, window_id: UUID) -> HttpResponse:
     """End a window now; one that has not begun is taken back."""
-    caller, customer = customer_of_settings(request, public_id)
-    refuse_unless(caller.may_manage(customer.pk))
+    principal, customer = customer_of_settings(request, public_id)
+    refuse_unless(principal.may_manage(customer.pk))
     window = get_object_or_404(MaintenanceWindow, customer=customer, public_id=window_id)
     has_ended = end_now(window, timezone.now())
     messages.success(request, "The maintenance window is over." if has_ended else "It was over already.")
@@ -116,14 +121,14 @@ def end_maintenance(request: HttpRequest, public_id: UUID, window_id: UUID) -> H
 
 
 def _maintenance_context(
-    request: HttpRequest, caller: Caller, customer: Customer, form: MaintenanceForm
+    request: HttpRequest, principal: Principal, customer: Customer, form: MaintenanceForm
 ) -> dict[str, Any]:
     listed = list_page(request, windows_of(customer), WINDOWS_A_PAGE)
-    return settings_context(caller, customer, "maintenance") | {"form": form, "list": listed, "now": timezone.now()}
+    return settings_context(principal, customer, "maintenance") | {"form": form, "list": listed, "now": timezone.now()}
 
 
-def _is_staff(caller: Caller) -> bool:
-    return caller.user is not None and caller.user.is_staff
+def _is_staff(principal: Principal) -> bool:
+    return principal.user is not None and principal.user.is_staff
 
 
 class LimitReplayForm(forms.Form):
@@ -157,12 +162,12 @@ class LimitReplayForm(forms.Form):
 @login_required
 def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """Which alarms of the last 90 days limits like those asked for would have added or removed."""
-    caller, customer, unit = unit_of_settings(request, public_id, unit_id)
+    principal, customer, unit = unit_of_settings(request, public_id, unit_id)
     # One that was registered without a reading has no version yet.
     renew([unit.pk])
     in_force = newest_versions([unit.pk])[unit.pk].limits
     form = LimitReplayForm.of(in_force, request.GET)
-    context = settings_context(caller, customer, "units") | {"unit": unit, "form": form}
+    context = settings_context(principal, customer, "units") | {"unit": unit, "form": form}
     if form.is_bound and form.is_valid():
         try:
             context |= _found(replay(unit, form.changes, timezone.now()), unit)

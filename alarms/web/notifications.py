@@ -21,8 +21,8 @@ from alarms.notifications.claims import send_again
 from alarms.web.notification_forms import ChannelForm, DrillScheduleForm, RuleForm
 from core.crypto.encryption import SecretUnreadable
 from core.web.pagination import list_page
-from customers.access.page_caller import caller_of_page, refuse_unless
-from customers.access.principal import Caller
+from customers.access.page_principal import page_principal, refuse_unless
+from customers.access.principal import Principal
 from customers.models import Customer
 
 GET_OR_POST = ["GET", "HEAD", "POST"]
@@ -35,16 +35,16 @@ DRILLS_SHOWN = 5
 @login_required
 def notifications_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The customer's channels, rules, drills and newest messages."""
-    caller, customer = _customer_of(request, public_id)
-    listed = _messages_of(caller, customer).order_by("-created_at", "-pk")
+    principal, customer = _customer_of(request, public_id)
+    listed = _messages_of(principal, customer).order_by("-created_at", "-pk")
     schedule = getattr(customer, "drill_schedule", None)
-    context = _context(caller, customer) | {
-        "channels": _channels_of(caller, customer),
-        "rules": _rules_of(caller, customer).prefetch_related("channels", "escalation_channels"),
+    context = _context(principal, customer) | {
+        "channels": _channels_of(principal, customer),
+        "rules": _rules_of(principal, customer).prefetch_related("channels", "escalation_channels"),
         "list": list_page(request, listed.select_related("channel", "alarm"), MESSAGES_A_PAGE),
         "is_waiting": listed.filter(state=Message.State.WAITING, reason=Message.Reason.TEST).exists()
         or Drill.objects.filter(customer=customer, ended_at=None).exists(),
-        "drills": [(drill, drills.results(drill)) for drill in _drills_of(caller, customer)],
+        "drills": [(drill, drills.results(drill)) for drill in _drills_of(principal, customer)],
         "schedule": schedule,
         "schedule_form": DrillScheduleForm(initial={"every_days": schedule.every_days if schedule else None}),
     }
@@ -56,18 +56,18 @@ def notifications_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def channel_page(request: HttpRequest, public_id: UUID, channel_id: UUID | None = None) -> HttpResponse:
     """A channel to be changed; without an id a new one. The answer to a new webhook shows its secret, this once."""
-    caller, customer = _customer_of(request, public_id)
-    refuse_unless(caller.may_manage(customer.pk))
-    channel = get_object_or_404(_channels_of(caller, customer), public_id=channel_id) if channel_id else Channel()
+    principal, customer = _customer_of(request, public_id)
+    refuse_unless(principal.may_manage(customer.pk))
+    channel = get_object_or_404(_channels_of(principal, customer), public_id=channel_id) if channel_id else Channel()
     form = ChannelForm(request.POST or None, instance=channel, customer=customer)
     if request.method == "POST" and form.is_valid():
         is_new = channel.pk is None
         saved = form.save()
         if is_new and saved.kind == Channel.Kind.WEBHOOK:
-            return _show_secret(request, caller, customer, saved, saved.secret.reveal())
+            return _show_secret(request, principal, customer, saved, saved.secret.reveal())
         messages.success(request, f"{saved.name} is saved.")
         return redirect("settings-notifications", public_id)
-    context = _context(caller, customer) | {"form": form, "channel": channel}
+    context = _context(principal, customer) | {"form": form, "channel": channel}
     return render(request, "settings/channel.html", context)
 
 
@@ -76,22 +76,22 @@ def channel_page(request: HttpRequest, public_id: UUID, channel_id: UUID | None 
 @login_required
 def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> HttpResponse:
     """Test, enable, disable or give a new secret to a channel, by `action`."""
-    caller, customer = _customer_of(request, public_id)
-    refuse_unless(caller.may_manage(customer.pk))
-    channel = get_object_or_404(_channels_of(caller, customer), public_id=channel_id)
+    principal, customer = _customer_of(request, public_id)
+    refuse_unless(principal.may_manage(customer.pk))
+    channel = get_object_or_404(_channels_of(principal, customer), public_id=channel_id)
     match request.POST.get("action"):
         case "test":
             refuse_unless(channel.is_enabled)
-            channel_admin.test(channel, by=caller.name)
+            channel_admin.test(channel, by=principal.name)
             messages.success(request, f"A test of {channel.name} is on its way; the messages below show how it went.")
         case "enable":
             channel_admin.enable(channel)
             messages.success(request, f"{channel.name} is enabled.")
         case "disable":
-            channel_admin.disable(channel, reason=f"Disabled by {caller.name}.")
+            channel_admin.disable(channel, reason=f"Disabled by {principal.name}.")
             messages.success(request, f"{channel.name} is disabled.")
         case "secret" if channel.kind == Channel.Kind.WEBHOOK:
-            return _rotate(request, caller, customer, channel)
+            return _rotate(request, principal, customer, channel)
         case _:
             return HttpResponseBadRequest("action must be test, enable, disable, or secret for a webhook.")
     return redirect("settings-notifications", public_id)
@@ -102,24 +102,24 @@ def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> H
 @login_required
 def rule_page(request: HttpRequest, public_id: UUID, rule_id: UUID | None = None) -> HttpResponse:
     """A rule to be changed; without an id a new one."""
-    caller, customer = _customer_of(request, public_id)
-    refuse_unless(caller.may_manage(customer.pk))
-    rule = get_object_or_404(_rules_of(caller, customer), public_id=rule_id) if rule_id else Rule()
+    principal, customer = _customer_of(request, public_id)
+    refuse_unless(principal.may_manage(customer.pk))
+    rule = get_object_or_404(_rules_of(principal, customer), public_id=rule_id) if rule_id else Rule()
     form = RuleForm(request.POST or None, instance=rule, customer=customer)
     if request.method == "POST" and form.is_valid():
         saved = form.save()
         messages.success(request, f"{saved.name} is saved.")
         return redirect("settings-notifications", public_id)
-    return render(request, "settings/rule.html", _context(caller, customer) | {"form": form, "rule": rule})
+    return render(request, "settings/rule.html", _context(principal, customer) | {"form": form, "rule": rule})
 
 
 @require_POST
 @login_required
 def delete_rule(request: HttpRequest, public_id: UUID, rule_id: UUID) -> HttpResponse:
     """Delete a rule; what it made is kept."""
-    caller, customer = _customer_of(request, public_id)
-    refuse_unless(caller.may_manage(customer.pk))
-    rule = get_object_or_404(_rules_of(caller, customer), public_id=rule_id)
+    principal, customer = _customer_of(request, public_id)
+    refuse_unless(principal.may_manage(customer.pk))
+    rule = get_object_or_404(_rules_of(principal, customer), public_id=rule_id)
     rule.delete()
     messages.success(request, f"{rule.name} is deleted.")
     return redirect("settings-notifications", public_id)
@@ -129,9 +129,9 @@ def delete_rule(request: HttpRequest, public_id: UUID, rule_id: UUID) -> HttpRes
 @login_required
 def resend_message(request: HttpRequest, public_id: UUID, message_id: UUID) -> HttpResponse:
     """Have a message that was given up tried again."""
-    caller, customer = _customer_of(request, public_id)
-    refuse_unless(caller.may_manage(customer.pk))
-    message = get_object_or_404(_messages_of(caller, customer), public_id=message_id)
+    principal, customer = _customer_of(request, public_id)
+    refuse_unless(principal.may_manage(customer.pk))
+    message = get_object_or_404(_messages_of(principal, customer), public_id=message_id)
     if send_again(Message.objects.filter(pk=message.pk)):
         messages.success(request, "It is tried again within seconds.")
     else:
@@ -143,10 +143,10 @@ def resend_message(request: HttpRequest, public_id: UUID, message_id: UUID) -> H
 @login_required
 def start_drill(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Start an alarm drill."""
-    caller, customer = _customer_of(request, public_id)
-    refuse_unless(caller.may_manage(customer.pk))
+    principal, customer = _customer_of(request, public_id)
+    refuse_unless(principal.may_manage(customer.pk))
     try:
-        drills.start(customer, by=caller.name)
+        drills.start(customer, by=principal.name)
     except drills.DrillUnderWay as under_way:
         messages.error(request, str(under_way))
     else:
@@ -158,8 +158,8 @@ def start_drill(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def schedule_drills(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Set how often drills are held."""
-    caller, customer = _customer_of(request, public_id)
-    refuse_unless(caller.may_manage(customer.pk))
+    principal, customer = _customer_of(request, public_id)
+    refuse_unless(principal.may_manage(customer.pk))
     form = DrillScheduleForm(request.POST)
     if not form.is_valid():
         return HttpResponseBadRequest("every_days must be from 1 to 366, or empty.")
@@ -168,48 +168,51 @@ def schedule_drills(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return redirect("settings-notifications", public_id)
 
 
-def _customer_of(request: HttpRequest, public_id: UUID) -> tuple[Caller, Customer]:
+def _customer_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Customer]:
     """The caller, and the customer if the caller may see it; a foreign one is not found.
 
     Raises PermissionDenied for tokens that may not change settings, as the other settings pages do.
     """
-    caller = caller_of_page(request)
-    refuse_unless(caller.user is not None or (caller.customer_id is not None and caller.may_manage(caller.customer_id)))
-    return caller, get_object_or_404(Customer.objects.within(caller.scope), public_id=public_id)
+    principal = page_principal(request)
+    refuse_unless(
+        principal.user is not None
+        or (principal.customer_id is not None and principal.may_manage(principal.customer_id))
+    )
+    return principal, get_object_or_404(Customer.objects.visible_to(principal.scope), public_id=public_id)
 
 
-def _context(caller: Caller, customer: Customer) -> dict[str, Any]:
-    return {"customer": customer, "tab": "notifications", "may_manage": caller.may_manage(customer.pk)}
+def _context(principal: Principal, customer: Customer) -> dict[str, Any]:
+    return {"customer": customer, "tab": "notifications", "may_manage": principal.may_manage(customer.pk)}
 
 
-def _channels_of(caller: Caller, customer: Customer) -> QuerySet[Channel]:
-    return Channel.objects.within(caller.scope).filter(customer=customer)
+def _channels_of(principal: Principal, customer: Customer) -> QuerySet[Channel]:
+    return Channel.objects.visible_to(principal.scope).filter(customer=customer)
 
 
-def _rules_of(caller: Caller, customer: Customer) -> QuerySet[Rule]:
-    return Rule.objects.within(caller.scope).filter(customer=customer)
+def _rules_of(principal: Principal, customer: Customer) -> QuerySet[Rule]:
+    return Rule.objects.visible_to(principal.scope).filter(customer=customer)
 
 
-def _messages_of(caller: Caller, customer: Customer) -> QuerySet[Message]:
-    return Message.objects.within(caller.scope).filter(channel__customer=customer)
+def _messages_of(principal: Principal, customer: Customer) -> QuerySet[Message]:
+    return Message.objects.visible_to(principal.scope).filter(channel__customer=customer)
 
 
-def _drills_of(caller: Caller, customer: Customer) -> QuerySet[Drill]:
-    newest = Drill.objects.within(caller.scope).filter(customer=customer).select_related("alarm")
+def _drills_of(principal: Principal, customer: Customer) -> QuerySet[Drill]:
+    newest = Drill.objects.visible_to(principal.scope).filter(customer=customer).select_related("alarm")
     return newest.order_by("-started_at")[:DRILLS_SHOWN]
 
 
-def _rotate(request: HttpRequest, caller: Caller, customer: Customer, channel: Channel) -> HttpResponse:
+def _rotate(request: HttpRequest, principal: Principal, customer: Customer, channel: Channel) -> HttpResponse:
     try:
         secret = channel_admin.rotate_secret(channel)
     except SecretUnreadable as unreadable:
         messages.error(request, str(unreadable))
         return redirect("settings-notifications", customer.public_id)
-    return _show_secret(request, caller, customer, channel, secret)
+    return _show_secret(request, principal, customer, channel, secret)
 
 
 def _show_secret(
-    request: HttpRequest, caller: Caller, customer: Customer, channel: Channel, secret: str
+    request: HttpRequest, principal: Principal, customer: Customer, channel: Channel, secret: str
 ) -> HttpResponse:
-    context = _context(caller, customer) | {"channel": channel, "secret_text": secret}
+    context = _context(principal, customer) | {"channel": channel, "secret_text": secret}
     return render(request, "settings/channel_secret.html", context)

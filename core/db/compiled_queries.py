@@ -1,7 +1,7 @@
 """Queries whose SQL is worked out once in a process: building one takes the ORM longer than PostgreSQL to answer it.
 
 What is remembered is only the text. Whose rows are asked for is put into it at every request, and it is made by
-`within` like that of any other query.
+`visible_to` like that of any other query.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class RememberedQuery:
         self._is_look_up = is_look_up
         self._texts: dict[Scope, _Text | None] = {}
 
-    def within(self, scope: Scope) -> RememberedRows:
+    def visible_to(self, scope: Scope) -> RememberedRows:
         """The rows that `scope` may see; nothing is asked before they are looked at."""
         kind = Scope(scope.customer_ids and _CUSTOMERS, scope.unit_ids and _UNITS)
         if kind not in self._texts:
@@ -137,9 +137,9 @@ class RememberedObject(Generic[M]):
         self._query = RememberedQuery(self._build, is_look_up=True)
         self._parts: list[_Part] = []
 
-    def within(self, scope: Scope, public_id: UUID) -> M:
+    def visible_to(self, scope: Scope, public_id: UUID) -> M:
         """The object. Raises the model's DoesNotExist for one that there is not, or that `scope` may not see."""
-        rows = self._query.within(scope).with_public_id(public_id)
+        rows = self._query.visible_to(scope).with_public_id(public_id)
         if not rows:
             raise self._model.DoesNotExist(f"{self._model.__name__} {public_id}")
         return self._object(rows[0])
@@ -147,8 +147,8 @@ class RememberedObject(Generic[M]):
     def _build(self, scope: Scope) -> QuerySet[Any]:
         self._parts = _parts_of(self._model, self._related)
         columns = ["__".join((*part.way, name)) for part in self._parts for name in part.names]
-        within: QuerySet[Any] = self._model.objects.within(scope)
-        return within.filter(public_id=_PUBLIC_ID).values_list(*columns)
+        visible_to: QuerySet[Any] = self._model.objects.visible_to(scope)
+        return visible_to.filter(public_id=_PUBLIC_ID).values_list(*columns)
 
     def _object(self, row: tuple[Any, ...]) -> M:
         made: dict[tuple[str, ...], Any] = {}

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 from django.http import HttpRequest, HttpResponse
 
-from customers.access.principal import Caller
+from customers.access.principal import Principal
 from customers.access.token_sessions import TokenVisitor
 
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
@@ -37,7 +37,7 @@ def author() -> str:
     if request is None:
         return ""
     # The REST framework puts here who it has found out.
-    caller = getattr(request, "auth", None)
-    if isinstance(caller, Caller):
-        return caller.name
-    return request.user.caller.name if isinstance(request.user, TokenVisitor) else request.user.get_username()
+    principal = getattr(request, "auth", None)
+    if isinstance(principal, Principal):
+        return principal.name
+    return request.user.principal.name if isinstance(request.user, TokenVisitor) else request.user.get_username()

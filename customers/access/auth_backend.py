@@ -27,7 +27,7 @@ class AccountBackend(ModelBackend):
     """Django's."""
 
     def get_user(self, user_id: int) -> User | None:
-        """The person with this id, if they may sign in, with their roles for `Caller.of_user`."""
+        """The person with this id, if they may sign in, with their roles for `Principal.of_user`."""
         rows = FIND_PERSON.rows([user_id])
         if not rows:
             return None

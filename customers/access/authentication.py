@@ -18,8 +18,8 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from core.db.prepared import Prepared
-from customers.access.page_caller import caller_of_page
-from customers.access.principal import Caller
+from customers.access.page_principal import page_principal
+from customers.access.principal import Principal
 from customers.access.tokens import is_well_known, possible_hashes
 
 KEYWORDS = ("bearer", "token")
@@ -28,7 +28,7 @@ LAST_USE_IS_WRITTEN_AFTER = timedelta(minutes=1)
 
 # By hand: it stands before every request, and building it by the ORM would cost more than running it. The units are
 # null where the token is not limited to any.
-FIND_CALLER = Prepared("""
+FIND_PRINCIPAL = Prepared("""
 SELECT token.id, token.customer_id, token.permissions, token.rate_limit_per_hour, token.expires_at, token.revoked_at,
     token.last_used_at, customer.is_active,
     CASE WHEN token.is_limited_to_units
@@ -55,12 +55,12 @@ WHERE id = %(token_id)s AND (last_used_at IS NULL OR last_used_at < %(before)s)
 class TokenAuthentication(authentication.BaseAuthentication):
     """`Authorization: Bearer <token>`, or `Token <token>`. A database that is out is not answered as a bad token."""
 
-    def authenticate(self, request: Request) -> tuple[AnonymousUser, Caller] | None:
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Principal] | None:
         """The caller; None where no token is given. Raises AuthenticationFailed (401) and Throttled (429)."""
         keyword, _, text = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
         if keyword.lower() not in KEYWORDS:
             return None
-        return AnonymousUser(), caller_of_token(text.strip(), timezone.now())
+        return AnonymousUser(), token_principal(text.strip(), timezone.now())
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
@@ -72,14 +72,14 @@ class SessionAuthentication(authentication.SessionAuthentication):
     def authenticate(self, request: Request) -> Any:
         """The user with their rights as a Caller; None where nobody is signed in."""
         authenticated = super().authenticate(request)
-        return authenticated and (authenticated[0], caller_of_page(request._request))
+        return authenticated and (authenticated[0], page_principal(request._request))
 
 
-def caller_of_token(text: str, now: datetime) -> Caller:
+def token_principal(text: str, now: datetime) -> Principal:
     """The caller whose token is `text`, its use counted. Raises AuthenticationFailed and Throttled."""
     if is_well_known(text) and not settings.DEMO:
         raise AuthenticationFailed("The demo's tokens open nothing outside the demo.")
-    rows = FIND_CALLER.rows([possible_hashes(text)])
+    rows = FIND_PRINCIPAL.rows([possible_hashes(text)])
     if not rows:
         raise AuthenticationFailed("The token is not known.")
     token_id, customer_id, permissions, limit, expires_at, revoked_at, last_used_at, is_active, unit_ids = rows[0]
@@ -93,7 +93,7 @@ def caller_of_token(text: str, now: datetime) -> Caller:
         _count_use(token_id, limit, now)
     if last_used_at is None or now - last_used_at > LAST_USE_IS_WRITTEN_AFTER:
         _write_last_use(token_id, now)
-    return Caller.of_token(token_id, customer_id, permissions, unit_ids)
+    return Principal.of_token(token_id, customer_id, permissions, unit_ids)
 
 
 def _count_use(token_id: int, limit: int, now: datetime) -> None:

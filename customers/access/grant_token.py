@@ -13,13 +13,13 @@ from uuid import UUID
 
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
-from customers.access.principal import Caller
+from customers.access.principal import Principal
 from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, StorageUnit
 
 
 def grant_token(
-    caller: Caller,
+    principal: Principal,
     customer: Customer,
     *,
     token_name: str,
@@ -28,27 +28,27 @@ def grant_token(
     rate_limit_per_hour: int | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiToken, str]:
-    """Make a token of `customer` for `caller`; return its row and its text.
+    """Make a token of `customer` for `principal`; return its row and its text.
 
     Raises PermissionDenied for more than the caller has, ValidationError for units that the caller can't see.
     """
-    missing = sorted(set(permissions) - caller.permissions)
+    missing = sorted(set(permissions) - principal.permissions)
     if missing:
         raise PermissionDenied(f"Who lacks {', '.join(missing)} can't grant it.")
     return create_token(
         customer,
         token_name,
         permissions,
-        units=_units(caller, customer, unit_ids),
-        created_by=caller.user,
-        **_limits(caller, rate_limit_per_hour, expires_at),
+        units=_units(principal, customer, unit_ids),
+        created_by=principal.user,
+        **_limits(principal, rate_limit_per_hour, expires_at),
     )
 
 
-def _units(caller: Caller, customer: Customer, unit_ids: Collection[UUID]) -> list[StorageUnit]:
-    reached = StorageUnit.objects.within(caller.write_scope).filter(facility__customer=customer)
+def _units(principal: Principal, customer: Customer, unit_ids: Collection[UUID]) -> list[StorageUnit]:
+    reached = StorageUnit.objects.visible_to(principal.write_scope).filter(facility__customer=customer)
     if not unit_ids:
-        return _all_units(caller, list(reached.select_related("facility")))
+        return _all_units(principal, list(reached.select_related("facility")))
     units = list(reached.filter(public_id__in=unit_ids).select_related("facility"))
     unknown = set(unit_ids) - {unit.public_id for unit in units}
     if unknown:
@@ -56,18 +56,18 @@ def _units(caller: Caller, customer: Customer, unit_ids: Collection[UUID]) -> li
     return units
 
 
-def _all_units(caller: Caller, reached: list[StorageUnit]) -> list[StorageUnit]:
+def _all_units(principal: Principal, reached: list[StorageUnit]) -> list[StorageUnit]:
     """What “all units” means: no list for who sees all, the caller's list for who has one."""
-    if caller.write_scope.unit_ids is None:
+    if principal.write_scope.unit_ids is None:
         return []
     if not reached:
         raise PermissionDenied("A token that sees no unit of this customer can't grant any.")
     return reached
 
 
-def _limits(caller: Caller, rate_limit_per_hour: int | None, expires_at: datetime | None) -> dict[str, Any]:
+def _limits(principal: Principal, rate_limit_per_hour: int | None, expires_at: datetime | None) -> dict[str, Any]:
     wanted = {"rate_limit_per_hour": rate_limit_per_hour, "expires_at": expires_at}
-    creator = ApiToken.objects.filter(pk=caller.token_id or 0)
+    creator = ApiToken.objects.filter(pk=principal.token_id or 0)
     own = creator.values(*wanted).first() or dict.fromkeys(wanted)
     return {name: _within(own[name], wanted[name], name) for name in wanted}
 

@@ -13,19 +13,19 @@ from rest_framework.request import Request
 from core.api.errors import InvalidQuery
 from core.api.query_params import Parameters
 from core.scope import Scope, ScopedModel
-from customers.access.principal import caller_of
+from customers.access.principal import principal_of
 from customers.models import Customer
 
 
 def reach_of(request: Request) -> Scope:
     """What this request may address by id: more may be read than changed."""
-    caller = caller_of(request)
-    return caller.scope if request.method in SAFE_METHODS else caller.write_scope
+    principal = principal_of(request)
+    return principal.scope if request.method in SAFE_METHODS else principal.write_scope
 
 
 def addressed(model: type[ScopedModel], request: Request, public_id: UUID, *related: str) -> Any:
     """The row of this id. Raises Http404 for one that is not there, and for one beyond the caller's reach."""
-    rows: Any = model.objects.within(reach_of(request))
+    rows: Any = model.objects.visible_to(reach_of(request))
     row = (rows.select_related(*related) if related else rows).filter(public_id=public_id).first()
     if row is None:
         raise Http404
@@ -37,14 +37,14 @@ def own_customer(request: Request) -> Customer:
 
     Who belongs to no single one names it by `?customer_id=`. Raises InvalidQuery and Http404.
     """
-    caller, named = caller_of(request), Parameters.of(request).public_id("customer_id")
-    customers = Customer.objects.within(reach_of(request))
+    principal, named = principal_of(request), Parameters.of(request).public_id("customer_id")
+    customers = Customer.objects.visible_to(reach_of(request))
     if named is not None:
         customer = customers.filter(public_id=named).first()
-    elif caller.customer_id is None:
+    elif principal.customer_id is None:
         raise InvalidQuery("customer_id", "is needed from who belongs to no single customer.")
     else:
-        customer = customers.filter(pk=caller.customer_id).first()
+        customer = customers.filter(pk=principal.customer_id).first()
     if customer is None:
         raise Http404
     return customer
@@ -52,5 +52,5 @@ def own_customer(request: Request) -> Customer:
 
 def require_whole_customer(request: Request) -> None:
     """Raise PermissionDenied for a token that is limited to some storage units: this is about more than those."""
-    if caller_of(request).scope.unit_ids is not None:
+    if principal_of(request).scope.unit_ids is not None:
         raise PermissionDenied("A token that is limited to storage units can't do this.")

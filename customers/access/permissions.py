@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from customers.access.principal import Permission, caller_of
+from customers.access.principal import Permission, principal_of
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which reads this class from the settings while it is imported itself
@@ -30,12 +30,12 @@ class HasNeededPermission(BasePermission):
     message = "The permission for this is missing."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        caller = caller_of(request)
+        principal = principal_of(request)
         method = {"HEAD": "GET"}.get(request.method or "", request.method or "")
         if method not in view.allowed_methods:
             return True  # 405 follows
         needs: Needs = getattr(view, "needs", {})
         if method == "OPTIONS":
-            return any(caller.may(needed) for needed in needs.values())
+            return any(principal.may(needed) for needed in needs.values())
         needed = needs.get(method)
-        return needed is not None and caller.may(needed)
+        return needed is not None and principal.may(needed)

@@ -34,7 +34,7 @@ _WRITING_ROLES = (Membership.Role.OPERATOR, Membership.Role.MANAGER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Principal:
     """A token's or a signed-in person's rights.
 
     scope: what may be addressed by id and read. write_scope: what may be addressed by id and changed.
@@ -72,7 +72,7 @@ class Caller:
     @classmethod
     def of_token(
         cls, token_id: int, customer_id: int, permissions: list[str], unit_ids: list[int] | None = None
-    ) -> Caller:
+    ) -> Principal:
         """The rights of a token. `unit_ids`: the only units it may see; None means all."""
         units = None if unit_ids is None else frozenset(unit_ids)
         own = Scope(frozenset({customer_id}), units)
@@ -90,7 +90,7 @@ class Caller:
         )
 
     @classmethod
-    def of_user(cls, user: User) -> Caller:
+    def of_user(cls, user: User) -> Principal:
         """Staff are admin and reach every customer; others have what their roles in active customers give."""
         if user.is_staff:
             everything = Scope.everything()
@@ -120,7 +120,7 @@ class Caller:
 
 
 def keep_roles(user: User, roles: Mapping[int, str]) -> None:
-    """Have `Caller.of_user` take these roles, by the ids of active customers, for the user's."""
+    """Have `Principal.of_user` take these roles, by the ids of active customers, for the user's."""
     setattr(user, _KEPT_ROLES, roles)
 
 
@@ -130,8 +130,8 @@ def _roles_of(user: User) -> Mapping[int, str]:
     return dict(FIND_ROLES.rows([user.pk])) if kept is None else kept
 
 
-def caller_of(request: Request) -> Caller:
+def principal_of(request: Request) -> Principal:
     """Who sent this request. Raises NotAuthenticated (401) where nobody is known."""
-    if isinstance(request.auth, Caller):
+    if isinstance(request.auth, Principal):
         return request.auth
     raise NotAuthenticated

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from customers.access.principal import Caller, Permission
+from customers.access.principal import Permission, Principal
 from customers.access.tokens import is_well_known, possible_hashes
 from customers.models import ApiToken
 
@@ -25,13 +25,13 @@ TOKEN_KEY = "api_token_id"  # noqa: S105  where the session keeps the token's id
 
 
 class TokenVisitor(AnonymousUser):
-    """Who is signed in with a token: no account, never staff, with the rights of `caller`."""
+    """Who is signed in with a token: no account, never staff, with the rights of `principal`."""
 
     is_active = True  # type: ignore[assignment]
 
-    def __init__(self, token: ApiToken, caller: Caller) -> None:
+    def __init__(self, token: ApiToken, principal: Principal) -> None:
         self.token = token
-        self.caller = caller
+        self.principal = principal
 
     def __str__(self) -> str:
         return self.get_username()
@@ -57,7 +57,7 @@ def token_for_sign_in(customer_code: str, text: str, now: datetime) -> ApiToken 
         return None
     tokens = ApiToken.objects.filter(customer__customer_code=customer_code, customer__is_active=True)
     token: ApiToken | None = tokens.filter(token_hash__in=possible_hashes(text)).first()
-    return token if token and token.is_usable_at(now) and _caller_of(token).may(Permission.READ) else None
+    return token if token and token.is_usable_at(now) and _principal_of(token).may(Permission.READ) else None
 
 
 def sign_in_with(request: HttpRequest, token: ApiToken) -> None:
@@ -77,7 +77,7 @@ def visitor_of(request: HttpRequest, now: datetime) -> TokenVisitor | None:
     if token is None or not token.is_usable_at(now):
         request.session.flush()
         return None
-    return TokenVisitor(token, _caller_of(token))
+    return TokenVisitor(token, _principal_of(token))
 
 
 class TokenSessionMiddleware:
@@ -94,6 +94,6 @@ class TokenSessionMiddleware:
         return self.get_response(request)
 
 
-def _caller_of(token: ApiToken) -> Caller:
+def _principal_of(token: ApiToken) -> Principal:
     unit_ids = list(token.accessible_units.values_list("pk", flat=True)) if token.is_limited_to_units else None
-    return Caller.of_token(token.pk, token.customer_id, token.permissions, unit_ids)
+    return Principal.of_token(token.pk, token.customer_id, token.permissions, unit_ids)

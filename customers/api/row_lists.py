@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from core.db.compiled_queries import RememberedQuery
-from customers.access.principal import caller_of
+from customers.access.principal import principal_of
 
 
 class Shape:
@@ -72,7 +72,7 @@ class ShapedList:
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         view: Any = self
         if self.remembered:
-            rows: Any = self.remembered.within(caller_of(request).own_scope)
+            rows: Any = self.remembered.visible_to(principal_of(request).own_scope)
         else:
             rows = self.shape.columns(view.get_queryset())
         return view.get_paginated_response(self.present(view.paginate_queryset(rows)))

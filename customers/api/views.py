@@ -19,7 +19,7 @@ from core.db.compiled_queries import RememberedQuery
 from customers.access.grant_token import grant_token
 from customers.access.lookup import addressed, own_customer, require_whole_customer
 from customers.access.permissions import ADMIN, READ_AND_WRITE
-from customers.access.principal import caller_of
+from customers.access.principal import principal_of
 from customers.access.tokens import revoke, shown
 from customers.api.row_lists import Shape, ShapedList
 from customers.api.serializers import FacilitySerializer, ListedFacilitySerializer, NewTokenSerializer, TokenSerializer
@@ -28,7 +28,7 @@ from customers.models import ApiToken, Customer, Facility
 FACILITY = Shape(FacilitySerializer)
 LISTED_FACILITY = Shape(ListedFacilitySerializer)
 TOKEN = Shape(TokenSerializer)
-FACILITIES = RememberedQuery(lambda scope: FACILITY.columns(Facility.objects.within(scope)), is_look_up=True)
+FACILITIES = RememberedQuery(lambda scope: FACILITY.columns(Facility.objects.visible_to(scope)), is_look_up=True)
 
 
 class FacilityList(ShapedList, GenericAPIView[Facility]):
@@ -44,7 +44,7 @@ class FacilityList(ShapedList, GenericAPIView[Facility]):
         return super().get(request)
 
     def get_queryset(self) -> QuerySet[Facility]:
-        return Facility.objects.within(caller_of(self.request).own_scope)
+        return Facility.objects.visible_to(principal_of(self.request).own_scope)
 
     @extend_schema(parameters=[CUSTOMER_ID], responses={201: FacilitySerializer})
     def post(self, request: Request) -> Response:
@@ -91,7 +91,7 @@ class AdminFacilityList(ShapedList, GenericAPIView[Facility]):
 
     def get_queryset(self) -> QuerySet[Any]:
         with_goods = Count("units", filter=Q(units__is_synthetic=False))
-        facilities = Facility.objects.within(caller_of(self.request).scope).annotate(unit_count=with_goods)
+        facilities = Facility.objects.visible_to(principal_of(self.request).scope).annotate(unit_count=with_goods)
         customer_id = Parameters.of(self.request).public_id("customer_id")
         return facilities.filter(customer__public_id=customer_id) if customer_id else facilities
 
@@ -109,7 +109,9 @@ class TokenList(GenericAPIView[ApiToken]):
 
     @extend_schema(parameters=[CUSTOMER_ID], responses=TokenSerializer(many=True))
     def get(self, request: Request, **of_path: UUID) -> Response:
-        tokens = ApiToken.objects.within(caller_of(request).scope).filter(customer=self.customer(request, **of_path))
+        tokens = ApiToken.objects.visible_to(principal_of(request).scope).filter(
+            customer=self.customer(request, **of_path)
+        )
         return Response(TOKEN.named(TOKEN.columns(shown(tokens, timezone.now()))))
 
     @extend_schema(parameters=[CUSTOMER_ID], responses={201: NewTokenSerializer})
@@ -118,7 +120,7 @@ class TokenList(GenericAPIView[ApiToken]):
         customer = self.customer(request, **of_path)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        token, text = grant_token(caller_of(request), customer, **serializer.validated_data)
+        token, text = grant_token(principal_of(request), customer, **serializer.validated_data)
         made = shown(ApiToken.objects.filter(pk=token.pk), timezone.now())
         return Response(TOKEN.one(made) | {"token": text}, status.HTTP_201_CREATED)
 

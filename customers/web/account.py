@@ -13,8 +13,8 @@ from django.urls import reverse_lazy
 from django.utils import timezone
 
 from customers.access.login_throttle import Try
-from customers.access.page_caller import caller_of_page, refuse_unless
-from customers.access.principal import Caller
+from customers.access.page_principal import page_principal, refuse_unless
+from customers.access.principal import Principal
 from customers.access.token_sessions import sign_in_with
 from customers.web.forms import SignInForm
 
@@ -52,8 +52,8 @@ class PasswordChange(auth_views.PasswordChangeView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.user.is_authenticated:
-            caller: Caller = caller_of_page(request)
-            refuse_unless(caller.user is not None)
+            principal: Principal = page_principal(request)
+            refuse_unless(principal.user is not None)
         return super().dispatch(request, *args, **kwargs)
 
 

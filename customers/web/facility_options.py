@@ -38,7 +38,7 @@ _facility_name = lru_cache(maxsize=_REMEMBERED)(FacilityName)
 
 
 def _names(scope: Scope) -> QuerySet[Any]:
-    facilities = Facility.objects.within(scope).annotate(public_id_text=Cast("public_id", TextField()))
+    facilities = Facility.objects.visible_to(scope).annotate(public_id_text=Cast("public_id", TextField()))
     return facilities.values_list(
         "pk", "public_id_text", "name", "facility_code", "customer__customer_code", "customer__name"
     )
@@ -47,9 +47,9 @@ def _names(scope: Scope) -> QuerySet[Any]:
 _ALL_NAMES = RememberedQuery(_names, is_look_up=True)
 
 
-def facilities_within(scope: Scope) -> list[FacilityName]:
+def visible_facilities(scope: Scope) -> list[FacilityName]:
     """All facilities within `scope`, by customer and code. One query."""
-    return [_facility_name(*columns) for columns in _ALL_NAMES.within(scope)]
+    return [_facility_name(*columns) for columns in _ALL_NAMES.visible_to(scope)]
 
 
 def customers_of(facilities: Iterable[FacilityName]) -> list[tuple[str, str]]:

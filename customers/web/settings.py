@@ -18,9 +18,14 @@ from core.web.pagination import list_page
 from customers import members
 from customers.access import tokens
 from customers.access.grant_token import grant_token
-from customers.access.page_caller import refuse_unless
-from customers.access.principal import Caller
-from customers.access.settings_caller import customer_of_settings, settings_caller, settings_context, unit_of_settings
+from customers.access.page_principal import refuse_unless
+from customers.access.principal import Principal
+from customers.access.settings_principal import (
+    customer_of_settings,
+    settings_context,
+    settings_principal,
+    unit_of_settings,
+)
 from customers.models import ApiToken, Customer, Membership, StorageUnit
 from customers.web.settings_forms import DisplayForm, InviteForm, ProfileForm, TokenForm, UnitForm
 from customers.web.themes import THEME_COOKIE, keep_theme
@@ -35,21 +40,23 @@ GET_OR_POST = ["GET", "HEAD", "POST"]
 @login_required
 def profile_page(request: HttpRequest) -> HttpResponse:
     """The person's own name, the display on this device, and the customers whose settings the caller may see."""
-    caller = settings_caller(request)
-    refuse_unless(request.method != "POST" or caller.user is not None)
-    form = ProfileForm(request.POST or None, instance=caller.user)
+    principal = settings_principal(request)
+    refuse_unless(request.method != "POST" or principal.user is not None)
+    form = ProfileForm(request.POST or None, instance=principal.user)
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, "Your name is saved.")
         return redirect("settings")
     text = request.GET.get("text", "").strip()
-    customers = Customer.objects.within(caller.scope).filter(Q(customer_code__icontains=text) | Q(name__icontains=text))
+    customers = Customer.objects.visible_to(principal.scope).filter(
+        Q(customer_code__icontains=text) | Q(name__icontains=text)
+    )
     context = {
-        "caller": caller,
+        "caller": principal,
         "form": form,
         "display": DisplayForm(initial={"theme": request.COOKIES.get(THEME_COOKIE, "")}),
         "list": list_page(request, customers, CUSTOMERS_A_PAGE),
-        "roles": _roles(caller),
+        "roles": _roles(principal),
         "text": text,
     }
     return render(request, "settings/profile.html", context)
@@ -73,17 +80,17 @@ def change_display(request: HttpRequest) -> HttpResponse:
 @login_required
 def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The customer's tokens. A POST makes one; the answer itself shows its text, which is kept nowhere."""
-    caller, customer = customer_of_settings(request, public_id)
-    form = TokenForm(request.POST or None, caller=caller)
+    principal, customer = customer_of_settings(request, public_id)
+    form = TokenForm(request.POST or None, principal=principal)
     token_text = ""
     if request.method == "POST":
-        refuse_unless(caller.may_manage(customer.pk))
+        refuse_unless(principal.may_manage(customer.pk))
         if form.is_valid():
             fields = dict(form.cleaned_data)
-            _, token_text = grant_token(caller, customer, expires_at=fields.pop("expires_on"), **fields)
-            form = TokenForm(caller=caller)
+            _, token_text = grant_token(principal, customer, expires_at=fields.pop("expires_on"), **fields)
+            form = TokenForm(principal=principal)
     listed = tokens.shown(ApiToken.objects.filter(customer=customer), timezone.now()).order_by("-created_at")
-    context = settings_context(caller, customer, "tokens") | {
+    context = settings_context(principal, customer, "tokens") | {
         "form": form,
         "token_text": token_text,
         "list": list_page(request, listed.select_related("created_by"), ROWS_A_PAGE),
@@ -95,8 +102,8 @@ def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpResponse:
     """Turn a token of the customer away from now on."""
-    caller, customer = customer_of_settings(request, public_id)
-    refuse_unless(caller.may_manage(customer.pk))
+    principal, customer = customer_of_settings(request, public_id)
+    refuse_unless(principal.may_manage(customer.pk))
     token = get_object_or_404(ApiToken, customer=customer, public_id=token_id)
     revoked = tokens.revoke(ApiToken.objects.filter(pk=token.pk))
     messages.success(request, f"{token.token_name} is revoked." if revoked else f"{token.token_name} was so already.")
@@ -108,14 +115,14 @@ def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpR
 @login_required
 def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The customer's people. A POST invites one; for a new account the answer shows the link to set its password."""
-    caller, customer = customer_of_settings(request, public_id)
+    principal, customer = customer_of_settings(request, public_id)
     form = InviteForm(request.POST or None)
     link = ""
     if request.method == "POST":
-        refuse_unless(_may_invite(caller, customer))
+        refuse_unless(_may_invite(principal, customer))
         if form.is_valid():
-            link, form = _invite(request, caller, customer, form)
-    return _render_people(request, caller, customer, form=form, link=link)
+            link, form = _invite(request, principal, customer, form)
+    return _render_people(request, principal, customer, form=form, link=link)
 
 
 @require_POST
@@ -123,20 +130,20 @@ def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> HttpResponse:
     """Give a member a `role`, `remove` them, or show a new `link` to set a first password, by `action`."""
-    caller, customer = customer_of_settings(request, public_id)
-    refuse_unless(_may_invite(caller, customer))
+    principal, customer = customer_of_settings(request, public_id)
+    refuse_unless(_may_invite(principal, customer))
     member = get_object_or_404(members.people_of(customer), pk=membership_id)
     action, role = request.POST.get("action"), request.POST.get("role", "")
     if action == "link":
         refuse_unless(member.may_have_link)
         link = request.build_absolute_uri(members.password_path(member.user))
-        return _render_people(request, caller, customer, form=InviteForm(), link=link)
+        return _render_people(request, principal, customer, form=InviteForm(), link=link)
     try:
         if action == "remove":
-            members.remove(member, by=caller.name)
+            members.remove(member, by=principal.name)
             messages.success(request, f"{member.user.get_username()} is no member any more.")
         elif action == "role" and role in Membership.Role.values:
-            members.change_role(member, role, by=caller.name)
+            members.change_role(member, role, by=principal.name)
             messages.success(request, f"{member.user.get_username()} is {role} now.")
         else:
             return HttpResponseBadRequest("action must be role, with a role, or remove, or link.")
@@ -150,12 +157,12 @@ def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> 
 @login_required
 def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The customer's storage units with what they are meant to hold; `?text=` narrows them."""
-    caller, customer = customer_of_settings(request, public_id)
+    principal, customer = customer_of_settings(request, public_id)
     text = request.GET.get("text", "").strip()
-    units = StorageUnit.objects.within(caller.scope).filter(facility__customer=customer, is_synthetic=False)
+    units = StorageUnit.objects.visible_to(principal.scope).filter(facility__customer=customer, is_synthetic=False)
     units = units.filter(Q(name__icontains=text) | Q(unit_code__icontains=text))
     ordered = units.select_related("facility").order_by("facility__facility_code", "unit_code")
-    context = settings_context(caller, customer, "units") | {
+    context = settings_context(principal, customer, "units") | {
         "list": list_page(request, ordered, ROWS_A_PAGE),
         "text": text,
     }
@@ -167,8 +174,8 @@ def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """The name and set temperature of one unit, to be changed."""
-    caller, customer, unit = unit_of_settings(request, public_id, unit_id)
-    refuse_unless(caller.may_manage(customer.pk))
+    principal, customer, unit = unit_of_settings(request, public_id, unit_id)
+    refuse_unless(principal.may_manage(customer.pk))
     form = UnitForm(request.POST or None, instance=unit)
     if request.method == "POST" and form.is_valid():
         # Only what the form has: the intake may be filling in the rest.
@@ -176,26 +183,26 @@ def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpRespo
         messages.success(request, f"{unit} is saved.")
         return redirect("settings-units", public_id)
     return render(
-        request, "settings/unit.html", settings_context(caller, customer, "units") | {"form": form, "unit": unit}
+        request, "settings/unit.html", settings_context(principal, customer, "units") | {"form": form, "unit": unit}
     )
 
 
-def _may_invite(caller: Caller, customer: Customer) -> bool:
+def _may_invite(principal: Principal, customer: Customer) -> bool:
     """May the caller decide about people? A token may not: who finds a lost one must not make accounts with it."""
-    return caller.user is not None and caller.may_manage(customer.pk)
+    return principal.user is not None and principal.may_manage(customer.pk)
 
 
-def _roles(caller: Caller) -> dict[int, str]:
+def _roles(principal: Principal) -> dict[int, str]:
     """The person's role in each customer, by its id."""
-    if caller.user is None:
+    if principal.user is None:
         return {}
-    return dict(caller.user.memberships.values_list("customer_id", "role"))
+    return dict(principal.user.memberships.values_list("customer_id", "role"))
 
 
-def _invite(request: HttpRequest, caller: Caller, customer: Customer, form: InviteForm) -> tuple[str, InviteForm]:
+def _invite(request: HttpRequest, principal: Principal, customer: Customer, form: InviteForm) -> tuple[str, InviteForm]:
     """Invite whom the form names; return the link to set a password, "" for none, and the form to show."""
     try:
-        invited = members.invite(customer, **form.cleaned_data, by=caller.name)
+        invited = members.invite(customer, **form.cleaned_data, by=principal.name)
     except ValidationError as refused:
         form.add_error("email", refused)
         return "", form
@@ -207,11 +214,11 @@ def _invite(request: HttpRequest, caller: Caller, customer: Customer, form: Invi
 
 
 def _render_people(
-    request: HttpRequest, caller: Caller, customer: Customer, *, form: InviteForm, link: str
+    request: HttpRequest, principal: Principal, customer: Customer, *, form: InviteForm, link: str
 ) -> HttpResponse:
     listed = list_page(request, members.people_of(customer), ROWS_A_PAGE)
-    context = settings_context(caller, customer, "people") | {
-        "may_manage": _may_invite(caller, customer),
+    context = settings_context(principal, customer, "people") | {
+        "may_manage": _may_invite(principal, customer),
         "form": form,
         "link": link,
         "list": listed,

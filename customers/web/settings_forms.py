@@ -10,7 +10,7 @@ from django import forms
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from customers.access.principal import Caller
+from customers.access.principal import Principal
 from customers.models import ApiToken, Membership, StorageUnit
 from customers.web.themes import Theme
 
@@ -49,9 +49,9 @@ class TokenForm(forms.Form):
         required=False, min_value=1, max_value=2_000_000_000, label="Requests an hour", help_text="No limit when empty."
     )
 
-    def __init__(self, *args: Any, caller: Caller, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, principal: Principal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(value, label) for value, label in ApiToken.Permission.choices if value in caller.permissions]
+        choices = [(value, label) for value, label in ApiToken.Permission.choices if value in principal.permissions]
         permissions: Any = self.fields["permissions"]
         permissions.choices = choices
 

@@ -24,11 +24,11 @@ from core.api.query_params import Parameters
 from core.api.renderers import JSONRenderer
 from core.api.schema import OF_CUSTOMER, PAGE, PERIOD, page_of
 from customers.access.permissions import ADMIN, READ_AND_WRITE
-from customers.access.principal import caller_of
+from customers.access.principal import principal_of
 from customers.api.row_lists import Shape, ShapedList
 from customers.models import Customer
 from ingestion.api.serializers import IngestionLogSerializer, PushedSerializer, ReadingCreateSerializer
-from ingestion.loading.load import Arrival, log_failure
+from ingestion.loading.load import LoadRequest, log_failure
 from ingestion.loading.push import Pushed, push
 from ingestion.loading.push_body import PushedBody
 from ingestion.models import Delivery, IngestionType
@@ -38,7 +38,7 @@ from readings.api.readings import ReadingsView
 from readings.api.serializers import ReadingSerializer
 from readings.lists.queries import stored_row
 from readings.lists.representation import in_form
-from readings.units.unit_refs import places_within
+from readings.units.unit_refs import visible_unit_refs
 
 CONTRADICTION = OpenApiResponse(
     {"$ref": "#/components/schemas/Error"}, "Another temperature is stored; this one is kept for review."
@@ -68,15 +68,15 @@ class ReadingsAndPushView(ReadingsView):
     )
     def post(self, request: Request) -> Response:
         """Store one reading: 201; 200 where it is stored already, 409 where another temperature is."""
-        caller = caller_of(request)
+        principal = principal_of(request)
         sent = ReadingCreateSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         said: dict[str, Any] = sent.validated_data
-        places = places_within(caller.write_scope, public_id=said["storage_unit_id"], with_synthetic=True)
+        places = visible_unit_refs(principal.write_scope, public_id=said["storage_unit_id"], with_synthetic=True)
         if not places:
             raise NotFound("There is no such storage unit.")
         batch: ParsedBatch = said["batch"]
-        pushed = push(caller.write_scope, [batch], own_customer_id=caller.customer_id, received_at=timezone.now())
+        pushed = push(principal.write_scope, [batch], own_customer_id=principal.customer_id, received_at=timezone.now())
         _refuse(pushed)
         [unit_id] = places
         row = stored_row(unit_id, batch.readings["sensor_code"][0], said["recorded_at"])
@@ -125,17 +125,17 @@ class BulkPushView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Store what can be stored, and tell of each other row why not. Committed before the answer."""
-        caller, received_at = caller_of(request), timezone.now()
+        principal, received_at = principal_of(request), timezone.now()
         body = _pushed_body(request)
         try:
             batches = body.batches(received_at)
         except UnreadableBody as error:
-            _log_failure(caller.customer_id, body, error)
+            _log_failure(principal.customer_id, body, error)
             raise (TooLargeBody if error.reason is Reason.TOO_LARGE else ParseError)(error.message) from error
         pushed = push(
-            caller.write_scope,
+            principal.write_scope,
             batches,
-            own_customer_id=caller.customer_id,
+            own_customer_id=principal.customer_id,
             received_at=received_at,
             size_bytes=len(body.data),
         )
@@ -155,8 +155,8 @@ def _log_failure(customer_id: int | None, body: PushedBody, error: UnreadableBod
     """Show an unreadable push among the customer's deliveries, as an unreadable poll is."""
     customer = Customer.objects.filter(pk=customer_id).first() if customer_id else None
     if customer is not None:
-        arrival = Arrival(customer=customer, ingestion_type=IngestionType.PUSH, size_bytes=len(body.data))
-        log_failure(arrival, error.reason, error.message)
+        load_request = LoadRequest(customer=customer, ingestion_type=IngestionType.PUSH, size_bytes=len(body.data))
+        log_failure(load_request, error.reason, error.message)
 
 
 STATUS = OpenApiParameter("status", enum=Delivery.Status.values, description="Only deliveries that ended so.")
@@ -182,7 +182,7 @@ class IngestionLogs(ShapedList, GenericAPIView[Delivery]):
             "started_at__gte": start,
             "started_at__lte": end,
         }
-        deliveries = Delivery.objects.within(caller_of(self.request).scope)
+        deliveries = Delivery.objects.visible_to(principal_of(self.request).scope)
         return deliveries.filter(**{name: value for name, value in wanted.items() if value is not None}).annotate(
             records_failed=F("records_rejected") + F("records_conflicting")
         )

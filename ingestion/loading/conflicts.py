@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from alarms.evaluation.evaluate import evaluate
 from ingestion.models import Conflict, Delivery
-from readings.storage.columns import ReadingColumns, instant_of
+from readings.storage.reading_batch import ReadingBatch, instant_of
 from readings.storage.rollups import replace
 from readings.storage.store import Span, lock_units
 
@@ -40,7 +40,7 @@ ON CONFLICT (storage_unit_id, recorded_at, sensor_id, temperature_c) DO UPDATE S
 """
 
 
-def keep(delivery: Delivery, columns: ReadingColumns, indexes: Sequence[int]) -> None:
+def keep(delivery: Delivery, columns: ReadingBatch, indexes: Sequence[int]) -> None:
     """Keep the rows of `columns` at `indexes`. One that was kept before is counted, and stays as a person left it."""
     rows = np.array(indexes)
     with connection.cursor() as cursor:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from customers.models import Customer
 from ingestion.loading import rejected_rows
-from ingestion.loading.load import Arrival, log_failure, take_in
+from ingestion.loading.load import LoadRequest, load, log_failure
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody
@@ -61,7 +61,7 @@ def import_file(
     a file that names none; a CSV file without a column for it falls back to its own name. `progress` is called with
     the number of bytes taken in since its last call. Raises OSError where the file can't be read.
     """
-    arrival = Arrival(
+    load_request = LoadRequest(
         customer=customer,
         source=source,
         ingestion_type=IngestionType.IMPORT,
@@ -70,32 +70,32 @@ def import_file(
         default_unit_code=default_unit_code,
     )
     with path.open("rb") as file, transaction.atomic():
-        outcome = _take_in(path, file, arrival, progress)
+        outcome = _load(path, file, load_request, progress)
         if is_dry_run:
             transaction.set_rollback(True)
     return outcome
 
 
-def _take_in(path: Path, file: BinaryIO, arrival: Arrival, progress: Progress) -> FileOutcome:
+def _load(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progress) -> FileOutcome:
     def keep(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:
         rejected_rows.keep(delivery, rejected, header, default_unit_code)
         outcome.note(rejected)
 
     outcome = FileOutcome(path, Delivery())
     try:
-        outcome.delivery = take_in(arrival, _parsed(path, file, arrival, progress), keep_rejected=keep).delivery
+        outcome.delivery = load(load_request, _parsed(path, file, load_request, progress), keep_rejected=keep).delivery
     except UnreadableBody as unreadable:
-        outcome.delivery = log_failure(arrival, unreadable.reason.value, unreadable.message)
+        outcome.delivery = log_failure(load_request, unreadable.reason.value, unreadable.message)
     return outcome
 
 
-def _parsed(path: Path, file: BinaryIO, arrival: Arrival, progress: Progress) -> Iterator[ParsedBatch]:
+def _parsed(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progress) -> Iterator[ParsedBatch]:
     batches = parse_body(
         file,
-        arrival.source.mapping if arrival.source else FieldMapping(),
+        load_request.source.mapping if load_request.source else FieldMapping(),
         file_name=path.name,
         received_at=timezone.now(),
-        default_unit=arrival.default_unit_code,
+        default_unit=load_request.default_unit_code,
         max_bytes=MAX_FILE_BYTES,
     )
     position = 0

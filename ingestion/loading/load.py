@@ -1,6 +1,6 @@
 """The one function through which every delivery goes: polls, pushes, imports and replays alike.
 
-`take_in` resolves codes to ids, stores, has excursions judged, keeps what could not be stored and logs the delivery,
+`load` resolves codes to ids, stores, has excursions judged, keeps what could not be stored and logs the delivery,
 all in one transaction.
 """
 
@@ -28,7 +28,7 @@ from ingestion.parsing.rejection_reasons import Reason, sentence
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 from ingestion.watchdog import note_units
 from readings.models import status_ids
-from readings.storage.columns import ReadingColumns
+from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import StoreResult, store
 
 logger = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ KeepRejected = Callable[[Delivery, Sequence[RejectedReading], str, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class LoadRequest:
     """What is known of a delivery before its rows: from whom, how, when, and what was asked for."""
 
     customer: Customer
@@ -55,7 +55,7 @@ class Arrival:
 
 
 @dataclass(slots=True)
-class Intake:
+class LoadResult:
     """What a delivery has brought so far."""
 
     delivery: Delivery
@@ -74,29 +74,29 @@ class Intake:
 
 
 @transaction.atomic
-def take_in(
-    arrival: Arrival,
+def load(
+    load_request: LoadRequest,
     batches: Iterable[ParsedBatch],
     *,
     keep_rejected: KeepRejected = rejected_rows.keep,
     notes: Sequence[str] = (),
-) -> Intake:
+) -> LoadResult:
     """Take a delivery in; return what became of it, its `delivery` logged.
 
     `notes` are sentences about what is missing from it; with any the delivery is `partial`. What `batches` raises
     (UnreadableBody) undoes the delivery: log it with `log_failure`.
     """
-    intake = Intake(_opened(arrival))
-    register = Register(arrival.customer, arrival.source)
+    load_result = LoadResult(_opened(load_request))
+    register = Register(load_request.customer, load_request.source)
     for batch in batches:
-        _take_batch(intake, register, arrival, batch, keep_rejected)
-    _close(intake, notes)
-    return intake
+        _load_batch(load_result, register, load_request, batch, keep_rejected)
+    _close(load_result, notes)
+    return load_result
 
 
-def log_failure(arrival: Arrival, reason: str, message: str) -> Delivery:
+def log_failure(load_request: LoadRequest, reason: str, message: str) -> Delivery:
     """Log a delivery that brought nothing."""
-    delivery = _opened(arrival)
+    delivery = _opened(load_request)
     delivery.status = Delivery.Status.FAILURE
     delivery.error_reason = reason
     delivery.error_message = message
@@ -106,43 +106,47 @@ def log_failure(arrival: Arrival, reason: str, message: str) -> Delivery:
     return delivery
 
 
-def _opened(arrival: Arrival) -> Delivery:
+def _opened(load_request: LoadRequest) -> Delivery:
     return Delivery.objects.create(
-        customer=arrival.customer,
-        source=arrival.source,
-        ingestion_type=arrival.ingestion_type,
+        customer=load_request.customer,
+        source=load_request.source,
+        ingestion_type=load_request.ingestion_type,
         status=Delivery.Status.SUCCESS,
-        started_at=arrival.started_at,
-        ended_at=arrival.started_at,
-        since=arrival.since,
-        until=arrival.until,
-        source_url=arrival.source_url,
-        size_bytes=arrival.size_bytes,
+        started_at=load_request.started_at,
+        ended_at=load_request.started_at,
+        since=load_request.since,
+        until=load_request.until,
+        source_url=load_request.source_url,
+        size_bytes=load_request.size_bytes,
     )
 
 
-def _take_batch(
-    intake: Intake, register: Register, arrival: Arrival, batch: ParsedBatch, keep_rejected: KeepRejected
+def _load_batch(
+    load_result: LoadResult,
+    register: Register,
+    load_request: LoadRequest,
+    batch: ParsedBatch,
+    keep_rejected: KeepRejected,
 ) -> None:
     readings, rejected = _placed(register, batch)
     rejected += batch.rejected
     columns = _columns(readings)
     began = time.monotonic()
     result = store(columns)
-    if arrival.source is not None and result.new_spans:
-        note_units(arrival.source.pk, result.new_spans)
+    if load_request.source is not None and result.new_spans:
+        note_units(load_request.source.pk, result.new_spans)
     evaluate(result.new_spans, columns)
-    intake.delivery.store_seconds += time.monotonic() - began
-    intake.count(result)
+    load_result.delivery.store_seconds += time.monotonic() - began
+    load_result.count(result)
     if result.contradictions:
-        conflicts.keep(intake.delivery, columns, result.contradictions)
+        conflicts.keep(load_result.delivery, columns, result.contradictions)
     if rejected:
-        intake.reject(rejected)
-        keep_rejected(intake.delivery, rejected, batch.row_header, arrival.default_unit_code)
+        load_result.reject(rejected)
+        keep_rejected(load_result.delivery, rejected, batch.row_header, load_request.default_unit_code)
     if len(readings):
         newest = cast("datetime", readings["recorded_at"].max())
-        intake.newest = newest if intake.newest is None else max(newest, intake.newest)
-    intake.is_cut_off |= batch.is_cut_off
+        load_result.newest = newest if load_result.newest is None else max(newest, load_result.newest)
+    load_result.is_cut_off |= batch.is_cut_off
 
 
 def _placed(register: Register, batch: ParsedBatch) -> tuple[pl.DataFrame, list[RejectedReading]]:
@@ -178,8 +182,8 @@ def _rejected(row: dict[str, Any], places: dict[SensorKey, Place | Reason], batc
     return RejectedReading(row["row_number"], reason, message, batch.raw_row(row["row_number"]))
 
 
-def _columns(readings: pl.DataFrame) -> ReadingColumns:
-    return ReadingColumns(
+def _columns(readings: pl.DataFrame) -> ReadingBatch:
+    return ReadingBatch(
         storage_unit_id=readings["storage_unit_id"].to_numpy(),
         sensor_id=readings["sensor_id"].to_numpy(),
         recorded_at_us=readings["recorded_at"].to_physical().to_numpy(),
@@ -190,12 +194,12 @@ def _columns(readings: pl.DataFrame) -> ReadingColumns:
     )
 
 
-def _close(intake: Intake, notes: Sequence[str]) -> None:
-    delivery = intake.delivery
+def _close(load_result: LoadResult, notes: Sequence[str]) -> None:
+    delivery = load_result.delivery
     delivery.records_processed = (
         delivery.records_stored + delivery.records_duplicate + delivery.records_conflicting + delivery.records_rejected
     )
-    sentences = [*notes, *_what_is_amiss(intake)]
+    sentences = [*notes, *_what_is_amiss(load_result)]
     if sentences:
         delivery.status = Delivery.Status.PARTIAL
         delivery.error_message = " ".join(sentences)
@@ -212,13 +216,13 @@ def _close(intake: Intake, notes: Sequence[str]) -> None:
     )
 
 
-def _what_is_amiss(intake: Intake) -> list[str]:
+def _what_is_amiss(load_result: LoadResult) -> list[str]:
     sentences = []
-    if intake.is_cut_off:
+    if load_result.is_cut_off:
         sentences.append("The body was cut off; the rows before the cut are stored.")
-    if intake.reasons:
-        counted = ", ".join(f"{count} × {reason}" for reason, count in intake.reasons.most_common())
+    if load_result.reasons:
+        counted = ", ".join(f"{count} × {reason}" for reason, count in load_result.reasons.most_common())
         sentences.append(f"Rows rejected: {counted}.")
-    if intake.delivery.records_conflicting:
-        sentences.append(f"Rows that contradict stored readings: {intake.delivery.records_conflicting}.")
+    if load_result.delivery.records_conflicting:
+        sentences.append(f"Rows that contradict stored readings: {load_result.delivery.records_conflicting}.")
     return sentences

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from core.scope import Scope
 from customers.models import Customer, StorageUnit
-from ingestion.loading.load import Arrival, Intake, take_in
+from ingestion.loading.load import LoadRequest, LoadResult, load
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import ParsedBatch, RejectedReading
@@ -32,8 +32,8 @@ class Pushed:
     rejected: int = 0
     errors: list[RejectedReading] = field(default_factory=list)
 
-    def count(self, intake: Intake) -> None:
-        delivery = intake.delivery
+    def count(self, load_result: LoadResult) -> None:
+        delivery = load_result.delivery
         self.received += delivery.records_processed
         self.stored += delivery.records_stored
         self.duplicates += delivery.records_duplicate
@@ -77,13 +77,13 @@ def push(
             pushed.rejected = pushed.received = sum(len(batch.rejected) for batch in placed)
             pushed.errors = [row for batch in placed for row in batch.rejected][:MOST_ERRORS]
             continue
-        arrival = Arrival(
+        load_request = LoadRequest(
             customer=customers[customer_id],
             ingestion_type=IngestionType.PUSH,
             started_at=received_at,
             size_bytes=size_bytes,
         )
-        pushed.count(take_in(arrival, placed, keep_rejected=remember))
+        pushed.count(load(load_request, placed, keep_rejected=remember))
     pushed.errors.sort(key=lambda row: row.row_number)
     return pushed
 
@@ -96,7 +96,7 @@ def _units(scope: Scope, batches: Sequence[ParsedBatch]) -> dict[str, _Unit]:
         public_id = _public_id(text)
         if public_id is not None:
             by_id.setdefault(public_id, []).append(text)
-    rows = StorageUnit.objects.within(scope).filter(public_id__in=by_id)
+    rows = StorageUnit.objects.visible_to(scope).filter(public_id__in=by_id)
     columns = ("public_id", "facility__facility_code", "unit_code", "facility__customer_id")
     return {text: _Unit(*rest) for public_id, *rest in rows.values_list(*columns) for text in by_id[public_id]}
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ingestion.loading.load import Arrival, take_in
+from ingestion.loading.load import LoadRequest, load
 from ingestion.models import Delivery, IngestionType, RejectedRow, Source
 from ingestion.parsing.parse import parse_rejected_row
 from ingestion.parsing.results import ParsedBatch, RejectedReading
@@ -59,7 +59,7 @@ def _waiting(rejected_rows: QuerySet[RejectedRow]) -> QuerySet[RejectedRow]:
 
 def _replay_of_source(rows: Sequence[RejectedRow], by: str) -> ReplayResult:
     first = rows[0]
-    arrival = Arrival(
+    load_request = LoadRequest(
         customer=first.customer,
         source=first.source,
         ingestion_type=IngestionType(first.source.ingestion_type) if first.source else IngestionType.IMPORT,
@@ -71,7 +71,7 @@ def _replay_of_source(rows: Sequence[RejectedRow], by: str) -> ReplayResult:
     def remember(_: Delivery, rejected: Iterable[RejectedReading], __: str, ___: str) -> None:
         again.update({row.row_number: row for row in rejected})
 
-    take_in(arrival, [_parsed_again(rows, first.source)], keep_rejected=remember)
+    load(load_request, [_parsed_again(rows, first.source)], keep_rejected=remember)
     _decide([row for place, row in enumerate(rows) if place not in again], RejectedRow.State.REPLAYED, by)
     for place, rejection in again.items():
         rows[place].reason = rejection.reason.value

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from core.crypto.encryption import SecretUnreadable
-from ingestion.loading.load import Arrival, Intake, log_failure, take_in
+from ingestion.loading.load import LoadRequest, LoadResult, load, log_failure
 from ingestion.loading.registration import Register
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
@@ -152,7 +152,7 @@ class _Poll:
         with ExitStack() as bodies:
             answers = self._ask(requests, bodies)
             window = requests[0].window
-            arrival = Arrival(
+            load_request = LoadRequest(
                 customer=self.source.customer,
                 source=self.source,
                 ingestion_type=IngestionType(self.source.ingestion_type),
@@ -164,12 +164,12 @@ class _Poll:
                 default_unit_code=answers[0].unit_code if len(answers) == 1 else "",
             )
             with held(self.claim) as source:
-                intake = take_in(arrival, self._parsed(answers), notes=self.notes)
-                self.has_gap |= intake.is_cut_off or len(answers) < len(requests)
+                load_result = load(load_request, self._parsed(answers), notes=self.notes)
+                self.has_gap |= load_result.is_cut_off or len(answers) < len(requests)
                 if not self.has_gap:
-                    self._move_cursor(source, intake, window.until, are_more=are_more)
+                    self._move_cursor(source, load_result, window.until, are_more=are_more)
                 self._succeed(source, are_more=are_more, is_last=is_last)
-        self.deliveries.append(intake.delivery)
+        self.deliveries.append(load_result.delivery)
         self.notes.clear()
 
     def _ask(self, requests: Sequence[PlannedRequest], bodies: ExitStack) -> list[_Answer]:
@@ -218,13 +218,13 @@ class _Poll:
                 max_bytes=settings.SOURCE_MAX_BYTES,
             )
 
-    def _move_cursor(self, source: Source, intake: Intake, until: datetime, *, are_more: bool) -> None:
+    def _move_cursor(self, source: Source, load_result: LoadResult, until: datetime, *, are_more: bool) -> None:
         """Move the cursor to the newest instant up to which everything is stored.
 
         The span has arrived whole. One that lies in the past is done with; the newest one is known up to its newest
         reading: what was measured since may still be on its way.
         """
-        reached = until if are_more else intake.newest and min(intake.newest, until)
+        reached = until if are_more else load_result.newest and min(load_result.newest, until)
         if reached and (source.cursor_at is None or reached > source.cursor_at):
             source.cursor_at = reached
 
@@ -240,14 +240,14 @@ class _Poll:
     def _fail(self, failure: Failure) -> None:
         with held(self.claim) as source:
             now = timezone.now()
-            arrival = Arrival(
+            load_request = LoadRequest(
                 customer=self.source.customer,
                 source=self.source,
                 ingestion_type=IngestionType(source.ingestion_type),
                 started_at=self.started_at,
                 source_url=source.url,
             )
-            self.deliveries.append(log_failure(arrival, failure.reason, failure.message))
+            self.deliveries.append(log_failure(load_request, failure.reason, failure.message))
             source.failures_in_a_row += 1
             source.last_error = failure.message
             wait_seconds = backoff_seconds(

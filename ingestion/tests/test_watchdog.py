@@ -6,11 +6,11 @@ import pytest
 from django.utils import timezone
 
 from alarms.models import Alarm, AlarmEvent
-from alarms.tests.judging import take_in
+from alarms.tests.judging import load
 from customers.models import Sensor
 from ingestion.watchdog import note_units, watch
 from readings.models import LatestReading, Reading
-from readings.storage.columns import ReadingRow
+from readings.storage.reading_batch import ReadingRow
 from tests.factories import SensorFactory, SourceFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def now():
 
 
 def read(sensor, recorded_at, temperature_c=5.0, stored_at=None):
-    take_in([ReadingRow(sensor.storage_unit_id, sensor.pk, recorded_at, temperature_c)], stored_at or recorded_at)
+    load([ReadingRow(sensor.storage_unit_id, sensor.pk, recorded_at, temperature_c)], stored_at or recorded_at)
     for model in (Reading, LatestReading):
         model.objects.filter(recorded_at=recorded_at).update(created_at=stored_at or recorded_at)
 
@@ -176,7 +176,7 @@ def test_faults_that_come_late_are_no_news(sensor, now):
 
 def test_an_alarm_closes_itself_once_its_clearing_delay_has_passed(sensor, now):
     unit = sensor.storage_unit
-    take_in([ReadingRow(unit.pk, sensor.pk, now + minute * MINUTE, 9.0) for minute in range(40)], now + 40 * MINUTE)
+    load([ReadingRow(unit.pk, sensor.pk, now + minute * MINUTE, 9.0) for minute in range(40)], now + 40 * MINUTE)
     alarm = Alarm.objects.get()
     assert alarm.state == "open"
     read(sensor, now + 40 * MINUTE)

@@ -17,8 +17,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from core.web.pagination import list_page
-from customers.access.page_caller import caller_of_page, refuse_unless
-from customers.access.principal import Caller
+from customers.access.page_principal import page_principal, refuse_unless
+from customers.access.principal import Principal
 from customers.models import Customer
 from ingestion.loading import conflicts, replay
 from ingestion.models import Conflict, RejectedRow, Source
@@ -48,8 +48,8 @@ MOST_AT_ONCE = 5_000
 @login_required
 def feeds_page(request: HttpRequest) -> HttpResponse:
     """Every source the caller may see, the worst first; `?customer=`, `?state=` and `?text=` narrow it."""
-    scope = caller_of_page(request).scope
-    customers = Customer.objects.within(scope)
+    scope = page_principal(request).scope
+    customers = Customer.objects.visible_to(scope)
     customer_code = request.GET.get("customer", "")
     if customer_code:
         get_object_or_404(customers, customer_code=customer_code)
@@ -76,15 +76,15 @@ def feeds_page(request: HttpRequest) -> HttpResponse:
 def feed_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """One source: its state, its deliveries, and its rejected rows and conflicts in the states asked for."""
     now = timezone.now()
-    caller, source = _source_of(request, public_id)
+    principal, source = _source_of(request, public_id)
     rejected_state = _state_asked(request, "rejected", RejectedRow.State)
     conflict_state = _state_asked(request, "conflicts", Conflict.State)
     shown_conflicts = list_page(request, conflicts_of(source, conflict_state), ROWS_A_PAGE, "conflicts_page")
     context = {
         "feed": Feed(source, now),
         "address": redact_url(source.url),
-        "may_operate": caller.may_operate(source.customer_id),
-        "may_manage": caller.may_manage(source.customer_id),
+        "may_operate": principal.may_operate(source.customer_id),
+        "may_manage": principal.may_manage(source.customer_id),
         "deliveries": list_page(request, deliveries_of(source), ROWS_A_PAGE, "deliveries_page"),
         "rejected": list_page(request, rejected_rows_of(source, rejected_state), ROWS_A_PAGE, "rejected_page"),
         "rejected_state": rejected_state,
@@ -102,14 +102,14 @@ def feed_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def change_schedule(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Poll the source now (operators), or pause or resume it (managers), by `action`."""
-    caller, source = _source_of(request, public_id)
+    principal, source = _source_of(request, public_id)
     action = request.POST.get("action")
     chosen = Source.objects.filter(pk=source.pk)
     if action == "poll":
-        refuse_unless(caller.may_operate(source.customer_id))
+        refuse_unless(principal.may_operate(source.customer_id))
         said = "It will be polled within seconds." if claims.poll_now(chosen) else "A paused source is not polled."
     elif action in ("pause", "resume"):
-        refuse_unless(caller.may_manage(source.customer_id))
+        refuse_unless(principal.may_manage(source.customer_id))
         changed = claims.pause(chosen) if action == "pause" else claims.resume(chosen)
         said = (
             f"The source is {'paused' if action == 'pause' else 'polled again'}." if changed else "It was so already."
@@ -124,10 +124,10 @@ def change_schedule(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def decide_rejected_rows(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Replay or dismiss, by `action`, the chosen `row`s of the source, or all that wait with `all`."""
-    caller, source = _source_of(request, public_id)
-    refuse_unless(caller.may_operate(source.customer_id))
+    principal, source = _source_of(request, public_id)
+    refuse_unless(principal.may_operate(source.customer_id))
     rows = _chosen(request, rejected_rows_of(source, RejectedRow.State.WAITING))
-    by = caller.name
+    by = principal.name
     if request.POST.get("action") == "replay":
         result = replay.replay(rows, by=by)
         messages.success(request, f"Rows replayed: {result.replayed:,}; rejected again: {result.still_rejected:,}.")
@@ -142,8 +142,8 @@ def decide_rejected_rows(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def decide_conflicts(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Accept or dismiss, by `action`, the chosen `row`s of the source, or all that wait with `all`."""
-    caller, source = _source_of(request, public_id)
-    refuse_unless(caller.may_operate(source.customer_id))
+    principal, source = _source_of(request, public_id)
+    refuse_unless(principal.may_operate(source.customer_id))
     decisions: dict[str, tuple[str, Callable[..., int]]] = {
         "accept": ("accepted", conflicts.accept),
         "dismiss": ("dismissed", conflicts.dismiss),
@@ -154,16 +154,16 @@ def decide_conflicts(request: HttpRequest, public_id: UUID) -> HttpResponse:
     word, decide = decisions[action]
     # By their keys: what decides orders, joins and locks the rows in its own way.
     keys = _chosen(request, conflicts_of(source, Conflict.State.WAITING)).values_list("pk", flat=True)
-    decided = decide(Conflict.objects.filter(pk__in=list(keys)), by=caller.name)
+    decided = decide(Conflict.objects.filter(pk__in=list(keys)), by=principal.name)
     messages.success(request, f"Conflicts {word}: {decided:,}.")
     return _back(request, source)
 
 
-def _source_of(request: HttpRequest, public_id: UUID) -> tuple[Caller, Any]:
+def _source_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Any]:
     """The caller, and the source if the caller may see it; a foreign one is not found."""
-    caller = caller_of_page(request)
-    sources = with_state(Source.objects.within(caller.scope), timezone.now()).select_related("customer")
-    return caller, get_object_or_404(sources, public_id=public_id)
+    principal = page_principal(request)
+    sources = with_state(Source.objects.visible_to(principal.scope), timezone.now()).select_related("customer")
+    return principal, get_object_or_404(sources, public_id=public_id)
 
 
 def _state_asked(request: HttpRequest, name: str, states: Any) -> str:

@@ -14,14 +14,14 @@ from core.api.errors import UnprocessableBody
 from core.api.query_params import DAY, Parameters
 from core.api.schema import FACILITY_ID, PERIOD, TEMPERATURE_UNIT, UNIT_ID
 from customers.access.permissions import ADMIN, READ
-from customers.access.principal import caller_of
+from customers.access.principal import principal_of
 from customers.models import Customer
 from readings.api.serializers import GroupSerializer, PerformanceSerializer, StatisticsSerializer
 from readings.api.statistics import known_span, places_named, statistics_by_customer, statistics_form
 from readings.lists.filters import scale_asked
 from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.statistics.analytics import performance
-from readings.units.unit_refs import Places, places_within
+from readings.units.unit_refs import Places, visible_unit_refs
 
 OF_PLACE = [FACILITY_ID, UNIT_ID]
 # How many days an interval's trend shows where no start is asked for.
@@ -86,12 +86,12 @@ class AdminSummaryView(APIView):
         parameters = Parameters.of(request)
         start, end = parameters.period()
         scale = scale_asked(parameters)
-        scope = caller_of(request).scope
-        codes = dict(Customer.objects.within(scope).values_list("pk", "customer_code"))
-        return Response(statistics_by_customer(places_within(scope), codes, start, end, scale))
+        scope = principal_of(request).scope
+        codes = dict(Customer.objects.visible_to(scope).values_list("pk", "customer_code"))
+        return Response(statistics_by_customer(visible_unit_refs(scope), codes, start, end, scale))
 
 
 def _places(request: Request) -> Places:
     """The units that `facility_id` and `unit_id` of the query name, else all of the caller's."""
     parameters = Parameters.of(request)
-    return places_named(caller_of(request), parameters.public_id("facility_id"), parameters.public_id("unit_id"))
+    return places_named(principal_of(request), parameters.public_id("facility_id"), parameters.public_id("unit_id"))

@@ -17,7 +17,7 @@ from core.api.schema import CUSTOMER_ID, PAGE, page_of
 from core.scope import Scope
 from customers.access.lookup import addressed, own_customer, reach_of, require_whole_customer
 from customers.access.permissions import ADMIN, READ_AND_WRITE
-from customers.access.principal import caller_of
+from customers.access.principal import principal_of
 from customers.api.row_lists import Shape, ShapedList
 from customers.models import Customer, Facility, StorageUnit
 from readings.api.serializers import CustomerSerializer, ProfileSerializer
@@ -30,7 +30,7 @@ def profiles(scope: Scope) -> QuerySet[Any]:
     Units that are there for alarm drills only do not count.
     """
     units = StorageUnit.objects.filter(is_synthetic=False)
-    return Customer.objects.within(scope).annotate(
+    return Customer.objects.visible_to(scope).annotate(
         facility_count=_total(Facility.objects.all(), "customer", Count("pk"), scope, 0),
         unit_count=_total(units, "facility__customer", Count("pk"), scope, 0),
         active_readings_count=_total(
@@ -49,7 +49,7 @@ def _of_goods(model: type[DailyRollup] | type[LatestReading]) -> QuerySet[Any]:
 def _total(rows: QuerySet[Any], way: str, total: Aggregate, scope: Scope, default: Any = None) -> Any:
     """What those of `rows` that lead by `way` to a customer add up to, as a subquery of the customer's row."""
     unit_way = rows.model.SCOPE.unit if scope.unit_ids is not None else None
-    # Not `within`: whose rows they are is said by the customer they are summed up for; left are the units.
+    # Not `visible_to`: whose rows they are is said by the customer they are summed up for; left are the units.
     rows = rows.filter(**({f"{unit_way}__in": scope.unit_ids} if unit_way else {}))
     summed = rows.filter(**{way: OuterRef("pk")}).order_by().values(way).annotate(total=total).values("total")
     return Subquery(summed) if default is None else Coalesce(Subquery(summed), default)
@@ -86,7 +86,7 @@ class AdminCustomerList(ShapedList, GenericAPIView[Customer]):
         return super().get(request)
 
     def get_queryset(self) -> Any:
-        return profiles(caller_of(self.request).scope)
+        return profiles(principal_of(self.request).scope)
 
     @extend_schema(responses={201: CustomerSerializer})
     def post(self, request: Request) -> Response:

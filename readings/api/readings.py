@@ -19,14 +19,14 @@ from core.api.query_params import Parameters
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
 from core.api.schema import OF_CUSTOMER, PAGE
 from customers.access.permissions import READ, Needs
-from customers.access.principal import Caller, Permission, caller_of
+from customers.access.principal import Permission, Principal, principal_of
 from customers.models import Facility
 from readings.api.schema import CURSOR, DEFAULT_LATEST, FILTERS, LATEST, LATEST_LIMIT, LISTED
 from readings.lists.export import streamed
 from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing, Row, latest_rows
 from readings.lists.representation import in_form
-from readings.units.unit_refs import Places, places_within
+from readings.units.unit_refs import Places, visible_unit_refs
 
 STREAMED_FORMATS = (CSVRenderer.format, NDJSONRenderer.format)
 
@@ -105,29 +105,29 @@ class ReadingsView(APIView):
 
     @extend_schema(parameters=[*FILTERS, *PAGE, CURSOR], responses=LISTED)
     def get(self, request: Request, **named: UUID) -> HttpResponseBase:
-        return readings_answer(request, self.places(caller_of(request), **named))
+        return readings_answer(request, self.places(principal_of(request), **named))
 
-    def places(self, caller: Caller, **named: UUID) -> Places:
+    def places(self, principal: Principal, **named: UUID) -> Places:
         """The units whose readings are listed. Raises NotFound."""
-        return places_within(caller.own_scope)
+        return visible_unit_refs(principal.own_scope)
 
 
 class FacilityReadingsView(ReadingsView):
     """Readings of a facility's units, newest first."""
 
-    def places(self, caller: Caller, **named: UUID) -> Places:
-        facilities = Facility.objects.within(caller.scope).filter(public_id=named["facility_id"])
+    def places(self, principal: Principal, **named: UUID) -> Places:
+        facilities = Facility.objects.visible_to(principal.scope).filter(public_id=named["facility_id"])
         facility_id = facilities.values_list("pk", flat=True).first()
         if facility_id is None:
             raise NotFound
-        return places_within(caller.scope, facility_id=facility_id)
+        return visible_unit_refs(principal.scope, facility_id=facility_id)
 
 
 class UnitReadingsView(ReadingsView):
     """Readings of a storage unit, newest first."""
 
-    def places(self, caller: Caller, **named: UUID) -> Places:
-        return unit_places(caller, named["unit_id"])
+    def places(self, principal: Principal, **named: UUID) -> Places:
+        return unit_places(principal, named["unit_id"])
 
 
 class AdminReadingsView(ReadingsView):
@@ -139,10 +139,10 @@ class AdminReadingsView(ReadingsView):
     def get(self, request: Request, **named: UUID) -> HttpResponseBase:
         return super().get(request, **named)
 
-    def places(self, caller: Caller, **named: UUID) -> Places:
+    def places(self, principal: Principal, **named: UUID) -> Places:
         customer_id = Parameters.of(self.request).public_id("customer_id")
         conditions: dict[str, Any] = {"facility__customer__public_id": customer_id} if customer_id else {}
-        return places_within(caller.scope, **conditions)
+        return visible_unit_refs(principal.scope, **conditions)
 
 
 class AdminFacilityReadingsView(FacilityReadingsView):
@@ -159,16 +159,16 @@ class LatestView(ReadingsView):
         parameters = Parameters.of(request)
         limit = parameters.whole_number("limit", DEFAULT_LATEST, 1, MAX_LIMIT)
         wanted = ReadingFilter.of(parameters)
-        places = self.places(caller_of(request))
+        places = self.places(principal_of(request))
         rows = latest_rows(places, wanted, limit)
         if request.accepted_renderer.format in STREAMED_FORMATS:
             return streamed(Listing(places, wanted), request.accepted_renderer.format, rows)
         return Response(in_form(rows, places))
 
 
-def unit_places(caller: Caller, unit_id: UUID) -> Places:
+def unit_places(principal: Principal, unit_id: UUID) -> Places:
     """The one unit of this id. Raises NotFound where the caller may not see it."""
-    places = places_within(caller.scope, public_id=unit_id, with_synthetic=True)
+    places = visible_unit_refs(principal.scope, public_id=unit_id, with_synthetic=True)
     if not places:
         raise NotFound
     return places

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from core.api.query_params import DAY, Parameters
 from core.api.schema import PERIOD, TEMPERATURE_UNIT
 from customers.access.permissions import READ
-from customers.access.principal import caller_of
+from customers.access.principal import principal_of
 from customers.models import StorageUnit
 from readings.api.serializers import SeriesSerializer
 from readings.lists.filters import ReadingFilter, scale_asked
@@ -34,7 +34,7 @@ def series_form(unit: StorageUnit, span: Span, most: int, scale: Scale) -> dict[
     through the buckets breaks there.
     """
     shown = course_of(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds, most=most)
-    found = shown.gaps(timedelta(seconds=unit.effective_gap_limit_seconds))
+    found = shown.gaps(timedelta(seconds=unit.effective_staleness_limit_seconds))
     longest = sorted(found, key=lambda gap: gap[0] - gap[1])[: most - len(shown)]
     return {
         "storage_unit_id": unit.public_id,
@@ -77,7 +77,7 @@ class SeriesView(APIView):
         most = parameters.whole_number("points", MAX_POINTS, 1, MAX_POINTS)
         scale = scale_asked(parameters)
         start, end = parameters.period()
-        units = StorageUnit.objects.within(caller_of(request).scope).select_related("facility")
+        units = StorageUnit.objects.visible_to(principal_of(request).scope).select_related("facility")
         unit = units.filter(public_id=unit_id).first()
         if unit is None:
             raise NotFound

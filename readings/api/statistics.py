@@ -20,7 +20,7 @@ from core.api.errors import UnprocessableBody
 from core.api.query_params import MICROSECOND, Parameters
 from core.api.schema import PERIOD, TEMPERATURE_UNIT
 from customers.access.permissions import READ
-from customers.access.principal import Caller, Permission, caller_of
+from customers.access.principal import Permission, Principal, principal_of
 from customers.models import Facility
 from readings.api.serializers import (
     AggregateRequestSerializer,
@@ -33,7 +33,7 @@ from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooMa
 from readings.statistics.statistics import Statistics
 from readings.statistics.totals import Asked, Totals, totals_by_key
 from readings.units.scales import Scale
-from readings.units.unit_refs import Places, places_within
+from readings.units.unit_refs import Places, visible_unit_refs
 
 # Every reading has its hour, and an hour without readings follows one that has some.
 FIRST_HOUR = """
@@ -120,7 +120,7 @@ class StatisticsView(APIView):
         parameters = Parameters.of(request)
         start, end = parameters.period()
         scale = scale_asked(parameters)
-        return Response(statistics_form(places_within(caller_of(request).own_scope), start, end, scale))
+        return Response(statistics_form(visible_unit_refs(principal_of(request).own_scope), start, end, scale))
 
 
 class AggregateView(APIView):
@@ -138,7 +138,7 @@ class AggregateView(APIView):
         question = AggregateRequestSerializer(data=request.data)
         question.is_valid(raise_exception=True)
         asked: dict[str, Any] = question.validated_data
-        places = places_named(caller_of(request), asked.get("facility_id"), asked.get("storage_unit_id"))
+        places = places_named(principal_of(request), asked.get("facility_id"), asked.get("storage_unit_id"))
         span = known_span(places, asked.get("start_date"), asked.get("end_date"))
         grouping = Grouping(
             frozenset(map(GroupBy, asked["group_by"])), tuple(map(Aggregation, asked["aggregations"])), scale
@@ -149,15 +149,18 @@ class AggregateView(APIView):
             raise UnprocessableBody(f"{error} Ask for a shorter period or coarser groups.") from error
 
 
-def places_named(caller: Caller, facility_id: UUID | None, unit_id: UUID | None) -> Places:
+def places_named(principal: Principal, facility_id: UUID | None, unit_id: UUID | None) -> Places:
     """The units of a facility, the one unit, or all of the caller's where neither is named. Raises NotFound."""
     if facility_id is None and unit_id is None:
-        return places_within(caller.own_scope)
-    if facility_id is not None and not Facility.objects.within(caller.scope).filter(public_id=facility_id).exists():
+        return visible_unit_refs(principal.own_scope)
+    if (
+        facility_id is not None
+        and not Facility.objects.visible_to(principal.scope).filter(public_id=facility_id).exists()
+    ):
         raise NotFound
     named: dict[str, Any] = {"facility__public_id": facility_id, "public_id": unit_id}
     named = {name: value for name, value in named.items() if value is not None}
-    places = places_within(caller.scope, **named)
+    places = visible_unit_refs(principal.scope, **named)
     if unit_id is not None and not places:
         raise NotFound
     return places

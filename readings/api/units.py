@@ -20,7 +20,7 @@ from core.api.schema import PAGE, TEMPERATURE_UNIT, page_of
 from customers.access.lookup import addressed, reach_of, require_whole_customer
 from customers.access.permissions import READ, READ_AND_WRITE
 from customers.api.views import FACILITY
-from customers.models import GAP_LIMIT_INTERVALS, Facility, StorageUnit
+from customers.models import STALENESS_INTERVALS, Facility, StorageUnit
 from readings.api.serializers import DetailedFacilitySerializer, StorageUnitSerializer
 from readings.lists.filters import scale_asked
 from readings.units.condition import LIMIT_COLUMNS, LimitsInForce, UnitState
@@ -92,7 +92,7 @@ def _in_form(row: tuple[Any, ...], now: datetime) -> dict[str, Any]:
         now,
         scale=own["temperature_unit"],
         set_temperature=own["set_temperature"],
-        gap_limit_seconds=gap_limit_seconds or GAP_LIMIT_INTERVALS * interval_seconds,
+        gap_limit_seconds=gap_limit_seconds or STALENESS_INTERVALS * interval_seconds,
         recorded_at=recorded_at,
         temperature_c=temperature_c,
         limits=LimitsInForce(*limits),
@@ -163,7 +163,7 @@ class DetailedFacility(GenericAPIView[Facility]):
 
 
 def _units_of(facility: Facility, request: Request) -> QuerySet[StorageUnit]:
-    units: QuerySet[StorageUnit] = StorageUnit.objects.within(reach_of(request))
+    units: QuerySet[StorageUnit] = StorageUnit.objects.visible_to(reach_of(request))
     return units.filter(facility=facility, is_synthetic=False)
 
 

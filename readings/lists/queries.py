@@ -19,7 +19,7 @@ from core.api.pagination import Cursor
 from core.api.query_params import DAY, MICROSECOND
 from readings.lists.filters import ReadingFilter
 from readings.statistics.totals import Asked, totals_by_key
-from readings.storage.columns import instant_of, microseconds_of
+from readings.storage.reading_batch import instant_of, microseconds_of
 from readings.units.unit_refs import Places
 
 # How many times a page's expected stretch is looked at first, and second.

@@ -7,7 +7,7 @@ from typing import Any
 
 from readings.lists.public_ids import reading_ids
 from readings.lists.queries import Row
-from readings.storage.columns import microseconds_of
+from readings.storage.reading_batch import microseconds_of
 from readings.units.scales import from_celsius
 from readings.units.unit_refs import Places
 

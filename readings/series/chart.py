@@ -10,7 +10,7 @@ import numpy as np
 from customers.models import StorageUnit
 from readings.series.downsample import course_of
 from readings.spans import Span
-from readings.storage.columns import microseconds_of
+from readings.storage.reading_batch import microseconds_of
 from readings.units.condition import LimitsInForce
 from readings.units.scales import Scale, from_celsius
 
@@ -44,7 +44,7 @@ def series(unit: StorageUnit, span: Span) -> dict[str, Any]:
         "faults": times[shown.fault_count > 0].tolist(),
         "gaps": [
             [milliseconds(left), milliseconds(right)]
-            for left, right in shown.gaps(timedelta(seconds=unit.effective_gap_limit_seconds))
+            for left, right in shown.gaps(timedelta(seconds=unit.effective_staleness_limit_seconds))
         ],
     }
 

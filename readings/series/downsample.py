@@ -19,7 +19,7 @@ from django.db import connection
 
 from core.db.prepared import Prepared
 from readings.spans import Span, starts_of_days_us
-from readings.storage.columns import instant_of
+from readings.storage.reading_batch import instant_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,13 +111,13 @@ class Course:
         counts = (self.reading_count.tolist(), self.fault_count.tolist())
         return [Point(*each) for each in zip(*instants, *temperatures, *counts, strict=True)]
 
-    def gaps(self, gap_limit: timedelta) -> list[tuple[datetime, datetime]]:
+    def gaps(self, staleness_limit: timedelta) -> list[tuple[datetime, datetime]]:
         """Where two points that follow each other are further apart than the unit's gap limit.
 
         What is missing within a point can't be seen here; the coverage of the range tells it.
         """
         lefts, rights = self.last_us[:-1], self.first_us[1:]
-        is_gap = rights - lefts > gap_limit // _MICROSECOND
+        is_gap = rights - lefts > staleness_limit // _MICROSECOND
         ends = zip(lefts[is_gap].tolist(), rights[is_gap].tolist(), strict=True)
         return [(instant_of(left), instant_of(right)) for left, right in ends]
 

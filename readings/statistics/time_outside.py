@@ -16,7 +16,7 @@ from django.db import connection
 
 from readings.spans import Span
 from readings.storage.rollups import LONGEST_GAP
-from readings.storage.time_weighting import GAP_LIMIT, WEIGH
+from readings.storage.time_weighting import STALENESS_LIMIT, WEIGH
 from readings.units.condition import LimitsInForce
 
 # A month of readings, be it of one a minute, is weighed in some hundredths of a second.
@@ -62,12 +62,12 @@ def time_outside(unit_id: int, span: Span, limits: LimitsInForce) -> TimeOutside
 
 # A reading stands on for as long as the gap limit: what stood when the range began may have come before it.
 STRETCHES = f"""
-WITH unit AS (SELECT id, {GAP_LIMIT} AS gap_limit FROM storage_unit WHERE id = %(unit_id)s),
+WITH unit AS (SELECT id, {STALENESS_LIMIT} AS staleness_limit FROM storage_unit WHERE id = %(unit_id)s),
 suspicious AS (
-    SELECT range_agg(tstzrange(hour, hour + interval '1 hour' + gap_limit))
+    SELECT range_agg(tstzrange(hour, hour + interval '1 hour' + staleness_limit))
         * tstzmultirange(tstzrange(%(start)s, %(end)s)) AS stretches
     FROM unit JOIN hourly_rollup ON storage_unit_id = unit.id
-        AND hour > %(start)s - gap_limit - interval '1 hour' AND hour < %(end)s
+        AND hour > %(start)s - staleness_limit - interval '1 hour' AND hour < %(end)s
     WHERE max_c > %(high)s OR min_c < %(low)s
 )
 SELECT lower(stretch), upper(stretch) FROM suspicious CROSS JOIN unnest(stretches) AS stretch

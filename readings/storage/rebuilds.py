@@ -52,13 +52,13 @@ def request_when_days_move(instance: Facility, **_: Any) -> None:
 
 
 @receiver(pre_save, sender=StorageUnit)
-def request_when_gap_limit_changes(instance: StorageUnit, **_: Any) -> None:
+def request_when_staleness_limit_changes(instance: StorageUnit, **_: Any) -> None:
     """Readings of a unit with another gap limit, or in another facility, stand for other times."""
     before = StorageUnit.objects.filter(pk=instance.pk).first()
     if before is None:
         return
-    if (before.effective_gap_limit_seconds, before.facility_id) != (
-        instance.effective_gap_limit_seconds,
+    if (before.effective_staleness_limit_seconds, before.facility_id) != (
+        instance.effective_staleness_limit_seconds,
         instance.facility_id,
     ):
         request_rebuild([instance.pk])

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-from customers.models import MAX_GAP_LIMIT_SECONDS, StorageUnit
+from customers.models import MAX_STALENESS_LIMIT_SECONDS, StorageUnit
 from readings.models import Reading
 from readings.storage import rollups_sql
 from readings.storage.store import lock_units
@@ -22,7 +22,7 @@ UNITS_A_BATCH = 200
 HOURS_A_BATCH = 2_000
 DAYS_A_BATCH = 500
 # What stood when a stretch began was recorded at most this long before.
-LONGEST_GAP = timedelta(seconds=MAX_GAP_LIMIT_SECONDS)
+LONGEST_GAP = timedelta(seconds=MAX_STALENESS_LIMIT_SECONDS)
 
 
 def settle(*, deadline: datetime | None = None) -> int:
@@ -108,7 +108,7 @@ def recount(unit: StorageUnit, sensor_id: int, recorded_at: datetime) -> None:
                 "unit_id": unit.pk,
                 "sensor_id": sensor_id,
                 "recorded_at": recorded_at,
-                "gap_limit": f"{unit.effective_gap_limit_seconds} seconds",
+                "staleness_limit": f"{unit.effective_staleness_limit_seconds} seconds",
             },
         )
 

@@ -155,13 +155,13 @@ RECOUNT = ";".join(
         """
 UPDATE hourly_rollup SET is_settled = false
 WHERE storage_unit_id = %(unit_id)s AND hour > %(recorded_at)s::timestamptz - interval '1 hour'
-    AND hour <= %(recorded_at)s::timestamptz + %(gap_limit)s::interval""",
+    AND hour <= %(recorded_at)s::timestamptz + %(staleness_limit)s::interval""",
         """
 UPDATE daily_rollup SET is_settled = false
 FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
 WHERE storage_unit_id = %(unit_id)s AND storage_unit.id = storage_unit_id
     AND local_date >= (%(recorded_at)s::timestamptz AT TIME ZONE time_zone)::date
-    AND local_date <= ((%(recorded_at)s::timestamptz + %(gap_limit)s::interval) AT TIME ZONE time_zone)::date""",
+    AND local_date <= ((%(recorded_at)s::timestamptz + %(staleness_limit)s::interval) AT TIME ZONE time_zone)::date""",
         """
 UPDATE latest_reading SET temperature_c = reading.temperature_c, scale = reading.scale,
     quality_score = reading.quality_score, equipment_status_id = reading.equipment_status_id

@@ -14,8 +14,8 @@ import numpy as np
 from django.db import connection, transaction
 
 from readings.storage import store_sql
-from readings.storage.columns import ReadingColumns, Rows, instant_of
 from readings.storage.partitions import ensure_partitions, month_start
+from readings.storage.reading_batch import ReadingBatch, Rows, instant_of
 
 
 class UnknownUnits(ValueError):  # noqa: N818  the name says what was met
@@ -45,7 +45,7 @@ class StoreResult:
 
 
 @transaction.atomic
-def store(columns: ReadingColumns) -> StoreResult:
+def store(columns: ReadingBatch) -> StoreResult:
     """Store `columns`; see the module's text.
 
     Of several rows with one key (unit, sensor, time) the first in the batch counts. Those who store for one unit are
@@ -75,7 +75,7 @@ def lock_units(unit_ids: list[int]) -> None:
         raise UnknownUnits(f"No storage units have these ids: {sorted(unknown)}.")
 
 
-def _stage_new(columns: ReadingColumns, rows: Rows) -> tuple[int, list[int]]:
+def _stage_new(columns: ReadingBatch, rows: Rows) -> tuple[int, list[int]]:
     """Put those of these rows into the staging table whose key is not stored.
 
     Returns how many were stored already, and the indexes of those among them that contradict what is stored.

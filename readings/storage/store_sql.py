@@ -1,6 +1,6 @@
 """The statements of `readings.storage.store`, in the order in which it runs them."""
 
-from readings.storage.time_weighting import GAP_LIMIT
+from readings.storage.time_weighting import STALENESS_LIMIT
 
 # Serialises those who store for the same unit, always in the order of ids, so that two batches can't deadlock over
 # the roll-ups. NO KEY leaves the foreign-key checks of others alone.
@@ -95,14 +95,14 @@ quarter AS (
 ),
 unit AS (
     SELECT storage_unit.id AS storage_unit_id, facility.time_zone,
-        {GAP_LIMIT} AS gap_limit
+        {STALENESS_LIMIT} AS staleness_limit
     FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
     WHERE storage_unit.id IN (SELECT storage_unit_id FROM quarter)
 ),
 placed AS (
     SELECT quarter.*, date_trunc('hour', starts_at, 'UTC') AS hour,
         (starts_at AT TIME ZONE time_zone)::date AS local_date,
-        last_at + gap_limit - interval '1 microsecond' AS stands_until, time_zone
+        last_at + staleness_limit - interval '1 microsecond' AS stands_until, time_zone
     FROM quarter JOIN unit USING (storage_unit_id)
 ),
 hours AS (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from customers.models import GAP_LIMIT_INTERVALS
+from customers.models import STALENESS_INTERVALS
 
 ACTIVATION_K = 10_000.0
 ZERO_C_IN_K = 273.15
@@ -32,7 +32,7 @@ def mean_kinetic_temperature_c(weighted_arrhenius: float, weighted_seconds: floa
 
 
 # For how long a reading of a `storage_unit` stands when no other follows, as an interval.
-GAP_LIMIT = f"make_interval(secs => coalesce(gap_limit_seconds, {GAP_LIMIT_INTERVALS} * interval_seconds))"
+STALENESS_LIMIT = f"make_interval(secs => coalesce(gap_limit_seconds, {STALENESS_INTERVALS} * interval_seconds))"
 
 # Why the readings of a piece are fetched in a LATERAL query with OFFSET 0: the planner can't tell how few rows a range
 # of time joins, and would read whole partitions. This way it looks up each piece in the primary key.
@@ -49,7 +49,7 @@ READINGS_OF_PIECE = """LATERAL (
 # after the readings were fetched: the planner takes thousands of pieces for one, and would go through all pairs.
 WEIGH = f"""
 bounded AS (
-    SELECT piece.*, {GAP_LIMIT} AS gap_limit
+    SELECT piece.*, {STALENESS_LIMIT} AS staleness_limit
     FROM piece JOIN storage_unit ON storage_unit.id = piece.storage_unit_id
 ),
 standing AS (
@@ -59,10 +59,10 @@ standing AS (
             lead(recorded_at) OVER (
                 PARTITION BY bounded.storage_unit_id, from_at, to_at, sensor_id ORDER BY recorded_at
             ),
-            recorded_at + gap_limit,
+            recorded_at + staleness_limit,
             to_at
         ) AS stands_until
-    FROM bounded CROSS JOIN {READINGS_OF_PIECE.format(piece="bounded", after="> from_at - gap_limit")}
+    FROM bounded CROSS JOIN {READINGS_OF_PIECE.format(piece="bounded", after="> from_at - staleness_limit")}
 ),
 stood AS (
     SELECT *, date_part('epoch', stands_until - stands_from) AS seconds

@@ -17,6 +17,6 @@ def add_finder(find: Callable[[Scope], Marks]) -> None:
         _finders.append(find)
 
 
-def marks_within(scope: Scope) -> Marks:
+def visible_badges(scope: Scope) -> Marks:
     """The units within `scope` that there is something to say of."""
     return {unit_id: word for find in _finders for unit_id, word in find(scope).items()}

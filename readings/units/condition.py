@@ -139,7 +139,7 @@ def deviation_k(temperature_c: float | None, set_temperature_c: float | None) ->
 def state_of(
     *,
     age: timedelta | None,
-    gap_limit: timedelta,
+    staleness_limit: timedelta,
     temperature_c: float | None,
     limits: LimitsInForce,
 ) -> UnitState:
@@ -148,7 +148,7 @@ def state_of(
     A reading older than the unit's gap limit says nothing of now, whatever it measured. `temperature_c` None: the
     sensor answered without a measurement.
     """
-    if age is None or age > gap_limit:
+    if age is None or age > staleness_limit:
         return UnitState.NO_DATA
     if temperature_c is None:
         return UnitState.SENSOR_FAULT

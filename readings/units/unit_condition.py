@@ -42,7 +42,7 @@ class Condition:
         set_temperature_c = None if set_temperature is None else to_celsius(set_temperature, scale)
         state = state_of(
             age=age,
-            gap_limit=timedelta(seconds=gap_limit_seconds),
+            staleness_limit=timedelta(seconds=gap_limit_seconds),
             temperature_c=temperature_c,
             limits=limits,
         )

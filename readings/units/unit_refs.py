@@ -61,7 +61,7 @@ class Place:
 Places = Mapping[int, Place]
 
 
-def places_within(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> dict[int, Place]:
+def visible_unit_refs(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> dict[int, Place]:
     """The units that `scope` may see, by id; `conditions` are look-ups of StorageUnit. One query.
 
     with_synthetic: also units that hold no goods but are made for drills, as where one is asked for by its id.
@@ -69,12 +69,12 @@ def places_within(scope: Scope, *, with_synthetic: bool = False, **conditions: A
     if with_synthetic or conditions:
         rows: Iterable[tuple[Any, ...]] = _units(scope, with_synthetic=with_synthetic, **conditions)
     else:
-        rows = _ALL_UNITS.within(scope)
+        rows = _ALL_UNITS.visible_to(scope)
     return {row[0]: _place(*row) for row in rows}
 
 
 def _units(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> QuerySet[Any]:
-    units = StorageUnit.objects.within(scope).filter(**conditions)
+    units = StorageUnit.objects.visible_to(scope).filter(**conditions)
     if not with_synthetic:
         units = units.filter(is_synthetic=False)
     return units.order_by().values_list(*_COLUMNS)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from customers.access.page_caller import caller_of_page
+from customers.access.page_principal import page_principal
 from customers.models import StorageUnit
 from readings.statistics.analytics import Figures, by_stretch, side_by_side
 from readings.statistics.totals import Bucket
@@ -76,7 +76,7 @@ def comparison_page(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, url_name: str, make_table: Callable[[Choice], Table]) -> HttpResponse:
-    choice = choice_of(request.GET, caller_of_page(request).scope, timezone.now())
+    choice = choice_of(request.GET, page_principal(request).scope, timezone.now())
     query = f"?{request.GET.urlencode()}" if request.GET else ""
     context = {
         "choice": choice,

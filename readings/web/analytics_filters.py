@@ -17,7 +17,7 @@ from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
 from readings.spans import DAY, HOUR, Span, start_of_day
 from readings.statistics.totals import Bucket
-from readings.units.unit_refs import Place, places_within
+from readings.units.unit_refs import Place, visible_unit_refs
 
 # The range that is shown by each stretch where none is asked for: the REST API's.
 DEFAULT_DAYS = {Bucket.HOUR: 1, Bucket.DAY: 7, Bucket.WEEK: 30, Bucket.MONTH: 365}
@@ -55,16 +55,16 @@ class Choice:
 
 def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
     """The choice that an address makes within `scope`. Raises Http404 for what is out of it or can't be meant."""
-    customers = Customer.objects.within(scope).order_by("customer_code")
+    customers = Customer.objects.visible_to(scope).order_by("customer_code")
     customer = _customer(query, list(customers))
     facility = _chosen(query, "facility", Facility, scope)
     unit = _chosen(query, "unit", StorageUnit, scope)
     facilities: list[tuple[UUID, str]] = []
     places: dict[int, Place] = {}
     if customer is not None:
-        listed = Facility.objects.within(scope).filter(customer=customer).order_by("facility_code")
+        listed = Facility.objects.visible_to(scope).filter(customer=customer).order_by("facility_code")
         facilities = [(each.public_id, str(each)) for each in listed]
-        places = places_within(scope, facility__customer=customer)
+        places = visible_unit_refs(scope, facility__customer=customer)
     # One of another customer is left over from before the customer was changed.
     facility = facility if facility in dict(facilities) else None
     if facility is not None:
@@ -109,7 +109,7 @@ def _chosen(query: QueryDict, name: str, model: type[Facility] | type[StorageUni
         public_id = UUID(text)
     except ValueError as error:
         raise Http404(f"{name} must be an id.") from error
-    if not model.objects.within(scope).filter(public_id=public_id).exists():
+    if not model.objects.visible_to(scope).filter(public_id=public_id).exists():
         raise Http404(f"There is no such {name}.")
     return public_id
 

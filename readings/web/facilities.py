@@ -74,7 +74,7 @@ def list_facilities(scope: Scope, text: str) -> QuerySet[Any]:
     units = StorageUnit.objects.filter(facility=OuterRef("pk"))
     # One with nothing but units for drills is no place where goods are.
     is_for_drills = Exists(units.filter(is_synthetic=True)) & ~Exists(units.filter(is_synthetic=False))
-    facilities = Facility.objects.within(scope).filter(~is_for_drills, wanted).select_related("customer")
+    facilities = Facility.objects.visible_to(scope).filter(~is_for_drills, wanted).select_related("customer")
     return facilities.order_by("customer__customer_code", "facility_code", "pk")
 
 
@@ -110,7 +110,7 @@ def facility_facts(facility: Facility) -> Facts:
 
 def _units(scope: Scope, **conditions: Any) -> QuerySet[Any]:
     """The units that hold goods, with their newest readings: what their condition hangs on."""
-    units = StorageUnit.objects.within(scope).filter(is_synthetic=False, **conditions)
+    units = StorageUnit.objects.visible_to(scope).filter(is_synthetic=False, **conditions)
     return units.select_related("latest_reading").order_by("unit_code", "pk")
 
 

@@ -20,15 +20,15 @@ from django.db.models.functions import Cast, Coalesce
 
 from core.db.compiled_queries import RememberedQuery
 from core.scope import Scope
-from customers.models import GAP_LIMIT_INTERVALS, StorageUnit
+from customers.models import STALENESS_INTERVALS, StorageUnit
 from customers.web.facility_options import (
     FacilityName,
     chosen_of,
     customers_of,
     facilities_to_choose,
-    facilities_within,
+    visible_facilities,
 )
-from readings.storage.columns import instant_of, microseconds_of
+from readings.storage.reading_batch import instant_of, microseconds_of
 from readings.units.condition import LIMIT_COLUMNS, LimitsInForce, UnitState
 from readings.units.unit_condition import Condition
 
@@ -39,7 +39,7 @@ _COLUMNS = (
     "unit_code",
     "name",
     "facility_id",
-    "gap_limit",
+    "staleness_limit",
     "recorded_us",
     "latest_reading__temperature_c",
 )
@@ -91,12 +91,12 @@ class Overview(NamedTuple):
 def overview(scope: Scope, now: datetime, wanted: Wanted | None = None) -> Overview:
     """What there is within `scope` of what is wanted; None: all of it. Two queries."""
     wanted = wanted or Wanted()
-    found: Iterable[tuple[Any, ...]] = _ALL_UNITS.within(scope)
+    found: Iterable[tuple[Any, ...]] = _ALL_UNITS.visible_to(scope)
     if wanted.customer_code:
         found = _units(scope).filter(facility__customer__customer_code=wanted.customer_code)
     # The units first: whatever they belong to is there when facilities are asked for.
     found = list(found)
-    facilities = facilities_within(scope)
+    facilities = visible_facilities(scope)
     rows = _rows(found, {facility.facility_id: facility for facility in facilities}, microseconds_of(now))
     to_choose = facilities_to_choose(facilities, wanted.customer_code)
     chosen = chosen_of(to_choose, wanted.facility_id)
@@ -110,22 +110,22 @@ def overview(scope: Scope, now: datetime, wanted: Wanted | None = None) -> Overv
 
 def _rows(found: list[tuple[Any, ...]], names: Mapping[int, FacilityName], now_us: int) -> list[OverviewRow]:
     rows = []
-    for facts, code, name, facility_id, gap_limit, us, temperature_c in found:
+    for facts, code, name, facility_id, staleness_limit, us, temperature_c in found:
         if facility_id in names:
             # That a reading becomes older than the gap limit is all that time changes.
-            is_old = us is not None and now_us - us > gap_limit * 1_000_000
-            rows.append(_row(facts, code, name, names[facility_id], gap_limit, us, temperature_c, is_old))
+            is_old = us is not None and now_us - us > staleness_limit * 1_000_000
+            rows.append(_row(facts, code, name, names[facility_id], staleness_limit, us, temperature_c, is_old))
     return rows
 
 
 def _units(scope: Scope) -> QuerySet[Any]:
     units = (
-        StorageUnit.objects.within(scope)
+        StorageUnit.objects.visible_to(scope)
         .filter(is_synthetic=False)
         .order_by()
         .annotate(
             facts=_Facts(),
-            gap_limit=Coalesce("gap_limit_seconds", F("interval_seconds") * GAP_LIMIT_INTERVALS),
+            staleness_limit=Coalesce("gap_limit_seconds", F("interval_seconds") * STALENESS_INTERVALS),
             recorded_us=_Microseconds("latest_reading__recorded_at"),
         )
     )

@@ -35,7 +35,7 @@ def condition_of(unit: StorageUnit, now: datetime) -> Condition:
         now,
         scale=unit.temperature_unit,
         set_temperature=unit.set_temperature,
-        gap_limit_seconds=unit.effective_gap_limit_seconds,
+        gap_limit_seconds=unit.effective_staleness_limit_seconds,
         recorded_at=latest.recorded_at if latest else None,
         temperature_c=latest.temperature_c if latest else None,
         limits=LimitsInForce.of(unit),
@@ -55,7 +55,7 @@ def unit_facts(unit: StorageUnit) -> Facts:
         ("Set temperature", scaled_text(unit.set_temperature, unit.temperature_unit)),
         ("Limits", limits_text(LimitsInForce.of(unit), unit.temperature_unit)),
         ("A reading is expected every", age_text(timedelta(seconds=unit.interval_seconds))),
-        ("A reading stands for", age_text(timedelta(seconds=unit.effective_gap_limit_seconds))),
+        ("A reading stands for", age_text(timedelta(seconds=unit.effective_staleness_limit_seconds))),
         ("Time zone", facility.time_zone),
     ]
     return [(name, text) for name, text in facts if text.strip()]

@@ -15,7 +15,7 @@ from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing, Row
 from readings.spans import Span
 from readings.units.formatting import exact_temperature_text
-from readings.units.unit_refs import places_within
+from readings.units.unit_refs import visible_unit_refs
 
 ROWS_A_PAGE = 25
 
@@ -32,7 +32,7 @@ class TablePage:
 def listing_of(unit: StorageUnit, span: Span) -> Listing:
     """The unit's readings in `span`, whose end is not part of it. The caller has made sure that it may be seen."""
     return Listing(
-        places_within(Scope.of_customer(unit.facility.customer_id), pk=unit.pk, with_synthetic=True),
+        visible_unit_refs(Scope.of_customer(unit.facility.customer_id), pk=unit.pk, with_synthetic=True),
         ReadingFilter(span.start, span.end - MICROSECOND),
     )
 

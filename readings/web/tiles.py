@@ -16,7 +16,7 @@ from django.utils.html import format_html
 
 from core.web.precompressed import Part, PartsResponse
 from readings.series.sparklines import HEIGHT, WIDTH
-from readings.storage.columns import microseconds_of
+from readings.storage.reading_batch import microseconds_of
 from readings.units.badges import Marks
 from readings.units.formatting import NEVER, age_text_of_seconds
 from readings.web.overview import OverviewRow

@@ -19,14 +19,14 @@ from core.api.renderers import CSVRenderer, to_json
 from core.db.compiled_queries import RememberedObject
 from core.web.htmx import part_asked, query_with
 from core.web.pagination import list_page
-from customers.access.page_caller import caller_of_page
+from customers.access.page_principal import page_principal
 from customers.models import Customer, Facility, StorageUnit
 from readings.lists.export import streamed
 from readings.series.chart import series
 from readings.series.sparklines import sparklines
 from readings.statistics.statistics import statistics
 from readings.statistics.time_outside import time_outside
-from readings.units.badges import marks_within
+from readings.units.badges import visible_badges
 from readings.units.condition import LimitsInForce, UnitState
 from readings.web.facilities import facility_facts, facility_of, list_facilities, units_of
 from readings.web.overview import Wanted, counts_by_state, in_state, overview
@@ -50,10 +50,10 @@ UNIT_PARTS = {"latest": "readings/_latest.html", "range": "readings/_range.html"
 @login_required
 def overview_page(request: HttpRequest) -> HttpResponse:
     """The units that the caller may see as tiles, the worst first, narrowed by customer, facility, state and text."""
-    scope = caller_of_page(request).scope
+    scope = page_principal(request).scope
     customer_code = request.GET.get("customer", "")
     if customer_code:
-        get_object_or_404(Customer.objects.within(scope), customer_code=customer_code)
+        get_object_or_404(Customer.objects.visible_to(scope), customer_code=customer_code)
     state, text, now = request.GET.get("state", ""), request.GET.get("text", ""), timezone.now()
     wanted = Wanted(customer_code, request.GET.get("facility", ""), text)
     found, customers, facilities, facility = overview(scope, now, wanted)
@@ -75,7 +75,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         "now": now,
     }
     html = render_to_string(part_asked(request, OVERVIEW_PARTS, "readings/overview.html"), context, request)
-    made = tiles(page.object_list, paths, now, with_customer=with_customer, marks=marks_within(scope))
+    made = tiles(page.object_list, paths, now, with_customer=with_customer, marks=visible_badges(scope))
     return response_with(html, made)
 
 
@@ -85,7 +85,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
 def facilities_page(request: HttpRequest) -> HttpResponse:
     """The facilities that the caller may see, with their units' states; `?text=` narrows them."""
     text = request.GET.get("text", "").strip()
-    scope, now = caller_of_page(request).scope, timezone.now()
+    scope, now = page_principal(request).scope, timezone.now()
     listed = list_page(request, list_facilities(scope, text), FACILITIES_A_PAGE)
     context = {"list": listed, "facilities": units_of(scope, listed.rows, now), "text": text, "states": list(UnitState)}
     return render(request, "readings/facilities.html", context)
@@ -96,8 +96,8 @@ def facilities_page(request: HttpRequest) -> HttpResponse:
 @login_required
 def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """A facility: its facts and its units, each with its state and its minimum, mean and maximum of today."""
-    scope = caller_of_page(request).scope
-    facilities = Facility.objects.within(scope).select_related("customer")
+    scope = page_principal(request).scope
+    facilities = Facility.objects.visible_to(scope).select_related("customer")
     facility = get_object_or_404(facilities, public_id=public_id)
     now = timezone.now()
     shown = facility_of(scope, facility, now)
@@ -171,6 +171,6 @@ def _range_context(request: HttpRequest, unit: StorageUnit, shown: ShownRange) -
 def _unit_of(request: HttpRequest, public_id: UUID, units: RememberedObject[StorageUnit]) -> StorageUnit:
     """The unit with what is related to it, if the caller may see it; a foreign one is not found."""
     try:
-        return units.within(caller_of_page(request).scope, public_id)
+        return units.visible_to(page_principal(request).scope, public_id)
     except StorageUnit.DoesNotExist as error:
         raise Http404 from error

@@ -15,7 +15,7 @@ from simulator.model.simulation import SimulatedCustomer, Simulation
 from simulator.model.transport import TransportError, TransportSettings
 from simulator.payloads.bodies import Body
 from simulator.payloads.envelopes import csv_body, current_body, facilities_body, history_body, unit_body
-from simulator.server.push_check import IntakeError, count_acceptable
+from simulator.server.push_check import PushError, count_acceptable
 from simulator.server.query import QueryError, instant_in, limit_of, window_of
 from simulator.server.respond import nothing_to_download, send, spoilt
 
@@ -29,7 +29,7 @@ LARGEST_POST_BYTES = 16 * 1024 * 1024
 
 _PREFIX = "/c/{customer}"
 
-_CLIENT_MISTAKES = (QueryError, FaultError, TransportError, IntakeError)
+_CLIENT_MISTAKES = (QueryError, FaultError, TransportError, PushError)
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ _COLDEST_C = -273.15
 _HOTTEST_C = 1_000.0
 
 
-class IntakeError(ValueError):
+class PushError(ValueError):
     """What was sent is not a list of readings."""
 
 
@@ -18,7 +18,7 @@ def count_acceptable(document: object, unit_codes: Collection[str]) -> dict[str,
     """How many of `{"readings": [...]}` or a bare list would be taken. Raises IntakeError if it is neither."""
     rows = document.get("readings") if isinstance(document, dict) else document
     if not isinstance(rows, list):
-        raise IntakeError('expected a list of readings, or {"readings": [...]}')
+        raise PushError('expected a list of readings, or {"readings": [...]}')
     accepted = sum(_is_acceptable(row, unit_codes) for row in rows)
     return {"received": len(rows), "accepted": accepted, "rejected": len(rows) - accepted}
 

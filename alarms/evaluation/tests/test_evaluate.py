@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from alarms.evaluation.evaluate import evaluate
 from alarms.limits.versions import renew
 from alarms.models import Alarm, Excursion, LimitVersion, UnitLimits
-from alarms.tests.judging import START, at, by_definition, stored, take_in
+from alarms.tests.judging import START, at, by_definition, load, stored
 from alarms.thresholds import SensorPolicy
 from customers.models import StorageUnit
-from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.store import store
 from tests.factories import SensorFactory, StorageUnitFactory
 
@@ -52,9 +52,9 @@ def rows_of(unit, batch):
     return [ReadingRow(unit.pk, sensors[sensor], at(minute), each) for minute, sensor, each in batch]
 
 
-def take_in_all(unit, batches, now=LATER):
+def load_all(unit, batches, now=LATER):
     for batch in batches:
-        take_in(rows_of(unit, batch), now)
+        load(rows_of(unit, batch), now)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def take_in_all(unit, batches, now=LATER):
 @given(batches=deliveries())
 def test_any_order_splitting_and_repetition_ends_in_the_same_excursions(limits, batches):
     unit, in_order = make_unit(**limits), make_unit(**limits)
-    take_in_all(unit, batches)
+    load_all(unit, batches)
     everything = sorted({row for batch in batches for row in batch}, key=lambda row: row[:2])
     for _, rows in itertools.groupby(everything, lambda row: row[0]):
-        take_in(rows_of(in_order, list(rows)), LATER)
+        load(rows_of(in_order, list(rows)), LATER)
     assert stored(unit) == by_definition(unit)
     assert stored(unit) == stored(in_order)
     budgets = stored(unit, Excursion.Kind.BUDGET)
@@ -83,8 +83,8 @@ def test_any_order_splitting_and_repetition_ends_in_the_same_excursions(limits, 
 def test_readings_within_the_limits_are_judged_with_one_query(django_assert_num_queries):
     unit = make_unit()
     rows = [(minute, 0, 5) for minute in range(500)]
-    take_in(rows_of(unit, rows[:10]), LATER)
-    columns = ReadingColumns.of_rows(rows_of(unit, rows[10:]))
+    load(rows_of(unit, rows[:10]), LATER)
+    columns = ReadingBatch.of_rows(rows_of(unit, rows[10:]))
     new_spans = store(columns).new_spans
     with django_assert_num_queries(1):
         evaluate(new_spans, columns, now=LATER)
@@ -96,7 +96,7 @@ def test_the_number_of_queries_does_not_depend_on_how_many_readings_are_outside(
 
     def judge(chosen, count, begin):
         rows = [row for unit in chosen for row in rows_of(unit, [(begin + n, 0, 9) for n in range(count)])]
-        columns = ReadingColumns.of_rows(rows)
+        columns = ReadingBatch.of_rows(rows)
         new_spans = store(columns).new_spans
         with CaptureQueriesContext(connection) as queries:
             evaluate(new_spans, columns, now=at(begin + count))
@@ -111,8 +111,8 @@ def test_the_number_of_queries_does_not_depend_on_how_many_readings_are_outside(
 
 def test_a_late_reading_opens_an_excursion_that_is_marked_as_detected_late():
     unit = make_unit()
-    take_in(rows_of(unit, [(0, 0, 5), (60, 0, 5)]), at(61))
-    take_in(rows_of(unit, [(minute, 0, 9) for minute in range(10, 50, 5)]), LATER)
+    load(rows_of(unit, [(0, 0, 5), (60, 0, 5)]), at(61))
+    load(rows_of(unit, [(minute, 0, 9) for minute in range(10, 50, 5)]), LATER)
     excursion = Excursion.objects.get()
     assert excursion.is_detected_late
     alarm = Alarm.objects.get()
@@ -121,19 +121,19 @@ def test_a_late_reading_opens_an_excursion_that_is_marked_as_detected_late():
 
 def test_a_late_reading_extends_an_excursion_that_stays_the_same():
     unit = make_unit()
-    take_in(rows_of(unit, [(0, 0, 5), (10, 0, 9), (20, 0, 5)]), LATER)
+    load(rows_of(unit, [(0, 0, 5), (10, 0, 9), (20, 0, 5)]), LATER)
     before = Excursion.objects.get()
-    take_in(rows_of(unit, [(5, 0, 9)]), LATER)
+    load(rows_of(unit, [(5, 0, 9)]), LATER)
     after = Excursion.objects.get()
     assert (after.pk, after.started_at) == (before.pk, at(5))
 
 
 def test_a_late_reading_splits_an_excursion_whose_acknowledgement_stays_with_what_it_was_given_to():
     unit = make_unit()
-    take_in(rows_of(unit, [(minute, 0, 9) for minute in range(0, 60, 5)]), at(56))
+    load(rows_of(unit, [(minute, 0, 9) for minute in range(0, 60, 5)]), at(56))
     alarm = Alarm.objects.get()
     Alarm.objects.update(state="acknowledged", acknowledged_at=at(57), acknowledged_by="anna", acknowledgement="door")
-    take_in(rows_of(unit, [(42, 0, 5)]), at(58))
+    load(rows_of(unit, [(42, 0, 5)]), at(58))
     first, second = Excursion.objects.order_by("started_at")
     assert (first.started_at, first.ended_at, second.started_at) == (START, at(42), at(45))
     kept = Alarm.objects.get(pk=alarm.pk)
@@ -144,11 +144,11 @@ def test_a_late_reading_splits_an_excursion_whose_acknowledgement_stays_with_wha
 def test_two_excursions_that_turn_out_to_be_one_keep_what_was_acknowledged():
     unit = make_unit(clearing_delay_seconds=0)
     minutes = [(minute, 0, 5 if minute == 30 else 9) for minute in range(0, 60, 5)]
-    take_in(rows_of(unit, minutes), at(56))
+    load(rows_of(unit, minutes), at(56))
     assert Excursion.objects.count() == 2
     second = Alarm.objects.order_by("started_at").last()
     Alarm.objects.filter(pk=second.pk).update(state="acknowledged", acknowledged_at=at(57), acknowledged_by="ben")
-    take_in(rows_of(unit, [(30, 1, 9)]), at(58))
+    load(rows_of(unit, [(30, 1, 9)]), at(58))
     excursion = Excursion.objects.get()
     kept = Alarm.objects.get(excursion=excursion)
     assert (kept.pk, kept.acknowledged_by, kept.state) == (second.pk, "ben", "acknowledged")
@@ -156,8 +156,8 @@ def test_two_excursions_that_turn_out_to_be_one_keep_what_was_acknowledged():
 
 def test_a_unit_whose_walk_was_put_down_goes_on_with_the_new_readings_only(django_assert_max_num_queries):
     unit = make_unit()
-    take_in(rows_of(unit, [(minute, 0, 9) for minute in range(300)]), at(300))
-    take_in(rows_of(unit, [(301, 0, 9), (302, 0, 9.5)]), at(303))
+    load(rows_of(unit, [(minute, 0, 9) for minute in range(300)]), at(300))
+    load(rows_of(unit, [(301, 0, 9), (302, 0, 9.5)]), at(303))
     assert stored(unit) == by_definition(unit)
     excursion = Excursion.objects.get()
     assert excursion.outside_seconds == 302 * 60
@@ -167,13 +167,13 @@ def test_a_unit_whose_walk_was_put_down_goes_on_with_the_new_readings_only(djang
 def test_a_changed_set_temperature_applies_from_its_moment_on():
     unit = StorageUnitFactory(interval_seconds=300)
     sensor = SensorFactory(storage_unit=unit)
-    take_in([ReadingRow(unit.pk, sensor.pk, at(minute), 5.5) for minute in range(5)], at(6))
+    load([ReadingRow(unit.pk, sensor.pk, at(minute), 5.5) for minute in range(5)], at(6))
     assert not Excursion.objects.exists()
     unit = StorageUnit.objects.get(pk=unit.pk)
     unit.set_temperature = 0.0
     unit.save()
     changed_at = unit.limit_versions.latest("valid_from").valid_from
-    take_in([ReadingRow(unit.pk, sensor.pk, changed_at + timedelta(minutes=1), 5.5)], changed_at + timedelta(minutes=2))
+    load([ReadingRow(unit.pk, sensor.pk, changed_at + timedelta(minutes=1), 5.5)], changed_at + timedelta(minutes=2))
     excursion = Excursion.objects.get()
     assert excursion.started_at == changed_at + timedelta(minutes=1)
     assert excursion.limit_version.high_critical_c == 5.0

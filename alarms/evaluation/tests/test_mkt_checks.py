@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from alarms.evaluation.mkt_checks import answer_requests
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.models import Alarm, Excursion, MktCheck
-from alarms.tests.judging import START, stored, take_in
+from alarms.tests.judging import START, load, stored
 from customers.models import StorageUnit
-from readings.storage.columns import ReadingRow
+from readings.storage.reading_batch import ReadingRow
 from readings.storage.rollups import settle
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
@@ -52,7 +52,7 @@ def judge(now=LATER):
 
 
 def test_a_warm_stretch_is_an_excursion_from_the_window_whose_mkt_is_above_the_limit(unit):
-    take_in(hours(unit, 5, 5, 5, 5, 12, 12, 5, 5, 5, 5, 5), LATER)
+    load(hours(unit, 5, 5, 5, 5, 12, 12, 5, 5, 5, 5, 5), LATER)
     judge()
     excursion = Excursion.objects.get(kind=MKT)
     # Two warm hours of four have an MKT of 9.21 °C, one has one of 7.37 °C.
@@ -62,14 +62,14 @@ def test_a_warm_stretch_is_an_excursion_from_the_window_whose_mkt_is_above_the_l
 
 
 def test_a_window_that_is_hardly_covered_says_nothing(unit):
-    take_in(hours(unit, 12, 12, 12), LATER)
+    load(hours(unit, 12, 12, 12), LATER)
     judge()
     # Until the newest whole hour, two of four hours are covered.
     assert Excursion.objects.get(kind=MKT).started_at == START + 2 * HOUR
 
 
 def test_hours_that_are_not_settled_wait(unit):
-    take_in(hours(unit, 12, 12, 12, 12), LATER)
+    load(hours(unit, 12, 12, 12, 12), LATER)
     assert answer_requests(LATER) == 0
     assert MktCheck.objects.exists()
     assert judge() == 1
@@ -77,7 +77,7 @@ def test_hours_that_are_not_settled_wait(unit):
 
 
 def test_a_unit_without_a_limit_on_its_mkt_is_not_asked_for():
-    take_in(hours(make_unit(), 12, 12), LATER)
+    load(hours(make_unit(), 12, 12), LATER)
     assert not MktCheck.objects.exists()
 
 
@@ -90,11 +90,11 @@ def test_a_unit_without_a_limit_on_its_mkt_is_not_asked_for():
 def test_any_order_and_splitting_ends_in_the_same_excursions(temperatures_c, order, parts):
     unit, in_order = make_mkt_unit(), make_mkt_unit()
     StorageUnit.objects.update(gap_limit_seconds=1200)
-    take_in(hours(in_order, *temperatures_c), LATER)
+    load(hours(in_order, *temperatures_c), LATER)
     judge()
     rows = hours(unit, *temperatures_c)
     order.shuffle(rows)
     for part in range(parts):
-        take_in(rows[part::parts], LATER)
+        load(rows[part::parts], LATER)
         judge()
     assert stored(unit, MKT) == stored(in_order, MKT)

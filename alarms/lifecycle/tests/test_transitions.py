@@ -6,7 +6,7 @@ from alarms.evaluation.tests.test_evaluate import make_unit, rows_of
 from alarms.lifecycle.actions import NotPossible, acknowledge, close, comment
 from alarms.lifecycle.transitions import close_cleared
 from alarms.models import Alarm, AlarmEvent, Excursion
-from alarms.tests.judging import at, take_in
+from alarms.tests.judging import at, load
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +20,7 @@ def unit():
 def read(unit, *readings):
     """One after the other, each stored when it was measured."""
     for minute, temperature_c in readings:
-        take_in(rows_of(unit, [(minute, 0, temperature_c)]), at(minute))
+        load(rows_of(unit, [(minute, 0, temperature_c)]), at(minute))
 
 
 def trail(alarm):
@@ -75,7 +75,7 @@ def test_it_is_reopened_when_the_excursion_returns_within_the_clearing_delay(uni
 def test_it_is_reopened_even_where_it_had_closed_before_the_readings_came(unit):
     read(unit, (5, 9), (25, 9), (30, 5))
     close_cleared(at(45))
-    take_in(rows_of(unit, [(44, 0, 9), (46, 0, 9)]), at(46))
+    load(rows_of(unit, [(44, 0, 9), (46, 0, 9)]), at(46))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.closed_at) == ("open", None)
 
@@ -86,17 +86,17 @@ def test_an_excursion_that_returns_later_has_an_alarm_of_its_own(unit):
 
 
 def test_one_whose_readings_all_came_at_once_but_lately_is_told_of(unit):
-    take_in(rows_of(unit, [(5, 0, 9), (25, 0, 9), (30, 0, 5)]), at(35))
+    load(rows_of(unit, [(5, 0, 9), (25, 0, 9), (30, 0, 5)]), at(35))
     alarm = Alarm.objects.get()
     assert not alarm.is_detected_late
     assert trail(alarm) == ["opened", "ended"]
 
 
 def test_one_that_was_found_late_and_lasts_opens_once_it_is_caught_up_with(unit):
-    take_in(rows_of(unit, [(minute, 0, 9) for minute in range(0, 60, 5)]), at(600))
+    load(rows_of(unit, [(minute, 0, 9) for minute in range(0, 60, 5)]), at(600))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.is_detected_late) == ("closed", True)
-    take_in(rows_of(unit, [(minute, 0, 9) for minute in range(60, 600, 5)]), at(600))
+    load(rows_of(unit, [(minute, 0, 9) for minute in range(60, 600, 5)]), at(600))
     alarm.refresh_from_db()
     assert (alarm.state, alarm.is_detected_late) == ("open", False)
     assert trail(alarm)[-1] == "opened"
@@ -105,7 +105,7 @@ def test_one_that_was_found_late_and_lasts_opens_once_it_is_caught_up_with(unit)
 def test_one_whose_delay_was_not_completed_after_all_is_withdrawn(unit):
     read(unit, (0, 9), (20, 9), (21, 9))
     Alarm.objects.update(state="acknowledged", acknowledged_at=at(21), acknowledged_by="anna")
-    take_in(rows_of(unit, [(1, 0, 5)]), at(22))
+    load(rows_of(unit, [(1, 0, 5)]), at(22))
     alarm = Alarm.objects.get(is_withdrawn=True)
     assert (alarm.state, alarm.acknowledged_by) == ("closed", "anna")
     assert trail(alarm)[-1] == "withdrawn"

@@ -14,8 +14,8 @@ from tests.factories import CustomerFactory, StorageUnitFactory, store_reading
 pytestmark = pytest.mark.django_db
 
 
-def codes_within(scope: Scope):
-    return Facility.objects.within(scope).values_list("facility_code")
+def visible_codes(scope: Scope):
+    return Facility.objects.visible_to(scope).values_list("facility_code")
 
 
 @pytest.fixture
@@ -38,21 +38,21 @@ def scopes_of(units: list[StorageUnit]) -> list[Scope]:
 
 
 def test_each_scope_gets_what_the_queryset_gives_it(units: list[StorageUnit]):
-    remembered = RememberedQuery(codes_within)
+    remembered = RememberedQuery(visible_codes)
 
     for scope in scopes_of(units):
-        assert list(remembered.within(scope)) == list(codes_within(scope))
-        assert remembered.within(scope)[1:3] == list(codes_within(scope)[1:3])
-        assert remembered.within(scope).count() == codes_within(scope).count()
+        assert list(remembered.visible_to(scope)) == list(visible_codes(scope))
+        assert remembered.visible_to(scope)[1:3] == list(visible_codes(scope)[1:3])
+        assert remembered.visible_to(scope).count() == visible_codes(scope).count()
 
 
 def test_a_model_that_names_no_way_gives_nothing(monkeypatch: pytest.MonkeyPatch):
     customer = CustomerFactory()
     monkeypatch.delattr(Customer, "SCOPE")
     monkeypatch.delattr(ScopedModel, "SCOPE", raising=False)
-    remembered = RememberedQuery(lambda scope: Customer.objects.within(scope).values_list("pk"))
+    remembered = RememberedQuery(lambda scope: Customer.objects.visible_to(scope).values_list("pk"))
 
-    assert list(remembered.within(Scope.of_customer(customer.pk))) == []
+    assert list(remembered.visible_to(Scope.of_customer(customer.pk))) == []
 
 
 @pytest.mark.parametrize("is_look_up", [False, True])
@@ -60,12 +60,12 @@ def test_what_is_the_same_for_every_scope_stands_in_the_text(units: list[Storage
     Facility.objects.update(name="50 % off 'quoted'")
 
     def named(scope: Scope):
-        return Facility.objects.within(scope).filter(name="50 % off 'quoted'").values_list("facility_code")
+        return Facility.objects.visible_to(scope).filter(name="50 % off 'quoted'").values_list("facility_code")
 
     remembered = RememberedQuery(named, is_look_up=is_look_up)
 
     for scope in scopes_of(units):
-        assert list(remembered.within(scope)) == list(named(scope))
+        assert list(remembered.visible_to(scope)) == list(named(scope))
 
 
 class TestObject:
@@ -75,12 +75,12 @@ class TestObject:
         self, units: list[StorageUnit], django_assert_num_queries
     ):
         store_reading(units[0], 4.5)
-        self.remembered.within(Scope.everything(), units[0].public_id)
+        self.remembered.visible_to(Scope.everything(), units[0].public_id)
         related = StorageUnit.objects.select_related("facility__customer", "latest_reading__sensor")
         expected = related.get(pk=units[0].pk)
 
         with django_assert_num_queries(1):
-            unit = self.remembered.within(Scope.everything(), units[0].public_id)
+            unit = self.remembered.visible_to(Scope.everything(), units[0].public_id)
             parts = [unit, unit.facility, unit.facility.customer, unit.latest_reading, unit.latest_reading.sensor]
 
         same = [expected, expected.facility, expected.facility.customer]
@@ -92,11 +92,11 @@ class TestObject:
 
     def test_what_is_not_there_is_known_not_to_be(self, units: list[StorageUnit], django_assert_num_queries):
         with django_assert_num_queries(1):
-            unit = self.remembered.within(Scope.everything(), units[1].public_id)
+            unit = self.remembered.visible_to(Scope.everything(), units[1].public_id)
             assert not hasattr(unit, "latest_reading")
 
     def test_it_can_be_changed_and_saved(self, units: list[StorageUnit]):
-        unit = self.remembered.within(Scope.everything(), units[0].public_id)
+        unit = self.remembered.visible_to(Scope.everything(), units[0].public_id)
         unit.name = "another"
         unit.save()
 
@@ -105,9 +105,9 @@ class TestObject:
     def test_each_scope_finds_only_its_own(self, units: list[StorageUnit]):
         for scope in scopes_of(units):
             for unit in units:
-                is_found = StorageUnit.objects.within(scope).filter(pk=unit.pk).exists()
+                is_found = StorageUnit.objects.visible_to(scope).filter(pk=unit.pk).exists()
                 try:
-                    assert self.remembered.within(scope, unit.public_id) == unit
+                    assert self.remembered.visible_to(scope, unit.public_id) == unit
                 except StorageUnit.DoesNotExist:
                     assert not is_found
                 else:
@@ -117,7 +117,7 @@ class TestObject:
         name = Customer._meta.get_field("name")
         monkeypatch.setattr(name, "from_db_value", lambda value, expression, connection: value, raising=False)
         with pytest.raises(TypeError, match="Customer"):
-            RememberedObject(Customer).within(Scope.everything(), uuid4())
+            RememberedObject(Customer).visible_to(Scope.everything(), uuid4())
 
 
 def test_the_text_is_made_once_for_each_kind_of_scope(units: list[StorageUnit]):
@@ -125,17 +125,17 @@ def test_the_text_is_made_once_for_each_kind_of_scope(units: list[StorageUnit]):
 
     def build(scope: Scope):
         made.append(scope)
-        return codes_within(scope)
+        return visible_codes(scope)
 
     remembered = RememberedQuery(build)
     for unit in units:
-        list(remembered.within(Scope.of_customer(unit.facility.customer_id)))
+        list(remembered.visible_to(Scope.of_customer(unit.facility.customer_id)))
 
     assert len(made) == 1
 
 
 def test_nothing_is_asked_for_who_may_see_nothing():
     with CaptureQueriesContext(connection) as queries:
-        assert list(RememberedQuery(codes_within).within(Scope.nothing())) == []
+        assert list(RememberedQuery(visible_codes).visible_to(Scope.nothing())) == []
 
     assert len(queries) == 0

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from customers.access.auth_backend import AccountBackend
-from customers.access.principal import Caller
+from customers.access.principal import Principal
 from customers.models import Membership
 from tests.factories import CustomerFactory, MembershipFactory, StaffFactory, UserFactory
 
@@ -17,14 +17,14 @@ def test_a_person_is_found_with_the_rights_of_their_roles(django_assert_num_quer
         MembershipFactory(user=user, role=role)
     MembershipFactory(user=user, customer__is_active=False)
     MembershipFactory()
-    expected = Caller.of_user(User.objects.get(pk=user.pk))
+    expected = Principal.of_user(User.objects.get(pk=user.pk))
 
     with django_assert_num_queries(1):
         found = AccountBackend().get_user(user.pk)
-        caller = Caller.of_user(found)
+        principal = Principal.of_user(found)
 
-    assert len(caller.scope.customer_ids) == 2
-    assert caller == expected
+    assert len(principal.scope.customer_ids) == 2
+    assert principal == expected
     assert {field.attname: getattr(found, field.attname) for field in User._meta.concrete_fields} == {
         field.attname: getattr(user, field.attname) for field in User._meta.concrete_fields
     }
@@ -51,4 +51,4 @@ def test_a_new_role_counts_from_the_next_request_on(client):
     membership.delete()
 
     assert AccountBackend().get_user(membership.user_id).memberships.count() == 0
-    assert Caller.of_user(AccountBackend().get_user(membership.user_id)).scope.customer_ids == frozenset()
+    assert Principal.of_user(AccountBackend().get_user(membership.user_id)).scope.customer_ids == frozenset()

@@ -10,8 +10,8 @@ from rest_framework.test import APIRequestFactory
 from core.db.prepared import Prepared
 from core.scope import Scope
 from customers.access import authentication
-from customers.access.authentication import TokenAuthentication, caller_of_token
-from customers.access.principal import ALL_PERMISSIONS, Caller, Permission
+from customers.access.authentication import TokenAuthentication, token_principal
+from customers.access.principal import ALL_PERMISSIONS, Permission, Principal
 from customers.access.tokens import revoke
 from customers.models import Membership
 from tests.factories import (
@@ -29,9 +29,9 @@ NOW = datetime(2026, 11, 24, 10, 15, tzinfo=UTC)
 
 def test_a_token_reads_and_writes_within_its_customer():
     token, text = make_token()
-    caller = caller_of_token(text, NOW)
+    principal = token_principal(text, NOW)
     own = Scope.of_customer(token.customer_id)
-    assert caller == Caller(
+    assert principal == Principal(
         permissions=frozenset({Permission.READ, Permission.WRITE}),
         scope=own,
         write_scope=own,
@@ -43,74 +43,74 @@ def test_a_token_reads_and_writes_within_its_customer():
 
 
 def test_write_does_not_imply_read():
-    caller = caller_of_token(make_token(permissions=["write"])[1], NOW)
-    assert not caller.may(Permission.READ)
+    principal = token_principal(make_token(permissions=["write"])[1], NOW)
+    assert not principal.may(Permission.READ)
 
 
 def test_an_admin_token_addresses_everything_and_lists_its_own():
     token, text = make_token(permissions=["admin"])
-    caller = caller_of_token(text, NOW)
-    assert caller.permissions == ALL_PERMISSIONS
-    assert caller.scope == Scope.everything()
-    assert caller.own_scope == Scope.of_customer(token.customer_id)
+    principal = token_principal(text, NOW)
+    assert principal.permissions == ALL_PERMISSIONS
+    assert principal.scope == Scope.everything()
+    assert principal.own_scope == Scope.of_customer(token.customer_id)
 
 
 def test_a_token_with_a_list_of_units_sees_those_only():
     unit = StorageUnitFactory()
     _, text = make_token(unit.facility.customer, units=[unit])
-    assert caller_of_token(text, NOW).scope.unit_ids == {unit.pk}
+    assert token_principal(text, NOW).scope.unit_ids == {unit.pk}
 
 
 def test_a_token_whose_units_are_gone_sees_nothing_rather_than_everything():
     unit = StorageUnitFactory()
     _, text = make_token(unit.facility.customer, units=[unit])
     unit.delete()
-    assert caller_of_token(text, NOW).scope.unit_ids == frozenset()
+    assert token_principal(text, NOW).scope.unit_ids == frozenset()
 
 
 def test_a_token_that_a_person_takes_the_list_from_sees_all_units():
     unit = StorageUnitFactory()
     token, text = make_token(unit.facility.customer, units=[unit])
     token.accessible_units.clear()
-    assert caller_of_token(text, NOW).scope.unit_ids is None
+    assert token_principal(text, NOW).scope.unit_ids is None
 
 
 def test_a_token_is_verified_by_one_query(django_assert_num_queries):
     _, text = make_token()
-    caller_of_token(text, NOW)
+    token_principal(text, NOW)
     with django_assert_num_queries(1):
-        caller_of_token(text, NOW)
+        token_principal(text, NOW)
 
 
 def test_a_token_replaced_key_still_holds(settings):
     _, text = make_token()
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key, long enough", [settings.SECRET_KEY]
-    assert caller_of_token(text, NOW)
+    assert token_principal(text, NOW)
 
 
 def test_an_unknown_token_is_refused():
     with pytest.raises(AuthenticationFailed, match="not known"):
-        caller_of_token("tms_nothing", NOW)
+        token_principal("tms_nothing", NOW)
 
 
 def test_a_token_is_refused_from_the_instant_it_expires():
     _, text = make_token(expires_at=NOW)
-    assert caller_of_token(text, NOW - timedelta(microseconds=1))
+    assert token_principal(text, NOW - timedelta(microseconds=1))
     with pytest.raises(AuthenticationFailed, match="expired"):
-        caller_of_token(text, NOW)
+        token_principal(text, NOW)
 
 
 def test_a_revoked_token_is_refused():
     token, text = make_token()
     revoke(type(token).objects.all())
     with pytest.raises(AuthenticationFailed, match="revoked"):
-        caller_of_token(text, NOW)
+        token_principal(text, NOW)
 
 
 def test_the_token_of_an_inactive_customer_is_refused():
     _, text = make_token(CustomerFactory(is_active=False))
     with pytest.raises(AuthenticationFailed, match="not active"):
-        caller_of_token(text, NOW)
+        token_principal(text, NOW)
 
 
 def test_an_outage_is_not_answered_as_a_bad_token(monkeypatch):
@@ -143,52 +143,52 @@ def test_garbage_behind_the_keyword_is_an_unknown_token(text):
 
 def test_a_limit_holds_within_the_hour_and_begins_anew_with_the_next():
     _, text = make_token(rate_limit_per_hour=2)
-    caller_of_token(text, NOW)
-    caller_of_token(text, NOW + timedelta(minutes=30))
+    token_principal(text, NOW)
+    token_principal(text, NOW + timedelta(minutes=30))
     with pytest.raises(Throttled) as refused:
-        caller_of_token(text, NOW + timedelta(minutes=44))
+        token_principal(text, NOW + timedelta(minutes=44))
     assert refused.value.wait == 60
-    assert caller_of_token(text, NOW + timedelta(minutes=45))
+    assert token_principal(text, NOW + timedelta(minutes=45))
 
 
 def test_a_machine_whose_clock_is_behind_counts_in_the_later_hour():
     _, text = make_token(rate_limit_per_hour=2)
-    caller_of_token(text, NOW + timedelta(hours=1))
-    caller_of_token(text, NOW)
+    token_principal(text, NOW + timedelta(hours=1))
+    token_principal(text, NOW)
     with pytest.raises(Throttled):
-        caller_of_token(text, NOW)
+        token_principal(text, NOW)
 
 
 def test_the_last_use_is_written_at_most_once_a_minute():
     token, text = make_token()
     for seconds in (0, 59, 60, 61, 100):
-        caller_of_token(text, NOW + timedelta(seconds=seconds))
+        token_principal(text, NOW + timedelta(seconds=seconds))
         token.refresh_from_db()
         assert token.last_used_at == NOW + timedelta(seconds=0 if seconds < 61 else 61)
 
 
 def test_staff_are_admin_of_everything():
-    caller = Caller.of_user(StaffFactory())
-    assert (caller.permissions, caller.scope) == (ALL_PERMISSIONS, Scope.everything())
+    principal = Principal.of_user(StaffFactory())
+    assert (principal.permissions, principal.scope) == (ALL_PERMISSIONS, Scope.everything())
 
 
 @pytest.mark.parametrize("role", [Membership.Role.OPERATOR, Membership.Role.MANAGER])
 def test_a_member_of_two_customers_writes_only_where_the_role_allows(role):
     member = MembershipFactory(role=role)
     viewed = MembershipFactory(user=member.user, role=Membership.Role.VIEWER)
-    caller = Caller.of_user(member.user)
-    assert caller.permissions == {Permission.READ, Permission.WRITE}
-    assert caller.own_scope.customer_ids == {member.customer_id, viewed.customer_id}
-    assert caller.write_scope.customer_ids == {member.customer_id}
-    assert caller.customer_id is None
+    principal = Principal.of_user(member.user)
+    assert principal.permissions == {Permission.READ, Permission.WRITE}
+    assert principal.own_scope.customer_ids == {member.customer_id, viewed.customer_id}
+    assert principal.write_scope.customer_ids == {member.customer_id}
+    assert principal.customer_id is None
 
 
 def test_a_viewer_reads():
-    caller = Caller.of_user(MembershipFactory().user)
-    assert caller.permissions == {Permission.READ}
+    principal = Principal.of_user(MembershipFactory().user)
+    assert principal.permissions == {Permission.READ}
 
 
 def test_a_person_without_an_active_customer_may_nothing():
     member = MembershipFactory(customer__is_active=False)
-    assert Caller.of_user(member.user).permissions == set()
-    assert Caller.of_user(UserFactory()).permissions == set()
+    assert Principal.of_user(member.user).permissions == set()
+    assert Principal.of_user(UserFactory()).permissions == set()

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError
 
 from customers.models import Facility, Sensor, StorageUnit
-from ingestion.loading.load import Arrival, log_failure, take_in
+from ingestion.loading.load import LoadRequest, load, log_failure
 from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import RejectedReading, UnitDescription, UnreadableBody
@@ -20,9 +20,9 @@ def source():
     return SourceFactory()
 
 
-def taken_in(source, *batches, **kwargs):
-    arrival = Arrival(customer=source.customer, source=source, ingestion_type=IngestionType.API)
-    return take_in(arrival, batches, **kwargs).delivery
+def loaded(source, *batches, **kwargs):
+    load_request = LoadRequest(customer=source.customer, source=source, ingestion_type=IngestionType.API)
+    return load(load_request, batches, **kwargs).delivery
 
 
 def counts(delivery):
@@ -36,7 +36,7 @@ def counts(delivery):
 
 
 def test_a_delivery_is_stored_and_logged_with_its_counts(source):
-    delivery = taken_in(source, batch_of(reading(0), reading(1)), batch_of(reading(2)))
+    delivery = loaded(source, batch_of(reading(0), reading(1)), batch_of(reading(2)))
 
     assert counts(delivery) == (3, 3, 0, 0, 0)
     assert (delivery.status, delivery.error_message) == ("success", "")
@@ -45,20 +45,20 @@ def test_a_delivery_is_stored_and_logged_with_its_counts(source):
 
 
 def test_the_same_delivery_again_stores_nothing_and_says_so(source):
-    taken_in(source, batch_of(reading(0), reading(1)))
-    delivery = taken_in(source, batch_of(reading(0), reading(1)))
+    loaded(source, batch_of(reading(0), reading(1)))
+    delivery = loaded(source, batch_of(reading(0), reading(1)))
     assert counts(delivery) == (2, 0, 2, 0, 0)
     assert delivery.status == "success"
 
 
 def test_an_empty_delivery_is_a_success(source):
-    assert counts(taken_in(source, batch_of())) == (0, 0, 0, 0, 0)
+    assert counts(loaded(source, batch_of())) == (0, 0, 0, 0, 0)
 
 
 def test_every_row_is_counted_once(source):
-    taken_in(source, batch_of(reading(0), reading(1)))
+    loaded(source, batch_of(reading(0), reading(1)))
     rejected = [RejectedReading(7, Reason.NO_TIME, "no time", "raw")]
-    delivery = taken_in(source, batch_of(reading(0), reading(1, 6.0), reading(2), rejected=rejected))
+    delivery = loaded(source, batch_of(reading(0), reading(1, 6.0), reading(2), rejected=rejected))
     assert counts(delivery) == (4, 1, 1, 1, 1)
     assert delivery.status == "partial"
     assert "1 × no_time" in delivery.error_message
@@ -78,7 +78,7 @@ def test_unseen_facilities_units_and_sensors_are_registered(source):
         interval_seconds=229,
     )
     source.facility_time_zone = "Europe/London"
-    taken_in(source, batch_of(reading(), units={("facility_1", "unit_1"): described}))
+    loaded(source, batch_of(reading(), units={("facility_1", "unit_1"): described}))
 
     facility = Facility.objects.get()
     assert (facility.customer, facility.facility_code, facility.city) == (source.customer, "facility_1", "Oxford")
@@ -95,16 +95,16 @@ def test_what_people_entered_is_not_overwritten_and_what_is_unknown_is_filled_in
     described = UnitDescription(
         facility_code="facility_1", unit_code="unit_1", unit_name="Theirs", city="Leeds", set_temperature=4.0
     )
-    taken_in(source, batch_of(reading(), units={("facility_1", "unit_1"): described}))
+    loaded(source, batch_of(reading(), units={("facility_1", "unit_1"): described}))
 
     unit = StorageUnit.objects.select_related("facility").get()
     assert (unit.name, unit.set_temperature, unit.facility.city) == ("Our name", 4.0, "Leeds")
 
 
 def test_a_later_told_interval_has_the_roll_ups_made_anew(source):
-    taken_in(source, batch_of(reading(0)))
+    loaded(source, batch_of(reading(0)))
     described = UnitDescription(facility_code="facility_1", unit_code="unit_1", interval_seconds=60)
-    taken_in(source, batch_of(reading(1), units={("facility_1", "unit_1"): described}))
+    loaded(source, batch_of(reading(1), units={("facility_1", "unit_1"): described}))
     assert RollupRebuild.objects.get().storage_unit.interval_seconds == 60
 
 
@@ -114,7 +114,7 @@ def test_without_registration_rows_of_unknown_units_are_rejected_and_kept_verbat
         facility=FacilityFactory(customer=source.customer, facility_code="facility_1"), unit_code="unit_1"
     )
     SensorFactory(storage_unit=known, sensor_code="sensor_1")
-    delivery = taken_in(
+    delivery = loaded(
         source,
         batch_of(
             reading(),
@@ -136,13 +136,13 @@ def test_without_registration_rows_of_unknown_units_are_rejected_and_kept_verbat
 
 def test_a_unit_without_a_facility_is_found_by_its_code(source):
     unit = StorageUnitFactory(facility__customer=source.customer, unit_code="unit_1")
-    taken_in(source, batch_of(reading(facility=None)))
+    loaded(source, batch_of(reading(facility=None)))
     assert Reading.objects.get().storage_unit == unit
 
 
 def test_a_unit_without_a_facility_is_registered_in_the_sources_default(source):
     source.default_facility_code = "depot"
-    taken_in(source, batch_of(reading(facility=None)))
+    loaded(source, batch_of(reading(facility=None)))
     assert Facility.objects.get().facility_code == "depot"
 
 
@@ -150,26 +150,26 @@ def test_the_same_unit_code_of_another_customer_is_another_unit(source):
     stranger = StorageUnitFactory(
         facility=FacilityFactory(customer=CustomerFactory(), facility_code="facility_1"), unit_code="unit_1"
     )
-    taken_in(source, batch_of(reading(), reading(facility=None)))
+    loaded(source, batch_of(reading(), reading(facility=None)))
     assert not Reading.objects.filter(storage_unit=stranger).exists()
 
 
 def test_a_rejected_row_sent_again_is_counted_not_kept_again(source):
     rejected = [RejectedReading(1, Reason.NO_TIME, "no time", "a"), RejectedReading(2, Reason.NO_TIME, "no time", "a")]
-    taken_in(source, batch_of(rejected=rejected))
-    taken_in(source, batch_of(rejected=rejected[:1]))
+    loaded(source, batch_of(rejected=rejected))
+    loaded(source, batch_of(rejected=rejected[:1]))
     assert RejectedRow.objects.get().seen_count == 3
 
 
 def test_a_rejected_row_with_nul_bytes_and_half_characters_is_kept(source):
-    taken_in(source, batch_of(rejected=[RejectedReading(1, Reason.NOT_TEXT, "bad", "unit\x00\ud800,5")]))
+    loaded(source, batch_of(rejected=[RejectedReading(1, Reason.NOT_TEXT, "bad", "unit\x00\ud800,5")]))
     assert RejectedRow.objects.get().raw == "unit\\x00\\ud800,5"
 
 
 def test_a_contradiction_is_kept_once_with_both_temperatures(source):
-    taken_in(source, batch_of(reading(temperature_c=5.0)))
+    loaded(source, batch_of(reading(temperature_c=5.0)))
     for _ in range(2):
-        taken_in(source, batch_of(reading(temperature_c=9.0, scale="F", quality_score=0.5)))
+        loaded(source, batch_of(reading(temperature_c=9.0, scale="F", quality_score=0.5)))
     conflict = Conflict.objects.get()
     assert (conflict.temperature_c, conflict.stored_temperature_c, conflict.seen_count) == (9.0, 5.0, 2)
     assert (conflict.scale, conflict.quality_score, conflict.recorded_at) == ("F", 0.5, NOON)
@@ -177,14 +177,14 @@ def test_a_contradiction_is_kept_once_with_both_temperatures(source):
 
 
 def test_a_null_that_contradicts_a_measurement_is_kept(source):
-    taken_in(source, batch_of(reading(temperature_c=5.0)))
+    loaded(source, batch_of(reading(temperature_c=5.0)))
     for _ in range(2):
-        taken_in(source, batch_of(reading(temperature_c=None)))
+        loaded(source, batch_of(reading(temperature_c=None)))
     assert (Conflict.objects.get().temperature_c, Conflict.objects.get().seen_count) == (None, 2)
 
 
 def test_unseen_statuses_are_added(source):
-    taken_in(source, batch_of(reading(equipment_status="defrosting"), reading(1, equipment_status="warning")))
+    loaded(source, batch_of(reading(equipment_status="defrosting"), reading(1, equipment_status="warning")))
     names = Reading.objects.order_by("recorded_at").values_list("equipment_status__name", flat=True)
     assert list(names) == ["defrosting", "warning"]
     assert HourlyRollup.objects.get(hour=NOON).warning_count == 1
@@ -192,7 +192,7 @@ def test_unseen_statuses_are_added(source):
 
 def test_too_many_statuses_are_rejected(source, monkeypatch):
     monkeypatch.setattr("readings.models.MOST_STATUSES", 4)
-    delivery = taken_in(
+    delivery = loaded(
         source, batch_of(reading(0, equipment_status="one"), reading(1, equipment_status="two"), reading(2))
     )
     assert counts(delivery) == (3, 2, 0, 0, 1)
@@ -201,7 +201,7 @@ def test_too_many_statuses_are_rejected(source, monkeypatch):
 
 
 def test_a_cut_off_delivery_is_partial(source):
-    delivery = taken_in(source, batch_of(reading(), is_cut_off=True))
+    delivery = loaded(source, batch_of(reading(), is_cut_off=True))
     assert (delivery.status, delivery.records_stored) == ("partial", 1)
     assert "cut off" in delivery.error_message
 
@@ -212,15 +212,15 @@ def test_a_body_that_turns_out_unreadable_undoes_the_delivery(source):
         raise UnreadableBody(Reason.UNDECODABLE, "not text")
 
     with pytest.raises(UnreadableBody):
-        take_in(Arrival(customer=source.customer, ingestion_type=IngestionType.API), batches())
+        load(LoadRequest(customer=source.customer, ingestion_type=IngestionType.API), batches())
     assert not Reading.objects.exists()
     assert not LatestReading.objects.exists()
     assert not Delivery.objects.exists()
 
 
 def test_a_failure_is_logged_with_its_reason(source):
-    arrival = Arrival(customer=source.customer, source=source, ingestion_type=IngestionType.API)
-    delivery = log_failure(arrival, "timeout", "It took too long.")
+    load_request = LoadRequest(customer=source.customer, source=source, ingestion_type=IngestionType.API)
+    delivery = log_failure(load_request, "timeout", "It took too long.")
     assert Delivery.objects.get() == delivery
     assert (delivery.status, delivery.error_reason, delivery.error_message) == (
         "failure",
@@ -245,7 +245,7 @@ def test_the_database_refuses_a_delivery_that_miscounts(source):
 def test_taking_in_costs_the_same_queries_for_many_units_as_for_few(source, django_assert_max_num_queries):
     few = [reading(unit=f"unit_{n}") for n in range(2)]
     many = [reading(unit=f"unit_{n}") for n in range(50)]
-    taken_in(source, batch_of(*many))
+    loaded(source, batch_of(*many))
     for rows in (few, many):
         with django_assert_max_num_queries(20):
-            taken_in(source, batch_of(*[row | {"recorded_at": NOON.replace(second=len(rows) // 2)} for row in rows]))
+            loaded(source, batch_of(*[row | {"recorded_at": NOON.replace(second=len(rows) // 2)} for row in rows]))

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from readings.storage.columns import ReadingRow
+from readings.storage.reading_batch import ReadingRow
 from readings.storage.time_weighting import arrhenius
 
 
@@ -15,7 +15,7 @@ class Course:
     """Readings of one unit, and how long each of them stood."""
 
     readings: list[ReadingRow]
-    gap_limit: timedelta
+    staleness_limit: timedelta
 
     def standing(self) -> list[tuple[datetime, datetime, float, int]]:
         """From when until when which temperature stood, by sensor."""
@@ -26,7 +26,7 @@ class Course:
         for sensor_id, readings in by_sensor.items():
             readings.sort(key=lambda reading: reading.recorded_at)
             for reading, following in zip(readings, [*readings[1:], None], strict=True):
-                until = reading.recorded_at + self.gap_limit
+                until = reading.recorded_at + self.staleness_limit
                 if following is not None:
                     until = min(until, following.recorded_at)
                 if reading.temperature_c is not None:

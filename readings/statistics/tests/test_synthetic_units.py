@@ -9,7 +9,7 @@ from django.utils import timezone
 from core.scope import Scope
 from customers.models import StorageUnit
 from readings.models import LatestReading
-from readings.units.unit_refs import places_within
+from readings.units.unit_refs import visible_unit_refs
 from readings.web.overview import overview
 from tests.api_clients import client_of
 from tests.factories import FacilityFactory, MembershipFactory, StorageUnitFactory, store_reading
@@ -62,4 +62,4 @@ def test_it_is_found_by_its_id(client, facility, drilled):
     client.force_login(MembershipFactory(customer=facility.customer).user)
     assert client.get(reverse("unit", args=[drilled.public_id])).context["table"].rows
     assert client_of(facility.customer).get(f"/api/v1/temperature/unit/{drilled.public_id}").json()["total"] == 1
-    assert len(places_within(Scope.everything())) == 1
+    assert len(visible_unit_refs(Scope.everything())) == 1

@@ -13,7 +13,7 @@ from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
 from readings.series.tests.course import Course
 from readings.spans import DAY, start_of_day
 from readings.statistics.statistics import statistics, totals_by_unit
-from readings.storage.columns import ReadingColumns, ReadingRow
+from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.rollups import rebuild, recount, settle
 from readings.storage.store import store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
@@ -79,7 +79,7 @@ def everything():
 
 def store_all(unit, batches, *, settle_between=False):
     for batch in batches:
-        store(ReadingColumns.of_rows(rows_of(unit, batch)))
+        store(ReadingBatch.of_rows(rows_of(unit, batch)))
         if settle_between:
             settle()
     settle()
@@ -116,7 +116,7 @@ def test_statistics_of_any_period_are_exact_settled_or_not(unit, delivered, star
 
     def outcome():
         for batch in batches:
-            store(ReadingColumns.of_rows(rows_of(unit, batch)))
+            store(ReadingBatch.of_rows(rows_of(unit, batch)))
         if is_settled:
             settle()
         return totals_by_unit([unit.pk], begin, end, now=LATER)[unit.pk]
@@ -175,7 +175,7 @@ def test_a_day_of_23_and_of_25_hours_comes_out_right(day, hours):
         for n in range(-6, hours * 6)
     ]
     rows.append(ReadingRow(sensor.storage_unit_id, sensor.pk, first + timedelta(hours=hours), 9.0))
-    store(ReadingColumns.of_rows(rows))
+    store(ReadingBatch.of_rows(rows))
     settle()
 
     rollup = DailyRollup.objects.get(local_date=day)
@@ -201,7 +201,7 @@ def test_the_mkt_of_known_courses_however_densely_sampled(course, mkt_c, mean_c,
         ReadingRow(sensor.storage_unit_id, sensor.pk, start + timedelta(minutes=n * minutes), temperature_c)
         for n, temperature_c in enumerate(temperatures_c)
     ]
-    store(ReadingColumns.of_rows(rows))
+    store(ReadingBatch.of_rows(rows))
     settle()
     end = start + timedelta(minutes=sum(length for length, _ in course))
     result = statistics([sensor.storage_unit_id], start, end, now=LATER)
@@ -215,7 +215,7 @@ def test_mkt_is_weighted_by_time_when_one_hour_is_sampled_densely():
     start = datetime(2026, 6, 1, tzinfo=UTC)
     instants = [(start + timedelta(minutes=30 * n), 5.0) for n in range(46)]
     instants += [(start + timedelta(hours=23, seconds=n), 15.0) for n in range(3600)]
-    store(ReadingColumns.of_rows(ReadingRow(sensor.storage_unit_id, sensor.pk, at, t) for at, t in instants))
+    store(ReadingBatch.of_rows(ReadingRow(sensor.storage_unit_id, sensor.pk, at, t) for at, t in instants))
     result = statistics([sensor.storage_unit_id], start, start + DAY, now=LATER)
     assert result.mkt_c == pytest.approx(5.7635, abs=5e-5)
 
@@ -224,7 +224,7 @@ def test_what_is_not_measured_is_not_covered():
     sensor = SensorFactory(storage_unit__interval_seconds=600)
     start = datetime(2026, 6, 1, tzinfo=UTC)
     rows = [(start, 5.0), (start + timedelta(hours=2), 5.0), (start + timedelta(hours=2, minutes=10), None)]
-    store(ReadingColumns.of_rows(ReadingRow(sensor.storage_unit_id, sensor.pk, at, t) for at, t in rows))
+    store(ReadingBatch.of_rows(ReadingRow(sensor.storage_unit_id, sensor.pk, at, t) for at, t in rows))
     result = statistics([sensor.storage_unit_id], start, start + timedelta(hours=4), now=LATER)
     assert result.covered_seconds == (30 + 10) * 60
     assert result.coverage == 40 / 240
@@ -237,7 +237,7 @@ def test_two_sensors_at_the_same_time_cover_it_once():
     rows = [
         ReadingRow(unit.pk, sensor.pk, start + timedelta(minutes=30 * nth), 5.0) for nth, sensor in enumerate(sensors)
     ]
-    store(ReadingColumns.of_rows(rows))
+    store(ReadingBatch.of_rows(rows))
     for is_settled in (False, True):
         if is_settled:
             settle()
@@ -247,7 +247,7 @@ def test_two_sensors_at_the_same_time_cover_it_once():
 def test_the_future_is_not_uncovered():
     sensor = SensorFactory(storage_unit__interval_seconds=600)
     start = datetime(2026, 6, 1, tzinfo=UTC)
-    store(ReadingColumns.of_rows([ReadingRow(sensor.storage_unit_id, sensor.pk, start, 5.0)]))
+    store(ReadingBatch.of_rows([ReadingRow(sensor.storage_unit_id, sensor.pk, start, 5.0)]))
     now = start + timedelta(minutes=10)
     result = statistics([sensor.storage_unit_id], start, start + DAY, now=now)
     assert (result.end, result.coverage) == (now, 1.0)
@@ -278,7 +278,7 @@ def test_statistics_take_a_fixed_number_of_queries(django_assert_max_num_queries
         for unit in units
         for n in range(5)
     ]
-    store(ReadingColumns.of_rows(rows))
+    store(ReadingBatch.of_rows(rows))
     with django_assert_max_num_queries(7):
         result = statistics([unit.pk for unit in units], BEGIN - 3 * DAY, BEGIN + 3 * DAY, now=LATER)
     assert result.reading_count == 45
@@ -298,7 +298,7 @@ def test_recounting_a_changed_reading_gives_what_storing_the_other_value_had_giv
 
 
 def test_settling_leaves_nothing_unsettled_and_then_has_nothing_to_do(unit):
-    store(ReadingColumns.of_rows(rows_of(unit, [(timedelta(hours=n), 0, 1.0) for n in range(30)])))
+    store(ReadingBatch.of_rows(rows_of(unit, [(timedelta(hours=n), 0, 1.0) for n in range(30)])))
     assert settle() > 0
     assert not HourlyRollup.objects.filter(is_settled=False).exists()
     assert not DailyRollup.objects.filter(is_settled=False).exists()

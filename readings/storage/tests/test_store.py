@@ -6,8 +6,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
-from readings.storage.columns import ReadingColumns, ReadingRow
 from readings.storage.partitions import existing_partitions
+from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.store import Span, StoreResult, UnknownUnits, store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
 
@@ -26,7 +26,7 @@ def row(sensor, minutes=0, temperature_c=5.0, **kwargs):
 
 
 def stored(*rows):
-    return store(ReadingColumns.of_rows(rows))
+    return store(ReadingBatch.of_rows(rows))
 
 
 def test_a_reading_is_stored_with_all_it_says(sensor):

@@ -9,8 +9,8 @@ from django.db import connection
 from django.db.models import Sum
 
 from readings.models import DailyRollup, HourlyRollup, Reading
-from readings.storage.columns import ReadingColumns, ReadingRow
 from readings.storage.partitions import existing_partitions
+from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.rollups import settle
 from readings.storage.store import store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
@@ -51,7 +51,7 @@ def rows(sensors, minutes):
 
 def test_the_same_batch_from_four_at_once_is_stored_and_folded_once(sensors):
     batch = rows(sensors, range(60))
-    results = together(*[lambda: store(ReadingColumns.of_rows(batch))] * 4)
+    results = together(*[lambda: store(ReadingBatch.of_rows(batch))] * 4)
 
     assert sorted(result.stored for result in results) == [0, 0, 0, 300]
     assert sum(result.duplicates for result in results) == 900
@@ -63,14 +63,14 @@ def test_the_same_batch_from_four_at_once_is_stored_and_folded_once(sensors):
 def test_overlapping_batches_in_opposite_orders_do_not_deadlock(sensors):
     halves = [rows(sensors, range(40)), rows(sensors[::-1], range(79, 19, -1))]
     for _ in range(5):
-        together(*[lambda half=half: store(ReadingColumns.of_rows(half)) for half in halves])
+        together(*[lambda half=half: store(ReadingBatch.of_rows(half)) for half in halves])
     assert Reading.objects.count() == 5 * 80
     assert HourlyRollup.objects.aggregate(total=Sum("reading_count"))["total"] == 5 * 80
 
 
 def test_two_who_miss_the_same_month_make_its_partition_once(sensors):
     first, second = (rows(sensors[:1], range(31, 40)), rows(sensors[1:2], range(31, 40)))
-    results = together(*[lambda batch=batch: store(ReadingColumns.of_rows(batch)) for batch in (first, second)])
+    results = together(*[lambda batch=batch: store(ReadingBatch.of_rows(batch)) for batch in (first, second)])
     assert [result.stored for result in results] == [9, 9]
     assert "reading_2031_06" in existing_partitions()
 
@@ -80,7 +80,7 @@ def test_settling_beside_storing_leaves_nothing_untrue(sensors):
 
     def store_all():
         for batch in batches:
-            store(ReadingColumns.of_rows(batch))
+            store(ReadingBatch.of_rows(batch))
 
     def settle_often():
         for _ in range(20):

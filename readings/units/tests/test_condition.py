@@ -6,14 +6,14 @@ import pytest
 
 from readings.units.condition import LimitsInForce, UnitState, deviation_k, state_of
 
-GAP_LIMIT = timedelta(minutes=45)
+STALENESS_LIMIT = timedelta(minutes=45)
 FRESH = timedelta(minutes=5)
 # 2 K and 5 K around 5 °C.
 LIMITS = LimitsInForce(0.0, 3.0, 7.0, 10.0)
 
 
 def state_at(temperature_c, limits=LIMITS):
-    return state_of(age=FRESH, gap_limit=GAP_LIMIT, temperature_c=temperature_c, limits=limits)
+    return state_of(age=FRESH, staleness_limit=STALENESS_LIMIT, temperature_c=temperature_c, limits=limits)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_without_a_limit_of_a_warning_the_critical_one_decides():
 @pytest.mark.parametrize(
     ("age", "state"),
     [
-        (GAP_LIMIT, UnitState.CRITICAL),
-        (GAP_LIMIT + timedelta(seconds=1), UnitState.NO_DATA),
+        (STALENESS_LIMIT, UnitState.CRITICAL),
+        (STALENESS_LIMIT + timedelta(seconds=1), UnitState.NO_DATA),
         (None, UnitState.NO_DATA),
         (timedelta(minutes=-5), UnitState.CRITICAL),
     ],
 )
 def test_a_reading_older_than_the_gap_limit_says_nothing_of_now(age, state):
-    assert state_of(age=age, gap_limit=GAP_LIMIT, temperature_c=90.0, limits=LIMITS) is state
+    assert state_of(age=age, staleness_limit=STALENESS_LIMIT, temperature_c=90.0, limits=LIMITS) is state
 
 
 def test_without_any_limit_nothing_is_said_to_be_in_limits():

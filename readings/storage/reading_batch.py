@@ -71,7 +71,7 @@ class ReadingRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingColumns:
+class ReadingBatch:
     """Readings by column, all of one length, in the order in which they were sent.
 
     recorded_at_us: microseconds since 1970-01-01 UTC. temperature_c: NaN where the sensor gave no measurement.
@@ -90,7 +90,7 @@ class ReadingColumns:
         return len(self.storage_unit_id)
 
     @classmethod
-    def of_rows(cls, rows: Iterable[ReadingRow | Sequence[object]]) -> ReadingColumns:
+    def of_rows(cls, rows: Iterable[ReadingRow | Sequence[object]]) -> ReadingBatch:
         """Columns of a few rows; sources of many build the columns themselves."""
         full = [ReadingRow(*row) for row in rows]
         return cls(

@@ -1,4 +1,4 @@
-"""Who looks at a page, and what they may see and do: the pages' counterpart of `callers.caller_of`."""
+"""Who looks at a page, and what they may see and do: the pages' counterpart of `callers.principal_of`."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from customers.access.principal import Caller
+from customers.access.principal import Principal
 from customers.access.token_sessions import TokenVisitor
 
 _KEPT = "_page_caller"
 
 
-def caller_of_page(request: HttpRequest) -> Caller:
+def page_principal(request: HttpRequest) -> Principal:
     """The rights of who is signed in, asked for once a request. Raises PermissionDenied (403) where nobody is."""
-    caller: Caller | None = getattr(request, _KEPT, None)
-    if caller is None:
-        caller = _caller_of(request)
-        setattr(request, _KEPT, caller)
-    return caller
+    principal: Principal | None = getattr(request, _KEPT, None)
+    if principal is None:
+        principal = _principal_of(request)
+        setattr(request, _KEPT, principal)
+    return principal
 
 
-def _caller_of(request: HttpRequest) -> Caller:
+def _principal_of(request: HttpRequest) -> Principal:
     if isinstance(request.user, TokenVisitor):
-        return request.user.caller
+        return request.user.principal
     if isinstance(request.user, User) and request.user.is_active:
-        return Caller.of_user(request.user)
+        return Principal.of_user(request.user)
     raise PermissionDenied
 
 
