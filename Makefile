@@ -1,4 +1,4 @@
-# Everything a person or the CI runs. `make` alone lists the targets.
+# Commands for people and CI. `make` alone lists the targets.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,50 +7,63 @@ TESTS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test fuzz lint format openapi bench pictures clean
+.PHONY: help install install-dev run dev shell migrate test fuzz lint format openapi bench pictures diagrams clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
-run: install ## Set up and run everything: web, worker, beat, simulator, PostgreSQL. Ctrl+C stops all
+run: install ## Set up and run everything: web, worker, beat, simulator, PostgreSQL. Ctrl+C stops it
 	@DEMO="$${DEMO-true}" exec $(BIN)/python manage.py run
+
+dev: install-dev ## Run the demo for development: web and worker reload on change, DEBUG, the debug toolbar
+	@DEMO="$${DEMO-true}" DEBUG="$${DEBUG-true}" exec $(BIN)/python manage.py run --procfile Procfile.dev
+
+shell: install ## Open a Django shell on the same data as `make run`
+	@DEMO="$${DEMO-true}" exec $(BIN)/python manage.py shell
+
+migrate: install ## Apply the database migrations
+	@DEMO="$${DEMO-true}" exec $(BIN)/python manage.py migrate
 
 test: install-dev ## Set up and run the tests; TESTS="readings -k store" narrows them
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
-fuzz: install-dev ## Send the REST API thousands of requests that nobody means; FUZZ_EXAMPLES=50 tries longer
+fuzz: install-dev ## Send thousands of generated requests to the REST API; FUZZ_EXAMPLES=50 runs longer
 	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES-20}" FUZZ_SEQUENCES="$${FUZZ_SEQUENCES-40}" exec $(BIN)/python -m pytest -s tests/test_fuzzing.py
 
-lint: install-dev ## Check style, types, imports between the rooms, migrations and settings
+lint: install-dev ## Check style, spelling, types, imports between packages, migrations and settings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python -m pip check
 
-format: install-dev ## Mend what can be mended by itself
+format: install-dev ## Fix style automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: install ## Renew docs/openapi.json, the contract of the REST API that a test holds
+openapi: install ## Regenerate docs/openapi.json, the REST API's contract
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --format openapi-json --file docs/openapi.json
 
-bench: install ## Measure; takes some minutes
+bench: install ## Run the benchmarks; takes several minutes
 	@exec $(BIN)/python -m benchmarks
 
-pictures: install-dev ## Take the documentation's pictures from the running demo
+diagrams: install ## Regenerate the entity-relationship diagram in docs/models.md
+	@exec $(BIN)/python manage.py model_diagram --write
+
+pictures: install-dev ## Take the screenshots of the documentation from the running demo
 	@exec $(BIN)/python docs/take_pictures.py
 
-install: $(VENV)/installed ## Make the virtual environment, or bring it up to date
-install-dev: $(VENV)/installed-dev ## The same with what tests and lint need
+install: $(VENV)/installed ## Create or update the virtual environment
+install-dev: $(VENV)/installed-dev ## The same with what development, tests and lint need
 
-clean: ## Remove what was made, except the virtual environment and the data
+clean: ## Remove generated files except the virtual environment and the data
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# The stamp holds what was installed: a checkout that changes a file's time only installs nothing.
+# The stamp holds the requirements that were installed, so touching the file reinstalls nothing.
 $(VENV)/installed: requirements.txt | $(BIN)/pip
 	@cmp -s requirements.txt $@ || $(BIN)/python -m pip install --quiet --requirement requirements.txt
 	@cp requirements.txt $@
@@ -62,5 +75,5 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 $(BIN)/pip:
 	@command -v $(PYTHON) > /dev/null || { echo "Python 3.11 or newer is needed, and $(PYTHON) is not installed." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; $(PYTHON) is " + v + ". Name another one: make PYTHON=python3.12")'
-	@echo "Making the virtual environment $(VENV)"
+	@echo "Creating the virtual environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is needed (on Debian: the package python3-venv)." >&2; exit 1; }

@@ -17,14 +17,14 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
+from typing_extensions import override
 
 from temperature_site.conf.databases import EMBEDDED_ENGINE
 from temperature_site.dev.embedded_postgres.server import shared_server
 from temperature_site.dev.processes import Processes, stop_marked
 
-PROCFILE = settings.BASE_DIR / "Procfile"
 DEMO_CUSTOMERS = 10
 REACHABLE_SECONDS = 60
 
@@ -32,7 +32,15 @@ REACHABLE_SECONDS = 60
 class Command(BaseCommand):
     help = "Run web, worker, beat, simulator and, unless given, PostgreSQL and the broker. Ctrl+C stops them all."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    @override
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--procfile", default="Procfile", help="The processes to run; Procfile.dev reloads them.")
+
+    @override
+    def handle(self, *args: object, **options: object) -> None:
+        self.procfile = settings.BASE_DIR / str(options["procfile"])
+        if not self.procfile.is_file():
+            raise CommandError(f"There is no file {self.procfile}.")
         listen_to_signals()
         if isinstance(sys.stdout, io.TextIOWrapper):
             # In order with the processes' lines when the output goes into a file.
@@ -67,7 +75,7 @@ class Command(BaseCommand):
     def run_processes(self, sign_in: str) -> int:
         # A customer polled before the simulator listens would be tried again minutes later only.
         processes = Processes(settings.DATA_DIR, first="simulator", is_first_ready=is_simulator_listening)
-        processes.add_procfile(PROCFILE, process_environment())
+        processes.add_procfile(self.procfile, process_environment())
         threading.Thread(target=announce, args=(processes, sign_in), daemon=True).start()
         return processes.run()
 
@@ -158,7 +166,7 @@ def is_listening(port: int) -> bool:
 def process_environment() -> dict[str, str]:
     """The environment of this process, with this interpreter's programs found first."""
     programs = str(Path(sys.executable).parent)
-    given = {name: str(getattr(settings, name)) for name in ("DATA_DIR", "PORT", "SIMULATOR_PORT", "DEMO")}
+    given = {name: str(getattr(settings, name)) for name in ("DATA_DIR", "PORT", "SIMULATOR_PORT", "DEMO", "DEBUG")}
     own = {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PYTHONUNBUFFERED": "1",
