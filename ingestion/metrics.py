@@ -20,7 +20,7 @@ WHERE NOT is_paused AND url <> '' AND customer.is_active
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryFigures:
+class DeliveryMetrics:
     """What the deliveries of one way of arriving and one status add up to."""
 
     ingestion_type: str
@@ -34,7 +34,7 @@ class DeliveryFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceFigures:
+class SourceMetrics:
     """The sources that are polled; lag_seconds: for how long the one that waits longest has been due."""
 
     polled: int
@@ -42,13 +42,13 @@ class SourceFigures:
     lag_seconds: float
 
 
-def delivery_figures() -> list[DeliveryFigures]:
+def delivery_metrics() -> list[DeliveryMetrics]:
     with connection.cursor() as cursor:
         cursor.execute(DELIVERIES)
-        return [DeliveryFigures(*row) for row in cursor.fetchall()]
+        return [DeliveryMetrics(*row) for row in cursor.fetchall()]
 
 
-def source_figures() -> SourceFigures:
+def source_metrics() -> SourceMetrics:
     with connection.cursor() as cursor:
         cursor.execute(SOURCES)
-        return SourceFigures(*cursor.fetchone())
+        return SourceMetrics(*cursor.fetchone())

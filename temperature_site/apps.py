@@ -1,10 +1,14 @@
+"""The app configuration of the site."""
+
 from django.apps import AppConfig
+from typing_extensions import override
 
 
 class TemperatureSiteConfig(AppConfig):
-    """Registers the system checks."""
+    """Register the system checks of the settings."""
 
     name = "temperature_site"
 
+    @override
     def ready(self) -> None:
-        from temperature_site.conf import checks  # noqa: F401 - registers itself
+        from temperature_site.conf import checks  # noqa: F401 - registers its checks on import

@@ -1,26 +1,29 @@
-"""The Celery application: how a wake-up call travels. What it wakes is in the apps' `tasks.py`."""
+"""The Celery application. The tasks are in the apps' `tasks.py`."""
 
 import os
 from typing import Any
 
 import structlog
 from celery import Celery, Task, signals
+from celery.result import AsyncResult
+from typing_extensions import override
 
 from temperature_site.dev import folder_broker
-from temperature_site.worker_heartbeat import Pulse
+from temperature_site.worker_heartbeat import WorkerHeartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
 
-# How long a sender waits for RabbitMQ to confirm that it has the message; without a limit a stuck broker stops beat.
+# How long a sender waits for RabbitMQ to confirm a message; without a limit a stuck broker would block beat.
 CONFIRM_SECONDS = 10
 
 logger = structlog.get_logger(__name__)
 
 
 class TemperatureCelery(Celery):
-    """Celery whose every message is sent with a limit on the wait for the broker's confirmation."""
+    """Celery that bounds the wait for the broker's confirmation of every message."""
 
-    def send_task(self, *args: Any, **options: Any) -> Any:
+    @override
+    def send_task(self, *args: Any, **options: Any) -> AsyncResult[Any]:
         options.setdefault("confirm_timeout", CONFIRM_SECONDS)
         return super().send_task(*args, **options)
 
@@ -28,47 +31,49 @@ class TemperatureCelery(Celery):
 app = TemperatureCelery("temperature_site")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-app.steps["consumer"].add(Pulse)
+app.steps["consumer"].add(WorkerHeartbeat)
 
 
 @signals.setup_logging.connect
-def keep_our_logging(**_: Any) -> None:
-    """Being connected is enough: Celery then leaves the logging alone that Django has set up."""
+def keep_django_logging(**_: object) -> None:
+    """Keep Django's logging configuration: Celery leaves it alone when this signal has a receiver."""
 
 
 @signals.task_prerun.connect
-def bind_task(task_id: str, task: Task, **_: Any) -> None:
-    """Name the task in every line that is logged during it."""
+def bind_task(task_id: str, task: Task[Any, Any], **_: object) -> None:
+    """Add the task to every line that is logged while it runs."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task=task.name, task_id=task_id)
 
 
 @signals.task_postrun.connect
-def unbind_task(**_: Any) -> None:
+def unbind_task(**_: object) -> None:
+    """Forget the task after it ran."""
     structlog.contextvars.clear_contextvars()
 
 
 @signals.worker_init.connect
 @signals.beat_init.connect
-def warn_of_folder_broker(**_: Any) -> None:
+def warn_of_folder_broker(**_: object) -> None:
+    """Warn at start-up that the folder broker is for trials."""
     if app.conf.broker_url == folder_broker.BROKER_URL:
         logger.warning(
-            "Messages travel through a folder: good for trying out on one machine, loses those in flight when a"
-            " process is killed. Set CELERY_BROKER_URL to a RabbitMQ for more."
+            "The broker is a folder on this machine: suitable for trials, loses messages in flight when a process is"
+            " killed. Set CELERY_BROKER_URL to a RabbitMQ server for production."
         )
 
 
 @signals.beat_init.connect
-def keep_schedule(**_: Any) -> None:
-    """Beat never starts without the entries the system lives by."""
+def complete_schedule(**_: object) -> None:
+    """Add missing entries before beat starts."""
     from temperature_site.schedule import ensure_schedule
 
     ensure_schedule()
 
 
 @signals.beat_init.connect
-def keep_partitions(**_: Any) -> None:
-    """The coming months have their partitions from the start, not only once their task is due for the first time."""
+def create_partitions_ahead(**_: object) -> None:
+    """Create the coming months' partitions before beat starts, not only when their task is first due."""
     from readings.storage.partitions import ensure_partitions_ahead
 
     ensure_partitions_ahead()

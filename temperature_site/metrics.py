@@ -1,7 +1,7 @@
-"""`/metrics`: figures for Prometheus.
+"""`/metrics`: metrics for Prometheus.
 
-What all processes share is asked of the database and the broker at the moment of asking, so that it does not matter
-which process answers; only the latencies of requests are counted in the web processes, which keep them together.
+What all processes share is read from the database and the broker at the time of the scrape, so it does not matter which
+process answers; only request latencies are counted in the web processes, which collect them in a shared folder.
 """
 
 from __future__ import annotations
@@ -16,111 +16,116 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from alarms.models import Alarm
 from alarms.selectors import lasting_count, open_counts
 from alarms.thresholds import Severity
 from core.caching import Kept
-from ingestion.metrics import DeliveryFigures, SourceFigures, delivery_figures, source_figures
+from ingestion.metrics import DeliveryMetrics, SourceMetrics, delivery_metrics, source_metrics
 from ingestion.models import IngestionType
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
-from temperature_site.health.views import examiner
+from temperature_site.health.views import latest_report
 from temperature_site.heartbeats import watched_queues
 
 POLLED = (IngestionType.API, IngestionType.CSV)
-# Anybody may ask, and adding up all deliveries may take a second when there are millions.
-KEPT_SECONDS = 5.0
+# Scrapes are frequent, and summing millions of deliveries may take a second.
+CACHE_SECONDS = 5.0
 
 
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Every figure in Prometheus' text format."""
+    """Return every metric in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(shared_figures)
-    text = generate_latest(registry) + generate_latest(_processes_figures())
+    registry.register(shared_metrics)
+    text = generate_latest(registry) + generate_latest(_process_registry())
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 
-def _processes_figures() -> CollectorRegistry:
-    """What the web processes counted: all of them where they keep a folder for that, else this one."""
+def _process_registry() -> CollectorRegistry:
+    """Return the registry of all web processes where they share a folder, else of this process."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # without annotations
     return registry
 
 
-class SharedFigures(Collector):
-    """The figures that are the same whichever process is asked."""
+class SharedMetrics(Collector):
+    """Collect the metrics that are the same in every process."""
 
     def __init__(self) -> None:
-        self.kept = Kept(lambda: list(_shared()), KEPT_SECONDS)
+        self.cached = Kept(lambda: list(_shared()), CACHE_SECONDS)
 
+    @override
     def collect(self) -> Iterable[Metric]:
-        return self.kept.value()
+        return self.cached.value()
 
     def describe(self) -> Iterable[Metric]:
-        return []  # registering asks nothing
+        """Describe nothing, because registering must not query anything."""
+        return []
 
 
-shared_figures = SharedFigures()
+shared_metrics = SharedMetrics()
 
 
 def _shared() -> Iterator[Metric]:
-    findings = examiner.value().findings
-    yield _up(findings.parts())
+    results = latest_report.value().results
+    yield _up(results.parts())
     yield from _of_queues()
-    if findings.has_database:
-        yield from _of_deliveries(delivery_figures())
-        yield from _of_sources(source_figures())
+    if results.has_database:
+        yield from _of_deliveries(delivery_metrics())
+        yield from _of_sources(source_metrics())
         yield _of_alarms(open_counts())
-        lasting = "Stretches of time outside the limits that have not ended."
-        yield GaugeMetricFamily("temperature_excursions_lasting", lasting, value=lasting_count())
+        ongoing = "Excursions that have not ended."
+        yield GaugeMetricFamily("temperature_excursions_lasting", ongoing, value=lasting_count())
 
 
 def _up(parts: dict[str, bool]) -> Metric:
-    family = GaugeMetricFamily("temperature_up", "1 for a part that /health finds in order.", labels=["part"])
+    family = GaugeMetricFamily(
+        "temperature_up", "1 for a part of the system whose health check passes.", labels=["part"]
+    )
     for part, is_up in parts.items():
         family.add_metric([part], int(is_up))
     return family
 
 
-def _of_deliveries(figures: list[DeliveryFigures]) -> Iterator[Metric]:
+def _of_deliveries(metrics: list[DeliveryMetrics]) -> Iterator[Metric]:
     polls = CounterMetricFamily("temperature_polls", "Polls of customers' systems.", labels=["status"])
     deliveries = CounterMetricFamily("temperature_deliveries", "Polls, pushes and imports.", labels=["type", "status"])
     store_seconds = SummaryMetricFamily(
-        "temperature_store_seconds", "Time that storing the readings of a delivery took.", labels=["type"]
+        "temperature_store_seconds", "Time taken to store the readings of a delivery.", labels=["type"]
     )
-    for status in sorted({each.status for each in figures}):
-        polled = [each.deliveries for each in figures if each.ingestion_type in POLLED and each.status == status]
+    for status in sorted({each.status for each in metrics}):
+        polled = [each.deliveries for each in metrics if each.ingestion_type in POLLED and each.status == status]
         polls.add_metric([status], sum(polled))
-    for each in figures:
+    for each in metrics:
         deliveries.add_metric([each.ingestion_type, each.status], each.deliveries)
-    for kind in sorted({each.ingestion_type for each in figures}):
-        alike = [each for each in figures if each.ingestion_type == kind]
+    for kind in sorted({each.ingestion_type for each in metrics}):
+        same_type = [each for each in metrics if each.ingestion_type == kind]
         store_seconds.add_metric(
-            [kind], sum(each.deliveries for each in alike), sum(each.store_seconds for each in alike)
+            [kind], sum(each.deliveries for each in same_type), sum(each.store_seconds for each in same_type)
         )
-    yield from (polls, deliveries, store_seconds, _of_readings(figures))
+    yield from (polls, deliveries, store_seconds, _of_readings(metrics))
 
 
-def _of_readings(figures: list[DeliveryFigures]) -> Metric:
-    readings = CounterMetricFamily("temperature_readings", "Rows that arrived, by their fate.", labels=["fate"])
+def _of_readings(metrics: list[DeliveryMetrics]) -> Metric:
+    readings = CounterMetricFamily("temperature_readings", "Rows received, by outcome.", labels=["fate"])
     for fate in ("stored", "duplicate", "conflicting", "rejected"):
-        readings.add_metric([fate], sum(getattr(each, fate) for each in figures))
+        readings.add_metric([fate], sum(getattr(each, fate) for each in metrics))
     return readings
 
 
-def _of_sources(figures: SourceFigures) -> Iterator[Metric]:
-    lag = "For how long the source that waits longest for its poll has been due."
-    yield GaugeMetricFamily("temperature_poll_lag_seconds", lag, value=figures.lag_seconds)
-    yield GaugeMetricFamily("temperature_sources", "Sources that are polled.", value=figures.polled)
-    yield GaugeMetricFamily("temperature_sources_failing", "Those whose last poll failed.", value=figures.failing)
+def _of_sources(metrics: SourceMetrics) -> Iterator[Metric]:
+    lag = "How long the most overdue source has been due."
+    yield GaugeMetricFamily("temperature_poll_lag_seconds", lag, value=metrics.lag_seconds)
+    yield GaugeMetricFamily("temperature_sources", "Sources that are polled.", value=metrics.polled)
+    yield GaugeMetricFamily("temperature_sources_failing", "Sources whose last poll failed.", value=metrics.failing)
 
 
 def _of_alarms(counts: Mapping[tuple[str, str], int]) -> Metric:
-    """Every kind and severity, so that a series does not begin with its first alarm."""
+    """Report every kind and severity, so that a series exists before its first alarm."""
     help_text = "Alarms that are open or acknowledged."
     family = GaugeMetricFamily("temperature_alarms_open", help_text, labels=["kind", "severity"])
     for kind in Alarm.Kind.values:
@@ -130,7 +135,7 @@ def _of_alarms(counts: Mapping[tuple[str, str], int]) -> Metric:
 
 
 def _of_queues() -> Iterator[Metric]:
-    depth = GaugeMetricFamily("temperature_queue_depth", "Messages that wait for a worker.", labels=["queue"])
+    depth = GaugeMetricFamily("temperature_queue_depth", "Messages waiting for a worker.", labels=["queue"])
     for queue, state in _queue_states().items():
         depth.add_metric([queue], state.messages)
     yield depth
@@ -140,4 +145,4 @@ def _queue_states() -> dict[str, QueueState]:
     try:
         return queue_states(watched_queues())
     except BrokerOut:
-        return {}  # `temperature_up` tells it
+        return {}  # `temperature_up` reports it

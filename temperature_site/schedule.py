@@ -1,6 +1,6 @@
-"""The handful of beat's entries: declared once here, kept as rows that people edit in the admin.
+"""The entries of beat's schedule: declared here, stored as rows that people edit in the admin.
 
-Each customer's own interval lives on its source, not here.
+Each customer's own interval is stored on its source, not here.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 @dataclass(frozen=True)
 class Entry:
-    """A task and how often it is sent; a message no worker took within `expires` seconds is dropped."""
+    """A task and how often it is sent; a message that no worker took within `expires` seconds is dropped."""
 
     name: str
     task: str
@@ -33,73 +33,73 @@ ENTRIES = (
         task="ingestion.tasks.watch",
         seconds=10,
         expires=10,
-        description="Opens and closes the alarms that hang on time: sources down, silent units, faulty sensors.",
+        description="Opens and closes time-based alarms: sources down, missing data, sensor faults.",
     ),
     Entry(
         name="Check MKT limits",
         task="alarms.tasks.check_mkt",
         seconds=60,
         expires=60,
-        description="Judges the mean kinetic temperature of units that have a limit on it and got readings.",
+        description="Checks the mean kinetic temperature of units that have an MKT limit and new readings.",
     ),
     Entry(
         name="Send due messages",
         task="alarms.tasks.send_due_messages",
         seconds=5,
         expires=5,
-        description="Claims the notifications that are due and has each sent.",
+        description="Claims the notifications that are due and sends a task for each.",
     ),
     Entry(
         name="Remind of live alarms",
         task="alarms.tasks.remind",
         seconds=10,
         expires=10,
-        description="Makes reminders, escalations, and what maintenance or a rule's hours held back.",
+        description="Creates reminders, escalations, and notifications held back by maintenance or a rule's hours.",
     ),
     Entry(
         name="See to alarm drills",
         task="alarms.tasks.see_to_drills",
         seconds=10,
         expires=10,
-        description="Starts the alarm drills that are due and ends those that are through.",
+        description="Starts the alarm drills that are due and ends those that are complete.",
     ),
     Entry(
         name="Settle roll-ups",
         task="readings.tasks.settle_rollups",
         seconds=30,
         expires=30,
-        description="Recomputes the time-weighted figures of hours that new readings touched.",
+        description="Recomputes the time-weighted values of hours with new readings.",
     ),
     Entry(
         name="Make partitions",
         task="readings.tasks.make_partitions",
         seconds=3600,
         expires=3600,
-        description="Makes the coming months' partitions of the readings table.",
+        description="Creates the coming months' partitions of the readings table.",
     ),
-    # Outlive what may stand before them in the queue: a late heartbeat is a sign of life, too.
+    # These outlive the messages ahead of them in the queue: a late heartbeat is a heartbeat, too.
     Entry(
         name="Heartbeat",
         task="temperature_site.tasks.note_heartbeat",
         seconds=20,
         expires=180,
-        description="Shows the health check that workers take what beat sends.",
+        description="Shows the health check that workers run what beat sends.",
     ),
     Entry(
         name="Heartbeat of the slow queue",
         task="temperature_site.tasks.note_slow_heartbeat",
         seconds=20,
         expires=180,
-        description="The same for the workers of the sources that fail or dawdle.",
+        description="The same for the workers of failing and slow sources.",
     ),
 )
 
 
 @transaction.atomic
 def ensure_schedule() -> list[str]:
-    """Add the entries that are missing and return their names.
+    """Add the missing entries and return their names.
 
-    An entry is known by its name. One that is there stays as it is, so what people changed in the admin holds; to do
+    An entry is identified by its name. An existing one is left as it is, so changes made in the admin persist; to go
     without an entry, disable it instead of deleting it.
     """
     added = []
@@ -120,6 +120,6 @@ def _defaults(entry: Entry) -> dict[str, object]:
 
 
 def _interval(seconds: int) -> IntervalSchedule:
-    """The library does not keep intervals unique, so there may be several alike; any will do."""
-    alike = {"every": seconds, "period": IntervalSchedule.SECONDS}
-    return IntervalSchedule.objects.filter(**alike).first() or IntervalSchedule.objects.create(**alike)
+    """Return an interval of that length. The library does not keep intervals unique, so any equal one will do."""
+    interval = IntervalSchedule.objects.filter(every=seconds, period=IntervalSchedule.SECONDS).first()
+    return interval or IntervalSchedule.objects.create(every=seconds, period=IntervalSchedule.SECONDS)

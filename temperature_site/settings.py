@@ -27,13 +27,13 @@ DEMO = env.bool("DEMO", default=not DATABASE_URL)
 PORT = env.int("PORT", default=8000)
 SIMULATOR_PORT = env.int("SIMULATOR_PORT", default=8001)
 
-SECRET_KEY = secret_key(env.str("SECRET_KEY", default=""), DATA_DIR, may_make=DEMO or DEBUG)
+SECRET_KEY = secret_key(env.str("SECRET_KEY", default=""), DATA_DIR, may_create=DEMO or DEBUG)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
-    "temperature_site.back_office_app.BackOfficeConfig",
+    "temperature_site.admin.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -33,6 +33,6 @@ def test_requests_are_added_up_over_all_web_processes(tmp_path: Path):
     assert counts == {REQUESTS}
 
 
-def count_of(figures: str) -> float:
+def count_of(scrape_metrics: str) -> float:
     name = 'temperature_http_request_seconds_count{method="GET",route="openapi.json",status="200"}'
-    return next(float(line.rpartition(" ")[2]) for line in figures.splitlines() if line.startswith(name))
+    return next(float(line.rpartition(" ")[2]) for line in scrape_metrics.splitlines() if line.startswith(name))

@@ -201,5 +201,5 @@ def test_a_taken_port_is_told_before_anything_starts(start_run: Callable[[], Run
         )
 
     assert completed.returncode == 1
-    assert f"Port {port} is taken by another program. Set PORT to use another one." in completed.stderr
+    assert f"Port {port} is used by another program. Set PORT to use another port." in completed.stderr
     assert not (data_dir / "postgres").exists()

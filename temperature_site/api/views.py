@@ -22,7 +22,7 @@ from core.api.renderers import JSONRenderer
 from customers.access.permissions import ADMIN
 from temperature_site.api.serializers import HealthSerializer, SystemInfoSerializer
 from temperature_site.health.system_info import system_info
-from temperature_site.health.views import health_answer
+from temperature_site.health.views import health_response
 
 CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"
 REDOC = "drf_spectacular_sidecar/redoc/bundles/redoc.standalone.js"
@@ -39,7 +39,7 @@ class HealthView(APIView):
 
     @extend_schema(responses={200: HealthSerializer, 503: HealthSerializer})
     def get(self, request: Request) -> Response:
-        answer, is_out = health_answer()
+        answer, is_out = health_response()
         return Response(answer, status=503 if is_out else 200, headers={"Cache-Control": "no-store"})
 
 

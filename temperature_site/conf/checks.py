@@ -1,40 +1,42 @@
-"""System checks of the settings: what cannot work is an error, what is for trying out only a deployment warning."""
+"""System checks of the settings: what cannot work is an error, what only suits trials a deployment warning."""
 
 import ipaddress
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from temperature_site.conf.databases import EMBEDDED_ENGINE
 from temperature_site.dev import folder_broker
 
-# A worker is ended ten seconds after its attempt should have ended by itself.
-SECONDS_TO_END_A_SENDING = 12
+# A worker is killed ten seconds after its attempt should have timed out.
+SECONDS_TO_END_DELIVERY = 12
 
 
 @register(Tags.compatibility)
-def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """Check that the settings are consistent."""
     return [*_limits(), *_networks(), *_notifications(), *_ports()]
 
 
 @register(Tags.security, deploy=True)
-def check_deployment(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """Warn of services and keys that only suit trials."""
     return list(_embedded_services())
 
 
 def _limits() -> Iterator[CheckMessage]:
     if not 0 < settings.POLL_SOFT_SECONDS < settings.POLL_HARD_SECONDS < settings.POLL_LEASE_SECONDS:
         yield Error(
-            "A poll's limits must rise: POLL_SOFT_SECONDS < POLL_HARD_SECONDS < POLL_LEASE_SECONDS.",
-            hint="Otherwise a source is polled again while its last poll still runs.",
+            "A poll's limits must increase: POLL_SOFT_SECONDS < POLL_HARD_SECONDS < POLL_LEASE_SECONDS.",
+            hint="Otherwise a source is polled again while its last poll is still running.",
             id="temperature_site.E001",
         )
     if settings.SOURCE_TOTAL_SECONDS >= settings.POLL_SOFT_SECONDS:
         yield Error(
             "SOURCE_TOTAL_SECONDS must be below POLL_SOFT_SECONDS.",
-            hint="A request that takes its full time must leave some to store what it brought.",
+            hint="A request that takes its full time must leave some time to store the response.",
             id="temperature_site.E002",
         )
 
@@ -53,10 +55,10 @@ def _networks() -> Iterator[CheckMessage]:
 
 
 def _notifications() -> Iterator[CheckMessage]:
-    if settings.NOTIFICATION_LEASE_SECONDS < settings.NOTIFICATION_TOTAL_SECONDS + SECONDS_TO_END_A_SENDING:
+    if settings.NOTIFICATION_LEASE_SECONDS < settings.NOTIFICATION_TOTAL_SECONDS + SECONDS_TO_END_DELIVERY:
         yield Error(
-            f"NOTIFICATION_LEASE_SECONDS must be {SECONDS_TO_END_A_SENDING} above NOTIFICATION_TOTAL_SECONDS at least.",
-            hint="Otherwise a message is sent again while its last attempt still runs.",
+            f"NOTIFICATION_LEASE_SECONDS must be {SECONDS_TO_END_DELIVERY} above NOTIFICATION_TOTAL_SECONDS at least.",
+            hint="Otherwise a message is sent again while its last attempt is still running.",
             id="temperature_site.E006",
         )
 
@@ -80,12 +82,12 @@ def _embedded_services() -> Iterator[CheckMessage]:
     if settings.CELERY_BROKER_URL == folder_broker.BROKER_URL:
         yield Warning(
             "The broker is a folder on this machine.",
-            hint="Set CELERY_BROKER_URL to a RabbitMQ.",
+            hint="Set CELERY_BROKER_URL to a RabbitMQ server.",
             id="temperature_site.W002",
         )
     if not settings.SOURCE_CREDENTIALS_KEYS:
         yield Warning(
-            "The credentials of sources are encrypted with a key made of SECRET_KEY.",
-            hint="Set SOURCE_CREDENTIALS_KEYS, so that either can be renewed without the other.",
+            "The credentials of sources are encrypted with a key derived from SECRET_KEY.",
+            hint="Set SOURCE_CREDENTIALS_KEYS, so that either can be rotated without the other.",
             id="temperature_site.W003",
         )

@@ -1,4 +1,4 @@
-"""Makes Django's database settings of a `DATABASE_URL`."""
+"""Django's database settings from a `DATABASE_URL`."""
 
 from typing import Any
 
@@ -13,33 +13,35 @@ POSTGRES_SCHEMES = ("postgres", "postgresql", "psql", "pgsql")
 
 
 def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = False) -> dict[str, Any]:
-    """The settings of one connection; without a URL those of the embedded server, which the first connection starts.
+    """Return a connection's settings; without a URL, of the embedded server, which the first connection starts.
 
-    A socket's folder is given as libpq has it: `postgresql://user@/database?host=/folder`.
+    A socket's folder is given in libpq's syntax: `postgresql://user@/database?host=/folder`.
     """
-    settings: dict[str, Any] = _given(url) if url else {"ENGINE": EMBEDDED_ENGINE, "NAME": DATABASE, "USER": SUPERUSER}
+    settings: dict[str, Any] = (
+        _from_url(url) if url else {"ENGINE": EMBEDDED_ENGINE, "NAME": DATABASE, "USER": SUPERUSER}
+    )
     settings |= {
-        # A thread of the web process keeps its connection between requests, and asks whether it still stands.
+        # A thread of the web process keeps its connection between requests and checks that it is still usable.
         "CONN_MAX_AGE": max_age,
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": behind_pgbouncer,
     }
     options: dict[str, object] = {"application_name": "temperature", "connect_timeout": 10}
     if not behind_pgbouncer:
-        # PostgreSQL compiles what it expects to be costly: half a second for statements of some milliseconds.
-        # PgBouncer refuses such a parameter, so the README has the server told instead.
+        # JIT compiles statements estimated as costly: half a second for statements that run for milliseconds.
+        # PgBouncer refuses this parameter, so with it JIT is disabled on the server, see the README.
         options["options"] = "-c jit=off"
     settings["OPTIONS"] = options | settings.get("OPTIONS", {})
     return settings
 
 
-def _given(url: str) -> dict[str, Any]:
+def _from_url(url: str) -> dict[str, Any]:
     if url.partition("://")[0] not in POSTGRES_SCHEMES:
         raise ImproperlyConfigured("DATABASE_URL must start with postgres://: there is one SQL dialect, PostgreSQL.")
     settings: dict[str, Any] = environ.Env.db_url_config(url) | {"ENGINE": postgresql.ENGINE}
     if not settings["NAME"]:
         raise ImproperlyConfigured("DATABASE_URL names no database: postgres://user:password@host:5432/database")
-    # Where psql (manage.py dbshell) and the test suite look for it, too.
+    # psql (manage.py dbshell) and the test suite read HOST, too.
     socket_folder = settings.get("OPTIONS", {}).pop("host", None)
     if socket_folder:
         settings["HOST"] = socket_folder

@@ -10,7 +10,7 @@ _PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 587, "smtp+ssl": 465}
 
 
 def mail_settings(url: str) -> dict[str, Any]:
-    """Django's settings for `url`; none for the empty one, without which no mail is sent.
+    """Return Django's mail settings for `url`; none for an empty one, without which no mail is sent.
 
     smtp://user:password@host:25, smtp+tls:// for STARTTLS, smtp+ssl:// for TLS from the start.
     """

@@ -1,4 +1,4 @@
-"""Where the key that signs sessions comes from: the environment, or a file made once for trying out."""
+"""The key that signs sessions: from the environment, or from a file that is created once for trials."""
 
 import os
 import secrets
@@ -9,34 +9,34 @@ from django.core.exceptions import ImproperlyConfigured
 SHORTEST = 32
 
 
-def secret_key(given: str, data_dir: Path, *, may_make: bool) -> str:
-    """The given key, else the one kept in the data directory; `may_make` says whether a missing one is made there.
+def secret_key(given: str, data_dir: Path, *, may_create: bool) -> str:
+    """Return the given key, else the one in the data directory; with `may_create` a missing one is created there.
 
-    An installation with a database of its own must bring its key: machines that share the database would otherwise
-    each make one, and people's sessions and customers' tokens would hold on one machine only.
+    An installation with its own database must provide its key: machines that share the database would otherwise each
+    create one, and sessions and tokens would be valid on one machine only.
     """
     if given:
         if len(given) < SHORTEST:
             raise ImproperlyConfigured(f"SECRET_KEY must have at least {SHORTEST} characters; it has {len(given)}.")
         return given
-    kept = data_dir / "secret_key"
-    if not may_make and not kept.exists():
+    path = data_dir / "secret_key"
+    if not may_create and not path.exists():
         raise ImproperlyConfigured(
-            "SECRET_KEY must be set together with DATABASE_URL. Make one with: "
+            "SECRET_KEY must be set together with DATABASE_URL. Create one with: "
             "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
         )
-    return _kept(kept)
+    return _stored(path)
 
 
-def _kept(path: Path) -> str:
-    """The key in the file, made first when there is none. Two processes that start at once end with the same key."""
+def _stored(path: Path) -> str:
+    """Return the key in the file, creating it if needed. Two processes that start at once get the same key."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(50))
         try:
-            # Appears whole or not at all, and never replaces a key that is in use.
+            # Atomic, and never replaces a key that is in use.
             os.link(draft, path)
         except FileExistsError:
             pass

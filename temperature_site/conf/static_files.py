@@ -1,19 +1,19 @@
-"""Static files under names that tell their content, so that browsers may keep them for ever."""
+"""Static files under names with a content hash, so that browsers may cache them indefinitely."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from typing_extensions import override
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class StaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """whitenoise's, with the address of each file worked out once in a process: a page has a dozen."""
+class StaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # WhiteNoise has no types
+    """WhiteNoise's storage with the URL of each file computed once per process: a page has a dozen."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._urls: dict[str, str] = {}
 
+    @override
     def url(self, name: str, force: bool = False) -> str:
         if force:
             return str(super().url(name, force))

@@ -1,7 +1,6 @@
-"""The demo: ten customers that do not exist, whose systems the simulator plays.
+"""The demo: ten fictional customers whose systems are simulated.
 
-Their facilities and units are not written down here: the sources read them from the customers' systems, as they would
-in earnest.
+Their facilities and units are not listed here: the sources read them from the customers' systems, as in production.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ SECONDS = {"api": 60, "csv": 300}
 
 @dataclass(frozen=True)
 class DemoCustomer:
-    """A customer of the demo; its system listens on the simulator's port plus its place in the list."""
+    """A customer of the demo; its system listens on the simulator's first port plus its position in the list."""
 
     code: str
     name: str
@@ -46,15 +45,15 @@ CUSTOMERS = (
 
 @dataclass(frozen=True)
 class DemoPerson:
-    """Someone to sign in as: staff, or with a role in one customer."""
+    """Someone to sign in as: staff, or a member of one customer."""
 
     user_name: str
     customer_code: str | None
     role: str
-    what: str
+    description: str
 
 
-# Known to everybody, which is what a demo wants; `load` refuses to put them anywhere else.
+# Public on purpose; `load` refuses to use it outside the demo.
 PASSWORD = "cold-store-demo"  # noqa: S105
 PEOPLE = (
     DemoPerson("operator", None, "", "the operator: sees every customer and the admin"),
@@ -64,45 +63,45 @@ PEOPLE = (
 
 
 def well_known_tokens() -> list[tuple[str, str, str]]:
-    """The text, the customer's code and the permission of each token that the demo's documentation tells."""
-    places = [(each.code, ord(each.code)) for each in CUSTOMERS]
+    """Return the text, customer code and permission of each token in the demo's documentation."""
+    numbered = [(each.code, ord(each.code)) for each in CUSTOMERS]
     own = [
         (f"{permission}_{code}_{number}_token_2025", code, permission)
-        for code, number in places
+        for code, number in numbered
         for permission in ("read", "write")
     ]
     return [*own, ("admin_A_65_admin_token_2025", "A", "admin")]
 
 
-class NotADemo(Exception):  # noqa: N818  the name says what was met
-    """The system has customers of its own, so the demo's well-known passwords have no place in it."""
+class NotADemo(Exception):  # noqa: N818 - reads better where it is caught
+    """The system has customers of its own, so the demo's public passwords must not be added."""
 
 
 @transaction.atomic
 def load() -> None:
-    """Add what the demo lacks; what people changed stays. Raises NotADemo."""
+    """Add what is missing from the demo, keeping what people changed. Raise NotADemo."""
     strangers = Customer.objects.exclude(customer_code__in=[each.code for each in CUSTOMERS])
     if strangers.exists():
         raise NotADemo(f"The demo is for an empty system, and this one has customers such as {strangers.first()}.")
-    for place, each in enumerate(CUSTOMERS):
+    for position, each in enumerate(CUSTOMERS):
         customer, _ = Customer.objects.get_or_create(
             customer_code=each.code,
             defaults={
                 "name": each.name,
                 "data_sharing_method": each.method,
                 "data_frequency_seconds": SECONDS[each.method],
-                "api_url": _base_url(place),
+                "api_url": _base_url(position),
             },
         )
-        _load_source(customer, each, _base_url(place))
+        _load_source(customer, each, _base_url(position))
     for person in PEOPLE:
         _load_person(person)
     if settings.DEMO:
         _load_tokens()
 
 
-def _base_url(place: int) -> str:
-    return f"http://localhost:{settings.SIMULATOR_PORT + place}"
+def _base_url(position: int) -> str:
+    return f"http://localhost:{settings.SIMULATOR_PORT + position}"
 
 
 def _load_source(customer: Customer, each: DemoCustomer, base_url: str) -> None:

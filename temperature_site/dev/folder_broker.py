@@ -1,8 +1,8 @@
-"""A broker that is a folder, for trying out on one machine without a message server.
+"""A broker that is a folder, for trials on one machine without a message server.
 
-Celery's own folder transport, with two of its steps made whole: a message appears under its name only when written to
-the end, and is taken by renaming it within the folder, so that no reader meets half a message and no two take the same.
-A message taken by a process that then dies is lost, which this system's messages may be.
+Kombu's own filesystem transport with two steps made atomic: a message appears under its name only once it is completely
+written, and is consumed by renaming it within the folder, so that no reader sees half a message and no two consume the
+same one. A message consumed by a process that then dies is lost, which this system tolerates.
 """
 
 import os
@@ -19,7 +19,7 @@ BROKER_URL = "folder://localhost"
 
 
 class Channel(filesystem.Channel):
-    """Puts and takes messages as files named `<time>_<id>.<queue>.msg`; names sort by age."""
+    """Store messages as files named `<time>_<id>.<queue>.msg`; names sort by age."""
 
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         name = f"{time.time_ns():020d}_{uuid.uuid4().hex}"
@@ -29,14 +29,14 @@ class Channel(filesystem.Channel):
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         ending = f"{queue}.msg"
-        for name in sorted(os.listdir(self._folder)):  # noqa: PTH208 - a Path a name would cost more than the rest
+        for name in sorted(os.listdir(self._folder)):  # noqa: PTH208 - a Path per name would cost more than the rest
             if name.partition(".")[2] != ending:
                 continue
             taken = self._folder / f"{name}.taken"
             try:
                 (self._folder / name).rename(taken)
             except FileNotFoundError:
-                continue  # another reader was faster
+                continue  # another consumer was faster
             text = taken.read_text()
             taken.unlink()
             payload: dict[str, Any] = loads(text)
@@ -49,7 +49,7 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """The transport of `folder://`, known to kombu by importing this module."""
+    """The transport of `folder://`; importing this module registers it with kombu."""
 
     Channel = Channel
     driver_type = "folder"
@@ -57,7 +57,7 @@ class Transport(filesystem.Transport):
 
 
 def transport_options(folder: Path) -> dict[str, Any]:
-    """Celery's settings for the folder, which is made when it is not there."""
+    """Return Celery's transport options for the folder, creating it if needed."""
     messages, control = folder / "messages", folder / "control"
     for path in (messages, control):
         path.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def transport_options(folder: Path) -> dict[str, Any]:
         "data_folder_in": str(messages),
         "data_folder_out": str(messages),
         "control_folder": str(control),
-        # At the transport's own interval of a second a worker would take five tasks a second.
+        # At the transport's default interval of a second a worker would run five tasks a second.
         "polling_interval": 0.05,
     }
 

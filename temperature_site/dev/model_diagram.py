@@ -18,10 +18,8 @@ listed with its keys; the other columns are in the models.
 
 def document() -> str:
     """Return the Markdown page with one diagram per app."""
-    parts = [HEADER]
-    for label in APPS:
-        parts.append(f"## {label}\n\n```mermaid\n{diagram(apps.get_app_config(label).get_models())}```\n\n")
-    return "".join(parts).rstrip("\n") + "\n"
+    sections = (f"## {label}\n\n```mermaid\n{diagram(apps.get_app_config(label).get_models())}```\n" for label in APPS)
+    return HEADER + "\n".join(sections)
 
 
 def diagram(model_classes: Iterable[type[models.Model]]) -> str:

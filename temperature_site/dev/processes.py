@@ -1,4 +1,4 @@
-"""The processes of the Procfile in one terminal: started together, stopped together, none left behind."""
+"""The processes of a Procfile in one terminal: started together, stopped together, none left behind."""
 
 import contextlib
 import os
@@ -14,70 +14,73 @@ import psutil
 from honcho import manager
 from honcho.environ import parse_procfile
 from honcho.printer import Message, Printer
+from typing_extensions import override
 
-# In the environment of every process a run has started, and so of all their descendants: how a run knows its own.
+# Set in the environment of every process a run starts, and so of their descendants: how a run finds its own.
 MARK = "TEMPERATURE_RUN"
 STOP_SECONDS = 8.0
 READY_SECONDS = 20.0
-# Honcho kills what has not stopped by then; a worker needs some seconds to end without losing what it does.
+# Honcho then kills what has not stopped; a worker needs some seconds to finish its tasks.
 manager.KILL_WAIT = 10
 
 
 class LeaderSignals:
-    """Asks a process to stop through its leader, which knows how; the whole group is meant only when it is killed.
+    """Signal only the leader of a process group to stop; kill the whole group.
 
-    A worker's children would otherwise be ended in the middle of a task that the worker is waiting for.
+    A worker's children would otherwise be terminated in the middle of a task that the worker is waiting for.
     """
 
     def terminate(self, pid: int) -> None:
+        """Ask the leader to stop."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
 
     def kill(self, pid: int) -> None:
+        """Kill the whole group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
 
 
 class StopWhileStartingError(Exception):
-    """The person at the terminal changed their mind before every process had been started."""
+    """The run was stopped before every process had been started."""
 
 
-class Processes(manager.Manager):
+class Processes(manager.Manager):  # type: ignore[misc]  # honcho has no types
     """Honcho's manager for one data directory: runs until one process ends or a signal asks to stop."""
 
     _processes: dict[str, dict[str, Any]]
 
     def __init__(self, data_dir: Path, *, first: str = "", is_first_ready: Callable[[], bool] = lambda: True) -> None:
-        """The process named `first` is started before the others, which wait until it is ready, though not for ever."""
+        """Start the process named `first` before the others, which wait a limited time until it is ready."""
         super().__init__(Printer(sys.stdout))
         self._procmgr = LeaderSignals()
         self._mark = str(data_dir)
         self._first = first
         self._is_first_ready = is_first_ready
-        self.is_asked_to_stop = False
+        self.stop_requested = False
 
     def add_procfile(self, procfile: Path, environment: Mapping[str, str]) -> None:
-        """Add every process the file names, to be run in the file's folder."""
+        """Add every process of the file, to run in the file's folder."""
         marked = {**environment, MARK: self._mark}
         for name, command in parse_procfile(procfile.read_text()).processes.items():
             self.add_process(name, command, env=marked, cwd=str(procfile.parent))
 
     def run(self) -> int:
-        """Run until everything has stopped; 0 when somebody asked for that, else how the first process ended."""
+        """Run until every process has stopped; return 0 if a stop was requested, else the first process's exit code."""
         try:
             self.loop()
         except StopWhileStartingError:
-            self.is_asked_to_stop = True
+            self.stop_requested = True
         finally:
             stop_marked(self._mark)
-        if self.is_asked_to_stop or self.returncode in (130, 143):
+        if self.stop_requested or self.returncode in (130, 143):
             return 0
-        # A process that ends by itself is a failure even when it says it went well; by a signal, as a shell tells it.
+        # A process that exits is a failure even with code 0; a signal is reported as a shell does, by 128 + number.
         code = self.returncode or 1
         return code if code > 0 else 128 - code
 
-    def say(self, text: str) -> None:
-        """Print lines among those of the processes; any thread may."""
+    def announce(self, text: str) -> None:
+        """Print lines among those of the processes. Thread-safe."""
         self.events.put(Message(type="line", data=text, time=datetime.now(), name="system", colour=None))  # noqa: DTZ005 - honcho prints local time
 
     def _start(self) -> None:
@@ -96,6 +99,7 @@ class Processes(manager.Manager):
                 return
             time.sleep(0.1)
 
+    @override
     def terminate(self) -> None:
         if not self._all_started():
             raise StopWhileStartingError
@@ -103,15 +107,15 @@ class Processes(manager.Manager):
 
 
 def marked_processes(mark: str) -> list[psutil.Process]:
-    """What runs for the data directory, except this process and its ancestors."""
+    """Return the processes of the data directory except this one and its ancestors."""
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     return [process for process in psutil.process_iter() if process.pid not in own and _mark_of(process) == mark]
 
 
 def stop_marked(mark: str) -> int:
-    """Stop whatever runs for the data directory, by force if need be; returns how many processes that were.
+    """Stop every process of the data directory, by force if necessary, and return how many there were.
 
-    When it returns, all of them have ended, so that their ports are free again.
+    All of them have ended when it returns, so their ports are free again.
     """
     found = remaining = marked_processes(mark)
     for process in found:
@@ -120,7 +124,7 @@ def stop_marked(mark: str) -> int:
     deadline = time.monotonic() + STOP_SECONDS
     while remaining:
         psutil.wait_procs(remaining, timeout=0.2)
-        # Looked up anew: some may have been forking while we looked.
+        # Searched again: some may have forked meanwhile.
         remaining = marked_processes(mark)
         if time.monotonic() > deadline:
             for process in remaining:

@@ -1,4 +1,4 @@
-"""Whether each part of the system does its work, found out in a few seconds at most."""
+"""The health checks: whether each part of the system works, found out within a few seconds."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections
 
 from readings.storage.partitions import missing_partitions
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
-from temperature_site.heartbeats import fault_of_beat, faults_of_workers, watched_queues
+from temperature_site.heartbeats import beat_problem, watched_queues, worker_problems
 
 logger = structlog.get_logger(__name__)
 
 OK = "ok"
-UNKNOWN = "error: not known without the database"
+UNKNOWN = "error: unknown without the database"
 CONNECT_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """Each part's `ok`, or `error: why`."""
+class CheckResults:
+    """The result of each check: `ok`, or `error: why`."""
 
     database: str
     rabbitmq: str
@@ -30,47 +30,48 @@ class Findings:
     partitions: str
 
     def parts(self) -> dict[str, bool]:
-        """Is each part in order?"""
-        return {part: finding == OK for part, finding in asdict(self).items()}
+        """Return whether each part works, by its name."""
+        return {part: result == OK for part, result in asdict(self).items()}
 
     @property
     def has_database(self) -> bool:
+        """Whether the database answers."""
         return self.database == OK
 
     @property
     def status(self) -> str:
-        """`error` without the database, `degraded` when anything else is out, else `ok`."""
+        """`error` without the database, `degraded` if anything else is out, else `ok`."""
         if not self.has_database:
             return "error"
         return OK if all(self.parts().values()) else "degraded"
 
 
-def examine(now: datetime) -> Findings:
-    """Look at everything."""
+def run_checks(now: datetime) -> CheckResults:
+    """Run every check."""
     rabbitmq, queues = _broker()
     try:
-        _ask_database()
-        beat = _finding(fault_of_beat(now))
-        faults = _unheard(queues) | faults_of_workers(now, is_beat_alive=beat == OK)
+        _probe_database()
+        beat = _result(beat_problem(now))
+        problems = _unconsumed(queues) | worker_problems(now, is_beat_running=beat == OK)
         missing = missing_partitions(now)
     except Error as error:
         logger.warning("the database does not answer", error=str(error))
-        return Findings("error: no answer", rabbitmq, beat=UNKNOWN, workers=UNKNOWN, partitions=UNKNOWN)
-    return Findings(
+        return CheckResults("error: no answer", rabbitmq, beat=UNKNOWN, workers=UNKNOWN, partitions=UNKNOWN)
+    return CheckResults(
         database=OK,
         rabbitmq=rabbitmq,
         beat=beat,
-        workers=_finding("; ".join(f"{queue}: {fault}" for queue, fault in faults.items())),
-        partitions=_finding(missing and f"missing: {', '.join(missing)}"),
+        workers=_result("; ".join(f"{queue}: {problem}" for queue, problem in problems.items())),
+        partitions=_result(missing and f"missing: {', '.join(missing)}"),
     )
 
 
-def _finding(fault: object) -> str:
-    return f"error: {fault}" if fault else OK
+def _result(problem: object) -> str:
+    return f"error: {problem}" if problem else OK
 
 
-def _ask_database() -> None:
-    """Ask a new connection, so that the wait is bounded: a server that hangs would hold an open one for ever."""
+def _probe_database() -> None:
+    """Query a new connection, which bounds the wait: a hanging server would block an open one indefinitely."""
     probe = connections.create_connection(DEFAULT_DB_ALIAS)
     options = {**probe.settings_dict["OPTIONS"], "connect_timeout": CONNECT_SECONDS}
     probe.settings_dict = {**probe.settings_dict, "OPTIONS": options}
@@ -88,6 +89,6 @@ def _broker() -> tuple[str, dict[str, QueueState]]:
         return f"error: {error}", {}
 
 
-def _unheard(queues: dict[str, QueueState]) -> dict[str, str]:
-    """The queues nobody listens to, where the broker can tell."""
+def _unconsumed(queues: dict[str, QueueState]) -> dict[str, str]:
+    """Return the queues without a consumer, where the broker can tell."""
     return {queue: "no worker listens" for queue, state in queues.items() if state.consumers == 0}

@@ -1,17 +1,16 @@
-"""The machine and the process that answer, as figures for the operator."""
+"""The machine and the process that answer a request, for the operator."""
 
 from __future__ import annotations
 
 import platform
 from datetime import UTC, datetime
-from typing import Any
 
 import psutil
 from django.conf import settings
 
 
-def system_info() -> dict[str, Any]:
-    """What SystemInfoSerializer describes."""
+def system_info() -> dict[str, object]:
+    """Return the fields of SystemInfoSerializer."""
     memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(settings.DATA_DIR))
     load_1m, load_5m, load_15m = psutil.getloadavg()
     return {
@@ -29,11 +28,11 @@ def system_info() -> dict[str, Any]:
     }
 
 
-def _space(total: int, available: int, used_percent: float) -> dict[str, Any]:
+def _space(total: int, available: int, used_percent: float) -> dict[str, object]:
     return {"total_bytes": total, "available_bytes": available, "used_percent": used_percent}
 
 
-def _process(process: psutil.Process) -> dict[str, Any]:
+def _process(process: psutil.Process) -> dict[str, object]:
     with process.oneshot():
         return {
             "pid": process.pid,

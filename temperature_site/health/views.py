@@ -1,54 +1,52 @@
-"""What load balancers and people ask a process for: is it there, and does everything do its work?"""
+"""The probes of load balancers and people: `/ping` (is the process there?) and the report behind `/health`."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
 from core.caching import Kept
-from temperature_site.health.checks import Findings, examine
+from temperature_site.health.checks import CheckResults, run_checks
 from temperature_site.version import VERSION
 
 STARTED = time.monotonic()
 
-# Anybody may ask, and an answer costs two connections.
-KEPT_SECONDS = 2.0
+# The endpoint is public, and a report costs two connections.
+CACHE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Examination:
-    """What was found, and when."""
+class HealthReport:
+    """The results of the health checks and when they ran."""
 
     at: datetime
-    findings: Findings
+    results: CheckResults
 
 
-def _examined() -> Examination:
+def _report() -> HealthReport:
     now = timezone.now()
-    return Examination(now, examine(now))
+    return HealthReport(now, run_checks(now))
 
 
-examiner = Kept(_examined, KEPT_SECONDS)
+latest_report = Kept(_report, CACHE_SECONDS)
 
 
 def ping(request: HttpRequest) -> JsonResponse:
-    """Answer that the process answers; touches neither database nor broker."""
+    """Answer without touching database or broker."""
     return JsonResponse({"ping": "pong"})
 
 
-def health_answer() -> tuple[dict[str, Any], bool]:
-    """What HealthSerializer describes, and whether the database is out: then this process can answer nothing."""
-    examination = examiner.value()
-    findings = examination.findings
-    answer = {
-        "status": findings.status,
+def health_response() -> tuple[dict[str, object], bool]:
+    """Return the fields of HealthSerializer, and whether the database is out: then this process can serve nothing."""
+    report = latest_report.value()
+    response: dict[str, object] = {
+        "status": report.results.status,
         "version": VERSION,
-        "timestamp": examination.at,
+        "timestamp": report.at,
         "uptime_seconds": round(time.monotonic() - STARTED, 3),
     }
-    return answer | asdict(findings), not findings.has_database
+    return response | asdict(report.results), not report.results.has_database

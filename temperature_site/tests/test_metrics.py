@@ -1,4 +1,4 @@
-"""`/metrics`: what Prometheus reads, held against what is stored."""
+"""`/metrics`: what Prometheus reads, compared with what is stored."""
 
 from datetime import timedelta
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def figures(client):
-    """Every figure of `/metrics`, found out anew, by its name and its labels in their names' order."""
+def scrape_metrics(client):
+    """Return a function that scrapes `/metrics`: values by name and by labels in the order of their names."""
 
-    def ask() -> dict[tuple[str, ...], float]:
-        views.examiner.forget()
-        metrics.shared_figures.kept.forget()
+    def scrape() -> dict[tuple[str, ...], float]:
+        views.latest_report.forget()
+        metrics.shared_metrics.cached.forget()
         families = text_string_to_metric_families(client.get("/metrics").content.decode())
         return {
             (each.name, *(each.labels[name] for name in sorted(each.labels))): each.value
@@ -29,15 +29,15 @@ def figures(client):
             for each in family.samples
         }
 
-    return ask
+    return scrape
 
 
-def test_deliveries_are_added_up_by_their_fate(figures):
+def test_deliveries_are_summed_by_outcome(scrape_metrics):
     DeliveryFactory(records_stored=5, records_duplicate=3, store_seconds=0.25)
     DeliveryFactory(records_stored=1, records_rejected=2, status="partial", store_seconds=0.5)
     DeliveryFactory(ingestion_type="push", records_stored=7, records_conflicting=1, status="partial")
 
-    found = figures()
+    found = scrape_metrics()
 
     assert found["temperature_polls_total", "success"] == 1
     assert found["temperature_polls_total", "partial"] == 1
@@ -50,33 +50,33 @@ def test_deliveries_are_added_up_by_their_fate(figures):
     assert found["temperature_store_seconds_count", "api"] == 2
 
 
-def test_the_lag_is_that_of_the_source_that_waits_longest(figures):
+def test_the_lag_is_that_of_the_most_overdue_source(scrape_metrics):
     now = timezone.now()
     SourceFactory(next_due_at=now - timedelta(seconds=100), failures_in_a_row=1)
     SourceFactory(next_due_at=now + timedelta(seconds=100))
     SourceFactory(next_due_at=now - timedelta(days=1), is_paused=True)
 
-    found = figures()
+    found = scrape_metrics()
 
     assert 100 <= found["temperature_poll_lag_seconds",] < 110
     assert found["temperature_sources",] == 2
     assert found["temperature_sources_failing",] == 1
 
 
-def test_an_idle_system_lags_by_nothing(figures):
-    found = figures()
+def test_an_idle_system_has_no_lag(scrape_metrics):
+    found = scrape_metrics()
     assert found["temperature_poll_lag_seconds",] == 0
     assert {value for key, value in found.items() if key[0] == "temperature_alarms_open"} == {0}
     assert found["temperature_excursions_lasting",] == 0
 
 
-def test_alarms_are_counted_by_kind_and_severity(figures):
+def test_alarms_are_counted_by_kind_and_severity(scrape_metrics):
     AlarmFactory()
     AlarmFactory(state="acknowledged", acknowledged_at=timezone.now())
     NoDataAlarmFactory()
     ClosedAlarmFactory()
 
-    found = figures()
+    found = scrape_metrics()
 
     assert found["temperature_alarms_open", "temperature", "critical"] == 2
     assert found["temperature_alarms_open", "no_data", "warning"] == 1
@@ -84,34 +84,34 @@ def test_alarms_are_counted_by_kind_and_severity(figures):
     assert found["temperature_excursions_lasting",] == 2
 
 
-def test_the_depth_of_each_queue_is_told(figures, monkeypatch):
+def test_the_depth_of_each_queue_is_reported(scrape_metrics, monkeypatch):
     monkeypatch.setattr(metrics, "queue_states", lambda queues: {queue: QueueState(4, 1) for queue in queues})
-    assert figures()["temperature_queue_depth", "temperature.slow"] == 4
+    assert scrape_metrics()["temperature_queue_depth", "temperature.slow"] == 4
 
 
-def test_without_the_broker_the_rest_is_told(figures, monkeypatch):
+def test_without_the_broker_the_rest_is_reported(scrape_metrics, monkeypatch):
     def refuse(queues):
         raise BrokerOut
 
     monkeypatch.setattr(metrics, "queue_states", refuse)
 
-    found = figures()
+    found = scrape_metrics()
 
     assert not [key for key in found if key[0] == "temperature_queue_depth"]
     assert found["temperature_sources",] == 0
 
 
-def test_a_request_is_measured_by_its_route(client, figures):
+def test_a_request_is_measured_by_its_route(client, scrape_metrics):
     def count() -> float:
-        return figures().get(("temperature_http_request_seconds_count", "GET", "ping", "200"), 0.0)
+        return scrape_metrics().get(("temperature_http_request_seconds_count", "GET", "ping", "200"), 0.0)
 
     before = count()
     client.get("/ping?whatever")
     assert count() == before + 1
 
 
-def test_paths_that_are_made_up_share_one_series(client, figures):
+def test_unknown_paths_share_one_series(client, scrape_metrics):
     client.get("/made-up-by-a-client")
-    routes = {key[2] for key in figures() if key[0] == "temperature_http_request_seconds_count"}
+    routes = {key[2] for key in scrape_metrics() if key[0] == "temperature_http_request_seconds_count"}
     assert "none" in routes
     assert not any("made-up" in route for route in routes)

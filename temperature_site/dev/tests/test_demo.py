@@ -24,7 +24,7 @@ def everything():
     ]
 
 
-def test_every_customer_has_a_source_that_asks_the_simulator_on_a_port_of_its_own(settings):
+def test_every_customer_has_a_source_that_polls_its_own_simulator_port(settings):
     settings.SIMULATOR_PORT = 9001
     demo.load()
     asked = {
@@ -63,7 +63,7 @@ def test_loading_it_again_changes_nothing():
     assert everything() == before
 
 
-def test_what_people_changed_stays():
+def test_changes_made_by_people_are_kept():
     demo.load()
     Customer.objects.filter(customer_code="A").update(name="Our name")
     Source.objects.filter(customer__customer_code="A").update(is_paused=True, interval_seconds=30)
@@ -79,7 +79,7 @@ def test_what_people_changed_stays():
     assert authenticate(username="anna", password="a password of her own") == anna
 
 
-def test_a_simulator_that_has_moved_is_found_again(settings):
+def test_a_simulator_on_another_port_is_found(settings):
     settings.SIMULATOR_PORT = 9001
     demo.load()
     settings.SIMULATOR_PORT = 9101

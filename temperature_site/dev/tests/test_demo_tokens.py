@@ -20,7 +20,7 @@ def fleet(settings):
     demo.load()
 
 
-def test_every_customer_of_the_demo_has_two_and_one_is_the_operators(fleet):
+def test_every_customer_has_two_tokens_and_the_operator_one(fleet):
     texts = [text for text, _, _ in demo.well_known_tokens()]
     assert len(texts) == 21
     assert {"read_A_65_token_2025", "write_J_74_token_2025", "admin_A_65_admin_token_2025"} <= set(texts)
@@ -45,7 +45,7 @@ def test_loading_the_demo_again_adds_none_and_revives_none(fleet):
 
 
 @pytest.mark.parametrize("text", ["read_A_65_token_2025", "of my own choice"])
-def test_outside_the_demo_no_token_is_made_of_a_given_text(settings, text):
+def test_outside_the_demo_no_token_gets_a_given_text(settings, text):
     settings.DEMO = False
     with pytest.raises(ValidationError, match="only the demo"):
         create_token(CustomerFactory(), "chosen", ["read"], text=text)
@@ -58,6 +58,6 @@ def test_the_fleet_outside_the_demo_has_no_tokens(settings):
     assert not ApiToken.objects.exists()
 
 
-def test_a_demo_that_became_earnest_turns_its_tokens_away(fleet, settings):
+def test_turning_the_demo_off_rejects_its_tokens(fleet, settings):
     settings.DEMO = False
     assert client_with("read_A_65_token_2025").get(TOKENS).status_code == 401

@@ -94,7 +94,7 @@ def test_starting_and_stopping_twice_is_the_same_as_once(server: EmbeddedPostgre
     assert not server.is_running()
 
 
-def test_what_was_stored_is_there_at_the_next_start(server: EmbeddedPostgres, directory: Path):
+def test_data_survives_a_restart(server: EmbeddedPostgres, directory: Path):
     connection = psycopg2.connect(server.url)
     with connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE kept AS SELECT 7 AS number")
@@ -150,7 +150,7 @@ def test_a_file_of_a_killed_server_does_not_prevent_the_start(server: EmbeddedPo
     again.stop()
 
 
-def test_a_file_that_names_somebody_elses_process_does_not_prevent_the_start(server: EmbeddedPostgres, directory: Path):
+def test_a_file_naming_another_process_does_not_prevent_the_start(server: EmbeddedPostgres, directory: Path):
     lines = (directory / "postmaster.pid").read_text().splitlines()
     server.stop()
     lines[0] = str(os.getpid())

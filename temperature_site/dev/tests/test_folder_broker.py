@@ -30,7 +30,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.suffix for path in (folder / "messages").iterdir())
 
 
-def test_messages_come_out_in_the_order_they_went_in(connection: Connection, tmp_path: Path):
+def test_messages_are_consumed_in_order(connection: Connection, tmp_path: Path):
     for number in range(3):
         put(connection, number)
     assert files(tmp_path) == [".msg"] * 3
@@ -39,7 +39,7 @@ def test_messages_come_out_in_the_order_they_went_in(connection: Connection, tmp
     assert files(tmp_path) == []
 
 
-def test_a_message_is_taken_by_one_reader_only(connection: Connection):
+def test_a_message_is_consumed_once(connection: Connection):
     put(connection, 1)
     take(connection)
 
@@ -54,7 +54,7 @@ def test_a_message_that_is_still_being_written_is_not_seen(connection: Connectio
         take(connection)
 
 
-def test_a_queue_sees_no_messages_of_one_whose_name_begins_alike(connection: Connection):
+def test_a_queue_sees_no_messages_of_one_with_the_same_prefix(connection: Connection):
     put(connection, 1, queue="temperature.slow")
 
     with pytest.raises(Empty):

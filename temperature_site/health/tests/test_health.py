@@ -11,7 +11,7 @@ from readings.storage.partitions import ensure_partitions_ahead
 from temperature_site import heartbeats
 from temperature_site.health import broker, checks, views
 from temperature_site.health.broker import BrokerOut, QueueState
-from temperature_site.models import QueueSign
+from temperature_site.models import QueueHeartbeat
 from temperature_site.schedule import ensure_schedule
 from temperature_site.tasks import note_heartbeat, note_slow_heartbeat
 from temperature_site.version import VERSION
@@ -27,12 +27,12 @@ def all_is_well():
     ensure_schedule()
     ensure_partitions_ahead()
     PeriodicTask.objects.update(last_run_at=timezone.now())
-    heartbeats.note_started([DEFAULT, SLOW])
-    views.examiner.forget()
+    heartbeats.record_started([DEFAULT, SLOW])
+    views.latest_report.forget()
 
 
 def quiet(field: str, seconds: int, queue: str = DEFAULT) -> None:
-    QueueSign.objects.filter(queue=queue).update(**{field: timezone.now() - timedelta(seconds=seconds)})
+    QueueHeartbeat.objects.filter(queue=queue).update(**{field: timezone.now() - timedelta(seconds=seconds)})
 
 
 def test_all_is_well(client):
@@ -53,7 +53,7 @@ def test_all_is_well(client):
     }
 
 
-def test_a_beat_that_sends_nothing_is_seen(client):
+def test_a_stopped_beat_is_reported(client):
     PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(seconds=46))
 
     answer = client.get("/health").json()
@@ -63,13 +63,13 @@ def test_a_beat_that_sends_nothing_is_seen(client):
     assert answer["workers"] == "ok"
 
 
-def test_a_beat_that_was_never_there_is_seen(client):
+def test_a_beat_that_never_started_is_reported(client):
     PeriodicTask.objects.update(last_run_at=None)
     assert client.get("/health").json()["beat"] == "error: nothing was ever sent"
 
 
 @pytest.mark.parametrize("queue", [DEFAULT, SLOW])
-def test_a_worker_that_stopped_is_seen_by_its_queue(client, queue):
+def test_a_stopped_worker_is_reported_by_queue(client, queue):
     quiet("seen_at", 46, queue)
 
     answer = client.get("/health").json()
@@ -78,36 +78,36 @@ def test_a_worker_that_stopped_is_seen_by_its_queue(client, queue):
     assert answer["beat"] == "ok"
 
 
-def test_a_worker_that_runs_nothing_is_seen(client):
+def test_a_worker_that_executes_nothing_is_reported(client):
     quiet("ran_at", 181)
     assert client.get("/health").json()["workers"].startswith(f"error: {DEFAULT}: no task run since ")
 
 
-def test_a_worker_that_is_sent_nothing_is_not_blamed(client):
+def test_a_worker_without_messages_is_not_reported(client):
     quiet("ran_at", 181)
     PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(seconds=60))
     assert client.get("/health").json()["workers"] == "ok"
 
 
 @pytest.mark.parametrize(("task", "queue"), [(note_heartbeat, DEFAULT), (note_slow_heartbeat, SLOW)])
-def test_a_heartbeat_that_is_run_is_a_sign_of_its_queue(task, queue):
+def test_a_heartbeat_task_is_recorded_for_its_queue(task, queue):
     quiet("ran_at", 181, queue)
     task()
-    assert timezone.now() - QueueSign.objects.get(queue=queue).ran_at < timedelta(seconds=5)
+    assert timezone.now() - QueueHeartbeat.objects.get(queue=queue).ran_at < timedelta(seconds=5)
 
 
-def test_a_worker_that_was_never_there_is_seen(client):
-    QueueSign.objects.filter(queue=SLOW).delete()
+def test_a_worker_that_never_started_is_reported(client):
+    QueueHeartbeat.objects.filter(queue=SLOW).delete()
     assert client.get("/health").json()["workers"] == f"error: {SLOW}: no worker was ever seen"
 
 
-def test_a_queue_nobody_listens_to_is_seen_where_the_broker_tells(client, monkeypatch):
+def test_a_queue_without_consumers_is_reported_where_the_broker_knows(client, monkeypatch):
     states = {DEFAULT: QueueState(3, 1), SLOW: QueueState(0, 0)}
     monkeypatch.setattr(checks, "queue_states", lambda queues: states)
     assert client.get("/health").json()["workers"] == f"error: {SLOW}: no worker listens"
 
 
-def test_a_broker_that_is_out_is_seen(client, settings, monkeypatch):
+def test_an_unavailable_broker_is_reported(client, settings, monkeypatch):
     def refuse(queues):
         raise BrokerOut("Connection refused")
 
@@ -119,24 +119,24 @@ def test_a_broker_that_is_out_is_seen(client, settings, monkeypatch):
     assert answer["status"] == "degraded"
 
 
-def test_a_month_without_a_partition_is_seen(client):
+def test_a_missing_partition_is_reported(client):
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE reading_{timezone.now():%Y_%m}")
     assert client.get("/health").json()["partitions"] == f"error: missing: reading_{timezone.now():%Y_%m}"
 
 
-def test_without_the_database_the_answer_is_503(client, monkeypatch):
+def test_without_the_database_the_response_is_503(client, monkeypatch):
     def refuse():
         raise OperationalError("secret-host: Connection refused")
 
-    monkeypatch.setattr(checks, "_ask_database", refuse)
+    monkeypatch.setattr(checks, "_probe_database", refuse)
 
     response = client.get("/health")
 
     assert response.status_code == 503
     answer = response.json()
     assert (answer["status"], answer["database"]) == ("error", "error: no answer")
-    assert answer["beat"] == answer["workers"] == answer["partitions"] == "error: not known without the database"
+    assert answer["beat"] == answer["workers"] == answer["partitions"] == "error: unknown without the database"
 
 
 def test_a_broker_that_refuses_says_why_without_its_password(monkeypatch):

@@ -11,7 +11,7 @@ from tests.api_clients import client_of, client_with
 pytestmark = pytest.mark.django_db
 
 
-def test_the_operator_is_told_of_the_machine_and_the_process(settings, tmp_path):
+def test_the_operator_sees_the_machine_and_the_process(settings, tmp_path):
     settings.DATA_DIR = tmp_path
     shown = client_of(permissions=["admin"]).get("/system-info").json()
 
@@ -24,6 +24,6 @@ def test_the_operator_is_told_of_the_machine_and_the_process(settings, tmp_path)
 
 
 @pytest.mark.parametrize(("permissions", "status"), [(["read"], 403), (["write"], 403)])
-def test_nobody_else_is(permissions, status):
+def test_nobody_else_does(permissions, status):
     assert client_of(permissions=permissions).get("/system-info").status_code == status
     assert client_with("").get("/system-info").status_code == 401

@@ -1,4 +1,4 @@
-"""Runs the whole system in one terminal, as `make run` does."""
+"""Run the whole system in one terminal, as `make run` does."""
 
 import errno
 import fcntl
@@ -13,11 +13,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import connections
 from typing_extensions import override
 
@@ -30,7 +30,11 @@ REACHABLE_SECONDS = 60
 
 
 class Command(BaseCommand):
-    help = "Run web, worker, beat, simulator and, unless given, PostgreSQL and the broker. Ctrl+C stops them all."
+    """Prepare the database, then run the processes of a Procfile until Ctrl+C."""
+
+    help = (
+        "Run web, worker, beat, simulator and, unless configured, PostgreSQL and the broker. Ctrl+C stops all of them."
+    )
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
@@ -43,10 +47,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is no file {self.procfile}.")
         listen_to_signals()
         if isinstance(sys.stdout, io.TextIOWrapper):
-            # In order with the processes' lines when the output goes into a file.
+            # Keeps the order with the processes' lines when the output goes into a file.
             sys.stdout.reconfigure(line_buffering=True)
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-        only_run = take_run_lock(settings.DATA_DIR)
+        run_lock = take_run_lock(settings.DATA_DIR)
         try:
             stopped = stop_marked(str(settings.DATA_DIR))
             if stopped:
@@ -55,11 +59,11 @@ class Command(BaseCommand):
             code = self.run_processes(self.prepare())
         finally:
             self.stop_database()
-            only_run.close()
+            run_lock.close()
         sys.exit(code)
 
     def prepare(self) -> str:
-        """Bring database and static files up to date; returns whom to sign in as."""
+        """Bring database and static files up to date; return the demo's sign-in instructions."""
         if is_database_embedded():
             self.stdout.write("Starting PostgreSQL")
             shared_server(settings.DATA_DIR / "postgres")
@@ -73,13 +77,15 @@ class Command(BaseCommand):
         return sign_in.getvalue()
 
     def run_processes(self, sign_in: str) -> int:
-        # A customer polled before the simulator listens would be tried again minutes later only.
+        """Run the processes and return the exit code."""
+        # A customer polled before the simulator listens would be retried minutes later only.
         processes = Processes(settings.DATA_DIR, first="simulator", is_first_ready=is_simulator_listening)
         processes.add_procfile(self.procfile, process_environment())
         threading.Thread(target=announce, args=(processes, sign_in), daemon=True).start()
         return processes.run()
 
     def stop_database(self) -> None:
+        """Stop the embedded server if this process started it."""
         connections.close_all()
         if is_database_embedded() and shared_server.cache_info().currsize:
             self.stdout.write("Stopping PostgreSQL")
@@ -87,23 +93,25 @@ class Command(BaseCommand):
 
 
 class Echo(io.StringIO):
-    """Keeps what is written, and passes it on."""
+    """A buffer that also passes on what is written."""
 
-    def __init__(self, output: Any) -> None:
+    def __init__(self, output: OutputWrapper) -> None:
         super().__init__()
         self._output = output
 
+    @override
     def write(self, text: str) -> int:
         self._output.write(text, ending="")
         return super().write(text)
 
 
 def is_database_embedded() -> bool:
-    return settings.DATABASES["default"]["ENGINE"] == EMBEDDED_ENGINE
+    """Return whether the settings use the embedded server."""
+    return bool(settings.DATABASES["default"]["ENGINE"] == EMBEDDED_ENGINE)
 
 
 def listen_to_signals() -> None:
-    """Until the processes run, a signal ends this one in order; a closed terminal always means what SIGTERM means."""
+    """Exit cleanly on a signal until the processes run; a closed terminal means SIGTERM throughout."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -117,17 +125,20 @@ def listen_to_signals() -> None:
 
 
 def take_run_lock(data_dir: Path) -> IO[str]:
-    """One run at a time on a data directory. The kernel takes the lock back from a run that is killed."""
+    """Allow one run at a time on a data directory. The kernel releases the lock of a killed run."""
     file = (data_dir / "run.lock").open("a+")
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        raise CommandError(f"The system already runs with {data_dir}. Stop it, or set DATA_DIR and ports.") from error
+        raise CommandError(
+            f"The system is already running with {data_dir}. Stop it, or set DATA_DIR and ports."
+        ) from error
     return file
 
 
 def require_free_ports() -> None:
+    """Raise CommandError naming the setting of a port that is in use."""
     ports = {settings.PORT: "PORT"}
     ports |= {settings.SIMULATOR_PORT + n: "SIMULATOR_PORT" for n in range(DEMO_CUSTOMERS)}
     if len(ports) <= DEMO_CUSTOMERS:
@@ -136,10 +147,11 @@ def require_free_ports() -> None:
         )
     for port, setting in ports.items():
         if not is_port_free(port):
-            raise CommandError(f"Port {port} is taken by another program. Set {setting} to use another one.")
+            raise CommandError(f"Port {port} is used by another program. Set {setting} to use another port.")
 
 
 def is_port_free(port: int) -> bool:
+    """Return whether the port can be bound; raise CommandError if the address cannot."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -152,10 +164,12 @@ def is_port_free(port: int) -> bool:
 
 
 def is_simulator_listening() -> bool:
+    """Return whether every simulated customer accepts connections."""
     return all(is_listening(settings.SIMULATOR_PORT + n) for n in range(DEMO_CUSTOMERS))
 
 
 def is_listening(port: int) -> bool:
+    """Return whether something accepts connections on this port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -164,36 +178,39 @@ def is_listening(port: int) -> bool:
 
 
 def process_environment() -> dict[str, str]:
-    """The environment of this process, with this interpreter's programs found first."""
+    """Return this process's environment with the programs of this interpreter first on the path."""
     programs = str(Path(sys.executable).parent)
     given = {name: str(getattr(settings, name)) for name in ("DATA_DIR", "PORT", "SIMULATOR_PORT", "DEMO", "DEBUG")}
     own = {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PYTHONUNBUFFERED": "1",
-        # Celery's advice not to work as root; for trying out in a container it is all there is.
+        # Celery warns about running as root; in a container there may be no other user.
         "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
     }
     return {**os.environ, **given, **own}
 
 
 def announce(processes: Processes, sign_in: str) -> None:
-    """Say where to look as soon as the web process answers."""
+    """Print the address and sign-in as soon as the web process answers."""
     deadline = time.monotonic() + REACHABLE_SECONDS
     while time.monotonic() < deadline:
         if is_web_answering():
             line = "-" * 72
             where = f"Temperature Monitoring System: http://localhost:{settings.PORT}"
-            processes.say("\n".join([line, where, *sign_in.strip().splitlines(), "Ctrl+C stops everything.", line]))
+            processes.announce(
+                "\n".join([line, where, *sign_in.strip().splitlines(), "Ctrl+C stops everything.", line])
+            )
             return
         time.sleep(0.2)
-    processes.say(f"The web process does not answer on port {settings.PORT} yet; its lines above may say why.")
+    processes.announce(f"The web process does not answer on port {settings.PORT} yet; see its lines above.")
 
 
 def is_web_answering() -> bool:
+    """Return whether the web process answers at all."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{settings.PORT}/ping", timeout=2):
             return True
     except urllib.error.HTTPError:
-        return True  # whatever it says, it is there
+        return True  # any answer will do
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""The back office: its start page, and that its lists stay fast when there is a lot to list."""
+"""The admin site: its start page, and that its lists stay fast with many rows."""
 
 from datetime import timedelta
 
@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from customers.models import Facility, StorageUnit
 from readings.storage.partitions import ensure_partitions, ensure_partitions_ahead, months_between
-from temperature_site.back_office import signs
+from temperature_site.admin.site import status_lines
 from temperature_site.health.broker import BrokerOut
-from temperature_site.health.views import examiner
+from temperature_site.health.views import latest_report
 from tests.admin_pages import MOST_QUERIES
 from tests.factories import (
     ConflictFactory,
@@ -29,11 +29,11 @@ UNITS = 10_000
 
 
 @pytest.fixture(autouse=True)
-def _looked_at_anew():
-    """Have the health found out in each test, not remembered from the one before."""
-    examiner.forget()
+def _fresh_report():
+    """Run the health checks in each test instead of reusing the previous report."""
+    latest_report.forget()
     yield
-    examiner.forget()
+    latest_report.forget()
 
 
 @pytest.fixture
@@ -42,55 +42,55 @@ def staff(client):
     return client
 
 
-def told():
-    return {sign.name: (sign.text, sign.tone) for sign in signs(timezone.now())}
+def shown_status():
+    return {line.name: (line.text, line.tone) for line in status_lines(timezone.now())}
 
 
 class TestStartPage:
-    def test_it_tells_of_late_and_failing_feeds_and_of_what_waits(self, staff):
+    def test_it_shows_late_and_failing_sources_and_waiting_rows(self, staff):
         source = SourceFactory(last_success_at=timezone.now())
         SourceFactory(failures_in_a_row=1)
         SourceFactory(last_success_at=timezone.now() - timedelta(days=1))
         RejectedRowFactory.create_batch(2, delivery__source=source)
         ConflictFactory(delivery__source=source)
-        health = {sign.name: (sign.text, sign.tone) for sign in staff.get(reverse("admin:index")).context["health"]}
-        assert health["Feeds failing"] == ("1", "bad")
-        assert health["Feeds late"][1] == "warning"
+        health = {line.name: (line.text, line.tone) for line in staff.get(reverse("admin:index")).context["health"]}
+        assert health["Sources failing"] == ("1", "bad")
+        assert health["Sources late"][1] == "warning"
         assert health["Rejected rows"] == ("2 waiting", "warning")
         assert health["Conflicts"] == ("1 waiting", "warning")
 
-    def test_a_system_without_trouble_is_all_green_but_for_what_does_not_run(self):
+    def test_a_healthy_system_is_green_except_for_stopped_processes(self):
         ensure_partitions_ahead()
-        health = told()
+        health = shown_status()
         assert {name for name, (_, tone) in health.items() if tone == "bad"} == {"Beat", "Workers"}
-        assert health["Feeds late"] == ("0", "good")
+        assert health["Sources late"] == ("0", "good")
 
-    def test_it_tells_how_far_ahead_partitions_are_made(self):
+    def test_it_shows_how_far_ahead_partitions_exist(self):
         now = timezone.now()
         ensure_partitions(months_between(now, now + timedelta(days=365 * 20)))
-        assert told()["Partitions"] == (f"made up to {now + timedelta(days=365 * 20):%Y-%m}", "good")
+        assert shown_status()["Partitions"] == (f"created up to {now + timedelta(days=365 * 20):%Y-%m}", "good")
 
     def test_it_is_shown_while_the_broker_is_out(self, monkeypatch):
         def refuse(queues):
             raise BrokerOut("Connection refused")
 
-        monkeypatch.setattr("temperature_site.back_office.queue_states", refuse)
+        monkeypatch.setattr("temperature_site.admin.site.queue_states", refuse)
         monkeypatch.setattr("temperature_site.health.checks.queue_states", refuse)
-        health = told()
+        health = shown_status()
         assert health["Broker"] == ("error: Connection refused", "bad")
         assert not [name for name in health if name.startswith("Queue")]
 
-    def test_long_queues_are_pointed_out(self, monkeypatch):
-        monkeypatch.setattr("temperature_site.back_office.LONG_QUEUE", -1)
-        assert {tone for name, (_, tone) in told().items() if name.startswith("Queue")} == {"warning"}
+    def test_long_queues_are_flagged(self, monkeypatch):
+        monkeypatch.setattr("temperature_site.admin.site.LONG_QUEUE", -1)
+        assert {tone for name, (_, tone) in shown_status().items() if name.startswith("Queue")} == {"warning"}
 
-    def test_who_may_not_look_at_sources_does_not_see_it(self, client):
+    def test_people_who_may_not_view_sources_do_not_see_it(self, client):
         person = UserFactory(is_staff=True)
         person.user_permissions.add(Permission.objects.get(codename="view_customer"))
         client.force_login(person)
         response = client.get(reverse("admin:index"))
         assert response.context["health"] == []
-        assert "How the system does" not in response.content.decode()
+        assert "System status" not in response.content.decode()
 
     def test_models_are_grouped_by_app(self, staff):
         groups = [app["name"] for app in staff.get(reverse("admin:index")).context["app_list"]]

@@ -1,0 +1,1 @@
+"""The admin site: Django's admin with the system status on its start page."""
