@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from alarms import drills
 from alarms.evaluation.mkt_checks import answer_requests
-from alarms.notifications import claims, deliver, reminders
+from alarms.notifications import deliver, outbox, reminders
+from core.leases import Claim, ClaimLost
 
 logger = structlog.get_logger(__name__)
 
@@ -23,10 +24,10 @@ HARD_SECONDS = settings.NOTIFICATION_TOTAL_SECONDS + 10
 @shared_task
 def send_due_messages() -> None:
     """Claim what is due and wake a worker up for each claim; the call expires with the lease."""
-    claims.bury(timezone.now())
-    for claim in claims.claim_due():
+    outbox.give_up(timezone.now())
+    for claim in outbox.claim_due():
         send_message.apply_async(
-            (claim.message_id, str(claim.claim_id)),
+            (claim.row_id, str(claim.claim_id)),
             expires=settings.NOTIFICATION_LEASE_SECONDS,
             queue=settings.SLOW_QUEUE if claim.is_slow else settings.CELERY_TASK_DEFAULT_QUEUE,
         )
@@ -36,8 +37,8 @@ def send_due_messages() -> None:
 def send_message(message_id: int, claim_id: str) -> None:
     """Send a claimed message."""
     try:
-        deliver.send(claims.Claim(message_id, uuid.UUID(claim_id)))
-    except claims.ClaimLost as lost:
+        deliver.send(Claim(message_id, uuid.UUID(claim_id)))
+    except ClaimLost as lost:
         logger.info("claim lost", message_id=message_id, message=str(lost))
 
 

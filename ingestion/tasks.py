@@ -8,8 +8,9 @@ import structlog
 from celery import shared_task
 from django.conf import settings
 
+from core.leases import Claim, ClaimLost
 from ingestion import watchdog
-from ingestion.polling.claims import Claim, ClaimLost, claim_due
+from ingestion.polling.claims import claim_due
 from ingestion.polling.poll import poll
 
 logger = structlog.get_logger(__name__)
@@ -20,7 +21,7 @@ def send_due_sources() -> None:
     """Claim what is due and send a message for each claim; it expires with the lease."""
     for claim in claim_due():
         poll_source.apply_async(
-            (claim.source_id, str(claim.claim_id)),
+            (claim.row_id, str(claim.claim_id)),
             expires=settings.POLL_LEASE_SECONDS,
             queue=settings.SLOW_QUEUE if claim.is_slow else settings.CELERY_TASK_DEFAULT_QUEUE,
         )

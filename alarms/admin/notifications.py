@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from alarms.models import Attempt, Channel, Drill, Message, Rule
 from alarms.notifications import channel_admin
-from alarms.notifications.claims import send_again
+from alarms.notifications.outbox import send_again
 from core.web.admin import BigTableAdmin, FewRelatedFilter, ReadOnlyAdmin, Tone, badge, instant_text, list_link
 
 TONES: dict[str, Tone] = {

@@ -13,11 +13,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from alarms.models import Attempt, Channel, Message
-from alarms.notifications.backoff import next_attempt
 from alarms.notifications.channels import kind_of
 from alarms.notifications.channels.outcome import Outcome
-from alarms.notifications.claims import Claim, begin, due_at_once, held
+from alarms.notifications.outbox import begin, message_leases, next_attempt, retry_now
 from core.crypto.encryption import SecretUnreadable
+from core.leases import Claim
 
 logger = structlog.get_logger(__name__)
 
@@ -49,7 +49,7 @@ def send(claim: Claim) -> Attempt:
 
 def _keep(claim: Claim, outcome: Outcome, at: datetime, seconds: float) -> Attempt:
     """Write down how the attempt ended, in one transaction. Raises ClaimLost."""
-    with held(claim) as message:
+    with message_leases.hold(claim) as message:
         now = timezone.now()
         message.attempt_count += 1
         if outcome.is_delivered:
@@ -99,7 +99,7 @@ def _note_on_channel(channel_id: int, outcome: Outcome, seconds: float, now: dat
         recovered = channel.filter(failures_in_a_row__gt=0).update(failures_in_a_row=0, last_error="")
         channel.update(last_success_at=now, last_duration_seconds=seconds)
         if recovered:
-            due_at_once(channel, now)
+            retry_now(channel, now)
         return
     error = outcome.answer or f"The receiver answered {outcome.status_code}."
     channel.update(failures_in_a_row=F("failures_in_a_row") + 1, last_error=error, last_duration_seconds=seconds)

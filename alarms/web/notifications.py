@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from alarms import drills
 from alarms.models import Channel, Drill, Message, Rule
 from alarms.notifications import channel_admin
-from alarms.notifications.claims import send_again
+from alarms.notifications.outbox import send_again
 from alarms.web.notification_forms import ChannelForm, DrillScheduleForm, RuleForm
 from core.crypto.encryption import SecretUnreadable
 from core.web.pagination import list_page

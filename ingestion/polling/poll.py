@@ -19,14 +19,16 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
+from core.backoff import FIRST_RETRY_SECONDS, backoff_seconds
 from core.crypto.encryption import SecretUnreadable
+from core.leases import Claim, ClaimLost
 from ingestion.loading.load import LoadRequest, LoadResult, load, log_failure
 from ingestion.loading.registration import Register
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from ingestion.parsing.site_structure import parse_structure
-from ingestion.polling.claims import Claim, ClaimLost, held
+from ingestion.polling.claims import source_leases
 from ingestion.polling.fetch import (
     FetchedBody,
     FetchFailure,
@@ -34,7 +36,7 @@ from ingestion.polling.fetch import (
     fetch,
     limits_from_settings,
 )
-from ingestion.polling.schedule import backoff_seconds, next_due
+from ingestion.polling.schedule import next_due
 from ingestion.sources.mapping import MappingError
 from ingestion.sources.url_template import PlannedRequest, TemplateError, planned_requests
 
@@ -77,7 +79,7 @@ def poll(claim: Claim) -> list[Delivery]:
     The first failure ends the poll, is logged as a delivery and backs the source off; one that is our own fault is
     raised as well. Raises ClaimLost, and then nothing of the piece at hand is stored.
     """
-    with held(claim) as locked:
+    with source_leases.hold(claim) as locked:
         source = Source.objects.select_related("customer").get(pk=locked.pk)
     with structlog.contextvars.bound_contextvars(customer=source.customer.customer_code, source=str(source.public_id)):
         return _Poll(claim, source).run()
@@ -163,7 +165,7 @@ class _Poll:
                 size_bytes=sum(answer.fetched.size_bytes for answer in answers),
                 default_unit_code=answers[0].unit_code if len(answers) == 1 else "",
             )
-            with held(self.claim) as source:
+            with source_leases.hold(self.claim) as source:
                 load_result = load(load_request, self._parsed(answers), notes=self.notes)
                 self.has_gap |= load_result.is_cut_off or len(answers) < len(requests)
                 if not self.has_gap:
@@ -238,7 +240,7 @@ class _Poll:
         self._note_state(source, now, is_over=is_last)
 
     def _fail(self, failure: Failure) -> None:
-        with held(self.claim) as source:
+        with source_leases.hold(self.claim) as source:
             now = timezone.now()
             load_request = LoadRequest(
                 customer=self.source.customer,
@@ -252,8 +254,9 @@ class _Poll:
             source.last_error = failure.message
             wait_seconds = backoff_seconds(
                 source.failures_in_a_row,
-                source.interval_seconds,
                 random=random.SystemRandom(),
+                # A passing fault should not cost a source with a long interval a whole one.
+                first_seconds=min(source.interval_seconds, FIRST_RETRY_SECONDS),
                 retry_after_seconds=failure.retry_after_seconds,
             )
             source.next_due_at = now + timedelta(seconds=wait_seconds)
@@ -278,7 +281,7 @@ class _Poll:
         except (FetchFailure, UnreadableBody) as failure:
             self.notes.append(f"The structure could not be read: {failure.message}")
             return
-        with held(self.claim) as source:
+        with source_leases.hold(self.claim) as source:
             Register(self.source.customer, source).register(descriptions)
             source.structure_read_at = self.started_at
             source.save(update_fields=["structure_read_at"])

@@ -1,16 +1,27 @@
 """Messages are claimed by one worker at a time and sent at least once; failures back off, and end after three days."""
 
 from datetime import timedelta
+from random import Random
 
 import pytest
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alarms import tasks
 from alarms.models import Attempt, Message
-from alarms.notifications.backoff import GIVE_UP_AFTER
-from alarms.notifications.claims import ClaimLost, begin, bury, claim_due, held, send_again
 from alarms.notifications.deliver import GONE_REASON, send
+from alarms.notifications.outbox import (
+    GIVE_UP_AFTER,
+    begin,
+    claim_due,
+    give_up,
+    message_leases,
+    next_attempt,
+    send_again,
+)
 from alarms.notifications.tests.sending_now import send_due
+from core.leases import ClaimLost
 from tests.alarm_factories import ChannelFactory, MessageFactory, WebhookChannelFactory
 from tests.webhook_receiver import Answer
 
@@ -33,7 +44,7 @@ def after_lease(settings):
 def test_a_due_message_is_claimed_once():
     message = MessageFactory()
     (claim,) = claim_due()
-    assert claim.message_id == message.pk
+    assert claim.row_id == message.pk
     assert claim_due() == []
 
 
@@ -42,11 +53,11 @@ def test_the_lease_of_a_worker_that_died_runs_out(settings):
     (old,) = claim_due()
     (new,) = claim_due(after_lease(settings))
     assert new.claim_id != old.claim_id
-    for lost in (lambda: begin(old), lambda: held(old).__enter__()):
+    for lost in (lambda: begin(old), lambda: message_leases.hold(old).__enter__()):
         with pytest.raises(ClaimLost):
             lost()
-    with held(new) as message:
-        assert message.pk == new.message_id
+    with message_leases.hold(new) as message:
+        assert message.pk == new.row_id
 
 
 def test_a_claim_whose_lease_is_over_is_not_sent_any_more(receive, settings):
@@ -111,11 +122,11 @@ def test_what_is_not_to_be_sent_is_not_claimed(quiet):
 
 
 def test_the_longest_due_come_first_and_the_rest_at_the_next_tick(monkeypatch):
-    monkeypatch.setattr("alarms.notifications.claims.CLAIMS_A_TICK", 2)
+    monkeypatch.setattr("alarms.notifications.outbox.CLAIMS_PER_TICK", 2)
     now = timezone.now()
     messages = [MessageFactory(next_attempt_at=now - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
-    assert {claim.message_id for claim in claim_due()} == {messages[1].pk, messages[2].pk}
-    assert [claim.message_id for claim in claim_due()] == [messages[0].pk]
+    assert {claim.row_id for claim in claim_due()} == {messages[1].pk, messages[2].pk}
+    assert [claim.row_id for claim in claim_due()] == [messages[0].pk]
 
 
 @pytest.mark.parametrize("state", [{"failures_in_a_row": 1}, {"last_duration_seconds": 3.0}])
@@ -131,7 +142,7 @@ def test_a_channel_that_fails_or_dawdles_waits_in_a_queue_of_its_own(state, monk
 def test_a_lost_claim_is_no_failure_of_the_task():
     MessageFactory()
     (claim,) = claim_due()
-    tasks.send_message(claim.message_id, "00000000-0000-0000-0000-000000000000")
+    tasks.send_message(claim.row_id, "00000000-0000-0000-0000-000000000000")
     assert not Attempt.objects.exists()
 
 
@@ -202,7 +213,7 @@ def test_what_waits_three_days_for_a_disabled_channel_is_dead():
     old = MessageFactory(channel__is_enabled=False, tried_since=timezone.now() - GIVE_UP_AFTER)
     MessageFactory(channel__is_enabled=False)
     MessageFactory(tried_since=timezone.now() - GIVE_UP_AFTER)
-    assert bury(timezone.now()) == 1
+    assert give_up(timezone.now()) == 1
     assert list(Message.objects.filter(state=State.DEAD)) == [old]
 
 
@@ -234,3 +245,14 @@ def test_our_own_fault_is_kept_and_raised(monkeypatch):
     message.refresh_from_db()
     assert message.attempts.get().answer == "KeyError in our own code."
     assert message.state == State.WAITING
+
+
+@given(st.integers(0, 1_000_000))
+def test_attempts_go_on_for_three_days_and_then_end(seed):
+    random, start, attempts = Random(seed), timezone.now(), 0
+    due_at = start
+    while due_at is not None:
+        attempts, last = attempts + 1, due_at
+        due_at = next_attempt(attempts, due_at, start, random=random)
+    assert start + GIVE_UP_AFTER - timedelta(hours=1.25) <= last <= start + GIVE_UP_AFTER
+    assert 65 <= attempts <= 100

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from alarms.lifecycle.events import record
 from alarms.models import Alarm, AlarmEvent, Message
-from alarms.notifications.claims import claim_due
+from alarms.notifications.outbox import claim_due
 from alarms.notifications.reminders import remind
 from alarms.notifications.tests.sending_now import send_due
 from alarms.notifications.throttling import MINUTE, Waiting, digest_due, to_fold
@@ -87,7 +87,7 @@ def test_what_comes_within_the_minute_waits_in_the_next_digest():
     waiting = Message.objects.get(reason=Reason.DIGEST, claim_id=None)
     assert len(first) == 2
     assert (waiting.folded.count(), waiting.next_attempt_at) == (3, now + MINUTE)
-    assert len([claim for claim in claim_due(now + MINUTE) if claim.message_id == waiting.pk]) == 1
+    assert len([claim for claim in claim_due(now + MINUTE) if claim.row_id == waiting.pk]) == 1
 
 
 def test_after_a_quiet_minute_messages_go_out_on_their_own_again():
@@ -121,7 +121,7 @@ def test_a_test_is_never_held_back():
     channel = ChannelFactory(messages_a_minute=1)
     MessageFactory.create_batch(3, channel=channel)
     test = MessageFactory(channel=channel, reason=Reason.TEST)
-    assert test.pk in {claim.message_id for claim in claim_due()}
+    assert test.pk in {claim.row_id for claim in claim_due()}
 
 
 class Flapping:

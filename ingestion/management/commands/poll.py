@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from core.leases import ClaimLost
 from ingestion.models import Delivery, Source
-from ingestion.polling.claims import ClaimLost, claim_now
+from ingestion.polling.claims import claim_now
 from ingestion.polling.poll import poll
 
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from core.leases import ClaimLost
 from ingestion.models import Source
-from ingestion.polling.claims import ClaimLost, claim_due, claim_now, held, pause, poll_now, resume
+from ingestion.polling.claims import claim_due, claim_now, pause, poll_now, resume, source_leases
 from tests.factories import SourceFactory
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +20,7 @@ def source():
 
 def test_a_due_source_is_claimed_once(source):
     (claim,) = claim_due()
-    assert claim.source_id == source.pk
+    assert claim.row_id == source.pk
     assert claim_due() == []
 
 
@@ -27,9 +28,9 @@ def test_a_lease_that_ran_out_is_claimed_anew_and_the_old_claim_is_lost(source, 
     (old,) = claim_due()
     (new,) = claim_due(timezone.now() + timedelta(seconds=settings.POLL_LEASE_SECONDS + 1))
     assert new.claim_id != old.claim_id
-    with pytest.raises(ClaimLost), held(old):
+    with pytest.raises(ClaimLost), source_leases.hold(old):
         pass
-    with held(new) as locked:
+    with source_leases.hold(new) as locked:
         assert locked == source
 
 
@@ -49,11 +50,11 @@ def test_what_is_not_to_be_polled_is_not_claimed(state):
 
 
 def test_the_longest_due_come_first_and_the_rest_at_the_next_tick(monkeypatch):
-    monkeypatch.setattr("ingestion.polling.claims.CLAIMS_A_TICK", 2)
+    monkeypatch.setattr("ingestion.polling.claims.CLAIMS_PER_TICK", 2)
     now = timezone.now()
     sources = [SourceFactory(next_due_at=now - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
-    assert {claim.source_id for claim in claim_due()} == {sources[1].pk, sources[2].pk}
-    assert [claim.source_id for claim in claim_due()] == [sources[0].pk]
+    assert {claim.row_id for claim in claim_due()} == {sources[1].pk, sources[2].pk}
+    assert [claim.row_id for claim in claim_due()] == [sources[0].pk]
 
 
 @pytest.mark.parametrize("state", [{"failures_in_a_row": 1}, {"last_duration_seconds": 5.0}])
@@ -65,7 +66,7 @@ def test_a_source_that_fails_or_dawdles_is_told_apart(source, state):
 
 def test_a_person_can_poll_a_source_that_is_not_due(source):
     Source.objects.update(next_due_at=timezone.now() + timedelta(hours=1))
-    with held(claim_now(source)) as locked:
+    with source_leases.hold(claim_now(source)) as locked:
         assert locked == source
 
 
@@ -91,7 +92,7 @@ def test_a_paused_source_rests_until_it_is_resumed(source):
 def test_pausing_takes_the_claim_from_a_poll_under_way(source):
     (claim,) = claim_due()
     pause(Source.objects.all())
-    with pytest.raises(ClaimLost), held(claim):
+    with pytest.raises(ClaimLost), source_leases.hold(claim):
         pass
 
 

@@ -9,11 +9,12 @@ from celery import current_app
 from django.db import connection
 from django.utils import timezone
 
+from core.leases import ClaimLost
 from customers.models import StorageUnit
 from ingestion.models import Delivery, Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
-from ingestion.polling.claims import ClaimLost, claim_now, pause
+from ingestion.polling.claims import claim_now, pause
 from ingestion.polling.schedule import next_due
 from ingestion.polling.tests.polling import counts, in_turn, json_answer, polled, polled_once
 from ingestion.polling.tests.scripted_server import answer
@@ -222,7 +223,7 @@ def test_a_message_twice_polls_once(source_of):
     source = source_of(json_answer(json_body(json_row())))
     claim = claim_now(source)
     for _ in range(2):
-        poll_source(claim.source_id, str(claim.claim_id))
+        poll_source(claim.row_id, str(claim.claim_id))
     assert len(source.server.heads) == 1
 
 

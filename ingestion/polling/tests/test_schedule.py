@@ -2,13 +2,12 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.polling.schedule import backoff_seconds, next_due
+from ingestion.polling.schedule import next_due
 
 source_ids = st.integers(min_value=1, max_value=2**31)
 intervals = st.integers(min_value=1, max_value=7 * 24 * 3600)
@@ -74,29 +73,3 @@ def test_a_naive_time_or_no_interval_is_refused():
         next_due(1, 60, datetime(2026, 11, 23))  # noqa: DTZ001
     with pytest.raises(ValueError, match="interval"):
         next_due(1, 0, datetime(2026, 11, 23, tzinfo=UTC))
-
-
-@given(st.integers(min_value=1, max_value=10**6), intervals, st.integers(min_value=0, max_value=2**32))
-def test_the_wait_after_the_kth_failure_doubles_up_to_the_cap(failures, interval, seed):
-    expected = min(3600, min(interval, 15) * 2 ** min(failures - 1, 40))
-
-    wait = backoff_seconds(failures, interval, random=Random(seed))
-
-    assert 0.75 * expected <= wait <= 1.25 * expected
-
-
-def test_two_sources_that_fail_together_do_not_return_together():
-    assert backoff_seconds(3, 60, random=Random(1)) != backoff_seconds(3, 60, random=Random(2))
-
-
-@given(st.integers(min_value=-10, max_value=10**9), st.integers(min_value=0, max_value=2**32))
-def test_a_server_that_asks_for_time_gets_it_up_to_a_day(asked_for, seed):
-    wait = backoff_seconds(1, 60, random=Random(seed), retry_after_seconds=asked_for)
-
-    assert wait >= min(asked_for, 86_400)
-    assert wait <= max(75, 1.25 * min(asked_for, 86_400))
-
-
-def test_only_a_failure_is_backed_off_from():
-    with pytest.raises(ValueError, match="failure"):
-        backoff_seconds(0, 60, random=Random(1))

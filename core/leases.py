@@ -1,0 +1,119 @@
+"""Claim due rows for one worker at a time.
+
+A claim is one conditional UPDATE: it gives a due row a claim id and a lease. The message to a worker carries the row's
+id and the claim id; a worker whose claim id is no longer the row's own does nothing. After a lost message or a killed
+worker the lease expires and the next tick claims the row again. Two schedulers, or a message twice, are harmless.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from django.conf import settings
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+Row = TypeVar("Row", bound=models.Model)
+
+# FOR UPDATE in a materialized CTE locks each candidate exactly once, whatever plan joins it to the table.
+_CLAIM_DUE = """
+WITH due AS MATERIALIZED (
+    SELECT {table}.id, {is_slow} AS is_slow
+    FROM {table} {joins}
+    WHERE {due_column} <= %(now)s AND (lease_until IS NULL OR lease_until <= %(now)s) AND {condition}
+    ORDER BY {due_column} LIMIT %(limit)s
+    FOR NO KEY UPDATE OF {table} SKIP LOCKED
+)
+UPDATE {table} SET claim_id = gen_random_uuid(), lease_until = %(lease_until)s {also_set}
+FROM due WHERE {table}.id = due.id
+RETURNING {table}.id, claim_id, due.is_slow
+"""
+
+
+class ClaimLost(Exception):  # noqa: N818  an expected outcome: another worker has taken over
+    """The row was claimed again, released or deleted since the claim was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a row until its lease expires."""
+
+    row_id: int
+    claim_id: uuid.UUID
+    is_slow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedTable(Generic[Row]):
+    """A table with the columns `claim_id` and `lease_until`, whose due rows are claimed.
+
+    The SQL parts see the table itself and what `joins` adds. `lease_setting` names the setting that holds the length of
+    a lease in seconds; `slow_seconds` is available to `is_slow` as a parameter.
+    """
+
+    model: type[Row]
+    lease_setting: str
+    due_column: str
+    joins: str
+    condition: str
+    is_slow: str
+    slow_seconds: float
+    also_set: str = ""
+
+    def claim_due(self, *, limit: int, now: datetime | None = None) -> list[Claim]:
+        """Claim up to `limit` due rows, longest overdue first, with one statement."""
+        now = now or timezone.now()
+        statement = _CLAIM_DUE.format(
+            table=self.model._meta.db_table,
+            joins=self.joins,
+            due_column=self.due_column,
+            condition=self.condition,
+            is_slow=self.is_slow,
+            also_set=self.also_set,
+        )
+        parameters = {
+            "now": now,
+            "lease_until": now + self.lease,
+            "limit": limit,
+            "slow_seconds": self.slow_seconds,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return [Claim(*row) for row in cursor.fetchall()]
+
+    def claim(self, row_id: int) -> Claim | None:
+        """Claim one row, due or not; return None while another lease is valid."""
+        now = timezone.now()
+        claim = Claim(row_id, uuid.uuid4())
+        free = self.model._default_manager.filter(pk=row_id).exclude(lease_until__gt=now)
+        return claim if free.update(claim_id=claim.claim_id, lease_until=now + self.lease) else None
+
+    def renew(self, claim: Claim) -> None:
+        """Give a valid claim a full lease again: it may have waited in a queue. Raise ClaimLost."""
+        now = timezone.now()
+        own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id, lease_until__gt=now)
+        if not own.update(lease_until=now + self.lease):
+            raise self._lost(claim)
+
+    @contextmanager
+    def hold(self, claim: Claim) -> Iterator[Row]:
+        """Open a transaction in which `claim` cannot be lost and yield its row, locked. Raise ClaimLost."""
+        with transaction.atomic():
+            locked = self.model._default_manager.select_for_update(of=("self",), no_key=True)
+            row = locked.filter(pk=claim.row_id, claim_id=claim.claim_id).first()
+            if row is None:
+                raise self._lost(claim)
+            yield row
+
+    @property
+    def lease(self) -> timedelta:
+        """Length of a lease."""
+        return timedelta(seconds=getattr(settings, self.lease_setting))
+
+    def _lost(self, claim: Claim) -> ClaimLost:
+        return ClaimLost(f"{self.model.__name__} {claim.row_id} is no longer claimed by {claim.claim_id}.")
