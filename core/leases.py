@@ -76,7 +76,7 @@ class LeasedTable(Generic[Row]):
             is_slow=self.is_slow,
             also_set=self.also_set,
         )
-        parameters = {
+        parameters: dict[str, datetime | float] = {
             "now": now,
             "lease_until": now + self.lease,
             "limit": limit,
