@@ -1,8 +1,9 @@
-"""Settings of the whole system. Every value a person may set is read from the environment; the README lists them.
+"""Settings of the whole system. Every configurable value is read from the environment; the README lists them.
 
-The readers are typed: a value that cannot be read stops the start with a sentence instead of being guessed.
+The readers are typed: an invalid value stops the start with a message instead of being guessed.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ environ.Env.read_env(BASE_DIR / ".env")
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).expanduser().resolve()
 DATABASE_URL = env.str("DATABASE_URL", default="")
 DEBUG = env.bool("DEBUG", default=False)
-# Trying out: the demo's own customers are polled on this machine and a signing key is made when none is given.
+# The demo: its fictional customers are polled on this machine and a missing signing key is created.
 DEMO = env.bool("DEMO", default=not DATABASE_URL)
 PORT = env.int("PORT", default=8000)
 SIMULATOR_PORT = env.int("SIMULATOR_PORT", default=8001)
@@ -68,6 +69,13 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
+# Installed with `make install-dev` only.
+HAS_DEBUG_TOOLBAR = DEBUG and find_spec("debug_toolbar") is not None
+if HAS_DEBUG_TOOLBAR:
+    INSTALLED_APPS.append("debug_toolbar")
+    MIDDLEWARE.insert(0, "debug_toolbar.middleware.DebugToolbarMiddleware")
+    INTERNAL_IPS = ["127.0.0.1", "::1"]
+
 ROOT_URLCONF = "temperature_site.urls"
 WSGI_APPLICATION = "temperature_site.wsgi.application"
 
@@ -88,7 +96,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # Database
 
-# Behind PgBouncer in transaction mode a named cursor does not survive its statement.
+# Behind PgBouncer in transaction mode a named cursor does not outlive its statement.
 PGBOUNCER = env.bool("PGBOUNCER", default=False)
 CONNECTION_MAX_AGE = env.int("CONNECTION_MAX_AGE", default=60)
 DATABASES = {"default": database_settings(DATABASE_URL, max_age=CONNECTION_MAX_AGE, behind_pgbouncer=PGBOUNCER)}
@@ -107,16 +115,16 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# Transport security: one switch, to be set once the site is served through https.
+# Transport security: one switch, to be set once the site is served through HTTPS.
 HTTPS = env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
-# The probes of a load balancer, and Prometheus, speak http to the process itself.
+# Load balancers' probes and Prometheus connect to the process directly through HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$", r"^metrics/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
-# How many proxies stand in front and each add the address they were asked from to X-Forwarded-For: 0 trusts nobody.
+# The number of proxies in front that each append the client's address to X-Forwarded-For; 0 trusts none.
 PROXY_COUNT = env.int("PROXY_COUNT", default=0)
 SESSION_ENGINE = "customers.access.session_store"
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=14 * 24 * 3600)
@@ -168,7 +176,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": ["temperature_site.api.openapi.complete"],
 }
-# The longest body of POST /api/v1/temperature/bulk, packed or not.
+# The largest body of POST /api/v1/temperature/bulk, compressed or not.
 BULK_MAX_BYTES = env.int("BULK_MAX_BYTES", default=16 * 1024 * 1024)
 
 # Polling customers' systems
@@ -181,23 +189,23 @@ SOURCE_MAX_BYTES = env.int("SOURCE_MAX_BYTES", default=64 * 1024 * 1024)
 SOURCE_MAX_REDIRECTS = env.int("SOURCE_MAX_REDIRECTS", default=5)
 SOURCE_CREDENTIALS_KEYS = env.list("SOURCE_CREDENTIALS_KEYS", default=[])
 
-# A poll is asked to end, then ended, and only then may its source be sent again: soft < hard < lease.
+# A poll is asked to end, then killed, and only then may its source be claimed again: soft < hard < lease.
 POLL_SOFT_SECONDS = env.int("POLL_SOFT_SECONDS", default=60)
 POLL_HARD_SECONDS = env.int("POLL_HARD_SECONDS", default=75)
 POLL_LEASE_SECONDS = env.int("POLL_LEASE_SECONDS", default=120)
 
-# Telling people
+# Notifications
 
-# The address people reach the site by, such as https://cold.example.com: messages link to it. Empty: they link nowhere.
+# The public address of the site, such as https://cold.example.com, for links in messages; empty for no links.
 SITE_URL = env.str("SITE_URL", default="")
 NOTIFICATION_ALLOWED_NETWORKS = env.list(
     "NOTIFICATION_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else []
 )
-# One attempt ends by the first, its worker is ended ten seconds later, and only then may it be tried again.
+# An attempt times out after the first, its worker is killed ten seconds later, and only then may it be retried.
 NOTIFICATION_TOTAL_SECONDS = env.float("NOTIFICATION_TOTAL_SECONDS", default=15.0)
 NOTIFICATION_LEASE_SECONDS = env.int("NOTIFICATION_LEASE_SECONDS", default=60)
 
-# Without it no mail is sent, and a channel that would says so.
+# Without it no mail is sent, and e-mail channels say so.
 EMAIL_URL = env.str("EMAIL_URL", default="")
 globals().update(mail_settings(EMAIL_URL))
 EMAIL_TIMEOUT = NOTIFICATION_TOTAL_SECONDS
@@ -206,13 +214,13 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # Processes
 
-# Where gunicorn listens: this machine only, until it is told otherwise.
+# Where gunicorn listens: on this machine only by default.
 BIND = env.str("BIND", default="127.0.0.1")
 WEB_WORKERS = env.int("WEB_WORKERS", default=2)
 WEB_THREADS = env.int("WEB_THREADS", default=4)
 WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=4)
 
-# Celery: a message is a wake-up call that holds ids only; PostgreSQL knows what is to be done.
+# Celery: a message is a wake-up call that holds ids only; PostgreSQL is the source of truth.
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or folder_broker.BROKER_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = (
@@ -222,34 +230,34 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-# Several systems on one broker keep apart by this name; the Procfile's workers read it as well.
+# Separates systems that share a broker; the Procfile's workers read it as well.
 CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="temperature")
-# Sources that fail or dawdle are polled by a worker of their own, so that they can't keep others waiting.
+# Failing and slow sources are polled by separate workers, so that they cannot delay others.
 SLOW_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.slow"
-# Classic durable queues on one RabbitMQ node, quorum queues on three. A queue keeps the type it was made with.
+# Classic durable queues on one RabbitMQ node, quorum queues on three. A queue keeps the type it was declared with.
 CELERY_TASK_DEFAULT_QUEUE_TYPE = env.str("CELERY_QUEUE_TYPE", default="classic")
 CELERY_TASK_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
-# A task that kills its process is not sent again at once: the lease of what it claimed runs out first.
+# A task that kills its process is not redelivered at once: the lease of its claim expires first.
 CELERY_TASK_REJECT_ON_WORKER_LOST = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
-# Over a folder, answers of workers that are gone would pile up for ever.
+# With the folder broker, replies to workers that have exited would pile up.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_BROKER_URL != folder_broker.BROKER_URL
 CELERY_TASK_SOFT_TIME_LIMIT = POLL_SOFT_SECONDS
 CELERY_TASK_TIME_LIMIT = POLL_HARD_SECONDS
-# A sender gives up after about a second; what it wanted to send is still due at the next tick.
+# A sender gives up after about a second; the work is still due at the next tick.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-# How late beat may notice an entry changed in the admin.
+# How long beat may take to notice an entry changed in the admin.
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2
-# What beat sent last is in the database at once: the health check reads there whether beat lives.
+# Beat saves what it sent at once: the health check reads it from the database.
 CELERY_BEAT_SYNC_EVERY = 1
-# After how long without a sign of life beat, or a queue's workers, count as stopped.
+# After how long without a heartbeat beat, or a queue's workers, count as stopped.
 HEALTH_SILENT_SECONDS = env.int("HEALTH_SILENT_SECONDS", default=45)
 CELERY_TASK_ROUTES = {"temperature_site.tasks.note_slow_heartbeat": {"queue": SLOW_QUEUE}}
 

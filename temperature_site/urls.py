@@ -1,5 +1,6 @@
 """Every path of the site."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -17,7 +18,7 @@ urlpatterns = [
     path("redoc", views.redoc, name="redoc"),
     path("redoc/redoc.js", views.redoc_script, name="redoc-script"),
     path("api/v1/", include("temperature_site.api.urls")),
-    # Paths are tried in turn: first those of the pages that people look at all day.
+    # Paths are tried in turn: the most visited pages come first.
     path("", include("readings.web.urls")),
     path("", include("alarms.web.urls")),
     path("", include("ingestion.web.urls")),
@@ -26,3 +27,8 @@ urlpatterns = [
     path("account/", include("customers.web.urls")),
     path("admin/", admin.site.urls),
 ]
+
+if settings.HAS_DEBUG_TOOLBAR:
+    from debug_toolbar.toolbar import debug_toolbar_urls
+
+    urlpatterns += debug_toolbar_urls()
