@@ -1,4 +1,4 @@
-"""Gives the tests a PostgreSQL of their own, and tells where RabbitMQ is.
+"""The tests' own PostgreSQL, and the address of RabbitMQ.
 
 The server is embedded, lives in a temporary folder and is started once for a whole run, workers of pytest-xdist
 included: pytest-django gives each of them a database of its own in it. `TEST_DATABASE_URL` names another server.
@@ -23,7 +23,8 @@ SERVER = pytest.StashKey[EmbeddedPostgres]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    make_settings_fit_for_tests()
+    """Start the tests' PostgreSQL, or connect a worker to the controller's."""
+    adjust_settings_for_tests()
     if hasattr(config, "workerinput"):
         # The controller has put its server's URL into the environment that workers inherit.
         connect_to(os.environ["DATABASE_URL"])
@@ -47,6 +48,7 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the tests' PostgreSQL."""
     server = config.stash.get(SERVER, None)
     if server is not None:
         connections.close_all()
@@ -56,7 +58,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def broker_url() -> str:
-    """The RabbitMQ of tests marked `rabbitmq`. Where none answers they are skipped; with `CI` set they fail."""
+    """Return the RabbitMQ of tests marked `rabbitmq`. Without one they are skipped; with `CI` set they fail."""
     url = os.environ.get("TEST_BROKER_URL") or "amqp://guest:guest@localhost:5672//"
     try:
         with Connection(url, connect_timeout=3) as connection:
@@ -67,13 +69,13 @@ def broker_url() -> str:
     return url
 
 
-def make_settings_fit_for_tests() -> None:
-    """What only costs time in a test: slow hashes, hashed names of static files, a broker outside the process."""
+def adjust_settings_for_tests() -> None:
+    """Replace settings that only slow tests down: hashers, hashed static file names, an external broker."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
-    # Nobody collects static files for a test.
+    # Static files are not collected for tests.
     settings.WHITENOISE_AUTOREFRESH = True
     settings.CELERY_BROKER_URL = "memory://"
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {}

@@ -28,12 +28,13 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
 
 
 def on_starting(server: Any) -> None:
+    """Empty the folder of the previous run's metrics."""
     shutil.rmtree(metrics_folder, ignore_errors=True)
     metrics_folder.mkdir(parents=True)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Spare the garbage collector what the application is made of: it is never garbage, and looked at again and again.
+    """Exclude the loaded application from garbage collection: it never becomes garbage.
 
     Answers leave few cycles behind, so it need not look after every 700 new objects either; see docs/architecture.md.
     """

@@ -17,6 +17,7 @@ from temperature_site.dev.embedded_postgres.server import EmbeddedPostgres
 
 
 def main(names: list[str]) -> int:
+    """Run the named benchmarks, or all of them, and return the exit code."""
     with ExitStack() as cleanup:
         os.environ["DATABASE_URL"] = os.environ.get("BENCH_DATABASE_URL") or _own_server(cleanup)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")

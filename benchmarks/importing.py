@@ -29,6 +29,7 @@ HEADER = (
 
 
 def run() -> None:
+    """Measure the import command as a ratio to storing the same rows."""
     places = make_units(storing.UNITS)
     with connection.cursor() as cursor:
         cursor.execute(storing.MAKE_BARE)

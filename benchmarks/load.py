@@ -36,6 +36,7 @@ class Request:
     body: bytes = b""
 
     def encoded(self) -> bytes:
+        """Return the request as it is sent."""
         lines = [f"{self.method} {self.path} HTTP/1.1", "Host: localhost", *self.headers]
         if self.body:
             lines += [f"Content-Length: {len(self.body)}", "Content-Type: application/json"]

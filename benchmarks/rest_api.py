@@ -32,6 +32,7 @@ ROWS_A_BATCH = 100_000
 
 
 def run() -> None:
+    """Measure the REST API with few and many readings stored."""
     token = _prepare_customers()
     few = _measure(FEW, token)
     many = _measure(MANY, token)

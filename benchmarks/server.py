@@ -22,7 +22,7 @@ STOP_SECONDS = 15.0
 
 @contextmanager
 def serving() -> Iterator[int]:
-    """The port on which gunicorn serves the benchmark's database; it is stopped at the end."""
+    """Serve the benchmark's database with gunicorn and yield the port."""
     with tempfile.TemporaryDirectory(prefix="bench-web-", ignore_cleanup_errors=True) as data_dir:
         port = _free_port()
         environment = os.environ | {"PORT": str(port), "DATA_DIR": data_dir, "LOG_LEVEL": "WARNING", "DEMO": "true"}

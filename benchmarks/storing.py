@@ -37,6 +37,7 @@ EMPTY = "TRUNCATE reading, hourly_rollup, daily_rollup, latest_reading"
 
 
 def run() -> None:
+    """Measure both storing paths as ratios to a bare COPY."""
     places = make_units(UNITS)
     print(
         f"Storing: {UNITS} units, one-minute readings, medians, one connection; ratios to a bare COPY of the same rows"
@@ -83,12 +84,14 @@ def _measure(columns: ReadingBatch, rounds: int) -> dict[str, list[float]]:
 
 
 def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that `work` takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def bare_copy(columns: ReadingBatch) -> None:
+    """Copy the rows into a plain partitioned table, as the reference."""
     packed = np.frombuffer(
         columns.to_copy(columns.in_key_order()[0]).getbuffer()[len(COPY_HEADER) : -len(COPY_TRAILER)], COPY_ROW
     )

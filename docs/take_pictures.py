@@ -41,6 +41,7 @@ FOLLOWED = {
 
 
 def main() -> int:
+    """Take every picture and return the exit code."""
     if not Path(CHROMIUM).exists():
         sys.stderr.write(f"There is no {CHROMIUM}: install Debian's package chromium, or set CHROMIUM.\n")
         return 1
@@ -66,6 +67,7 @@ def main() -> int:
 
 
 def sign_in(page: Page) -> None:
+    """Sign in as the demo's operator."""
     page.get_by_label("User name or customer code").fill(USER_NAME)
     page.get_by_label("Password or API token").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()

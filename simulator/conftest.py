@@ -1,3 +1,5 @@
+"""Fixtures: a clock, simulated fleets, and servers for them."""
+
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,12 +18,13 @@ NOON_US = microseconds_of(NOON)
 
 @pytest.fixture
 def clock():
+    """Return a clock set to noon."""
     return SetClock(NOON)
 
 
 @pytest.fixture
 def simulation(clock):
-    """The default fleet at noon."""
+    """Return the default fleet at noon."""
     return Simulation(load_fleet("default"), seed=7, clock=clock)
 
 
@@ -35,7 +38,7 @@ def freezer():
 
 @pytest.fixture
 def serve(clock):
-    """Serves a customer with some of its manners changed; gives its URL and what serves it."""
+    """Return a function that serves a customer with some settings changed; it returns its URL and its simulation."""
     contexts = []
 
     def start(customer, **changes):
@@ -56,6 +59,6 @@ def serve(clock):
 
 @pytest.fixture
 def served_fleet(simulation):
-    """The default fleet, each customer on a port of its own; gives the URLs by customer code."""
+    """Serve the default fleet, each customer on its own port; return the URLs by customer code."""
     with served_in_thread(simulation) as urls:
         yield urls

@@ -1,0 +1,1 @@
+"""The simulator's ground level: clocks, instants and repeatable random numbers."""

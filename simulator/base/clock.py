@@ -1,4 +1,4 @@
-"""What time it is where the simulated customers live."""
+"""Clocks of the simulated customers."""
 
 import time
 from collections.abc import Callable
@@ -7,20 +7,22 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Anything that knows the simulated now, as an aware UTC datetime."""
+    """A source of the simulated time."""
 
-    def now(self) -> datetime: ...
+    def now(self) -> datetime:
+        """Return the simulated time as an aware UTC datetime."""
 
 
 class RealClock:
-    """The time it really is."""
+    """The real time."""
 
     def now(self) -> datetime:
+        """Return the current time in UTC."""
         return datetime.now(UTC)
 
 
 class RunningClock:
-    """Starts at `start`, runs `speed` times as fast as real time, and halts at `stop` (None: never)."""
+    """A clock that starts at `start`, runs `speed` times as fast as real time, and halts at `stop` (None: never)."""
 
     def __init__(
         self,
@@ -39,23 +41,26 @@ class RunningClock:
         self._began_seconds = elapsed_seconds()
 
     def now(self) -> datetime:
+        """Return the simulated time in UTC, at most `stop`."""
         passed_seconds = (self._elapsed_seconds() - self._began_seconds) * self._speed
         moment = self._start + timedelta(seconds=passed_seconds)
         return moment if self._stop is None else min(moment, self._stop)
 
 
 class SetClock:
-    """Stands still until it is set: for tests."""
+    """A clock for tests that stands still until it is set."""
 
     def __init__(self, moment: datetime) -> None:
         self._moment = moment
 
     def now(self) -> datetime:
+        """Return the time that was set."""
         return self._moment
 
     def set(self, moment: datetime) -> None:
+        """Set the time."""
         self._moment = moment
 
     def advance(self, **amount: float) -> None:
-        """Moves on by an amount given as for `timedelta`, e.g. `advance(minutes=5)`."""
+        """Advance by an amount given as for `timedelta`, e.g. `advance(minutes=5)`."""
         self._moment += timedelta(**amount)

@@ -1,4 +1,4 @@
-"""Instants as whole microseconds since 1970 in UTC: what the simulator counts in."""
+"""Instants as whole microseconds since 1970 in UTC, the simulator's unit of time."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,19 +14,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def microseconds_of(moment: datetime) -> int:
-    """The instant of an aware datetime. Raises ValueError for a naive one."""
+    """Return the instant of an aware datetime. Raise ValueError for a naive one."""
     if moment.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def moment_of(instant_us: int) -> datetime:
-    """The aware UTC datetime of an instant."""
+    """Return the aware UTC datetime of an instant."""
     return _EPOCH + timedelta(microseconds=int(instant_us))
 
 
 def parse_moment(text: str) -> datetime:
-    """An aware UTC datetime from ISO 8601; without an offset it is UTC. Raises ValueError.
+    """Return an aware UTC datetime from ISO 8601; without an offset it is UTC. Raise ValueError.
 
     A `+` that a query string turned into a blank is read as the `+` it was.
     """
@@ -43,7 +43,7 @@ def parse_moment(text: str) -> datetime:
 
 
 def naive_texts(instants_us: Integers, *, whole_seconds: bool = False) -> list[str]:
-    """Timestamps as customers write them: naive UTC, `T` and microseconds, or a blank and whole seconds."""
+    """Format timestamps as naive UTC: `T` and microseconds, or a space and whole seconds."""
     moments = instants_us.astype("datetime64[us]")
     if not whole_seconds:
         texts: list[str] = np.datetime_as_string(moments, unit="us").tolist()
@@ -52,5 +52,5 @@ def naive_texts(instants_us: Integers, *, whole_seconds: bool = False) -> list[s
 
 
 def naive_text(moment: datetime) -> str:
-    """One timestamp of an envelope, naive UTC with microseconds."""
+    """Format the timestamp of an envelope as naive UTC with microseconds."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")

@@ -1,4 +1,4 @@
-"""Chance without memory: numbers that look random but are a function of a key and an index."""
+"""Stateless pseudo-random numbers: functions of a key and an index."""
 
 import hashlib
 
@@ -16,13 +16,13 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
 def key_of(*parts: object) -> int:
-    """A 64-bit key for these parts, the same on every machine and in every process (unlike `hash`)."""
+    """Return a 64-bit key for these parts, the same in every process (unlike `hash`)."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def bits(key: int, index: Integers) -> NDArray[np.uint64]:
-    """64 well-mixed bits for each index (splitmix64), shape as `index`."""
+    """Return 64 well-mixed bits for each index (splitmix64), shaped as `index`."""
     x = index.astype(np.uint64) * _STEP + np.uint64(key & _MASK)
     x = (x ^ (x >> np.uint64(30))) * _MIX_1
     x = (x ^ (x >> np.uint64(27))) * _MIX_2
@@ -30,12 +30,13 @@ def bits(key: int, index: Integers) -> NDArray[np.uint64]:
 
 
 def uniform(key: int, index: Integers) -> Floats:
-    """Numbers in [0, 1), one for each index."""
-    return (bits(key, index) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    """Return a number in [0, 1) for each index."""
+    floats: Floats = (bits(key, index) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return floats
 
 
 def bell(key: int, index: Integers) -> Floats:
-    """Numbers with mean 0 and standard deviation 1, never beyond ±3.5: the sum of four 16-bit uniforms."""
+    """Return numbers with mean 0 and standard deviation 1 within ±3.5: the sum of four 16-bit uniforms."""
     drawn = bits(key, index)
     total = np.zeros(index.shape, dtype=np.float64)
     for shift in (0, 16, 32, 48):
@@ -44,5 +45,5 @@ def bell(key: int, index: Integers) -> Floats:
 
 
 def fraction(key: int) -> float:
-    """One number in [0, 1) for a key, for the constants of a unit."""
+    """Return one number in [0, 1) for a key, for the constants of a unit."""
     return float(uniform(key, np.zeros(1, dtype=np.int64))[0])

@@ -13,7 +13,7 @@ from simulator.model.fleet_file import FleetError, load_fleet, shipped_fleets
 
 
 def moment(text: str) -> datetime:
-    """An argument that is an ISO 8601 instant; without an offset it is UTC."""
+    """Parse an ISO 8601 instant; without an offset it is UTC."""
     try:
         return parse_moment(text)
     except ValueError as error:
@@ -21,7 +21,7 @@ def moment(text: str) -> datetime:
 
 
 def fleet(text: str) -> Fleet:
-    """An argument that is a fleet's name or file."""
+    """Parse a fleet's name or file."""
     try:
         return load_fleet(text)
     except FleetError as error:
@@ -29,7 +29,7 @@ def fleet(text: str) -> Fleet:
 
 
 def codes(text: str) -> list[str]:
-    """An argument that is a list of codes with commas between them."""
+    """Parse a comma-separated list of codes."""
     return [code.strip() for code in text.split(",") if code.strip()]
 
 
@@ -42,7 +42,7 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_fleet(options: Mapping[str, Any]) -> Fleet:
-    """The customers that `--fleet` and `--customers` ask for. Raises CommandError."""
+    """Return the customers selected by `--fleet` and `--customers`. Raise CommandError."""
     whole: Fleet = options["fleet"]
     try:
         return whole.only(options["customers"]) if options["customers"] else whole

@@ -41,6 +41,7 @@ class Fault:
     offset_us: int = 0
 
     def document(self) -> dict[str, Any]:
+        """Return the fault as JSON values."""
         values: dict[str, Any] = {
             "unit": self.unit,
             "kind": self.kind,
@@ -56,7 +57,7 @@ class Fault:
 def make_fault(
     unit: str, kind: object, start: datetime, duration_minutes: object, offset_seconds: object = 0.0
 ) -> Fault:
-    """A fault from its parts as they come from JSON. Raises FaultError."""
+    """Return a fault from JSON values. Raise FaultError."""
     if kind not in FAULT_KINDS:
         raise FaultError(f"kind must be one of {', '.join(FAULT_KINDS)}, not {kind!r}")
     minutes = _number(duration_minutes, "duration_minutes")
@@ -75,7 +76,7 @@ def make_fault(
 
 
 def fault_from(unit: str, values: Mapping[str, Any], now: datetime) -> Fault:
-    """A fault from `{"kind", "start", "duration_minutes", "offset_seconds"}`, starting now if not said. FaultError."""
+    """Return a fault from its JSON object; `start` defaults to now. Raise FaultError."""
     unknown = sorted(set(values) - {"kind", "start", "duration_minutes", "offset_seconds"})
     if unknown:
         raise FaultError(f"unknown {', '.join(unknown)}")

@@ -1,4 +1,4 @@
-"""A fleet: the simulated customers, their facilities and storage units, and the manners of their systems."""
+"""A fleet: the simulated customers, their facilities and storage units, and how their systems behave."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,12 +23,14 @@ class Unit:
 
     @property
     def set_temperature_c(self) -> float:
+        """The set temperature in °C."""
         if self.temperature_unit == "F":
             return (self.set_temperature - 32.0) / 1.8
         return self.set_temperature
 
     @property
     def size_square_metres(self) -> float:
+        """The size in m²."""
         if self.size_unit == "sqft":
             return self.size_value * SQUARE_METRES_PER_SQUARE_FOOT
         return self.size_value
@@ -48,7 +50,7 @@ class Facility:
 
 @dataclass(frozen=True)
 class DataQuality:
-    """Chances per reading, 0 to 1, of no measurement, no name and no city; how far relays stray from their grid."""
+    """Probabilities per reading, 0 to 1, of a missing measurement, name or city; jitter of the sampling clock."""
 
     null_reading: float = 0.0
     null_name: float = 0.0
@@ -58,7 +60,7 @@ class DataQuality:
 
 @dataclass(frozen=True)
 class CsvDialect:
-    """How a customer's CSV downloads differ from the plain ones. `trailer` is "", "blank" or "summary"."""
+    """The dialect of a customer's CSV downloads. `trailer` is "", "blank" or "summary"."""
 
     delimiter: str = ","
     decimal: str = "."
@@ -70,7 +72,7 @@ class CsvDialect:
 
 @dataclass(frozen=True)
 class ScriptedFault:
-    """An equipment fault that a fleet file brings along: at `start`, or `after_minutes` from the simulator's start."""
+    """An equipment fault defined in a fleet file: at `start`, or `after_minutes` from the simulator's start."""
 
     unit: str
     kind: str
@@ -80,6 +82,7 @@ class ScriptedFault:
     offset_seconds: float = 0.0
 
     def starts_at(self, began: datetime) -> datetime:
+        """Return the start for a simulation that began at `began`."""
         return self.start or began + timedelta(minutes=self.after_minutes)
 
 
@@ -109,24 +112,26 @@ class Customer:
     transport: TransportSettings = field(default_factory=TransportSettings)
     faults: tuple[ScriptedFault, ...] = ()
 
-    def placed_units(self) -> Iterator[tuple[Facility, Unit]]:
+    def located_units(self) -> Iterator[tuple[Facility, Unit]]:
+        """Yield each unit with its facility."""
         for facility in self.facilities:
             for unit in facility.units:
                 yield facility, unit
 
     @property
     def unit_count(self) -> int:
+        """The number of units in all facilities."""
         return sum(len(facility.units) for facility in self.facilities)
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """Customers in their order, which gives each its port."""
+    """Customers in order; the position gives each its port."""
 
     customers: tuple[Customer, ...] = field(default_factory=tuple)
 
     def only(self, codes: Iterable[str]) -> "Fleet":
-        """The customers of these codes, in the fleet's order. Raises ValueError for a code that there is not."""
+        """Return the customers with these codes in the fleet's order. Raise ValueError for an unknown code."""
         wanted = set(codes)
         unknown = sorted(wanted - {customer.code for customer in self.customers})
         if unknown:
@@ -135,8 +140,10 @@ class Fleet:
 
     @property
     def facility_count(self) -> int:
+        """The number of facilities."""
         return sum(len(customer.facilities) for customer in self.customers)
 
     @property
     def unit_count(self) -> int:
+        """The number of units."""
         return sum(customer.unit_count for customer in self.customers)

@@ -45,7 +45,7 @@ def shipped_fleets() -> list[str]:
 
 
 def load_fleet(name_or_path: str | Path) -> Fleet:
-    """A shipped fleet by its name (`default`, `assignment`) or one from a file. Raises FleetError."""
+    """Return a shipped fleet by name (`default`, `assignment`) or one from a file. Raise FleetError."""
     shipped = _SHIPPED / f"{name_or_path}.json"
     path = shipped if str(name_or_path) in shipped_fleets() else Path(name_or_path)
     try:
@@ -60,13 +60,13 @@ def load_fleet(name_or_path: str | Path) -> Fleet:
 
 
 def save_fleet(fleet: Fleet, path: Path) -> None:
-    """Writes a fleet so that `load_fleet` gives it back; what equals its default is left out."""
+    """Write a fleet so that `load_fleet` returns it again; values equal to their default are left out."""
     lines = [json.dumps(_without_defaults(customer), ensure_ascii=False) for customer in fleet.customers]
     path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
 
 
 def fleet_from(document: object) -> Fleet:
-    """A fleet from a parsed file: a list of customers. Raises FleetError."""
+    """Return a fleet from a parsed file: a list of customers. Raise FleetError."""
     if not isinstance(document, list):
         raise FleetError("a fleet file holds a list of customers")
     fleet = Fleet(tuple(_customer(entry) for entry in document))
@@ -89,7 +89,7 @@ def _customer(entry: object) -> Customer:
     }
     customer = _built(Customer, built, where)
     _refuse_other_than_numbers(customer, ("poll_seconds",), where)
-    _refuse_twice((unit.code for _, unit in customer.placed_units()), f"unit of {where}")
+    _refuse_twice((unit.code for _, unit in customer.located_units()), f"unit of {where}")
     _refuse_unknown_units(customer)
     return customer
 
@@ -149,7 +149,7 @@ def _transport(entry: object, where: str) -> TransportSettings:
 
 
 def _built(kind: Callable[..., _Built], values: Mapping[str, Any], where: str) -> _Built:
-    """A dataclass from a mapping, refusing names it does not have and values outside the known choices."""
+    """Build a dataclass from a mapping, refusing unknown names and values outside the known choices."""
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
     if unknown:
@@ -185,7 +185,7 @@ def _refuse_twice(codes: Iterable[str], what: str) -> None:
 
 
 def _refuse_unknown_units(customer: Customer) -> None:
-    codes = {unit.code for _, unit in customer.placed_units()}
+    codes = {unit.code for _, unit in customer.located_units()}
     for fault in customer.faults:
         if fault.unit not in codes:
             raise FleetError(f"customer {customer.code!r}: a fault names the unknown unit {fault.unit!r}")

@@ -20,6 +20,7 @@ class Account:
     last_us: int | None = None
 
     def plus(self, rows: Rows) -> "Account":
+        """Return the account with these rows added."""
         if not rows.size:
             return self
         return self.merged(
@@ -33,6 +34,7 @@ class Account:
         )
 
     def merged(self, other: "Account") -> "Account":
+        """Return the sum of two accounts."""
         firsts = [each for each in (self.first_us, other.first_us) if each is not None]
         lasts = [each for each in (self.last_us, other.last_us) if each is not None]
         return Account(
@@ -44,6 +46,7 @@ class Account:
         )
 
     def document(self) -> dict[str, Any]:
+        """Return the account as JSON values."""
         return {
             "count": self.count,
             "nulls": self.nulls,

@@ -22,6 +22,7 @@ class Grid:
 
     @classmethod
     def of(cls, unit_key: int, interval_seconds: int, jitter_seconds: float) -> "Grid":
+        """Return the sampling grid of a unit."""
         interval_us = interval_seconds * SECOND
         return cls(
             interval_us=interval_us,
@@ -31,7 +32,7 @@ class Grid:
         )
 
     def instants(self, indexes: Integers) -> Integers:
-        """The true instants of these indexes, shape as `indexes`."""
+        """Return the true instants of these indexes, shaped as `indexes`."""
         on_grid = indexes * self.interval_us + self.offset_us
         if not self.jitter_us:
             return on_grid
@@ -39,11 +40,11 @@ class Grid:
         return on_grid + strays.astype(np.int64)
 
     def bounds(self, start_us: int, end_us: int) -> tuple[int, int]:
-        """The half-open range of indexes whose instants lie in [start, end)."""
+        """Return the half-open range of indexes whose instants lie in [start, end)."""
         return self._first_at_or_after(start_us), self._first_at_or_after(end_us)
 
     def last_before(self, instant_us: int) -> int:
-        """The index of the last instant before this one."""
+        """Return the index of the last instant before this one."""
         return self._first_at_or_after(instant_us) - 1
 
     def _first_at_or_after(self, instant_us: int) -> int:

@@ -32,6 +32,7 @@ class Rows(NamedTuple):
     quality: Integers
 
     def where(self, chosen: Flags) -> "Rows":
+        """Return the rows for which `chosen` is true."""
         return Rows(
             self.indexes[chosen],
             self.sampled_us[chosen],
@@ -43,6 +44,7 @@ class Rows(NamedTuple):
 
     @property
     def size(self) -> int:
+        """The number of rows."""
         return int(self.indexes.size)
 
 
@@ -59,6 +61,7 @@ class UnitSeries:
 
     @classmethod
     def of(cls, seed: int, customer: Customer, facility: Facility, unit: Unit) -> "UnitSeries":
+        """Return the series of a unit, determined by the seed and the codes."""
         key = key_of(seed, customer.code, unit.code)
         grid = Grid.of(key, unit.reading_every_seconds, customer.data_quality.clock_jitter_seconds)
         room = Room.of(key, unit.set_temperature_c, unit.size_square_metres)
@@ -71,15 +74,15 @@ class UnitSeries:
         return f"sensor_{label}_{1 + int(fraction(key_of(self.key, 'sensor')) * 9)}"
 
     def between(self, start_us: int, end_us: int, faults: Sequence[Fault] = ()) -> Rows:
-        """What was sampled in [start, end), true time."""
+        """Return what was sampled in [start, end), in true time."""
         return self.at(np.arange(*self.grid.bounds(start_us, end_us), dtype=np.int64), faults)
 
     def latest(self, now_us: int, faults: Sequence[Fault] = ()) -> Rows:
-        """The newest sample up to and including now: one row, or none while the power is cut."""
+        """Return the newest sample up to and including now: one row, or none during a power cut."""
         return self.at(np.array([self.grid.last_before(now_us + 1)], dtype=np.int64), faults)
 
     def at(self, indexes: Integers, faults: Sequence[Fault] = ()) -> Rows:
-        """The readings at these sampling indexes, without those that a power cut prevented."""
+        """Return the readings at these sampling indexes, without those prevented by a power cut."""
         sampled_us = self.grid.instants(indexes)
         cut = during(faults, "power_cut", sampled_us)
         if cut.any():
@@ -94,7 +97,7 @@ class UnitSeries:
     def recorded_between(
         self, start_us: int, end_us: int | None, now_us: int, faults: Sequence[Fault] = ()
     ) -> Iterator[Rows]:
-        """What was sampled up to now and whose timestamp says [start, end), in pieces; end None: no end.
+        """Yield what was sampled up to now with a timestamp in [start, end), in pieces; end None: no end.
 
         Where no clock is wrong, timestamps tell when it really was; where one is, both differ by its error.
         """
@@ -125,7 +128,7 @@ class UnitSeries:
         return self._chance("null city", indexes) < self.customer.data_quality.null_city
 
     def _celsius(self, indexes: Integers, sampled_us: Integers, faults: Sequence[Fault]) -> Floats:
-        celsius = self.room.course(sampled_us)
+        celsius = self.room.temperatures_c(sampled_us)
         if faults:
             warm = warmth(faults, sampled_us, self.room.time_constant_seconds)
             celsius = celsius + (ambient_c(sampled_us) - celsius) * warm
@@ -137,7 +140,7 @@ class UnitSeries:
         return celsius
 
     def _last_before(self, stuck: Fault, faults: Sequence[Fault]) -> float:
-        """What the sensor showed last before it got stuck, other faults included."""
+        """Return what the sensor showed last before it got stuck, other faults included."""
         index = np.array([self.grid.last_before(stuck.start_us)], dtype=np.int64)
         others = [each for each in faults if each.kind != "sensor_stuck" or each < stuck]
         return float(self._celsius(index, self.grid.instants(index), others)[0])

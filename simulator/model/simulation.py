@@ -28,8 +28,7 @@ class Piece(NamedTuple):
 
 
 class SimulatedCustomer:
-    """One customer of a running simulation. Faults and settings are replaced whole, never changed in place, so that
-    threads that are working out a body are not disturbed."""
+    """One customer's simulated system."""
 
     def __init__(self, customer: Customer, seed: int, clock: Clock) -> None:
         self.customer = customer
@@ -39,7 +38,7 @@ class SimulatedCustomer:
         self._seed = seed
         self.requests = 0
         self._series = {
-            unit.code: UnitSeries.of(seed, customer, facility, unit) for facility, unit in customer.placed_units()
+            unit.code: UnitSeries.of(seed, customer, facility, unit) for facility, unit in customer.located_units()
         }
         self._faults: dict[str, tuple[Fault, ...]] = {}
         began = clock.now()
@@ -51,20 +50,22 @@ class SimulatedCustomer:
 
     @property
     def now_us(self) -> int:
+        """The simulated time as an instant."""
         return microseconds_of(self.clock.now())
 
     @property
     def all_series(self) -> list[UnitSeries]:
+        """The series of every unit."""
         return list(self._series.values())
 
     def series(self, code_or_name: str) -> UnitSeries | None:
-        """The unit of this code, or else the first of this name; None if there is none."""
+        """Return the unit with this code, or else the first with this name; None if there is none."""
         if code_or_name in self._series:
             return self._series[code_or_name]
         return next((each for each in self._series.values() if each.unit.name == code_or_name), None)
 
     def schedule(self, fault: Fault) -> bool:
-        """Makes a fault part of its unit's readings; False if it already was."""
+        """Add a fault to its unit's readings; return False if it was already there."""
         known = self.faults_of(fault.unit)
         if fault in known:
             return False
@@ -72,18 +73,21 @@ class SimulatedCustomer:
         return True
 
     def faults_of(self, unit_code: str) -> tuple[Fault, ...]:
+        """Return the faults of a unit."""
         return self._faults.get(unit_code, ())
 
     @property
     def faults(self) -> list[Fault]:
+        """All faults in order."""
         return sorted(fault for faults in self._faults.values() for fault in faults)
 
     def next_decision(self) -> Decision:
-        """What befalls the next request for data."""
+        """Decide the transport faults of the next request for data."""
         self.requests += 1
         return decide(self.transport, self._seed, self.customer.code, self.requests)
 
     def latest(self, series: UnitSeries) -> Rows:
+        """Return the newest row of a series."""
         return series.latest(self.now_us, self.faults_of(series.unit.code))
 
     def window(self, start_us: int, end_us: int | None = None) -> Window:
@@ -94,7 +98,7 @@ class SimulatedCustomer:
     def pieces(
         self, wanted: Sequence[UnitSeries], window: Window, *, newest_first: bool = False
     ) -> Iterator[list[Piece]]:
-        """What was sampled in the window and can be fetched by now, stretch by stretch of about ROWS_AT_ONCE rows."""
+        """Yield what was sampled in the window and can be fetched by now, about ROWS_AT_ONCE rows at a time."""
         stretches = list(_stretches(wanted, window))
         for stretch in reversed(stretches) if newest_first else stretches:
             yield [Piece(series, self._fetchable(series, stretch)) for series in wanted]
@@ -104,7 +108,7 @@ class SimulatedCustomer:
         return sum(piece.rows.size for pieces in self.pieces(wanted, window) for piece in pieces)
 
     def ledger(self, start_us: int, end_us: int | None) -> dict[str, Any]:
-        """What a perfect collector holds once everything sampled up to now has been delivered, lateness ignored.
+        """Return what a perfect collector holds once everything sampled up to now has been delivered.
 
         Spans are of timestamps as sent, start inclusive, end exclusive. With end None everything from start on counts,
         also what a wrong clock has dated ahead of now.
@@ -152,7 +156,7 @@ class Simulation:
 
 
 def _stretches(wanted: Sequence[UnitSeries], window: Window) -> Iterator[Window]:
-    """The window cut where about ROWS_AT_ONCE rows have gathered."""
+    """Split the window where about ROWS_AT_ONCE rows have accumulated."""
     rows_per_second = sum(1.0 / series.unit.reading_every_seconds for series in wanted)
     if not rows_per_second:
         return

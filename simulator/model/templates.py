@@ -1,4 +1,4 @@
-"""The kinds of customers met in the field, and fleets made up of them."""
+"""The templates of customers met in the field, and fleets generated from them."""
 
 import random
 from collections.abc import Mapping
@@ -30,6 +30,7 @@ class Template:
 
     @property
     def poll_seconds(self) -> int:
+        """The interval at which its customers expect to be polled."""
         return 60 if self.data_sharing_method == "api" else 300
 
 
@@ -104,7 +105,7 @@ _COUNTRIES = {"Cardiff": "Wales", "Glasgow": "Scotland"}
 
 
 def customer_code(position: int) -> str:
-    """A to Z, then AA, AB, ...: the code of the customer at this position, counted from 0."""
+    """Return the code of the customer at this position, counted from 0: A to Z, then AA, AB, ..."""
     code = ""
     number = position + 1
     while number:
@@ -114,7 +115,7 @@ def customer_code(position: int) -> str:
 
 
 def make_fleet(count: int, *, mix: Mapping[str, float] | None = None, seed: int = 0) -> Fleet:
-    """A fleet of `count` customers whose kinds are drawn with the weights in `mix` (by default each kind's share).
+    """Return `count` customers whose templates are drawn with the weights in `mix` (default: each template's share).
 
     The same arguments make the same fleet. Raises ValueError for a count below 1, an unknown kind or a bad weight.
     """
@@ -127,7 +128,7 @@ def make_fleet(count: int, *, mix: Mapping[str, float] | None = None, seed: int 
 
 
 def make_customer(code: str, kind: str, *, seed: int = 0) -> Customer:
-    """A customer of a kind; the same arguments make the same customer. Raises ValueError for an unknown kind."""
+    """Return a customer of a template; the same arguments give the same one. Raise ValueError if unknown."""
     if kind not in TEMPLATES:
         raise ValueError(f"no template {kind!r}; there are {', '.join(TEMPLATES)}")
     template = TEMPLATES[kind]

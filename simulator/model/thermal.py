@@ -48,6 +48,8 @@ class Room:
 
     @classmethod
     def of(cls, unit_key: int, set_temperature_c: float, size_square_metres: float) -> "Room":
+        """Return the thermal model of a unit."""
+
         def between(what: str, low: float, high: float) -> float:
             return low + (high - low) * fraction(key_of(unit_key, what))
 
@@ -66,7 +68,7 @@ class Room:
             drift_seconds=between("drift period", 20.0, 60.0) * _DAY_SECONDS,
         )
 
-    def course(self, instants_us: Integers) -> Floats:
+    def temperatures_c(self, instants_us: Integers) -> Floats:
         """Temperature in °C at each instant, without the sensor's noise; shape as `instants_us`."""
         seconds = instants_us / SECOND
         return (
@@ -116,7 +118,7 @@ class Room:
         return self.defrost_swing_k * _bump(begun, length, _DEFROST_RECOVERY_SECONDS)
 
     def noise(self, indexes: Integers) -> Floats:
-        """The sensor's noise in K, one draw for each sampling index."""
+        """Return the sensor's noise in K, one draw per sampling index."""
         return _NOISE_K * bell(key_of(self.key, "noise"), indexes)
 
 

@@ -43,7 +43,7 @@ class TransportSettings:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "TransportSettings":
-        """Settings from JSON; names that are missing keep their defaults. Raises TransportError."""
+        """Return settings from JSON; missing names keep their defaults. Raise TransportError."""
         known = asdict(cls())
         for name, value in values.items():
             if name not in known:
@@ -59,7 +59,7 @@ class TransportSettings:
 
     @classmethod
     def from_text(cls, text: str) -> "TransportSettings":
-        """Settings from `name=number,name=number`. Raises TransportError."""
+        """Return settings from `name=number,name=number`. Raise TransportError."""
         values: dict[str, float] = {}
         for part in filter(None, (each.strip() for each in text.split(","))):
             name, _, number = part.partition("=")
@@ -70,12 +70,13 @@ class TransportSettings:
         return cls.from_mapping(values)
 
     def in_force(self) -> dict[str, float]:
-        """The settings that differ from a transport without faults."""
+        """Return the settings that differ from a transport without faults."""
         plain = asdict(TransportSettings())
         return {name: value for name, value in asdict(self).items() if value != plain[name]}
 
     @property
     def changes_rows(self) -> bool:
+        """Whether rows are shuffled, duplicated or damaged."""
         return self.shuffled_rows > 0 or self.duplicated_rows > 0 or self.garbage_rows > 0
 
 
@@ -87,6 +88,7 @@ class Decision(NamedTuple):
     chance: random.Random
 
     def retry_after_seconds(self) -> int:
+        """Return the `Retry-After` of a refusal in whole seconds."""
         return round(self.settings.retry_after_seconds)
 
 
@@ -98,7 +100,7 @@ class SentRow(NamedTuple):
 
 
 def decide(settings: TransportSettings, seed: int, customer: str, request_number: int) -> Decision:
-    """What befalls a customer's request: the same for the same arguments, whatever happened before."""
+    """Decide the faults of a customer's request: the same for the same arguments, whatever happened before."""
     chance = random.Random(f"request {seed} {customer} {request_number}")  # noqa: S311 - repeatable on purpose
     drawn = chance.random()
     for name in OUTCOMES:
@@ -109,7 +111,7 @@ def decide(settings: TransportSettings, seed: int, customer: str, request_number
 
 
 def disturb(rows: list[str], decision: Decision, garbage: Callable[[random.Random], str]) -> list[SentRow]:
-    """The rows with duplicates and garbage among them, shuffled or not, as the decision's settings have it."""
+    """Return the rows with duplicates and garbage added, shuffled or not, as decided."""
     settings, chance = decision.settings, decision.chance
     sent: list[SentRow] = []
     for row in rows:

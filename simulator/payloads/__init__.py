@@ -1,0 +1,1 @@
+"""What the simulated customers send: JSON envelopes, CSV downloads and data logger files."""

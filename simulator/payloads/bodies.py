@@ -13,7 +13,7 @@ _GZIP_WINDOW = 31
 
 
 class Chunk(NamedTuple):
-    """Some bytes of a body, and how many whole rows they hold, and how many of these are garbage."""
+    """Part of a body in bytes, its number of complete rows, and how many of these are garbage."""
 
     data: bytes
     rows: int = 0
@@ -46,7 +46,7 @@ class Body:
     gzip: bool = False
 
     def chunks(self, decision: Decision | None = None) -> Iterator[Chunk]:
-        """The body as bytes; with a decision to cut it off it ends in the middle of a row."""
+        """Yield the body as bytes; with a decision to cut it off it ends in the middle of a row."""
         encoder = codecs.getincrementalencoder(self.encoding)(errors="replace")
         compressor = zlib.compressobj(wbits=_GZIP_WINDOW) if self.gzip else None
         for text, rows, garbage_rows in self._texts(decision):

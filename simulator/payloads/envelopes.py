@@ -14,7 +14,7 @@ from simulator.model.simulation import Piece, SimulatedCustomer, Window
 from simulator.payloads.bodies import Body
 from simulator.payloads.rows import RowForm, csv_form, json_form
 
-Stretches = Callable[[], Iterable[list[Piece]]]
+Windows = Callable[[], Iterable[list[Piece]]]
 
 
 def current_body(served: SimulatedCustomer, window: Window) -> Body:
@@ -97,7 +97,7 @@ def facilities_body(served: SimulatedCustomer) -> Body:
 
 
 def document_body(document: dict[str, Any]) -> Body:
-    """A JSON body that is one whole, without rows that could be lost or doubled."""
+    """Return a JSON body as a whole, without rows that could be lost or duplicated."""
     text = json.dumps(document, ensure_ascii=False)
     return Body(content_type="application/json", opening=text, pieces=list, closing="", row_count=0)
 
@@ -147,7 +147,7 @@ def _garbage(served: SimulatedCustomer, form: RowForm) -> Any:
     return make
 
 
-def _counted(served: SimulatedCustomer, window: Window) -> tuple[int, Stretches]:
+def _counted(served: SimulatedCustomer, window: Window) -> tuple[int, Windows]:
     """How many rows the window has, and what gives them. A short window is worked out once, a long one each time."""
     begun = list(islice(served.pieces(served.all_series, window), 2))
     if len(begun) < 2:
@@ -161,7 +161,7 @@ def _texts(served: SimulatedCustomer, form: RowForm, stretches: Iterable[list[Pi
 
 
 def _in_time_order(served: SimulatedCustomer, form: RowForm, pieces: Sequence[Piece]) -> list[str]:
-    """The rows of all units in the order in which they were sampled."""
+    """Yield the rows of all units in sampling order."""
     texts = [text for series, rows in pieces for text in form.texts(series, rows, served.faults_of(series.unit.code))]
     if len(pieces) == 1:
         return texts

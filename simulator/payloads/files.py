@@ -9,7 +9,7 @@ from simulator.payloads.bodies import Body
 from simulator.payloads.envelopes import csv_body, current_body
 from simulator.payloads.logger_files import logger_file_name, logger_texts
 
-# Told how many rows were written since it was told last.
+# Called with the number of rows written since the last call.
 Progress = Callable[[int], object]
 
 

@@ -24,7 +24,7 @@ def logger_file_name(series: UnitSeries) -> str:
 
 
 def logger_texts(series: UnitSeries, pieces: Iterator[Rows], time_format: str) -> Iterator[tuple[str, int]]:
-    """The file piece by piece, each with its number of readings: the preamble and the header, then the rows."""
+    """Yield the file in pieces, each with its number of readings: the preamble and the header, then the rows."""
     yield "\n".join(_preamble(series)) + "\n", 0
     time_zone = ZoneInfo(series.facility.time_zone)
     for rows in pieces:

@@ -69,7 +69,7 @@ class RowForm:
     decimal: str = "."
 
     def texts(self, series: UnitSeries, rows: Rows, faults: Sequence[Fault]) -> list[str]:
-        """A text for each reading, in their order."""
+        """Return a text for each reading, in order."""
         nothing = self.value(None)
         temperatures = [
             self._number(thousandths) if measured else nothing
@@ -89,7 +89,7 @@ class RowForm:
         return texts
 
     def garbage(self, series: UnitSeries, timestamp: str, chance: random.Random) -> str:
-        """A row that no reader can take for a reading: one field of it is beyond saving."""
+        """Return a row that cannot be read as a reading: one of its fields is invalid."""
         values = {**_constants(series), "temperature": 1.0, "timestamp": timestamp, "quality_score": 0.9}
         field, nonsense = chance.choice(
             [
@@ -113,7 +113,7 @@ class RowForm:
         return variants
 
     def _around(self, series: UnitSeries, variant: int) -> tuple[str, str, str, str]:
-        """The text before, between and after the three slots of a row."""
+        """Return the text before, between and after the three slots of a row."""
         values = _constants(series)
         if variant & 1:
             values["unit_name"] = None
@@ -124,7 +124,7 @@ class RowForm:
         return begin, after_temperature, after_timestamp, end
 
     def _row(self, values: Mapping[str, object]) -> str:
-        """A row of these values; a slot for which there is none is left open."""
+        """Format a row of these values; a slot without a value is left open."""
         parts = []
         for name in self.fields:
             known_as = _OLDER_NAMES.get(name, name)
@@ -173,7 +173,7 @@ def _json_value(something: object) -> str:
 
 
 def _constants(series: UnitSeries) -> dict[str, Any]:
-    """What all rows of a unit have in common."""
+    """Return what all rows of a unit have in common."""
     unit, facility = series.unit, series.facility
     return {
         "customer_id": series.customer.code,

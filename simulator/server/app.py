@@ -1,4 +1,4 @@
-"""The endpoints of customers' systems, and the ones that tell a tester what is true and make things go wrong."""
+"""The endpoints of customers' systems, and the control endpoints for testers: ledgers and faults."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from simulator.payloads.bodies import Body
 from simulator.payloads.envelopes import csv_body, current_body, facilities_body, history_body, unit_body
 from simulator.server.push_check import PushError, count_acceptable
 from simulator.server.query import QueryError, instant_in, limit_of, window_of
-from simulator.server.respond import nothing_to_download, send, spoilt
+from simulator.server.respond import faulty_response, nothing_to_download, send
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,11 +35,11 @@ logger = logging.getLogger(__name__)
 
 
 class UnknownCode(Exception):  # noqa: N818 - an answer, not a failure
-    """A customer or a unit that there is not, with its code."""
+    """There is no customer or unit with this code."""
 
 
 def make_application(simulation: Simulation, default_customer: str | None = None) -> web.Application:
-    """Serves every customer under `/c/<customer>/...`, and the default one, if any, from the root as well."""
+    """Serve every customer under `/c/<customer>/...`, and the default one, if any, from the root as well."""
     application = web.Application(middlewares=[_errors_as_json], client_max_size=LARGEST_POST_BYTES)
     endpoints = Endpoints(simulation, default_customer)
     for prefix in (_PREFIX, ""):
@@ -63,28 +63,33 @@ class Endpoints:
         self._closing = asyncio.Event()
 
     async def close(self, _: web.Application) -> None:
-        """Ends hangs and slow bodies, so that stopping does not wait for them."""
+        """End hanging and slow responses, so that stopping does not wait for them."""
         self._closing.set()
 
     async def who(self, request: web.Request) -> web.StreamResponse:
+        """Introduce the customer and list the paths."""
         paths = {resource.canonical.removeprefix(_PREFIX) or "/" for resource in request.app.router.resources()}
         return web.json_response({**_introduction(self._served(request)), "endpoints": sorted(paths)})
 
     async def health(self, request: web.Request) -> web.StreamResponse:
+        """Report that the customer's system works."""
         served = self._served(request)
         return web.json_response({"status": "ok", "customer": served.customer.code, "now": _now(served)})
 
     async def current(self, request: web.Request) -> web.StreamResponse:
+        """Send the latest readings as JSON."""
         served = self._served(request)
         window = window_of(request.query, served, CURRENT_HOURS)
         return await self._deliver(request, served, lambda: current_body(served, window))
 
     async def download(self, request: web.Request) -> web.StreamResponse:
+        """Send readings as CSV."""
         served = self._served(request)
         window = window_of(request.query, served, DOWNLOAD_HOURS)
         return await self._deliver(request, served, lambda: csv_body(served, window))
 
     async def historical(self, request: web.Request) -> web.StreamResponse:
+        """Send a range of readings as JSON."""
         served = self._served(request)
         window, limit = window_of(request.query, served, HISTORY_HOURS), limit_of(request.query)
         code = request.query.get("unit_id")
@@ -92,20 +97,24 @@ class Endpoints:
         return await self._deliver(request, served, lambda: history_body(served, wanted, window, limit))
 
     async def unit(self, request: web.Request) -> web.StreamResponse:
+        """Send one unit's newest reading."""
         served = self._served(request)
         series = _series(served, request.match_info["unit"])
         return await self._deliver(request, served, lambda: unit_body(served, series))
 
     async def facilities(self, request: web.Request) -> web.StreamResponse:
+        """Send the facilities and units."""
         served = self._served(request)
         return await self._deliver(request, served, lambda: facilities_body(served))
 
-    async def take_readings(self, request: web.Request) -> web.StreamResponse:
+    async def receive_readings(self, request: web.Request) -> web.StreamResponse:
+        """Check pushed readings and count the acceptable ones."""
         served = self._served(request)
         codes = {series.unit.code for series in served.all_series}
         return web.json_response(count_acceptable(await _json(request), codes))
 
     async def schedule_fault(self, request: web.Request) -> web.StreamResponse:
+        """Schedule an equipment fault."""
         served = self._served(request)
         series = _series(served, request.match_info["unit"])
         fault = fault_from(series.unit.code, await _json_object(request), served.clock.now())
@@ -114,31 +123,38 @@ class Endpoints:
         return web.json_response({"created": created, "fault": fault.document()}, status=201 if created else 200)
 
     async def faults(self, request: web.Request) -> web.StreamResponse:
+        """List the scheduled faults."""
         served = self._served(request)
         return web.json_response({"faults": [fault.document() for fault in served.faults]})
 
     async def transport(self, request: web.Request) -> web.StreamResponse:
+        """Show the transport faults of the customer."""
         return web.json_response(_transport_document([self._served(request)]))
 
     async def set_transport(self, request: web.Request) -> web.StreamResponse:
+        """Change the transport faults of the customer, or of all."""
         everyone = request.query.get("customers") == "all"
         targets = list(self._simulation.customers.values()) if everyone else [self._served(request)]
         return await _set_transport(request, targets)
 
     async def ledger(self, request: web.Request) -> web.StreamResponse:
+        """Send the customer's ledger."""
         served = self._served(request)
         start_us, end_us = _ledger_span(request, served.now_us)
         return web.json_response(await asyncio.to_thread(served.ledger, start_us, end_us))
 
     async def fleet(self, _: web.Request) -> web.StreamResponse:
+        """List the customers."""
         served = self._simulation.customers.values()
         return web.json_response({"customers": [{**_introduction(each), "path": _path(each)} for each in served]})
 
     async def fleet_health(self, _: web.Request) -> web.StreamResponse:
+        """Report that the simulator works."""
         now = self._simulation.clock.now().isoformat()
         return web.json_response({"status": "ok", "customers": len(self._simulation.customers), "now": now})
 
     async def fleet_ledger(self, request: web.Request) -> web.StreamResponse:
+        """Send the ledger of every customer."""
         ledgers = {}
         for code, served in self._simulation.customers.items():
             start_us, end_us = _ledger_span(request, served.now_us)
@@ -146,6 +162,7 @@ class Endpoints:
         return web.json_response({"customers": ledgers})
 
     async def set_fleet_transport(self, request: web.Request) -> web.StreamResponse:
+        """Change the transport faults of every customer."""
         return await _set_transport(request, list(self._simulation.customers.values()))
 
     async def _deliver(
@@ -153,7 +170,7 @@ class Endpoints:
     ) -> web.StreamResponse:
         """Answers with data, or fails to as the customer's transport settings decide."""
         decision = served.next_decision()
-        failure = await spoilt(request, decision, self._closing)
+        failure = await faulty_response(request, decision, self._closing)
         if failure is not None:
             return failure
         body = await asyncio.to_thread(make_body)
@@ -192,7 +209,7 @@ def _add_customer_routes(application: web.Application, endpoints: Endpoints, pre
         application.router.add_get(prefix + path, handler, allow_head=False)
     if prefix:
         application.router.add_get(prefix, endpoints.who, allow_head=False)
-    application.router.add_post(prefix + "/temperature/readings", endpoints.take_readings)
+    application.router.add_post(prefix + "/temperature/readings", endpoints.receive_readings)
     application.router.add_post(prefix + "/simulate/fault/{unit}", endpoints.schedule_fault)
     application.router.add_post(prefix + "/simulate/transport", endpoints.set_transport)
 
@@ -245,7 +262,7 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
 
 
 async def _set_transport(request: web.Request, targets: list[SimulatedCustomer]) -> web.Response:
-    """What is posted replaces what was in force; an empty object ends all trouble."""
+    """Replace the settings in force; an empty object ends all transport faults."""
     settings = TransportSettings.from_mapping(await _json_object(request))
     for served in targets:
         served.transport = settings

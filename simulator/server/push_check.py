@@ -1,4 +1,4 @@
-"""What a customer's system would say to readings that are sent to it."""
+"""Check pushed readings as a customer's system would."""
 
 from collections.abc import Collection
 from math import isfinite
@@ -24,7 +24,7 @@ def count_acceptable(document: object, unit_codes: Collection[str]) -> dict[str,
 
 
 def _is_acceptable(row: Any, unit_codes: Collection[str]) -> bool:
-    """A known unit, a readable time, and a possible temperature or none at all."""
+    """Return whether the row has a known unit, a valid time, and a possible temperature or none."""
     if not isinstance(row, dict) or not isinstance(row.get("unit_id"), str) or row["unit_id"] not in unit_codes:
         return False
     try:

@@ -28,7 +28,7 @@ def window_of(query: Mapping[str, str], served: SimulatedCustomer, default_hours
 
 
 def instant_in(query: Mapping[str, str], name: str) -> int | None:
-    """An instant in microseconds, or None if the query does not give it. Raises QueryError."""
+    """Return an instant in microseconds, None if the query has none. Raise QueryError."""
     if name not in query:
         return None
     try:

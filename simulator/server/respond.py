@@ -41,8 +41,10 @@ async def send(
     return _hung_up(request, response)
 
 
-async def spoilt(request: web.Request, decision: Decision, closing: asyncio.Event) -> web.StreamResponse | None:
-    """The answer instead of data, where that is what was decided; None where data is to be sent."""
+async def faulty_response(
+    request: web.Request, decision: Decision, closing: asyncio.Event
+) -> web.StreamResponse | None:
+    """Return the response to send instead of data if so decided, None if data is to be sent."""
     if decision.outcome == "error_500":
         return web.json_response({"detail": "internal server error"}, status=500)
     if decision.outcome == "unavailable_503":
@@ -93,7 +95,7 @@ async def _send_streamed(
 
 
 async def _chunks(body: Body, decision: Decision) -> AsyncIterator[Chunk]:
-    """The body's chunks, each worked out in a thread so that other customers are not kept waiting."""
+    """Yield the body's chunks, each computed in a thread so that other customers are not delayed."""
     chunks: Iterator[Chunk] = body.chunks(decision)
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         yield chunk
@@ -113,14 +115,14 @@ def _headers(body: Body) -> dict[str, str]:
 
 
 def _hung_up(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Closes the connection once what was written has gone out, whatever is still owed."""
+    """Close the connection once the written data is sent, without sending the rest."""
     if request.transport is not None:
         request.transport.close()
     return response
 
 
 async def _wait(request: web.Request, closing: asyncio.Event, seconds: float) -> bool:
-    """Waits; True, and sooner, if the server closes or the client has gone."""
+    """Wait; return True early if the server closes or the client has disconnected."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
     while (left := ends - loop.time()) > 0:

@@ -29,7 +29,7 @@ class Address:
     url: str
 
     def line(self) -> str:
-        """What start-up says of it."""
+        """Return the line that start-up prints about it."""
         customer = self.customer
         return f"({customer.data_sharing_method.upper()}) {customer.name} ({customer.code}) on {self.url}"
 
@@ -47,9 +47,9 @@ class Ports:
 async def listening(
     simulation: Simulation, ports: Ports, positions: dict[str, int] | None = None
 ) -> AsyncIterator[list[Address]]:
-    """Serves while the context lasts; yields every customer's address. Raises OSError where a port is taken.
+    """Serve while the context lasts; yield every customer's address. Raise OSError if a port is in use.
 
-    positions tells each customer's n where that is not its place in this simulation's fleet.
+    positions: each customer's n where it differs from its position in this simulation's fleet.
     """
     runners: list[web.AppRunner] = []
     try:
@@ -71,7 +71,7 @@ async def listening(
 async def serve_until_signal(
     simulation: Simulation, ports: Ports, positions: dict[str, int], announce: Callable[[list[Address]], None]
 ) -> None:
-    """Serves until SIGINT or SIGTERM; `announce` is told the addresses once all of them listen."""
+    """Serve until SIGINT or SIGTERM; call `announce` with the addresses once all of them listen."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -108,7 +108,7 @@ def served_in_thread(simulation: Simulation, *, single_port: bool = False) -> It
 
 
 async def _serve(runners: list[web.AppRunner], application: web.Application, host: str, port: int) -> str:
-    """Starts one listener and returns its base URL."""
+    """Start one listener and return its base URL."""
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     runners.append(runner)
     await runner.setup()

@@ -1,3 +1,5 @@
+"""Write customers' readings into files."""
+
 from argparse import ArgumentParser
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
+from typing_extensions import override
 
 from simulator.base.clock import SetClock
 from simulator.base.instants import microseconds_of
@@ -24,9 +27,12 @@ _DEFAULT_HOURS = 24.0
 
 
 class Command(BaseCommand):
-    help = "Writes customers' readings into files: CSV downloads, JSON, or the exports of data loggers."
+    """`manage.py generate_data`."""
+
+    help = "Write customers' readings into files: CSV downloads, JSON, or the exports of data loggers."
     requires_system_checks = []
 
+    @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_fleet_arguments(parser)
         parser.add_argument("--template", choices=list(TEMPLATES), help="a customer of this kind instead of a fleet's")
@@ -34,12 +40,13 @@ class Command(BaseCommand):
         span = parser.add_mutually_exclusive_group()
         span.add_argument("--hours", type=float, help=f"length of the span (default {_DEFAULT_HOURS:g})")
         span.add_argument("--from", type=moment, dest="start", metavar="ISO", help="start of the span, inclusive")
-        span.add_argument("--rows", type=int, help="a span that gives about so many rows in all")
+        span.add_argument("--rows", type=int, help="a span with about this many rows in total")
         parser.add_argument("--format", choices=["csv", "json", "both", "logger"], default="csv")
         parser.add_argument("--logger-times", choices=list(LOGGER_TIMES), default="iso", help="how loggers write times")
         parser.add_argument("--output", type=Path, default=Path("generated_data"), help="a folder to write into")
         parser.add_argument("--no-progress", action="store_true", help="without the progress bar")
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         end = options["to"] or datetime.now(UTC)
         simulation = Simulation(_fleet(options), seed=options["seed"], clock=SetClock(end))

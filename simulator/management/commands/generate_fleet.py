@@ -1,17 +1,23 @@
+"""Write a fleet drawn from the templates into a file."""
+
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from typing_extensions import override
 
 from simulator.model.fleet_file import load_fleet, save_fleet
 from simulator.model.templates import TEMPLATES, make_fleet
 
 
 class Command(BaseCommand):
-    help = "Writes a fleet of customers, drawn from the templates, into a file that runsimulator and others take."
+    """`manage.py generate_fleet`."""
+
+    help = "Write a fleet of customers drawn from the templates into a file for runsimulator and others."
     requires_system_checks = []
 
+    @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the file to write")
         parser.add_argument("--count", type=int, default=10, help="how many customers (default 10)")
@@ -20,6 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=0, help="another seed, another fleet (default 0)")
         parser.add_argument("--assignment", action="store_true", help="instead the two customers of the assignment")
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["assignment"]:

@@ -1,14 +1,20 @@
+"""List the templates of customers."""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from typing_extensions import override
 
 from simulator.model.templates import TEMPLATES, Range, Template
 
 
 class Command(BaseCommand):
-    help = "Lists the kinds of customers that fleets are made up of."
+    """`manage.py list_templates`."""
+
+    help = "List the templates that fleets are generated from."
     requires_system_checks = []
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         for name, template in TEMPLATES.items():
             self.stdout.write(name)

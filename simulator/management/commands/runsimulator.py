@@ -1,3 +1,5 @@
+"""Serve simulated customers over HTTP."""
+
 import asyncio
 import os
 from argparse import ArgumentParser
@@ -6,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from typing_extensions import override
 
 from simulator.base.clock import Clock, RealClock, RunningClock
 from simulator.management.arguments import add_fleet_arguments, chosen_fleet, moment
@@ -19,9 +22,12 @@ _MOST_PORTS = 100
 
 
 class Command(BaseCommand):
-    help = "Runs customers that do not exist: their systems answer over HTTP until SIGINT or SIGTERM."
+    """`manage.py runsimulator`."""
+
+    help = "Serve fictional customers' systems over HTTP until SIGINT or SIGTERM."
     requires_system_checks = []
 
+    @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_fleet_arguments(parser)
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
@@ -44,6 +50,7 @@ class Command(BaseCommand):
             help="transport faults of these customers or of all, e.g. cut_off=0.1 or A:hang=0.2,hang_seconds=30",
         )
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         fleet: Fleet = options["fleet"]
         positions = {customer.code: place for place, customer in enumerate(fleet.customers)}
@@ -85,7 +92,7 @@ def _ports(options: dict[str, Any], fleet: Fleet) -> Ports:
 
 
 def _with_transport(fleet: Fleet, text: str) -> Fleet:
-    """The fleet with `[customers:]settings` in force. Raises ValueError."""
+    """Return the fleet with `[customers:]settings` applied. Raise ValueError."""
     named, colon, settings_text = text.rpartition(":")
     if colon and not named:
         raise TransportError(f"{text!r} names no customer before its colon")

@@ -1,20 +1,27 @@
+"""Show a fleet."""
+
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from typing_extensions import override
 
 from simulator.management.arguments import add_fleet_arguments, chosen_fleet
 from simulator.model.fleet import Customer
 
 
 class Command(BaseCommand):
-    help = "Shows a fleet: its customers, and with --units their facilities and storage units."
+    """`manage.py show_fleet`."""
+
+    help = "Show a fleet: its customers, and with --units their facilities and storage units."
     requires_system_checks = []
 
+    @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_fleet_arguments(parser)
         parser.add_argument("--units", action="store_true", help="with facilities and storage units")
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = chosen_fleet(options)
         for customer in chosen.customers:

@@ -14,7 +14,7 @@ UNIT = "unit_Z_1_1"
 
 @pytest.fixture
 def series(freezer):
-    return UnitSeries.of(7, freezer, *next(freezer.placed_units()))
+    return UnitSeries.of(7, freezer, *next(freezer.located_units()))
 
 
 def fault(kind, minutes=60.0, *, start=NOON, offset_seconds=0.0):

@@ -47,11 +47,11 @@ def test_the_default_fleet_has_the_figures_its_users_know():
 
 def test_the_fleet_of_the_assignment_has_its_two_customers():
     first, second = load_fleet("assignment").customers
-    assert [(u.name, u.size_value, u.set_temperature, u.reading_every_seconds) for _, u in first.placed_units()] == [
+    assert [(u.name, u.size_value, u.set_temperature, u.reading_every_seconds) for _, u in first.located_units()] == [
         (None, 930, -20.0, 300)
     ]
     assert (first.data_sharing_method, first.poll_seconds) == ("csv", 86_400)
-    assert [(u.name, u.size_value, u.set_temperature) for _, u in second.placed_units()] == [
+    assert [(u.name, u.size_value, u.set_temperature) for _, u in second.located_units()] == [
         ("Deep Freeze 1", 50_000, 0.0),
         ("Chilled Room 1", 10_000, 0.0),
         ("Chilled Room 2", 5_000, 45.0),

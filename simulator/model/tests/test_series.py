@@ -16,7 +16,7 @@ YEAR_US = 365 * DAY_US
 ALL_SERIES = [
     UnitSeries.of(7, customer, facility, unit)
     for customer in load_fleet("default").customers
-    for facility, unit in customer.placed_units()
+    for facility, unit in customer.located_units()
 ]
 any_series = st.sampled_from(ALL_SERIES)
 
@@ -41,13 +41,13 @@ def test_overlapping_spans_agree_to_the_last_digit(series, start_us, first_us, s
 
 
 def test_another_seed_gives_other_readings(freezer):
-    one, other = (UnitSeries.of(seed, freezer, *next(freezer.placed_units())) for seed in (1, 2))
+    one, other = (UnitSeries.of(seed, freezer, *next(freezer.located_units())) for seed in (1, 2))
     assert as_tuples(one.between(NOON_US, NOON_US + HOUR)) != as_tuples(other.between(NOON_US, NOON_US + HOUR))
 
 
 def test_a_known_reading_stays_what_it_was(freezer):
     """Ledgers that people keep would be worth nothing if a release changed the readings."""
-    rows = UnitSeries.of(1, freezer, *next(freezer.placed_units())).at(np.array([30_000_000], dtype=np.int64))
+    rows = UnitSeries.of(1, freezer, *next(freezer.located_units())).at(np.array([30_000_000], dtype=np.int64))
     assert (int(rows.sampled_us[0]), int(rows.thousandths[0])) == (1_800_000_032_542_898, -20_180)
 
 
@@ -82,7 +82,7 @@ def test_sensor_ids_are_stable_and_look_like_those_of_the_field():
 
 def test_timestamps_of_whole_seconds_are_cut_not_rounded(freezer):
     spaced = replace(freezer, timestamps="space")
-    rows = UnitSeries.of(1, spaced, *next(spaced.placed_units())).between(NOON_US, NOON_US + HOUR)
+    rows = UnitSeries.of(1, spaced, *next(spaced.located_units())).between(NOON_US, NOON_US + HOUR)
     assert (rows.recorded_us % SECOND == 0).all()
     assert ((rows.sampled_us - rows.recorded_us) < SECOND).all()
     assert (rows.recorded_us <= rows.sampled_us).all()

@@ -18,7 +18,7 @@ def test_customers_keep_within_their_templates_ranges(kind):
         for facility in customer.facilities:
             assert template.units_each[0] <= len(facility.units) <= template.units_each[1]
             assert facility.city is None or facility.city in template.cities
-        for _, unit in customer.placed_units():
+        for _, unit in customer.located_units():
             assert template.set_temperature[0] <= unit.set_temperature <= template.set_temperature[1]
             assert template.size[0] <= unit.size_value <= template.size[1]
             low, high = template.reading_every_seconds
@@ -44,7 +44,7 @@ def test_a_given_mix_is_kept():
 
 def test_all_codes_of_a_large_fleet_are_different():
     fleet = make_fleet(1_000, seed=1)
-    codes = [unit.code for customer in fleet.customers for _, unit in customer.placed_units()]
+    codes = [unit.code for customer in fleet.customers for _, unit in customer.located_units()]
     assert len(set(codes)) == len(codes) == fleet.unit_count
 
 

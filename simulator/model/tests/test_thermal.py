@@ -22,12 +22,12 @@ def longest_run(flags):
 
 def test_a_healthy_room_is_never_two_kelvin_off_for_half_an_hour():
     for key in range(1, 30):
-        off = np.abs(room(key, size=90.0).course(YEAR) + 20.0) > 2.0
+        off = np.abs(room(key, size=90.0).temperatures_c(YEAR) + 20.0) > 2.0
         assert longest_run(off) * 5 < 30
 
 
 def test_a_room_keeps_near_its_set_temperature_on_average():
-    assert abs(room().course(YEAR).mean() + 20.0) < 0.3
+    assert abs(room().temperatures_c(YEAR).mean() + 20.0) < 0.3
 
 
 def test_a_big_room_follows_the_weather_less_than_a_small_one():
