@@ -138,11 +138,11 @@ def readings_of(unit_id: int, since: datetime, until: datetime) -> Iterator[tupl
 
 def _begun(unit_id: int, span: Span, versions: Sequence[InForce], stored: list[Excursion], newest: datetime) -> Stretch:
     staleness_limit = max(version.limits.staleness_limit for version in versions)
-    visible_to = next((each for each in stored if each.started_at <= span.first), None)
-    since = span.first if visible_to is None else visible_to.started_at
+    around = next((each for each in stored if each.started_at <= span.first), None)
+    since = span.first if around is None else around.started_at
     walk, position = Walk(versions), since - staleness_limit
-    if visible_to is not None and visible_to.progress is not None:
-        put_down = Walk.taken_up(visible_to.progress, versions)
+    if around is not None and around.progress is not None:
+        put_down = Walk.taken_up(around.progress, versions)
         if put_down.at is not None and span.first > put_down.at:
             walk, position = put_down, put_down.at + TICK
     return Stretch(unit_id, walk, since, span.last + staleness_limit, newest, stored, position)

@@ -51,11 +51,9 @@ def limits_text(limits: LimitsInForce, scale: Scale | str) -> str:
     """Limits on `scale`: "2.0 to 8.0 °C, critical beyond −0.5 to 15.0 °C"; "none" where there is none."""
     if not limits:
         return "none"
-    visible_to, critical = limits.lowest_and_highest, limits.critical
-    text = _bounds_text(visible_to, scale)
-    return (
-        text if critical in (visible_to, (None, None)) else f"{text}, critical beyond {_bounds_text(critical, scale)}"
-    )
+    within, critical = limits.lowest_and_highest, limits.critical
+    text = _bounds_text(within, scale)
+    return text if critical in (within, (None, None)) else f"{text}, critical beyond {_bounds_text(critical, scale)}"
 
 
 def _bounds_text(bounds: Bounds, scale: Scale | str) -> str:

@@ -108,9 +108,9 @@ class Room:
         weekday = (hour // 24 + 3) % 7  # 1970 began on a Thursday
         working = (weekday < _WORKING_DAYS) & (hour % 24 >= _WORK_BEGINS_HOUR) & (hour % 24 < _WORK_ENDS_HOUR)
         opened = working & (uniform(key_of(self.key, "door"), slots) < _DOOR_OPENS_CHANCE)
-        visible_to = uniform(key_of(self.key, "door when"), slots) * (_DOOR_SLOT_SECONDS * SECOND)
+        offset_us = uniform(key_of(self.key, "door when"), slots) * (_DOOR_SLOT_SECONDS * SECOND)
         lasts = 60.0 + 240.0 * uniform(key_of(self.key, "door how long"), slots)
-        return begins + visible_to.astype(np.int64), lasts, np.where(opened, self.door_swing_k * lasts / 300.0, 0.0)
+        return begins + offset_us.astype(np.int64), lasts, np.where(opened, self.door_swing_k * lasts / 300.0, 0.0)
 
     def _defrost(self, seconds: Floats) -> Floats:
         begun = np.mod(seconds + self.key % 40_000, self.defrost_every_seconds)

@@ -31,10 +31,10 @@ def write_loggers(
 ) -> list[Path]:
     """`loggers/<customer>/<unit>.csv` in shape 6."""
     paths = []
-    visible_to = folder / "loggers" / served.customer.code
-    visible_to.mkdir(parents=True, exist_ok=True)
+    customer_folder = folder / "loggers" / served.customer.code
+    customer_folder.mkdir(parents=True, exist_ok=True)
     for series in served.all_series:
-        path = visible_to / logger_file_name(series)
+        path = customer_folder / logger_file_name(series)
         with path.open("w", encoding="utf-8") as file:
             for text, rows in logger_texts(series, _pieces(served, series, window), time_format):
                 file.write(text)
