@@ -37,7 +37,7 @@ def send_due_messages() -> None:
 def send_message(message_id: int, claim_id: str) -> None:
     """Send a claimed message."""
     try:
-        deliver.send(Claim(message_id, uuid.UUID(claim_id)))
+        deliver.deliver(Claim(message_id, uuid.UUID(claim_id)))
     except ClaimLost as lost:
         logger.info("claim lost", message_id=message_id, message=str(lost))
 
@@ -45,7 +45,7 @@ def send_message(message_id: int, claim_id: str) -> None:
 @shared_task
 def remind() -> None:
     """Make the messages that become due by time alone."""
-    reminders.remind(timezone.now())
+    reminders.create_due_messages(timezone.now())
 
 
 @shared_task

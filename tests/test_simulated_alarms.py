@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from alarms.models import Alarm, Channel, Excursion, Message
-from alarms.notifications.reminders import remind
+from alarms.notifications.reminders import create_due_messages
 from alarms.notifications.tests.sending_now import send_due
 from ingestion.models import Source
 from ingestion.polling.tests.polling import polled
@@ -55,7 +55,7 @@ class Day:
             self.simulation.clock.set(self.now)
             polled(self.source)
             watch()
-            remind(self.now)
+            create_due_messages(self.now)
             send_due()
 
 
@@ -94,7 +94,7 @@ def day(webhooks, mails) -> Iterator[Day]:
         yield Day(clock, simulation, source)
 
 
-def told(webhooks: WebhookReceiver) -> list[tuple[str, str, str, str]]:
+def notified(webhooks: WebhookReceiver) -> list[tuple[str, str, str, str]]:
     """What each webhook told, which kind of alarm, of what severity, and of what."""
     return [
         (document["type"], alarm["kind"], alarm["severity"], alarm["unit"]["code"] if alarm["unit"] else "freezers")
@@ -115,7 +115,7 @@ def test_each_mishap_ends_in_exactly_its_alarms_and_messages(day, webhooks, mail
     day.live_until(500)
 
     freezer, dead, dark = "unit_A_1_1", "unit_A_1_3", "unit_A_2_1"
-    assert told(webhooks) == [
+    assert notified(webhooks) == [
         ("alarm.opened", "no_data", "warning", dark),
         ("alarm.opened", "sensor_fault", "warning", dead),
         ("alarm.opened", "temperature", "warning", freezer),

@@ -18,7 +18,7 @@ TONES: dict[str, Tone] = {
     Message.State.WAITING: "neutral",
     Message.State.SENT: "good",
     Message.State.DEAD: "bad",
-    Message.State.FOLDED: "neutral",
+    Message.State.GROUPED: "neutral",
 }
 
 
@@ -62,7 +62,7 @@ class ChannelAdmin(admin.ModelAdmin):
     def test(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
         enabled = list(channels.filter(is_enabled=True).select_related("customer"))
         for channel in enabled:
-            channel_admin.test(channel, by=request.user.get_username())
+            channel_admin.send_test(channel, by=request.user.get_username())
         self.message_user(request, f"Tests on their way: {len(enabled)}.")
 
     @admin.action(description="Enable", permissions=["change"])

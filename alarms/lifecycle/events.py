@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from alarms.models import Alarm, AlarmEvent
-from alarms.notifications.dispatch import tell
+from alarms.notifications.dispatch import dispatch
 
 logger = structlog.get_logger(__name__)
 
@@ -27,5 +27,5 @@ def record(alarm: Alarm, kind: AlarmEvent.Kind, at: datetime, *, by: str = "", t
         customer_id=alarm.customer_id,
         storage_unit_id=alarm.storage_unit_id,
     )
-    tell(event)
+    dispatch(event)
     return event

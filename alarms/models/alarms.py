@@ -1,4 +1,4 @@
-"""Alarms: what tells people, what they said to it, and when it stays quiet."""
+"""Alarms, their events, sensor faults and maintenance windows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
+from typing_extensions import override
 
 from alarms.models.excursions import SEVERITIES, Excursion
 from core.scope import ScopedModel, ScopeWays
@@ -16,11 +17,11 @@ from readings.models import UNIT_WAYS
 
 
 class Alarm(ScopedModel):
-    """Something that people are told of: pending while its delay runs, then open, acknowledged, and closed.
+    """An alarm: pending while its delay runs, then open, acknowledged and closed.
 
-    `started_at` to `ended_at` is the cause; an alarm closes itself when its cause is over for the clearing delay. What
-    is known of the cause and was done about it may be added at any time after, see `alarms.lifecycle.actions`. Written
-    by `alarms.lifecycle.transitions` and `alarms.lifecycle.actions` alone.
+    The condition holds from `started_at` to `ended_at`; the alarm closes automatically once it has been over for the
+    clearing delay. Cause and corrective action may be added at any time after, see `alarms.lifecycle.actions`. Written
+    only by `alarms.lifecycle.transitions` and `alarms.lifecycle.actions`.
     """
 
     SCOPE = ScopeWays(customer="customer_id", unit="storage_unit_id")
@@ -52,28 +53,32 @@ class Alarm(ScopedModel):
     source_key = models.UUIDField(null=True, help_text="The source that is down, by its public id.")
     source_name = models.CharField(max_length=300, blank=True)
     suppressed_by = models.ForeignKey(
-        "self", null=True, on_delete=models.SET_NULL, related_name="suppressed", help_text="The alarm that explains it."
+        "self",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="suppressed",
+        help_text="The alarm that inhibits this one.",
     )
 
-    started_at = models.DateTimeField(help_text="When its cause began.")
-    ended_at = models.DateTimeField(null=True, help_text="When its cause was over; empty: it lasts.")
-    temperature_c = models.FloatField(null=True, help_text="The worst so far.")
-    recorded_at = models.DateTimeField(null=True, help_text="When that was measured.")
+    started_at = models.DateTimeField(help_text="When the condition began.")
+    ended_at = models.DateTimeField(null=True, help_text="When the condition ended. Empty while it is active.")
+    temperature_c = models.FloatField(null=True, help_text="The peak so far.")
+    recorded_at = models.DateTimeField(null=True, help_text="When the peak was measured.")
     is_detected_late = models.BooleanField(
-        default=False, help_text="Its cause was over when it was found; nobody is told."
+        default=False, help_text="The condition had ended when it was detected; no notifications are sent."
     )
-    is_withdrawn = models.BooleanField(default=False, help_text="Later readings show that there was no such cause.")
+    is_withdrawn = models.BooleanField(default=False, help_text="Later readings show that the condition did not exist.")
     reopened_count = models.PositiveIntegerField(default=0)
 
     opened_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.CharField(max_length=200, blank=True)
-    acknowledgement = models.TextField("comment of who acknowledged it", blank=True)
+    acknowledgement = models.TextField("acknowledgement comment", blank=True)
     closed_at = models.DateTimeField(null=True)
-    closed_by = models.CharField(max_length=200, blank=True, help_text="Empty: it closed itself.")
+    closed_by = models.CharField(max_length=200, blank=True, help_text="Empty if closed automatically.")
     cause = models.TextField(blank=True)
     corrective_action = models.TextField(blank=True)
-    reviewed_at = models.DateTimeField(null=True, help_text="When cause and corrective action were written down.")
+    reviewed_at = models.DateTimeField(null=True, help_text="When cause and corrective action were recorded.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -93,7 +98,7 @@ class Alarm(ScopedModel):
                 condition=~models.Q(state="acknowledged") | models.Q(acknowledged_at__isnull=False),
                 name="alarm_acknowledged_says_when",
             ),
-            # One cause, one alarm: two ticks at once can't both open it.
+            # One condition, one alarm: concurrent ticks cannot both open it.
             models.UniqueConstraint(
                 fields=["storage_unit", "kind", "sensor"],
                 nulls_distinct=False,
@@ -110,11 +115,11 @@ class Alarm(ScopedModel):
             ),
         ]
         indexes = [
-            # Lists of a customer, and of a unit, the newest first.
+            # Lists of a customer and of a unit, newest first.
             models.Index(fields=["customer", "-started_at"], name="alarm_of_customer"),
             models.Index(fields=["storage_unit", "-started_at"], name="alarm_of_unit"),
             models.Index(fields=["-started_at"], name="alarm_newest"),
-            # What ticks look at, and what is counted on every page.
+            # For ticks and the count on every page.
             models.Index(fields=["customer", "kind"], name="alarm_live", condition=~models.Q(state="closed")),
         ]
 
@@ -123,12 +128,12 @@ class Alarm(ScopedModel):
 
     @property
     def is_live(self) -> bool:
-        """Is it open or acknowledged?"""
+        """Whether the alarm is open or acknowledged."""
         return self.state in (self.State.OPEN, self.State.ACKNOWLEDGED)
 
 
 class AlarmEvent(ScopedModel):
-    """One thing that happened to an alarm: its trail, which is only ever added to."""
+    """An entry in the append-only timeline of an alarm."""
 
     SCOPE = ScopeWays(customer="alarm__customer_id", unit="alarm__storage_unit_id")
 
@@ -140,15 +145,15 @@ class AlarmEvent(ScopedModel):
         ACKNOWLEDGED = "acknowledged", "acknowledged"
         COMMENTED = "commented", "commented"
         CLOSED = "closed", "closed"
-        REVIEWED = "reviewed", "cause and action written down"
-        SUPPRESSED = "suppressed", "explained by another alarm"
-        RELEASED = "released", "no longer explained by another alarm"
+        REVIEWED = "reviewed", "cause and corrective action recorded"
+        SUPPRESSED = "suppressed", "inhibited by another alarm"
+        RELEASED = "released", "no longer inhibited"
         WITHDRAWN = "withdrawn", "withdrawn"
 
     alarm = models.ForeignKey(Alarm, on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=12, choices=Kind.choices)
     happened_at = models.DateTimeField()
-    by = models.CharField(max_length=200, blank=True, help_text="Empty: the system.")
+    by = models.CharField(max_length=200, blank=True, help_text="Empty for the system.")
     text = models.TextField(blank=True)
 
     class Meta:
@@ -160,17 +165,17 @@ class AlarmEvent(ScopedModel):
 
 
 class SensorFault(ScopedModel):
-    """A sensor whose newest readings have no measurement, since when.
+    """A sensor whose newest readings have no measurement.
 
-    Written by `alarms.excursions.sensor_faults` alone.
+    Written only by `alarms.excursions.sensor_faults`.
     """
 
     SCOPE = UNIT_WAYS
 
     sensor = models.OneToOneField(Sensor, on_delete=models.CASCADE, primary_key=True, related_name="fault")
     storage_unit = models.ForeignKey(StorageUnit, on_delete=models.CASCADE, related_name="sensor_faults")
-    since = models.DateTimeField(help_text="Its first reading without a measurement after its last one with one.")
-    last_at = models.DateTimeField(help_text="Its newest reading.")
+    since = models.DateTimeField(help_text="The first reading without a measurement after the last valid one.")
+    last_at = models.DateTimeField(help_text="The newest reading.")
 
     class Meta:
         db_table = "sensor_fault"
@@ -180,7 +185,7 @@ class SensorFault(ScopedModel):
 
 
 class MaintenanceWindow(ScopedModel):
-    """A time in which nobody is told of a unit's, a facility's or a customer's alarms. They are judged all the same."""
+    """A period without notifications for a unit, a facility or a customer. Alarms are still opened and listed."""
 
     SCOPE = ScopeWays(customer="customer_id", unit=None)
 
@@ -203,16 +208,16 @@ class MaintenanceWindow(ScopedModel):
             models.CheckConstraint(
                 condition=models.Q(ends_at__gt=models.F("starts_at")),
                 name="maintenance_ends_after_it_starts",
-                violation_error_message="It must end after it starts.",
+                violation_error_message="The end must be after the start.",
             )
         ]
 
     def __str__(self) -> str:
         return f"{self.starts_at:%Y-%m-%d %H:%M} to {self.ends_at:%Y-%m-%d %H:%M}: {self.reason}"
 
+    @override
     def clean(self) -> None:
-        """What it names belongs together."""
         if self.facility is not None and self.facility.customer_id != self.customer_id:
-            raise ValidationError({"facility": "This facility is another customer's."})
+            raise ValidationError({"facility": "This facility belongs to another customer."})
         if self.storage_unit is not None and self.storage_unit.facility.customer_id != self.customer_id:
-            raise ValidationError({"storage_unit": "This storage unit is another customer's."})
+            raise ValidationError({"storage_unit": "This storage unit belongs to another customer."})

@@ -1,4 +1,4 @@
-"""Where people are told, and who decides that they are: channels and rules."""
+"""Notification channels and routing rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SLOW_SECONDS = 3.0
 
 
 class Channel(ScopedModel):
-    """A place where a customer's people are told. It is disabled rather than deleted: messages refer to it.
+    """A destination for a customer's notifications. It is disabled rather than deleted: messages refer to it.
 
     `address`: e-mail addresses, separated by commas, or the URL of a webhook; empty for apprise, whose URL is a secret.
     `secret`: the key that signs webhooks, or the URL of an apprise service. `previous_secret` signs as well until
@@ -47,16 +47,16 @@ class Channel(ScopedModel):
     previous_secret = EncryptedTextField(blank=True, editable=False)
     previous_secret_until = models.DateTimeField(null=True, editable=False)
     messages_a_minute = models.PositiveSmallIntegerField(
-        "messages a minute",
+        "messages per minute",
         default=10,
         validators=[MinValueValidator(1), MaxValueValidator(1_000)],
-        help_text="What is more comes as one digest.",
+        help_text="Excess messages are combined.",
     )
     flap_minutes = models.PositiveSmallIntegerField(
-        "flapping within, minutes",
+        "flap window, minutes",
         default=30,
         validators=[MaxValueValidator(1_440)],
-        help_text="A unit that alarms again within this time is told of once, with its count; 0: every time.",
+        help_text="Repeated alarms of a unit within this time are counted in one message. 0 sends every alarm.",
     )
     is_enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=500, blank=True, editable=False)
@@ -85,27 +85,27 @@ class Channel(ScopedModel):
 
     @property
     def is_slow(self) -> bool:
-        """Has it failed or dawdled, so that it must not keep others waiting?"""
+        """Whether it failed or was slow, so that others must not wait for it."""
         return self.failures_in_a_row > 0 or (self.last_duration_seconds or 0.0) >= SLOW_SECONDS
 
     @property
     def shown_address(self) -> str:
-        """Where it leads, without what may be secret in a URL."""
+        """The address without the parts of a URL that may be secret."""
         return self.address.partition("?")[0].partition("#")[0]
 
     def secrets_at(self, instant: datetime) -> list[str]:
-        """The secrets that are valid at `instant`, the newest first. Raises SecretUnreadable."""
+        """Return the secrets valid at `instant`, newest first. Raise SecretUnreadable."""
         is_rotating = self.previous_secret_until is not None and instant < self.previous_secret_until
         valid: list[Secret] = [self.secret, self.previous_secret] if is_rotating else [self.secret]
         return [secret.reveal() for secret in valid if secret]
 
 
 class Rule(ScopedModel):
-    """Which alarms of a customer go to which channels, and when.
+    """Route a customer's alarms to channels.
 
-    An empty list of kinds, severities or weekdays means all of them. A rule with neither facilities nor units is for
-    all; otherwise it is for the units it names and those of the facilities it names. A facility or unit that is deleted
-    widens the rule rather than leaving people untold.
+    An empty list of kinds, severities or weekdays means all of them. A rule with neither facilities nor units covers
+    all units; otherwise the units it names and those of the facilities it names. Deleting a facility or unit widens the
+    rule rather than leaving alarms without a recipient.
     """
 
     SCOPE = ScopeWays(customer="customer_id", unit=None)
@@ -121,30 +121,33 @@ class Rule(ScopedModel):
     channels = models.ManyToManyField(Channel, blank=True, related_name="rules")
     weekdays: Any = ArrayField(models.PositiveSmallIntegerField(choices=WEEKDAYS), default=list, blank=True)
     from_time = models.TimeField(
-        "from", null=True, blank=True, help_text="At the facility. Without both times, around the clock."
+        "from",
+        null=True,
+        blank=True,
+        help_text="Local time at the facility. Leave both empty for around the clock.",
     )
     until_time = models.TimeField(
-        "until", null=True, blank=True, help_text="Earlier than “from”: until then the next morning."
+        "until", null=True, blank=True, help_text="If earlier than “from”, the hours end on the next day."
     )
     repeat_minutes = models.PositiveSmallIntegerField(
         "repeat every, minutes",
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_MINUTES)],
-        help_text="While nobody has acknowledged the alarm; empty: tell once.",
+        help_text="Until the alarm is acknowledged. Leave empty to notify once.",
     )
     escalate_minutes = models.PositiveSmallIntegerField(
         "escalate after, minutes",
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_MINUTES)],
-        help_text="When nobody has acknowledged the alarm by then, the further channels are told.",
+        help_text="Notifies the escalation channels if the alarm has not been acknowledged by then.",
     )
     escalation_channels = models.ManyToManyField(
         Channel, blank=True, related_name="escalated_rules", verbose_name="escalate to"
     )
     tells_when_closed = models.BooleanField(
-        "tell when closed", default=True, help_text="Or withdrawn; only where the alarm itself was told."
+        "notify when closed", default=True, help_text="Or withdrawn. Sent only to channels that received the alarm."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -161,7 +164,7 @@ class Rule(ScopedModel):
                 condition=models.Q(from_time=None, until_time=None)
                 | models.Q(from_time__isnull=False, until_time__isnull=False),
                 name="rule_has_both_times_or_none",
-                violation_error_message="Give both times, or neither.",
+                violation_error_message="Enter both times or neither.",
             ),
         ]
 

@@ -1,4 +1,4 @@
-"""What people are told: messages, each a row before it is sent, and what became of sending them."""
+"""Notification messages, each stored before it is sent, with their delivery attempts, and alarm drills."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from customers.models import Customer
 
 
 class Message(ScopedModel):
-    """One message to one channel. It is sent at least once; a repeat has the same `public_id` and the same words.
+    """One message to one channel. It is sent at least once; repeats have the same `public_id` and content.
 
-    Waiting until it is sent, or dead when three days of trying were not enough. One that is folded is told by
-    `folded_into` instead: a digest, or the message that counts how often a unit flapped.
+    It waits until it is sent, or dead after three days of attempts. A grouped message is represented by `folded_into`:
+    a digest, or the message that counts the alarms of a flapping unit.
 
-    `event`: what it tells of; None for those that tell of several, and tests. `sequence`: of a reminder the
-    how-manieth it is, of a flapping unit's message how often it alarmed, else 0.
+    `event`: the event it reports; None for messages about several, and tests. `sequence`: the number of a reminder, or
+    the number of alarms of a flapping unit; otherwise 0.
     """
 
     SCOPE = ScopeWays(customer="channel__customer_id", unit=None)
@@ -29,20 +29,20 @@ class Message(ScopedModel):
         OPENED = "opened", "opened"
         WORSENED = "worsened", "became critical"
         REOPENED = "reopened", "reopened"
-        RELEASED = "released", "no longer explained by another alarm"
+        RELEASED = "released", "no longer inhibited"
         CLOSED = "closed", "closed"
         WITHDRAWN = "withdrawn", "withdrawn"
         REMINDER = "reminder", "still open"
         ESCALATED = "escalated", "not acknowledged"
-        FLAPPING = "flapping", "alarms again and again"
-        DIGEST = "digest", "several at once"
+        FLAPPING = "flapping", "repeated alarms"
+        DIGEST = "digest", "digest"
         TEST = "test", "test"
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"
         SENT = "sent", "sent"
         DEAD = "dead", "not delivered"
-        FOLDED = "folded", "told together with others"
+        GROUPED = "folded", "grouped"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="messages", db_index=False)
@@ -54,12 +54,12 @@ class Message(ScopedModel):
     is_critical = models.BooleanField(default=False)
     subject = models.CharField(max_length=300)
     body = models.TextField()
-    data = models.JSONField(default=dict, help_text="What a program is told, as the body of a webhook.")
+    data = models.JSONField(default=dict, help_text="The body of a webhook.")
 
     state = models.CharField(max_length=7, choices=State.choices, default=State.WAITING)
     folded_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="folded")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    tried_since = models.DateTimeField(default=timezone.now, help_text="When it was due; three days later it is dead.")
+    tried_since = models.DateTimeField(default=timezone.now, help_text="First due; given up three days later.")
     next_attempt_at = models.DateTimeField(default=timezone.now)
     claim_id = models.UUIDField(null=True)
     claimed_at = models.DateTimeField(null=True)
@@ -71,7 +71,7 @@ class Message(ScopedModel):
         db_table = "message"
         ordering = ["-created_at", "-id"]
         constraints = [
-            # Two ticks, or a tick and the event itself, are harmless.
+            # Keep concurrent ticks from creating duplicates.
             models.UniqueConstraint(
                 fields=["event", "channel"],
                 condition=models.Q(sequence=0) & ~models.Q(reason__in=["escalated", "flapping"]),
@@ -95,11 +95,11 @@ class Message(ScopedModel):
             ),
         ]
         indexes = [
-            # What is due, for the claim, and how much of it there is on a channel, for digests.
+            # Due messages, for claims and digests.
             models.Index(fields=["next_attempt_at"], name="message_due", condition=models.Q(state="waiting")),
-            # How many a channel was sent within the last minute.
+            # Messages sent to a channel within the last minute.
             models.Index(fields=["channel", "-claimed_at"], name="message_claimed"),
-            # A channel's messages, the newest first, for pages; whether a unit flaps.
+            # A channel's messages, newest first, for pages and flap detection.
             models.Index(fields=["channel", "-created_at"], name="message_of_channel"),
         ]
 
@@ -108,20 +108,20 @@ class Message(ScopedModel):
 
 
 class Attempt(ScopedModel):
-    """One try to send a message, and how it ended. `answer` is an excerpt without secrets."""
+    """One attempt to deliver a message. `answer` is an excerpt without secrets."""
 
     SCOPE = ScopeWays(customer="message__channel__customer_id", unit=None)
 
     class Outcome(models.TextChoices):
         DELIVERED = "delivered", "delivered"
         FAILED = "failed", "failed"
-        GONE = "gone", "gone for good"
+        GONE = "gone", "gone"
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="attempts")
     at = models.DateTimeField()
     duration_seconds = models.FloatField()
     outcome = models.CharField(max_length=9, choices=Outcome.choices)
-    status_code = models.PositiveSmallIntegerField(null=True, help_text="Of HTTP or SMTP; empty: there was none.")
+    status_code = models.PositiveSmallIntegerField(null=True, help_text="Of HTTP or SMTP. Empty if there was none.")
     answer = models.CharField(max_length=500, blank=True)
 
     class Meta:
@@ -133,7 +133,7 @@ class Attempt(ScopedModel):
 
 
 class DrillSchedule(ScopedModel):
-    """How often a customer's notifications are tried by a drill. Without a row only people start drills."""
+    """How often a customer's alarm drills run. Without a row drills are only started manually."""
 
     SCOPE = ScopeWays(customer="customer_id", unit=None)
 
@@ -152,16 +152,16 @@ class DrillSchedule(ScopedModel):
 
 
 class Drill(ScopedModel):
-    """A trial of a customer's notifications; its results are the messages of its alarm."""
+    """An end-to-end test of a customer's notifications; its results are the messages of its alarm."""
 
     SCOPE = ScopeWays(customer="customer_id", unit=None)
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="drills")
     started_at = models.DateTimeField()
-    started_by = models.CharField(max_length=200, blank=True, help_text="Empty: its schedule.")
+    started_by = models.CharField(max_length=200, blank=True, help_text="Empty if started by the schedule.")
     alarm = models.ForeignKey(Alarm, null=True, on_delete=models.SET_NULL, related_name="drills")
-    ended_at = models.DateTimeField(null=True, help_text="Empty: it is under way.")
+    ended_at = models.DateTimeField(null=True, help_text="Empty while it is running.")
 
     class Meta:
         db_table = "drill"
@@ -171,7 +171,7 @@ class Drill(ScopedModel):
                 fields=["customer"],
                 condition=models.Q(ended_at=None),
                 name="one_drill_at_a_time",
-                violation_error_message="A drill of this customer is under way.",
+                violation_error_message="A drill for this customer is already running.",
             )
         ]
         # The newest drills of a customer, for its page.

@@ -1,0 +1,1 @@
+"""Notifications of alarms: dispatch, routing, grouping, reminders and delivery."""

@@ -1,7 +1,7 @@
-"""Who is told of what happened to an alarm.
+"""Turn alarm events into messages for the channels that the routing rules name.
 
-What calls for people is told by the rules that apply at that moment. Whom nobody was there to tell, because of a
-rule's hours or a maintenance window, is told by `alarms.notifications.reminders` as soon as somebody is.
+Events notify by the rules that apply at that moment. Channels that had to be left out because of a rule's hours or a
+maintenance window are caught up on by `alarms.notifications.reminders`.
 """
 
 from __future__ import annotations
@@ -13,56 +13,56 @@ import structlog
 from django.utils import timezone
 
 from alarms.models import Alarm, AlarmEvent, Channel, Message
-from alarms.notifications.flapping import fold_if_flapping
-from alarms.notifications.messages import alarm_words
-from alarms.notifications.routing import LoadedRule, RuleBook
+from alarms.notifications.flapping import group_if_flapping
+from alarms.notifications.messages import alarm_content
+from alarms.notifications.routing import Route, RoutingTable
 
 logger = structlog.get_logger(__name__)
 
 Kind = AlarmEvent.Kind
-# What calls for people, and what tells them that they are not needed any more.
-LOUD = frozenset({Kind.OPENED, Kind.WORSENED, Kind.REOPENED, Kind.RELEASED})
-ENDS = frozenset({Kind.CLOSED, Kind.WITHDRAWN})
+# Events that call for action, and events that end the need for it.
+ACTIONABLE_KINDS = frozenset({Kind.OPENED, Kind.WORSENED, Kind.REOPENED, Kind.RELEASED})
+RESOLVING_KINDS = frozenset({Kind.CLOSED, Kind.WITHDRAWN})
 
 
-def tell(event: AlarmEvent) -> None:
-    """Make the messages that `event` calls for, in the caller's transaction."""
-    if event.kind in LOUD and calls_for_people(event.alarm):
-        tell_loud(event, RuleBook.at_instant([event.alarm.customer_id], timezone.now()))
-    elif event.kind in ENDS:
-        _tell_end(event)
+def dispatch(event: AlarmEvent) -> None:
+    """Create the messages that `event` calls for, in the caller's transaction."""
+    if event.kind in ACTIONABLE_KINDS and is_notifiable(event.alarm):
+        notify(event, RoutingTable.load([event.alarm.customer_id], timezone.now()))
+    elif event.kind in RESOLVING_KINDS:
+        _notify_resolved(event)
 
 
-def calls_for_people(alarm: Alarm) -> bool:
-    """Is it live, and is nothing else that people are told of its cause?"""
-    is_known = not (alarm.is_detected_late or alarm.is_withdrawn)
-    return alarm.is_live and is_known and alarm.suppressed_by_id is None
+def is_notifiable(alarm: Alarm) -> bool:
+    """Tell whether the alarm is live and not inhibited, detected late or withdrawn."""
+    return alarm.is_live and not (alarm.is_detected_late or alarm.is_withdrawn) and alarm.suppressed_by_id is None
 
 
-def tell_loud(event: AlarmEvent, book: RuleBook) -> int:
-    """Make a message for every channel that `book` names and that has none of `event`; return how many."""
-    wanted = _first_rules(book.telling(event.alarm))
-    told = set(Message.objects.filter(event=event, sequence=0, channel__in=wanted).values_list("channel_id", flat=True))
+def notify(event: AlarmEvent, table: RoutingTable) -> int:
+    """Create a message of `event` for every routed channel that has none yet; return their number."""
+    routes = _first_route_by_channel(table.routes_for(event.alarm))
+    existing = Message.objects.filter(event=event, sequence=0, channel__in=routes)
+    notified = set(existing.values_list("channel_id", flat=True))
     messages = [
-        new_message(channel, event.kind, event, at=book.at, loaded=loaded)
-        for channel, loaded in wanted.items()
-        if channel.pk not in told
+        build_message(channel, event.kind, event, at=table.at, route=route)
+        for channel, route in routes.items()
+        if channel.pk not in notified
     ]
     for message in messages:
-        fold_if_flapping(message)
-    return add(messages)
+        group_if_flapping(message)
+    return save_messages(messages)
 
 
-def new_message(
-    channel: Channel, reason: str, event: AlarmEvent, *, at: datetime, loaded: LoadedRule, sequence: int = 0
+def build_message(
+    channel: Channel, reason: str, event: AlarmEvent, *, at: datetime, route: Route, sequence: int = 0
 ) -> Message:
-    """A message that is not saved. `sequence`: the how-manieth reminder; 0: it is none."""
+    """Return an unsaved message. `sequence` is the number of a reminder, 0 for other messages."""
     alarm = event.alarm
     message = Message(
         channel=channel,
         alarm=alarm,
         event=event,
-        rule=loaded.rule,
+        rule=route.rule,
         reason=reason,
         sequence=sequence,
         is_critical=alarm.severity == "critical",
@@ -70,17 +70,17 @@ def new_message(
         tried_since=at,
         next_attempt_at=at,
     )
-    alarm_words(alarm, reason, at, count=sequence).put_into(message)
+    alarm_content(alarm, reason, at, count=sequence).apply_to(message)
     return message
 
 
-def add(messages: Iterable[Message]) -> int:
-    """Save the messages; one that another tick made meanwhile stays the only one. Return how many were given."""
+def save_messages(messages: Iterable[Message]) -> int:
+    """Save the messages, skipping those that a concurrent tick has created; return how many were given."""
     rows = list(messages)
     Message.objects.bulk_create(rows, ignore_conflicts=True)
     for message in rows:
         logger.info(
-            "message made",
+            "message created",
             message_id=str(message.public_id),
             channel=str(message.channel.public_id),
             reason=message.reason,
@@ -89,35 +89,35 @@ def add(messages: Iterable[Message]) -> int:
     return len(rows)
 
 
-def _first_rules(rules: Iterable[LoadedRule]) -> dict[Channel, LoadedRule]:
-    """Each channel once, with the first rule that names it."""
-    found: dict[Channel, LoadedRule] = {}
-    for loaded in rules:
-        for channel in loaded.channels:
-            found.setdefault(channel, loaded)
-    return found
+def _first_route_by_channel(routes: Iterable[Route]) -> dict[Channel, Route]:
+    by_channel: dict[Channel, Route] = {}
+    for route in routes:
+        for channel in route.channels:
+            by_channel.setdefault(channel, route)
+    return by_channel
 
 
-def _tell_end(event: AlarmEvent) -> None:
-    """Tell those who were told of the alarm that it is over, where a rule says so; of a withdrawn one only once."""
+def _notify_resolved(event: AlarmEvent) -> None:
+    """Notify the channels that know of the alarm that it has ended, where a rule says so."""
     alarm = event.alarm
     if event.kind == Kind.CLOSED and alarm.is_withdrawn:
-        return
-    told = _channels_told(alarm)
-    if not told:
+        return  # The withdrawal has been sent already.
+    notified = _notified_channel_ids(alarm)
+    if not notified:
         return
     now = timezone.now()
-    ending = {
-        channel: loaded
-        for loaded in reversed(RuleBook.at_instant([alarm.customer_id], now).telling(alarm))
-        for channel in (*loaded.channels, *loaded.escalation_channels)
-        if loaded.rule.tells_when_closed and channel.pk in told
+    # Of several routes to a channel the first one wins.
+    routes = {
+        channel: route
+        for route in reversed(RoutingTable.load([alarm.customer_id], now).routes_for(alarm))
+        for channel in (*route.channels, *route.escalation_channels)
+        if route.rule.tells_when_closed and channel.pk in notified
     }
-    add(new_message(channel, event.kind, event, at=now, loaded=loaded) for channel, loaded in ending.items())
+    save_messages(build_message(channel, event.kind, event, at=now, route=route) for channel, route in routes.items())
 
 
-def _channels_told(alarm: Alarm) -> set[int]:
-    """The channels that hold a message of this very alarm, be it in a digest. A count of many is of none of them."""
+def _notified_channel_ids(alarm: Alarm) -> set[int]:
+    """Return the channels with a message of this alarm, alone or in a digest; counts of flapping do not name it."""
     messages = Message.objects.filter(alarm=alarm).exclude(reason=Message.Reason.FLAPPING)
     own = messages.exclude(folded_into__reason=Message.Reason.FLAPPING)
     return set(own.values_list("channel_id", flat=True))

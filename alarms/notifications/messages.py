@@ -1,11 +1,11 @@
-"""The words of a message, for people and for programs. They are made once, with the message, and never change."""
+"""The content of messages for people and programs. It is written once, with the message, and never changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -20,68 +20,87 @@ SUBJECT_MAX_LENGTH = 300
 LINES_IN_A_DIGEST = 100
 Reason = Message.Reason
 
-_WHAT_HAPPENED = {
+# What precedes the headline in a subject.
+_PREFIXES = {
     Reason.OPENED: "",
-    Reason.WORSENED: "now critical: ",
-    Reason.REOPENED: "again: ",
+    Reason.WORSENED: "worsened: ",
+    Reason.REOPENED: "reopened: ",
     Reason.RELEASED: "",
-    Reason.CLOSED: "over: ",
+    Reason.CLOSED: "closed: ",
     Reason.WITHDRAWN: "withdrawn: ",
-    Reason.REMINDER: "still open: ",
-    Reason.ESCALATED: "not acknowledged: ",
+    Reason.REMINDER: "reminder {count}, still open: ",
+    Reason.ESCALATED: "escalated, not acknowledged: ",
+    Reason.FLAPPING: "repeated {count} times: ",
 }
 
 
+class WebhookEvent(TypedDict):
+    """The body of a webhook; `data` depends on the type."""
+
+    type: str
+    timestamp: str | None
+    data: dict[str, object]
+
+
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What a message says: a line, a text, and the body of a webhook."""
+class MessageContent:
+    """A subject of one line, a plain text, and the body of a webhook."""
 
     subject: str
     body: str
-    data: dict[str, Any]
+    data: WebhookEvent
 
-    def put_into(self, message: Message) -> None:
+    def apply_to(self, message: Message) -> None:
+        """Set the content of `message`, without saving it."""
         message.subject, message.body, message.data = self.subject, self.body, self.data
 
 
-def alarm_words(alarm: Alarm, reason: str, at: datetime, *, count: int = 0) -> Words:
-    """What to say of `alarm`. `count`: of FLAPPING how often it alarmed, of REMINDER the how-manieth this is."""
-    subject = _one_line(f"{_mark(alarm)}{_happened(reason, count)}{_headline(alarm)}")
+def alarm_content(alarm: Alarm, reason: str, at: datetime, *, count: int = 0) -> MessageContent:
+    """Describe `alarm`. `count` is the number of alarms for FLAPPING and the number of the reminder for REMINDER."""
+    prefix = _PREFIXES[Reason(reason)].format(count=count)
+    subject = _one_line(f"{_severity_prefix(alarm)}{prefix}{_headline(alarm)}")
     body = "\n".join([subject, "", *_facts(alarm), *_closing_lines(alarm)])
-    data = {"alarm": alarm_data(alarm), "is_drill": is_drill(alarm)} | ({"count": count} if count else {})
-    return Words(subject, body, _event(f"alarm.{reason}", at, data))
+    data: dict[str, object] = {"alarm": alarm_data(alarm), "is_drill": is_drill(alarm)}
+    if count:
+        data["count"] = count
+    return MessageContent(subject, body, _event(f"alarm.{reason}", at, data))
 
 
-def digest_words(messages: Sequence[Message], at: datetime) -> Words:
-    """What to say of many messages at once; the longest list of lines is cut, the counts are not."""
+def digest_content(messages: Sequence[Message], at: datetime) -> MessageContent:
+    """Summarise many messages; the list holds at most LINES_IN_A_DIGEST of them, the counts cover all."""
     alarms = len({message.alarm_id for message in messages})
     critical = len({message.alarm_id for message in messages if message.is_critical})
     drill = "DRILL: " if all(message.data.get("data", {}).get("is_drill") for message in messages) else ""
-    subject = f"{drill}{len(messages)} messages at once about {alarms} alarms, {critical} of them critical"
+    subject = f"{drill}{len(messages)} messages about {alarms} alarm{'' if alarms == 1 else 's'}, {critical} critical"
     if len(messages) == 1:
         subject = messages[0].subject
     lines = [f"- {message.subject}" for message in messages[:LINES_IN_A_DIGEST]]
     if len(messages) > LINES_IN_A_DIGEST:
-        lines.append(f"- and {len(messages) - LINES_IN_A_DIGEST} more; the notifications page lists all.")
-    data = {
+        lines.append(f"- and {len(messages) - LINES_IN_A_DIGEST} more; see the notifications page.")
+    data: dict[str, object] = {
         "message_count": len(messages),
         "alarm_count": alarms,
         "critical_count": critical,
         "is_drill": bool(drill),
         "messages": [{"id": str(message.public_id), **message.data} for message in messages[:LINES_IN_A_DIGEST]],
     }
-    return Words(subject, "\n".join([subject, "", *lines]), _event("alarm.digest", at, data))
+    return MessageContent(subject, "\n".join([subject, "", *lines]), _event("alarm.digest", at, data))
 
 
-def words_of_test(channel: Channel, at: datetime, by: str) -> Words:
-    """What a test of `channel` says."""
-    subject = _one_line(f"Test of the channel {channel.name}")
-    body = f"{subject}\n\nAlarms of {channel.customer.name} arrive here. {by} asked for this test; nothing is wrong."
-    return Words(subject, body, _event("test", at, {"channel": channel.name, "customer": _customer_data(channel)}))
+def channel_test_content(channel: Channel, at: datetime, by: str) -> MessageContent:
+    """Return the content of a test of `channel`, requested by `by`."""
+    subject = _one_line(f"Test of channel {channel.name}")
+    body = (
+        f"{subject}\n\nAlarms of {channel.customer.name} are sent to this channel. {by} requested this test;"
+        " no action is needed."
+    )
+    return MessageContent(
+        subject, body, _event("test", at, {"channel": channel.name, "customer": _customer_data(channel)})
+    )
 
 
-def alarm_data(alarm: Alarm) -> dict[str, Any]:
-    """An alarm as programs are told of it: °C, instants ISO 8601 in UTC; None: not known, or not yet."""
+def alarm_data(alarm: Alarm) -> dict[str, object]:
+    """Return an alarm for programs: temperatures in °C, instants as ISO 8601 in UTC, None for unknown or not yet."""
     return {
         "id": str(alarm.public_id),
         "kind": alarm.kind,
@@ -101,7 +120,7 @@ def alarm_data(alarm: Alarm) -> dict[str, Any]:
 
 
 def alarm_url(alarm: Alarm) -> str:
-    """The address of the alarm's page; "" where SITE_URL is not set or the site has no such page."""
+    """Return the absolute URL of the alarm's page; "" if SITE_URL is not set or the site has no such page."""
     try:
         path = reverse("alarm", args=[alarm.public_id])
     except NoReverseMatch:
@@ -109,35 +128,27 @@ def alarm_url(alarm: Alarm) -> str:
     return f"{settings.SITE_URL.rstrip('/')}{path}" if settings.SITE_URL else ""
 
 
-def _mark(alarm: Alarm) -> str:
+def _severity_prefix(alarm: Alarm) -> str:
     return ("DRILL: " if is_drill(alarm) else "") + f"{alarm.severity.capitalize()}: "
-
-
-def _happened(reason: str, count: int) -> str:
-    if reason == Reason.FLAPPING:
-        return f"{count} times within a short time: "
-    if reason == Reason.REMINDER:
-        return f"still open, reminder {count}: "
-    return _WHAT_HAPPENED[Reason(reason)]
 
 
 def _headline(alarm: Alarm) -> str:
     if alarm.storage_unit is None:
         return f"{alarm.get_kind_display()}, {alarm.source_name}"
     unit = alarm.storage_unit
-    worst = "" if alarm.temperature_c is None else f", {temperature_text(alarm.temperature_c, unit.temperature_unit)}"
-    return f"{alarm.get_kind_display()}, {unit} in {unit.facility}{worst}"
+    peak = "" if alarm.temperature_c is None else f", {temperature_text(alarm.temperature_c, unit.temperature_unit)}"
+    return f"{alarm.get_kind_display()}, {unit} in {unit.facility}{peak}"
 
 
 def _facts(alarm: Alarm) -> list[str]:
     unit = alarm.storage_unit
     zone = unit.facility.zone if unit else ZoneInfo("UTC")
-    lines = [f"Customer: {alarm.customer.name}", f"Began: {_local(alarm.started_at, zone)}"]
+    lines = [f"Customer: {alarm.customer.name}", f"Started: {_local(alarm.started_at, zone)}"]
     if unit is not None and alarm.temperature_c is not None:
         when = f" at {_local(alarm.recorded_at, zone)}" if alarm.recorded_at else ""
-        lines.append(f"Worst so far: {temperature_text(alarm.temperature_c, unit.temperature_unit)}{when}")
+        lines.append(f"Peak: {temperature_text(alarm.temperature_c, unit.temperature_unit)}{when}")
     if alarm.ended_at is not None:
-        lines.append(f"Over since: {_local(alarm.ended_at, zone)}")
+        lines.append(f"Ended: {_local(alarm.ended_at, zone)}")
     if alarm.acknowledged_by:
         lines.append(f"Acknowledged by {alarm.acknowledged_by}: {alarm.acknowledgement}")
     return lines
@@ -146,14 +157,14 @@ def _facts(alarm: Alarm) -> list[str]:
 def _closing_lines(alarm: Alarm) -> list[str]:
     url = alarm_url(alarm)
     lines = ["", url] if url else []
-    return [*lines, "", "This is a drill: no goods are concerned."] if is_drill(alarm) else lines
+    return [*lines, "", "This is a drill. No goods are affected."] if is_drill(alarm) else lines
 
 
-def _event(kind: str, at: datetime, data: dict[str, Any]) -> dict[str, Any]:
+def _event(kind: str, at: datetime, data: dict[str, object]) -> WebhookEvent:
     return {"type": kind, "timestamp": _iso(at), "data": data}
 
 
-def _unit_data(unit: StorageUnit | None) -> dict[str, Any] | None:
+def _unit_data(unit: StorageUnit | None) -> dict[str, object] | None:
     if unit is None:
         return None
     facility = unit.facility
@@ -178,5 +189,5 @@ def _local(instant: datetime, zone: ZoneInfo) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A name may hold anything; a subject is one line."""
+    """Collapse white space, line breaks included: names may hold anything."""
     return " ".join(text.split())[:SUBJECT_MAX_LENGTH]

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from alarms.models import Channel, Message
 from alarms.models.channels import SLOW_SECONDS
-from alarms.notifications.throttling import fold_storms
+from alarms.notifications.throttling import group_excess_messages
 from core.backoff import backoff_seconds
 from core.leases import Claim, LeasedTable
 
@@ -35,7 +35,7 @@ message_leases = LeasedTable(
 def claim_due(now: datetime | None = None) -> list[Claim]:
     """Group excess messages per channel and claim the messages that are due, longest overdue first."""
     now = now or timezone.now()
-    fold_storms(now)
+    group_excess_messages(now)
     return message_leases.claim_due(limit=CLAIMS_PER_TICK, now=now)
 
 

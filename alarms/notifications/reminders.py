@@ -1,7 +1,7 @@
-"""What becomes due by time alone while an alarm is live: telling late, reminding, escalating.
+"""Create the messages that become due with time while an alarm is live: catch-up, reminders, escalations.
 
-A tick looks at every live alarm and makes what is missing. Each message has a key in the database, so a tick that was
-missed is made up for by the next, and two at once are harmless.
+Every tick looks at all live alarms and creates what is missing. Each message has a unique key in the database, so a
+missed tick is made up for by the next, and two at once are harmless.
 """
 
 from __future__ import annotations
@@ -14,134 +14,137 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from alarms.models import Alarm, AlarmEvent, Message
-from alarms.notifications.dispatch import LOUD, add, calls_for_people, new_message, tell_loud
-from alarms.notifications.routing import LoadedRule, RuleBook
+from alarms.notifications.dispatch import ACTIONABLE_KINDS, build_message, is_notifiable, notify, save_messages
+from alarms.notifications.routing import Route, RoutingTable
 
 Kind, Reason = AlarmEvent.Kind, Message.Reason
-# What begins a time in which nobody has acknowledged the alarm; getting worse does not begin it anew.
-BEGINNINGS = LOUD - {Kind.WORSENED}
-ALARMS_AT_ONCE = 500
+# Events that start the wait for an acknowledgement; a higher severity does not restart it.
+STARTING_KINDS = ACTIONABLE_KINDS - {Kind.WORSENED}
+BATCH_SIZE = 500
 
 
 @dataclass(slots=True)
-class _Course:
-    """What happened to a live alarm, as far as it calls for people, and who was told when."""
+class _NotificationState:
+    """The actionable events of a live alarm and the messages sent about them."""
 
     alarm: Alarm
     newest: AlarmEvent
-    beginning: AlarmEvent
+    start: AlarmEvent
     messages: list[Message] = field(default_factory=list)
 
     @property
-    def is_unheeded(self) -> bool:
-        """Has nobody acknowledged the alarm?"""
+    def is_unacknowledged(self) -> bool:
         return self.alarm.state == Alarm.State.OPEN
 
     @property
     def has_worsened_since(self) -> bool:
-        """Did it get worse after somebody acknowledged it?"""
+        """Whether the alarm worsened after it was acknowledged."""
         acknowledged_at = self.alarm.acknowledged_at
         return acknowledged_at is not None and self.newest.happened_at > acknowledged_at
 
-    def told_since(self, loaded: LoadedRule) -> datetime | None:
-        """When the rule's channels were first told in this course of the alarm; None: not yet."""
-        channels = {channel.pk for channel in loaded.channels}
-        told = [message.created_at for message in self.messages if message.channel_id in channels]
-        return min(told, default=None)
+    def first_notified_at(self, route: Route) -> datetime | None:
+        """Return when the route's channels were first notified since the alarm started; None if not yet."""
+        channels = {channel.pk for channel in route.channels}
+        created = [message.created_at for message in self.messages if message.channel_id in channels]
+        return min(created, default=None)
 
 
-def remind(now: datetime) -> int:
-    """Make the messages that have become due by `now`; return how many."""
+def create_due_messages(now: datetime) -> int:
+    """Create the messages that have become due by `now`; return their number."""
     live = Alarm.objects.filter(state__in=[Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED], suppressed_by=None)
     ids = list(live.filter(is_detected_late=False, is_withdrawn=False).order_by("pk").values_list("pk", flat=True))
-    return sum(_remind_of(ids[first : first + ALARMS_AT_ONCE], now) for first in range(0, len(ids), ALARMS_AT_ONCE))
+    return sum(_process_batch(ids[first : first + BATCH_SIZE], now) for first in range(0, len(ids), BATCH_SIZE))
 
 
 @transaction.atomic
-def _remind_of(alarm_ids: Sequence[int], now: datetime) -> int:
-    # Whoever changes an alarm holds its row: what is decided here is not decided on a state that is over.
+def _process_batch(alarm_ids: Sequence[int], now: datetime) -> int:
+    # Changes of an alarm lock its row, so nothing is decided on a state that is outdated.
     alarms = Alarm.objects.filter(pk__in=alarm_ids).select_for_update(of=("self",), no_key=True, skip_locked=True)
     related = alarms.select_related("customer", "storage_unit__facility").order_by("pk")
-    courses = _courses([alarm for alarm in related if calls_for_people(alarm)])
-    book = RuleBook.at_instant({course.alarm.customer_id for course in courses}, now)
-    return sum(_remind_one(course, book) for course in courses)
+    states = _load_states([alarm for alarm in related if is_notifiable(alarm)])
+    table = RoutingTable.load({state.alarm.customer_id for state in states}, now)
+    return sum(_process(state, table) for state in states)
 
 
-def _remind_one(course: _Course, book: RuleBook) -> int:
-    made = 0
-    if course.is_unheeded or course.has_worsened_since:
-        made += _tell_late(course, book)
-    if course.is_unheeded:
-        made += add(_due(course, book))
-    return made
+def _process(state: _NotificationState, table: RoutingTable) -> int:
+    created = 0
+    if state.is_unacknowledged or state.has_worsened_since:
+        created += _catch_up(state, table)
+    if state.is_unacknowledged:
+        created += save_messages(_due_messages(state, table))
+    return created
 
 
-def _tell_late(course: _Course, book: RuleBook) -> int:
-    """Tell whom nobody was there to tell when it happened."""
-    told = {message.channel_id for message in course.messages if message.event_id == course.newest.pk}
-    wanted = {channel.pk for loaded in book.telling(course.alarm) for channel in loaded.channels}
-    return tell_loud(course.newest, book) if wanted - told else 0
+def _catch_up(state: _NotificationState, table: RoutingTable) -> int:
+    """Notify routed channels that could not be notified when the event happened."""
+    notified = {message.channel_id for message in state.messages if message.event_id == state.newest.pk}
+    routed = {channel.pk for route in table.routes_for(state.alarm) for channel in route.channels}
+    return notify(state.newest, table) if routed - notified else 0
 
 
-def _due(course: _Course, book: RuleBook) -> Iterable[Message]:
-    for loaded in book.telling(course.alarm):
-        told_since = course.told_since(loaded)
-        yield from _reminders(course, book, loaded, told_since)
-        yield from _escalations(course, book, loaded, told_since)
+def _due_messages(state: _NotificationState, table: RoutingTable) -> Iterable[Message]:
+    for route in table.routes_for(state.alarm):
+        notified_at = state.first_notified_at(route)
+        yield from _reminders(state, route, notified_at, table.at)
+        yield from _escalations(state, route, notified_at, table.at)
 
 
-def _reminders(course: _Course, book: RuleBook, loaded: LoadedRule, told_since: datetime | None) -> Iterable[Message]:
-    number = reminder_number(loaded.rule.repeat_minutes, told_since, book.at)
+def _reminders(
+    state: _NotificationState, route: Route, notified_at: datetime | None, now: datetime
+) -> Iterable[Message]:
+    number = reminders_due(route.rule.repeat_minutes, notified_at, now)
     if not number:
         return
-    made = {(message.rule_id, message.channel_id) for message in course.messages if message.sequence >= number}
-    for channel in loaded.channels:
-        if (loaded.rule.pk, channel.pk) not in made:
-            yield new_message(channel, Reason.REMINDER, course.beginning, at=book.at, loaded=loaded, sequence=number)
+    existing = {(message.rule_id, message.channel_id) for message in state.messages if message.sequence >= number}
+    for channel in route.channels:
+        if (route.rule.pk, channel.pk) not in existing:
+            yield build_message(channel, Reason.REMINDER, state.start, at=now, route=route, sequence=number)
 
 
-def _escalations(course: _Course, book: RuleBook, loaded: LoadedRule, told_since: datetime | None) -> Iterable[Message]:
-    # A rule that only escalates waits from when the alarm began; any other from when its people were told.
-    since = told_since if loaded.channels else course.beginning.happened_at
-    if since is None or not is_to_escalate(loaded.rule.escalate_minutes, since, book.at):
+def _escalations(
+    state: _NotificationState, route: Route, notified_at: datetime | None, now: datetime
+) -> Iterable[Message]:
+    # A rule that only escalates counts from the start of the alarm, any other from its first notification.
+    since = notified_at if route.channels else state.start.happened_at
+    if since is None or not is_escalation_due(route.rule.escalate_minutes, since, now):
         return
-    made = {message.channel_id for message in course.messages if message.reason == Reason.ESCALATED}
-    for channel in loaded.escalation_channels:
-        if channel.pk not in made:
-            yield new_message(channel, Reason.ESCALATED, course.beginning, at=book.at, loaded=loaded)
-            made.add(channel.pk)
+    existing = {message.channel_id for message in state.messages if message.reason == Reason.ESCALATED}
+    for channel in route.escalation_channels:
+        if channel.pk not in existing:
+            yield build_message(channel, Reason.ESCALATED, state.start, at=now, route=route)
+            existing.add(channel.pk)
 
 
-def reminder_number(every_minutes: int | None, told_since: datetime | None, now: datetime) -> int:
-    """The how-manieth reminder is due at `now`, those that were missed included; 0: none.
+def reminders_due(every_minutes: int | None, notified_at: datetime | None, now: datetime) -> int:
+    """Return the number of reminders due by `now`, missed ones included.
 
-    They are due every `every_minutes` after people were first told; None: never, or nobody was told.
+    They are due every `every_minutes` after the first notification; without either there are none.
     """
-    if every_minutes is None or told_since is None:
+    if every_minutes is None or notified_at is None:
         return 0
-    return max(0, (now - told_since) // timedelta(minutes=every_minutes))
+    return max(0, (now - notified_at) // timedelta(minutes=every_minutes))
 
 
-def is_to_escalate(after_minutes: int | None, since: datetime, now: datetime) -> bool:
-    """Has an alarm that nobody acknowledged `since` then waited long enough? None: it is never escalated."""
+def is_escalation_due(after_minutes: int | None, since: datetime, now: datetime) -> bool:
+    """Tell whether an alarm unacknowledged `since` then is to be escalated; never without `after_minutes`."""
     return after_minutes is not None and now - since >= timedelta(minutes=after_minutes)
 
 
-def _courses(alarms: Sequence[Alarm]) -> list[_Course]:
-    """The courses of these alarms. One without an event that calls for people has none."""
+def _load_states(alarms: Sequence[Alarm]) -> list[_NotificationState]:
+    """Return the notification states of the alarms that have an actionable event."""
     by_id = {alarm.pk: alarm for alarm in alarms}
-    loud: dict[int, list[AlarmEvent]] = defaultdict(list)
-    for event in AlarmEvent.objects.filter(alarm__in=by_id, kind__in=LOUD).order_by("happened_at", "pk"):
+    events: dict[int, list[AlarmEvent]] = defaultdict(list)
+    for event in AlarmEvent.objects.filter(alarm__in=by_id, kind__in=ACTIONABLE_KINDS).order_by("happened_at", "pk"):
         event.alarm = by_id[event.alarm_id]
-        loud[event.alarm_id].append(event)
-    courses = {alarm_id: _course(by_id[alarm_id], events) for alarm_id, events in loud.items()}
+        events[event.alarm_id].append(event)
+    states = {alarm_id: _state(by_id[alarm_id], of_alarm) for alarm_id, of_alarm in events.items()}
     for message in Message.objects.filter(alarm__in=by_id).exclude(event=None):
-        course = courses.get(message.alarm_id or 0)
-        if course is not None and message.event_id in {course.newest.pk, course.beginning.pk}:
-            course.messages.append(message)
-    return list(courses.values())
+        state = states.get(message.alarm_id or 0)
+        if state is not None and message.event_id in {state.newest.pk, state.start.pk}:
+            state.messages.append(message)
+    return list(states.values())
 
 
-def _course(alarm: Alarm, events: Sequence[AlarmEvent]) -> _Course:
-    beginnings = [event for event in events if event.kind in BEGINNINGS]
-    return _Course(alarm, events[-1], beginnings[-1] if beginnings else events[-1])
+def _state(alarm: Alarm, events: Sequence[AlarmEvent]) -> _NotificationState:
+    starts = [event for event in events if event.kind in STARTING_KINDS]
+    return _NotificationState(alarm, events[-1], starts[-1] if starts else events[-1])

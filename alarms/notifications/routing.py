@@ -1,4 +1,4 @@
-"""Which rules apply to an alarm at an instant, by what it is, where, at which hour there, and who works there."""
+"""Route alarms to channels: which rules apply to an alarm at an instant."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ EVERY_DAY = frozenset(range(7))
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Days (0 is Monday) and a span of each, by the clock on the wall.
+    """Weekdays (0 is Monday) and a range of local time on each.
 
-    A span whose end is no later than its start lasts until the next day and belongs to the day on which it starts; so
-    from 08:00 until 08:00 is a whole day. Without times it is the calendar day.
+    A range whose end is not after its start ends on the next day and belongs to the weekday on which it starts, so
+    08:00 to 08:00 is a whole day. Without times it is the calendar day.
     """
 
     weekdays: frozenset[int] = EVERY_DAY
     from_time: time | None = None
     until_time: time | None = None
 
-    def hold(self, instant: datetime, zone: ZoneInfo) -> bool:
-        """Is `instant` within these hours at a place in `zone`?"""
+    def contains(self, instant: datetime, zone: ZoneInfo) -> bool:
+        """Tell whether `instant` lies within these hours in `zone`."""
         local = instant.astimezone(zone)
         today, now = local.weekday(), local.time()
         if self.from_time is None or self.until_time is None:
@@ -41,8 +41,8 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedRule:
-    """A rule with what hangs on it; channels that are disabled are left out."""
+class Route:
+    """A rule with its related rows; disabled channels are left out."""
 
     rule: Rule
     hours: Hours
@@ -52,8 +52,8 @@ class LoadedRule:
     escalation_channels: tuple[Channel, ...]
 
     @classmethod
-    def of(cls, rule: Rule) -> LoadedRule:
-        """`rule`, whose channels and places are prefetched."""
+    def from_rule(cls, rule: Rule) -> Route:
+        """Build the route of `rule`, whose related rows are prefetched."""
         return cls(
             rule,
             Hours(frozenset(rule.weekdays) or EVERY_DAY, rule.from_time, rule.until_time),
@@ -63,17 +63,17 @@ class LoadedRule:
             tuple(channel for channel in rule.escalation_channels.all() if channel.is_enabled),
         )
 
-    def is_for(self, alarm: Alarm) -> bool:
-        """Is it for this alarm, whatever the hour? A drill tries every rule."""
+    def matches(self, alarm: Alarm) -> bool:
+        """Tell whether the rule covers this alarm, regardless of the hour. A drill matches every rule."""
         if is_drill(alarm):
             return True
         kinds, severities = self.rule.kinds, self.rule.severities
         if (kinds and alarm.kind not in kinds) or (severities and alarm.severity not in severities):
             return False
-        return self._is_of_place(alarm)
+        return self._covers_place(alarm)
 
-    def _is_of_place(self, alarm: Alarm) -> bool:
-        """A source may feed any unit, and its silence explains theirs: whoever watches a few hears of it as well."""
+    def _covers_place(self, alarm: Alarm) -> bool:
+        # A source may feed any unit, and its alarm inhibits theirs: it goes to the rules of single units as well.
         unit = alarm.storage_unit
         if unit is None or not (self.facility_ids or self.unit_ids):
             return True
@@ -81,41 +81,42 @@ class LoadedRule:
 
 
 @dataclass(slots=True)
-class RuleBook:
-    """The enabled rules of some customers, and the maintenance windows that are open at an instant."""
+class RoutingTable:
+    """The enabled rules of some customers and the maintenance windows in effect at an instant."""
 
     at: datetime
-    rules: dict[int, list[LoadedRule]]
+    routes: dict[int, list[Route]]
     windows: dict[int, list[MaintenanceWindow]]
     _zones: dict[int, ZoneInfo] = field(default_factory=dict)
 
     @classmethod
-    def at_instant(cls, customer_ids: Collection[int], at: datetime) -> RuleBook:
-        rules: dict[int, list[LoadedRule]] = defaultdict(list)
-        for rule in _rules_of(customer_ids):
-            rules[rule.customer_id].append(LoadedRule.of(rule))
+    def load(cls, customer_ids: Collection[int], at: datetime) -> RoutingTable:
+        """Load the rules of these customers, and the maintenance windows at `at`."""
+        routes: dict[int, list[Route]] = defaultdict(list)
+        for rule in _enabled_rules(customer_ids):
+            routes[rule.customer_id].append(Route.from_rule(rule))
         windows: dict[int, list[MaintenanceWindow]] = defaultdict(list)
-        if rules:
-            for window in MaintenanceWindow.objects.filter(customer__in=rules, starts_at__lte=at, ends_at__gt=at):
+        if routes:
+            for window in MaintenanceWindow.objects.filter(customer__in=routes, starts_at__lte=at, ends_at__gt=at):
                 windows[window.customer_id].append(window)
-        return cls(at, rules, windows)
+        return cls(at, routes, windows)
 
-    def telling(self, alarm: Alarm) -> Sequence[LoadedRule]:
-        """The rules by which people are told of `alarm` at this instant; none during maintenance."""
+    def routes_for(self, alarm: Alarm) -> Sequence[Route]:
+        """Return the routes of `alarm` at this instant; none during maintenance."""
         if self.is_muted(alarm):
             return ()
         return [
-            loaded
-            for loaded in self.rules.get(alarm.customer_id, ())
-            if loaded.is_for(alarm) and loaded.hours.hold(self.at, self._zone_of(alarm))
+            route
+            for route in self.routes.get(alarm.customer_id, ())
+            if route.matches(alarm) and route.hours.contains(self.at, self._zone_of(alarm))
         ]
 
     def is_muted(self, alarm: Alarm) -> bool:
-        """Is the alarm's unit, facility or customer being worked on?"""
+        """Tell whether a maintenance window covers the alarm's unit, facility or customer."""
         return any(_covers(window, alarm) for window in self.windows.get(alarm.customer_id, ()))
 
     def _zone_of(self, alarm: Alarm) -> ZoneInfo:
-        """The time zone of the alarm's place; a source's is that of the customer's first facility."""
+        """Return the time zone of the alarm's facility; for a source, of the customer's first facility."""
         if alarm.storage_unit is not None:
             return alarm.storage_unit.facility.zone
         if alarm.customer_id not in self._zones:
@@ -125,7 +126,7 @@ class RuleBook:
 
 
 def is_drill(alarm: Alarm) -> bool:
-    """Does it tell of a synthetic unit, that is of no goods at all?"""
+    """Tell whether the alarm is about a synthetic unit, which holds no goods."""
     return alarm.storage_unit is not None and alarm.storage_unit.is_synthetic
 
 
@@ -137,6 +138,6 @@ def _covers(window: MaintenanceWindow, alarm: Alarm) -> bool:
     return True
 
 
-def _rules_of(customer_ids: Collection[int]) -> Sequence[Rule]:
+def _enabled_rules(customer_ids: Collection[int]) -> Sequence[Rule]:
     rules = Rule.objects.filter(customer__in=customer_ids, customer__is_active=True, is_enabled=True)
     return list(rules.prefetch_related("facilities", "units", "channels", "escalation_channels").order_by("pk"))

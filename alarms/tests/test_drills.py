@@ -47,7 +47,7 @@ def test_a_drill_goes_the_way_of_every_alarm_and_is_timed(receive, customer):
     assert delivery.document["data"]["is_drill"] is True
     message = Message.objects.get(reason="opened")
     assert message.subject.startswith("DRILL: Critical: temperature, Alarm drill")
-    assert "This is a drill: no goods are concerned." in message.body
+    assert "This is a drill. No goods are affected." in message.body
     assert drill.alarm.storage_unit.is_synthetic
     close_cleared()
     drill.alarm.refresh_from_db()

@@ -53,7 +53,7 @@ class ChannelForm(forms.ModelForm):
                 return cleaned
         made = new_secret() if kind == Channel.Kind.WEBHOOK else ""
         cleaned["secret"] = cleaned.get("secret") or stored or made
-        problem = kind_of(kind).problem(cleaned.get("address", ""), cleaned["secret"])
+        problem = kind_of(kind).settings_error(cleaned.get("address", ""), cleaned["secret"])
         if problem:
             self.add_error("secret" if kind == Channel.Kind.APPRISE else "address", problem)
         return cleaned

@@ -82,7 +82,7 @@ def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> H
     match request.POST.get("action"):
         case "test":
             refuse_unless(channel.is_enabled)
-            channel_admin.test(channel, by=principal.name)
+            channel_admin.send_test(channel, by=principal.name)
             messages.success(request, f"A test of {channel.name} is on its way; the messages below show how it went.")
         case "enable":
             channel_admin.enable(channel)

@@ -1,28 +1,12 @@
-"""The kinds of channels. Each has a file with the same two functions.
-
-`send(channel, message) -> Outcome` tries once, within NOTIFICATION_TOTAL_SECONDS, and raises nothing but
-SecretUnreadable and programming errors. `problem(address, secret) -> str` says what is wrong with the settings of such
-a channel; "": nothing.
-"""
+"""The kinds of channels, one module each; every module implements `ChannelKind`."""
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import cast
 
-from alarms.models import Channel, Message
+from alarms.models import Channel
 from alarms.notifications.channels import apprise_service, email, webhook
-from alarms.notifications.channels.outcome import Outcome
-
-
-class ChannelKind(Protocol):
-    """What a kind of channel can do."""
-
-    def send(self, channel: Channel, message: Message) -> Outcome:
-        """Try once to deliver."""
-
-    def problem(self, address: str, secret: str) -> str:
-        """What is wrong with these settings; "": nothing."""
-
+from alarms.notifications.channels.base import ChannelKind
 
 _KINDS = {
     Channel.Kind.EMAIL: email,
@@ -32,5 +16,5 @@ _KINDS = {
 
 
 def kind_of(kind: str) -> ChannelKind:
-    """What channels of this kind can do."""
+    """Return the implementation of this kind of channel."""
     return cast(ChannelKind, _KINDS[Channel.Kind(kind)])

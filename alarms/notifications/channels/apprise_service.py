@@ -1,7 +1,7 @@
-"""Channels that lead to a chat, SMS or paging service, through the library apprise.
+"""Chat, SMS and paging channels, delivered by the library apprise.
 
-The customer gives a URL, and the library would connect to whatever it names, read files and show messages on this
-machine's desktop. So only services are taken that have a fixed place of their own on the internet.
+The customer supplies the URL, and apprise would connect to any host it names, read files and show desktop notifications
+on this machine. So only services with fixed hosts on the internet are allowed.
 """
 
 from __future__ import annotations
@@ -11,102 +11,104 @@ import logging
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import cast
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat, NotifyType
 from apprise.logger import LogCapture
 from apprise.manager_plugins import NotificationManager
 
 from alarms.models import Channel, Message
-from alarms.notifications.channels.outcome import Outcome, excerpt
+from alarms.notifications.channels.base import DeliveryResult, excerpt
 
-REFUSED_SENTENCE = "This service is at an address of one's own choosing; use a webhook or e-mail for that."
-_OWN_URL = re.compile(r"(https?|wss?)://([^/\s'\"]*)")
-# What apprise puts into every service: where to read about it, not what it connects to.
-_ABOUT = frozenset({"service_url", "setup_url", "app_url", "templates", "template_tokens", "template_args"})
-# Examined by hand. Each takes its host from a table of its regions, which is not among its attributes.
+REFUSED_SENTENCE = "Self-hosted services are not supported; use a webhook or e-mail instead."
+_HOST_IN_URL = re.compile(r"(https?|wss?)://([^/\s'\"]*)")
+# Attributes of every plugin that describe it rather than name what it connects to.
+_DESCRIPTIVE = frozenset({"service_url", "setup_url", "app_url", "templates", "template_tokens", "template_args"})
+# Reviewed by hand: the host comes from a table of regions that is not among the attributes.
 _REGIONAL = frozenset({"pagerduty", "opsgenie"})
-# Asks a directory that the account itself names where its messages go.
-_LED_ELSEWHERE = frozenset({"bluesky", "bsky"})
-# Parameters of every apprise URL that would loosen what holds for all.
-_LOOSENING = frozenset({"verify", "redirect", "rto", "cto", "retry", "wait", "store"})
+# The account names the directory that says where its messages go.
+_REDIRECTED = frozenset({"bluesky", "bsky"})
+# URL parameters that would override our security and timeout settings.
+_OVERRIDES = frozenset({"verify", "redirect", "rto", "cto", "retry", "wait", "store"})
 
 
-def send(channel: Channel, message: Message) -> Outcome:
-    """Hand the message to the service. Raises SecretUnreadable."""
+def send(channel: Channel, message: Message) -> DeliveryResult:
+    """Send the message through the service. Raise SecretUnreadable."""
     url = channel.secret.reveal()
     service = _service(url)
     if service is None:
-        return Outcome(False, problem("", url) or "The service can't be used.")
+        return DeliveryResult(False, settings_error("", url) or "The service cannot be used.")
     with LogCapture(level=logging.WARNING, fmt="%(message)s") as captured:
         kind = NotifyType.FAILURE if message.is_critical else NotifyType.WARNING
         is_delivered = service.notify(
             body=message.body, title=message.subject, notify_type=kind, body_format=NotifyFormat.TEXT
         )
-        answer = excerpt(captured.getvalue(), _pieces(url))
-    return Outcome(bool(is_delivered), "" if is_delivered else answer or "The service did not take the message.")
+        answer = excerpt(captured.getvalue(), _possible_secrets(url))
+    return DeliveryResult(
+        bool(is_delivered), "" if is_delivered else answer or "The service did not accept the message."
+    )
 
 
-def problem(address: str, secret: str) -> str:
-    """Say why the service can't be used."""
+def settings_error(address: str, secret: str) -> str:
+    """Return why the service cannot be used."""
     plugin = _plugin(secret)
     if plugin is None:
-        return "No such service is known; a URL begins with its name, as in slack://."
-    if not is_at_fixed_place(plugin) or _schema(secret) not in _secure_schemas(plugin):
+        return "Unknown service. The URL must start with the service's name, as in slack://."
+    if not has_fixed_hosts(plugin) or _schema(secret) not in _secure_schemas(plugin):
         return REFUSED_SENTENCE
-    return "" if _service(secret) is not None else "The URL lacks a part that this service needs."
+    return "" if _service(secret) is not None else "The URL is incomplete for this service."
 
 
-def is_at_fixed_place(plugin: Any) -> bool:
-    """Is the service one whose hosts its plugin fixes, spoken to through TLS, and which reads no file?
+def has_fixed_hosts(plugin: type[NotifyBase]) -> bool:
+    """Tell whether the plugin connects only to hosts of its own, through TLS, and reads no files.
 
-    Decided by what the plugin says of itself: its URLs have no host or port to fill in, none of its parameters names
-    a file, and its own attributes hold the addresses it connects to, each with its host written out.
+    Its metadata decides: its URLs have no host or port to fill in, none of its parameters names a file, and its
+    attributes contain the addresses it connects to with literal hosts.
     """
     schemas = _secure_schemas(plugin)
-    if not schemas or schemas & _LED_ELSEWHERE:
+    if not schemas or schemas & _REDIRECTED:
         return False
     templates = " ".join(plugin.templates)
     names = {*plugin.template_tokens, *plugin.template_args}
     if "{host}" in templates or "{port}" in templates or "host" in names or any("file" in name for name in names):
         return False
-    hosts = list(_own_hosts(plugin))
+    hosts = list(_attribute_hosts(plugin))
     return bool(schemas & _REGIONAL) or (bool(hosts) and not any(set("{}%") & set(host) for host in hosts))
 
 
-def _own_hosts(plugin: Any) -> Iterator[str]:
-    """The hosts in the attributes of the plugin, in lists and tables as well."""
+def _attribute_hosts(plugin: type[NotifyBase]) -> Iterator[str]:
+    """Yield the hosts in the plugin's attributes, including those in lists and dictionaries."""
     for name, value in inspect.getmembers(plugin, lambda member: isinstance(member, str | dict | tuple | list)):
-        if not name.startswith("__") and name not in _ABOUT:
-            yield from (match.group(2) for match in _OWN_URL.finditer(str(value)))
+        if not name.startswith("__") and name not in _DESCRIPTIVE:
+            yield from (match.group(2) for match in _HOST_IN_URL.finditer(str(value)))
 
 
-def _secure_schemas(plugin: Any) -> frozenset[str]:
+def _secure_schemas(plugin: type[NotifyBase]) -> frozenset[str]:
     secure = plugin.secure_protocol or ()
     return frozenset([secure] if isinstance(secure, str) else secure)
 
 
-def _service(url: str) -> Any | None:
-    """The service, ready to be used; None when it is refused or can't be."""
+def _service(url: str) -> NotifyBase | None:
+    """Return the configured service; None if it is not allowed or the URL is incomplete."""
     plugin = _plugin(url)
-    if plugin is None or not is_at_fixed_place(plugin) or _schema(url) not in _secure_schemas(plugin):
+    if plugin is None or not has_fixed_hosts(plugin) or _schema(url) not in _secure_schemas(plugin):
         return None
     asset = AppriseAsset(storage_mode="memory", http_redirects=False, async_mode=False)
-    service = Apprise.instantiate(_tightened(url), asset=asset)
-    # What it became is looked at, too: a URL may be read as another service than its schema says.
-    return service if service is not None and is_at_fixed_place(type(service)) else None
+    service = Apprise.instantiate(_without_overrides(url), asset=asset)
+    # Check the result as well: apprise may read a URL as another service than its schema says.
+    return service if service is not None and has_fixed_hosts(type(service)) else None
 
 
-def _plugin(url: str) -> Any | None:
-    """The plugin of the URL's schema, without making one; None when there is none that works here."""
+def _plugin(url: str) -> type[NotifyBase] | None:
+    """Return the plugin class of the URL's schema; None if there is none that works here."""
     manager = _manager()
     schema = _schema(url)
-    return manager[schema] if schema and schema in manager else None
+    return cast(type[NotifyBase], manager[schema]) if schema and schema in manager else None
 
 
 @cache
-def _manager() -> Any:
+def _manager() -> NotificationManager:
     manager = NotificationManager()
     manager.load_modules()
     return manager
@@ -116,17 +118,17 @@ def _schema(url: str) -> str:
     return url.partition("://")[0].strip().lower() if "://" in url else ""
 
 
-def _tightened(url: str) -> str:
-    """The URL without the parameters that would loosen what holds for all."""
+def _without_overrides(url: str) -> str:
+    """Drop the URL parameters in _OVERRIDES."""
     address, mark, query = url.partition("?")
-    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if not _loosens(name)]
+    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if not _is_override(name)]
     return f"{address}{mark}{urlencode(kept)}" if kept else address
 
 
-def _loosens(name: str) -> bool:
-    return name.strip().lower() in _LOOSENING
+def _is_override(name: str) -> bool:
+    return name.strip().lower() in _OVERRIDES
 
 
-def _pieces(url: str) -> list[str]:
-    """What of the URL may be a secret: every part of it."""
+def _possible_secrets(url: str) -> list[str]:
+    """Return every part of the URL: any may be a secret."""
     return [url, *re.split(r"[/:@?&=]+", unquote(url.partition("://")[2]))]

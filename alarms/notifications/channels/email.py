@@ -1,4 +1,4 @@
-"""Channels that lead to e-mail addresses, through the server that the operator set."""
+"""E-mail channels, delivered through the operator's mail server."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from django.core.mail import EmailMessage, get_connection
 from django.core.validators import validate_email
 
 from alarms.models import Channel, Message
-from alarms.notifications.channels.outcome import Outcome, excerpt
+from alarms.notifications.channels.base import DeliveryResult, excerpt
 
-MOST_ADDRESSES = 20
+MAX_ADDRESSES = 20
 
 
-def send(channel: Channel, message: Message) -> Outcome:
-    """Send one mail to all the channel's addresses. Its Message-ID is made of the message's id and never changes."""
+def send(channel: Channel, message: Message) -> DeliveryResult:
+    """Send one e-mail to all addresses of the channel. Its Message-ID derives from the message's id and is stable."""
     if not settings.EMAIL_URL:
-        return Outcome(False, "No mail server is set: the operator names one in EMAIL_URL.")
+        return DeliveryResult(False, "No mail server is configured (EMAIL_URL).")
     mail = EmailMessage(
         subject=message.subject,
         body=message.body,
-        to=addresses_of(channel.address),
+        to=split_addresses(channel.address),
         headers={"Message-ID": message_id(message), "Auto-Submitted": "auto-generated"},
         connection=get_connection(timeout=settings.NOTIFICATION_TOTAL_SECONDS),
     )
@@ -30,36 +30,36 @@ def send(channel: Channel, message: Message) -> Outcome:
         mail.send()
     except smtplib.SMTPRecipientsRefused as refused:
         code, text = next(iter(refused.recipients.values()))
-        return Outcome(False, _text(text), code)
+        return DeliveryResult(False, _text(text), code)
     except smtplib.SMTPResponseException as refused:
-        return Outcome(False, _text(refused.smtp_error), refused.smtp_code)
+        return DeliveryResult(False, _text(refused.smtp_error), refused.smtp_code)
     except (smtplib.SMTPException, OSError) as error:
-        return Outcome(False, excerpt(f"{type(error).__name__}: {error}", [settings.EMAIL_HOST_PASSWORD]))
-    return Outcome(True)
+        return DeliveryResult(False, excerpt(f"{type(error).__name__}: {error}", [settings.EMAIL_HOST_PASSWORD]))
+    return DeliveryResult(True)
 
 
-def problem(address: str, secret: str) -> str:
-    """Say which address can't be one."""
-    addresses = addresses_of(address)
+def settings_error(address: str, secret: str) -> str:
+    """Return which address is invalid."""
+    addresses = split_addresses(address)
     if not addresses:
-        return "Enter one e-mail address or several, separated by commas."
-    if len(addresses) > MOST_ADDRESSES:
-        return f"A channel takes up to {MOST_ADDRESSES} addresses; make another one for the rest."
+        return "Enter one or more e-mail addresses, separated by commas."
+    if len(addresses) > MAX_ADDRESSES:
+        return f"Enter at most {MAX_ADDRESSES} addresses per channel."
     for single in addresses:
         try:
             validate_email(single)
         except ValidationError:
-            return f"“{single}” is no e-mail address."
+            return f"“{single}” is not an e-mail address."
     return ""
 
 
-def addresses_of(written: str) -> list[str]:
-    """The addresses that stand between the commas."""
-    return [part.strip() for part in written.split(",") if part.strip()]
+def split_addresses(text: str) -> list[str]:
+    """Split a comma-separated list of addresses."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def message_id(message: Message) -> str:
-    """The mail's Message-ID, the same for every repeat."""
+    """Return the Message-ID, the same for every attempt."""
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ") or "localhost"
     return f"<{message.public_id}@{domain}>"
 

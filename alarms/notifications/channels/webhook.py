@@ -1,8 +1,8 @@
-"""Channels that lead to a program of the customer's: signed webhooks after https://www.standardwebhooks.com.
+"""Webhook channels: signed POST requests as specified by https://www.standardwebhooks.com.
 
-`webhook-id` is the message's id, the same for every repeat; `webhook-timestamp` the attempt's time in whole seconds;
-`webhook-signature` a `v1,` signature for each secret that is valid, separated by spaces: the base64 of the HMAC-SHA256,
-under the bytes behind `whsec_`, of `id.timestamp.body`.
+`webhook-id` is the message's id, the same for every attempt; `webhook-timestamp` the attempt's time in whole seconds;
+`webhook-signature` a `v1,` signature for each valid secret, separated by spaces: the base64 of the HMAC-SHA256 of
+`id.timestamp.body`, keyed with the bytes behind `whsec_`.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from django.conf import settings
 from django.utils import timezone
 
 from alarms.models import Channel, Message
-from alarms.notifications.channels.outcome import Outcome, excerpt
+from alarms.notifications.channels.base import DeliveryResult, excerpt
 from core.http.addresses import parse_networks
 from core.http.guarded_http import FetchFailure, FetchLimits, GuardedExchange, parse_target
 from core.http.retry_after import retry_after_seconds
 
-SECRET_PREFIX = "whsec_"  # noqa: S105  what every such secret begins with
+SECRET_PREFIX = "whsec_"  # noqa: S105  the prefix of every secret, not a secret
 SECRET_BYTES = 32
 ANSWER_BYTES = 2_048
 GONE = http.client.GONE
 
 
-def send(channel: Channel, message: Message) -> Outcome:
-    """POST the message once. No redirect is followed: whoever moved enters the new address. Raises SecretUnreadable."""
+def send(channel: Channel, message: Message) -> DeliveryResult:
+    """POST the message once, without following redirects. Raise SecretUnreadable."""
     now = timezone.now()
     body = json.dumps(message.data, ensure_ascii=False).encode()
     valid = channel.secrets_at(now)
@@ -41,27 +41,27 @@ def send(channel: Channel, message: Message) -> Outcome:
     try:
         with GuardedExchange(_limits(), parse_networks(settings.NOTIFICATION_ALLOWED_NETWORKS)) as exchange:
             response = exchange.open("POST", channel.address, headers(message, body, valid, now), body)
-            return _outcome(response, hidden, now)
+            return _result(response, hidden, now)
     except FetchFailure as failure:
-        return Outcome(False, excerpt(failure.message, hidden))
+        return DeliveryResult(False, excerpt(failure.message, hidden))
 
 
-def problem(address: str, secret: str) -> str:
-    """Say why no webhook can be sent there. Whether its address may be connected to is seen when it is."""
+def settings_error(address: str, secret: str) -> str:
+    """Return why the URL or secret is invalid. Whether the address may be contacted is checked on connecting."""
     try:
         parse_target(address)
     except FetchFailure as failure:
         return failure.message
-    return "" if key_of(secret) else f"A secret is {SECRET_PREFIX} and the base64 of 24 to 64 bytes."
+    return "" if signing_key(secret) else f"A secret consists of {SECRET_PREFIX} and the base64 of 24 to 64 bytes."
 
 
 def new_secret() -> str:
-    """A random secret in the form that receivers know."""
+    """Return a random secret in the standard format."""
     return SECRET_PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode("ascii")
 
 
-def key_of(secret: str) -> bytes:
-    """The bytes that sign; none when `secret` has not the form of one."""
+def signing_key(secret: str) -> bytes:
+    """Return the key encoded in `secret`; no bytes if its format is invalid."""
     if not secret.startswith(SECRET_PREFIX):
         return b""
     try:
@@ -72,7 +72,7 @@ def key_of(secret: str) -> bytes:
 
 
 def headers(message: Message, body: bytes, valid_secrets: Sequence[str], at: datetime) -> dict[str, str]:
-    """The headers by which the receiver knows who sent this, when, and whether it is a repeat."""
+    """Return the headers that authenticate the message and identify repeats."""
     identity, timestamp = str(message.public_id), str(int(at.timestamp()))
     signed = b".".join([identity.encode(), timestamp.encode(), body])
     return {
@@ -80,7 +80,7 @@ def headers(message: Message, body: bytes, valid_secrets: Sequence[str], at: dat
         "Accept-Encoding": "identity",
         "webhook-id": identity,
         "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(_signature(key_of(secret), signed) for secret in valid_secrets),
+        "webhook-signature": " ".join(_signature(signing_key(secret), signed) for secret in valid_secrets),
     }
 
 
@@ -88,12 +88,12 @@ def _signature(key: bytes, signed: bytes) -> str:
     return "v1," + b64encode(hmac.new(key, signed, sha256).digest()).decode("ascii")
 
 
-def _outcome(response: http.client.HTTPResponse, hidden: Sequence[str], now: datetime) -> Outcome:
+def _result(response: http.client.HTTPResponse, hidden: Sequence[str], now: datetime) -> DeliveryResult:
     try:
         answer = excerpt(response.read(ANSWER_BYTES).decode("utf-8", "replace"), hidden)
     except (OSError, http.client.HTTPException):
-        answer = ""  # The status is what counts, and that has arrived.
-    return Outcome(
+        answer = ""  # The status decides, and it has arrived.
+    return DeliveryResult(
         is_delivered=200 <= response.status < 300,
         answer=answer,
         status_code=response.status,

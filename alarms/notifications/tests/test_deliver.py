@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alarms import tasks
 from alarms.models import Attempt, Message
-from alarms.notifications.deliver import GONE_REASON, send
+from alarms.notifications.deliver import GONE_REASON, deliver
 from alarms.notifications.outbox import (
     GIVE_UP_AFTER,
     begin,
@@ -68,7 +68,7 @@ def test_a_claim_whose_lease_is_over_is_not_sent_any_more(receive, settings):
     )
     Message.objects.update(lease_until=timezone.now())
     with pytest.raises(ClaimLost):
-        send(claim)
+        deliver(claim)
     assert receiver.deliveries == []
 
 
@@ -82,7 +82,7 @@ def test_sending_begins_with_a_full_lease(settings):
 
 
 def test_whoever_lost_the_claim_meanwhile_writes_nothing(receive, settings):
-    def be_slow(_):
+    def lose_claim(_):
         Message.objects.update(claim_id=None)
         return Answer()
 
@@ -93,12 +93,12 @@ def test_whoever_lost_the_claim_meanwhile_writes_nothing(receive, settings):
 
         def begin_and_lose(claim):
             begun = original(claim)
-            be_slow(None)
+            lose_claim(None)
             return begun
 
         patch.setattr("alarms.notifications.deliver.begin", begin_and_lose)
         with pytest.raises(ClaimLost):
-            send(claim)
+            deliver(claim)
     message.refresh_from_db()
     assert message.state == State.WAITING
     assert not message.attempts.exists()
@@ -111,7 +111,7 @@ def test_whoever_lost_the_claim_meanwhile_writes_nothing(receive, settings):
         {"channel__is_enabled": False},
         {"channel__customer__is_active": False},
         {"state": State.DEAD},
-        {"state": State.FOLDED},
+        {"state": State.GROUPED},
         {"state": State.SENT, "sent_at": timezone.now()},
     ],
     ids=["not due", "channel disabled", "customer inactive", "dead", "folded", "sent"],
@@ -241,9 +241,9 @@ def test_our_own_fault_is_kept_and_raised(monkeypatch):
 
     monkeypatch.setattr("alarms.notifications.channels.email.send", fail)
     with pytest.raises(KeyError):
-        send(claim)
+        deliver(claim)
     message.refresh_from_db()
-    assert message.attempts.get().answer == "KeyError in our own code."
+    assert message.attempts.get().answer == "Internal error (KeyError)."
     assert message.state == State.WAITING
 
 

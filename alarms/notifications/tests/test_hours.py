@@ -18,7 +18,7 @@ MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("hours", "day", "clock", "hold"),
+    ("hours", "day", "clock", "contains"),
     [
         (OFFICE, 0, time(7, 59, 59), False),
         (OFFICE, 0, time(8), True),
@@ -36,19 +36,19 @@ MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
         (Hours(frozenset({6})), 0, time(3), False),
     ],
 )
-def test_hours_begin_with_their_first_instant_and_end_before_their_last(hours, day, clock, hold):
+def test_hours_begin_with_their_first_instant_and_end_before_their_last(hours, day, clock, contains):
     instant = datetime.combine(MONDAY.date() + timedelta(days=day), clock, LONDON)
-    assert hours.hold(instant, LONDON) is hold
+    assert hours.contains(instant, LONDON) is contains
 
 
 def test_hours_are_those_of_the_facility():
-    assert OFFICE.hold(datetime(2026, 11, 23, 21, tzinfo=UTC), AUCKLAND)
-    assert not OFFICE.hold(datetime(2026, 11, 23, 21, tzinfo=UTC), LONDON)
+    assert OFFICE.contains(datetime(2026, 11, 23, 21, tzinfo=UTC), AUCKLAND)
+    assert not OFFICE.contains(datetime(2026, 11, 23, 21, tzinfo=UTC), LONDON)
 
 
 def test_hours_follow_the_clock_when_it_is_changed():
-    assert not OFFICE.hold(datetime(2026, 10, 23, 16, 30, tzinfo=UTC), LONDON)
-    assert OFFICE.hold(datetime(2026, 10, 26, 16, 30, tzinfo=UTC), LONDON)
+    assert not OFFICE.contains(datetime(2026, 10, 23, 16, 30, tzinfo=UTC), LONDON)
+    assert OFFICE.contains(datetime(2026, 10, 26, 16, 30, tzinfo=UTC), LONDON)
 
 
 clocks = st.times()
@@ -63,12 +63,12 @@ def test_a_span_and_the_rest_of_the_day_make_the_day(instant, one, other, weekda
         return
     every_day = frozenset(range(7))
     span, rest = Hours(every_day, one, other), Hours(every_day, other, one)
-    assert span.hold(instant, LONDON) != rest.hold(instant, LONDON)
-    assert not Hours(weekdays, one, other).hold(instant, LONDON) or span.hold(instant, LONDON)
+    assert span.contains(instant, LONDON) != rest.contains(instant, LONDON)
+    assert not Hours(weekdays, one, other).contains(instant, LONDON) or span.contains(instant, LONDON)
 
 
 @given(instants, clocks, days)
 def test_from_an_hour_to_itself_is_a_whole_day(instant, clock, weekdays):
     began = instant.astimezone(LONDON)
     day = began.date() if began.time() >= clock else began.date() - timedelta(days=1)
-    assert Hours(weekdays, clock, clock).hold(instant, LONDON) == (day.weekday() in weekdays)
+    assert Hours(weekdays, clock, clock).contains(instant, LONDON) == (day.weekday() in weekdays)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from alarms.lifecycle import actions
 from alarms.lifecycle.events import record
 from alarms.models import Alarm, AlarmEvent, Channel, Message
-from alarms.notifications.reminders import is_to_escalate, remind, reminder_number
+from alarms.notifications.reminders import create_due_messages, is_escalation_due, reminders_due
 from tests.alarm_factories import ChannelFactory, MaintenanceWindowFactory, RuleFactory, open_alarm
 from tests.factories import StorageUnitFactory
 
@@ -33,18 +33,18 @@ def reasons():
     return list(Message.objects.order_by("pk").values_list("reason", flat=True))
 
 
-def remind_every_tick(start, minutes):
+def tick_every_half_minute(start, minutes):
     """A tick every half minute."""
-    return sum(remind(start + number * MINUTE / 2) for number in range(2 * minutes + 1))
+    return sum(create_due_messages(start + number * MINUTE / 2) for number in range(2 * minutes + 1))
 
 
 def test_an_open_alarm_is_reminded_of_every_so_often_until_it_is_acknowledged(unit, customer):
     RuleFactory(customer=customer, repeat_minutes=5)
     alarm = open_alarm(storage_unit=unit)
     start = timezone.now()
-    assert remind_every_tick(start, 16) == 3
+    assert tick_every_half_minute(start, 16) == 3
     actions.acknowledge(alarm, by="anna", comment="on my way")
-    assert remind_every_tick(start + 17 * MINUTE, 30) == 0
+    assert tick_every_half_minute(start + 17 * MINUTE, 30) == 0
     assert reasons() == ["opened", "reminder", "reminder", "reminder"]
     assert [message.sequence for message in Message.objects.order_by("pk")] == [0, 1, 2, 3]
 
@@ -55,15 +55,15 @@ def test_two_ticks_at_once_make_nothing_twice(unit, customer):
     )
     open_alarm(storage_unit=unit)
     later = timezone.now() + 6 * MINUTE
-    assert remind(later) == 2
-    assert remind(later) == 0
+    assert create_due_messages(later) == 2
+    assert create_due_messages(later) == 0
     assert sorted(reasons()) == ["escalated", "opened", "reminder"]
 
 
 def test_reminders_that_were_missed_are_not_made_up_for(unit, customer):
     RuleFactory(customer=customer, repeat_minutes=5)
     open_alarm(storage_unit=unit)
-    assert remind(timezone.now() + 61 * MINUTE) == 1
+    assert create_due_messages(timezone.now() + 61 * MINUTE) == 1
     assert Message.objects.get(reason="reminder").sequence == 12
 
 
@@ -71,7 +71,7 @@ def test_a_closed_alarm_is_not_reminded_of(unit, customer):
     RuleFactory(customer=customer, repeat_minutes=5)
     alarm = open_alarm(storage_unit=unit)
     Alarm.objects.filter(pk=alarm.pk).update(state=Alarm.State.CLOSED, closed_at=timezone.now())
-    assert remind(timezone.now() + 6 * MINUTE) == 0
+    assert create_due_messages(timezone.now() + 6 * MINUTE) == 0
 
 
 def test_what_nobody_acknowledges_is_escalated_once(unit, customer):
@@ -79,8 +79,8 @@ def test_what_nobody_acknowledges_is_escalated_once(unit, customer):
     RuleFactory(customer=customer, escalate_minutes=15, escalation_channels=[boss])
     open_alarm(storage_unit=unit)
     start = timezone.now()
-    assert remind_every_tick(start, 14) == 0
-    assert remind_every_tick(start + 15 * MINUTE, 60) == 1
+    assert tick_every_half_minute(start, 14) == 0
+    assert tick_every_half_minute(start + 15 * MINUTE, 60) == 1
     assert Message.objects.get(reason="escalated").channel == boss
 
 
@@ -89,14 +89,14 @@ def test_getting_worse_does_not_put_the_escalation_off(unit, customer):
     start = timezone.now()
     alarm = open_alarm(storage_unit=unit, severity="warning")
     record(alarm, AlarmEvent.Kind.WORSENED, start + 14 * MINUTE)
-    assert remind(start + 16 * MINUTE) == 1
+    assert create_due_messages(start + 16 * MINUTE) == 1
     assert reasons() == ["opened", "worsened", "escalated"]
 
 
 def test_an_acknowledged_alarm_is_not_escalated(unit, customer):
     RuleFactory(customer=customer, escalate_minutes=15, escalation_channels=[ChannelFactory(customer=customer)])
     actions.acknowledge(open_alarm(storage_unit=unit), by="anna", comment="on my way")
-    assert remind(timezone.now() + 60 * MINUTE) == 0
+    assert create_due_messages(timezone.now() + 60 * MINUTE) == 0
 
 
 def test_an_alarm_that_opened_during_maintenance_is_told_when_it_is_over(unit, customer):
@@ -108,15 +108,15 @@ def test_an_alarm_that_opened_during_maintenance_is_told_when_it_is_over(unit, c
     )
     window = MaintenanceWindowFactory(customer=customer, ends_at=timezone.now() + 60 * MINUTE)
     open_alarm(storage_unit=unit)
-    assert remind_every_tick(timezone.now(), 59) == 0
+    assert tick_every_half_minute(timezone.now(), 59) == 0
     over = window.ends_at
-    assert remind(over) == 1
-    assert remind(over + MINUTE) == 0
+    assert create_due_messages(over) == 1
+    assert create_due_messages(over + MINUTE) == 0
     assert reasons() == ["opened"]
     assert Message.objects.get().created_at == over
     # People have their time from when they were told.
-    assert remind(over + 14 * MINUTE) == 0
-    assert remind(over + 15 * MINUTE) == 1
+    assert create_due_messages(over + 14 * MINUTE) == 0
+    assert create_due_messages(over + 15 * MINUTE) == 1
 
 
 def test_an_alarm_that_opened_outside_a_rules_hours_is_told_when_they_begin(unit, customer):
@@ -124,9 +124,9 @@ def test_an_alarm_that_opened_outside_a_rules_hours_is_told_when_they_begin(unit
     begins, ends = opens.time().replace(microsecond=0), (opens + 60 * MINUTE).time().replace(microsecond=0)
     RuleFactory(customer=customer, from_time=begins, until_time=ends)
     open_alarm(storage_unit=unit)
-    assert remind(opens - 2 * MINUTE) == 0
-    assert remind(opens + MINUTE) == 1
-    assert remind(opens + 2 * MINUTE) == 0
+    assert create_due_messages(opens - 2 * MINUTE) == 0
+    assert create_due_messages(opens + MINUTE) == 1
+    assert create_due_messages(opens + 2 * MINUTE) == 0
 
 
 def test_an_alarm_that_closed_meanwhile_is_told_to_nobody(unit, customer):
@@ -134,16 +134,16 @@ def test_an_alarm_that_closed_meanwhile_is_told_to_nobody(unit, customer):
     MaintenanceWindowFactory(customer=customer)
     alarm = open_alarm(storage_unit=unit)
     Alarm.objects.filter(pk=alarm.pk).update(state=Alarm.State.CLOSED, closed_at=timezone.now())
-    assert remind(timezone.now() + 120 * MINUTE) == 0
+    assert create_due_messages(timezone.now() + 120 * MINUTE) == 0
 
 
 def test_what_somebody_took_over_is_not_told_late_unless_it_got_worse(unit, customer):
     RuleFactory(customer=customer)
     window = MaintenanceWindowFactory(customer=customer)
     alarm = actions.acknowledge(open_alarm(storage_unit=unit, severity="warning"), by="anna", comment="at work")
-    assert remind(window.ends_at) == 0
+    assert create_due_messages(window.ends_at) == 0
     record(alarm, AlarmEvent.Kind.WORSENED, timezone.now())
-    assert remind(window.ends_at) == 1
+    assert create_due_messages(window.ends_at) == 1
     assert reasons() == ["worsened"]
 
 
@@ -151,19 +151,19 @@ def test_a_new_rule_and_a_channel_that_is_enabled_again_tell_of_what_is_live(uni
     channel = ChannelFactory(customer=customer, is_enabled=False)
     RuleFactory(customer=customer, channels=[channel])
     open_alarm(storage_unit=unit)
-    assert remind(timezone.now()) == 0
+    assert create_due_messages(timezone.now()) == 0
     Channel.objects.update(is_enabled=True)
-    assert remind(timezone.now()) == 1
+    assert create_due_messages(timezone.now()) == 1
     RuleFactory(customer=customer)
-    assert remind(timezone.now()) == 1
-    assert remind(timezone.now()) == 0
+    assert create_due_messages(timezone.now()) == 1
+    assert create_due_messages(timezone.now()) == 0
 
 
 @pytest.mark.parametrize("quiet", [{"is_detected_late": True}, {"is_withdrawn": True}])
 def test_what_calls_for_nobody_is_not_told_late(unit, customer, quiet):
     open_alarm(storage_unit=unit, **quiet)
     RuleFactory(customer=customer, repeat_minutes=1)
-    assert remind(timezone.now() + 10 * MINUTE) == 0
+    assert create_due_messages(timezone.now() + 10 * MINUTE) == 0
 
 
 def test_queries_do_not_grow_with_the_alarms(customer, unit, django_assert_max_num_queries):
@@ -171,20 +171,20 @@ def test_queries_do_not_grow_with_the_alarms(customer, unit, django_assert_max_n
     for _ in range(5):
         open_alarm(storage_unit=StorageUnitFactory(facility=unit.facility))
     with django_assert_max_num_queries(12):
-        assert remind(timezone.now()) == 0
+        assert create_due_messages(timezone.now()) == 0
 
 
 @given(st.integers(1, 10_080), st.integers(0, 100_000))
 def test_the_number_of_a_reminder_is_how_often_its_time_has_passed(every, minutes):
-    assert reminder_number(every, NOW, NOW + minutes * MINUTE) == minutes // every
+    assert reminders_due(every, NOW, NOW + minutes * MINUTE) == minutes // every
 
 
 @given(st.integers(1, 10_080), st.integers(-100, 100_000))
 def test_it_is_escalated_when_the_time_is_over_and_never_before(after, minutes):
-    assert is_to_escalate(after, NOW, NOW + minutes * MINUTE) == (minutes >= after)
+    assert is_escalation_due(after, NOW, NOW + minutes * MINUTE) == (minutes >= after)
 
 
 def test_without_times_nothing_is_repeated_or_escalated():
-    assert reminder_number(None, NOW, NOW + 100 * MINUTE) == 0
-    assert reminder_number(5, None, NOW) == 0
-    assert not is_to_escalate(None, NOW, NOW + 100 * MINUTE)
+    assert reminders_due(None, NOW, NOW + 100 * MINUTE) == 0
+    assert reminders_due(5, None, NOW) == 0
+    assert not is_escalation_due(None, NOW, NOW + 100 * MINUTE)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from alarms.lifecycle.events import record
 from alarms.models import Alarm, AlarmEvent, Message
 from alarms.notifications.outbox import claim_due
-from alarms.notifications.reminders import remind
+from alarms.notifications.reminders import create_due_messages
 from alarms.notifications.tests.sending_now import send_due
-from alarms.notifications.throttling import MINUTE, Waiting, digest_due, to_fold
+from alarms.notifications.throttling import MINUTE, DueMessage, excess_ids, next_digest_at
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
 from tests.factories import StorageUnitFactory
 
@@ -22,7 +22,7 @@ Reason, State = Message.Reason, Message.State
 
 rows = st.lists(
     st.builds(
-        Waiting,
+        DueMessage,
         st.integers(1, 10_000),
         st.booleans(),
         st.integers(0, 100).map(lambda seconds: NOW + timedelta(seconds=seconds)),
@@ -34,14 +34,14 @@ rows = st.lists(
 
 @given(rows, st.integers(1, 20), st.integers(0, 30))
 def test_no_more_go_out_than_the_limit_leaves_room_for(waiting, limit, sent):
-    folded = to_fold(waiting, limit, sent)
+    folded = excess_ids(waiting, limit, sent)
     assert len(waiting) - len(folded) == min(len(waiting), max(0, limit - sent))
     assert len(set(folded)) == len(folded)
 
 
 @given(rows, st.integers(1, 20), st.integers(0, 30))
 def test_no_critical_message_waits_behind_another(waiting, limit, sent):
-    folded = set(to_fold(waiting, limit, sent))
+    folded = set(excess_ids(waiting, limit, sent))
     if any(row.is_critical for row in waiting if row.message_id in folded):
         assert all(row.is_critical for row in waiting if row.message_id not in folded)
 
@@ -49,7 +49,7 @@ def test_no_critical_message_waits_behind_another(waiting, limit, sent):
 @given(st.none() | st.integers(-1_000, 1_000))
 def test_digests_are_a_minute_apart(seconds):
     last = None if seconds is None else NOW + timedelta(seconds=seconds)
-    due_at = digest_due(NOW, last)
+    due_at = next_digest_at(NOW, last)
     assert due_at >= NOW
     assert last is None or due_at - last >= MINUTE
     assert due_at == NOW or due_at == last + MINUTE
@@ -67,12 +67,12 @@ def test_a_storm_becomes_a_few_messages_and_one_digest(receive):
 
     assert [delivery.document["type"] for delivery in receiver.deliveries] == ["alarm.opened"] * 3 + ["alarm.digest"]
     digest = Message.objects.get(reason=Reason.DIGEST)
-    assert digest.subject == "17 messages at once about 17 alarms, 17 of them critical"
-    assert digest.folded.filter(state=State.FOLDED).count() == 17
+    assert digest.subject == "17 messages about 17 alarms, 17 critical"
+    assert digest.folded.filter(state=State.GROUPED).count() == 17
     listed = receiver.deliveries[-1].document["data"]["messages"]
-    told = {document["data"]["alarm"]["id"] for document in listed}
-    told |= {delivery.document["data"]["alarm"]["id"] for delivery in receiver.deliveries[:3]}
-    assert told == {str(alarm.public_id) for alarm in alarms}
+    notified = {document["data"]["alarm"]["id"] for document in listed}
+    notified |= {delivery.document["data"]["alarm"]["id"] for delivery in receiver.deliveries[:3]}
+    assert notified == {str(alarm.public_id) for alarm in alarms}
 
 
 def test_what_comes_within_the_minute_waits_in_the_next_digest():
@@ -113,8 +113,8 @@ def test_one_channels_storm_is_not_anothers():
     MessageFactory.create_batch(4, channel=stormy)
     MessageFactory.create_batch(4, channel=calm)
     claim_due()
-    assert Message.objects.filter(channel=calm, state=State.FOLDED).count() == 0
-    assert Message.objects.filter(channel=stormy, state=State.FOLDED).count() == 3
+    assert Message.objects.filter(channel=calm, state=State.GROUPED).count() == 0
+    assert Message.objects.filter(channel=stormy, state=State.GROUPED).count() == 3
 
 
 def test_a_test_is_never_held_back():
@@ -150,12 +150,12 @@ def flapping():
 def test_a_flapping_unit_is_told_at_once_and_then_with_its_count(flapping):
     for _ in range(4):
         flapping.ends(flapping.alarms())
-    told, counted = Message.objects.exclude(state=State.FOLDED).exclude(reason=Reason.CLOSED).order_by("pk")
-    assert (told.reason, counted.reason) == (Reason.OPENED, Reason.FLAPPING)
-    assert "4 times within a short time" in counted.subject
+    notified, counted = Message.objects.exclude(state=State.GROUPED).exclude(reason=Reason.CLOSED).order_by("pk")
+    assert (notified.reason, counted.reason) == (Reason.OPENED, Reason.FLAPPING)
+    assert "repeated 4 times" in counted.subject
     assert counted.data["data"]["count"] == 4
     assert counted.folded.count() == 3
-    assert counted.next_attempt_at == told.created_at + timedelta(minutes=30)
+    assert counted.next_attempt_at == notified.created_at + timedelta(minutes=30)
     assert Message.objects.filter(reason=Reason.CLOSED).count() == 1
 
 
@@ -163,7 +163,7 @@ def test_ticks_do_not_count_again(flapping):
     flapping.ends(flapping.alarms())
     flapping.alarms()
     for _ in range(3):
-        assert remind(timezone.now()) == 0
+        assert create_due_messages(timezone.now()) == 0
     assert Message.objects.get(reason=Reason.FLAPPING).sequence == 2
 
 
@@ -171,7 +171,7 @@ def test_other_kinds_and_other_units_are_told_on_their_own(flapping):
     flapping.alarms()
     flapping.alarms(kind="budget")
     flapping.alarms(storage_unit=StorageUnitFactory(facility=flapping.unit.facility))
-    assert not Message.objects.filter(state=State.FOLDED).exists()
+    assert not Message.objects.filter(state=State.GROUPED).exists()
 
 
 def test_after_the_window_the_unit_is_told_of_anew(flapping):
@@ -180,13 +180,13 @@ def test_after_the_window_the_unit_is_told_of_anew(flapping):
         created_at=timezone.now() - timedelta(minutes=31), tried_since=timezone.now() - timedelta(minutes=31)
     )
     flapping.alarms()
-    assert Message.objects.filter(reason=Reason.OPENED).exclude(state=State.FOLDED).count() == 2
+    assert Message.objects.filter(reason=Reason.OPENED).exclude(state=State.GROUPED).count() == 2
 
 
 def test_what_is_worse_than_what_was_told_is_never_held_back(flapping):
     flapping.ends(flapping.alarms(severity="warning"))
     flapping.alarms(severity="critical")
-    assert not Message.objects.filter(state=State.FOLDED).exists()
+    assert not Message.objects.filter(state=State.GROUPED).exists()
 
 
 def test_a_count_that_was_sent_begins_the_window_anew(flapping):
@@ -204,4 +204,4 @@ def test_a_drill_is_told_every_time(flapping):
     flapping.unit.save()
     for _ in range(2):
         flapping.ends(flapping.alarms())
-    assert not Message.objects.filter(state=State.FOLDED).exists()
+    assert not Message.objects.filter(state=State.GROUPED).exists()

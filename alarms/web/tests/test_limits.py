@@ -69,7 +69,7 @@ class TestLimitsOfAUnit:
 
     def test_limits_out_of_order_are_refused(self, manager, unit):
         response = manager.post(limits_url(unit), PLAIN | {"high_warning_c": 9, "high_critical_c": 8})
-        assert "The limits must rise" in response.content.decode()
+        assert "Limits must increase from low critical to high critical." in response.content.decode()
         assert not UnitLimits.objects.exists()
 
     def test_only_the_units_own_sensors_may_speak_for_it(self, manager, unit):

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alarms.models import Channel, Drill, DrillSchedule, Message, Rule
-from alarms.notifications.channels.webhook import key_of
+from alarms.notifications.channels.webhook import signing_key
 from alarms.web import notification_forms
 from customers.models import Membership
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory
@@ -153,7 +153,7 @@ class TestChannels:
         hook = channel_form(kind="webhook", address="https://example.com/hook")
         page = manager.post(url_of("settings-new-channel", customer), hook).content.decode()
         secret = Channel.objects.get().secret.reveal()
-        assert key_of(secret)
+        assert signing_key(secret)
         assert secret in page
         assert secret not in manager.get(url_of("settings-notifications", customer)).content.decode()
         form = manager.get(url_of("settings-channel", customer, Channel.objects.get().public_id)).content.decode()
@@ -170,10 +170,13 @@ class TestChannels:
     @pytest.mark.parametrize(
         ("fields", "error"),
         [
-            ({"address": "nobody"}, "is no e-mail address"),
+            ({"address": "nobody"}, "is not an e-mail address"),
             ({"kind": "webhook", "address": "ftp://example.com"}, "must begin with http"),
-            ({"kind": "apprise", "address": "", "secret": "json://127.0.0.1"}, "of one&#x27;s own choosing"),
-            ({"kind": "apprise", "address": "", "secret": ""}, "No such service is known"),
+            (
+                {"kind": "apprise", "address": "", "secret": "json://127.0.0.1"},
+                "Self-hosted services are not supported",
+            ),
+            ({"kind": "apprise", "address": "", "secret": ""}, "Unknown service"),
             ({"messages_a_minute": 0}, "greater than or equal to 1"),
         ],
     )
@@ -265,7 +268,7 @@ class TestRules:
         [
             ({"channels": []}, "tells nobody"),
             ({"escalate_minutes": 10}, "has a time and channels"),
-            ({"from_time": "08:00"}, "Give both times"),
+            ({"from_time": "08:00"}, "Enter both times"),
             ({"repeat_minutes": 0}, "greater than or equal to 1"),
         ],
     )

@@ -6,7 +6,7 @@ from apprise.manager_plugins import NotificationManager
 
 from alarms.models import Attempt, Channel
 from alarms.notifications.channels import apprise_service
-from alarms.notifications.channels.apprise_service import is_at_fixed_place, problem
+from alarms.notifications.channels.apprise_service import has_fixed_hosts, settings_error
 from alarms.notifications.tests.sending_now import send_due
 from tests.alarm_factories import ChannelFactory, MessageFactory
 
@@ -41,17 +41,17 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("url", GOOD)
 def test_services_at_a_fixed_place_are_taken(url):
-    assert problem("", url) == ""
+    assert settings_error("", url) == ""
 
 
 @pytest.mark.parametrize("url", [*REFUSED, *UNKNOWN])
 def test_what_could_lead_anywhere_is_refused_with_a_sentence(url):
-    assert problem("", url).endswith(".")
+    assert settings_error("", url).endswith(".")
     assert apprise_service._service(url) is None
 
 
 def test_a_url_that_lacks_a_part_is_refused():
-    assert problem("", "slack://T1JJ3T3L2") == "The URL lacks a part that this service needs."
+    assert settings_error("", "slack://T1JJ3T3L2") == "The URL is incomplete for this service."
 
 
 def all_plugins():
@@ -61,7 +61,7 @@ def all_plugins():
 
 
 def test_no_service_that_is_taken_has_a_host_to_fill_in_or_a_file_to_read():
-    taken = [plugin for plugin in all_plugins() if is_at_fixed_place(plugin)]
+    taken = [plugin for plugin in all_plugins() if has_fixed_hosts(plugin)]
     assert len(taken) > 50
     for plugin in taken:
         assert "{host}" not in " ".join(plugin.templates)

@@ -3,7 +3,7 @@
 import pytest
 
 from alarms.models import Attempt, Message
-from alarms.notifications.channels.email import problem
+from alarms.notifications.channels.email import settings_error
 from alarms.notifications.tests.sending_now import send_due
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, open_alarm
 from tests.factories import StorageUnitFactory
@@ -65,9 +65,9 @@ def test_without_a_mail_server_nothing_counts_as_sent(settings):
     settings.EMAIL_URL = ""
     MessageFactory()
     (attempt,) = send_due()
-    assert attempt.answer == "No mail server is set: the operator names one in EMAIL_URL."
+    assert attempt.answer == "No mail server is configured (EMAIL_URL)."
 
 
 @pytest.mark.parametrize("address", ["", " , ", "nobody", "a@example.com, b", ",".join(["a@example.com"] * 21)])
 def test_addresses_that_can_not_be_are_refused_with_a_sentence(address):
-    assert problem(address, "").endswith(".")
+    assert settings_error(address, "").endswith(".")

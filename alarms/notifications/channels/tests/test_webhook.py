@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from alarms.models import Attempt, Message
-from alarms.notifications.channels.webhook import key_of, new_secret, problem
+from alarms.notifications.channels.webhook import new_secret, settings_error, signing_key
 from alarms.notifications.tests.sending_now import send_due
 from tests.alarm_factories import MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
 from tests.webhook_receiver import Answer
@@ -135,9 +135,9 @@ GOOD_SECRET = "whsec_" + "A" * 44
     ids=["scheme", "user", "no scheme", "no secret", "no bytes", "few bytes", "no base64", "no prefix"],
 )
 def test_settings_that_can_not_work_are_refused_with_a_sentence(address, secret):
-    assert problem(address, secret).endswith(".")
+    assert settings_error(address, secret).endswith(".")
 
 
 def test_a_new_secret_is_one():
-    assert len(key_of(new_secret())) == 32
-    assert problem("https://example.com/hook?x=1", new_secret()) == ""
+    assert len(signing_key(new_secret())) == 32
+    assert settings_error("https://example.com/hook?x=1", new_secret()) == ""
