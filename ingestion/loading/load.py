@@ -142,7 +142,7 @@ def _load_batch(
         conflicts.keep(load_result.delivery, columns, result.contradictions)
     if rejected:
         load_result.reject(rejected)
-        keep_rejected(load_result.delivery, rejected, batch.row_header, load_request.default_unit_code)
+        keep_rejected(load_result.delivery, rejected, batch.row_context, load_request.default_unit_code)
     if len(readings):
         newest = cast("datetime", readings["recorded_at"].max())
         load_result.newest = newest if load_result.newest is None else max(newest, load_result.newest)

@@ -123,7 +123,7 @@ def _placed(
         .select(batch.readings.columns)
     )
     rejected = [*batch.rejected, *_of_unknown_units(batch, units)] if with_rejected else []
-    return ParsedBatch(readings=readings, rejected=rejected, raw_row=batch.raw_row, row_header=batch.row_header)
+    return ParsedBatch(readings=readings, rejected=rejected, raw_row=batch.raw_row, row_context=batch.row_context)
 
 
 def _of_unknown_units(batch: ParsedBatch, units: dict[str, _Unit]) -> list[RejectedReading]:

@@ -17,18 +17,17 @@ import polars as pl
 
 from ingestion.parsing.batches import BatchMaker, end_with
 from ingestion.parsing.body import OpenedBody
-from ingestion.parsing.columns import convert_rows, converted_frame, read_into
-from ingestion.parsing.parse import parse_body
+from ingestion.parsing.columns import convert_rows
+from ingestion.parsing.compression import GZIP_MAGIC
+from ingestion.parsing.parse import BodyFormat, declared_format, parse_body
 from ingestion.parsing.rejection_reasons import Reason, sentence
-from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody
-from ingestion.parsing.row import RowRules
+from ingestion.parsing.results import ParsedBatch, RawRow, RejectedReading, UnreadableBody
+from ingestion.parsing.row import RowConverter, RowRules, converted_frame
 from ingestion.sources.mapping import FieldMapping
 
 # Beyond this a push is to be split: all of its rows stand in memory, and it is stored in one transaction.
 MAX_ROWS = 100_000
 _BATCH_ROWS = 20_000
-_LINES_TYPES = ("ndjson", "jsonl", "json-seq", "jsonlines")
-_GZIP = b"\x1f\x8b"
 _MAPPING = FieldMapping(unit_field="storage_unit_id", time_field="recorded_at", temperature_field="temperature")
 RULES = RowRules(default_scale="C")
 # What the fields of a push are for parse_row.
@@ -78,15 +77,15 @@ class PushedBody:
         data = self._unpacked()
         if not data.strip():
             raise UnreadableBody(Reason.NO_READINGS_LIST, "The body is empty.")
-        match self._kind(data):
-            case "json":
+        match self._format(data):
+            case BodyFormat.JSON:
                 return list(_parsed(_rows_of_array(data), received_at))
-            case "ndjson":
+            case BodyFormat.JSON_LINES:
                 return list(_parsed(_rows_of_lines(data), received_at))
         return _csv(data, received_at, self.max_bytes)
 
     def _unpacked(self) -> bytes:
-        if self.is_said_to_be_gzip and not self.data.startswith(_GZIP):
+        if self.is_said_to_be_gzip and not self.data.startswith(GZIP_MAGIC):
             raise UnreadableBody(Reason.UNDECODABLE, "The body is said to be packed with gzip, but is not.")
         opened = OpenedBody(io.BytesIO(self.data), encoding="", max_bytes=self.max_bytes, is_cut_off=False)
         data = opened.read(self.max_bytes)
@@ -94,13 +93,9 @@ class PushedBody:
             raise UnreadableBody(Reason.UNDECODABLE, "The gzip packing of the body breaks off.")
         return data
 
-    def _kind(self, data: bytes) -> str:
-        content_type = self.content_type.lower()
-        if any(kind in content_type for kind in _LINES_TYPES):
-            return "ndjson"
-        if "json" in content_type or "csv" in content_type:
-            return "json" if "json" in content_type else "csv"
-        return {b"[": "json", b"{": "ndjson"}.get(data.lstrip()[:1], "csv")
+    def _format(self, data: bytes) -> BodyFormat:
+        by_first_byte = {b"[": BodyFormat.JSON, b"{": BodyFormat.JSON_LINES}
+        return declared_format(self.content_type) or by_first_byte.get(data.lstrip()[:1], BodyFormat.CSV)
 
 
 def batch_of_row(row: dict[str, object], received_at: datetime) -> ParsedBatch:
@@ -146,41 +141,35 @@ def _parsed(numbered: Sequence[tuple[int, bytes | msgspec.Raw]], received_at: da
 
 
 def _converted(
-    numbered: Sequence[tuple[int, bytes | msgspec.Raw]], raw: Any
+    numbered: Sequence[tuple[int, bytes | msgspec.Raw]], raw_row: RawRow
 ) -> tuple[pl.DataFrame, list[RejectedReading]]:
-    """These rows converted: at once where their types are the expected ones, else one by one."""
+    """Convert rows as columns if their types are the expected ones, else one by one."""
     numbers: list[int] = []
     rows: list[_Row] = []
-    exact: list[dict[str, object]] = []
-    rejected: list[RejectedReading] = []
+    exact = RowConverter(RULES, raw_row)
     for number, text in numbered:
         try:
             rows.append(_row_decoder.decode(text))
             numbers.append(number)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            _read_exactly(number, text, exact, rejected, raw)
-    converted, more_rejected = convert_rows(_columns(numbers, rows), RULES, raw)
-    if exact:
-        converted = pl.concat([converted, converted_frame(exact)]).sort("row_number")
-    return converted, rejected + more_rejected
+            _convert_exactly(number, text, exact)
+    converted, rejected = convert_rows(_columns(numbers, rows), RULES, raw_row)
+    if exact.rows:
+        converted = pl.concat([converted, exact.frame()]).sort("row_number")
+    return converted, exact.rejected + rejected
 
 
-def _read_exactly(
-    number: int, text: bytes | msgspec.Raw, exact: list[dict[str, object]], rejected: list[RejectedReading], raw: Any
-) -> None:
-    """Read a row of other types by the rules for single rows, which also say what is wrong with it."""
+def _convert_exactly(number: int, text: bytes | msgspec.Raw, converter: RowConverter) -> None:
+    """Convert a row of other types by the rules for single rows, which also find its error."""
     try:
         row = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        reason = Reason.INVALID_JSON
-        rejected.append(RejectedReading(number, reason, "The row is not valid JSON.", raw(number)))
+        converter.reject(number, Reason.INVALID_JSON, "The row is not valid JSON.")
         return
     if not isinstance(row, dict):
-        reason = Reason.NOT_AN_OBJECT
-        rejected.append(RejectedReading(number, reason, sentence(reason, value=row), raw(number)))
+        converter.reject(number, Reason.NOT_AN_OBJECT, sentence(Reason.NOT_AN_OBJECT, value=row))
         return
-    said = {SAID_AS[name]: value for name, value in row.items() if name in SAID_AS}
-    read_into(number, said, RULES, exact, rejected, raw)
+    converter.add(number, {SAID_AS[name]: value for name, value in row.items() if name in SAID_AS})
 
 
 def _columns(numbers: list[int], rows: list[_Row]) -> pl.DataFrame:

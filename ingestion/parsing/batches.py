@@ -8,33 +8,30 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from ingestion.parsing.columns import RawRow
-from ingestion.parsing.field_names import UNIT_FACTS
 from ingestion.parsing.local_times import LocalClock, RepeatedHours
 from ingestion.parsing.rejection_reasons import Reason, sentence
-from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RejectedReading, UnitDescription, UnitKey
-from ingestion.parsing.row import CONVERTED_SCHEMA, NOT_TEXT, RowRules, read_number
+from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RawRow, RejectedReading
+from ingestion.parsing.row import CONVERTED_SCHEMA, RowRules
 from ingestion.parsing.timestamps import DAY_US, EPOCH, MICROSECOND, microseconds
+from ingestion.parsing.unit_descriptions import describe_units
 from ingestion.sources.mapping import FieldMapping
 
 EARLIEST_US = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 FURTHEST_AHEAD = timedelta(hours=24)
 # Rows of a repeated hour wait for those that follow. A file that keeps more waiting than this is not a logger's.
 MOST_WAITING = 100_000
-_TEXT_LIMIT = 200
-_SIZE_UNIT_LIMIT = 20
 _SENSOR = ["facility_code", "unit_code", "sensor_code"]
 
 
 class BatchMaker:
     """Makes the batches of one delivery, in file order; holds back rows of repeated hours until they are decided."""
 
-    def __init__(self, mapping: FieldMapping, received_at: datetime, rules: RowRules, row_header: str = "") -> None:
+    def __init__(self, mapping: FieldMapping, received_at: datetime, rules: RowRules, row_context: str = "") -> None:
         self._zone = mapping.time_zone
         self._clock = LocalClock(mapping.zone)
         self._latest_us = microseconds(received_at + FURTHEST_AHEAD)
         self._rules = rules
-        self._row_header = row_header
+        self._row_context = row_context
         self._hours = RepeatedHours()
         self._waiting = pl.DataFrame(schema=CONVERTED_SCHEMA)
         self._waiting_raw: dict[int, str] = {}
@@ -123,7 +120,7 @@ class BatchMaker:
             rejected=sorted(rejected, key=lambda each: each.row_number),
             units=describe_units(settled, self._rules),
             raw_row=raw_row,
-            row_header=self._row_header,
+            row_context=self._row_context,
         )
 
     def _refuse(self, number: int, reason: Reason, wall: int, raw: str, *, is_local: bool = False) -> RejectedReading:
@@ -132,50 +129,6 @@ class BatchMaker:
         except OverflowError:  # beyond the calendar's years
             shown = f"{wall // 1_000_000} s since 1970"
         return RejectedReading(number, reason, sentence(reason, value=shown, zone=self._zone), raw)
-
-
-def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDescription]:
-    """Each unit in rows of CONVERTED_SCHEMA and what they say about it: of each fact the last that says anything."""
-    place = pl.col("place")
-    # Where every row says something, which is the rule, the unit's last row has the last word on it.
-    gappy = [fact for fact, is_gappy in zip(UNIT_FACTS, _has_gaps(rows), strict=True) if is_gappy]
-    last_words = [place.filter(pl.col(fact) != "").last().alias(fact) for fact in gappy]
-    units = rows.with_row_index("place").group_by("facility_code", "unit_code").agg(place.last(), *last_words)
-    units = units.sort("place")
-    said = {fact: rows[fact].gather(units[fact if fact in gappy else "place"]).to_list() for fact in UNIT_FACTS}
-    said["scale"] = rows["scale"].gather(units["place"]).to_list()
-    facts = (dict(zip(said, words, strict=True)) for words in zip(*said.values(), strict=True))
-    keys = units.select("facility_code", "unit_code").rows()
-    return {key: _describe(key, unit, rules) for key, unit in zip(keys, facts, strict=True)}
-
-
-def _has_gaps(rows: pl.DataFrame) -> tuple[bool, ...]:
-    return rows.select((pl.col(UNIT_FACTS) == "").any()).row(0)
-
-
-def _describe(key: UnitKey, unit: dict[str, str | None], rules: RowRules) -> UnitDescription:
-    return UnitDescription(
-        facility_code=key[0],
-        unit_code=key[1],
-        unit_name=clean_text(unit["unit_name"]),
-        facility_name=clean_text(unit["facility_name"]),
-        city=clean_text(unit["city"]),
-        country=clean_text(unit["country"]),
-        set_temperature=_finite(unit["set_temperature"], rules),
-        temperature_unit=unit["scale"],
-        size_value=_finite(unit["size"], rules),
-        size_unit=clean_text(unit["size_unit"], _SIZE_UNIT_LIMIT),
-    )
-
-
-def clean_text(text: str | None, limit: int = _TEXT_LIMIT) -> str | None:
-    """A name as it can be kept: without control characters, at most `limit` characters; None if nothing is left."""
-    return NOT_TEXT.sub("", text or "").strip()[:limit] or None
-
-
-def _finite(text: str | None, rules: RowRules) -> float | None:
-    number = read_number(text, rules)
-    return number if number is not None and abs(number) < float("inf") else None
 
 
 def end_with(batches: Iterable[ParsedBatch], finish: Callable[[], ParsedBatch]) -> Iterator[ParsedBatch]:

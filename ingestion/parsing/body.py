@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import codecs
 import tempfile
-import zlib
 from collections.abc import Iterator
 from typing import IO, Protocol, cast
 
+from ingestion.parsing.compression import GZIP_MAGIC, CompressionError, GzipReader
 from ingestion.parsing.rejection_reasons import Reason, sentence
 from ingestion.parsing.results import UnreadableBody
 
 DEFAULT_MAX_BYTES = 1 << 30
 # A CSV line, or a header's; what is longer is no table.
 MAX_LINE_BYTES = 1 << 20
-_GZIP = b"\x1f\x8b"
 _SPOOLED_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 18
 _LINE_CHUNK_BYTES = 1 << 12
@@ -42,8 +41,8 @@ class OpenedBody:
         Bytes that are not UTF-8 in a body of no declared encoding pass unchanged: `as_utf8` settles them by the line.
         """
         self._body.seek(self._start)
-        unpacked: _Reader = _Unpacked(self._body, self) if self._is_packed() else self._body
-        stream, encoding = ByteStream(unpacked, self._max_bytes), self._encoding
+        decompressed: _Reader = _GzipBody(self._body, self) if self._is_gzip() else self._body
+        stream, encoding = ByteStream(decompressed, self._max_bytes), self._encoding
         first = stream.peek(4)
         for mark, marked in _MARKS:
             if first.startswith(mark):  # a mark knows better than a mapping
@@ -59,10 +58,10 @@ class OpenedBody:
             raise too_large(limit)
         return data
 
-    def _is_packed(self) -> bool:
-        first = self._body.read(2)
+    def _is_gzip(self) -> bool:
+        first = self._body.read(len(GZIP_MAGIC))
         self._body.seek(self._start)
-        return first == _GZIP
+        return first == GZIP_MAGIC
 
 
 class _Reader(Protocol):
@@ -160,37 +159,21 @@ def _spooled(body: IO[bytes], max_bytes: int) -> IO[bytes]:
     return cast("IO[bytes]", copy)
 
 
-class _Unpacked:
-    """The content of a gzip body, of several members if need be; one that breaks off is a body cut off."""
+class _GzipBody:
+    """Decompress a gzip body; mark one that ends early as cut off."""
 
-    def __init__(self, body: IO[bytes], opened: OpenedBody) -> None:
-        self._body = body
+    def __init__(self, file: IO[bytes], opened: OpenedBody) -> None:
+        self._reader = GzipReader(file)
         self._opened = opened
-        self._member = zlib.decompressobj(wbits=31)
-        self._packed = b""
 
     def read(self, size: int, /) -> bytes:
-        while True:
-            if self._member.eof and not self._begin_member():
-                return b""
-            packed = self._packed or self._body.read(_CHUNK_BYTES)
-            try:
-                data = self._member.decompress(packed, size)
-            except zlib.error as error:
-                why = "its gzip packing is damaged"
-                raise UnreadableBody(Reason.UNDECODABLE, sentence(Reason.UNDECODABLE, why=why)) from error
-            self._packed = self._member.unconsumed_tail
-            if data:
-                return data
-            if not packed and not self._member.eof:
-                self._opened.is_cut_off = True
-                return b""
-
-    def _begin_member(self) -> bool:
-        """Go on to the next member; False at the end (zero bytes that pad a file are no member)."""
-        self._packed = (self._member.unused_data or self._body.read(_CHUNK_BYTES)).lstrip(b"\0")
-        self._member = zlib.decompressobj(wbits=31) if self._packed else self._member
-        return bool(self._packed)
+        try:
+            data = self._reader.read(size)
+        except CompressionError as error:
+            why = "its gzip compression is damaged"
+            raise UnreadableBody(Reason.UNDECODABLE, sentence(Reason.UNDECODABLE, why=why)) from error
+        self._opened.is_cut_off |= not data and not self._reader.is_complete
+        return data
 
 
 class _Transcoded:

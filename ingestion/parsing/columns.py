@@ -14,17 +14,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ingestion.parsing.field_names import UNIT_FACTS
-from ingestion.parsing.results import RejectedReading
+from ingestion.parsing.results import RawRow, RejectedReading
 from ingestion.parsing.row import (
     CONVERTED_SCHEMA,
     HIGHEST_C,
     LOWEST_C,
     NO_FIELD,
+    RowConverter,
     RowRejected,
     RowRules,
     read_code,
     read_facility,
-    read_row,
     read_scale,
     read_status,
     read_unit,
@@ -32,7 +32,6 @@ from ingestion.parsing.row import (
 from ingestion.parsing.timestamps import read_times
 from readings.units.scales import Scale, to_celsius
 
-RawRow = Callable[[int], str]
 # The fields whose values repeat, and the columns that they become.
 _CODES = {
     "facility": "facility_code",
@@ -48,31 +47,10 @@ def convert_rows(said: pl.DataFrame, rules: RowRules, raw_row: RawRow) -> tuple[
     converted, left = convert_columns(said, rules)
     if not left:
         return converted, []
-    rejected: list[RejectedReading] = []
-    exact: list[dict[str, object]] = []
+    exact = RowConverter(rules, raw_row)
     for row in said.filter(pl.col("row_number").is_in(left)).iter_rows(named=True):
-        read_into(row.pop("row_number"), row, rules, exact, rejected, raw_row)
-    return pl.concat([converted, converted_frame(exact)]).sort("row_number"), rejected
-
-
-def read_into(
-    number: int,
-    said: dict[str, object],
-    rules: RowRules,
-    rows: list[dict[str, object]],
-    rejected: list[RejectedReading],
-    raw_row: RawRow,
-) -> None:
-    """Add what a row says to `rows` or, with its reason, to `rejected`."""
-    try:
-        rows.append(read_row(number, said, rules))
-    except RowRejected as rejection:
-        rejected.append(RejectedReading(number, rejection.reason, str(rejection), raw_row(number)))
-
-
-def converted_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
-    """Rows that read_row made as a frame of CONVERTED_SCHEMA."""
-    return pl.DataFrame(rows, schema=CONVERTED_SCHEMA, orient="row")
+        exact.add(row.pop("row_number"), row)
+    return pl.concat([converted, exact.frame()]).sort("row_number"), exact.rejected
 
 
 def convert_columns(said: pl.DataFrame, rules: RowRules) -> tuple[pl.DataFrame, list[int]]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 from ingestion.parsing.body import MAX_LINE_BYTES, ByteStream, as_utf8
 from ingestion.parsing.field_names import MissingColumn, columns_of
 from ingestion.parsing.rejection_reasons import Reason, quoted, sentence
 from ingestion.parsing.results import UnreadableBody
-from ingestion.parsing.timestamps import DayOrder
 from ingestion.sources.mapping import FieldMapping
 from readings.units.scales import scale_in_title
 
@@ -85,29 +83,3 @@ def _lines(stream: ByteStream) -> Iterator[tuple[int, str]]:
         if not line:
             return
         yield number, as_utf8(line.rstrip(b"\r\n")).decode()
-
-
-_NOTE = "#: "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowHeader:
-    """What a row of a file needs beside itself to be read again: the header, and what only the whole file showed."""
-
-    line: str
-    unit: str = ""
-    day_order: DayOrder = DayOrder.UNDECIDED
-
-    def to_text(self) -> str:
-        """The header line, after a line for each thing that the file showed."""
-        notes = [f"unit {self.unit}"] if self.unit else []
-        if self.day_order is not DayOrder.UNDECIDED:
-            notes.append(f"order {self.day_order}")
-        return "\n".join([*(_NOTE + note for note in notes), self.line])
-
-    @classmethod
-    def from_text(cls, text: str) -> Self:
-        """The reverse of to_text."""
-        *notes, line = text.split("\n")
-        known = dict(note.removeprefix(_NOTE).split(" ", 1) for note in notes if note.startswith(_NOTE))
-        return cls(line=line, unit=known.get("unit", ""), day_order=DayOrder(known.get("order", DayOrder.UNDECIDED)))

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from itertools import islice
 
 from ingestion.parsing.batches import BatchMaker, end_with
 from ingestion.parsing.body import OpenedBody
-from ingestion.parsing.columns import convert_rows, converted_frame, read_into
-from ingestion.parsing.csv_header import RowHeader
+from ingestion.parsing.columns import convert_rows
 from ingestion.parsing.field_names import ObjectFields
 from ingestion.parsing.json_fast_path import usual_columns
 from ingestion.parsing.json_walker import BrokenJson, Item, JsonWalk, text_of
 from ingestion.parsing.rejection_reasons import Reason, sentence
-from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody
-from ingestion.parsing.row import RowRules
-from ingestion.parsing.timestamps import DayOrder, DayOrderEvidence, TimeRules, has_day_order, microseconds
-from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
+from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody
+from ingestion.parsing.row import ParseOptions, RowConverter, RowRules
+from ingestion.parsing.timestamps import DayOrder, DayOrderEvidence, has_day_order
 
 LIST_NAMES = ("readings", "data", "items", "results")
 MAX_JSON_BYTES = 64 << 20
@@ -28,52 +25,27 @@ MAX_JSON_BYTES = 64 << 20
 SINGLE_OBJECT = "{}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JsonTask:
-    """How to parse one JSON body. `is_lines`: its rows follow one another, as in a replay. See also CsvTask."""
-
-    mapping: FieldMapping
-    received_at: datetime
-    default_unit: str = ""
-    batch_rows: int = 50_000
-    max_bytes: int = MAX_JSON_BYTES
-    is_lines: bool = False
-    first_row: int = 1
-    day_order: DayOrder | None = None
-
-
-def parse_json(body: OpenedBody, task: JsonTask) -> Iterator[ParsedBatch]:
+def parse_json(body: OpenedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
     """The batches of a JSON body; raises UnreadableBody before the first of them."""
-    data = body.read(min(task.max_bytes, MAX_JSON_BYTES))
-    yield from _usual(data, body, task) or _walked(data, body, task)
+    data = body.read(min(options.max_bytes, MAX_JSON_BYTES))
+    yield from _usual(data, body, options) or _walked(data, body, options)
 
 
-def _rules(task: JsonTask, order: DayOrder, *, is_single: bool) -> RowRules:
-    mapping = task.mapping
-    is_response = mapping.time_field == TIME_OF_RESPONSE or (is_single and not mapping.time_field)
-    return RowRules(
-        default_unit=task.default_unit,
-        default_scale=mapping.scale,
-        null_values=frozenset(text.strip() for text in mapping.null_values),
-        decimal_marks=mapping.decimal_mark or ".",
-        times=TimeRules(mapping.time_format, order),
-        received_us=microseconds(task.received_at) if is_response else None,
-    )
-
-
-def _usual(data: bytes, body: OpenedBody, task: JsonTask) -> list[ParsedBatch]:
+def _usual(data: bytes, body: OpenedBody, options: ParseOptions) -> list[ParsedBatch]:
     """The batches of a body in the usual form; none where it is in another and has to be walked."""
-    if not task.mapping.is_default or task.is_lines or (said := usual_columns(data)) is None:
+    if not options.mapping.is_default or options.is_json_lines or (said := usual_columns(data)) is None:
         return []
-    rules = _rules(task, DayOrder.UNDECIDED, is_single=False)
-    text = _LazyText(data, task)
+    rules = options.row_rules(DayOrder.UNDECIDED)
+    text = _LazyText(data, options)
     converted, rejected = convert_rows(said, rules, text.raw)
     if any(
         each.reason is Reason.UNREADABLE_TIME and has_day_order(said["time"][each.row_number - 1]) for each in rejected
     ):
         return []  # the whole body must be looked at to tell day from month
-    maker = BatchMaker(task.mapping, task.received_at, rules)
-    parts = [converted.slice(start, task.batch_rows) for start in range(0, max(len(converted), 1), task.batch_rows)]
+    maker = BatchMaker(options.mapping, options.received_at, rules)
+    parts = [
+        converted.slice(start, options.batch_rows) for start in range(0, max(len(converted), 1), options.batch_rows)
+    ]
     batches = [maker.make(part, [] if place else rejected, text.raw) for place, part in enumerate(parts)]
     return list(end_with(batches, lambda: maker.finish(is_cut_off=body.is_cut_off)))
 
@@ -81,27 +53,27 @@ def _usual(data: bytes, body: OpenedBody, task: JsonTask) -> list[ParsedBatch]:
 class _LazyText:
     """Finds the text of a row in a body that was decoded without noting where its rows stand."""
 
-    def __init__(self, data: bytes, task: JsonTask) -> None:
+    def __init__(self, data: bytes, options: ParseOptions) -> None:
         self._data = data
-        self._task = task
+        self._options = options
 
     @cached_property
     def _rows(self) -> list[str]:
-        walk = _walk(text_of(self._data)[0], self._task)
+        walk = _walk(text_of(self._data)[0], self._options)
         return [walk.text[item.start : item.end] for item in walk.items()]
 
     def raw(self, number: int) -> str:
         return self._rows[number - 1]
 
 
-def _walk(text: str, task: JsonTask) -> JsonWalk:
-    fields = ObjectFields(task.mapping)
+def _walk(text: str, options: ParseOptions) -> JsonWalk:
+    fields = ObjectFields(options.mapping)
     return JsonWalk(
         text,
-        path=task.mapping.readings_path,
+        path=options.mapping.readings_path,
         list_names=LIST_NAMES,
         is_row=lambda members: "temperature" in fields.said_by(members),
-        is_lines=task.is_lines,
+        is_lines=options.is_json_lines,
     )
 
 
@@ -114,9 +86,9 @@ class _Survey:
     cut_row: str
 
 
-def _survey(text: str, body: OpenedBody, task: JsonTask) -> _Survey:
+def _survey(text: str, body: OpenedBody, options: ParseOptions) -> _Survey:
     """Walk through the whole body, so that what is wrong with it shows before any row is taken."""
-    walk, fields, evidence, cut_row = _walk(text, task), ObjectFields(task.mapping), DayOrderEvidence(), ""
+    walk, fields, evidence, cut_row = _walk(text, options), ObjectFields(options.mapping), DayOrderEvidence(), ""
     is_ordered: bool | None = None
     try:
         for item in walk.items():
@@ -132,19 +104,20 @@ def _survey(text: str, body: OpenedBody, task: JsonTask) -> _Survey:
     return _Survey(walk.is_single, evidence.order if is_ordered else DayOrder.UNDECIDED, cut_row)
 
 
-def _walked(data: bytes, body: OpenedBody, task: JsonTask) -> Iterator[ParsedBatch]:
+def _walked(data: bytes, body: OpenedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
     """The batches of any JSON body, row by row."""
     text, ends_within_character = text_of(data)
     body.is_cut_off |= ends_within_character
-    survey = _survey(text, body, task)
-    order = task.day_order or survey.day_order
-    rules = _rules(task, order, is_single=survey.is_single)
+    survey = _survey(text, body, options)
+    order = options.day_order or survey.day_order
+    rules = options.row_rules(order, is_time_optional=survey.is_single)
     line = SINGLE_OBJECT if survey.is_single else ""
-    row_header = RowHeader(line=line, unit=task.default_unit, day_order=order).to_text()
-    maker = BatchMaker(task.mapping, task.received_at, rules, row_header)
-    numbered = enumerate(_whole_items(_walk(text, task)), task.first_row)
-    cut, fields = _CutRow(survey.cut_row, task.first_row), ObjectFields(task.mapping)
-    parts = _parts(numbered, task.batch_rows, cut)
+    row_context = RowContext(line=line, unit=options.default_unit, day_order=order).to_text()
+    maker = BatchMaker(options.mapping, options.received_at, rules, row_context)
+    first_row = options.first_row or 1
+    numbered = enumerate(_whole_items(_walk(text, options)), first_row)
+    cut, fields = _CutRow(survey.cut_row, first_row), ObjectFields(options.mapping)
+    parts = _parts(numbered, options.batch_rows, cut)
     batches = (_batch(part, text, fields, maker, rules) for part in parts)
     yield from end_with(batches, lambda: maker.finish(is_cut_off=body.is_cut_off, rejected=cut.rejected()))
 
@@ -175,17 +148,15 @@ def _parts(numbered: Iterator[tuple[int, Item]], size: int, cut: _CutRow) -> Ite
 
 def _batch(part: dict[int, Item], text: str, fields: ObjectFields, maker: BatchMaker, rules: RowRules) -> ParsedBatch:
     spans = {number: (item.start, item.end) for number, item in part.items()}
-    rejected: list[RejectedReading] = []
-    rows: list[dict[str, object]] = []
 
-    def raw(number: int) -> str:
+    def raw_row(number: int) -> str:
         start, end = spans[number]
         return text[start:end]
 
+    converter = RowConverter(rules, raw_row)
     for number, item in part.items():
         if isinstance(item.value, dict):
-            read_into(number, fields.said_by(item.value), rules, rows, rejected, raw)
+            converter.add(number, fields.said_by(item.value))
         else:
-            reason = Reason.NOT_AN_OBJECT
-            rejected.append(RejectedReading(number, reason, sentence(reason, value=item.value), raw(number)))
-    return maker.make(converted_frame(rows), rejected, raw)
+            converter.reject(number, Reason.NOT_AN_OBJECT, sentence(Reason.NOT_AN_OBJECT, value=item.value))
+    return maker.make(converter.frame(), converter.rejected, raw_row)

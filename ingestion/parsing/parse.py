@@ -1,4 +1,4 @@
-"""Parsing: whatever a customer's system sent, as batches of readings in one shape."""
+"""Parse what a customer's system sent, in any supported format, into batches of readings with one schema."""
 
 from __future__ import annotations
 
@@ -7,22 +7,45 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from enum import Enum, auto
 from pathlib import PurePath
 from typing import IO
 
 from ingestion.parsing.body import DEFAULT_MAX_BYTES, OpenedBody
-from ingestion.parsing.csv_body import CsvTask, parse_csv
-from ingestion.parsing.csv_header import RowHeader
-from ingestion.parsing.json_body import SINGLE_OBJECT, JsonTask, parse_json
+from ingestion.parsing.csv_body import parse_csv
+from ingestion.parsing.json_body import SINGLE_OBJECT, parse_json
 from ingestion.parsing.rejection_reasons import Reason, sentence
-from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody, empty_readings
+from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody, empty_readings
+from ingestion.parsing.row import ParseOptions
 from ingestion.sources.mapping import FieldMapping
 
 BATCH_ROWS = 50_000
 _SNIFFED_BYTES = 4096
 _MARKUP = re.compile(rb"<(?:!doctype|html|head|body|!--|\?xml|title|script|div|h1|p\b)", re.IGNORECASE)
-_LINES_TYPES = ("ndjson", "jsonl", "json-seq", "jsonlines")
-_PACKED_ENDINGS = (".gz", ".gzip")
+# In content types and file name suffixes.
+_JSON_LINES_NAMES = ("ndjson", "jsonl", "json-seq", "jsonlines")
+_GZIP_SUFFIXES = (".gz", ".gzip")
+
+
+class BodyFormat(Enum):
+    """The format of a body."""
+
+    JSON = auto()
+    JSON_LINES = auto()
+    CSV = auto()
+
+
+def declared_format(content_type: str, suffix: str = "") -> BodyFormat | None:
+    """Return the format declared by a content type or else a file name suffix, None if neither declares one."""
+    content_type, suffix = content_type.lower(), suffix.lower()
+    is_json = "json" in content_type
+    if not is_json and "csv" not in content_type:
+        if suffix not in (".json", ".ndjson", ".jsonl", ".csv"):
+            return None
+        is_json = suffix != ".csv"
+    if not is_json:
+        return BodyFormat.CSV
+    return BodyFormat.JSON_LINES if _names_json_lines(content_type, suffix) else BodyFormat.JSON
 
 
 def parse_body(
@@ -37,112 +60,87 @@ def parse_body(
     batch_rows: int = BATCH_ROWS,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Iterator[ParsedBatch]:
-    """The batches of a delivered body, at least one, of at most `batch_rows` readings each.
+    """Yield the batches of a delivered body, at least one, of at most `batch_rows` readings each.
 
-    What the body is, JSON or CSV, is told by its content type or file name, else by its first character; gzip is
-    undone. `received_at` (aware) is when it came. `is_cut_off`: the transport saw the body end too early.
-    `default_unit` is the unit of rows in a body that names none; an uploaded CSV file falls back to its name.
-    Raises UnreadableBody: for JSON before the first batch, for CSV perhaps later, and then the delivery as a whole is
-    to be undone.
+    The content type, else the file name, else the first character decides between JSON and CSV; gzip is decompressed.
+    `received_at` is aware. `is_cut_off`: the transport received less than was announced. `default_unit` is the unit
+    of rows in a body without a unit field; an uploaded CSV file falls back to its name. Raise UnreadableBody: for JSON
+    before the first batch, for CSV possibly later, in which case the whole delivery must be rolled back.
     """
     opened = OpenedBody(body, encoding=mapping.encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
-    first = opened.open().peek(_SNIFFED_BYTES).lstrip()
-    if _MARKUP.match(first):
+    start = opened.open().peek(_SNIFFED_BYTES).lstrip()
+    if _MARKUP.match(start):
         raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA, sentence(Reason.HTML_INSTEAD_OF_DATA))
-    name = _unpacked_name(file_name)
-    if _is_json(content_type.lower(), name, first):
-        is_lines = any(kind in f"{content_type.lower()} {name.suffix.lower()}" for kind in _LINES_TYPES)
-        yield from parse_json(
-            opened,
-            JsonTask(
-                mapping=mapping,
-                received_at=received_at,
-                default_unit=default_unit,
-                batch_rows=batch_rows,
-                max_bytes=max_bytes,
-                is_lines=is_lines,
-            ),
-        )
-        return
-    yield from parse_csv(
-        opened,
-        CsvTask(
-            mapping=mapping,
-            received_at=received_at,
-            default_unit=default_unit or name.stem.strip(),
-            batch_rows=batch_rows,
-        ),
+    name = _uncompressed_name(file_name)
+    options = ParseOptions(
+        mapping=mapping,
+        received_at=received_at,
+        default_unit=default_unit,
+        batch_rows=batch_rows,
+        max_bytes=max_bytes,
     )
+    body_format = declared_format(content_type, name.suffix) or _detected_format(start, name.suffix)
+    if body_format is BodyFormat.CSV:
+        yield from parse_csv(opened, replace(options, default_unit=default_unit or name.stem.strip()))
+    else:
+        yield from parse_json(opened, replace(options, is_json_lines=body_format is BodyFormat.JSON_LINES))
 
 
 def parse_rejected_row(
     raw: str,
-    header: str,
+    context: str,
     mapping: FieldMapping,
     *,
     received_at: datetime,
     row_number: int,
     default_unit: str,
 ) -> ParsedBatch:
-    """One kept row parsed again: `raw` and `header` as RejectedReading and ParsedBatch.row_header gave them.
+    """Parse a rejected row again, from RejectedReading.raw and ParsedBatch.row_context.
 
-    The batch holds one reading or one rejection, numbered `row_number`; a row that cannot even be read is a
-    rejection as well, never an UnreadableBody. `received_at` is when the row first came.
+    The batch holds one reading or one rejection, numbered `row_number`; an unreadable row is a rejection too, never an
+    UnreadableBody. `received_at` is when the row was first received.
     """
-    kept = RowHeader.from_text(header)
-    unit = default_unit or kept.unit
-    is_json = kept.line in ("", SINGLE_OBJECT)
-    text = raw if is_json else f"{kept.line}\n{raw}"
+    row_context = RowContext.from_text(context)
+    is_json = row_context.line in ("", SINGLE_OBJECT)
+    text = raw if is_json else f"{row_context.line}\n{raw}"
     body = OpenedBody(io.BytesIO(text.encode()), encoding="utf-8", max_bytes=DEFAULT_MAX_BYTES, is_cut_off=False)
-    if is_json:
-        json_task = JsonTask(
-            mapping=replace(mapping, readings_path=""),
-            received_at=received_at,
-            default_unit=unit,
-            is_lines=kept.line != SINGLE_OBJECT,
-            first_row=row_number,
-            day_order=kept.day_order,
-        )
-        batches = parse_json(body, json_task)
-    else:
-        csv_task = CsvTask(
-            mapping=replace(mapping, skip_until_header=False),
-            received_at=received_at,
-            default_unit=unit,
-            first_row=row_number,
-            day_order=kept.day_order,
-        )
-        batches = parse_csv(body, csv_task)
+    options = ParseOptions(
+        mapping=replace(mapping, readings_path="", skip_until_header=False),
+        received_at=received_at,
+        default_unit=default_unit or row_context.unit,
+        is_json_lines=row_context.line != SINGLE_OBJECT,
+        first_row=row_number,
+        day_order=row_context.day_order,
+    )
     try:
-        return _only(list(batches), raw, header, row_number)
+        batches = list(parse_json(body, options) if is_json else parse_csv(body, options))
     except UnreadableBody as error:
-        return _refused(row_number, error.reason, error.message, raw, header)
+        return _rejection(row_number, error.reason, error.message, raw, context)
+    nonempty = [batch for batch in batches if len(batch.readings) or batch.rejected]
+    if len(nonempty) == 1 and len(nonempty[0].readings) + len(nonempty[0].rejected) == 1:
+        return nonempty[0]
+    return _rejection(row_number, Reason.CUT_OFF, sentence(Reason.CUT_OFF), raw, context)
 
 
-def _only(batches: list[ParsedBatch], raw: str, header: str, row_number: int) -> ParsedBatch:
-    filled = [batch for batch in batches if len(batch.readings) or batch.rejected]
-    if len(filled) == 1 and len(filled[0].readings) + len(filled[0].rejected) == 1:
-        return filled[0]
-    return _refused(row_number, Reason.CUT_OFF, sentence(Reason.CUT_OFF), raw, header)
-
-
-def _refused(row_number: int, reason: Reason, message: str, raw: str, header: str) -> ParsedBatch:
+def _rejection(row_number: int, reason: Reason, message: str, raw: str, context: str) -> ParsedBatch:
     rejection = RejectedReading(row_number, reason, message, raw)
-    return ParsedBatch(readings=empty_readings(), rejected=[rejection], raw_row=lambda _: raw, row_header=header)
+    return ParsedBatch(readings=empty_readings(), rejected=[rejection], raw_row=lambda _: raw, row_context=context)
 
 
-def _unpacked_name(file_name: str) -> PurePath:
-    """A file's name without folders and without the ending of its packing."""
+def _uncompressed_name(file_name: str) -> PurePath:
+    """Return a file's name without folders and without the suffix of its compression."""
     name = PurePath(file_name.replace("\\", "/")).name
-    for ending in _PACKED_ENDINGS:
-        if name.lower().endswith(ending):
-            name = name[: -len(ending)]
+    for suffix in _GZIP_SUFFIXES:
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
     return PurePath(name)
 
 
-def _is_json(content_type: str, name: PurePath, first: bytes) -> bool:
-    if "json" in content_type or "csv" in content_type:
-        return "json" in content_type
-    if name.suffix.lower() in (".json", ".ndjson", ".jsonl", ".csv"):
-        return name.suffix.lower() != ".csv"
-    return first[:1] in (b"{", b"[")
+def _detected_format(start: bytes, suffix: str) -> BodyFormat:
+    if start[:1] not in (b"{", b"["):
+        return BodyFormat.CSV
+    return BodyFormat.JSON_LINES if _names_json_lines(suffix.lower()) else BodyFormat.JSON
+
+
+def _names_json_lines(*declarations: str) -> bool:
+    return any(name in declaration for declaration in declarations for name in _JSON_LINES_NAMES)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 import polars as pl
 
 from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.timestamps import DayOrder
 
 # row_number: CSV: the physical line, 1 being the file's first; JSON: the place in the list, from 1.
 # facility_code: null where the source names none. sensor_code: "" where it names none.
@@ -26,6 +28,9 @@ READING_SCHEMA: dict[str, pl.DataType] = {
 }
 
 UnitKey = tuple[str | None, str]
+_CONTEXT_PREFIX = "#: "
+# The verbatim text of a row by its number.
+RawRow = Callable[[int], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +69,41 @@ class ParsedBatch:
     """A part of a delivery. `readings` has READING_SCHEMA's columns, in file order but for rows decided late.
 
     `units` holds each unit of `readings`; of what its rows say about it, the last that is not null.
-    `raw_row` gives the verbatim text of a row of this batch; `row_header` is what parse_rejected_row needs beside it.
+    `raw_row` gives the verbatim text of a row of this batch; `row_context` is what parse_rejected_row needs beside it.
     `is_cut_off` is true once the body is known to end in the middle: on the last batch.
     """
 
     readings: pl.DataFrame
     rejected: list[RejectedReading] = field(default_factory=list)
     units: dict[UnitKey, UnitDescription] = field(default_factory=dict)
-    raw_row: Callable[[int], str]
-    row_header: str = ""
+    raw_row: RawRow
+    row_context: str = ""
     is_cut_off: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowContext:
+    """What a row of a file needs beside itself to be read again: the header, and what only the whole file showed."""
+
+    line: str
+    unit: str = ""
+    day_order: DayOrder = DayOrder.UNDECIDED
+
+    def to_text(self) -> str:
+        """The header line, after a line for each thing that the file showed."""
+        notes = [f"unit {self.unit}"] if self.unit else []
+        if self.day_order is not DayOrder.UNDECIDED:
+            notes.append(f"order {self.day_order}")
+        return "\n".join([*(_CONTEXT_PREFIX + note for note in notes), self.line])
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """The reverse of to_text."""
+        *notes, line = text.split("\n")
+        known = dict(
+            note.removeprefix(_CONTEXT_PREFIX).split(" ", 1) for note in notes if note.startswith(_CONTEXT_PREFIX)
+        )
+        return cls(line=line, unit=known.get("unit", ""), day_order=DayOrder(known.get("order", DayOrder.UNDECIDED)))
 
 
 class UnreadableBody(Exception):  # noqa: N818  (the name says what was met; callers read "except UnreadableBody")

@@ -10,13 +10,17 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
+from ingestion.parsing.body import DEFAULT_MAX_BYTES
 from ingestion.parsing.field_names import UNIT_FACTS
 from ingestion.parsing.rejection_reasons import Reason, sentence
-from ingestion.parsing.timestamps import TimeRules, UnreadableTime, Wall, read_time
+from ingestion.parsing.results import RawRow, RejectedReading
+from ingestion.parsing.timestamps import DayOrder, TimeRules, UnreadableTime, Wall, microseconds, read_time
+from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 from readings.units.scales import ABSOLUTE_ZERO_C, Scale, parse_scale, to_celsius
 
 CODE_LIMIT = 100
@@ -76,6 +80,51 @@ class RowRules:
     decimal_marks: str = "."  # a key of the number grammars: ".", "," or ".,"
     times: TimeRules = field(default_factory=TimeRules)
     received_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParseOptions:
+    """How to parse one body.
+
+    `default_unit` is the unit of rows in a body without a unit field. `batch_rows` bounds the batches, `max_bytes`
+    the decompressed body; CSV is read in blocks of `block_bytes`. `is_json_lines`: the body is a sequence of JSON rows.
+    `first_row` (the number of the first row) and `day_order` are given for a replayed row, else found in the body.
+    """
+
+    mapping: FieldMapping
+    received_at: datetime
+    default_unit: str = ""
+    batch_rows: int = 50_000
+    max_bytes: int = DEFAULT_MAX_BYTES
+    block_bytes: int = 2 << 20
+    is_json_lines: bool = False
+    first_row: int | None = None
+    day_order: DayOrder | None = None
+
+    def row_rules(
+        self,
+        day_order: DayOrder,
+        *,
+        has_unit: bool = False,
+        title_scale: str = "",
+        decimal_marks: str = ".",
+        is_time_optional: bool = False,
+    ) -> RowRules:
+        """Return the rules for the rows of a body with these properties.
+
+        `has_unit`: the rows have a unit field. `decimal_marks` apply unless the mapping sets one. `is_time_optional`:
+        rows without a time field were measured when the body was received.
+        """
+        time_field = self.mapping.time_field
+        is_timed_on_receipt = time_field == TIME_OF_RESPONSE or (is_time_optional and not time_field)
+        return RowRules(
+            default_unit="" if has_unit else self.default_unit,
+            default_scale=self.mapping.scale or title_scale,
+            null_values=frozenset(text.strip() for text in self.mapping.null_values),
+            decimal_marks=self.mapping.decimal_mark or decimal_marks,
+            times=TimeRules(self.mapping.time_format, day_order),
+            received_us=microseconds(self.received_at) if is_timed_on_receipt else None,
+        )
 
 
 def read_row(row_number: int, said: Mapping[str, Any], rules: RowRules) -> dict[str, object]:
@@ -233,3 +282,36 @@ def _fact(value: object) -> str:
     if isinstance(value, str):
         return _HALF_CHARACTERS.sub("", value)
     return "" if value is None or isinstance(value, bool | list | dict) else repr(value)
+
+
+class RowConverter:
+    """Convert rows one by one, collecting the converted and the rejected ones.
+
+    `raw_row` returns the verbatim text of a row by its number.
+    """
+
+    def __init__(self, rules: RowRules, raw_row: RawRow) -> None:
+        self.rows: list[dict[str, object]] = []
+        self.rejected: list[RejectedReading] = []
+        self._rules = rules
+        self._raw_row = raw_row
+
+    def add(self, number: int, fields: Mapping[str, object]) -> None:
+        """Convert a row, or reject it with its reason."""
+        try:
+            self.rows.append(read_row(number, fields, self._rules))
+        except RowRejected as rejection:
+            self.reject(number, rejection.reason, str(rejection))
+
+    def reject(self, number: int, reason: Reason, message: str) -> None:
+        """Reject a row."""
+        self.rejected.append(RejectedReading(number, reason, message, self._raw_row(number)))
+
+    def frame(self) -> pl.DataFrame:
+        """Return the converted rows."""
+        return converted_frame(self.rows)
+
+
+def converted_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
+    """Return rows made by read_row as a frame of CONVERTED_SCHEMA."""
+    return pl.DataFrame(rows, schema=CONVERTED_SCHEMA, orient="row")

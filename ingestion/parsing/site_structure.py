@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import IO, Any
 
-from ingestion.parsing.batches import clean_text
 from ingestion.parsing.body import OpenedBody
 from ingestion.parsing.json_body import MAX_JSON_BYTES
 from ingestion.parsing.json_walker import BrokenJson, JsonWalk, text_of
 from ingestion.parsing.rejection_reasons import Reason, sentence
 from ingestion.parsing.results import UnitDescription, UnreadableBody
-from ingestion.parsing.row import RowRejected, RowRules, read_code, read_number
+from ingestion.parsing.row import RowRejected, RowRules, read_code
+from ingestion.parsing.unit_descriptions import clean_text, finite_number
 from readings.units.scales import parse_scale
 
 _FACILITY_LISTS = ("facilities",)
@@ -83,5 +83,4 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    number = read_number(value, _RULES)
-    return number if number is not None and abs(number) < float("inf") else None
+    return finite_number(value, _RULES)

@@ -24,7 +24,7 @@ from core.http.guarded_http import (
     timed_out,
 )
 from core.http.retry_after import retry_after_seconds
-from ingestion.polling.content_encoding import Decoder, UnreadableEncoding, decoder_for
+from ingestion.parsing.compression import CompressionError, Decoder, decoder_for
 from ingestion.sources.credentials import redact_url
 
 __all__ = [
@@ -115,7 +115,7 @@ def fetch(
             body, is_cut_off = _receive(response, exchange)
         except TimeoutError as error:
             raise timed_out(hop.target.host or "", exchange.guard) from error
-        except UnreadableEncoding as error:
+        except CompressionError as error:
             raise FetchFailure("unreadable_encoding", str(error)) from error
     size = body.tell()
     if is_cut_off and size == 0:
@@ -207,7 +207,7 @@ def _copy(response: http.client.HTTPResponse, body: IO[bytes], exchange: Guarded
             raise _too_large(exchange)
         _write_decoded(decoder, piece, body, exchange)
         if not piece:
-            return is_broken or (promised is not None and received < promised) or not decoder.is_at_end
+            return is_broken or (promised is not None and received < promised) or not decoder.is_complete
 
 
 def _next_piece(response: http.client.HTTPResponse) -> tuple[bytes, bool]:

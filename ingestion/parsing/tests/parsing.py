@@ -87,7 +87,7 @@ class Parsed:
 
     @property
     def header(self) -> str:
-        return self.batches[0].row_header
+        return self.batches[0].row_context
 
 
 def parse(body: str | bytes, mapping: FieldMapping | None = None, **arguments) -> Parsed:

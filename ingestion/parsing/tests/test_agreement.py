@@ -7,11 +7,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingestion.parsing.body import OpenedBody
-from ingestion.parsing.columns import convert_rows, converted_frame
-from ingestion.parsing.csv_body import CsvTask, parse_csv, row_rules
+from ingestion.parsing.columns import convert_rows
+from ingestion.parsing.csv_body import parse_csv, row_rules
 from ingestion.parsing.csv_header import header_of
 from ingestion.parsing.csv_lines import LineCutter, Lines
-from ingestion.parsing.row import RowRejected, RowRules, read_row
+from ingestion.parsing.row import ParseOptions, RowRejected, RowRules, converted_frame, read_row
 from ingestion.parsing.tests.parsing import RECEIVED_AT, Parsed, json_body, json_row, parse
 from ingestion.parsing.timestamps import DayOrder
 from ingestion.sources.mapping import FieldMapping
@@ -83,8 +83,8 @@ bodies = st.lists(lines, min_size=1, max_size=12) | st.lists(plain_rows, min_siz
 
 def cutter_and_rules(mapping: FieldMapping) -> tuple[LineCutter, RowRules]:
     header = header_of(HEADER, 1, mapping)
-    task = CsvTask(mapping=mapping, received_at=RECEIVED_AT)
-    return LineCutter(header, {}), row_rules(header, DayOrder.UNDECIDED, task)
+    options = ParseOptions(mapping=mapping, received_at=RECEIVED_AT)
+    return LineCutter(header, {}), row_rules(header, DayOrder.UNDECIDED, options)
 
 
 def one_by_one(cutter: LineCutter, lines: Lines, rules: RowRules) -> tuple[list[tuple], list[tuple[int, str]]]:
@@ -118,8 +118,8 @@ def test_a_block_is_converted_as_its_lines_are_one_by_one(body, null_values):
 
 def parsed_in_blocks(data: bytes, block_bytes: int, *, is_cut_off: bool) -> Parsed:
     body = OpenedBody(io.BytesIO(data), encoding="", max_bytes=1 << 20, is_cut_off=is_cut_off)
-    task = CsvTask(mapping=FieldMapping(), received_at=RECEIVED_AT, block_bytes=block_bytes)
-    return Parsed(list(parse_csv(body, task)))
+    options = ParseOptions(mapping=FieldMapping(), received_at=RECEIVED_AT, block_bytes=block_bytes)
+    return Parsed(list(parse_csv(body, options)))
 
 
 @settings(max_examples=80, deadline=None)
@@ -138,7 +138,7 @@ def test_where_a_file_is_cut_into_blocks_does_not_matter(body, sizes, encoding, 
         assert parts.rows == whole.rows
         assert parts.rejected == whole.rejected
         assert parts.is_cut_off == whole.is_cut_off
-        assert parts.batches[-1].row_header == HEADER
+        assert parts.batches[-1].row_context == HEADER
 
 
 def test_no_place_in_a_file_is_a_bad_place_to_cut_it():

@@ -48,7 +48,7 @@ def test_every_parsed_row_is_the_same_when_parsed_again():
         parsed = parse(body)
         (batch,) = parsed.batches
         for place, row in enumerate(parsed.rows):
-            again = raw_again(batch.raw_row(row["row_number"]), batch.row_header)
+            again = raw_again(batch.raw_row(row["row_number"]), batch.row_context)
             assert (
                 again.readings.drop("row_number").rows() == parsed.readings.drop("row_number").rows()[place : place + 1]
             )
@@ -58,7 +58,7 @@ def test_a_loggers_row_is_read_in_the_order_of_its_file_and_for_its_unit():
     text = "Note: x\nTime;Temp °F\n05/11/2026 10:11;14,5\n23/11/2026 10:11;14\n"
     parsed = parse(text, FieldMapping(skip_until_header=True), file_name="Freezer 1.csv")
     (batch,) = parsed.batches
-    again = raw_again(batch.raw_row(3), batch.row_header, FieldMapping(skip_until_header=True))
+    again = raw_again(batch.raw_row(3), batch.row_context, FieldMapping(skip_until_header=True))
     assert again.readings["unit_code"].to_list() == ["Freezer 1"]
     assert f"{again.readings['recorded_at'][0]:%d %B}" == "05 November"
     assert again.readings["temperature_c"].to_list() == [pytest.approx(-9.7222222)]

@@ -1,0 +1,59 @@
+"""Describe storage units from what their rows or a site structure contain about them."""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+
+from ingestion.parsing.field_names import UNIT_FACTS
+from ingestion.parsing.results import UnitDescription, UnitKey
+from ingestion.parsing.row import NOT_TEXT, RowRules, read_number
+
+_TEXT_LIMIT = 200
+_SIZE_UNIT_LIMIT = 20
+
+
+def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDescription]:
+    """Each unit in rows of CONVERTED_SCHEMA and what they say about it: of each fact the last that says anything."""
+    place = pl.col("place")
+    # Where every row says something, which is the rule, the unit's last row has the last word on it.
+    gappy = [fact for fact, is_gappy in zip(UNIT_FACTS, _has_gaps(rows), strict=True) if is_gappy]
+    last_words = [place.filter(pl.col(fact) != "").last().alias(fact) for fact in gappy]
+    units = rows.with_row_index("place").group_by("facility_code", "unit_code").agg(place.last(), *last_words)
+    units = units.sort("place")
+    said = {fact: rows[fact].gather(units[fact if fact in gappy else "place"]).to_list() for fact in UNIT_FACTS}
+    said["scale"] = rows["scale"].gather(units["place"]).to_list()
+    facts = (dict(zip(said, words, strict=True)) for words in zip(*said.values(), strict=True))
+    keys = units.select("facility_code", "unit_code").rows()
+    return {key: _describe(key, unit, rules) for key, unit in zip(keys, facts, strict=True)}
+
+
+def _has_gaps(rows: pl.DataFrame) -> tuple[bool, ...]:
+    return rows.select((pl.col(UNIT_FACTS) == "").any()).row(0)
+
+
+def _describe(key: UnitKey, unit: dict[str, str | None], rules: RowRules) -> UnitDescription:
+    return UnitDescription(
+        facility_code=key[0],
+        unit_code=key[1],
+        unit_name=clean_text(unit["unit_name"]),
+        facility_name=clean_text(unit["facility_name"]),
+        city=clean_text(unit["city"]),
+        country=clean_text(unit["country"]),
+        set_temperature=finite_number(unit["set_temperature"], rules),
+        temperature_unit=unit["scale"],
+        size_value=finite_number(unit["size"], rules),
+        size_unit=clean_text(unit["size_unit"], _SIZE_UNIT_LIMIT),
+    )
+
+
+def clean_text(text: str | None, limit: int = _TEXT_LIMIT) -> str | None:
+    """A name as it can be kept: without control characters, at most `limit` characters; None if nothing is left."""
+    return NOT_TEXT.sub("", text or "").strip()[:limit] or None
+
+
+def finite_number(value: object, rules: RowRules) -> float | None:
+    """Return a number, or a text that is one, as float; None for anything else and for infinity."""
+    number = read_number(value, rules)
+    return number if number is not None and math.isfinite(number) else None
