@@ -13,7 +13,7 @@ class AlarmsConfig(AppConfig):
             signals,  # noqa: F401  the receivers connect themselves
         )
         from alarms.selectors import units_in_alarm
-        from readings.units.badges import add_finder
+        from readings.units.badges import register_badges
 
         post_migrate.connect(profiles.ensure_shipped, sender=self)
-        add_finder(units_in_alarm)
+        register_badges(units_in_alarm)

@@ -14,7 +14,7 @@ from alarms.models import Alarm, Excursion, LimitVersion
 from alarms.thresholds import Limits
 from readings.spans import Span
 from readings.units.condition import LimitsInForce
-from readings.units.formatting import NOT_KNOWN, duration_text, limits_text, number_text, temperature_text
+from readings.units.formatting import UNKNOWN_TEXT, duration_text, limits_text, number_text, temperature_text
 
 Facts = list[tuple[str, str]]
 # The chart of an alarm shows what came before and after it, too.
@@ -79,7 +79,7 @@ class ShownAlarm:
 
     def temperature(self, temperature_c: float | None) -> str:
         unit = self.alarm.storage_unit
-        return temperature_text(temperature_c, unit.temperature_unit) if unit else NOT_KNOWN
+        return temperature_text(temperature_c, unit.temperature_unit) if unit else UNKNOWN_TEXT
 
     @property
     def _look(self) -> tuple[str, str]:

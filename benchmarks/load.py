@@ -56,8 +56,8 @@ def _run(request: Request, connections: int, seconds: float) -> Load:
 
 async def _load(request: Request, connections: int, seconds: float) -> Load:
     begin = time.perf_counter() + seconds / 10
-    asked = [_ask_again_and_again(request, each, begin, begin + seconds) for each in range(connections)]
-    answers = await asyncio.gather(*asked)
+    requested = [_ask_again_and_again(request, each, begin, begin + seconds) for each in range(connections)]
+    answers = await asyncio.gather(*requested)
     took = sorted(duration for durations, _ in answers for duration in durations)
     if len(took) < 2:
         raise RuntimeError(f"{request.path}: hardly an answer within {seconds} s.")

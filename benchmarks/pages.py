@@ -22,7 +22,7 @@ from benchmarks.load import Request, load
 from benchmarks.server import serving
 from customers.models import Customer, Membership, StorageUnit
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
-from readings.storage.rollups import settle
+from readings.storage.rollups import refresh
 from readings.storage.store import store
 
 UNITS, FEW_UNITS = 1_000, 100
@@ -39,13 +39,13 @@ def run() -> None:
     now = datetime.now(UTC)
     series = f"/units/{unit.public_id}/series.json?start={now - YEARS:%Y-%m-%dT%H:%M:%SZ}&end={now:%Y-%m-%dT%H:%M:%SZ}"
     with serving() as port:
-        asked = {
+        requested = {
             "ping": Request(port, "/ping"),
             "overview of 1,000 units": Request(port, "/", many),
             "series of five years": Request(port, series, many),
             "page of a unit": Request(port, f"/units/{unit.public_id}", many),
         }
-        loads = {name: load(each, connections=CONNECTIONS, seconds=SECONDS) for name, each in asked.items()}
+        loads = {name: load(each, connections=CONNECTIONS, seconds=SECONDS) for name, each in requested.items()}
         overview = _sent(port, "/", few)
         sizes = {"overview of 100 units": len(overview), "first visit": _first_visit(port, few)}
     print(f"Pages: {CONNECTIONS} connections, ratios to ping in the same run")
@@ -70,7 +70,7 @@ def _prepare() -> tuple[tuple[str, ...], tuple[str, ...], StorageUnit]:
     _fill([*places, *make_units(FEW_UNITS, "FEWPAGES")], timedelta(days=1), every_minutes=15)
     _fill(places[:1], YEARS, every_minutes=1)
     StorageUnit.objects.update(set_temperature=5.0)
-    settle()
+    refresh()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     return _signed_in("PAGES"), _signed_in("FEWPAGES"), StorageUnit.objects.get(pk=places[0][0])

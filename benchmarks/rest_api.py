@@ -18,7 +18,7 @@ from benchmarks.server import serving
 from customers.access.tokens import create_token
 from customers.models import Customer
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
-from readings.storage.rollups import settle
+from readings.storage.rollups import refresh
 from readings.storage.store import store
 
 FEW, MANY = 100_000, 10_000_000
@@ -75,11 +75,11 @@ def _measure(readings: int, token: str) -> dict[tuple[str, int], Load]:
     """Store so many one-minute readings up to now, settle them, and put the load on each endpoint."""
     _fill(readings)
     with serving() as port:
-        asked = _requests(port, token)
+        requested = _requests(port, token)
         return {
             (name, connections): load(request, connections=connections, seconds=SECONDS)
             for connections in CONNECTIONS
-            for name, request in asked.items()
+            for name, request in requested.items()
         }
 
 
@@ -106,7 +106,7 @@ def _fill(readings: int) -> None:
                 equipment_status_id=np.full(rows, 1, np.int16),
             )
         )
-    settle()
+    refresh()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 

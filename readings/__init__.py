@@ -1,0 +1,1 @@
+"""What was measured: storage, roll-ups, statistics, series and lists of readings, and the pages that show them."""

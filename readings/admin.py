@@ -1,7 +1,7 @@
-"""The back office of what was measured: storage units with their newest readings, and readings, which only look.
+"""The admin of storage units with their newest readings, and of readings, which are read-only.
 
-Storage units are registered here and not with the other rows of `customers`: what their list must tell at a glance
-is measured.
+Storage units are registered here rather than with the other models of `customers`, because their list shows what is
+measured.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from typing_extensions import override
 
 from core.web.admin import (
     BigTableAdmin,
@@ -31,7 +32,7 @@ from customers.models import Sensor, StorageUnit
 from readings.models import EquipmentStatus, LatestReading, Measurement
 from readings.reading_list import ListedReading
 from readings.units.condition import UnitState
-from readings.units.formatting import NOT_KNOWN, exact_temperature_text
+from readings.units.formatting import UNKNOWN_TEXT, exact_temperature_text
 from readings.units.unit_condition import Condition
 from readings.web.presenters import condition_of
 
@@ -54,12 +55,15 @@ class SensorInline(admin.TabularInline):
     extra = 0
     can_delete = False
 
+    @override
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
 @admin.register(StorageUnit)
 class StorageUnitAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+    """Storage units with the state of their newest reading."""
+
     list_display = ["unit_code", "state", "newest", "age", "set_to", "name", "facility", "customer", "see"]
     list_display_links = ["unit_code", "name"]
     list_select_related = ["facility__customer", "latest_reading"]
@@ -70,9 +74,9 @@ class StorageUnitAdmin(DeletesOnlyUnused, admin.ModelAdmin):
     inlines = [SensorInline]
     fieldsets = [
         (None, {"fields": ["facility", "unit_code", "name", "equipment_type"]}),
-        ("What it is meant to hold", {"fields": ["set_temperature", "temperature_unit"]}),
+        ("Set temperature", {"fields": ["set_temperature", "temperature_unit"]}),
         (
-            "How often it is measured",
+            "Sampling",
             {
                 "fields": ["interval_seconds", "gap_limit_seconds"],
                 "description": "Coverage, gaps and means follow from these; changing them rebuilds the roll-ups.",
@@ -84,27 +88,33 @@ class StorageUnitAdmin(DeletesOnlyUnused, admin.ModelAdmin):
 
     @admin.display(ordering="facility__customer__customer_code")
     def customer(self, unit: StorageUnit) -> str:
+        """Return the customer's code."""
         return unit.facility.customer.customer_code
 
     @admin.display(description="set temperature")
     def set_to(self, unit: StorageUnit) -> str:
+        """Return the set temperature in the unit's scale."""
         return _condition(unit).set_temperature_text
 
     @admin.display(description="temperature")
     def newest(self, unit: StorageUnit) -> str:
+        """Return the newest temperature in the unit's scale."""
         return _condition(unit).temperature_text
 
     @admin.display(ordering="-latest_reading__recorded_at")
     def age(self, unit: StorageUnit) -> str:
+        """Return the age of the newest reading."""
         return _condition(unit).age_text
 
     @admin.display
     def state(self, unit: StorageUnit) -> SafeString:
+        """Return the state as a badge."""
         condition = _condition(unit)
         return badge(condition.state.value, TONES[condition.state], condition.deviation_text)
 
     @admin.display(description="")
     def see(self, unit: StorageUnit) -> SafeString:
+        """Return links to the unit's page and its readings."""
         page = format_html('<a href="{}">page</a>', reverse("unit", args=[unit.public_id]))
         return format_html("{} · {}", page, list_link(ListedReading, "readings", **{UNIT_PARAMETER: unit.pk}))
 
@@ -114,6 +124,8 @@ def _condition(unit: StorageUnit) -> Condition:
 
 
 class RecordedFilter(SinceFilter):
+    """Filter by the time of the reading."""
+
     title = "recorded in"
     parameter_name = "recorded"
     field_name = "recorded_at"
@@ -124,7 +136,7 @@ UNITS_OFFERED = 20
 
 
 class MeasurementAdmin(BigTableAdmin):
-    """What the lists of readings and of newest readings share."""
+    """Columns shared by the lists of readings and of latest readings."""
 
     list_display = ["recorded", "storage_unit", "sensor", "temperature", "quality_score", "equipment_status"]
     list_display_links = None
@@ -132,10 +144,12 @@ class MeasurementAdmin(BigTableAdmin):
 
     @admin.display(description="recorded at (UTC)", ordering="recorded_at")
     def recorded(self, reading: Measurement) -> str:
+        """Return the time in UTC."""
         return instant_text(reading.recorded_at)
 
     @admin.display(description="temperature")
     def temperature(self, reading: Measurement) -> str | SafeString:
+        """Return the temperature with the digits that were sent."""
         if reading.temperature_c is None:
             return badge("sensor fault", "warning")
         return exact_temperature_text(reading.temperature_c, reading.scale)
@@ -143,7 +157,7 @@ class MeasurementAdmin(BigTableAdmin):
 
 @admin.register(ListedReading)
 class ReadingAdmin(MeasurementAdmin):
-    """One unit's readings, the newest first: the key's index gives them at once, however many there are."""
+    """One unit's readings, newest first, which is the order of the key's index."""
 
     list_filter = [("storage_unit", FewRelatedFilter), RecordedFilter]
     search_fields = ["storage_unit__unit_code"]
@@ -151,12 +165,12 @@ class ReadingAdmin(MeasurementAdmin):
     sortable_by = ()
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> None:
-        """Nothing: a reading has no page of its own, and looking one up by its text would read every reading."""
+        """Return nothing: a reading has no page, and a lookup by its text would read every reading."""
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ListedReading], search_term: str
     ) -> tuple[QuerySet[ListedReading], bool]:
-        """The readings of the unit that is filtered by or that the search names; without one unit, none and a hint."""
+        """Return the readings of the unit filtered or searched for; without exactly one unit, none and a hint."""
         if request.GET.get(UNIT_PARAMETER):
             return queryset, False
         units = self._units_named(search_term.strip())
@@ -181,6 +195,8 @@ class ReadingAdmin(MeasurementAdmin):
 
 @admin.register(LatestReading)
 class LatestReadingAdmin(MeasurementAdmin):
+    """The latest reading of each unit."""
+
     list_display = [*MeasurementAdmin.list_display, "readings"]
     list_filter = [RecordedFilter, "equipment_status"]
     search_fields = ["storage_unit__unit_code", "storage_unit__name"]
@@ -188,14 +204,18 @@ class LatestReadingAdmin(MeasurementAdmin):
 
     @admin.display(description="")
     def readings(self, reading: LatestReading) -> SafeString:
+        """Return a link to the unit's readings."""
         return list_link(ListedReading, "readings", **{UNIT_PARAMETER: reading.storage_unit_id})
 
 
 @admin.register(EquipmentStatus)
 class EquipmentStatusAdmin(ReadOnlyAdmin):
+    """The equipment statuses that were sent."""
+
     list_display = ["name", "meaning"]
 
     @admin.display(description="")
     def meaning(self, status: EquipmentStatus) -> str:
+        """Return whether the roll-ups count the status."""
         counted = (EquipmentStatus.NORMAL, EquipmentStatus.WARNING, EquipmentStatus.ERROR)
-        return "counted by the roll-ups" if status.pk in counted else NOT_KNOWN
+        return "counted by the roll-ups" if status.pk in counted else UNKNOWN_TEXT

@@ -1,6 +1,6 @@
-"""What the operator may set while the system runs: a few keys, each with its own kind of value.
+"""Settings that the operator changes at run time: a few keys, each with its own type of value.
 
-A key that was never set has its default. A change takes effect at once and everywhere.
+A key that was never set has its default. A change takes effect immediately and everywhere.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ MAX_DEVIATION_K = 500.0
 LONGEST_DESCRIPTION = 1_000
 
 
-class InvalidValue(ValueError):  # noqa: N818  the name says what was met
-    """The value is none that this key can have; the message says what it can be."""
+class InvalidValue(ValueError):  # noqa: N818 - reads better where it is caught
+    """The value is not valid for this key; the message says what is."""
 
 
-class UnknownKey(KeyError):  # noqa: N818  the name says what was met
+class UnknownKey(KeyError):  # noqa: N818 - reads better where it is caught
     """There is no such key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a key holds before anybody sets it, and how a value is checked: `checked` returns it or raises."""
+    """A key's default and its validation: `checked` returns the value or raises InvalidValue."""
 
     default: Any
     description: str
@@ -37,7 +37,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key's value; `updated_at` None: it was never set."""
+    """A key's value; `updated_at` is None if it was never set."""
 
     value: Any
     description: str
@@ -66,23 +66,23 @@ def _is_deviation(value: Any) -> bool:
 
 
 KEYS: dict[str, Key] = {
-    "data_retention_days": Key(730, "For how many days raw readings are kept before they are archived.", _days),
+    "data_retention_days": Key(730, "Days for which raw readings are kept before they are archived.", _days),
     "max_temperature_deviation": Key(
         {"warning": DEFAULT_LIMITS.warning_k, "critical": DEFAULT_LIMITS.critical_k},
-        "How many kelvin a unit may be off its set temperature before it is a warning, or critical.",
+        "Kelvin by which a unit may deviate from its set temperature before a warning, and before it is critical.",
         _deviations,
     ),
 }
 
 
 def entries() -> dict[str, Entry]:
-    """Every key with its value. One query."""
+    """Return every key with its value. One query."""
     stored = {row.key: row for row in ConfigurationEntry.objects.filter(key__in=KEYS)}
     return {key: _entry(kind, stored.get(key)) for key, kind in KEYS.items()}
 
 
 def set_value(key: str, value: Any, description: str | None = None) -> Entry:
-    """Set a key, and its description where one is given. Raises UnknownKey and InvalidValue."""
+    """Set a key, and its description if given. Raise UnknownKey or InvalidValue."""
     if key not in KEYS:
         raise UnknownKey(key)
     kind = KEYS[key]
@@ -94,9 +94,9 @@ def set_value(key: str, value: Any, description: str | None = None) -> Entry:
 
 
 def deviation_limits() -> DeviationLimits:
-    """How far a unit around its set temperature may be off it, as it is set at this moment.
+    """Return the permitted deviation from the set temperature, as configured at this moment.
 
-    Never a value of some seconds ago: what is worked out from it is kept for good. One query.
+    Not cached: what is computed from it is stored. One query.
     """
     value = entries()["max_temperature_deviation"].value
     return DeviationLimits(warning_k=value["warning"], critical_k=value["critical"])

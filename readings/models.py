@@ -21,7 +21,7 @@ UNIT_WAYS = ScopeWays(customer="storage_unit__facility__customer_id", unit="stor
 
 
 class EquipmentStatus(models.Model):
-    """What an equipment says of itself. The first three are counted by the roll-ups; others are added as they come."""
+    """The status that equipment reports. Roll-ups count the first three; others are added as they are sent."""
 
     NORMAL, WARNING, ERROR = 1, 2, 3
 
@@ -38,7 +38,7 @@ class EquipmentStatus(models.Model):
 
 
 class Measurement(ScopedModel):
-    """The columns that a reading and the newest reading of a unit share."""
+    """The columns shared by readings and latest readings."""
 
     SCOPE = UNIT_WAYS
 
@@ -72,7 +72,7 @@ class Reading(Measurement):
 
 
 class LatestReading(Measurement):
-    """The newest reading of a unit; of several sensors at one instant, that of the first registered."""
+    """The latest reading of a unit; of several sensors at one instant, that of the first registered."""
 
     storage_unit = models.OneToOneField(
         StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="latest_reading"
@@ -89,10 +89,10 @@ class LatestReading(Measurement):
 
 
 class Rollup(ScopedModel):
-    """What the readings of one sensor in one stretch of time add up to.
+    """The sums of one sensor's readings over an hour or a day.
 
-    The counts, extremes and sums are folded as rows arrive and are always true. The time-weighted columns depend on
-    neighbouring readings: they are true where `is_settled`, and `readings.storage.rollups.settle` makes them so. All
+    Counts, extremes and sums are updated as rows arrive and are always exact. The time-weighted columns depend on
+    neighbouring readings: they are true where `is_settled`, and `readings.storage.rollups.refresh` makes them so. All
     columns add up over sensors and over time, extremes by min and max.
     """
 
@@ -109,7 +109,7 @@ class Rollup(ScopedModel):
     sum_micro_c = models.BigIntegerField(
         default=0, help_text="Sum of the temperatures in millionths of a degree Celsius: whole, so order can't matter."
     )
-    weighted_seconds = models.FloatField(default=0, help_text="Σt: for how long this sensor's measurements stood.")
+    weighted_seconds = models.FloatField(default=0, help_text="Σt: how long this sensor's measurements were valid.")
     weighted_sum_c = models.FloatField(default=0, help_text="Σt·T in °C·s")
     weighted_arrhenius = models.FloatField(default=0, help_text="Σt·exp(−10000/T) with T in kelvin")
     covered_seconds = models.FloatField(
@@ -135,7 +135,7 @@ class HourlyRollup(Rollup):
     class Meta:
         db_table = "hourly_rollup"
         indexes = [
-            # Finds what `rollups.settle` still has to do, and is empty when there is nothing to do.
+            # Finds what `rollups.refresh` still has to do, and is empty when there is nothing to do.
             models.Index(
                 fields=["storage_unit", "hour"], name="hourly_rollup_unsettled", condition=models.Q(is_settled=False)
             )
@@ -158,7 +158,7 @@ class DailyRollup(Rollup):
     class Meta:
         db_table = "daily_rollup"
         indexes = [
-            # Finds what `rollups.settle` still has to do, and is empty when there is nothing to do.
+            # Finds what `rollups.refresh` still has to do, and is empty when there is nothing to do.
             models.Index(
                 fields=["storage_unit", "local_date"],
                 name="daily_rollup_unsettled",
@@ -171,7 +171,7 @@ class DailyRollup(Rollup):
 
 
 class RollupRebuild(models.Model):
-    """A unit whose roll-ups must be made anew, because its facility's days or its gap limit have changed."""
+    """A request to rebuild a unit's roll-ups, because its facility's days or its staleness limit changed."""
 
     storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")
     requested_at = models.DateTimeField(db_default=Now())
@@ -184,7 +184,7 @@ class RollupRebuild(models.Model):
 
 
 class ConfigurationEntry(models.Model):
-    """A setting that the operator has changed while the system runs; see `readings.configuration`."""
+    """A setting changed by the operator at run time; see `readings.configuration`."""
 
     key = models.CharField(max_length=64, primary_key=True)
     value = models.JSONField()
@@ -199,29 +199,30 @@ class ConfigurationEntry(models.Model):
         return self.key
 
 
-# Statuses are words of an equipment's firmware; a system that sends ever new ones sends something else.
-MOST_STATUSES = 1_000
-FIRST_STATUSES = {
+# Statuses come from equipment firmware; a system that keeps sending new ones sends something else.
+MAX_STATUSES = 1_000
+COUNTED_STATUS_IDS = {
     "normal": EquipmentStatus.NORMAL,
     "warning": EquipmentStatus.WARNING,
     "error": EquipmentStatus.ERROR,
 }
 
 
-def ensure_first_statuses(**_: Any) -> None:
-    """Add the statuses that the roll-ups count, under the ids they are counted by; called after each migration."""
+def ensure_counted_statuses(**_: Any) -> None:
+    """Add the statuses that the roll-ups count, under their fixed ids; called after each migration."""
     EquipmentStatus.objects.bulk_create(
-        [EquipmentStatus(id=status_id, name=name) for name, status_id in FIRST_STATUSES.items()], ignore_conflicts=True
+        [EquipmentStatus(id=status_id, name=name) for name, status_id in COUNTED_STATUS_IDS.items()],
+        ignore_conflicts=True,
     )
 
 
 def status_ids(names: Iterable[str]) -> dict[str, int]:
-    """The ids of these statuses, new ones added. Beyond MOST_STATUSES new ones are left out of the answer."""
+    """Return the ids of these statuses, adding new ones. Beyond MAX_STATUSES, new ones are left out."""
     wanted = set(names)
     known = _known(wanted)
     missing = sorted(wanted - known.keys())
     if missing:
-        room = max(MOST_STATUSES - EquipmentStatus.objects.count(), 0)
+        room = max(MAX_STATUSES - EquipmentStatus.objects.count(), 0)
         EquipmentStatus.objects.bulk_create(
             [EquipmentStatus(name=name) for name in missing[:room]], ignore_conflicts=True
         )

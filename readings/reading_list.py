@@ -1,4 +1,4 @@
-"""The readings as the admin lists them: Django's admin can't register a model with a composite key."""
+"""Readings as the admin lists them: Django's admin cannot register a model with a composite key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from readings.models import EquipmentStatus, Measurement
 
 
 class ListedReading(Measurement):
-    """A row of a view over `reading` with its key as one text. Ask for one unit's rows, never by the text."""
+    """A row of a view over `reading` with its key as one text. Query it by unit, never by that text."""
 
     id = models.TextField(primary_key=True)
     storage_unit = models.ForeignKey(StorageUnit, on_delete=models.DO_NOTHING, related_name="+")
@@ -21,7 +21,7 @@ class ListedReading(Measurement):
         managed = False
         db_table = "reading_list"
         verbose_name = "reading"
-        # The direction of the key's index, backwards; and told unique, so that the admin sorts by nothing else.
+        # The reverse of the key's index; declared unique so that the admin adds no further sorting.
         ordering = ["-storage_unit_id", "-recorded_at", "-sensor_id"]
         constraints = [
             models.UniqueConstraint(fields=["storage_unit", "recorded_at", "sensor"], name="listed_reading_once")

@@ -1,4 +1,4 @@
-"""Cutting a period into whole local days, whole UTC hours and ragged ends."""
+"""Periods, cut into whole local days, whole UTC hours and remainders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EPOCH_DAY = date(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `start` up to, but not including, `end`; both aware."""
+    """A period from `start` up to, but not including, `end`; both aware."""
 
     start: datetime
     end: datetime
@@ -33,6 +33,7 @@ class Span:
 
     @property
     def is_empty(self) -> bool:
+        """Whether it has no length."""
         return self.start == self.end
 
 
@@ -45,12 +46,12 @@ class Days:
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """The instant at which the local date begins, in UTC. Where clocks skip midnight, the first instant after it."""
+    """Return the UTC instant at which the local date begins; where clocks skip midnight, the first one after."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def starts_of_days_us(days: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
-    """`start_of_day` of many local dates at once: in microseconds since 1970, of dates in days since 1970, in order."""
+    """Return `start_of_day` of many ordered dates (days since 1970) in microseconds since 1970."""
     if not len(days):
         return days
     first, last = (_EPOCH_DAY + DAY * int(day) for day in (days[0], days[-1]))
@@ -66,7 +67,7 @@ def _starts_in_year_us(year: int, zone: ZoneInfo) -> NDArray[np.int64]:
 
 
 def cut_days(span: Span, zone: ZoneInfo) -> tuple[Days, list[Span]]:
-    """The whole local days within `span`, and what is left of it before and after them."""
+    """Return the whole local days within `span`, and the remainders before and after them."""
     first = span.start.astimezone(zone).date()
     if start_of_day(first, zone) < span.start:
         first += DAY
@@ -78,7 +79,7 @@ def cut_days(span: Span, zone: ZoneInfo) -> tuple[Days, list[Span]]:
 
 
 def cut_hours(span: Span) -> tuple[Span, list[Span]]:
-    """The whole UTC hours within `span`, and what is left of it before and after them."""
+    """Return the whole UTC hours within `span`, and the remainders before and after them."""
     first, end = _hour_from(span.start), _hour_of(span.end)
     if first >= end:
         return Span(first, first), [] if span.is_empty else [span]

@@ -1,4 +1,4 @@
-"""What beat wakes up in this room."""
+"""The periodic tasks of readings."""
 
 from datetime import timedelta
 
@@ -7,27 +7,27 @@ from celery import shared_task
 from django.utils import timezone
 
 from readings.storage.partitions import ensure_partitions_ahead
-from readings.storage.rebuilds import rebuild_requested
-from readings.storage.rollups import settle
+from readings.storage.rebuilds import run_requested_rebuilds
+from readings.storage.rollups import refresh
 
 logger = structlog.get_logger(__name__)
 
-# Short of the soft time limit of a task; what is left then is for the next run.
-SETTLING_SECONDS = 45
+# Below the soft time limit of a task; the next run does the rest.
+REFRESH_SECONDS = 45
 
 
 @shared_task
 def settle_rollups() -> None:
-    """Make anew the roll-ups that were asked for, then settle what is unsettled."""
-    rebuilt = rebuild_requested()
-    settled = settle(deadline=timezone.now() + timedelta(seconds=SETTLING_SECONDS))
-    if rebuilt or settled:
-        logger.info("roll-ups settled", rebuilt_units=rebuilt, settled=settled)
+    """Rebuild requested roll-ups, then refresh stale ones."""
+    rebuilt = run_requested_rebuilds()
+    refreshed = refresh(deadline=timezone.now() + timedelta(seconds=REFRESH_SECONDS))
+    if rebuilt or refreshed:
+        logger.info("roll-ups refreshed", rebuilt_units=rebuilt, refreshed=refreshed)
 
 
 @shared_task
 def make_partitions() -> None:
-    """Make the partitions of the coming months."""
-    made = ensure_partitions_ahead()
-    if made:
-        logger.info("partitions made", partitions=made)
+    """Create the partitions of the coming months."""
+    created = ensure_partitions_ahead()
+    if created:
+        logger.info("partitions created", partitions=created)

@@ -18,7 +18,7 @@ from customers.access.principal import principal_of
 from customers.models import Customer
 from readings.api.serializers import GroupSerializer, PerformanceSerializer, StatisticsSerializer
 from readings.api.statistics import known_span, places_named, statistics_by_customer, statistics_form
-from readings.lists.filters import scale_asked
+from readings.lists.filters import requested_scale
 from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.statistics.analytics import performance
 from readings.units.unit_refs import Places, visible_unit_refs
@@ -40,7 +40,7 @@ class SummaryView(APIView):
     def get(self, request: Request) -> Response:
         parameters = Parameters.of(request)
         start, end = parameters.period()
-        return Response(statistics_form(_places(request), start, end, scale_asked(parameters)))
+        return Response(statistics_form(_places(request), start, end, requested_scale(parameters)))
 
 
 class TrendsView(APIView):
@@ -55,7 +55,7 @@ class TrendsView(APIView):
         start, end = parameters.period()
         places = _places(request)
         start = start or (end or timezone.now()) - TREND_DAYS[interval] * DAY
-        grouping = Grouping(frozenset({interval}), tuple(Aggregation), scale_asked(parameters))
+        grouping = Grouping(frozenset({interval}), tuple(Aggregation), requested_scale(parameters))
         try:
             return Response(aggregate(places, known_span(places, start, end), grouping))
         except TooManyGroups as error:
@@ -73,7 +73,7 @@ class PerformanceView(APIView):
         start, end = parameters.period()
         places = _places(request)
         span = known_span(places, start or (end or timezone.now()) - PERFORMANCE_RANGE, end)
-        return Response(performance(places, span, scale_asked(parameters)))
+        return Response(performance(places, span, requested_scale(parameters)))
 
 
 class AdminSummaryView(APIView):
@@ -85,7 +85,7 @@ class AdminSummaryView(APIView):
     def get(self, request: Request) -> Response:
         parameters = Parameters.of(request)
         start, end = parameters.period()
-        scale = scale_asked(parameters)
+        scale = requested_scale(parameters)
         scope = principal_of(request).scope
         codes = dict(Customer.objects.visible_to(scope).values_list("pk", "customer_code"))
         return Response(statistics_by_customer(visible_unit_refs(scope), codes, start, end, scale))

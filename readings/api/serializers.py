@@ -12,7 +12,7 @@ from core.api.errors import InvalidQuery
 from core.api.query_params import parse_end, parse_instant
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
-from readings.statistics.aggregates import USUAL_AGGREGATIONS, Aggregation, GroupBy
+from readings.statistics.aggregates import DEFAULT_AGGREGATIONS, Aggregation, GroupBy
 from readings.units.scales import ABSOLUTE_ZERO_C, Scale, to_celsius
 
 STATUSES = ("normal", "warning", "critical", "no_data")
@@ -206,7 +206,7 @@ class AggregateRequestSerializer(serializers.Serializer[Any]):
         child=serializers.ChoiceField(list(Aggregation)),
         max_length=20,
         allow_empty=False,
-        default=list(USUAL_AGGREGATIONS),
+        default=list(DEFAULT_AGGREGATIONS),
     )
     start_date = InstantField(required=False, allow_null=True)
     end_date = InstantField(required=False, allow_null=True, is_end=True)

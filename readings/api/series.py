@@ -20,8 +20,8 @@ from customers.access.permissions import READ
 from customers.access.principal import principal_of
 from customers.models import StorageUnit
 from readings.api.serializers import SeriesSerializer
-from readings.lists.filters import ReadingFilter, scale_asked
-from readings.series.downsample import MAX_POINTS, Point, course_of
+from readings.lists.filters import ReadingFilter, requested_scale
+from readings.series.downsample import MAX_POINTS, Point, downsample
 from readings.spans import Span
 from readings.statistics.aggregates import on_scale
 from readings.units.scales import Scale
@@ -33,7 +33,7 @@ def series_form(unit: StorageUnit, span: Span, most: int, scale: Scale) -> dict[
     A gap takes a bucket of its own, the longest ones first where there is no room for all, so that a line drawn
     through the buckets breaks there.
     """
-    shown = course_of(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds, most=most)
+    shown = downsample(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds, most=most)
     found = shown.gaps(timedelta(seconds=unit.effective_staleness_limit_seconds))
     longest = sorted(found, key=lambda gap: gap[0] - gap[1])[: most - len(shown)]
     return {
@@ -75,7 +75,7 @@ class SeriesView(APIView):
     def get(self, request: Request, unit_id: UUID) -> Response:
         parameters = Parameters.of(request)
         most = parameters.whole_number("points", MAX_POINTS, 1, MAX_POINTS)
-        scale = scale_asked(parameters)
+        scale = requested_scale(parameters)
         start, end = parameters.period()
         units = StorageUnit.objects.visible_to(principal_of(request).scope).select_related("facility")
         unit = units.filter(public_id=unit_id).first()

@@ -27,11 +27,11 @@ from readings.api.serializers import (
     GroupSerializer,
     StatisticsSerializer,
 )
-from readings.lists.filters import EARLIEST, scale_asked
+from readings.lists.filters import EARLIEST, requested_scale
 from readings.spans import Span
 from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate, on_scale
 from readings.statistics.statistics import Statistics
-from readings.statistics.totals import Asked, Totals, totals_by_key
+from readings.statistics.totals import RequestedUnit, Totals, totals_by_key
 from readings.units.scales import Scale
 from readings.units.unit_refs import Places, visible_unit_refs
 
@@ -58,9 +58,9 @@ def known_span(places: Places, start: datetime | None, end: datetime | None) -> 
 def statistics_form(places: Places, start: datetime | None, end: datetime | None, scale: Scale) -> dict[str, Any]:
     """The statistics of these units together. The number of queries is fixed."""
     span = known_span(places, start, end)
-    totals = totals_by_key([Asked(place.unit_id, place.zone, 0) for place in places.values()], span)
-    figures = Statistics.of(next(iter(totals.values()), Totals()), len(places), span)
-    return _in_form(figures, start, end, scale)
+    totals = totals_by_key([RequestedUnit(place.unit_id, place.zone, 0) for place in places.values()], span)
+    summaries = Statistics.of(next(iter(totals.values()), Totals()), len(places), span)
+    return _in_form(summaries, start, end, scale)
 
 
 def statistics_by_customer(
@@ -71,34 +71,36 @@ def statistics_by_customer(
     All are of the same period. The number of queries is fixed.
     """
     span = known_span(places, start, end)
-    found = totals_by_key([Asked(place.unit_id, place.zone, place.customer_id) for place in places.values()], span)
+    found = totals_by_key(
+        [RequestedUnit(place.unit_id, place.zone, place.customer_id) for place in places.values()], span
+    )
     totals = {key.group: each for key, each in found.items()}
     units = Counter(place.customer_id for place in places.values())
     together = Totals()
     for each in totals.values():
         together.add(each)
-    figures = {
+    summaries = {
         code: Statistics.of(totals.get(customer_id, Totals()), units[customer_id], span)
         for customer_id, code in codes.items()
     }
-    figures["system"] = Statistics.of(together, len(places), span)
-    return {code: _in_form(each, start, end, scale) for code, each in figures.items()}
+    summaries["system"] = Statistics.of(together, len(places), span)
+    return {code: _in_form(each, start, end, scale) for code, each in summaries.items()}
 
 
-def _in_form(figures: Statistics, start: datetime | None, end: datetime | None, scale: Scale) -> dict[str, Any]:
+def _in_form(summaries: Statistics, start: datetime | None, end: datetime | None, scale: Scale) -> dict[str, Any]:
     return {
-        "min_temperature": on_scale(figures.min_c, scale),
-        "max_temperature": on_scale(figures.max_c, scale),
-        "avg_temperature": on_scale(figures.average_c, scale),
-        "mkt": on_scale(figures.mkt_c, scale),
-        "reading_count": figures.reading_count,
-        "normal_count": figures.normal_count,
-        "warning_count": figures.warning_count,
-        "error_count": figures.error_count,
-        "fault_count": figures.fault_count,
-        "time_range_start": start or figures.start,
-        "time_range_end": end or figures.end,
-        "unit_count": figures.unit_count,
+        "min_temperature": on_scale(summaries.min_c, scale),
+        "max_temperature": on_scale(summaries.max_c, scale),
+        "avg_temperature": on_scale(summaries.average_c, scale),
+        "mkt": on_scale(summaries.mkt_c, scale),
+        "reading_count": summaries.reading_count,
+        "normal_count": summaries.normal_count,
+        "warning_count": summaries.warning_count,
+        "error_count": summaries.error_count,
+        "fault_count": summaries.fault_count,
+        "time_range_start": start or summaries.start,
+        "time_range_end": end or summaries.end,
+        "unit_count": summaries.unit_count,
         "temperature_unit": scale.value,
     }
 
@@ -119,7 +121,7 @@ class StatisticsView(APIView):
     def get(self, request: Request) -> Response:
         parameters = Parameters.of(request)
         start, end = parameters.period()
-        scale = scale_asked(parameters)
+        scale = requested_scale(parameters)
         return Response(statistics_form(visible_unit_refs(principal_of(request).own_scope), start, end, scale))
 
 
@@ -134,14 +136,14 @@ class AggregateView(APIView):
         responses=GroupSerializer(many=True),
     )
     def post(self, request: Request) -> Response:
-        scale = scale_asked(Parameters.of(request))
+        scale = requested_scale(Parameters.of(request))
         question = AggregateRequestSerializer(data=request.data)
         question.is_valid(raise_exception=True)
-        asked: dict[str, Any] = question.validated_data
-        places = places_named(principal_of(request), asked.get("facility_id"), asked.get("storage_unit_id"))
-        span = known_span(places, asked.get("start_date"), asked.get("end_date"))
+        requested: dict[str, Any] = question.validated_data
+        places = places_named(principal_of(request), requested.get("facility_id"), requested.get("storage_unit_id"))
+        span = known_span(places, requested.get("start_date"), requested.get("end_date"))
         grouping = Grouping(
-            frozenset(map(GroupBy, asked["group_by"])), tuple(map(Aggregation, asked["aggregations"])), scale
+            frozenset(map(GroupBy, requested["group_by"])), tuple(map(Aggregation, requested["aggregations"])), scale
         )
         try:
             return Response(aggregate(places, span, grouping))

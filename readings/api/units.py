@@ -22,7 +22,7 @@ from customers.access.permissions import READ, READ_AND_WRITE
 from customers.api.views import FACILITY
 from customers.models import STALENESS_INTERVALS, Facility, StorageUnit
 from readings.api.serializers import DetailedFacilitySerializer, StorageUnitSerializer
-from readings.lists.filters import scale_asked
+from readings.lists.filters import requested_scale
 from readings.units.condition import LIMIT_COLUMNS, LimitsInForce, UnitState
 from readings.units.scales import Scale, from_celsius, to_celsius
 from readings.units.unit_condition import Condition
@@ -155,7 +155,7 @@ class DetailedFacility(GenericAPIView[Facility]):
 
     @extend_schema(parameters=[TEMPERATURE_UNIT])
     def get(self, request: Request, facility_id: UUID) -> Response:
-        scale = scale_asked(Parameters.of(request))
+        scale = requested_scale(Parameters.of(request))
         facility = addressed(Facility, request, facility_id)
         units = in_form(unit_columns(_units_of(facility, request)))
         shown: dict[str, Any] = FACILITY.one(Facility.objects.filter(pk=facility.pk))

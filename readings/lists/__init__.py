@@ -1,0 +1,1 @@
+"""Lists of readings: filters, pages, public ids and exports."""

@@ -1,4 +1,4 @@
-"""Which readings of a list are wanted: the filters that every list of readings has."""
+"""The filters of every list of readings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TOLERANCE_C = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class ReadingFilter:
-    """What is wanted; None and "" stand for no wish. Both instants are included. `sensor` is the sensor's code."""
+    """The filter of a list; None and "" mean no condition. Both instants are inclusive. `sensor` is a sensor code."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -34,9 +34,9 @@ class ReadingFilter:
 
     @classmethod
     def of(cls, parameters: Parameters) -> ReadingFilter:
-        """What the query asks for. Raises InvalidQuery."""
+        """Return the filter in the query. Raise InvalidQuery."""
         start, end = parameters.period()
-        scale = scale_asked(parameters)
+        scale = requested_scale(parameters)
         lowest, highest = parameters.number("min_temperature"), parameters.number("max_temperature")
         if lowest is not None and highest is not None and highest < lowest:
             raise InvalidQuery("max_temperature", "must not be below min_temperature.")
@@ -52,27 +52,28 @@ class ReadingFilter:
         )
 
     @property
-    def is_of_time_only(self) -> bool:
-        """Can the roll-ups count what is wanted?"""
+    def has_only_times(self) -> bool:
+        """Whether the roll-ups can count the rows."""
         return self == ReadingFilter(self.start, self.end)
 
     @property
     def is_empty(self) -> bool:
+        """Whether there is no condition."""
         return self == ReadingFilter()
 
     def span(self) -> Span:
-        """The period, as far as there can be readings in it."""
+        """Return the period, limited to when there can be readings."""
         latest = timezone.now() + 2 * DAY
         start = min(max(self.start or EARLIEST, EARLIEST), latest)
         end = min(self.end + MICROSECOND, latest) if self.end else latest
         return Span(start, max(start, end))
 
     def conditions(self, unit: str) -> tuple[str, dict[str, Any]]:
-        """SQL that follows other conditions on `reading`, without the period, and its parameters.
+        """Return SQL conditions on `reading` except the period, each preceded by AND, and their parameters.
 
         `unit` is the expression of the unit's id.
         """
-        wishes: list[tuple[str, str, Any]] = [
+        options: list[tuple[str, str, Any]] = [
             ("temperature_c >= %(min_c)s", "min_c", None if self.min_c is None else self.min_c - _TOLERANCE_C),
             ("temperature_c <= %(max_c)s", "max_c", None if self.max_c is None else self.max_c + _TOLERANCE_C),
             ("quality_score = %(quality_score)s", "quality_score", self.quality_score),
@@ -88,10 +89,10 @@ class ReadingFilter:
                 self.sensor,
             ),
         ]
-        wished = [(sql, name, value) for sql, name, value in wishes if value is not None]
-        return "".join(f" AND {sql}" for sql, _, _ in wished), {name: value for _, name, value in wished}
+        given = [(sql, name, value) for sql, name, value in options if value is not None]
+        return "".join(f" AND {sql}" for sql, _, _ in given), {name: value for _, name, value in given}
 
 
-def scale_asked(parameters: Parameters) -> Scale:
-    """The scale of `?temperature_unit=`, °C where there is none. Raises InvalidQuery."""
+def requested_scale(parameters: Parameters) -> Scale:
+    """Return the scale of `?temperature_unit=`, °C by default. Raise InvalidQuery."""
     return Scale(parameters.choice("temperature_unit", list(Scale), Scale.CELSIUS))

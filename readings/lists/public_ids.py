@@ -1,10 +1,9 @@
-"""The public id of a reading: a UUID that says which unit, sensor and microsecond, and shows none of them.
+"""The public id of a reading: a UUID that encodes unit, sensor and microsecond without revealing them.
 
 A reading has no number of its own; it is identified by its key. The key's 122 bits fit into a UUID of version 8, and a
 fixed mixing (a Feistel network of four rounds, which any round function makes reversible) spreads them over it. The
-mixing is no secret and guards nothing: what a caller may see is decided by the caller's scope. So its keys are fixed
-here instead of being made of SECRET_KEY: an id that was handed out stays the same when secrets are renewed, on every
-machine and after a restore.
+mixing is no secret and protects nothing: what a principal may see is decided by its scope. So its keys are fixed here
+instead of derived from SECRET_KEY: an id stays the same when secrets are rotated, on every machine and after a restore.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ Numbers = NDArray[np.uint64]
 
 
 class ReadingKey(NamedTuple):
-    """What identifies a reading; the time in microseconds since 1970."""
+    """The key of a reading, its time in microseconds since 1970."""
 
     storage_unit_id: int
     sensor_id: int
@@ -34,7 +33,7 @@ class ReadingKey(NamedTuple):
 
 
 def reading_ids(unit_ids: Sequence[int], sensor_ids: Sequence[int], microseconds: Sequence[int]) -> list[str]:
-    """The public ids of these readings, in lower case."""
+    """Return the public ids of these readings in lower case."""
     units, sensors = _numbers(unit_ids), _numbers(sensor_ids)
     left = (units << _shift(30)) | (sensors >> _shift(1))
     right = ((sensors & _shift(1)) << _shift(_TIME_BITS)) | _numbers(microseconds)
@@ -46,7 +45,7 @@ def reading_ids(unit_ids: Sequence[int], sensor_ids: Sequence[int], microseconds
 
 
 def key_of(reading_id: UUID) -> ReadingKey | None:
-    """The key behind an id; None where no reading can have it."""
+    """Return the key encoded in an id, None if no reading can have it."""
     high, low = reading_id.int >> 64, reading_id.int & ((1 << 64) - 1)
     if (high >> 12) & 0xF != 8 or low >> 62 != 2:
         return None
@@ -59,7 +58,7 @@ def key_of(reading_id: UUID) -> ReadingKey | None:
 
 
 def _mixed(half: Numbers, key: np.uint64) -> Numbers:
-    """A round's function: any will do, as long as it is always the same."""
+    """Apply the round function: any will do as long as it never changes."""
     mixed = (half ^ key) * _shift(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> _shift(32))) * _shift(0xD6E8FEB86659FD93)
     return (mixed ^ (mixed >> _shift(29))) & _HALF

@@ -1,9 +1,8 @@
 """Lists of readings of many storage units, newest first, page by page.
 
-The key's index holds each unit's readings in order of time. A page is merged from the newest rows of each unit; for
-that to cost what a page costs, however many units and months there are, only a stretch of time is looked at in which
-about a page of readings is expected, by the units' intervals. Where it held fewer, a longer one is tried, and then all
-of it: three statements at most.
+The key's index holds each unit's readings in order of time. A page is merged from the newest rows of each unit. To keep
+its cost independent of the number of units and months, only the time interval in which about a page of readings is
+expected is searched first; if it held fewer, a longer one, and then all of it: three statements at most.
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from django.db import connection
 from core.api.pagination import Cursor
 from core.api.query_params import DAY, MICROSECOND
 from readings.lists.filters import ReadingFilter
-from readings.statistics.totals import Asked, totals_by_key
+from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.reading_batch import instant_of, microseconds_of
 from readings.units.unit_refs import Places
 
-# How many times a page's expected stretch is looked at first, and second.
-STRETCHES = (1.5, 24)
-SHORTEST_STRETCH = timedelta(minutes=1)
+# Multiples of a page's expected interval that are searched first and second.
+INTERVALS = (1.5, 24)
+SHORTEST_INTERVAL = timedelta(minutes=1)
 _KEY = "recorded_at, storage_unit_id, sensor_id"
 _COLUMNS = """storage_unit_id, sensor_id, recorded_at, temperature_c, scale, quality_score, {created_at},
     sensor_code, status.name"""
 
 
 class Row(NamedTuple):
-    """A reading as it is stored, with its sensor's code and its status's name."""
+    """A stored reading with its sensor's code and its status's name."""
 
     unit_id: int
     sensor_id: int
@@ -44,7 +43,7 @@ class Row(NamedTuple):
     equipment_status: str
 
     def cursor(self, position: int, *, is_backwards: bool) -> Cursor:
-        """The place behind (or before) this row."""
+        """Return the cursor after (or before) this row."""
         return Cursor(microseconds_of(self.recorded_at), self.unit_id, self.sensor_id, position, is_backwards)
 
 
@@ -56,14 +55,14 @@ class Listing:
     wanted: ReadingFilter
 
     def count(self) -> int:
-        """How many there are: by the roll-ups where they can tell, else by the index. One to three queries."""
+        """Return the number of rows, from the roll-ups where possible, else from the index. One to three queries."""
         if not self.places:
             return 0
         if self.wanted.is_empty:
             return _number(COUNT_OF_DAYS, {"unit_ids": list(self.places)})
-        if self.wanted.is_of_time_only:
-            asked = [Asked(place.unit_id, place.zone, 0) for place in self.places.values()]
-            totals = totals_by_key(asked, self.wanted.span(), with_weights=False)
+        if self.wanted.has_only_times:
+            requested = [RequestedUnit(place.unit_id, place.zone, 0) for place in self.places.values()]
+            totals = totals_by_key(requested, self.wanted.span(), with_weights=False)
             return sum(each.reading_count for each in totals.values())
         conditions, parameters = self.wanted.conditions("unit.id")
         span = self.wanted.span()
@@ -76,7 +75,7 @@ class Listing:
         `total`: how many there are in all, if it is known: then a short list is known to be whole.
         """
         rows: list[Row] = []
-        for low, high, is_all in self._stretches(limit + offset, cursor):
+        for low, high, is_all in self._intervals(limit + offset, cursor):
             rows = self._between(low, high, limit, offset, cursor)
             passed = cursor.position if cursor else offset
             is_whole = total is not None and passed + len(rows) >= total and not (cursor and cursor.is_backwards)
@@ -85,7 +84,7 @@ class Listing:
         return rows
 
     def chunks(self, size: int) -> Iterator[list[Row]]:
-        """All rows, newest first, in chunks of at most `size`, none of them held: each is asked for by its key."""
+        """Yield all rows, newest first, in chunks of at most `size`, each queried by its key."""
         cursor: Cursor | None = None
         while rows := self.rows(size, cursor=cursor):
             yield rows
@@ -93,8 +92,8 @@ class Listing:
                 break
             cursor = rows[-1].cursor(0, is_backwards=False)
 
-    def _stretches(self, count: int, cursor: Cursor | None) -> Iterator[tuple[datetime, datetime, bool]]:
-        """The stretches of time to be looked at, both ends included, and whether nothing lies beyond."""
+    def _intervals(self, count: int, cursor: Cursor | None) -> Iterator[tuple[datetime, datetime, bool]]:
+        """Yield the time intervals to search, both ends inclusive, and whether nothing lies beyond."""
         newest = self._newest()
         if newest is None:
             return
@@ -107,18 +106,18 @@ class Listing:
         if low > high:
             return
         expected = self._expected(count)
-        for times in STRETCHES:
-            stretch = expected * times
-            if stretch >= high - low:
+        for times in INTERVALS:
+            interval = expected * times
+            if interval >= high - low:
                 break
-            yield (low, low + stretch, False) if is_backwards else (high - stretch, high, False)
+            yield (low, low + interval, False) if is_backwards else (high - interval, high, False)
         yield low, high, True
 
     def _expected(self, count: int) -> timedelta:
-        """The time in which the units are expected to bring so many readings."""
+        """Return the time in which the units are expected to send this many readings."""
         a_second = sum(1 / place.interval_seconds for place in self.places.values())
         seconds = min((count + len(self.places)) / a_second, 400 * DAY.total_seconds())
-        return max(timedelta(seconds=seconds), SHORTEST_STRETCH)
+        return max(timedelta(seconds=seconds), SHORTEST_INTERVAL)
 
     def _newest(self) -> datetime | None:
         return max((place.newest_at for place in self.places.values() if place.newest_at), default=None)
@@ -143,7 +142,7 @@ class Listing:
 
 
 def latest_rows(places: Places, wanted: ReadingFilter, limit: int) -> list[Row]:
-    """The newest reading of each unit as far as the filter lets it through, newest first. One query."""
+    """Return the latest reading of each unit that passes the filter, newest first. One query."""
     conditions, parameters = wanted.conditions("reading.storage_unit_id")
     span = wanted.span()
     parameters |= {"unit_ids": list(places), "low": span.start, "high": span.end, "limit": limit}
@@ -151,7 +150,7 @@ def latest_rows(places: Places, wanted: ReadingFilter, limit: int) -> list[Row]:
 
 
 def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | None:
-    """The stored reading of a sensor at an instant; None where there is none."""
+    """Return the stored reading of a sensor at an instant, None if there is none."""
     parameters = {"unit_id": unit_id, "sensor_code": sensor_code, "recorded_at": recorded_at}
     return next(iter(_fetch(STORED, parameters)), None)
 

@@ -1,0 +1,1 @@
+"""Series of temperatures for charts."""

@@ -1,4 +1,4 @@
-"""What the chart of a storage unit is drawn from."""
+"""The data of a storage unit's chart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from customers.models import StorageUnit
-from readings.series.downsample import course_of
+from readings.series.downsample import downsample
 from readings.spans import Span
 from readings.storage.reading_batch import microseconds_of
 from readings.units.condition import LimitsInForce
@@ -17,16 +17,16 @@ from readings.units.scales import Scale, from_celsius
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A thousandth of a degree is below any sensor's accuracy, and keeps what is sent short.
+# A thousandth of a degree is below any sensor's accuracy and keeps the response small.
 _SENT_DECIMALS = 3
 
 
 def series(unit: StorageUnit, span: Span) -> dict[str, Any]:
-    """The course of `unit`: columns of points in the unit's scale, times in ms since 1970.
+    """Return the chart series of `unit`: columns of points in the unit's scale, times in ms since 1970.
 
     `faults` are the times of points with readings without a measurement.
     """
-    shown = course_of(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
+    shown = downsample(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
     scale = Scale(unit.temperature_unit)
     times = shown.middle_us // 1000
     return {
@@ -50,7 +50,7 @@ def series(unit: StorageUnit, span: Span) -> dict[str, Any]:
 
 
 def _limits(unit: StorageUnit) -> dict[str, list[float | None]] | None:
-    """The lowest and the highest temperature before a warning and before it is critical; None without any limit."""
+    """Return the bounds of the warning and the critical limits, None without any limit."""
     limits, scale = LimitsInForce.of(unit), Scale(unit.temperature_unit)
     if not limits:
         return None
@@ -61,12 +61,12 @@ def _limits(unit: StorageUnit) -> dict[str, list[float | None]] | None:
 
 
 def _sent(temperatures_c: NDArray[np.float64], scale: Scale) -> list[float | None]:
-    """A column of temperatures on `scale`, None for NaN."""
+    """Return a column of temperatures on `scale`, None for NaN."""
     on_scale = from_celsius(temperatures_c, scale).round(_SENT_DECIMALS)
     values: list[float | None] = on_scale.tolist()
     return [None if value != value else value for value in values] if np.isnan(on_scale).any() else values
 
 
 def milliseconds(instant: datetime) -> int:
-    """Since 1970, as charts have their times."""
+    """Return milliseconds since 1970."""
     return microseconds_of(instant) // 1000

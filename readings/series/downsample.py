@@ -1,4 +1,4 @@
-"""The course of one unit's temperature over any range, in at most so many points, for bounded work.
+"""Downsampled series: a unit's temperatures over any range in a bounded number of points, for bounded work.
 
 A short range is read from the readings themselves, a longer one from the hourly roll-up, and years from the daily one:
 whatever the range, a few thousand rows are looked at. The counts and extremes of the roll-ups are always true, settled
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_POINTS = 1_000
-# As many readings are looked at one by one as can be in a few milliseconds; in a day or two even a reading a second.
-MOST_READINGS = 15_000
+# Raw readings are read up to what takes a few milliseconds; a day or two always, even at a reading per second.
+MAX_RAW_READINGS = 15_000
 ALWAYS_RAW = timedelta(days=2)
-# Beyond this the hourly roll-up has more rows than it takes, and a day is narrower than a point.
+# Beyond this the hourly roll-up has more rows than needed, and a day is narrower than a point.
 LONGEST_HOURLY = timedelta(days=400)
 _HOUR_SECONDS, _DAY_SECONDS = 3_600, 86_400
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class Level(StrEnum):
-    """What a course is made from. Points of hours and days may reach beyond the ends of the range by one of those."""
+    """The source of a series. Points of hours and days may extend beyond the range by one of those."""
 
     READINGS = "readings"
     HOURS = "hours"
     DAYS = "days"
 
 
-# A point as the statements below write it, one after the other: one value of bytes is made, sent and read in half the
-# time of a thousand rows. NaN stands for no temperature.
+# A point as the statements below write it. One binary value is written, sent and read in half the time of a thousand
+# rows. NaN means no temperature.
 _POINT = np.dtype(
     [
         ("first", ">i8"),
@@ -58,7 +58,7 @@ _POINT = np.dtype(
 
 
 class Point(NamedTuple):
-    """The readings of one stretch of time, from `first_at` to `last_at`.
+    """The readings of one interval, from `first_at` to `last_at`.
 
     The temperatures are None where no sensor gave a measurement; mean_c is weighted by count.
     """
@@ -74,8 +74,8 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Course:
-    """The points of a course as columns, each of them as long; times in microseconds since 1970, NaN for None."""
+class DownsampledSeries:
+    """Points as columns of equal length; times in microseconds since 1970, NaN for no temperature."""
 
     level: Level
     first_us: NDArray[np.int64]
@@ -87,8 +87,8 @@ class Course:
     fault_count: NDArray[np.int64]
 
     @classmethod
-    def of_bytes(cls, level: Level, points: bytes | memoryview, zone: ZoneInfo) -> Course:
-        """The course that PostgreSQL wrote as _POINT; with `Level.DAYS` its times are dates."""
+    def from_bytes(cls, level: Level, points: bytes | memoryview, zone: ZoneInfo) -> DownsampledSeries:
+        """Return the series that PostgreSQL wrote as _POINT; with `Level.DAYS` its times are dates."""
         rows = np.frombuffer(points, _POINT).astype(_POINT.newbyteorder("="))
         rows = rows[rows["first"].argsort()]
         first, last, *rest = (rows[name] for name in _POINT.names or ())
@@ -101,20 +101,20 @@ class Course:
 
     @property
     def middle_us(self) -> NDArray[np.int64]:
-        """Where to draw the points: at the reading's own time where there is but one."""
+        """The times at which to draw the points: a single reading's own time."""
         return (self.first_us + self.last_us) // 2
 
     def points(self) -> list[Point]:
-        """The points one by one."""
+        """Return the points one by one."""
         instants = (map(instant_of, us.tolist()) for us in (self.first_us, self.last_us, self.middle_us))
         temperatures = (map(_or_none, column.tolist()) for column in (self.min_c, self.mean_c, self.max_c))
         counts = (self.reading_count.tolist(), self.fault_count.tolist())
         return [Point(*each) for each in zip(*instants, *temperatures, *counts, strict=True)]
 
     def gaps(self, staleness_limit: timedelta) -> list[tuple[datetime, datetime]]:
-        """Where two points that follow each other are further apart than the unit's gap limit.
+        """Return the gaps between consecutive points that are further apart than the staleness limit.
 
-        What is missing within a point can't be seen here; the coverage of the range tells it.
+        Gaps within a point are not visible here; the coverage of the range includes them.
         """
         lefts, rights = self.last_us[:-1], self.first_us[1:]
         is_gap = rights - lefts > staleness_limit // _MICROSECOND
@@ -126,18 +126,20 @@ def _or_none(number: float) -> float | None:
     return None if isnan(number) else number
 
 
-def level_of(span: Span, interval_seconds: int) -> Level:
-    """What the course of a unit with that interval is made from."""
+def choose_level(span: Span, interval_seconds: int) -> Level:
+    """Return what the series of a unit with that interval is computed from."""
     duration = span.end - span.start
-    is_few = duration.total_seconds() / interval_seconds <= MOST_READINGS
+    is_few = duration.total_seconds() / interval_seconds <= MAX_RAW_READINGS
     if duration <= ALWAYS_RAW or (is_few and duration < timedelta(hours=MAX_POINTS)):
         return Level.READINGS
     return Level.HOURS if duration <= LONGEST_HOURLY else Level.DAYS
 
 
-def course_of(unit_id: int, span: Span, *, zone: ZoneInfo, interval_seconds: int, most: int = MAX_POINTS) -> Course:
-    """The course in `span`, in at most `most` points of equal width. One query."""
-    level = level_of(span, interval_seconds)
+def downsample(
+    unit_id: int, span: Span, *, zone: ZoneInfo, interval_seconds: int, most: int = MAX_POINTS
+) -> DownsampledSeries:
+    """Return the series of a unit in `span` with at most `most` points of equal width. One query."""
+    level = choose_level(span, interval_seconds)
     seconds = (span.end - span.start).total_seconds()
     if level is Level.READINGS:
         width = max(1, ceil(seconds / most))
@@ -153,16 +155,16 @@ def course_of(unit_id: int, span: Span, *, zone: ZoneInfo, interval_seconds: int
         first_day, last_day = (each.astimezone(zone).date() for each in (span.start, span.end - _MICROSECOND))
         rows = OF_DAYS.rows([unit_id, first_day, last_day, first_day, ceil((seconds / _DAY_SECONDS + 2) / most)])
     [[written]] = rows
-    return Course.of_bytes(level, written or b"", zone)
+    return DownsampledSeries.from_bytes(level, written or b"", zone)
 
 
 def _microseconds(instant: str) -> str:
-    """An instant in whole microseconds since 1970; a double holds them exactly until the year 2255."""
+    """Return SQL for an instant in microseconds since 1970; a double holds them exactly until the year 2255."""
     return f"(date_part('epoch', {instant}) * 1000000)::bigint"
 
 
 def _written(points: str) -> str:
-    """The points of a query as one value of _POINT after _POINT, in any order: to sort them here takes no time."""
+    """Return SQL that writes the points of a query as one value in the layout of _POINT, in any order."""
     return f"""
 SELECT string_agg(
     int8send(first) || int8send(last)

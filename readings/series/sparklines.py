@@ -1,7 +1,7 @@
-"""The last day of many storage units as little lines: the paths of SVG pictures, drawn from the hourly roll-up.
+"""Sparklines: the last day of many storage units as SVG paths, drawn from the hourly roll-up.
 
 The query makes the paths itself, one short text a unit, instead of sending every hour of every unit. Since a line of
-hours changes little within a minute, each process keeps the lines for KEPT_SECONDS.
+hours changes little within a minute, each process keeps the lines for CACHE_SECONDS.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 from django.db import connection
 
 HOURS = 24
-# A unit of the picture's height and width, and what is left free at its edges so that no line is cut.
+# The picture's size, and the margin that keeps lines from being clipped.
 WIDTH, HEIGHT, MARGIN = 96, 24, 2
-# What moves less than this is drawn as moving little: noise must not look like a drama.
+# Smaller variations are drawn as small: noise must not look dramatic.
 LEAST_SPAN_K = 2.0
-KEPT_SECONDS = 60.0
+CACHE_SECONDS = 60.0
 
-# A stretch after a missing hour begins anew; a lone hour is a dot.
+# After a missing hour a new line starts; a single hour is a dot.
 PATHS = """
 WITH hourly AS (
     SELECT storage_unit_id, hour,
@@ -32,11 +32,11 @@ WITH hourly AS (
 ),
 measured AS (
     SELECT *,
-        lag(hour) OVER course AS previous,
+        lag(hour) OVER by_hour AS previous,
         greatest(max(mean_c) OVER unit - min(mean_c) OVER unit, %(least_span)s) AS span,
         (max(mean_c) OVER unit + min(mean_c) OVER unit) / 2 AS middle
     FROM hourly WHERE mean_c IS NOT NULL
-    WINDOW unit AS (PARTITION BY storage_unit_id), course AS (PARTITION BY storage_unit_id ORDER BY hour)
+    WINDOW unit AS (PARTITION BY storage_unit_id), by_hour AS (PARTITION BY storage_unit_id ORDER BY hour)
 ),
 drawn AS (
     SELECT storage_unit_id, hour, previous = hour - interval '1 hour' AS goes_on,
@@ -51,7 +51,7 @@ FROM drawn GROUP BY 1
 
 
 class Sparklines:
-    """The lines of this process."""
+    """The cached lines of this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -59,9 +59,9 @@ class Sparklines:
         self._since = 0.0
 
     def of(self, unit_ids: Collection[int], now: datetime) -> dict[int, str]:
-        """The path of each unit's last day, "" where nothing was measured. At most one query."""
+        """Return the path of each unit's last day, "" if nothing was measured. At most one query."""
         with self._lock:
-            if time.monotonic() - self._since > KEPT_SECONDS:
+            if time.monotonic() - self._since > CACHE_SECONDS:
                 self._paths, self._since = {}, time.monotonic()
             known = self._paths
         missing = [unit_id for unit_id in unit_ids if unit_id not in known]
@@ -70,7 +70,7 @@ class Sparklines:
         return known
 
     def forget(self) -> None:
-        """Draw all lines anew the next time."""
+        """Discard the cached lines."""
         self._since = 0.0
 
 

@@ -1,0 +1,1 @@
+"""Statistics of any storage units over any period, computed from roll-ups."""

@@ -11,17 +11,17 @@ from typing import Any
 
 from customers.models import Sensor
 from readings.spans import DAY, Span
-from readings.statistics.totals import Asked, Bucket, Key, Totals, totals_by_key
+from readings.statistics.totals import Bucket, Key, RequestedUnit, Totals, totals_by_key
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 from readings.units.scales import Scale, from_celsius
 from readings.units.unit_refs import Place, Places
 
 # An answer of more groups than this is no answer that a person or a chart can use, and fills memory.
-MOST_GROUPS = 100_000
+MAX_GROUPS = 100_000
 
 
 class GroupBy(StrEnum):
-    """What readings can be grouped by; of the stretches of time one at most."""
+    """What readings can be grouped by, with at most one unit of time."""
 
     HOUR = "hour"
     DAY = "day"
@@ -33,7 +33,7 @@ class GroupBy(StrEnum):
 
 
 class Aggregation(StrEnum):
-    """What can be asked of a group; `mkt` costs most, since it hangs on neighbouring readings."""
+    """The metrics of a group; `mkt` costs most, since it depends on neighbouring readings."""
 
     AVG = "avg"
     MIN = "min"
@@ -42,44 +42,45 @@ class Aggregation(StrEnum):
     MKT = "mkt"
 
 
-USUAL_AGGREGATIONS = (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX, Aggregation.COUNT)
+DEFAULT_AGGREGATIONS = (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX, Aggregation.COUNT)
 _BUCKETS = {GroupBy(bucket.value): bucket for bucket in Bucket}
 _SECONDS = {Bucket.HOUR: 3_600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}
 
 
-class TooManyGroups(ValueError):  # noqa: N818  the name says what was met
-    """The question has more answers than are given at once."""
+class TooManyGroups(ValueError):  # noqa: N818 - reads better where it is caught
+    """The result would have more groups than are returned at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How to group, and what to say of each group on which scale."""
+    """How to group, and which metrics to return in which scale."""
 
     by: frozenset[GroupBy]
-    aggregations: Sequence[Aggregation] = USUAL_AGGREGATIONS
+    aggregations: Sequence[Aggregation] = DEFAULT_AGGREGATIONS
     scale: Scale = Scale.CELSIUS
 
     @property
     def buckets(self) -> list[Bucket]:
+        """The units of time to group by."""
         return [_BUCKETS[each] for each in GroupBy if each in self.by and each in _BUCKETS]
 
     @property
     def finest(self) -> Bucket | None:
-        """The bucket that is asked for from the roll-ups; the coarser ones follow from it."""
+        """The unit of time requested from the roll-ups; coarser ones follow from it."""
         return next(iter(self.buckets), None)
 
 
 def aggregate(places: Places, span: Span, grouping: Grouping) -> list[dict[str, Any]]:
-    """The groups that have readings in `span`, each as `group_key` and `metrics`, ordered by time and by name.
+    """Return the groups with readings in `span`, each as `group_key` and `metrics`, ordered by time and name.
 
     Raises TooManyGroups. The number of queries is fixed.
     """
     _refuse_too_many(len(places), span, grouping)
     groups = _Groups(grouping)
-    asked = [Asked(place.unit_id, place.zone, groups.number_of(place)) for place in places.values()]
+    requested = [RequestedUnit(place.unit_id, place.zone, groups.number_of(place)) for place in places.values()]
     by_sensor = GroupBy.SENSOR in grouping.by
     totals = totals_by_key(
-        asked,
+        requested,
         span,
         bucket=grouping.finest,
         by_sensor=by_sensor,
@@ -99,7 +100,7 @@ def aggregate(places: Places, span: Span, grouping: Grouping) -> list[dict[str, 
 
 
 class _Groups:
-    """The groups of one question: what the totals know by number, described."""
+    """The groups of one request: numbers in the totals, and their descriptions."""
 
     def __init__(self, grouping: Grouping) -> None:
         self._by = grouping.by
@@ -108,7 +109,7 @@ class _Groups:
         self._places: list[Place] = []
 
     def number_of(self, place: Place) -> int:
-        """The number of the place's group. Units in different zones never share one: their days differ."""
+        """Return the number of a unit's group. Units in different zones never share one: their days differ."""
         by = self._by
         key = (
             place.facility_id if GroupBy.FACILITY in by else None,
@@ -121,7 +122,7 @@ class _Groups:
         return self._numbers[key]
 
     def described(self, key: Key, codes: dict[int, str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """What orders and tells apart a group, and its `group_key`."""
+        """Return what orders and identifies a group, and its `group_key`."""
         by, place = self._by, self._places[key.group]
         group_key: dict[str, Any] = {}
         order: list[Any] = []
@@ -142,12 +143,12 @@ class _Groups:
 
 
 def _begin(found: date | datetime | None, bucket: Bucket, place: Place) -> datetime:
-    """The instant at which the bucket begins that holds what was found, with the facility's offset of that time."""
+    """Return the instant at which the bucket of `found` begins, with the facility's offset at that time."""
     if isinstance(found, datetime):
         if bucket is Bucket.HOUR:
             return found.astimezone(place.zone)
         found = found.astimezone(place.zone).date()
-    assert found is not None  # noqa: S101  a bucket was asked for
+    assert found is not None  # noqa: S101 - a bucket was requested
     return datetime.combine(bucket.first_day(found), time(), place.zone)
 
 
@@ -169,14 +170,14 @@ _TEMPERATURES_C: dict[Aggregation, tuple[str, Callable[[Totals], float | None]]]
 
 
 class _Metrics:
-    """What one question wants to know of each group, found out once for all of them."""
+    """The metrics of one request, determined once for all groups."""
 
     def __init__(self, grouping: Grouping) -> None:
         self._scale = grouping.scale
         self._wanted = [_TEMPERATURES_C.get(each, ("reading_count", None)) for each in grouping.aggregations]
 
     def of(self, totals: Totals) -> dict[str, Any]:
-        """The `metrics` of a group, in the order in which they were asked for."""
+        """Return the `metrics` of a group in the requested order."""
         metrics: dict[str, Any] = {
             name: on_scale(find_c(totals), self._scale) if find_c else totals.reading_count
             for name, find_c in self._wanted
@@ -186,7 +187,7 @@ class _Metrics:
 
 
 def on_scale(temperature_c: float | None, scale: Scale) -> float | None:
-    """A statistic on a scale, without the digits that are none."""
+    """Return a statistic on a scale, rounded to six decimals."""
     if temperature_c is None:
         return None
     return round(temperature_c if scale is Scale.CELSIUS else from_celsius(temperature_c, scale), 6)
@@ -198,9 +199,9 @@ def _sensor_codes(keys: Iterable[Key]) -> dict[int, str]:
 
 
 def _refuse_too_many(units: int, span: Span, grouping: Grouping) -> None:
-    """By what could be at most: a count of what is would cost as much as the answer."""
+    """Raise TooManyGroups by the possible number: counting the actual groups would cost as much as the result."""
     many = units if grouping.by & {GroupBy.UNIT, GroupBy.SENSOR, GroupBy.FACILITY} else 1
     if grouping.finest:
         many *= int((span.end - span.start + DAY).total_seconds() // _SECONDS[grouping.finest] + 1)
-    if many > MOST_GROUPS:
-        raise TooManyGroups(f"There could be {many:,} groups, and {MOST_GROUPS:,} are given at most.")
+    if many > MAX_GROUPS:
+        raise TooManyGroups(f"There could be {many:,} groups, and {MAX_GROUPS:,} are given at most.")

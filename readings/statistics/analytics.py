@@ -1,7 +1,7 @@
-"""What readings say over time and side by side: the figures behind the analytics pages, all from roll-ups.
+"""Statistics over time and side by side, for the analytics pages, all from roll-ups.
 
-Deviations from the set temperature come out exact without a look at single readings: units that are set alike are
-added up together, and the mean of their deviations is the mean less what they are set to.
+Deviations from the set temperature are exact without reading single readings: units with the same set temperature are
+summed together, and the mean of their deviations is their mean minus the set temperature.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from django.db import connection
 from customers.models import StorageUnit
 from readings.models import EquipmentStatus
 from readings.spans import DAY, HOUR, Span, start_of_day
-from readings.statistics.totals import Asked, Bucket, Totals, totals_by_key
+from readings.statistics.totals import Bucket, RequestedUnit, Totals, totals_by_key
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 from readings.units.scales import Scale, difference_from_kelvin, to_celsius
 from readings.units.unit_refs import Place, Places
 
-Stretch = date | datetime
+Period = date | datetime
 
 
 @dataclass(slots=True)
-class Figures:
-    """What some readings add up to, beside what their units are set to and the time for which they are wanted."""
+class Summary:
+    """Totals of some readings, with the deviation from the set temperature and the time they should cover."""
 
     totals: Totals = field(default_factory=Totals)
     wanted_seconds: float = 0.0
@@ -37,7 +37,7 @@ class Figures:
     _deviation_sum: float = 0.0
 
     def add(self, totals: Totals, set_temperature_c: float | None) -> None:
-        """Add readings of units that are all set to this temperature; None: set to none."""
+        """Add readings of units with this set temperature, None for none."""
         self.totals.add(totals)
         if set_temperature_c is None or totals.min_c is None or totals.max_c is None:
             return
@@ -49,21 +49,22 @@ class Figures:
 
     @property
     def mean_c(self) -> float | None:
-        """The mean over time."""
+        """The time-weighted mean."""
         return self.totals.weighted_sum_c / self.totals.weighted_seconds if self.totals.weighted_seconds > 0 else None
 
     @property
     def mkt_c(self) -> float | None:
+        """The mean kinetic temperature."""
         return mean_kinetic_temperature_c(self.totals.weighted_arrhenius, self.totals.weighted_seconds)
 
     @property
     def mean_deviation_k(self) -> float | None:
-        """The mean over time of how far units were above (or, negative, below) what they are set to."""
+        """The time-weighted mean of the deviation from the set temperature, negative below it."""
         return self._deviation_sum / self._deviation_seconds if self._deviation_seconds > 0 else None
 
     @property
     def coverage(self) -> float | None:
-        """The share of the wanted time in which units are known to have been measured; None: none was wanted."""
+        """The share of the time in which units are known to have been measured, None for no time."""
         return self.totals.covered_seconds / self.wanted_seconds if self.wanted_seconds > 0 else None
 
     @property
@@ -72,8 +73,8 @@ class Figures:
         return self.totals.good_count / self.totals.reading_count if self.totals.reading_count else None
 
 
-class _Alike(NamedTuple):
-    """What units have in common that are added up together."""
+class _CommonGroup(NamedTuple):
+    """What units that are summed together have in common."""
 
     owner: int
     zone: ZoneInfo
@@ -81,7 +82,7 @@ class _Alike(NamedTuple):
 
 
 def set_temperatures_c(unit_ids: Iterable[int]) -> dict[int, float | None]:
-    """What each of these units is set to, in °C. One query."""
+    """Return the set temperature of each of these units in °C. One query."""
     rows = StorageUnit.objects.filter(pk__in=list(unit_ids)).order_by()
     return {
         unit_id: None if set_to is None else to_celsius(set_to, scale)
@@ -89,37 +90,37 @@ def set_temperatures_c(unit_ids: Iterable[int]) -> dict[int, float | None]:
     }
 
 
-def by_stretch(places: Mapping[int, Place], span: Span, bucket: Bucket) -> dict[Stretch, Figures]:
-    """The figures of all these units in every stretch of the calendar that `span` touches, in order of time."""
-    kinds, asked = _alike(places, lambda _: 0)
+def by_period(places: Mapping[int, Place], span: Span, bucket: Bucket) -> dict[Period, Summary]:
+    """Return the summary of all units in every calendar period that `span` touches, in order of time."""
+    kinds, requested = _common_groups(places, lambda _: 0)
     counts: dict[ZoneInfo, int] = {}
     for place in places.values():
         counts[place.zone] = counts.get(place.zone, 0) + 1
-    figures: dict[Stretch, Figures] = {}
+    summaries: dict[Period, Summary] = {}
     for zone, count in counts.items():
-        for stretch, part in stretches(span, bucket, zone):
+        for interval, part in periods(span, bucket, zone):
             seconds = (part.end - part.start).total_seconds()
-            figures.setdefault(stretch, Figures()).wanted_seconds += count * seconds
-    for key, totals in totals_by_key(asked, span, bucket=bucket).items():
+            summaries.setdefault(interval, Summary()).wanted_seconds += count * seconds
+    for key, totals in totals_by_key(requested, span, bucket=bucket).items():
         if key.bucket is not None:
-            figures.setdefault(key.bucket, Figures()).add(totals, kinds[key.group].set_temperature_c)
-    return dict(sorted(figures.items()))
+            summaries.setdefault(key.bucket, Summary()).add(totals, kinds[key.group].set_temperature_c)
+    return dict(sorted(summaries.items()))
 
 
-def side_by_side(places: Mapping[int, Place], span: Span, owner_of: Callable[[Place], int]) -> dict[int, Figures]:
-    """The figures of each owner of units (the units themselves, or their facilities), by what `owner_of` gives."""
-    kinds, asked = _alike(places, owner_of)
-    figures: dict[int, Figures] = {}
+def summaries_by_owner(places: Mapping[int, Place], span: Span, owner_of: Callable[[Place], int]) -> dict[int, Summary]:
+    """Return the summary of each owner of units (a unit itself, or its facility) as `owner_of` gives it."""
+    kinds, requested = _common_groups(places, owner_of)
+    summaries: dict[int, Summary] = {}
     for place in places.values():
-        own = figures.setdefault(owner_of(place), Figures())
+        own = summaries.setdefault(owner_of(place), Summary())
         own.wanted_seconds += (span.end - span.start).total_seconds()
-    for key, totals in totals_by_key(asked, span).items():
-        figures[kinds[key.group].owner].add(totals, kinds[key.group].set_temperature_c)
-    return figures
+    for key, totals in totals_by_key(requested, span).items():
+        summaries[kinds[key.group].owner].add(totals, kinds[key.group].set_temperature_c)
+    return summaries
 
 
-def stretches(span: Span, bucket: Bucket, zone: ZoneInfo) -> Iterator[tuple[Stretch, Span]]:
-    """The stretches that `span` touches at a facility in `zone`, each with its part of the span."""
+def periods(span: Span, bucket: Bucket, zone: ZoneInfo) -> Iterator[tuple[Period, Span]]:
+    """Yield the calendar periods that `span` touches in `zone`, each with its part of the span."""
     if bucket is Bucket.HOUR:
         hour = span.start.replace(minute=0, second=0, microsecond=0)
         while hour < span.end:
@@ -134,40 +135,46 @@ def stretches(span: Span, bucket: Bucket, zone: ZoneInfo) -> Iterator[tuple[Stre
 
 
 def _following(first: date, bucket: Bucket) -> date:
-    """The first day of the stretch after the one that begins with `first`."""
+    """Return the first day of the period after the one that begins with `first`."""
     longest = {Bucket.DAY: DAY, Bucket.WEEK: 7 * DAY, Bucket.MONTH: timedelta(days=31)}
     return bucket.first_day(first + longest[bucket])
 
 
-def _alike(places: Mapping[int, Place], owner_of: Callable[[Place], int]) -> tuple[list[_Alike], list[Asked]]:
-    """The kinds of units that are added up together, and each unit as asked for with the place of its kind."""
+def _common_groups(
+    places: Mapping[int, Place], owner_of: Callable[[Place], int]
+) -> tuple[list[_CommonGroup], list[RequestedUnit]]:
+    """Return the groups of units that are summed together, and each unit with the number of its group."""
     set_to = set_temperatures_c(places)
-    numbers: dict[_Alike, int] = {}
-    asked = []
+    numbers: dict[_CommonGroup, int] = {}
+    requested = []
     for unit_id, place in places.items():
-        kind = _Alike(owner_of(place), place.zone, set_to.get(unit_id))
-        asked.append(Asked(unit_id, place.zone, numbers.setdefault(kind, len(numbers))))
-    return list(numbers), asked
+        kind = _CommonGroup(owner_of(place), place.zone, set_to.get(unit_id))
+        requested.append(RequestedUnit(unit_id, place.zone, numbers.setdefault(kind, len(numbers))))
+    return list(numbers), requested
 
 
 HOURS_WITH_READINGS = """
 SELECT count(DISTINCT hour) FROM hourly_rollup
 WHERE storage_unit_id = ANY(%(unit_ids)s) AND hour >= %(start)s AND hour < %(end)s AND reading_count > 0
 """
-# Only where the roll-ups, which count the three usual statuses, leave a rest.
+# Only if the roll-ups, which count three statuses, do not account for all readings.
 OTHER_STATUSES = """
 SELECT name, count(*) FROM reading JOIN equipment_status ON equipment_status.id = equipment_status_id
 WHERE storage_unit_id = ANY(%(unit_ids)s) AND recorded_at >= %(start)s AND recorded_at < %(end)s
     AND equipment_status_id <> ALL(%(usual)s)
 GROUP BY name ORDER BY name
 """
-USUAL = {"normal": EquipmentStatus.NORMAL, "warning": EquipmentStatus.WARNING, "error": EquipmentStatus.ERROR}
+COUNTED_STATUSES = {
+    "normal": EquipmentStatus.NORMAL,
+    "warning": EquipmentStatus.WARNING,
+    "error": EquipmentStatus.ERROR,
+}
 
 
 def performance(places: Places, span: Span, scale: Scale) -> dict[str, Any]:
-    """The performance of these units in `span`; deviations in the steps of `scale`. The number of queries is fixed."""
-    figures = side_by_side(places, span, lambda _: 0).get(0, Figures())
-    totals = figures.totals
+    """Return the performance of these units in `span`; deviations in steps of `scale`. A fixed number of queries."""
+    summaries = summaries_by_owner(places, span, lambda _: 0).get(0, Summary())
+    totals = summaries.totals
     return {
         "uptime": _uptime(places, span),
         "data_quality": {
@@ -176,21 +183,21 @@ def performance(places: Places, span: Span, scale: Scale) -> dict[str, Any]:
             "quality_percentage": _percentage(totals.good_count, totals.reading_count),
         },
         "temperature_deviation": {
-            "avg_deviation": _on_scale(figures.mean_deviation_k, scale),
-            "max_deviation": _on_scale(figures.max_deviation_k, scale),
-            "min_deviation": _on_scale(figures.min_deviation_k, scale),
+            "avg_deviation": _on_scale(summaries.mean_deviation_k, scale),
+            "max_deviation": _on_scale(summaries.max_deviation_k, scale),
+            "min_deviation": _on_scale(summaries.min_deviation_k, scale),
             "temperature_unit": scale.value,
         },
         "status_distribution": [
             {"equipment_status": status, "count": count, "percentage": _percentage(count, totals.reading_count)}
-            for status, count in _statuses(places, span, figures)
+            for status, count in _statuses(places, span, summaries)
         ],
         "time_range": {"start_date": span.start, "end_date": span.end},
     }
 
 
 def _uptime(places: Places, span: Span) -> dict[str, Any]:
-    """Hours of UTC that the span touches, and those of them in which any unit sent a reading."""
+    """Return the UTC hours that the span touches, and those of them in which any unit sent a reading."""
     first = span.start.replace(minute=0, second=0, microsecond=0)
     hours = 0 if span.is_empty else -((first - span.end) // HOUR)
     ((found,),) = _rows(HOURS_WITH_READINGS, places, Span(first, span.end))
@@ -201,9 +208,9 @@ def _uptime(places: Places, span: Span) -> dict[str, Any]:
     }
 
 
-def _statuses(places: Places, span: Span, figures: Figures) -> list[tuple[str, int]]:
-    totals = figures.totals
-    counts = [(status, getattr(totals, f"{status}_count")) for status in USUAL]
+def _statuses(places: Places, span: Span, summaries: Summary) -> list[tuple[str, int]]:
+    totals = summaries.totals
+    counts = [(status, getattr(totals, f"{status}_count")) for status in COUNTED_STATUSES]
     if totals.reading_count > sum(count for _, count in counts):
         counts += _rows(OTHER_STATUSES, places, span)
     return [(status, count) for status, count in counts if count]
@@ -211,14 +218,14 @@ def _statuses(places: Places, span: Span, figures: Figures) -> list[tuple[str, i
 
 def _rows(sql: str, places: Places, span: Span) -> list[tuple[Any, ...]]:
     parameters: dict[str, Any] = {"unit_ids": list(places), "start": span.start, "end": span.end}
-    parameters["usual"] = list(USUAL.values())
+    parameters["usual"] = list(COUNTED_STATUSES.values())
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()
 
 
 def _percentage(part: int, whole: int) -> float:
-    """100 × part / whole; 0 of nothing."""
+    """Return 100 × part / whole, 0 for an empty whole."""
     return round(100 * part / whole, 4) if whole else 0.0
 
 

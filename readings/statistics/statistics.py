@@ -11,13 +11,13 @@ from django.utils import timezone
 
 from customers.models import StorageUnit
 from readings.spans import Span
-from readings.statistics.totals import Asked, Key, Totals, totals_by_key
+from readings.statistics.totals import Key, RequestedUnit, Totals, totals_by_key
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What the readings of some units in a period say; temperatures are None where nothing was measured.
+    """Statistics of some units over a period; temperatures are None where nothing was measured.
 
     mean_c is weighted by time, average_c by count. coverage is the share of the period, summed over the units, in
     which a unit is known to have been measured: 0 to 1. `end` is no later than now.
@@ -42,7 +42,7 @@ class Statistics:
 
     @classmethod
     def of(cls, totals: Totals, unit_count: int, span: Span) -> Statistics:
-        """The statistics of `unit_count` units whose readings in `span` add up to `totals`."""
+        """Return the statistics of `unit_count` units whose readings in `span` sum to `totals`."""
         measured = totals.reading_count - totals.fault_count
         period_seconds = unit_count * (span.end - span.start).total_seconds()
         return cls(
@@ -66,7 +66,7 @@ class Statistics:
 
 
 def statistics(unit_ids: Collection[int], start: datetime, end: datetime, *, now: datetime | None = None) -> Statistics:
-    """The statistics of these units together, from `start` up to `end` or now. Raises ValueError if end < start."""
+    """Return the statistics of these units together, from `start` to `end` or now. Raise ValueError if end < start."""
     by_unit = totals_by_unit(unit_ids, start, end, now=now)
     together = Totals()
     for totals in by_unit.values():
@@ -77,7 +77,7 @@ def statistics(unit_ids: Collection[int], start: datetime, end: datetime, *, now
 def statistics_by_unit(
     unit_ids: Collection[int], start: datetime, end: datetime, *, now: datetime | None = None
 ) -> dict[int, Statistics]:
-    """The statistics of each of these units, by its id."""
+    """Return the statistics of each of these units by id."""
     span = _until_now(start, end, now)
     by_unit = totals_by_unit(unit_ids, start, end, now=now)
     return {unit_id: Statistics.of(totals, 1, span) for unit_id, totals in by_unit.items()}
@@ -86,12 +86,12 @@ def statistics_by_unit(
 def totals_by_unit(
     unit_ids: Collection[int], start: datetime, end: datetime, *, now: datetime | None = None
 ) -> dict[int, Totals]:
-    """What the readings of each unit add up to from `start` up to `end` or now, by the unit's id."""
+    """Return the totals of each unit from `start` to `end` or now, by unit id."""
     span = _until_now(start, end, now)
     zones = StorageUnit.objects.filter(pk__in=unit_ids).values_list("pk", "facility__time_zone")
-    asked = [Asked(unit_id, ZoneInfo(name), unit_id) for unit_id, name in zones]
-    totals = totals_by_key(asked, span)
-    return {each.unit_id: totals.get(Key(each.unit_id, None, None)) or Totals() for each in asked}
+    requested = [RequestedUnit(unit_id, ZoneInfo(name), unit_id) for unit_id, name in zones]
+    totals = totals_by_key(requested, span)
+    return {each.unit_id: totals.get(Key(each.unit_id, None, None)) or Totals() for each in requested}
 
 
 def _until_now(start: datetime, end: datetime, now: datetime | None) -> Span:

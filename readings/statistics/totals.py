@@ -1,9 +1,9 @@
-"""What readings add up to: of any storage units, over any period, by any group, sensor and stretch of the calendar.
+"""Totals of readings: of any storage units, over any period, by group, sensor and calendar period.
 
-Whole local days are answered by the daily roll-up, what is left by the hourly one, and what is left then by the raw
-readings. Counts, sums and extremes are true on every level. The weights by time of a day or an hour that is not
-settled yet are left to the level below; so the answer is exact at any moment, nothing is written, and a replica can
-give it. The number of queries is fixed.
+Whole local days are read from the daily roll-up, the remainder from the hourly one, and what then remains from the raw
+readings. Counts, sums and extremes are exact on every level. The time-weighted sums of a stale day or hour are computed
+from the level below, so the result is exact at any moment, nothing is written, and a replica can answer. The number of
+queries is fixed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from readings.storage.rollups import LONGEST_GAP
 
 @dataclass(slots=True)
 class Totals:
-    """What readings add up to: the measures of a roll-up, see `readings.models.Rollup`."""
+    """Sums of readings: the measures of a roll-up, see `readings.models.Rollup`."""
 
     reading_count: int = 0
     fault_count: int = 0
@@ -42,7 +42,7 @@ class Totals:
     covered_seconds: float = 0.0
 
     def add(self, other: Totals) -> None:
-        """Add `other` to this: sums by adding, extremes by comparing."""
+        """Add `other` to this: sums are added, extremes compared."""
         for measure in MEASURES:
             if measure not in ("min_c", "max_c"):
                 setattr(self, measure, getattr(self, measure) + getattr(other, measure))
@@ -54,7 +54,7 @@ MEASURES = tuple(measure.name for measure in fields(Totals))
 
 
 class Bucket(StrEnum):
-    """A stretch of the calendar. An hour is one of UTC; the others are of the facility's own days."""
+    """A calendar period. An hour is in UTC; the others are days of the facility."""
 
     HOUR = "hour"
     DAY = "day"
@@ -62,14 +62,14 @@ class Bucket(StrEnum):
     MONTH = "month"
 
     def first_day(self, day: date) -> date:
-        """The date with which the day's bucket begins: a Monday, or the first of a month."""
+        """Return the first date of the day's bucket: a Monday, or the first of a month."""
         if self is Bucket.WEEK:
             return day - timedelta(days=day.weekday())
         return day.replace(day=1) if self is Bucket.MONTH else day
 
 
-class Asked(NamedTuple):
-    """A unit whose readings are wanted, and the group for which they count."""
+class RequestedUnit(NamedTuple):
+    """A unit whose readings are requested, and the number of the group it counts for."""
 
     unit_id: int
     zone: ZoneInfo
@@ -77,7 +77,7 @@ class Asked(NamedTuple):
 
 
 class Key(NamedTuple):
-    """What a sum is of. `sensor_id` None: of all sensors. `bucket` None: of all the time; an hour is a datetime."""
+    """What a total is of. `sensor_id` None: all sensors. `bucket` None: the whole period; an hour is a datetime."""
 
     group: int
     sensor_id: int | None
@@ -85,33 +85,33 @@ class Key(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    asked: Asked
+    requested: RequestedUnit
     span: Span
     bucket: date | None
 
 
 def totals_by_key(
-    asked: Sequence[Asked],
+    requested: Sequence[RequestedUnit],
     span: Span,
     *,
     bucket: Bucket | None = None,
     by_sensor: bool = False,
     with_weights: bool = True,
 ) -> dict[Key, Totals]:
-    """What the readings of the units in `span` add up to, by group and, if wanted, by sensor and bucket.
+    """Return the totals of the units' readings in `span` by group and, if requested, sensor and bucket.
 
     Keys without any reading may be absent. Units of one group must share their zone where days, weeks or months are
     told apart. `with_weights` false leaves the weights 0 and costs less.
     """
-    adding = _Adding(bucket, by_sensor, with_weights)
-    below = adding.add_days(asked, span)
-    below = adding.add_hours(below)
-    adding.add_raw(below)
-    return adding.totals
+    summing = _Summing(bucket, by_sensor, with_weights)
+    below = summing.add_days(requested, span)
+    below = summing.add_hours(below)
+    summing.add_raw(below)
+    return summing.totals
 
 
-class _Adding:
-    """The sums so far."""
+class _Summing:
+    """The totals so far."""
 
     def __init__(self, bucket: Bucket | None, by_sensor: bool, with_weights: bool) -> None:
         self.totals: dict[Key, Totals] = {}
@@ -120,47 +120,47 @@ class _Adding:
         self._by_sensor = by_sensor
         self._with_weights = with_weights
 
-    def add_days(self, asked: Sequence[Asked], span: Span) -> list[_Piece]:
-        """Add what the days say; return the pieces that the hours must answer."""
+    def add_days(self, requested: Sequence[RequestedUnit], span: Span) -> list[_Piece]:
+        """Add what the daily roll-up answers; return the pieces left to the hourly one."""
         if self._bucket is Bucket.HOUR:
-            return [] if span.is_empty else [_Piece(each, span, None) for each in asked]
-        cuts = {zone: self._cut(span, zone) for zone in {each.zone for each in asked}}
-        below = [_Piece(each, rest, day) for each in asked for rest, day in cuts[each.zone][1]]
-        whole = [(each, cuts[each.zone][0]) for each in asked if cuts[each.zone][0].first < cuts[each.zone][0].end]
+            return [] if span.is_empty else [_Piece(each, span, None) for each in requested]
+        cuts = {zone: self._cut(span, zone) for zone in {each.zone for each in requested}}
+        below = [_Piece(each, rest, day) for each in requested for rest, day in cuts[each.zone][1]]
+        whole = [(each, cuts[each.zone][0]) for each in requested if cuts[each.zone][0].first < cuts[each.zone][0].end]
         if not whole:
             return below
         parameters = _parameters((each, days.first, days.end, None) for each, days in whole)
-        unsettled = self._unsettled(totals_sql.UNSETTLED_DAYS, parameters)
+        stale = self._stale(totals_sql.STALE_DAYS, parameters)
         days_of = totals_sql.days(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights)
         self._add(*days_of.table(parameters))
-        by_unit = {each.unit_id: each for each in asked}
-        for unit_id, day in unsettled:
+        by_unit = {each.unit_id: each for each in requested}
+        for unit_id, day in stale:
             each = by_unit[unit_id]
             whole_day = Span(start_of_day(day, each.zone), start_of_day(day + DAY, each.zone))
             below.append(_Piece(each, whole_day, self._bucket.first_day(day) if self._bucket else None))
         return below
 
     def add_hours(self, pieces: list[_Piece]) -> list[_Piece]:
-        """Add what the hours say; return the pieces that the raw readings must answer."""
+        """Add what the hourly roll-up answers; return the pieces left to the raw readings."""
         below: list[_Piece] = []
         whole: list[_Piece] = []
         # Units of one zone share their ends.
         cuts = {span: cut_hours(span) for span in {piece.span for piece in pieces}}
-        for asked, span, bucket in pieces:
+        for requested, span, bucket in pieces:
             hours, rests = cuts[span]
-            below += [_Piece(asked, part, bucket) for rest in rests for part in self._within_hours(rest)]
+            below += [_Piece(requested, part, bucket) for rest in rests for part in self._within_hours(rest)]
             if not hours.is_empty:
-                whole.append(_Piece(asked, hours, bucket))
+                whole.append(_Piece(requested, hours, bucket))
         if not whole:
             return below
         parameters = _parameters((each, span.start, span.end, bucket) for each, span, bucket in whole)
-        unsettled = self._unsettled(totals_sql.UNSETTLED_HOURS, parameters)
+        stale = self._stale(totals_sql.STALE_HOURS, parameters)
         hours_of = totals_sql.hours(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights)
         self._add(*hours_of.table(parameters))
-        return below + list(_hours_of(whole, unsettled))
+        return below + list(_hours_of(whole, stale))
 
     def add_raw(self, pieces: list[_Piece]) -> None:
-        """Add what the readings themselves say."""
+        """Add what the raw readings answer."""
         if not pieces:
             return
         parameters = _parameters((each, span.start, span.end, bucket) for each, span, bucket in pieces)
@@ -173,7 +173,7 @@ class _Adding:
             self._add_planned(totals_sql.raw_weights(self._name, by_sensor=self._by_sensor), parameters | bounds)
 
     def _cut(self, span: Span, zone: ZoneInfo) -> tuple[Days, list[tuple[Span, date | None]]]:
-        """The whole days of `span`, and the rests with the bucket that each lies in."""
+        """Return the whole days of `span`, and the remainders with the bucket each lies in."""
         days, rests = cut_days(span, zone)
         if self._bucket is None:
             return days, [(rest, None) for rest in rests]
@@ -184,23 +184,23 @@ class _Adding:
         ]
 
     def _within_hours(self, rest: Span) -> list[Span]:
-        """A rest shorter than two hours, cut where the hour changes if hours are told apart."""
+        """Cut a remainder shorter than two hours at the full hour if grouping by hour."""
         change = rest.end.replace(minute=0, second=0, microsecond=0)
         if self._bucket is not Bucket.HOUR or not rest.start < change < rest.end:
             return [rest]
         return [Span(rest.start, change), Span(change, rest.end)]
 
-    def _unsettled(self, statement: Prepared, parameters: dict[str, Any]) -> list[tuple[int, Any]]:
-        """What the weights of a level can't answer; told to the level's query as `below`.
+    def _stale(self, statement: Prepared, parameters: dict[str, Any]) -> list[tuple[int, Any]]:
+        """Return what a level cannot answer because it is stale, and exclude it from the level's query as `below`.
 
-        Asked first and left out by name: what becomes unsettled in between must not be counted on two levels.
+        Queried first and excluded by key: what becomes stale in between must not be counted on two levels.
         """
         if not self._with_weights:
             return []
-        unsettled = statement.rows(parameters)
-        parameters["below_unit_ids"] = [unit_id for unit_id, _ in unsettled]
-        parameters["below"] = [stretch for _, stretch in unsettled]
-        return unsettled
+        stale = statement.rows(parameters)
+        parameters["below_unit_ids"] = [unit_id for unit_id, _ in stale]
+        parameters["below"] = [interval for _, interval in stale]
+        return stale
 
     def _add_planned(self, sql: str, parameters: dict[str, Any]) -> None:
         with connection.cursor() as cursor:
@@ -208,7 +208,7 @@ class _Adding:
             self._add([column.name for column in cursor.description], cursor.fetchall())
 
     def _add(self, names: list[str], rows: list[tuple[Any, ...]]) -> None:
-        """Add rows of (group, sensor, bucket, measures), of which the measures are named."""
+        """Add rows of (group, sensor, bucket, measures); `names` names the measures."""
         measures = names[3:]
         for group, sensor_id, bucket, *values in rows:
             key, more = Key(group, sensor_id, bucket), Totals(**dict(zip(measures, values, strict=True)))
@@ -219,28 +219,28 @@ class _Adding:
 
 
 def _within_days(rest: Span, zone: ZoneInfo) -> Iterator[Span]:
-    """A stretch of less than two local days, cut where the date changes."""
+    """Cut a period of less than two local days where the date changes."""
     change = start_of_day(rest.start.astimezone(zone).date() + DAY, zone)
     yield Span(rest.start, min(change, rest.end))
     if change < rest.end:
         yield Span(change, rest.end)
 
 
-def _hours_of(pieces: list[_Piece], unsettled: list[tuple[int, datetime]]) -> Iterator[_Piece]:
-    """Each unsettled hour as a piece of its own, for the group and bucket of the piece that holds it."""
+def _hours_of(pieces: list[_Piece], stale: list[tuple[int, datetime]]) -> Iterator[_Piece]:
+    """Yield each stale hour as a piece of its own, for the group and bucket of the piece that holds it."""
     by_unit: dict[int, list[_Piece]] = {}
     for piece in pieces:
-        by_unit.setdefault(piece.asked.unit_id, []).append(piece)
-    for unit_id, hour in unsettled:
+        by_unit.setdefault(piece.requested.unit_id, []).append(piece)
+    for unit_id, hour in stale:
         holder = next(each for each in by_unit[unit_id] if each.span.start <= hour < each.span.end)
-        yield _Piece(holder.asked, Span(hour.astimezone(UTC), hour.astimezone(UTC) + HOUR), holder.bucket)
+        yield _Piece(holder.requested, Span(hour.astimezone(UTC), hour.astimezone(UTC) + HOUR), holder.bucket)
 
 
-def _parameters(rows: Iterable[tuple[Asked, date, date, date | None]]) -> dict[str, Any]:
-    asked, firsts, untils, buckets = zip(*rows, strict=True)
+def _parameters(rows: Iterable[tuple[RequestedUnit, date, date, date | None]]) -> dict[str, Any]:
+    requested, firsts, untils, buckets = zip(*rows, strict=True)
     return {
-        "unit_ids": [each.unit_id for each in asked],
-        "group_ids": [each.group for each in asked],
+        "unit_ids": [each.unit_id for each in requested],
+        "group_ids": [each.group for each in requested],
         "firsts": list(firsts),
         "untils": list(untils),
         "buckets": list(buckets),

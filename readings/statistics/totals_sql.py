@@ -1,16 +1,16 @@
 """The queries of `readings.statistics.totals`: sums by group, sensor and bucket, or what a level can't answer.
 
-`asked` is always a relation of (unit_id, group_id, first, until, bucket): a stretch of one unit's time with an open
-end, the group that it counts for and, below the level of days, the bucket that it lies in. Those over roll-ups are
-prepared: an index leads to what is asked for of however many units. Those over readings are planned each time, so that
-only the partitions of the time asked for are looked at.
+`requested` is always a relation of (unit_id, group_id, first, until, bucket): a half-open period of
+one unit, the group it counts for and, below the level of days, the bucket it lies in. Statements over roll-ups are
+prepared: an index serves them for any number of units. Statements over readings are planned each time, so that only the
+partitions of the requested period are read.
 """
 
 from functools import cache
 
 from core.db.prepared import Prepared
 from readings.storage.store_sql import MEASURES
-from readings.storage.time_weighting import WEIGH
+from readings.storage.time_weighting import TIME_WEIGHTS
 
 _COUNTS = """
     sum(reading_count)::bigint AS reading_count, sum(fault_count)::bigint AS fault_count,
@@ -20,24 +20,24 @@ _COUNTS = """
 
 
 def _weights(span: str, rows: str) -> str:
-    """Sums of fractions in a fixed order, so that the same readings give the same digits."""
+    """Return sums of floats in a fixed order, so that the same readings give the same digits."""
     return ", ".join(
         f"sum({rows}.{measure} ORDER BY {rows}.storage_unit_id, {rows}.{span}, {rows}.sensor_id) AS {measure}"
         for measure in ("weighted_seconds", "weighted_sum_c", "weighted_arrhenius", "covered_seconds")
     )
 
 
-def _asked(kind: str) -> str:
+def _requested(kind: str) -> str:
     return f"""unnest(%(unit_ids)s::int[], %(group_ids)s::int[], %(firsts)s::{kind}[], %(untils)s::{kind}[],
-        %(buckets)s::date[]) AS asked (unit_id, group_id, first, until, bucket)"""
+        %(buckets)s::date[]) AS requested (unit_id, group_id, first, until, bucket)"""
 
 
-_DAYS = f"""{_asked("date")}
+_DAYS = f"""{_requested("date")}
     JOIN daily_rollup AS rollup ON storage_unit_id = unit_id AND local_date >= first AND local_date < until"""
-_HOURS = f"""{_asked("timestamptz")}
+_HOURS = f"""{_requested("timestamptz")}
     JOIN hourly_rollup AS rollup ON storage_unit_id = unit_id AND hour >= first AND hour < until"""
-UNSETTLED_DAYS = Prepared(f"SELECT DISTINCT storage_unit_id, local_date FROM {_DAYS} WHERE NOT is_settled")  # noqa: S608
-UNSETTLED_HOURS = Prepared(f"SELECT DISTINCT storage_unit_id, hour FROM {_HOURS} WHERE NOT is_settled")  # noqa: S608
+STALE_DAYS = Prepared(f"SELECT DISTINCT storage_unit_id, local_date FROM {_DAYS} WHERE NOT is_settled")  # noqa: S608
+STALE_HOURS = Prepared(f"SELECT DISTINCT storage_unit_id, hour FROM {_HOURS} WHERE NOT is_settled")  # noqa: S608
 
 # The bucket of a row of a level, by the name of the bucket.
 _BUCKET_OF_DAY = {
@@ -54,7 +54,7 @@ def _grouped(sensor: bool) -> str:
 
 
 def _rollup(rows: str, span: str, kind: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
-    """Sums over a roll-up; those with weights leave out what is to be answered by the level below."""
+    """Return sums over a roll-up; those with weights leave out what the level below answers."""
     weights = f", {_weights(span, 'rollup')}" if with_weights else ""
     below = f"SELECT * FROM unnest(%(below_unit_ids)s::int[], %(below)s::{kind}[])"  # noqa: S608
     return Prepared(
@@ -68,27 +68,27 @@ GROUP BY 1, 2, 3"""  # noqa: S608  names of ours, no input
 
 @cache
 def days(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
-    """What the asked days add up to; with weights the settled ones but those `below`."""
+    """Return the statement that sums requested days; with weights, the refreshed ones except those `below`."""
     return _rollup(_DAYS, "local_date", "date", _BUCKET_OF_DAY[bucket], by_sensor=by_sensor, with_weights=with_weights)
 
 
 @cache
 def hours(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
-    """What the asked hours add up to; with weights the settled ones but those `below`."""
-    column = "rollup.hour" if bucket == _HOUR else "asked.bucket"
+    """Return the statement that sums requested hours; with weights, the refreshed ones except those `below`."""
+    column = "rollup.hour" if bucket == _HOUR else "requested.bucket"
     return _rollup(_HOURS, "hour", "timestamptz", column, by_sensor=by_sensor, with_weights=with_weights)
 
 
 def _bucket_of_piece(bucket: str, from_at: str) -> str:
-    return f"date_trunc('hour', {from_at}, 'UTC')" if bucket == _HOUR else "asked.bucket"
+    return f"date_trunc('hour', {from_at}, 'UTC')" if bucket == _HOUR else "requested.bucket"
 
 
 # LATERAL with OFFSET 0: see readings.storage.time_weighting.
 def raw_counts(bucket: str, *, by_sensor: bool) -> str:
-    """What the readings of the asked stretches add up to, counts and extremes."""
+    """Return the statement for counts and extremes of raw readings."""
     return f"""
-SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "asked.first")}, {MEASURES}
-FROM {_asked("timestamptz")} CROSS JOIN LATERAL (
+SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {MEASURES}
+FROM {_requested("timestamptz")} CROSS JOIN LATERAL (
     SELECT * FROM reading
     WHERE storage_unit_id = unit_id AND recorded_at >= first AND recorded_at < until
         AND recorded_at BETWEEN %(earliest)s AND %(latest)s
@@ -98,11 +98,11 @@ GROUP BY 1, 2, 3"""  # noqa: S608  names of ours, no input
 
 
 def raw_weights(bucket: str, *, by_sensor: bool) -> str:
-    """What the readings of the asked stretches add up to, weighted by the time for which they stood."""
+    """Return the statement for time-weighted sums of raw readings."""
     return f"""
-WITH asked AS (SELECT * FROM {_asked("timestamptz")}),
-piece AS (SELECT unit_id AS storage_unit_id, first AS from_at, until AS to_at FROM asked),
-{WEIGH}
-SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "asked.first")}, {_weights("from_at", "rollup")}
-FROM weights AS rollup JOIN asked ON unit_id = storage_unit_id AND first = from_at
+WITH requested AS (SELECT * FROM {_requested("timestamptz")}),
+piece AS (SELECT unit_id AS storage_unit_id, first AS from_at, until AS to_at FROM requested),
+{TIME_WEIGHTS}
+SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {_weights("from_at", "rollup")}
+FROM weights AS rollup JOIN requested ON unit_id = storage_unit_id AND first = from_at
 GROUP BY 1, 2, 3"""  # noqa: S608  names of ours, no input

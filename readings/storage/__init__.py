@@ -1,0 +1,1 @@
+"""The tables of readings: storing, roll-ups, partitions and time weighting."""

@@ -1,4 +1,4 @@
-"""The months of the `reading` table: a partition each, made ahead by a task and on demand by the store.
+"""The monthly partitions of `reading`, created ahead by a task and on demand by the store.
 
 There is no default partition: a row for a month without one is a mistake that should be heard, not swallowed.
 """
@@ -17,17 +17,17 @@ PARTITIONS_LOCK = 7_202_611
 
 
 def month_start(instant: datetime) -> datetime:
-    """The first instant of the UTC month that holds `instant`."""
+    """Return the first instant of the UTC month of `instant`."""
     return instant.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def next_month(start: datetime) -> datetime:
-    """The first instant of the month after the one that begins at `start`."""
+    """Return the first instant of the month after the one that begins at `start`."""
     return month_start(start + timedelta(days=32))
 
 
 def months_between(first: datetime, last: datetime) -> list[datetime]:
-    """The starts of all UTC months from that of `first` to that of `last`, both included."""
+    """Return the starts of all UTC months from that of `first` to that of `last`, both included."""
     months = [month_start(first)]
     while months[-1] < month_start(last):
         months.append(next_month(months[-1]))
@@ -35,18 +35,19 @@ def months_between(first: datetime, last: datetime) -> list[datetime]:
 
 
 def partition_name(start: datetime) -> str:
+    """Return the name of the partition of the month that begins at `start`."""
     return f"reading_{start:%Y_%m}"
 
 
 def existing_partitions() -> set[str]:
-    """The names of the partitions that are attached to `reading`."""
+    """Return the names of the partitions that are attached to `reading`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'reading'::regclass")
         return {name for (name,) in cursor.fetchall()}
 
 
 def ensure_partitions(months: Iterable[datetime]) -> list[str]:
-    """Make the partitions of `months` (each the start of a UTC month) that are missing; return the names made.
+    """Create the missing partitions of `months` (starts of UTC months); return their names.
 
     Safe inside a storing transaction: a table is made beside `reading` and attached, which lets other transactions go
     on inserting. Where two miss the same month, the second waits for the first to commit.
@@ -71,13 +72,13 @@ def _attach_partition(name: str, start: datetime) -> None:
 
 
 def ensure_partitions_ahead(now: datetime | None = None) -> list[str]:
-    """Make the partitions from this month to `MONTHS_AHEAD` months on; return the names made."""
+    """Create the partitions from this month to `MONTHS_AHEAD` months on; return the names created."""
     now = now or timezone.now()
     return ensure_partitions(months_between(now, now + timedelta(days=31 * MONTHS_AHEAD)))
 
 
 def missing_partitions(now: datetime | None = None) -> list[str]:
-    """The names of this and the next month's partitions that do not exist: a health check reports them."""
+    """Return the names of this and the next month's partitions that do not exist, for the health check."""
     now = now or timezone.now()
     wanted = (partition_name(start) for start in (month_start(now), next_month(now)))
     return sorted(set(wanted) - existing_partitions())

@@ -1,7 +1,7 @@
-"""Readings as columns, the shape in which they enter the store.
+"""Readings as columns, the form in which they are stored.
 
-A batch is one packed array whose layout is that of PostgreSQL's binary COPY: turning ten thousand readings into what
-the server reads costs a millisecond, and the server parses no text.
+A batch is one packed array whose layout is that of PostgreSQL's binary COPY: encoding ten thousand readings
+takes a millisecond, and the server parses no text.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 
-# Every field behind its length, all big-endian, as binary COPY wants them. A missing temperature is NaN here, since
-# a NULL would make rows of two lengths.
+# Each field follows its length, all big-endian, as binary COPY requires. A missing temperature is NaN here, because a
+# NULL would give rows of two lengths.
 COPY_ROW = np.dtype(
     [
         ("field_count", ">i2"),
@@ -59,7 +59,7 @@ Rows = npt.NDArray[np.intp]
 
 
 class ReadingRow(NamedTuple):
-    """One reading by its ids. `recorded_at` is aware; `temperature_c` None is a sensor without a measurement."""
+    """One reading by its ids. `recorded_at` is aware; `temperature_c` None means no measurement."""
 
     storage_unit_id: int
     sensor_id: int
@@ -91,7 +91,7 @@ class ReadingBatch:
 
     @classmethod
     def of_rows(cls, rows: Iterable[ReadingRow | Sequence[object]]) -> ReadingBatch:
-        """Columns of a few rows; sources of many build the columns themselves."""
+        """Return a batch of a few rows; large sources build the columns themselves."""
         full = [ReadingRow(*row) for row in rows]
         return cls(
             storage_unit_id=np.array([row.storage_unit_id for row in full], np.int32),
@@ -106,7 +106,7 @@ class ReadingBatch:
         )
 
     def in_key_order(self) -> tuple[Rows, Rows]:
-        """The rows' indexes by unit, time and sensor: of each key's first row as sent, and of all that repeat one."""
+        """Return row indexes in order of unit, time and sensor: the first row of each key, and the repeated ones."""
         order = np.lexsort((self.sensor_id, self.recorded_at_us, self.storage_unit_id))
         repeats = np.zeros(len(order), bool)
         repeats[1:] = (
@@ -117,7 +117,7 @@ class ReadingBatch:
         return order[~repeats], order[repeats]
 
     def to_copy(self, rows: Rows) -> io.BytesIO:
-        """The readings at the indexes `rows` as the bytes of a binary COPY, each with its index as `row_index`."""
+        """Return the rows at these indexes as a binary COPY, each with its index as `row_index`."""
         packed = np.empty(len(rows), COPY_ROW)
         packed["field_count"] = len(COPY_FIELDS)
         for field in COPY_FIELDS:
@@ -134,11 +134,11 @@ class ReadingBatch:
 
 
 def microseconds_of(instant: datetime) -> int:
-    """Microseconds from 1970-01-01 UTC to the aware `instant`, exactly."""
+    """Return the exact microseconds from 1970-01-01 UTC to the aware `instant`."""
     since = instant - UNIX_EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def instant_of(microseconds: int) -> datetime:
-    """The instant that lies so many microseconds after 1970-01-01 UTC."""
+    """Return the instant this many microseconds after 1970-01-01 UTC."""
     return UNIX_EPOCH + timedelta(microseconds=microseconds)

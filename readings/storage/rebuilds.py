@@ -1,7 +1,7 @@
-"""Which units' roll-ups must be made anew, and doing so.
+"""Requests to rebuild roll-ups, and running them.
 
-A facility's time zone says where its days begin, a unit's gap limit for how long its readings stand. Who changes
-either leaves a request in the same transaction; the settling task works through the requests.
+A facility's time zone determines where its days begin, a unit's staleness limit how long its readings are valid.
+Changing either writes a request in the same transaction; the refreshing task processes the requests.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from readings.storage.rollups import rebuild
 
 
 def request_rebuild(unit_ids: Iterable[int]) -> None:
-    """Have the roll-ups of these units made anew."""
+    """Request that the roll-ups of these units are rebuilt."""
     RollupRebuild.objects.bulk_create(
         [RollupRebuild(storage_unit_id=unit_id) for unit_id in unit_ids], ignore_conflicts=True
     )
 
 
-def rebuild_requested() -> int:
-    """Make the requested roll-ups anew, a transaction a unit; return how many units' were."""
+def run_requested_rebuilds() -> int:
+    """Rebuild the requested roll-ups, one transaction per unit; return the number of units."""
     rebuilt = 0
     while _rebuild_one():
         rebuilt += 1
@@ -44,16 +44,16 @@ def _rebuild_one() -> bool:
 
 
 @receiver(pre_save, sender=Facility)
-def request_when_days_move(instance: Facility, **_: Any) -> None:
-    """A facility with another time zone has other days."""
+def rebuild_when_time_zone_changes(instance: Facility, **_: Any) -> None:
+    """Request a rebuild for a facility's units if its time zone changes, because its days then differ."""
     before = Facility.objects.filter(pk=instance.pk).values_list("time_zone", flat=True).first()
     if before is not None and before != instance.time_zone:
         request_rebuild(instance.units.values_list("pk", flat=True))
 
 
 @receiver(pre_save, sender=StorageUnit)
-def request_when_staleness_limit_changes(instance: StorageUnit, **_: Any) -> None:
-    """Readings of a unit with another gap limit, or in another facility, stand for other times."""
+def rebuild_when_staleness_limit_changes(instance: StorageUnit, **_: Any) -> None:
+    """Request a rebuild if a unit's staleness limit or facility changes."""
     before = StorageUnit.objects.filter(pk=instance.pk).first()
     if before is None:
         return

@@ -1,8 +1,8 @@
-"""Settling and rebuilding the roll-ups.
+"""Refreshing, rebuilding and correcting the roll-ups.
 
-What a roll-up counts and adds is folded by the store as rows arrive. What is weighted by time depends on neighbouring
-readings, so the fold only marks the hours and days it touched; `settle` computes their time-weighted columns from the
-raw readings (an hour) and from settled hours (a day).
+Counts and sums are updated by the store as rows arrive. Time-weighted values depend on neighbouring readings, so the
+store only marks the hours and days it touched as stale; `refresh` computes their time-weighted columns from raw
+readings (an hour) and from refreshed hours (a day).
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from readings.storage.store import lock_units
 UNITS_A_BATCH = 200
 HOURS_A_BATCH = 2_000
 DAYS_A_BATCH = 500
-# What stood when a stretch began was recorded at most this long before.
+# A reading that is valid when a period begins was recorded at most this long before.
 LONGEST_GAP = timedelta(seconds=MAX_STALENESS_LIMIT_SECONDS)
 
 
-def settle(*, deadline: datetime | None = None) -> int:
-    """Settle what is unsettled; return how many hours and days were.
+def refresh(*, deadline: datetime | None = None) -> int:
+    """Refresh stale hours and days; return their number.
 
     Runs in small transactions of its own, until nothing is left or the deadline has passed. Units that are being
-    stored to are passed over: that store unsettles them anew, and the next run finds them.
+    stored to are skipped: that transaction marks them as stale again, and the next run finds them.
     """
-    settled = 0
-    while batch := _settle_batch():
-        settled += batch
+    refreshed = 0
+    while batch := _refresh_batch():
+        refreshed += batch
         if deadline is not None and timezone.now() > deadline:
             break
-    return settled
+    return refreshed
 
 
 @transaction.atomic
-def _settle_batch() -> int:
+def _refresh_batch() -> int:
     with connection.cursor() as cursor:
-        cursor.execute(rollups_sql.LOCK_UNSETTLED_UNITS, [UNITS_A_BATCH])
+        cursor.execute(rollups_sql.LOCK_STALE_UNITS, [UNITS_A_BATCH])
         unit_ids = [unit_id for (unit_id,) in cursor.fetchall()]
-    return _settle_hours(unit_ids) + _settle_days(unit_ids) if unit_ids else 0
+    return _refresh_hours(unit_ids) + _refresh_days(unit_ids) if unit_ids else 0
 
 
-def _settle_hours(unit_ids: list[int]) -> int:
+def _refresh_hours(unit_ids: list[int]) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(rollups_sql.UNSETTLED_HOURS, {"unit_ids": unit_ids, "most": HOURS_A_BATCH})
+        cursor.execute(rollups_sql.STALE_HOURS, {"unit_ids": unit_ids, "most": HOURS_A_BATCH})
         taken = cursor.fetchall()
         if taken:
             units, hours = zip(*taken, strict=True)
             cursor.execute(
-                rollups_sql.SETTLE_HOURS,
+                rollups_sql.REFRESH_HOURS,
                 {
                     "unit_ids": list(units),
                     "hours": list(hours),
@@ -65,14 +65,14 @@ def _settle_hours(unit_ids: list[int]) -> int:
     return len(taken)
 
 
-def _settle_days(unit_ids: list[int]) -> int:
+def _refresh_days(unit_ids: list[int]) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(rollups_sql.UNSETTLED_DAYS, {"unit_ids": unit_ids, "most": DAYS_A_BATCH})
+        cursor.execute(rollups_sql.STALE_DAYS, {"unit_ids": unit_ids, "most": DAYS_A_BATCH})
         taken = cursor.fetchall()
         if taken:
             units, local_dates, starts, ends = zip(*taken, strict=True)
             cursor.execute(
-                rollups_sql.SETTLE_DAYS,
+                rollups_sql.REFRESH_DAYS,
                 {
                     "unit_ids": list(units),
                     "local_dates": list(local_dates),
@@ -86,20 +86,20 @@ def _settle_days(unit_ids: list[int]) -> int:
 
 
 def rebuild(unit_ids: Iterable[int]) -> None:
-    """Make all roll-ups and the latest reading of these units anew from their readings, a transaction a unit.
+    """Rebuild the roll-ups and the latest reading of these units from their readings, one transaction per unit.
 
-    For when a facility's time zone or a unit's gap limit has changed. Leaves the roll-ups unsettled.
+    Used after a facility's time zone or a unit's staleness limit has changed. Leaves the roll-ups stale.
     """
     for unit_id in sorted(unit_ids):
         with transaction.atomic(), connection.cursor() as cursor:
             lock_units([unit_id])
             cursor.execute(rollups_sql.DROP_ROLLUPS, {"unit_id": unit_id})
-            cursor.execute(rollups_sql.FOLD_STORED, {"unit_id": unit_id})
+            cursor.execute(rollups_sql.UPSERT_STORED, {"unit_id": unit_id})
 
 
 @transaction.atomic
 def recount(unit: StorageUnit, sensor_id: int, recorded_at: datetime) -> None:
-    """Make true again what a changed reading of `unit` at `recorded_at` makes untrue; leave that unsettled."""
+    """Recompute what a changed reading of `unit` at `recorded_at` invalidates, and mark it stale."""
     lock_units([unit.pk])
     with connection.cursor() as cursor:
         cursor.execute(
@@ -124,7 +124,7 @@ def replace(
     quality_score: float,
     equipment_status_id: int,
 ) -> float | None:
-    """Replace the stored measurement of (unit, sensor, time); return the temperature that stood there.
+    """Replace the stored measurement of (unit, sensor, time); return the temperature before.
 
     Roll-ups and the latest reading follow. Raises Reading.DoesNotExist.
     """

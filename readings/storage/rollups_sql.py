@@ -1,13 +1,13 @@
 """The statements of `readings.storage.rollups`."""
 
-from readings.storage.store_sql import FOLD_INSERTED, MEASURES
-from readings.storage.time_weighting import WEIGH, WEIGHT_COLUMNS
+from readings.storage.store_sql import MEASURES, UPSERT_INSERTED
+from readings.storage.time_weighting import TIME_WEIGHTS, WEIGHT_COLUMNS
 
 
-def _settle(table: str, span: str) -> str:
-    """Write the sums of `part`, a relation of (unit, span, sensor, from_at, weights), to a roll-up.
+def _refresh(table: str, span: str) -> str:
+    """Return SQL that writes the sums of `part`, a relation of (unit, span, sensor, from_at, weights), to a roll-up.
 
-    `part` holds a row of zeros for every row of the roll-up, so that all of them are settled, measured or not.
+    `part` holds a row of zeros for every row of the roll-up, so that all of them are refreshed, measured or not.
     """
     return f"""
 total AS (
@@ -29,26 +29,26 @@ WHERE rollup.storage_unit_id = total.storage_unit_id AND rollup.{span} = total.{
     AND rollup.sensor_id = total.sensor_id"""  # noqa: S608  names of ours, no input
 
 
-# Units that another transaction is storing to are passed over; see `rollups.settle`.
-LOCK_UNSETTLED_UNITS = """
+# Units that another transaction is storing to are skipped; see `rollups.refresh`.
+LOCK_STALE_UNITS = """
 SELECT id FROM storage_unit
 WHERE EXISTS (SELECT FROM hourly_rollup WHERE storage_unit_id = storage_unit.id AND NOT is_settled)
     OR EXISTS (SELECT FROM daily_rollup WHERE storage_unit_id = storage_unit.id AND NOT is_settled)
 ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 """
 
-UNSETTLED_HOURS = """
+STALE_HOURS = """
 SELECT DISTINCT storage_unit_id, hour FROM hourly_rollup
 WHERE NOT is_settled AND storage_unit_id = ANY(%(unit_ids)s)
 ORDER BY storage_unit_id, hour LIMIT %(most)s
 """
 
-SETTLE_HOURS = f"""
+REFRESH_HOURS = f"""
 WITH piece AS (
     SELECT storage_unit_id, from_at, from_at + interval '1 hour' AS to_at
     FROM unnest(%(unit_ids)s, %(hours)s::timestamptz[]) AS hour (storage_unit_id, from_at)
 ),
-{WEIGH},
+{TIME_WEIGHTS},
 part AS (
     SELECT storage_unit_id, from_at AS hour, sensor_id, from_at, {WEIGHT_COLUMNS} FROM weights
     UNION ALL
@@ -56,12 +56,12 @@ part AS (
         SELECT * FROM hourly_rollup WHERE storage_unit_id = piece.storage_unit_id AND hour = from_at OFFSET 0
     ) AS rollup
 ),
-{_settle("hourly_rollup", "hour")}
+{_refresh("hourly_rollup", "hour")}
 """  # noqa: S608  names of ours, no input
 
-# A day can be settled once all its hours are. In zones off by half an hour its ends lie within an hour of UTC.
-UNSETTLED_DAYS = """
-WITH unsettled AS (
+# A day can be refreshed once all its hours are. In zones with half-hour offsets its ends lie within a UTC hour.
+STALE_DAYS = """
+WITH stale AS (
     SELECT DISTINCT storage_unit_id, local_date FROM daily_rollup
     WHERE NOT is_settled AND storage_unit_id = ANY(%(unit_ids)s)
 ),
@@ -69,7 +69,7 @@ day AS (
     SELECT storage_unit_id, local_date,
         local_date::timestamp AT TIME ZONE time_zone AS starts_at,
         (local_date + 1)::timestamp AT TIME ZONE time_zone AS ends_at
-    FROM unsettled
+    FROM stale
     JOIN storage_unit ON storage_unit.id = storage_unit_id
     JOIN facility ON facility.id = storage_unit.facility_id
 )
@@ -82,7 +82,7 @@ WHERE NOT EXISTS (
 ORDER BY storage_unit_id, local_date LIMIT %(most)s
 """
 
-SETTLE_DAYS = f"""
+REFRESH_DAYS = f"""
 WITH day AS (
     SELECT *, date_bin('1 hour', starts_at + interval '59:59.999999', '2000-01-01 00:00+00') AS first_hour,
         date_trunc('hour', ends_at, 'UTC') AS last_hour
@@ -94,7 +94,7 @@ piece AS (
     UNION ALL
     SELECT storage_unit_id, last_hour, ends_at FROM day WHERE last_hour < ends_at
 ),
-{WEIGH},
+{TIME_WEIGHTS},
 part AS (
     SELECT day.storage_unit_id, local_date, sensor_id, hour AS from_at, {WEIGHT_COLUMNS}
     FROM day CROSS JOIN LATERAL (
@@ -111,7 +111,7 @@ part AS (
         WHERE storage_unit_id = day.storage_unit_id AND local_date = day.local_date OFFSET 0
     ) AS rollup
 ),
-{_settle("daily_rollup", "local_date")}
+{_refresh("daily_rollup", "local_date")}
 """  # noqa: S608  names of ours, no input
 
 DROP_ROLLUPS = """
@@ -119,7 +119,7 @@ DELETE FROM hourly_rollup WHERE storage_unit_id = %(unit_id)s;
 DELETE FROM daily_rollup WHERE storage_unit_id = %(unit_id)s;
 DELETE FROM latest_reading WHERE storage_unit_id = %(unit_id)s
 """
-FOLD_STORED = f"WITH inserted AS (SELECT * FROM reading WHERE storage_unit_id = %(unit_id)s), {FOLD_INSERTED}"  # noqa: S608
+UPSERT_STORED = f"WITH inserted AS (SELECT * FROM reading WHERE storage_unit_id = %(unit_id)s), {UPSERT_INSERTED}"  # noqa: S608
 
 _COUNTED = """(reading_count, fault_count, normal_count, warning_count, error_count, good_count,
         min_c, max_c, sum_micro_c, is_settled)"""
@@ -137,7 +137,7 @@ WHERE rollup.storage_unit_id = %(unit_id)s AND sensor_id = %(sensor_id)s AND sto
     AND {span}"""  # noqa: S608  names of ours, no input
 
 
-# What one changed reading changes: its own hour and day are counted anew; those it reaches into are to be settled.
+# The effects of one changed reading: its own hour and day are recounted; those it is valid in become stale.
 RECOUNT = ";".join(
     [
         _recount(

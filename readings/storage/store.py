@@ -1,8 +1,8 @@
-"""The one way into the tables of readings.
+"""The only way into the tables of readings.
 
-`store` takes columns of readings and, in the caller's transaction, inserts what is new, folds exactly the inserted
-rows into the hourly and daily roll-ups and the latest readings, and reports what was there before and what contradicts
-it. Storing the same rows again, in any order and any splitting, changes nothing.
+In the caller's transaction `store` inserts the new rows of a batch, adds exactly the inserted rows to the hourly and
+daily roll-ups and the latest readings, and reports duplicates and contradictions. Storing the same rows again, in any
+order and any splitting, changes nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from readings.storage.partitions import ensure_partitions, month_start
 from readings.storage.reading_batch import ReadingBatch, Rows, instant_of
 
 
-class UnknownUnits(ValueError):  # noqa: N818  the name says what was met
-    """The batch names storage units that do not exist."""
+class UnknownUnits(ValueError):  # noqa: N818 - reads better where it is caught
+    """The batch refers to storage units that do not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """What became of a batch: each of its rows is stored, a duplicate or a contradiction.
+    """The outcome of a batch: each of its rows is stored, a duplicate or a contradiction.
 
     contradictions: indexes (from 0) of the rows whose key is stored with another temperature.
     new_spans: by the id of each unit that got new readings.
@@ -46,11 +46,11 @@ class StoreResult:
 
 @transaction.atomic
 def store(columns: ReadingBatch) -> StoreResult:
-    """Store `columns`; see the module's text.
+    """Store a batch; see the module's docstring.
 
-    Of several rows with one key (unit, sensor, time) the first in the batch counts. Those who store for one unit are
-    serialised by a lock on it that lasts until the caller's transaction ends. Raises UnknownUnits, and IntegrityError
-    for values outside the table's constraints; then nothing is stored.
+    Of several rows with one key (unit, sensor, time) the first in the batch counts. Transactions that store for one
+    unit are serialised by a lock that lasts until they end. Raise UnknownUnits, or IntegrityError for values that
+    violate the table's constraints; then nothing is stored.
     """
     if not len(columns):
         return StoreResult()
@@ -58,16 +58,16 @@ def store(columns: ReadingBatch) -> StoreResult:
     ensure_partitions(_months(columns.recorded_at_us))
     firsts, repeats = columns.in_key_order()
     known, contradictions = _stage_new(columns, firsts)
-    new_spans, stored = _fold() if known < len(firsts) else ({}, 0)
+    new_spans, stored = _upsert() if known < len(firsts) else ({}, 0)
     if len(repeats):
-        # By now a reading is stored for every key, against which its repetitions are held.
+        # By now a reading is stored for every key, to which its repetitions are compared.
         contradictions += _stage_new(columns, repeats)[1]
     duplicates = len(columns) - stored - len(contradictions)
     return StoreResult(stored, duplicates, sorted(contradictions), new_spans)
 
 
 def lock_units(unit_ids: list[int]) -> None:
-    """Hold the lock that serialises storing for these units until the transaction ends. Raises UnknownUnits."""
+    """Take the lock that serialises storing for these units until the transaction ends. Raise UnknownUnits."""
     with connection.cursor() as cursor:
         cursor.execute(store_sql.LOCK_UNITS, [unit_ids])
         unknown = set(unit_ids) - {unit_id for (unit_id,) in cursor.fetchall()}
@@ -76,22 +76,22 @@ def lock_units(unit_ids: list[int]) -> None:
 
 
 def _stage_new(columns: ReadingBatch, rows: Rows) -> tuple[int, list[int]]:
-    """Put those of these rows into the staging table whose key is not stored.
+    """Put the rows whose key is not stored yet into the staging table.
 
-    Returns how many were stored already, and the indexes of those among them that contradict what is stored.
+    Return the number already stored, and the indexes of those that contradict the stored reading.
     """
     first, last = (instant_of(int(end(columns.recorded_at_us))) for end in (np.min, np.max))
     with connection.cursor() as cursor:
         cursor.execute(store_sql.PREPARE_STAGING)
         cursor.copy_expert(store_sql.COPY_STAGING, columns.to_copy(rows))
-        cursor.execute(store_sql.SET_KNOWN_ASIDE, {"first": first, "last": last})
+        cursor.execute(store_sql.SET_ASIDE_KNOWN, {"first": first, "last": last})
         known, contradictions = cursor.fetchone()
     return known, contradictions or []
 
 
-def _fold() -> tuple[dict[int, Span], int]:
+def _upsert() -> tuple[dict[int, Span], int]:
     with connection.cursor() as cursor:
-        cursor.execute(store_sql.FOLD)
+        cursor.execute(store_sql.UPSERT)
         rows = cursor.fetchall()
     return {unit_id: Span(first, last) for unit_id, _, first, last in rows}, sum(row[1] for row in rows)
 

@@ -2,13 +2,13 @@
 
 from readings.storage.time_weighting import STALENESS_LIMIT
 
-# Serialises those who store for the same unit, always in the order of ids, so that two batches can't deadlock over
-# the roll-ups. NO KEY leaves the foreign-key checks of others alone.
+# Serialises transactions that store for the same unit, in the order of ids, so that two batches cannot deadlock over
+# the roll-ups. NO KEY does not block foreign-key checks.
 LOCK_UNITS = "SELECT id FROM storage_unit WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
-# The table outlives its transaction and is emptied with it: making one for every batch would bloat the catalogue. A
-# second batch of the same transaction finds the first one's rows, hence the TRUNCATE. The cost of a page is that of
-# one in memory, where recent readings are: else a batch of ten thousand has whole partitions read for its duplicates.
+# The table outlives its transaction and is emptied with it: creating one per batch would bloat the catalogue. A second
+# batch of the same transaction finds the first one's rows, hence the TRUNCATE. The page cost is that of memory, where
+# recent readings are; otherwise a batch of ten thousand would read whole partitions to find its duplicates.
 PREPARE_STAGING = """
 SET LOCAL random_page_cost = 1.1;
 CREATE TEMPORARY TABLE IF NOT EXISTS reading_staging (
@@ -26,9 +26,9 @@ TRUNCATE reading_staging
 
 COPY_STAGING = "COPY reading_staging FROM STDIN (FORMAT binary)"
 
-# What is stored already is set aside and counted; what contradicts it is told. A difference below a millionth of a
-# degree is the same measurement sent in another scale. The bounds let the planner leave other months' partitions out.
-SET_KNOWN_ASIDE = """
+# Rows that are stored already are set aside and counted; contradictions are reported. A difference below a millionth of
+# a degree is the same measurement sent in another scale. The bounds let the planner leave other months' partitions out.
+SET_ASIDE_KNOWN = """
 WITH known AS (
     DELETE FROM reading_staging AS staged USING reading
     WHERE reading.storage_unit_id = staged.storage_unit_id
@@ -42,8 +42,8 @@ SELECT count(*), array_agg(row_index ORDER BY row_index) FILTER (
 ) FROM known
 """
 
-# What each sensor's readings add up to is gathered once, by quarters of an hour: since 2000 every time zone's offset
-# is a multiple of 15 minutes, so quarters make up UTC hours and the facilities' local days alike.
+# Each sensor's readings are summed once, by quarters of an hour: since 2000 every time zone's offset is a multiple of
+# 15 minutes, so quarters make up UTC hours and local days alike.
 MEASURES = """
         count(*) AS reading_count,
         count(*) - count(temperature_c) AS fault_count,
@@ -54,7 +54,7 @@ MEASURES = """
         min(temperature_c) AS min_c,
         max(temperature_c) AS max_c,
         coalesce(sum((temperature_c * 1e6)::bigint), 0)::bigint AS sum_micro_c"""
-ADDED_UP = """
+MEASURE_SUMS = """
         sum(reading_count) AS reading_count, sum(fault_count) AS fault_count, sum(normal_count) AS normal_count,
         sum(warning_count) AS warning_count, sum(error_count) AS error_count, sum(good_count) AS good_count,
         min(min_c) AS min_c, max(max_c) AS max_c, sum(sum_micro_c) AS sum_micro_c"""
@@ -62,8 +62,8 @@ MEASURE_COLUMNS = """
         reading_count, fault_count, normal_count, warning_count, error_count, good_count, min_c, max_c, sum_micro_c"""
 
 
-def _fold_into(table: str, span: str, rows: str) -> str:
-    """Add `rows` of (unit, sensor, span, measures) to a roll-up, and mark what they touch unsettled."""
+def _upsert_into(table: str, span: str, rows: str) -> str:
+    """Return SQL that adds `rows` of (unit, sensor, span, measures) to a roll-up and marks what they touch as stale."""
     return f"""
     INSERT INTO {table} AS rollup (storage_unit_id, sensor_id, {span}, {MEASURE_COLUMNS},
         weighted_seconds, weighted_sum_c, weighted_arrhenius, covered_seconds, is_settled)
@@ -82,12 +82,12 @@ def _fold_into(table: str, span: str, rows: str) -> str:
         is_settled = false"""  # noqa: S608  names of ours, no input
 
 
-# What is left in the staging table is new and there once, and its units are locked, so the insert needs no ON CONFLICT:
-# that would cost a third of its speed.
+# The rows left in the staging table are new and unique, and their units are locked, so the insert needs no ON CONFLICT,
+# which would cost a third of its speed.
 #
-# A reading goes on standing after its own hour, for as long as the unit's gap limit: the hours and days it reaches
-# into get a row of their own, with no readings, whose time-weighted columns `rollups.settle` then fills.
-FOLD_INSERTED = f"""
+# A reading remains valid after its own hour, up to the unit's staleness limit: the hours and days it extends into get a
+# row without readings, whose time-weighted columns `rollups.refresh` then fills.
+UPSERT_INSERTED = f"""
 quarter AS (
     SELECT storage_unit_id, sensor_id, date_bin('15 minutes', recorded_at, '2000-01-01 00:00+00') AS starts_at,
         min(recorded_at) AS first_at, max(recorded_at) AS last_at, {MEASURES}
@@ -99,37 +99,37 @@ unit AS (
     FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
     WHERE storage_unit.id IN (SELECT storage_unit_id FROM quarter)
 ),
-placed AS (
+located AS (
     SELECT quarter.*, date_trunc('hour', starts_at, 'UTC') AS hour,
         (starts_at AT TIME ZONE time_zone)::date AS local_date,
-        last_at + staleness_limit - interval '1 microsecond' AS stands_until, time_zone
+        last_at + staleness_limit - interval '1 microsecond' AS valid_until, time_zone
     FROM quarter JOIN unit USING (storage_unit_id)
 ),
 hours AS (
-    SELECT storage_unit_id, sensor_id, hour, {ADDED_UP} FROM (
-        SELECT storage_unit_id, sensor_id, hour, {MEASURE_COLUMNS} FROM placed
+    SELECT storage_unit_id, sensor_id, hour, {MEASURE_SUMS} FROM (
+        SELECT storage_unit_id, sensor_id, hour, {MEASURE_COLUMNS} FROM located
         UNION ALL
         SELECT storage_unit_id, sensor_id, reached.hour, 0, 0, 0, 0, 0, 0, NULL, NULL, 0
         FROM (
-            SELECT storage_unit_id, sensor_id, hour, max(stands_until) AS stands_until FROM placed GROUP BY 1, 2, 3
-        ) AS own, generate_series(own.hour + interval '1 hour', own.stands_until, interval '1 hour') AS reached (hour)
+            SELECT storage_unit_id, sensor_id, hour, max(valid_until) AS valid_until FROM located GROUP BY 1, 2, 3
+        ) AS own, generate_series(own.hour + interval '1 hour', own.valid_until, interval '1 hour') AS reached (hour)
     ) AS touched GROUP BY 1, 2, 3
 ),
 days AS (
-    SELECT storage_unit_id, sensor_id, local_date, {ADDED_UP} FROM (
-        SELECT storage_unit_id, sensor_id, local_date, {MEASURE_COLUMNS} FROM placed
+    SELECT storage_unit_id, sensor_id, local_date, {MEASURE_SUMS} FROM (
+        SELECT storage_unit_id, sensor_id, local_date, {MEASURE_COLUMNS} FROM located
         UNION ALL
         SELECT storage_unit_id, sensor_id, reached.day::date, 0, 0, 0, 0, 0, 0, NULL, NULL, 0
         FROM (
-            SELECT storage_unit_id, sensor_id, local_date, max(stands_until AT TIME ZONE time_zone) AS stands_until
-            FROM placed GROUP BY 1, 2, 3
+            SELECT storage_unit_id, sensor_id, local_date, max(valid_until AT TIME ZONE time_zone) AS valid_until
+            FROM located GROUP BY 1, 2, 3
         ) AS own,
-            generate_series(own.local_date + interval '1 day', own.stands_until, interval '1 day') AS reached (day)
+            generate_series(own.local_date + interval '1 day', own.valid_until, interval '1 day') AS reached (day)
     ) AS touched GROUP BY 1, 2, 3
 ),
-folded_hours AS ({_fold_into("hourly_rollup", "hour", "hours")}
+upserted_hours AS ({_upsert_into("hourly_rollup", "hour", "hours")}
 ),
-folded_days AS ({_fold_into("daily_rollup", "local_date", "days")}
+upserted_days AS ({_upsert_into("daily_rollup", "local_date", "days")}
 ),
 newest AS (
     SELECT DISTINCT ON (storage_unit_id) inserted.*
@@ -151,7 +151,7 @@ latest AS (
 SELECT storage_unit_id, sum(reading_count)::bigint, min(first_at), max(last_at) FROM quarter GROUP BY 1
 """  # noqa: S608  names of ours, no input
 
-FOLD = f"""
+UPSERT = f"""
 WITH inserted AS (
     INSERT INTO reading
         (storage_unit_id, sensor_id, recorded_at, temperature_c, quality_score, equipment_status_id, scale)
@@ -160,5 +160,5 @@ WITH inserted AS (
     FROM reading_staging
     RETURNING *
 ),
-{FOLD_INSERTED}
+{UPSERT_INSERTED}
 """  # noqa: S608  names of ours, no input

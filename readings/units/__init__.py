@@ -1,0 +1,1 @@
+"""Storage units as readings see them: references, condition, scales, formatting."""

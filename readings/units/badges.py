@@ -1,4 +1,4 @@
-"""What other rooms have to say of storage units where these are listed; they know readings, not the other way round."""
+"""Badges that higher apps attach to storage units in lists, which readings do not depend on."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 
 from core.scope import Scope
 
-# Units' ids with a word about each: "alarm".
-Marks = Mapping[int, str]
-_finders: list[Callable[[Scope], Marks]] = []
+# Badge texts such as "alarm" by unit id.
+Badges = Mapping[int, str]
+_finders: list[Callable[[Scope], Badges]] = []
 
 
-def add_finder(find: Callable[[Scope], Marks]) -> None:
-    """Have `find` asked for the marks of the units within a scope, of which most have none."""
+def register_badges(find: Callable[[Scope], Badges]) -> None:
+    """Register a function that returns the badges of the units within a scope; most units have none."""
     if find not in _finders:
         _finders.append(find)
 
 
-def visible_badges(scope: Scope) -> Marks:
-    """The units within `scope` that there is something to say of."""
+def visible_badges(scope: Scope) -> Badges:
+    """Return the badges of the units within `scope`."""
     return {unit_id: word for find in _finders for unit_id, word in find(scope).items()}

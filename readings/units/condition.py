@@ -1,4 +1,4 @@
-"""Whether a storage unit is all right, by its newest reading and the limits in force for it. Pure."""
+"""The state of a storage unit, from its newest reading and the limits in force. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 
 class UnitState(StrEnum):
-    """What a storage unit is in, the worst first."""
+    """The states of a storage unit, worst first."""
 
     CRITICAL = "critical"
     NO_DATA = "no data"
@@ -24,7 +24,7 @@ class UnitState(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the worst."""
+        """The position in order of severity, 0 for the worst."""
         return _RANKS[self]
 
     @property
@@ -34,12 +34,12 @@ class UnitState(StrEnum):
 
     @property
     def mark(self) -> str:
-        """A sign that tells the state to who sees no colours."""
+        """A sign that conveys the state without colour."""
         return _MARKS[self]
 
     @property
     def badge(self) -> SafeString:
-        """How pages show the state."""
+        """The state as pages show it."""
         return _badge(self)
 
 
@@ -62,7 +62,7 @@ def _badge(state: UnitState) -> SafeString:
 
 @dataclass(frozen=True, slots=True)
 class DeviationLimits:
-    """How far a temperature may be from the set temperature, in kelvin: beyond these it is a warning, or critical."""
+    """The permitted deviation from the set temperature in kelvin, before a warning and before it is critical."""
 
     warning_k: float = 2.0
     critical_k: float = 5.0
@@ -75,16 +75,16 @@ DEFAULT_LIMITS = DeviationLimits()
 LIMIT_COLUMNS = ("low_critical_c", "low_warning_c", "high_warning_c", "high_critical_c", "is_limit_outside")
 # A temperature sent in °F, or a limit in kelvin from a set temperature, is off by the last digit.
 _ROUNDING_K = 5e-7
-# What a temperature must be below, or above, to be outside; None where there is no such limit.
+# The lower and upper bound, None for no limit.
 Bounds = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class LimitsInForce:
-    """The limits that a unit's states and charts are shown by, in °C; None is no limit.
+    """The limits for a unit's state and chart in °C; None means no limit.
 
-    With `is_inclusive` a temperature exactly at a limit is outside, else it is within. They are worked out by
-    `alarms.limits.versions`, which alone knows where they come from.
+    With `is_inclusive` a temperature exactly at a limit is outside, otherwise within. They are computed by
+    `alarms.limits.versions`.
     """
 
     low_critical_c: float | None = None
@@ -95,41 +95,43 @@ class LimitsInForce:
 
     @classmethod
     def of(cls, unit: Any) -> Self:
-        """Those of a storage unit."""
+        """Return the limits of a storage unit."""
         return cls(*(getattr(unit, name) for name in LIMIT_COLUMNS))
 
     def __bool__(self) -> bool:
-        """Is there any limit?"""
+        """Return whether there is any limit."""
         return any(limit is not None for limit in (*self.warning, *self.critical))
 
     @property
     def warning(self) -> Bounds:
+        """The bounds of a warning."""
         return self.low_warning_c, self.high_warning_c
 
     @property
     def critical(self) -> Bounds:
+        """The bounds of the critical limits."""
         return self.low_critical_c, self.high_critical_c
 
     @property
     def lowest_and_highest(self) -> Bounds:
-        """What a temperature must keep to: the limits of a warning or, without one, the critical ones."""
+        """The bounds of a warning or, without one, the critical ones."""
         low = self.low_critical_c if self.low_warning_c is None else self.low_warning_c
         return low, self.high_critical_c if self.high_warning_c is None else self.high_warning_c
 
     def widened(self, bounds: Bounds) -> Bounds:
-        """These bounds moved by what rounding may add, so that what is below or above them is outside for sure."""
+        """Return the bounds moved by a possible rounding error, so that what is beyond them is certainly outside."""
         low, high = bounds
         margin = -_ROUNDING_K if self.is_inclusive else _ROUNDING_K
         return None if low is None else low - margin, None if high is None else high + margin
 
     def is_outside(self, temperature_c: float, bounds: Bounds) -> bool:
-        """Is this temperature beyond `bounds`, which are some of these limits?"""
+        """Return whether the temperature is beyond `bounds`, which are some of these limits."""
         low, high = self.widened(bounds)
         return (low is not None and temperature_c < low) or (high is not None and temperature_c > high)
 
 
 def deviation_k(temperature_c: float | None, set_temperature_c: float | None) -> float | None:
-    """How far the temperature is above (or, negative, below) the set temperature; None where either is unknown."""
+    """Return the temperature's deviation from the set temperature, negative below it; None if either is unknown."""
     if temperature_c is None or set_temperature_c is None:
         return None
     # Both may have come from another scale: 2.0000000000000004 is two kelvin.
@@ -143,10 +145,10 @@ def state_of(
     temperature_c: float | None,
     limits: LimitsInForce,
 ) -> UnitState:
-    """The state of a unit whose newest reading is `age` old (None: there is none) and measured `temperature_c`.
+    """Return the state of a unit whose newest reading is `age` old (None: none) and measured `temperature_c`.
 
-    A reading older than the unit's gap limit says nothing of now, whatever it measured. `temperature_c` None: the
-    sensor answered without a measurement.
+    A reading older than the staleness limit says nothing about the present. `temperature_c` None: the sensor answered
+    without a measurement.
     """
     if age is None or age > staleness_limit:
         return UnitState.NO_DATA

@@ -1,7 +1,7 @@
-"""Temperature scales: what they are called, and exact ways between them.
+"""Temperature scales: their names, and exact conversions.
 
-Readings are stored in degrees Celsius beside the scale in which they were sent. Whatever was sent with up to
-``SHOWN_DECIMALS`` decimals is shown again with the very digits that were sent.
+Readings are stored in degrees Celsius together with the scale they were sent in. A temperature sent with up to
+``SHOWN_DECIMALS`` decimals is shown with exactly the digits that were sent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SHOWN_DECIMALS = 6
 
 
 class Scale(StrEnum):
-    """A temperature scale; the value is the letter that is stored."""
+    """A temperature scale; the value is the stored letter."""
 
     CELSIUS = "C"
     FAHRENHEIT = "F"
@@ -36,7 +36,7 @@ class Scale(StrEnum):
 
     @property
     def label(self) -> str:
-        """How people write it: "°C", "°F", "K"."""
+        """The symbol: "°C", "°F", "K"."""
         return "K" if self is Scale.KELVIN else f"°{self.value}"
 
 
@@ -53,18 +53,18 @@ _NAMES = {
     "kelvin": Scale.KELVIN,
     "kelvins": Scale.KELVIN,
 }
-# What stands before the name: a degree sign (or the ordinal sign and the ring that pass for one), or the word.
+# The prefix of the name: a degree sign (or the ordinal sign and the ring used as one), or the word.
 _DEGREES = re.compile(r"^(?:[°º˚]|degrees?|deg\.?)[\s_]*", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 
 
 def parse_scale(text: str) -> Scale | None:
-    """The scale that a text names ("C", "°F", "degrees Celsius", "degF", "kelvin"), or None where it names none."""
+    """Return the scale that a text names ("C", "°F", "degrees Celsius", "degF", "kelvin"), None if none."""
     return _NAMES.get(_DEGREES.sub("", text.strip(), count=1).lower())
 
 
 def scale_in_title(title: str) -> Scale | None:
-    """The scale named in a column's title ("Temperature(°C)", "Temp °F", "temp_f"), or None where it names none."""
+    """Return the scale named in a column's title ("Temperature(°C)", "Temp °F", "temp_f"), None if none."""
     for inside in _IN_BRACKETS.findall(title):
         if scale := parse_scale(inside):
             return scale
@@ -76,10 +76,10 @@ def scale_in_title(title: str) -> Scale | None:
 
 
 def to_celsius(value: Exact, scale: Scale | str) -> Exact:
-    """A temperature (a float or a numpy array) of `scale` in °C.
+    """Convert a temperature (a float or a numpy array) of `scale` to °C.
 
-    Not for polars, which divides by a number by multiplying with its inverse: the last bit would differ, and the same
-    reading would contradict itself.
+    Not for polars, which divides by multiplying with the inverse: the last bit would differ, and the same reading would
+    contradict itself.
     """
     scale = Scale(scale)
     if scale is Scale.FAHRENHEIT:
@@ -90,7 +90,7 @@ def to_celsius(value: Exact, scale: Scale | str) -> Exact:
 
 
 def from_celsius(value_c: Temperatures, scale: Scale | str) -> Temperatures:
-    """A temperature (a float, a numpy array, a polars series or expression) in °C on `scale`.
+    """Convert a temperature (a float, a numpy array, a polars series or expression) in °C to `scale`.
 
     To the digits that were sent, see the module; °C is returned as it is.
     """
@@ -103,17 +103,17 @@ def from_celsius(value_c: Temperatures, scale: Scale | str) -> Temperatures:
 
 
 def convert(value: Exact, source: Scale | str, target: Scale | str) -> Exact:
-    """A temperature of the scale `source` on the scale `target`; the value itself where they are the same."""
+    """Convert a temperature from one scale to another; return it unchanged if they are the same."""
     return value if Scale(source) is Scale(target) else from_celsius(to_celsius(value, source), target)
 
 
 def difference_to_kelvin(difference: Temperatures, scale: Scale | str) -> Temperatures:
-    """A difference between two temperatures of `scale` in kelvin (a kelvin and a °C are the same step)."""
+    """Convert a temperature difference on `scale` to kelvin."""
     return difference * 5.0 / 9.0 if Scale(scale) is Scale.FAHRENHEIT else difference
 
 
 def difference_from_kelvin(difference_k: Temperatures, scale: Scale | str) -> Temperatures:
-    """A difference in kelvin in the steps of `scale`: 5 K are 9 °F."""
+    """Convert a temperature difference in kelvin to steps of `scale`: 5 K are 9 °F."""
     return _rounded(difference_k * 9.0 / 5.0) if Scale(scale) is Scale.FAHRENHEIT else difference_k
 
 

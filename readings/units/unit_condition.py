@@ -1,4 +1,4 @@
-"""How a storage unit is at one instant: its newest reading beside what it is meant to hold."""
+"""The condition of a storage unit at one instant: its newest reading compared with its limits and set temperature."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from readings.units.scales import to_celsius
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A unit's newest reading and what it means; `recorded_at` and `age` are None where nothing was ever read.
+    """A unit's newest reading and its state; `recorded_at` and `age` are None without any reading.
 
     `set_temperature` is on `scale`, as the unit has it.
     """
@@ -37,7 +37,7 @@ class Condition:
         temperature_c: float | None,
         limits: LimitsInForce,
     ) -> Condition:
-        """The condition at `now` of a unit whose newest reading is the one given."""
+        """Return the condition at `now` of a unit with the given newest reading."""
         age = None if recorded_at is None else now - recorded_at
         set_temperature_c = None if set_temperature is None else to_celsius(set_temperature, scale)
         state = state_of(
@@ -51,16 +51,20 @@ class Condition:
 
     @property
     def temperature_text(self) -> str:
+        """The temperature as text."""
         return temperature_text(self.temperature_c, self.scale)
 
     @property
     def set_temperature_text(self) -> str:
+        """The set temperature as text."""
         return scaled_text(self.set_temperature, self.scale)
 
     @property
     def deviation_text(self) -> str:
+        """The deviation from the set temperature as text."""
         return deviation_text(self.deviation_k)
 
     @property
     def age_text(self) -> str:
+        """The age of the reading as text."""
         return age_text(self.age)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from customers.access.page_principal import page_principal
 from customers.models import StorageUnit
-from readings.statistics.analytics import Figures, by_stretch, side_by_side
+from readings.statistics.analytics import Summary, by_period, summaries_by_owner
 from readings.statistics.totals import Bucket
 from readings.units.scales import Scale
 from readings.web import analytics_tables as tables
@@ -90,22 +90,22 @@ def _page(request: HttpRequest, url_name: str, make_table: Callable[[Choice], Ta
     return render(request, "readings/analytics.html", context)
 
 
-def _over_time(choice: Choice) -> dict[str, Figures]:
-    return tables.stretch_names(by_stretch(choice.places, choice.span, choice.bucket), choice.bucket, choice.zone)
+def _over_time(choice: Choice) -> dict[str, Summary]:
+    return tables.period_names(by_period(choice.places, choice.span, choice.bucket), choice.bucket, choice.zone)
 
 
 def _comparison(choice: Choice) -> Table:
     if choice.facility is not None:
-        figures = side_by_side(choice.places, choice.span, lambda place: place.unit_id)
+        summaries = summaries_by_owner(choice.places, choice.span, lambda place: place.unit_id)
         owners = {pk: (place.name, reverse("unit", args=[place.public_id])) for pk, place in choice.places.items()}
     else:
-        figures = side_by_side(choice.places, choice.span, lambda place: place.facility_id)
+        summaries = summaries_by_owner(choice.places, choice.span, lambda place: place.facility_id)
         owners = {
             place.facility_id: (place.facility_name, f"?facility={place.facility_public_id}&{_range_query(choice)}")
             for place in choice.places.values()
         }
     names = _told_apart({owner: name for owner, (name, _) in owners.items()})
-    named = tables.furthest_first((names[owner], each) for owner, each in figures.items())
+    named = tables.furthest_first((names[owner], each) for owner, each in summaries.items())
     shown = dict(list(named.items())[:MOST_SIDE_BY_SIDE])
     addresses = {names[owner]: address for owner, (_, address) in owners.items()}
     return tables.comparison(shown, _scale(choice), addresses, "Unit" if choice.facility else "Facility")

@@ -23,7 +23,7 @@ from readings.units.unit_refs import Place, visible_unit_refs
 DEFAULT_DAYS = {Bucket.HOUR: 1, Bucket.DAY: 7, Bucket.WEEK: 30, Bucket.MONTH: 365}
 RANGES = {1: "24 hours", 7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
 # More rows than this nobody reads: a longer range is shown by longer stretches.
-MOST_STRETCHES = 400
+MAX_PERIODS = 400
 EARLIEST = date(2000, 1, 1)
 
 
@@ -159,6 +159,6 @@ def _coarse_enough(choice: Choice) -> Choice:
     coarser = list(Bucket)
     for bucket in coarser[coarser.index(choice.bucket) :]:
         seconds = {Bucket.HOUR: 3600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}[bucket]
-        if (choice.span.end - choice.span.start).total_seconds() / seconds <= MOST_STRETCHES:
+        if (choice.span.end - choice.span.start).total_seconds() / seconds <= MAX_PERIODS:
             return replace(choice, bucket=bucket, is_coarser=bucket is not choice.bucket)
     return replace(choice, bucket=Bucket.MONTH, is_coarser=choice.bucket is not Bucket.MONTH)

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from readings.statistics.analytics import Figures, Stretch
+from readings.statistics.analytics import Period, Summary
 from readings.statistics.totals import Bucket
 from readings.units.formatting import deviation_text, share_text, temperature_text
 from readings.units.scales import Scale, from_celsius
@@ -37,7 +37,7 @@ class Table:
     chart: dict[str, Any]
 
 
-Named = Mapping[str, Figures]
+Named = Mapping[str, Summary]
 
 
 def trend(named: Named, scale: Scale, first_column: str) -> Table:
@@ -125,25 +125,25 @@ def quality(named: Named, first_column: str) -> Table:
     return Table("Data quality and coverage", first_column, columns, rows, chart)
 
 
-def stretch_names(figures: Mapping[Stretch, Figures], bucket: Bucket, zone: ZoneInfo) -> dict[str, Figures]:
+def period_names(summaries: Mapping[Period, Summary], bucket: Bucket, zone: ZoneInfo) -> dict[str, Summary]:
     """The figures under the names that people give to stretches of time, hours on the clock of `zone`."""
-    return {_stretch_name(stretch, bucket, zone): each for stretch, each in figures.items()}
+    return {_period_name(interval, bucket, zone): each for interval, each in summaries.items()}
 
 
-def furthest_first(figures: Iterable[tuple[str, Figures]]) -> dict[str, Figures]:
+def furthest_first(summaries: Iterable[tuple[str, Summary]]) -> dict[str, Summary]:
     """By how far the mean is from what was set, the furthest first; those that are set to nothing last."""
-    return dict(sorted(figures, key=lambda each: (-abs(each[1].mean_deviation_k or 0.0), each[0])))
+    return dict(sorted(summaries, key=lambda each: (-abs(each[1].mean_deviation_k or 0.0), each[0])))
 
 
-def _stretch_name(stretch: Stretch, bucket: Bucket, zone: ZoneInfo) -> str:
-    if isinstance(stretch, datetime):
-        local = stretch.astimezone(zone)
+def _period_name(interval: Period, bucket: Bucket, zone: ZoneInfo) -> str:
+    if isinstance(interval, datetime):
+        local = interval.astimezone(zone)
         # In the hour that clocks repeat, the offset tells one from the other.
         is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
         return f"{local:%-d %b, %H:%M}" + (f" ({local:%z})" if is_twice else "")
     if bucket is Bucket.MONTH:
-        return f"{stretch:%B %Y}"
-    return f"{_week(stretch)}" if bucket is Bucket.WEEK else f"{stretch:%a %-d %b %Y}"
+        return f"{interval:%B %Y}"
+    return f"{_week(interval)}" if bucket is Bucket.WEEK else f"{interval:%a %-d %b %Y}"
 
 
 def _week(monday: date) -> str:
@@ -155,8 +155,8 @@ def _text(temperature_c: float | None, scale: Scale) -> str:
     return temperature_text(temperature_c, scale, 1)
 
 
-def _deviations(figures: Figures) -> list[str]:
-    shown = (figures.mean_deviation_k, figures.min_deviation_k, figures.max_deviation_k)
+def _deviations(summaries: Summary) -> list[str]:
+    shown = (summaries.mean_deviation_k, summaries.min_deviation_k, summaries.max_deviation_k)
     return [deviation_text(each) for each in shown]
 
 

@@ -10,7 +10,7 @@ from readings.statistics.statistics import Statistics
 from readings.statistics.time_outside import TimeOutside
 from readings.units.condition import LimitsInForce
 from readings.units.formatting import (
-    NOT_KNOWN,
+    UNKNOWN_TEXT,
     age_text,
     duration_text,
     limits_text,
@@ -61,22 +61,22 @@ def unit_facts(unit: StorageUnit) -> Facts:
     return [(name, text) for name, text in facts if text.strip()]
 
 
-def statistics_facts(figures: Statistics, outside: TimeOutside | None, scale: str) -> Facts:
+def statistics_facts(summaries: Statistics, outside: TimeOutside | None, scale: str) -> Facts:
     """Names and texts of what the statistics say, temperatures on `scale`. Unknown time stands beside the figures."""
     return [
-        ("Minimum", temperature_text(figures.min_c, scale)),
-        ("Mean over time", temperature_text(figures.mean_c, scale)),
-        ("Maximum", temperature_text(figures.max_c, scale)),
-        ("Mean kinetic temperature", temperature_text(figures.mkt_c, scale)),
-        ("Coverage", share_text(figures.coverage)),
+        ("Minimum", temperature_text(summaries.min_c, scale)),
+        ("Mean over time", temperature_text(summaries.mean_c, scale)),
+        ("Maximum", temperature_text(summaries.max_c, scale)),
+        ("Mean kinetic temperature", temperature_text(summaries.mkt_c, scale)),
+        ("Coverage", share_text(summaries.coverage)),
         ("Time outside limits", _outside_text(outside)),
-        ("Readings", f"{figures.reading_count:,}"),
-        ("Sensor faults", f"{figures.fault_count:,}"),
+        ("Readings", f"{summaries.reading_count:,}"),
+        ("Sensor faults", f"{summaries.fault_count:,}"),
     ]
 
 
 def _outside_text(outside: TimeOutside | None) -> str:
     if outside is None:
-        return NOT_KNOWN
+        return UNKNOWN_TEXT
     critical = f", critical {duration_text(outside.critical)}" if outside.critical else ""
     return duration_text(outside.outside) + critical

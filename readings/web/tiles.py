@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from core.web.precompressed import Part, PartsResponse
 from readings.series.sparklines import HEIGHT, WIDTH
 from readings.storage.reading_batch import microseconds_of
-from readings.units.badges import Marks
+from readings.units.badges import Badges
 from readings.units.formatting import NEVER, age_text_of_seconds
 from readings.web.overview import OverviewRow
 
@@ -40,7 +40,7 @@ PLACE = "<!-- tiles -->"
 
 
 def tiles(
-    rows: Iterable[OverviewRow], paths: Mapping[int, str], now: datetime, *, with_customer: bool, marks: Marks
+    rows: Iterable[OverviewRow], paths: Mapping[int, str], now: datetime, *, with_customer: bool, marks: Badges
 ) -> Part:
     """The tiles of these rows, one after the other. `paths`: see `readings.series.sparklines`, digits and letters only.
 

@@ -158,11 +158,11 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
 def _range_context(request: HttpRequest, unit: StorageUnit, shown: ShownRange) -> dict[str, Any]:
     span, limits = shown.span, LimitsInForce.of(unit)
     outside = time_outside(unit.pk, span, limits)
-    figures = statistics([unit.pk], span.start, span.end)
+    summaries = statistics([unit.pk], span.start, span.end)
     return {
         "shown": shown,
         "ranges": NAMES.items(),
-        "statistics": statistics_facts(figures, outside, unit.temperature_unit),
+        "statistics": statistics_facts(summaries, outside, unit.temperature_unit),
         "is_outside_unknown": outside is None and bool(limits),
         "table": table_page(unit, span, request.GET.get("cursor", "")),
     }

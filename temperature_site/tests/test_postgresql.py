@@ -45,13 +45,13 @@ def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used():
 
 
 def test_after_an_error_the_server_is_asked(monkeypatch: pytest.MonkeyPatch):
-    first, asked = backend_id(), []
+    first, requested = backend_id(), []
     monkeypatch.setattr(
-        "django.db.backends.postgresql.base.DatabaseWrapper.is_usable", lambda self: asked.append(self) or False
+        "django.db.backends.postgresql.base.DatabaseWrapper.is_usable", lambda self: requested.append(self) or False
     )
     connection.errors_occurred = True
 
     close_old_connections()
 
-    assert len(asked) == 1
+    assert len(requested) == 1
     assert backend_id() != first

@@ -56,9 +56,9 @@ def quick(monkeypatch):
 
 def shown_chart(page: Page) -> str:
     """Wait until the chart shows what the range asks for; the address of what it shows."""
-    asked = page.locator("#range").get_attribute("data-series") or ""
-    expect(page.locator("#chart")).to_have_attribute("data-shows", asked)
-    return asked
+    requested = page.locator("#range").get_attribute("data-series") or ""
+    expect(page.locator("#chart")).to_have_attribute("data-shows", requested)
+    return requested
 
 
 def open_unit(visit: Visit, unit: Any, member: Any) -> Page:

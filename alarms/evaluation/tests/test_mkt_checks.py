@@ -12,7 +12,7 @@ from alarms.models import Alarm, Excursion, MktCheck
 from alarms.tests.judging import START, load, stored
 from customers.models import StorageUnit
 from readings.storage.reading_batch import ReadingRow
-from readings.storage.rollups import settle
+from readings.storage.rollups import refresh
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
 
@@ -47,7 +47,7 @@ def interval(unit):
 
 
 def judge(now=LATER):
-    settle()
+    refresh()
     return answer_requests(now)
 
 

@@ -20,7 +20,7 @@ from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_r
 from ingestion.polling.tests.polling import counts, csv_answer, in_turn, json_answer, polled_once
 from ingestion.polling.tests.scripted_server import answer
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
-from readings.storage.rollups import settle
+from readings.storage.rollups import refresh
 from readings.units.scales import from_celsius
 from tests.factories import CustomerFactory, FacilityFactory
 
@@ -353,7 +353,7 @@ def test_rows_out_of_order_late_and_from_years_ago_end_in_what_they_would_have_i
         file = tmp_path / f"{number}.csv"
         file.write_text(csv_body(*[csv_row(timestamp=f"{at:%FT%T}", temperature=str(t)) for at, t in rows]))
         import_file(file, customer)
-    settle()
+    refresh()
 
     assert figures(disorderly) == figures(orderly)
     assert len(figures(orderly)[0]) == len(in_order)

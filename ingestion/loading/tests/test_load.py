@@ -191,7 +191,7 @@ def test_unseen_statuses_are_added(source):
 
 
 def test_too_many_statuses_are_rejected(source, monkeypatch):
-    monkeypatch.setattr("readings.models.MOST_STATUSES", 4)
+    monkeypatch.setattr("readings.models.MAX_STATUSES", 4)
     delivery = loaded(
         source, batch_of(reading(0, equipment_status="one"), reading(1, equipment_status="two"), reading(2))
     )

@@ -10,7 +10,7 @@ from ingestion.loading.file_import import import_file
 from ingestion.models import RejectedRow
 from ingestion.polling.tests.polling import counts
 from readings.models import DailyRollup, HourlyRollup, Reading
-from readings.storage.rollups import settle
+from readings.storage.rollups import refresh
 from tests.factories import SourceFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
@@ -49,7 +49,7 @@ def imported(folder, source, times, name="cold-room.csv"):
 
 def of_days():
     """Local date, readings, covered hours and weighted hours of every day that has readings."""
-    settle()
+    refresh()
     return [
         (day.local_date, day.reading_count, day.covered_seconds / 3600, day.weighted_seconds / 3600)
         for day in DailyRollup.objects.filter(reading_count__gt=0).order_by("local_date")

@@ -241,12 +241,12 @@ def streamed(client, path=LIST, headers=None, **query):
 
 
 @pytest.mark.parametrize("asked", [{"format": "csv"}, {"headers": {"Accept": "text/csv"}}])
-def test_csv_streams_all_rows_and_escapes_formulas(client, unit, asked):
+def test_csv_streams_all_rows_and_escapes_formulas(client, unit, requested):
     unit.name, unit.facility.name = "=cmd()", "-Freezers"
     unit.save()
     unit.facility.save()
     store_readings(unit, [-18.5, None], start=START, sensor=SensorFactory(storage_unit=unit, sensor_code="-5"))
-    content_type, text = streamed(client, **asked)
+    content_type, text = streamed(client, **requested)
     assert content_type == "text/csv; charset=utf-8"
     newest, oldest = list(csv.DictReader(io.StringIO(text)))
     assert list(newest) == list(FIELDS)

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from readings.storage.rollups import settle
+from readings.storage.rollups import refresh
 from tests.factories import (
     FacilityFactory,
     SensorFactory,
@@ -59,7 +59,7 @@ def test_statistics_of_a_period_say_everything(client, unit, is_settled):
     store_readings(unit, [14.0] * 6, start=START + 18 * HOUR, every=HOUR)
     store_reading(unit, None, START + timedelta(days=1), equipment_status_id=3)
     if is_settled:
-        settle()
+        refresh()
     assert stats(client, start_date="2026-11-16", end_date="2026-11-16") == {
         "min_temperature": 5.0, "max_temperature": 14.0, "avg_temperature": 7.25,
         "mkt": pytest.approx(8.2852, abs=1e-4),
@@ -159,7 +159,7 @@ def test_days_are_the_facilitys_own_and_an_hour_cut_by_midnight_is_shared_out(cl
     # 18:00 to 19:30 UTC: midnight in Kolkata is at 18:30.
     store_readings(unit, [1.0, 2.0, 3.0, 4.0], start=START + 18 * HOUR, every=timedelta(minutes=30))
     if is_settled:
-        settle()
+        refresh()
     for aggregations in (["avg", "count"], ["avg", "count", "mkt"]):
         answer = groups(client, group_by=["day"], aggregations=aggregations)
         assert [(row["group_key"]["day"], row["metrics"]["avg_temperature"]) for row in answer] == [

@@ -11,7 +11,7 @@ from readings.storage.time_weighting import arrhenius
 
 
 @dataclass
-class Course:
+class DownsampledSeries:
     """Readings of one unit, and how long each of them stood."""
 
     readings: list[ReadingRow]
@@ -22,7 +22,7 @@ class Course:
         by_sensor = defaultdict(list)
         for reading in self.readings:
             by_sensor[reading.sensor_id].append(reading)
-        stretches = []
+        periods = []
         for sensor_id, readings in by_sensor.items():
             readings.sort(key=lambda reading: reading.recorded_at)
             for reading, following in zip(readings, [*readings[1:], None], strict=True):
@@ -30,8 +30,8 @@ class Course:
                 if following is not None:
                     until = min(until, following.recorded_at)
                 if reading.temperature_c is not None:
-                    stretches.append((reading.recorded_at, until, reading.temperature_c, sensor_id))
-        return stretches
+                    periods.append((reading.recorded_at, until, reading.temperature_c, sensor_id))
+        return periods
 
     def within(self, start: datetime, end: datetime) -> dict[str, float | None]:
         """The measures of this unit from `start` up to `end`."""
@@ -56,9 +56,9 @@ class Course:
         }
 
 
-def _union_seconds(stretches: list[tuple[datetime, datetime]]) -> float:
+def _union_seconds(periods: list[tuple[datetime, datetime]]) -> float:
     total, covered_until = timedelta(0), None
-    for since, until in sorted(stretches):
+    for since, until in sorted(periods):
         begins = since if covered_until is None else max(since, covered_until)
         if until > begins:
             total += until - begins

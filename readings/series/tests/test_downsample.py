@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from readings.series.downsample import MAX_POINTS, Course, Level, course_of, level_of
+from readings.series.downsample import MAX_POINTS, DownsampledSeries, Level, choose_level, downsample
 from readings.spans import Span
 from tests.factories import StorageUnitFactory, store_reading, store_readings
 
@@ -15,9 +15,9 @@ START = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def course_in(unit, days=1, start=START) -> Course:
+def course_in(unit, days=1, start=START) -> DownsampledSeries:
     span = Span(start, start + days * DAY)
-    return course_of(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
+    return downsample(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
 
 
 def test_a_single_reading_stands_at_its_own_time():
@@ -92,11 +92,11 @@ def test_years_are_made_from_the_facilitys_days():
 def test_no_range_has_more_points_or_more_rows_to_look_at_than_it_may(days, interval_seconds):
     zone = ZoneInfo("Europe/London")
     span = Span(START + timedelta(minutes=17), START + timedelta(minutes=17) + days * DAY)
-    level = level_of(span, interval_seconds)
+    level = choose_level(span, interval_seconds)
     rows = {Level.READINGS: days * 86_400 / interval_seconds, Level.HOURS: days * 24 + 1, Level.DAYS: days + 2}[level]
     assert rows <= 172_800
     unit = StorageUnitFactory()
-    course = course_of(unit.pk, span, zone=zone, interval_seconds=interval_seconds)
+    course = downsample(unit.pk, span, zone=zone, interval_seconds=interval_seconds)
     assert (course.level, course.points()) == (level, [])
 
 

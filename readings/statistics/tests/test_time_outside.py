@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from readings.spans import Span
-from readings.statistics.time_outside import MOST_TO_WEIGH, TimeOutside, time_outside
+from readings.statistics.time_outside import MAX_WEIGHTED_RANGE, TimeOutside, time_outside
 from readings.units.condition import LimitsInForce
 from tests.factories import SensorFactory, StorageUnitFactory, store_reading, store_readings
 
@@ -87,7 +87,7 @@ def test_a_short_time_outside_is_known_over_years(unit):
 
 
 def test_a_long_time_outside_is_not_known_of_a_long_range(unit):
-    days = MOST_TO_WEIGH // DAY + 1
+    days = MAX_WEIGHTED_RANGE // DAY + 1
     store_readings(unit, [20.0] * 24 * days, start=START, every=60 * MINUTE)
     assert outside_of(unit, START, START + days * DAY) is None
     assert outside_of(unit, START, START + DAY).outside == 24 * 45 * MINUTE

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from readings.models import DailyRollup, HourlyRollup, RollupRebuild
-from readings.storage.rebuilds import rebuild_requested
-from readings.storage.rollups import settle
+from readings.storage.rebuilds import run_requested_rebuilds
+from readings.storage.rollups import refresh
 from readings.tasks import settle_rollups
 from tests.factories import StorageUnitFactory, store_readings
 
@@ -19,7 +19,7 @@ EVENING = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
 def unit():
     unit = StorageUnitFactory(interval_seconds=600, facility__time_zone="UTC")
     store_readings(unit, [5.0], start=EVENING)
-    settle()
+    refresh()
     return unit
 
 
@@ -46,14 +46,14 @@ def test_what_changes_neither_asks_for_nothing(unit):
     unit.facility.city = "Leeds"
     unit.facility.save()
     assert not RollupRebuild.objects.exists()
-    assert rebuild_requested() == 0
+    assert run_requested_rebuilds() == 0
 
 
 def test_the_latest_reading_survives_a_rebuild(unit):
     store_readings(unit, [6.0], start=EVENING + timedelta(minutes=1))
     unit.interval_seconds = 60
     unit.save()
-    assert rebuild_requested() == 1
+    assert run_requested_rebuilds() == 1
     unit.refresh_from_db()
     assert unit.latest_reading.temperature_c == 6.0
     assert not RollupRebuild.objects.exists()

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
-from readings.series.tests.course import Course
+from readings.series.tests.course import DownsampledSeries
 from readings.spans import DAY, start_of_day
 from readings.statistics.statistics import statistics, totals_by_unit
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
-from readings.storage.rollups import rebuild, recount, settle
+from readings.storage.rollups import rebuild, recount, refresh
 from readings.storage.store import store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
 
@@ -77,12 +77,12 @@ def everything():
     ]
 
 
-def store_all(unit, batches, *, settle_between=False):
+def store_all(unit, batches, *, refresh_between=False):
     for batch in batches:
         store(ReadingBatch.of_rows(rows_of(unit, batch)))
-        if settle_between:
-            settle()
-    settle()
+        if refresh_between:
+            refresh()
+    refresh()
 
 
 def undone(work):
@@ -104,7 +104,7 @@ def test_any_order_splitting_and_repetition_gives_the_same(unit, delivered):
 
     in_order = undone(lambda: outcome([sorted(rows)]))
     assert undone(lambda: outcome(batches)) == in_order
-    assert undone(lambda: outcome(batches, settle_between=True)) == in_order
+    assert undone(lambda: outcome(batches, refresh_between=True)) == in_order
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -112,13 +112,13 @@ def test_any_order_splitting_and_repetition_gives_the_same(unit, delivered):
 def test_statistics_of_any_period_are_exact_settled_or_not(unit, delivered, start, length, is_settled):
     rows, batches = delivered
     begin, end = BEGIN + start, BEGIN + start + length
-    expected = Course(rows_of(unit, rows), timedelta(hours=1)).within(begin, end)
+    expected = DownsampledSeries(rows_of(unit, rows), timedelta(hours=1)).within(begin, end)
 
     def outcome():
         for batch in batches:
             store(ReadingBatch.of_rows(rows_of(unit, batch)))
         if is_settled:
-            settle()
+            refresh()
         return totals_by_unit([unit.pk], begin, end, now=LATER)[unit.pk]
 
     totals = undone(outcome)
@@ -138,7 +138,7 @@ def test_rebuilding_makes_what_storing_made(unit, delivered):
         store_all(unit, batches)
         before = everything()
         rebuild([unit.pk])
-        settle()
+        refresh()
         return before, everything()
 
     before, after = undone(outcome)
@@ -148,7 +148,7 @@ def test_rebuilding_makes_what_storing_made(unit, delivered):
 def test_each_settled_hour_and_day_says_what_its_readings_say(unit):
     batch = [(timedelta(minutes=13 * n), n % 2, n % 7 if n % 11 else None) for n in range(200)]
     store_all(unit, [batch[::-1]])
-    course = Course(rows_of(unit, batch), timedelta(hours=1))
+    course = DownsampledSeries(rows_of(unit, batch), timedelta(hours=1))
     zone = ZoneInfo(unit.facility.time_zone)
     for hour in HourlyRollup.objects.values_list("hour", flat=True).distinct():
         assert_sums(HourlyRollup.objects.filter(hour=hour), course.within(hour, hour + timedelta(hours=1)))
@@ -176,7 +176,7 @@ def test_a_day_of_23_and_of_25_hours_comes_out_right(day, hours):
     ]
     rows.append(ReadingRow(sensor.storage_unit_id, sensor.pk, first + timedelta(hours=hours), 9.0))
     store(ReadingBatch.of_rows(rows))
-    settle()
+    refresh()
 
     rollup = DailyRollup.objects.get(local_date=day)
     assert (rollup.reading_count, rollup.covered_seconds, rollup.max_c) == (hours * 6, hours * 3600, 5.0)
@@ -202,7 +202,7 @@ def test_the_mkt_of_known_courses_however_densely_sampled(course, mkt_c, mean_c,
         for n, temperature_c in enumerate(temperatures_c)
     ]
     store(ReadingBatch.of_rows(rows))
-    settle()
+    refresh()
     end = start + timedelta(minutes=sum(length for length, _ in course))
     result = statistics([sensor.storage_unit_id], start, end, now=LATER)
     assert result.mkt_c == pytest.approx(mkt_c, abs=5e-5)
@@ -240,7 +240,7 @@ def test_two_sensors_at_the_same_time_cover_it_once():
     store(ReadingBatch.of_rows(rows))
     for is_settled in (False, True):
         if is_settled:
-            settle()
+            refresh()
         assert statistics([unit.pk], start, start + timedelta(hours=2), now=LATER).covered_seconds == 90 * 60
 
 
@@ -293,13 +293,13 @@ def test_recounting_a_changed_reading_gives_what_storing_the_other_value_had_giv
     instant = BEGIN + timedelta(minutes=80)
     Reading.objects.filter(storage_unit=unit, recorded_at=instant).update(temperature_c=9.0)
     recount(unit, Reading.objects.get(recorded_at=instant).sensor_id, instant)
-    settle()
+    refresh()
     assert everything() == expected
 
 
 def test_settling_leaves_nothing_unsettled_and_then_has_nothing_to_do(unit):
     store(ReadingBatch.of_rows(rows_of(unit, [(timedelta(hours=n), 0, 1.0) for n in range(30)])))
-    assert settle() > 0
+    assert refresh() > 0
     assert not HourlyRollup.objects.filter(is_settled=False).exists()
     assert not DailyRollup.objects.filter(is_settled=False).exists()
-    assert settle() == 0
+    assert refresh() == 0

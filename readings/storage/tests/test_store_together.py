@@ -11,7 +11,7 @@ from django.db.models import Sum
 from readings.models import DailyRollup, HourlyRollup, Reading
 from readings.storage.partitions import existing_partitions
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
-from readings.storage.rollups import settle
+from readings.storage.rollups import refresh
 from readings.storage.store import store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
 
@@ -82,12 +82,12 @@ def test_settling_beside_storing_leaves_nothing_untrue(sensors):
         for batch in batches:
             store(ReadingBatch.of_rows(batch))
 
-    def settle_often():
+    def refresh_often():
         for _ in range(20):
-            settle()
+            refresh()
 
-    together(store_all, settle_often)
-    settle()
+    together(store_all, refresh_often)
+    refresh()
     weights = HourlyRollup.objects.aggregate(seconds=Sum("weighted_seconds"), covered=Sum("covered_seconds"))
     # 99 minutes up to the last reading, which stands for the gap limit of 45.
     assert weights == {"seconds": 5 * 144 * 60.0, "covered": 5 * 144 * 60.0}

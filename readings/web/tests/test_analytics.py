@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from readings.storage.rollups import settle
+from readings.storage.rollups import refresh
 from tests.factories import (
     CustomerFactory,
     FacilityFactory,
@@ -127,7 +127,7 @@ class TestTrends:
     def test_settled_roll_ups_say_the_same_as_raw_readings(self, member, facility):
         add_unit(facility, [4.0, None, 7.5, 5.25])
         before = table_of(member, "analytics", **WEEK)
-        settle()
+        refresh()
         assert table_of(member, "analytics", **WEEK) == before
 
     def test_units_of_one_scale_are_shown_in_it(self, member, facility):

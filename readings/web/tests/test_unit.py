@@ -151,10 +151,10 @@ def test_htmx_is_given_only_the_part_it_asks_for(member, unit, target):
 
 def test_time_outside_limits_stands_among_the_figures(member, unit):
     store_readings(unit, [8.0, 11.0, 5.0], start=START)
-    figures = dict(
+    summaries = dict(
         member.get(address(unit), {"start": "2026-03-01T00:00Z", "end": "2026-03-02T00:00Z"}).context["statistics"]
     )
-    assert figures["Time outside limits"] == "30 min, critical 15 min"
+    assert summaries["Time outside limits"] == "30 min, critical 15 min"
 
 
 @pytest.mark.parametrize("name", ["6h", "24h", "7d", "30d", "1y", "all"])

@@ -27,17 +27,17 @@ def everything():
 def test_every_customer_has_a_source_that_polls_its_own_simulator_port(settings):
     settings.SIMULATOR_PORT = 9001
     demo.load()
-    asked = {
+    requested = {
         source.customer.customer_code: (source.url, source.structure_url, source.interval_seconds)
         for source in Source.objects.select_related("customer")
     }
-    assert len(asked) == 10
-    assert asked["A"] == (
+    assert len(requested) == 10
+    assert requested["A"] == (
         "http://localhost:9001/temperature/current?hours={hours}",
         "http://localhost:9001/facilities",
         60,
     )
-    assert asked["J"] == (
+    assert requested["J"] == (
         "http://localhost:9010/data/download.csv?hours={hours}",
         "http://localhost:9010/facilities",
         300,

@@ -29,7 +29,7 @@ REFUSED = [
     "fcm://project/target?keyfile=/etc/passwd", "vapid://me@example.com/you?keyfile=/etc/passwd",
     "nostr://secret", "sns://key/secret/region/topic",
 ]  # fmt: skip
-UNKNOWN = [
+UNKNOWN_TEXT = [
     "",
     "slack",
     "nonsense://x",
@@ -44,7 +44,7 @@ def test_services_at_a_fixed_place_are_taken(url):
     assert settings_error("", url) == ""
 
 
-@pytest.mark.parametrize("url", [*REFUSED, *UNKNOWN])
+@pytest.mark.parametrize("url", [*REFUSED, *UNKNOWN_TEXT])
 def test_what_could_lead_anywhere_is_refused_with_a_sentence(url):
     assert settings_error("", url).endswith(".")
     assert apprise_service._service(url) is None
