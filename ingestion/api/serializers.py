@@ -9,11 +9,11 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from core.api.fields import NumberField
-from ingestion.loading.push_body import RULES, SAID_AS, batch_of_row
+from ingestion.loading.push_body import FIELDS_BY_NAME, RULES, batch_of_row
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch
-from ingestion.parsing.row import CODE_LIMIT, STATUS_LIMIT, RowRejected, read_row
+from ingestion.parsing.row import CODE_LIMIT, STATUS_LIMIT, RowRejected, convert_row
 from readings.units.scales import Scale
 
 # The field that a reason is about.
@@ -40,10 +40,10 @@ class ReadingCreateSerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Hold the reading to the rules of every delivery; `batch` then is the reading as one."""
-        said = {SAID_AS[name]: value for name, value in attrs.items()}
-        said |= {"unit": str(attrs["storage_unit_id"]), "time": attrs["recorded_at"].isoformat()}
+        raw_fields = {FIELDS_BY_NAME[name]: value for name, value in attrs.items()}
+        raw_fields |= {"unit": str(attrs["storage_unit_id"]), "time": attrs["recorded_at"].isoformat()}
         try:
-            batch: ParsedBatch = batch_of_row(read_row(1, said, RULES), timezone.now())
+            batch: ParsedBatch = batch_of_row(convert_row(1, raw_fields, RULES), timezone.now())
         except RowRejected as rejection:
             raise _error(rejection.reason, str(rejection)) from rejection
         if batch.rejected:

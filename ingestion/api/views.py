@@ -71,15 +71,15 @@ class ReadingsAndPushView(ReadingsView):
         principal = principal_of(request)
         sent = ReadingCreateSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        said: dict[str, Any] = sent.validated_data
-        places = visible_unit_refs(principal.write_scope, public_id=said["storage_unit_id"], with_synthetic=True)
+        data: dict[str, Any] = sent.validated_data
+        places = visible_unit_refs(principal.write_scope, public_id=data["storage_unit_id"], with_synthetic=True)
         if not places:
             raise NotFound("There is no such storage unit.")
-        batch: ParsedBatch = said["batch"]
+        batch: ParsedBatch = data["batch"]
         pushed = push(principal.write_scope, [batch], own_customer_id=principal.customer_id, received_at=timezone.now())
         _refuse(pushed)
         [unit_id] = places
-        row = stored_row(unit_id, batch.readings["sensor_code"][0], said["recorded_at"])
+        row = stored_row(unit_id, batch.readings["sensor_code"][0], data["recorded_at"])
         return Response(
             in_form([row] if row else [], places)[0],
             status=status.HTTP_201_CREATED if pushed.stored else status.HTTP_200_OK,

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from ingestion.parsing.batches import BatchMaker, end_with
-from ingestion.parsing.body import OpenedBody
+from ingestion.parsing.batches import BatchBuilder, with_final_batch
+from ingestion.parsing.body import DecodedBody
 from ingestion.parsing.columns import convert_rows
 from ingestion.parsing.compression import GZIP_MAGIC
 from ingestion.parsing.parse import BodyFormat, declared_format, parse_body
@@ -31,7 +31,7 @@ _BATCH_ROWS = 20_000
 _MAPPING = FieldMapping(unit_field="storage_unit_id", time_field="recorded_at", temperature_field="temperature")
 RULES = RowRules(default_scale="C")
 # What the fields of a push are for parse_row.
-SAID_AS = {
+FIELDS_BY_NAME = {
     "storage_unit_id": "unit",
     "recorded_at": "time",
     "temperature": "temperature",
@@ -87,7 +87,7 @@ class PushedBody:
     def _unpacked(self) -> bytes:
         if self.is_said_to_be_gzip and not self.data.startswith(GZIP_MAGIC):
             raise UnreadableBody(Reason.UNDECODABLE, "The body is said to be packed with gzip, but is not.")
-        opened = OpenedBody(io.BytesIO(self.data), encoding="", max_bytes=self.max_bytes, is_cut_off=False)
+        opened = DecodedBody(io.BytesIO(self.data), encoding="", max_bytes=self.max_bytes, is_cut_off=False)
         data = opened.read(self.max_bytes)
         if opened.is_cut_off:
             raise UnreadableBody(Reason.UNDECODABLE, "The gzip packing of the body breaks off.")
@@ -100,7 +100,7 @@ class PushedBody:
 
 def batch_of_row(row: dict[str, object], received_at: datetime) -> ParsedBatch:
     """The batch of one row that read_row made: a reading, or a rejection where its time is impossible."""
-    return BatchMaker(_MAPPING, received_at, RULES).make(converted_frame([row]), [], lambda _: "")
+    return BatchBuilder(_MAPPING, received_at, RULES).build(converted_frame([row]), [], lambda _: "")
 
 
 def _rows_of_array(data: bytes) -> list[tuple[int, bytes | msgspec.Raw]]:
@@ -134,10 +134,10 @@ def _parsed(numbered: Sequence[tuple[int, bytes | msgspec.Raw]], received_at: da
     def raw(number: int) -> str:
         return bytes(texts[number]).decode("utf-8", "replace")
 
-    maker = BatchMaker(_MAPPING, received_at, RULES)
+    builder = BatchBuilder(_MAPPING, received_at, RULES)
     parts = (numbered[start : start + _BATCH_ROWS] for start in range(0, len(numbered), _BATCH_ROWS))
-    batches = (maker.make(*_converted(part, raw), raw) for part in parts)
-    return end_with(batches, lambda: maker.finish(is_cut_off=False))
+    batches = (builder.build(*_converted(part, raw), raw) for part in parts)
+    return with_final_batch(batches, lambda: builder.finish(is_cut_off=False))
 
 
 def _converted(
@@ -169,15 +169,15 @@ def _convert_exactly(number: int, text: bytes | msgspec.Raw, converter: RowConve
     if not isinstance(row, dict):
         converter.reject(number, Reason.NOT_AN_OBJECT, sentence(Reason.NOT_AN_OBJECT, value=row))
         return
-    converter.add(number, {SAID_AS[name]: value for name, value in row.items() if name in SAID_AS})
+    converter.add(number, {FIELDS_BY_NAME[name]: value for name, value in row.items() if name in FIELDS_BY_NAME})
 
 
 def _columns(numbers: list[int], rows: list[_Row]) -> pl.DataFrame:
-    values = {name: [getattr(row, name) for row in rows] for name in SAID_AS}
-    said = [pl.Series("row_number", numbers, dtype=pl.Int64)]
-    said += [pl.Series(SAID_AS[name], values[name], dtype=pl.String).fill_null("") for name in _TEXTS]
-    said += [pl.Series(SAID_AS[name], values[name], dtype=pl.Float64) for name in _NUMBERS]
-    return pl.DataFrame(said)
+    values = {name: [getattr(row, name) for row in rows] for name in FIELDS_BY_NAME}
+    raw_fields = [pl.Series("row_number", numbers, dtype=pl.Int64)]
+    raw_fields += [pl.Series(FIELDS_BY_NAME[name], values[name], dtype=pl.String).fill_null("") for name in _TEXTS]
+    raw_fields += [pl.Series(FIELDS_BY_NAME[name], values[name], dtype=pl.Float64) for name in _NUMBERS]
+    return pl.DataFrame(raw_fields)
 
 
 def _csv(data: bytes, received_at: datetime, max_bytes: int) -> list[ParsedBatch]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from ingestion.parsing.local_times import LocalClock, RepeatedHours
+from ingestion.parsing.local_times import LocalClock, RepeatedHourResolver
 from ingestion.parsing.rejection_reasons import Reason, sentence
 from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RawRow, RejectedReading
 from ingestion.parsing.row import CONVERTED_SCHEMA, RowRules
@@ -17,45 +17,45 @@ from ingestion.parsing.unit_descriptions import describe_units
 from ingestion.sources.mapping import FieldMapping
 
 EARLIEST_US = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
-FURTHEST_AHEAD = timedelta(hours=24)
+MAX_AHEAD = timedelta(hours=24)
 # Rows of a repeated hour wait for those that follow. A file that keeps more waiting than this is not a logger's.
-MOST_WAITING = 100_000
+MAX_PENDING_ROWS = 100_000
 _SENSOR = ["facility_code", "unit_code", "sensor_code"]
 
 
-class BatchMaker:
+class BatchBuilder:
     """Makes the batches of one delivery, in file order; holds back rows of repeated hours until they are decided."""
 
     def __init__(self, mapping: FieldMapping, received_at: datetime, rules: RowRules, row_context: str = "") -> None:
         self._zone = mapping.time_zone
         self._clock = LocalClock(mapping.zone)
-        self._latest_us = microseconds(received_at + FURTHEST_AHEAD)
+        self._latest_us = microseconds(received_at + MAX_AHEAD)
         self._rules = rules
         self._row_context = row_context
-        self._hours = RepeatedHours()
-        self._waiting = pl.DataFrame(schema=CONVERTED_SCHEMA)
-        self._waiting_raw: dict[int, str] = {}
+        self._hours = RepeatedHourResolver()
+        self._pending = pl.DataFrame(schema=CONVERTED_SCHEMA)
+        self._pending_raw: dict[int, str] = {}
 
-    def make(self, converted: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow) -> ParsedBatch:
+    def build(self, converted: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow) -> ParsedBatch:
         """A batch from rows of CONVERTED_SCHEMA in file order, and from those of earlier ones that they decide."""
         rejected = list(rejected)
-        known_raw: dict[int, str] = {}
+        pending_raw: dict[int, str] = {}
         if self._zone == "UTC" or not converted["is_local"].any():
-            settled = converted
+            resolved = converted
         else:
-            settled = self._settle(converted, rejected, raw_row, known_raw)
-        return self._batch(settled, rejected, lambda number: known_raw.get(number) or raw_row(number))
+            resolved = self._to_utc(converted, rejected, raw_row, pending_raw)
+        return self._batch(resolved, rejected, lambda number: pending_raw.get(number) or raw_row(number))
 
     def finish(self, *, is_cut_off: bool, rejected: Sequence[RejectedReading] = ()) -> ParsedBatch:
         """The last batch: what was still held back, and what the end of the body showed."""
-        last, known_raw = list(rejected), self._waiting_raw
-        settled = self._release(self._hours.finish(), last, known_raw)
-        batch = self._batch(settled, last, known_raw.__getitem__)
+        last, pending_raw = list(rejected), self._pending_raw
+        resolved = self._release(self._hours.finish(), last, pending_raw)
+        batch = self._batch(resolved, last, pending_raw.__getitem__)
         batch.is_cut_off = is_cut_off
         return batch
 
-    def _settle(
-        self, rows: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow, known_raw: dict[int, str]
+    def _to_utc(
+        self, rows: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow, pending_raw: dict[int, str]
     ) -> pl.DataFrame:
         """Walls of `rows` in UTC, with the rows released by them and without those held back or never been."""
         walls = rows["wall"].to_numpy()
@@ -65,65 +65,67 @@ class BatchMaker:
         offsets = self._clock.offsets(np.where(local, walls, EARLIEST_US))
         skipped, ambiguous = local & offsets.skipped, local & offsets.ambiguous
         for number, wall in rows.filter(pl.Series(skipped)).select("row_number", "wall").rows():
-            rejected.append(self._refuse(number, Reason.SKIPPED_HOUR, wall, raw_row(number), is_local=True))
+            rejected.append(self._rejection(number, Reason.SKIPPED_HOUR, wall, raw_row(number), is_local=True))
         held = rows.filter(pl.Series(ambiguous))
-        self._waiting_raw |= {number: raw_row(number) for number in held["row_number"].to_list()}
-        self._waiting = pl.concat([self._waiting, held])
-        decided = self._follow(rows, local & ~skipped, ambiguous)
-        if len(self._waiting) > MOST_WAITING:
+        self._pending_raw |= {number: raw_row(number) for number in held["row_number"].to_list()}
+        self._pending = pl.concat([self._pending, held])
+        decided = self._process(rows, local & ~skipped, ambiguous)
+        if len(self._pending) > MAX_PENDING_ROWS:
             decided |= self._hours.finish()
-        settled = rows.with_columns(wall=pl.Series(walls - np.where(local, offsets.first, 0)))
-        settled = settled.filter(pl.Series(~skipped & ~ambiguous))
-        released = self._release(decided, rejected, known_raw)
-        return pl.concat([settled, released]).sort("row_number") if len(released) else settled
+        resolved = rows.with_columns(wall=pl.Series(walls - np.where(local, offsets.first, 0)))
+        resolved = resolved.filter(pl.Series(~skipped & ~ambiguous))
+        released = self._release(decided, rejected, pending_raw)
+        return pl.concat([resolved, released]).sort("row_number") if len(released) else resolved
 
-    def _follow(self, rows: pl.DataFrame, local: np.ndarray, ambiguous: np.ndarray) -> dict[int, int | None]:
+    def _process(self, rows: pl.DataFrame, local: np.ndarray, ambiguous: np.ndarray) -> dict[int, int | None]:
         rows = rows.select(*_SENSOR, "wall", "row_number", ambiguous=pl.Series(ambiguous)).filter(pl.Series(local))
-        if not self._hours.is_waiting and not ambiguous.any():
+        if not self._hours.is_pending and not ambiguous.any():
             last = rows.group_by(_SENSOR).agg(pl.col("wall").last())
-            self._hours.pass_by({row[:-1]: row[-1] for row in last.rows()})
+            self._hours.note_last_times({row[:-1]: row[-1] for row in last.rows()})
             return {}
         sensors: list[Hashable] = list(rows.select(_SENSOR).rows())
         columns = (rows[name].to_list() for name in ("wall", "row_number", "ambiguous"))
-        return self._hours.follow(sensors, *columns)
+        return self._hours.process(sensors, *columns)
 
     def _release(
-        self, decided: dict[int, int | None], rejected: list[RejectedReading], known_raw: dict[int, str]
+        self, decided: dict[int, int | None], rejected: list[RejectedReading], pending_raw: dict[int, str]
     ) -> pl.DataFrame:
         """The held rows that are decided, in UTC; the undecidable ones go to `rejected`."""
         is_decided = pl.col("row_number").is_in(list(decided))
-        rows, self._waiting = self._waiting.filter(is_decided), self._waiting.filter(~is_decided)
+        rows, self._pending = self._pending.filter(is_decided), self._pending.filter(~is_decided)
         walls = rows["wall"].to_numpy()
         offsets = self._clock.offsets(walls)
-        passes = [decided[number] for number in rows["row_number"].to_list()]
-        for number, wall, fold in zip(rows["row_number"].to_list(), walls.tolist(), passes, strict=True):
-            raw = known_raw[number] = self._waiting_raw[number]
+        resolve_folds = [decided[number] for number in rows["row_number"].to_list()]
+        for number, wall, fold in zip(rows["row_number"].to_list(), walls.tolist(), resolve_folds, strict=True):
+            raw = pending_raw[number] = self._pending_raw[number]
             if fold is None:
-                rejected.append(self._refuse(number, Reason.AMBIGUOUS_HOUR, wall, raw, is_local=True))
-        if known_raw is not self._waiting_raw:
+                rejected.append(self._rejection(number, Reason.AMBIGUOUS_HOUR, wall, raw, is_local=True))
+        if pending_raw is not self._pending_raw:
             for number in decided:
-                del self._waiting_raw[number]
-        offset = np.where(np.array([fold == 1 for fold in passes], np.bool_), offsets.second, offsets.first)
+                del self._pending_raw[number]
+        offset = np.where(np.array([fold == 1 for fold in resolve_folds], np.bool_), offsets.second, offsets.first)
         released = rows.with_columns(wall=pl.Series(walls - offset, dtype=pl.Int64))
-        return released.filter(pl.Series([fold is not None for fold in passes], dtype=pl.Boolean))
+        return released.filter(pl.Series([fold is not None for fold in resolve_folds], dtype=pl.Boolean))
 
-    def _batch(self, settled: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow) -> ParsedBatch:
-        is_possible = settled["wall"].is_between(EARLIEST_US, self._latest_us)
+    def _batch(self, resolved: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow) -> ParsedBatch:
+        is_possible = resolved["wall"].is_between(EARLIEST_US, self._latest_us)
         if not is_possible.all():
-            for number, wall in settled.filter(~is_possible).select("row_number", "wall").rows():
+            for number, wall in resolved.filter(~is_possible).select("row_number", "wall").rows():
                 reason = Reason.TOO_OLD if wall < EARLIEST_US else Reason.FUTURE_TIME
-                rejected.append(self._refuse(number, reason, wall, raw_row(number)))
-            settled = settled.filter(is_possible)
+                rejected.append(self._rejection(number, reason, wall, raw_row(number)))
+            resolved = resolved.filter(is_possible)
         recorded_at = pl.col("wall").cast(pl.Datetime("us", "UTC")).alias("recorded_at")
         return ParsedBatch(
-            readings=settled.with_columns(recorded_at).select(READING_SCHEMA.keys()),
+            readings=resolved.with_columns(recorded_at).select(READING_SCHEMA.keys()),
             rejected=sorted(rejected, key=lambda each: each.row_number),
-            units=describe_units(settled, self._rules),
+            units=describe_units(resolved, self._rules),
             raw_row=raw_row,
             row_context=self._row_context,
         )
 
-    def _refuse(self, number: int, reason: Reason, wall: int, raw: str, *, is_local: bool = False) -> RejectedReading:
+    def _rejection(
+        self, number: int, reason: Reason, wall: int, raw: str, *, is_local: bool = False
+    ) -> RejectedReading:
         try:
             shown = f"{EPOCH + wall * MICROSECOND:%Y-%m-%d %H:%M:%S}" + ("" if is_local else " UTC")
         except OverflowError:  # beyond the calendar's years
@@ -131,7 +133,7 @@ class BatchMaker:
         return RejectedReading(number, reason, sentence(reason, value=shown, zone=self._zone), raw)
 
 
-def end_with(batches: Iterable[ParsedBatch], finish: Callable[[], ParsedBatch]) -> Iterator[ParsedBatch]:
+def with_final_batch(batches: Iterable[ParsedBatch], finish: Callable[[], ParsedBatch]) -> Iterator[ParsedBatch]:
     """The batches, closed by what `finish` makes: a batch of its own where it holds readings or is the only one."""
     previous: ParsedBatch | None = None
     for batch in batches:

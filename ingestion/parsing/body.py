@@ -20,7 +20,7 @@ _LINE_CHUNK_BYTES = 1 << 12
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
-class OpenedBody:
+class DecodedBody:
     """A body that can be read more than once, from its start each time.
 
     `encoding` is the mapping's; "" means what a byte order mark says, else UTF-8. `max_bytes` bounds the unpacked
@@ -38,7 +38,7 @@ class OpenedBody:
     def open(self) -> ByteStream:
         """A fresh stream of the whole body: unpacked, without a byte order mark, in UTF-8 but for stray bytes.
 
-        Bytes that are not UTF-8 in a body of no declared encoding pass unchanged: `as_utf8` settles them by the line.
+        Bytes that are not UTF-8 in a body of no declared encoding pass unchanged: `to_utf8` settles them by the line.
         """
         self._body.seek(self._start)
         decompressed: _Reader = _GzipBody(self._body, self) if self._is_gzip() else self._body
@@ -109,7 +109,7 @@ class ByteStream:
         return not self.peek(1)
 
 
-def blocks(stream: ByteStream, size: int) -> Iterator[bytes]:
+def read_blocks(stream: ByteStream, size: int) -> Iterator[bytes]:
     """The rest of a stream in blocks of about `size` bytes that end where lines end; the last as the body ends."""
     rest = b""
     while chunk := stream.read(size):
@@ -124,7 +124,7 @@ def blocks(stream: ByteStream, size: int) -> Iterator[bytes]:
         yield rest
 
 
-def as_utf8(data: bytes) -> bytes:
+def to_utf8(data: bytes) -> bytes:
     """Lines in UTF-8: a line that is not, is taken for cp1252 (Latin-1 where that has no such character)."""
     if data.isascii():
         return data
@@ -162,7 +162,7 @@ def _spooled(body: IO[bytes], max_bytes: int) -> IO[bytes]:
 class _GzipBody:
     """Decompress a gzip body; mark one that ends early as cut off."""
 
-    def __init__(self, file: IO[bytes], opened: OpenedBody) -> None:
+    def __init__(self, file: IO[bytes], opened: DecodedBody) -> None:
         self._reader = GzipReader(file)
         self._opened = opened
 
@@ -179,7 +179,7 @@ class _GzipBody:
 class _Transcoded:
     """A stream of a declared encoding, in UTF-8; UnreadableBody where the bytes are not of that encoding."""
 
-    def __init__(self, stream: ByteStream, encoding: str, opened: OpenedBody) -> None:
+    def __init__(self, stream: ByteStream, encoding: str, opened: DecodedBody) -> None:
         self._stream = stream
         self._encoding = encoding
         self._opened = opened

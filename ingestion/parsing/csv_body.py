@@ -6,12 +6,12 @@ import csv
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from ingestion.parsing.batches import BatchMaker, end_with
-from ingestion.parsing.body import ByteStream, OpenedBody, as_utf8, blocks
+from ingestion.parsing.batches import BatchBuilder, with_final_batch
+from ingestion.parsing.body import ByteStream, DecodedBody, read_blocks, to_utf8
 from ingestion.parsing.columns import convert_rows
 from ingestion.parsing.csv_header import CsvHeader, find_header, split_line
-from ingestion.parsing.csv_lines import CutLines, LineCutter, Lines
-from ingestion.parsing.field_names import constants
+from ingestion.parsing.csv_lines import LineBlock, LineSplitter, SplitLines
+from ingestion.parsing.field_names import constant_fields
 from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
 from ingestion.parsing.row import ParseOptions, RowRules
 from ingestion.parsing.timestamps import DayOrder, DayOrderEvidence, has_day_order
@@ -20,21 +20,21 @@ from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 _SCANNED_BYTES = 1 << 16
 
 
-def parse_csv(body: OpenedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
+def parse_csv(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
     """The batches of a CSV body; raises UnreadableBody, which may come after batches that could be read."""
     order = _day_order(body, options) if options.day_order is None else options.day_order
     stream = body.open()
     header = _header(stream, body, options.mapping)
     if header is None:
-        yield BatchMaker(options.mapping, options.received_at, RowRules()).finish(is_cut_off=body.is_cut_off)
+        yield BatchBuilder(options.mapping, options.received_at, RowRules()).finish(is_cut_off=body.is_cut_off)
         return
     rules = row_rules(header, order, options)
-    maker = BatchMaker(options.mapping, options.received_at, rules, _row_context(header, rules))
-    cutter = LineCutter(header, constants(options.mapping))
+    builder = BatchBuilder(options.mapping, options.received_at, rules, _row_context(header, rules))
+    splitter = LineSplitter(header, constant_fields(options.mapping))
     first_row = header.line_number + 1 if options.first_row is None else options.first_row
-    cut_blocks = _cut_blocks(stream, body, cutter, first_row, options.block_bytes)
-    batches = _batches(_read_ahead(cut_blocks, stream), cutter, maker, rules, options.batch_rows)
-    yield from end_with(batches, lambda: maker.finish(is_cut_off=body.is_cut_off))
+    split_blocks = _split_blocks(stream, body, splitter, first_row, options.block_bytes)
+    batches = _batches(_read_ahead(split_blocks, stream), splitter, builder, rules, options.batch_rows)
+    yield from with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off))
 
 
 def row_rules(header: CsvHeader, day_order: DayOrder, options: ParseOptions) -> RowRules:
@@ -51,7 +51,7 @@ def _row_context(header: CsvHeader, rules: RowRules) -> str:
     return RowContext(line=header.line, unit=rules.default_unit, day_order=rules.times.day_order).to_text()
 
 
-def _header(stream: ByteStream, body: OpenedBody, mapping: FieldMapping) -> CsvHeader | None:
+def _header(stream: ByteStream, body: DecodedBody, mapping: FieldMapping) -> CsvHeader | None:
     try:
         return find_header(stream, mapping)
     except UnreadableBody:
@@ -60,7 +60,7 @@ def _header(stream: ByteStream, body: OpenedBody, mapping: FieldMapping) -> CsvH
         raise
 
 
-def _day_order(body: OpenedBody, options: ParseOptions) -> DayOrder:
+def _day_order(body: DecodedBody, options: ParseOptions) -> DayOrder:
     """What the whole file shows about the order of day and month; it is read through if its first time calls for it."""
     evidence = DayOrderEvidence()
     if options.mapping.time_format or options.mapping.time_field == TIME_OF_RESPONSE:
@@ -76,48 +76,48 @@ def _day_order(body: OpenedBody, options: ParseOptions) -> DayOrder:
 
 
 def _times(stream: ByteStream, header: CsvHeader) -> Iterator[str]:
-    place = header.columns["time"]
-    for data in blocks(stream, _SCANNED_BYTES):
-        for line in as_utf8(data).decode().split("\n"):
+    position = header.columns["time"]
+    for data in read_blocks(stream, _SCANNED_BYTES):
+        for line in to_utf8(data).decode().split("\n"):
             try:
                 cells = split_line(line, header.delimiter)
             except csv.Error:
                 continue
-            if len(cells) == header.width and cells[place].strip():
-                yield cells[place]
+            if len(cells) == header.width and cells[position].strip():
+                yield cells[position]
 
 
 def _batches(
-    cut_blocks: Iterable[CutLines], cutter: LineCutter, maker: BatchMaker, rules: RowRules, batch_rows: int
+    split_blocks: Iterable[SplitLines], splitter: LineSplitter, builder: BatchBuilder, rules: RowRules, batch_rows: int
 ) -> Iterator[ParsedBatch]:
-    for cut in cut_blocks:
-        converted, rejected = convert_rows(cut.said, rules, cut.lines.text)
-        rejected = cut.rejected + [each for each in rejected if not cutter.is_blank(each.raw)]
+    for split in split_blocks:
+        converted, rejected = convert_rows(split.raw_fields, rules, split.block.text)
+        rejected = split.rejected + [each for each in rejected if not splitter.is_blank(each.raw)]
         for start in range(0, max(len(converted), 1), batch_rows):
-            yield maker.make(converted.slice(start, batch_rows), [] if start else rejected, cut.lines.text)
+            yield builder.build(converted.slice(start, batch_rows), [] if start else rejected, split.block.text)
 
 
-def _cut_blocks(
-    stream: ByteStream, body: OpenedBody, cutter: LineCutter, first_row: int, block_bytes: int
-) -> Iterator[CutLines]:
+def _split_blocks(
+    stream: ByteStream, body: DecodedBody, splitter: LineSplitter, first_row: int, block_bytes: int
+) -> Iterator[SplitLines]:
     number = first_row
-    for data in blocks(stream, block_bytes):
-        lines = Lines(as_utf8(data), number)
+    for data in read_blocks(stream, block_bytes):
+        lines = LineBlock(to_utf8(data), number)
         number += lines.count
-        yield cutter.cut(lines, body)
+        yield splitter.split(lines, body)
 
 
-def _read_ahead(cut_blocks: Iterator[CutLines], stream: ByteStream) -> Iterator[CutLines]:
+def _read_ahead(split_blocks: Iterator[SplitLines], stream: ByteStream) -> Iterator[SplitLines]:
     """The blocks; while one is used, another thread cuts the next. A body of one block is spared the thread."""
-    if (first := next(cut_blocks, None)) is None:
+    if (first := next(split_blocks, None)) is None:
         return
     if stream.is_at_end:
         yield first
-        yield from cut_blocks
+        yield from split_blocks
         return
     with ThreadPoolExecutor(max_workers=1) as thread:
-        block: CutLines | None = first
+        block: SplitLines | None = first
         while block is not None:
-            following = thread.submit(next, cut_blocks, None)
+            following = thread.submit(next, split_blocks, None)
             yield block
             block = following.result()

@@ -6,15 +6,15 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingestion.parsing.body import MAX_LINE_BYTES, ByteStream, as_utf8
-from ingestion.parsing.field_names import MissingColumn, columns_of
+from ingestion.parsing.body import MAX_LINE_BYTES, ByteStream, to_utf8
+from ingestion.parsing.field_names import MissingColumn, match_columns
 from ingestion.parsing.rejection_reasons import Reason, quoted, sentence
 from ingestion.parsing.results import UnreadableBody
 from ingestion.sources.mapping import FieldMapping
 from readings.units.scales import scale_in_title
 
 _DELIMITERS = ",;\t|"
-_PREAMBLE_LINES = 200
+_MAX_PREAMBLE_LINES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def find_header(stream: ByteStream, mapping: FieldMapping) -> CsvHeader | None:
         if not line.strip() or line.lower().startswith("sep="):
             continue
         try:
-            return header_of(line, number, mapping)
+            return parse_header(line, number, mapping)
         except MissingColumn as missing:
             failure = failure or f"{missing} in {quoted(line)}"
         if not mapping.skip_until_header:
@@ -60,14 +60,14 @@ def find_header(stream: ByteStream, mapping: FieldMapping) -> CsvHeader | None:
     raise UnreadableBody(Reason.NO_HEADER, sentence(Reason.NO_HEADER, why=failure))
 
 
-def header_of(line: str, number: int, mapping: FieldMapping) -> CsvHeader:
+def parse_header(line: str, number: int, mapping: FieldMapping) -> CsvHeader:
     """The header that a line is; MissingColumn where it is none, whatever the delimiter."""
     candidates = mapping.delimiter or sorted(_DELIMITERS, key=line.count, reverse=True)
     failure: MissingColumn | None = None
     for delimiter in candidates:
         try:
             titles = split_line(line, delimiter)
-            columns = columns_of(titles, mapping)
+            columns = match_columns(titles, mapping)
         except MissingColumn as missing:
             failure = failure or missing
         except csv.Error:
@@ -78,8 +78,8 @@ def header_of(line: str, number: int, mapping: FieldMapping) -> CsvHeader:
 
 
 def _lines(stream: ByteStream) -> Iterator[tuple[int, str]]:
-    for number in range(1, _PREAMBLE_LINES + 1):
+    for number in range(1, _MAX_PREAMBLE_LINES + 1):
         line = stream.readline(MAX_LINE_BYTES)
         if not line:
             return
-        yield number, as_utf8(line.rstrip(b"\r\n")).decode()
+        yield number, to_utf8(line.rstrip(b"\r\n")).decode()

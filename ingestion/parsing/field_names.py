@@ -10,7 +10,7 @@ from readings.units.scales import scale_in_title
 
 # What a row can say, and the names that are tried in order where the mapping does not name the field.
 # storage_room is the unit's name in one form, and all that identifies the unit in another.
-USUAL_NAMES: dict[str, tuple[str, ...]] = {
+DEFAULT_NAMES: dict[str, tuple[str, ...]] = {
     "facility": ("facility_id", "facility_code", "facility", "site_id", "site"),
     "unit": ("unit_id", "unit_code", "storage_unit_id", "storage_unit", "storage_room"),
     "unit_name": ("unit_name", "storage_room"),
@@ -28,9 +28,9 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "size_unit": ("size_unit",),
 }
 # What a row says about its unit rather than about the reading.
-UNIT_FACTS = ("unit_name", "facility_name", "city", "country", "set_temperature", "size", "size_unit")
+UNIT_ATTRIBUTES = ("unit_name", "facility_name", "city", "country", "set_temperature", "size", "size_unit")
 # Fields which, once a mapping names them, a file cannot be without: a default in their place would be an invention.
-_MEANT_WHERE_MAPPED = ("facility", "unit", "sensor", "time", "temperature", "scale")
+_REQUIRED_IF_MAPPED = ("facility", "unit", "sensor", "time", "temperature", "scale")
 
 
 def mapped_name(mapping: FieldMapping, field: str) -> str:
@@ -38,9 +38,9 @@ def mapped_name(mapping: FieldMapping, field: str) -> str:
     return getattr(mapping, f"{field}_field", "")
 
 
-def constants(mapping: FieldMapping) -> dict[str, str]:
+def constant_fields(mapping: FieldMapping) -> dict[str, str]:
     """The fields to which the mapping gives a constant; the time of the response is not among them."""
-    named = {field: mapped_name(mapping, field) for field in USUAL_NAMES if field != "time"}
+    named = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES if field != "time"}
     return {field: name[1:] for field, name in named.items() if name.startswith("=")}
 
 
@@ -48,56 +48,58 @@ class MissingColumn(Exception):  # noqa: N818  (it is what was found, not what w
     """A line is not a header that the mapping can mean; the message says which column is not in it."""
 
 
-def columns_of(titles: Sequence[str], mapping: FieldMapping) -> dict[str, int]:
+def match_columns(titles: Sequence[str], mapping: FieldMapping) -> dict[str, int]:
     """The column of each field in a CSV header with these titles; raises MissingColumn.
 
     A title that the mapping names must be there if the reading's meaning hangs on it; a time (unless the response
     gives it) and a temperature must always be found. Of two columns of one name the first is taken.
     """
-    places: dict[str, int] = {}
-    for place, title in reversed(list(enumerate(titles))):
-        places[_normal(title)] = place
+    positions: dict[str, int] = {}
+    for position, title in reversed(list(enumerate(titles))):
+        positions[_normal(title)] = position
     found: dict[str, int] = {}
-    for field, usual in USUAL_NAMES.items():
+    for field, usual in DEFAULT_NAMES.items():
         name = mapped_name(mapping, field)
         if name.startswith("="):
             continue
         wanted = [_normal(name)] if name else usual
-        found_at = next((places[each] for each in wanted if each in places), None)
+        found_at = next((positions[each] for each in wanted if each in positions), None)
         if found_at is None and not name and field == "temperature":
-            found_at = next((places[each] for each in reversed(places) if _is_temperature_title(each)), None)
+            found_at = next((positions[each] for each in reversed(positions) if _is_temperature_title(each)), None)
         if found_at is not None:
             found[field] = found_at
-        elif field in ("time", "temperature") or (name and field in _MEANT_WHERE_MAPPED):
+        elif field in ("time", "temperature") or (name and field in _REQUIRED_IF_MAPPED):
             raise MissingColumn(f"no column {name!r}" if name else f"no column for the {field}")
     return found
 
 
-class ObjectFields:
+class FieldExtractor:
     """Finds the fields of JSON rows. Dots in a name that the mapping gives lead into objects."""
 
     def __init__(self, mapping: FieldMapping) -> None:
-        self._constants = constants(mapping)
-        names = {field: mapped_name(mapping, field) for field in USUAL_NAMES}
+        self._constants = constant_fields(mapping)
+        names = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES}
         self._names = {
-            field: (name,) if name else USUAL_NAMES[field] for field, name in names.items() if not name.startswith("=")
+            field: (name,) if name else DEFAULT_NAMES[field]
+            for field, name in names.items()
+            if not name.startswith("=")
         }
 
-    def said_by(self, row: object) -> dict[str, Any]:
+    def extract(self, row: object) -> dict[str, Any]:
         """What a row says by field; fields that it does not mention are absent, all are if it is no object."""
-        said: dict[str, Any] = dict(self._constants)
+        raw_fields: dict[str, Any] = dict(self._constants)
         if not isinstance(row, dict):
-            return said
+            return raw_fields
         for field, names in self._names.items():
             for name in names:
                 if name in row:
-                    said[field] = row[name]
+                    raw_fields[field] = row[name]
                     break
                 found, value = _at_path(row, name) if "." in name else (False, None)
                 if found:
-                    said[field] = value
+                    raw_fields[field] = value
                     break
-        return said
+        return raw_fields
 
 
 def _at_path(row: Mapping[str, Any], path: str) -> tuple[bool, Any]:

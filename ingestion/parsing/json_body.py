@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from ingestion.parsing.batches import BatchMaker, end_with
-from ingestion.parsing.body import OpenedBody
+from ingestion.parsing.batches import BatchBuilder, with_final_batch
+from ingestion.parsing.body import DecodedBody
 from ingestion.parsing.columns import convert_rows
-from ingestion.parsing.field_names import ObjectFields
-from ingestion.parsing.json_fast_path import usual_columns
-from ingestion.parsing.json_walker import BrokenJson, Item, JsonWalk, text_of
+from ingestion.parsing.field_names import FieldExtractor
+from ingestion.parsing.json_fast_path import decode_default_layout
+from ingestion.parsing.json_walker import InvalidJson, Item, JsonWalker, decode_text
 from ingestion.parsing.rejection_reasons import Reason, sentence
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody
 from ingestion.parsing.row import ParseOptions, RowConverter, RowRules
@@ -25,29 +25,30 @@ MAX_JSON_BYTES = 64 << 20
 SINGLE_OBJECT = "{}"
 
 
-def parse_json(body: OpenedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
+def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
     """The batches of a JSON body; raises UnreadableBody before the first of them."""
     data = body.read(min(options.max_bytes, MAX_JSON_BYTES))
-    yield from _usual(data, body, options) or _walked(data, body, options)
+    yield from _parse_default_layout(data, body, options) or _parse_items(data, body, options)
 
 
-def _usual(data: bytes, body: OpenedBody, options: ParseOptions) -> list[ParsedBatch]:
+def _parse_default_layout(data: bytes, body: DecodedBody, options: ParseOptions) -> list[ParsedBatch]:
     """The batches of a body in the usual form; none where it is in another and has to be walked."""
-    if not options.mapping.is_default or options.is_json_lines or (said := usual_columns(data)) is None:
+    if not options.mapping.is_default or options.is_json_lines or (raw_fields := decode_default_layout(data)) is None:
         return []
     rules = options.row_rules(DayOrder.UNDECIDED)
     text = _LazyText(data, options)
-    converted, rejected = convert_rows(said, rules, text.raw)
+    converted, rejected = convert_rows(raw_fields, rules, text.raw)
     if any(
-        each.reason is Reason.UNREADABLE_TIME and has_day_order(said["time"][each.row_number - 1]) for each in rejected
+        each.reason is Reason.UNREADABLE_TIME and has_day_order(raw_fields["time"][each.row_number - 1])
+        for each in rejected
     ):
         return []  # the whole body must be looked at to tell day from month
-    maker = BatchMaker(options.mapping, options.received_at, rules)
+    builder = BatchBuilder(options.mapping, options.received_at, rules)
     parts = [
         converted.slice(start, options.batch_rows) for start in range(0, max(len(converted), 1), options.batch_rows)
     ]
-    batches = [maker.make(part, [] if place else rejected, text.raw) for place, part in enumerate(parts)]
-    return list(end_with(batches, lambda: maker.finish(is_cut_off=body.is_cut_off)))
+    batches = [builder.build(part, [] if position else rejected, text.raw) for position, part in enumerate(parts)]
+    return list(with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off)))
 
 
 class _LazyText:
@@ -59,20 +60,20 @@ class _LazyText:
 
     @cached_property
     def _rows(self) -> list[str]:
-        walk = _walk(text_of(self._data)[0], self._options)
-        return [walk.text[item.start : item.end] for item in walk.items()]
+        walker = _walker(decode_text(self._data)[0], self._options)
+        return [walker.text[item.start : item.end] for item in walker.items()]
 
     def raw(self, number: int) -> str:
         return self._rows[number - 1]
 
 
-def _walk(text: str, options: ParseOptions) -> JsonWalk:
-    fields = ObjectFields(options.mapping)
-    return JsonWalk(
+def _walker(text: str, options: ParseOptions) -> JsonWalker:
+    fields = FieldExtractor(options.mapping)
+    return JsonWalker(
         text,
         path=options.mapping.readings_path,
         list_names=LIST_NAMES,
-        is_row=lambda members: "temperature" in fields.said_by(members),
+        is_row=lambda members: "temperature" in fields.extract(members),
         is_lines=options.is_json_lines,
     )
 
@@ -86,45 +87,45 @@ class _Survey:
     cut_row: str
 
 
-def _survey(text: str, body: OpenedBody, options: ParseOptions) -> _Survey:
+def _survey(text: str, body: DecodedBody, options: ParseOptions) -> _Survey:
     """Walk through the whole body, so that what is wrong with it shows before any row is taken."""
-    walk, fields, evidence, cut_row = _walk(text, options), ObjectFields(options.mapping), DayOrderEvidence(), ""
+    walker, fields, evidence, cut_row = _walker(text, options), FieldExtractor(options.mapping), DayOrderEvidence(), ""
     is_ordered: bool | None = None
     try:
-        for item in walk.items():
-            time = fields.said_by(item.value).get("time") if is_ordered in (None, True) else None
+        for item in walker.items():
+            time = fields.extract(item.value).get("time") if is_ordered in (None, True) else None
             if isinstance(time, str) and time.strip():
                 is_ordered = has_day_order(time) if is_ordered is None else is_ordered
                 evidence.see(time)
-    except BrokenJson as broken:
+    except InvalidJson as broken:
         if not (broken.is_cut_off or body.is_cut_off):
             raise UnreadableBody(Reason.INVALID_JSON, sentence(Reason.INVALID_JSON, why=broken)) from broken
         body.is_cut_off = True
-        cut_row = "" if walk.begun is None else text[walk.begun :]
-    return _Survey(walk.is_single, evidence.order if is_ordered else DayOrder.UNDECIDED, cut_row)
+        cut_row = "" if walker.begun is None else text[walker.begun :]
+    return _Survey(walker.is_single, evidence.order if is_ordered else DayOrder.UNDECIDED, cut_row)
 
 
-def _walked(data: bytes, body: OpenedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
+def _parse_items(data: bytes, body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
     """The batches of any JSON body, row by row."""
-    text, ends_within_character = text_of(data)
+    text, ends_within_character = decode_text(data)
     body.is_cut_off |= ends_within_character
     survey = _survey(text, body, options)
     order = options.day_order or survey.day_order
     rules = options.row_rules(order, is_time_optional=survey.is_single)
     line = SINGLE_OBJECT if survey.is_single else ""
     row_context = RowContext(line=line, unit=options.default_unit, day_order=order).to_text()
-    maker = BatchMaker(options.mapping, options.received_at, rules, row_context)
+    builder = BatchBuilder(options.mapping, options.received_at, rules, row_context)
     first_row = options.first_row or 1
-    numbered = enumerate(_whole_items(_walk(text, options)), first_row)
-    cut, fields = _CutRow(survey.cut_row, first_row), ObjectFields(options.mapping)
+    numbered = enumerate(_whole_items(_walker(text, options)), first_row)
+    cut, fields = _CutRow(survey.cut_row, first_row), FieldExtractor(options.mapping)
     parts = _parts(numbered, options.batch_rows, cut)
-    batches = (_batch(part, text, fields, maker, rules) for part in parts)
-    yield from end_with(batches, lambda: maker.finish(is_cut_off=body.is_cut_off, rejected=cut.rejected()))
+    batches = (_batch(part, text, fields, builder, rules) for part in parts)
+    yield from with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off, rejected=cut.rejected()))
 
 
-def _whole_items(walk: JsonWalk) -> Iterator[Item]:
-    with suppress(BrokenJson):  # the survey has seen it: the body is cut off there
-        yield from walk.items()
+def _whole_items(walker: JsonWalker) -> Iterator[Item]:
+    with suppress(InvalidJson):  # the survey has seen it: the body is cut off there
+        yield from walker.items()
 
 
 @dataclass(slots=True)
@@ -146,7 +147,9 @@ def _parts(numbered: Iterator[tuple[int, Item]], size: int, cut: _CutRow) -> Ite
         yield part
 
 
-def _batch(part: dict[int, Item], text: str, fields: ObjectFields, maker: BatchMaker, rules: RowRules) -> ParsedBatch:
+def _batch(
+    part: dict[int, Item], text: str, fields: FieldExtractor, builder: BatchBuilder, rules: RowRules
+) -> ParsedBatch:
     spans = {number: (item.start, item.end) for number, item in part.items()}
 
     def raw_row(number: int) -> str:
@@ -156,7 +159,7 @@ def _batch(part: dict[int, Item], text: str, fields: ObjectFields, maker: BatchM
     converter = RowConverter(rules, raw_row)
     for number, item in part.items():
         if isinstance(item.value, dict):
-            converter.add(number, fields.said_by(item.value))
+            converter.add(number, fields.extract(item.value))
         else:
             converter.reject(number, Reason.NOT_AN_OBJECT, sentence(Reason.NOT_AN_OBJECT, value=item.value))
-    return maker.make(converter.frame(), converter.rejected, raw_row)
+    return builder.build(converter.frame(), converter.rejected, raw_row)

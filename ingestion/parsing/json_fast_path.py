@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 from msgspec import UNSET, UnsetType
 
-_Told = str | int | UnsetType | None
+_Ignored = str | int | UnsetType | None
 
 
 class _Reading(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -33,12 +33,12 @@ class _Reading(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
     readings: list[_Reading]
-    customer_id: _Told = UNSET
-    generated_at: _Told = UNSET
-    reading_count: _Told = UNSET
-    readings_count: _Told = UNSET
-    start_time: _Told = UNSET
-    end_time: _Told = UNSET
+    customer_id: _Ignored = UNSET
+    generated_at: _Ignored = UNSET
+    reading_count: _Ignored = UNSET
+    readings_count: _Ignored = UNSET
+    start_time: _Ignored = UNSET
+    end_time: _Ignored = UNSET
 
 
 _decoder = msgspec.json.Decoder(_Envelope | list[_Reading])
@@ -57,7 +57,7 @@ _NUMBERS = {"temperature": "temperature", "quality": "quality_score"}
 _NUMBERS_AS_TEXT = {"set_temperature": "set_temperature", "size": "size"}
 
 
-def usual_columns(data: bytes) -> pl.DataFrame | None:
+def decode_default_layout(data: bytes) -> pl.DataFrame | None:
     """Columns for `ingestion.parsing.columns` of a body in the usual form; None where it is in another."""
     if b"\\" in data:  # an escaped name could hide that it stands twice
         return None
@@ -80,14 +80,14 @@ def usual_columns(data: bytes) -> pl.DataFrame | None:
 
 
 def _frame(columns: dict[str, list], count: int) -> pl.DataFrame:
-    said = [pl.int_range(1, count + 1, eager=True).alias("row_number")]
+    raw_fields = [pl.int_range(1, count + 1, eager=True).alias("row_number")]
     texts = _TEXTS | ({"status": "equipment_status"} if "equipment_status" in columns else {})
     for field, name in texts.items():
-        said.append(pl.Series(field, columns[name], dtype=pl.String).fill_null(""))
+        raw_fields.append(pl.Series(field, columns[name], dtype=pl.String).fill_null(""))
     for field, name in _NUMBERS.items():
-        said.append(pl.Series(field, columns[name], dtype=pl.Float64))
+        raw_fields.append(pl.Series(field, columns[name], dtype=pl.Float64))
     for field, name in _NUMBERS_AS_TEXT.items():
-        said.append(
+        raw_fields.append(
             pl.Series(field, ["" if value is None else repr(value) for value in columns[name]], dtype=pl.String)
         )
-    return pl.DataFrame(said)
+    return pl.DataFrame(raw_fields)

@@ -25,12 +25,12 @@ _BEGUN_ESCAPE = re.compile(r"\\?(?:u[0-9a-fA-F]{0,4})?")
 _LONGEST_INT = 400  # digits; beyond them an int is infinite for a float64 anyway, and slow to make
 
 
-class BrokenJson(Exception):  # noqa: N818  (named for what was met)
-    """The text is not valid JSON at `place`; `is_cut_off` where it may only have ended too early."""
+class InvalidJson(Exception):  # noqa: N818  (named for what was met)
+    """The text is not valid JSON at `position`; `is_cut_off` where it may only have ended too early."""
 
-    def __init__(self, why: str, place: int, *, is_cut_off: bool) -> None:
+    def __init__(self, why: str, position: int, *, is_cut_off: bool) -> None:
         super().__init__(why)
-        self.place = place
+        self.position = position
         self.is_cut_off = is_cut_off
 
 
@@ -43,7 +43,7 @@ class Item:
     end: int
 
 
-def text_of(data: bytes) -> tuple[str, bool]:
+def decode_text(data: bytes) -> tuple[str, bool]:
     """A body as text, and whether it breaks off within a character; what is not UTF-8 is taken for cp1252."""
     try:
         return data.decode(), False
@@ -56,7 +56,7 @@ def text_of(data: bytes) -> tuple[str, bool]:
         return data.decode("latin-1"), False
 
 
-class JsonWalk:
+class JsonWalker:
     """One walk through a body; `items` may be run through once.
 
     `path` leads to the list of rows, "" means one of `list_names`, a bare list, or else a single object that `is_row`
@@ -92,11 +92,11 @@ class JsonWalk:
             self._decode(start)
             raise _no_list("")
 
-    def _lines(self, place: int) -> Iterator[Item]:
-        while place < len(self.text):
-            item = self._item(place)
+    def _lines(self, position: int) -> Iterator[Item]:
+        while position < len(self.text):
+            item = self._item(position)
             yield item
-            place = self._blank(item.end)
+            position = self._blank(item.end)
 
     def _whole_object(self, start: int) -> Iterator[Item]:
         self.begun = start
@@ -118,30 +118,30 @@ class JsonWalk:
     def _members(self, start: int, path: Sequence[str]) -> Generator[Item, None, tuple[int, dict[str, Any]]]:
         """Walk an object and the list that it leads to; returns its end and its other members."""
         members: dict[str, Any] = {}
-        place = self._blank(start + 1)
-        if self._char(place) == "}":
-            return place + 1, members
+        position = self._blank(start + 1)
+        if self._char(position) == "}":
+            return position + 1, members
         while True:
-            if self._char(place) != '"':
-                raise self._broken("a name is missing", place)
-            key, place = self._decode(place)
+            if self._char(position) != '"':
+                raise self._broken("a name is missing", position)
+            key, position = self._decode(position)
             if key in members:
-                raise BrokenJson(f"{quoted(key)} is named twice in one object", place, is_cut_off=False)
+                raise InvalidJson(f"{quoted(key)} is named twice in one object", position, is_cut_off=False)
             members[key] = None
-            place = self._blank(self._after(":", place))
-            if self._is_wanted(key, path) and self._char(place) == "[" and len(path) < 2:
+            position = self._blank(self._after(":", position))
+            if self._is_wanted(key, path) and self._char(position) == "[" and len(path) < 2:
                 self._found = True
-                place = yield from self._list(place)
-            elif self._is_wanted(key, path) and self._char(place) == "{" and len(path) > 1:
-                place, _ = yield from self._members(place, path[1:])
+                position = yield from self._list(position)
+            elif self._is_wanted(key, path) and self._char(position) == "{" and len(path) > 1:
+                position, _ = yield from self._members(position, path[1:])
             else:
-                members[key], place = self._decode(place)
+                members[key], position = self._decode(position)
                 # A list of nothing that is written as null.
                 self._found |= self._is_wanted(key, path) and len(path) < 2 and members[key] is None
-            place = self._blank(place)
-            if self._char(place) == "}":
-                return place + 1, members
-            place = self._blank(self._after(",", place))
+            position = self._blank(position)
+            if self._char(position) == "}":
+                return position + 1, members
+            position = self._blank(self._after(",", position))
 
     def _is_wanted(self, key: str, path: Sequence[str]) -> bool:
         if self._found:
@@ -151,58 +151,58 @@ class JsonWalk:
     def _list(self, start: int) -> Generator[Item, None, int]:
         """Walk a list; returns its end."""
         self.begun = None
-        place = self._blank(start + 1)
-        if self._char(place) == "]":
-            return place + 1
+        position = self._blank(start + 1)
+        if self._char(position) == "]":
+            return position + 1
         while True:
-            item = self._item(place)
+            item = self._item(position)
             yield item
-            place = self._blank(item.end)
-            if self._char(place) == "]":
-                return place + 1
-            place = self._blank(self._after(",", place))
+            position = self._blank(item.end)
+            if self._char(position) == "]":
+                return position + 1
+            position = self._blank(self._after(",", position))
 
-    def _item(self, place: int) -> Item:
-        self._char(place)
-        self.begun = place
-        value, end = self._decode(place)
+    def _item(self, position: int) -> Item:
+        self._char(position)
+        self.begun = position
+        value, end = self._decode(position)
         self.begun = None
-        return Item(value, place, end)
+        return Item(value, position, end)
 
-    def _decode(self, place: int) -> tuple[Any, int]:
+    def _decode(self, position: int) -> tuple[Any, int]:
         try:
-            return self._decoder.raw_decode(self.text, place)
+            return self._decoder.raw_decode(self.text, position)
         except json.JSONDecodeError as error:
             raise self._broken(error.msg, error.pos) from error
         except _DoubledName as error:
-            raise BrokenJson(str(error), place, is_cut_off=False) from error
+            raise InvalidJson(str(error), position, is_cut_off=False) from error
         except RecursionError as error:
-            raise BrokenJson("it is nested too deeply", place, is_cut_off=False) from error
+            raise InvalidJson("it is nested too deeply", position, is_cut_off=False) from error
 
-    def _broken(self, why: str, place: int) -> BrokenJson:
-        rest = self.text[place : place + 20].rstrip()
+    def _broken(self, why: str, position: int) -> InvalidJson:
+        rest = self.text[position : position + 20].rstrip()
         begun = _BEGUN_ESCAPE if "escape" in why else _BEGUN
-        is_cut_off = why.startswith("Unterminated string") or (place + 20 > len(self.text) and begun.fullmatch(rest))
-        return BrokenJson(f"{why} at character {place + 1:,}", place, is_cut_off=bool(is_cut_off))
+        is_cut_off = why.startswith("Unterminated string") or (position + 20 > len(self.text) and begun.fullmatch(rest))
+        return InvalidJson(f"{why} at character {position + 1:,}", position, is_cut_off=bool(is_cut_off))
 
-    def _blank(self, place: int) -> int:
-        match = _BLANK.match(self.text, place)
-        return match.end() if match else place
+    def _blank(self, position: int) -> int:
+        match = _BLANK.match(self.text, position)
+        return match.end() if match else position
 
-    def _char(self, place: int) -> str:
-        if place >= len(self.text):
-            raise self._broken("the end is missing", place)
-        return self.text[place]
+    def _char(self, position: int) -> str:
+        if position >= len(self.text):
+            raise self._broken("the end is missing", position)
+        return self.text[position]
 
-    def _after(self, char: str, place: int) -> int:
-        place = self._blank(place)
-        if self._char(place) != char:
-            raise self._broken(f'"{char}" is missing', place)
-        return place + 1
+    def _after(self, char: str, position: int) -> int:
+        position = self._blank(position)
+        if self._char(position) != char:
+            raise self._broken(f'"{char}" is missing', position)
+        return position + 1
 
-    def _expect_end(self, place: int) -> None:
-        if (place := self._blank(place)) < len(self.text):
-            raise BrokenJson(f"something follows the end at character {place + 1:,}", place, is_cut_off=False)
+    def _expect_end(self, position: int) -> None:
+        if (position := self._blank(position)) < len(self.text):
+            raise InvalidJson(f"something follows the end at character {position + 1:,}", position, is_cut_off=False)
 
 
 class _DoubledName(ValueError):  # noqa: N818

@@ -41,11 +41,11 @@ class LocalClock:
 
     def offsets(self, walls: NDArray[np.int64]) -> Offsets:
         """The offsets of local walls within the years 2 to 9998."""
-        hours, place = np.unique(walls // HOUR_US, return_inverse=True)
+        hours, position = np.unique(walls // HOUR_US, return_inverse=True)
         of_hour = [self._offset_of_hour(int(hour)) for hour in hours]
-        first = np.array([offset or 0 for offset in of_hour], np.int64)[place]
+        first = np.array([offset or 0 for offset in of_hour], np.int64)[position]
         second = first.copy()
-        changing = np.array([offset is None for offset in of_hour], np.bool_)[place]
+        changing = np.array([offset is None for offset in of_hour], np.bool_)[position]
         for row in np.flatnonzero(changing):
             first[row], second[row] = (self._offset(int(walls[row]), fold) for fold in (0, 1))
         return Offsets(first, second)
@@ -64,7 +64,7 @@ class LocalClock:
         return 0 if offset is None else offset // MICROSECOND
 
 
-def passes(before: int | None, run: Sequence[int], after: int | None) -> list[int] | None:
+def resolve_folds(before: int | None, run: Sequence[int], after: int | None) -> list[int] | None:
     """Which pass of a repeated hour each wall of `run` is of, 0 or 1, where their order shows it; None otherwise.
 
     `run` holds one sensor's walls within the repeated hour as they follow one another in the file, `before` and
@@ -104,34 +104,34 @@ class _Run:
     rows: list[int] = field(default_factory=list)
 
 
-class RepeatedHours:
+class RepeatedHourResolver:
     """Follows each sensor's walls through a file and decides the rows of repeated hours once their run has ended."""
 
     def __init__(self) -> None:
         self._last: dict[Hashable, int] = {}
-        self._open: dict[Hashable, _Run] = {}
+        self._runs: dict[Hashable, _Run] = {}
 
     @property
-    def is_waiting(self) -> bool:
+    def is_pending(self) -> bool:
         """Whether rows of a repeated hour still wait for what follows them."""
-        return bool(self._open)
+        return bool(self._runs)
 
-    def pass_by(self, last_walls: dict[Hashable, int]) -> None:
+    def note_last_times(self, last_walls: dict[Hashable, int]) -> None:
         """Notice a stretch without a repeated hour, none being waited for: the last wall of each sensor in it."""
         self._last.update(last_walls)
 
-    def follow(
+    def process(
         self, sensors: Sequence[Hashable], walls: Sequence[int], rows: Sequence[int], ambiguous: Sequence[bool]
     ) -> dict[int, int | None]:
         """Notice rows in file order; answers the pass, or None for undecidable, of each row that is decided now."""
         decided: dict[int, int | None] = {}
         for sensor, wall, row, is_ambiguous in zip(sensors, walls, rows, ambiguous, strict=True):
-            run = self._open.get(sensor)
+            run = self._runs.get(sensor)
             if run and not (is_ambiguous and abs(wall - run.walls[0]) < DAY_US):
-                decided |= _decide(self._open.pop(sensor), after=wall)
+                decided |= _decide(self._runs.pop(sensor), after=wall)
                 run = None
             if is_ambiguous:
-                run = run or self._open.setdefault(sensor, _Run(self._last.get(sensor)))
+                run = run or self._runs.setdefault(sensor, _Run(self._last.get(sensor)))
                 run.walls.append(wall)
                 run.rows.append(row)
             self._last[sensor] = wall
@@ -140,12 +140,12 @@ class RepeatedHours:
     def finish(self) -> dict[int, int | None]:
         """Decide what still waits: nothing follows."""
         decided: dict[int, int | None] = {}
-        for run in self._open.values():
+        for run in self._runs.values():
             decided |= _decide(run, after=None)
-        self._open.clear()
+        self._runs.clear()
         return decided
 
 
 def _decide(run: _Run, after: int | None) -> dict[int, int | None]:
-    folds = passes(run.before, run.walls, after)
+    folds = resolve_folds(run.before, run.walls, after)
     return dict(zip(run.rows, folds, strict=True)) if folds else dict.fromkeys(run.rows)

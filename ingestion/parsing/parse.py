@@ -11,7 +11,7 @@ from enum import Enum, auto
 from pathlib import PurePath
 from typing import IO
 
-from ingestion.parsing.body import DEFAULT_MAX_BYTES, OpenedBody
+from ingestion.parsing.body import DEFAULT_MAX_BYTES, DecodedBody
 from ingestion.parsing.csv_body import parse_csv
 from ingestion.parsing.json_body import SINGLE_OBJECT, parse_json
 from ingestion.parsing.rejection_reasons import Reason, sentence
@@ -67,7 +67,7 @@ def parse_body(
     of rows in a body without a unit field; an uploaded CSV file falls back to its name. Raise UnreadableBody: for JSON
     before the first batch, for CSV possibly later, in which case the whole delivery must be rolled back.
     """
-    opened = OpenedBody(body, encoding=mapping.encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
+    opened = DecodedBody(body, encoding=mapping.encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
     start = opened.open().peek(_SNIFFED_BYTES).lstrip()
     if _MARKUP.match(start):
         raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA, sentence(Reason.HTML_INSTEAD_OF_DATA))
@@ -103,7 +103,7 @@ def parse_rejected_row(
     row_context = RowContext.from_text(context)
     is_json = row_context.line in ("", SINGLE_OBJECT)
     text = raw if is_json else f"{row_context.line}\n{raw}"
-    body = OpenedBody(io.BytesIO(text.encode()), encoding="utf-8", max_bytes=DEFAULT_MAX_BYTES, is_cut_off=False)
+    body = DecodedBody(io.BytesIO(text.encode()), encoding="utf-8", max_bytes=DEFAULT_MAX_BYTES, is_cut_off=False)
     options = ParseOptions(
         mapping=replace(mapping, readings_path="", skip_until_header=False),
         received_at=received_at,

@@ -81,10 +81,10 @@ SENTENCES: dict[Reason, str] = {
 }
 
 
-def sentence(reason: Reason, **facts: object) -> str:
-    """The sentence of `reason`; `facts` fill its places, a text named `value` is quoted and shortened."""
-    value = facts.get("value")
-    return SENTENCES[reason].format(**{**facts, "value": quoted(value)} if "value" in facts else facts)
+def sentence(reason: Reason, **attributes: object) -> str:
+    """The sentence of `reason`; `attributes` fill its places, a text named `value` is quoted and shortened."""
+    value = attributes.get("value")
+    return SENTENCES[reason].format(**{**attributes, "value": quoted(value)} if "value" in attributes else attributes)
 
 
 def quoted(value: object) -> str:

@@ -16,10 +16,10 @@ from typing import Any
 import polars as pl
 
 from ingestion.parsing.body import DEFAULT_MAX_BYTES
-from ingestion.parsing.field_names import UNIT_FACTS
+from ingestion.parsing.field_names import UNIT_ATTRIBUTES
 from ingestion.parsing.rejection_reasons import Reason, sentence
 from ingestion.parsing.results import RawRow, RejectedReading
-from ingestion.parsing.timestamps import DayOrder, TimeRules, UnreadableTime, Wall, microseconds, read_time
+from ingestion.parsing.timestamps import DayOrder, TimeRules, UnreadableTime, WallTime, microseconds, read_time
 from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 from readings.units.scales import ABSOLUTE_ZERO_C, Scale, parse_scale, to_celsius
 
@@ -54,15 +54,15 @@ CONVERTED_SCHEMA: dict[str, pl.DataType] = {
     "scale": pl.String(),
     "quality_score": pl.Float64(),
     "equipment_status": pl.String(),
-    **{fact: pl.String() for fact in UNIT_FACTS},
+    **{attribute: pl.String() for attribute in UNIT_ATTRIBUTES},
 }
 
 
 class RowRejected(Exception):  # noqa: N818  (named for what became of the row)
     """A row that cannot be a reading."""
 
-    def __init__(self, reason: Reason, **facts: object) -> None:
-        super().__init__(sentence(reason, **facts))
+    def __init__(self, reason: Reason, **attributes: object) -> None:
+        super().__init__(sentence(reason, **attributes))
         self.reason = reason
 
 
@@ -127,16 +127,16 @@ class ParseOptions:
         )
 
 
-def read_row(row_number: int, said: Mapping[str, Any], rules: RowRules) -> dict[str, object]:
+def convert_row(row_number: int, raw_fields: Mapping[str, Any], rules: RowRules) -> dict[str, object]:
     """A row of CONVERTED_SCHEMA from what a row says by field (absent: no such field); raises RowRejected."""
-    unit = read_unit(said.get("unit", rules.default_unit))
-    facility = read_facility(said.get("facility"))
-    sensor = read_code(said.get("sensor"), "sensor code")
-    wall = _read_wall(said, rules)
-    if "temperature" not in said:
+    unit = read_unit(raw_fields.get("unit", rules.default_unit))
+    facility = read_facility(raw_fields.get("facility"))
+    sensor = read_code(raw_fields.get("sensor"), "sensor code")
+    wall = _read_wall(raw_fields, rules)
+    if "temperature" not in raw_fields:
         raise RowRejected(Reason.NO_TEMPERATURE)
-    measured = read_temperature(said["temperature"], rules)
-    named = said.get("scale", NO_FIELD)
+    measured = read_temperature(raw_fields["temperature"], rules)
+    named = raw_fields.get("scale", NO_FIELD)
     scale = read_scale("" if named is None else named, rules, is_needed=measured is not None)
     return {
         "row_number": row_number,
@@ -147,9 +147,9 @@ def read_row(row_number: int, said: Mapping[str, Any], rules: RowRules) -> dict[
         "is_local": wall.is_local,
         "temperature_c": None if measured is None else _in_celsius(measured, scale),
         "scale": scale.value,
-        "quality_score": read_quality(said.get("quality"), rules),
-        "equipment_status": read_status(said.get("status")),
-        **{fact: _fact(said.get(fact)) for fact in UNIT_FACTS},
+        "quality_score": read_quality(raw_fields.get("quality"), rules),
+        "equipment_status": read_status(raw_fields.get("status")),
+        **{attribute: _attribute_text(raw_fields.get(attribute)) for attribute in UNIT_ATTRIBUTES},
     }
 
 
@@ -180,10 +180,10 @@ def read_code(value: object, what: str) -> str:
     return text
 
 
-def _read_wall(said: Mapping[str, Any], rules: RowRules) -> Wall:
-    if "time" not in said and rules.received_us is not None:
-        return Wall(rules.received_us, is_local=False)
-    value = said.get("time")
+def _read_wall(raw_fields: Mapping[str, Any], rules: RowRules) -> WallTime:
+    if "time" not in raw_fields and rules.received_us is not None:
+        return WallTime(rules.received_us, is_local=False)
+    value = raw_fields.get("time")
     if value is None or (isinstance(value, str) and not value.strip()):
         raise RowRejected(Reason.NO_TIME)
     try:
@@ -278,7 +278,7 @@ def read_status(value: object) -> str:
     return status or "normal"
 
 
-def _fact(value: object) -> str:
+def _attribute_text(value: object) -> str:
     if isinstance(value, str):
         return _HALF_CHARACTERS.sub("", value)
     return "" if value is None or isinstance(value, bool | list | dict) else repr(value)
@@ -299,7 +299,7 @@ class RowConverter:
     def add(self, number: int, fields: Mapping[str, object]) -> None:
         """Convert a row, or reject it with its reason."""
         try:
-            self.rows.append(read_row(number, fields, self._rules))
+            self.rows.append(convert_row(number, fields, self._rules))
         except RowRejected as rejection:
             self.reject(number, rejection.reason, str(rejection))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import IO, Any
 
-from ingestion.parsing.body import OpenedBody
+from ingestion.parsing.body import DecodedBody
 from ingestion.parsing.json_body import MAX_JSON_BYTES
-from ingestion.parsing.json_walker import BrokenJson, JsonWalk, text_of
+from ingestion.parsing.json_walker import InvalidJson, JsonWalker, decode_text
 from ingestion.parsing.rejection_reasons import Reason, sentence
 from ingestion.parsing.results import UnitDescription, UnreadableBody
 from ingestion.parsing.row import RowRejected, RowRules, read_code
@@ -18,7 +18,7 @@ _RULES = RowRules()
 _LONGEST_INTERVAL = 7 * 86_400
 
 
-def parse_structure(
+def parse_site_structure(
     body: IO[bytes], *, max_bytes: int = MAX_JSON_BYTES, is_cut_off: bool = False
 ) -> list[UnitDescription]:
     """The units of a structure answer, ``{"facilities": [{"id", "name", ..., "units": [{"id", ...}]}]}``.
@@ -26,14 +26,14 @@ def parse_structure(
     A unit or facility without a usable code is left out: nothing could refer to it. Raises UnreadableBody, for a body
     that is cut off as well: half a structure would look like a smaller one.
     """
-    opened = OpenedBody(body, encoding="", max_bytes=max_bytes, is_cut_off=is_cut_off)
-    text, ends_within_character = text_of(opened.read(max_bytes))
+    opened = DecodedBody(body, encoding="", max_bytes=max_bytes, is_cut_off=is_cut_off)
+    text, ends_within_character = decode_text(opened.read(max_bytes))
     if text.lstrip().startswith("<"):
         raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA, sentence(Reason.HTML_INSTEAD_OF_DATA))
-    walk = JsonWalk(text, path="", list_names=_FACILITY_LISTS, is_row=lambda _: False)
+    walker = JsonWalker(text, path="", list_names=_FACILITY_LISTS, is_row=lambda _: False)
     try:
-        facilities = [item.value for item in walk.items()]
-    except BrokenJson as broken:
+        facilities = [item.value for item in walker.items()]
+    except InvalidJson as broken:
         raise _invalid(str(broken)) from broken
     if opened.is_cut_off or ends_within_character:
         raise _invalid("it is cut off")

@@ -56,7 +56,7 @@ class UnreadableTime(ValueError):  # noqa: N818  (named for what was met)
 
 
 @dataclass(frozen=True, slots=True)
-class Wall:
+class WallTime:
     """Microseconds since 1970 as the text has them; `is_local` where the text tells no offset."""
 
     microseconds: int
@@ -102,7 +102,7 @@ def microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
-def read_time(value: object, rules: TimeRules) -> Wall:
+def read_time(value: object, rules: TimeRules) -> WallTime:
     """The wall of one time, a text or an epoch number; raises UnreadableTime."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnreadableTime
@@ -122,7 +122,7 @@ def read_time(value: object, rules: TimeRules) -> Wall:
     raise UnreadableTime
 
 
-def _matched(match: re.Match[str] | None) -> Wall:
+def _matched(match: re.Match[str] | None) -> WallTime:
     if match is None:
         raise UnreadableTime
     part = match.groupdict()
@@ -138,7 +138,7 @@ def _matched(match: re.Match[str] | None) -> Wall:
     except ValueError as error:
         raise UnreadableTime from error
     offset = part.get("offset")
-    return Wall(microseconds(wall) - (_offset_us(offset) if offset else 0), is_local=not offset)
+    return WallTime(microseconds(wall) - (_offset_us(offset) if offset else 0), is_local=not offset)
 
 
 def _offset_us(text: str) -> int:
@@ -150,17 +150,17 @@ def _offset_us(text: str) -> int:
     return (hours * 60 + minutes) * 60 * SECOND_US * (-1 if text[0] == "-" else 1)
 
 
-def _formatted(text: str, time_format: str) -> Wall:
+def _formatted(text: str, time_format: str) -> WallTime:
     try:
         moment = datetime.strptime(text, time_format)  # noqa: DTZ007  (a wall: the zone is applied afterwards)
     except (ValueError, re.error) as error:
         raise UnreadableTime(f" with the format {time_format}") from error
     if moment.tzinfo is None:
-        return Wall(microseconds(moment.replace(tzinfo=UTC)), is_local=True)
-    return Wall(microseconds(moment), is_local=False)
+        return WallTime(microseconds(moment.replace(tzinfo=UTC)), is_local=True)
+    return WallTime(microseconds(moment), is_local=False)
 
 
-def _epoch(value: float | str) -> Wall:
+def _epoch(value: float | str) -> WallTime:
     """Seconds, milliseconds or microseconds since 1970, told apart by size: all are after 1973 and before 5138."""
     if isinstance(value, float) and not math.isfinite(value):
         raise UnreadableTime
@@ -168,25 +168,25 @@ def _epoch(value: float | str) -> Wall:
     if abs(number) >= Decimal("1e17"):
         raise UnreadableTime
     scale = SECOND_US if abs(number) < Decimal("1e11") else 1000 if abs(number) < Decimal("1e14") else 1
-    return Wall(int(number * scale), is_local=False)
+    return WallTime(int(number * scale), is_local=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Walls:
-    """A column of times: `is_read` tells which of `microseconds` count."""
+class WallTimes:
+    """A column of times: `is_parsed` tells which of `microseconds` count."""
 
     microseconds: NDArray[np.int64]
     is_local: NDArray[np.bool_]
-    is_read: NDArray[np.bool_]
+    is_parsed: NDArray[np.bool_]
 
 
-def read_times(texts: pl.Series, rules: TimeRules) -> Walls:
+def read_times(texts: pl.Series, rules: TimeRules) -> WallTimes:
     """The walls of a String column without nulls. What it reads, read_time reads alike; the reverse need not hold.
 
     Texts of one length are taken to share the layout of the first of them; those that do not are left to read_time.
     """
     count = len(texts)
-    walls = Walls(np.zeros(count, np.int64), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
+    walls = WallTimes(np.zeros(count, np.int64), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
     if rules.time_format:
         return walls
     lengths = texts.str.len_bytes().to_numpy()
@@ -213,34 +213,34 @@ def _layout(text: str, rules: TimeRules) -> re.Match[str] | None:
     return match
 
 
-def _read_layout(texts: pl.Series, layout: re.Match[str], rows: NDArray[np.int64], walls: Walls) -> None:
+def _read_layout(texts: pl.Series, layout: re.Match[str], rows: NDArray[np.int64], walls: WallTimes) -> None:
     length = len(layout.string)
     joined = np.frombuffer(texts.str.join("").item().encode(), dtype=np.uint8)
-    places = np.ascontiguousarray(joined.reshape(-1, length).T)
-    digits = places - ord("0")  # wraps round below "0", so that one comparison tells digits from the rest
-    good = np.ones(len(rows), np.bool_)
-    for place, char in enumerate(layout.string):
+    positions = np.ascontiguousarray(joined.reshape(-1, length).T)
+    digits = positions - ord("0")  # wraps round below "0", so that one comparison tells digits from the rest
+    is_valid = np.ones(len(rows), np.bool_)
+    for position, char in enumerate(layout.string):
         if char.isdigit():
-            good &= digits[place] < 10
+            is_valid &= digits[position] < 10
         else:
-            good &= places[place] == ord(char)
+            is_valid &= positions[position] == ord(char)
     number = {name: _number(digits, *layout.span(name)) for name in ("year", "month", "day", "hour", "minute")}
     number["second"] = _number(digits, *layout.span("second"))
-    wall = _days(number, good) * DAY_US + number["hour"] * HOUR_US + number["minute"] * 60 * SECOND_US
+    wall = _days(number, is_valid) * DAY_US + number["hour"] * HOUR_US + number["minute"] * 60 * SECOND_US
     wall += number["second"] * SECOND_US + _microseconds_of(digits, *layout.span("fraction"))
-    good &= (number["hour"] < 24) & (number["minute"] < 60) & (number["second"] < 60)
+    is_valid &= (number["hour"] < 24) & (number["minute"] < 60) & (number["second"] < 60)
     offset = layout.groupdict().get("offset") or ""
     if len(offset) > 1:
-        wall -= _offsets(digits, layout.start("offset"), good) * (-1 if offset[0] == "-" else 1)
+        wall -= _offsets(digits, layout.start("offset"), is_valid) * (-1 if offset[0] == "-" else 1)
     walls.microseconds[rows] = wall
     walls.is_local[rows] = not offset
-    walls.is_read[rows] = good
+    walls.is_parsed[rows] = is_valid
 
 
 def _number(digits: NDArray[np.uint8], start: int, end: int) -> NDArray[np.int64]:
     value = np.zeros(digits.shape[1], np.int64)
-    for place in range(max(start, 0), max(end, 0)):
-        value = value * 10 + digits[place]
+    for position in range(max(start, 0), max(end, 0)):
+        value = value * 10 + digits[position]
     return value
 
 
@@ -249,17 +249,17 @@ def _microseconds_of(digits: NDArray[np.uint8], start: int, end: int) -> NDArray
     return _number(digits, start, end) * 10 ** (6 - (end - start))
 
 
-def _days(number: dict[str, NDArray[np.int64]], good: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Days since 1970; takes from `good` the dates that no calendar has."""
+def _days(number: dict[str, NDArray[np.int64]], is_valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Days since 1970; takes from `is_valid` the dates that no calendar has."""
     months = (number["year"] - 1970) * 12 + number["month"] - 1
     first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     following = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    good &= (number["year"] >= 1) & (number["month"] >= 1) & (number["month"] <= 12)
-    good &= (number["day"] >= 1) & (number["day"] <= following - first)
+    is_valid &= (number["year"] >= 1) & (number["month"] >= 1) & (number["month"] <= 12)
+    is_valid &= (number["day"] >= 1) & (number["day"] <= following - first)
     return first + number["day"] - 1
 
 
-def _offsets(digits: NDArray[np.uint8], start: int, good: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _offsets(digits: NDArray[np.uint8], start: int, is_valid: NDArray[np.bool_]) -> NDArray[np.int64]:
     hours, minutes = _number(digits, start + 1, start + 3), _number(digits, start + 4, start + 6)
-    good &= (hours < 24) & (minutes < 60)
+    is_valid &= (hours < 24) & (minutes < 60)
     return (hours * 60 + minutes) * 60 * SECOND_US

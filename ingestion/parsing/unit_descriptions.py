@@ -6,7 +6,7 @@ import math
 
 import polars as pl
 
-from ingestion.parsing.field_names import UNIT_FACTS
+from ingestion.parsing.field_names import UNIT_ATTRIBUTES
 from ingestion.parsing.results import UnitDescription, UnitKey
 from ingestion.parsing.row import NOT_TEXT, RowRules, read_number
 
@@ -16,21 +16,24 @@ _SIZE_UNIT_LIMIT = 20
 
 def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDescription]:
     """Each unit in rows of CONVERTED_SCHEMA and what they say about it: of each fact the last that says anything."""
-    place = pl.col("place")
+    position = pl.col("position")
     # Where every row says something, which is the rule, the unit's last row has the last word on it.
-    gappy = [fact for fact, is_gappy in zip(UNIT_FACTS, _has_gaps(rows), strict=True) if is_gappy]
-    last_words = [place.filter(pl.col(fact) != "").last().alias(fact) for fact in gappy]
-    units = rows.with_row_index("place").group_by("facility_code", "unit_code").agg(place.last(), *last_words)
-    units = units.sort("place")
-    said = {fact: rows[fact].gather(units[fact if fact in gappy else "place"]).to_list() for fact in UNIT_FACTS}
-    said["scale"] = rows["scale"].gather(units["place"]).to_list()
-    facts = (dict(zip(said, words, strict=True)) for words in zip(*said.values(), strict=True))
+    gappy = [attribute for attribute, is_gappy in zip(UNIT_ATTRIBUTES, _has_gaps(rows), strict=True) if is_gappy]
+    last_words = [position.filter(pl.col(attribute) != "").last().alias(attribute) for attribute in gappy]
+    units = rows.with_row_index("position").group_by("facility_code", "unit_code").agg(position.last(), *last_words)
+    units = units.sort("position")
+    raw_fields = {
+        attribute: rows[attribute].gather(units[attribute if attribute in gappy else "position"]).to_list()
+        for attribute in UNIT_ATTRIBUTES
+    }
+    raw_fields["scale"] = rows["scale"].gather(units["position"]).to_list()
+    attributes = (dict(zip(raw_fields, words, strict=True)) for words in zip(*raw_fields.values(), strict=True))
     keys = units.select("facility_code", "unit_code").rows()
-    return {key: _describe(key, unit, rules) for key, unit in zip(keys, facts, strict=True)}
+    return {key: _describe(key, unit, rules) for key, unit in zip(keys, attributes, strict=True)}
 
 
 def _has_gaps(rows: pl.DataFrame) -> tuple[bool, ...]:
-    return rows.select((pl.col(UNIT_FACTS) == "").any()).row(0)
+    return rows.select((pl.col(UNIT_ATTRIBUTES) == "").any()).row(0)
 
 
 def _describe(key: UnitKey, unit: dict[str, str | None], rules: RowRules) -> UnitDescription:

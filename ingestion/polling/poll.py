@@ -27,7 +27,7 @@ from ingestion.loading.registration import Register
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
-from ingestion.parsing.site_structure import parse_structure
+from ingestion.parsing.site_structure import parse_site_structure
 from ingestion.polling.claims import source_leases
 from ingestion.polling.fetch import (
     FetchedBody,
@@ -277,7 +277,7 @@ class _Poll:
             return
         try:
             with self._fetch(self.source.structure_url) as fetched:
-                descriptions = parse_structure(fetched.body)
+                descriptions = parse_site_structure(fetched.body)
         except (FetchFailure, UnreadableBody) as failure:
             self.notes.append(f"The structure could not be read: {failure.message}")
             return

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingestion.parsing.body import OpenedBody
+from ingestion.parsing.body import DecodedBody
 from ingestion.parsing.columns import convert_rows
 from ingestion.parsing.csv_body import parse_csv, row_rules
-from ingestion.parsing.csv_header import header_of
-from ingestion.parsing.csv_lines import LineCutter, Lines
-from ingestion.parsing.row import ParseOptions, RowRejected, RowRules, converted_frame, read_row
+from ingestion.parsing.csv_header import parse_header
+from ingestion.parsing.csv_lines import LineBlock, LineSplitter
+from ingestion.parsing.row import ParseOptions, RowRejected, RowRules, convert_row, converted_frame
 from ingestion.parsing.tests.parsing import RECEIVED_AT, Parsed, json_body, json_row, parse
 from ingestion.parsing.timestamps import DayOrder
 from ingestion.sources.mapping import FieldMapping
@@ -81,20 +81,20 @@ lines = rows | plain_rows | st.sampled_from(["", "  ", ",,,,,,,,,", "Total: 5", 
 bodies = st.lists(lines, min_size=1, max_size=12) | st.lists(plain_rows, min_size=1, max_size=12)
 
 
-def cutter_and_rules(mapping: FieldMapping) -> tuple[LineCutter, RowRules]:
-    header = header_of(HEADER, 1, mapping)
+def splitter_and_rules(mapping: FieldMapping) -> tuple[LineSplitter, RowRules]:
+    header = parse_header(HEADER, 1, mapping)
     options = ParseOptions(mapping=mapping, received_at=RECEIVED_AT)
-    return LineCutter(header, {}), row_rules(header, DayOrder.UNDECIDED, options)
+    return LineSplitter(header, {}), row_rules(header, DayOrder.UNDECIDED, options)
 
 
-def one_by_one(cutter: LineCutter, lines: Lines, rules: RowRules) -> tuple[list[tuple], list[tuple[int, str]]]:
+def one_by_one(splitter: LineSplitter, lines: LineBlock, rules: RowRules) -> tuple[list[tuple], list[tuple[int, str]]]:
     names = ["facility", "unit", "sensor", "time", "temperature", "scale", "quality", "status", "unit_name", "city"]
     taken, rejected = [], []
     for number in range(2, 2 + lines.count):
         try:
-            if not cutter.is_blank(lines.text(number)):
-                cells = cutter.cells_of(lines.text(number))
-                taken.append(read_row(number, dict(zip(names, cells, strict=True)), rules))
+            if not splitter.is_blank(lines.text(number)):
+                cells = splitter.split_cells(lines.text(number))
+                taken.append(convert_row(number, dict(zip(names, cells, strict=True)), rules))
         except RowRejected as rejection:
             rejected.append((number, rejection.reason.value))
     return converted_frame(taken).rows(), rejected
@@ -104,20 +104,20 @@ def one_by_one(cutter: LineCutter, lines: Lines, rules: RowRules) -> tuple[list[
 @given(body=bodies, null_values=st.sampled_from([(), ("ERR",)]))
 @example(body=["f,a,s,2026-11-23 10:11:11,1,F,1,x,n", "f,a,s,2026-11-23 10:11:11,1,F,1,x,n,c,d"], null_values=())
 def test_a_block_is_converted_as_its_lines_are_one_by_one(body, null_values):
-    cutter, rules = cutter_and_rules(FieldMapping(null_values=null_values))
-    lines = Lines(("\n".join(body) + "\n").encode(), 2)
-    cut = cutter.cut(lines, OpenedBody(io.BytesIO(), encoding="", max_bytes=1, is_cut_off=False))
-    converted, rejected = convert_rows(cut.said, rules, lines.text)
-    rejected = [each for each in rejected if not cutter.is_blank(each.raw)] + cut.rejected
+    splitter, rules = splitter_and_rules(FieldMapping(null_values=null_values))
+    lines = LineBlock(("\n".join(body) + "\n").encode(), 2)
+    split = splitter.split(lines, DecodedBody(io.BytesIO(), encoding="", max_bytes=1, is_cut_off=False))
+    converted, rejected = convert_rows(split.raw_fields, rules, lines.text)
+    rejected = [each for each in rejected if not splitter.is_blank(each.raw)] + split.rejected
     rejected.sort(key=lambda each: each.row_number)
-    exact, exactly_rejected = one_by_one(cutter, lines, rules)
+    exact, exactly_rejected = one_by_one(splitter, lines, rules)
     assert converted.rows() == exact
     assert [(each.row_number, each.reason.value) for each in rejected] == exactly_rejected
     assert [each.raw for each in rejected] == [lines.text(each.row_number) for each in rejected]
 
 
 def parsed_in_blocks(data: bytes, block_bytes: int, *, is_cut_off: bool) -> Parsed:
-    body = OpenedBody(io.BytesIO(data), encoding="", max_bytes=1 << 20, is_cut_off=is_cut_off)
+    body = DecodedBody(io.BytesIO(data), encoding="", max_bytes=1 << 20, is_cut_off=is_cut_off)
     options = ParseOptions(mapping=FieldMapping(), received_at=RECEIVED_AT, block_bytes=block_bytes)
     return Parsed(list(parse_csv(body, options)))
 
@@ -193,8 +193,8 @@ def test_json_in_the_usual_form_is_decoded_as_it_is_walked(sent):
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_every_delimiter_has_its_quick_way(delimiter):
-    cutter = LineCutter(header_of(HEADER.replace(",", delimiter), 1, FieldMapping()), {})
+    splitter = LineSplitter(parse_header(HEADER.replace(",", delimiter), 1, FieldMapping()), {})
     row = "f,a,s,2026-11-23 10:11:11,1.5,F,1,x,n,c\n".replace(",", delimiter)
-    assert cutter.is_plain(Lines(row.encode() * 3, 2))
-    assert not cutter.is_plain(Lines((row + row.replace("x", '"x"')).encode(), 2))
-    assert not cutter.is_plain(Lines((row + row.replace("x", "\x01")).encode(), 2))
+    assert splitter.is_plain(LineBlock(row.encode() * 3, 2))
+    assert not splitter.is_plain(LineBlock((row + row.replace("x", '"x"')).encode(), 2))
+    assert not splitter.is_plain(LineBlock((row + row.replace("x", "\x01")).encode(), 2))

@@ -35,8 +35,8 @@ def damaged(draw) -> bytes:
     """A sound body in which some bytes were replaced, taken out or put in."""
     data = bytearray(draw(st.sampled_from(sound)))
     for _ in range(draw(st.integers(0, 4))):
-        place = draw(st.integers(0, len(data)))
-        data[place : place + draw(st.integers(0, 3))] = draw(
+        position = draw(st.integers(0, len(data)))
+        data[position : position + draw(st.integers(0, 3))] = draw(
             st.binary(max_size=3) | st.sampled_from([b"\n", b",", b'"'])
         )
     return bytes(data)

@@ -211,7 +211,8 @@ def test_what_is_just_possible_is_taken(cells, celsius):
 
 def test_a_status_is_lower_case_and_short():
     body = "unit_id,timestamp,temperature,equipment_status\n" + "".join(
-        f"a,2026-11-23 10:1{place},1,{status}\n" for place, status in enumerate(["Defrost", "", "x" * 33, "x" * 32])
+        f"a,2026-11-23 10:1{position},1,{status}\n"
+        for position, status in enumerate(["Defrost", "", "x" * 33, "x" * 32])
     )
     parsed = parse(body)
     assert parsed.readings["equipment_status"].to_list() == ["defrost", "normal", "x" * 32]
@@ -248,11 +249,11 @@ def test_a_body_cut_off_between_rows_loses_nothing_but_is_known_to_be_cut_off():
 
 
 def test_a_broken_gzip_is_a_body_cut_off():
-    lines = [csv_row(temperature=str(place)) for place in range(200)]
+    lines = [csv_row(temperature=str(position)) for position in range(200)]
     packed = gzip.compress(csv_body(*lines).encode())
     parsed = parse(packed[:-20])
     assert parsed.is_cut_off
-    assert parsed.temperatures == [float(place) for place in range(len(parsed.rows))]
+    assert parsed.temperatures == [float(position) for position in range(len(parsed.rows))]
     assert unreadable(packed[:100] + b"!!!!" + packed[104:]).reason in ("undecodable",)
 
 
@@ -292,7 +293,7 @@ def test_an_endless_line_is_unreadable():
 
 
 def test_large_files_come_in_batches_with_their_own_raw_rows():
-    lines = [csv_row(temperature=str(place)) for place in range(1, 8)]
+    lines = [csv_row(temperature=str(position)) for position in range(1, 8)]
     parsed = parse(csv_body(*lines), batch_rows=3)
     assert [len(batch.readings) for batch in parsed.batches] == [3, 3, 1]
     assert [batch.raw_row(number) for batch in parsed.batches for number in batch.readings["row_number"]] == lines

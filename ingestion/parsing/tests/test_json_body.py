@@ -75,7 +75,7 @@ def test_a_row_of_a_list_never_takes_the_time_of_the_response():
 
 
 def test_lines_of_objects_are_rows():
-    body = "\n".join(json.dumps(json_row(temperature=place)) for place in range(3)) + "\n"
+    body = "\n".join(json.dumps(json_row(temperature=position)) for position in range(3)) + "\n"
     assert parse(body).temperatures == [0.0, 1.0, 2.0]
     assert parse(body, content_type="application/x-ndjson").temperatures == [0.0, 1.0, 2.0]
 
@@ -189,7 +189,7 @@ def test_a_kept_row_is_verbatim_to_the_blank():
 
 
 def test_the_raw_row_of_a_reading_can_be_asked_for():
-    rows = [json_row(temperature=place) for place in range(5)]
+    rows = [json_row(temperature=position) for position in range(5)]
     for body in (json_body(*rows), json_body(*rows, more=1)):
         parsed = parse(body, batch_rows=2)
         raws = [batch.raw_row(number) for batch in parsed.batches for number in batch.readings["row_number"]]
@@ -280,11 +280,11 @@ WHOLE_ROWS = [BODY.index(f'"temperature": {number}') for number in ("1.5", "2,",
 def test_a_body_cut_off_anywhere_keeps_every_whole_row(length, is_seen):
     cut = BODY[:length]
     parsed = parse(cut, content_type="application/json", is_cut_off=is_seen)
-    ends = [BODY.index("}", place) + 1 for place in WHOLE_ROWS]
+    ends = [BODY.index("}", position) + 1 for position in WHOLE_ROWS]
     assert parsed.temperatures == [value for value, end in zip([1.5, 2, -32.5], ends, strict=True) if end <= length]
     assert parsed.is_cut_off
     assert [rejection.reason for rejection in parsed.rejected] in ([], ["cut_off"])
-    if any(place <= length < end for place, end in zip(WHOLE_ROWS, ends, strict=True)):
+    if any(position <= length < end for position, end in zip(WHOLE_ROWS, ends, strict=True)):
         assert cut.endswith(parsed.rejection.raw)
         assert parsed.rejection.raw.startswith('{"customer_id"')
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.parsing.local_times import LocalClock, passes
+from ingestion.parsing.local_times import LocalClock, resolve_folds
 from ingestion.parsing.tests.parsing import parse
 from ingestion.parsing.timestamps import EPOCH, MICROSECOND, microseconds
 from ingestion.sources.mapping import FieldMapping
@@ -19,7 +19,7 @@ RECEIVED_LATER = datetime(2027, 1, 1, tzinfo=UTC)
 
 def logger_file(*times: str, day: str = "2026-10-25") -> str:
     """A logger's file with a row at each time of the day; London's clocks go back from 02:00 to 01:00 that day."""
-    return "Time,Temp\n" + "".join(f"{day} {time},{place}\n" for place, time in enumerate(times))
+    return "Time,Temp\n" + "".join(f"{day} {time},{position}\n" for position, time in enumerate(times))
 
 
 def utc_times(parsed) -> list[str]:
@@ -118,7 +118,7 @@ def test_the_repeated_hour_may_be_spread_over_batches(batch_rows):
     ],
 )
 def test_the_order_shows_the_pass_or_nothing_does(before, run, after, folds):
-    assert passes(before, run, after) == folds
+    assert resolve_folds(before, run, after) == folds
 
 
 @given(

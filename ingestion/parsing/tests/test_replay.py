@@ -47,10 +47,11 @@ def test_every_parsed_row_is_the_same_when_parsed_again():
     for body in (csv_body(csv_row(), csv_row(temperature="")), json_body(json_row(), json_row(temperature=None))):
         parsed = parse(body)
         (batch,) = parsed.batches
-        for place, row in enumerate(parsed.rows):
+        for position, row in enumerate(parsed.rows):
             again = raw_again(batch.raw_row(row["row_number"]), batch.row_context)
             assert (
-                again.readings.drop("row_number").rows() == parsed.readings.drop("row_number").rows()[place : place + 1]
+                again.readings.drop("row_number").rows()
+                == parsed.readings.drop("row_number").rows()[position : position + 1]
             )
 
 

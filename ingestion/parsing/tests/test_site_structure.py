@@ -6,7 +6,7 @@ import json
 import pytest
 
 from ingestion.parsing.results import UnitDescription, UnreadableBody
-from ingestion.parsing.site_structure import parse_structure
+from ingestion.parsing.site_structure import parse_site_structure
 
 UNIT = {
     "id": "unit_A_1_1",
@@ -23,7 +23,7 @@ FACILITY = {"id": "facility_A_1", "name": "Pharma Facility 1", "city": "Oxford",
 
 def structure(*facilities: object) -> list[UnitDescription]:
     answer = {"customer": "A", "customer_name": "Pharma Corp A", "facilities": list(facilities)}
-    return parse_structure(io.BytesIO(json.dumps(answer).encode()))
+    return parse_site_structure(io.BytesIO(json.dumps(answer).encode()))
 
 
 def test_a_unit_comes_with_all_that_is_said_about_it():
@@ -64,10 +64,10 @@ def test_what_nothing_could_refer_to_is_left_out():
 )
 def test_an_unusable_structure_is_refused_as_a_whole(body, reason):
     with pytest.raises(UnreadableBody) as refusal:
-        parse_structure(io.BytesIO(body))
+        parse_site_structure(io.BytesIO(body))
     assert refusal.value.reason == reason
 
 
 def test_half_a_structure_is_refused():
     with pytest.raises(UnreadableBody):
-        parse_structure(io.BytesIO(json.dumps([FACILITY]).encode()), is_cut_off=True)
+        parse_site_structure(io.BytesIO(json.dumps([FACILITY]).encode()), is_cut_off=True)

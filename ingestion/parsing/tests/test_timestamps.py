@@ -159,8 +159,10 @@ def test_a_column_of_times_is_read_as_its_times_are_one_by_one(texts, order):
     texts = [re.sub("[\ud800-\udfff]", "", text) for text in texts]
     rules = TimeRules(day_order=order)
     walls = read_times(pl.Series(texts), rules)
-    for text, micros, is_local, is_read in zip(texts, walls.microseconds, walls.is_local, walls.is_read, strict=True):
-        if is_read:
+    for text, micros, is_local, is_parsed in zip(
+        texts, walls.microseconds, walls.is_local, walls.is_parsed, strict=True
+    ):
+        if is_parsed:
             wall = read_time(text, rules)
             assert (wall.microseconds, wall.is_local) == (micros, is_local)
 
@@ -168,7 +170,7 @@ def test_a_column_of_times_is_read_as_its_times_are_one_by_one(texts, order):
 @given(moments=st.lists(times, min_size=1, max_size=20))
 def test_a_column_in_the_usual_form_is_read_as_a_whole(moments):
     walls = read_times(pl.Series([f"{moment:%Y-%m-%dT%H:%M:%S.%f}" for moment in moments]), TimeRules())
-    assert walls.is_read.all()
+    assert walls.is_parsed.all()
     assert walls.is_local.all()
     assert walls.microseconds.tolist() == [microseconds(moment.replace(tzinfo=UTC)) for moment in moments]
 
