@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+MICROSECOND = timedelta(microseconds=1)
 _EPOCH_DAY = date(1970, 1, 1)
 
 

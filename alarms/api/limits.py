@@ -1,8 +1,7 @@
-"""The REST API of limits: the profiles there are, and what a unit has."""
+"""REST API views of limit profiles and of the limits of storage units."""
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -11,63 +10,57 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from typing_extensions import override
 
-from alarms.api.serializers import LimitProfileSerializer, LimitVersionSerializer, UnitLimitsSerializer
-from alarms.limits.profiles import choice_of, values_of
-from alarms.limits.versions import newest_versions
+from alarms.api.serializers import LimitProfileSerializer, UnitLimitsSerializer
+from alarms.limits.profiles import choice_of
 from alarms.models import LimitProfile, UnitLimits
-from core.api.schema import PAGE, page_of
+from core.api.pagination import PageParams
+from core.api.schema import page_of
+from core.api.serializer_rows import RowListView, SerializerRows
 from customers.access.lookup import addressed
 from customers.access.permissions import READ, READ_AND_WRITE
 from customers.access.principal import principal_of
-from customers.api.row_lists import Shape, ShapedList
 from customers.models import StorageUnit
 
 
-class LimitProfileList(ShapedList, GenericAPIView[LimitProfile]):
-    """The profiles of limits that units may have, which are the same for every customer."""
+class LimitProfileList(RowListView):
+    """Limit profiles, which are shared by all customers."""
 
     needs = READ
     serializer_class = LimitProfileSerializer
-    shape = Shape(LimitProfileSerializer)
+    rows = SerializerRows(LimitProfileSerializer)
 
-    @extend_schema(parameters=PAGE, responses=page_of(LimitProfileSerializer))
+    @extend_schema(parameters=[PageParams], responses=page_of(LimitProfileSerializer))
     def get(self, request: Request) -> Response:
-        return super().get(request)
+        """List the limit profiles, which are the same for every customer."""
+        return self.list_page()
 
+    @override
     def get_queryset(self) -> QuerySet[LimitProfile]:
         return LimitProfile.objects.order_by("name")
 
 
 class UnitLimitsView(GenericAPIView[UnitLimits]):
-    """The limits of a storage unit. PUT takes any subset of the fields; it is for who manages the customer."""
+    """The limits of a storage unit."""
 
     needs = {method: READ_AND_WRITE[method] for method in ("GET", "PUT")}
     serializer_class = UnitLimitsSerializer
 
     def get(self, request: Request, unit_id: UUID) -> Response:
-        return Response(_in_form(addressed(StorageUnit, request, unit_id)))
+        """Return the limits of a storage unit: those chosen for it, and those in force."""
+        return Response(self.get_serializer(choice_of(addressed(StorageUnit, request, unit_id))).data)
 
     @extend_schema(request=UnitLimitsSerializer(partial=True))
     def put(self, request: Request, unit_id: UUID) -> Response:
-        """Give the unit the limits of a profile or its own; they are in force from now on."""
+        """Assign a profile to the unit, or limits of its own. They are in force from now on.
+
+        Any subset of the fields is accepted. Only managers of the customer may change limits.
+        """
         unit: StorageUnit = addressed(StorageUnit, request, unit_id, "facility")
         if not principal_of(request).may_manage(unit.facility.customer_id):
-            raise PermissionDenied("Limits are changed by who manages the customer.")
+            raise PermissionDenied("Only managers of the customer may change limits.")
         serializer = self.get_serializer(choice_of(unit), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         serializer.save()
-        return Response(_in_form(unit))
-
-
-def _in_form(unit: StorageUnit) -> dict[str, Any]:
-    choice = choice_of(unit)
-    newest = newest_versions([unit.pk]).get(unit.pk)
-    return {
-        "storage_unit_id": unit.public_id,
-        "profile_id": choice.profile.public_id if choice.profile else None,
-        **values_of(choice),
-        "sensor_policy": choice.sensor_policy,
-        "sensor_id": choice.named_sensor.sensor_code if choice.named_sensor else None,
-        "in_force": LimitVersionSerializer(newest).data if newest else None,
-    }
+        return Response(self.get_serializer(choice_of(unit)).data)

@@ -1,116 +1,136 @@
-"""The shapes of the REST API's bodies and answers about alarms and excursions."""
+"""Serializers of alarms, excursions and limits."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rest_framework import serializers
+from typing_extensions import override
 
 from alarms.lifecycle.actions import LONGEST_TEXT
-from alarms.limits.profiles import VALUE_NAMES, leave_profile
+from alarms.limits.profiles import VALUE_NAMES, leave_profile, values_of
+from alarms.limits.versions import newest_versions
 from alarms.models import Alarm, AlarmEvent, Excursion, LimitProfile, LimitVersion, UnitLimits
 from alarms.models.limits import SENSOR_POLICIES, LimitValues
 from alarms.selectors import SEVERITIES
 from customers.api.serializers import RecordSerializer
+from customers.models import Sensor
+from readings.api.fields import TemperatureField
 from readings.units.scales import Scale
 
 
-class AlarmSerializer(serializers.Serializer[Any]):
-    """An alarm. What is of a unit is null where a source is down; temperatures are on the unit's own scale."""
+class AlarmSerializer(serializers.Serializer[object]):
+    """An alarm. The fields of its unit are null if a source is down; temperatures are in the unit's own scale."""
 
-    id = serializers.UUIDField()
+    id = serializers.UUIDField(source="public_id")
     kind = serializers.ChoiceField(Alarm.Kind.choices)
     severity = serializers.ChoiceField(SEVERITIES)
     state = serializers.ChoiceField(Alarm.State.choices)
-    customer_id = serializers.UUIDField()
-    facility_id = serializers.UUIDField(allow_null=True)
+    customer_id = serializers.UUIDField(source="customer.public_id")
+    facility_id = serializers.UUIDField(source="storage_unit.facility.public_id", allow_null=True)
     facility_name = serializers.CharField(allow_null=True)
-    storage_unit_id = serializers.UUIDField(allow_null=True)
+    storage_unit_id = serializers.UUIDField(source="storage_unit.public_id", allow_null=True)
     unit_name = serializers.CharField(allow_null=True)
-    sensor_id = serializers.CharField(allow_null=True, help_text="Of a sensor fault.")
-    source_name = serializers.CharField(help_text="The source that is down.")
-    temperature = serializers.FloatField(allow_null=True, help_text="The worst so far.")
-    temperature_unit = serializers.ChoiceField(list(Scale), allow_null=True)
-    recorded_at = serializers.DateTimeField(allow_null=True, help_text="When that was measured.")
-    equipment_status = serializers.CharField(allow_null=True, help_text="What was sent with that reading.")
-    started_at = serializers.DateTimeField(help_text="When its cause began.")
-    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null: the cause lasts.")
+    sensor_id = serializers.CharField(
+        source="sensor.sensor_code", allow_null=True, help_text="Code of the sensor of a sensor fault."
+    )
+    source_name = serializers.CharField(help_text="The source that is down; empty for other kinds.")
+    temperature = TemperatureField(source="temperature_c", allow_null=True, help_text="The peak so far.")
+    temperature_unit = serializers.ChoiceField(list(Scale), source="storage_unit.temperature_unit", allow_null=True)
+    recorded_at = serializers.DateTimeField(allow_null=True, help_text="When the peak was measured.")
+    equipment_status = serializers.CharField(allow_null=True, help_text="Status reported with that reading.")
+    started_at = serializers.DateTimeField(help_text="When the condition began.")
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null while the condition is still active.")
     opened_at = serializers.DateTimeField(allow_null=True)
     acknowledged_at = serializers.DateTimeField(allow_null=True)
     acknowledged_by = serializers.CharField()
-    acknowledgement = serializers.CharField(help_text="The comment of who acknowledged it.")
+    acknowledgement = serializers.CharField(help_text="Comment of the acknowledgement.")
     closed_at = serializers.DateTimeField(allow_null=True)
-    closed_by = serializers.CharField(help_text="Empty: it closed itself.")
+    closed_by = serializers.CharField(help_text="Empty if it closed automatically.")
     cause = serializers.CharField()
     corrective_action = serializers.CharField()
-    is_detected_late = serializers.BooleanField(help_text="Its cause was over when it was found; nobody was told.")
-    is_withdrawn = serializers.BooleanField(help_text="Later readings show that there was no such cause.")
+    is_detected_late = serializers.BooleanField(
+        help_text="The condition had ended when it was detected; nobody was notified."
+    )
+    is_withdrawn = serializers.BooleanField(help_text="Later readings show that the condition never existed.")
     reopened_count = serializers.IntegerField()
-    suppressed_by_id = serializers.UUIDField(allow_null=True, help_text="The alarm that explains it.")
-    excursion_id = serializers.UUIDField(allow_null=True)
+    suppressed_by_id = serializers.UUIDField(
+        source="suppressed_by.public_id", allow_null=True, help_text="The alarm that inhibits this one."
+    )
+    excursion_id = serializers.UUIDField(source="excursion.public_id", allow_null=True)
 
 
-class AlarmEventSerializer(serializers.Serializer[Any]):
-    """One thing that happened to an alarm."""
+class AlarmEventSerializer(serializers.Serializer[object]):
+    """An event of an alarm."""
 
     kind = serializers.ChoiceField(AlarmEvent.Kind.choices)
     happened_at = serializers.DateTimeField()
-    by = serializers.CharField(help_text="Empty: the system.")
+    by = serializers.CharField(help_text="Empty for the system.")
     text = serializers.CharField()
 
 
 class DetailedAlarmSerializer(AlarmSerializer):
-    """An alarm with all that happened to it, in order of time, and the alarms that it explains."""
+    """An alarm with its events in chronological order, and the alarms that it inhibits."""
 
     events = AlarmEventSerializer(many=True)
-    suppressed_alarms = AlarmSerializer(many=True, help_text="The first hundred, the newest first.")
+    suppressed_alarms = AlarmSerializer(many=True, help_text="At most 100 inhibited alarms, newest first.")
 
 
-class AcknowledgeSerializer(serializers.Serializer[Any]):
-    """What who takes an alarm over does about it; also a comment on its own."""
+class AcknowledgeSerializer(serializers.Serializer[object]):
+    """The acknowledgement of an alarm."""
 
-    comment = serializers.CharField(max_length=LONGEST_TEXT)
+    comment = serializers.CharField(max_length=LONGEST_TEXT, help_text="What is being done about it.")
 
 
-class CloseSerializer(serializers.Serializer[Any]):
-    """What it was, and what was done so that it does not come again."""
+class CommentSerializer(serializers.Serializer[object]):
+    """A comment on an alarm."""
+
+    comment = serializers.CharField(source="text", max_length=LONGEST_TEXT)
+
+
+class CloseSerializer(serializers.Serializer[object]):
+    """The review that closes an alarm."""
 
     cause = serializers.CharField(max_length=LONGEST_TEXT)
-    corrective_action = serializers.CharField(max_length=LONGEST_TEXT)
+    corrective_action = serializers.CharField(max_length=LONGEST_TEXT, help_text="Action against a recurrence.")
 
 
-class ExcursionSerializer(serializers.Serializer[Any]):
-    """A stretch of time outside the limits; temperatures are on the unit's own scale."""
+class ExcursionSerializer(serializers.Serializer[object]):
+    """A period outside the limits. Temperatures are in the unit's own scale."""
 
-    id = serializers.UUIDField()
+    id = serializers.UUIDField(source="public_id")
     kind = serializers.ChoiceField(Excursion.Kind.choices)
     severity = serializers.ChoiceField(SEVERITIES)
-    facility_id = serializers.UUIDField()
+    facility_id = serializers.UUIDField(source="storage_unit.facility.public_id")
     facility_name = serializers.CharField()
-    storage_unit_id = serializers.UUIDField()
+    storage_unit_id = serializers.UUIDField(source="storage_unit.public_id")
     unit_name = serializers.CharField()
     started_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null: it lasts.")
-    last_outside_at = serializers.DateTimeField(help_text="The newest reading outside.")
-    peak_temperature = serializers.FloatField(help_text="The furthest beyond; of MKT excursions the highest MKT.")
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null while it is ongoing.")
+    last_outside_at = serializers.DateTimeField(help_text="Latest reading outside the limits.")
+    peak_temperature = TemperatureField(
+        source="peak_c", help_text="Temperature furthest outside; for MKT excursions the highest MKT."
+    )
     peak_at = serializers.DateTimeField()
-    mkt = serializers.FloatField(allow_null=True, help_text="Mean kinetic temperature of its known time.")
-    temperature_unit = serializers.ChoiceField(list(Scale))
-    area_kelvin_minutes = serializers.FloatField(help_text="Beyond the limit × time.")
-    outside_seconds = serializers.FloatField(help_text="Known to be outside.")
-    gap_seconds = serializers.FloatField(help_text="Nothing is known.")
-    alarm_at = serializers.DateTimeField(allow_null=True, help_text="The reading that completed the delay.")
+    mkt = TemperatureField(source="mkt_c", allow_null=True, help_text="Mean kinetic temperature of the time with data.")
+    temperature_unit = serializers.ChoiceField(list(Scale), source="storage_unit.temperature_unit")
+    area_kelvin_minutes = serializers.FloatField(help_text="Deviation from the limit, integrated over time.")
+    outside_seconds = serializers.FloatField(help_text="Confirmed time outside.")
+    gap_seconds = serializers.FloatField(help_text="Time without data.")
+    alarm_at = serializers.DateTimeField(allow_null=True, help_text="The reading at which the alarm delay elapsed.")
     critical_alarm_at = serializers.DateTimeField(allow_null=True)
     is_detected_late = serializers.BooleanField()
     detected_at = serializers.DateTimeField()
-    profile_name = serializers.CharField(help_text="Where the limits it was judged by came from.")
+    profile_name = serializers.CharField(
+        source="limit_version.profile_name", help_text="Profile of the limits that applied."
+    )
 
 
 _IN_FORCE = [field.name for field in LimitValues._meta.local_fields]
 
 
 class LimitProfileSerializer(RecordSerializer):
-    """Limits with a name, which units share."""
+    """A named set of limits, which units share."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
 
@@ -120,7 +140,7 @@ class LimitProfileSerializer(RecordSerializer):
 
 
 class LimitVersionSerializer(serializers.ModelSerializer[LimitVersion]):
-    """Limits in force since `valid_from`."""
+    """Limits in force from `valid_from`."""
 
     class Meta:
         model = LimitVersion
@@ -134,9 +154,21 @@ class LimitVersionSerializer(serializers.ModelSerializer[LimitVersion]):
             "sensor_policy",
         ]
 
+    @override
+    def get_attribute(self, instance: UnitLimits) -> LimitVersion | None:
+        return newest_versions([instance.storage_unit_id]).get(instance.storage_unit_id)
+
+
+class SensorCodeField(serializers.CharField):
+    """A sensor, by its code."""
+
+    @override
+    def to_representation(self, value: Sensor) -> str:
+        return value.sensor_code
+
 
 class UnitLimitsSerializer(RecordSerializer):
-    """What limits a unit has: a profile's, or (`profile_id` null) its own; and what that comes to now."""
+    """The limits of a unit: those of a profile or, if `profile_id` is null, its own; and the resulting limits."""
 
     storage_unit_id = serializers.UUIDField(source="storage_unit.public_id", read_only=True)
     profile_id = serializers.SlugRelatedField(
@@ -148,12 +180,12 @@ class UnitLimitsSerializer(RecordSerializer):
         help_text="Null: the limits below are the unit's own.",
     )
     sensor_policy = serializers.ChoiceField(SENSOR_POLICIES, required=False)
-    sensor_id = serializers.CharField(
+    sensor_id = SensorCodeField(
         source="named_sensor",
         allow_null=True,
         allow_blank=True,
         required=False,
-        help_text="The sensor that speaks for the unit where the policy is named.",
+        help_text="Code of the reference sensor, if the policy is `named`.",
     )
     in_force = LimitVersionSerializer(read_only=True)
 
@@ -161,29 +193,32 @@ class UnitLimitsSerializer(RecordSerializer):
         model = UnitLimits
         fields = ["storage_unit_id", "profile_id", *VALUE_NAMES, "sensor_policy", "sensor_id", "in_force"]
 
-    def validate_sensor_id(self, code: str | None) -> Any:
-        """The sensor of this code; null for none."""
+    @override
+    def to_representation(self, instance: UnitLimits) -> dict[str, Any]:
+        return super().to_representation(instance) | values_of(instance)
+
+    def validate_sensor_id(self, code: str | None) -> Sensor | None:
+        """Return the unit's sensor with this code."""
         if code is None:
             return None
-        choice: Any = self.instance
-        sensor = choice.storage_unit.sensors.filter(sensor_code=code).first()
+        sensor: Sensor | None = self.instance.storage_unit.sensors.filter(sensor_code=code).first()
         if sensor is None:
-            raise serializers.ValidationError("This unit has no such sensor.")
+            raise serializers.ValidationError("The unit has no such sensor.")
         return sensor
 
+    @override
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Limits of its own are for a unit without a profile."""
-        choice: Any = self.instance
-        profile = attrs.get("profile", choice.profile)
+        profile = attrs.get("profile", self.instance.profile)
         own = sorted(attrs.keys() & set(VALUE_NAMES))
         if profile is not None and own:
             raise serializers.ValidationError(
-                {own[0]: ["The unit has the limits of a profile. Send profile_id null to give it its own."]}
+                {own[0]: ["The unit has the limits of a profile. Set profile_id to null to give it its own."]}
             )
         return attrs
 
+    @override
     def update(self, instance: UnitLimits, validated_data: dict[str, Any]) -> UnitLimits:
-        """Save the choice as a whole: it may not have been there. The versions follow by themselves."""
+        # Saved as a whole, since it may not exist yet. A signal updates the limits in force.
         if "profile" in validated_data and validated_data["profile"] is None and instance.profile is not None:
             leave_profile(instance)
         for name, value in validated_data.items():

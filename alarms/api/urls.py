@@ -1,4 +1,4 @@
-"""The paths of the REST API that are about limits, excursions and alarms, below /api/v1/."""
+"""Paths of alarms, excursions and limits, below /api/v1/."""
 
 from django.urls import path
 

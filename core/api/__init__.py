@@ -1,0 +1,1 @@
+"""Building blocks of the REST API that know nothing about customers or readings."""

@@ -1,29 +1,71 @@
-"""Fields of the API's bodies, stricter than DRF's own: what can't be stored or meant is refused."""
+"""Serializer fields that are stricter than DRF's: values that cannot be stored or interpreted are rejected."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
+from datetime import UTC, datetime, timedelta
 
 from rest_framework import serializers
+from typing_extensions import override
 
-# Beyond any cold store, any size and any coordinate; keeps what is computed from it finite.
-MOST = 1e9
+# Beyond any temperature, size and coordinate; keeps values computed from it finite.
+MAX_NUMBER = 1e9
+DAY = timedelta(days=1)
+MICROSECOND = timedelta(microseconds=1)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+# A plus sign that a client forgot to escape arrives as a space.
+_LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:?[0-9]{2}$)", re.ASCII)
 
 
 class NumberField(serializers.FloatField):
-    """A finite number. DRF's own takes true, "nan" and "inf", and falls over 10**400."""
+    """A finite number. DRF accepts true, "nan" and "inf", and fails with an exception for 10**400."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**({"min_value": -MOST, "max_value": MOST} | kwargs))
+    def __init__(
+        self,
+        *,
+        min_value: float = -MAX_NUMBER,
+        max_value: float = MAX_NUMBER,
+        **options: object,
+    ) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, **options)  # type: ignore[arg-type]  # passed on
 
-    def to_internal_value(self, data: Any) -> float:
+    @override
+    def to_internal_value(self, data: object) -> float:
         if isinstance(data, bool):
             self.fail("invalid")
         try:
-            number = super().to_internal_value(data)
+            number = super().to_internal_value(data)  # type: ignore[arg-type]  # DRF itself checks the type
         except OverflowError:
             self.fail("invalid")
         if not math.isfinite(number):
             self.fail("invalid")
         return number
+
+
+class InstantField(serializers.CharField):
+    """An ISO 8601 time, converted to UTC; UTC where it has no offset.
+
+    A bare date is its first moment, or its last microsecond if `is_end`: the date is included.
+    """
+
+    default_error_messages = {
+        "format": "Must be an ISO 8601 time, such as 2026-11-23T10:15:00+00:00.",
+        "year": "Must be between the years 1900 and 9000.",
+    }
+
+    def __init__(self, *, is_end: bool = False, **options: object) -> None:
+        self.is_end = is_end
+        super().__init__(**options)  # type: ignore[arg-type]  # passed on
+
+    @override
+    def to_internal_value(self, data: object) -> datetime:  # type: ignore[override]  # a CharField for its blank handling
+        text = super().to_internal_value(data).strip()  # type: ignore[arg-type]  # DRF itself checks the type
+        try:
+            instant = datetime.fromisoformat(_LOST_PLUS.sub("+", text) if "T" in text or ":" in text else text)
+            instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            self.fail("format")
+        if not 1900 <= instant.year <= 9000:
+            self.fail("year")
+        return instant + DAY - MICROSECOND if self.is_end and _DATE.fullmatch(text) else instant

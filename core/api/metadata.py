@@ -1,10 +1,11 @@
-"""What OPTIONS answers."""
+"""Responses to OPTIONS requests."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rest_framework.metadata import SimpleMetadata
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class Metadata(SimpleMetadata):
-    """DRF's, without a form for each method: the OpenAPI document tells bodies, and DRF would look for a row."""
+    """DRF's metadata without `actions`: OpenAPI describes bodies, and DRF would look up an object."""
 
-    def determine_actions(self, request: Request, view: APIView) -> dict[str, Any]:
+    @override
+    def determine_actions(self, request: Request, view: APIView) -> dict[str, object]:
         return {}

@@ -1,33 +1,39 @@
-"""Which format an answer has: by `?format=`, else by the Accept header."""
+"""The format of a response: by `?format=`, else by the Accept header."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from typing_extensions import override
 
 from core.api.errors import InvalidQuery
 
 
 class ContentNegotiation(DefaultContentNegotiation):
-    """DRF's, with a clear answer to a `?format=` that there is not."""
+    """DRF's negotiation with a helpful error for an unknown `?format=`."""
 
-    def filter_renderers(self, renderers: Any, format: str) -> Any:
-        known = [renderer for renderer in renderers if renderer.format == format]
-        if not known:
-            formats = ", ".join(renderer.format for renderer in renderers)
+    @override
+    def filter_renderers(self, renderers: Sequence[BaseRenderer], format: str) -> list[BaseRenderer]:
+        matching = [renderer for renderer in renderers if renderer.format == format]
+        if not matching:
+            formats = ", ".join(str(renderer.format) for renderer in renderers)
             raise InvalidQuery("format", f"must be one of {formats}.")
-        return known
+        return matching
 
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        # Programs ask for anything: they get the first, without that it is weighed against the others.
-        is_anything = request.META.get("HTTP_ACCEPT", "*/*") == "*/*"
-        if is_anything and not format_suffix and self.settings.URL_FORMAT_OVERRIDE not in request.query_params:
-            return renderers[0], renderers[0].media_type
+    @override
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        # Most programs accept anything: they get the first renderer without the cost of negotiation.
+        accepts_anything = request.META.get("HTTP_ACCEPT", "*/*") == "*/*"
+        if accepts_anything and not format_suffix and self.settings.URL_FORMAT_OVERRIDE not in request.query_params:
+            return renderers[0], str(renderers[0].media_type)
         try:
             return super().select_renderer(request, renderers, format_suffix)
         except NotAcceptable as error:
-            error.detail = f"Available: {', '.join(renderer.media_type for renderer in renderers)}."  # type: ignore[assignment]
-            raise
+            available = ", ".join(str(renderer.media_type) for renderer in renderers)
+            raise NotAcceptable(f"Available: {available}.") from error

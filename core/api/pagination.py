@@ -1,7 +1,7 @@
-"""Lists in pages: the envelope, plain offsets, and cursors for what grows while it is read.
+"""Pages of lists: the envelope, offsets, and cursors for lists that grow while they are read.
 
-An offset costs as much as all that it passes over. A cursor names the last row that was seen, so that the next page
-is found by the index, wherever it is.
+The cost of an offset grows with the rows it skips. A cursor names the last row that was seen, so that the index finds
+the next page at once, wherever it is.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypedDict
 
-from django.db.models import QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from typing_extensions import override
 
 from core.api.errors import InvalidQuery
-from core.api.query_params import Parameters
-from core.db.compiled_queries import RememberedRows
+from core.api.query_params import QueryParams, WholeNumberParam
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
@@ -29,27 +28,52 @@ MAX_OFFSET = 2**53
 _CURSOR = struct.Struct(">BqiiQ")
 
 
+class PageParams(QueryParams):
+    """`limit` and `offset` of a list."""
+
+    limit = WholeNumberParam(min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Items per page.")
+    offset = WholeNumberParam(min_value=0, max_value=MAX_OFFSET, default=0, help_text="Items to skip.")
+
+
 @dataclass(frozen=True, slots=True)
-class PlainPage:
-    """Which rows of a list are asked for, by their number."""
+class PageRequest:
+    """The requested page of a list, by offset."""
 
     limit: int
     offset: int
 
     @classmethod
-    def of(cls, request: Request, default_limit: int = DEFAULT_LIMIT) -> Self:
-        """What `?limit=` and `?offset=` ask for. Raises InvalidQuery; nothing is capped."""
-        parameters = Parameters.of(request)
-        return cls(
-            parameters.whole_number("limit", default_limit, 1, MAX_LIMIT),
-            parameters.whole_number("offset", 0, 0, MAX_OFFSET),
-        )
+    def parse(cls, request: Request) -> Self:
+        """Return the page that `?limit=` and `?offset=` request. Raises InvalidQuery; nothing is capped."""
+        return cls(**PageParams.parse(request))
+
+
+class Rows(Protocol):
+    """Rows that can be counted and sliced: a queryset or a compiled query."""
+
+    def __getitem__(self, part: slice, /) -> Iterable[Any]:
+        """Return the rows of a slice."""
+
+    def count(self) -> int:
+        """Return the number of all rows."""
+
+
+class Envelope(TypedDict):
+    """The structure of every list; see `core.api.schema.page_of`."""
+
+    items: Sequence[object]
+    total: int
+    page: int
+    page_size: int
+    pages: int
+    next: str | None
+    previous: str | None
 
 
 def envelope(
-    items: Sequence[Any], *, total: int, limit: int, offset: int, next_url: str | None, previous_url: str | None
-) -> dict[str, Any]:
-    """The shape of every list. `offset`: how many rows stand before the first of `items`."""
+    items: Sequence[object], *, total: int, limit: int, offset: int, next_url: str | None, previous_url: str | None
+) -> Envelope:
+    """Return a page of a list; `offset` is the number of rows before the first of `items`."""
     return {
         "items": items,
         "total": total,
@@ -62,7 +86,7 @@ def envelope(
 
 
 def url_with(request: Request, **parameters: str | int | None) -> str:
-    """The request's own URL with these query parameters changed; None removes one."""
+    """Return the request's URL with these query parameters changed; None removes one."""
     url = request._request.build_absolute_uri()
     query = request._request.GET.copy()
     for name, value in parameters.items():
@@ -76,25 +100,20 @@ def url_with(request: Request, **parameters: str | int | None) -> str:
 class Pagination(BasePagination):
     """Pages by limit and offset, for lists that are not time series."""
 
-    def paginate_queryset(
-        self,
-        queryset: QuerySet[Any] | RememberedRows | Sequence[Any],
-        request: Request,
-        view: APIView | None = None,
+    @override
+    def paginate_queryset(  # type: ignore[override]  # compiled queries are paginated, too
+        self, queryset: Rows, request: Request, view: APIView | None = None
     ) -> list[Any]:
-        """The rows asked for. They are counted by a query only where they don't show it themselves."""
         self.request = request
-        self.page = page = PlainPage.of(request)
+        self.page = page = PageRequest.parse(request)
         rows = list(queryset[page.offset : page.offset + page.limit])
+        # A short page tells the total without counting.
         is_last = len(rows) < page.limit and (rows or not page.offset)
-        self.total = page.offset + len(rows) if is_last else self._count(queryset)
+        self.total = page.offset + len(rows) if is_last else queryset.count()
         return rows
 
-    @staticmethod
-    def _count(rows: QuerySet[Any] | RememberedRows | Sequence[Any]) -> int:
-        return rows.count() if isinstance(rows, QuerySet | RememberedRows) else len(rows)
-
-    def get_paginated_response(self, data: Any) -> Response:
+    @override
+    def get_paginated_response(self, data: Sequence[object]) -> Response:
         page, request = self.page, self.request
         following, before = page.offset + page.limit, max(page.offset - page.limit, 0)
         return Response(
@@ -108,34 +127,13 @@ class Pagination(BasePagination):
             )
         )
 
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """The envelope in OpenAPI."""
-        url = {"type": "string", "format": "uri", "nullable": True}
-        number = {"type": "integer", "minimum": 0}
-        properties = {
-            "items": schema,
-            **dict.fromkeys(("total", "page", "page_size", "pages"), number),
-            "next": url,
-            "previous": url,
-        }
-        return {"type": "object", "required": list(properties), "properties": properties}
-
-    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
-        """`limit` and `offset` in OpenAPI."""
-        limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
-        offset = {"type": "integer", "minimum": 0, "default": 0}
-        return [
-            {"name": "limit", "in": "query", "required": False, "schema": limit},
-            {"name": "offset", "in": "query", "required": False, "schema": offset},
-        ]
-
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in a time series: beyond the row of this key, going back in time or (`is_backwards`) forward.
+    """A position in a time series: after the row with this key in descending order, or before it if `is_backwards`.
 
-    The key is a time in microseconds and two ids. `position` is how many rows stood before the page when it was
-    made: it numbers the page, and nothing hangs on it.
+    The key is a time in microseconds and two ids. `position` is the number of rows before the page at the time the
+    cursor was issued. It only numbers the page.
     """
 
     microseconds: int
@@ -145,18 +143,19 @@ class Cursor:
     is_backwards: bool = False
 
     def to_text(self) -> str:
+        """Return the cursor as an opaque text for URLs."""
         packed = _CURSOR.pack(self.is_backwards, self.microseconds, self.first_id, self.second_id, self.position)
         return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
     @classmethod
-    def of_text(cls, text: str) -> Self:
-        """The cursor that `to_text` gave; InvalidQuery for anything else. It grants nothing, so it is not signed."""
+    def from_text(cls, text: str) -> Self:
+        """Return the cursor that `to_text` encoded. Raises InvalidQuery. It grants nothing, so it is not signed."""
         try:
             packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             backwards, microseconds, first_id, second_id, position = _CURSOR.unpack(packed)
         except (struct.error, binascii.Error, ValueError) as error:
-            raise InvalidQuery("cursor", "is not one that this API gave.") from error
+            raise InvalidQuery("cursor", "is not a cursor of this API.") from error
         # From the year 2000 to 2200, and no further than an offset goes.
         if backwards > 1 or position > MAX_OFFSET or not 946_684_800 * 10**6 <= microseconds < 7_258_118_400 * 10**6:
-            raise InvalidQuery("cursor", "is not one that this API gave.")
+            raise InvalidQuery("cursor", "is not a cursor of this API.")
         return cls(microseconds, first_id, second_id, position, bool(backwards))

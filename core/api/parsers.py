@@ -1,26 +1,33 @@
-"""How bodies are read: strictly, by msgspec, and never beyond a size."""
+"""Parsing of JSON bodies: strict, by msgspec, and limited in size."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import IO
 
 import msgspec
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
+from typing_extensions import override
 
 from core.api.errors import TooLargeBody
 
-# A form's worth of JSON; bulk pushes have a limit of their own.
+# Enough for any single object; bulk pushes have a limit of their own.
 MAX_JSON_BYTES = 1 << 20
 
 
 class JSONParser(BaseParser):
-    """JSON without NaN, infinities and half characters: none of them can be stored."""
+    """JSON without NaN, infinities and lone surrogates, none of which can be stored."""
 
     media_type = "application/json"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+    @override
+    def parse(  # type: ignore[override]  # a body may be any JSON value
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, object] | None = None,
+    ) -> object:
         data = stream.read(MAX_JSON_BYTES + 1)
         if len(data) > MAX_JSON_BYTES:
             raise TooLargeBody(f"The body is longer than {MAX_JSON_BYTES:,} bytes.")

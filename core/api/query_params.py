@@ -1,109 +1,212 @@
-"""Query parameters, read strictly: what can't be meant is a 422 that says why, never a guess."""
+"""Query parameters as serializers, which validate them and describe them in the OpenAPI document.
+
+Parsing is strict: a value that makes no sense is a 422 that says why, never a guess.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from functools import cache
+from typing import Any
 
-from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.fields import Field, empty
 from rest_framework.request import Request
+from typing_extensions import override
 
 from core.api.errors import InvalidQuery
+from core.api.fields import InstantField
 
-_LONGEST = 1_000
-_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_MAX_LENGTH = 1_000
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-# A plus sign that a client forgot to escape arrives as a blank.
-_LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:?[0-9]{2}$)", re.ASCII)
-DAY = timedelta(days=1)
-MICROSECOND = timedelta(microseconds=1)
+
+Params = dict[str, Any]
 
 
-class Parameters:
-    """The query of one request. A parameter that is absent or empty is the default; of several the last counts."""
+class QueryParams(serializers.Serializer[object]):
+    """Query parameters of a view. Subclasses declare fields, or combine groups of parameters by inheritance.
 
-    def __init__(self, query: QueryDict) -> None:
-        self._query = query
+    An absent or empty parameter has its default, or is left out if it has none. The last of several values counts.
+    """
 
     @classmethod
-    def of(cls, request: Request) -> Parameters:
-        return cls(request._request.GET)
-
-    def text(self, name: str) -> str:
-        """The text, "" where there is none."""
-        text: str = self._query.get(name, "")
-        if len(text) > _LONGEST or not text.isprintable():
-            raise InvalidQuery(name, f"must be printable text of at most {_LONGEST:,} characters.")
-        return text
-
-    def whole_number(self, name: str, default: int, lowest: int, highest: int) -> int:
-        if name not in self._query:
-            return default
-        text = self.text(name)
-        if not _WHOLE.fullmatch(text) or not lowest <= int(text) <= highest:
-            raise InvalidQuery(name, f"must be a whole number from {lowest:,} to {highest:,}.")
-        return int(text)
-
-    def number(self, name: str, lowest: float = -math.inf, highest: float = math.inf) -> float | None:
-        """The finite number, None where there is none."""
-        text = self.text(name)
-        if not text:
-            return None
-        if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
-            raise InvalidQuery(name, "must be a number.")
-        if not lowest <= float(text) <= highest:
-            raise InvalidQuery(name, f"must be from {lowest:g} to {highest:g}.")
-        return float(text)
-
-    def choice(self, name: str, choices: Iterable[str], default: str) -> str:
-        text = self.text(name) or default
-        if text not in choices:
-            raise InvalidQuery(name, f"must be one of {', '.join(choices)}.")
-        return text
-
-    def public_id(self, name: str) -> UUID | None:
-        """The id, None where there is none."""
-        text = self.text(name)
+    def parse(cls, request: Request) -> Params:
+        """Return the validated parameters by the `source` of their fields. Raises InvalidQuery."""
+        query = request._request.GET
+        serializer = _instance_of(cls)
+        params: Params = {}
+        for name, field in serializer.fields.items():
+            text = _text(name, query.get(name, ""), field)
+            if text or (name in query and isinstance(field, WholeNumberParam)):
+                params[field.source] = _value(name, text, field)
+            elif field.default is not empty:
+                params[field.source] = field.default
         try:
-            return UUID(text) if text else None
-        except ValueError as error:
-            raise InvalidQuery(name, "must be a UUID.") from error
-
-    def start(self, name: str = "start_date") -> datetime | None:
-        """The instant from which on, in UTC; None where there is none. A bare date is its beginning."""
-        text = self.text(name).strip()
-        return parse_instant(name, text) if text else None
-
-    def end(self, name: str = "end_date") -> datetime | None:
-        """The last instant, in UTC; None where there is none. A bare date is its end: the date is included."""
-        text = self.text(name).strip()
-        return parse_end(name, text) if text else None
-
-    def period(self) -> tuple[datetime | None, datetime | None]:
-        """`start_date` and `end_date`, both inclusive; None where there is none."""
-        start, end = self.start(), self.end()
-        if start and end and end < start:
-            raise InvalidQuery("end_date", "must not be before start_date.")
-        return start, end
+            return serializer.validate(params)
+        except ValidationError as error:
+            ((name, [problem]),) = error.detail.items()  # type: ignore[union-attr]  # raised about one parameter
+            raise InvalidQuery(name, problem) from error
 
 
-def parse_instant(name: str, text: str) -> datetime:
-    """An ISO 8601 time in UTC; a naive one is UTC. Raises InvalidQuery about the parameter `name`."""
+@cache
+def _instance_of(params: type[QueryParams]) -> QueryParams:
+    """Return the one instance per class: building fields costs more than parsing a query with them."""
+    return params()
+
+
+def _text(name: str, text: str, field: Field[Any, Any, Any, Any]) -> str:
+    if len(text) > _MAX_LENGTH or not text.isprintable():
+        raise InvalidQuery(name, f"must be printable text of at most {_MAX_LENGTH:,} characters.")
+    return text.strip() if getattr(field, "trim_whitespace", False) else text
+
+
+def _value(name: str, text: str, field: Field[Any, Any, Any, Any]) -> object:
     try:
-        instant = datetime.fromisoformat(_LOST_PLUS.sub("+", text) if "T" in text or ":" in text else text)
-        instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidQuery(name, "must be an ISO 8601 time, such as 2026-11-23T10:15:00+00:00.") from error
-    if not 1900 <= instant.year <= 9000:
-        raise InvalidQuery(name, "must be between the years 1900 and 9000.")
-    return instant
+        return field.to_internal_value(text)
+    except ValidationError as error:
+        raise InvalidQuery(name, error.detail[0]) from error  # type: ignore[index]  # a field's errors are a list
 
 
-def parse_end(name: str, text: str) -> datetime:
-    """As parse_instant, but a bare date is its last microsecond: the date is included."""
-    instant = parse_instant(name, text)
-    return instant + DAY - MICROSECOND if _DATE.fullmatch(text) else instant
+class TextParam(serializers.CharField):
+    """Any printable text."""
+
+    def __init__(self, *, help_text: str, source: str | None = None, trim_whitespace: bool = False) -> None:
+        super().__init__(
+            help_text=help_text, source=source, trim_whitespace=trim_whitespace, required=False, allow_blank=True
+        )
+
+
+class InstantParam(InstantField):
+    """An ISO 8601 time, see InstantField."""
+
+    def __init__(self, *, help_text: str, source: str | None = None, is_end: bool = False) -> None:
+        super().__init__(help_text=help_text, source=source, is_end=is_end, required=False, allow_blank=True)
+
+
+class WholeNumberParam(serializers.IntegerField):
+    """A whole number in ASCII digits from `min_value` to `max_value`; an empty one is an error."""
+
+    def __init__(
+        self,
+        *,
+        min_value: int,
+        max_value: int,
+        default: int | type[empty] = empty,
+        help_text: str,
+        source: str | None = None,
+    ) -> None:
+        super().__init__(
+            min_value=min_value,
+            max_value=max_value,
+            default=default,
+            help_text=help_text,
+            source=source,
+            required=False if default is empty else None,  # DRF derives it from a default
+        )
+        self.error_messages["invalid"] = f"Must be a whole number from {min_value:,} to {max_value:,}."
+
+    @override
+    def to_internal_value(self, data: str) -> int:  # type: ignore[override]  # a query holds text only
+        if not _WHOLE_NUMBER.fullmatch(data) or not self.min_value <= int(data) <= self.max_value:
+            self.fail("invalid")
+        return int(data)
+
+
+class NumberParam(serializers.FloatField):
+    """A finite number in ASCII digits."""
+
+    default_error_messages = {"invalid": "Must be a number.", "range": "Must be from {min_value:g} to {max_value:g}."}
+
+    def __init__(
+        self,
+        *,
+        min_value: float | None = None,
+        max_value: float | None = None,
+        help_text: str,
+        source: str | None = None,
+    ) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, help_text=help_text, source=source, required=False)
+
+    @override
+    def to_internal_value(self, data: str) -> float:  # type: ignore[override]  # a query holds text only
+        if not _NUMBER.fullmatch(data) or not math.isfinite(float(data)):
+            self.fail("invalid")
+        number = float(data)
+        if self.min_value is not None and self.max_value is not None and not self.min_value <= number <= self.max_value:
+            self.fail("range", min_value=self.min_value, max_value=self.max_value)
+        return number
+
+
+class ChoiceParam(serializers.ChoiceField):
+    """One of several texts, as the member of `choices` that it names."""
+
+    default_error_messages = {"invalid_choice": "Must be one of {choices}."}
+
+    def __init__(
+        self,
+        choices: Iterable[str],
+        *,
+        default: str | type[empty] = empty,
+        help_text: str,
+        source: str | None = None,
+    ) -> None:
+        super().__init__(
+            choices=list(choices),
+            default=default,
+            help_text=help_text,
+            source=source,
+            required=False if default is empty else None,
+        )
+
+    @override
+    def to_internal_value(self, data: str) -> str:  # type: ignore[override]  # a query holds text only
+        if data not in self.choice_strings_to_values:
+            self.fail("invalid_choice", choices=", ".join(self.choice_strings_to_values))
+        value: str = self.choice_strings_to_values[data]
+        return value
+
+
+class UUIDParam(serializers.UUIDField):
+    """A public id."""
+
+    default_error_messages = {"invalid": "Must be a UUID."}
+
+    def __init__(self, *, help_text: str, source: str | None = None) -> None:
+        super().__init__(help_text=help_text, source=source, required=False)
+
+
+class PeriodParams(QueryParams):
+    """`start_date` and `end_date`, both inclusive, as `start` and `end`."""
+
+    start_date = InstantParam(
+        source="start", help_text="Earliest time (ISO 8601), inclusive. UTC unless it has an offset."
+    )
+    end_date = InstantParam(
+        source="end",
+        is_end=True,
+        help_text="Latest time (ISO 8601), inclusive; a date without a time includes the whole day.",
+    )
+
+    @override
+    def validate(self, attrs: Params) -> Params:
+        attrs = super().validate(attrs)
+        if "start" in attrs and "end" in attrs and attrs["end"] < attrs["start"]:
+            raise ValidationError({"end_date": ["Must not be before start_date."]})
+        return attrs
+
+
+class CustomerFilterParams(QueryParams):
+    """`customer_id`, as a filter of lists that span customers."""
+
+    customer_id = UUIDParam(help_text="Only this customer.")
+
+
+class FacilityUnitParams(QueryParams):
+    """`facility_id` and `unit_id`, as filters."""
+
+    facility_id = UUIDParam(help_text="Only this facility.")
+    unit_id = UUIDParam(help_text="Only this storage unit.")

@@ -1,57 +1,69 @@
-"""How answers are written: JSON, and the formats as which lists of readings can be asked for."""
+"""Renderers: JSON, and the formats in which lists of readings are streamed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from django.utils.functional import Promise
 from rest_framework.renderers import BaseRenderer
+from typing_extensions import override
 
 
-def _simplified(value: Any) -> Any:
-    """What msgspec does not know: the error texts of DRF, and texts that wait to be translated."""
+def _as_plain_text(value: object) -> str:
+    """Return the text of types unknown to msgspec: DRF's error details and lazy translations."""
     if isinstance(value, str | Promise):
         return str(value).encode("utf-8", "replace").decode()
-    raise TypeError(f"{type(value)} can't be written as JSON")
+    raise TypeError(f"{type(value)} cannot be encoded as JSON")
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_simplified)
+_encoder = msgspec.json.Encoder(enc_hook=_as_plain_text)
 
 
-def to_json(data: Any) -> bytes:
-    """`data` as JSON; times in ISO 8601, NaN and infinities as null."""
+def to_json(data: object) -> bytes:
+    """Return `data` as JSON, with times in ISO 8601 and NaN and infinities as null."""
     return _encoder.encode(data)
 
 
 class JSONRenderer(BaseRenderer):
-    """JSON by msgspec: several times quicker than DRF's, which a page of readings spends most of its time on."""
+    """JSON by msgspec: several times faster than DRF's, which would dominate the time of a page of readings."""
 
     media_type = "application/json"
     format = "json"
     charset = None
 
+    @override
     def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+        self,
+        data: object,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, object] | None = None,
     ) -> bytes:
         return b"" if data is None else to_json(data)
 
 
 class StreamedRenderer(BaseRenderer):
-    """A format that the view streams by itself: this only lets clients ask for it."""
+    """A format that the view streams itself; the renderer makes it available to content negotiation."""
 
+    @override
     def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+        self,
+        data: object,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, object] | None = None,
     ) -> bytes:
         return to_json(data)
 
 
 class CSVRenderer(StreamedRenderer):
+    """CSV, see `readings.lists.export`."""
+
     media_type = "text/csv"
     format = "csv"
 
 
 class NDJSONRenderer(StreamedRenderer):
+    """One JSON object a line, see `readings.lists.export`."""
+
     media_type = "application/x-ndjson"
     format = "ndjson"

@@ -11,10 +11,16 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from core.api.errors import InvalidQuery
-from core.api.query_params import Parameters
+from core.api.query_params import QueryParams, UUIDParam
 from core.scope import Scope, ScopedModel
 from customers.access.principal import principal_of
 from customers.models import Customer
+
+
+class OwnCustomerParams(QueryParams):
+    """`customer_id` on paths about the caller's own customer."""
+
+    customer_id = UUIDParam(help_text="The customer; required for callers who belong to no single customer.")
 
 
 def reach_of(request: Request) -> Scope:
@@ -37,7 +43,7 @@ def own_customer(request: Request) -> Customer:
 
     Who belongs to no single one names it by `?customer_id=`. Raises InvalidQuery and Http404.
     """
-    principal, named = principal_of(request), Parameters.of(request).public_id("customer_id")
+    principal, named = principal_of(request), OwnCustomerParams.parse(request).get("customer_id")
     customers = Customer.objects.visible_to(reach_of(request))
     if named is not None:
         customer = customers.filter(public_id=named).first()

@@ -1,4 +1,4 @@
-"""The shapes of the API's bodies and answers that are about who owns what."""
+"""Serializers of facilities and API tokens, and the base of serializers that save a model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LAST_EXPIRY = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class RecordSerializer(serializers.ModelSerializer[Any]):
-    """Saves a row after the model's own checks, and of a row that is there only what was sent.
+    """Run the model's own validation before saving, and update only the fields that were sent.
 
-    So a change never undoes another one that came in between.
+    So concurrent updates of different fields do not overwrite each other.
     """
 
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.FloatField: NumberField}
@@ -43,8 +43,8 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
             with transaction.atomic():
                 instance.save(**options)
         except IntegrityError as error:
-            # Another request was faster than the check above.
-            raise serializers.ValidationError("There is already one with this code.") from error
+            # A concurrent request passed the same validation and was saved first.
+            raise serializers.ValidationError("This code is already in use.") from error
         return instance
 
 
@@ -72,7 +72,7 @@ class FacilitySerializer(RecordSerializer):
 
 
 class ListedFacilitySerializer(FacilitySerializer):
-    """A facility as the operator lists it, among those of other customers."""
+    """A facility with its customer, for lists that span customers."""
 
     customer_code = serializers.CharField(source="customer.customer_code", read_only=True)
     customer_name = serializers.CharField(source="customer.name", read_only=True)
@@ -83,7 +83,7 @@ class ListedFacilitySerializer(FacilitySerializer):
 
 
 class TokenSerializer(serializers.Serializer[Any]):
-    """An API token without its text."""
+    """An API token, without its text."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     token_name = serializers.CharField(max_length=200)
@@ -91,29 +91,33 @@ class TokenSerializer(serializers.Serializer[Any]):
         child=serializers.ChoiceField(ApiToken.Permission.choices), allow_empty=False, max_length=3
     )
     rate_limit_per_hour = serializers.IntegerField(
-        min_value=1, max_value=MAX_RATE_LIMIT, required=False, allow_null=True, help_text="Requests; null: no limit."
+        min_value=1,
+        max_value=MAX_RATE_LIMIT,
+        required=False,
+        allow_null=True,
+        help_text="Requests per hour; null for no limit.",
     )
     accessible_units = serializers.ListField(
         child=serializers.UUIDField(),
         source="unit_ids",
         required=False,
         max_length=MAX_UNITS,
-        help_text="The only storage units it may see; all when empty.",
+        help_text="The only storage units it may access; all if empty.",
     )
-    expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Null: never.")
-    last_used_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text="To the minute.")
+    expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Null if it never expires.")
+    last_used_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="With a precision of one minute."
+    )
     created_at = serializers.DateTimeField(read_only=True)
-    is_active = serializers.BooleanField(
-        source="is_usable", read_only=True, help_text="It is neither revoked nor expired."
-    )
+    is_active = serializers.BooleanField(source="is_usable", read_only=True, help_text="Neither revoked nor expired.")
 
     def validate_expires_at(self, expires_at: datetime | None) -> datetime | None:
         if expires_at is not None and not timezone.now() < expires_at < LAST_EXPIRY:
-            raise serializers.ValidationError("A token expires in the future, before the year 9000.")
+            raise serializers.ValidationError("Must be in the future and before the year 9000.")
         return expires_at
 
 
 class NewTokenSerializer(TokenSerializer):
-    """An API token with its text, which is shown this once."""
+    """A new API token with its text, which is returned only once."""
 
     token = serializers.CharField(read_only=True)

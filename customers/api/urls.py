@@ -1,4 +1,4 @@
-"""The paths of the REST API that are about who owns what, below /api/v1/."""
+"""Paths of facilities and API tokens, below /api/v1/."""
 
 from django.urls import path
 

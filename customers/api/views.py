@@ -1,8 +1,7 @@
-"""The REST API's views of facilities and tokens. Storage units and profiles tell of readings and live with those."""
+"""REST API views of facilities and tokens. Storage units and customer profiles show readings and live in `readings`."""
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
@@ -12,117 +11,128 @@ from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from typing_extensions import override
 
-from core.api.query_params import Parameters
-from core.api.schema import CUSTOMER_ID, OF_CUSTOMER, PAGE, page_of
+from core.api.pagination import PageParams, Rows
+from core.api.query_params import CustomerFilterParams
+from core.api.schema import page_of
+from core.api.serializer_rows import RowListView, SerializerRows
 from core.db.compiled_queries import RememberedQuery
 from customers.access.grant_token import grant_token
-from customers.access.lookup import addressed, own_customer, require_whole_customer
+from customers.access.lookup import OwnCustomerParams, addressed, own_customer, require_whole_customer
 from customers.access.permissions import ADMIN, READ_AND_WRITE
 from customers.access.principal import principal_of
 from customers.access.tokens import revoke, shown
-from customers.api.row_lists import Shape, ShapedList
 from customers.api.serializers import FacilitySerializer, ListedFacilitySerializer, NewTokenSerializer, TokenSerializer
 from customers.models import ApiToken, Customer, Facility
 
-FACILITY = Shape(FacilitySerializer)
-LISTED_FACILITY = Shape(ListedFacilitySerializer)
-TOKEN = Shape(TokenSerializer)
-FACILITIES = RememberedQuery(lambda scope: FACILITY.columns(Facility.objects.visible_to(scope)), is_look_up=True)
+FACILITY_ROWS = SerializerRows(FacilitySerializer)
+TOKEN_ROWS = SerializerRows(TokenSerializer)
+FACILITIES = RememberedQuery(lambda scope: FACILITY_ROWS.values(Facility.objects.visible_to(scope)), is_look_up=True)
 
 
-class FacilityList(ShapedList, GenericAPIView[Facility]):
-    """The caller's facilities."""
+class FacilityList(RowListView):
+    """Facilities of the caller."""
 
     needs = READ_AND_WRITE
     serializer_class = FacilitySerializer
-    shape = FACILITY
-    remembered = FACILITIES
+    rows = FACILITY_ROWS
 
-    @extend_schema(parameters=PAGE, responses=page_of(FacilitySerializer))
+    @extend_schema(parameters=[PageParams], responses=page_of(FacilitySerializer))
     def get(self, request: Request) -> Response:
-        return super().get(request)
+        """List the caller's facilities."""
+        return self.list_page()
 
+    @override
+    def get_rows(self) -> Rows:
+        return FACILITIES.visible_to(principal_of(self.request).own_scope)
+
+    @override
     def get_queryset(self) -> QuerySet[Facility]:
         return Facility.objects.visible_to(principal_of(self.request).own_scope)
 
-    @extend_schema(parameters=[CUSTOMER_ID], responses={201: FacilitySerializer})
+    @extend_schema(parameters=[OwnCustomerParams], responses={201: FacilitySerializer})
     def post(self, request: Request) -> Response:
-        """Register a facility."""
+        """Create a facility."""
         require_whole_customer(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         facility = serializer.save(customer=own_customer(request))
-        return Response(FACILITY.one(Facility.objects.filter(pk=facility.pk)), status.HTTP_201_CREATED)
+        return Response(FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk)), status.HTTP_201_CREATED)
 
 
 class FacilityDetail(GenericAPIView[Facility]):
-    """One facility. PUT takes any subset of its fields, like PATCH."""
+    """A facility."""
 
     needs = READ_AND_WRITE
     serializer_class = FacilitySerializer
 
     def get(self, request: Request, public_id: UUID) -> Response:
+        """Return a facility."""
         facility = addressed(Facility, request, public_id)
-        return Response(FACILITY.one(Facility.objects.filter(pk=facility.pk)))
+        return Response(FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk)))
 
     @extend_schema(request=FacilitySerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
+        """Update a facility. Any subset of the fields is accepted; PUT and PATCH behave alike."""
         require_whole_customer(request)
         facility = addressed(Facility, request, public_id)
         serializer = self.get_serializer(facility, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         serializer.save()
-        return Response(FACILITY.one(Facility.objects.filter(pk=facility.pk)))
+        return Response(FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk)))
 
     patch = put
 
 
-class AdminFacilityList(ShapedList, GenericAPIView[Facility]):
-    """Every customer's facilities, or those of `?customer_id=`."""
+class AdminFacilityList(RowListView):
+    """Facilities of every customer."""
 
     needs = {"GET": ADMIN["GET"]}
     serializer_class = ListedFacilitySerializer
-    shape = LISTED_FACILITY
+    rows = SerializerRows(ListedFacilitySerializer)
 
-    @extend_schema(parameters=[OF_CUSTOMER, *PAGE], responses=page_of(ListedFacilitySerializer))
+    @extend_schema(parameters=[CustomerFilterParams, PageParams], responses=page_of(ListedFacilitySerializer))
     def get(self, request: Request) -> Response:
-        return super().get(request)
+        """List the facilities of every customer, or of one."""
+        return self.list_page()
 
-    def get_queryset(self) -> QuerySet[Any]:
-        with_goods = Count("units", filter=Q(units__is_synthetic=False))
-        facilities = Facility.objects.visible_to(principal_of(self.request).scope).annotate(unit_count=with_goods)
-        customer_id = Parameters.of(self.request).public_id("customer_id")
+    @override
+    def get_queryset(self) -> QuerySet[Facility]:
+        unit_count = Count("units", filter=Q(units__is_synthetic=False))
+        facilities = Facility.objects.visible_to(principal_of(self.request).scope).annotate(unit_count=unit_count)
+        customer_id = CustomerFilterParams.parse(self.request).get("customer_id")
         return facilities.filter(customer__public_id=customer_id) if customer_id else facilities
 
 
 class TokenList(GenericAPIView[ApiToken]):
-    """The tokens of the caller's customer; their texts are shown once, when they are made."""
+    """API tokens of the caller's customer."""
 
     needs = READ_AND_WRITE
     serializer_class = TokenSerializer
     pagination_class = None
-    queryset = ApiToken.objects.none()  # the browsable API asks for one where a list is answered
+    queryset = ApiToken.objects.none()  # the browsable API requires one for lists
 
-    def customer(self, request: Request, **of_path: UUID) -> Customer:
+    def get_customer(self, request: Request, **path: UUID) -> Customer:
+        """Return the customer whose tokens are listed. Raises Http404."""
         return own_customer(request)
 
-    @extend_schema(parameters=[CUSTOMER_ID], responses=TokenSerializer(many=True))
-    def get(self, request: Request, **of_path: UUID) -> Response:
-        tokens = ApiToken.objects.visible_to(principal_of(request).scope).filter(
-            customer=self.customer(request, **of_path)
-        )
-        return Response(TOKEN.named(TOKEN.columns(shown(tokens, timezone.now()))))
+    @extend_schema(parameters=[OwnCustomerParams], responses=TokenSerializer(many=True))
+    def get(self, request: Request, **path: UUID) -> Response:
+        """List the tokens of a customer. Their text is not stored and cannot be retrieved."""
+        customer = self.get_customer(request, **path)
+        tokens = ApiToken.objects.visible_to(principal_of(request).scope).filter(customer=customer)
+        return Response(TOKEN_ROWS.represent(TOKEN_ROWS.values(shown(tokens, timezone.now()))))
 
-    @extend_schema(parameters=[CUSTOMER_ID], responses={201: NewTokenSerializer})
-    def post(self, request: Request, **of_path: UUID) -> Response:
-        """Make a token. It can't grant what its creator lacks."""
-        customer = self.customer(request, **of_path)
+    @extend_schema(parameters=[OwnCustomerParams], responses={201: NewTokenSerializer})
+    def post(self, request: Request, **path: UUID) -> Response:
+        """Create a token and return its text once. It cannot grant more than the caller has."""
+        customer = self.get_customer(request, **path)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         token, text = grant_token(principal_of(request), customer, **serializer.validated_data)
-        made = shown(ApiToken.objects.filter(pk=token.pk), timezone.now())
-        return Response(TOKEN.one(made) | {"token": text}, status.HTTP_201_CREATED)
+        created = shown(ApiToken.objects.filter(pk=token.pk), timezone.now())
+        return Response(TOKEN_ROWS.get(created) | {"token": text}, status.HTTP_201_CREATED)
 
 
 @extend_schema_view(
@@ -130,24 +140,25 @@ class TokenList(GenericAPIView[ApiToken]):
     post=extend_schema(parameters=[OpenApiParameter("customer_id", exclude=True)]),
 )
 class AdminTokenList(TokenList):
-    """The tokens of any customer."""
+    """API tokens of any customer."""
 
     needs = {"GET": ADMIN["GET"], "POST": ADMIN["POST"]}
 
-    def customer(self, request: Request, **of_path: UUID) -> Customer:
-        customer: Customer = addressed(Customer, request, of_path["public_id"])
+    @override
+    def get_customer(self, request: Request, **path: UUID) -> Customer:
+        customer: Customer = addressed(Customer, request, path["public_id"])
         return customer
 
 
 class TokenDetail(GenericAPIView[ApiToken]):
-    """One token."""
+    """An API token."""
 
     needs = {"DELETE": READ_AND_WRITE["DELETE"]}
     serializer_class = TokenSerializer
 
     @extend_schema(responses={200: TokenSerializer})
     def delete(self, request: Request, public_id: UUID) -> Response:
-        """Revoke the token: it is turned away from now on, and stays listed."""
+        """Revoke a token. It is rejected from now on and stays listed."""
         token = ApiToken.objects.filter(pk=addressed(ApiToken, request, public_id).pk)
         revoke(token)
-        return Response(TOKEN.one(shown(token, timezone.now())))
+        return Response(TOKEN_ROWS.get(shown(token, timezone.now())))

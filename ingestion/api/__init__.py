@@ -1,0 +1,1 @@
+"""REST API for pushing readings, and of the ingestion log."""

@@ -1,4 +1,4 @@
-"""The shapes of what is pushed over the REST API, and of the answers to it."""
+"""Serializers of pushed readings, of the results of pushes, and of the ingestion log."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _FIELDS = {
 }
 
 
-class ReadingCreateSerializer(serializers.Serializer[Any]):
-    """One reading as it is sent. A temperature of null: the sensor answered without a measurement."""
+class ReadingCreateSerializer(serializers.Serializer[object]):
+    """A pushed reading. A temperature of null means that the sensor gave no measurement."""
 
     storage_unit_id = serializers.UUIDField()
     temperature = NumberField(allow_null=True)
@@ -39,7 +39,7 @@ class ReadingCreateSerializer(serializers.Serializer[Any]):
     equipment_status = serializers.CharField(max_length=STATUS_LIMIT, allow_blank=True, default="normal")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Hold the reading to the rules of every delivery; `batch` then is the reading as one."""
+        """Apply the rules of every delivery; add the reading as a batch, under `batch`."""
         raw_fields = {FIELDS_BY_NAME[name]: value for name, value in attrs.items()}
         raw_fields |= {"unit": str(attrs["storage_unit_id"]), "time": attrs["recorded_at"].isoformat()}
         try:
@@ -55,16 +55,16 @@ def _error(reason: Reason, message: str) -> serializers.ValidationError:
     return serializers.ValidationError({_FIELDS.get(reason, "temperature"): [message]}, code=reason.value)
 
 
-class PushErrorSerializer(serializers.Serializer[Any]):
-    """A row that was not taken. `row`: its place in the JSON array, or its line."""
+class PushErrorSerializer(serializers.Serializer[object]):
+    """A rejected row. `row` is its position in the JSON array, or its line."""
 
     row = serializers.IntegerField(source="row_number")
     code = serializers.ChoiceField(source="reason", choices=[reason.value for reason in Reason])
     message = serializers.CharField()
 
 
-class PushedSerializer(serializers.Serializer[Any]):
-    """What became of a bulk push; `errors` lists the first thousand of the rejected rows."""
+class PushedSerializer(serializers.Serializer[object]):
+    """The result of a bulk push. `errors` lists at most 1,000 rejected rows."""
 
     received = serializers.IntegerField()
     stored = serializers.IntegerField()
@@ -74,8 +74,8 @@ class PushedSerializer(serializers.Serializer[Any]):
     errors = PushErrorSerializer(many=True)  # type: ignore[assignment]
 
 
-class IngestionLogSerializer(serializers.Serializer[Any]):
-    """One poll, push or import, and what became of its rows."""
+class IngestionLogSerializer(serializers.Serializer[object]):
+    """A poll, push or import, and its result."""
 
     id = serializers.UUIDField(source="public_id")
     customer_id = serializers.UUIDField(source="customer.public_id")
@@ -85,8 +85,8 @@ class IngestionLogSerializer(serializers.Serializer[Any]):
     records_processed = serializers.IntegerField()
     records_succeeded = serializers.IntegerField(source="records_stored")
     records_duplicate = serializers.IntegerField()
-    records_failed = serializers.IntegerField(help_text="Rejected, or contradicting what is stored.")
+    records_failed = serializers.IntegerField(help_text="Rejected, or in conflict with stored readings.")
     start_time = serializers.DateTimeField(source="started_at")
     end_time = serializers.DateTimeField(source="ended_at")
-    source_url = serializers.CharField(help_text="Without secrets; a file's name.")
+    source_url = serializers.CharField(help_text="Without secrets; the file name of an import.")
     error_message = serializers.CharField()

@@ -1,4 +1,7 @@
-"""The paths of the REST API through which readings arrive, below /api/v1/."""
+"""Paths of bulk pushes and of the ingestion log, below /api/v1/.
+
+`temperature` itself also lists readings and is in `temperature_site.api.urls`.
+"""
 
 from django.urls import path
 
@@ -6,6 +9,5 @@ from ingestion.api import views
 
 urlpatterns = [
     path("admin/ingestion/logs", views.IngestionLogs.as_view(), name="api-ingestion-logs"),
-    path("temperature", views.ReadingsAndPushView.as_view(), name="api-readings"),
     path("temperature/bulk", views.BulkPushView.as_view(), name="api-bulk-push"),
 ]

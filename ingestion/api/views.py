@@ -1,31 +1,32 @@
-"""The REST API through which customers' systems push readings."""
+"""REST API views through which customers' systems push readings, and of the ingestion log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound, ParseError, ValidationError
-from rest_framework.generics import GenericAPIView
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
+from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from typing_extensions import override
 
-from core.api.errors import Contradiction, TooLargeBody
-from core.api.query_params import Parameters
+from core.api.errors import Conflict, TooLargeBody
+from core.api.pagination import PageParams
+from core.api.query_params import ChoiceParam, CustomerFilterParams, PeriodParams
 from core.api.renderers import JSONRenderer
-from core.api.schema import OF_CUSTOMER, PAGE, PERIOD, page_of
+from core.api.schema import page_of
+from core.api.serializer_rows import RowListView, SerializerRows
 from customers.access.permissions import ADMIN, READ_AND_WRITE
 from customers.access.principal import principal_of
-from customers.api.row_lists import Shape, ShapedList
 from customers.models import Customer
 from ingestion.api.serializers import IngestionLogSerializer, PushedSerializer, ReadingCreateSerializer
 from ingestion.loading.load import LoadRequest, log_failure
@@ -34,28 +35,22 @@ from ingestion.loading.push_body import PushedBody
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
-from readings.api.readings import ReadingsView
-from readings.api.serializers import ReadingSerializer
 from readings.lists.queries import stored_row
-from readings.lists.representation import in_form
+from readings.lists.representation import ReadingSerializer, to_representation
 from readings.units.unit_refs import visible_unit_refs
 
-CONTRADICTION = OpenApiResponse(
-    {"$ref": "#/components/schemas/Error"}, "Another temperature is stored; this one is kept for review."
+CONFLICT = OpenApiResponse(
+    {"$ref": "#/components/schemas/Error"},
+    "Another temperature is stored for this unit, sensor and time; this one is kept for review.",
 )
-_PACKED = ("gzip", "x-gzip")
+_GZIP = ("gzip", "x-gzip")
 
 
-class ReadingsAndPushView(ReadingsView):
-    """Readings of all units of the caller; a reading that is sent by itself is taken in."""
+class PushView(APIView):
+    """Push of a single reading."""
 
-    needs = READ_AND_WRITE
-
-    def get_renderers(self) -> list[BaseRenderer]:
-        """Lists have formats of their own; what became of one reading is told in JSON."""
-        if self.request.method == "POST":
-            return [JSONRenderer(), BrowsableAPIRenderer()]
-        return super().get_renderers()
+    needs = {"POST": READ_AND_WRITE["POST"]}
+    renderer_classes = [JSONRenderer, BrowsableAPIRenderer]
 
     @extend_schema(
         request=ReadingCreateSerializer,
@@ -63,53 +58,57 @@ class ReadingsAndPushView(ReadingsView):
         responses={
             (201, JSONRenderer.media_type): ReadingSerializer,
             (200, JSONRenderer.media_type): ReadingSerializer,
-            (409, JSONRenderer.media_type): CONTRADICTION,
+            (409, JSONRenderer.media_type): CONFLICT,
         },
     )
     def post(self, request: Request) -> Response:
-        """Store one reading: 201; 200 where it is stored already, 409 where another temperature is."""
+        """Store a reading: 201 if it is new, 200 if it is already stored, 409 if it contradicts a stored reading."""
         principal = principal_of(request)
-        sent = ReadingCreateSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
-        data: dict[str, Any] = sent.validated_data
-        places = visible_unit_refs(principal.write_scope, public_id=data["storage_unit_id"], with_synthetic=True)
-        if not places:
-            raise NotFound("There is no such storage unit.")
-        batch: ParsedBatch = data["batch"]
+        serializer = ReadingCreateSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        reading = serializer.validated_data
+        units = visible_unit_refs(principal.write_scope, public_id=reading["storage_unit_id"], with_synthetic=True)
+        if not units:
+            raise NotFound("Storage unit not found.")
+        batch: ParsedBatch = reading["batch"]
         pushed = push(principal.write_scope, [batch], own_customer_id=principal.customer_id, received_at=timezone.now())
-        _refuse(pushed)
-        [unit_id] = places
-        row = stored_row(unit_id, batch.readings["sensor_code"][0], data["recorded_at"])
+        _raise_if_rejected(pushed)
+        [unit_id] = units
+        row = stored_row(unit_id, batch.readings["sensor_code"][0], reading["recorded_at"])
         return Response(
-            in_form([row] if row else [], places)[0],
+            to_representation([row] if row else [], units)[0],
             status=status.HTTP_201_CREATED if pushed.stored else status.HTTP_200_OK,
         )
 
 
-def _refuse(pushed: Pushed) -> None:
-    """Raise what keeps a single reading from being stored; what is to be kept of it is committed by now."""
+def _raise_if_rejected(pushed: Pushed) -> None:
+    """Raise an error if the reading was not stored. A conflict has been recorded and committed by now."""
     if pushed.conflicts:
-        raise Contradiction("Another temperature is stored for this unit, sensor and time; yours is kept for review.")
+        raise Conflict("Another temperature is stored for this unit, sensor and time; this one is kept for review.")
     if pushed.errors:
         raise ValidationError({"detail": pushed.errors[0].message})
 
 
 class WholeBodyParser(BaseParser):
-    """The bytes of a body of any type, up to the limit of a bulk push."""
+    """The bytes of a body of any type, up to the size limit of bulk pushes."""
 
     media_type = "*/*"
 
-    def parse(  # type: ignore[override]  # DRF takes any value
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    @override
+    def parse(  # type: ignore[override]  # a body need not be a mapping
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, object] | None = None,
     ) -> bytes:
-        data: bytes = stream.read(settings.BULK_MAX_BYTES + 1)
+        data = stream.read(settings.BULK_MAX_BYTES + 1)
         if len(data) > settings.BULK_MAX_BYTES:
             raise TooLargeBody(f"The body is longer than {settings.BULK_MAX_BYTES:,} bytes; send it in parts.")
         return data
 
 
 class BulkPushView(APIView):
-    """Readings in bulk: a JSON array, NDJSON or CSV, packed with gzip or not."""
+    """Push of many readings."""
 
     needs = {"POST": READ_AND_WRITE["POST"]}
     parser_classes = [WholeBodyParser]
@@ -124,7 +123,10 @@ class BulkPushView(APIView):
         responses=PushedSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Store what can be stored, and tell of each other row why not. Committed before the answer."""
+        """Store readings from a JSON array, NDJSON or CSV, optionally compressed with gzip.
+
+        Valid rows are stored before the response, which lists the rejected rows with the reasons.
+        """
         principal, received_at = principal_of(request), timezone.now()
         body = _pushed_body(request)
         try:
@@ -144,45 +146,49 @@ class BulkPushView(APIView):
 
 def _pushed_body(request: Request) -> PushedBody:
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ("", "identity", *_PACKED):
-        raise ParseError("A body may be packed with gzip only.")
-    # Nothing was sent: there is no stream, and the parser is not asked.
+    if encoding not in ("", "identity", *_GZIP):
+        raise ParseError("Unsupported Content-Encoding. Use gzip or none.")
+    # Without a body there is no stream, and the parser is not called.
     data = request.data if isinstance(request.data, bytes) else b""
-    return PushedBody(data, request.content_type or "", encoding in _PACKED, settings.BULK_MAX_BYTES)
+    return PushedBody(data, request.content_type or "", encoding in _GZIP, settings.BULK_MAX_BYTES)
 
 
 def _log_failure(customer_id: int | None, body: PushedBody, error: UnreadableBody) -> None:
-    """Show an unreadable push among the customer's deliveries, as an unreadable poll is."""
+    """Log an unreadable push among the customer's deliveries, like an unreadable poll."""
     customer = Customer.objects.filter(pk=customer_id).first() if customer_id else None
     if customer is not None:
         load_request = LoadRequest(customer=customer, ingestion_type=IngestionType.PUSH, size_bytes=len(body.data))
         log_failure(load_request, error.reason, error.message)
 
 
-STATUS = OpenApiParameter("status", enum=Delivery.Status.values, description="Only deliveries that ended so.")
+class LogParams(CustomerFilterParams, PeriodParams):
+    """Filters of the ingestion log."""
+
+    status = ChoiceParam(Delivery.Status.values, help_text="Only deliveries with this outcome.")
 
 
-class IngestionLogs(ShapedList, GenericAPIView[Delivery]):
-    """Every delivery, newest first."""
+class IngestionLogs(RowListView):
+    """The ingestion log."""
 
     needs = {"GET": ADMIN["GET"]}
     serializer_class = IngestionLogSerializer
-    shape = Shape(IngestionLogSerializer)
+    rows = SerializerRows(IngestionLogSerializer)
 
-    @extend_schema(parameters=[OF_CUSTOMER, STATUS, *PERIOD, *PAGE], responses=page_of(IngestionLogSerializer))
+    @extend_schema(parameters=[LogParams, PageParams], responses=page_of(IngestionLogSerializer))
     def get(self, request: Request) -> Response:
-        return super().get(request)
+        """List the deliveries of every customer, newest first."""
+        return self.list_page()
 
-    def get_queryset(self) -> Any:
-        parameters = Parameters.of(self.request)
-        start, end = parameters.period()
-        wanted = {
-            "customer__public_id": parameters.public_id("customer_id"),
-            "status": parameters.choice("status", ["", *Delivery.Status.values], "") or None,
-            "started_at__gte": start,
-            "started_at__lte": end,
+    @override
+    def get_queryset(self) -> QuerySet[Any]:
+        params = LogParams.parse(self.request)
+        lookups = {
+            "customer__public_id": params.get("customer_id"),
+            "status": params.get("status"),
+            "started_at__gte": params.get("start"),
+            "started_at__lte": params.get("end"),
         }
         deliveries = Delivery.objects.visible_to(principal_of(self.request).scope)
-        return deliveries.filter(**{name: value for name, value in wanted.items() if value is not None}).annotate(
+        return deliveries.filter(**{name: value for name, value in lookups.items() if value is not None}).annotate(
             records_failed=F("records_rejected") + F("records_conflicting")
         )

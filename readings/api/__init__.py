@@ -1,0 +1,1 @@
+"""REST API of readings, statistics, storage units and customer profiles."""

@@ -1,97 +1,92 @@
-"""The REST API of analytics: summaries, trends and the performance of measuring."""
+"""REST API views of analytics: summaries, trends and the performance of measurements."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.errors import UnprocessableBody
-from core.api.query_params import DAY, Parameters
-from core.api.schema import FACILITY_ID, PERIOD, TEMPERATURE_UNIT, UNIT_ID
+from core.api.query_params import Params
 from customers.access.permissions import ADMIN, READ
-from customers.access.principal import principal_of
+from customers.access.principal import Principal, principal_of
 from customers.models import Customer
+from readings.api.query_params import TREND_DAYS, StatisticsParams, TrendParams, UnitStatisticsParams
 from readings.api.serializers import GroupSerializer, PerformanceSerializer, StatisticsSerializer
-from readings.api.statistics import known_span, places_named, statistics_by_customer, statistics_form
-from readings.lists.filters import requested_scale
-from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
+from readings.api.statistics import data_span, selected_units, statistics_by_customer, statistics_of
+from readings.spans import DAY
+from readings.statistics.aggregates import Aggregation, Grouping, TooManyGroups, aggregate
 from readings.statistics.analytics import performance
 from readings.units.unit_refs import Places, visible_unit_refs
 
-OF_PLACE = [FACILITY_ID, UNIT_ID]
-# How many days an interval's trend shows where no start is asked for.
-TREND_DAYS = {GroupBy.HOUR: 1, GroupBy.DAY: 7, GroupBy.WEEK: 30, GroupBy.MONTH: 365}
-INTERVAL = OpenApiParameter("interval", enum=list(TREND_DAYS), default=GroupBy.DAY.value)
 BY_CUSTOMER = {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Statistics"}}
 PERFORMANCE_RANGE = timedelta(days=30)
 
 
 class SummaryView(APIView):
-    """Statistics of the caller's units, of a facility's or of one, over all the time or a period."""
+    """Statistics of the caller's units, of a facility or of a unit."""
 
     needs = READ
 
-    @extend_schema(parameters=[*PERIOD, *OF_PLACE, TEMPERATURE_UNIT], responses=StatisticsSerializer)
+    @extend_schema(parameters=[UnitStatisticsParams], responses=StatisticsSerializer)
     def get(self, request: Request) -> Response:
-        parameters = Parameters.of(request)
-        start, end = parameters.period()
-        return Response(statistics_form(_places(request), start, end, requested_scale(parameters)))
+        """Return statistics of all of the caller's units, of a facility or of a unit, over all time or a period."""
+        params = UnitStatisticsParams.parse(request)
+        units = _pop_units(principal_of(request), params)
+        return Response(statistics_of(units, **params))
 
 
 class TrendsView(APIView):
-    """Readings by hour, day, week or month: by default of the last 1, 7, 30 or 365 days."""
+    """Readings by interval."""
 
     needs = READ
 
-    @extend_schema(parameters=[INTERVAL, *PERIOD, *OF_PLACE, TEMPERATURE_UNIT], responses=GroupSerializer(many=True))
+    @extend_schema(parameters=[TrendParams], responses=GroupSerializer(many=True))
     def get(self, request: Request) -> Response:
-        parameters = Parameters.of(request)
-        interval = GroupBy(parameters.choice("interval", list(TREND_DAYS), GroupBy.DAY))
-        start, end = parameters.period()
-        places = _places(request)
-        start = start or (end or timezone.now()) - TREND_DAYS[interval] * DAY
-        grouping = Grouping(frozenset({interval}), tuple(Aggregation), requested_scale(parameters))
+        """Return metrics by hour, day, week or month; by default of the last 1, 7, 30 or 365 days."""
+        params = TrendParams.parse(request)
+        units = _pop_units(principal_of(request), params)
+        interval, end = params["interval"], params.get("end")
+        start = params.get("start") or (end or timezone.now()) - TREND_DAYS[interval] * DAY
+        grouping = Grouping(frozenset({interval}), tuple(Aggregation), params["scale"])
         try:
-            return Response(aggregate(places, known_span(places, start, end), grouping))
+            return Response(aggregate(units, data_span(units, start, end), grouping))
         except TooManyGroups as error:
-            raise UnprocessableBody(f"{error} Ask for a shorter period or a longer interval.") from error
+            raise UnprocessableBody(f"{error} Request a shorter period or a longer interval.") from error
 
 
 class PerformanceView(APIView):
-    """How steadily readings came, how good they were and how far from what was set: by default of the last 30 days."""
+    """Performance of the measurements."""
 
     needs = READ
 
-    @extend_schema(parameters=[*PERIOD, *OF_PLACE, TEMPERATURE_UNIT], responses=PerformanceSerializer)
+    @extend_schema(parameters=[UnitStatisticsParams], responses=PerformanceSerializer)
     def get(self, request: Request) -> Response:
-        parameters = Parameters.of(request)
-        start, end = parameters.period()
-        places = _places(request)
-        span = known_span(places, start or (end or timezone.now()) - PERFORMANCE_RANGE, end)
-        return Response(performance(places, span, requested_scale(parameters)))
+        """Return uptime, data quality and deviation from the set temperature; by default of the last 30 days."""
+        params = UnitStatisticsParams.parse(request)
+        units = _pop_units(principal_of(request), params)
+        end = params.get("end")
+        span = data_span(units, params.get("start") or (end or timezone.now()) - PERFORMANCE_RANGE, end)
+        return Response(performance(units, span, params["scale"]))
 
 
 class AdminSummaryView(APIView):
-    """Statistics of each customer by their code, and of all together as `system`."""
+    """Statistics by customer."""
 
     needs = {"GET": ADMIN["GET"]}
 
-    @extend_schema(parameters=[*PERIOD, TEMPERATURE_UNIT], responses={200: BY_CUSTOMER})
+    @extend_schema(parameters=[StatisticsParams], responses={200: BY_CUSTOMER})
     def get(self, request: Request) -> Response:
-        parameters = Parameters.of(request)
-        start, end = parameters.period()
-        scale = requested_scale(parameters)
+        """Return the statistics of each customer by code, and of all customers together as `system`."""
         scope = principal_of(request).scope
         codes = dict(Customer.objects.visible_to(scope).values_list("pk", "customer_code"))
-        return Response(statistics_by_customer(visible_unit_refs(scope), codes, start, end, scale))
+        return Response(statistics_by_customer(visible_unit_refs(scope), codes, **StatisticsParams.parse(request)))
 
 
-def _places(request: Request) -> Places:
-    """The units that `facility_id` and `unit_id` of the query name, else all of the caller's."""
-    parameters = Parameters.of(request)
-    return places_named(principal_of(request), parameters.public_id("facility_id"), parameters.public_id("unit_id"))
+def _pop_units(principal: Principal, params: Params) -> Places:
+    """Return the units that `facility_id` and `unit_id` select, and remove both from `params`. Raises NotFound."""
+    return selected_units(principal, params.pop("facility_id", None), params.pop("unit_id", None))

@@ -1,4 +1,4 @@
-"""The REST API's views of customers: one's own profile, and every customer for the operator."""
+"""REST API views of customers: the caller's own profile, and every customer for the operator."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from typing_extensions import override
 
-from core.api.schema import CUSTOMER_ID, PAGE, page_of
+from core.api.pagination import PageParams
+from core.api.schema import page_of
+from core.api.serializer_rows import Representation, RowListView, SerializerRows
 from core.scope import Scope
-from customers.access.lookup import addressed, own_customer, reach_of, require_whole_customer
+from customers.access.lookup import OwnCustomerParams, addressed, own_customer, reach_of, require_whole_customer
 from customers.access.permissions import ADMIN, READ_AND_WRITE
 from customers.access.principal import principal_of
-from customers.api.row_lists import Shape, ShapedList
 from customers.models import Customer, Facility, StorageUnit
 from readings.api.serializers import CustomerSerializer, ProfileSerializer
 from readings.models import DailyRollup, LatestReading
 
 
 def profiles(scope: Scope) -> QuerySet[Any]:
-    """The customers within `scope`, each with its counts of what `scope` may see; readings by the roll-ups.
-
-    Units that are there for alarm drills only do not count.
-    """
+    """Return the customers visible to `scope` with counts of their visible objects, without units for alarm drills."""
     units = StorageUnit.objects.filter(is_synthetic=False)
     return Customer.objects.visible_to(scope).annotate(
         facility_count=_total(Facility.objects.all(), "customer", Count("pk"), scope, 0),
@@ -46,78 +45,84 @@ def _of_goods(model: type[DailyRollup] | type[LatestReading]) -> QuerySet[Any]:
     return model.objects.filter(storage_unit__is_synthetic=False)
 
 
-def _total(rows: QuerySet[Any], way: str, total: Aggregate, scope: Scope, default: Any = None) -> Any:
-    """What those of `rows` that lead by `way` to a customer add up to, as a subquery of the customer's row."""
-    unit_way = rows.model.SCOPE.unit if scope.unit_ids is not None else None
-    # Not `visible_to`: whose rows they are is said by the customer they are summed up for; left are the units.
-    rows = rows.filter(**({f"{unit_way}__in": scope.unit_ids} if unit_way else {}))
-    summed = rows.filter(**{way: OuterRef("pk")}).order_by().values(way).annotate(total=total).values("total")
+def _total(rows: QuerySet[Any], path: str, total: Aggregate, scope: Scope, default: Any = None) -> Any:
+    """Return the `total` of the rows whose `path` leads to the outer query's customer, as a subquery."""
+    unit_path = rows.model.SCOPE.unit if scope.unit_ids is not None else None
+    # Not `visible_to`: the outer query restricts the customers; only the limit to units is left.
+    rows = rows.filter(**({f"{unit_path}__in": scope.unit_ids} if unit_path else {}))
+    summed = rows.filter(**{path: OuterRef("pk")}).order_by().values(path).annotate(total=total).values("total")
     return Subquery(summed) if default is None else Coalesce(Subquery(summed), default)
 
 
-PROFILE = Shape(CustomerSerializer)
+CUSTOMER_ROWS = SerializerRows(CustomerSerializer)
 
 
 class Profile(GenericAPIView[Customer]):
-    """The caller's own customer. PUT takes any subset of the fields."""
+    """Profile of the caller's own customer."""
 
     needs = {method: READ_AND_WRITE[method] for method in ("GET", "PUT")}
     serializer_class = ProfileSerializer
 
-    @extend_schema(parameters=[CUSTOMER_ID])
+    @extend_schema(parameters=[OwnCustomerParams])
     def get(self, request: Request) -> Response:
-        return Response(_one(own_customer(request), reach_of(request)))
+        """Return the profile of the caller's own customer."""
+        return Response(_represent(own_customer(request), reach_of(request)))
 
-    @extend_schema(parameters=[CUSTOMER_ID], request=ProfileSerializer(partial=True))
+    @extend_schema(parameters=[OwnCustomerParams], request=ProfileSerializer(partial=True))
     def put(self, request: Request) -> Response:
+        """Update the profile. Any subset of the fields is accepted."""
         require_whole_customer(request)
-        return _changed(self, own_customer(request))
+        return _update(self, own_customer(request))
 
 
-class AdminCustomerList(ShapedList, GenericAPIView[Customer]):
+class AdminCustomerList(RowListView):
     """Every customer."""
 
     needs = {method: ADMIN[method] for method in ("GET", "POST")}
     serializer_class = CustomerSerializer
-    shape = PROFILE
+    rows = CUSTOMER_ROWS
 
-    @extend_schema(parameters=PAGE, responses=page_of(CustomerSerializer))
+    @extend_schema(parameters=[PageParams], responses=page_of(CustomerSerializer))
     def get(self, request: Request) -> Response:
-        return super().get(request)
+        """List every customer."""
+        return self.list_page()
 
-    def get_queryset(self) -> Any:
+    @override
+    def get_queryset(self) -> QuerySet[Any]:
         return profiles(principal_of(self.request).scope)
 
     @extend_schema(responses={201: CustomerSerializer})
     def post(self, request: Request) -> Response:
-        """Register a customer."""
+        """Create a customer."""
         require_whole_customer(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return Response(_one(serializer.save(), Scope.everything()), status.HTTP_201_CREATED)
+        return Response(_represent(serializer.save(), Scope.everything()), status.HTTP_201_CREATED)
 
 
 class AdminCustomer(GenericAPIView[Customer]):
-    """One customer. PUT takes any subset of the fields."""
+    """A customer."""
 
     needs = {method: ADMIN[method] for method in ("GET", "PUT")}
     serializer_class = CustomerSerializer
 
     def get(self, request: Request, public_id: UUID) -> Response:
-        return Response(_one(addressed(Customer, request, public_id), reach_of(request)))
+        """Return a customer."""
+        return Response(_represent(addressed(Customer, request, public_id), reach_of(request)))
 
     @extend_schema(request=CustomerSerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
+        """Update a customer. Any subset of the fields is accepted."""
         require_whole_customer(request)
-        return _changed(self, addressed(Customer, request, public_id))
+        return _update(self, addressed(Customer, request, public_id))
 
 
-def _changed(view: GenericAPIView[Customer], customer: Customer) -> Response:
+def _update(view: GenericAPIView[Customer], customer: Customer) -> Response:
     serializer = view.get_serializer(customer, data=view.request.data, partial=True)
     serializer.is_valid(raise_exception=True)
     serializer.save()
-    return Response(_one(customer, reach_of(view.request)))
+    return Response(_represent(customer, reach_of(view.request)))
 
 
-def _one(customer: Customer, scope: Scope) -> dict[str, Any]:
-    return PROFILE.one(profiles(scope).filter(pk=customer.pk))
+def _represent(customer: Customer, scope: Scope) -> Representation:
+    return CUSTOMER_ROWS.get(profiles(scope).filter(pk=customer.pk))

@@ -1,38 +1,42 @@
-"""The shapes of the API's bodies and answers that tell of units, customers and what was measured."""
+"""Serializers of storage units, customer profiles, the configuration, statistics and analytics."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
-from core.api.errors import InvalidQuery
-from core.api.query_params import parse_end, parse_instant
+from core.api.fields import InstantField
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
+from readings.api.fields import TemperatureField
 from readings.statistics.aggregates import DEFAULT_AGGREGATIONS, Aggregation, GroupBy
 from readings.units.scales import ABSOLUTE_ZERO_C, Scale, to_celsius
 
 STATUSES = ("normal", "warning", "critical", "no_data")
-validate_url = RegexValidator(r"^https?://[^\s/]+\S*$", "A URL begins with http:// or https:// and holds no blanks.")
+validate_url = RegexValidator(r"^https?://[^\s/]+\S*$", "A URL begins with http:// or https:// and contains no spaces.")
 
 
 class StorageUnitSerializer(RecordSerializer):
-    """A storage unit with its newest reading."""
+    """A storage unit with its latest reading."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     facility_id = serializers.UUIDField(source="facility.public_id", read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     current_temperature = serializers.FloatField(
-        read_only=True, allow_null=True, help_text="Null: nothing was ever read, or the sensor gave no measurement."
+        source="latest_reading.temperature_c",
+        read_only=True,
+        allow_null=True,
+        help_text="Null if there is no reading, or the sensor gave no measurement.",
     )
-    current_temperature_unit = serializers.ChoiceField(list(Scale), read_only=True, allow_null=True)
+    current_temperature_unit = serializers.ChoiceField(
+        list(Scale), source="latest_reading.scale", read_only=True, allow_null=True
+    )
     temperature_status = serializers.ChoiceField(
-        STATUSES, read_only=True, help_text="By the limits in force; no_data: not known now."
+        STATUSES, source="*", read_only=True, help_text="By the limits in force; no_data if it is not known now."
     )
-    last_reading_time = serializers.DateTimeField(read_only=True, allow_null=True)
+    last_reading_time = serializers.DateTimeField(source="latest_reading.recorded_at", read_only=True, allow_null=True)
 
     class Meta:
         model = StorageUnit
@@ -54,24 +58,26 @@ class StorageUnitSerializer(RecordSerializer):
         ]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        def given(name: str, default: Any) -> Any:
+        def effective(name: str, default: Any) -> Any:
             return attrs.get(name, getattr(self.instance, name, default))
 
-        temperature = given("set_temperature", None)
-        if temperature is not None and to_celsius(temperature, given("temperature_unit", "C")) < ABSOLUTE_ZERO_C:
-            raise serializers.ValidationError({"set_temperature": ["Nothing is colder than absolute zero."]})
+        temperature = effective("set_temperature", None)
+        if temperature is not None and to_celsius(temperature, effective("temperature_unit", "C")) < ABSOLUTE_ZERO_C:
+            raise serializers.ValidationError({"set_temperature": ["Must not be below absolute zero."]})
         return attrs
 
 
 class DetailedFacilitySerializer(FacilitySerializer):
-    """A facility with its units and what they measure now."""
+    """A facility with its units and their current temperatures."""
 
     units = StorageUnitSerializer(many=True, read_only=True)
     unit_count = serializers.IntegerField(read_only=True)
     average_temperature = serializers.FloatField(read_only=True, allow_null=True)
     min_temperature = serializers.FloatField(read_only=True, allow_null=True)
     max_temperature = serializers.FloatField(read_only=True, allow_null=True)
-    temperature_unit = serializers.ChoiceField(list(Scale), read_only=True, help_text="Of the three above.")
+    temperature_unit = serializers.ChoiceField(
+        list(Scale), read_only=True, help_text="Scale of the average, minimum and maximum."
+    )
 
     class Meta(FacilitySerializer.Meta):
         fields = [
@@ -86,7 +92,7 @@ class DetailedFacilitySerializer(FacilitySerializer):
 
 
 class CustomerSerializer(RecordSerializer):
-    """A customer's profile, as the operator writes it."""
+    """A customer's profile."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     api_url = serializers.CharField(max_length=2000, required=False, allow_blank=True, validators=[validate_url])
@@ -94,7 +100,7 @@ class CustomerSerializer(RecordSerializer):
     updated_at = serializers.DateTimeField(read_only=True)
     facility_count = serializers.IntegerField(read_only=True)
     unit_count = serializers.IntegerField(read_only=True)
-    active_readings_count = serializers.IntegerField(read_only=True, help_text="All readings that are stored.")
+    active_readings_count = serializers.IntegerField(read_only=True, help_text="Number of stored readings.")
     last_reading_time = serializers.DateTimeField(read_only=True, allow_null=True)
 
     class Meta:
@@ -117,89 +123,56 @@ class CustomerSerializer(RecordSerializer):
 
 
 class ProfileSerializer(CustomerSerializer):
-    """A customer's profile, as they write it themselves: their code and whether they are active is the operator's."""
+    """A customer's own profile; the code and the activation are reserved to the operator."""
 
     class Meta(CustomerSerializer.Meta):
         read_only_fields = ["customer_code", "is_active"]
 
 
-class EntrySerializer(serializers.Serializer[Any]):
-    """The value of a key of the configuration."""
+class EntrySerializer(serializers.Serializer[object]):
+    """A configuration value."""
 
-    value = serializers.JSONField(help_text="A number of days, or the two deviations in kelvin.")
+    value = serializers.JSONField(help_text="A number of days, or the warning and critical deviation in kelvin.")
     description = serializers.CharField()
-    updated_at = serializers.DateTimeField(allow_null=True, help_text="Null: it has its default.")
+    updated_at = serializers.DateTimeField(allow_null=True, help_text="Null if it has its default.")
 
 
-class ChangedEntrySerializer(serializers.Serializer[Any]):
-    """What a key of the configuration is set to."""
+class ChangedEntrySerializer(serializers.Serializer[object]):
+    """A new configuration value."""
 
     value = serializers.JSONField(required=False)
     description = serializers.CharField(required=False, allow_blank=True, max_length=1000)
 
 
-class ConfigurationSerializer(serializers.Serializer[Any]):
-    """The whole configuration."""
+class ConfigurationSerializer(serializers.Serializer[object]):
+    """The configuration."""
 
     data_retention_days = EntrySerializer()
     max_temperature_deviation = EntrySerializer()
 
 
-class ReadingSerializer(serializers.Serializer[Any]):
-    """A reading. Lists write it without this class, for speed; a test holds both to the same fields."""
+class StatisticsSerializer(serializers.Serializer[object]):
+    """Statistics; temperatures are null if nothing was measured."""
 
-    id = serializers.UUIDField(help_text="Stable and opaque.")
-    customer_id = serializers.UUIDField()
-    facility_id = serializers.UUIDField()
-    storage_unit_id = serializers.UUIDField()
-    facility_name = serializers.CharField()
-    unit_name = serializers.CharField()
-    temperature = serializers.FloatField(
-        allow_null=True, help_text="In the scale it was reported in. Null: the sensor gave no measurement."
+    min_temperature = TemperatureField(source="min_c", allow_null=True)
+    max_temperature = TemperatureField(source="max_c", allow_null=True)
+    avg_temperature = TemperatureField(
+        source="average_c", allow_null=True, help_text="Arithmetic mean of the measurements."
     )
-    temperature_unit = serializers.ChoiceField(list(Scale))
-    recorded_at = serializers.DateTimeField()
-    sensor_id = serializers.CharField(allow_blank=True)
-    quality_score = serializers.FloatField(min_value=0, max_value=1)
-    equipment_status = serializers.CharField()
-    created_at = serializers.DateTimeField()
-
-
-class StatisticsSerializer(serializers.Serializer[Any]):
-    """Statistics; the temperatures are null where nothing was measured."""
-
-    min_temperature = serializers.FloatField(allow_null=True)
-    max_temperature = serializers.FloatField(allow_null=True)
-    avg_temperature = serializers.FloatField(allow_null=True, help_text="The arithmetic mean of the measurements.")
-    mkt = serializers.FloatField(allow_null=True, help_text="Mean kinetic temperature, weighted by time.")
+    mkt = TemperatureField(source="mkt_c", allow_null=True, help_text="Mean kinetic temperature, weighted by time.")
     reading_count = serializers.IntegerField()
     normal_count = serializers.IntegerField()
     warning_count = serializers.IntegerField()
     error_count = serializers.IntegerField()
     fault_count = serializers.IntegerField(help_text="Readings without a measurement.")
-    time_range_start = serializers.DateTimeField()
-    time_range_end = serializers.DateTimeField()
+    time_range_start = serializers.DateTimeField(source="start")
+    time_range_end = serializers.DateTimeField(source="end")
     unit_count = serializers.IntegerField()
-    temperature_unit = serializers.ChoiceField(list(Scale))
+    temperature_unit = serializers.ChoiceField(list(Scale), source="*")
 
 
-class InstantField(serializers.CharField):
-    """An ISO 8601 time; a naive one is UTC. A bare date is its beginning, or as an end its end."""
-
-    def __init__(self, *, is_end: bool = False, **kwargs: Any) -> None:
-        self.is_end = is_end
-        super().__init__(**kwargs)
-
-    def to_internal_value(self, data: Any) -> datetime:  # type: ignore[override]
-        text = super().to_internal_value(data).strip()
-        try:
-            return (parse_end if self.is_end else parse_instant)(str(self.field_name), text)
-        except InvalidQuery as error:
-            raise serializers.ValidationError(str(error.detail)) from error
-
-
-class AggregateRequestSerializer(serializers.Serializer[Any]):
-    """What to group readings by, and what to say of each group."""
+class AggregateRequestSerializer(serializers.Serializer[object]):
+    """How to group readings, and the metrics of each group."""
 
     group_by = serializers.ListField(child=serializers.ChoiceField(list(GroupBy)), max_length=20)
     aggregations = serializers.ListField(
@@ -216,17 +189,17 @@ class AggregateRequestSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         start, end = attrs.get("start_date"), attrs.get("end_date")
         if start and end and end < start:
-            raise serializers.ValidationError({"end_date": ["This must not be before start_date."]})
+            raise serializers.ValidationError({"end_date": ["Must not be before start_date."]})
         return attrs
 
 
-class GroupKeySerializer(serializers.Serializer[Any]):
-    """What a group is of: only what was grouped by is there."""
+class GroupKeySerializer(serializers.Serializer[object]):
+    """The key of a group: only the requested fields are present."""
 
     hour = serializers.DateTimeField(required=False)
-    day = serializers.DateTimeField(required=False, help_text="The beginning of the facility's local day.")
-    week = serializers.DateTimeField(required=False, help_text="The beginning of its Monday.")
-    month = serializers.DateTimeField(required=False, help_text="The beginning of its first day.")
+    day = serializers.DateTimeField(required=False, help_text="Start of the facility's local day.")
+    week = serializers.DateTimeField(required=False, help_text="Start of the local week (Monday).")
+    month = serializers.DateTimeField(required=False, help_text="Start of the local month.")
     facility_id = serializers.UUIDField(required=False)
     facility_name = serializers.CharField(required=False)
     storage_unit_id = serializers.UUIDField(required=False)
@@ -234,8 +207,8 @@ class GroupKeySerializer(serializers.Serializer[Any]):
     sensor_id = serializers.CharField(required=False, allow_blank=True)
 
 
-class MetricsSerializer(serializers.Serializer[Any]):
-    """What is said of a group: only what was asked for is there."""
+class MetricsSerializer(serializers.Serializer[object]):
+    """The metrics of a group: only the requested fields are present."""
 
     avg_temperature = serializers.FloatField(required=False, allow_null=True)
     min_temperature = serializers.FloatField(required=False, allow_null=True)
@@ -245,32 +218,32 @@ class MetricsSerializer(serializers.Serializer[Any]):
     temperature_unit = serializers.ChoiceField(list(Scale))
 
 
-class GroupSerializer(serializers.Serializer[Any]):
+class GroupSerializer(serializers.Serializer[object]):
     """A group of readings."""
 
     group_key = GroupKeySerializer()
     metrics = MetricsSerializer()
 
 
-class BucketSerializer(serializers.Serializer[Any]):
-    """A stretch of a series. The temperatures are null where nothing was measured; one in a gap has no readings."""
+class BucketSerializer(serializers.Serializer[object]):
+    """An interval of a series. Temperatures are null if nothing was measured; a bucket in a gap has no readings."""
 
-    t = serializers.DateTimeField(help_text="The middle of its readings; the reading's own time where there is one.")
-    min = serializers.FloatField(allow_null=True)
-    avg = serializers.FloatField(allow_null=True)
-    max = serializers.FloatField(allow_null=True)
-    count = serializers.IntegerField()
+    t = serializers.DateTimeField(source="middle_at", help_text="Middle between its first and last reading.")
+    min = TemperatureField(source="min_c", allow_null=True)
+    avg = TemperatureField(source="mean_c", allow_null=True)
+    max = TemperatureField(source="max_c", allow_null=True)
+    count = serializers.IntegerField(source="reading_count")
 
 
-class GapSerializer(serializers.Serializer[Any]):
-    """A stretch for which the unit is not known to have been measured."""
+class GapSerializer(serializers.Serializer[object]):
+    """A period without data."""
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
 
 
-class SeriesSerializer(serializers.Serializer[Any]):
-    """The course of a unit's temperature."""
+class SeriesSerializer(serializers.Serializer[object]):
+    """A downsampled temperature series of a unit."""
 
     storage_unit_id = serializers.UUIDField()
     temperature_unit = serializers.ChoiceField(list(Scale))
@@ -280,48 +253,48 @@ class SeriesSerializer(serializers.Serializer[Any]):
     gaps = GapSerializer(many=True)
 
 
-class UptimeSerializer(serializers.Serializer[Any]):
-    """How steadily readings came, by hours of UTC."""
+class UptimeSerializer(serializers.Serializer[object]):
+    """Completeness of the readings by UTC hour."""
 
     hours_with_readings = serializers.IntegerField()
     total_hours = serializers.IntegerField()
     uptime_percentage = serializers.FloatField()
 
 
-class DataQualitySerializer(serializers.Serializer[Any]):
-    """How good readings were."""
+class DataQualitySerializer(serializers.Serializer[object]):
+    """Quality of the readings."""
 
     total_readings = serializers.IntegerField()
-    good_readings = serializers.IntegerField(help_text="Of quality 0.8 and up.")
+    good_readings = serializers.IntegerField(help_text="With a quality score of at least 0.8.")
     quality_percentage = serializers.FloatField()
 
 
-class DeviationSerializer(serializers.Serializer[Any]):
-    """How far temperatures were above (or, negative, below) the set temperature; null where nothing is set."""
+class DeviationSerializer(serializers.Serializer[object]):
+    """Deviation from the set temperature, negative below it; null if no temperature is set."""
 
-    avg_deviation = serializers.FloatField(allow_null=True, help_text="The mean over time.")
+    avg_deviation = serializers.FloatField(allow_null=True, help_text="Time-weighted mean.")
     max_deviation = serializers.FloatField(allow_null=True)
     min_deviation = serializers.FloatField(allow_null=True)
-    temperature_unit = serializers.ChoiceField(list(Scale), help_text="In the steps of this scale.")
+    temperature_unit = serializers.ChoiceField(list(Scale), help_text="Scale whose degrees the deviations are in.")
 
 
-class StatusShareSerializer(serializers.Serializer[Any]):
-    """How many readings were sent with a status."""
+class StatusShareSerializer(serializers.Serializer[object]):
+    """Number of readings with a reported status."""
 
     equipment_status = serializers.CharField()
     count = serializers.IntegerField()
     percentage = serializers.FloatField()
 
 
-class TimeRangeSerializer(serializers.Serializer[Any]):
-    """What an answer is about: from the start to before the end."""
+class TimeRangeSerializer(serializers.Serializer[object]):
+    """The period of the response, excluding its end."""
 
     start_date = serializers.DateTimeField()
     end_date = serializers.DateTimeField()
 
 
-class PerformanceSerializer(serializers.Serializer[Any]):
-    """How well the measuring of a customer's units went."""
+class PerformanceSerializer(serializers.Serializer[object]):
+    """Performance of the measurements of storage units."""
 
     uptime = UptimeSerializer()
     data_quality = DataQualitySerializer()

@@ -1,11 +1,11 @@
-"""The REST API of what readings add up to: statistics, and groups."""
+"""REST API views of statistics and of readings by group."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -17,24 +17,22 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.errors import UnprocessableBody
-from core.api.query_params import MICROSECOND, Parameters
-from core.api.schema import PERIOD, TEMPERATURE_UNIT
+from core.api.serializer_rows import Representation
 from customers.access.permissions import READ
 from customers.access.principal import Permission, Principal, principal_of
 from customers.models import Facility
-from readings.api.serializers import (
-    AggregateRequestSerializer,
-    GroupSerializer,
-    StatisticsSerializer,
-)
-from readings.lists.filters import EARLIEST, requested_scale
-from readings.spans import Span
-from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate, on_scale
+from readings.api.fields import TemperatureRows
+from readings.api.query_params import StatisticsParams, TemperatureUnitParams
+from readings.api.serializers import AggregateRequestSerializer, GroupSerializer, StatisticsSerializer
+from readings.lists.filters import EARLIEST
+from readings.spans import MICROSECOND, Span
+from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.statistics.statistics import Statistics
 from readings.statistics.totals import RequestedUnit, Totals, totals_by_key
 from readings.units.scales import Scale
 from readings.units.unit_refs import Places, visible_unit_refs
 
+STATISTICS_ROWS = TemperatureRows(StatisticsSerializer)
 # Every reading has its hour, and an hour without readings follows one that has some.
 FIRST_HOUR = """
 SELECT min(hour) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
@@ -43,126 +41,109 @@ SELECT min(hour) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERA
 """
 
 
-def known_span(places: Places, start: datetime | None, end: datetime | None) -> Span:
-    """The period between two instants, both included, as far as there are readings in it.
+def data_span(units: Places, start: datetime | None, end: datetime | None) -> Span:
+    """Return the period between two instants, both inclusive, limited to the time that can have readings.
 
-    An open start is the hour of the first reading; the end is now at the latest, or the newest reading.
+    Without a start it begins with the hour of the first reading. It ends no later than now or the latest reading.
     """
-    newest = [place.newest_at for place in places.values() if place.newest_at]
+    newest = [unit.newest_at for unit in units.values() if unit.newest_at]
     latest = max([timezone.now(), *(instant + MICROSECOND for instant in newest)])
-    start = max(start or _first_hour(places) or latest, EARLIEST)
+    start = max(start or _first_hour(units) or latest, EARLIEST)
     end = min(end + MICROSECOND, latest) if end else latest
     return Span(start, max(start, end))
 
 
-def statistics_form(places: Places, start: datetime | None, end: datetime | None, scale: Scale) -> dict[str, Any]:
-    """The statistics of these units together. The number of queries is fixed."""
-    span = known_span(places, start, end)
-    totals = totals_by_key([RequestedUnit(place.unit_id, place.zone, 0) for place in places.values()], span)
-    summaries = Statistics.of(next(iter(totals.values()), Totals()), len(places), span)
-    return _in_form(summaries, start, end, scale)
+def statistics_of(
+    units: Places, scale: Scale, start: datetime | None = None, end: datetime | None = None
+) -> Representation:
+    """Return the combined statistics of these units. The number of queries is constant."""
+    span = data_span(units, start, end)
+    totals = totals_by_key([RequestedUnit(unit.unit_id, unit.zone, 0) for unit in units.values()], span)
+    statistics = Statistics.of(next(iter(totals.values()), Totals()), len(units), span)
+    return _represent(statistics, scale, start, end)
 
 
 def statistics_by_customer(
-    places: Places, codes: Mapping[int, str], start: datetime | None, end: datetime | None, scale: Scale
-) -> dict[str, Any]:
-    """The statistics of each customer in `codes` by their code, and of all units together as `system`.
+    units: Places, codes: Mapping[int, str], scale: Scale, start: datetime | None = None, end: datetime | None = None
+) -> dict[str, Representation]:
+    """Return the statistics of each customer in `codes` by code, and of all units together as `system`.
 
-    All are of the same period. The number of queries is fixed.
+    All are of the same period. The number of queries is constant.
     """
-    span = known_span(places, start, end)
-    found = totals_by_key(
-        [RequestedUnit(place.unit_id, place.zone, place.customer_id) for place in places.values()], span
-    )
-    totals = {key.group: each for key, each in found.items()}
-    units = Counter(place.customer_id for place in places.values())
-    together = Totals()
+    span = data_span(units, start, end)
+    groups = totals_by_key([RequestedUnit(unit.unit_id, unit.zone, unit.customer_id) for unit in units.values()], span)
+    totals = {key.group: each for key, each in groups.items()}
+    unit_counts = Counter(unit.customer_id for unit in units.values())
+    system = Totals()
     for each in totals.values():
-        together.add(each)
-    summaries = {
-        code: Statistics.of(totals.get(customer_id, Totals()), units[customer_id], span)
+        system.add(each)
+    statistics = {
+        code: Statistics.of(totals.get(customer_id, Totals()), unit_counts[customer_id], span)
         for customer_id, code in codes.items()
     }
-    summaries["system"] = Statistics.of(together, len(places), span)
-    return {code: _in_form(each, start, end, scale) for code, each in summaries.items()}
+    statistics["system"] = Statistics.of(system, len(units), span)
+    return {code: _represent(each, scale, start, end) for code, each in statistics.items()}
 
 
-def _in_form(summaries: Statistics, start: datetime | None, end: datetime | None, scale: Scale) -> dict[str, Any]:
-    return {
-        "min_temperature": on_scale(summaries.min_c, scale),
-        "max_temperature": on_scale(summaries.max_c, scale),
-        "avg_temperature": on_scale(summaries.average_c, scale),
-        "mkt": on_scale(summaries.mkt_c, scale),
-        "reading_count": summaries.reading_count,
-        "normal_count": summaries.normal_count,
-        "warning_count": summaries.warning_count,
-        "error_count": summaries.error_count,
-        "fault_count": summaries.fault_count,
-        "time_range_start": start or summaries.start,
-        "time_range_end": end or summaries.end,
-        "unit_count": summaries.unit_count,
-        "temperature_unit": scale.value,
-    }
+def _represent(statistics: Statistics, scale: Scale, start: datetime | None, end: datetime | None) -> Representation:
+    statistics = replace(statistics, start=start or statistics.start, end=end or statistics.end)
+    (representation,) = STATISTICS_ROWS.represent_in(scale, [statistics])
+    return representation
 
 
-def _first_hour(places: Places) -> datetime | None:
+def _first_hour(units: Places) -> datetime | None:
     with connection.cursor() as cursor:
-        cursor.execute(FIRST_HOUR, {"unit_ids": list(places)})
+        cursor.execute(FIRST_HOUR, {"unit_ids": list(units)})
         first: datetime | None = cursor.fetchone()[0]
     return first
 
 
 class StatisticsView(APIView):
-    """Statistics of all units of the caller, over all the time or `start_date` to `end_date`."""
+    """Statistics of the caller's units."""
 
     needs = READ
 
-    @extend_schema(parameters=[*PERIOD, TEMPERATURE_UNIT], responses=StatisticsSerializer)
+    @extend_schema(parameters=[StatisticsParams], responses=StatisticsSerializer)
     def get(self, request: Request) -> Response:
-        parameters = Parameters.of(request)
-        start, end = parameters.period()
-        scale = requested_scale(parameters)
-        return Response(statistics_form(visible_unit_refs(principal_of(request).own_scope), start, end, scale))
+        """Return statistics of all of the caller's units, over all time or a period."""
+        params = StatisticsParams.parse(request)
+        return Response(statistics_of(visible_unit_refs(principal_of(request).own_scope), **params))
 
 
 class AggregateView(APIView):
-    """Readings by group. A POST that changes nothing: the question is too long for a query."""
+    """Readings by group."""
 
     needs = {"POST": Permission.READ}
 
     @extend_schema(
-        parameters=[TEMPERATURE_UNIT],
-        request=AggregateRequestSerializer,
-        responses=GroupSerializer(many=True),
+        parameters=[TemperatureUnitParams], request=AggregateRequestSerializer, responses=GroupSerializer(many=True)
     )
     def post(self, request: Request) -> Response:
-        scale = requested_scale(Parameters.of(request))
-        question = AggregateRequestSerializer(data=request.data)
-        question.is_valid(raise_exception=True)
-        requested: dict[str, Any] = question.validated_data
-        places = places_named(principal_of(request), requested.get("facility_id"), requested.get("storage_unit_id"))
-        span = known_span(places, requested.get("start_date"), requested.get("end_date"))
+        """Group readings by time, facility, unit or sensor. Changes nothing: the query is too long for a URL."""
+        scale = TemperatureUnitParams.parse(request)["scale"]
+        serializer = AggregateRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        query = serializer.validated_data
+        units = selected_units(principal_of(request), query.get("facility_id"), query.get("storage_unit_id"))
+        span = data_span(units, query.get("start_date"), query.get("end_date"))
         grouping = Grouping(
-            frozenset(map(GroupBy, requested["group_by"])), tuple(map(Aggregation, requested["aggregations"])), scale
+            frozenset(map(GroupBy, query["group_by"])), tuple(map(Aggregation, query["aggregations"])), scale
         )
         try:
-            return Response(aggregate(places, span, grouping))
+            return Response(aggregate(units, span, grouping))
         except TooManyGroups as error:
-            raise UnprocessableBody(f"{error} Ask for a shorter period or coarser groups.") from error
+            raise UnprocessableBody(f"{error} Request a shorter period or coarser groups.") from error
 
 
-def places_named(principal: Principal, facility_id: UUID | None, unit_id: UUID | None) -> Places:
-    """The units of a facility, the one unit, or all of the caller's where neither is named. Raises NotFound."""
+def selected_units(principal: Principal, facility_id: UUID | None = None, unit_id: UUID | None = None) -> Places:
+    """Return a facility's units, one unit, or all of the caller's if neither is given. Raises NotFound."""
     if facility_id is None and unit_id is None:
         return visible_unit_refs(principal.own_scope)
-    if (
-        facility_id is not None
-        and not Facility.objects.visible_to(principal.scope).filter(public_id=facility_id).exists()
-    ):
+    facilities = Facility.objects.visible_to(principal.scope)
+    if facility_id is not None and not facilities.filter(public_id=facility_id).exists():
         raise NotFound
-    named: dict[str, Any] = {"facility__public_id": facility_id, "public_id": unit_id}
-    named = {name: value for name, value in named.items() if value is not None}
-    places = visible_unit_refs(principal.scope, **named)
-    if unit_id is not None and not places:
+    lookups = {"facility__public_id": facility_id, "public_id": unit_id}
+    units = visible_unit_refs(principal.scope, **{name: value for name, value in lookups.items() if value is not None})
+    if unit_id is not None and not units:
         raise NotFound
-    return places
+    return units

@@ -1,6 +1,6 @@
-"""The paths of the REST API that are about what was measured, below /api/v1/.
+"""Paths of readings, storage units and customer profiles, below /api/v1/.
 
-`temperature` itself takes readings in as well, so it stands with `ingestion`.
+`temperature` itself also receives readings and is in `temperature_site.api.urls`.
 """
 
 from django.urls import path
@@ -19,19 +19,19 @@ urlpatterns = [
     path("temperature/stats", statistics.StatisticsView.as_view(), name="api-statistics"),
     path("temperature/aggregate", statistics.AggregateView.as_view(), name="api-aggregate"),
     path("temperature/unit/<uuid:unit_id>/series", series.SeriesView.as_view(), name="api-series"),
-    path("admin/temperature", readings.AdminReadingsView.as_view(), name="api-admin-readings"),
+    path("admin/temperature", readings.AdminReadingList.as_view(), name="api-admin-readings"),
     path(
         "admin/temperature/facility/<uuid:facility_id>",
-        readings.AdminFacilityReadingsView.as_view(),
+        readings.AdminFacilityReadingList.as_view(),
         name="api-admin-facility-readings",
     ),
     path("admin/analytics/temperature/summary", analytics.AdminSummaryView.as_view(), name="api-admin-summary"),
     path("analytics/temperature/summary", analytics.SummaryView.as_view(), name="api-summary"),
     path("analytics/temperature/trends", analytics.TrendsView.as_view(), name="api-trends"),
     path("analytics/performance", analytics.PerformanceView.as_view(), name="api-performance"),
-    path("temperature/latest", readings.LatestView.as_view(), name="api-latest"),
+    path("temperature/latest", readings.LatestReadingList.as_view(), name="api-latest"),
     path(
-        "temperature/facility/<uuid:facility_id>", readings.FacilityReadingsView.as_view(), name="api-facility-readings"
+        "temperature/facility/<uuid:facility_id>", readings.FacilityReadingList.as_view(), name="api-facility-readings"
     ),
-    path("temperature/unit/<uuid:unit_id>", readings.UnitReadingsView.as_view(), name="api-unit-readings"),
+    path("temperature/unit/<uuid:unit_id>", readings.UnitReadingList.as_view(), name="api-unit-readings"),
 ]

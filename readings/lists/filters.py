@@ -8,10 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from core.api.errors import InvalidQuery
-from core.api.query_params import DAY, MICROSECOND, Parameters
-from readings.spans import Span
-from readings.units.scales import Scale, to_celsius
+from readings.spans import DAY, MICROSECOND, Span
 
 # No reading is older, and none is further ahead: see ingestion.parsing.batches.
 EARLIEST = datetime(1999, 12, 31, tzinfo=UTC)
@@ -31,25 +28,6 @@ class ReadingFilter:
     min_quality_score: float | None = None
     equipment_status: str = ""
     sensor: str | None = None
-
-    @classmethod
-    def of(cls, parameters: Parameters) -> ReadingFilter:
-        """Return the filter in the query. Raise InvalidQuery."""
-        start, end = parameters.period()
-        scale = requested_scale(parameters)
-        lowest, highest = parameters.number("min_temperature"), parameters.number("max_temperature")
-        if lowest is not None and highest is not None and highest < lowest:
-            raise InvalidQuery("max_temperature", "must not be below min_temperature.")
-        return cls(
-            start=start,
-            end=end,
-            min_c=None if lowest is None else to_celsius(lowest, scale),
-            max_c=None if highest is None else to_celsius(highest, scale),
-            quality_score=parameters.number("quality_score", 0, 1),
-            min_quality_score=parameters.number("min_quality_score", 0, 1),
-            equipment_status=parameters.text("equipment_status").strip().lower(),
-            sensor=parameters.text("sensor_id") or None,
-        )
 
     @property
     def has_only_times(self) -> bool:
@@ -91,8 +69,3 @@ class ReadingFilter:
         ]
         given = [(sql, name, value) for sql, name, value in options if value is not None]
         return "".join(f" AND {sql}" for sql, _, _ in given), {name: value for _, name, value in given}
-
-
-def requested_scale(parameters: Parameters) -> Scale:
-    """Return the scale of `?temperature_unit=`, °C by default. Raise InvalidQuery."""
-    return Scale(parameters.choice("temperature_unit", list(Scale), Scale.CELSIUS))

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from core.api.pagination import Cursor
-from core.api.query_params import DAY, MICROSECOND
 from readings.lists.filters import ReadingFilter
+from readings.spans import DAY, MICROSECOND
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.reading_batch import instant_of, microseconds_of
 from readings.units.unit_refs import Places

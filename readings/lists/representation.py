@@ -1,57 +1,63 @@
-"""A reading as the REST API gives it, in every format."""
+"""The output of a reading in the REST API and in exports."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from rest_framework import serializers
+
+from core.api.serializer_rows import Representation, SerializerRows
 from readings.lists.public_ids import reading_ids
 from readings.lists.queries import Row
 from readings.storage.reading_batch import microseconds_of
-from readings.units.scales import from_celsius
-from readings.units.unit_refs import Places
-
-FIELDS = (
-    "id",
-    "customer_id",
-    "facility_id",
-    "storage_unit_id",
-    "facility_name",
-    "unit_name",
-    "temperature",
-    "temperature_unit",
-    "recorded_at",
-    "sensor_id",
-    "quality_score",
-    "equipment_status",
-    "created_at",
-)
+from readings.units.scales import Scale, from_celsius
+from readings.units.unit_refs import Place, Places
 
 
-def in_form(rows: Sequence[Row], places: Places) -> list[dict[str, Any]]:
-    """The readings with FIELDS: the temperature on the scale it was reported in, to the digit that was sent."""
+class ReadingSerializer(serializers.Serializer[object]):
+    """A reading."""
+
+    id = serializers.UUIDField(help_text="Stable and opaque.")
+    customer_id = serializers.UUIDField(source="unit.customer_public_id")
+    facility_id = serializers.UUIDField(source="unit.facility_public_id")
+    storage_unit_id = serializers.UUIDField(source="unit.public_id")
+    facility_name = serializers.CharField(source="unit.facility_name")
+    unit_name = serializers.CharField(source="unit.name")
+    temperature = serializers.FloatField(
+        allow_null=True, help_text="In the scale it was reported in; null if the sensor gave no measurement."
+    )
+    temperature_unit = serializers.ChoiceField(list(Scale), source="row.scale")
+    recorded_at = serializers.DateTimeField(source="row.recorded_at")
+    sensor_id = serializers.CharField(allow_blank=True, source="row.sensor_code", help_text="Code of the sensor.")
+    quality_score = serializers.FloatField(min_value=0, max_value=1, source="row.quality_score")
+    equipment_status = serializers.CharField(source="row.equipment_status")
+    created_at = serializers.DateTimeField(source="row.created_at", help_text="When the reading was stored.")
+
+
+class _Reading(NamedTuple):
+    """A stored row with what its representation adds: the source of ReadingSerializer's fields."""
+
+    id: str
+    row: Row
+    unit: Place
+    temperature: float | None
+
+
+READING_ROWS = SerializerRows(ReadingSerializer)
+
+
+def to_representation(rows: Sequence[Row], units: Places) -> list[Representation]:
+    """Return the readings as ReadingSerializer defines them, with temperatures exactly as they were reported."""
+    return READING_ROWS.represent_objects(_readings(rows, units))
+
+
+def _readings(rows: Sequence[Row], units: Places) -> Iterator[_Reading]:
     ids = reading_ids(
         [row.unit_id for row in rows],
         [row.sensor_id for row in rows],
         [microseconds_of(row.recorded_at) for row in rows],
     )
-    return [_in_form(row, reading_id, places) for row, reading_id in zip(rows, ids, strict=True)]
-
-
-def _in_form(row: Row, reading_id: str, places: Places) -> dict[str, Any]:
-    place = places[row.unit_id]
-    return {
-        "id": reading_id,
-        "customer_id": place.customer_public_id,
-        "facility_id": place.facility_public_id,
-        "storage_unit_id": place.public_id,
-        "facility_name": place.facility_name,
-        "unit_name": place.name,
-        "temperature": None if row.temperature_c is None else from_celsius(row.temperature_c, row.scale),
-        "temperature_unit": row.scale,
-        "recorded_at": row.recorded_at,
-        "sensor_id": row.sensor_code,
-        "quality_score": row.quality_score,
-        "equipment_status": row.equipment_status,
-        "created_at": row.created_at,
-    }
+    for row, reading_id in zip(rows, ids, strict=True):
+        temperature = None if row.temperature_c is None else from_celsius(row.temperature_c, row.scale)
+        yield _Reading(reading_id, row, units[row.unit_id], temperature)

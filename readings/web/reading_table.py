@@ -8,12 +8,11 @@ from django.http import Http404
 
 from core.api.errors import InvalidQuery
 from core.api.pagination import Cursor
-from core.api.query_params import MICROSECOND
 from core.scope import Scope
 from customers.models import StorageUnit
 from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing, Row
-from readings.spans import Span
+from readings.spans import MICROSECOND, Span
 from readings.units.formatting import exact_temperature_text
 from readings.units.unit_refs import visible_unit_refs
 
@@ -40,7 +39,7 @@ def listing_of(unit: StorageUnit, span: Span) -> Listing:
 def table_page(unit: StorageUnit, span: Span, cursor_text: str) -> TablePage:
     """The page behind (or before) the cursor, the first one for "". Raises Http404 for a cursor that is none."""
     try:
-        cursor = Cursor.of_text(cursor_text) if cursor_text else None
+        cursor = Cursor.from_text(cursor_text) if cursor_text else None
     except InvalidQuery as error:
         raise Http404 from error
     # One row more tells whether there is a page beyond.

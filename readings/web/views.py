@@ -21,7 +21,7 @@ from core.web.htmx import part_asked, query_with
 from core.web.pagination import list_page
 from customers.access.page_principal import page_principal
 from customers.models import Customer, Facility, StorageUnit
-from readings.lists.export import streamed
+from readings.lists.export import stream
 from readings.series.chart import series
 from readings.series.sparklines import sparklines
 from readings.statistics.statistics import statistics
@@ -142,13 +142,13 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
-    """The readings of a unit in the asked range as the REST API's CSV, streamed; 400 for no range."""
+    """The readings of a unit in the asked range as the REST API's CSV, stream; 400 for no range."""
     unit = _unit_of(request, public_id, UNIT)
     try:
         shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
         return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
-    response = streamed(listing_of(unit, shown.span), CSVRenderer.format)
+    response = stream(listing_of(unit, shown.span), CSVRenderer.format)
     days = f"{shown.span.start.astimezone(unit.facility.zone):%Y-%m-%d}"
     name = f"{slugify(str(unit.facility))}-{slugify(str(unit))}-from-{days}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

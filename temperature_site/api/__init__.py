@@ -1,0 +1,1 @@
+"""REST API of the system itself, all API paths, and the OpenAPI document."""

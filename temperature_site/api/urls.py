@@ -1,4 +1,4 @@
-"""Every path of the REST API: each app tells its own."""
+"""All paths of the REST API."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 from django.views.decorators.csrf import csrf_exempt
 
+from temperature_site.api.views import TemperatureView
+
 
 class AnythingConverter(StringConverter):
-    """Any text; Django's own `path` stops at a line's end, and a client may send one."""
+    """Any text, including line breaks, which Django's `path` does not match."""
 
     regex = "(?s:.+)"
 
@@ -17,13 +19,14 @@ class AnythingConverter(StringConverter):
 register_converter(AnythingConverter, "anything")
 
 
-@csrf_exempt  # or a client's mistyped path would be answered with a page about forged requests
+@csrf_exempt  # a mistyped path should be a 404, not an error page about CSRF
 def not_found(request: HttpRequest, rest: str = "") -> JsonResponse:
-    """The answer to a path that there is not, in the form of the API's other errors."""
-    return JsonResponse({"detail": "There is no such path."}, status=404)
+    """Return 404 with the same structure as other errors of the API."""
+    return JsonResponse({"detail": "Not found."}, status=404)
 
 
 urlpatterns = [
+    path("temperature", TemperatureView.as_view(), name="api-readings"),
     path("", include("customers.api.urls")),
     path("", include("readings.api.urls")),
     path("", include("alarms.api.urls")),

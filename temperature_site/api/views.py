@@ -1,4 +1,4 @@
-"""The REST framework's views of the system itself: its health, the machine, and the document of the API."""
+"""REST API views of the system itself, of paths that several apps share, and of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.views.decorators.cache import cache_control
@@ -17,9 +17,12 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from typing_extensions import override
 
 from core.api.renderers import JSONRenderer
-from customers.access.permissions import ADMIN
+from customers.access.permissions import ADMIN, READ_AND_WRITE
+from ingestion.api.views import PushView
+from readings.api.readings import ReadingList
 from temperature_site.api.serializers import HealthSerializer, SystemInfoSerializer
 from temperature_site.health.system_info import system_info
 from temperature_site.health.views import health_response
@@ -28,10 +31,12 @@ CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"
 REDOC = "drf_spectacular_sidecar/redoc/bundles/redoc.standalone.js"
 REDOC_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 DAY_SECONDS = 86_400
+_list_readings = ReadingList.as_view()
+_TEMPERATURE_VIEWS = {"GET": _list_readings, "HEAD": _list_readings, "POST": PushView.as_view()}
 
 
 class HealthView(APIView):
-    """How every part of the system is; 503 when the database is out. Asks for no token."""
+    """Health of the system."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -39,17 +44,33 @@ class HealthView(APIView):
 
     @extend_schema(responses={200: HealthSerializer, 503: HealthSerializer})
     def get(self, request: Request) -> Response:
-        answer, is_out = health_response()
-        return Response(answer, status=503 if is_out else 200, headers={"Cache-Control": "no-store"})
+        """Return the health of every component; 503 if the database is unavailable. Requires no token."""
+        health, is_unavailable = health_response()
+        return Response(health, status=503 if is_unavailable else 200, headers={"Cache-Control": "no-store"})
+
+
+class TemperatureView(APIView):
+    """Readings: dispatches each method to the app that implements it."""
+
+    needs = READ_AND_WRITE
+    # Declared for OpenAPI and the `Allow` header; `dispatch` calls the views themselves.
+    get = ReadingList.get
+    post = PushView.post
+
+    @override
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        view = _TEMPERATURE_VIEWS.get(request.method or "")
+        return view(request, *args, **kwargs) if view else super().dispatch(request, *args, **kwargs)
 
 
 class SystemInfoView(APIView):
-    """The machine and the process that answers: for the operator."""
+    """Machine and process."""
 
     needs = {"GET": ADMIN["GET"]}
 
     @extend_schema(responses=SystemInfoSerializer)
     def get(self, request: Request) -> Response:
+        """Return information about the machine and the process that responds."""
         return Response(system_info())
 
 
@@ -60,26 +81,26 @@ def _contract() -> bytes:
 
 @require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
-    """The OpenAPI document: the contract that is checked in, which a test holds to what the views do."""
+    """Return the OpenAPI document that is checked in; a test keeps it in line with the views."""
     return HttpResponse(_contract(), content_type="application/json")
 
 
 @require_safe
 def swagger(request: HttpRequest) -> HttpResponse:
-    """The document to read and to try out."""
+    """Return the documentation as Swagger UI."""
     return render(request, "api/swagger.html")
 
 
 @require_safe
 def redoc(request: HttpRequest) -> HttpResponse:
-    """The document to read."""
+    """Return the documentation as ReDoc."""
     return render(request, "api/redoc.html")
 
 
 @require_safe
 @cache_control(public=True, max_age=DAY_SECONDS)
 def redoc_script(request: HttpRequest) -> HttpResponse:
-    """ReDoc, which asks another host for its logo, with the site's own sign in its place."""
+    """Return ReDoc with the site's icon in place of a logo from another host."""
     return HttpResponse(_redoc_script(), content_type="text/javascript")
 
 
