@@ -241,7 +241,7 @@ def streamed(client, path=LIST, headers=None, **query):
     return response["Content-Type"], b"".join(response.streaming_content).decode()
 
 
-@pytest.mark.parametrize("asked", [{"format": "csv"}, {"headers": {"Accept": "text/csv"}}])
+@pytest.mark.parametrize("requested", [{"format": "csv"}, {"headers": {"Accept": "text/csv"}}])
 def test_csv_streams_all_rows_and_escapes_formulas(client, unit, requested):
     unit.name, unit.facility.name = "=cmd()", "-Freezers"
     unit.save()
