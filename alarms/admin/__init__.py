@@ -1,4 +1,4 @@
-"""The back office of alarms: what can be set, and what the system wrote, which is only looked at."""
+"""Admin of alarms: settings are editable, what the system records is read-only."""
 
 from alarms.admin import alarms, excursions, limits, maintenance, notifications
 

@@ -1,8 +1,6 @@
-"""Alarms with their trail. They are acknowledged and closed on their pages, where the words for it are asked for."""
+"""Admin of alarms with their timeline. They are acknowledged and closed on their own pages, which ask for comments."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -10,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from typing_extensions import override
 
 from alarms.models import Alarm, AlarmEvent
 from alarms.presenters import ShownAlarm
@@ -19,13 +18,15 @@ _TONES: dict[str, Tone] = {"open": "bad", "acknowledged": "warning", "pending": 
 
 
 class StartedFilter(SinceFilter):
-    title = "began in"
+    """Filter by the time since the start."""
+
+    title = "started within"
     parameter_name = "since"
     field_name = "started_at"
 
 
 class EventInline(admin.TabularInline):
-    """What happened to the alarm."""
+    """The timeline of an alarm."""
 
     model = AlarmEvent
     fields = ["happened_at", "kind", "by", "text"]
@@ -34,40 +35,49 @@ class EventInline(admin.TabularInline):
     extra = 0
     can_delete = False
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    @override
+    def has_add_permission(self, request: HttpRequest, obj: Alarm | None = None) -> bool:
         return False
 
 
 @admin.register(Alarm)
 class AlarmAdmin(BigTableAdmin):
-    list_display = ["began", "state_mark", "kind", "severity", "customer_code", "where", "worst", "see"]
+    """Read-only list of alarms."""
+
+    list_display = ["start", "state_badge", "kind", "severity", "customer_code", "location", "peak", "page_link"]
     list_select_related = ["storage_unit__facility", "customer"]
     list_filter = ["state", "kind", "severity", StartedFilter, ("customer", FewRelatedFilter)]
     search_fields = ["=customer__customer_code", "storage_unit__unit_code", "storage_unit__name", "source_name"]
-    search_help_text = "A customer's code, or a part of a unit's code or name or of a source's name."
-    sortable_by = ["began"]
+    search_help_text = "Customer code, or part of a unit's code or name or of a source's name."
+    sortable_by = ["start"]
     inlines = [EventInline]
 
-    @admin.display(description="began at (UTC)", ordering="started_at")
-    def began(self, alarm: Alarm) -> str:
+    @admin.display(description="start (UTC)", ordering="started_at")
+    def start(self, alarm: Alarm) -> str:
+        """Return when the condition began."""
         return instant_text(alarm.started_at)
 
     @admin.display(description="state")
-    def state_mark(self, alarm: Alarm) -> SafeString:
+    def state_badge(self, alarm: Alarm) -> SafeString:
+        """Return the state as a badge with the acknowledgement as its tooltip."""
         return badge(alarm.state, _TONES[alarm.state], alarm.acknowledgement)
 
     @admin.display(description="customer")
     def customer_code(self, alarm: Alarm) -> str:
+        """Return the code of the alarm's customer."""
         return alarm.customer.customer_code
 
     @admin.display
-    def where(self, alarm: Alarm) -> str:
+    def location(self, alarm: Alarm) -> str:
+        """Return the unit and facility, or the name of the source."""
         return f"{alarm.storage_unit}, {alarm.storage_unit.facility}" if alarm.storage_unit else alarm.source_name
 
-    @admin.display(description="worst")
-    def worst(self, alarm: Alarm) -> str:
+    @admin.display
+    def peak(self, alarm: Alarm) -> str:
+        """Return the peak temperature on the unit's scale."""
         return ShownAlarm(alarm, timezone.now()).worst
 
     @admin.display(description="")
-    def see(self, alarm: Alarm) -> SafeString:
-        return format_html('<a href="{}">its page</a>', reverse("alarm", args=[alarm.public_id]))
+    def page_link(self, alarm: Alarm) -> SafeString:
+        """Return a link to the alarm's page."""
+        return format_html('<a href="{}">Open</a>', reverse("alarm", args=[alarm.public_id]))

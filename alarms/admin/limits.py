@@ -1,12 +1,11 @@
-"""Limits: profiles, what units chose, and the versions that were in force, which are only looked at."""
+"""Admin of limit profiles and unit limits, and the read-only limit versions."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from typing_extensions import override
 
 from alarms.limits.profiles import VALUE_NAMES
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
@@ -17,25 +16,32 @@ from readings.units.formatting import limits_text
 
 @admin.register(LimitProfile)
 class LimitProfileAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+    """Edit limit profiles; the default profile cannot be deleted."""
+
     list_display = ["name", "description", "is_default", "unit_count"]
     search_fields = ["name", "description"]
     readonly_fields = ["updated_at"]
     fields = ["name", "description", "is_default", *VALUE_NAMES, "updated_at"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    @override
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LimitProfile]:
         return super().get_queryset(request).annotate(unit_count=count_of(UnitLimits, "profile"))
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Not of the default one, which units without a choice have."""
-        return super().has_delete_permission(request, obj) and not obj.is_default
+    @override
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        is_default = isinstance(obj, LimitProfile) and obj.is_default
+        return not is_default and super().has_delete_permission(request, obj)
 
-    @admin.display(description="units that chose it", ordering="unit_count")
-    def unit_count(self, profile: Any) -> str:
-        return f"{profile.unit_count:,}"
+    @admin.display(description="units", ordering="unit_count")
+    def unit_count(self, profile: LimitProfile) -> str:
+        """Return how many units use the profile."""
+        return f"{profile.unit_count:,}"  # type: ignore[attr-defined]  # annotated by get_queryset
 
 
 @admin.register(UnitLimits)
 class UnitLimitsAdmin(admin.ModelAdmin):
+    """Edit the limits of single units."""
+
     list_display = ["storage_unit", "customer_code", "profile", "sensor_policy", "updated_at"]
     list_select_related = ["storage_unit__facility__customer", "profile"]
     list_filter = ["profile", "sensor_policy", ("storage_unit__facility__customer", FewRelatedFilter)]
@@ -51,27 +57,33 @@ class UnitLimitsAdmin(admin.ModelAdmin):
 
     @admin.display(description="customer")
     def customer_code(self, limits: UnitLimits) -> str:
+        """Return the code of the unit's customer."""
         return limits.storage_unit.facility.customer.customer_code
 
 
 @admin.register(LimitVersion)
 class LimitVersionAdmin(BigTableAdmin):
-    list_display = ["since", "storage_unit", "customer_code", "profile_name", "says", "changed_by"]
+    """Read-only list of limit versions."""
+
+    list_display = ["since", "storage_unit", "customer_code", "profile_name", "limits", "changed_by"]
     list_select_related = ["storage_unit__facility__customer"]
     list_filter = [("storage_unit__facility__customer", FewRelatedFilter)]
     search_fields = ["=storage_unit__facility__customer__customer_code", "storage_unit__unit_code", "=changed_by"]
-    search_help_text = "A customer's code, a part of a unit's code, or who changed them."
+    search_help_text = "Customer code, part of a unit's code, or who made the change."
     ordering = ["-pk"]
     sortable_by = ()
 
     @admin.display(description="in force from (UTC)")
     def since(self, version: LimitVersion) -> str:
+        """Return when the version came into force."""
         return instant_text(version.valid_from)
 
     @admin.display(description="customer")
     def customer_code(self, version: LimitVersion) -> str:
+        """Return the code of the unit's customer."""
         return version.storage_unit.facility.customer.customer_code
 
-    @admin.display(description="limits")
-    def says(self, version: LimitVersion) -> str:
+    @admin.display
+    def limits(self, version: LimitVersion) -> str:
+        """Return the limits on the unit's scale."""
         return limits_text(in_force(version.limits), version.storage_unit.temperature_unit)

@@ -1,14 +1,16 @@
-"""Maintenance windows: times in which nobody is told."""
+"""Admin of maintenance windows."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from typing_extensions import override
 
 from alarms.models import MaintenanceWindow
 from core.web.admin import FewRelatedFilter, badge
@@ -16,22 +18,24 @@ from core.web.admin import FewRelatedFilter, badge
 
 @admin.register(MaintenanceWindow)
 class MaintenanceWindowAdmin(admin.ModelAdmin):
-    list_display = ["reason", "now", "customer", "facility", "storage_unit", "starts_at", "ends_at", "created_by"]
+    """Edit maintenance windows; new ones record who scheduled them."""
+
+    list_display = ["reason", "status", "customer", "facility", "storage_unit", "starts_at", "ends_at", "created_by"]
     list_select_related = ["customer", "facility", "storage_unit", "created_by"]
     list_filter = [("customer", FewRelatedFilter)]
     search_fields = ["reason", "=customer__customer_code"]
     autocomplete_fields = ["customer", "facility", "storage_unit"]
 
+    @override
     def save_model(self, request: HttpRequest, obj: MaintenanceWindow, form: forms.ModelForm, change: bool) -> None:
-        """Note who entered it."""
         if not change:
-            user: Any = request.user
-            obj.created_by = user
+            obj.created_by = cast(User, request.user)  # the admin requires a signed-in user
         super().save_model(request, obj, form, change)
 
-    @admin.display(description="now")
-    def now(self, window: MaintenanceWindow) -> SafeString:
+    @admin.display
+    def status(self, window: MaintenanceWindow) -> SafeString:
+        """Return whether the window has ended, is in progress or is scheduled."""
         now = timezone.now()
         if window.ends_at <= now:
-            return badge("over", "neutral")
-        return badge("under way", "warning") if window.starts_at <= now else badge("to come", "neutral")
+            return badge("ended", "neutral")
+        return badge("in progress", "warning") if window.starts_at <= now else badge("scheduled", "neutral")

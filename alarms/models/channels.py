@@ -34,9 +34,9 @@ class Channel(ScopedModel):
     SCOPE = ScopeWays(customer="customer_id", unit=None)
 
     class Kind(models.TextChoices):
-        EMAIL = "email", "e-mail"
-        WEBHOOK = "webhook", "webhook"
-        APPRISE = "apprise", "chat or SMS service"
+        EMAIL = "email", "E-mail"
+        WEBHOOK = "webhook", "Webhook"
+        APPRISE = "apprise", "Chat or SMS service"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="channels")

@@ -21,9 +21,9 @@ MAX_DELAY_SECONDS = 30 * 86_400
 MAX_WINDOW_SECONDS = 366 * 86_400
 ABSOLUTE_ZERO_C, HOTTEST_C = -273.15, 1_000.0
 SENSOR_POLICIES = [
-    (SensorPolicy.ANY.value, "any sensor outside limits"),
-    (SensorPolicy.MEAN.value, "mean of the sensors"),
-    (SensorPolicy.NAMED.value, "one reference sensor"),
+    (SensorPolicy.ANY.value, "Any sensor outside limits"),
+    (SensorPolicy.MEAN.value, "Mean of the sensors"),
+    (SensorPolicy.NAMED.value, "One reference sensor"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The back office of alarms: lists that stay fast, and rows that are only looked at."""
+"""The admin of alarms: lists that stay fast, and read-only rows."""
 
 import pytest
 from django.urls import reverse

@@ -1,4 +1,4 @@
-"""The back office of notifications."""
+"""The admin of notifications."""
 
 import pytest
 from django.urls import reverse
@@ -38,13 +38,13 @@ def test_a_channel_and_a_message_are_looked_at_and_show_no_secret(staff):
 def test_dead_messages_are_sent_again(staff):
     dead, sent = MessageFactory(state="dead"), MessageFactory()
     response = act(staff, "message", "send_again", dead, sent)
-    assert "Messages that are tried again: 1." in response.content.decode()
+    assert "Messages queued again: 1." in response.content.decode()
     assert set(Message.objects.values_list("state", flat=True)) == {"waiting"}
 
 
 def test_channels_are_tested_disabled_and_enabled(staff):
     channel = WebhookChannelFactory()
-    act(staff, "channel", "test", channel)
+    act(staff, "channel", "send_test", channel)
     assert Message.objects.get().reason == "test"
     act(staff, "channel", "disable", channel)
     channel.refresh_from_db()

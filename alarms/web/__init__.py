@@ -1,0 +1,1 @@
+"""Pages about alarms, limits, maintenance windows and notifications."""

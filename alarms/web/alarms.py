@@ -1,14 +1,14 @@
-"""The pages of alarms: what lasts and what was, one alarm with its course, and what people do about it."""
+"""Pages of alarms: the list, one alarm with its chart and timeline, and the actions on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -42,12 +42,12 @@ from readings.web.ranges import InvalidRange, range_asked
 
 REFRESH_SECONDS = 15
 COUNT_REFRESH_SECONDS = 30
-ALARMS_A_PAGE = 50
-LATELY_CLOSED = 20
-MOST_SUPPRESSED = 100
+ALARMS_PER_PAGE = 50
+MAX_RECENTLY_CLOSED = 20
+MAX_INHIBITED = 100
 LIST_PARTS = {"alarm-list": "alarms/_list.html", "alarms": "alarms/_alarms.html"}
 ALARM_PARTS = {"alarm": "alarms/_alarm.html"}
-# What the list may be narrowed to; "" is what lasts, followed by what was closed lately.
+# Filters by state; "" lists active alarms, followed by recently closed ones.
 STATES = {
     "": ("open", "acknowledged"),
     "open": ("open",),
@@ -62,26 +62,28 @@ STATES = {
 @never_cache
 @login_required
 def alarms_page(request: HttpRequest) -> HttpResponse:
-    """What is open or acknowledged, the most urgent first, and what was closed lately; narrowed by the query."""
+    """List active alarms, most urgent first, and recently closed ones, filtered by the query."""
     scope, now = page_principal(request).scope, timezone.now()
     customers = list(Customer.objects.visible_to(scope).values_list("customer_code", "name"))
-    chosen = _chosen(request)
-    if chosen["customer"]:
-        get_object_or_404(Customer.objects.visible_to(scope), customer_code=chosen["customer"])
-    facilities = facilities_to_choose(visible_facilities(scope), chosen["customer"])
+    filters = _filters(request)
+    if filters["customer"]:
+        get_object_or_404(Customer.objects.visible_to(scope), customer_code=filters["customer"])
+    facilities = facilities_to_choose(visible_facilities(scope), filters["customer"])
     facility = chosen_of(facilities, request.GET.get("facility", ""))
-    wanted = _wanted(chosen, facility)
-    listed = list_page(request, _listed(scope, wanted, chosen["state"]), ALARMS_A_PAGE)
-    is_first_of_live = not chosen["state"] and listed.page.number == 1
-    lately = _lately_closed(scope, wanted) if is_first_of_live else ()
+    wanted = _wanted(filters, facility)
+    listed = list_page(request, _alarm_rows(scope, wanted, filters["state"]), ALARMS_PER_PAGE)
+    is_first_active_page = not filters["state"] and listed.page.number == 1
+    recently_closed = _recently_closed(scope, wanted) if is_first_active_page else ()
     context = {
         "list": listed,
         "shown": shown_alarms(listed.rows, now),
-        "lately_closed": shown_alarms(lately, now),
+        "recently_closed": shown_alarms(recently_closed, now),
         "customers": customers,
         "facilities": facilities,
-        "chosen": chosen | {"facility": facility},
-        "states": [("", "live"), *((name, name) for name in STATES if name)],
+        "filters": filters,
+        "is_filtered": bool(facility or any(filters.values())),
+        "selected_facility": facility,
+        "states": [("", "Active"), *((name, name.capitalize()) for name in STATES if name)],
         "kinds": Alarm.Kind.choices,
         "severities": SEVERITIES,
         "refresh_seconds": REFRESH_SECONDS,
@@ -94,7 +96,7 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def alarm_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """One alarm: what, where and since when, by which limits it was judged, its course, and what was done about it."""
+    """Show one alarm with its timeline, temperature chart and the limits that applied."""
     principal, alarm = _alarm_of(request, public_id)
     return _render_alarm(request, principal, alarm)
 
@@ -103,8 +105,8 @@ def alarm_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def acknowledge_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Take the alarm over, with a comment."""
-    return _handle(request, public_id, "acknowledge", actions.acknowledge, "The alarm is yours.")
+    """Acknowledge the alarm with a comment."""
+    return _handle_action(request, public_id, "acknowledge", actions.acknowledge, "Alarm acknowledged.")
 
 
 @require_POST
@@ -112,22 +114,22 @@ def acknowledge_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def comment_on_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Add a comment to the alarm."""
-    return _handle(request, public_id, "comment", actions.comment, "Your comment is kept.")
+    return _handle_action(request, public_id, "comment", actions.comment, "Comment added.")
 
 
 @require_POST
 @never_cache
 @login_required
 def close_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Write down cause and corrective action, and close the alarm."""
-    return _handle(request, public_id, "close", actions.close, "Cause and corrective action are written down.")
+    """Record cause and corrective action, and close the alarm."""
+    return _handle_action(request, public_id, "close", actions.close, "Cause and corrective action saved.")
 
 
 @require_safe
 @never_cache
 @login_required
 def alarm_count(request: HttpRequest) -> HttpResponse:
-    """How many alarms wait for somebody, as the link to them shows it on every page."""
+    """Render the number of unacknowledged alarms beside the link in the navigation."""
     return render(request, "alarms/_count.html", {"open_alarms": open_count(page_principal(request).scope)})
 
 
@@ -135,7 +137,10 @@ def alarm_count(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The excursions of a unit in the asked range as JSON, times in ms since 1970, for its chart; 400 for no range."""
+    """Return the excursions of a unit in the requested range for its chart.
+
+    JSON with times in ms since 1970; 400 for an invalid range.
+    """
     scope = page_principal(request).scope
     unit = get_object_or_404(StorageUnit.objects.visible_to(scope).select_related("facility"), public_id=public_id)
     try:
@@ -155,35 +160,36 @@ def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return HttpResponse(to_json(shown), content_type="application/json")
 
 
-def _listed(scope: Scope, wanted: WantedAlarms, state: str) -> Any:
-    alarms = with_places(visible_alarms(scope, wanted))
+def _alarm_rows(scope: Scope, wanted: WantedAlarms, state: str) -> QuerySet[Alarm]:
+    alarms: QuerySet[Alarm] = with_places(visible_alarms(scope, wanted))
     return urgent_first(alarms.filter(suppressed_by=None)) if not state else alarms
 
 
-def _lately_closed(scope: Scope, wanted: WantedAlarms) -> Any:
-    return with_places(visible_alarms(scope, wanted._replace(states=STATES["closed"])))[:LATELY_CLOSED]
+def _recently_closed(scope: Scope, wanted: WantedAlarms) -> QuerySet[Alarm]:
+    closed: QuerySet[Alarm] = with_places(visible_alarms(scope, wanted._replace(states=STATES["closed"])))
+    return closed[:MAX_RECENTLY_CLOSED]
 
 
-def _wanted(chosen: dict[str, Any], facility: FacilityName | None) -> WantedAlarms:
+def _wanted(filters: dict[str, str], facility: FacilityName | None) -> WantedAlarms:
     return WantedAlarms(
-        states=STATES[chosen["state"]],
-        kind=chosen["kind"],
-        severity=chosen["severity"],
-        customer_code=chosen["customer"],
+        states=STATES[filters["state"]],
+        kind=filters["kind"],
+        severity=filters["severity"],
+        customer_code=filters["customer"],
         facility_id=UUID(facility.public_id) if facility else None,
-        text=chosen["text"],
+        text=filters["text"],
     )
 
 
-def _chosen(request: HttpRequest) -> dict[str, Any]:
-    """What the list is narrowed to; what is no choice narrows nothing."""
-    asked = {name: request.GET.get(name, "").strip() for name in ("customer", "state", "kind", "severity", "text")}
+def _filters(request: HttpRequest) -> dict[str, str]:
+    """Return the filters of the list; unknown choices are ignored."""
+    query = {name: request.GET.get(name, "").strip() for name in ("customer", "state", "kind", "severity", "text")}
     allowed = {"state": STATES, "kind": Alarm.Kind.values, "severity": SEVERITIES}
-    return asked | {name: asked[name] if asked[name] in values else "" for name, values in allowed.items()}
+    return query | {name: query[name] if query[name] in values else "" for name, values in allowed.items()}
 
 
 def _alarm_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Alarm]:
-    """The caller, and the alarm if the caller may see it; a foreign one is not found."""
+    """Return the principal and the alarm. Raise Http404 if it is not visible to the principal."""
     principal = page_principal(request)
     alarms = with_places(Alarm.objects.visible_to(principal.scope)).select_related(
         "excursion__limit_version", "suppressed_by"
@@ -192,7 +198,7 @@ def _alarm_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Alarm]:
 
 
 def _forms(alarm: Alarm, may_operate: bool) -> dict[str, forms.Form]:
-    """The forms of what can be done to the alarm, by what they do."""
+    """Return the forms of the possible actions by their names."""
     if not may_operate:
         return {}
     possible: dict[str, forms.Form] = {}
@@ -207,32 +213,32 @@ def _forms(alarm: Alarm, may_operate: bool) -> dict[str, forms.Form]:
 _FORMS: dict[str, type[forms.Form]] = {"acknowledge": AcknowledgeForm, "comment": CommentForm, "close": CloseForm}
 
 
-def _handle(
-    request: HttpRequest, public_id: UUID, action: str, handle: Callable[..., Alarm], said: str
+def _handle_action(
+    request: HttpRequest, public_id: UUID, action: str, perform: Callable[..., Alarm], success_message: str
 ) -> HttpResponse:
-    """Do it with what the form holds; show the page again with what was wrong."""
+    """Perform the action with the form's data, or show the page again with the errors."""
     principal, alarm = _alarm_of(request, public_id)
     refuse_unless(principal.may_operate(alarm.customer_id))
     form = _FORMS[action](request.POST, prefix=action)
     if form.is_valid():
         try:
-            handle(alarm, by=principal.name, **form.cleaned_data)
+            perform(alarm, by=principal.name, **form.cleaned_data)
         except actions.NotPossible as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, said)
+            messages.success(request, success_message)
             return redirect("alarm", public_id)
-    # Somebody may have been faster: as it is now, and with what was written.
+    # Somebody else may have changed the alarm: show its current state with the submitted data.
     principal, alarm = _alarm_of(request, public_id)
     return _render_alarm(request, principal, alarm, {action: form})
 
 
 def _render_alarm(
-    request: HttpRequest, principal: Principal, alarm: Alarm, filled_in: dict[str, forms.Form] | None = None
+    request: HttpRequest, principal: Principal, alarm: Alarm, submitted: dict[str, forms.Form] | None = None
 ) -> HttpResponse:
     shown, unit = ShownAlarm(alarm, timezone.now()), alarm.storage_unit
-    suppressed = with_places(alarm.suppressed.visible_to(principal.scope)).order_by("-started_at", "-pk")
-    version = _judged_by(alarm)
+    inhibited = with_places(alarm.suppressed.visible_to(principal.scope)).order_by("-started_at", "-pk")
+    version = _limit_version(alarm)
     scale = unit.temperature_unit if unit else "C"
     may_operate = principal.may_operate(alarm.customer_id)
     context = {
@@ -242,16 +248,16 @@ def _render_alarm(
         "limits": limit_facts(version, scale) if version else [],
         "excursion": excursion_facts(alarm.excursion, scale) if alarm.excursion else [],
         "events": alarm.events.order_by("happened_at", "pk"),
-        "suppressed": shown_alarms(suppressed[:MOST_SUPPRESSED], shown.now),
-        "forms": _forms(alarm, may_operate) | (filled_in or {}),
+        "inhibited": shown_alarms(inhibited[:MAX_INHIBITED], shown.now),
+        "forms": _forms(alarm, may_operate) | (submitted or {}),
         "may_operate": may_operate,
         "refresh_seconds": REFRESH_SECONDS,
     }
     return render(request, part_asked(request, ALARM_PARTS, "alarms/alarm.html"), context)
 
 
-def _judged_by(alarm: Alarm) -> LimitVersion | None:
-    """The limits that the alarm's excursion was judged by, else those in force when its cause began."""
+def _limit_version(alarm: Alarm) -> LimitVersion | None:
+    """Return the limits that the excursion was evaluated with, or those in force when the condition began."""
     if alarm.excursion is not None:
         return alarm.excursion.limit_version
     return None if alarm.storage_unit_id is None else version_at(alarm.storage_unit_id, alarm.started_at)

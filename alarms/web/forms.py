@@ -1,13 +1,15 @@
-"""The forms of the pages of alarms, limits and maintenance windows."""
+"""Forms for alarms, limits and maintenance windows."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.db.models import QuerySet
+from django.http import QueryDict
+from typing_extensions import override
 
 from alarms.lifecycle.actions import LONGEST_TEXT
 from alarms.limits.profiles import VALUE_NAMES
@@ -22,26 +24,26 @@ def _text(label: str, help_text: str = "") -> forms.CharField:
 
 
 class AcknowledgeForm(forms.Form):
-    """Who takes an alarm over says what is done about it."""
+    """Acknowledge an alarm with a comment."""
 
-    comment = _text("What you are doing about it")
+    comment = _text("Planned action")
 
 
 class CommentForm(forms.Form):
-    """Something to say of an alarm."""
+    """Comment on an alarm."""
 
     text = _text("Comment")
 
 
 class CloseForm(forms.Form):
-    """What it was, and what was done so that it does not come again."""
+    """Close an alarm with its cause and the corrective action."""
 
     cause = _text("Cause")
     corrective_action = _text("Corrective action")
 
 
 class ProfileForm(forms.ModelForm):
-    """Limits with a name."""
+    """Edit a limit profile."""
 
     class Meta:
         model = LimitProfile
@@ -50,63 +52,60 @@ class ProfileForm(forms.ModelForm):
 
 
 class UnitLimitsForm(forms.ModelForm):
-    """What limits a unit has: a profile's or its own, and which of its sensors speak for it."""
+    """Choose a profile or custom limits for a unit, and the sensor rule."""
 
     class Meta:
         model = UnitLimits
         fields = ["profile", "sensor_policy", "named_sensor", *VALUE_NAMES]
-        labels = {"sensor_policy": "which sensors count", "named_sensor": "that one sensor"}
-        help_texts = {"named_sensor": "Only where one sensor speaks for the unit."}
+        labels = {"sensor_policy": "Sensor rule", "named_sensor": "Reference sensor"}
+        help_texts = {"named_sensor": "Only for the rule “one reference sensor”."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        profile: Any = self.fields["profile"]
-        profile.empty_label = "own limits, as below"
-        sensor: Any = self.fields["named_sensor"]
-        sensor.queryset = self.instance.storage_unit.sensors.all()
+        cast(forms.ModelChoiceField, self.fields["profile"]).empty_label = "Custom limits"
+        cast(forms.ModelChoiceField, self.fields["named_sensor"]).queryset = self.instance.storage_unit.sensors.all()
 
 
 class LocalTimeField(forms.DateTimeField):
-    """A time on a clock that the form names; the form turns it into an instant."""
+    """A local time, which the form converts to an instant."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
 class MaintenanceForm(forms.ModelForm):
-    """A time in which nobody is told, for a unit, a facility or the whole customer."""
+    """Schedule a maintenance window for a unit, a facility or the whole customer."""
 
-    starts_at = LocalTimeField(label="From")
-    ends_at = LocalTimeField(label="To")
+    starts_at = LocalTimeField(label="Start")
+    ends_at = LocalTimeField(label="End")
 
     class Meta:
         model = MaintenanceWindow
         fields = ["facility", "storage_unit", "starts_at", "ends_at", "reason"]
         help_texts = {
-            "facility": "Without one, all of the customer.",
-            "storage_unit": "Without one, all of the facility.",
+            "facility": "Leave empty for all facilities.",
+            "storage_unit": "Leave empty for all units of the facility.",
         }
 
-    def __init__(self, data: Any, *, customer: Customer, scope: Scope) -> None:
+    def __init__(self, data: QueryDict | None, *, customer: Customer, scope: Scope) -> None:
         super().__init__(data, instance=MaintenanceWindow(customer=customer))
-        facilities: Any = self.fields["facility"]
-        facilities.queryset = Facility.objects.visible_to(scope).filter(customer=customer)
-        units: Any = self.fields["storage_unit"]
-        units.queryset = _units_of(customer, scope)
+        facilities = Facility.objects.visible_to(scope).filter(customer=customer)
+        cast(forms.ModelChoiceField, self.fields["facility"]).queryset = facilities
+        cast(forms.ModelChoiceField, self.fields["storage_unit"]).queryset = _units_of(customer, scope)
 
+    @override
     def clean(self) -> dict[str, Any]:
-        """Take the times for those of the place's clock."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         unit, facility = cleaned.get("storage_unit"), cleaned.get("facility")
         if unit and facility and unit.facility_id != facility.pk:
-            self.add_error("storage_unit", "This unit is in another facility.")
-        place = unit.facility if unit else facility
-        zone = place.zone if place else ZoneInfo("UTC")
+            self.add_error("storage_unit", "This unit belongs to another facility.")
+        location = unit.facility if unit else facility
+        zone = location.zone if location else ZoneInfo("UTC")
         for name in ("starts_at", "ends_at"):
             if isinstance(cleaned.get(name), datetime):
                 cleaned[name] = cleaned[name].replace(tzinfo=zone)
         return cleaned
 
 
-def _units_of(customer: Customer, scope: Scope) -> QuerySet[Any]:
+def _units_of(customer: Customer, scope: Scope) -> QuerySet[StorageUnit]:
     units = StorageUnit.objects.visible_to(scope).filter(facility__customer=customer, is_synthetic=False)
     return units.order_by("facility__facility_code", "unit_code")

@@ -1,4 +1,4 @@
-"""The pages on which limits and maintenance windows are set. Managers change their customer's, staff the profiles."""
+"""Settings pages of limits and maintenance windows. Managers edit their customer's, staff the profiles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -37,25 +37,25 @@ from customers.models import Customer, StorageUnit
 from readings.units.formatting import duration_text, temperature_text
 
 GET_OR_POST = ["GET", "HEAD", "POST"]
-VERSIONS_A_PAGE = 10
-WINDOWS_A_PAGE = 25
-PROFILES_A_PAGE = 50
+VERSIONS_PER_PAGE = 10
+WINDOWS_PER_PAGE = 25
+PROFILES_PER_PAGE = 50
 
 
 @require_http_methods(GET_OR_POST)
 @never_cache
 @login_required
 def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
-    """A unit's limits with all earlier ones, by whom and when; a POST by a manager gives it others from now on."""
+    """Show the limits of a unit with their history, and change them for managers."""
     principal, customer, unit = unit_of_settings(request, public_id, unit_id)
     refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
     form = UnitLimitsForm(request.POST or None, instance=choice_of(unit))
     if request.method == "POST" and form.is_valid():
         form.save()
-        messages.success(request, f"The limits of {unit} are saved; they are in force from now on.")
+        messages.success(request, f"Limits of {unit} saved and in effect.")
         return redirect("settings-unit-limits", public_id, unit_id)
     newest_first = LimitVersion.objects.filter(storage_unit=unit).order_by("-valid_from")
-    versions = list_page(request, newest_first, VERSIONS_A_PAGE)
+    versions = list_page(request, newest_first, VERSIONS_PER_PAGE)
     context = settings_context(principal, customer, "units") | {
         "unit": unit,
         "form": form,
@@ -70,9 +70,9 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
 @never_cache
 @login_required
 def profiles_page(request: HttpRequest) -> HttpResponse:
-    """The profiles of limits, which the operator's staff change and others look at."""
+    """List the limit profiles, which only staff can change."""
     principal = settings_principal(request)
-    listed = list_page(request, LimitProfile.objects.order_by("name"), PROFILES_A_PAGE)
+    listed = list_page(request, LimitProfile.objects.order_by("name"), PROFILES_PER_PAGE)
     return render(request, "settings/limit_profiles.html", {"list": listed, "may_change": _is_staff(principal)})
 
 
@@ -80,13 +80,13 @@ def profiles_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpResponse:
-    """One profile, to be changed by staff; without an id a new one."""
+    """Edit a limit profile as staff, or add one if there is no id."""
     refuse_unless(_is_staff(settings_principal(request)))
     profile = LimitProfile() if profile_id is None else get_object_or_404(LimitProfile, public_id=profile_id)
     form = ProfileForm(request.POST or None, instance=profile)
     if request.method == "POST" and form.is_valid():
         form.save()
-        messages.success(request, f"{profile} is saved; its units have these limits from now on.")
+        messages.success(request, f"{profile} saved. Its limits are in effect for all units that use it.")
         return redirect("settings-limit-profiles")
     context = {"form": form, "profile": profile, "unit_count": profile.units.count() if profile.pk else 0}
     return render(request, "settings/limit_profile.html", context)
@@ -96,14 +96,14 @@ def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpRe
 @never_cache
 @login_required
 def maintenance_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The customer's maintenance windows; a POST by a manager adds one."""
+    """List the customer's maintenance windows, and schedule one for managers."""
     principal, customer = customer_of_settings(request, public_id)
     refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
     form = MaintenanceForm(request.POST or None, customer=customer, scope=principal.scope)
     if request.method == "POST" and form.is_valid():
         form.instance.created_by = principal.user
         form.save()
-        messages.success(request, "The maintenance window is entered.")
+        messages.success(request, "Maintenance scheduled.")
         return redirect("settings-maintenance", public_id)
     return render(request, "settings/maintenance.html", _maintenance_context(request, principal, customer, form))
 
@@ -111,19 +111,19 @@ def maintenance_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_POST
 @login_required
 def end_maintenance(request: HttpRequest, public_id: UUID, window_id: UUID) -> HttpResponse:
-    """End a window now; one that has not begun is taken back."""
+    """End a maintenance window now, or cancel it if it has not started."""
     principal, customer = customer_of_settings(request, public_id)
     refuse_unless(principal.may_manage(customer.pk))
     window = get_object_or_404(MaintenanceWindow, customer=customer, public_id=window_id)
     has_ended = end_now(window, timezone.now())
-    messages.success(request, "The maintenance window is over." if has_ended else "It was over already.")
+    messages.success(request, "Maintenance window ended." if has_ended else "The maintenance window had already ended.")
     return redirect("settings-maintenance", public_id)
 
 
 def _maintenance_context(
     request: HttpRequest, principal: Principal, customer: Customer, form: MaintenanceForm
 ) -> dict[str, Any]:
-    listed = list_page(request, windows_of(customer), WINDOWS_A_PAGE)
+    listed = list_page(request, windows_of(customer), WINDOWS_PER_PAGE)
     return settings_context(principal, customer, "maintenance") | {"form": form, "list": listed, "now": timezone.now()}
 
 
@@ -132,7 +132,7 @@ def _is_staff(principal: Principal) -> bool:
 
 
 class LimitReplayForm(forms.Form):
-    """The limits to try, which start as those in force. An empty temperature is no limit."""
+    """Limits to try, initially those in force. An empty temperature is no limit."""
 
     low_critical_c = forms.FloatField(label="Low critical, °C", required=False)
     low_warning_c = forms.FloatField(label="Low warning, °C", required=False)
@@ -141,15 +141,15 @@ class LimitReplayForm(forms.Form):
     delay_minutes = forms.FloatField(label="Delay, minutes", min_value=0, max_value=MAX_DELAY_SECONDS / 60)
 
     @classmethod
-    def of(cls, limits: Limits, data: Any) -> LimitReplayForm:
-        """The form with what was asked for, or with the limits in force where nothing was."""
+    def for_limits(cls, limits: Limits, data: QueryDict) -> LimitReplayForm:
+        """Build the form, bound to `data` if there is any, with `limits` as initial values."""
         initial = {name: getattr(limits, name) for name in cls.base_fields if name != "delay_minutes"}
         initial["delay_minutes"] = limits.high_delay_seconds / 60
         return cls(data or None, initial=initial)
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The fields of Limits; a delay that was left as it is changes neither of the two."""
+        """The changed fields of Limits; an untouched delay keeps both delays."""
         changes = {name: value for name, value in self.cleaned_data.items() if name != "delay_minutes"}
         if "delay_minutes" in self.changed_data:
             seconds = round(self.cleaned_data["delay_minutes"] * 60)
@@ -161,35 +161,35 @@ class LimitReplayForm(forms.Form):
 @never_cache
 @login_required
 def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
-    """Which alarms of the last 90 days limits like those asked for would have added or removed."""
+    """Show which alarms of the last 90 days the requested limits would have added or prevented."""
     principal, customer, unit = unit_of_settings(request, public_id, unit_id)
-    # One that was registered without a reading has no version yet.
+    # A unit without readings may have no version yet.
     renew([unit.pk])
     in_force = newest_versions([unit.pk])[unit.pk].limits
-    form = LimitReplayForm.of(in_force, request.GET)
+    form = LimitReplayForm.for_limits(in_force, request.GET)
     context = settings_context(principal, customer, "units") | {"unit": unit, "form": form}
     if form.is_bound and form.is_valid():
         try:
-            context |= _found(replay(unit, form.changes, timezone.now()), unit)
+            context |= _replay_context(replay(unit, form.changes, timezone.now()), unit)
         except LimitsOutOfOrder as error:
             form.add_error(None, str(error))
     return render(request, "settings/limit_replay.html", context)
 
 
-def _found(found: Replay, unit: StorageUnit) -> dict[str, Any]:
+def _replay_context(result: Replay, unit: StorageUnit) -> dict[str, Any]:
     parts = [
-        ("Would have been added", [_row(alarm, unit) for alarm in found.added]),
-        ("Would have been spared", [_row(alarm, unit) for alarm in found.removed]),
-        ("There either way", [_row(before, unit, after) for before, after in found.kept]),
+        ("Additional alarms", [_row(alarm, unit) for alarm in result.added]),
+        ("Prevented alarms", [_row(alarm, unit) for alarm in result.removed]),
+        ("Unchanged alarms", [_row(before, unit, after) for before, after in result.kept]),
     ]
-    return {"replay": found, "parts": parts}
+    return {"replay": result, "parts": parts}
 
 
 def _row(alarm: ReplayedAlarm, unit: StorageUnit, after: ReplayedAlarm | None = None) -> dict[str, Any]:
-    lasted: timedelta | None = None if alarm.ended_at is None else alarm.ended_at - alarm.started_at
+    duration: timedelta | None = None if alarm.ended_at is None else alarm.ended_at - alarm.started_at
     return {
         "alarm": alarm,
         "after": after,
         "peak": temperature_text(alarm.peak_c, unit.temperature_unit),
-        "lasted": "lasts" if lasted is None else duration_text(lasted),
+        "duration": "Ongoing" if duration is None else duration_text(duration),
     }

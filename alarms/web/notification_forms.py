@@ -1,10 +1,13 @@
-"""The forms of the notifications pages."""
+"""Forms for channels, rules and drill schedules."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from django import forms
+from django.utils.functional import Promise
+from typing_extensions import override
 
 from alarms.models import Alarm, Channel, Rule
 from alarms.models.channels import WEEKDAYS
@@ -14,12 +17,16 @@ from alarms.notifications.channels.webhook import new_secret
 from core.crypto.encryption import SecretUnreadable
 from customers.models import Customer, Facility, StorageUnit
 
-# More units than a list on a page is good for are chosen by their facilities.
-MOST_UNITS_LISTED = 500
+# Customers with more units select them by facility.
+MAX_UNITS_LISTED = 500
+
+
+def _sentence_case(choices: Iterable[tuple[str, str | Promise]]) -> list[tuple[str, str]]:
+    return [(value, str(label).capitalize()) for value, label in choices]
 
 
 class ChannelForm(forms.ModelForm):
-    """A channel. A webhook without a secret is given one; an empty secret keeps what is stored."""
+    """Edit a channel. An empty secret keeps the stored one; a new webhook gets a generated one."""
 
     field_order = ["kind", "name", "address", "secret", "messages_a_minute", "flap_minutes"]
 
@@ -27,9 +34,9 @@ class ChannelForm(forms.ModelForm):
         model = Channel
         fields = ["kind", "name", "address", "secret", "messages_a_minute", "flap_minutes"]
         help_texts = {
-            "address": "E-mail: addresses separated by commas. Webhook: its URL. Chat or SMS service: empty.",
-            "secret": "Chat or SMS service: its URL as apprise writes it, such as slack://… Webhook: empty, and one is"
-            " made. It is never shown again.",
+            "address": "E-mail: addresses separated by commas. Webhook: URL. Chat or SMS service: leave empty.",
+            "secret": "Chat or SMS service: its Apprise URL, such as slack://… Webhook: leave empty to generate one."
+            " It is never shown again.",
         }
 
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
@@ -38,8 +45,8 @@ class ChannelForm(forms.ModelForm):
         if self.instance.pk:
             del self.fields["kind"]
 
+    @override
     def clean(self) -> dict[str, Any]:
-        """Refuse settings that nothing can be sent by."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         kind = self.instance.kind if self.instance.pk else cleaned.get("kind")
         if not kind:
@@ -51,29 +58,39 @@ class ChannelForm(forms.ModelForm):
             if not cleaned.get("secret"):
                 self.add_error("secret", str(unreadable))
                 return cleaned
-        made = new_secret() if kind == Channel.Kind.WEBHOOK else ""
-        cleaned["secret"] = cleaned.get("secret") or stored or made
-        problem = kind_of(kind).settings_error(cleaned.get("address", ""), cleaned["secret"])
-        if problem:
-            self.add_error("secret" if kind == Channel.Kind.APPRISE else "address", problem)
+        generated = new_secret() if kind == Channel.Kind.WEBHOOK else ""
+        cleaned["secret"] = cleaned.get("secret") or stored or generated
+        error = kind_of(kind).settings_error(cleaned.get("address", ""), cleaned["secret"])
+        if error:
+            self.add_error("secret" if kind == Channel.Kind.APPRISE else "address", error)
         return cleaned
 
+    @override
     def validate_unique(self) -> None:
-        """The customer is not on the form, and a name is unique among its channels all the same."""
         _validate_name(self, Channel)
 
 
 class RuleForm(forms.ModelForm):
-    """A rule of a customer; it names only what is the customer's."""
+    """Edit a rule of a customer, with the customer's own facilities, units and channels as choices."""
 
     kinds = forms.MultipleChoiceField(
-        choices=Alarm.Kind.choices, required=False, widget=forms.CheckboxSelectMultiple, help_text="None: all."
+        choices=_sentence_case(Alarm.Kind.choices),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Leave empty for all.",
     )
     severities = forms.MultipleChoiceField(
-        choices=SEVERITIES, required=False, widget=forms.CheckboxSelectMultiple, help_text="None: all."
+        choices=_sentence_case(SEVERITIES),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Leave empty for all.",
     )
     weekdays = forms.TypedMultipleChoiceField(
-        choices=WEEKDAYS, coerce=int, required=False, widget=forms.CheckboxSelectMultiple, help_text="None: all."
+        choices=WEEKDAYS,
+        coerce=int,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Leave empty for all.",
     )
 
     class Meta:
@@ -89,8 +106,8 @@ class RuleForm(forms.ModelForm):
             "escalation_channels": forms.CheckboxSelectMultiple,
         }
         help_texts = {
-            "facilities": "With neither facilities nor units chosen: all of them.",
-            "channels": "Who is told at once.",
+            "facilities": "Leave facilities and units empty for all.",
+            "channels": "Notified immediately.",
         }
 
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
@@ -103,36 +120,39 @@ class RuleForm(forms.ModelForm):
             "escalation_channels": Channel.objects.filter(customer=customer),
         }
         for name, queryset in choices.items():
-            field: Any = self.fields[name]
-            field.queryset = queryset
-        if choices["units"].count() > MOST_UNITS_LISTED:
-            # A field that was not shown must not be taken for one that was emptied.
+            cast(forms.ModelChoiceField, self.fields[name]).queryset = queryset
+        if choices["units"].count() > MAX_UNITS_LISTED:
+            # A field that is not shown must not be saved as empty.
             del self.fields["units"]
 
+    @override
     def clean(self) -> dict[str, Any]:
-        """A rule tells someone, and what belongs together is given together."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not cleaned.get("channels") and not cleaned.get("escalation_channels"):
-            self.add_error("channels", "Choose a channel; a rule without one tells nobody.")
+            self.add_error("channels", "Select at least one channel.")
         if bool(cleaned.get("escalate_minutes")) != bool(cleaned.get("escalation_channels")):
-            self.add_error("escalate_minutes", "An escalation has a time and channels, or neither.")
+            self.add_error("escalate_minutes", "An escalation needs both a time and channels.")
         return cleaned
 
+    @override
     def validate_unique(self) -> None:
-        """The customer is not on the form, and a name is unique among its rules all the same."""
         _validate_name(self, Rule)
 
 
 class DrillScheduleForm(forms.Form):
-    """How often drills are held."""
+    """Set the interval of alarm drills."""
 
     every_days = forms.IntegerField(
-        label="Every so many days", required=False, min_value=1, max_value=366, help_text="Empty: only by hand."
+        label="Repeat every … days",
+        required=False,
+        min_value=1,
+        max_value=366,
+        help_text="Leave empty for manual drills only.",
     )
 
 
 def _validate_name(form: forms.ModelForm, model: type[Channel] | type[Rule]) -> None:
     name = form.cleaned_data.get("name")
-    alike = model.objects.filter(customer=form.instance.customer, name=name).exclude(pk=form.instance.pk)
-    if name and alike.exists():
-        form.add_error("name", "This customer already has one with this name.")
+    same_name = model.objects.filter(customer=form.instance.customer, name=name).exclude(pk=form.instance.pk)
+    if name and same_name.exists():
+        form.add_error("name", f"This customer already has a {model._meta.verbose_name} with this name.")

@@ -1,4 +1,4 @@
-"""The settings pages about notifications."""
+"""URLs of the notification settings."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The settings pages about notifications. Members look; the customer's managers, and staff, change."""
+"""Settings pages of notifications. Members can view; the customer's managers and staff can edit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from customers.access.principal import Principal
 from customers.models import Customer
 
 GET_OR_POST = ["GET", "HEAD", "POST"]
-MESSAGES_A_PAGE = 25
+MESSAGES_PER_PAGE = 25
 DRILLS_SHOWN = 5
 
 
@@ -34,15 +34,15 @@ DRILLS_SHOWN = 5
 @never_cache
 @login_required
 def notifications_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The customer's channels, rules, drills and newest messages."""
+    """Show the customer's channels, rules, drills and newest messages."""
     principal, customer = _customer_of(request, public_id)
     listed = _messages_of(principal, customer).order_by("-created_at", "-pk")
     schedule = getattr(customer, "drill_schedule", None)
     context = _context(principal, customer) | {
         "channels": _channels_of(principal, customer),
         "rules": _rules_of(principal, customer).prefetch_related("channels", "escalation_channels"),
-        "list": list_page(request, listed.select_related("channel", "alarm"), MESSAGES_A_PAGE),
-        "is_waiting": listed.filter(state=Message.State.WAITING, reason=Message.Reason.TEST).exists()
+        "list": list_page(request, listed.select_related("channel", "alarm"), MESSAGES_PER_PAGE),
+        "is_pending": listed.filter(state=Message.State.WAITING, reason=Message.Reason.TEST).exists()
         or Drill.objects.filter(customer=customer, ended_at=None).exists(),
         "drills": [(drill, drills.results(drill)) for drill in _drills_of(principal, customer)],
         "schedule": schedule,
@@ -55,7 +55,7 @@ def notifications_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def channel_page(request: HttpRequest, public_id: UUID, channel_id: UUID | None = None) -> HttpResponse:
-    """A channel to be changed; without an id a new one. The answer to a new webhook shows its secret, this once."""
+    """Edit a channel, or add one if there is no id. The secret of a new webhook is shown once."""
     principal, customer = _customer_of(request, public_id)
     refuse_unless(principal.may_manage(customer.pk))
     channel = get_object_or_404(_channels_of(principal, customer), public_id=channel_id) if channel_id else Channel()
@@ -65,7 +65,7 @@ def channel_page(request: HttpRequest, public_id: UUID, channel_id: UUID | None 
         saved = form.save()
         if is_new and saved.kind == Channel.Kind.WEBHOOK:
             return _show_secret(request, principal, customer, saved, saved.secret.reveal())
-        messages.success(request, f"{saved.name} is saved.")
+        messages.success(request, f"{saved.name} saved.")
         return redirect("settings-notifications", public_id)
     context = _context(principal, customer) | {"form": form, "channel": channel}
     return render(request, "settings/channel.html", context)
@@ -75,7 +75,7 @@ def channel_page(request: HttpRequest, public_id: UUID, channel_id: UUID | None 
 @never_cache
 @login_required
 def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> HttpResponse:
-    """Test, enable, disable or give a new secret to a channel, by `action`."""
+    """Test, enable or disable a channel or rotate its secret, depending on `action`."""
     principal, customer = _customer_of(request, public_id)
     refuse_unless(principal.may_manage(customer.pk))
     channel = get_object_or_404(_channels_of(principal, customer), public_id=channel_id)
@@ -83,15 +83,15 @@ def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> H
         case "test":
             refuse_unless(channel.is_enabled)
             channel_admin.send_test(channel, by=principal.name)
-            messages.success(request, f"A test of {channel.name} is on its way; the messages below show how it went.")
+            messages.success(request, f"Test message to {channel.name} queued. See the result under Messages.")
         case "enable":
             channel_admin.enable(channel)
-            messages.success(request, f"{channel.name} is enabled.")
+            messages.success(request, f"{channel.name} enabled.")
         case "disable":
             channel_admin.disable(channel, reason=f"Disabled by {principal.name}.")
-            messages.success(request, f"{channel.name} is disabled.")
+            messages.success(request, f"{channel.name} disabled.")
         case "secret" if channel.kind == Channel.Kind.WEBHOOK:
-            return _rotate(request, principal, customer, channel)
+            return _rotate_secret(request, principal, customer, channel)
         case _:
             return HttpResponseBadRequest("action must be test, enable, disable, or secret for a webhook.")
     return redirect("settings-notifications", public_id)
@@ -101,14 +101,14 @@ def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> H
 @never_cache
 @login_required
 def rule_page(request: HttpRequest, public_id: UUID, rule_id: UUID | None = None) -> HttpResponse:
-    """A rule to be changed; without an id a new one."""
+    """Edit a rule, or add one if there is no id."""
     principal, customer = _customer_of(request, public_id)
     refuse_unless(principal.may_manage(customer.pk))
     rule = get_object_or_404(_rules_of(principal, customer), public_id=rule_id) if rule_id else Rule()
     form = RuleForm(request.POST or None, instance=rule, customer=customer)
     if request.method == "POST" and form.is_valid():
         saved = form.save()
-        messages.success(request, f"{saved.name} is saved.")
+        messages.success(request, f"{saved.name} saved.")
         return redirect("settings-notifications", public_id)
     return render(request, "settings/rule.html", _context(principal, customer) | {"form": form, "rule": rule})
 
@@ -116,26 +116,26 @@ def rule_page(request: HttpRequest, public_id: UUID, rule_id: UUID | None = None
 @require_POST
 @login_required
 def delete_rule(request: HttpRequest, public_id: UUID, rule_id: UUID) -> HttpResponse:
-    """Delete a rule; what it made is kept."""
+    """Delete a rule; its messages are kept."""
     principal, customer = _customer_of(request, public_id)
     refuse_unless(principal.may_manage(customer.pk))
     rule = get_object_or_404(_rules_of(principal, customer), public_id=rule_id)
     rule.delete()
-    messages.success(request, f"{rule.name} is deleted.")
+    messages.success(request, f"{rule.name} deleted.")
     return redirect("settings-notifications", public_id)
 
 
 @require_POST
 @login_required
 def resend_message(request: HttpRequest, public_id: UUID, message_id: UUID) -> HttpResponse:
-    """Have a message that was given up tried again."""
+    """Send an undelivered message again."""
     principal, customer = _customer_of(request, public_id)
     refuse_unless(principal.may_manage(customer.pk))
     message = get_object_or_404(_messages_of(principal, customer), public_id=message_id)
     if send_again(Message.objects.filter(pk=message.pk)):
-        messages.success(request, "It is tried again within seconds.")
+        messages.success(request, "Message queued for delivery.")
     else:
-        messages.error(request, "Only what was not delivered can be sent again.")
+        messages.error(request, "Only undelivered messages can be sent again.")
     return redirect("settings-notifications", public_id)
 
 
@@ -150,28 +150,28 @@ def start_drill(request: HttpRequest, public_id: UUID) -> HttpResponse:
     except drills.DrillUnderWay as under_way:
         messages.error(request, str(under_way))
     else:
-        messages.success(request, "The drill has begun; its results appear below.")
+        messages.success(request, "Drill started. Results appear below.")
     return redirect("settings-notifications", public_id)
 
 
 @require_POST
 @login_required
 def schedule_drills(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Set how often drills are held."""
+    """Set the interval of drills."""
     principal, customer = _customer_of(request, public_id)
     refuse_unless(principal.may_manage(customer.pk))
     form = DrillScheduleForm(request.POST)
     if not form.is_valid():
         return HttpResponseBadRequest("every_days must be from 1 to 366, or empty.")
     drills.set_schedule(customer, form.cleaned_data["every_days"], timezone.now())
-    messages.success(request, "The schedule of drills is saved.")
+    messages.success(request, "Drill schedule saved.")
     return redirect("settings-notifications", public_id)
 
 
 def _customer_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Customer]:
-    """The caller, and the customer if the caller may see it; a foreign one is not found.
+    """Return the principal and the customer. Raise Http404 if it is not visible to the principal.
 
-    Raises PermissionDenied for tokens that may not change settings, as the other settings pages do.
+    Raise PermissionDenied for tokens without permission to change settings.
     """
     principal = page_principal(request)
     refuse_unless(
@@ -202,7 +202,7 @@ def _drills_of(principal: Principal, customer: Customer) -> QuerySet[Drill]:
     return newest.order_by("-started_at")[:DRILLS_SHOWN]
 
 
-def _rotate(request: HttpRequest, principal: Principal, customer: Customer, channel: Channel) -> HttpResponse:
+def _rotate_secret(request: HttpRequest, principal: Principal, customer: Customer, channel: Channel) -> HttpResponse:
     try:
         secret = channel_admin.rotate_secret(channel)
     except SecretUnreadable as unreadable:

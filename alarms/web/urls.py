@@ -1,4 +1,4 @@
-"""The pages of alarms, and those on which limits and maintenance windows are set."""
+"""URLs of alarms, limits and maintenance windows."""
 
 from django.urls import path
 

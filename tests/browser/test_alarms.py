@@ -33,9 +33,9 @@ def test_an_alarm_is_found_acknowledged_and_counted(visit, page, world):
     expect(page.locator("#alarm-count")).to_contain_text("1")
     page.get_by_role("link", name=re.compile("^Alarms")).click()
     page.locator("#alarms").get_by_role("link", name="Temperature, critical").click()
-    page.get_by_label("What you are doing about it").fill("On my way with a spare fan.")
+    page.get_by_label("Planned action").fill("On my way with a spare fan.")
     page.get_by_role("button", name="Acknowledge").click()
-    expect(page.locator("#messages")).to_have_text("The alarm is yours.")
+    expect(page.locator("#messages")).to_have_text("Alarm acknowledged.")
     expect(page.locator("#alarm ol")).to_contain_text("On my way with a spare fan.")
     expect(page.locator("#alarm-count")).to_have_text("")
     alarm = Alarm.objects.get(pk=world.alarm.pk)
@@ -45,7 +45,7 @@ def test_an_alarm_is_found_acknowledged_and_counted(visit, page, world):
 def test_a_comment_is_required(visit, page, world):
     visit.open(reverse("alarm", args=[world.alarm.public_id]))
     page.get_by_role("button", name="Acknowledge").click()
-    expect(page.get_by_label("What you are doing about it")).to_be_focused()
+    expect(page.get_by_label("Planned action")).to_be_focused()
     assert Alarm.objects.get(pk=world.alarm.pk).state == "open"
 
 
@@ -79,6 +79,6 @@ def test_the_list_renews_itself_and_keeps_what_it_is_narrowed_to(visit, page, wo
     expect(links).to_have_count(1)
     AlarmFactory(storage_unit=world.unit, started_at=timezone.now() - timedelta(minutes=40))
     expect(links).to_have_count(2)
-    page.get_by_label("Find").fill("Blood")
+    page.get_by_label("Search").fill("Blood")
     expect(links).to_have_count(1)
     expect(page.get_by_label("Severity")).to_have_value("critical")

@@ -54,7 +54,7 @@ class TestList:
         AlarmFactory(storage_unit=unit, state="pending", opened_at=None, started_at=timezone.now())
         response = operator.get(reverse("alarms"))
         assert listed(response) == [warm, silent, taken]
-        assert [shown.alarm for shown in response.context["lately_closed"]] == [closed]
+        assert [shown.alarm for shown in response.context["recently_closed"]] == [closed]
 
     def test_what_another_alarm_explains_is_not_listed_beside_it(self, operator, unit):
         down = NoDataAlarmFactory(storage_unit=unit)
@@ -139,7 +139,7 @@ class TestOne:
         assert "Temperature, critical: Cold room" in text
         local = alarm.started_at.astimezone(unit.facility.zone)
         assert f"{local:%H:%M:%S}" in text
-        assert "detected late" in text
+        assert "Detected late" in text
         limits, excursion = dict(response.context["limits"]), dict(response.context["excursion"])
         assert limits["Limits"] == "3.0 to 7.0\N{NO-BREAK SPACE}°C, critical beyond 0.0 to 10.0\N{NO-BREAK SPACE}°C"
         assert limits["Delay"] == "30 min"
@@ -165,9 +165,9 @@ class TestOne:
         )
         silent = NoDataAlarmFactory(storage_unit=unit, suppressed_by=down)
         response = operator.get(url_of(down))
-        assert [shown.alarm for shown in response.context["suppressed"]] == [silent]
+        assert [shown.alarm for shown in response.context["inhibited"]] == [silent]
         assert "Oxford API" in response.content.decode()
-        assert "Explained by" in operator.get(url_of(silent)).content.decode()
+        assert "Inhibited by" in operator.get(url_of(silent)).content.decode()
 
     def test_a_foreign_one_is_not_found(self, operator):
         assert operator.get(url_of(AlarmFactory())).status_code == 404

@@ -75,7 +75,7 @@ class TestWhoMayDoWhat:
             assert "the shift" in page
             assert "at night" in page
             assert "Critical: something" in page
-            assert ("New channel" in page, "Send again" in page, "Start a drill" in page) == (may, may, may)
+            assert ("New channel" in page, "Send again" in page, "Start drill" in page) == (may, may, may)
 
     def test_others_find_nothing(self, client, customer):
         client.force_login(MembershipFactory(role=Role.MANAGER).user)
@@ -188,7 +188,7 @@ class TestChannels:
     def test_a_name_is_taken_once(self, manager, customer):
         ChannelFactory(customer=customer, name="shift")
         page = manager.post(url_of("settings-new-channel", customer), channel_form()).content.decode()
-        assert "already has one with this name" in page
+        assert "already has a channel with this name" in page
         assert Channel.objects.count() == 1
 
     def test_a_test_is_a_message_that_is_due(self, manager, customer):
@@ -266,8 +266,8 @@ class TestRules:
     @pytest.mark.parametrize(
         ("fields", "error"),
         [
-            ({"channels": []}, "tells nobody"),
-            ({"escalate_minutes": 10}, "has a time and channels"),
+            ({"channels": []}, "Select at least one channel"),
+            ({"escalate_minutes": 10}, "needs both a time and channels"),
             ({"from_time": "08:00"}, "Enter both times"),
             ({"repeat_minutes": 0}, "greater than or equal to 1"),
         ],
@@ -283,10 +283,10 @@ class TestMessagesAndDrills:
     def test_what_was_not_delivered_is_sent_again(self, manager, customer):
         message = MessageFactory(channel=ChannelFactory(customer=customer), state="dead")
         url = url_of("settings-resend-message", customer, message.public_id)
-        assert said(manager.post(url, follow=True)) == ["It is tried again within seconds."]
+        assert said(manager.post(url, follow=True)) == ["Message queued for delivery."]
         message.refresh_from_db()
         assert message.state == "waiting"
-        assert said(manager.post(url, follow=True)) == ["Only what was not delivered can be sent again."]
+        assert said(manager.post(url, follow=True)) == ["Only undelivered messages can be sent again."]
 
     def test_a_drill_is_started_once(self, manager, customer):
         manager.post(url_of("settings-drill", customer))
@@ -312,7 +312,7 @@ class TestMessagesAndDrills:
 
 
 def test_a_rule_keeps_its_units_where_there_are_too_many_to_choose_from(monkeypatch):
-    monkeypatch.setattr(notification_forms, "MOST_UNITS_LISTED", 1)
+    monkeypatch.setattr(notification_forms, "MAX_UNITS_LISTED", 1)
     channel = ChannelFactory()
     unit, _ = StorageUnitFactory.create_batch(2, facility=FacilityFactory(customer=channel.customer))
     rule = RuleFactory(customer=channel.customer, channels=[channel], units=[unit])
