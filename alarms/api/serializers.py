@@ -19,7 +19,7 @@ from readings.api.fields import TemperatureField
 from readings.units.scales import Scale
 
 
-class AlarmSerializer(serializers.Serializer[object]):
+class AlarmSerializer(serializers.Serializer[Alarm]):
     """An alarm. The fields of its unit are null if a source is down; temperatures are in the unit's own scale."""
 
     id = serializers.UUIDField(source="public_id")
@@ -60,7 +60,7 @@ class AlarmSerializer(serializers.Serializer[object]):
     excursion_id = serializers.UUIDField(source="excursion.public_id", allow_null=True)
 
 
-class AlarmEventSerializer(serializers.Serializer[object]):
+class AlarmEventSerializer(serializers.Serializer[AlarmEvent]):
     """An event of an alarm."""
 
     kind = serializers.ChoiceField(AlarmEvent.Kind.choices)
@@ -76,26 +76,26 @@ class DetailedAlarmSerializer(AlarmSerializer):
     suppressed_alarms = AlarmSerializer(many=True, help_text="At most 100 inhibited alarms, newest first.")
 
 
-class AcknowledgeSerializer(serializers.Serializer[object]):
+class AcknowledgeSerializer(serializers.Serializer[Alarm]):
     """The acknowledgement of an alarm."""
 
     comment = serializers.CharField(max_length=LONGEST_TEXT, help_text="What is being done about it.")
 
 
-class CommentSerializer(serializers.Serializer[object]):
+class CommentSerializer(serializers.Serializer[Alarm]):
     """A comment on an alarm."""
 
     comment = serializers.CharField(source="text", max_length=LONGEST_TEXT)
 
 
-class CloseSerializer(serializers.Serializer[object]):
+class CloseSerializer(serializers.Serializer[Alarm]):
     """The review that closes an alarm."""
 
     cause = serializers.CharField(max_length=LONGEST_TEXT)
     corrective_action = serializers.CharField(max_length=LONGEST_TEXT, help_text="Action against a recurrence.")
 
 
-class ExcursionSerializer(serializers.Serializer[object]):
+class ExcursionSerializer(serializers.Serializer[Excursion]):
     """A period outside the limits. Temperatures are in the unit's own scale."""
 
     id = serializers.UUIDField(source="public_id")
@@ -155,7 +155,7 @@ class LimitVersionSerializer(serializers.ModelSerializer[LimitVersion]):
         ]
 
     @override
-    def get_attribute(self, instance: UnitLimits) -> LimitVersion | None:
+    def get_attribute(self, instance: UnitLimits) -> LimitVersion | None:  # type: ignore[override]  # of the parent
         return newest_versions([instance.storage_unit_id]).get(instance.storage_unit_id)
 
 
@@ -163,7 +163,7 @@ class SensorCodeField(serializers.CharField):
     """A sensor, by its code."""
 
     @override
-    def to_representation(self, value: Sensor) -> str:
+    def to_representation(self, value: Sensor) -> str:  # type: ignore[override]  # validate_sensor_id looks it up
         return value.sensor_code
 
 
@@ -201,14 +201,16 @@ class UnitLimitsSerializer(RecordSerializer):
         """Return the unit's sensor with this code."""
         if code is None:
             return None
-        sensor: Sensor | None = self.instance.storage_unit.sensors.filter(sensor_code=code).first()
+        limits: UnitLimits = self.instance  # type: ignore[assignment]  # limits are only ever updated
+        sensor: Sensor | None = limits.storage_unit.sensors.filter(sensor_code=code).first()
         if sensor is None:
             raise serializers.ValidationError("The unit has no such sensor.")
         return sensor
 
     @override
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        profile = attrs.get("profile", self.instance.profile)
+        limits: UnitLimits = self.instance  # type: ignore[assignment]  # limits are only ever updated
+        profile = attrs.get("profile", limits.profile)
         own = sorted(attrs.keys() & set(VALUE_NAMES))
         if profile is not None and own:
             raise serializers.ValidationError(

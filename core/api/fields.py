@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
 
 from rest_framework import serializers
+from rest_framework.fields import Field
 from typing_extensions import override
 
+AnyField: TypeAlias = Field[Any, Any, Any, Any]
 # Beyond any temperature, size and coordinate; keeps values computed from it finite.
 MAX_NUMBER = 1e9
 DAY = timedelta(days=1)

@@ -9,22 +9,22 @@ import math
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
-from rest_framework.fields import Field, empty
+from rest_framework.fields import empty
 from rest_framework.request import Request
 from typing_extensions import override
 
 from core.api.errors import InvalidQuery
-from core.api.fields import InstantField
+from core.api.fields import AnyField, InstantField
 
 _MAX_LENGTH = 1_000
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
-Params = dict[str, Any]
+Params: TypeAlias = dict[str, Any]
 
 
 class QueryParams(serializers.Serializer[object]):
@@ -42,14 +42,14 @@ class QueryParams(serializers.Serializer[object]):
         for name, field in serializer.fields.items():
             text = _text(name, query.get(name, ""), field)
             if text or (name in query and isinstance(field, WholeNumberParam)):
-                params[field.source] = _value(name, text, field)
+                params[str(field.source)] = _value(name, text, field)
             elif field.default is not empty:
-                params[field.source] = field.default
-        try:
-            return serializer.validate(params)
-        except ValidationError as error:
-            ((name, [problem]),) = error.detail.items()  # type: ignore[union-attr]  # raised about one parameter
-            raise InvalidQuery(name, problem) from error
+                params[str(field.source)] = field.default
+        serializer.check(params)
+        return params
+
+    def check(self, params: Params) -> None:
+        """Check parameters against each other, and convert them in place. Raises InvalidQuery."""
 
 
 @cache
@@ -58,17 +58,18 @@ def _instance_of(params: type[QueryParams]) -> QueryParams:
     return params()
 
 
-def _text(name: str, text: str, field: Field[Any, Any, Any, Any]) -> str:
+def _text(name: str, text: str, field: AnyField) -> str:
     if len(text) > _MAX_LENGTH or not text.isprintable():
         raise InvalidQuery(name, f"must be printable text of at most {_MAX_LENGTH:,} characters.")
     return text.strip() if getattr(field, "trim_whitespace", False) else text
 
 
-def _value(name: str, text: str, field: Field[Any, Any, Any, Any]) -> object:
+def _value(name: str, text: str, field: AnyField) -> object:
     try:
         return field.to_internal_value(text)
     except ValidationError as error:
-        raise InvalidQuery(name, error.detail[0]) from error  # type: ignore[index]  # a field's errors are a list
+        (problem,) = error.detail  # fields raise one at a time
+        raise InvalidQuery(name, str(problem)) from error
 
 
 class TextParam(serializers.CharField):
@@ -95,23 +96,24 @@ class WholeNumberParam(serializers.IntegerField):
         *,
         min_value: int,
         max_value: int,
-        default: int | type[empty] = empty,
+        default: int | None = None,
         help_text: str,
         source: str | None = None,
     ) -> None:
         super().__init__(
             min_value=min_value,
             max_value=max_value,
-            default=default,
+            default=empty if default is None else default,
             help_text=help_text,
             source=source,
-            required=False if default is empty else None,  # DRF derives it from a default
+            required=False if default is None else None,  # DRF allows it only without a default
         )
+        self.lowest, self.highest = min_value, max_value
         self.error_messages["invalid"] = f"Must be a whole number from {min_value:,} to {max_value:,}."
 
     @override
     def to_internal_value(self, data: str) -> int:  # type: ignore[override]  # a query holds text only
-        if not _WHOLE_NUMBER.fullmatch(data) or not self.min_value <= int(data) <= self.max_value:
+        if not _WHOLE_NUMBER.fullmatch(data) or not self.lowest <= int(data) <= self.highest:
             self.fail("invalid")
         return int(data)
 
@@ -150,16 +152,16 @@ class ChoiceParam(serializers.ChoiceField):
         self,
         choices: Iterable[str],
         *,
-        default: str | type[empty] = empty,
+        default: str | None = None,
         help_text: str,
         source: str | None = None,
     ) -> None:
         super().__init__(
             choices=list(choices),
-            default=default,
+            default=empty if default is None else default,
             help_text=help_text,
             source=source,
-            required=False if default is empty else None,
+            required=False if default is None else None,
         )
 
     @override
@@ -192,11 +194,10 @@ class PeriodParams(QueryParams):
     )
 
     @override
-    def validate(self, attrs: Params) -> Params:
-        attrs = super().validate(attrs)
-        if "start" in attrs and "end" in attrs and attrs["end"] < attrs["start"]:
-            raise ValidationError({"end_date": ["Must not be before start_date."]})
-        return attrs
+    def check(self, params: Params) -> None:
+        super().check(params)
+        if "start" in params and "end" in params and params["end"] < params["start"]:
+            raise InvalidQuery("end_date", "must not be before start_date.")
 
 
 class CustomerFilterParams(QueryParams):

@@ -32,7 +32,7 @@ def page_of(item: type[serializers.Serializer[Any]]) -> serializers.Serializer[A
     )
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
     """Authentication by API token."""
 
     target_class = "customers.access.authentication.TokenAuthentication"
@@ -43,7 +43,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "description": "An API token. The keyword `Token` also works."}
 
 
-class SignInScheme(SessionScheme):
+class SignInScheme(SessionScheme):  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
     """Authentication by the session of a signed-in user."""
 
     target_class = "customers.access.authentication.SessionAuthentication"

@@ -15,11 +15,12 @@ from typing import Any
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import Http404
-from rest_framework.fields import Field, UUIDField
+from rest_framework.fields import UUIDField
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
+from core.api.fields import AnyField
 from core.api.pagination import Rows
 
 Row = tuple[Any, ...]
@@ -36,7 +37,7 @@ class SerializerRows:
         self._serializer_class = serializer_class
 
     @cached_property
-    def fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
+    def fields(self) -> dict[str, AnyField]:
         """The readable fields by name."""
         fields = self._serializer_class().fields
         return {name: field for name, field in fields.items() if not field.write_only}
@@ -82,7 +83,7 @@ class SerializerRows:
         raise Http404
 
 
-def _column(field: Field[Any, Any, Any, Any]) -> str | Cast:
+def _column(field: AnyField) -> str | Cast:
     path = str(field.source).replace(".", "__")
     # As text it need not become a UUID and then text again for every row.
     return Cast(path, TextField()) if isinstance(field, UUIDField) else path
@@ -106,4 +107,5 @@ class RowListView(GenericAPIView[Any]):
 
     def list_page(self) -> Response:
         """Return the requested page of the list."""
-        return self.get_paginated_response(self.represent(self.paginate_queryset(self.get_rows())))
+        rows: list[Row] = list(self.paginate_queryset(self.get_rows()) or ())  # type: ignore[arg-type]  # not a queryset
+        return self.get_paginated_response(self.represent(rows))

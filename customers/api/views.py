@@ -100,9 +100,13 @@ class AdminFacilityList(RowListView):
     @override
     def get_queryset(self) -> QuerySet[Facility]:
         unit_count = Count("units", filter=Q(units__is_synthetic=False))
-        facilities = Facility.objects.visible_to(principal_of(self.request).scope).annotate(unit_count=unit_count)
+        facilities: QuerySet[Facility] = Facility.objects.visible_to(principal_of(self.request).scope).annotate(
+            unit_count=unit_count
+        )
         customer_id = CustomerFilterParams.parse(self.request).get("customer_id")
-        return facilities.filter(customer__public_id=customer_id) if customer_id else facilities
+        if customer_id is not None:
+            facilities = facilities.filter(customer__public_id=customer_id)
+        return facilities
 
 
 class TokenList(GenericAPIView[ApiToken]):

@@ -180,7 +180,7 @@ class IngestionLogs(RowListView):
         return self.list_page()
 
     @override
-    def get_queryset(self) -> QuerySet[Any]:
+    def get_queryset(self) -> QuerySet[Delivery]:
         params = LogParams.parse(self.request)
         lookups = {
             "customer__public_id": params.get("customer_id"),
@@ -188,7 +188,7 @@ class IngestionLogs(RowListView):
             "started_at__gte": params.get("start"),
             "started_at__lte": params.get("end"),
         }
-        deliveries = Delivery.objects.visible_to(principal_of(self.request).scope)
+        deliveries: QuerySet[Delivery] = Delivery.objects.visible_to(principal_of(self.request).scope)
         return deliveries.filter(**{name: value for name, value in lookups.items() if value is not None}).annotate(
             records_failed=F("records_rejected") + F("records_conflicting")
         )

@@ -26,10 +26,11 @@ from readings.api.serializers import CustomerSerializer, ProfileSerializer
 from readings.models import DailyRollup, LatestReading
 
 
-def profiles(scope: Scope) -> QuerySet[Any]:
+def profiles(scope: Scope) -> QuerySet[Customer]:
     """Return the customers visible to `scope` with counts of their visible objects, without units for alarm drills."""
     units = StorageUnit.objects.filter(is_synthetic=False)
-    return Customer.objects.visible_to(scope).annotate(
+    customers: QuerySet[Customer] = Customer.objects.visible_to(scope)
+    return customers.annotate(
         facility_count=_total(Facility.objects.all(), "customer", Count("pk"), scope, 0),
         unit_count=_total(units, "facility__customer", Count("pk"), scope, 0),
         active_readings_count=_total(
@@ -41,7 +42,7 @@ def profiles(scope: Scope) -> QuerySet[Any]:
     )
 
 
-def _of_goods(model: type[DailyRollup] | type[LatestReading]) -> QuerySet[Any]:
+def _of_goods(model: type[DailyRollup] | type[LatestReading]) -> QuerySet[DailyRollup] | QuerySet[LatestReading]:
     return model.objects.filter(storage_unit__is_synthetic=False)
 
 
@@ -88,7 +89,7 @@ class AdminCustomerList(RowListView):
         return self.list_page()
 
     @override
-    def get_queryset(self) -> QuerySet[Any]:
+    def get_queryset(self) -> QuerySet[Customer]:
         return profiles(principal_of(self.request).scope)
 
     @extend_schema(responses={201: CustomerSerializer})

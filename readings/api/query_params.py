@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rest_framework.exceptions import ValidationError
 from typing_extensions import override
 
+from core.api.errors import InvalidQuery
 from core.api.pagination import MAX_LIMIT
 from core.api.query_params import (
     ChoiceParam,
@@ -72,17 +72,16 @@ class ReadingFilterParams(PeriodParams):
     sensor_id = TextParam(source="sensor", help_text="Code of the sensor.")
 
     @override
-    def validate(self, attrs: Params) -> Params:
-        attrs = super().validate(attrs)
-        scale = attrs.pop("scale")
-        if "min_c" in attrs and "max_c" in attrs and attrs["max_c"] < attrs["min_c"]:
-            raise ValidationError({"max_temperature": ["Must not be below min_temperature."]})
+    def check(self, params: Params) -> None:
+        super().check(params)
+        scale = params.pop("scale")
+        if "min_c" in params and "max_c" in params and params["max_c"] < params["min_c"]:
+            raise InvalidQuery("max_temperature", "must not be below min_temperature.")
         for name in ("min_c", "max_c"):
-            if name in attrs:
-                attrs[name] = to_celsius(attrs[name], scale)
-        if "equipment_status" in attrs:
-            attrs["equipment_status"] = attrs["equipment_status"].lower()
-        return attrs
+            if name in params:
+                params[name] = to_celsius(params[name], scale)
+        if "equipment_status" in params:
+            params["equipment_status"] = params["equipment_status"].lower()
 
 
 class CursorParams(QueryParams):

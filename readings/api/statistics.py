@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.errors import UnprocessableBody
+from core.api.query_params import Params
 from core.api.serializer_rows import Representation
 from customers.access.permissions import READ
 from customers.access.principal import Permission, Principal, principal_of
@@ -142,7 +143,7 @@ def selected_units(principal: Principal, facility_id: UUID | None = None, unit_i
     facilities = Facility.objects.visible_to(principal.scope)
     if facility_id is not None and not facilities.filter(public_id=facility_id).exists():
         raise NotFound
-    lookups = {"facility__public_id": facility_id, "public_id": unit_id}
+    lookups: Params = {"facility__public_id": facility_id, "public_id": unit_id}
     units = visible_unit_refs(principal.scope, **{name: value for name, value in lookups.items() if value is not None})
     if unit_id is not None and not units:
         raise NotFound

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -46,7 +46,7 @@ def unit_values(units: QuerySet[StorageUnit]) -> QuerySet[StorageUnit, Row]:
     return UNIT_ROWS.values(units, *_CONDITION_COLUMNS)
 
 
-def represent_units(rows: Sequence[Row], now: datetime | None = None) -> list[Representation]:
+def represent_units(rows: Collection[Row], now: datetime | None = None) -> list[Representation]:
     """Return rows of `unit_values` as StorageUnitSerializer defines them."""
     now = now or timezone.now()
     units = UNIT_ROWS.represent(rows)
@@ -148,7 +148,7 @@ class DetailedFacility(GenericAPIView[Facility]):
         """Return a facility with its units, and the average, minimum and maximum of their current temperatures."""
         scale = TemperatureUnitParams.parse(request)["scale"]
         facility = addressed(Facility, request, facility_id)
-        units = represent_units(unit_values(_units_of(facility, request)))
+        units = represent_units(list(unit_values(_units_of(facility, request))))
         own = FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk))
         return Response(own | {"units": units, "unit_count": len(units)} | current_range(units, scale))
 
@@ -159,5 +159,5 @@ def _units_of(facility: Facility, request: Request) -> QuerySet[StorageUnit]:
 
 
 def _represent(unit: StorageUnit) -> Representation:
-    (representation,) = represent_units(unit_values(StorageUnit.objects.filter(pk=unit.pk)))
+    (representation,) = represent_units(list(unit_values(StorageUnit.objects.filter(pk=unit.pk))))
     return representation
