@@ -1,4 +1,4 @@
-"""A mail server that keeps what it takes."""
+"""A mail server that stores the messages it receives."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import socket
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import Message
-from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from django.conf import LazySettings
 
 from temperature_site.conf.mail import mail_settings
 
 
 class MailReceiver:
-    """Listens on a free port of the loopback while it is a context; it answers `refusal`, if set, to recipients."""
+    """Listen on a free loopback port while used as a context. `refusal`, if set, is the answer to every recipient."""
 
     def __init__(self) -> None:
         self.mails: list[Message] = []
@@ -28,21 +29,24 @@ class MailReceiver:
     def subjects(self) -> list[str]:
         return [str(make_header(decode_header(mail["Subject"]))).replace("\xa0", " ") for mail in self.mails]
 
-    def be_used_by(self, settings: Any) -> None:
-        """Have Django send its mail here."""
+    def configure(self, settings: LazySettings) -> None:
+        """Make Django send its mail here."""
         settings.EMAIL_URL = f"smtp://127.0.0.1:{self.port}"
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.DEFAULT_FROM_EMAIL = "Cold stores <alarms@cold.example.com>"
         for name, value in mail_settings(settings.EMAIL_URL).items():
             setattr(settings, name, value)
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802  aiosmtpd's name
+    async def handle_RCPT(  # noqa: N802  aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
         if self.refusal:
             return self.refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  aiosmtpd's name
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  aiosmtpd's name
+        assert isinstance(envelope.content, bytes)
         self.mails.append(message_from_bytes(envelope.content))
         self.recipients.append(envelope.rcpt_tos)
         return "250 OK"

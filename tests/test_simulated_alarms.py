@@ -69,7 +69,7 @@ def webhooks(settings) -> Iterator[WebhookReceiver]:
 @pytest.fixture
 def mails(settings) -> Iterator[MailReceiver]:
     with MailReceiver() as receiver:
-        receiver.be_used_by(settings)
+        receiver.configure(settings)
         yield receiver
 
 

@@ -1,4 +1,4 @@
-"""A customer's program that takes webhooks: it keeps what comes and answers as a test says."""
+"""A webhook receiver that stores deliveries and answers as a test requires."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request: its headers by lower-case names, and the very bytes of its body."""
+    """One request: its headers by lower-case names, and its raw body."""
 
     headers: dict[str, str]
     body: bytes
@@ -30,7 +30,7 @@ class Delivery:
         return json.loads(self.body)
 
     def is_signed_with(self, secret: str) -> bool:
-        """As Standard Webhooks says it is verified: one of the signatures is the expected one."""
+        """Verify as specified by Standard Webhooks: one of the signatures must match."""
         signed = f"{self.id}.{self.headers['webhook-timestamp']}.".encode() + self.body
         expected = hmac.new(b64decode(secret.removeprefix("whsec_")), signed, sha256).digest()
         return f"v1,{b64encode(expected).decode()}" in self.headers["webhook-signature"].split(" ")
@@ -44,12 +44,12 @@ class Answer:
 
 
 class Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A sender that was killed amid a message is what some tests are about."""
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay quiet: some tests kill the sender during a delivery."""
 
 
 class WebhookReceiver:
-    """Listens on a free port of the loopback while it is a context. `answer` may be another one for each delivery."""
+    """Listen on a free loopback port while used as a context. `answer` is called for each delivery."""
 
     def __init__(self, answer: Callable[[Delivery], Answer] = lambda _: Answer()) -> None:
         self.answer = answer
@@ -68,8 +68,8 @@ class WebhookReceiver:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            def log_message(self, *_: Any) -> None:
-                """Tests are quiet."""
+            def log_message(self, *_: object) -> None:
+                """Log nothing."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -81,7 +81,7 @@ class WebhookReceiver:
 
     @property
     def counts(self) -> Counter[str]:
-        """How often each message came, by its id."""
+        """The number of deliveries by message id."""
         return Counter(delivery.id for delivery in list(self.deliveries))
 
     def __enter__(self) -> WebhookReceiver:

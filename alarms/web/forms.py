@@ -14,6 +14,8 @@ from typing_extensions import override
 from alarms.lifecycle.actions import LONGEST_TEXT
 from alarms.limits.profiles import VALUE_NAMES
 from alarms.models import LimitProfile, MaintenanceWindow, UnitLimits
+from alarms.models.limits import MAX_DELAY_SECONDS
+from alarms.thresholds import Limits
 from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
 
@@ -64,6 +66,34 @@ class UnitLimitsForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         cast(forms.ModelChoiceField, self.fields["profile"]).empty_label = "Custom limits"
         cast(forms.ModelChoiceField, self.fields["named_sensor"]).queryset = self.instance.storage_unit.sensors.all()
+
+
+class LimitReplayForm(forms.Form):
+    """Limits to try, initially those in force. An empty temperature is no limit."""
+
+    low_critical_c = forms.FloatField(label="Low critical, °C", required=False)
+    low_warning_c = forms.FloatField(label="Low warning, °C", required=False)
+    high_warning_c = forms.FloatField(label="High warning, °C", required=False)
+    high_critical_c = forms.FloatField(label="High critical, °C", required=False)
+    delay_minutes = forms.FloatField(label="Delay, minutes", min_value=0, max_value=MAX_DELAY_SECONDS / 60)
+
+    @classmethod
+    def for_limits(cls, limits: Limits, data: QueryDict) -> LimitReplayForm:
+        """Build the form, bound to `data` if there is any, with `limits` as initial values."""
+        initial = {name: getattr(limits, name) for name in cls.base_fields if name != "delay_minutes"}
+        initial["delay_minutes"] = limits.high_delay_seconds / 60
+        return cls(data or None, initial=initial)
+
+    @property
+    def changes(self) -> dict[str, float | None]:
+        """The changed fields of Limits; an untouched delay keeps both delays."""
+        changes: dict[str, float | None] = {
+            name: value for name, value in self.cleaned_data.items() if name != "delay_minutes"
+        }
+        if "delay_minutes" in self.changed_data:
+            seconds = round(self.cleaned_data["delay_minutes"] * 60)
+            changes |= {"high_delay_seconds": seconds, "low_delay_seconds": seconds}
+        return changes
 
 
 class LocalTimeField(forms.DateTimeField):

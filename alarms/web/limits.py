@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -20,10 +18,9 @@ from alarms.limits.profiles import choice_of
 from alarms.limits.versions import newest_versions, renew
 from alarms.maintenance import end_now, windows_of
 from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow
-from alarms.models.limits import MAX_DELAY_SECONDS
 from alarms.presenters import limit_facts
-from alarms.thresholds import Limits, SensorPolicy
-from alarms.web.forms import MaintenanceForm, ProfileForm, UnitLimitsForm
+from alarms.thresholds import SensorPolicy
+from alarms.web.forms import LimitReplayForm, MaintenanceForm, ProfileForm, UnitLimitsForm
 from core.web.pagination import list_page
 from customers.access.page_principal import refuse_unless
 from customers.access.principal import Principal
@@ -122,39 +119,13 @@ def end_maintenance(request: HttpRequest, public_id: UUID, window_id: UUID) -> H
 
 def _maintenance_context(
     request: HttpRequest, principal: Principal, customer: Customer, form: MaintenanceForm
-) -> dict[str, Any]:
+) -> dict[str, object]:
     listed = list_page(request, windows_of(customer), WINDOWS_PER_PAGE)
     return settings_context(principal, customer, "maintenance") | {"form": form, "list": listed, "now": timezone.now()}
 
 
 def _is_staff(principal: Principal) -> bool:
     return principal.user is not None and principal.user.is_staff
-
-
-class LimitReplayForm(forms.Form):
-    """Limits to try, initially those in force. An empty temperature is no limit."""
-
-    low_critical_c = forms.FloatField(label="Low critical, °C", required=False)
-    low_warning_c = forms.FloatField(label="Low warning, °C", required=False)
-    high_warning_c = forms.FloatField(label="High warning, °C", required=False)
-    high_critical_c = forms.FloatField(label="High critical, °C", required=False)
-    delay_minutes = forms.FloatField(label="Delay, minutes", min_value=0, max_value=MAX_DELAY_SECONDS / 60)
-
-    @classmethod
-    def for_limits(cls, limits: Limits, data: QueryDict) -> LimitReplayForm:
-        """Build the form, bound to `data` if there is any, with `limits` as initial values."""
-        initial = {name: getattr(limits, name) for name in cls.base_fields if name != "delay_minutes"}
-        initial["delay_minutes"] = limits.high_delay_seconds / 60
-        return cls(data or None, initial=initial)
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """The changed fields of Limits; an untouched delay keeps both delays."""
-        changes = {name: value for name, value in self.cleaned_data.items() if name != "delay_minutes"}
-        if "delay_minutes" in self.changed_data:
-            seconds = round(self.cleaned_data["delay_minutes"] * 60)
-            changes |= {"high_delay_seconds": seconds, "low_delay_seconds": seconds}
-        return changes
 
 
 @require_safe
@@ -176,7 +147,7 @@ def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> H
     return render(request, "settings/limit_replay.html", context)
 
 
-def _replay_context(result: Replay, unit: StorageUnit) -> dict[str, Any]:
+def _replay_context(result: Replay, unit: StorageUnit) -> dict[str, object]:
     parts = [
         ("Additional alarms", [_row(alarm, unit) for alarm in result.added]),
         ("Prevented alarms", [_row(alarm, unit) for alarm in result.removed]),
@@ -185,7 +156,7 @@ def _replay_context(result: Replay, unit: StorageUnit) -> dict[str, Any]:
     return {"replay": result, "parts": parts}
 
 
-def _row(alarm: ReplayedAlarm, unit: StorageUnit, after: ReplayedAlarm | None = None) -> dict[str, Any]:
+def _row(alarm: ReplayedAlarm, unit: StorageUnit, after: ReplayedAlarm | None = None) -> dict[str, object]:
     duration: timedelta | None = None if alarm.ended_at is None else alarm.ended_at - alarm.started_at
     return {
         "alarm": alarm,

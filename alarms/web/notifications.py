@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -181,7 +180,7 @@ def _customer_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Cust
     return principal, get_object_or_404(Customer.objects.visible_to(principal.scope), public_id=public_id)
 
 
-def _context(principal: Principal, customer: Customer) -> dict[str, Any]:
+def _context(principal: Principal, customer: Customer) -> dict[str, object]:
     return {"customer": customer, "tab": "notifications", "may_manage": principal.may_manage(customer.pk)}
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def inbox(settings):
     with MailReceiver() as receiver:
-        receiver.be_used_by(settings)
+        receiver.configure(settings)
         yield receiver
 
 
