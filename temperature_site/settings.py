@@ -165,7 +165,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
     "EXCEPTION_HANDLER": "core.api.errors.handle_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "DEFAULT_METADATA_CLASS": "core.api.metadata.Metadata",
+    "DEFAULT_METADATA_CLASS": "core.api.negotiation.Metadata",
     "DEFAULT_SCHEMA_CLASS": "temperature_site.api.openapi.Schema",
 }
 SPECTACULAR_SETTINGS = {

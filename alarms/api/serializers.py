@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 from typing_extensions import override
 
@@ -13,6 +11,7 @@ from alarms.limits.versions import newest_versions
 from alarms.models import Alarm, AlarmEvent, Excursion, LimitProfile, LimitVersion, UnitLimits
 from alarms.models.limits import SENSOR_POLICIES, LimitValues
 from alarms.selectors import SEVERITIES
+from core.api.fields import Values
 from customers.api.serializers import RecordSerializer
 from customers.models import Sensor
 from readings.api.fields import TemperatureField
@@ -129,7 +128,7 @@ class ExcursionSerializer(serializers.Serializer[Excursion]):
 _IN_FORCE = [field.name for field in LimitValues._meta.local_fields]
 
 
-class LimitProfileSerializer(RecordSerializer):
+class LimitProfileSerializer(RecordSerializer[LimitProfile]):
     """A named set of limits, which units share."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
@@ -167,7 +166,7 @@ class SensorCodeField(serializers.CharField):
         return value.sensor_code
 
 
-class UnitLimitsSerializer(RecordSerializer):
+class UnitLimitsSerializer(RecordSerializer[UnitLimits]):
     """The limits of a unit: those of a profile or, if `profile_id` is null, its own; and the resulting limits."""
 
     storage_unit_id = serializers.UUIDField(source="storage_unit.public_id", read_only=True)
@@ -194,7 +193,7 @@ class UnitLimitsSerializer(RecordSerializer):
         fields = ["storage_unit_id", "profile_id", *VALUE_NAMES, "sensor_policy", "sensor_id", "in_force"]
 
     @override
-    def to_representation(self, instance: UnitLimits) -> dict[str, Any]:
+    def to_representation(self, instance: UnitLimits) -> Values:
         return super().to_representation(instance) | values_of(instance)
 
     def validate_sensor_id(self, code: str | None) -> Sensor | None:
@@ -208,7 +207,7 @@ class UnitLimitsSerializer(RecordSerializer):
         return sensor
 
     @override
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: Values) -> Values:
         limits: UnitLimits = self.instance  # type: ignore[assignment]  # limits are only ever updated
         profile = attrs.get("profile", limits.profile)
         own = sorted(attrs.keys() & set(VALUE_NAMES))
@@ -219,11 +218,10 @@ class UnitLimitsSerializer(RecordSerializer):
         return attrs
 
     @override
-    def update(self, instance: UnitLimits, validated_data: dict[str, Any]) -> UnitLimits:
+    def update(self, instance: UnitLimits, validated_data: Values) -> UnitLimits:
         # Saved as a whole, since it may not exist yet. A signal updates the limits in force.
         if "profile" in validated_data and validated_data["profile"] is None and instance.profile is not None:
             leave_profile(instance)
         for name, value in validated_data.items():
             setattr(instance, name, value)
-        saved: UnitLimits = self._save(instance)
-        return saved
+        return self._save(instance)

@@ -11,6 +11,8 @@ from rest_framework import serializers
 from rest_framework.fields import Field
 from typing_extensions import override
 
+# The values of fields by name.
+Values: TypeAlias = dict[str, Any]
 AnyField: TypeAlias = Field[Any, Any, Any, Any]
 # Beyond any temperature, size and coordinate; keeps values computed from it finite.
 MAX_NUMBER = 1e9

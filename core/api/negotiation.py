@@ -1,10 +1,12 @@
-"""The format of a response: by `?format=`, else by the Accept header."""
+"""Content negotiation, and responses to OPTIONS requests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rest_framework.exceptions import NotAcceptable
+from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -12,9 +14,12 @@ from typing_extensions import override
 
 from core.api.errors import InvalidQuery
 
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which reads these classes from the settings while it is imported itself
+
 
 class ContentNegotiation(DefaultContentNegotiation):
-    """DRF's negotiation with a helpful error for an unknown `?format=`."""
+    """The format by `?format=`, else by the Accept header, with a helpful error for an unknown `?format=`."""
 
     @override
     def filter_renderers(self, renderers: Iterable[BaseRenderer], format: str) -> list[BaseRenderer]:
@@ -40,3 +45,11 @@ class ContentNegotiation(DefaultContentNegotiation):
             available = ", ".join(str(renderer.media_type) for renderer in renderers)
             raise NotAcceptable(f"Available: {available}.") from error
         return renderer, str(media_type)
+
+
+class Metadata(SimpleMetadata):
+    """DRF's metadata without `actions`: OpenAPI describes bodies, and DRF would look up an object."""
+
+    @override
+    def determine_actions(self, request: Request, view: APIView) -> dict[str, object]:
+        return {}

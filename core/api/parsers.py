@@ -1,4 +1,7 @@
-"""Parsing of JSON bodies: strict, by msgspec, and limited in size."""
+"""Parsing of JSON bodies: strict, by msgspec, and limited in size.
+
+Bulk pushes have a parser and a size limit of their own, see `ingestion.api.views`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing_extensions import override
 
 from core.api.errors import TooLargeBody
 
-# Enough for any single object; bulk pushes have a limit of their own.
+# Enough for any single object.
 MAX_JSON_BYTES = 1 << 20
 
 

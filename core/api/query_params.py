@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -18,13 +18,13 @@ from rest_framework.request import Request
 from typing_extensions import override
 
 from core.api.errors import InvalidQuery
-from core.api.fields import AnyField, InstantField
+from core.api.fields import AnyField, InstantField, Values
 
 _MAX_LENGTH = 1_000
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
-Params: TypeAlias = dict[str, Any]
+Params: TypeAlias = Values
 
 
 class QueryParams(serializers.Serializer[object]):

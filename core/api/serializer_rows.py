@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
@@ -20,11 +20,11 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from core.api.fields import AnyField
+from core.api.fields import AnyField, Values
 from core.api.pagination import Rows
 
-Row = tuple[Any, ...]
-Representation = dict[str, Any]
+Row: TypeAlias = tuple[Any, ...]
+Representation: TypeAlias = Values
 
 
 class SerializerRows:

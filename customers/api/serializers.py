@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypeVar
 
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from rest_framework import serializers
+from typing_extensions import override
 
-from core.api.fields import NumberField
+from core.api.fields import NumberField, Values
 from customers.models import ApiToken, Facility
 
+M = TypeVar("M", bound=models.Model)
 MAX_RATE_LIMIT = 2**31 - 1
 MAX_UNITS = 1_000
 LAST_EXPIRY = datetime(9000, 1, 1, tzinfo=UTC)
 
 
-class RecordSerializer(serializers.ModelSerializer[Any]):
+class RecordSerializer(serializers.ModelSerializer[M]):
     """Run the model's own validation before saving, and update only the fields that were sent.
 
     So concurrent updates of different fields do not overwrite each other.
@@ -25,30 +28,32 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
 
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.FloatField: NumberField}
 
-    def create(self, validated_data: dict[str, Any]) -> Any:
-        model: Any = self.Meta.model
+    @override
+    def create(self, validated_data: Values) -> M:
+        model: type[M] = self.Meta.model  # type: ignore[assignment]  # the stubs lose the model
         return self._save(model(**validated_data))
 
-    def update(self, instance: Any, validated_data: dict[str, Any]) -> Any:
+    @override
+    def update(self, instance: M, validated_data: Values) -> M:
         for name, value in validated_data.items():
             setattr(instance, name, value)
         if not validated_data:
             return instance
-        noted = {"updated_at"} & {field.name for field in instance._meta.fields}
-        return self._save(instance, update_fields={*validated_data, *noted})
+        automatic = {"updated_at"} & {field.name for field in instance._meta.fields}
+        return self._save(instance, {*validated_data, *automatic})
 
-    def _save(self, instance: Any, **options: Any) -> Any:
+    def _save(self, instance: M, update_fields: Iterable[str] | None = None) -> M:
         instance.full_clean(exclude=["public_id"])
         try:
             with transaction.atomic():
-                instance.save(**options)
+                instance.save(update_fields=update_fields)
         except IntegrityError as error:
             # A concurrent request passed the same validation and was saved first.
             raise serializers.ValidationError("This code is already in use.") from error
         return instance
 
 
-class FacilitySerializer(RecordSerializer):
+class FacilitySerializer(RecordSerializer[Facility]):
     """A customer's site."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
@@ -82,7 +87,7 @@ class ListedFacilitySerializer(FacilitySerializer):
         fields = [*FacilitySerializer.Meta.fields, "customer_code", "customer_name", "unit_count"]
 
 
-class TokenSerializer(serializers.Serializer[Any]):
+class TokenSerializer(serializers.Serializer[ApiToken]):
     """An API token, without its text."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
@@ -112,6 +117,7 @@ class TokenSerializer(serializers.Serializer[Any]):
     is_active = serializers.BooleanField(source="is_usable", read_only=True, help_text="Neither revoked nor expired.")
 
     def validate_expires_at(self, expires_at: datetime | None) -> datetime | None:
+        """Reject times in the past, and beyond what the database can store."""
         if expires_at is not None and not timezone.now() < expires_at < LAST_EXPIRY:
             raise serializers.ValidationError("Must be in the future and before the year 9000.")
         return expires_at

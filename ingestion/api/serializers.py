@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Any
 
 from django.utils import timezone
 from rest_framework import serializers
 
-from core.api.fields import NumberField
+from core.api.fields import NumberField, Values
 from ingestion.loading.push_body import FIELDS_BY_NAME, RULES, batch_of_row
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
@@ -38,7 +37,7 @@ class ReadingCreateSerializer(serializers.Serializer[object]):
     quality_score = NumberField(min_value=0, max_value=1, default=1.0)
     equipment_status = serializers.CharField(max_length=STATUS_LIMIT, allow_blank=True, default="normal")
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: Values) -> Values:
         """Apply the rules of every delivery; add the reading as a batch, under `batch`."""
         raw_fields = {FIELDS_BY_NAME[name]: value for name, value in attrs.items()}
         raw_fields |= {"unit": str(attrs["storage_unit_id"]), "time": attrs["recorded_at"].isoformat()}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.validators import RegexValidator
 from rest_framework import serializers
+from typing_extensions import override
 
-from core.api.fields import InstantField
+from core.api.fields import InstantField, Values
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
 from readings.api.fields import TemperatureField
@@ -18,7 +17,7 @@ STATUSES = ("normal", "warning", "critical", "no_data")
 validate_url = RegexValidator(r"^https?://[^\s/]+\S*$", "A URL begins with http:// or https:// and contains no spaces.")
 
 
-class StorageUnitSerializer(RecordSerializer):
+class StorageUnitSerializer(RecordSerializer[StorageUnit]):
     """A storage unit with its latest reading."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
@@ -57,12 +56,12 @@ class StorageUnitSerializer(RecordSerializer):
             "last_reading_time",
         ]
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        def effective(name: str, default: Any) -> Any:
-            return attrs.get(name, getattr(self.instance, name, default))
-
-        temperature = effective("set_temperature", None)
-        if temperature is not None and to_celsius(temperature, effective("temperature_unit", "C")) < ABSOLUTE_ZERO_C:
+    @override
+    def validate(self, attrs: Values) -> Values:
+        # Either may be set without the other.
+        temperature = attrs.get("set_temperature", getattr(self.instance, "set_temperature", None))
+        scale = attrs.get("temperature_unit", getattr(self.instance, "temperature_unit", "C"))
+        if temperature is not None and to_celsius(temperature, scale) < ABSOLUTE_ZERO_C:
             raise serializers.ValidationError({"set_temperature": ["Must not be below absolute zero."]})
         return attrs
 
@@ -91,7 +90,7 @@ class DetailedFacilitySerializer(FacilitySerializer):
         ]
 
 
-class CustomerSerializer(RecordSerializer):
+class CustomerSerializer(RecordSerializer[Customer]):
     """A customer's profile."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
@@ -186,7 +185,8 @@ class AggregateRequestSerializer(serializers.Serializer[object]):
     facility_id = serializers.UUIDField(required=False, allow_null=True)
     storage_unit_id = serializers.UUIDField(required=False, allow_null=True)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    @override
+    def validate(self, attrs: Values) -> Values:
         start, end = attrs.get("start_date"), attrs.get("end_date")
         if start and end and end < start:
             raise serializers.ValidationError({"end_date": ["Must not be before start_date."]})

@@ -1,15 +1,13 @@
-"""What the OpenAPI document gets on top of what views and serializers say: names, tags, errors and examples."""
+"""Additions to the OpenAPI document beyond views and serializers: operation ids, tags, errors and examples."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
+from typing_extensions import override
 
-from temperature_site.api.openapi_examples import example_of
-
-Document = dict[str, Any]
+from temperature_site.api.openapi_examples import Document, example_of
 
 PREFIX = "/api/v1/"
 
@@ -27,50 +25,52 @@ TAGS = {
 }
 ERROR = {
     "type": "object",
-    "description": "What went wrong, in a sentence.",
+    "description": "The error in a sentence.",
     "properties": {"detail": {"type": "string"}},
     "required": ["detail"],
 }
 INVALID = {
-    "description": "What went wrong: a sentence under `detail`, or sentences under the names of fields.",
+    "description": "The error in a sentence under `detail`, or sentences under the names of fields.",
     "oneOf": [{"type": "object", "additionalProperties": {}}, {"type": "array", "items": {}}],
 }
-# The statuses every operation may answer with, and those of operations that have a body or an id in their path.
+# Statuses of every operation, and of operations with a body.
 ALWAYS = {
-    "401": "No token, or one that is unknown, expired or revoked, or of an inactive customer.",
-    "403": "A permission is missing.",
-    "404": "There is no such thing, or it is another customer's.",
-    "406": "None of the formats asked for is available.",
-    "422": "The query or the body can't be meant.",
-    "429": "The token's limit for this hour is reached; `Retry-After` says when it ends.",
-    "503": "The database can't be reached at the moment.",
+    "401": "No token, or a token that is unknown, expired, revoked or of an inactive customer.",
+    "403": "Missing permission.",
+    "404": "Not found, or owned by another customer.",
+    "406": "None of the requested formats is available.",
+    "422": "Invalid query parameter, or unacceptable content of the body.",
+    "429": "The token's hourly limit is exceeded; `Retry-After` gives the seconds until it is reset.",
+    "503": "The database is temporarily unavailable.",
 }
-# What the server says before it asks the application.
+# Sent by the web server, before the application is called.
 BY_SERVER = {
-    "414": {"description": "The address is longer than the server takes."},
-    "431": {"description": "The headers are longer than the server takes."},
+    "414": {"description": "The URL is too long."},
+    "431": {"description": "The headers are too long."},
 }
 WITH_BODY = {
     "413": "The body is too large.",
-    "415": "The body is of another type than is taken.",
+    "415": "Unsupported media type.",
 }
 
 
 class Schema(AutoSchema):
-    """Names operations after their method and path, and groups them as the contract does."""
+    """Operation ids from the method and the path, and tags by topic."""
 
+    @override
     def get_operation_id(self) -> str:
         parts = self.path.removeprefix(PREFIX).strip("/").split("/")
         words = [f"by_{part.strip('{}')}" if part.startswith("{") else part for part in parts]
         return "_".join([self.method.lower(), *words]).replace("-", "_")
 
+    @override
     def get_tags(self) -> list[str]:
         is_of_api = self.path.startswith(PREFIX)
         return [TAGS.get(self.path.removeprefix(PREFIX).split("/")[0], "System") if is_of_api else "System"]
 
 
-def complete(result: Document, **_: Any) -> Document:
-    """A drf-spectacular postprocessing hook: adds what is the same for all operations, and examples."""
+def complete(result: Document, **_: object) -> Document:
+    """Add the errors that all operations share, and examples. A postprocessing hook of drf-spectacular."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Error"], schemas["Invalid"] = ERROR, INVALID
     for path, operation in _operations(result):
@@ -93,7 +93,7 @@ def _add_errors(operation: Document) -> None:
     errors = ALWAYS | (WITH_BODY if "requestBody" in operation else {})
     for status, description in errors.items():
         responses.setdefault(status, _error(description, "Error"))
-    responses.setdefault("400", _error("The body or a field of it is not valid.", "Invalid"))
+    responses.setdefault("400", _error("The body or one of its fields is invalid.", "Invalid"))
     responses |= BY_SERVER
     operation["responses"] = dict(sorted(responses.items()))
 

@@ -1,12 +1,12 @@
-"""Examples of the API's bodies and answers, put together from their schemas and from likely values by field name."""
+"""Examples of request and response bodies, generated from their schemas and from typical values by field name."""
 
 from __future__ import annotations
 
 from typing import Any
 
-Schema = dict[str, Any]
+Document = dict[str, Any]
 
-VALUES: dict[str, Any] = {
+VALUES: dict[str, object] = {
     "acknowledged_by": "ann",
     "acknowledgement": "On my way with a spare fan.",
     "aggregations": ["avg", "min", "max", "count"],
@@ -72,31 +72,31 @@ VALUES: dict[str, Any] = {
     "unit_code": "unit_A_1_1",
     "unit_name": "Vaccines, ground floor",
 }
-FORMATS: dict[str, Any] = {
+FORMATS: dict[str, object] = {
     "uuid": "3f0e8c0a-51f4-4a52-9c2b-9f2f5d1c7a10",
     "date-time": "2026-11-23T10:15:00Z",
     "date": "2026-11-23",
     "uri": "https://example.com",
 }
-KINDS: dict[str, Any] = {"string": "text", "integer": 1, "number": 1.0, "boolean": True, "object": {}, "array": []}
+KINDS: dict[str, object] = {"string": "text", "integer": 1, "number": 1.0, "boolean": True, "object": {}, "array": []}
 
 
-def example_of(schema: Schema, schemas: Schema, name: str = "") -> Any:
-    """An example that the schema allows; `schemas` are the document's components, `name` the field's."""
+def example_of(schema: Document, schemas: Document, name: str = "") -> object:
+    """Return an example that is valid by the schema of the field `name`; `schemas` are the document's components."""
     if "$ref" in schema:
         return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas, name)
-    for given in ("example", "default"):
-        if schema.get(given) is not None:
-            return schema[given]
-    for several in ("allOf", "oneOf", "anyOf"):
-        if several in schema:
-            return example_of(schema[several][0], schemas, name)
+    for source in ("example", "default"):
+        if schema.get(source) is not None:
+            return schema[source]
+    for combination in ("allOf", "oneOf", "anyOf"):
+        if combination in schema:
+            return example_of(schema[combination][0], schemas, name)
     if schema.get("type") == "object" and "properties" in schema:
         return {each: example_of(part, schemas, each) for each, part in schema["properties"].items()}
     return _simple(schema, schemas, name)
 
 
-def _simple(schema: Schema, schemas: Schema, name: str) -> Any:
+def _simple(schema: Document, schemas: Document, name: str) -> object:
     if "enum" in schema:
         return schema["enum"][0]
     if name in VALUES:
@@ -105,5 +105,6 @@ def _simple(schema: Schema, schemas: Schema, name: str) -> Any:
         return [example_of(schema["items"], schemas)]
     if schema.get("format") in FORMATS:
         return FORMATS[schema["format"]]
-    example = KINDS.get(schema.get("type", "object"))
-    return max(example, schema["minimum"]) if "minimum" in schema else example
+    if "minimum" in schema:
+        return max(1, schema["minimum"])
+    return KINDS.get(schema.get("type", "object"))

@@ -1,48 +1,54 @@
-"""The shapes of the answers that are about the system itself."""
+"""Serializers of the system's health and of information about the machine."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
-FINDING = "`ok`, or `error: ` and why."
+RESULT = "`ok`, or `error: ` followed by the reason."
 
 
-class HealthSerializer(serializers.Serializer[Any]):
-    """How every part of the system is."""
+class HealthSerializer(serializers.Serializer[object]):
+    """Health of the system."""
 
     status = serializers.ChoiceField(["ok", "degraded", "error"])
     version = serializers.CharField()
-    timestamp = serializers.DateTimeField(help_text="When it was looked; kept for some seconds.")
-    uptime_seconds = serializers.FloatField(help_text="Of the process that answers.")
-    database = serializers.CharField(help_text=FINDING)
-    rabbitmq = serializers.CharField(help_text=f"The broker, whichever it is: {FINDING}")
-    beat = serializers.CharField(help_text=FINDING)
-    workers = serializers.CharField(help_text=FINDING)
-    partitions = serializers.CharField(help_text=FINDING)
+    timestamp = serializers.DateTimeField(help_text="Time of the check; results are cached for some seconds.")
+    uptime_seconds = serializers.FloatField(help_text="Uptime of the responding process.")
+    database = serializers.CharField(help_text=RESULT)
+    rabbitmq = serializers.CharField(help_text=f"The message broker, of any kind: {RESULT}")
+    beat = serializers.CharField(help_text=RESULT)
+    workers = serializers.CharField(help_text=RESULT)
+    partitions = serializers.CharField(help_text=RESULT)
 
 
-class PlatformSerializer(serializers.Serializer[Any]):
+class PlatformSerializer(serializers.Serializer[object]):
+    """Operating system and architecture."""
+
     system = serializers.CharField()
     release = serializers.CharField()
     machine = serializers.CharField()
 
 
-class CpuSerializer(serializers.Serializer[Any]):
+class CpuSerializer(serializers.Serializer[object]):
+    """Processors and their load."""
+
     count = serializers.IntegerField()
-    load_1m = serializers.FloatField(help_text="Processes that ran or waited to, averaged over a minute.")
+    load_1m = serializers.FloatField(help_text="Running and waiting processes, averaged over a minute.")
     load_5m = serializers.FloatField()
     load_15m = serializers.FloatField()
 
 
-class SpaceSerializer(serializers.Serializer[Any]):
+class SpaceSerializer(serializers.Serializer[object]):
+    """Size and usage of memory or of a disk."""
+
     total_bytes = serializers.IntegerField()
     available_bytes = serializers.IntegerField()
     used_percent = serializers.FloatField()
 
 
-class ProcessSerializer(serializers.Serializer[Any]):
+class ProcessSerializer(serializers.Serializer[object]):
+    """The responding process."""
+
     pid = serializers.IntegerField()
     started_at = serializers.DateTimeField()
     memory_bytes = serializers.IntegerField()
@@ -50,12 +56,12 @@ class ProcessSerializer(serializers.Serializer[Any]):
     open_files = serializers.IntegerField()
 
 
-class SystemInfoSerializer(serializers.Serializer[Any]):
-    """The machine and the process that answers."""
+class SystemInfoSerializer(serializers.Serializer[object]):
+    """The machine and the responding process."""
 
     platform = PlatformSerializer()
     python = serializers.CharField()
     cpu = CpuSerializer()
     memory = SpaceSerializer()
-    disk = SpaceSerializer(help_text="Of the data directory.")
+    disk = SpaceSerializer(help_text="The disk of the data directory.")
     process = ProcessSerializer()

@@ -1,4 +1,4 @@
-"""OPTIONS tells what a path is for, whatever it is about."""
+"""Responses to OPTIONS requests."""
 
 import pytest
 
