@@ -21,7 +21,7 @@ KILLS = 20
 SEED = int(os.environ.get("STORM_SEED", "20261125"))
 SECRET = "whsec_" + "A" * 44
 
-# A channel whose messages are not folded, and a rule that tells it everything.
+# A channel without grouping, and a rule that sends it everything.
 CHANNEL = """
 INSERT INTO channel (public_id, customer_id, kind, name, address, secret, previous_secret, messages_a_minute,
     flap_minutes, is_enabled, disabled_reason, failures_in_a_row, last_error)
@@ -48,13 +48,13 @@ LEASE_SECONDS = 14
 
 
 def answer_slowly(_):
-    """As a receiver does, so that a kill hits messages that are under way."""
+    """Take some time, so that a kill hits messages in delivery."""
     time.sleep(0.05)  # the receiver's own work, not a wait of the test
     return Answer()
 
 
-def begin_storm(system: RunningSystem, receiver: WebhookReceiver, folder: Path) -> None:
-    """As many units as there are alarms have been ten degrees too warm for forty minutes, all told in one file."""
+def open_alarms(system: RunningSystem, receiver: WebhookReceiver, folder: Path) -> None:
+    """Import one file in which ALARMS units have been ten degrees too warm for forty minutes."""
     system.database.rows(CHANNEL, [receiver.url, encrypted(SECRET, system)])
     system.database.rows(RULE)
     system.database.rows(TICK_OFTEN)
@@ -72,7 +72,7 @@ def begin_storm(system: RunningSystem, receiver: WebhookReceiver, folder: Path) 
 
 
 def encrypted(secret: str, system: RunningSystem) -> str:
-    """The secret as the system's processes can read it."""
+    """Encrypt the secret with the key of the system's processes."""
     from django.test import override_settings
 
     from core.crypto.encryption import encrypt
@@ -81,10 +81,10 @@ def encrypted(secret: str, system: RunningSystem) -> str:
         return encrypt(secret)
 
 
-def restart_if_ended(system: RunningSystem) -> bool:
-    """Start the worker anew where it has ended, as whatever supervises it does; return True.
+def restart_worker_if_ended(system: RunningSystem) -> bool:
+    """Restart the worker if it has ended, as a supervisor would; return True.
 
-    Celery ends itself when one of its processes is killed in the moment it is started.
+    Celery exits when one of its processes is killed while it starts.
     """
     process = system.processes["worker"]
     if process.poll() is not None:
@@ -96,25 +96,26 @@ def restart_if_ended(system: RunningSystem) -> bool:
 
 
 def children(system: RunningSystem) -> list[psutil.Process]:
-    """The processes of the worker, none while it starts or has just ended."""
-    restart_if_ended(system)
+    """Return the processes of the worker; none while it starts or has just ended."""
+    restart_worker_if_ended(system)
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(system.processes["worker"].pid).children()
     return []
 
 
-def kill_at_random(system: RunningSystem, receiver: WebhookReceiver, chance: random.Random) -> bool:
-    """End the worker, or one of its processes, once a few more messages have arrived; was that amid the storm?"""
-    before, more = len(receiver.deliveries), chance.randint(1, ALARMS // KILLS // 2)
+def kill_random_process(system: RunningSystem, receiver: WebhookReceiver, rng: random.Random) -> bool:
+    """Kill the worker or one of its processes after some more messages; return whether any were still missing."""
+    before, more = len(receiver.deliveries), rng.randint(1, ALARMS // KILLS // 2)
     wait_until(
         "messages arrive, or all have",
         lambda: (
-            restart_if_ended(system) and (len(receiver.deliveries) >= before + more or len(receiver.counts) == ALARMS)
+            restart_worker_if_ended(system)
+            and (len(receiver.deliveries) >= before + more or len(receiver.counts) == ALARMS)
         ),
         seconds=45,
         look_every=0.01,
     )
-    if chance.random() < 0.25:
+    if rng.random() < 0.25:
         system.kill("worker")
         system.start("worker")
     else:
@@ -124,22 +125,22 @@ def kill_at_random(system: RunningSystem, receiver: WebhookReceiver, chance: ran
     return len(receiver.counts) < ALARMS
 
 
-def test_killed_workers_lose_and_strand_nothing(broker_url, tmp_path):
-    chance = random.Random(SEED)
+def test_killed_workers_lose_no_message(broker_url, tmp_path):
+    rng = random.Random(SEED)
     limits = {
         "NOTIFICATION_TOTAL_SECONDS": "2",
         "NOTIFICATION_LEASE_SECONDS": str(LEASE_SECONDS),
         "NOTIFICATION_ALLOWED_NETWORKS": "127.0.0.0/8",
     }
     with WebhookReceiver(answer_slowly) as receiver, running_system(broker_url, tmp_path, **limits) as system:
-        begin_storm(system, receiver, tmp_path)
+        open_alarms(system, receiver, tmp_path)
         system.start("worker")
         system.start("slow-worker")
         system.start("beat")
-        assert all(kill_at_random(system, receiver, chance) for _ in range(KILLS))
+        assert all(kill_random_process(system, receiver, rng) for _ in range(KILLS))
         wait_until(
             "every message is sent",
-            lambda: restart_if_ended(system) and system.database.value(SENT) == ALARMS,
+            lambda: restart_worker_if_ended(system) and system.database.value(SENT) == ALARMS,
             seconds=60,
         )
 

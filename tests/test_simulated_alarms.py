@@ -12,7 +12,7 @@ import time_machine
 
 from alarms.models import Alarm, Channel, Excursion, Message
 from alarms.notifications.reminders import create_due_messages
-from alarms.notifications.tests.sending_now import send_due
+from alarms.notifications.tests.delivery import deliver_due
 from ingestion.models import Source
 from ingestion.polling.tests.polling import polled
 from ingestion.watchdog import watch
@@ -56,7 +56,7 @@ class Day:
             polled(self.source)
             watch()
             create_due_messages(self.now)
-            send_due()
+            deliver_due()
 
 
 @pytest.fixture

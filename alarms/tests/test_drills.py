@@ -9,7 +9,7 @@ from django.utils import timezone
 from alarms import drills
 from alarms.lifecycle.transitions import close_cleared
 from alarms.models import Alarm, Drill, Message
-from alarms.notifications.tests.sending_now import send_due
+from alarms.notifications.tests.delivery import deliver_due
 from core.scope import Scope
 from readings.models import Reading
 from readings.units.unit_refs import visible_unit_refs
@@ -37,7 +37,7 @@ def test_a_drill_goes_the_way_of_every_alarm_and_is_timed(receive, customer):
     channel = channel_at(receiver, customer)
     drill = drills.start(customer, by="anna")
     assert drills.see_to(timezone.now()) == 0
-    send_due()
+    deliver_due()
     assert drills.see_to(timezone.now()) == 1
 
     (result,) = drills.results(drill)
@@ -117,7 +117,7 @@ def test_the_synthetic_unit_is_no_unit_of_overviews_and_statistics(customer):
 
 def test_the_command_waits_and_reports(customer, receive, capsys, monkeypatch):
     channel = channel_at(receive(), customer)
-    monkeypatch.setattr("time.sleep", lambda _: send_due())
+    monkeypatch.setattr("time.sleep", lambda _: deliver_due())
     call_command("drill", customer.customer_code)
     printed = capsys.readouterr().out
     assert channel.name in printed

@@ -1,4 +1,4 @@
-"""Alarms in the browser: taken over by a person, drawn in the chart, and renewed while somebody looks."""
+"""Alarms in the browser: acknowledged, shaded in the chart, and refreshed automatically."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def world():
 
 @pytest.fixture
 def page(visit, world):
-    """A window in which the customer's manager is signed in."""
+    """A browser page with the customer's manager signed in."""
     return visit.sign_in(world.manager)
 
 
@@ -56,7 +56,7 @@ def test_the_excursion_is_shaded_in_both_charts(visit, page, world):
         expect(page.locator("#chart-note")).to_contain_text(re.compile("excursions: [12]"))
         shaded = page.evaluate("unitChart.excursions().map(({ severity, end }) => [severity, end])")
         assert ["critical", None] in shaded
-    # Red at the place of the excursion, and not where there is none.
+    # Red during the excursion and not before it.
     assert page.evaluate(RED_AT, world.alarm.started_at.timestamp() * 1000 + 1_800_000)
     assert not page.evaluate(RED_AT, world.alarm.started_at.timestamp() * 1000 - 3_600_000)
 
@@ -70,7 +70,7 @@ RED_AT = """(time) => {
 }"""
 
 
-def test_the_list_renews_itself_and_keeps_what_it_is_narrowed_to(visit, page, world, monkeypatch):
+def test_the_list_refreshes_and_keeps_its_filters(visit, page, world, monkeypatch):
     monkeypatch.setattr(alarms, "REFRESH_SECONDS", 1)
     visit.open(reverse("alarms"))
     page.get_by_label("Severity").select_option("critical")

@@ -20,7 +20,7 @@ from alarms.notifications.outbox import (
     next_attempt,
     send_again,
 )
-from alarms.notifications.tests.sending_now import send_due
+from alarms.notifications.tests.delivery import deliver_due
 from core.leases import ClaimLost
 from tests.alarm_factories import ChannelFactory, MessageFactory, WebhookChannelFactory
 from tests.webhook_receiver import Answer
@@ -48,7 +48,7 @@ def test_a_due_message_is_claimed_once():
     assert claim_due() == []
 
 
-def test_the_lease_of_a_worker_that_died_runs_out(settings):
+def test_the_lease_of_a_dead_worker_expires(settings):
     MessageFactory()
     (old,) = claim_due()
     (new,) = claim_due(after_lease(settings))
@@ -60,7 +60,7 @@ def test_the_lease_of_a_worker_that_died_runs_out(settings):
         assert message.pk == new.row_id
 
 
-def test_a_claim_whose_lease_is_over_is_not_sent_any_more(receive, settings):
+def test_an_expired_claim_is_not_sent(receive, settings):
     receiver = receive()
     waiting_for(receiver)
     (claim,) = claim_due(timezone.now() - timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS + 1)) or claim_due(
@@ -72,7 +72,7 @@ def test_a_claim_whose_lease_is_over_is_not_sent_any_more(receive, settings):
     assert receiver.deliveries == []
 
 
-def test_sending_begins_with_a_full_lease(settings):
+def test_delivery_begins_with_a_full_lease(settings):
     MessageFactory()
     (claim,) = claim_due()
     Message.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
@@ -81,7 +81,7 @@ def test_sending_begins_with_a_full_lease(settings):
     assert left > timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS - 5)
 
 
-def test_whoever_lost_the_claim_meanwhile_writes_nothing(receive, settings):
+def test_a_lost_claim_stores_nothing(receive, settings):
     def lose_claim(_):
         Message.objects.update(claim_id=None)
         return Answer()
@@ -116,12 +116,12 @@ def test_whoever_lost_the_claim_meanwhile_writes_nothing(receive, settings):
     ],
     ids=["not due", "channel disabled", "customer inactive", "dead", "folded", "sent"],
 )
-def test_what_is_not_to_be_sent_is_not_claimed(quiet):
+def test_messages_that_are_not_due_are_not_claimed(quiet):
     MessageFactory(**quiet)
     assert claim_due() == []
 
 
-def test_the_longest_due_come_first_and_the_rest_at_the_next_tick(monkeypatch):
+def test_the_longest_overdue_come_first_and_the_rest_at_the_next_tick(monkeypatch):
     monkeypatch.setattr("alarms.notifications.outbox.CLAIMS_PER_TICK", 2)
     now = timezone.now()
     messages = [MessageFactory(next_attempt_at=now - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
@@ -130,7 +130,7 @@ def test_the_longest_due_come_first_and_the_rest_at_the_next_tick(monkeypatch):
 
 
 @pytest.mark.parametrize("state", [{"failures_in_a_row": 1}, {"last_duration_seconds": 3.0}])
-def test_a_channel_that_fails_or_dawdles_waits_in_a_queue_of_its_own(state, monkeypatch, settings):
+def test_failing_and_slow_channels_use_the_slow_queue(state, monkeypatch, settings):
     sent = []
     monkeypatch.setattr(tasks.send_message, "apply_async", lambda arguments, **options: sent.append(options["queue"]))
     MessageFactory(channel=ChannelFactory(**state))
@@ -139,17 +139,17 @@ def test_a_channel_that_fails_or_dawdles_waits_in_a_queue_of_its_own(state, monk
     assert sorted(sent) == [settings.CELERY_TASK_DEFAULT_QUEUE, settings.SLOW_QUEUE]
 
 
-def test_a_lost_claim_is_no_failure_of_the_task():
+def test_a_lost_claim_does_not_fail_the_task():
     MessageFactory()
     (claim,) = claim_due()
     tasks.send_message(claim.row_id, "00000000-0000-0000-0000-000000000000")
     assert not Attempt.objects.exists()
 
 
-def test_a_failure_is_kept_and_tried_again_later(receive):
+def test_a_failure_is_stored_and_retried_later(receive):
     message = waiting_for(receive(refuse))
     before = timezone.now()
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     message.refresh_from_db()
     assert (attempt.outcome, attempt.status_code, attempt.answer) == ("failed", 503, "later")
     assert (message.state, message.attempt_count, message.claim_id, message.lease_until) == (
@@ -166,40 +166,40 @@ def test_a_failure_is_kept_and_tried_again_later(receive):
 def test_retry_after_is_honoured(receive):
     message = waiting_for(receive(lambda _: Answer(status=429, headers={"Retry-After": "900"})))
     before = timezone.now()
-    send_due()
+    deliver_due()
     message.refresh_from_db()
     assert message.next_attempt_at - before >= timedelta(seconds=900)
 
 
-def test_after_three_days_a_message_is_dead_and_can_be_sent_again_by_hand(receive):
+def test_after_three_days_a_message_is_dead_and_can_be_sent_again_manually(receive):
     answers = [Answer(status=503)]
     receiver = receive(lambda _: answers[-1])
     message = waiting_for(receiver, tried_since=timezone.now() - GIVE_UP_AFTER)
-    send_due()
+    deliver_due()
     message.refresh_from_db()
     assert message.state == State.DEAD
-    assert send_due() == []
+    assert deliver_due() == []
 
     answers.append(Answer())
     assert send_again(Message.objects.all()) == 1
-    send_due()
+    deliver_due()
 
     message.refresh_from_db()
     assert message.state == State.SENT
     assert receiver.counts == {str(message.public_id): 2}
 
 
-def test_what_is_not_dead_is_not_sent_again(receive):
+def test_only_dead_messages_are_sent_again(receive):
     receiver = receive()
     waiting_for(receiver)
-    send_due()
+    deliver_due()
     assert send_again(Message.objects.all()) == 0
-    assert send_due() == []
+    assert deliver_due() == []
 
 
-def test_a_channel_that_is_gone_is_disabled_with_its_reason_and_its_messages_wait(receive):
+def test_a_gone_channel_is_disabled_with_its_reason_and_its_messages_wait(receive):
     message = waiting_for(receive(lambda _: Answer(status=410)))
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     message.refresh_from_db()
     channel = message.channel
     channel.refresh_from_db()
@@ -209,7 +209,7 @@ def test_a_channel_that_is_gone_is_disabled_with_its_reason_and_its_messages_wai
     assert claim_due(timezone.now() + timedelta(hours=2)) == []
 
 
-def test_what_waits_three_days_for_a_disabled_channel_is_dead():
+def test_messages_of_disabled_channels_are_given_up_after_three_days():
     old = MessageFactory(channel__is_enabled=False, tried_since=timezone.now() - GIVE_UP_AFTER)
     MessageFactory(channel__is_enabled=False)
     MessageFactory(tried_since=timezone.now() - GIVE_UP_AFTER)
@@ -217,22 +217,22 @@ def test_what_waits_three_days_for_a_disabled_channel_is_dead():
     assert list(Message.objects.filter(state=State.DEAD)) == [old]
 
 
-def test_a_channel_that_works_again_gets_at_once_what_waited(receive):
+def test_a_recovered_channel_gets_waiting_messages_at_once(receive):
     answers = [Answer(status=503)]
     receiver = receive(lambda _: answers[-1])
     channel = WebhookChannelFactory(address=receiver.url)
     _, second = MessageFactory.create_batch(2, channel=channel)
-    send_due()
+    deliver_due()
     Message.objects.filter(pk=second.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
     answers.append(Answer())
-    send_due(timezone.now() + timedelta(minutes=1))
-    send_due()
+    deliver_due(timezone.now() + timedelta(minutes=1))
+    deliver_due()
     assert {message.state for message in Message.objects.all()} == {State.SENT}
     channel.refresh_from_db()
     assert (channel.failures_in_a_row, channel.last_error) == (0, "")
 
 
-def test_our_own_fault_is_kept_and_raised(monkeypatch):
+def test_a_programming_error_is_stored_and_raised(monkeypatch):
     message = MessageFactory()
     (claim,) = claim_due()
 

@@ -1,4 +1,4 @@
-"""Who is told of what happened to an alarm."""
+"""Which channels an alarm event notifies."""
 
 from datetime import time, timedelta
 
@@ -31,7 +31,7 @@ def customer(unit):
     return unit.facility.customer
 
 
-def told(**filters):
+def notified(**filters):
     return list(Message.objects.filter(**filters).order_by("pk").values_list("reason", flat=True))
 
 
@@ -42,7 +42,7 @@ def happen(alarm, kind, **changes):
     return record(alarm, kind, timezone.now())
 
 
-def test_an_open_alarm_becomes_a_message_on_every_channel_of_its_rules_once(unit, customer):
+def test_an_open_alarm_notifies_every_channel_of_its_rules_once(unit, customer):
     shift, boss = ChannelFactory(customer=customer), ChannelFactory(customer=customer)
     RuleFactory(customer=customer, channels=[shift, boss])
     RuleFactory(customer=customer, channels=[shift])
@@ -68,23 +68,23 @@ def test_an_open_alarm_becomes_a_message_on_every_channel_of_its_rules_once(unit
     ],
     ids=["pending", "detected late", "withdrawn", "closed"],
 )
-def test_what_calls_for_nobody_is_told_to_nobody(unit, customer, quiet):
+def test_alarms_that_need_no_action_notify_nobody(unit, customer, quiet):
     RuleFactory(customer=customer)
     alarm = AlarmFactory(storage_unit=unit, **quiet)
     record(alarm, Kind.OPENED, timezone.now())
-    assert told() == []
+    assert notified() == []
 
 
-def test_an_alarm_that_another_explains_is_told_when_it_no_longer_does(unit, customer):
+def test_an_inhibited_alarm_notifies_once_released(unit, customer):
     RuleFactory(customer=customer)
     down = SourceAlarmFactory(customer=customer)
     alarm = open_alarm(storage_unit=unit, kind="no_data", suppressed_by=down)
-    assert told() == []
+    assert notified() == []
     happen(alarm, Kind.RELEASED, suppressed_by=None)
-    assert told() == ["released"]
+    assert notified() == ["released"]
 
 
-def test_whoever_watches_a_few_units_hears_of_a_source_that_is_down(unit, customer):
+def test_rules_for_single_units_match_a_source_that_is_down(unit, customer):
     RuleFactory(customer=customer, units=[unit])
     alarm = SourceAlarmFactory(customer=customer)
     record(alarm, Kind.OPENED, timezone.now())
@@ -92,7 +92,7 @@ def test_whoever_watches_a_few_units_hears_of_a_source_that_is_down(unit, custom
 
 
 @pytest.mark.parametrize(
-    ("rule", "is_told"),
+    ("rule", "is_notified"),
     [
         ({}, True),
         ({"kinds": ["temperature", "mkt"]}, True),
@@ -103,16 +103,16 @@ def test_whoever_watches_a_few_units_hears_of_a_source_that_is_down(unit, custom
         ({"customer__is_active": False}, False),
     ],
 )
-def test_a_rule_names_kinds_and_severities(unit, customer, rule, is_told):
+def test_a_rule_selects_kinds_and_severities(unit, customer, rule, is_notified):
     if rule.pop("customer__is_active", True) is False:
         customer.is_active = False
         customer.save()
     RuleFactory(customer=customer, **rule)
     open_alarm(storage_unit=unit)
-    assert bool(told()) is is_told
+    assert bool(notified()) is is_notified
 
 
-def test_a_rule_names_facilities_and_units(unit, customer):
+def test_a_rule_selects_facilities_and_units(unit, customer):
     beside = StorageUnitFactory(facility=unit.facility)
     elsewhere = StorageUnitFactory(facility=FacilityFactory(customer=customer))
     of_unit = RuleFactory(customer=customer, units=[unit])
@@ -123,30 +123,30 @@ def test_a_rule_names_facilities_and_units(unit, customer):
     assert {message.alarm.storage_unit for message in Message.objects.filter(rule=of_both)} == {unit, elsewhere}
 
 
-def test_another_customers_rules_are_none_of_its_business(unit):
+def test_rules_of_other_customers_do_not_apply(unit):
     RuleFactory(customer=CustomerFactory())
     open_alarm(storage_unit=unit)
-    assert told() == []
+    assert notified() == []
 
 
-def test_a_rule_is_silent_outside_its_hours_at_the_facility(unit, customer):
+def test_a_rule_does_not_apply_outside_its_hours_at_the_facility(unit, customer):
     RuleFactory(customer=customer, from_time=time(8), until_time=time(17))
     unit.facility.time_zone = _zone_where_it_is(20)
     unit.facility.save()
     open_alarm(storage_unit=unit)
-    assert told() == []
+    assert notified() == []
 
 
 def _zone_where_it_is(hour):
-    """A zone in which it is about this hour now; Etc's signs are the other way round."""
+    """Return a time zone in which it is about this hour now; the signs of Etc zones are inverted."""
     offset = (hour - timezone.now().hour + 12) % 24 - 12
     return f"Etc/GMT{-offset:+d}" if offset else "UTC"
 
 
-def test_a_disabled_channel_is_left_out(unit, customer):
+def test_a_disabled_channel_is_not_notified(unit, customer):
     RuleFactory(customer=customer, channels=[ChannelFactory(customer=customer, is_enabled=False)])
     open_alarm(storage_unit=unit)
-    assert told() == []
+    assert notified() == []
 
 
 @pytest.mark.parametrize("of", ["customer", "facility", "storage_unit"])
@@ -160,47 +160,47 @@ def test_maintenance_mutes_what_it_covers(unit, customer, of):
     assert [message.alarm.storage_unit for message in Message.objects.all()] == ([] if of == "customer" else [beside])
 
 
-def test_maintenance_that_is_over_mutes_nothing(unit, customer):
+def test_maintenance_that_has_ended_mutes_nothing(unit, customer):
     RuleFactory(customer=customer)
     MaintenanceWindowFactory(customer=customer, starts_at=timezone.now() - timedelta(hours=2))
     open_alarm(storage_unit=unit)
-    assert told() == ["opened"]
+    assert notified() == ["opened"]
 
 
-def test_getting_worse_and_coming_back_are_told(unit, customer):
+def test_worsening_and_reopening_notify(unit, customer):
     RuleFactory(customer=customer)
     alarm = open_alarm(storage_unit=unit, severity="warning")
     happen(alarm, Kind.WORSENED, severity="critical")
     happen(alarm, Kind.ENDED)
     happen(alarm, Kind.REOPENED)
-    assert told() == ["opened", "worsened", "reopened"]
+    assert notified() == ["opened", "worsened", "reopened"]
     assert [message.is_critical for message in Message.objects.order_by("pk")] == [False, True, True]
 
 
-@pytest.mark.parametrize("tells", [True, False])
-def test_the_end_is_told_where_the_rule_says_so(unit, customer, tells):
-    RuleFactory(customer=customer, tells_when_closed=tells)
+@pytest.mark.parametrize("notifies", [True, False])
+def test_closing_notifies_where_the_rule_says_so(unit, customer, notifies):
+    RuleFactory(customer=customer, tells_when_closed=notifies)
     alarm = open_alarm(storage_unit=unit)
     happen(alarm, Kind.CLOSED, state=Alarm.State.CLOSED, closed_at=timezone.now())
-    assert told() == (["opened", "closed"] if tells else ["opened"])
+    assert notified() == (["opened", "closed"] if notifies else ["opened"])
 
 
-def test_the_end_is_told_to_those_only_who_were_told_of_the_alarm(unit, customer):
+def test_closing_notifies_only_channels_that_received_the_alarm(unit, customer):
     alarm = open_alarm(storage_unit=unit)
     RuleFactory(customer=customer)
     happen(alarm, Kind.CLOSED, state=Alarm.State.CLOSED, closed_at=timezone.now())
-    assert told() == []
+    assert notified() == []
 
 
-def test_a_withdrawn_alarm_is_withdrawn_once_and_not_closed_as_well(unit, customer):
+def test_a_withdrawn_alarm_sends_one_withdrawal_and_no_closing(unit, customer):
     RuleFactory(customer=customer)
     alarm = open_alarm(storage_unit=unit)
     happen(alarm, Kind.WITHDRAWN, is_withdrawn=True, state=Alarm.State.CLOSED, closed_at=timezone.now())
     happen(alarm, Kind.CLOSED)
-    assert told() == ["opened", "withdrawn"]
+    assert notified() == ["opened", "withdrawn"]
 
 
-def test_names_can_not_break_the_line_of_a_subject(unit, customer):
+def test_names_cannot_break_the_line_of_a_subject(unit, customer):
     RuleFactory(customer=customer)
     unit.name = "Fridge\r\nBcc: everyone@example.com"
     unit.save()

@@ -1,4 +1,4 @@
-"""What docs/notifications.md promises receivers of webhooks."""
+"""The webhook example in docs/notifications.md works."""
 
 import re
 import time
@@ -6,7 +6,7 @@ import time
 import pytest
 from django.conf import settings
 
-from alarms.notifications.tests.sending_now import send_due
+from alarms.notifications.tests.delivery import deliver_due
 from tests.alarm_factories import MessageFactory, WebhookChannelFactory
 
 pytestmark = pytest.mark.django_db
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def is_genuine():
-    """The function that the documentation shows."""
+    """The function from the documentation."""
     text = (settings.BASE_DIR / "docs" / "notifications.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     shown = {}
@@ -22,11 +22,11 @@ def is_genuine():
     return shown["is_genuine"]
 
 
-def test_the_example_tells_genuine_messages_from_others(receive, is_genuine):
+def test_the_documented_example_verifies_messages(receive, is_genuine):
     receiver = receive()
     channel = WebhookChannelFactory(address=receiver.url)
     MessageFactory(channel=channel)
-    send_due()
+    deliver_due()
     (delivery,) = receiver.deliveries
     secret = channel.secret.reveal()
     assert is_genuine(delivery.headers, delivery.body, secret)

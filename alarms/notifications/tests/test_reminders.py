@@ -1,4 +1,4 @@
-"""What becomes due by time alone while an alarm is live."""
+"""Messages that become due with time while an alarm is live."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,11 +34,11 @@ def reasons():
 
 
 def tick_every_half_minute(start, minutes):
-    """A tick every half minute."""
+    """Run a tick every half minute."""
     return sum(create_due_messages(start + number * MINUTE / 2) for number in range(2 * minutes + 1))
 
 
-def test_an_open_alarm_is_reminded_of_every_so_often_until_it_is_acknowledged(unit, customer):
+def test_an_open_alarm_sends_reminders_until_it_is_acknowledged(unit, customer):
     RuleFactory(customer=customer, repeat_minutes=5)
     alarm = open_alarm(storage_unit=unit)
     start = timezone.now()
@@ -49,7 +49,7 @@ def test_an_open_alarm_is_reminded_of_every_so_often_until_it_is_acknowledged(un
     assert [message.sequence for message in Message.objects.order_by("pk")] == [0, 1, 2, 3]
 
 
-def test_two_ticks_at_once_make_nothing_twice(unit, customer):
+def test_concurrent_ticks_create_no_duplicates(unit, customer):
     RuleFactory(
         customer=customer, repeat_minutes=5, escalate_minutes=5, escalation_channels=[ChannelFactory(customer=customer)]
     )
@@ -60,21 +60,21 @@ def test_two_ticks_at_once_make_nothing_twice(unit, customer):
     assert sorted(reasons()) == ["escalated", "opened", "reminder"]
 
 
-def test_reminders_that_were_missed_are_not_made_up_for(unit, customer):
+def test_missed_reminders_are_skipped(unit, customer):
     RuleFactory(customer=customer, repeat_minutes=5)
     open_alarm(storage_unit=unit)
     assert create_due_messages(timezone.now() + 61 * MINUTE) == 1
     assert Message.objects.get(reason="reminder").sequence == 12
 
 
-def test_a_closed_alarm_is_not_reminded_of(unit, customer):
+def test_a_closed_alarm_sends_no_reminders(unit, customer):
     RuleFactory(customer=customer, repeat_minutes=5)
     alarm = open_alarm(storage_unit=unit)
     Alarm.objects.filter(pk=alarm.pk).update(state=Alarm.State.CLOSED, closed_at=timezone.now())
     assert create_due_messages(timezone.now() + 6 * MINUTE) == 0
 
 
-def test_what_nobody_acknowledges_is_escalated_once(unit, customer):
+def test_an_unacknowledged_alarm_is_escalated_once(unit, customer):
     boss = ChannelFactory(customer=customer)
     RuleFactory(customer=customer, escalate_minutes=15, escalation_channels=[boss])
     open_alarm(storage_unit=unit)
@@ -84,7 +84,7 @@ def test_what_nobody_acknowledges_is_escalated_once(unit, customer):
     assert Message.objects.get(reason="escalated").channel == boss
 
 
-def test_getting_worse_does_not_put_the_escalation_off(unit, customer):
+def test_worsening_does_not_postpone_the_escalation(unit, customer):
     RuleFactory(customer=customer, escalate_minutes=15, escalation_channels=[ChannelFactory(customer=customer)])
     start = timezone.now()
     alarm = open_alarm(storage_unit=unit, severity="warning")
@@ -99,7 +99,7 @@ def test_an_acknowledged_alarm_is_not_escalated(unit, customer):
     assert create_due_messages(timezone.now() + 60 * MINUTE) == 0
 
 
-def test_an_alarm_that_opened_during_maintenance_is_told_when_it_is_over(unit, customer):
+def test_an_alarm_opened_during_maintenance_notifies_afterwards(unit, customer):
     RuleFactory(
         customer=customer,
         repeat_minutes=30,
@@ -114,12 +114,12 @@ def test_an_alarm_that_opened_during_maintenance_is_told_when_it_is_over(unit, c
     assert create_due_messages(over + MINUTE) == 0
     assert reasons() == ["opened"]
     assert Message.objects.get().created_at == over
-    # People have their time from when they were told.
+    # The escalation counts from the first notification.
     assert create_due_messages(over + 14 * MINUTE) == 0
     assert create_due_messages(over + 15 * MINUTE) == 1
 
 
-def test_an_alarm_that_opened_outside_a_rules_hours_is_told_when_they_begin(unit, customer):
+def test_an_alarm_opened_outside_a_rules_hours_notifies_when_they_begin(unit, customer):
     opens = timezone.now() + 60 * MINUTE
     begins, ends = opens.time().replace(microsecond=0), (opens + 60 * MINUTE).time().replace(microsecond=0)
     RuleFactory(customer=customer, from_time=begins, until_time=ends)
@@ -129,7 +129,7 @@ def test_an_alarm_that_opened_outside_a_rules_hours_is_told_when_they_begin(unit
     assert create_due_messages(opens + 2 * MINUTE) == 0
 
 
-def test_an_alarm_that_closed_meanwhile_is_told_to_nobody(unit, customer):
+def test_an_alarm_closed_meanwhile_notifies_nobody(unit, customer):
     RuleFactory(customer=customer)
     MaintenanceWindowFactory(customer=customer)
     alarm = open_alarm(storage_unit=unit)
@@ -137,7 +137,7 @@ def test_an_alarm_that_closed_meanwhile_is_told_to_nobody(unit, customer):
     assert create_due_messages(timezone.now() + 120 * MINUTE) == 0
 
 
-def test_what_somebody_took_over_is_not_told_late_unless_it_got_worse(unit, customer):
+def test_an_acknowledged_alarm_is_not_caught_up_on_unless_it_worsened(unit, customer):
     RuleFactory(customer=customer)
     window = MaintenanceWindowFactory(customer=customer)
     alarm = actions.acknowledge(open_alarm(storage_unit=unit, severity="warning"), by="anna", comment="at work")
@@ -147,7 +147,7 @@ def test_what_somebody_took_over_is_not_told_late_unless_it_got_worse(unit, cust
     assert reasons() == ["worsened"]
 
 
-def test_a_new_rule_and_a_channel_that_is_enabled_again_tell_of_what_is_live(unit, customer):
+def test_new_rules_and_re_enabled_channels_catch_up_on_live_alarms(unit, customer):
     channel = ChannelFactory(customer=customer, is_enabled=False)
     RuleFactory(customer=customer, channels=[channel])
     open_alarm(storage_unit=unit)
@@ -160,7 +160,7 @@ def test_a_new_rule_and_a_channel_that_is_enabled_again_tell_of_what_is_live(uni
 
 
 @pytest.mark.parametrize("quiet", [{"is_detected_late": True}, {"is_withdrawn": True}])
-def test_what_calls_for_nobody_is_not_told_late(unit, customer, quiet):
+def test_alarms_that_need_no_action_are_not_caught_up_on(unit, customer, quiet):
     open_alarm(storage_unit=unit, **quiet)
     RuleFactory(customer=customer, repeat_minutes=1)
     assert create_due_messages(timezone.now() + 10 * MINUTE) == 0
@@ -175,16 +175,16 @@ def test_queries_do_not_grow_with_the_alarms(customer, unit, django_assert_max_n
 
 
 @given(st.integers(1, 10_080), st.integers(0, 100_000))
-def test_the_number_of_a_reminder_is_how_often_its_time_has_passed(every, minutes):
+def test_the_number_of_a_reminder_counts_elapsed_periods(every, minutes):
     assert reminders_due(every, NOW, NOW + minutes * MINUTE) == minutes // every
 
 
 @given(st.integers(1, 10_080), st.integers(-100, 100_000))
-def test_it_is_escalated_when_the_time_is_over_and_never_before(after, minutes):
+def test_an_escalation_is_due_when_its_time_has_passed_and_not_before(after, minutes):
     assert is_escalation_due(after, NOW, NOW + minutes * MINUTE) == (minutes >= after)
 
 
-def test_without_times_nothing_is_repeated_or_escalated():
+def test_without_times_there_are_no_reminders_or_escalations():
     assert reminders_due(None, NOW, NOW + 100 * MINUTE) == 0
     assert reminders_due(5, None, NOW) == 0
     assert not is_escalation_due(None, NOW, NOW + 100 * MINUTE)

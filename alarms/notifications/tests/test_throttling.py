@@ -1,4 +1,4 @@
-"""Too many messages become a digest, and a flapping unit is told of once with its count."""
+"""Excess messages become a digest, and repeated alarms of a flapping unit are counted in one message."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from alarms.lifecycle.events import record
 from alarms.models import Alarm, AlarmEvent, Message
 from alarms.notifications.outbox import claim_due
 from alarms.notifications.reminders import create_due_messages
-from alarms.notifications.tests.sending_now import send_due
+from alarms.notifications.tests.delivery import deliver_due
 from alarms.notifications.throttling import MINUTE, DueMessage, excess_ids, next_digest_at
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
 from tests.factories import StorageUnitFactory
@@ -33,14 +33,14 @@ rows = st.lists(
 
 
 @given(rows, st.integers(1, 20), st.integers(0, 30))
-def test_no_more_go_out_than_the_limit_leaves_room_for(waiting, limit, sent):
+def test_no_more_messages_are_sent_than_the_limit_allows(waiting, limit, sent):
     folded = excess_ids(waiting, limit, sent)
     assert len(waiting) - len(folded) == min(len(waiting), max(0, limit - sent))
     assert len(set(folded)) == len(folded)
 
 
 @given(rows, st.integers(1, 20), st.integers(0, 30))
-def test_no_critical_message_waits_behind_another(waiting, limit, sent):
+def test_critical_messages_come_first(waiting, limit, sent):
     folded = set(excess_ids(waiting, limit, sent))
     if any(row.is_critical for row in waiting if row.message_id in folded):
         assert all(row.is_critical for row in waiting if row.message_id not in folded)
@@ -55,15 +55,15 @@ def test_digests_are_a_minute_apart(seconds):
     assert due_at == NOW or due_at == last + MINUTE
 
 
-def test_a_storm_becomes_a_few_messages_and_one_digest(receive):
+def test_many_alarms_become_a_few_messages_and_one_digest(receive):
     receiver = receive()
     channel = WebhookChannelFactory(address=receiver.url, messages_a_minute=3)
     RuleFactory(customer=channel.customer, channels=[channel])
     unit = StorageUnitFactory(facility__customer=channel.customer)
     alarms = [open_alarm(storage_unit=StorageUnitFactory(facility=unit.facility)) for _ in range(20)]
 
-    send_due()
-    send_due()
+    deliver_due()
+    deliver_due()
 
     assert [delivery.document["type"] for delivery in receiver.deliveries] == ["alarm.opened"] * 3 + ["alarm.digest"]
     digest = Message.objects.get(reason=Reason.DIGEST)
@@ -75,7 +75,7 @@ def test_a_storm_becomes_a_few_messages_and_one_digest(receive):
     assert notified == {str(alarm.public_id) for alarm in alarms}
 
 
-def test_what_comes_within_the_minute_waits_in_the_next_digest():
+def test_messages_within_the_minute_wait_in_the_next_digest():
     channel = ChannelFactory(messages_a_minute=1)
     now = timezone.now()
     MessageFactory.create_batch(3, channel=channel, next_attempt_at=now)
@@ -90,7 +90,7 @@ def test_what_comes_within_the_minute_waits_in_the_next_digest():
     assert len([claim for claim in claim_due(now + MINUTE) if claim.row_id == waiting.pk]) == 1
 
 
-def test_after_a_quiet_minute_messages_go_out_on_their_own_again():
+def test_after_a_quiet_minute_messages_are_sent_individually_again():
     channel = ChannelFactory(messages_a_minute=2)
     now = timezone.now()
     MessageFactory.create_batch(2, channel=channel, next_attempt_at=now)
@@ -101,14 +101,14 @@ def test_after_a_quiet_minute_messages_go_out_on_their_own_again():
     assert not Message.objects.filter(reason=Reason.DIGEST).exists()
 
 
-def test_a_digest_of_one_says_what_the_one_says():
+def test_a_digest_of_one_message_has_its_subject():
     channel = ChannelFactory(messages_a_minute=1)
     first, second = MessageFactory.create_batch(2, channel=channel)
     claim_due()
     assert Message.objects.get(reason=Reason.DIGEST).subject == second.subject != first.subject
 
 
-def test_one_channels_storm_is_not_anothers():
+def test_channels_are_throttled_independently():
     stormy, calm = ChannelFactory(messages_a_minute=1), ChannelFactory(messages_a_minute=5)
     MessageFactory.create_batch(4, channel=stormy)
     MessageFactory.create_batch(4, channel=calm)
@@ -125,7 +125,7 @@ def test_a_test_is_never_held_back():
 
 
 class Flapping:
-    """A unit that opens an alarm every so often, told to a channel with a flap window of 30 minutes."""
+    """A unit whose alarms go to a channel with a flap window of 30 minutes."""
 
     def __init__(self) -> None:
         self.unit = StorageUnitFactory()
@@ -147,7 +147,7 @@ def flapping():
     return Flapping()
 
 
-def test_a_flapping_unit_is_told_at_once_and_then_with_its_count(flapping):
+def test_a_flapping_unit_notifies_at_once_and_then_with_its_count(flapping):
     for _ in range(4):
         flapping.ends(flapping.alarms())
     notified, counted = Message.objects.exclude(state=State.GROUPED).exclude(reason=Reason.CLOSED).order_by("pk")
@@ -167,14 +167,14 @@ def test_ticks_do_not_count_again(flapping):
     assert Message.objects.get(reason=Reason.FLAPPING).sequence == 2
 
 
-def test_other_kinds_and_other_units_are_told_on_their_own(flapping):
+def test_other_kinds_and_units_are_not_grouped(flapping):
     flapping.alarms()
     flapping.alarms(kind="budget")
     flapping.alarms(storage_unit=StorageUnitFactory(facility=flapping.unit.facility))
     assert not Message.objects.filter(state=State.GROUPED).exists()
 
 
-def test_after_the_window_the_unit_is_told_of_anew(flapping):
+def test_after_the_window_the_unit_notifies_again(flapping):
     flapping.ends(flapping.alarms())
     Message.objects.update(
         created_at=timezone.now() - timedelta(minutes=31), tried_since=timezone.now() - timedelta(minutes=31)
@@ -183,13 +183,13 @@ def test_after_the_window_the_unit_is_told_of_anew(flapping):
     assert Message.objects.filter(reason=Reason.OPENED).exclude(state=State.GROUPED).count() == 2
 
 
-def test_what_is_worse_than_what_was_told_is_never_held_back(flapping):
+def test_higher_severities_are_never_held_back(flapping):
     flapping.ends(flapping.alarms(severity="warning"))
     flapping.alarms(severity="critical")
     assert not Message.objects.filter(state=State.GROUPED).exists()
 
 
-def test_a_count_that_was_sent_begins_the_window_anew(flapping):
+def test_a_sent_count_starts_the_next_window(flapping):
     for _ in range(2):
         flapping.ends(flapping.alarms())
     counted = Message.objects.get(reason=Reason.FLAPPING)
@@ -199,7 +199,7 @@ def test_a_count_that_was_sent_begins_the_window_anew(flapping):
     assert again.next_attempt_at == counted.tried_since + timedelta(minutes=30)
 
 
-def test_a_drill_is_told_every_time(flapping):
+def test_drills_are_never_grouped(flapping):
     flapping.unit.is_synthetic = True
     flapping.unit.save()
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The pages of alarms, as people of each role see and use them."""
+"""The alarm pages for every role."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ def unit():
 
 @pytest.fixture
 def sign_in(client, unit):
-    """Signs in who has a role in the unit's customer, and returns the client."""
+    """Return a function that signs in with a role in the unit's customer."""
 
     def sign_in_as(role):
         client.force_login(MembershipFactory(customer=unit.facility.customer, role=role, user__username=role).user)
@@ -45,7 +45,7 @@ def listed(response):
 
 
 class TestList:
-    def test_what_nobody_has_taken_over_comes_first_and_what_was_closed_last(self, operator, unit):
+    def test_unacknowledged_alarms_come_first_and_closed_ones_last(self, operator, unit):
         others = StorageUnitFactory.create_batch(2, facility=unit.facility)
         taken = AlarmFactory(storage_unit=unit, state="acknowledged", acknowledged_at=timezone.now())
         silent = NoDataAlarmFactory(storage_unit=others[0])
@@ -56,12 +56,12 @@ class TestList:
         assert listed(response) == [warm, silent, taken]
         assert [shown.alarm for shown in response.context["recently_closed"]] == [closed]
 
-    def test_what_another_alarm_explains_is_not_listed_beside_it(self, operator, unit):
+    def test_inhibited_alarms_are_not_listed(self, operator, unit):
         down = NoDataAlarmFactory(storage_unit=unit)
         NoDataAlarmFactory(storage_unit=StorageUnitFactory(facility=unit.facility), suppressed_by=down)
         assert listed(operator.get(reverse("alarms"))) == [down]
 
-    def test_it_is_narrowed_by_state_kind_severity_facility_and_text(self, operator, unit):
+    def test_it_is_filtered_by_state_kind_severity_facility_and_text(self, operator, unit):
         other = StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer))
         warm, silent = AlarmFactory(storage_unit=unit), NoDataAlarmFactory(storage_unit=other)
         closed = ClosedAlarmFactory(storage_unit=other)
@@ -89,7 +89,7 @@ class TestList:
         assert operator.get(reverse("alarms"), {"customer": AlarmFactory().customer.customer_code}).status_code == 404
 
     @pytest.mark.parametrize("target", ["alarms", "alarm-list"])
-    def test_htmx_is_given_only_the_part_it_asks_for(self, operator, target):
+    def test_htmx_gets_only_the_requested_part(self, operator, target):
         text = operator.get(reverse("alarms"), headers={"HX-Target": target}).content.decode()
         assert text.startswith(f'<div id="{target}"')
 
@@ -97,14 +97,14 @@ class TestList:
         for each in StorageUnitFactory.create_batch(10, facility=unit.facility):
             AlarmFactory(storage_unit=each)
             ClosedAlarmFactory(storage_unit=each)
-        # Session, user with roles, customers, facilities; the count and the page of what lasts, what was closed, and
-        # the open alarms beside the link.
+        # Session, user with roles, customers, facilities; the count and the page of active alarms, closed ones, and
+        # the count in the navigation.
         with django_assert_num_queries(8):
             assert len(listed(operator.get(reverse("alarms")))) == 10
 
 
 class TestOnOtherPages:
-    def test_every_page_counts_what_waits_for_somebody(self, operator, unit):
+    def test_every_page_counts_unacknowledged_alarms(self, operator, unit):
         assert b'id="alarm-count"' in operator.get(reverse("facilities")).content
         assert operator.get(reverse("alarm-count")).context["open_alarms"] == 0
         AlarmFactory(storage_unit=unit)
@@ -132,7 +132,7 @@ class TestOnOtherPages:
 
 
 class TestOne:
-    def test_it_tells_what_where_since_when_and_by_which_limits(self, operator, unit):
+    def test_it_shows_kind_location_start_and_limits(self, operator, unit):
         alarm = AlarmFactory(storage_unit=unit, is_detected_late=True)
         response = operator.get(url_of(alarm))
         text = response.content.decode()
@@ -145,7 +145,7 @@ class TestOne:
         assert limits["Delay"] == "30 min"
         assert (excursion["Area"], excursion["Nothing known for"]) == ("600.0 K·min", "10 min")
 
-    def test_limits_are_those_it_was_judged_by_though_they_were_changed_since(self, operator, unit):
+    def test_limits_are_those_of_the_evaluation_even_if_changed_since(self, operator, unit):
         alarm = AlarmFactory(storage_unit=unit)
         unit.set_temperature = 15.0
         unit.save()
@@ -155,7 +155,7 @@ class TestOne:
         silent = NoDataAlarmFactory(storage_unit=unit)
         assert dict(operator.get(url_of(silent)).context["limits"])["From"] == "around the set temperature"
 
-    def test_a_source_that_is_down_lists_what_it_explains(self, operator, unit):
+    def test_a_source_that_is_down_lists_inhibited_alarms(self, operator, unit):
         down = NoDataAlarmFactory(
             storage_unit=None,
             customer=unit.facility.customer,
@@ -169,22 +169,22 @@ class TestOne:
         assert "Oxford API" in response.content.decode()
         assert "Inhibited by" in operator.get(url_of(silent)).content.decode()
 
-    def test_a_foreign_one_is_not_found(self, operator):
+    def test_another_customers_alarm_is_not_found(self, operator):
         assert operator.get(url_of(AlarmFactory())).status_code == 404
 
-    def test_who_is_not_signed_in_is_asked_to(self, client, unit):
+    def test_anonymous_visitors_are_asked_to_sign_in(self, client, unit):
         alarm = AlarmFactory(storage_unit=unit)
         for url in (reverse("alarms"), reverse("alarm-count"), url_of(alarm)):
             assert client.get(url).url.startswith(reverse("login"))
 
-    def test_a_name_of_markup_is_shown_as_text(self, operator, unit):
+    def test_names_are_escaped(self, operator, unit):
         unit.name = "<script>alert(1)</script>"
         unit.save()
         assert b"<script>alert" not in operator.get(url_of(AlarmFactory(storage_unit=unit))).content
 
     def test_the_number_of_queries_is_fixed(self, operator, unit, django_assert_num_queries):
         alarm = AlarmFactory(storage_unit=unit)
-        # Session, user with roles, the alarm, its trail, what it explains, the open alarms beside the link.
+        # Session, user with roles, the alarm, its events, inhibited alarms, the count in the navigation.
         with django_assert_num_queries(6):
             operator.get(url_of(alarm))
 
@@ -192,25 +192,25 @@ class TestOne:
 class TestHandling:
     def test_an_operator_acknowledges_comments_and_closes(self, operator, unit):
         alarm = AlarmFactory(storage_unit=unit, ended_at=timezone.now())
-        for name, said in [
+        for name, data in [
             ("acknowledge", {"acknowledge-comment": "On my way."}),
             ("comment", {"comment-text": "The fan."}),
             ("close", {"close-cause": "The fan.", "close-corrective_action": "A new fan."}),
         ]:
-            assert operator.post(url_of(alarm, f"alarm-{name}"), said).url == url_of(alarm)
+            assert operator.post(url_of(alarm, f"alarm-{name}"), data).url == url_of(alarm)
         alarm.refresh_from_db()
         assert (alarm.state, alarm.acknowledged_by, alarm.closed_by) == ("closed", "operator", "operator")
         kinds = [event.kind for event in operator.get(url_of(alarm)).context["events"]]
         assert kinds == ["opened", "acknowledged", "commented", "closed", "reviewed"]
 
-    def test_without_a_comment_nothing_happens_and_the_page_says_what_is_missing(self, operator, unit):
+    def test_without_a_comment_the_form_shows_an_error(self, operator, unit):
         alarm = AlarmFactory(storage_unit=unit)
         response = operator.post(url_of(alarm, "alarm-acknowledge"), {"acknowledge-comment": " "})
         assert "This field is required." in response.content.decode()
         alarm.refresh_from_db()
         assert alarm.state == "open"
 
-    def test_who_comes_second_is_told_so_and_keeps_what_was_written(self, operator, unit):
+    def test_a_second_acknowledgement_is_rejected_and_keeps_the_comment(self, operator, unit):
         alarm = AlarmFactory(storage_unit=unit)
         url = url_of(alarm, "alarm-acknowledge")
         operator.post(url, {"acknowledge-comment": "On my way."})
@@ -218,30 +218,30 @@ class TestHandling:
         assert "operator has acknowledged this alarm already" in text
         assert "Me too." in text
 
-    def test_an_alarm_whose_cause_lasts_offers_no_closing(self, operator, unit):
+    def test_an_ongoing_alarm_cannot_be_closed(self, operator, unit):
         assert list(operator.get(url_of(AlarmFactory(storage_unit=unit))).context["forms"]) == [
             "acknowledge",
             "comment",
         ]
 
     @pytest.mark.parametrize("action", ["acknowledge", "comment", "close"])
-    def test_a_viewer_looks_and_changes_nothing(self, sign_in, unit, action):
+    def test_viewers_cannot_change_anything(self, sign_in, unit, action):
         viewer = sign_in("viewer")
         alarm = AlarmFactory(storage_unit=unit, ended_at=timezone.now())
         page = viewer.get(url_of(alarm))
         assert page.context["forms"] == {}
-        said = {f"{action}-{name}": "x" for name in ("comment", "text", "cause", "corrective_action")}
-        assert viewer.post(url_of(alarm, f"alarm-{action}"), said).status_code == 403
+        data = {f"{action}-{name}": "x" for name in ("comment", "text", "cause", "corrective_action")}
+        assert viewer.post(url_of(alarm, f"alarm-{action}"), data).status_code == 403
         assert alarm.events.count() == 1
 
-    def test_a_foreign_alarm_is_not_found_and_stays_as_it_is(self, operator):
+    def test_another_customers_alarm_cannot_be_changed(self, operator):
         alarm = AlarmFactory()
-        said = {"acknowledge-comment": "x"}
-        assert operator.post(url_of(alarm, "alarm-acknowledge"), said).status_code == 404
+        data = {"acknowledge-comment": "x"}
+        assert operator.post(url_of(alarm, "alarm-acknowledge"), data).status_code == 404
         alarm.refresh_from_db()
         assert alarm.state == "open"
 
-    def test_a_token_limited_to_units_looks_at_theirs(self, client, unit):
+    def test_a_token_limited_to_units_can_view_their_alarms(self, client, unit):
         _, text = make_token(unit.facility.customer, permissions=["read", "write"], units=[unit])
         name = unit.facility.customer.customer_code
         client.post(reverse("login"), {"username": name, "password": text})
@@ -253,7 +253,7 @@ class TestHandling:
 
 
 class TestExcursionsOfAChart:
-    def test_those_in_the_asked_range_come_in_milliseconds(self, operator, unit):
+    def test_excursions_in_the_requested_range_have_times_in_milliseconds(self, operator, unit):
         now = timezone.now().replace(microsecond=0)
         past = ExcursionFactory(storage_unit=unit, started_at=now - 30 * HOUR, ended_at=now - 20 * HOUR)
         ExcursionFactory(storage_unit=unit, started_at=now - 60 * HOUR, ended_at=now - 50 * HOUR)
@@ -264,6 +264,6 @@ class TestExcursionsOfAChart:
         start, end = (each.timestamp() * 1000 for each in (past.started_at, past.ended_at))
         assert ended == {"start": start, "end": end, "severity": "critical"}
 
-    def test_a_foreign_unit_is_not_found_and_no_range_is_refused(self, operator, unit):
+    def test_unknown_units_are_not_found_and_invalid_ranges_rejected(self, operator, unit):
         assert operator.get(reverse("unit-excursions", args=[StorageUnitFactory().public_id])).status_code == 404
         assert operator.get(reverse("unit-excursions", args=[unit.public_id]), {"range": "2d"}).status_code == 400

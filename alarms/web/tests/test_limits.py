@@ -1,4 +1,4 @@
-"""The pages on which limits, profiles and maintenance windows are set."""
+"""The settings pages of limits, profiles and maintenance windows."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tests.factories import FacilityFactory, MembershipFactory, StaffFactory, St
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
-# What the form sends beside what a test is about.
+# The other fields of the form.
 PLAIN = {
     "sensor_policy": "any", "high_delay_seconds": 1800, "low_delay_seconds": 1800, "clearing_margin_k": 0,
     "clearing_delay_seconds": 0, "allowed_window_seconds": 86400, "mkt_window_seconds": 86400,
@@ -53,7 +53,7 @@ def maintenance_url(customer):
 
 
 class TestLimitsOfAUnit:
-    def test_a_manager_chooses_a_profile_and_the_trail_says_so(self, manager, unit):
+    def test_a_manager_selects_a_profile_and_the_history_shows_it(self, manager, unit):
         medicine = LimitProfile.objects.get(name="refrigerated medicine")
         assert manager.post(limits_url(unit), PLAIN | {"profile": medicine.pk}).url == limits_url(unit)
         (newest, facts), (first, _) = manager.get(limits_url(unit)).context["versions"]
@@ -61,39 +61,39 @@ class TestLimitsOfAUnit:
         assert dict(facts)["Limits"].startswith("2.0 to 8.0")
         assert (first.profile_name, first.changed_by) == ("around the set temperature", "")
 
-    def test_limits_of_its_own_take_the_profiles_place(self, manager, unit):
+    def test_custom_limits_replace_the_profile(self, manager, unit):
         manager.post(limits_url(unit), PLAIN | {"high_warning_c": 8, "high_critical_c": 9, "high_delay_seconds": 60})
         unit.refresh_from_db()
         assert (unit.low_warning_c, unit.high_warning_c, unit.high_critical_c) == (None, 8.0, 9.0)
         assert UnitLimits.objects.get().high_delay_seconds == 60
 
-    def test_limits_out_of_order_are_refused(self, manager, unit):
+    def test_limits_out_of_order_are_rejected(self, manager, unit):
         response = manager.post(limits_url(unit), PLAIN | {"high_warning_c": 9, "high_critical_c": 8})
         assert "Limits must increase from low critical to high critical." in response.content.decode()
         assert not UnitLimits.objects.exists()
 
-    def test_only_the_units_own_sensors_may_speak_for_it(self, manager, unit):
+    def test_the_reference_sensor_must_belong_to_the_unit(self, manager, unit):
         foreign = StorageUnitFactory().sensors.create(sensor_code="S1")
         response = manager.post(limits_url(unit), PLAIN | {"sensor_policy": "named", "named_sensor": foreign.pk})
         assert response.status_code == 200
         assert not UnitLimits.objects.exists()
 
     @pytest.mark.parametrize("role", ["viewer", "operator"])
-    def test_others_look_and_change_nothing(self, sign_in, unit, role):
+    def test_other_roles_can_only_view(self, sign_in, unit, role):
         client = sign_in(role)
         page = client.get(limits_url(unit))
         assert b'method="post"' not in page.content.split(b"<main")[1]
         assert client.post(limits_url(unit), PLAIN).status_code == 403
         assert LimitVersion.objects.filter(storage_unit=unit).count() == 1
 
-    def test_a_foreign_unit_is_not_found(self, client, unit):
+    def test_another_customers_unit_is_not_found(self, client, unit):
         client.force_login(MembershipFactory(role="manager").user)
         assert client.get(limits_url(unit)).status_code == 404
         assert client.post(limits_url(unit), PLAIN).status_code == 404
 
 
 class TestProfiles:
-    def test_staff_change_a_profile_and_its_units_have_it_from_now_on(self, client, unit):
+    def test_staff_edit_a_profile_and_its_units_change(self, client, unit):
         profile = LimitProfileFactory(name="blood")
         UnitLimits.objects.create(storage_unit=unit, profile=profile)
         client.force_login(StaffFactory(username="ann"))
@@ -110,7 +110,7 @@ class TestProfiles:
         client.post(reverse("settings-new-limit-profile"), PLAIN | {"name": "plasma", "high_warning_c": -25})
         assert LimitProfile.objects.get(name="plasma").high_warning_c == -25.0
 
-    def test_managers_look_at_them_and_change_none(self, manager):
+    def test_managers_can_view_but_not_edit_profiles(self, manager):
         assert b"refrigerated medicine" in manager.get(reverse("settings-limit-profiles")).content
         assert manager.post(reverse("settings-new-limit-profile"), PLAIN | {"name": "x"}).status_code == 403
         profile = LimitProfile.objects.first()
@@ -123,7 +123,7 @@ class TestMaintenance:
         times = {"starts_at": "2027-01-10T08:00", "ends_at": "2027-01-10T10:00", "reason": "Stocktaking"}
         return client.post(maintenance_url(customer), times | fields)
 
-    def test_a_window_is_entered_on_the_facilitys_clock(self, manager, customer, unit):
+    def test_a_window_is_scheduled_in_local_time(self, manager, customer, unit):
         assert self.enter(manager, customer, storage_unit=unit.pk).status_code == 302
         window = MaintenanceWindow.objects.get()
         assert f"{window.starts_at.astimezone(unit.facility.zone):%H:%M}" == "08:00"
@@ -137,18 +137,18 @@ class TestMaintenance:
     @pytest.mark.parametrize(
         "fields", [{"ends_at": "2027-01-10T07:00"}, {"reason": ""}, {"starts_at": "soon"}, {"facility": 0}]
     )
-    def test_what_cannot_be_is_refused(self, manager, customer, fields):
+    def test_invalid_windows_are_rejected(self, manager, customer, fields):
         assert self.enter(manager, customer, **fields).status_code == 200
         assert not MaintenanceWindow.objects.exists()
 
-    def test_foreign_places_and_units_of_other_facilities_are_refused(self, manager, customer, unit):
+    def test_other_customers_facilities_and_mismatched_units_are_rejected(self, manager, customer, unit):
         other = FacilityFactory(customer=customer)
         self.enter(manager, customer, storage_unit=StorageUnitFactory().pk)
         self.enter(manager, customer, facility=FacilityFactory().pk)
         self.enter(manager, customer, facility=other.pk, storage_unit=unit.pk)
         assert not MaintenanceWindow.objects.exists()
 
-    def test_one_under_way_ends_now_and_one_to_come_is_taken_back(self, manager, customer):
+    def test_a_running_window_ends_now_and_a_scheduled_one_is_cancelled(self, manager, customer):
         now = timezone.now()
         running = MaintenanceWindowFactory(customer=customer)
         coming = MaintenanceWindowFactory(customer=customer, starts_at=now + HOUR, ends_at=now + 2 * HOUR)
@@ -162,7 +162,7 @@ class TestMaintenance:
         assert over.ends_at == now - HOUR
 
     @pytest.mark.parametrize("role", ["viewer", "operator"])
-    def test_others_look_and_change_nothing(self, sign_in, customer, role):
+    def test_other_roles_can_only_view(self, sign_in, customer, role):
         client, window = sign_in(role), MaintenanceWindowFactory(customer=customer)
         assert client.get(maintenance_url(customer)).status_code == 200
         assert self.enter(client, customer).status_code == 403
@@ -170,7 +170,7 @@ class TestMaintenance:
         assert client.post(url).status_code == 403
         assert MaintenanceWindow.objects.get().ends_at == window.ends_at
 
-    def test_a_foreign_customers_are_not_found(self, client, customer):
+    def test_other_customers_windows_are_not_found(self, client, customer):
         client.force_login(MembershipFactory(role="manager").user)
         window = MaintenanceWindowFactory(customer=customer)
         assert client.get(maintenance_url(customer)).status_code == 404

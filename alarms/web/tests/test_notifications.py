@@ -1,4 +1,4 @@
-"""The settings pages about notifications: what people of each role see there, and what they can change."""
+"""The settings pages of notifications for every role."""
 
 from datetime import timedelta
 
@@ -47,7 +47,7 @@ def url_of(name, customer, *more):
     return reverse(name, args=[customer.public_id, *more])
 
 
-def said(response):
+def flash_messages(response):
     return [str(message) for message in response.context["messages"]]
 
 
@@ -66,7 +66,7 @@ def rule_form(channel, **fields):
 
 
 class TestWhoMayDoWhat:
-    def test_members_look_and_only_managers_see_how_to_change(self, sign_in, customer):
+    def test_members_can_view_and_only_managers_get_controls(self, sign_in, customer):
         channel = ChannelFactory(customer=customer, name="the shift")
         RuleFactory(customer=customer, channels=[channel], name="at night")
         MessageFactory(channel=channel, state="dead", subject="Critical: something")
@@ -77,15 +77,15 @@ class TestWhoMayDoWhat:
             assert "Critical: something" in page
             assert ("New channel" in page, "Send again" in page, "Start drill" in page) == (may, may, may)
 
-    def test_others_find_nothing(self, client, customer):
+    def test_other_customers_get_not_found(self, client, customer):
         client.force_login(MembershipFactory(role=Role.MANAGER).user)
         assert client.get(url_of("settings-notifications", customer)).status_code == 404
 
-    def test_who_is_not_signed_in_is_asked_to(self, client, customer):
+    def test_anonymous_visitors_are_asked_to_sign_in(self, client, customer):
         assert client.get(url_of("settings-notifications", customer)).status_code == 302
 
     @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
-    def test_who_only_looks_changes_nothing(self, sign_in, customer, role):
+    def test_viewers_and_operators_cannot_change_anything(self, sign_in, customer, role):
         channel = WebhookChannelFactory(customer=customer)
         rule = RuleFactory(customer=customer, channels=[channel])
         message = MessageFactory(channel=channel, state="dead")
@@ -113,7 +113,7 @@ class TestWhoMayDoWhat:
         assert not Drill.objects.exists()
         assert not DrillSchedule.objects.exists()
 
-    def test_another_customers_channels_and_rules_are_not_found_behind_ones_own(self, manager, customer):
+    def test_channels_and_rules_of_other_customers_are_not_found(self, manager, customer):
         foreign = ChannelFactory()
         rule = RuleFactory(customer=foreign.customer, channels=[foreign])
         message = MessageFactory(channel=foreign, state="dead")
@@ -126,21 +126,21 @@ class TestWhoMayDoWhat:
         ]
         assert {manager.post(url, {"action": "disable"}).status_code for url in urls} == {404}
 
-    def test_tokens_that_may_write_change_and_others_are_turned_away(self, client, customer):
+    def test_only_tokens_with_write_permission_have_access(self, client, customer):
         for permissions, status in [(["read"], 403), (["read", "write"], 200)]:
             _, text = make_token(customer, permissions=permissions)
             client.post(reverse("login"), {"username": customer.customer_code, "password": text})
             assert client.get(url_of("settings-notifications", customer)).status_code == status
             client.logout()
 
-    def test_staff_change_every_customers(self, client, customer):
+    def test_staff_can_edit_for_every_customer(self, client, customer):
         client.force_login(StaffFactory())
         client.post(url_of("settings-new-channel", customer), channel_form())
         assert Channel.objects.get().customer == customer
 
 
 class TestChannels:
-    def test_a_channel_is_made_and_changed(self, manager, customer):
+    def test_a_channel_is_added_and_edited(self, manager, customer):
         manager.post(url_of("settings-new-channel", customer), channel_form())
         channel = Channel.objects.get()
         assert (channel.customer, channel.name, channel.address) == (customer, "shift", "shift@example.com")
@@ -149,7 +149,7 @@ class TestChannels:
         channel.refresh_from_db()
         assert (channel.address, channel.messages_a_minute) == ("night@example.com", 5)
 
-    def test_a_webhook_is_given_a_secret_that_is_shown_once(self, manager, customer):
+    def test_a_new_webhook_gets_a_secret_that_is_shown_once(self, manager, customer):
         hook = channel_form(kind="webhook", address="https://example.com/hook")
         page = manager.post(url_of("settings-new-channel", customer), hook).content.decode()
         secret = Channel.objects.get().secret.reveal()
@@ -159,7 +159,7 @@ class TestChannels:
         form = manager.get(url_of("settings-channel", customer, Channel.objects.get().public_id)).content.decode()
         assert secret not in form
 
-    def test_an_empty_secret_keeps_what_is_stored(self, manager, customer):
+    def test_an_empty_secret_keeps_the_stored_one(self, manager, customer):
         channel = WebhookChannelFactory(customer=customer)
         secret = channel.secret.reveal()
         form = channel_form(name="renamed", address=channel.address)
@@ -180,18 +180,18 @@ class TestChannels:
             ({"messages_a_minute": 0}, "greater than or equal to 1"),
         ],
     )
-    def test_what_can_not_work_is_refused(self, manager, customer, fields, error):
+    def test_invalid_channels_are_rejected(self, manager, customer, fields, error):
         page = manager.post(url_of("settings-new-channel", customer), channel_form(**fields)).content.decode()
         assert error in page
         assert not Channel.objects.exists()
 
-    def test_a_name_is_taken_once(self, manager, customer):
+    def test_names_are_unique_per_customer(self, manager, customer):
         ChannelFactory(customer=customer, name="shift")
         page = manager.post(url_of("settings-new-channel", customer), channel_form()).content.decode()
         assert "already has a channel with this name" in page
         assert Channel.objects.count() == 1
 
-    def test_a_test_is_a_message_that_is_due(self, manager, customer):
+    def test_a_test_queues_a_message(self, manager, customer):
         channel = ChannelFactory(customer=customer)
         url = url_of("settings-change-channel", customer, channel.public_id)
         response = manager.post(url, {"action": "test"}, follow=True)
@@ -200,7 +200,7 @@ class TestChannels:
         assert message.data["type"] == "test"
         assert 'hx-trigger="every 3s"' in response.content.decode()
 
-    def test_disabling_and_enabling_again(self, manager, customer):
+    def test_a_channel_is_disabled_and_enabled_again(self, manager, customer):
         channel = ChannelFactory(customer=customer, failures_in_a_row=3, last_error="no answer")
         waiting = MessageFactory(channel=channel, attempt_count=3, next_attempt_at=timezone.now() + timedelta(hours=1))
         url = url_of("settings-change-channel", customer, channel.public_id)
@@ -225,12 +225,12 @@ class TestChannels:
         assert new in page
         assert channel.secrets_at(timezone.now() + timedelta(days=8)) == [new]
 
-    def test_only_webhooks_have_such_secrets_and_actions_are_known(self, manager, customer):
+    def test_only_webhooks_rotate_secrets_and_unknown_actions_are_rejected(self, manager, customer):
         url = url_of("settings-change-channel", customer, ChannelFactory(customer=customer).public_id)
         assert manager.post(url, {"action": "secret"}).status_code == 400
         assert manager.post(url, {"action": "delete"}).status_code == 400
 
-    def test_what_may_be_secret_in_a_url_is_not_shown(self, manager, customer):
+    def test_secret_parts_of_a_url_are_not_shown(self, manager, customer):
         WebhookChannelFactory(customer=customer, address="https://example.com/hook?token=sesame")
         page = manager.get(url_of("settings-notifications", customer)).content.decode()
         assert "https://example.com/hook" in page
@@ -238,7 +238,7 @@ class TestChannels:
 
 
 class TestRules:
-    def test_a_rule_is_made_changed_and_deleted(self, manager, customer):
+    def test_a_rule_is_added_edited_and_deleted(self, manager, customer):
         channel = ChannelFactory(customer=customer)
         facility = FacilityFactory(customer=customer)
         form = rule_form(channel, kinds=["temperature"], weekdays=["0", "6"], facilities=[facility.pk])
@@ -254,7 +254,7 @@ class TestRules:
         manager.post(url_of("settings-delete-rule", customer, rule.public_id))
         assert not Rule.objects.exists()
 
-    def test_a_rule_names_only_what_is_the_customers(self, manager, customer):
+    def test_a_rule_can_only_select_the_customers_own_objects(self, manager, customer):
         channel = ChannelFactory(customer=customer)
         foreign_rows = {"channels": ChannelFactory(), "units": StorageUnitFactory(), "facilities": FacilityFactory()}
         for name, row in foreign_rows.items():
@@ -272,7 +272,7 @@ class TestRules:
             ({"repeat_minutes": 0}, "greater than or equal to 1"),
         ],
     )
-    def test_what_makes_no_sense_is_refused(self, manager, customer, fields, error):
+    def test_invalid_rules_are_rejected(self, manager, customer, fields, error):
         channel = ChannelFactory(customer=customer)
         page = manager.post(url_of("settings-new-rule", customer), rule_form(channel, **fields)).content.decode()
         assert error in page
@@ -280,21 +280,21 @@ class TestRules:
 
 
 class TestMessagesAndDrills:
-    def test_what_was_not_delivered_is_sent_again(self, manager, customer):
+    def test_undelivered_messages_are_sent_again(self, manager, customer):
         message = MessageFactory(channel=ChannelFactory(customer=customer), state="dead")
         url = url_of("settings-resend-message", customer, message.public_id)
-        assert said(manager.post(url, follow=True)) == ["Message queued for delivery."]
+        assert flash_messages(manager.post(url, follow=True)) == ["Message queued for delivery."]
         message.refresh_from_db()
         assert message.state == "waiting"
-        assert said(manager.post(url, follow=True)) == ["Only undelivered messages can be sent again."]
+        assert flash_messages(manager.post(url, follow=True)) == ["Only undelivered messages can be sent again."]
 
     def test_a_drill_is_started_once(self, manager, customer):
         manager.post(url_of("settings-drill", customer))
         again = manager.post(url_of("settings-drill", customer), follow=True)
         assert Drill.objects.get().customer == customer
-        assert "under way" in said(again)[-1]
+        assert "under way" in flash_messages(again)[-1]
 
-    def test_drills_are_scheduled_and_no_longer(self, manager, customer):
+    def test_a_drill_schedule_is_set_and_removed(self, manager, customer):
         url = url_of("settings-drill-schedule", customer)
         manager.post(url, {"every_days": "30"})
         assert DrillSchedule.objects.get().every_days == 30
@@ -302,7 +302,7 @@ class TestMessagesAndDrills:
         manager.post(url, {"every_days": ""})
         assert not DrillSchedule.objects.exists()
 
-    def test_queries_do_not_grow_with_what_is_listed(self, manager, customer, django_assert_max_num_queries):
+    def test_queries_do_not_grow_with_the_lists(self, manager, customer, django_assert_max_num_queries):
         channels = ChannelFactory.create_batch(4, customer=customer)
         for channel in channels:
             RuleFactory(customer=customer, channels=channels)
@@ -311,7 +311,7 @@ class TestMessagesAndDrills:
             manager.get(url_of("settings-notifications", customer))
 
 
-def test_a_rule_keeps_its_units_where_there_are_too_many_to_choose_from(monkeypatch):
+def test_a_rule_keeps_its_units_when_there_are_too_many_to_list(monkeypatch):
     monkeypatch.setattr(notification_forms, "MAX_UNITS_LISTED", 1)
     channel = ChannelFactory()
     unit, _ = StorageUnitFactory.create_batch(2, facility=FacilityFactory(customer=channel.customer))

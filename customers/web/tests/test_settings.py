@@ -52,7 +52,7 @@ def url_of(name, customer, *more):
     return reverse(name, args=[customer.public_id, *more])
 
 
-def said(response):
+def data(response):
     return [str(message) for message in response.context["messages"]]
 
 
@@ -228,7 +228,7 @@ class TestTokens:
     def test_a_revoked_token_stays_in_the_list(self, manager, customer):
         token, _ = make_token(customer)
         response = manager.post(url_of("settings-revoke-token", customer, token.public_id), follow=True)
-        assert said(response) == ["a token is revoked."]
+        assert data(response) == ["a token is revoked."]
         token.refresh_from_db()
         assert token.revoked_at is not None
         assert list(response.context["list"].rows) == [token]
@@ -311,7 +311,7 @@ class TestPeople:
         MembershipFactory(customer=customer, role="manager", user__is_active=False)
         own = Membership.objects.get(user=get_user(manager))
         response = manager.post(url_of("settings-member", customer, own.pk), fields, follow=True)
-        assert said(response) == ["A customer needs a manager: make somebody else a manager first."]
+        assert data(response) == ["A customer needs a manager: make somebody else a manager first."]
         own.refresh_from_db()
         assert own.role == "manager"
 
@@ -330,7 +330,7 @@ class TestUnits:
         assert "°F" in manager.get(url).content.decode()
         fields = {"name": "Vaccines", "set_temperature": "-4.5", "interval_seconds": 300, "gap_limit_seconds": 1200}
         response = manager.post(url, fields, follow=True)
-        assert said(response) == ["Vaccines is saved."]
+        assert data(response) == ["Vaccines is saved."]
         unit.refresh_from_db()
         assert (unit.name, unit.set_temperature) == ("Vaccines", -4.5)
         assert (unit.interval_seconds, unit.gap_limit_seconds) == (300, 1200)

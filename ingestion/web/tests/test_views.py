@@ -78,7 +78,7 @@ def act(client, name, source, **fields):
     return client.post(reverse(name, args=[source.public_id]), fields, follow=True)
 
 
-def said(response):
+def data(response):
     return [str(message) for message in response.context["messages"]]
 
 
@@ -228,22 +228,22 @@ def assert_nothing_changed(source):
 class TestActions:
     def test_an_operator_has_a_source_polled_now(self, sign_in, source):
         response = act(sign_in("operator"), "feed-schedule", source, action="poll")
-        assert said(response) == ["It will be polled within seconds."]
+        assert data(response) == ["It will be polled within seconds."]
         source.refresh_from_db()
         assert source.next_due_at <= timezone.now()
 
     def test_a_manager_pauses_and_resumes(self, sign_in, source):
         client = sign_in("manager")
-        assert said(act(client, "feed-schedule", source, action="pause")) == ["The source is paused."]
+        assert data(act(client, "feed-schedule", source, action="pause")) == ["The source is paused."]
         assert Source.objects.get().is_paused
-        assert said(act(client, "feed-schedule", source, action="poll")) == ["A paused source is not polled."]
-        assert said(act(client, "feed-schedule", source, action="resume")) == ["The source is polled again."]
+        assert data(act(client, "feed-schedule", source, action="poll")) == ["A paused source is not polled."]
+        assert data(act(client, "feed-schedule", source, action="resume")) == ["The source is polled again."]
         assert not Source.objects.get().is_paused
 
     def test_a_replayed_row_is_stored(self, sign_in, source, rejected):
         client = sign_in("operator")
         response = act(client, "feed-rejected-rows", source, action="replay", row=str(rejected.public_id))
-        assert said(response) == ["Rows replayed: 1; rejected again: 0."]
+        assert data(response) == ["Rows replayed: 1; rejected again: 0."]
         assert Reading.objects.get().temperature_c == -18.5
         rejected.refresh_from_db()
         assert rejected.state == RejectedRow.State.REPLAYED
@@ -252,21 +252,21 @@ class TestActions:
     def test_a_row_that_is_still_wrong_goes_on_waiting(self, sign_in, source):
         RejectedRowFactory(delivery__source=source)
         response = act(sign_in("operator"), "feed-rejected-rows", source, action="replay", all="1")
-        assert said(response) == ["Rows replayed: 0; rejected again: 1."]
+        assert data(response) == ["Rows replayed: 0; rejected again: 1."]
         assert RejectedRow.objects.get().state == RejectedRow.State.WAITING
 
     def test_chosen_rows_are_dismissed_and_no_others(self, sign_in, source, rejected):
         other = RejectedRowFactory(delivery__source=source)
         client = sign_in("operator")
         response = act(client, "feed-rejected-rows", source, action="dismiss", row=[str(other.public_id), "no uuid"])
-        assert said(response) == ["Rows dismissed: 1."]
+        assert data(response) == ["Rows dismissed: 1."]
         assert list(RejectedRow.objects.filter(state="waiting")) == [rejected]
 
     @pytest.mark.parametrize(("action", "temperature_c"), [("accept", 9.0), ("dismiss", 5.0)])
     def test_a_conflict_is_decided(self, sign_in, source, conflict, action, temperature_c):
         client = sign_in("operator")
         response = act(client, "feed-conflicts", source, action=action, row=str(conflict.public_id))
-        assert said(response) == [f"Conflicts {action}ed: 1."]
+        assert data(response) == [f"Conflicts {action}ed: 1."]
         assert Reading.objects.get().temperature_c == temperature_c
 
     def test_one_comes_back_to_the_lists_as_they_were_shown(self, sign_in, source):

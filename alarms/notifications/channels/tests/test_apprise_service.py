@@ -1,4 +1,4 @@
-"""Services through apprise: only those that have a fixed place of their own on the internet."""
+"""Apprise services: only those with fixed hosts are allowed."""
 
 import pytest
 import requests
@@ -7,7 +7,7 @@ from apprise.manager_plugins import NotificationManager
 from alarms.models import Attempt, Channel
 from alarms.notifications.channels import apprise_service
 from alarms.notifications.channels.apprise_service import has_fixed_hosts, settings_error
-from alarms.notifications.tests.sending_now import send_due
+from alarms.notifications.tests.delivery import deliver_due
 from tests.alarm_factories import ChannelFactory, MessageFactory
 
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alarms"
@@ -40,17 +40,17 @@ UNKNOWN_TEXT = [
 
 
 @pytest.mark.parametrize("url", GOOD)
-def test_services_at_a_fixed_place_are_taken(url):
+def test_services_with_fixed_hosts_are_accepted(url):
     assert settings_error("", url) == ""
 
 
 @pytest.mark.parametrize("url", [*REFUSED, *UNKNOWN_TEXT])
-def test_what_could_lead_anywhere_is_refused_with_a_sentence(url):
+def test_services_with_arbitrary_hosts_are_rejected(url):
     assert settings_error("", url).endswith(".")
     assert apprise_service._service(url) is None
 
 
-def test_a_url_that_lacks_a_part_is_refused():
+def test_an_incomplete_url_is_rejected():
     assert settings_error("", "slack://T1JJ3T3L2") == "The URL is incomplete for this service."
 
 
@@ -60,7 +60,7 @@ def all_plugins():
     return list(manager.plugins(include_disabled=True))
 
 
-def test_no_service_that_is_taken_has_a_host_to_fill_in_or_a_file_to_read():
+def test_no_accepted_service_takes_a_host_or_reads_a_file():
     taken = [plugin for plugin in all_plugins() if has_fixed_hosts(plugin)]
     assert len(taken) > 50
     for plugin in taken:
@@ -70,7 +70,7 @@ def test_no_service_that_is_taken_has_a_host_to_fill_in_or_a_file_to_read():
 
 @pytest.fixture
 def answers(monkeypatch):
-    """What services are asked, instead of the internet; `status` is what they answer."""
+    """Record requests to services instead of sending them; `status` is the answer."""
     asked = []
 
     def request(session, method, url, **kwargs):
@@ -85,13 +85,13 @@ def answers(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_a_message_goes_to_the_services_own_host_whatever_the_url_asks_for(answers):
+def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers):
     asked, _ = answers
     loosened = SLACK.replace("/#alarms", "/alarms") + "?verify=no&redirect=yes&rto=600&cto=600&retry=5"
     MessageFactory(
         channel=ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret=loosened), subject="Critical: x"
     )
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     ((url, options),) = asked
     assert url.startswith("https://hooks.slack.com/services/")
     assert (options["verify"], options["allow_redirects"]) == (True, False)
@@ -101,11 +101,11 @@ def test_a_message_goes_to_the_services_own_host_whatever_the_url_asks_for(answe
 
 
 @pytest.mark.django_db
-def test_a_failure_says_why_without_the_urls_secrets(answers):
+def test_a_failure_states_its_reason_without_secrets(answers):
     _, status = answers
     status[0] = 403
     MessageFactory(channel=ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret=SLACK))
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     assert attempt.outcome == Attempt.Outcome.FAILED
     assert "403" in attempt.answer
     assert "TIiajkdnlazkcOXrIdevi7FQ" not in attempt.answer

@@ -4,7 +4,7 @@ import pytest
 
 from alarms.models import Attempt, Message
 from alarms.notifications.channels.email import settings_error
-from alarms.notifications.tests.sending_now import send_due
+from alarms.notifications.tests.delivery import deliver_due
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, open_alarm
 from tests.factories import StorageUnitFactory
 from tests.mail_receiver import MailReceiver
@@ -25,7 +25,7 @@ def test_an_alarm_arrives_as_a_mail_to_every_address(inbox):
     RuleFactory(customer=unit.facility.customer, channels=[channel])
     open_alarm(storage_unit=unit)
 
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
 
     (mail,) = inbox.mails
     message = Message.objects.get()
@@ -39,24 +39,24 @@ def test_an_alarm_arrives_as_a_mail_to_every_address(inbox):
 
 def test_a_repeat_has_the_same_message_id(inbox):
     message = MessageFactory()
-    send_due()
+    deliver_due()
     Message.objects.update(state=Message.State.WAITING, sent_at=None)
-    send_due()
+    deliver_due()
     assert [mail["Message-ID"] for mail in inbox.mails] == [f"<{message.public_id}@cold.example.com>"] * 2
 
 
-def test_a_refusal_is_kept_with_its_code_and_tried_again(inbox):
+def test_a_refusal_is_stored_with_its_code_and_retried(inbox):
     inbox.refusal = "550 no such user"
     MessageFactory()
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     assert (attempt.outcome, attempt.status_code, attempt.answer) == ("failed", 550, "no such user")
     assert Message.objects.get().state == Message.State.WAITING
 
 
-def test_a_server_that_is_not_there_is_a_failure(inbox, settings):
+def test_an_unreachable_server_is_a_failure(inbox, settings):
     settings.EMAIL_PORT = 1
     MessageFactory()
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     assert attempt.outcome == Attempt.Outcome.FAILED
     assert "ConnectionRefusedError" in attempt.answer
 
@@ -64,10 +64,10 @@ def test_a_server_that_is_not_there_is_a_failure(inbox, settings):
 def test_without_a_mail_server_nothing_counts_as_sent(settings):
     settings.EMAIL_URL = ""
     MessageFactory()
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     assert attempt.answer == "No mail server is configured (EMAIL_URL)."
 
 
 @pytest.mark.parametrize("address", ["", " , ", "nobody", "a@example.com, b", ",".join(["a@example.com"] * 21)])
-def test_addresses_that_can_not_be_are_refused_with_a_sentence(address):
+def test_invalid_addresses_are_rejected(address):
     assert settings_error(address, "").endswith(".")

@@ -1,4 +1,4 @@
-"""Webhooks as a program of the customer's receives them."""
+"""Webhooks as a receiver gets them."""
 
 import socket
 from datetime import timedelta
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from alarms.models import Attempt, Message
 from alarms.notifications.channels.webhook import new_secret, settings_error, signing_key
-from alarms.notifications.tests.sending_now import send_due
+from alarms.notifications.tests.delivery import deliver_due
 from tests.alarm_factories import MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
 from tests.webhook_receiver import Answer
 
@@ -25,7 +25,7 @@ def test_an_alarm_arrives_as_a_signed_document(receive):
     RuleFactory(customer=channel.customer, channels=[channel])
     alarm = open_alarm(storage_unit__facility__customer=channel.customer)
 
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
 
     (delivery,) = receiver.deliveries
     message = Message.objects.get()
@@ -43,25 +43,25 @@ def test_an_alarm_arrives_as_a_signed_document(receive):
 def test_a_repeat_has_the_same_id_and_the_same_body(receive):
     receiver = receive(lambda _: Answer(status=500))
     message = waiting_for(receiver)
-    send_due()
-    send_due(timezone.now() + timedelta(minutes=1))
+    deliver_due()
+    deliver_due(timezone.now() + timedelta(minutes=1))
     first, second = receiver.deliveries
     assert first.id == second.id == str(message.public_id)
     assert first.body == second.body
 
 
-def test_while_secrets_are_exchanged_both_are_valid(receive):
+def test_both_secrets_are_valid_during_rotation(receive):
     receiver, old, new = receive(), new_secret(), new_secret()
     waiting_for(receiver, secret=new, previous_secret=old, previous_secret_until=timezone.now() + timedelta(hours=1))
-    send_due()
+    deliver_due()
     assert receiver.deliveries[0].is_signed_with(old)
     assert receiver.deliveries[0].is_signed_with(new)
 
 
-def test_afterwards_only_the_new_one_is(receive):
+def test_only_the_new_secret_is_valid_after_rotation(receive):
     receiver, old, new = receive(), new_secret(), new_secret()
     waiting_for(receiver, secret=new, previous_secret=old, previous_secret_until=timezone.now())
-    send_due()
+    deliver_due()
     assert not receiver.deliveries[0].is_signed_with(old)
     assert receiver.deliveries[0].is_signed_with(new)
 
@@ -70,7 +70,7 @@ def test_a_redirect_is_not_followed(receive):
     elsewhere = receive()
     receiver = receive(lambda _: Answer(status=307, headers={"Location": elsewhere.url}))
     waiting_for(receiver)
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     assert (attempt.outcome, attempt.status_code) == (Attempt.Outcome.FAILED, 307)
     assert elsewhere.deliveries == []
 
@@ -79,40 +79,40 @@ def test_a_private_address_is_not_connected_to_unless_it_is_allowed(receive, set
     receiver = receive()
     settings.NOTIFICATION_ALLOWED_NETWORKS = []
     waiting_for(receiver)
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     assert attempt.answer == "127.0.0.1 is not at a public address."
     assert receiver.deliveries == []
 
 
-def test_what_counts_is_the_address_a_name_leads_to(receive, settings, monkeypatch):
+def test_the_resolved_address_is_checked(receive, settings, monkeypatch):
     receiver = receive()
     settings.NOTIFICATION_ALLOWED_NETWORKS = []
     loopback = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [loopback])
     MessageFactory(channel=WebhookChannelFactory(address="http://innocent.example.com/"))
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     assert attempt.answer == "innocent.example.com is not at a public address."
     assert receiver.deliveries == []
 
 
-def test_an_answer_is_kept_short_and_without_secrets(receive):
+def test_a_stored_answer_is_short_and_without_secrets(receive):
     def echo(delivery):
         return Answer(status=400, body=b"token=open-sesame \x1b[31m" + b"x" * 10_000)
 
     channel = WebhookChannelFactory(address=f"{receive(echo).url}?token=open-sesame")
     MessageFactory(channel=channel)
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     assert attempt.answer.startswith("*** [31mxxx")
     assert len(attempt.answer) == 500
     channel.refresh_from_db()
     assert "sesame" not in channel.last_error
 
 
-def test_an_unreadable_secret_is_a_failure_that_says_what_to_do(receive, settings):
+def test_an_unreadable_secret_is_a_failure_with_instructions(receive, settings):
     settings.SOURCE_CREDENTIALS_KEYS = ["a lost key"]
     waiting_for(receive())
     settings.SOURCE_CREDENTIALS_KEYS = ["another key"]
-    (attempt,) = send_due()
+    (attempt,) = deliver_due()
     assert attempt.outcome == Attempt.Outcome.FAILED
     assert "SOURCE_CREDENTIALS_KEYS" in attempt.answer
 
@@ -134,10 +134,10 @@ GOOD_SECRET = "whsec_" + "A" * 44
     ],
     ids=["scheme", "user", "no scheme", "no secret", "no bytes", "few bytes", "no base64", "no prefix"],
 )
-def test_settings_that_can_not_work_are_refused_with_a_sentence(address, secret):
+def test_invalid_settings_are_rejected(address, secret):
     assert settings_error(address, secret).endswith(".")
 
 
-def test_a_new_secret_is_one():
+def test_a_new_secret_is_valid():
     assert len(signing_key(new_secret())) == 32
     assert settings_error("https://example.com/hook?x=1", new_secret()) == ""

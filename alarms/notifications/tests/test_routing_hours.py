@@ -1,4 +1,4 @@
-"""At which hours a rule tells anyone."""
+"""The hours of a rule."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -36,7 +36,7 @@ MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
         (Hours(frozenset({6})), 0, time(3), False),
     ],
 )
-def test_hours_begin_with_their_first_instant_and_end_before_their_last(hours, day, clock, contains):
+def test_hours_include_their_start_and_exclude_their_end(hours, day, clock, contains):
     instant = datetime.combine(MONDAY.date() + timedelta(days=day), clock, LONDON)
     assert hours.contains(instant, LONDON) is contains
 
@@ -46,7 +46,7 @@ def test_hours_are_those_of_the_facility():
     assert not OFFICE.contains(datetime(2026, 11, 23, 21, tzinfo=UTC), LONDON)
 
 
-def test_hours_follow_the_clock_when_it_is_changed():
+def test_hours_follow_daylight_saving_time():
     assert not OFFICE.contains(datetime(2026, 10, 23, 16, 30, tzinfo=UTC), LONDON)
     assert OFFICE.contains(datetime(2026, 10, 26, 16, 30, tzinfo=UTC), LONDON)
 
@@ -57,8 +57,8 @@ days = st.frozensets(st.integers(0, 6), min_size=1)
 
 
 @given(instants, clocks, clocks, days)
-def test_a_span_and_the_rest_of_the_day_make_the_day(instant, one, other, weekdays):
-    """Whatever the clock says, exactly one of a span and its rest holds; each day is counted where its span began."""
+def test_a_range_and_its_complement_make_a_day(instant, one, other, weekdays):
+    """At any instant exactly one of a range and its complement applies; weekdays count where the range begins."""
     if one == other:
         return
     every_day = frozenset(range(7))
@@ -68,7 +68,7 @@ def test_a_span_and_the_rest_of_the_day_make_the_day(instant, one, other, weekda
 
 
 @given(instants, clocks, days)
-def test_from_an_hour_to_itself_is_a_whole_day(instant, clock, weekdays):
+def test_equal_start_and_end_make_a_whole_day(instant, clock, weekdays):
     began = instant.astimezone(LONDON)
     day = began.date() if began.time() >= clock else began.date() - timedelta(days=1)
     assert Hours(weekdays, clock, clock).contains(instant, LONDON) == (day.weekday() in weekdays)
