@@ -1,4 +1,4 @@
-"""What readings mean: limits, excursions, alarms and who is told of them."""
+"""Models of limits, excursions, alarms and notifications."""
 
 from alarms.models.alarms import Alarm, AlarmEvent, MaintenanceWindow, SensorFault
 from alarms.models.channels import Channel, Rule

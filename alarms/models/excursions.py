@@ -1,4 +1,4 @@
-"""Excursions as they are stored: what `alarms.excursions.detector` makes of a unit's readings."""
+"""Excursions, as detected by `alarms.excursions.detector` in a unit's readings."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SEVERITIES = [(severity.value, severity.value) for severity in Severity]
 
 
 class Excursion(ScopedModel):
-    """A stretch of time outside the limits. Written by `alarms.evaluation.evaluate` alone.
+    """A period outside the limits. Written only by `alarms.evaluation.evaluate`.
 
-    All but `is_detected_late` and `detected_at` is a function of the unit's readings and its limits, whatever the order
-    in which the readings came.
+    All fields but `is_detected_late` and `detected_at` are a function of the unit's readings and limits, in whatever
+    order the readings arrived.
     """
 
     SCOPE = UNIT_WAYS
@@ -34,35 +34,33 @@ class Excursion(ScopedModel):
     storage_unit = models.ForeignKey(StorageUnit, on_delete=models.PROTECT, related_name="excursions", db_index=False)
     kind = models.CharField(max_length=11, choices=Kind.choices, default=Kind.TEMPERATURE)
     started_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True, help_text="The first instant back within the limits; empty: it lasts.")
-    clears_at = models.DateTimeField(null=True, help_text="When its clearing delay is over; empty: it lasts.")
-    last_outside_at = models.DateTimeField(help_text="The newest reading outside.")
+    ended_at = models.DateTimeField(null=True, help_text="First instant back within the limits. Empty while ongoing.")
+    clears_at = models.DateTimeField(null=True, help_text="When the clearing delay ends. Empty while ongoing.")
+    last_outside_at = models.DateTimeField(help_text="The newest reading outside the limits.")
     severity = models.CharField(max_length=8, choices=SEVERITIES)
-    peak_c = models.FloatField(help_text="The temperature furthest beyond; of MKT excursions the highest MKT.")
+    peak_c = models.FloatField(help_text="The temperature furthest beyond the limits, or the highest MKT.")
     peak_at = models.DateTimeField()
-    area_kelvin_minutes = models.FloatField(default=0, help_text="Beyond the limit × time.")
-    outside_seconds = models.FloatField(
-        default=0, help_text="For how long of it the temperature is known to be outside."
-    )
-    gap_seconds = models.FloatField(default=0, help_text="For how long of it nothing is known.")
-    mkt_c = models.FloatField(null=True, help_text="Mean kinetic temperature of its known time.")
-    alarm_at = models.DateTimeField(null=True, help_text="The reading that completed the delay; empty: none did.")
+    area_kelvin_minutes = models.FloatField(default=0, help_text="Kelvin beyond the limit × minutes.")
+    outside_seconds = models.FloatField(default=0, help_text="Confirmed time outside.")
+    gap_seconds = models.FloatField(default=0, help_text="Time without data.")
+    mkt_c = models.FloatField(null=True, help_text="Mean kinetic temperature of the time with data.")
+    alarm_at = models.DateTimeField(null=True, help_text="The reading that completed the delay. Empty if none did.")
     critical_alarm_at = models.DateTimeField(
-        null=True, help_text="The reading that completed it beyond a critical limit."
+        null=True, help_text="The reading that completed the delay beyond a critical limit."
     )
     outside_pieces = models.JSONField(
         default=list,
         blank=True,
-        help_text="From when to when the temperature is known to be outside, in µs since 1970.",
+        help_text="Start and end of each confirmed period outside, in µs since 1970.",
     )
     progress = models.JSONField(
         null=True,
         blank=True,
-        help_text="Where its evaluation has got to, so that the next reading need not begin at its start.",
+        help_text="Detector state, so that the next reading continues from here.",
     )
     limit_version = models.ForeignKey(LimitVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
     is_detected_late = models.BooleanField(
-        default=False, help_text="It was over, or long begun, when its readings arrived."
+        default=False, help_text="It had ended, or had long begun, when its readings arrived."
     )
     detected_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -77,15 +75,15 @@ class Excursion(ScopedModel):
             )
         ]
         indexes = [
-            # What lasts, or does not lie before the span, of the units that a delivery touches.
+            # Excursions of the affected units that are ongoing or reach into the span.
             models.Index(fields=["storage_unit"], name="excursion_lasting", condition=models.Q(ended_at=None)),
             models.Index(fields=["storage_unit", "clears_at"], name="excursion_clears"),
-            # The newest of all, for lists.
+            # The newest of all units, for lists.
             models.Index(fields=["-started_at"], name="excursion_newest"),
         ]
 
     def __str__(self) -> str:
-        until = "lasts" if self.ended_at is None else f"to {self.ended_at:%Y-%m-%d %H:%M:%S}"
+        until = "ongoing" if self.ended_at is None else f"to {self.ended_at:%Y-%m-%d %H:%M:%S}"
         return f"{self.kind} {self.started_at:%Y-%m-%d %H:%M:%S} {until}"
 
 

@@ -34,7 +34,7 @@ def dispatch(event: AlarmEvent) -> None:
 
 
 def is_notifiable(alarm: Alarm) -> bool:
-    """Tell whether the alarm is live and not inhibited, detected late or withdrawn."""
+    """Return whether the alarm is live and not inhibited, detected late or withdrawn."""
     return alarm.is_live and not (alarm.is_detected_late or alarm.is_withdrawn) and alarm.suppressed_by_id is None
 
 

@@ -126,7 +126,7 @@ def reminders_due(every_minutes: int | None, notified_at: datetime | None, now: 
 
 
 def is_escalation_due(after_minutes: int | None, since: datetime, now: datetime) -> bool:
-    """Tell whether an alarm unacknowledged `since` then is to be escalated; never without `after_minutes`."""
+    """Return whether an alarm unacknowledged `since` then is to be escalated; never without `after_minutes`."""
     return after_minutes is not None and now - since >= timedelta(minutes=after_minutes)
 
 

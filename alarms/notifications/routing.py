@@ -27,7 +27,7 @@ class Hours:
     until_time: time | None = None
 
     def contains(self, instant: datetime, zone: ZoneInfo) -> bool:
-        """Tell whether `instant` lies within these hours in `zone`."""
+        """Return whether `instant` lies within these hours in `zone`."""
         local = instant.astimezone(zone)
         today, now = local.weekday(), local.time()
         if self.from_time is None or self.until_time is None:
@@ -64,7 +64,7 @@ class Route:
         )
 
     def matches(self, alarm: Alarm) -> bool:
-        """Tell whether the rule covers this alarm, regardless of the hour. A drill matches every rule."""
+        """Return whether the rule covers this alarm, regardless of the hour. A drill matches every rule."""
         if is_drill(alarm):
             return True
         kinds, severities = self.rule.kinds, self.rule.severities
@@ -112,7 +112,7 @@ class RoutingTable:
         ]
 
     def is_muted(self, alarm: Alarm) -> bool:
-        """Tell whether a maintenance window covers the alarm's unit, facility or customer."""
+        """Return whether a maintenance window covers the alarm's unit, facility or customer."""
         return any(_covers(window, alarm) for window in self.windows.get(alarm.customer_id, ()))
 
     def _zone_of(self, alarm: Alarm) -> ZoneInfo:
@@ -126,7 +126,7 @@ class RoutingTable:
 
 
 def is_drill(alarm: Alarm) -> bool:
-    """Tell whether the alarm is about a synthetic unit, which holds no goods."""
+    """Return whether the alarm is about a synthetic unit, which holds no goods."""
     return alarm.storage_unit is not None and alarm.storage_unit.is_synthetic
 
 

@@ -25,7 +25,7 @@ def world():
 
 @pytest.fixture
 def page(visit, world):
-    """A browser page with the customer's manager signed in."""
+    """Return a browser page with the customer's manager signed in."""
     return visit.sign_in(world.manager)
 
 

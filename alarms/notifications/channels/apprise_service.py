@@ -61,7 +61,7 @@ def settings_error(address: str, secret: str) -> str:
 
 
 def has_fixed_hosts(plugin: type[NotifyBase]) -> bool:
-    """Tell whether the plugin connects only to hosts of its own, through TLS, and reads no files.
+    """Return whether the plugin connects only to hosts of its own, through TLS, and reads no files.
 
     Its metadata decides: its URLs have no host or port to fill in, none of its parameters names a file, and its
     attributes contain the addresses it connects to with literal hosts.

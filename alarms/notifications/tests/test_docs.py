@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def is_genuine():
-    """The function from the documentation."""
+    """Return the function from the documentation."""
     text = (settings.BASE_DIR / "docs" / "notifications.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     shown = {}

@@ -71,28 +71,28 @@ def test_no_accepted_service_takes_a_host_or_reads_a_file():
 @pytest.fixture
 def answers(monkeypatch):
     """Record requests to services instead of sending them; `status` is the answer."""
-    asked = []
+    requests_sent = []
 
     def request(session, method, url, **kwargs):
-        asked.append((url, kwargs))
+        requests_sent.append((url, kwargs))
         response = requests.Response()
         response.status_code, response._content, response.url = answers_status[0], b"ok", url
         return response
 
     answers_status = [200]
     monkeypatch.setattr(requests.Session, "request", request)
-    return asked, answers_status
+    return requests_sent, answers_status
 
 
 @pytest.mark.django_db
 def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers):
-    asked, _ = answers
+    requests_sent, _ = answers
     loosened = SLACK.replace("/#alarms", "/alarms") + "?verify=no&redirect=yes&rto=600&cto=600&retry=5"
     MessageFactory(
         channel=ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret=loosened), subject="Critical: x"
     )
     (attempt,) = deliver_due()
-    ((url, options),) = asked
+    ((url, options),) = requests_sent
     assert url.startswith("https://hooks.slack.com/services/")
     assert (options["verify"], options["allow_redirects"]) == (True, False)
     assert max(options["timeout"]) <= 10
