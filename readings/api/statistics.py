@@ -120,7 +120,10 @@ class AggregateView(APIView):
         parameters=[TemperatureUnitParams], request=AggregateRequestSerializer, responses=GroupSerializer(many=True)
     )
     def post(self, request: Request) -> Response:
-        """Group readings by time, facility, unit or sensor. Changes nothing: the query is too long for a URL."""
+        """Group readings by time, facility, unit or sensor.
+
+        Read-only: it is a POST because the query may be too long for a URL.
+        """
         scale = TemperatureUnitParams.parse(request)["scale"]
         serializer = AggregateRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
