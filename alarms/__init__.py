@@ -1,0 +1,1 @@
+"""What readings mean: limits, excursions, alarms, notifications and drills."""

@@ -1,11 +1,17 @@
+"""The app configuration of alarms."""
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from typing_extensions import override
 
 
 class AlarmsConfig(AppConfig):
+    """Connect the receivers that update limits, ship the profiles, and register the alarm badges."""
+
     name = "alarms"
     verbose_name = "Alarms"
 
+    @override
     def ready(self) -> None:
         """Listen for what changes limits, give every new database the shipped profiles, and mark units in alarm."""
         from alarms.limits import (

@@ -2,7 +2,7 @@
 
 The synthetic unit breaches its limits by a reading like any other, so that everything is tried: storing, judging,
 opening the alarm, the rules, and every channel they name. A drill ends when all its messages have arrived or are dead,
-or after five minutes; then the unit is back within its limits, and its alarm closes by itself.
+or after five minutes; then the unit is back within its limits, and its alarm closes automatically.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from alarms.evaluation.evaluate import evaluate
-from alarms.limits.versions import renew
+from alarms.limits.versions import update_versions
 from alarms.models import Alarm, Drill, DrillSchedule, LimitVersion, Message, UnitLimits
 from customers.models import Customer, Facility, StorageUnit
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
@@ -32,7 +32,7 @@ TIME_TO_OPEN = timedelta(seconds=30)
 ENDINGS = [Message.Reason.CLOSED, Message.Reason.WITHDRAWN]
 
 
-class DrillUnderWay(Exception):  # noqa: N818  the name says what was met
+class DrillUnderWay(Exception):  # noqa: N818 - reads better where it is caught
     """A drill of this customer has not ended."""
 
 
@@ -61,7 +61,7 @@ def start(customer: Customer, *, by: str, now: datetime | None = None) -> Drill:
 
 
 def start_due(now: datetime) -> int:
-    """Start the drills whose schedule says so; return how many. Of two ticks at once one does."""
+    """Start the scheduled drills; return how many. Safe when two ticks run at once."""
     started = 0
     schedules = DrillSchedule.objects.filter(next_due_at__lte=now, customer__is_active=True)
     for schedule in schedules.select_related("customer"):
@@ -113,7 +113,7 @@ def synthetic_unit(customer: Customer) -> StorageUnit:
         )
         # These are its limits from the beginning: the drill's first reading is of a moment ago.
         LimitVersion.objects.filter(storage_unit=unit).delete()
-        renew([unit.pk])
+        update_versions([unit.pk])
     return unit
 
 

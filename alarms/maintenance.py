@@ -1,4 +1,4 @@
-"""Maintenance windows: times in which nobody is told."""
+"""Maintenance windows: periods without notifications."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from customers.models import Customer
 
 
 def windows_of(customer: Customer) -> QuerySet[Any]:
-    """The customer's windows, the newest first."""
+    """Return the customer's windows, newest first."""
     windows = MaintenanceWindow.objects.filter(customer=customer)
     return windows.select_related("facility", "storage_unit__facility", "created_by").order_by("-starts_at", "-pk")
 
@@ -20,7 +20,7 @@ def windows_of(customer: Customer) -> QuerySet[Any]:
 def end_now(window: MaintenanceWindow, now: datetime) -> bool:
     """End a window that is under way, or take back one that has not begun; False for one that is over.
 
-    One conditional statement each: what is over by then stays as it was.
+    One conditional statement each: a window that is over by then is left as it was.
     """
     windows = MaintenanceWindow.objects.filter(pk=window.pk)
     if windows.filter(starts_at__lt=now, ends_at__gt=now).update(ends_at=now):

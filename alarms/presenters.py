@@ -110,7 +110,7 @@ def excursion_facts(excursion: Excursion, scale: str) -> Facts:
 def limit_facts(version: LimitVersion, scale: str) -> Facts:
     """Names and texts of the limits of a version, temperatures on `scale`."""
     limits = version.limits
-    facts = [
+    snapshots = [
         ("From", version.profile_name),
         ("Limits", limits_text(in_force(limits), scale)),
         ("Exactly at a limit", "outside" if limits.is_inclusive else "within"),
@@ -121,7 +121,7 @@ def limit_facts(version: LimitVersion, scale: str) -> Facts:
         ("Sensors", version.get_sensor_policy_display()),
         ("A reading stands for", duration_text(limits.staleness_limit)),
     ]
-    return [(name, text) for name, text in facts if text]
+    return [(name, text) for name, text in snapshots if text]
 
 
 def in_force(limits: Limits) -> LimitsInForce:

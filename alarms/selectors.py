@@ -1,4 +1,4 @@
-"""Which alarms and excursions somebody asks for: the queries behind lists, pages and counts."""
+"""The queries for alarms and excursions behind lists, pages and counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core.scope import Scope
 
 SEVERITIES = [severity.value for severity in Severity]
 LIVE = (Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED)
-# What a text is looked for in.
+# The columns that a text is searched in.
 _SEARCHED = (
     "storage_unit__name",
     "storage_unit__unit_code",
@@ -32,7 +32,7 @@ _SEARCHED = (
 
 
 class WantedAlarms(NamedTuple):
-    """Which alarms of a scope are wanted; "", None and () stand for all but pending ones, of which nobody was told."""
+    """A filter of alarms; "", None and () mean all except pending ones, which have not notified anyone."""
 
     states: Collection[str] = ()
     kind: str = ""
@@ -46,7 +46,7 @@ class WantedAlarms(NamedTuple):
 
 
 class WantedExcursions(NamedTuple):
-    """Which excursions are wanted: any that lies partly between `start` and `end`; "" and None stand for all."""
+    """A filter of excursions: those that overlap `start` to `end`; "" and None mean all."""
 
     kind: str = ""
     severity: str = ""
@@ -58,12 +58,12 @@ class WantedExcursions(NamedTuple):
 
 
 def visible_alarms(scope: Scope, wanted: WantedAlarms) -> QuerySet[Any]:
-    """The wanted alarms within `scope`, the newest first."""
+    """Return the wanted alarms within `scope`, newest first."""
     alarms = Alarm.objects.visible_to(scope)
     alarms = alarms.filter(state__in=wanted.states) if wanted.states else alarms.exclude(state=Alarm.State.PENDING)
     if wanted.text:
         alarms = alarms.filter(reduce(or_, (Q(**{f"{name}__icontains": wanted.text}) for name in _SEARCHED)))
-    return _that_are(
+    return _filtered(
         alarms,
         kind=wanted.kind,
         severity=wanted.severity,
@@ -76,7 +76,7 @@ def visible_alarms(scope: Scope, wanted: WantedAlarms) -> QuerySet[Any]:
 
 
 def live_alarms(scope: Scope) -> QuerySet[Any]:
-    """What is open or acknowledged within `scope`, but for what another alarm explains; `alarm_live` answers."""
+    """Return the open and acknowledged alarms within `scope` that are not inhibited (index `alarm_live`)."""
     return Alarm.objects.visible_to(scope).filter(state__in=LIVE, suppressed_by=None)
 
 
@@ -92,7 +92,7 @@ _OF_UNITS = RememberedQuery(
 
 
 def urgent_first(alarms: QuerySet[Any]) -> QuerySet[Any]:
-    """Alarms that nobody has taken over, critical ones before others, the newest of each first."""
+    """Order alarms: open before acknowledged, critical before warning, newest first."""
     is_open = When(state=Alarm.State.OPEN, then=0)
     is_critical = When(severity=Severity.CRITICAL, then=0)
     ranks = (Case(each, default=1, output_field=IntegerField()) for each in (is_open, is_critical))
@@ -100,23 +100,23 @@ def urgent_first(alarms: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def open_count(scope: Scope) -> int:
-    """How many alarms within `scope` wait for somebody to take them over."""
+    """Return the number of open alarms within `scope`."""
     return _OPEN.visible_to(scope).count()
 
 
 def open_counts() -> Mapping[tuple[str, str], int]:
-    """How many alarms of each kind and severity have not ended in the whole system. One query."""
+    """Return the number of live alarms in the whole system by kind and severity. One query."""
     rows = live_alarms(Scope.everything()).order_by().values_list("kind", "severity").annotate(count=Count("pk"))
     return {(kind, severity): count for kind, severity, count in rows}
 
 
-def lasting_count() -> int:
-    """How many excursions last in the whole system; `excursion_lasting` answers."""
+def ongoing_excursion_count() -> int:
+    """Return the number of ongoing excursions in the whole system (index `excursion_lasting`)."""
     return Excursion.objects.filter(ended_at=None).count()
 
 
 def units_in_alarm(scope: Scope) -> dict[int, str]:
-    """The units within `scope` with a live alarm, and what their tiles say of it."""
+    """Return the units within `scope` with a live alarm, and the badge text of each."""
     rows = list(_OF_UNITS.visible_to(scope))
     unit_ids = dict.fromkeys(unit_id for unit_id, _ in rows)
     untaken = {unit_id for unit_id, state in rows if state == Alarm.State.OPEN}
@@ -124,13 +124,13 @@ def units_in_alarm(scope: Scope) -> dict[int, str]:
 
 
 def visible_excursions(scope: Scope, wanted: WantedExcursions) -> QuerySet[Any]:
-    """The wanted excursions within `scope`, the newest first."""
+    """Return the wanted excursions within `scope`, newest first."""
     excursions = Excursion.objects.visible_to(scope)
     if wanted.start is not None:
         excursions = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=wanted.start))
     if wanted.shortest is not None:
         excursions = excursions.filter(started_at__lte=Coalesce("ended_at", Now()) - wanted.shortest)
-    return _that_are(
+    return _filtered(
         excursions,
         kind=wanted.kind,
         severity=wanted.severity,
@@ -140,5 +140,5 @@ def visible_excursions(scope: Scope, wanted: WantedExcursions) -> QuerySet[Any]:
     ).order_by("-started_at", "-pk")
 
 
-def _that_are(rows: QuerySet[Any], **conditions: Any) -> QuerySet[Any]:
+def _filtered(rows: QuerySet[Any], **conditions: Any) -> QuerySet[Any]:
     return rows.filter(**{name: value for name, value in conditions.items() if value not in (None, "")})

@@ -1,4 +1,4 @@
-"""What beat wakes up in this room. A message carries ids; what is to be done is in the database."""
+"""The periodic tasks of alarms. A message carries ids; the work is described in the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from alarms import drills
-from alarms.evaluation.mkt_checks import answer_requests
+from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.notifications import deliver, outbox, reminders
 from core.leases import Claim, ClaimLost
 
@@ -23,7 +23,7 @@ HARD_SECONDS = settings.NOTIFICATION_TOTAL_SECONDS + 10
 
 @shared_task
 def send_due_messages() -> None:
-    """Claim what is due and wake a worker up for each claim; the call expires with the lease."""
+    """Claim due messages and send a task for each; the task expires with the lease."""
     outbox.give_up(timezone.now())
     for claim in outbox.claim_due():
         send_message.apply_async(
@@ -44,19 +44,19 @@ def send_message(message_id: int, claim_id: str) -> None:
 
 @shared_task
 def remind() -> None:
-    """Make the messages that become due by time alone."""
+    """Create the messages that become due by time alone."""
     reminders.create_due_messages(timezone.now())
 
 
 @shared_task
 def check_mkt() -> None:
-    """Judge the mean kinetic temperature of the units that got readings."""
-    answer_requests()
+    """Check the mean kinetic temperature of units with new readings."""
+    run_requested_checks()
 
 
 @shared_task
 def see_to_drills() -> None:
-    """Start the drills that are due, and end those that are through."""
+    """Start due drills and end completed ones."""
     now = timezone.now()
     drills.start_due(now)
     drills.see_to(now)

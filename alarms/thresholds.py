@@ -1,6 +1,6 @@
-"""The limits that a storage unit's readings are judged by: a value, pure.
+"""The limits by which a storage unit's readings are evaluated: a value with pure functions.
 
-Facts and profiles are those of USP <659> and <1079.2>, WHO PQS E006, HACCP practice and EC 37/2005; see
+Values and profiles follow USP <659> and <1079.2>, WHO PQS E006, HACCP practice and EC 37/2005; see
 `alarms.limits.profiles`.
 """
 
@@ -15,14 +15,14 @@ ROUNDING_K = 5e-7
 
 
 class Severity(StrEnum):
-    """How bad it is to be beyond a limit."""
+    """The severity of being beyond a limit."""
 
     WARNING = "warning"
     CRITICAL = "critical"
 
 
 class SensorPolicy(StrEnum):
-    """Which of a unit's sensors speak for it."""
+    """Which of a unit's sensors determine its temperature."""
 
     ANY = "any"  # each: the unit is outside as soon as one of them is
     MEAN = "mean"  # their mean
@@ -31,17 +31,17 @@ class SensorPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a unit's temperature may be, and for how long it may be something else.
+    """The permitted temperatures of a unit, and for how long others are tolerated.
 
     `*_c` are °C; None is no limit. With `is_inclusive` a temperature exactly at a limit is outside, else it is within.
     A reading completes the delay when it is outside and the excursion began at least `high_delay_seconds` (too warm) or
     `low_delay_seconds` (too cold) before it. The excursion is over once a reading is back within the limits by
-    `clearing_margin_k`; one that leaves them again less than `clearing_delay_seconds` later goes on with it.
+    `clearing_margin_k`; one that leaves them again less than `clearing_delay_seconds` later continues it.
 
     allowed_seconds: how long within any `allowed_window_seconds` the temperature may be outside the limits of a
     warning in all, of which reaching it is a violation. mkt_limit_c: what the mean kinetic temperature of any
-    `mkt_window_seconds` may be. None: no such limit. gap_limit_seconds: for how long a reading stands when no other
-    follows.
+    `mkt_window_seconds` may be. None: no such limit. gap_limit_seconds: how long a reading is
+    valid if no other follows.
     """
 
     low_critical_c: float | None = None
@@ -63,19 +63,21 @@ class Limits:
 
     @property
     def staleness_limit(self) -> timedelta:
+        """How long a reading is valid if no other follows."""
         return timedelta(seconds=self.gap_limit_seconds)
 
     @property
     def clearing_delay(self) -> timedelta:
+        """How long an excursion must be over before a return is another one."""
         return timedelta(seconds=self.clearing_delay_seconds)
 
     def delay_of(self, temperature_c: float) -> timedelta:
-        """How long a temperature beyond a limit may last before it is an alarm."""
+        """Return how long this temperature may be beyond a limit before it is an alarm."""
         is_cold = self.lowest_c is not None and temperature_c <= self.lowest_c + ROUNDING_K
         return timedelta(seconds=self.low_delay_seconds if is_cold else self.high_delay_seconds)
 
     def severity_of(self, temperature_c: float) -> Severity | None:
-        """How bad this temperature is; None within the limits."""
+        """Return the severity of this temperature, None within the limits."""
         if self._is_beyond(temperature_c, self.low_critical_c, self.high_critical_c):
             return Severity.CRITICAL
         if self._is_beyond(temperature_c, self.low_warning_c, self.high_warning_c):
@@ -83,7 +85,7 @@ class Limits:
         return None
 
     def is_clear(self, temperature_c: float) -> bool:
-        """Is it within the limits by the clearing margin, and so ends an excursion?
+        """Return whether it is within the limits by the clearing margin, which ends an excursion.
 
         Where the limits are so close that the margin leaves nothing between them, the middle clears.
         """
@@ -96,7 +98,7 @@ class Limits:
         return is_warm_enough and (high is None or temperature_c <= high - margin + ROUNDING_K)
 
     def beyond_k(self, temperature_c: float) -> float:
-        """How far it is above the highest (or, negative, below the lowest) temperature without a warning; else 0."""
+        """Return the deviation beyond the warning limits, negative below the lowest; 0 within them."""
         if self.highest_c is not None and temperature_c > self.highest_c:
             return temperature_c - self.highest_c
         if self.lowest_c is not None and temperature_c < self.lowest_c:
@@ -105,12 +107,12 @@ class Limits:
 
     @property
     def lowest_c(self) -> float | None:
-        """The limit to the cold: the warning's, or, without one, the critical one."""
+        """The lower warning limit or, without one, the critical one."""
         return self.low_critical_c if self.low_warning_c is None else self.low_warning_c
 
     @property
     def highest_c(self) -> float | None:
-        """The limit to the warm: the warning's, or, without one, the critical one."""
+        """The upper warning limit or, without one, the critical one."""
         return self.high_critical_c if self.high_warning_c is None else self.high_warning_c
 
     def _is_beyond(self, temperature_c: float, low: float | None, high: float | None) -> bool:

@@ -7,7 +7,7 @@ import statistics
 from django.db import connection, transaction
 
 from alarms.evaluation.evaluate import evaluate
-from alarms.limits.versions import renew
+from alarms.limits.versions import update_versions
 from alarms.models import LimitVersion, UnitLimits
 from benchmarks import storing
 from benchmarks.fleet import make_units
@@ -30,20 +30,20 @@ def run() -> None:
     for unit_id in unit_ids:
         UnitLimits.objects.update_or_create(storage_unit_id=unit_id, defaults=WIDE)
     LimitVersion.objects.filter(storage_unit__in=unit_ids).delete()
-    renew(unit_ids)
+    update_versions(unit_ids)
     columns = storing.columns_of(ROWS, places)
     seconds: dict[str, list[float]] = {"stored": [], "stored and judged": []}
     for _ in range(ROUNDS + 1):
-        for what, work in (("stored", _store), ("stored and judged", _store_and_judge)):
+        for what, work in (("stored", _store), ("stored and judged", _store_and_evaluate)):
             with connection.cursor() as cursor:
                 cursor.execute(storing.EMPTY)
             seconds[what].append(storing.timed(lambda work=work: work(columns)))  # type: ignore[misc]
-    stored, judged = (statistics.median(each[1:]) for each in seconds.values())
+    stored, evaluated = (statistics.median(each[1:]) for each in seconds.values())
     ratios = [after / before - 1 for before, after in zip(*seconds.values(), strict=True)][1:]
     print(f"Judging: {storing.UNITS} units, {ROWS:,} readings within their limits a batch, medians of {ROUNDS} rounds")
-    print(f"{'stored, ms':>14}{'and judged, ms':>18}{'added':>9}")
+    print(f"{'stored, ms':>14}{'and evaluated, ms':>18}{'added':>9}")
     print(
-        f"{stored * 1e3:>14.1f}{judged * 1e3:>18.1f}{statistics.median(ratios):>9.1%}   target below {MOST_ADDED:.0%}"
+        f"{stored * 1e3:>14.1f}{evaluated * 1e3:>18.1f}{statistics.median(ratios):>9.1%}   target below {MOST_ADDED:.0%}"
     )
 
 
@@ -53,5 +53,5 @@ def _store(columns: ReadingBatch) -> None:
 
 
 @transaction.atomic
-def _store_and_judge(columns: ReadingBatch) -> None:
+def _store_and_evaluate(columns: ReadingBatch) -> None:
     evaluate(store(columns).new_spans, columns)

@@ -21,7 +21,7 @@ from customers.models import Customer, Membership
 logger = structlog.get_logger(__name__)
 
 
-class LastManager(Exception):  # noqa: N818  the name says what was met
+class LastManager(Exception):  # noqa: N818 - reads better where it is caught
     """The change would leave the customer without a manager."""
 
 

@@ -1,4 +1,4 @@
-"""What beat and the sender wake up in this room. A message carries ids; what is to be done is in the database."""
+"""The periodic tasks of ingestion. A message carries ids; the work is described in the database."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from celery import shared_task
 from django.conf import settings
 
 from core.leases import Claim, ClaimLost
-from ingestion import watchdog
 from ingestion.polling.claims import claim_due
 from ingestion.polling.poll import poll
+from ingestion.watchdog import run_watchdogs
 
 logger = structlog.get_logger(__name__)
 
 
 @shared_task
 def send_due_sources() -> None:
-    """Claim what is due and send a message for each claim; it expires with the lease."""
+    """Claim due sources and send a task for each; the task expires with the lease."""
     for claim in claim_due():
         poll_source.apply_async(
             (claim.row_id, str(claim.claim_id)),
@@ -29,8 +29,8 @@ def send_due_sources() -> None:
 
 @shared_task
 def watch() -> None:
-    """Open and close the alarms that hang on time: of sources, silent units, faulty sensors."""
-    watchdog.watch()
+    """Open and close the alarms of sources, units and sensors that depend on time."""
+    run_watchdogs()
 
 
 @shared_task

@@ -1,7 +1,7 @@
-"""The tick: which sources are down, which units are silent, which sensors are faulty, and what has cleared.
+"""The watchdog: alarms that depend on time instead of new readings.
 
-Alarms of excursions need no tick to open: they open in the transaction that stores the reading which completes their
-delay. What is told here is what no reading tells.
+Alarms of excursions open in the transaction that stores the reading which completes their delay; these do not depend on
+any new reading.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from alarms.lifecycle.transitions import close_cleared
-from alarms.watchdogs import missing_data, sensor_faults, source_down
-from alarms.watchdogs.source_down import DownSource
+from alarms.watchdogs.missing_data import update_missing_data_alarms
+from alarms.watchdogs.sensor_faults import update_sensor_fault_alarms
+from alarms.watchdogs.source_down import DownSource, update_source_down_alarms
 from ingestion.models import Source
 from ingestion.selectors import with_state
 
-# Only one tick works at a time; another one is not needed then.
+# Only one tick runs at a time; a concurrent one is not needed.
 WATCH_LOCK = 7_302_015
-# A unit is explained by its sources only if none of them does well, or waits for pushes.
+# A unit is explained by its sources only if every one of them fails.
 EXPLAINED = """
 SELECT storage_unit_id, min(source.public_id::text)
 FROM source_unit JOIN source ON source.id = source_unit.source_id
@@ -33,8 +34,8 @@ GROUP BY storage_unit_id HAVING bool_and(source.id = ANY(%(failing)s))
 
 
 @transaction.atomic
-def watch(now: datetime | None = None) -> bool:
-    """Bring the alarms that hang on time in line with it; return False where another process is at it."""
+def run_watchdogs(now: datetime | None = None) -> bool:
+    """Open and close time-based alarms. Return False if another worker holds the lock."""
     now = now or timezone.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [WATCH_LOCK])
@@ -42,15 +43,15 @@ def watch(now: datetime | None = None) -> bool:
             return False
     polled = with_state(Source.objects.filter(is_paused=False, customer__is_active=True).exclude(url=""), now)
     unwell = list(polled.exclude(failures_in_a_row=0, late_from__gte=now).select_related("customer"))
-    source_down.report([_down(source) for source in unwell if source.late_from < now], now)
-    missing_data.watch(_explained([source.pk for source in unwell]), now)
-    sensor_faults.watch(now)
+    update_source_down_alarms([_down(source) for source in unwell if source.late_from < now], now)
+    update_missing_data_alarms(_explained([source.pk for source in unwell]), now)
+    update_sensor_fault_alarms(now)
     close_cleared(now)
     return True
 
 
 def note_units(source_id: int, unit_ids: Collection[int]) -> None:
-    """Remember that the source has brought readings of these units. One query."""
+    """Record that the source has delivered readings of these units. One query."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO source_unit (source_id, storage_unit_id) SELECT %s, unnest(%s::int[]) ON CONFLICT DO NOTHING",

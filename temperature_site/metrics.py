@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from alarms.models import Alarm
-from alarms.selectors import lasting_count, open_counts
+from alarms.selectors import ongoing_excursion_count, open_counts
 from alarms.thresholds import Severity
 from core.caching import Kept
 from ingestion.metrics import DeliveryMetrics, SourceMetrics, delivery_metrics, source_metrics
@@ -79,7 +79,7 @@ def _shared() -> Iterator[Metric]:
         yield from _of_sources(source_metrics())
         yield _of_alarms(open_counts())
         ongoing = "Excursions that have not ended."
-        yield GaugeMetricFamily("temperature_excursions_lasting", ongoing, value=lasting_count())
+        yield GaugeMetricFamily("temperature_excursions_lasting", ongoing, value=ongoing_excursion_count())
 
 
 def _up(parts: dict[str, bool]) -> Metric:

@@ -31,7 +31,7 @@ STOP_SECONDS = 15
 LOG_LINES_SHOWN = 15
 
 
-class NeverCameTrue(AssertionError):  # noqa: N818  the name says what was met
+class NeverCameTrue(AssertionError):  # noqa: N818 - reads better where it is caught
     """What a test waited for had not happened by its deadline."""
 
 

@@ -159,15 +159,15 @@ NO_ROUTE = "<anything:rest>"
 def routes() -> Iterator[tuple[str, Any]]:
     """Every path of the API with its view, as the URL configuration has them."""
 
-    def walk(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, Any]]:
+    def detector(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, Any]]:
         for pattern in resolver.url_patterns:
             path = prefix + str(pattern.pattern)
             if isinstance(pattern, URLResolver):
-                yield from walk(pattern, path)
+                yield from detector(pattern, path)
             elif isinstance(pattern, URLPattern) and path.startswith(API):
                 yield path.removeprefix(API), pattern.callback
 
-    yield from walk(get_resolver(), "")
+    yield from detector(get_resolver(), "")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from alarms.notifications.reminders import create_due_messages
 from alarms.notifications.tests.delivery import deliver_due
 from ingestion.models import Source
 from ingestion.polling.tests.polling import polled
-from ingestion.watchdog import watch
+from ingestion.watchdog import run_watchdogs
 from simulator.base.clock import SetClock
 from simulator.model.faults import make_fault
 from simulator.model.fleet import Fleet
@@ -54,7 +54,7 @@ class Day:
             self.clock.move_to(self.now)
             self.simulation.clock.set(self.now)
             polled(self.source)
-            watch()
+            run_watchdogs()
             create_due_messages(self.now)
             deliver_due()
 

@@ -1,0 +1,1 @@
+"""Evaluation of new readings: from stored rows to excursions and alarms."""

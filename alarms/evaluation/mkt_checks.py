@@ -1,8 +1,8 @@
 """Limits on the mean kinetic temperature of a window of time, as excursions of their own kind.
 
-Windows end with whole hours of UTC and are made of settled hourly roll-ups, whose sums give the MKT exactly: a month of
-readings a minute is 720 rows. A window counts once half of it is covered: a first warm hour is not yet a warm month.
-New readings leave a request, which is answered once the hours are settled.
+Windows end with whole UTC hours and are computed from refreshed hourly roll-ups, whose sums give the MKT exactly: a
+month of readings per minute is 720 rows. A window counts once half of it is covered: a first warm hour is not yet a
+warm month. New readings write a request, which is processed once the hours are refreshed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from alarms.excursions.detector import FoundExcursion, InForce, limits_in_force
-from alarms.excursions.mkt import Window, stretches
-from alarms.excursions.reconcile import replace, stored_since
-from alarms.excursions.units import judged_units
-from alarms.lifecycle.transitions import follow
+from alarms.excursions.mkt import Window, find_mkt_excursions
+from alarms.excursions.reconcile import reconcile, stored_since
+from alarms.excursions.units import evaluated_units
+from alarms.lifecycle.transitions import update_alarms
 from alarms.models import Excursion, MktCheck
 from readings.models import HourlyRollup, LatestReading
 from readings.storage.store import lock_units
@@ -29,11 +29,11 @@ LEAST_COVERAGE = 0.5
 HOUR = timedelta(hours=1)
 REQUEST = """
 INSERT INTO mkt_check AS waiting (storage_unit_id, since)
-SELECT unit_id, since FROM unnest(%(unit_ids)s::int[], %(since)s::timestamptz[]) AS asked (unit_id, since)
+SELECT unit_id, since FROM unnest(%(unit_ids)s::int[], %(since)s::timestamptz[]) AS requested (unit_id, since)
 ORDER BY unit_id
 ON CONFLICT (storage_unit_id) DO UPDATE SET since = least(waiting.since, excluded.since)
 """
-# The sums of the window that ends with each hour: each hour's own, added up over the hours before it.
+# The sums of the window that ends with each hour, over the hours before it.
 WINDOWS = """
 WITH hourly AS (
     SELECT hour, sum(weighted_arrhenius) AS arrhenius, sum(weighted_seconds) AS seconds, sum(covered_seconds) AS covered
@@ -49,47 +49,47 @@ GROUP BY ends_at ORDER BY ends_at
 
 
 def request(since_by_unit: Mapping[int, datetime]) -> None:
-    """Have the windows of these units looked at that hold anything from then on."""
+    """Request that the windows of these units that contain anything from then on are checked."""
     if since_by_unit:
         parameters: dict[str, Any] = {"unit_ids": list(since_by_unit), "since": list(since_by_unit.values())}
         with connection.cursor() as cursor:
             cursor.execute(REQUEST, parameters)
 
 
-def answer_requests(now: datetime | None = None) -> int:
-    """Look at the windows that were asked for, a transaction a unit; return of how many units.
+def run_requested_checks(now: datetime | None = None) -> int:
+    """Check the requested windows, one transaction per unit; return the number of units.
 
-    A unit whose hours are not settled yet is left to the next run.
+    A unit whose hours are still stale is left to the next run.
     """
     now = now or timezone.now()
     waiting = MktCheck.objects.order_by("requested_at").values_list("pk", flat=True)
-    return sum(_answer(unit_id, now) for unit_id in waiting)
+    return sum(_run_check(unit_id, now) for unit_id in waiting)
 
 
 @transaction.atomic
-def _answer(unit_id: int, now: datetime) -> bool:
-    # Those who store for the unit wait: what they add comes with a request of its own.
+def _run_check(unit_id: int, now: datetime) -> bool:
+    # Transactions that store for the unit wait: they add a request of their own.
     lock_units([unit_id])
-    asked = MktCheck.objects.filter(pk=unit_id).first()
+    requested = MktCheck.objects.filter(pk=unit_id).first()
     newest = LatestReading.objects.filter(storage_unit=unit_id).values_list("recorded_at", flat=True).first()
-    if asked is None or newest is None:
+    if requested is None or newest is None:
         return False
     last = newest.replace(minute=0, second=0, microsecond=0)
-    since = _since(unit_id, asked.since)
+    since = _since(unit_id, requested.since)
     if HourlyRollup.objects.filter(storage_unit=unit_id, is_settled=False, hour__lt=last).exists():
         return False
-    unit = judged_units([unit_id])[0]
+    unit = evaluated_units([unit_id])[0]
     found: list[FoundExcursion] = []
     for version, begins, ends in limits_in_force(unit.versions, since, last):
-        found += _excursions(unit_id, version, begins, ends, lasts=ends == last)
+        found += _excursions(unit_id, version, begins, ends, is_ongoing=ends == last)
     stored = stored_since(unit_id, Excursion.Kind.MKT, since)
-    follow(replace([unit.replacement(Excursion.Kind.MKT, found, stored)], now), now)
-    asked.delete()
+    update_alarms(reconcile([unit.replacement(Excursion.Kind.MKT, found, stored)], now), now)
+    requested.delete()
     return True
 
 
 def _since(unit_id: int, since: datetime) -> datetime:
-    """From the end of which window on to look: before the first new reading, and not in the middle of an excursion."""
+    """Return the end of the first window to check: before the first new reading, and not inside an excursion."""
     since = since.replace(minute=0, second=0, microsecond=0)
     excursions = Excursion.objects.filter(storage_unit=unit_id, kind=Excursion.Kind.MKT)
     touched = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=since)).order_by("started_at").first()
@@ -97,13 +97,13 @@ def _since(unit_id: int, since: datetime) -> datetime:
 
 
 def _excursions(
-    unit_id: int, version: InForce, begins: datetime, ends: datetime, *, lasts: bool
+    unit_id: int, version: InForce, begins: datetime, ends: datetime, *, is_ongoing: bool
 ) -> list[FoundExcursion]:
     if version.limits.mkt_limit_c is None:
         return []
     first = begins.replace(minute=0, second=0, microsecond=0)
-    found = stretches(_windows(unit_id, version, first if first >= begins else first + HOUR, ends), version)
-    if found and found[-1].ended_at is None and not lasts:
+    found = find_mkt_excursions(_windows(unit_id, version, first if first >= begins else first + HOUR, ends), version)
+    if found and found[-1].ended_at is None and not is_ongoing:
         found[-1].ended_at = ends
     return found
 

@@ -1,0 +1,1 @@
+"""Excursions: their definition, and how stored ones are kept equal to it."""

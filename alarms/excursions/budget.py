@@ -1,8 +1,7 @@
-"""Cumulative time outside: for how long in all the temperature may be outside within a window of time. Pure.
+"""Budgets: the total time for which the temperature may be outside within a window of time. Pure functions.
 
-At any instant the time that it was known to be outside within the window before is a function that rises by a second a
-second while it is outside, and falls by as much as leaves the window. A violation lasts from where it reaches what is
-allowed to where it falls below.
+The time outside within the window before an instant rises by a second per second while the temperature is outside, and
+falls by what leaves the window. A violation is the period from reaching the allowed time to falling below it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from django.db.models import Q
 
 from alarms.excursions.detector import FoundExcursion, InForce, limits_in_force
 from alarms.excursions.reconcile import Replacement, stored_since
-from alarms.excursions.units import JudgedUnit
+from alarms.excursions.units import EvaluatedUnit
 from alarms.models import Excursion
 from alarms.thresholds import Severity
 from readings.models import LatestReading
@@ -28,7 +27,7 @@ Pieces = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """From when to when (None: it lasts) too much was used up; all in microseconds, `most_us` the most that was."""
+    """A period in which the budget was exceeded (`ended_us` None: ongoing), in µs; `most_us` the maximum used."""
 
     started_us: int
     ended_us: int | None
@@ -36,10 +35,10 @@ class Violation:
 
 
 def violations(pieces: Pieces, *, allowed_us: int, window_us: int, since_us: int, until_us: int) -> list[Violation]:
-    """The violations in [since_us, until_us]; one that lasts at `until_us` has no end.
+    """Return the violations in [since_us, until_us]; one that is ongoing at `until_us` has no end.
 
-    pieces: the time outside, disjoint and in the order of time, from `window_us` before `since_us` on. Reaching what is
-    allowed violates it, as thresholds of cumulative time are meant.
+    pieces: the time outside, disjoint and in order of time, from `window_us` before `since_us` on. Reaching the allowed
+    time is a violation, as cumulative thresholds are defined.
     """
     found: list[Violation] = []
     started: int | None = None
@@ -51,7 +50,7 @@ def violations(pieces: Pieces, *, allowed_us: int, window_us: int, since_us: int
         if started is not None:
             most = max(most, used if begin >= started else 0, used_at_end)
             if used_at_end < allowed_us:
-                # It falls by a microsecond a microsecond; at `fell` it is what is allowed for the last time.
+                # It falls by a microsecond per microsecond; at `fell` it equals the allowed time for the last time.
                 fell = begin + max(used - allowed_us, 0)
                 found.append(Violation(started, fell, most))
                 started = None
@@ -63,7 +62,7 @@ def violations(pieces: Pieces, *, allowed_us: int, window_us: int, since_us: int
 
 
 def _sections(pieces: Pieces, window_us: int, since_us: int, until_us: int) -> Iterator[tuple[int, int, int, int]]:
-    """Sections of time within which what is used up only rises, only falls or stays: begin, used, end, used then."""
+    """Yield sections in which the used time only rises, falls or stays: begin, used, end, used at the end."""
     used_at = _Used(pieces, window_us)
     turns = {since_us, until_us}
     for begin, end in pieces:
@@ -79,7 +78,7 @@ def _sections(pieces: Pieces, window_us: int, since_us: int, until_us: int) -> I
 
 
 class _Used:
-    """How much of the window before an instant was outside, in microseconds."""
+    """The time outside within the window before an instant, in microseconds."""
 
     def __init__(self, pieces: Pieces, window_us: int) -> None:
         self._pieces = pieces
@@ -91,12 +90,12 @@ class _Used:
         return self._until(instant) - self._until(instant - self._window_us)
 
     def _until(self, instant: int) -> int:
-        """How much was outside before `instant`, ever."""
-        place = bisect_left(self._begins, instant)
-        if place == 0:
+        """Return the total time outside before `instant`."""
+        position = bisect_left(self._begins, instant)
+        if position == 0:
             return 0
-        begin, end = self._pieces[place - 1]
-        return self._before[place - 1] + min(end, instant) - begin
+        begin, end = self._pieces[position - 1]
+        return self._before[position - 1] + min(end, instant) - begin
 
 
 SECOND_US = 1_000_000
@@ -104,7 +103,7 @@ SECOND_US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Outside:
-    """What is needed of a temperature excursion."""
+    """The part of a temperature excursion that a budget needs."""
 
     started_at: datetime
     ended_at: datetime | None
@@ -113,10 +112,10 @@ class _Outside:
     pieces: list[list[int]]
 
 
-def budget_replacement(unit: JudgedUnit, changed_since: datetime) -> Replacement:
-    """The budget excursions of the unit that a change of its excursions since then may have made different.
+def budget_replacement(unit: EvaluatedUnit, changed_since: datetime) -> Replacement:
+    """Return the unit's budget excursions that a change of its excursions since then may affect.
 
-    Each version's budget counts from its own validity on. Four queries.
+    Each version's budget counts from the start of its validity. Four queries.
     """
     unit_id, versions = unit.unit_id, unit.versions
     budgets = Excursion.objects.filter(storage_unit=unit_id, kind=Excursion.Kind.BUDGET)
@@ -136,7 +135,7 @@ def budget_replacement(unit: JudgedUnit, changed_since: datetime) -> Replacement
                 since_us=microseconds_of(begins),
                 until_us=microseconds_of(ends),
             )
-            found += [_excursion(each, version, outside, ends, lasts=ends == newest) for each in violated]
+            found += [_excursion(each, version, outside, ends, is_ongoing=ends == newest) for each in violated]
     return unit.replacement(Excursion.Kind.BUDGET, found, stored_since(unit_id, Excursion.Kind.BUDGET, since))
 
 
@@ -147,12 +146,12 @@ def _outside(unit_id: int, since: datetime) -> list[_Outside]:
 
 
 def _excursion(
-    violation: Violation, version: InForce, outside: Sequence[_Outside], ends: datetime, *, lasts: bool
+    violation: Violation, version: InForce, outside: Sequence[_Outside], ends: datetime, *, is_ongoing: bool
 ) -> FoundExcursion:
-    """The violation as an excursion; its peak is that of the worst excursion that used the budget up."""
+    """Return the violation as an excursion with the peak of the worst excursion that used the budget."""
     started_at = instant_of(violation.started_us)
     ended_at = None if violation.ended_us is None else instant_of(violation.ended_us)
-    if ended_at is None and not lasts:
+    if ended_at is None and not is_ongoing:
         ended_at = ends
     window = timedelta(seconds=version.limits.allowed_window_seconds)
     using = [

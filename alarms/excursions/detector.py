@@ -1,13 +1,13 @@
-"""What an excursion is: a pure function of a unit's readings, in the order of time, and of the limits in force.
+"""The definition of an excursion: a pure function of a unit's readings and of the limits in force.
 
-`excursions_of` is the definition. `Walk` is how it is computed, one instant after the other, and can be put down and
-taken up again, which `alarms.evaluation.evaluate` does so that a new reading costs no more than itself.
+`excursions_of` is the definition. `Detector` computes it instant by instant; its state can be saved and restored, so
+that `alarms.evaluation.evaluate` processes a new reading at the cost of one step.
 
-At every instant at which any of the unit's sensors was read, its temperature is what the sensors that stand say by the
-limits' policy: a reading stands until its sensor's next one, for the gap limit at the most, and one without a
-measurement for nothing. An excursion begins with the first instant outside the limits in force and lasts until one
-that is back within them by the clearing margin. Not to know is not to be within: a gap or a fault ends no excursion,
-and is counted in it. What returns within the clearing delay is one excursion, whose end is then the later one.
+At every instant at which any of the unit's sensors was read, its temperature is determined by the sensors with a valid
+reading and the limits' sensor policy. A reading is valid until its sensor's next one, at most for the staleness limit;
+one without a measurement is never valid. An excursion begins with the first instant outside the limits in force and
+continues until one that is back within them by the clearing margin. Unknown is not within: a gap or a fault ends no
+excursion and is counted in it. A return within the clearing delay continues the same excursion, which then ends later.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_
 
 
 class Measured(NamedTuple):
-    """One reading of one sensor of the unit; `temperature_c` None: without a measurement."""
+    """One reading of one of the unit's sensors; `temperature_c` None means no measurement."""
 
     recorded_at: datetime
     sensor_id: int
@@ -45,8 +45,8 @@ class InForce:
 
 
 @dataclass(slots=True)
-class _Weights:
-    """Σt and Σt·exp(−10000/T) of known time, and how much time was not known; all in seconds."""
+class _KnownTime:
+    """Σt and Σt·exp(−10000/T) of the time with known temperature, and the unknown time; in seconds."""
 
     seconds: float = 0.0
     arrhenius: float = 0.0
@@ -55,7 +55,7 @@ class _Weights:
 
 @dataclass(slots=True)
 class FoundExcursion:
-    """An excursion, with the names of `alarms.models.Excursion`; instants are aware, None for `ended_at`: it lasts.
+    """An excursion, with the names of `alarms.models.Excursion`; `ended_at` None means ongoing.
 
     version_id: of the limits in force when it began. outside_pieces: from when to when the temperature is known to be
     outside, in microseconds since 1970, touching pieces joined.
@@ -75,22 +75,22 @@ class FoundExcursion:
     alarm_at: datetime | None = None
     critical_alarm_at: datetime | None = None
     outside_pieces: list[list[int]] = field(default_factory=list)
-    known: _Weights = field(default_factory=_Weights)
+    known: _KnownTime = field(default_factory=_KnownTime)
 
     @property
     def clears_at(self) -> datetime | None:
-        """From when on a return would be another excursion; None: it lasts."""
+        """From when on a return outside is another excursion, None while ongoing."""
         return None if self.ended_at is None else self.ended_at + self.clearing_delay
 
     @property
     def mkt_c(self) -> float | None:
-        """The mean kinetic temperature of its known time; None where that is nothing."""
+        """The mean kinetic temperature of the known time, None if there is none."""
         return mean_kinetic_temperature_c(self.known.arrhenius, self.known.seconds)
 
 
 @dataclass(slots=True)
-class _Standing:
-    """What the unit's temperature is from `since` on, until `until` at the latest."""
+class _UnitTemperature:
+    """The unit's temperature from `since` on, valid until `until` at the latest."""
 
     since: datetime
     until: datetime
@@ -100,8 +100,8 @@ class _Standing:
 
 
 @dataclass(slots=True)
-class Walk:
-    """The readings of one unit being gone through, in the order of time.
+class Detector:
+    """Find the excursions of one unit reading by reading, in order of time.
 
     `found` gathers the excursions that are over for good; the one at hand is `current`.
     """
@@ -111,33 +111,33 @@ class Walk:
     current: FoundExcursion | None = None
     sensors: dict[int, tuple[datetime, float]] = field(default_factory=dict)
     at: datetime | None = None
-    _standing: _Standing | None = None
+    _temperature: _UnitTemperature | None = None
     _critical_since: datetime | None = None
-    _after_end: _Weights = field(default_factory=_Weights)
+    _after_end: _KnownTime = field(default_factory=_KnownTime)
 
-    def is_calm_at(self, instant: datetime) -> bool:
-        """Would an instant outside, then, begin an excursion of its own?"""
+    def is_idle_at(self, instant: datetime) -> bool:
+        """Return whether an instant outside at that time would begin a new excursion."""
         return self.current is None or (self.current.clears_at is not None and instant >= self.current.clears_at)
 
     def prime(self, readings: Iterable[Measured]) -> None:
-        """Take note of what stands, without judging it: readings before those that are walked."""
+        """Record readings before the first evaluated instant, which may still be valid then."""
         for reading in readings:
             self._note(reading)
 
     def step(self, instant: datetime, readings: Iterable[Measured]) -> None:
-        """Go on to `instant`, at which these readings were taken; later than every one before."""
+        """Advance to `instant`, later than every one before, at which these readings were taken."""
         if self.current is not None:
-            self._weigh(instant)
+            self._accumulate(instant)
         for reading in readings:
             self._note(reading)
         in_force = self.versions[max(bisect_right(self.versions, instant, key=_valid_from) - 1, 0)]
         self.at = instant
-        self._standing = self._stand(instant, in_force.limits)
-        if self._standing is not None:
-            self._judge(instant, self._standing, in_force)
+        self._temperature = self._temperature_at(instant, in_force.limits)
+        if self._temperature is not None:
+            self._apply(instant, self._temperature, in_force)
 
     def all_found(self) -> list[FoundExcursion]:
-        """The excursions so far, the one at hand included."""
+        """Return the excursions so far, including the current one."""
         return self.found if self.current is None else [*self.found, self.current]
 
     def _note(self, reading: Measured) -> None:
@@ -146,49 +146,51 @@ class Walk:
         else:
             self.sensors[reading.sensor_id] = (reading.recorded_at, reading.temperature_c)
 
-    def _stand(self, instant: datetime, limits: Limits) -> _Standing | None:
-        """What the unit's temperature is at `instant`; None where it is not known."""
+    def _temperature_at(self, instant: datetime, limits: Limits) -> _UnitTemperature | None:
+        """Return the unit's temperature at `instant`, None if unknown."""
         staleness_limit = limits.staleness_limit
         # By sensor, so that of equally bad ones it is always the same that counts.
-        standing = [
+        temperature = [
             (sensor_id, since, temperature_c)
             for sensor_id, (since, temperature_c) in sorted(self.sensors.items())
             if instant - since < staleness_limit
         ]
         if limits.sensor_policy is SensorPolicy.NAMED:
-            standing = [each for each in standing if each[0] == limits.named_sensor_id]
-        if not standing:
+            temperature = [each for each in temperature if each[0] == limits.named_sensor_id]
+        if not temperature:
             return None
         if limits.sensor_policy is SensorPolicy.MEAN:
-            temperature_c = sum(each[2] for each in standing) / len(standing)
-            until = max(each[1] for each in standing) + staleness_limit
+            temperature_c = sum(each[2] for each in temperature) / len(temperature)
+            until = max(each[1] for each in temperature) + staleness_limit
         else:
-            worst = max(standing, key=lambda each: _badness(limits, each[2])) if len(standing) > 1 else standing[0]
+            worst = (
+                max(temperature, key=lambda each: _badness(limits, each[2])) if len(temperature) > 1 else temperature[0]
+            )
             _, since, temperature_c = worst
             until = since + staleness_limit
-        return _Standing(
+        return _UnitTemperature(
             instant, until, temperature_c, limits.severity_of(temperature_c), limits.beyond_k(temperature_c)
         )
 
-    def _judge(self, instant: datetime, standing: _Standing, in_force: InForce) -> None:
+    def _apply(self, instant: datetime, temperature: _UnitTemperature, in_force: InForce) -> None:
         limits = in_force.limits
-        if self.current is not None and self.is_calm_at(instant):
+        if self.current is not None and self.is_idle_at(instant):
             self.found.append(self.current)
             self.current = None
-        if standing.severity is not None:
-            self._be_outside(instant, standing, in_force)
+        if temperature.severity is not None:
+            self._record_outside(instant, temperature, in_force)
             return
         self._critical_since = None
         current = self.current
-        if current is not None and current.ended_at is None and limits.is_clear(standing.temperature_c):
+        if current is not None and current.ended_at is None and limits.is_clear(temperature.temperature_c):
             current.ended_at = instant
-            self._after_end = _Weights()
-            if self.is_calm_at(instant):
+            self._after_end = _KnownTime()
+            if self.is_idle_at(instant):
                 self.found.append(current)
                 self.current = None
 
-    def _be_outside(self, instant: datetime, standing: _Standing, in_force: InForce) -> None:
-        severity, temperature_c = standing.severity or Severity.WARNING, standing.temperature_c
+    def _record_outside(self, instant: datetime, temperature: _UnitTemperature, in_force: InForce) -> None:
+        severity, temperature_c = temperature.severity or Severity.WARNING, temperature.temperature_c
         limits, current = in_force.limits, self.current
         if current is None:
             self._critical_since = None
@@ -204,7 +206,7 @@ class Walk:
         elif current.ended_at is not None:
             self._return(current)
         current.last_outside_at = instant
-        if abs(standing.beyond_k) > abs(limits.beyond_k(current.peak_c)):
+        if abs(temperature.beyond_k) > abs(limits.beyond_k(current.peak_c)):
             current.peak_c, current.peak_at = temperature_c, instant
         delay = limits.delay_of(temperature_c)
         if current.alarm_at is None and instant - current.started_at >= delay:
@@ -218,71 +220,75 @@ class Walk:
             current.critical_alarm_at = instant
 
     def _return(self, current: FoundExcursion) -> None:
-        """It was not over: what was taken for its end, and the time since, is part of it."""
+        """Continue an excursion that had seemed to be over, including the time since."""
         current.ended_at = None
         current.known.seconds += self._after_end.seconds
         current.known.arrhenius += self._after_end.arrhenius
         current.gap_seconds += self._after_end.gap_seconds
 
-    def _weigh(self, instant: datetime) -> None:
-        """Count the time from the instant before to this one."""
-        current, standing, since = self.current, self._standing, self.at
+    def _accumulate(self, instant: datetime) -> None:
+        """Add the time since the previous instant."""
+        current, temperature, since = self.current, self._temperature, self.at
         if current is None or since is None:
             return
         weights = current.known if current.ended_at is None else self._after_end
-        known_until = since if standing is None else min(instant, standing.until)
+        known_until = since if temperature is None else min(instant, temperature.until)
         known_seconds = (known_until - since).total_seconds()
         gap_seconds = (instant - known_until).total_seconds()
         if current.ended_at is None:
             current.gap_seconds += gap_seconds
         else:
             weights.gap_seconds += gap_seconds
-        if standing is None:
+        if temperature is None:
             return
         weights.seconds += known_seconds
-        weights.arrhenius += known_seconds * arrhenius(standing.temperature_c)
-        if standing.severity is not None:
+        weights.arrhenius += known_seconds * arrhenius(temperature.temperature_c)
+        if temperature.severity is not None:
             current.outside_seconds += known_seconds
-            current.area_kelvin_minutes += abs(standing.beyond_k) * known_seconds / 60
+            current.area_kelvin_minutes += abs(temperature.beyond_k) * known_seconds / 60
             _add_piece(current.outside_pieces, since, known_until)
 
-    def put_down(self) -> dict[str, Any]:
-        """All that the next step needs, as JSON; to be taken up by `taken_up`."""
-        state = _State(self.current, self.sensors, self.at, self._standing, self._critical_since, self._after_end)
+    def dump_state(self) -> dict[str, Any]:
+        """Return the state that the next step needs as JSON, for `load_state`."""
+        state = _State(self.current, self.sensors, self.at, self._temperature, self._critical_since, self._after_end)
         plain: dict[str, Any] = msgspec.to_builtins(state, str_keys=True)
         return plain
 
     @classmethod
-    def taken_up(cls, put_down: dict[str, Any], versions: Sequence[InForce]) -> Walk:
-        """The walk as it was when it was put down."""
-        state = msgspec.convert(put_down, _State, str_keys=True)
-        walk = cls(versions, current=state.current, sensors=state.sensors, at=state.at)
-        walk._standing, walk._critical_since, walk._after_end = state.standing, state.critical_since, state.after_end
-        return walk
+    def load_state(cls, dump_state: dict[str, Any], versions: Sequence[InForce]) -> Detector:
+        """Return the detector that `dump_state` saved."""
+        state = msgspec.convert(dump_state, _State, str_keys=True)
+        detector = cls(versions, current=state.current, sensors=state.sensors, at=state.at)
+        detector._temperature, detector._critical_since, detector._after_end = (
+            state.temperature,
+            state.critical_since,
+            state.after_end,
+        )
+        return detector
 
 
 @dataclass(slots=True)
 class _State:
-    """What of a walk is put down."""
+    """The saved state of a detector."""
 
     current: FoundExcursion | None
     sensors: dict[int, tuple[datetime, float]]
     at: datetime | None
-    standing: _Standing | None
+    temperature: _UnitTemperature | None
     critical_since: datetime | None
-    after_end: _Weights
+    after_end: _KnownTime
 
 
 def excursions_of(readings: Iterable[Measured], versions: Sequence[InForce]) -> list[FoundExcursion]:
-    """The excursions of a unit. `readings` are in the order of time, `versions` in that of their first validity."""
-    walk = Walk(versions)
+    """Return the excursions of a unit. `readings` are in order of time, `versions` by start of validity."""
+    detector = Detector(versions)
     for instant, taken in by_instant(readings):
-        walk.step(instant, taken)
-    return walk.all_found()
+        detector.step(instant, taken)
+    return detector.all_found()
 
 
 def by_instant(readings: Iterable[Measured]) -> Iterator[tuple[datetime, Iterator[Measured]]]:
-    """The readings, in the order of time, by their instants."""
+    """Group readings, in order of time, by their instants."""
     return groupby(readings, itemgetter(0))
 
 
@@ -302,7 +308,7 @@ def _valid_from(version: InForce) -> datetime:
 
 
 def _badness(limits: Limits, temperature_c: float) -> tuple[int, float]:
-    """The larger, the worse; of temperatures within the limits the one nearest to leaving them."""
+    """Return a key that is larger for worse temperatures; within the limits, for those nearest to a limit."""
     severity = limits.severity_of(temperature_c)
     rank = {None: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}[severity]
     if severity is None and limits.is_clear(temperature_c):

@@ -1,4 +1,4 @@
-"""Windows of time whose mean kinetic temperature is above its limit. Pure."""
+"""Windows of time whose mean kinetic temperature exceeds its limit. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from alarms.thresholds import Severity
 
 
 class Window(NamedTuple):
-    """A window of time by its end, and its MKT; None where too little of it is covered."""
+    """A window of time by its end, with its MKT; None if too little of it is covered."""
 
     ends_at: datetime
     mkt_c: float | None
 
 
-def stretches(windows: Sequence[Window], in_force: InForce) -> list[FoundExcursion]:
-    """The stretches of consecutive windows above the limit. An unknown window ends none: it is not within either."""
+def find_mkt_excursions(windows: Sequence[Window], in_force: InForce) -> list[FoundExcursion]:
+    """Return the runs of consecutive windows above the limit. A window with unknown MKT ends none."""
     limit_c = in_force.limits.mkt_limit_c
     found: list[FoundExcursion] = []
     current: FoundExcursion | None = None

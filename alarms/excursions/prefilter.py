@@ -1,7 +1,7 @@
-"""Which units of a batch need more than a glance: nearly none, nearly always.
+"""Find the candidates of a batch: the few units whose excursions new readings may change.
 
-A unit whose new readings are all within its limits, with no excursion near them, stays as it is. That is found out for
-a whole batch with one query and a few operations on its columns, so that judging costs storing next to nothing.
+A unit whose new readings are all within its limits, with no excursion near them, needs no evaluation. One query and a
+few column operations determine that for a whole batch, so that evaluation adds next to nothing to storing.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from readings.storage.store import Span
 from readings.storage.time_weighting import STALENESS_LIMIT
 
 
-class UnitFacts(NamedTuple):
-    """What is known of a unit before its readings are looked at. `low_c`, `high_c`: beyond them is outside.
+class UnitSnapshot(NamedTuple):
+    """What is known of a unit before its readings are examined. Beyond `low_c` and `high_c` is outside.
 
-    valid_from: since when its limits are in force; None: it has no version yet. is_near: an excursion lasts, or lies
-    at the new readings.
+    valid_from: since when its limits are in force, None without a version. is_near: an excursion is ongoing, or lies at
+    the new readings.
     """
 
     unit_id: int
@@ -40,16 +40,15 @@ class UnitFacts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
-    """What a glance at a batch shows: ids of units with a temperature outside, and with one that is missing."""
+class PrefilterResult:
+    """The ids of units with a temperature outside, and with a missing one."""
 
     outside: frozenset[int]
     without_measurement: frozenset[int]
 
 
-# The limits that the unit itself shows are those of its newest version. The two searches for excursions have an index
-# each.
-FACTS = f"""
+# The unit's own columns hold the limits of its newest version. Each of the two searches for excursions has an index.
+SNAPSHOTS = f"""
 SELECT unit.id, coalesce(unit.low_warning_c, unit.low_critical_c), coalesce(unit.high_warning_c, unit.high_critical_c),
     unit.is_limit_outside, version.valid_from, version.sensor_policy, version.mkt_limit_c IS NOT NULL,
     EXISTS (SELECT FROM excursion WHERE storage_unit_id = unit.id AND ended_at IS NULL AND kind <> 'mkt')
@@ -68,54 +67,60 @@ ORDER BY unit.id
 """  # noqa: S608  names of ours, no input
 
 
-def facts_of(new_spans: Mapping[int, Span]) -> list[UnitFacts]:
-    """The facts of the units in `new_spans`, by id. One query."""
+def unit_snapshots(new_spans: Mapping[int, Span]) -> list[UnitSnapshot]:
+    """Return the snapshots of the units in `new_spans`, by id. One query."""
     parameters: dict[str, Any] = {
         "unit_ids": list(new_spans),
         "firsts": [span.first for span in new_spans.values()],
         "lasts": [span.last for span in new_spans.values()],
     }
     with connection.cursor() as cursor:
-        cursor.execute(FACTS, parameters)
-        return [UnitFacts(*row) for row in cursor.fetchall()]
+        cursor.execute(SNAPSHOTS, parameters)
+        return [UnitSnapshot(*row) for row in cursor.fetchall()]
 
 
-def suspects(facts: list[UnitFacts], new_spans: Mapping[int, Span], glance: Glance) -> list[int]:
-    """The ids of the units whose excursions the new readings may change."""
+def candidates(snapshots: list[UnitSnapshot], new_spans: Mapping[int, Span], prefiltered: PrefilterResult) -> list[int]:
+    """Return the ids of the units whose excursions the new readings may change."""
     return [
         each.unit_id
-        for each in facts
+        for each in snapshots
         if each.is_near
-        or each.unit_id in glance.outside
-        # Readings that are all within their limits can have a mean outside with others that came before.
+        or each.unit_id in prefiltered.outside
+        # Readings that are all within the limits can have a mean outside together with earlier ones.
         or each.sensor_policy == SensorPolicy.MEAN
-        # Readings of before the newest version are judged by an older one.
+        # Readings from before the newest version are evaluated by an older one.
         or each.valid_from is None
         or new_spans[each.unit_id].first < each.valid_from
     ]
 
 
-def glance_at(columns: ReadingBatch, facts: list[UnitFacts], new_spans: Mapping[int, Span]) -> Glance:
-    """Look at the rows of `columns` that lie in their unit's span of new readings."""
-    ids = np.array([each.unit_id for each in facts])
-    spans = [new_spans[each.unit_id] for each in facts]
+def prefilter(columns: ReadingBatch, snapshots: list[UnitSnapshot], new_spans: Mapping[int, Span]) -> PrefilterResult:
+    """Examine the rows of `columns` within their unit's span of new readings."""
+    ids = np.array([each.unit_id for each in snapshots])
+    spans = [new_spans[each.unit_id] for each in snapshots]
     firsts = np.array([microseconds_of(span.first) for span in spans])
-    lasts = np.array([microseconds_of(span.last) for span in spans])
-    place = np.minimum(np.searchsorted(ids, columns.storage_unit_id), len(ids) - 1)
+    is_ongoing = np.array([microseconds_of(span.last) for span in spans])
+    position = np.minimum(np.searchsorted(ids, columns.storage_unit_id), len(ids) - 1)
     recorded_at, temperature_c = columns.recorded_at_us, columns.temperature_c
-    is_new = (ids[place] == columns.storage_unit_id) & (recorded_at >= firsts[place]) & (recorded_at <= lasts[place])
-    low, high = _bounds(facts)
-    is_outside = (temperature_c < low[place]) | (temperature_c > high[place])
-    return Glance(_ids_at(ids, place[is_new & is_outside]), _ids_at(ids, place[is_new & np.isnan(temperature_c)]))
+    is_new = (
+        (ids[position] == columns.storage_unit_id)
+        & (recorded_at >= firsts[position])
+        & (recorded_at <= is_ongoing[position])
+    )
+    low, high = _bounds(snapshots)
+    is_outside = (temperature_c < low[position]) | (temperature_c > high[position])
+    return PrefilterResult(
+        _ids_at(ids, position[is_new & is_outside]), _ids_at(ids, position[is_new & np.isnan(temperature_c)])
+    )
 
 
-def _bounds(facts: list[UnitFacts]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Beyond which temperatures each unit is outside; see `Limits.severity_of` for the rounding."""
-    margins = np.array([-ROUNDING_K if each.is_inclusive else ROUNDING_K for each in facts])
-    low = np.array([-np.inf if each.low_c is None else each.low_c for each in facts])
-    high = np.array([np.inf if each.high_c is None else each.high_c for each in facts])
+def _bounds(snapshots: list[UnitSnapshot]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the bounds of each unit; see `Limits.severity_of` for the rounding."""
+    margins = np.array([-ROUNDING_K if each.is_inclusive else ROUNDING_K for each in snapshots])
+    low = np.array([-np.inf if each.low_c is None else each.low_c for each in snapshots])
+    high = np.array([np.inf if each.high_c is None else each.high_c for each in snapshots])
     return low - margins, high + margins
 
 
-def _ids_at(ids: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> frozenset[int]:
-    return frozenset(ids[np.unique(places)].tolist())
+def _ids_at(ids: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]) -> frozenset[int]:
+    return frozenset(ids[np.unique(positions)].tolist())

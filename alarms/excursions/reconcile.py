@@ -1,4 +1,4 @@
-"""Putting what was found in the place of what is stored, so that an excursion keeps its identity while it changes."""
+"""Reconcile the excursions found with the stored ones, so that an excursion keeps its identity as it changes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from alarms.models import Alarm, Excursion
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Stretch(Protocol):
-    """A stretch of time, `ended_at` None: it lasts."""
+class Period(Protocol):
+    """A period; `ended_at` None means ongoing."""
 
     @property
     def started_at(self) -> datetime: ...
@@ -24,35 +24,35 @@ class Stretch(Protocol):
     def alarm_at(self) -> datetime | None: ...
 
 
-def matched(found: Sequence[Stretch], stored: Sequence[tuple[Stretch, int]]) -> dict[int, int]:
-    """The place in `stored` of each place in `found` that goes on with a stored excursion.
+def match(found: Sequence[Period], stored: Sequence[tuple[Period, int]]) -> dict[int, int]:
+    """Match found excursions with the stored ones they continue: positions in `found` to positions in `stored`.
 
-    `stored` has each with its weight: where several have become one, the heaviest goes on (one that people have
-    acknowledged, then one that they were told of), of equals the earliest. Where one has become several, it goes on
-    with the one that its alarm was about, or else the first. Both in the order of time.
+    `stored` has each with its priority: if several have become one, the one with the highest continues (an acknowledged
+    one, then a notified one), of equals the earliest. If one has become several, it continues as the one its alarm was
+    about, or else the first. Both are in order of time.
     """
     taken: dict[int, int] = {}
-    by_weight = sorted(range(len(stored)), key=lambda place: (-stored[place][1], place))
-    for place in by_weight:
-        old = stored[place][0]
-        free = [number for number, new in enumerate(found) if number not in taken and _touch(new, old)]
+    by_priority = sorted(range(len(stored)), key=lambda position: (-stored[position][1], position))
+    for position in by_priority:
+        old = stored[position][0]
+        free = [number for number, new in enumerate(found) if number not in taken and _overlap(new, old)]
         if free:
-            taken[next((number for number in free if _holds(found[number], old.alarm_at)), free[0])] = place
+            taken[next((number for number in free if _holds(found[number], old.alarm_at)), free[0])] = position
     return taken
 
 
-def _touch(one: Stretch, other: Stretch) -> bool:
+def _overlap(one: Period, other: Period) -> bool:
     return one.started_at <= (other.ended_at or FOR_EVER) and other.started_at <= (one.ended_at or FOR_EVER)
 
 
-def _holds(stretch: Stretch, instant: datetime | None) -> bool:
-    return instant is not None and stretch.started_at <= instant <= (stretch.ended_at or FOR_EVER)
+def _holds(period: Period, instant: datetime | None) -> bool:
+    return instant is not None and period.started_at <= instant <= (period.ended_at or FOR_EVER)
 
 
-# An excursion whose newest reading outside is this old, or as old as the unit's gap limit where that is longer, is not
-# news any more: whoever it concerned can't do anything about it now.
+# An excursion whose newest reading outside is older than this, or than the unit's staleness limit if that is longer, is
+# not live any more: nobody can do anything about it now.
 LIVE_WITHIN = timedelta(hours=1)
-FIELDS = (
+COMPARED_FIELDS = (
     "started_at",
     "ended_at",
     "clears_at",
@@ -68,14 +68,14 @@ FIELDS = (
     "critical_alarm_at",
     "outside_pieces",
 )
-_WRITTEN = (*FIELDS, "progress", "limit_version_id")
+_WRITTEN = (*COMPARED_FIELDS, "progress", "limit_version_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """The excursions that were found of a unit, for those that were stored of the same time; both in order of time.
+    """The excursions found of a unit, for those stored of the same time; both in order of time.
 
-    progress belongs to the last one found. live_within: for how long after its newest reading outside one is news.
+    progress belongs to the last one found. live_within: for how long after its newest reading outside one is live.
     """
 
     unit_id: int
@@ -88,11 +88,11 @@ class Replacement:
 
 
 @dataclass(slots=True)
-class Replaced:
-    """What became of stored excursions.
+class Reconciled:
+    """The outcome of a reconciliation.
 
-    changed: those that are new or other than before, each with its customer's id and whether it is news. orphaned: the
-    alarms of those that are gone.
+    changed: new and changed excursions, each with its customer's id and whether it is live. orphaned: the alarms of
+    excursions that no longer exist.
     """
 
     changed: list[tuple[Excursion, int, bool]] = field(default_factory=list)
@@ -100,22 +100,22 @@ class Replaced:
 
 
 def stored_since(unit_id: int, kind: Excursion.Kind, since: datetime) -> list[Excursion]:
-    """The unit's excursions of `kind` that begin from `since` on, in the order of time, for a Replacement."""
+    """Return the unit's excursions of `kind` that begin from `since` on, in order of time, for a Replacement."""
     excursions = Excursion.objects.filter(storage_unit=unit_id, kind=kind, started_at__gte=since)
     return list(excursions.order_by("started_at").prefetch_related("alarms"))
 
 
-def replace(replacements: Iterable[Replacement], now: datetime) -> Replaced:
+def reconcile(replacements: Iterable[Replacement], now: datetime) -> Reconciled:
     """Store what was found. Three queries at most."""
-    replaced = Replaced()
+    reconciled = Reconciled()
     made: list[Excursion] = []
     kept: list[Excursion] = []
     gone: list[Excursion] = []
     for replacement in replacements:
-        pairs = matched(replacement.found, [(each, _weight(each)) for each in replacement.stored])
-        left = [each for place, each in enumerate(replacement.stored) if place not in pairs.values()]
+        pairs = match(replacement.found, [(each, _priority(each)) for each in replacement.stored])
+        left = [each for position, each in enumerate(replacement.stored) if position not in pairs.values()]
         gone += left
-        replaced.orphaned += [alarm for each in left for alarm in each.alarms.all()]
+        reconciled.orphaned += [alarm for each in left for alarm in each.alarms.all()]
         for number, new in enumerate(replacement.found):
             progress = replacement.progress if number == len(replacement.found) - 1 else None
             excursion = replacement.stored[pairs[number]] if number in pairs else _new(replacement, now)
@@ -125,18 +125,18 @@ def replace(replacements: Iterable[Replacement], now: datetime) -> Replaced:
             if excursion.pk is None:
                 excursion.is_detected_late = not is_live
             (made if excursion.pk is None else kept).append(excursion)
-            replaced.changed.append((excursion, replacement.customer_id, is_live))
+            reconciled.changed.append((excursion, replacement.customer_id, is_live))
     if gone:
         Excursion.objects.filter(pk__in=[each.pk for each in gone]).delete()
     if kept:
         Excursion.objects.bulk_update(kept, _WRITTEN)
     if made:
         Excursion.objects.bulk_create(made)
-    return replaced
+    return reconciled
 
 
-def _weight(excursion: Excursion) -> int:
-    """2 where its alarm was acknowledged, 1 where people were told of it."""
+def _priority(excursion: Excursion) -> int:
+    """Return 2 if its alarm was acknowledged, 1 if it was notified, else 0."""
     alarms = excursion.alarms.all()
     if any(alarm.acknowledged_at is not None for alarm in alarms):
         return 2
@@ -148,8 +148,8 @@ def _new(replacement: Replacement, now: datetime) -> Excursion:
 
 
 def _write(excursion: Excursion, new: FoundExcursion, progress: dict[str, Any] | None) -> bool:
-    """Give `excursion` what was found; was anything of it different?"""
-    values = {name: getattr(new, name) for name in FIELDS} | {
+    """Copy what was found to `excursion`; return whether anything changed."""
+    values = {name: getattr(new, name) for name in COMPARED_FIELDS} | {
         "progress": progress,
         "limit_version_id": new.version_id,
     }

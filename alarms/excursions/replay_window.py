@@ -1,8 +1,8 @@
-"""The stretches of units' readings that new ones make it necessary to go through again.
+"""The windows of units' readings that are replayed after new ones were stored.
 
-A stretch begins where the excursion began that the new readings fall into, or with the first of them, and ends where
-nothing hangs on them any more: no sensor's reading stands on, no excursion is under way, neither now nor as it was
-stored. The readings of all units are fetched together, so that a power cut of five hundred units costs a few queries.
+A window begins where the excursion began that contains the new readings, or with the first of them, and ends where
+nothing depends on them any more: no sensor's reading is still valid and no excursion is under way, neither found nor
+stored. The readings of all units are fetched together, so that a power cut of five hundred units takes a few queries.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db import connection
 
-from alarms.excursions.detector import FoundExcursion, InForce, Measured, Walk, by_instant
+from alarms.excursions.detector import Detector, FoundExcursion, InForce, Measured, by_instant
 from alarms.models import Excursion
 from readings.models import LatestReading
 from readings.storage.store import Span
@@ -28,35 +28,36 @@ GROWTH = timedelta(days=1)
 TICK = datetime.resolution
 # The bounds let the planner leave other months' partitions out.
 READINGS = """
-SELECT asked.unit_id, reading.recorded_at, reading.sensor_id, reading.temperature_c
-FROM unnest(%(unit_ids)s::int[], %(since)s::timestamptz[], %(until)s::timestamptz[]) AS asked (unit_id, since, until)
+SELECT requested.unit_id, reading.recorded_at, reading.sensor_id, reading.temperature_c
+FROM unnest(%(unit_ids)s::int[], %(since)s::timestamptz[], %(until)s::timestamptz[])
+    AS requested (unit_id, since, until)
 CROSS JOIN LATERAL (
     SELECT recorded_at, sensor_id, temperature_c FROM reading
-    WHERE storage_unit_id = asked.unit_id AND recorded_at >= asked.since AND recorded_at < asked.until
+    WHERE storage_unit_id = requested.unit_id AND recorded_at >= requested.since AND recorded_at < requested.until
         AND recorded_at >= %(earliest)s AND recorded_at < %(latest)s
     ORDER BY recorded_at, sensor_id LIMIT %(most)s
 ) AS reading
-ORDER BY asked.unit_id, reading.recorded_at, reading.sensor_id
+ORDER BY requested.unit_id, reading.recorded_at, reading.sensor_id
 """
-# Two searches, for each of which there is an index.
+# Two searches, each with its index.
 STORED = """
-SELECT excursion.id FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[]) AS asked (unit_id, first)
-JOIN excursion ON storage_unit_id = asked.unit_id AND kind = 'temperature' AND ended_at IS NULL
+SELECT excursion.id FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[]) AS requested (unit_id, first)
+JOIN excursion ON storage_unit_id = requested.unit_id AND kind = 'temperature' AND ended_at IS NULL
 UNION ALL
-SELECT excursion.id FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[]) AS asked (unit_id, first)
-JOIN excursion ON storage_unit_id = asked.unit_id AND kind = 'temperature' AND clears_at >= asked.first
+SELECT excursion.id FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[]) AS requested (unit_id, first)
+JOIN excursion ON storage_unit_id = requested.unit_id AND kind = 'temperature' AND clears_at >= requested.first
 """
 
 
 @dataclass(slots=True)
-class Stretch:
-    """A unit's stretch being gone through: `walk` has the excursions found to begin from `since` on, before `until`.
+class ReplayWindow:
+    """A unit's window: `detector` finds the excursions that begin from `since` on, before `until`.
 
-    stored: the excursions of that time as they are stored, in the order of time, and later ones.
+    stored: the stored excursions of that time and later, in order of time.
     """
 
     unit_id: int
-    walk: Walk
+    detector: Detector
     since: datetime
     until: datetime
     newest: datetime
@@ -66,32 +67,32 @@ class Stretch:
 
     @property
     def found(self) -> list[FoundExcursion]:
-        """The excursions found, in the order of time."""
-        return self.walk.all_found()
+        """The excursions found, in order of time."""
+        return self.detector.all_found()
 
     @property
     def progress(self) -> dict[str, Any] | None:
-        """The walk put down, where the last excursion is not over for good; else None."""
-        return None if self.walk.is_calm_at(self.newest) else self.walk.put_down()
+        """The detector's state if the last excursion is not over for good, else None."""
+        return None if self.detector.is_idle_at(self.newest) else self.detector.dump_state()
 
     @property
-    def replaced(self) -> list[Excursion]:
-        """The stored excursions whose place those found take."""
+    def superseded(self) -> list[Excursion]:
+        """The stored excursions that those found replace."""
         return [each for each in self.stored if self.since <= each.started_at < self.until]
 
-    def take(self, readings: Sequence[Measured], most: int) -> None:
-        """Go on with the next readings; so many as `most` are not all that were asked for."""
-        groups = [(instant, list(taken)) for instant, taken in by_instant(readings)]
-        if len(readings) == most:
+    def process(self, readings: Sequence[Measured], limit: int) -> None:
+        """Process the next readings; as many as `limit` may not be all that were requested."""
+        groups = [(instant, list(rows)) for instant, rows in by_instant(readings)]
+        if len(readings) == limit:
             # More readings of the last instant may follow.
             self.position = groups.pop()[0]
         else:
             self.position = self.until
-        for instant, taken in groups:
+        for instant, rows in groups:
             if instant < self.since:
-                self.walk.prime(taken)
+                self.detector.prime(rows)
             else:
-                self.walk.step(instant, taken)
+                self.detector.step(instant, rows)
         if self.position == self.until:
             self._reach_end()
 
@@ -102,74 +103,76 @@ class Stretch:
             self.until = min(self.until + max(GROWTH, self.until - self.since), self.newest + TICK)
 
     def _is_quiet(self) -> bool:
-        """Is no excursion under way at the end, neither in the walk nor among the stored ones?"""
-        return self.walk.is_calm_at(self.until) and not any(
+        """Return whether no excursion is under way at the end, neither found nor stored."""
+        return self.detector.is_idle_at(self.until) and not any(
             each.started_at <= self.until and (each.clears_at is None or each.clears_at > self.until)
             for each in self.stored
         )
 
 
-def go_through(spans: Mapping[int, Span], versions: Mapping[int, Sequence[InForce]]) -> list[Stretch]:
-    """Go through what the new readings of these units in their spans make necessary; by the units' ids."""
+def replay(spans: Mapping[int, Span], versions: Mapping[int, Sequence[InForce]]) -> list[ReplayWindow]:
+    """Replay the readings that the new ones of these units affect; return the windows by unit id."""
     stored = _stored(spans)
     newest = dict(LatestReading.objects.filter(pk__in=spans).values_list("pk", "recorded_at"))
-    stretches = [
-        _begun(unit_id, span, versions[unit_id], stored[unit_id], newest[unit_id])
+    windows = [
+        _open_window(unit_id, span, versions[unit_id], stored[unit_id], newest[unit_id])
         for unit_id, span in sorted(spans.items())
     ]
-    while pending := [stretch for stretch in stretches if not stretch.is_done]:
-        most = max(ROWS_AT_ONCE // len(pending), LEAST_ROWS)
-        asked = [(stretch.unit_id, stretch.position, stretch.until) for stretch in pending]
-        readings = _readings(asked, most)
-        for stretch in pending:
-            stretch.take(readings[stretch.unit_id], most)
-    return stretches
+    while pending := [window for window in windows if not window.is_done]:
+        limit = max(ROWS_AT_ONCE // len(pending), LEAST_ROWS)
+        requested = [(window.unit_id, window.position, window.until) for window in pending]
+        readings = _readings(requested, limit)
+        for window in pending:
+            window.process(readings[window.unit_id], limit)
+    return windows
 
 
-def readings_of(unit_id: int, since: datetime, until: datetime) -> Iterator[tuple[datetime, list[Measured]]]:
-    """The unit's readings from `since` to before `until` by their instants, a bounded number in memory."""
+def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator[tuple[datetime, list[Measured]]]:
+    """Yield the unit's readings from `since` to before `until` by instant, a bounded number in memory."""
     while since < until:
         rows = _readings([(unit_id, since, until)], ROWS_AT_ONCE)[unit_id]
-        groups = [(instant, list(taken)) for instant, taken in by_instant(rows)]
+        groups = [(instant, list(group)) for instant, group in by_instant(rows)]
         is_last = len(rows) < ROWS_AT_ONCE
         since = until if is_last else groups.pop()[0]
         yield from groups
 
 
-def _begun(unit_id: int, span: Span, versions: Sequence[InForce], stored: list[Excursion], newest: datetime) -> Stretch:
+def _open_window(
+    unit_id: int, span: Span, versions: Sequence[InForce], stored: list[Excursion], newest: datetime
+) -> ReplayWindow:
     staleness_limit = max(version.limits.staleness_limit for version in versions)
     around = next((each for each in stored if each.started_at <= span.first), None)
     since = span.first if around is None else around.started_at
-    walk, position = Walk(versions), since - staleness_limit
+    detector, position = Detector(versions), since - staleness_limit
     if around is not None and around.progress is not None:
-        put_down = Walk.taken_up(around.progress, versions)
-        if put_down.at is not None and span.first > put_down.at:
-            walk, position = put_down, put_down.at + TICK
-    return Stretch(unit_id, walk, since, span.last + staleness_limit, newest, stored, position)
+        resumed = Detector.load_state(around.progress, versions)
+        if resumed.at is not None and span.first > resumed.at:
+            detector, position = resumed, resumed.at + TICK
+    return ReplayWindow(unit_id, detector, since, span.last + staleness_limit, newest, stored, position)
 
 
-def _readings(asked: Sequence[tuple[int, datetime, datetime]], most: int) -> Mapping[int, list[Measured]]:
-    """So many readings of each unit at the most, from an instant to before another, in the order of time."""
-    unit_ids, since, until = zip(*asked, strict=True)
+def _readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -> Mapping[int, list[Measured]]:
+    """Return at most `limit` readings of each unit, each from an instant to before another, in order of time."""
+    unit_ids, since, until = zip(*requested, strict=True)
     parameters: dict[str, Any] = {
         "unit_ids": list(unit_ids),
         "since": list(since),
         "until": list(until),
         "earliest": min(since),
         "latest": max(until),
-        "most": most,
+        "most": limit,
     }
     with connection.cursor() as cursor:
         cursor.execute(READINGS, parameters)
         rows: Iterable[tuple[Any, ...]] = cursor.fetchall()
     readings: dict[int, list[Measured]] = defaultdict(list)
-    for unit_id, taken in groupby(rows, itemgetter(0)):
-        readings[unit_id] = [Measured(*row[1:]) for row in taken]
+    for unit_id, own_rows in groupby(rows, itemgetter(0)):
+        readings[unit_id] = [Measured(*row[1:]) for row in own_rows]
     return readings
 
 
 def _stored(spans: Mapping[int, Span]) -> Mapping[int, list[Excursion]]:
-    """The stored temperature excursions that are not over for good before each unit's span, in the order of time."""
+    """Return the stored temperature excursions that may continue in each unit's span, in order of time."""
     with connection.cursor() as cursor:
         cursor.execute(STORED, {"unit_ids": list(spans), "firsts": [span.first for span in spans.values()]})
         ids = [excursion_id for (excursion_id,) in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""Sensors that answer without a measurement: since when, kept for as long as it lasts."""
+"""Sensors that answer without a measurement, and since when, recorded while it continues."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from django.db import connection
 
-# Of each sensor of these units the newest reading; where that has no measurement, its first one of that kind since the
-# last one with a measurement. Looked up backwards in the readings' key, a few rows a sensor.
+# The newest reading of each sensor of these units and, if that has no measurement, the first such one since the last
+# with a measurement. Read backwards in the readings' key, a few rows per sensor.
 RENEW = """
 WITH newest AS (
     SELECT sensor.id AS sensor_id, sensor.storage_unit_id, reading.recorded_at, reading.temperature_c
@@ -30,7 +30,7 @@ faulty AS (
     ) AS since
     FROM newest WHERE temperature_c IS NULL
 ),
-mended AS (
+recovered AS (
     DELETE FROM sensor_fault USING newest
     WHERE sensor_fault.sensor_id = newest.sensor_id AND newest.temperature_c IS NOT NULL
 )
@@ -40,8 +40,8 @@ ON CONFLICT (sensor_id) DO UPDATE SET since = excluded.since, last_at = excluded
 """
 
 
-def note(unit_ids: Collection[int]) -> None:
-    """Bring the faults of these units' sensors in line with their readings. One query, where there are any."""
+def update_faults(unit_ids: Collection[int]) -> None:
+    """Update the faults of these units' sensors from their readings. One query."""
     if unit_ids:
         with connection.cursor() as cursor:
             cursor.execute(RENEW, {"unit_ids": sorted(unit_ids)})

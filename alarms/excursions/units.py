@@ -1,4 +1,4 @@
-"""Units with the limits they are judged by."""
+"""Units with the limits they are evaluated by."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from customers.models import StorageUnit
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedUnit:
-    """A unit, its customer and all its versions of limits, by the instant from which they are valid."""
+class EvaluatedUnit:
+    """A unit, its customer and all its limit versions in order of validity."""
 
     unit_id: int
     customer_id: int
@@ -24,7 +24,7 @@ class JudgedUnit:
 
     @property
     def has_budget(self) -> bool:
-        """Is, or was, the time that it may be outside limited?"""
+        """Whether any version limits the total time outside."""
         return any(version.limits.allowed_seconds is not None for version in self.versions)
 
     def replacement(
@@ -34,7 +34,7 @@ class JudgedUnit:
         stored: Sequence[Excursion],
         progress: dict[str, Any] | None = None,
     ) -> Replacement:
-        """What was found of this unit, for what is stored."""
+        """Return the replacement of this unit's stored excursions by those found."""
         return Replacement(
             unit_id=self.unit_id,
             customer_id=self.customer_id,
@@ -46,12 +46,12 @@ class JudgedUnit:
         )
 
 
-def judged_units(unit_ids: Sequence[int]) -> list[JudgedUnit]:
-    """These units, by id. Two queries."""
+def evaluated_units(unit_ids: Sequence[int]) -> list[EvaluatedUnit]:
+    """Return these units by id. Two queries."""
     versions = versions_of(unit_ids)
     customers = StorageUnit.objects.filter(pk__in=unit_ids).values_list("pk", "facility__customer_id")
     return [
-        JudgedUnit(
+        EvaluatedUnit(
             unit_id,
             customer_id,
             [InForce(version.valid_from, version.limits, version.pk) for version in versions[unit_id]],

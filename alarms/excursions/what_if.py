@@ -1,7 +1,7 @@
-"""What other limits would have meant: a unit's alarms of the last days, by the limits there were and by changed ones.
+"""What-if analysis of limits: a unit's alarms of the last days with its limits and with changed ones.
 
-Nothing is stored. The readings are gone through twice, by the definition of an excursion; those whose delay was
-completed are the alarms. An alarm by the changed limits that overlaps one there was is the same one.
+Nothing is stored. The readings are processed twice by the definition of an excursion; those whose delay was completed
+are the alarms. An alarm with the changed limits that overlaps an actual one counts as the same.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from alarms.excursions.detector import FoundExcursion, InForce, Walk
-from alarms.excursions.reconcile import matched
-from alarms.excursions.replay_window import readings_of
-from alarms.excursions.units import judged_units
+from alarms.excursions.detector import Detector, FoundExcursion, InForce
+from alarms.excursions.reconcile import match
+from alarms.excursions.replay_window import iterate_readings
+from alarms.excursions.units import evaluated_units
 from alarms.thresholds import Limits, Severity
 from customers.models import StorageUnit
 
 REPLAYED = timedelta(days=90)
 
 
-class LimitsOutOfOrder(ValueError):  # noqa: N818  the name says what was met
-    """The changed limits do not rise from low critical to high critical; the text says how they are."""
+class LimitsOutOfOrder(ValueError):  # noqa: N818 - reads better where it is caught
+    """The changed limits do not increase from low critical to high critical; the message lists them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayedAlarm:
-    """A temperature alarm that there was or would have been; `ended_at` None: its excursion lasts."""
+    """An actual or hypothetical temperature alarm; `ended_at` None means its excursion is ongoing."""
 
     opened_at: datetime
     started_at: datetime
@@ -41,7 +41,7 @@ class ReplayedAlarm:
 class Replay:
     """The alarms between `since` and `until` that changed limits would have removed, added and kept.
 
-    kept: as they were, and as they would have been.
+    kept: as they were and as they would have been.
     """
 
     since: datetime
@@ -52,29 +52,29 @@ class Replay:
 
 
 def changed(limits: Limits, changes: Mapping[str, Any]) -> Limits:
-    """`limits` with the fields of `changes` in their places. Raises LimitsOutOfOrder."""
+    """Return `limits` with `changes` applied. Raise LimitsOutOfOrder."""
     after = dataclasses.replace(limits, **changes)
     given = [after.low_critical_c, after.low_warning_c, after.high_warning_c, after.high_critical_c]
     known = [each for each in given if each is not None]
     if known != sorted(known):
-        shown = ", ".join("none" if each is None else f"{each:g} °C" for each in given)
-        raise LimitsOutOfOrder(f"Limits must rise from low critical to high critical; these would be {shown}.")
+        listed = ", ".join("none" if each is None else f"{each:g} °C" for each in given)
+        raise LimitsOutOfOrder(f"Limits must increase from low critical to high critical; these would be {listed}.")
     return after
 
 
 def replay(unit: StorageUnit, changes: Mapping[str, Any], until: datetime, duration: timedelta = REPLAYED) -> Replay:
-    """Replay what the unit's newest limits with these changes would have meant. Raises LimitsOutOfOrder."""
+    """Replay the unit's newest limits with these changes. Raise LimitsOutOfOrder."""
     since = until - duration
-    versions = judged_units([unit.pk])[0].versions
+    versions = evaluated_units([unit.pk])[0].versions
     other = changed(versions[-1].limits, changes)
     staleness_limit = max(version.limits.staleness_limit for version in versions)
-    before, after = Walk(versions), Walk([InForce(since, other)])
-    for instant, readings in readings_of(unit.pk, since - staleness_limit, until):
-        for walk in (before, after):
+    before, after = Detector(versions), Detector([InForce(since, other)])
+    for instant, readings in iterate_readings(unit.pk, since - staleness_limit, until):
+        for detector in (before, after):
             if instant < since:
-                walk.prime(readings)
+                detector.prime(readings)
             else:
-                walk.step(instant, readings)
+                detector.step(instant, readings)
     return compared(since, until, alarming(before.all_found()), alarming(after.all_found()))
 
 
@@ -86,17 +86,17 @@ def alarming(found: Sequence[FoundExcursion]) -> list[FoundExcursion]:
 def compared(
     since: datetime, until: datetime, before: Sequence[FoundExcursion], after: Sequence[FoundExcursion]
 ) -> Replay:
-    """What is in both, and what is in one only."""
-    pairs = matched(after, [(each, 0) for each in before])
+    """Return the alarms in both, and in one only."""
+    pairs = match(after, [(each, 0) for each in before])
     return Replay(
         since,
         until,
-        removed=[_shown(each) for place, each in enumerate(before) if place not in pairs.values()],
-        added=[_shown(each) for place, each in enumerate(after) if place not in pairs],
-        kept=[(_shown(before[old]), _shown(after[new])) for new, old in sorted(pairs.items())],
+        removed=[_to_alarm(each) for position, each in enumerate(before) if position not in pairs.values()],
+        added=[_to_alarm(each) for position, each in enumerate(after) if position not in pairs],
+        kept=[(_to_alarm(before[old]), _to_alarm(after[new])) for new, old in sorted(pairs.items())],
     )
 
 
-def _shown(found: FoundExcursion) -> ReplayedAlarm:
+def _to_alarm(found: FoundExcursion) -> ReplayedAlarm:
     severity = Severity.WARNING if found.critical_alarm_at is None else Severity.CRITICAL
     return ReplayedAlarm(found.alarm_at or found.started_at, found.started_at, found.ended_at, severity, found.peak_c)

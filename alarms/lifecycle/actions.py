@@ -1,4 +1,4 @@
-"""What people do to an alarm: take it over, say something, and write down what it was."""
+"""What people do with an alarm: acknowledge, comment, and close with cause and corrective action."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from alarms.models import Alarm, AlarmEvent
 LONGEST_TEXT = 2_000
 
 
-class NotPossible(Exception):  # noqa: N818  the name says what was met
-    """The alarm is not in a state for this; the text says why, and what to do."""
+class NotPossible(Exception):  # noqa: N818 - reads better where it is caught
+    """The alarm's state does not permit the action; the message says why, and what to do instead."""
 
 
 @transaction.atomic
 def acknowledge(alarm: Alarm, *, by: str, comment: str) -> Alarm:
-    """Take an open alarm over. Raises NotPossible for one that is not open, or without a comment."""
+    """Acknowledge an open alarm. Raise NotPossible if it is not open, or without a comment."""
     alarm = _locked(alarm)
-    comment = _required(comment, "Say in a comment what you are doing about it.")
+    comment = _required(comment, "Enter a comment saying what you are doing about it.")
     if alarm.state == Alarm.State.ACKNOWLEDGED:
         raise NotPossible(f"{alarm.acknowledged_by} has acknowledged this alarm already; add a comment to it.")
     if alarm.state != Alarm.State.OPEN:
@@ -34,7 +34,7 @@ def acknowledge(alarm: Alarm, *, by: str, comment: str) -> Alarm:
 
 @transaction.atomic
 def comment(alarm: Alarm, *, by: str, text: str) -> Alarm:
-    """Add a comment to an alarm in any state. Raises NotPossible for an empty one."""
+    """Add a comment to an alarm in any state. Raise NotPossible for an empty one."""
     alarm = _locked(alarm)
     record(alarm, AlarmEvent.Kind.COMMENTED, timezone.now(), by=by, text=_required(text, "The comment is empty."))
     return alarm
@@ -42,19 +42,19 @@ def comment(alarm: Alarm, *, by: str, text: str) -> Alarm:
 
 @transaction.atomic
 def close(alarm: Alarm, *, by: str, cause: str, corrective_action: str) -> Alarm:
-    """Write down the cause and the corrective action, and close the alarm unless it has closed itself.
+    """Record cause and corrective action, and close the alarm unless it has closed automatically.
 
-    Raises NotPossible while the cause lasts, for an alarm that never opened, and where either text is empty. Written
-    down again, the earlier texts stay readable in the trail.
+    Raise NotPossible while the condition is active, for an alarm that never opened, and if either text is empty. When
+    recorded again, the earlier texts remain in the events.
     """
     alarm = _locked(alarm)
     if alarm.state == Alarm.State.PENDING:
         raise NotPossible("This alarm has not opened; there is nothing to close.")
     if alarm.ended_at is None and alarm.state != Alarm.State.CLOSED:
-        raise NotPossible("What it tells of lasts. Acknowledge it, or enter a maintenance window to be left alone.")
+        raise NotPossible("The condition is still active. Acknowledge the alarm, or schedule maintenance.")
     now = timezone.now()
-    alarm.cause = _required(cause, "Say what the cause was.")
-    alarm.corrective_action = _required(corrective_action, "Say what was done about it.")
+    alarm.cause = _required(cause, "Enter the cause.")
+    alarm.corrective_action = _required(corrective_action, "Enter the corrective action.")
     alarm.reviewed_at = now
     was_closed = alarm.state == Alarm.State.CLOSED
     if not was_closed:

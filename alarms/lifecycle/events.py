@@ -1,4 +1,4 @@
-"""The trail of an alarm: what happened to it, when, and by whom. Only ever added to."""
+"""The events of an alarm: what happened, when, and by whom. Append-only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = structlog.get_logger(__name__)
 
 
 def record(alarm: Alarm, kind: AlarmEvent.Kind, at: datetime, *, by: str = "", text: str = "") -> AlarmEvent:
-    """Add to the trail of `alarm`, which is saved, and have those told whom it concerns, in the caller's transaction.
+    """Record an event of a saved alarm and dispatch its notifications, in the caller's transaction.
 
     `by` "" is the system.
     """

@@ -1,4 +1,4 @@
-"""What becomes of alarms when their cause begins, worsens, ends, returns, or turns out never to have been.
+"""The transitions of alarms as their cause begins, worsens, ends, returns, or turns out not to have existed.
 
 An alarm of an excursion is pending while its delay runs, opens with the reading that completes it, follows the
 excursion, and closes itself when that is over and its clearing delay has passed. An excursion that returns within the
@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from alarms.excursions.reconcile import Replaced
+from alarms.excursions.reconcile import Reconciled
 from alarms.lifecycle.events import record
 from alarms.models import Alarm, AlarmEvent, Excursion
 from alarms.thresholds import Severity
@@ -25,65 +25,67 @@ _KINDS = {
 }
 
 
-# What of an alarm follows its excursion; few of an excursion's readings change any of it.
-_FOLLOWED = ("severity", "started_at", "ended_at", "temperature_c", "recorded_at")
+# The fields of an alarm copied from its excursion; few readings change any of them.
+_COPIED_FIELDS = ("severity", "started_at", "ended_at", "temperature_c", "recorded_at")
 
 
-def follow(replaced: Replaced, now: datetime) -> None:
-    """Bring the alarms of what was replaced up to date. One query, and some for each alarm that changes."""
-    for alarm in replaced.orphaned:
-        withdraw(alarm, now, "Readings that came later show no excursion of its own here.")
-    if not replaced.changed:
+def update_alarms(reconciled: Reconciled, now: datetime) -> None:
+    """Update the alarms of reconciled excursions. One query, and some for each alarm that changes."""
+    for alarm in reconciled.orphaned:
+        withdraw(alarm, now, "Later readings show no separate excursion here.")
+    if not reconciled.changed:
         return
-    alarms = {alarm.excursion_id: alarm for alarm in _alarms_of([each for each, _, _ in replaced.changed])}
-    for excursion, customer_id, is_live in replaced.changed:
-        _follow_one(excursion, alarms.get(excursion.pk), customer_id, now, is_live=is_live)
+    alarms = {alarm.excursion_id: alarm for alarm in _alarms_of([each for each, _, _ in reconciled.changed])}
+    for excursion, customer_id, is_live in reconciled.changed:
+        _update_alarm(excursion, alarms.get(excursion.pk), customer_id, now, is_live=is_live)
 
 
-def _follow_one(excursion: Excursion, alarm: Alarm | None, customer_id: int, now: datetime, *, is_live: bool) -> None:
+def _update_alarm(excursion: Excursion, alarm: Alarm | None, customer_id: int, now: datetime, *, is_live: bool) -> None:
     if excursion.alarm_at is None:
-        _follow_short(excursion, alarm, customer_id, now, is_live=is_live)
+        _update_pending(excursion, alarm, customer_id, now, is_live=is_live)
     elif alarm is None and not is_live:
-        _note_late(excursion, customer_id, now)
+        _record_late(excursion, customer_id, now)
     elif alarm is None or alarm.state == Alarm.State.PENDING:
         _open_for(excursion, alarm or _new(excursion, customer_id), now)
     else:
-        _follow_opened(excursion, alarm, now, is_live=is_live)
+        _update_opened(excursion, alarm, now, is_live=is_live)
 
 
-def _follow_short(excursion: Excursion, alarm: Alarm | None, customer_id: int, now: datetime, *, is_live: bool) -> None:
-    """The excursion has not lasted for its delay: an alarm of it is pending while it may, and then never was."""
+def _update_pending(
+    excursion: Excursion, alarm: Alarm | None, customer_id: int, now: datetime, *, is_live: bool
+) -> None:
+    """Update the alarm of an excursion shorter than its delay: pending while ongoing, else removed."""
     is_running = excursion.ended_at is None
     if alarm is None:
         if is_running and is_live:
             _new(excursion, customer_id).save()
     elif alarm.state != Alarm.State.PENDING:
-        withdraw(alarm, now, "Readings that came later show that the excursion was shorter than the delay.")
+        withdraw(alarm, now, "Later readings show that the excursion was shorter than the delay.")
     elif is_running:
-        before = _followed(alarm)
-        _tell_worst(alarm, excursion)
-        if _followed(alarm) != before:
-            alarm.save(update_fields=_FOLLOWED)
+        before = _copied_values(alarm)
+        _copy_peak(alarm, excursion)
+        if _copied_values(alarm) != before:
+            alarm.save(update_fields=_COPIED_FIELDS)
     else:
         alarm.delete()
 
 
-def _follow_opened(excursion: Excursion, alarm: Alarm, now: datetime, *, is_live: bool) -> None:
-    before = _followed(alarm)
-    _tell_worst(alarm, excursion)
+def _update_opened(excursion: Excursion, alarm: Alarm, now: datetime, *, is_live: bool) -> None:
+    before = _copied_values(alarm)
+    _copy_peak(alarm, excursion)
     has_worsened = alarm.severity == Severity.WARNING and severity_of(excursion) is Severity.CRITICAL
     alarm.severity = severity_of(excursion)
     had_ended, alarm.ended_at = alarm.ended_at, excursion.ended_at
-    lasts = alarm.ended_at is None
-    if alarm.is_detected_late and is_live and lasts:
-        # What was found late has been caught up with, and lasts: now it is news.
+    is_ongoing = alarm.ended_at is None
+    if alarm.is_detected_late and is_live and is_ongoing:
+        # The data has caught up with a late-detected excursion that is still ongoing: now it notifies.
         alarm.is_detected_late, alarm.closed_at = False, None
         open_alarm(alarm, excursion.last_outside_at, now)
         return
-    if had_ended is not None and lasts and is_live:
+    if had_ended is not None and is_ongoing and is_live:
         reopen(alarm, excursion.last_outside_at)
-    elif _followed(alarm) != before:
-        alarm.save(update_fields=_FOLLOWED)
+    elif _copied_values(alarm) != before:
+        alarm.save(update_fields=_COPIED_FIELDS)
     if has_worsened and alarm.is_live:
         record(alarm, AlarmEvent.Kind.WORSENED, excursion.critical_alarm_at or now)
     if had_ended is None and alarm.ended_at is not None and alarm.is_live:
@@ -91,7 +93,7 @@ def _follow_opened(excursion: Excursion, alarm: Alarm, now: datetime, *, is_live
 
 
 def reopen(alarm: Alarm, at: datetime) -> None:
-    """The cause is back within its clearing delay: it is the same alarm, acknowledged if it was."""
+    """Reopen an alarm whose cause returned within its clearing delay; it stays acknowledged if it was."""
     alarm.reopened_count += 1
     alarm.state = Alarm.State.OPEN if alarm.acknowledged_at is None else Alarm.State.ACKNOWLEDGED
     alarm.ended_at, alarm.closed_at, alarm.closed_by = None, None, ""
@@ -100,21 +102,21 @@ def reopen(alarm: Alarm, at: datetime) -> None:
 
 
 def open_alarm(alarm: Alarm, at: datetime, now: datetime) -> None:
-    """Open a new or pending alarm: what completed its delay was at `at`."""
+    """Open a new or pending alarm whose delay was completed at `at`."""
     alarm.state, alarm.opened_at = Alarm.State.OPEN, now
     alarm.save()
     record(alarm, AlarmEvent.Kind.OPENED, at)
 
 
 def end(alarm: Alarm, ended_at: datetime, now: datetime) -> None:
-    """The cause of a live alarm that has no clearing delay is over: it closes itself."""
+    """End a live alarm without clearing delay: its cause is over, so it closes."""
     alarm.ended_at = ended_at
     alarm.save(update_fields=["ended_at"])
     record(alarm, AlarmEvent.Kind.ENDED, ended_at)
-    close_itself(alarm, now)
+    auto_close(alarm, now)
 
 
-def close_itself(alarm: Alarm, now: datetime) -> None:
+def auto_close(alarm: Alarm, now: datetime) -> None:
     """Close a live alarm whose cause is over for good."""
     alarm.state, alarm.closed_at = Alarm.State.CLOSED, now
     alarm.save(update_fields=["state", "closed_at"])
@@ -122,7 +124,7 @@ def close_itself(alarm: Alarm, now: datetime) -> None:
 
 
 def withdraw(alarm: Alarm, now: datetime, why: str) -> None:
-    """There was no such cause. One that never opened goes; of another everything that was said to it stays."""
+    """Withdraw an alarm whose cause did not exist. A pending one is deleted; another keeps its history."""
     if alarm.state == Alarm.State.PENDING:
         alarm.delete()
         return
@@ -138,19 +140,19 @@ def withdraw(alarm: Alarm, now: datetime, why: str) -> None:
 
 
 def close_cleared(now: datetime | None = None) -> int:
-    """Close the live alarms whose excursion is over for its clearing delay; return how many."""
+    """Close the live alarms whose clearing delay is over; return how many."""
     now = now or timezone.now()
     over = Alarm.objects.filter(
         state__in=[Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED], excursion__clears_at__lte=now
     ).select_for_update(of=("self",), no_key=True, skip_locked=True)
     closed = list(over)
     for alarm in closed:
-        close_itself(alarm, now)
+        auto_close(alarm, now)
     return len(closed)
 
 
 def severity_of(excursion: Excursion) -> Severity:
-    """How bad the alarm of an excursion is: critical once a reading beyond a critical limit completed the delay."""
+    """Return the severity of an excursion's alarm: critical once a critical reading completed the delay."""
     return Severity.WARNING if excursion.critical_alarm_at is None else Severity.CRITICAL
 
 
@@ -168,22 +170,22 @@ def _new(excursion: Excursion, customer_id: int) -> Alarm:
         severity=severity_of(excursion),
         excursion=excursion,
     )
-    _tell_worst(alarm, excursion)
+    _copy_peak(alarm, excursion)
     return alarm
 
 
-def _followed(alarm: Alarm) -> tuple[Any, ...]:
-    return tuple(getattr(alarm, name) for name in _FOLLOWED)
+def _copied_values(alarm: Alarm) -> tuple[Any, ...]:
+    return tuple(getattr(alarm, name) for name in _COPIED_FIELDS)
 
 
-def _tell_worst(alarm: Alarm, excursion: Excursion) -> None:
+def _copy_peak(alarm: Alarm, excursion: Excursion) -> None:
     alarm.started_at = excursion.started_at
     alarm.temperature_c, alarm.recorded_at = excursion.peak_c, excursion.peak_at
 
 
 def _open_for(excursion: Excursion, alarm: Alarm, now: datetime) -> None:
     alarm.severity = severity_of(excursion)
-    _tell_worst(alarm, excursion)
+    _copy_peak(alarm, excursion)
     open_alarm(alarm, excursion.alarm_at or now, now)
     if excursion.ended_at is not None:
         alarm.ended_at = excursion.ended_at
@@ -191,11 +193,11 @@ def _open_for(excursion: Excursion, alarm: Alarm, now: datetime) -> None:
         record(alarm, AlarmEvent.Kind.ENDED, excursion.ended_at)
 
 
-def _note_late(excursion: Excursion, customer_id: int, now: datetime) -> None:
-    """It is no news: it goes on record as it is, closed unless it lasts, and nobody is told."""
+def _record_late(excursion: Excursion, customer_id: int, now: datetime) -> None:
+    """Record a late-detected excursion without notifying; close it unless it is ongoing."""
     alarm = _new(excursion, customer_id)
     alarm.state, alarm.is_detected_late = Alarm.State.CLOSED, True
     alarm.opened_at = alarm.closed_at = now
     alarm.ended_at = excursion.ended_at
     alarm.save()
-    record(alarm, AlarmEvent.Kind.CLOSED, now, text="Detected late: its readings arrived when it was no news any more.")
+    record(alarm, AlarmEvent.Kind.CLOSED, now, text="Detected late: its readings arrived after it was over.")

@@ -1,0 +1,1 @@
+"""Limits of storage units: profiles, versions, and what triggers a new version."""

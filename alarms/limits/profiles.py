@@ -1,4 +1,4 @@
-"""The profiles that a new system starts with; people change them, and add others.
+"""The limit profiles shipped with a new system, and what a unit has chosen; people change them and add others.
 
 Temperatures are °C. Sources: USP <659>, <1079.2> (medicine, controlled room temperature); WHO PQS E006/TR06 (vaccine
 refrigerators); HACCP practice (chilled food); EC 37/2005 and 89/108/EEC (quick-frozen food).
@@ -89,31 +89,31 @@ SHIPPED: dict[str, dict[str, Any]] = {
 
 
 def ensure_shipped(**_: Any) -> None:
-    """Give a system that has no profile the shipped ones; connected to `post_migrate`."""
+    """Create the shipped profiles if there is none; connected to `post_migrate`."""
     from alarms.models import LimitProfile
 
     if not LimitProfile.objects.exists():
         LimitProfile.objects.bulk_create([LimitProfile(name=name, **values) for name, values in SHIPPED.items()])
 
 
-# What a unit that has no profile chooses itself.
+# The values that a unit without a profile has itself.
 VALUE_NAMES = tuple(field.name for field in ChosenLimits._meta.local_fields)
 
 
 def choice_of(unit: StorageUnit) -> UnitLimits:
-    """What `unit` chose; where it chose nothing one that is not saved, with what it has by default."""
+    """Return what `unit` chose; if nothing, an unsaved choice of its default."""
     choices = UnitLimits.objects.select_related("profile", "named_sensor")
     return choices.filter(storage_unit=unit).first() or _default_choice(unit)
 
 
 def values_of(choice: UnitLimits) -> dict[str, Any]:
-    """The limits that were chosen: the profile's, or, without one, the unit's own."""
+    """Return the chosen limits: the profile's or, without one, the unit's own."""
     source: ChosenLimits = choice.profile or choice
     return {name: getattr(source, name) for name in VALUE_NAMES}
 
 
 def leave_profile(choice: UnitLimits) -> None:
-    """Let the choice have limits of its own, which begin as those it had; it is not saved."""
+    """Turn the choice into custom limits that begin as those it had; it is not saved."""
     for name, value in values_of(choice).items():
         setattr(choice, name, value)
     choice.profile = None

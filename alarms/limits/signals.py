@@ -1,4 +1,4 @@
-"""Whatever limits hang on has changed: the units concerned get their new versions in the same transaction.
+"""Give units new limit versions when anything their limits depend on changes, in the same transaction.
 
 The trail names who made the request in which that happened, see `customers.access.audit_author`.
 """
@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from alarms.limits.versions import LIMIT_COLUMNS, renew
+from alarms.limits.versions import LIMIT_COLUMNS, update_versions
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
 from customers.access.audit_author import author
 from customers.models import StorageUnit
@@ -19,28 +19,28 @@ from readings.models import ConfigurationEntry
 
 
 @receiver(post_save, sender=StorageUnit)
-def renew_for_unit(instance: StorageUnit, **_: Any) -> None:
-    """A unit's set temperature, scale and intervals are part of its limits."""
-    renew([instance.pk], by=author())
+def update_for_unit(instance: StorageUnit, **_: Any) -> None:
+    """Update the unit: its set temperature, scale and intervals are part of its limits."""
+    update_versions([instance.pk], by=author())
     instance.refresh_from_db(fields=LIMIT_COLUMNS)
 
 
 @receiver([post_save, post_delete], sender=UnitLimits)
-def renew_for_choice(instance: UnitLimits, **_: Any) -> None:
-    """A unit has other limits."""
-    renew([instance.storage_unit_id], by=author())
+def update_for_choice(instance: UnitLimits, **_: Any) -> None:
+    """Update the unit whose choice of limits changed."""
+    update_versions([instance.storage_unit_id], by=author())
 
 
 @receiver(post_save, sender=LimitProfile)
-def renew_for_profile(instance: LimitProfile, **_: Any) -> None:
-    """A profile's units, and those that chose none, may have other limits."""
+def update_for_profile(instance: LimitProfile, **_: Any) -> None:
+    """Update the units of a profile, and those without a choice if it is the default."""
     has_it = Q(chosen_limits__profile=instance)
     units = StorageUnit.objects.filter(has_it | Q(chosen_limits=None) if instance.is_default else has_it)
-    renew(units.values_list("pk", flat=True), by=author())
+    update_versions(units.values_list("pk", flat=True), by=author())
 
 
 @receiver(post_save, sender=ConfigurationEntry)
-def renew_for_configuration(instance: ConfigurationEntry, **_: Any) -> None:
-    """The configured deviation is part of the limits of every unit that has limits around its set temperature."""
+def update_for_configuration(instance: ConfigurationEntry, **_: Any) -> None:
+    """Update all units if the configured deviation from the set temperature changed."""
     if instance.key == "max_temperature_deviation":
-        renew(LimitVersion.objects.values_list("storage_unit_id", flat=True).distinct(), by=author())
+        update_versions(LimitVersion.objects.values_list("storage_unit_id", flat=True).distinct(), by=author())

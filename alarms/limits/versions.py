@@ -1,9 +1,9 @@
-"""Which limits are in force for a unit, and were when: worked out from what people chose, and kept as versions.
+"""The versions of a unit's limits: which are in force, and were at any time.
 
 A unit's limits come from its profile, from its own values, or from the default profile; those around the set
-temperature hang on it and on the configured deviation besides. Whatever of that changes, `renew` works the limits out
-again and, where they differ, gives the unit a new version from that moment on. Versions are never changed, so what was
-judged stays judged.
+temperature also depend on it and on the configured deviation. When any of these change, `update_versions` computes the
+limits again and, if they differ, gives the unit a new version from that moment on. Versions never change, so past
+alarms are not re-evaluated.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from readings.units.scales import to_celsius
 
 FIRST_VALID_FROM = datetime(1970, 1, 1, tzinfo=UTC)
 OWN_LIMITS = "own limits"
-# Of the storage unit.
+# Columns of the storage unit.
 LIMIT_COLUMNS = (*TEMPERATURE_FIELDS, "is_limit_outside")
 _VALUE_NAMES = tuple(field.name for field in LimitValues._meta.local_fields)
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is in force for a unit by what people chose, and where it came from."""
+    """The limits in force for a unit, and the name of their origin."""
 
     limits: Limits
     profile_name: str
 
 
-def chosen_for(
+def effective_limits(
     unit: StorageUnit, chosen: UnitLimits | None, default: LimitProfile, deviation: DeviationLimits
 ) -> Chosen:
-    """The limits of `unit`, which chose `chosen`; None: it chose nothing and has those of `default`."""
+    """Return the limits of `unit` with the choice `chosen`, None for the profile `default`."""
     source: ChosenLimits = default if chosen is None else chosen.profile or chosen
     values: dict[str, Any] = {name: getattr(source, name) for name in _VALUE_NAMES}
     if source.is_around_set_temperature:
@@ -58,37 +58,37 @@ def chosen_for(
 
 
 def _around(unit: StorageUnit, source: ChosenLimits, deviation: DeviationLimits) -> dict[str, float | None]:
-    """The four limits around the unit's set temperature; all None for a unit without one."""
+    """Return the four limits around the unit's set temperature; all None without one."""
     if unit.set_temperature is None:
         return dict.fromkeys(TEMPERATURE_FIELDS)
     set_c = to_celsius(unit.set_temperature, unit.temperature_unit)
     warning_k, critical_k = deviation.warning_k, deviation.critical_k
     if source.warning_deviation_k is not None and source.critical_deviation_k is not None:
         warning_k, critical_k = source.warning_deviation_k, source.critical_deviation_k
-    # 2.0000000000000004 is two kelvin, and a limit is read by people.
+    # 2.0000000000000004 is two kelvin, and people read the limit.
     limits_c = (set_c - critical_k, set_c - warning_k, set_c + warning_k, set_c + critical_k)
     return dict(zip(TEMPERATURE_FIELDS, (round(limit_c, 6) for limit_c in limits_c), strict=True))
 
 
 @transaction.atomic
-def renew(unit_ids: Iterable[int], *, by: str = "", at: datetime | None = None) -> int:
-    """Bring the versions of these units up to date; return how many got a new one. Five queries at most.
+def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | None = None) -> int:
+    """Create new versions for units whose limits changed; return how many. Five queries at most.
 
-    `at`: from when on a new version is in force; None is now. The first version of a unit has always been in force.
+    `at`: from when on a new version is in force, now by default. A unit's first version applies from its beginning.
     """
     at = at or timezone.now()
-    # The units' rows serialise those who renew the same unit at once.
+    # The lock on the units serialises concurrent updates of the same unit.
     units = list(StorageUnit.objects.filter(pk__in=list(unit_ids)).order_by("pk").select_for_update(no_key=True))
     newest = newest_versions([unit.pk for unit in units])
     choices = UnitLimits.objects.filter(storage_unit__in=units).select_related("profile").in_bulk()
     default, deviation = default_profile(), deviation_limits()
     made, changed = [], []
     for unit in units:
-        chosen = chosen_for(unit, choices.get(unit.pk), default, deviation)
+        chosen = effective_limits(unit, choices.get(unit.pk), default, deviation)
         version = newest.get(unit.pk)
         if version is None or (version.limits, version.profile_name) != (chosen.limits, chosen.profile_name):
             made.append(_version(unit, chosen, by, FIRST_VALID_FROM if version is None else _after(version, at)))
-        if _show_in_force(unit, chosen.limits):
+        if _copy_to_unit(unit, chosen.limits):
             changed.append(unit)
     LimitVersion.objects.bulk_create(made)
     StorageUnit.objects.bulk_update(changed, LIMIT_COLUMNS, batch_size=1_000)
@@ -96,25 +96,25 @@ def renew(unit_ids: Iterable[int], *, by: str = "", at: datetime | None = None) 
 
 
 def default_profile() -> LimitProfile:
-    """The profile of units without one; the configured deviation after 30 minutes where none is the default."""
+    """Return the profile of units without one; if none is marked, the configured deviation after 30 minutes."""
     return LimitProfile.objects.filter(is_default=True).first() or LimitProfile(
         name="around the set temperature", is_around_set_temperature=True
     )
 
 
 def newest_versions(unit_ids: Sequence[int]) -> dict[int, LimitVersion]:
-    """The newest version of each of these units that has one."""
+    """Return the newest version of each of these units that has one."""
     versions = LimitVersion.objects.filter(storage_unit__in=unit_ids).order_by("storage_unit_id", "-valid_from")
     return {version.storage_unit_id: version for version in versions.distinct("storage_unit_id")}
 
 
 def version_at(unit_id: int, instant: datetime) -> LimitVersion | None:
-    """The version in force for the unit at `instant`; None for a unit that never had limits worked out."""
+    """Return the version in force for the unit at `instant`, None if it never had one."""
     return LimitVersion.objects.filter(storage_unit=unit_id, valid_from__lte=instant).order_by("-valid_from").first()
 
 
 def versions_of(unit_ids: Sequence[int]) -> dict[int, list[LimitVersion]]:
-    """All versions of these units, each unit's in the order of time."""
+    """Return all versions of these units in order of time."""
     versions: dict[int, list[LimitVersion]] = {unit_id: [] for unit_id in unit_ids}
     for version in LimitVersion.objects.filter(storage_unit__in=unit_ids).order_by("storage_unit_id", "valid_from"):
         versions[version.storage_unit_id].append(version)
@@ -133,12 +133,12 @@ def _version(unit: StorageUnit, chosen: Chosen, by: str, valid_from: datetime) -
 
 
 def _after(version: LimitVersion, at: datetime) -> datetime:
-    """`at`, or the next instant there is where two changes come within a microsecond or a clock was put back."""
+    """Return `at`, or the next instant if two changes come within a microsecond or a clock was set back."""
     return max(at, version.valid_from + datetime.resolution)
 
 
-def _show_in_force(unit: StorageUnit, limits: Limits) -> bool:
-    """Put the limits on the unit itself, where states and charts read them; was there anything to change?"""
+def _copy_to_unit(unit: StorageUnit, limits: Limits) -> bool:
+    """Copy the limits to the unit's columns, from which states and charts are shown; return whether they changed."""
     shown = {name: getattr(limits, name) for name in TEMPERATURE_FIELDS} | {"is_limit_outside": limits.is_inclusive}
     if all(getattr(unit, name) == value for name, value in shown.items()):
         return False

@@ -1,4 +1,4 @@
-"""The alarms that stand on the pages of units and facilities, and the count that stands on every page."""
+"""The alarms on the pages of units and facilities, and the count of open alarms on every page."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MOST_OF_FACILITY = 100
 
 @register.simple_tag(takes_context=True)
 def open_alarms(context: Context) -> int:
-    """How many alarms of who looks at the page wait for somebody. One query."""
+    """Return the number of open alarms of the signed-in person. One query."""
     return open_count(page_principal(context["request"]).scope)
 
 
 @register.simple_tag(takes_context=True)
 def recent_alarms(context: Context, unit: StorageUnit) -> list[ShownAlarm]:
-    """The newest alarms of a unit, those that last first. One query."""
+    """Return the latest alarms of a unit, active ones first. One query."""
     alarms = with_places(visible_alarms(_scope(context), WantedAlarms(unit_id=unit.public_id)))
     newest = shown_alarms(alarms[:RECENT])
     return sorted(newest, key=lambda shown: not shown.alarm.is_live)
@@ -33,7 +33,7 @@ def recent_alarms(context: Context, unit: StorageUnit) -> list[ShownAlarm]:
 
 @register.simple_tag(takes_context=True)
 def live_alarms_of(context: Context, facility: Facility) -> list[ShownAlarm]:
-    """The live alarms of a facility's units, the most urgent first. One query."""
+    """Return the live alarms of a facility's units, most urgent first. One query."""
     alarms = live_alarms(_scope(context)).filter(storage_unit__facility=facility)
     return shown_alarms(with_places(urgent_first(alarms))[:MOST_OF_FACILITY])
 

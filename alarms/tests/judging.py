@@ -9,8 +9,8 @@ from django.db import transaction
 
 from alarms.evaluation.evaluate import evaluate
 from alarms.excursions.detector import FoundExcursion, InForce, Measured, excursions_of
-from alarms.excursions.reconcile import FIELDS
-from alarms.excursions.units import judged_units
+from alarms.excursions.reconcile import COMPARED_FIELDS
+from alarms.excursions.units import evaluated_units
 from alarms.models import Excursion
 from alarms.thresholds import Limits
 from customers.models import StorageUnit
@@ -49,11 +49,11 @@ def by_definition(unit: StorageUnit) -> list[tuple[object, ...]]:
     """What the definition makes of all readings of the unit, by the columns of FIELDS."""
     readings = Reading.objects.filter(storage_unit=unit).order_by("recorded_at", "sensor_id")
     measured = [Measured(*row) for row in readings.values_list("recorded_at", "sensor_id", "temperature_c")]
-    found = excursions_of(measured, judged_units([unit.pk])[0].versions)
-    return [tuple(getattr(each, name) for name in FIELDS) for each in found]
+    found = excursions_of(measured, evaluated_units([unit.pk])[0].versions)
+    return [tuple(getattr(each, name) for name in COMPARED_FIELDS) for each in found]
 
 
 def stored(unit: StorageUnit, kind: Excursion.Kind = Excursion.Kind.TEMPERATURE) -> list[tuple[object, ...]]:
     """The unit's stored excursions by the columns of FIELDS."""
     excursions = Excursion.objects.filter(storage_unit=unit, kind=kind).order_by("started_at")
-    return list(excursions.values_list(*FIELDS))
+    return list(excursions.values_list(*COMPARED_FIELDS))

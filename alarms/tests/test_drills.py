@@ -127,7 +127,7 @@ def test_the_command_waits_and_reports(customer, receive, capsys, monkeypatch):
 def test_the_command_says_what_is_missing(customer):
     with pytest.raises(CommandError, match="There is no customer"):
         call_command("drill", "NOBODY")
-    with pytest.raises(CommandError, match="no rule tells anyone"):
+    with pytest.raises(CommandError, match="no rule notifies anyone"):
         call_command("drill", customer.customer_code, "--seconds", "0")
     with pytest.raises(CommandError, match="under way"):
         call_command("drill", customer.customer_code)

@@ -1,0 +1,1 @@
+"""Watchdogs: alarms that depend on time instead of new readings."""

@@ -1,9 +1,9 @@
-"""Units of which nothing is heard any more: opening and ending their alarms, and whom another alarm explains.
+"""The watchdog for missing data: alarms of units that no longer send readings, and their inhibition.
 
-A unit is silent once its newest reading is older than its gap limit and the customer's usual time between deliveries
-together. One that has only ever had old readings, as from an imported file, was never listened to and is not silent.
-One cause, one alarm: while every source of a unit fails, its silence waits for the word of the sources, and an alarm of
-a source that is down suppresses the alarms of its units, which hang on it and tell nobody.
+A unit is missing data once its newest reading is older than its staleness limit and the customer's delivery interval
+together. A unit that only ever had old readings, as from an imported file, is not. One cause, one alarm: while every
+source of a unit fails, its alarm waits for that of the sources, and the alarm of a source that is down inhibits those
+of its units, which notify nobody.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SELECT alarm.id, latest.recorded_at
 JOIN alarm ON alarm.storage_unit_id = storage_unit.id AND kind = 'no_data' AND state <> 'closed'
 WHERE latest.recorded_at + {SILENT_AFTER} >= %(now)s OR NOT customer.is_active
 """
-# The explanation is gone, and the unit has had the time in which it should have been heard.
+# The inhibiting alarm is over, and the unit has had time to send new readings.
 UNEXPLAINED = f"""
 SELECT alarm.id
 {_FROM}
@@ -55,8 +55,8 @@ WHERE explanation.ended_at + {SILENT_AFTER} < %(now)s
 """
 
 
-def watch(explained: Mapping[int, UUID], now: datetime) -> None:
-    """Open, suppress, release and end the alarms of silent units.
+def update_missing_data_alarms(explained: Mapping[int, UUID], now: datetime) -> None:
+    """Open, inhibit, release and end the alarms of units without new readings.
 
     explained: the units whose sources all fail, each with the public id of one of those.
     """
@@ -65,7 +65,7 @@ def watch(explained: Mapping[int, UUID], now: datetime) -> None:
         alarm.source_key: alarm
         for alarm in Alarm.objects.filter(kind=Alarm.Kind.SOURCE_DOWN).exclude(state=Alarm.State.CLOSED)
     }
-    _suppress(explained, down, now)
+    _inhibit(explained, down, now)
     silent = [row for row in _rows(SILENT, now) if row[0] not in explained or explained[row[0]] in down]
     for unit_id, customer_id, heard_at in silent[:ALARMS_A_RUN]:
         _open(unit_id, customer_id, heard_at, down.get(explained.get(unit_id)), now)
@@ -73,7 +73,7 @@ def watch(explained: Mapping[int, UUID], now: datetime) -> None:
         alarm = Alarm.objects.get(pk=alarm_id)
         alarm.suppressed_by = None
         alarm.save(update_fields=["suppressed_by"])
-        record(alarm, AlarmEvent.Kind.RELEASED, now, text="Its source is back, and nothing is heard of the unit.")
+        record(alarm, AlarmEvent.Kind.RELEASED, now, text="Its source has recovered, but the unit still sends no data.")
 
 
 def _open(unit_id: int, customer_id: int, heard_at: datetime, explanation: Alarm | None, now: datetime) -> None:
@@ -93,8 +93,8 @@ def _open(unit_id: int, customer_id: int, heard_at: datetime, explanation: Alarm
         open_alarm(alarm, now, now)
 
 
-def _suppress(explained: Mapping[int, UUID], down: Mapping[UUID | None, Alarm], now: datetime) -> None:
-    """Have the alarms that opened before their source was known to be down hang on that."""
+def _inhibit(explained: Mapping[int, UUID], down: Mapping[UUID | None, Alarm], now: datetime) -> None:
+    """Inhibit the alarms that opened before their source was known to be down."""
     unexplained = Alarm.objects.filter(kind=Alarm.Kind.NO_DATA, suppressed_by=None, storage_unit__in=list(explained))
     for alarm in unexplained.exclude(state=Alarm.State.CLOSED):
         explanation = down.get(explained[alarm.storage_unit_id or 0])

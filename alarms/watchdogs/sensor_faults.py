@@ -1,4 +1,4 @@
-"""Alarms of sensors that have answered without a measurement for longer than their unit's gap limit."""
+"""The watchdog for sensor faults: sensors without a measurement for longer than the staleness limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alarms.thresholds import Severity
 from readings.storage.time_weighting import STALENESS_LIMIT
 
 ALARMS_A_RUN = 500
-# A fault whose readings are old is no news: the unit is silent, or its readings came late.
+# A fault whose readings are old is not live: the unit is missing data, or its readings came late.
 FAULTY = f"""
 SELECT fault.storage_unit_id, facility.customer_id, fault.sensor_id, fault.since
 FROM sensor_fault AS fault
@@ -29,8 +29,8 @@ ORDER BY fault.since LIMIT %(most)s
 """  # noqa: S608  names of ours, no input
 
 
-def watch(now: datetime) -> None:
-    """Open the alarms of faults that last, and end those of sensors that measure again."""
+def update_sensor_fault_alarms(now: datetime) -> None:
+    """Open the alarms of ongoing faults, and end those of sensors that measure again."""
     with connection.cursor() as cursor:
         cursor.execute(FAULTY, {"now": now, "most": ALARMS_A_RUN})
         faulty = cursor.fetchall()
@@ -45,6 +45,6 @@ def watch(now: datetime) -> None:
         )
         open_alarm(alarm, now, now)
     live = Alarm.objects.filter(kind=Alarm.Kind.SENSOR_FAULT).exclude(state=Alarm.State.CLOSED)
-    mended = live.filter(sensor__fault=None)
-    for alarm in mended.select_for_update(no_key=True, of=("self",)):
+    recovered = live.filter(sensor__fault=None)
+    for alarm in recovered.select_for_update(no_key=True, of=("self",)):
         end(alarm, now, now)

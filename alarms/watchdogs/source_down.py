@@ -1,4 +1,4 @@
-"""Alarms of sources that bring nothing any more. The room above says which those are."""
+"""The watchdog for sources that deliver nothing any more; `ingestion.watchdog` determines which those are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alarms.thresholds import Severity
 
 @dataclass(frozen=True, slots=True)
 class DownSource:
-    """A source that is down: its public id, its name, whose it is and since when nothing came."""
+    """A source that is down: its public id, name, customer, and since when it has delivered nothing."""
 
     key: UUID
     name: str
@@ -22,7 +22,7 @@ class DownSource:
     since: datetime
 
 
-def report(down: Sequence[DownSource], now: datetime) -> None:
+def update_source_down_alarms(down: Sequence[DownSource], now: datetime) -> None:
     """Open the alarms of sources that are down, and end those of all others."""
     known = {
         alarm.source_key: alarm

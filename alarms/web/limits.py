@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from alarms.excursions.what_if import LimitsOutOfOrder, Replay, ReplayedAlarm, replay
 from alarms.limits.profiles import choice_of
-from alarms.limits.versions import newest_versions, renew
+from alarms.limits.versions import newest_versions, update_versions
 from alarms.maintenance import end_now, windows_of
 from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow
 from alarms.presenters import limit_facts
@@ -135,7 +135,7 @@ def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> H
     """Show which alarms of the last 90 days the requested limits would have added or prevented."""
     principal, customer, unit = unit_of_settings(request, public_id, unit_id)
     # A unit without readings may have no version yet.
-    renew([unit.pk])
+    update_versions([unit.pk])
     in_force = newest_versions([unit.pk])[unit.pk].limits
     form = LimitReplayForm.for_limits(in_force, request.GET)
     context = settings_context(principal, customer, "units") | {"unit": unit, "form": form}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from alarms.limits.versions import renew
+from alarms.limits.versions import update_versions
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
 from ingestion.models import Source
 from ingestion.parsing.rejection_reasons import Reason
@@ -165,7 +165,7 @@ def fill_in_units(told: Mapping[int, UnitDescription]) -> None:
     )
     # Bulk updates send no signals: limits may hang on what was told, and another interval means another gap limit.
     request_rebuild([unit.pk for unit in units if unit.interval_seconds != intervals_before[unit.pk]])
-    renew(told)
+    update_versions(told)
 
 
 def _new_unit(facility: Facility, unit_code: str, described: UnitDescription) -> StorageUnit:

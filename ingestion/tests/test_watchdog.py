@@ -8,7 +8,7 @@ from django.utils import timezone
 from alarms.models import Alarm, AlarmEvent
 from alarms.tests.judging import load
 from customers.models import Sensor
-from ingestion.watchdog import note_units, watch
+from ingestion.watchdog import note_units, run_watchdogs
 from readings.models import LatestReading, Reading
 from readings.storage.reading_batch import ReadingRow
 from tests.factories import SensorFactory, SourceFactory, StorageUnitFactory
@@ -49,14 +49,14 @@ def kinds_of(alarm):
 
 def test_a_unit_that_falls_silent_opens_an_alarm_that_its_next_reading_ends(sensor, now):
     read(sensor, now)
-    watch(now + 8 * MINUTE)
+    run_watchdogs(now + 8 * MINUTE)
     assert not Alarm.objects.exists()
-    watch(now + 9 * MINUTE)
-    watch(now + 10 * MINUTE)
+    run_watchdogs(now + 9 * MINUTE)
+    run_watchdogs(now + 10 * MINUTE)
     alarm = Alarm.objects.get()
     assert (alarm.kind, alarm.state, alarm.started_at) == ("no_data", "open", now)
     read(sensor, now + 11 * MINUTE)
-    watch(now + 12 * MINUTE)
+    run_watchdogs(now + 12 * MINUTE)
     alarm.refresh_from_db()
     assert (alarm.state, alarm.ended_at) == ("closed", now + 11 * MINUTE)
     assert sorted(kinds_of(alarm)) == ["closed", "ended", "opened"]
@@ -64,7 +64,7 @@ def test_a_unit_that_falls_silent_opens_an_alarm_that_its_next_reading_ends(sens
 
 def test_a_unit_that_has_only_ever_had_old_readings_is_not_silent(sensor, now):
     read(sensor, now - timedelta(days=400), stored_at=now)
-    watch(now)
+    run_watchdogs(now)
     assert not Alarm.objects.exists()
 
 
@@ -78,20 +78,20 @@ def test_nobody_listens_to_drill_units_and_inactive_customers(sensor, now, why):
         unit.facility.customer.is_active = False
         unit.facility.customer.save()
     read(sensor, now)
-    watch(now + 60 * MINUTE)
+    run_watchdogs(now + 60 * MINUTE)
     assert not Alarm.objects.exists()
 
 
 def test_a_source_without_a_success_for_three_intervals_is_down_until_it_succeeds(sensor, now):
     source = source_of(sensor, now)
-    watch(now + 4 * MINUTE)
+    run_watchdogs(now + 4 * MINUTE)
     assert not Alarm.objects.exists()
-    watch(now + 4 * MINUTE + timedelta(seconds=1))
+    run_watchdogs(now + 4 * MINUTE + timedelta(seconds=1))
     alarm = Alarm.objects.get()
     assert (alarm.kind, alarm.source_key, alarm.started_at) == ("source_down", source.public_id, now)
     source.last_success_at = now + 5 * MINUTE
     source.save()
-    watch(now + 5 * MINUTE)
+    run_watchdogs(now + 5 * MINUTE)
     alarm.refresh_from_db()
     assert alarm.state == "closed"
 
@@ -99,7 +99,7 @@ def test_a_source_without_a_success_for_three_intervals_is_down_until_it_succeed
 def test_a_source_that_is_down_suppresses_the_alarms_of_its_units_and_lists_them(sensor, now):
     source_of(sensor, now, failures_in_a_row=3)
     read(sensor, now)
-    watch(now + 20 * MINUTE)
+    run_watchdogs(now + 20 * MINUTE)
     down = Alarm.objects.get(kind="source_down")
     silent = Alarm.objects.get(kind="no_data")
     assert list(down.suppressed.all()) == [silent]
@@ -109,7 +109,7 @@ def test_a_source_that_is_down_suppresses_the_alarms_of_its_units_and_lists_them
 def test_the_silence_of_a_unit_waits_for_the_word_of_a_source_that_fails(sensor, now):
     source_of(sensor, now, failures_in_a_row=1, interval_seconds=3600)
     read(sensor, now)
-    watch(now + 30 * MINUTE)
+    run_watchdogs(now + 30 * MINUTE)
     assert not Alarm.objects.exists()
 
 
@@ -117,19 +117,19 @@ def test_a_unit_that_another_source_feeds_as_well_is_not_explained(sensor, now):
     source_of(sensor, now, failures_in_a_row=1, interval_seconds=3600)
     source_of(sensor, now, last_success_at=now + 30 * MINUTE)
     read(sensor, now)
-    watch(now + 30 * MINUTE)
+    run_watchdogs(now + 30 * MINUTE)
     assert Alarm.objects.get().kind == "no_data"
 
 
 def test_an_alarm_that_opened_before_its_source_was_known_to_be_down_hangs_on_it_then(sensor, now):
     source = source_of(sensor, now + 20 * MINUTE)
     read(sensor, now)
-    watch(now + 10 * MINUTE)
+    run_watchdogs(now + 10 * MINUTE)
     silent = Alarm.objects.get()
     assert silent.suppressed_by is None
     source.failures_in_a_row = 9
     source.save()
-    watch(now + 30 * MINUTE)
+    run_watchdogs(now + 30 * MINUTE)
     silent.refresh_from_db()
     assert silent.suppressed_by == Alarm.objects.get(kind="source_down")
 
@@ -137,15 +137,15 @@ def test_an_alarm_that_opened_before_its_source_was_known_to_be_down_hangs_on_it
 def test_a_unit_that_stays_silent_when_its_source_is_back_is_told_of(sensor, now):
     source = source_of(sensor, now, failures_in_a_row=3)
     read(sensor, now)
-    watch(now + 20 * MINUTE)
+    run_watchdogs(now + 20 * MINUTE)
     source.failures_in_a_row, source.last_success_at = 0, now + 21 * MINUTE
     source.save()
-    watch(now + 21 * MINUTE)
+    run_watchdogs(now + 21 * MINUTE)
     silent = Alarm.objects.get(kind="no_data")
     assert silent.suppressed_by is not None
     source.last_success_at = now + 30 * MINUTE
     source.save()
-    watch(now + 30 * MINUTE)
+    run_watchdogs(now + 30 * MINUTE)
     silent.refresh_from_db()
     assert (silent.state, silent.suppressed_by) == ("open", None)
     assert kinds_of(silent)[-1] == AlarmEvent.Kind.RELEASED
@@ -155,14 +155,14 @@ def test_a_sensor_without_a_measurement_for_the_gap_limit_opens_an_alarm_that_it
     read(sensor, now)
     for minute in range(1, 4):
         read(sensor, now + minute * MINUTE, None)
-    watch(now + 3 * MINUTE)
+    run_watchdogs(now + 3 * MINUTE)
     assert not Alarm.objects.exists()
     read(sensor, now + 4 * MINUTE, None)
-    watch(now + 4 * MINUTE)
+    run_watchdogs(now + 4 * MINUTE)
     alarm = Alarm.objects.get()
     assert (alarm.kind, alarm.sensor, alarm.started_at) == ("sensor_fault", sensor, now + MINUTE)
     read(sensor, now + 5 * MINUTE)
-    watch(now + 5 * MINUTE)
+    run_watchdogs(now + 5 * MINUTE)
     alarm.refresh_from_db()
     assert alarm.state == "closed"
 
@@ -170,7 +170,7 @@ def test_a_sensor_without_a_measurement_for_the_gap_limit_opens_an_alarm_that_it
 def test_faults_that_come_late_are_no_news(sensor, now):
     for minute in range(10):
         read(sensor, now - timedelta(days=2) + minute * MINUTE, None, stored_at=now)
-    watch(now)
+    run_watchdogs(now)
     assert not Alarm.objects.exists()
 
 
@@ -180,6 +180,6 @@ def test_an_alarm_closes_itself_once_its_clearing_delay_has_passed(sensor, now):
     alarm = Alarm.objects.get()
     assert alarm.state == "open"
     read(sensor, now + 40 * MINUTE)
-    watch(now + 40 * MINUTE)
+    run_watchdogs(now + 40 * MINUTE)
     alarm.refresh_from_db()
     assert (alarm.state, alarm.ended_at) == ("closed", now + 40 * MINUTE)

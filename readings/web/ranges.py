@@ -26,7 +26,7 @@ NAMES = {"6h": "6 hours", "24h": "24 hours", "7d": "7 days", "30d": "30 days", "
 SHORTEST = timedelta(minutes=1)
 
 
-class InvalidRange(ValueError):  # noqa: N818  the name says what was met
+class InvalidRange(ValueError):  # noqa: N818 - reads better where it is caught
     """What was asked for is no stretch of time; the message says why, for people."""
 
 

@@ -123,12 +123,12 @@ def test_everything_on_every_page_is_reached_by_the_tab_key_and_shows_its_focus(
     for name, address in world.addresses.items():
         page = visit.open(address)
         page.wait_for_load_state("networkidle")
-        missed[name], unseen[name] = walk(page)
+        missed[name], unseen[name] = detector(page)
     assert {name: each for name, each in missed.items() if each} == {}
     assert {name: each for name, each in unseen.items() if each} == {}
 
 
-def walk(page):
+def detector(page):
     """Press Tab until everything was reached, or often enough; return what was not, and what showed no focus."""
     things = page.evaluate(REACHABLE)
     reached, seen = set(), set()

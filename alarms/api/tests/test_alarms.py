@@ -206,7 +206,7 @@ class TestHandling:
         lasting = AlarmFactory(storage_unit=unit)
         refused = api.post(f"{URL}/{lasting.public_id}/close", note)
         assert refused.status_code == 409
-        assert "lasts" in refused.json()["detail"]
+        assert "still active" in refused.json()["detail"]
         ended = AlarmFactory(storage_unit=unit, ended_at=timezone.now(), started_at=timezone.now() - timedelta(days=1))
         closed = api.post(f"{URL}/{ended.public_id}/close", note).json()
         assert (closed["state"], closed["cause"], closed["corrective_action"]) == ("closed", "The door.", "A closer.")

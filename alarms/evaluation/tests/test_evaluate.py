@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alarms.evaluation.evaluate import evaluate
-from alarms.limits.versions import renew
+from alarms.limits.versions import update_versions
 from alarms.models import Alarm, Excursion, LimitVersion, UnitLimits
 from alarms.tests.judging import START, at, by_definition, load, stored
 from alarms.thresholds import SensorPolicy
@@ -43,7 +43,7 @@ def make_unit(**limits):
     UnitLimits.objects.create(storage_unit=unit, **(values | limits))
     # In force from the beginning, as if the unit had never had others.
     LimitVersion.objects.filter(storage_unit=unit).delete()
-    renew([unit.pk])
+    update_versions([unit.pk])
     return StorageUnit.objects.get(pk=unit.pk)
 
 
@@ -94,7 +94,7 @@ def test_readings_within_the_limits_are_judged_with_one_query(django_assert_num_
 def test_the_number_of_queries_does_not_depend_on_how_many_readings_are_outside():
     units = [make_unit() for _ in range(4)]
 
-    def judge(chosen, count, begin):
+    def evaluate_units(chosen, count, begin):
         rows = [row for unit in chosen for row in rows_of(unit, [(begin + n, 0, 9) for n in range(count)])]
         columns = ReadingBatch.of_rows(rows)
         new_spans = store(columns).new_spans
@@ -103,10 +103,10 @@ def test_the_number_of_queries_does_not_depend_on_how_many_readings_are_outside(
         return len(queries)
 
     for unit in units:
-        judge([unit], 30, 0)  # their alarms are open from now on
-    few = judge(units[:1], 1, 100)
-    assert judge(units[:1], 300, 200) == few
-    assert judge(units, 50, 600) == few
+        evaluate_units([unit], 30, 0)  # their alarms are open from now on
+    few = evaluate_units(units[:1], 1, 100)
+    assert evaluate_units(units[:1], 300, 200) == few
+    assert evaluate_units(units, 50, 600) == few
 
 
 def test_a_late_reading_opens_an_excursion_that_is_marked_as_detected_late():

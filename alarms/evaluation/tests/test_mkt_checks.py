@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alarms.evaluation.mkt_checks import answer_requests
+from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.models import Alarm, Excursion, MktCheck
 from alarms.tests.judging import START, load, stored
@@ -46,14 +46,14 @@ def interval(unit):
     StorageUnit.objects.update(gap_limit_seconds=1200)
 
 
-def judge(now=LATER):
+def evaluate_units(now=LATER):
     refresh()
-    return answer_requests(now)
+    return run_requested_checks(now)
 
 
 def test_a_warm_stretch_is_an_excursion_from_the_window_whose_mkt_is_above_the_limit(unit):
     load(hours(unit, 5, 5, 5, 5, 12, 12, 5, 5, 5, 5, 5), LATER)
-    judge()
+    evaluate_units()
     excursion = Excursion.objects.get(kind=MKT)
     # Two warm hours of four have an MKT of 9.21 °C, one has one of 7.37 °C.
     assert (excursion.started_at, excursion.ended_at) == (START + 6 * HOUR, START + 9 * HOUR)
@@ -63,16 +63,16 @@ def test_a_warm_stretch_is_an_excursion_from_the_window_whose_mkt_is_above_the_l
 
 def test_a_window_that_is_hardly_covered_says_nothing(unit):
     load(hours(unit, 12, 12, 12), LATER)
-    judge()
+    evaluate_units()
     # Until the newest whole hour, two of four hours are covered.
     assert Excursion.objects.get(kind=MKT).started_at == START + 2 * HOUR
 
 
 def test_hours_that_are_not_settled_wait(unit):
     load(hours(unit, 12, 12, 12, 12), LATER)
-    assert answer_requests(LATER) == 0
+    assert run_requested_checks(LATER) == 0
     assert MktCheck.objects.exists()
-    assert judge() == 1
+    assert evaluate_units() == 1
     assert not MktCheck.objects.exists()
 
 
@@ -91,10 +91,10 @@ def test_any_order_and_splitting_ends_in_the_same_excursions(temperatures_c, ord
     unit, in_order = make_mkt_unit(), make_mkt_unit()
     StorageUnit.objects.update(gap_limit_seconds=1200)
     load(hours(in_order, *temperatures_c), LATER)
-    judge()
+    evaluate_units()
     rows = hours(unit, *temperatures_c)
     order.shuffle(rows)
     for part in range(parts):
         load(rows[part::parts], LATER)
-        judge()
+        evaluate_units()
     assert stored(unit, MKT) == stored(in_order, MKT)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.excursions.detector import InForce, Measured, Walk, by_instant, excursions_of
+from alarms.excursions.detector import Detector, InForce, Measured, by_instant, excursions_of
 from alarms.tests.judging import START, at, course, found_in
 from alarms.thresholds import Limits, SensorPolicy, Severity
 
@@ -194,10 +194,10 @@ def test_excursions_are_disjoint_in_order_and_consistent(readings, limits):
 @given(readings=readings_of_two, limits=limits, cuts=st.sets(st.integers(0, 40), max_size=5))
 def test_a_walk_that_is_put_down_and_taken_up_comes_to_the_same(readings, limits, cuts):
     versions = [InForce(START, limits)]
-    walk, found = Walk(versions), []
+    detector, found = Detector(versions), []
     for number, (instant, taken) in enumerate(by_instant(readings)):
         if number in cuts:
-            found += walk.found
-            walk = Walk.taken_up(walk.put_down(), versions)
-        walk.step(instant, taken)
-    assert [*found, *walk.all_found()] == excursions_of(readings, versions)
+            found += detector.found
+            detector = Detector.load_state(detector.dump_state(), versions)
+        detector.step(instant, taken)
+    assert [*found, *detector.all_found()] == excursions_of(readings, versions)

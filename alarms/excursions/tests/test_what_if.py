@@ -73,7 +73,7 @@ def test_the_command_tells_what_would_have_been(unit):
         (["A/fridge"], "Say what to change"),
         (["A/cellar", "--high", "9"], "There is no such unit"),
         (["no-uuid", "--high", "9"], "There is no such unit"),
-        (["A/fridge", "--high", "1"], "must rise"),
+        (["A/fridge", "--high", "1"], "must increase"),
         (["A/fridge", "--delay", "soon"], "no time"),
         (["A/fridge", "--high", "warm"], "neither a temperature"),
     ],
@@ -98,15 +98,15 @@ class TestPage:
         assert (form["high_warning_c"].value(), form["delay_minutes"].value()) == (7.0, 30)
 
     def test_it_shows_what_would_have_been_added_and_spared(self, viewer, address):
-        asked = {"low_critical_c": 0, "low_warning_c": 3, "high_warning_c": 7, "high_critical_c": 10}
-        page = viewer.get(address, asked | {"delay_minutes": 10})
+        requested = {"low_critical_c": 0, "low_warning_c": 3, "high_warning_c": 7, "high_critical_c": 10}
+        page = viewer.get(address, requested | {"delay_minutes": 10})
         assert [len(rows) for _, rows in page.context["parts"]] == [1, 0, 1]
         page = viewer.get(address, {"high_warning_c": 9, "delay_minutes": 30})
         assert [len(rows) for _, rows in page.context["parts"]] == [0, 1, 0]
 
     def test_limits_out_of_order_are_told(self, viewer, address):
         page = viewer.get(address, {"low_warning_c": 9, "high_warning_c": 7, "delay_minutes": 30})
-        assert "must rise" in page.content.decode()
+        assert "must increase" in page.content.decode()
 
     def test_another_customers_unit_is_not_found(self, client, address):
         client.force_login(MembershipFactory().user)

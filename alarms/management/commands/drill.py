@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
+from typing_extensions import override
 
 from alarms import drills
 from alarms.models import Drill
@@ -16,14 +17,18 @@ LOOK_EVERY_SECONDS = 0.5
 
 
 class Command(BaseCommand):
+    """`manage.py drill`."""
+
     help = "Has a unit that holds no goods alarm, and reports the time to each delivered notification."
 
+    @override
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("customer", metavar="CUSTOMER", help="the customer's code")
         parser.add_argument(
             "--seconds", type=float, default=120.0, help="how long to wait for the results (%(default)s)"
         )
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         customer = Customer.objects.filter(customer_code=options["customer"]).first()
         if customer is None:
@@ -56,6 +61,6 @@ class Command(BaseCommand):
         if drill.alarm is None:
             raise CommandError("No alarm opened. Do beat and a worker run?")
         if not results:
-            raise CommandError("The alarm opened, and no rule tells anyone of it at this hour.")
+            raise CommandError("The alarm opened, but no rule notifies anyone at this hour.")
         if not has_ended or any(result.seconds is None for result in results):
             raise CommandError("Not every notification was delivered.")

@@ -1,4 +1,4 @@
-"""Shows which alarms of the last days a unit would have had, or been spared, with other limits."""
+"""Show which alarms of the last days other limits would have added or removed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 from django.utils import timezone
+from typing_extensions import override
 
 from alarms.excursions.what_if import LimitsOutOfOrder, ReplayedAlarm, replay
 from customers.models import StorageUnit
@@ -27,8 +28,11 @@ TEMPERATURES = {
 
 
 class Command(BaseCommand):
+    """`manage.py replay_limits`."""
+
     help = "Show which temperature alarms of the last 90 days changed limits would have added or removed."
 
+    @override
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("unit", help="the unit's id, or CUSTOMER/UNIT or CUSTOMER/FACILITY/UNIT by their codes")
         for name in TEMPERATURES:
@@ -40,6 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--clearing-delay", type=seconds, metavar="TIME")
         parser.add_argument("--days", type=int, default=90)
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         unit = unit_named(options["unit"])
         try:
@@ -114,6 +119,6 @@ def temperature(text: str) -> float | str:
 
 def line(alarm: ReplayedAlarm, unit: StorageUnit, zone: ZoneInfo) -> str:
     """An alarm on one line, in the unit's scale and the facility's time."""
-    until = "lasts" if alarm.ended_at is None else f"to {alarm.ended_at.astimezone(zone):%Y-%m-%d %H:%M}"
+    until = "ongoing" if alarm.ended_at is None else f"to {alarm.ended_at.astimezone(zone):%Y-%m-%d %H:%M}"
     peak = temperature_text(alarm.peak_c, unit.temperature_unit)
     return f"{alarm.started_at.astimezone(zone):%Y-%m-%d %H:%M} {until}, {alarm.severity}, peak {peak}"
