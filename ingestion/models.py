@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from core.crypto.encrypted_field import EncryptedTextField
 from core.scope import ScopedModel, ScopeWays
 from customers.models import CODE_MAX_LENGTH, Customer, Sensor, StorageUnit, TemperatureUnit, validate_time_zone
-from ingestion.parsing.rejection_reasons import SENTENCES
+from ingestion.parsing.rejection_reasons import Reason
 from ingestion.sources.credentials import Credentials, CredentialsKind
 from ingestion.sources.mapping import FieldMapping, MappingError
 from ingestion.sources.url_template import TemplateError, placeholders
@@ -326,7 +326,7 @@ class RejectedRow(SetAside):
     source = models.ForeignKey(Source, null=True, on_delete=models.SET_NULL, related_name="rejected_rows")
     delivery = models.ForeignKey(Delivery, null=True, on_delete=models.SET_NULL, related_name="rejected_rows")
     row_number = models.PositiveIntegerField()
-    reason = models.CharField(max_length=40, choices=[(reason.value, reason.value) for reason in SENTENCES])
+    reason = models.CharField(max_length=40, choices=Reason.choices)
     message = models.TextField()
     raw = models.TextField(help_text="The row as it was sent.")
     header = models.TextField(blank=True, help_text="The header line that names the row's columns.")

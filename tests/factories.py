@@ -19,7 +19,7 @@ from factory.django import DjangoModelFactory
 from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
 from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
-from ingestion.parsing.rejection_reasons import Reason, sentence
+from ingestion.parsing.rejection_reasons import Reason, message_for
 from readings.models import EquipmentStatus
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.store import StoreResult, store
@@ -152,7 +152,7 @@ class RejectedRowFactory(DjangoModelFactory):
     customer = factory.SelfAttribute("delivery.customer")
     row_number = factory.Sequence(lambda n: n + 1)
     reason = Reason.NO_UNIT
-    message = sentence(Reason.NO_UNIT)
+    message = message_for(Reason.NO_UNIT)
     raw = factory.Sequence(lambda n: f'{{"temperature": {n}, "timestamp": "2026-11-23T10:11:11"}}')
     fingerprint = factory.LazyAttribute(lambda row: sha256(row.raw.encode()).digest())
     received_at = factory.LazyFunction(timezone.now)

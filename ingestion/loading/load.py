@@ -24,7 +24,7 @@ from customers.models import Customer
 from ingestion.loading import conflicts, rejected_rows
 from ingestion.loading.registration import Place, Register, SensorKey
 from ingestion.models import Delivery, IngestionType, Source
-from ingestion.parsing.rejection_reasons import Reason, sentence
+from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 from ingestion.watchdog import note_units
 from readings.models import status_ids
@@ -178,7 +178,7 @@ def _rejected(row: dict[str, Any], places: dict[SensorKey, Place | Reason], batc
         Reason.UNKNOWN_SENSOR: "sensor_code",
         Reason.TOO_MANY_STATUSES: "equipment_status",
     }
-    message = sentence(reason, value=row[named.get(reason, "unit_code")])
+    message = message_for(reason, value=row[named.get(reason, "unit_code")])
     return RejectedReading(row["row_number"], reason, message, batch.raw_row(row["row_number"]))
 
 

@@ -20,7 +20,7 @@ from ingestion.parsing.body import DecodedBody
 from ingestion.parsing.columns import convert_rows
 from ingestion.parsing.compression import GZIP_MAGIC
 from ingestion.parsing.parse import BodyFormat, declared_format, parse_body
-from ingestion.parsing.rejection_reasons import Reason, sentence
+from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RawRow, RejectedReading, UnreadableBody
 from ingestion.parsing.row import RowConverter, RowRules, converted_frame
 from ingestion.sources.mapping import FieldMapping
@@ -167,7 +167,7 @@ def _convert_exactly(number: int, text: bytes | msgspec.Raw, converter: RowConve
         converter.reject(number, Reason.INVALID_JSON, "The row is not valid JSON.")
         return
     if not isinstance(row, dict):
-        converter.reject(number, Reason.NOT_AN_OBJECT, sentence(Reason.NOT_AN_OBJECT, value=row))
+        converter.reject(number, Reason.NOT_AN_OBJECT, message_for(Reason.NOT_AN_OBJECT, value=row))
         return
     converter.add(number, {FIELDS_BY_NAME[name]: value for name, value in row.items() if name in FIELDS_BY_NAME})
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO, Protocol, cast
 
 from ingestion.parsing.compression import GZIP_MAGIC, CompressionError, GzipReader
-from ingestion.parsing.rejection_reasons import Reason, sentence
+from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 
 DEFAULT_MAX_BYTES = 1 << 30
@@ -119,7 +119,7 @@ def read_blocks(stream: ByteStream, size: int) -> Iterator[bytes]:
             rest = b""
         rest += chunk[end:]
         if len(rest) > MAX_LINE_BYTES:
-            raise UnreadableBody(Reason.TOO_LARGE, sentence(Reason.TOO_LARGE, why="a line is longer than 1 MiB"))
+            raise UnreadableBody(Reason.TOO_LARGE, why="a line is longer than 1 MiB")
     if rest:
         yield rest
 
@@ -137,7 +137,7 @@ def to_utf8(data: bytes) -> bytes:
 
 def too_large(limit: int) -> UnreadableBody:
     """The error of a body longer than `limit` bytes."""
-    return UnreadableBody(Reason.TOO_LARGE, sentence(Reason.TOO_LARGE, why=f"it is longer than {limit:,} bytes"))
+    return UnreadableBody(Reason.TOO_LARGE, why=f"it is longer than {limit:,} bytes")
 
 
 def _line_as_utf8(line: bytes) -> bytes:
@@ -171,7 +171,7 @@ class _GzipBody:
             data = self._reader.read(size)
         except CompressionError as error:
             why = "its gzip compression is damaged"
-            raise UnreadableBody(Reason.UNDECODABLE, sentence(Reason.UNDECODABLE, why=why)) from error
+            raise UnreadableBody(Reason.UNDECODABLE, why=why) from error
         self._opened.is_cut_off |= not data and not self._reader.is_complete
         return data
 
@@ -203,4 +203,4 @@ class _Transcoded:
                 self._opened.is_cut_off = True
                 return ""
             why = f"it is not {self._encoding}"
-            raise UnreadableBody(Reason.UNDECODABLE, sentence(Reason.UNDECODABLE, why=why)) from error
+            raise UnreadableBody(Reason.UNDECODABLE, why=why) from error

@@ -69,9 +69,9 @@ def _day_order(body: DecodedBody, options: ParseOptions) -> DayOrder:
     if header := _header(stream, body, options.mapping):
         times = _times(stream, header)
         if has_day_order(first := next(times, "")):
-            evidence.see(first)
+            evidence.add(first)
             for time in times:
-                evidence.see(time)
+                evidence.add(time)
     return evidence.order
 
 

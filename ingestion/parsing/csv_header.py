@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ingestion.parsing.body import MAX_LINE_BYTES, ByteStream, to_utf8
 from ingestion.parsing.field_names import MissingColumn, match_columns
-from ingestion.parsing.rejection_reasons import Reason, quoted, sentence
+from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
 from ingestion.sources.mapping import FieldMapping
 from readings.units.scales import scale_in_title
@@ -57,7 +57,7 @@ def find_header(stream: ByteStream, mapping: FieldMapping) -> CsvHeader | None:
             break
     if not failure:
         return None
-    raise UnreadableBody(Reason.NO_HEADER, sentence(Reason.NO_HEADER, why=failure))
+    raise UnreadableBody(Reason.NO_HEADER, why=failure)
 
 
 def parse_header(line: str, number: int, mapping: FieldMapping) -> CsvHeader:

@@ -14,7 +14,7 @@ from ingestion.parsing.columns import convert_rows
 from ingestion.parsing.field_names import FieldExtractor
 from ingestion.parsing.json_fast_path import decode_default_layout
 from ingestion.parsing.json_walker import InvalidJson, Item, JsonWalker, decode_text
-from ingestion.parsing.rejection_reasons import Reason, sentence
+from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody
 from ingestion.parsing.row import ParseOptions, RowConverter, RowRules
 from ingestion.parsing.timestamps import DayOrder, DayOrderEvidence, has_day_order
@@ -96,10 +96,10 @@ def _survey(text: str, body: DecodedBody, options: ParseOptions) -> _Survey:
             time = fields.extract(item.value).get("time") if is_ordered in (None, True) else None
             if isinstance(time, str) and time.strip():
                 is_ordered = has_day_order(time) if is_ordered is None else is_ordered
-                evidence.see(time)
+                evidence.add(time)
     except InvalidJson as broken:
         if not (broken.is_cut_off or body.is_cut_off):
-            raise UnreadableBody(Reason.INVALID_JSON, sentence(Reason.INVALID_JSON, why=broken)) from broken
+            raise UnreadableBody(Reason.INVALID_JSON, why=broken) from broken
         body.is_cut_off = True
         cut_row = "" if walker.begun is None else text[walker.begun :]
     return _Survey(walker.is_single, evidence.order if is_ordered else DayOrder.UNDECIDED, cut_row)
@@ -138,7 +138,7 @@ class _CutRow:
     def rejected(self) -> list[RejectedReading]:
         if not self.raw.strip():
             return []
-        return [RejectedReading(self.number, Reason.CUT_OFF, sentence(Reason.CUT_OFF), self.raw)]
+        return [RejectedReading(self.number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), self.raw)]
 
 
 def _parts(numbered: Iterator[tuple[int, Item]], size: int, cut: _CutRow) -> Iterator[dict[int, Item]]:
@@ -161,5 +161,5 @@ def _batch(
         if isinstance(item.value, dict):
             converter.add(number, fields.extract(item.value))
         else:
-            converter.reject(number, Reason.NOT_AN_OBJECT, sentence(Reason.NOT_AN_OBJECT, value=item.value))
+            converter.reject(number, Reason.NOT_AN_OBJECT, message_for(Reason.NOT_AN_OBJECT, value=item.value))
     return builder.build(converter.frame(), converter.rejected, raw_row)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ingestion.parsing.rejection_reasons import Reason, quoted, sentence
+from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
 
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -223,4 +223,4 @@ def _int(digits: str) -> int | float:
 
 
 def _no_list(why: str) -> UnreadableBody:
-    return UnreadableBody(Reason.NO_READINGS_LIST, sentence(Reason.NO_READINGS_LIST, why=why))
+    return UnreadableBody(Reason.NO_READINGS_LIST, why=why)

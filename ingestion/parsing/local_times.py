@@ -1,4 +1,4 @@
-"""From a clock's face to an instant: local times in an IANA zone, and the two hours a year in which that goes wrong."""
+"""Convert local times in an IANA zone to UTC, also in the two hours a year when the clocks change."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ingestion.parsing.timestamps import DAY_US, EPOCH, HOUR_US, MICROSECOND
 
 @dataclass(frozen=True, slots=True)
 class Offsets:
-    """For each wall, in microseconds: what to take away for UTC, in the first and in the second pass of the clock.
+    """UTC offsets of wall times in microseconds, for fold 0 (`first`) and fold 1 (`second`) of PEP 495.
 
-    Where the two differ the wall is `ambiguous` (it was twice) or `skipped` (it never was).
+    Where the two differ, the wall time is `ambiguous` (it occurs twice) or `skipped` (it does not exist).
     """
 
     first: NDArray[np.int64]
@@ -25,70 +25,72 @@ class Offsets:
 
     @property
     def ambiguous(self) -> NDArray[np.bool_]:
+        """Which wall times occur twice."""
         return self.first > self.second
 
     @property
     def skipped(self) -> NDArray[np.bool_]:
+        """Which wall times do not exist."""
         return self.first < self.second
 
 
 class LocalClock:
-    """A zone's offsets for many walls at once: an hour without a change is looked up once, any other row by row."""
+    """Look up a zone's offsets for many wall times: once per hour, and row by row in hours with a change."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
-        self._of_hour: dict[int, int | None] = {}
+        self._offsets_by_hour: dict[int, int | None] = {}
 
     def offsets(self, walls: NDArray[np.int64]) -> Offsets:
-        """The offsets of local walls within the years 2 to 9998."""
+        """Return the offsets of local wall times within the years 2 to 9998."""
         hours, position = np.unique(walls // HOUR_US, return_inverse=True)
-        of_hour = [self._offset_of_hour(int(hour)) for hour in hours]
-        first = np.array([offset or 0 for offset in of_hour], np.int64)[position]
+        offsets = [self._offset_of_hour(int(hour)) for hour in hours]
+        first = np.array([offset or 0 for offset in offsets], np.int64)[position]
         second = first.copy()
-        changing = np.array([offset is None for offset in of_hour], np.bool_)[position]
+        changing = np.array([offset is None for offset in offsets], np.bool_)[position]
         for row in np.flatnonzero(changing):
             first[row], second[row] = (self._offset(int(walls[row]), fold) for fold in (0, 1))
         return Offsets(first, second)
 
     def _offset_of_hour(self, hour: int) -> int | None:
-        """The one offset of a whole hour of the clock's face, or None where the hour has more than one."""
-        if hour not in self._of_hour:
+        """Return the offset of a whole local hour, None if it has more than one."""
+        if hour not in self._offsets_by_hour:
             ends = (hour * HOUR_US, (hour + 1) * HOUR_US - 1)
             offsets = {self._offset(end, fold) for end in ends for fold in (0, 1)}
-            self._of_hour[hour] = offsets.pop() if len(offsets) == 1 else None
-        return self._of_hour[hour]
+            self._offsets_by_hour[hour] = offsets.pop() if len(offsets) == 1 else None
+        return self._offsets_by_hour[hour]
 
     def _offset(self, wall: int, fold: int) -> int:
-        face = (EPOCH + wall * MICROSECOND).replace(tzinfo=self._zone, fold=fold)
-        offset = face.utcoffset()
+        local = (EPOCH + wall * MICROSECOND).replace(tzinfo=self._zone, fold=fold)
+        offset = local.utcoffset()
         return 0 if offset is None else offset // MICROSECOND
 
 
 def resolve_folds(before: int | None, run: Sequence[int], after: int | None) -> list[int] | None:
-    """Which pass of a repeated hour each wall of `run` is of, 0 or 1, where their order shows it; None otherwise.
+    """Return the fold (0 or 1) of each wall time in a repeated hour if their order determines it, else None.
 
-    `run` holds one sensor's walls within the repeated hour as they follow one another in the file, `before` and
-    `after` the walls on either side of them. In a file that runs forwards the one step back is where the clock was
-    put back; in a file that has the newest row first it is the one step forwards.
+    `run` holds one sensor's wall times within the repeated hour in file order, `before` and `after` the adjacent ones.
+    In an ascending file the only step back is where the clock was put back; in a descending file it is the only step
+    forward.
     """
     steps = [later - earlier for earlier, later in pairwise(run)]
     up, down, level = sum(step > 0 for step in steps), sum(step < 0 for step in steps), steps.count(0)
     direction = _direction(before, run, after)
-    if direction is None and not level:  # two steps or more the one way and one the other way can only mean this
+    if direction is None and not level:  # unambiguous with several steps one way and one the other
         direction = 1 if down == 1 and up > 1 else -1 if up == 1 and down > 1 else None
     if direction is None:
         return None
-    turned = [step * direction <= 0 for step in steps]
-    # Sensors that report once an hour show the same wall twice; in a longer run a repeated wall is a repeated row.
-    if sum(turned) != 1 or (level and len(run) > 2):
+    reversals = [step * direction <= 0 for step in steps]
+    # A sensor that reports hourly has the same wall time twice; in a longer run that is a repeated row.
+    if sum(reversals) != 1 or (level and len(run) > 2):
         return None
-    turn = turned.index(True) + 1
+    turn = reversals.index(True) + 1
     earlier, later = (0, 1) if direction > 0 else (1, 0)
     return [earlier] * turn + [later] * (len(run) - turn)
 
 
 def _direction(before: int | None, run: Sequence[int], after: int | None) -> int | None:
-    """1 where the rows around a run show that the file runs forwards, -1 for backwards, None where they do not."""
+    """Return 1 if the adjacent rows show that the file is ascending, -1 if descending, None if neither."""
     signs = set()
     if before is not None:
         signs.add(1 if before < run[0] else -1)
@@ -105,7 +107,7 @@ class _Run:
 
 
 class RepeatedHourResolver:
-    """Follows each sensor's walls through a file and decides the rows of repeated hours once their run has ended."""
+    """Follow each sensor's wall times through a file and resolve repeated hours once their run has ended."""
 
     def __init__(self) -> None:
         self._last: dict[Hashable, int] = {}
@@ -113,39 +115,39 @@ class RepeatedHourResolver:
 
     @property
     def is_pending(self) -> bool:
-        """Whether rows of a repeated hour still wait for what follows them."""
+        """Whether rows of a repeated hour wait for the rows after them."""
         return bool(self._runs)
 
     def note_last_times(self, last_walls: dict[Hashable, int]) -> None:
-        """Notice a stretch without a repeated hour, none being waited for: the last wall of each sensor in it."""
+        """Note the last wall time of each sensor in rows without a repeated hour, while none is pending."""
         self._last.update(last_walls)
 
     def process(
         self, sensors: Sequence[Hashable], walls: Sequence[int], rows: Sequence[int], ambiguous: Sequence[bool]
     ) -> dict[int, int | None]:
-        """Notice rows in file order; answers the pass, or None for undecidable, of each row that is decided now."""
-        decided: dict[int, int | None] = {}
+        """Process rows in file order; return the fold, None if ambiguous, of each row resolved by them."""
+        resolved: dict[int, int | None] = {}
         for sensor, wall, row, is_ambiguous in zip(sensors, walls, rows, ambiguous, strict=True):
             run = self._runs.get(sensor)
             if run and not (is_ambiguous and abs(wall - run.walls[0]) < DAY_US):
-                decided |= _decide(self._runs.pop(sensor), after=wall)
+                resolved |= _resolve(self._runs.pop(sensor), after=wall)
                 run = None
             if is_ambiguous:
                 run = run or self._runs.setdefault(sensor, _Run(self._last.get(sensor)))
                 run.walls.append(wall)
                 run.rows.append(row)
             self._last[sensor] = wall
-        return decided
+        return resolved
 
     def finish(self) -> dict[int, int | None]:
-        """Decide what still waits: nothing follows."""
-        decided: dict[int, int | None] = {}
+        """Resolve the pending rows at the end of the file."""
+        resolved: dict[int, int | None] = {}
         for run in self._runs.values():
-            decided |= _decide(run, after=None)
+            resolved |= _resolve(run, after=None)
         self._runs.clear()
-        return decided
+        return resolved
 
 
-def _decide(run: _Run, after: int | None) -> dict[int, int | None]:
+def _resolve(run: _Run, after: int | None) -> dict[int, int | None]:
     folds = resolve_folds(run.before, run.walls, after)
     return dict(zip(run.rows, folds, strict=True)) if folds else dict.fromkeys(run.rows)

@@ -14,7 +14,7 @@ from typing import IO
 from ingestion.parsing.body import DEFAULT_MAX_BYTES, DecodedBody
 from ingestion.parsing.csv_body import parse_csv
 from ingestion.parsing.json_body import SINGLE_OBJECT, parse_json
-from ingestion.parsing.rejection_reasons import Reason, sentence
+from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody, empty_readings
 from ingestion.parsing.row import ParseOptions
 from ingestion.sources.mapping import FieldMapping
@@ -70,7 +70,7 @@ def parse_body(
     opened = DecodedBody(body, encoding=mapping.encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
     start = opened.open().peek(_SNIFFED_BYTES).lstrip()
     if _MARKUP.match(start):
-        raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA, sentence(Reason.HTML_INSTEAD_OF_DATA))
+        raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA)
     name = _uncompressed_name(file_name)
     options = ParseOptions(
         mapping=mapping,
@@ -119,7 +119,7 @@ def parse_rejected_row(
     nonempty = [batch for batch in batches if len(batch.readings) or batch.rejected]
     if len(nonempty) == 1 and len(nonempty[0].readings) + len(nonempty[0].rejected) == 1:
         return nonempty[0]
-    return _rejection(row_number, Reason.CUT_OFF, sentence(Reason.CUT_OFF), raw, context)
+    return _rejection(row_number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), raw, context)
 
 
 def _rejection(row_number: int, reason: Reason, message: str, raw: str, context: str) -> ParsedBatch:

@@ -1,94 +1,97 @@
-"""Why a row or a whole body was not taken: the codes, and a sentence for each that says what, which and what to do."""
+"""Reasons for rejecting a row or a whole body: codes, labels and messages."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from django.db.models import TextChoices
 
-_SHOWN_LENGTH = 80
+_MAX_QUOTED_LENGTH = 80
 
 
-class Reason(StrEnum):
-    """Codes are stored and filtered by: they never change their meaning."""
+class Reason(TextChoices):
+    """Codes are stored and filtered by: their meaning never changes."""
 
     # Of a row.
-    NO_UNIT = "no_unit"
-    UNKNOWN_UNIT = "unknown_unit"
-    UNKNOWN_FACILITY = "unknown_facility"
-    UNKNOWN_SENSOR = "unknown_sensor"
-    NO_TIME = "no_time"
-    UNREADABLE_TIME = "unreadable_time"
-    FUTURE_TIME = "future_time"
-    TOO_OLD = "too_old"
-    SKIPPED_HOUR = "skipped_hour"
-    AMBIGUOUS_HOUR = "ambiguous_hour"
-    NO_TEMPERATURE = "no_temperature"
-    NOT_A_NUMBER = "not_a_number"
-    NOT_FINITE = "not_finite"
-    BELOW_ABSOLUTE_ZERO = "below_absolute_zero"
-    ABOVE_1000_C = "above_1000_c"
-    UNKNOWN_SCALE = "unknown_scale"
-    BAD_QUALITY = "bad_quality"
-    STATUS_TOO_LONG = "status_too_long"
-    TOO_MANY_STATUSES = "too_many_statuses"
-    CODE_TOO_LONG = "code_too_long"
-    NOT_TEXT = "not_text"
-    WRONG_NUMBER_OF_COLUMNS = "wrong_number_of_columns"
-    CUT_OFF = "cut_off"
-    NOT_AN_OBJECT = "not_an_object"
+    NO_UNIT = "no_unit", "No unit"
+    UNKNOWN_UNIT = "unknown_unit", "Unknown unit"
+    UNKNOWN_FACILITY = "unknown_facility", "Unknown facility"
+    UNKNOWN_SENSOR = "unknown_sensor", "Unknown sensor"
+    NO_TIME = "no_time", "No time"
+    UNREADABLE_TIME = "unreadable_time", "Unreadable time"
+    FUTURE_TIME = "future_time", "Time in the future"
+    TOO_OLD = "too_old", "Too old"
+    SKIPPED_HOUR = "skipped_hour", "Time skipped by the clock change"
+    AMBIGUOUS_HOUR = "ambiguous_hour", "Time repeated by the clock change"
+    NO_TEMPERATURE = "no_temperature", "No temperature"
+    NOT_A_NUMBER = "not_a_number", "Not a number"
+    NOT_FINITE = "not_finite", "Not a finite number"
+    BELOW_ABSOLUTE_ZERO = "below_absolute_zero", "Below absolute zero"
+    ABOVE_1000_C = "above_1000_c", "Above 1,000 °C"
+    UNKNOWN_SCALE = "unknown_scale", "Unknown scale"
+    BAD_QUALITY = "bad_quality", "Invalid quality"
+    STATUS_TOO_LONG = "status_too_long", "Status too long"
+    TOO_MANY_STATUSES = "too_many_statuses", "Too many different statuses"
+    CODE_TOO_LONG = "code_too_long", "Code too long"
+    NOT_TEXT = "not_text", "Invalid characters"
+    WRONG_NUMBER_OF_COLUMNS = "wrong_number_of_columns", "Wrong number of columns"
+    CUT_OFF = "cut_off", "Incomplete row"
+    NOT_AN_OBJECT = "not_an_object", "Not an object"
     # Of a whole body.
-    HTML_INSTEAD_OF_DATA = "html_instead_of_data"
-    INVALID_JSON = "invalid_json"
-    NO_READINGS_LIST = "no_readings_list"
-    NO_HEADER = "no_header"
-    UNDECODABLE = "undecodable"
-    TOO_LARGE = "too_large"
+    HTML_INSTEAD_OF_DATA = "html_instead_of_data", "Web page instead of data"
+    INVALID_JSON = "invalid_json", "Invalid JSON"
+    NO_READINGS_LIST = "no_readings_list", "No list of readings"
+    NO_HEADER = "no_header", "No header"
+    UNDECODABLE = "undecodable", "Decoding failed"
+    TOO_LARGE = "too_large", "Too large"
 
 
-SENTENCES: dict[Reason, str] = {
-    Reason.NO_UNIT: "The row does not say which storage unit it is of; name the unit's field in the source's mapping.",
-    Reason.UNKNOWN_UNIT: "Unit {value} is not registered; register it, or let the source register what it names.",
-    Reason.UNKNOWN_FACILITY: "Facility {value} is not registered; add it, or let the source register what it names.",
-    Reason.UNKNOWN_SENSOR: "Sensor {value} is not registered; register it, or let the source register what it names.",
-    Reason.NO_TIME: "The row does not say when it was measured; name the time's field in the source's mapping.",
-    Reason.UNREADABLE_TIME: "The time {value} cannot be read{why}; set the source's time format.",
-    Reason.FUTURE_TIME: "The time {value} is over 24 hours ahead; check the logger's clock and the source's time zone.",
-    Reason.TOO_OLD: "The time {value} is before the year 2000; check the logger's clock and the time format.",
-    Reason.SKIPPED_HOUR: "The local time {value} never was: the clocks of {zone} skipped it; check the time zone.",
-    Reason.AMBIGUOUS_HOUR: "The local time {value} was twice in {zone}, and the rows' order does not show "
-    "which is meant; have times sent with an offset.",
-    Reason.NO_TEMPERATURE: "The row has no temperature; name the temperature's field in the source's mapping.",
-    Reason.NOT_A_NUMBER: "The temperature {value} is not a number; if it means that nothing was measured, "
+MESSAGES: dict[Reason, str] = {
+    Reason.NO_UNIT: "The row has no storage unit. Set the unit field in the source's mapping.",
+    Reason.UNKNOWN_UNIT: "Unit {value} is not registered. Register it, or let the source register new units.",
+    Reason.UNKNOWN_FACILITY: "Facility {value} is not registered. Add it, or let the source register new facilities.",
+    Reason.UNKNOWN_SENSOR: "Sensor {value} is not registered. Register it, or let the source register new sensors.",
+    Reason.NO_TIME: "The row has no time. Set the time field in the source's mapping.",
+    Reason.UNREADABLE_TIME: "The time {value} cannot be read{why}. Set the source's time format.",
+    Reason.FUTURE_TIME: "The time {value} is more than 24 hours ahead. Check the device's clock and the time zone.",
+    Reason.TOO_OLD: "The time {value} is before the year 2000. Check the device's clock and the time format.",
+    Reason.SKIPPED_HOUR: "The local time {value} does not exist in {zone}: the clocks skipped it. Check the time zone.",
+    Reason.AMBIGUOUS_HOUR: "The local time {value} occurs twice in {zone}, and the order of the rows does not show "
+    "which one is meant. Send times with a UTC offset.",
+    Reason.NO_TEMPERATURE: "The row has no temperature. Set the temperature field in the source's mapping.",
+    Reason.NOT_A_NUMBER: "The temperature {value} is not a number. If it means that nothing was measured, "
     "add it to the source's null values.",
-    Reason.NOT_FINITE: "The temperature {value} is not finite; have it left empty where nothing was measured.",
-    Reason.BELOW_ABSOLUTE_ZERO: "The temperature {value} ({scale}) is below absolute zero; check the source's scale.",
-    Reason.ABOVE_1000_C: "The temperature {value} ({scale}) is above 1,000 °C; check the source's scale.",
-    Reason.UNKNOWN_SCALE: "The scale {value} is not Celsius, Fahrenheit or kelvin; set the source's scale.",
-    Reason.BAD_QUALITY: "The quality {value} is not a number from 0 to 1; check its field in the mapping.",
-    Reason.STATUS_TOO_LONG: "The status {value} is longer than {limit} characters; check its field in the mapping.",
-    Reason.TOO_MANY_STATUSES: "The status {value} is new, and there are too many already; "
-    "check its field in the mapping.",
-    Reason.CODE_TOO_LONG: "The {what} {value} is longer than {limit} characters; check its field in the mapping.",
-    Reason.NOT_TEXT: "The {what} {value} holds characters that are not text; check the source's encoding.",
-    Reason.WRONG_NUMBER_OF_COLUMNS: "The line has {count} columns, the header {expected}; check delimiters and quotes.",
-    Reason.CUT_OFF: "The body ends in the middle of this row; the next delivery should bring it whole.",
-    Reason.NOT_AN_OBJECT: "The list holds {value} where a reading is expected; check the source's readings path.",
-    Reason.HTML_INSTEAD_OF_DATA: "The answer is a web page, not data; check the source's address and credentials.",
-    Reason.INVALID_JSON: "The body is not valid JSON: {why}; have the sender look at what it sends.",
-    Reason.NO_READINGS_LIST: "The JSON holds no list of readings{why}; set the source's readings path.",
-    Reason.NO_HEADER: "No header line was found: {why}; set the column names in the source's mapping.",
-    Reason.UNDECODABLE: "The body cannot be decoded: {why}; set the source's encoding.",
-    Reason.TOO_LARGE: "The body is too large: {why}; ask the source for a shorter span.",
+    Reason.NOT_FINITE: "The temperature {value} is not finite. Send an empty value if nothing was measured.",
+    Reason.BELOW_ABSOLUTE_ZERO: "The temperature {value} ({scale}) is below absolute zero. Check the source's scale.",
+    Reason.ABOVE_1000_C: "The temperature {value} ({scale}) is above 1,000 °C. Check the source's scale.",
+    Reason.UNKNOWN_SCALE: "The scale {value} is not Celsius, Fahrenheit or kelvin. Set the source's scale.",
+    Reason.BAD_QUALITY: "The quality {value} is not a number from 0 to 1. Check the quality field in the mapping.",
+    Reason.STATUS_TOO_LONG: "The status {value} is longer than {limit} characters. "
+    "Check the status field in the mapping.",
+    Reason.TOO_MANY_STATUSES: "The status {value} is new, and there are too many different statuses already. "
+    "Check the status field in the mapping.",
+    Reason.CODE_TOO_LONG: "The {what} {value} is longer than {limit} characters. Check its field in the mapping.",
+    Reason.NOT_TEXT: "The {what} {value} contains invalid characters. Check the source's encoding.",
+    Reason.WRONG_NUMBER_OF_COLUMNS: "The line has {count} columns, the header has {expected}. "
+    "Check delimiters and quotes.",
+    Reason.CUT_OFF: "The body ends within this row. The next delivery should contain the whole row.",
+    Reason.NOT_AN_OBJECT: "The list contains {value} instead of a reading. Check the source's readings path.",
+    Reason.HTML_INSTEAD_OF_DATA: "The response is a web page, not data. Check the source's address and credentials.",
+    Reason.INVALID_JSON: "The body is not valid JSON: {why}. Check what the source sends.",
+    Reason.NO_READINGS_LIST: "The JSON contains no list of readings{why}. Set the source's readings path.",
+    Reason.NO_HEADER: "No header line was found: {why}. Set the column names in the source's mapping.",
+    Reason.UNDECODABLE: "The body cannot be decoded: {why}. Set the source's encoding.",
+    Reason.TOO_LARGE: "The body is too large: {why}. Request a shorter period from the source.",
 }
 
 
-def sentence(reason: Reason, **attributes: object) -> str:
-    """The sentence of `reason`; `attributes` fill its places, a text named `value` is quoted and shortened."""
-    value = attributes.get("value")
-    return SENTENCES[reason].format(**{**attributes, "value": quoted(value)} if "value" in attributes else attributes)
+def message_for(reason: Reason, **values: object) -> str:
+    """Return the message of `reason`, filled in with `values`; `value` is quoted and shortened."""
+    if "value" in values:
+        values["value"] = quoted(values["value"])
+    return MESSAGES[reason].format(**values)
 
 
 def quoted(value: object) -> str:
-    """A value as a sentence shows it: in quotes, on one line, no longer than needed to recognise it."""
+    """Quote a value for a message: on one line, shortened, without unprintable characters."""
     text = value if isinstance(value, str) else repr(value)
-    text = "".join(char if char.isprintable() else "�" for char in text[: _SHOWN_LENGTH + 1])
-    return f'"{text[:_SHOWN_LENGTH]}…"' if len(text) > _SHOWN_LENGTH else f'"{text}"'
+    text = "".join(char if char.isprintable() else "�" for char in text[: _MAX_QUOTED_LENGTH + 1])
+    return f'"{text[:_MAX_QUOTED_LENGTH]}…"' if len(text) > _MAX_QUOTED_LENGTH else f'"{text}"'

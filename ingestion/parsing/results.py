@@ -1,4 +1,4 @@
-"""What parsing yields, whatever the shape was: readings as columns, what was rejected, and the units met."""
+"""Results of parsing, the same for all formats: readings as columns, rejected rows, and the units in them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Self
 
 import polars as pl
 
-from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.timestamps import DayOrder
 
-# row_number: CSV: the physical line, 1 being the file's first; JSON: the place in the list, from 1.
-# facility_code: null where the source names none. sensor_code: "" where it names none.
-# temperature_c: null where the sensor gave no measurement. scale: the letter of the scale it was sent in.
-# quality_score: 0 to 1; 1 where it is not told. equipment_status: lower case; "normal" where it is not told.
+# row_number: the line of a CSV file or the position in a JSON list, from 1.
+# facility_code: null if the source names none. sensor_code: "" if it names none.
+# temperature_c: null if nothing was measured. scale: the letter of the scale that was sent.
+# quality_score: 0 to 1, 1 by default. equipment_status: lower case, "normal" by default.
 READING_SCHEMA: dict[str, pl.DataType] = {
     "row_number": pl.Int64(),
     "facility_code": pl.String(),
@@ -35,7 +35,7 @@ RawRow = Callable[[int], str]
 
 @dataclass(frozen=True, slots=True)
 class RejectedReading:
-    """A row that was not taken: `raw` is what was sent, verbatim, and `message` a sentence for a person."""
+    """A rejected row: `raw` is its verbatim text, `message` explains the reason to a person."""
 
     row_number: int
     reason: Reason
@@ -45,10 +45,10 @@ class RejectedReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitDescription:
-    """What a source says about a unit; None where it does not say.
+    """A source's description of a unit; None for what it does not contain.
 
-    `set_temperature` is on the scale `temperature_unit` ("C", "F", "K"; None means that the source did not tell the
-    scale, and °C is assumed). `size_value` is in `size_unit`, as sent. `interval_seconds`: time between readings.
+    `set_temperature` is on the scale `temperature_unit` ("C", "F", "K"; None: not given, °C is assumed). `size_value`
+    is in `size_unit`, as sent. `interval_seconds` is the time between readings.
     """
 
     facility_code: str | None
@@ -66,11 +66,11 @@ class UnitDescription:
 
 @dataclass(slots=True, kw_only=True)
 class ParsedBatch:
-    """A part of a delivery. `readings` has READING_SCHEMA's columns, in file order but for rows decided late.
+    """A part of a delivery. `readings` has READING_SCHEMA's columns, in file order except for rows resolved late.
 
-    `units` holds each unit of `readings`; of what its rows say about it, the last that is not null.
-    `raw_row` gives the verbatim text of a row of this batch; `row_context` is what parse_rejected_row needs beside it.
-    `is_cut_off` is true once the body is known to end in the middle: on the last batch.
+    `units` describes each unit of `readings` by the last non-null values in its rows. `raw_row` returns the verbatim
+    text of a row of this batch; `row_context` is a RowContext as text, for parse_rejected_row. `is_cut_off` is set on
+    the last batch of a body that ends early.
     """
 
     readings: pl.DataFrame
@@ -83,38 +83,41 @@ class ParsedBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowContext:
-    """What a row of a file needs beside itself to be read again: the header, and what only the whole file showed."""
+    """What is needed to parse a single row of a file again: the header line, and what only the whole file shows."""
 
     line: str
     unit: str = ""
     day_order: DayOrder = DayOrder.UNDECIDED
 
     def to_text(self) -> str:
-        """The header line, after a line for each thing that the file showed."""
-        notes = [f"unit {self.unit}"] if self.unit else []
+        """Serialize to lines: the unit and the day order if known, then the header line."""
+        items = [f"unit {self.unit}"] if self.unit else []
         if self.day_order is not DayOrder.UNDECIDED:
-            notes.append(f"order {self.day_order}")
-        return "\n".join([*(_CONTEXT_PREFIX + note for note in notes), self.line])
+            items.append(f"order {self.day_order}")
+        return "\n".join([*(_CONTEXT_PREFIX + item for item in items), self.line])
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """The reverse of to_text."""
-        *notes, line = text.split("\n")
+        """Deserialize the result of to_text."""
+        *items, line = text.split("\n")
         known = dict(
-            note.removeprefix(_CONTEXT_PREFIX).split(" ", 1) for note in notes if note.startswith(_CONTEXT_PREFIX)
+            item.removeprefix(_CONTEXT_PREFIX).split(" ", 1) for item in items if item.startswith(_CONTEXT_PREFIX)
         )
         return cls(line=line, unit=known.get("unit", ""), day_order=DayOrder(known.get("order", DayOrder.UNDECIDED)))
 
 
-class UnreadableBody(Exception):  # noqa: N818  (the name says what was met; callers read "except UnreadableBody")
-    """A body of which nothing can be used: the whole delivery fails with `reason` and the sentence `message`."""
+class UnreadableBody(Exception):  # noqa: N818  (describes the body, as in "except UnreadableBody")
+    """A body of which nothing can be used: the delivery fails with `reason` and `message`.
 
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
+    `values` fill in the reason's own message.
+    """
+
+    def __init__(self, reason: Reason, message: str = "", **values: object) -> None:
         self.reason = reason
-        self.message = message
+        self.message = message or message_for(reason, **values)
+        super().__init__(self.message)
 
 
 def empty_readings() -> pl.DataFrame:
-    """A frame with READING_SCHEMA's columns and no row."""
+    """Return an empty frame with READING_SCHEMA's columns."""
     return pl.DataFrame(schema=READING_SCHEMA)

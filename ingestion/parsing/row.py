@@ -17,7 +17,7 @@ import polars as pl
 
 from ingestion.parsing.body import DEFAULT_MAX_BYTES
 from ingestion.parsing.field_names import UNIT_ATTRIBUTES
-from ingestion.parsing.rejection_reasons import Reason, sentence
+from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import RawRow, RejectedReading
 from ingestion.parsing.timestamps import DayOrder, TimeRules, UnreadableTime, WallTime, microseconds, read_time
 from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
@@ -62,7 +62,7 @@ class RowRejected(Exception):  # noqa: N818  (named for what became of the row)
     """A row that cannot be a reading."""
 
     def __init__(self, reason: Reason, **attributes: object) -> None:
-        super().__init__(sentence(reason, **attributes))
+        super().__init__(message_for(reason, **attributes))
         self.reason = reason
 
 

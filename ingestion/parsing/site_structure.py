@@ -7,7 +7,7 @@ from typing import IO, Any
 from ingestion.parsing.body import DecodedBody
 from ingestion.parsing.json_body import MAX_JSON_BYTES
 from ingestion.parsing.json_walker import InvalidJson, JsonWalker, decode_text
-from ingestion.parsing.rejection_reasons import Reason, sentence
+from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnitDescription, UnreadableBody
 from ingestion.parsing.row import RowRejected, RowRules, read_code
 from ingestion.parsing.unit_descriptions import clean_text, finite_number
@@ -29,7 +29,7 @@ def parse_site_structure(
     opened = DecodedBody(body, encoding="", max_bytes=max_bytes, is_cut_off=is_cut_off)
     text, ends_within_character = decode_text(opened.read(max_bytes))
     if text.lstrip().startswith("<"):
-        raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA, sentence(Reason.HTML_INSTEAD_OF_DATA))
+        raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA)
     walker = JsonWalker(text, path="", list_names=_FACILITY_LISTS, is_row=lambda _: False)
     try:
         facilities = [item.value for item in walker.items()]
@@ -41,7 +41,7 @@ def parse_site_structure(
 
 
 def _invalid(why: str) -> UnreadableBody:
-    return UnreadableBody(Reason.INVALID_JSON, sentence(Reason.INVALID_JSON, why=why))
+    return UnreadableBody(Reason.INVALID_JSON, why=why)
 
 
 def _units(facility: Any) -> list[UnitDescription]:

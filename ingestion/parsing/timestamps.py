@@ -1,7 +1,7 @@
-"""Times as customers write them: read one by one, exactly, or a column at once with the same outcome.
+"""Read timestamps in the formats that customers use, one by one or as a column, with equal results.
 
-A time is held as microseconds since 1970 of what the text says ("wall"), and whether it is local: a local wall is a
-clock's face in the source's time zone, any other is UTC. `ingestion.parsing.local_times` makes instants of local walls.
+A wall time is in microseconds since 1970. It is either local, in the source's time zone, or in UTC.
+`ingestion.parsing.local_times` converts local wall times to UTC.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ DAY_US = 24 * HOUR_US
 
 _CLOCK = r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
 _YEAR_FIRST = re.compile(
-    r"(?P<year>[0-9]{4})(?P<mark>[-/])(?P<month>[0-9]{2})(?P=mark)(?P<day>[0-9]{2})[T ]"
+    r"(?P<year>[0-9]{4})(?P<separator>[-/])(?P<month>[0-9]{2})(?P=separator)(?P<day>[0-9]{2})[T ]"
     + _CLOCK
     + r"(?: ?(?P<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
 _YEAR_LAST = (
-    r"(?P<{0}>[0-9]{{1,2}})(?P<mark>[-/.])(?P<{1}>[0-9]{{1,2}})(?P=mark)(?P<year>[0-9]{{4}})[T ,] ?"
+    r"(?P<{0}>[0-9]{{1,2}})(?P<separator>[-/.])(?P<{1}>[0-9]{{1,2}})(?P=separator)(?P<year>[0-9]{{4}})[T ,] ?"
     + _CLOCK.replace("{", "{{").replace("}", "}}")
-    + r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
+    + r"(?: ?(?P<meridiem>[AaPp])\.?[Mm]\.?)?"
 )
-_LONE_NUMBER = re.compile(r"(?:[0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16})(?:\.[0-9]+)?")
+_EPOCH_NUMBER = re.compile(r"(?:[0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16})(?:\.[0-9]+)?")
 
 
 class DayOrder(StrEnum):
-    """Which of the first two numbers of "05/11/2026" is the day. UNDECIDED: nothing in the file shows it."""
+    """Which of the first two numbers of "05/11/2026" is the day; UNDECIDED if the file does not show it."""
 
     DAY_FIRST = "day first"
     MONTH_FIRST = "month first"
     UNDECIDED = "undecided"
 
 
-_ORDERED = {
+_DATE_PATTERNS = {
     DayOrder.DAY_FIRST: re.compile(_YEAR_LAST.format("day", "month")),
     DayOrder.MONTH_FIRST: re.compile(_YEAR_LAST.format("month", "day")),
 }
 
 
-class UnreadableTime(ValueError):  # noqa: N818  (named for what was met)
-    """A text or number that is no time; the message is "" or goes on with why, from a blank."""
+class UnreadableTime(ValueError):  # noqa: N818  (as UnreadableBody)
+    """A value that is not a timestamp; the message is "" or the cause, beginning with a separator."""
 
 
 @dataclass(frozen=True, slots=True)
 class WallTime:
-    """Microseconds since 1970 as the text has them; `is_local` where the text tells no offset."""
+    """A time in microseconds since 1970; `is_local` if the text has no offset."""
 
     microseconds: int
     is_local: bool
@@ -65,7 +65,7 @@ class WallTime:
 
 @dataclass(frozen=True, slots=True)
 class TimeRules:
-    """How a source's times are to be read: `time_format` for strptime, "" for the known forms."""
+    """How to read a source's timestamps: `time_format` for strptime, "" for the known formats."""
 
     time_format: str = ""
     day_order: DayOrder = DayOrder.UNDECIDED
@@ -73,64 +73,64 @@ class TimeRules:
 
 @dataclass(slots=True)
 class DayOrderEvidence:
-    """What a file's times show about the order of day and month, gathered over the whole file."""
+    """Determine the order of day and month from all timestamps of a file."""
 
     day_first: bool = False
     month_first: bool = False
 
-    def see(self, text: str) -> None:
-        """Take notice of one time; texts of other forms show nothing."""
-        if match := _ORDERED[DayOrder.DAY_FIRST].fullmatch(text.strip()):
+    def add(self, text: str) -> None:
+        """Add a timestamp; other formats are ignored."""
+        if match := _DATE_PATTERNS[DayOrder.DAY_FIRST].fullmatch(text.strip()):
             self.day_first |= int(match["day"]) > 12
             self.month_first |= int(match["month"]) > 12
 
     @property
     def order(self) -> DayOrder:
-        """UNDECIDED where the file shows neither order, or both."""
+        """The order in the file, UNDECIDED if it shows neither or both."""
         if self.day_first == self.month_first:
             return DayOrder.UNDECIDED
         return DayOrder.DAY_FIRST if self.day_first else DayOrder.MONTH_FIRST
 
 
 def has_day_order(text: str) -> bool:
-    """Whether a time is written with day and month before the year."""
-    return _ORDERED[DayOrder.DAY_FIRST].fullmatch(text.strip()) is not None
+    """Return whether a timestamp has day and month before the year."""
+    return _DATE_PATTERNS[DayOrder.DAY_FIRST].fullmatch(text.strip()) is not None
 
 
-def microseconds(moment: datetime) -> int:
-    """An aware datetime as whole microseconds since 1970 in UTC."""
-    return (moment - EPOCH) // MICROSECOND
+def microseconds(instant: datetime) -> int:
+    """Convert an aware datetime to whole microseconds since 1970."""
+    return (instant - EPOCH) // MICROSECOND
 
 
 def read_time(value: object, rules: TimeRules) -> WallTime:
-    """The wall of one time, a text or an epoch number; raises UnreadableTime."""
+    """Read a timestamp, a text or an epoch number. Raise UnreadableTime."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnreadableTime
     if not isinstance(value, str):
-        return _epoch(value)
+        return _from_epoch(value)
     text = value.strip()
     if rules.time_format:
-        return _formatted(text, rules.time_format)
+        return _from_format(text, rules.time_format)
     if match := _YEAR_FIRST.fullmatch(text):
-        return _matched(match)
+        return _from_match(match)
     if has_day_order(text):
         if rules.day_order is DayOrder.UNDECIDED:
-            raise UnreadableTime(": which number is the day does not show")
-        return _matched(_ORDERED[rules.day_order].fullmatch(text))
-    if _LONE_NUMBER.fullmatch(text):
-        return _epoch(text)
+            raise UnreadableTime(": the order of day and month is ambiguous")
+        return _from_match(_DATE_PATTERNS[rules.day_order].fullmatch(text))
+    if _EPOCH_NUMBER.fullmatch(text):
+        return _from_epoch(text)
     raise UnreadableTime
 
 
-def _matched(match: re.Match[str] | None) -> WallTime:
+def _from_match(match: re.Match[str] | None) -> WallTime:
     if match is None:
         raise UnreadableTime
     part = match.groupdict()
-    hour, half = int(part["hour"]), (part.get("half") or "").lower()
-    if half:
+    hour, meridiem = int(part["hour"]), (part.get("meridiem") or "").lower()
+    if meridiem:
         if not 1 <= hour <= 12:
             raise UnreadableTime
-        hour = hour % 12 + (12 if half == "p" else 0)
+        hour = hour % 12 + (12 if meridiem == "p" else 0)
     date = (int(part["year"]), int(part["month"]), int(part["day"]))
     fraction = int((part["fraction"] or "").ljust(6, "0")[:6])
     try:
@@ -150,18 +150,18 @@ def _offset_us(text: str) -> int:
     return (hours * 60 + minutes) * 60 * SECOND_US * (-1 if text[0] == "-" else 1)
 
 
-def _formatted(text: str, time_format: str) -> WallTime:
+def _from_format(text: str, time_format: str) -> WallTime:
     try:
-        moment = datetime.strptime(text, time_format)  # noqa: DTZ007  (a wall: the zone is applied afterwards)
+        instant = datetime.strptime(text, time_format)  # noqa: DTZ007  (a wall time: the zone is applied later)
     except (ValueError, re.error) as error:
         raise UnreadableTime(f" with the format {time_format}") from error
-    if moment.tzinfo is None:
-        return WallTime(microseconds(moment.replace(tzinfo=UTC)), is_local=True)
-    return WallTime(microseconds(moment), is_local=False)
+    if instant.tzinfo is None:
+        return WallTime(microseconds(instant.replace(tzinfo=UTC)), is_local=True)
+    return WallTime(microseconds(instant), is_local=False)
 
 
-def _epoch(value: float | str) -> WallTime:
-    """Seconds, milliseconds or microseconds since 1970, told apart by size: all are after 1973 and before 5138."""
+def _from_epoch(value: float | str) -> WallTime:
+    """Read seconds, milliseconds or microseconds since 1970, distinguished by size (years 1973 to 5138)."""
     if isinstance(value, float) and not math.isfinite(value):
         raise UnreadableTime
     number = Decimal(str(value))
@@ -173,7 +173,7 @@ def _epoch(value: float | str) -> WallTime:
 
 @dataclass(frozen=True, slots=True)
 class WallTimes:
-    """A column of times: `is_parsed` tells which of `microseconds` count."""
+    """A column of wall times; only those that are `is_parsed` are valid."""
 
     microseconds: NDArray[np.int64]
     is_local: NDArray[np.bool_]
@@ -181,9 +181,9 @@ class WallTimes:
 
 
 def read_times(texts: pl.Series, rules: TimeRules) -> WallTimes:
-    """The walls of a String column without nulls. What it reads, read_time reads alike; the reverse need not hold.
+    """Read a String column without nulls. Every result equals that of read_time; some values are left to read_time.
 
-    Texts of one length are taken to share the layout of the first of them; those that do not are left to read_time.
+    Texts of one length are expected to share the layout of the first one.
     """
     count = len(texts)
     walls = WallTimes(np.zeros(count, np.int64), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
@@ -199,7 +199,7 @@ def read_times(texts: pl.Series, rules: TimeRules) -> WallTimes:
 
 
 def _distinct(lengths: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    if len(lengths) and lengths.min() == lengths.max():  # far quicker than sorting, and nearly always so
+    if len(lengths) and lengths.min() == lengths.max():  # much faster than sorting, and almost always the case
         return lengths[:1]
     return np.unique(lengths)
 
@@ -207,8 +207,12 @@ def _distinct(lengths: NDArray[np.uint32]) -> NDArray[np.uint32]:
 def _layout(text: str, rules: TimeRules) -> re.Match[str] | None:
     match = _YEAR_FIRST.fullmatch(text)
     if match is None and rules.day_order is not DayOrder.UNDECIDED:
-        match = _ORDERED[rules.day_order].fullmatch(text)
-    if match is None or match.groupdict().get("half") or len(match.groupdict().get("offset") or "") not in (0, 1, 6):
+        match = _DATE_PATTERNS[rules.day_order].fullmatch(text)
+    if (
+        match is None
+        or match.groupdict().get("meridiem")
+        or len(match.groupdict().get("offset") or "") not in (0, 1, 6)
+    ):
         return None
     return match
 
@@ -217,7 +221,7 @@ def _read_layout(texts: pl.Series, layout: re.Match[str], rows: NDArray[np.int64
     length = len(layout.string)
     joined = np.frombuffer(texts.str.join("").item().encode(), dtype=np.uint8)
     positions = np.ascontiguousarray(joined.reshape(-1, length).T)
-    digits = positions - ord("0")  # wraps round below "0", so that one comparison tells digits from the rest
+    digits = positions - ord("0")  # wraps around below "0", so that one comparison identifies digits
     is_valid = np.ones(len(rows), np.bool_)
     for position, char in enumerate(layout.string):
         if char.isdigit():
@@ -250,7 +254,7 @@ def _microseconds_of(digits: NDArray[np.uint8], start: int, end: int) -> NDArray
 
 
 def _days(number: dict[str, NDArray[np.int64]], is_valid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Days since 1970; takes from `is_valid` the dates that no calendar has."""
+    """Return days since 1970; mark dates that do not exist as invalid."""
     months = (number["year"] - 1970) * 12 + number["month"] - 1
     first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     following = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)

@@ -15,19 +15,19 @@ _SIZE_UNIT_LIMIT = 20
 
 
 def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDescription]:
-    """Each unit in rows of CONVERTED_SCHEMA and what they say about it: of each fact the last that says anything."""
+    """Describe each unit in rows of CONVERTED_SCHEMA by the last non-empty value of each attribute."""
     position = pl.col("position")
-    # Where every row says something, which is the rule, the unit's last row has the last word on it.
-    gappy = [attribute for attribute, is_gappy in zip(UNIT_ATTRIBUTES, _has_gaps(rows), strict=True) if is_gappy]
-    last_words = [position.filter(pl.col(attribute) != "").last().alias(attribute) for attribute in gappy]
-    units = rows.with_row_index("position").group_by("facility_code", "unit_code").agg(position.last(), *last_words)
+    # An attribute that no row lacks, as is usual, is taken from the unit's last row.
+    sparse = [attribute for attribute, is_sparse in zip(UNIT_ATTRIBUTES, _has_gaps(rows), strict=True) if is_sparse]
+    last_positions = [position.filter(pl.col(attribute) != "").last().alias(attribute) for attribute in sparse]
+    units = rows.with_row_index("position").group_by("facility_code", "unit_code").agg(position.last(), *last_positions)
     units = units.sort("position")
-    raw_fields = {
-        attribute: rows[attribute].gather(units[attribute if attribute in gappy else "position"]).to_list()
+    columns = {
+        attribute: rows[attribute].gather(units[attribute if attribute in sparse else "position"]).to_list()
         for attribute in UNIT_ATTRIBUTES
     }
-    raw_fields["scale"] = rows["scale"].gather(units["position"]).to_list()
-    attributes = (dict(zip(raw_fields, words, strict=True)) for words in zip(*raw_fields.values(), strict=True))
+    columns["scale"] = rows["scale"].gather(units["position"]).to_list()
+    attributes = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
     keys = units.select("facility_code", "unit_code").rows()
     return {key: _describe(key, unit, rules) for key, unit in zip(keys, attributes, strict=True)}
 
@@ -52,7 +52,7 @@ def _describe(key: UnitKey, unit: dict[str, str | None], rules: RowRules) -> Uni
 
 
 def clean_text(text: str | None, limit: int = _TEXT_LIMIT) -> str | None:
-    """A name as it can be kept: without control characters, at most `limit` characters; None if nothing is left."""
+    """Return a text without control characters, at most `limit` characters long; None if nothing is left."""
     return NOT_TEXT.sub("", text or "").strip()[:limit] or None
 
 

@@ -95,10 +95,10 @@ def test_a_dry_run_shows_what_would_become_of_every_row_and_stores_nothing(custo
     assert output.splitlines() == [
         f"{other}: dry run, nothing is stored; would be partial: 1 stored, 1 duplicate, 1 conflicting, 2 rejected"
         " in 0.00 s. Rows rejected: 1 × not_a_number, 1 × no_time. Rows that contradict stored readings: 1.",
-        '  row 5 (not_a_number): The temperature "warm" is not a number; if it means that nothing was measured,'
+        '  row 5 (not_a_number): The temperature "warm" is not a number. If it means that nothing was measured,'
         " add it to the source's null values.",
         f"    {csv_row(temperature='warm')}",
-        "  row 6 (no_time): The row does not say when it was measured; name the time's field in the source's mapping.",
+        "  row 6 (no_time): The row has no time. Set the time field in the source's mapping.",
         f"    {csv_row(timestamp='', unit_id='unit_A_9_9')}",
     ]
     assert (Reading.objects.count(), Delivery.objects.count(), RejectedRow.objects.count()) == (3, 1, 0)
@@ -115,7 +115,7 @@ def test_one_bad_file_does_not_stop_the_others_and_is_told_in_the_exit_code(cust
 
     output, errors = run("import_readings", "A", page, missing, file, expect_failure=True)
 
-    assert f"{page}: failure (html_instead_of_data): The answer is a web page" in output
+    assert f"{page}: failure (html_instead_of_data): The response is a web page" in output
     assert f"{missing}: [Errno 2] No such file or directory" in errors
     assert f"{file}: success: 3 stored" in output
     assert errors.endswith("2 of 3 files could not be imported.")

@@ -50,7 +50,7 @@ UNUSABLE = {
     "a page instead of JSON": (
         answer(b"<html><h1>Maintenance</h1></html>", headers="Content-Type: text/html\r\n"),
         "html_instead_of_data",
-        "The answer is a web page, not data; check the source's address and credentials.",
+        "The response is a web page, not data. Check the source's address and credentials.",
     ),
     "a page that says it is CSV": (csv_answer("<!DOCTYPE html>\n<p>Sorry"), "html_instead_of_data", "a web page"),
     "more than the limit": (json_answer(json_body(*[json_row()] * 100)), "too_large", "larger than 9,999 bytes"),
@@ -60,7 +60,7 @@ UNUSABLE = {
         "larger than 9,999 bytes",
     ),
     "invalid JSON": (json_answer('{"readings": [{"temperature": 1.0,, }]}'), "invalid_json", "not valid JSON"),
-    "no list": (json_answer('{"status": "ok"}'), "no_readings_list", "holds no list of readings"),
+    "no list": (json_answer('{"status": "ok"}'), "no_readings_list", "contains no list of readings"),
     "no header": (csv_answer("these,are,no\ncolumns,of,ours\n"), "no_header", "No header line was found"),
 }
 
@@ -113,7 +113,7 @@ def test_of_a_cut_off_body_every_whole_row_is_stored_and_the_cut_one_is_rejected
     rejected = RejectedRow.objects.get()
     assert (rejected.reason, rejected.state) == ("cut_off", "waiting")
     assert body.decode().endswith(rejected.raw)
-    assert rejected.message == "The body ends in the middle of this row; the next delivery should bring it whole."
+    assert rejected.message == "The body ends within this row. The next delivery should contain the whole row."
 
 
 def test_a_packed_body_that_is_cut_off_gives_the_rows_that_can_be_unpacked(source_of):
@@ -133,26 +133,26 @@ def test_a_packed_body_that_is_cut_off_gives_the_rows_that_can_be_unpacked(sourc
 # A row that cannot be a reading
 
 NO_READINGS = {
-    "no unit": ({"unit_id": None}, "no_unit", "The row does not say which storage unit it is of;"),
-    "no time": ({"timestamp": None}, "no_time", "The row does not say when it was measured;"),
-    "an unreadable time": ({"timestamp": "yesterday"}, "unreadable_time", 'The time "yesterday" cannot be read;'),
+    "no unit": ({"unit_id": None}, "no_unit", "The row has no storage unit."),
+    "no time": ({"timestamp": None}, "no_time", "The row has no time."),
+    "an unreadable time": ({"timestamp": "yesterday"}, "unreadable_time", 'The time "yesterday" cannot be read.'),
     "no such date": ({"timestamp": "2026-02-30T10:00:00"}, "unreadable_time", '"2026-02-30T10:00:00" cannot be read'),
     "over 24 hours ahead": (
         {"timestamp": "2026-11-24T12:00:01"},
         "future_time",
-        'The time "2026-11-24 12:00:01 UTC" is over 24 hours ahead;',
+        'The time "2026-11-24 12:00:01 UTC" is more than 24 hours ahead.',
     ),
-    "a word": ({"temperature": "warm"}, "not_a_number", 'The temperature "warm" is not a number;'),
-    "ERR": ({"temperature": "ERR"}, "not_a_number", 'The temperature "ERR" is not a number;'),
-    "NaN": ({"temperature": "NaN"}, "not_finite", 'The temperature "NaN" is not finite;'),
-    "infinite": ({"temperature": "-inf"}, "not_finite", 'The temperature "-inf" is not finite;'),
-    "below absolute zero": ({"temperature": -273.16}, "below_absolute_zero", '"-273.16" (°C) is below absolute zero;'),
+    "a word": ({"temperature": "warm"}, "not_a_number", 'The temperature "warm" is not a number.'),
+    "ERR": ({"temperature": "ERR"}, "not_a_number", 'The temperature "ERR" is not a number.'),
+    "NaN": ({"temperature": "NaN"}, "not_finite", 'The temperature "NaN" is not finite.'),
+    "infinite": ({"temperature": "-inf"}, "not_finite", 'The temperature "-inf" is not finite.'),
+    "below absolute zero": ({"temperature": -273.16}, "below_absolute_zero", '"-273.16" (°C) is below absolute zero.'),
     "below it in °F": (
         {"temperature": -459.68, "temperature_unit": "F"},
         "below_absolute_zero",
-        '"-459.68" (°F) is below absolute zero;',
+        '"-459.68" (°F) is below absolute zero.',
     ),
-    "above 1,000 °C": ({"temperature": 1000.5}, "above_1000_c", '"1000.5" (°C) is above 1,000 °C;'),
+    "above 1,000 °C": ({"temperature": 1000.5}, "above_1000_c", '"1000.5" (°C) is above 1,000 °C.'),
     "an unknown scale": ({"temperature_unit": "Rankine"}, "unknown_scale", 'The scale "Rankine" is not Celsius'),
 }
 

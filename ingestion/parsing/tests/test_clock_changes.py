@@ -105,7 +105,8 @@ def test_a_time_in_the_skipped_hour_is_rejected_and_the_rest_of_the_day_is_store
     rejected = RejectedRow.objects.get()
     assert (rejected.reason, rejected.row_number, rejected.raw) == ("skipped_hour", 3, "29/03/2026 01:15,0.001")
     assert rejected.message == (
-        'The local time "2026-03-29 01:15:00" never was: the clocks of Europe/London skipped it; check the time zone.'
+        'The local time "2026-03-29 01:15:00" does not exist in Europe/London: the clocks skipped it. '
+        "Check the time zone."
     )
     assert [day[:2] for day in of_days()] == [(SPRING, 2)]
 
@@ -118,7 +119,7 @@ def test_a_time_in_the_repeated_hour_whose_turn_does_not_show_is_rejected(tmp_pa
     assert (delivery.status, counts(delivery)) == ("partial", (2, 0, 0, 1))
     rejected = RejectedRow.objects.get()
     assert (rejected.reason, rejected.row_number, rejected.raw) == ("ambiguous_hour", 3, "25/10/2026 01:30,0.001")
-    assert "was twice in Europe/London" in rejected.message
+    assert "occurs twice in Europe/London" in rejected.message
     assert [day[:2] for day in of_days()] == [(AUTUMN, 2)]
 
 

@@ -1,4 +1,4 @@
-"""Every reason has a sentence, and the sentences show what was sent without repeating all of it."""
+"""Every reason has a label and a message, which quotes the rejected value without repeating all of it."""
 
 import dataclasses
 import string
@@ -8,17 +8,19 @@ import pytest
 from django.conf import settings
 
 from ingestion.parsing.field_names import DEFAULT_NAMES
-from ingestion.parsing.rejection_reasons import SENTENCES, Reason, quoted, sentence
+from ingestion.parsing.rejection_reasons import MESSAGES, Reason, message_for, quoted
 from ingestion.sources.mapping import FieldMapping
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_reason_has_a_sentence_that_says_what_to_do(reason):
-    positions = {name for _, name, _, _ in string.Formatter().parse(SENTENCES[reason]) if name}
-    text = sentence(reason, **dict.fromkeys(positions, "x"))
+def test_every_reason_has_a_label_and_a_message_that_says_what_to_do(reason):
+    names = {name for _, name, _, _ in string.Formatter().parse(MESSAGES[reason]) if name}
+    text = message_for(reason, **dict.fromkeys(names, "x"))
     assert text[0].isupper()
     assert text.endswith(".")
-    assert "; " in text or ": " in text
+    assert ". " in text
+    assert reason.label[0].isupper()
+    assert not reason.label.endswith(".")
 
 
 def test_a_long_value_is_shortened_and_control_characters_are_not_passed_on():
@@ -28,9 +30,9 @@ def test_a_long_value_is_shortened_and_control_characters_are_not_passed_on():
     assert quoted(5) == '"5"'
 
 
-def test_the_documentation_explains_every_reason_setting_and_usual_name():
+def test_the_documentation_explains_every_reason_setting_and_default_name():
     text = (Path(settings.BASE_DIR) / "docs" / "sources.md").read_text()
     settings_of_mapping = [field.name for field in dataclasses.fields(FieldMapping)]
-    usual_names = [name for names in DEFAULT_NAMES.values() for name in names]
-    missing = [name for name in [*Reason, *settings_of_mapping, *usual_names] if f"`{name}`" not in text]
+    default_names = [name for names in DEFAULT_NAMES.values() for name in names]
+    missing = [name for name in [*Reason, *settings_of_mapping, *default_names] if f"`{name}`" not in text]
     assert missing == []

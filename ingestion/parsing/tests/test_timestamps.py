@@ -125,7 +125,7 @@ def test_a_time_is_never_guessed(text, rules):
 def test_a_file_shows_its_order_of_day_and_month_by_a_day_after_the_12th(texts, order):
     evidence = DayOrderEvidence()
     for text in texts:
-        evidence.see(text)
+        evidence.add(text)
     assert evidence.order is order
 
 
