@@ -21,7 +21,7 @@ from readings.api.statistics import data_span, selected_units, statistics_by_cus
 from readings.spans import DAY
 from readings.statistics.aggregates import Aggregation, Grouping, TooManyGroups, aggregate
 from readings.statistics.analytics import performance
-from readings.units.unit_refs import Places, visible_unit_refs
+from readings.units.unit_refs import UnitRefs, visible_unit_refs
 
 BY_CUSTOMER = {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Statistics"}}
 PERFORMANCE_RANGE = timedelta(days=30)
@@ -87,6 +87,6 @@ class AdminSummaryView(APIView):
         return Response(statistics_by_customer(visible_unit_refs(scope), codes, **StatisticsParams.parse(request)))
 
 
-def _pop_units(principal: Principal, params: Params) -> Places:
+def _pop_units(principal: Principal, params: Params) -> UnitRefs:
     """Return the units that `facility_id` and `unit_id` select, and remove both from `params`. Raises NotFound."""
     return selected_units(principal, params.pop("facility_id", None), params.pop("unit_id", None))

@@ -29,7 +29,7 @@ from readings.lists.export import stream
 from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing, Row, latest_rows
 from readings.lists.representation import ReadingSerializer, to_representation
-from readings.units.unit_refs import Places, visible_unit_refs
+from readings.units.unit_refs import UnitRefs, visible_unit_refs
 
 STREAMED_FORMATS = (CSVRenderer.format, NDJSONRenderer.format)
 LIST_PARAMS = [ReadingFilterParams, FormatParams, PageParams, CursorParams]
@@ -46,7 +46,7 @@ def _in_all_formats(schema: serializers.BaseSerializer[object]) -> dict[tuple[in
 PAGE_OF_READINGS = _in_all_formats(page_of(ReadingSerializer))
 
 
-def list_response(request: Request, units: Places) -> HttpResponseBase:
+def list_response(request: Request, units: UnitRefs) -> HttpResponseBase:
     """Return the readings of these units that the query requests. Raises InvalidQuery.
 
     A stream contains all of them, unless the query limits it.
@@ -78,7 +78,7 @@ def _page(request: Request, listing: Listing, page: PageRequest, cursor: Cursor 
         rows = rows[: page.limit]
         offset, has_next, has_previous = cursor.position, has_more, True
     return envelope(
-        to_representation(rows, listing.places),
+        to_representation(rows, listing.unit_refs),
         total=total,
         limit=page.limit,
         offset=offset,
@@ -117,7 +117,7 @@ class ReadingList(APIView):
         """List readings, newest first."""
         return list_response(request, self.get_units(principal_of(request), **path))
 
-    def get_units(self, principal: Principal, **path: UUID) -> Places:
+    def get_units(self, principal: Principal, **path: UUID) -> UnitRefs:
         """Return the units whose readings are listed. Raises NotFound."""
         return visible_unit_refs(principal.own_scope)
 
@@ -126,7 +126,7 @@ class FacilityReadingList(ReadingList):
     """Readings of a facility's units."""
 
     @override
-    def get_units(self, principal: Principal, **path: UUID) -> Places:
+    def get_units(self, principal: Principal, **path: UUID) -> UnitRefs:
         facilities = Facility.objects.visible_to(principal.scope).filter(public_id=path["facility_id"])
         facility_id = facilities.values_list("pk", flat=True).first()
         if facility_id is None:
@@ -138,7 +138,7 @@ class UnitReadingList(ReadingList):
     """Readings of a storage unit."""
 
     @override
-    def get_units(self, principal: Principal, **path: UUID) -> Places:
+    def get_units(self, principal: Principal, **path: UUID) -> UnitRefs:
         units = visible_unit_refs(principal.scope, public_id=path["unit_id"], with_synthetic=True)
         if not units:
             raise NotFound
@@ -156,7 +156,7 @@ class AdminReadingList(ReadingList):
         return super().get(request, **path)
 
     @override
-    def get_units(self, principal: Principal, **path: UUID) -> Places:
+    def get_units(self, principal: Principal, **path: UUID) -> UnitRefs:
         customer_id = CustomerFilterParams.parse(self.request).get("customer_id")
         if customer_id is None:
             return visible_unit_refs(principal.scope)

@@ -31,7 +31,7 @@ from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooMa
 from readings.statistics.statistics import Statistics
 from readings.statistics.totals import RequestedUnit, Totals, totals_by_key
 from readings.units.scales import Scale
-from readings.units.unit_refs import Places, visible_unit_refs
+from readings.units.unit_refs import UnitRefs, visible_unit_refs
 
 STATISTICS_ROWS = TemperatureRows(StatisticsSerializer)
 # Every reading has its hour, and an hour without readings follows one that has some.
@@ -42,7 +42,7 @@ SELECT min(hour) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERA
 """
 
 
-def data_span(units: Places, start: datetime | None, end: datetime | None) -> Span:
+def data_span(units: UnitRefs, start: datetime | None, end: datetime | None) -> Span:
     """Return the period between two instants, both inclusive, limited to the time that can have readings.
 
     Without a start it begins with the hour of the first reading. It ends no later than now or the latest reading.
@@ -55,7 +55,7 @@ def data_span(units: Places, start: datetime | None, end: datetime | None) -> Sp
 
 
 def statistics_of(
-    units: Places, scale: Scale, start: datetime | None = None, end: datetime | None = None
+    units: UnitRefs, scale: Scale, start: datetime | None = None, end: datetime | None = None
 ) -> Representation:
     """Return the combined statistics of these units. The number of queries is constant."""
     span = data_span(units, start, end)
@@ -65,7 +65,7 @@ def statistics_of(
 
 
 def statistics_by_customer(
-    units: Places, codes: Mapping[int, str], scale: Scale, start: datetime | None = None, end: datetime | None = None
+    units: UnitRefs, codes: Mapping[int, str], scale: Scale, start: datetime | None = None, end: datetime | None = None
 ) -> dict[str, Representation]:
     """Return the statistics of each customer in `codes` by code, and of all units together as `system`.
 
@@ -92,7 +92,7 @@ def _represent(statistics: Statistics, scale: Scale, start: datetime | None, end
     return representation
 
 
-def _first_hour(units: Places) -> datetime | None:
+def _first_hour(units: UnitRefs) -> datetime | None:
     with connection.cursor() as cursor:
         cursor.execute(FIRST_HOUR, {"unit_ids": list(units)})
         first: datetime | None = cursor.fetchone()[0]
@@ -139,7 +139,7 @@ class AggregateView(APIView):
             raise UnprocessableBody(f"{error} Request a shorter period or coarser groups.") from error
 
 
-def selected_units(principal: Principal, facility_id: UUID | None = None, unit_id: UUID | None = None) -> Places:
+def selected_units(principal: Principal, facility_id: UUID | None = None, unit_id: UUID | None = None) -> UnitRefs:
     """Return a facility's units, one unit, or all of the caller's if neither is given. Raises NotFound."""
     if facility_id is None and unit_id is None:
         return visible_unit_refs(principal.own_scope)

@@ -14,7 +14,7 @@ from django.http import StreamingHttpResponse
 from core.api.renderers import CSVRenderer, NDJSONRenderer, to_json
 from readings.lists.queries import Listing, Row
 from readings.lists.representation import READING_ROWS, to_representation
-from readings.units.unit_refs import Places
+from readings.units.unit_refs import UnitRefs
 
 CHUNK_ROWS = 2_000
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?")
@@ -31,8 +31,8 @@ def stream(listing: Listing, format_name: str, rows: list[Row] | None = None) ->
     first = next(chunks, [])
     all_chunks = chain([first], chunks)
     if format_name == CSVRenderer.format:
-        return _response(csv_lines(all_chunks, listing.places), CSVRenderer.media_type, "readings.csv")
-    return _response(ndjson_lines(all_chunks, listing.places), NDJSONRenderer.media_type, "readings.ndjson")
+        return _response(csv_lines(all_chunks, listing.unit_refs), CSVRenderer.media_type, "readings.csv")
+    return _response(ndjson_lines(all_chunks, listing.unit_refs), NDJSONRenderer.media_type, "readings.ndjson")
 
 
 def _response(lines: Iterator[bytes], media_type: str, file_name: str) -> StreamingHttpResponse:
@@ -43,22 +43,22 @@ def _response(lines: Iterator[bytes], media_type: str, file_name: str) -> Stream
     return response
 
 
-def csv_lines(chunks: Iterable[list[Row]], places: Places) -> Iterator[bytes]:
+def csv_lines(chunks: Iterable[list[Row]], unit_refs: UnitRefs) -> Iterator[bytes]:
     """Yield a header and a line for each reading, one piece for each chunk."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(READING_ROWS.names)
     for chunk in chunks:
-        writer.writerows([cell(value) for value in reading.values()] for reading in to_representation(chunk, places))
+        writer.writerows([cell(value) for value in reading.values()] for reading in to_representation(chunk, unit_refs))
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
 
 
-def ndjson_lines(chunks: Iterable[list[Row]], places: Places) -> Iterator[bytes]:
+def ndjson_lines(chunks: Iterable[list[Row]], unit_refs: UnitRefs) -> Iterator[bytes]:
     """Yield a JSON object on a line for each reading, one piece for each chunk."""
     for chunk in chunks:
-        yield b"".join(to_json(reading) + b"\n" for reading in to_representation(chunk, places))
+        yield b"".join(to_json(reading) + b"\n" for reading in to_representation(chunk, unit_refs))
 
 
 def cell(value: object) -> object:

@@ -19,7 +19,7 @@ from readings.lists.filters import ReadingFilter
 from readings.spans import DAY, MICROSECOND
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.reading_batch import instant_of, microseconds_of
-from readings.units.unit_refs import Places
+from readings.units.unit_refs import UnitRefs
 
 # Multiples of a page's expected interval that are searched first and second.
 INTERVALS = (1.5, 24)
@@ -51,22 +51,22 @@ class Row(NamedTuple):
 class Listing:
     """The readings of some units that a filter lets through."""
 
-    places: Places
+    unit_refs: UnitRefs
     wanted: ReadingFilter
 
     def count(self) -> int:
         """Return the number of rows, from the roll-ups where possible, else from the index. One to three queries."""
-        if not self.places:
+        if not self.unit_refs:
             return 0
         if self.wanted.is_empty:
-            return _number(COUNT_OF_DAYS, {"unit_ids": list(self.places)})
+            return _number(COUNT_OF_DAYS, {"unit_ids": list(self.unit_refs)})
         if self.wanted.has_only_times:
-            requested = [RequestedUnit(place.unit_id, place.zone, 0) for place in self.places.values()]
+            requested = [RequestedUnit(unit_ref.unit_id, unit_ref.zone, 0) for unit_ref in self.unit_refs.values()]
             totals = totals_by_key(requested, self.wanted.span(), with_weights=False)
             return sum(each.reading_count for each in totals.values())
         conditions, parameters = self.wanted.conditions("unit.id")
         span = self.wanted.span()
-        parameters |= {"unit_ids": list(self.places), "low": span.start, "high": span.end}
+        parameters |= {"unit_ids": list(self.unit_refs), "low": span.start, "high": span.end}
         return _number(COUNT_ROWS.format(conditions=conditions), parameters)
 
     def rows(self, limit: int, *, offset: int = 0, cursor: Cursor | None = None, total: int | None = None) -> list[Row]:
@@ -115,12 +115,12 @@ class Listing:
 
     def _expected(self, count: int) -> timedelta:
         """Return the time in which the units are expected to send this many readings."""
-        a_second = sum(1 / place.interval_seconds for place in self.places.values())
-        seconds = min((count + len(self.places)) / a_second, 400 * DAY.total_seconds())
+        a_second = sum(1 / unit_ref.interval_seconds for unit_ref in self.unit_refs.values())
+        seconds = min((count + len(self.unit_refs)) / a_second, 400 * DAY.total_seconds())
         return max(timedelta(seconds=seconds), SHORTEST_INTERVAL)
 
     def _newest(self) -> datetime | None:
-        return max((place.newest_at for place in self.places.values() if place.newest_at), default=None)
+        return max((unit_ref.newest_at for unit_ref in self.unit_refs.values() if unit_ref.newest_at), default=None)
 
     def _between(self, low: datetime, high: datetime, limit: int, offset: int, cursor: Cursor | None) -> list[Row]:
         is_backwards = cursor is not None and cursor.is_backwards
@@ -134,19 +134,19 @@ class Listing:
                 "at_sensor": cursor.second_id,
             }
         parameters |= {
-            "unit_ids": list(self.places), "low": low, "high": high,
+            "unit_ids": list(self.unit_refs), "low": low, "high": high,
             "needed": limit + offset, "limit": limit, "offset": offset,
         }  # fmt: skip
         rows = _fetch(PAGE.format(conditions=conditions, direction=direction), parameters)
         return rows[::-1] if is_backwards else rows
 
 
-def latest_rows(places: Places, wanted: ReadingFilter, limit: int) -> list[Row]:
+def latest_rows(unit_refs: UnitRefs, wanted: ReadingFilter, limit: int) -> list[Row]:
     """Return the latest reading of each unit that passes the filter, newest first. One query."""
     conditions, parameters = wanted.conditions("reading.storage_unit_id")
     span = wanted.span()
-    parameters |= {"unit_ids": list(places), "low": span.start, "high": span.end, "limit": limit}
-    return _fetch(LATEST.format(conditions=conditions), parameters) if places else []
+    parameters |= {"unit_ids": list(unit_refs), "low": span.start, "high": span.end, "limit": limit}
+    return _fetch(LATEST.format(conditions=conditions), parameters) if unit_refs else []
 
 
 def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | None:

@@ -12,7 +12,7 @@ from readings.lists.public_ids import reading_ids
 from readings.lists.queries import Row
 from readings.storage.reading_batch import microseconds_of
 from readings.units.scales import Scale, from_celsius
-from readings.units.unit_refs import Place, Places
+from readings.units.unit_refs import UnitRef, UnitRefs
 
 
 class ReadingSerializer(serializers.Serializer[object]):
@@ -40,19 +40,19 @@ class _Reading(NamedTuple):
 
     id: str
     row: Row
-    unit: Place
+    unit: UnitRef
     temperature: float | None
 
 
 READING_ROWS = SerializerRows(ReadingSerializer)
 
 
-def to_representation(rows: Sequence[Row], units: Places) -> list[Representation]:
+def to_representation(rows: Sequence[Row], units: UnitRefs) -> list[Representation]:
     """Return the readings as ReadingSerializer defines them, with temperatures exactly as they were reported."""
     return READING_ROWS.represent_objects(_readings(rows, units))
 
 
-def _readings(rows: Sequence[Row], units: Places) -> Iterator[_Reading]:
+def _readings(rows: Sequence[Row], units: UnitRefs) -> Iterator[_Reading]:
     ids = reading_ids(
         [row.unit_id for row in rows],
         [row.sensor_id for row in rows],

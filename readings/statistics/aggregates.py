@@ -14,7 +14,7 @@ from readings.spans import DAY, Span
 from readings.statistics.totals import Bucket, Key, RequestedUnit, Totals, totals_by_key
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 from readings.units.scales import Scale, from_celsius
-from readings.units.unit_refs import Place, Places
+from readings.units.unit_refs import UnitRef, UnitRefs
 
 # An answer of more groups than this is no answer that a person or a chart can use, and fills memory.
 MAX_GROUPS = 100_000
@@ -70,14 +70,14 @@ class Grouping:
         return next(iter(self.buckets), None)
 
 
-def aggregate(places: Places, span: Span, grouping: Grouping) -> list[dict[str, Any]]:
+def aggregate(unit_refs: UnitRefs, span: Span, grouping: Grouping) -> list[dict[str, Any]]:
     """Return the groups with readings in `span`, each as `group_key` and `metrics`, ordered by time and name.
 
     Raises TooManyGroups. The number of queries is fixed.
     """
-    _refuse_too_many(len(places), span, grouping)
+    _refuse_too_many(len(unit_refs), span, grouping)
     groups = _Groups(grouping)
-    requested = [RequestedUnit(place.unit_id, place.zone, groups.number_of(place)) for place in places.values()]
+    requested = [RequestedUnit(ref.unit_id, ref.zone, groups.number_of(ref)) for ref in unit_refs.values()]
     by_sensor = GroupBy.SENSOR in grouping.by
     totals = totals_by_key(
         requested,
@@ -106,50 +106,50 @@ class _Groups:
         self._by = grouping.by
         self._buckets = grouping.buckets
         self._numbers: dict[tuple[Any, ...], int] = {}
-        self._places: list[Place] = []
+        self._unit_refs: list[UnitRef] = []
 
-    def number_of(self, place: Place) -> int:
+    def number_of(self, unit_ref: UnitRef) -> int:
         """Return the number of a unit's group. Units in different zones never share one: their days differ."""
         by = self._by
         key = (
-            place.facility_id if GroupBy.FACILITY in by else None,
-            place.unit_id if GroupBy.UNIT in by else None,
-            place.time_zone if self._buckets else None,
+            unit_ref.facility_id if GroupBy.FACILITY in by else None,
+            unit_ref.unit_id if GroupBy.UNIT in by else None,
+            unit_ref.time_zone if self._buckets else None,
         )
         if key not in self._numbers:
-            self._numbers[key] = len(self._places)
-            self._places.append(place)
+            self._numbers[key] = len(self._unit_refs)
+            self._unit_refs.append(unit_ref)
         return self._numbers[key]
 
     def described(self, key: Key, codes: dict[int, str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return what orders and identifies a group, and its `group_key`."""
-        by, place = self._by, self._places[key.group]
+        by, unit_ref = self._by, self._unit_refs[key.group]
         group_key: dict[str, Any] = {}
         order: list[Any] = []
         for bucket in self._buckets:
-            begins = _begin(key.bucket, bucket, place)
+            begins = _begin(key.bucket, bucket, unit_ref)
             group_key[bucket.value] = begins
             order.append(begins.astimezone(UTC))
         if GroupBy.FACILITY in by:
-            group_key |= {"facility_id": place.facility_public_id, "facility_name": place.facility_name}
-            order += [place.facility_name, place.facility_id]
+            group_key |= {"facility_id": unit_ref.facility_public_id, "facility_name": unit_ref.facility_name}
+            order += [unit_ref.facility_name, unit_ref.facility_id]
         if GroupBy.UNIT in by:
-            group_key |= {"storage_unit_id": place.public_id, "unit_name": place.name}
-            order += [place.name, place.unit_id]
+            group_key |= {"storage_unit_id": unit_ref.public_id, "unit_name": unit_ref.name}
+            order += [unit_ref.name, unit_ref.unit_id]
         if key.sensor_id is not None:
             group_key["sensor_id"] = codes[key.sensor_id]
             order += [codes[key.sensor_id], key.sensor_id]
         return tuple(order), group_key
 
 
-def _begin(found: date | datetime | None, bucket: Bucket, place: Place) -> datetime:
+def _begin(found: date | datetime | None, bucket: Bucket, unit_ref: UnitRef) -> datetime:
     """Return the instant at which the bucket of `found` begins, with the facility's offset at that time."""
     if isinstance(found, datetime):
         if bucket is Bucket.HOUR:
-            return found.astimezone(place.zone)
-        found = found.astimezone(place.zone).date()
+            return found.astimezone(unit_ref.zone)
+        found = found.astimezone(unit_ref.zone).date()
     assert found is not None  # noqa: S101 - a bucket was requested
-    return datetime.combine(bucket.first_day(found), time(), place.zone)
+    return datetime.combine(bucket.first_day(found), time(), unit_ref.zone)
 
 
 def _average_c(totals: Totals) -> float | None:

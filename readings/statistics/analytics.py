@@ -6,7 +6,7 @@ summed together, and the mean of their deviations is their mean minus the set te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from readings.spans import DAY, HOUR, Span, start_of_day
 from readings.statistics.totals import Bucket, RequestedUnit, Totals, totals_by_key
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 from readings.units.scales import Scale, difference_from_kelvin, to_celsius
-from readings.units.unit_refs import Place, Places
+from readings.units.unit_refs import UnitRef, UnitRefs
 
 Period = date | datetime
 
@@ -90,12 +90,12 @@ def set_temperatures_c(unit_ids: Iterable[int]) -> dict[int, float | None]:
     }
 
 
-def by_period(places: Mapping[int, Place], span: Span, bucket: Bucket) -> dict[Period, Summary]:
+def by_period(unit_refs: UnitRefs, span: Span, bucket: Bucket) -> dict[Period, Summary]:
     """Return the summary of all units in every calendar period that `span` touches, in order of time."""
-    kinds, requested = _common_groups(places, lambda _: 0)
+    kinds, requested = _common_groups(unit_refs, lambda _: 0)
     counts: dict[ZoneInfo, int] = {}
-    for place in places.values():
-        counts[place.zone] = counts.get(place.zone, 0) + 1
+    for unit_ref in unit_refs.values():
+        counts[unit_ref.zone] = counts.get(unit_ref.zone, 0) + 1
     summaries: dict[Period, Summary] = {}
     for zone, count in counts.items():
         for interval, part in periods(span, bucket, zone):
@@ -107,12 +107,12 @@ def by_period(places: Mapping[int, Place], span: Span, bucket: Bucket) -> dict[P
     return dict(sorted(summaries.items()))
 
 
-def summaries_by_owner(places: Mapping[int, Place], span: Span, owner_of: Callable[[Place], int]) -> dict[int, Summary]:
+def summaries_by_owner(unit_refs: UnitRefs, span: Span, owner_of: Callable[[UnitRef], int]) -> dict[int, Summary]:
     """Return the summary of each owner of units (a unit itself, or its facility) as `owner_of` gives it."""
-    kinds, requested = _common_groups(places, owner_of)
+    kinds, requested = _common_groups(unit_refs, owner_of)
     summaries: dict[int, Summary] = {}
-    for place in places.values():
-        own = summaries.setdefault(owner_of(place), Summary())
+    for unit_ref in unit_refs.values():
+        own = summaries.setdefault(owner_of(unit_ref), Summary())
         own.wanted_seconds += (span.end - span.start).total_seconds()
     for key, totals in totals_by_key(requested, span).items():
         summaries[kinds[key.group].owner].add(totals, kinds[key.group].set_temperature_c)
@@ -141,15 +141,15 @@ def _following(first: date, bucket: Bucket) -> date:
 
 
 def _common_groups(
-    places: Mapping[int, Place], owner_of: Callable[[Place], int]
+    unit_refs: UnitRefs, owner_of: Callable[[UnitRef], int]
 ) -> tuple[list[_CommonGroup], list[RequestedUnit]]:
     """Return the groups of units that are summed together, and each unit with the number of its group."""
-    set_to = set_temperatures_c(places)
+    set_to = set_temperatures_c(unit_refs)
     numbers: dict[_CommonGroup, int] = {}
     requested = []
-    for unit_id, place in places.items():
-        kind = _CommonGroup(owner_of(place), place.zone, set_to.get(unit_id))
-        requested.append(RequestedUnit(unit_id, place.zone, numbers.setdefault(kind, len(numbers))))
+    for unit_id, unit_ref in unit_refs.items():
+        kind = _CommonGroup(owner_of(unit_ref), unit_ref.zone, set_to.get(unit_id))
+        requested.append(RequestedUnit(unit_id, unit_ref.zone, numbers.setdefault(kind, len(numbers))))
     return list(numbers), requested
 
 
@@ -171,12 +171,12 @@ COUNTED_STATUSES = {
 }
 
 
-def performance(places: Places, span: Span, scale: Scale) -> dict[str, Any]:
+def performance(unit_refs: UnitRefs, span: Span, scale: Scale) -> dict[str, Any]:
     """Return the performance of these units in `span`; deviations in steps of `scale`. A fixed number of queries."""
-    summaries = summaries_by_owner(places, span, lambda _: 0).get(0, Summary())
+    summaries = summaries_by_owner(unit_refs, span, lambda _: 0).get(0, Summary())
     totals = summaries.totals
     return {
-        "uptime": _uptime(places, span),
+        "uptime": _uptime(unit_refs, span),
         "data_quality": {
             "total_readings": totals.reading_count,
             "good_readings": totals.good_count,
@@ -190,17 +190,17 @@ def performance(places: Places, span: Span, scale: Scale) -> dict[str, Any]:
         },
         "status_distribution": [
             {"equipment_status": status, "count": count, "percentage": _percentage(count, totals.reading_count)}
-            for status, count in _statuses(places, span, summaries)
+            for status, count in _statuses(unit_refs, span, summaries)
         ],
         "time_range": {"start_date": span.start, "end_date": span.end},
     }
 
 
-def _uptime(places: Places, span: Span) -> dict[str, Any]:
+def _uptime(unit_refs: UnitRefs, span: Span) -> dict[str, Any]:
     """Return the UTC hours that the span touches, and those of them in which any unit sent a reading."""
     first = span.start.replace(minute=0, second=0, microsecond=0)
     hours = 0 if span.is_empty else -((first - span.end) // HOUR)
-    ((found,),) = _rows(HOURS_WITH_READINGS, places, Span(first, span.end))
+    ((found,),) = _rows(HOURS_WITH_READINGS, unit_refs, Span(first, span.end))
     return {
         "hours_with_readings": found,
         "total_hours": hours,
@@ -208,16 +208,16 @@ def _uptime(places: Places, span: Span) -> dict[str, Any]:
     }
 
 
-def _statuses(places: Places, span: Span, summaries: Summary) -> list[tuple[str, int]]:
+def _statuses(unit_refs: UnitRefs, span: Span, summaries: Summary) -> list[tuple[str, int]]:
     totals = summaries.totals
     counts = [(status, getattr(totals, f"{status}_count")) for status in COUNTED_STATUSES]
     if totals.reading_count > sum(count for _, count in counts):
-        counts += _rows(OTHER_STATUSES, places, span)
+        counts += _rows(OTHER_STATUSES, unit_refs, span)
     return [(status, count) for status, count in counts if count]
 
 
-def _rows(sql: str, places: Places, span: Span) -> list[tuple[Any, ...]]:
-    parameters: dict[str, Any] = {"unit_ids": list(places), "start": span.start, "end": span.end}
+def _rows(sql: str, unit_refs: UnitRefs, span: Span) -> list[tuple[Any, ...]]:
+    parameters: dict[str, Any] = {"unit_ids": list(unit_refs), "start": span.start, "end": span.end}
     parameters["usual"] = list(COUNTED_STATUSES.values())
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)

@@ -1,6 +1,6 @@
-"""Where readings were taken, as the REST API names it: the storage units of a caller with all that surrounds them.
+"""Unit references: what lists and statistics need of a storage unit, its facility and its customer.
 
-Asked for once a request, so that lists of readings need not join what is the same in every row.
+Queried once per request, so that lists of readings need not join what is the same in every row.
 """
 
 from __future__ import annotations
@@ -37,8 +37,11 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A storage unit; `newest_at` is None where nothing was ever read."""
+class UnitRef:
+    """A storage unit; `newest_at` is the time of its newest reading, None if there is none.
+
+    `name` and `facility_name` are the codes where there are no names.
+    """
 
     unit_id: int
     public_id: UUID
@@ -55,22 +58,23 @@ class Place:
 
     @property
     def zone(self) -> ZoneInfo:
+        """The facility's time zone."""
         return ZoneInfo(self.time_zone)
 
 
-Places = Mapping[int, Place]
+UnitRefs = Mapping[int, UnitRef]
 
 
-def visible_unit_refs(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> dict[int, Place]:
-    """The units that `scope` may see, by id; `conditions` are look-ups of StorageUnit. One query.
+def visible_unit_refs(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> dict[int, UnitRef]:
+    """Return the units visible to `scope`, by id; `conditions` are lookups of StorageUnit. One query.
 
-    with_synthetic: also units that hold no goods but are made for drills, as where one is asked for by its id.
+    with_synthetic: include the virtual units of drills, as needed where a unit is requested by its id.
     """
     if with_synthetic or conditions:
         rows: Iterable[tuple[Any, ...]] = _units(scope, with_synthetic=with_synthetic, **conditions)
     else:
         rows = _ALL_UNITS.visible_to(scope)
-    return {row[0]: _place(*row) for row in rows}
+    return {row[0]: _unit_ref(row) for row in rows}
 
 
 def _units(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> QuerySet[Any]:
@@ -83,33 +87,18 @@ def _units(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> 
 _ALL_UNITS = RememberedQuery(_units)
 
 
-def _place(
-    unit_id: int,
-    public_id: UUID,
-    name: str,
-    unit_code: str,
-    interval_seconds: int,
-    facility_id: int,
-    facility_public_id: UUID,
-    facility_name: str,
-    facility_code: str,
-    time_zone: str,
-    customer_id: int,
-    customer_public_id: UUID,
-    customer_code: str,
-    newest_at: datetime | None,
-) -> Place:
-    return Place(
+def _unit_ref(row: tuple[Any, ...]) -> UnitRef:
+    """Return the reference of a row of _COLUMNS, with codes in place of missing names."""
+    unit_id, public_id, name, unit_code, interval, facility_id, facility_public_id, *facility, newest_at = row
+    facility_name, facility_code, *zone_and_customer = facility
+    return UnitRef(
         unit_id,
         public_id,
         name or unit_code,
-        interval_seconds,
+        interval,
         facility_id,
         facility_public_id,
         facility_name or facility_code,
-        time_zone,
-        customer_id,
-        customer_public_id,
-        customer_code,
+        *zone_and_customer,
         newest_at,
     )

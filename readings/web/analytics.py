@@ -80,7 +80,7 @@ def _page(request: HttpRequest, url_name: str, make_table: Callable[[Choice], Ta
     query = f"?{request.GET.urlencode()}" if request.GET else ""
     context = {
         "choice": choice,
-        "table": make_table(choice) if choice.places else None,
+        "table": make_table(choice) if choice.unit_refs else None,
         "title": PAGES[url_name],
         "links": [(title, reverse(name) + query, name == url_name) for name, title in PAGES.items()],
         "buckets": [bucket.value for bucket in Bucket],
@@ -91,18 +91,18 @@ def _page(request: HttpRequest, url_name: str, make_table: Callable[[Choice], Ta
 
 
 def _over_time(choice: Choice) -> dict[str, Summary]:
-    return tables.period_names(by_period(choice.places, choice.span, choice.bucket), choice.bucket, choice.zone)
+    return tables.period_names(by_period(choice.unit_refs, choice.span, choice.bucket), choice.bucket, choice.zone)
 
 
 def _comparison(choice: Choice) -> Table:
     if choice.facility is not None:
-        summaries = summaries_by_owner(choice.places, choice.span, lambda place: place.unit_id)
-        owners = {pk: (place.name, reverse("unit", args=[place.public_id])) for pk, place in choice.places.items()}
+        summaries = summaries_by_owner(choice.unit_refs, choice.span, lambda unit_ref: unit_ref.unit_id)
+        owners = {pk: (ref.name, reverse("unit", args=[ref.public_id])) for pk, ref in choice.unit_refs.items()}
     else:
-        summaries = summaries_by_owner(choice.places, choice.span, lambda place: place.facility_id)
+        summaries = summaries_by_owner(choice.unit_refs, choice.span, lambda unit_ref: unit_ref.facility_id)
         owners = {
-            place.facility_id: (place.facility_name, f"?facility={place.facility_public_id}&{_range_query(choice)}")
-            for place in choice.places.values()
+            ref.facility_id: (ref.facility_name, f"?facility={ref.facility_public_id}&{_range_query(choice)}")
+            for ref in choice.unit_refs.values()
         }
     names = _told_apart({owner: name for owner, (name, _) in owners.items()})
     named = tables.furthest_first((names[owner], each) for owner, each in summaries.items())
@@ -130,6 +130,6 @@ def _range_query(choice: Choice) -> str:
 
 def _scale(choice: Choice) -> Scale:
     """The units' own scale where they have but one, else °C."""
-    units = StorageUnit.objects.filter(pk__in=choice.places).order_by()
+    units = StorageUnit.objects.filter(pk__in=choice.unit_refs).order_by()
     scales = set(units.values_list("temperature_unit", flat=True).distinct())
     return Scale(scales.pop()) if len(scales) == 1 else Scale.CELSIUS

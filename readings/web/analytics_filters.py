@@ -17,7 +17,7 @@ from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
 from readings.spans import DAY, HOUR, Span, start_of_day
 from readings.statistics.totals import Bucket
-from readings.units.unit_refs import Place, visible_unit_refs
+from readings.units.unit_refs import UnitRef, visible_unit_refs
 
 # The range that is shown by each stretch where none is asked for: the REST API's.
 DEFAULT_DAYS = {Bucket.HOUR: 1, Bucket.DAY: 7, Bucket.WEEK: 30, Bucket.MONTH: 365}
@@ -37,7 +37,7 @@ class Choice:
     units: Sequence[tuple[UUID, str]]
     facility: UUID | None
     unit: UUID | None
-    places: dict[int, Place]
+    unit_refs: dict[int, UnitRef]
     bucket: Bucket
     days: int | None
     span: Span
@@ -60,20 +60,20 @@ def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
     facility = _chosen(query, "facility", Facility, scope)
     unit = _chosen(query, "unit", StorageUnit, scope)
     facilities: list[tuple[UUID, str]] = []
-    places: dict[int, Place] = {}
+    unit_refs: dict[int, UnitRef] = {}
     if customer is not None:
         listed = Facility.objects.visible_to(scope).filter(customer=customer).order_by("facility_code")
         facilities = [(each.public_id, str(each)) for each in listed]
-        places = visible_unit_refs(scope, facility__customer=customer)
+        unit_refs = visible_unit_refs(scope, facility__customer=customer)
     # One of another customer is left over from before the customer was changed.
     facility = facility if facility in dict(facilities) else None
     if facility is not None:
-        places = {pk: place for pk, place in places.items() if place.facility_public_id == facility}
-    units = sorted(((each.public_id, each.name) for each in places.values()), key=lambda each: each[1])
+        unit_refs = {pk: unit_ref for pk, unit_ref in unit_refs.items() if unit_ref.facility_public_id == facility}
+    units = sorted(((each.public_id, each.name) for each in unit_refs.values()), key=lambda each: each[1])
     unit = unit if unit in dict(units) else None
     if unit is not None:
-        places = {pk: place for pk, place in places.items() if place.public_id == unit}
-    zones = {place.zone for place in places.values()}
+        unit_refs = {pk: unit_ref for pk, unit_ref in unit_refs.items() if unit_ref.public_id == unit}
+    zones = {unit_ref.zone for unit_ref in unit_refs.values()}
     choice = Choice(
         customer=customer,
         customers=[(each.customer_code, each.name) for each in customers],
@@ -81,7 +81,7 @@ def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
         units=units if facility else [],
         facility=facility,
         unit=unit,
-        places=places,
+        unit_refs=unit_refs,
         bucket=_bucket(query),
         days=None,
         span=Span(now, now),

@@ -94,7 +94,7 @@ def test_a_token_limited_to_a_unit_sees_that_unit_only(client, facility, page):
     _, text = make_token(facility.customer, permissions=["read"], units=[unit])
     client.post(reverse("login"), {"username": "A", "password": text})
     response = client.get(reverse(page), {"facility": facility.public_id, **WEEK})
-    assert list(response.context["choice"].places) == [unit.pk]
+    assert list(response.context["choice"].unit_refs) == [unit.pk]
     assert "hidden unit" not in response.content.decode()
     assert client.get(reverse(page), {"unit": hidden.public_id}).status_code == 404
 
