@@ -18,7 +18,7 @@ def staff(client):
 
 def act(client, model, action, *rows):
     url = reverse(f"admin:alarms_{model}_changelist")
-    return client.post(url, {"action": action, "_selected_action": [row.pk for row in rows]}, update_alarms=True)
+    return client.post(url, {"action": action, "_selected_action": [row.pk for row in rows]}, follow=True)
 
 
 @pytest.mark.parametrize("model", ["channel", "rule", "message", "drill"])
