@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from alarms.models import Alarm, Excursion, LimitVersion
 from alarms.thresholds import Limits
-from readings.spans import Span
+from readings.time_ranges import TimeRange
 from readings.units.condition import LimitsInForce
 from readings.units.formatting import UNKNOWN_TEXT, duration_text, limits_text, number_text, temperature_text
 
@@ -65,16 +65,16 @@ class ShownAlarm:
         return self.temperature(self.alarm.temperature_c)
 
     @property
-    def span(self) -> Span:
+    def time_range(self) -> TimeRange:
         """What its chart shows: the excursion with as much around it as a quarter of it, an hour at least."""
         end = self.alarm.ended_at or self.now
         margin = max((end - self.alarm.started_at) / 4, LEAST_MARGIN)
-        return Span(self.alarm.started_at - margin, min(end + margin, self.now))
+        return TimeRange(self.alarm.started_at - margin, min(end + margin, self.now))
 
     @property
     def query(self) -> str:
         """The query that asks a unit's page for this span."""
-        start, end = (f"{each:%Y-%m-%dT%H:%M:%SZ}" for each in (self.span.start, self.span.end))
+        start, end = (f"{each:%Y-%m-%dT%H:%M:%SZ}" for each in (self.time_range.start, self.time_range.end))
         return urlencode({"start": start, "end": end})
 
     def temperature(self, temperature_c: float | None) -> str:

@@ -18,11 +18,11 @@ from alarms.lifecycle.transitions import update_alarms
 from alarms.limits.versions import update_versions
 from alarms.models import Excursion
 from readings.storage.reading_batch import ReadingBatch
-from readings.storage.store import Span
+from readings.storage.store import NewSpan
 
 
 def evaluate(
-    new_spans: Mapping[int, Span], columns: ReadingBatch | None = None, *, now: datetime | None = None
+    new_spans: Mapping[int, NewSpan], columns: ReadingBatch | None = None, *, now: datetime | None = None
 ) -> None:
     """Update excursions and alarms after the readings in `new_spans` were stored or changed.
 
@@ -47,7 +47,7 @@ def evaluate(
     mkt_checks.request({each.unit_id: new_spans[each.unit_id].first for each in snapshots if each.has_mkt_limit})
 
 
-def evaluate_units(spans: Mapping[int, Span], now: datetime) -> None:
+def evaluate_units(spans: Mapping[int, NewSpan], now: datetime) -> None:
     """Replay the readings of these units that their spans affect, and update excursions, alarms and budgets."""
     units = {unit.unit_id: unit for unit in evaluated_units(list(spans))}
     windows = replay(spans, {unit.unit_id: unit.versions for unit in units.values()})

@@ -17,7 +17,7 @@ from django.db import connection
 
 from alarms.thresholds import ROUNDING_K, SensorPolicy
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
-from readings.storage.store import Span
+from readings.storage.store import NewSpan
 from readings.storage.time_weighting import STALENESS_LIMIT
 
 
@@ -67,7 +67,7 @@ ORDER BY unit.id
 """  # noqa: S608  names of ours, no input
 
 
-def unit_snapshots(new_spans: Mapping[int, Span]) -> list[UnitSnapshot]:
+def unit_snapshots(new_spans: Mapping[int, NewSpan]) -> list[UnitSnapshot]:
     """Return the snapshots of the units in `new_spans`, by id. One query."""
     parameters: dict[str, Any] = {
         "unit_ids": list(new_spans),
@@ -79,7 +79,9 @@ def unit_snapshots(new_spans: Mapping[int, Span]) -> list[UnitSnapshot]:
         return [UnitSnapshot(*row) for row in cursor.fetchall()]
 
 
-def candidates(snapshots: list[UnitSnapshot], new_spans: Mapping[int, Span], prefiltered: PrefilterResult) -> list[int]:
+def candidates(
+    snapshots: list[UnitSnapshot], new_spans: Mapping[int, NewSpan], prefiltered: PrefilterResult
+) -> list[int]:
     """Return the ids of the units whose excursions the new readings may change."""
     return [
         each.unit_id
@@ -94,7 +96,9 @@ def candidates(snapshots: list[UnitSnapshot], new_spans: Mapping[int, Span], pre
     ]
 
 
-def prefilter(columns: ReadingBatch, snapshots: list[UnitSnapshot], new_spans: Mapping[int, Span]) -> PrefilterResult:
+def prefilter(
+    columns: ReadingBatch, snapshots: list[UnitSnapshot], new_spans: Mapping[int, NewSpan]
+) -> PrefilterResult:
     """Examine the rows of `columns` within their unit's span of new readings."""
     ids = np.array([each.unit_id for each in snapshots])
     spans = [new_spans[each.unit_id] for each in snapshots]

@@ -20,7 +20,7 @@ from django.db import connection
 from alarms.excursions.detector import Detector, FoundExcursion, InForce, Measured, by_instant
 from alarms.models import Excursion
 from readings.models import LatestReading
-from readings.storage.store import Span
+from readings.storage.store import NewSpan
 
 ROWS_AT_ONCE = 20_000
 LEAST_ROWS = 500
@@ -110,7 +110,7 @@ class ReplayWindow:
         )
 
 
-def replay(spans: Mapping[int, Span], versions: Mapping[int, Sequence[InForce]]) -> list[ReplayWindow]:
+def replay(spans: Mapping[int, NewSpan], versions: Mapping[int, Sequence[InForce]]) -> list[ReplayWindow]:
     """Replay the readings that the new ones of these units affect; return the windows by unit id."""
     stored = _stored(spans)
     newest = dict(LatestReading.objects.filter(pk__in=spans).values_list("pk", "recorded_at"))
@@ -138,7 +138,7 @@ def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator
 
 
 def _open_window(
-    unit_id: int, span: Span, versions: Sequence[InForce], stored: list[Excursion], newest: datetime
+    unit_id: int, span: NewSpan, versions: Sequence[InForce], stored: list[Excursion], newest: datetime
 ) -> ReplayWindow:
     staleness_limit = max(version.limits.staleness_limit for version in versions)
     around = next((each for each in stored if each.started_at <= span.first), None)
@@ -171,7 +171,7 @@ def _readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -
     return readings
 
 
-def _stored(spans: Mapping[int, Span]) -> Mapping[int, list[Excursion]]:
+def _stored(spans: Mapping[int, NewSpan]) -> Mapping[int, list[Excursion]]:
     """Return the stored temperature excursions that may continue in each unit's span, in order of time."""
     with connection.cursor() as cursor:
         cursor.execute(STORED, {"unit_ids": list(spans), "firsts": [span.first for span in spans.values()]})

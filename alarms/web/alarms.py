@@ -144,10 +144,12 @@ def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
     scope = page_principal(request).scope
     unit = get_object_or_404(StorageUnit.objects.visible_to(scope).select_related("facility"), public_id=public_id)
     try:
-        span = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now()).span
+        time_range = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now()).time_range
     except InvalidRange as error:
         return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
-    wanted = WantedExcursions(kind=Excursion.Kind.TEMPERATURE, unit_id=public_id, start=span.start, end=span.end)
+    wanted = WantedExcursions(
+        kind=Excursion.Kind.TEMPERATURE, unit_id=public_id, start=time_range.start, end=time_range.end
+    )
     rows = visible_excursions(scope, wanted).values_list("started_at", "ended_at", "severity")
     shown = [
         {

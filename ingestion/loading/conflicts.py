@@ -14,7 +14,7 @@ from alarms.evaluation.evaluate import evaluate
 from ingestion.models import Conflict, Delivery
 from readings.storage.reading_batch import ReadingBatch, instant_of
 from readings.storage.rollups import replace
-from readings.storage.store import Span, lock_units
+from readings.storage.store import NewSpan, lock_units
 
 logger = structlog.get_logger(__name__)
 
@@ -77,7 +77,7 @@ def accept(conflicts: QuerySet[Conflict], *, by: str) -> int:
             quality_score=conflict.quality_score,
             equipment_status_id=conflict.equipment_status_id,
         )
-        evaluate({conflict.storage_unit_id: Span(conflict.recorded_at, conflict.recorded_at)})
+        evaluate({conflict.storage_unit_id: NewSpan(conflict.recorded_at, conflict.recorded_at)})
         _decide(conflict, Conflict.State.ACCEPTED, by)
         accepted += 1
     return accepted

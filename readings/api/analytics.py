@@ -17,10 +17,10 @@ from customers.access.principal import Principal, principal_of
 from customers.models import Customer
 from readings.api.query_params import TREND_DAYS, StatisticsParams, TrendParams, UnitStatisticsParams
 from readings.api.serializers import GroupSerializer, PerformanceSerializer, StatisticsSerializer
-from readings.api.statistics import data_span, selected_units, statistics_by_customer, statistics_of
-from readings.spans import DAY
+from readings.api.statistics import data_range, selected_units, statistics_by_customer, statistics_of
 from readings.statistics.aggregates import Aggregation, Grouping, TooManyGroups, aggregate
 from readings.statistics.analytics import performance
+from readings.time_ranges import DAY
 from readings.units.unit_refs import UnitRefs, visible_unit_refs
 
 BY_CUSTOMER = {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Statistics"}}
@@ -54,7 +54,7 @@ class TrendsView(APIView):
         start = params.get("start") or (end or timezone.now()) - TREND_DAYS[interval] * DAY
         grouping = Grouping(frozenset({interval}), tuple(Aggregation), params["scale"])
         try:
-            return Response(aggregate(units, data_span(units, start, end), grouping))
+            return Response(aggregate(units, data_range(units, start, end), grouping))
         except TooManyGroups as error:
             raise UnprocessableBody(f"{error} Request a shorter period or a longer interval.") from error
 
@@ -70,8 +70,8 @@ class PerformanceView(APIView):
         params = UnitStatisticsParams.parse(request)
         units = _pop_units(principal_of(request), params)
         end = params.get("end")
-        span = data_span(units, params.get("start") or (end or timezone.now()) - PERFORMANCE_RANGE, end)
-        return Response(performance(units, span, params["scale"]))
+        time_range = data_range(units, params.get("start") or (end or timezone.now()) - PERFORMANCE_RANGE, end)
+        return Response(performance(units, time_range, params["scale"]))
 
 
 class AdminSummaryView(APIView):

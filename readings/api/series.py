@@ -22,7 +22,7 @@ from readings.api.query_params import SeriesParams
 from readings.api.serializers import BucketSerializer, SeriesSerializer
 from readings.lists.filters import ReadingFilter
 from readings.series.downsample import Point, downsample
-from readings.spans import DAY, Span
+from readings.time_ranges import DAY, TimeRange
 from readings.units.scales import Scale
 
 DEFAULT_RANGE = timedelta(days=1)
@@ -44,24 +44,26 @@ class SeriesView(APIView):
             raise NotFound
         latest = timezone.now() + DAY
         end = min(params.get("end") or timezone.now(), latest)
-        span = ReadingFilter(params.get("start") or end - DEFAULT_RANGE, end).span()
-        return Response(to_representation(unit, span, params["points"], params["scale"]))
+        time_range = ReadingFilter(params.get("start") or end - DEFAULT_RANGE, end).time_range()
+        return Response(to_representation(unit, time_range, params["points"], params["scale"]))
 
 
-def to_representation(unit: StorageUnit, span: Span, max_points: int, scale: Scale) -> Representation:
+def to_representation(unit: StorageUnit, time_range: TimeRange, max_points: int, scale: Scale) -> Representation:
     """Return the series of `unit` in at most `max_points` buckets. One query.
 
     Each gap takes a bucket of its own, the longest first if there is no room for all, so that a line drawn through
     the buckets breaks there.
     """
-    series = downsample(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds, most=max_points)
+    series = downsample(
+        unit.pk, time_range, zone=unit.facility.zone, interval_seconds=unit.interval_seconds, most=max_points
+    )
     gaps = series.gaps(timedelta(seconds=unit.effective_staleness_limit_seconds))
     longest = sorted(gaps, key=lambda gap: gap[0] - gap[1])[: max_points - len(series)]
     return {
         "storage_unit_id": unit.public_id,
         "temperature_unit": scale,
-        "start_date": span.start,
-        "end_date": span.end,
+        "start_date": time_range.start,
+        "end_date": time_range.end,
         "buckets": BUCKET_ROWS.represent_in(scale, _with_gaps(series.points(), dict(longest))),
         "gaps": [{"start": start, "end": end} for start, end in gaps],
     }

@@ -26,10 +26,10 @@ from readings.api.fields import TemperatureRows
 from readings.api.query_params import StatisticsParams, TemperatureUnitParams
 from readings.api.serializers import AggregateRequestSerializer, GroupSerializer, StatisticsSerializer
 from readings.lists.filters import EARLIEST
-from readings.spans import MICROSECOND, Span
 from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.statistics.statistics import Statistics
 from readings.statistics.totals import RequestedUnit, Totals, totals_by_key
+from readings.time_ranges import MICROSECOND, TimeRange
 from readings.units.scales import Scale
 from readings.units.unit_refs import UnitRefs, visible_unit_refs
 
@@ -42,7 +42,7 @@ SELECT min(hour) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERA
 """
 
 
-def data_span(units: UnitRefs, start: datetime | None, end: datetime | None) -> Span:
+def data_range(units: UnitRefs, start: datetime | None, end: datetime | None) -> TimeRange:
     """Return the period between two instants, both inclusive, limited to the time that can have readings.
 
     Without a start it begins with the hour of the first reading. It ends no later than now or the latest reading.
@@ -51,16 +51,16 @@ def data_span(units: UnitRefs, start: datetime | None, end: datetime | None) -> 
     latest = max([timezone.now(), *(instant + MICROSECOND for instant in newest)])
     start = max(start or _first_hour(units) or latest, EARLIEST)
     end = min(end + MICROSECOND, latest) if end else latest
-    return Span(start, max(start, end))
+    return TimeRange(start, max(start, end))
 
 
 def statistics_of(
     units: UnitRefs, scale: Scale, start: datetime | None = None, end: datetime | None = None
 ) -> Representation:
     """Return the combined statistics of these units. The number of queries is constant."""
-    span = data_span(units, start, end)
-    totals = totals_by_key([RequestedUnit(unit.unit_id, unit.zone, 0) for unit in units.values()], span)
-    statistics = Statistics.of(next(iter(totals.values()), Totals()), len(units), span)
+    time_range = data_range(units, start, end)
+    totals = totals_by_key([RequestedUnit(unit.unit_id, unit.zone, 0) for unit in units.values()], time_range)
+    statistics = Statistics.of(next(iter(totals.values()), Totals()), len(units), time_range)
     return _represent(statistics, scale, start, end)
 
 
@@ -71,18 +71,20 @@ def statistics_by_customer(
 
     All are of the same period. The number of queries is constant.
     """
-    span = data_span(units, start, end)
-    groups = totals_by_key([RequestedUnit(unit.unit_id, unit.zone, unit.customer_id) for unit in units.values()], span)
+    time_range = data_range(units, start, end)
+    groups = totals_by_key(
+        [RequestedUnit(unit.unit_id, unit.zone, unit.customer_id) for unit in units.values()], time_range
+    )
     totals = {key.group: each for key, each in groups.items()}
     unit_counts = Counter(unit.customer_id for unit in units.values())
     system = Totals()
     for each in totals.values():
         system.add(each)
     statistics = {
-        code: Statistics.of(totals.get(customer_id, Totals()), unit_counts[customer_id], span)
+        code: Statistics.of(totals.get(customer_id, Totals()), unit_counts[customer_id], time_range)
         for customer_id, code in codes.items()
     }
-    statistics["system"] = Statistics.of(system, len(units), span)
+    statistics["system"] = Statistics.of(system, len(units), time_range)
     return {code: _represent(each, scale, start, end) for code, each in statistics.items()}
 
 
@@ -129,12 +131,12 @@ class AggregateView(APIView):
         serializer.is_valid(raise_exception=True)
         query = serializer.validated_data
         units = selected_units(principal_of(request), query.get("facility_id"), query.get("storage_unit_id"))
-        span = data_span(units, query.get("start_date"), query.get("end_date"))
+        time_range = data_range(units, query.get("start_date"), query.get("end_date"))
         grouping = Grouping(
             frozenset(map(GroupBy, query["group_by"])), tuple(map(Aggregation, query["aggregations"])), scale
         )
         try:
-            return Response(aggregate(units, span, grouping))
+            return Response(aggregate(units, time_range, grouping))
         except TooManyGroups as error:
             raise UnprocessableBody(f"{error} Request a shorter period or coarser groups.") from error
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from readings.spans import DAY, MICROSECOND, Span
+from readings.time_ranges import DAY, MICROSECOND, TimeRange
 
 # No reading is older, and none is further ahead: see ingestion.parsing.batches.
 EARLIEST = datetime(1999, 12, 31, tzinfo=UTC)
@@ -39,12 +39,12 @@ class ReadingFilter:
         """Whether there is no condition."""
         return self == ReadingFilter()
 
-    def span(self) -> Span:
+    def time_range(self) -> TimeRange:
         """Return the period, limited to when there can be readings."""
         latest = timezone.now() + 2 * DAY
         start = min(max(self.start or EARLIEST, EARLIEST), latest)
         end = min(self.end + MICROSECOND, latest) if self.end else latest
-        return Span(start, max(start, end))
+        return TimeRange(start, max(start, end))
 
     def conditions(self, unit: str) -> tuple[str, dict[str, Any]]:
         """Return SQL conditions on `reading` except the period, each preceded by AND, and their parameters.

@@ -16,9 +16,9 @@ from django.db import connection
 
 from core.api.pagination import Cursor
 from readings.lists.filters import ReadingFilter
-from readings.spans import DAY, MICROSECOND
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.reading_batch import instant_of, microseconds_of
+from readings.time_ranges import DAY, MICROSECOND
 from readings.units.unit_refs import UnitRefs
 
 # Multiples of a page's expected interval that are searched first and second.
@@ -62,11 +62,11 @@ class Listing:
             return _number(COUNT_OF_DAYS, {"unit_ids": list(self.unit_refs)})
         if self.wanted.has_only_times:
             requested = [RequestedUnit(unit_ref.unit_id, unit_ref.zone, 0) for unit_ref in self.unit_refs.values()]
-            totals = totals_by_key(requested, self.wanted.span(), with_weights=False)
+            totals = totals_by_key(requested, self.wanted.time_range(), with_weights=False)
             return sum(each.reading_count for each in totals.values())
         conditions, parameters = self.wanted.conditions("unit.id")
-        span = self.wanted.span()
-        parameters |= {"unit_ids": list(self.unit_refs), "low": span.start, "high": span.end}
+        time_range = self.wanted.time_range()
+        parameters |= {"unit_ids": list(self.unit_refs), "low": time_range.start, "high": time_range.end}
         return _number(COUNT_ROWS.format(conditions=conditions), parameters)
 
     def rows(self, limit: int, *, offset: int = 0, cursor: Cursor | None = None, total: int | None = None) -> list[Row]:
@@ -97,8 +97,8 @@ class Listing:
         newest = self._newest()
         if newest is None:
             return
-        span = self.wanted.span()
-        low, high = span.start, min(span.end - MICROSECOND, newest)
+        time_range = self.wanted.time_range()
+        low, high = time_range.start, min(time_range.end - MICROSECOND, newest)
         is_backwards = cursor is not None and cursor.is_backwards
         if cursor is not None:
             at = instant_of(cursor.microseconds)
@@ -144,8 +144,8 @@ class Listing:
 def latest_rows(unit_refs: UnitRefs, wanted: ReadingFilter, limit: int) -> list[Row]:
     """Return the latest reading of each unit that passes the filter, newest first. One query."""
     conditions, parameters = wanted.conditions("reading.storage_unit_id")
-    span = wanted.span()
-    parameters |= {"unit_ids": list(unit_refs), "low": span.start, "high": span.end, "limit": limit}
+    time_range = wanted.time_range()
+    parameters |= {"unit_ids": list(unit_refs), "low": time_range.start, "high": time_range.end, "limit": limit}
     return _fetch(LATEST.format(conditions=conditions), parameters) if unit_refs else []
 
 

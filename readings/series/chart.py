@@ -9,8 +9,8 @@ import numpy as np
 
 from customers.models import StorageUnit
 from readings.series.downsample import downsample
-from readings.spans import Span
 from readings.storage.reading_batch import microseconds_of
+from readings.time_ranges import TimeRange
 from readings.units.condition import LimitsInForce
 from readings.units.scales import Scale, from_celsius
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 _SENT_DECIMALS = 3
 
 
-def series(unit: StorageUnit, span: Span) -> dict[str, Any]:
+def series(unit: StorageUnit, time_range: TimeRange) -> dict[str, Any]:
     """Return the chart series of `unit`: columns of points in the unit's scale, times in ms since 1970.
 
     `faults` are the times of points with readings without a measurement.
     """
-    shown = downsample(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
+    shown = downsample(unit.pk, time_range, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
     scale = Scale(unit.temperature_unit)
     times = shown.middle_us // 1000
     return {
@@ -35,8 +35,8 @@ def series(unit: StorageUnit, span: Span) -> dict[str, Any]:
         "level": shown.level.value,
         "set_temperature": unit.set_temperature,
         "limits": _limits(unit),
-        "start": milliseconds(span.start),
-        "end": milliseconds(span.end),
+        "start": milliseconds(time_range.start),
+        "end": milliseconds(time_range.end),
         "times": times.tolist(),
         "min": _sent(shown.min_c, scale),
         "mean": _sent(shown.mean_c, scale),

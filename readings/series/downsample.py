@@ -18,8 +18,8 @@ import numpy as np
 from django.db import connection
 
 from core.db.prepared import Prepared
-from readings.spans import Span, starts_of_days_us
 from readings.storage.reading_batch import instant_of
+from readings.time_ranges import TimeRange, starts_of_days_us
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,9 +126,9 @@ def _or_none(number: float) -> float | None:
     return None if isnan(number) else number
 
 
-def choose_level(span: Span, interval_seconds: int) -> Level:
+def choose_level(time_range: TimeRange, interval_seconds: int) -> Level:
     """Return what the series of a unit with that interval is computed from."""
-    duration = span.end - span.start
+    duration = time_range.end - time_range.start
     is_few = duration.total_seconds() / interval_seconds <= MAX_RAW_READINGS
     if duration <= ALWAYS_RAW or (is_few and duration < timedelta(hours=MAX_POINTS)):
         return Level.READINGS
@@ -136,23 +136,25 @@ def choose_level(span: Span, interval_seconds: int) -> Level:
 
 
 def downsample(
-    unit_id: int, span: Span, *, zone: ZoneInfo, interval_seconds: int, most: int = MAX_POINTS
+    unit_id: int, time_range: TimeRange, *, zone: ZoneInfo, interval_seconds: int, most: int = MAX_POINTS
 ) -> DownsampledSeries:
-    """Return the series of a unit in `span` with at most `most` points of equal width. One query."""
-    level = choose_level(span, interval_seconds)
-    seconds = (span.end - span.start).total_seconds()
+    """Return the series of a unit in `time_range` with at most `most` points of equal width. One query."""
+    level = choose_level(time_range, interval_seconds)
+    seconds = (time_range.end - time_range.start).total_seconds()
     if level is Level.READINGS:
         width = max(1, ceil(seconds / most))
         with connection.cursor() as cursor:
-            cursor.execute(OF_READINGS, [unit_id, span.start, span.end, width, span.start])
+            cursor.execute(OF_READINGS, [unit_id, time_range.start, time_range.end, width, time_range.start])
             rows = cursor.fetchall()
     elif level is Level.HOURS:
-        first_hour = span.start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        first_hour = time_range.start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         # One more than fits: the first hour begins before the range.
         width = ceil((seconds / _HOUR_SECONDS + 1) / most) * _HOUR_SECONDS
-        rows = OF_HOURS.rows([unit_id, first_hour, span.end, width, first_hour])
+        rows = OF_HOURS.rows([unit_id, first_hour, time_range.end, width, first_hour])
     else:
-        first_day, last_day = (each.astimezone(zone).date() for each in (span.start, span.end - _MICROSECOND))
+        first_day, last_day = (
+            each.astimezone(zone).date() for each in (time_range.start, time_range.end - _MICROSECOND)
+        )
         rows = OF_DAYS.rows([unit_id, first_day, last_day, first_day, ceil((seconds / _DAY_SECONDS + 2) / most)])
     [[written]] = rows
     return DownsampledSeries.from_bytes(level, written or b"", zone)

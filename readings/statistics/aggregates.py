@@ -10,9 +10,9 @@ from operator import attrgetter
 from typing import Any
 
 from customers.models import Sensor
-from readings.spans import DAY, Span
 from readings.statistics.totals import Bucket, Key, RequestedUnit, Totals, totals_by_key
 from readings.storage.time_weighting import mean_kinetic_temperature_c
+from readings.time_ranges import DAY, TimeRange
 from readings.units.scales import Scale, from_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
 
@@ -70,18 +70,18 @@ class Grouping:
         return next(iter(self.buckets), None)
 
 
-def aggregate(unit_refs: UnitRefs, span: Span, grouping: Grouping) -> list[dict[str, Any]]:
-    """Return the groups with readings in `span`, each as `group_key` and `metrics`, ordered by time and name.
+def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) -> list[dict[str, Any]]:
+    """Return the groups with readings in `time_range`, each as `group_key` and `metrics`, ordered by time and name.
 
     Raises TooManyGroups. The number of queries is fixed.
     """
-    _refuse_too_many(len(unit_refs), span, grouping)
+    _refuse_too_many(len(unit_refs), time_range, grouping)
     groups = _Groups(grouping)
     requested = [RequestedUnit(ref.unit_id, ref.zone, groups.number_of(ref)) for ref in unit_refs.values()]
     by_sensor = GroupBy.SENSOR in grouping.by
     totals = totals_by_key(
         requested,
-        span,
+        time_range,
         bucket=grouping.finest,
         by_sensor=by_sensor,
         with_weights=Aggregation.MKT in grouping.aggregations,
@@ -198,10 +198,10 @@ def _sensor_codes(keys: Iterable[Key]) -> dict[int, str]:
     return dict(Sensor.objects.filter(pk__in=wanted).values_list("pk", "sensor_code"))
 
 
-def _refuse_too_many(units: int, span: Span, grouping: Grouping) -> None:
+def _refuse_too_many(units: int, time_range: TimeRange, grouping: Grouping) -> None:
     """Raise TooManyGroups by the possible number: counting the actual groups would cost as much as the result."""
     many = units if grouping.by & {GroupBy.UNIT, GroupBy.SENSOR, GroupBy.FACILITY} else 1
     if grouping.finest:
-        many *= int((span.end - span.start + DAY).total_seconds() // _SECONDS[grouping.finest] + 1)
+        many *= int((time_range.end - time_range.start + DAY).total_seconds() // _SECONDS[grouping.finest] + 1)
     if many > MAX_GROUPS:
         raise TooManyGroups(f"There could be {many:,} groups, and {MAX_GROUPS:,} are given at most.")

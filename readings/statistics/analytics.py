@@ -16,9 +16,9 @@ from django.db import connection
 
 from customers.models import StorageUnit
 from readings.models import EquipmentStatus
-from readings.spans import DAY, HOUR, Span, start_of_day
 from readings.statistics.totals import Bucket, RequestedUnit, Totals, totals_by_key
 from readings.storage.time_weighting import mean_kinetic_temperature_c
+from readings.time_ranges import DAY, HOUR, TimeRange, start_of_day
 from readings.units.scales import Scale, difference_from_kelvin, to_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
 
@@ -90,47 +90,54 @@ def set_temperatures_c(unit_ids: Iterable[int]) -> dict[int, float | None]:
     }
 
 
-def by_period(unit_refs: UnitRefs, span: Span, bucket: Bucket) -> dict[Period, Summary]:
-    """Return the summary of all units in every calendar period that `span` touches, in order of time."""
+def by_period(unit_refs: UnitRefs, time_range: TimeRange, bucket: Bucket) -> dict[Period, Summary]:
+    """Return the summary of all units in every calendar period that `time_range` touches, in order of time."""
     kinds, requested = _common_groups(unit_refs, lambda _: 0)
     counts: dict[ZoneInfo, int] = {}
     for unit_ref in unit_refs.values():
         counts[unit_ref.zone] = counts.get(unit_ref.zone, 0) + 1
     summaries: dict[Period, Summary] = {}
     for zone, count in counts.items():
-        for interval, part in periods(span, bucket, zone):
+        for interval, part in periods(time_range, bucket, zone):
             seconds = (part.end - part.start).total_seconds()
             summaries.setdefault(interval, Summary()).wanted_seconds += count * seconds
-    for key, totals in totals_by_key(requested, span, bucket=bucket).items():
+    for key, totals in totals_by_key(requested, time_range, bucket=bucket).items():
         if key.bucket is not None:
             summaries.setdefault(key.bucket, Summary()).add(totals, kinds[key.group].set_temperature_c)
     return dict(sorted(summaries.items()))
 
 
-def summaries_by_owner(unit_refs: UnitRefs, span: Span, owner_of: Callable[[UnitRef], int]) -> dict[int, Summary]:
+def summaries_by_owner(
+    unit_refs: UnitRefs, time_range: TimeRange, owner_of: Callable[[UnitRef], int]
+) -> dict[int, Summary]:
     """Return the summary of each owner of units (a unit itself, or its facility) as `owner_of` gives it."""
     kinds, requested = _common_groups(unit_refs, owner_of)
     summaries: dict[int, Summary] = {}
     for unit_ref in unit_refs.values():
         own = summaries.setdefault(owner_of(unit_ref), Summary())
-        own.wanted_seconds += (span.end - span.start).total_seconds()
-    for key, totals in totals_by_key(requested, span).items():
+        own.wanted_seconds += (time_range.end - time_range.start).total_seconds()
+    for key, totals in totals_by_key(requested, time_range).items():
         summaries[kinds[key.group].owner].add(totals, kinds[key.group].set_temperature_c)
     return summaries
 
 
-def periods(span: Span, bucket: Bucket, zone: ZoneInfo) -> Iterator[tuple[Period, Span]]:
-    """Yield the calendar periods that `span` touches in `zone`, each with its part of the span."""
+def periods(time_range: TimeRange, bucket: Bucket, zone: ZoneInfo) -> Iterator[tuple[Period, TimeRange]]:
+    """Yield the calendar periods that `time_range` touches in `zone`, each with its part of the span."""
     if bucket is Bucket.HOUR:
-        hour = span.start.replace(minute=0, second=0, microsecond=0)
-        while hour < span.end:
-            yield hour, Span(max(hour, span.start), min(hour + HOUR, span.end))
+        hour = time_range.start.replace(minute=0, second=0, microsecond=0)
+        while hour < time_range.end:
+            yield hour, TimeRange(max(hour, time_range.start), min(hour + HOUR, time_range.end))
             hour += HOUR
         return
-    first = bucket.first_day(span.start.astimezone(zone).date())
-    while start_of_day(first, zone) < span.end:
+    first = bucket.first_day(time_range.start.astimezone(zone).date())
+    while start_of_day(first, zone) < time_range.end:
         following = _following(first, bucket)
-        yield first, Span(max(start_of_day(first, zone), span.start), min(start_of_day(following, zone), span.end))
+        yield (
+            first,
+            TimeRange(
+                max(start_of_day(first, zone), time_range.start), min(start_of_day(following, zone), time_range.end)
+            ),
+        )
         first = following
 
 
@@ -171,12 +178,12 @@ COUNTED_STATUSES = {
 }
 
 
-def performance(unit_refs: UnitRefs, span: Span, scale: Scale) -> dict[str, Any]:
-    """Return the performance of these units in `span`; deviations in steps of `scale`. A fixed number of queries."""
-    summaries = summaries_by_owner(unit_refs, span, lambda _: 0).get(0, Summary())
+def performance(unit_refs: UnitRefs, time_range: TimeRange, scale: Scale) -> dict[str, Any]:
+    """Return the performance of these units; deviations in steps of `scale`. A fixed number of queries."""
+    summaries = summaries_by_owner(unit_refs, time_range, lambda _: 0).get(0, Summary())
     totals = summaries.totals
     return {
-        "uptime": _uptime(unit_refs, span),
+        "uptime": _uptime(unit_refs, time_range),
         "data_quality": {
             "total_readings": totals.reading_count,
             "good_readings": totals.good_count,
@@ -190,17 +197,17 @@ def performance(unit_refs: UnitRefs, span: Span, scale: Scale) -> dict[str, Any]
         },
         "status_distribution": [
             {"equipment_status": status, "count": count, "percentage": _percentage(count, totals.reading_count)}
-            for status, count in _statuses(unit_refs, span, summaries)
+            for status, count in _statuses(unit_refs, time_range, summaries)
         ],
-        "time_range": {"start_date": span.start, "end_date": span.end},
+        "time_range": {"start_date": time_range.start, "end_date": time_range.end},
     }
 
 
-def _uptime(unit_refs: UnitRefs, span: Span) -> dict[str, Any]:
+def _uptime(unit_refs: UnitRefs, time_range: TimeRange) -> dict[str, Any]:
     """Return the UTC hours that the span touches, and those of them in which any unit sent a reading."""
-    first = span.start.replace(minute=0, second=0, microsecond=0)
-    hours = 0 if span.is_empty else -((first - span.end) // HOUR)
-    ((found,),) = _rows(HOURS_WITH_READINGS, unit_refs, Span(first, span.end))
+    first = time_range.start.replace(minute=0, second=0, microsecond=0)
+    hours = 0 if time_range.is_empty else -((first - time_range.end) // HOUR)
+    ((found,),) = _rows(HOURS_WITH_READINGS, unit_refs, TimeRange(first, time_range.end))
     return {
         "hours_with_readings": found,
         "total_hours": hours,
@@ -208,16 +215,16 @@ def _uptime(unit_refs: UnitRefs, span: Span) -> dict[str, Any]:
     }
 
 
-def _statuses(unit_refs: UnitRefs, span: Span, summaries: Summary) -> list[tuple[str, int]]:
+def _statuses(unit_refs: UnitRefs, time_range: TimeRange, summaries: Summary) -> list[tuple[str, int]]:
     totals = summaries.totals
     counts = [(status, getattr(totals, f"{status}_count")) for status in COUNTED_STATUSES]
     if totals.reading_count > sum(count for _, count in counts):
-        counts += _rows(OTHER_STATUSES, unit_refs, span)
+        counts += _rows(OTHER_STATUSES, unit_refs, time_range)
     return [(status, count) for status, count in counts if count]
 
 
-def _rows(sql: str, unit_refs: UnitRefs, span: Span) -> list[tuple[Any, ...]]:
-    parameters: dict[str, Any] = {"unit_ids": list(unit_refs), "start": span.start, "end": span.end}
+def _rows(sql: str, unit_refs: UnitRefs, time_range: TimeRange) -> list[tuple[Any, ...]]:
+    parameters: dict[str, Any] = {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
     parameters["usual"] = list(COUNTED_STATUSES.values())
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)

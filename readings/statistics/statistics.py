@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from customers.models import StorageUnit
-from readings.spans import Span
 from readings.statistics.totals import Key, RequestedUnit, Totals, totals_by_key
 from readings.storage.time_weighting import mean_kinetic_temperature_c
+from readings.time_ranges import TimeRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ class Statistics:
     coverage: float
 
     @classmethod
-    def of(cls, totals: Totals, unit_count: int, span: Span) -> Statistics:
-        """Return the statistics of `unit_count` units whose readings in `span` sum to `totals`."""
+    def of(cls, totals: Totals, unit_count: int, time_range: TimeRange) -> Statistics:
+        """Return the statistics of `unit_count` units whose readings in `time_range` sum to `totals`."""
         measured = totals.reading_count - totals.fault_count
-        period_seconds = unit_count * (span.end - span.start).total_seconds()
+        period_seconds = unit_count * (time_range.end - time_range.start).total_seconds()
         return cls(
             unit_count=unit_count,
-            start=span.start,
-            end=span.end,
+            start=time_range.start,
+            end=time_range.end,
             reading_count=totals.reading_count,
             fault_count=totals.fault_count,
             normal_count=totals.normal_count,
@@ -78,22 +78,22 @@ def statistics_by_unit(
     unit_ids: Collection[int], start: datetime, end: datetime, *, now: datetime | None = None
 ) -> dict[int, Statistics]:
     """Return the statistics of each of these units by id."""
-    span = _until_now(start, end, now)
+    time_range = _until_now(start, end, now)
     by_unit = totals_by_unit(unit_ids, start, end, now=now)
-    return {unit_id: Statistics.of(totals, 1, span) for unit_id, totals in by_unit.items()}
+    return {unit_id: Statistics.of(totals, 1, time_range) for unit_id, totals in by_unit.items()}
 
 
 def totals_by_unit(
     unit_ids: Collection[int], start: datetime, end: datetime, *, now: datetime | None = None
 ) -> dict[int, Totals]:
     """Return the totals of each unit from `start` to `end` or now, by unit id."""
-    span = _until_now(start, end, now)
+    time_range = _until_now(start, end, now)
     zones = StorageUnit.objects.filter(pk__in=unit_ids).values_list("pk", "facility__time_zone")
     requested = [RequestedUnit(unit_id, ZoneInfo(name), unit_id) for unit_id, name in zones]
-    totals = totals_by_key(requested, span)
+    totals = totals_by_key(requested, time_range)
     return {each.unit_id: totals.get(Key(each.unit_id, None, None)) or Totals() for each in requested}
 
 
-def _until_now(start: datetime, end: datetime, now: datetime | None) -> Span:
+def _until_now(start: datetime, end: datetime, now: datetime | None) -> TimeRange:
     latest = now or timezone.now()
-    return Span(start, max(min(end, latest), start) if end >= start else end)
+    return TimeRange(start, max(min(end, latest), start) if end >= start else end)

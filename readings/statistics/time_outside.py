@@ -13,9 +13,9 @@ from typing import Any
 
 from django.db import connection
 
-from readings.spans import Span
 from readings.storage.rollups import LONGEST_GAP
 from readings.storage.time_weighting import STALENESS_LIMIT, TIME_WEIGHTS
+from readings.time_ranges import TimeRange
 from readings.units.condition import LimitsInForce
 
 # A month of readings, even one per minute, is weighted within some hundredths of a second.
@@ -30,14 +30,14 @@ class TimeOutside:
     critical: timedelta
 
 
-def time_outside(unit_id: int, span: Span, limits: LimitsInForce) -> TimeOutside | None:
-    """Return the time in `span` in which a valid reading of any sensor was outside `limits`.
+def time_outside(unit_id: int, time_range: TimeRange, limits: LimitsInForce) -> TimeOutside | None:
+    """Return the time in `time_range` in which a valid reading of any sensor was outside `limits`.
 
     None where it is not known: there are no limits, or it was outside in too much of the range. At most two queries.
     """
-    if not limits or span.is_empty:
+    if not limits or time_range.is_empty:
         return None
-    parameters: dict[str, Any] = {"unit_id": unit_id, "start": span.start, "end": span.end}
+    parameters: dict[str, Any] = {"unit_id": unit_id, "start": time_range.start, "end": time_range.end}
     parameters["low"], parameters["high"] = limits.widened(limits.lowest_and_highest)
     parameters["low_critical"], parameters["high_critical"] = limits.widened(limits.critical)
     with connection.cursor() as cursor:

@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 
 from core.db.prepared import Prepared
-from readings.spans import DAY, HOUR, Days, Span, cut_days, cut_hours, start_of_day
 from readings.statistics import totals_sql
 from readings.storage.rollups import LONGEST_GAP
+from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours, start_of_day
 
 
 @dataclass(slots=True)
@@ -86,25 +86,25 @@ class Key(NamedTuple):
 
 class _Piece(NamedTuple):
     requested: RequestedUnit
-    span: Span
+    time_range: TimeRange
     bucket: date | None
 
 
 def totals_by_key(
     requested: Sequence[RequestedUnit],
-    span: Span,
+    time_range: TimeRange,
     *,
     bucket: Bucket | None = None,
     by_sensor: bool = False,
     with_weights: bool = True,
 ) -> dict[Key, Totals]:
-    """Return the totals of the units' readings in `span` by group and, if requested, sensor and bucket.
+    """Return the totals of the units' readings in `time_range` by group and, if requested, sensor and bucket.
 
     Keys without any reading may be absent. Units of one group must share their zone where days, weeks or months are
     told apart. `with_weights` false leaves the weights 0 and costs less.
     """
     summing = _Summing(bucket, by_sensor, with_weights)
-    below = summing.add_days(requested, span)
+    below = summing.add_days(requested, time_range)
     below = summing.add_hours(below)
     summing.add_raw(below)
     return summing.totals
@@ -120,11 +120,11 @@ class _Summing:
         self._by_sensor = by_sensor
         self._with_weights = with_weights
 
-    def add_days(self, requested: Sequence[RequestedUnit], span: Span) -> list[_Piece]:
+    def add_days(self, requested: Sequence[RequestedUnit], time_range: TimeRange) -> list[_Piece]:
         """Add what the daily roll-up answers; return the pieces left to the hourly one."""
         if self._bucket is Bucket.HOUR:
-            return [] if span.is_empty else [_Piece(each, span, None) for each in requested]
-        cuts = {zone: self._cut(span, zone) for zone in {each.zone for each in requested}}
+            return [] if time_range.is_empty else [_Piece(each, time_range, None) for each in requested]
+        cuts = {zone: self._cut(time_range, zone) for zone in {each.zone for each in requested}}
         below = [_Piece(each, rest, day) for each in requested for rest, day in cuts[each.zone][1]]
         whole = [(each, cuts[each.zone][0]) for each in requested if cuts[each.zone][0].first < cuts[each.zone][0].end]
         if not whole:
@@ -136,7 +136,7 @@ class _Summing:
         by_unit = {each.unit_id: each for each in requested}
         for unit_id, day in stale:
             each = by_unit[unit_id]
-            whole_day = Span(start_of_day(day, each.zone), start_of_day(day + DAY, each.zone))
+            whole_day = TimeRange(start_of_day(day, each.zone), start_of_day(day + DAY, each.zone))
             below.append(_Piece(each, whole_day, self._bucket.first_day(day) if self._bucket else None))
         return below
 
@@ -145,15 +145,15 @@ class _Summing:
         below: list[_Piece] = []
         whole: list[_Piece] = []
         # Units of one zone share their ends.
-        cuts = {span: cut_hours(span) for span in {piece.span for piece in pieces}}
-        for requested, span, bucket in pieces:
-            hours, rests = cuts[span]
+        cuts = {time_range: cut_hours(time_range) for time_range in {piece.time_range for piece in pieces}}
+        for requested, time_range, bucket in pieces:
+            hours, rests = cuts[time_range]
             below += [_Piece(requested, part, bucket) for rest in rests for part in self._within_hours(rest)]
             if not hours.is_empty:
                 whole.append(_Piece(requested, hours, bucket))
         if not whole:
             return below
-        parameters = _parameters((each, span.start, span.end, bucket) for each, span, bucket in whole)
+        parameters = _parameters((each, time_range.start, time_range.end, bucket) for each, time_range, bucket in whole)
         stale = self._stale(totals_sql.STALE_HOURS, parameters)
         hours_of = totals_sql.hours(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights)
         self._add(*hours_of.table(parameters))
@@ -163,18 +163,20 @@ class _Summing:
         """Add what the raw readings answer."""
         if not pieces:
             return
-        parameters = _parameters((each, span.start, span.end, bucket) for each, span, bucket in pieces)
-        latest = max(piece.span.end for piece in pieces)
-        earliest = min(piece.span.start for piece in pieces)
+        parameters = _parameters(
+            (each, time_range.start, time_range.end, bucket) for each, time_range, bucket in pieces
+        )
+        latest = max(piece.time_range.end for piece in pieces)
+        earliest = min(piece.time_range.start for piece in pieces)
         bounds = {"earliest": earliest, "latest": latest}
         self._add_planned(totals_sql.raw_counts(self._name, by_sensor=self._by_sensor), parameters | bounds)
         if self._with_weights:
             bounds["earliest"] = earliest - LONGEST_GAP
             self._add_planned(totals_sql.raw_weights(self._name, by_sensor=self._by_sensor), parameters | bounds)
 
-    def _cut(self, span: Span, zone: ZoneInfo) -> tuple[Days, list[tuple[Span, date | None]]]:
-        """Return the whole days of `span`, and the remainders with the bucket each lies in."""
-        days, rests = cut_days(span, zone)
+    def _cut(self, time_range: TimeRange, zone: ZoneInfo) -> tuple[Days, list[tuple[TimeRange, date | None]]]:
+        """Return the whole days of `time_range`, and the remainders with the bucket each lies in."""
+        days, rests = cut_days(time_range, zone)
         if self._bucket is None:
             return days, [(rest, None) for rest in rests]
         return days, [
@@ -183,12 +185,12 @@ class _Summing:
             for part in _within_days(rest, zone)
         ]
 
-    def _within_hours(self, rest: Span) -> list[Span]:
+    def _within_hours(self, rest: TimeRange) -> list[TimeRange]:
         """Cut a remainder shorter than two hours at the full hour if grouping by hour."""
         change = rest.end.replace(minute=0, second=0, microsecond=0)
         if self._bucket is not Bucket.HOUR or not rest.start < change < rest.end:
             return [rest]
-        return [Span(rest.start, change), Span(change, rest.end)]
+        return [TimeRange(rest.start, change), TimeRange(change, rest.end)]
 
     def _stale(self, statement: Prepared, parameters: dict[str, Any]) -> list[tuple[int, Any]]:
         """Return what a level cannot answer because it is stale, and exclude it from the level's query as `below`.
@@ -218,12 +220,12 @@ class _Summing:
                 self.totals[key] = more
 
 
-def _within_days(rest: Span, zone: ZoneInfo) -> Iterator[Span]:
+def _within_days(rest: TimeRange, zone: ZoneInfo) -> Iterator[TimeRange]:
     """Cut a period of less than two local days where the date changes."""
     change = start_of_day(rest.start.astimezone(zone).date() + DAY, zone)
-    yield Span(rest.start, min(change, rest.end))
+    yield TimeRange(rest.start, min(change, rest.end))
     if change < rest.end:
-        yield Span(change, rest.end)
+        yield TimeRange(change, rest.end)
 
 
 def _hours_of(pieces: list[_Piece], stale: list[tuple[int, datetime]]) -> Iterator[_Piece]:
@@ -232,8 +234,8 @@ def _hours_of(pieces: list[_Piece], stale: list[tuple[int, datetime]]) -> Iterat
     for piece in pieces:
         by_unit.setdefault(piece.requested.unit_id, []).append(piece)
     for unit_id, hour in stale:
-        holder = next(each for each in by_unit[unit_id] if each.span.start <= hour < each.span.end)
-        yield _Piece(holder.requested, Span(hour.astimezone(UTC), hour.astimezone(UTC) + HOUR), holder.bucket)
+        holder = next(each for each in by_unit[unit_id] if each.time_range.start <= hour < each.time_range.end)
+        yield _Piece(holder.requested, TimeRange(hour.astimezone(UTC), hour.astimezone(UTC) + HOUR), holder.bucket)
 
 
 def _parameters(rows: Iterable[tuple[RequestedUnit, date, date, date | None]]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class UnknownUnits(ValueError):  # noqa: N818 - reads better where it is caught
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class NewSpan:
     """The first and the last instant of a unit's newly stored readings."""
 
     first: datetime
@@ -41,7 +41,7 @@ class StoreResult:
     stored: int = 0
     duplicates: int = 0
     contradictions: list[int] = field(default_factory=list)
-    new_spans: dict[int, Span] = field(default_factory=dict)
+    new_spans: dict[int, NewSpan] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -89,11 +89,11 @@ def _stage_new(columns: ReadingBatch, rows: Rows) -> tuple[int, list[int]]:
     return known, contradictions or []
 
 
-def _upsert() -> tuple[dict[int, Span], int]:
+def _upsert() -> tuple[dict[int, NewSpan], int]:
     with connection.cursor() as cursor:
         cursor.execute(store_sql.UPSERT)
         rows = cursor.fetchall()
-    return {unit_id: Span(first, last) for unit_id, _, first, last in rows}, sum(row[1] for row in rows)
+    return {unit_id: NewSpan(first, last) for unit_id, _, first, last in rows}, sum(row[1] for row in rows)
 
 
 def _months(recorded_at_us: np.ndarray) -> list[datetime]:

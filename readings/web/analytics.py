@@ -91,15 +91,17 @@ def _page(request: HttpRequest, url_name: str, make_table: Callable[[Choice], Ta
 
 
 def _over_time(choice: Choice) -> dict[str, Summary]:
-    return tables.period_names(by_period(choice.unit_refs, choice.span, choice.bucket), choice.bucket, choice.zone)
+    return tables.period_names(
+        by_period(choice.unit_refs, choice.time_range, choice.bucket), choice.bucket, choice.zone
+    )
 
 
 def _comparison(choice: Choice) -> Table:
     if choice.facility is not None:
-        summaries = summaries_by_owner(choice.unit_refs, choice.span, lambda unit_ref: unit_ref.unit_id)
+        summaries = summaries_by_owner(choice.unit_refs, choice.time_range, lambda unit_ref: unit_ref.unit_id)
         owners = {pk: (ref.name, reverse("unit", args=[ref.public_id])) for pk, ref in choice.unit_refs.items()}
     else:
-        summaries = summaries_by_owner(choice.unit_refs, choice.span, lambda unit_ref: unit_ref.facility_id)
+        summaries = summaries_by_owner(choice.unit_refs, choice.time_range, lambda unit_ref: unit_ref.facility_id)
         owners = {
             ref.facility_id: (ref.facility_name, f"?facility={ref.facility_public_id}&{_range_query(choice)}")
             for ref in choice.unit_refs.values()
@@ -123,9 +125,9 @@ def _told_apart(names: dict[int, str]) -> dict[int, str]:
 
 def _range_query(choice: Choice) -> str:
     """The part of an address that keeps the range and the customer."""
-    span = f"days={choice.days}" if choice.days else f"start={choice.first_day}&end={choice.last_day}"
+    chosen = f"days={choice.days}" if choice.days else f"start={choice.first_day}&end={choice.last_day}"
     customer = f"&customer={choice.customer.customer_code}" if choice.customer and len(choice.customers) > 1 else ""
-    return f"interval={choice.bucket.value}&{span}{customer}"
+    return f"interval={choice.bucket.value}&{chosen}{customer}"
 
 
 def _scale(choice: Choice) -> Scale:

@@ -15,8 +15,8 @@ from django.http import Http404, QueryDict
 
 from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
-from readings.spans import DAY, HOUR, Span, start_of_day
 from readings.statistics.totals import Bucket
+from readings.time_ranges import DAY, HOUR, TimeRange, start_of_day
 from readings.units.unit_refs import UnitRef, visible_unit_refs
 
 # The range that is shown by each stretch where none is asked for: the REST API's.
@@ -40,17 +40,17 @@ class Choice:
     unit_refs: dict[int, UnitRef]
     bucket: Bucket
     days: int | None
-    span: Span
+    time_range: TimeRange
     zone: ZoneInfo
     is_coarser: bool = False
 
     @property
     def first_day(self) -> date:
-        return self.span.start.astimezone(self.zone).date()
+        return self.time_range.start.astimezone(self.zone).date()
 
     @property
     def last_day(self) -> date:
-        return (self.span.end - timedelta(microseconds=1)).astimezone(self.zone).date()
+        return (self.time_range.end - timedelta(microseconds=1)).astimezone(self.zone).date()
 
 
 def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
@@ -84,10 +84,10 @@ def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
         unit_refs=unit_refs,
         bucket=_bucket(query),
         days=None,
-        span=Span(now, now),
+        time_range=TimeRange(now, now),
         zone=zones.pop() if len(zones) == 1 else ZoneInfo("UTC"),
     )
-    return _coarse_enough(_with_span(choice, query, now))
+    return _coarse_enough(_with_time_range(choice, query, now))
 
 
 def _customer(query: QueryDict, customers: list[Customer]) -> Customer | None:
@@ -121,19 +121,19 @@ def _bucket(query: QueryDict) -> Bucket:
         raise Http404("interval must be hour, day, week or month.") from error
 
 
-def _with_span(choice: Choice, query: QueryDict, now: datetime) -> Choice:
+def _with_time_range(choice: Choice, query: QueryDict, now: datetime) -> Choice:
     """The choice over the days from `start` to `end`, else over the last `days`."""
     days, today = _days(query, choice.bucket), now.astimezone(choice.zone).date()
     if query.get("start") or query.get("end"):
         last = min(_date(query, "end") or today, today)
         first = min(_date(query, "start") or last - days * DAY, last)
         end = min(start_of_day(last + DAY, choice.zone), now)
-        return replace(choice, days=None, span=Span(start_of_day(first, choice.zone), end))
+        return replace(choice, days=None, time_range=TimeRange(start_of_day(first, choice.zone), end))
     if days == 1:
         hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        return replace(choice, days=days, span=Span(hour - 23 * HOUR, now))
+        return replace(choice, days=days, time_range=TimeRange(hour - 23 * HOUR, now))
     first = today - (days - 1) * DAY
-    return replace(choice, days=days, span=Span(start_of_day(first, choice.zone), now))
+    return replace(choice, days=days, time_range=TimeRange(start_of_day(first, choice.zone), now))
 
 
 def _days(query: QueryDict, bucket: Bucket) -> int:
@@ -159,6 +159,6 @@ def _coarse_enough(choice: Choice) -> Choice:
     coarser = list(Bucket)
     for bucket in coarser[coarser.index(choice.bucket) :]:
         seconds = {Bucket.HOUR: 3600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}[bucket]
-        if (choice.span.end - choice.span.start).total_seconds() / seconds <= MAX_PERIODS:
+        if (choice.time_range.end - choice.time_range.start).total_seconds() / seconds <= MAX_PERIODS:
             return replace(choice, bucket=bucket, is_coarser=bucket is not choice.bucket)
     return replace(choice, bucket=Bucket.MONTH, is_coarser=choice.bucket is not Bucket.MONTH)

@@ -14,8 +14,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from core.scope import Scope
 from customers.models import Facility, StorageUnit
-from readings.spans import start_of_day
 from readings.statistics.statistics import Statistics, statistics_by_unit
+from readings.time_ranges import start_of_day
 from readings.units.condition import UnitState
 from readings.units.formatting import share_text, temperature_text
 from readings.units.unit_condition import Condition

@@ -11,7 +11,7 @@ from django.http import QueryDict
 
 from readings.lists.filters import EARLIEST
 from readings.models import DailyRollup
-from readings.spans import Span, start_of_day
+from readings.time_ranges import TimeRange, start_of_day
 
 PRESETS = {
     "6h": timedelta(hours=6),
@@ -34,7 +34,7 @@ class InvalidRange(ValueError):  # noqa: N818 - reads better where it is caught
 class ShownRange:
     """A stretch of time. `preset` is the one asked for, or the one that a chosen stretch lies in and returns to."""
 
-    span: Span
+    time_range: TimeRange
     preset: str
     is_chosen: bool
 
@@ -50,7 +50,9 @@ class ShownRange:
         """The query that asks for it again: a preset moves on with the time, a chosen stretch stays."""
         if not self.is_chosen:
             return urlencode({"range": self.preset})
-        start, end = (f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for each in (self.span.start, self.span.end))
+        start, end = (
+            f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for each in (self.time_range.start, self.time_range.end)
+        )
         return urlencode({"range": self.preset, "start": start, "end": end})
 
 
@@ -64,12 +66,12 @@ def range_asked(query: QueryDict, unit_id: int, zone: ZoneInfo, now: datetime) -
         raise InvalidRange(f"The range must be one of {', '.join(NAMES)}.")
     start_text, end_text = query.get("start", "").strip(), query.get("end", "").strip()
     if not start_text and not end_text:
-        return ShownRange(Span(_beginning(preset, unit_id, zone, now), now), preset, is_chosen=False)
+        return ShownRange(TimeRange(_beginning(preset, unit_id, zone, now), now), preset, is_chosen=False)
     start = _instant(start_text, zone) if start_text else _beginning(preset, unit_id, zone, now)
     end = _instant(end_text, zone, is_end=True) if end_text else now
     if end - start < SHORTEST:
         raise InvalidRange("The end must be at least a minute after the start.")
-    return ShownRange(Span(start, end), preset, is_chosen=True)
+    return ShownRange(TimeRange(start, end), preset, is_chosen=True)
 
 
 def _beginning(preset: str, unit_id: int, zone: ZoneInfo, now: datetime) -> datetime:

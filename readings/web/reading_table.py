@@ -12,7 +12,7 @@ from core.scope import Scope
 from customers.models import StorageUnit
 from readings.lists.filters import ReadingFilter
 from readings.lists.queries import Listing, Row
-from readings.spans import MICROSECOND, Span
+from readings.time_ranges import MICROSECOND, TimeRange
 from readings.units.formatting import exact_temperature_text
 from readings.units.unit_refs import visible_unit_refs
 
@@ -28,22 +28,22 @@ class TablePage:
     older: str
 
 
-def listing_of(unit: StorageUnit, span: Span) -> Listing:
-    """The unit's readings in `span`, whose end is not part of it. The caller has made sure that it may be seen."""
+def listing_of(unit: StorageUnit, time_range: TimeRange) -> Listing:
+    """Return the unit's readings in `time_range`. The caller has checked that the unit is visible."""
     return Listing(
         visible_unit_refs(Scope.of_customer(unit.facility.customer_id), pk=unit.pk, with_synthetic=True),
-        ReadingFilter(span.start, span.end - MICROSECOND),
+        ReadingFilter(time_range.start, time_range.end - MICROSECOND),
     )
 
 
-def table_page(unit: StorageUnit, span: Span, cursor_text: str) -> TablePage:
+def table_page(unit: StorageUnit, time_range: TimeRange, cursor_text: str) -> TablePage:
     """The page behind (or before) the cursor, the first one for "". Raises Http404 for a cursor that is none."""
     try:
         cursor = Cursor.from_text(cursor_text) if cursor_text else None
     except InvalidQuery as error:
         raise Http404 from error
     # One row more tells whether there is a page beyond.
-    rows = listing_of(unit, span).rows(ROWS_A_PAGE + 1, cursor=cursor)
+    rows = listing_of(unit, time_range).rows(ROWS_A_PAGE + 1, cursor=cursor)
     is_more, is_backwards = len(rows) > ROWS_A_PAGE, cursor is not None and cursor.is_backwards
     rows = rows[-ROWS_A_PAGE:] if is_backwards else rows[:ROWS_A_PAGE]
     has_newer = is_more if is_backwards else cursor is not None

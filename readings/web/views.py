@@ -136,7 +136,7 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
         shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
         return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
-    return HttpResponse(to_json(series(unit, shown.span)), content_type="application/json")
+    return HttpResponse(to_json(series(unit, shown.time_range)), content_type="application/json")
 
 
 @require_safe
@@ -148,23 +148,23 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
         shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
         return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
-    response = stream(listing_of(unit, shown.span), CSVRenderer.format)
-    days = f"{shown.span.start.astimezone(unit.facility.zone):%Y-%m-%d}"
+    response = stream(listing_of(unit, shown.time_range), CSVRenderer.format)
+    days = f"{shown.time_range.start.astimezone(unit.facility.zone):%Y-%m-%d}"
     name = f"{slugify(str(unit.facility))}-{slugify(str(unit))}-from-{days}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
 def _range_context(request: HttpRequest, unit: StorageUnit, shown: ShownRange) -> dict[str, Any]:
-    span, limits = shown.span, LimitsInForce.of(unit)
-    outside = time_outside(unit.pk, span, limits)
-    summaries = statistics([unit.pk], span.start, span.end)
+    time_range, limits = shown.time_range, LimitsInForce.of(unit)
+    outside = time_outside(unit.pk, time_range, limits)
+    summaries = statistics([unit.pk], time_range.start, time_range.end)
     return {
         "shown": shown,
         "ranges": NAMES.items(),
         "statistics": statistics_facts(summaries, outside, unit.temperature_unit),
         "is_outside_unknown": outside is None and bool(limits),
-        "table": table_page(unit, span, request.GET.get("cursor", "")),
+        "table": table_page(unit, time_range, request.GET.get("cursor", "")),
     }
 
 

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from readings.series.chart import series
-from readings.spans import Span
+from readings.time_ranges import TimeRange
 from tests.factories import StorageUnitFactory, store_readings
 
 pytestmark = pytest.mark.django_db
 
 START = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
-DAY = Span(START, START + timedelta(days=1))
+DAY = TimeRange(START, START + timedelta(days=1))
 
 
 def test_the_series_is_on_the_units_scale_and_names_the_facilitys_zone():

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from readings.series.downsample import MAX_POINTS, DownsampledSeries, Level, choose_level, downsample
-from readings.spans import Span
+from readings.time_ranges import TimeRange
 from tests.factories import StorageUnitFactory, store_reading, store_readings
 
 pytestmark = pytest.mark.django_db
@@ -16,8 +16,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def course_in(unit, days=1, start=START) -> DownsampledSeries:
-    span = Span(start, start + days * DAY)
-    return downsample(unit.pk, span, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
+    time_range = TimeRange(start, start + days * DAY)
+    return downsample(unit.pk, time_range, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
 
 
 def test_a_single_reading_stands_at_its_own_time():
@@ -91,12 +91,12 @@ def test_years_are_made_from_the_facilitys_days():
 @pytest.mark.parametrize("interval_seconds", [1, 60, 900])
 def test_no_range_has_more_points_or_more_rows_to_look_at_than_it_may(days, interval_seconds):
     zone = ZoneInfo("Europe/London")
-    span = Span(START + timedelta(minutes=17), START + timedelta(minutes=17) + days * DAY)
-    level = choose_level(span, interval_seconds)
+    time_range = TimeRange(START + timedelta(minutes=17), START + timedelta(minutes=17) + days * DAY)
+    level = choose_level(time_range, interval_seconds)
     rows = {Level.READINGS: days * 86_400 / interval_seconds, Level.HOURS: days * 24 + 1, Level.DAYS: days + 2}[level]
     assert rows <= 172_800
     unit = StorageUnitFactory()
-    course = downsample(unit.pk, span, zone=zone, interval_seconds=interval_seconds)
+    course = downsample(unit.pk, time_range, zone=zone, interval_seconds=interval_seconds)
     assert (course.level, course.points()) == (level, [])
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from readings.spans import Span
 from readings.statistics.time_outside import MAX_WEIGHTED_RANGE, TimeOutside, time_outside
+from readings.time_ranges import TimeRange
 from readings.units.condition import LimitsInForce
 from tests.factories import SensorFactory, StorageUnitFactory, store_reading, store_readings
 
@@ -16,7 +16,7 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 def outside_of(unit, since=START, until=START + DAY):
-    return time_outside(unit.pk, Span(since, until), LimitsInForce.of(unit))
+    return time_outside(unit.pk, TimeRange(since, until), LimitsInForce.of(unit))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_without_a_set_temperature_it_is_not_known():
 
 def test_exactly_at_a_limit_is_outside_where_it_is_meant_so(unit):
     store_readings(unit, [7.0, 10.0, 3.0, 5.0], start=START)
-    day = Span(START, START + DAY)
+    day = TimeRange(START, START + DAY)
     assert time_outside(unit.pk, day, LimitsInForce(0.0, 3.0, 7.0, 10.0)) == TimeOutside(15 * MINUTE, timedelta())
     inclusive = LimitsInForce(0.0, 3.0, 7.0, 10.0, is_inclusive=True)
     assert time_outside(unit.pk, day, inclusive) == TimeOutside(45 * MINUTE, 15 * MINUTE)
@@ -78,7 +78,7 @@ def test_exactly_at_a_limit_is_outside_where_it_is_meant_so(unit):
 def test_a_limit_to_the_warm_alone_counts_what_is_warmer(unit):
     store_readings(unit, [-30.0, -16.0, -10.0, -20.0], start=START)
     frozen = LimitsInForce(high_warning_c=-18.0, high_critical_c=-15.0)
-    assert time_outside(unit.pk, Span(START, START + DAY), frozen) == TimeOutside(30 * MINUTE, 15 * MINUTE)
+    assert time_outside(unit.pk, TimeRange(START, START + DAY), frozen) == TimeOutside(30 * MINUTE, 15 * MINUTE)
 
 
 def test_a_short_time_outside_is_known_over_years(unit):

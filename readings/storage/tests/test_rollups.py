@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
 from readings.series.tests.course import DownsampledSeries
-from readings.spans import DAY, start_of_day
 from readings.statistics.statistics import statistics, totals_by_unit
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.rollups import rebuild, recount, refresh
 from readings.storage.store import store
+from readings.time_ranges import DAY, start_of_day
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
 from readings.storage.partitions import existing_partitions
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
-from readings.storage.store import Span, StoreResult, UnknownUnits, store
+from readings.storage.store import NewSpan, StoreResult, UnknownUnits, store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
@@ -59,7 +59,9 @@ def test_a_missing_measurement_is_null_and_a_fault_and_never_zero(sensor):
 
 def test_the_result_counts_what_was_stored_and_spans_it(sensor):
     result = stored(row(sensor, 5), row(sensor, 0), row(sensor, 9))
-    assert result == StoreResult(stored=3, new_spans={sensor.storage_unit_id: Span(NOON, NOON + timedelta(minutes=9))})
+    assert result == StoreResult(
+        stored=3, new_spans={sensor.storage_unit_id: NewSpan(NOON, NOON + timedelta(minutes=9))}
+    )
 
 
 def test_the_same_readings_again_are_duplicates_and_change_nothing(sensor):
@@ -78,12 +80,12 @@ def test_new_readings_among_duplicates_are_stored(sensor):
     stored(row(sensor, 0), row(sensor, 2))
     result = stored(row(sensor, 0), row(sensor, 1), row(sensor, 2), row(sensor, 3))
     assert (result.stored, result.duplicates) == (2, 2)
-    assert result.new_spans[sensor.storage_unit_id] == Span(NOON + timedelta(minutes=1), NOON + timedelta(minutes=3))
+    assert result.new_spans[sensor.storage_unit_id] == NewSpan(NOON + timedelta(minutes=1), NOON + timedelta(minutes=3))
 
 
 def test_a_reading_twice_in_a_batch_is_stored_once(sensor):
     assert stored(row(sensor), row(sensor)) == StoreResult(
-        stored=1, duplicates=1, new_spans={sensor.storage_unit_id: Span(NOON, NOON)}
+        stored=1, duplicates=1, new_spans={sensor.storage_unit_id: NewSpan(NOON, NOON)}
     )
     assert HourlyRollup.objects.get(hour=NOON).reading_count == 1
 

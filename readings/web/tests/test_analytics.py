@@ -161,7 +161,7 @@ class TestTrends:
         add_unit(facility, [5.0])
         choice = member.get(reverse("analytics"), {"interval": interval}).context["choice"]
         assert choice.days == days
-        assert timezone.now() - choice.span.start == pytest.approx(timedelta(days=days), abs=timedelta(days=1))
+        assert timezone.now() - choice.time_range.start == pytest.approx(timedelta(days=days), abs=timedelta(days=1))
 
 
 class TestDeviation:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readings.spans import DAY, HOUR, Days, Span, cut_days, cut_hours, start_of_day, starts_of_days_us
+from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours, start_of_day, starts_of_days_us
 
 LONDON = ZoneInfo("Europe/London")
 ZONES = [
@@ -34,15 +34,15 @@ def at(*parts):
 
 def test_a_period_that_ends_before_it_starts_is_refused():
     with pytest.raises(ValueError, match="can't end"):
-        Span(at(2026, 1, 2), at(2026, 1, 1))
+        TimeRange(at(2026, 1, 2), at(2026, 1, 1))
 
 
 def test_days_are_local_days():
-    days, rests = cut_days(Span(at(2026, 6, 1, 22, 30), at(2026, 6, 4, 1)), LONDON)
+    days, rests = cut_days(TimeRange(at(2026, 6, 1, 22, 30), at(2026, 6, 4, 1)), LONDON)
     assert days == Days(date(2026, 6, 2), date(2026, 6, 4))
     assert rests == [
-        Span(at(2026, 6, 1, 22, 30), at(2026, 6, 1, 23)),
-        Span(at(2026, 6, 3, 23), at(2026, 6, 4, 1)),
+        TimeRange(at(2026, 6, 1, 22, 30), at(2026, 6, 1, 23)),
+        TimeRange(at(2026, 6, 3, 23), at(2026, 6, 4, 1)),
     ]
 
 
@@ -53,29 +53,29 @@ def test_a_day_has_23_or_25_hours_when_clocks_change(day, hours):
 
 @given(instants, lengths, st.sampled_from(ZONES))
 def test_days_and_rests_make_up_the_period(start, length, zone):
-    span = Span(start, start + length)
-    days, rests = cut_days(span, zone)
+    time_range = TimeRange(start, start + length)
+    days, rests = cut_days(time_range, zone)
     pieces = [*rests]
     if days.first < days.end:
-        pieces.append(Span(start_of_day(days.first, zone), start_of_day(days.end, zone)))
-    assert_pieces_make_up(pieces, span)
+        pieces.append(TimeRange(start_of_day(days.first, zone), start_of_day(days.end, zone)))
+    assert_pieces_make_up(pieces, time_range)
 
 
 @given(instants, lengths)
 def test_hours_and_rests_make_up_the_period(start, length):
-    span = Span(start, start + length)
-    hours, rests = cut_hours(span)
+    time_range = TimeRange(start, start + length)
+    hours, rests = cut_hours(time_range)
     assert hours.start.minute == hours.end.minute == 0
-    assert_pieces_make_up([hours, *rests] if not hours.is_empty else rests, span)
+    assert_pieces_make_up([hours, *rests] if not hours.is_empty else rests, time_range)
 
 
-def assert_pieces_make_up(pieces, span):
+def assert_pieces_make_up(pieces, time_range):
     pieces = sorted(pieces, key=lambda piece: piece.start)
     assert all(not piece.is_empty for piece in pieces)
     if not pieces:
-        assert span.is_empty
+        assert time_range.is_empty
         return
-    assert (pieces[0].start, pieces[-1].end) == (span.start, span.end)
+    assert (pieces[0].start, pieces[-1].end) == (time_range.start, time_range.end)
     assert all(one.end == other.start for one, other in itertools.pairwise(pieces))
 
 

@@ -22,7 +22,7 @@ _EPOCH_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeRange:
     """A period from `start` up to, but not including, `end`; both aware."""
 
     start: datetime
@@ -67,25 +67,25 @@ def _starts_in_year_us(year: int, zone: ZoneInfo) -> NDArray[np.int64]:
     return np.array([microseconds_of(start_of_day(day, zone)) for day in days], np.int64)
 
 
-def cut_days(span: Span, zone: ZoneInfo) -> tuple[Days, list[Span]]:
-    """Return the whole local days within `span`, and the remainders before and after them."""
-    first = span.start.astimezone(zone).date()
-    if start_of_day(first, zone) < span.start:
+def cut_days(time_range: TimeRange, zone: ZoneInfo) -> tuple[Days, list[TimeRange]]:
+    """Return the whole local days within `time_range`, and the remainders before and after them."""
+    first = time_range.start.astimezone(zone).date()
+    if start_of_day(first, zone) < time_range.start:
         first += DAY
-    end = span.end.astimezone(zone).date()
+    end = time_range.end.astimezone(zone).date()
     if first >= end:
-        return Days(first, first), [] if span.is_empty else [span]
-    ends = [Span(span.start, start_of_day(first, zone)), Span(start_of_day(end, zone), span.end)]
+        return Days(first, first), [] if time_range.is_empty else [time_range]
+    ends = [TimeRange(time_range.start, start_of_day(first, zone)), TimeRange(start_of_day(end, zone), time_range.end)]
     return Days(first, end), [rest for rest in ends if not rest.is_empty]
 
 
-def cut_hours(span: Span) -> tuple[Span, list[Span]]:
-    """Return the whole UTC hours within `span`, and the remainders before and after them."""
-    first, end = _hour_from(span.start), _hour_of(span.end)
+def cut_hours(time_range: TimeRange) -> tuple[TimeRange, list[TimeRange]]:
+    """Return the whole UTC hours within `time_range`, and the remainders before and after them."""
+    first, end = _hour_from(time_range.start), _hour_of(time_range.end)
     if first >= end:
-        return Span(first, first), [] if span.is_empty else [span]
-    rests = [Span(span.start, first), Span(end, span.end)]
-    return Span(first, end), [rest for rest in rests if not rest.is_empty]
+        return TimeRange(first, first), [] if time_range.is_empty else [time_range]
+    rests = [TimeRange(time_range.start, first), TimeRange(end, time_range.end)]
+    return TimeRange(first, end), [rest for rest in rests if not rest.is_empty]
 
 
 def _hour_of(instant: datetime) -> datetime:
