@@ -1,8 +1,8 @@
-"""Rows by the block: what can be converted as columns is, the rest goes row by row through `ingestion.parsing.row`.
+"""Convert rows as columns, and those that cannot be converted this way one by one.
 
-Codes, scales and statuses repeat, so each distinct value is judged once, by the function that judges it in a single
-row. Temperatures, qualities and times are converted as columns, to the same values. What is taken here is what
-`convert_row` would make of the row; what is not taken, `convert_row` decides.
+Codes, scales and statuses repeat, so each distinct value is read once, by the function for single rows. Temperatures,
+qualities and times are converted as columns. The result always equals that of `convert_row`, which also converts or
+rejects the remaining rows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ingestion.parsing.row import (
 from ingestion.parsing.timestamps import read_times
 from readings.units.scales import Scale, to_celsius
 
-# The fields whose values repeat, and the columns that they become.
+# Fields with repeating values, and their columns in CONVERTED_SCHEMA.
 _CODES = {
     "facility": "facility_code",
     "unit": "unit_code",
@@ -45,36 +45,23 @@ _CODES = {
 def convert_rows(
     raw_fields: pl.DataFrame, rules: RowRules, raw_row: RawRow
 ) -> tuple[pl.DataFrame, list[RejectedReading]]:
-    """Rows of CONVERTED_SCHEMA in the order of `raw_fields`, which convert_columns describes, and the rows rejected."""
-    converted, left = convert_columns(raw_fields, rules)
-    if not left:
-        return converted, []
-    exact = RowConverter(rules, raw_row)
-    for row in raw_fields.filter(pl.col("row_number").is_in(left)).iter_rows(named=True):
-        exact.add(row.pop("row_number"), row)
-    return pl.concat([converted, exact.frame()]).sort("row_number"), exact.rejected
+    """Return rows of CONVERTED_SCHEMA in the order of `raw_fields`, and the rejected rows.
 
-
-def convert_columns(raw_fields: pl.DataFrame, rules: RowRules) -> tuple[pl.DataFrame, list[int]]:
-    """Rows of CONVERTED_SCHEMA, and the row numbers of those that are left to read_row.
-
-    `raw_fields` holds row_number and, where the source has them, the fields of `ingestion.parsing.field_names` as String
+    `raw_fields` holds row_number and the fields of `ingestion.parsing.field_names` that the source has, as String
     columns without nulls ("" for nothing); temperature and quality may be Float64 columns with nulls instead.
     """
-    block = _ColumnConverter(raw_fields, rules)
-    block.convert_codes()
-    block.convert_times()
-    block.convert_temperatures()
-    block.convert_qualities()
-    block.add_unit_attributes()
-    rows = pl.DataFrame(block.columns).select(CONVERTED_SCHEMA.keys())
-    if block.is_valid.all():
-        return rows, []
-    return rows.filter(block.is_valid), raw_fields["row_number"].filter(~block.is_valid).to_list()
+    converter = _ColumnConverter(raw_fields, rules)
+    converted = converter.convert()
+    if converter.is_valid.all():
+        return converted, []
+    exact = RowConverter(rules, raw_row)
+    for row in raw_fields.filter(~converter.is_valid).iter_rows(named=True):
+        exact.add(row.pop("row_number"), row)
+    return pl.concat([converted.filter(converter.is_valid), exact.frame()]).sort("row_number"), exact.rejected
 
 
 class _ColumnConverter:
-    """The columns made so far, and which rows are still good."""
+    """Convert raw fields column by column; rows not converted become false in `is_valid`."""
 
     def __init__(self, raw_fields: pl.DataFrame, rules: RowRules) -> None:
         self.raw_fields = raw_fields
@@ -82,8 +69,17 @@ class _ColumnConverter:
         self.columns = {"row_number": raw_fields["row_number"]}
         self.is_valid = np.ones(len(raw_fields), np.bool_)
 
-    def convert_codes(self) -> None:
-        """Codes, statuses and scales: each distinct value is judged once."""
+    def convert(self) -> pl.DataFrame:
+        """Return all rows with CONVERTED_SCHEMA; the values of invalid rows are meaningless."""
+        self._convert_codes()
+        self._convert_times()
+        self._convert_temperatures()
+        self._convert_qualities()
+        self._add_unit_attributes()
+        return pl.DataFrame(self.columns).select(CONVERTED_SCHEMA.keys())
+
+    def _convert_codes(self) -> None:
+        """Convert codes, statuses and scales, reading each distinct value once."""
         readers: dict[str, Callable[[str | None], str | None]] = {
             "facility": read_facility,
             "unit": lambda code: read_unit(self.rules.default_unit if code is None else code),
@@ -97,12 +93,12 @@ class _ColumnConverter:
             if field in distinct:
                 self._convert_distinct(self.raw_fields[field], distinct[field], column, readers[field])
             else:
-                meanings = _read_distinct([None], readers[field])
-                self.is_valid &= bool(meanings)
-                self._add_constant(column, meanings.get(None), pl.String())
+                results = _read_distinct([None], readers[field])
+                self.is_valid &= bool(results)
+                self._add_constant(column, results.get(None), pl.String())
 
-    def convert_times(self) -> None:
-        """Walls, as in `ingestion.parsing.timestamps`."""
+    def _convert_times(self) -> None:
+        """Convert times to wall times, as in `ingestion.parsing.timestamps`."""
         if "time" not in self.raw_fields:
             received = self.rules.received_us
             self.is_valid &= received is not None
@@ -114,8 +110,8 @@ class _ColumnConverter:
         self.columns["wall"] = pl.Series(walls.microseconds)
         self.columns["is_local"] = pl.Series(walls.is_local)
 
-    def convert_temperatures(self) -> None:
-        """Numbers on the rows' scales in °C; null where nothing was measured."""
+    def _convert_temperatures(self) -> None:
+        """Convert temperatures from the rows' scales to °C; null if nothing was measured."""
         is_null, sent = self._numbers(self.raw_fields["temperature"], ["", *self.rules.null_values])
         scales, celsius = self.columns["scale"], sent
         for scale in (Scale.FAHRENHEIT, Scale.KELVIN):
@@ -124,8 +120,8 @@ class _ColumnConverter:
         self.is_valid &= is_null | ((celsius >= LOWEST_C) & (celsius <= HIGHEST_C))
         self.columns["temperature_c"] = pl.Series(np.where(is_null, np.nan, celsius), nan_to_null=True)
 
-    def convert_qualities(self) -> None:
-        """Scores from 0 to 1; 1 where none is told."""
+    def _convert_qualities(self) -> None:
+        """Convert quality scores from 0 to 1, 1 by default."""
         if "quality" not in self.raw_fields:
             self._add_constant("quality_score", 1.0, pl.Float64())
             return
@@ -133,8 +129,8 @@ class _ColumnConverter:
         self.is_valid &= is_missing | ((scores >= 0.0) & (scores <= 1.0))
         self.columns["quality_score"] = pl.Series(np.where(is_missing, 1.0, scores))
 
-    def add_unit_attributes(self) -> None:
-        """What the rows say about their units, as text; it is read once a unit, later."""
+    def _add_unit_attributes(self) -> None:
+        """Add the unit's attributes as text, which is interpreted later, once per unit."""
         for attribute in UNIT_ATTRIBUTES:
             if attribute in self.raw_fields:
                 self.columns[attribute] = self.raw_fields[attribute]
@@ -142,7 +138,7 @@ class _ColumnConverter:
                 self._add_constant(attribute, "", pl.String())
 
     def _numbers(self, values: pl.Series, nulls: list[str]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Where a column holds one of `nulls`, and its numbers: not finite where a text is none in this notation."""
+        """Return which values are among `nulls`, and the values as numbers, not finite for texts that are none."""
         if values.dtype == pl.Float64:
             return values.is_null().to_numpy(), values.to_numpy()
         is_null = (values == nulls[0] if len(nulls) == 1 else values.is_in(nulls)).to_numpy()
@@ -156,12 +152,12 @@ class _ColumnConverter:
     def _convert_distinct(
         self, values: pl.Series, distinct: list[str], column: str, read: Callable[[str | None], str | None]
     ) -> None:
-        """Add a column of what `read` makes of each value; rows with a value that it rejects are not good."""
-        meanings = _read_distinct(distinct, read)
-        if len(meanings) < len(distinct):
-            self.is_valid &= values.is_in([value for value in distinct if value in meanings]).to_numpy()
-        if len(meanings) < len(distinct) or any(value != meant for value, meant in meanings.items()):
-            old, new = list(meanings), list(meanings.values())
+        """Add a column with the result of `read` for each value; rows with a value that it rejects are invalid."""
+        results = _read_distinct(distinct, read)
+        if len(results) < len(distinct):
+            self.is_valid &= values.is_in([value for value in distinct if value in results]).to_numpy()
+        if len(results) < len(distinct) or any(value != result for value, result in results.items()):
+            old, new = list(results), list(results.values())
             values = values.replace_strict(old, new, default=None, return_dtype=pl.String)
         self.columns[column] = values
 
@@ -172,10 +168,10 @@ class _ColumnConverter:
 def _read_distinct(
     values: list[str] | list[None], read: Callable[[str | None], str | None]
 ) -> dict[str | None, str | None]:
-    meanings: dict[str | None, str | None] = {}
+    results: dict[str | None, str | None] = {}
     for value in values:
         try:
-            meanings[value] = read(value)
+            results[value] = read(value)
         except RowRejected:
-            continue  # its rows are left to read_row, which says why
-    return meanings
+            continue  # convert_row rejects its rows with the reason
+    return results

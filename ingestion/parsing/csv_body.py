@@ -1,4 +1,4 @@
-"""CSV in batches: find the header, cut blocks of lines into cells, convert the cells to readings."""
+"""Parse CSV in batches: find the header, split blocks of lines into cells, convert the cells to readings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCANNED_BYTES = 1 << 16
 
 
 def parse_csv(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
-    """The batches of a CSV body; raises UnreadableBody, which may come after batches that could be read."""
+    """Yield the batches of a CSV body. Raise UnreadableBody, possibly after some batches."""
     order = _day_order(body, options) if options.day_order is None else options.day_order
     stream = body.open()
     header = _header(stream, body, options.mapping)
@@ -56,12 +56,12 @@ def _header(stream: ByteStream, body: DecodedBody, mapping: FieldMapping) -> Csv
         return find_header(stream, mapping)
     except UnreadableBody:
         if body.is_cut_off and stream.is_at_end:
-            return None  # cut off within the header: there are no rows, and nothing else is wrong
+            return None  # cut off within the header: there are no rows, but nothing is wrong with them
         raise
 
 
 def _day_order(body: DecodedBody, options: ParseOptions) -> DayOrder:
-    """What the whole file shows about the order of day and month; it is read through if its first time calls for it."""
+    """Return the order of day and month, scanning the whole file if its first time has one."""
     evidence = DayOrderEvidence()
     if options.mapping.time_format or options.mapping.time_field == TIME_OF_RESPONSE:
         return evidence.order
@@ -108,7 +108,7 @@ def _split_blocks(
 
 
 def _read_ahead(split_blocks: Iterator[SplitLines], stream: ByteStream) -> Iterator[SplitLines]:
-    """The blocks; while one is used, another thread cuts the next. A body of one block is spared the thread."""
+    """Yield the blocks, splitting the next one in another thread meanwhile unless there is only one."""
     if (first := next(split_blocks, None)) is None:
         return
     if stream.is_at_end:

@@ -1,4 +1,4 @@
-"""A CSV file's header: finding it, and what must be kept of it so that a single row can be read again."""
+"""Find and parse the header of a CSV file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_PREAMBLE_LINES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvHeader:
-    """A header line and what it means: the delimiter, how many columns there are, and which field is in which."""
+    """A header line: its delimiter, number of columns, and the index of each field's column."""
 
     line: str
     line_number: int
@@ -29,21 +29,21 @@ class CsvHeader:
 
     @property
     def title_scale(self) -> str:
-        """The letter of the scale that the temperature's title names, "" for none."""
+        """The letter of the scale in the temperature's title, "" for none."""
         title = split_line(self.line, self.delimiter)[self.columns["temperature"]]
         return scale_in_title(title) or ""
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
-    """The cells of one line; raises csv.Error where its quotes cannot be understood."""
+    """Return the cells of one line. Raise csv.Error if its quotes are invalid."""
     return next(csv.reader([line], delimiter=delimiter), [])
 
 
 def find_header(stream: ByteStream, mapping: FieldMapping) -> CsvHeader | None:
-    """Read up to and with the header line; None where the body ends before anything but blank lines.
+    """Read up to and including the header line; return None if there are only blank lines.
 
-    It is the first line that is not blank or, with `skip_until_header`, the first that has the columns needed.
-    Raises UnreadableBody (no_header), naming what is missing.
+    The header is the first line that is not blank or, with `skip_until_header`, the first with the required columns.
+    Raise UnreadableBody (no_header), which names the missing column.
     """
     failure = ""
     for number, line in _lines(stream):
@@ -61,7 +61,7 @@ def find_header(stream: ByteStream, mapping: FieldMapping) -> CsvHeader | None:
 
 
 def parse_header(line: str, number: int, mapping: FieldMapping) -> CsvHeader:
-    """The header that a line is; MissingColumn where it is none, whatever the delimiter."""
+    """Parse a line as a header. Raise MissingColumn if it is none with any delimiter."""
     candidates = mapping.delimiter or sorted(_DELIMITERS, key=line.count, reverse=True)
     failure: MissingColumn | None = None
     for delimiter in candidates:

@@ -1,7 +1,7 @@
-"""CSV lines into cells: a block of them at once where they are plain, line by line where they are not.
+"""Split CSV lines into cells: blocks of plain lines at once, other lines one by one.
 
-A line is one row: a quoted cell may hold delimiters and quotes but no line break, so that one stray quote costs one
-row and not the rest of the file.
+Every line is a row: a quoted cell may contain delimiters and quotes but no line break, so that a stray quote affects
+one row and not the rest of the file.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ingestion.parsing.results import RejectedReading
 from ingestion.parsing.row import RowRejected
 
 _NEWLINE = ord("\n")
-# What makes a line odd: a quote, and control characters (a tab is looked at separately: it may be the delimiter).
+# Quotes and control characters, except a tab, which may be the delimiter.
 _IRREGULAR = re.compile(rb'[\x00-\x08\x0a-\x1f\x7f"]')
 _TOO_MANY_CELLS = (pl.exceptions.ComputeError, pl.exceptions.SchemaError)
 
 
 class LineBlock:
-    """Whole lines of a file in UTF-8; only the body's very last may lack its line break."""
+    """Complete lines of a file in UTF-8; only the last line of the body may lack its line break."""
 
     def __init__(self, data: bytes, first_number: int) -> None:
         self.is_unterminated = not data.endswith(b"\n")
@@ -39,23 +39,23 @@ class LineBlock:
 
     @property
     def lines(self) -> list[bytes]:
-        """The lines without their line breaks; made when first asked for, which most blocks never are."""
+        """The lines without line breaks, split when first needed, which is never in most blocks."""
         if self._lines is None:
             self._lines = self.data[:-1].split(b"\n")
         return self._lines
 
     def text(self, number: int) -> str:
-        """The line of this number in the file, verbatim but for its line break."""
+        """Return the text of the line with this number in the file, without its line break."""
         return self.lines[number - self.first_number].decode()
 
     def is_unterminated_line(self, number: int) -> bool:
-        """Whether a line is the body's last and lacks its line break."""
+        """Return whether a line is the last one of the body and lacks its line break."""
         return self.is_unterminated and number == self.first_number + self.count - 1
 
 
 @dataclass(frozen=True, slots=True)
 class SplitLines:
-    """The cells of lines by field, with their row_number, in file order; and the lines that could not be cut."""
+    """The cells of lines by field, with row_number, in file order; and the rejected lines."""
 
     block: LineBlock
     raw_fields: pl.DataFrame
@@ -63,7 +63,7 @@ class SplitLines:
 
 
 class LineSplitter:
-    """Cuts lines below one header. `constant_fields` are the fields that have one value in every row."""
+    """Split lines below a header. `constant_fields` are added with the same value to every row."""
 
     def __init__(self, header: CsvHeader, constant_fields: dict[str, str]) -> None:
         self._header = header
@@ -73,7 +73,7 @@ class LineSplitter:
         self._fields += [pl.lit(value).alias(field) for field, value in constant_fields.items()]
 
     def split(self, block: LineBlock, body: DecodedBody) -> SplitLines:
-        """Cut a block. Whether `body` is cut off must be known by the time its last, unended line is cut."""
+        """Split a block. `body.is_cut_off` must be known before its last, unterminated line is split."""
         rejected: list[RejectedReading] = []
         cells = self._split_plain(block.data) if self.is_plain(block) else None
         if cells is not None:
@@ -88,10 +88,10 @@ class LineSplitter:
         return SplitLines(block, cells.select("row_number", *self._fields), rejected)
 
     def is_plain(self, block: LineBlock) -> bool:
-        """Whether lines can be cut at their delimiters, all at once.
+        """Return whether a block can be split at its delimiters at once.
 
-        They hold no quotes or control characters, and on the whole as many delimiters as the header demands. (That
-        no line has more of them than the header, and so none fewer, shows in the cutting.)
+        It must have no quotes or control characters, and the right number of delimiters in total. (Splitting fails if
+        a line has more than the header, so with this total none can have fewer.)
         """
         delimiters = int(np.count_nonzero(block.bytes == ord(self._delimiter)))
         controls = int(np.count_nonzero(block.bytes < ord(" ")))
@@ -105,24 +105,24 @@ class LineSplitter:
         )
 
     def is_blank(self, line: str) -> bool:
-        """Whether a line holds nothing but delimiters and blanks, as spreadsheets leave them at the end."""
+        """Return whether a line has only delimiters and blanks, as spreadsheets export empty rows."""
         return not line.strip(" \t\r" + self._header.delimiter)
 
     def _separate(self, block: LineBlock) -> tuple[list[int], list[int]]:
-        """The numbers of the plain lines, and of those that need a closer look; blank lines are in neither."""
+        """Return the numbers of the plain lines and of the irregular ones, without blank lines."""
         plain: list[int] = []
         irregular: list[int] = []
-        is_tabbed = self._delimiter == b"\t"
+        is_tab_delimited = self._delimiter == b"\t"
         for number, line in enumerate(block.lines, block.first_number):
-            is_cuttable = line.count(self._delimiter) == self._header.width - 1 > 0 and not _IRREGULAR.search(line)
-            if is_cuttable and (is_tabbed or b"\t" not in line) and not block.is_unterminated_line(number):
+            is_plain = line.count(self._delimiter) == self._header.width - 1 > 0 and not _IRREGULAR.search(line)
+            if is_plain and (is_tab_delimited or b"\t" not in line) and not block.is_unterminated_line(number):
                 plain.append(number)
             elif not self.is_blank(line.decode()):
                 irregular.append(number)
         return plain, irregular
 
     def _split_plain(self, data: bytes) -> pl.DataFrame | None:
-        """The cells of plain lines; None where a line turns out to have too many."""
+        """Return the cells of plain lines, None if a line has too many."""
         try:
             return pl.read_csv(
                 data,
@@ -146,37 +146,34 @@ class LineSplitter:
     def _split_irregular(
         self, numbers: list[int], block: LineBlock, body: DecodedBody, rejected: list[RejectedReading]
     ) -> pl.DataFrame:
-        split: list[int] = []
+        split_numbers: list[int] = []
         rows: list[list[str]] = []
         for number in numbers:
             text = block.text(number)
             try:
-                rows.append(
-                    self.split_cells(
-                        text, is_unterminated_line=block.is_unterminated_line(number), is_cut_off=body.is_cut_off
-                    )
-                )
+                is_unterminated = block.is_unterminated_line(number)
+                rows.append(self.split_cells(text, is_unterminated=is_unterminated, is_cut_off=body.is_cut_off))
             except RowRejected as rejection:
                 body.is_cut_off |= rejection.reason is Reason.CUT_OFF
                 rejected.append(RejectedReading(number, rejection.reason, str(rejection), text))
             else:
-                split.append(number)
+                split_numbers.append(number)
         columns = zip(*rows, strict=True) if rows else ([] for _ in self._schema)
         cells = [pl.Series(name, column, dtype=pl.String) for name, column in zip(self._schema, columns, strict=True)]
-        return pl.DataFrame([pl.Series("row_number", split, dtype=pl.Int64), *cells])
+        return pl.DataFrame([pl.Series("row_number", split_numbers, dtype=pl.Int64), *cells])
 
-    def split_cells(self, line: str, *, is_unterminated_line: bool = False, is_cut_off: bool = False) -> list[str]:
-        """The cells of a line, as many as the header has; raises RowRejected.
+    def split_cells(self, line: str, *, is_unterminated: bool = False, is_cut_off: bool = False) -> list[str]:
+        """Return the cells of a line, as many as the header has. Raise RowRejected.
 
-        `is_unterminated_line`: the line ends the body and lacks its line break; `is_cut_off`: that is known to be an accident.
+        `is_unterminated`: it is the last line and lacks its line break. `is_cut_off`: the body ends early.
         """
-        if is_unterminated_line and is_cut_off:
+        if is_unterminated and is_cut_off:
             raise RowRejected(Reason.CUT_OFF)
         try:
             cells = split_line(line, self._header.delimiter)
         except csv.Error as error:
             raise RowRejected(Reason.NOT_TEXT, what="line", value=line) from error
-        if len(cells) < self._header.width and is_unterminated_line:
+        if len(cells) < self._header.width and is_unterminated:
             raise RowRejected(Reason.CUT_OFF)
         if len(cells) != self._header.width:
             raise RowRejected(Reason.WRONG_NUMBER_OF_COLUMNS, count=len(cells), expected=self._header.width)

@@ -1,4 +1,4 @@
-"""JSON: an envelope with a list, a bare list, lines of objects, or one object that is a reading."""
+"""Parse JSON: an envelope with a list, a bare list, JSON Lines, or a single object that is a reading."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from ingestion.parsing.timestamps import DayOrder, DayOrderEvidence, has_day_ord
 
 LIST_NAMES = ("readings", "data", "items", "results")
 MAX_JSON_BYTES = 64 << 20
-# The row_header of a body that is one object: its rows may go without a time, those of a list may not.
+# The RowContext line of a body that is a single object: unlike the rows of a list, it may lack a time.
 SINGLE_OBJECT = "{}"
 
 
 def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
-    """The batches of a JSON body; raises UnreadableBody before the first of them."""
+    """Yield the batches of a JSON body. Raise UnreadableBody before the first of them."""
     data = body.read(min(options.max_bytes, MAX_JSON_BYTES))
     yield from _parse_default_layout(data, body, options) or _parse_items(data, body, options)
 
 
 def _parse_default_layout(data: bytes, body: DecodedBody, options: ParseOptions) -> list[ParsedBatch]:
-    """The batches of a body in the usual form; none where it is in another and has to be walked."""
+    """Return the batches of a body in the default layout, none if it has another layout."""
     if not options.mapping.is_default or options.is_json_lines or (raw_fields := decode_default_layout(data)) is None:
         return []
     rules = options.row_rules(DayOrder.UNDECIDED)
-    text = _LazyText(data, options)
-    converted, rejected = convert_rows(raw_fields, rules, text.raw)
+    texts = _RowTexts(data, options)
+    converted, rejected = convert_rows(raw_fields, rules, texts.text)
     if any(
         each.reason is Reason.UNREADABLE_TIME and has_day_order(raw_fields["time"][each.row_number - 1])
         for each in rejected
     ):
-        return []  # the whole body must be looked at to tell day from month
+        return []  # all times are needed to determine the order of day and month
     builder = BatchBuilder(options.mapping, options.received_at, rules)
     parts = [
         converted.slice(start, options.batch_rows) for start in range(0, max(len(converted), 1), options.batch_rows)
     ]
-    batches = [builder.build(part, [] if position else rejected, text.raw) for position, part in enumerate(parts)]
+    batches = [builder.build(part, [] if position else rejected, texts.text) for position, part in enumerate(parts)]
     return list(with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off)))
 
 
-class _LazyText:
-    """Finds the text of a row in a body that was decoded without noting where its rows stand."""
+class _RowTexts:
+    """Find the text of a row in a body that was decoded without the positions of its rows, when needed."""
 
     def __init__(self, data: bytes, options: ParseOptions) -> None:
         self._data = data
@@ -63,7 +63,7 @@ class _LazyText:
         walker = _walker(decode_text(self._data)[0], self._options)
         return [walker.text[item.start : item.end] for item in walker.items()]
 
-    def raw(self, number: int) -> str:
+    def text(self, number: int) -> str:
         return self._rows[number - 1]
 
 
@@ -79,17 +79,22 @@ def _walker(text: str, options: ParseOptions) -> JsonWalker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Survey:
-    """What a first walk shows: whether the body is one object, the order of day and month, and what is cut off."""
+class _Scan:
+    """The result of a first pass: whether the body is a single object, the day order, and the text of a cut-off row."""
 
     is_single: bool
     day_order: DayOrder
-    cut_row: str
+    incomplete_row: str
 
 
-def _survey(text: str, body: DecodedBody, options: ParseOptions) -> _Survey:
-    """Walk through the whole body, so that what is wrong with it shows before any row is taken."""
-    walker, fields, evidence, cut_row = _walker(text, options), FieldExtractor(options.mapping), DayOrderEvidence(), ""
+def _scan(text: str, body: DecodedBody, options: ParseOptions) -> _Scan:
+    """Scan the whole body, so that an invalid one fails before its first batch."""
+    walker, fields, evidence, incomplete_row = (
+        _walker(text, options),
+        FieldExtractor(options.mapping),
+        DayOrderEvidence(),
+        "",
+    )
     is_ordered: bool | None = None
     try:
         for item in walker.items():
@@ -97,40 +102,42 @@ def _survey(text: str, body: DecodedBody, options: ParseOptions) -> _Survey:
             if isinstance(time, str) and time.strip():
                 is_ordered = has_day_order(time) if is_ordered is None else is_ordered
                 evidence.add(time)
-    except InvalidJson as broken:
-        if not (broken.is_cut_off or body.is_cut_off):
-            raise UnreadableBody(Reason.INVALID_JSON, why=broken) from broken
+    except InvalidJson as error:
+        if not (error.is_cut_off or body.is_cut_off):
+            raise UnreadableBody(Reason.INVALID_JSON, why=error) from error
         body.is_cut_off = True
-        cut_row = "" if walker.begun is None else text[walker.begun :]
-    return _Survey(walker.is_single, evidence.order if is_ordered else DayOrder.UNDECIDED, cut_row)
+        incomplete_row = "" if walker.item_start is None else text[walker.item_start :]
+    return _Scan(walker.is_single, evidence.order if is_ordered else DayOrder.UNDECIDED, incomplete_row)
 
 
 def _parse_items(data: bytes, body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
-    """The batches of any JSON body, row by row."""
+    """Yield the batches of any JSON body, parsed row by row."""
     text, ends_within_character = decode_text(data)
     body.is_cut_off |= ends_within_character
-    survey = _survey(text, body, options)
-    order = options.day_order or survey.day_order
-    rules = options.row_rules(order, is_time_optional=survey.is_single)
-    line = SINGLE_OBJECT if survey.is_single else ""
+    scan = _scan(text, body, options)
+    order = options.day_order or scan.day_order
+    rules = options.row_rules(order, is_time_optional=scan.is_single)
+    line = SINGLE_OBJECT if scan.is_single else ""
     row_context = RowContext(line=line, unit=options.default_unit, day_order=order).to_text()
     builder = BatchBuilder(options.mapping, options.received_at, rules, row_context)
     first_row = options.first_row or 1
-    numbered = enumerate(_whole_items(_walker(text, options)), first_row)
-    cut, fields = _CutRow(survey.cut_row, first_row), FieldExtractor(options.mapping)
-    parts = _parts(numbered, options.batch_rows, cut)
+    numbered = enumerate(_complete_items(_walker(text, options)), first_row)
+    incomplete, fields = _IncompleteRow(scan.incomplete_row, first_row), FieldExtractor(options.mapping)
+    parts = _parts(numbered, options.batch_rows, incomplete)
     batches = (_batch(part, text, fields, builder, rules) for part in parts)
-    yield from with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off, rejected=cut.rejected()))
+    yield from with_final_batch(
+        batches, lambda: builder.finish(is_cut_off=body.is_cut_off, rejected=incomplete.rejected())
+    )
 
 
-def _whole_items(walker: JsonWalker) -> Iterator[Item]:
-    with suppress(InvalidJson):  # the survey has seen it: the body is cut off there
+def _complete_items(walker: JsonWalker) -> Iterator[Item]:
+    with suppress(InvalidJson):  # found by the scan: the body is cut off here
         yield from walker.items()
 
 
 @dataclass(slots=True)
-class _CutRow:
-    """What is left of the row in which a body breaks off, "" if nothing; `number` follows the last whole row's."""
+class _IncompleteRow:
+    """The incomplete row at the end of a cut-off body, "" if none; `number` is the one after the last complete row."""
 
     raw: str
     number: int
@@ -141,9 +148,9 @@ class _CutRow:
         return [RejectedReading(self.number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), self.raw)]
 
 
-def _parts(numbered: Iterator[tuple[int, Item]], size: int, cut: _CutRow) -> Iterator[dict[int, Item]]:
+def _parts(numbered: Iterator[tuple[int, Item]], size: int, incomplete: _IncompleteRow) -> Iterator[dict[int, Item]]:
     while part := dict(islice(numbered, size)):
-        cut.number = max(part) + 1
+        incomplete.number = max(part) + 1
         yield part
 
 

@@ -1,7 +1,7 @@
-"""JSON walked rather than loaded: the rows of a body one by one, each with the text it stands in.
+"""Walk through JSON row by row, with the position of each row in the text.
 
-So a body that breaks off still gives every whole row, a rejected row is kept verbatim, and a number that Python would
-choke on is only a bad row.
+Unlike loading it at once, this yields every complete row of a body that is cut off, keeps the verbatim text of
+rejected rows, and limits the effect of an excessive number to its row.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ import math
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
 
-_BLANK = re.compile(r"[ \t\n\r]*")
-# What may stand where a body breaks off: nothing, the beginning of a word, a piece of a number.
-_BEGUN = re.compile(
+_BLANKS = re.compile(r"[ \t\n\r]*")
+# What can precede the end of a cut-off body: nothing, the start of a literal, a part of a number.
+_PARTIAL_VALUE = re.compile(
     r"(?:t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|N(?:aN?)?|-?I(?:n(?:f(?:i(?:n(?:it?)?)?)?)?)?|-?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]*)?)?"
 )
-_BEGUN_ESCAPE = re.compile(r"\\?(?:u[0-9a-fA-F]{0,4})?")
-_LONGEST_INT = 400  # digits; beyond them an int is infinite for a float64 anyway, and slow to make
+_PARTIAL_ESCAPE = re.compile(r"\\?(?:u[0-9a-fA-F]{0,4})?")
+_MAX_INT_DIGITS = 400  # digits; a longer int is infinite as float64 and slow to parse
 
 
-class InvalidJson(Exception):  # noqa: N818  (named for what was met)
-    """The text is not valid JSON at `position`; `is_cut_off` where it may only have ended too early."""
+class InvalidJson(Exception):  # noqa: N818  (as UnreadableBody)
+    """The text is not valid JSON at `position`; `is_cut_off` if it may be valid but incomplete."""
 
     def __init__(self, why: str, position: int, *, is_cut_off: bool) -> None:
         super().__init__(why)
@@ -36,15 +35,15 @@ class InvalidJson(Exception):  # noqa: N818  (named for what was met)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A row: its value and where in the text it stands."""
+    """A row: its value and its position in the text."""
 
-    value: Any
+    value: object
     start: int
     end: int
 
 
 def decode_text(data: bytes) -> tuple[str, bool]:
-    """A body as text, and whether it breaks off within a character; what is not UTF-8 is taken for cp1252."""
+    """Return a body as text, decoded from UTF-8 or cp1252, and whether it ends within a character."""
     try:
         return data.decode(), False
     except UnicodeDecodeError as error:
@@ -57,29 +56,35 @@ def decode_text(data: bytes) -> tuple[str, bool]:
 
 
 class JsonWalker:
-    """One walk through a body; `items` may be run through once.
+    """Walk through a body once.
 
-    `path` leads to the list of rows, "" means one of `list_names`, a bare list, or else a single object that `is_row`
-    recognises. Objects that follow one another ("JSON lines") are rows as well; `is_lines` says so beforehand.
+    `path` leads to the list of rows; "" means one of `list_names`, a bare list, or else a single object for which
+    `is_row` is true. Consecutive objects (JSON Lines) are rows as well; `is_lines` declares them.
     """
 
     def __init__(
-        self, text: str, *, path: str, list_names: Sequence[str], is_row: Callable[[Any], bool], is_lines: bool = False
+        self,
+        text: str,
+        *,
+        path: str,
+        list_names: Sequence[str],
+        is_row: Callable[[object], bool],
+        is_lines: bool = False,
     ) -> None:
         self.text = text
         self.is_single = False
-        # Where the value began that is being read: what is cut off stands from here on.
-        self.begun: int | None = None
+        # The start of the value being read, which is the incomplete row if the body is cut off.
+        self.item_start: int | None = None
         self._path = path.split(".") if path else []
         self._list_names = list_names
         self._is_row = is_row
         self._is_lines = is_lines
-        self._found = False
-        self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=_int)
+        self._has_list = False
+        self._decoder = json.JSONDecoder(object_pairs_hook=_unique_members, parse_int=_parse_int)
 
     def items(self) -> Iterator[Item]:
-        """The rows in their order. Raises BrokenJson, after the whole rows, and UnreadableBody (no_readings_list)."""
-        start = self._blank(0)
+        """Yield the rows in order. Raise InvalidJson after the complete rows, and UnreadableBody (no_readings_list)."""
+        start = self._skip_blanks(0)
         if start == len(self.text):
             return
         if self._is_lines:
@@ -87,7 +92,7 @@ class JsonWalker:
         elif self.text[start] == "[" and not self._path:
             self._expect_end((yield from self._list(start)))
         elif self.text[start] == "{":
-            yield from self._whole_object(start)
+            yield from self._object(start)
         else:
             self._decode(start)
             raise _no_list("")
@@ -96,14 +101,14 @@ class JsonWalker:
         while position < len(self.text):
             item = self._item(position)
             yield item
-            position = self._blank(item.end)
+            position = self._skip_blanks(item.end)
 
-    def _whole_object(self, start: int) -> Iterator[Item]:
-        self.begun = start
+    def _object(self, start: int) -> Iterator[Item]:
+        self.item_start = start
         end, members = yield from self._members(start, self._path)
-        self.begun = None
-        following = self._blank(end)
-        if self._found:
+        self.item_start = None
+        following = self._skip_blanks(end)
+        if self._has_list:
             self._expect_end(end)
         elif self._path:
             raise _no_list(f' at "{".".join(self._path)}"')
@@ -115,111 +120,115 @@ class JsonWalker:
             self._expect_end(end)
             raise _no_list("")
 
-    def _members(self, start: int, path: Sequence[str]) -> Generator[Item, None, tuple[int, dict[str, Any]]]:
-        """Walk an object and the list that it leads to; returns its end and its other members."""
-        members: dict[str, Any] = {}
-        position = self._blank(start + 1)
+    def _members(self, start: int, path: Sequence[str]) -> Generator[Item, None, tuple[int, dict[str, object]]]:
+        """Walk through an object and the list of rows in it; return its end and its other members."""
+        members: dict[str, object] = {}
+        position = self._skip_blanks(start + 1)
         if self._char(position) == "}":
             return position + 1, members
         while True:
             if self._char(position) != '"':
-                raise self._broken("a name is missing", position)
-            key, position = self._decode(position)
+                raise self._error("a name is missing", position)
+            name, position = self._decode(position)
+            key = str(name)
             if key in members:
-                raise InvalidJson(f"{quoted(key)} is named twice in one object", position, is_cut_off=False)
+                raise InvalidJson(f"{quoted(key)} occurs twice in one object", position, is_cut_off=False)
             members[key] = None
-            position = self._blank(self._after(":", position))
-            if self._is_wanted(key, path) and self._char(position) == "[" and len(path) < 2:
-                self._found = True
+            position = self._skip_blanks(self._skip_char(":", position))
+            if self._leads_to_rows(key, path) and self._char(position) == "[" and len(path) < 2:
+                self._has_list = True
                 position = yield from self._list(position)
-            elif self._is_wanted(key, path) and self._char(position) == "{" and len(path) > 1:
+            elif self._leads_to_rows(key, path) and self._char(position) == "{" and len(path) > 1:
                 position, _ = yield from self._members(position, path[1:])
             else:
                 members[key], position = self._decode(position)
-                # A list of nothing that is written as null.
-                self._found |= self._is_wanted(key, path) and len(path) < 2 and members[key] is None
-            position = self._blank(position)
+                # An empty list sent as null.
+                self._has_list |= self._leads_to_rows(key, path) and len(path) < 2 and members[key] is None
+            position = self._skip_blanks(position)
             if self._char(position) == "}":
                 return position + 1, members
-            position = self._blank(self._after(",", position))
+            position = self._skip_blanks(self._skip_char(",", position))
 
-    def _is_wanted(self, key: str, path: Sequence[str]) -> bool:
-        if self._found:
+    def _leads_to_rows(self, key: str, path: Sequence[str]) -> bool:
+        if self._has_list:
             return False
         return key == path[0] if path else key in self._list_names and not self._path
 
     def _list(self, start: int) -> Generator[Item, None, int]:
-        """Walk a list; returns its end."""
-        self.begun = None
-        position = self._blank(start + 1)
+        """Walk through a list of rows; return its end."""
+        self.item_start = None
+        position = self._skip_blanks(start + 1)
         if self._char(position) == "]":
             return position + 1
         while True:
             item = self._item(position)
             yield item
-            position = self._blank(item.end)
+            position = self._skip_blanks(item.end)
             if self._char(position) == "]":
                 return position + 1
-            position = self._blank(self._after(",", position))
+            position = self._skip_blanks(self._skip_char(",", position))
 
     def _item(self, position: int) -> Item:
         self._char(position)
-        self.begun = position
+        self.item_start = position
         value, end = self._decode(position)
-        self.begun = None
+        self.item_start = None
         return Item(value, position, end)
 
-    def _decode(self, position: int) -> tuple[Any, int]:
+    def _decode(self, position: int) -> tuple[object, int]:
         try:
-            return self._decoder.raw_decode(self.text, position)
+            value, end = self._decoder.raw_decode(self.text, position)
         except json.JSONDecodeError as error:
-            raise self._broken(error.msg, error.pos) from error
-        except _DoubledName as error:
+            raise self._error(error.msg, error.pos) from error
+        except _DuplicateName as error:
             raise InvalidJson(str(error), position, is_cut_off=False) from error
         except RecursionError as error:
             raise InvalidJson("it is nested too deeply", position, is_cut_off=False) from error
+        return value, end
 
-    def _broken(self, why: str, position: int) -> InvalidJson:
+    def _error(self, why: str, position: int) -> InvalidJson:
         rest = self.text[position : position + 20].rstrip()
-        begun = _BEGUN_ESCAPE if "escape" in why else _BEGUN
-        is_cut_off = why.startswith("Unterminated string") or (position + 20 > len(self.text) and begun.fullmatch(rest))
+        partial = _PARTIAL_ESCAPE if "escape" in why else _PARTIAL_VALUE
+        is_cut_off = why.startswith("Unterminated string") or (
+            position + 20 > len(self.text) and partial.fullmatch(rest)
+        )
         return InvalidJson(f"{why} at character {position + 1:,}", position, is_cut_off=bool(is_cut_off))
 
-    def _blank(self, position: int) -> int:
-        match = _BLANK.match(self.text, position)
+    def _skip_blanks(self, position: int) -> int:
+        match = _BLANKS.match(self.text, position)
         return match.end() if match else position
 
     def _char(self, position: int) -> str:
         if position >= len(self.text):
-            raise self._broken("the end is missing", position)
+            raise self._error("the end is missing", position)
         return self.text[position]
 
-    def _after(self, char: str, position: int) -> int:
-        position = self._blank(position)
+    def _skip_char(self, char: str, position: int) -> int:
+        position = self._skip_blanks(position)
         if self._char(position) != char:
-            raise self._broken(f'"{char}" is missing', position)
+            raise self._error(f'"{char}" is missing', position)
         return position + 1
 
     def _expect_end(self, position: int) -> None:
-        if (position := self._blank(position)) < len(self.text):
-            raise InvalidJson(f"something follows the end at character {position + 1:,}", position, is_cut_off=False)
+        if (position := self._skip_blanks(position)) < len(self.text):
+            raise InvalidJson(f"extra data at character {position + 1:,}", position, is_cut_off=False)
 
 
-class _DoubledName(ValueError):  # noqa: N818
+class _DuplicateName(ValueError):  # noqa: N818  (as UnreadableBody)
     pass
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise _DoubledName(f"{quoted(doubled)} is named twice in one object")
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise _DuplicateName(f"{quoted(duplicate)} occurs twice in one object")
     return members
 
 
-def _int(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _LONGEST_INT else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
+def _parse_int(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_INT_DIGITS else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
 
 
 def _no_list(why: str) -> UnreadableBody:

@@ -1,7 +1,7 @@
-"""One row, exactly: every rule on what a reading may say stands here, and every reason for not taking it.
+"""Convert single rows: every rule for the values of a reading, and every reason for rejecting it.
 
-The columns that `ingestion.parsing.columns` converts at once are judged by the same functions, a distinct value at a
-time, or left to this module.
+`ingestion.parsing.columns` converts most rows as columns. It applies these functions to distinct values, and leaves
+the rows that it cannot convert to this module.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import polars as pl
 
@@ -25,24 +24,24 @@ from readings.units.scales import ABSOLUTE_ZERO_C, Scale, parse_scale, to_celsiu
 
 CODE_LIMIT = 100
 STATUS_LIMIT = 32
-# 1273.15 K is 1000.0000000000001 °C in float64: the bounds leave room for the conversion.
+# 1273.15 K is 1000.0000000000001 °C in float64: the bounds allow for rounding in the conversion.
 LOWEST_C = ABSOLUTE_ZERO_C - 1e-9
 HIGHEST_C = 1000.0 + 1e-9
-# C0 and C1 control characters, and the halves of characters that JSON can smuggle in: no database stores them.
+# C0 and C1 control characters, and lone surrogates, which JSON escapes can contain and PostgreSQL cannot store.
 NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
-# Wider than float() in nothing: no "1_000", no digits but 0 to 9, no words.
+_SURROGATES = re.compile("[\ud800-\udfff]")
+# Stricter than float(): no "1_000", no other digits than 0 to 9, no words.
 _NUMBER = {
     mark: re.compile(rf"[+-]?(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?")
     for mark, point in {".": r"\.", ",": ",", ".,": "[.,]"}.items()
 }
-_NOT_FINITE_WORDS = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 
-# What read_scale is given where a row has no such field: that is another thing than a field with nothing in it.
+# The value for read_scale if a row has no such field, as opposed to an empty field.
 NO_FIELD = object()
 
-# A converted row before its time is an instant: `wall` and `is_local` as in ingestion.parsing.timestamps, the unit's
-# facts as text ("" for none), the rest as in READING_SCHEMA.
+# A converted row with a wall time: `wall` and `is_local` as in ingestion.parsing.timestamps, the unit's attributes as
+# text ("" for none), the rest as in READING_SCHEMA.
 CONVERTED_SCHEMA: dict[str, pl.DataType] = {
     "row_number": pl.Int64(),
     "facility_code": pl.String(),
@@ -58,26 +57,26 @@ CONVERTED_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
-class RowRejected(Exception):  # noqa: N818  (named for what became of the row)
-    """A row that cannot be a reading."""
+class RowRejected(Exception):  # noqa: N818  (as UnreadableBody)
+    """A row is not a valid reading. `values` fill in the message of the reason."""
 
-    def __init__(self, reason: Reason, **attributes: object) -> None:
-        super().__init__(message_for(reason, **attributes))
+    def __init__(self, reason: Reason, **values: object) -> None:
+        super().__init__(message_for(reason, **values))
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRules:
-    """What a row's values mean, beyond their fields.
+    """How to interpret the values of a row.
 
-    `default_unit` and `default_scale` ("" for none) serve where the row has no such field. `received_us` is the time
-    of rows without a time field, microseconds since 1970, or None where such rows are rejected.
+    `default_unit` and `default_scale` ("" for none) apply if the row has no such field. `received_us` is the time of
+    rows without a time field in microseconds since 1970, None if such rows are rejected.
     """
 
     default_unit: str = ""
     default_scale: str = ""
     null_values: frozenset[str] = frozenset()
-    decimal_marks: str = "."  # a key of the number grammars: ".", "," or ".,"
+    decimal_marks: str = "."  # ".", "," or ".," for both
     times: TimeRules = field(default_factory=TimeRules)
     received_us: int | None = None
 
@@ -127,17 +126,17 @@ class ParseOptions:
         )
 
 
-def convert_row(row_number: int, raw_fields: Mapping[str, Any], rules: RowRules) -> dict[str, object]:
-    """A row of CONVERTED_SCHEMA from what a row says by field (absent: no such field); raises RowRejected."""
+def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRules) -> dict[str, object]:
+    """Convert raw values by field (absent: no such field) to a row of CONVERTED_SCHEMA. Raise RowRejected."""
     unit = read_unit(raw_fields.get("unit", rules.default_unit))
     facility = read_facility(raw_fields.get("facility"))
     sensor = read_code(raw_fields.get("sensor"), "sensor code")
-    wall = _read_wall(raw_fields, rules)
+    wall = _read_wall_time(raw_fields, rules)
     if "temperature" not in raw_fields:
         raise RowRejected(Reason.NO_TEMPERATURE)
     measured = read_temperature(raw_fields["temperature"], rules)
-    named = raw_fields.get("scale", NO_FIELD)
-    scale = read_scale("" if named is None else named, rules, is_needed=measured is not None)
+    scale_value = raw_fields.get("scale", NO_FIELD)
+    scale = read_scale("" if scale_value is None else scale_value, rules, is_needed=measured is not None)
     return {
         "row_number": row_number,
         "facility_code": facility,
@@ -154,7 +153,7 @@ def convert_row(row_number: int, raw_fields: Mapping[str, Any], rules: RowRules)
 
 
 def read_unit(value: object) -> str:
-    """A unit's code; there must be one."""
+    """Return a unit's code. Raise RowRejected if there is none, as all functions here do for invalid values."""
     code = read_code(value, "unit code")
     if not code:
         raise RowRejected(Reason.NO_UNIT)
@@ -162,12 +161,12 @@ def read_unit(value: object) -> str:
 
 
 def read_facility(value: object) -> str | None:
-    """A facility's code, None where the row names none."""
+    """Return a facility's code, None if there is none."""
     return read_code(value, "facility code") or None
 
 
 def read_code(value: object, what: str) -> str:
-    """A code without surrounding blanks, "" where there is none; whole numbers are codes as well."""
+    """Return a code without surrounding whitespace, "" if there is none; integers are codes as well."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -180,7 +179,7 @@ def read_code(value: object, what: str) -> str:
     return text
 
 
-def _read_wall(raw_fields: Mapping[str, Any], rules: RowRules) -> WallTime:
+def _read_wall_time(raw_fields: Mapping[str, object], rules: RowRules) -> WallTime:
     if "time" not in raw_fields and rules.received_us is not None:
         return WallTime(rules.received_us, is_local=False)
     value = raw_fields.get("time")
@@ -193,12 +192,12 @@ def _read_wall(raw_fields: Mapping[str, Any], rules: RowRules) -> WallTime:
 
 
 def read_temperature(value: object, rules: RowRules) -> float | None:
-    """A temperature as sent, None for "nothing was measured"."""
+    """Return a temperature on the scale that was sent, None if nothing was measured."""
     if is_null(value, rules):
         return None
     number = read_number(value, rules)
     if number is None:
-        is_word = isinstance(value, str) and _NOT_FINITE_WORDS.fullmatch(value.strip())
+        is_word = isinstance(value, str) and _NOT_FINITE.fullmatch(value.strip())
         raise RowRejected(Reason.NOT_FINITE if is_word else Reason.NOT_A_NUMBER, value=value)
     if not math.isfinite(number):
         raise RowRejected(Reason.NOT_FINITE, value=value)
@@ -206,17 +205,17 @@ def read_temperature(value: object, rules: RowRules) -> float | None:
 
 
 def is_null(value: object, rules: RowRules) -> bool:
-    """Whether a temperature is null, empty or declared to mean "nothing was measured"."""
+    """Return whether a temperature is null, empty or one of the null values."""
     if value is None:
         return True
     if isinstance(value, str):
         return not value.strip() or value.strip() in rules.null_values
-    # A JSON number is null where a declared text stands for the same number: -999 for "-999.0".
+    # A JSON number equals a null value that is the same number: -999 and "-999.0".
     return isinstance(value, int | float) and any(read_number(text, rules) == value for text in rules.null_values)
 
 
 def read_number(value: object, rules: RowRules) -> float | None:
-    """A number, or a text that is one, as float (infinite where it is too large); None where it is neither."""
+    """Return a number, or a text that is one, as float (infinite if it is too large); None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -230,15 +229,15 @@ def read_number(value: object, rules: RowRules) -> float | None:
 
 
 def read_scale(value: object, rules: RowRules, *, is_needed: bool = True) -> Scale:
-    """The scale a row names, else the default; unknown where it names none, there is no default and it `is_needed`.
+    """Return the scale of a row, else the default one.
 
-    `value` is NO_FIELD where the row has no such field.
+    `value` is NO_FIELD if the row has no such field. An empty field without a default is rejected if it `is_needed`.
     """
     text = value.strip() if isinstance(value, str) else value
     if text is NO_FIELD or text == "":
         if rules.default_scale:
             return Scale(rules.default_scale)
-        # An empty field among filled ones is no licence to take °F for °C.
+        # Assuming °C for a single empty field could mistake °F for °C.
         if value is NO_FIELD or not is_needed:
             return Scale.CELSIUS
     scale = parse_scale(text) if isinstance(text, str) else None
@@ -257,7 +256,7 @@ def _in_celsius(measured: float, scale: Scale) -> float:
 
 
 def read_quality(value: object, rules: RowRules) -> float:
-    """A quality score from 0 to 1; 1 where it is not told."""
+    """Return a quality score from 0 to 1, 1 by default."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return 1.0
     number = read_number(value, rules)
@@ -267,7 +266,7 @@ def read_quality(value: object, rules: RowRules) -> float:
 
 
 def read_status(value: object) -> str:
-    """An equipment status in lower case; "normal" where it is not told."""
+    """Return an equipment status in lower case, "normal" by default."""
     if value is None:
         return "normal"
     status = value.strip().lower() if isinstance(value, str) else ""
@@ -280,7 +279,7 @@ def read_status(value: object) -> str:
 
 def _attribute_text(value: object) -> str:
     if isinstance(value, str):
-        return _HALF_CHARACTERS.sub("", value)
+        return _SURROGATES.sub("", value)
     return "" if value is None or isinstance(value, bool | list | dict) else repr(value)
 
 
@@ -313,5 +312,5 @@ class RowConverter:
 
 
 def converted_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
-    """Return rows made by read_row as a frame of CONVERTED_SCHEMA."""
+    """Return rows made by convert_row as a frame of CONVERTED_SCHEMA."""
     return pl.DataFrame(rows, schema=CONVERTED_SCHEMA, orient="row")

@@ -1,8 +1,8 @@
-"""The structure a customer's system tells: its facilities and their units, before the first reading."""
+"""Parse a site structure: a customer's facilities and their units, before the first reading."""
 
 from __future__ import annotations
 
-from typing import IO, Any
+from typing import IO
 
 from ingestion.parsing.body import DecodedBody
 from ingestion.parsing.json_body import MAX_JSON_BYTES
@@ -15,27 +15,27 @@ from readings.units.scales import parse_scale
 
 _FACILITY_LISTS = ("facilities",)
 _RULES = RowRules()
-_LONGEST_INTERVAL = 7 * 86_400
+_MAX_INTERVAL_SECONDS = 7 * 86_400
 
 
 def parse_site_structure(
     body: IO[bytes], *, max_bytes: int = MAX_JSON_BYTES, is_cut_off: bool = False
 ) -> list[UnitDescription]:
-    """The units of a structure answer, ``{"facilities": [{"id", "name", ..., "units": [{"id", ...}]}]}``.
+    """Return the units of a structure response, ``{"facilities": [{"id", "name", ..., "units": [{"id", ...}]}]}``.
 
-    A unit or facility without a usable code is left out: nothing could refer to it. Raises UnreadableBody, for a body
-    that is cut off as well: half a structure would look like a smaller one.
+    Units and facilities without a valid code are skipped, as nothing could refer to them. Raise UnreadableBody, also
+    for a body that is cut off: it would look like a smaller structure.
     """
-    opened = DecodedBody(body, encoding="", max_bytes=max_bytes, is_cut_off=is_cut_off)
-    text, ends_within_character = decode_text(opened.read(max_bytes))
+    decoded = DecodedBody(body, encoding="", max_bytes=max_bytes, is_cut_off=is_cut_off)
+    text, ends_within_character = decode_text(decoded.read(max_bytes))
     if text.lstrip().startswith("<"):
         raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA)
     walker = JsonWalker(text, path="", list_names=_FACILITY_LISTS, is_row=lambda _: False)
     try:
         facilities = [item.value for item in walker.items()]
-    except InvalidJson as broken:
-        raise _invalid(str(broken)) from broken
-    if opened.is_cut_off or ends_within_character:
+    except InvalidJson as error:
+        raise _invalid(str(error)) from error
+    if decoded.is_cut_off or ends_within_character:
         raise _invalid("it is cut off")
     return [unit for facility in facilities for unit in _units(facility)]
 
@@ -44,7 +44,7 @@ def _invalid(why: str) -> UnreadableBody:
     return UnreadableBody(Reason.INVALID_JSON, why=why)
 
 
-def _units(facility: Any) -> list[UnitDescription]:
+def _units(facility: object) -> list[UnitDescription]:
     if not isinstance(facility, dict) or not isinstance(units := facility.get("units"), list):
         return []
     if not (facility_code := _code(facility)):
@@ -52,10 +52,10 @@ def _units(facility: Any) -> list[UnitDescription]:
     return [_unit(unit, facility_code, facility) for unit in units if isinstance(unit, dict) and _code(unit)]
 
 
-def _unit(unit: dict[str, Any], facility_code: str, facility: dict[str, Any]) -> UnitDescription:
+def _unit(unit: dict[str, object], facility_code: str, facility: dict[str, object]) -> UnitDescription:
     scale = unit.get("temperature_unit")
     interval = _number(unit.get("data_frequency"))
-    is_interval = interval is not None and 1 <= interval <= _LONGEST_INTERVAL
+    is_interval = interval is not None and 1 <= interval <= _MAX_INTERVAL_SECONDS
     return UnitDescription(
         facility_code=facility_code,
         unit_code=_code(unit),
@@ -71,9 +71,9 @@ def _unit(unit: dict[str, Any], facility_code: str, facility: dict[str, Any]) ->
     )
 
 
-def _code(described: dict[str, Any]) -> str:
+def _code(entity: dict[str, object]) -> str:
     try:
-        return read_code(described.get("id"), "code")
+        return read_code(entity.get("id"), "code")
     except RowRejected:
         return ""
 

@@ -1,0 +1,1 @@
+"""Settings of a source: credentials, field mapping and URL template."""
