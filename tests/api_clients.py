@@ -1,4 +1,4 @@
-"""Clients of the REST API by their role: whose token they have, and what it allows."""
+"""Authenticated clients of the REST API."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.factories import CustomerFactory, make_token
 def client_of(
     customer: Customer | None = None, permissions: Iterable[str] = ("read", "write"), **token: Any
 ) -> APIClient:
-    """A client with a token of `customer` (a new one when None)."""
+    """Return a client with a token of `customer`, or of a new customer."""
     _, text = make_token(customer or CustomerFactory(), permissions=permissions, **token)
     return client_with(text)
 
 
 def client_with(text: str) -> APIClient:
-    """A client that sends this token."""
+    """Return a client that sends this token."""
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
     return client

@@ -1,4 +1,4 @@
-"""The REST API as clients meet it: a web process on loopback, the demo's customers and tokens, and some readings."""
+"""The REST API of a running web process on loopback, with the demo's customers and tokens and some readings."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ READINGS = 60
 
 @dataclass(frozen=True)
 class LiveApi:
-    """Where it listens, and the system behind it."""
+    """Address of the API, and the system behind it."""
 
     root: str
     system: RunningSystem
 
-    def ask(self, method: str, path: str, token: str, body: Any = None) -> Any:
-        """What a request is answered, which must be a success."""
+    def request(self, method: str, path: str, token: str, body: Any = None) -> Any:
+        """Return the JSON response to a request, which must succeed."""
         response = requests.request(
             method, f"{self.root}/api/v1{path}", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30
         )
@@ -39,7 +39,7 @@ class LiveApi:
 
 @contextmanager
 def live_api(folder: Path) -> Iterator[LiveApi]:
-    """The API, and nothing but it: no worker and no beat. Customer A has a facility with units that are read."""
+    """Run the API without worker and beat. Customer A has a facility with units that have readings."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -59,17 +59,17 @@ def is_answering(root: str) -> bool:
 
 
 def add_readings(api: LiveApi) -> None:
-    """An hour of readings up to now, and a day's worth before it, of three units at 5 °C."""
-    facility = api.ask(
+    """Add three units at 5 °C with readings every half hour up to now."""
+    facility = api.request(
         "POST",
         "/facilities",
         TOKENS["admin"],
         {"facility_code": "facility_A_1", "name": "Oxford Science Park", "time_zone": "Europe/London"},
     )
-    chance = random.Random(5)
+    rng = random.Random(5)
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     for number in range(UNITS):
-        unit = api.ask(
+        unit = api.request(
             "POST",
             f"/facilities/{facility['id']}/units",
             TOKENS["admin"],
@@ -78,12 +78,12 @@ def add_readings(api: LiveApi) -> None:
         rows = [
             {
                 "storage_unit_id": unit["id"],
-                "temperature": round(chance.gauss(5.0, 0.8), 1),
+                "temperature": round(rng.gauss(5.0, 0.8), 1),
                 "temperature_unit": "C",
                 "recorded_at": (now - place * timedelta(minutes=30)).isoformat(),
                 "sensor_id": "sensor_1",
             }
             for place in range(READINGS)
         ]
-        told = api.ask("POST", "/temperature/bulk", TOKENS["write"], rows)
-        assert told["stored"] == READINGS, told
+        result = api.request("POST", "/temperature/bulk", TOKENS["write"], rows)
+        assert result["stored"] == READINGS, result

@@ -1,6 +1,6 @@
-"""Who may do what over the REST API: every route and method, called by everybody.
+"""Access control of the REST API: every route and method, called by every kind of caller.
 
-The routes are read from the URL configuration, so that a new one fails here until it has its line in ROUTES.
+The routes are read from the URL configuration, so a new one fails until it is added to ROUTES.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ START = datetime(2026, 11, 20, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class World:
-    """A customer with all that it can own, and everybody who may call."""
+    """A customer with every kind of object, and every kind of caller."""
 
     unit: StorageUnit
     own_token: ApiToken
@@ -54,7 +54,7 @@ class World:
         return self.unit.facility.customer
 
     def url(self, route: str) -> str:
-        """The route with the ids of what the customer owns."""
+        """Return the URL of the route with the ids of the customer's objects."""
         names: dict[str, str | UUID] = {
             "<uuid:facility_id>": self.unit.facility.public_id,
             "<uuid:unit_id>": self.unit.public_id,
@@ -76,9 +76,9 @@ Body = Callable[[World], Any]
 
 @dataclass(frozen=True)
 class Call:
-    """What a method of a route needs and answers.
+    """The permission that a method of a route requires, and its responses.
 
-    foreign: what a token of another customer, with all that its own customer gives, is answered.
+    foreign: the status for a token of another customer with all permissions there.
     """
 
     needs: str
@@ -109,7 +109,7 @@ def _admin(ok: int = 200, **body: Any) -> Call:
     return Call("admin", ok, 403, lambda world: body)
 
 
-# One line a route: what each of its methods needs, answers, and answers to another customer.
+# Required permission, status, and status for another customer, by route and method.
 ROUTES: dict[str, dict[str, Call]] = {
     "temperature": {"GET": READ, "POST": Call("write", 201, 404, _reading)},
     "temperature/bulk": {"POST": Call("write", 200, 200, lambda world: [_reading(world)])},
@@ -152,12 +152,12 @@ ROUTES: dict[str, dict[str, Call]] = {
     "admin/ingestion/logs": {"GET": ADMIN},
     "admin/analytics/temperature/summary": {"GET": ADMIN},
 }  # fmt: skip
-# Answers 404 to whoever asks for a path that there is not.
+# The catch-all that responds with 404.
 NO_ROUTE = "<anything:rest>"
 
 
 def routes() -> Iterator[tuple[str, Any]]:
-    """Every path of the API with its view, as the URL configuration has them."""
+    """Yield every path of the API with its view, from the URL configuration."""
 
     def detector(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, Any]]:
         for pattern in resolver.url_patterns:
@@ -189,7 +189,7 @@ def world(db) -> World:
         "admin": make_token(permissions=["admin"])[1],
     }
     clients = {"no token": APIClient()} | {kind: _client(text) for kind, text in texts.items()}
-    # Its cause is over, so that it may be closed.
+    # Its condition has ended, so it can be closed.
     alarm = AlarmFactory(storage_unit=unit, ended_at=now - timedelta(minutes=1))
     return World(unit, own_token, alarm, clients)
 
@@ -200,13 +200,13 @@ def _client(text: str) -> APIClient:
     return client
 
 
-def ask(client: APIClient, world: World, route: str, method: str, call: Call | None = None) -> Response:
+def send(client: APIClient, world: World, route: str, method: str, call: Call | None = None) -> Response:
     data = call.body(world) if call and method != "GET" else None
     return getattr(client, method.lower())(world.url(route), data)
 
 
-def everything() -> list[tuple[str, str]]:
-    """What stands in every table of ours, but for when and how often a token was used."""
+def snapshot() -> list[tuple[str, str]]:
+    """Return a hash of every table, except for the use of tokens."""
     tables = [
         model._meta.db_table
         for label in ("customers", "readings", "alarms", "ingestion")
@@ -237,86 +237,86 @@ KINDS = (
 CALLS = [(route, method) for route, calls in ROUTES.items() for method in calls]
 
 
-def test_every_route_and_method_has_its_line():
+def test_every_route_and_method_is_covered():
     declared = {}
     for route, callback in routes():
         view = getattr(callback, "view_class", None) or getattr(callback, "cls", None)
         if route != NO_ROUTE:
-            assert view is not None, f"{route} is no view of the REST framework"
+            assert view is not None, f"{route} is not a view of the REST framework"
             declared[route] = {method for method in METHODS if hasattr(view, method.lower())}
     assert declared == {route: set(calls) for route, calls in ROUTES.items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("route", "method"), CALLS)
-def test_who_may_call(world, route, method, kind):
-    call, before = ROUTES[route][method], everything()
-    response = ask(world.clients[kind], world, route, method, call)
+def test_access_by_route_method_and_caller(world, route, method, kind):
+    call, before = ROUTES[route][method], snapshot()
+    response = send(world.clients[kind], world, route, method, call)
     assert response.status_code == expected(call, kind), response.content
     if response.status_code in (401, 403, 404):
         assert list(response.json()) == ["detail"]
-        assert everything() == before
+        assert snapshot() == before
     if response.status_code == 401:
         assert response["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_method_that_there_is_not_is_405_for_those_who_are_known(world, route):
+def test_an_unsupported_method_is_405_for_authenticated_callers(world, route):
     for method in set(METHODS) - set(ROUTES[route]):
-        assert ask(world.clients["admin"], world, route, method).status_code == 405
-        assert ask(world.clients["no token"], world, route, method).status_code == 401
+        assert send(world.clients["admin"], world, route, method).status_code == 405
+        assert send(world.clients["no token"], world, route, method).status_code == 401
 
 
-def test_another_customers_reading_in_bulk_is_an_unknown_unit(world):
-    before = everything()
+def test_bulk_readings_of_another_customer_have_unknown_units(world):
+    before = snapshot()
     route = "temperature/bulk"
-    answer = ask(world.clients["other customer"], world, route, "POST", ROUTES[route]["POST"]).json()
+    answer = send(world.clients["other customer"], world, route, "POST", ROUTES[route]["POST"]).json()
     assert [(error["row"], error["code"]) for error in answer["errors"]] == [(1, "unknown_unit")]
-    changed = {table for (table, was), (_, now) in zip(before, everything(), strict=True) if was != now}
+    changed = {table for (table, was), (_, now) in zip(before, snapshot(), strict=True) if was != now}
     assert changed == {"delivery"}
 
 
 @pytest.mark.parametrize(
     ("role", "rights"), [("viewer", ["read"]), ("operator", ["read", "write"]), ("manager", ["read", "write"])]
 )
-def test_a_signed_in_person_is_refused_what_the_role_does_not_give(world, role, rights):
+def test_a_signed_in_member_is_limited_to_their_role(world, role, rights):
     client = APIClient()
     client.force_login(MembershipFactory(customer=world.customer, role=role).user)
-    before = everything()
+    before = snapshot()
     for route, method in CALLS:
         call = ROUTES[route][method]
         if call.needs not in rights:
-            assert ask(client, world, route, method, call).status_code == 403
-    assert everything() == before
+            assert send(client, world, route, method, call).status_code == 403
+    assert snapshot() == before
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if "GET" in ROUTES[route]])
 def test_staff_read_everything(world, route):
     client = APIClient()
     client.force_login(StaffFactory())
-    # They have no customer of their own whose profile and tokens could be meant.
+    # They have no customer of their own with a profile and tokens.
     expected_status = 422 if route.startswith("customers/") else 200
-    assert ask(client, world, route, "GET").status_code == expected_status
+    assert send(client, world, route, "GET").status_code == expected_status
 
 
-def test_a_person_without_a_customer_may_nothing(world):
+def test_a_user_without_a_customer_has_no_access(world):
     client = APIClient()
     client.force_login(UserFactory())
     for route, method in CALLS:
-        assert ask(client, world, route, method, ROUTES[route][method]).status_code == 403
+        assert send(client, world, route, method, ROUTES[route][method]).status_code == 403
 
 
-def test_a_session_needs_its_csrf_token_to_change_anything(world):
+def test_changes_by_session_require_a_csrf_token(world):
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(MembershipFactory(customer=world.customer, role="manager").user)
-    before = everything()
-    assert ask(client, world, "temperature", "POST", ROUTES["temperature"]["POST"]).status_code == 403
-    assert everything() == before
-    assert ask(client, world, "temperature", "GET").status_code == 200
+    before = snapshot()
+    assert send(client, world, "temperature", "POST", ROUTES["temperature"]["POST"]).status_code == 403
+    assert snapshot() == before
+    assert send(client, world, "temperature", "GET").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["nowhere", "facilities/%0Ax/units", "nowhere%0A"])
-def test_a_path_that_there_is_not_is_404_in_json(client, path):
+def test_an_unknown_path_is_404_in_json(client, path):
     response = client.get(f"/{API}{path}")
     assert (response.status_code, list(response.json())) == (404, ["detail"])
 

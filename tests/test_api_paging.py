@@ -1,4 +1,4 @@
-"""Reading a long series over the REST API: page by page while it grows, and as a stream."""
+"""Reading many readings over the REST API: by pages while new ones arrive, and as a stream."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def client(sensors):
     return client
 
 
-def keep(sensors: list[Sensor], minutes: np.ndarray, offset_us: int = 0) -> int:
-    """Store a reading of each sensor so many minutes before END; return how many were stored."""
+def store_minutes(sensors: list[Sensor], minutes: np.ndarray, offset_us: int = 0) -> int:
+    """Store readings of each sensor at these numbers of minutes before END; return the number stored."""
     count = len(minutes)
     times = microseconds_of(END) - minutes.astype(np.int64) * MINUTE_US + offset_us
     return store(
@@ -55,9 +55,9 @@ def keep(sensors: list[Sensor], minutes: np.ndarray, offset_us: int = 0) -> int:
     ).stored
 
 
-def test_paging_through_200_000_readings_while_10_000_arrive_misses_nothing_and_repeats_nothing(client, sensors):
-    assert keep(sensors, np.arange(20_000)) == 200_000
-    stands_at_the_start = set(Reading.objects.values_list("storage_unit__public_id", "recorded_at"))
+def test_paging_through_200_000_readings_while_10_000_arrive_neither_misses_nor_repeats_any(client, sensors):
+    assert store_minutes(sensors, np.arange(20_000)) == 200_000
+    initial = set(Reading.objects.values_list("storage_unit__public_id", "recorded_at"))
     seen: list[tuple[UUID, datetime]] = []
     url, pages, arrived = f"{LIST}?limit=1000", 0, 0
     while url:
@@ -65,17 +65,17 @@ def test_paging_through_200_000_readings_while_10_000_arrive_misses_nothing_and_
         seen += [(UUID(item["storage_unit_id"]), datetime.fromisoformat(item["recorded_at"])) for item in page["items"]]
         url, pages = page["next"], pages + 1
         if pages % 2 == 0 and arrived < 10_000:
-            # Half of it newer than all that stands there, half of it late: among what is read and what is not yet.
-            arrived += keep(sensors, np.arange(-5 * pages, -5 * pages + 5))
-            arrived += keep(sensors, np.arange(5) * 4_000 + pages, offset_us=1)
+            # Half of them newer than all stored readings, half late: on pages before and after the current one.
+            arrived += store_minutes(sensors, np.arange(-5 * pages, -5 * pages + 5))
+            arrived += store_minutes(sensors, np.arange(5) * 4_000 + pages, offset_us=1)
     assert arrived == 10_000
     assert len(seen) == len(set(seen))
-    assert stands_at_the_start <= set(seen)
+    assert initial <= set(seen)
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
-def test_a_stream_holds_no_more_than_a_chunk(client, sensors, form):
-    keep(sensors, np.arange(12_000))
+def test_a_stream_holds_one_chunk_in_memory(client, sensors, form):
+    store_minutes(sensors, np.arange(12_000))
     pieces = iter(client.get(f"{LIST}?format={form}").streaming_content)
     rows = next(pieces).count(b"\n") + next(pieces).count(b"\n")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -84,12 +84,12 @@ def test_a_stream_holds_no_more_than_a_chunk(client, sensors, form):
         assert lines <= CHUNK_ROWS
         rows += lines
     assert rows - (form == "csv") == 120_000
-    # All of it as text is some 40 MB.
+    # The whole text is some 40 MB.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
 
 
-def test_a_late_page_costs_as_many_queries_as_the_first(client, sensors, django_assert_num_queries):
-    keep(sensors, np.arange(2_000))
+def test_a_late_page_takes_as_many_queries_as_the_first(client, sensors, django_assert_num_queries):
+    store_minutes(sensors, np.arange(2_000))
     client.get(LIST)
     late = client.get(f"{LIST}?limit=100&offset=18000").json()["next"]
     with django_assert_num_queries(4):
@@ -98,8 +98,8 @@ def test_a_late_page_costs_as_many_queries_as_the_first(client, sensors, django_
         assert len(client.get(late).json()["items"]) == 100
 
 
-def test_a_stretch_without_readings_is_passed_over(client, sensors):
-    keep(sensors[:1], np.array([0, 1, 200_000, 200_001, 260_000]))
+def test_a_period_without_readings_is_skipped(client, sensors):
+    store_minutes(sensors[:1], np.array([0, 1, 200_000, 200_001, 260_000]))
     page = client.get(f"{LIST}?limit=2").json()
     times = [item["recorded_at"] for item in page["items"]]
     while page["next"]:

@@ -1,4 +1,4 @@
-"""The tour of the API: its examples run, one after the other, and it leaves no path out."""
+"""The API tour in docs/api.md: its examples run in order, and it lists every path."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApi]:
 
 
 def examples(language: str, api: LiveApi) -> str:
-    """All examples in that language as one program, against the API that runs."""
+    """Return all examples in the language as one program against the running API."""
     blocks = re.findall(rf"```{language}\n(.*?)```", TOUR, re.DOTALL)
     assert len(blocks) > 5
     return "\n".join(blocks).replace("http://localhost:8000", api.root)
 
 
 def run(*command: str, program: str) -> str:
-    done = subprocess.run(command, input=program, capture_output=True, text=True, timeout=SECONDS)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
+    result = subprocess.run(command, input=program, capture_output=True, text=True, timeout=SECONDS)
+    assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
+    return result.stdout
 
 
-def test_the_examples_in_the_shell_run(api):
-    said = run("bash", "-euo", "pipefail", program=examples("bash", api))
-    assert '"received":2,"stored":1,"duplicates":0,"conflicts":0,"rejected":1' in said
-    assert '"status":"degraded"' in said  # no worker runs here, and /health says so
-    assert 'temperature_readings_total{fate="stored"}' in said
+def test_the_shell_examples_run(api):
+    output = run("bash", "-euo", "pipefail", program=examples("bash", api))
+    assert '"received":2,"stored":1,"duplicates":0,"conflicts":0,"rejected":1' in output
+    assert '"status":"degraded"' in output  # there is no worker
+    assert 'temperature_readings_total{fate="stored"}' in output
 
 
-def test_the_examples_in_python_run(api):
-    said = run(sys.executable, "-", program=examples("python", api))
-    assert "Pharma Corp A has 3 storage units" in said
-    assert "Oxford Science Park" in said
+def test_the_python_examples_run(api):
+    output = run(sys.executable, "-", program=examples("python", api))
+    assert "Pharma Corp A has 3 storage units" in output
+    assert "Oxford Science Park" in output
 
 
-def test_every_path_stands_in_the_tour_with_its_methods():
-    written = {
+def test_the_tour_lists_every_path_and_method():
+    listed = {
         path: set(methods.split(", ")) for path, methods in re.findall(r"^\| `([^`]+)` \| ([A-Z, ]+) \|$", TOUR, re.M)
     }
-    assert written == {re.sub(r"<\w+:(\w+)>", r"{\1}", route): set(calls) for route, calls in ROUTES.items()}
+    assert listed == {re.sub(r"<\w+:(\w+)>", r"{\1}", route): set(calls) for route, calls in ROUTES.items()}

@@ -1,4 +1,4 @@
-"""The API in a browser: with the signed-in session, and with the same permissions as with a token."""
+"""The browsable API: with the session of a signed-in user, and the same permissions as a token."""
 
 import json
 import re
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/facilities"
 BROWSER = {"HTTP_ACCEPT": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
-CHANGES = re.compile(r'<form[^>]*(?:data-method="(?:POST|PUT|PATCH|DELETE)"|method="POST")')
+CHANGE_FORM = re.compile(r'<form[^>]*(?:data-method="(?:POST|PUT|PATCH|DELETE)"|method="POST")')
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def facility():
     return FacilityFactory(name="Oxford Science Park")
 
 
-def browser(person, **options) -> Client:
+def browser(user, **options) -> Client:
     client = Client(**options, headers={"accept": BROWSER["HTTP_ACCEPT"]})
-    client.force_login(person)
+    client.force_login(user)
     return client
 
 
@@ -34,24 +34,24 @@ def member(facility, role: str):
     return MembershipFactory(customer=facility.customer, role=role).user
 
 
-def test_a_viewer_reads_and_is_offered_no_change(facility):
-    FacilityFactory(name="Somebody else's")
+def test_a_viewer_has_no_forms(facility):
+    FacilityFactory(name="Foreign facility")
     response = browser(member(facility, "viewer")).get(URL)
 
     page = response.content.decode()
     assert response["Content-Type"].startswith("text/html")
     assert "Oxford Science Park" in page
-    assert "Somebody else" not in page
-    assert not CHANGES.search(page)
+    assert "Foreign facility" not in page
+    assert not CHANGE_FORM.search(page)
 
 
-def test_an_operator_is_offered_what_they_may(facility):
+def test_an_operator_has_forms(facility):
     page = browser(member(facility, "operator")).get(URL).content.decode()
-    assert CHANGES.search(page)
+    assert CHANGE_FORM.search(page)
 
 
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 201)])
-def test_a_change_hangs_on_the_role(facility, role, status):
+def test_changes_depend_on_the_role(facility, role, status):
     response = browser(member(facility, role)).post(
         URL, json.dumps({"facility_code": "new"}), content_type="application/json"
     )
@@ -59,32 +59,32 @@ def test_a_change_hangs_on_the_role(facility, role, status):
     assert Facility.objects.filter(facility_code="new").exists() is (status == 201)
 
 
-def test_a_change_that_another_site_sends_is_refused(facility):
+def test_a_cross_site_change_is_rejected(facility):
     client = browser(member(facility, "manager"), enforce_csrf_checks=True)
     response = client.post(URL, json.dumps({"facility_code": "new"}), content_type="application/json")
     assert response.status_code == 403
     assert not Facility.objects.filter(facility_code="new").exists()
 
 
-def test_another_customers_facility_does_not_exist(facility):
-    foreign = FacilityFactory(name="Somebody else's")
+def test_another_customers_facility_is_not_found(facility):
+    foreign = FacilityFactory(name="Foreign facility")
     response = browser(member(facility, "manager")).get(f"{URL}/{foreign.public_id}")
     assert response.status_code == 404
-    assert "Somebody else" not in response.content.decode()
+    assert "Foreign facility" not in response.content.decode()
 
 
-def test_only_staff_reads_what_is_the_operators(facility):
+def test_only_staff_read_admin_resources(facility):
     assert browser(member(facility, "manager")).get("/api/v1/admin/customers").status_code == 403
     assert browser(StaffFactory()).get("/api/v1/admin/customers").status_code == 200
 
 
-def test_who_is_not_signed_in_is_shown_where_to(facility):
+def test_anonymous_users_get_a_link_to_sign_in(facility):
     response = Client().get(URL, **BROWSER)
     assert response.status_code == 401
     assert f"/account/sign-in?next={URL}" in response.content.decode()
 
 
-def test_a_page_runs_no_script_that_stands_in_it(facility):
+def test_a_page_has_no_inline_scripts(facility):
     response = browser(member(facility, "operator")).get(URL)
     scripts = re.findall(r"<script(?![^>]*(?:src=|application/json))", response.content.decode())
     assert not scripts

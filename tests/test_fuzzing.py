@@ -1,7 +1,7 @@
-"""Whatever a client sends: no fault of ours, and no answer that the document of the API does not have.
+"""Fuzzing of the REST API: no server errors, and no responses that the OpenAPI document does not describe.
 
-`make test` tries some cases of each operation with each kind of token, `make fuzz` thousands (FUZZ_EXAMPLES of each
-operation and kind, FUZZ_SEQUENCES sequences of requests that build on each other's answers).
+`make test` runs a few cases of each operation with each kind of token, `make fuzz` thousands (FUZZ_EXAMPLES of each
+operation and kind, FUZZ_SEQUENCES sequences of requests that use earlier responses).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 SEQUENCES = int(os.environ.get("FUZZ_SEQUENCES", "6"))
 SEQUENCES_A_ROUND, STEPS = 3, 10
 SECONDS_A_REQUEST = 30
-# What is held: no 5xx, and no status, type, header or body that the document does not have.
+# No 5xx, and no status, content type, header or body that is not documented.
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,
@@ -50,10 +50,10 @@ CHECKS: list[Any] = [
     response_schema_conformance,
 ]
 document = schemathesis.openapi.from_path(settings.BASE_DIR / "docs" / "openapi.json")
-# Also every border of every parameter, which is some seventy cases an operation.
+# Boundary values of every parameter: some seventy cases an operation.
 document.config.phases.coverage.enabled = IS_LONG
-# `make test` tries the same cases every time, so that it fails for a change and not by chance.
-tried = hypothesis_settings(
+# `make test` runs the same cases every time, so that it fails only because of a change.
+sampled = hypothesis_settings(
     max_examples=EXAMPLES,
     deadline=None,
     derandomize=not IS_LONG,
@@ -61,21 +61,21 @@ tried = hypothesis_settings(
     suppress_health_check=list(HealthCheck),
 )
 sequences = hypothesis_settings(
-    tried, max_examples=SEQUENCES_A_ROUND, stateful_step_count=STEPS, derandomize=False, phases=[Phase.generate]
+    sampled, max_examples=SEQUENCES_A_ROUND, stateful_step_count=STEPS, derandomize=False, phases=[Phase.generate]
 )
-answers: Counter[int] = Counter()
+responses: Counter[int] = Counter()
 REVIVE = "UPDATE customer SET is_active = true; UPDATE api_token SET revoked_at = NULL"
 
 
 @schemathesis.serializer("application/x-ndjson")
 def as_lines(context: schemathesis.SerializationContext, value: Any) -> bytes:
-    """A text as it is, anything else as a line of JSON."""
+    """Serialize text unchanged, and anything else as a line of JSON."""
     return (value if isinstance(value, str) else json.dumps(value)).encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True)
 class Fuzzed:
-    """The running API, and the ids that stand for those of a path; a customer whose end harms no token."""
+    """The running API, and ids of existing objects for the parameters of paths."""
 
     api: LiveApi
     ids: dict[str, str]
@@ -84,28 +84,28 @@ class Fuzzed:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     with live_api(tmp_path_factory.mktemp("fuzzing")) as api:
-        (facility,) = api.ask("GET", "/facilities", TOKENS["read"])["items"]
-        unit = api.ask("GET", f"/facilities/{facility['id']}/units", TOKENS["read"])["items"][0]
-        customer = api.ask("GET", "/admin/customers", TOKENS["admin"])["items"][-1]
+        (facility,) = api.request("GET", "/facilities", TOKENS["read"])["items"]
+        unit = api.request("GET", f"/facilities/{facility['id']}/units", TOKENS["read"])["items"][0]
+        customer = api.request("GET", "/admin/customers", TOKENS["admin"])["items"][-1]
         ids = {"facilities": facility["id"], "facility": facility["id"], "unit": unit["id"], "units": unit["id"]}
         yield Fuzzed(api, ids | {"customers": customer["id"]})
-    print(f"\nFuzzed with {answers.total():,} requests; answered: {dict(sorted(answers.items()))}")  # noqa: T201  `make fuzz` shows it
+    print(f"\nFuzzed with {responses.total():,} requests; responses: {dict(sorted(responses.items()))}")  # noqa: T201  `make fuzz` shows it
 
 
 @pytest.fixture
 def fuzzed(running: Fuzzed) -> Iterator[Fuzzed]:
-    """Tokens that a case revoked, and customers that it made inactive, are back for the next."""
+    """Restore tokens that a case revoked and customers that it deactivated."""
     yield running
     running.api.system.database.rows(REVIVE)
 
 
-def place(case: schemathesis.Case, ids: dict[str, str]) -> None:
-    """Let three of four ids that could be one be one: an id made by chance only ever is not found."""
+def use_existing_ids(case: schemathesis.Case, ids: dict[str, str]) -> None:
+    """Replace three of four generated ids by existing ones: random ids are never found."""
     parts = case.path.split("/")
     for before, part in pairwise(parts):
         name = part.strip("{}")
-        made_up = case.path_parameters.get(name) if part.startswith("{") else None
-        if before in ids and is_uuid(made_up) and int(UUID(made_up)) % 4:
+        generated = case.path_parameters.get(name) if part.startswith("{") else None
+        if before in ids and is_uuid(generated) and int(UUID(generated)) % 4:
             case.path_parameters[name] = ids[before]
     if isinstance(case.body, dict) and is_uuid(case.body.get("storage_unit_id")):
         case.body["storage_unit_id"] = ids["units"]
@@ -125,34 +125,34 @@ def bearer(kind: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", TOKENS)
 @document.parametrize()
-@tried
-def test_every_operation_answers_as_it_is_documented(case: schemathesis.Case, kind: str, fuzzed: Fuzzed):
-    place(case, fuzzed.ids)
-    answer = case.call_and_validate(
+@sampled
+def test_every_operation_responds_as_documented(case: schemathesis.Case, kind: str, fuzzed: Fuzzed):
+    use_existing_ids(case, fuzzed.ids)
+    response = case.call_and_validate(
         base_url=fuzzed.api.root, headers=bearer(kind), checks=CHECKS, timeout=SECONDS_A_REQUEST
     )
-    answers[answer.status_code] += 1
+    responses[response.status_code] += 1
 
 
 @pytest.mark.parametrize("kind", TOKENS)
-def test_requests_that_build_on_each_other_are_answered_as_documented(kind: str, fuzzed: Fuzzed):
-    wrong: list[FailureGroup] = []
+def test_sequences_of_requests_are_answered_as_documented(kind: str, fuzzed: Fuzzed):
+    failures: list[FailureGroup] = []
 
     class Client(document.as_state_machine()):  # type: ignore[misc]
-        """Takes ids from answers for the next requests."""
+        """Use ids of responses in later requests."""
 
         def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
             return {"base_url": fuzzed.api.root, "headers": bearer(kind), "timeout": SECONDS_A_REQUEST}
 
         def validate_response(self, response: Any, case: schemathesis.Case, **options: Any) -> None:
-            answers[response.status_code] += 1
+            responses[response.status_code] += 1
             try:
                 case.validate_response(response, checks=CHECKS)
             except FailureGroup as failure:
-                wrong.append(failure)
+                failures.append(failure)
 
     for number in range(0, SEQUENCES, SEQUENCES_A_ROUND):
-        # What was made by one sequence is there for the next, which no sequence can be repeated with.
+        # Objects created by one sequence exist in the next, so no sequence is reproducible.
         with suppress(Flaky):
             run_state_machine_as_test(seed(number)(Client), settings=sequences)
-    assert not wrong
+    assert not failures

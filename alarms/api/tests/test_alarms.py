@@ -1,4 +1,4 @@
-"""Alarms over the REST API: who sees which, what is told of them, and what people do about them."""
+"""Alarms over the REST API: visibility, filters, representation and actions."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def ids(*alarms):
 
 
 def source_down(unit):
-    """An open alarm of a source of the unit's customer."""
+    """Return an open alarm of a source of the unit's customer."""
     return NoDataAlarmFactory(
         storage_unit=None,
         customer=unit.facility.customer,
@@ -46,7 +46,7 @@ def source_down(unit):
 
 
 class TestList:
-    def test_an_alarm_is_told_with_its_place_and_on_the_units_own_scale(self, api, unit):
+    def test_an_alarm_has_its_unit_and_is_in_the_units_own_scale(self, api, unit):
         alarm = AlarmFactory(storage_unit=unit)
         store_reading(unit, 12.0, alarm.recorded_at)
         (item,) = api.get(URL).json()["items"]
@@ -58,12 +58,12 @@ class TestList:
         assert item["ended_at"] is None
         assert item["excursion_id"] == str(alarm.excursion.public_id)
 
-    def test_codes_stand_for_names_that_there_are_not(self, api, unit):
+    def test_codes_replace_missing_names(self, api, unit):
         nameless = StorageUnitFactory(facility=unit.facility, name="", unit_code="F-7")
         AlarmFactory(storage_unit=nameless)
         assert api.get(URL).json()["items"][0]["unit_name"] == "F-7"
 
-    def test_the_newest_cause_comes_first(self, api, unit):
+    def test_the_newest_condition_comes_first(self, api, unit):
         now = timezone.now()
         starts = [now - timedelta(hours=hours) for hours in (5, 1, 3)]
         for start in starts:
@@ -71,12 +71,12 @@ class TestList:
         listed = [item["started_at"] for item in api.get(URL).json()["items"]]
         assert listed == sorted(listed, reverse=True)
 
-    def test_pending_ones_are_listed_only_when_asked_for(self, api, unit):
+    def test_pending_alarms_are_listed_only_on_request(self, api, unit):
         pending = AlarmFactory(storage_unit=unit, state="pending", opened_at=None)
         assert ids_of(api) == set()
         assert ids_of(api, state="pending") == ids(pending)
 
-    def test_they_are_narrowed_by_state_kind_severity_place_and_time(self, api, unit):
+    def test_alarms_are_filtered_by_state_kind_severity_unit_and_period(self, api, unit):
         other = StorageUnitFactory(facility=unit.facility)
         warm = AlarmFactory(storage_unit=unit)
         silent = NoDataAlarmFactory(storage_unit=other, started_at=timezone.now() - timedelta(days=3))
@@ -93,10 +93,10 @@ class TestList:
     @pytest.mark.parametrize(
         "query", [{"state": "red"}, {"kind": "x"}, {"severity": "5"}, {"start_date": "x"}, {"limit": 0}, {"unit_id": 7}]
     )
-    def test_what_cannot_be_meant_is_422(self, api, query):
+    def test_invalid_parameters_are_422(self, api, query):
         assert api.get(URL, query).status_code == 422
 
-    def test_another_customers_place_is_not_found(self, api):
+    def test_another_customers_facility_and_unit_are_not_found(self, api):
         foreign = StorageUnitFactory()
         assert api.get(URL, {"unit_id": foreign.public_id}).status_code == 404
         assert api.get(URL, {"facility_id": foreign.facility.public_id}).status_code == 404
@@ -106,7 +106,7 @@ class TestList:
         own = AlarmFactory(storage_unit=unit)
         assert ids_of(api) == ids(own)
 
-    def test_a_token_limited_to_units_sees_theirs_and_no_source(self, unit):
+    def test_a_token_limited_to_units_sees_their_alarms_and_none_of_sources(self, unit):
         other = StorageUnitFactory(facility=unit.facility)
         own = AlarmFactory(storage_unit=unit)
         AlarmFactory(storage_unit=other)
@@ -136,7 +136,7 @@ class TestList:
 
 
 class TestHistory:
-    def test_it_has_what_the_contract_says(self, api, unit):
+    def test_the_history_has_every_field_of_the_contract(self, api, unit):
         alarm = ClosedAlarmFactory(storage_unit=unit)
         (item,) = api.get(HISTORY, {"unit_id": unit.public_id}).json()["items"]
         assert item.keys() >= {
@@ -148,40 +148,43 @@ class TestHistory:
         assert item["equipment_status"] is None, "the reading has been archived"
         assert alarm.state == "closed"
 
-    def test_before_there_is_any_it_is_an_empty_envelope(self, api, unit):
+    def test_an_empty_history_is_an_empty_page(self, api, unit):
         assert api.get(HISTORY, {"unit_id": unit.public_id, "limit": 10}).json() == {
             "items": [], "total": 0, "page": 1, "page_size": 10, "pages": 0, "next": None, "previous": None,
         }  # fmt: skip
 
-    def test_pending_ones_are_no_history(self, api, unit):
+    def test_the_history_excludes_pending_alarms(self, api, unit):
         AlarmFactory(storage_unit=unit, state="pending", opened_at=None)
         assert ids_of(api, HISTORY) == set()
 
 
-class TestOne:
-    def test_it_comes_with_its_trail_and_what_it_explains(self, api, unit, django_assert_num_queries):
+class TestDetail:
+    def test_an_alarm_has_its_events_and_the_alarms_it_inhibits(self, api, unit, django_assert_num_queries):
         down = source_down(unit)
         silent = NoDataAlarmFactory(storage_unit=unit, suppressed_by=down)
-        # The token, its use, the alarm, its columns, its trail, what it explains.
+        # The token, its use, the alarm, its columns, its events, the alarms it inhibits.
         with django_assert_num_queries(6):
-            shown = api.get(f"{URL}/{down.public_id}").json()
-        assert [event["kind"] for event in shown["events"]] == ["opened"]
-        assert [each["id"] for each in shown["suppressed_alarms"]] == [str(silent.public_id)]
-        assert shown["suppressed_alarms"][0]["suppressed_by_id"] == str(down.public_id)
+            alarm_json = api.get(f"{URL}/{down.public_id}").json()
+        assert [event["kind"] for event in alarm_json["events"]] == ["opened"]
+        assert [each["id"] for each in alarm_json["suppressed_alarms"]] == [str(silent.public_id)]
+        assert alarm_json["suppressed_alarms"][0]["suppressed_by_id"] == str(down.public_id)
 
     def test_another_customers_is_not_found(self, api):
         assert api.get(f"{URL}/{AlarmFactory().public_id}").status_code == 404
 
 
-class TestHandling:
-    def test_an_open_alarm_is_taken_over_once(self, unit):
+class TestActions:
+    def test_an_open_alarm_is_acknowledged_once(self, unit):
         alarm = AlarmFactory(storage_unit=unit)
         token, text = make_token(unit.facility.customer, permissions=["read", "write"])
         url = f"{URL}/{alarm.public_id}/acknowledge"
-        taken = client_with(text).post(url, {"comment": " On my way. "})
-        assert taken.status_code == 200
-        assert (taken.json()["state"], taken.json()["acknowledged_by"]) == ("acknowledged", f"token {token.pk}")
-        assert taken.json()["acknowledgement"] == "On my way."
+        acknowledged = client_with(text).post(url, {"comment": " On my way. "})
+        assert acknowledged.status_code == 200
+        assert (acknowledged.json()["state"], acknowledged.json()["acknowledged_by"]) == (
+            "acknowledged",
+            f"token {token.pk}",
+        )
+        assert acknowledged.json()["acknowledgement"] == "On my way."
         again = client_with(text).post(url, {"comment": "Me too."})
         assert again.status_code == 409
         assert "has acknowledged this alarm already" in again.json()["detail"]
@@ -192,21 +195,24 @@ class TestHandling:
     )
     def test_a_comment_is_required(self, api, unit, body):
         alarm = AlarmFactory(storage_unit=unit)
-        refused = api.post(f"{URL}/{alarm.public_id}/acknowledge", body)
-        assert (refused.status_code, list(refused.json())) == (400, ["comment"])
+        rejected = api.post(f"{URL}/{alarm.public_id}/acknowledge", body)
+        assert (rejected.status_code, list(rejected.json())) == (400, ["comment"])
         assert Alarm.objects.get().state == "open"
 
-    def test_a_comment_joins_the_trail_of_an_alarm_in_any_state(self, api, unit):
+    def test_a_comment_is_added_to_an_alarm_in_any_state(self, api, unit):
         alarm = ClosedAlarmFactory(storage_unit=unit)
-        shown = api.post(f"{URL}/{alarm.public_id}/comment", {"comment": "It was the fan."}).json()
-        assert [(event["kind"], event["text"]) for event in shown["events"]][-1] == ("commented", "It was the fan.")
+        alarm_json = api.post(f"{URL}/{alarm.public_id}/comment", {"comment": "It was the fan."}).json()
+        assert [(event["kind"], event["text"]) for event in alarm_json["events"]][-1] == (
+            "commented",
+            "It was the fan.",
+        )
 
-    def test_it_closes_with_cause_and_action_once_its_cause_is_over(self, api, unit):
+    def test_an_alarm_is_closed_with_cause_and_action_once_its_condition_has_ended(self, api, unit):
         note = {"cause": "The door.", "corrective_action": "A closer."}
-        lasting = AlarmFactory(storage_unit=unit)
-        refused = api.post(f"{URL}/{lasting.public_id}/close", note)
-        assert refused.status_code == 409
-        assert "still active" in refused.json()["detail"]
+        active = AlarmFactory(storage_unit=unit)
+        rejected = api.post(f"{URL}/{active.public_id}/close", note)
+        assert rejected.status_code == 409
+        assert "still active" in rejected.json()["detail"]
         ended = AlarmFactory(storage_unit=unit, ended_at=timezone.now(), started_at=timezone.now() - timedelta(days=1))
         closed = api.post(f"{URL}/{ended.public_id}/close", note).json()
         assert (closed["state"], closed["cause"], closed["corrective_action"]) == ("closed", "The door.", "A closer.")
@@ -214,17 +220,17 @@ class TestHandling:
 
     def test_cause_and_action_are_required(self, api, unit):
         alarm = AlarmFactory(storage_unit=unit, ended_at=timezone.now())
-        refused = api.post(f"{URL}/{alarm.public_id}/close", {"cause": "The door."})
-        assert (refused.status_code, list(refused.json())) == (400, ["corrective_action"])
+        rejected = api.post(f"{URL}/{alarm.public_id}/close", {"cause": "The door."})
+        assert (rejected.status_code, list(rejected.json())) == (400, ["corrective_action"])
 
-    def test_a_token_limited_to_units_handles_theirs_alone(self, unit):
+    def test_a_token_limited_to_units_acts_only_on_their_alarms(self, unit):
         own, other = (
             AlarmFactory(storage_unit=unit),
             AlarmFactory(storage_unit=StorageUnitFactory(facility=unit.facility)),
         )
         limited = client_of(unit.facility.customer, units=[unit])
         for alarm, status in ((own, 200), (other, 404)):
-            answer = limited.post(f"{URL}/{alarm.public_id}/acknowledge", {"comment": "On my way."})
-            assert answer.status_code == status
+            response = limited.post(f"{URL}/{alarm.public_id}/acknowledge", {"comment": "On my way."})
+            assert response.status_code == status
         other.refresh_from_db()
         assert other.state == "open"

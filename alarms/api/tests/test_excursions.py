@@ -33,7 +33,7 @@ def ids(*excursions):
     return {str(excursion.public_id) for excursion in excursions}
 
 
-def test_an_excursion_is_told_on_the_units_own_scale(api, unit):
+def test_an_excursion_is_in_the_units_own_scale(api, unit):
     excursion = ExcursionFactory(storage_unit=unit)
     (item,) = api.get(URL).json()["items"]
     assert item["id"] == str(excursion.public_id)
@@ -43,7 +43,7 @@ def test_an_excursion_is_told_on_the_units_own_scale(api, unit):
     assert item["ended_at"] is None
 
 
-def test_those_that_lie_partly_in_a_time_are_found(api, unit):
+def test_excursions_partly_in_the_period_are_listed(api, unit):
     now = timezone.now()
     past = ExcursionFactory(storage_unit=unit, started_at=now - 10 * HOUR, ended_at=now - 8 * HOUR)
     lasting = ExcursionFactory(storage_unit=unit, started_at=now - 2 * HOUR)
@@ -58,7 +58,7 @@ def test_those_that_lie_partly_in_a_time_are_found(api, unit):
     assert between(12, 0) == ids(past, lasting)
 
 
-def test_they_are_narrowed_by_kind_severity_place_and_duration(api, unit):
+def test_excursions_are_filtered_by_kind_severity_unit_and_duration(api, unit):
     now = timezone.now()
     other = StorageUnitFactory(facility=unit.facility)
     short = ExcursionFactory(storage_unit=unit, started_at=now - HOUR, ended_at=now - HOUR / 2, severity="warning")
@@ -72,7 +72,7 @@ def test_they_are_narrowed_by_kind_severity_place_and_duration(api, unit):
 
 
 @pytest.mark.parametrize("query", [{"kind": "no_data"}, {"severity": "x"}, {"min_duration_seconds": -1}])
-def test_what_cannot_be_meant_is_422(api, query):
+def test_invalid_parameters_are_422(api, query):
     assert api.get(URL, query).status_code == 422
 
 

@@ -1,4 +1,4 @@
-"""Limits over the REST API: a unit's choice, what it comes to, and who changed it."""
+"""Limits over the REST API: the choice of a unit, the limits in force, and the author of changes."""
 
 import pytest
 from rest_framework.test import APIClient
@@ -41,7 +41,7 @@ def test_the_shipped_profiles_are_listed(api):
     assert (medicine["low_warning_c"], medicine["high_warning_c"], medicine["mkt_limit_c"]) == (2.0, 8.0, 8.0)
 
 
-def test_a_unit_that_chose_nothing_has_the_default_profile(api, unit):
+def test_a_unit_without_a_choice_has_the_default_profile(api, unit):
     default = LimitProfile.objects.get(is_default=True)
     shown = api.get(url(unit)).json()
     assert shown["profile_id"] == str(default.public_id)
@@ -50,7 +50,7 @@ def test_a_unit_that_chose_nothing_has_the_default_profile(api, unit):
     assert not UnitLimits.objects.exists()
 
 
-def test_a_profile_is_in_force_from_its_choice_on_and_the_earlier_limits_stay(api, unit, medicine):
+def test_a_profile_is_in_force_from_its_assignment_and_earlier_limits_stay(api, unit, medicine):
     shown = api.put(url(unit), {"profile_id": str(medicine.public_id)}).json()
     assert shown["profile_id"] == str(medicine.public_id)
     assert shown["in_force"]["profile_name"] == "refrigerated medicine"
@@ -59,7 +59,7 @@ def test_a_profile_is_in_force_from_its_choice_on_and_the_earlier_limits_stay(ap
     assert (first.high_critical_c, second.high_critical_c) == (10.0, 15.0)
 
 
-def test_limits_of_its_own_begin_as_those_it_had(api, unit, medicine):
+def test_custom_limits_start_with_those_of_the_profile(api, unit, medicine):
     api.put(url(unit), {"profile_id": str(medicine.public_id)})
     shown = api.put(url(unit), {"profile_id": None, "high_critical_c": 12.0}).json()
     assert shown["profile_id"] is None
@@ -68,7 +68,7 @@ def test_limits_of_its_own_begin_as_those_it_had(api, unit, medicine):
     assert shown["in_force"]["profile_name"] == "own limits"
 
 
-def test_values_beside_a_profile_are_refused(api, unit, medicine):
+def test_values_besides_a_profile_are_rejected(api, unit, medicine):
     api.put(url(unit), {"profile_id": str(medicine.public_id)})
     refused = api.put(url(unit), {"high_critical_c": 12.0})
     assert (refused.status_code, list(refused.json())) == (400, ["high_critical_c"])
@@ -92,14 +92,14 @@ def test_values_beside_a_profile_are_refused(api, unit, medicine):
         {"sensor_policy": "named", "sensor_id": "nowhere"},
     ],
 )
-def test_limits_that_cannot_be_are_refused_and_nothing_changes(api, unit, body):
+def test_invalid_limits_are_rejected_and_change_nothing(api, unit, body):
     before = in_force(unit)
     assert api.put(url(unit), body).status_code == 400
     assert in_force(unit) == before
     assert LimitVersion.objects.filter(storage_unit=unit).count() == 1
 
 
-def test_one_sensor_may_speak_for_the_unit(api, unit):
+def test_a_reference_sensor_can_be_set(api, unit):
     SensorFactory(storage_unit=unit, sensor_code="S1")
     shown = api.put(url(unit), {"sensor_policy": "named", "sensor_id": "S1"}).json()
     assert (shown["sensor_policy"], shown["sensor_id"]) == ("named", "S1")
@@ -108,20 +108,20 @@ def test_one_sensor_may_speak_for_the_unit(api, unit):
     assert in_force(unit) == (0.0, 3.0, 7.0, 10.0)
 
 
-def test_the_trail_says_who_changed_them(unit, medicine):
+def test_versions_record_who_changed_the_limits(unit, medicine):
     manager = MembershipFactory(customer=unit.facility.customer, role="manager", user__username="ann").user
     client = APIClient()
     client.force_login(manager)
     assert client.put(url(unit), {"profile_id": str(medicine.public_id)}).status_code == 200
     assert LimitVersion.objects.filter(storage_unit=unit).latest("valid_from").changed_by == "ann"
-    # Also where what they hang on was changed by a view that knows nothing of limits.
+    # Also if a view that does not handle limits changed something that they depend on.
     UnitLimits.objects.get().delete()
     assert client.put(f"/api/v1/units/{unit.public_id}", {"set_temperature": 4.0}).status_code == 200
     newest = LimitVersion.objects.filter(storage_unit=unit).latest("valid_from")
     assert (newest.changed_by, newest.high_warning_c) == ("ann", 6.0)
 
 
-def test_a_token_is_named_by_its_number_and_the_system_by_nothing(api, unit, medicine):
+def test_changes_by_tokens_and_by_the_system_are_recorded(api, unit, medicine):
     api.put(url(unit), {"profile_id": str(medicine.public_id)})
     first, second = LimitVersion.objects.filter(storage_unit=unit).order_by("valid_from")
     assert first.changed_by == ""
@@ -129,14 +129,14 @@ def test_a_token_is_named_by_its_number_and_the_system_by_nothing(api, unit, med
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
-def test_who_does_not_manage_the_customer_changes_no_limits(unit, medicine, role):
+def test_only_managers_change_limits(unit, medicine, role):
     client = APIClient()
     client.force_login(MembershipFactory(customer=unit.facility.customer, role=role).user)
     assert client.put(url(unit), {"profile_id": str(medicine.public_id)}).status_code == 403
     assert not UnitLimits.objects.exists()
 
 
-def test_a_token_limited_to_units_reads_theirs_and_changes_nothing(unit, medicine):
+def test_a_token_limited_to_units_reads_limits_and_changes_none(unit, medicine):
     other = StorageUnitFactory(facility=unit.facility)
     limited = client_of(unit.facility.customer, units=[unit])
     assert limited.get(url(unit)).status_code == 200
@@ -145,13 +145,13 @@ def test_a_token_limited_to_units_reads_theirs_and_changes_nothing(unit, medicin
     assert not UnitLimits.objects.exists()
 
 
-def test_staff_change_any_customers(unit, medicine):
+def test_staff_change_limits_of_any_customer(unit, medicine):
     client = APIClient()
     client.force_login(StaffFactory())
     assert client.put(url(unit), {"profile_id": str(medicine.public_id)}).status_code == 200
 
 
-def test_limits_in_celsius_that_would_not_count_are_refused_rather_than_ignored(api, unit):
+def test_limits_in_celsius_are_rejected_if_deviations_apply(api, unit):
     answer = api.put(url(unit), {"profile_id": None, "high_warning_c": 9.0})
     assert answer.status_code == 400
     assert "is_around_set_temperature" in answer.json()

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("permissions", [["read"], ["write"], ["admin"]])
-def test_options_are_answered_for_a_single_row(permissions):
+def test_options_for_a_single_object(permissions):
     facility = FacilityFactory()
     answer = client_of(facility.customer, permissions=permissions).options(f"/api/v1/facilities/{facility.public_id}")
     assert answer.status_code == 200

@@ -30,7 +30,7 @@ def api(customer):
     return client_of(customer)
 
 
-def test_a_facility_that_is_registered_is_answered_and_listed(api, customer):
+def test_a_created_facility_is_returned_and_listed(api, customer):
     made = api.post(URL, GIVEN)
 
     assert made.status_code == 201
@@ -53,7 +53,7 @@ def test_a_facility_that_is_registered_is_answered_and_listed(api, customer):
     assert api.get(f"{URL}/{facility.public_id}").json() == made.json()
 
 
-def test_a_code_is_taken_once_by_a_customer_and_again_by_another(api):
+def test_a_code_is_unique_per_customer(api):
     api.post(URL, GIVEN)
 
     again = api.post(URL, GIVEN)
@@ -82,7 +82,7 @@ def test_a_code_is_taken_once_by_a_customer_and_again_by_another(api):
         ("name", {"first": "last"}),
     ],
 )
-def test_what_cannot_be_a_facility_is_told_by_field(api, field, value):
+def test_an_invalid_facility_is_reported_by_field(api, field, value):
     refused = api.post(URL, GIVEN | {field: value})
 
     assert refused.status_code == 400
@@ -91,12 +91,12 @@ def test_what_cannot_be_a_facility_is_told_by_field(api, field, value):
 
 
 @pytest.mark.parametrize("body", [[], [GIVEN], "text", 5, None])
-def test_a_body_that_is_no_object_is_refused(api, body):
+def test_a_body_that_is_not_an_object_is_rejected(api, body):
     assert api.post(URL, body, format="json").status_code == 400
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_change_takes_any_subset(api, customer, method):
+def test_an_update_accepts_any_subset(api, customer, method):
     facility = FacilityFactory(customer=customer, city="Oxford", name="old")
 
     changed = getattr(api, method)(f"{URL}/{facility.public_id}", {"name": "new"})
@@ -106,7 +106,7 @@ def test_a_change_takes_any_subset(api, customer, method):
     assert api.put(f"{URL}/{facility.public_id}", {}).json() == changed.json()
 
 
-def test_an_id_and_a_customer_that_are_sent_change_nothing(api, customer):
+def test_id_and_customer_are_read_only(api, customer):
     facility = FacilityFactory(customer=customer)
     other = CustomerFactory()
 
@@ -116,7 +116,7 @@ def test_an_id_and_a_customer_that_are_sent_change_nothing(api, customer):
     assert facility.customer == customer
 
 
-def test_a_facility_of_another_customer_does_not_exist(api):
+def test_a_facility_of_another_customer_is_not_found(api):
     foreign = FacilityFactory(name="theirs")
 
     assert api.get(f"{URL}/{foreign.public_id}").status_code == 404
@@ -126,7 +126,7 @@ def test_a_facility_of_another_customer_does_not_exist(api):
     assert api.get(URL).json()["total"] == 0
 
 
-def test_a_token_of_some_units_sees_their_facilities_and_changes_none(customer):
+def test_a_token_limited_to_units_reads_their_facilities_and_changes_none(customer):
     unit = StorageUnitFactory(facility__customer=customer)
     StorageUnitFactory.create_batch(2, facility=unit.facility)
     FacilityFactory(customer=customer)
@@ -139,7 +139,7 @@ def test_a_token_of_some_units_sees_their_facilities_and_changes_none(customer):
     assert limited.put(f"{URL}/{unit.facility.public_id}", {"name": "x"}).status_code == 403
 
 
-def test_the_operator_lists_every_customers_facilities(customer):
+def test_an_admin_lists_every_customers_facilities(customer):
     facility = FacilityFactory(customer=customer)
     StorageUnitFactory.create_batch(2, facility=facility)
     FacilityFactory()
@@ -155,7 +155,7 @@ def test_the_operator_lists_every_customers_facilities(customer):
     assert listed["unit_count"] == 2
 
 
-def test_the_operator_registers_a_facility_for_a_customer(customer):
+def test_an_admin_creates_a_facility_for_a_customer(customer):
     admin = client_of(CustomerFactory(), permissions=["admin"])
 
     made = admin.post(f"{URL}?customer_id={customer.public_id}", GIVEN)
@@ -164,11 +164,11 @@ def test_the_operator_registers_a_facility_for_a_customer(customer):
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=abc", "offset=-1"])
-def test_a_page_that_cannot_be_meant_is_422(api, query):
+def test_an_invalid_page_is_422(api, query):
     assert api.get(f"{URL}?{query}").status_code == 422
 
 
-def test_pages_follow_each_other_at_the_same_number_of_queries(api, customer, django_assert_max_num_queries):
+def test_every_page_takes_the_same_number_of_queries(api, customer, django_assert_max_num_queries):
     facilities = FacilityFactory.create_batch(5, customer=customer)
     seen = []
     url = f"{URL}?limit=2"

@@ -1,4 +1,4 @@
-"""Tokens over the REST API: made, shown once, never granting what their creator lacks, revoked."""
+"""Tokens over the REST API: creation, listing, restrictions by their creator, and revocation."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ def customer():
     return CustomerFactory()
 
 
-def test_a_token_is_shown_once_and_opens_what_it_says(customer):
+def test_a_token_is_returned_once_and_grants_its_permissions(customer):
     made = client_of(customer).post(URL, {"token_name": "reports", "permissions": ["read"]})
 
     assert made.status_code == 201
@@ -42,7 +42,7 @@ def test_a_token_is_shown_once_and_opens_what_it_says(customer):
     }
 
 
-def test_a_token_says_all_that_limits_it(customer):
+def test_a_token_is_returned_with_its_restrictions(customer):
     unit = StorageUnitFactory(facility__customer=customer)
     expires = (timezone.now() + timedelta(days=30)).replace(microsecond=0)
     limits = {
@@ -88,7 +88,7 @@ def test_a_unit_of_another_customer_is_not_granted(customer):
     assert not ApiToken.objects.filter(token_name="loggers").exists()
 
 
-def test_a_creators_time_and_rate_are_granted_at_most(customer):
+def test_expiry_and_rate_limit_do_not_exceed_the_creators(customer):
     ends = (timezone.now() + timedelta(days=1)).replace(microsecond=0)
     creator = client_of(customer, expires_at=ends, rate_limit_per_hour=50)
 
@@ -119,14 +119,14 @@ def test_a_creators_time_and_rate_are_granted_at_most(customer):
         ("accessible_units", {"a": 1}),
     ],
 )
-def test_what_cannot_be_a_token_is_told_by_field(customer, field, value):
+def test_an_invalid_token_is_reported_by_field(customer, field, value):
     refused = client_of(customer).post(URL, WANTED | {field: value})
 
     assert refused.status_code == 400
     assert list(refused.json()) == [field]
 
 
-def test_a_revoked_token_is_answered_and_turned_away(customer):
+def test_a_revoked_token_is_returned_and_rejected(customer):
     token, text = make_token(customer)
     api = client_of(customer)
 
@@ -139,13 +139,13 @@ def test_a_revoked_token_is_answered_and_turned_away(customer):
     assert client_with(text).get(URL).status_code == 401
 
 
-def test_a_token_of_another_customer_does_not_exist(customer):
+def test_a_token_of_another_customer_is_not_found(customer):
     token, text = make_token()
     assert client_of(customer).delete(f"{URL}/{token.public_id}").status_code == 404
     assert client_with(text).get(URL).status_code == 200
 
 
-def test_the_operator_makes_and_lists_a_customers_tokens(customer):
+def test_an_admin_creates_and_lists_a_customers_tokens(customer):
     admin = client_of(CustomerFactory(), permissions=["admin"])
     url = f"/api/v1/admin/customers/{customer.public_id}/tokens"
 
@@ -157,7 +157,7 @@ def test_the_operator_makes_and_lists_a_customers_tokens(customer):
     assert client_of(customer).get(url).status_code == 403
 
 
-def test_the_list_costs_the_same_for_any_number(customer, django_assert_num_queries):
+def test_the_list_takes_a_constant_number_of_queries(customer, django_assert_num_queries):
     api = client_of(customer)
     api.get(URL)
     for number in (1, 10):

@@ -18,7 +18,7 @@ def admin():
     return client_of(permissions=["admin"])
 
 
-def test_a_delivery_is_told_with_what_became_of_its_rows(admin):
+def test_a_delivery_has_the_counts_of_its_rows(admin):
     delivery = DeliveryFactory(
         started_at=NOON,
         records_stored=5,
@@ -83,15 +83,15 @@ def test_a_customers_deliveries_are_listed_newest_first(admin):
 
 
 @pytest.mark.parametrize("query", ["status=lost", "customer_id=A", "start_date=yesterday"])
-def test_a_filter_that_cannot_be_meant_is_422(admin, query):
+def test_an_invalid_filter_is_422(admin, query):
     assert admin.get(f"{URL}?{query}").status_code == 422
 
 
-def test_who_is_not_the_operator_reads_nothing():
+def test_only_admins_read_the_log():
     assert client_of().get(URL).status_code == 403
 
 
-def test_the_log_costs_the_same_for_any_number(admin, django_assert_num_queries):
+def test_the_log_takes_a_constant_number_of_queries(admin, django_assert_num_queries):
     admin.get(URL)
     for _ in range(2):
         DeliveryFactory.create_batch(5)

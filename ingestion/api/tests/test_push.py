@@ -1,4 +1,4 @@
-"""Readings pushed over the REST API: one by one and in bulk."""
+"""Pushes of readings over the REST API, singly and in bulk."""
 
 import gzip
 import json
@@ -46,7 +46,7 @@ def reading(unit, **changed):
     } | changed
 
 
-def test_a_reading_is_stored_and_given_back(client, unit):
+def test_a_reading_is_stored_and_returned(client, unit):
     response = client.post(ONE, reading(unit, quality_score=0.5, equipment_status="Warning"))
     assert response.status_code == 201
     answer = response.json()
@@ -60,7 +60,7 @@ def test_a_reading_is_stored_and_given_back(client, unit):
     assert Delivery.objects.get().ingestion_type == "push"
 
 
-def test_the_same_reading_again_is_200_and_the_same_answer(client, unit):
+def test_the_same_reading_again_is_200_with_the_same_body(client, unit):
     first = client.post(ONE, reading(unit))
     again = client.post(ONE, reading(unit, recorded_at="2026-11-20T09:00:00Z"))
     assert (first.status_code, again.status_code) == (201, 200)
@@ -68,7 +68,7 @@ def test_the_same_reading_again_is_200_and_the_same_answer(client, unit):
     assert Reading.objects.count() == 1
 
 
-def test_another_temperature_for_it_is_409_and_stands_in_the_conflicts(client, unit):
+def test_another_temperature_is_409_and_recorded_as_a_conflict(client, unit):
     client.post(ONE, reading(unit))
     response = client.post(ONE, reading(unit, temperature=50))
     assert response.status_code == 409
@@ -77,7 +77,7 @@ def test_another_temperature_for_it_is_409_and_stands_in_the_conflicts(client, u
     assert Conflict.objects.get().temperature_c == 10.0
 
 
-def test_null_is_a_fault_and_never_zero(client, unit):
+def test_null_is_a_fault_and_not_zero(client, unit):
     response = client.post(ONE, reading(unit, temperature=None))
     assert response.json()["temperature"] is None
     day = datetime(2026, 11, 20, tzinfo=UTC)
@@ -85,7 +85,7 @@ def test_null_is_a_fault_and_never_zero(client, unit):
     assert (totals.reading_count, totals.fault_count, totals.min_c) == (1, 1, None)
 
 
-def test_what_is_left_out_has_its_default(client, unit):
+def test_omitted_fields_have_defaults(client, unit):
     sent = {"storage_unit_id": str(unit.public_id), "temperature": 5, "recorded_at": "2026-11-20T10:00:00"}
     answer = client.post(ONE, sent).json()
     assert (answer["quality_score"], answer["equipment_status"], answer["sensor_id"]) == (1.0, "normal", "")
@@ -107,7 +107,7 @@ def test_what_is_left_out_has_its_default(client, unit):
         ("storage_unit_id", None), ("storage_unit_id", 10**40), ("storage_unit_id", "\x00"),
     ],
 )  # fmt: skip
-def test_a_value_that_cannot_be_meant_is_named_and_nothing_stored(client, unit, field, value):
+def test_an_invalid_value_is_reported_and_nothing_stored(client, unit, field, value):
     response = client.post(ONE, reading(unit, **{field: value}))
     assert response.status_code == 400, response.content
     assert list(response.json()) in ([field], ["equipment_status"], ["sensor_id"])
@@ -115,7 +115,7 @@ def test_a_value_that_cannot_be_meant_is_named_and_nothing_stored(client, unit, 
 
 
 @pytest.mark.parametrize("left_out", ["storage_unit_id", "temperature", "recorded_at"])
-def test_a_reading_without_what_makes_it_one_is_refused(client, unit, left_out):
+def test_required_fields_are_required(client, unit, left_out):
     sent = reading(unit)
     del sent[left_out]
     response = client.post(ONE, sent)
@@ -125,7 +125,7 @@ def test_a_reading_without_what_makes_it_one_is_refused(client, unit, left_out):
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[1]", b"5", b'"x"', b"null", b"\xff", b"[" * 100_000, b'{"temperature": NaN}', b'"\\ud800"']
 )
-def test_a_body_that_is_no_reading_is_400(client, body):
+def test_a_body_that_is_not_a_reading_is_400(client, body):
     response = client.post(ONE, data=body, content_type="application/json")
     assert response.status_code == 400, response.content
 
@@ -149,7 +149,7 @@ def test_a_token_pushes_only_to_the_units_of_its_list(unit):
     assert client.post(ONE, reading(unit)).status_code == 201
 
 
-def test_reading_is_not_writing(unit):
+def test_a_read_token_cannot_push(unit):
     client = client_with(customer=unit.facility.customer, permissions=["read"])
     assert client.post(ONE, reading(unit)).status_code == 403
     assert client.post(BULK, data=b"[]", content_type="application/json").status_code == 403
@@ -198,7 +198,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("packed", [False, True])
-def test_every_form_is_stored_once_packed_or_not(client, unit, form, packed):
+def test_every_format_is_stored_once_compressed_or_not(client, unit, form, packed):
     encode, content_type = FORMS[form]
     body = encode(rows_of(unit, 50))
     headers = {"Content-Encoding": "gzip"} if packed else {}
@@ -212,7 +212,7 @@ def test_every_form_is_stored_once_packed_or_not(client, unit, form, packed):
     assert Reading.objects.get(recorded_at="2026-11-20T00:00:00Z").sensor.sensor_code == "S1"
 
 
-def test_bad_rows_are_told_and_good_ones_stored(client, unit):
+def test_invalid_rows_are_reported_and_valid_rows_stored(client, unit):
     foreign = StorageUnitFactory()
     rows = [
         reading(unit),
@@ -242,7 +242,7 @@ def test_bad_rows_are_told_and_good_ones_stored(client, unit):
     assert Reading.objects.count() == 2
 
 
-def test_a_line_that_is_no_json_is_an_error_of_its_line(client, unit):
+def test_a_line_that_is_not_json_is_an_error_of_that_line(client, unit):
     body = b'{"broken\n\n' + msgspec.json.encode(reading(unit))
     answer = client.post(BULK, data=body, content_type="application/x-ndjson").json()
     assert (answer["stored"], answer["errors"][0]["row"], answer["errors"][0]["code"]) == (1, 1, "invalid_json")
@@ -270,7 +270,7 @@ def test_a_line_that_is_no_json_is_an_error_of_its_line(client, unit):
         (b"1\n" * 100_001, "application/x-ndjson", "", 413),
     ],
 )
-def test_a_body_that_cannot_be_read_is_refused_as_a_whole(client, body, content_type, encoding, status):
+def test_an_unreadable_body_is_rejected_as_a_whole(client, body, content_type, encoding, status):
     headers = {"Content-Encoding": encoding} if encoding else {}
     response = client.post(BULK, data=body, content_type=content_type, headers=headers)
     assert response.status_code == status, response.content
@@ -278,14 +278,14 @@ def test_a_body_that_cannot_be_read_is_refused_as_a_whole(client, body, content_
     assert Reading.objects.count() == 0
 
 
-def test_nesting_within_a_row_is_an_error_of_the_row(client, unit):
+def test_nested_json_in_a_row_is_an_error_of_that_row(client, unit):
     body = b'[{"temperature": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]"
     response = client.post(BULK, data=body, content_type="application/json")
     assert response.status_code in (200, 400)
     assert Reading.objects.count() == 0
 
 
-def test_a_body_of_20_mb_is_413_and_so_is_what_unpacks_to_more(client):
+def test_a_body_of_20_mb_is_413_compressed_or_not(client):
     huge = b"[" + b" " * 20_000_000 + b"]"
     assert client.post(BULK, data=huge, content_type="application/json").status_code == 413
     bomb = gzip.compress(b" " * (settings.BULK_MAX_BYTES + 1))
@@ -294,7 +294,7 @@ def test_a_body_of_20_mb_is_413_and_so_is_what_unpacks_to_more(client):
     assert client.post(BULK, data=bomb, content_type="application/json", headers=headers).status_code == 413
 
 
-def test_an_unreadable_push_shows_among_the_deliveries(client, unit):
+def test_an_unreadable_push_is_logged_as_a_delivery(client, unit):
     client.post(BULK, data=b"{", content_type="application/json")
     delivery = Delivery.objects.get(customer=unit.facility.customer)
     assert (delivery.status, delivery.error_reason) == ("failure", "invalid_json")
@@ -310,7 +310,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(client, uni
     client.post(BULK, [row | {"temperature": 41} for each in units for row in rows_of(each, 1)])
 
     def push(count, day):
-        # Within the limits: what is outside costs queries by alarms that open, see
+        # Within the limits: excursions take queries for the alarms that they open, see
         # alarms/evaluation/tests/test_evaluate.py.
         rows = [row | {"temperature": 41} for each in units[: count // 10 or 1] for row in rows_of(each, count)]
         body = json.dumps(rows).replace("2026-11-20", day)

@@ -1,4 +1,4 @@
-"""Analytics over the REST API: summaries, trends, performance, and the operator's view of everybody."""
+"""Analytics over the REST API: summaries, trends, performance, and statistics of all customers."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -42,7 +42,7 @@ def ask(client, path, **query):
     return response.json()
 
 
-def test_a_summary_is_of_all_of_a_facility_or_of_a_unit(api, customer, unit):
+def test_a_summary_covers_all_units_a_facility_or_a_unit(api, customer, unit):
     store_readings(unit, [4.0, 6.0], start=START)
     other = StorageUnitFactory(facility__customer=customer)
     store_readings(other, [20.0], start=START)
@@ -67,7 +67,7 @@ def test_a_summary_is_of_all_of_a_facility_or_of_a_unit(api, customer, unit):
         ("month", ["2026-11-01T00:00:00Z"]),
     ],
 )
-def test_a_trend_has_a_group_for_each_stretch(api, unit, interval, starts):
+def test_a_trend_has_a_group_for_each_interval(api, unit, interval, starts):
     store_readings(unit, [4.0, 6.0], start=START, every=timedelta(hours=1))
     store_reading(unit, 8.0, START + timedelta(days=1))
 
@@ -85,7 +85,7 @@ def test_a_trend_has_a_group_for_each_stretch(api, unit, interval, starts):
 
 
 @pytest.mark.parametrize(("interval", "days"), [("hour", 1), ("day", 7), ("week", 30), ("month", 365)])
-def test_a_trend_goes_back_as_far_as_its_interval_asks(api, unit, interval, days):
+def test_the_default_period_of_a_trend_depends_on_its_interval(api, unit, interval, days):
     now = timezone.now()
     store_reading(unit, 5.0, now - timedelta(days=days) + timedelta(minutes=30))
     store_reading(unit, 50.0, now - timedelta(days=days) - timedelta(minutes=30))
@@ -95,7 +95,7 @@ def test_a_trend_goes_back_as_far_as_its_interval_asks(api, unit, interval, days
     assert [group["metrics"]["max_temperature"] for group in groups] == [5.0]
 
 
-def test_performance_says_how_the_measuring_went(api, customer, unit):
+def test_performance_reports_uptime_quality_and_deviation(api, customer, unit):
     store_readings(unit, [5.0] * 6, start=START, every=timedelta(hours=1))
     store_readings(unit, [9.0] * 2, start=START + timedelta(hours=6), every=timedelta(hours=1), quality_score=0.5)
     store_reading(unit, None, START + timedelta(hours=8), equipment_status_id=3)
@@ -119,13 +119,13 @@ def test_performance_says_how_the_measuring_went(api, customer, unit):
     assert shown["time_range"]["start_date"] == "2026-11-16T00:00:00Z"
 
 
-def test_deviations_are_told_in_the_steps_of_the_scale(api, unit):
+def test_deviations_are_in_degrees_of_the_scale(api, unit):
     store_readings(unit, [10.0], start=START)
     shown = ask(api, f"{URL}/performance", **DAY, temperature_unit="F")
     assert shown["temperature_deviation"]["max_deviation"] == 9.0
 
 
-def test_unusual_statuses_are_counted_by_their_names(api, unit):
+def test_custom_statuses_are_counted_by_name(api, unit):
     from readings.models import status_ids
 
     defrost = status_ids(["defrost"])["defrost"]
@@ -140,7 +140,7 @@ def test_unusual_statuses_are_counted_by_their_names(api, unit):
     ]
 
 
-def test_nothing_measured_is_told_as_nothing(api):
+def test_performance_without_readings_is_empty(api):
     shown = ask(api, f"{URL}/performance", **DAY)
     assert shown["uptime"]["hours_with_readings"] == 0
     assert shown["temperature_deviation"]["avg_deviation"] is None
@@ -148,7 +148,7 @@ def test_nothing_measured_is_told_as_nothing(api):
 
 
 @pytest.mark.parametrize("ending", ["temperature/summary", "temperature/trends", "alarms/history", "performance"])
-def test_places_of_others_do_not_exist_and_bad_queries_are_422(api, ending):
+def test_units_of_others_are_not_found_and_invalid_queries_are_422(api, ending):
     foreign = StorageUnitFactory()
     assert api.get(f"{URL}/{ending}", {"unit_id": foreign.public_id}).status_code == 404
     assert api.get(f"{URL}/{ending}", {"facility_id": foreign.facility.public_id}).status_code == 404
@@ -156,12 +156,12 @@ def test_places_of_others_do_not_exist_and_bad_queries_are_422(api, ending):
         assert api.get(f"{URL}/{ending}?{query}").status_code == 422
 
 
-def test_an_interval_or_scale_that_there_is_not_is_422(api):
+def test_an_unknown_interval_or_scale_is_422(api):
     assert api.get(f"{URL}/temperature/trends?interval=minute").status_code == 422
     assert api.get(f"{URL}/performance?temperature_unit=R").status_code == 422
 
 
-def test_the_operator_sees_every_customer_and_all_together(admin, customer, unit):
+def test_an_admin_sees_every_customer_and_the_total(admin, customer, unit):
     store_readings(unit, [4.0, 6.0], start=START)
     other = StorageUnitFactory()
     store_readings(other, [20.0], start=START)
@@ -176,7 +176,7 @@ def test_the_operator_sees_every_customer_and_all_together(admin, customer, unit
     assert shown["system"]["avg_temperature"] == 10.0
 
 
-def test_the_operator_reads_everybodys_readings(admin, customer, unit):
+def test_an_admin_reads_every_customers_readings(admin, customer, unit):
     store_readings(unit, [4.0, 6.0], start=START)
     other = StorageUnitFactory()
     store_readings(other, [20.0], start=START)
@@ -197,7 +197,7 @@ def test_the_operator_reads_everybodys_readings(admin, customer, unit):
         f"{ADMIN_URL}/temperature",
     ],
 )
-def test_the_number_of_queries_hangs_on_no_number_of_rows(customer, path, django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(customer, path, django_assert_max_num_queries):
     client = client_of(customer, permissions=["admin"])
     counts = []
     client.get(path)

@@ -1,4 +1,4 @@
-"""The configuration over the REST API: checked by key, and taking effect."""
+"""The configuration over the REST API: validation by key, and its effects."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def admin():
     return client_of(permissions=["admin"])
 
 
-def test_before_anybody_sets_anything_there_are_the_defaults(admin):
+def test_keys_have_defaults(admin):
     shown = admin.get(URL).json()
 
     assert {key: entry["value"] for key, entry in shown.items()} == {
@@ -28,7 +28,7 @@ def test_before_anybody_sets_anything_there_are_the_defaults(admin):
 
 
 @pytest.mark.parametrize("way", ["query", "body"])
-def test_a_value_is_set_by_the_query_and_by_the_body(admin, way):
+def test_a_value_is_set_by_query_or_body(admin, way):
     if way == "query":
         answer = admin.put(f"{URL}/data_retention_days?value=365&description=a%20year")
     else:
@@ -41,7 +41,7 @@ def test_a_value_is_set_by_the_query_and_by_the_body(admin, way):
     assert shown["updated_at"] is not None
 
 
-def test_a_description_stays_when_only_the_value_is_set(admin):
+def test_setting_a_value_keeps_the_description(admin):
     admin.put(f"{URL}/data_retention_days", {"value": 365, "description": "a year"})
     answer = admin.put(f"{URL}/data_retention_days", {"value": 366})
     assert answer.json()["description"] == "a year"
@@ -70,7 +70,7 @@ def test_deviations_take_effect(admin):
         ("max_temperature_deviation", {"warning": 2, "critical": 10**400}),
     ],
 )
-def test_a_value_that_the_key_cannot_have_is_refused(admin, key, value):
+def test_an_invalid_value_is_rejected(admin, key, value):
     before = admin.get(URL).json()
 
     refused = admin.put(f"{URL}/{key}", {"value": value})
@@ -81,20 +81,20 @@ def test_a_value_that_the_key_cannot_have_is_refused(admin, key, value):
 
 
 @pytest.mark.parametrize("query", ["", "?value=", "?value={", "?value=NaN"])
-def test_a_value_is_needed_and_must_be_json(admin, query):
+def test_a_value_is_required_and_must_be_json(admin, query):
     assert admin.put(f"{URL}/data_retention_days{query}").status_code == 400
 
 
 @pytest.mark.parametrize("body", [[], "text", 5, {"value": 365, "description": 5}, {"value": 5, "description": "\x00"}])
-def test_a_body_of_another_shape_is_refused(admin, body):
+def test_an_invalid_body_is_rejected(admin, body):
     assert admin.put(f"{URL}/data_retention_days", body, format="json").status_code == 400
 
 
-def test_a_key_that_there_is_not_is_not_found(admin):
+def test_an_unknown_key_is_not_found(admin):
     assert admin.put(f"{URL}/nothing", {"value": 1}).status_code == 404
 
 
-def test_who_is_not_the_operator_sees_and_sets_nothing():
+def test_only_admins_read_and_change_the_configuration():
     customer = client_of()
     assert customer.get(URL).status_code == 403
     assert customer.put(f"{URL}/data_retention_days", {"value": 1}).status_code == 403

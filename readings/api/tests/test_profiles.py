@@ -1,4 +1,4 @@
-"""Customers over the REST API: their own profile, and all of them for the operator."""
+"""Customers over the REST API: the own profile, and all customers for the operator."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def admin():
     return client_of(CustomerFactory(customer_code="OPERATOR"), permissions=["admin"])
 
 
-def test_the_profile_tells_what_the_customer_has(customer):
+def test_the_profile_counts_what_the_customer_has(customer):
     units = StorageUnitFactory.create_batch(2, facility__customer=customer)
     start = timezone.now().replace(microsecond=0) - timedelta(hours=1)
     for unit in units:
@@ -51,7 +51,7 @@ def test_the_profile_tells_what_the_customer_has(customer):
     }
 
 
-def test_a_token_of_some_units_is_told_of_those_only(customer):
+def test_a_token_limited_to_units_counts_only_those(customer):
     seen, unseen = StorageUnitFactory.create_batch(2, facility__customer=customer)
     for unit in (seen, unseen):
         store_readings(unit, [5.0], start=timezone.now())
@@ -61,7 +61,7 @@ def test_a_token_of_some_units_is_told_of_those_only(customer):
     assert (profile["facility_count"], profile["unit_count"], profile["active_readings_count"]) == (1, 1, 1)
 
 
-def test_a_customer_changes_their_profile_but_not_their_code_or_activity(customer):
+def test_a_customer_updates_their_profile_but_not_code_and_activation(customer):
     wanted = {"name": "New name", "api_url": "https://example.com/api", "customer_code": "MINE", "is_active": False}
 
     changed = client_of(customer).put(URL, wanted)
@@ -83,13 +83,13 @@ def test_a_customer_changes_their_profile_but_not_their_code_or_activity(custome
         ("api_url", "javascript:alert(1)"),
     ],
 )
-def test_what_cannot_be_a_profile_is_told_by_field(customer, field, value):
+def test_an_invalid_profile_is_reported_by_field(customer, field, value):
     refused = client_of(customer).put(URL, {field: value})
     assert refused.status_code == 400
     assert list(refused.json()) == [field]
 
 
-def test_the_operator_registers_and_changes_customers(admin):
+def test_an_admin_creates_and_updates_customers(admin):
     made = admin.post(ADMIN_URL, {"customer_code": "NEW", "name": "New Ltd", "data_sharing_method": "push"})
     url = f"{ADMIN_URL}/{made.json()['id']}"
 
@@ -100,7 +100,7 @@ def test_the_operator_registers_and_changes_customers(admin):
     assert Customer.objects.get(customer_code="NEW").is_active is False
 
 
-def test_the_operator_lists_every_customer(admin, customer):
+def test_an_admin_lists_every_customer(admin, customer):
     StorageUnitFactory(facility__customer=customer)
     listed = admin.get(ADMIN_URL).json()
     assert [(each["customer_code"], each["unit_count"]) for each in listed["items"]] == [
@@ -109,7 +109,7 @@ def test_the_operator_lists_every_customer(admin, customer):
     ]
 
 
-def test_the_list_of_customers_costs_the_same_for_any_number(admin, django_assert_num_queries):
+def test_the_list_of_customers_takes_a_constant_number_of_queries(admin, django_assert_num_queries):
     admin.get(ADMIN_URL)
     for _ in range(2):
         for unit in StorageUnitFactory.create_batch(3):
@@ -118,7 +118,7 @@ def test_the_list_of_customers_costs_the_same_for_any_number(admin, django_asser
             admin.get(ADMIN_URL)
 
 
-def test_an_operator_for_some_units_registers_nobody(customer):
+def test_an_admin_limited_to_units_creates_no_customers(customer):
     unit = StorageUnitFactory(facility__customer=customer)
     limited = client_of(customer, permissions=["admin"], units=[unit])
     assert limited.post(ADMIN_URL, {"customer_code": "NEW", "name": "New Ltd"}).status_code == 403

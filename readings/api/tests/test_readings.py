@@ -54,7 +54,7 @@ def temperatures(page):
     return [item["temperature"] for item in page["items"]]
 
 
-def test_a_reading_has_all_that_the_contract_names(client, unit):
+def test_a_reading_has_every_field_of_the_contract(client, unit):
     store_reading(unit, 5.0, START, sensor=SensorFactory(storage_unit=unit, sensor_code="S1"), scale="F")
     [reading] = got(client)["items"]
     assert list(reading) == FIELDS
@@ -114,14 +114,14 @@ def test_next_leads_through_the_whole_list_and_previous_back(client, customer, u
     assert [page["page"] for page in back] == [7, 6, 5, 4, 3, 2, 1]
 
 
-def test_a_page_that_is_full_to_the_last_row_has_no_next(client, unit):
+def test_a_full_last_page_has_no_next(client, unit):
     store_readings(unit, range(4), start=START)
     page = got(client, limit=2)
     page = client.get(page["next"]).json()
     assert (temperatures(page), page["next"]) == ([1.0, 0.0], None)
 
 
-def test_what_arrives_while_paging_neither_repeats_nor_hides_anything(client, unit):
+def test_new_readings_while_paging_neither_repeat_nor_hide_rows(client, unit):
     store_readings(unit, range(10), start=START)
     page = got(client, limit=5)
     store_readings(unit, range(100, 110), start=START + timedelta(days=1))
@@ -182,7 +182,7 @@ def test_a_filter_by_status_and_quality(client, unit):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", [LIST, LIST + "/latest"])
-def test_a_parameter_that_cannot_be_meant_is_422(client, unit, query, path):
+def test_an_invalid_parameter_is_422(client, unit, query, path):
     if path != LIST and query.startswith(("offset", "cursor")):
         return
     response = client.get(f"{path}?{query}")
@@ -191,7 +191,7 @@ def test_a_parameter_that_cannot_be_meant_is_422(client, unit, query, path):
 
 
 @pytest.mark.parametrize("change", range(34))
-def test_a_cursor_that_was_tampered_with_is_a_page_or_422(client, unit, change):
+def test_a_modified_cursor_is_a_page_or_422(client, unit, change):
     store_readings(unit, range(10), start=START)
     following = got(client, limit=3)["next"]
     base, _, cursor = following.rpartition("cursor=")
@@ -200,12 +200,12 @@ def test_a_cursor_that_was_tampered_with_is_a_page_or_422(client, unit, change):
         assert response.status_code in (200, 422)
 
 
-def test_a_blank_for_a_forgotten_plus_is_understood(client, unit):
+def test_a_space_for_an_unescaped_plus_is_accepted(client, unit):
     store_reading(unit, 1.0, START)
     assert client.get(f"{LIST}?start_date=2026-11-20T00:00:00+00:00").json()["total"] == 1
 
 
-def test_latest_gives_one_reading_a_unit_newest_first(client, customer, unit):
+def test_latest_returns_one_reading_per_unit_newest_first(client, customer, unit):
     other = StorageUnitFactory(facility=unit.facility)
     store_readings(unit, [1.0, 2.0], start=START)
     store_readings(other, [3.0, 4.0], start=START + timedelta(hours=1))
@@ -223,7 +223,7 @@ def test_another_customers_facility_and_unit_are_not_found(client):
     assert got(client)["items"] == []
 
 
-def test_a_token_with_a_list_of_units_sees_their_readings_only(customer, unit):
+def test_a_token_limited_to_units_reads_only_their_readings(customer, unit):
     hidden = StorageUnitFactory(facility=unit.facility)
     store_reading(unit, 1.0, START)
     store_reading(hidden, 2.0, START)
@@ -256,21 +256,21 @@ def test_csv_streams_all_rows_and_escapes_formulas(client, unit, requested):
     assert oldest["recorded_at"] == "2026-11-20T00:00:00+00:00"
 
 
-def test_ndjson_gives_each_reading_as_the_page_does(client, unit):
+def test_ndjson_has_the_same_readings_as_the_page(client, unit):
     store_readings(unit, range(5), start=START)
     content_type, text = streamed(client, headers={"Accept": "application/x-ndjson"})
     assert content_type == "application/x-ndjson; charset=utf-8"
     assert [json.loads(line) for line in text.splitlines()] == got(client)["items"]
 
 
-def test_a_stream_has_no_limit_of_rows_unless_one_is_named(client, unit):
+def test_a_stream_is_complete_unless_it_has_a_limit(client, unit):
     store_readings(unit, [5.0] * 4_500, start=START, every=timedelta(minutes=1))
     assert len(streamed(client, format="csv")[1].splitlines()) == 4_501
     assert len(streamed(client, format="csv", limit=7)[1].splitlines()) == 8
     assert len(streamed(client, format="ndjson", sensor_id=sensor_of(unit).sensor_code)[1].splitlines()) == 4_500
 
 
-def test_an_empty_stream_has_its_header(client, unit):
+def test_an_empty_csv_stream_has_a_header(client, unit):
     assert streamed(client, format="csv")[1].strip() == ",".join(FIELDS)
     assert streamed(client, format="ndjson")[1] == ""
 
@@ -280,11 +280,11 @@ def test_an_error_of_a_stream_is_json(client, unit):
     assert (response.status_code, response["Content-Type"]) == (422, "application/json")
 
 
-def test_a_format_that_is_not_there_is_406(client, unit):
+def test_an_unavailable_format_is_406(client, unit):
     assert client.get(LIST, headers={"Accept": "application/pdf"}).status_code == 406
 
 
-def test_an_admin_lists_the_own_customer_and_addresses_all(customer, unit):
+def test_an_admin_lists_their_own_customer_and_reads_all_by_id(customer, unit):
     foreign = StorageUnitFactory()
     store_reading(unit, 1.0, START)
     store_reading(foreign, 2.0, START)

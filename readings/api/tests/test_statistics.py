@@ -54,7 +54,7 @@ def groups(client, *, query="", **question):
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
-def test_statistics_of_a_period_say_everything(client, unit, is_settled):
+def test_statistics_of_a_period_are_complete(client, unit, is_settled):
     store_readings(unit, [5.0] * 18, start=START, every=HOUR)
     store_readings(unit, [14.0] * 6, start=START + 18 * HOUR, every=HOUR)
     store_reading(unit, None, START + timedelta(days=1), equipment_status_id=3)
@@ -73,14 +73,14 @@ def test_statistics_of_a_period_say_everything(client, unit, is_settled):
     assert everything["avg_temperature"] == 7.25
 
 
-def test_statistics_are_on_the_scale_that_is_asked_for_and_echo_it(client, unit):
+def test_statistics_are_in_the_requested_scale(client, unit):
     store_readings(unit, [5.0, 10.0], start=START)
     answer = stats(client, temperature_unit="F")
     assert (answer["min_temperature"], answer["avg_temperature"], answer["temperature_unit"]) == (41.0, 45.5, "F")
     assert stats(client, temperature_unit="K")["max_temperature"] == 283.15
 
 
-def test_both_ends_are_included(client, unit):
+def test_both_ends_are_inclusive(client, unit):
     store_readings(unit, [1.0, 2.0, 3.0], start=START, every=HOUR)
     answer = stats(client, start_date="2026-11-16T00:00:00Z", end_date="2026-11-16T01:00:00Z")
     assert (answer["reading_count"], answer["max_temperature"]) == (2, 2.0)
@@ -103,7 +103,7 @@ def test_statistics_count_what_the_list_lists(client, unit):
         assert stats(client, **query)["reading_count"] == listed
 
 
-def test_days_and_facilities_in_order_of_time(client, facility, unit):
+def test_groups_by_day_and_facility_are_in_chronological_order(client, facility, unit):
     other = StorageUnitFactory(facility=FacilityFactory(customer=facility.customer, name="Ayr"))
     store_readings(unit, [1.0, 3.0], start=START, every=12 * HOUR)
     store_readings(unit, [None, 5.0], start=START + timedelta(days=1), every=HOUR)
@@ -152,7 +152,7 @@ def test_each_grouping(client, unit, group_by, keys, aggregations):
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
-def test_days_are_the_facilitys_own_and_an_hour_cut_by_midnight_is_shared_out(client, facility, is_settled):
+def test_days_are_local_and_an_hour_across_midnight_is_split(client, facility, is_settled):
     facility.time_zone = "Asia/Kolkata"
     facility.save()
     unit = StorageUnitFactory(facility=facility, interval_seconds=1800)
@@ -167,7 +167,7 @@ def test_days_are_the_facilitys_own_and_an_hour_cut_by_midnight_is_shared_out(cl
         ]  # fmt: skip
 
 
-def test_a_ragged_period_takes_only_what_lies_in_it(client, unit):
+def test_a_period_within_hours_counts_only_its_readings(client, unit):
     store_readings(unit, map(float, range(72)), start=START, every=HOUR)
     answer = groups(client, group_by=["day"], start_date="2026-11-16T20:30:00Z", end_date="2026-11-18T02:00:00Z")
     assert [row["metrics"]["reading_count"] for row in answer] == [3, 24, 3]
@@ -223,12 +223,12 @@ def test_groups_of_one_facility_or_unit(client, facility, unit):
         {"group_by": ["day"], "storage_unit_id": [7]}, [], 5, None, "day",
     ],
 )  # fmt: skip
-def test_a_question_that_cannot_be_meant_is_400(client, unit, question):
+def test_an_invalid_aggregate_request_is_400(client, unit, question):
     response = client.post(AGGREGATE, question)
     assert response.status_code == 400, response.content
 
 
-def test_more_groups_than_are_given_are_422(client, unit):
+def test_too_many_groups_are_422(client, unit):
     store_reading(unit, 5.0, datetime(2005, 1, 1, tzinfo=UTC))
     response = client.post(AGGREGATE, {"group_by": ["hour", "unit"]})
     assert response.status_code == 422
@@ -241,7 +241,7 @@ def series(client, unit, **query):
     return response.json()
 
 
-def test_a_series_tells_its_gaps_and_breaks_there(client, unit):
+def test_a_series_reports_gaps_and_breaks_there(client, unit):
     store_readings(unit, [1.0, 2.0], start=START, every=HOUR)
     store_readings(unit, [3.0], start=START + 9 * HOUR)
     answer = series(client, unit, start_date="2026-11-16", end_date="2026-11-16", temperature_unit="K")
@@ -255,7 +255,7 @@ def test_a_series_tells_its_gaps_and_breaks_there(client, unit):
 
 @pytest.mark.parametrize("days", [1, 30, 3_000])
 @pytest.mark.parametrize("points", [1, 10, 1_000])
-def test_a_series_has_at_most_so_many_buckets_whatever_the_range(client, unit, days, points):
+def test_a_series_never_exceeds_the_requested_points(client, unit, days, points):
     store_readings(unit, [5.0] * 3_000, start=START - timedelta(days=60), every=timedelta(minutes=29))
     start = (START - timedelta(days=days)).isoformat()
     buckets = series(client, unit, start_date=start, end_date=START.isoformat(), points=points)["buckets"]
@@ -264,11 +264,11 @@ def test_a_series_has_at_most_so_many_buckets_whatever_the_range(client, unit, d
 
 
 @pytest.mark.parametrize("query", ["points=0", "points=1001", "points=x", "start_date=x", "temperature_unit=ZZ"])
-def test_a_series_refuses_what_cannot_be_meant(client, unit, query):
+def test_a_series_rejects_invalid_parameters(client, unit, query):
     assert client.get(f"/api/v1/temperature/unit/{unit.public_id}/series?{query}").status_code == 422
 
 
-def test_a_series_of_no_time_at_all_and_of_all_times(client, unit):
+def test_a_series_of_an_empty_and_of_an_unlimited_period(client, unit):
     store_reading(unit, 5.0, START)
     assert len(series(client, unit, start_date="2026-11-16T00:00:00Z", end_date="2026-11-16T00:00:00Z")["buckets"]) == 1
     assert len(series(client, unit, start_date="1900-01-01", end_date="8999-12-31")["buckets"]) == 1

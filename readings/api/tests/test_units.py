@@ -1,4 +1,4 @@
-"""Storage units over the REST API, with what they measure now."""
+"""Storage units over the REST API, with their current temperatures."""
 
 from datetime import timedelta
 
@@ -47,7 +47,7 @@ def units_url(facility) -> str:
     return f"/api/v1/facilities/{facility.public_id}/units"
 
 
-def test_a_unit_that_is_registered_is_answered_and_listed(api, facility):
+def test_a_created_unit_is_returned_and_listed(api, facility):
     made = api.post(units_url(facility), GIVEN)
 
     assert made.status_code == 201
@@ -70,7 +70,7 @@ def test_a_unit_that_is_registered_is_answered_and_listed(api, facility):
     ("temperature_c", "status"),
     [(5.0, "normal"), (7.5, "warning"), (-0.5, "critical"), (None, "no_data")],
 )
-def test_the_status_is_told_by_the_deviation(api, facility, temperature_c, status):
+def test_the_status_follows_the_deviation(api, facility, temperature_c, status):
     unit = StorageUnitFactory(facility=facility, set_temperature=5.0)
     store_reading(unit, temperature_c)
 
@@ -80,7 +80,7 @@ def test_the_status_is_told_by_the_deviation(api, facility, temperature_c, statu
     assert shown["current_temperature"] == temperature_c
 
 
-def test_the_temperature_is_told_in_the_scale_it_was_reported_in(api, facility):
+def test_the_temperature_is_in_the_scale_it_was_reported_in(api, facility):
     unit = StorageUnitFactory(facility=facility)
     recorded_at = timezone.now().replace(microsecond=0)
     store_reading(unit, (38.3 - 32) * 5 / 9, recorded_at, scale="F")
@@ -91,7 +91,7 @@ def test_the_temperature_is_told_in_the_scale_it_was_reported_in(api, facility):
     assert shown["last_reading_time"] == recorded_at.isoformat().replace("+00:00", "Z")
 
 
-def test_an_old_reading_says_nothing_of_now(api, facility):
+def test_a_stale_reading_gives_no_status(api, facility):
     unit = StorageUnitFactory(facility=facility)
     store_reading(unit, 5.0, timezone.now() - timedelta(hours=1))
     assert api.get(url(unit)).json()["temperature_status"] == "no_data"
@@ -117,7 +117,7 @@ def test_other_limits_take_effect(api, facility):
         ("size_unit", "x" * 21),
     ],
 )
-def test_what_cannot_be_a_unit_is_told_by_field(api, facility, field, value):
+def test_an_invalid_unit_is_reported_by_field(api, facility, field, value):
     refused = api.post(units_url(facility), GIVEN | {field: value})
 
     assert refused.status_code == 400
@@ -126,7 +126,7 @@ def test_what_cannot_be_a_unit_is_told_by_field(api, facility, field, value):
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_change_takes_any_subset(api, facility, method):
+def test_an_update_accepts_any_subset(api, facility, method):
     unit = StorageUnitFactory(facility=facility, name="old", set_temperature=5.0)
 
     changed = getattr(api, method)(url(unit), {"name": "new"})
@@ -134,12 +134,12 @@ def test_a_change_takes_any_subset(api, facility, method):
     assert (changed.json()["name"], changed.json()["set_temperature"]) == ("new", 5.0)
 
 
-def test_a_change_of_scale_alone_cannot_make_it_colder_than_absolute_zero(api, facility):
+def test_changing_only_the_scale_cannot_go_below_absolute_zero(api, facility):
     unit = StorageUnitFactory(facility=facility, set_temperature=-5.0)
     assert api.put(url(unit), {"temperature_unit": "K"}).status_code == 400
 
 
-def test_a_unit_of_another_customer_does_not_exist(api):
+def test_a_unit_of_another_customer_is_not_found(api):
     foreign = StorageUnitFactory(name="theirs")
 
     assert api.get(url(foreign)).status_code == 404
@@ -152,7 +152,7 @@ def test_a_unit_of_another_customer_does_not_exist(api):
     assert StorageUnit.objects.count() == 1
 
 
-def test_a_token_of_some_units_sees_and_changes_those(customer, facility):
+def test_a_token_limited_to_units_reads_and_changes_those(customer, facility):
     seen, unseen = StorageUnitFactory.create_batch(2, facility=facility)
     limited = client_of(customer, units=[seen])
 
@@ -162,7 +162,7 @@ def test_a_token_of_some_units_sees_and_changes_those(customer, facility):
     assert limited.post(units_url(facility), GIVEN).status_code == 403
 
 
-def test_another_time_zone_has_the_days_made_anew(api, facility):
+def test_a_new_time_zone_rebuilds_the_daily_rollups(api, facility):
     unit = StorageUnitFactory(facility=facility)
 
     api.put(f"/api/v1/facilities/{facility.public_id}", {"time_zone": "Asia/Tokyo"})
@@ -170,7 +170,7 @@ def test_another_time_zone_has_the_days_made_anew(api, facility):
     assert RollupRebuild.objects.get().storage_unit == unit
 
 
-def test_a_detailed_facility_sums_up_what_is_measured_now(api, facility):
+def test_a_detailed_facility_summarises_current_temperatures(api, facility):
     for temperature_c in (2.0, 4.0, 9.0, None):
         store_reading(StorageUnitFactory(facility=facility), temperature_c)
     store_reading(StorageUnitFactory(facility=facility), 40.0, timezone.now() - timedelta(days=1))
@@ -192,7 +192,7 @@ def test_a_detailed_facility_without_units_has_no_temperature(api, facility):
 
 
 @pytest.mark.parametrize("ending", ["units", "detailed"])
-def test_lists_of_units_cost_the_same_for_any_number(api, facility, ending, django_assert_num_queries):
+def test_lists_of_units_take_a_constant_number_of_queries(api, facility, ending, django_assert_num_queries):
     path = f"/api/v1/facilities/{facility.public_id}/{ending}"
     api.get(path)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The document of the API: checked in, true, with an example for every operation, and readable without internet."""
+"""The OpenAPI document: checked in, up to date, with valid examples, and readable without internet access."""
 
 import json
 import re
@@ -32,14 +32,14 @@ each_operation = pytest.mark.parametrize(
 
 
 def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every body that an operation takes or answers with."""
+    """Yield the request and response bodies of an operation."""
     yield from (("request", content) for content in operation.get("requestBody", {}).get("content", {}).values())
     for status, response in operation["responses"].items():
         yield from ((status, content) for content in response.get("content", {}).values())
 
 
 def as_json_schema(part: Any) -> Any:
-    """OpenAPI 3.0 says `nullable` where JSON Schema has a type of its own."""
+    """Convert a schema to JSON Schema, which has a null type instead of `nullable`."""
     if isinstance(part, list):
         return [as_json_schema(each) for each in part]
     if not isinstance(part, dict):
@@ -48,19 +48,19 @@ def as_json_schema(part: Any) -> Any:
     return {"anyOf": [schema, {"type": "null"}]} if schema.pop("nullable", False) is True else schema
 
 
-def test_the_document_that_is_checked_in_is_what_the_views_say():
-    """Renew it with `make openapi` and read what has changed: clients live by it."""
+def test_the_checked_in_document_is_up_to_date():
+    """Regenerate it with `make openapi` and review the changes: clients depend on it."""
     generated = SchemaGenerator().get_schema(request=None, public=True)
     assert json.loads(json.dumps(generated, cls=JSONEncoder)) == DOCUMENT
 
 
-def test_every_route_of_the_api_is_in_it():
+def test_every_route_of_the_api_is_documented():
     written = {re.sub(r"<\w+:(\w+)>", r"{\1}", f"/api/v1/{route}") for route, _ in routes() if route != NO_ROUTE}
     assert written == {path for path in DOCUMENT["paths"] if path.startswith("/api/v1/")}
 
 
 @each_operation
-def test_an_operation_has_examples_that_its_schemas_allow(name, operation):
+def test_an_operation_has_valid_examples(name, operation):
     found = list(contents(operation))
     assert {kind for kind, _ in found} & {"200", "201"}
     for kind, content in found:
@@ -75,14 +75,14 @@ def test_an_operation_is_described_and_tagged(name, operation):
     assert operation["tags"]
 
 
-def test_the_document_is_served_as_it_is_checked_in(client):
+def test_the_checked_in_document_is_served(client):
     response = client.get("/openapi.json")
     assert response["Content-Type"] == "application/json"
     assert response.json() == DOCUMENT
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-def test_a_page_of_documentation_loads_only_what_the_site_has(client, path):
+def test_documentation_pages_load_only_local_files(client, path):
     page = client.get(path).content.decode()
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert loaded
@@ -92,13 +92,13 @@ def test_a_page_of_documentation_loads_only_what_the_site_has(client, path):
     assert "/openapi.json" in page
 
 
-def test_redoc_asks_no_other_host_for_its_logo(client):
+def test_redoc_loads_no_logo_from_another_host(client):
     script = client.get("/redoc/redoc.js").content.decode()
     assert "cdn.redoc.ly" not in script
     assert "/static/site/icon.svg" in script
 
 
-def test_only_pages_that_hold_styles_may_hold_them(client):
+def test_only_pages_with_inline_styles_allow_them(client):
     assert "unsafe-inline" not in client.get("/docs")["Content-Security-Policy"]
     for path in ("/redoc", "/api/v1/facilities", "/admin/login/"):
         policy = client.get(path)["Content-Security-Policy"]
