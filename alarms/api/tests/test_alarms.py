@@ -164,10 +164,10 @@ class TestDetail:
         silent = NoDataAlarmFactory(storage_unit=unit, suppressed_by=down)
         # The token, its use, the alarm, its columns, its events, the alarms it inhibits.
         with django_assert_num_queries(6):
-            alarm_json = api.get(f"{URL}/{down.public_id}").json()
-        assert [event["kind"] for event in alarm_json["events"]] == ["opened"]
-        assert [each["id"] for each in alarm_json["suppressed_alarms"]] == [str(silent.public_id)]
-        assert alarm_json["suppressed_alarms"][0]["suppressed_by_id"] == str(down.public_id)
+            detailed = api.get(f"{URL}/{down.public_id}").json()
+        assert [event["kind"] for event in detailed["events"]] == ["opened"]
+        assert [each["id"] for each in detailed["suppressed_alarms"]] == [str(silent.public_id)]
+        assert detailed["suppressed_alarms"][0]["suppressed_by_id"] == str(down.public_id)
 
     def test_another_customers_is_not_found(self, api):
         assert api.get(f"{URL}/{AlarmFactory().public_id}").status_code == 404
@@ -178,13 +178,13 @@ class TestActions:
         alarm = AlarmFactory(storage_unit=unit)
         token, text = make_token(unit.facility.customer, permissions=["read", "write"])
         url = f"{URL}/{alarm.public_id}/acknowledge"
-        acknowledged = client_with(text).post(url, {"comment": " On my way. "})
-        assert acknowledged.status_code == 200
-        assert (acknowledged.json()["state"], acknowledged.json()["acknowledged_by"]) == (
+        response = client_with(text).post(url, {"comment": " On my way. "})
+        assert response.status_code == 200
+        assert (response.json()["state"], response.json()["acknowledged_by"]) == (
             "acknowledged",
             f"token {token.pk}",
         )
-        assert acknowledged.json()["acknowledgement"] == "On my way."
+        assert response.json()["acknowledgement"] == "On my way."
         again = client_with(text).post(url, {"comment": "Me too."})
         assert again.status_code == 409
         assert "has acknowledged this alarm already" in again.json()["detail"]
@@ -201,8 +201,8 @@ class TestActions:
 
     def test_a_comment_is_added_to_an_alarm_in_any_state(self, api, unit):
         alarm = ClosedAlarmFactory(storage_unit=unit)
-        alarm_json = api.post(f"{URL}/{alarm.public_id}/comment", {"comment": "It was the fan."}).json()
-        assert [(event["kind"], event["text"]) for event in alarm_json["events"]][-1] == (
+        detailed = api.post(f"{URL}/{alarm.public_id}/comment", {"comment": "It was the fan."}).json()
+        assert [(event["kind"], event["text"]) for event in detailed["events"]][-1] == (
             "commented",
             "It was the fan.",
         )
