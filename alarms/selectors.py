@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce, Now
 
 from alarms.models import Alarm, Excursion
 from alarms.thresholds import Severity
-from core.db.compiled_queries import RememberedQuery
+from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope
 
 SEVERITIES = [severity.value for severity in Severity]
@@ -80,10 +80,10 @@ def live_alarms(scope: Scope) -> QuerySet[Any]:
     return Alarm.objects.visible_to(scope).filter(state__in=LIVE, suppressed_by=None)
 
 
-_OPEN = RememberedQuery(
+_OPEN = CompiledQuery(
     lambda scope: live_alarms(scope).filter(state=Alarm.State.OPEN).order_by().values_list("pk"), is_look_up=True
 )
-_OF_UNITS = RememberedQuery(
+_OF_UNITS = CompiledQuery(
     lambda scope: (
         live_alarms(scope).filter(storage_unit__isnull=False).order_by().values_list("storage_unit_id", "state")
     ),

@@ -1,4 +1,4 @@
-"""A value that is found out anew after some seconds, and not more often, however many ask."""
+"""A value that is computed at most every few seconds per process."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
-    """What `find_out` answers, kept for `seconds` in this process. One thread asks at a time; others wait for it."""
+class TtlCache(Generic[T]):
+    """The result of `compute`, cached for some seconds. One thread computes at a time; others wait for it."""
 
-    def __init__(self, find_out: Callable[[], T], seconds: float) -> None:
-        self._find_out = find_out
+    def __init__(self, compute: Callable[[], T], seconds: float) -> None:
+        self._compute = compute
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._kept: tuple[float, T] | None = None
+        self._cached: tuple[float, T] | None = None
 
     def value(self) -> T:
+        """Return the cached value, computing it if it is older than the limit."""
         with self._lock:
-            if self._kept is None or time.monotonic() - self._kept[0] > self._seconds:
-                self._kept = (time.monotonic(), self._find_out())
-            return self._kept[1]
+            if self._cached is None or time.monotonic() - self._cached[0] > self._seconds:
+                self._cached = (time.monotonic(), self._compute())
+            return self._cached[1]
 
     def keep(self, value: T) -> None:
-        """Take `value` for what was just found out."""
-        self._kept = (time.monotonic(), value)
+        """Cache `value` as if it had just been computed."""
+        self._cached = (time.monotonic(), value)
 
     def forget(self) -> None:
-        """Find it out anew the next time."""
-        self._kept = None
+        """Discard the value, so that it is computed again."""
+        self._cached = None

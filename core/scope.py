@@ -1,4 +1,4 @@
-"""Who may see what: the one place that limits every query to its caller.
+"""Tenant isolation: the one place that limits every query to what its principal may see.
 
 A `Scope` says which customers, and within them which storage units, a caller may see. Every model that belongs
 to a customer names the way to its customer and to its storage unit, and its queryset's `visible_to(scope)` limits it.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.core.exceptions import EmptyResultSet
 from django.db import models
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 @models.ForeignKey.register_lookup
 @models.Field.register_lookup
 class AnyOf(models.Lookup):
-    """`column = ANY(array)`: the text of the query is the same however many ids there are, see `remembered`."""
+    """`column = ANY(array)`: the SQL is the same for any number of ids, as `core.db.compiled_queries` requires."""
 
     lookup_name = "any_of"
     prepare_rhs = False
 
+    @override
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         if not self.rhs:
             raise EmptyResultSet
@@ -36,26 +38,29 @@ class AnyOf(models.Lookup):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The rows a caller may see. None for a set means no limit of that kind; an empty set means nothing."""
+    """The rows a principal may see. None for a set means no limit of that kind; an empty set means nothing."""
 
     customer_ids: frozenset[int] | None
     unit_ids: frozenset[int] | None = None
 
     @classmethod
     def nothing(cls) -> Scope:
+        """Return the scope that sees nothing."""
         return cls(customer_ids=frozenset())
 
     @classmethod
     def everything(cls) -> Scope:
+        """Return the scope that sees everything."""
         return cls(customer_ids=None)
 
     @classmethod
     def of_customer(cls, customer_id: int) -> Scope:
+        """Return the scope of one customer."""
         return cls(customer_ids=frozenset({customer_id}))
 
     @classmethod
     def of_user(cls, user: User | AnonymousUser) -> Scope:
-        """Staff see every customer; others the active customers they are members of."""
+        """Return a user's scope: every customer for staff, else the active customers they are members of."""
         if not user.is_authenticated or not user.is_active:
             return cls.nothing()
         if user.is_staff:
@@ -64,15 +69,15 @@ class Scope:
         return cls(customer_ids=frozenset(memberships.values_list("customer_id", flat=True)))
 
     def holds_all_of(self, customer_id: int) -> bool:
-        """Does it reach everything of this customer? Never when it is limited to some units."""
+        """Return whether it includes everything of this customer; never if it is limited to some units."""
         return self.unit_ids is None and (self.customer_ids is None or customer_id in self.customer_ids)
 
 
 class ScopedQuerySet(models.QuerySet[Any]):
-    """A queryset that can be limited to a caller's scope."""
+    """A queryset that can be limited to a scope."""
 
     def visible_to(self, scope: Scope) -> Self:
-        """The rows of this queryset that `scope` may see."""
+        """Return the rows visible to `scope`."""
         ways = getattr(self.model, "SCOPE", None)
         if ways is None:
             return self.none()
@@ -88,7 +93,7 @@ class ScopedQuerySet(models.QuerySet[Any]):
 
 @dataclass(frozen=True, slots=True)
 class ScopeWays:
-    """The lookups that lead from a model to the id of its customer and of its storage unit.
+    """The lookups from a model to the ids of its customer and storage unit.
 
     `unit` None: the model is not about single units, so a caller limited to units sees none of it.
     """

@@ -1,0 +1,1 @@
+"""Who owns what: customers, facilities, storage units, sensors, people, tokens and access."""

@@ -1,4 +1,4 @@
-"""A customer's people: who is invited, with which role, and who is let go. It is never left without a manager."""
+"""The members of a customer: inviting, changing roles, removing. A customer always keeps a manager."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class LastManager(Exception):  # noqa: N818 - reads better where it is caught
 
 
 @dataclass(frozen=True, slots=True)
-class Invited:
-    """Who was invited; `is_new`: an account was made, whose password is yet to be set."""
+class Invitation:
+    """The result of an invitation; `is_new`: an account was created, whose password is to be set."""
 
     membership: Membership
     is_new: bool
 
 
-def people_of(customer: Customer) -> QuerySet[Any]:
-    """The customer's memberships with their people, by role and name.
+def members_of(customer: Customer) -> QuerySet[Any]:
+    """Return the customer's memberships with their people, by role and name.
 
     `may_have_link`: may a manager hand the person a link to set a password? Only for an account that is this
     customer's own business: never used, without a password, and nobody else's member. With a link to any other
@@ -47,8 +47,8 @@ def people_of(customer: Customer) -> QuerySet[Any]:
 
 
 @transaction.atomic
-def invite(customer: Customer, email: str, role: str, *, by: str) -> Invited:
-    """Make the person with this e-mail address a member, with an account made for who has none.
+def invite(customer: Customer, email: str, role: str, *, by: str) -> Invitation:
+    """Add a member, creating an account if needed.
 
     Raises ValidationError, in words for people, where that can't be.
     """
@@ -62,7 +62,7 @@ def invite(customer: Customer, email: str, role: str, *, by: str) -> Invited:
     if not is_made:
         raise ValidationError("This person is a member already; change the role in the list.")
     logger.info("member added", customer=customer.customer_code, user=user.username, role=role, by=by)
-    return Invited(membership, is_new=not known)
+    return Invitation(membership, is_new=not known)
 
 
 def _new_user(email: str) -> User:
@@ -74,14 +74,14 @@ def _new_user(email: str) -> User:
 
 
 def password_path(user: User) -> str:
-    """The path at which this person can set a password once, within PASSWORD_RESET_TIMEOUT."""
+    """Return the one-time path at which this person can set a password within PASSWORD_RESET_TIMEOUT."""
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     return reverse("password-set", args=[uid, default_token_generator.make_token(user)])
 
 
 @transaction.atomic
 def change_role(membership: Membership, role: str, *, by: str) -> None:
-    """Give the member another role. Raises LastManager."""
+    """Change the member's role. Raise LastManager."""
     _lock_and_check(membership, stays_manager=role == Membership.Role.MANAGER)
     Membership.objects.filter(pk=membership.pk).update(role=role)
     logger.info("role changed", membership=membership.pk, role=role, by=by)
@@ -89,14 +89,14 @@ def change_role(membership: Membership, role: str, *, by: str) -> None:
 
 @transaction.atomic
 def remove(membership: Membership, *, by: str) -> None:
-    """End the membership; the account stays. Raises LastManager."""
+    """Remove the member; the account remains. Raise LastManager."""
     _lock_and_check(membership, stays_manager=False)
     Membership.objects.filter(pk=membership.pk).delete()
     logger.info("member removed", membership=membership.pk, user_id=membership.user_id, by=by)
 
 
 def _lock_and_check(membership: Membership, *, stays_manager: bool) -> None:
-    """Raise LastManager where nobody else manages. All members are locked: two managers may demote each other."""
+    """Lock all members, since two managers may demote each other, and raise LastManager if nobody else manages."""
     members = Membership.objects.filter(customer_id=membership.customer_id).select_related("user")
     locked = list(members.select_for_update(of=("self",)).order_by("pk"))
     managers = {each.pk for each in locked if each.role == Membership.Role.MANAGER and each.user.is_active}

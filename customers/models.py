@@ -206,7 +206,7 @@ class Sensor(ScopedModel):
 
 
 class Membership(ScopedModel):
-    """A person's part in a customer: viewers look, operators acknowledge and replay, managers change settings."""
+    """A person's role in a customer: viewers read, operators acknowledge and resolve, managers change settings."""
 
     SCOPE = ScopeWays(customer="customer_id", unit=None)
 
@@ -236,7 +236,7 @@ class Membership(ScopedModel):
 
 
 class ApiToken(ScopedModel):
-    """A customer's key to the REST API, kept as a keyed hash; see `customers.access.tokens`."""
+    """A customer's key to the REST API, stored as a keyed hash; see `customers.access.tokens`."""
 
     SCOPE = ScopeWays(customer="customer_id", unit=None)
 
@@ -281,12 +281,12 @@ class ApiToken(ScopedModel):
         return f"{self.token_name} ({self.prefix}…)"
 
     def is_usable_at(self, instant: datetime) -> bool:
-        """Is it neither revoked nor expired at `instant`?"""
+        """Return whether it is neither revoked nor expired at `instant`."""
         return self.revoked_at is None and (self.expires_at is None or instant < self.expires_at)
 
 
 class TokenUse(models.Model):
-    """How often a token with a limit was used within the hour; see `customers.access.authentication`."""
+    """The use of a rate-limited token within the hour; see `customers.access.authentication`."""
 
     token = models.OneToOneField(ApiToken, on_delete=models.CASCADE, primary_key=True, related_name="+")
     hour = models.DateTimeField()
@@ -300,7 +300,7 @@ class TokenUse(models.Model):
 
 
 class SignInTries(models.Model):
-    """How often signing in was tried with a name, or from an address, until `ends_at`; see `sign_in_limits`."""
+    """Sign-in attempts with a name, or from an address, until `ends_at`; see `customers.access.login_throttle`."""
 
     who = models.CharField(max_length=64, primary_key=True)
     ends_at = models.DateTimeField()

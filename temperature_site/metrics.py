@@ -21,7 +21,7 @@ from typing_extensions import override
 from alarms.models import Alarm
 from alarms.selectors import ongoing_excursion_count, open_counts
 from alarms.thresholds import Severity
-from core.caching import Kept
+from core.caching import TtlCache
 from ingestion.metrics import DeliveryMetrics, SourceMetrics, delivery_metrics, source_metrics
 from ingestion.models import IngestionType
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
@@ -56,7 +56,7 @@ class SharedMetrics(Collector):
     """Collect the metrics that are the same in every process."""
 
     def __init__(self) -> None:
-        self.cached = Kept(lambda: list(_shared()), CACHE_SECONDS)
+        self.cached = TtlCache(lambda: list(_shared()), CACHE_SECONDS)
 
     @override
     def collect(self) -> Iterable[Metric]:

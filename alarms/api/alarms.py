@@ -34,7 +34,7 @@ from core.api.query_params import ChoiceParam, FacilityUnitParams, Params, Perio
 from core.api.schema import page_of
 from core.api.serializer_rows import Representation, Row, RowListView, SerializerRows
 from core.scope import Scope
-from customers.access.lookup import addressed
+from customers.access.lookup import get_addressed
 from customers.access.permissions import READ, READ_AND_WRITE
 from customers.access.principal import Principal, principal_of
 from customers.models import Facility, StorageUnit
@@ -151,7 +151,7 @@ class AlarmDetail(GenericAPIView[Alarm]):
 
     def get(self, request: Request, alarm_id: UUID) -> Response:
         """Return an alarm with its events and the alarms that it inhibits."""
-        alarm: Alarm = addressed(Alarm, request, alarm_id)
+        alarm: Alarm = get_addressed(Alarm, request, alarm_id)
         return Response(represent_detailed(alarm, principal_of(request).scope))
 
 
@@ -163,7 +163,7 @@ class AlarmAction(GenericAPIView[Alarm]):
 
     def perform(self, request: Request, alarm_id: UUID) -> Response:
         """Perform the action with the validated body. Raises Conflict if the alarm's state does not allow it."""
-        alarm: Alarm = addressed(Alarm, request, alarm_id)
+        alarm: Alarm = get_addressed(Alarm, request, alarm_id)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         principal = principal_of(request)

@@ -18,7 +18,7 @@ from alarms.models import LimitProfile, UnitLimits
 from core.api.pagination import PageParams
 from core.api.schema import page_of
 from core.api.serializer_rows import RowListView, SerializerRows
-from customers.access.lookup import addressed
+from customers.access.lookup import get_addressed
 from customers.access.permissions import READ, READ_AND_WRITE
 from customers.access.principal import principal_of
 from customers.models import StorageUnit
@@ -49,7 +49,7 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
 
     def get(self, request: Request, unit_id: UUID) -> Response:
         """Return the limits of a storage unit: those chosen for it, and those in force."""
-        return Response(self.get_serializer(choice_of(addressed(StorageUnit, request, unit_id))).data)
+        return Response(self.get_serializer(choice_of(get_addressed(StorageUnit, request, unit_id))).data)
 
     @extend_schema(request=UnitLimitsSerializer(partial=True))
     def put(self, request: Request, unit_id: UUID) -> Response:
@@ -57,7 +57,7 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
 
         Any subset of the fields is accepted. Only managers of the customer may change limits.
         """
-        unit: StorageUnit = addressed(StorageUnit, request, unit_id, "facility")
+        unit: StorageUnit = get_addressed(StorageUnit, request, unit_id, "facility")
         if not principal_of(request).may_manage(unit.facility.customer_id):
             raise PermissionDenied("Only managers of the customer may change limits.")
         serializer = self.get_serializer(choice_of(unit), data=request.data, partial=True)

@@ -36,7 +36,7 @@ from core.web.pagination import list_page
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.models import Customer, StorageUnit
-from customers.web.facility_options import FacilityName, chosen_of, facilities_to_choose, visible_facilities
+from customers.web.facility_options import FacilityName, facility_options, selected_facility, visible_facilities
 from readings.series.chart import milliseconds
 from readings.web.ranges import InvalidRange, range_asked
 
@@ -68,8 +68,8 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
     filters = _filters(request)
     if filters["customer"]:
         get_object_or_404(Customer.objects.visible_to(scope), customer_code=filters["customer"])
-    facilities = facilities_to_choose(visible_facilities(scope), filters["customer"])
-    facility = chosen_of(facilities, request.GET.get("facility", ""))
+    facilities = facility_options(visible_facilities(scope), filters["customer"])
+    facility = selected_facility(facilities, request.GET.get("facility", ""))
     wanted = _wanted(filters, facility)
     listed = list_page(request, _alarm_rows(scope, wanted, filters["state"]), ALARMS_PER_PAGE)
     is_first_active_page = not filters["state"] and listed.page.number == 1

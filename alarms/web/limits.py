@@ -25,10 +25,10 @@ from core.web.pagination import list_page
 from customers.access.page_principal import refuse_unless
 from customers.access.principal import Principal
 from customers.access.settings_principal import (
-    customer_of_settings,
     settings_context,
+    settings_customer,
     settings_principal,
-    unit_of_settings,
+    settings_unit,
 )
 from customers.models import Customer, StorageUnit
 from readings.units.formatting import duration_text, temperature_text
@@ -44,7 +44,7 @@ PROFILES_PER_PAGE = 50
 @login_required
 def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """Show the limits of a unit with their history, and change them for managers."""
-    principal, customer, unit = unit_of_settings(request, public_id, unit_id)
+    principal, customer, unit = settings_unit(request, public_id, unit_id)
     refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
     form = UnitLimitsForm(request.POST or None, instance=choice_of(unit))
     if request.method == "POST" and form.is_valid():
@@ -94,7 +94,7 @@ def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpRe
 @login_required
 def maintenance_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """List the customer's maintenance windows, and schedule one for managers."""
-    principal, customer = customer_of_settings(request, public_id)
+    principal, customer = settings_customer(request, public_id)
     refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
     form = MaintenanceForm(request.POST or None, customer=customer, scope=principal.scope)
     if request.method == "POST" and form.is_valid():
@@ -109,7 +109,7 @@ def maintenance_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 def end_maintenance(request: HttpRequest, public_id: UUID, window_id: UUID) -> HttpResponse:
     """End a maintenance window now, or cancel it if it has not started."""
-    principal, customer = customer_of_settings(request, public_id)
+    principal, customer = settings_customer(request, public_id)
     refuse_unless(principal.may_manage(customer.pk))
     window = get_object_or_404(MaintenanceWindow, customer=customer, public_id=window_id)
     has_ended = end_now(window, timezone.now())
@@ -133,7 +133,7 @@ def _is_staff(principal: Principal) -> bool:
 @login_required
 def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """Show which alarms of the last 90 days the requested limits would have added or prevented."""
-    principal, customer, unit = unit_of_settings(request, public_id, unit_id)
+    principal, customer, unit = settings_unit(request, public_id, unit_id)
     # A unit without readings may have no version yet.
     update_versions([unit.pk])
     in_force = newest_versions([unit.pk])[unit.pk].limits

@@ -1,0 +1,1 @@
+"""Database access for hot paths: prepared statements and queries compiled once."""

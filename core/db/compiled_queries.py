@@ -1,4 +1,4 @@
-"""Queries whose SQL is worked out once in a process: building one takes the ORM longer than PostgreSQL to answer it.
+"""Queries whose SQL is compiled once per process: compiling takes the ORM longer than PostgreSQL needs to answer.
 
 What is remembered is only the text. Whose rows are asked for is put into it at every request, and it is made by
 `visible_to` like that of any other query.
@@ -26,8 +26,8 @@ _STAND_INS = ([*_CUSTOMERS], [*_UNITS], _PUBLIC_ID)
 M = TypeVar("M", bound=ScopedModel)
 
 
-class RememberedQuery:
-    """Rows of plain columns within a scope. `build` makes the queryset of columns; it may look at nothing else.
+class CompiledQuery:
+    """Rows of plain columns within a scope. `build` returns the queryset and may depend on nothing else.
 
     `is_look_up`: it reads some rows by an index however large the scope, so that it is worth to be prepared.
     """
@@ -37,15 +37,15 @@ class RememberedQuery:
         self._is_look_up = is_look_up
         self._texts: dict[Scope, _Text | None] = {}
 
-    def visible_to(self, scope: Scope) -> RememberedRows:
-        """The rows that `scope` may see; nothing is asked before they are looked at."""
+    def visible_to(self, scope: Scope) -> CompiledRows:
+        """Return the rows visible to `scope`; lazily, like a queryset."""
         kind = Scope(scope.customer_ids and _CUSTOMERS, scope.unit_ids and _UNITS)
         if kind not in self._texts:
             self._texts[kind] = self._text_of(kind)
-        return RememberedRows(self._texts[kind], scope)
+        return CompiledRows(self._texts[kind], scope)
 
     def _text_of(self, kind: Scope) -> _Text | None:
-        """None where a scope of this kind sees nothing."""
+        """Return the SQL for a kind of scope, None if it sees nothing."""
         compiler = self._build(kind).query.get_compiler(connection.alias)
         try:
             sql, parameters = compiler.as_sql()
@@ -55,8 +55,8 @@ class RememberedQuery:
         return _Text(sql, tuple(parameters), compiler.col_count or 0, self._is_look_up)
 
 
-class RememberedRows:
-    """The rows of a remembered query: all of them, those of a slice, or how many there are. One query each."""
+class CompiledRows:
+    """The rows of a compiled query: all, a slice, or their number. One query each."""
 
     def __init__(self, text: _Text | None, scope: Scope) -> None:
         self._text = text
@@ -69,10 +69,11 @@ class RememberedRows:
         return self._rows("{} LIMIT %s OFFSET %s", part.stop - part.start, part.start)
 
     def count(self) -> int:
+        """Return the number of rows."""
         return sum(row[0] for row in self._rows("SELECT count(*) FROM ({}) AS listed"))
 
     def with_public_id(self, public_id: UUID) -> list[tuple[Any, ...]]:
-        """The rows of a query that looks for `_PUBLIC_ID`."""
+        """Return the rows of a query that filters by `_PUBLIC_ID`."""
         return self._rows("{}", public_id=public_id)
 
     def _rows(self, around: str, *parameters: int, public_id: UUID | None = None) -> list[tuple[Any, ...]]:
@@ -85,7 +86,7 @@ class RememberedRows:
 
 
 def _with_constants(sql: str, parameters: Iterable[Any]) -> tuple[str, list[Any]]:
-    """The SQL with what is the same for every scope in its place: a partial index is not found for a parameter."""
+    """Inline the parameters that are the same for every scope: a partial index is not used for a parameter."""
     left = iter(parameters)
     kept: list[Any] = []
 
@@ -104,7 +105,7 @@ def _with_constants(sql: str, parameters: Iterable[Any]) -> tuple[str, list[Any]
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """SQL, what stands for each of its parameters, and how many of its columns were asked for."""
+    """SQL with the placeholder values of its parameters and its number of columns."""
 
     sql: str
     parameters: tuple[Any, ...]
@@ -113,7 +114,7 @@ class _Text:
     prepared: dict[str, Prepared] = field(default_factory=dict)
 
     def rows(self, around: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
-        """The rows of the SQL in the place of "{}" in `around`."""
+        """Return the rows of the SQL inserted for "{}" in `around`."""
         if self.is_look_up:
             if around not in self.prepared:
                 self.prepared[around] = Prepared(around.format(self.sql))
@@ -123,22 +124,22 @@ class _Text:
             return cursor.fetchall()
 
     def bound_to(self, scope: Scope, public_id: UUID | None) -> list[Any]:
-        """The parameters with the scope's own ids, and the public id."""
+        """Return the parameters with the scope's ids and the public id."""
         bound = (sorted(scope.customer_ids or ()), sorted(scope.unit_ids or ()), public_id)
         return [bound[_STAND_INS.index(each)] for each in self.parameters]
 
 
-class RememberedObject(Generic[M]):
+class CompiledObjectQuery(Generic[M]):
     """One object by its public id within a scope, with what is `related` to it as `select_related` would give it."""
 
     def __init__(self, model: type[M], *related: str) -> None:
         self._model = model
         self._related = related
-        self._query = RememberedQuery(self._build, is_look_up=True)
+        self._query = CompiledQuery(self._build, is_look_up=True)
         self._parts: list[_Part] = []
 
     def visible_to(self, scope: Scope, public_id: UUID) -> M:
-        """The object. Raises the model's DoesNotExist for one that there is not, or that `scope` may not see."""
+        """Return the object. Raise the model's DoesNotExist if there is none, or `scope` may not see it."""
         rows = self._query.visible_to(scope).with_public_id(public_id)
         if not rows:
             raise self._model.DoesNotExist(f"{self._model.__name__} {public_id}")

@@ -44,7 +44,7 @@ class Prepared:
         return self.table(parameters)[1]
 
     def table(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The names of its columns, and all rows."""
+        """Return the names of the columns, and all rows."""
         with connection.cursor() as cursor:
             if settings.PGBOUNCER:
                 cursor.execute(self._sql, parameters)

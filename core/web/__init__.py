@@ -1,0 +1,1 @@
+"""Building blocks of pages and of the admin."""

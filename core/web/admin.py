@@ -24,17 +24,17 @@ Tone = Literal["good", "warning", "bad", "neutral"]
 
 
 def badge(text: str, tone: Tone, title: str = "") -> SafeString:
-    """A coloured label; the text alone tells the state, `title` says more under the mouse."""
+    """Return a coloured label; the text states the status, `title` is a tooltip."""
     return format_html('<span class="badge badge-{}" title="{}">{}</span>', tone, title, text)
 
 
 def instant_text(instant: datetime | None) -> str:
-    """An instant to the second, in UTC as everything in the admin is: two deliveries may share a minute."""
+    """Format an instant to the second in UTC: two deliveries may share a minute."""
     return f"{instant:%Y-%m-%d %H:%M:%S}" if instant else "–"
 
 
 def list_link(model: type[models.Model], text: object, **filters: object) -> SafeString:
-    """A link to the admin's list of `model`, filtered."""
+    """Return a link to the admin's filtered list of `model`."""
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return format_html('<a href="{}?{}">{}</a>', url, urlencode(filters), text)
 

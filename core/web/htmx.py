@@ -15,7 +15,7 @@ def part_asked(request: HttpRequest, parts: Mapping[str, str], whole: str) -> st
 
 
 def query_with(request: HttpRequest, **changes: Any) -> str:
-    """The page's own query with these parameters changed; what is changed begins at the first page."""
+    """Return the page's query with these parameters changed, starting at the first page."""
     kept = [(name, value) for name, values in request.GET.lists() for value in values]
     others = [(name, value) for name, value in kept if name != "page" and name not in changes]
     return f"?{urlencode([*others, *changes.items()])}"

@@ -1,4 +1,4 @@
-"""Long lists cut into pages for people."""
+"""Long lists in pages for people."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from django.utils.functional import cached_property
 
 
 class BoundedPaginator(Paginator):
-    """Pages of a big table's newest rows. Counting stops at LIMIT, and so do the pages: who seeks more filters."""
+    """Pages of a large table's newest rows. Counting and paging stop at LIMIT: filter to find more."""
 
     LIMIT = 10_000
 
     @cached_property
     def count(self) -> int:
+        """The number of rows, at most LIMIT."""
         rows: Any = self.object_list
         return int(rows.order_by()[: self.LIMIT].count())
 
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """One page of a list with the links to those before and after it, which keep the rest of the address."""
+    """One page of a list with links to the previous and next one that keep the rest of the query."""
 
     page: Page[Any]
     previous_link: str
@@ -32,17 +33,18 @@ class ListPage:
 
     @property
     def rows(self) -> Iterable[Any]:
+        """The rows of the page."""
         return self.page.object_list
 
     @property
     def count_text(self) -> str:
-        """How many rows the whole list has."""
+        """The number of rows of the whole list as text."""
         count = self.page.paginator.count
         return f"{BoundedPaginator.LIMIT:,} or more" if count >= BoundedPaginator.LIMIT else f"{count:,}"
 
 
 def list_page(request: HttpRequest, rows: Any, size: int, name: str = "page") -> ListPage:
-    """The page of the queryset `rows` that the parameter `name` asks for; the nearest where there is no such page."""
+    """Return the page of `rows` requested by the parameter `name`, the nearest existing one."""
     page = BoundedPaginator(rows, size).get_page(request.GET.get(name))
     previous_link = _link(request, name, page.previous_page_number()) if page.has_previous() else ""
     return ListPage(page, previous_link, _link(request, name, page.next_page_number()) if page.has_next() else "")

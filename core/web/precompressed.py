@@ -1,4 +1,4 @@
-"""Pages of which a long part was packed before: it is put into the packed answer as it is.
+"""Pages with a large part that was compressed before and is inserted into the compressed response as it is.
 
 A part is raw deflate that ends in a full flush, so that it may stand between any others in one gzip file.
 """
@@ -15,19 +15,20 @@ LEVEL = 1
 
 
 class Part(NamedTuple):
-    """Some bytes of a page, and what stands for them in a packed answer."""
+    """Bytes of a page, and their compressed form."""
 
     plain: bytes
     deflated: bytes
 
     @classmethod
     def of(cls, plain: bytes) -> Part:
+        """Compress a part."""
         packer = zlib.compressobj(LEVEL, wbits=-zlib.MAX_WBITS)
         return cls(plain, packer.compress(plain) + packer.flush(zlib.Z_FULL_FLUSH))
 
 
 class PartsResponse(HttpResponse):
-    """An answer made of parts; `content` is all of them, unpacked, put together when it is asked for."""
+    """A response made of parts; `content` is all of them uncompressed."""
 
     def __init__(self, parts: list[Part]) -> None:
         super().__init__()

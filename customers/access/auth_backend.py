@@ -1,4 +1,4 @@
-"""Django's accounts, with the person of a session found together with their roles: every page asks for both."""
+"""Django's accounts, loading the signed-in person and their roles with one statement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from core.db.prepared import Prepared
-from customers.access.principal import keep_roles
+from customers.access.principal import store_roles
 
 _FIELDS = User._meta.concrete_fields
 _COLUMNS = ", ".join(f"person.{field.column}" for field in _FIELDS)
@@ -24,13 +24,13 @@ WHERE person.id = %s ORDER BY customer.id
 
 
 class AccountBackend(ModelBackend):
-    """Django's."""
+    """Django's backend, which also loads the roles."""
 
     def get_user(self, user_id: int) -> User | None:
-        """The person with this id, if they may sign in, with their roles for `Principal.of_user`."""
+        """Return the person with this id if they may sign in, with their roles for `Principal.of_user`."""
         rows = FIND_PERSON.rows([user_id])
         if not rows:
             return None
         user = User.from_db(connection.alias, [field.attname for field in _FIELDS], rows[0][: len(_FIELDS)])
-        keep_roles(user, {customer_id: role for *_, customer_id, role in rows if customer_id is not None})
+        store_roles(user, {customer_id: role for *_, customer_id, role in rows if customer_id is not None})
         return user if self.user_can_authenticate(user) else None

@@ -1,4 +1,4 @@
-"""Who a request is from: a bearer token, or the signed-in session of the browsable API and the pages.
+"""Authentication of requests: a bearer token, or the signed-in session of the browsable API and the pages.
 
 A token costs one indexed query. What it brings along (a limit per hour, the time of its last use) is written only
 where it must be: the count only for tokens that have a limit, the last use at most once a minute.
@@ -16,11 +16,12 @@ from django.utils import timezone
 from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
+from typing_extensions import override
 
 from core.db.prepared import Prepared
 from customers.access.page_principal import page_principal
 from customers.access.principal import Principal
-from customers.access.tokens import is_well_known, possible_hashes
+from customers.access.tokens import is_demo_token, possible_hashes
 
 KEYWORDS = ("bearer", "token")
 HOUR = timedelta(hours=1)
@@ -53,31 +54,32 @@ WHERE id = %(token_id)s AND (last_used_at IS NULL OR last_used_at < %(before)s)
 
 
 class TokenAuthentication(authentication.BaseAuthentication):
-    """`Authorization: Bearer <token>`, or `Token <token>`. A database that is out is not answered as a bad token."""
+    """`Authorization: Bearer <token>` or `Token <token>`. A database outage is not reported as an invalid token."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, Principal] | None:
-        """The caller; None where no token is given. Raises AuthenticationFailed (401) and Throttled (429)."""
+        """Return the principal, None without a token. Raise AuthenticationFailed (401) or Throttled (429)."""
         keyword, _, text = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
         if keyword.lower() not in KEYWORDS:
             return None
         return AnonymousUser(), token_principal(text.strip(), timezone.now())
 
+    @override
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """The signed-in session, with the check against requests forged by other sites."""
+    """The signed-in session, with CSRF protection."""
 
     def authenticate(self, request: Request) -> Any:
-        """The user with their rights as a Caller; None where nobody is signed in."""
+        """Return the user with their principal, None if nobody is signed in."""
         authenticated = super().authenticate(request)
         return authenticated and (authenticated[0], page_principal(request._request))
 
 
 def token_principal(text: str, now: datetime) -> Principal:
-    """The caller whose token is `text`, its use counted. Raises AuthenticationFailed and Throttled."""
-    if is_well_known(text) and not settings.DEMO:
+    """Return the principal of the token `text` and count its use. Raise AuthenticationFailed or Throttled."""
+    if is_demo_token(text) and not settings.DEMO:
         raise AuthenticationFailed("The demo's tokens open nothing outside the demo.")
     rows = FIND_PRINCIPAL.rows([possible_hashes(text)])
     if not rows:
@@ -97,7 +99,7 @@ def token_principal(text: str, now: datetime) -> Principal:
 
 
 def _count_use(token_id: int, limit: int, now: datetime) -> None:
-    """Count a request of this hour, or refuse it: one statement, true for all processes together."""
+    """Count a request in this hour or refuse it, with one statement for all processes together."""
     hour = now.replace(minute=0, second=0, microsecond=0)
     with connection.cursor() as cursor:
         cursor.execute(COUNT_USE, {"token_id": token_id, "hour": hour, "limit": limit})

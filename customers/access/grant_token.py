@@ -1,4 +1,4 @@
-"""Making tokens for others: nobody grants what they lack themselves.
+"""Granting tokens: nobody grants what they lack themselves.
 
 What a creator leaves out is as wide as their own: a token made by one that is limited to units, to a rate or to a time
 is limited likewise.
@@ -28,7 +28,7 @@ def grant_token(
     rate_limit_per_hour: int | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiToken, str]:
-    """Make a token of `customer` for `principal`; return its row and its text.
+    """Create a token of `customer` for `principal`; return its row and its text.
 
     Raises PermissionDenied for more than the caller has, ValidationError for units that the caller can't see.
     """
@@ -57,7 +57,7 @@ def _units(principal: Principal, customer: Customer, unit_ids: Collection[UUID])
 
 
 def _all_units(principal: Principal, reached: list[StorageUnit]) -> list[StorageUnit]:
-    """What “all units” means: no list for who sees all, the caller's list for who has one."""
+    """Return the units that “all units” means: none listed for a principal without limit, else the principal's list."""
     if principal.write_scope.unit_ids is None:
         return []
     if not reached:

@@ -1,5 +1,4 @@
-"""How often signing in may be tried: per name, so that nobody guesses a password, and per address, so that nobody
-tries one password on all names.
+"""Throttling of sign-in attempts: by name against guessing a password, by address against trying many names.
 
 Every try is counted before it is looked at, in PostgreSQL, by one statement: however many processes there are and
 however many tries come at once, no more than the limit get through. A success gives its tries back.
@@ -17,9 +16,9 @@ from django.db import connection
 from django.http import HttpRequest
 
 WINDOW = timedelta(minutes=15)
-TRIES_A_NAME = 10
+ATTEMPTS_PER_NAME = 10
 # A whole company may sign in from one address.
-TRIES_AN_ADDRESS = 100
+ATTEMPTS_PER_ADDRESS = 100
 # One household or office has a whole /64 to choose addresses from.
 _IPV6_PREFIX = 64
 
@@ -36,28 +35,29 @@ CLEAR = "DELETE FROM sign_in_tries WHERE ends_at < %(before)s"
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
-    """Somebody's try to sign in; names and addresses are kept as hashes, since people type passwords anywhere."""
+class SignInAttempt:
+    """An attempt to sign in; names and addresses are stored as hashes, since people type passwords anywhere."""
 
     name: str
     address: str
 
     @classmethod
-    def of(cls, request: HttpRequest, user_name: str) -> Try:
+    def of(cls, request: HttpRequest, user_name: str) -> SignInAttempt:
+        """Return the attempt of this request with this user name."""
         return cls(_hash("name", user_name.strip().casefold()), _hash("address", client_address(request)))
 
     def count(self, now: datetime) -> timedelta | None:
-        """Count it. None: it may go on; else how long to wait before the next one."""
+        """Count it. Return None if it may proceed, else how long to wait before the next one."""
         waits = [
             ends_at - now
-            for who, most in ((self.name, TRIES_A_NAME), (self.address, TRIES_AN_ADDRESS))
+            for who, most in ((self.name, ATTEMPTS_PER_NAME), (self.address, ATTEMPTS_PER_ADDRESS))
             for tries, ends_at in [_counted(who, now)]
             if tries > most
         ]
         return max(waits, default=None)
 
     def succeeded(self, now: datetime) -> None:
-        """Forget the tries with this name; clear away what is long over."""
+        """Forget the attempts with this name, and delete expired ones."""
         with connection.cursor() as cursor:
             cursor.execute(FORGET_NAME, {"name": self.name})
             cursor.execute(GIVE_BACK, {"address": self.address})
@@ -65,7 +65,7 @@ class Try:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address the request came from: as PROXY_COUNT proxies in front of us tell, who each add one to a list."""
+    """Return the client's address, as the PROXY_COUNT proxies in front report it."""
     address = request.META.get("REMOTE_ADDR", "")
     if settings.PROXY_COUNT:
         told = [each.strip() for each in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if each.strip()]

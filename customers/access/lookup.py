@@ -1,4 +1,4 @@
-"""What a request is about: rows by their id within the caller's reach, and the customer that it speaks for."""
+"""Lookup of what a request refers to: rows by id within the principal's scope, and its customer."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from customers.models import Customer
 
 
 class OwnCustomerParams(QueryParams):
-    """`customer_id` on paths about the caller's own customer."""
+    """`customer_id` on paths about the principal's own customer."""
 
     customer_id = UUIDParam(help_text="The customer; required for callers who belong to no single customer.")
 
 
-def reach_of(request: Request) -> Scope:
-    """What this request may address by id: more may be read than changed."""
+def reachable_scope(request: Request) -> Scope:
+    """Return what this request may refer to by id: more may be read than changed."""
     principal = principal_of(request)
     return principal.scope if request.method in SAFE_METHODS else principal.write_scope
 
 
-def addressed(model: type[ScopedModel], request: Request, public_id: UUID, *related: str) -> Any:
-    """The row of this id. Raises Http404 for one that is not there, and for one beyond the caller's reach."""
-    rows: Any = model.objects.visible_to(reach_of(request))
+def get_addressed(model: type[ScopedModel], request: Request, public_id: UUID, *related: str) -> Any:
+    """Return the row with this id. Raise Http404 if there is none, or it is out of the principal's scope."""
+    rows: Any = model.objects.visible_to(reachable_scope(request))
     row = (rows.select_related(*related) if related else rows).filter(public_id=public_id).first()
     if row is None:
         raise Http404
@@ -39,12 +39,12 @@ def addressed(model: type[ScopedModel], request: Request, public_id: UUID, *rela
 
 
 def own_customer(request: Request) -> Customer:
-    """The customer that a path without an id is about: the caller's own.
+    """Return the customer of a path without an id: the principal's own.
 
     Who belongs to no single one names it by `?customer_id=`. Raises InvalidQuery and Http404.
     """
     principal, named = principal_of(request), OwnCustomerParams.parse(request).get("customer_id")
-    customers = Customer.objects.visible_to(reach_of(request))
+    customers = Customer.objects.visible_to(reachable_scope(request))
     if named is not None:
         customer = customers.filter(public_id=named).first()
     elif principal.customer_id is None:

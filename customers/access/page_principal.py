@@ -13,7 +13,7 @@ _KEPT = "_page_caller"
 
 
 def page_principal(request: HttpRequest) -> Principal:
-    """The rights of who is signed in, asked for once a request. Raises PermissionDenied (403) where nobody is."""
+    """Return the principal of a page, loaded once per request. Raise PermissionDenied (403) if nobody is signed in."""
     principal: Principal | None = getattr(request, _KEPT, None)
     if principal is None:
         principal = _principal_of(request)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from typing_extensions import override
 
 from customers.access.principal import Permission, principal_of
 
@@ -29,6 +30,7 @@ class HasNeededPermission(BasePermission):
 
     message = "The permission for this is missing."
 
+    @override
     def has_permission(self, request: Request, view: APIView) -> bool:
         principal = principal_of(request)
         method = {"HEAD": "GET"}.get(request.method or "", request.method or "")

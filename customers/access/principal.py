@@ -29,7 +29,7 @@ SELECT membership.customer_id, membership.role FROM membership
 JOIN customer ON customer.id = membership.customer_id
 WHERE membership.user_id = %s AND customer.is_active ORDER BY membership.customer_id
 """)
-_KEPT_ROLES = "_roles_by_customer"
+_LOADED_ROLES = "_roles_by_customer"
 _WRITING_ROLES = (Membership.Role.OPERATOR, Membership.Role.MANAGER)
 
 
@@ -53,7 +53,7 @@ class Principal:
     user: User | None = None
 
     def may(self, needed: Permission) -> bool:
-        """Does the caller have this permission?"""
+        """Return whether the principal has this permission."""
         return needed in self.permissions
 
     @property
@@ -62,18 +62,18 @@ class Principal:
         return self.user.get_username() if self.user else f"token {self.token_id}"
 
     def may_operate(self, customer_id: int) -> bool:
-        """May the caller acknowledge, decide and replay for all of this customer?"""
+        """Return whether the principal may acknowledge alarms and resolve rows of this customer."""
         return self.may(Permission.WRITE) and self.write_scope.holds_all_of(customer_id)
 
     def may_manage(self, customer_id: int) -> bool:
-        """May the caller change this customer's settings?"""
+        """Return whether the principal may change this customer's settings."""
         return self.manage_scope.holds_all_of(customer_id)
 
     @classmethod
     def of_token(
         cls, token_id: int, customer_id: int, permissions: list[str], unit_ids: list[int] | None = None
     ) -> Principal:
-        """The rights of a token. `unit_ids`: the only units it may see; None means all."""
+        """Return the principal of a token. `unit_ids`: the only units it may see; None means all."""
         units = None if unit_ids is None else frozenset(unit_ids)
         own = Scope(frozenset({customer_id}), units)
         is_admin = Permission.ADMIN in permissions
@@ -119,19 +119,19 @@ class Principal:
         )
 
 
-def keep_roles(user: User, roles: Mapping[int, str]) -> None:
-    """Have `Principal.of_user` take these roles, by the ids of active customers, for the user's."""
-    setattr(user, _KEPT_ROLES, roles)
+def store_roles(user: User, roles: Mapping[int, str]) -> None:
+    """Store the loaded roles on the user."""
+    setattr(user, _LOADED_ROLES, roles)
 
 
 def _roles_of(user: User) -> Mapping[int, str]:
-    """The user's roles by the id of the customer, of active ones."""
-    kept: Mapping[int, str] | None = getattr(user, _KEPT_ROLES, None)
+    """Return the user's role by customer id, for active customers."""
+    kept: Mapping[int, str] | None = getattr(user, _LOADED_ROLES, None)
     return dict(FIND_ROLES.rows([user.pk])) if kept is None else kept
 
 
 def principal_of(request: Request) -> Principal:
-    """Who sent this request. Raises NotAuthenticated (401) where nobody is known."""
+    """Return who sent this request. Raise NotAuthenticated (401) if unknown."""
     if isinstance(request.auth, Principal):
         return request.auth
     raise NotAuthenticated

@@ -1,4 +1,4 @@
-"""Sessions in the database, as Django keeps them, found by a statement of ours.
+"""Django's database sessions, loaded with a prepared statement.
 
 Every page looks its session up, and to build the look-up takes the ORM longer than it takes PostgreSQL to answer it.
 """
@@ -17,10 +17,10 @@ FIND_SESSION = Prepared(
 
 
 class SessionStore(db.SessionStore):
-    """Django's."""
+    """Django's session store, with a prepared lookup."""
 
     def _get_session_from_db(self) -> Session | None:
-        """The row of a session that has not expired; the key of any other is forgotten, as Django does."""
+        """Return the row of a valid session; forget the key of any other, as Django does."""
         found = FIND_SESSION.rows([self.session_key, timezone.now()])
         if not found:
             self._session_key = None

@@ -1,4 +1,4 @@
-"""Who opens a page of settings, and what all of a customer's pages of settings show."""
+"""Access to the settings pages, and the context they share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from customers.models import Customer, StorageUnit
 
 
 def settings_principal(request: HttpRequest) -> Principal:
-    """The caller, who is a person or a token that may change settings. Raises PermissionDenied for other tokens."""
+    """Return the principal: a person, or a token that may change settings. Raise PermissionDenied for other tokens."""
     principal = page_principal(request)
     refuse_unless(
         principal.user is not None
@@ -23,15 +23,15 @@ def settings_principal(request: HttpRequest) -> Principal:
     return principal
 
 
-def customer_of_settings(request: HttpRequest, public_id: UUID) -> tuple[Principal, Customer]:
-    """The caller, and the customer if the caller may see it; a foreign one is not found."""
+def settings_customer(request: HttpRequest, public_id: UUID) -> tuple[Principal, Customer]:
+    """Return the principal and the customer. Raise Http404 if the principal may not see it."""
     principal = settings_principal(request)
     return principal, get_object_or_404(Customer.objects.visible_to(principal.scope), public_id=public_id)
 
 
-def unit_of_settings(request: HttpRequest, public_id: UUID, unit_id: UUID) -> tuple[Principal, Customer, StorageUnit]:
-    """The caller, the customer, and its unit with the facility if the caller may see it; a foreign one is not found."""
-    principal, customer = customer_of_settings(request, public_id)
+def settings_unit(request: HttpRequest, public_id: UUID, unit_id: UUID) -> tuple[Principal, Customer, StorageUnit]:
+    """Return the principal, the customer and its unit with facility. Raise Http404 if out of scope."""
+    principal, customer = settings_customer(request, public_id)
     units = (
         StorageUnit.objects.visible_to(principal.scope).filter(facility__customer=customer).select_related("facility")
     )
@@ -39,4 +39,5 @@ def unit_of_settings(request: HttpRequest, public_id: UUID, unit_id: UUID) -> tu
 
 
 def settings_context(principal: Principal, customer: Customer, tab: str) -> dict[str, Any]:
+    """Return the template context that all settings pages of a customer share."""
     return {"customer": customer, "tab": tab, "may_manage": principal.may_manage(customer.pk)}

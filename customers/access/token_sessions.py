@@ -1,4 +1,4 @@
-"""Signing in with a customer's code and an API token instead of a name and a password.
+"""Sessions of API tokens: signing in with a customer code and a token instead of a name and a password.
 
 Such a session belongs to nobody in particular: it sees what the token may see, may do what the token may do, and ends
 when the token is revoked or expires, or its customer becomes inactive. The token's limit of requests an hour is for
@@ -18,14 +18,14 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from customers.access.principal import Permission, Principal
-from customers.access.tokens import is_well_known, possible_hashes
+from customers.access.tokens import is_demo_token, possible_hashes
 from customers.models import ApiToken
 
 TOKEN_KEY = "api_token_id"  # noqa: S105  where the session keeps the token's id
 
 
 class TokenVisitor(AnonymousUser):
-    """Who is signed in with a token: no account, never staff, with the rights of `principal`."""
+    """A visitor signed in with a token: no account, never staff, with the rights of `principal`."""
 
     is_active = True  # type: ignore[assignment]
 
@@ -37,23 +37,26 @@ class TokenVisitor(AnonymousUser):
         return self.get_username()
 
     def get_username(self) -> str:
+        """Return the customer's code and the token's name."""
         return f"{self.token.customer.customer_code} · {self.token.token_name}"
 
     @property
     def is_anonymous(self) -> bool:  # type: ignore[override]
+        """False: the token identifies the visitor."""
         return False
 
     @property
     def is_authenticated(self) -> bool:  # type: ignore[override]
+        """True: the token identifies the visitor."""
         return True
 
 
 def token_for_sign_in(customer_code: str, text: str, now: datetime) -> ApiToken | None:
-    """The token of that customer which may sign in with this text; None where there is none.
+    """Return the customer's token with this text that may sign in, None if there is none.
 
     It must be usable and may read: `write` alone lets a program send readings, not a person look at them.
     """
-    if is_well_known(text) and not settings.DEMO:
+    if is_demo_token(text) and not settings.DEMO:
         return None
     tokens = ApiToken.objects.filter(customer__customer_code=customer_code, customer__is_active=True)
     token: ApiToken | None = tokens.filter(token_hash__in=possible_hashes(text)).first()
@@ -61,14 +64,14 @@ def token_for_sign_in(customer_code: str, text: str, now: datetime) -> ApiToken 
 
 
 def sign_in_with(request: HttpRequest, token: ApiToken) -> None:
-    """Begin a session of this token under a key that nobody knew before."""
+    """Start a session of this token under a new session key."""
     request.session.flush()
     request.session[TOKEN_KEY] = token.pk
     ApiToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now())
 
 
 def visitor_of(request: HttpRequest, now: datetime) -> TokenVisitor | None:
-    """Who is signed in with a token; None for others. A session whose token is at its end ends here."""
+    """Return the visitor signed in with a token, None for others. End a session whose token is no longer valid."""
     token_id = request.session.get(TOKEN_KEY)
     if token_id is None or SESSION_KEY in request.session:
         return None
@@ -81,12 +84,13 @@ def visitor_of(request: HttpRequest, now: datetime) -> TokenVisitor | None:
 
 
 class TokenSessionMiddleware:
-    """Puts the token's visitor in the place of the unknown user. Stands behind Django's AuthenticationMiddleware."""
+    """Replace the anonymous user by the token's visitor. Must follow Django's AuthenticationMiddleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Resolve the visitor lazily, when a view needs the user."""
         # Only who brings a session is looked up, and only when a view asks who it is.
         if request.session.session_key is not None:
             user = request.user

@@ -1,4 +1,4 @@
-"""API tokens: made once, shown once, kept as keyed hashes.
+"""API tokens: created once, shown once, stored as keyed hashes.
 
 A token is 32 random bytes, so an unsalted keyed hash (HMAC-SHA256 with a key derived from SECRET_KEY) is enough and
 lets one indexed look-up find it. Who reads the database learns no token; who lacks the key can't forge a row for one.
@@ -32,23 +32,23 @@ _WELL_KNOWN = re.compile(r"(read|write|admin)_[A-J]_[0-9]{2}_(admin_)?token_2025
 
 
 def new_token_text() -> str:
-    """A token of 256 random bits behind the project's mark."""
+    """Return a token of 256 random bits behind the project's prefix."""
     return TOKEN_MARK + secrets.token_urlsafe(32)
 
 
 def hash_token(text: str, *, key: str | None = None) -> str:
-    """The keyed hash that is stored for the token `text`: 64 hexadecimal digits."""
+    """Return the keyed hash that is stored for the token `text`: 64 hexadecimal digits."""
     derived = hashlib.sha256(b"api token|" + (key or settings.SECRET_KEY).encode()).digest()
     return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()
 
 
-def is_well_known(text: str) -> bool:
-    """Is it one of the tokens that everybody knows, because the demo's documentation tells them?"""
+def is_demo_token(text: str) -> bool:
+    """Return whether it is one of the public tokens in the demo's documentation."""
     return _WELL_KNOWN.fullmatch(text) is not None
 
 
 def possible_hashes(text: str) -> list[str]:
-    """The hashes under which `text` may be stored: by today's key, and by those it replaced."""
+    """Return the hashes under which `text` may be stored: with the current key, and with those it replaced."""
     return [hash_token(text, key=key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
 
 
@@ -64,7 +64,7 @@ def create_token(
     created_by: User | None = None,
     text: str | None = None,
 ) -> tuple[ApiToken, str]:
-    """Make a token; return its row and its text, which is kept nowhere.
+    """Create a token; return its row and its text, which is not stored.
 
     `text` is given only for the demo's well-known tokens. Raises ValidationError for a given text outside the demo,
     for unknown permissions and for units of another customer.
@@ -92,7 +92,7 @@ def create_token(
 
 
 def foreign_units(customer: Customer, units: Iterable[StorageUnit]) -> list[str]:
-    """The codes of those units that are not the customer's."""
+    """Return the codes of those units that belong to another customer."""
     return [unit.unit_code for unit in units if unit.facility.customer_id != customer.pk]
 
 
@@ -102,8 +102,8 @@ def _refuse_foreign_units(customer: Customer, units: list[StorageUnit]) -> None:
         raise ValidationError(f"These units are not {customer.customer_code}'s: {', '.join(foreign)}.")
 
 
-def shown(tokens: QuerySet[ApiToken], now: datetime) -> QuerySet[Any]:
-    """These tokens with what lists show of each: `unit_ids`, the ids of its units, and `is_usable` at `now`."""
+def with_details(tokens: QuerySet[ApiToken], now: datetime) -> QuerySet[Any]:
+    """Annotate tokens for lists with `unit_ids`, the ids of their units, and `is_usable` at `now`."""
     listed = ApiToken.accessible_units.through.objects.filter(apitoken=OuterRef("pk")).order_by("storageunit")
     return tokens.annotate(
         unit_ids=ArraySubquery(listed.values("storageunit__public_id")),
@@ -112,12 +112,12 @@ def shown(tokens: QuerySet[ApiToken], now: datetime) -> QuerySet[Any]:
 
 
 def revoke(tokens: QuerySet[ApiToken]) -> int:
-    """Turn these tokens away from now on; return how many were not revoked before."""
+    """Revoke these tokens; return how many were not revoked before."""
     return tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
 @receiver(m2m_changed, sender=ApiToken.accessible_units.through)
-def note_whether_limited(instance: ApiToken, action: str, reverse: bool, **_: Any) -> None:
-    """A person who changes a token's units says whether it is limited; deleting a unit does not."""
+def update_is_limited(instance: ApiToken, action: str, reverse: bool, **_: Any) -> None:
+    """Update whether a token is limited when a person changes its units; deleting a unit does not."""
     if action in ("post_add", "post_remove", "post_clear") and not reverse:
         ApiToken.objects.filter(pk=instance.pk).update(is_limited_to_units=instance.accessible_units.exists())

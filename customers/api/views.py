@@ -17,18 +17,18 @@ from core.api.pagination import PageParams, Rows
 from core.api.query_params import CustomerFilterParams
 from core.api.schema import page_of
 from core.api.serializer_rows import RowListView, SerializerRows
-from core.db.compiled_queries import RememberedQuery
+from core.db.compiled_queries import CompiledQuery
 from customers.access.grant_token import grant_token
-from customers.access.lookup import OwnCustomerParams, addressed, own_customer, require_whole_customer
+from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer, require_whole_customer
 from customers.access.permissions import ADMIN, READ_AND_WRITE
 from customers.access.principal import principal_of
-from customers.access.tokens import revoke, shown
+from customers.access.tokens import revoke, with_details
 from customers.api.serializers import FacilitySerializer, ListedFacilitySerializer, NewTokenSerializer, TokenSerializer
 from customers.models import ApiToken, Customer, Facility
 
 FACILITY_ROWS = SerializerRows(FacilitySerializer)
 TOKEN_ROWS = SerializerRows(TokenSerializer)
-FACILITIES = RememberedQuery(lambda scope: FACILITY_ROWS.values(Facility.objects.visible_to(scope)), is_look_up=True)
+FACILITIES = CompiledQuery(lambda scope: FACILITY_ROWS.values(Facility.objects.visible_to(scope)), is_look_up=True)
 
 
 class FacilityList(RowListView):
@@ -69,14 +69,14 @@ class FacilityDetail(GenericAPIView[Facility]):
 
     def get(self, request: Request, public_id: UUID) -> Response:
         """Return a facility."""
-        facility = addressed(Facility, request, public_id)
+        facility = get_addressed(Facility, request, public_id)
         return Response(FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk)))
 
     @extend_schema(request=FacilitySerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
         """Update a facility. Any subset of the fields is accepted; PUT and PATCH behave alike."""
         require_whole_customer(request)
-        facility = addressed(Facility, request, public_id)
+        facility = get_addressed(Facility, request, public_id)
         serializer = self.get_serializer(facility, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         serializer.save()
@@ -126,7 +126,7 @@ class TokenList(GenericAPIView[ApiToken]):
         """List the tokens of a customer. Their text is not stored and cannot be retrieved."""
         customer = self.get_customer(request, **path)
         tokens = ApiToken.objects.visible_to(principal_of(request).scope).filter(customer=customer)
-        return Response(TOKEN_ROWS.represent(TOKEN_ROWS.values(shown(tokens, timezone.now()))))
+        return Response(TOKEN_ROWS.represent(TOKEN_ROWS.values(with_details(tokens, timezone.now()))))
 
     @extend_schema(parameters=[OwnCustomerParams], responses={201: NewTokenSerializer})
     def post(self, request: Request, **path: UUID) -> Response:
@@ -135,7 +135,7 @@ class TokenList(GenericAPIView[ApiToken]):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         token, text = grant_token(principal_of(request), customer, **serializer.validated_data)
-        created = shown(ApiToken.objects.filter(pk=token.pk), timezone.now())
+        created = with_details(ApiToken.objects.filter(pk=token.pk), timezone.now())
         return Response(TOKEN_ROWS.get(created) | {"token": text}, status.HTTP_201_CREATED)
 
 
@@ -150,7 +150,7 @@ class AdminTokenList(TokenList):
 
     @override
     def get_customer(self, request: Request, **path: UUID) -> Customer:
-        customer: Customer = addressed(Customer, request, path["public_id"])
+        customer: Customer = get_addressed(Customer, request, path["public_id"])
         return customer
 
 
@@ -163,6 +163,6 @@ class TokenDetail(GenericAPIView[ApiToken]):
     @extend_schema(responses={200: TokenSerializer})
     def delete(self, request: Request, public_id: UUID) -> Response:
         """Revoke a token. It is rejected from now on and stays listed."""
-        token = ApiToken.objects.filter(pk=addressed(ApiToken, request, public_id).pk)
+        token = ApiToken.objects.filter(pk=get_addressed(ApiToken, request, public_id).pk)
         revoke(token)
-        return Response(TOKEN_ROWS.get(shown(token, timezone.now())))
+        return Response(TOKEN_ROWS.get(with_details(token, timezone.now())))

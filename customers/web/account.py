@@ -1,4 +1,4 @@
-"""Signing in and out, and changing one's password: Django's own views with our pages."""
+"""Signing in and out, and changing one's password: Django's views with our templates."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils import timezone
+from typing_extensions import override
 
-from customers.access.login_throttle import Try
+from customers.access.login_throttle import SignInAttempt
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.access.token_sessions import sign_in_with
@@ -20,19 +21,21 @@ from customers.web.forms import SignInForm
 
 
 class SignIn(auth_views.LoginView):
-    """By name and password, or by customer code and token. 429 for who tries too often, whatever they try."""
+    """Sign in with name and password, or customer code and token. Responds with 429 after too many attempts."""
 
     template_name = "account/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    @override
     def post(self, request: HttpRequest, *args: str, **kwargs: Any) -> HttpResponse:
-        self.this_try = Try.of(request, request.POST.get("username", ""))
-        wait = self.this_try.count(timezone.now())
+        self.attempt = SignInAttempt.of(request, request.POST.get("username", ""))
+        wait = self.attempt.count(timezone.now())
         return super().post(request, *args, **kwargs) if wait is None else too_many_requests(request, wait)
 
+    @override
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        self.this_try.succeeded(timezone.now())
+        self.attempt.succeeded(timezone.now())
         token = form.token if isinstance(form, SignInForm) else None
         if token is None:
             return super().form_valid(form)
@@ -41,15 +44,16 @@ class SignIn(auth_views.LoginView):
 
 
 class SignOut(auth_views.LogoutView):
-    """By POST only; then on to the sign-in page."""
+    """Sign out, by POST only."""
 
 
 class PasswordChange(auth_views.PasswordChangeView):
-    """For people: a token has no password."""
+    """Change the password, for people: a token has none."""
 
     template_name = "account/password_change.html"
     success_url = reverse_lazy("password-change-done")
 
+    @override
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.user.is_authenticated:
             principal: Principal = page_principal(request)
@@ -58,11 +62,13 @@ class PasswordChange(auth_views.PasswordChangeView):
 
 
 class PasswordChangeDone(auth_views.PasswordChangeDoneView):
+    """Confirm the change."""
+
     template_name = "account/password_change_done.html"
 
 
 class PasswordSet(auth_views.PasswordResetConfirmView):
-    """For who was invited: a link that works once, and ends signed in on the overview."""
+    """Set the first password with a one-time link, then open the overview signed in."""
 
     template_name = "account/password_set.html"
     post_reset_login = True
@@ -70,7 +76,7 @@ class PasswordSet(auth_views.PasswordResetConfirmView):
 
 
 def too_many_requests(request: HttpRequest, wait: timedelta) -> HttpResponse:
-    """The page that says how long to wait, and the same for programs in Retry-After."""
+    """Return the page that says how long to wait, with Retry-After for programs."""
     seconds = max(int(wait.total_seconds()) + 1, 1)
     response = render(request, "429.html", {"minutes": -(-seconds // 60)}, status=429)
     response.headers["Retry-After"] = str(seconds)

@@ -1,4 +1,4 @@
-"""The facilities that a caller may see, by name: what their units are listed with, and what a page is narrowed by."""
+"""The facilities visible to a principal by name: for lists of units, and as filter options."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
-from core.db.compiled_queries import RememberedQuery
+from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope
 from customers.models import Facility
 
 # More than a person chooses from: then the text finds them.
-MOST_FACILITIES = 200
-_REMEMBERED = 10_000
+MAX_FACILITY_OPTIONS = 200
+_CACHE_SIZE = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FacilityName:
-    """What people call a facility; the same object for as long as it is the same."""
+    """The names of a facility; cached, so the same object while they are the same."""
 
     facility_id: int
     public_id: str
@@ -34,7 +34,7 @@ class FacilityName:
         return self.name or self.facility_code
 
 
-_facility_name = lru_cache(maxsize=_REMEMBERED)(FacilityName)
+_facility_name = lru_cache(maxsize=_CACHE_SIZE)(FacilityName)
 
 
 def _names(scope: Scope) -> QuerySet[Any]:
@@ -44,25 +44,25 @@ def _names(scope: Scope) -> QuerySet[Any]:
     )
 
 
-_ALL_NAMES = RememberedQuery(_names, is_look_up=True)
+_ALL_NAMES = CompiledQuery(_names, is_look_up=True)
 
 
 def visible_facilities(scope: Scope) -> list[FacilityName]:
-    """All facilities within `scope`, by customer and code. One query."""
+    """Return all facilities within `scope` by customer and code. One query."""
     return [_facility_name(*columns) for columns in _ALL_NAMES.visible_to(scope)]
 
 
 def customers_of(facilities: Iterable[FacilityName]) -> list[tuple[str, str]]:
-    """Codes and names of the facilities' customers, by code."""
+    """Return codes and names of the facilities' customers, by code."""
     return sorted({(each.customer_code, each.customer_name) for each in facilities})
 
 
-def facilities_to_choose(facilities: Iterable[FacilityName], customer_code: str) -> list[FacilityName]:
-    """Those of one customer or ("") of all; none where there are too many to choose from."""
+def facility_options(facilities: Iterable[FacilityName], customer_code: str) -> list[FacilityName]:
+    """Return the facilities of one customer, or of all for "", as filter options; none if there are too many."""
     found = [each for each in facilities if customer_code in ("", each.customer_code)]
-    return found if len(found) <= MOST_FACILITIES else []
+    return found if len(found) <= MAX_FACILITY_OPTIONS else []
 
 
-def chosen_of(facilities: Iterable[FacilityName], public_id: str) -> FacilityName | None:
-    """The one of this public id; None where there is none, so that a foreign one narrows nothing."""
+def selected_facility(facilities: Iterable[FacilityName], public_id: str) -> FacilityName | None:
+    """Return the facility with this public id, None if there is none: a foreign one does not filter."""
     return next((each for each in facilities if each.public_id == public_id), None)

@@ -1,4 +1,4 @@
-"""The form to sign in by: one for people and for tokens."""
+"""The sign-in form, for people and for tokens."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from typing_extensions import override
 
 from customers.access.token_sessions import token_for_sign_in
 from customers.models import ApiToken
@@ -36,6 +37,7 @@ class SignInForm(AuthenticationForm):
     }
     token: ApiToken | None = None
 
+    @override
     def clean(self) -> dict[str, Any]:
         name, secret = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if name and secret:

@@ -1,4 +1,4 @@
-"""The pages of settings. Members look at their customer's; its managers change them; staff change every customer's."""
+"""The settings pages. Members view their customer's; its managers change them; staff change every customer's."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from customers.access.grant_token import grant_token
 from customers.access.page_principal import refuse_unless
 from customers.access.principal import Principal
 from customers.access.settings_principal import (
-    customer_of_settings,
     settings_context,
+    settings_customer,
     settings_principal,
-    unit_of_settings,
+    settings_unit,
 )
 from customers.models import ApiToken, Customer, Membership, StorageUnit
 from customers.web.settings_forms import DisplayForm, InviteForm, ProfileForm, TokenForm, UnitForm
-from customers.web.themes import THEME_COOKIE, keep_theme
+from customers.web.themes import THEME_COOKIE, save_theme
 
 CUSTOMERS_A_PAGE = 25
 ROWS_A_PAGE = 50
@@ -39,7 +39,7 @@ GET_OR_POST = ["GET", "HEAD", "POST"]
 @never_cache
 @login_required
 def profile_page(request: HttpRequest) -> HttpResponse:
-    """The person's own name, the display on this device, and the customers whose settings the caller may see."""
+    """Show and change the person's name and display; list the customers whose settings are visible."""
     principal = settings_principal(request)
     refuse_unless(request.method != "POST" or principal.user is not None)
     form = ProfileForm(request.POST or None, instance=principal.user)
@@ -65,12 +65,12 @@ def profile_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def change_display(request: HttpRequest) -> HttpResponse:
-    """Keep on this device how pages look."""
+    """Save the theme on this device."""
     form = DisplayForm(request.POST)
     if not form.is_valid():
         return HttpResponseBadRequest("theme must be light, dark or empty.")
     response = redirect("settings")
-    keep_theme(response, form.cleaned_data["theme"], is_secure=request.is_secure())
+    save_theme(response, form.cleaned_data["theme"], is_secure=request.is_secure())
     messages.success(request, "The display of this device is saved.")
     return response
 
@@ -79,8 +79,8 @@ def change_display(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The customer's tokens. A POST makes one; the answer itself shows its text, which is kept nowhere."""
-    principal, customer = customer_of_settings(request, public_id)
+    """List the customer's tokens. POST creates one; the response shows its text, which is not stored."""
+    principal, customer = settings_customer(request, public_id)
     form = TokenForm(request.POST or None, principal=principal)
     token_text = ""
     if request.method == "POST":
@@ -89,7 +89,7 @@ def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
             fields = dict(form.cleaned_data)
             _, token_text = grant_token(principal, customer, expires_at=fields.pop("expires_on"), **fields)
             form = TokenForm(principal=principal)
-    listed = tokens.shown(ApiToken.objects.filter(customer=customer), timezone.now()).order_by("-created_at")
+    listed = tokens.with_details(ApiToken.objects.filter(customer=customer), timezone.now()).order_by("-created_at")
     context = settings_context(principal, customer, "tokens") | {
         "form": form,
         "token_text": token_text,
@@ -101,8 +101,8 @@ def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_POST
 @login_required
 def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpResponse:
-    """Turn a token of the customer away from now on."""
-    principal, customer = customer_of_settings(request, public_id)
+    """Revoke a token of the customer."""
+    principal, customer = settings_customer(request, public_id)
     refuse_unless(principal.may_manage(customer.pk))
     token = get_object_or_404(ApiToken, customer=customer, public_id=token_id)
     revoked = tokens.revoke(ApiToken.objects.filter(pk=token.pk))
@@ -114,8 +114,8 @@ def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpR
 @never_cache
 @login_required
 def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The customer's people. A POST invites one; for a new account the answer shows the link to set its password."""
-    principal, customer = customer_of_settings(request, public_id)
+    """List the customer's people. POST invites one; for a new account the response shows its password link."""
+    principal, customer = settings_customer(request, public_id)
     form = InviteForm(request.POST or None)
     link = ""
     if request.method == "POST":
@@ -129,10 +129,10 @@ def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> HttpResponse:
-    """Give a member a `role`, `remove` them, or show a new `link` to set a first password, by `action`."""
-    principal, customer = customer_of_settings(request, public_id)
+    """Change a member's `role`, `remove` them, or show a new `link` to set a first password, by `action`."""
+    principal, customer = settings_customer(request, public_id)
     refuse_unless(_may_invite(principal, customer))
-    member = get_object_or_404(members.people_of(customer), pk=membership_id)
+    member = get_object_or_404(members.members_of(customer), pk=membership_id)
     action, role = request.POST.get("action"), request.POST.get("role", "")
     if action == "link":
         refuse_unless(member.may_have_link)
@@ -156,8 +156,8 @@ def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> 
 @never_cache
 @login_required
 def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The customer's storage units with what they are meant to hold; `?text=` narrows them."""
-    principal, customer = customer_of_settings(request, public_id)
+    """List the customer's storage units with their settings; `?text=` filters them."""
+    principal, customer = settings_customer(request, public_id)
     text = request.GET.get("text", "").strip()
     units = StorageUnit.objects.visible_to(principal.scope).filter(facility__customer=customer, is_synthetic=False)
     units = units.filter(Q(name__icontains=text) | Q(unit_code__icontains=text))
@@ -173,8 +173,8 @@ def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
-    """The name and set temperature of one unit, to be changed."""
-    principal, customer, unit = unit_of_settings(request, public_id, unit_id)
+    """Show and change the settings of one unit."""
+    principal, customer, unit = settings_unit(request, public_id, unit_id)
     refuse_unless(principal.may_manage(customer.pk))
     form = UnitForm(request.POST or None, instance=unit)
     if request.method == "POST" and form.is_valid():
@@ -188,19 +188,19 @@ def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpRespo
 
 
 def _may_invite(principal: Principal, customer: Customer) -> bool:
-    """May the caller decide about people? A token may not: who finds a lost one must not make accounts with it."""
+    """Return whether the principal may manage people. A token may not: a lost one must not create accounts."""
     return principal.user is not None and principal.may_manage(customer.pk)
 
 
 def _roles(principal: Principal) -> dict[int, str]:
-    """The person's role in each customer, by its id."""
+    """Return the person's role by customer id."""
     if principal.user is None:
         return {}
     return dict(principal.user.memberships.values_list("customer_id", "role"))
 
 
 def _invite(request: HttpRequest, principal: Principal, customer: Customer, form: InviteForm) -> tuple[str, InviteForm]:
-    """Invite whom the form names; return the link to set a password, "" for none, and the form to show."""
+    """Invite the person in the form; return the link to set a password ("" for none) and the form to show."""
     try:
         invited = members.invite(customer, **form.cleaned_data, by=principal.name)
     except ValidationError as refused:
@@ -216,7 +216,7 @@ def _invite(request: HttpRequest, principal: Principal, customer: Customer, form
 def _render_people(
     request: HttpRequest, principal: Principal, customer: Customer, *, form: InviteForm, link: str
 ) -> HttpResponse:
-    listed = list_page(request, members.people_of(customer), ROWS_A_PAGE)
+    listed = list_page(request, members.members_of(customer), ROWS_A_PAGE)
     context = settings_context(principal, customer, "people") | {
         "may_manage": _may_invite(principal, customer),
         "form": form,

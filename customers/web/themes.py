@@ -17,6 +17,6 @@ class Theme(models.TextChoices):
     DARK = "dark", "dark"
 
 
-def keep_theme(response: HttpResponse, theme: str, *, is_secure: bool) -> None:
+def save_theme(response: HttpResponse, theme: str, *, is_secure: bool) -> None:
     """Have this device keep the theme. Not HttpOnly: a script sets the colours before anything is drawn."""
     response.set_cookie(THEME_COOKIE, theme, max_age=_YEAR_SECONDS, samesite="Lax", secure=is_secure)

@@ -18,7 +18,13 @@ from core.api.pagination import PageParams
 from core.api.schema import page_of
 from core.api.serializer_rows import Representation, RowListView, SerializerRows
 from core.scope import Scope
-from customers.access.lookup import OwnCustomerParams, addressed, own_customer, reach_of, require_whole_customer
+from customers.access.lookup import (
+    OwnCustomerParams,
+    get_addressed,
+    own_customer,
+    reachable_scope,
+    require_whole_customer,
+)
 from customers.access.permissions import ADMIN, READ_AND_WRITE
 from customers.access.principal import principal_of
 from customers.models import Customer, Facility, StorageUnit
@@ -67,7 +73,7 @@ class Profile(GenericAPIView[Customer]):
     @extend_schema(parameters=[OwnCustomerParams])
     def get(self, request: Request) -> Response:
         """Return the profile of the caller's own customer."""
-        return Response(_represent(own_customer(request), reach_of(request)))
+        return Response(_represent(own_customer(request), reachable_scope(request)))
 
     @extend_schema(parameters=[OwnCustomerParams], request=ProfileSerializer(partial=True))
     def put(self, request: Request) -> Response:
@@ -109,20 +115,20 @@ class AdminCustomer(GenericAPIView[Customer]):
 
     def get(self, request: Request, public_id: UUID) -> Response:
         """Return a customer."""
-        return Response(_represent(addressed(Customer, request, public_id), reach_of(request)))
+        return Response(_represent(get_addressed(Customer, request, public_id), reachable_scope(request)))
 
     @extend_schema(request=CustomerSerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
         """Update a customer. Any subset of the fields is accepted."""
         require_whole_customer(request)
-        return _update(self, addressed(Customer, request, public_id))
+        return _update(self, get_addressed(Customer, request, public_id))
 
 
 def _update(view: GenericAPIView[Customer], customer: Customer) -> Response:
     serializer = view.get_serializer(customer, data=view.request.data, partial=True)
     serializer.is_valid(raise_exception=True)
     serializer.save()
-    return Response(_represent(customer, reach_of(view.request)))
+    return Response(_represent(customer, reachable_scope(view.request)))
 
 
 def _represent(customer: Customer, scope: Scope) -> Representation:

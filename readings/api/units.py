@@ -18,7 +18,7 @@ from typing_extensions import override
 from core.api.pagination import PageParams, Rows
 from core.api.schema import page_of
 from core.api.serializer_rows import Representation, Row, RowListView, SerializerRows
-from customers.access.lookup import addressed, reach_of, require_whole_customer
+from customers.access.lookup import get_addressed, reachable_scope, require_whole_customer
 from customers.access.permissions import READ, READ_AND_WRITE
 from customers.api.views import FACILITY_ROWS
 from customers.models import STALENESS_INTERVALS, Facility, StorageUnit
@@ -97,7 +97,7 @@ class FacilityUnitList(RowListView):
 
     @override
     def get_rows(self) -> Rows:
-        facility = addressed(Facility, self.request, self.kwargs["facility_id"])
+        facility = get_addressed(Facility, self.request, self.kwargs["facility_id"])
         return unit_values(_units_of(facility, self.request))
 
     @override
@@ -108,7 +108,7 @@ class FacilityUnitList(RowListView):
     def post(self, request: Request, facility_id: UUID) -> Response:
         """Create a storage unit."""
         require_whole_customer(request)
-        facility = addressed(Facility, request, facility_id)
+        facility = get_addressed(Facility, request, facility_id)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         unit = serializer.save(facility=facility)
@@ -123,12 +123,12 @@ class UnitDetail(GenericAPIView[StorageUnit]):
 
     def get(self, request: Request, unit_id: UUID) -> Response:
         """Return a storage unit."""
-        return Response(_represent(addressed(StorageUnit, request, unit_id)))
+        return Response(_represent(get_addressed(StorageUnit, request, unit_id)))
 
     @extend_schema(request=StorageUnitSerializer(partial=True))
     def put(self, request: Request, unit_id: UUID) -> Response:
         """Update a storage unit. Any subset of the fields is accepted; PUT and PATCH behave alike."""
-        unit = addressed(StorageUnit, request, unit_id)
+        unit = get_addressed(StorageUnit, request, unit_id)
         serializer = self.get_serializer(unit, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         serializer.save()
@@ -147,14 +147,14 @@ class DetailedFacility(GenericAPIView[Facility]):
     def get(self, request: Request, facility_id: UUID) -> Response:
         """Return a facility with its units, and the average, minimum and maximum of their current temperatures."""
         scale = TemperatureUnitParams.parse(request)["scale"]
-        facility = addressed(Facility, request, facility_id)
+        facility = get_addressed(Facility, request, facility_id)
         units = represent_units(list(unit_values(_units_of(facility, request))))
         own = FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk))
         return Response(own | {"units": units, "unit_count": len(units)} | current_range(units, scale))
 
 
 def _units_of(facility: Facility, request: Request) -> QuerySet[StorageUnit]:
-    units: QuerySet[StorageUnit] = StorageUnit.objects.visible_to(reach_of(request))
+    units: QuerySet[StorageUnit] = StorageUnit.objects.visible_to(reachable_scope(request))
     return units.filter(facility=facility, is_synthetic=False)
 
 

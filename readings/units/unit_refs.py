@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
-from core.db.compiled_queries import RememberedQuery
+from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope
 from customers.models import StorageUnit
 
@@ -84,7 +84,7 @@ def _units(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> 
     return units.order_by().values_list(*_COLUMNS)
 
 
-_ALL_UNITS = RememberedQuery(_units)
+_ALL_UNITS = CompiledQuery(_units)
 
 
 def _unit_ref(row: tuple[Any, ...]) -> UnitRef:

@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 from django.db.models import BigIntegerField, F, Func, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 
-from core.db.compiled_queries import RememberedQuery
+from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope
 from customers.models import STALENESS_INTERVALS, StorageUnit
 from customers.web.facility_options import (
     FacilityName,
-    chosen_of,
     customers_of,
-    facilities_to_choose,
+    facility_options,
+    selected_facility,
     visible_facilities,
 )
 from readings.storage.reading_batch import instant_of, microseconds_of
@@ -47,7 +47,7 @@ _COLUMNS = (
 _NONE = "-"
 _FURTHEST_K = 100_000.0
 _WORST_FIRST = attrgetter("worst_first")
-_REMEMBERED = 10_000
+_CACHE_SIZE = 10_000
 _NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -98,8 +98,8 @@ def overview(scope: Scope, now: datetime, wanted: Wanted | None = None) -> Overv
     found = list(found)
     facilities = visible_facilities(scope)
     rows = _rows(found, {facility.facility_id: facility for facility in facilities}, microseconds_of(now))
-    to_choose = facilities_to_choose(facilities, wanted.customer_code)
-    chosen = chosen_of(to_choose, wanted.facility_id)
+    to_choose = facility_options(facilities, wanted.customer_code)
+    chosen = selected_facility(to_choose, wanted.facility_id)
     if chosen:
         rows = [row for row in rows if row.facility is chosen]
     if text := wanted.text.strip().casefold():
@@ -150,7 +150,7 @@ class _Microseconds(Func):
     output_field = BigIntegerField()
 
 
-_ALL_UNITS = RememberedQuery(_units)
+_ALL_UNITS = CompiledQuery(_units)
 
 
 def in_state(rows: Sequence[OverviewRow], state: str) -> Sequence[OverviewRow]:
@@ -164,7 +164,7 @@ def counts_by_state(rows: Iterable[OverviewRow]) -> list[tuple[UnitState, int]]:
     return [(state, counts[state]) for state in UnitState]
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _row(
     facts: str,
     unit_code: str,

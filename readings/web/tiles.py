@@ -21,7 +21,7 @@ from readings.units.badges import Badges
 from readings.units.formatting import NEVER, age_text_of_seconds
 from readings.web.overview import OverviewRow
 
-_REMEMBERED = 10_000
+_CACHE_SIZE = 10_000
 # Of those who look at the same units at the same time one has the tiles made. A list of a thousand is half a megabyte.
 _LISTS_REMEMBERED = 16
 _TILE = (
@@ -75,7 +75,7 @@ def _together(shown: tuple[tuple[OverviewRow, str, str, str], ...], with_custome
     return Part.of(b"".join(parts))
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _beginning(row: OverviewRow, with_customer: bool) -> bytes:
     condition = row.condition
     return format_html(

@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from core.api.renderers import CSVRenderer, to_json
-from core.db.compiled_queries import RememberedObject
+from core.db.compiled_queries import CompiledObjectQuery
 from core.web.htmx import part_asked, query_with
 from core.web.pagination import list_page
 from customers.access.page_principal import page_principal
@@ -35,8 +35,8 @@ from readings.web.ranges import NAMES, InvalidRange, ShownRange, range_asked
 from readings.web.reading_table import listing_of, table_page
 from readings.web.tiles import response_with, tiles
 
-UNIT = RememberedObject(StorageUnit, "facility")
-UNIT_WITH_READING = RememberedObject(StorageUnit, "facility__customer", "latest_reading__sensor")
+UNIT = CompiledObjectQuery(StorageUnit, "facility")
+UNIT_WITH_READING = CompiledObjectQuery(StorageUnit, "facility__customer", "latest_reading__sensor")
 UNITS_A_PAGE = 1_000
 FACILITIES_A_PAGE = 100
 REFRESH_SECONDS = 15
@@ -168,7 +168,7 @@ def _range_context(request: HttpRequest, unit: StorageUnit, shown: ShownRange) -
     }
 
 
-def _unit_of(request: HttpRequest, public_id: UUID, units: RememberedObject[StorageUnit]) -> StorageUnit:
+def _unit_of(request: HttpRequest, public_id: UUID, units: CompiledObjectQuery[StorageUnit]) -> StorageUnit:
     """The unit with what is related to it, if the caller may see it; a foreign one is not found."""
     try:
         return units.visible_to(page_principal(request).scope, public_id)

@@ -68,7 +68,7 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
 
 
 def shared_processors(time_format: str) -> list[Processor]:
-    """What happens to a record wherever it comes from."""
+    """Return the processors of every record, wherever it comes from."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -81,6 +81,7 @@ def shared_processors(time_format: str) -> list[Processor]:
 
 
 def rendering_processors(log_format: str) -> list[Processor]:
+    """Return the processors that render a record."""
     if log_format == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     # Plain tracebacks: the pretty ones print local variables, and a secret may be among those.

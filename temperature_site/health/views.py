@@ -9,7 +9,7 @@ from datetime import datetime
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
-from core.caching import Kept
+from core.caching import TtlCache
 from temperature_site.health.checks import CheckResults, run_checks
 from temperature_site.version import VERSION
 
@@ -32,7 +32,7 @@ def _report() -> HealthReport:
     return HealthReport(now, run_checks(now))
 
 
-latest_report = Kept(_report, CACHE_SECONDS)
+latest_report = TtlCache(_report, CACHE_SECONDS)
 
 
 def ping(request: HttpRequest) -> JsonResponse:

@@ -1,4 +1,4 @@
-"""Packs answers for those who take them packed.
+"""Gzip responses for clients that accept it.
 
 Like Django's middleware it adds a random length to each answer, and Django masks its CSRF token anew each time, so that
 the length of a packed page tells no secret in it. Django's level is not to be set, and at it a page of a thousand tiles
@@ -15,6 +15,7 @@ import zlib
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from typing_extensions import override
 
 from core.web.precompressed import Part, PartsResponse
 
@@ -25,14 +26,15 @@ _NOTHING_MORE = b"\x03\x00"
 
 
 class CompressionMiddleware(GZipMiddleware):
-    """Django's, which decides and streams, with a quicker hand for answers that are whole."""
+    """Django's middleware with a faster level for complete responses."""
 
+    @override
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         takes_gzip = "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "")
         if takes_gzip and isinstance(response, HttpResponse) and not response.has_header("Content-Encoding"):
             parts = response.parts if isinstance(response, PartsResponse) else _part_of(response.content)
             if parts:
-                response.content = packed(parts, self.max_random_bytes)
+                response.content = gzip_parts(parts, self.max_random_bytes)
                 response.headers["Content-Length"] = str(len(response.content))
                 response.headers["Content-Encoding"] = "gzip"
                 response.headers["Vary"] = ", ".join(filter(None, (response.headers.get("Vary"), "Accept-Encoding")))
@@ -41,12 +43,12 @@ class CompressionMiddleware(GZipMiddleware):
 
 
 def _part_of(content: bytes) -> list[Part]:
-    """The content as the only part; none where packing it would not pay."""
+    """Return the content as the only part, nothing if compressing does not pay."""
     return [Part.of(content)] if len(content) >= SHORTEST else []
 
 
-def packed(parts: list[Part], most_random_bytes: int) -> bytes:
-    """All of the parts as gzip, with a file name of random length that hides how long they are."""
+def gzip_parts(parts: list[Part], most_random_bytes: int) -> bytes:
+    """Return the parts as gzip, with a file name of random length that hides their length (BREACH)."""
     name = b"a" * secrets.randbelow(most_random_bytes) + b"\0"
     checksum = 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""The header that lets a page load nothing but what this site serves."""
+"""The Content-Security-Policy: a page loads nothing but what this site serves."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ LOOSER = {
 
 
 def policy_of(path: str) -> str:
-    """The policy of the page at `path`."""
+    """Return the policy of the page at `path`."""
     return next((policy for beginning, policy in LOOSER.items() if path.startswith(beginning)), POLICY)
 
 
 class ContentSecurityPolicyMiddleware:
-    """Sets the header on every answer that has none of its own."""
+    """Set the header on every response without one."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Process the request and add the header."""
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", policy_of(request.path))
         return response

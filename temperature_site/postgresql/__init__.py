@@ -1,3 +1,3 @@
-"""Django's PostgreSQL backend, but for how it finds out that a kept connection is gone; `base` is that backend."""
+"""Django's PostgreSQL backend with a cheaper health check of kept connections."""
 
 ENGINE = "temperature_site.postgresql"

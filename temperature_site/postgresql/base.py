@@ -12,10 +12,10 @@ from django.db.backends.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """The stock wrapper; an idle connection on whose socket nothing arrived is taken to stand."""
+    """Django's wrapper; an idle connection without pending data is considered usable."""
 
     def is_usable(self) -> bool:
-        """Does the connection stand? After an error, and where something arrived unasked, the server is asked."""
+        """Return whether the connection is usable; query the server after an error or if data is pending."""
         is_quiet = not self.errors_occurred and self._has_nothing_arrived()
         return is_quiet or super().is_usable()
 

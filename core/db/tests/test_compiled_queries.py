@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from core.db.compiled_queries import RememberedObject, RememberedQuery
+from core.db.compiled_queries import CompiledObjectQuery, CompiledQuery
 from core.scope import Scope, ScopedModel
 from customers.models import Customer, Facility, StorageUnit
 from tests.factories import CustomerFactory, StorageUnitFactory, store_reading
@@ -38,7 +38,7 @@ def scopes_of(units: list[StorageUnit]) -> list[Scope]:
 
 
 def test_each_scope_gets_what_the_queryset_gives_it(units: list[StorageUnit]):
-    remembered = RememberedQuery(visible_codes)
+    remembered = CompiledQuery(visible_codes)
 
     for scope in scopes_of(units):
         assert list(remembered.visible_to(scope)) == list(visible_codes(scope))
@@ -50,7 +50,7 @@ def test_a_model_that_names_no_way_gives_nothing(monkeypatch: pytest.MonkeyPatch
     customer = CustomerFactory()
     monkeypatch.delattr(Customer, "SCOPE")
     monkeypatch.delattr(ScopedModel, "SCOPE", raising=False)
-    remembered = RememberedQuery(lambda scope: Customer.objects.visible_to(scope).values_list("pk"))
+    remembered = CompiledQuery(lambda scope: Customer.objects.visible_to(scope).values_list("pk"))
 
     assert list(remembered.visible_to(Scope.of_customer(customer.pk))) == []
 
@@ -62,14 +62,14 @@ def test_what_is_the_same_for_every_scope_stands_in_the_text(units: list[Storage
     def named(scope: Scope):
         return Facility.objects.visible_to(scope).filter(name="50 % off 'quoted'").values_list("facility_code")
 
-    remembered = RememberedQuery(named, is_look_up=is_look_up)
+    remembered = CompiledQuery(named, is_look_up=is_look_up)
 
     for scope in scopes_of(units):
         assert list(remembered.visible_to(scope)) == list(named(scope))
 
 
 class TestObject:
-    remembered = RememberedObject(StorageUnit, "facility__customer", "latest_reading__sensor")
+    remembered = CompiledObjectQuery(StorageUnit, "facility__customer", "latest_reading__sensor")
 
     def test_it_is_what_the_queryset_gives_with_all_that_is_related(
         self, units: list[StorageUnit], django_assert_num_queries
@@ -117,7 +117,7 @@ class TestObject:
         name = Customer._meta.get_field("name")
         monkeypatch.setattr(name, "from_db_value", lambda value, expression, connection: value, raising=False)
         with pytest.raises(TypeError, match="Customer"):
-            RememberedObject(Customer).visible_to(Scope.everything(), uuid4())
+            CompiledObjectQuery(Customer).visible_to(Scope.everything(), uuid4())
 
 
 def test_the_text_is_made_once_for_each_kind_of_scope(units: list[StorageUnit]):
@@ -127,7 +127,7 @@ def test_the_text_is_made_once_for_each_kind_of_scope(units: list[StorageUnit]):
         made.append(scope)
         return visible_codes(scope)
 
-    remembered = RememberedQuery(build)
+    remembered = CompiledQuery(build)
     for unit in units:
         list(remembered.visible_to(Scope.of_customer(unit.facility.customer_id)))
 
@@ -136,6 +136,6 @@ def test_the_text_is_made_once_for_each_kind_of_scope(units: list[StorageUnit]):
 
 def test_nothing_is_asked_for_who_may_see_nothing():
     with CaptureQueriesContext(connection) as queries:
-        assert list(RememberedQuery(visible_codes).visible_to(Scope.nothing())) == []
+        assert list(CompiledQuery(visible_codes).visible_to(Scope.nothing())) == []
 
     assert len(queries) == 0

@@ -6,7 +6,13 @@ import pytest
 from django.test import RequestFactory
 from django.urls import reverse
 
-from customers.access.login_throttle import TRIES_A_NAME, TRIES_AN_ADDRESS, WINDOW, Try, client_address
+from customers.access.login_throttle import (
+    ATTEMPTS_PER_ADDRESS,
+    ATTEMPTS_PER_NAME,
+    WINDOW,
+    SignInAttempt,
+    client_address,
+)
 from customers.models import SignInTries
 from tests.factories import PASSWORD, UserFactory
 
@@ -20,7 +26,7 @@ def sign_in(client, name="quality", text="guess"):
 
 def test_after_too_many_tries_even_the_right_password_has_to_wait(client):
     UserFactory(username="quality")
-    for _ in range(TRIES_A_NAME):
+    for _ in range(ATTEMPTS_PER_NAME):
         assert sign_in(client).status_code == 200
     response = sign_in(client, text=PASSWORD)
     assert response.status_code == 429
@@ -36,37 +42,37 @@ def test_capitals_and_blanks_make_no_other_name(client):
 
 
 def test_another_name_may_still_be_tried(client):
-    for _ in range(TRIES_A_NAME + 1):
+    for _ in range(ATTEMPTS_PER_NAME + 1):
         sign_in(client)
     assert sign_in(client, "shift").status_code == 200
 
 
 def test_an_address_that_tries_many_names_has_to_wait():
-    tries = [Try(f"name {number}", "address") for number in range(TRIES_AN_ADDRESS + 1)]
+    tries = [SignInAttempt(f"name {number}", "address") for number in range(ATTEMPTS_PER_ADDRESS + 1)]
     waits = [each.count(NOW) for each in tries]
-    assert waits[:-1] == [None] * TRIES_AN_ADDRESS
+    assert waits[:-1] == [None] * ATTEMPTS_PER_ADDRESS
     assert waits[-1] == WINDOW
 
 
 def test_a_success_gives_the_tries_back():
-    for _ in range(TRIES_A_NAME):
-        Try("name", "address").count(NOW)
-    Try("name", "address").succeeded(NOW)
-    assert Try("name", "address").count(NOW) is None
-    assert SignInTries.objects.get(who="address").try_count == TRIES_A_NAME
+    for _ in range(ATTEMPTS_PER_NAME):
+        SignInAttempt("name", "address").count(NOW)
+    SignInAttempt("name", "address").succeeded(NOW)
+    assert SignInAttempt("name", "address").count(NOW) is None
+    assert SignInTries.objects.get(who="address").try_count == ATTEMPTS_PER_NAME
 
 
 def test_the_wait_is_over_at_the_end_of_the_window():
-    for _ in range(TRIES_A_NAME + 1):
-        wait = Try("name", "address").count(NOW)
+    for _ in range(ATTEMPTS_PER_NAME + 1):
+        wait = SignInAttempt("name", "address").count(NOW)
     assert wait == WINDOW
-    assert Try("name", "address").count(NOW + timedelta(minutes=14)) == timedelta(minutes=1)
-    assert Try("name", "address").count(NOW + WINDOW) is None
+    assert SignInAttempt("name", "address").count(NOW + timedelta(minutes=14)) == timedelta(minutes=1)
+    assert SignInAttempt("name", "address").count(NOW + WINDOW) is None
 
 
 def test_what_is_long_over_is_cleared_away():
-    Try("old", "old address").count(NOW)
-    Try("name", "address").succeeded(NOW + 3 * WINDOW)
+    SignInAttempt("old", "old address").count(NOW)
+    SignInAttempt("name", "address").succeeded(NOW + 3 * WINDOW)
     assert not SignInTries.objects.exists()
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from customers.access.tokens import create_token, is_well_known
+from customers.access.tokens import create_token, is_demo_token
 from customers.models import ApiToken
 from temperature_site.dev import demo
 from tests.api_clients import client_with
@@ -24,7 +24,7 @@ def test_every_customer_has_two_tokens_and_the_operator_one(fleet):
     texts = [text for text, _, _ in demo.well_known_tokens()]
     assert len(texts) == 21
     assert {"read_A_65_token_2025", "write_J_74_token_2025", "admin_A_65_admin_token_2025"} <= set(texts)
-    assert all(map(is_well_known, texts))
+    assert all(map(is_demo_token, texts))
     assert ApiToken.objects.count() == 21
 
 

@@ -1,4 +1,4 @@
-"""Who makes the change at hand, for trails that are written far below the view that was asked for it.
+"""The audit actor of the current request, for events that are recorded far below the view.
 
 A change of a unit's set temperature on a page, over the REST API or in the back office gives the unit other limits, and
 their trail says by whom; none of those views knows of limits.
@@ -17,13 +17,14 @@ from customers.access.token_sessions import TokenVisitor
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 
 
-class AuthorMiddleware:
-    """Keeps the request that is being answered. Stands behind what knows who is signed in."""
+class AuditActorMiddleware:
+    """Hold the current request in a context variable. Must follow the authentication middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Process the request with the context variable set."""
         kept = _request.set(request)
         try:
             return self.get_response(request)
@@ -31,8 +32,8 @@ class AuthorMiddleware:
             _request.reset(kept)
 
 
-def author() -> str:
-    """What the change at hand is recorded under; "" for the system: a task, a command, or a request of nobody."""
+def audit_actor() -> str:
+    """Return who makes the current change; "" for the system: a task, a command, or an anonymous request."""
     request = _request.get()
     if request is None:
         return ""
