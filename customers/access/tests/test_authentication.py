@@ -115,7 +115,7 @@ def test_the_token_of_an_inactive_customer_is_refused():
 
 def test_an_outage_is_not_answered_as_a_bad_token(monkeypatch):
     end_connection = Prepared("SELECT pg_terminate_backend(pg_backend_pid()), %s::text[]")
-    monkeypatch.setattr(authentication, "FIND_CALLER", end_connection)
+    monkeypatch.setattr(authentication, "FIND_PRINCIPAL", end_connection)
     request = APIRequestFactory().get("/", headers={"Authorization": "Bearer tms_x"})
     with pytest.raises(OperationalError):
         TokenAuthentication().authenticate(request)
