@@ -18,7 +18,7 @@ from customers.models import CODE_MAX_LENGTH, Customer, Sensor, StorageUnit, Tem
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.sources.credentials import Credentials, CredentialsKind
 from ingestion.sources.mapping import FieldMapping, MappingError
-from ingestion.sources.url_template import TemplateError, placeholders
+from ingestion.sources.url_template import TemplateError, parse_placeholders
 
 MAX_INTERVAL_SECONDS = 7 * 86_400
 
@@ -180,7 +180,7 @@ class Source(SourceMapping, ScopedModel):
     def clean(self) -> None:
         for field in ("url", "structure_url"):
             try:
-                placeholders(getattr(self, field).replace("{unit}", ""))
+                parse_placeholders(getattr(self, field).replace("{unit}", ""))
             except TemplateError as error:
                 raise ValidationError({field: str(error)}) from error
         try:

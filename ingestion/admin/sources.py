@@ -55,9 +55,9 @@ class SourceForm(forms.ModelForm):
             self.add_error("credentials_secret", str(unreadable))
             return cleaned
         kind = CredentialsKind(cleaned.get("credentials_kind") or CredentialsKind.NONE)
-        problem = Credentials(kind, cleaned.get("credentials_name", ""), secret).problem()
-        if problem:
-            self.add_error("credentials_kind", problem)
+        validation_error = Credentials(kind, cleaned.get("credentials_name", ""), secret).validation_error()
+        if validation_error:
+            self.add_error("credentials_kind", validation_error)
         return cleaned
 
 

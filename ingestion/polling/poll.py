@@ -38,7 +38,7 @@ from ingestion.polling.fetch import (
 )
 from ingestion.polling.schedule import next_due
 from ingestion.sources.mapping import MappingError
-from ingestion.sources.url_template import PlannedRequest, TemplateError, planned_requests
+from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
 
 logger = structlog.get_logger(__name__)
 
@@ -130,7 +130,7 @@ class _Poll:
     def _pieces(self) -> list[tuple[PlannedRequest, ...]]:
         """The requests of this poll, oldest span first; with `{unit}` in the URL one for each unit and span."""
         plans = [
-            planned_requests(
+            plan_requests(
                 self.source.url.replace("{unit}", quote(unit_code, safe="")),
                 self.source.cursor_at,
                 self.started_at,
@@ -178,10 +178,10 @@ class _Poll:
         """The answers to these requests. Of several, some may fail, which is noted; not all."""
         answers: list[_Answer] = []
         for request, unit_code in zip(requests, self._unit_codes(), strict=True):
-            if request.lost:
+            if request.missed:
                 self.notes.append(
-                    f"The source can't be asked for what lies between {request.lost.since:%Y-%m-%d %H:%M} and"
-                    f" {request.lost.until:%Y-%m-%d %H:%M} UTC any more; import it from a file."
+                    f"The source can't be asked for what lies between {request.missed.since:%Y-%m-%d %H:%M} and"
+                    f" {request.missed.until:%Y-%m-%d %H:%M} UTC any more; import it from a file."
                 )
             try:
                 answers.append(_Answer(bodies.enter_context(self._fetch(request.url)), unit_code))
@@ -193,10 +193,10 @@ class _Poll:
 
     def _fetch(self, url: str) -> FetchedBody:
         credentials = self.source.credentials
-        problem = credentials.problem()
-        if problem:
-            raise SourceMisconfigured(problem)
-        asked = credentials.applied_to(url)
+        validation_error = credentials.validation_error()
+        if validation_error:
+            raise SourceMisconfigured(validation_error)
+        asked = credentials.authenticate(url)
         return fetch(
             asked.url,
             headers=asked.headers,

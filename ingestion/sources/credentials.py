@@ -1,4 +1,4 @@
-"""What a source authenticates with: turned into a request, and kept out of logs."""
+"""Credentials of sources: apply them to requests and redact them in logs."""
 
 import re
 from collections.abc import Collection
@@ -7,9 +7,9 @@ from enum import StrEnum
 from urllib.parse import quote, unquote_plus
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# Visible Latin-1 with single spaces inside: what an HTTP header can carry unharmed.
+# Visible Latin-1 with inner spaces: what an HTTP header can carry unchanged.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e\xa1-\xff]+(?: +[\x21-\x7e\xa1-\xff]+)*")
-# Headers that describe the message itself. A credential under such a name would change what the request means.
+# Headers that describe the message itself: a credential with such a name would change the request's meaning.
 _MESSAGE_HEADERS = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "trailer", "upgrade"}
     | {"user-agent", "range", "expect", "accept"}
@@ -20,7 +20,7 @@ _HIDDEN = "***"
 
 
 class CredentialsKind(StrEnum):
-    """The ways to authenticate to a source."""
+    """How to authenticate to a source."""
 
     NONE = "none"
     BASIC = "basic"
@@ -30,8 +30,8 @@ class CredentialsKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Authenticated:
-    """A URL and the headers and basic authentication, (user, password) or None, to ask for it with."""
+class AuthenticatedRequest:
+    """A URL with the headers and the basic authentication, (user, password) or None, to request it with."""
 
     url: str = field(repr=False)
     headers: dict[str, str] = field(repr=False, default_factory=dict)
@@ -51,44 +51,45 @@ class Credentials:
     name: str = ""
     secret: str = field(default="", repr=False)
 
-    def problem(self) -> str | None:
-        """Return a sentence that says why these cannot be used, None when they can."""
+    def validation_error(self) -> str | None:
+        """Return why the credentials cannot be used as a sentence, None if they can."""
         match self.kind:
             case CredentialsKind.NONE:
                 return None
             case CredentialsKind.BASIC:
-                return "A user name must not hold a colon." if ":" in self.name else _missing(self.name, "a user name")
+                return (
+                    "A user name must not contain a colon." if ":" in self.name else _missing(self.name, "a user name")
+                )
             case CredentialsKind.BEARER:
                 return _bad_header("Authorization", self.secret)
             case CredentialsKind.HEADER:
                 return _bad_header_name(self.name) or _bad_header(self.name, self.secret)
             case CredentialsKind.QUERY:
-                return _missing(self.name, "a parameter's name") or _missing(self.secret, "a value")
+                return _missing(self.name, "a parameter name") or _missing(self.secret, "a value")
 
-    def applied_to(self, url: str) -> Authenticated:
-        """Return what to fetch so that the source accepts it. Raise ValueError when there is a `problem`."""
-        problem = self.problem()
-        if problem:
-            raise ValueError(problem)
+    def authenticate(self, url: str) -> AuthenticatedRequest:
+        """Return an authenticated request for a URL. Raise ValueError if there is a `validation_error`."""
+        if error := self.validation_error():
+            raise ValueError(error)
         match self.kind:
             case CredentialsKind.NONE:
-                return Authenticated(url)
+                return AuthenticatedRequest(url)
             case CredentialsKind.BASIC:
-                return Authenticated(url, basic_auth=(self.name, self.secret))
+                return AuthenticatedRequest(url, basic_auth=(self.name, self.secret))
             case CredentialsKind.BEARER:
-                return Authenticated(url, headers={"Authorization": f"Bearer {self.secret}"})
+                return AuthenticatedRequest(url, headers={"Authorization": f"Bearer {self.secret}"})
             case CredentialsKind.HEADER:
-                return Authenticated(url, headers={self.name: self.secret})
+                return AuthenticatedRequest(url, headers={self.name: self.secret})
             case CredentialsKind.QUERY:
                 with_secret = _with_parameter(url, self.name, self.secret)
-                return Authenticated(with_secret, secret_query_names=frozenset({self.name}))
+                return AuthenticatedRequest(with_secret, secret_query_names=frozenset({self.name}))
 
 
 def redact_url(url: str, secret_query_names: Collection[str] = ()) -> str:
-    """Return the URL fit for a log: user info and secret query values are `***`, the fragment is gone.
+    """Return a URL for logs: user info and secret query values become `***`, the fragment is removed.
 
-    A query value is secret when its name is in `secret_query_names` or sounds like one (key, token, password, ...).
-    Any text is accepted, because what has to be logged may be just the URL that could not be read.
+    A query value is secret if its name is in `secret_query_names` or matches a pattern (key, token, password, ...).
+    Any text is accepted, as invalid URLs have to be logged too.
     """
     address, question_mark, query = url.partition("#")[0].partition("?")
     secret_names = {name.lower() for name in secret_query_names}
@@ -102,22 +103,22 @@ def _redact_address(address: str) -> str:
     if "@" in authority:
         authority = f"{_HIDDEN}@{authority.rpartition('@')[2]}"
     elif not _HOST_AND_PORT.fullmatch(authority):
-        # Where a port should be stands something else: a password with an unencoded slash, mark or hash in it.
+        # The port is invalid: probably a part of a password with an unencoded slash, question mark or hash.
         return scheme + slashes + _HIDDEN
     return scheme + slashes + authority + slash + path
 
 
 def _redact_pair(pair: str, secret_names: set[str]) -> str:
-    written_name, equals, value = pair.partition("=")
-    name = unquote_plus(written_name)
+    encoded_name, equals, value = pair.partition("=")
+    name = unquote_plus(encoded_name)
     is_secret = name.lower() in secret_names or _SECRET_NAME.search(name) is not None
-    return written_name + equals + _HIDDEN if value and is_secret else pair
+    return encoded_name + equals + _HIDDEN if value and is_secret else pair
 
 
 def _with_parameter(url: str, name: str, value: str) -> str:
-    before, hash_sign, fragment = url.partition("#")
-    separator = "&" if "?" in before else "?"
-    return f"{before}{separator}{quote(name, safe='')}={quote(value, safe='')}{hash_sign}{fragment}"
+    base, hash_sign, fragment = url.partition("#")
+    separator = "&" if "?" in base else "?"
+    return f"{base}{separator}{quote(name, safe='')}={quote(value, safe='')}{hash_sign}{fragment}"
 
 
 def _missing(text: str, what: str) -> str | None:
@@ -126,13 +127,13 @@ def _missing(text: str, what: str) -> str | None:
 
 def _bad_header_name(name: str) -> str | None:
     if not _HEADER_NAME.fullmatch(name):
-        return "A header's name may hold letters, digits and hyphens."
+        return "A header's name may contain letters, digits and hyphens."
     if name.lower() in _MESSAGE_HEADERS:
-        return f"The header {name} belongs to the request itself and cannot carry credentials."
+        return f"The header {name} is reserved for the request itself and cannot carry credentials."
     return None
 
 
 def _bad_header(name: str, value: str) -> str | None:
     if _HEADER_VALUE.fullmatch(value):
         return None
-    return f"The value for {name} must be visible characters, without line breaks or spaces around it."
+    return f"The value for {name} must consist of visible characters, without line breaks or surrounding spaces."

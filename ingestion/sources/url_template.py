@@ -1,8 +1,8 @@
-"""What a poll asks for, so that nothing is missed after an outage. Pure arithmetic; the caller keeps the cursor.
+"""Plan the requests of a poll so that nothing is missed after an outage; the caller stores the cursor.
 
-The cursor is the newest instant up to which everything is stored. A poll asks from the cursor, less an overlap for
-readings that a customer's system publishes late, up to now. A source's URL says how with `{since}`, `{until}`
-(instants) or `{hours}` (the look-back from now).
+Everything up to the cursor is stored. A poll requests the time from the cursor, less an overlap for readings that are
+published late, up to now. A source's URL contains `{since}` and `{until}` (instants) or `{hours}` (the look-back from
+now).
 """
 
 import re
@@ -12,20 +12,20 @@ from urllib.parse import quote
 
 PLACEHOLDERS = frozenset({"hours", "since", "until"})
 MAX_SPAN = timedelta(hours=168)
-_IN_PIECES = frozenset({"since", "until"})
-_BRACED = re.compile(r"\{([^{}]*)\}")
+_BOUNDED_BY = frozenset({"since", "until"})
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _HUNDREDTH_OF_AN_HOUR = timedelta(seconds=36)
-# A look-back shorter than this saves nothing and misses what a slow system publishes late.
-_LEAST_HUNDREDTHS = 25
+# A shorter look-back saves nothing and misses readings that are published late.
+_MIN_HUNDREDTHS = 25
 
 
 class TemplateError(ValueError):
-    """A source's URL holds braces that mean nothing; the text is a sentence for whoever typed it."""
+    """A source's URL contains an invalid placeholder; the message is for the person who entered it."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A span of time to ask for; both ends are aware, and `since` is not after `until`."""
+    """A requested span of time; both ends are aware, and `since` is not after `until`."""
 
     since: datetime
     until: datetime
@@ -35,54 +35,54 @@ class Window:
 class PlannedRequest:
     """One request of a poll.
 
-    `url` is filled in; `window` is the span it asks for, to whose end the cursor may move once its rows are stored;
-    `lost` is the span before it that the source can no longer be asked for, for the delivery to tell, None as a rule.
+    `window` is the requested span; the cursor may move to its end once the rows are stored. `missed` is the span before
+    it that can no longer be requested, to be reported in the delivery; usually None.
     """
 
     url: str
     window: Window
-    lost: Window | None = None
+    missed: Window | None = None
 
 
-def placeholders(template: str) -> frozenset[str]:
-    """Return the names in braces in a source's URL. Raise TemplateError for an unknown name or a stray brace."""
-    names = frozenset(_BRACED.findall(template))
+def parse_placeholders(template: str) -> frozenset[str]:
+    """Return the placeholders in a source's URL. Raise TemplateError for an unknown name or an unmatched brace."""
+    names = frozenset(_PLACEHOLDER.findall(template))
     unknown = sorted(names - PLACEHOLDERS)
     if unknown:
         raise TemplateError(
-            f"The URL holds {{{unknown[0]}}}; only {{hours}}, {{since}} and {{until}} can be filled in."
+            f"The URL contains {{{unknown[0]}}}. Only {{hours}}, {{since}} and {{until}} are supported."
         )
-    if re.search(r"[{}]", _BRACED.sub("", template)):
-        raise TemplateError("The URL holds a brace without its partner.")
+    if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
+        raise TemplateError("The URL contains an unmatched brace.")
     return names
 
 
-def windows(
+def split_into_windows(
     cursor: datetime | None,
     now: datetime,
     overlap: timedelta,
     max_span: timedelta = MAX_SPAN,
     first_lookback: timedelta = timedelta(hours=24),
 ) -> list[Window]:
-    """Return the spans to ask for: oldest first, each beginning where the last ended, none longer than `max_span`.
+    """Return adjacent windows of at most `max_span`, oldest first.
 
     Together they reach from the cursor less `overlap` (without a cursor: from `first_lookback` ago) to `now`. There is
-    always one at least; a cursor ahead of `now`, from readings with a fast clock, counts as `now`. A long outage makes
-    many; the caller may ask for some of them now and leave the rest to the next poll. Raise ValueError for a naive
-    time, a negative overlap or look-back, or a `max_span` that is not positive.
+    at least one. A cursor after `now`, caused by readings from a fast clock, counts as `now`. After a long outage there
+    are many; the caller may leave some to the next poll. Raise ValueError for a naive time, a negative overlap or
+    look-back, or a `max_span` that is not positive.
     """
     if max_span <= timedelta(0) or min(overlap, first_lookback) < timedelta(0):
-        raise ValueError("The longest span must be positive, the overlap and the first look-back not negative.")
+        raise ValueError("The maximum span must be positive, the overlap and the first look-back not negative.")
     now = _in_utc(now)
     since = now - first_lookback if cursor is None else min(_in_utc(cursor), now) - overlap
-    pieces = []
+    windows = []
     while now - since > max_span:
-        pieces.append(Window(since, since + max_span))
+        windows.append(Window(since, since + max_span))
         since += max_span
-    return [*pieces, Window(since, now)]
+    return [*windows, Window(since, now)]
 
 
-def planned_requests(
+def plan_requests(
     template: str,
     cursor: datetime | None,
     now: datetime,
@@ -92,40 +92,39 @@ def planned_requests(
 ) -> list[PlannedRequest]:
     """Return the requests of a poll, oldest first.
 
-    A URL with both `{since}` and `{until}` is asked in the pieces of `windows`. One with `{hours}`, or with only one
-    of the two instants, can ask for nothing but the newest span, in one request of `max_span` at most: after a longer
-    outage what is older can no longer be had from it, and is the request's `lost`. A URL without placeholders is
-    asked once, as it is; how far back its answer reaches nobody here knows, so nothing counts as lost. Raise
-    TemplateError, and ValueError as `windows` does.
+    A URL with both `{since}` and `{until}` is requested once for each window. With `{hours}`, or only one of the two
+    instants, only the newest `max_span` can be requested: after a longer outage the older time is `missed`. A URL
+    without placeholders is requested once; how far back the response reaches is unknown, so nothing counts as missed.
+    Raise TemplateError, and ValueError as `split_into_windows` does.
     """
-    names = placeholders(template)
-    pieces = windows(cursor, now, overlap, max_span, first_lookback)
-    if names >= _IN_PIECES:
-        return [PlannedRequest(fill_url(template, piece, now), piece) for piece in pieces]
-    whole = Window(pieces[0].since, pieces[-1].until)
+    names = parse_placeholders(template)
+    windows = split_into_windows(cursor, now, overlap, max_span, first_lookback)
+    if names >= _BOUNDED_BY:
+        return [PlannedRequest(render_url(template, window, now), window) for window in windows]
+    whole = Window(windows[0].since, windows[-1].until)
     newest = Window(max(whole.since, whole.until - max_span), whole.until) if names else whole
-    lost = Window(whole.since, newest.since) if newest.since > whole.since else None
-    return [PlannedRequest(fill_url(template, newest, now), newest, lost)]
+    missed = Window(whole.since, newest.since) if newest.since > whole.since else None
+    return [PlannedRequest(render_url(template, newest, now), newest, missed)]
 
 
-def fill_url(template: str, window: Window, now: datetime) -> str:
-    """Return the URL with its placeholders filled in, each rounded outwards so that nothing falls out.
+def render_url(template: str, window: Window, now: datetime) -> str:
+    """Return the URL with its placeholders filled in, rounded outwards so that nothing is missed.
 
     `{since}` and `{until}` become ISO 8601 in UTC, whole seconds, percent-encoded: `2026-11-23T10%3A15%3A00Z`.
-    `{hours}` becomes the hours from the window's beginning to `now`, in hundredths, 0.25 at least: `168.0`. Raise
-    TemplateError for any other brace: nothing of the template is ever evaluated.
+    `{hours}` becomes the hours from the start of the window to `now`, in hundredths, at least 0.25: `168.0`. Raise
+    TemplateError for any other brace: the template is never evaluated.
     """
-    placeholders(template)
+    parse_placeholders(template)
     values = {
         "hours": str(_hundredths_of_hours(_in_utc(now) - _in_utc(window.since)) / 100),
-        "since": _written(window.since),
-        "until": _written(window.until + timedelta(microseconds=999_999)),
+        "since": _format_instant(window.since),
+        "until": _format_instant(window.until + timedelta(microseconds=999_999)),
     }
-    return _BRACED.sub(lambda match: values[match.group(1)], template)
+    return _PLACEHOLDER.sub(lambda match: values[match.group(1)], template)
 
 
 def _in_utc(instant: datetime) -> datetime:
-    # Sums and differences within one local zone would count the clock's hours, not those that passed.
+    # Arithmetic within a local zone would use wall time, not elapsed time.
     if instant.tzinfo is None:
         raise ValueError("The instant must be aware.")
     return instant.astimezone(UTC)
@@ -133,9 +132,9 @@ def _in_utc(instant: datetime) -> datetime:
 
 def _hundredths_of_hours(span: timedelta) -> int:
     rounded_up = -(-span // _HUNDREDTH_OF_AN_HOUR)
-    return max(rounded_up, _LEAST_HUNDREDTHS)
+    return max(rounded_up, _MIN_HUNDREDTHS)
 
 
-def _written(instant: datetime) -> str:
-    whole_seconds = _in_utc(instant).replace(microsecond=0, tzinfo=None)
-    return quote(f"{whole_seconds.isoformat()}Z", safe="")
+def _format_instant(instant: datetime) -> str:
+    in_seconds = _in_utc(instant).replace(microsecond=0, tzinfo=None)
+    return quote(f"{in_seconds.isoformat()}Z", safe="")

@@ -10,33 +10,33 @@ URL = "https://feeds.example/readings?hours=24#top"
 
 
 def test_no_credentials_change_nothing():
-    request = Credentials().applied_to(URL)
+    request = Credentials().authenticate(URL)
 
     assert (request.url, request.headers, request.basic_auth) == (URL, {}, None)
 
 
 def test_basic_credentials_are_a_user_and_a_password():
-    request = Credentials(CredentialsKind.BASIC, "cold store", "a:b").applied_to(URL)
+    request = Credentials(CredentialsKind.BASIC, "cold store", "a:b").authenticate(URL)
 
     assert (request.url, request.headers, request.basic_auth) == (URL, {}, ("cold store", "a:b"))
 
 
 def test_a_bearer_token_is_an_authorization_header():
-    request = Credentials(CredentialsKind.BEARER, secret="abc.def").applied_to(URL)
+    request = Credentials(CredentialsKind.BEARER, secret="abc.def").authenticate(URL)
 
     assert (request.url, request.headers) == (URL, {"Authorization": "Bearer abc.def"})
 
 
 def test_a_header_is_named_by_the_customer():
-    assert Credentials(CredentialsKind.HEADER, "X-Api-Key", "k 1").applied_to(URL).headers == {"X-Api-Key": "k 1"}
+    assert Credentials(CredentialsKind.HEADER, "X-Api-Key", "k 1").authenticate(URL).headers == {"X-Api-Key": "k 1"}
 
 
 def test_a_query_parameter_is_added_encoded_and_known_as_secret():
-    request = Credentials(CredentialsKind.QUERY, "code", "a&b=c").applied_to(URL)
+    request = Credentials(CredentialsKind.QUERY, "code", "a&b=c").authenticate(URL)
 
     assert request.url == "https://feeds.example/readings?hours=24&code=a%26b%3Dc#top"
     assert request.secret_query_names == {"code"}
-    assert Credentials(CredentialsKind.QUERY, "code", "1").applied_to("http://a/b").url == "http://a/b?code=1"
+    assert Credentials(CredentialsKind.QUERY, "code", "1").authenticate("http://a/b").url == "http://a/b?code=1"
 
 
 @pytest.mark.parametrize(
@@ -55,16 +55,16 @@ def test_a_query_parameter_is_added_encoded_and_known_as_secret():
         Credentials(CredentialsKind.QUERY, "key", ""),
     ],
 )
-def test_credentials_that_cannot_work_are_refused_with_a_sentence(credentials):
-    assert credentials.problem().endswith(".")
+def test_invalid_credentials_are_rejected_with_a_message(credentials):
+    assert credentials.validation_error().endswith(".")
     with pytest.raises(ValueError, match=r"\.$"):
-        credentials.applied_to(URL)
+        credentials.authenticate(URL)
 
 
 def test_credentials_and_requests_do_not_show_their_secrets():
     credentials = Credentials(CredentialsKind.QUERY, "key", "hunter2")
 
-    assert "hunter2" not in repr(credentials) + repr(credentials.applied_to(URL))
+    assert "hunter2" not in repr(credentials) + repr(credentials.authenticate(URL))
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from ingestion.sources.url_template import (
     PlannedRequest,
     TemplateError,
     Window,
-    fill_url,
-    placeholders,
-    planned_requests,
-    windows,
+    parse_placeholders,
+    plan_requests,
+    render_url,
+    split_into_windows,
 )
 
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
@@ -35,7 +35,7 @@ def test_windows_cover_everything_from_the_cursor_less_the_overlap_to_now(cursor
     if cursor is not None and now - cursor > timedelta(days=365):
         cursor = now - timedelta(days=365)
 
-    found = windows(cursor, now, overlap, max_span, lookback)
+    found = split_into_windows(cursor, now, overlap, max_span, lookback)
 
     begin = now.astimezone(UTC) - lookback if cursor is None else min(cursor, now).astimezone(UTC) - overlap
     assert found[0].since == begin
@@ -45,15 +45,15 @@ def test_windows_cover_everything_from_the_cursor_less_the_overlap_to_now(cursor
 
 
 def test_a_poll_asks_from_the_cursor_less_the_overlap():
-    assert windows(NOW - HOUR, NOW, 2 * HOUR) == [Window(NOW - 3 * HOUR, NOW)]
+    assert split_into_windows(NOW - HOUR, NOW, 2 * HOUR) == [Window(NOW - 3 * HOUR, NOW)]
 
 
 def test_a_new_source_is_asked_for_its_first_look_back():
-    assert windows(None, NOW, HOUR, first_lookback=24 * HOUR) == [Window(NOW - 24 * HOUR, NOW)]
+    assert split_into_windows(None, NOW, HOUR, first_lookback=24 * HOUR) == [Window(NOW - 24 * HOUR, NOW)]
 
 
 def test_an_outage_longer_than_the_source_allows_is_made_up_for_in_pieces():
-    assert windows(NOW - 20 * HOUR, NOW, timedelta(0), 8 * HOUR) == [
+    assert split_into_windows(NOW - 20 * HOUR, NOW, timedelta(0), 8 * HOUR) == [
         Window(NOW - 20 * HOUR, NOW - 12 * HOUR),
         Window(NOW - 12 * HOUR, NOW - 4 * HOUR),
         Window(NOW - 4 * HOUR, NOW),
@@ -61,17 +61,17 @@ def test_an_outage_longer_than_the_source_allows_is_made_up_for_in_pieces():
 
 
 def test_a_cursor_ahead_of_the_clock_still_asks_for_the_overlap():
-    assert windows(NOW + 3 * HOUR, NOW, HOUR) == [Window(NOW - HOUR, NOW)]
+    assert split_into_windows(NOW + 3 * HOUR, NOW, HOUR) == [Window(NOW - HOUR, NOW)]
 
 
 def test_hours_are_counted_as_they_pass_when_the_clocks_change():
     berlin = ZoneInfo("Europe/Berlin")
     after_the_change = datetime(2026, 10, 25, 12, 0, tzinfo=berlin)
 
-    (window,) = windows(datetime(2026, 10, 25, 0, 0, tzinfo=berlin), after_the_change, timedelta(0))
+    (window,) = split_into_windows(datetime(2026, 10, 25, 0, 0, tzinfo=berlin), after_the_change, timedelta(0))
 
     assert window.until - window.since == 13 * HOUR
-    assert fill_url("{hours}", window, after_the_change) == "13.0"
+    assert render_url("{hours}", window, after_the_change) == "13.0"
 
 
 @pytest.mark.parametrize(
@@ -80,20 +80,20 @@ def test_hours_are_counted_as_they_pass_when_the_clocks_change():
 )
 def test_spans_that_make_no_sense_are_refused(overlap, max_span, lookback):
     with pytest.raises(ValueError, match="span"):
-        windows(NOW, NOW, overlap, max_span, lookback)
+        split_into_windows(NOW, NOW, overlap, max_span, lookback)
 
 
 def test_naive_times_are_refused():
     with pytest.raises(ValueError, match="aware"):
-        windows(None, NOW.replace(tzinfo=None), HOUR)
+        split_into_windows(None, NOW.replace(tzinfo=None), HOUR)
     with pytest.raises(ValueError, match="aware"):
-        windows(NOW.replace(tzinfo=None), NOW, HOUR)
+        split_into_windows(NOW.replace(tzinfo=None), NOW, HOUR)
 
 
 def test_instants_are_written_in_utc_and_encoded():
     window = Window(datetime(2026, 11, 23, 10, 15, tzinfo=ZoneInfo("Europe/Berlin")), NOW)
 
-    assert fill_url(BETWEEN, window, NOW) == (
+    assert render_url(BETWEEN, window, NOW) == (
         "https://feeds.example/readings?from=2026-11-23T09%3A15%3A00Z&to=2026-11-23T10%3A15%3A00Z"
     )
 
@@ -110,14 +110,14 @@ def test_instants_are_written_in_utc_and_encoded():
     ],
 )
 def test_hours_are_rounded_up_to_hundredths(span, written):
-    assert fill_url("{hours}", Window(NOW - span, NOW), NOW) == written
+    assert render_url("{hours}", Window(NOW - span, NOW), NOW) == written
 
 
 @given(instants, spans)
 def test_no_instant_of_a_window_falls_out_of_its_url(since, span):
     window = Window(since.astimezone(UTC), since.astimezone(UTC) + span)
 
-    query = parse_qs(urlsplit(fill_url(BETWEEN + "&hours={hours}", window, window.until)).query)
+    query = parse_qs(urlsplit(render_url(BETWEEN + "&hours={hours}", window, window.until)).query)
 
     assert datetime.fromisoformat(query["from"][0]) <= window.since
     assert datetime.fromisoformat(query["to"][0]) >= window.until
@@ -140,16 +140,16 @@ def test_no_instant_of_a_window_falls_out_of_its_url(since, span):
     ],
 )
 def test_braces_that_mean_nothing_are_refused(template):
-    with pytest.raises(TemplateError, match="The URL holds"):
-        placeholders(template)
+    with pytest.raises(TemplateError, match="The URL contains"):
+        parse_placeholders(template)
     with pytest.raises(TemplateError):
-        fill_url(template, Window(NOW, NOW), NOW)
+        render_url(template, Window(NOW, NOW), NOW)
 
 
 @given(st.text(alphabet="{}hours.since_!r:0", max_size=30))
 def test_no_template_does_anything_but_fill_in_or_be_refused(template):
     try:
-        filled = fill_url(template, Window(NOW - HOUR, NOW), NOW)
+        filled = render_url(template, Window(NOW - HOUR, NOW), NOW)
     except TemplateError:
         return
     assert "{" not in filled
@@ -157,36 +157,36 @@ def test_no_template_does_anything_but_fill_in_or_be_refused(template):
 
 
 def test_placeholders_are_named():
-    assert placeholders(BETWEEN) == {"since", "until"}
-    assert placeholders("https://feeds.example/data.csv") == frozenset()
+    assert parse_placeholders(BETWEEN) == {"since", "until"}
+    assert parse_placeholders("https://feeds.example/data.csv") == frozenset()
 
 
 def test_a_url_with_both_instants_is_asked_in_pieces():
-    requests = planned_requests(BETWEEN, NOW - 300 * HOUR, NOW, timedelta(0))
+    requests = plan_requests(BETWEEN, NOW - 300 * HOUR, NOW, timedelta(0))
 
-    assert [request.window for request in requests] == windows(NOW - 300 * HOUR, NOW, timedelta(0))
-    assert [request.url for request in requests] == [fill_url(BETWEEN, request.window, NOW) for request in requests]
-    assert [request.lost for request in requests] == [None, None]
+    assert [request.window for request in requests] == split_into_windows(NOW - 300 * HOUR, NOW, timedelta(0))
+    assert [request.url for request in requests] == [render_url(BETWEEN, request.window, NOW) for request in requests]
+    assert [request.missed for request in requests] == [None, None]
 
 
 @pytest.mark.parametrize("template", [LOOK_BACK, "https://feeds.example/readings?after={since}"])
 def test_a_url_that_only_looks_back_asks_for_the_newest_span_and_says_what_is_lost(template):
-    (request,) = planned_requests(template, NOW - 200 * HOUR, NOW, timedelta(0))
+    (request,) = plan_requests(template, NOW - 200 * HOUR, NOW, timedelta(0))
 
     newest = Window(NOW - 168 * HOUR, NOW)
     assert request == PlannedRequest(
-        fill_url(template, newest, NOW), newest, lost=Window(NOW - 200 * HOUR, NOW - 168 * HOUR)
+        render_url(template, newest, NOW), newest, missed=Window(NOW - 200 * HOUR, NOW - 168 * HOUR)
     )
 
 
 def test_a_url_that_only_looks_back_loses_nothing_within_the_longest_span():
-    (request,) = planned_requests(LOOK_BACK, NOW - 166 * HOUR, NOW, 2 * HOUR)
+    (request,) = plan_requests(LOOK_BACK, NOW - 166 * HOUR, NOW, 2 * HOUR)
 
     assert request.url == "https://feeds.example/readings?hours=168.0"
-    assert request.lost is None
+    assert request.missed is None
 
 
 def test_a_url_without_placeholders_is_asked_once_as_it_is():
-    (request,) = planned_requests("https://feeds.example/data.csv", NOW - 400 * HOUR, NOW, HOUR)
+    (request,) = plan_requests("https://feeds.example/data.csv", NOW - 400 * HOUR, NOW, HOUR)
 
-    assert request == PlannedRequest("https://feeds.example/data.csv", Window(NOW - 401 * HOUR, NOW), lost=None)
+    assert request == PlannedRequest("https://feeds.example/data.csv", Window(NOW - 401 * HOUR, NOW), missed=None)
