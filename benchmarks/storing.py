@@ -92,10 +92,10 @@ def timed(work: Callable[[], object]) -> float:
 
 def bare_copy(columns: ReadingBatch) -> None:
     """Copy the rows into a plain partitioned table, as the reference."""
-    gzip_parts = np.frombuffer(
+    packed = np.frombuffer(
         columns.to_copy(columns.in_key_order()[0]).getbuffer()[len(COPY_HEADER) : -len(COPY_TRAILER)], COPY_ROW
     )
-    bare = recfunctions.drop_fields(gzip_parts, ["row_index_length", "row_index"], usemask=False)
+    bare = recfunctions.drop_fields(packed, ["row_index_length", "row_index"], usemask=False)
     bare["field_count"] = 7
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.copy_expert(BARE_COPY, io.BytesIO(COPY_HEADER + bare.tobytes() + COPY_TRAILER))

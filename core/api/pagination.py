@@ -144,15 +144,15 @@ class Cursor:
 
     def to_text(self) -> str:
         """Return the cursor as an opaque text for URLs."""
-        gzip_parts = _CURSOR.pack(self.is_backwards, self.microseconds, self.first_id, self.second_id, self.position)
-        return base64.urlsafe_b64encode(gzip_parts).rstrip(b"=").decode()
+        packed = _CURSOR.pack(self.is_backwards, self.microseconds, self.first_id, self.second_id, self.position)
+        return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
     @classmethod
     def from_text(cls, text: str) -> Self:
         """Return the cursor that `to_text` encoded. Raises InvalidQuery. It grants nothing, so it is not signed."""
         try:
-            gzip_parts = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            backwards, microseconds, first_id, second_id, position = _CURSOR.unpack(gzip_parts)
+            packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            backwards, microseconds, first_id, second_id, position = _CURSOR.unpack(packed)
         except (struct.error, binascii.Error, ValueError) as error:
             raise InvalidQuery("cursor", "is not a cursor of this API.") from error
         # From the year 2000 to 2200, and no further than an offset goes.

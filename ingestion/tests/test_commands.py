@@ -125,9 +125,9 @@ def test_one_bad_file_does_not_stop_the_others_and_is_told_in_the_exit_code(cust
 
 def test_a_file_that_turns_out_unreadable_half_way_leaves_nothing_behind(customer, tmp_path):
     file = tmp_path / "damaged.csv.gz"
-    gzip_parts = bytearray(gzip.compress(csv_body(*[csv_row(timestamp=time) for time in TIMES]).encode()))
-    gzip_parts[-8] ^= 0xFF  # the checksum
-    file.write_bytes(gzip_parts)
+    compressed = bytearray(gzip.compress(csv_body(*[csv_row(timestamp=time) for time in TIMES]).encode()))
+    compressed[-8] ^= 0xFF  # the checksum
+    file.write_bytes(compressed)
     output, _ = run("import_readings", "A", file, expect_failure=True)
     assert "failure (undecodable)" in output
     assert (Reading.objects.count(), StorageUnit.objects.count()) == (0, 0)

@@ -118,19 +118,19 @@ class ReadingBatch:
 
     def to_copy(self, rows: Rows) -> io.BytesIO:
         """Return the rows at these indexes as a binary COPY, each with its index as `row_index`."""
-        gzip_parts = np.empty(len(rows), COPY_ROW)
-        gzip_parts["field_count"] = len(COPY_FIELDS)
+        packed = np.empty(len(rows), COPY_ROW)
+        packed["field_count"] = len(COPY_FIELDS)
         for field in COPY_FIELDS:
-            gzip_parts[f"{field}_length"] = COPY_ROW[field].itemsize
-        gzip_parts["storage_unit_id"] = self.storage_unit_id[rows]
-        gzip_parts["sensor_id"] = self.sensor_id[rows]
-        gzip_parts["recorded_at"] = self.recorded_at_us[rows] - POSTGRES_EPOCH_US
-        gzip_parts["temperature_c"] = self.temperature_c[rows]
-        gzip_parts["quality_score"] = self.quality_score[rows]
-        gzip_parts["equipment_status_id"] = self.equipment_status_id[rows]
-        gzip_parts["scale"] = self.scale[rows]
-        gzip_parts["row_index"] = rows
-        return io.BytesIO(COPY_HEADER + gzip_parts.tobytes() + COPY_TRAILER)
+            packed[f"{field}_length"] = COPY_ROW[field].itemsize
+        packed["storage_unit_id"] = self.storage_unit_id[rows]
+        packed["sensor_id"] = self.sensor_id[rows]
+        packed["recorded_at"] = self.recorded_at_us[rows] - POSTGRES_EPOCH_US
+        packed["temperature_c"] = self.temperature_c[rows]
+        packed["quality_score"] = self.quality_score[rows]
+        packed["equipment_status_id"] = self.equipment_status_id[rows]
+        packed["scale"] = self.scale[rows]
+        packed["row_index"] = rows
+        return io.BytesIO(COPY_HEADER + packed.tobytes() + COPY_TRAILER)
 
 
 def microseconds_of(instant: datetime) -> int:

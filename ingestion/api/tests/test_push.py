@@ -201,8 +201,8 @@ FORMS = {
 def test_every_format_is_stored_once_compressed_or_not(client, unit, form, packed):
     encode, content_type = FORMS[form]
     body = encode(rows_of(unit, 50))
-    headers = {"Content-Encoding": "gzip"} if gzip_parts else {}
-    body = gzip.compress(body) if gzip_parts else body
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    body = gzip.compress(body) if packed else body
     first, again = (client.post(BULK, data=body, content_type=content_type, headers=headers) for _ in range(2))
     assert first.status_code == 200, first.content
     everything = {"received": 50, "stored": 50, "duplicates": 0, "conflicts": 0, "rejected": 0, "errors": []}

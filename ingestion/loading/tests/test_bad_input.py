@@ -120,9 +120,9 @@ def test_a_packed_body_that_is_cut_off_gives_the_rows_that_can_be_unpacked(sourc
     times = [NOON - timedelta(minutes=minutes) for minutes in range(2_000)]
     noise = random.Random(5)  # lest it packs too well
     rows = [csv_row(timestamp=f"{time:%Y-%m-%dT%H:%M:%S}", temperature=f"{noise.uniform(1, 9):.9f}") for time in times]
-    gzip_parts = gzip.compress(csv_body(*rows).encode())
+    compressed = gzip.compress(csv_body(*rows).encode())
 
-    delivery = polled_once(source_of(csv_answer(gzip_parts[: len(gzip_parts) // 2])))
+    delivery = polled_once(source_of(csv_answer(compressed[: len(compressed) // 2])))
 
     assert delivery.status == "partial"
     assert 500 < delivery.records_stored < 1_500

@@ -99,9 +99,9 @@ def test_a_declared_decimal_mark_is_the_only_one():
 
 
 def test_gzip_is_undone():
-    gzip_parts = gzip.compress(csv_body(csv_row()).encode())
-    assert parse(gzip_parts, file_name="export.csv.gz").temperatures == [-74.31]
-    assert parse(gzip_parts + gzip_parts).temperatures == [-74.31] * 2  # a second member; its header is a rejected row
+    compressed = gzip.compress(csv_body(csv_row()).encode())
+    assert parse(compressed, file_name="export.csv.gz").temperatures == [-74.31]
+    assert parse(compressed + compressed).temperatures == [-74.31] * 2  # a second member; its header is a rejected row
 
 
 def test_a_body_that_cannot_be_read_twice_is_read_all_the_same():
@@ -250,11 +250,11 @@ def test_a_body_cut_off_between_rows_loses_nothing_but_is_known_to_be_cut_off():
 
 def test_a_broken_gzip_is_a_body_cut_off():
     lines = [csv_row(temperature=str(position)) for position in range(200)]
-    gzip_parts = gzip.compress(csv_body(*lines).encode())
-    parsed = parse(gzip_parts[:-20])
+    compressed = gzip.compress(csv_body(*lines).encode())
+    parsed = parse(compressed[:-20])
     assert parsed.is_cut_off
     assert parsed.temperatures == [float(position) for position in range(len(parsed.rows))]
-    assert unreadable(gzip_parts[:100] + b"!!!!" + gzip_parts[104:]).reason in ("undecodable",)
+    assert unreadable(compressed[:100] + b"!!!!" + compressed[104:]).reason in ("undecodable",)
 
 
 @pytest.mark.parametrize("body", ["", "\n", " \r\n\n", CSV_HEADER, CSV_HEADER + "\n"])
