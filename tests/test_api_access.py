@@ -270,8 +270,8 @@ def test_an_unsupported_method_is_405_for_authenticated_callers(world, route):
 def test_bulk_readings_of_another_customer_have_unknown_units(world):
     before = snapshot()
     route = "temperature/bulk"
-    answer = send(world.clients["other customer"], world, route, "POST", ROUTES[route]["POST"]).json()
-    assert [(error["row"], error["code"]) for error in answer["errors"]] == [(1, "unknown_unit")]
+    response = send(world.clients["other customer"], world, route, "POST", ROUTES[route]["POST"]).json()
+    assert [(error["row"], error["code"]) for error in response["errors"]] == [(1, "unknown_unit")]
     changed = {table for (table, was), (_, now) in zip(before, snapshot(), strict=True) if was != now}
     assert changed == {"delivery"}
 

@@ -43,17 +43,17 @@ def test_the_shipped_profiles_are_listed(api):
 
 def test_a_unit_without_a_choice_has_the_default_profile(api, unit):
     default = LimitProfile.objects.get(is_default=True)
-    shown = api.get(url(unit)).json()
-    assert shown["profile_id"] == str(default.public_id)
-    assert shown["is_around_set_temperature"] is True
-    assert shown["in_force"]["high_critical_c"] == 10.0
+    data = api.get(url(unit)).json()
+    assert data["profile_id"] == str(default.public_id)
+    assert data["is_around_set_temperature"] is True
+    assert data["in_force"]["high_critical_c"] == 10.0
     assert not UnitLimits.objects.exists()
 
 
 def test_a_profile_is_in_force_from_its_assignment_and_earlier_limits_stay(api, unit, medicine):
-    shown = api.put(url(unit), {"profile_id": str(medicine.public_id)}).json()
-    assert shown["profile_id"] == str(medicine.public_id)
-    assert shown["in_force"]["profile_name"] == "refrigerated medicine"
+    data = api.put(url(unit), {"profile_id": str(medicine.public_id)}).json()
+    assert data["profile_id"] == str(medicine.public_id)
+    assert data["in_force"]["profile_name"] == "refrigerated medicine"
     assert in_force(unit) == (2.0, 2.0, 8.0, 15.0)
     first, second = LimitVersion.objects.filter(storage_unit=unit).order_by("valid_from")
     assert (first.high_critical_c, second.high_critical_c) == (10.0, 15.0)
@@ -61,17 +61,17 @@ def test_a_profile_is_in_force_from_its_assignment_and_earlier_limits_stay(api, 
 
 def test_custom_limits_start_with_those_of_the_profile(api, unit, medicine):
     api.put(url(unit), {"profile_id": str(medicine.public_id)})
-    shown = api.put(url(unit), {"profile_id": None, "high_critical_c": 12.0}).json()
-    assert shown["profile_id"] is None
-    assert (shown["low_warning_c"], shown["high_critical_c"], shown["mkt_limit_c"]) == (2.0, 12.0, 8.0)
+    data = api.put(url(unit), {"profile_id": None, "high_critical_c": 12.0}).json()
+    assert data["profile_id"] is None
+    assert (data["low_warning_c"], data["high_critical_c"], data["mkt_limit_c"]) == (2.0, 12.0, 8.0)
     assert in_force(unit) == (2.0, 2.0, 8.0, 12.0)
-    assert shown["in_force"]["profile_name"] == "own limits"
+    assert data["in_force"]["profile_name"] == "own limits"
 
 
 def test_values_besides_a_profile_are_rejected(api, unit, medicine):
     api.put(url(unit), {"profile_id": str(medicine.public_id)})
-    refused = api.put(url(unit), {"high_critical_c": 12.0})
-    assert (refused.status_code, list(refused.json())) == (400, ["high_critical_c"])
+    rejected = api.put(url(unit), {"high_critical_c": 12.0})
+    assert (rejected.status_code, list(rejected.json())) == (400, ["high_critical_c"])
     assert in_force(unit) == (2.0, 2.0, 8.0, 15.0)
 
 
@@ -101,9 +101,9 @@ def test_invalid_limits_are_rejected_and_change_nothing(api, unit, body):
 
 def test_a_reference_sensor_can_be_set(api, unit):
     SensorFactory(storage_unit=unit, sensor_code="S1")
-    shown = api.put(url(unit), {"sensor_policy": "named", "sensor_id": "S1"}).json()
-    assert (shown["sensor_policy"], shown["sensor_id"]) == ("named", "S1")
-    assert shown["in_force"]["sensor_policy"] == "named"
+    data = api.put(url(unit), {"sensor_policy": "named", "sensor_id": "S1"}).json()
+    assert (data["sensor_policy"], data["sensor_id"]) == ("named", "S1")
+    assert data["in_force"]["sensor_policy"] == "named"
     # The limits themselves stay those of the default profile.
     assert in_force(unit) == (0.0, 3.0, 7.0, 10.0)
 
@@ -152,9 +152,9 @@ def test_staff_change_limits_of_any_customer(unit, medicine):
 
 
 def test_limits_in_celsius_are_rejected_if_deviations_apply(api, unit):
-    answer = api.put(url(unit), {"profile_id": None, "high_warning_c": 9.0})
-    assert answer.status_code == 400
-    assert "is_around_set_temperature" in answer.json()
+    response = api.put(url(unit), {"profile_id": None, "high_warning_c": 9.0})
+    assert response.status_code == 400
+    assert "is_around_set_temperature" in response.json()
     own = {"profile_id": None, "is_around_set_temperature": False, "high_warning_c": 9.0}
     assert api.put(url(unit), own).status_code == 200
     assert in_force(unit) == (None, None, 9.0, None)

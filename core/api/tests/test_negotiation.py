@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize("permissions", [["read"], ["write"], ["admin"]])
 def test_options_for_a_single_object(permissions):
     facility = FacilityFactory()
-    answer = client_of(facility.customer, permissions=permissions).options(f"/api/v1/facilities/{facility.public_id}")
-    assert answer.status_code == 200
-    assert answer["Allow"] == "GET, PUT, PATCH, HEAD, OPTIONS"
-    assert "actions" not in answer.json()
+    response = client_of(facility.customer, permissions=permissions).options(f"/api/v1/facilities/{facility.public_id}")
+    assert response.status_code == 200
+    assert response["Allow"] == "GET, PUT, PATCH, HEAD, OPTIONS"
+    assert "actions" not in response.json()

@@ -83,10 +83,10 @@ def test_a_code_is_unique_per_customer(api):
     ],
 )
 def test_an_invalid_facility_is_reported_by_field(api, field, value):
-    refused = api.post(URL, GIVEN | {field: value})
+    rejected = api.post(URL, GIVEN | {field: value})
 
-    assert refused.status_code == 400
-    assert list(refused.json()) == [field]
+    assert rejected.status_code == 400
+    assert list(rejected.json()) == [field]
     assert not Facility.objects.exists()
 
 

@@ -64,9 +64,9 @@ def test_a_permission_that_the_creator_lacks_is_not_granted(customer, permission
     creator = client_of(customer, permissions=["write"])
     before = ApiToken.objects.count()
 
-    refused = creator.post(URL, {"token_name": "more", "permissions": permissions})
+    rejected = creator.post(URL, {"token_name": "more", "permissions": permissions})
 
-    assert refused.status_code == 403
+    assert rejected.status_code == 403
     assert ApiToken.objects.count() == before
 
 
@@ -74,17 +74,17 @@ def test_a_unit_that_the_creator_cannot_see_is_not_granted(customer):
     seen, unseen = StorageUnitFactory.create_batch(2, facility__customer=customer)
     limited = client_of(customer, units=[seen])
 
-    refused = limited.post(URL, WANTED | {"accessible_units": [str(unseen.public_id)]})
+    rejected = limited.post(URL, WANTED | {"accessible_units": [str(unseen.public_id)]})
     granted = limited.post(URL, WANTED)
 
-    assert refused.status_code == 400
+    assert rejected.status_code == 400
     assert granted.json()["accessible_units"] == [str(seen.public_id)]
 
 
 def test_a_unit_of_another_customer_is_not_granted(customer):
     foreign = StorageUnitFactory()
-    refused = client_of(customer).post(URL, WANTED | {"accessible_units": [str(foreign.public_id)]})
-    assert refused.status_code == 400
+    rejected = client_of(customer).post(URL, WANTED | {"accessible_units": [str(foreign.public_id)]})
+    assert rejected.status_code == 400
     assert not ApiToken.objects.filter(token_name="loggers").exists()
 
 
@@ -120,10 +120,10 @@ def test_expiry_and_rate_limit_do_not_exceed_the_creators(customer):
     ],
 )
 def test_an_invalid_token_is_reported_by_field(customer, field, value):
-    refused = client_of(customer).post(URL, WANTED | {field: value})
+    rejected = client_of(customer).post(URL, WANTED | {field: value})
 
-    assert refused.status_code == 400
-    assert list(refused.json()) == [field]
+    assert rejected.status_code == 400
+    assert list(rejected.json()) == [field]
 
 
 def test_a_revoked_token_is_returned_and_rejected(customer):

@@ -30,9 +30,9 @@ def test_a_delivery_has_the_counts_of_its_rows(admin):
         error_message="Rows rejected.",
     )
 
-    (shown,) = admin.get(URL).json()["items"]
+    (data,) = admin.get(URL).json()["items"]
 
-    assert shown == {
+    assert data == {
         "id": str(delivery.public_id),
         "customer_id": str(delivery.customer.public_id),
         "customer_code": delivery.customer.customer_code,

@@ -49,11 +49,11 @@ def reading(unit, **changed):
 def test_a_reading_is_stored_and_returned(client, unit):
     response = client.post(ONE, reading(unit, quality_score=0.5, equipment_status="Warning"))
     assert response.status_code == 201
-    answer = response.json()
-    assert (answer["temperature"], answer["temperature_unit"]) == (41.9, "F")
-    assert (answer["recorded_at"], answer["sensor_id"]) == ("2026-11-20T09:00:00Z", "S1")
-    assert (answer["quality_score"], answer["equipment_status"]) == (0.5, "warning")
-    assert (answer["storage_unit_id"], answer["unit_name"]) == (str(unit.public_id), "Room 1")
+    data = response.json()
+    assert (data["temperature"], data["temperature_unit"]) == (41.9, "F")
+    assert (data["recorded_at"], data["sensor_id"]) == ("2026-11-20T09:00:00Z", "S1")
+    assert (data["quality_score"], data["equipment_status"]) == (0.5, "warning")
+    assert (data["storage_unit_id"], data["unit_name"]) == (str(unit.public_id), "Room 1")
     stored = Reading.objects.get()
     assert stored.temperature_c == pytest.approx(5.5)
     assert stored.sensor.sensor_code == "S1"
@@ -87,9 +87,9 @@ def test_null_is_a_fault_and_not_zero(client, unit):
 
 def test_omitted_fields_have_defaults(client, unit):
     sent = {"storage_unit_id": str(unit.public_id), "temperature": 5, "recorded_at": "2026-11-20T10:00:00"}
-    answer = client.post(ONE, sent).json()
-    assert (answer["quality_score"], answer["equipment_status"], answer["sensor_id"]) == (1.0, "normal", "")
-    assert (answer["temperature_unit"], answer["recorded_at"]) == ("C", "2026-11-20T10:00:00Z")
+    response = client.post(ONE, sent).json()
+    assert (response["quality_score"], response["equipment_status"], response["sensor_id"]) == (1.0, "normal", "")
+    assert (response["temperature_unit"], response["recorded_at"]) == ("C", "2026-11-20T10:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_an_admin_pushes_for_every_customer_and_each_has_its_delivery(unit):
     other = StorageUnitFactory()
     client = client_with(permissions=["admin"])
     rows = [reading(unit), reading(other), reading(other, storage_unit_id="x")]
-    answer = client.post(BULK, rows).json()
-    assert (answer["received"], answer["stored"], answer["rejected"]) == (3, 2, 1)
+    response = client.post(BULK, rows).json()
+    assert (response["received"], response["stored"], response["rejected"]) == (3, 2, 1)
     assert set(Delivery.objects.values_list("customer", "records_stored")) == {
         (unit.facility.customer_id, 1),
         (other.facility.customer_id, 1),
@@ -197,12 +197,12 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("packed", [False, True])
-def test_every_format_is_stored_once_compressed_or_not(client, unit, form, packed):
+@pytest.mark.parametrize("compressed", [False, True])
+def test_every_format_is_stored_once_compressed_or_not(client, unit, form, compressed):
     encode, content_type = FORMS[form]
     body = encode(rows_of(unit, 50))
-    headers = {"Content-Encoding": "gzip"} if packed else {}
-    body = gzip.compress(body) if packed else body
+    headers = {"Content-Encoding": "gzip"} if compressed else {}
+    body = gzip.compress(body) if compressed else body
     first, again = (client.post(BULK, data=body, content_type=content_type, headers=headers) for _ in range(2))
     assert first.status_code == 200, first.content
     everything = {"received": 50, "stored": 50, "duplicates": 0, "conflicts": 0, "rejected": 0, "errors": []}
@@ -228,15 +228,15 @@ def test_invalid_rows_are_reported_and_valid_rows_stored(client, unit):
         reading(unit, sensor_id="\x00"),
         reading(unit, temperature=10**400),
     ]
-    answer = client.post(BULK, rows).json()
-    assert {key: answer[key] for key in ("received", "stored", "duplicates", "conflicts", "rejected")} == {
+    response = client.post(BULK, rows).json()
+    assert {key: response[key] for key in ("received", "stored", "duplicates", "conflicts", "rejected")} == {
         "received": 12, "stored": 2, "duplicates": 0, "conflicts": 1, "rejected": 9,
     }  # fmt: skip
-    assert [(error["row"], error["code"]) for error in answer["errors"]] == [
+    assert [(error["row"], error["code"]) for error in response["errors"]] == [
         (2, "not_finite"), (3, "unknown_unit"), (4, "future_time"), (5, "not_an_object"), (8, "unknown_scale"),
         (9, "no_unit"), (10, "bad_quality"), (11, "not_text"), (12, "not_finite"),
     ]  # fmt: skip
-    assert all(error["message"] for error in answer["errors"])
+    assert all(error["message"] for error in response["errors"])
     assert RejectedRow.objects.count() == 0
     assert Conflict.objects.count() == 1
     assert Reading.objects.count() == 2
@@ -244,8 +244,8 @@ def test_invalid_rows_are_reported_and_valid_rows_stored(client, unit):
 
 def test_a_line_that_is_not_json_is_an_error_of_that_line(client, unit):
     body = b'{"broken\n\n' + msgspec.json.encode(reading(unit))
-    answer = client.post(BULK, data=body, content_type="application/x-ndjson").json()
-    assert (answer["stored"], answer["errors"][0]["row"], answer["errors"][0]["code"]) == (1, 1, "invalid_json")
+    response = client.post(BULK, data=body, content_type="application/x-ndjson").json()
+    assert (response["stored"], response["errors"][0]["row"], response["errors"][0]["code"]) == (1, 1, "invalid_json")
 
 
 @pytest.mark.parametrize(
@@ -301,8 +301,8 @@ def test_an_unreadable_push_is_logged_as_a_delivery(client, unit):
 
 
 def test_errors_beyond_a_thousand_are_only_counted(client):
-    answer = client.post(BULK, data=b"1\n" * 1_500, content_type="application/x-ndjson").json()
-    assert (answer["rejected"], len(answer["errors"])) == (1_500, 1_000)
+    response = client.post(BULK, data=b"1\n" * 1_500, content_type="application/x-ndjson").json()
+    assert (response["rejected"], len(response["errors"])) == (1_500, 1_000)
 
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(client, unit, django_assert_num_queries):

@@ -100,29 +100,29 @@ def test_performance_reports_uptime_quality_and_deviation(api, customer, unit):
     store_readings(unit, [9.0] * 2, start=START + timedelta(hours=6), every=timedelta(hours=1), quality_score=0.5)
     store_reading(unit, None, START + timedelta(hours=8), equipment_status_id=3)
 
-    shown = ask(api, f"{URL}/performance", **DAY)
+    data = ask(api, f"{URL}/performance", **DAY)
 
-    assert shown["uptime"] == {"hours_with_readings": 9, "total_hours": 24, "uptime_percentage": 37.5}
-    assert shown["data_quality"]["total_readings"] == 9
-    assert shown["data_quality"]["good_readings"] == 7
-    assert shown["data_quality"]["quality_percentage"] == pytest.approx(77.7778)
-    assert shown["temperature_deviation"] == {
+    assert data["uptime"] == {"hours_with_readings": 9, "total_hours": 24, "uptime_percentage": 37.5}
+    assert data["data_quality"]["total_readings"] == 9
+    assert data["data_quality"]["good_readings"] == 7
+    assert data["data_quality"]["quality_percentage"] == pytest.approx(77.7778)
+    assert data["temperature_deviation"] == {
         "avg_deviation": 1.0,
         "max_deviation": 4.0,
         "min_deviation": 0.0,
         "temperature_unit": "C",
     }
-    assert [(each["equipment_status"], each["count"]) for each in shown["status_distribution"]] == [
+    assert [(each["equipment_status"], each["count"]) for each in data["status_distribution"]] == [
         ("normal", 8),
         ("error", 1),
     ]
-    assert shown["time_range"]["start_date"] == "2026-11-16T00:00:00Z"
+    assert data["time_range"]["start_date"] == "2026-11-16T00:00:00Z"
 
 
 def test_deviations_are_in_degrees_of_the_scale(api, unit):
     store_readings(unit, [10.0], start=START)
-    shown = ask(api, f"{URL}/performance", **DAY, temperature_unit="F")
-    assert shown["temperature_deviation"]["max_deviation"] == 9.0
+    data = ask(api, f"{URL}/performance", **DAY, temperature_unit="F")
+    assert data["temperature_deviation"]["max_deviation"] == 9.0
 
 
 def test_custom_statuses_are_counted_by_name(api, unit):
@@ -132,19 +132,19 @@ def test_custom_statuses_are_counted_by_name(api, unit):
     store_readings(unit, [5.0, 5.0], start=START)
     store_readings(unit, [5.0], start=START + timedelta(hours=3), equipment_status_id=defrost)
 
-    shown = ask(api, f"{URL}/performance", **DAY)["status_distribution"]
+    data = ask(api, f"{URL}/performance", **DAY)["status_distribution"]
 
-    assert shown == [
+    assert data == [
         {"equipment_status": "normal", "count": 2, "percentage": 66.6667},
         {"equipment_status": "defrost", "count": 1, "percentage": 33.3333},
     ]
 
 
 def test_performance_without_readings_is_empty(api):
-    shown = ask(api, f"{URL}/performance", **DAY)
-    assert shown["uptime"]["hours_with_readings"] == 0
-    assert shown["temperature_deviation"]["avg_deviation"] is None
-    assert shown["status_distribution"] == []
+    data = ask(api, f"{URL}/performance", **DAY)
+    assert data["uptime"]["hours_with_readings"] == 0
+    assert data["temperature_deviation"]["avg_deviation"] is None
+    assert data["status_distribution"] == []
 
 
 @pytest.mark.parametrize("ending", ["temperature/summary", "temperature/trends", "alarms/history", "performance"])
@@ -166,14 +166,14 @@ def test_an_admin_sees_every_customer_and_the_total(admin, customer, unit):
     other = StorageUnitFactory()
     store_readings(other, [20.0], start=START)
 
-    shown = ask(admin, f"{ADMIN_URL}/analytics/temperature/summary", **DAY)
+    data = ask(admin, f"{ADMIN_URL}/analytics/temperature/summary", **DAY)
 
     code, other_code = customer.customer_code, other.facility.customer.customer_code
-    assert set(shown) == {code, other_code, "OPERATOR", "system"}
-    assert (shown[code]["reading_count"], shown[code]["avg_temperature"]) == (2, 5.0)
-    assert shown["OPERATOR"]["reading_count"] == 0
-    assert (shown["system"]["reading_count"], shown["system"]["unit_count"]) == (3, 2)
-    assert shown["system"]["avg_temperature"] == 10.0
+    assert set(data) == {code, other_code, "OPERATOR", "system"}
+    assert (data[code]["reading_count"], data[code]["avg_temperature"]) == (2, 5.0)
+    assert data["OPERATOR"]["reading_count"] == 0
+    assert (data["system"]["reading_count"], data["system"]["unit_count"]) == (3, 2)
+    assert data["system"]["avg_temperature"] == 10.0
 
 
 def test_an_admin_reads_every_customers_readings(admin, customer, unit):

@@ -17,34 +17,34 @@ def admin():
 
 
 def test_keys_have_defaults(admin):
-    shown = admin.get(URL).json()
+    data = admin.get(URL).json()
 
-    assert {key: entry["value"] for key, entry in shown.items()} == {
+    assert {key: entry["value"] for key, entry in data.items()} == {
         "data_retention_days": 730,
         "max_temperature_deviation": {"warning": 2.0, "critical": 5.0},
     }
-    assert all(entry["updated_at"] is None and entry["description"] for entry in shown.values())
+    assert all(entry["updated_at"] is None and entry["description"] for entry in data.values())
     assert deviation_limits() == DEFAULT_LIMITS
 
 
 @pytest.mark.parametrize("way", ["query", "body"])
 def test_a_value_is_set_by_query_or_body(admin, way):
     if way == "query":
-        answer = admin.put(f"{URL}/data_retention_days?value=365&description=a%20year")
+        response = admin.put(f"{URL}/data_retention_days?value=365&description=a%20year")
     else:
-        answer = admin.put(f"{URL}/data_retention_days", {"value": 365, "description": "a year"})
+        response = admin.put(f"{URL}/data_retention_days", {"value": 365, "description": "a year"})
 
-    assert answer.status_code == 200
-    assert (answer.json()["value"], answer.json()["description"]) == (365, "a year")
-    shown = admin.get(URL).json()["data_retention_days"]
-    assert shown == answer.json()
-    assert shown["updated_at"] is not None
+    assert response.status_code == 200
+    assert (response.json()["value"], response.json()["description"]) == (365, "a year")
+    data = admin.get(URL).json()["data_retention_days"]
+    assert data == response.json()
+    assert data["updated_at"] is not None
 
 
 def test_setting_a_value_keeps_the_description(admin):
     admin.put(f"{URL}/data_retention_days", {"value": 365, "description": "a year"})
-    answer = admin.put(f"{URL}/data_retention_days", {"value": 366})
-    assert answer.json()["description"] == "a year"
+    response = admin.put(f"{URL}/data_retention_days", {"value": 366})
+    assert response.json()["description"] == "a year"
 
 
 def test_deviations_take_effect(admin):
@@ -73,10 +73,10 @@ def test_deviations_take_effect(admin):
 def test_an_invalid_value_is_rejected(admin, key, value):
     before = admin.get(URL).json()
 
-    refused = admin.put(f"{URL}/{key}", {"value": value})
+    rejected = admin.put(f"{URL}/{key}", {"value": value})
 
-    assert refused.status_code == 400
-    assert list(refused.json()) == ["value"]
+    assert rejected.status_code == 400
+    assert list(rejected.json()) == ["value"]
     assert admin.get(URL).json() == before
 
 

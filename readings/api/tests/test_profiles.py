@@ -84,9 +84,9 @@ def test_a_customer_updates_their_profile_but_not_code_and_activation(customer):
     ],
 )
 def test_an_invalid_profile_is_reported_by_field(customer, field, value):
-    refused = client_of(customer).put(URL, {field: value})
-    assert refused.status_code == 400
-    assert list(refused.json()) == [field]
+    rejected = client_of(customer).put(URL, {field: value})
+    assert rejected.status_code == 400
+    assert list(rejected.json()) == [field]
 
 
 def test_an_admin_creates_and_updates_customers(admin):

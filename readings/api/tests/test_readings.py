@@ -44,7 +44,7 @@ def unit(customer):
     return StorageUnitFactory(facility=FacilityFactory(customer=customer, name="Oxford"), name="Room 1")
 
 
-def got(client, path=LIST, **query):
+def fetch(client, path=LIST, **query):
     response = client.get(f"{path}?{urlencode(query)}")
     assert response.status_code == 200, response.content
     return response.json()
@@ -56,7 +56,7 @@ def temperatures(page):
 
 def test_a_reading_has_every_field_of_the_contract(client, unit):
     store_reading(unit, 5.0, START, sensor=SensorFactory(storage_unit=unit, sensor_code="S1"), scale="F")
-    [reading] = got(client)["items"]
+    [reading] = fetch(client)["items"]
     assert list(reading) == FIELDS
     assert reading | {"id": "", "created_at": ""} == {
         "id": "",
@@ -77,21 +77,21 @@ def test_a_reading_has_every_field_of_the_contract(client, unit):
 
 def test_a_fault_is_a_reading_without_a_temperature(client, unit):
     store_reading(unit, None, START)
-    assert temperatures(got(client)) == [None]
+    assert temperatures(fetch(client)) == [None]
 
 
 def test_an_empty_list_is_one_empty_page(client, unit):
-    assert got(client) == {
+    assert fetch(client) == {
         "items": [], "total": 0, "page": 1, "page_size": 100, "pages": 0, "next": None, "previous": None,
     }  # fmt: skip
 
 
 def test_pages_by_offset(client, unit):
     store_readings(unit, range(10), start=START)
-    page = got(client, limit=3, offset=3)
+    page = fetch(client, limit=3, offset=3)
     assert temperatures(page) == [6.0, 5.0, 4.0]
     assert (page["total"], page["page"], page["page_size"], page["pages"]) == (10, 2, 3, 4)
-    assert got(client, limit=3, offset=99)["items"] == []
+    assert fetch(client, limit=3, offset=99)["items"] == []
 
 
 def test_next_leads_through_the_whole_list_and_previous_back(client, customer, unit):
@@ -99,7 +99,7 @@ def test_next_leads_through_the_whole_list_and_previous_back(client, customer, u
     store_readings(unit, range(10), start=START)
     store_readings(unit, range(20, 25), start=START, sensor=SensorFactory(storage_unit=unit))
     store_readings(other, range(30, 40), start=START - timedelta(days=90), every=timedelta(days=9))
-    pages = [got(client, limit=4)]
+    pages = [fetch(client, limit=4)]
     while pages[-1]["next"]:
         pages.append(client.get(pages[-1]["next"]).json())
     seen = [temperature for page in pages for temperature in temperatures(page)]
@@ -116,14 +116,14 @@ def test_next_leads_through_the_whole_list_and_previous_back(client, customer, u
 
 def test_a_full_last_page_has_no_next(client, unit):
     store_readings(unit, range(4), start=START)
-    page = got(client, limit=2)
+    page = fetch(client, limit=2)
     page = client.get(page["next"]).json()
     assert (temperatures(page), page["next"]) == ([1.0, 0.0], None)
 
 
 def test_new_readings_while_paging_neither_repeat_nor_hide_rows(client, unit):
     store_readings(unit, range(10), start=START)
-    page = got(client, limit=5)
+    page = fetch(client, limit=5)
     store_readings(unit, range(100, 110), start=START + timedelta(days=1))
     page = client.get(page["next"]).json()
     assert temperatures(page) == [4.0, 3.0, 2.0, 1.0, 0.0]
@@ -155,7 +155,7 @@ def test_new_readings_while_paging_neither_repeat_nor_hide_rows(client, unit):
 @pytest.mark.parametrize("path", [LIST, "/api/v1/temperature/facility/{facility}", "/api/v1/temperature/unit/{unit}"])
 def test_every_list_can_be_filtered_and_counts_what_it_lists(client, unit, path, query, expected):
     store_readings(unit, map(float, range(6)), start=START, sensor=SensorFactory(storage_unit=unit, sensor_code="S1"))
-    page = got(client, path.format(facility=unit.facility.public_id, unit=unit.public_id), **query)
+    page = fetch(client, path.format(facility=unit.facility.public_id, unit=unit.public_id), **query)
     assert temperatures(page) == expected
     assert page["total"] == (4 if "limit" in query else len(expected))
 
@@ -163,9 +163,9 @@ def test_every_list_can_be_filtered_and_counts_what_it_lists(client, unit, path,
 def test_a_filter_by_status_and_quality(client, unit):
     store_reading(unit, 1.0, START, quality_score=0.5, equipment_status_id=3)
     store_reading(unit, 2.0, START + timedelta(minutes=1))
-    assert temperatures(got(client, equipment_status="Error")) == [1.0]
-    assert temperatures(got(client, quality_score=0.5)) == [1.0]
-    assert temperatures(got(client, min_quality_score=0.6)) == [2.0]
+    assert temperatures(fetch(client, equipment_status="Error")) == [1.0]
+    assert temperatures(fetch(client, quality_score=0.5)) == [1.0]
+    assert temperatures(fetch(client, min_quality_score=0.6)) == [2.0]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_an_invalid_parameter_is_422(client, unit, query, path):
 @pytest.mark.parametrize("change", range(34))
 def test_a_modified_cursor_is_a_page_or_422(client, unit, change):
     store_readings(unit, range(10), start=START)
-    following = got(client, limit=3)["next"]
+    following = fetch(client, limit=3)["next"]
     base, _, cursor = following.rpartition("cursor=")
     for letter in "A_z":
         response = client.get(f"{base}cursor={cursor[:change]}{letter}{cursor[change + 1 :]}")
@@ -209,9 +209,9 @@ def test_latest_returns_one_reading_per_unit_newest_first(client, customer, unit
     other = StorageUnitFactory(facility=unit.facility)
     store_readings(unit, [1.0, 2.0], start=START)
     store_readings(other, [3.0, 4.0], start=START + timedelta(hours=1))
-    latest = got(client, "/api/v1/temperature/latest")
+    latest = fetch(client, "/api/v1/temperature/latest")
     assert [reading["temperature"] for reading in latest] == [4.0, 2.0]
-    assert [reading["temperature"] for reading in got(client, "/api/v1/temperature/latest", limit=1)] == [4.0]
+    assert [reading["temperature"] for reading in fetch(client, "/api/v1/temperature/latest", limit=1)] == [4.0]
 
 
 def test_another_customers_facility_and_unit_are_not_found(client):
@@ -220,7 +220,7 @@ def test_another_customers_facility_and_unit_are_not_found(client):
     for path in (f"unit/{foreign.public_id}", f"facility/{foreign.facility.public_id}", "unit/no-uuid"):
         response = client.get(f"/api/v1/temperature/{path}")
         assert (response.status_code, list(response.json())) == (404, ["detail"])
-    assert got(client)["items"] == []
+    assert fetch(client)["items"] == []
 
 
 def test_a_token_limited_to_units_reads_only_their_readings(customer, unit):
@@ -229,8 +229,8 @@ def test_a_token_limited_to_units_reads_only_their_readings(customer, unit):
     store_reading(hidden, 2.0, START)
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token(customer, units=[unit])[1]}")
-    assert temperatures(got(client)) == [1.0]
-    assert temperatures(got(client, f"/api/v1/temperature/facility/{unit.facility.public_id}")) == [1.0]
+    assert temperatures(fetch(client)) == [1.0]
+    assert temperatures(fetch(client, f"/api/v1/temperature/facility/{unit.facility.public_id}")) == [1.0]
     assert client.get(f"/api/v1/temperature/unit/{hidden.public_id}").status_code == 404
 
 
@@ -260,7 +260,7 @@ def test_ndjson_has_the_same_readings_as_the_page(client, unit):
     store_readings(unit, range(5), start=START)
     content_type, text = streamed(client, headers={"Accept": "application/x-ndjson"})
     assert content_type == "application/x-ndjson; charset=utf-8"
-    assert [json.loads(line) for line in text.splitlines()] == got(client)["items"]
+    assert [json.loads(line) for line in text.splitlines()] == fetch(client)["items"]
 
 
 def test_a_stream_is_complete_unless_it_has_a_limit(client, unit):
@@ -290,8 +290,8 @@ def test_an_admin_lists_their_own_customer_and_reads_all_by_id(customer, unit):
     store_reading(foreign, 2.0, START)
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token(customer, permissions=['admin'])[1]}")
-    assert temperatures(got(client)) == [1.0]
-    assert temperatures(got(client, f"/api/v1/temperature/unit/{foreign.public_id}")) == [2.0]
+    assert temperatures(fetch(client)) == [1.0]
+    assert temperatures(fetch(client, f"/api/v1/temperature/unit/{foreign.public_id}")) == [2.0]
 
 
 @pytest.mark.parametrize("path", [LIST, LIST + "/latest", LIST + "/unit/{unit}", LIST + "/facility/{facility}"])

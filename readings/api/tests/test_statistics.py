@@ -47,8 +47,8 @@ def stats(client, **query):
     return response.json()
 
 
-def groups(client, *, query="", **question):
-    response = client.post(AGGREGATE + query, question)
+def groups(client, *, query="", **payload):
+    response = client.post(AGGREGATE + query, payload)
     assert response.status_code == 200, response.content
     return response.json()
 
@@ -75,20 +75,20 @@ def test_statistics_of_a_period_are_complete(client, unit, is_settled):
 
 def test_statistics_are_in_the_requested_scale(client, unit):
     store_readings(unit, [5.0, 10.0], start=START)
-    answer = stats(client, temperature_unit="F")
-    assert (answer["min_temperature"], answer["avg_temperature"], answer["temperature_unit"]) == (41.0, 45.5, "F")
+    response = stats(client, temperature_unit="F")
+    assert (response["min_temperature"], response["avg_temperature"], response["temperature_unit"]) == (41.0, 45.5, "F")
     assert stats(client, temperature_unit="K")["max_temperature"] == 283.15
 
 
 def test_both_ends_are_inclusive(client, unit):
     store_readings(unit, [1.0, 2.0, 3.0], start=START, every=HOUR)
-    answer = stats(client, start_date="2026-11-16T00:00:00Z", end_date="2026-11-16T01:00:00Z")
-    assert (answer["reading_count"], answer["max_temperature"]) == (2, 2.0)
+    response = stats(client, start_date="2026-11-16T00:00:00Z", end_date="2026-11-16T01:00:00Z")
+    assert (response["reading_count"], response["max_temperature"]) == (2, 2.0)
 
 
 def test_statistics_of_nothing_are_null_and_zero(client):
-    answer = stats(client)
-    assert (answer["reading_count"], answer["unit_count"], answer["mkt"], answer["min_temperature"]) == (
+    response = stats(client)
+    assert (response["reading_count"], response["unit_count"], response["mkt"], response["min_temperature"]) == (
         0,
         0,
         None,
@@ -108,11 +108,11 @@ def test_groups_by_day_and_facility_are_in_chronological_order(client, facility,
     store_readings(unit, [1.0, 3.0], start=START, every=12 * HOUR)
     store_readings(unit, [None, 5.0], start=START + timedelta(days=1), every=HOUR)
     store_reading(other, 7.0, START)
-    answer = groups(client, group_by=["day", "facility"], aggregations=["avg", "min", "max", "count"])
-    assert [(row["group_key"]["day"], row["group_key"]["facility_name"]) for row in answer] == [
+    response = groups(client, group_by=["day", "facility"], aggregations=["avg", "min", "max", "count"])
+    assert [(row["group_key"]["day"], row["group_key"]["facility_name"]) for row in response] == [
         ("2026-11-16T00:00:00Z", "Ayr"), ("2026-11-16T00:00:00Z", "Oxford"), ("2026-11-17T00:00:00Z", "Oxford"),
     ]  # fmt: skip
-    assert answer[1] == {
+    assert response[1] == {
         "group_key": {
             "day": "2026-11-16T00:00:00Z",
             "facility_id": str(facility.public_id),
@@ -123,8 +123,8 @@ def test_groups_by_day_and_facility_are_in_chronological_order(client, facility,
             "temperature_unit": "C",
         },
     }  # fmt: skip
-    assert answer[2]["metrics"]["reading_count"] == 2
-    assert answer[2]["metrics"]["avg_temperature"] == 5.0
+    assert response[2]["metrics"]["reading_count"] == 2
+    assert response[2]["metrics"]["avg_temperature"] == 5.0
 
 
 @pytest.mark.parametrize(
@@ -142,13 +142,13 @@ def test_groups_by_day_and_facility_are_in_chronological_order(client, facility,
 def test_each_grouping(client, unit, group_by, keys, aggregations):
     sensor = SensorFactory(storage_unit=unit, sensor_code="S1")
     store_readings(unit, [5.0, 5.0, 5.0], start=START + 22 * HOUR, every=HOUR, sensor=sensor)
-    answer = groups(client, group_by=group_by, aggregations=aggregations)
+    response = groups(client, group_by=group_by, aggregations=aggregations)
     name = {"unit": "unit_name", "sensor": "sensor_id"}.get(group_by[0], group_by[0])
-    assert [(row["group_key"][name], row["metrics"]["reading_count"]) for row in answer] == keys
+    assert [(row["group_key"][name], row["metrics"]["reading_count"]) for row in response] == keys
     if "mkt" in aggregations:
-        assert [row["metrics"]["mkt"] for row in answer] == [pytest.approx(5.0)] * len(keys)
+        assert [row["metrics"]["mkt"] for row in response] == [pytest.approx(5.0)] * len(keys)
     else:
-        assert "mkt" not in answer[0]["metrics"]
+        assert "mkt" not in response[0]["metrics"]
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
@@ -161,17 +161,17 @@ def test_days_are_local_and_an_hour_across_midnight_is_split(client, facility, i
     if is_settled:
         refresh()
     for aggregations in (["avg", "count"], ["avg", "count", "mkt"]):
-        answer = groups(client, group_by=["day"], aggregations=aggregations)
-        assert [(row["group_key"]["day"], row["metrics"]["avg_temperature"]) for row in answer] == [
+        response = groups(client, group_by=["day"], aggregations=aggregations)
+        assert [(row["group_key"]["day"], row["metrics"]["avg_temperature"]) for row in response] == [
             ("2026-11-16T00:00:00+05:30", 1.0), ("2026-11-17T00:00:00+05:30", 3.0),
         ]  # fmt: skip
 
 
 def test_a_period_within_hours_counts_only_its_readings(client, unit):
     store_readings(unit, map(float, range(72)), start=START, every=HOUR)
-    answer = groups(client, group_by=["day"], start_date="2026-11-16T20:30:00Z", end_date="2026-11-18T02:00:00Z")
-    assert [row["metrics"]["reading_count"] for row in answer] == [3, 24, 3]
-    assert [row["metrics"]["max_temperature"] for row in answer] == [23.0, 47.0, 50.0]
+    response = groups(client, group_by=["day"], start_date="2026-11-16T20:30:00Z", end_date="2026-11-18T02:00:00Z")
+    assert [row["metrics"]["reading_count"] for row in response] == [3, 24, 3]
+    assert [row["metrics"]["max_temperature"] for row in response] == [23.0, 47.0, 50.0]
     hours = groups(client, group_by=["hour"], start_date="2026-11-16T20:30:00Z", end_date="2026-11-16T21:10:00Z")
     assert [(row["group_key"]["hour"], row["metrics"]["reading_count"]) for row in hours] == [
         ("2026-11-16T21:00:00Z", 1)
@@ -192,8 +192,8 @@ def test_days_of_different_zones_are_different_groups(client, facility, unit):
     tokyo = FacilityFactory(customer=facility.customer, time_zone="Asia/Tokyo")
     for each in (unit, StorageUnitFactory(facility=london), StorageUnitFactory(facility=tokyo)):
         store_reading(each, 5.0, START + HOUR)
-    answer = groups(client, group_by=["day"])
-    assert [(row["group_key"]["day"], row["metrics"]["reading_count"]) for row in answer] == [
+    response = groups(client, group_by=["day"])
+    assert [(row["group_key"]["day"], row["metrics"]["reading_count"]) for row in response] == [
         ("2026-11-16T00:00:00+09:00", 1), ("2026-11-16T00:00:00Z", 2),
     ]  # fmt: skip
 
@@ -212,7 +212,7 @@ def test_groups_of_one_facility_or_unit(client, facility, unit):
 
 
 @pytest.mark.parametrize(
-    "question",
+    "payload",
     [
         {}, {"group_by": ["year"]}, {"group_by": "day"}, {"group_by": [[]]}, {"group_by": ["day"] * 50},
         {"group_by": None}, {"group_by": ["day"], "aggregations": ["median"]},
@@ -223,8 +223,8 @@ def test_groups_of_one_facility_or_unit(client, facility, unit):
         {"group_by": ["day"], "storage_unit_id": [7]}, [], 5, None, "day",
     ],
 )  # fmt: skip
-def test_an_invalid_aggregate_request_is_400(client, unit, question):
-    response = client.post(AGGREGATE, question)
+def test_an_invalid_aggregate_request_is_400(client, unit, payload):
+    response = client.post(AGGREGATE, payload)
     assert response.status_code == 400, response.content
 
 
@@ -244,13 +244,13 @@ def series(client, unit, **query):
 def test_a_series_reports_gaps_and_breaks_there(client, unit):
     store_readings(unit, [1.0, 2.0], start=START, every=HOUR)
     store_readings(unit, [3.0], start=START + 9 * HOUR)
-    answer = series(client, unit, start_date="2026-11-16", end_date="2026-11-16", temperature_unit="K")
-    assert [(row["t"], row["min"], row["count"]) for row in answer["buckets"]] == [
+    response = series(client, unit, start_date="2026-11-16", end_date="2026-11-16", temperature_unit="K")
+    assert [(row["t"], row["min"], row["count"]) for row in response["buckets"]] == [
         ("2026-11-16T00:00:00Z", 274.15, 1), ("2026-11-16T01:00:00Z", 275.15, 1),
         ("2026-11-16T05:00:00Z", None, 0), ("2026-11-16T09:00:00Z", 276.15, 1),
     ]  # fmt: skip
-    assert answer["gaps"] == [{"start": "2026-11-16T01:00:00Z", "end": "2026-11-16T09:00:00Z"}]
-    assert answer["temperature_unit"] == "K"
+    assert response["gaps"] == [{"start": "2026-11-16T01:00:00Z", "end": "2026-11-16T09:00:00Z"}]
+    assert response["temperature_unit"] == "K"
 
 
 @pytest.mark.parametrize("days", [1, 30, 3_000])

@@ -74,10 +74,10 @@ def test_the_status_follows_the_deviation(api, facility, temperature_c, status):
     unit = StorageUnitFactory(facility=facility, set_temperature=5.0)
     store_reading(unit, temperature_c)
 
-    shown = api.get(url(unit)).json()
+    data = api.get(url(unit)).json()
 
-    assert shown["temperature_status"] == status
-    assert shown["current_temperature"] == temperature_c
+    assert data["temperature_status"] == status
+    assert data["current_temperature"] == temperature_c
 
 
 def test_the_temperature_is_in_the_scale_it_was_reported_in(api, facility):
@@ -85,10 +85,10 @@ def test_the_temperature_is_in_the_scale_it_was_reported_in(api, facility):
     recorded_at = timezone.now().replace(microsecond=0)
     store_reading(unit, (38.3 - 32) * 5 / 9, recorded_at, scale="F")
 
-    shown = api.get(url(unit)).json()
+    data = api.get(url(unit)).json()
 
-    assert (shown["current_temperature"], shown["current_temperature_unit"]) == (38.3, "F")
-    assert shown["last_reading_time"] == recorded_at.isoformat().replace("+00:00", "Z")
+    assert (data["current_temperature"], data["current_temperature_unit"]) == (38.3, "F")
+    assert data["last_reading_time"] == recorded_at.isoformat().replace("+00:00", "Z")
 
 
 def test_a_stale_reading_gives_no_status(api, facility):
@@ -118,10 +118,10 @@ def test_other_limits_take_effect(api, facility):
     ],
 )
 def test_an_invalid_unit_is_reported_by_field(api, facility, field, value):
-    refused = api.post(units_url(facility), GIVEN | {field: value})
+    rejected = api.post(units_url(facility), GIVEN | {field: value})
 
-    assert refused.status_code == 400
-    assert list(refused.json()) == [field]
+    assert rejected.status_code == 400
+    assert list(rejected.json()) == [field]
     assert not StorageUnit.objects.exists()
 
 
@@ -187,8 +187,8 @@ def test_a_detailed_facility_summarises_current_temperatures(api, facility):
 
 
 def test_a_detailed_facility_without_units_has_no_temperature(api, facility):
-    shown = api.get(f"/api/v1/facilities/{facility.public_id}/detailed").json()
-    assert (shown["units"], shown["unit_count"], shown["average_temperature"]) == ([], 0, None)
+    data = api.get(f"/api/v1/facilities/{facility.public_id}/detailed").json()
+    assert (data["units"], data["unit_count"], data["average_temperature"]) == ([], 0, None)
 
 
 @pytest.mark.parametrize("ending", ["units", "detailed"])
