@@ -250,7 +250,8 @@ def _number(digits: NDArray[np.uint8], start: int, end: int) -> NDArray[np.int64
 
 def _microseconds_of(digits: NDArray[np.uint8], start: int, end: int) -> NDArray[np.int64]:
     end = min(end, start + 6)
-    return _number(digits, start, end) * 10 ** (6 - (end - start))
+    scale = np.int64(10 ** (6 - (end - start)))
+    return _number(digits, start, end) * scale
 
 
 def _days(number: dict[str, NDArray[np.int64]], is_valid: NDArray[np.bool_]) -> NDArray[np.int64]:
