@@ -28,7 +28,8 @@ from readings.api.serializers import AggregateRequestSerializer, GroupSerializer
 from readings.lists.filters import EARLIEST
 from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.statistics.statistics import Statistics
-from readings.statistics.totals import RequestedUnit, Totals, totals_by_key
+from readings.statistics.totals import RequestedUnit, totals_by_key
+from readings.storage.measures import Totals
 from readings.time_ranges import MICROSECOND, TimeRange
 from readings.units.scales import Scale
 from readings.units.unit_refs import UnitRefs, visible_unit_refs

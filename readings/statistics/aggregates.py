@@ -10,8 +10,8 @@ from operator import attrgetter
 from typing import Any
 
 from customers.models import Sensor
-from readings.statistics.totals import Bucket, Key, RequestedUnit, Totals, totals_by_key
-from readings.storage.time_weighting import mean_kinetic_temperature_c
+from readings.statistics.totals import Bucket, Key, RequestedUnit, totals_by_key
+from readings.storage.measures import Totals
 from readings.time_ranges import DAY, TimeRange
 from readings.units.scales import Scale, from_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
@@ -152,20 +152,11 @@ def _begin(found: date | datetime | None, bucket: Bucket, unit_ref: UnitRef) -> 
     return datetime.combine(bucket.first_day(found), time(), unit_ref.zone)
 
 
-def _average_c(totals: Totals) -> float | None:
-    measured = totals.reading_count - totals.fault_count
-    return totals.sum_micro_c / 1e6 / measured if measured else None
-
-
-def _mkt_c(totals: Totals) -> float | None:
-    return mean_kinetic_temperature_c(totals.weighted_arrhenius, totals.weighted_seconds)
-
-
 _TEMPERATURES_C: dict[Aggregation, tuple[str, Callable[[Totals], float | None]]] = {
-    Aggregation.AVG: ("avg_temperature", _average_c),
+    Aggregation.AVG: ("avg_temperature", attrgetter("average_c")),
     Aggregation.MIN: ("min_temperature", attrgetter("min_c")),
     Aggregation.MAX: ("max_temperature", attrgetter("max_c")),
-    Aggregation.MKT: ("mkt", _mkt_c),
+    Aggregation.MKT: ("mkt", attrgetter("mkt_c")),
 }
 
 

@@ -16,8 +16,8 @@ from django.db import connection
 
 from customers.models import StorageUnit
 from readings.models import EquipmentStatus
-from readings.statistics.totals import Bucket, RequestedUnit, Totals, totals_by_key
-from readings.storage.time_weighting import mean_kinetic_temperature_c
+from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
+from readings.storage.measures import Totals
 from readings.time_ranges import DAY, HOUR, TimeRange, start_of_day
 from readings.units.scales import Scale, difference_from_kelvin, to_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
@@ -46,16 +46,6 @@ class Summary:
         low, high = totals.min_c - set_temperature_c, totals.max_c - set_temperature_c
         self.min_deviation_k = low if self.min_deviation_k is None else min(self.min_deviation_k, low)
         self.max_deviation_k = high if self.max_deviation_k is None else max(self.max_deviation_k, high)
-
-    @property
-    def mean_c(self) -> float | None:
-        """The time-weighted mean."""
-        return self.totals.weighted_sum_c / self.totals.weighted_seconds if self.totals.weighted_seconds > 0 else None
-
-    @property
-    def mkt_c(self) -> float | None:
-        """The mean kinetic temperature."""
-        return mean_kinetic_temperature_c(self.totals.weighted_arrhenius, self.totals.weighted_seconds)
 
     @property
     def mean_deviation_k(self) -> float | None:

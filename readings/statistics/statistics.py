@@ -3,64 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
 from customers.models import StorageUnit
-from readings.statistics.totals import Key, RequestedUnit, Totals, totals_by_key
-from readings.storage.time_weighting import mean_kinetic_temperature_c
+from readings.statistics.totals import Key, RequestedUnit, totals_by_key
+from readings.storage.measures import Totals
 from readings.time_ranges import TimeRange
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+@dataclass(slots=True, kw_only=True)
+class Statistics(Totals):
     """Statistics of some units over a period; temperatures are None where nothing was measured.
 
-    mean_c is weighted by time, average_c by count. coverage is the share of the period, summed over the units, in
-    which a unit is known to have been measured: 0 to 1. `end` is no later than now.
+    coverage is the share of the period, summed over the units, in which a unit is known to have been measured: 0 to 1.
+    `end` is no later than now.
     """
 
     unit_count: int
     start: datetime
     end: datetime
-    reading_count: int
-    fault_count: int
-    normal_count: int
-    warning_count: int
-    error_count: int
-    good_count: int
-    min_c: float | None
-    max_c: float | None
-    mean_c: float | None
-    average_c: float | None
-    mkt_c: float | None
-    covered_seconds: float
     coverage: float
 
     @classmethod
     def of(cls, totals: Totals, unit_count: int, time_range: TimeRange) -> Statistics:
         """Return the statistics of `unit_count` units whose readings in `time_range` sum to `totals`."""
-        measured = totals.reading_count - totals.fault_count
         period_seconds = unit_count * (time_range.end - time_range.start).total_seconds()
         return cls(
+            **{measure.name: getattr(totals, measure.name) for measure in fields(Totals)},
             unit_count=unit_count,
             start=time_range.start,
             end=time_range.end,
-            reading_count=totals.reading_count,
-            fault_count=totals.fault_count,
-            normal_count=totals.normal_count,
-            warning_count=totals.warning_count,
-            error_count=totals.error_count,
-            good_count=totals.good_count,
-            min_c=totals.min_c,
-            max_c=totals.max_c,
-            mean_c=totals.weighted_sum_c / totals.weighted_seconds if totals.weighted_seconds > 0 else None,
-            average_c=totals.sum_micro_c / 1e6 / measured if measured else None,
-            mkt_c=mean_kinetic_temperature_c(totals.weighted_arrhenius, totals.weighted_seconds),
-            covered_seconds=totals.covered_seconds,
             coverage=totals.covered_seconds / period_seconds if period_seconds else 0.0,
         )
 

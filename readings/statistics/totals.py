@@ -9,7 +9,6 @@ queries is fixed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -19,38 +18,9 @@ from django.db import connection
 
 from core.db.prepared import Prepared
 from readings.statistics import totals_sql
+from readings.storage.measures import Totals
 from readings.storage.rollups import LONGEST_GAP
 from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours, start_of_day
-
-
-@dataclass(slots=True)
-class Totals:
-    """Sums of readings: the measures of a roll-up, see `readings.models.Rollup`."""
-
-    reading_count: int = 0
-    fault_count: int = 0
-    normal_count: int = 0
-    warning_count: int = 0
-    error_count: int = 0
-    good_count: int = 0
-    sum_micro_c: int = 0
-    min_c: float | None = None
-    max_c: float | None = None
-    weighted_seconds: float = 0.0
-    weighted_sum_c: float = 0.0
-    weighted_arrhenius: float = 0.0
-    covered_seconds: float = 0.0
-
-    def add(self, other: Totals) -> None:
-        """Add `other` to this: sums are added, extremes compared."""
-        for measure in MEASURES:
-            if measure not in ("min_c", "max_c"):
-                setattr(self, measure, getattr(self, measure) + getattr(other, measure))
-        self.min_c = min((t for t in (self.min_c, other.min_c) if t is not None), default=None)
-        self.max_c = max((t for t in (self.max_c, other.max_c) if t is not None), default=None)
-
-
-MEASURES = tuple(measure.name for measure in fields(Totals))
 
 
 class Bucket(StrEnum):

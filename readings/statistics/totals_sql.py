@@ -9,22 +9,12 @@ partitions of the requested period are read.
 from functools import cache
 
 from core.db.prepared import Prepared
-from readings.storage.store_sql import MEASURES
+from readings.storage.measures import COUNTS_OF_READINGS, COUNTS_OF_ROWS, weight_sums
 from readings.storage.time_weighting import TIME_WEIGHTS
 
-_COUNTS = """
-    sum(reading_count)::bigint AS reading_count, sum(fault_count)::bigint AS fault_count,
-    sum(normal_count)::bigint AS normal_count, sum(warning_count)::bigint AS warning_count,
-    sum(error_count)::bigint AS error_count, sum(good_count)::bigint AS good_count,
-    sum(sum_micro_c)::bigint AS sum_micro_c, min(min_c) AS min_c, max(max_c) AS max_c"""
 
-
-def _weights(span: str, rows: str) -> str:
-    """Return sums of floats in a fixed order, so that the same readings give the same digits."""
-    return ", ".join(
-        f"sum({rows}.{measure} ORDER BY {rows}.storage_unit_id, {rows}.{span}, {rows}.sensor_id) AS {measure}"
-        for measure in ("weighted_seconds", "weighted_sum_c", "weighted_arrhenius", "covered_seconds")
-    )
+def _weight_sums(period: str) -> str:
+    return weight_sums(f"rollup.storage_unit_id, rollup.{period}, rollup.sensor_id", "rollup")
 
 
 def _requested(kind: str) -> str:
@@ -53,15 +43,15 @@ def _grouped(sensor: bool) -> str:
     return "group_id, rollup.sensor_id" if sensor else "group_id, NULL::int"
 
 
-def _rollup(rows: str, span: str, kind: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
+def _rollup(rows: str, period: str, kind: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
     """Return sums over a roll-up; those with weights leave out what the level below answers."""
-    weights = f", {_weights(span, 'rollup')}" if with_weights else ""
+    weights = f", {_weight_sums(period)}" if with_weights else ""
     below = f"SELECT * FROM unnest(%(below_unit_ids)s::int[], %(below)s::{kind}[])"  # noqa: S608
     return Prepared(
         f"""
-SELECT {_grouped(by_sensor)}, {bucket}, {_COUNTS}{weights}
+SELECT {_grouped(by_sensor)}, {bucket}, {COUNTS_OF_ROWS}{weights}
 FROM {rows}
-{f"WHERE (storage_unit_id, {span}) NOT IN ({below})" if with_weights else ""}
+{f"WHERE (storage_unit_id, {period}) NOT IN ({below})" if with_weights else ""}
 GROUP BY 1, 2, 3"""  # noqa: S608  names of ours, no input
     )
 
@@ -87,7 +77,7 @@ def _bucket_of_piece(bucket: str, from_at: str) -> str:
 def raw_counts(bucket: str, *, by_sensor: bool) -> str:
     """Return the statement for counts and extremes of raw readings."""
     return f"""
-SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {MEASURES}
+SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {COUNTS_OF_READINGS}
 FROM {_requested("timestamptz")} CROSS JOIN LATERAL (
     SELECT * FROM reading
     WHERE storage_unit_id = unit_id AND recorded_at >= first AND recorded_at < until
@@ -103,6 +93,6 @@ def raw_weights(bucket: str, *, by_sensor: bool) -> str:
 WITH requested AS (SELECT * FROM {_requested("timestamptz")}),
 piece AS (SELECT unit_id AS storage_unit_id, first AS from_at, until AS to_at FROM requested),
 {TIME_WEIGHTS}
-SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {_weights("from_at", "rollup")}
+SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {_weight_sums("from_at")}
 FROM weights AS rollup JOIN requested ON unit_id = storage_unit_id AND first = from_at
 GROUP BY 1, 2, 3"""  # noqa: S608  names of ours, no input

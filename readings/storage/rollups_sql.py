@@ -1,31 +1,33 @@
 """The statements of `readings.storage.rollups`."""
 
-from readings.storage.store_sql import MEASURES, UPSERT_INSERTED
-from readings.storage.time_weighting import TIME_WEIGHTS, WEIGHT_COLUMNS
+from readings.storage.measures import (
+    COUNT_COLUMNS,
+    COUNTS_OF_READINGS,
+    NO_WEIGHTS,
+    WEIGHT_COLUMNS,
+    WEIGHTS,
+    weight_sums,
+)
+from readings.storage.store_sql import UPSERT_INSERTED
+from readings.storage.time_weighting import TIME_WEIGHTS
 
 
-def _refresh(table: str, span: str) -> str:
-    """Return SQL that writes the sums of `part`, a relation of (unit, span, sensor, from_at, weights), to a roll-up.
+def _refresh(table: str, period: str) -> str:
+    """Return SQL that writes the sums of `part`, a relation of (unit, period, sensor, from_at, weights), to a roll-up.
 
     `part` holds a row of zeros for every row of the roll-up, so that all of them are refreshed, measured or not.
     """
     return f"""
 total AS (
-    SELECT storage_unit_id, {span}, sensor_id,
-        sum(weighted_seconds ORDER BY from_at) AS weighted_seconds,
-        sum(weighted_sum_c ORDER BY from_at) AS weighted_sum_c,
-        sum(weighted_arrhenius ORDER BY from_at) AS weighted_arrhenius,
-        sum(covered_seconds ORDER BY from_at) AS covered_seconds
+    SELECT storage_unit_id, {period}, sensor_id,
+        {weight_sums("from_at")}
     FROM part GROUP BY 1, 2, 3
 )
 UPDATE {table} AS rollup SET
-    weighted_seconds = total.weighted_seconds,
-    weighted_sum_c = total.weighted_sum_c,
-    weighted_arrhenius = total.weighted_arrhenius,
-    covered_seconds = total.covered_seconds,
+    {", ".join(f"{name} = total.{name}" for name in WEIGHTS)},
     is_settled = true
 FROM total
-WHERE rollup.storage_unit_id = total.storage_unit_id AND rollup.{span} = total.{span}
+WHERE rollup.storage_unit_id = total.storage_unit_id AND rollup.{period} = total.{period}
     AND rollup.sensor_id = total.sensor_id"""  # noqa: S608  names of ours, no input
 
 
@@ -52,7 +54,7 @@ WITH piece AS (
 part AS (
     SELECT storage_unit_id, from_at AS hour, sensor_id, from_at, {WEIGHT_COLUMNS} FROM weights
     UNION ALL
-    SELECT rollup.storage_unit_id, hour, sensor_id, from_at, 0, 0, 0, 0 FROM piece CROSS JOIN LATERAL (
+    SELECT rollup.storage_unit_id, hour, sensor_id, from_at, {NO_WEIGHTS} FROM piece CROSS JOIN LATERAL (
         SELECT * FROM hourly_rollup WHERE storage_unit_id = piece.storage_unit_id AND hour = from_at OFFSET 0
     ) AS rollup
 ),
@@ -106,7 +108,7 @@ part AS (
     FROM day JOIN weights ON weights.storage_unit_id = day.storage_unit_id
         AND from_at >= starts_at AND from_at < ends_at
     UNION ALL
-    SELECT rollup.storage_unit_id, day.local_date, sensor_id, starts_at, 0, 0, 0, 0 FROM day CROSS JOIN LATERAL (
+    SELECT rollup.storage_unit_id, day.local_date, sensor_id, starts_at, {NO_WEIGHTS} FROM day CROSS JOIN LATERAL (
         SELECT * FROM daily_rollup
         WHERE storage_unit_id = day.storage_unit_id AND local_date = day.local_date OFFSET 0
     ) AS rollup
@@ -121,20 +123,17 @@ DELETE FROM latest_reading WHERE storage_unit_id = %(unit_id)s
 """
 UPSERT_STORED = f"WITH inserted AS (SELECT * FROM reading WHERE storage_unit_id = %(unit_id)s), {UPSERT_INSERTED}"  # noqa: S608
 
-_COUNTED = """(reading_count, fault_count, normal_count, warning_count, error_count, good_count,
-        min_c, max_c, sum_micro_c, is_settled)"""
 
-
-def _recount(table: str, span: str, starts: str, ends: str) -> str:
+def _recount(table: str, period: str, starts: str, ends: str) -> str:
     return f"""
-UPDATE {table} AS rollup SET {_COUNTED} = (
-    SELECT {MEASURES}, false FROM reading
+UPDATE {table} AS rollup SET ({COUNT_COLUMNS}, is_settled) = (
+    SELECT {COUNTS_OF_READINGS}, false FROM reading
     WHERE storage_unit_id = rollup.storage_unit_id AND sensor_id = rollup.sensor_id
         AND recorded_at >= {starts} AND recorded_at < {ends}
 )
 FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
 WHERE rollup.storage_unit_id = %(unit_id)s AND sensor_id = %(sensor_id)s AND storage_unit.id = rollup.storage_unit_id
-    AND {span}"""  # noqa: S608  names of ours, no input
+    AND {period}"""  # noqa: S608  names of ours, no input
 
 
 # The effects of one changed reading: its own hour and day are recounted; those it is valid in become stale.

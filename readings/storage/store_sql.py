@@ -1,5 +1,14 @@
 """The statements of `readings.storage.store`, in the order in which it runs them."""
 
+from readings.storage.measures import (
+    ADD_EXCLUDED,
+    COUNT_COLUMNS,
+    COUNTS_OF_READINGS,
+    COUNTS_OF_ROWS,
+    NO_COUNTS,
+    NO_WEIGHTS,
+    WEIGHT_COLUMNS,
+)
 from readings.storage.time_weighting import STALENESS_LIMIT
 
 # Serialises transactions that store for the same unit, in the order of ids, so that two batches cannot deadlock over
@@ -42,46 +51,22 @@ SELECT count(*), array_agg(row_index ORDER BY row_index) FILTER (
 ) FROM known
 """
 
-# Each sensor's readings are summed once, by quarters of an hour: since 2000 every time zone's offset is a multiple of
-# 15 minutes, so quarters make up UTC hours and local days alike.
-MEASURES = """
-        count(*) AS reading_count,
-        count(*) - count(temperature_c) AS fault_count,
-        count(*) FILTER (WHERE equipment_status_id = 1) AS normal_count,
-        count(*) FILTER (WHERE equipment_status_id = 2) AS warning_count,
-        count(*) FILTER (WHERE equipment_status_id = 3) AS error_count,
-        count(*) FILTER (WHERE quality_score >= 0.8) AS good_count,
-        min(temperature_c) AS min_c,
-        max(temperature_c) AS max_c,
-        coalesce(sum((temperature_c * 1e6)::bigint), 0)::bigint AS sum_micro_c"""
-MEASURE_SUMS = """
-        sum(reading_count) AS reading_count, sum(fault_count) AS fault_count, sum(normal_count) AS normal_count,
-        sum(warning_count) AS warning_count, sum(error_count) AS error_count, sum(good_count) AS good_count,
-        min(min_c) AS min_c, max(max_c) AS max_c, sum(sum_micro_c) AS sum_micro_c"""
-MEASURE_COLUMNS = """
-        reading_count, fault_count, normal_count, warning_count, error_count, good_count, min_c, max_c, sum_micro_c"""
 
-
-def _upsert_into(table: str, span: str, rows: str) -> str:
-    """Return SQL that adds `rows` of (unit, sensor, span, measures) to a roll-up and marks what they touch as stale."""
+def _upsert_into(table: str, period: str, rows: str) -> str:
+    """Return SQL that adds `rows` of (unit, sensor, period, measures) to a roll-up and marks the changed as stale."""
     return f"""
-    INSERT INTO {table} AS rollup (storage_unit_id, sensor_id, {span}, {MEASURE_COLUMNS},
-        weighted_seconds, weighted_sum_c, weighted_arrhenius, covered_seconds, is_settled)
-    SELECT storage_unit_id, sensor_id, {span}, {MEASURE_COLUMNS}, 0, 0, 0, 0, false
-    FROM {rows} ORDER BY storage_unit_id, {span}, sensor_id
-    ON CONFLICT (storage_unit_id, {span}, sensor_id) DO UPDATE SET
-        reading_count = rollup.reading_count + excluded.reading_count,
-        fault_count = rollup.fault_count + excluded.fault_count,
-        normal_count = rollup.normal_count + excluded.normal_count,
-        warning_count = rollup.warning_count + excluded.warning_count,
-        error_count = rollup.error_count + excluded.error_count,
-        good_count = rollup.good_count + excluded.good_count,
-        min_c = least(rollup.min_c, excluded.min_c),
-        max_c = greatest(rollup.max_c, excluded.max_c),
-        sum_micro_c = rollup.sum_micro_c + excluded.sum_micro_c,
+    INSERT INTO {table} AS rollup (storage_unit_id, sensor_id, {period}, {COUNT_COLUMNS},
+        {WEIGHT_COLUMNS}, is_settled)
+    SELECT storage_unit_id, sensor_id, {period}, {COUNT_COLUMNS}, {NO_WEIGHTS}, false
+    FROM {rows} ORDER BY storage_unit_id, {period}, sensor_id
+    ON CONFLICT (storage_unit_id, {period}, sensor_id) DO UPDATE SET
+        {ADD_EXCLUDED},
         is_settled = false"""  # noqa: S608  names of ours, no input
 
 
+# Each sensor's readings are summed once, by quarters of an hour: since 2000 every time zone's offset is a multiple of
+# 15 minutes, so quarters make up UTC hours and local days alike.
+#
 # The rows left in the staging table are new and unique, and their units are locked, so the insert needs no ON CONFLICT,
 # which would cost a third of its speed.
 #
@@ -90,7 +75,8 @@ def _upsert_into(table: str, span: str, rows: str) -> str:
 UPSERT_INSERTED = f"""
 quarter AS (
     SELECT storage_unit_id, sensor_id, date_bin('15 minutes', recorded_at, '2000-01-01 00:00+00') AS starts_at,
-        min(recorded_at) AS first_at, max(recorded_at) AS last_at, {MEASURES}
+        min(recorded_at) AS first_at, max(recorded_at) AS last_at,
+        {COUNTS_OF_READINGS}
     FROM inserted GROUP BY 1, 2, 3
 ),
 unit AS (
@@ -106,20 +92,24 @@ located AS (
     FROM quarter JOIN unit USING (storage_unit_id)
 ),
 hours AS (
-    SELECT storage_unit_id, sensor_id, hour, {MEASURE_SUMS} FROM (
-        SELECT storage_unit_id, sensor_id, hour, {MEASURE_COLUMNS} FROM located
+    SELECT storage_unit_id, sensor_id, hour,
+        {COUNTS_OF_ROWS}
+     FROM (
+        SELECT storage_unit_id, sensor_id, hour, {COUNT_COLUMNS} FROM located
         UNION ALL
-        SELECT storage_unit_id, sensor_id, reached.hour, 0, 0, 0, 0, 0, 0, NULL, NULL, 0
+        SELECT storage_unit_id, sensor_id, reached.hour, {NO_COUNTS}
         FROM (
             SELECT storage_unit_id, sensor_id, hour, max(valid_until) AS valid_until FROM located GROUP BY 1, 2, 3
         ) AS own, generate_series(own.hour + interval '1 hour', own.valid_until, interval '1 hour') AS reached (hour)
     ) AS touched GROUP BY 1, 2, 3
 ),
 days AS (
-    SELECT storage_unit_id, sensor_id, local_date, {MEASURE_SUMS} FROM (
-        SELECT storage_unit_id, sensor_id, local_date, {MEASURE_COLUMNS} FROM located
+    SELECT storage_unit_id, sensor_id, local_date,
+        {COUNTS_OF_ROWS}
+     FROM (
+        SELECT storage_unit_id, sensor_id, local_date, {COUNT_COLUMNS} FROM located
         UNION ALL
-        SELECT storage_unit_id, sensor_id, reached.day::date, 0, 0, 0, 0, 0, 0, NULL, NULL, 0
+        SELECT storage_unit_id, sensor_id, reached.day::date, {NO_COUNTS}
         FROM (
             SELECT storage_unit_id, sensor_id, local_date, max(valid_until AT TIME ZONE time_zone) AS valid_until
             FROM located GROUP BY 1, 2, 3

@@ -87,4 +87,3 @@ weights AS (
     FROM covering GROUP BY 1, 2, 3, 4
 )
 """  # noqa: S608  names of ours, no input
-WEIGHT_COLUMNS = "weighted_seconds, weighted_sum_c, weighted_arrhenius, covered_seconds"

@@ -89,16 +89,20 @@ _ALL_UNITS = CompiledQuery(_units)
 
 def _unit_ref(row: tuple[Any, ...]) -> UnitRef:
     """Return the reference of a row of _COLUMNS, with codes in place of missing names."""
-    unit_id, public_id, name, unit_code, interval, facility_id, facility_public_id, *facility, newest_at = row
-    facility_name, facility_code, *zone_and_customer = facility
+    unit_id, unit_public_id, name, unit_code, interval_seconds, *rest = row
+    facility_id, facility_public_id, facility_name, facility_code, zone, customer_id, customer_public_id, *last = rest
+    customer_code, newest_at = last
     return UnitRef(
-        unit_id,
-        public_id,
-        name or unit_code,
-        interval,
-        facility_id,
-        facility_public_id,
-        facility_name or facility_code,
-        *zone_and_customer,
-        newest_at,
+        unit_id=unit_id,
+        public_id=unit_public_id,
+        name=name or unit_code,
+        interval_seconds=interval_seconds,
+        facility_id=facility_id,
+        facility_public_id=facility_public_id,
+        facility_name=facility_name or facility_code,
+        time_zone=zone,
+        customer_id=customer_id,
+        customer_public_id=customer_public_id,
+        customer_code=customer_code,
+        newest_at=newest_at,
     )

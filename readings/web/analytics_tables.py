@@ -47,17 +47,17 @@ def trend(named: Named, scale: Scale, first_column: str) -> Table:
         Row(
             name,
             [
-                _text(each.mean_c, scale),
+                _text(each.totals.mean_c, scale),
                 _text(each.totals.min_c, scale),
                 _text(each.totals.max_c, scale),
-                _text(each.mkt_c, scale),
+                _text(each.totals.mkt_c, scale),
                 f"{each.totals.reading_count:,}",
             ],
         )
         for name, each in named.items()
     ]
     chart = _chart("band", named, scale.label) | {
-        "middle": [_scaled(each.mean_c, scale) for each in named.values()],
+        "middle": [_scaled(each.totals.mean_c, scale) for each in named.values()],
         "low": [_scaled(each.totals.min_c, scale) for each in named.values()],
         "high": [_scaled(each.totals.max_c, scale) for each in named.values()],
     }
@@ -87,8 +87,8 @@ def comparison(named: Named, scale: Scale, addresses: Mapping[str, str], first_c
             name,
             [
                 *_deviations(each),
-                _text(each.mean_c, scale),
-                _text(each.mkt_c, scale),
+                _text(each.totals.mean_c, scale),
+                _text(each.totals.mkt_c, scale),
                 share_text(each.coverage),
                 share_text(each.good_share),
             ],

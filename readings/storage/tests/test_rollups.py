@@ -1,6 +1,7 @@
 """Roll-ups and statistics come out the same, and right, for any order, splitting and repetition of the readings."""
 
 import itertools
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,12 +10,13 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
-from readings.series.tests.course import DownsampledSeries
+from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading, Rollup
 from readings.statistics.statistics import statistics, totals_by_unit
+from readings.storage.measures import Totals
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.rollups import rebuild, recount, refresh
 from readings.storage.store import store
+from readings.storage.tests.reference import ReferenceSeries
 from readings.time_ranges import DAY, start_of_day
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
 
@@ -37,6 +39,11 @@ MEASURES = [
 
 temperatures = st.one_of(st.none(), st.integers(-9000, 4000).map(lambda hundredths: hundredths / 100))
 offsets = st.integers(0, 40 * 3600 * 4).map(lambda quarters: timedelta(seconds=quarters / 4))
+
+
+def test_a_rollup_has_a_column_for_each_measure():
+    columns = {column.name for column in Rollup._meta.fields}
+    assert columns - {"is_settled"} == {measure.name for measure in fields(Totals)}
 
 
 @st.composite
@@ -112,7 +119,7 @@ def test_any_order_splitting_and_repetition_gives_the_same(unit, delivered):
 def test_statistics_of_any_period_are_exact_settled_or_not(unit, delivered, start, length, is_settled):
     rows, batches = delivered
     begin, end = BEGIN + start, BEGIN + start + length
-    expected = DownsampledSeries(rows_of(unit, rows), timedelta(hours=1)).within(begin, end)
+    expected = ReferenceSeries(rows_of(unit, rows), timedelta(hours=1)).within(begin, end)
 
     def outcome():
         for batch in batches:
@@ -148,14 +155,14 @@ def test_rebuilding_makes_what_storing_made(unit, delivered):
 def test_each_settled_hour_and_day_says_what_its_readings_say(unit):
     batch = [(timedelta(minutes=13 * n), n % 2, n % 7 if n % 11 else None) for n in range(200)]
     store_all(unit, [batch[::-1]])
-    course = DownsampledSeries(rows_of(unit, batch), timedelta(hours=1))
+    reference = ReferenceSeries(rows_of(unit, batch), timedelta(hours=1))
     zone = ZoneInfo(unit.facility.time_zone)
     for hour in HourlyRollup.objects.values_list("hour", flat=True).distinct():
-        assert_sums(HourlyRollup.objects.filter(hour=hour), course.within(hour, hour + timedelta(hours=1)))
+        assert_sums(HourlyRollup.objects.filter(hour=hour), reference.within(hour, hour + timedelta(hours=1)))
     for day in DailyRollup.objects.values_list("local_date", flat=True).distinct():
         assert_sums(
             DailyRollup.objects.filter(local_date=day),
-            course.within(start_of_day(day, zone), start_of_day(day + DAY, zone)),
+            reference.within(start_of_day(day, zone), start_of_day(day + DAY, zone)),
         )
 
 

@@ -1,4 +1,4 @@
-"""What roll-ups and statistics must say, computed the plain way from a list of readings: the tests' second opinion."""
+"""A reference implementation of the measures, computed naively from a list of readings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from readings.storage.time_weighting import arrhenius
 
 
 @dataclass
-class DownsampledSeries:
-    """Readings of one unit, and how long each of them stood."""
+class ReferenceSeries:
+    """Readings of one unit, and how long each of them is valid."""
 
     readings: list[ReadingRow]
     staleness_limit: timedelta
 
-    def standing(self) -> list[tuple[datetime, datetime, float, int]]:
-        """From when until when which temperature stood, by sensor."""
+    def validity(self) -> list[tuple[datetime, datetime, float, int]]:
+        """Return (valid from, valid until, temperature, sensor id) of each measurement."""
         by_sensor = defaultdict(list)
         for reading in self.readings:
             by_sensor[reading.sensor_id].append(reading)
@@ -34,15 +34,15 @@ class DownsampledSeries:
         return periods
 
     def within(self, start: datetime, end: datetime) -> dict[str, float | None]:
-        """The measures of this unit from `start` up to `end`."""
+        """Return the measures of this unit from `start` up to, but not including, `end`."""
         inside = [reading for reading in self.readings if start <= reading.recorded_at < end]
         measured = [reading.temperature_c for reading in inside if reading.temperature_c is not None]
-        stood = [
+        valid = [
             (max(since, start), min(until, end), temperature_c)
-            for since, until, temperature_c, _ in self.standing()
+            for since, until, temperature_c, _ in self.validity()
             if max(since, start) < min(until, end)
         ]
-        weights = [((until - since).total_seconds(), temperature_c) for since, until, temperature_c in stood]
+        weights = [((until - since).total_seconds(), temperature_c) for since, until, temperature_c in valid]
         return {
             "reading_count": len(inside),
             "fault_count": len(inside) - len(measured),
@@ -52,7 +52,7 @@ class DownsampledSeries:
             "weighted_seconds": sum(seconds for seconds, _ in weights),
             "weighted_sum_c": sum(seconds * temperature_c for seconds, temperature_c in weights),
             "weighted_arrhenius": sum(seconds * arrhenius(temperature_c) for seconds, temperature_c in weights),
-            "covered_seconds": _union_seconds([(since, until) for since, until, _ in stood]),
+            "covered_seconds": _union_seconds([(since, until) for since, until, _ in valid]),
         }
 
 
