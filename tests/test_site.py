@@ -31,7 +31,7 @@ def test_the_other_error_pages_can_be_rendered(template):
 
 
 def test_the_page_of_a_fault_needs_no_context():
-    assert "Something broke" in render_to_string("500.html")
+    assert "Something went wrong" in render_to_string("500.html")
 
 
 def test_an_answer_may_load_only_what_the_site_serves():

@@ -38,7 +38,7 @@ from customers.access.principal import Principal
 from customers.models import Customer, StorageUnit
 from customers.web.facility_options import FacilityName, facility_options, selected_facility, visible_facilities
 from readings.series.chart import milliseconds
-from readings.web.ranges import InvalidRange, range_asked
+from readings.web.ranges import InvalidRange, requested_range
 
 REFRESH_SECONDS = 15
 COUNT_REFRESH_SECONDS = 30
@@ -144,7 +144,7 @@ def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
     scope = page_principal(request).scope
     unit = get_object_or_404(StorageUnit.objects.visible_to(scope).select_related("facility"), public_id=public_id)
     try:
-        time_range = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now()).time_range
+        time_range = requested_range(request.GET, unit.pk, unit.facility.zone, timezone.now()).time_range
     except InvalidRange as error:
         return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
     wanted = WantedExcursions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from django.contrib.auth.decorators import login_required
@@ -106,21 +107,21 @@ def _comparison(choice: Choice) -> Table:
             ref.facility_id: (ref.facility_name, f"?facility={ref.facility_public_id}&{_range_query(choice)}")
             for ref in choice.unit_refs.values()
         }
-    names = _told_apart({owner: name for owner, (name, _) in owners.items()})
+    names = _unique_names({owner: name for owner, (name, _) in owners.items()})
     named = tables.furthest_first((names[owner], each) for owner, each in summaries.items())
     shown = dict(list(named.items())[:MOST_SIDE_BY_SIDE])
     addresses = {names[owner]: address for owner, (_, address) in owners.items()}
     return tables.comparison(shown, _scale(choice), addresses, "Unit" if choice.facility else "Facility")
 
 
-def _told_apart(names: dict[int, str]) -> dict[int, str]:
-    """These names, numbered where several are alike."""
-    seen: dict[str, int] = {}
-    told: dict[int, str] = {}
-    for owner, name in names.items():
-        seen[name] = seen.get(name, 0) + 1
-        told[owner] = name if seen[name] == 1 else f"{name} ({seen[name]})"
-    return told
+def _unique_names(names: dict[int, str]) -> dict[int, str]:
+    """Return the names by owner id, numbered in the order of the ids where several are the same."""
+    counts: Counter[str] = Counter()
+    unique: dict[int, str] = {}
+    for owner, name in sorted(names.items()):
+        counts[name] += 1
+        unique[owner] = name if counts[name] == 1 else f"{name} ({counts[name]})"
+    return unique
 
 
 def _range_query(choice: Choice) -> str:

@@ -97,7 +97,7 @@ def facility_of(scope: Scope, facility: Facility, now: datetime) -> FacilityToda
     return FacilityToday(shown, _sorted(Counter(each.condition.state for each in shown)))
 
 
-def facility_facts(facility: Facility) -> Facts:
+def present_facility(facility: Facility) -> Facts:
     """Names and texts of what is known of the facility; what is unknown is left out."""
     facts = [
         ("Customer", str(facility.customer)),

@@ -42,7 +42,7 @@ def condition_of(unit: StorageUnit, now: datetime) -> Condition:
     )
 
 
-def unit_facts(unit: StorageUnit) -> Facts:
+def present_unit(unit: StorageUnit) -> Facts:
     """Names and texts of what is known of the unit itself; what is unknown is left out."""
     facility = unit.facility
     facts = [
@@ -61,7 +61,7 @@ def unit_facts(unit: StorageUnit) -> Facts:
     return [(name, text) for name, text in facts if text.strip()]
 
 
-def statistics_facts(summaries: Statistics, outside: TimeOutside | None, scale: str) -> Facts:
+def present_statistics(summaries: Statistics, outside: TimeOutside | None, scale: str) -> Facts:
     """Names and texts of what the statistics say, temperatures on `scale`. Unknown time stands beside the figures."""
     return [
         ("Minimum", temperature_text(summaries.min_c, scale)),

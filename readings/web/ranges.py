@@ -1,4 +1,4 @@
-"""Which stretch of time a page of readings shows: a preset that ends now, or two times of the facility's clock."""
+"""The period that a unit page shows: a preset that ends now, or a custom range in the facility's time zone."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ PRESETS = {
 }
 ALL = "all"
 DEFAULT = "24h"
-NAMES = {"6h": "6 hours", "24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", ALL: "all"}
+PRESET_NAMES = {"6h": "6 hours", "24h": "24 hours", "7d": "7 days", "30d": "30 days", "1y": "1 year", ALL: "All"}
 SHORTEST = timedelta(minutes=1)
 
 
 class InvalidRange(ValueError):  # noqa: N818 - reads better where it is caught
-    """What was asked for is no stretch of time; the message says why, for people."""
+    """The query is not a valid range; the message says why, for people."""
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRange:
-    """A stretch of time. `preset` is the one asked for, or the one that a chosen stretch lies in and returns to."""
+class RequestedRange:
+    """A period. `preset` is the requested one or, for a custom range, the one that a reset returns to."""
 
     time_range: TimeRange
     preset: str
-    is_chosen: bool
+    is_custom: bool
 
     @property
     def title(self) -> str:
-        """What a heading calls it."""
-        if self.is_chosen:
-            return "The chosen time"
-        return "All readings" if self.preset == ALL else f"The last {NAMES[self.preset]}"
+        """The heading of the period."""
+        if self.is_custom:
+            return "Custom period"
+        return "All readings" if self.preset == ALL else f"Last {PRESET_NAMES[self.preset]}"
 
     @property
     def query(self) -> str:
-        """The query that asks for it again: a preset moves on with the time, a chosen stretch stays."""
-        if not self.is_chosen:
+        """The query string of the period: a preset moves with time, a custom range stays."""
+        if not self.is_custom:
             return urlencode({"range": self.preset})
         start, end = (
             f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for each in (self.time_range.start, self.time_range.end)
@@ -56,25 +56,26 @@ class ShownRange:
         return urlencode({"range": self.preset, "start": start, "end": end})
 
 
-def range_asked(query: QueryDict, unit_id: int, zone: ZoneInfo, now: datetime) -> ShownRange:
-    """What `?range=`, or `?start=` and `?end=`, ask for. Raises InvalidRange. A query only for all there is.
+def requested_range(query: QueryDict, unit_id: int, zone: ZoneInfo, now: datetime) -> RequestedRange:
+    """Return the period given by `?range=`, or by `?start=` and `?end=`.
 
-    A time without an offset is one of the facility's clock; a date is its beginning, as an end its last moment.
+    A time without an offset is in the facility's time zone; a date means its start, or its end for `end`. One query for
+    the preset "all", otherwise none. Raises InvalidRange.
     """
     preset = query.get("range") or DEFAULT
-    if preset not in NAMES:
-        raise InvalidRange(f"The range must be one of {', '.join(NAMES)}.")
+    if preset not in PRESET_NAMES:
+        raise InvalidRange(f"The range must be one of {', '.join(PRESET_NAMES)}.")
     start_text, end_text = query.get("start", "").strip(), query.get("end", "").strip()
     if not start_text and not end_text:
-        return ShownRange(TimeRange(_beginning(preset, unit_id, zone, now), now), preset, is_chosen=False)
-    start = _instant(start_text, zone) if start_text else _beginning(preset, unit_id, zone, now)
+        return RequestedRange(TimeRange(_start_of(preset, unit_id, zone, now), now), preset, is_custom=False)
+    start = _instant(start_text, zone) if start_text else _start_of(preset, unit_id, zone, now)
     end = _instant(end_text, zone, is_end=True) if end_text else now
     if end - start < SHORTEST:
         raise InvalidRange("The end must be at least a minute after the start.")
-    return ShownRange(TimeRange(start, end), preset, is_chosen=True)
+    return RequestedRange(TimeRange(start, end), preset, is_custom=True)
 
 
-def _beginning(preset: str, unit_id: int, zone: ZoneInfo, now: datetime) -> datetime:
+def _start_of(preset: str, unit_id: int, zone: ZoneInfo, now: datetime) -> datetime:
     if preset != ALL:
         return now - PRESETS[preset]
     days = DailyRollup.objects.filter(storage_unit=unit_id).order_by("local_date")
@@ -90,7 +91,7 @@ def _instant(text: str, zone: ZoneInfo, *, is_end: bool = False) -> datetime:
             instant += timedelta(days=1)
         instant = (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidRange("Times are written like 2026-11-23T10:15.") from error
+        raise InvalidRange("Enter times like 2026-11-23T10:15.") from error
     if not EARLIEST <= instant <= datetime(2200, 1, 1, tzinfo=UTC):
         raise InvalidRange("Times must be between the years 2000 and 2200.")
     return instant

@@ -28,10 +28,10 @@ from readings.statistics.statistics import statistics
 from readings.statistics.time_outside import time_outside
 from readings.units.badges import visible_badges
 from readings.units.condition import LimitsInForce, UnitState
-from readings.web.facilities import facility_facts, facility_of, list_facilities, units_of
+from readings.web.facilities import facility_of, list_facilities, present_facility, units_of
 from readings.web.overview import Wanted, counts_by_state, in_state, overview
-from readings.web.presenters import condition_of, latest_of, statistics_facts, unit_facts
-from readings.web.ranges import NAMES, InvalidRange, ShownRange, range_asked
+from readings.web.presenters import condition_of, latest_of, present_statistics, present_unit
+from readings.web.ranges import PRESET_NAMES, InvalidRange, RequestedRange, requested_range
 from readings.web.reading_table import listing_of, table_page
 from readings.web.tiles import response_with, tiles
 
@@ -100,8 +100,8 @@ def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     facilities = Facility.objects.visible_to(scope).select_related("customer")
     facility = get_object_or_404(facilities, public_id=public_id)
     now = timezone.now()
-    shown = facility_of(scope, facility, now)
-    context = {"facility": facility, "facts": facility_facts(facility), "shown": shown, "now": now}
+    units = facility_of(scope, facility, now)
+    context = {"facility": facility, "facts": present_facility(facility), "units": units, "now": now}
     return render(request, "readings/facility.html", context)
 
 
@@ -114,15 +114,16 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     part = part_asked(request, UNIT_PARTS, "readings/unit.html")
     context: dict[str, Any] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
     if part != UNIT_PARTS["range"]:
-        context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "facts": unit_facts(unit)}
+        context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "facts": present_unit(unit)}
     if part != UNIT_PARTS["latest"]:
         try:
-            shown = range_asked(request.GET, unit.pk, unit.facility.zone, now)
+            period = requested_range(request.GET, unit.pk, unit.facility.zone, now)
         except InvalidRange as error:
             return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
-        context |= _range_context(request, unit, shown)
-        # Not when the range renews itself: somebody may be choosing another one.
-        context["is_choice_renewed"] = "HX-Target" in request.headers and request.headers.get("HX-Trigger") != "range"
+        context |= _range_context(request, unit, period)
+        # Not on the periodic refresh, which must not overwrite a range being entered.
+        is_refresh = request.headers.get("HX-Trigger") == "range"
+        context["replaces_range_choice"] = "HX-Target" in request.headers and not is_refresh
     return render(request, part, context)
 
 
@@ -133,10 +134,10 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The course of a unit in the asked range as JSON, in at most `course.MAX_POINTS` points; 400 for no range."""
     unit = _unit_of(request, public_id, UNIT)
     try:
-        shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
+        period = requested_range(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
         return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
-    return HttpResponse(to_json(series(unit, shown.time_range)), content_type="application/json")
+    return HttpResponse(to_json(series(unit, period.time_range)), content_type="application/json")
 
 
 @require_safe
@@ -145,24 +146,24 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     """The readings of a unit in the asked range as the REST API's CSV, stream; 400 for no range."""
     unit = _unit_of(request, public_id, UNIT)
     try:
-        shown = range_asked(request.GET, unit.pk, unit.facility.zone, timezone.now())
+        period = requested_range(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
         return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
-    response = stream(listing_of(unit, shown.time_range), CSVRenderer.format)
-    days = f"{shown.time_range.start.astimezone(unit.facility.zone):%Y-%m-%d}"
+    response = stream(listing_of(unit, period.time_range), CSVRenderer.format)
+    days = f"{period.time_range.start.astimezone(unit.facility.zone):%Y-%m-%d}"
     name = f"{slugify(str(unit.facility))}-{slugify(str(unit))}-from-{days}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def _range_context(request: HttpRequest, unit: StorageUnit, shown: ShownRange) -> dict[str, Any]:
-    time_range, limits = shown.time_range, LimitsInForce.of(unit)
+def _range_context(request: HttpRequest, unit: StorageUnit, period: RequestedRange) -> dict[str, Any]:
+    time_range, limits = period.time_range, LimitsInForce.of(unit)
     outside = time_outside(unit.pk, time_range, limits)
     summaries = statistics([unit.pk], time_range.start, time_range.end)
     return {
-        "shown": shown,
-        "ranges": NAMES.items(),
-        "statistics": statistics_facts(summaries, outside, unit.temperature_unit),
+        "period": period,
+        "ranges": PRESET_NAMES.items(),
+        "statistics": present_statistics(summaries, outside, unit.temperature_unit),
         "is_outside_unknown": outside is None and bool(limits),
         "table": table_page(unit, time_range, request.GET.get("cursor", "")),
     }

@@ -1,5 +1,5 @@
-// Names for those controls of the back office that Django leaves without one: cells of tables, the two halves of a time,
-// and lists that search. Without a name a screen reader says nothing but "edit".
+// Accessible names for admin controls that Django leaves without one: table cells, split date and time fields, and
+// searchable lists. Without a name a screen reader announces only "edit".
 "use strict";
 
 const textOf = (element) => (element ? element.textContent.replace(/[?:]\s*$/, "").trim() : "");
@@ -45,6 +45,6 @@ const nameAll = () => {
   }
 };
 
-// Lists that search are made some time after the page is there, rows of tables when somebody adds one.
+// Searchable lists are created after the page has loaded, and table rows when somebody adds one.
 nameAll();
 new MutationObserver(nameAll).observe(document.body, { childList: true, subtree: true });

@@ -1,9 +1,9 @@
-// Draws the chart of an analytics page from the figures that the page carries: a mean line in its band, bars from the
-// lowest to the highest side by side, or shares as lines. What is unknown stays open.
+// Draws the chart of an analytics page from the data embedded in the page: a mean line within its band, bars from minimum
+// to maximum, or percentages as lines. Unknown values leave gaps.
 (() => {
   "use strict";
   const [range, ...dates] = ["days", "start", "end"].map((id) => document.getElementById(id));
-  // A range takes the place of the dates, and dates take the place of a range.
+  // A preset period and custom dates exclude each other.
   range?.addEventListener("change", () => dates.forEach((input) => { if (range.value) input.value = ""; }));
   dates.forEach((input) => input?.addEventListener("change", () => { if (input.value) range.value = ""; }));
 
@@ -30,8 +30,8 @@
         type: "line",
         datasets: [
           line("Mean", data.middle, "--chart-line"),
-          { ...edge, label: "Lowest", data: data.low },
-          { ...edge, label: "Highest", data: data.high, fill: "-1" },
+          { ...edge, label: "Minimum", data: data.low },
+          { ...edge, label: "Maximum", data: data.high, fill: "-1" },
         ],
         value: { grace: "5%" },
       };
@@ -45,7 +45,7 @@
             borderColor: colour("--chart-line"), backgroundColor: colour("--chart-line"),
           },
           {
-            label: "Lowest to highest", data: data.low.map((low, index) => (low === null ? null : [low, data.high[index]])),
+            label: "Minimum to maximum", data: data.low.map((low, index) => (low === null ? null : [low, data.high[index]])),
             backgroundColor: colour("--chart-band"), borderColor: colour("--chart-line"), borderWidth: 1, borderSkipped: false, maxBarThickness: 40,
           },
         ],
@@ -84,7 +84,7 @@
           y: { ...value, grid, ticks: { color: text }, title: { display: true, text: data.unit, color: text } },
         },
         plugins: {
-          legend: { labels: { color: text, filter: (item) => item.text !== "Lowest" && item.text !== "Highest" } },
+          legend: { labels: { color: text, filter: (item) => item.text !== "Minimum" && item.text !== "Maximum" } },
           tooltip: { callbacks: { label } },
         },
       },

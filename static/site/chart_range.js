@@ -1,12 +1,12 @@
-// Zooming and moving the chart: by dragging, by the wheel, by keys and by buttons. Each asks the server for the new range,
-// so that chart, figures and readings always show the same time.
+// Zooms and pans the chart by dragging, wheel, keys and buttons. Each requests the new range from the server, so that
+// chart, statistics and readings always cover the same period.
 (() => {
   "use strict";
   const SHORTEST = 60_000;
   const LEAST_DRAG = 8;
   const { box } = unitChart;
   const selection = box.querySelector(".chart-selection");
-  let wanted = null; // The range asked for but not shown yet: further steps go on from it.
+  let pending = null; // The range requested but not loaded yet; further steps start from it.
   let waiting = 0;
   let dragFrom = null;
 
@@ -22,29 +22,29 @@
     const latest = Date.now() + 60_000;
     const width = Math.max(end - start, SHORTEST);
     const until = Math.min(start + width, latest);
-    wanted = [until - width, until];
+    pending = [until - width, until];
     clearTimeout(waiting);
     waiting = setTimeout(() => {
       const { preset } = document.getElementById("range").dataset;
-      go(new URLSearchParams({ range: preset, start: iso(wanted[0]), end: iso(wanted[1]) })).then(() => { wanted = null; });
+      go(new URLSearchParams({ range: preset, start: iso(pending[0]), end: iso(pending[1]) })).then(() => { pending = null; });
     }, delay);
   }
 
   function reset() {
     clearTimeout(waiting);
-    wanted = null;
+    pending = null;
     go(new URLSearchParams({ range: document.getElementById("range").dataset.preset }));
   }
 
   function zoom(factor, share = 0.5, delay = 0) {
-    const span = wanted ?? unitChart.span();
+    const span = pending ?? unitChart.span();
     if (!span) return;
     const [start, end] = span, centre = start + (end - start) * share;
     show(centre - (centre - start) * factor, centre + (end - centre) * factor, delay);
   }
 
   function move(share) {
-    const span = wanted ?? unitChart.span();
+    const span = pending ?? unitChart.span();
     if (span) show(span[0] + (span[1] - span[0]) * share, span[1] + (span[1] - span[0]) * share, 150);
   }
 

@@ -1,4 +1,4 @@
-// Marks on an axis of time: at full minutes, hours, days or months on the facility's clock, never too many.
+// Ticks of a time axis: at whole minutes, hours, days or months in the facility's time zone, at most `most`.
 const chartTime = (() => {
   "use strict";
   const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
@@ -14,7 +14,7 @@ const chartTime = (() => {
     });
   }
 
-  // Every quarter of an hour is somebody's full hour; below that the minutes are the same everywhere.
+  // Time zone offsets are multiples of 15 minutes, so finer steps are the same in every zone.
   function withinDays(step, start, end, clock) {
     const grid = Math.min(step, 15 * MINUTE);
     const marks = [];
@@ -25,7 +25,7 @@ const chartTime = (() => {
     return marks;
   }
 
-  // Midnights: looked for around where they must be, since days are 23 to 25 hours long.
+  // Days have 23 to 25 hours, so each midnight is corrected by the local time found near it.
   function midnights(start, end, clock) {
     const marks = [];
     for (let time = start - DAY; time <= end + DAY; time += DAY) {

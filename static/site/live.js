@@ -1,10 +1,10 @@
-// What refreshes itself by htmx: says when the connection is lost, rests while nobody looks, and starts anew once
-// signed out. A part that refreshes itself has hx-trigger="every …, refresh" and hx-swap="morph:outerHTML".
+// Live updates by htmx: show when the connection is lost, pause while the page is hidden, and reload after the session
+// has ended. A live part has hx-trigger="every …, refresh" and hx-swap="morph:outerHTML".
 (() => {
   "use strict";
-  const lost = "The connection is lost: what is shown may be old. It is tried again by itself.";
+  const lost = "Connection lost. The data shown may be out of date. Retrying automatically.";
 
-  const say = (text) => {
+  const showNotice = (text) => {
     const notice = document.getElementById("connection");
     if (notice.textContent !== text) notice.textContent = text;
     notice.hidden = !text;
@@ -19,22 +19,22 @@
     for (const part of document.querySelectorAll("[data-live]")) htmx.trigger(part, "refresh");
   });
 
-  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => say(lost));
+  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => showNotice(lost));
   document.addEventListener("htmx:responseError", (event) => {
     const { status } = event.detail.xhr;
-    say(status >= 500 ? lost : `The server refused this (${status}). Reload the page.`);
+    showNotice(status >= 500 ? lost : `The server rejected the request (${status}). Reload the page.`);
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, requestConfig } = event.detail;
-    const answered = new URL(xhr.responseURL || requestConfig.path, window.location.href);
-    const asked = new URL(requestConfig.path, window.location.href);
-    // What a form did is told by the page it leads to; a part that refreshes itself stays where it is.
+    const responseUrl = new URL(xhr.responseURL || requestConfig.path, window.location.href);
+    const requestUrl = new URL(requestConfig.path, window.location.href);
+    // A form redirects to the page that shows its result; a live part stays on its page.
     const isForm = requestConfig.verb !== "get";
-    if (isForm ? !answered.pathname.startsWith("/account/sign-in") : answered.pathname === asked.pathname) {
-      if (xhr.status < 400) say("");
+    if (isForm ? !responseUrl.pathname.startsWith("/account/sign-in") : responseUrl.pathname === requestUrl.pathname) {
+      if (xhr.status < 400) showNotice("");
       return;
     }
-    // Sent on to the sign-in page: the session has ended.
+    // Redirected to the sign-in page: the session has ended.
     event.detail.shouldSwap = false;
     window.location.reload();
   });

@@ -1,5 +1,5 @@
-// Bootstrap takes its colours from an attribute; this sets it, before anything is drawn, to what was chosen for this
-// device in the settings, or else to what the device prefers.
+// Sets Bootstrap's colour mode before the first paint: the theme chosen for this device in the settings, otherwise the
+// device's preference.
 (() => {
   "use strict";
   const dark = window.matchMedia("(prefers-color-scheme: dark)");

@@ -1,15 +1,15 @@
-// Shows the API's document. A file of its own: the site's pages may run no script that stands in the page.
-const place = document.getElementById("swagger-ui");
-const crossSiteToken = document.cookie.match(/(?:^|; )csrftoken=([^;]*)/);
+// Shows the OpenAPI document. A separate file, because the content security policy forbids inline scripts.
+const container = document.getElementById("swagger-ui");
+const csrfToken = document.cookie.match(/(?:^|; )csrftoken=([^;]*)/);
 
 SwaggerUIBundle({
-  domNode: place,
-  url: place.dataset.document,
+  domNode: container,
+  url: container.dataset.document,
   deepLinking: true,
   persistAuthorization: false,
-  // Who is signed in may try out with their session instead of a token.
+  // Lets signed-in users try out requests with their session instead of a token.
   requestInterceptor: (request) => {
-    if (crossSiteToken) request.headers["X-CSRFToken"] = crossSiteToken[1];
+    if (csrfToken) request.headers["X-CSRFToken"] = csrfToken[1];
     return request;
   },
 });

@@ -1,5 +1,5 @@
-// Draws the course of one unit's temperature: the mean as a line in the band from lowest to highest, the set temperature
-// and the limits, gaps left open, faults marked. What to draw comes from the address that #range names.
+// Draws a unit's temperature series: the mean as a line within the band of minimum and maximum, the set temperature and
+// the limits, with gaps and faults marked. The URLs of the data are in the attributes of #range.
 const unitChart = (() => {
   "use strict";
   const box = document.getElementById("chart");
@@ -7,11 +7,11 @@ const unitChart = (() => {
   const canvas = box.querySelector("canvas");
   let series = null;
   let chart = null;
-  let asked = "";
+  let requested = "";
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // A column of the series as points, with an empty one inside every gap so that no line crosses it.
+  // The points of a column, with an empty point inside every gap so that no line crosses it.
   function withGaps(values) {
     const points = series.times.map((time, index) => ({ x: time, y: values[index] }));
     const breaks = series.gaps.map(([left, right]) => ({ x: (left + right) / 2, y: null }));
@@ -30,8 +30,8 @@ const unitChart = (() => {
     const edge = { borderWidth: 0, pointRadius: 0, pointHitRadius: 0, backgroundColor: colour("--chart-band") };
     const sets = [
       { ...line, label: "Mean", data: withGaps(series.mean), borderColor: colour("--chart-line"), backgroundColor: colour("--chart-line") },
-      { ...edge, label: "Lowest", data: withGaps(series.min) },
-      { ...edge, label: "Highest", data: withGaps(series.max), fill: "-1" },
+      { ...edge, label: "Minimum", data: withGaps(series.min) },
+      { ...edge, label: "Maximum", data: withGaps(series.max), fill: "-1" },
     ];
     if (series.set_temperature !== null) sets.push(level("Set temperature", series.set_temperature, "--chart-set", [6, 4]));
     if (series.limits) {
@@ -43,7 +43,7 @@ const unitChart = (() => {
     return sets;
   }
 
-  // The scale holds what was measured and the warning limits; a limit far off must not flatten the line.
+  // The axis covers the readings and the warning limits; a distant limit must not flatten the line.
   function bounds() {
     const values = [...series.min, ...series.max, series.set_temperature, ...(series.limits?.warning ?? [])].filter((each) => each !== null);
     if (!values.length) return {};
@@ -51,7 +51,7 @@ const unitChart = (() => {
     return { min: low - edge, max: high + edge };
   }
 
-  // Gaps and excursions are shaded, and faults stand as crosses at the foot.
+  // Shade gaps and excursions, and mark faults as crosses along the bottom.
   const shading = {
     id: "shading",
     beforeDatasetsDraw({ ctx, chartArea: { left, right, top, bottom }, scales: { x } }) {
@@ -117,16 +117,16 @@ const unitChart = (() => {
     chart = new Chart(canvas, { type: "line", data: { datasets: datasets() }, options: options(), plugins: [shading] });
   }
 
-  function say() {
-    const each = { readings: "", hours: ", from hourly figures", days: ", from daily figures" }[series.level];
+  function describe() {
+    const each = { readings: "", hours: ", hourly values", days: ", daily values" }[series.level];
     const gaps = series.gaps.length ? `, gaps without readings: ${series.gaps.length}` : "";
     const faults = series.faults.length ? `, sensor faults (✕): ${series.faults.length}` : "";
     const excursions = series.excursions.length ? `, excursions: ${series.excursions.length}` : "";
-    const nothing = series.times.length ? "" : " No readings in this time.";
+    const nothing = series.times.length ? "" : " No readings in this period.";
     note.textContent = `Times in ${series.time_zone}${each}${gaps}${excursions}${faults}.${nothing}`;
   }
 
-  async function fetched(address) {
+  async function fetchJson(address) {
     const response = await fetch(address);
     if (!response.ok) throw new Error(`status ${response.status}`);
     return response.json();
@@ -134,16 +134,16 @@ const unitChart = (() => {
 
   async function load() {
     const { series: address, excursions } = document.getElementById("range").dataset;
-    asked = address;
+    requested = address;
     try {
-      const [fresh, outside] = await Promise.all([fetched(address), fetched(excursions)]);
-      if (asked !== address) return; // Another range was asked for meanwhile.
+      const [fresh, outside] = await Promise.all([fetchJson(address), fetchJson(excursions)]);
+      if (requested !== address) return; // Another range has been requested meanwhile.
       series = { ...fresh, excursions: outside };
       draw();
-      say();
+      describe();
       box.dataset.shows = address;
     } catch {
-      note.textContent = "The chart's data could not be fetched. Choose a range to try again.";
+      note.textContent = "The chart data could not be loaded. Select a period to try again.";
     }
   }
 

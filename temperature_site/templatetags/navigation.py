@@ -1,4 +1,4 @@
-"""The links that stand on every page."""
+"""The links of the site navigation."""
 
 from __future__ import annotations
 
@@ -14,48 +14,50 @@ register = template.Library()
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the site: its first page by name, and how the names of its other pages begin."""
+    """A section of the site: the URL name of its first page, and the prefixes of the URL names of its other pages."""
 
     title: str
     url_name: str
-    others: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
 
-    def holds(self, url_name: str) -> bool:
-        """Is the page of this name one of the section's?"""
-        return url_name == self.url_name or url_name.startswith(self.others)
+    def contains(self, url_name: str) -> bool:
+        """Return whether the page with this URL name belongs to the section."""
+        return url_name == self.url_name or url_name.startswith(self.prefixes)
 
 
 SECTIONS = (
     Section("Overview", "overview"),
-    Section("Alarms", "alarms", ("alarm",)),
     Section("Facilities", "facilities", ("facility", "unit")),
     Section("Analytics", "analytics", ("analytics",)),
-    Section("Feeds", "feeds", ("feed",)),
+    Section("Alarms", "alarms", ("alarm",)),
+    Section("Sources", "feeds", ("feed",)),
     Section("Settings", "settings", ("settings", "password-change")),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
+    """A link of the navigation."""
+
     title: str
     address: str
     is_current: bool
 
     @property
     def has_alarm_count(self) -> bool:
-        """Does the number of open alarms stand beside it?"""
+        """Return whether the link shows the number of open alarms."""
         return self.title == "Alarms"
 
 
 @register.simple_tag(takes_context=True)
 def section_links(context: Context) -> tuple[Link, ...]:
-    """A link to each section, the one that holds this page marked as current. An error page is in none of them."""
+    """Return a link to each section, with the section of this page marked as current; error pages have none."""
     match = getattr(context.get("request"), "resolver_match", None)
     return _links((match.url_name if match else None) or "", get_script_prefix())
 
 
-# Every page has them, and there are as many as pages.
+# Rendered on every page; there is one entry per URL name.
 @lru_cache(maxsize=1_000)
 def _links(url_name: str, script_prefix: str) -> tuple[Link, ...]:
-    """The links of the page of that name, for a site below `script_prefix`, which `reverse` puts before each."""
-    return tuple(Link(each.title, reverse(each.url_name), each.holds(url_name)) for each in SECTIONS)
+    """Return the links for a page; `reverse` depends on `script_prefix`."""
+    return tuple(Link(each.title, reverse(each.url_name), each.contains(url_name)) for each in SECTIONS)

@@ -92,18 +92,18 @@ def test_the_overview_keeps_its_place_while_it_updates(visit, unit, member):
 def test_the_overview_is_narrowed_and_says_so_in_its_address(visit, unit, member):
     StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer, name="Delhi"))
     page = visit.sign_in(member)
-    page.get_by_label("Find").fill("free")
+    page.get_by_label("Search").fill("free")
     expect(page.locator(".tile")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"text=free"))
-    page.get_by_label("Find").fill("")
+    page.get_by_label("Search").fill("")
     expect(page.locator(".tile")).to_have_count(2)
     page.get_by_label("Facility").select_option("Kolkata")
     expect(page.locator(".tile")).to_have_count(1)
     expect(page.locator(".tile")).to_contain_text("Cold room")
     page.get_by_role("link", name=re.compile("in limits")).click()
-    expect(page.locator("#units")).to_contain_text("No storage unit is like that")
+    expect(page.locator("#units")).to_contain_text("No units match these filters")
     page.reload()
-    expect(page.locator("#units")).to_contain_text("No storage unit is like that")
+    expect(page.locator("#units")).to_contain_text("No units match these filters")
 
 
 def test_every_choice_narrows_the_overview_at_once(visit, unit):
@@ -111,7 +111,7 @@ def test_every_choice_narrows_the_overview_at_once(visit, unit):
     page = visit.sign_in(StaffFactory())
     page.get_by_label("Facility").select_option("Kolkata")
     expect(page.locator(".tile")).to_have_count(1)
-    page.get_by_label("Facility").select_option("all")
+    page.get_by_label("Facility").select_option("All")
     expect(page.locator(".tile")).to_have_count(2)
     page.get_by_label("Customer").select_option(unit.facility.customer.customer_code)
     expect(page.locator(".tile")).to_have_count(1)
@@ -121,7 +121,7 @@ def test_the_overview_says_when_the_connection_is_lost(visit, unit, member):
     page = visit.sign_in(member)
     visit.expects_errors = True
     page.context.set_offline(True)
-    expect(page.get_by_role("alert")).to_contain_text("The connection is lost")
+    expect(page.get_by_role("alert")).to_contain_text("Connection lost")
     page.context.set_offline(False)
     expect(page.locator("#connection")).to_be_hidden()
 
@@ -148,13 +148,13 @@ def test_dragging_zooms_the_chart_and_a_double_click_resets_it(visit, unit, memb
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] / 2, steps=4)
     expect(page.locator(".chart-selection")).to_be_visible()
     page.mouse.up()
-    expect(page.get_by_role("heading", name="The chosen time")).to_be_visible()
+    expect(page.get_by_role("heading", name="Custom period")).to_be_visible()
     assert "start=" in shown_chart(page)
     expect(page).to_have_url(re.compile("start="))
     hours = page.evaluate("(unitChart.span()[1] - unitChart.span()[0]) / 3600000")
     assert 3.5 < hours < 7
     page.locator("#chart").dblclick()
-    expect(page.get_by_role("heading", name="The last 24 hours")).to_be_visible()
+    expect(page.get_by_role("heading", name="Last 24 hours")).to_be_visible()
     assert shown_chart(page) == whole
 
 
@@ -162,7 +162,7 @@ def test_the_wheel_and_the_keys_zoom_and_move_the_chart(visit, unit, member, day
     page = open_unit(visit, unit, member)
     page.locator("#chart").hover()
     page.mouse.wheel(0, -100)
-    expect(page.get_by_role("heading", name="The chosen time")).to_be_visible()
+    expect(page.get_by_role("heading", name="Custom period")).to_be_visible()
     shown_chart(page)
     assert page.evaluate("(unitChart.span()[1] - unitChart.span()[0]) / 3600000") == pytest.approx(19.2, abs=0.1)
     page.locator("#chart").focus()
@@ -172,7 +172,7 @@ def test_the_wheel_and_the_keys_zoom_and_move_the_chart(visit, unit, member, day
         expect(page.locator("#chart")).not_to_have_attribute("data-shows", before)
     assert page.evaluate("(unitChart.span()[1] - unitChart.span()[0]) / 3600000") == pytest.approx(9.6, abs=0.1)
     page.keyboard.press("0")
-    expect(page.get_by_role("heading", name="The last 24 hours")).to_be_visible()
+    expect(page.get_by_role("heading", name="Last 24 hours")).to_be_visible()
 
 
 def test_another_range_changes_chart_figures_and_readings_together(visit, unit, member, day):
@@ -186,13 +186,13 @@ def test_another_range_changes_chart_figures_and_readings_together(visit, unit, 
     page.get_by_role("link", name="Older").click()
     expect(page.get_by_role("link", name="Newer")).to_be_visible()
     page.evaluate("history.go(-2)")
-    expect(page.get_by_role("heading", name="The last 24 hours")).to_be_visible()
+    expect(page.get_by_role("heading", name="Last 24 hours")).to_be_visible()
 
 
 def test_the_export_is_what_the_database_holds(visit, unit, member, day, tmp_path: Path):
     page = open_unit(visit, unit, member)
     page.get_by_role("link", name="7 days").click()
-    expect(page.get_by_role("heading", name="The last 7 days")).to_be_visible()
+    expect(page.get_by_role("heading", name="Last 7 days")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Export as CSV").click()
     download.value.save_as(tmp_path / "readings.csv")
@@ -227,7 +227,7 @@ def test_no_page_scrolls_sideways_on_a_phone(phone, unit, member, day):
 def test_all_can_be_reached_by_the_keyboard_alone(visit, unit, member, day):
     page = visit.sign_in(member)
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the page's content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
     page.keyboard.press("Enter")
     for _ in range(30):
         page.keyboard.press("Tab")
@@ -241,4 +241,4 @@ def test_all_can_be_reached_by_the_keyboard_alone(visit, unit, member, day):
     expect(page.get_by_role("button", name="Earlier")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="The chosen time")).to_be_visible()
+    expect(page.get_by_role("heading", name="Custom period")).to_be_visible()

@@ -77,7 +77,7 @@ class TestEveryPage:
 
     def test_who_has_no_customer_is_told_so(self, client, page):
         client.force_login(StaffFactory())
-        assert "no storage unit to show" in client.get(reverse(page)).content.decode()
+        assert "No units yet" in client.get(reverse(page)).content.decode()
 
     def test_the_number_of_queries_does_not_grow(self, member, facility, page, django_assert_max_num_queries):
         for place in (facility, FacilityFactory(customer=facility.customer, time_zone="Asia/Kolkata")):
@@ -154,7 +154,7 @@ class TestTrends:
         add_unit(facility, [5.0])
         response = member.get(reverse("analytics"), {"interval": "hour", "start": "2026-10-01", "end": "2026-11-20"})
         assert response.context["choice"].bucket == "day"
-        assert "because the range is too long" in response.content.decode()
+        assert "because the period is too long" in response.content.decode()
 
     @pytest.mark.parametrize(("interval", "days"), [("hour", 1), ("day", 7), ("week", 30), ("month", 365)])
     def test_each_stretch_has_its_usual_range(self, member, facility, interval, days):

@@ -112,7 +112,7 @@ class TestOverview:
         assert names_on(member.get("/", {"facility": other.facility.public_id})) == ["Freezer"]
         assert names_on(member.get("/", {"state": "in-limits"})) == ["Freezer"]
         assert names_on(member.get("/", {"state": "no-data"})) == ["Cold room"]
-        assert "No storage unit is like that" in member.get("/", {"text": "nothing"}).content.decode()
+        assert "No units match these filters" in member.get("/", {"text": "nothing"}).content.decode()
 
     def test_a_foreign_facility_narrows_nothing(self, member, unit):
         assert names_on(member.get("/", {"facility": FacilityFactory().public_id})) == ["Cold room"]

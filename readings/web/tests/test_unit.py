@@ -53,7 +53,7 @@ def test_a_unit_without_readings_has_a_page(member, unit):
     for query in ({}, {"range": "all"}):
         response = member.get(address(unit), query)
         assert response.status_code == 200
-        assert "No reading has arrived yet." in response.content.decode()
+        assert "No readings yet." in response.content.decode()
 
 
 @pytest.mark.parametrize("page", PAGES)
