@@ -1,4 +1,4 @@
-"""Batches as parsers make them, for tests of what comes after parsing."""
+"""Build parsed batches for tests of loading."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Parses bodies for tests: a whole body at once, and rows of the usual forms to put into it."""
+"""Parse whole bodies, and build rows and bodies in the default layouts, for tests."""
 
 import io
 import json
@@ -18,8 +18,8 @@ CSV_HEADER = (
 )
 
 
-# What csv_row() and json_row() say, beside the row number and the time.
-USUAL_READING = {
+# The reading of csv_row() and json_row(), without the row number and the time.
+DEFAULT_READING = {
     "facility_code": "facility_A_1",
     "unit_code": "unit_A_1_1",
     "sensor_code": "sensor_1",
@@ -28,7 +28,7 @@ USUAL_READING = {
     "quality_score": 0.9487,
     "equipment_status": "normal",
 }
-USUAL_UNIT = UnitDescription(
+DEFAULT_UNIT = UnitDescription(
     facility_code="facility_A_1",
     unit_code="unit_A_1_1",
     unit_name="Ultra-Low Freezer 1",
@@ -43,7 +43,7 @@ USUAL_UNIT = UnitDescription(
 
 @dataclass
 class Parsed:
-    """All batches of a body as one."""
+    """The batches of a body, and their combined contents."""
 
     batches: list[ParsedBatch]
 
@@ -91,14 +91,14 @@ class Parsed:
 
 
 def parse(body: str | bytes, mapping: FieldMapping | None = None, **arguments) -> Parsed:
-    """The whole of a body; a text is sent as UTF-8."""
+    """Parse a body; a text is encoded in UTF-8."""
     data = body.encode() if isinstance(body, str) else body
     arguments.setdefault("received_at", RECEIVED_AT)
     return Parsed(list(parse_body(io.BytesIO(data), mapping or FieldMapping(), **arguments)))
 
 
 def csv_row(**cells: str) -> str:
-    """A line under CSV_HEADER."""
+    """Return a line for CSV_HEADER."""
     usual = {
         "customer_id": "A",
         "facility_id": "facility_A_1",
@@ -119,12 +119,12 @@ def csv_row(**cells: str) -> str:
 
 
 def csv_body(*lines: str) -> str:
-    """A body with CSV_HEADER and these lines, each ended."""
+    """Return a body of CSV_HEADER and these lines."""
     return "\n".join([CSV_HEADER, *lines]) + "\n"
 
 
 def json_row(**members: object) -> dict:
-    """A row of the usual JSON form."""
+    """Return a row in the default JSON layout."""
     usual = {
         "customer_id": "A",
         "facility_id": "facility_A_1",
@@ -145,6 +145,6 @@ def json_row(**members: object) -> dict:
 
 
 def json_body(*rows: object, **members: object) -> str:
-    """The usual envelope around these rows, with further members after them."""
+    """Return the default envelope with these rows and further members."""
     envelope = {"customer_id": "A", "generated_at": "2026-11-23T10:15:00.123456", "reading_count": len(rows)}
     return json.dumps(envelope | {"readings": list(rows)} | members)

@@ -1,4 +1,4 @@
-"""A customer's day of 23 and of 25 hours: a logger's file in local time ends in the right roll-ups."""
+"""Days of 23 and 25 hours: a logger's file in local time is stored and rolled up correctly."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -22,12 +22,12 @@ SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
 
 @pytest.fixture
 def loggers():
-    """A source of files whose times are those of London's clocks."""
+    """Return a source of files with local times in London."""
     return SourceFactory(url="", time_zone="Europe/London", facility_time_zone="Europe/London")
 
 
 def quarters(first_day, days=1):
-    """The instants of a logger that reads every quarter of an hour, from midnight to midnight in London."""
+    """Return the instants of a day in London, every 15 minutes."""
     moment = datetime(first_day.year, first_day.month, first_day.day, tzinfo=LONDON).astimezone(UTC)
     last_day = first_day + timedelta(days=days)
     while moment.astimezone(LONDON).date() < last_day:
@@ -40,7 +40,7 @@ def as_the_clock_shows(instants):
 
 
 def imported(folder, source, times, name="cold-room.csv"):
-    """Import a logger's file: the n-th reading is n thousandths of a degree."""
+    """Import a logger's file in which the n-th reading is n/1000 °C."""
     file = folder / name
     rows = [f"{time},{number / 1000}" for number, time in enumerate(times)]
     file.write_text("\n".join(["Time,Temperature(°C)", *rows, ""]))
@@ -48,7 +48,7 @@ def imported(folder, source, times, name="cold-room.csv"):
 
 
 def of_days():
-    """Local date, readings, covered hours and weighted hours of every day that has readings."""
+    """Return local date, readings, covered hours and weighted hours of every day with readings."""
     refresh()
     return [
         (day.local_date, day.reading_count, day.covered_seconds / 3600, day.weighted_seconds / 3600)
@@ -59,9 +59,7 @@ def of_days():
 @pytest.mark.parametrize(
     ("change_day", "readings", "hours"), [(SPRING, 92, 23.0), (AUTUMN, 100, 25.0)], ids=["23 hours", "25 hours"]
 )
-def test_the_day_of_a_clock_change_has_the_readings_of_as_many_hours_as_it_has(
-    tmp_path, loggers, change_day, readings, hours
-):
+def test_the_day_of_a_clock_change_has_the_readings_of_all_its_hours(tmp_path, loggers, change_day, readings, hours):
     day_before, day_after = change_day - timedelta(days=1), change_day + timedelta(days=1)
     instants = list(quarters(day_before, days=3))
     assert len(instants) == 96 + readings + 96
@@ -89,7 +87,7 @@ def test_the_days_mean_is_over_its_own_readings(tmp_path, loggers, change_day):
     assert HourlyRollup.objects.filter(reading_count=4).count() == len(instants) // 4
 
 
-def test_of_a_file_with_the_newest_row_first_the_repeated_hour_is_read_backwards(tmp_path, loggers):
+def test_the_repeated_hour_of_a_descending_file_is_resolved_backwards(tmp_path, loggers):
     instants = list(quarters(AUTUMN))[::-1]
     delivery = imported(tmp_path, loggers, as_the_clock_shows(instants))
     assert counts(delivery) == (100, 0, 0, 0)
@@ -111,7 +109,7 @@ def test_a_time_in_the_skipped_hour_is_rejected_and_the_rest_of_the_day_is_store
     assert [day[:2] for day in of_days()] == [(SPRING, 2)]
 
 
-def test_a_time_in_the_repeated_hour_whose_turn_does_not_show_is_rejected(tmp_path, loggers):
+def test_an_ambiguous_time_in_the_repeated_hour_is_rejected(tmp_path, loggers):
     times = ["25/10/2026 00:30", "25/10/2026 01:30", "25/10/2026 02:30"]
 
     delivery = imported(tmp_path, loggers, times)
@@ -123,7 +121,7 @@ def test_a_time_in_the_repeated_hour_whose_turn_does_not_show_is_rejected(tmp_pa
     assert [day[:2] for day in of_days()] == [(AUTUMN, 2)]
 
 
-def test_the_same_file_again_is_all_duplicates(tmp_path, loggers):
+def test_importing_the_same_file_again_stores_only_duplicates(tmp_path, loggers):
     times = as_the_clock_shows(quarters(AUTUMN))
     imported(tmp_path, loggers, times)
     assert counts(imported(tmp_path, loggers, times)) == (0, 100, 0, 0)

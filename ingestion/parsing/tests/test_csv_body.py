@@ -1,4 +1,4 @@
-"""CSV as customers send it, whole, odd and broken."""
+"""CSV bodies: layouts, encodings, invalid rows, cut-off and unreadable bodies."""
 
 import gzip
 import io
@@ -8,7 +8,15 @@ import pytest
 
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import READING_SCHEMA, UnreadableBody
-from ingestion.parsing.tests.parsing import CSV_HEADER, RECEIVED_AT, USUAL_READING, USUAL_UNIT, csv_body, csv_row, parse
+from ingestion.parsing.tests.parsing import (
+    CSV_HEADER,
+    DEFAULT_READING,
+    DEFAULT_UNIT,
+    RECEIVED_AT,
+    csv_body,
+    csv_row,
+    parse,
+)
 from ingestion.sources.mapping import FieldMapping
 
 OLDER_HEADER = (
@@ -23,24 +31,24 @@ def unreadable(body, mapping=None, **arguments) -> UnreadableBody:
     return refusal.value
 
 
-def test_the_common_form_needs_no_mapping():
+def test_the_common_layout_needs_no_mapping():
     parsed = parse(csv_body(csv_row()), content_type="text/csv")
     assert dict(parsed.readings.schema) == READING_SCHEMA
     row = parsed.row
     assert f"{row.pop('recorded_at'):%Y-%m-%dT%H:%M:%S.%f%z}" == "2026-11-23T10:11:11.123456+0000"
-    assert row == {"row_number": 2, **USUAL_READING}
+    assert row == {"row_number": 2, **DEFAULT_READING}
     assert parsed.rejected == []
     assert parsed.header == CSV_HEADER
 
 
-def test_the_older_form_needs_no_mapping():
+def test_the_older_layout_needs_no_mapping():
     line = "A,facility_A_1,unit_A_1_1,14.0,2026-11-23 10:11:11,s1,23.0,328,sqm,Oxford,England,0.9,Deep Freeze 1,F"
     parsed = parse(f"{OLDER_HEADER}\n{line}\n")
     assert (parsed.row["temperature_c"], parsed.row["scale"]) == (-10.0, "F")
     assert parsed.units["facility_A_1", "unit_A_1_1"].unit_name == "Deep Freeze 1"
 
 
-def test_a_unit_is_described_by_the_last_row_that_says_anything():
+def test_a_unit_is_described_by_its_last_non_empty_values():
     parsed = parse(
         csv_body(
             csv_row(unit_name="Old name", city="Oxford"),
@@ -48,7 +56,7 @@ def test_a_unit_is_described_by_the_last_row_that_says_anything():
             csv_row(unit_name="", city="", size="330"),
         )
     )
-    described = replace(USUAL_UNIT, unit_name="New name", size_value=330.0)
+    described = replace(DEFAULT_UNIT, unit_name="New name", size_value=330.0)
     assert parsed.units == {("facility_A_1", "unit_A_1_1"): described}
 
 
@@ -61,15 +69,15 @@ def test_line_endings_do_not_matter(ending):
     assert parsed.batches[0].raw_row(2) == csv_row()
 
 
-def test_a_byte_order_mark_is_dropped():
+def test_a_byte_order_mark_is_removed():
     assert parse(b"\xef\xbb\xbf" + csv_body(csv_row()).encode()).temperatures == [-74.31]
 
 
-def test_utf_16_is_known_by_its_mark():
+def test_utf_16_is_detected_by_its_byte_order_mark():
     assert parse(csv_body(csv_row()).encode("utf-16")).temperatures == [-74.31]
 
 
-def test_latin_1_is_understood_without_being_told():
+def test_latin_1_is_detected():
     body = csv_body(csv_row(unit_name="Kühlraum"), csv_row(unit_id="Kühlraum 2"))
     for encoding in ("utf-8", "latin-1", "cp1252"):
         parsed = parse(body.encode(encoding))
@@ -77,7 +85,7 @@ def test_latin_1_is_understood_without_being_told():
         assert parsed.rows[1]["unit_code"] == "Kühlraum 2"
 
 
-def test_a_declared_encoding_is_kept_to():
+def test_a_declared_encoding_is_enforced():
     body = "timestamp,unit_id,temperature\n2026-11-23 10:11,Морозилка,1\n"
     assert parse(body.encode("cp1251"), FieldMapping(encoding="cp1251")).row["unit_code"] == "Морозилка"
     refusal = unreadable("é".encode("latin-1") + csv_body().encode(), FieldMapping(encoding="utf-8"))
@@ -98,13 +106,13 @@ def test_a_declared_decimal_mark_is_the_only_one():
     assert parsed.reasons == {3: "not_a_number"}
 
 
-def test_gzip_is_undone():
+def test_gzip_is_decompressed():
     compressed = gzip.compress(csv_body(csv_row()).encode())
     assert parse(compressed, file_name="export.csv.gz").temperatures == [-74.31]
     assert parse(compressed + compressed).temperatures == [-74.31] * 2  # a second member; its header is a rejected row
 
 
-def test_a_body_that_cannot_be_read_twice_is_read_all_the_same():
+def test_a_body_that_is_not_seekable_can_be_parsed():
     class Pipe(io.BytesIO):
         def seekable(self) -> bool:
             return False
@@ -117,21 +125,21 @@ def test_a_body_that_cannot_be_read_twice_is_read_all_the_same():
     assert len(batch.readings) == 1
 
 
-def test_quoted_cells_may_hold_delimiters_and_quotes():
+def test_quoted_cells_may_contain_delimiters_and_quotes():
     parsed = parse(csv_body(csv_row(unit_name='"Room 5, ""left"""'), csv_row()))
     assert parsed.temperatures == [-74.31, -74.31]
     parsed = parse(csv_body(csv_row(unit_name='"Room 5, ""left"""')))
     assert parsed.units["facility_A_1", "unit_A_1_1"].unit_name == 'Room 5, "left"'
 
 
-def test_a_stray_quote_costs_one_row():
+def test_a_stray_quote_affects_one_row():
     parsed = parse(csv_body(csv_row(unit_name='"Room'), csv_row(unit_name='5" pipe'), csv_row()))
     assert parsed.reasons == {2: "wrong_number_of_columns"}
     assert parsed.rejection.raw == csv_row(unit_name='"Room')
     assert len(parsed.rows) == 2
 
 
-def test_blank_lines_are_passed_over_and_lines_keep_their_numbers():
+def test_blank_lines_are_skipped_but_counted():
     parsed = parse(csv_body("", csv_row(), "   ", ",,,,,,,,,,,,,", csv_row(temperature="ERR"), ""))
     assert [row["row_number"] for row in parsed.rows] == [3]
     assert parsed.reasons == {6: "not_a_number"}
@@ -143,14 +151,14 @@ def test_a_summary_line_is_rejected():
     assert parsed.rejection.raw == "Total rows: 1"
 
 
-def test_rows_with_as_many_columns_too_few_as_too_many_are_both_found():
+def test_missing_and_extra_columns_that_cancel_out_are_both_detected():
     parsed = parse(csv_body(csv_row(), csv_row() + ",x", csv_row().rpartition(",")[0], csv_row()))
     assert parsed.reasons == {3: "wrong_number_of_columns", 4: "wrong_number_of_columns"}
     assert [row["row_number"] for row in parsed.rows] == [2, 5]
 
 
 @pytest.mark.parametrize("cell", ["", "  ", "ERR", "---"])
-def test_nothing_measured_is_a_reading_without_a_measurement(cell):
+def test_a_null_temperature_is_a_reading_without_a_measurement(cell):
     parsed = parse(csv_body(csv_row(temperature=cell)), FieldMapping(null_values=("ERR", "---")))
     assert parsed.temperatures == [None]
     assert parsed.rejected == []
@@ -184,7 +192,7 @@ def test_nothing_measured_is_a_reading_without_a_measurement(cell):
         ({"quality_score": "nan"}, "bad_quality"),
     ],
 )
-def test_a_bad_row_is_rejected_verbatim_and_nothing_else_is(cells, reason):
+def test_only_an_invalid_row_is_rejected_with_its_verbatim_text(cells, reason):
     bad = csv_row(**cells)
     parsed = parse(csv_body(csv_row(), bad, csv_row()))
     assert parsed.reasons == {3: reason}
@@ -205,11 +213,11 @@ def test_a_bad_row_is_rejected_verbatim_and_nothing_else_is(cells, reason):
         ({"timestamp": "2000-01-01T00:00:00"}, -74.31),
     ],
 )
-def test_what_is_just_possible_is_taken(cells, celsius):
+def test_extreme_but_valid_temperatures_are_accepted(cells, celsius):
     assert parse(csv_body(csv_row(**cells))).temperatures == [celsius]
 
 
-def test_a_status_is_lower_case_and_short():
+def test_a_status_is_lower_case_and_of_limited_length():
     body = "unit_id,timestamp,temperature,equipment_status\n" + "".join(
         f"a,2026-11-23 10:1{position},1,{status}\n"
         for position, status in enumerate(["Defrost", "", "x" * 33, "x" * 32])
@@ -219,7 +227,7 @@ def test_a_status_is_lower_case_and_short():
     assert parsed.reasons == {4: "status_too_long"}
 
 
-def test_a_download_cut_off_in_the_middle_of_a_row_keeps_the_whole_rows():
+def test_a_body_cut_off_within_a_row_keeps_the_complete_rows():
     body = csv_body(csv_row(), csv_row(timestamp="2026-11-23 10:12:00"))
     for length in range(len(CSV_HEADER) + len(csv_row()) + 3, len(body)):
         parsed = parse(body[:length], is_cut_off=True)
@@ -229,26 +237,26 @@ def test_a_download_cut_off_in_the_middle_of_a_row_keeps_the_whole_rows():
         assert parsed.is_cut_off
 
 
-def test_a_cut_that_the_transport_did_not_see_shows_in_missing_columns():
+def test_a_cut_off_body_is_detected_by_missing_columns():
     parsed = parse(csv_body(csv_row()) + "A,facility_A_1,unit")
     assert parsed.reasons == {3: "cut_off"}
     assert parsed.is_cut_off
 
 
-def test_a_last_line_without_its_end_is_whole_unless_the_transport_says_otherwise():
+def test_an_unterminated_last_line_is_complete_unless_the_transport_reports_a_cut():
     parsed = parse(csv_body(csv_row(), csv_row())[:-1])
     assert len(parsed.rows) == 2
     assert not parsed.is_cut_off
 
 
-def test_a_body_cut_off_between_rows_loses_nothing_but_is_known_to_be_cut_off():
+def test_a_body_cut_off_between_rows_loses_nothing_but_is_reported():
     parsed = parse(csv_body(csv_row()), is_cut_off=True)
     assert len(parsed.rows) == 1
     assert parsed.rejected == []
     assert parsed.is_cut_off
 
 
-def test_a_broken_gzip_is_a_body_cut_off():
+def test_a_truncated_gzip_is_a_cut_off_body():
     lines = [csv_row(temperature=str(position)) for position in range(200)]
     compressed = gzip.compress(csv_body(*lines).encode())
     parsed = parse(compressed[:-20])
@@ -264,14 +272,14 @@ def test_a_body_without_rows_is_an_empty_batch(body):
     assert batch.rejected == []
 
 
-def test_a_header_cut_off_leaves_an_empty_batch():
+def test_a_cut_off_header_gives_an_empty_batch():
     parsed = parse(CSV_HEADER[:40], is_cut_off=True)
     assert parsed.rows == []
     assert parsed.is_cut_off
 
 
 @pytest.mark.parametrize("body", ["No data available", "a,b,c\n1,2,3\n", "timestamp,unit_id\n2026-11-23 10:11,a\n"])
-def test_what_has_no_header_is_unreadable(body):
+def test_a_body_without_a_header_is_unreadable(body):
     refusal = unreadable(body)
     assert refusal.reason == "no_header"
     assert "column" in refusal.message
@@ -282,7 +290,7 @@ def test_html_is_not_data(body):
     assert unreadable(body, content_type="text/csv").reason == "html_instead_of_data"
 
 
-def test_a_body_over_the_limit_is_unreadable_packed_or_not():
+def test_a_body_over_the_limit_is_unreadable_compressed_or_not():
     body = csv_body(*[csv_row()] * 1000).encode()
     assert unreadable(body, max_bytes=10_000).reason == "too_large"
     assert unreadable(gzip.compress(body), max_bytes=10_000).reason == "too_large"
@@ -292,7 +300,7 @@ def test_an_endless_line_is_unreadable():
     assert unreadable((CSV_HEADER + "\n").encode() + b"x" * (20 << 20)).reason == "too_large"
 
 
-def test_large_files_come_in_batches_with_their_own_raw_rows():
+def test_large_files_are_split_into_batches_with_their_own_raw_rows():
     lines = [csv_row(temperature=str(position)) for position in range(1, 8)]
     parsed = parse(csv_body(*lines), batch_rows=3)
     assert [len(batch.readings) for batch in parsed.batches] == [3, 3, 1]
@@ -328,14 +336,14 @@ def test_a_mapping_names_columns_and_constants():
     assert parsed.units["Oxford", "K1"].set_temperature == -20.0
 
 
-def test_a_mapped_column_that_carries_meaning_must_be_there():
+def test_a_mapped_column_that_determines_the_meaning_is_required():
     refusal = unreadable(csv_body(csv_row()), FieldMapping(scale_field="Einheit"))
     assert refusal.reason == "no_header"
     assert "Einheit" in refusal.message
     assert parse(csv_body(csv_row()), FieldMapping(quality_field="Güte")).row["quality_score"] == 1.0
 
 
-def test_the_scale_is_the_columns_then_the_mappings_then_the_titles_then_celsius():
+def test_the_scale_comes_from_the_row_else_the_mapping_else_the_title_else_is_celsius():
     line = "2026-11-23 10:11,a,50"
     assert parse(f"time,unit_id,Temp °F\n{line}\n").row["scale"] == "F"
     assert parse(f"time,unit_id,Temp °F\n{line}\n", FieldMapping(scale="C")).row["scale"] == "C"
@@ -366,7 +374,7 @@ def test_a_loggers_file_is_one_unit_named_by_the_file_with_a_preamble():
     assert parse(LOGGER_FILE, mapping).reasons == {5: "no_unit", 6: "no_unit"}
 
 
-def test_a_preamble_is_not_expected_unless_the_mapping_says_so():
+def test_a_preamble_is_only_skipped_if_the_mapping_says_so():
     assert unreadable(LOGGER_FILE).reason == "no_header"
 
 

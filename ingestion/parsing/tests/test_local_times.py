@@ -1,4 +1,4 @@
-"""The hours that a clock skips and repeats."""
+"""Local times in the hours that are skipped or repeated when the clocks change."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ RECEIVED_LATER = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def logger_file(*times: str, day: str = "2026-10-25") -> str:
-    """A logger's file with a row at each time of the day; London's clocks go back from 02:00 to 01:00 that day."""
+    """Return a logger's file with these times, on the day London's clocks go back from 02:00 to 01:00."""
     return "Time,Temp\n" + "".join(f"{day} {time},{position}\n" for position, time in enumerate(times))
 
 
@@ -30,12 +30,12 @@ def parse_london(text: str, **arguments):
     return parse(text, LONDON, file_name="freezer.csv", received_at=RECEIVED_LATER, **arguments)
 
 
-def test_local_times_are_stored_as_instants():
+def test_local_times_are_converted_to_utc():
     parsed = parse_london(logger_file("10:00", day="2026-07-01") + "2026-12-01 10:00,1\n")
     assert utc_times(parsed) == ["09:00", "10:00"]
 
 
-def test_a_time_with_an_offset_is_no_local_time():
+def test_a_time_with_an_offset_is_not_local():
     parsed = parse_london("Time,Temp\n2026-10-25T01:30:00+01:00,1\n2026-10-25T01:30:00Z,2\n")
     assert utc_times(parsed) == ["00:30", "01:30"]
 
@@ -48,18 +48,18 @@ def test_the_skipped_hour_is_rejected():
     assert "Europe/London" in parsed.rejection.message
 
 
-def test_the_repeated_hour_is_taken_in_file_order():
+def test_the_repeated_hour_is_resolved_in_file_order():
     parsed = parse_london(logger_file("00:40", "01:00", "01:20", "01:40", "01:00", "01:20", "01:40", "02:00"))
     assert utc_times(parsed) == ["23:40", "00:00", "00:20", "00:40", "01:00", "01:20", "01:40", "02:00"]
     assert parsed.temperatures == sorted(parsed.temperatures)
 
 
-def test_a_file_with_the_newest_row_first_is_read_backwards():
+def test_a_descending_file_is_resolved_backwards():
     parsed = parse_london(logger_file("02:00", "01:30", "01:00", "01:30", "01:00", "00:30"))
     assert utc_times(parsed) == ["02:00", "01:30", "01:00", "00:30", "00:00", "23:30"]
 
 
-def test_an_hourly_logger_shows_the_same_time_twice():
+def test_an_hourly_logger_has_the_same_wall_time_twice():
     assert utc_times(parse_london(logger_file("00:30", "01:30", "01:30", "02:30"))) == [
         "23:30",
         "00:30",
@@ -74,7 +74,7 @@ def test_a_repeated_hour_without_a_step_back_is_rejected():
     assert parsed.rejected[0].raw == "2026-10-25 01:10,1"
 
 
-def test_each_units_order_is_its_own():
+def test_units_are_resolved_independently():
     rows = [
         ("00:50", "a"),
         ("00:50", "b"),
@@ -117,7 +117,7 @@ def test_the_repeated_hour_may_be_spread_over_batches(batch_rows):
         (0, [20, 10], 5, None),  # the neighbours contradict each other
     ],
 )
-def test_the_order_shows_the_pass_or_nothing_does(before, run, after, folds):
+def test_the_order_of_rows_determines_the_fold_or_leaves_it_ambiguous(before, run, after, folds):
     assert resolve_folds(before, run, after) == folds
 
 
@@ -127,7 +127,7 @@ def test_the_order_shows_the_pass_or_nothing_does(before, run, after, folds):
     ),
     moment=st.datetimes(datetime(2000, 1, 2), datetime(2037, 12, 30)),  # noqa: DTZ001
 )
-def test_an_instant_survives_its_clock(zone, moment):
+def test_converting_an_instant_to_local_time_and_back_is_lossless(zone, moment):
     instant = moment.replace(tzinfo=UTC)
     local = instant.astimezone(ZoneInfo(zone))
     wall = microseconds(local.replace(tzinfo=UTC))
@@ -143,7 +143,7 @@ def test_an_instant_survives_its_clock(zone, moment):
     is_backwards=st.booleans(),
     offset=st.integers(0, 6),
 )
-def test_a_whole_night_comes_out_as_it_was(gap, is_backwards, offset):
+def test_a_night_with_a_clock_change_is_restored(gap, is_backwards, offset):
     start = datetime(2026, 10, 24, 23, offset, tzinfo=UTC)
     instants = [start + timedelta(minutes=gap * step) for step in range(240 // gap)]
     instants = instants[::-1] if is_backwards else instants

@@ -1,4 +1,4 @@
-"""A mapping that cannot be meant is refused with the name of the setting."""
+"""An invalid mapping is rejected with the name of the setting."""
 
 import pytest
 
@@ -29,7 +29,7 @@ from ingestion.sources.mapping import FieldMapping, MappingError
         ({"skip_until_header": "yes"}, "skip_until_header"),
     ],
 )
-def test_a_setting_that_cannot_be_meant_is_named(settings, field):
+def test_an_invalid_setting_is_named(settings, field):
     with pytest.raises(MappingError) as refusal:
         FieldMapping(**settings)
     assert refusal.value.field == field

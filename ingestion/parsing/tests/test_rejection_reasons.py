@@ -23,7 +23,7 @@ def test_every_reason_has_a_label_and_a_message_that_says_what_to_do(reason):
     assert not reason.label.endswith(".")
 
 
-def test_a_long_value_is_shortened_and_control_characters_are_not_passed_on():
+def test_quoted_values_are_shortened_and_stripped_of_control_characters():
     assert quoted("x" * 1000) == '"' + "x" * 80 + '…"'
     assert quoted("a\x1b[31m\n") == '"a�[31m�"'
     assert quoted("\ud800") == '"�"'

@@ -1,4 +1,4 @@
-"""A rejected row can be parsed again on its own, once the cause is mended."""
+"""A rejected row can be parsed again on its own once its cause is fixed."""
 
 import json
 
@@ -11,7 +11,7 @@ from ingestion.sources.mapping import FieldMapping
 
 
 def replay(parsed: Parsed, mapping: FieldMapping | None = None, *, default_unit: str = "") -> ParsedBatch:
-    """The only rejected row again, as the place 7 of a replay."""
+    """Parse the only rejected row again, as row 7 of a replay."""
     return parse_rejected_row(
         parsed.rejection.raw,
         parsed.header,
@@ -29,7 +29,7 @@ def raw_again(raw: str, header: str, mapping: FieldMapping | None = None) -> Par
 
 
 @pytest.mark.parametrize("body", [csv_body(csv_row(temperature="ERR")), json_body(json_row(temperature="ERR"))])
-def test_a_row_is_taken_once_its_value_is_declared_null(body):
+def test_a_row_is_accepted_once_its_value_is_a_null_value(body):
     parsed = parse(body)
     again = replay(parsed)
     assert [(each.row_number, each.reason, each.raw) for each in again.rejected] == [
@@ -43,7 +43,7 @@ def test_a_row_is_taken_once_its_value_is_declared_null(body):
     assert list(mended.units) == [("facility_A_1", "unit_A_1_1")]
 
 
-def test_every_parsed_row_is_the_same_when_parsed_again():
+def test_parsing_a_row_again_gives_the_same_result():
     for body in (csv_body(csv_row(), csv_row(temperature="")), json_body(json_row(), json_row(temperature=None))):
         parsed = parse(body)
         (batch,) = parsed.batches
@@ -55,7 +55,7 @@ def test_every_parsed_row_is_the_same_when_parsed_again():
             )
 
 
-def test_a_loggers_row_is_read_in_the_order_of_its_file_and_for_its_unit():
+def test_a_loggers_row_is_parsed_with_the_day_order_and_unit_of_its_file():
     text = "Note: x\nTime;Temp °F\n05/11/2026 10:11;14,5\n23/11/2026 10:11;14\n"
     parsed = parse(text, FieldMapping(skip_until_header=True), file_name="Freezer 1.csv")
     (batch,) = parsed.batches
@@ -65,13 +65,13 @@ def test_a_loggers_row_is_read_in_the_order_of_its_file_and_for_its_unit():
     assert again.readings["temperature_c"].to_list() == [pytest.approx(-9.7222222)]
 
 
-def test_an_unreadable_time_is_read_with_the_format_that_was_set():
+def test_an_unreadable_time_is_parsed_with_a_new_time_format():
     parsed = parse("Time,Temp\n05/11/2026 10:11,1\n", file_name="f.csv")
     mended = replay(parsed, FieldMapping(time_format="%m/%d/%Y %H:%M"))
     assert f"{mended.readings['recorded_at'][0]:%d %B}" == "11 May"
 
 
-def test_a_single_object_keeps_the_time_of_its_response_and_a_row_of_a_list_gets_none():
+def test_a_single_object_keeps_the_time_of_its_response_but_a_row_of_a_list_does_not():
     single = {"storage_room": "Deep Freeze 1", "temp": "ERR", "degrees": "F"}
     mended = replay(parse(json.dumps(single)), FieldMapping(null_values=("ERR",)))
     assert mended.readings["recorded_at"].to_list() == [RECEIVED_AT]
@@ -79,7 +79,7 @@ def test_a_single_object_keeps_the_time_of_its_response_and_a_row_of_a_list_gets
     assert [each.reason for each in listed.rejected] == ["no_time"]
 
 
-def test_a_row_of_a_mapped_path_stands_on_its_own():
+def test_a_row_of_a_mapped_path_is_parsed_without_the_path():
     mapping = FieldMapping(readings_path="result.rows")
     parsed = parse(json.dumps({"result": {"rows": [json_row(unit_id="")]}}), mapping)
     assert [each.reason for each in replay(parsed, mapping).rejected] == ["no_unit"]
@@ -95,7 +95,7 @@ def test_a_row_of_a_mapped_path_stands_on_its_own():
         parse(csv_body('"')),
     ],
 )
-def test_what_cannot_be_mended_is_rejected_again(parsed):
+def test_a_row_that_is_still_invalid_is_rejected_again(parsed):
     again = replay(parsed)
     assert again.readings.is_empty()
     (rejection,) = again.rejected
@@ -104,7 +104,7 @@ def test_what_cannot_be_mended_is_rejected_again(parsed):
 
 @pytest.mark.parametrize("raw", ["", "{", "}", "5", "a,b\nc,d", '{"readings": [{}, {}]}', "\x00", "é"])
 @pytest.mark.parametrize("header", ["", "{}", "time,temp,unit_id", "no header", "#: unit a"])
-def test_a_replay_never_fails_whatever_was_kept(raw, header):
+def test_a_replay_never_fails(raw, header):
     again = raw_again(raw, header)
     assert len(again.readings) == 0
     assert len(again.rejected) == 1

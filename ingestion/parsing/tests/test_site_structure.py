@@ -1,4 +1,4 @@
-"""The structure answer: facilities and units before the first reading."""
+"""Site structures: facilities and units before the first reading."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def structure(*facilities: object) -> list[UnitDescription]:
     return parse_site_structure(io.BytesIO(json.dumps(answer).encode()))
 
 
-def test_a_unit_comes_with_all_that_is_said_about_it():
+def test_a_unit_is_described_completely():
     assert structure(FACILITY) == [
         UnitDescription(
             facility_code="facility_A_1",
@@ -44,12 +44,12 @@ def test_a_unit_comes_with_all_that_is_said_about_it():
     ]
 
 
-def test_what_is_not_said_is_none():
+def test_missing_values_are_none():
     (unit,) = structure({"id": "f", "units": [{"id": 7, "name": None, "temperature_unit": "R", "data_frequency": 0}]})
     assert unit == UnitDescription(facility_code="f", unit_code="7")
 
 
-def test_what_nothing_could_refer_to_is_left_out():
+def test_entities_without_a_code_are_skipped():
     assert structure({"id": None, "units": [UNIT]}, 5, {"id": "f"}, {"id": "f", "units": [None, {"name": "x"}]}) == []
 
 
@@ -62,12 +62,12 @@ def test_what_nothing_could_refer_to_is_left_out():
         (b'{"customer": "A"}', "no_readings_list"),
     ],
 )
-def test_an_unusable_structure_is_refused_as_a_whole(body, reason):
+def test_an_invalid_structure_is_rejected(body, reason):
     with pytest.raises(UnreadableBody) as refusal:
         parse_site_structure(io.BytesIO(body))
     assert refusal.value.reason == reason
 
 
-def test_half_a_structure_is_refused():
+def test_a_cut_off_structure_is_rejected():
     with pytest.raises(UnreadableBody):
         parse_site_structure(io.BytesIO(json.dumps([FACILITY]).encode()), is_cut_off=True)

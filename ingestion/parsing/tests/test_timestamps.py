@@ -1,4 +1,4 @@
-"""Times in the forms that customers and loggers write."""
+"""Timestamps in the formats of customers and data loggers."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -68,7 +68,7 @@ def test_a_time_is_read(text, time):
         ("2026-11-23 10:11 +0100", TimeRules("%Y-%m-%d %H:%M %z"), "2026-11-23 09:11:00.000000 UTC"),
     ],
 )
-def test_a_loggers_time_is_read_by_the_files_order_or_format(text, rules, time):
+def test_a_loggers_time_is_read_by_day_order_or_format(text, rules, time):
     assert shown(text, rules) == time
 
 
@@ -93,7 +93,7 @@ def test_a_loggers_time_is_read_by_the_files_order_or_format(text, rules, time):
         1e300,
     ],
 )
-def test_what_is_no_time_is_not_read(value):
+def test_a_value_that_is_not_a_time_is_rejected(value):
     with pytest.raises(UnreadableTime):
         read_time(value, TimeRules())
 
@@ -107,7 +107,7 @@ def test_what_is_no_time_is_not_read(value):
         ("2026-11-23 10:11", TimeRules("%d.%m.%y")),
     ],
 )
-def test_a_time_is_never_guessed(text, rules):
+def test_an_ambiguous_time_is_rejected(text, rules):
     with pytest.raises(UnreadableTime):
         read_time(text, rules)
 
@@ -122,7 +122,7 @@ def test_a_time_is_never_guessed(text, rules):
         (["2026-11-23 10:11", ""], DayOrder.UNDECIDED),
     ],
 )
-def test_a_file_shows_its_order_of_day_and_month_by_a_day_after_the_12th(texts, order):
+def test_a_day_after_the_12th_determines_the_day_order(texts, order):
     evidence = DayOrderEvidence()
     for text in texts:
         evidence.add(text)
@@ -155,7 +155,7 @@ forms = st.sampled_from(
     texts=st.lists(st.builds(str.format, forms, times) | st.text(max_size=30), min_size=1, max_size=12),
     order=st.sampled_from(DayOrder),
 )
-def test_a_column_of_times_is_read_as_its_times_are_one_by_one(texts, order):
+def test_reading_a_column_of_times_equals_reading_them_one_by_one(texts, order):
     texts = [re.sub("[\ud800-\udfff]", "", text) for text in texts]
     rules = TimeRules(day_order=order)
     walls = read_times(pl.Series(texts), rules)
@@ -168,7 +168,7 @@ def test_a_column_of_times_is_read_as_its_times_are_one_by_one(texts, order):
 
 
 @given(moments=st.lists(times, min_size=1, max_size=20))
-def test_a_column_in_the_usual_form_is_read_as_a_whole(moments):
+def test_a_column_in_the_default_format_is_read_at_once(moments):
     walls = read_times(pl.Series([f"{moment:%Y-%m-%dT%H:%M:%S.%f}" for moment in moments]), TimeRules())
     assert walls.is_parsed.all()
     assert walls.is_local.all()

@@ -1,4 +1,4 @@
-"""What a source authenticates with."""
+"""Credentials authenticate requests and are redacted in logs."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from ingestion.sources.credentials import Credentials, CredentialsKind, redact_u
 URL = "https://feeds.example/readings?hours=24#top"
 
 
-def test_no_credentials_change_nothing():
+def test_no_credentials_leave_the_request_unchanged():
     request = Credentials().authenticate(URL)
 
     assert (request.url, request.headers, request.basic_auth) == (URL, {}, None)
@@ -27,11 +27,11 @@ def test_a_bearer_token_is_an_authorization_header():
     assert (request.url, request.headers) == (URL, {"Authorization": "Bearer abc.def"})
 
 
-def test_a_header_is_named_by_the_customer():
+def test_a_header_has_the_configured_name():
     assert Credentials(CredentialsKind.HEADER, "X-Api-Key", "k 1").authenticate(URL).headers == {"X-Api-Key": "k 1"}
 
 
-def test_a_query_parameter_is_added_encoded_and_known_as_secret():
+def test_a_query_parameter_is_encoded_and_marked_as_secret():
     request = Credentials(CredentialsKind.QUERY, "code", "a&b=c").authenticate(URL)
 
     assert request.url == "https://feeds.example/readings?hours=24&code=a%26b%3Dc#top"
@@ -89,7 +89,7 @@ def test_a_url_for_a_log_shows_no_secrets(url, redacted):
     assert redact_url(url) == redacted
 
 
-def test_the_parameter_that_carries_the_credentials_is_hidden_whatever_its_name():
+def test_the_credentials_parameter_is_redacted_whatever_its_name():
     assert redact_url("https://feeds.example/a?Code=1&hours=2", {"code"}) == "https://feeds.example/a?Code=***&hours=2"
 
 

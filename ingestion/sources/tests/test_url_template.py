@@ -1,4 +1,4 @@
-"""What a poll asks for."""
+"""The windows and URLs that a poll requests."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -44,15 +44,15 @@ def test_windows_cover_everything_from_the_cursor_less_the_overlap_to_now(cursor
     assert all(timedelta(0) <= window.until - window.since <= max_span for window in found)
 
 
-def test_a_poll_asks_from_the_cursor_less_the_overlap():
+def test_windows_start_at_the_cursor_less_the_overlap():
     assert split_into_windows(NOW - HOUR, NOW, 2 * HOUR) == [Window(NOW - 3 * HOUR, NOW)]
 
 
-def test_a_new_source_is_asked_for_its_first_look_back():
+def test_a_new_source_starts_at_its_first_lookback():
     assert split_into_windows(None, NOW, HOUR, first_lookback=24 * HOUR) == [Window(NOW - 24 * HOUR, NOW)]
 
 
-def test_an_outage_longer_than_the_source_allows_is_made_up_for_in_pieces():
+def test_a_long_outage_is_split_into_windows():
     assert split_into_windows(NOW - 20 * HOUR, NOW, timedelta(0), 8 * HOUR) == [
         Window(NOW - 20 * HOUR, NOW - 12 * HOUR),
         Window(NOW - 12 * HOUR, NOW - 4 * HOUR),
@@ -60,11 +60,11 @@ def test_an_outage_longer_than_the_source_allows_is_made_up_for_in_pieces():
     ]
 
 
-def test_a_cursor_ahead_of_the_clock_still_asks_for_the_overlap():
+def test_a_cursor_in_the_future_still_gives_the_overlap():
     assert split_into_windows(NOW + 3 * HOUR, NOW, HOUR) == [Window(NOW - HOUR, NOW)]
 
 
-def test_hours_are_counted_as_they_pass_when_the_clocks_change():
+def test_windows_use_elapsed_time_across_clock_changes():
     berlin = ZoneInfo("Europe/Berlin")
     after_the_change = datetime(2026, 10, 25, 12, 0, tzinfo=berlin)
 
@@ -78,19 +78,19 @@ def test_hours_are_counted_as_they_pass_when_the_clocks_change():
     ("overlap", "max_span", "lookback"),
     [(-HOUR, HOUR, HOUR), (HOUR, timedelta(0), HOUR), (HOUR, HOUR, -HOUR)],
 )
-def test_spans_that_make_no_sense_are_refused(overlap, max_span, lookback):
+def test_invalid_spans_are_rejected(overlap, max_span, lookback):
     with pytest.raises(ValueError, match="span"):
         split_into_windows(NOW, NOW, overlap, max_span, lookback)
 
 
-def test_naive_times_are_refused():
+def test_naive_times_are_rejected():
     with pytest.raises(ValueError, match="aware"):
         split_into_windows(None, NOW.replace(tzinfo=None), HOUR)
     with pytest.raises(ValueError, match="aware"):
         split_into_windows(NOW.replace(tzinfo=None), NOW, HOUR)
 
 
-def test_instants_are_written_in_utc_and_encoded():
+def test_instants_are_formatted_in_utc_and_encoded():
     window = Window(datetime(2026, 11, 23, 10, 15, tzinfo=ZoneInfo("Europe/Berlin")), NOW)
 
     assert render_url(BETWEEN, window, NOW) == (
@@ -114,7 +114,7 @@ def test_hours_are_rounded_up_to_hundredths(span, written):
 
 
 @given(instants, spans)
-def test_no_instant_of_a_window_falls_out_of_its_url(since, span):
+def test_a_url_covers_every_instant_of_its_window(since, span):
     window = Window(since.astimezone(UTC), since.astimezone(UTC) + span)
 
     query = parse_qs(urlsplit(render_url(BETWEEN + "&hours={hours}", window, window.until)).query)
@@ -139,7 +139,7 @@ def test_no_instant_of_a_window_falls_out_of_its_url(since, span):
         "{ hours}",
     ],
 )
-def test_braces_that_mean_nothing_are_refused(template):
+def test_invalid_placeholders_are_rejected(template):
     with pytest.raises(TemplateError, match="The URL contains"):
         parse_placeholders(template)
     with pytest.raises(TemplateError):
@@ -147,7 +147,7 @@ def test_braces_that_mean_nothing_are_refused(template):
 
 
 @given(st.text(alphabet="{}hours.since_!r:0", max_size=30))
-def test_no_template_does_anything_but_fill_in_or_be_refused(template):
+def test_a_template_is_either_filled_in_or_rejected(template):
     try:
         filled = render_url(template, Window(NOW - HOUR, NOW), NOW)
     except TemplateError:
@@ -156,12 +156,12 @@ def test_no_template_does_anything_but_fill_in_or_be_refused(template):
     assert "}" not in filled
 
 
-def test_placeholders_are_named():
+def test_placeholders_are_returned_by_name():
     assert parse_placeholders(BETWEEN) == {"since", "until"}
     assert parse_placeholders("https://feeds.example/data.csv") == frozenset()
 
 
-def test_a_url_with_both_instants_is_asked_in_pieces():
+def test_a_url_with_both_instants_is_requested_once_per_window():
     requests = plan_requests(BETWEEN, NOW - 300 * HOUR, NOW, timedelta(0))
 
     assert [request.window for request in requests] == split_into_windows(NOW - 300 * HOUR, NOW, timedelta(0))
@@ -170,7 +170,7 @@ def test_a_url_with_both_instants_is_asked_in_pieces():
 
 
 @pytest.mark.parametrize("template", [LOOK_BACK, "https://feeds.example/readings?after={since}"])
-def test_a_url_that_only_looks_back_asks_for_the_newest_span_and_says_what_is_lost(template):
+def test_a_url_with_a_lookback_requests_the_newest_span_and_reports_missed_time(template):
     (request,) = plan_requests(template, NOW - 200 * HOUR, NOW, timedelta(0))
 
     newest = Window(NOW - 168 * HOUR, NOW)
@@ -179,14 +179,14 @@ def test_a_url_that_only_looks_back_asks_for_the_newest_span_and_says_what_is_lo
     )
 
 
-def test_a_url_that_only_looks_back_loses_nothing_within_the_longest_span():
+def test_a_url_with_a_lookback_misses_nothing_within_the_maximum_span():
     (request,) = plan_requests(LOOK_BACK, NOW - 166 * HOUR, NOW, 2 * HOUR)
 
     assert request.url == "https://feeds.example/readings?hours=168.0"
     assert request.missed is None
 
 
-def test_a_url_without_placeholders_is_asked_once_as_it_is():
+def test_a_url_without_placeholders_is_requested_once():
     (request,) = plan_requests("https://feeds.example/data.csv", NOW - 400 * HOUR, NOW, HOUR)
 
     assert request == PlannedRequest("https://feeds.example/data.csv", Window(NOW - 401 * HOUR, NOW), missed=None)

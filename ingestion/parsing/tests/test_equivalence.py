@@ -1,4 +1,4 @@
-"""The quick ways and the exact way agree, wherever a body is cut into blocks."""
+"""The fast paths give the same results as converting row by row, for any block boundaries."""
 
 import io
 
@@ -103,7 +103,7 @@ def one_by_one(splitter: LineSplitter, lines: LineBlock, rules: RowRules) -> tup
 @settings(max_examples=300, deadline=None)
 @given(body=bodies, null_values=st.sampled_from([(), ("ERR",)]))
 @example(body=["f,a,s,2026-11-23 10:11:11,1,F,1,x,n", "f,a,s,2026-11-23 10:11:11,1,F,1,x,n,c,d"], null_values=())
-def test_a_block_is_converted_as_its_lines_are_one_by_one(body, null_values):
+def test_converting_a_block_equals_converting_its_lines_one_by_one(body, null_values):
     splitter, rules = splitter_and_rules(FieldMapping(null_values=null_values))
     lines = LineBlock(("\n".join(body) + "\n").encode(), 2)
     split = splitter.split(lines, DecodedBody(io.BytesIO(), encoding="", max_bytes=1, is_cut_off=False))
@@ -130,7 +130,7 @@ def parsed_in_blocks(data: bytes, block_bytes: int, *, is_cut_off: bool) -> Pars
     ending=st.sampled_from(["\n", "\r\n"]),
     is_cut_off=st.booleans(),
 )
-def test_where_a_file_is_cut_into_blocks_does_not_matter(body, sizes, encoding, ending, is_cut_off):
+def test_block_boundaries_do_not_affect_the_result(body, sizes, encoding, ending, is_cut_off):
     data = ending.join([HEADER, *body]).encode(encoding, "replace")
     whole = parsed_in_blocks(data, 1 << 20, is_cut_off=is_cut_off)
     for size in sizes:
@@ -141,7 +141,7 @@ def test_where_a_file_is_cut_into_blocks_does_not_matter(body, sizes, encoding, 
         assert parts.batches[-1].row_context == HEADER
 
 
-def test_no_place_in_a_file_is_a_bad_place_to_cut_it():
+def test_every_block_size_gives_the_same_result():
     row = "f,a,s,2026-11-23 10:11:11,{},F,1,x,n,é\r\n"
     odd = ['"Room", 5\r\n', "\r\n", row.format("ERR"), "Total: 2\r\n", row.format("3")[:-9]]
     data = "".join([HEADER, "\r\n", row.format("1"), row.format('"2"'), *odd]).encode()
@@ -169,7 +169,7 @@ json_rows = st.fixed_dictionaries(
         "city": names | st.none(),
     },
 ).map(lambda members: json_row(**members))
-usual_rows = st.fixed_dictionaries(
+default_rows = st.fixed_dictionaries(
     {
         "unit_id": st.sampled_from(["a", "b", ""]),
         "temperature": st.floats(-300, 1100) | st.none(),
@@ -183,8 +183,8 @@ usual_rows = st.fixed_dictionaries(
 
 
 @settings(max_examples=150, deadline=None)
-@given(sent=st.lists(usual_rows, min_size=1, max_size=6) | st.lists(json_rows, min_size=1, max_size=6))
-def test_json_in_the_usual_form_is_decoded_as_it_is_walked(sent):
+@given(sent=st.lists(default_rows, min_size=1, max_size=6) | st.lists(json_rows, min_size=1, max_size=6))
+def test_the_json_fast_path_equals_the_walker(sent):
     usual, walked = parse(json_body(*sent)), parse(json_body(*sent, unusual=True))
     assert usual.rows == walked.rows
     assert usual.rejected == walked.rejected
@@ -192,7 +192,7 @@ def test_json_in_the_usual_form_is_decoded_as_it_is_walked(sent):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_every_delimiter_has_its_quick_way(delimiter):
+def test_every_delimiter_has_a_fast_path(delimiter):
     splitter = LineSplitter(parse_header(HEADER.replace(",", delimiter), 1, FieldMapping()), {})
     row = "f,a,s,2026-11-23 10:11:11,1.5,F,1,x,n,c\n".replace(",", delimiter)
     assert splitter.is_plain(LineBlock(row.encode() * 3, 2))

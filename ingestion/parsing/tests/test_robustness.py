@@ -1,4 +1,4 @@
-"""Whatever comes, parsing answers with batches or with UnreadableBody, and every row is accounted for once."""
+"""Any body gives batches or UnreadableBody, and every row is either a reading or rejected."""
 
 import contextlib
 import gzip
@@ -32,7 +32,7 @@ sound = [
 
 @st.composite
 def damaged(draw) -> bytes:
-    """A sound body in which some bytes were replaced, taken out or put in."""
+    """Return a valid body in which some bytes were replaced, removed or inserted."""
     data = bytearray(draw(st.sampled_from(sound)))
     for _ in range(draw(st.integers(0, 4))):
         position = draw(st.integers(0, len(data)))
@@ -50,7 +50,7 @@ def damaged(draw) -> bytes:
     is_cut_off=st.booleans(),
     file_name=st.sampled_from(["", "Freezer 1.csv"]),
 )
-def test_nothing_but_batches_or_unreadable_body(body, mapping, content_type, is_cut_off, file_name):
+def test_any_body_gives_batches_or_unreadable_body(body, mapping, content_type, is_cut_off, file_name):
     with contextlib.suppress(UnreadableBody):
         parsed = parse(body, mapping, content_type=content_type, is_cut_off=is_cut_off, file_name=file_name)
         assert dict(parsed.readings.schema) == READING_SCHEMA
