@@ -13,10 +13,9 @@ class AlarmsConfig(AppConfig):
 
     @override
     def ready(self) -> None:
-        """Listen for what changes limits, give every new database the shipped profiles, and mark units in alarm."""
         from alarms.limits import (
             profiles,
-            signals,  # noqa: F401  the receivers connect themselves
+            signals,  # noqa: F401  connects its receiver on import
         )
         from alarms.selectors import units_in_alarm
         from readings.units.badges import register_badges

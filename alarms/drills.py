@@ -26,13 +26,13 @@ logger = structlog.get_logger(__name__)
 
 FACILITY_CODE, UNIT_CODE = "alarm-drill", "alarm-drill"
 HIGH_C, BREACHING_C, GOOD_C = 8.0, 20.0, 5.0
-MOST_TIME = timedelta(minutes=5)
+MAX_DURATION = timedelta(minutes=5)
 # So long a drill without any message may still get one: the alarm opens at the next tick at the latest.
 TIME_TO_OPEN = timedelta(seconds=30)
 ENDINGS = [Message.Reason.CLOSED, Message.Reason.WITHDRAWN]
 
 
-class DrillUnderWay(Exception):  # noqa: N818 - reads better where it is caught
+class DrillInProgress(Exception):  # noqa: N818 - reads better where it is caught
     """A drill of this customer has not ended."""
 
 
@@ -55,7 +55,7 @@ def start(customer: Customer, *, by: str, now: datetime | None = None) -> Drill:
             _measure(synthetic_unit(customer), BREACHING_C, now)
             _find_alarm(drill)
     except IntegrityError as error:
-        raise DrillUnderWay(f"A drill of {customer.name} is under way; wait until it has ended.") from error
+        raise DrillInProgress(f"A drill of {customer.name} is under way; wait until it has ended.") from error
     logger.info("drill started", drill=str(drill.public_id), customer=customer.customer_code)
     return drill
 
@@ -70,13 +70,13 @@ def start_due(now: datetime) -> int:
             continue
         try:
             start(schedule.customer, by="", now=now)
-        except DrillUnderWay:
+        except DrillInProgress:
             continue  # Somebody has just started one, which serves as well.
         started += 1
     return started
 
 
-def see_to(now: datetime) -> int:
+def finish_drills(now: datetime) -> int:
     """End the drills that are through; return how many."""
     under_way = Drill.objects.filter(ended_at=None).select_related("customer", "alarm")
     return sum(_end_if_through(drill, now) for drill in under_way)
@@ -130,7 +130,7 @@ def _end_if_through(drill: Drill, now: datetime) -> bool:
 
 
 def _is_through(drill: Drill, now: datetime) -> bool:
-    if now - drill.started_at >= MOST_TIME:
+    if now - drill.started_at >= MAX_DURATION:
         return True
     if drill.alarm is None:
         return False

@@ -1,13 +1,13 @@
-"""Alarms in words, as pages show them."""
+"""Texts and markers by which pages show alarms, excursions and limits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from alarms.models import Alarm, Excursion, LimitVersion
@@ -16,68 +16,73 @@ from readings.time_ranges import TimeRange
 from readings.units.condition import LimitsInForce
 from readings.units.formatting import UNKNOWN_TEXT, duration_text, limits_text, number_text, temperature_text
 
-Facts = list[tuple[str, str]]
-# The chart of an alarm shows what came before and after it, too.
-LEAST_MARGIN = timedelta(hours=1)
-# The class that colours a severity in style sheets, and the sign that tells it to who sees no colours.
+Details = list[tuple[str, str]]
+# The chart of an alarm shows at least this much before and after it.
+MIN_MARGIN = timedelta(hours=1)
+# The CSS class and the symbol of each severity; the symbol does not depend on colour vision.
 _LOOKS = {"critical": ("critical", "■"), "warning": ("warning", "▲")}
 _PAST = ("no-limits", "–")
 
 
 @dataclass(frozen=True, slots=True)
-class ShownAlarm:
-    """An alarm at `now`, which comes with its unit, facility and customer."""
+class AlarmPresenter:
+    """An alarm as of `now`. Its unit, facility and customer should be loaded, see `with_units`."""
 
     alarm: Alarm
     now: datetime
 
     @property
     def title(self) -> str:
+        """Kind and severity, capitalised."""
         kind = self.alarm.get_kind_display()
         return f"{kind[:1].upper()}{kind[1:]}, {self.alarm.severity}"
 
     @property
     def value(self) -> str:
-        """The state, as the mark of a state shows it."""
+        """The state, for the badge template."""
         return self.alarm.state
 
     @property
     def slug(self) -> str:
+        """The CSS class of the badge."""
         return self._look[0]
 
     @property
     def mark(self) -> str:
+        """The symbol of the badge."""
         return self._look[1]
 
     @property
     def time_zone(self) -> str:
+        """The facility's time zone, UTC for alarms of sources."""
         unit = self.alarm.storage_unit
         return unit.facility.time_zone if unit else "UTC"
 
     @property
     def duration(self) -> str:
-        """How long its cause lasts, or lasted."""
+        """The duration of the condition so far."""
         return duration_text((self.alarm.ended_at or self.now) - self.alarm.started_at)
 
     @property
-    def worst(self) -> str:
-        """The worst temperature so far on the unit's own scale."""
+    def peak(self) -> str:
+        """The peak so far, on the unit's scale."""
         return self.temperature(self.alarm.temperature_c)
 
     @property
     def time_range(self) -> TimeRange:
-        """What its chart shows: the excursion with as much around it as a quarter of it, an hour at least."""
+        """The range of its chart: the excursion plus a quarter of its duration on both sides, at least an hour."""
         end = self.alarm.ended_at or self.now
-        margin = max((end - self.alarm.started_at) / 4, LEAST_MARGIN)
+        margin = max((end - self.alarm.started_at) / 4, MIN_MARGIN)
         return TimeRange(self.alarm.started_at - margin, min(end + margin, self.now))
 
     @property
     def query(self) -> str:
-        """The query that asks a unit's page for this span."""
+        """The query string that selects this range on the unit's page."""
         start, end = (f"{each:%Y-%m-%dT%H:%M:%SZ}" for each in (self.time_range.start, self.time_range.end))
         return urlencode({"start": start, "end": end})
 
     def temperature(self, temperature_c: float | None) -> str:
+        """Return a temperature on the unit's scale as text."""
         unit = self.alarm.storage_unit
         return temperature_text(temperature_c, unit.temperature_unit) if unit else UNKNOWN_TEXT
 
@@ -86,46 +91,47 @@ class ShownAlarm:
         return _LOOKS.get(self.alarm.severity, _PAST) if self.alarm.is_live else _PAST
 
 
-def shown_alarms(alarms: Iterable[Alarm], now: datetime | None = None) -> list[ShownAlarm]:
+def present_alarms(alarms: Iterable[Alarm], now: datetime | None = None) -> list[AlarmPresenter]:
+    """Return presenters of these alarms as of `now`, by default the current time."""
     now = now or timezone.now()
-    return [ShownAlarm(alarm, now) for alarm in alarms]
+    return [AlarmPresenter(alarm, now) for alarm in alarms]
 
 
-def with_places(alarms: Any) -> Any:
-    """The alarms with what is shown of each."""
+def with_units(alarms: QuerySet[Alarm]) -> QuerySet[Alarm]:
+    """Load the related rows that presenters need."""
     return alarms.select_related("storage_unit__facility", "customer", "sensor")
 
 
-def excursion_facts(excursion: Excursion, scale: str) -> Facts:
-    """Names and texts of what is known of an excursion; what is unknown stands beside it."""
+def excursion_details(excursion: Excursion, scale: str) -> Details:
+    """Return labels and texts of an excursion's measures, temperatures on `scale`."""
     return [
         ("Peak", temperature_text(excursion.peak_c, scale)),
         ("Area", f"{number_text(excursion.area_kelvin_minutes, 1)} K·min"),
         ("Mean kinetic temperature", temperature_text(excursion.mkt_c, scale)),
-        ("Known to be outside", duration_text(timedelta(seconds=excursion.outside_seconds))),
-        ("Nothing known for", duration_text(timedelta(seconds=excursion.gap_seconds))),
+        ("Confirmed time outside", duration_text(timedelta(seconds=excursion.outside_seconds))),
+        ("No data for", duration_text(timedelta(seconds=excursion.gap_seconds))),
     ]
 
 
-def limit_facts(version: LimitVersion, scale: str) -> Facts:
-    """Names and texts of the limits of a version, temperatures on `scale`."""
+def limit_details(version: LimitVersion, scale: str) -> Details:
+    """Return labels and texts of a version's limits, temperatures on `scale`."""
     limits = version.limits
-    snapshots = [
-        ("From", version.profile_name),
-        ("Limits", limits_text(in_force(limits), scale)),
-        ("Exactly at a limit", "outside" if limits.is_inclusive else "within"),
+    details = [
+        ("Source", version.profile_name),
+        ("Limits", limits_text(condition_limits(limits), scale)),
+        ("Reading at the limit", "outside" if limits.is_inclusive else "within"),
         ("Delay", _delays_text(limits)),
         ("Clearing", _clearing_text(limits)),
-        ("Allowed outside in all", _allowed_text(limits)),
+        ("Allowed time outside", _allowed_text(limits)),
         ("MKT limit", _mkt_text(limits, scale)),
         ("Sensors", version.get_sensor_policy_display()),
-        ("A reading stands for", duration_text(limits.staleness_limit)),
+        ("Readings valid for", duration_text(limits.staleness_limit)),
     ]
-    return [(name, text) for name, text in snapshots if text]
+    return [(name, text) for name, text in details if text]
 
 
-def in_force(limits: Limits) -> LimitsInForce:
-    """The part of limits that states are shown by."""
+def condition_limits(limits: Limits) -> LimitsInForce:
+    """Return the part of the limits that determines a unit's condition."""
     return LimitsInForce(
         limits.low_critical_c,
         limits.low_warning_c,

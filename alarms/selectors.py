@@ -6,17 +6,19 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, When
+from django.db.models import Case, Count, IntegerField, Model, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
-from alarms.models import Alarm, Excursion
+from alarms.models import Alarm, Excursion, MaintenanceWindow
 from alarms.thresholds import Severity
 from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope
+from customers.models import Customer
 
+_Row = TypeVar("_Row", bound=Model)
 SEVERITIES = [severity.value for severity in Severity]
 LIVE = (Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED)
 # The columns that a text is searched in.
@@ -31,7 +33,7 @@ _SEARCHED = (
 )
 
 
-class WantedAlarms(NamedTuple):
+class AlarmFilter(NamedTuple):
     """A filter of alarms; "", None and () mean all except pending ones, which have not notified anyone."""
 
     states: Collection[str] = ()
@@ -45,7 +47,7 @@ class WantedAlarms(NamedTuple):
     end: datetime | None = None
 
 
-class WantedExcursions(NamedTuple):
+class ExcursionFilter(NamedTuple):
     """A filter of excursions: those that overlap `start` to `end`; "" and None mean all."""
 
     kind: str = ""
@@ -54,28 +56,28 @@ class WantedExcursions(NamedTuple):
     unit_id: UUID | None = None
     start: datetime | None = None
     end: datetime | None = None
-    shortest: timedelta | None = None
+    min_duration: timedelta | None = None
 
 
-def visible_alarms(scope: Scope, wanted: WantedAlarms) -> QuerySet[Any]:
-    """Return the wanted alarms within `scope`, newest first."""
+def visible_alarms(scope: Scope, filters: AlarmFilter) -> QuerySet[Alarm]:
+    """Return the matching alarms within `scope`, newest first."""
     alarms = Alarm.objects.visible_to(scope)
-    alarms = alarms.filter(state__in=wanted.states) if wanted.states else alarms.exclude(state=Alarm.State.PENDING)
-    if wanted.text:
-        alarms = alarms.filter(reduce(or_, (Q(**{f"{name}__icontains": wanted.text}) for name in _SEARCHED)))
+    alarms = alarms.filter(state__in=filters.states) if filters.states else alarms.exclude(state=Alarm.State.PENDING)
+    if filters.text:
+        alarms = alarms.filter(reduce(or_, (Q(**{f"{name}__icontains": filters.text}) for name in _SEARCHED)))
     return _filtered(
         alarms,
-        kind=wanted.kind,
-        severity=wanted.severity,
-        customer__customer_code=wanted.customer_code,
-        storage_unit__facility__public_id=wanted.facility_id,
-        storage_unit__public_id=wanted.unit_id,
-        started_at__gte=wanted.start,
-        started_at__lte=wanted.end,
+        kind=filters.kind,
+        severity=filters.severity,
+        customer__customer_code=filters.customer_code,
+        storage_unit__facility__public_id=filters.facility_id,
+        storage_unit__public_id=filters.unit_id,
+        started_at__gte=filters.start,
+        started_at__lte=filters.end,
     ).order_by("-started_at", "-pk")
 
 
-def live_alarms(scope: Scope) -> QuerySet[Any]:
+def live_alarms(scope: Scope) -> QuerySet[Alarm]:
     """Return the open and acknowledged alarms within `scope` that are not inhibited (index `alarm_live`)."""
     return Alarm.objects.visible_to(scope).filter(state__in=LIVE, suppressed_by=None)
 
@@ -91,7 +93,7 @@ _OF_UNITS = CompiledQuery(
 )
 
 
-def urgent_first(alarms: QuerySet[Any]) -> QuerySet[Any]:
+def order_by_urgency(alarms: QuerySet[Alarm]) -> QuerySet[Alarm]:
     """Order alarms: open before acknowledged, critical before warning, newest first."""
     is_open = When(state=Alarm.State.OPEN, then=0)
     is_critical = When(severity=Severity.CRITICAL, then=0)
@@ -119,26 +121,32 @@ def units_in_alarm(scope: Scope) -> dict[int, str]:
     """Return the units within `scope` with a live alarm, and the badge text of each."""
     rows = list(_OF_UNITS.visible_to(scope))
     unit_ids = dict.fromkeys(unit_id for unit_id, _ in rows)
-    untaken = {unit_id for unit_id, state in rows if state == Alarm.State.OPEN}
-    return {unit_id: "alarm" if unit_id in untaken else "acknowledged" for unit_id in unit_ids}
+    open_ids = {unit_id for unit_id, state in rows if state == Alarm.State.OPEN}
+    return {unit_id: "alarm" if unit_id in open_ids else "acknowledged" for unit_id in unit_ids}
 
 
-def visible_excursions(scope: Scope, wanted: WantedExcursions) -> QuerySet[Any]:
-    """Return the wanted excursions within `scope`, newest first."""
+def visible_excursions(scope: Scope, filters: ExcursionFilter) -> QuerySet[Excursion]:
+    """Return the matching excursions within `scope`, newest first."""
     excursions = Excursion.objects.visible_to(scope)
-    if wanted.start is not None:
-        excursions = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=wanted.start))
-    if wanted.shortest is not None:
-        excursions = excursions.filter(started_at__lte=Coalesce("ended_at", Now()) - wanted.shortest)
+    if filters.start is not None:
+        excursions = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=filters.start))
+    if filters.min_duration is not None:
+        excursions = excursions.filter(started_at__lte=Coalesce("ended_at", Now()) - filters.min_duration)
     return _filtered(
         excursions,
-        kind=wanted.kind,
-        severity=wanted.severity,
-        storage_unit__facility__public_id=wanted.facility_id,
-        storage_unit__public_id=wanted.unit_id,
-        started_at__lte=wanted.end,
+        kind=filters.kind,
+        severity=filters.severity,
+        storage_unit__facility__public_id=filters.facility_id,
+        storage_unit__public_id=filters.unit_id,
+        started_at__lte=filters.end,
     ).order_by("-started_at", "-pk")
 
 
-def _filtered(rows: QuerySet[Any], **conditions: Any) -> QuerySet[Any]:
+def maintenance_windows(customer: Customer) -> QuerySet[MaintenanceWindow]:
+    """Return the customer's maintenance windows, newest first."""
+    windows = MaintenanceWindow.objects.filter(customer=customer)
+    return windows.select_related("facility", "storage_unit__facility", "created_by").order_by("-starts_at", "-pk")
+
+
+def _filtered(rows: QuerySet[_Row], **conditions: object) -> QuerySet[_Row]:
     return rows.filter(**{name: value for name, value in conditions.items() if value not in (None, "")})

@@ -16,7 +16,7 @@ from core.leases import Claim, ClaimLost
 
 logger = structlog.get_logger(__name__)
 
-# A sending that is asked to end still writes down how it went, and only then is ended; the lease is longer.
+# The soft limit leaves time to record the attempt before the hard limit; the lease is longer than both.
 SOFT_SECONDS = settings.NOTIFICATION_TOTAL_SECONDS + 5
 HARD_SECONDS = settings.NOTIFICATION_TOTAL_SECONDS + 10
 
@@ -54,9 +54,9 @@ def check_mkt() -> None:
     run_requested_checks()
 
 
-@shared_task
-def see_to_drills() -> None:
+@shared_task(name="alarms.tasks.see_to_drills")
+def run_drills() -> None:
     """Start due drills and end completed ones."""
     now = timezone.now()
     drills.start_due(now)
-    drills.see_to(now)
+    drills.finish_drills(now)

@@ -9,9 +9,9 @@ from celery import shared_task
 from django.conf import settings
 
 from core.leases import Claim, ClaimLost
+from ingestion import watchdog
 from ingestion.polling.claims import claim_due
 from ingestion.polling.poll import poll
-from ingestion.watchdog import run_watchdogs
 
 logger = structlog.get_logger(__name__)
 
@@ -27,10 +27,10 @@ def send_due_sources() -> None:
         )
 
 
-@shared_task
-def watch() -> None:
-    """Open and close the alarms of sources, units and sensors that depend on time."""
-    run_watchdogs()
+@shared_task(name="ingestion.tasks.watch")
+def run_watchdogs() -> None:
+    """Open and close the alarms of sources that are down, units without data and faulty sensors."""
+    watchdog.run_watchdogs()
 
 
 @shared_task

@@ -1,12 +1,11 @@
-"""The watchdog: alarms that depend on time instead of new readings.
+"""The periodic watchdog: sources that are down, units without data, faulty sensors, and alarms that have cleared.
 
-Alarms of excursions open in the transaction that stores the reading which completes their delay; these do not depend on
-any new reading.
+Alarms of excursions need no watchdog to open: they open in the transaction that stores the reading which completes
+their delay. The watchdogs detect what no reading reports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -20,10 +19,10 @@ from alarms.watchdogs.source_down import DownSource, update_source_down_alarms
 from ingestion.models import Source
 from ingestion.selectors import with_state
 
-# Only one tick runs at a time; a concurrent one is not needed.
-WATCH_LOCK = 7_302_015
-# A unit is explained by its sources only if every one of them fails.
-EXPLAINED = """
+# Only one run at a time; another one would be redundant.
+WATCHDOG_LOCK = 7_302_015
+# Units whose sources all fail. A source that succeeds, or that is pushed to, keeps its units out of this list.
+UNITS_OF_FAILING_SOURCES = """
 SELECT storage_unit_id, min(source.public_id::text)
 FROM source_unit JOIN source ON source.id = source_unit.source_id
 WHERE NOT source.is_paused AND storage_unit_id IN (
@@ -38,34 +37,26 @@ def run_watchdogs(now: datetime | None = None) -> bool:
     """Open and close time-based alarms. Return False if another worker holds the lock."""
     now = now or timezone.now()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [WATCH_LOCK])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [WATCHDOG_LOCK])
         if not cursor.fetchone()[0]:
             return False
     polled = with_state(Source.objects.filter(is_paused=False, customer__is_active=True).exclude(url=""), now)
-    unwell = list(polled.exclude(failures_in_a_row=0, late_from__gte=now).select_related("customer"))
-    update_source_down_alarms([_down(source) for source in unwell if source.late_from < now], now)
-    update_missing_data_alarms(_explained([source.pk for source in unwell]), now)
+    failing = list(polled.exclude(failures_in_a_row=0, late_from__gte=now).select_related("customer"))
+    update_source_down_alarms([_down_source(source) for source in failing if source.late_from < now], now)
+    update_missing_data_alarms(_units_of([source.pk for source in failing]), now)
     update_sensor_fault_alarms(now)
     close_cleared(now)
     return True
 
 
-def note_units(source_id: int, unit_ids: Collection[int]) -> None:
-    """Record that the source has delivered readings of these units. One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO source_unit (source_id, storage_unit_id) SELECT %s, unnest(%s::int[]) ON CONFLICT DO NOTHING",
-            [source_id, sorted(unit_ids)],
-        )
-
-
-def _down(source: Source) -> DownSource:
+def _down_source(source: Source) -> DownSource:
     return DownSource(source.public_id, str(source), source.customer_id, source.last_success_at or source.created_at)
 
 
-def _explained(failing: list[int]) -> dict[int, UUID]:
+def _units_of(failing: list[int]) -> dict[int, UUID]:
+    """Return the units whose sources all fail, each with the public id of one of these sources."""
     if not failing:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(EXPLAINED, {"failing": failing})
+        cursor.execute(UNITS_OF_FAILING_SOURCES, {"failing": failing})
         return {unit_id: UUID(source_key) for unit_id, source_key in cursor.fetchall()}

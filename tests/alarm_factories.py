@@ -10,7 +10,7 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from alarms.lifecycle.events import record
+from alarms.lifecycle.transitions import record_event
 from alarms.models import (
     Alarm,
     AlarmEvent,
@@ -208,5 +208,5 @@ def open_alarm(at: datetime | None = None, **kwargs: Any) -> Alarm:
     """An alarm that opens now, or at `at`; whom it concerns is told."""
     at = at or timezone.now()
     alarm = AlarmFactory(**({"started_at": at, "opened_at": at, "trail": False} | kwargs))
-    record(alarm, AlarmEvent.Kind.OPENED, at)
+    record_event(alarm, AlarmEvent.Kind.OPENED, at)
     return alarm

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from typing_extensions import override
 
 from alarms.models import Alarm, AlarmEvent
-from alarms.presenters import ShownAlarm
+from alarms.presenters import AlarmPresenter
 from core.web.admin import BigTableAdmin, FewRelatedFilter, SinceFilter, Tone, badge, instant_text
 
 _TONES: dict[str, Tone] = {"open": "bad", "acknowledged": "warning", "pending": "neutral", "closed": "good"}
@@ -75,7 +75,7 @@ class AlarmAdmin(BigTableAdmin):
     @admin.display
     def peak(self, alarm: Alarm) -> str:
         """Return the peak temperature on the unit's scale."""
-        return ShownAlarm(alarm, timezone.now()).worst
+        return AlarmPresenter(alarm, timezone.now()).peak
 
     @admin.display(description="")
     def page_link(self, alarm: Alarm) -> SafeString:

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from alarms.limits.profiles import VALUE_NAMES
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
-from alarms.presenters import in_force
+from alarms.presenters import condition_limits
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, count_of, instant_text
 from readings.units.formatting import limits_text
 
@@ -86,4 +86,4 @@ class LimitVersionAdmin(BigTableAdmin):
     @admin.display
     def limits(self, version: LimitVersion) -> str:
         """Return the limits on the unit's scale."""
-        return limits_text(in_force(version.limits), version.storage_unit.temperature_unit)
+        return limits_text(condition_limits(version.limits), version.storage_unit.temperature_unit)

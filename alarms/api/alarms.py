@@ -27,7 +27,7 @@ from alarms.api.serializers import (
 )
 from alarms.lifecycle import actions
 from alarms.models import Alarm, Excursion
-from alarms.selectors import SEVERITIES, WantedAlarms, WantedExcursions, visible_alarms, visible_excursions
+from alarms.selectors import SEVERITIES, AlarmFilter, ExcursionFilter, visible_alarms, visible_excursions
 from core.api.errors import Conflict
 from core.api.pagination import PageParams, Rows
 from core.api.query_params import ChoiceParam, FacilityUnitParams, Params, PeriodParams, WholeNumberParam
@@ -120,7 +120,7 @@ class AlarmHistory(RowListView):
     @override
     def get_queryset(self) -> QuerySet[Alarm]:
         principal = principal_of(self.request)
-        return visible_alarms(principal.own_scope, WantedAlarms(**self.get_filters(principal)))
+        return visible_alarms(principal.own_scope, AlarmFilter(**self.get_filters(principal)))
 
     def get_filters(self, principal: Principal) -> Params:
         """Return the filters of the query. Raises Http404 for a facility or unit that the caller may not see."""
@@ -169,7 +169,7 @@ class AlarmAction(GenericAPIView[Alarm]):
         principal = principal_of(request)
         try:
             type(self).apply(alarm, by=principal.name, **serializer.validated_data)
-        except actions.NotPossible as error:
+        except actions.ActionNotAllowed as error:
             raise Conflict(str(error)) from error
         return Response(represent_detailed(alarm, principal.scope))
 
@@ -231,8 +231,8 @@ class ExcursionList(RowListView):
         principal = principal_of(self.request)
         filters = _visible(ExcursionParams.parse(self.request), principal)
         seconds = filters.pop("min_duration_seconds", 0)
-        shortest = timedelta(seconds=seconds) if seconds else None
-        return visible_excursions(principal.own_scope, WantedExcursions(**filters, shortest=shortest))
+        min_duration = timedelta(seconds=seconds) if seconds else None
+        return visible_excursions(principal.own_scope, ExcursionFilter(**filters, min_duration=min_duration))
 
 
 def represent_detailed(alarm: Alarm, scope: Scope) -> Representation:

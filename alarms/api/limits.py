@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from typing_extensions import override
 
 from alarms.api.serializers import LimitProfileSerializer, UnitLimitsSerializer
-from alarms.limits.profiles import choice_of
+from alarms.limits.profiles import limits_choice
 from alarms.models import LimitProfile, UnitLimits
 from core.api.pagination import PageParams
 from core.api.schema import page_of
@@ -49,7 +49,7 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
 
     def get(self, request: Request, unit_id: UUID) -> Response:
         """Return the limits of a storage unit: those chosen for it, and those in force."""
-        return Response(self.get_serializer(choice_of(get_addressed(StorageUnit, request, unit_id))).data)
+        return Response(self.get_serializer(limits_choice(get_addressed(StorageUnit, request, unit_id))).data)
 
     @extend_schema(request=UnitLimitsSerializer(partial=True))
     def put(self, request: Request, unit_id: UUID) -> Response:
@@ -60,7 +60,7 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
         unit: StorageUnit = get_addressed(StorageUnit, request, unit_id, "facility")
         if not principal_of(request).may_manage(unit.facility.customer_id):
             raise PermissionDenied("Only managers of the customer may change limits.")
-        serializer = self.get_serializer(choice_of(unit), data=request.data, partial=True)
+        serializer = self.get_serializer(limits_choice(unit), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         serializer.save()
-        return Response(self.get_serializer(choice_of(unit)).data)
+        return Response(self.get_serializer(limits_choice(unit)).data)

@@ -6,8 +6,8 @@ from rest_framework import serializers
 from typing_extensions import override
 
 from alarms.lifecycle.actions import LONGEST_TEXT
-from alarms.limits.profiles import VALUE_NAMES, leave_profile, values_of
-from alarms.limits.versions import newest_versions
+from alarms.limits.profiles import VALUE_NAMES, detach_from_profile, limit_values
+from alarms.limits.versions import latest_versions
 from alarms.models import Alarm, AlarmEvent, Excursion, LimitProfile, LimitVersion, UnitLimits
 from alarms.models.limits import SENSOR_POLICIES, LimitValues
 from alarms.selectors import SEVERITIES
@@ -155,7 +155,7 @@ class LimitVersionSerializer(serializers.ModelSerializer[LimitVersion]):
 
     @override
     def get_attribute(self, instance: UnitLimits) -> LimitVersion | None:  # type: ignore[override]  # of the parent
-        return newest_versions([instance.storage_unit_id]).get(instance.storage_unit_id)
+        return latest_versions([instance.storage_unit_id]).get(instance.storage_unit_id)
 
 
 class SensorCodeField(serializers.CharField):
@@ -194,7 +194,7 @@ class UnitLimitsSerializer(RecordSerializer[UnitLimits]):
 
     @override
     def to_representation(self, instance: UnitLimits) -> Values:
-        return super().to_representation(instance) | values_of(instance)
+        return super().to_representation(instance) | limit_values(instance)
 
     def validate_sensor_id(self, code: str | None) -> Sensor | None:
         """Return the unit's sensor with this code."""
@@ -221,7 +221,7 @@ class UnitLimitsSerializer(RecordSerializer[UnitLimits]):
     def update(self, instance: UnitLimits, validated_data: Values) -> UnitLimits:
         # Saved as a whole, since it may not exist yet. A signal updates the limits in force.
         if "profile" in validated_data and validated_data["profile"] is None and instance.profile is not None:
-            leave_profile(instance)
+            detach_from_profile(instance)
         for name, value in validated_data.items():
             setattr(instance, name, value)
         return self._save(instance)

@@ -14,7 +14,7 @@ from alarms.excursions.reconcile import reconcile
 from alarms.excursions.replay_window import replay
 from alarms.excursions.sensor_faults import update_faults
 from alarms.excursions.units import evaluated_units
-from alarms.lifecycle.transitions import update_alarms
+from alarms.lifecycle.excursion_alarms import update_alarms
 from alarms.limits.versions import update_versions
 from alarms.models import Excursion
 from readings.storage.reading_batch import ReadingBatch

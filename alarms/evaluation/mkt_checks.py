@@ -9,23 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from alarms.excursions.detector import FoundExcursion, InForce, limits_in_force
+from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, limits_in_force
 from alarms.excursions.mkt import Window, find_mkt_excursions
 from alarms.excursions.reconcile import reconcile, stored_since
 from alarms.excursions.units import evaluated_units
-from alarms.lifecycle.transitions import update_alarms
+from alarms.lifecycle.excursion_alarms import update_alarms
 from alarms.models import Excursion, MktCheck
 from readings.models import HourlyRollup, LatestReading
 from readings.storage.store import lock_units
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 
-LEAST_COVERAGE = 0.5
+MIN_COVERAGE = 0.5
 HOUR = timedelta(hours=1)
 REQUEST = """
 INSERT INTO mkt_check AS waiting (storage_unit_id, since)
@@ -51,7 +50,7 @@ GROUP BY ends_at ORDER BY ends_at
 def request(since_by_unit: Mapping[int, datetime]) -> None:
     """Request that the windows of these units that contain anything from then on are checked."""
     if since_by_unit:
-        parameters: dict[str, Any] = {"unit_ids": list(since_by_unit), "since": list(since_by_unit.values())}
+        parameters: dict[str, object] = {"unit_ids": list(since_by_unit), "since": list(since_by_unit.values())}
         with connection.cursor() as cursor:
             cursor.execute(REQUEST, parameters)
 
@@ -79,7 +78,7 @@ def _run_check(unit_id: int, now: datetime) -> bool:
     if HourlyRollup.objects.filter(storage_unit=unit_id, is_settled=False, hour__lt=last).exists():
         return False
     unit = evaluated_units([unit_id])[0]
-    found: list[FoundExcursion] = []
+    found: list[DetectedExcursion] = []
     for version, begins, ends in limits_in_force(unit.versions, since, last):
         found += _excursions(unit_id, version, begins, ends, is_ongoing=ends == last)
     stored = stored_since(unit_id, Excursion.Kind.MKT, since)
@@ -97,8 +96,8 @@ def _since(unit_id: int, since: datetime) -> datetime:
 
 
 def _excursions(
-    unit_id: int, version: InForce, begins: datetime, ends: datetime, *, is_ongoing: bool
-) -> list[FoundExcursion]:
+    unit_id: int, version: EffectiveLimits, begins: datetime, ends: datetime, *, is_ongoing: bool
+) -> list[DetectedExcursion]:
     if version.limits.mkt_limit_c is None:
         return []
     first = begins.replace(minute=0, second=0, microsecond=0)
@@ -108,14 +107,14 @@ def _excursions(
     return found
 
 
-def _windows(unit_id: int, version: InForce, first: datetime, last: datetime) -> list[Window]:
+def _windows(unit_id: int, version: EffectiveLimits, first: datetime, last: datetime) -> list[Window]:
     window = timedelta(seconds=version.limits.mkt_window_seconds)
-    parameters: dict[str, Any] = {"unit_id": unit_id, "first": first, "last": last, "window": window}
+    parameters: dict[str, object] = {"unit_id": unit_id, "first": first, "last": last, "window": window}
     with connection.cursor() as cursor:
         cursor.execute(WINDOWS, parameters)
         rows = cursor.fetchall()
-    least_seconds = LEAST_COVERAGE * window.total_seconds()
+    min_seconds = MIN_COVERAGE * window.total_seconds()
     return [
-        Window(ends_at, mean_kinetic_temperature_c(arrhenius, seconds) if covered >= least_seconds else None)
+        Window(ends_at, mean_kinetic_temperature_c(arrhenius, seconds) if covered >= min_seconds else None)
         for ends_at, arrhenius, seconds, covered in rows
     ]

@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 
 from django.db.models import Q
 
-from alarms.excursions.detector import FoundExcursion, InForce, limits_in_force
+from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, limits_in_force
 from alarms.excursions.reconcile import Replacement, stored_since
 from alarms.excursions.units import EvaluatedUnit
 from alarms.models import Excursion
@@ -27,11 +27,11 @@ Pieces = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A period in which the budget was exceeded (`ended_us` None: ongoing), in µs; `most_us` the maximum used."""
+    """A period in which the budget was exceeded (`ended_us` None: ongoing), in µs; `peak_us` the maximum used."""
 
     started_us: int
     ended_us: int | None
-    most_us: int
+    peak_us: int
 
 
 def violations(pieces: Pieces, *, allowed_us: int, window_us: int, since_us: int, until_us: int) -> list[Violation]:
@@ -124,7 +124,7 @@ def budget_replacement(unit: EvaluatedUnit, changed_since: datetime) -> Replacem
     newest = LatestReading.objects.values_list("recorded_at", flat=True).get(storage_unit=unit_id)
     outside = _outside(unit_id, since - max(timedelta(seconds=each.limits.allowed_window_seconds) for each in versions))
     pieces = [(begin, end) for each in outside for begin, end in each.pieces]
-    found: list[FoundExcursion] = []
+    found: list[DetectedExcursion] = []
     for version, begins, ends in limits_in_force(versions, since, newest):
         limits = version.limits
         if limits.allowed_seconds is not None:
@@ -146,8 +146,8 @@ def _outside(unit_id: int, since: datetime) -> list[_Outside]:
 
 
 def _excursion(
-    violation: Violation, version: InForce, outside: Sequence[_Outside], ends: datetime, *, is_ongoing: bool
-) -> FoundExcursion:
+    violation: Violation, version: EffectiveLimits, outside: Sequence[_Outside], ends: datetime, *, is_ongoing: bool
+) -> DetectedExcursion:
     """Return the violation as an excursion with the peak of the worst excursion that used the budget."""
     started_at = instant_of(violation.started_us)
     ended_at = None if violation.ended_us is None else instant_of(violation.ended_us)
@@ -160,7 +160,7 @@ def _excursion(
         if each.started_at <= (ended_at or ends) and (each.ended_at is None or each.ended_at >= started_at - window)
     ]
     worst = max(using, key=lambda each: abs(version.limits.beyond_k(each.peak_c)))
-    return FoundExcursion(
+    return DetectedExcursion(
         started_at=started_at,
         version_id=version.version_id,
         clearing_delay=timedelta(),
@@ -169,7 +169,7 @@ def _excursion(
         peak_at=worst.peak_at,
         last_outside_at=ended_at or ends,
         ended_at=ended_at,
-        outside_seconds=violation.most_us / SECOND_US,
+        outside_seconds=violation.peak_us / SECOND_US,
         alarm_at=started_at,
         critical_alarm_at=started_at,
     )

@@ -1,7 +1,7 @@
 """The definition of an excursion: a pure function of a unit's readings and of the limits in force.
 
-`excursions_of` is the definition. `Detector` computes it instant by instant; its state can be saved and restored, so
-that `alarms.evaluation.evaluate` processes a new reading at the cost of one step.
+`detect_excursions` is the definition. `Detector` computes it instant by instant. Its state can be saved and restored,
+so that `alarms.evaluation.evaluate` processes a new reading at the cost of one step.
 
 At every instant at which any of the unit's sensors was read, its temperature is determined by the sensors with a valid
 reading and the limits' sensor policy. A reading is valid until its sensor's next one, at most for the staleness limit;
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,7 +27,7 @@ from readings.storage.reading_batch import microseconds_of
 from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_c
 
 
-class Measured(NamedTuple):
+class SensorReading(NamedTuple):
     """One reading of one of the unit's sensors; `temperature_c` None means no measurement."""
 
     recorded_at: datetime
@@ -36,7 +36,7 @@ class Measured(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class EffectiveLimits:
     """Limits from `valid_from` on; `version_id` is passed through."""
 
     valid_from: datetime
@@ -54,7 +54,7 @@ class _KnownTime:
 
 
 @dataclass(slots=True)
-class FoundExcursion:
+class DetectedExcursion:
     """An excursion, with the names of `alarms.models.Excursion`; `ended_at` None means ongoing.
 
     version_id: of the limits in force when it began. outside_pieces: from when to when the temperature is known to be
@@ -79,7 +79,7 @@ class FoundExcursion:
 
     @property
     def clears_at(self) -> datetime | None:
-        """From when on a return outside is another excursion, None while ongoing."""
+        """When the clearing delay is over, after which a return is a new excursion; None while ongoing."""
         return None if self.ended_at is None else self.ended_at + self.clearing_delay
 
     @property
@@ -103,12 +103,12 @@ class _UnitTemperature:
 class Detector:
     """Find the excursions of one unit reading by reading, in order of time.
 
-    `found` gathers the excursions that are over for good; the one at hand is `current`.
+    `found` holds the completed excursions, `current` the one that may still continue.
     """
 
-    versions: Sequence[InForce]
-    found: list[FoundExcursion] = field(default_factory=list)
-    current: FoundExcursion | None = None
+    versions: Sequence[EffectiveLimits]
+    found: list[DetectedExcursion] = field(default_factory=list)
+    current: DetectedExcursion | None = None
     sensors: dict[int, tuple[datetime, float]] = field(default_factory=dict)
     at: datetime | None = None
     _temperature: _UnitTemperature | None = None
@@ -119,28 +119,28 @@ class Detector:
         """Return whether an instant outside at that time would begin a new excursion."""
         return self.current is None or (self.current.clears_at is not None and instant >= self.current.clears_at)
 
-    def prime(self, readings: Iterable[Measured]) -> None:
+    def prime(self, readings: Iterable[SensorReading]) -> None:
         """Record readings before the first evaluated instant, which may still be valid then."""
         for reading in readings:
-            self._note(reading)
+            self._carry_forward(reading)
 
-    def step(self, instant: datetime, readings: Iterable[Measured]) -> None:
+    def step(self, instant: datetime, readings: Iterable[SensorReading]) -> None:
         """Advance to `instant`, later than every one before, at which these readings were taken."""
         if self.current is not None:
             self._accumulate(instant)
         for reading in readings:
-            self._note(reading)
+            self._carry_forward(reading)
         in_force = self.versions[max(bisect_right(self.versions, instant, key=_valid_from) - 1, 0)]
         self.at = instant
         self._temperature = self._temperature_at(instant, in_force.limits)
         if self._temperature is not None:
             self._apply(instant, self._temperature, in_force)
 
-    def all_found(self) -> list[FoundExcursion]:
+    def all_excursions(self) -> list[DetectedExcursion]:
         """Return the excursions so far, including the current one."""
         return self.found if self.current is None else [*self.found, self.current]
 
-    def _note(self, reading: Measured) -> None:
+    def _carry_forward(self, reading: SensorReading) -> None:
         if reading.temperature_c is None:
             self.sensors.pop(reading.sensor_id, None)
         else:
@@ -149,30 +149,28 @@ class Detector:
     def _temperature_at(self, instant: datetime, limits: Limits) -> _UnitTemperature | None:
         """Return the unit's temperature at `instant`, None if unknown."""
         staleness_limit = limits.staleness_limit
-        # By sensor, so that of equally bad ones it is always the same that counts.
-        temperature = [
+        # In sensor order, so that ties are always resolved the same way.
+        valid = [
             (sensor_id, since, temperature_c)
             for sensor_id, (since, temperature_c) in sorted(self.sensors.items())
             if instant - since < staleness_limit
         ]
         if limits.sensor_policy is SensorPolicy.NAMED:
-            temperature = [each for each in temperature if each[0] == limits.named_sensor_id]
-        if not temperature:
+            valid = [each for each in valid if each[0] == limits.named_sensor_id]
+        if not valid:
             return None
         if limits.sensor_policy is SensorPolicy.MEAN:
-            temperature_c = sum(each[2] for each in temperature) / len(temperature)
-            until = max(each[1] for each in temperature) + staleness_limit
+            temperature_c = sum(each[2] for each in valid) / len(valid)
+            until = max(each[1] for each in valid) + staleness_limit
         else:
-            worst = (
-                max(temperature, key=lambda each: _badness(limits, each[2])) if len(temperature) > 1 else temperature[0]
-            )
+            worst = max(valid, key=lambda each: _severity_rank(limits, each[2])) if len(valid) > 1 else valid[0]
             _, since, temperature_c = worst
             until = since + staleness_limit
         return _UnitTemperature(
             instant, until, temperature_c, limits.severity_of(temperature_c), limits.beyond_k(temperature_c)
         )
 
-    def _apply(self, instant: datetime, temperature: _UnitTemperature, in_force: InForce) -> None:
+    def _apply(self, instant: datetime, temperature: _UnitTemperature, in_force: EffectiveLimits) -> None:
         limits = in_force.limits
         if self.current is not None and self.is_idle_at(instant):
             self.found.append(self.current)
@@ -189,12 +187,12 @@ class Detector:
                 self.found.append(current)
                 self.current = None
 
-    def _record_outside(self, instant: datetime, temperature: _UnitTemperature, in_force: InForce) -> None:
+    def _record_outside(self, instant: datetime, temperature: _UnitTemperature, in_force: EffectiveLimits) -> None:
         severity, temperature_c = temperature.severity or Severity.WARNING, temperature.temperature_c
         limits, current = in_force.limits, self.current
         if current is None:
             self._critical_since = None
-            current = self.current = FoundExcursion(
+            current = self.current = DetectedExcursion(
                 started_at=instant,
                 version_id=in_force.version_id,
                 clearing_delay=limits.clearing_delay,
@@ -204,7 +202,7 @@ class Detector:
                 last_outside_at=instant,
             )
         elif current.ended_at is not None:
-            self._return(current)
+            self._continue(current)
         current.last_outside_at = instant
         if abs(temperature.beyond_k) > abs(limits.beyond_k(current.peak_c)):
             current.peak_c, current.peak_at = temperature_c, instant
@@ -219,7 +217,7 @@ class Detector:
         if current.critical_alarm_at is None and instant - self._critical_since >= delay:
             current.critical_alarm_at = instant
 
-    def _return(self, current: FoundExcursion) -> None:
+    def _continue(self, current: DetectedExcursion) -> None:
         """Continue an excursion that had seemed to be over, including the time since."""
         current.ended_at = None
         current.known.seconds += self._after_end.seconds
@@ -248,19 +246,19 @@ class Detector:
             current.area_kelvin_minutes += abs(temperature.beyond_k) * known_seconds / 60
             _add_piece(current.outside_pieces, since, known_until)
 
-    def dump_state(self) -> dict[str, Any]:
+    def dump_state(self) -> dict[str, object]:
         """Return the state that the next step needs as JSON, for `load_state`."""
         state = _State(self.current, self.sensors, self.at, self._temperature, self._critical_since, self._after_end)
-        plain: dict[str, Any] = msgspec.to_builtins(state, str_keys=True)
+        plain: dict[str, object] = msgspec.to_builtins(state, str_keys=True)
         return plain
 
     @classmethod
-    def load_state(cls, dump_state: dict[str, Any], versions: Sequence[InForce]) -> Detector:
-        """Return the detector that `dump_state` saved."""
-        state = msgspec.convert(dump_state, _State, str_keys=True)
+    def load_state(cls, saved: dict[str, object], versions: Sequence[EffectiveLimits]) -> Detector:
+        """Return the detector whose state `dump_state` returned."""
+        state = msgspec.convert(saved, _State, str_keys=True)
         detector = cls(versions, current=state.current, sensors=state.sensors, at=state.at)
         detector._temperature, detector._critical_since, detector._after_end = (
-            state.temperature,
+            state.standing,
             state.critical_since,
             state.after_end,
         )
@@ -269,33 +267,38 @@ class Detector:
 
 @dataclass(slots=True)
 class _State:
-    """The saved state of a detector."""
+    """The saved state of a detector.
 
-    current: FoundExcursion | None
+    Excursions store it in `progress`, so its field names and those of its parts must not change.
+    """
+
+    current: DetectedExcursion | None
     sensors: dict[int, tuple[datetime, float]]
     at: datetime | None
-    temperature: _UnitTemperature | None
+    standing: _UnitTemperature | None
     critical_since: datetime | None
     after_end: _KnownTime
 
 
-def excursions_of(readings: Iterable[Measured], versions: Sequence[InForce]) -> list[FoundExcursion]:
+def detect_excursions(
+    readings: Iterable[SensorReading], versions: Sequence[EffectiveLimits]
+) -> list[DetectedExcursion]:
     """Return the excursions of a unit. `readings` are in order of time, `versions` by start of validity."""
     detector = Detector(versions)
-    for instant, taken in by_instant(readings):
+    for instant, taken in group_by_instant(readings):
         detector.step(instant, taken)
-    return detector.all_found()
+    return detector.all_excursions()
 
 
-def by_instant(readings: Iterable[Measured]) -> Iterator[tuple[datetime, Iterator[Measured]]]:
+def group_by_instant(readings: Iterable[SensorReading]) -> Iterator[tuple[datetime, Iterator[SensorReading]]]:
     """Group readings, in order of time, by their instants."""
     return groupby(readings, itemgetter(0))
 
 
 def limits_in_force(
-    versions: Sequence[InForce], since: datetime, until: datetime
-) -> Iterator[tuple[InForce, datetime, datetime]]:
-    """Each version with the part of [since, until] for which it is in force; a part may be a single instant."""
+    versions: Sequence[EffectiveLimits], since: datetime, until: datetime
+) -> Iterator[tuple[EffectiveLimits, datetime, datetime]]:
+    """Yield each version with the part of [since, until] in which it is in force, possibly a single instant."""
     ends = [version.valid_from for version in versions[1:]] + [until]
     for version, ends_at in zip(versions, ends, strict=True):
         begins, ends_at = max(version.valid_from, since), min(ends_at, until)
@@ -303,11 +306,11 @@ def limits_in_force(
             yield version, begins, ends_at
 
 
-def _valid_from(version: InForce) -> datetime:
+def _valid_from(version: EffectiveLimits) -> datetime:
     return version.valid_from
 
 
-def _badness(limits: Limits, temperature_c: float) -> tuple[int, float]:
+def _severity_rank(limits: Limits, temperature_c: float) -> tuple[int, float]:
     """Return a key that is larger for worse temperatures; within the limits, for those nearest to a limit."""
     severity = limits.severity_of(temperature_c)
     rank = {None: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}[severity]

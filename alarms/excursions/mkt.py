@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from alarms.excursions.detector import FoundExcursion, InForce
+from alarms.excursions.detector import DetectedExcursion, EffectiveLimits
 from alarms.thresholds import Severity
 
 
@@ -17,11 +17,11 @@ class Window(NamedTuple):
     mkt_c: float | None
 
 
-def find_mkt_excursions(windows: Sequence[Window], in_force: InForce) -> list[FoundExcursion]:
+def find_mkt_excursions(windows: Sequence[Window], in_force: EffectiveLimits) -> list[DetectedExcursion]:
     """Return the runs of consecutive windows above the limit. A window with unknown MKT ends none."""
     limit_c = in_force.limits.mkt_limit_c
-    found: list[FoundExcursion] = []
-    current: FoundExcursion | None = None
+    found: list[DetectedExcursion] = []
+    current: DetectedExcursion | None = None
     for window in windows:
         if window.mkt_c is None or limit_c is None:
             continue
@@ -35,10 +35,10 @@ def find_mkt_excursions(windows: Sequence[Window], in_force: InForce) -> list[Fo
     return found
 
 
-def _begin(found: list[FoundExcursion], window: Window, in_force: InForce) -> FoundExcursion:
+def _begin(found: list[DetectedExcursion], window: Window, in_force: EffectiveLimits) -> DetectedExcursion:
     mkt_c = window.mkt_c or 0.0
     found.append(
-        FoundExcursion(
+        DetectedExcursion(
             started_at=window.ends_at,
             version_id=in_force.version_id,
             clearing_delay=timedelta(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,12 +64,12 @@ LEFT JOIN LATERAL (
     WHERE storage_unit_id = unit.id ORDER BY valid_from DESC LIMIT 1
 ) AS version ON true
 ORDER BY unit.id
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 
 
 def unit_snapshots(new_spans: Mapping[int, NewSpan]) -> list[UnitSnapshot]:
     """Return the snapshots of the units in `new_spans`, by id. One query."""
-    parameters: dict[str, Any] = {
+    parameters: dict[str, object] = {
         "unit_ids": list(new_spans),
         "firsts": [span.first for span in new_spans.values()],
         "lasts": [span.last for span in new_spans.values()],
@@ -103,13 +103,13 @@ def prefilter(
     ids = np.array([each.unit_id for each in snapshots])
     spans = [new_spans[each.unit_id] for each in snapshots]
     firsts = np.array([microseconds_of(span.first) for span in spans])
-    is_ongoing = np.array([microseconds_of(span.last) for span in spans])
+    lasts = np.array([microseconds_of(span.last) for span in spans])
     position = np.minimum(np.searchsorted(ids, columns.storage_unit_id), len(ids) - 1)
     recorded_at, temperature_c = columns.recorded_at_us, columns.temperature_c
     is_new = (
         (ids[position] == columns.storage_unit_id)
         & (recorded_at >= firsts[position])
-        & (recorded_at <= is_ongoing[position])
+        & (recorded_at <= lasts[position])
     )
     low, high = _bounds(snapshots)
     is_outside = (temperature_c < low[position]) | (temperature_c > high[position])

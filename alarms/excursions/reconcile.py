@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
-from alarms.excursions.detector import FoundExcursion
+from alarms.excursions.detector import DetectedExcursion
 from alarms.models import Alarm, Excursion
 
-FOR_EVER = datetime.max.replace(tzinfo=UTC)
+MAX_INSTANT = datetime.max.replace(tzinfo=UTC)
 
 
 class Period(Protocol):
     """A period; `ended_at` None means ongoing."""
 
     @property
-    def started_at(self) -> datetime: ...
+    def started_at(self) -> datetime:
+        """When it began."""
+
     @property
-    def ended_at(self) -> datetime | None: ...
+    def ended_at(self) -> datetime | None:
+        """When it ended, None while ongoing."""
+
     @property
-    def alarm_at(self) -> datetime | None: ...
+    def alarm_at(self) -> datetime | None:
+        """When its alarm delay was completed, if it was."""
 
 
 def match(found: Sequence[Period], stored: Sequence[tuple[Period, int]]) -> dict[int, int]:
@@ -37,16 +42,16 @@ def match(found: Sequence[Period], stored: Sequence[tuple[Period, int]]) -> dict
         old = stored[position][0]
         free = [number for number, new in enumerate(found) if number not in taken and _overlap(new, old)]
         if free:
-            taken[next((number for number in free if _holds(found[number], old.alarm_at)), free[0])] = position
+            taken[next((number for number in free if _contains(found[number], old.alarm_at)), free[0])] = position
     return taken
 
 
 def _overlap(one: Period, other: Period) -> bool:
-    return one.started_at <= (other.ended_at or FOR_EVER) and other.started_at <= (one.ended_at or FOR_EVER)
+    return one.started_at <= (other.ended_at or MAX_INSTANT) and other.started_at <= (one.ended_at or MAX_INSTANT)
 
 
-def _holds(period: Period, instant: datetime | None) -> bool:
-    return instant is not None and period.started_at <= instant <= (period.ended_at or FOR_EVER)
+def _contains(period: Period, instant: datetime | None) -> bool:
+    return instant is not None and period.started_at <= instant <= (period.ended_at or MAX_INSTANT)
 
 
 # An excursion whose newest reading outside is older than this, or than the unit's staleness limit if that is longer, is
@@ -81,10 +86,10 @@ class Replacement:
     unit_id: int
     customer_id: int
     kind: Excursion.Kind
-    found: Sequence[FoundExcursion]
+    found: Sequence[DetectedExcursion]
     stored: Sequence[Excursion]
     live_within: timedelta
-    progress: dict[str, Any] | None = None
+    progress: dict[str, object] | None = None
 
 
 @dataclass(slots=True)
@@ -106,16 +111,16 @@ def stored_since(unit_id: int, kind: Excursion.Kind, since: datetime) -> list[Ex
 
 
 def reconcile(replacements: Iterable[Replacement], now: datetime) -> Reconciled:
-    """Store what was found. Three queries at most."""
+    """Replace the stored excursions by those found. Three queries at most."""
     reconciled = Reconciled()
-    made: list[Excursion] = []
-    kept: list[Excursion] = []
-    gone: list[Excursion] = []
+    created: list[Excursion] = []
+    updated: list[Excursion] = []
+    deleted: list[Excursion] = []
     for replacement in replacements:
         pairs = match(replacement.found, [(each, _priority(each)) for each in replacement.stored])
-        left = [each for position, each in enumerate(replacement.stored) if position not in pairs.values()]
-        gone += left
-        reconciled.orphaned += [alarm for each in left for alarm in each.alarms.all()]
+        unmatched = [each for position, each in enumerate(replacement.stored) if position not in pairs.values()]
+        deleted += unmatched
+        reconciled.orphaned += [alarm for each in unmatched for alarm in each.alarms.all()]
         for number, new in enumerate(replacement.found):
             progress = replacement.progress if number == len(replacement.found) - 1 else None
             excursion = replacement.stored[pairs[number]] if number in pairs else _new(replacement, now)
@@ -124,14 +129,14 @@ def reconcile(replacements: Iterable[Replacement], now: datetime) -> Reconciled:
             is_live = now - excursion.last_outside_at <= replacement.live_within
             if excursion.pk is None:
                 excursion.is_detected_late = not is_live
-            (made if excursion.pk is None else kept).append(excursion)
+            (created if excursion.pk is None else updated).append(excursion)
             reconciled.changed.append((excursion, replacement.customer_id, is_live))
-    if gone:
-        Excursion.objects.filter(pk__in=[each.pk for each in gone]).delete()
-    if kept:
-        Excursion.objects.bulk_update(kept, _WRITTEN)
-    if made:
-        Excursion.objects.bulk_create(made)
+    if deleted:
+        Excursion.objects.filter(pk__in=[each.pk for each in deleted]).delete()
+    if updated:
+        Excursion.objects.bulk_update(updated, _WRITTEN)
+    if created:
+        Excursion.objects.bulk_create(created)
     return reconciled
 
 
@@ -147,7 +152,7 @@ def _new(replacement: Replacement, now: datetime) -> Excursion:
     return Excursion(storage_unit_id=replacement.unit_id, kind=replacement.kind, detected_at=now)
 
 
-def _write(excursion: Excursion, new: FoundExcursion, progress: dict[str, Any] | None) -> bool:
+def _write(excursion: Excursion, new: DetectedExcursion, progress: dict[str, object] | None) -> bool:
     """Copy what was found to `excursion`; return whether anything changed."""
     values = {name: getattr(new, name) for name in COMPARED_FIELDS} | {
         "progress": progress,

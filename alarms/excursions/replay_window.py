@@ -8,22 +8,21 @@ stored. The readings of all units are fetched together, so that a power cut of f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 
 from django.db import connection
 
-from alarms.excursions.detector import Detector, FoundExcursion, InForce, Measured, by_instant
+from alarms.excursions.detector import DetectedExcursion, Detector, EffectiveLimits, SensorReading, group_by_instant
 from alarms.models import Excursion
 from readings.models import LatestReading
 from readings.storage.store import NewSpan
 
-ROWS_AT_ONCE = 20_000
-LEAST_ROWS = 500
+MAX_ROWS = 20_000
+MIN_ROWS = 500
 GROWTH = timedelta(days=1)
 TICK = datetime.resolution
 # The bounds let the planner leave other months' partitions out.
@@ -35,7 +34,7 @@ CROSS JOIN LATERAL (
     SELECT recorded_at, sensor_id, temperature_c FROM reading
     WHERE storage_unit_id = requested.unit_id AND recorded_at >= requested.since AND recorded_at < requested.until
         AND recorded_at >= %(earliest)s AND recorded_at < %(latest)s
-    ORDER BY recorded_at, sensor_id LIMIT %(most)s
+    ORDER BY recorded_at, sensor_id LIMIT %(limit)s
 ) AS reading
 ORDER BY requested.unit_id, reading.recorded_at, reading.sensor_id
 """
@@ -66,12 +65,12 @@ class ReplayWindow:
     is_done: bool = field(default=False)
 
     @property
-    def found(self) -> list[FoundExcursion]:
+    def found(self) -> list[DetectedExcursion]:
         """The excursions found, in order of time."""
-        return self.detector.all_found()
+        return self.detector.all_excursions()
 
     @property
-    def progress(self) -> dict[str, Any] | None:
+    def progress(self) -> dict[str, object] | None:
         """The detector's state if the last excursion is not over for good, else None."""
         return None if self.detector.is_idle_at(self.newest) else self.detector.dump_state()
 
@@ -80,9 +79,9 @@ class ReplayWindow:
         """The stored excursions that those found replace."""
         return [each for each in self.stored if self.since <= each.started_at < self.until]
 
-    def process(self, readings: Sequence[Measured], limit: int) -> None:
+    def process(self, readings: Sequence[SensorReading], limit: int) -> None:
         """Process the next readings; as many as `limit` may not be all that were requested."""
-        groups = [(instant, list(rows)) for instant, rows in by_instant(readings)]
+        groups = [(instant, list(rows)) for instant, rows in group_by_instant(readings)]
         if len(readings) == limit:
             # More readings of the last instant may follow.
             self.position = groups.pop()[0]
@@ -110,7 +109,7 @@ class ReplayWindow:
         )
 
 
-def replay(spans: Mapping[int, NewSpan], versions: Mapping[int, Sequence[InForce]]) -> list[ReplayWindow]:
+def replay(spans: Mapping[int, NewSpan], versions: Mapping[int, Sequence[EffectiveLimits]]) -> list[ReplayWindow]:
     """Replay the readings that the new ones of these units affect; return the windows by unit id."""
     stored = _stored(spans)
     newest = dict(LatestReading.objects.filter(pk__in=spans).values_list("pk", "recorded_at"))
@@ -119,7 +118,7 @@ def replay(spans: Mapping[int, NewSpan], versions: Mapping[int, Sequence[InForce
         for unit_id, span in sorted(spans.items())
     ]
     while pending := [window for window in windows if not window.is_done]:
-        limit = max(ROWS_AT_ONCE // len(pending), LEAST_ROWS)
+        limit = max(MAX_ROWS // len(pending), MIN_ROWS)
         requested = [(window.unit_id, window.position, window.until) for window in pending]
         readings = _readings(requested, limit)
         for window in pending:
@@ -127,18 +126,18 @@ def replay(spans: Mapping[int, NewSpan], versions: Mapping[int, Sequence[InForce
     return windows
 
 
-def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator[tuple[datetime, list[Measured]]]:
+def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator[tuple[datetime, list[SensorReading]]]:
     """Yield the unit's readings from `since` to before `until` by instant, a bounded number in memory."""
     while since < until:
-        rows = _readings([(unit_id, since, until)], ROWS_AT_ONCE)[unit_id]
-        groups = [(instant, list(group)) for instant, group in by_instant(rows)]
-        is_last = len(rows) < ROWS_AT_ONCE
+        rows = _readings([(unit_id, since, until)], MAX_ROWS)[unit_id]
+        groups = [(instant, list(group)) for instant, group in group_by_instant(rows)]
+        is_last = len(rows) < MAX_ROWS
         since = until if is_last else groups.pop()[0]
         yield from groups
 
 
 def _open_window(
-    unit_id: int, span: NewSpan, versions: Sequence[InForce], stored: list[Excursion], newest: datetime
+    unit_id: int, span: NewSpan, versions: Sequence[EffectiveLimits], stored: list[Excursion], newest: datetime
 ) -> ReplayWindow:
     staleness_limit = max(version.limits.staleness_limit for version in versions)
     around = next((each for each in stored if each.started_at <= span.first), None)
@@ -151,23 +150,23 @@ def _open_window(
     return ReplayWindow(unit_id, detector, since, span.last + staleness_limit, newest, stored, position)
 
 
-def _readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -> Mapping[int, list[Measured]]:
+def _readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -> Mapping[int, list[SensorReading]]:
     """Return at most `limit` readings of each unit, each from an instant to before another, in order of time."""
     unit_ids, since, until = zip(*requested, strict=True)
-    parameters: dict[str, Any] = {
+    parameters: dict[str, object] = {
         "unit_ids": list(unit_ids),
         "since": list(since),
         "until": list(until),
         "earliest": min(since),
         "latest": max(until),
-        "most": limit,
+        "limit": limit,
     }
     with connection.cursor() as cursor:
         cursor.execute(READINGS, parameters)
-        rows: Iterable[tuple[Any, ...]] = cursor.fetchall()
-    readings: dict[int, list[Measured]] = defaultdict(list)
+        rows: list[tuple[int, datetime, int, float | None]] = cursor.fetchall()
+    readings: dict[int, list[SensorReading]] = defaultdict(list)
     for unit_id, own_rows in groupby(rows, itemgetter(0)):
-        readings[unit_id] = [Measured(*row[1:]) for row in own_rows]
+        readings[unit_id] = [SensorReading(*row[1:]) for row in own_rows]
     return readings
 
 

@@ -8,7 +8,7 @@ from django.db import connection
 
 # The newest reading of each sensor of these units and, if that has no measurement, the first such one since the last
 # with a measurement. Read backwards in the readings' key, a few rows per sensor.
-RENEW = """
+UPDATE_FAULTS = """
 WITH newest AS (
     SELECT sensor.id AS sensor_id, sensor.storage_unit_id, reading.recorded_at, reading.temperature_c
     FROM sensor CROSS JOIN LATERAL (
@@ -44,4 +44,4 @@ def update_faults(unit_ids: Collection[int]) -> None:
     """Update the faults of these units' sensors from their readings. One query."""
     if unit_ids:
         with connection.cursor() as cursor:
-            cursor.execute(RENEW, {"unit_ids": sorted(unit_ids)})
+            cursor.execute(UPDATE_FAULTS, {"unit_ids": sorted(unit_ids)})

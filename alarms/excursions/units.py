@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from alarms.excursions.detector import FoundExcursion, InForce
+from alarms.excursions.detector import DetectedExcursion, EffectiveLimits
 from alarms.excursions.reconcile import LIVE_WITHIN, Replacement
-from alarms.limits.versions import versions_of
+from alarms.limits.versions import versions_by_unit
 from alarms.models import Excursion
 from customers.models import StorageUnit
 
@@ -20,7 +19,7 @@ class EvaluatedUnit:
 
     unit_id: int
     customer_id: int
-    versions: list[InForce]
+    versions: list[EffectiveLimits]
 
     @property
     def has_budget(self) -> bool:
@@ -30,9 +29,9 @@ class EvaluatedUnit:
     def replacement(
         self,
         kind: Excursion.Kind,
-        found: Sequence[FoundExcursion],
+        found: Sequence[DetectedExcursion],
         stored: Sequence[Excursion],
-        progress: dict[str, Any] | None = None,
+        progress: dict[str, object] | None = None,
     ) -> Replacement:
         """Return the replacement of this unit's stored excursions by those found."""
         return Replacement(
@@ -48,13 +47,13 @@ class EvaluatedUnit:
 
 def evaluated_units(unit_ids: Sequence[int]) -> list[EvaluatedUnit]:
     """Return these units by id. Two queries."""
-    versions = versions_of(unit_ids)
+    versions = versions_by_unit(unit_ids)
     customers = StorageUnit.objects.filter(pk__in=unit_ids).values_list("pk", "facility__customer_id")
     return [
         EvaluatedUnit(
             unit_id,
             customer_id,
-            [InForce(version.valid_from, version.limits, version.pk) for version in versions[unit_id]],
+            [EffectiveLimits(version.valid_from, version.limits, version.pk) for version in versions[unit_id]],
         )
         for unit_id, customer_id in sorted(customers)
     ]

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from alarms.excursions.detector import Detector, FoundExcursion, InForce
+from alarms.excursions.detector import DetectedExcursion, Detector, EffectiveLimits
 from alarms.excursions.reconcile import match
 from alarms.excursions.replay_window import iterate_readings
 from alarms.excursions.units import evaluated_units
 from alarms.thresholds import Limits, Severity
 from customers.models import StorageUnit
 
-REPLAYED = timedelta(days=90)
+REPLAY_DURATION = timedelta(days=90)
 
 
-class LimitsOutOfOrder(ValueError):  # noqa: N818 - reads better where it is caught
+class LimitOrderError(ValueError):
     """The changed limits do not increase from low critical to high critical; the message lists them."""
 
 
@@ -51,40 +51,42 @@ class Replay:
     kept: list[tuple[ReplayedAlarm, ReplayedAlarm]]
 
 
-def changed(limits: Limits, changes: Mapping[str, Any]) -> Limits:
-    """Return `limits` with `changes` applied. Raise LimitsOutOfOrder."""
+def apply_changes(limits: Limits, changes: Mapping[str, Any]) -> Limits:
+    """Return `limits` with `changes` applied. Raise LimitOrderError."""
     after = dataclasses.replace(limits, **changes)
-    given = [after.low_critical_c, after.low_warning_c, after.high_warning_c, after.high_critical_c]
-    known = [each for each in given if each is not None]
+    limits_c = [after.low_critical_c, after.low_warning_c, after.high_warning_c, after.high_critical_c]
+    known = [each for each in limits_c if each is not None]
     if known != sorted(known):
-        listed = ", ".join("none" if each is None else f"{each:g} °C" for each in given)
-        raise LimitsOutOfOrder(f"Limits must increase from low critical to high critical; these would be {listed}.")
+        listed = ", ".join("none" if each is None else f"{each:g} °C" for each in limits_c)
+        raise LimitOrderError(f"Limits must increase from low critical to high critical; these would be {listed}.")
     return after
 
 
-def replay(unit: StorageUnit, changes: Mapping[str, Any], until: datetime, duration: timedelta = REPLAYED) -> Replay:
-    """Replay the unit's newest limits with these changes. Raise LimitsOutOfOrder."""
+def replay(
+    unit: StorageUnit, changes: Mapping[str, Any], until: datetime, duration: timedelta = REPLAY_DURATION
+) -> Replay:
+    """Replay the unit's newest limits with these changes. Raise LimitOrderError."""
     since = until - duration
     versions = evaluated_units([unit.pk])[0].versions
-    other = changed(versions[-1].limits, changes)
+    other = apply_changes(versions[-1].limits, changes)
     staleness_limit = max(version.limits.staleness_limit for version in versions)
-    before, after = Detector(versions), Detector([InForce(since, other)])
+    before, after = Detector(versions), Detector([EffectiveLimits(since, other)])
     for instant, readings in iterate_readings(unit.pk, since - staleness_limit, until):
         for detector in (before, after):
             if instant < since:
                 detector.prime(readings)
             else:
                 detector.step(instant, readings)
-    return compared(since, until, alarming(before.all_found()), alarming(after.all_found()))
+    return compare(since, until, with_alarm(before.all_excursions()), with_alarm(after.all_excursions()))
 
 
-def alarming(found: Sequence[FoundExcursion]) -> list[FoundExcursion]:
-    """Those whose delay was completed."""
+def with_alarm(found: Sequence[DetectedExcursion]) -> list[DetectedExcursion]:
+    """Return the excursions whose alarm delay was completed."""
     return [each for each in found if each.alarm_at is not None]
 
 
-def compared(
-    since: datetime, until: datetime, before: Sequence[FoundExcursion], after: Sequence[FoundExcursion]
+def compare(
+    since: datetime, until: datetime, before: Sequence[DetectedExcursion], after: Sequence[DetectedExcursion]
 ) -> Replay:
     """Return the alarms in both, and in one only."""
     pairs = match(after, [(each, 0) for each in before])
@@ -97,6 +99,6 @@ def compared(
     )
 
 
-def _to_alarm(found: FoundExcursion) -> ReplayedAlarm:
+def _to_alarm(found: DetectedExcursion) -> ReplayedAlarm:
     severity = Severity.WARNING if found.critical_alarm_at is None else Severity.CRITICAL
     return ReplayedAlarm(found.alarm_at or found.started_at, found.started_at, found.ended_at, severity, found.peak_c)

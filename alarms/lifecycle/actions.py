@@ -1,42 +1,42 @@
-"""What people do with an alarm: acknowledge, comment, and close with cause and corrective action."""
+"""Actions of people on an alarm: acknowledge, comment, and close with cause and corrective action."""
 
 from __future__ import annotations
 
 from django.db import transaction
 from django.utils import timezone
 
-from alarms.lifecycle.events import record
+from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent
 
-# In characters, of a comment, a cause or a corrective action.
+# Characters of a comment, a cause or a corrective action.
 LONGEST_TEXT = 2_000
 
 
-class NotPossible(Exception):  # noqa: N818 - reads better where it is caught
+class ActionNotAllowed(Exception):  # noqa: N818  reads better where it is caught
     """The alarm's state does not permit the action; the message says why, and what to do instead."""
 
 
 @transaction.atomic
 def acknowledge(alarm: Alarm, *, by: str, comment: str) -> Alarm:
-    """Acknowledge an open alarm. Raise NotPossible if it is not open, or without a comment."""
+    """Acknowledge an open alarm. Raise ActionNotAllowed if it is not open, or without a comment."""
     alarm = _locked(alarm)
     comment = _required(comment, "Enter a comment saying what you are doing about it.")
     if alarm.state == Alarm.State.ACKNOWLEDGED:
-        raise NotPossible(f"{alarm.acknowledged_by} has acknowledged this alarm already; add a comment to it.")
+        raise ActionNotAllowed(f"{alarm.acknowledged_by} has already acknowledged this alarm. Add a comment instead.")
     if alarm.state != Alarm.State.OPEN:
-        raise NotPossible(f"Only an open alarm can be acknowledged; this one is {alarm.state}.")
+        raise ActionNotAllowed(f"Only an open alarm can be acknowledged. This alarm is {alarm.state}.")
     alarm.state = Alarm.State.ACKNOWLEDGED
     alarm.acknowledged_at, alarm.acknowledged_by, alarm.acknowledgement = timezone.now(), by, comment
     alarm.save(update_fields=["state", "acknowledged_at", "acknowledged_by", "acknowledgement"])
-    record(alarm, AlarmEvent.Kind.ACKNOWLEDGED, alarm.acknowledged_at, by=by, text=comment)
+    record_event(alarm, AlarmEvent.Kind.ACKNOWLEDGED, alarm.acknowledged_at, by=by, text=comment)
     return alarm
 
 
 @transaction.atomic
 def comment(alarm: Alarm, *, by: str, text: str) -> Alarm:
-    """Add a comment to an alarm in any state. Raise NotPossible for an empty one."""
+    """Add a comment to an alarm in any state. Raise ActionNotAllowed for an empty one."""
     alarm = _locked(alarm)
-    record(alarm, AlarmEvent.Kind.COMMENTED, timezone.now(), by=by, text=_required(text, "The comment is empty."))
+    record_event(alarm, AlarmEvent.Kind.COMMENTED, timezone.now(), by=by, text=_required(text, "The comment is empty."))
     return alarm
 
 
@@ -44,14 +44,14 @@ def comment(alarm: Alarm, *, by: str, text: str) -> Alarm:
 def close(alarm: Alarm, *, by: str, cause: str, corrective_action: str) -> Alarm:
     """Record cause and corrective action, and close the alarm unless it has closed automatically.
 
-    Raise NotPossible while the condition is active, for an alarm that never opened, and if either text is empty. When
-    recorded again, the earlier texts remain in the events.
+    When recorded again, the earlier texts remain in the timeline. Raise ActionNotAllowed while the condition is active,
+    for an alarm that never opened, and if either text is empty.
     """
     alarm = _locked(alarm)
     if alarm.state == Alarm.State.PENDING:
-        raise NotPossible("This alarm has not opened; there is nothing to close.")
+        raise ActionNotAllowed("This alarm has not opened yet.")
     if alarm.ended_at is None and alarm.state != Alarm.State.CLOSED:
-        raise NotPossible("The condition is still active. Acknowledge the alarm, or schedule maintenance.")
+        raise ActionNotAllowed("The condition is still active. Acknowledge the alarm, or schedule maintenance.")
     now = timezone.now()
     alarm.cause = _required(cause, "Enter the cause.")
     alarm.corrective_action = _required(corrective_action, "Enter the corrective action.")
@@ -61,9 +61,9 @@ def close(alarm: Alarm, *, by: str, cause: str, corrective_action: str) -> Alarm
         alarm.state, alarm.closed_at, alarm.closed_by = Alarm.State.CLOSED, now, by
     alarm.save(update_fields=["cause", "corrective_action", "reviewed_at", "state", "closed_at", "closed_by"])
     if not was_closed:
-        record(alarm, AlarmEvent.Kind.CLOSED, now, by=by)
+        record_event(alarm, AlarmEvent.Kind.CLOSED, now, by=by)
     note = f"Cause: {alarm.cause} Corrective action: {alarm.corrective_action}"
-    record(alarm, AlarmEvent.Kind.REVIEWED, now, by=by, text=note)
+    record_event(alarm, AlarmEvent.Kind.REVIEWED, now, by=by, text=note)
     return alarm
 
 
@@ -73,5 +73,5 @@ def _locked(alarm: Alarm) -> Alarm:
 
 def _required(text: str, message: str) -> str:
     if not text.strip():
-        raise NotPossible(message)
+        raise ActionNotAllowed(message)
     return text.strip()

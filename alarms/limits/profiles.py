@@ -6,8 +6,6 @@ refrigerators); HACCP practice (chilled food); EC 37/2005 and 89/108/EEC (quick-
 
 from __future__ import annotations
 
-from typing import Any
-
 from alarms.models import LimitProfile, UnitLimits
 from alarms.models.limits import ChosenLimits
 from customers.models import StorageUnit
@@ -20,7 +18,7 @@ def _delay(seconds: int) -> dict[str, int]:
     return {"high_delay_seconds": seconds, "low_delay_seconds": seconds}
 
 
-SHIPPED: dict[str, dict[str, Any]] = {
+SHIPPED: dict[str, dict[str, object]] = {
     "refrigerated medicine": {
         "description": "2 to 8 °C. Between 8 and 15 °C for up to 24 hours in any 7 days; MKT of a day up to 8 °C.",
         "low_critical_c": 2.0,
@@ -88,33 +86,31 @@ SHIPPED: dict[str, dict[str, Any]] = {
 }
 
 
-def ensure_shipped(**_: Any) -> None:
+def ensure_shipped(**_: object) -> None:
     """Create the shipped profiles if there is none; connected to `post_migrate`."""
-    from alarms.models import LimitProfile
-
     if not LimitProfile.objects.exists():
         LimitProfile.objects.bulk_create([LimitProfile(name=name, **values) for name, values in SHIPPED.items()])
 
 
-# The values that a unit without a profile has itself.
+# The columns of a choice that custom limits use.
 VALUE_NAMES = tuple(field.name for field in ChosenLimits._meta.local_fields)
 
 
-def choice_of(unit: StorageUnit) -> UnitLimits:
-    """Return what `unit` chose; if nothing, an unsaved choice of its default."""
+def limits_choice(unit: StorageUnit) -> UnitLimits:
+    """Return the limits chosen for `unit`; without a choice, an unsaved one of the default profile."""
     choices = UnitLimits.objects.select_related("profile", "named_sensor")
     return choices.filter(storage_unit=unit).first() or _default_choice(unit)
 
 
-def values_of(choice: UnitLimits) -> dict[str, Any]:
+def limit_values(choice: UnitLimits) -> dict[str, object]:
     """Return the chosen limits: the profile's or, without one, the unit's own."""
     source: ChosenLimits = choice.profile or choice
     return {name: getattr(source, name) for name in VALUE_NAMES}
 
 
-def leave_profile(choice: UnitLimits) -> None:
-    """Turn the choice into custom limits that begin as those it had; it is not saved."""
-    for name, value in values_of(choice).items():
+def detach_from_profile(choice: UnitLimits) -> None:
+    """Turn the choice into custom limits that start with the profile's values. It is not saved."""
+    for name, value in limit_values(choice).items():
         setattr(choice, name, value)
     choice.profile = None
 

@@ -33,17 +33,17 @@ _VALUE_NAMES = tuple(field.name for field in LimitValues._meta.local_fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ResolvedLimits:
     """The limits in force for a unit, and the name of their origin."""
 
     limits: Limits
     profile_name: str
 
 
-def effective_limits(
+def resolve_limits(
     unit: StorageUnit, chosen: UnitLimits | None, default: LimitProfile, deviation: DeviationLimits
-) -> Chosen:
-    """Return the limits of `unit` with the choice `chosen`, None for the profile `default`."""
+) -> ResolvedLimits:
+    """Return the limits of `unit` by its choice `chosen`, or by the profile `default` if that is None."""
     source: ChosenLimits = default if chosen is None else chosen.profile or chosen
     values: dict[str, Any] = {name: getattr(source, name) for name in _VALUE_NAMES}
     if source.is_around_set_temperature:
@@ -54,7 +54,7 @@ def effective_limits(
         sensor_policy=SensorPolicy(chosen.sensor_policy) if chosen else SensorPolicy.ANY,
         named_sensor_id=chosen.named_sensor_id if chosen else None,
     )
-    return Chosen(limits, source.name if isinstance(source, LimitProfile) else OWN_LIMITS)
+    return ResolvedLimits(limits, source.name if isinstance(source, LimitProfile) else OWN_LIMITS)
 
 
 def _around(unit: StorageUnit, source: ChosenLimits, deviation: DeviationLimits) -> dict[str, float | None]:
@@ -79,20 +79,20 @@ def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | Non
     at = at or timezone.now()
     # The lock on the units serialises concurrent updates of the same unit.
     units = list(StorageUnit.objects.filter(pk__in=list(unit_ids)).order_by("pk").select_for_update(no_key=True))
-    newest = newest_versions([unit.pk for unit in units])
+    newest = latest_versions([unit.pk for unit in units])
     choices = UnitLimits.objects.filter(storage_unit__in=units).select_related("profile").in_bulk()
     default, deviation = default_profile(), deviation_limits()
-    made, changed = [], []
+    created, changed = [], []
     for unit in units:
-        chosen = effective_limits(unit, choices.get(unit.pk), default, deviation)
+        resolved = resolve_limits(unit, choices.get(unit.pk), default, deviation)
         version = newest.get(unit.pk)
-        if version is None or (version.limits, version.profile_name) != (chosen.limits, chosen.profile_name):
-            made.append(_version(unit, chosen, by, FIRST_VALID_FROM if version is None else _after(version, at)))
-        if _copy_to_unit(unit, chosen.limits):
+        if version is None or (version.limits, version.profile_name) != (resolved.limits, resolved.profile_name):
+            created.append(_version(unit, resolved, by, FIRST_VALID_FROM if version is None else _after(version, at)))
+        if _copy_to_unit(unit, resolved.limits):
             changed.append(unit)
-    LimitVersion.objects.bulk_create(made)
+    LimitVersion.objects.bulk_create(created)
     StorageUnit.objects.bulk_update(changed, LIMIT_COLUMNS, batch_size=1_000)
-    return len(made)
+    return len(created)
 
 
 def default_profile() -> LimitProfile:
@@ -102,7 +102,7 @@ def default_profile() -> LimitProfile:
     )
 
 
-def newest_versions(unit_ids: Sequence[int]) -> dict[int, LimitVersion]:
+def latest_versions(unit_ids: Sequence[int]) -> dict[int, LimitVersion]:
     """Return the newest version of each of these units that has one."""
     versions = LimitVersion.objects.filter(storage_unit__in=unit_ids).order_by("storage_unit_id", "-valid_from")
     return {version.storage_unit_id: version for version in versions.distinct("storage_unit_id")}
@@ -113,7 +113,7 @@ def version_at(unit_id: int, instant: datetime) -> LimitVersion | None:
     return LimitVersion.objects.filter(storage_unit=unit_id, valid_from__lte=instant).order_by("-valid_from").first()
 
 
-def versions_of(unit_ids: Sequence[int]) -> dict[int, list[LimitVersion]]:
+def versions_by_unit(unit_ids: Sequence[int]) -> dict[int, list[LimitVersion]]:
     """Return all versions of these units in order of time."""
     versions: dict[int, list[LimitVersion]] = {unit_id: [] for unit_id in unit_ids}
     for version in LimitVersion.objects.filter(storage_unit__in=unit_ids).order_by("storage_unit_id", "valid_from"):
@@ -121,14 +121,14 @@ def versions_of(unit_ids: Sequence[int]) -> dict[int, list[LimitVersion]]:
     return versions
 
 
-def _version(unit: StorageUnit, chosen: Chosen, by: str, valid_from: datetime) -> LimitVersion:
+def _version(unit: StorageUnit, resolved: ResolvedLimits, by: str, valid_from: datetime) -> LimitVersion:
     return LimitVersion(
         storage_unit=unit,
         valid_from=valid_from,
         interval_seconds=unit.interval_seconds,
-        profile_name=chosen.profile_name,
+        profile_name=resolved.profile_name,
         changed_by=by,
-        **dataclasses.asdict(chosen.limits),
+        **dataclasses.asdict(resolved.limits),
     )
 
 
@@ -139,9 +139,9 @@ def _after(version: LimitVersion, at: datetime) -> datetime:
 
 def _copy_to_unit(unit: StorageUnit, limits: Limits) -> bool:
     """Copy the limits to the unit's columns, from which states and charts are shown; return whether they changed."""
-    shown = {name: getattr(limits, name) for name in TEMPERATURE_FIELDS} | {"is_limit_outside": limits.is_inclusive}
-    if all(getattr(unit, name) == value for name, value in shown.items()):
+    values = {name: getattr(limits, name) for name in TEMPERATURE_FIELDS} | {"is_limit_outside": limits.is_inclusive}
+    if all(getattr(unit, name) == value for name, value in values.items()):
         return False
-    for name, value in shown.items():
+    for name, value in values.items():
         setattr(unit, name, value)
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -214,6 +215,17 @@ class MaintenanceWindow(ScopedModel):
 
     def __str__(self) -> str:
         return f"{self.starts_at:%Y-%m-%d %H:%M} to {self.ends_at:%Y-%m-%d %H:%M}: {self.reason}"
+
+    def end_now(self, now: datetime) -> bool:
+        """End a window in progress, or delete one that has not started; return False if it is over.
+
+        Conditional statements leave a window alone that ends in the meantime.
+        """
+        windows = MaintenanceWindow.objects.filter(pk=self.pk)
+        if windows.filter(starts_at__lt=now, ends_at__gt=now).update(ends_at=now):
+            return True
+        deleted, _ = windows.filter(starts_at__gte=now).delete()
+        return bool(deleted)
 
     @override
     def clean(self) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import template
 from django.template import Context
 
-from alarms.presenters import ShownAlarm, shown_alarms, with_places
-from alarms.selectors import WantedAlarms, live_alarms, open_count, urgent_first, visible_alarms
+from alarms.presenters import AlarmPresenter, present_alarms, with_units
+from alarms.selectors import AlarmFilter, live_alarms, open_count, order_by_urgency, visible_alarms
+from core.scope import Scope
 from customers.access.page_principal import page_principal
 from customers.models import Facility, StorageUnit
 
 register = template.Library()
-RECENT = 10
-MOST_OF_FACILITY = 100
+MAX_RECENT = 10
+MAX_PER_FACILITY = 100
 
 
 @register.simple_tag(takes_context=True)
@@ -24,19 +23,19 @@ def open_alarms(context: Context) -> int:
 
 
 @register.simple_tag(takes_context=True)
-def recent_alarms(context: Context, unit: StorageUnit) -> list[ShownAlarm]:
+def recent_alarms(context: Context, unit: StorageUnit) -> list[AlarmPresenter]:
     """Return the latest alarms of a unit, active ones first. One query."""
-    alarms = with_places(visible_alarms(_scope(context), WantedAlarms(unit_id=unit.public_id)))
-    newest = shown_alarms(alarms[:RECENT])
-    return sorted(newest, key=lambda shown: not shown.alarm.is_live)
+    alarms = with_units(visible_alarms(_scope(context), AlarmFilter(unit_id=unit.public_id)))
+    latest = present_alarms(alarms[:MAX_RECENT])
+    return sorted(latest, key=lambda presenter: not presenter.alarm.is_live)
 
 
 @register.simple_tag(takes_context=True)
-def live_alarms_of(context: Context, facility: Facility) -> list[ShownAlarm]:
+def facility_alarms(context: Context, facility: Facility) -> list[AlarmPresenter]:
     """Return the live alarms of a facility's units, most urgent first. One query."""
     alarms = live_alarms(_scope(context)).filter(storage_unit__facility=facility)
-    return shown_alarms(with_places(urgent_first(alarms))[:MOST_OF_FACILITY])
+    return present_alarms(with_units(order_by_urgency(alarms))[:MAX_PER_FACILITY])
 
 
-def _scope(context: Context) -> Any:
+def _scope(context: Context) -> Scope:
     return page_principal(context["request"]).scope

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 
 from alarms.evaluation.evaluate import evaluate
-from alarms.excursions.detector import FoundExcursion, InForce, Measured, excursions_of
+from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, SensorReading, detect_excursions
 from alarms.excursions.reconcile import COMPARED_FIELDS
 from alarms.excursions.units import evaluated_units
 from alarms.models import Excursion
@@ -27,15 +27,17 @@ def at(minutes: float) -> datetime:
     return START + minutes * MINUTE
 
 
-def course(*temperatures_c: float | None, every: float = 5, sensor_id: int = 1, begin: float = 0) -> list[Measured]:
+def course(
+    *temperatures_c: float | None, every: float = 5, sensor_id: int = 1, begin: float = 0
+) -> list[SensorReading]:
     """One sensor's readings, `every` so many minutes from `begin` on."""
-    return [Measured(at(begin + n * every), sensor_id, each) for n, each in enumerate(temperatures_c)]
+    return [SensorReading(at(begin + n * every), sensor_id, each) for n, each in enumerate(temperatures_c)]
 
 
-def found_in(readings: Iterable[Measured], **limits: object) -> list[FoundExcursion]:
+def found_in(readings: Iterable[SensorReading], **limits: object) -> list[DetectedExcursion]:
     """The excursions of readings by limits that are in force all the time; 2 to 8 °C unless told otherwise."""
     values = {"low_warning_c": 2.0, "high_warning_c": 8.0, "gap_limit_seconds": 900} | limits
-    return excursions_of(readings, [InForce(START - timedelta(days=1), Limits(**values))])
+    return detect_excursions(readings, [EffectiveLimits(START - timedelta(days=1), Limits(**values))])
 
 
 def load(rows: Sequence[ReadingRow], now: datetime) -> None:
@@ -48,8 +50,8 @@ def load(rows: Sequence[ReadingRow], now: datetime) -> None:
 def by_definition(unit: StorageUnit) -> list[tuple[object, ...]]:
     """What the definition makes of all readings of the unit, by the columns of FIELDS."""
     readings = Reading.objects.filter(storage_unit=unit).order_by("recorded_at", "sensor_id")
-    measured = [Measured(*row) for row in readings.values_list("recorded_at", "sensor_id", "temperature_c")]
-    found = excursions_of(measured, evaluated_units([unit.pk])[0].versions)
+    measured = [SensorReading(*row) for row in readings.values_list("recorded_at", "sensor_id", "temperature_c")]
+    found = detect_excursions(measured, evaluated_units([unit.pk])[0].versions)
     return [tuple(getattr(each, name) for name in COMPARED_FIELDS) for each in found]
 
 

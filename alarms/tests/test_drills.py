@@ -36,9 +36,9 @@ def test_a_drill_goes_the_way_of_every_alarm_and_is_timed(receive, customer):
     receiver = receive()
     channel = channel_at(receiver, customer)
     drill = drills.start(customer, by="anna")
-    assert drills.see_to(timezone.now()) == 0
+    assert drills.finish_drills(timezone.now()) == 0
     deliver_due()
-    assert drills.see_to(timezone.now()) == 1
+    assert drills.finish_drills(timezone.now()) == 1
 
     (result,) = drills.results(drill)
     assert (result.channel, result.reason, result.state) == (channel.name, "opened", "sent")
@@ -70,7 +70,7 @@ def test_a_drill_tries_every_rule_whatever_it_names(customer, receive):
 
 def test_there_is_one_drill_of_a_customer_at_a_time(customer):
     drills.start(customer, by="anna")
-    with pytest.raises(drills.DrillUnderWay, match="under way"):
+    with pytest.raises(drills.DrillInProgress, match="under way"):
         drills.start(customer, by="bert")
     drills.start(CustomerFactory(), by="bert")
     assert Drill.objects.filter(customer=customer).count() == 1
@@ -80,16 +80,16 @@ def test_there_is_one_drill_of_a_customer_at_a_time(customer):
 def test_a_drill_ends_after_five_minutes_whatever_has_become_of_it(customer, receive):
     channel_at(receive(), customer)
     drill = drills.start(customer, by="anna")
-    assert drills.see_to(drill.started_at + timedelta(minutes=4)) == 0
-    assert drills.see_to(drill.started_at + timedelta(minutes=5)) == 1
+    assert drills.finish_drills(drill.started_at + timedelta(minutes=4)) == 0
+    assert drills.finish_drills(drill.started_at + timedelta(minutes=5)) == 1
     (result,) = drills.results(drill)
     assert (result.state, result.seconds) == ("waiting", None)
 
 
 def test_a_drill_that_nobody_is_told_of_ends_early(customer):
     drill = drills.start(customer, by="anna")
-    assert drills.see_to(drill.started_at + timedelta(seconds=10)) == 0
-    assert drills.see_to(drill.started_at + timedelta(seconds=31)) == 1
+    assert drills.finish_drills(drill.started_at + timedelta(seconds=10)) == 0
+    assert drills.finish_drills(drill.started_at + timedelta(seconds=31)) == 1
     assert drills.results(drill) == []
 
 
@@ -100,7 +100,7 @@ def test_drills_are_held_on_a_schedule_each_once(customer):
     due = now + timedelta(days=7)
     assert drills.start_due(due) == 1
     assert drills.start_due(due) == 0
-    drills.see_to(due + timedelta(minutes=5))
+    drills.finish_drills(due + timedelta(minutes=5))
     assert drills.start_due(due + timedelta(days=7)) == 1
     drills.set_schedule(customer, None, now)
     assert drills.start_due(due + timedelta(days=100)) == 0

@@ -1,4 +1,4 @@
-"""The watchdog for sensor faults: sensors without a measurement for longer than the staleness limit."""
+"""Alarms of sensors that have sent no measurement for longer than their unit's staleness limit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from alarms.models import Alarm
 from alarms.thresholds import Severity
 from readings.storage.time_weighting import STALENESS_LIMIT
 
-ALARMS_A_RUN = 500
-# A fault whose readings are old is not live: the unit is missing data, or its readings came late.
+MAX_ALARMS_PER_RUN = 500
+# A fault with old readings opens no alarm: the unit has no data, or its readings arrived late.
 FAULTY = f"""
 SELECT fault.storage_unit_id, facility.customer_id, fault.sensor_id, fault.since
 FROM sensor_fault AS fault
@@ -25,14 +25,14 @@ WHERE fault.last_at - fault.since >= {STALENESS_LIMIT} AND customer.is_active
         SELECT FROM alarm WHERE storage_unit_id = fault.storage_unit_id AND sensor_id = fault.sensor_id
             AND kind = 'sensor_fault' AND state <> 'closed'
     )
-ORDER BY fault.since LIMIT %(most)s
-"""  # noqa: S608  names of ours, no input
+ORDER BY fault.since LIMIT %(limit)s
+"""  # noqa: S608  constants only
 
 
 def update_sensor_fault_alarms(now: datetime) -> None:
-    """Open the alarms of ongoing faults, and end those of sensors that measure again."""
+    """Open the alarms of persistent faults, and end those of sensors that measure again."""
     with connection.cursor() as cursor:
-        cursor.execute(FAULTY, {"now": now, "most": ALARMS_A_RUN})
+        cursor.execute(FAULTY, {"now": now, "limit": MAX_ALARMS_PER_RUN})
         faulty = cursor.fetchall()
     for unit_id, customer_id, sensor_id, since in faulty:
         alarm = Alarm(

@@ -1,4 +1,4 @@
-"""The watchdog for sources that deliver nothing any more; `ingestion.watchdog` determines which those are."""
+"""Alarms of sources that are down; `ingestion.watchdog` determines which those are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alarms.thresholds import Severity
 
 @dataclass(frozen=True, slots=True)
 class DownSource:
-    """A source that is down: its public id, name, customer, and since when it has delivered nothing."""
+    """A source that is down: its public id, name and customer, and when it last succeeded."""
 
     key: UUID
     name: str
@@ -24,22 +24,22 @@ class DownSource:
 
 def update_source_down_alarms(down: Sequence[DownSource], now: datetime) -> None:
     """Open the alarms of sources that are down, and end those of all others."""
-    known = {
+    alarms = {
         alarm.source_key: alarm
         for alarm in Alarm.objects.filter(kind=Alarm.Kind.SOURCE_DOWN)
         .exclude(state=Alarm.State.CLOSED)
         .select_for_update(no_key=True, of=("self",))
     }
     for source in down:
-        if source.key not in known:
-            open_alarm(_alarm(source), now, now)
-    are_down = {source.key for source in down}
-    for key, alarm in known.items():
-        if key not in are_down:
+        if source.key not in alarms:
+            open_alarm(_new_alarm(source), now, now)
+    down_keys = {source.key for source in down}
+    for key, alarm in alarms.items():
+        if key not in down_keys:
             end(alarm, now, now)
 
 
-def _alarm(source: DownSource) -> Alarm:
+def _new_alarm(source: DownSource) -> Alarm:
     return Alarm(
         customer_id=source.customer_id,
         kind=Alarm.Kind.SOURCE_DOWN,

@@ -18,13 +18,13 @@ from django.views.decorators.http import require_POST, require_safe
 from alarms.lifecycle import actions
 from alarms.limits.versions import version_at
 from alarms.models import Alarm, Excursion, LimitVersion
-from alarms.presenters import ShownAlarm, excursion_facts, limit_facts, shown_alarms, with_places
+from alarms.presenters import AlarmPresenter, excursion_details, limit_details, present_alarms, with_units
 from alarms.selectors import (
     SEVERITIES,
-    WantedAlarms,
-    WantedExcursions,
+    AlarmFilter,
+    ExcursionFilter,
     open_count,
-    urgent_first,
+    order_by_urgency,
     visible_alarms,
     visible_excursions,
 )
@@ -70,14 +70,14 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
         get_object_or_404(Customer.objects.visible_to(scope), customer_code=filters["customer"])
     facilities = facility_options(visible_facilities(scope), filters["customer"])
     facility = selected_facility(facilities, request.GET.get("facility", ""))
-    wanted = _wanted(filters, facility)
-    listed = list_page(request, _alarm_rows(scope, wanted, filters["state"]), ALARMS_PER_PAGE)
+    alarm_filter = _alarm_filter(filters, facility)
+    listed = list_page(request, _alarm_rows(scope, alarm_filter, filters["state"]), ALARMS_PER_PAGE)
     is_first_active_page = not filters["state"] and listed.page.number == 1
-    recently_closed = _recently_closed(scope, wanted) if is_first_active_page else ()
+    recently_closed = _recently_closed(scope, alarm_filter) if is_first_active_page else ()
     context = {
         "list": listed,
-        "shown": shown_alarms(listed.rows, now),
-        "recently_closed": shown_alarms(recently_closed, now),
+        "shown": present_alarms(listed.rows, now),
+        "recently_closed": present_alarms(recently_closed, now),
         "customers": customers,
         "facilities": facilities,
         "filters": filters,
@@ -147,10 +147,10 @@ def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
         time_range = requested_range(request.GET, unit.pk, unit.facility.zone, timezone.now()).time_range
     except InvalidRange as error:
         return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
-    wanted = WantedExcursions(
+    excursion_filter = ExcursionFilter(
         kind=Excursion.Kind.TEMPERATURE, unit_id=public_id, start=time_range.start, end=time_range.end
     )
-    rows = visible_excursions(scope, wanted).values_list("started_at", "ended_at", "severity")
+    rows = visible_excursions(scope, excursion_filter).values_list("started_at", "ended_at", "severity")
     shown = [
         {
             "start": milliseconds(started_at),
@@ -162,18 +162,18 @@ def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return HttpResponse(to_json(shown), content_type="application/json")
 
 
-def _alarm_rows(scope: Scope, wanted: WantedAlarms, state: str) -> QuerySet[Alarm]:
-    alarms: QuerySet[Alarm] = with_places(visible_alarms(scope, wanted))
-    return urgent_first(alarms.filter(suppressed_by=None)) if not state else alarms
+def _alarm_rows(scope: Scope, alarm_filter: AlarmFilter, state: str) -> QuerySet[Alarm]:
+    alarms: QuerySet[Alarm] = with_units(visible_alarms(scope, alarm_filter))
+    return order_by_urgency(alarms.filter(suppressed_by=None)) if not state else alarms
 
 
-def _recently_closed(scope: Scope, wanted: WantedAlarms) -> QuerySet[Alarm]:
-    closed: QuerySet[Alarm] = with_places(visible_alarms(scope, wanted._replace(states=STATES["closed"])))
+def _recently_closed(scope: Scope, alarm_filter: AlarmFilter) -> QuerySet[Alarm]:
+    closed: QuerySet[Alarm] = with_units(visible_alarms(scope, alarm_filter._replace(states=STATES["closed"])))
     return closed[:MAX_RECENTLY_CLOSED]
 
 
-def _wanted(filters: dict[str, str], facility: FacilityName | None) -> WantedAlarms:
-    return WantedAlarms(
+def _alarm_filter(filters: dict[str, str], facility: FacilityName | None) -> AlarmFilter:
+    return AlarmFilter(
         states=STATES[filters["state"]],
         kind=filters["kind"],
         severity=filters["severity"],
@@ -193,7 +193,7 @@ def _filters(request: HttpRequest) -> dict[str, str]:
 def _alarm_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Alarm]:
     """Return the principal and the alarm. Raise Http404 if it is not visible to the principal."""
     principal = page_principal(request)
-    alarms = with_places(Alarm.objects.visible_to(principal.scope)).select_related(
+    alarms = with_units(Alarm.objects.visible_to(principal.scope)).select_related(
         "excursion__limit_version", "suppressed_by"
     )
     return principal, get_object_or_404(alarms, public_id=public_id)
@@ -225,7 +225,7 @@ def _handle_action(
     if form.is_valid():
         try:
             perform(alarm, by=principal.name, **form.cleaned_data)
-        except actions.NotPossible as error:
+        except actions.ActionNotAllowed as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, success_message)
@@ -238,8 +238,8 @@ def _handle_action(
 def _render_alarm(
     request: HttpRequest, principal: Principal, alarm: Alarm, submitted: dict[str, forms.Form] | None = None
 ) -> HttpResponse:
-    shown, unit = ShownAlarm(alarm, timezone.now()), alarm.storage_unit
-    inhibited = with_places(alarm.suppressed.visible_to(principal.scope)).order_by("-started_at", "-pk")
+    shown, unit = AlarmPresenter(alarm, timezone.now()), alarm.storage_unit
+    inhibited = with_units(alarm.suppressed.visible_to(principal.scope)).order_by("-started_at", "-pk")
     version = _limit_version(alarm)
     scale = unit.temperature_unit if unit else "C"
     may_operate = principal.may_operate(alarm.customer_id)
@@ -247,10 +247,10 @@ def _render_alarm(
         "shown": shown,
         "alarm": alarm,
         "unit": unit,
-        "limits": limit_facts(version, scale) if version else [],
-        "excursion": excursion_facts(alarm.excursion, scale) if alarm.excursion else [],
+        "limits": limit_details(version, scale) if version else [],
+        "excursion": excursion_details(alarm.excursion, scale) if alarm.excursion else [],
         "events": alarm.events.order_by("happened_at", "pk"),
-        "inhibited": shown_alarms(inhibited[:MAX_INHIBITED], shown.now),
+        "inhibited": present_alarms(inhibited[:MAX_INHIBITED], shown.now),
         "forms": _forms(alarm, may_operate) | (submitted or {}),
         "may_operate": may_operate,
         "refresh_seconds": REFRESH_SECONDS,

@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from alarms.excursions.what_if import LimitsOutOfOrder, Replay, ReplayedAlarm, replay
-from alarms.limits.profiles import choice_of
-from alarms.limits.versions import newest_versions, update_versions
-from alarms.maintenance import end_now, windows_of
+from alarms.excursions.what_if import LimitOrderError, Replay, ReplayedAlarm, replay
+from alarms.limits.profiles import limits_choice
+from alarms.limits.versions import latest_versions, update_versions
 from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow
-from alarms.presenters import limit_facts
+from alarms.presenters import limit_details
+from alarms.selectors import maintenance_windows
 from alarms.thresholds import SensorPolicy
 from alarms.web.forms import LimitReplayForm, MaintenanceForm, ProfileForm, UnitLimitsForm
 from core.web.pagination import list_page
@@ -46,7 +46,7 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
     """Show the limits of a unit with their history, and change them for managers."""
     principal, customer, unit = settings_unit(request, public_id, unit_id)
     refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
-    form = UnitLimitsForm(request.POST or None, instance=choice_of(unit))
+    form = UnitLimitsForm(request.POST or None, instance=limits_choice(unit))
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, f"Limits of {unit} saved and in effect.")
@@ -57,7 +57,7 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
         "unit": unit,
         "form": form,
         "list": versions,
-        "versions": [(version, limit_facts(version, unit.temperature_unit)) for version in versions.rows],
+        "versions": [(version, limit_details(version, unit.temperature_unit)) for version in versions.rows],
         "named_policy": SensorPolicy.NAMED.value,
     }
     return render(request, "settings/unit_limits.html", context)
@@ -112,7 +112,7 @@ def end_maintenance(request: HttpRequest, public_id: UUID, window_id: UUID) -> H
     principal, customer = settings_customer(request, public_id)
     refuse_unless(principal.may_manage(customer.pk))
     window = get_object_or_404(MaintenanceWindow, customer=customer, public_id=window_id)
-    has_ended = end_now(window, timezone.now())
+    has_ended = window.end_now(timezone.now())
     messages.success(request, "Maintenance window ended." if has_ended else "The maintenance window had already ended.")
     return redirect("settings-maintenance", public_id)
 
@@ -120,7 +120,7 @@ def end_maintenance(request: HttpRequest, public_id: UUID, window_id: UUID) -> H
 def _maintenance_context(
     request: HttpRequest, principal: Principal, customer: Customer, form: MaintenanceForm
 ) -> dict[str, object]:
-    listed = list_page(request, windows_of(customer), WINDOWS_PER_PAGE)
+    listed = list_page(request, maintenance_windows(customer), WINDOWS_PER_PAGE)
     return settings_context(principal, customer, "maintenance") | {"form": form, "list": listed, "now": timezone.now()}
 
 
@@ -136,13 +136,13 @@ def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> H
     principal, customer, unit = settings_unit(request, public_id, unit_id)
     # A unit without readings may have no version yet.
     update_versions([unit.pk])
-    in_force = newest_versions([unit.pk])[unit.pk].limits
+    in_force = latest_versions([unit.pk])[unit.pk].limits
     form = LimitReplayForm.for_limits(in_force, request.GET)
     context = settings_context(principal, customer, "units") | {"unit": unit, "form": form}
     if form.is_bound and form.is_valid():
         try:
             context |= _replay_context(replay(unit, form.changes, timezone.now()), unit)
-        except LimitsOutOfOrder as error:
+        except LimitOrderError as error:
             form.add_error(None, str(error))
     return render(request, "settings/limit_replay.html", context)
 

@@ -146,7 +146,7 @@ def start_drill(request: HttpRequest, public_id: UUID) -> HttpResponse:
     refuse_unless(principal.may_manage(customer.pk))
     try:
         drills.start(customer, by=principal.name)
-    except drills.DrillUnderWay as under_way:
+    except drills.DrillInProgress as under_way:
         messages.error(request, str(under_way))
     else:
         messages.success(request, "Drill started. Results appear below.")

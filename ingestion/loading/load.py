@@ -22,11 +22,10 @@ from django.utils import timezone
 from alarms.evaluation.evaluate import evaluate
 from customers.models import Customer
 from ingestion.loading import conflicts, rejected_rows
-from ingestion.loading.registration import Place, Register, SensorKey
+from ingestion.loading.registration import Place, Register, SensorKey, link_units
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading
-from ingestion.watchdog import note_units
 from readings.models import status_ids
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import StoreResult, store
@@ -134,7 +133,7 @@ def _load_batch(
     began = time.monotonic()
     result = store(columns)
     if load_request.source is not None and result.new_spans:
-        note_units(load_request.source.pk, result.new_spans)
+        link_units(load_request.source.pk, result.new_spans)
     evaluate(result.new_spans, columns)
     load_result.delivery.store_seconds += time.monotonic() - began
     load_result.count(result)

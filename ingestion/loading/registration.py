@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from django.db import connection
+
 from alarms.limits.versions import update_versions
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
 from ingestion.models import Source
@@ -196,3 +198,12 @@ def _fill_in_facility(facility: Facility, described: UnitDescription) -> bool:
     facility.city = facility.city or (described.city or "")
     facility.country = facility.country or (described.country or "")
     return before != (facility.name, facility.city, facility.country)
+
+
+def link_units(source_id: int, unit_ids: Collection[int]) -> None:
+    """Record that the source has delivered readings of these units. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO source_unit (source_id, storage_unit_id) SELECT %s, unnest(%s::int[]) ON CONFLICT DO NOTHING",
+            [source_id, sorted(unit_ids)],
+        )

@@ -8,7 +8,8 @@ from django.utils import timezone
 from alarms.models import Alarm, AlarmEvent
 from alarms.tests.judging import load
 from customers.models import Sensor
-from ingestion.watchdog import note_units, run_watchdogs
+from ingestion.loading.registration import link_units
+from ingestion.watchdog import run_watchdogs
 from readings.models import LatestReading, Reading
 from readings.storage.reading_batch import ReadingRow
 from tests.factories import SensorFactory, SourceFactory, StorageUnitFactory
@@ -39,7 +40,7 @@ def source_of(sensor, now, **fields):
     """A source that does well unless `fields` say otherwise, and feeds the sensor's unit."""
     fields = {"last_success_at": now, "interval_seconds": 60} | fields
     source = SourceFactory(customer=sensor.storage_unit.facility.customer, **fields)
-    note_units(source.pk, [sensor.storage_unit_id])
+    link_units(source.pk, [sensor.storage_unit_id])
     return source
 
 

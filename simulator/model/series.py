@@ -14,7 +14,7 @@ from simulator.model.sampling import Grid
 from simulator.model.thermal import Room, ambient_c
 
 # Rows worked out at once: enough to be fast, little enough that a year of history needs no memory.
-ROWS_AT_ONCE = 50_000
+MAX_ROWS = 50_000
 
 
 class Rows(NamedTuple):
@@ -107,8 +107,8 @@ class UnitSeries:
             # A timestamp of whole seconds is up to a second before its instant, so look that much further.
             high = sampled_end_us if end_us is None else min(end_us - error_us + SECOND, sampled_end_us)
             first, last = self.grid.bounds(low, min(high, ends_us)) if low < min(high, ends_us) else (0, 0)
-            for piece in range(first, last, ROWS_AT_ONCE):
-                rows = self.at(np.arange(piece, min(piece + ROWS_AT_ONCE, last), dtype=np.int64), faults)
+            for piece in range(first, last, MAX_ROWS):
+                rows = self.at(np.arange(piece, min(piece + MAX_ROWS, last), dtype=np.int64), faults)
                 wanted = rows.recorded_us >= start_us
                 if end_us is not None:
                     wanted &= rows.recorded_us < end_us

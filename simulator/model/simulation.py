@@ -8,7 +8,7 @@ from simulator.base.instants import SECOND, microseconds_of, moment_of
 from simulator.model.faults import Fault, make_fault
 from simulator.model.fleet import Customer, Fleet
 from simulator.model.ledger import Account, total_of, unit_account
-from simulator.model.series import ROWS_AT_ONCE, Rows, UnitSeries
+from simulator.model.series import MAX_ROWS, Rows, UnitSeries
 from simulator.model.transport import Decision, TransportSettings, decide
 
 
@@ -160,6 +160,6 @@ def _stretches(wanted: Sequence[UnitSeries], window: Window) -> Iterator[Window]
     rows_per_second = sum(1.0 / series.unit.reading_every_seconds for series in wanted)
     if not rows_per_second:
         return
-    step_us = max(int(ROWS_AT_ONCE / rows_per_second) * SECOND, SECOND)
+    step_us = max(int(MAX_ROWS / rows_per_second) * SECOND, SECOND)
     for start_us in range(window.start_us, window.end_us, step_us):
         yield Window(start_us, min(start_us + step_us, window.end_us), window.now_us)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from aiohttp import web
 
-from simulator.model.series import ROWS_AT_ONCE
+from simulator.model.series import MAX_ROWS
 from simulator.model.transport import Decision
 from simulator.payloads.bodies import Body, Chunk
 
@@ -29,7 +29,7 @@ async def send(
     if decision.outcome == "slow_body":
         return await _send_slowly(request, body, decision, closing, count_garbage)
     chunks = _chunks(body, decision)
-    if body.row_count > ROWS_AT_ONCE:
+    if body.row_count > MAX_ROWS:
         return await _send_streamed(request, body, decision, chunks, count_garbage)
     data = b"".join([_counted(chunk, count_garbage) async for chunk in chunks])
     if decision.outcome != "cut_off":

@@ -187,7 +187,7 @@ class TestActions:
         assert response.json()["acknowledgement"] == "On my way."
         again = client_with(text).post(url, {"comment": "Me too."})
         assert again.status_code == 409
-        assert "has acknowledged this alarm already" in again.json()["detail"]
+        assert "has already acknowledged this alarm" in again.json()["detail"]
         assert Alarm.objects.get().acknowledgement == "On my way."
 
     @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_less_than_is_allowed_is_no_violation():
 
 def test_reaching_what_is_allowed_violates_it():
     (found,) = violations([(0, 5)], allowed_us=5, window_us=10, since_us=0, until_us=20)
-    assert (found.started_us, found.most_us) == (5, 5)
+    assert (found.started_us, found.peak_us) == (5, 5)
 
 
 def test_a_violation_that_lasts_has_no_end():
@@ -48,4 +48,4 @@ def test_every_instant_is_in_a_violation_exactly_if_too_much_was_used_up(pieces,
         assert is_within == (used_at(instant) >= allowed)
     for each in found:
         end = until if each.ended_us is None else each.ended_us
-        assert each.most_us == pytest.approx(max(used_at(instant) for instant in range(each.started_us, end + 1)))
+        assert each.peak_us == pytest.approx(max(used_at(instant) for instant in range(each.started_us, end + 1)))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.excursions.detector import Detector, InForce, Measured, by_instant, excursions_of
+from alarms.excursions.detector import Detector, EffectiveLimits, SensorReading, detect_excursions, group_by_instant
 from alarms.tests.judging import START, at, course, found_in
 from alarms.thresholds import Limits, SensorPolicy, Severity
 
@@ -149,10 +149,10 @@ def test_a_named_sensor_speaks_alone():
 
 def test_a_reading_is_judged_by_the_limits_of_its_time():
     versions = [
-        InForce(START, Limits(high_warning_c=8.0), 1),
-        InForce(at(10), Limits(high_warning_c=12.0), 2),
+        EffectiveLimits(START, Limits(high_warning_c=8.0), 1),
+        EffectiveLimits(at(10), Limits(high_warning_c=12.0), 2),
     ]
-    found = excursions_of(course(9, 9, 9, 13), versions)
+    found = detect_excursions(course(9, 9, 9, 13), versions)
     assert [(each.started_at, each.ended_at, each.version_id) for each in found] == [
         (at(0), at(10), 1),
         (at(15), None, 2),
@@ -173,13 +173,13 @@ limits = st.builds(
     sensor_policy=st.sampled_from([SensorPolicy.ANY, SensorPolicy.MEAN]),
 )
 readings_of_two = st.dictionaries(st.tuples(st.integers(0, 60), st.integers(1, 2)), temperatures, max_size=40).map(
-    lambda readings: [Measured(at(minute), sensor, each) for (minute, sensor), each in sorted(readings.items())]
+    lambda readings: [SensorReading(at(minute), sensor, each) for (minute, sensor), each in sorted(readings.items())]
 )
 
 
 @given(readings=readings_of_two, limits=limits)
 def test_excursions_are_disjoint_in_order_and_consistent(readings, limits):
-    found = excursions_of(readings, [InForce(START, limits)])
+    found = detect_excursions(readings, [EffectiveLimits(START, limits)])
     for each in found:
         lasted = ((each.ended_at or readings[-1].recorded_at) - each.started_at).total_seconds()
         assert each.started_at <= each.peak_at <= each.last_outside_at <= (each.ended_at or each.last_outside_at)
@@ -193,11 +193,11 @@ def test_excursions_are_disjoint_in_order_and_consistent(readings, limits):
 
 @given(readings=readings_of_two, limits=limits, cuts=st.sets(st.integers(0, 40), max_size=5))
 def test_a_walk_that_is_put_down_and_taken_up_comes_to_the_same(readings, limits, cuts):
-    versions = [InForce(START, limits)]
+    versions = [EffectiveLimits(START, limits)]
     detector, found = Detector(versions), []
-    for number, (instant, taken) in enumerate(by_instant(readings)):
+    for number, (instant, taken) in enumerate(group_by_instant(readings)):
         if number in cuts:
             found += detector.found
             detector = Detector.load_state(detector.dump_state(), versions)
         detector.step(instant, taken)
-    assert [*found, *detector.all_found()] == excursions_of(readings, versions)
+    assert [*found, *detector.all_excursions()] == detect_excursions(readings, versions)

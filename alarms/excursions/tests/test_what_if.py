@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from alarms.excursions.what_if import LimitsOutOfOrder, changed, replay
+from alarms.excursions.what_if import LimitOrderError, apply_changes, replay
 from alarms.models import Alarm, Excursion
 from alarms.thresholds import Limits
 from tests.factories import MembershipFactory, StorageUnitFactory, store_readings
@@ -55,8 +55,8 @@ def test_a_replay_stores_nothing(unit):
 
 
 def test_limits_that_do_not_rise_are_refused():
-    with pytest.raises(LimitsOutOfOrder, match="2 °C"):
-        changed(Limits(low_warning_c=2.0, high_warning_c=8.0), {"high_warning_c": 1.0})
+    with pytest.raises(LimitOrderError, match="2 °C"):
+        apply_changes(Limits(low_warning_c=2.0, high_warning_c=8.0), {"high_warning_c": 1.0})
 
 
 def test_the_command_tells_what_would_have_been(unit):

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no customer {options['customer']}; `status` lists all.")
         try:
             drill = drills.start(customer, by="the command line")
-        except drills.DrillUnderWay as under_way:
+        except drills.DrillInProgress as under_way:
             raise CommandError(str(under_way)) from under_way
         has_ended = self._wait(drill, options["seconds"])
         self._report(drill, has_ended)
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         """Did the drill end within these seconds? Beat and a worker have to run."""
         ends_at = time.monotonic() + seconds
         while time.monotonic() < ends_at:
-            drills.see_to(timezone.now())
+            drills.finish_drills(timezone.now())
             drill.refresh_from_db()
             if drill.ended_at is not None:
                 return True

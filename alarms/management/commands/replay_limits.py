@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 from typing_extensions import override
 
-from alarms.excursions.what_if import LimitsOutOfOrder, ReplayedAlarm, replay
+from alarms.excursions.what_if import LimitOrderError, ReplayedAlarm, replay
 from customers.models import StorageUnit
 from readings.units.formatting import temperature_text
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         unit = unit_named(options["unit"])
         try:
             found = replay(unit, changes_in(options), timezone.now(), timedelta(days=options["days"]))
-        except LimitsOutOfOrder as error:
+        except LimitOrderError as error:
             raise CommandError(str(error)) from error
         zone = unit.facility.zone
         self.stdout.write(f"{unit}, {found.since:%Y-%m-%d} to {found.until:%Y-%m-%d}, times in {zone.key}")

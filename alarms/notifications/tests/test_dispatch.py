@@ -5,7 +5,7 @@ from datetime import time, timedelta
 import pytest
 from django.utils import timezone
 
-from alarms.lifecycle.events import record
+from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent, Message
 from tests.alarm_factories import (
     AlarmFactory,
@@ -39,7 +39,7 @@ def happen(alarm, kind, **changes):
     for name, value in changes.items():
         setattr(alarm, name, value)
     alarm.save()
-    return record(alarm, kind, timezone.now())
+    return record_event(alarm, kind, timezone.now())
 
 
 def test_an_open_alarm_notifies_every_channel_of_its_rules_once(unit, customer):
@@ -71,7 +71,7 @@ def test_an_open_alarm_notifies_every_channel_of_its_rules_once(unit, customer):
 def test_alarms_that_need_no_action_notify_nobody(unit, customer, quiet):
     RuleFactory(customer=customer)
     alarm = AlarmFactory(storage_unit=unit, **quiet)
-    record(alarm, Kind.OPENED, timezone.now())
+    record_event(alarm, Kind.OPENED, timezone.now())
     assert notified() == []
 
 
@@ -87,7 +87,7 @@ def test_an_inhibited_alarm_notifies_once_released(unit, customer):
 def test_rules_for_single_units_match_a_source_that_is_down(unit, customer):
     RuleFactory(customer=customer, units=[unit])
     alarm = SourceAlarmFactory(customer=customer)
-    record(alarm, Kind.OPENED, timezone.now())
+    record_event(alarm, Kind.OPENED, timezone.now())
     assert Message.objects.get().subject == "Critical: source down, the depot's logger"
 
 

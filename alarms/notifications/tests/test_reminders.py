@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alarms.lifecycle import actions
-from alarms.lifecycle.events import record
+from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent, Channel, Message
 from alarms.notifications.reminders import create_due_messages, is_escalation_due, reminders_due
 from tests.alarm_factories import ChannelFactory, MaintenanceWindowFactory, RuleFactory, open_alarm
@@ -88,7 +88,7 @@ def test_worsening_does_not_postpone_the_escalation(unit, customer):
     RuleFactory(customer=customer, escalate_minutes=15, escalation_channels=[ChannelFactory(customer=customer)])
     start = timezone.now()
     alarm = open_alarm(storage_unit=unit, severity="warning")
-    record(alarm, AlarmEvent.Kind.WORSENED, start + 14 * MINUTE)
+    record_event(alarm, AlarmEvent.Kind.WORSENED, start + 14 * MINUTE)
     assert create_due_messages(start + 16 * MINUTE) == 1
     assert reasons() == ["opened", "worsened", "escalated"]
 
@@ -142,7 +142,7 @@ def test_an_acknowledged_alarm_is_not_caught_up_on_unless_it_worsened(unit, cust
     window = MaintenanceWindowFactory(customer=customer)
     alarm = actions.acknowledge(open_alarm(storage_unit=unit, severity="warning"), by="anna", comment="at work")
     assert create_due_messages(window.ends_at) == 0
-    record(alarm, AlarmEvent.Kind.WORSENED, timezone.now())
+    record_event(alarm, AlarmEvent.Kind.WORSENED, timezone.now())
     assert create_due_messages(window.ends_at) == 1
     assert reasons() == ["worsened"]
 

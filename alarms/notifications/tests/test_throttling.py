@@ -7,7 +7,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.lifecycle.events import record
+from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent, Message
 from alarms.notifications.outbox import claim_due
 from alarms.notifications.reminders import create_due_messages
@@ -139,7 +139,7 @@ class Flapping:
     def ends(self, alarm):
         alarm.state, alarm.closed_at = Alarm.State.CLOSED, timezone.now()
         alarm.save()
-        record(alarm, AlarmEvent.Kind.CLOSED, timezone.now())
+        record_event(alarm, AlarmEvent.Kind.CLOSED, timezone.now())
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ class TestOne:
         limits, excursion = dict(response.context["limits"]), dict(response.context["excursion"])
         assert limits["Limits"] == "3.0 to 7.0\N{NO-BREAK SPACE}°C, critical beyond 0.0 to 10.0\N{NO-BREAK SPACE}°C"
         assert limits["Delay"] == "30 min"
-        assert (excursion["Area"], excursion["Nothing known for"]) == ("600.0 K·min", "10 min")
+        assert (excursion["Area"], excursion["No data for"]) == ("600.0 K·min", "10 min")
 
     def test_limits_are_those_of_the_evaluation_even_if_changed_since(self, operator, unit):
         alarm = AlarmFactory(storage_unit=unit)
@@ -153,7 +153,7 @@ class TestOne:
 
     def test_an_alarm_without_an_excursion_shows_the_limits_of_its_time(self, operator, unit):
         silent = NoDataAlarmFactory(storage_unit=unit)
-        assert dict(operator.get(url_of(silent)).context["limits"])["From"] == "around the set temperature"
+        assert dict(operator.get(url_of(silent)).context["limits"])["Source"] == "around the set temperature"
 
     def test_a_source_that_is_down_lists_inhibited_alarms(self, operator, unit):
         down = NoDataAlarmFactory(
@@ -215,7 +215,7 @@ class TestHandling:
         url = url_of(alarm, "alarm-acknowledge")
         operator.post(url, {"acknowledge-comment": "On my way."})
         text = operator.post(url, {"acknowledge-comment": "Me too."}).content.decode()
-        assert "operator has acknowledged this alarm already" in text
+        assert "operator has already acknowledged this alarm" in text
         assert "Me too." in text
 
     def test_an_ongoing_alarm_cannot_be_closed(self, operator, unit):

@@ -1,0 +1,141 @@
+"""Keep the alarms of excursions in line with them.
+
+An alarm is pending while its delay runs, opens with the reading that completes the delay, follows its excursion, and
+closes automatically once the excursion has been over for its clearing delay. An excursion that returns within the
+clearing delay reopens its alarm. Every function here works in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from alarms.excursions.reconcile import Reconciled
+from alarms.lifecycle.transitions import open_alarm, record_event, reopen, withdraw
+from alarms.models import Alarm, AlarmEvent, Excursion
+from alarms.thresholds import Severity
+
+_KINDS = {
+    Excursion.Kind.TEMPERATURE: Alarm.Kind.TEMPERATURE,
+    Excursion.Kind.BUDGET: Alarm.Kind.BUDGET,
+    Excursion.Kind.MKT: Alarm.Kind.MKT,
+}
+# The alarm's fields that mirror its excursion. Most readings of an excursion change none of them.
+_MIRRORED = ("severity", "started_at", "ended_at", "temperature_c", "recorded_at")
+
+
+def update_alarms(reconciled: Reconciled, now: datetime) -> None:
+    """Bring the alarms of reconciled excursions up to date. One query, plus a few per alarm that changes."""
+    for alarm in reconciled.orphaned:
+        withdraw(alarm, now, "Later readings show no separate excursion here.")
+    if not reconciled.changed:
+        return
+    alarms = {alarm.excursion_id: alarm for alarm in _lock_alarms_of([each for each, _, _ in reconciled.changed])}
+    for excursion, customer_id, is_live in reconciled.changed:
+        _update_alarm(excursion, alarms.get(excursion.pk), customer_id, now, is_live=is_live)
+
+
+def _update_alarm(excursion: Excursion, alarm: Alarm | None, customer_id: int, now: datetime, *, is_live: bool) -> None:
+    if excursion.alarm_at is None:
+        _update_pending(excursion, alarm, customer_id, now, is_live=is_live)
+    elif alarm is None and not is_live:
+        _record_late(excursion, customer_id, now)
+    elif alarm is None or alarm.state == Alarm.State.PENDING:
+        _open(excursion, alarm or _new_alarm(excursion, customer_id), now)
+    else:
+        _update_opened(excursion, alarm, now, is_live=is_live)
+
+
+def _update_pending(
+    excursion: Excursion, alarm: Alarm | None, customer_id: int, now: datetime, *, is_live: bool
+) -> None:
+    """Keep an alarm pending while the delay runs; discard it if the excursion ends before that."""
+    is_active = excursion.ended_at is None
+    if alarm is None:
+        if is_active and is_live:
+            _new_alarm(excursion, customer_id).save()
+    elif alarm.state != Alarm.State.PENDING:
+        withdraw(alarm, now, "Later readings show that the excursion was shorter than the alarm delay.")
+    elif is_active:
+        before = _mirrored(alarm)
+        _copy_peak(alarm, excursion)
+        if _mirrored(alarm) != before:
+            alarm.save(update_fields=_MIRRORED)
+    else:
+        alarm.delete()
+
+
+def _update_opened(excursion: Excursion, alarm: Alarm, now: datetime, *, is_live: bool) -> None:
+    before = _mirrored(alarm)
+    _copy_peak(alarm, excursion)
+    has_worsened = alarm.severity == Severity.WARNING and severity_of(excursion) is Severity.CRITICAL
+    alarm.severity = severity_of(excursion)
+    had_ended, alarm.ended_at = alarm.ended_at, excursion.ended_at
+    is_active = alarm.ended_at is None
+    if alarm.is_detected_late and is_live and is_active:
+        # A backlog has been caught up on and the excursion is still active, so it must notify now.
+        alarm.is_detected_late, alarm.closed_at = False, None
+        open_alarm(alarm, excursion.last_outside_at, now)
+        return
+    if had_ended is not None and is_active and is_live:
+        reopen(alarm, excursion.last_outside_at)
+    elif _mirrored(alarm) != before:
+        alarm.save(update_fields=_MIRRORED)
+    if has_worsened and alarm.is_live:
+        record_event(alarm, AlarmEvent.Kind.WORSENED, excursion.critical_alarm_at or now)
+    if had_ended is None and alarm.ended_at is not None and alarm.is_live:
+        record_event(alarm, AlarmEvent.Kind.ENDED, alarm.ended_at)
+
+
+def severity_of(excursion: Excursion) -> Severity:
+    """Return the severity of an excursion's alarm: critical once the delay beyond a critical limit was completed."""
+    return Severity.WARNING if excursion.critical_alarm_at is None else Severity.CRITICAL
+
+
+def _lock_alarms_of(excursions: Iterable[Excursion]) -> QuerySet[Alarm]:
+    alarms = Alarm.objects.filter(excursion__in=list(excursions), is_withdrawn=False)
+    return alarms.order_by("pk").select_for_update(no_key=True, of=("self",))
+
+
+def _new_alarm(excursion: Excursion, customer_id: int) -> Alarm:
+    alarm = Alarm(
+        customer_id=customer_id,
+        storage_unit_id=excursion.storage_unit_id,
+        kind=_KINDS[Excursion.Kind(excursion.kind)],
+        state=Alarm.State.PENDING,
+        severity=severity_of(excursion),
+        excursion=excursion,
+    )
+    _copy_peak(alarm, excursion)
+    return alarm
+
+
+def _mirrored(alarm: Alarm) -> tuple[object, ...]:
+    return tuple(getattr(alarm, name) for name in _MIRRORED)
+
+
+def _copy_peak(alarm: Alarm, excursion: Excursion) -> None:
+    alarm.started_at = excursion.started_at
+    alarm.temperature_c, alarm.recorded_at = excursion.peak_c, excursion.peak_at
+
+
+def _open(excursion: Excursion, alarm: Alarm, now: datetime) -> None:
+    alarm.severity = severity_of(excursion)
+    _copy_peak(alarm, excursion)
+    open_alarm(alarm, excursion.alarm_at or now, now)
+    if excursion.ended_at is not None:
+        alarm.ended_at = excursion.ended_at
+        alarm.save(update_fields=["ended_at"])
+        record_event(alarm, AlarmEvent.Kind.ENDED, excursion.ended_at)
+
+
+def _record_late(excursion: Excursion, customer_id: int, now: datetime) -> None:
+    """Record the closed alarm of a late-detected excursion, which sends no notifications."""
+    alarm = _new_alarm(excursion, customer_id)
+    alarm.state, alarm.is_detected_late = Alarm.State.CLOSED, True
+    alarm.opened_at = alarm.closed_at = now
+    alarm.ended_at = excursion.ended_at
+    alarm.save()
+    record_event(alarm, AlarmEvent.Kind.CLOSED, now, text="Detected late: the readings arrived after the fact.")
