@@ -16,8 +16,8 @@ Values: TypeAlias = dict[str, Any]
 AnyField: TypeAlias = Field[Any, Any, Any, Any]
 # Beyond any temperature, size and coordinate; keeps values computed from it finite.
 MAX_NUMBER = 1e9
-DAY = timedelta(days=1)
-MICROSECOND = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 # A plus sign that a client forgot to escape arrives as a space.
 _LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:?[0-9]{2}$)", re.ASCII)
@@ -49,7 +49,7 @@ class NumberField(serializers.FloatField):
 
 
 class InstantField(serializers.CharField):
-    """An ISO 8601 time, converted to UTC; UTC where it has no offset.
+    """An ISO 8601 time, converted to UTC; UTC unless it has an offset.
 
     A bare date is its first moment, or its last microsecond if `is_end`: the date is included.
     """
@@ -73,4 +73,4 @@ class InstantField(serializers.CharField):
             self.fail("format")
         if not 1900 <= instant.year <= 9000:
             self.fail("year")
-        return instant + DAY - MICROSECOND if self.is_end and _DATE.fullmatch(text) else instant
+        return instant + _DAY - _MICROSECOND if self.is_end and _DATE.fullmatch(text) else instant

@@ -30,7 +30,7 @@ class RecordSerializer(serializers.ModelSerializer[M]):
 
     @override
     def create(self, validated_data: Values) -> M:
-        model: type[M] = self.Meta.model  # type: ignore[assignment]  # the stubs lose the model
+        model: type[M] = self.Meta.model
         return self._save(model(**validated_data))
 
     @override

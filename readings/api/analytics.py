@@ -71,7 +71,8 @@ class PerformanceView(APIView):
         units = _pop_units(principal_of(request), params)
         end = params.get("end")
         time_range = data_range(units, params.get("start") or (end or timezone.now()) - PERFORMANCE_RANGE, end)
-        return Response(performance(units, time_range, params["scale"]))
+        serializer = PerformanceSerializer(performance(units, time_range), context={"scale": params["scale"]})
+        return Response(serializer.data)
 
 
 class AdminSummaryView(APIView):

@@ -1,4 +1,4 @@
-"""Temperatures in responses: stored in °C, and returned in the requested scale or in that of the unit."""
+"""Fields of temperatures: stored in °C, and returned in the requested scale or in that of the unit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,31 @@ from typing_extensions import override
 
 from core.api.serializer_rows import Representation, Row, SerializerRows
 from readings.statistics.aggregates import on_scale
-from readings.units.scales import Scale
+from readings.units.scales import Scale, difference_from_kelvin
 
 
 class TemperatureField(serializers.FloatField):
     """A temperature whose `source` is in °C; `TemperatureRows` converts it."""
+
+
+class DifferenceField(serializers.FloatField):
+    """A temperature difference in kelvin, returned in degrees of the scale in the serializer's context."""
+
+    @override
+    def to_representation(self, value: float) -> float:  # type: ignore[override]  # the stubs say str
+        return round(difference_from_kelvin(value, self.context["scale"]), 6)
+
+
+class RequestedScaleField(serializers.ChoiceField):
+    """The scale in the serializer's context."""
+
+    def __init__(self, *, help_text: str) -> None:
+        super().__init__(list(Scale), source="*", help_text=help_text)
+
+    @override
+    def to_representation(self, value: object) -> Scale:
+        scale: Scale = self.context["scale"]
+        return scale
 
 
 class TemperatureRows(SerializerRows):

@@ -9,8 +9,10 @@ from typing_extensions import override
 from core.api.fields import InstantField, Values
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
-from readings.api.fields import TemperatureField
+from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField
 from readings.statistics.aggregates import DEFAULT_AGGREGATIONS, Aggregation, GroupBy
+from readings.statistics.analytics import Performance, StatusCount
+from readings.time_ranges import TimeRange
 from readings.units.scales import ABSOLUTE_ZERO_C, Scale, to_celsius
 
 STATUSES = ("normal", "warning", "critical", "no_data")
@@ -253,7 +255,7 @@ class SeriesSerializer(serializers.Serializer[object]):
     gaps = GapSerializer(many=True)
 
 
-class UptimeSerializer(serializers.Serializer[object]):
+class UptimeSerializer(serializers.Serializer[Performance]):
     """Completeness of the readings by UTC hour."""
 
     hours_with_readings = serializers.IntegerField()
@@ -261,7 +263,7 @@ class UptimeSerializer(serializers.Serializer[object]):
     uptime_percentage = serializers.FloatField()
 
 
-class DataQualitySerializer(serializers.Serializer[object]):
+class DataQualitySerializer(serializers.Serializer[Performance]):
     """Quality of the readings."""
 
     total_readings = serializers.IntegerField()
@@ -269,16 +271,16 @@ class DataQualitySerializer(serializers.Serializer[object]):
     quality_percentage = serializers.FloatField()
 
 
-class DeviationSerializer(serializers.Serializer[object]):
+class DeviationSerializer(serializers.Serializer[Performance]):
     """Deviation from the set temperature, negative below it; null if no temperature is set."""
 
-    avg_deviation = serializers.FloatField(allow_null=True, help_text="Time-weighted mean.")
-    max_deviation = serializers.FloatField(allow_null=True)
-    min_deviation = serializers.FloatField(allow_null=True)
-    temperature_unit = serializers.ChoiceField(list(Scale), help_text="Scale whose degrees the deviations are in.")
+    avg_deviation = DifferenceField(source="mean_deviation_k", allow_null=True, help_text="Time-weighted mean.")
+    max_deviation = DifferenceField(source="max_deviation_k", allow_null=True)
+    min_deviation = DifferenceField(source="min_deviation_k", allow_null=True)
+    temperature_unit = RequestedScaleField(help_text="Scale whose degrees the deviations are in.")
 
 
-class StatusShareSerializer(serializers.Serializer[object]):
+class StatusShareSerializer(serializers.Serializer[StatusCount]):
     """Number of readings with a reported status."""
 
     equipment_status = serializers.CharField()
@@ -286,18 +288,18 @@ class StatusShareSerializer(serializers.Serializer[object]):
     percentage = serializers.FloatField()
 
 
-class TimeRangeSerializer(serializers.Serializer[object]):
+class TimeRangeSerializer(serializers.Serializer[TimeRange]):
     """The period of the response, excluding its end."""
 
-    start_date = serializers.DateTimeField()
-    end_date = serializers.DateTimeField()
+    start_date = serializers.DateTimeField(source="start")
+    end_date = serializers.DateTimeField(source="end")
 
 
-class PerformanceSerializer(serializers.Serializer[object]):
-    """Performance of the measurements of storage units."""
+class PerformanceSerializer(serializers.Serializer[Performance]):
+    """Performance of the measurements of storage units. Its context holds the requested `scale`."""
 
-    uptime = UptimeSerializer()
-    data_quality = DataQualitySerializer()
-    temperature_deviation = DeviationSerializer()
-    status_distribution = StatusShareSerializer(many=True)
+    uptime = UptimeSerializer(source="*")
+    data_quality = DataQualitySerializer(source="*")
+    temperature_deviation = DeviationSerializer(source="*")
+    status_distribution = StatusShareSerializer(source="statuses", many=True)
     time_range = TimeRangeSerializer()

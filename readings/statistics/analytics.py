@@ -19,7 +19,7 @@ from readings.models import EquipmentStatus
 from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
 from readings.storage.measures import Totals
 from readings.time_ranges import DAY, HOUR, TimeRange, start_of_day
-from readings.units.scales import Scale, difference_from_kelvin, to_celsius
+from readings.units.scales import to_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
 
 Period = date | datetime
@@ -168,45 +168,74 @@ COUNTED_STATUSES = {
 }
 
 
-def performance(unit_refs: UnitRefs, time_range: TimeRange, scale: Scale) -> dict[str, Any]:
-    """Return the performance of these units; deviations in steps of `scale`. A fixed number of queries."""
-    summaries = summaries_by_owner(unit_refs, time_range, lambda _: 0).get(0, Summary())
-    totals = summaries.totals
-    return {
-        "uptime": _uptime(unit_refs, time_range),
-        "data_quality": {
-            "total_readings": totals.reading_count,
-            "good_readings": totals.good_count,
-            "quality_percentage": _percentage(totals.good_count, totals.reading_count),
-        },
-        "temperature_deviation": {
-            "avg_deviation": _on_scale(summaries.mean_deviation_k, scale),
-            "max_deviation": _on_scale(summaries.max_deviation_k, scale),
-            "min_deviation": _on_scale(summaries.min_deviation_k, scale),
-            "temperature_unit": scale.value,
-        },
-        "status_distribution": [
-            {"equipment_status": status, "count": count, "percentage": _percentage(count, totals.reading_count)}
-            for status, count in _statuses(unit_refs, time_range, summaries)
+@dataclass(frozen=True, slots=True)
+class StatusCount:
+    """The number of readings with a reported status, and their percentage of all readings."""
+
+    equipment_status: str
+    count: int
+    percentage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """Completeness and quality of the readings of some units, and their deviations from the set temperatures.
+
+    Deviations are in kelvin, None if no temperature is set.
+    """
+
+    time_range: TimeRange
+    hours_with_readings: int
+    total_hours: int
+    total_readings: int
+    good_readings: int
+    mean_deviation_k: float | None
+    max_deviation_k: float | None
+    min_deviation_k: float | None
+    statuses: list[StatusCount]
+
+    @property
+    def uptime_percentage(self) -> float:
+        """The percentage of UTC hours in which any unit sent a reading."""
+        return _percentage(self.hours_with_readings, self.total_hours)
+
+    @property
+    def quality_percentage(self) -> float:
+        """The percentage of readings of good quality."""
+        return _percentage(self.good_readings, self.total_readings)
+
+
+def performance(unit_refs: UnitRefs, time_range: TimeRange) -> Performance:
+    """Return the performance of these units. A fixed number of queries."""
+    summary = summaries_by_owner(unit_refs, time_range, lambda _: 0).get(0, Summary())
+    totals = summary.totals
+    hours_with_readings, total_hours = _uptime(unit_refs, time_range)
+    return Performance(
+        time_range=time_range,
+        hours_with_readings=hours_with_readings,
+        total_hours=total_hours,
+        total_readings=totals.reading_count,
+        good_readings=totals.good_count,
+        mean_deviation_k=summary.mean_deviation_k,
+        max_deviation_k=summary.max_deviation_k,
+        min_deviation_k=summary.min_deviation_k,
+        statuses=[
+            StatusCount(status, count, _percentage(count, totals.reading_count))
+            for status, count in _statuses(unit_refs, time_range, summary)
         ],
-        "time_range": {"start_date": time_range.start, "end_date": time_range.end},
-    }
+    )
 
 
-def _uptime(unit_refs: UnitRefs, time_range: TimeRange) -> dict[str, Any]:
-    """Return the UTC hours that the span touches, and those of them in which any unit sent a reading."""
+def _uptime(unit_refs: UnitRefs, time_range: TimeRange) -> tuple[int, int]:
+    """Return the number of UTC hours in which any unit sent a reading, and of all hours that the range touches."""
     first = time_range.start.replace(minute=0, second=0, microsecond=0)
     hours = 0 if time_range.is_empty else -((first - time_range.end) // HOUR)
     ((found,),) = _rows(HOURS_WITH_READINGS, unit_refs, TimeRange(first, time_range.end))
-    return {
-        "hours_with_readings": found,
-        "total_hours": hours,
-        "uptime_percentage": _percentage(found, hours),
-    }
+    return found, hours
 
 
-def _statuses(unit_refs: UnitRefs, time_range: TimeRange, summaries: Summary) -> list[tuple[str, int]]:
-    totals = summaries.totals
+def _statuses(unit_refs: UnitRefs, time_range: TimeRange, summary: Summary) -> list[tuple[str, int]]:
+    totals = summary.totals
     counts = [(status, getattr(totals, f"{status}_count")) for status in COUNTED_STATUSES]
     if totals.reading_count > sum(count for _, count in counts):
         counts += _rows(OTHER_STATUSES, unit_refs, time_range)
@@ -218,13 +247,10 @@ def _rows(sql: str, unit_refs: UnitRefs, time_range: TimeRange) -> list[tuple[An
     parameters["usual"] = list(COUNTED_STATUSES.values())
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _percentage(part: int, whole: int) -> float:
     """Return 100 × part / whole, 0 for an empty whole."""
     return round(100 * part / whole, 4) if whole else 0.0
-
-
-def _on_scale(difference_k: float | None, scale: Scale) -> float | None:
-    return None if difference_k is None else round(difference_from_kelvin(difference_k, scale), 6)
