@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-from django.db.models import QuerySet, TextField
-from django.db.models.functions import Cast
-
-from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope
 from customers.models import Facility
 
-# More than a person chooses from: then the text finds them.
+# A longer list is no use as a menu; the text filter finds facilities instead.
 MAX_FACILITY_OPTIONS = 200
-_CACHE_SIZE = 10_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class FacilityName:
-    """The names of a facility; cached, so the same object while they are the same."""
+    """The names of a facility and its customer."""
 
     facility_id: int
     public_id: str
@@ -34,22 +27,11 @@ class FacilityName:
         return self.name or self.facility_code
 
 
-_facility_name = lru_cache(maxsize=_CACHE_SIZE)(FacilityName)
-
-
-def _names(scope: Scope) -> QuerySet[Any]:
-    facilities = Facility.objects.visible_to(scope).annotate(public_id_text=Cast("public_id", TextField()))
-    return facilities.values_list(
-        "pk", "public_id_text", "name", "facility_code", "customer__customer_code", "customer__name"
-    )
-
-
-_ALL_NAMES = CompiledQuery(_names, is_look_up=True)
-
-
 def visible_facilities(scope: Scope) -> list[FacilityName]:
     """Return all facilities within `scope` by customer and code. One query."""
-    return [_facility_name(*columns) for columns in _ALL_NAMES.visible_to(scope)]
+    columns = ("pk", "public_id", "name", "facility_code", "customer__customer_code", "customer__name")
+    rows = Facility.objects.visible_to(scope).values_list(*columns)
+    return [FacilityName(pk, str(public_id), *names) for pk, public_id, *names in rows]
 
 
 def customers_of(facilities: Iterable[FacilityName]) -> list[tuple[str, str]]:

@@ -9,8 +9,8 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
 from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -29,11 +29,11 @@ from readings.statistics.time_outside import time_outside
 from readings.units.badges import visible_badges
 from readings.units.condition import LimitsInForce, UnitState
 from readings.web.facilities import facility_of, list_facilities, present_facility, units_of
-from readings.web.overview import Wanted, counts_by_state, in_state, overview
+from readings.web.overview import OverviewFilters, counts_by_state, in_state, overview, overview_etag
 from readings.web.presenters import condition_of, latest_of, present_statistics, present_unit
 from readings.web.ranges import PRESET_NAMES, InvalidRange, RequestedRange, requested_range
 from readings.web.reading_table import listing_of, table_page
-from readings.web.tiles import response_with, tiles
+from readings.web.tiles import render_tiles
 
 UNIT = CompiledObjectQuery(StorageUnit, "facility")
 UNIT_WITH_READING = CompiledObjectQuery(StorageUnit, "facility__customer", "latest_reading__sensor")
@@ -48,35 +48,44 @@ UNIT_PARTS = {"latest": "readings/_latest.html", "range": "readings/_range.html"
 @require_safe
 @never_cache
 @login_required
-def overview_page(request: HttpRequest) -> HttpResponse:
-    """The units that the caller may see as tiles, the worst first, narrowed by customer, facility, state and text."""
-    scope = page_principal(request).scope
+def overview_page(request: HttpRequest) -> HttpResponseBase:
+    """Show the visible units as tiles, worst first, filtered by customer, facility, state and text.
+
+    Browsers send the ETag with every live refresh, so that an unchanged overview costs one query and no rendering.
+    """
+    scope, now = page_principal(request).scope, timezone.now()
+    badges = visible_badges(scope)
+    etag = overview_etag(scope, now, request.get_full_path(), badges)
+    if (not_modified := get_conditional_response(request, etag=etag)) is not None:
+        return not_modified
     customer_code = request.GET.get("customer", "")
     if customer_code:
         get_object_or_404(Customer.objects.visible_to(scope), customer_code=customer_code)
-    state, text, now = request.GET.get("state", ""), request.GET.get("text", ""), timezone.now()
-    wanted = Wanted(customer_code, request.GET.get("facility", ""), text)
-    found, customers, facilities, facility = overview(scope, now, wanted)
-    page = Paginator(in_state(found, state), UNITS_A_PAGE).get_page(request.GET.get("page"))
-    paths = sparklines.of([row.unit_id for row in page.object_list], now)
+    state, text = request.GET.get("state", ""), request.GET.get("text", "")
+    filters = OverviewFilters(customer_code, request.GET.get("facility", ""), text)
+    units, customers, facilities, facility = overview(scope, now, filters)
+    page = Paginator(in_state(units, state), UNITS_A_PAGE).get_page(request.GET.get("page"))
+    paths = sparklines([unit.unit_id for unit in page.object_list], now)
     with_customer = len(customers) > 1 and not customer_code
     context = {
         "page": page,
-        "counts": [(each, count, query_with(request, state=each.slug)) for each, count in counts_by_state(found)],
-        "unit_count": len(found),
+        "tiles": render_tiles(page.object_list, paths, badges, with_customer=with_customer),
+        "counts": [(each, count, query_with(request, state=each.slug)) for each, count in counts_by_state(units)],
+        "unit_count": len(units),
         "all_states": query_with(request, state=""),
         "previous_page": query_with(request, page=page.number - 1),
         "next_page": query_with(request, page=page.number + 1),
         "customers": customers,
         "facilities": facilities,
-        "chosen": {"customer": customer_code, "facility": facility, "state": state, "text": text},
-        "is_narrowed": bool(customer_code or facility or state or text),
+        "selected": {"customer": customer_code, "facility": facility, "state": state, "text": text},
+        "is_filtered": bool(customer_code or facility or state or text),
         "refresh_seconds": REFRESH_SECONDS,
+        "etag": etag,
         "now": now,
     }
-    html = render_to_string(part_asked(request, OVERVIEW_PARTS, "readings/overview.html"), context, request)
-    made = tiles(page.object_list, paths, now, with_customer=with_customer, marks=visible_badges(scope))
-    return response_with(html, made)
+    response = render(request, part_asked(request, OVERVIEW_PARTS, "readings/overview.html"), context)
+    response.headers["ETag"] = etag
+    return response
 
 
 @require_safe

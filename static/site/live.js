@@ -19,6 +19,28 @@
     for (const part of document.querySelectorAll("[data-live]")) htmx.trigger(part, "refresh");
   });
 
+  // The server answers 304 while a live part with an ETag is unchanged, except for its ages and its time.
+  document.addEventListener("htmx:configRequest", (event) => {
+    const { etag } = event.detail.elt.dataset;
+    if (etag) event.detail.headers["If-None-Match"] = etag;
+  });
+
+  function ageText(seconds) {
+    if (seconds < 0) return seconds < -60 ? "ahead" : "0 s";
+    if (seconds < 60) return `${seconds} s`;
+    if (seconds < 90 * 60) return `${Math.floor(seconds / 60)} min`;
+    if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
+    return `${Math.floor(seconds / 86400)} days`;
+  }
+
+  function updateAges(part, now) {
+    for (const age of part.querySelectorAll(".tile-age time")) {
+      if (age.dateTime) age.textContent = ageText(Math.floor((now - Date.parse(age.dateTime)) / 1000));
+    }
+    const asOf = part.querySelector("#as-of");
+    if (asOf) asOf.textContent = now.toISOString().slice(11, 19);
+  }
+
   for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => showNotice(lost));
   document.addEventListener("htmx:responseError", (event) => {
     const { status } = event.detail.xhr;
@@ -32,6 +54,10 @@
     const isForm = requestConfig.verb !== "get";
     if (isForm ? !responseUrl.pathname.startsWith("/account/sign-in") : responseUrl.pathname === requestUrl.pathname) {
       if (xhr.status < 400) showNotice("");
+      if (xhr.status === 304) {
+        event.detail.shouldSwap = false;
+        updateAges(requestConfig.elt, new Date(xhr.getResponseHeader("Date")));
+      }
       return;
     }
     // Redirected to the sign-in page: the session has ended.

@@ -14,7 +14,6 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from readings.models import Reading
-from readings.series.sparklines import sparklines
 from readings.web import views
 from tests.browser.conftest import Visit
 from tests.factories import (
@@ -51,7 +50,6 @@ def day(unit):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(views, "REFRESH_SECONDS", 1)
-    sparklines.forget()
 
 
 def shown_chart(page: Page) -> str:

@@ -95,8 +95,8 @@ class TestOverview:
         more = StorageUnitFactory.create_batch(20, facility=FacilityFactory(customer=unit.facility.customer))
         for each in more:
             store_reading(each)
-        # Session, user with roles, units, facilities, lines, marks, open alarms.
-        with django_assert_num_queries(7):
+        # Session, user with roles, badges, ETag, units, facilities, sparklines, open alarms.
+        with django_assert_num_queries(8):
             assert len(names_on(member.get("/"))) == 21
 
     def test_htmx_is_given_only_the_part_it_asks_for(self, member, unit):
@@ -129,6 +129,30 @@ class TestOverview:
         with patch("django.utils.timezone.now", return_value=later):
             assert "edge-no-data" in member.get("/").content.decode()
 
+    def test_an_unchanged_overview_is_not_modified(self, member, unit, django_assert_max_num_queries):
+        store_reading(unit, 5.0)
+        etag = member.get("/").headers["ETag"]
+        # Session, user with roles, badges, ETag.
+        with django_assert_max_num_queries(4):
+            assert member.get("/", headers={"If-None-Match": etag}).status_code == 304
+        assert member.get("/?state=critical", headers={"If-None-Match": etag}).status_code == 200
+
+    @pytest.mark.parametrize("change", ["reading", "name", "staleness", "sign-in"])
+    def test_every_visible_change_is_sent(self, member, client, unit, change):
+        store_reading(unit, 5.0, timezone.now() - timedelta(minutes=30))
+        etag = member.get("/").headers["ETag"]
+        if change == "reading":
+            store_reading(unit, 5.0, timezone.now())
+        elif change == "name":
+            unit.facility.name = "Renamed"
+            unit.facility.save()
+        elif change == "staleness":
+            unit.gap_limit_seconds = 60
+            unit.save()
+        else:
+            client.force_login(MembershipFactory().user)
+        assert member.get("/", headers={"If-None-Match": etag}).status_code == 200
+
     def test_long_lists_come_in_pages(self, staff, unit, monkeypatch):
         monkeypatch.setattr("readings.web.views.UNITS_A_PAGE", 2)
         StorageUnitFactory.create_batch(2, facility=unit.facility)
@@ -150,9 +174,9 @@ def test_the_worst_come_first_and_every_state_is_counted(django_assert_num_queri
         store_reading(unit, temperature_c, now - timedelta(minutes=age_minutes))
     StorageUnitFactory(facility=facility, name="new")
     with django_assert_num_queries(2):
-        rows = overview(Scope.everything(), now).rows
-    assert [row.name for row in rows] == ["hot", "new", "silent", "faulty", "warmer", "warm", "fine"]
-    assert counts_by_state(rows) == [
+        units = overview(Scope.everything(), now).units
+    assert [unit.name for unit in units] == ["hot", "new", "silent", "faulty", "warmer", "warm", "fine"]
+    assert counts_by_state(units) == [
         (UnitState.CRITICAL, 1),
         (UnitState.NO_DATA, 2),
         (UnitState.SENSOR_FAULT, 1),
