@@ -54,9 +54,7 @@ def to_representation(unit: StorageUnit, time_range: TimeRange, max_points: int,
     Each gap takes a bucket of its own, the longest first if there is no room for all, so that a line drawn through
     the buckets breaks there.
     """
-    series = downsample(
-        unit.pk, time_range, zone=unit.facility.zone, interval_seconds=unit.interval_seconds, most=max_points
-    )
+    series = downsample(unit, time_range, max_points=max_points)
     gaps = series.gaps(timedelta(seconds=unit.effective_staleness_limit_seconds))
     longest = sorted(gaps, key=lambda gap: gap[0] - gap[1])[: max_points - len(series)]
     return {

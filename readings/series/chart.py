@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -18,34 +18,50 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # A thousandth of a degree is below any sensor's accuracy and keeps the response small.
-_SENT_DECIMALS = 3
+_DECIMALS = 3
 
 
-def series(unit: StorageUnit, time_range: TimeRange) -> dict[str, Any]:
-    """Return the chart series of `unit`: columns of points in the unit's scale, times in ms since 1970.
+class ChartData(TypedDict):
+    """A series for the chart: columns of points in the unit's scale, times in ms since 1970.
 
     `faults` are the times of points with readings without a measurement.
     """
-    shown = downsample(unit.pk, time_range, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
+
+    scale: str
+    time_zone: str
+    level: str
+    set_temperature: float | None
+    limits: dict[str, list[float | None]] | None
+    start: int
+    end: int
+    times: list[int]
+    min: list[float | None]
+    mean: list[float | None]
+    max: list[float | None]
+    faults: list[int]
+    gaps: list[list[int]]
+
+
+def chart_data(unit: StorageUnit, time_range: TimeRange) -> ChartData:
+    """Return the downsampled series of `unit` with its limits. One query."""
+    series = downsample(unit, time_range)
     scale = Scale(unit.temperature_unit)
-    times = shown.middle_us // 1000
+    times = series.middle_us // 1000
+    gaps = series.gaps(timedelta(seconds=unit.effective_staleness_limit_seconds))
     return {
         "scale": scale.label,
         "time_zone": unit.facility.time_zone,
-        "level": shown.level.value,
+        "level": series.level.value,
         "set_temperature": unit.set_temperature,
         "limits": _limits(unit),
         "start": milliseconds(time_range.start),
         "end": milliseconds(time_range.end),
         "times": times.tolist(),
-        "min": _sent(shown.min_c, scale),
-        "mean": _sent(shown.mean_c, scale),
-        "max": _sent(shown.max_c, scale),
-        "faults": times[shown.fault_count > 0].tolist(),
-        "gaps": [
-            [milliseconds(left), milliseconds(right)]
-            for left, right in shown.gaps(timedelta(seconds=unit.effective_staleness_limit_seconds))
-        ],
+        "min": _on_scale(series.min_c, scale),
+        "mean": _on_scale(series.mean_c, scale),
+        "max": _on_scale(series.max_c, scale),
+        "faults": times[series.fault_count > 0].tolist(),
+        "gaps": [[milliseconds(left), milliseconds(right)] for left, right in gaps],
     }
 
 
@@ -55,14 +71,14 @@ def _limits(unit: StorageUnit) -> dict[str, list[float | None]] | None:
     if not limits:
         return None
     return {
-        name: _sent(np.array(bounds, np.float64), scale)
+        name: _on_scale(np.array(bounds, np.float64), scale)
         for name, bounds in (("warning", limits.warning), ("critical", limits.critical))
     }
 
 
-def _sent(temperatures_c: NDArray[np.float64], scale: Scale) -> list[float | None]:
+def _on_scale(temperatures_c: NDArray[np.float64], scale: Scale) -> list[float | None]:
     """Return a column of temperatures on `scale`, None for NaN."""
-    on_scale = from_celsius(temperatures_c, scale).round(_SENT_DECIMALS)
+    on_scale = from_celsius(temperatures_c, scale).round(_DECIMALS)
     values: list[float | None] = on_scale.tolist()
     return [None if value != value else value for value in values] if np.isnan(on_scale).any() else values
 

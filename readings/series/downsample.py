@@ -1,7 +1,7 @@
 """Downsampled series: a unit's temperatures over any range in a bounded number of points, for bounded work.
 
 A short range is read from the readings themselves, a longer one from the hourly roll-up, and years from the daily one:
-whatever the range, a few thousand rows are looked at. The counts and extremes of the roll-ups are always true, settled
+whatever the range, a few thousand rows are looked at. The counts and extremes of the roll-ups are always exact, stale
 or not.
 """
 
@@ -18,8 +18,9 @@ import numpy as np
 from django.db import connection
 
 from core.db.prepared import Prepared
+from customers.models import StorageUnit
 from readings.storage.reading_batch import instant_of
-from readings.time_ranges import TimeRange, starts_of_days_us
+from readings.time_ranges import MICROSECOND, TimeRange, starts_of_days_us
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,6 @@ ALWAYS_RAW = timedelta(days=2)
 # Beyond this the hourly roll-up has more rows than needed, and a day is narrower than a point.
 LONGEST_HOURLY = timedelta(days=400)
 _HOUR_SECONDS, _DAY_SECONDS = 3_600, 86_400
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Level(StrEnum):
@@ -117,7 +117,7 @@ class DownsampledSeries:
         Gaps within a point are not visible here; the coverage of the range includes them.
         """
         lefts, rights = self.last_us[:-1], self.first_us[1:]
-        is_gap = rights - lefts > staleness_limit // _MICROSECOND
+        is_gap = rights - lefts > staleness_limit // MICROSECOND
         ends = zip(lefts[is_gap].tolist(), rights[is_gap].tolist(), strict=True)
         return [(instant_of(left), instant_of(right)) for left, right in ends]
 
@@ -135,29 +135,28 @@ def choose_level(time_range: TimeRange, interval_seconds: int) -> Level:
     return Level.HOURS if duration <= LONGEST_HOURLY else Level.DAYS
 
 
-def downsample(
-    unit_id: int, time_range: TimeRange, *, zone: ZoneInfo, interval_seconds: int, most: int = MAX_POINTS
-) -> DownsampledSeries:
-    """Return the series of a unit in `time_range` with at most `most` points of equal width. One query."""
-    level = choose_level(time_range, interval_seconds)
-    seconds = (time_range.end - time_range.start).total_seconds()
+def downsample(unit: StorageUnit, time_range: TimeRange, *, max_points: int = MAX_POINTS) -> DownsampledSeries:
+    """Return the series of `unit` in `time_range` with at most `max_points` points of equal width. One query."""
+    start, end, zone = time_range.start, time_range.end, unit.facility.zone
+    seconds = (end - start).total_seconds()
+    level = choose_level(time_range, unit.interval_seconds)
     if level is Level.READINGS:
-        width = max(1, ceil(seconds / most))
+        width = max(1, ceil(seconds / max_points))
+        # Planned each time, so that only the partitions of the range are read.
         with connection.cursor() as cursor:
-            cursor.execute(OF_READINGS, [unit_id, time_range.start, time_range.end, width, time_range.start])
+            cursor.execute(OF_READINGS, [unit.pk, start, end, width, start])
             rows = cursor.fetchall()
     elif level is Level.HOURS:
-        first_hour = time_range.start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        first_hour = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         # One more than fits: the first hour begins before the range.
-        width = ceil((seconds / _HOUR_SECONDS + 1) / most) * _HOUR_SECONDS
-        rows = OF_HOURS.rows([unit_id, first_hour, time_range.end, width, first_hour])
+        width = ceil((seconds / _HOUR_SECONDS + 1) / max_points) * _HOUR_SECONDS
+        rows = OF_HOURS.rows([unit.pk, first_hour, end, width, first_hour])
     else:
-        first_day, last_day = (
-            each.astimezone(zone).date() for each in (time_range.start, time_range.end - _MICROSECOND)
-        )
-        rows = OF_DAYS.rows([unit_id, first_day, last_day, first_day, ceil((seconds / _DAY_SECONDS + 2) / most)])
-    [[written]] = rows
-    return DownsampledSeries.from_bytes(level, written or b"", zone)
+        first_day, last_day = (each.astimezone(zone).date() for each in (start, end - MICROSECOND))
+        width = ceil((seconds / _DAY_SECONDS + 2) / max_points)
+        rows = OF_DAYS.rows([unit.pk, first_day, last_day, first_day, width])
+    [[points]] = rows
+    return DownsampledSeries.from_bytes(level, points or b"", zone)
 
 
 def _microseconds(instant: str) -> str:

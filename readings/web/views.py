@@ -22,7 +22,7 @@ from core.web.pagination import list_page
 from customers.access.page_principal import page_principal
 from customers.models import Customer, Facility, StorageUnit
 from readings.lists.export import stream
-from readings.series.chart import series
+from readings.series.chart import chart_data
 from readings.series.sparklines import sparklines
 from readings.statistics.statistics import statistics
 from readings.statistics.time_outside import time_outside
@@ -118,7 +118,7 @@ def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """A storage unit: its newest reading, and a range of its course as a chart, in figures and as a table."""
+    """A storage unit: its newest reading, and a range of its temperature as a chart, in figures and as a table."""
     unit, now = _unit_of(request, public_id, UNIT_WITH_READING), timezone.now()
     part = part_asked(request, UNIT_PARTS, "readings/unit.html")
     context: dict[str, Any] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
@@ -140,13 +140,13 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The course of a unit in the asked range as JSON, in at most `course.MAX_POINTS` points; 400 for no range."""
+    """Return the series of a unit in the requested range as JSON; 400 for an invalid range."""
     unit = _unit_of(request, public_id, UNIT)
     try:
         period = requested_range(request.GET, unit.pk, unit.facility.zone, timezone.now())
     except InvalidRange as error:
         return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
-    return HttpResponse(to_json(series(unit, period.time_range)), content_type="application/json")
+    return HttpResponse(to_json(chart_data(unit, period.time_range)), content_type="application/json")
 
 
 @require_safe

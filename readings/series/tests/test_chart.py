@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from readings.series.chart import series
+from readings.series.chart import chart_data
 from readings.time_ranges import TimeRange
 from tests.factories import StorageUnitFactory, store_readings
 
@@ -17,7 +17,7 @@ DAY = TimeRange(START, START + timedelta(days=1))
 def test_the_series_is_on_the_units_scale_and_names_the_facilitys_zone():
     unit = StorageUnitFactory(temperature_unit="F", set_temperature=41.0, facility__time_zone="Asia/Kolkata")
     store_readings(unit, [5.0, None], start=START)
-    assert series(unit, DAY) == {
+    assert chart_data(unit, DAY) == {
         "scale": "°F",
         "time_zone": "Asia/Kolkata",
         "level": "readings",
@@ -35,10 +35,10 @@ def test_the_series_is_on_the_units_scale_and_names_the_facilitys_zone():
 
 
 def test_a_unit_without_a_set_temperature_has_no_limits():
-    assert series(StorageUnitFactory(set_temperature=None), DAY)["limits"] is None
+    assert chart_data(StorageUnitFactory(set_temperature=None), DAY)["limits"] is None
 
 
 def test_a_limit_that_a_unit_has_not_is_null():
     unit = StorageUnitFactory()
     unit.low_critical_c = unit.low_warning_c = None
-    assert series(unit, DAY)["limits"] == {"warning": [None, 7.0], "critical": [None, 10.0]}
+    assert chart_data(unit, DAY)["limits"] == {"warning": [None, 7.0], "critical": [None, 10.0]}

@@ -1,7 +1,6 @@
-"""The course of a temperature over any range, from readings, hours or days."""
+"""Downsampled series over any range, from readings, hours or days."""
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,119 +14,118 @@ START = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def course_in(unit, days=1, start=START) -> DownsampledSeries:
+def series_in(unit, days=1, start=START) -> DownsampledSeries:
     time_range = TimeRange(start, start + days * DAY)
-    return downsample(unit.pk, time_range, zone=unit.facility.zone, interval_seconds=unit.interval_seconds)
+    return downsample(unit, time_range)
 
 
-def test_a_single_reading_stands_at_its_own_time():
+def test_a_single_reading_is_drawn_at_its_own_time():
     unit = StorageUnitFactory()
     store_reading(unit, 4.25, START + timedelta(minutes=7, seconds=11))
-    course = course_in(unit)
-    [point] = course.points()
-    assert course.level is Level.READINGS
+    series = series_in(unit)
+    [point] = series.points()
+    assert series.level is Level.READINGS
     assert (point.middle_at, point.min_c, point.mean_c, point.max_c) == (
         START + timedelta(minutes=7, seconds=11), 4.25, 4.25, 4.25,
     )  # fmt: skip
 
 
-def test_a_dense_course_is_cut_to_lowest_mean_and_highest():
+def test_a_dense_series_is_reduced_to_lowest_mean_and_highest():
     unit = StorageUnitFactory(interval_seconds=10)
     store_readings(unit, [1.0, 2.0, 6.0] * 2_880, start=START, every=timedelta(seconds=10))
-    course = course_in(unit)
-    assert len(course) <= MAX_POINTS
-    assert min(point.min_c for point in course.points()) == 1.0
-    assert max(point.max_c for point in course.points()) == 6.0
-    assert sum(point.mean_c for point in course.points()) / len(course) == pytest.approx(3.0, abs=0.05)
-    assert sum(point.reading_count for point in course.points()) == 8_640
+    series = series_in(unit)
+    assert len(series) <= MAX_POINTS
+    assert min(point.min_c for point in series.points()) == 1.0
+    assert max(point.max_c for point in series.points()) == 6.0
+    assert sum(point.mean_c for point in series.points()) / len(series) == pytest.approx(3.0, abs=0.05)
+    assert sum(point.reading_count for point in series.points()) == 8_640
 
 
-def test_the_end_is_not_part_of_the_span():
+def test_the_end_is_not_part_of_the_range():
     unit = StorageUnitFactory()
     store_readings(unit, [1.0, 2.0], start=START, every=DAY)
-    assert [point.mean_c for point in course_in(unit).points()] == [1.0]
+    assert [point.mean_c for point in series_in(unit).points()] == [1.0]
 
 
 def test_a_fault_is_a_point_without_a_temperature():
     unit = StorageUnitFactory()
     store_readings(unit, [4.0, None, 5.0], start=START)
-    course = course_in(unit)
-    assert [(point.mean_c, point.fault_count) for point in course.points()] == [(4.0, 0), (None, 1), (5.0, 0)]
+    series = series_in(unit)
+    assert [(point.mean_c, point.fault_count) for point in series.points()] == [(4.0, 0), (None, 1), (5.0, 0)]
 
 
-def test_readings_further_apart_than_the_gap_limit_leave_a_gap():
+def test_readings_further_apart_than_the_staleness_limit_leave_a_gap():
     unit = StorageUnitFactory(gap_limit_seconds=1800)
     store_readings(unit, [4.0, 5.0], start=START, every=timedelta(minutes=30))
     store_reading(unit, 6.0, START + timedelta(minutes=61))
-    course = course_in(unit)
-    assert course.gaps(timedelta(minutes=30)) == [(START + timedelta(minutes=30), START + timedelta(minutes=61))]
+    series = series_in(unit)
+    assert series.gaps(timedelta(minutes=30)) == [(START + timedelta(minutes=30), START + timedelta(minutes=61))]
 
 
 def test_a_long_range_is_made_from_hours():
     unit = StorageUnitFactory(interval_seconds=60)
     store_readings(unit, [4.0, 5.0, None, 9.0], start=START + timedelta(minutes=20), every=timedelta(minutes=10))
     store_reading(unit, 1.0, START + 5 * HOUR)
-    course = course_in(unit, days=30)
-    assert course.level is Level.HOURS
-    assert [(point.min_c, point.mean_c, point.max_c, point.fault_count) for point in course.points()] == [
+    series = series_in(unit, days=30)
+    assert series.level is Level.HOURS
+    assert [(point.min_c, point.mean_c, point.max_c, point.fault_count) for point in series.points()] == [
         (4.0, 6.0, 9.0, 1),
         (1.0, 1.0, 1.0, 0),
     ]
-    assert course.gaps(3 * HOUR) == [(START + HOUR, START + 5 * HOUR)]
+    assert series.gaps(3 * HOUR) == [(START + HOUR, START + 5 * HOUR)]
 
 
 def test_years_are_made_from_the_facilitys_days():
     unit = StorageUnitFactory(facility__time_zone="Europe/London")
     store_readings(unit, [4.0, 6.0], start=START - 2 * HOUR, every=HOUR)
     store_reading(unit, 8.0, START - 400 * DAY)
-    course = course_in(unit, days=500, start=START - 499 * DAY)
-    assert course.level is Level.DAYS
-    assert [(point.min_c, point.mean_c, point.max_c) for point in course.points()] == [(8.0, 8.0, 8.0), (4.0, 5.0, 6.0)]
-    assert course.points()[-1].first_at == START - DAY
-    assert course.points()[-1].last_at == START
+    series = series_in(unit, days=500, start=START - 499 * DAY)
+    assert series.level is Level.DAYS
+    assert [(point.min_c, point.mean_c, point.max_c) for point in series.points()] == [(8.0, 8.0, 8.0), (4.0, 5.0, 6.0)]
+    assert series.points()[-1].first_at == START - DAY
+    assert series.points()[-1].last_at == START
 
 
 @pytest.mark.parametrize("days", [1, 2, 7, 10, 30, 41, 42, 365, 400, 401, 1826, 9000])
 @pytest.mark.parametrize("interval_seconds", [1, 60, 900])
 def test_no_range_has_more_points_or_more_rows_to_look_at_than_it_may(days, interval_seconds):
-    zone = ZoneInfo("Europe/London")
     time_range = TimeRange(START + timedelta(minutes=17), START + timedelta(minutes=17) + days * DAY)
     level = choose_level(time_range, interval_seconds)
     rows = {Level.READINGS: days * 86_400 / interval_seconds, Level.HOURS: days * 24 + 1, Level.DAYS: days + 2}[level]
     assert rows <= 172_800
-    unit = StorageUnitFactory()
-    course = downsample(unit.pk, time_range, zone=zone, interval_seconds=interval_seconds)
-    assert (course.level, course.points()) == (level, [])
+    unit = StorageUnitFactory(facility__time_zone="Europe/London", interval_seconds=interval_seconds)
+    series = downsample(unit, time_range)
+    assert (series.level, series.points()) == (level, [])
 
 
 def test_five_years_of_days_are_at_most_a_thousand_points():
     unit = StorageUnitFactory()
     store_readings(unit, [5.0] * 1_830, start=START, every=DAY)
-    course = course_in(unit, days=1_826)
-    assert course.level is Level.DAYS
-    assert 900 <= len(course) <= MAX_POINTS
-    assert sum(point.reading_count for point in course.points()) == 1_826
+    series = series_in(unit, days=1_826)
+    assert series.level is Level.DAYS
+    assert 900 <= len(series) <= MAX_POINTS
+    assert sum(point.reading_count for point in series.points()) == 1_826
 
 
 def test_a_year_of_hours_is_at_most_a_thousand_points():
     unit = StorageUnitFactory(interval_seconds=60)
     store_readings(unit, [5.0] * 8_760, start=START, every=HOUR)
-    course = course_in(unit, days=365)
-    assert course.level is Level.HOURS
-    assert 900 <= len(course) <= MAX_POINTS
-    assert sum(point.reading_count for point in course.points()) == 8_760
+    series = series_in(unit, days=365)
+    assert series.level is Level.HOURS
+    assert 900 <= len(series) <= MAX_POINTS
+    assert sum(point.reading_count for point in series.points()) == 8_760
 
 
-def test_a_course_begins_and_ends_with_what_was_asked_for_whatever_its_level():
+def test_a_series_begins_and_ends_with_the_requested_range_whatever_its_level():
     unit = StorageUnitFactory(interval_seconds=60, facility__time_zone="America/New_York")
     store_readings(unit, [5.0] * 24 * 900, start=START - 450 * DAY, every=HOUR)
     for days, edge in ((1, HOUR), (100, HOUR), (800, DAY)):
-        points = course_in(unit, days=days, start=START - 400 * DAY).points()
+        points = series_in(unit, days=days, start=START - 400 * DAY).points()
         assert START - 400 * DAY - edge < points[0].first_at <= START - 400 * DAY + edge
         assert points == sorted(points)
 
 
 @pytest.mark.parametrize("days", [1, 30, 500])
-def test_a_course_of_nothing_has_no_points_and_no_gaps(days):
-    course = course_in(StorageUnitFactory(interval_seconds=60), days=days)
-    assert (len(course), course.points(), course.gaps(HOUR)) == (0, [], [])
+def test_a_series_of_nothing_has_no_points_and_no_gaps(days):
+    series = series_in(StorageUnitFactory(interval_seconds=60), days=days)
+    assert (len(series), series.points(), series.gaps(HOUR)) == (0, [], [])

@@ -5,14 +5,14 @@ import pytest
 from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_c
 
 
-def mkt_of(*course):
+def mkt_of(*periods):
     return mean_kinetic_temperature_c(
-        sum(hours * arrhenius(temperature_c) for hours, temperature_c in course), sum(hours for hours, _ in course)
+        sum(hours * arrhenius(temperature_c) for hours, temperature_c in periods), sum(hours for hours, _ in periods)
     )
 
 
 @pytest.mark.parametrize(
-    ("course", "mkt_c"),
+    ("periods", "mkt_c"),
     [
         ([(18, 5), (6, 14)], 8.2852),
         ([(23, 5), (1, 15)], 5.7635),
@@ -20,8 +20,8 @@ def mkt_of(*course):
         ([(24, -70)], -70),
     ],
 )
-def test_the_mkt_of_known_courses(course, mkt_c):
-    assert mkt_of(*course) == pytest.approx(mkt_c, abs=5e-5)
+def test_the_mkt_of_known_temperatures(periods, mkt_c):
+    assert mkt_of(*periods) == pytest.approx(mkt_c, abs=5e-5)
 
 
 def test_what_was_never_measured_has_no_mkt():

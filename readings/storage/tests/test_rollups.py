@@ -152,7 +152,7 @@ def test_rebuilding_makes_what_storing_made(unit, delivered):
     assert after == before
 
 
-def test_each_settled_hour_and_day_says_what_its_readings_say(unit):
+def test_each_refreshed_hour_and_day_equals_the_sums_of_its_readings(unit):
     batch = [(timedelta(minutes=13 * n), n % 2, n % 7 if n % 11 else None) for n in range(200)]
     store_all(unit, [batch[::-1]])
     reference = ReferenceSeries(rows_of(unit, batch), timedelta(hours=1))
@@ -192,7 +192,7 @@ def test_a_day_of_23_and_of_25_hours_comes_out_right(day, hours):
 
 
 @pytest.mark.parametrize(
-    ("course", "mkt_c", "mean_c"),
+    ("periods", "mkt_c", "mean_c"),
     [
         ([(18 * 60, 5), (6 * 60, 14)], 8.2852, 7.25),
         ([(23 * 60, 5), (60, 15)], 5.7635, (23 * 5 + 15) / 24),
@@ -200,17 +200,17 @@ def test_a_day_of_23_and_of_25_hours_comes_out_right(day, hours):
     ],
 )
 @pytest.mark.parametrize("minutes", [1, 30])
-def test_the_mkt_of_known_courses_however_densely_sampled(course, mkt_c, mean_c, minutes):
+def test_the_mkt_of_known_temperatures_however_densely_sampled(periods, mkt_c, mean_c, minutes):
     sensor = SensorFactory(storage_unit__gap_limit_seconds=1800)
     start = datetime(2026, 6, 1, tzinfo=UTC)
-    temperatures_c = [temperature_c for length, temperature_c in course for _ in range(length // minutes)]
+    temperatures_c = [temperature_c for length, temperature_c in periods for _ in range(length // minutes)]
     rows = [
         ReadingRow(sensor.storage_unit_id, sensor.pk, start + timedelta(minutes=n * minutes), temperature_c)
         for n, temperature_c in enumerate(temperatures_c)
     ]
     store(ReadingBatch.of_rows(rows))
     refresh()
-    end = start + timedelta(minutes=sum(length for length, _ in course))
+    end = start + timedelta(minutes=sum(length for length, _ in periods))
     result = statistics([sensor.storage_unit_id], start, end, now=LATER)
     assert result.mkt_c == pytest.approx(mkt_c, abs=5e-5)
     assert result.mean_c == pytest.approx(mean_c)
