@@ -7,13 +7,14 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -31,8 +32,6 @@ CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"
 REDOC = "drf_spectacular_sidecar/redoc/bundles/redoc.standalone.js"
 REDOC_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 DAY_SECONDS = 86_400
-_list_readings = ReadingList.as_view()
-_TEMPERATURE_VIEWS = {"GET": _list_readings, "HEAD": _list_readings, "POST": PushView.as_view()}
 
 
 class HealthView(APIView):
@@ -49,18 +48,17 @@ class HealthView(APIView):
         return Response(health, status=503 if is_unavailable else 200, headers={"Cache-Control": "no-store"})
 
 
-class TemperatureView(APIView):
-    """Readings: dispatches each method to the app that implements it."""
+class TemperatureView(ReadingList):
+    """Readings: GET is implemented by `readings`, POST by `ingestion`."""
 
     needs = READ_AND_WRITE
-    # Declared for OpenAPI and the `Allow` header; `dispatch` calls the views themselves.
-    get = ReadingList.get
     post = PushView.post
 
     @override
-    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        view = _TEMPERATURE_VIEWS.get(request.method or "")
-        return view(request, *args, **kwargs) if view else super().dispatch(request, *args, **kwargs)
+    def get_renderers(self) -> list[BaseRenderer]:
+        if self.request.method == "POST":
+            return [renderer() for renderer in PushView.renderer_classes]
+        return super().get_renderers()
 
 
 class SystemInfoView(APIView):
