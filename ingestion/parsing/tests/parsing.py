@@ -99,7 +99,7 @@ def parse(body: str | bytes, mapping: FieldMapping | None = None, **arguments) -
 
 def csv_row(**cells: str) -> str:
     """Return a line for CSV_HEADER."""
-    usual = {
+    defaults = {
         "customer_id": "A",
         "facility_id": "facility_A_1",
         "unit_id": "unit_A_1_1",
@@ -115,7 +115,7 @@ def csv_row(**cells: str) -> str:
         "country": "England",
         "quality_score": "0.9487",
     }
-    return ",".join((usual | cells).values())
+    return ",".join((defaults | cells).values())
 
 
 def csv_body(*lines: str) -> str:
@@ -125,7 +125,7 @@ def csv_body(*lines: str) -> str:
 
 def json_row(**members: object) -> dict:
     """Return a row in the default JSON layout."""
-    usual = {
+    defaults = {
         "customer_id": "A",
         "facility_id": "facility_A_1",
         "unit_id": "unit_A_1_1",
@@ -141,7 +141,7 @@ def json_row(**members: object) -> dict:
         "country": "England",
         "quality_score": 0.9487,
     }
-    return usual | members
+    return defaults | members
 
 
 def json_body(*rows: object, **members: object) -> str:

@@ -28,15 +28,15 @@ def loggers():
 
 def quarters(first_day, days=1):
     """Return the instants of a day in London, every 15 minutes."""
-    moment = datetime(first_day.year, first_day.month, first_day.day, tzinfo=LONDON).astimezone(UTC)
+    instant = datetime(first_day.year, first_day.month, first_day.day, tzinfo=LONDON).astimezone(UTC)
     last_day = first_day + timedelta(days=days)
-    while moment.astimezone(LONDON).date() < last_day:
-        yield moment
-        moment += QUARTER
+    while instant.astimezone(LONDON).date() < last_day:
+        yield instant
+        instant += QUARTER
 
 
 def as_the_clock_shows(instants):
-    return [f"{moment.astimezone(LONDON):%d/%m/%Y %H:%M}" for moment in instants]
+    return [f"{instant.astimezone(LONDON):%d/%m/%Y %H:%M}" for instant in instants]
 
 
 def imported(folder, source, times, name="cold-room.csv"):
@@ -68,7 +68,7 @@ def test_the_day_of_a_clock_change_has_the_readings_of_all_its_hours(tmp_path, l
 
     assert (delivery.status, counts(delivery)) == ("success", (len(instants), 0, 0, 0))
     stored = Reading.objects.order_by("recorded_at").values_list("recorded_at", "temperature_c")
-    assert list(stored) == [(moment, number / 1000) for number, moment in enumerate(instants)]
+    assert list(stored) == [(instant, number / 1000) for number, instant in enumerate(instants)]
     (before, on_the_day, after) = of_days()
     assert before == (day_before, 96, 24.0, 24.0)
     assert on_the_day == (change_day, readings, hours, hours)

@@ -26,9 +26,9 @@ OLDER_HEADER = (
 
 
 def unreadable(body, mapping=None, **arguments) -> UnreadableBody:
-    with pytest.raises(UnreadableBody) as refusal:
+    with pytest.raises(UnreadableBody) as error:
         parse(body, mapping, **arguments)
-    return refusal.value
+    return error.value
 
 
 def test_the_common_layout_needs_no_mapping():
@@ -88,8 +88,8 @@ def test_latin_1_is_detected():
 def test_a_declared_encoding_is_enforced():
     body = "timestamp,unit_id,temperature\n2026-11-23 10:11,Морозилка,1\n"
     assert parse(body.encode("cp1251"), FieldMapping(encoding="cp1251")).row["unit_code"] == "Морозилка"
-    refusal = unreadable("é".encode("latin-1") + csv_body().encode(), FieldMapping(encoding="utf-8"))
-    assert refusal.reason == "undecodable"
+    error = unreadable("é".encode("latin-1") + csv_body().encode(), FieldMapping(encoding="utf-8"))
+    assert error.reason == "undecodable"
 
 
 def test_semicolons_and_decimal_commas_are_detected():
@@ -280,9 +280,9 @@ def test_a_cut_off_header_gives_an_empty_batch():
 
 @pytest.mark.parametrize("body", ["No data available", "a,b,c\n1,2,3\n", "timestamp,unit_id\n2026-11-23 10:11,a\n"])
 def test_a_body_without_a_header_is_unreadable(body):
-    refusal = unreadable(body)
-    assert refusal.reason == "no_header"
-    assert "column" in refusal.message
+    error = unreadable(body)
+    assert error.reason == "no_header"
+    assert "column" in error.message
 
 
 @pytest.mark.parametrize("body", ["<!DOCTYPE html><html></html>", "  \n<html>", "<HTML>"])
@@ -337,9 +337,9 @@ def test_a_mapping_names_columns_and_constants():
 
 
 def test_a_mapped_column_that_determines_the_meaning_is_required():
-    refusal = unreadable(csv_body(csv_row()), FieldMapping(scale_field="Einheit"))
-    assert refusal.reason == "no_header"
-    assert "Einheit" in refusal.message
+    error = unreadable(csv_body(csv_row()), FieldMapping(scale_field="Einheit"))
+    assert error.reason == "no_header"
+    assert "Einheit" in error.message
     assert parse(csv_body(csv_row()), FieldMapping(quality_field="Güte")).row["quality_score"] == 1.0
 
 

@@ -22,7 +22,7 @@ HEADER = (
 
 odd_texts = st.text(st.sampled_from('a1 .,;"\t\x00\x7f\x85\xa0éß\u2028\r'), max_size=5)
 codes = st.sampled_from(["a", "b", "A 1", " a ", "", "x" * 101, "Kühl"]) | odd_texts
-moments = st.sampled_from(
+instants = st.sampled_from(
     [
         "2026-11-23T10:11:11.123456",
         "2026-11-23 10:11:11",
@@ -64,12 +64,12 @@ scales = st.sampled_from(["C", "F", "K", "°F", "degrees C", "", " ", "R"])
 qualities = st.sampled_from(["", "0", "1", "0.9487", "1.01", "-0.1", "nan", "good", " 0.5"])
 statuses = st.sampled_from(["", "normal", "Defrost", "x" * 33, " OFF "])
 names = st.sampled_from(["", "Freezer", " ", '"Room 5, left"', '5" pipe']) | odd_texts
-rows = st.tuples(codes, codes, codes, moments, numbers, scales, qualities, statuses, names, names).map(",".join)
+rows = st.tuples(codes, codes, codes, instants, numbers, scales, qualities, statuses, names, names).map(",".join)
 plain_rows = st.tuples(
     st.just("f"),
     st.sampled_from("ab"),
     st.just("s"),
-    moments,
+    instants,
     numbers,
     scales,
     qualities,
@@ -162,7 +162,7 @@ json_rows = st.fixed_dictionaries(
         "unit_name": names | st.none(),
         "temperature": st.floats(-400, 1200) | st.none() | numbers | json_values,
         "temperature_unit": scales | st.none(),
-        "timestamp": moments | st.none(),
+        "timestamp": instants | st.none(),
         "sensor_id": codes | st.none(),
         "size": st.none() | st.integers(0, 1000) | st.floats(0, 1000),
         "quality_score": st.none() | st.floats(0, 1.1) | st.integers(0, 1),
@@ -173,7 +173,7 @@ default_rows = st.fixed_dictionaries(
     {
         "unit_id": st.sampled_from(["a", "b", ""]),
         "temperature": st.floats(-300, 1100) | st.none(),
-        "timestamp": moments,
+        "timestamp": instants,
     },
     optional={
         "quality_score": st.none() | st.floats(0, 1.1),
@@ -185,10 +185,10 @@ default_rows = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None)
 @given(sent=st.lists(default_rows, min_size=1, max_size=6) | st.lists(json_rows, min_size=1, max_size=6))
 def test_the_json_fast_path_equals_the_walker(sent):
-    usual, walked = parse(json_body(*sent)), parse(json_body(*sent, unusual=True))
-    assert usual.rows == walked.rows
-    assert usual.rejected == walked.rejected
-    assert usual.units == walked.units
+    fast, by_walker = parse(json_body(*sent)), parse(json_body(*sent, unusual=True))
+    assert fast.rows == by_walker.rows
+    assert fast.rejected == by_walker.rejected
+    assert fast.units == by_walker.units
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

@@ -13,9 +13,9 @@ from ingestion.sources.mapping import FieldMapping
 
 
 def unreadable(body, mapping=None, **arguments) -> UnreadableBody:
-    with pytest.raises(UnreadableBody) as refusal:
+    with pytest.raises(UnreadableBody) as error:
         parse(body, mapping, **arguments)
-    return refusal.value
+    return error.value
 
 
 def test_the_default_layout_needs_no_mapping():
@@ -230,24 +230,24 @@ def test_a_body_without_rows_is_an_empty_batch(body):
     ],
 )
 def test_an_unusable_body_fails_the_delivery(body, reason):
-    refusal = unreadable(body, content_type="application/json")
-    assert refusal.reason == reason
-    assert refusal.message.endswith(".")
+    error = unreadable(body, content_type="application/json")
+    assert error.reason == reason
+    assert error.message.endswith(".")
 
 
 def test_a_mapped_path_must_lead_to_a_list():
-    refusal = unreadable(json_body(json_row()), FieldMapping(readings_path="result.rows"))
-    assert refusal.reason == "no_readings_list"
-    assert "result.rows" in refusal.message
+    error = unreadable(json_body(json_row()), FieldMapping(readings_path="result.rows"))
+    assert error.reason == "no_readings_list"
+    assert "result.rows" in error.message
 
 
 @pytest.mark.parametrize("is_default", [True, False])
 def test_a_duplicate_name_fails_the_delivery(is_default):
     body = json_body(json_row(), json_row(), **({} if is_default else {"more": 1}))
     doubled = body.replace('"city": "Oxford"', '"city": "Oxford", "temperature": 5', 1)
-    refusal = unreadable(doubled)
-    assert refusal.reason == "invalid_json"
-    assert "temperature" in refusal.message
+    error = unreadable(doubled)
+    assert error.reason == "invalid_json"
+    assert "temperature" in error.message
     assert unreadable(body.replace('"readings"', '"customer_id": "B", "readings"')).reason == "invalid_json"
 
 

@@ -125,10 +125,10 @@ def test_the_order_of_rows_determines_the_fold_or_leaves_it_ambiguous(before, ru
     zone=st.sampled_from(
         ["Europe/London", "Australia/Lord_Howe", "America/St_Johns", "Asia/Kathmandu", "Africa/Casablanca"]
     ),
-    moment=st.datetimes(datetime(2000, 1, 2), datetime(2037, 12, 30)),  # noqa: DTZ001
+    instant=st.datetimes(datetime(2000, 1, 2), datetime(2037, 12, 30)),  # noqa: DTZ001
 )
-def test_converting_an_instant_to_local_time_and_back_is_lossless(zone, moment):
-    instant = moment.replace(tzinfo=UTC)
+def test_converting_an_instant_to_local_time_and_back_is_lossless(zone, instant):
+    instant = instant.replace(tzinfo=UTC)
     local = instant.astimezone(ZoneInfo(zone))
     wall = microseconds(local.replace(tzinfo=UTC))
     offsets = LocalClock(ZoneInfo(zone)).offsets(np.array([wall]))

@@ -30,10 +30,10 @@ from ingestion.sources.mapping import FieldMapping, MappingError
     ],
 )
 def test_an_invalid_setting_is_named(settings, field):
-    with pytest.raises(MappingError) as refusal:
+    with pytest.raises(MappingError) as error:
         FieldMapping(**settings)
-    assert refusal.value.field == field
-    assert field in str(refusal.value)
+    assert error.value.field == field
+    assert field in str(error.value)
 
 
 def test_a_mapping_without_settings_is_the_default():

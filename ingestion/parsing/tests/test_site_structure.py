@@ -63,9 +63,9 @@ def test_entities_without_a_code_are_skipped():
     ],
 )
 def test_an_invalid_structure_is_rejected(body, reason):
-    with pytest.raises(UnreadableBody) as refusal:
+    with pytest.raises(UnreadableBody) as error:
         parse_site_structure(io.BytesIO(body))
-    assert refusal.value.reason == reason
+    assert error.value.reason == reason
 
 
 def test_a_cut_off_structure_is_rejected():

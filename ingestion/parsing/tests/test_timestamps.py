@@ -167,16 +167,16 @@ def test_reading_a_column_of_times_equals_reading_them_one_by_one(texts, order):
             assert (wall.microseconds, wall.is_local) == (micros, is_local)
 
 
-@given(moments=st.lists(times, min_size=1, max_size=20))
-def test_a_column_in_the_default_format_is_read_at_once(moments):
-    walls = read_times(pl.Series([f"{moment:%Y-%m-%dT%H:%M:%S.%f}" for moment in moments]), TimeRules())
+@given(instants=st.lists(times, min_size=1, max_size=20))
+def test_a_column_in_the_default_format_is_read_at_once(instants):
+    walls = read_times(pl.Series([f"{instant:%Y-%m-%dT%H:%M:%S.%f}" for instant in instants]), TimeRules())
     assert walls.is_parsed.all()
     assert walls.is_local.all()
-    assert walls.microseconds.tolist() == [microseconds(moment.replace(tzinfo=UTC)) for moment in moments]
+    assert walls.microseconds.tolist() == [microseconds(instant.replace(tzinfo=UTC)) for instant in instants]
 
 
 def test_an_epoch_number_is_exact_to_the_microsecond():
-    moment = datetime(2026, 11, 23, 10, 11, 11, tzinfo=UTC)
+    instant = datetime(2026, 11, 23, 10, 11, 11, tzinfo=UTC)
     for micros in (1, 999_999, 500_001):
-        sent = (moment + timedelta(microseconds=micros)).timestamp()
-        assert read_time(sent, TimeRules()).microseconds == microseconds(moment) + micros
+        sent = (instant + timedelta(microseconds=micros)).timestamp()
+        assert read_time(sent, TimeRules()).microseconds == microseconds(instant) + micros
