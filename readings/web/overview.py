@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import BigIntegerField, DurationField, F, FloatField, Func, Q, Sum, Value
+from django.db.models import BigIntegerField, DurationField, F, FloatField, Func, Q, QuerySet, Sum, Value
 from django.db.models.expressions import ExpressionWrapper
 from django.db.models.fields import BooleanField
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast, Coalesce, Now
 
+from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope, ScopedQuerySet
 from customers.models import STALENESS_INTERVALS, StorageUnit
 from customers.web.facility_options import (
@@ -115,12 +116,7 @@ def overview_etag(scope: Scope, now: datetime, url: str, badges: Badges) -> str:
 
     PostgreSQL hashes the shown columns of every unit. The hour is included because it moves the sparklines.
     """
-    limit = Cast(_STALENESS_LIMIT, FloatField())
-    limit_interval = Func(*[Value(0)] * 6, limit, function="make_interval", output_field=DurationField())
-    is_stale = ExpressionWrapper(Q(latest_reading__recorded_at__lt=Value(now) - limit_interval), BooleanField())
-    columns = (*_UNIT_COLUMNS, *LIMIT_COLUMNS, *_FACILITY_COLUMNS, *_READING_COLUMNS)
-    units = _shown_units(scope).aggregate(version=Sum(_RowHash(*columns, is_stale)))
-    shown = (scope, url, f"{now:%Y-%m-%dT%H}", units["version"], sorted(badges.items()))
+    shown = (scope, url, f"{now:%Y-%m-%dT%H}", list(_VERSION.visible_to(scope)), sorted(badges.items()))
     return f'W/"{hashlib.blake2b(repr(shown).encode(), digest_size=12).hexdigest()}"'
 
 
@@ -129,6 +125,20 @@ class _RowHash(Func):
 
     template = "hashtextextended(ROW(%(expressions)s)::text, 0)"
     output_field = BigIntegerField()
+
+
+def _version(scope: Scope) -> QuerySet[StorageUnit, tuple[int]]:
+    """Return the query of one number that changes with the shown columns of any unit, or when a reading gets stale."""
+    limit = Cast(_STALENESS_LIMIT, FloatField())
+    limit_interval = Func(*[Value(0)] * 6, limit, function="make_interval", output_field=DurationField())
+    is_stale = ExpressionWrapper(Q(latest_reading__recorded_at__lt=Now() - limit_interval), BooleanField())
+    columns = (*_UNIT_COLUMNS, *LIMIT_COLUMNS, *_FACILITY_COLUMNS, *_READING_COLUMNS)
+    units = _shown_units(scope).annotate(whole=Value(1)).values("whole")
+    return units.annotate(version=Sum(_RowHash(*columns, is_stale))).values_list("version")
+
+
+# Compiled once: this is all that an unchanged overview costs.
+_VERSION = CompiledQuery(_version)
 
 
 def _shown_units(scope: Scope) -> ScopedQuerySet:
