@@ -14,7 +14,7 @@ from ingestion.parsing.csv_lines import LineBlock, LineSplitter, SplitLines
 from ingestion.parsing.field_names import constant_fields
 from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
 from ingestion.parsing.row import ParseOptions, RowRules
-from ingestion.parsing.timestamps import DayOrder, DayOrderEvidence, has_day_order
+from ingestion.parsing.timestamps import DayOrder, DayOrderDetector, has_day_order
 from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 
 _SCANNED_BYTES = 1 << 16
@@ -56,23 +56,23 @@ def _header(stream: ByteStream, body: DecodedBody, mapping: FieldMapping) -> Csv
         return find_header(stream, mapping)
     except UnreadableBody:
         if body.is_cut_off and stream.is_at_end:
-            return None  # cut off within the header: there are no rows, but nothing is wrong with them
+            return None  # cut off within the header: the body has no rows, but it is not invalid
         raise
 
 
 def _day_order(body: DecodedBody, options: ParseOptions) -> DayOrder:
     """Return the order of day and month, scanning the whole file if its first time has one."""
-    evidence = DayOrderEvidence()
+    detector = DayOrderDetector()
     if options.mapping.time_format or options.mapping.time_field == TIME_OF_RESPONSE:
-        return evidence.order
+        return detector.order
     stream = body.open()
     if header := _header(stream, body, options.mapping):
         times = _times(stream, header)
         if has_day_order(first := next(times, "")):
-            evidence.add(first)
+            detector.add(first)
             for time in times:
-                evidence.add(time)
-    return evidence.order
+                detector.add(time)
+    return detector.order
 
 
 def _times(stream: ByteStream, header: CsvHeader) -> Iterator[str]:

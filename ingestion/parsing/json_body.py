@@ -13,11 +13,11 @@ from ingestion.parsing.body import DecodedBody
 from ingestion.parsing.columns import convert_rows
 from ingestion.parsing.field_names import FieldExtractor
 from ingestion.parsing.json_fast_path import decode_default_layout
-from ingestion.parsing.json_walker import InvalidJson, Item, JsonWalker, decode_text
+from ingestion.parsing.json_walker import InvalidJson, JsonItem, JsonWalker, decode_text
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody
 from ingestion.parsing.row import ParseOptions, RowConverter, RowRules
-from ingestion.parsing.timestamps import DayOrder, DayOrderEvidence, has_day_order
+from ingestion.parsing.timestamps import DayOrder, DayOrderDetector, has_day_order
 
 LIST_NAMES = ("readings", "data", "items", "results")
 MAX_JSON_BYTES = 64 << 20
@@ -44,9 +44,8 @@ def _parse_default_layout(data: bytes, body: DecodedBody, options: ParseOptions)
     ):
         return []  # all times are needed to determine the order of day and month
     builder = BatchBuilder(options.mapping, options.received_at, rules)
-    parts = [
-        converted.slice(start, options.batch_rows) for start in range(0, max(len(converted), 1), options.batch_rows)
-    ]
+    starts = range(0, max(len(converted), 1), options.batch_rows)
+    parts = [converted.slice(start, options.batch_rows) for start in starts]
     batches = [builder.build(part, [] if position else rejected, texts.text) for position, part in enumerate(parts)]
     return list(with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off)))
 
@@ -79,7 +78,7 @@ def _walker(text: str, options: ParseOptions) -> JsonWalker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scan:
+class _ScanResult:
     """The result of a first pass: whether the body is a single object, the day order, and the text of a cut-off row."""
 
     is_single: bool
@@ -87,27 +86,23 @@ class _Scan:
     incomplete_row: str
 
 
-def _scan(text: str, body: DecodedBody, options: ParseOptions) -> _Scan:
+def _scan(text: str, body: DecodedBody, options: ParseOptions) -> _ScanResult:
     """Scan the whole body, so that an invalid one fails before its first batch."""
-    walker, fields, evidence, incomplete_row = (
-        _walker(text, options),
-        FieldExtractor(options.mapping),
-        DayOrderEvidence(),
-        "",
-    )
+    walker, fields, detector = _walker(text, options), FieldExtractor(options.mapping), DayOrderDetector()
+    incomplete_row = ""
     is_ordered: bool | None = None
     try:
         for item in walker.items():
             time = fields.extract(item.value).get("time") if is_ordered in (None, True) else None
             if isinstance(time, str) and time.strip():
                 is_ordered = has_day_order(time) if is_ordered is None else is_ordered
-                evidence.add(time)
+                detector.add(time)
     except InvalidJson as error:
         if not (error.is_cut_off or body.is_cut_off):
             raise UnreadableBody(Reason.INVALID_JSON, why=error) from error
         body.is_cut_off = True
         incomplete_row = "" if walker.item_start is None else text[walker.item_start :]
-    return _Scan(walker.is_single, evidence.order if is_ordered else DayOrder.UNDECIDED, incomplete_row)
+    return _ScanResult(walker.is_single, detector.order if is_ordered else DayOrder.UNDECIDED, incomplete_row)
 
 
 def _parse_items(data: bytes, body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
@@ -120,7 +115,7 @@ def _parse_items(data: bytes, body: DecodedBody, options: ParseOptions) -> Itera
     line = SINGLE_OBJECT if scan.is_single else ""
     row_context = RowContext(line=line, unit=options.default_unit, day_order=order).to_text()
     builder = BatchBuilder(options.mapping, options.received_at, rules, row_context)
-    first_row = options.first_row or 1
+    first_row = 1 if options.first_row is None else options.first_row
     numbered = enumerate(_complete_items(_walker(text, options)), first_row)
     incomplete, fields = _IncompleteRow(scan.incomplete_row, first_row), FieldExtractor(options.mapping)
     parts = _parts(numbered, options.batch_rows, incomplete)
@@ -130,7 +125,7 @@ def _parse_items(data: bytes, body: DecodedBody, options: ParseOptions) -> Itera
     )
 
 
-def _complete_items(walker: JsonWalker) -> Iterator[Item]:
+def _complete_items(walker: JsonWalker) -> Iterator[JsonItem]:
     with suppress(InvalidJson):  # found by the scan: the body is cut off here
         yield from walker.items()
 
@@ -148,14 +143,16 @@ class _IncompleteRow:
         return [RejectedReading(self.number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), self.raw)]
 
 
-def _parts(numbered: Iterator[tuple[int, Item]], size: int, incomplete: _IncompleteRow) -> Iterator[dict[int, Item]]:
+def _parts(
+    numbered: Iterator[tuple[int, JsonItem]], size: int, incomplete: _IncompleteRow
+) -> Iterator[dict[int, JsonItem]]:
     while part := dict(islice(numbered, size)):
         incomplete.number = max(part) + 1
         yield part
 
 
 def _batch(
-    part: dict[int, Item], text: str, fields: FieldExtractor, builder: BatchBuilder, rules: RowRules
+    part: dict[int, JsonItem], text: str, fields: FieldExtractor, builder: BatchBuilder, rules: RowRules
 ) -> ParsedBatch:
     spans = {number: (item.start, item.end) for number, item in part.items()}
 

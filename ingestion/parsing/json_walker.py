@@ -34,7 +34,7 @@ class InvalidJson(Exception):  # noqa: N818  (as UnreadableBody)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class JsonItem:
     """A row: its value and its position in the text."""
 
     value: object
@@ -82,7 +82,7 @@ class JsonWalker:
         self._has_list = False
         self._decoder = json.JSONDecoder(object_pairs_hook=_unique_members, parse_int=_parse_int)
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Iterator[JsonItem]:
         """Yield the rows in order. Raise InvalidJson after the complete rows, and UnreadableBody (no_readings_list)."""
         start = self._skip_blanks(0)
         if start == len(self.text):
@@ -97,13 +97,13 @@ class JsonWalker:
             self._decode(start)
             raise _no_list("")
 
-    def _lines(self, position: int) -> Iterator[Item]:
+    def _lines(self, position: int) -> Iterator[JsonItem]:
         while position < len(self.text):
             item = self._item(position)
             yield item
             position = self._skip_blanks(item.end)
 
-    def _object(self, start: int) -> Iterator[Item]:
+    def _object(self, start: int) -> Iterator[JsonItem]:
         self.item_start = start
         end, members = yield from self._members(start, self._path)
         self.item_start = None
@@ -113,14 +113,14 @@ class JsonWalker:
         elif self._path:
             raise _no_list(f' at "{".".join(self._path)}"')
         elif self._is_row(members):
-            yield Item(members, start, end)
+            yield JsonItem(members, start, end)
             self.is_single = following == len(self.text)
             yield from self._lines(following)
         else:
             self._expect_end(end)
             raise _no_list("")
 
-    def _members(self, start: int, path: Sequence[str]) -> Generator[Item, None, tuple[int, dict[str, object]]]:
+    def _members(self, start: int, path: Sequence[str]) -> Generator[JsonItem, None, tuple[int, dict[str, object]]]:
         """Walk through an object and the list of rows in it; return its end and its other members."""
         members: dict[str, object] = {}
         position = self._skip_blanks(start + 1)
@@ -154,7 +154,7 @@ class JsonWalker:
             return False
         return key == path[0] if path else key in self._list_names and not self._path
 
-    def _list(self, start: int) -> Generator[Item, None, int]:
+    def _list(self, start: int) -> Generator[JsonItem, None, int]:
         """Walk through a list of rows; return its end."""
         self.item_start = None
         position = self._skip_blanks(start + 1)
@@ -168,12 +168,12 @@ class JsonWalker:
                 return position + 1
             position = self._skip_blanks(self._skip_char(",", position))
 
-    def _item(self, position: int) -> Item:
+    def _item(self, position: int) -> JsonItem:
         self._char(position)
         self.item_start = position
         value, end = self._decode(position)
         self.item_start = None
-        return Item(value, position, end)
+        return JsonItem(value, position, end)
 
     def _decode(self, position: int) -> tuple[object, int]:
         try:

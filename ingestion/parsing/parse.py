@@ -16,10 +16,9 @@ from ingestion.parsing.csv_body import parse_csv
 from ingestion.parsing.json_body import SINGLE_OBJECT, parse_json
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody, empty_readings
-from ingestion.parsing.row import ParseOptions
+from ingestion.parsing.row import DEFAULT_BATCH_ROWS, ParseOptions
 from ingestion.sources.mapping import FieldMapping
 
-BATCH_ROWS = 50_000
 _SNIFFED_BYTES = 4096
 _MARKUP = re.compile(rb"<(?:!doctype|html|head|body|!--|\?xml|title|script|div|h1|p\b)", re.IGNORECASE)
 # In content types and file name suffixes.
@@ -57,7 +56,7 @@ def parse_body(
     received_at: datetime,
     is_cut_off: bool = False,
     default_unit: str = "",
-    batch_rows: int = BATCH_ROWS,
+    batch_rows: int = DEFAULT_BATCH_ROWS,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Iterator[ParsedBatch]:
     """Yield the batches of a delivered body, at least one, of at most `batch_rows` readings each.

@@ -22,6 +22,7 @@ from ingestion.parsing.timestamps import DayOrder, TimeRules, UnreadableTime, Wa
 from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 from readings.units.scales import ABSOLUTE_ZERO_C, Scale, parse_scale, to_celsius
 
+DEFAULT_BATCH_ROWS = 50_000
 CODE_LIMIT = 100
 STATUS_LIMIT = 32
 # 1273.15 K is 1000.0000000000001 °C in float64: the bounds allow for rounding in the conversion.
@@ -93,7 +94,7 @@ class ParseOptions:
     mapping: FieldMapping
     received_at: datetime
     default_unit: str = ""
-    batch_rows: int = 50_000
+    batch_rows: int = DEFAULT_BATCH_ROWS
     max_bytes: int = DEFAULT_MAX_BYTES
     block_bytes: int = 2 << 20
     is_json_lines: bool = False

@@ -72,7 +72,7 @@ class TimeRules:
 
 
 @dataclass(slots=True)
-class DayOrderEvidence:
+class DayOrderDetector:
     """Determine the order of day and month from all timestamps of a file."""
 
     day_first: bool = False

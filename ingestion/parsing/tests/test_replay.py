@@ -35,12 +35,21 @@ def test_a_row_is_accepted_once_its_value_is_a_null_value(body):
     assert [(each.row_number, each.reason, each.raw) for each in again.rejected] == [
         (7, "not_a_number", parsed.rejection.raw)
     ]
-    mended = replay(parsed, FieldMapping(null_values=("ERR",)))
-    assert mended.rejected == []
-    assert mended.readings["row_number"].to_list() == [7]
-    assert mended.readings["temperature_c"].to_list() == [None]
-    assert mended.raw_row(7) == parsed.rejection.raw
-    assert list(mended.units) == [("facility_A_1", "unit_A_1_1")]
+    fixed = replay(parsed, FieldMapping(null_values=("ERR",)))
+    assert fixed.rejected == []
+    assert fixed.readings["row_number"].to_list() == [7]
+    assert fixed.readings["temperature_c"].to_list() == [None]
+    assert fixed.raw_row(7) == parsed.rejection.raw
+    assert list(fixed.units) == [("facility_A_1", "unit_A_1_1")]
+
+
+@pytest.mark.parametrize("body", [csv_body(csv_row(temperature="ERR")), json_body(json_row(temperature="ERR"))])
+def test_a_row_keeps_its_number_even_if_that_is_zero(body):
+    parsed = parse(body)
+    again = raw_again(parsed.rejection.raw, parsed.header)
+    assert [each.row_number for each in again.rejected] == [0]
+    fixed = raw_again(parsed.rejection.raw, parsed.header, FieldMapping(null_values=("ERR",)))
+    assert fixed.readings["row_number"].to_list() == [0]
 
 
 def test_parsing_a_row_again_gives_the_same_result():
@@ -67,14 +76,14 @@ def test_a_loggers_row_is_parsed_with_the_day_order_and_unit_of_its_file():
 
 def test_an_unreadable_time_is_parsed_with_a_new_time_format():
     parsed = parse("Time,Temp\n05/11/2026 10:11,1\n", file_name="f.csv")
-    mended = replay(parsed, FieldMapping(time_format="%m/%d/%Y %H:%M"))
-    assert f"{mended.readings['recorded_at'][0]:%d %B}" == "11 May"
+    fixed = replay(parsed, FieldMapping(time_format="%m/%d/%Y %H:%M"))
+    assert f"{fixed.readings['recorded_at'][0]:%d %B}" == "11 May"
 
 
 def test_a_single_object_keeps_the_time_of_its_response_but_a_row_of_a_list_does_not():
     single = {"storage_room": "Deep Freeze 1", "temp": "ERR", "degrees": "F"}
-    mended = replay(parse(json.dumps(single)), FieldMapping(null_values=("ERR",)))
-    assert mended.readings["recorded_at"].to_list() == [RECEIVED_AT]
+    fixed = replay(parse(json.dumps(single)), FieldMapping(null_values=("ERR",)))
+    assert fixed.readings["recorded_at"].to_list() == [RECEIVED_AT]
     listed = replay(parse(json.dumps([single])), FieldMapping(null_values=("ERR",)))
     assert [each.reason for each in listed.rejected] == ["no_time"]
 

@@ -12,7 +12,7 @@ from ingestion.parsing.timestamps import (
     EPOCH,
     MICROSECOND,
     DayOrder,
-    DayOrderEvidence,
+    DayOrderDetector,
     TimeRules,
     UnreadableTime,
     microseconds,
@@ -123,10 +123,10 @@ def test_an_ambiguous_time_is_rejected(text, rules):
     ],
 )
 def test_a_day_after_the_12th_determines_the_day_order(texts, order):
-    evidence = DayOrderEvidence()
+    detector = DayOrderDetector()
     for text in texts:
-        evidence.add(text)
-    assert evidence.order is order
+        detector.add(text)
+    assert detector.order is order
 
 
 times = st.datetimes(datetime(1900, 1, 1), datetime(2999, 12, 31))  # noqa: DTZ001
