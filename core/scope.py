@@ -1,8 +1,8 @@
 """Tenant isolation: the one place that limits every query to what its principal may see.
 
-A `Scope` says which customers, and within them which storage units, a caller may see. Every model that belongs
-to a customer names the way to its customer and to its storage unit, and its queryset's `visible_to(scope)` limits it.
-What names no way, or a caller without rights, gets nothing: the scope fails closed.
+A `Scope` says which customers, and within them which storage units, a principal may see. Every model that belongs to a
+customer declares the lookups to its customer and storage unit, and its queryset's `visible_to(scope)` limits it. A
+model without lookups, or a principal without rights, yields nothing: the scope fails closed.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class ScopedQuerySet(models.QuerySet[Any]):
 class ScopeWays:
     """The lookups from a model to the ids of its customer and storage unit.
 
-    `unit` None: the model is not about single units, so a caller limited to units sees none of it.
+    `unit` None: the model is not about single units, so a principal limited to units sees none of it.
     """
 
     customer: str

@@ -1,4 +1,4 @@
-"""The back office of customers: who they are, what they own, who may look at it and with which tokens."""
+"""The admin of customers, facilities, sensors, people and tokens."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from typing_extensions import override
 
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
 from customers.access.tokens import create_token, foreign_units, revoke
@@ -22,6 +23,8 @@ User = get_user_model()
 
 
 class MembershipInline(admin.TabularInline):
+    """The members of a customer, or the memberships of a person."""
+
     model = Membership
     extra = 0
     autocomplete_fields = ["user", "customer"]
@@ -29,6 +32,8 @@ class MembershipInline(admin.TabularInline):
 
 @admin.register(Customer)
 class CustomerAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+    """Customers with counts of their facilities and units."""
+
     list_display = ["customer_code", "activity", "name", "data_sharing_method", "facility_count", "unit_count"]
     list_display_links = ["customer_code", "name"]
     list_filter = ["is_active", "data_sharing_method"]
@@ -38,15 +43,16 @@ class CustomerAdmin(DeletesOnlyUnused, admin.ModelAdmin):
     fieldsets = [
         (None, {"fields": ["customer_code", "name", "is_active"]}),
         (
-            "How it shares its data",
+            "Data sharing",
             {
                 "fields": ["data_sharing_method", "data_frequency_seconds", "api_url"],
-                "description": "What was agreed on. How it is fetched is configured on the customer's sources.",
+                "description": "What was agreed with the customer. How data is fetched is configured on its sources.",
             },
         ),
         ("Record", {"fields": ["public_id", "created_at", "updated_at"], "classes": ["collapse"]}),
     ]
 
+    @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
         counts = {
             "facilities_counted": count_of(Facility, "customer"),
@@ -56,19 +62,24 @@ class CustomerAdmin(DeletesOnlyUnused, admin.ModelAdmin):
 
     @admin.display(description="active", ordering="is_active")
     def activity(self, customer: Customer) -> SafeString:
+        """Return whether the customer is active as a badge."""
         return badge("active", "good") if customer.is_active else badge("inactive", "neutral")
 
     @admin.display(description="facilities")
     def facility_count(self, customer: Any) -> SafeString:
+        """Return the number of facilities as a link to their list."""
         return list_link(Facility, customer.facilities_counted, customer__id__exact=customer.pk)
 
     @admin.display(description="storage units")
     def unit_count(self, customer: Any) -> SafeString:
+        """Return the number of storage units as a link to their list."""
         return list_link(StorageUnit, customer.units_counted, facility__customer__id__exact=customer.pk)
 
 
 @admin.register(Facility)
 class FacilityAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+    """Facilities with the number of their units."""
+
     list_display = ["facility_code", "name", "customer", "city", "country", "time_zone", "unit_count"]
     list_display_links = ["facility_code", "name"]
     list_select_related = ["customer"]
@@ -79,26 +90,28 @@ class FacilityAdmin(DeletesOnlyUnused, admin.ModelAdmin):
     fieldsets = [
         (None, {"fields": ["customer", "facility_code", "name"]}),
         (
-            "Place",
+            "Location",
             {
                 "fields": ["city", "country", "latitude", "longitude", "time_zone"],
-                "description": "The time zone says when the facility's days begin; changing it rebuilds its roll-ups.",
+                "description": "Determines when the facility's days begin. Changing it rebuilds its roll-ups.",
             },
         ),
         ("Record", {"fields": ["public_id", "created_at"], "classes": ["collapse"]}),
     ]
 
+    @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Facility]:
         return super().get_queryset(request).annotate(units_counted=count_of(StorageUnit, "facility"))
 
     @admin.display(description="storage units")
     def unit_count(self, facility: Any) -> SafeString:
+        """Return the number of storage units as a link to their list."""
         return list_link(StorageUnit, facility.units_counted, facility__id__exact=facility.pk)
 
 
 @admin.register(Sensor)
 class SensorAdmin(BigTableAdmin):
-    """Sensors are registered by what arrives; their readings name them for ever."""
+    """Sensors, which deliveries register and readings refer to permanently."""
 
     list_display = ["sensor_code", "storage_unit", "facility", "customer", "created_at"]
     list_select_related = ["storage_unit__facility__customer"]
@@ -106,15 +119,19 @@ class SensorAdmin(BigTableAdmin):
 
     @admin.display(ordering="storage_unit__facility__facility_code")
     def facility(self, sensor: Sensor) -> Facility:
+        """Return the facility."""
         return sensor.storage_unit.facility
 
     @admin.display(ordering="storage_unit__facility__customer__customer_code")
     def customer(self, sensor: Sensor) -> str:
+        """Return the customer's code."""
         return sensor.storage_unit.facility.customer.customer_code
 
 
 @admin.register(Membership)
 class MembershipAdmin(admin.ModelAdmin):
+    """People's roles in customers."""
+
     list_display = ["user", "customer", "role", "created_at"]
     list_select_related = ["user", "customer"]
     list_filter = ["role", ("customer", FewRelatedFilter)]
@@ -127,20 +144,24 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):
-    """Django's page of a user with the customers that the person is a member of."""
+    """Django's user page with the person's memberships."""
 
     inlines = [MembershipInline]
 
-    # Django's first page of a new user asks for a name and a password only.
+    # Django's page for a new user has a name and a password only.
+    @override
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         return list(self.inlines) if obj else []
 
 
 class ApiTokenForm(forms.ModelForm):
+    """The form of a token."""
+
     permissions = forms.MultipleChoiceField(
         choices=ApiToken.Permission.choices, widget=forms.CheckboxSelectMultiple, initial=[ApiToken.Permission.READ]
     )
 
+    @override
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         customer = cleaned.get("customer") or (self.instance.customer if self.instance.pk else None)
@@ -150,12 +171,16 @@ class ApiTokenForm(forms.ModelForm):
 
 
 class UsabilityFilter(admin.SimpleListFilter):
+    """Filter tokens by whether they can be used."""
+
     title = "state"
     parameter_name = "state"
 
+    @override
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("usable", "usable"), ("expired", "expired"), ("revoked", "revoked")]
 
+    @override
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         expired = Q(expires_at__lte=timezone.now())
         match self.value():
@@ -170,7 +195,7 @@ class UsabilityFilter(admin.SimpleListFilter):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(admin.ModelAdmin):
-    """Tokens are made here and shown once; afterwards they are known by their prefix, and revoked, never deleted."""
+    """Tokens are created here and shown once; later they are identified by their prefix, and revoked, never deleted."""
 
     form = ApiTokenForm
     list_display = ["token_name", "usability", "prefix", "customer", "carries", "expires_at", "last_used_at"]
@@ -181,22 +206,25 @@ class ApiTokenAdmin(admin.ModelAdmin):
     actions = ["revoke"]
     fieldsets = [
         (None, {"fields": ["customer", "token_name", "permissions", "accessible_units"]}),
-        ("Bounds", {"fields": ["expires_at", "rate_limit_per_hour"]}),
+        ("Limits", {"fields": ["expires_at", "rate_limit_per_hour"]}),
         ("Record", {"fields": ["prefix", "revoked_at", "last_used_at", "created_at", "created_by"]}),
     ]
 
+    @override
     def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
         return self.fieldsets if obj else self.fieldsets[:-1]
 
+    @override
     def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> list[str]:
         record = ["prefix", "revoked_at", "last_used_at", "created_at", "created_by"]
         return ["customer", *record] if obj else record
 
+    @override
     def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         return False
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: forms.ModelForm, change: bool) -> None:
-        """Change the token, or make it and show its text, this once."""
+        """Change the token, or create it and show its text once."""
         if change:
             super().save_model(request, obj, form, change)
             return
@@ -209,25 +237,28 @@ class ApiTokenAdmin(admin.ModelAdmin):
             expires_at=obj.expires_at,
             created_by=request.user if request.user.is_authenticated else None,
         )
-        # The admin goes on with `obj`: from here on that is the row just made.
+        # The admin continues with `obj`, which must be the row just created.
         obj.pk = token.pk
         obj.refresh_from_db()
         self.message_user(
             request,
-            format_html("Copy the token now, it is shown this once: <code>{}</code>", text),
+            format_html("Copy the token now; it is shown only once: <code>{}</code>", text),
             messages.WARNING,
         )
 
     @admin.display(description="state")
     def usability(self, token: ApiToken) -> SafeString:
+        """Return whether the token can be used as a badge."""
         if token.revoked_at is not None:
             return badge("revoked", "neutral")
         return badge("usable", "good") if token.is_usable_at(timezone.now()) else badge("expired", "warning")
 
     @admin.display(description="permissions")
     def carries(self, token: ApiToken) -> str:
+        """Return the permissions."""
         return ", ".join(token.permissions)
 
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        """Revoke the selected tokens."""
         self.message_user(request, f"Tokens revoked: {revoke(tokens)}.")

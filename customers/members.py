@@ -36,9 +36,9 @@ class Invitation:
 def members_of(customer: Customer) -> QuerySet[Any]:
     """Return the customer's memberships with their people, by role and name.
 
-    `may_have_link`: may a manager hand the person a link to set a password? Only for an account that is this
-    customer's own business: never used, without a password, and nobody else's member. With a link to any other
-    account a manager could take it over.
+    `may_have_link`: whether a manager may give the person a link to set a password. Only for an account that was never
+    used, has no password, and belongs to no other customer: with a link to another account a manager could take it
+    over.
     """
     elsewhere = Membership.objects.filter(user=OuterRef("user")).exclude(customer=customer)
     is_unused = Q(user__last_login=None, user__is_staff=False, user__password__startswith=UNUSABLE_PASSWORD_PREFIX)
@@ -50,17 +50,17 @@ def members_of(customer: Customer) -> QuerySet[Any]:
 def invite(customer: Customer, email: str, role: str, *, by: str) -> Invitation:
     """Add a member, creating an account if needed.
 
-    Raises ValidationError, in words for people, where that can't be.
+    Raise ValidationError with a message for people if that is impossible.
     """
     known = list(User.objects.filter(email__iexact=email)[:2])
     if len(known) > 1:
-        raise ValidationError("Several accounts have this address; ask the operator to add the right one.")
+        raise ValidationError("Several accounts have this address. Ask the operator to add the right one.")
     user = known[0] if known else _new_user(email)
     if not user.is_active:
-        raise ValidationError("The account with this address is switched off; ask the operator.")
+        raise ValidationError("The account with this address is deactivated. Ask the operator.")
     membership, is_made = Membership.objects.get_or_create(user=user, customer=customer, defaults={"role": role})
     if not is_made:
-        raise ValidationError("This person is a member already; change the role in the list.")
+        raise ValidationError("This person is already a member. Change the role in the list.")
     logger.info("member added", customer=customer.customer_code, user=user.username, role=role, by=by)
     return Invitation(membership, is_new=not known)
 
@@ -70,7 +70,7 @@ def _new_user(email: str) -> User:
         with transaction.atomic():
             return User.objects.create_user(email.lower(), email)
     except IntegrityError as taken:
-        raise ValidationError("An account of this name has another address; ask the operator.") from taken
+        raise ValidationError("An account with this name has another address. Ask the operator.") from taken
 
 
 def password_path(user: User) -> str:
@@ -101,4 +101,4 @@ def _lock_and_check(membership: Membership, *, stays_manager: bool) -> None:
     locked = list(members.select_for_update(of=("self",)).order_by("pk"))
     managers = {each.pk for each in locked if each.role == Membership.Role.MANAGER and each.user.is_active}
     if not stays_manager and managers == {membership.pk}:
-        raise LastManager("A customer needs a manager: make somebody else a manager first.")
+        raise LastManager("A customer needs a manager. Make someone else a manager first.")

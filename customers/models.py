@@ -76,7 +76,7 @@ class Customer(ScopedModel):
 
 
 class Facility(ScopedModel):
-    """A customer's site. Its time zone says when its days begin and end."""
+    """A customer's site. Its time zone determines when its days begin and end."""
 
     SCOPE = ScopeWays(customer="customer_id", unit="units__id")
 
@@ -110,6 +110,7 @@ class Facility(ScopedModel):
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
+        """The time zone."""
         return zoneinfo.ZoneInfo(self.time_zone)
 
 
@@ -138,7 +139,7 @@ class StorageUnit(ScopedModel):
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_STALENESS_LIMIT_SECONDS)],
-        help_text="For how long a reading stands when no other follows; three intervals when empty.",
+        help_text="How long a reading is valid if no other follows. Leave blank for three intervals.",
     )
     # The limits in force now, in °C, for states and charts. `alarms.limits.versions` alone writes them.
     low_critical_c = models.FloatField(null=True, editable=False)
@@ -177,7 +178,7 @@ class StorageUnit(ScopedModel):
 
     @property
     def effective_staleness_limit_seconds(self) -> int:
-        """For how long a reading of this unit stands when no other follows."""
+        """How long a reading of this unit is valid if no other follows."""
         return self.gap_limit_seconds or STALENESS_INTERVALS * self.interval_seconds
 
 
@@ -254,7 +255,7 @@ class ApiToken(ScopedModel):
     accessible_units = models.ManyToManyField(
         StorageUnit, blank=True, related_name="+", help_text="The only units this token may see; all when empty."
     )
-    # Kept beside the list, which loses the units that are deleted: an empty list must not turn into all units then.
+    # Stored in addition to the list, which loses deleted units: an empty list must not then mean all units.
     is_limited_to_units = models.BooleanField(default=False, editable=False)
     rate_limit_per_hour = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -308,7 +309,7 @@ class SignInTries(models.Model):
 
     class Meta:
         db_table = "sign_in_tries"
-        # Finds what is over, to clear it away.
+        # Finds expired rows to delete.
         indexes = [models.Index(fields=["ends_at"], name="sign_in_tries_over")]
 
     def __str__(self) -> str:

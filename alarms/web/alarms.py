@@ -31,7 +31,7 @@ from alarms.selectors import (
 from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm
 from core.api.renderers import to_json
 from core.scope import Scope
-from core.web.htmx import part_asked
+from core.web.htmx import requested_template
 from core.web.pagination import list_page
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
@@ -89,7 +89,7 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
         "refresh_seconds": REFRESH_SECONDS,
         "now": now,
     }
-    return render(request, part_asked(request, LIST_PARTS, "alarms/alarms.html"), context)
+    return render(request, requested_template(request, LIST_PARTS, "alarms/alarms.html"), context)
 
 
 @require_safe
@@ -255,7 +255,7 @@ def _render_alarm(
         "may_operate": may_operate,
         "refresh_seconds": REFRESH_SECONDS,
     }
-    return render(request, part_asked(request, ALARM_PARTS, "alarms/alarm.html"), context)
+    return render(request, requested_template(request, ALARM_PARTS, "alarms/alarm.html"), context)
 
 
 def _limit_version(alarm: Alarm) -> LimitVersion | None:

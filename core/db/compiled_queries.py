@@ -146,7 +146,7 @@ class CompiledObjectQuery(Generic[M]):
         return self._object(rows[0])
 
     def _build(self, scope: Scope) -> QuerySet[Any]:
-        self._parts = _parts_of(self._model, self._related)
+        self._parts = _related_models(self._model, self._related)
         columns = ["__".join((*part.way, name)) for part in self._parts for name in part.names]
         visible_to: QuerySet[Any] = self._model.objects.visible_to(scope)
         return visible_to.filter(public_id=_PUBLIC_ID).values_list(*columns)
@@ -172,8 +172,8 @@ class _Part(NamedTuple):
     names: list[str]
 
 
-def _parts_of(model: type[Model], related: tuple[str, ...]) -> list[_Part]:
-    """The model and what is on the ways to what is related, each before what it leads to."""
+def _related_models(model: type[Model], related: tuple[str, ...]) -> list[_Part]:
+    """Return the model and its related models, each before what it leads to."""
     models: dict[tuple[str, ...], Any] = {(): model}
     for each in related:
         steps = tuple(each.split("__"))

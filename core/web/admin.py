@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from typing_extensions import override
 
 from core.web.pagination import BoundedPaginator
 
@@ -40,26 +41,29 @@ def list_link(model: type[models.Model], text: object, **filters: object) -> Saf
 
 
 def count_of(model: type[models.Model], way: str, condition: Q | None = None) -> Coalesce:
-    """How many rows of `model` lead by `way` to the row at hand: a subquery for each row that is shown."""
+    """Return a subquery that counts the rows of `model` that refer to a row by `way`."""
     counted = model._base_manager.filter(condition or Q(), **{way: OuterRef("pk")}).order_by().values(way)
     return Coalesce(Subquery(counted.annotate(n=Count("*")).values("n")), 0)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that the system writes and people only look at."""
+    """Rows that the system writes and people only view."""
 
+    @override
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    @override
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
+    @override
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
 
 class BigTableAdmin(ReadOnlyAdmin):
-    """Rows of a table that grows for ever."""
+    """Rows of a table that keeps growing."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -67,17 +71,18 @@ class BigTableAdmin(ReadOnlyAdmin):
 
 
 class DeletesOnlyUnused(BaseModelAdmin):
-    """Lets a row be deleted one at a time, and only while nothing that must be kept hangs on it.
+    """Allow deleting rows one at a time, and only while nothing that must be kept refers to them.
 
     Without this the admin would load every delivery and reading of a customer to list what protects it.
     """
 
+    @override
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return obj is not None and super().has_delete_permission(request, obj) and not is_used(obj)
 
 
 def is_used(row: models.Model) -> bool:
-    """Does any other row that protects `row` from being deleted point to it?"""
+    """Return whether a row refers to `row` in a way that protects it from deletion."""
     return any(
         relation.related_model._base_manager.filter(**{relation.field.name: row}).exists()
         for relation in row._meta.related_objects
@@ -86,22 +91,24 @@ def is_used(row: models.Model) -> bool:
 
 
 class FewRelatedFilter(admin.RelatedFieldListFilter):
-    """Filters by a related row where there are few to choose from; where there are many, the search finds them."""
+    """Filter by a related row if there are few to choose from; otherwise the search finds them."""
 
     FEW = 40
 
+    @override
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         rows = field.related_model._default_manager.order_by(*self.field_admin_ordering(field, request, model_admin))
         choices: list[tuple[Any, Any]] = [(row.pk, str(row)) for row in rows[: self.FEW + 1]]
         return choices if len(choices) <= self.FEW else []
 
+    @override
     def has_output(self) -> bool:
         # A filter without output is not applied, and links from other lists would show everything.
         return super().has_output() or bool(self.used_parameters)
 
 
 class SinceFilter(admin.SimpleListFilter):
-    """The last hour, day, week or month by one field; subclasses name it."""
+    """Filter by the last hour, day, week or month; subclasses name the field."""
 
     field_name: str
     SPANS = {
@@ -111,25 +118,29 @@ class SinceFilter(admin.SimpleListFilter):
         "month": timedelta(days=31),
     }
 
+    @override
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(name, f"the last {name}") for name in self.SPANS]
 
+    @override
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         span = self.SPANS.get(self.value() or "")
         return queryset if span is None else queryset.filter(**{f"{self.field_name}__gte": timezone.now() - span})
 
 
 class WaitingFilter(admin.SimpleListFilter):
-    """By state, those that wait for a person unless another state is asked for."""
+    """Filter by state, by default the rows waiting for a person."""
 
     title = "state"
     parameter_name = "state"
     WAITING = "waiting"
     ALL = "all"
 
+    @override
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [*model_admin.model.State.choices, (self.ALL, "all")]
 
+    @override
     def choices(self, changelist: Any) -> Any:
         for value, title in self.lookup_choices:
             yield {
@@ -138,6 +149,7 @@ class WaitingFilter(admin.SimpleListFilter):
                 "display": title,
             }
 
+    @override
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         state = self.value() or self.WAITING
         return queryset if state == self.ALL else queryset.filter(state=state)

@@ -1,4 +1,4 @@
-"""What pages share that renew a part of themselves: which part is asked for, and links that keep the rest."""
+"""Pages that refresh parts of themselves with htmx: which part is requested, and links that keep the query."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 
 
-def part_asked(request: HttpRequest, parts: Mapping[str, str], whole: str) -> str:
-    """The template of the part that htmx asks to have renewed, by its id, else of the whole page."""
+def requested_template(request: HttpRequest, parts: Mapping[str, str], whole: str) -> str:
+    """Return the template of the part that htmx requests by its id, else of the whole page."""
     return parts.get(request.headers.get("HX-Target", ""), whole)
 
 

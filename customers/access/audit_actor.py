@@ -1,7 +1,7 @@
 """The audit actor of the current request, for events that are recorded far below the view.
 
-A change of a unit's set temperature on a page, over the REST API or in the back office gives the unit other limits, and
-their trail says by whom; none of those views knows of limits.
+Changing a unit's set temperature on a page, over the REST API or in the admin gives the unit a new limit version, which
+records who changed it; none of those views knows about limits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def audit_actor() -> str:
     request = _request.get()
     if request is None:
         return ""
-    # The REST framework puts here who it has found out.
+    # Set by the REST framework after authentication.
     principal = getattr(request, "auth", None)
     if isinstance(principal, Principal):
         return principal.name

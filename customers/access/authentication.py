@@ -1,7 +1,7 @@
 """Authentication of requests: a bearer token, or the signed-in session of the browsable API and the pages.
 
-A token costs one indexed query. What it brings along (a limit per hour, the time of its last use) is written only
-where it must be: the count only for tokens that have a limit, the last use at most once a minute.
+A token costs one indexed query. Its use is written only when necessary: the count for tokens with a limit, the time of
+the last use at most once a minute.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ KEYWORDS = ("bearer", "token")
 HOUR = timedelta(hours=1)
 LAST_USE_IS_WRITTEN_AFTER = timedelta(minutes=1)
 
-# By hand: it stands before every request, and building it by the ORM would cost more than running it. The units are
-# null where the token is not limited to any.
+# Raw SQL because it precedes every request, and compiling it with the ORM costs more than running it. The units are
+# null if the token is not limited to any.
 FIND_PRINCIPAL = Prepared("""
 SELECT token.id, token.customer_id, token.permissions, token.rate_limit_per_hour, token.expires_at, token.revoked_at,
     token.last_used_at, customer.is_active,
@@ -37,8 +37,8 @@ SELECT token.id, token.customer_id, token.permissions, token.rate_limit_per_hour
 FROM api_token AS token JOIN customer ON customer.id = token.customer_id
 WHERE token.token_hash = ANY(%s)
 """)
-# The hour is the caller's, not the server's, and never goes back: two machines whose clocks differ count on in the
-# later hour. No row comes back where the limit is reached.
+# The hour is passed in and never decreases: two machines whose clocks differ continue counting in the later hour. No
+# row is returned once the limit is reached.
 COUNT_USE = """
 INSERT INTO token_use AS used (token_id, hour, request_count) VALUES (%(token_id)s, %(hour)s, 1)
 ON CONFLICT (token_id) DO UPDATE SET
@@ -80,7 +80,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
 def token_principal(text: str, now: datetime) -> Principal:
     """Return the principal of the token `text` and count its use. Raise AuthenticationFailed or Throttled."""
     if is_demo_token(text) and not settings.DEMO:
-        raise AuthenticationFailed("The demo's tokens open nothing outside the demo.")
+        raise AuthenticationFailed("The demo's tokens are not valid outside the demo.")
     rows = FIND_PRINCIPAL.rows([possible_hashes(text)])
     if not rows:
         raise AuthenticationFailed("The token is not known.")

@@ -1,7 +1,7 @@
 """Granting tokens: nobody grants what they lack themselves.
 
-What a creator leaves out is as wide as their own: a token made by one that is limited to units, to a rate or to a time
-is limited likewise.
+What the creator leaves out is limited as the creator is: a token created with one that is limited to units, a rate or a
+time has the same limits.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def grant_token(
 ) -> tuple[ApiToken, str]:
     """Create a token of `customer` for `principal`; return its row and its text.
 
-    Raises PermissionDenied for more than the caller has, ValidationError for units that the caller can't see.
+    Raise PermissionDenied for more than the principal has, ValidationError for units outside its scope.
     """
     missing = sorted(set(permissions) - principal.permissions)
     if missing:
-        raise PermissionDenied(f"Who lacks {', '.join(missing)} can't grant it.")
+        raise PermissionDenied(f"You cannot grant a permission you lack: {', '.join(missing)}.")
     return create_token(
         customer,
         token_name,
@@ -61,7 +61,7 @@ def _all_units(principal: Principal, reached: list[StorageUnit]) -> list[Storage
     if principal.write_scope.unit_ids is None:
         return []
     if not reached:
-        raise PermissionDenied("A token that sees no unit of this customer can't grant any.")
+        raise PermissionDenied("A token that sees no unit of this customer cannot grant any.")
     return reached
 
 
@@ -76,5 +76,5 @@ def _within(own: Any, wanted: Any, name: str) -> Any:
     if wanted is None or own is None:
         return own if wanted is None else wanted
     if wanted > own:
-        raise PermissionDenied(f"{name} can't be beyond the creator's own, {own}.")
+        raise PermissionDenied(f"{name} cannot exceed the creator's own, {own}.")
     return wanted

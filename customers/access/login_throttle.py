@@ -1,7 +1,7 @@
 """Throttling of sign-in attempts: by name against guessing a password, by address against trying many names.
 
-Every try is counted before it is looked at, in PostgreSQL, by one statement: however many processes there are and
-however many tries come at once, no more than the limit get through. A success gives its tries back.
+Every attempt is counted before it is checked, in PostgreSQL with one statement: for any number of processes and
+concurrent attempts, no more than the limit proceed. A success resets the count.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WINDOW = timedelta(minutes=15)
 ATTEMPTS_PER_NAME = 10
 # A whole company may sign in from one address.
 ATTEMPTS_PER_ADDRESS = 100
-# One household or office has a whole /64 to choose addresses from.
+# One household or office has a whole /64 of addresses.
 _IPV6_PREFIX = 64
 
 COUNT = """

@@ -1,4 +1,4 @@
-"""Who looks at a page, and what they may see and do: the pages' counterpart of `callers.principal_of`."""
+"""The principal of a page: the counterpart of `customers.access.principal.principal_of` for pages."""
 
 from __future__ import annotations
 

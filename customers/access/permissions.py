@@ -1,4 +1,4 @@
-"""What a request needs: every view of the API says so by method, and what says nothing is closed.
+"""Permissions of the REST API: every view declares them by method, and an undeclared method is denied.
 
 class FacilityViewSet(...):
     needs = READ_AND_WRITE
@@ -26,7 +26,7 @@ ADMIN: Needs = dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), Permissi
 
 
 class HasNeededPermission(BasePermission):
-    """Lets through who has what the view's `needs` names for the method. 401 for nobody, 403 for who lacks it."""
+    """Require the permission that the view's `needs` declares for the method: 401 if anonymous, 403 if missing."""
 
     message = "The permission for this is missing."
 

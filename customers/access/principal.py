@@ -1,4 +1,4 @@
-"""Who calls the REST API, and what they may see and do."""
+"""The principal of a request: a person or a token, with what they may see and do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from customers.models import Membership
 
 
 class Permission(StrEnum):
-    """What a token allows; `write` does not imply `read`, `admin` implies both."""
+    """The permissions of a token; `write` does not imply `read`, `admin` implies both."""
 
     READ = "read"
     WRITE = "write"
@@ -40,7 +40,7 @@ class Principal:
     scope: what may be addressed by id and read. write_scope: what may be addressed by id and changed.
     own_scope: what collections without an id (`/facilities`) answer for; `/admin/...` collections use `scope`.
     manage_scope: whose settings, tokens and people may be changed.
-    customer_id: the one customer the caller belongs to; None for the operator's staff and for members of several.
+    customer_id: the only customer the principal belongs to; None for staff and for members of several.
     """
 
     permissions: frozenset[Permission]

@@ -1,8 +1,7 @@
 """Sessions of API tokens: signing in with a customer code and a token instead of a name and a password.
 
-Such a session belongs to nobody in particular: it sees what the token may see, may do what the token may do, and ends
-when the token is revoked or expires, or its customer becomes inactive. The token's limit of requests an hour is for
-programs and does not count pages.
+Such a session has no account: it has the token's scope and permissions, and ends when the token is revoked or expires,
+or its customer becomes inactive. The token's hourly request limit is for programs and does not count pages.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class TokenVisitor(AnonymousUser):
 def token_for_sign_in(customer_code: str, text: str, now: datetime) -> ApiToken | None:
     """Return the customer's token with this text that may sign in, None if there is none.
 
-    It must be usable and may read: `write` alone lets a program send readings, not a person look at them.
+    It must be usable and have `read`: `write` alone lets a program send readings, not a person view them.
     """
     if is_demo_token(text) and not settings.DEMO:
         return None

@@ -1,7 +1,7 @@
 """API tokens: created once, shown once, stored as keyed hashes.
 
-A token is 32 random bytes, so an unsalted keyed hash (HMAC-SHA256 with a key derived from SECRET_KEY) is enough and
-lets one indexed look-up find it. Who reads the database learns no token; who lacks the key can't forge a row for one.
+A token is 32 random bytes, so an unsalted keyed hash (HMAC-SHA256 with a key derived from SECRET_KEY) is sufficient and
+allows an indexed lookup. Reading the database reveals no token; without the key no row for one can be forged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from customers.models import ApiToken, Customer, StorageUnit
 
-TOKEN_MARK = "tms_"  # noqa: S105  what a secret scanner recognises a token by, no secret itself
+TOKEN_MARK = "tms_"  # noqa: S105 - lets secret scanners recognise a token
 PREFIX_LENGTH = 12
 _WELL_KNOWN = re.compile(r"(read|write|admin)_[A-J]_[0-9]{2}_(admin_)?token_2025")
 
@@ -70,7 +70,7 @@ def create_token(
     for unknown permissions and for units of another customer.
     """
     if text is not None and not settings.DEMO:
-        raise ValidationError("A token's text is made, never chosen; only the demo has well-known tokens.")
+        raise ValidationError("The text of a token is generated; only the demo has predefined tokens.")
     text = text or new_token_text()
     token = ApiToken(
         customer=customer,

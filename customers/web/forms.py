@@ -17,7 +17,7 @@ from customers.models import ApiToken
 class SignInForm(AuthenticationForm):
     """A user name and password, or a customer's code and one of its API tokens.
 
-    Valid with `get_user()` or `token`, never with both. What was wrong is not told.
+    Valid with `get_user()` or `token`, never with both. The error does not reveal which part was wrong.
     """
 
     username = UsernameField(

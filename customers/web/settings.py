@@ -45,14 +45,14 @@ def profile_page(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=principal.user)
     if request.method == "POST" and form.is_valid():
         form.save()
-        messages.success(request, "Your name is saved.")
+        messages.success(request, "Name saved.")
         return redirect("settings")
     text = request.GET.get("text", "").strip()
     customers = Customer.objects.visible_to(principal.scope).filter(
         Q(customer_code__icontains=text) | Q(name__icontains=text)
     )
     context = {
-        "caller": principal,
+        "principal": principal,
         "form": form,
         "display": DisplayForm(initial={"theme": request.COOKIES.get(THEME_COOKIE, "")}),
         "list": list_page(request, customers, CUSTOMERS_A_PAGE),
@@ -71,7 +71,7 @@ def change_display(request: HttpRequest) -> HttpResponse:
         return HttpResponseBadRequest("theme must be light, dark or empty.")
     response = redirect("settings")
     save_theme(response, form.cleaned_data["theme"], is_secure=request.is_secure())
-    messages.success(request, "The display of this device is saved.")
+    messages.success(request, "Display settings saved for this device.")
     return response
 
 
@@ -106,7 +106,7 @@ def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpR
     refuse_unless(principal.may_manage(customer.pk))
     token = get_object_or_404(ApiToken, customer=customer, public_id=token_id)
     revoked = tokens.revoke(ApiToken.objects.filter(pk=token.pk))
-    messages.success(request, f"{token.token_name} is revoked." if revoked else f"{token.token_name} was so already.")
+    messages.success(request, f"{token.token_name} revoked." if revoked else f"{token.token_name} was already revoked.")
     return redirect("settings-tokens", public_id)
 
 
@@ -141,10 +141,10 @@ def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> 
     try:
         if action == "remove":
             members.remove(member, by=principal.name)
-            messages.success(request, f"{member.user.get_username()} is no member any more.")
+            messages.success(request, f"{member.user.get_username()} is no longer a member.")
         elif action == "role" and role in Membership.Role.values:
             members.change_role(member, role, by=principal.name)
-            messages.success(request, f"{member.user.get_username()} is {role} now.")
+            messages.success(request, f"{member.user.get_username()} is now a {role}.")
         else:
             return HttpResponseBadRequest("action must be role, with a role, or remove, or link.")
     except members.LastManager as last:
@@ -178,9 +178,9 @@ def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpRespo
     refuse_unless(principal.may_manage(customer.pk))
     form = UnitForm(request.POST or None, instance=unit)
     if request.method == "POST" and form.is_valid():
-        # Only what the form has: the intake may be filling in the rest.
+        # Only the form's fields: a delivery may be updating others.
         unit.save(update_fields=list(form.cleaned_data))
-        messages.success(request, f"{unit} is saved.")
+        messages.success(request, f"{unit} saved.")
         return redirect("settings-units", public_id)
     return render(
         request, "settings/unit.html", settings_context(principal, customer, "units") | {"form": form, "unit": unit}
@@ -209,7 +209,7 @@ def _invite(request: HttpRequest, principal: Principal, customer: Customer, form
     user = invited.membership.user
     if invited.is_new:
         return request.build_absolute_uri(members.password_path(user)), InviteForm()
-    messages.success(request, f"{user.get_username()} is a member now.")
+    messages.success(request, f"{user.get_username()} is now a member.")
     return "", InviteForm()
 
 

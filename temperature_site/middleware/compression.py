@@ -1,9 +1,9 @@
 """Gzip responses for clients that accept it.
 
-Like Django's middleware it adds a random length to each answer, and Django masks its CSRF token anew each time, so that
-the length of a packed page tells no secret in it. Django's level is not to be set, and at it a page of a thousand tiles
-takes longer to pack than to make: the quickest level takes a third of that time, for a third more bytes. What of a page
-was packed before is not packed again.
+Like Django's middleware it adds a random length to each response, and Django masks its CSRF token each time, so that
+the length of a compressed page reveals no secret. Django's compression level is fixed, and with it a page of a thousand
+tiles takes longer to compress than to render: the fastest level takes a third of that time for a third more bytes.
+Parts that were compressed before are not compressed again.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-# Bootstrap's style sheet carries its small pictures in itself, as data: URLs.
+# Bootstrap's style sheet embeds small images as data: URLs.
 POLICY = "; ".join(
     [
         "default-src 'self'",
@@ -17,8 +17,8 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-# ReDoc makes its style sheets while it runs, and searches in a worker that it makes of a text; the pages of the REST
-# framework and the back office's lists that search hold styles. None of them holds a script.
+# ReDoc creates style sheets at run time, and searches in a worker created from a blob; the pages of the REST
+# framework and the admin's searchable lists contain styles. None of them contains a script.
 LOOSER = {
     "/redoc": f"{POLICY}; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:",
     "/api/v1/": f"{POLICY}; style-src 'self' 'unsafe-inline'",

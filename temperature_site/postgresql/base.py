@@ -1,7 +1,7 @@
 """Django's PostgreSQL backend with a quicker health check of the connections that are kept between requests.
 
-Django sends `SELECT 1` before the first query of every request, which costs as much as a query by an index. But a
-server that is gone has closed the socket, and a closed socket can be read from: the kernel tells that at once.
+Django sends `SELECT 1` before the first query of every request, which costs as much as an indexed query. But a server
+that is gone has closed the socket, and a closed socket is readable, which the kernel reports at once.
 """
 
 from __future__ import annotations

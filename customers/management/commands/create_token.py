@@ -1,4 +1,4 @@
-"""`manage.py create_token CUSTOMER NAME --permission read`: make an API token and print it, this once."""
+"""Create an API token and print it once."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
+from typing_extensions import override
 
 from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, StorageUnit
 
 
 class Command(BaseCommand):
-    help = "Makes an API token of a customer and prints it. It is kept nowhere, so it can't be shown again."
+    """`manage.py create_token CUSTOMER NAME --permission read`."""
 
+    help = "Create an API token of a customer and print it. It is not stored and cannot be shown again."
+
+    @override
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("customer", metavar="CUSTOMER", help="the customer's code")
         parser.add_argument("name", metavar="NAME", help="what the token is for")
@@ -35,6 +39,7 @@ class Command(BaseCommand):
         expiry.add_argument("--days", type=positive, metavar="N", help="in how many days it expires")
         parser.add_argument("--rate-limit", type=positive, metavar="N", help="requests an hour")
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             customer = Customer.objects.get(customer_code=options["customer"])
@@ -56,13 +61,13 @@ class Command(BaseCommand):
             )
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        # The token alone on standard output, so that a script can take it; what people need to know beside it.
-        self.stderr.write(f"Token “{token.token_name}” of {customer}; it is shown this once:")
+        # Only the token on standard output, so that scripts can use it; the explanation on standard error.
+        self.stderr.write(f"Token “{token.token_name}” of {customer}; it is shown only once:")
         self.stdout.write(text)
 
 
 def unit_of(customer: Customer, code: str) -> StorageUnit:
-    """The customer's unit of this UNIT or FACILITY/UNIT code. Raises CommandError unless there is exactly one."""
+    """Return the customer's unit with this UNIT or FACILITY/UNIT code. Raise CommandError unless exactly one."""
     facility_code, slash, unit_code = code.rpartition("/")
     units = StorageUnit.objects.filter(facility__customer=customer, unit_code=unit_code).select_related("facility")
     if slash:
@@ -77,7 +82,7 @@ def unit_of(customer: Customer, code: str) -> StorageUnit:
 
 
 def instant(text: str) -> datetime:
-    """The instant that `text` writes in ISO 8601. Raises ArgumentTypeError."""
+    """Parse an ISO 8601 instant. Raise ArgumentTypeError."""
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError as error:
@@ -86,7 +91,7 @@ def instant(text: str) -> datetime:
 
 
 def positive(text: str) -> int:
-    """The whole number above 0 that `text` writes. Raises ArgumentTypeError."""
+    """Parse a whole number above 0. Raise ArgumentTypeError."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise ArgumentTypeError(f"“{text}” is no whole number above 0")
     return int(text)

@@ -228,7 +228,7 @@ class TestTokens:
     def test_a_revoked_token_stays_in_the_list(self, manager, customer):
         token, _ = make_token(customer)
         response = manager.post(url_of("settings-revoke-token", customer, token.public_id), follow=True)
-        assert data(response) == ["a token is revoked."]
+        assert data(response) == ["a token revoked."]
         token.refresh_from_db()
         assert token.revoked_at is not None
         assert list(response.context["list"].rows) == [token]
@@ -263,7 +263,7 @@ class TestPeople:
         ("accounts", "error"),
         [
             ([{"email": "x@example.com"}, {"email": "X@example.com"}], "Several accounts"),
-            ([{"email": "x@example.com", "is_active": False}], "switched off"),
+            ([{"email": "x@example.com", "is_active": False}], "deactivated"),
             ([{"email": "other@example.com", "username": "x@example.com"}], "another address"),
         ],
     )
@@ -278,7 +278,7 @@ class TestPeople:
         member = MembershipFactory(customer=customer)
         fields = {"email": member.user.email, "role": "manager"}
         response = manager.post(url_of("settings-people", customer), fields)
-        assert "a member already" in response.context["form"].errors["email"][0]
+        assert "already a member" in response.context["form"].errors["email"][0]
         assert Membership.objects.get(pk=member.pk).role == "viewer"
 
     def test_a_lost_link_is_made_anew_for_who_never_signed_in(self, manager, customer):
@@ -311,7 +311,7 @@ class TestPeople:
         MembershipFactory(customer=customer, role="manager", user__is_active=False)
         own = Membership.objects.get(user=get_user(manager))
         response = manager.post(url_of("settings-member", customer, own.pk), fields, follow=True)
-        assert data(response) == ["A customer needs a manager: make somebody else a manager first."]
+        assert data(response) == ["A customer needs a manager. Make someone else a manager first."]
         own.refresh_from_db()
         assert own.role == "manager"
 
@@ -330,7 +330,7 @@ class TestUnits:
         assert "°F" in manager.get(url).content.decode()
         fields = {"name": "Vaccines", "set_temperature": "-4.5", "interval_seconds": 300, "gap_limit_seconds": 1200}
         response = manager.post(url, fields, follow=True)
-        assert data(response) == ["Vaccines is saved."]
+        assert data(response) == ["Vaccines saved."]
         unit.refresh_from_db()
         assert (unit.name, unit.set_temperature) == ("Vaccines", -4.5)
         assert (unit.interval_seconds, unit.gap_limit_seconds) == (300, 1200)
