@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from core.api.renderers import CSVRenderer, to_json
 from core.db.compiled_queries import CompiledObjectQuery
-from core.web.htmx import part_asked, query_with
+from core.web.htmx import requested_template, query_with
 from core.web.pagination import list_page
 from customers.access.page_principal import page_principal
 from customers.models import Customer, Facility, StorageUnit
@@ -83,7 +83,7 @@ def overview_page(request: HttpRequest) -> HttpResponseBase:
         "etag": etag,
         "now": now,
     }
-    response = render(request, part_asked(request, OVERVIEW_PARTS, "readings/overview.html"), context)
+    response = render(request, requested_template(request, OVERVIEW_PARTS, "readings/overview.html"), context)
     response.headers["ETag"] = etag
     return response
 
@@ -120,7 +120,7 @@ def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """A storage unit: its newest reading, and a range of its temperature as a chart, in figures and as a table."""
     unit, now = _unit_of(request, public_id, UNIT_WITH_READING), timezone.now()
-    part = part_asked(request, UNIT_PARTS, "readings/unit.html")
+    part = requested_template(request, UNIT_PARTS, "readings/unit.html")
     context: dict[str, Any] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
     if part != UNIT_PARTS["range"]:
         context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "facts": present_unit(unit)}
