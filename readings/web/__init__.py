@@ -1,0 +1,1 @@
+"""Pages of readings: overview, facilities, units and analytics."""

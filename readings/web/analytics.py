@@ -1,4 +1,4 @@
-"""The analytics pages: trends, facilities and units side by side, deviation, and data quality."""
+"""The analytics pages: trends, comparison, deviation and data quality."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from readings.web import analytics_tables as tables
 from readings.web.analytics_filters import RANGES, Choice, choice_of
 from readings.web.analytics_tables import Table
 
-# So many are side by side; of more, those furthest from what they are set to.
-MOST_SIDE_BY_SIDE = 50
+# Of more facilities or units, those with the largest deviation are compared.
+MAX_COMPARED = 50
 PAGES = {
     "analytics": "Trends",
-    "analytics-comparison": "Side by side",
+    "analytics-comparison": "Comparison",
     "analytics-deviation": "Deviation",
-    "analytics-quality": "Quality and coverage",
+    "analytics-quality": "Data quality",
 }
 
 
@@ -36,7 +36,7 @@ PAGES = {
 @never_cache
 @login_required
 def trends_page(request: HttpRequest) -> HttpResponse:
-    """Temperatures by hour, day, week or month."""
+    """Show temperatures by hour, day, week or month."""
     return _page(
         request,
         "analytics",
@@ -48,7 +48,7 @@ def trends_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def deviation_page(request: HttpRequest) -> HttpResponse:
-    """How far units were from their set temperature, by hour, day, week or month."""
+    """Show deviations from the set temperature by hour, day, week or month."""
     return _page(
         request,
         "analytics-deviation",
@@ -60,7 +60,7 @@ def deviation_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def quality_page(request: HttpRequest) -> HttpResponse:
-    """How well units were measured, by hour, day, week or month."""
+    """Show coverage and data quality by hour, day, week or month."""
     return _page(
         request,
         "analytics-quality",
@@ -72,7 +72,7 @@ def quality_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def comparison_page(request: HttpRequest) -> HttpResponse:
-    """The facilities of the customer side by side, or the units of one facility."""
+    """Compare the facilities of a customer, or the units of a facility."""
     return _page(request, "analytics-comparison", _comparison)
 
 
@@ -109,7 +109,7 @@ def _comparison(choice: Choice) -> Table:
         }
     names = _unique_names({owner: name for owner, (name, _) in owners.items()})
     named = tables.furthest_first((names[owner], each) for owner, each in summaries.items())
-    shown = dict(list(named.items())[:MOST_SIDE_BY_SIDE])
+    shown = dict(list(named.items())[:MAX_COMPARED])
     addresses = {names[owner]: address for owner, (_, address) in owners.items()}
     return tables.comparison(shown, _scale(choice), addresses, "Unit" if choice.facility else "Facility")
 
@@ -125,14 +125,14 @@ def _unique_names(names: dict[int, str]) -> dict[int, str]:
 
 
 def _range_query(choice: Choice) -> str:
-    """The part of an address that keeps the range and the customer."""
+    """Return the query string that keeps the range and the customer."""
     chosen = f"days={choice.days}" if choice.days else f"start={choice.first_day}&end={choice.last_day}"
     customer = f"&customer={choice.customer.customer_code}" if choice.customer and len(choice.customers) > 1 else ""
     return f"interval={choice.bucket.value}&{chosen}{customer}"
 
 
 def _scale(choice: Choice) -> Scale:
-    """The units' own scale where they have but one, else °C."""
+    """Return the units' common scale, or °C if they differ."""
     units = StorageUnit.objects.filter(pk__in=choice.unit_refs).order_by()
     scales = set(units.values_list("temperature_unit", flat=True).distinct())
     return Scale(scales.pop()) if len(scales) == 1 else Scale.CELSIUS

@@ -1,4 +1,4 @@
-"""What an analytics page is asked to show: of whom, over which time, and by which stretch of the calendar.
+"""The filters of an analytics page: units, period and interval, all taken from its URL.
 
 All of it stands in the address, so that a page can be kept and sent to others.
 """
@@ -19,17 +19,17 @@ from readings.statistics.totals import Bucket
 from readings.time_ranges import DAY, HOUR, TimeRange, start_of_day
 from readings.units.unit_refs import UnitRef, visible_unit_refs
 
-# The range that is shown by each stretch where none is asked for: the REST API's.
+# The default period of each interval, the same as in the REST API.
 DEFAULT_DAYS = {Bucket.HOUR: 1, Bucket.DAY: 7, Bucket.WEEK: 30, Bucket.MONTH: 365}
-RANGES = {1: "24 hours", 7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
-# More rows than this nobody reads: a longer range is shown by longer stretches.
+RANGES = {1: "24 hours", 7: "7 days", 30: "30 days", 90: "90 days", 365: "1 year"}
+# A longer period is shown by a coarser interval.
 MAX_PERIODS = 400
 EARLIEST = date(2000, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is to be shown. `is_coarser`: by longer stretches than asked for. `days` None: from date to date."""
+    """The selected filters with their options."""
 
     customer: Customer | None
     customers: Sequence[tuple[str, str]]
@@ -46,15 +46,17 @@ class Choice:
 
     @property
     def first_day(self) -> date:
+        """The first local date of the period."""
         return self.time_range.start.astimezone(self.zone).date()
 
     @property
     def last_day(self) -> date:
+        """The last local date of the period."""
         return (self.time_range.end - timedelta(microseconds=1)).astimezone(self.zone).date()
 
 
 def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
-    """The choice that an address makes within `scope`. Raises Http404 for what is out of it or can't be meant."""
+    """Return the filters given by a query string, limited to `scope`. Raises Http404 for invalid or hidden values."""
     customers = Customer.objects.visible_to(scope).order_by("customer_code")
     customer = _customer(query, list(customers))
     facility = _chosen(query, "facility", Facility, scope)
@@ -65,7 +67,7 @@ def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
         listed = Facility.objects.visible_to(scope).filter(customer=customer).order_by("facility_code")
         facilities = [(each.public_id, str(each)) for each in listed]
         unit_refs = visible_unit_refs(scope, facility__customer=customer)
-    # One of another customer is left over from before the customer was changed.
+    # After another customer is selected, the URL still names the old facility.
     facility = facility if facility in dict(facilities) else None
     if facility is not None:
         unit_refs = {pk: unit_ref for pk, unit_ref in unit_refs.items() if unit_ref.facility_public_id == facility}
@@ -91,14 +93,14 @@ def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
 
 
 def _customer(query: QueryDict, customers: list[Customer]) -> Customer | None:
-    """The one that is asked for, else the first; None where there is none."""
+    """Return the requested customer, the first without a request, None if there are none."""
     code = query.get("customer", "")
     if not code:
         return customers[0] if customers else None
     for customer in customers:
         if customer.customer_code == code:
             return customer
-    raise Http404("There is no such customer.")
+    raise Http404("No such customer.")
 
 
 def _chosen(query: QueryDict, name: str, model: type[Facility] | type[StorageUnit], scope: Scope) -> UUID | None:
@@ -110,7 +112,7 @@ def _chosen(query: QueryDict, name: str, model: type[Facility] | type[StorageUni
     except ValueError as error:
         raise Http404(f"{name} must be an id.") from error
     if not model.objects.visible_to(scope).filter(public_id=public_id).exists():
-        raise Http404(f"There is no such {name}.")
+        raise Http404(f"No such {name}.")
     return public_id
 
 
@@ -155,7 +157,7 @@ def _date(query: QueryDict, name: str) -> date | None:
 
 
 def _coarse_enough(choice: Choice) -> Choice:
-    """The choice by stretches long enough that there are not too many of them."""
+    """Return the filters with an interval that yields at most MAX_PERIODS rows."""
     coarser = list(Bucket)
     for bucket in coarser[coarser.index(choice.bucket) :]:
         seconds = {Bucket.HOUR: 3600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}[bucket]

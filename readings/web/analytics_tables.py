@@ -1,4 +1,4 @@
-"""The figures of the analytics pages as tables for people and as what charts are drawn from."""
+"""The statistics of the analytics pages as tables and chart data."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from readings.statistics.totals import Bucket
 from readings.units.formatting import deviation_text, share_text, temperature_text
 from readings.units.scales import Scale, from_celsius
 
-# What a chart shows needs no more digits than a screen has pixels.
+# More digits would not be visible in a chart.
 _CHART_DECIMALS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a table; `address` leads to what it is about, "" where there is nothing more."""
+    """A row of a table; `address` links to its subject, "" for none."""
 
     name: str
     cells: list[str]
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table and the chart of the same figures; see static/site/analytics_chart.js for the chart."""
+    """A table and the chart of the same values, see static/site/analytics_chart.js."""
 
     caption: str
     first_column: str
@@ -41,8 +41,8 @@ Named = Mapping[str, Summary]
 
 
 def trend(named: Named, scale: Scale, first_column: str) -> Table:
-    """Temperatures by stretch of time."""
-    columns = ["Mean over time", "Minimum", "Maximum", "Mean kinetic temperature", "Readings"]
+    """Return the table of temperatures by period."""
+    columns = ["Mean", "Minimum", "Maximum", "Mean kinetic temperature", "Readings"]
     rows = [
         Row(
             name,
@@ -65,19 +65,19 @@ def trend(named: Named, scale: Scale, first_column: str) -> Table:
 
 
 def deviation(named: Named, first_column: str) -> Table:
-    """How far units were from what they are set to, by stretch of time."""
+    """Return the table of deviations from the set temperature by period."""
     rows = [Row(name, [*_deviations(each), share_text(each.coverage)]) for name, each in named.items()]
-    columns = ["Mean deviation", "Furthest below", "Furthest above", "Coverage"]
+    columns = ["Mean deviation", "Lowest deviation", "Highest deviation", "Coverage"]
     return Table("Deviation from the set temperature", first_column, columns, rows, _deviation_chart("band", named))
 
 
 def comparison(named: Named, scale: Scale, addresses: Mapping[str, str], first_column: str) -> Table:
-    """Facilities or units side by side."""
+    """Return the table that compares facilities or units."""
     columns = [
         "Mean deviation",
-        "Furthest below",
-        "Furthest above",
-        "Mean over time",
+        "Lowest deviation",
+        "Highest deviation",
+        "Mean",
         "MKT",
         "Coverage",
         "Good quality",
@@ -96,11 +96,11 @@ def comparison(named: Named, scale: Scale, addresses: Mapping[str, str], first_c
         )
         for name, each in named.items()
     ]
-    return Table("Side by side", first_column, columns, rows, _deviation_chart("bars", named))
+    return Table("Comparison", first_column, columns, rows, _deviation_chart("bars", named))
 
 
 def quality(named: Named, first_column: str) -> Table:
-    """How well units were measured, by stretch of time."""
+    """Return the table of coverage and data quality by period."""
     columns = ["Coverage", "Good quality", "Readings", "Sensor faults", "Warnings", "Errors"]
     rows = [
         Row(
@@ -126,19 +126,19 @@ def quality(named: Named, first_column: str) -> Table:
 
 
 def period_names(summaries: Mapping[Period, Summary], bucket: Bucket, zone: ZoneInfo) -> dict[str, Summary]:
-    """The figures under the names that people give to stretches of time, hours on the clock of `zone`."""
+    """Return the summaries by the display name of their period; hours are in `zone`."""
     return {_period_name(interval, bucket, zone): each for interval, each in summaries.items()}
 
 
 def furthest_first(summaries: Iterable[tuple[str, Summary]]) -> dict[str, Summary]:
-    """By how far the mean is from what was set, the furthest first; those that are set to nothing last."""
+    """Sort summaries by the size of their mean deviation, largest first; units without a set temperature last."""
     return dict(sorted(summaries, key=lambda each: (-abs(each[1].mean_deviation_k or 0.0), each[0])))
 
 
 def _period_name(interval: Period, bucket: Bucket, zone: ZoneInfo) -> str:
     if isinstance(interval, datetime):
         local = interval.astimezone(zone)
-        # In the hour that clocks repeat, the offset tells one from the other.
+        # In the repeated hour at the end of summer time, the offset distinguishes the two.
         is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
         return f"{local:%-d %b, %H:%M}" + (f" ({local:%z})" if is_twice else "")
     if bucket is Bucket.MONTH:
@@ -151,7 +151,7 @@ def _week(monday: date) -> str:
 
 
 def _text(temperature_c: float | None, scale: Scale) -> str:
-    """To one decimal, as many as sensors are good for, so that the figures of a column stand under each other."""
+    """Format a temperature with one decimal, so that the values of a column align."""
     return temperature_text(temperature_c, scale, 1)
 
 

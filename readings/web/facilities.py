@@ -1,4 +1,4 @@
-"""What the pages of facilities show: their units' states and what those measured today."""
+"""The data of the facility pages: facilities with the states of their units, and units with today's statistics."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from readings.web.presenters import Facts, condition_of
 
 @dataclass(frozen=True, slots=True)
 class FacilityRow:
-    """A facility with how many of its units are in which state, and the worst of these; None without any unit."""
+    """A facility with the number of its units in each state."""
 
     facility: Facility
     unit_count: int
@@ -32,12 +32,13 @@ class FacilityRow:
 
     @property
     def worst(self) -> UnitState | None:
+        """The worst state of any unit, None without units."""
         return self.states[0][0] if self.states else None
 
 
 @dataclass(frozen=True, slots=True)
 class UnitToday:
-    """A unit of a facility, how it is, and what it measured since its day began, on its own scale."""
+    """A unit with its condition and its statistics since local midnight."""
 
     unit: StorageUnit
     condition: Condition
@@ -45,7 +46,7 @@ class UnitToday:
 
     @property
     def texts(self) -> tuple[str, str, str]:
-        """Minimum, mean and maximum."""
+        """Minimum, mean and maximum on the unit's scale."""
         today = self.today
         scale = self.unit.temperature_unit
         return (
@@ -56,30 +57,31 @@ class UnitToday:
 
     @property
     def coverage_text(self) -> str:
+        """The coverage as text."""
         return share_text(self.today.coverage)
 
 
 @dataclass(frozen=True, slots=True)
 class FacilityToday:
-    """A facility's units, the worst first, and how many are in which state."""
+    """A facility's units, worst first, and the number in each state."""
 
     units: list[UnitToday]
     states: list[tuple[UnitState, int]]
 
 
 def list_facilities(scope: Scope, text: str) -> QuerySet[Any]:
-    """The facilities within `scope` whose names, codes, places or customers hold the text, by customer and code."""
+    """Return the visible facilities whose names, codes, location or customer contain the text, by customer and code."""
     fields = ("name", "facility_code", "city", "country", "customer__customer_code", "customer__name")
     wanted = reduce(or_, (Q(**{f"{field}__icontains": text}) for field in fields))
     units = StorageUnit.objects.filter(facility=OuterRef("pk"))
-    # One with nothing but units for drills is no place where goods are.
+    # Facilities that only have virtual units for drills are not listed.
     is_for_drills = Exists(units.filter(is_synthetic=True)) & ~Exists(units.filter(is_synthetic=False))
     facilities = Facility.objects.visible_to(scope).filter(~is_for_drills, wanted).select_related("customer")
     return facilities.order_by("customer__customer_code", "facility_code", "pk")
 
 
 def units_of(scope: Scope, facilities: Iterable[Facility], now: datetime) -> list[FacilityRow]:
-    """These facilities with the states of those of their units that are within `scope`. One query more."""
+    """Return these facilities with the states of their visible units. One query."""
     listed = list(facilities)
     states: defaultdict[int, Counter[UnitState]] = defaultdict(Counter)
     for unit in _units(scope, facility__in=listed):
@@ -88,7 +90,7 @@ def units_of(scope: Scope, facilities: Iterable[Facility], now: datetime) -> lis
 
 
 def facility_of(scope: Scope, facility: Facility, now: datetime) -> FacilityToday:
-    """The facility's units within `scope` with what they measured today. A fixed number of queries."""
+    """Return the facility's visible units with today's statistics, in a fixed number of queries."""
     units = list(_units(scope, facility=facility))
     midnight = start_of_day(now.astimezone(facility.zone).date(), facility.zone)
     today = statistics_by_unit([unit.pk for unit in units], midnight, now, now=now)
@@ -98,18 +100,18 @@ def facility_of(scope: Scope, facility: Facility, now: datetime) -> FacilityToda
 
 
 def present_facility(facility: Facility) -> Facts:
-    """Names and texts of what is known of the facility; what is unknown is left out."""
+    """Return labels and values of a facility's properties, without empty ones."""
     facts = [
         ("Customer", str(facility.customer)),
         ("Code", facility.facility_code),
-        ("Place", ", ".join(part for part in (facility.city, facility.country) if part)),
+        ("Location", ", ".join(part for part in (facility.city, facility.country) if part)),
         ("Time zone", facility.time_zone),
     ]
     return [(name, text) for name, text in facts if text]
 
 
 def _units(scope: Scope, **conditions: Any) -> QuerySet[Any]:
-    """The units that hold goods, with their newest readings: what their condition hangs on."""
+    """Return the real units with their latest readings, which determine their condition."""
     units = StorageUnit.objects.visible_to(scope).filter(is_synthetic=False, **conditions)
     return units.select_related("latest_reading").order_by("unit_code", "pk")
 

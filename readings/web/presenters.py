@@ -1,4 +1,4 @@
-"""What the page of a storage unit says in words and figures."""
+"""The labels and values on the page of a storage unit."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Facts = list[tuple[str, str]]
 
 
 def latest_of(unit: StorageUnit) -> LatestReading | None:
-    """The unit's newest reading; None where nothing was ever read."""
+    """Return the unit's latest reading, None if there is none."""
     return getattr(unit, "latest_reading", None)
 
 
 def condition_of(unit: StorageUnit, now: datetime) -> Condition:
-    """How the unit is at `now`."""
+    """Return the unit's condition at `now`."""
     latest = latest_of(unit)
     return Condition.at(
         now,
@@ -43,29 +43,29 @@ def condition_of(unit: StorageUnit, now: datetime) -> Condition:
 
 
 def present_unit(unit: StorageUnit) -> Facts:
-    """Names and texts of what is known of the unit itself; what is unknown is left out."""
+    """Return labels and values of a unit's properties, without empty ones."""
     facility = unit.facility
     facts = [
         ("Customer", facility.customer.name),
         ("Facility", str(facility)),
-        ("Place", ", ".join(part for part in (facility.city, facility.country) if part)),
+        ("Location", ", ".join(part for part in (facility.city, facility.country) if part)),
         ("Code", unit.unit_code),
         ("Equipment", unit.equipment_type),
         ("Size", "" if unit.size_value is None else f"{unit.size_value:g} {unit.size_unit}"),
         ("Set temperature", scaled_text(unit.set_temperature, unit.temperature_unit)),
         ("Limits", limits_text(LimitsInForce.of(unit), unit.temperature_unit)),
-        ("A reading is expected every", age_text(timedelta(seconds=unit.interval_seconds))),
-        ("A reading stands for", age_text(timedelta(seconds=unit.effective_staleness_limit_seconds))),
+        ("Reading interval", age_text(timedelta(seconds=unit.interval_seconds))),
+        ("Readings valid for", age_text(timedelta(seconds=unit.effective_staleness_limit_seconds))),
         ("Time zone", facility.time_zone),
     ]
     return [(name, text) for name, text in facts if text.strip()]
 
 
 def present_statistics(summaries: Statistics, outside: TimeOutside | None, scale: str) -> Facts:
-    """Names and texts of what the statistics say, temperatures on `scale`. Unknown time stands beside the figures."""
+    """Return labels and values of the statistics, temperatures on `scale`; "–" for what is unknown."""
     return [
         ("Minimum", temperature_text(summaries.min_c, scale)),
-        ("Mean over time", temperature_text(summaries.mean_c, scale)),
+        ("Mean", temperature_text(summaries.mean_c, scale)),
         ("Maximum", temperature_text(summaries.max_c, scale)),
         ("Mean kinetic temperature", temperature_text(summaries.mkt_c, scale)),
         ("Coverage", share_text(summaries.coverage)),

@@ -1,4 +1,4 @@
-"""One unit's readings in a range as a table for people, page by page by keyset."""
+"""A unit's readings in a range as a table, paginated by keyset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS_A_PAGE = 25
 
 @dataclass(frozen=True, slots=True)
 class TablePage:
-    """Rows with their temperatures in words, newest first; the cursors of newer and older ones, "" for none."""
+    """Rows with temperature texts, newest first, and the cursors of the adjacent pages, "" for none."""
 
     rows: list[tuple[Row, str]]
     newer: str
@@ -29,7 +29,7 @@ class TablePage:
 
 
 def listing_of(unit: StorageUnit, time_range: TimeRange) -> Listing:
-    """Return the unit's readings in `time_range`. The caller has checked that the unit is visible."""
+    """Return the listing of the unit's readings in a half-open range. The caller has checked access to the unit."""
     return Listing(
         visible_unit_refs(Scope.of_customer(unit.facility.customer_id), pk=unit.pk, with_synthetic=True),
         ReadingFilter(time_range.start, time_range.end - MICROSECOND),
@@ -37,12 +37,12 @@ def listing_of(unit: StorageUnit, time_range: TimeRange) -> Listing:
 
 
 def table_page(unit: StorageUnit, time_range: TimeRange, cursor_text: str) -> TablePage:
-    """The page behind (or before) the cursor, the first one for "". Raises Http404 for a cursor that is none."""
+    """Return the page at a cursor, the first for "". Raises Http404 for an invalid cursor."""
     try:
         cursor = Cursor.from_text(cursor_text) if cursor_text else None
     except InvalidQuery as error:
         raise Http404 from error
-    # One row more tells whether there is a page beyond.
+    # One extra row shows whether there is another page.
     rows = listing_of(unit, time_range).rows(ROWS_A_PAGE + 1, cursor=cursor)
     is_more, is_backwards = len(rows) > ROWS_A_PAGE, cursor is not None and cursor.is_backwards
     rows = rows[-ROWS_A_PAGE:] if is_backwards else rows[:ROWS_A_PAGE]
@@ -56,7 +56,7 @@ def table_page(unit: StorageUnit, time_range: TimeRange, cursor_text: str) -> Ta
 
 
 def _text(row: Row, unit: StorageUnit) -> str:
-    """To the digit that was sent, on the unit's scale; a fault says so."""
+    """Format a temperature with every digit sent, or name the sensor fault."""
     if row.temperature_c is None:
-        return "sensor fault"
+        return "Sensor fault"
     return exact_temperature_text(row.temperature_c, unit.temperature_unit)

@@ -1,4 +1,4 @@
-"""The pages of readings."""
+"""URLs of the pages of readings."""
 
 from django.urls import path
 

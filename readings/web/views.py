@@ -1,4 +1,4 @@
-"""The pages that show what was measured: the overview, the facilities, and one storage unit."""
+"""The overview, the facility pages and the unit page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ UNIT_WITH_READING = CompiledObjectQuery(StorageUnit, "facility__customer", "late
 UNITS_A_PAGE = 1_000
 FACILITIES_A_PAGE = 100
 REFRESH_SECONDS = 15
-# What htmx asks to have renewed, by the id of the part.
+# Templates of the parts that htmx refreshes, by element id.
 OVERVIEW_PARTS = {"overview": "readings/_overview.html", "units": "readings/_units.html"}
 UNIT_PARTS = {"latest": "readings/_latest.html", "range": "readings/_range.html"}
 
@@ -92,7 +92,7 @@ def overview_page(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @login_required
 def facilities_page(request: HttpRequest) -> HttpResponse:
-    """The facilities that the caller may see, with their units' states; `?text=` narrows them."""
+    """List the visible facilities with their units' states; `?text=` filters them."""
     text = request.GET.get("text", "").strip()
     scope, now = page_principal(request).scope, timezone.now()
     listed = list_page(request, list_facilities(scope, text), FACILITIES_A_PAGE)
@@ -104,7 +104,7 @@ def facilities_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """A facility: its facts and its units, each with its state and its minimum, mean and maximum of today."""
+    """Show a facility and its units with today's minimum, mean and maximum."""
     scope = page_principal(request).scope
     facilities = Facility.objects.visible_to(scope).select_related("customer")
     facility = get_object_or_404(facilities, public_id=public_id)
@@ -118,7 +118,7 @@ def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """A storage unit: its newest reading, and a range of its temperature as a chart, in figures and as a table."""
+    """Show a unit's latest reading, and a range of readings as chart, statistics and table."""
     unit, now = _unit_of(request, public_id, UNIT_WITH_READING), timezone.now()
     part = requested_template(request, UNIT_PARTS, "readings/unit.html")
     context: dict[str, Any] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
@@ -140,7 +140,7 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Return the series of a unit in the requested range as JSON; 400 for an invalid range."""
+    """Return the unit's downsampled series in the requested range as JSON; 400 for an invalid range."""
     unit = _unit_of(request, public_id, UNIT)
     try:
         period = requested_range(request.GET, unit.pk, unit.facility.zone, timezone.now())
@@ -152,7 +152,7 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
-    """The readings of a unit in the asked range as the REST API's CSV, stream; 400 for no range."""
+    """Stream the unit's readings in the requested range as the REST API's CSV; 400 for an invalid range."""
     unit = _unit_of(request, public_id, UNIT)
     try:
         period = requested_range(request.GET, unit.pk, unit.facility.zone, timezone.now())
@@ -179,7 +179,7 @@ def _range_context(request: HttpRequest, unit: StorageUnit, period: RequestedRan
 
 
 def _unit_of(request: HttpRequest, public_id: UUID, units: CompiledObjectQuery[StorageUnit]) -> StorageUnit:
-    """The unit with what is related to it, if the caller may see it; a foreign one is not found."""
+    """Return the visible unit with its related objects. Raises Http404 for any other."""
     try:
         return units.visible_to(page_principal(request).scope, public_id)
     except StorageUnit.DoesNotExist as error:

@@ -106,13 +106,13 @@ class TestTrends:
         rows = table_of(member, "analytics", interval="day", **WEEK)
         assert len(rows) == 7
         day = rows["Mon 16 Nov 2026"]
-        assert (day["Mean over time"], day["Minimum"], day["Maximum"]) == (
+        assert (day["Mean"], day["Minimum"], day["Maximum"]) == (
             f"5.0{NBSP}°C",
             f"4.0{NBSP}°C",
             f"6.0{NBSP}°C",
         )
         assert day["Readings"] == "48"
-        assert rows["Tue 17 Nov 2026"]["Mean over time"] == "–"
+        assert rows["Tue 17 Nov 2026"]["Mean"] == "–"
 
     @pytest.mark.parametrize(
         ("interval", "first", "count"),
@@ -171,7 +171,7 @@ class TestDeviation:
         add_unit(facility, [40.0], set_temperature=None)
         day = table_of(member, "analytics-deviation", **WEEK)["Mon 16 Nov 2026"]
         assert day["Mean deviation"] == f"−1.0{NBSP}K"  # (1 + 1 − 1 − 5) / 4
-        assert (day["Furthest below"], day["Furthest above"]) == (f"−5.0{NBSP}K", f"+1.0{NBSP}K")
+        assert (day["Lowest deviation"], day["Highest deviation"]) == (f"−5.0{NBSP}K", f"+1.0{NBSP}K")
 
     def test_a_fahrenheit_units_deviation_is_in_kelvin(self, member, facility):
         add_unit(facility, [10.0], temperature_unit="F", set_temperature=41.0)
@@ -203,7 +203,7 @@ class TestSideBySide:
         assert list(rows) == ["Room (2)", "Room"]
 
     def test_of_many_the_furthest_from_set_are_shown(self, member, facility, monkeypatch):
-        monkeypatch.setattr("readings.web.analytics.MOST_SIDE_BY_SIDE", 1)
+        monkeypatch.setattr("readings.web.analytics.MAX_COMPARED", 1)
         add_unit(facility, [6.0], name="near")
         add_unit(facility, [9.0], name="far")
         assert list(table_of(member, "analytics-comparison", facility=facility.public_id, **WEEK)) == ["far"]

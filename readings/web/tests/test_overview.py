@@ -1,4 +1,4 @@
-"""The overview, as people of different customers see it."""
+"""The overview as users of different customers see it."""
 
 from datetime import timedelta
 from unittest.mock import patch
