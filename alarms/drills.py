@@ -1,8 +1,8 @@
-"""Alarm drills: a unit that holds no goods alarms, and what comes of it is timed.
+"""Alarm drills: end-to-end tests of a customer's notifications with a test alarm on a virtual unit.
 
-The synthetic unit breaches its limits by a reading like any other, so that everything is tried: storing, judging,
-opening the alarm, the rules, and every channel they name. A drill ends when all its messages have arrived or are dead,
-or after five minutes; then the unit is back within its limits, and its alarm closes automatically.
+The virtual unit breaches its limits with an ordinary reading, so that the whole path is exercised: storing, evaluation,
+opening the alarm, the rules, and every channel they name. A drill ends when all its messages have been delivered or
+given up, or after five minutes; then the unit returns within its limits, and its alarm closes automatically.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from readings.storage.store import store
 logger = structlog.get_logger(__name__)
 
 FACILITY_CODE, UNIT_CODE = "alarm-drill", "alarm-drill"
-HIGH_C, BREACHING_C, GOOD_C = 8.0, 20.0, 5.0
+HIGH_C, BREACH_C, NORMAL_C = 8.0, 20.0, 5.0
 MAX_DURATION = timedelta(minutes=5)
-# So long a drill without any message may still get one: the alarm opens at the next tick at the latest.
+# How long a drill without messages waits for one: the alarm opens at the next tick at the latest.
 TIME_TO_OPEN = timedelta(seconds=30)
 ENDINGS = [Message.Reason.CLOSED, Message.Reason.WITHDRAWN]
 
 
-class DrillInProgress(Exception):  # noqa: N818 - reads better where it is caught
-    """A drill of this customer has not ended."""
+class DrillInProgress(Exception):  # noqa: N818  reads better where it is caught
+    """A drill of this customer is already running."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one message of a drill; `seconds` from the drill's start to its delivery, None: not delivered."""
+    """The outcome of one message of a drill; `seconds` from the start to its delivery, None if not delivered."""
 
     channel: str
     reason: str
@@ -47,15 +47,15 @@ class Result:
 
 
 def start(customer: Customer, *, by: str, now: datetime | None = None) -> Drill:
-    """Have the customer's synthetic unit breach its limits. `by` "" is the schedule. Raises DrillUnderWay."""
+    """Start a drill. An empty `by` stands for the schedule. Raise DrillInProgress."""
     now = now or timezone.now()
     try:
         with transaction.atomic():
             drill = Drill.objects.create(customer=customer, started_at=now, started_by=by)
-            _measure(synthetic_unit(customer), BREACHING_C, now)
+            _store_reading(synthetic_unit(customer), BREACH_C, now)
             _find_alarm(drill)
     except IntegrityError as error:
-        raise DrillInProgress(f"A drill of {customer.name} is under way; wait until it has ended.") from error
+        raise DrillInProgress(f"A drill for {customer.name} is already running.") from error
     logger.info("drill started", drill=str(drill.public_id), customer=customer.customer_code)
     return drill
 
@@ -71,19 +71,19 @@ def start_due(now: datetime) -> int:
         try:
             start(schedule.customer, by="", now=now)
         except DrillInProgress:
-            continue  # Somebody has just started one, which serves as well.
+            continue  # One that was started manually serves as well.
         started += 1
     return started
 
 
 def finish_drills(now: datetime) -> int:
-    """End the drills that are through; return how many."""
-    under_way = Drill.objects.filter(ended_at=None).select_related("customer", "alarm")
-    return sum(_end_if_through(drill, now) for drill in under_way)
+    """End the completed drills; return their number."""
+    running = Drill.objects.filter(ended_at=None).select_related("customer", "alarm")
+    return sum(_end_if_complete(drill, now) for drill in running)
 
 
 def results(drill: Drill) -> Sequence[Result]:
-    """What became of the drill's messages, in the order they were made; those of its end are not among them."""
+    """Return the outcome of the drill's messages in order of creation, except those about its end."""
     if drill.alarm is None:
         return []
     messages = Message.objects.filter(alarm=drill.alarm).exclude(reason__in=ENDINGS)
@@ -99,7 +99,7 @@ def results(drill: Drill) -> Sequence[Result]:
 
 
 def synthetic_unit(customer: Customer) -> StorageUnit:
-    """The customer's unit for drills, made when it is not there: 8 °C at most, and no delay."""
+    """Return the customer's virtual unit, created if needed: at most 8 °C, without delay."""
     facility, _ = Facility.objects.get_or_create(
         customer=customer, facility_code=FACILITY_CODE, defaults={"name": "Alarm drill"}
     )
@@ -111,25 +111,25 @@ def synthetic_unit(customer: Customer) -> StorageUnit:
         UnitLimits.objects.create(
             storage_unit=unit, high_warning_c=HIGH_C, high_critical_c=HIGH_C, high_delay_seconds=0, low_delay_seconds=0
         )
-        # These are its limits from the beginning: the drill's first reading is of a moment ago.
+        # Its only version must be valid from the beginning, because the first reading is from a moment ago.
         LimitVersion.objects.filter(storage_unit=unit).delete()
         update_versions([unit.pk])
     return unit
 
 
-def _end_if_through(drill: Drill, now: datetime) -> bool:
+def _end_if_complete(drill: Drill, now: datetime) -> bool:
     _find_alarm(drill)
-    if not _is_through(drill, now):
+    if not _is_complete(drill, now):
         return False
     with transaction.atomic():
         if not Drill.objects.filter(pk=drill.pk, ended_at=None).update(ended_at=now):
             return False
-        _measure(synthetic_unit(drill.customer), GOOD_C, now)
+        _store_reading(synthetic_unit(drill.customer), NORMAL_C, now)
     logger.info("drill ended", drill=str(drill.public_id), customer=drill.customer.customer_code)
     return True
 
 
-def _is_through(drill: Drill, now: datetime) -> bool:
+def _is_complete(drill: Drill, now: datetime) -> bool:
     if now - drill.started_at >= MAX_DURATION:
         return True
     if drill.alarm is None:
@@ -141,7 +141,7 @@ def _is_through(drill: Drill, now: datetime) -> bool:
 
 
 def _find_alarm(drill: Drill) -> None:
-    """Note the alarm that the drill has opened, once there is one."""
+    """Set the drill's alarm once it has opened."""
     if drill.alarm is not None:
         return
     alarms = Alarm.objects.filter(customer=drill.customer, storage_unit__is_synthetic=True, opened_at__isnull=False)
@@ -149,7 +149,7 @@ def _find_alarm(drill: Drill) -> None:
     drill.save(update_fields=["alarm"])
 
 
-def _measure(unit: StorageUnit, temperature_c: float, at: datetime) -> None:
+def _store_reading(unit: StorageUnit, temperature_c: float, at: datetime) -> None:
     sensor = unit.sensors.order_by("pk").first()
     if sensor is None:
         return
@@ -163,7 +163,7 @@ def _seconds(drill: Drill, message: Message) -> float | None:
 
 
 def set_schedule(customer: Customer, every_days: int | None, now: datetime) -> None:
-    """Set how often the customer's drills are held, the next one in as many days; None: only by hand."""
+    """Schedule the customer's drills every `every_days` days from now; None removes the schedule."""
     if every_days is None:
         DrillSchedule.objects.filter(customer=customer).delete()
         return

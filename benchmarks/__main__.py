@@ -49,11 +49,11 @@ def _own_server(cleanup: ExitStack) -> str:
 
 def _benchmarks() -> dict[str, Callable[[], None]]:
     # They import models, which need the settings to be in place.
-    from benchmarks import importing, judging, pages, rest_api, storing
+    from benchmarks import evaluation, importing, pages, rest_api, storing
 
     return {
         "storing": storing.run,
-        "judging": judging.run,
+        "evaluation": evaluation.run,
         "importing": importing.run,
         "pages": pages.run,
         "rest_api": rest_api.run,

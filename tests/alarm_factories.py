@@ -1,10 +1,9 @@
-"""Made-up excursions and alarms, as evaluation and the life cycle leave them behind, and who is told."""
+"""Factories of excursions, alarms and notifications as evaluation and the life cycle write them."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
 
 import factory
 from django.utils import timezone
@@ -29,12 +28,12 @@ HOUR = timedelta(hours=1)
 
 
 def newest_version_of(unit) -> LimitVersion:
-    """The limits that a unit got when it was made: 2 K and 5 K around its 5 °C."""
+    """Return the unit's newest limit version; by default 2 K and 5 K around its 5 °C."""
     return LimitVersion.objects.filter(storage_unit=unit).latest("valid_from")
 
 
 class ExcursionFactory(DjangoModelFactory):
-    """Two hours that began two hours ago and last, at 12 °C in a unit meant to hold 5 °C."""
+    """An ongoing excursion that began two hours ago, at 12 °C in a unit set to 5 °C."""
 
     class Meta:
         model = Excursion
@@ -55,7 +54,7 @@ class ExcursionFactory(DjangoModelFactory):
 
 
 class AlarmFactory(DjangoModelFactory):
-    """An open temperature alarm of a unit, for an excursion that lasts."""
+    """An open temperature alarm of a unit with an ongoing excursion."""
 
     class Meta:
         model = Alarm
@@ -80,8 +79,8 @@ class AlarmFactory(DjangoModelFactory):
     opened_at = factory.LazyAttribute(lambda alarm: alarm.started_at + HOUR / 2)
 
     @factory.post_generation
-    def trail(alarm, create, extracted, **kwargs) -> None:  # noqa: N805
-        """The event of its opening, of an alarm that opened; `trail=False` leaves that to who has people told."""
+    def opened_event(alarm, create, extracted, **kwargs) -> None:  # noqa: N805
+        """Create the event of its opening, unless `opened_event=False`."""
         if alarm.opened_at is not None and extracted is not False:
             AlarmEvent.objects.create(alarm=alarm, kind=AlarmEvent.Kind.OPENED, happened_at=alarm.opened_at)
 
@@ -100,7 +99,7 @@ class SourceAlarmFactory(AlarmFactory):
 
 
 class NoDataAlarmFactory(AlarmFactory):
-    """An open alarm of a unit that sends nothing."""
+    """An open alarm of a unit without data."""
 
     kind = Alarm.Kind.NO_DATA
     severity = "warning"
@@ -110,7 +109,7 @@ class NoDataAlarmFactory(AlarmFactory):
 
 
 class ClosedAlarmFactory(AlarmFactory):
-    """A temperature alarm that ended an hour ago and closed itself."""
+    """A temperature alarm that ended and closed automatically an hour ago."""
 
     state = Alarm.State.CLOSED
     ended_at = factory.LazyFunction(lambda: timezone.now() - HOUR)
@@ -118,7 +117,7 @@ class ClosedAlarmFactory(AlarmFactory):
 
 
 class MaintenanceWindowFactory(DjangoModelFactory):
-    """The whole customer, from an hour ago for two hours."""
+    """A window of two hours for the whole customer that began an hour ago."""
 
     class Meta:
         model = MaintenanceWindow
@@ -143,7 +142,7 @@ class LimitProfileFactory(DjangoModelFactory):
 
 
 class ChannelFactory(DjangoModelFactory):
-    """An e-mail channel that takes any number of messages and tells of every flap."""
+    """An e-mail channel without rate limit and flap window."""
 
     class Meta:
         model = Channel
@@ -157,6 +156,8 @@ class ChannelFactory(DjangoModelFactory):
 
 
 class WebhookChannelFactory(ChannelFactory):
+    """A webhook channel with a secret."""
+
     kind = Channel.Kind.WEBHOOK
     address = "https://receiver.example.com/alarms"
     secret = factory.LazyFunction(new_secret)
@@ -190,7 +191,7 @@ class RuleFactory(DjangoModelFactory):
 
 
 class MessageFactory(DjangoModelFactory):
-    """A message that is due, about nothing in particular."""
+    """A due message that refers to no alarm."""
 
     class Meta:
         model = Message
@@ -204,9 +205,9 @@ class MessageFactory(DjangoModelFactory):
     )
 
 
-def open_alarm(at: datetime | None = None, **kwargs: Any) -> Alarm:
-    """An alarm that opens now, or at `at`; whom it concerns is told."""
+def open_alarm(at: datetime | None = None, **kwargs: object) -> Alarm:
+    """Open an alarm now, or at `at`, and dispatch its notifications."""
     at = at or timezone.now()
-    alarm = AlarmFactory(**({"started_at": at, "opened_at": at, "trail": False} | kwargs))
+    alarm = AlarmFactory(**({"started_at": at, "opened_at": at, "opened_event": False} | kwargs))
     record_event(alarm, AlarmEvent.Kind.OPENED, at)
     return alarm

@@ -1,11 +1,10 @@
-"""A bad day of a simulated customer ends in exactly the alarms and messages that it should."""
+"""The faults of a simulated customer lead to exactly the expected alarms and messages."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import time_machine
@@ -30,25 +29,25 @@ from tests.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.django_db
 
-# Always in the future: the database's own clock, which says when a reading came, can't be set.
+# In the future, because the database's own clock, which records when a reading arrived, cannot be set.
 NOON = datetime(2099, 11, 23, 12, tzinfo=UTC)
 STEP = timedelta(minutes=2)
 
 
 class Day:
-    """A customer with nine freezers, minute by minute: polled, watched, told by webhook and by mail."""
+    """A customer with nine freezers that is polled, monitored and notified by webhook and e-mail."""
 
-    def __init__(self, clock: Any, simulation: Simulation, source: Source) -> None:
+    def __init__(self, clock: time_machine.Traveller, simulation: Simulation, source: Source) -> None:
         self.clock, self.simulation, self.source = clock, simulation, source
         self.freezers = simulation.customers["A"]
         self.now = NOON
 
-    def let_happen(self, kind: str, unit: str, after_minutes: float, minutes: float) -> None:
+    def schedule_fault(self, kind: str, unit: str, after_minutes: float, minutes: float) -> None:
         """Schedule a fault of a unit."""
         start = NOON + timedelta(minutes=after_minutes)
         assert self.freezers.schedule(make_fault(unit, kind, start, minutes))
 
-    def live_until(self, minutes: float) -> None:
+    def run_until(self, minutes: float) -> None:
         while self.now < NOON + timedelta(minutes=minutes):
             self.now += STEP
             self.clock.move_to(self.now)
@@ -95,7 +94,7 @@ def day(webhooks, mails) -> Iterator[Day]:
 
 
 def notified(webhooks: WebhookReceiver) -> list[tuple[str, str, str, str]]:
-    """What each webhook told, which kind of alarm, of what severity, and of what."""
+    """Return the type, alarm kind, severity and subject of each webhook delivery."""
     return [
         (document["type"], alarm["kind"], alarm["severity"], alarm["unit"]["code"] if alarm["unit"] else "freezers")
         for document in (delivery.document for delivery in webhooks.deliveries)
@@ -103,16 +102,16 @@ def notified(webhooks: WebhookReceiver) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def test_each_mishap_ends_in_exactly_its_alarms_and_messages(day, webhooks, mails):
-    day.let_happen("compressor_failure", "unit_A_1_1", 60, 180)
-    day.let_happen("door_open", "unit_A_1_2", 60, 3)
-    day.let_happen("sensor_dead", "unit_A_1_3", 60, 120)
-    day.let_happen("power_cut", "unit_A_2_1", 60, 120)
-    day.live_until(440)
+def test_each_fault_leads_to_exactly_its_alarms_and_messages(day, webhooks, mails):
+    day.schedule_fault("compressor_failure", "unit_A_1_1", 60, 180)
+    day.schedule_fault("door_open", "unit_A_1_2", 60, 3)
+    day.schedule_fault("sensor_dead", "unit_A_1_3", 60, 120)
+    day.schedule_fault("power_cut", "unit_A_2_1", 60, 120)
+    day.run_until(440)
     day.freezers.transport = TransportSettings(error_500=1.0)
-    day.live_until(480)
+    day.run_until(480)
     day.freezers.transport = TransportSettings()
-    day.live_until(500)
+    day.run_until(500)
 
     freezer, dead, dark = "unit_A_1_1", "unit_A_1_3", "unit_A_2_1"
     assert notified(webhooks) == [

@@ -37,12 +37,13 @@ WINDOWS = """
 WITH hourly AS (
     SELECT hour, sum(weighted_arrhenius) AS arrhenius, sum(weighted_seconds) AS seconds, sum(covered_seconds) AS covered
     FROM hourly_rollup
-    WHERE storage_unit_id = %(unit_id)s AND hour >= %(first)s::timestamptz - %(window)s AND hour < %(last)s
+    WHERE storage_unit_id = %(unit_id)s AND hour < %(last)s
+        AND hour >= %(first)s::timestamptz - make_interval(secs => %(window_seconds)s)
     GROUP BY hour
 ),
 window_end AS (SELECT ends_at FROM generate_series(%(first)s::timestamptz, %(last)s, interval '1 hour') AS ends_at)
 SELECT ends_at, sum(arrhenius), sum(seconds), sum(covered)
-FROM window_end JOIN hourly ON hour >= ends_at - %(window)s AND hour < ends_at
+FROM window_end JOIN hourly ON hour >= ends_at - make_interval(secs => %(window_seconds)s) AND hour < ends_at
 GROUP BY ends_at ORDER BY ends_at
 """
 
@@ -50,7 +51,10 @@ GROUP BY ends_at ORDER BY ends_at
 def request(since_by_unit: Mapping[int, datetime]) -> None:
     """Request that the windows of these units that contain anything from then on are checked."""
     if since_by_unit:
-        parameters: dict[str, object] = {"unit_ids": list(since_by_unit), "since": list(since_by_unit.values())}
+        parameters: dict[str, list[int] | list[datetime]] = {
+            "unit_ids": list(since_by_unit),
+            "since": list(since_by_unit.values()),
+        }
         with connection.cursor() as cursor:
             cursor.execute(REQUEST, parameters)
 
@@ -108,12 +112,17 @@ def _excursions(
 
 
 def _windows(unit_id: int, version: EffectiveLimits, first: datetime, last: datetime) -> list[Window]:
-    window = timedelta(seconds=version.limits.mkt_window_seconds)
-    parameters: dict[str, object] = {"unit_id": unit_id, "first": first, "last": last, "window": window}
+    window_seconds = version.limits.mkt_window_seconds
+    parameters: dict[str, float | datetime] = {
+        "unit_id": unit_id,
+        "first": first,
+        "last": last,
+        "window_seconds": window_seconds,
+    }
     with connection.cursor() as cursor:
         cursor.execute(WINDOWS, parameters)
         rows = cursor.fetchall()
-    min_seconds = MIN_COVERAGE * window.total_seconds()
+    min_seconds = MIN_COVERAGE * window_seconds
     return [
         Window(ends_at, mean_kinetic_temperature_c(arrhenius, seconds) if covered >= min_seconds else None)
         for ends_at, arrhenius, seconds, covered in rows

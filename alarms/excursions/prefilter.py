@@ -69,7 +69,7 @@ ORDER BY unit.id
 
 def unit_snapshots(new_spans: Mapping[int, NewSpan]) -> list[UnitSnapshot]:
     """Return the snapshots of the units in `new_spans`, by id. One query."""
-    parameters: dict[str, object] = {
+    parameters: dict[str, list[int] | list[datetime]] = {
         "unit_ids": list(new_spans),
         "firsts": [span.first for span in new_spans.values()],
         "lasts": [span.last for span in new_spans.values()],

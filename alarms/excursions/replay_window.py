@@ -153,7 +153,7 @@ def _open_window(
 def _readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -> Mapping[int, list[SensorReading]]:
     """Return at most `limit` readings of each unit, each from an instant to before another, in order of time."""
     unit_ids, since, until = zip(*requested, strict=True)
-    parameters: dict[str, object] = {
+    parameters: dict[str, datetime | int | list[int] | list[datetime]] = {
         "unit_ids": list(unit_ids),
         "since": list(since),
         "until": list(until),

@@ -68,7 +68,8 @@ def close(alarm: Alarm, *, by: str, cause: str, corrective_action: str) -> Alarm
 
 
 def _locked(alarm: Alarm) -> Alarm:
-    return Alarm.objects.select_for_update(no_key=True, of=("self",)).get(pk=alarm.pk)
+    locked: Alarm = Alarm.objects.select_for_update(no_key=True, of=("self",)).get(pk=alarm.pk)
+    return locked
 
 
 def _required(text: str, message: str) -> str:

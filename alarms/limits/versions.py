@@ -12,7 +12,6 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -45,7 +44,7 @@ def resolve_limits(
 ) -> ResolvedLimits:
     """Return the limits of `unit` by its choice `chosen`, or by the profile `default` if that is None."""
     source: ChosenLimits = default if chosen is None else chosen.profile or chosen
-    values: dict[str, Any] = {name: getattr(source, name) for name in _VALUE_NAMES}
+    values = {name: getattr(source, name) for name in _VALUE_NAMES}
     if source.is_around_set_temperature:
         values |= _around(unit, source, deviation)
     limits = Limits(

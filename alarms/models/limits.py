@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -210,5 +209,5 @@ class LimitVersion(LimitValues, ScopedModel):
     @property
     def limits(self) -> Limits:
         """The limits as a value object."""
-        parts: dict[str, Any] = {part.name: getattr(self, part.name) for part in dataclasses.fields(Limits)}
+        parts = {part.name: getattr(self, part.name) for part in dataclasses.fields(Limits)}
         return Limits(**(parts | {"sensor_policy": SensorPolicy(self.sensor_policy)}))

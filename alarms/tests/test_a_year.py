@@ -10,7 +10,7 @@ from django.db import transaction
 from alarms.evaluation.evaluate import evaluate
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.models import Excursion
-from alarms.tests.judging import by_definition, stored
+from alarms.tests.evaluation import by_definition, stored
 from customers.models import StorageUnit
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
 from readings.storage.store import store
@@ -22,8 +22,8 @@ LATER = datetime(2026, 6, 1, tzinfo=UTC)
 DAYS, MINUTES = 365, 1_440
 
 
-def a_year_of_temperatures() -> np.ndarray:
-    """5 °C with noise, and forty warm or cold stretches of minutes to days, some of them over midnight."""
+def year_of_temperatures() -> np.ndarray:
+    """5 °C with noise, and forty warm or cold periods of minutes to days, some across midnight."""
     chance = np.random.default_rng(7)
     temperatures_c = np.round(chance.normal(5, 0.3, DAYS * MINUTES), 2)
     for begin, minutes in zip(
@@ -50,7 +50,7 @@ def load_day(unit: StorageUnit, sensor_id: int, day: int, temperatures_c: np.nda
 
 
 def test_a_year_in_shuffled_daily_files_ends_in_the_excursions_of_a_year_in_order():
-    temperatures_c = a_year_of_temperatures()
+    temperatures_c = year_of_temperatures()
     limits = {"clearing_delay_seconds": 900, "allowed_seconds": 4 * 3600}
     in_order, shuffled = make_unit(**limits), make_unit(**limits)
     StorageUnit.objects.update(gap_limit_seconds=900)

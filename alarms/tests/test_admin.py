@@ -59,7 +59,7 @@ def test_what_the_system_wrote_is_only_looked_at(staff, grow):
     assert staff.post(page_of(model, "delete", row.pk), {"post": "yes"}).status_code == 403
 
 
-def test_an_alarm_shows_its_trail_and_leads_to_its_page(staff):
+def test_an_alarm_shows_its_events_and_links_to_its_page(staff):
     alarm = AlarmFactory()
     assert "opened" in staff.get(page_of("alarm", "change", alarm.pk)).content.decode()
     listed = staff.get(page_of("alarm", "changelist")).content.decode()

@@ -1,4 +1,4 @@
-"""A drill has a unit that holds no goods alarm, and times what comes of it."""
+"""Drills trigger a test alarm on a virtual unit and time its notifications."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ def channel_at(receiver, customer, **fields):
     return channel
 
 
-def test_a_drill_goes_the_way_of_every_alarm_and_is_timed(receive, customer):
+def test_a_drill_sends_notifications_and_measures_their_time(receive, customer):
     receiver = receive()
     channel = channel_at(receiver, customer)
     drill = drills.start(customer, by="anna")
@@ -54,7 +54,7 @@ def test_a_drill_goes_the_way_of_every_alarm_and_is_timed(receive, customer):
     assert drill.alarm.state == Alarm.State.CLOSED
 
 
-def test_a_drill_tries_every_rule_whatever_it_names(customer, receive):
+def test_a_drill_uses_every_rule_regardless_of_its_filters(customer, receive):
     receiver = receive()
     channel = WebhookChannelFactory(customer=customer, address=receiver.url)
     RuleFactory(
@@ -68,16 +68,16 @@ def test_a_drill_tries_every_rule_whatever_it_names(customer, receive):
     assert Message.objects.get().channel == channel
 
 
-def test_there_is_one_drill_of_a_customer_at_a_time(customer):
+def test_only_one_drill_per_customer_runs_at_a_time(customer):
     drills.start(customer, by="anna")
-    with pytest.raises(drills.DrillInProgress, match="under way"):
+    with pytest.raises(drills.DrillInProgress, match="already running"):
         drills.start(customer, by="bert")
     drills.start(CustomerFactory(), by="bert")
     assert Drill.objects.filter(customer=customer).count() == 1
     assert Reading.objects.filter(storage_unit__facility__customer=customer).count() == 1
 
 
-def test_a_drill_ends_after_five_minutes_whatever_has_become_of_it(customer, receive):
+def test_a_drill_ends_after_five_minutes_in_any_case(customer, receive):
     channel_at(receive(), customer)
     drill = drills.start(customer, by="anna")
     assert drills.finish_drills(drill.started_at + timedelta(minutes=4)) == 0
@@ -86,14 +86,14 @@ def test_a_drill_ends_after_five_minutes_whatever_has_become_of_it(customer, rec
     assert (result.state, result.seconds) == ("waiting", None)
 
 
-def test_a_drill_that_nobody_is_told_of_ends_early(customer):
+def test_a_drill_without_messages_ends_early(customer):
     drill = drills.start(customer, by="anna")
     assert drills.finish_drills(drill.started_at + timedelta(seconds=10)) == 0
     assert drills.finish_drills(drill.started_at + timedelta(seconds=31)) == 1
     assert drills.results(drill) == []
 
 
-def test_drills_are_held_on_a_schedule_each_once(customer):
+def test_scheduled_drills_start_once_each(customer):
     now = timezone.now()
     drills.set_schedule(customer, 7, now)
     assert drills.start_due(now) == 0
@@ -107,7 +107,7 @@ def test_drills_are_held_on_a_schedule_each_once(customer):
     assert Drill.objects.filter(started_by="").count() == 2
 
 
-def test_the_synthetic_unit_is_no_unit_of_overviews_and_statistics(customer):
+def test_overviews_and_statistics_exclude_the_virtual_unit(customer):
     drills.start(customer, by="anna")
     scope = Scope.of_customer(customer.pk)
     assert overview(scope, timezone.now()).rows == []
@@ -124,10 +124,10 @@ def test_the_command_waits_and_reports(customer, receive, capsys, monkeypatch):
     assert "sent" in printed
 
 
-def test_the_command_says_what_is_missing(customer):
+def test_the_command_reports_errors(customer):
     with pytest.raises(CommandError, match="There is no customer"):
         call_command("drill", "NOBODY")
     with pytest.raises(CommandError, match="no rule notifies anyone"):
         call_command("drill", customer.customer_code, "--seconds", "0")
-    with pytest.raises(CommandError, match="under way"):
+    with pytest.raises(CommandError, match="already running"):
         call_command("drill", customer.customer_code)

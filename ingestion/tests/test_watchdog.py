@@ -1,4 +1,4 @@
-"""The alarms that hang on time: silent units, sources that are down, faulty sensors, what has cleared."""
+"""Time-based alarms: missing data, sources that are down, faulty sensors, and cleared alarms."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from alarms.models import Alarm, AlarmEvent
-from alarms.tests.judging import load
+from alarms.tests.evaluation import load
 from customers.models import Sensor
 from ingestion.loading.registration import link_units
 from ingestion.watchdog import run_watchdogs
@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def sensor() -> Sensor:
-    """Of a unit read every minute, so silent after 3 + 5 minutes: its customer delivers every 300 s."""
+    """A sensor of a unit read every minute, so overdue after 3 + 5 minutes: its customer delivers every 300 s."""
     return SensorFactory(storage_unit=StorageUnitFactory(interval_seconds=60))
 
 
@@ -48,7 +48,7 @@ def kinds_of(alarm):
     return [event.kind for event in alarm.events.all()]
 
 
-def test_a_unit_that_falls_silent_opens_an_alarm_that_its_next_reading_ends(sensor, now):
+def test_missing_data_opens_an_alarm_that_the_next_reading_ends(sensor, now):
     read(sensor, now)
     run_watchdogs(now + 8 * MINUTE)
     assert not Alarm.objects.exists()
@@ -63,14 +63,14 @@ def test_a_unit_that_falls_silent_opens_an_alarm_that_its_next_reading_ends(sens
     assert sorted(kinds_of(alarm)) == ["closed", "ended", "opened"]
 
 
-def test_a_unit_that_has_only_ever_had_old_readings_is_not_silent(sensor, now):
+def test_a_unit_with_only_old_readings_is_not_missing_data(sensor, now):
     read(sensor, now - timedelta(days=400), stored_at=now)
     run_watchdogs(now)
     assert not Alarm.objects.exists()
 
 
 @pytest.mark.parametrize("why", ["synthetic", "inactive"])
-def test_nobody_listens_to_drill_units_and_inactive_customers(sensor, now, why):
+def test_drill_units_and_inactive_customers_are_not_monitored(sensor, now, why):
     unit = sensor.storage_unit
     if why == "synthetic":
         unit.is_synthetic = True
@@ -97,24 +97,24 @@ def test_a_source_without_a_success_for_three_intervals_is_down_until_it_succeed
     assert alarm.state == "closed"
 
 
-def test_a_source_that_is_down_suppresses_the_alarms_of_its_units_and_lists_them(sensor, now):
+def test_a_source_that_is_down_inhibits_the_alarms_of_its_units(sensor, now):
     source_of(sensor, now, failures_in_a_row=3)
     read(sensor, now)
     run_watchdogs(now + 20 * MINUTE)
     down = Alarm.objects.get(kind="source_down")
-    silent = Alarm.objects.get(kind="no_data")
-    assert list(down.suppressed.all()) == [silent]
-    assert kinds_of(silent) == [AlarmEvent.Kind.SUPPRESSED]
+    missing = Alarm.objects.get(kind="no_data")
+    assert list(down.suppressed.all()) == [missing]
+    assert kinds_of(missing) == [AlarmEvent.Kind.SUPPRESSED]
 
 
-def test_the_silence_of_a_unit_waits_for_the_word_of_a_source_that_fails(sensor, now):
+def test_missing_data_waits_while_its_source_fails_but_is_not_down(sensor, now):
     source_of(sensor, now, failures_in_a_row=1, interval_seconds=3600)
     read(sensor, now)
     run_watchdogs(now + 30 * MINUTE)
     assert not Alarm.objects.exists()
 
 
-def test_a_unit_that_another_source_feeds_as_well_is_not_explained(sensor, now):
+def test_a_unit_with_another_working_source_is_not_inhibited(sensor, now):
     source_of(sensor, now, failures_in_a_row=1, interval_seconds=3600)
     source_of(sensor, now, last_success_at=now + 30 * MINUTE)
     read(sensor, now)
@@ -122,37 +122,37 @@ def test_a_unit_that_another_source_feeds_as_well_is_not_explained(sensor, now):
     assert Alarm.objects.get().kind == "no_data"
 
 
-def test_an_alarm_that_opened_before_its_source_was_known_to_be_down_hangs_on_it_then(sensor, now):
+def test_an_alarm_that_opened_before_its_source_was_down_is_inhibited_then(sensor, now):
     source = source_of(sensor, now + 20 * MINUTE)
     read(sensor, now)
     run_watchdogs(now + 10 * MINUTE)
-    silent = Alarm.objects.get()
-    assert silent.suppressed_by is None
+    missing = Alarm.objects.get()
+    assert missing.suppressed_by is None
     source.failures_in_a_row = 9
     source.save()
     run_watchdogs(now + 30 * MINUTE)
-    silent.refresh_from_db()
-    assert silent.suppressed_by == Alarm.objects.get(kind="source_down")
+    missing.refresh_from_db()
+    assert missing.suppressed_by == Alarm.objects.get(kind="source_down")
 
 
-def test_a_unit_that_stays_silent_when_its_source_is_back_is_told_of(sensor, now):
+def test_a_unit_without_data_after_its_source_has_recovered_is_released(sensor, now):
     source = source_of(sensor, now, failures_in_a_row=3)
     read(sensor, now)
     run_watchdogs(now + 20 * MINUTE)
     source.failures_in_a_row, source.last_success_at = 0, now + 21 * MINUTE
     source.save()
     run_watchdogs(now + 21 * MINUTE)
-    silent = Alarm.objects.get(kind="no_data")
-    assert silent.suppressed_by is not None
+    missing = Alarm.objects.get(kind="no_data")
+    assert missing.suppressed_by is not None
     source.last_success_at = now + 30 * MINUTE
     source.save()
     run_watchdogs(now + 30 * MINUTE)
-    silent.refresh_from_db()
-    assert (silent.state, silent.suppressed_by) == ("open", None)
-    assert kinds_of(silent)[-1] == AlarmEvent.Kind.RELEASED
+    missing.refresh_from_db()
+    assert (missing.state, missing.suppressed_by) == ("open", None)
+    assert kinds_of(missing)[-1] == AlarmEvent.Kind.RELEASED
 
 
-def test_a_sensor_without_a_measurement_for_the_gap_limit_opens_an_alarm_that_its_next_measurement_ends(sensor, now):
+def test_a_faulty_sensor_opens_an_alarm_that_its_next_measurement_ends(sensor, now):
     read(sensor, now)
     for minute in range(1, 4):
         read(sensor, now + minute * MINUTE, None)
@@ -168,14 +168,14 @@ def test_a_sensor_without_a_measurement_for_the_gap_limit_opens_an_alarm_that_it
     assert alarm.state == "closed"
 
 
-def test_faults_that_come_late_are_no_news(sensor, now):
+def test_late_faults_open_no_alarm(sensor, now):
     for minute in range(10):
         read(sensor, now - timedelta(days=2) + minute * MINUTE, None, stored_at=now)
     run_watchdogs(now)
     assert not Alarm.objects.exists()
 
 
-def test_an_alarm_closes_itself_once_its_clearing_delay_has_passed(sensor, now):
+def test_an_alarm_closes_automatically_once_its_clearing_delay_has_passed(sensor, now):
     unit = sensor.storage_unit
     load([ReadingRow(unit.pk, sensor.pk, now + minute * MINUTE, 9.0) for minute in range(40)], now + 40 * MINUTE)
     alarm = Alarm.objects.get()

@@ -1,4 +1,4 @@
-"""What is stored is the definition's value, for any order, splitting and repetition of deliveries."""
+"""Stored excursions equal the definition for any order, splitting and repetition of deliveries."""
 
 import itertools
 from datetime import timedelta
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alarms.evaluation.evaluate import evaluate
 from alarms.limits.versions import update_versions
 from alarms.models import Alarm, Excursion, LimitVersion, UnitLimits
-from alarms.tests.judging import START, at, by_definition, load, stored
+from alarms.tests.evaluation import START, at, by_definition, load, stored
 from alarms.thresholds import SensorPolicy
 from customers.models import StorageUnit
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
@@ -29,7 +29,7 @@ readings = st.dictionaries(st.tuples(st.integers(0, 40), st.integers(0, 1)), tem
 
 @st.composite
 def deliveries(draw):
-    """Batches of (minute, sensor, temperature): shuffled, split anyhow, some repeated."""
+    """Batches of (minute, sensor, temperature): shuffled, split at random, some repeated."""
     rows = [(minute * 7, sensor, each) for (minute, sensor), each in draw(readings).items()]
     order = draw(st.permutations(rows)) + draw(st.lists(st.sampled_from(rows), max_size=8))
     cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=6)))
@@ -41,7 +41,7 @@ def make_unit(**limits):
     SensorFactory.create_batch(2, storage_unit=unit)
     values = {"low_warning_c": 2.0, "high_warning_c": 8.0, "high_critical_c": 10.0, "high_delay_seconds": 1200}
     UnitLimits.objects.create(storage_unit=unit, **(values | limits))
-    # In force from the beginning, as if the unit had never had others.
+    # Valid from the beginning, as if the unit had never had other limits.
     LimitVersion.objects.filter(storage_unit=unit).delete()
     update_versions([unit.pk])
     return StorageUnit.objects.get(pk=unit.pk)
@@ -80,7 +80,7 @@ def test_any_order_splitting_and_repetition_ends_in_the_same_excursions(limits, 
     assert budgets == stored(in_order, Excursion.Kind.BUDGET)
 
 
-def test_readings_within_the_limits_are_judged_with_one_query(django_assert_num_queries):
+def test_readings_within_the_limits_are_evaluated_with_one_query(django_assert_num_queries):
     unit = make_unit()
     rows = [(minute, 0, 5) for minute in range(500)]
     load(rows_of(unit, rows[:10]), LATER)
@@ -128,7 +128,7 @@ def test_a_late_reading_extends_an_excursion_that_stays_the_same():
     assert (after.pk, after.started_at) == (before.pk, at(5))
 
 
-def test_a_late_reading_splits_an_excursion_whose_acknowledgement_stays_with_what_it_was_given_to():
+def test_a_late_reading_splits_an_excursion_and_the_acknowledgement_stays_with_its_part():
     unit = make_unit()
     load(rows_of(unit, [(minute, 0, 9) for minute in range(0, 60, 5)]), at(56))
     alarm = Alarm.objects.get()
@@ -141,7 +141,7 @@ def test_a_late_reading_splits_an_excursion_whose_acknowledgement_stays_with_wha
     assert kept.acknowledgement == "door"
 
 
-def test_two_excursions_that_turn_out_to_be_one_keep_what_was_acknowledged():
+def test_merged_excursions_keep_the_acknowledged_alarm():
     unit = make_unit(clearing_delay_seconds=0)
     minutes = [(minute, 0, 5 if minute == 30 else 9) for minute in range(0, 60, 5)]
     load(rows_of(unit, minutes), at(56))
@@ -154,7 +154,7 @@ def test_two_excursions_that_turn_out_to_be_one_keep_what_was_acknowledged():
     assert (kept.pk, kept.acknowledged_by, kept.state) == (second.pk, "ben", "acknowledged")
 
 
-def test_a_unit_whose_walk_was_put_down_goes_on_with_the_new_readings_only(django_assert_max_num_queries):
+def test_a_saved_detector_continues_with_the_new_readings_only(django_assert_max_num_queries):
     unit = make_unit()
     load(rows_of(unit, [(minute, 0, 9) for minute in range(300)]), at(300))
     load(rows_of(unit, [(301, 0, 9), (302, 0, 9.5)]), at(303))

@@ -1,4 +1,4 @@
-"""Limits on the mean kinetic temperature of a window: excursions of their own kind, from settled roll-ups."""
+"""Limits on the mean kinetic temperature of a window: excursions of their own kind, from refreshed roll-ups."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.models import Alarm, Excursion, MktCheck
-from alarms.tests.judging import START, load, stored
+from alarms.tests.evaluation import START, load, stored
 from customers.models import StorageUnit
 from readings.storage.reading_batch import ReadingRow
 from readings.storage.rollups import refresh
@@ -51,7 +51,7 @@ def evaluate_units(now=LATER):
     return run_requested_checks(now)
 
 
-def test_a_warm_stretch_is_an_excursion_from_the_window_whose_mkt_is_above_the_limit(unit):
+def test_a_warm_period_is_an_excursion_from_the_window_whose_mkt_is_above_the_limit(unit):
     load(hours(unit, 5, 5, 5, 5, 12, 12, 5, 5, 5, 5, 5), LATER)
     evaluate_units()
     excursion = Excursion.objects.get(kind=MKT)
@@ -61,14 +61,14 @@ def test_a_warm_stretch_is_an_excursion_from_the_window_whose_mkt_is_above_the_l
     assert Alarm.objects.get().kind == Alarm.Kind.MKT
 
 
-def test_a_window_that_is_hardly_covered_says_nothing(unit):
+def test_a_window_with_little_coverage_is_ignored(unit):
     load(hours(unit, 12, 12, 12), LATER)
     evaluate_units()
     # Until the newest whole hour, two of four hours are covered.
     assert Excursion.objects.get(kind=MKT).started_at == START + 2 * HOUR
 
 
-def test_hours_that_are_not_settled_wait(unit):
+def test_stale_hours_are_left_to_the_next_run(unit):
     load(hours(unit, 12, 12, 12, 12), LATER)
     assert run_requested_checks(LATER) == 0
     assert MktCheck.objects.exists()
@@ -76,7 +76,7 @@ def test_hours_that_are_not_settled_wait(unit):
     assert not MktCheck.objects.exists()
 
 
-def test_a_unit_without_a_limit_on_its_mkt_is_not_asked_for():
+def test_a_unit_without_an_mkt_limit_requests_no_check():
     load(hours(make_unit(), 12, 12), LATER)
     assert not MktCheck.objects.exists()
 

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alarms.excursions.detector import Detector, EffectiveLimits, SensorReading, detect_excursions, group_by_instant
-from alarms.tests.judging import START, at, course, found_in
+from alarms.tests.evaluation import START, at, found_in, series
 from alarms.thresholds import Limits, SensorPolicy, Severity
 
 
 def test_readings_within_the_limits_are_no_excursion():
-    assert found_in(course(5, 2, 8, 5)) == []
+    assert found_in(series(5, 2, 8, 5)) == []
 
 
 def test_an_excursion_lasts_from_the_first_reading_outside_to_the_first_back_within():
-    (found,) = found_in(course(5, 9, 10, 8.5, 7))
+    (found,) = found_in(series(5, 9, 10, 8.5, 7))
     assert (found.started_at, found.ended_at, found.last_outside_at) == (at(5), at(20), at(15))
     assert (found.peak_c, found.peak_at, found.severity) == (10, at(10), Severity.WARNING)
     assert found.outside_seconds == 15 * 60
@@ -25,134 +25,134 @@ def test_an_excursion_lasts_from_the_first_reading_outside_to_the_first_back_wit
     assert found.gap_seconds == 0
 
 
-def test_an_excursion_that_no_reading_ends_lasts():
-    (found,) = found_in(course(5, 1, 0))
+def test_an_excursion_without_a_reading_that_ends_it_is_ongoing():
+    (found,) = found_in(series(5, 1, 0))
     assert found.ended_at is None
     assert found.clears_at is None
     assert found.peak_c == 0
 
 
 def test_a_single_reading_outside_is_an_excursion_until_the_next():
-    (found,) = found_in(course(5, 9, 5))
+    (found,) = found_in(series(5, 9, 5))
     assert (found.started_at, found.ended_at) == (at(5), at(10))
     assert found.alarm_at is None
 
 
 def test_exactly_at_a_limit_is_within_unless_the_thresholds_are_inclusive():
-    assert found_in(course(8, 2)) == []
-    (found,) = found_in(course(8, 2), is_inclusive=True)
+    assert found_in(series(8, 2)) == []
+    (found,) = found_in(series(8, 2), is_inclusive=True)
     assert (found.started_at, found.last_outside_at) == (at(0), at(5))
 
 
-def test_a_temperature_off_by_the_last_digit_of_another_scale_is_at_the_limit():
-    assert found_in(course(8.000000000000002)) == []
-    assert len(found_in(course(7.999999999999998), is_inclusive=True)) == 1
+def test_a_rounding_error_of_another_scale_is_at_the_limit():
+    assert found_in(series(8.000000000000002)) == []
+    assert len(found_in(series(7.999999999999998), is_inclusive=True)) == 1
 
 
 def test_beyond_the_critical_limit_it_is_critical():
-    (found,) = found_in(course(5, 9, 12, 9, 5), high_critical_c=11.0)
+    (found,) = found_in(series(5, 9, 12, 9, 5), high_critical_c=11.0)
     assert found.severity is Severity.CRITICAL
-    (found,) = found_in(course(5, 9, 5), high_critical_c=11.0)
+    (found,) = found_in(series(5, 9, 5), high_critical_c=11.0)
     assert found.severity is Severity.WARNING
 
 
 def test_critical_limits_alone_are_limits():
-    (found,) = found_in(course(9), high_warning_c=None, high_critical_c=8.0)
+    (found,) = found_in(series(9), high_warning_c=None, high_critical_c=8.0)
     assert found.severity is Severity.CRITICAL
 
 
 def test_the_delay_is_completed_by_a_reading_outside():
-    (found,) = found_in(course(9, 9, 9, 9, 5), high_delay_seconds=600)
+    (found,) = found_in(series(9, 9, 9, 9, 5), high_delay_seconds=600)
     assert found.alarm_at == at(10)
-    (found,) = found_in(course(9, 9, 5), high_delay_seconds=600)
+    (found,) = found_in(series(9, 9, 5), high_delay_seconds=600)
     assert found.alarm_at is None
 
 
 def test_too_warm_and_too_cold_have_delays_of_their_own():
-    (found,) = found_in(course(1, 1, 1), high_delay_seconds=3600, low_delay_seconds=300)
+    (found,) = found_in(series(1, 1, 1), high_delay_seconds=3600, low_delay_seconds=300)
     assert found.alarm_at == at(5)
 
 
 def test_the_delay_beyond_a_critical_limit_begins_with_the_first_reading_beyond_it():
     limits = {"high_critical_c": 11.0, "high_delay_seconds": 600}
-    (found,) = found_in(course(9, 9, 12, 12, 12), **limits)
+    (found,) = found_in(series(9, 9, 12, 12, 12), **limits)
     assert (found.alarm_at, found.critical_alarm_at) == (at(10), at(20))
-    (found,) = found_in(course(12, 9, 12, 9), **limits)
+    (found,) = found_in(series(12, 9, 12, 9), **limits)
     assert found.critical_alarm_at is None
 
 
 def test_back_within_by_less_than_the_margin_is_not_over():
-    (found,) = found_in(course(9, 7.8, 9, 7, 5), clearing_margin_k=0.5)
+    (found,) = found_in(series(9, 7.8, 9, 7, 5), clearing_margin_k=0.5)
     assert (found.started_at, found.ended_at) == (at(0), at(15))
     assert found.outside_seconds == 10 * 60
 
 
 def test_a_margin_wider_than_the_limits_are_apart_clears_in_the_middle():
-    (found,) = found_in(course(9, 6, 5), clearing_margin_k=50.0)
+    (found,) = found_in(series(9, 6, 5), clearing_margin_k=50.0)
     assert found.ended_at == at(10)
 
 
-def test_what_returns_within_the_clearing_delay_is_one_excursion():
-    (found,) = found_in(course(9, 5, 9, 5), clearing_delay_seconds=301)
+def test_a_return_within_the_clearing_delay_continues_the_excursion():
+    (found,) = found_in(series(9, 5, 9, 5), clearing_delay_seconds=301)
     assert (found.started_at, found.ended_at, found.clears_at) == (at(0), at(15), at(15) + timedelta(seconds=301))
     assert found.outside_pieces == [
         [int(at(begin).timestamp()) * 10**6, int(at(begin + 5).timestamp()) * 10**6] for begin in (0, 10)
     ]
 
 
-def test_what_returns_when_the_clearing_delay_is_over_is_another_excursion():
-    assert len(found_in(course(9, 5, 9, 5), clearing_delay_seconds=300)) == 2
+def test_a_return_after_the_clearing_delay_is_another_excursion():
+    assert len(found_in(series(9, 5, 9, 5), clearing_delay_seconds=300)) == 2
 
 
 def test_a_gap_inside_an_excursion_is_counted_and_does_not_end_it():
-    readings = [*course(9, 9), *course(9, 5, begin=65)]
+    readings = [*series(9, 9), *series(9, 5, begin=65)]
     (found,) = found_in(readings, gap_limit_seconds=900)
     assert (found.started_at, found.ended_at) == (at(0), at(70))
     assert found.gap_seconds == (60 - 15) * 60
     assert found.outside_seconds == (5 + 15 + 5) * 60
 
 
-def test_a_fault_says_nothing_and_ends_nothing():
-    (found,) = found_in(course(9, None, None, 9, 5))
+def test_a_fault_neither_begins_nor_ends_an_excursion():
+    (found,) = found_in(series(9, None, None, 9, 5))
     assert (found.started_at, found.ended_at, found.gap_seconds) == (at(0), at(20), 600)
-    assert found_in(course(None, None, 5)) == []
+    assert found_in(series(None, None, 5)) == []
 
 
 def test_the_mean_kinetic_temperature_of_an_excursion_is_weighted_by_time():
-    (found,) = found_in(course(20, 25, 30, 5))
+    (found,) = found_in(series(20, 25, 30, 5))
     assert found.mkt_c == pytest.approx(25.8582, abs=5e-5)
 
 
 def test_of_several_sensors_any_outside_counts():
-    readings = sorted([*course(5, 5, 5), *course(5, 9, 5, sensor_id=2)])
+    readings = sorted([*series(5, 5, 5), *series(5, 9, 5, sensor_id=2)])
     (found,) = found_in(readings)
     assert (found.started_at, found.ended_at, found.peak_c) == (at(5), at(10), 9)
 
 
-def test_a_sensor_within_does_not_end_what_another_still_shows():
-    readings = sorted([*course(9, sensor_id=2), *course(5, begin=1), *course(5, sensor_id=2, begin=5)])
+def test_a_sensor_within_does_not_end_the_excursion_of_another():
+    readings = sorted([*series(9, sensor_id=2), *series(5, begin=1), *series(5, sensor_id=2, begin=5)])
     (found,) = found_in(readings)
     assert found.ended_at == at(5)
 
 
-def test_by_the_mean_two_sensors_make_up_for_each_other():
-    readings = sorted([*course(5, 5, 5), *course(5, 10, 13, sensor_id=2)])
+def test_the_mean_of_two_sensors_counts():
+    readings = sorted([*series(5, 5, 5), *series(5, 10, 13, sensor_id=2)])
     (found,) = found_in(readings, sensor_policy=SensorPolicy.MEAN)
     assert (found.started_at, found.peak_c) == (at(10), 9)
 
 
-def test_a_named_sensor_speaks_alone():
-    readings = sorted([*course(20, 20, 20), *course(5, 9, 5, sensor_id=2)])
+def test_only_the_reference_sensor_counts():
+    readings = sorted([*series(20, 20, 20), *series(5, 9, 5, sensor_id=2)])
     (found,) = found_in(readings, sensor_policy=SensorPolicy.NAMED, named_sensor_id=2)
     assert (found.started_at, found.ended_at) == (at(5), at(10))
 
 
-def test_a_reading_is_judged_by_the_limits_of_its_time():
+def test_a_reading_is_evaluated_by_the_limits_in_force_at_its_time():
     versions = [
         EffectiveLimits(START, Limits(high_warning_c=8.0), 1),
         EffectiveLimits(at(10), Limits(high_warning_c=12.0), 2),
     ]
-    found = detect_excursions(course(9, 9, 9, 13), versions)
+    found = detect_excursions(series(9, 9, 9, 13), versions)
     assert [(each.started_at, each.ended_at, each.version_id) for each in found] == [
         (at(0), at(10), 1),
         (at(15), None, 2),
@@ -192,7 +192,7 @@ def test_excursions_are_disjoint_in_order_and_consistent(readings, limits):
 
 
 @given(readings=readings_of_two, limits=limits, cuts=st.sets(st.integers(0, 40), max_size=5))
-def test_a_walk_that_is_put_down_and_taken_up_comes_to_the_same(readings, limits, cuts):
+def test_a_detector_restored_from_its_state_finds_the_same(readings, limits, cuts):
     versions = [EffectiveLimits(START, limits)]
     detector, found = Detector(versions), []
     for number, (instant, taken) in enumerate(group_by_instant(readings)):
@@ -201,3 +201,13 @@ def test_a_walk_that_is_put_down_and_taken_up_comes_to_the_same(readings, limits
             detector = Detector.load_state(detector.dump_state(), versions)
         detector.step(instant, taken)
     assert [*found, *detector.all_excursions()] == detect_excursions(readings, versions)
+
+
+def test_the_saved_state_keeps_the_field_names_stored_in_excursions():
+    detector = Detector([EffectiveLimits(START, Limits(high_warning_c=8.0))])
+    for instant, rows in group_by_instant(series(5, 9)):
+        detector.step(instant, rows)
+    state = detector.dump_state()
+    assert set(state) == {"current", "sensors", "at", "standing", "critical_since", "after_end"}
+    assert set(state["standing"]) == {"since", "until", "temperature_c", "severity", "beyond_k"}
+    assert set(state["after_end"]) == {"seconds", "arrhenius", "gap_seconds"}

@@ -1,10 +1,10 @@
-"""Which stored excursion goes on as which of those found."""
+"""Matching detected excursions with the stored ones they continue."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from alarms.excursions.reconcile import match
-from alarms.tests.judging import at
+from alarms.tests.evaluation import at
 
 
 @dataclass(frozen=True)
@@ -18,20 +18,20 @@ def period(begin, end, alarm=None):
     return Period(at(begin), None if end is None else at(end), None if alarm is None else at(alarm))
 
 
-def test_what_overlaps_goes_on():
+def test_overlapping_excursions_match():
     assert match([period(0, 10)], [(period(5, 20), 0)]) == {0: 0}
 
 
-def test_what_does_not_touch_is_new():
+def test_an_excursion_without_overlap_is_new():
     assert match([period(0, 10)], [(period(11, None), 0)]) == {}
 
 
-def test_of_two_that_became_one_the_earlier_goes_on_unless_people_acknowledged_the_later():
+def test_a_merged_excursion_continues_the_earlier_unless_the_later_was_acknowledged():
     assert match([period(0, 30)], [(period(0, 10), 0), (period(20, 30), 0)]) == {0: 0}
     assert match([period(0, 30)], [(period(0, 10), 1), (period(20, 30), 2)]) == {0: 1}
 
 
-def test_of_one_that_became_two_the_part_that_its_alarm_was_about_goes_on():
+def test_a_split_excursion_continues_as_the_part_that_raised_its_alarm():
     found = [period(0, 10), period(15, None)]
     assert match(found, [(period(0, None, alarm=20), 1)]) == {1: 0}
     assert match(found, [(period(0, None), 0)]) == {0: 0}

@@ -54,12 +54,12 @@ def test_a_replay_stores_nothing(unit):
     assert not Alarm.objects.exists()
 
 
-def test_limits_that_do_not_rise_are_refused():
+def test_limits_out_of_order_are_rejected():
     with pytest.raises(LimitOrderError, match="2 °C"):
         apply_changes(Limits(low_warning_c=2.0, high_warning_c=8.0), {"high_warning_c": 1.0})
 
 
-def test_the_command_tells_what_would_have_been(unit):
+def test_the_command_lists_added_and_removed_alarms(unit):
     output = StringIO()
     call_command("replay_limits", "A/fridge", "--delay", "10m", stdout=output)
     assert "added: 1" in output.getvalue()
@@ -70,22 +70,22 @@ def test_the_command_tells_what_would_have_been(unit):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["A/fridge"], "Say what to change"),
-        (["A/cellar", "--high", "9"], "There is no such unit"),
-        (["no-uuid", "--high", "9"], "There is no such unit"),
+        (["A/fridge"], "at least one change"),
+        (["A/cellar", "--high", "9"], "No such unit"),
+        (["no-uuid", "--high", "9"], "No such unit"),
         (["A/fridge", "--high", "1"], "must increase"),
-        (["A/fridge", "--delay", "soon"], "no time"),
+        (["A/fridge", "--delay", "soon"], "not a duration"),
         (["A/fridge", "--high", "warm"], "neither a temperature"),
     ],
 )
-def test_the_command_says_what_is_amiss(arguments, message):
+def test_the_command_reports_invalid_arguments(arguments, message):
     with pytest.raises(CommandError, match=message):
         call_command("replay_limits", *arguments)
 
 
 class TestPage:
     @pytest.fixture
-    def address(self, unit):
+    def url(self, unit):
         return reverse("settings-limit-replay", args=[unit.facility.customer.public_id, unit.public_id])
 
     @pytest.fixture
@@ -93,21 +93,21 @@ class TestPage:
         client.force_login(MembershipFactory(customer=unit.facility.customer).user)
         return client
 
-    def test_it_starts_with_the_limits_in_force(self, viewer, address):
-        form = viewer.get(address).context["form"]
+    def test_it_starts_with_the_limits_in_force(self, viewer, url):
+        form = viewer.get(url).context["form"]
         assert (form["high_warning_c"].value(), form["delay_minutes"].value()) == (7.0, 30)
 
-    def test_it_shows_what_would_have_been_added_and_spared(self, viewer, address):
+    def test_it_shows_what_would_have_been_added_and_prevented(self, viewer, url):
         requested = {"low_critical_c": 0, "low_warning_c": 3, "high_warning_c": 7, "high_critical_c": 10}
-        page = viewer.get(address, requested | {"delay_minutes": 10})
+        page = viewer.get(url, requested | {"delay_minutes": 10})
         assert [len(rows) for _, rows in page.context["parts"]] == [1, 0, 1]
-        page = viewer.get(address, {"high_warning_c": 9, "delay_minutes": 30})
+        page = viewer.get(url, {"high_warning_c": 9, "delay_minutes": 30})
         assert [len(rows) for _, rows in page.context["parts"]] == [0, 1, 0]
 
-    def test_limits_out_of_order_are_told(self, viewer, address):
-        page = viewer.get(address, {"low_warning_c": 9, "high_warning_c": 7, "delay_minutes": 30})
+    def test_limits_out_of_order_show_an_error(self, viewer, url):
+        page = viewer.get(url, {"low_warning_c": 9, "high_warning_c": 7, "delay_minutes": 30})
         assert "must increase" in page.content.decode()
 
-    def test_another_customers_unit_is_not_found(self, client, address):
+    def test_another_customers_unit_is_not_found(self, client, url):
         client.force_login(MembershipFactory().user)
-        assert client.get(address).status_code == 404
+        assert client.get(url).status_code == 404

@@ -6,7 +6,7 @@ from alarms.evaluation.tests.test_evaluate import make_unit, rows_of
 from alarms.lifecycle.actions import ActionNotAllowed, acknowledge, close, comment
 from alarms.lifecycle.transitions import close_cleared
 from alarms.models import Alarm, AlarmEvent, Excursion
-from alarms.tests.judging import at, load
+from alarms.tests.evaluation import at, load
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ def read(unit, *readings):
         load(rows_of(unit, [(minute, 0, temperature_c)]), at(minute))
 
 
-def trail(alarm):
+def event_kinds(alarm):
     return [str(event.kind) for event in alarm.events.order_by("id")]
 
 
@@ -31,7 +31,7 @@ def test_an_alarm_is_pending_while_its_delay_runs(unit):
     read(unit, (0, 5), (5, 9))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.opened_at, alarm.started_at) == ("pending", None, at(5))
-    assert trail(alarm) == []
+    assert event_kinds(alarm) == []
 
 
 def test_an_excursion_shorter_than_its_delay_leaves_no_alarm(unit):
@@ -44,17 +44,17 @@ def test_it_opens_with_the_reading_that_completes_the_delay(unit):
     read(unit, (0, 5), (5, 9), (24, 9), (25, 9.5))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.opened_at, alarm.severity, alarm.temperature_c) == ("open", at(25), "warning", 9.5)
-    assert trail(alarm) == ["opened"]
+    assert event_kinds(alarm) == ["opened"]
 
 
 def test_it_worsens_once_the_delay_beyond_the_critical_limit_is_completed(unit):
     read(unit, (5, 9), (25, 11), (44, 11), (45, 11))
     alarm = Alarm.objects.get()
     assert alarm.severity == "critical"
-    assert trail(alarm) == ["opened", "worsened"]
+    assert event_kinds(alarm) == ["opened", "worsened"]
 
 
-def test_it_closes_itself_when_the_clearing_delay_is_over(unit):
+def test_it_closes_automatically_when_the_clearing_delay_is_over(unit):
     read(unit, (5, 9), (25, 9), (30, 5))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.ended_at) == ("open", at(30))
@@ -62,17 +62,17 @@ def test_it_closes_itself_when_the_clearing_delay_is_over(unit):
     assert close_cleared(at(45)) == 1
     alarm.refresh_from_db()
     assert (alarm.state, alarm.closed_at, alarm.closed_by) == ("closed", at(45), "")
-    assert trail(alarm) == ["opened", "ended", "closed"]
+    assert event_kinds(alarm) == ["opened", "ended", "closed"]
 
 
 def test_it_is_reopened_when_the_excursion_returns_within_the_clearing_delay(unit):
     read(unit, (5, 9), (25, 9), (30, 5), (40, 9))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.ended_at, alarm.reopened_count) == ("open", None, 1)
-    assert trail(alarm) == ["opened", "ended", "reopened"]
+    assert event_kinds(alarm) == ["opened", "ended", "reopened"]
 
 
-def test_it_is_reopened_even_where_it_had_closed_before_the_readings_came(unit):
+def test_it_is_reopened_even_if_it_had_closed_before_the_readings_arrived(unit):
     read(unit, (5, 9), (25, 9), (30, 5))
     close_cleared(at(45))
     load(rows_of(unit, [(44, 0, 9), (46, 0, 9)]), at(46))
@@ -85,39 +85,39 @@ def test_an_excursion_that_returns_later_has_an_alarm_of_its_own(unit):
     assert [alarm.started_at for alarm in Alarm.objects.order_by("started_at")] == [at(5), at(45)]
 
 
-def test_one_whose_readings_all_came_at_once_but_lately_is_told_of(unit):
+def test_readings_that_arrive_together_but_recently_open_an_alarm(unit):
     load(rows_of(unit, [(5, 0, 9), (25, 0, 9), (30, 0, 5)]), at(35))
     alarm = Alarm.objects.get()
     assert not alarm.is_detected_late
-    assert trail(alarm) == ["opened", "ended"]
+    assert event_kinds(alarm) == ["opened", "ended"]
 
 
-def test_one_that_was_found_late_and_lasts_opens_once_it_is_caught_up_with(unit):
+def test_a_late_detected_ongoing_excursion_opens_once_the_data_has_caught_up(unit):
     load(rows_of(unit, [(minute, 0, 9) for minute in range(0, 60, 5)]), at(600))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.is_detected_late) == ("closed", True)
     load(rows_of(unit, [(minute, 0, 9) for minute in range(60, 600, 5)]), at(600))
     alarm.refresh_from_db()
     assert (alarm.state, alarm.is_detected_late) == ("open", False)
-    assert trail(alarm)[-1] == "opened"
+    assert event_kinds(alarm)[-1] == "opened"
 
 
-def test_one_whose_delay_was_not_completed_after_all_is_withdrawn(unit):
+def test_an_alarm_whose_delay_was_not_completed_after_all_is_withdrawn(unit):
     read(unit, (0, 9), (20, 9), (21, 9))
     Alarm.objects.update(state="acknowledged", acknowledged_at=at(21), acknowledged_by="anna")
     load(rows_of(unit, [(1, 0, 5)]), at(22))
     alarm = Alarm.objects.get(is_withdrawn=True)
     assert (alarm.state, alarm.acknowledged_by) == ("closed", "anna")
-    assert trail(alarm)[-1] == "withdrawn"
+    assert event_kinds(alarm)[-1] == "withdrawn"
 
 
-class TestHandling:
+class TestActions:
     @pytest.fixture
     def alarm(self, unit):
         read(unit, (5, 9), (25, 9))
         return Alarm.objects.get()
 
-    def test_who_acknowledges_says_what_they_do(self, alarm):
+    def test_acknowledging_requires_a_comment(self, alarm):
         with pytest.raises(ActionNotAllowed, match="comment"):
             acknowledge(alarm, by="anna", comment=" ")
         acknowledge(alarm, by="anna", comment="Moving the goods")
@@ -139,20 +139,20 @@ class TestHandling:
         comment(alarm, by="ben", text="Door seal ordered")
         assert alarm.events.latest("id").text == "Door seal ordered"
 
-    def test_it_is_not_closed_while_its_cause_lasts(self, alarm):
+    def test_it_cannot_be_closed_while_its_condition_is_active(self, alarm):
         with pytest.raises(ActionNotAllowed, match="still active"):
             close(alarm, by="anna", cause="door", corrective_action="closed it")
 
-    def test_cause_and_corrective_action_close_it_and_stay_on_record(self, alarm, unit):
+    def test_cause_and_corrective_action_close_it_and_are_recorded(self, alarm, unit):
         read(unit, (30, 5))
         with pytest.raises(ActionNotAllowed, match="corrective action"):
             close(alarm, by="anna", cause="door", corrective_action="")
         close(alarm, by="anna", cause="door", corrective_action="closed it")
         alarm.refresh_from_db()
         assert (alarm.state, alarm.closed_by, alarm.cause) == ("closed", "anna", "door")
-        assert trail(alarm) == ["opened", "ended", "closed", "reviewed"]
+        assert event_kinds(alarm) == ["opened", "ended", "closed", "reviewed"]
 
-    def test_the_note_of_one_that_closed_itself_can_be_written_and_mended(self, alarm, unit):
+    def test_the_review_of_an_automatically_closed_alarm_can_be_added_and_corrected(self, alarm, unit):
         read(unit, (30, 5), (60, 5))
         close_cleared(at(60))
         close(alarm, by="anna", cause="door", corrective_action="closed it")
@@ -162,7 +162,7 @@ class TestHandling:
             "Cause: door seal Corrective action: replaced it",
         ]
 
-    def test_one_that_is_pending_can_be_neither_acknowledged_nor_closed(self, unit):
+    def test_a_pending_alarm_can_be_neither_acknowledged_nor_closed(self, unit):
         read(unit, (5, 9))
         with pytest.raises(ActionNotAllowed):
             acknowledge(Alarm.objects.get(), by="anna", comment="what?")

@@ -1,4 +1,4 @@
-"""`manage.py drill CUSTOMER`: try a customer's notifications and say how long each took."""
+"""Run an alarm drill and report how long each notification took: `manage.py drill CUSTOMER`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from alarms import drills
 from alarms.models import Drill
 from customers.models import Customer
 
-LOOK_EVERY_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 class Command(BaseCommand):
-    """`manage.py drill`."""
+    """Start a drill and wait for its results."""
 
-    help = "Has a unit that holds no goods alarm, and reports the time to each delivered notification."
+    help = "Trigger a test alarm on a virtual unit and report the time to each delivered notification."
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,26 +29,26 @@ class Command(BaseCommand):
         )
 
     @override
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         customer = Customer.objects.filter(customer_code=options["customer"]).first()
         if customer is None:
             raise CommandError(f"There is no customer {options['customer']}; `status` lists all.")
         try:
             drill = drills.start(customer, by="the command line")
-        except drills.DrillInProgress as under_way:
-            raise CommandError(str(under_way)) from under_way
+        except drills.DrillInProgress as error:
+            raise CommandError(str(error)) from error
         has_ended = self._wait(drill, options["seconds"])
         self._report(drill, has_ended)
 
     def _wait(self, drill: Drill, seconds: float) -> bool:
-        """Did the drill end within these seconds? Beat and a worker have to run."""
+        """Wait for the drill to end, at most for `seconds`; return whether it did. Needs a running worker."""
         ends_at = time.monotonic() + seconds
         while time.monotonic() < ends_at:
             drills.finish_drills(timezone.now())
             drill.refresh_from_db()
             if drill.ended_at is not None:
                 return True
-            time.sleep(LOOK_EVERY_SECONDS)
+            time.sleep(POLL_SECONDS)
         return False
 
     def _report(self, drill: Drill, has_ended: bool) -> None:
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             seconds = "–" if result.seconds is None else f"{result.seconds:.1f}"
             self.stdout.write(f"{result.channel:<{width}}  {seconds:>7}  {result.state}")
         if drill.alarm is None:
-            raise CommandError("No alarm opened. Do beat and a worker run?")
+            raise CommandError("No alarm opened. Are beat and a worker running?")
         if not results:
             raise CommandError("The alarm opened, but no rule notifies anyone at this hour.")
         if not has_ended or any(result.seconds is None for result in results):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,7 +29,7 @@ TEMPERATURES = {
 
 
 class Command(BaseCommand):
-    """`manage.py replay_limits`."""
+    """Replay a unit's readings with changed limits."""
 
     help = "Show which temperature alarms of the last 90 days changed limits would have added or removed."
 
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=int, default=90)
 
     @override
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         unit = unit_named(options["unit"])
         try:
             found = replay(unit, changes_in(options), timezone.now(), timedelta(days=options["days"]))
@@ -64,8 +65,8 @@ class Command(BaseCommand):
             )
 
 
-def changes_in(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of Limits that the options change. A limit of “none” is no limit."""
+def changes_in(options: Mapping[str, Any]) -> dict[str, object]:
+    """Return the fields of Limits that the options change. “none” removes a limit."""
     changes = {
         field: None if options[name] == "none" else options[name]
         for name, field in TEMPERATURES.items()
@@ -78,37 +79,39 @@ def changes_in(options: dict[str, Any]) -> dict[str, Any]:
     if options["clearing_delay"] is not None:
         changes["clearing_delay_seconds"] = options["clearing_delay"]
     if not changes:
-        raise CommandError("Say what to change, such as --delay 45m or --high 10.")
+        raise CommandError("Specify at least one change, for example --delay 45m or --high 10.")
     return changes
 
 
 def unit_named(name: str) -> StorageUnit:
-    """The unit of this id or of these codes. Raises CommandError."""
+    """Return the unit with this id or these codes. Raise CommandError."""
     units = StorageUnit.objects.select_related("facility__customer")
     customer_code, *others = name.split("/")
-    wanted = Q(facility__customer__customer_code=customer_code, unit_code=others[-1]) if others else Q(public_id=name)
+    condition = (
+        Q(facility__customer__customer_code=customer_code, unit_code=others[-1]) if others else Q(public_id=name)
+    )
     if len(others) == 2:
-        wanted &= Q(facility__facility_code=others[0])
+        condition &= Q(facility__facility_code=others[0])
     try:
-        found = list(units.filter(wanted)[:2])
+        found: list[StorageUnit] = list(units.filter(condition)[:2])
     except ValidationError:
         found = []
     if len(found) != 1:
-        why = "Several units have these codes; name the facility too" if found else "There is no such unit"
+        why = "Several units have these codes; add the facility" if found else "No such unit"
         raise CommandError(f"{why}: {name}")
     return found[0]
 
 
 def seconds(text: str) -> int:
-    """A time such as 900s, 45m, 10h or 1d in seconds."""
+    """Parse a duration such as 900s, 45m, 10h or 1d; return seconds."""
     match = re.fullmatch(r"(\d+)([smhd])", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 900s, 45m or 10h")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 900s, 45m or 10h")
     return int(match[1]) * SECONDS[match[2]]
 
 
 def temperature(text: str) -> float | str:
-    """A temperature in °C, or “none”."""
+    """Parse a temperature in °C, or “none”."""
     if text == "none":
         return text
     try:
@@ -118,7 +121,7 @@ def temperature(text: str) -> float | str:
 
 
 def line(alarm: ReplayedAlarm, unit: StorageUnit, zone: ZoneInfo) -> str:
-    """An alarm on one line, in the unit's scale and the facility's time."""
+    """Format an alarm as one line, on the unit's scale and in the facility's time."""
     until = "ongoing" if alarm.ended_at is None else f"to {alarm.ended_at.astimezone(zone):%Y-%m-%d %H:%M}"
     peak = temperature_text(alarm.peak_c, unit.temperature_unit)
     return f"{alarm.started_at.astimezone(zone):%Y-%m-%d %H:%M} {until}, {alarm.severity}, peak {peak}"

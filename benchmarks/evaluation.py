@@ -1,4 +1,4 @@
-"""What judging readings adds to storing them: a batch of readings that are all within their limits."""
+"""Measure what evaluation adds to storing, for a batch of readings that are all within their limits."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from readings.storage.store import store
 
 ROWS = 10_000
 ROUNDS = 25
-MOST_ADDED = 0.15
+MAX_ADDED = 0.15
 SET_TEMPERATURE_C = -70.0
-# None of the benchmark's readings is outside.
+# Wide enough that no reading of the benchmark is outside.
 WIDE = {"is_around_set_temperature": True, "warning_deviation_k": 50.0, "critical_deviation_k": 60.0}
 
 
 def run() -> None:
-    places = make_units(storing.UNITS, "JUDGED")
-    unit_ids = [unit_id for unit_id, _ in places]
+    """Print the medians of storing without and with evaluation."""
+    units = make_units(storing.UNITS, "EVALUATED")
+    unit_ids = [unit_id for unit_id, _ in units]
     StorageUnit.objects.filter(pk__in=unit_ids).update(set_temperature=SET_TEMPERATURE_C)
     for unit_id in unit_ids:
         UnitLimits.objects.update_or_create(storage_unit_id=unit_id, defaults=WIDE)
     LimitVersion.objects.filter(storage_unit__in=unit_ids).delete()
     update_versions(unit_ids)
-    columns = storing.columns_of(ROWS, places)
-    seconds: dict[str, list[float]] = {"stored": [], "stored and judged": []}
+    columns = storing.columns_of(ROWS, units)
+    seconds: dict[str, list[float]] = {"stored": [], "stored and evaluated": []}
     for _ in range(ROUNDS + 1):
-        for what, work in (("stored", _store), ("stored and judged", _store_and_evaluate)):
+        for name, work in (("stored", _store), ("stored and evaluated", _store_and_evaluate)):
             with connection.cursor() as cursor:
                 cursor.execute(storing.EMPTY)
-            seconds[what].append(storing.timed(lambda work=work: work(columns)))  # type: ignore[misc]
+            seconds[name].append(storing.timed(lambda work=work: work(columns)))  # type: ignore[misc]  # a lambda with a default
     stored, evaluated = (statistics.median(each[1:]) for each in seconds.values())
     ratios = [after / before - 1 for before, after in zip(*seconds.values(), strict=True)][1:]
-    print(f"Judging: {storing.UNITS} units, {ROWS:,} readings within their limits a batch, medians of {ROUNDS} rounds")
+    print(f"Evaluation: {storing.UNITS} units, {ROWS:,} readings within limits per batch, medians of {ROUNDS} rounds")
     print(f"{'stored, ms':>14}{'and evaluated, ms':>18}{'added':>9}")
     print(
-        f"{stored * 1e3:>14.1f}{evaluated * 1e3:>18.1f}{statistics.median(ratios):>9.1%}   target below {MOST_ADDED:.0%}"
+        f"{stored * 1e3:>14.1f}{evaluated * 1e3:>18.1f}{statistics.median(ratios):>9.1%}   target below {MAX_ADDED:.0%}"
     )
 
 

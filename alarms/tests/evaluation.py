@@ -1,4 +1,4 @@
-"""Readings put down in short form, and stored excursions compared with what the definition makes of all readings."""
+"""Short notations for readings, and stored excursions compared with the definition."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ MINUTE = timedelta(minutes=1)
 
 
 def at(minutes: float) -> datetime:
-    """The instant so many minutes after START."""
+    """Return the instant this number of minutes after START."""
     return START + minutes * MINUTE
 
 
-def course(
+def series(
     *temperatures_c: float | None, every: float = 5, sensor_id: int = 1, begin: float = 0
 ) -> list[SensorReading]:
-    """One sensor's readings, `every` so many minutes from `begin` on."""
+    """Return one sensor's readings, `every` number of minutes from minute `begin` on."""
     return [SensorReading(at(begin + n * every), sensor_id, each) for n, each in enumerate(temperatures_c)]
 
 
 def found_in(readings: Iterable[SensorReading], **limits: object) -> list[DetectedExcursion]:
-    """The excursions of readings by limits that are in force all the time; 2 to 8 °C unless told otherwise."""
+    """Return the excursions of readings with constant limits, by default 2 to 8 °C."""
     values = {"low_warning_c": 2.0, "high_warning_c": 8.0, "gap_limit_seconds": 900} | limits
     return detect_excursions(readings, [EffectiveLimits(START - timedelta(days=1), Limits(**values))])
 
 
 def load(rows: Sequence[ReadingRow], now: datetime) -> None:
-    """Store these rows and have them judged, in one transaction, as an intake does."""
+    """Store and evaluate these rows in one transaction, as loading does."""
     with transaction.atomic():
         columns = ReadingBatch.of_rows(rows)
         evaluate(store(columns).new_spans, columns, now=now)
