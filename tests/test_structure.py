@@ -1,0 +1,95 @@
+"""The structure of the code base: sizes of folders, modules and functions, as docs/style.md describes."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+from django.conf import settings
+
+PACKAGES = ("core", "customers", "readings", "alarms", "ingestion", "simulator", "temperature_site")
+MAX_MODULES_PER_FOLDER = 20
+MAX_MODULE_LINES = 400
+MIN_MODULE_LINES = 40
+MAX_FUNCTION_LINES = 50
+MAX_MEDIAN_FUNCTION_LINES = 8
+# Modules that Django, DRF or Celery expect under these names, however short they are.
+FRAMEWORK_MODULES = {"__init__.py", "apps.py", "admin.py", "urls.py", "tasks.py", "models.py", "wsgi.py", "conftest.py"}
+FRAMEWORK_FOLDERS = {"admin", "models", "commands", "templatetags", "middleware"}
+
+
+def tracked_modules() -> list[Path]:
+    """Return every Python module of the packages except migrations, relative to the project."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--", *(f"{package}/*.py" for package in PACKAGES)],
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [Path(line) for line in listed.stdout.splitlines() if "/migrations/" not in line]
+
+
+MODULES = tracked_modules()
+CODE = [path for path in MODULES if "tests" not in path.parts and path.name != "conftest.py"]
+
+
+def line_count(path: Path) -> int:
+    """Return the number of lines of a module."""
+    return len((settings.BASE_DIR / path).read_text(encoding="utf-8").splitlines())
+
+
+def function_lengths(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the length of each function of a module, with its name."""
+    tree = ast.parse((settings.BASE_DIR / path).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield (node.end_lineno or node.lineno) - node.lineno + 1, node.name
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES}), ids=str)
+def test_a_folder_has_few_modules(folder: Path) -> None:
+    modules = [path for path in MODULES if path.parent == folder and path.name != "__init__.py"]
+
+    assert len(modules) <= MAX_MODULES_PER_FOLDER
+
+
+@pytest.mark.parametrize("path", CODE, ids=str)
+def test_a_module_has_a_readable_length(path: Path) -> None:
+    assert line_count(path) <= MAX_MODULE_LINES
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in CODE if path.name not in FRAMEWORK_MODULES and not FRAMEWORK_FOLDERS & set(path.parts)],
+    ids=str,
+)
+def test_a_module_is_no_fragment(path: Path) -> None:
+    assert line_count(path) >= MIN_MODULE_LINES
+
+
+@pytest.mark.parametrize("path", CODE, ids=str)
+def test_a_function_is_short(path: Path) -> None:
+    assert [name for length, name in function_lengths(path) if length > MAX_FUNCTION_LINES] == []
+
+
+def test_functions_are_short_on_the_whole() -> None:
+    lengths = [length for path in CODE for length, _ in function_lengths(path)]
+
+    assert median(lengths) <= MAX_MEDIAN_FUNCTION_LINES
+
+
+def test_no_package_has_a_single_module() -> None:
+    packages = {path.parent for path in CODE if path.name != "__init__.py" and len(path.parts) > 2}
+    packages -= {folder for folder in packages if folder.name in FRAMEWORK_FOLDERS or "management" in folder.parts}
+    single = [
+        folder
+        for folder in sorted(packages)
+        if len([path for path in CODE if path.is_relative_to(folder) and path.name != "__init__.py"]) < 2
+    ]
+
+    assert single == []
