@@ -132,12 +132,12 @@ def test_each_fault_leads_to_exactly_its_alarms_and_messages(day, webhooks, mail
         "Warning: no data, Ultra-Low Freezer 1 in Pharma Facility 2",
         "Warning: sensor fault, Ultra-Low Freezer 3 in Pharma Facility 1",
         "Warning: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
-        "Critical: now critical: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
-        "Warning: over: sensor fault, Ultra-Low Freezer 3 in Pharma Facility 1",
-        "Warning: over: no data, Ultra-Low Freezer 1 in Pharma Facility 2",
-        "Critical: over: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
+        "Critical: worsened: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
+        "Warning: closed: sensor fault, Ultra-Low Freezer 3 in Pharma Facility 1",
+        "Warning: closed: no data, Ultra-Low Freezer 1 in Pharma Facility 2",
+        "Critical: closed: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
         "Critical: source down, A · freezers",
-        "Critical: over: source down, A · freezers",
+        "Critical: closed: source down, A · freezers",
     ]
 
     alarms = Alarm.objects.filter(suppressed_by=None)

@@ -48,7 +48,7 @@ def load(rows: Sequence[ReadingRow], now: datetime) -> None:
 
 
 def by_definition(unit: StorageUnit) -> list[tuple[object, ...]]:
-    """What the definition makes of all readings of the unit, by the columns of FIELDS."""
+    """Return the excursions of all the unit's readings by definition, as COMPARED_FIELDS."""
     readings = Reading.objects.filter(storage_unit=unit).order_by("recorded_at", "sensor_id")
     measured = [SensorReading(*row) for row in readings.values_list("recorded_at", "sensor_id", "temperature_c")]
     found = detect_excursions(measured, evaluated_units([unit.pk])[0].versions)
@@ -56,6 +56,6 @@ def by_definition(unit: StorageUnit) -> list[tuple[object, ...]]:
 
 
 def stored(unit: StorageUnit, kind: Excursion.Kind = Excursion.Kind.TEMPERATURE) -> list[tuple[object, ...]]:
-    """The unit's stored excursions by the columns of FIELDS."""
+    """Return the unit's stored excursions as COMPARED_FIELDS."""
     excursions = Excursion.objects.filter(storage_unit=unit, kind=kind).order_by("started_at")
     return list(excursions.values_list(*COMPARED_FIELDS))
