@@ -19,7 +19,7 @@ from readings.statistics.analytics import Summary, by_period, summaries_by_owner
 from readings.statistics.totals import Bucket
 from readings.units.scales import Scale
 from readings.web import analytics_tables as tables
-from readings.web.analytics_filters import RANGES, Choice, choice_of
+from readings.web.analytics_filters import RANGES, AnalyticsFilters, parse_filters
 from readings.web.analytics_tables import Table
 
 # Of more facilities or units, those with the largest deviation are compared.
@@ -40,7 +40,7 @@ def trends_page(request: HttpRequest) -> HttpResponse:
     return _page(
         request,
         "analytics",
-        lambda choice: tables.trend(_over_time(choice), _scale(choice), choice.bucket.value.capitalize()),
+        lambda filters: tables.trend(_over_time(filters), _scale(filters), filters.bucket.value.capitalize()),
     )
 
 
@@ -52,7 +52,7 @@ def deviation_page(request: HttpRequest) -> HttpResponse:
     return _page(
         request,
         "analytics-deviation",
-        lambda choice: tables.deviation(_over_time(choice), choice.bucket.value.capitalize()),
+        lambda filters: tables.deviation(_over_time(filters), filters.bucket.value.capitalize()),
     )
 
 
@@ -64,7 +64,7 @@ def quality_page(request: HttpRequest) -> HttpResponse:
     return _page(
         request,
         "analytics-quality",
-        lambda choice: tables.quality(_over_time(choice), choice.bucket.value.capitalize()),
+        lambda filters: tables.quality(_over_time(filters), filters.bucket.value.capitalize()),
     )
 
 
@@ -76,12 +76,12 @@ def comparison_page(request: HttpRequest) -> HttpResponse:
     return _page(request, "analytics-comparison", _comparison)
 
 
-def _page(request: HttpRequest, url_name: str, make_table: Callable[[Choice], Table]) -> HttpResponse:
-    choice = choice_of(request.GET, page_principal(request).scope, timezone.now())
+def _page(request: HttpRequest, url_name: str, make_table: Callable[[AnalyticsFilters], Table]) -> HttpResponse:
+    filters = parse_filters(request.GET, page_principal(request).scope, timezone.now())
     query = f"?{request.GET.urlencode()}" if request.GET else ""
     context = {
-        "choice": choice,
-        "table": make_table(choice) if choice.unit_refs else None,
+        "filters": filters,
+        "table": make_table(filters) if filters.unit_refs else None,
         "title": PAGES[url_name],
         "links": [(title, reverse(name) + query, name == url_name) for name, title in PAGES.items()],
         "buckets": [bucket.value for bucket in Bucket],
@@ -91,27 +91,27 @@ def _page(request: HttpRequest, url_name: str, make_table: Callable[[Choice], Ta
     return render(request, "readings/analytics.html", context)
 
 
-def _over_time(choice: Choice) -> dict[str, Summary]:
+def _over_time(filters: AnalyticsFilters) -> dict[str, Summary]:
     return tables.period_names(
-        by_period(choice.unit_refs, choice.time_range, choice.bucket), choice.bucket, choice.zone
+        by_period(filters.unit_refs, filters.time_range, filters.bucket), filters.bucket, filters.zone
     )
 
 
-def _comparison(choice: Choice) -> Table:
-    if choice.facility is not None:
-        summaries = summaries_by_owner(choice.unit_refs, choice.time_range, lambda unit_ref: unit_ref.unit_id)
-        owners = {pk: (ref.name, reverse("unit", args=[ref.public_id])) for pk, ref in choice.unit_refs.items()}
+def _comparison(filters: AnalyticsFilters) -> Table:
+    if filters.facility is not None:
+        summaries = summaries_by_owner(filters.unit_refs, filters.time_range, lambda unit_ref: unit_ref.unit_id)
+        owners = {pk: (ref.name, reverse("unit", args=[ref.public_id])) for pk, ref in filters.unit_refs.items()}
     else:
-        summaries = summaries_by_owner(choice.unit_refs, choice.time_range, lambda unit_ref: unit_ref.facility_id)
+        summaries = summaries_by_owner(filters.unit_refs, filters.time_range, lambda unit_ref: unit_ref.facility_id)
         owners = {
-            ref.facility_id: (ref.facility_name, f"?facility={ref.facility_public_id}&{_range_query(choice)}")
-            for ref in choice.unit_refs.values()
+            ref.facility_id: (ref.facility_name, f"?facility={ref.facility_public_id}&{_range_query(filters)}")
+            for ref in filters.unit_refs.values()
         }
     names = _unique_names({owner: name for owner, (name, _) in owners.items()})
     named = tables.furthest_first((names[owner], each) for owner, each in summaries.items())
     shown = dict(list(named.items())[:MAX_COMPARED])
     addresses = {names[owner]: address for owner, (_, address) in owners.items()}
-    return tables.comparison(shown, _scale(choice), addresses, "Unit" if choice.facility else "Facility")
+    return tables.comparison(shown, _scale(filters), addresses, "Unit" if filters.facility else "Facility")
 
 
 def _unique_names(names: dict[int, str]) -> dict[int, str]:
@@ -124,15 +124,15 @@ def _unique_names(names: dict[int, str]) -> dict[int, str]:
     return unique
 
 
-def _range_query(choice: Choice) -> str:
+def _range_query(filters: AnalyticsFilters) -> str:
     """Return the query string that keeps the range and the customer."""
-    chosen = f"days={choice.days}" if choice.days else f"start={choice.first_day}&end={choice.last_day}"
-    customer = f"&customer={choice.customer.customer_code}" if choice.customer and len(choice.customers) > 1 else ""
-    return f"interval={choice.bucket.value}&{chosen}{customer}"
+    chosen = f"days={filters.days}" if filters.days else f"start={filters.first_day}&end={filters.last_day}"
+    customer = f"&customer={filters.customer.customer_code}" if filters.customer and len(filters.customers) > 1 else ""
+    return f"interval={filters.bucket.value}&{chosen}{customer}"
 
 
-def _scale(choice: Choice) -> Scale:
+def _scale(filters: AnalyticsFilters) -> Scale:
     """Return the units' common scale, or °C if they differ."""
-    units = StorageUnit.objects.filter(pk__in=choice.unit_refs).order_by()
+    units = StorageUnit.objects.filter(pk__in=filters.unit_refs).order_by()
     scales = set(units.values_list("temperature_unit", flat=True).distinct())
     return Scale(scales.pop()) if len(scales) == 1 else Scale.CELSIUS

@@ -28,7 +28,7 @@ EARLIEST = date(2000, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AnalyticsFilters:
     """The selected filters with their options."""
 
     customer: Customer | None
@@ -55,12 +55,12 @@ class Choice:
         return (self.time_range.end - timedelta(microseconds=1)).astimezone(self.zone).date()
 
 
-def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
+def parse_filters(query: QueryDict, scope: Scope, now: datetime) -> AnalyticsFilters:
     """Return the filters given by a query string, limited to `scope`. Raises Http404 for invalid or hidden values."""
     customers = Customer.objects.visible_to(scope).order_by("customer_code")
     customer = _customer(query, list(customers))
-    facility = _chosen(query, "facility", Facility, scope)
-    unit = _chosen(query, "unit", StorageUnit, scope)
+    facility = _visible_id(query, "facility", Facility, scope)
+    unit = _visible_id(query, "unit", StorageUnit, scope)
     facilities: list[tuple[UUID, str]] = []
     unit_refs: dict[int, UnitRef] = {}
     if customer is not None:
@@ -76,7 +76,7 @@ def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
     if unit is not None:
         unit_refs = {pk: unit_ref for pk, unit_ref in unit_refs.items() if unit_ref.public_id == unit}
     zones = {unit_ref.zone for unit_ref in unit_refs.values()}
-    choice = Choice(
+    filters = AnalyticsFilters(
         customer=customer,
         customers=[(each.customer_code, each.name) for each in customers],
         facilities=facilities,
@@ -89,7 +89,7 @@ def choice_of(query: QueryDict, scope: Scope, now: datetime) -> Choice:
         time_range=TimeRange(now, now),
         zone=zones.pop() if len(zones) == 1 else ZoneInfo("UTC"),
     )
-    return _coarse_enough(_with_time_range(choice, query, now))
+    return _with_bounded_rows(_with_time_range(filters, query, now))
 
 
 def _customer(query: QueryDict, customers: list[Customer]) -> Customer | None:
@@ -103,7 +103,7 @@ def _customer(query: QueryDict, customers: list[Customer]) -> Customer | None:
     raise Http404("No such customer.")
 
 
-def _chosen(query: QueryDict, name: str, model: type[Facility] | type[StorageUnit], scope: Scope) -> UUID | None:
+def _visible_id(query: QueryDict, name: str, model: type[Facility] | type[StorageUnit], scope: Scope) -> UUID | None:
     text = query.get(name, "")
     if not text:
         return None
@@ -123,19 +123,19 @@ def _bucket(query: QueryDict) -> Bucket:
         raise Http404("interval must be hour, day, week or month.") from error
 
 
-def _with_time_range(choice: Choice, query: QueryDict, now: datetime) -> Choice:
-    """The choice over the days from `start` to `end`, else over the last `days`."""
-    days, today = _days(query, choice.bucket), now.astimezone(choice.zone).date()
+def _with_time_range(filters: AnalyticsFilters, query: QueryDict, now: datetime) -> AnalyticsFilters:
+    """Return the filters with the period from `start` to `end`, or of the last `days`."""
+    days, today = _days(query, filters.bucket), now.astimezone(filters.zone).date()
     if query.get("start") or query.get("end"):
         last = min(_date(query, "end") or today, today)
         first = min(_date(query, "start") or last - days * DAY, last)
-        end = min(start_of_day(last + DAY, choice.zone), now)
-        return replace(choice, days=None, time_range=TimeRange(start_of_day(first, choice.zone), end))
+        end = min(start_of_day(last + DAY, filters.zone), now)
+        return replace(filters, days=None, time_range=TimeRange(start_of_day(first, filters.zone), end))
     if days == 1:
         hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        return replace(choice, days=days, time_range=TimeRange(hour - 23 * HOUR, now))
+        return replace(filters, days=days, time_range=TimeRange(hour - 23 * HOUR, now))
     first = today - (days - 1) * DAY
-    return replace(choice, days=days, time_range=TimeRange(start_of_day(first, choice.zone), now))
+    return replace(filters, days=days, time_range=TimeRange(start_of_day(first, filters.zone), now))
 
 
 def _days(query: QueryDict, bucket: Bucket) -> int:
@@ -156,11 +156,11 @@ def _date(query: QueryDict, name: str) -> date | None:
     return day and max(day, EARLIEST)
 
 
-def _coarse_enough(choice: Choice) -> Choice:
+def _with_bounded_rows(filters: AnalyticsFilters) -> AnalyticsFilters:
     """Return the filters with an interval that yields at most MAX_PERIODS rows."""
     coarser = list(Bucket)
-    for bucket in coarser[coarser.index(choice.bucket) :]:
+    for bucket in coarser[coarser.index(filters.bucket) :]:
         seconds = {Bucket.HOUR: 3600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}[bucket]
-        if (choice.time_range.end - choice.time_range.start).total_seconds() / seconds <= MAX_PERIODS:
-            return replace(choice, bucket=bucket, is_coarser=bucket is not choice.bucket)
-    return replace(choice, bucket=Bucket.MONTH, is_coarser=choice.bucket is not Bucket.MONTH)
+        if (filters.time_range.end - filters.time_range.start).total_seconds() / seconds <= MAX_PERIODS:
+            return replace(filters, bucket=bucket, is_coarser=bucket is not filters.bucket)
+    return replace(filters, bucket=Bucket.MONTH, is_coarser=filters.bucket is not Bucket.MONTH)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from readings.statistics.analytics import Period, Summary
@@ -34,7 +33,7 @@ class Table:
     first_column: str
     columns: list[str]
     rows: list[Row]
-    chart: dict[str, Any]
+    chart: dict[str, object]
 
 
 Named = Mapping[str, Summary]
@@ -160,7 +159,7 @@ def _deviations(summaries: Summary) -> list[str]:
     return [deviation_text(each) for each in shown]
 
 
-def _deviation_chart(kind: str, named: Named) -> dict[str, Any]:
+def _deviation_chart(kind: str, named: Named) -> dict[str, object]:
     return _chart(kind, named, "K") | {
         "middle": [_rounded(each.mean_deviation_k) for each in named.values()],
         "low": [_rounded(each.min_deviation_k) for each in named.values()],
@@ -168,7 +167,7 @@ def _deviation_chart(kind: str, named: Named) -> dict[str, Any]:
     }
 
 
-def _chart(kind: str, named: Named, unit: str) -> dict[str, Any]:
+def _chart(kind: str, named: Named, unit: str) -> dict[str, object]:
     return {"kind": kind, "names": list(named), "unit": unit}
 
 

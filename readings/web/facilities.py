@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
-from core.scope import Scope
+from core.scope import Scope, ScopedQuerySet
 from customers.models import Facility, StorageUnit
 from readings.statistics.statistics import Statistics, statistics_by_unit
 from readings.time_ranges import start_of_day
@@ -69,7 +68,7 @@ class FacilityToday:
     states: list[tuple[UnitState, int]]
 
 
-def list_facilities(scope: Scope, text: str) -> QuerySet[Any]:
+def list_facilities(scope: Scope, text: str) -> ScopedQuerySet:
     """Return the visible facilities whose names, codes, location or customer contain the text, by customer and code."""
     fields = ("name", "facility_code", "city", "country", "customer__customer_code", "customer__name")
     wanted = reduce(or_, (Q(**{f"{field}__icontains": text}) for field in fields))
@@ -110,7 +109,7 @@ def present_facility(facility: Facility) -> Facts:
     return [(name, text) for name, text in facts if text]
 
 
-def _units(scope: Scope, **conditions: Any) -> QuerySet[Any]:
+def _units(scope: Scope, **conditions: object) -> ScopedQuerySet:
     """Return the real units with their latest readings, which determine their condition."""
     units = StorageUnit.objects.visible_to(scope).filter(is_synthetic=False, **conditions)
     return units.select_related("latest_reading").order_by("unit_code", "pk")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -17,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from core.api.renderers import CSVRenderer, to_json
 from core.db.compiled_queries import CompiledObjectQuery
-from core.web.htmx import requested_template, query_with
+from core.web.htmx import query_with, requested_template
 from core.web.pagination import list_page
 from customers.access.page_principal import page_principal
 from customers.models import Customer, Facility, StorageUnit
@@ -121,7 +120,7 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show a unit's latest reading, and a range of readings as chart, statistics and table."""
     unit, now = _unit_of(request, public_id, UNIT_WITH_READING), timezone.now()
     part = requested_template(request, UNIT_PARTS, "readings/unit.html")
-    context: dict[str, Any] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
+    context: dict[str, object] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
     if part != UNIT_PARTS["range"]:
         context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "facts": present_unit(unit)}
     if part != UNIT_PARTS["latest"]:
@@ -165,7 +164,7 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     return response
 
 
-def _range_context(request: HttpRequest, unit: StorageUnit, period: RequestedRange) -> dict[str, Any]:
+def _range_context(request: HttpRequest, unit: StorageUnit, period: RequestedRange) -> dict[str, object]:
     time_range, limits = period.time_range, LimitsInForce.of(unit)
     outside = time_outside(unit.pk, time_range, limits)
     summaries = statistics([unit.pk], time_range.start, time_range.end)

@@ -94,7 +94,7 @@ def test_a_token_limited_to_a_unit_sees_that_unit_only(client, facility, page):
     _, text = make_token(facility.customer, permissions=["read"], units=[unit])
     client.post(reverse("login"), {"username": "A", "password": text})
     response = client.get(reverse(page), {"facility": facility.public_id, **WEEK})
-    assert list(response.context["choice"].unit_refs) == [unit.pk]
+    assert list(response.context["filters"].unit_refs) == [unit.pk]
     assert "hidden unit" not in response.content.decode()
     assert client.get(reverse(page), {"unit": hidden.public_id}).status_code == 404
 
@@ -153,15 +153,15 @@ class TestTrends:
     def test_a_range_too_long_for_its_stretches_is_shown_by_longer_ones(self, member, facility):
         add_unit(facility, [5.0])
         response = member.get(reverse("analytics"), {"interval": "hour", "start": "2026-10-01", "end": "2026-11-20"})
-        assert response.context["choice"].bucket == "day"
+        assert response.context["filters"].bucket == "day"
         assert "because the period is too long" in response.content.decode()
 
     @pytest.mark.parametrize(("interval", "days"), [("hour", 1), ("day", 7), ("week", 30), ("month", 365)])
     def test_each_stretch_has_its_usual_range(self, member, facility, interval, days):
         add_unit(facility, [5.0])
-        choice = member.get(reverse("analytics"), {"interval": interval}).context["choice"]
-        assert choice.days == days
-        assert timezone.now() - choice.time_range.start == pytest.approx(timedelta(days=days), abs=timedelta(days=1))
+        filters = member.get(reverse("analytics"), {"interval": interval}).context["filters"]
+        assert filters.days == days
+        assert timezone.now() - filters.time_range.start == pytest.approx(timedelta(days=days), abs=timedelta(days=1))
 
 
 class TestDeviation:
