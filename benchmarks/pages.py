@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from urllib.parse import urlencode
 
 import numpy as np
@@ -20,7 +21,6 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 
 from benchmarks import storing
@@ -44,6 +44,13 @@ MAX_BYTES = {"overview of 100 units": 150_000, "first visit": 600_000}
 READINGS_PER_BATCH = 100_000
 
 
+class Response(Protocol):
+    """The response of the test client."""
+
+    status_code: int
+    content: bytes
+
+
 def run() -> None:
     """Print the CPU time and size of each page with its budget."""
     many, few, unit = _prepare()
@@ -53,7 +60,7 @@ def run() -> None:
         sizes = {"overview of 100 units": len(_sent(port, "/", few)), "first visit": _first_visit(port, few)}
     browser = _browser(many)
     etag = browser.get("/").headers["ETag"]
-    requests: dict[str, Callable[[], HttpResponse]] = {
+    requests: dict[str, Callable[[], Response]] = {
         "overview of 1,000 units": lambda: browser.get("/"),
         "unchanged overview": lambda: browser.get("/", headers={"If-None-Match": etag, "HX-Target": "units"}),
         "unit page": lambda: browser.get(f"/units/{unit.public_id}"),
@@ -71,7 +78,7 @@ def _verdict(value: float, limit: float) -> str:
     return f"budget {limit:,}: {'pass' if value <= limit else 'short'}"
 
 
-def _cpu_ms(request: Callable[[], HttpResponse]) -> float:
+def _cpu_ms(request: Callable[[], Response]) -> float:
     """Return the median CPU time of a request in milliseconds. Raises RuntimeError for an error response."""
     took = []
     for _ in range(WARM_UP + REPETITIONS):

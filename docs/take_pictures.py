@@ -1,6 +1,6 @@
-"""Takes the documentation's pictures from the running demo: `make run` in one terminal, `make pictures` in another.
+"""Take screenshots for the documentation from the running demo: `make run` in one terminal, `make pictures` in another.
 
-Needs Debian's chromium, or another one named by CHROMIUM.
+Needs Debian's package chromium, or another Chromium given by CHROMIUM.
 """
 
 import os
@@ -16,7 +16,7 @@ USER_NAME, PASSWORD = "operator", "cold-store-demo"
 WIDTH, HEIGHT = 1280, 800
 LARGEST_BYTES = 200_000
 
-# What is reached by its address alone, and what by a first link within a page.
+# Pages with a fixed URL, and pages reached by the first matching link of another page.
 PAGES = {
     "overview": "/",
     "alarms": "/alarms",
@@ -29,7 +29,7 @@ PAGES = {
     "settings": "/settings",
     "back-office": "/admin/",
 }
-FOLLOWED = {
+LINKED_PAGES = {
     "facility": ("/facilities", "main a[href*='/facilities/']"),
     "unit": ("/", "main a[href*='/units/']"),
     "alarm": ("/alarms", "#alarms table a"),
@@ -54,9 +54,9 @@ def main() -> int:
         for name, address in PAGES.items():
             page.goto(SITE + address)
             sizes[name] = take(page, name)
-        for name, (address, link) in FOLLOWED.items():
+        for name, (address, link) in LINKED_PAGES.items():
             page.goto(SITE + address)
-            # By its address: a page may refresh itself between finding the link and clicking on it.
+            # Not by a click: a live refresh may replace the link in between.
             page.goto(SITE + str(page.locator(link).first.get_attribute("href")))
             sizes[name] = take(page, name)
         browser.close()

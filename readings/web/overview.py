@@ -134,7 +134,9 @@ def _version(scope: Scope) -> QuerySet[StorageUnit, tuple[int]]:
     is_stale = ExpressionWrapper(Q(latest_reading__recorded_at__lt=Now() - limit_interval), BooleanField())
     columns = (*_UNIT_COLUMNS, *LIMIT_COLUMNS, *_FACILITY_COLUMNS, *_READING_COLUMNS)
     units = _shown_units(scope).annotate(whole=Value(1)).values("whole")
-    return units.annotate(version=Sum(_RowHash(*columns, is_stale))).values_list("version")
+    versions: QuerySet[StorageUnit, tuple[int]]
+    versions = units.annotate(version=Sum(_RowHash(*columns, is_stale))).values_list("version")
+    return versions
 
 
 # Compiled once: this is all that an unchanged overview costs.
