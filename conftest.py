@@ -15,9 +15,8 @@ from django.db import connections
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from temperature_site.conf.databases import database_settings
-from temperature_site.dev.embedded_postgres.configuration import FOR_TESTS
-from temperature_site.dev.embedded_postgres.server import EmbeddedPostgres
+from temperature_site.conf.services import database_settings
+from temperature_site.dev.embedded_postgres.server import FOR_TESTS, EmbeddedPostgres
 
 SERVER = pytest.StashKey[EmbeddedPostgres]()
 

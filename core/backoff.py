@@ -1,10 +1,29 @@
-"""Exponential backoff with jitter: when to retry after a failure. Pure arithmetic; the caller stores the result."""
+"""When to retry after a failure: exponential backoff with jitter, and the server's `Retry-After`."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from random import Random
 
-from core.http.retry_after import MAX_RETRY_AFTER_SECONDS
+MAX_RETRY_AFTER_SECONDS = 24 * 3600
+
+
+def retry_after_seconds(written: str | None, now: datetime) -> int | None:
+    """Return the wait that a Retry-After header asks for, in seconds from 0 to a day; None when it asks for none."""
+    text = (written or "").strip()
+    if text.isascii() and text.isdigit():
+        # A number longer than this is past the cap anyway, and may be too long for int().
+        return min(int(text[:9]) if len(text) <= 9 else MAX_RETRY_AFTER_SECONDS, MAX_RETRY_AFTER_SECONDS)
+    try:
+        instant = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)  # what "-0000" parses to
+    wait = (instant - now).total_seconds()
+    return int(min(max(wait, 0), MAX_RETRY_AFTER_SECONDS))
+
 
 FIRST_RETRY_SECONDS = 15.0
 CAP_SECONDS = 3_600.0

@@ -29,8 +29,7 @@ from core.web.admin import (
     list_link,
 )
 from customers.models import Sensor, StorageUnit
-from readings.models import EquipmentStatus, LatestReading, Measurement
-from readings.reading_list import ListedReading
+from readings.models import EquipmentStatus, LatestReading, ListedReading, Measurement
 from readings.units.condition import UnitState
 from readings.units.formatting import UNKNOWN_TEXT, exact_temperature_text
 from readings.units.unit_condition import Condition

@@ -232,3 +232,26 @@ def status_ids(names: Iterable[str]) -> dict[str, int]:
 
 def _known(names: set[str]) -> dict[str, int]:
     return dict(EquipmentStatus.objects.filter(name__in=names).values_list("name", "id"))
+
+
+class ListedReading(Measurement):
+    """A row of a view over `reading` with its key as one text. Query it by unit, never by that text."""
+
+    id = models.TextField(primary_key=True)
+    storage_unit = models.ForeignKey(StorageUnit, on_delete=models.DO_NOTHING, related_name="+")
+    sensor = models.ForeignKey(Sensor, on_delete=models.DO_NOTHING, related_name="+")
+    equipment_status = models.ForeignKey(EquipmentStatus, on_delete=models.DO_NOTHING, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "reading_list"
+        verbose_name = "reading"
+        # The reverse of the key's index; declared unique so that the admin adds no further sorting.
+        ordering = ["-storage_unit_id", "-recorded_at", "-sensor_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["storage_unit", "recorded_at", "sensor"], name="listed_reading_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"

@@ -9,12 +9,13 @@ from typing import Any
 
 import environ
 
-from temperature_site.conf.databases import database_settings
 from temperature_site.conf.logging import logging_settings
-from temperature_site.conf.mail import mail_settings
 from temperature_site.conf.secret_key import secret_key
+from temperature_site.conf.services import database_settings, mail_settings
 from temperature_site.dev import folder_broker
-from temperature_site.version import VERSION
+
+# Reported by /health and the OpenAPI document.
+VERSION = "0.1.0"
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -144,7 +145,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "temperature_site.conf.static_files.StaticFilesStorage"
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
 

@@ -11,7 +11,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.conf import LazySettings
 
-from temperature_site.conf.mail import mail_settings
+from temperature_site.conf.services import mail_settings
 
 
 class MailReceiver:

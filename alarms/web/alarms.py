@@ -31,8 +31,7 @@ from alarms.selectors import (
 from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm
 from core.api.renderers import to_json
 from core.scope import Scope
-from core.web.htmx import requested_template
-from core.web.pagination import list_page
+from core.web.pages import list_page, requested_template
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.models import Customer, StorageUnit

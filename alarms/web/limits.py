@@ -21,7 +21,7 @@ from alarms.presenters import limit_details
 from alarms.selectors import maintenance_windows
 from alarms.thresholds import SensorPolicy
 from alarms.web.forms import LimitReplayForm, MaintenanceForm, ProfileForm, UnitLimitsForm
-from core.web.pagination import list_page
+from core.web.pages import list_page
 from customers.access.page_principal import refuse_unless
 from customers.access.principal import Principal
 from customers.access.settings_principal import (

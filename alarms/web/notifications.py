@@ -19,7 +19,7 @@ from alarms.notifications import channel_admin
 from alarms.notifications.outbox import send_again
 from alarms.web.notification_forms import ChannelForm, DrillScheduleForm, RuleForm
 from core.crypto.encryption import SecretUnreadable
-from core.web.pagination import list_page
+from core.web.pages import list_page
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.models import Customer

@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from typing_extensions import override
 
-from core.web.pagination import BoundedPaginator
+from core.web.pages import BoundedPaginator
 
 Tone = Literal["good", "warning", "bad", "neutral"]
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from core.web.pagination import list_page
+from core.web.pages import list_page
 from customers import members
 from customers.access import tokens
 from customers.access.grant_token import grant_token
@@ -27,8 +27,15 @@ from customers.access.settings_principal import (
     settings_unit,
 )
 from customers.models import ApiToken, Customer, Membership, StorageUnit
-from customers.web.settings_forms import DisplayForm, InviteForm, ProfileForm, TokenForm, UnitForm
-from customers.web.themes import THEME_COOKIE, save_theme
+from customers.web.settings_forms import (
+    THEME_COOKIE,
+    DisplayForm,
+    InviteForm,
+    ProfileForm,
+    TokenForm,
+    UnitForm,
+    save_theme,
+)
 
 CUSTOMERS_A_PAGE = 25
 ROWS_A_PAGE = 50

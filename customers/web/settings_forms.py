@@ -8,11 +8,29 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
+from django.db import models
+from django.http import HttpResponse
 from django.utils import timezone
 
 from customers.access.principal import Principal
 from customers.models import ApiToken, Membership, StorageUnit
-from customers.web.themes import Theme
+
+THEME_COOKIE = "theme"
+_YEAR_SECONDS = 365 * 86_400
+
+
+class Theme(models.TextChoices):
+    """What the script that sets the colours reads from the cookie."""
+
+    DEVICE = "", "as the device has them"
+    LIGHT = "light", "light"
+    DARK = "dark", "dark"
+
+
+def save_theme(response: HttpResponse, theme: str, *, is_secure: bool) -> None:
+    """Have this device keep the theme. Not HttpOnly: a script sets the colours before anything is drawn."""
+    response.set_cookie(THEME_COOKIE, theme, max_age=_YEAR_SECONDS, samesite="Lax", secure=is_secure)
+
 
 NAME_MAX_LENGTH = 200
 # The same in every scale: what no cold store is set to.

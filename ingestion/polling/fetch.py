@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 from django.conf import settings
 from urllib3.util import Url
 
+from core.backoff import retry_after_seconds
 from core.http.addresses import Network, parse_networks
 from core.http.guarded_http import (
     MEBIBYTE,
@@ -23,7 +24,6 @@ from core.http.guarded_http import (
     port_of,
     timed_out,
 )
-from core.http.retry_after import retry_after_seconds
 from ingestion.parsing.compression import CompressionError, Decoder, decoder_for
 from ingestion.sources.credentials import redact_url
 

@@ -198,7 +198,7 @@ class TestDeliveries:
         assert rows_shown(staff.get(list_of("delivery"), {"started": "hour"})) == [recent]
 
     def test_counting_stops_at_the_bound(self, staff, monkeypatch):
-        monkeypatch.setattr("core.web.pagination.BoundedPaginator.LIMIT", 3)
+        monkeypatch.setattr("core.web.pages.BoundedPaginator.LIMIT", 3)
         DeliveryFactory.create_batch(5)
         assert staff.get(list_of("delivery")).context["cl"].result_count == 3
 

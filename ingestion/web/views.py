@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from core.web.pagination import list_page
+from core.web.pages import list_page
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.models import Customer

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from readings.reading_list import ListedReading
+from readings.models import ListedReading
 from tests.admin_pages import assert_queries_stay, rows_shown
 from tests.factories import StaffFactory, StorageUnitFactory, sensor_of, store_reading, store_readings
 

@@ -16,8 +16,7 @@ from django.views.decorators.http import require_safe
 
 from core.api.renderers import CSVRenderer, to_json
 from core.db.compiled_queries import CompiledObjectQuery
-from core.web.htmx import query_with, requested_template
-from core.web.pagination import list_page
+from core.web.pages import list_page, query_with, requested_template
 from customers.access.page_principal import page_principal
 from customers.models import Customer, Facility, StorageUnit
 from readings.lists.export import stream

@@ -7,7 +7,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from temperature_site.conf.databases import EMBEDDED_ENGINE
+from temperature_site.conf.services import EMBEDDED_ENGINE
 from temperature_site.dev import folder_broker
 
 # A worker is killed ten seconds after its attempt should have timed out.

@@ -6,12 +6,12 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
 from core.caching import TtlCache
 from temperature_site.health.checks import CheckResults, run_checks
-from temperature_site.version import VERSION
 
 STARTED = time.monotonic()
 
@@ -45,7 +45,7 @@ def health_response() -> tuple[dict[str, object], bool]:
     report = latest_report.value()
     response: dict[str, object] = {
         "status": report.results.status,
-        "version": VERSION,
+        "version": settings.VERSION,
         "timestamp": report.at,
         "uptime_seconds": round(time.monotonic() - STARTED, 3),
     }

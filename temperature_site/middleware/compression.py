@@ -12,12 +12,11 @@ import secrets
 import struct
 import zlib
 
+from core.web.precompressed import Part, PartsResponse
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from typing_extensions import override
-
-from core.web.precompressed import Part, PartsResponse
 
 SHORTEST = 200
 # Deflate, with a file name, made at no time by no system: see RFC 1952.

@@ -22,9 +22,9 @@ from django.utils import timezone
 
 from alarms.models import Channel, Message
 from alarms.notifications.channels.base import DeliveryResult, excerpt
+from core.backoff import retry_after_seconds
 from core.http.addresses import parse_networks
 from core.http.guarded_http import FetchFailure, FetchLimits, GuardedExchange, parse_target
-from core.http.retry_after import retry_after_seconds
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  the prefix of every secret, not a secret
 SECRET_BYTES = 32

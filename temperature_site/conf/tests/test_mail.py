@@ -2,7 +2,7 @@
 
 import pytest
 
-from temperature_site.conf.mail import mail_settings
+from temperature_site.conf.services import mail_settings
 
 
 def test_without_a_url_there_is_none():

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from temperature_site.conf import checks
-from temperature_site.conf.databases import EMBEDDED_ENGINE, database_settings
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.secret_key import secret_key
+from temperature_site.conf.services import EMBEDDED_ENGINE, database_settings
 
 LONG_KEY = "k" * 50
 

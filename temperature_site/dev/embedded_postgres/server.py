@@ -4,6 +4,8 @@ Several processes may hold one server: the last to release it stops it. Holding 
 the kernel releases however a process ends; a list of process ids would outlive a SIGKILL.
 """
 
+from __future__ import annotations
+
 import atexit
 import fcntl
 import functools
@@ -27,7 +29,42 @@ import psutil
 import psycopg2
 
 from temperature_site.dev.embedded_postgres import DATABASE, SUPERUSER
-from temperature_site.dev.embedded_postgres.configuration import DURABLE, render
+
+DURABLE = {
+    # Reachable only through a socket in a private folder, so trusting local connections exposes nothing.
+    "listen_addresses": "",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "on",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    # A small machine needs its cores for its processes; also avoids /dev/shm, which is tiny in containers.
+    "max_parallel_workers_per_gather": "0",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] ",
+}
+
+# A test's database lives as long as the test run, so nothing waits for the disk.
+FOR_TESTS = DURABLE | {
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+}
+
+
+def render(configuration: dict[str, str], socket_directory: Path) -> str:
+    """Return the configuration as a file for PostgreSQL. The folder is quoted twice: it is an item of a list."""
+    values = configuration | {"unix_socket_directories": f'"{socket_directory}"'}
+    lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in values.items()]
+    return "# Written at every start; edit postgresql.auto.conf with ALTER SYSTEM instead.\n" + "\n".join(lines) + "\n"
+
 
 # Importing the wheel looks for a runtime folder that is not used here, and warns if there is none.
 with warnings.catch_warnings():
@@ -79,7 +116,7 @@ class EmbeddedPostgres:
         """The database's URL, as libpq and `DATABASE_URL` understand it."""
         return f"postgresql://{SUPERUSER}@/{DATABASE}?host={quote(str(self.socket_directory), safe='')}"
 
-    def start(self) -> "EmbeddedPostgres":
+    def start(self) -> EmbeddedPostgres:
         """Start the server unless it is running, and hold it; return self. Raise EmbeddedPostgresError."""
         if self._hold is not None:
             return self

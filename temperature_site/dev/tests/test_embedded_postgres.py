@@ -13,8 +13,13 @@ import psutil
 import psycopg2
 import pytest
 
-from temperature_site.dev.embedded_postgres.configuration import FOR_TESTS, render
-from temperature_site.dev.embedded_postgres.server import LONGEST_SOCKET_PATH, EmbeddedPostgres, running_postmaster
+from temperature_site.dev.embedded_postgres.server import (
+    FOR_TESTS,
+    LONGEST_SOCKET_PATH,
+    EmbeddedPostgres,
+    render,
+    running_postmaster,
+)
 
 SMALL = FOR_TESTS | {"shared_buffers": "16MB", "max_connections": "20"}
 

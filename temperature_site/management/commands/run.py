@@ -21,7 +21,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from typing_extensions import override
 
-from temperature_site.conf.databases import EMBEDDED_ENGINE
+from temperature_site.conf.services import EMBEDDED_ENGINE
 from temperature_site.dev.embedded_postgres.server import shared_server
 from temperature_site.dev.processes import Processes, stop_marked
 

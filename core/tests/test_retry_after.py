@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from core.http.retry_after import retry_after_seconds
+from core.backoff import retry_after_seconds
 
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
 

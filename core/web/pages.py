@@ -1,10 +1,11 @@
-"""Long lists in pages for people."""
+"""Building blocks of pages: parts refreshed by htmx, links that keep the query, and long lists in pages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest
@@ -54,3 +55,15 @@ def _link(request: HttpRequest, name: str, number: int) -> str:
     query = request.GET.copy()
     query[name] = str(number)
     return f"?{query.urlencode()}"
+
+
+def requested_template(request: HttpRequest, parts: Mapping[str, str], whole: str) -> str:
+    """Return the template of the part that htmx requests by its id, else of the whole page."""
+    return parts.get(request.headers.get("HX-Target", ""), whole)
+
+
+def query_with(request: HttpRequest, **changes: Any) -> str:
+    """Return the page's query with these parameters changed, starting at the first page."""
+    kept = [(name, value) for name, values in request.GET.lists() for value in values]
+    others = [(name, value) for name, value in kept if name != "page" and name not in changes]
+    return f"?{urlencode([*others, *changes.items()])}"

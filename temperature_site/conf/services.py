@@ -1,4 +1,6 @@
-"""Django's database settings from a `DATABASE_URL`."""
+"""Settings of services that are configured by one URL each: the database and the mail server."""
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -46,3 +48,18 @@ def _from_url(url: str) -> dict[str, Any]:
     if socket_folder:
         settings["HOST"] = socket_folder
     return settings
+
+
+_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 587, "smtp+ssl": 465}
+
+
+def mail_settings(url: str) -> dict[str, Any]:
+    """Return Django's mail settings for `url`; none for an empty one, without which no mail is sent.
+
+    smtp://user:password@host:25, smtp+tls:// for STARTTLS, smtp+ssl:// for TLS from the start.
+    """
+    if not url:
+        return {}
+    read = environ.Env.email_url_config(url)
+    given = {name: value for name, value in read.items() if value not in (None, "")}
+    return {"EMAIL_PORT": _PORTS.get(url.partition("://")[0], 25), **given}
