@@ -25,7 +25,7 @@ PAGES = {
     "side-by-side": "/analytics/side-by-side?days=1",
     "deviation": "/analytics/deviation?interval=hour",
     "quality": "/analytics/quality?interval=hour",
-    "feeds": "/feeds",
+    "sources": "/sources",
     "settings": "/settings",
     "back-office": "/admin/",
 }
@@ -33,7 +33,7 @@ LINKED_PAGES = {
     "facility": ("/facilities", "main a[href*='/facilities/']"),
     "unit": ("/", "main a[href*='/units/']"),
     "alarm": ("/alarms", "#alarms table a"),
-    "feed": ("/feeds", "#feeds table a"),
+    "source": ("/sources", "#sources table a"),
     "tokens": ("/settings", "main a[href$='/tokens']"),
     "people": ("/settings", "main a[href$='/people']"),
     "units": ("/settings", "main a[href$='/units']"),

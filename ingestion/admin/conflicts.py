@@ -10,7 +10,7 @@ from core.web.admin import FewRelatedFilter, WaitingFilter, instant_text
 from ingestion.admin.decisions import DecidedAdmin
 from ingestion.loading import conflicts
 from ingestion.models import Conflict
-from ingestion.selectors import ShownConflict
+from ingestion.presenters import ConflictPresenter
 
 
 @admin.register(Conflict)
@@ -47,15 +47,15 @@ class ConflictAdmin(DecidedAdmin):
 
     @admin.display(description="stored")
     def stored(self, conflict: Conflict) -> str:
-        return ShownConflict(conflict).stored
+        return ConflictPresenter(conflict).stored
 
     @admin.display(description="sent later")
     def sent(self, conflict: Conflict) -> str:
-        return ShownConflict(conflict).sent
+        return ConflictPresenter(conflict).sent
 
     @admin.display
     def difference(self, conflict: Conflict) -> str:
-        return ShownConflict(conflict).difference
+        return ConflictPresenter(conflict).difference
 
     @admin.action(description="Accept: put them in the place of the stored readings", permissions=["decide"])
     def accept(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.contrib.auth import get_permission_codename
 from django.http import HttpRequest
@@ -24,8 +22,8 @@ class DecidedAdmin(BigTableAdmin):
     """Rows that are only read, about which actions with the permission `decide` decide."""
 
     @admin.display(description="state")
-    def decision(self, row: Any) -> SafeString:
-        return badge(row.state, TONES[row.state])
+    def decision(self, row: RejectedRow | Conflict) -> SafeString:
+        return badge(row.get_state_display(), TONES[row.state])
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Whoever may change such rows may decide about them."""

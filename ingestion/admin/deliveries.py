@@ -67,7 +67,8 @@ class DeliveryAdmin(BigTableAdmin):
 
     @admin.display(description="status")
     def outcome(self, delivery: Delivery) -> SafeString:
-        text = f"{delivery.status}: {delivery.error_reason}" if delivery.error_reason else delivery.status
+        status = delivery.get_status_display()
+        text = f"{status}: {delivery.error_label}" if delivery.error_reason else status
         return badge(text, TONES[delivery.status], delivery.error_message)
 
     @admin.display(description="conflicts")

@@ -23,7 +23,7 @@ from readings.units.formatting import age_text
 
 TONES: dict[str, Tone] = {
     SourceState.PAUSED: "neutral",
-    SourceState.RESTING: "neutral",
+    SourceState.INACTIVE: "neutral",
     SourceState.RECEIVING: "neutral",
     SourceState.FAILING: "bad",
     SourceState.LATE: "warning",
@@ -152,7 +152,7 @@ class SourceAdmin(admin.ModelAdmin):
 
     @admin.display(ordering="state")
     def state(self, source: Any) -> SafeString:
-        return badge(source.state, TONES[source.state], source.last_error or redact_url(source.url))
+        return badge(SourceState(source.state).label, TONES[source.state], source.last_error or redact_url(source.url))
 
     @admin.display(description="last success", ordering="last_success_at")
     def last_success(self, source: Source) -> str:

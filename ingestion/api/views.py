@@ -30,7 +30,7 @@ from customers.access.principal import principal_of
 from customers.models import Customer
 from ingestion.api.serializers import IngestionLogSerializer, PushedSerializer, ReadingCreateSerializer
 from ingestion.loading.load import LoadRequest, log_failure
-from ingestion.loading.push import Pushed, push
+from ingestion.loading.push import PushResult, push
 from ingestion.loading.push_body import PushedBody
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
@@ -81,7 +81,7 @@ class PushView(APIView):
         )
 
 
-def _raise_if_rejected(pushed: Pushed) -> None:
+def _raise_if_rejected(pushed: PushResult) -> None:
     """Raise an error if the reading was not stored. A conflict has been recorded and committed by now."""
     if pushed.conflicts:
         raise Conflict("Another temperature is stored for this unit, sensor and time; this one is kept for review.")

@@ -1,4 +1,4 @@
-"""Readings that contradict stored ones: kept for a person, who accepts or dismisses them."""
+"""Save, accept and dismiss conflicts: readings that contradict stored ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from readings.storage.store import NewSpan, lock_units
 
 logger = structlog.get_logger(__name__)
 
-KEEP = """
+SAVE = """
 INSERT INTO reading_conflict AS kept (public_id, storage_unit_id, sensor_id, recorded_at, temperature_c, scale,
     quality_score, equipment_status_id, stored_temperature_c, delivery_id, received_at, seen_count, last_seen_at,
     state, decided_by)
@@ -40,31 +40,31 @@ ON CONFLICT (storage_unit_id, recorded_at, sensor_id, temperature_c) DO UPDATE S
 """
 
 
-def keep(delivery: Delivery, columns: ReadingBatch, indexes: Sequence[int]) -> None:
-    """Keep the rows of `columns` at `indexes`. One that was kept before is counted, and stays as a person left it."""
+def save(delivery: Delivery, batch: ReadingBatch, indexes: Sequence[int]) -> None:
+    """Save the rows of `batch` at `indexes`. A repeated row is counted and keeps its state."""
     rows = np.array(indexes)
     with connection.cursor() as cursor:
         cursor.execute(
-            KEEP,
+            SAVE,
             {
                 "delivery_id": delivery.pk,
                 "now": timezone.now(),
-                "unit_ids": columns.storage_unit_id[rows].tolist(),
-                "sensor_ids": columns.sensor_id[rows].tolist(),
-                "instants": [instant_of(microseconds) for microseconds in columns.recorded_at_us[rows].tolist()],
-                "temperatures_c": columns.temperature_c[rows].tolist(),
-                "scales": [scale.decode() for scale in columns.scale[rows].tolist()],
-                "quality_scores": columns.quality_score[rows].tolist(),
-                "status_ids": columns.equipment_status_id[rows].tolist(),
+                "unit_ids": batch.storage_unit_id[rows].tolist(),
+                "sensor_ids": batch.sensor_id[rows].tolist(),
+                "instants": [instant_of(microseconds) for microseconds in batch.recorded_at_us[rows].tolist()],
+                "temperatures_c": batch.temperature_c[rows].tolist(),
+                "scales": [scale.decode() for scale in batch.scale[rows].tolist()],
+                "quality_scores": batch.quality_score[rows].tolist(),
+                "status_ids": batch.equipment_status_id[rows].tolist(),
             },
         )
 
 
 @transaction.atomic
 def accept(conflicts: QuerySet[Conflict], *, by: str) -> int:
-    """Put these waiting conflicts in the place of the readings they contradict; return how many were.
+    """Replace stored readings by the waiting ones of these conflicts; return the number accepted.
 
-    Roll-ups, the latest reading and excursions follow. What stood before stays readable in the conflict.
+    Updates roll-ups, the latest reading and excursions. The conflict keeps the replaced temperature.
     """
     accepted = 0
     for conflict in _waiting(conflicts):
@@ -85,7 +85,7 @@ def accept(conflicts: QuerySet[Conflict], *, by: str) -> int:
 
 @transaction.atomic
 def dismiss(conflicts: QuerySet[Conflict], *, by: str) -> int:
-    """Leave the stored readings as they are; return how many waiting conflicts were dismissed."""
+    """Keep the stored readings; return the number of waiting conflicts dismissed."""
     dismissed = 0
     for conflict in _waiting(conflicts):
         _decide(conflict, Conflict.State.DISMISSED, by)
@@ -94,7 +94,7 @@ def dismiss(conflicts: QuerySet[Conflict], *, by: str) -> int:
 
 
 def _waiting(conflicts: QuerySet[Conflict]) -> QuerySet[Conflict]:
-    """These conflicts as far as they wait, locked after their units: in the order in which an intake does."""
+    """Return the waiting conflicts, locked after their units: the order in which loading locks."""
     waiting = conflicts.filter(state=Conflict.State.WAITING)
     lock_units(sorted(set(waiting.order_by().values_list("storage_unit_id", flat=True))))
     return (

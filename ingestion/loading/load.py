@@ -1,17 +1,17 @@
-"""The one function through which every delivery goes: polls, pushes, imports and replays alike.
+"""Load deliveries: the single path for polls, pushes, imports and replays.
 
-`load` resolves codes to ids, stores, has excursions judged, keeps what could not be stored and logs the delivery,
-all in one transaction.
+`load` resolves codes to ids, stores readings, evaluates excursions, saves rejected and conflicting rows and logs the
+delivery, all in one transaction.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Literal, TypedDict, cast
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ from django.utils import timezone
 from alarms.evaluation.evaluate import evaluate
 from customers.models import Customer
 from ingestion.loading import conflicts, rejected_rows
-from ingestion.loading.registration import Place, Register, SensorKey, link_units
+from ingestion.loading.registration import Register, ResolvedSensor, SensorKey, link_units
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading
@@ -35,12 +35,20 @@ logger = structlog.get_logger(__name__)
 KEY = ["facility_code", "unit_code", "sensor_code"]
 SCALE_BYTES = {"C": ord("C"), "F": ord("F"), "K": ord("K")}
 
-KeepRejected = Callable[[Delivery, Sequence[RejectedReading], str, str], None]
+_Field = Literal["facility_code", "unit_code", "sensor_code", "equipment_status"]
+
+
+class _UnresolvedRow(TypedDict):
+    facility_code: str | None
+    unit_code: str
+    sensor_code: str
+    equipment_status: str
+    row_number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRequest:
-    """What is known of a delivery before its rows: from whom, how, when, and what was asked for."""
+    """The origin of a delivery and the period that was requested."""
 
     customer: Customer
     ingestion_type: IngestionType
@@ -55,21 +63,32 @@ class LoadRequest:
 
 @dataclass(slots=True)
 class LoadResult:
-    """What a delivery has brought so far."""
+    """The outcome of a delivery so far.
+
+    `reasons` counts all rejected rows; `rejected` holds up to `max_rejected_per_reason` of them for each reason, so
+    that a large file of bad rows does not fill the memory.
+    """
 
     delivery: Delivery
     reasons: Counter[str] = field(default_factory=Counter)
+    rejected: list[RejectedReading] = field(default_factory=list)
+    max_rejected_per_reason: float = 0
     newest: datetime | None = None
     is_cut_off: bool = False
 
     def count(self, result: StoreResult) -> None:
+        """Add the counts of a stored batch."""
         self.delivery.records_stored += result.stored
         self.delivery.records_duplicate += result.duplicates
         self.delivery.records_conflicting += len(result.contradictions)
 
     def reject(self, rejected: Sequence[RejectedReading]) -> None:
+        """Add rejected rows."""
         self.delivery.records_rejected += len(rejected)
-        self.reasons.update(row.reason.value for row in rejected)
+        for row in rejected:
+            self.reasons[row.reason.value] += 1
+            if self.reasons[row.reason.value] <= self.max_rejected_per_reason:
+                self.rejected.append(row)
 
 
 @transaction.atomic
@@ -77,25 +96,27 @@ def load(
     load_request: LoadRequest,
     batches: Iterable[ParsedBatch],
     *,
-    keep_rejected: KeepRejected = rejected_rows.keep,
+    keeps_rejected: bool = True,
+    max_rejected_per_reason: float = 0,
     notes: Sequence[str] = (),
 ) -> LoadResult:
-    """Take a delivery in; return what became of it, its `delivery` logged.
+    """Load a delivery in one transaction and log it.
 
-    `notes` are sentences about what is missing from it; with any the delivery is `partial`. What `batches` raises
-    (UnreadableBody) undoes the delivery: log it with `log_failure`.
+    `keeps_rejected` saves rejected rows for review. `max_rejected_per_reason` limits the rows in the result's
+    `rejected`. `notes` are sentences about missing data; any of them makes the delivery partial. If `batches` raises
+    UnreadableBody, nothing is stored: log the delivery with `log_failure`.
     """
-    load_result = LoadResult(_opened(load_request))
+    load_result = LoadResult(_create_delivery(load_request), max_rejected_per_reason=max_rejected_per_reason)
     register = Register(load_request.customer, load_request.source)
     for batch in batches:
-        _load_batch(load_result, register, load_request, batch, keep_rejected)
+        _load_batch(load_result, register, load_request, batch, keeps_rejected=keeps_rejected)
     _close(load_result, notes)
     return load_result
 
 
 def log_failure(load_request: LoadRequest, reason: str, message: str) -> Delivery:
-    """Log a delivery that brought nothing."""
-    delivery = _opened(load_request)
+    """Log a delivery that failed as a whole."""
+    delivery = _create_delivery(load_request)
     delivery.status = Delivery.Status.FAILURE
     delivery.error_reason = reason
     delivery.error_message = message
@@ -105,7 +126,7 @@ def log_failure(load_request: LoadRequest, reason: str, message: str) -> Deliver
     return delivery
 
 
-def _opened(load_request: LoadRequest) -> Delivery:
+def _create_delivery(load_request: LoadRequest) -> Delivery:
     return Delivery.objects.create(
         customer=load_request.customer,
         source=load_request.source,
@@ -125,39 +146,43 @@ def _load_batch(
     register: Register,
     load_request: LoadRequest,
     batch: ParsedBatch,
-    keep_rejected: KeepRejected,
+    *,
+    keeps_rejected: bool,
 ) -> None:
-    readings, rejected = _placed(register, batch)
+    readings, rejected = _resolve(register, batch)
     rejected += batch.rejected
-    columns = _columns(readings)
+    stored_batch = _reading_batch(readings)
     began = time.monotonic()
-    result = store(columns)
+    result = store(stored_batch)
     if load_request.source is not None and result.new_spans:
         link_units(load_request.source.pk, result.new_spans)
-    evaluate(result.new_spans, columns)
+    evaluate(result.new_spans, stored_batch)
     load_result.delivery.store_seconds += time.monotonic() - began
     load_result.count(result)
     if result.contradictions:
-        conflicts.keep(load_result.delivery, columns, result.contradictions)
+        conflicts.save(load_result.delivery, stored_batch, result.contradictions)
     if rejected:
         load_result.reject(rejected)
-        keep_rejected(load_result.delivery, rejected, batch.row_context, load_request.default_unit_code)
+        if keeps_rejected:
+            rejected_rows.save(load_result.delivery, rejected, batch.row_context, load_request.default_unit_code)
     if len(readings):
         newest = cast("datetime", readings["recorded_at"].max())
         load_result.newest = newest if load_result.newest is None else max(newest, load_result.newest)
     load_result.is_cut_off |= batch.is_cut_off
 
 
-def _placed(register: Register, batch: ParsedBatch) -> tuple[pl.DataFrame, list[RejectedReading]]:
-    """The batch's readings with the ids they belong to, and those that belong nowhere."""
+def _resolve(register: Register, batch: ParsedBatch) -> tuple[pl.DataFrame, list[RejectedReading]]:
+    """Return the batch's readings with their ids, and rejections of those that can't be resolved."""
     keys: list[SensorKey] = batch.readings.select(KEY).unique().rows()
-    places = register.places(keys, batch.units)
+    resolved = register.resolve(keys, batch.units)
     statuses = status_ids(batch.readings["equipment_status"].unique())
-    known = [
-        (*key, place.storage_unit_id, place.sensor_id) for key, place in places.items() if isinstance(place, Place)
+    rows = [
+        (*key, sensor.storage_unit_id, sensor.sensor_id)
+        for key, sensor in resolved.items()
+        if isinstance(sensor, ResolvedSensor)
     ]
     ids = pl.DataFrame(
-        known,
+        rows,
         schema=dict.fromkeys(KEY, pl.String) | {"storage_unit_id": pl.Int32, "sensor_id": pl.Int32},
         orient="row",
     )
@@ -165,23 +190,25 @@ def _placed(register: Register, batch: ParsedBatch) -> tuple[pl.DataFrame, list[
         equipment_status_id=pl.col("equipment_status").replace_strict(statuses, default=None, return_dtype=pl.Int16)
     )
     is_storable = pl.col("storage_unit_id").is_not_null() & pl.col("equipment_status_id").is_not_null()
-    lost = readings.filter(~is_storable)
-    return readings.filter(is_storable), [_rejected(row, places, batch) for row in lost.iter_rows(named=True)]
+    unresolved = readings.filter(~is_storable)
+    return readings.filter(is_storable), [
+        _rejected(row, resolved[row["facility_code"], row["unit_code"], row["sensor_code"]], batch)
+        for row in cast("Iterator[_UnresolvedRow]", unresolved.iter_rows(named=True))
+    ]
 
 
-def _rejected(row: dict[str, Any], places: dict[SensorKey, Place | Reason], batch: ParsedBatch) -> RejectedReading:
-    place = places[row["facility_code"], row["unit_code"], row["sensor_code"]]
-    reason = Reason.TOO_MANY_STATUSES if isinstance(place, Place) else place
-    named = {
+def _rejected(row: _UnresolvedRow, found: ResolvedSensor | Reason, batch: ParsedBatch) -> RejectedReading:
+    reason = Reason.TOO_MANY_STATUSES if isinstance(found, ResolvedSensor) else found
+    fields: dict[Reason, _Field] = {
         Reason.UNKNOWN_FACILITY: "facility_code",
         Reason.UNKNOWN_SENSOR: "sensor_code",
         Reason.TOO_MANY_STATUSES: "equipment_status",
     }
-    message = message_for(reason, value=row[named.get(reason, "unit_code")])
+    message = message_for(reason, value=row[fields.get(reason, "unit_code")])
     return RejectedReading(row["row_number"], reason, message, batch.raw_row(row["row_number"]))
 
 
-def _columns(readings: pl.DataFrame) -> ReadingBatch:
+def _reading_batch(readings: pl.DataFrame) -> ReadingBatch:
     return ReadingBatch(
         storage_unit_id=readings["storage_unit_id"].to_numpy(),
         sensor_id=readings["sensor_id"].to_numpy(),
@@ -198,14 +225,14 @@ def _close(load_result: LoadResult, notes: Sequence[str]) -> None:
     delivery.records_processed = (
         delivery.records_stored + delivery.records_duplicate + delivery.records_conflicting + delivery.records_rejected
     )
-    sentences = [*notes, *_what_is_amiss(load_result)]
+    sentences = [*notes, *_problems(load_result)]
     if sentences:
         delivery.status = Delivery.Status.PARTIAL
         delivery.error_message = " ".join(sentences)
     delivery.ended_at = timezone.now()
     delivery.save()
     logger.info(
-        "delivery taken in",
+        "delivery loaded",
         delivery=str(delivery.public_id),
         status=delivery.status,
         stored=delivery.records_stored,
@@ -215,13 +242,13 @@ def _close(load_result: LoadResult, notes: Sequence[str]) -> None:
     )
 
 
-def _what_is_amiss(load_result: LoadResult) -> list[str]:
+def _problems(load_result: LoadResult) -> list[str]:
     sentences = []
     if load_result.is_cut_off:
-        sentences.append("The body was cut off; the rows before the cut are stored.")
+        sentences.append("The body was cut off. The rows before the cut are stored.")
     if load_result.reasons:
-        counted = ", ".join(f"{count} × {reason}" for reason, count in load_result.reasons.most_common())
-        sentences.append(f"Rows rejected: {counted}.")
+        counted = ", ".join(f"{count} × {Reason(reason).label}" for reason, count in load_result.reasons.most_common())
+        sentences.append(f"Rejected rows: {counted}.")
     if load_result.delivery.records_conflicting:
-        sentences.append(f"Rows that contradict stored readings: {load_result.delivery.records_conflicting}.")
+        sentences.append(f"Rows contradicting stored readings: {load_result.delivery.records_conflicting}.")
     return sentences

@@ -1,4 +1,4 @@
-"""Readings that a customer's system sends by itself: placed by their units' public ids and taken in as a delivery."""
+"""Load readings pushed by customers' systems, which name units by their public ids."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from django.db import transaction
 from core.scope import Scope
 from customers.models import Customer, StorageUnit
 from ingestion.loading.load import LoadRequest, LoadResult, load
-from ingestion.models import Delivery, IngestionType
+from ingestion.models import IngestionType
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 
-# Of more errors only the number is told; whoever made the mistake made the same one in all of them.
-MOST_ERRORS = 1_000
+# Further errors are only counted; they usually repeat the same mistake.
+MAX_ERRORS = 1_000
 
 
 @dataclass(slots=True)
-class Pushed:
-    """What became of a push; each row received is stored, a duplicate, a conflict or rejected."""
+class PushResult:
+    """The counts of a push: each received row is stored, a duplicate, a conflict or rejected."""
 
     received: int = 0
     stored: int = 0
@@ -33,6 +33,7 @@ class Pushed:
     errors: list[RejectedReading] = field(default_factory=list)
 
     def count(self, load_result: LoadResult) -> None:
+        """Add the counts of a delivery."""
         delivery = load_result.delivery
         self.received += delivery.records_processed
         self.stored += delivery.records_stored
@@ -56,26 +57,23 @@ def push(
     own_customer_id: int | None,
     received_at: datetime,
     size_bytes: int = 0,
-) -> Pushed:
-    """Take in rows whose `unit_code` is a public id, all or nothing; return what became of them.
+) -> PushResult:
+    """Load rows whose `unit_code` is a public id, in one transaction.
 
-    Units outside of `scope` are unknown. Rows that are rejected are told, not kept: unlike a polled system, who pushed
-    them is there to hear it. There is a delivery for each customer that a unit belongs to; rejected rows count for the
-    first of them, or `own_customer_id`.
+    Units outside `scope` are unknown. Rejected rows are returned, not saved, because the sender can correct them at
+    once. Each customer whose units are named gets a delivery; rejected rows count for the first of them, or for
+    `own_customer_id`.
     """
     units = _units(scope, batches)
     customer_ids: list[int | None] = [*sorted({unit.customer_id for unit in units.values()})] or [own_customer_id]
     customers = Customer.objects.in_bulk([each for each in customer_ids if each is not None])
-    pushed = Pushed()
+    pushed = PushResult()
 
-    def remember(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit: str) -> None:
-        pushed.errors += rejected[: MOST_ERRORS - len(pushed.errors)]
-
-    for place, customer_id in enumerate(customer_ids):
-        placed = [_placed(batch, units, customer_id, with_rejected=place == 0) for batch in batches]
-        if customer_id is None:  # pushed by the operator's staff, and of no unit at all
-            pushed.rejected = pushed.received = sum(len(batch.rejected) for batch in placed)
-            pushed.errors = [row for batch in placed for row in batch.rejected][:MOST_ERRORS]
+    for index, customer_id in enumerate(customer_ids):
+        resolved = [_with_codes(batch, units, customer_id, with_rejected=index == 0) for batch in batches]
+        if customer_id is None:  # pushed by staff without any known unit
+            pushed.rejected = pushed.received = sum(len(batch.rejected) for batch in resolved)
+            pushed.errors = [row for batch in resolved for row in batch.rejected][:MAX_ERRORS]
             continue
         load_request = LoadRequest(
             customer=customers[customer_id],
@@ -83,13 +81,15 @@ def push(
             started_at=received_at,
             size_bytes=size_bytes,
         )
-        pushed.count(load(load_request, placed, keep_rejected=remember))
-    pushed.errors.sort(key=lambda row: row.row_number)
+        result = load(load_request, resolved, keeps_rejected=False, max_rejected_per_reason=MAX_ERRORS)
+        pushed.count(result)
+        pushed.errors += result.rejected
+    pushed.errors = sorted(pushed.errors, key=lambda row: row.row_number)[:MAX_ERRORS]
     return pushed
 
 
 def _units(scope: Scope, batches: Sequence[ParsedBatch]) -> dict[str, _Unit]:
-    """The units that are named and known, by the text that names them. One query."""
+    """Return the known units by the text that names them. One query."""
     texts = {text for batch in batches for text in batch.readings["unit_code"].unique().to_list()}
     by_id: dict[UUID, list[str]] = {}
     for text in texts:
@@ -108,10 +108,10 @@ def _public_id(text: str) -> UUID | None:
         return None
 
 
-def _placed(
+def _with_codes(
     batch: ParsedBatch, units: dict[str, _Unit], customer_id: int | None, *, with_rejected: bool
 ) -> ParsedBatch:
-    """The customer's part of a batch, its units named by their codes. Nothing is said about the units themselves."""
+    """Return the customer's part of a batch with unit codes in place of public ids."""
     codes = pl.DataFrame(
         [(text, unit.facility_code, unit.unit_code) for text, unit in units.items() if unit.customer_id == customer_id],
         schema={"unit_code": pl.String, "facility": pl.String, "unit": pl.String},

@@ -1,6 +1,6 @@
-"""From the codes that customers' systems send to the ids of units and sensors, registering what is new.
+"""Resolve the codes in deliveries to ids of units and sensors, registering new ones.
 
-What a customer's people have entered is never overwritten: a description only fills in what is still unknown.
+Values entered by people are never overwritten: a description only fills in missing values.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnitDescription, UnitKey
 from readings.storage.rebuilds import request_rebuild
 
-# The facility of units whose source names none and has no default.
+# The facility of units without a facility whose source has no default.
 UNNAMED_FACILITY_CODE = "main"
 
 SensorKey = tuple[str | None, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where readings of a (facility, unit, sensor) belong."""
+class ResolvedSensor:
+    """The ids of a (facility, unit, sensor)."""
 
     storage_unit_id: int
     sensor_id: int
 
 
 class Register:
-    """Looks up and registers what one delivery of a customer names. Lives within the delivery's transaction."""
+    """Looks up and registers the facilities, units and sensors of one delivery, within its transaction."""
 
     def __init__(self, customer: Customer, source: Source | None) -> None:
         self._customer = customer
@@ -42,25 +42,25 @@ class Register:
         self._units: dict[UnitKey, StorageUnit] = {}
         self._sensors: dict[tuple[int, str], int] = {}
 
-    def places(
+    def resolve(
         self, keys: Collection[SensorKey], descriptions: Mapping[UnitKey, UnitDescription]
-    ) -> dict[SensorKey, Place | Reason]:
-        """The place of each key, or the reason why its rows can't be stored."""
+    ) -> dict[SensorKey, ResolvedSensor | Reason]:
+        """Return the ids of each key, or the reason why its rows can't be stored."""
         found = self._find_units({(facility, unit) for facility, unit, _ in keys}, descriptions)
         self._find_sensors({(unit.pk, key[2]) for key in keys if isinstance(unit := found[key[:2]], StorageUnit)})
-        return {key: self._place(found[key[:2]], key[2]) for key in keys}
+        return {key: self._resolve(found[key[:2]], key[2]) for key in keys}
 
     def register(self, descriptions: Iterable[UnitDescription]) -> None:
-        """Register facilities and units that a customer's structure names, whatever the source does with rows."""
+        """Register the facilities and units of a customer's structure, even if the source registers none from rows."""
         described = {(each.facility_code, each.unit_code): each for each in descriptions}
         self._registers_units = True
         self._find_units(described.keys(), described)
 
-    def _place(self, unit: StorageUnit | Reason, sensor_code: str) -> Place | Reason:
+    def _resolve(self, unit: StorageUnit | Reason, sensor_code: str) -> ResolvedSensor | Reason:
         if not isinstance(unit, StorageUnit):
             return unit
         sensor_id = self._sensors.get((unit.pk, sensor_code))
-        return Reason.UNKNOWN_SENSOR if sensor_id is None else Place(unit.pk, sensor_id)
+        return Reason.UNKNOWN_SENSOR if sensor_id is None else ResolvedSensor(unit.pk, sensor_id)
 
     def _find_units(
         self, keys: Collection[UnitKey], descriptions: Mapping[UnitKey, UnitDescription]
@@ -71,7 +71,7 @@ class Register:
             self._register_units(missing, descriptions)
             self._look_up(set(missing))
         self._fill_in({key: descriptions[key] for key in keys if key in self._units and key in descriptions})
-        return {key: self._units.get(key) or self._why_unknown(key) for key in keys}
+        return {key: self._units.get(key) or self._unknown_reason(key) for key in keys}
 
     def _look_up(self, keys: set[UnitKey]) -> None:
         if not keys:
@@ -90,15 +90,15 @@ class Register:
             if len(candidates) == 1:
                 self._units[facility_code, unit_code] = candidates[0]
 
-    def _why_unknown(self, key: UnitKey) -> Reason:
+    def _unknown_reason(self, key: UnitKey) -> Reason:
         facility_code = key[0] or self._default_facility_code
         if facility_code and not self._customer.facilities.filter(facility_code=facility_code).exists():
             return Reason.UNKNOWN_FACILITY
         return Reason.UNKNOWN_UNIT
 
     def _register_units(self, keys: list[UnitKey], descriptions: Mapping[UnitKey, UnitDescription]) -> None:
-        nothing_said = UnitDescription(facility_code=None, unit_code="")
-        described = {key: descriptions.get(key, nothing_said) for key in keys}
+        empty = UnitDescription(facility_code=None, unit_code="")
+        described = {key: descriptions.get(key, empty) for key in keys}
         facility_codes = {key: self._facility_code(key) for key in keys}
         Facility.objects.bulk_create(
             {
@@ -127,11 +127,11 @@ class Register:
         return key[0] or self._default_facility_code or UNNAMED_FACILITY_CODE
 
     def _fill_in(self, descriptions: Mapping[UnitKey, UnitDescription]) -> None:
-        told = {
+        changed = {
             self._units[key].pk: each for key, each in descriptions.items() if _fill_in_unit(self._units[key], each)
         }
-        if told:
-            fill_in_units(told)
+        if changed:
+            fill_in_units(changed)
         facilities = {
             facility.pk: facility
             for key, each in descriptions.items()
@@ -156,18 +156,18 @@ class Register:
             self._sensors |= {(unit_id, code): sensor_id for unit_id, code, sensor_id in rows}
 
 
-def fill_in_units(told: Mapping[int, UnitDescription]) -> None:
-    """Write what is told of units, by their ids, where nothing was known."""
-    units = list(StorageUnit.objects.filter(pk__in=told).order_by("pk").select_for_update(no_key=True))
+def fill_in_units(descriptions: Mapping[int, UnitDescription]) -> None:
+    """Save described values of units, by their ids, where the units have none."""
+    units = list(StorageUnit.objects.filter(pk__in=descriptions).order_by("pk").select_for_update(no_key=True))
     intervals_before = {unit.pk: unit.interval_seconds for unit in units}
     for unit in units:
-        _fill_in_unit(unit, told[unit.pk])
+        _fill_in_unit(unit, descriptions[unit.pk])
     StorageUnit.objects.bulk_update(
         units, ["name", "set_temperature", "temperature_unit", "size_value", "size_unit", "interval_seconds"]
     )
-    # Bulk updates send no signals: limits may hang on what was told, and another interval means another gap limit.
+    # Bulk updates send no signals: limits may depend on the new values, and the interval sets the staleness limit.
     request_rebuild([unit.pk for unit in units if unit.interval_seconds != intervals_before[unit.pk]])
-    update_versions(told)
+    update_versions(descriptions)
 
 
 def _new_unit(facility: Facility, unit_code: str, described: UnitDescription) -> StorageUnit:
@@ -177,7 +177,7 @@ def _new_unit(facility: Facility, unit_code: str, described: UnitDescription) ->
 
 
 def _fill_in_unit(unit: StorageUnit, described: UnitDescription) -> bool:
-    """Take over what was unknown of `unit`; return whether anything was."""
+    """Fill in missing values of `unit`; return whether any changed."""
     before = (unit.name, unit.set_temperature, unit.size_value, unit.interval_seconds)
     unit.name = unit.name or (described.unit_name or "")
     if unit.set_temperature is None and described.set_temperature is not None:
@@ -186,9 +186,9 @@ def _fill_in_unit(unit: StorageUnit, described: UnitDescription) -> bool:
     if unit.size_value is None and described.size_value is not None:
         unit.size_value = described.size_value
         unit.size_unit = (described.size_unit or "")[:20]
-    told = described.interval_seconds
-    if told and 1 <= told <= MAX_INTERVAL_SECONDS and unit.interval_seconds == DEFAULT_INTERVAL_SECONDS:
-        unit.interval_seconds = told
+    interval = described.interval_seconds
+    if interval and 1 <= interval <= MAX_INTERVAL_SECONDS and unit.interval_seconds == DEFAULT_INTERVAL_SECONDS:
+        unit.interval_seconds = interval
     return before != (unit.name, unit.set_temperature, unit.size_value, unit.interval_seconds)
 
 

@@ -1,10 +1,9 @@
-"""Keeping rows that could not be stored: each once, however often it is sent."""
+"""Save rejected rows, each once, however often it is sent."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -12,8 +11,8 @@ from django.utils import timezone
 from ingestion.models import Delivery
 from ingestion.parsing.results import RejectedReading
 
-ROWS_A_STATEMENT = 5_000
-KEEP = """
+ROWS_PER_STATEMENT = 5_000
+SAVE = """
 INSERT INTO rejected_row AS kept (public_id, customer_id, source_id, delivery_id, row_number, reason, message, raw,
     header, default_unit_code, fingerprint, received_at, seen_count, last_seen_at, state, decided_by)
 SELECT gen_random_uuid(), %(customer_id)s, %(source_id)s, %(delivery_id)s, row_number, reason, message, raw,
@@ -27,27 +26,28 @@ ON CONFLICT (customer_id, fingerprint) DO UPDATE SET
 """
 
 
-def keep(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:
-    """Keep these rows of `delivery`. One that was kept before is counted again, and stays as a person left it."""
-    for start in range(0, len(rejected), ROWS_A_STATEMENT):
-        _keep(delivery, rejected[start : start + ROWS_A_STATEMENT], header, default_unit_code)
+def save(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:
+    """Save rejected rows of `delivery`. A repeated row is counted and keeps its state."""
+    for start in range(0, len(rejected), ROWS_PER_STATEMENT):
+        _save(delivery, rejected[start : start + ROWS_PER_STATEMENT], header, default_unit_code)
 
 
 def fingerprint(source_id: int | None, header: str, default_unit_code: str, raw: str) -> bytes:
-    """What makes a rejected row the same row as another: who sent it, and all that parsing it depends on."""
+    """Return a hash of the sender, the row and everything else its parsing depends on."""
     parts = "\x1f".join((str(source_id), header, default_unit_code, raw))
     return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).digest()
 
 
-def _keep(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:
-    once: dict[bytes, list[Any]] = {}
+def _save(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:
+    once: dict[bytes, tuple[RejectedReading, int]] = {}
     for row in rejected:
         key = fingerprint(delivery.source_id, header, default_unit_code, row.raw)
-        once.setdefault(key, [row, 0])[1] += 1
+        first, count = once.get(key, (row, 0))
+        once[key] = first, count + 1
     rows = [row for row, _ in once.values()]
     with connection.cursor() as cursor:
         cursor.execute(
-            KEEP,
+            SAVE,
             {
                 "customer_id": delivery.customer_id,
                 "source_id": delivery.source_id,
@@ -66,5 +66,5 @@ def _keep(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, 
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL's text holds anything but NUL and half a surrogate pair; these are shown as their escapes."""
+    """Escape NUL and lone surrogates, which PostgreSQL's text type can't hold."""
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

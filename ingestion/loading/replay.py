@@ -1,10 +1,11 @@
-"""Replaying rejected rows once the cause is mended: each goes through the parser and the intake again."""
+"""Replay or dismiss rejected rows: a replay parses and loads them again once their cause is fixed."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import polars as pl
 import structlog
@@ -13,9 +14,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ingestion.loading.load import LoadRequest, load
-from ingestion.models import Delivery, IngestionType, RejectedRow, Source
+from ingestion.models import IngestionType, RejectedRow, Source
 from ingestion.parsing.parse import parse_rejected_row
-from ingestion.parsing.results import ParsedBatch, RejectedReading
+from ingestion.parsing.results import ParsedBatch
 from ingestion.sources.mapping import FieldMapping
 
 logger = structlog.get_logger(__name__)
@@ -23,7 +24,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """How many rejected rows were taken in, and how many were rejected again."""
+    """The numbers of rows that were loaded and that were rejected again."""
 
     replayed: int = 0
     still_rejected: int = 0
@@ -31,9 +32,9 @@ class ReplayResult:
 
 @transaction.atomic
 def replay(rejected_rows: QuerySet[RejectedRow], *, by: str) -> ReplayResult:
-    """Replay those of these rows that wait, with the mapping their source has now: a delivery for each source.
+    """Replay the waiting ones of these rows with their source's current mapping, as a delivery per source.
 
-    A row that is rejected again goes on waiting, with its new reason.
+    A row that is rejected again stays waiting, with its new reason.
     """
     waiting = _waiting(rejected_rows).select_related("source", "customer")
     by_source: dict[tuple[int, int | None], list[RejectedRow]] = defaultdict(list)
@@ -45,15 +46,15 @@ def replay(rejected_rows: QuerySet[RejectedRow], *, by: str) -> ReplayResult:
 
 @transaction.atomic
 def dismiss(rejected_rows: QuerySet[RejectedRow], *, by: str) -> int:
-    """Let those of these rows that wait be; return how many."""
+    """Dismiss the waiting ones of these rows; return their number."""
     waiting = list(_waiting(rejected_rows))
     _decide(waiting, RejectedRow.State.DISMISSED, by)
     return len(waiting)
 
 
 def _waiting(rejected_rows: QuerySet[RejectedRow]) -> QuerySet[RejectedRow]:
-    # Not locked: an intake locks units before it touches rejected rows, and so must a replay. Two replays of one row
-    # at once do no harm, the second finds its reading stored.
+    # Not locked, because loading locks units before rejected rows, and so must a replay. Replaying a row twice at the
+    # same time is harmless: the second finds its reading stored.
     return rejected_rows.filter(state=RejectedRow.State.WAITING).order_by("received_at", "pk")
 
 
@@ -65,23 +66,19 @@ def _replay_of_source(rows: Sequence[RejectedRow], by: str) -> ReplayResult:
         ingestion_type=IngestionType(first.source.ingestion_type) if first.source else IngestionType.IMPORT,
         source_url=f"replay of rejected rows by {by}",
     )
-    # Row numbers within the replay are places in `rows`, so that a rejection finds its row again.
-    again: dict[int, RejectedReading] = {}
-
-    def remember(_: Delivery, rejected: Iterable[RejectedReading], __: str, ___: str) -> None:
-        again.update({row.row_number: row for row in rejected})
-
-    load(load_request, [_parsed_again(rows, first.source)], keep_rejected=remember)
-    _decide([row for place, row in enumerate(rows) if place not in again], RejectedRow.State.REPLAYED, by)
-    for place, rejection in again.items():
-        rows[place].reason = rejection.reason.value
-        rows[place].message = rejection.message
-    RejectedRow.objects.bulk_update([rows[place] for place in again], ["reason", "message"])
+    # Row numbers within the replay are indexes into `rows`, so that a rejection finds its row.
+    result = load(load_request, [_parse_again(rows, first.source)], keeps_rejected=False, max_rejected_per_reason=inf)
+    again = {rejection.row_number: rejection for rejection in result.rejected}
+    _decide([row for index, row in enumerate(rows) if index not in again], RejectedRow.State.REPLAYED, by)
+    for index, rejection in again.items():
+        rows[index].reason = rejection.reason.value
+        rows[index].message = rejection.message
+    RejectedRow.objects.bulk_update([rows[index] for index in again], ["reason", "message"])
     return ReplayResult(len(rows) - len(again), len(again))
 
 
-def _parsed_again(rows: Sequence[RejectedRow], source: Source | None) -> ParsedBatch:
-    """These rows parsed anew as one batch, numbered by their places."""
+def _parse_again(rows: Sequence[RejectedRow], source: Source | None) -> ParsedBatch:
+    """Parse these rows again as one batch, numbered by their indexes."""
     mapping = source.mapping if source else FieldMapping()
     parsed = [
         parse_rejected_row(
@@ -89,16 +86,16 @@ def _parsed_again(rows: Sequence[RejectedRow], source: Source | None) -> ParsedB
             row.header,
             mapping,
             received_at=row.received_at,
-            row_number=place,
+            row_number=index,
             default_unit=row.default_unit_code or (source.default_unit_code if source else ""),
         )
-        for place, row in enumerate(rows)
+        for index, row in enumerate(rows)
     ]
     return ParsedBatch(
         readings=pl.concat([batch.readings for batch in parsed]),
         rejected=[rejection for batch in parsed for rejection in batch.rejected],
         units={key: described for batch in parsed for key, described in batch.units.items()},
-        raw_row=lambda place: rows[place].raw,
+        raw_row=lambda index: rows[index].raw,
     )
 
 

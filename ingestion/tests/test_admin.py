@@ -88,7 +88,7 @@ class TestSources:
         failing = SourceFactory(failures_in_a_row=2, last_error="Connection <refused>")
         response = staff.get(list_of("source"), {"state": "failing"})
         assert rows_shown(response) == [failing]
-        assert 'badge-bad" title="Connection &lt;refused&gt;">failing<' in response.content.decode()
+        assert 'badge-bad" title="Connection &lt;refused&gt;">Failing<' in response.content.decode()
 
     def test_waiting_rejected_rows_are_counted(self, staff):
         source = SourceFactory()
@@ -179,7 +179,7 @@ class TestDeliveries:
     def test_status_counts_and_duration_are_told_at_a_glance(self, staff):
         delivery = RejectedRowFactory(delivery__error_reason="cut_off").delivery
         page = staff.get(list_of("delivery")).content.decode()
-        assert ">partial: cut_off<" in page
+        assert ">Partial: Incomplete row<" in page
         assert "0.50 s" in page
         assert f"/admin/ingestion/rejectedrow/?delivery__id__exact={delivery.pk}&amp;state=all" in page
 

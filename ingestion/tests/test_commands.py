@@ -63,7 +63,7 @@ def file(tmp_path):
 def test_a_file_is_imported_as_a_delivery_of_the_customer(customer, file):
     output, _ = run("import_readings", "A", file)
 
-    assert output == f"{file}: success: 3 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.\n"
+    assert output == f"{file}: Success: 3 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.\n"
     delivery = Delivery.objects.get()
     assert (delivery.customer, delivery.ingestion_type, delivery.source_url) == (customer, "import", "november.csv")
     assert delivery.size_bytes == file.stat().st_size
@@ -73,7 +73,7 @@ def test_a_file_is_imported_as_a_delivery_of_the_customer(customer, file):
 def test_the_same_file_again_stores_nothing_and_says_so(customer, file):
     run("import_readings", "A", file)
     output, _ = run("import_readings", "A", file)
-    assert "success: 0 stored, 3 duplicate, 0 conflicting, 0 rejected" in output
+    assert "Success: 0 stored, 3 duplicate, 0 conflicting, 0 rejected" in output
     assert Reading.objects.count() == 3
 
 
@@ -93,12 +93,12 @@ def test_a_dry_run_shows_what_would_become_of_every_row_and_stores_nothing(custo
     output, _ = run("import_readings", "A", other, "--dry-run")
 
     assert output.splitlines() == [
-        f"{other}: dry run, nothing is stored; would be partial: 1 stored, 1 duplicate, 1 conflicting, 2 rejected"
-        " in 0.00 s. Rows rejected: 1 × not_a_number, 1 × no_time. Rows that contradict stored readings: 1.",
-        '  row 5 (not_a_number): The temperature "warm" is not a number. If it means that nothing was measured,'
+        f"{other}: dry run, nothing stored: Partial: 1 stored, 1 duplicate, 1 conflicting, 2 rejected"
+        " in 0.00 s. Rejected rows: 1 × Not a number, 1 × No time. Rows contradicting stored readings: 1.",
+        '  row 5 (Not a number): The temperature "warm" is not a number. If it means that nothing was measured,'
         " add it to the source's null values.",
         f"    {csv_row(temperature='warm')}",
-        "  row 6 (no_time): The row has no time. Set the time field in the source's mapping.",
+        "  row 6 (No time): The row has no time. Set the time field in the source's mapping.",
         f"    {csv_row(timestamp='', unit_id='unit_A_9_9')}",
     ]
     assert (Reading.objects.count(), Delivery.objects.count(), RejectedRow.objects.count()) == (3, 1, 0)
@@ -115,9 +115,9 @@ def test_one_bad_file_does_not_stop_the_others_and_is_told_in_the_exit_code(cust
 
     output, errors = run("import_readings", "A", page, missing, file, expect_failure=True)
 
-    assert f"{page}: failure (html_instead_of_data): The response is a web page" in output
+    assert f"{page}: Failure (Web page instead of data): The response is a web page" in output
     assert f"{missing}: [Errno 2] No such file or directory" in errors
-    assert f"{file}: success: 3 stored" in output
+    assert f"{file}: Success: 3 stored" in output
     assert errors.endswith("2 of 3 files could not be imported.")
     assert Reading.objects.count() == 3
     assert [each.status for each in Delivery.objects.order_by("id")] == ["failure", "success"]
@@ -129,7 +129,7 @@ def test_a_file_that_turns_out_unreadable_half_way_leaves_nothing_behind(custome
     compressed[-8] ^= 0xFF  # the checksum
     file.write_bytes(compressed)
     output, _ = run("import_readings", "A", file, expect_failure=True)
-    assert "failure (undecodable)" in output
+    assert "Failure (Decoding failed)" in output
     assert (Reading.objects.count(), StorageUnit.objects.count()) == (0, 0)
 
 
@@ -139,7 +139,7 @@ def test_files_with_rejected_rows_are_no_failure(customer, tmp_path):
 
     output, _ = run("import_readings", "A", file)
 
-    assert output.count("(not_a_number)") == 5
+    assert output.count("(Not a number)") == 5
     assert output.endswith("  and 3 more rejected rows.\n")
     assert RejectedRow.objects.count() == 8
 
@@ -210,7 +210,7 @@ def test_progress_is_shown_beside_the_output_not_in_it(customer, file):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["Z", "x.csv"], "There is no customer Z"),
+        (["Z", "x.csv"], "No customer Z"),
         (["A", "x.csv", "--source", "loggers"], "A has no source “loggers”"),
     ],
 )
@@ -224,7 +224,7 @@ def test_what_is_not_there_is_told_before_any_file_is_read(customer, arguments, 
 def test_polling_by_hand_says_what_came(source_of, customer):
     source_of(json_answer(json_body(json_row())), customer=customer, name="freezers")
     output, _ = run("poll", "A")
-    assert output == "freezers: success: 1 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.\n"
+    assert output == "freezers: Success: 1 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.\n"
 
 
 def test_polling_by_hand_polls_all_of_a_customers_sources_and_fails_where_one_does(source_of, customer):
@@ -236,8 +236,8 @@ def test_polling_by_hand_polls_all_of_a_customers_sources_and_fails_where_one_do
     output, errors = run("poll", "A", expect_failure=True)
 
     assert output.splitlines() == [
-        "broken: failure (http_status): The server answered with status 404.",
-        "working: success: 1 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.",
+        "broken: Failure (HTTP error): The server answered with status 404.",
+        "working: Success: 1 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.",
     ]
     assert errors == "Failed: broken."
 

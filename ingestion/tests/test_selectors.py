@@ -21,7 +21,7 @@ SOON = NOW + timedelta(minutes=1)
     ("fields", "state"),
     [
         ({"is_paused": True, "failures_in_a_row": 3}, SourceState.PAUSED),
-        ({"customer__is_active": False, "failures_in_a_row": 3}, SourceState.RESTING),
+        ({"customer__is_active": False, "failures_in_a_row": 3}, SourceState.INACTIVE),
         ({"url": "", "created_at": AGES_AGO}, SourceState.RECEIVING),
         ({"failures_in_a_row": 1, "last_success_at": AGES_AGO}, SourceState.FAILING),
         ({"last_success_at": AGES_AGO}, SourceState.LATE),

@@ -1,13 +1,20 @@
-"""The pages of feeds."""
+"""The URLs of the source pages."""
 
-from django.urls import path
+from django.urls import path, re_path
+from django.views.generic import RedirectView
 
 from ingestion.web import views
 
 urlpatterns = [
-    path("feeds", views.feeds_page, name="feeds"),
-    path("feeds/<uuid:public_id>", views.feed_page, name="feed"),
-    path("feeds/<uuid:public_id>/schedule", views.change_schedule, name="feed-schedule"),
-    path("feeds/<uuid:public_id>/rejected-rows", views.decide_rejected_rows, name="feed-rejected-rows"),
-    path("feeds/<uuid:public_id>/conflicts", views.decide_conflicts, name="feed-conflicts"),
+    path("sources", views.sources_page, name="sources"),
+    path("sources/<uuid:public_id>", views.source_page, name="source"),
+    path("sources/<uuid:public_id>/schedule", views.change_schedule, name="source-schedule"),
+    path("sources/<uuid:public_id>/rejected-rows", views.decide_rejected_rows, name="source-rejected-rows"),
+    path("sources/<uuid:public_id>/conflicts", views.decide_conflicts, name="source-conflicts"),
+    # The pages' former addresses, for bookmarks and links in old messages.
+    re_path(
+        r"^feeds(?P<rest>(?:/.*)?)$",
+        RedirectView.as_view(url="/sources%(rest)s", permanent=True, query_string=True),
+        name="former-source-pages",
+    ),
 ]

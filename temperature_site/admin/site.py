@@ -94,11 +94,11 @@ def _queues() -> Iterator[StatusLine]:
 
 
 def _sources(now: datetime) -> Iterator[StatusLine]:
-    counts = {state.value: count for state, count in counts_by_state(Scope.everything(), now)}
+    counts = counts_by_state(Scope.everything(), now)
     sources = reverse("admin:ingestion_source_changelist")
     tones: dict[SourceState, Tone] = {SourceState.FAILING: "bad", SourceState.LATE: "warning"}
     for state, tone in tones.items():
-        count = counts.get(state.value, 0)
+        count = counts.get(state, 0)
         yield StatusLine(
             f"Sources {state.value}", f"{count:,}", tone if count else "good", f"{sources}?state={state.value}"
         )

@@ -30,7 +30,7 @@ SECTIONS = (
     Section("Facilities", "facilities", ("facility", "unit")),
     Section("Analytics", "analytics", ("analytics",)),
     Section("Alarms", "alarms", ("alarm",)),
-    Section("Sources", "feeds", ("feed",)),
+    Section("Sources", "sources", ("source",)),
     Section("Settings", "settings", ("settings", "password-change")),
 )
 

@@ -43,9 +43,10 @@ NOT_PAGES = {
     "alarm-close",
     "alarm-count",
     "settings-end-maintenance",
-    "feed-schedule",
-    "feed-rejected-rows",
-    "feed-conflicts",
+    "source-schedule",
+    "source-rejected-rows",
+    "source-conflicts",
+    "former-source-pages",
     "settings-display",
     "settings-revoke-token",
     "settings-member",
@@ -83,7 +84,7 @@ class World:
         arguments: dict[str, list[Any]] = {
             "facility": [self.facility.public_id],
             "unit": [self.unit.public_id],
-            "feed": [self.source.public_id],
+            "source": [self.source.public_id],
             "alarm": [self.alarm.public_id],
             "settings-tokens": [customer.public_id],
             "settings-people": [customer.public_id],
@@ -101,7 +102,7 @@ class World:
         }
         plain = [
             "overview", "facilities", "analytics", "analytics-comparison", "analytics-deviation", "analytics-quality",
-            "feeds", "settings", "password-change", "alarms", "settings-limit-profiles", "settings-new-limit-profile",
+            "sources", "settings", "password-change", "alarms", "settings-limit-profiles", "settings-new-limit-profile",
         ]  # fmt: skip
         return {name: reverse(name, args=arguments.get(name)) for name in [*plain, *arguments]}
 

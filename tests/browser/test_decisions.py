@@ -54,11 +54,11 @@ def test_a_token_is_created_shown_once_and_revoked(visit, page, world):
 
 
 def test_a_rejected_row_is_replayed_by_keyboard_only(visit, page, world):
-    open_page(visit, "feed", world.source)
-    page.get_by_role("checkbox", name="Choose row").focus()
+    open_page(visit, "source", world.source)
+    page.get_by_role("checkbox", name="Select row").focus()
     page.keyboard.press("Space")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Replay chosen rows")).to_be_focused()
+    expect(page.get_by_role("button", name="Replay selected")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#messages")).to_have_text("Rows replayed: 1; rejected again: 0.")
     expect(page.get_by_role("heading", name="Rejected rows")).to_contain_text("0 waiting")
@@ -67,20 +67,20 @@ def test_a_rejected_row_is_replayed_by_keyboard_only(visit, page, world):
 
 
 def test_a_conflict_is_accepted(visit, page, world):
-    open_page(visit, "feed", world.source)
-    page.get_by_role("checkbox", name=re.compile("Choose Vaccines")).check()
-    page.get_by_role("button", name="Accept chosen conflicts").click()
+    open_page(visit, "source", world.source)
+    page.get_by_role("checkbox", name=re.compile("Select Vaccines")).check()
+    page.get_by_role("button", name="Accept selected").click()
     expect(page.locator("#messages")).to_have_text("Conflicts accepted: 1.")
     assert Reading.objects.get(storage_unit=world.unit, recorded_at=world.conflict.recorded_at).temperature_c == 9.0
 
 
 def test_a_source_is_paused_and_resumed_without_leaving_the_page(visit, page, world):
-    open_page(visit, "feed", world.source)
+    open_page(visit, "source", world.source)
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator("#messages")).to_have_text("The source is paused.")
+    expect(page.locator("#messages")).to_have_text("Source paused.")
     assert Source.objects.get().is_paused
     page.get_by_role("button", name="Resume").click()
-    expect(page.locator("#messages")).to_have_text("The source is polled again.")
+    expect(page.locator("#messages")).to_have_text("Source resumed.")
     assert not Source.objects.get().is_paused
 
 
@@ -103,7 +103,7 @@ def test_the_colours_chosen_for_a_device_hold_before_anything_is_drawn(visit, pa
     page.get_by_label("Colours").select_option("dark")
     page.get_by_role("button", name="Save display").click()
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
-    visit.open(reverse("feeds"))
+    visit.open(reverse("sources"))
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 

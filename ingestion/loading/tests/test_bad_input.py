@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from customers.models import StorageUnit
 from ingestion.loading.file_import import import_file
 from ingestion.models import Conflict, Delivery, RejectedRow
+from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.polling.tests.polling import counts, csv_answer, in_turn, json_answer, polled_once
@@ -179,7 +180,7 @@ def test_a_row_that_cannot_be_a_reading_is_kept_as_it_was_sent_with_its_number_a
     delivery = polled_once(source)
 
     assert (delivery.status, counts(delivery)) == ("partial", (2, 0, 0, 1))
-    assert delivery.error_message == f"Rows rejected: 1 × {reason}."
+    assert delivery.error_message == f"Rejected rows: 1 × {Reason(reason).label}."
     rejected = RejectedRow.objects.get()
     assert (rejected.row_number, rejected.reason, rejected.state) == (row_number, reason, "waiting")
     assert words in rejected.message
@@ -323,7 +324,7 @@ def test_a_row_that_contradicts_a_stored_one_is_kept_for_a_person_and_overwrites
     delivery = polled_once(source)
 
     assert (delivery.status, counts(delivery)) == ("partial", (0, 0, 1, 0))
-    assert delivery.error_message == "Rows that contradict stored readings: 1."
+    assert delivery.error_message == "Rows contradicting stored readings: 1."
     conflict = Conflict.objects.get()
     assert (conflict.temperature_c, conflict.stored_temperature_c, conflict.state) == (-12.5, -74.31, "waiting")
     assert conflict.delivery == delivery

@@ -61,7 +61,7 @@ def test_every_row_is_counted_once(source):
     delivery = loaded(source, batch_of(reading(0), reading(1, 6.0), reading(2), rejected=rejected))
     assert counts(delivery) == (4, 1, 1, 1, 1)
     assert delivery.status == "partial"
-    assert "1 × no_time" in delivery.error_message
+    assert "1 × No time" in delivery.error_message
 
 
 def test_unseen_facilities_units_and_sensors_are_registered(source):

@@ -1,4 +1,4 @@
-"""The pages of feeds: what people of each role see there, and what they can do."""
+"""The source pages: what each role sees and can do."""
 
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -27,7 +27,7 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 ROLES = list(Membership.Role)
-ACTIONS = {"feed-schedule": "poll", "feed-rejected-rows": "dismiss", "feed-conflicts": "dismiss"}
+ACTIONS = {"source-schedule": "poll", "source-rejected-rows": "dismiss", "source-conflicts": "dismiss"}
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def conflict(source):
 
 
 def page_of(source, **query):
-    return reverse("feed", args=[source.public_id], query=query)
+    return reverse("source", args=[source.public_id], query=query)
 
 
 def act(client, name, source, **fields):
@@ -82,28 +82,28 @@ def data(response):
     return [str(message) for message in response.context["messages"]]
 
 
-class TestFeeds:
+class TestSources:
     def test_who_is_not_signed_in_is_asked_to(self, client, source):
-        for url in (reverse("feeds"), page_of(source)):
+        for url in (reverse("sources"), page_of(source)):
             assert client.get(url).url.startswith(reverse("login"))
 
     @pytest.mark.parametrize("role", ROLES)
     def test_every_member_sees_the_customers_own_and_no_other(self, sign_in, source, role):
         SourceFactory()
-        response = sign_in(role).get(reverse("feeds"))
-        assert [feed.source for feed in response.context["feeds"]] == [source]
+        response = sign_in(role).get(reverse("sources"))
+        assert [row.source for row in response.context["sources"]] == [source]
 
     def test_the_worst_come_first_with_what_waits(self, staff, source):
         RejectedRowFactory.create_batch(2, delivery__source=source)
         paused = SourceFactory(is_paused=True)
         failing = SourceFactory(failures_in_a_row=3)
         late = SourceFactory(last_success_at=timezone.now() - timedelta(hours=1))
-        response = staff.get(reverse("feeds"))
-        listed = response.context["feeds"]
-        assert [feed.source for feed in listed] == [failing, late, source, paused]
-        assert [feed.source.rejected_waiting for feed in listed] == [0, 0, 2, 0]
+        response = staff.get(reverse("sources"))
+        listed = response.context["sources"]
+        assert [row.source for row in listed] == [failing, late, source, paused]
+        assert [row.source.rejected_waiting for row in listed] == [0, 0, 2, 0]
         counts = [(state.value, count) for state, count in response.context["counts"]]
-        assert counts == [("failing", 1), ("late", 1), ("on time", 1), ("paused", 1)]
+        assert counts == [("Failing", 1), ("Late", 1), ("On time", 1), ("Paused", 1)]
 
     def test_customer_state_and_text_narrow_the_list(self, staff, source):
         other = SourceFactory(name="loggers", is_paused=True)
@@ -113,11 +113,11 @@ class TestFeeds:
             ({"text": "LOGG"}, other),
             ({"text": "cold l"}, source),
         ]:
-            assert [feed.source for feed in staff.get(reverse("feeds"), query).context["feeds"]] == [found]
+            assert [row.source for row in staff.get(reverse("sources"), query).context["sources"]] == [found]
 
     def test_a_customer_out_of_scope_is_not_found(self, sign_in):
         client = sign_in("manager")
-        assert client.get(reverse("feeds"), {"customer": CustomerFactory().customer_code}).status_code == 404
+        assert client.get(reverse("sources"), {"customer": CustomerFactory().customer_code}).status_code == 404
 
     def test_the_number_of_queries_does_not_grow_with_sources(self, sign_in, source, django_assert_num_queries):
         client = sign_in("viewer")
@@ -125,14 +125,22 @@ class TestFeeds:
             RejectedRowFactory(delivery__source=each)
         # Session, user with roles, open alarms; the count and the page of sources, the counts by state, the customers.
         with django_assert_num_queries(7):
-            assert len(client.get(reverse("feeds")).context["feeds"]) == 11
+            assert len(client.get(reverse("sources")).context["sources"]) == 11
 
 
-class TestFeed:
+class TestFormerAddresses:
+    def test_they_redirect_permanently_and_keep_the_query(self, client, source):
+        response = client.get(f"/feeds/{source.public_id}?rejected=dismissed")
+        assert response.status_code == 301
+        assert response.url == page_of(source, rejected="dismissed")
+        assert client.get("/feeds").url == reverse("sources")
+
+
+class TestSource:
     def test_it_tells_state_deliveries_rejected_rows_and_conflicts(self, sign_in, source, rejected, conflict):
         DeliveryFactory(source=source, status="failure", error_reason="timeout", error_message="No answer in 15 s.")
         text = unescape(sign_in("viewer").get(page_of(source)).content.decode())
-        for shown in ("on time", "No answer in 15 s.", rejected.message, "freezer", "9.0\N{NO-BREAK SPACE}°C", "+4.0"):
+        for shown in ("On time", "No answer in 15 s.", rejected.message, "freezer", "9.0\N{NO-BREAK SPACE}°C", "+4.0"):
             assert shown in text
 
     def test_secrets_in_the_address_are_not_shown(self, sign_in, source):
@@ -152,10 +160,10 @@ class TestFeed:
         assert list(client.get(page_of(source)).context["rejected"].rows) == []
         response = client.get(page_of(source, rejected="dismissed"))
         assert list(response.context["rejected"].rows) == [rejected]
-        assert "dismissed by ann" in response.content.decode()
+        assert "Dismissed by ann" in response.content.decode()
 
     def test_long_lists_come_in_pages(self, sign_in, source, monkeypatch):
-        monkeypatch.setattr("ingestion.web.views.ROWS_A_PAGE", 2)
+        monkeypatch.setattr("ingestion.web.views.ROWS_PER_PAGE", 2)
         DeliveryFactory.create_batch(3, source=source)
         client = sign_in("viewer")
         first = client.get(page_of(source, rejected="dismissed")).context["deliveries"]
@@ -182,7 +190,7 @@ class TestWhoMayDoWhat:
 
     def test_a_viewer_looks_and_changes_nothing(self, sign_in, source, rejected, conflict):
         client = sign_in("viewer")
-        assert "<button" not in client.get(page_of(source)).content.decode().split('id="feed"')[1]
+        assert "<button" not in client.get(page_of(source)).content.decode().split('id="source"')[1]
         for name, action in ACTIONS.items():
             assert act(client, name, source, action=action, all="1").status_code == 403
         assert_nothing_changed(source)
@@ -191,13 +199,13 @@ class TestWhoMayDoWhat:
     def test_a_token_decides_where_it_may_write(self, client, source, rejected, permissions, status):
         token, text = make_token(source.customer, permissions=permissions)
         client.post(reverse("login"), {"username": source.customer.customer_code, "password": text})
-        response = act(client, "feed-rejected-rows", source, action="dismiss", all="1")
+        response = act(client, "source-rejected-rows", source, action="dismiss", all="1")
         assert response.status_code == status
         rejected.refresh_from_db()
         assert rejected.decided_by == ("" if status == 403 else f"token {token.pk}")
 
     def test_an_operator_can_not_pause(self, sign_in, source):
-        assert act(sign_in("operator"), "feed-schedule", source, action="pause").status_code == 403
+        assert act(sign_in("operator"), "source-schedule", source, action="pause").status_code == 403
         assert_nothing_changed(source)
 
     @pytest.mark.parametrize("name", ACTIONS)
@@ -211,7 +219,7 @@ class TestWhoMayDoWhat:
 
     def test_rows_of_another_source_are_left_alone(self, sign_in, source, rejected):
         foreign = RejectedRowFactory()
-        act(sign_in("operator"), "feed-rejected-rows", source, action="dismiss", row=str(foreign.public_id))
+        act(sign_in("operator"), "source-rejected-rows", source, action="dismiss", row=str(foreign.public_id))
         foreign.refresh_from_db()
         assert foreign.state == RejectedRow.State.WAITING
 
@@ -227,22 +235,22 @@ def assert_nothing_changed(source):
 
 class TestActions:
     def test_an_operator_has_a_source_polled_now(self, sign_in, source):
-        response = act(sign_in("operator"), "feed-schedule", source, action="poll")
-        assert data(response) == ["It will be polled within seconds."]
+        response = act(sign_in("operator"), "source-schedule", source, action="poll")
+        assert data(response) == ["Polling starts within seconds."]
         source.refresh_from_db()
         assert source.next_due_at <= timezone.now()
 
     def test_a_manager_pauses_and_resumes(self, sign_in, source):
         client = sign_in("manager")
-        assert data(act(client, "feed-schedule", source, action="pause")) == ["The source is paused."]
+        assert data(act(client, "source-schedule", source, action="pause")) == ["Source paused."]
         assert Source.objects.get().is_paused
-        assert data(act(client, "feed-schedule", source, action="poll")) == ["A paused source is not polled."]
-        assert data(act(client, "feed-schedule", source, action="resume")) == ["The source is polled again."]
+        assert data(act(client, "source-schedule", source, action="poll")) == ["Resume the source to poll it."]
+        assert data(act(client, "source-schedule", source, action="resume")) == ["Source resumed."]
         assert not Source.objects.get().is_paused
 
     def test_a_replayed_row_is_stored(self, sign_in, source, rejected):
         client = sign_in("operator")
-        response = act(client, "feed-rejected-rows", source, action="replay", row=str(rejected.public_id))
+        response = act(client, "source-rejected-rows", source, action="replay", row=str(rejected.public_id))
         assert data(response) == ["Rows replayed: 1; rejected again: 0."]
         assert Reading.objects.get().temperature_c == -18.5
         rejected.refresh_from_db()
@@ -251,25 +259,25 @@ class TestActions:
 
     def test_a_row_that_is_still_wrong_goes_on_waiting(self, sign_in, source):
         RejectedRowFactory(delivery__source=source)
-        response = act(sign_in("operator"), "feed-rejected-rows", source, action="replay", all="1")
+        response = act(sign_in("operator"), "source-rejected-rows", source, action="replay", all="1")
         assert data(response) == ["Rows replayed: 0; rejected again: 1."]
         assert RejectedRow.objects.get().state == RejectedRow.State.WAITING
 
     def test_chosen_rows_are_dismissed_and_no_others(self, sign_in, source, rejected):
         other = RejectedRowFactory(delivery__source=source)
         client = sign_in("operator")
-        response = act(client, "feed-rejected-rows", source, action="dismiss", row=[str(other.public_id), "no uuid"])
+        response = act(client, "source-rejected-rows", source, action="dismiss", row=[str(other.public_id), "no uuid"])
         assert data(response) == ["Rows dismissed: 1."]
         assert list(RejectedRow.objects.filter(state="waiting")) == [rejected]
 
     @pytest.mark.parametrize(("action", "temperature_c"), [("accept", 9.0), ("dismiss", 5.0)])
     def test_a_conflict_is_decided(self, sign_in, source, conflict, action, temperature_c):
         client = sign_in("operator")
-        response = act(client, "feed-conflicts", source, action=action, row=str(conflict.public_id))
+        response = act(client, "source-conflicts", source, action=action, row=str(conflict.public_id))
         assert data(response) == [f"Conflicts {action}ed: 1."]
         assert Reading.objects.get().temperature_c == temperature_c
 
     def test_one_comes_back_to_the_lists_as_they_were_shown(self, sign_in, source):
-        url = reverse("feed-schedule", args=[source.public_id])
+        url = reverse("source-schedule", args=[source.public_id])
         response = sign_in("operator").post(url, {"action": "poll", "back": "rejected=dismissed"})
         assert response.url == page_of(source) + "?rejected=dismissed"

@@ -1,0 +1,26 @@
+"""Models of ingestion: sources, deliveries, and the rows that await a decision."""
+
+from ingestion.models.delivery import Delivery
+from ingestion.models.review import Conflict, RejectedRow
+from ingestion.models.source import (
+    LATE_GRACE,
+    LATE_INTERVALS,
+    MAX_INTERVAL_SECONDS,
+    IngestionType,
+    Source,
+    SourceMapping,
+    SourceUnit,
+)
+
+__all__ = [
+    "LATE_GRACE",
+    "LATE_INTERVALS",
+    "MAX_INTERVAL_SECONDS",
+    "Conflict",
+    "Delivery",
+    "IngestionType",
+    "RejectedRow",
+    "Source",
+    "SourceMapping",
+    "SourceUnit",
+]

@@ -1,0 +1,234 @@
+"""Sources: where a customer's readings come from, with schedule, field mapping and state."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from datetime import datetime, timedelta
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+from typing_extensions import override
+
+from core.crypto.encrypted_field import EncryptedTextField
+from core.scope import ScopedModel, ScopeWays
+from customers.models import CODE_MAX_LENGTH, Customer, StorageUnit, TemperatureUnit, validate_time_zone
+from ingestion.sources.credentials import Credentials, CredentialsKind
+from ingestion.sources.mapping import FieldMapping, MappingError
+from ingestion.sources.url_template import TemplateError, parse_placeholders
+
+MAX_INTERVAL_SECONDS = 7 * 86_400
+# A polled source is late after this many intervals and the grace without success.
+LATE_INTERVALS = 3
+LATE_GRACE = timedelta(seconds=60)
+
+
+class IngestionType(models.TextChoices):
+    """How a source's readings are received."""
+
+    API = "api", "JSON API"
+    CSV = "csv", "CSV download"
+    PUSH = "push", "Push"
+    IMPORT = "import", "File import"
+
+
+def _optional_text(help_text: str, max_length: int = 100) -> models.CharField[str, str]:
+    return models.CharField(max_length=max_length, blank=True, help_text=help_text)
+
+
+class SourceMapping(models.Model):
+    """The field mapping of a source: one column per field of `ingestion.sources.mapping.FieldMapping`."""
+
+    readings_path = _optional_text("JSON: dotted path of the list of readings. Leave empty to detect it.", 200)
+    delimiter = _optional_text("CSV: one character. Leave empty to detect it.", 1)
+    decimal_mark = _optional_text("“.” or “,”. Leave empty to detect it.", 1)
+    encoding = _optional_text("Leave empty for UTF-8 with Windows-1252 as fallback.", 40)
+    skip_until_header = models.BooleanField(default=False, help_text="CSV: skip lines before the header.")
+    facility_field = _optional_text("Field or column of the facility's code; “=text” is a constant.")
+    unit_field = _optional_text("Field or column of the unit's code; “=text” is a constant.")
+    unit_name_field = _optional_text("Field or column of the unit's name.")
+    sensor_field = _optional_text("Field or column of the sensor's code; “=text” is a constant.")
+    time_field = _optional_text("Field or column of the time; “=received” uses the time of the response.")
+    temperature_field = _optional_text("Field or column of the temperature.")
+    scale_field = _optional_text("Field or column of the scale; “=text” is a constant.")
+    quality_field = _optional_text("Field or column of the quality score, 0 to 1.")
+    status_field = _optional_text("Field or column of the equipment status.")
+    set_temperature_field = _optional_text("Field or column of the set temperature.")
+    time_format = _optional_text("For example %d/%m/%Y %H:%M. Leave empty for ISO 8601 and unambiguous common formats.")
+    time_zone = models.CharField(
+        max_length=64, default="UTC", validators=[validate_time_zone], help_text="For times without an offset."
+    )
+    scale = models.CharField(
+        max_length=1,
+        blank=True,
+        choices=TemperatureUnit.choices,
+        help_text="If no field or column title gives the scale.",
+    )
+    null_values = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        blank=True,
+        help_text="Values that mean “no measurement”, separated by commas.",
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def mapping(self) -> FieldMapping:
+        """The field mapping. Raise MappingError if its settings contradict each other."""
+        parts = {part.name: getattr(self, part.name) for part in dataclasses.fields(FieldMapping)}
+        return FieldMapping(**(parts | {"null_values": tuple(self.null_values)}))
+
+
+class Source(SourceMapping, ScopedModel):
+    """An origin of a customer's readings, with its own schedule, field mapping and state.
+
+    A source with a URL is polled; one without a URL accepts pushes and imports. `claim_id` and `lease_until` belong
+    to the running poll: only the holder of the claim may write the state fields below them.
+    """
+
+    SCOPE = ScopeWays(customer="customer_id", unit=None)
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="sources")
+    name = models.CharField(max_length=200)
+    ingestion_type = models.CharField(max_length=6, choices=IngestionType.choices, default=IngestionType.API)
+    is_paused = models.BooleanField(default=False)
+
+    url = models.CharField(
+        "URL",
+        max_length=2000,
+        blank=True,
+        help_text="May contain {hours}, {since}, {until} and {unit}. Leave empty for pushes and imports.",
+    )
+    structure_url = models.CharField(
+        "structure URL", max_length=2000, blank=True, help_text="Lists the customer's facilities and storage units."
+    )
+    credentials_kind = models.CharField(
+        max_length=6, choices=[(kind.value, kind.value) for kind in CredentialsKind], default=CredentialsKind.NONE
+    )
+    credentials_name = _optional_text("Name of the user, header or query parameter.", 200)
+    credentials_secret = EncryptedTextField(blank=True)
+
+    interval_seconds = models.PositiveIntegerField(
+        default=300, validators=[MinValueValidator(1), MaxValueValidator(MAX_INTERVAL_SECONDS)]
+    )
+    overlap_seconds = models.PositiveIntegerField(
+        default=900, help_text="How far before the cursor each poll starts, to catch late rows."
+    )
+    max_hours = models.PositiveIntegerField(
+        default=168, validators=[MinValueValidator(1)], help_text="The longest period the source returns per request."
+    )
+    first_hours = models.PositiveIntegerField(default=24, help_text="The period requested by the first poll.")
+
+    registers_units = models.BooleanField(
+        "register new units",
+        default=True,
+        help_text="Register unknown facilities, units and sensors; otherwise their rows are rejected.",
+    )
+    default_facility_code = _optional_text("For rows without a facility.")
+    default_unit_code = _optional_text("For rows without a unit.")
+    unit_codes = ArrayField(
+        models.CharField(max_length=CODE_MAX_LENGTH),
+        default=list,
+        blank=True,
+        help_text="The values of {unit} in the URL, separated by commas.",
+    )
+    facility_time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        validators=[validate_time_zone],
+        help_text="For facilities registered by this source.",
+    )
+
+    next_due_at = models.DateTimeField(db_default=Now(), editable=False)
+    claim_id = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    cursor_at = models.DateTimeField(null=True, editable=False, help_text="Everything up to this instant is stored.")
+    failures_in_a_row = models.PositiveIntegerField(default=0, editable=False)
+    last_polled_at = models.DateTimeField(null=True, editable=False)
+    last_duration_seconds = models.FloatField(default=0, editable=False)
+    last_success_at = models.DateTimeField(null=True, editable=False)
+    last_error = models.TextField(blank=True, editable=False)
+    structure_read_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "source"
+        ordering = ["customer_id", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "name"],
+                name="source_name_once_a_customer",
+                violation_error_message="This customer already has a source with this name.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(interval_seconds__range=(1, MAX_INTERVAL_SECONDS)) & models.Q(max_hours__gte=1),
+                name="source_interval_in_range",
+            ),
+        ]
+        indexes = [
+            # Claiming due sources reads this index from its start.
+            models.Index(
+                fields=["next_due_at"],
+                name="source_due",
+                condition=models.Q(is_paused=False) & ~models.Q(url=""),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer.customer_code} · {self.name}"
+
+    @override
+    def clean(self) -> None:
+        for field in ("url", "structure_url"):
+            try:
+                parse_placeholders(getattr(self, field).replace("{unit}", ""))
+            except TemplateError as error:
+                raise ValidationError({field: str(error)}) from error
+        try:
+            self.mapping  # noqa: B018  building the mapping validates it
+        except MappingError as error:
+            raise ValidationError({error.field: str(error)}) from error
+
+    @property
+    def credentials(self) -> Credentials:
+        """The source's credentials. Raise SecretUnreadable if the secret can't be decrypted."""
+        return Credentials(
+            CredentialsKind(self.credentials_kind), self.credentials_name, self.credentials_secret.reveal()
+        )
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether the source has a URL to poll."""
+        return bool(self.url)
+
+    def is_polling_at(self, instant: datetime) -> bool:
+        """Return whether a poll holds an unexpired claim."""
+        return self.lease_until is not None and self.lease_until > instant
+
+    def is_late_at(self, instant: datetime) -> bool:
+        """Return whether a polled source has had no success for LATE_INTERVALS intervals and LATE_GRACE."""
+        if self.is_paused or not self.is_polled:
+            return False
+        since = self.last_success_at or self.created_at
+        return instant - since > timedelta(seconds=LATE_INTERVALS * self.interval_seconds) + LATE_GRACE
+
+
+class SourceUnit(models.Model):
+    """A storage unit a source delivers readings of; if the source fails, it explains the unit's missing data."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+", db_index=False)
+    storage_unit = models.ForeignKey(StorageUnit, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        db_table = "source_unit"
+        constraints = [models.UniqueConstraint(fields=["source", "storage_unit"], name="source_unit_once")]
+
+    def __str__(self) -> str:
+        return f"source {self.source_id}, storage unit {self.storage_unit_id}"
