@@ -18,7 +18,7 @@ class AlarmsConfig(AppConfig):
             signals,  # noqa: F401  connects its receiver on import
         )
         from alarms.selectors import units_in_alarm
-        from readings.units.badges import register_badges
+        from readings.units.unit_condition import register_badges
 
         post_migrate.connect(profiles.ensure_shipped, sender=self)
         register_badges(units_in_alarm)

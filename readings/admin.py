@@ -6,10 +6,8 @@ measured.
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -55,7 +53,7 @@ class SensorInline(admin.TabularInline):
     can_delete = False
 
     @override
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 
@@ -172,24 +170,24 @@ class ReadingAdmin(MeasurementAdmin):
         """Return the readings of the unit filtered or searched for; without exactly one unit, none and a hint."""
         if request.GET.get(UNIT_PARAMETER):
             return queryset, False
-        units = self._units_named(search_term.strip())
+        units = self._units_matching(search_term.strip())
         if len(units) == 1:
             return queryset.filter(storage_unit=units[0]), False
-        self._tell_how_to_choose(request, search_term, units)
+        self._explain_how_to_choose(request, search_term, units)
         return queryset.none(), False
 
-    def _units_named(self, text: str) -> list[StorageUnit]:
+    def _units_matching(self, text: str) -> list[StorageUnit]:
         named = StorageUnit.objects.filter(Q(unit_code__iexact=text) | Q(name__iexact=text))
         return list(named.select_related("facility__customer")[:UNITS_OFFERED]) if text else []
 
-    def _tell_how_to_choose(self, request: HttpRequest, search_term: str, units: list[StorageUnit]) -> None:
+    def _explain_how_to_choose(self, request: HttpRequest, search_term: str, units: list[StorageUnit]) -> None:
         if not units:
-            missing = f"No storage unit is called “{search_term}”. " if search_term else ""
+            missing = f"No storage unit is named “{search_term}”. " if search_term else ""
             self.message_user(request, f"{missing}Readings are listed for one storage unit: search for its code.")
         for unit in units:
             of = f"{unit.facility.customer.customer_code} · {unit.facility} · {unit}"
             link = list_link(ListedReading, of, **{UNIT_PARAMETER: unit.pk})
-            self.message_user(request, format_html("Several units are called so. {}", link), messages.INFO)
+            self.message_user(request, format_html("Several units have this name: {}", link), messages.INFO)
 
 
 @admin.register(LatestReading)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from readings.models import ConfigurationEntry
 from readings.units.condition import DEFAULT_LIMITS, DeviationLimits
@@ -30,27 +29,27 @@ class UnknownKey(KeyError):  # noqa: N818 - reads better where it is caught
 class Key:
     """A key's default and its validation: `checked` returns the value or raises InvalidValue."""
 
-    default: Any
+    default: object
     description: str
-    checked: Callable[[Any], Any]
+    checked: Callable[[object], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A key's value; `updated_at` is None if it was never set."""
 
-    value: Any
+    value: object
     description: str
     updated_at: datetime | None
 
 
-def _days(value: Any) -> int:
+def _days(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_RETENTION_DAYS:
         raise InvalidValue(f"The value must be a whole number of days from 1 to {MAX_RETENTION_DAYS:,}.")
     return value
 
 
-def _deviations(value: Any) -> dict[str, float]:
+def _deviations(value: object) -> dict[str, float]:
     if not isinstance(value, Mapping) or value.keys() != {"warning", "critical"}:
         raise InvalidValue('The value must be an object such as {"warning": 2, "critical": 5}.')
     if not all(_is_deviation(each) for each in value.values()) or value["critical"] < value["warning"]:
@@ -60,9 +59,8 @@ def _deviations(value: Any) -> dict[str, float]:
     return dict(value)
 
 
-def _is_deviation(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 < value <= MAX_DEVIATION_K
+def _is_deviation(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_DEVIATION_K
 
 
 KEYS: dict[str, Key] = {
@@ -81,7 +79,7 @@ def entries() -> dict[str, Entry]:
     return {key: _entry(kind, stored.get(key)) for key, kind in KEYS.items()}
 
 
-def set_value(key: str, value: Any, description: str | None = None) -> Entry:
+def set_value(key: str, value: object, description: str | None = None) -> Entry:
     """Set a key, and its description if given. Raise UnknownKey or InvalidValue."""
     if key not in KEYS:
         raise UnknownKey(key)
@@ -98,7 +96,7 @@ def deviation_limits() -> DeviationLimits:
 
     Not cached: what is computed from it is stored. One query.
     """
-    value = entries()["max_temperature_deviation"].value
+    value = _deviations(entries()["max_temperature_deviation"].value)
     return DeviationLimits(warning_k=value["warning"], critical_k=value["critical"])
 
 

@@ -1,15 +1,13 @@
 """What was measured: readings, the newest one of each unit, and their hourly and daily roll-ups.
 
-All tables here are written by `readings.storage.store`, `readings.storage.rollups` and `readings.storage.rollups`
-alone. Their keys start with the storage unit, so that a distributed PostgreSQL can shard by it. Readings and roll-ups
-have no foreign keys in the database: checking them row by row is what storing would spend most of its time on, and the
-store locks the units it writes for anyway.
+The tables of readings and roll-ups are written by `readings.storage.store` and `readings.storage.rollups` alone. Their
+keys start with the storage unit, so that a distributed PostgreSQL can shard by it. They have no foreign keys in the
+database: checking them row by row would take most of the time of storing, and the store locks the units anyway.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.db import models
 from django.db.models.functions import Now
@@ -66,6 +64,32 @@ class Reading(Measurement):
 
     class Meta:
         db_table = "reading"
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ListedReading(Measurement):
+    """A reading as the admin lists it: Django's admin cannot register a model with a composite key.
+
+    A row of a view over `reading` with its key as one text. Query it by unit, never by that text.
+    """
+
+    id = models.TextField(primary_key=True)
+    storage_unit = models.ForeignKey(StorageUnit, on_delete=models.DO_NOTHING, related_name="+")
+    sensor = models.ForeignKey(Sensor, on_delete=models.DO_NOTHING, related_name="+")
+    equipment_status = models.ForeignKey(EquipmentStatus, on_delete=models.DO_NOTHING, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "reading_list"
+        verbose_name = "reading"
+        # The reverse of the key's index; declared unique so that the admin adds no further sorting.
+        ordering = ["-storage_unit_id", "-recorded_at", "-sensor_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["storage_unit", "recorded_at", "sensor"], name="listed_reading_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"
@@ -208,7 +232,7 @@ COUNTED_STATUS_IDS = {
 }
 
 
-def ensure_counted_statuses(**_: Any) -> None:
+def ensure_counted_statuses(**_: object) -> None:
     """Add the statuses that the roll-ups count, under their fixed ids; called after each migration."""
     EquipmentStatus.objects.bulk_create(
         [EquipmentStatus(id=status_id, name=name) for name, status_id in COUNTED_STATUS_IDS.items()],
@@ -232,26 +256,3 @@ def status_ids(names: Iterable[str]) -> dict[str, int]:
 
 def _known(names: set[str]) -> dict[str, int]:
     return dict(EquipmentStatus.objects.filter(name__in=names).values_list("name", "id"))
-
-
-class ListedReading(Measurement):
-    """A row of a view over `reading` with its key as one text. Query it by unit, never by that text."""
-
-    id = models.TextField(primary_key=True)
-    storage_unit = models.ForeignKey(StorageUnit, on_delete=models.DO_NOTHING, related_name="+")
-    sensor = models.ForeignKey(Sensor, on_delete=models.DO_NOTHING, related_name="+")
-    equipment_status = models.ForeignKey(EquipmentStatus, on_delete=models.DO_NOTHING, related_name="+")
-    created_at = models.DateTimeField()
-
-    class Meta:
-        managed = False
-        db_table = "reading_list"
-        verbose_name = "reading"
-        # The reverse of the key's index; declared unique so that the admin adds no further sorting.
-        ordering = ["-storage_unit_id", "-recorded_at", "-sensor_id"]
-        constraints = [
-            models.UniqueConstraint(fields=["storage_unit", "recorded_at", "sensor"], name="listed_reading_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"

@@ -16,6 +16,9 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+# The parameters of a statement by name: whatever psycopg adapts.
+Parameters = dict[str, Any]
+
 _numbers = itertools.count(1)
 # By which name each connection of this process knows a statement.
 _names: WeakKeyDictionary[Any, dict[Prepared, str]] = WeakKeyDictionary()

@@ -13,7 +13,7 @@ from django.utils import timezone
 from alarms.evaluation.evaluate import evaluate
 from ingestion.models import Conflict, Delivery
 from readings.storage.reading_batch import ReadingBatch, instant_of
-from readings.storage.rollups import replace
+from readings.storage.rollups import replace_measurement
 from readings.storage.store import NewSpan, lock_units
 
 logger = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ def accept(conflicts: QuerySet[Conflict], *, by: str) -> int:
     """
     accepted = 0
     for conflict in _waiting(conflicts):
-        conflict.stored_temperature_c = replace(
+        conflict.stored_temperature_c = replace_measurement(
             conflict.storage_unit,
             conflict.sensor_id,
             conflict.recorded_at,

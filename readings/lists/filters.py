@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from django.utils import timezone
 
+from core.db.prepared import Parameters
 from readings.time_ranges import DAY, MICROSECOND, TimeRange
 
 # No reading is older, and none is further ahead: see ingestion.parsing.batches.
@@ -46,12 +46,12 @@ class ReadingFilter:
         end = min(self.end + MICROSECOND, latest) if self.end else latest
         return TimeRange(start, max(start, end))
 
-    def conditions(self, unit: str) -> tuple[str, dict[str, Any]]:
+    def conditions(self, unit: str) -> tuple[str, Parameters]:
         """Return SQL conditions on `reading` except the period, each preceded by AND, and their parameters.
 
         `unit` is the expression of the unit's id.
         """
-        options: list[tuple[str, str, Any]] = [
+        options: list[tuple[str, str, object]] = [
             ("temperature_c >= %(min_c)s", "min_c", None if self.min_c is None else self.min_c - _TOLERANCE_C),
             ("temperature_c <= %(max_c)s", "max_c", None if self.max_c is None else self.max_c + _TOLERANCE_C),
             ("quality_score = %(quality_score)s", "quality_score", self.quality_score),

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import connection
 
 from core.api.pagination import Cursor
+from core.db.prepared import Parameters
 from readings.lists.filters import ReadingFilter
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.reading_batch import instant_of, microseconds_of
@@ -194,13 +195,13 @@ WHERE storage_unit_id = %(unit_id)s AND sensor_code = %(sensor_code)s AND record
 """  # noqa: S608  names of ours, no input
 
 
-def _fetch(sql: str, parameters: dict[str, Any]) -> list[Row]:
+def _fetch(sql: str, parameters: Parameters) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return [Row(*row) for row in cursor.fetchall()]
 
 
-def _number(sql: str, parameters: dict[str, Any]) -> int:
+def _number(sql: str, parameters: Parameters) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return int(cursor.fetchone()[0])

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
+
+from core.db.prepared import Parameters
 
 HOURS = 24
 # The picture's size, and the margin that keeps lines from being clipped.
@@ -50,7 +51,7 @@ FROM drawn GROUP BY 1
 def sparklines(unit_ids: Collection[int], now: datetime) -> dict[int, str]:
     """Return the SVG path of the last day of each unit with readings. One query."""
     end = now.replace(minute=0, second=0, microsecond=0)
-    parameters: dict[str, Any] = {
+    parameters: Parameters = {
         "unit_ids": list(unit_ids), "start": end - timedelta(hours=HOURS), "end": end, "hours": HOURS,
         "width": WIDTH, "height": HEIGHT, "margin": MARGIN, "least_span": LEAST_SPAN_K,
     }  # fmt: skip

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from core.db.prepared import Parameters
 from customers.models import StorageUnit
 from readings.models import EquipmentStatus
 from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
@@ -243,7 +244,7 @@ def _statuses(unit_refs: UnitRefs, time_range: TimeRange, summary: Summary) -> l
 
 
 def _rows(sql: str, unit_refs: UnitRefs, time_range: TimeRange) -> list[tuple[Any, ...]]:
-    parameters: dict[str, Any] = {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
+    parameters: Parameters = {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
     parameters["usual"] = list(COUNTED_STATUSES.values())
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)

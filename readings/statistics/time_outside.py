@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 
+from core.db.prepared import Parameters
 from readings.storage.rollups import LONGEST_GAP
 from readings.storage.time_weighting import STALENESS_LIMIT, TIME_WEIGHTS
 from readings.time_ranges import TimeRange
@@ -37,7 +37,7 @@ def time_outside(unit_id: int, time_range: TimeRange, limits: LimitsInForce) -> 
     """
     if not limits or time_range.is_empty:
         return None
-    parameters: dict[str, Any] = {"unit_id": unit_id, "start": time_range.start, "end": time_range.end}
+    parameters: Parameters = {"unit_id": unit_id, "start": time_range.start, "end": time_range.end}
     parameters["low"], parameters["high"] = limits.widened(limits.lowest_and_highest)
     parameters["low_critical"], parameters["high_critical"] = limits.widened(limits.critical)
     with connection.cursor() as cursor:

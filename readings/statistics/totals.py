@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from core.db.prepared import Prepared
+from core.db.prepared import Parameters, Prepared
 from readings.statistics import totals_sql
 from readings.storage.measures import Totals
 from readings.storage.rollups import LONGEST_GAP
@@ -162,7 +162,7 @@ class _Summing:
             return [rest]
         return [TimeRange(rest.start, change), TimeRange(change, rest.end)]
 
-    def _stale(self, statement: Prepared, parameters: dict[str, Any]) -> list[tuple[int, Any]]:
+    def _stale(self, statement: Prepared, parameters: Parameters) -> list[tuple[int, Any]]:
         """Return what a level cannot answer because it is stale, and exclude it from the level's query as `below`.
 
         Queried first and excluded by key: what becomes stale in between must not be counted on two levels.
@@ -174,7 +174,7 @@ class _Summing:
         parameters["below"] = [interval for _, interval in stale]
         return stale
 
-    def _add_planned(self, sql: str, parameters: dict[str, Any]) -> None:
+    def _add_planned(self, sql: str, parameters: Parameters) -> None:
         with connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             self._add([column.name for column in cursor.description], cursor.fetchall())
@@ -208,7 +208,7 @@ def _hours_of(pieces: list[_Piece], stale: list[tuple[int, datetime]]) -> Iterat
         yield _Piece(holder.requested, TimeRange(hour.astimezone(UTC), hour.astimezone(UTC) + HOUR), holder.bucket)
 
 
-def _parameters(rows: Iterable[tuple[RequestedUnit, date, date, date | None]]) -> dict[str, Any]:
+def _parameters(rows: Iterable[tuple[RequestedUnit, date, date, date | None]]) -> Parameters:
     requested, firsts, untils, buckets = zip(*rows, strict=True)
     return {
         "unit_ids": [each.unit_id for each in requested],

@@ -1,15 +1,16 @@
 """Requests to rebuild roll-ups, and running them.
 
 A facility's time zone determines where its days begin, a unit's staleness limit how long its readings are valid.
-Changing either writes a request in the same transaction; the refreshing task processes the requests.
+Changing either writes a request in the same transaction; the refreshing task processes the requests. Bulk operations
+send no signals: code that uses them calls `request_rebuild` itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.db import transaction
+from django.db.models import Model
 from django.db.models.signals import pre_save
 from django.dispatch import receiver
 
@@ -44,21 +45,17 @@ def _rebuild_one() -> bool:
 
 
 @receiver(pre_save, sender=Facility)
-def rebuild_when_time_zone_changes(instance: Facility, **_: Any) -> None:
-    """Request a rebuild for a facility's units if its time zone changes, because its days then differ."""
-    before = Facility.objects.filter(pk=instance.pk).values_list("time_zone", flat=True).first()
-    if before is not None and before != instance.time_zone:
-        request_rebuild(instance.units.values_list("pk", flat=True))
-
-
 @receiver(pre_save, sender=StorageUnit)
-def rebuild_when_staleness_limit_changes(instance: StorageUnit, **_: Any) -> None:
-    """Request a rebuild if a unit's staleness limit or facility changes."""
-    before = StorageUnit.objects.filter(pk=instance.pk).first()
-    if before is None:
+def rebuild_on_change(instance: Facility | StorageUnit, **_: object) -> None:
+    """Request a rebuild for the units whose days or staleness limit change by saving `instance`."""
+    before = type(instance)._default_manager.filter(pk=instance.pk).first()
+    if before is None or _basis(before) == _basis(instance):
         return
-    if (before.effective_staleness_limit_seconds, before.facility_id) != (
-        instance.effective_staleness_limit_seconds,
-        instance.facility_id,
-    ):
-        request_rebuild([instance.pk])
+    request_rebuild([instance.pk] if isinstance(instance, StorageUnit) else instance.units.values_list("pk", flat=True))
+
+
+def _basis(instance: Model) -> object:
+    """Return what the roll-ups of an object's units depend on."""
+    if isinstance(instance, StorageUnit):
+        return instance.effective_staleness_limit_seconds, instance.facility_id
+    return instance.time_zone if isinstance(instance, Facility) else None

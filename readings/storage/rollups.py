@@ -114,7 +114,7 @@ def recount(unit: StorageUnit, sensor_id: int, recorded_at: datetime) -> None:
 
 
 @transaction.atomic
-def replace(
+def replace_measurement(
     unit: StorageUnit,
     sensor_id: int,
     recorded_at: datetime,
@@ -130,7 +130,7 @@ def replace(
     """
     lock_units([unit.pk])
     stored = Reading.objects.filter(storage_unit=unit, sensor_id=sensor_id, recorded_at=recorded_at)
-    before = stored.get().temperature_c
+    before: float | None = stored.get().temperature_c
     stored.update(
         temperature_c=temperature_c,
         scale=scale,

@@ -76,7 +76,7 @@ class TestReadings:
 
     def test_a_unit_that_does_not_exist_is_said_to(self, staff):
         response = staff.get(reverse(READINGS), {"q": "<nothing>"})
-        assert messages_on(response)[0].startswith("No storage unit is called “<nothing>”.")
+        assert messages_on(response)[0].startswith("No storage unit is named “<nothing>”.")
         assert "<nothing>" not in response.content.decode()
 
     def test_only_the_last_day_may_be_asked_for(self, staff):

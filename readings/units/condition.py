@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
-from typing import Any, Self
+from typing import Self
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -94,7 +94,7 @@ class LimitsInForce:
     is_inclusive: bool = False
 
     @classmethod
-    def of(cls, unit: Any) -> Self:
+    def of(cls, unit: object) -> Self:
         """Return the limits of a storage unit."""
         return cls(*(getattr(unit, name) for name in LIMIT_COLUMNS))
 

@@ -1,10 +1,12 @@
-"""The condition of a storage unit at one instant: its newest reading compared with its limits and set temperature."""
+"""The condition of a storage unit at one instant, and the badges that higher apps attach to units in lists."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.scope import Scope
 from readings.units.condition import LimitsInForce, UnitState, deviation_k, state_of
 from readings.units.formatting import age_text, deviation_text, scaled_text, temperature_text
 from readings.units.scales import to_celsius
@@ -68,3 +70,19 @@ class Condition:
     def age_text(self) -> str:
         """The age of the reading as text."""
         return age_text(self.age)
+
+
+# Badge texts such as "alarm" by unit id.
+Badges = Mapping[int, str]
+_finders: list[Callable[[Scope], Badges]] = []
+
+
+def register_badges(find: Callable[[Scope], Badges]) -> None:
+    """Register a function that returns the badges of the units within a scope; most units have none."""
+    if find not in _finders:
+        _finders.append(find)
+
+
+def visible_badges(scope: Scope) -> Badges:
+    """Return the badges of the units within `scope`."""
+    return {unit_id: word for find in _finders for unit_id, word in find(scope).items()}

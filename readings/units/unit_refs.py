@@ -65,7 +65,7 @@ class UnitRef:
 UnitRefs = Mapping[int, UnitRef]
 
 
-def visible_unit_refs(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> dict[int, UnitRef]:
+def visible_unit_refs(scope: Scope, *, with_synthetic: bool = False, **conditions: object) -> dict[int, UnitRef]:
     """Return the units visible to `scope`, by id; `conditions` are lookups of StorageUnit. One query.
 
     with_synthetic: include the virtual units of drills, as needed where a unit is requested by its id.
@@ -77,7 +77,7 @@ def visible_unit_refs(scope: Scope, *, with_synthetic: bool = False, **condition
     return {row[0]: _unit_ref(row) for row in rows}
 
 
-def _units(scope: Scope, *, with_synthetic: bool = False, **conditions: Any) -> QuerySet[Any]:
+def _units(scope: Scope, *, with_synthetic: bool = False, **conditions: object) -> QuerySet[Any]:
     units = StorageUnit.objects.visible_to(scope).filter(**conditions)
     if not with_synthetic:
         units = units.filter(is_synthetic=False)

@@ -25,9 +25,8 @@ from customers.web.facility_options import (
     selected_facility,
     visible_facilities,
 )
-from readings.units.badges import Badges
 from readings.units.condition import LIMIT_COLUMNS, LimitsInForce, UnitState
-from readings.units.unit_condition import Condition
+from readings.units.unit_condition import Badges, Condition
 
 # Columns instead of model instances, which take seven times as long to load.
 _UNIT_COLUMNS = ("pk", "public_id", "name", "unit_code", "temperature_unit", "set_temperature")

@@ -10,7 +10,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from readings.series.sparklines import HEIGHT, WIDTH
-from readings.units.badges import Badges
+from readings.units.unit_condition import Badges
 from readings.web.overview import OverviewUnit
 
 _TILE = (

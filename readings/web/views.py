@@ -24,8 +24,8 @@ from readings.series.chart import chart_data
 from readings.series.sparklines import sparklines
 from readings.statistics.statistics import statistics
 from readings.statistics.time_outside import time_outside
-from readings.units.badges import visible_badges
 from readings.units.condition import LimitsInForce, UnitState
+from readings.units.unit_condition import visible_badges
 from readings.web.facilities import facility_of, list_facilities, present_facility, units_of
 from readings.web.overview import OverviewFilters, counts_by_state, in_state, overview, overview_etag
 from readings.web.presenters import condition_of, latest_of, present_statistics, present_unit

@@ -33,10 +33,10 @@ def drilled(facility):
 
 def test_the_overview_and_the_pages_of_facilities_leave_it_out(client, facility):
     client.force_login(MembershipFactory(customer=facility.customer).user)
-    assert len(overview(Scope.everything(), timezone.now()).rows) == 1
+    assert len(overview(Scope.everything(), timezone.now()).units) == 1
     [row] = client.get(reverse("facilities")).context["facilities"]
     assert row.unit_count == 1
-    assert len(client.get(reverse("facility", args=[facility.public_id])).context["shown"].units) == 1
+    assert len(client.get(reverse("facility", args=[facility.public_id])).context["units"].units) == 1
 
 
 def test_the_api_lists_and_adds_up_the_others(facility):
