@@ -27,7 +27,8 @@ class MailReceiver:
 
     @property
     def subjects(self) -> list[str]:
-        return [str(make_header(decode_header(mail["Subject"]))).replace("\xa0", " ") for mail in self.mails]
+        """The unfolded subjects of the received messages."""
+        return [_unfolded(str(make_header(decode_header(mail["Subject"])))) for mail in self.mails]
 
     def configure(self, settings: LazySettings) -> None:
         """Make Django send its mail here."""
@@ -57,3 +58,7 @@ class MailReceiver:
 
     def __exit__(self, *_: object) -> None:
         self._server.stop()
+
+
+def _unfolded(header: str) -> str:
+    return header.replace("\r\n", "").replace("\xa0", " ")

@@ -137,7 +137,7 @@ def _after(version: LimitVersion, at: datetime) -> datetime:
 
 
 def _copy_to_unit(unit: StorageUnit, limits: Limits) -> bool:
-    """Copy the limits to the unit's columns, from which conditions and charts are computed; return whether they changed."""
+    """Copy the limits to the columns of the unit, for conditions and charts; return whether they changed."""
     values = {name: getattr(limits, name) for name in TEMPERATURE_FIELDS} | {"is_limit_outside": limits.is_inclusive}
     if all(getattr(unit, name) == value for name, value in values.items()):
         return False
