@@ -1,0 +1,1 @@
+"""How readings arrive: sources, polling, parsing, loading and review."""

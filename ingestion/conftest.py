@@ -1,4 +1,4 @@
-"""What tests of fetching and polling stand on: a time, servers on the loopback, and sources that ask them."""
+"""Fixtures for tests of fetching and polling: a fixed time, loopback servers and sources."""
 
 import socket
 from contextlib import ExitStack
@@ -13,13 +13,14 @@ from tests.factories import SourceFactory
 
 @pytest.fixture
 def noon():
-    """It is noon, and stays noon until a test moves on: gives the clock."""
+    """Freeze the time at noon and return the clock."""
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
 def loopback_allowed(settings):
+    """Allow sources on the loopback interface."""
     settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
 
 
@@ -47,7 +48,7 @@ def resolve(monkeypatch):
 
 @pytest.fixture
 def source_of(serve):
-    """A source that asks a server which answers by this script; the server is at its `server`."""
+    """Create sources whose `server` answers by a script."""
 
     def make(script, path="/current?hours={hours}", **fields):
         server = serve(script)

@@ -1,4 +1,4 @@
-"""What all deliveries add up to, and how late the polls are: the figures that a monitoring system collects."""
+"""Totals of all deliveries and the delay of polls, for monitoring."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WHERE NOT is_paused AND url <> '' AND customer.is_active
 
 @dataclass(frozen=True, slots=True)
 class DeliveryMetrics:
-    """What the deliveries of one way of arriving and one status add up to."""
+    """The totals of deliveries with one ingestion type and status."""
 
     ingestion_type: str
     status: str
@@ -35,7 +35,7 @@ class DeliveryMetrics:
 
 @dataclass(frozen=True, slots=True)
 class SourceMetrics:
-    """The sources that are polled; lag_seconds: for how long the one that waits longest has been due."""
+    """The counts of polled sources; `lag_seconds` is how long the most overdue one has been due."""
 
     polled: int
     failing: int
@@ -43,12 +43,14 @@ class SourceMetrics:
 
 
 def delivery_metrics() -> list[DeliveryMetrics]:
+    """Return the totals by ingestion type and status."""
     with connection.cursor() as cursor:
         cursor.execute(DELIVERIES)
         return [DeliveryMetrics(*row) for row in cursor.fetchall()]
 
 
 def source_metrics() -> SourceMetrics:
+    """Return the counts and the lag of polled sources."""
     with connection.cursor() as cursor:
         cursor.execute(SOURCES)
         return SourceMetrics(*cursor.fetchone())

@@ -1,4 +1,4 @@
-"""How the system is doing, as data: counts per table, newest readings and deliveries, lag per source."""
+"""The status of ingestion as data: counts, newest readings and deliveries, lag of each source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNTED = (Customer, Facility, StorageUnit, Sensor, Source, Delivery, RejectedRo
 
 
 def status(scope: Scope) -> dict[str, Any]:
-    """The state of what `scope` may see; instants are ISO 8601, lags in seconds (None: never polled well)."""
+    """Return the status of what is in `scope`, with ISO 8601 times and lags in seconds."""
     return {
         "now": timezone.now().isoformat(),
         "counts": _counts(scope),

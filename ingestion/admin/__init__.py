@@ -1,4 +1,4 @@
-"""The back office of what arrives: sources, deliveries, and what waits for a person."""
+"""The admin of sources, deliveries, rejected rows and conflicts."""
 
 from ingestion.admin import conflicts, deliveries, rejected_rows, sources
 

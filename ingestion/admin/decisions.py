@@ -1,4 +1,4 @@
-"""What the pages of rejected rows and of conflicts share: they wait until a person decides."""
+"""The base of the admin pages for rejected rows and conflicts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ TONES: dict[str, Tone] = {
 
 
 class DecidedAdmin(BigTableAdmin):
-    """Rows that are only read, about which actions with the permission `decide` decide."""
+    """Read-only rows that users with the permission `decide` accept, replay or dismiss."""
 
     @admin.display(description="state")
     def decision(self, row: RejectedRow | Conflict) -> SafeString:
+        """Return the state as a badge."""
         return badge(row.get_state_display(), TONES[row.state])
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change such rows may decide about them."""
+        """Return whether the user may change such rows, and therefore decide about them."""
         return request.user.has_perm(f"{self.opts.app_label}.{get_permission_codename('change', self.opts)}")

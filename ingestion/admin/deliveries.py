@@ -1,4 +1,4 @@
-"""Deliveries: what each poll, push and import brought. The log of what arrived, so it is only read."""
+"""Deliveries: the read-only log of polls, pushes and imports."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ TONES: dict[str, Tone] = {
 
 
 class StartedFilter(SinceFilter):
+    """Filters deliveries by the time they started."""
+
     title = "started in"
     parameter_name = "started"
     field_name = "started_at"
@@ -26,6 +28,8 @@ class StartedFilter(SinceFilter):
 
 @admin.register(Delivery)
 class DeliveryAdmin(BigTableAdmin):
+    """Lists deliveries with their status and counts."""
+
     list_display = [
         "started", "outcome", "customer_code", "source_name", "ingestion_type", "records_processed",
         "records_stored", "records_duplicate", "conflicting", "rejected", "duration", "size",
@@ -39,7 +43,7 @@ class DeliveryAdmin(BigTableAdmin):
         (None, {"fields": ["customer", "source_name", "ingestion_type", "outcome", "source_url"]}),
         ("When", {"fields": ["started_at", "ended_at", "duration", "since", "until"]}),
         (
-            "What it brought",
+            "Rows",
             {
                 "fields": [
                     "records_processed", "records_stored", "records_duplicate", "conflicting", "rejected", "size",
@@ -47,47 +51,55 @@ class DeliveryAdmin(BigTableAdmin):
                 "description": "Every row is stored, a duplicate, conflicting or rejected.",
             },
         ),
-        ("What went wrong", {"fields": ["error_reason", "error_message"]}),
+        ("Error", {"fields": ["error_reason", "error_message"]}),
         ("Record", {"fields": ["public_id"], "classes": ["collapse"]}),
     ]  # fmt: skip
     readonly_fields = ["source_name", "outcome", "duration", "conflicting", "rejected", "size"]
 
     @admin.display(description="started at (UTC)", ordering="started_at")
     def started(self, delivery: Delivery) -> str:
+        """Return the start time."""
         return instant_text(delivery.started_at)
 
     @admin.display(description="customer")
     def customer_code(self, delivery: Delivery) -> str:
+        """Return the customer's code."""
         return delivery.customer.customer_code
 
     # The source's own text names its customer, which stands in the column before.
     @admin.display(description="source", empty_value="–")
     def source_name(self, delivery: Delivery) -> str | None:
+        """Return the source's name."""
         return delivery.source.name if delivery.source else None
 
     @admin.display(description="status")
     def outcome(self, delivery: Delivery) -> SafeString:
+        """Return the status and error as a badge."""
         status = delivery.get_status_display()
         text = f"{status}: {delivery.error_label}" if delivery.error_reason else status
         return badge(text, TONES[delivery.status], delivery.error_message)
 
     @admin.display(description="conflicts")
     def conflicting(self, delivery: Delivery) -> SafeString | str:
+        """Return the number of conflicts, linked to their list."""
         return _rows_of(delivery, Conflict, delivery.records_conflicting)
 
     @admin.display(description="rejected")
     def rejected(self, delivery: Delivery) -> SafeString | str:
+        """Return the number of rejected rows, linked to their list."""
         return _rows_of(delivery, RejectedRow, delivery.records_rejected)
 
     @admin.display
     def duration(self, delivery: Delivery) -> str:
+        """Return the duration in seconds."""
         return f"{delivery.duration_seconds:.2f} s"
 
     @admin.display
     def size(self, delivery: Delivery) -> str:
+        """Return the size of the body."""
         return filesizeformat(delivery.size_bytes)
 
 
 def _rows_of(delivery: Delivery, model: Any, count: int) -> SafeString | str:
-    """How many rows of the delivery are kept in `model`, with a link to them."""
+    """Return the number of the delivery's rows in `model`, linked to their list."""
     return list_link(model, f"{count:,}", delivery__id__exact=delivery.pk, state="all") if count else "0"

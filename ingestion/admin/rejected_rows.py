@@ -1,4 +1,4 @@
-"""Rejected rows: what could not be stored, why, and what a person decides about it."""
+"""Rejected rows: their reasons, and their replay or dismissal."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ SHOWN_CHARACTERS = 90
 
 @admin.register(RejectedRow)
 class RejectedRowAdmin(DecidedAdmin):
+    """Lists rejected rows and lets staff replay or dismiss them."""
+
     list_display = [
         "received", "decision", "reason", "beginning", "customer_code", "source_name", "row_number", "seen_count",
     ]  # fmt: skip
@@ -30,7 +32,7 @@ class RejectedRowAdmin(DecidedAdmin):
     actions = ["replay", "dismiss"]
     fieldsets = [
         (None, {"fields": ["customer", "source", "delivery", "row_number", "reason", "message"]}),
-        ("As it was sent", {"fields": ["header_as_sent", "raw_as_sent", "default_unit_code"]}),
+        ("As received", {"fields": ["header_as_sent", "raw_as_sent", "default_unit_code"]}),
         ("When", {"fields": ["received_at", "last_seen_at", "seen_count"]}),
         ("Decision", {"fields": ["decision", "decided_at", "decided_by"]}),
     ]
@@ -38,33 +40,41 @@ class RejectedRowAdmin(DecidedAdmin):
 
     @admin.display(description="received at (UTC)", ordering="received_at")
     def received(self, row: RejectedRow) -> str:
+        """Return the time the row was first received."""
         return instant_text(row.received_at)
 
     @admin.display(description="customer")
     def customer_code(self, row: RejectedRow) -> str:
+        """Return the customer's code."""
         return row.customer.customer_code
 
     @admin.display(description="source", empty_value="–")
     def source_name(self, row: RejectedRow) -> str | None:
+        """Return the source's name."""
         return row.source.name if row.source else None
 
     @admin.display(description="row")
     def beginning(self, row: RejectedRow) -> SafeString:
+        """Return the start of the row, with the message as its title."""
         return format_html('<span title="{}">{}</span>', row.message, Truncator(row.raw).chars(SHOWN_CHARACTERS))
 
     @admin.display(description="header")
     def header_as_sent(self, row: RejectedRow) -> SafeString:
+        """Return the header as received."""
         return format_html('<pre class="as-sent">{}</pre>', row.header)
 
     @admin.display(description="row")
     def raw_as_sent(self, row: RejectedRow) -> SafeString:
+        """Return the row as received."""
         return format_html('<pre class="as-sent">{}</pre>', row.raw)
 
-    @admin.action(description="Replay, after the cause is mended", permissions=["decide"])
+    @admin.action(description="Replay", permissions=["decide"])
     def replay(self, request: HttpRequest, rows: QuerySet[RejectedRow]) -> None:
+        """Replay the selected rows."""
         result = replay.replay(rows, by=request.user.get_username())
         self.message_user(request, f"Rows replayed: {result.replayed}; rejected again: {result.still_rejected}.")
 
     @admin.action(description="Dismiss", permissions=["decide"])
     def dismiss(self, request: HttpRequest, rows: QuerySet[RejectedRow]) -> None:
+        """Dismiss the selected rows."""
         self.message_user(request, f"Rows dismissed: {replay.dismiss(rows, by=request.user.get_username())}.")

@@ -1,4 +1,4 @@
-"""Sources: what each is doing, and everything that can be set about it."""
+"""Sources: their settings and state."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from typing_extensions import override
 
 from core.crypto.encryption import SecretUnreadable
 from core.web.admin import FewRelatedFilter, Tone, badge, count_of, list_link
@@ -46,8 +47,10 @@ STATE_FIELDS = [
 
 
 class SourceForm(forms.ModelForm):
+    """Validates a source's credentials together."""
+
     def clean(self) -> dict[str, Any]:
-        """Refuse credentials that no request can be made with."""
+        """Reject credentials that can't be used in a request."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         try:
             secret = cleaned.get("credentials_secret") or self.instance.credentials_secret.reveal()
@@ -62,18 +65,24 @@ class SourceForm(forms.ModelForm):
 
 
 class StateFilter(admin.SimpleListFilter):
+    """Filters sources by their state."""
+
     title = "state"
     parameter_name = "state"
 
+    @override
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return list(SourceState.choices)
 
+    @override
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
 @admin.register(Source)
 class SourceAdmin(admin.ModelAdmin):
+    """Edits sources and shows their state."""
+
     form = SourceForm
     list_display = [
         "name", "state", "last_success", "customer_code", "ingestion_type", "interval", "failures_in_a_row",
@@ -87,25 +96,25 @@ class SourceAdmin(admin.ModelAdmin):
     actions = ["poll_now", "pause", "resume"]
     fieldsets = [
         (
-            "What and where",
+            "Source",
             {
                 "fields": ["customer", "name", "ingestion_type", "is_paused", "url", "structure_url"],
-                "description": "A source with a URL is polled; one without waits for pushes and imports.",
+                "description": "A source with a URL is polled; one without a URL accepts pushes and imports.",
             },
         ),
         (
             "Credentials",
             {
                 "fields": ["credentials_kind", "credentials_name", "credentials_secret", "secret_is_set"],
-                "description": "The secret is stored encrypted and never shown; an empty input keeps what is stored.",
+                "description": "The secret is stored encrypted and never shown. Leave it empty to keep the stored one.",
             },
         ),
         (
             "Schedule",
             {
                 "fields": ["interval_seconds", "overlap_seconds", "max_hours", "first_hours"],
-                "description": "A poll asks from the newest stored instant minus the overlap; "
-                "after an outage, in pieces no longer than the source gives at once.",
+                "description": "Each poll requests data from the cursor minus the overlap; "
+                "after an outage, in periods no longer than the source returns per request.",
             },
         ),
         (
@@ -114,33 +123,35 @@ class SourceAdmin(admin.ModelAdmin):
                 "fields": [
                     "registers_units", "default_facility_code", "default_unit_code", "unit_codes", "facility_time_zone",
                 ],
-                "description": "What becomes of facilities, units and sensors that are met for the first time.",
+                "description": "How new facilities, units and sensors are handled.",
             },
         ),
         (
             "Mapping",
             {
                 "fields": [field.name for field in dataclasses.fields(FieldMapping)],
-                "description": "Where each part of a reading is found. The usual shapes need nothing here.",
+                "description": "Where each part of a reading is found. Common formats need no mapping.",
                 "classes": ["collapse"],
             },
         ),
-        ("State", {"fields": list(STATE_FIELDS), "description": "Kept by the polls themselves."}),
+        ("State", {"fields": list(STATE_FIELDS), "description": "Updated by polls."}),
     ]  # fmt: skip
 
+    @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         waiting = count_of(RejectedRow, "source", Q(state=RejectedRow.State.WAITING))
         return with_state(super().get_queryset(request), timezone.now()).annotate(rejected_waiting=waiting)
 
+    @override
     def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
         return self.fieldsets if obj else self.fieldsets[:-1]
 
     def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
-        """Never: deliveries and rejected rows would lose where they came from. A source is paused instead."""
+        """Return False, because deliveries and rejected rows refer to the source. Pause it instead."""
         return False
 
     def save_model(self, request: HttpRequest, obj: Source, form: forms.ModelForm, change: bool) -> None:
-        """Write what was changed and no more: a poll may be moving the cursor at this moment."""
+        """Save only the changed fields, because a poll may be moving the cursor at the same time."""
         if change:
             obj.save(update_fields=[*form.changed_data, "updated_at"])
         else:
@@ -148,42 +159,52 @@ class SourceAdmin(admin.ModelAdmin):
 
     @admin.display(description="customer", ordering="customer__customer_code")
     def customer_code(self, source: Source) -> str:
+        """Return the customer's code."""
         return source.customer.customer_code
 
     @admin.display(ordering="state")
     def state(self, source: Any) -> SafeString:
+        """Return the state as a badge."""
         return badge(SourceState(source.state).label, TONES[source.state], source.last_error or redact_url(source.url))
 
     @admin.display(description="last success", ordering="last_success_at")
     def last_success(self, source: Source) -> str:
+        """Return the age of the last success."""
         return age_text(timezone.now() - source.last_success_at if source.last_success_at else None)
 
     @admin.display(ordering="interval_seconds")
     def interval(self, source: Source) -> str:
+        """Return the interval in seconds."""
         return f"{source.interval_seconds:,} s" if source.is_polled else ""
 
-    @admin.display(description="rejected, waiting", ordering="rejected_waiting")
+    @admin.display(description="rejected rows", ordering="rejected_waiting")
     def rejected(self, source: Any) -> SafeString | str:
+        """Return the number of waiting rejected rows, linked to their list."""
         if not source.rejected_waiting:
             return "0"
         return list_link(RejectedRow, badge(f"{source.rejected_waiting:,}", "warning"), source__id__exact=source.pk)
 
     @admin.display(description="")
     def arrived(self, source: Source) -> SafeString:
+        """Return a link to the source's deliveries."""
         return list_link(Delivery, "deliveries", source__id__exact=source.pk)
 
     @admin.display(description="secret stored", boolean=True)
     def secret_is_set(self, source: Source) -> bool:
+        """Return whether a secret is stored."""
         return bool(source.credentials_secret)
 
     @admin.action(description="Poll now", permissions=["change"])
     def poll_now(self, request: HttpRequest, sources: QuerySet[Source]) -> None:
-        self.message_user(request, f"Sources that will be polled within seconds: {claims.poll_now(sources)}.")
+        """Make the selected sources due at once."""
+        self.message_user(request, f"Sources due for polling: {claims.poll_now(sources)}.")
 
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, sources: QuerySet[Source]) -> None:
+        """Pause the selected sources."""
         self.message_user(request, f"Sources paused: {claims.pause(sources)}.")
 
     @admin.action(description="Resume", permissions=["change"])
     def resume(self, request: HttpRequest, sources: QuerySet[Source]) -> None:
+        """Resume the selected sources."""
         self.message_user(request, f"Sources resumed: {claims.resume(sources)}.")

@@ -1,0 +1,1 @@
+"""Loading of parsed deliveries: registration, storage, review and replay."""

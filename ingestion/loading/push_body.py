@@ -1,4 +1,4 @@
-"""The body of a bulk push, as rows: a JSON array, NDJSON or CSV, packed with gzip or not.
+"""Parse the body of a bulk push: a JSON array, NDJSON or CSV, optionally gzipped.
 
 A push names storage units by their public ids, which here stand in the place of the units' codes. What a row may say
 is judged by the rules of every delivery (`ingestion.parsing.row`); rows of the expected types are converted as columns.
@@ -62,7 +62,7 @@ _row_decoder = msgspec.json.Decoder(_Row)
 
 @dataclass(frozen=True, slots=True)
 class PushedBody:
-    """What was sent, and what the headers say about it."""
+    """The body of a push and what its headers declare."""
 
     data: bytes
     content_type: str
@@ -70,7 +70,7 @@ class PushedBody:
     max_bytes: int
 
     def batches(self, received_at: datetime) -> list[ParsedBatch]:
-        """The rows in batches; `unit_code` is what a row gives as its unit's id. Raises UnreadableBody.
+        """Return the rows in batches whose `unit_code` is the unit's public id. Raise UnreadableBody.
 
         A body that breaks off is refused as a whole: who sent it can send it again.
         """
@@ -99,7 +99,7 @@ class PushedBody:
 
 
 def batch_of_row(row: dict[str, object], received_at: datetime) -> ParsedBatch:
-    """The batch of one row that read_row made: a reading, or a rejection where its time is impossible."""
+    """Return the batch of a converted row: one reading, or a rejection if its time is invalid."""
     return BatchBuilder(_MAPPING, received_at, RULES).build(converted_frame([row]), [], lambda _: "")
 
 

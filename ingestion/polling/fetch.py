@@ -1,4 +1,4 @@
-"""Fetching what a source offers: the right answer's body, whole or as much of it as arrived, or a named failure."""
+"""Fetch a source's data: return the response body, or raise a failure with a reason."""
 
 import http.client
 import tempfile
@@ -45,7 +45,7 @@ _IN_MEMORY_BYTES = 8 * MEBIBYTE
 
 @dataclass
 class FetchedBody:
-    """A successful answer (2xx). Close it, or use it as a context manager, to free the body's file.
+    """A successful response (2xx). Close it, or use it as a context manager, to free the body's file.
 
     `headers` has lower-case names; `content_type` is that header as sent, "" without one; `body` holds the
     decompressed bytes, read from position 0; `size_bytes` is their number; `url` is where they came from in the end,
@@ -71,7 +71,7 @@ class FetchedBody:
 
 @dataclass
 class _Hop:
-    """The request that is to be sent next. `headers` loses what is confidential when the origin changes."""
+    """The next request. `headers` loses confidential headers when the origin changes."""
 
     target: Url
     headers: dict[str, str] = field(repr=False)

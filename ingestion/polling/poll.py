@@ -1,4 +1,4 @@
-"""One poll of one source: asking, parsing, storing, and saying when the next one is due.
+"""Poll a source: request, parse and store its data, and schedule the next poll.
 
 The network is asked outside transactions. What a piece of the span brought is stored in one transaction, which also
 moves the cursor, logs the delivery and at the end releases the claim; it does nothing if the claim is lost by then.
@@ -46,12 +46,12 @@ STRUCTURE_EVERY = timedelta(hours=24)
 
 
 class SourceMisconfigured(Exception):  # noqa: N818  what a person has to mend, told in the source's state
-    """The source's settings can't be used; the text says which and how to mend it."""
+    """A source's settings are unusable; the text says which ones and how to fix them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a poll ended, and how long the source asked to be left alone."""
+    """The reason for a failed poll and the delay the source requested."""
 
     reason: str
     message: str
@@ -59,6 +59,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: Exception) -> Failure:
+        """Return the failure that describes an exception."""
         match error:
             case FetchFailure():
                 return cls(error.reason, error.message, error.retry_after_seconds)
@@ -74,7 +75,7 @@ class Failure:
 
 
 def poll(claim: Claim) -> list[Delivery]:
-    """Poll the claimed source; return what was logged, a delivery for each piece of the span that was asked for.
+    """Poll the claimed source; return a delivery for each part of the requested period.
 
     The first failure ends the poll, is logged as a delivery and backs the source off; one that is our own fault is
     raised as well. Raises ClaimLost, and then nothing of the piece at hand is stored.
@@ -87,7 +88,7 @@ def poll(claim: Claim) -> list[Delivery]:
 
 @dataclass(slots=True)
 class _Answer:
-    """What one request brought; with `{unit}` in the URL, `unit_code` is whose readings they are."""
+    """The response to a request; with `{unit}` in the URL, `unit_code` names its unit."""
 
     fetched: FetchedBody
     unit_code: str
@@ -123,12 +124,12 @@ class _Poll:
         return self.deliveries
 
     def _is_out_of_time(self) -> bool:
-        """Is there too little time left for another piece before the soft limit?"""
+        """Return whether too little time is left for another request before the soft limit."""
         spent = (timezone.now() - self.started_at).total_seconds()
         return spent + settings.SOURCE_TOTAL_SECONDS >= settings.POLL_SOFT_SECONDS
 
     def _pieces(self) -> list[tuple[PlannedRequest, ...]]:
-        """The requests of this poll, oldest span first; with `{unit}` in the URL one for each unit and span."""
+        """Return the requests of this poll, oldest period first; with `{unit}` in the URL one per unit and period."""
         plans = [
             plan_requests(
                 self.source.url.replace("{unit}", quote(unit_code, safe="")),
@@ -175,7 +176,7 @@ class _Poll:
         self.notes.clear()
 
     def _ask(self, requests: Sequence[PlannedRequest], bodies: ExitStack) -> list[_Answer]:
-        """The answers to these requests. Of several, some may fail, which is noted; not all."""
+        """Send the requests and return the responses. Failures of some are noted; if all fail, raise."""
         answers: list[_Answer] = []
         for request, unit_code in zip(requests, self._unit_codes(), strict=True):
             if request.missed:
@@ -271,7 +272,7 @@ class _Poll:
         source.save(update_fields=STATE_FIELDS)
 
     def _read_structure_if_due(self) -> None:
-        """Register what the customer's structure names. Failing to read it is noted and doesn't stop the poll."""
+        """Register the customer's structure if due. A failure is noted and doesn't stop the poll."""
         read_at = self.source.structure_read_at
         if not self.source.structure_url or (read_at and read_at + STRUCTURE_EVERY > self.started_at):
             return

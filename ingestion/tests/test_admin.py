@@ -100,7 +100,7 @@ class TestSources:
     def test_sources_are_polled_now_paused_and_resumed(self, staff):
         later = timezone.now() + timedelta(hours=1)
         one, other = SourceFactory(next_due_at=later), SourceFactory(next_due_at=later)
-        assert act(staff, "source", "poll_now", one) == ["Sources that will be polled within seconds: 1."]
+        assert act(staff, "source", "poll_now", one) == ["Sources due for polling: 1."]
         assert Source.objects.get(pk=one.pk).next_due_at <= timezone.now()
         assert Source.objects.get(pk=other.pk).next_due_at == later
         assert act(staff, "source", "pause", one, other) == ["Sources paused: 2."]

@@ -1,0 +1,1 @@
+"""Commands to import readings, poll sources and show the status."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
+from typing_extensions import override
 
 from customers.models import Customer
 from ingestion.loading.file_import import FileResult, import_file
@@ -15,11 +16,14 @@ from ingestion.sources.mapping import MappingError
 
 
 class Command(BaseCommand):
+    """Imports readings from files."""
+
     help = (
         "Import readings from files: CSV, JSON or data logger exports, optionally gzipped. "
         "Importing a file twice is harmless."
     )
 
+    @override
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("customer", metavar="CUSTOMER", help="the customer's code")
         parser.add_argument("files", metavar="FILE", nargs="+", type=Path)
@@ -27,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--source", help="the source whose field mapping describes the files")
         parser.add_argument("--unit", default="", help="the unit of rows without one (default: the file's name)")
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         customer = Customer.objects.filter(customer_code=options["customer"]).first()
         if customer is None:

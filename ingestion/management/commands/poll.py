@@ -1,10 +1,11 @@
-"""`manage.py poll CUSTOMER`: poll a customer's sources now, here, and say what came of it."""
+"""`manage.py poll CUSTOMER`: poll a customer's sources now and print the results."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from typing_extensions import override
 
 from core.leases import ClaimLost
 from ingestion.models import Delivery, Source
@@ -13,12 +14,16 @@ from ingestion.polling.poll import poll
 
 
 class Command(BaseCommand):
-    help = "Polls a customer's sources now, in this terminal, whether they are due or not."
+    """Polls a customer's sources."""
 
+    help = "Poll a customer's sources now, whether they are due or not."
+
+    @override
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("customer", metavar="CUSTOMER", help="the customer's code")
         parser.add_argument("--source", help="only the source of this name")
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         sources = Source.objects.filter(customer__customer_code=options["customer"]).exclude(url="")
         if options["source"]:

@@ -1,4 +1,4 @@
-"""`manage.py reencrypt_credentials`: encrypt sources' credentials and channels' secrets under the newest secret."""
+"""`manage.py reencrypt_credentials`: encrypt stored secrets under the newest key."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models
+from typing_extensions import override
 
 from alarms.models import Channel
 from core.crypto.encrypted_field import Secret
@@ -19,15 +20,18 @@ KEPT: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
 
 
 class Command(BaseCommand):
-    help = "Encrypts all stored secrets under the first of SOURCE_CREDENTIALS_KEYS; the others can go then."
+    """Re-encrypts stored secrets."""
 
+    help = "Encrypt all stored secrets under the first of SOURCE_CREDENTIALS_KEYS; then remove the other keys."
+
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         unreadable = sum(self._renew(model, names) for model, names in KEPT)
         if unreadable:
             raise CommandError(f"{unreadable} stored secrets could not be read; keep all secrets.")
 
     def _renew(self, model: type[models.Model], names: tuple[str, ...]) -> int:
-        """Encrypt the secrets of all rows of `model` anew; return how many could not be read."""
+        """Re-encrypt the secrets of all rows of `model`; return the number of unreadable ones."""
         renewed = unreadable = 0
         for row in model._default_manager.select_related("customer"):
             for name in names:

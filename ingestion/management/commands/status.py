@@ -1,4 +1,4 @@
-"""`manage.py status`: what is stored, what came last, and how far behind each source is."""
+"""`manage.py status`: show counts, the newest readings and deliveries, and each source's lag."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from typing_extensions import override
 
 from core.scope import Scope
 from ingestion.status import status
 
 
 class Command(BaseCommand):
-    help = "Shows counts per table, the newest readings and deliveries, and the lag of every source."
+    """Shows the status of ingestion."""
 
+    help = "Show counts per table, the newest readings and deliveries, and the lag of every source."
+
+    @override
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="for machines")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
+    @override
     def handle(self, *args: Any, **options: Any) -> None:
         state = status(Scope.everything())
         if options["json"]:
@@ -41,7 +46,7 @@ class Command(BaseCommand):
 
 
 def _source_line(source: dict[str, Any]) -> dict[str, Any]:
-    state = "paused" if source["is_paused"] else "late" if source["is_late"] else "in time"
+    state = "paused" if source["is_paused"] else "late" if source["is_late"] else "on time"
     lag = source["lag_seconds"]
     return {
         "customer": source["customer"],
