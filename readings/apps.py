@@ -13,7 +13,7 @@ class ReadingsConfig(AppConfig):
 
     @override
     def ready(self) -> None:
-        """Listen for what makes roll-ups untrue, and give every new database its first statuses."""
+        """Connect receivers for changes of units, and for new databases, which need the counted statuses."""
         from readings.models import ensure_counted_statuses
         from readings.storage import rebuilds  # noqa: F401  the receivers of `rebuilds` connect themselves
 

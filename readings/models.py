@@ -41,7 +41,7 @@ class Measurement(ScopedModel):
     SCOPE = UNIT_WAYS
 
     recorded_at = models.DateTimeField()
-    temperature_c = models.FloatField(null=True, help_text="Empty: the sensor answered without a measurement.")
+    temperature_c = models.FloatField(null=True, help_text="Empty if the sensor gave no measurement.")
     quality_score = models.FloatField(default=1.0, help_text="0 to 1")
     scale = models.CharField(max_length=1, choices=TemperatureUnit.choices, help_text="The scale it was reported in.")
 
@@ -116,29 +116,30 @@ class Rollup(ScopedModel):
     """The sums of one sensor's readings over an hour or a day.
 
     Counts, extremes and sums are updated as rows arrive and are always exact. The time-weighted columns depend on
-    neighbouring readings: they are true where `is_settled`, and `readings.storage.rollups.refresh` makes them so. All
+    neighbouring readings: they are valid where `is_settled`; `readings.storage.rollups.refresh` computes them. All
     columns add up over sensors and over time, extremes by min and max.
     """
 
     SCOPE = UNIT_WAYS
 
-    reading_count = models.IntegerField(default=0, help_text="All readings, those without a measurement too.")
+    reading_count = models.IntegerField(default=0, help_text="All readings, including those without a measurement.")
     fault_count = models.IntegerField(default=0, help_text="Readings without a measurement.")
     normal_count = models.IntegerField(default=0)
     warning_count = models.IntegerField(default=0)
     error_count = models.IntegerField(default=0)
-    good_count = models.IntegerField(default=0, help_text="Readings of quality 0.8 and up.")
+    good_count = models.IntegerField(default=0, help_text="Readings with a quality of at least 0.8.")
     min_c = models.FloatField(null=True)
     max_c = models.FloatField(null=True)
     sum_micro_c = models.BigIntegerField(
-        default=0, help_text="Sum of the temperatures in millionths of a degree Celsius: whole, so order can't matter."
+        default=0,
+        help_text="Sum of the temperatures in millionths of a degree Celsius: an integer, exact in any order.",
     )
     weighted_seconds = models.FloatField(default=0, help_text="Σt: how long this sensor's measurements were valid.")
     weighted_sum_c = models.FloatField(default=0, help_text="Σt·T in °C·s")
     weighted_arrhenius = models.FloatField(default=0, help_text="Σt·exp(−10000/T) with T in kelvin")
     covered_seconds = models.FloatField(
         default=0,
-        help_text="For how long this sensor covered what no sensor of the unit did before: adds up to the unit's.",
+        help_text="Time covered by this sensor and no earlier one: adds up to the unit's coverage.",
     )
     is_settled = models.BooleanField(default=False)
 
@@ -154,12 +155,12 @@ class HourlyRollup(Rollup):
         StorageUnit, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="hourly_rollups"
     )
     sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
-    hour = models.DateTimeField(help_text="The hour's beginning, UTC.")
+    hour = models.DateTimeField(help_text="Start of the hour in UTC.")
 
     class Meta:
         db_table = "hourly_rollup"
         indexes = [
-            # Finds what `rollups.refresh` still has to do, and is empty when there is nothing to do.
+            # Finds stale rows for `rollups.refresh`; empty when there are none.
             models.Index(
                 fields=["storage_unit", "hour"], name="hourly_rollup_unsettled", condition=models.Q(is_settled=False)
             )
@@ -182,7 +183,7 @@ class DailyRollup(Rollup):
     class Meta:
         db_table = "daily_rollup"
         indexes = [
-            # Finds what `rollups.refresh` still has to do, and is empty when there is nothing to do.
+            # Finds stale rows for `rollups.refresh`; empty when there are none.
             models.Index(
                 fields=["storage_unit", "local_date"],
                 name="daily_rollup_unsettled",

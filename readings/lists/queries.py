@@ -71,9 +71,9 @@ class Listing:
         return _number(COUNT_ROWS.format(conditions=conditions), parameters)
 
     def rows(self, limit: int, *, offset: int = 0, cursor: Cursor | None = None, total: int | None = None) -> list[Row]:
-        """At most `limit` rows, newest first, behind the cursor (before it, if it goes backwards) and the offset.
+        """Return at most `limit` rows, newest first, after the cursor (before it, if it is backwards) and the offset.
 
-        `total`: how many there are in all, if it is known: then a short list is known to be whole.
+        `total` is the number of rows in all, if known: then a short page is known to be complete.
         """
         rows: list[Row] = []
         for low, high, is_all in self._intervals(limit + offset, cursor):

@@ -16,7 +16,7 @@ from readings.time_ranges import DAY, TimeRange
 from readings.units.scales import Scale, from_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
 
-# An answer of more groups than this is no answer that a person or a chart can use, and fills memory.
+# More groups than this are of no use to a person or a chart, and fill memory.
 MAX_GROUPS = 100_000
 
 
@@ -195,4 +195,4 @@ def _refuse_too_many(units: int, time_range: TimeRange, grouping: Grouping) -> N
     if grouping.finest:
         many *= int((time_range.end - time_range.start + DAY).total_seconds() // _SECONDS[grouping.finest] + 1)
     if many > MAX_GROUPS:
-        raise TooManyGroups(f"There could be {many:,} groups, and {MAX_GROUPS:,} are given at most.")
+        raise TooManyGroups(f"There could be {many:,} groups, and {MAX_GROUPS:,} are returned at most.")

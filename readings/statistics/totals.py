@@ -71,7 +71,7 @@ def totals_by_key(
     """Return the totals of the units' readings in `time_range` by group and, if requested, sensor and bucket.
 
     Keys without any reading may be absent. Units of one group must share their zone where days, weeks or months are
-    told apart. `with_weights` false leaves the weights 0 and costs less.
+    distinguished. `with_weights` false leaves the weights 0 and costs less.
     """
     summing = _Summing(bucket, by_sensor, with_weights)
     below = summing.add_days(requested, time_range)

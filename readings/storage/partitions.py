@@ -1,6 +1,6 @@
 """The monthly partitions of `reading`, created ahead by a task and on demand by the store.
 
-There is no default partition: a row for a month without one is a mistake that should be heard, not swallowed.
+There is no default partition: a row for a month without a partition is an error that must not go unnoticed.
 """
 
 from __future__ import annotations

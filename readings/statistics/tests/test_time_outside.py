@@ -21,7 +21,7 @@ def outside_of(unit, since=START, until=START + DAY):
 
 @pytest.fixture
 def unit():
-    """Meant to hold 5 °C; a reading stands for 45 minutes at most."""
+    """Set to 5 °C; a reading is valid for 45 minutes at most."""
     return StorageUnitFactory()
 
 

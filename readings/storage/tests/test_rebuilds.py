@@ -1,4 +1,4 @@
-"""A facility whose days move, and a unit whose readings stand for another time, get their roll-ups made anew."""
+"""Roll-ups are rebuilt after a change of a facility's time zone or a unit's staleness limit."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -48,7 +48,7 @@ def test_a_rollup_has_a_column_for_each_measure():
 
 @st.composite
 def deliveries(draw):
-    """Readings of two sensors by offset, and batches of them: shuffled, split anyhow, some repeated."""
+    """Draw readings of two sensors by offset, and batches of them: shuffled, split at random, some repeated."""
     readings = draw(st.dictionaries(st.tuples(offsets, st.integers(0, 1)), temperatures, min_size=1, max_size=40))
     rows = [(offset, sensor, temperature_c) for (offset, sensor), temperature_c in readings.items()]
     order = draw(st.permutations(rows)) + draw(st.lists(st.sampled_from(rows), max_size=10))
@@ -93,7 +93,7 @@ def store_all(unit, batches, *, refresh_between=False):
 
 
 def undone(work):
-    """What `work` returns, with all it did to the database undone."""
+    """Return the result of `work`, rolling back what it did to the database."""
     with transaction.atomic():
         result = work()
         transaction.set_rollback(True)

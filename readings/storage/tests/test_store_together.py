@@ -1,4 +1,4 @@
-"""Several who store at once: every reading is stored once, folded once, and nobody is deadlocked."""
+"""Concurrent storing: every reading is stored and upserted once, without deadlocks."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -89,5 +89,5 @@ def test_settling_beside_storing_leaves_nothing_untrue(sensors):
     together(store_all, refresh_often)
     refresh()
     weights = HourlyRollup.objects.aggregate(seconds=Sum("weighted_seconds"), covered=Sum("covered_seconds"))
-    # 99 minutes up to the last reading, which stands for the gap limit of 45.
+    # 99 minutes up to the last reading, which is valid for the staleness limit of 45.
     assert weights == {"seconds": 5 * 144 * 60.0, "covered": 5 * 144 * 60.0}
