@@ -43,7 +43,7 @@ LINKED_PAGES = {
 def main() -> int:
     """Take every picture and return the exit code."""
     if not Path(CHROMIUM).exists():
-        sys.stderr.write(f"There is no {CHROMIUM}: install Debian's package chromium, or set CHROMIUM.\n")
+        sys.stderr.write(f"{CHROMIUM} not found: install Debian's package chromium, or set CHROMIUM.\n")
         return 1
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -75,7 +75,7 @@ def sign_in(page: Page) -> None:
 
 
 def take(page: Page, name: str) -> int:
-    """Save what the page shows in the window as a picture of this name; return its size."""
+    """Save a screenshot of the window under this name and return its size."""
     page.wait_for_load_state("networkidle")
     if page.locator("canvas").count():
         page.wait_for_function("Boolean(window.Chart && Object.keys(Chart.instances).length)")

@@ -1,6 +1,6 @@
 """The filters of an analytics page: units, period and interval, all taken from its URL.
 
-All of it stands in the address, so that a page can be kept and sent to others.
+They are part of the URL, so that pages can be bookmarked and shared.
 """
 
 from __future__ import annotations

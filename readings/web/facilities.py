@@ -79,7 +79,7 @@ def list_facilities(scope: Scope, text: str) -> ScopedQuerySet:
     return facilities.order_by("customer__customer_code", "facility_code", "pk")
 
 
-def units_of(scope: Scope, facilities: Iterable[Facility], now: datetime) -> list[FacilityRow]:
+def facility_rows(scope: Scope, facilities: Iterable[Facility], now: datetime) -> list[FacilityRow]:
     """Return these facilities with the states of their visible units. One query."""
     listed = list(facilities)
     states: defaultdict[int, Counter[UnitState]] = defaultdict(Counter)
@@ -88,7 +88,7 @@ def units_of(scope: Scope, facilities: Iterable[Facility], now: datetime) -> lis
     return [FacilityRow(each, states[each.pk].total(), _sorted(states[each.pk])) for each in listed]
 
 
-def facility_of(scope: Scope, facility: Facility, now: datetime) -> FacilityToday:
+def facility_today(scope: Scope, facility: Facility, now: datetime) -> FacilityToday:
     """Return the facility's visible units with today's statistics, in a fixed number of queries."""
     units = list(_units(scope, facility=facility))
     midnight = start_of_day(now.astimezone(facility.zone).date(), facility.zone)

@@ -26,7 +26,7 @@ from readings.statistics.statistics import statistics
 from readings.statistics.time_outside import time_outside
 from readings.units.condition import LimitsInForce, UnitState
 from readings.units.unit_condition import visible_badges
-from readings.web.facilities import facility_of, list_facilities, present_facility, units_of
+from readings.web.facilities import facility_rows, facility_today, list_facilities, present_facility
 from readings.web.overview import OverviewFilters, counts_by_state, in_state, overview, overview_etag
 from readings.web.presenters import condition_of, latest_of, present_statistics, present_unit
 from readings.web.ranges import PRESET_NAMES, InvalidRange, RequestedRange, requested_range
@@ -94,7 +94,12 @@ def facilities_page(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("text", "").strip()
     scope, now = page_principal(request).scope, timezone.now()
     listed = list_page(request, list_facilities(scope, text), FACILITIES_A_PAGE)
-    context = {"list": listed, "facilities": units_of(scope, listed.rows, now), "text": text, "states": list(UnitState)}
+    context = {
+        "list": listed,
+        "facilities": facility_rows(scope, listed.rows, now),
+        "text": text,
+        "states": list(UnitState),
+    }
     return render(request, "readings/facilities.html", context)
 
 
@@ -107,7 +112,7 @@ def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     facilities = Facility.objects.visible_to(scope).select_related("customer")
     facility = get_object_or_404(facilities, public_id=public_id)
     now = timezone.now()
-    units = facility_of(scope, facility, now)
+    units = facility_today(scope, facility, now)
     context = {"facility": facility, "facts": present_facility(facility), "units": units, "now": now}
     return render(request, "readings/facility.html", context)
 

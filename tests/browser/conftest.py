@@ -1,7 +1,7 @@
 """A real browser in front of a real server: Debian's chromium, driven by Playwright, headless.
 
-Where there is no chromium the tests are skipped; with `CI` set they fail. `CHROMIUM` names another one. Each test
-ends with a look at what the browser complained of and at whom it asked: nobody but this site.
+Without Chromium the tests are skipped, or fail if `CI` is set. `CHROMIUM` names another executable. After each test,
+console errors and requests to other hosts fail it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker of pytest-xdist runs them all: each of them keeps a core busy by itself."""
+    """Run these tests in one pytest-xdist worker, since each keeps a core busy."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -36,10 +36,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
-        reason = f"There is no {CHROMIUM}: install Debian's package chromium, or set CHROMIUM."
+        reason = f"{CHROMIUM} not found: install Debian's package chromium, or set CHROMIUM."
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    # Playwright keeps an event loop in this thread, beside which Django would refuse the tests' queries. It ends with
-    # the last of these tests: others in the same process run loops of their own.
+    # Playwright runs an event loop in this thread, in which Django refuses synchronous queries. Undone afterwards, as
+    # other tests in the process run event loops of their own.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
@@ -50,17 +50,17 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """A browser window on the site, and what it complained of. `expect_errors`: a test of lost connections sets it."""
+    """A browser window with its console errors. Tests of lost connections set `expects_errors`."""
 
     page: Page
     site: str
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     expects_errors: bool = False
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(15_000)
-        self.page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", self._note_host)
 
     def open(self, path: str) -> Page:
@@ -68,13 +68,13 @@ class Visit:
         return self.page
 
     def open_template(self, name: str) -> Page:
-        """Look at a page that nothing but a fault leads to, as the site would send it."""
+        """Open an error page as the site would send it."""
         address = f"{self.site}/{name}"
         self.page.route(address, lambda route: route.fulfill(body=render_to_string(name), content_type="text/html"))
         return self.open(f"/{name}")
 
     def sign_in(self, user: Any, password: str = PASSWORD) -> Page:
-        """Sign in by the form, as a person does; ends on the overview."""
+        """Sign in with the form and wait for the overview."""
         self.open("/account/sign-in")
         self.page.get_by_label("User name or customer code").fill(user.get_username())
         self.page.get_by_label("Password or API token").fill(password)
@@ -86,17 +86,17 @@ class Visit:
         return bool(self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
 
     def check(self) -> None:
-        assert self.expects_errors or self.complaints == []
+        assert self.expects_errors or self.errors == []
 
     def _note_host(self, request: Any) -> None:
         address = urlsplit(request.url)
         if address.scheme in ("http", "https") and address.netloc != urlsplit(self.site).netloc:
-            self.complaints.append(f"asked another host: {request.url}")
+            self.errors.append(f"request to another host: {request.url}")
 
 
 @pytest.fixture
 def visit_with(browser: Browser, live_server: Any) -> Iterator[Callable[..., Visit]]:
-    """Opens a window with options of Playwright's `new_context`: `viewport=PHONE`, `color_scheme="dark"`."""
+    """Open a window with options of Playwright's `new_context`: `viewport=PHONE`, `color_scheme="dark"`."""
     opened: list[tuple[BrowserContext, Visit]] = []
 
     def open_window(**options: Any) -> Visit:
@@ -112,11 +112,11 @@ def visit_with(browser: Browser, live_server: Any) -> Iterator[Callable[..., Vis
 
 @pytest.fixture
 def visit(visit_with: Callable[..., Visit]) -> Visit:
-    """A window of a laptop's width."""
+    """A laptop-sized window."""
     return visit_with()
 
 
 @pytest.fixture
 def phone(visit_with: Callable[..., Visit]) -> Visit:
-    """A window of a phone's width."""
+    """A phone-sized window."""
     return visit_with(viewport=PHONE, has_touch=True)

@@ -1,4 +1,4 @@
-"""A small world in which every page of the site has something to show, and the address of each page in it."""
+"""Test data for every page of the site, and the URL of each page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.factories import (
     store_readings,
 )
 
-# What answers with something else than a page, by form only, or sends on to a page that is looked at.
+# URLs that do not return a page, accept only forms, or redirect to a page that is tested.
 NOT_PAGES = {
     "unit-series",
     "unit-csv",
@@ -64,7 +64,7 @@ NOT_PAGES = {
 
 @dataclass(frozen=True)
 class World:
-    """A customer with its facility, units, source and people, and someone of the operator's who sees it all."""
+    """A customer with facility, units, source and members, and a staff user."""
 
     facility: Any
     unit: Any

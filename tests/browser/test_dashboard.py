@@ -1,4 +1,4 @@
-"""The dashboard as people use it: the overview that lives, and the chart that is zoomed."""
+"""The dashboard in a browser: live updates of the overview, and zooming of the chart."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def quick(monkeypatch):
 
 
 def shown_chart(page: Page) -> str:
-    """Wait until the chart shows what the range asks for; the address of what it shows."""
+    """Wait until the chart shows the requested range, and return the URL of its data."""
     requested = page.locator("#range").get_attribute("data-series") or ""
     expect(page.locator("#chart")).to_have_attribute("data-shows", requested)
     return requested
@@ -66,7 +66,7 @@ def open_unit(visit: Visit, unit: Any, member: Any) -> Page:
     return page
 
 
-def test_the_overview_updates_by_itself_when_a_reading_arrives(visit, unit, member):
+def test_the_overview_updates_when_a_reading_arrives(visit, unit, member):
     store_reading(unit, 5.0)
     page = visit.sign_in(member)
     tile = page.get_by_role("link", name=re.compile("Cold room"))
@@ -87,7 +87,7 @@ def test_the_overview_keeps_its_place_while_it_updates(visit, unit, member):
     assert page.evaluate("window.scrollY") == 700
 
 
-def test_the_overview_is_narrowed_and_says_so_in_its_address(visit, unit, member):
+def test_filters_of_the_overview_are_part_of_the_url(visit, unit, member):
     StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer, name="Delhi"))
     page = visit.sign_in(member)
     page.get_by_label("Search").fill("free")
@@ -104,7 +104,7 @@ def test_the_overview_is_narrowed_and_says_so_in_its_address(visit, unit, member
     expect(page.locator("#units")).to_contain_text("No units match these filters")
 
 
-def test_every_choice_narrows_the_overview_at_once(visit, unit):
+def test_filters_of_the_overview_apply_at_once(visit, unit):
     StorageUnitFactory(name="Freezer", facility__name="Delhi")
     page = visit.sign_in(StaffFactory())
     page.get_by_label("Facility").select_option("Kolkata")
@@ -115,7 +115,7 @@ def test_every_choice_narrows_the_overview_at_once(visit, unit):
     expect(page.locator(".tile")).to_have_count(1)
 
 
-def test_the_overview_says_when_the_connection_is_lost(visit, unit, member):
+def test_a_lost_connection_is_reported(visit, unit, member):
     page = visit.sign_in(member)
     visit.expects_errors = True
     page.context.set_offline(True)
@@ -173,7 +173,7 @@ def test_the_wheel_and_the_keys_zoom_and_move_the_chart(visit, unit, member, day
     expect(page.get_by_role("heading", name="Last 24 hours")).to_be_visible()
 
 
-def test_another_range_changes_chart_figures_and_readings_together(visit, unit, member, day):
+def test_another_range_changes_chart_statistics_and_readings(visit, unit, member, day):
     store_reading(unit, 9.0, timezone.now() - timedelta(days=5))
     page = open_unit(visit, unit, member)
     readings = page.locator("#statistics div", has_text="Readings").locator("dd")
@@ -187,7 +187,7 @@ def test_another_range_changes_chart_figures_and_readings_together(visit, unit, 
     expect(page.get_by_role("heading", name="Last 24 hours")).to_be_visible()
 
 
-def test_the_export_is_what_the_database_holds(visit, unit, member, day, tmp_path: Path):
+def test_the_export_equals_the_database(visit, unit, member, day, tmp_path: Path):
     page = open_unit(visit, unit, member)
     page.get_by_role("link", name="7 days").click()
     expect(page.get_by_role("heading", name="Last 7 days")).to_be_visible()
@@ -212,17 +212,17 @@ def test_the_times_are_those_of_the_facility(visit, unit, member, day):
     expect(page.locator("#chart-note")).to_contain_text("sensor faults (✕): 1")
 
 
-def test_no_page_scrolls_sideways_on_a_phone(phone, unit, member, day):
+def test_no_page_scrolls_horizontally_on_a_phone(phone, unit, member, day):
     StorageUnitFactory(facility=unit.facility, name="A name that is far too long for the width of any phone " * 2)
     phone.sign_in(member)
     facility = reverse("facility", args=[unit.facility.public_id])
     for path in ["/", reverse("facilities"), facility, reverse("unit", args=[unit.public_id]), "/nowhere"]:
         phone.open(path)
         assert not phone.scrolls_sideways(), path
-    phone.expects_errors = True  # The page that is not there is told to the console.
+    phone.expects_errors = True  # The console reports the missing page.
 
 
-def test_all_can_be_reached_by_the_keyboard_alone(visit, unit, member, day):
+def test_the_keyboard_reaches_everything(visit, unit, member, day):
     page = visit.sign_in(member)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()

@@ -1,4 +1,4 @@
-"""What holds for every page: nothing that keeps people out, nothing beyond a phone's width, nothing without a mouse.
+"""Accessibility, phone layout and keyboard use of every page.
 
 Each test also ends with the browser's own look: no complaint, and no request to any other host.
 """
@@ -24,7 +24,7 @@ LOOK = """async () => {
         .filter((each) => ["serious", "critical"].includes(each.impact))
         .map((each) => `${each.id}: ${each.nodes.map((node) => node.target.join(" ")).join(", ")}`);
 }"""
-# What can be reached by the Tab key; asking for the place of each keeps what is scrolled away in.
+# Elements in the tab order, including those scrolled out of view.
 REACHABLE = """() => {
     const all = [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex='0'], summary")];
     window.reachable = all.filter((each) => each.type !== "hidden" && !each.disabled && each.tabIndex >= 0
@@ -83,7 +83,7 @@ def test_axe_finds_nothing_serious_on_any_page(visit_with, world, colours):
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_the_back_office(visit_with, world, colours):
+def test_axe_finds_nothing_serious_in_the_admin(visit_with, world, colours):
     visit = visit_with(color_scheme=colours)
     visit.sign_in(world.staff)
     addresses = [reverse("admin:index")]
@@ -106,7 +106,7 @@ def violations(page):
     return page.evaluate(LOOK)
 
 
-def test_no_page_scrolls_sideways_on_a_phone(phone, world):
+def test_no_page_scrolls_horizontally_on_a_phone(phone, world):
     phone.open(reverse("login"))
     wide = [name for name in ["login"] if phone.scrolls_sideways()]
     phone.sign_in(world.staff)
@@ -129,11 +129,11 @@ def test_everything_on_every_page_is_reached_by_the_tab_key_and_shows_its_focus(
 
 
 def detector(page):
-    """Press Tab until everything was reached, or often enough; return what was not, and what showed no focus."""
+    """Press Tab repeatedly; return the elements that were not reached, and those without a visible focus."""
     things = page.evaluate(REACHABLE)
     reached, seen = set(), set()
     page.evaluate("() => { document.activeElement.blur(); window.getSelection().removeAllRanges(); }")
-    # A date is several stops, of which the browser marks the last by itself.
+    # A date field has several tab stops; the browser styles the last one itself.
     for _ in range(5 * len(things) + 10):
         page.keyboard.press("Tab")
         place, is_seen = page.evaluate(FOCUSED)

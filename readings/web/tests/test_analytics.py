@@ -1,4 +1,4 @@
-"""The analytics pages: figures over time and side by side, as people of different customers see them."""
+"""The analytics pages as users of different customers see them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -53,13 +53,13 @@ def table_of(client, page, **query):
 
 @pytest.mark.parametrize("page", PAGES)
 class TestEveryPage:
-    def test_who_is_not_signed_in_is_asked_to(self, client, page):
+    def test_anonymous_users_are_sent_to_the_sign_in_page(self, client, page):
         assert client.get(reverse(page)).url.startswith(reverse("login"))
 
-    def test_it_is_only_read(self, member, page):
+    def test_only_get_is_allowed(self, member, page):
         assert member.post(reverse(page)).status_code == 405
 
-    def test_it_shows_nothing_of_another_customer(self, member, facility, page):
+    def test_other_customers_are_hidden(self, member, facility, page):
         foreign = add_unit(FacilityFactory(), [5.0])
         assert member.get(reverse(page)).context["table"] is None
         for query in (
@@ -72,10 +72,10 @@ class TestEveryPage:
     @pytest.mark.parametrize(
         "query", [{"interval": "year"}, {"days": "2"}, {"start": "yesterday"}, {"facility": "x"}, {"unit": "1"}]
     )
-    def test_what_can_not_be_meant_is_not_found(self, member, page, query):
+    def test_invalid_filters_are_not_found(self, member, page, query):
         assert member.get(reverse(page), query).status_code == 404
 
-    def test_who_has_no_customer_is_told_so(self, client, page):
+    def test_without_a_customer_there_are_no_units(self, client, page):
         client.force_login(StaffFactory())
         assert "No units yet" in client.get(reverse(page)).content.decode()
 
@@ -118,13 +118,13 @@ class TestTrends:
         ("interval", "first", "count"),
         [("hour", "16 Nov, 00:00", 168), ("week", "16 Nov to 22 Nov 2026", 1), ("month", "November 2026", 1)],
     )
-    def test_other_stretches_of_the_calendar(self, member, facility, interval, first, count):
+    def test_other_intervals(self, member, facility, interval, first, count):
         add_unit(facility, [4.0, 8.0])
         rows = table_of(member, "analytics", interval=interval, **WEEK)
         assert (next(iter(rows)), len(rows)) == (first, count)
         assert rows[first]["Minimum"] == f"4.0{NBSP}°C"
 
-    def test_settled_roll_ups_say_the_same_as_raw_readings(self, member, facility):
+    def test_refreshed_roll_ups_equal_raw_readings(self, member, facility):
         add_unit(facility, [4.0, None, 7.5, 5.25])
         before = table_of(member, "analytics", **WEEK)
         refresh()
@@ -150,14 +150,14 @@ class TestTrends:
         add_unit(facility, [5.0], start=datetime(2026, 11, 16, 20, tzinfo=UTC))
         assert table_of(member, "analytics", **WEEK)["Tue 17 Nov 2026"]["Readings"] == "1"
 
-    def test_a_range_too_long_for_its_stretches_is_shown_by_longer_ones(self, member, facility):
+    def test_a_long_period_uses_a_coarser_interval(self, member, facility):
         add_unit(facility, [5.0])
         response = member.get(reverse("analytics"), {"interval": "hour", "start": "2026-10-01", "end": "2026-11-20"})
         assert response.context["filters"].bucket == "day"
         assert "because the period is too long" in response.content.decode()
 
     @pytest.mark.parametrize(("interval", "days"), [("hour", 1), ("day", 7), ("week", 30), ("month", 365)])
-    def test_each_stretch_has_its_usual_range(self, member, facility, interval, days):
+    def test_each_interval_has_a_default_period(self, member, facility, interval, days):
         add_unit(facility, [5.0])
         filters = member.get(reverse("analytics"), {"interval": interval}).context["filters"]
         assert filters.days == days
@@ -165,7 +165,7 @@ class TestTrends:
 
 
 class TestDeviation:
-    def test_units_set_differently_are_compared_with_what_each_is_set_to(self, member, facility):
+    def test_deviations_are_from_each_units_set_temperature(self, member, facility):
         add_unit(facility, [6.0, 6.0], set_temperature=5.0)
         add_unit(facility, [-1.0, -5.0], set_temperature=-0.0)
         add_unit(facility, [40.0], set_temperature=None)
@@ -179,8 +179,8 @@ class TestDeviation:
         assert day["Mean deviation"] == f"+5.0{NBSP}K"
 
 
-class TestSideBySide:
-    def test_facilities_stand_beside_each_other_the_furthest_from_set_first(self, member, facility):
+class TestComparison:
+    def test_facilities_are_compared_largest_deviation_first(self, member, facility):
         add_unit(facility, [6.0])
         add_unit(FacilityFactory(customer=facility.customer, name="South"), [1.0])
         rows = table_of(member, "analytics-comparison", **WEEK)
@@ -189,20 +189,20 @@ class TestSideBySide:
             ("North", f"+1.0{NBSP}K"),
         ]
 
-    def test_the_units_of_a_facility_stand_beside_each_other(self, member, facility):
+    def test_units_of_a_facility_are_compared(self, member, facility):
         unit = add_unit(facility, [5.5], name="Vaccines")
         add_unit(FacilityFactory(customer=facility.customer), [9.0])
         response = member.get(reverse("analytics-comparison"), {"facility": facility.public_id, **WEEK})
         [row] = response.context["table"].rows
         assert (row.name, row.address) == ("Vaccines", reverse("unit", args=[unit.public_id]))
 
-    def test_names_that_are_alike_are_told_apart(self, member, facility):
+    def test_equal_names_are_numbered(self, member, facility):
         add_unit(facility, [6.0], name="Room")
         add_unit(facility, [7.0], name="Room")
         rows = table_of(member, "analytics-comparison", facility=facility.public_id, **WEEK)
         assert list(rows) == ["Room (2)", "Room"]
 
-    def test_of_many_the_furthest_from_set_are_shown(self, member, facility, monkeypatch):
+    def test_only_the_largest_deviations_are_compared(self, member, facility, monkeypatch):
         monkeypatch.setattr("readings.web.analytics.MAX_COMPARED", 1)
         add_unit(facility, [6.0], name="near")
         add_unit(facility, [9.0], name="far")

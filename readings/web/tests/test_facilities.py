@@ -63,7 +63,7 @@ def test_a_foreign_facility_is_not_found(client, facility):
     assert client.get(reverse("facility", args=[facility.public_id])).status_code == 404
 
 
-def test_who_is_not_signed_in_is_asked_to(client, facility):
+def test_anonymous_users_are_sent_to_the_sign_in_page(client, facility):
     assert client.get(reverse("facilities")).status_code == 302
     assert client.get(reverse("facility", args=[facility.public_id])).status_code == 302
 

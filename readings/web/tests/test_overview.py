@@ -51,7 +51,7 @@ def names_on(response):
 
 
 class TestOverview:
-    def test_who_is_not_signed_in_is_asked_to(self, client):
+    def test_anonymous_users_are_sent_to_the_sign_in_page(self, client):
         response = client.get("/")
         assert response.status_code == 302
         assert response.url == "/account/sign-in?next=/"
@@ -60,7 +60,7 @@ class TestOverview:
         StorageUnitFactory(name="Foreign")
         assert names_on(member.get("/")) == ["Cold room"]
 
-    def test_staff_see_all_and_may_look_at_one_customer(self, staff, unit):
+    def test_staff_see_all_and_can_filter_by_customer(self, staff, unit):
         other = StorageUnitFactory(name="Other")
         assert set(names_on(staff.get("/"))) == {"Cold room", "Other"}
         code = other.facility.customer.customer_code
@@ -69,7 +69,7 @@ class TestOverview:
     def test_a_customer_out_of_scope_is_not_found(self, member):
         assert member.get("/", {"customer": CustomerFactory().customer_code}).status_code == 404
 
-    def test_people_of_an_inactive_customer_see_nothing(self, member, unit):
+    def test_members_of_an_inactive_customer_see_nothing(self, member, unit):
         unit.facility.customer.is_active = False
         unit.facility.customer.save()
         assert names_on(member.get("/")) == []
@@ -87,7 +87,7 @@ class TestOverview:
         StorageUnitFactory(name="", unit_code="unit_A_1_1")
         assert names_on(staff.get("/")) == ["unit_A_1_1"]
 
-    def test_a_name_of_markup_is_shown_as_text(self, staff):
+    def test_markup_in_names_is_escaped(self, staff):
         StorageUnitFactory(name="<script>alert(1)</script>")
         assert b"<script>alert" not in staff.get("/").content
 
@@ -99,12 +99,12 @@ class TestOverview:
         with django_assert_num_queries(8):
             assert len(names_on(member.get("/"))) == 21
 
-    def test_htmx_is_given_only_the_part_it_asks_for(self, member, unit):
+    def test_htmx_gets_only_the_requested_part(self, member, unit):
         text = member.get("/", headers={"HX-Request": "true", "HX-Target": "units"}).content.decode()
         assert text.lstrip().startswith('<div id="units"')
         assert "Cold room" in text
 
-    def test_units_are_narrowed_by_text_facility_and_state(self, member, unit):
+    def test_units_are_filtered_by_text_facility_and_state(self, member, unit):
         other = StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer))
         store_reading(other, 5.0)
         assert names_on(member.get("/", {"text": " FREEZ"})) == ["Freezer"]
@@ -114,15 +114,15 @@ class TestOverview:
         assert names_on(member.get("/", {"state": "no-data"})) == ["Cold room"]
         assert "No units match these filters" in member.get("/", {"text": "nothing"}).content.decode()
 
-    def test_a_foreign_facility_narrows_nothing(self, member, unit):
+    def test_a_hidden_facility_does_not_filter(self, member, unit):
         assert names_on(member.get("/", {"facility": FacilityFactory().public_id})) == ["Cold room"]
 
-    def test_every_state_is_counted_and_leads_to_its_units(self, member, unit):
+    def test_every_state_has_a_count_and_a_link(self, member, unit):
         text = member.get("/", {"text": "cold"}).content.decode()
         assert 'href="?text=cold&amp;state=no-data"' in text
         assert text.count('id="state-') == 7
 
-    def test_a_tile_becomes_old_though_nothing_new_was_read(self, member, unit):
+    def test_a_tile_goes_stale_without_new_readings(self, member, unit):
         store_reading(unit, 5.0, timezone.now() - timedelta(minutes=44, seconds=58))
         assert "edge-in-limits" in member.get("/").content.decode()
         later = timezone.now() + timedelta(seconds=10)
@@ -153,13 +153,13 @@ class TestOverview:
             client.force_login(MembershipFactory().user)
         assert member.get("/", headers={"If-None-Match": etag}).status_code == 200
 
-    def test_long_lists_come_in_pages(self, staff, unit, monkeypatch):
+    def test_long_lists_are_paginated(self, staff, unit, monkeypatch):
         monkeypatch.setattr("readings.web.views.UNITS_A_PAGE", 2)
         StorageUnitFactory.create_batch(2, facility=unit.facility)
         assert len(names_on(staff.get("/", {"page": "2"}))) == 1
 
 
-def test_the_worst_come_first_and_every_state_is_counted(django_assert_num_queries):
+def test_units_are_sorted_worst_first_and_counted_by_state(django_assert_num_queries):
     now = timezone.now()
     facility = FacilityFactory()
     for name, temperature_c, age_minutes in [

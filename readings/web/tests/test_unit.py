@@ -63,7 +63,7 @@ def test_a_foreign_unit_is_not_found(client, unit, page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_who_is_not_signed_in_is_asked_to(client, unit, page):
+def test_anonymous_users_are_sent_to_the_sign_in_page(client, unit, page):
     assert client.get(address(unit, page)).status_code == 302
 
 
@@ -84,11 +84,11 @@ def test_pages_are_only_read(member, unit, page):
         {"end": "9999-12-31"},
     ],
 )
-def test_what_is_no_range_is_refused(member, unit, page, query):
+def test_invalid_ranges_are_rejected(member, unit, page, query):
     assert member.get(address(unit, page), query).status_code == 400
 
 
-def test_the_series_holds_the_asked_range(member, unit):
+def test_the_series_covers_the_requested_range(member, unit):
     now = timezone.now()
     store_reading(unit, 4.0, now - 7 * HOUR)
     store_reading(unit, 5.0, now - timedelta(minutes=1))
@@ -96,12 +96,12 @@ def test_the_series_holds_the_asked_range(member, unit):
     assert member.get(address(unit, "unit-series")).json()["mean"] == [4.0, 5.0]
 
 
-def test_all_begins_with_the_first_day(member, unit):
+def test_all_starts_with_the_first_day(member, unit):
     store_reading(unit, 4.0, timezone.now() - timedelta(days=500))
     assert member.get(address(unit, "unit-series"), {"range": "all"}).json()["mean"] == [4.0]
 
 
-def test_times_without_an_offset_are_of_the_facilitys_clock_and_dates_are_whole(member, unit):
+def test_times_without_an_offset_are_local_and_dates_are_whole_days(member, unit):
     store_readings(unit, [1.0, 2.0, 3.0], start=datetime(2026, 3, 1, 18, 29, tzinfo=UTC), every=12 * HOUR)
     series = address(unit, "unit-series")
     # 00:00 in Kolkata is 18:30 UTC of the day before.
@@ -110,7 +110,7 @@ def test_times_without_an_offset_are_of_the_facilitys_clock_and_dates_are_whole(
     assert member.get(series, {"start": "2026-03-01T18:29Z", "end": "2026-03-01T18:30Z"}).json()["mean"] == [1.0]
 
 
-def test_readings_come_newest_first_page_by_page_with_none_lost_or_twice(member, unit):
+def test_pages_of_readings_are_complete_and_newest_first(member, unit):
     store_readings(unit, [float(number) for number in range(30)], start=START)
     store_readings(unit, [100.0 + number for number in range(30)], start=START, sensor=SensorFactory(storage_unit=unit))
     query = {"start": "2026-03-01T00:00Z", "end": "2026-03-02T00:00Z"}
@@ -126,11 +126,11 @@ def test_readings_come_newest_first_page_by_page_with_none_lost_or_twice(member,
 
 
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "%00"])
-def test_a_cursor_that_is_none_is_not_found(member, unit, cursor):
+def test_an_invalid_cursor_is_not_found(member, unit, cursor):
     assert member.get(address(unit), {"cursor": cursor}).status_code == 404
 
 
-def test_the_export_holds_the_range_and_no_more(member, unit):
+def test_the_export_covers_exactly_the_range(member, unit):
     store_readings(unit, [1.5, None, 2.5, 3.5], start=START, every=HOUR)
     query = {"start": "2026-03-01T01:00Z", "end": "2026-03-01T03:00Z"}
     response = member.get(address(unit, "unit-csv"), query)
@@ -144,12 +144,12 @@ def test_the_export_holds_the_range_and_no_more(member, unit):
 
 
 @pytest.mark.parametrize("target", ["range", "latest"])
-def test_htmx_is_given_only_the_part_it_asks_for(member, unit, target):
+def test_htmx_gets_only_the_requested_part(member, unit, target):
     text = member.get(address(unit), headers={"HX-Request": "true", "HX-Target": target}).content.decode()
     assert text.startswith(f'<section id="{target}"')
 
 
-def test_time_outside_limits_stands_among_the_figures(member, unit):
+def test_statistics_include_time_outside_limits(member, unit):
     store_readings(unit, [8.0, 11.0, 5.0], start=START)
     summaries = dict(
         member.get(address(unit), {"start": "2026-03-01T00:00Z", "end": "2026-03-02T00:00Z"}).context["statistics"]
