@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django_htmx.middleware import HtmxDetails
 
 
 class BoundedPaginator(Paginator):
@@ -59,7 +60,7 @@ def _link(request: HttpRequest, name: str, number: int) -> str:
 
 def requested_template(request: HttpRequest, parts: Mapping[str, str], whole: str) -> str:
     """Return the template of the part that htmx requests by its id, else of the whole page."""
-    return parts.get(request.headers.get("HX-Target", ""), whole)
+    return parts.get(HtmxDetails(request).target or "", whole)
 
 
 def query_with(request: HttpRequest, **changes: Any) -> str:

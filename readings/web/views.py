@@ -13,6 +13,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django_htmx.middleware import HtmxDetails
 
 from core.api.renderers import CSVRenderer, to_json
 from core.db.compiled_queries import CompiledObjectQuery
@@ -134,8 +135,9 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
             return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
         context |= _range_context(request, unit, period)
         # Not on the periodic refresh, which must not overwrite a range being entered.
-        is_refresh = request.headers.get("HX-Trigger") == "range"
-        context["replaces_range_choice"] = "HX-Target" in request.headers and not is_refresh
+        htmx = HtmxDetails(request)
+        is_refresh = htmx.trigger == "range"
+        context["replaces_range_choice"] = bool(htmx.target) and not is_refresh
     return render(request, part, context)
 
 
