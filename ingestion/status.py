@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from django.db.models import Sum
 from django.utils import timezone
@@ -16,7 +16,54 @@ NEWEST_SHOWN = 10
 COUNTED = (Customer, Facility, StorageUnit, Sensor, Source, Delivery, RejectedRow, Conflict, LatestReading)
 
 
-def status(scope: Scope) -> dict[str, Any]:
+class ReadingStatus(TypedDict):
+    """A unit's newest reading."""
+
+    customer: str
+    unit: str
+    recorded_at: str
+    temperature_c: float | None
+
+
+class DeliveryStatus(TypedDict):
+    """A delivery with its counts."""
+
+    customer: str
+    source: str | None
+    started_at: str
+    status: str
+    stored: int
+    duplicate: int
+    conflicting: int
+    rejected: int
+    error_message: str
+
+
+class SourceStatus(TypedDict):
+    """A source's state; times are ISO 8601."""
+
+    customer: str
+    source: str
+    is_paused: bool
+    is_late: bool
+    failures_in_a_row: int
+    last_success_at: str | None
+    next_due_at: str | None
+    lag_seconds: float | None
+    last_error: str
+
+
+class Status(TypedDict):
+    """The result of `status`."""
+
+    now: str
+    counts: dict[str, int]
+    newest_readings: list[ReadingStatus]
+    newest_deliveries: list[DeliveryStatus]
+    sources: list[SourceStatus]
+
+
+def status(scope: Scope) -> Status:
     """Return the status of what is in `scope`, with ISO 8601 times and lags in seconds."""
     return {
         "now": timezone.now().isoformat(),
@@ -43,7 +90,7 @@ def _waiting(model: type[RejectedRow] | type[Conflict], scope: Scope) -> int:
     return model.objects.visible_to(scope).filter(state=model.State.WAITING).count()
 
 
-def _newest_readings(scope: Scope) -> list[dict[str, Any]]:
+def _newest_readings(scope: Scope) -> list[ReadingStatus]:
     newest = LatestReading.objects.visible_to(scope).select_related("storage_unit__facility__customer")
     return [
         {
@@ -56,7 +103,7 @@ def _newest_readings(scope: Scope) -> list[dict[str, Any]]:
     ]
 
 
-def _newest_deliveries(scope: Scope) -> list[dict[str, Any]]:
+def _newest_deliveries(scope: Scope) -> list[DeliveryStatus]:
     newest = Delivery.objects.visible_to(scope).select_related("customer", "source").order_by("-started_at", "-pk")
     return [
         {
@@ -74,7 +121,7 @@ def _newest_deliveries(scope: Scope) -> list[dict[str, Any]]:
     ]
 
 
-def _sources(scope: Scope) -> list[dict[str, Any]]:
+def _sources(scope: Scope) -> list[SourceStatus]:
     now = timezone.now()
     sources = Source.objects.visible_to(scope).select_related("customer").order_by("customer__customer_code", "name")
     return [
@@ -84,7 +131,7 @@ def _sources(scope: Scope) -> list[dict[str, Any]]:
             "is_paused": source.is_paused,
             "is_late": source.is_late_at(now),
             "failures_in_a_row": source.failures_in_a_row,
-            "last_success_at": source.last_success_at and source.last_success_at.isoformat(),
+            "last_success_at": source.last_success_at.isoformat() if source.last_success_at else None,
             "next_due_at": source.next_due_at.isoformat() if source.is_polled else None,
             "lag_seconds": (now - source.cursor_at).total_seconds() if source.cursor_at else None,
             "last_error": source.last_error,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.template.defaultfilters import filesizeformat
 from django.utils.safestring import SafeString
@@ -100,6 +98,6 @@ class DeliveryAdmin(BigTableAdmin):
         return filesizeformat(delivery.size_bytes)
 
 
-def _rows_of(delivery: Delivery, model: Any, count: int) -> SafeString | str:
+def _rows_of(delivery: Delivery, model: type[Conflict] | type[RejectedRow], count: int) -> SafeString | str:
     """Return the number of the delivery's rows in `model`, linked to their list."""
     return list_link(model, f"{count:,}", delivery__id__exact=delivery.pk, state="all") if count else "0"

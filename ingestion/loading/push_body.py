@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 import polars as pl
@@ -56,6 +56,7 @@ class _Row(msgspec.Struct, gc=False):
     equipment_status: str | None = None
 
 
+_RawRow = TypeVar("_RawRow", bytes, msgspec.Raw)
 _rows_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _row_decoder = msgspec.json.Decoder(_Row)
 
@@ -116,7 +117,7 @@ def _rows_of_lines(data: bytes) -> list[tuple[int, bytes | msgspec.Raw]]:
     return _counted((number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip())
 
 
-def _counted(rows: Iterable[tuple[int, Any]]) -> list[tuple[int, Any]]:
+def _counted(rows: Iterable[tuple[int, _RawRow]]) -> list[tuple[int, _RawRow]]:
     counted = list(rows)
     _refuse_too_many(len(counted))
     return counted

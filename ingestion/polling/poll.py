@@ -126,7 +126,7 @@ class _Poll:
     def _is_out_of_time(self) -> bool:
         """Return whether too little time is left for another request before the soft limit."""
         spent = (timezone.now() - self.started_at).total_seconds()
-        return spent + settings.SOURCE_TOTAL_SECONDS >= settings.POLL_SOFT_SECONDS
+        return bool(spent + settings.SOURCE_TOTAL_SECONDS >= settings.POLL_SOFT_SECONDS)
 
     def _pieces(self) -> list[tuple[PlannedRequest, ...]]:
         """Return the requests of this poll, oldest period first; with `{unit}` in the URL one per unit and period."""

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--unit", default="", help="the unit of rows without one (default: the file's name)")
 
     @override
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         customer = Customer.objects.filter(customer_code=options["customer"]).first()
         if customer is None:
             raise CommandError(f"No customer {options['customer']}. `status` lists all customers.")
@@ -46,7 +46,7 @@ class Command(BaseCommand):
     def _source(self, customer: Customer, name: str | None) -> Source | None:
         if name is None:
             return None
-        source = Source.objects.filter(customer=customer, name=name).first()
+        source: Source | None = Source.objects.filter(customer=customer, name=name).first()
         if source is None:
             raise CommandError(f"{customer.customer_code} has no source “{name}”. `status` lists all sources.")
         return source

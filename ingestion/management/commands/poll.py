@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--source", help="only the source of this name")
 
     @override
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         sources = Source.objects.filter(customer__customer_code=options["customer"]).exclude(url="")
         if options["source"]:
             sources = sources.filter(name=options["source"])

@@ -25,7 +25,7 @@ class Command(BaseCommand):
     help = "Encrypt all stored secrets under the first of SOURCE_CREDENTIALS_KEYS; then remove the other keys."
 
     @override
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         unreadable = sum(self._renew(model, names) for model, names in KEPT)
         if unreadable:
             raise CommandError(f"{unreadable} stored secrets could not be read; keep all secrets.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from typing_extensions import override
 
 from core.scope import Scope
-from ingestion.status import status
+from ingestion.status import SourceStatus, status
 
 
 class Command(BaseCommand):
@@ -22,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     @override
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         state = status(Scope.everything())
         if options["json"]:
             self.stdout.write(json.dumps(state, indent=2))
@@ -32,12 +33,12 @@ class Command(BaseCommand):
         self._table("Newest deliveries", state["newest_deliveries"])
         self._table("Sources", [_source_line(source) for source in state["sources"]])
 
-    def _table(self, title: str, rows: list[dict[str, Any]]) -> None:
+    def _table(self, title: str, rows: Sequence[Mapping[str, object]]) -> None:
         self.stdout.write(self.style.MIGRATE_HEADING(title))
         if not rows:
             self.stdout.write("  none")
             return
-        cells = [list(rows[0]), *([_shown(value) for value in row.values()] for row in rows)]
+        cells = [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)]
         widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
         for row in cells:
             self.stdout.write(
@@ -45,7 +46,7 @@ class Command(BaseCommand):
             )
 
 
-def _source_line(source: dict[str, Any]) -> dict[str, Any]:
+def _source_line(source: SourceStatus) -> dict[str, object]:
     state = "paused" if source["is_paused"] else "late" if source["is_late"] else "on time"
     lag = source["lag_seconds"]
     return {
@@ -59,5 +60,5 @@ def _source_line(source: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _shown(value: Any) -> str:
+def _text(value: object) -> str:
     return "–" if value is None or value == "" else str(value)
