@@ -67,11 +67,11 @@ class Failure:
                 return cls(error.reason.value, error.message)
             case SoftTimeLimitExceeded():
                 limit = settings.POLL_SOFT_SECONDS
-                return cls("timeout", f"The poll took longer than {limit} s; let it ask for shorter spans.")
+                return cls("timeout", f"The poll took longer than {limit} s. Set a shorter period per request.")
             case SourceMisconfigured() | MappingError() | TemplateError() | SecretUnreadable():
                 return cls("source_settings", str(error))
             case _:
-                return cls("internal_error", f"{type(error).__name__} in our own code; the log has the details.")
+                return cls("internal_error", f"{type(error).__name__} in the server. See the log for details.")
 
 
 def poll(claim: Claim) -> list[Delivery]:
@@ -148,7 +148,7 @@ class _Poll:
             return [self.source.default_unit_code]
         if self.source.unit_codes:
             return self.source.unit_codes
-        raise SourceMisconfigured("The URL asks for one {unit} at a time; enter the source's unit codes.")
+        raise SourceMisconfigured("The URL contains {unit}. Enter the source's unit codes.")
 
     def _take_piece(self, requests: Sequence[PlannedRequest], *, are_more: bool, is_last: bool) -> None:
         started_at = timezone.now()
@@ -181,8 +181,8 @@ class _Poll:
         for request, unit_code in zip(requests, self._unit_codes(), strict=True):
             if request.missed:
                 self.notes.append(
-                    f"The source can't be asked for what lies between {request.missed.since:%Y-%m-%d %H:%M} and"
-                    f" {request.missed.until:%Y-%m-%d %H:%M} UTC any more; import it from a file."
+                    f"The source no longer provides data between {request.missed.since:%Y-%m-%d %H:%M} and"
+                    f" {request.missed.until:%Y-%m-%d %H:%M} UTC. Import it from a file."
                 )
             try:
                 answers.append(_Answer(bodies.enter_context(self._fetch(request.url)), unit_code))
@@ -210,7 +210,7 @@ class _Poll:
     def _parsed(self, answers: Sequence[_Answer]) -> Iterator[ParsedBatch]:
         for answer in answers:
             if answer.fetched.status == HTTPStatus.NO_CONTENT:
-                continue  # Some send a sentence with it that says the same.
+                continue  # Some servers send a body nevertheless.
             yield from parse_body(
                 answer.fetched.body,
                 self.source.mapping,

@@ -82,7 +82,7 @@ def test_a_poll_of_which_every_unit_fails_is_a_failure(source_of):
 def test_a_url_that_asks_for_units_wants_to_be_told_which(source_of):
     source = source_of(json_answer("{}"), path="/unit/{unit}")
     assert polled_once(source).error_reason == "source_settings"
-    assert source.last_error == "The URL asks for one {unit} at a time; enter the source's unit codes."
+    assert source.last_error == "The URL contains {unit}. Enter the source's unit codes."
 
 
 def test_a_units_code_is_quoted_in_its_url(source_of):

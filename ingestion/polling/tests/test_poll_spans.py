@@ -108,8 +108,7 @@ def test_what_a_source_can_no_longer_give_is_told_once_and_does_not_hold_the_cur
     assert asked_of(source.server) == ["/current?hours=24.0"]
     assert delivery.status == "partial"
     assert delivery.error_message == (
-        "The source can't be asked for what lies between 2026-11-22 06:00 and 2026-11-22 12:00 UTC any more;"
-        " import it from a file."
+        "The source no longer provides data between 2026-11-22 06:00 and 2026-11-22 12:00 UTC. Import it from a file."
     )
     assert source.cursor_at == MEASURED_AT
     assert polled_once(source).status == "success"
