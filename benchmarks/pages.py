@@ -21,7 +21,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 
 from benchmarks import storing
 from benchmarks.fleet import make_units
@@ -51,6 +51,11 @@ class Response(Protocol):
     content: bytes
 
 
+# The test client serves no collected files, and no TLS.
+_STATIC = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+
+
+@override_settings(ALLOWED_HOSTS=["*"], SECURE_SSL_REDIRECT=False, STORAGES=settings.STORAGES | _STATIC)
 def run() -> None:
     """Print the CPU time and size of each page with its budget."""
     many, few, unit = _prepare()
