@@ -1,7 +1,7 @@
 """Queries whose SQL is compiled once per process: compiling takes the ORM longer than PostgreSQL needs to answer.
 
-What is remembered is only the text. Whose rows are asked for is put into it at every request, and it is made by
-`visible_to` like that of any other query.
+Only the SQL is cached. The ids of the scope are bound at every request; the SQL itself is built with `visible_to`, like
+any other query.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.db.models import Model, QuerySet
 from core.db.prepared import Prepared
 from core.scope import Scope, ScopedModel
 
-# What stands for a scope's ids, and for the public id that is looked for, while the text is made: no row has them.
+# Placeholders for the scope's ids and the public id while the SQL is compiled: no row has these values.
 _CUSTOMERS, _UNITS, _PUBLIC_ID = frozenset({-1}), frozenset({-2}), UUID(int=0)
 _STAND_INS = ([*_CUSTOMERS], [*_UNITS], _PUBLIC_ID)
 
@@ -27,9 +27,9 @@ M = TypeVar("M", bound=ScopedModel)
 
 
 class CompiledQuery:
-    """Rows of plain columns within a scope. `build` returns the queryset and may depend on nothing else.
+    """Rows of plain columns within a scope. `build` returns the queryset and may depend on the scope only.
 
-    `is_look_up`: it reads some rows by an index however large the scope, so that it is worth to be prepared.
+    `is_look_up`: the query reads a few rows by an index however large the scope, so preparing it pays off.
     """
 
     def __init__(self, build: Callable[[Scope], QuerySet[Any]], *, is_look_up: bool = False) -> None:
@@ -80,7 +80,7 @@ class CompiledRows:
         if self._text is None:
             return []
         rows = self._text.rows(around, [*self._text.bound_to(self._scope, public_id), *parameters])
-        # What DISTINCT is ordered by stands behind the columns.
+        # The columns that DISTINCT is ordered by follow the selected ones.
         width = self._text.width
         return rows if not rows or len(rows[0]) == width else [row[:width] for row in rows]
 
@@ -88,19 +88,19 @@ class CompiledRows:
 def _with_constants(sql: str, parameters: Iterable[Any]) -> tuple[str, list[Any]]:
     """Inline the parameters that are the same for every scope: a partial index is not used for a parameter."""
     left = iter(parameters)
-    kept: list[Any] = []
+    placeholders: list[Any] = []
 
     def bind(found: re.Match[str]) -> str:
         if found[1] != "s":
             return found[0]
         parameter = next(left)
         if parameter in _STAND_INS:
-            kept.append(parameter)
+            placeholders.append(parameter)
             return found[0]
         with connection.cursor() as cursor:
             return cursor.mogrify("%s", [parameter]).decode().replace("%", "%%")
 
-    return re.sub("%(.)", bind, sql), kept
+    return re.sub("%(.)", bind, sql), placeholders
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class _Text:
 
 
 class CompiledObjectQuery(Generic[M]):
-    """One object by its public id within a scope, with what is `related` to it as `select_related` would give it."""
+    """One object by its public id within a scope, with its `related` objects as `select_related` would load them."""
 
     def __init__(self, model: type[M], *related: str) -> None:
         self._model = model
@@ -165,7 +165,7 @@ class CompiledObjectQuery(Generic[M]):
 
 
 class _Part(NamedTuple):
-    """An object among the columns: the way to it from the one looked for, its model, and the columns' names."""
+    """An object in the row: its lookup path from the root object, its model, and its column names."""
 
     way: tuple[str, ...]
     model: Any
@@ -173,7 +173,7 @@ class _Part(NamedTuple):
 
 
 def _related_models(model: type[Model], related: tuple[str, ...]) -> list[_Part]:
-    """Return the model and its related models, each before what it leads to."""
+    """Return the model and its related models, parents before children."""
     models: dict[tuple[str, ...], Any] = {(): model}
     for each in related:
         steps = tuple(each.split("__"))
@@ -185,5 +185,5 @@ def _related_models(model: type[Model], related: tuple[str, ...]) -> list[_Part]
 def _names_of(model: type[Model]) -> list[str]:
     fields = model._meta.concrete_fields
     if any(hasattr(each, "from_db_value") for each in fields):
-        raise TypeError(f"{model.__name__} has a field whose value the database does not give as it is.")
+        raise TypeError(f"{model.__name__} has a field that converts database values.")
     return [each.attname for each in fields]

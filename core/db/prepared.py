@@ -1,7 +1,7 @@
-"""Statements that PostgreSQL parses and plans once a connection: of a look-up by an index that is most of its cost.
+"""Prepared statements, which PostgreSQL parses and plans once per connection: most of the cost of an index lookup.
 
-Only for statements whose best plan is the same whatever is looked for. A statement stays prepared for as long as its
-connection lives, whatever becomes of the transaction; behind PgBouncer, where the next one may go through another
+Use them only for statements whose best plan does not depend on the parameters. A statement stays prepared until its
+connection closes, even if the transaction is rolled back. Behind PgBouncer, where each transaction may use another
 connection, nothing is prepared.
 """
 
@@ -20,7 +20,7 @@ from django.db import DatabaseError, connection
 Parameters = dict[str, Any]
 
 _numbers = itertools.count(1)
-# By which name each connection of this process knows a statement.
+# The name of each prepared statement, by connection.
 _names: WeakKeyDictionary[Any, dict[Prepared, str]] = WeakKeyDictionary()
 
 
@@ -34,7 +34,7 @@ class Prepared:
         def number(found: re.Match[str]) -> str:
             if found[0] == "%%":
                 return "%"
-            # A named parameter has one number wherever it stands, one without a name a number of its own.
+            # Every use of a named parameter shares a number; each unnamed one gets its own.
             key = found[0] if found[1] else f"{len(places)}"
             return places.setdefault(key, f"${len(places) + 1}")
 
@@ -43,7 +43,7 @@ class Prepared:
         self._arguments = f" ({given})" if given else ""
 
     def rows(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows that it gives. Raises what a cursor's `execute` raises."""
+        """Return all rows. Raise what a cursor's `execute` raises."""
         return self.table(parameters)[1]
 
     def table(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -62,12 +62,12 @@ class Prepared:
         try:
             cursor.execute(f"EXECUTE {names[self]}{self._arguments}", parameters)
         except DatabaseError:
-            # A table may have changed so that the statement has to be prepared anew, as another one.
+            # A table may have changed: prepare the statement again, under a new name.
             del names[self]
             raise
 
     def _prepared(self) -> str:
-        """Its new name on this connection. Not a query of whoever asks: it is not among those that are counted."""
+        """Prepare the statement and return its name, bypassing Django's query log so that it is not counted."""
         name = f"prepared_{next(_numbers)}"
         with connection.wrap_database_errors, connection.connection.cursor() as cursor:
             cursor.execute(f"PREPARE {name} AS {self._text}")

@@ -1,4 +1,4 @@
-"""A kept value is found out anew after its time, and not before."""
+"""A cached value is computed again after its time, and not before."""
 
 from core import caching
 

@@ -20,7 +20,7 @@ class BoundedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        """The number of rows, at most LIMIT."""
+        """Return the number of rows, at most LIMIT."""
         rows: Any = self.object_list
         return int(rows.order_by()[: self.LIMIT].count())
 
@@ -65,6 +65,6 @@ def requested_template(request: HttpRequest, parts: Mapping[str, str], whole: st
 
 def query_with(request: HttpRequest, **changes: Any) -> str:
     """Return the page's query with these parameters changed, starting at the first page."""
-    kept = [(name, value) for name, values in request.GET.lists() for value in values]
-    others = [(name, value) for name, value in kept if name != "page" and name not in changes]
+    current = [(name, value) for name, values in request.GET.lists() for value in values]
+    others = [(name, value) for name, value in current if name != "page" and name not in changes]
     return f"?{urlencode([*others, *changes.items()])}"

@@ -25,11 +25,11 @@ class AuditActorMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Process the request with the context variable set."""
-        kept = _request.set(request)
+        token = _request.set(request)
         try:
             return self.get_response(request)
         finally:
-            _request.reset(kept)
+            _request.reset(token)
 
 
 def audit_actor() -> str:

@@ -68,8 +68,8 @@ def client_address(request: HttpRequest) -> str:
     """Return the client's address, as the PROXY_COUNT proxies in front report it."""
     address = request.META.get("REMOTE_ADDR", "")
     if settings.PROXY_COUNT:
-        told = [each.strip() for each in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if each.strip()]
-        address = told[-settings.PROXY_COUNT] if len(told) >= settings.PROXY_COUNT else address
+        forwarded = [each.strip() for each in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if each.strip()]
+        address = forwarded[-settings.PROXY_COUNT] if len(forwarded) >= settings.PROXY_COUNT else address
     try:
         parsed = ip_address(address)
     except ValueError:

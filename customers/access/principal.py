@@ -126,8 +126,8 @@ def store_roles(user: User, roles: Mapping[int, str]) -> None:
 
 def _roles_of(user: User) -> Mapping[int, str]:
     """Return the user's role by customer id, for active customers."""
-    kept: Mapping[int, str] | None = getattr(user, _LOADED_ROLES, None)
-    return dict(FIND_ROLES.rows([user.pk])) if kept is None else kept
+    loaded: Mapping[int, str] | None = getattr(user, _LOADED_ROLES, None)
+    return dict(FIND_ROLES.rows([user.pk])) if loaded is None else loaded
 
 
 def principal_of(request: Request) -> Principal:

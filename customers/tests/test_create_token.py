@@ -20,7 +20,7 @@ def customer():
 
 
 def create_token(*arguments):
-    """What the command prints on standard output."""
+    """Return what the command prints on standard output."""
     out = StringIO()
     call_command("create_token", *arguments, stdout=out, stderr=StringIO())
     return out.getvalue()
