@@ -22,14 +22,14 @@ from alarms.selectors import maintenance_windows
 from alarms.thresholds import SensorPolicy
 from alarms.web.forms import LimitReplayForm, MaintenanceForm, ProfileForm, UnitLimitsForm
 from core.web.pages import list_page
-from customers.access.page_principal import refuse_unless
-from customers.access.principal import Principal
-from customers.access.settings_principal import (
+from customers.access.page_principal import (
+    refuse_unless,
     settings_context,
     settings_customer,
     settings_principal,
     settings_unit,
 )
+from customers.access.principal import Principal
 from customers.models import Customer, StorageUnit
 from readings.units.formatting import duration_text, temperature_text
 

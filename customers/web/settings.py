@@ -18,14 +18,14 @@ from core.web.pages import list_page
 from customers import members
 from customers.access import tokens
 from customers.access.grant_token import grant_token
-from customers.access.page_principal import refuse_unless
-from customers.access.principal import Principal
-from customers.access.settings_principal import (
+from customers.access.page_principal import (
+    refuse_unless,
     settings_context,
     settings_customer,
     settings_principal,
     settings_unit,
 )
+from customers.access.principal import Principal
 from customers.models import ApiToken, Customer, Membership, StorageUnit
 from customers.web.settings_forms import (
     THEME_COOKIE,
