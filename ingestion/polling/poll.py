@@ -28,7 +28,7 @@ from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from ingestion.parsing.site_structure import parse_site_structure
-from ingestion.polling.claims import source_leases
+from ingestion.polling.claims import next_due, source_leases
 from ingestion.polling.fetch import (
     FetchedBody,
     FetchFailure,
@@ -36,7 +36,6 @@ from ingestion.polling.fetch import (
     fetch,
     limits_from_settings,
 )
-from ingestion.polling.schedule import next_due
 from ingestion.sources.mapping import MappingError
 from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
 

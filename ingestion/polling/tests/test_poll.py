@@ -14,8 +14,7 @@ from customers.models import StorageUnit
 from ingestion.models import Delivery, Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
-from ingestion.polling.claims import claim_now, pause
-from ingestion.polling.schedule import next_due
+from ingestion.polling.claims import claim_now, next_due, pause
 from ingestion.polling.tests.polling import counts, in_turn, json_answer, polled, polled_once
 from ingestion.polling.tests.scripted_server import answer
 from ingestion.tasks import poll_source, send_due_sources

@@ -7,7 +7,7 @@ import pytest
 from ingestion.models import RejectedRow
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
-from ingestion.polling.schedule import next_due
+from ingestion.polling.claims import next_due
 from ingestion.polling.tests.polling import asked_of, counts, csv_answer, in_turn, json_answer, polled, polled_once
 from ingestion.polling.tests.scripted_server import answer
 

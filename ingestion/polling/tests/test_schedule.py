@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.polling.schedule import next_due
+from ingestion.polling.claims import next_due
 
 source_ids = st.integers(min_value=1, max_value=2**31)
 intervals = st.integers(min_value=1, max_value=7 * 24 * 3600)
