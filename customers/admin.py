@@ -22,7 +22,7 @@ from customers.models import ApiToken, Customer, Facility, Membership, Sensor, S
 User = get_user_model()
 
 
-class MembershipInline(admin.TabularInline):
+class MembershipInline(admin.TabularInline[Membership, Customer]):
     """The members of a customer, or the memberships of a person."""
 
     model = Membership
@@ -31,7 +31,7 @@ class MembershipInline(admin.TabularInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+class CustomerAdmin(DeletesOnlyUnused[Customer], admin.ModelAdmin[Customer]):
     """Customers with counts of their facilities and units."""
 
     list_display = ["customer_code", "activity", "name", "data_sharing_method", "facility_count", "unit_count"]
@@ -77,7 +77,7 @@ class CustomerAdmin(DeletesOnlyUnused, admin.ModelAdmin):
 
 
 @admin.register(Facility)
-class FacilityAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+class FacilityAdmin(DeletesOnlyUnused[Facility], admin.ModelAdmin[Facility]):
     """Facilities with the number of their units."""
 
     list_display = ["facility_code", "name", "customer", "city", "country", "time_zone", "unit_count"]
@@ -110,7 +110,7 @@ class FacilityAdmin(DeletesOnlyUnused, admin.ModelAdmin):
 
 
 @admin.register(Sensor)
-class SensorAdmin(BigTableAdmin):
+class SensorAdmin(BigTableAdmin[Sensor]):
     """Sensors, which deliveries register and readings refer to permanently."""
 
     list_display = ["sensor_code", "storage_unit", "facility", "customer", "created_at"]
@@ -129,7 +129,7 @@ class SensorAdmin(BigTableAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin):
+class MembershipAdmin(admin.ModelAdmin[Membership]):
     """People's roles in customers."""
 
     list_display = ["user", "customer", "role", "created_at"]
@@ -143,7 +143,7 @@ admin.site.unregister(User)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(UserAdmin[User]):
     """Django's user page with the person's memberships."""
 
     inlines = [MembershipInline]
@@ -154,7 +154,7 @@ class PersonAdmin(UserAdmin):
         return list(self.inlines) if obj else []
 
 
-class ApiTokenForm(forms.ModelForm):
+class ApiTokenForm(forms.ModelForm[ApiToken]):
     """The form of a token."""
 
     permissions = forms.MultipleChoiceField(
@@ -194,7 +194,7 @@ class UsabilityFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):
+class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
     """Tokens are created here and shown once; later they are identified by their prefix, and revoked, never deleted."""
 
     form = ApiTokenForm
@@ -223,7 +223,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: ApiToken, form: forms.ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: forms.ModelForm[ApiToken], change: bool) -> None:
         """Change the token, or create it and show its text once."""
         if change:
             super().save_model(request, obj, form, change)

@@ -19,6 +19,7 @@ from core.web.admin import (
     BigTableAdmin,
     DeletesOnlyUnused,
     FewRelatedFilter,
+    M,
     ReadOnlyAdmin,
     SinceFilter,
     Tone,
@@ -43,7 +44,7 @@ TONES: dict[UnitState, Tone] = {
 }
 
 
-class SensorInline(admin.TabularInline):
+class SensorInline(admin.TabularInline[Sensor, StorageUnit]):
     """A unit's sensors, as its source named them."""
 
     model = Sensor
@@ -58,7 +59,7 @@ class SensorInline(admin.TabularInline):
 
 
 @admin.register(StorageUnit)
-class StorageUnitAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+class StorageUnitAdmin(DeletesOnlyUnused[StorageUnit], admin.ModelAdmin[StorageUnit]):
     """Storage units with the state of their newest reading."""
 
     list_display = ["unit_code", "state", "newest", "age", "set_to", "name", "facility", "customer", "see"]
@@ -132,7 +133,7 @@ UNIT_PARAMETER = "storage_unit__id__exact"
 UNITS_OFFERED = 20
 
 
-class MeasurementAdmin(BigTableAdmin):
+class MeasurementAdmin(BigTableAdmin[M]):
     """Columns shared by the lists of readings and of latest readings."""
 
     list_display = ["recorded", "storage_unit", "sensor", "temperature", "quality_score", "equipment_status"]
@@ -153,7 +154,7 @@ class MeasurementAdmin(BigTableAdmin):
 
 
 @admin.register(ListedReading)
-class ReadingAdmin(MeasurementAdmin):
+class ReadingAdmin(MeasurementAdmin[ListedReading]):
     """One unit's readings, newest first, which is the order of the key's index."""
 
     list_filter = [("storage_unit", FewRelatedFilter), RecordedFilter]
@@ -191,7 +192,7 @@ class ReadingAdmin(MeasurementAdmin):
 
 
 @admin.register(LatestReading)
-class LatestReadingAdmin(MeasurementAdmin):
+class LatestReadingAdmin(MeasurementAdmin[LatestReading]):
     """The latest reading of each unit."""
 
     list_display = [*MeasurementAdmin.list_display, "readings"]
@@ -206,7 +207,7 @@ class LatestReadingAdmin(MeasurementAdmin):
 
 
 @admin.register(EquipmentStatus)
-class EquipmentStatusAdmin(ReadOnlyAdmin):
+class EquipmentStatusAdmin(ReadOnlyAdmin[EquipmentStatus]):
     """The equipment statuses that were sent."""
 
     list_display = ["name", "meaning"]

@@ -7,12 +7,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 import environ
 
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.secret_key import secret_key
 from temperature_site.conf.services import database_settings, mail_settings
 from temperature_site.dev import folder_broker
+
+# Lets Django's generic classes be subscripted in type hints at run time.
+django_stubs_ext.monkeypatch()
 
 # Reported by /health and the OpenAPI document.
 VERSION = "0.1.0"

@@ -25,7 +25,7 @@ class StartedFilter(SinceFilter):
     field_name = "started_at"
 
 
-class EventInline(admin.TabularInline):
+class EventInline(admin.TabularInline[AlarmEvent, Alarm]):
     """The timeline of an alarm."""
 
     model = AlarmEvent
@@ -41,7 +41,7 @@ class EventInline(admin.TabularInline):
 
 
 @admin.register(Alarm)
-class AlarmAdmin(BigTableAdmin):
+class AlarmAdmin(BigTableAdmin[Alarm]):
     """Read-only list of alarms."""
 
     list_display = ["start", "state_badge", "kind", "severity", "customer_code", "location", "peak", "page_link"]

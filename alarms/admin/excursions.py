@@ -13,7 +13,7 @@ from readings.units.formatting import duration_text, temperature_text
 
 
 @admin.register(Excursion)
-class ExcursionAdmin(BigTableAdmin):
+class ExcursionAdmin(BigTableAdmin[Excursion]):
     """Read-only list of excursions."""
 
     list_display = [

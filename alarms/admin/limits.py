@@ -15,7 +15,7 @@ from readings.units.formatting import limits_text
 
 
 @admin.register(LimitProfile)
-class LimitProfileAdmin(DeletesOnlyUnused, admin.ModelAdmin):
+class LimitProfileAdmin(DeletesOnlyUnused[LimitProfile], admin.ModelAdmin[LimitProfile]):
     """Edit limit profiles; the default profile cannot be deleted."""
 
     list_display = ["name", "description", "is_default", "unit_count"]
@@ -39,7 +39,7 @@ class LimitProfileAdmin(DeletesOnlyUnused, admin.ModelAdmin):
 
 
 @admin.register(UnitLimits)
-class UnitLimitsAdmin(admin.ModelAdmin):
+class UnitLimitsAdmin(admin.ModelAdmin[UnitLimits]):
     """Edit the limits of single units."""
 
     list_display = ["storage_unit", "customer_code", "profile", "sensor_policy", "updated_at"]
@@ -62,7 +62,7 @@ class UnitLimitsAdmin(admin.ModelAdmin):
 
 
 @admin.register(LimitVersion)
-class LimitVersionAdmin(BigTableAdmin):
+class LimitVersionAdmin(BigTableAdmin[LimitVersion]):
     """Read-only list of limit versions."""
 
     list_display = ["since", "storage_unit", "customer_code", "profile_name", "limits", "changed_by"]

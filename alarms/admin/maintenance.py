@@ -17,7 +17,7 @@ from core.web.admin import FewRelatedFilter, badge
 
 
 @admin.register(MaintenanceWindow)
-class MaintenanceWindowAdmin(admin.ModelAdmin):
+class MaintenanceWindowAdmin(admin.ModelAdmin[MaintenanceWindow]):
     """Edit maintenance windows; new ones record who scheduled them."""
 
     list_display = ["reason", "status", "customer", "facility", "storage_unit", "starts_at", "ends_at", "created_by"]
@@ -27,7 +27,9 @@ class MaintenanceWindowAdmin(admin.ModelAdmin):
     autocomplete_fields = ["customer", "facility", "storage_unit"]
 
     @override
-    def save_model(self, request: HttpRequest, obj: MaintenanceWindow, form: forms.ModelForm, change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: MaintenanceWindow, form: forms.ModelForm[MaintenanceWindow], change: bool
+    ) -> None:
         if not change:
             obj.created_by = cast(User, request.user)  # the admin requires a signed-in user
         super().save_model(request, obj, form, change)

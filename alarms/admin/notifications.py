@@ -22,7 +22,7 @@ TONES: dict[str, Tone] = {
 
 
 @admin.register(Channel)
-class ChannelAdmin(admin.ModelAdmin):
+class ChannelAdmin(admin.ModelAdmin[Channel]):
     """Read-only channels, without their secrets, with actions to test, enable and disable them."""
 
     list_display = ["name", "customer", "kind", "state", "last_success", "messages"]
@@ -88,7 +88,7 @@ class ChannelAdmin(admin.ModelAdmin):
 
 
 @admin.register(Rule)
-class RuleAdmin(ReadOnlyAdmin):
+class RuleAdmin(ReadOnlyAdmin[Rule]):
     """Read-only list of rules."""
 
     list_display = ["name", "customer", "is_enabled", "repeat_minutes", "escalate_minutes"]
@@ -97,7 +97,7 @@ class RuleAdmin(ReadOnlyAdmin):
     search_fields = ["name", "customer__customer_code"]
 
 
-class AttemptInline(admin.TabularInline):
+class AttemptInline(admin.TabularInline[Attempt, Message]):
     """The delivery attempts of a message."""
 
     model = Attempt
@@ -112,7 +112,7 @@ class AttemptInline(admin.TabularInline):
 
 
 @admin.register(Message)
-class MessageAdmin(BigTableAdmin):
+class MessageAdmin(BigTableAdmin[Message]):
     """Read-only list of messages, with an action to send undelivered ones again."""
 
     list_display = ["subject", "channel", "reason", "state_badge", "attempt_count", "created", "sent"]
@@ -149,7 +149,7 @@ class MessageAdmin(BigTableAdmin):
 
 
 @admin.register(Drill)
-class DrillAdmin(ReadOnlyAdmin):
+class DrillAdmin(ReadOnlyAdmin[Drill]):
     """Read-only list of drills."""
 
     list_display = ["customer", "started_at", "started_by", "ended_at"]

@@ -17,7 +17,7 @@ from alarms.models import LimitProfile, MaintenanceWindow, UnitLimits
 from alarms.models.limits import MAX_DELAY_SECONDS
 from alarms.thresholds import Limits
 from core.scope import Scope
-from customers.models import Customer, Facility, StorageUnit
+from customers.models import Customer, Facility, Sensor, StorageUnit
 
 
 def _text(label: str, help_text: str = "") -> forms.CharField:
@@ -44,7 +44,7 @@ class CloseForm(forms.Form):
     corrective_action = _text("Corrective action")
 
 
-class ProfileForm(forms.ModelForm):
+class ProfileForm(forms.ModelForm[LimitProfile]):
     """Edit a limit profile."""
 
     class Meta:
@@ -53,7 +53,7 @@ class ProfileForm(forms.ModelForm):
         widgets = {"description": forms.Textarea(attrs={"rows": 2, "class": "form-control"})}
 
 
-class UnitLimitsForm(forms.ModelForm):
+class UnitLimitsForm(forms.ModelForm[UnitLimits]):
     """Choose a profile or custom limits for a unit, and the sensor rule."""
 
     class Meta:
@@ -64,8 +64,9 @@ class UnitLimitsForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        cast(forms.ModelChoiceField, self.fields["profile"]).empty_label = "Custom limits"
-        cast(forms.ModelChoiceField, self.fields["named_sensor"]).queryset = self.instance.storage_unit.sensors.all()
+        cast("forms.ModelChoiceField[LimitProfile]", self.fields["profile"]).empty_label = "Custom limits"
+        named_sensor = cast("forms.ModelChoiceField[Sensor]", self.fields["named_sensor"])
+        named_sensor.queryset = self.instance.storage_unit.sensors.all()
 
 
 class LimitReplayForm(forms.Form):
@@ -102,7 +103,7 @@ class LocalTimeField(forms.DateTimeField):
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
-class MaintenanceForm(forms.ModelForm):
+class MaintenanceForm(forms.ModelForm[MaintenanceWindow]):
     """Schedule a maintenance window for a unit, a facility or the whole customer."""
 
     starts_at = LocalTimeField(label="Start")
@@ -119,8 +120,8 @@ class MaintenanceForm(forms.ModelForm):
     def __init__(self, data: QueryDict | None, *, customer: Customer, scope: Scope) -> None:
         super().__init__(data, instance=MaintenanceWindow(customer=customer))
         facilities = Facility.objects.visible_to(scope).filter(customer=customer)
-        cast(forms.ModelChoiceField, self.fields["facility"]).queryset = facilities
-        cast(forms.ModelChoiceField, self.fields["storage_unit"]).queryset = _units_of(customer, scope)
+        cast("forms.ModelChoiceField[Facility]", self.fields["facility"]).queryset = facilities
+        cast("forms.ModelChoiceField[StorageUnit]", self.fields["storage_unit"]).queryset = _units_of(customer, scope)
 
     @override
     def clean(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from django import forms
+from django.db.models import Model
 from django.utils.functional import Promise
 from typing_extensions import override
 
@@ -25,7 +26,7 @@ def _sentence_case(choices: Iterable[tuple[str, str | Promise]]) -> list[tuple[s
     return [(value, str(label).capitalize()) for value, label in choices]
 
 
-class ChannelForm(forms.ModelForm):
+class ChannelForm(forms.ModelForm[Channel]):
     """Edit a channel. An empty secret keeps the stored one; a new webhook gets a generated one."""
 
     field_order = ["kind", "name", "address", "secret", "messages_a_minute", "flap_minutes"]
@@ -70,7 +71,7 @@ class ChannelForm(forms.ModelForm):
         _validate_name(self, Channel)
 
 
-class RuleForm(forms.ModelForm):
+class RuleForm(forms.ModelForm[Rule]):
     """Edit a rule of a customer, with the customer's own facilities, units and channels as choices."""
 
     kinds = forms.MultipleChoiceField(
@@ -120,7 +121,7 @@ class RuleForm(forms.ModelForm):
             "escalation_channels": Channel.objects.filter(customer=customer),
         }
         for name, queryset in choices.items():
-            cast(forms.ModelChoiceField, self.fields[name]).queryset = queryset
+            cast("forms.ModelChoiceField[Model]", self.fields[name]).queryset = queryset
         if choices["units"].count() > MAX_UNITS_LISTED:
             # A field that is not shown must not be saved as empty.
             del self.fields["units"]
@@ -151,7 +152,7 @@ class DrillScheduleForm(forms.Form):
     )
 
 
-def _validate_name(form: forms.ModelForm, model: type[Channel] | type[Rule]) -> None:
+def _validate_name(form: forms.ModelForm[Channel] | forms.ModelForm[Rule], model: type[Channel] | type[Rule]) -> None:
     name = form.cleaned_data.get("name")
     same_name = model.objects.filter(customer=form.instance.customer, name=name).exclude(pk=form.instance.pk)
     if name and same_name.exists():

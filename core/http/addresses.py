@@ -35,7 +35,7 @@ class Endpoint:
     """One address to connect to; `socket_address` is what `socket.connect` takes for that `family`."""
 
     family: int
-    socket_address: tuple
+    socket_address: tuple[object, ...]
     address: Address
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlencode
 
 from django.contrib import admin
@@ -20,6 +20,8 @@ from django.utils.safestring import SafeString
 from typing_extensions import override
 
 from core.web.pages import BoundedPaginator
+
+M = TypeVar("M", bound=models.Model)
 
 Tone = Literal["good", "warning", "bad", "neutral"]
 
@@ -46,7 +48,7 @@ def count_of(model: type[models.Model], way: str, condition: Q | None = None) ->
     return Coalesce(Subquery(counted.annotate(n=Count("*")).values("n")), 0)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(admin.ModelAdmin[M]):
     """Rows that the system writes and people only view."""
 
     @override
@@ -62,7 +64,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
-class BigTableAdmin(ReadOnlyAdmin):
+class BigTableAdmin(ReadOnlyAdmin[M]):
     """Rows of a table that keeps growing."""
 
     paginator = BoundedPaginator
@@ -70,7 +72,7 @@ class BigTableAdmin(ReadOnlyAdmin):
     list_per_page = 50
 
 
-class DeletesOnlyUnused(BaseModelAdmin):
+class DeletesOnlyUnused(BaseModelAdmin[M]):
     """Allow deleting rows one at a time, and only while nothing that must be kept refers to them.
 
     Without this the admin would load every delivery and reading of a customer to list what protects it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
@@ -12,8 +12,10 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django_htmx.middleware import HtmxDetails
 
+T = TypeVar("T")
 
-class BoundedPaginator(Paginator):
+
+class BoundedPaginator(Paginator[T]):
     """Pages of a large table's newest rows. Counting and paging stop at LIMIT: filter to find more."""
 
     LIMIT = 10_000

@@ -38,7 +38,7 @@ COLDEST = {"C": -273.15, "F": -459.67, "K": 0.0}
 WARMEST = 1_000.0
 
 
-class ProfileForm(forms.ModelForm):
+class ProfileForm(forms.ModelForm[User]):
     """The person's own name. Not the address: by it people are added to customers, so the operator sets it."""
 
     class Meta:
@@ -91,7 +91,7 @@ class InviteForm(forms.Form):
     role = forms.ChoiceField(choices=Membership.Role.choices)
 
 
-class UnitForm(forms.ModelForm):
+class UnitForm(forms.ModelForm[StorageUnit]):
     """A unit's name, set temperature, sampling interval and staleness limit."""
 
     class Meta:

@@ -14,7 +14,7 @@ from ingestion.presenters import ConflictPresenter
 
 
 @admin.register(Conflict)
-class ConflictAdmin(DecidedAdmin):
+class ConflictAdmin(DecidedAdmin[Conflict]):
     """Lists conflicts and lets staff accept or dismiss them."""
 
     list_display = [

@@ -7,7 +7,7 @@ from django.contrib.auth import get_permission_codename
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from core.web.admin import BigTableAdmin, Tone, badge
+from core.web.admin import BigTableAdmin, M, Tone, badge
 from ingestion.models import Conflict, RejectedRow
 
 TONES: dict[str, Tone] = {
@@ -18,7 +18,7 @@ TONES: dict[str, Tone] = {
 }
 
 
-class DecidedAdmin(BigTableAdmin):
+class DecidedAdmin(BigTableAdmin[M]):
     """Read-only rows that users with the permission `decide` accept, replay or dismiss."""
 
     @admin.display(description="state")

@@ -25,7 +25,7 @@ class StartedFilter(SinceFilter):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(BigTableAdmin):
+class DeliveryAdmin(BigTableAdmin[Delivery]):
     """Lists deliveries with their status and counts."""
 
     list_display = [

@@ -18,7 +18,7 @@ SHOWN_CHARACTERS = 90
 
 
 @admin.register(RejectedRow)
-class RejectedRowAdmin(DecidedAdmin):
+class RejectedRowAdmin(DecidedAdmin[RejectedRow]):
     """Lists rejected rows and lets staff replay or dismiss them."""
 
     list_display = [

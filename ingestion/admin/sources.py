@@ -46,7 +46,7 @@ STATE_FIELDS = [
 ]
 
 
-class SourceForm(forms.ModelForm):
+class SourceForm(forms.ModelForm[Source]):
     """Validates a source's credentials together."""
 
     def clean(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin):
+class SourceAdmin(admin.ModelAdmin[Source]):
     """Edits sources and shows their state."""
 
     form = SourceForm
@@ -150,7 +150,7 @@ class SourceAdmin(admin.ModelAdmin):
         """Return False, because deliveries and rejected rows refer to the source. Pause it instead."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: Source, form: forms.ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Source, form: forms.ModelForm[Source], change: bool) -> None:
         """Save only the changed fields, because a poll may be moving the cursor at the same time."""
         if change:
             obj.save(update_fields=[*form.changed_data, "updated_at"])
