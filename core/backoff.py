@@ -47,7 +47,7 @@ def backoff_seconds(
     if failures < 1:
         raise ValueError("The number of failures must be at least 1.")
     doublings = min(failures - 1, _MAX_DOUBLINGS)
-    wait = min(CAP_SECONDS, first_seconds * 2**doublings) * random.uniform(0.75, 1.25)
+    wait: float = min(CAP_SECONDS, first_seconds * 2**doublings) * random.uniform(0.75, 1.25)
     if retry_after_seconds is None:
         return wait
     minimum = min(max(retry_after_seconds, 0), MAX_RETRY_AFTER_SECONDS)

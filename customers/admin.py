@@ -6,8 +6,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -18,8 +18,6 @@ from typing_extensions import override
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
 from customers.access.tokens import create_token, foreign_units, revoke
 from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
-
-User = get_user_model()
 
 
 class MembershipInline(admin.TabularInline[Membership, Customer]):

@@ -43,7 +43,8 @@ def members_of(customer: Customer) -> QuerySet[Any]:
     elsewhere = Membership.objects.filter(user=OuterRef("user")).exclude(customer=customer)
     is_unused = Q(user__last_login=None, user__is_staff=False, user__password__startswith=UNUSABLE_PASSWORD_PREFIX)
     people = Membership.objects.filter(customer=customer).select_related("user")
-    return people.annotate(may_have_link=is_unused & ~Exists(elsewhere)).order_by("role", "user__username")
+    annotated: QuerySet[Any] = people.annotate(may_have_link=is_unused & ~Exists(elsewhere))
+    return annotated.order_by("role", "user__username")
 
 
 @transaction.atomic

@@ -131,12 +131,13 @@ class RecordedFilter(SinceFilter):
 
 UNIT_PARAMETER = "storage_unit__id__exact"
 UNITS_OFFERED = 20
+_COLUMNS = ("recorded", "storage_unit", "sensor", "temperature", "quality_score", "equipment_status")
 
 
 class MeasurementAdmin(BigTableAdmin[M]):
     """Columns shared by the lists of readings and of latest readings."""
 
-    list_display = ["recorded", "storage_unit", "sensor", "temperature", "quality_score", "equipment_status"]
+    list_display = (*_COLUMNS,)
     list_display_links = None
     list_select_related = ["storage_unit", "sensor", "equipment_status"]
 
@@ -195,7 +196,7 @@ class ReadingAdmin(MeasurementAdmin[ListedReading]):
 class LatestReadingAdmin(MeasurementAdmin[LatestReading]):
     """The latest reading of each unit."""
 
-    list_display = [*MeasurementAdmin.list_display, "readings"]
+    list_display = (*_COLUMNS, "readings")
     list_filter = [RecordedFilter, "equipment_status"]
     search_fields = ["storage_unit__unit_code", "storage_unit__name"]
     ordering = ["storage_unit_id"]

@@ -13,7 +13,7 @@ MOST_QUERIES = 20
 
 
 def rows_shown(response: Any) -> list[Any]:
-    """The rows of a list page, in their order."""
+    """Return the rows of a list page in order."""
     return list(response.context["cl"].result_list)
 
 

@@ -74,12 +74,12 @@ NONE_AT_ALL = Difference(missing=0, extra=0, changed=0)
 
 
 def accounts_in(database: Database, since: datetime) -> Accounts:
-    """What the system holds of each (customer, unit) from `since` on."""
+    """Return what the system holds for each (customer, unit) from `since` on."""
     return {(row[0], row[1]): Account(*row[2:]) for row in database.rows(COLLECTED, [since])}
 
 
 def accounts_due(urls: dict[str, str], since: datetime) -> Accounts:
-    """What a perfect collector would hold of each (customer, unit) from `since` on."""
+    """Return what a perfect collector would hold for each (customer, unit) from `since` on."""
     ledgers = {code: ask(f"{url}/ledger?start={since:%Y-%m-%dT%H:%M:%S.%fZ}") for code, url in urls.items()}
     return {
         (code, unit): _account(entry)

@@ -183,13 +183,13 @@ class ConflictFactory(DjangoModelFactory):
 
 
 def make_token(customer: Customer | None = None, **kwargs: Any) -> tuple[ApiToken, str]:
-    """A token of `customer` (a new one when None) that may read and write, with its text."""
+    """Create a token with read and write of `customer` (a new one if None); return it with its text."""
     permissions = kwargs.pop("permissions", ["read", "write"])
     return create_token(customer or CustomerFactory(), kwargs.pop("token_name", "a token"), permissions, **kwargs)
 
 
 def sensor_of(unit: StorageUnit) -> Sensor:
-    """The first sensor of `unit`; made where there is none."""
+    """Return the first sensor of `unit`, creating one if needed."""
     return unit.sensors.order_by("id").first() or SensorFactory(storage_unit=unit)
 
 

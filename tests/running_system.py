@@ -63,14 +63,14 @@ class Database:
             connection.close()
 
     def value(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> Any:
-        """The one value that the statement answers."""
+        """Return the single value that the statement yields."""
         ((value,),) = self.rows(sql, parameters)
         return value
 
 
 @contextmanager
 def own_database() -> Iterator[Database]:
-    """An empty database that is gone afterwards."""
+    """Create an empty database and drop it afterwards."""
     server_url, name = os.environ["DATABASE_URL"], f"test_system_{uuid.uuid4().hex[:12]}"
     _on_server(server_url, f"CREATE DATABASE {name} TEMPLATE template0")
     try:
@@ -158,7 +158,7 @@ class RunningSystem:
         self.processes.clear()
 
     def last_words(self) -> str:
-        """The ends of all processes' outputs: why something did not happen."""
+        """Return the ends of all processes' logs, to explain why something did not happen."""
         ends = {path.stem: path.read_text().splitlines()[-LOG_LINES_SHOWN:] for path in self.folder.glob("*.log")}
         return "\n".join(f"--- {name}\n" + "\n".join(lines) for name, lines in ends.items())
 
@@ -171,7 +171,7 @@ class RunningSystem:
 
 @contextmanager
 def running_system(broker_url: str, folder: Path, **environment: str) -> Iterator[RunningSystem]:
-    """A system with its tables made and the demo's customers in it, and no process running yet.
+    """Create a system with tables and the demo's customers, without running processes.
 
     `environment` holds further settings. Everything is ended and removed afterwards.
     """

@@ -14,7 +14,7 @@ ROOMS = ("customers", "readings", "ingestion", "alarms", "simulator", "temperatu
 
 
 def settings_read():
-    """The names of the settings that the code reads from the environment."""
+    """Return the names of the settings that are read from the environment."""
     sources = (path.read_text() for path in (ROOT / "temperature_site").glob("*.py"))
     return sorted({name for source in sources for name in re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', source)})
 

@@ -89,7 +89,7 @@ class Simulated:
 
 
 def assert_everything_agrees(simulated: Simulated):
-    """The readings with the ledger, and what is made of the readings with the readings."""
+    """Compare the readings with the ledger, and what is derived from the readings with them."""
     database = simulated.database
     assert simulated.difference() == NONE_AT_ALL
     assert database.value("SELECT count(*) FROM reading WHERE recorded_at >= %s", [simulated.began_at]) > UNITS

@@ -61,7 +61,7 @@ class Run:
         return self.process.wait(STOP_SECONDS)
 
     def left_behind(self) -> list[str]:
-        """What still runs of it: marked processes, and the database server with its children."""
+        """Return what is still running: marked processes, and the database server with its children."""
         named = [process for process in psutil.process_iter() if str(self.data_dir) in " ".join(words(process))]
         return [" ".join(words(process)) for process in [*marked_processes(str(self.data_dir)), *named]]
 
@@ -78,7 +78,7 @@ def output_of(data_dir: Path) -> Path:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many neighbouring ports that nobody listens on, by chance: other test runs look for some, too."""
+    """Return the first of some random neighbouring free ports: other test runs look for some, too."""
     candidates = range(15_000, 32_000, 20)
     for first in random.sample(candidates, len(candidates)):
         if all(is_free(first + n) for n in range(count)):

@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def noon(settings):
-    """It is noon, and stays noon until a test moves on: gives the clock."""
+    """Freeze time at noon and return the clock that a test advances."""
     settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock
@@ -71,7 +71,7 @@ def accounts(**filters):
 
 
 def due(simulation, code, since):
-    """The same figures as the simulator's ledger has them."""
+    """Return the values in the form of the simulator's ledger."""
     units = simulation.customers[code].ledger(microseconds_of(since), None)["units"]
     told = ("count", "nulls", "sum_thousandths", "first", "last")
     return {unit: {name: entry[name] for name in told} for unit, entry in units.items() if entry["count"]}

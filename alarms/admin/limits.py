@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from typing_extensions import override
 
@@ -28,7 +28,7 @@ class LimitProfileAdmin(DeletesOnlyUnused[LimitProfile], admin.ModelAdmin[LimitP
         return super().get_queryset(request).annotate(unit_count=count_of(UnitLimits, "profile"))
 
     @override
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: LimitProfile | None = None) -> bool:
         is_default = isinstance(obj, LimitProfile) and obj.is_default
         return not is_default and super().has_delete_permission(request, obj)
 

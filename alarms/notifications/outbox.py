@@ -42,7 +42,8 @@ def claim_due(now: datetime | None = None) -> list[Claim]:
 def begin(claim: Claim) -> Message:
     """Renew the lease for the delivery that begins and return the message. Raise ClaimLost."""
     message_leases.renew(claim)
-    return Message.objects.select_related("channel__customer").get(pk=claim.row_id)
+    message: Message = Message.objects.select_related("channel__customer").get(pk=claim.row_id)
+    return message
 
 
 def next_attempt(

@@ -98,7 +98,8 @@ def _with_constants(sql: str, parameters: Iterable[Any]) -> tuple[str, list[Any]
             placeholders.append(parameter)
             return found[0]
         with connection.cursor() as cursor:
-            return cursor.mogrify("%s", [parameter]).decode().replace("%", "%%")
+            literal: bytes = cursor.mogrify("%s", [parameter])
+        return literal.decode().replace("%", "%%")
 
     return re.sub("%(.)", bind, sql), placeholders
 
@@ -121,7 +122,8 @@ class _Text:
             return self.prepared[around].rows(parameters)
         with connection.cursor() as cursor:
             cursor.execute(around.format(self.sql), parameters)
-            return cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     def bound_to(self, scope: Scope, public_id: UUID | None) -> list[Any]:
         """Return the parameters with the scope's ids and the public id."""
@@ -161,7 +163,8 @@ class CompiledObjectQuery(Generic[M]):
             made[part.way] = part.model.from_db(connection.alias, part.names, values) if is_there else None
             if part.way and (owner := made[part.way[:-1]]) is not None:
                 owner._meta.get_field(part.way[-1]).set_cached_value(owner, made[part.way])
-        return made[()]
+        found: M = made[()]
+        return found
 
 
 class _Part(NamedTuple):

@@ -79,7 +79,7 @@ class DeletesOnlyUnused(BaseModelAdmin[M]):
     """
 
     @override
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return obj is not None and super().has_delete_permission(request, obj) and not is_used(obj)
 
 

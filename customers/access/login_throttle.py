@@ -66,7 +66,7 @@ class SignInAttempt:
 
 def client_address(request: HttpRequest) -> str:
     """Return the client's address, as the PROXY_COUNT proxies in front report it."""
-    address = request.META.get("REMOTE_ADDR", "")
+    address: str = request.META.get("REMOTE_ADDR", "")
     if settings.PROXY_COUNT:
         forwarded = [each.strip() for each in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if each.strip()]
         address = forwarded[-settings.PROXY_COUNT] if len(forwarded) >= settings.PROXY_COUNT else address

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
@@ -41,14 +42,14 @@ def get_addressed(model: type[ScopedModel], request: Request, public_id: UUID, *
 def own_customer(request: Request) -> Customer:
     """Return the customer of a path without an id: the principal's own.
 
-    Who belongs to no single one names it by `?customer_id=`. Raises InvalidQuery and Http404.
+    A principal without a single customer names it by `?customer_id=`. Raise InvalidQuery or Http404.
     """
     principal, named = principal_of(request), OwnCustomerParams.parse(request).get("customer_id")
-    customers = Customer.objects.visible_to(reachable_scope(request))
+    customers: QuerySet[Customer] = Customer.objects.visible_to(reachable_scope(request))
     if named is not None:
         customer = customers.filter(public_id=named).first()
     elif principal.customer_id is None:
-        raise InvalidQuery("customer_id", "is needed from who belongs to no single customer.")
+        raise InvalidQuery("customer_id", "is required: you do not belong to a single customer.")
     else:
         customer = customers.filter(pk=principal.customer_id).first()
     if customer is None:

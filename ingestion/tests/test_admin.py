@@ -168,7 +168,7 @@ class TestSources:
 
     @staticmethod
     def typed(page, **changes):
-        """The form of a page as the browser would send it, with some fields typed anew."""
+        """Return the form of a page as a browser would send it, with some fields changed."""
         form = page.context["adminform"].form
         shown = {name: form[name].value() for name in form.fields if name != "credentials_secret"}
         kept = {name: value for name, value in shown.items() if value not in (None, False)}

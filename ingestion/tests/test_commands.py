@@ -266,7 +266,7 @@ def test_a_customer_without_such_a_source_is_told(customer):
 
 @pytest.fixture
 def machine_status(customer) -> dict[str, Any]:
-    """What machines are told of a source that fails and one that files are taken in for by hand."""
+    """Return the status output for a failing source and for one with file imports."""
     unit = StorageUnitFactory(facility__customer=customer, unit_code="freezer")
     store_readings(unit, [-20.0, None], start=NOON - HOUR)
     source = SourceFactory(

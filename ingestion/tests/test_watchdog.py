@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def sensor() -> Sensor:
-    """A sensor of a unit read every minute, so overdue after 3 + 5 minutes: its customer delivers every 300 s."""
+    """Create a sensor read every minute: overdue after 3 + 5 minutes, since its customer delivers every 300 s."""
     return SensorFactory(storage_unit=StorageUnitFactory(interval_seconds=60))
 
 
@@ -37,7 +37,7 @@ def read(sensor, recorded_at, temperature_c=5.0, stored_at=None):
 
 
 def source_of(sensor, now, **fields):
-    """A source that does well unless `fields` say otherwise, and feeds the sensor's unit."""
+    """Create a healthy source, unless `fields` say otherwise, that delivers the sensor's unit."""
     fields = {"last_success_at": now, "interval_seconds": 60} | fields
     source = SourceFactory(customer=sensor.storage_unit.facility.customer, **fields)
     link_units(source.pk, [sensor.storage_unit_id])

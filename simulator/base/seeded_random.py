@@ -41,7 +41,8 @@ def bell(key: int, index: Integers) -> Floats:
     total = np.zeros(index.shape, dtype=np.float64)
     for shift in (0, 16, 32, 48):
         total += ((drawn >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.float64)
-    return (total / 65536.0 - 2.0) * 3.0**0.5
+    floats: Floats = (total / 65536.0 - 2.0) * 3.0**0.5
+    return floats
 
 
 def fraction(key: int) -> float:

@@ -118,7 +118,7 @@ def test_a_bad_port_in_the_environment_is_refused(monkeypatch):
 
 @pytest.fixture
 def start():
-    """Starts the command as a process; gives it and what it says of its customers."""
+    """Start the command as a process; return it and what it prints about its customers."""
     processes = []
 
     def begin(*arguments, lines):

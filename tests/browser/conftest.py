@@ -112,11 +112,11 @@ def visit_with(browser: Browser, live_server: Any) -> Iterator[Callable[..., Vis
 
 @pytest.fixture
 def visit(visit_with: Callable[..., Visit]) -> Visit:
-    """A laptop-sized window."""
+    """Open a laptop-sized window."""
     return visit_with()
 
 
 @pytest.fixture
 def phone(visit_with: Callable[..., Visit]) -> Visit:
-    """A phone-sized window."""
+    """Open a phone-sized window."""
     return visit_with(viewport=PHONE, has_touch=True)

@@ -41,7 +41,7 @@ def member(unit):
 
 @pytest.fixture
 def day(unit):
-    """A day of readings, one every 15 minutes, with a gap and a fault."""
+    """Create a day of readings, one every 15 minutes, with a gap and a fault."""
     start = timezone.now().replace(microsecond=0) - timedelta(hours=23, minutes=50)
     store_readings(unit, [5.0 + number % 4 for number in range(40)], start=start)
     store_readings(unit, [None, *(4.0 + number % 3 for number in range(40))], start=start + timedelta(hours=13))

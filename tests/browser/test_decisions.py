@@ -26,7 +26,7 @@ def world():
 
 @pytest.fixture
 def page(visit, world):
-    """A window in which the customer's manager is signed in."""
+    """Open a window signed in as the customer's manager."""
     page = visit.sign_in(world.manager)
     page.on("dialog", lambda dialog: dialog.accept())
     return page

@@ -72,7 +72,7 @@ def unit_of(customer: Customer, code: str) -> StorageUnit:
     units = StorageUnit.objects.filter(facility__customer=customer, unit_code=unit_code).select_related("facility")
     if slash:
         units = units.filter(facility__facility_code=facility_code)
-    found = list(units)
+    found: list[StorageUnit] = list(units)
     if not found:
         raise CommandError(f"{customer.customer_code} has no storage unit {code}.")
     if len(found) > 1:

@@ -32,7 +32,7 @@ GOOD = json_body(json_row(timestamp=GOOD_TIME))
 
 
 def stored():
-    """The temperatures that are stored, by time."""
+    """Return the stored temperatures by time."""
     return list(Reading.objects.order_by("recorded_at").values_list("temperature_c", flat=True))
 
 
@@ -192,7 +192,7 @@ def test_a_row_that_cannot_be_a_reading_is_kept_as_it_was_sent_with_its_number_a
 
 
 def sent_row(script, change):
-    """The row with this change as `script` sends it."""
+    """Return the row with this change as `script` sends it."""
     if script is as_csv:
         return csv_row(**csv_cells(change))
     return json.dumps(json_row(**change))

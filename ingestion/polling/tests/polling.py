@@ -36,13 +36,13 @@ def csv_answer(body: str | bytes, **options) -> Script:
 
 
 def in_turn(*scripts: Script) -> Script:
-    """A script for each request, in the order in which they come; the last one for all that follow."""
+    """Return a script per request, in order of arrival; the last one serves all that follow."""
     left = list(scripts)
     return lambda visit: (left.pop(0) if len(left) > 1 else left[0])(visit)
 
 
 def by_path(scripts: dict[str, Script]) -> Script:
-    """A script for each path; 404 for any other."""
+    """Return a script per path; 404 for any other."""
 
     def choose(visit: Visit) -> None:
         path = asked_for(visit.head).partition("?")[0]
@@ -52,7 +52,7 @@ def by_path(scripts: dict[str, Script]) -> Script:
 
 
 def asked_for(head: bytes) -> str:
-    """What a request's first line asks for, decoded."""
+    """Return the decoded target of a request's first line."""
     return unquote(head.split(b" ")[1].decode())
 
 
@@ -61,7 +61,7 @@ def asked_of(server: ScriptedServer) -> list[str]:
 
 
 def counts(delivery: Delivery) -> tuple[int, int, int, int]:
-    """Stored, duplicate, conflicting, rejected."""
+    """Return the numbers of stored, duplicate, conflicting and rejected rows."""
     return (
         delivery.records_stored,
         delivery.records_duplicate,

@@ -120,7 +120,7 @@ ROWS = [json_row(timestamp=f"2026-11-23T10:0{minute}:00") for minute in range(3)
 
 
 def cut_off(body, script):
-    """The answer without the last fifty characters, though it claims to have them."""
+    """Return the response without its last fifty characters but with its full Content-Length."""
     return script(body[:-50], length=len(body))
 
 

@@ -33,20 +33,20 @@ def facility():
 
 @pytest.fixture
 def member(client, facility):
-    """A browser in which a viewer of the facility's customer is signed in."""
+    """Return a client signed in as a viewer of the facility's customer."""
     client.force_login(MembershipFactory(customer=facility.customer).user)
     return client
 
 
 def add_unit(facility, temperatures_c, start=MONDAY, **fields):
-    """A unit that measured these temperatures, one an hour, and expects them so."""
+    """Create a unit with these temperatures, one per hour, as expected."""
     unit = StorageUnitFactory(facility=facility, **({"interval_seconds": 3600, "gap_limit_seconds": 3600} | fields))
     store_readings(unit, temperatures_c, start=start, every=timedelta(hours=1))
     return unit
 
 
 def table_of(client, page, **query):
-    """The rows of the page's table: the name and the cells of each."""
+    """Return the name and the cells of each row of the page's table."""
     table = client.get(reverse(page), query).context["table"]
     return {row.name: dict(zip(table.columns, row.cells, strict=True)) for row in table.rows}
 

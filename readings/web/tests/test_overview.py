@@ -28,14 +28,14 @@ def unit():
 
 @pytest.fixture
 def member(client, unit):
-    """A browser in which a viewer of the unit's customer is signed in."""
+    """Return a client signed in as a viewer of the unit's customer."""
     client.force_login(MembershipFactory(customer=unit.facility.customer).user)
     return client
 
 
 @pytest.fixture
 def stranger(client):
-    """A browser in which a viewer of another customer is signed in."""
+    """Return a client signed in as a viewer of another customer."""
     client.force_login(MembershipFactory().user)
     return client
 

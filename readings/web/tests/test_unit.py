@@ -24,7 +24,7 @@ def unit():
 
 @pytest.fixture
 def member(client, unit):
-    """A browser in which a viewer of the unit's customer is signed in."""
+    """Return a client signed in as a viewer of the unit's customer."""
     client.force_login(MembershipFactory(customer=unit.facility.customer).user)
     return client
 

@@ -20,7 +20,7 @@ CUSTOMERS = Simulation(load_fleet("default"), seed=7, clock=SetClock(NOON)).cust
 
 
 def counted(readings):
-    """The ledger's units, worked out from bodies."""
+    """Compute the ledger's units from bodies."""
     units = {}
     for reading in readings:
         unit = units.setdefault(reading["unit_id"], {"count": 0, "nulls": 0, "sum_thousandths": 0, "instants": []})
@@ -37,7 +37,7 @@ def counted(readings):
 
 
 def as_counted(ledger):
-    """The ledger's units that hold anything, without what the bodies do not tell."""
+    """Return the ledger's non-empty units without what bodies do not contain."""
     return {
         code: {
             "count": unit["count"],

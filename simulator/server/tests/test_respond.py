@@ -20,7 +20,7 @@ def current(url, query="hours=1"):
 
 
 def cut_bytes(url):
-    """What arrives of a body that ends too early."""
+    """Return what arrives of a truncated body."""
     with pytest.raises(http.client.IncompleteRead) as caught:
         get(url)
     return caught.value.partial
