@@ -196,7 +196,7 @@ class ReadingAdmin(MeasurementAdmin[ListedReading]):
 class LatestReadingAdmin(MeasurementAdmin[LatestReading]):
     """The latest reading of each unit."""
 
-    list_display = (*_COLUMNS, "readings")
+    list_display = (*_COLUMNS, "readings")  # type: ignore[assignment]  # the stubs infer a fixed length
     list_filter = [RecordedFilter, "equipment_status"]
     search_fields = ["storage_unit__unit_code", "storage_unit__name"]
     ordering = ["storage_unit_id"]

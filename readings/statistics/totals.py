@@ -209,11 +209,11 @@ def _hours_of(pieces: list[_Piece], stale: list[tuple[int, datetime]]) -> Iterat
 
 
 def _parameters(rows: Iterable[tuple[RequestedUnit, date, date, date | None]]) -> Parameters:
-    requested, firsts, untils, buckets = zip(*rows, strict=True)
+    requested, firsts, ends, buckets = zip(*rows, strict=True)
     return {
         "unit_ids": [each.unit_id for each in requested],
         "group_ids": [each.group for each in requested],
         "firsts": list(firsts),
-        "untils": list(untils),
+        "ends": list(ends),
         "buckets": list(buckets),
     }

@@ -18,7 +18,7 @@ def _weight_sums(period: str) -> str:
 
 
 def _requested(kind: str) -> str:
-    return f"""unnest(%(unit_ids)s::int[], %(group_ids)s::int[], %(firsts)s::{kind}[], %(untils)s::{kind}[],
+    return f"""unnest(%(unit_ids)s::int[], %(group_ids)s::int[], %(firsts)s::{kind}[], %(ends)s::{kind}[],
         %(buckets)s::date[]) AS requested (unit_id, group_id, first, until, bucket)"""
 
 
