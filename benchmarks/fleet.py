@@ -14,9 +14,9 @@ def make_units(count: int, customer_code: str = "BENCH") -> list[tuple[int, int]
         )[0]
         for number in range(2)
     ]
-    places = []
+    unit_sensors = []
     for number in range(count):
         unit, _ = StorageUnit.objects.get_or_create(facility=facilities[number % 2], unit_code=f"unit_{number}")
         sensor, _ = Sensor.objects.get_or_create(storage_unit=unit, sensor_code=f"sensor_{number}")
-        places.append((unit.pk, sensor.pk))
-    return places
+        unit_sensors.append((unit.pk, sensor.pk))
+    return unit_sensors

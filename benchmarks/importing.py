@@ -30,11 +30,11 @@ HEADER = (
 
 def run() -> None:
     """Measure the import command as a ratio to storing the same rows."""
-    places = make_units(storing.UNITS)
+    unit_sensors = make_units(storing.UNITS)
     with connection.cursor() as cursor:
         cursor.execute(storing.MAKE_BARE)
         cursor.execute(storing.EMPTY)
-    columns = storing.columns_of(ROWS, places)
+    columns = storing.columns_of(ROWS, unit_sensors)
     copy_seconds = storing.timed(lambda: storing.bare_copy(columns))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "readings.csv"

@@ -84,22 +84,24 @@ def _measure(readings: int, token: str) -> dict[tuple[str, int], Load]:
 
 
 def _fill(readings: int) -> None:
-    places = [place for number in range(CUSTOMERS) for place in make_units(UNITS_EACH, f"API{number}")]
-    units, sensors = np.array(places, np.int32).T
-    minutes = readings // len(places)
+    unit_sensors = [
+        unit_sensor for number in range(CUSTOMERS) for unit_sensor in make_units(UNITS_EACH, f"API{number}")
+    ]
+    units, sensors = np.array(unit_sensors, np.int32).T
+    minutes = readings // len(unit_sensors)
     newest = datetime.now(UTC).replace(second=0, microsecond=0)
     first = microseconds_of(newest - timedelta(minutes=minutes))
-    minutes_a_batch = ROWS_A_BATCH // len(places)
+    minutes_a_batch = ROWS_A_BATCH // len(unit_sensors)
     random = np.random.default_rng(2)
     for start in range(0, minutes, minutes_a_batch):
         count = min(minutes_a_batch, minutes - start)
-        rows = count * len(places)
+        rows = count * len(unit_sensors)
         instants = first + (start + np.arange(count, dtype=np.int64)) * 60_000_000
         store(
             ReadingBatch(
                 storage_unit_id=np.tile(units, count),
                 sensor_id=np.tile(sensors, count),
-                recorded_at_us=np.repeat(instants, len(places)),
+                recorded_at_us=np.repeat(instants, len(unit_sensors)),
                 temperature_c=np.round(random.normal(5, 1, rows), 2),
                 scale=np.full(rows, b"C", "S1"),
                 quality_score=np.full(rows, 0.97),

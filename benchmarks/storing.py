@@ -38,13 +38,13 @@ EMPTY = "TRUNCATE reading, hourly_rollup, daily_rollup, latest_reading"
 
 def run() -> None:
     """Measure both storing paths as ratios to a bare COPY."""
-    places = make_units(UNITS)
+    unit_sensors = make_units(UNITS)
     print(
         f"Storing: {UNITS} units, one-minute readings, medians, one connection; ratios to a bare COPY of the same rows"
     )
     print(f"{'rows a batch':>14}{'COPY rows/s':>14}{'new rows/s':>14}{'ratio':>8}{'dup. rows/s':>14}{'ratio':>8}")
     for rows, rounds in ROUNDS.items():
-        seconds = _measure(columns_of(rows, places), rounds)
+        seconds = _measure(columns_of(rows, unit_sensors), rounds)
         copy, new, duplicates = (statistics.median(seconds[what]) for what in ("copy", "new", "duplicates"))
         print(
             f"{rows:>14,}{rows / copy:>14,.0f}{rows / new:>14,.0f}{copy / new:>8.2f}"
@@ -53,15 +53,15 @@ def run() -> None:
         )
 
 
-def columns_of(rows: int, places: list[tuple[int, int]]) -> ReadingBatch:
+def columns_of(rows: int, unit_sensors: list[tuple[int, int]]) -> ReadingBatch:
     """`rows` readings of the units in turn, a minute apart; temperatures of two decimals around −70 °C."""
-    minutes = rows // len(places) + 1
-    units, sensors = np.array(places, np.int32).T
+    minutes = rows // len(unit_sensors) + 1
+    units, sensors = np.array(unit_sensors, np.int32).T
     instants = microseconds_of(START) + np.arange(minutes, dtype=np.int64) * 60_000_000
     return ReadingBatch(
         storage_unit_id=np.tile(units, minutes)[:rows],
         sensor_id=np.tile(sensors, minutes)[:rows],
-        recorded_at_us=np.repeat(instants, len(places))[:rows],
+        recorded_at_us=np.repeat(instants, len(unit_sensors))[:rows],
         temperature_c=np.round(np.random.default_rng(1).normal(-70, 1, rows), 2),
         scale=np.full(rows, b"C", "S1"),
         quality_score=np.full(rows, 0.97),

@@ -61,11 +61,11 @@ class Simulated:
         """Until the span is over, customers' systems work well again, and all of them have been polled since."""
         wait_until("the simulated span is over", self.is_over, seconds=60)
         ask(f"{self.urls['A']}/simulate/transport?customers=all", {})
-        mended_at = datetime.now(UTC)
+        recovered_at = datetime.now(UTC)
         self.database.rows(POLL_NOW)
         wait_until(
             "all customers are polled well",
-            lambda: self.database.value(POLLED_WELL_SINCE, [mended_at]) == len(self.urls),
+            lambda: self.database.value(POLLED_WELL_SINCE, [recovered_at]) == len(self.urls),
             seconds=30,
         )
 

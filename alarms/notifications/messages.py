@@ -59,7 +59,7 @@ def alarm_content(alarm: Alarm, reason: str, at: datetime, *, count: int = 0) ->
     """Describe `alarm`. `count` is the number of alarms for FLAPPING and the number of the reminder for REMINDER."""
     prefix = _PREFIXES[Reason(reason)].format(count=count)
     subject = _one_line(f"{_severity_prefix(alarm)}{prefix}{_headline(alarm)}")
-    body = "\n".join([subject, "", *_facts(alarm), *_closing_lines(alarm)])
+    body = "\n".join([subject, "", *_details(alarm), *_closing_lines(alarm)])
     data: dict[str, object] = {"alarm": alarm_data(alarm), "is_drill": is_drill(alarm)}
     if count:
         data["count"] = count
@@ -140,7 +140,7 @@ def _headline(alarm: Alarm) -> str:
     return f"{alarm.get_kind_display()}, {unit} in {unit.facility}{peak}"
 
 
-def _facts(alarm: Alarm) -> list[str]:
+def _details(alarm: Alarm) -> list[str]:
     unit = alarm.storage_unit
     zone = unit.facility.zone if unit else ZoneInfo("UTC")
     lines = [f"Customer: {alarm.customer.name}", f"Started: {_local(alarm.started_at, zone)}"]

@@ -18,7 +18,7 @@ from readings.time_ranges import start_of_day
 from readings.units.condition import UnitState
 from readings.units.formatting import share_text, temperature_text
 from readings.units.unit_condition import Condition
-from readings.web.presenters import Facts, condition_of
+from readings.web.presenters import Details, condition_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +98,15 @@ def facility_today(scope: Scope, facility: Facility, now: datetime) -> FacilityT
     return FacilityToday(shown, _sorted(Counter(each.condition.state for each in shown)))
 
 
-def present_facility(facility: Facility) -> Facts:
+def present_facility(facility: Facility) -> Details:
     """Return labels and values of a facility's properties, without empty ones."""
-    facts = [
+    details = [
         ("Customer", str(facility.customer)),
         ("Code", facility.facility_code),
         ("Location", ", ".join(part for part in (facility.city, facility.country) if part)),
         ("Time zone", facility.time_zone),
     ]
-    return [(name, text) for name, text in facts if text]
+    return [(name, text) for name, text in details if text]
 
 
 def _units(scope: Scope, **conditions: object) -> ScopedQuerySet:

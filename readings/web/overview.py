@@ -87,7 +87,7 @@ def overview(scope: Scope, now: datetime, filters: OverviewFilters | None = None
     names = visible_facilities(scope)
     options = facility_options(names, filters.customer_code)
     facility = selected_facility(options, filters.facility_id)
-    found = _shown_units(scope)
+    found = _listed_units(scope)
     if filters.customer_code:
         found = found.filter(facility__customer__customer_code=filters.customer_code)
     if facility:
@@ -132,7 +132,7 @@ def _version(scope: Scope) -> QuerySet[StorageUnit, tuple[int]]:
     limit_interval = Func(*[Value(0)] * 6, limit, function="make_interval", output_field=DurationField())
     is_stale = ExpressionWrapper(Q(latest_reading__recorded_at__lt=Now() - limit_interval), BooleanField())
     columns = (*_UNIT_COLUMNS, *LIMIT_COLUMNS, *_FACILITY_COLUMNS, *_READING_COLUMNS)
-    units = _shown_units(scope).annotate(whole=Value(1)).values("whole")
+    units = _listed_units(scope).annotate(whole=Value(1)).values("whole")
     versions: QuerySet[StorageUnit, tuple[int]]
     versions = units.annotate(version=Sum(_RowHash(*columns, is_stale))).values_list("version")
     return versions
@@ -142,7 +142,7 @@ def _version(scope: Scope) -> QuerySet[StorageUnit, tuple[int]]:
 _VERSION = CompiledQuery(_version)
 
 
-def _shown_units(scope: Scope) -> ScopedQuerySet:
+def _listed_units(scope: Scope) -> ScopedQuerySet:
     return StorageUnit.objects.visible_to(scope).filter(is_synthetic=False).order_by()
 
 

@@ -20,7 +20,7 @@ from readings.units.formatting import (
 )
 from readings.units.unit_condition import Condition
 
-Facts = list[tuple[str, str]]
+Details = list[tuple[str, str]]
 
 
 def latest_of(unit: StorageUnit) -> LatestReading | None:
@@ -42,10 +42,10 @@ def condition_of(unit: StorageUnit, now: datetime) -> Condition:
     )
 
 
-def present_unit(unit: StorageUnit) -> Facts:
+def present_unit(unit: StorageUnit) -> Details:
     """Return labels and values of a unit's properties, without empty ones."""
     facility = unit.facility
-    facts = [
+    details = [
         ("Customer", facility.customer.name),
         ("Facility", str(facility)),
         ("Location", ", ".join(part for part in (facility.city, facility.country) if part)),
@@ -58,10 +58,10 @@ def present_unit(unit: StorageUnit) -> Facts:
         ("Readings valid for", age_text(timedelta(seconds=unit.effective_staleness_limit_seconds))),
         ("Time zone", facility.time_zone),
     ]
-    return [(name, text) for name, text in facts if text.strip()]
+    return [(name, text) for name, text in details if text.strip()]
 
 
-def present_statistics(summaries: Statistics, outside: TimeOutside | None, scale: str) -> Facts:
+def present_statistics(summaries: Statistics, outside: TimeOutside | None, scale: str) -> Details:
     """Return labels and values of the statistics, temperatures on `scale`; "–" for what is unknown."""
     return [
         ("Minimum", temperature_text(summaries.min_c, scale)),

@@ -102,7 +102,7 @@ class UnitSeries:
         Where no clock is wrong, timestamps tell when it really was; where one is, both differ by its error.
         """
         sampled_end_us = now_us + 1
-        for begins_us, ends_us, error_us in self._stretches(faults):
+        for begins_us, ends_us, error_us in self._time_chunks(faults):
             low = max(begins_us, start_us - error_us)
             # A timestamp of whole seconds is up to a second before its instant, so look that much further.
             high = sampled_end_us if end_us is None else min(end_us - error_us + SECOND, sampled_end_us)
@@ -159,7 +159,7 @@ class UnitSeries:
             recorded_us -= recorded_us % SECOND
         return recorded_us
 
-    def _stretches(self, faults: Sequence[Fault]) -> Iterator[tuple[int, int, int]]:
+    def _time_chunks(self, faults: Sequence[Fault]) -> Iterator[tuple[int, int, int]]:
         """All of time as (start, end, the clock's error)."""
         begins_us = -(2**62)
         for start_us, end_us, error_us in clock_segments(faults):

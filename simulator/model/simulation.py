@@ -99,9 +99,9 @@ class SimulatedCustomer:
         self, wanted: Sequence[UnitSeries], window: Window, *, newest_first: bool = False
     ) -> Iterator[list[Piece]]:
         """Yield what was sampled in the window and can be fetched by now, about ROWS_AT_ONCE rows at a time."""
-        stretches = list(_stretches(wanted, window))
-        for stretch in reversed(stretches) if newest_first else stretches:
-            yield [Piece(series, self._fetchable(series, stretch)) for series in wanted]
+        time_chunks = list(_time_chunks(wanted, window))
+        for time_chunk in reversed(time_chunks) if newest_first else time_chunks:
+            yield [Piece(series, self._fetchable(series, time_chunk)) for series in wanted]
 
     def row_count(self, wanted: Sequence[UnitSeries], window: Window) -> int:
         """How many rows `pieces` yields."""
@@ -155,7 +155,7 @@ class Simulation:
         self.customers = {customer.code: SimulatedCustomer(customer, seed, self.clock) for customer in fleet.customers}
 
 
-def _stretches(wanted: Sequence[UnitSeries], window: Window) -> Iterator[Window]:
+def _time_chunks(wanted: Sequence[UnitSeries], window: Window) -> Iterator[Window]:
     """Split the window where about ROWS_AT_ONCE rows have accumulated."""
     rows_per_second = sum(1.0 / series.unit.reading_every_seconds for series in wanted)
     if not rows_per_second:

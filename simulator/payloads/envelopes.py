@@ -12,7 +12,7 @@ from simulator.base.instants import moment_of, naive_text
 from simulator.model.series import UnitSeries
 from simulator.model.simulation import Piece, SimulatedCustomer, Window
 from simulator.payloads.bodies import Body
-from simulator.payloads.rows import RowForm, csv_form, json_form
+from simulator.payloads.rows import RowFormat, csv_form, json_format
 
 Windows = Callable[[], Iterable[list[Piece]]]
 
@@ -21,13 +21,13 @@ def current_body(served: SimulatedCustomer, window: Window) -> Body:
     """Shape 1: the readings of a window in the customer's envelope, oldest first."""
     row_count, pieces = _counted(served, window)
     envelope = {**_envelope(served, window), "reading_count": row_count}
-    form = json_form(served.customer)
+    form = json_format(served.customer)
     return _json_body(served, envelope, lambda: _texts(served, form, pieces()), row_count)
 
 
 def history_body(served: SimulatedCustomer, wanted: Sequence[UnitSeries], window: Window, limit: int) -> Body:
     """Shape 4: the newest `limit` readings of the window, newest first."""
-    form = json_form(served.customer)
+    form = json_format(served.customer)
     texts: list[str] = []
     for pieces in served.pieces(wanted, window, newest_first=True):
         texts.extend(reversed(_in_time_order(served, form, pieces)))
@@ -134,11 +134,11 @@ def _json_body(served: SimulatedCustomer, envelope: dict[str, Any], pieces: Any,
         pieces=pieces,
         closing="]" if is_bare else "]}",
         row_count=row_count,
-        garbage=_garbage(served, json_form(served.customer)),
+        garbage=_garbage(served, json_format(served.customer)),
     )
 
 
-def _garbage(served: SimulatedCustomer, form: RowForm) -> Any:
+def _garbage(served: SimulatedCustomer, form: RowFormat) -> Any:
     timestamp = naive_text(served.clock.now())
 
     def make(chance: random.Random) -> str:
@@ -155,12 +155,12 @@ def _counted(served: SimulatedCustomer, window: Window) -> tuple[int, Windows]:
     return served.row_count(served.all_series, window), lambda: served.pieces(served.all_series, window)
 
 
-def _texts(served: SimulatedCustomer, form: RowForm, stretches: Iterable[list[Piece]]) -> Iterator[list[str]]:
-    for pieces in stretches:
+def _texts(served: SimulatedCustomer, form: RowFormat, time_chunks: Iterable[list[Piece]]) -> Iterator[list[str]]:
+    for pieces in time_chunks:
         yield _in_time_order(served, form, pieces)
 
 
-def _in_time_order(served: SimulatedCustomer, form: RowForm, pieces: Sequence[Piece]) -> list[str]:
+def _in_time_order(served: SimulatedCustomer, form: RowFormat, pieces: Sequence[Piece]) -> list[str]:
     """Yield the rows of all units in sampling order."""
     texts = [text for series, rows in pieces for text in form.texts(series, rows, served.faults_of(series.unit.code))]
     if len(pieces) == 1:

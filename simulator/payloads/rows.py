@@ -59,7 +59,7 @@ _STATUSES = ("normal", "warning", "error")
 
 
 @dataclass(frozen=True)
-class RowForm:
+class RowFormat:
     """How a customer writes a row. `write` makes one out of texts that `value` made, by field name."""
 
     customer: Customer
@@ -142,17 +142,17 @@ class RowForm:
         return repr(number) if self.decimal == "." else repr(number).replace(".", self.decimal)
 
 
-def json_form(customer: Customer) -> RowForm:
+def json_format(customer: Customer) -> RowFormat:
     """Rows as JSON objects, with `equipment_status` where the customer sends it."""
     fields = (*JSON_FIELDS, "equipment_status") if customer.sends_equipment_status else JSON_FIELDS
 
     def write(parts: Sequence[tuple[str, str]]) -> str:
         return "{" + ", ".join(f'"{name}": {text}' for name, text in parts) + "}"
 
-    return RowForm(customer, fields, _json_value, write)
+    return RowFormat(customer, fields, _json_value, write)
 
 
-def csv_form(customer: Customer) -> RowForm:
+def csv_form(customer: Customer) -> RowFormat:
     """Rows as CSV lines in the customer's form and dialect, without the line's end."""
     dialect = customer.csv_dialect
 
@@ -165,7 +165,7 @@ def csv_form(customer: Customer) -> RowForm:
     def write(parts: Sequence[tuple[str, str]]) -> str:
         return dialect.delimiter.join(text for _, text in parts)
 
-    return RowForm(customer, CSV_FIELDS[customer.csv_form], value, write, dialect.decimal)
+    return RowFormat(customer, CSV_FIELDS[customer.csv_form], value, write, dialect.decimal)
 
 
 def _json_value(something: object) -> str:

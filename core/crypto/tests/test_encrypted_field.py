@@ -16,7 +16,7 @@ def _one_key(settings):
     settings.SECRET_KEY_FALLBACKS = []
 
 
-class Feed(models.Model):
+class Login(models.Model):
     """A model for these tests; it has no table."""
 
     secret = EncryptedTextField(null=True, blank=True)
@@ -27,24 +27,24 @@ class Feed(models.Model):
 
 
 def test_an_assigned_text_is_encrypted_at_once_and_shown_by_nothing(caplog):
-    feed = Feed(secret="hunter2")
+    login = Login(secret="hunter2")
 
     with caplog.at_level(logging.INFO):
-        logging.getLogger("test").info("%s %r %s", feed.secret, feed.secret, vars(feed))
+        logging.getLogger("test").info("%s %r %s", login.secret, login.secret, vars(login))
 
-    assert isinstance(feed.secret, Secret)
-    assert feed.secret.reveal() == "hunter2"
+    assert isinstance(login.secret, Secret)
+    assert login.secret.reveal() == "hunter2"
     assert "hunter2" not in caplog.text
-    assert str(feed.secret) == "***"
-    assert repr(feed.secret) == "<Secret ***>"
+    assert str(login.secret) == "***"
+    assert repr(login.secret) == "<Secret ***>"
 
 
 def test_a_field_stores_the_token_and_loads_it_without_reading_it(settings):
-    field = Feed._meta.get_field("secret")
+    field = Login._meta.get_field("secret")
     stored = field.get_prep_value("hunter2")
     settings.SOURCE_CREDENTIALS_KEYS = ["another secret"]
 
-    loaded = Feed.from_db("default", ["id", "secret"], [1, field.from_db_value(stored, None, connection)])
+    loaded = Login.from_db("default", ["id", "secret"], [1, field.from_db_value(stored, None, connection)])
 
     assert repr(loaded.secret) == "<Secret ***>"
     assert field.get_prep_value(loaded.secret) == stored
@@ -53,39 +53,39 @@ def test_a_field_stores_the_token_and_loads_it_without_reading_it(settings):
 
 
 def test_none_and_the_empty_text_are_no_secrets():
-    field = Feed._meta.get_field("secret")
+    field = Login._meta.get_field("secret")
 
     assert field.from_db_value(None, None, connection) is None
     assert field.get_prep_value(None) is None
     assert field.get_prep_value("") == ""
-    assert Feed(secret=None).secret is None
-    assert not Feed(secret="").secret
-    assert Feed(secret="").secret.reveal() == ""
+    assert Login(secret=None).secret is None
+    assert not Login(secret="").secret
+    assert Login(secret="").secret.reveal() == ""
 
 
 @pytest.mark.parametrize("lookup", ["secret", "secret__exact", "secret__contains", "secret__in", "secret__length"])
 def test_encrypted_text_cannot_be_looked_up(lookup):
     with pytest.raises(FieldError):
-        Feed.objects.filter(**{lookup: "hunter2"})
+        Login.objects.filter(**{lookup: "hunter2"})
 
 
 def test_it_can_be_asked_whether_there_is_any():
-    assert "IS NULL" in str(Feed.objects.filter(secret__isnull=True).query)
+    assert "IS NULL" in str(Login.objects.filter(secret__isnull=True).query)
 
 
 def test_a_form_never_shows_the_secret_and_an_empty_input_keeps_it():
-    field = Feed._meta.get_field("secret")
-    feed = Feed(secret="hunter2")
+    field = Login._meta.get_field("secret")
+    login = Login(secret="hunter2")
 
-    shown = field.formfield().widget.render("secret", feed.secret)
-    field.save_form_data(feed, "")
-    kept = feed.secret.reveal()
-    field.save_form_data(feed, " new one ")
+    shown = field.formfield().widget.render("secret", login.secret)
+    field.save_form_data(login, "")
+    kept = login.secret.reveal()
+    field.save_form_data(login, " new one ")
 
     assert "value" not in shown
     assert kept == "hunter2"
-    assert feed.secret.reveal() == " new one "
+    assert login.secret.reveal() == " new one "
 
 
 def test_a_fixture_carries_no_secret():
-    assert Feed._meta.get_field("secret").value_to_string(Feed(secret="hunter2")) == ""
+    assert Login._meta.get_field("secret").value_to_string(Login(secret="hunter2")) == ""

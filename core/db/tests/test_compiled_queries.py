@@ -38,21 +38,21 @@ def scopes_of(units: list[StorageUnit]) -> list[Scope]:
 
 
 def test_each_scope_gets_what_the_queryset_gives_it(units: list[StorageUnit]):
-    remembered = CompiledQuery(visible_codes)
+    compiled = CompiledQuery(visible_codes)
 
     for scope in scopes_of(units):
-        assert list(remembered.visible_to(scope)) == list(visible_codes(scope))
-        assert remembered.visible_to(scope)[1:3] == list(visible_codes(scope)[1:3])
-        assert remembered.visible_to(scope).count() == visible_codes(scope).count()
+        assert list(compiled.visible_to(scope)) == list(visible_codes(scope))
+        assert compiled.visible_to(scope)[1:3] == list(visible_codes(scope)[1:3])
+        assert compiled.visible_to(scope).count() == visible_codes(scope).count()
 
 
 def test_a_model_that_names_no_way_gives_nothing(monkeypatch: pytest.MonkeyPatch):
     customer = CustomerFactory()
     monkeypatch.delattr(Customer, "SCOPE")
     monkeypatch.delattr(ScopedModel, "SCOPE", raising=False)
-    remembered = CompiledQuery(lambda scope: Customer.objects.visible_to(scope).values_list("pk"))
+    compiled = CompiledQuery(lambda scope: Customer.objects.visible_to(scope).values_list("pk"))
 
-    assert list(remembered.visible_to(Scope.of_customer(customer.pk))) == []
+    assert list(compiled.visible_to(Scope.of_customer(customer.pk))) == []
 
 
 @pytest.mark.parametrize("is_look_up", [False, True])
@@ -62,25 +62,25 @@ def test_what_is_the_same_for_every_scope_stands_in_the_text(units: list[Storage
     def named(scope: Scope):
         return Facility.objects.visible_to(scope).filter(name="50 % off 'quoted'").values_list("facility_code")
 
-    remembered = CompiledQuery(named, is_look_up=is_look_up)
+    compiled = CompiledQuery(named, is_look_up=is_look_up)
 
     for scope in scopes_of(units):
-        assert list(remembered.visible_to(scope)) == list(named(scope))
+        assert list(compiled.visible_to(scope)) == list(named(scope))
 
 
 class TestObject:
-    remembered = CompiledObjectQuery(StorageUnit, "facility__customer", "latest_reading__sensor")
+    compiled = CompiledObjectQuery(StorageUnit, "facility__customer", "latest_reading__sensor")
 
     def test_it_is_what_the_queryset_gives_with_all_that_is_related(
         self, units: list[StorageUnit], django_assert_num_queries
     ):
         store_reading(units[0], 4.5)
-        self.remembered.visible_to(Scope.everything(), units[0].public_id)
+        self.compiled.visible_to(Scope.everything(), units[0].public_id)
         related = StorageUnit.objects.select_related("facility__customer", "latest_reading__sensor")
         expected = related.get(pk=units[0].pk)
 
         with django_assert_num_queries(1):
-            unit = self.remembered.visible_to(Scope.everything(), units[0].public_id)
+            unit = self.compiled.visible_to(Scope.everything(), units[0].public_id)
             parts = [unit, unit.facility, unit.facility.customer, unit.latest_reading, unit.latest_reading.sensor]
 
         same = [expected, expected.facility, expected.facility.customer]
@@ -92,11 +92,11 @@ class TestObject:
 
     def test_what_is_not_there_is_known_not_to_be(self, units: list[StorageUnit], django_assert_num_queries):
         with django_assert_num_queries(1):
-            unit = self.remembered.visible_to(Scope.everything(), units[1].public_id)
+            unit = self.compiled.visible_to(Scope.everything(), units[1].public_id)
             assert not hasattr(unit, "latest_reading")
 
     def test_it_can_be_changed_and_saved(self, units: list[StorageUnit]):
-        unit = self.remembered.visible_to(Scope.everything(), units[0].public_id)
+        unit = self.compiled.visible_to(Scope.everything(), units[0].public_id)
         unit.name = "another"
         unit.save()
 
@@ -107,7 +107,7 @@ class TestObject:
             for unit in units:
                 is_found = StorageUnit.objects.visible_to(scope).filter(pk=unit.pk).exists()
                 try:
-                    assert self.remembered.visible_to(scope, unit.public_id) == unit
+                    assert self.compiled.visible_to(scope, unit.public_id) == unit
                 except StorageUnit.DoesNotExist:
                     assert not is_found
                 else:
@@ -127,9 +127,9 @@ def test_the_text_is_made_once_for_each_kind_of_scope(units: list[StorageUnit]):
         made.append(scope)
         return visible_codes(scope)
 
-    remembered = CompiledQuery(build)
+    compiled = CompiledQuery(build)
     for unit in units:
-        list(remembered.visible_to(Scope.of_customer(unit.facility.customer_id)))
+        list(compiled.visible_to(Scope.of_customer(unit.facility.customer_id)))
 
     assert len(made) == 1
 

@@ -356,11 +356,11 @@ def test_rows_out_of_order_late_and_from_years_ago_end_in_what_they_would_have_i
         import_file(file, customer)
     refresh()
 
-    assert figures(disorderly) == figures(orderly)
-    assert len(figures(orderly)[0]) == len(in_order)
+    assert delivery_counts(disorderly) == delivery_counts(orderly)
+    assert len(delivery_counts(orderly)[0]) == len(in_order)
 
 
-def figures(customer):
+def delivery_counts(customer):
     """All that is stored and made of a customer's readings."""
     unit = StorageUnit.objects.get(facility__customer=customer)
     rows = []

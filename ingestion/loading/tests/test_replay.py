@@ -24,7 +24,7 @@ from tests.factories import (
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]
 
 
-def mend(source, **fields):
+def fix_mapping(source, **fields):
     for name, value in fields.items():
         setattr(source, name, value)
     source.full_clean()
@@ -43,7 +43,7 @@ def test_once_a_null_value_is_declared_its_rows_are_stored_as_no_measurement(sou
     source = source_of(csv_answer(csv_body(csv_row(temperature="ERR"))))
     polled_once(source)
 
-    mend(source, null_values=["ERR"])
+    fix_mapping(source, null_values=["ERR"])
     assert replay_all() == (1, 0)
 
     assert Reading.objects.get().temperature_c is None
@@ -56,7 +56,7 @@ def test_once_the_time_format_is_set_its_rows_are_stored(source_of):
     polled_once(source)
     assert RejectedRow.objects.get().reason == "unreadable_time"
 
-    mend(source, time_format="%d/%m/%Y %H:%M")
+    fix_mapping(source, time_format="%d/%m/%Y %H:%M")
     assert replay_all() == (1, 0)
     assert Reading.objects.get().recorded_at == datetime(2026, 11, 5, 10, 11, tzinfo=UTC)
 
@@ -66,7 +66,7 @@ def test_once_the_time_zone_is_right_no_hour_is_skipped_any_more(source_of):
     polled_once(source)
     assert RejectedRow.objects.get().reason == "skipped_hour"
 
-    mend(source, time_zone="UTC")
+    fix_mapping(source, time_zone="UTC")
     assert replay_all() == (1, 0)
     assert Reading.objects.get().recorded_at == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
@@ -76,7 +76,7 @@ def test_once_the_scale_is_set_its_rows_are_stored_on_it(source_of):
     polled_once(source)
     assert RejectedRow.objects.get().reason == "below_absolute_zero"
 
-    mend(source, scale="F")
+    fix_mapping(source, scale="F")
     assert replay_all() == (1, 0)
     reading = Reading.objects.get()
     assert (reading.scale, from_celsius(reading.temperature_c, "F")) == ("F", -300.0)
@@ -97,7 +97,7 @@ def test_once_a_source_may_register_units_its_rows_register_theirs(source_of):
     source = source_of(json_answer(json_body(json_row())), registers_units=False)
     polled_once(source)
 
-    mend(source, registers_units=True)
+    fix_mapping(source, registers_units=True)
     assert replay_all() == (1, 0)
     unit = Reading.objects.get().storage_unit
     assert (unit.unit_code, unit.name, unit.set_temperature) == ("unit_A_1_1", "Ultra-Low Freezer 1", -74.2)
@@ -110,7 +110,7 @@ def test_rows_of_a_loggers_file_are_stored_for_the_unit_that_the_file_was_named_
     import_file(file, source.customer, source=source)
     assert Reading.objects.count() == 1
 
-    mend(source, time_zone="UTC")
+    fix_mapping(source, time_zone="UTC")
     assert replay_all() == (1, 0)
 
     reading = Reading.objects.get(recorded_at=datetime(2026, 3, 29, 1, 30, tzinfo=UTC))
@@ -124,7 +124,7 @@ def test_answers_of_one_unit_each_are_stored_for_that_unit_at_the_time_they_came
     assert counts(polled_once(source)) == (0, 0, 0, 2)
 
     noon.move_to(datetime(2026, 11, 25, tzinfo=UTC))
-    mend(source, null_values=["ERR"])
+    fix_mapping(source, null_values=["ERR"])
     assert replay_all() == (2, 0)
 
     readings = Reading.objects.order_by("storage_unit__unit_code").values_list("storage_unit__unit_code", "recorded_at")
@@ -137,7 +137,7 @@ def test_answers_of_one_unit_each_are_stored_for_that_unit_at_the_time_they_came
 def test_a_replay_is_logged_as_a_delivery_and_its_rows_count_in_roll_ups(source_of):
     source = source_of(csv_answer(csv_body(csv_row(temperature="4°"), csv_row(temperature="n/a"))))
     polled_once(source)
-    mend(source, null_values=["n/a"])
+    fix_mapping(source, null_values=["n/a"])
 
     assert replay_all(by="Ben") == (1, 1)
 
@@ -153,7 +153,7 @@ def test_a_row_that_is_rejected_again_goes_on_waiting_with_its_new_reason(source
     row = RejectedRow.objects.get()
     assert row.reason == "unreadable_time"
 
-    mend(source, time_format="%d/%m/%Y %H:%M")
+    fix_mapping(source, time_format="%d/%m/%Y %H:%M")
     assert replay_all() == (0, 1)
 
     row.refresh_from_db()
@@ -168,8 +168,8 @@ def test_rows_of_several_sources_are_replayed_each_with_the_mapping_of_its_own(s
     british, american = source_of(csv_answer(body)), source_of(csv_answer(body))
     for source in (british, american):
         polled_once(source)
-    mend(british, time_format="%d/%m/%Y %H:%M")
-    mend(american, time_format="%m/%d/%Y %H:%M")
+    fix_mapping(british, time_format="%d/%m/%Y %H:%M")
+    fix_mapping(american, time_format="%m/%d/%Y %H:%M")
 
     assert replay_all() == (2, 0)
 
@@ -181,7 +181,7 @@ def test_what_came_right_in_the_meantime_is_a_duplicate_and_no_longer_waits(sour
     row = csv_row(temperature="ERR")
     source = source_of(csv_answer(csv_body(row)))
     polled_once(source)
-    mend(source, null_values=["ERR"])
+    fix_mapping(source, null_values=["ERR"])
     polled_once(source)
 
     assert replay_all() == (1, 0)
@@ -193,7 +193,7 @@ def test_a_replayed_row_that_contradicts_a_stored_one_is_kept_as_a_conflict(sour
     source = source_of(in_turn(*[csv_answer(csv_body(row)) for row in rows]))
     polled_once(source)
     polled_once(source)
-    mend(source, null_values=["ERR"])
+    fix_mapping(source, null_values=["ERR"])
 
     assert replay_all() == (1, 0)
     assert (Conflict.objects.get().temperature_c, Conflict.objects.get().stored_temperature_c) == (None, -70.0)
@@ -202,7 +202,7 @@ def test_a_replayed_row_that_contradicts_a_stored_one_is_kept_as_a_conflict(sour
 def test_a_replay_again_finds_nothing_that_waits(source_of):
     source = source_of(csv_answer(csv_body(csv_row(temperature="ERR"))))
     polled_once(source)
-    mend(source, null_values=["ERR"])
+    fix_mapping(source, null_values=["ERR"])
     replay_all()
     assert replay_all() == (0, 0)
     assert Delivery.objects.count() == 2

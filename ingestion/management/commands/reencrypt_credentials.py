@@ -13,7 +13,7 @@ from core.crypto.encrypted_field import Secret
 from core.crypto.encryption import SecretUnreadable, reencrypt
 from ingestion.models import Source
 
-KEPT: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
+SECRET_FIELDS: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
     (Source, ("credentials_secret",)),
     (Channel, ("secret", "previous_secret")),
 )
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     @override
     def handle(self, *args: object, **options: Any) -> None:
-        unreadable = sum(self._renew(model, names) for model, names in KEPT)
+        unreadable = sum(self._renew(model, names) for model, names in SECRET_FIELDS)
         if unreadable:
             raise CommandError(f"{unreadable} stored secrets could not be read; keep all secrets.")
 

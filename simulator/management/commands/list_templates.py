@@ -18,11 +18,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         for name, template in TEMPLATES.items():
             self.stdout.write(name)
-            for what, value in _facts(template):
+            for what, value in _details(template):
                 self.stdout.write(f"  {what:<18}{value}")
 
 
-def _facts(template: Template) -> list[tuple[str, str]]:
+def _details(template: Template) -> list[tuple[str, str]]:
     quality = template.data_quality
     return [
         ("share of a mix", f"{template.share_percent} %"),
