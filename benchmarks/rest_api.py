@@ -84,9 +84,7 @@ def _measure(readings: int, token: str) -> dict[tuple[str, int], Load]:
 
 
 def _fill(readings: int) -> None:
-    unit_sensors = [
-        unit_sensor for number in range(CUSTOMERS) for unit_sensor in make_units(UNITS_EACH, f"API{number}")
-    ]
+    unit_sensors = [pair for number in range(CUSTOMERS) for pair in make_units(UNITS_EACH, f"API{number}")]
     units, sensors = np.array(unit_sensors, np.int32).T
     minutes = readings // len(unit_sensors)
     newest = datetime.now(UTC).replace(second=0, microsecond=0)
