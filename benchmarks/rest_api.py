@@ -1,7 +1,7 @@
 """The REST API's endpoints, as ratios to `/ping` in the same run, with few readings stored and with many.
 
-The requests are those of a customer of 10 units among 100 units of ten customers. `slower` is how much longer a response
-takes with many readings than with few, both as ratios to ping in their own runs.
+The requests are those of a customer of 10 units among 100 units of ten customers. `slower` is how much longer a
+response takes with many readings than with few, both as ratios to ping in their own runs.
 """
 
 from __future__ import annotations

@@ -21,11 +21,10 @@ from typing_extensions import override
 from alarms.models import Alarm
 from alarms.selectors import ongoing_excursion_count, open_counts
 from alarms.thresholds import Severity
-from core.caching import TtlCache
 from ingestion.metrics import DeliveryMetrics, SourceMetrics, delivery_metrics, source_metrics
 from ingestion.models import IngestionType
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
-from temperature_site.health.views import latest_report
+from temperature_site.health.views import TtlCache, latest_report
 from temperature_site.heartbeats import watched_queues
 
 POLLED = (IngestionType.API, IngestionType.CSV)

@@ -110,7 +110,7 @@ def test_scheduled_drills_start_once_each(customer):
 def test_overviews_and_statistics_exclude_the_virtual_unit(customer):
     drills.start(customer, by="anna")
     scope = Scope.of_customer(customer.pk)
-    assert overview(scope, timezone.now()).rows == []
+    assert overview(scope, timezone.now()).units == []
     assert visible_unit_refs(scope) == {}
     assert list(list_facilities(scope, "")) == []
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.db import connection
 
 from core.db.prepared import Prepared
-from customers.access.principal import store_roles
 
 _FIELDS = User._meta.concrete_fields
 _COLUMNS = ", ".join(f"person.{field.column}" for field in _FIELDS)
@@ -23,14 +24,28 @@ WHERE person.id = %s ORDER BY customer.id
 )
 
 
+FIND_ROLES = Prepared("""
+SELECT membership.customer_id, membership.role FROM membership
+JOIN customer ON customer.id = membership.customer_id
+WHERE membership.user_id = %s AND customer.is_active ORDER BY membership.customer_id
+""")
+_LOADED_ROLES = "_roles_by_customer"
+
+
+def roles_of(user: User) -> Mapping[int, str]:
+    """Return the user's role by customer id, for active customers. No query if `AccountBackend` loaded the user."""
+    loaded: Mapping[int, str] | None = getattr(user, _LOADED_ROLES, None)
+    return dict(FIND_ROLES.rows([user.pk])) if loaded is None else loaded
+
+
 class AccountBackend(ModelBackend):
     """Django's backend, which also loads the roles."""
 
     def get_user(self, user_id: int) -> User | None:
-        """Return the person with this id if they may sign in, with their roles for `Principal.of_user`."""
+        """Return the person with this id if they may sign in, with their roles for `roles_of`."""
         rows = FIND_PERSON.rows([user_id])
         if not rows:
             return None
         user = User.from_db(connection.alias, [field.attname for field in _FIELDS], rows[0][: len(_FIELDS)])
-        store_roles(user, {customer_id: role for *_, customer_id, role in rows if customer_id is not None})
+        setattr(user, _LOADED_ROLES, {customer_id: role for *_, customer_id, role in rows if customer_id is not None})
         return user if self.user_can_authenticate(user) else None

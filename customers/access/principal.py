@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,8 +9,8 @@ from django.contrib.auth.models import User
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 
-from core.db.prepared import Prepared
 from core.scope import Scope
+from customers.access.auth_backend import roles_of
 from customers.models import Membership
 
 
@@ -24,12 +23,6 @@ class Permission(StrEnum):
 
 
 ALL_PERMISSIONS = frozenset(Permission)
-FIND_ROLES = Prepared("""
-SELECT membership.customer_id, membership.role FROM membership
-JOIN customer ON customer.id = membership.customer_id
-WHERE membership.user_id = %s AND customer.is_active ORDER BY membership.customer_id
-""")
-_LOADED_ROLES = "_roles_by_customer"
 _WRITING_ROLES = (Membership.Role.OPERATOR, Membership.Role.MANAGER)
 
 
@@ -103,7 +96,7 @@ class Principal:
                 customer_id=None,
                 user=user,
             )
-        roles = _roles_of(user)
+        roles = roles_of(user)
         writable = frozenset(customer_id for customer_id, role in roles.items() if role in _WRITING_ROLES)
         managed = frozenset(customer_id for customer_id, role in roles.items() if role == Membership.Role.MANAGER)
         permissions = {Permission.READ} if roles else set()
@@ -117,17 +110,6 @@ class Principal:
             customer_id=next(iter(roles)) if len(roles) == 1 else None,
             user=user,
         )
-
-
-def store_roles(user: User, roles: Mapping[int, str]) -> None:
-    """Store the loaded roles on the user."""
-    setattr(user, _LOADED_ROLES, roles)
-
-
-def _roles_of(user: User) -> Mapping[int, str]:
-    """Return the user's role by customer id, for active customers."""
-    loaded: Mapping[int, str] | None = getattr(user, _LOADED_ROLES, None)
-    return dict(FIND_ROLES.rows([user.pk])) if loaded is None else loaded
 
 
 def principal_of(request: Request) -> Principal:

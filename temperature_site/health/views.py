@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
-from core.caching import TtlCache
 from temperature_site.health.checks import CheckResults, run_checks
+
+T = TypeVar("T")
 
 STARTED = time.monotonic()
 
 # The endpoint is public, and a report costs two connections.
 CACHE_SECONDS = 2.0
+
+
+class TtlCache(Generic[T]):
+    """The result of `compute`, cached for some seconds. One thread computes at a time; others wait for it."""
+
+    def __init__(self, compute: Callable[[], T], seconds: float) -> None:
+        self._compute = compute
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._cached: tuple[float, T] | None = None
+
+    def value(self) -> T:
+        """Return the cached value, computing it if it is older than the limit."""
+        with self._lock:
+            if self._cached is None or time.monotonic() - self._cached[0] > self._seconds:
+                self._cached = (time.monotonic(), self._compute())
+            return self._cached[1]
+
+    def forget(self) -> None:
+        """Discard the value, so that it is computed again."""
+        self._cached = None
 
 
 @dataclass(frozen=True, slots=True)

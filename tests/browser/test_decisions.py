@@ -47,7 +47,7 @@ def test_a_token_is_created_shown_once_and_revoked(visit, page, world):
     expect(page.locator("#token-text")).to_have_count(0)
     assert text not in page.content()
     page.get_by_role("button", name="Revoke nightly export").click()
-    expect(page.locator("#messages")).to_have_text("nightly export is revoked.")
+    expect(page.locator("#messages")).to_have_text("nightly export revoked.")
     expect(page.get_by_role("row", name=re.compile("nightly export"))).to_contain_text("revoked")
     token.refresh_from_db()
     assert token.revoked_at is not None
@@ -109,12 +109,12 @@ def test_the_colours_chosen_for_a_device_hold_before_anything_is_drawn(visit, pa
 
 def test_dates_take_the_place_of_a_range_and_the_other_way_round(visit, page):
     visit.open(reverse("analytics"))
-    page.get_by_label("or from").fill("2026-11-01")
+    page.get_by_label("From").fill("2026-11-01")
     page.get_by_label("By").select_option("week")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Apply").click()
     assert "start=2026-11-01" in page.url
-    page.get_by_label("Last").select_option("30")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_label("Period").select_option("30")
+    page.get_by_role("button", name="Apply").click()
     assert "days=30" in page.url
-    expect(page.get_by_label("Last")).to_have_value("30")
+    expect(page.get_by_label("Period")).to_have_value("30")
     page.wait_for_function("Boolean(window.Chart && Object.keys(Chart.instances).length)")

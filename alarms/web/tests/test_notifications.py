@@ -292,7 +292,7 @@ class TestMessagesAndDrills:
         manager.post(url_of("settings-drill", customer))
         again = manager.post(url_of("settings-drill", customer), follow=True)
         assert Drill.objects.get().customer == customer
-        assert "under way" in flash_messages(again)[-1]
+        assert "already running" in flash_messages(again)[-1]
 
     def test_a_drill_schedule_is_set_and_removed(self, manager, customer):
         url = url_of("settings-drill-schedule", customer)

@@ -1,13 +1,13 @@
 """A cached value is computed again after its time, and not before."""
 
-from core import caching
+from temperature_site.health import views
 
 
 def test_what_was_found_out_is_kept_for_its_time_only(monkeypatch):
     now = 100.0
-    monkeypatch.setattr(caching.time, "monotonic", lambda: now)
+    monkeypatch.setattr(views.time, "monotonic", lambda: now)
     answers = iter([1, 2, 3])
-    value = caching.TtlCache(lambda: next(answers), seconds=2)
+    value = views.TtlCache(lambda: next(answers), seconds=2)
 
     assert [value.value(), value.value()] == [1, 1]
     now = 102.1
