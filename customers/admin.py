@@ -160,7 +160,7 @@ class ApiTokenForm(forms.ModelForm[ApiToken]):
     )
 
     @override
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         customer = cleaned.get("customer") or (self.instance.customer if self.instance.pk else None)
         if customer and (foreign := foreign_units(customer, cleaned.get("accessible_units") or [])):
@@ -175,7 +175,7 @@ class UsabilityFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     @override
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         return [("usable", "usable"), ("expired", "expired"), ("revoked", "revoked")]
 
     @override

@@ -5,7 +5,6 @@ The readers are typed: an invalid value stops the start with a message instead o
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import django_stubs_ext
 import environ
@@ -84,7 +83,7 @@ if HAS_DEBUG_TOOLBAR:
 ROOT_URLCONF = "temperature_site.urls"
 WSGI_APPLICATION = "temperature_site.wsgi.application"
 
-TEMPLATES: list[dict[str, Any]] = [
+TEMPLATES: list[dict[str, object]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],

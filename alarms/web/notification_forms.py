@@ -128,7 +128,7 @@ class RuleForm(forms.ModelForm[Rule]):
 
     @override
     def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        cleaned: dict[str, object] = super().clean() or self.cleaned_data
         if not cleaned.get("channels") and not cleaned.get("escalation_channels"):
             self.add_error("channels", "Select at least one channel.")
         if bool(cleaned.get("escalate_minutes")) != bool(cleaned.get("escalation_channels")):

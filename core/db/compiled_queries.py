@@ -85,10 +85,10 @@ class CompiledRows:
         return rows if not rows or len(rows[0]) == width else [row[:width] for row in rows]
 
 
-def _with_constants(sql: str, parameters: Iterable[Any]) -> tuple[str, list[Any]]:
+def _with_constants(sql: str, parameters: Iterable[object]) -> tuple[str, list[object]]:
     """Inline the parameters that are the same for every scope: a partial index is not used for a parameter."""
     left = iter(parameters)
-    placeholders: list[Any] = []
+    placeholders: list[object] = []
 
     def bind(found: re.Match[str]) -> str:
         if found[1] != "s":
@@ -109,7 +109,7 @@ class _Text:
     """SQL with the placeholder values of its parameters and its number of columns."""
 
     sql: str
-    parameters: tuple[Any, ...]
+    parameters: tuple[object, ...]
     width: int
     is_look_up: bool
     prepared: dict[str, Prepared] = field(default_factory=dict)
@@ -122,10 +122,10 @@ class _Text:
             return self.prepared[around].rows(parameters)
         with connection.cursor() as cursor:
             cursor.execute(around.format(self.sql), parameters)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            rows: list[tuple[object, ...]] = cursor.fetchall()
         return rows
 
-    def bound_to(self, scope: Scope, public_id: UUID | None) -> list[Any]:
+    def bound_to(self, scope: Scope, public_id: UUID | None) -> list[object]:
         """Return the parameters with the scope's ids and the public id."""
         bound = (sorted(scope.customer_ids or ()), sorted(scope.unit_ids or ()), public_id)
         return [bound[_STAND_INS.index(each)] for each in self.parameters]
@@ -153,7 +153,7 @@ class CompiledObjectQuery(Generic[M]):
         visible_to: QuerySet[Any] = self._model.objects.visible_to(scope)
         return visible_to.filter(public_id=_PUBLIC_ID).values_list(*columns)
 
-    def _object(self, row: tuple[Any, ...]) -> M:
+    def _object(self, row: tuple[object, ...]) -> M:
         made: dict[tuple[str, ...], Any] = {}
         first = 0
         for part in self._parts:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django_htmx.middleware import HtmxDetails
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Model)
 
 
 class BoundedPaginator(Paginator[T]):
@@ -28,15 +30,15 @@ class BoundedPaginator(Paginator[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class ListPage:
+class ListPage(Generic[T]):
     """One page of a list with links to the previous and next one that keep the rest of the query."""
 
-    page: Page[Any]
+    page: Page[T]
     previous_link: str
     next_link: str
 
     @property
-    def rows(self) -> Iterable[Any]:
+    def rows(self) -> Iterable[T]:
         """The rows of the page."""
         return self.page.object_list
 
@@ -47,7 +49,7 @@ class ListPage:
         return f"{BoundedPaginator.LIMIT:,} or more" if count >= BoundedPaginator.LIMIT else f"{count:,}"
 
 
-def list_page(request: HttpRequest, rows: Any, size: int, name: str = "page") -> ListPage:
+def list_page(request: HttpRequest, rows: QuerySet[M], size: int, name: str = "page") -> ListPage[M]:
     """Return the page of `rows` requested by the parameter `name`, the nearest existing one."""
     page = BoundedPaginator(rows, size).get_page(request.GET.get(name))
     previous_link = _link(request, name, page.previous_page_number()) if page.has_previous() else ""
@@ -65,7 +67,7 @@ def requested_template(request: HttpRequest, parts: Mapping[str, str], whole: st
     return parts.get(HtmxDetails(request).target or "", whole)
 
 
-def query_with(request: HttpRequest, **changes: Any) -> str:
+def query_with(request: HttpRequest, **changes: object) -> str:
     """Return the page's query with these parameters changed, starting at the first page."""
     current = [(name, value) for name, values in request.GET.lists() for value in values]
     others = [(name, value) for name, value in current if name != "page" and name not in changes]

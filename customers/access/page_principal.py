@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -65,6 +64,6 @@ def settings_unit(request: HttpRequest, public_id: UUID, unit_id: UUID) -> tuple
     return principal, customer, get_object_or_404(units, public_id=unit_id)
 
 
-def settings_context(principal: Principal, customer: Customer, tab: str) -> dict[str, Any]:
+def settings_context(principal: Principal, customer: Customer, tab: str) -> dict[str, object]:
     """Return the template context that all settings pages of a customer share."""
     return {"customer": customer, "tab": tab, "may_manage": principal.may_manage(customer.pk)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.core.exceptions import ValidationError
@@ -38,7 +36,7 @@ class SignInForm(AuthenticationForm):
     token: ApiToken | None = None
 
     @override
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         name, secret = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if name and secret:
             self.token = token_for_sign_in(name, secret.strip(), timezone.now())

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any
 
 from customers.models import Sensor
 from readings.statistics.totals import Bucket, Key, RequestedUnit, totals_by_key
@@ -70,7 +69,7 @@ class Grouping:
         return next(iter(self.buckets), None)
 
 
-def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) -> list[dict[str, Any]]:
+def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) -> list[dict[str, object]]:
     """Return the groups with readings in `time_range`, each as `group_key` and `metrics`, ordered by time and name.
 
     Raises TooManyGroups. The number of queries is fixed.
@@ -88,7 +87,7 @@ def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) ->
     )
     codes = _sensor_codes(totals) if by_sensor else {}
     metrics = _Metrics(grouping)
-    merged: dict[tuple[Any, ...], tuple[dict[str, Any], Totals]] = {}
+    merged: dict[tuple[object, ...], tuple[dict[str, object], Totals]] = {}
     for key, each in totals.items():
         if each.reading_count:
             order, group_key = groups.described(key, codes)
@@ -105,7 +104,7 @@ class _Groups:
     def __init__(self, grouping: Grouping) -> None:
         self._by = grouping.by
         self._buckets = grouping.buckets
-        self._numbers: dict[tuple[Any, ...], int] = {}
+        self._numbers: dict[tuple[object, ...], int] = {}
         self._unit_refs: list[UnitRef] = []
 
     def number_of(self, unit_ref: UnitRef) -> int:
@@ -121,11 +120,11 @@ class _Groups:
             self._unit_refs.append(unit_ref)
         return self._numbers[key]
 
-    def described(self, key: Key, codes: dict[int, str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def described(self, key: Key, codes: dict[int, str]) -> tuple[tuple[object, ...], dict[str, object]]:
         """Return what orders and identifies a group, and its `group_key`."""
         by, unit_ref = self._by, self._unit_refs[key.group]
-        group_key: dict[str, Any] = {}
-        order: list[Any] = []
+        group_key: dict[str, object] = {}
+        order: list[object] = []
         for bucket in self._buckets:
             begins = _begin(key.bucket, bucket, unit_ref)
             group_key[bucket.value] = begins
@@ -167,9 +166,9 @@ class _Metrics:
         self._scale = grouping.scale
         self._wanted = [_TEMPERATURES_C.get(each, ("reading_count", None)) for each in grouping.aggregations]
 
-    def of(self, totals: Totals) -> dict[str, Any]:
+    def of(self, totals: Totals) -> dict[str, object]:
         """Return the `metrics` of a group in the requested order."""
-        metrics: dict[str, Any] = {
+        metrics: dict[str, object] = {
             name: on_scale(find_c(totals), self._scale) if find_c else totals.reading_count
             for name, find_c in self._wanted
         }

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import isfinite
-from typing import Any
 
 import numpy as np
 
@@ -40,9 +39,9 @@ class Fault:
     kind: str
     offset_us: int = 0
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Return the fault as JSON values."""
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             "unit": self.unit,
             "kind": self.kind,
             "start": moment_of(self.start_us).isoformat(),
@@ -75,7 +74,7 @@ def make_fault(
     return Fault(microseconds_of(start), microseconds_of(end), unit, str(kind), round(offset * SECOND))
 
 
-def fault_from(unit: str, values: Mapping[str, Any], now: datetime) -> Fault:
+def fault_from(unit: str, values: Mapping[str, object], now: datetime) -> Fault:
     """Return a fault from its JSON object; `start` defaults to now. Raise FaultError."""
     unknown = sorted(set(values) - {"kind", "start", "duration_minutes", "offset_seconds"})
     if unknown:

@@ -169,7 +169,7 @@ def _object(entry: object, what: str) -> dict[str, Any]:
     return entry
 
 
-def _list(values: Mapping[str, Any], name: str, where: str) -> list[Any]:
+def _list(values: Mapping[str, object], name: str, where: str) -> list[object]:
     entries = values.get(name)
     if not isinstance(entries, list) or not entries:
         raise FleetError(f"{where}: {name} must be a list with at least one entry")
@@ -198,7 +198,7 @@ def _refuse_other_than_numbers(built: object, names: Iterable[str], where: str) 
             raise FleetError(f"{where}: {name} must be a number, not {value!r}")
 
 
-def _without_defaults(customer: Customer) -> dict[str, Any]:
+def _without_defaults(customer: Customer) -> dict[str, object]:
     plain = Customer("", "", None, "api", 0, ())
     values = asdict(customer)
     optional = ("envelope", "csv_form", "timestamps", "whole_degrees", "sends_equipment_status")
@@ -217,11 +217,11 @@ def _without_defaults(customer: Customer) -> dict[str, Any]:
     return values
 
 
-def _differences(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+def _differences(values: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if value != defaults[name]}
 
 
-def _fault_document(fault: ScriptedFault) -> dict[str, Any]:
+def _fault_document(fault: ScriptedFault) -> dict[str, object]:
     values = _differences(asdict(fault), asdict(ScriptedFault("", "", 0.0)))
     if fault.start is not None:
         values["start"] = fault.start.isoformat()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from simulator.base.instants import moment_of
 from simulator.model.faults import Fault
@@ -45,7 +44,7 @@ class Account:
             last_us=max(lasts, default=None),
         )
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Return the account as JSON values."""
         return {
             "count": self.count,

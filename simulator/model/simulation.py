@@ -1,7 +1,7 @@
 """A fleet at work: its units' readings, the faults and transport troubles in force, and what was served so far."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from simulator.base.clock import Clock, RealClock
 from simulator.base.instants import SECOND, microseconds_of, moment_of
@@ -107,7 +107,7 @@ class SimulatedCustomer:
         """How many rows `pieces` yields."""
         return sum(piece.rows.size for pieces in self.pieces(wanted, window) for piece in pieces)
 
-    def ledger(self, start_us: int, end_us: int | None) -> dict[str, Any]:
+    def ledger(self, start_us: int, end_us: int | None) -> dict[str, object]:
         """Return what a perfect collector holds once everything sampled up to now has been delivered.
 
         Spans are of timestamps as sent, start inclusive, end exclusive. With end None everything from start on counts,

@@ -96,13 +96,13 @@ def facilities_body(served: SimulatedCustomer) -> Body:
     return document_body({"customer": customer.code, "customer_name": customer.name, "facilities": facilities})
 
 
-def document_body(document: dict[str, Any]) -> Body:
+def document_body(document: dict[str, object]) -> Body:
     """Return a JSON body as a whole, without rows that could be lost or duplicated."""
     text = json.dumps(document, ensure_ascii=False)
     return Body(content_type="application/json", opening=text, pieces=list, closing="", row_count=0)
 
 
-def _unit_document(series: UnitSeries) -> dict[str, Any]:
+def _unit_document(series: UnitSeries) -> dict[str, object]:
     unit, quality = series.unit, series.customer.data_quality
     return {
         "id": unit.code,
@@ -121,11 +121,11 @@ def _unit_document(series: UnitSeries) -> dict[str, Any]:
     }
 
 
-def _envelope(served: SimulatedCustomer, window: Window) -> dict[str, Any]:
+def _envelope(served: SimulatedCustomer, window: Window) -> dict[str, object]:
     return {"customer_id": served.customer.code, "generated_at": naive_text(moment_of(window.now_us))}
 
 
-def _json_body(served: SimulatedCustomer, envelope: dict[str, Any], pieces: Any, row_count: int) -> Body:
+def _json_body(served: SimulatedCustomer, envelope: dict[str, object], pieces: Any, row_count: int) -> Body:
     name = served.customer.envelope
     is_bare = name == "bare"
     return Body(

@@ -4,7 +4,6 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -172,7 +171,7 @@ def _json_value(something: object) -> str:
     return json.dumps(something, ensure_ascii=False)
 
 
-def _constants(series: UnitSeries) -> dict[str, Any]:
+def _constants(series: UnitSeries) -> dict[str, object]:
     """Return what all rows of a unit have in common."""
     unit, facility = series.unit, series.facility
     return {

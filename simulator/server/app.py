@@ -254,7 +254,7 @@ async def _json(request: web.Request) -> Any:
         raise QueryError("the body is not JSON") from error
 
 
-async def _json_object(request: web.Request) -> dict[str, Any]:
+async def _json_object(request: web.Request) -> dict[str, object]:
     document = await _json(request)
     if not isinstance(document, dict):
         raise QueryError("expected a JSON object")
@@ -269,11 +269,11 @@ async def _set_transport(request: web.Request, targets: list[SimulatedCustomer])
     return web.json_response(_transport_document(targets))
 
 
-def _transport_document(targets: list[SimulatedCustomer]) -> dict[str, Any]:
+def _transport_document(targets: list[SimulatedCustomer]) -> dict[str, object]:
     return {"customers": {served.customer.code: served.transport.in_force() for served in targets}}
 
 
-def _introduction(served: SimulatedCustomer) -> dict[str, Any]:
+def _introduction(served: SimulatedCustomer) -> dict[str, object]:
     customer = served.customer
     return {
         "customer": customer.code,

@@ -5,7 +5,6 @@ delivery) is part of every line written while it is bound.
 """
 
 import sys
-from typing import Any
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
@@ -17,7 +16,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SECRET_NAMES = ("password", "secret", "token", "authorization", "credential", "cookie", "api_key")
 
 
-def logging_settings(log_format: str, level: str) -> dict[str, Any]:
+def logging_settings(log_format: str, level: str) -> dict[str, object]:
     """Django's LOGGING; configures structlog on the way, so that its loggers end in the same handler."""
     if log_format not in FORMATS:
         raise ImproperlyConfigured(f"LOG_FORMAT must be one of {', '.join(FORMATS)}; it is {log_format!r}.")

@@ -53,7 +53,7 @@ def _from_url(url: str) -> dict[str, Any]:
 _PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 587, "smtp+ssl": 465}
 
 
-def mail_settings(url: str) -> dict[str, Any]:
+def mail_settings(url: str) -> dict[str, object]:
     """Return Django's mail settings for `url`; none for an empty one, without which no mail is sent.
 
     smtp://user:password@host:25, smtp+tls:// for STARTTLS, smtp+ssl:// for TLS from the start.

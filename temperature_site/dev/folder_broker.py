@@ -21,13 +21,13 @@ BROKER_URL = "folder://localhost"
 class Channel(filesystem.Channel):
     """Store messages as files named `<time>_<id>.<queue>.msg`; names sort by age."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
+    def _put(self, queue: str, payload: dict[str, object], **kwargs: Any) -> None:  # type: ignore[override]
         name = f"{time.time_ns():020d}_{uuid.uuid4().hex}"
         draft = self._folder / f"{name}.draft"
         draft.write_text(dumps(payload))
         draft.rename(self._folder / f"{name}.{queue}.msg")
 
-    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, object]:
         ending = f"{queue}.msg"
         for name in sorted(os.listdir(self._folder)):  # noqa: PTH208 - a Path per name would cost more than the rest
             if name.partition(".")[2] != ending:
@@ -39,7 +39,7 @@ class Channel(filesystem.Channel):
                 continue  # another consumer was faster
             text = taken.read_text()
             taken.unlink()
-            payload: dict[str, Any] = loads(text)
+            payload: dict[str, object] = loads(text)
             return payload
         raise Empty
 
@@ -56,7 +56,7 @@ class Transport(filesystem.Transport):
     driver_name = "folder"
 
 
-def transport_options(folder: Path) -> dict[str, Any]:
+def transport_options(folder: Path) -> dict[str, object]:
     """Return Celery's transport options for the folder, creating it if needed."""
     messages, control = folder / "messages", folder / "control"
     for path in (messages, control):

@@ -65,7 +65,7 @@ class Command(BaseCommand):
             )
 
 
-def changes_in(options: Mapping[str, Any]) -> dict[str, object]:
+def changes_in(options: Mapping[str, object]) -> dict[str, object]:
     """Return the fields of Limits that the options change. “none” removes a limit."""
     changes = {
         field: None if options[name] == "none" else options[name]

@@ -4,8 +4,6 @@ Importing the settings, `manage.py help` or a type check start nothing; a comman
 running server of `DATA_DIR`, or runs it for as long as the command takes.
 """
 
-from typing import Any
-
 from django.conf import settings
 from typing_extensions import override
 
@@ -17,6 +15,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """The site's wrapper, with the address determined on the first connection."""
 
     @override
-    def get_connection_params(self) -> dict[str, Any]:
+    def get_connection_params(self) -> dict[str, object]:
         self.settings_dict["HOST"] = str(shared_server(settings.DATA_DIR / "postgres").socket_directory)
         return super().get_connection_params()
