@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ MAX_MODULE_LINES = 400
 MIN_MODULE_LINES = 40
 MAX_FUNCTION_LINES = 50
 MAX_MEDIAN_FUNCTION_LINES = 8
+MAX_LINES_WITH_ANY = 200
 # Modules that Django, DRF or Celery expect under these names, however short; `base` is a database backend.
 FRAMEWORK_MODULES = {
     "__init__.py",
@@ -97,6 +99,12 @@ def test_functions_are_short_on_the_whole() -> None:
     lengths = [length for path in CODE for length, _ in function_lengths(path)]
 
     assert median(lengths) <= MAX_MEDIAN_FUNCTION_LINES
+
+
+def test_few_lines_escape_type_checking() -> None:
+    lines = [line for path in CODE for line in (settings.BASE_DIR / path).read_text(encoding="utf-8").splitlines()]
+
+    assert len([line for line in lines if re.search(r"\bAny\b", line)]) <= MAX_LINES_WITH_ANY
 
 
 def test_no_package_has_a_single_module() -> None:
