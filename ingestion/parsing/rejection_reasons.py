@@ -90,8 +90,13 @@ def message_for(reason: Reason, **values: object) -> str:
     return MESSAGES[reason].format(**values)
 
 
+def printable(text: str) -> str:
+    """Replace all characters that a terminal or a log might interpret; tabs are kept."""
+    return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)
+
+
 def quoted(value: object) -> str:
     """Quote a value for a message: on one line, shortened, without unprintable characters."""
     text = value if isinstance(value, str) else repr(value)
-    text = "".join(char if char.isprintable() else "�" for char in text[: _MAX_QUOTED_LENGTH + 1])
+    text = printable(text[: _MAX_QUOTED_LENGTH + 1])
     return f'"{text[:_MAX_QUOTED_LENGTH]}…"' if len(text) > _MAX_QUOTED_LENGTH else f'"{text}"'

@@ -144,6 +144,18 @@ def test_files_with_rejected_rows_are_no_failure(customer, tmp_path):
     assert RejectedRow.objects.count() == 8
 
 
+def test_a_rejected_row_cannot_control_the_terminal(customer, tmp_path):
+    file = tmp_path / "escape.csv"
+    row = csv_row(temperature="\x1b]0;title\x07warm\x9b31m\ttab")
+    file.write_text(csv_body(row), encoding="utf-8")
+
+    output, _ = run("import_readings", "A", file)
+
+    harmless = row.replace("\x1b", "�").replace("\x07", "�").replace("\x9b", "�")
+    assert f"    {harmless}\n" in output
+    assert RejectedRow.objects.get().raw == row
+
+
 @pytest.mark.parametrize("name", ["readings.csv.gz", "readings.json.gz", "readings.dat"])
 def test_a_packed_file_is_unpacked(customer, tmp_path, name):
     rows = csv_body(csv_row()) if "json" not in name else json_body(json_row())

@@ -12,6 +12,7 @@ from typing_extensions import override
 from customers.models import Customer
 from ingestion.loading.file_import import FileResult, import_file
 from ingestion.models import Source
+from ingestion.parsing.rejection_reasons import printable
 from ingestion.sources.mapping import MappingError
 
 
@@ -75,7 +76,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{result.path}: {prefix}{result.delivery.outcome}")
         for row in result.examples:
             self.stdout.write(f"  row {row.row_number} ({row.reason.label}): {row.message}")
-            self.stdout.write(f"    {row.raw[:200]}")
+            self.stdout.write(f"    {printable(row.raw[:200])}")
         hidden = result.delivery.records_rejected - len(result.examples)
         if hidden:
             self.stdout.write(f"  and {hidden} more rejected rows.")
