@@ -47,7 +47,7 @@ class Result:
 
 
 def start(customer: Customer, *, by: str, now: datetime | None = None) -> Drill:
-    """Start a drill. An empty `by` stands for the schedule. Raise DrillInProgress."""
+    """Start a drill. `by` is empty if the schedule starts it. Raise DrillInProgress."""
     now = now or timezone.now()
     try:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Windows of time whose mean kinetic temperature exceeds its limit. Pure functions."""
+"""Time windows whose mean kinetic temperature exceeds its limit. Pure functions."""
 
 from __future__ import annotations
 

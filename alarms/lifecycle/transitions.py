@@ -19,7 +19,7 @@ logger = structlog.get_logger(__name__)
 def record_event(alarm: Alarm, kind: AlarmEvent.Kind, at: datetime, *, by: str = "", text: str = "") -> AlarmEvent:
     """Add an event to the timeline of `alarm`, which must be saved, and dispatch its notifications.
 
-    An empty `by` stands for the system.
+    `by` is empty if the system acts.
     """
     event = AlarmEvent.objects.create(alarm=alarm, kind=kind, happened_at=at, by=by, text=text)
     logger.info(

@@ -146,8 +146,8 @@ def start_drill(request: HttpRequest, public_id: UUID) -> HttpResponse:
     refuse_unless(principal.may_manage(customer.pk))
     try:
         drills.start(customer, by=principal.name)
-    except drills.DrillInProgress as under_way:
-        messages.error(request, str(under_way))
+    except drills.DrillInProgress as error:
+        messages.error(request, str(error))
     else:
         messages.success(request, "Drill started. Results appear below.")
     return redirect("settings-notifications", public_id)

@@ -77,7 +77,7 @@ def test_every_connection_prepares_it_for_itself():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_a_change_of_the_table_it_fails_once_and_is_prepared_anew():
+def test_after_a_change_of_the_table_it_fails_once_and_is_prepared_again():
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE changing AS SELECT 1 AS one")
     try:

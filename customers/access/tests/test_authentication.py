@@ -141,7 +141,7 @@ def test_garbage_behind_the_keyword_is_an_unknown_token(text):
         TokenAuthentication().authenticate(request)
 
 
-def test_a_limit_holds_within_the_hour_and_begins_anew_with_the_next():
+def test_a_limit_holds_within_the_hour_and_is_reset_with_the_next():
     _, text = make_token(rate_limit_per_hour=2)
     token_principal(text, NOW)
     token_principal(text, NOW + timedelta(minutes=30))

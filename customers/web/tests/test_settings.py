@@ -281,7 +281,7 @@ class TestPeople:
         assert "already a member" in response.context["form"].errors["email"][0]
         assert Membership.objects.get(pk=member.pk).role == "viewer"
 
-    def test_a_lost_link_is_made_anew_for_who_never_signed_in(self, manager, customer):
+    def test_a_lost_link_is_replaced_for_a_person_who_never_signed_in(self, manager, customer):
         people = url_of("settings-people", customer)
         first = manager.post(people, {"email": "new@example.com", "role": "viewer"}).context["link"]
         member = Membership.objects.get(user__email="new@example.com")

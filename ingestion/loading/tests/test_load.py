@@ -101,7 +101,7 @@ def test_what_people_entered_is_not_overwritten_and_what_is_unknown_is_filled_in
     assert (unit.name, unit.set_temperature, unit.facility.city) == ("Our name", 4.0, "Leeds")
 
 
-def test_a_later_told_interval_has_the_roll_ups_made_anew(source):
+def test_a_later_reported_interval_rebuilds_the_roll_ups(source):
     loaded(source, batch_of(reading(0)))
     described = UnitDescription(facility_code="facility_1", unit_code="unit_1", interval_seconds=60)
     loaded(source, batch_of(reading(1), units={("facility_1", "unit_1"): described}))

@@ -46,5 +46,5 @@ class Command(BaseCommand):
                     continue
                 model._default_manager.filter(pk=row.pk).update(**{name: Secret(token)})
                 renewed += 1
-        self.stdout.write(f"Encrypted the credentials of {renewed} {model._meta.verbose_name_plural} anew.")
+        self.stdout.write(f"Re-encrypted the credentials of {renewed} {model._meta.verbose_name_plural}.")
         return unreadable

@@ -14,7 +14,7 @@ CSV = "Content-Type: text/csv\r\n"
 
 
 def polled(source: Source) -> list[Delivery]:
-    """Poll the source, due or not; return the deliveries, the source's state being read anew."""
+    """Poll the source, due or not; return the deliveries after reloading the source."""
     try:
         return poll(claim_now(source))
     finally:

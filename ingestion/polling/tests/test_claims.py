@@ -24,7 +24,7 @@ def test_a_due_source_is_claimed_once(source):
     assert claim_due() == []
 
 
-def test_a_lease_that_ran_out_is_claimed_anew_and_the_old_claim_is_lost(source, settings):
+def test_an_expired_lease_is_claimed_again_and_the_old_claim_is_lost(source, settings):
     (old,) = claim_due()
     (new,) = claim_due(timezone.now() + timedelta(seconds=settings.POLL_LEASE_SECONDS + 1))
     assert new.claim_id != old.claim_id

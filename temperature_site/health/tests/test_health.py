@@ -23,7 +23,7 @@ DEFAULT, SLOW = "temperature", "temperature.slow"
 
 @pytest.fixture(autouse=True)
 def all_is_well():
-    """Beat has just sent something, both queues have a worker, and every answer is found out anew."""
+    """Beat has just sent something, both queues have a worker, and no report is cached."""
     ensure_schedule()
     ensure_partitions_ahead()
     PeriodicTask.objects.update(last_run_at=timezone.now())
