@@ -23,7 +23,6 @@ urlpatterns = [
     path("", include("alarms.web.urls")),
     path("", include("ingestion.web.urls")),
     path("", include("customers.web.settings_urls")),
-    path("", include("alarms.web.notification_urls")),
     path("account/", include("customers.web.urls")),
     path("admin/", admin.site.urls),
 ]

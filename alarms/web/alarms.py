@@ -40,7 +40,6 @@ from readings.series.chart import milliseconds
 from readings.web.ranges import InvalidRange, requested_range
 
 REFRESH_SECONDS = 15
-COUNT_REFRESH_SECONDS = 30
 ALARMS_PER_PAGE = 50
 MAX_RECENTLY_CLOSED = 20
 MAX_INHIBITED = 100

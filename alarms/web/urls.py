@@ -1,8 +1,10 @@
-"""URLs of alarms, limits and maintenance windows."""
+"""URLs of alarms, limits, maintenance windows and notifications."""
 
 from django.urls import path
 
-from alarms.web import alarms, limits
+from alarms.web import alarms, limits, notifications
+
+NOTIFICATIONS = "settings/<uuid:public_id>/notifications"
 
 urlpatterns = [
     path("alarms", alarms.alarms_page, name="alarms"),
@@ -31,4 +33,22 @@ urlpatterns = [
         limits.end_maintenance,
         name="settings-end-maintenance",
     ),
+    path(NOTIFICATIONS, notifications.notifications_page, name="settings-notifications"),
+    path(f"{NOTIFICATIONS}/channels/new", notifications.channel_page, name="settings-new-channel"),
+    path(f"{NOTIFICATIONS}/channels/<uuid:channel_id>", notifications.channel_page, name="settings-channel"),
+    path(
+        f"{NOTIFICATIONS}/channels/<uuid:channel_id>/change",
+        notifications.change_channel,
+        name="settings-change-channel",
+    ),
+    path(f"{NOTIFICATIONS}/rules/new", notifications.rule_page, name="settings-new-rule"),
+    path(f"{NOTIFICATIONS}/rules/<uuid:rule_id>", notifications.rule_page, name="settings-rule"),
+    path(f"{NOTIFICATIONS}/rules/<uuid:rule_id>/delete", notifications.delete_rule, name="settings-delete-rule"),
+    path(
+        f"{NOTIFICATIONS}/messages/<uuid:message_id>/resend",
+        notifications.resend_message,
+        name="settings-resend-message",
+    ),
+    path(f"{NOTIFICATIONS}/drill", notifications.start_drill, name="settings-drill"),
+    path(f"{NOTIFICATIONS}/drills", notifications.schedule_drills, name="settings-drill-schedule"),
 ]

@@ -107,11 +107,6 @@ def convert(value: Exact, source: Scale | str, target: Scale | str) -> Exact:
     return value if Scale(source) is Scale(target) else from_celsius(to_celsius(value, source), target)
 
 
-def difference_to_kelvin(difference: Temperatures, scale: Scale | str) -> Temperatures:
-    """Convert a temperature difference on `scale` to kelvin."""
-    return difference * 5.0 / 9.0 if Scale(scale) is Scale.FAHRENHEIT else difference
-
-
 def difference_from_kelvin(difference_k: Temperatures, scale: Scale | str) -> Temperatures:
     """Convert a temperature difference in kelvin to steps of `scale`: 5 K are 9 °F."""
     return _rounded(difference_k * 9.0 / 5.0) if Scale(scale) is Scale.FAHRENHEIT else difference_k

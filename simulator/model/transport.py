@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 # At most one of these befalls a request; their chances add up to 1 at the most.
 OUTCOMES = ("error_500", "unavailable_503", "hang", "slow_body", "cut_off", "html")
-_OTHER_CHANCES = ("shuffled_rows", "duplicated_rows", "garbage_rows", "late_rows")
 
 
 class TransportError(ValueError):

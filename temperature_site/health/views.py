@@ -39,10 +39,6 @@ class TtlCache(Generic[T]):
                 self._cached = (time.monotonic(), self._compute())
             return self._cached[1]
 
-    def forget(self) -> None:
-        """Discard the value, so that it is computed again."""
-        self._cached = None
-
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:

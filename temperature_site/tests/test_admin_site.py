@@ -12,7 +12,6 @@ from customers.models import Facility, StorageUnit
 from readings.storage.partitions import ensure_partitions, ensure_partitions_ahead, months_between
 from temperature_site.admin.site import status_lines
 from temperature_site.health.broker import BrokerOut
-from temperature_site.health.views import latest_report
 from tests.admin_pages import MOST_QUERIES
 from tests.factories import (
     ConflictFactory,
@@ -23,17 +22,9 @@ from tests.factories import (
     UserFactory,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("uncached_health")]
 
 UNITS = 10_000
-
-
-@pytest.fixture(autouse=True)
-def _fresh_report():
-    """Run the health checks in each test instead of reusing the previous report."""
-    latest_report.forget()
-    yield
-    latest_report.forget()
 
 
 @pytest.fixture

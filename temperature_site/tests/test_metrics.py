@@ -16,12 +16,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def scrape_metrics(client):
+def scrape_metrics(client, monkeypatch):
     """Return a function that scrapes `/metrics`: values by name and by labels in the order of their names."""
 
     def scrape() -> dict[tuple[str, ...], float]:
-        views.latest_report.forget()
-        metrics.shared_metrics.cached.forget()
+        monkeypatch.setattr(views.latest_report, "_cached", None)
+        monkeypatch.setattr(metrics.shared_metrics.cached, "_cached", None)
         families = text_string_to_metric_families(client.get("/metrics").content.decode())
         return {
             (each.name, *(each.labels[name] for name in sorted(each.labels))): each.value

@@ -57,7 +57,6 @@ def world():
         "customers.web.urls",
         "customers.web.settings_urls",
         "alarms.web.urls",
-        "alarms.web.notification_urls",
     ],
 )
 def test_no_page_is_forgotten(world, module):

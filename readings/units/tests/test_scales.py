@@ -12,7 +12,6 @@ from readings.units.scales import (
     Scale,
     convert,
     difference_from_kelvin,
-    difference_to_kelvin,
     from_celsius,
     parse_scale,
     scale_in_title,
@@ -53,10 +52,9 @@ def test_one_scale_converts_to_another():
     assert convert(212.0, "F", "K") == 373.15
 
 
-def test_a_difference_of_nine_fahrenheit_is_five_kelvin():
-    assert difference_to_kelvin(9.0, "F") == 5.0
+def test_a_difference_of_five_kelvin_is_nine_fahrenheit():
     assert difference_from_kelvin(5.0, "F") == 9.0
-    assert difference_to_kelvin(5.0, "C") == difference_from_kelvin(5.0, "K") == 5.0
+    assert difference_from_kelvin(5.0, "C") == difference_from_kelvin(5.0, "K") == 5.0
 
 
 @pytest.mark.parametrize(
