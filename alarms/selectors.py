@@ -19,7 +19,6 @@ from core.scope import Scope
 from customers.models import Customer
 
 _Row = TypeVar("_Row", bound=Model)
-SEVERITIES = [severity.value for severity in Severity]
 LIVE = (Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED)
 # The columns that a text is searched in.
 _SEARCHED = (

@@ -27,7 +27,8 @@ from alarms.api.serializers import (
 )
 from alarms.lifecycle import actions
 from alarms.models import Alarm, Excursion
-from alarms.selectors import SEVERITIES, AlarmFilter, ExcursionFilter, visible_alarms, visible_excursions
+from alarms.selectors import AlarmFilter, ExcursionFilter, visible_alarms, visible_excursions
+from alarms.thresholds import Severity
 from core.api.errors import Conflict
 from core.api.pagination import PageParams, Rows
 from core.api.query_params import ChoiceParam, FacilityUnitParams, Params, PeriodParams, WholeNumberParam
@@ -61,16 +62,16 @@ class AlarmHistoryParams(PeriodParams, FacilityUnitParams):
 class AlarmParams(AlarmHistoryParams):
     """Filters of alarms."""
 
-    state = ChoiceParam(Alarm.State.values, help_text="Only alarms in this state; by default all but pending ones.")
-    kind = ChoiceParam(Alarm.Kind.values, help_text="Only alarms of this kind.")
-    severity = ChoiceParam(SEVERITIES, help_text="Only alarms of this severity.")
+    state = ChoiceParam(Alarm.State, help_text="Only alarms in this state; by default all but pending ones.")
+    kind = ChoiceParam(Alarm.Kind, help_text="Only alarms of this kind.")
+    severity = ChoiceParam(Severity, help_text="Only alarms of this severity.")
 
 
 class ExcursionParams(PeriodParams, FacilityUnitParams):
     """Filters of excursions."""
 
-    kind = ChoiceParam(Excursion.Kind.values, help_text="Only excursions of this kind.")
-    severity = ChoiceParam(SEVERITIES, help_text="Only excursions of this severity.")
+    kind = ChoiceParam(Excursion.Kind, help_text="Only excursions of this kind.")
+    severity = ChoiceParam(Severity, help_text="Only excursions of this severity.")
     min_duration_seconds = WholeNumberParam(
         min_value=0, max_value=MAX_DURATION_SECONDS, help_text="Only excursions of at least this duration."
     )

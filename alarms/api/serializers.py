@@ -10,8 +10,8 @@ from alarms.limits.profiles import VALUE_NAMES, detach_from_profile, limit_value
 from alarms.limits.versions import latest_versions
 from alarms.models import Alarm, AlarmEvent, Excursion, LimitProfile, LimitVersion, UnitLimits
 from alarms.models.limits import SENSOR_POLICIES, LimitValues
-from alarms.selectors import SEVERITIES
-from core.api.fields import Values
+from alarms.thresholds import Severity
+from core.api.fields import Values, labelled_choices
 from customers.api.serializers import RecordSerializer
 from customers.models import Sensor
 from readings.api.fields import TemperatureField
@@ -22,9 +22,9 @@ class AlarmSerializer(serializers.Serializer[Alarm]):
     """An alarm. The fields of its unit are null if a source is down; temperatures are in the unit's own scale."""
 
     id = serializers.UUIDField(source="public_id")
-    kind = serializers.ChoiceField(Alarm.Kind.choices)
-    severity = serializers.ChoiceField(SEVERITIES)
-    state = serializers.ChoiceField(Alarm.State.choices)
+    kind = serializers.ChoiceField(labelled_choices(Alarm.Kind))
+    severity = serializers.ChoiceField(labelled_choices(Severity))
+    state = serializers.ChoiceField(labelled_choices(Alarm.State))
     customer_id = serializers.UUIDField(source="customer.public_id")
     facility_id = serializers.UUIDField(source="storage_unit.facility.public_id", allow_null=True)
     facility_name = serializers.CharField(allow_null=True)
@@ -35,7 +35,9 @@ class AlarmSerializer(serializers.Serializer[Alarm]):
     )
     source_name = serializers.CharField(help_text="The source that is down; empty for other kinds.")
     temperature = TemperatureField(source="temperature_c", allow_null=True, help_text="The peak so far.")
-    temperature_unit = serializers.ChoiceField(list(Scale), source="storage_unit.temperature_unit", allow_null=True)
+    temperature_unit = serializers.ChoiceField(
+        labelled_choices(Scale), source="storage_unit.temperature_unit", allow_null=True
+    )
     recorded_at = serializers.DateTimeField(allow_null=True, help_text="When the peak was measured.")
     equipment_status = serializers.CharField(allow_null=True, help_text="Status reported with that reading.")
     started_at = serializers.DateTimeField(help_text="When the condition began.")
@@ -62,7 +64,7 @@ class AlarmSerializer(serializers.Serializer[Alarm]):
 class AlarmEventSerializer(serializers.Serializer[AlarmEvent]):
     """An event of an alarm."""
 
-    kind = serializers.ChoiceField(AlarmEvent.Kind.choices)
+    kind = serializers.ChoiceField(labelled_choices(AlarmEvent.Kind))
     happened_at = serializers.DateTimeField()
     by = serializers.CharField(help_text="Empty for the system.")
     text = serializers.CharField()
@@ -98,8 +100,8 @@ class ExcursionSerializer(serializers.Serializer[Excursion]):
     """A period outside the limits. Temperatures are in the unit's own scale."""
 
     id = serializers.UUIDField(source="public_id")
-    kind = serializers.ChoiceField(Excursion.Kind.choices)
-    severity = serializers.ChoiceField(SEVERITIES)
+    kind = serializers.ChoiceField(labelled_choices(Excursion.Kind))
+    severity = serializers.ChoiceField(labelled_choices(Severity))
     facility_id = serializers.UUIDField(source="storage_unit.facility.public_id")
     facility_name = serializers.CharField()
     storage_unit_id = serializers.UUIDField(source="storage_unit.public_id")
@@ -112,7 +114,7 @@ class ExcursionSerializer(serializers.Serializer[Excursion]):
     )
     peak_at = serializers.DateTimeField()
     mkt = TemperatureField(source="mkt_c", allow_null=True, help_text="Mean kinetic temperature of the time with data.")
-    temperature_unit = serializers.ChoiceField(list(Scale), source="storage_unit.temperature_unit")
+    temperature_unit = serializers.ChoiceField(labelled_choices(Scale), source="storage_unit.temperature_unit")
     area_kelvin_minutes = serializers.FloatField(help_text="Deviation from the limit, integrated over time.")
     outside_seconds = serializers.FloatField(help_text="Confirmed time outside.")
     gap_seconds = serializers.FloatField(help_text="Time without data.")

@@ -20,7 +20,6 @@ from alarms.limits.versions import version_at
 from alarms.models import Alarm, Excursion, LimitVersion
 from alarms.presenters import AlarmPresenter, excursion_details, limit_details, present_alarms, with_units
 from alarms.selectors import (
-    SEVERITIES,
     AlarmFilter,
     ExcursionFilter,
     open_count,
@@ -28,6 +27,7 @@ from alarms.selectors import (
     visible_alarms,
     visible_excursions,
 )
+from alarms.thresholds import Severity
 from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm
 from core.api.renderers import to_json
 from core.scope import Scope
@@ -83,7 +83,7 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
         "selected_facility": facility,
         "states": [("", "Active"), *((name, name.capitalize()) for name in STATES if name)],
         "kinds": Alarm.Kind.choices,
-        "severities": SEVERITIES,
+        "severities": [*Severity],
         "refresh_seconds": REFRESH_SECONDS,
         "now": now,
     }
@@ -184,7 +184,7 @@ def _alarm_filter(filters: dict[str, str], facility: FacilityName | None) -> Ala
 def _filters(request: HttpRequest) -> dict[str, str]:
     """Return the filters of the list; unknown choices are ignored."""
     query = {name: request.GET.get(name, "").strip() for name in ("customer", "state", "kind", "severity", "text")}
-    allowed = {"state": STATES, "kind": Alarm.Kind.values, "severity": SEVERITIES}
+    allowed = {"state": STATES, "kind": Alarm.Kind.values, "severity": [*Severity]}
     return query | {name: query[name] if query[name] in values else "" for name, values in allowed.items()}
 
 

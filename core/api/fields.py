@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any, TypeAlias
 
+from django.db.models import Choices
 from rest_framework import serializers
 from rest_framework.fields import Field
 from typing_extensions import override
@@ -21,6 +24,19 @@ _MICROSECOND = timedelta(microseconds=1)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 # A plus sign that a client forgot to escape arrives as a space.
 _LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:?[0-9]{2}$)", re.ASCII)
+
+
+def labelled_choices(choices: Iterable[str]) -> list[tuple[str, str]]:
+    """Return choices with the labels that the API documentation shows, such as "C" with "Celsius"."""
+    return [(choice, _label(choice)) for choice in choices]
+
+
+def _label(choice: str) -> str:
+    if isinstance(choice, Choices):
+        label = str(choice.label)
+    else:
+        label = (choice.name.lower() if isinstance(choice, Enum) else choice).replace("_", " ")
+    return label[:1].upper() + label[1:]
 
 
 class NumberField(serializers.FloatField):

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from typing_extensions import override
 
 from core.api.errors import InvalidQuery
-from core.api.fields import AnyField, InstantField, Values
+from core.api.fields import AnyField, InstantField, Values, labelled_choices
 
 _MAX_LENGTH = 1_000
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
@@ -157,7 +157,7 @@ class ChoiceParam(serializers.ChoiceField):
         source: str | None = None,
     ) -> None:
         super().__init__(
-            choices=list(choices),
+            choices=labelled_choices(choices),
             default=empty if default is None else default,
             help_text=help_text,
             source=source,

@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from typing_extensions import override
 
-from core.api.fields import NumberField, Values
+from core.api.fields import NumberField, Values, labelled_choices
 from customers.models import ApiToken, Facility
 
 M = TypeVar("M", bound=models.Model)
@@ -93,7 +93,7 @@ class TokenSerializer(serializers.Serializer[ApiToken]):
     id = serializers.UUIDField(source="public_id", read_only=True)
     token_name = serializers.CharField(max_length=200)
     permissions = serializers.ListField(
-        child=serializers.ChoiceField(ApiToken.Permission.choices), allow_empty=False, max_length=3
+        child=serializers.ChoiceField(labelled_choices(ApiToken.Permission)), allow_empty=False, max_length=3
     )
     rate_limit_per_hour = serializers.IntegerField(
         min_value=1,

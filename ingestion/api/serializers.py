@@ -7,7 +7,7 @@ from datetime import UTC
 from django.utils import timezone
 from rest_framework import serializers
 
-from core.api.fields import NumberField, Values
+from core.api.fields import NumberField, Values, labelled_choices
 from ingestion.loading.push_body import FIELDS_BY_NAME, RULES, batch_of_row
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
@@ -31,7 +31,7 @@ class ReadingCreateSerializer(serializers.Serializer[object]):
 
     storage_unit_id = serializers.UUIDField()
     temperature = NumberField(allow_null=True)
-    temperature_unit = serializers.ChoiceField(choices=[(each.value, each.label) for each in Scale], default="C")
+    temperature_unit = serializers.ChoiceField(labelled_choices(Scale), default="C")
     recorded_at = serializers.DateTimeField(default_timezone=UTC)
     sensor_id = serializers.CharField(max_length=CODE_LIMIT, allow_blank=True, default="")
     quality_score = NumberField(min_value=0, max_value=1, default=1.0)
@@ -58,7 +58,7 @@ class PushErrorSerializer(serializers.Serializer[object]):
     """A rejected row. `row` is its position in the JSON array, or its line."""
 
     row = serializers.IntegerField(source="row_number")
-    code = serializers.ChoiceField(source="reason", choices=[reason.value for reason in Reason])
+    code = serializers.ChoiceField(labelled_choices(Reason), source="reason")
     message = serializers.CharField()
 
 
@@ -79,8 +79,8 @@ class IngestionLogSerializer(serializers.Serializer[object]):
     id = serializers.UUIDField(source="public_id")
     customer_id = serializers.UUIDField(source="customer.public_id")
     customer_code = serializers.CharField(source="customer.customer_code")
-    ingestion_type = serializers.ChoiceField(IngestionType.choices)
-    status = serializers.ChoiceField(Delivery.Status.choices)
+    ingestion_type = serializers.ChoiceField(labelled_choices(IngestionType))
+    status = serializers.ChoiceField(labelled_choices(Delivery.Status))
     records_processed = serializers.IntegerField()
     records_succeeded = serializers.IntegerField(source="records_stored")
     records_duplicate = serializers.IntegerField()

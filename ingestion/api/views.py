@@ -164,7 +164,7 @@ def _log_failure(customer_id: int | None, body: PushedBody, error: UnreadableBod
 class LogParams(CustomerFilterParams, PeriodParams):
     """Filters of the ingestion log."""
 
-    status = ChoiceParam(Delivery.Status.values, help_text="Only deliveries with this outcome.")
+    status = ChoiceParam(Delivery.Status, help_text="Only deliveries with this outcome.")
 
 
 class IngestionLogs(RowListView):

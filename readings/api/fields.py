@@ -8,6 +8,7 @@ from functools import cached_property
 from rest_framework import serializers
 from typing_extensions import override
 
+from core.api.fields import labelled_choices
 from core.api.serializer_rows import Representation, Row, SerializerRows
 from readings.statistics.aggregates import on_scale
 from readings.units.scales import Scale, difference_from_kelvin
@@ -29,7 +30,7 @@ class RequestedScaleField(serializers.ChoiceField):
     """The scale in the serializer's context."""
 
     def __init__(self, *, help_text: str) -> None:
-        super().__init__(list(Scale), source="*", help_text=help_text)
+        super().__init__(labelled_choices(Scale), source="*", help_text=help_text)
 
     @override
     def to_representation(self, value: object) -> Scale:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import TextChoices
 from typing_extensions import override
 
 from core.api.errors import InvalidQuery
@@ -90,10 +91,18 @@ class CursorParams(QueryParams):
     cursor = TextParam(help_text="Start of the page, as in `next` and `previous`. Excludes `offset`.")
 
 
+class Format(TextChoices):
+    """The formats of lists of readings."""
+
+    JSON = "json", "JSON"
+    CSV = "csv", "CSV"
+    NDJSON = "ndjson", "JSON on a line for each reading"
+
+
 class FormatParams(QueryParams):
     """`format`; documentation only, since content negotiation reads it."""
 
-    format = ChoiceParam(["json", "csv", "ndjson"], help_text="Format of the response; overrides the Accept header.")
+    format = ChoiceParam(Format, help_text="Format of the response; overrides the Accept header.")
 
 
 class LatestParams(QueryParams):

@@ -6,7 +6,7 @@ from django.core.validators import RegexValidator
 from rest_framework import serializers
 from typing_extensions import override
 
-from core.api.fields import InstantField, Values
+from core.api.fields import InstantField, Values, labelled_choices
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
 from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField
@@ -32,10 +32,13 @@ class StorageUnitSerializer(RecordSerializer[StorageUnit]):
         help_text="Null if there is no reading, or the sensor gave no measurement.",
     )
     current_temperature_unit = serializers.ChoiceField(
-        list(Scale), source="latest_reading.scale", read_only=True, allow_null=True
+        labelled_choices(Scale), source="latest_reading.scale", read_only=True, allow_null=True
     )
     temperature_status = serializers.ChoiceField(
-        STATUSES, source="*", read_only=True, help_text="By the limits in force; no_data if it is not known now."
+        labelled_choices(STATUSES),
+        source="*",
+        read_only=True,
+        help_text="By the limits in force; no_data if it is not known now.",
     )
     last_reading_time = serializers.DateTimeField(source="latest_reading.recorded_at", read_only=True, allow_null=True)
 
@@ -77,7 +80,7 @@ class DetailedFacilitySerializer(FacilitySerializer):
     min_temperature = serializers.FloatField(read_only=True, allow_null=True)
     max_temperature = serializers.FloatField(read_only=True, allow_null=True)
     temperature_unit = serializers.ChoiceField(
-        list(Scale), read_only=True, help_text="Scale of the average, minimum and maximum."
+        labelled_choices(Scale), read_only=True, help_text="Scale of the average, minimum and maximum."
     )
 
     class Meta(FacilitySerializer.Meta):
@@ -169,15 +172,15 @@ class StatisticsSerializer(serializers.Serializer[object]):
     time_range_start = serializers.DateTimeField(source="start")
     time_range_end = serializers.DateTimeField(source="end")
     unit_count = serializers.IntegerField()
-    temperature_unit = serializers.ChoiceField(list(Scale), source="*")
+    temperature_unit = serializers.ChoiceField(labelled_choices(Scale), source="*")
 
 
 class AggregateRequestSerializer(serializers.Serializer[object]):
     """How to group readings, and the metrics of each group."""
 
-    group_by = serializers.ListField(child=serializers.ChoiceField(list(GroupBy)), max_length=20)
+    group_by = serializers.ListField(child=serializers.ChoiceField(labelled_choices(GroupBy)), max_length=20)
     aggregations = serializers.ListField(
-        child=serializers.ChoiceField(list(Aggregation)),
+        child=serializers.ChoiceField(labelled_choices(Aggregation)),
         max_length=20,
         allow_empty=False,
         default=list(DEFAULT_AGGREGATIONS),
@@ -217,7 +220,7 @@ class MetricsSerializer(serializers.Serializer[object]):
     max_temperature = serializers.FloatField(required=False, allow_null=True)
     reading_count = serializers.IntegerField(required=False)
     mkt = serializers.FloatField(required=False, allow_null=True)
-    temperature_unit = serializers.ChoiceField(list(Scale))
+    temperature_unit = serializers.ChoiceField(labelled_choices(Scale))
 
 
 class GroupSerializer(serializers.Serializer[object]):
@@ -248,7 +251,7 @@ class SeriesSerializer(serializers.Serializer[object]):
     """A downsampled temperature series of a unit."""
 
     storage_unit_id = serializers.UUIDField()
-    temperature_unit = serializers.ChoiceField(list(Scale))
+    temperature_unit = serializers.ChoiceField(labelled_choices(Scale))
     start_date = serializers.DateTimeField()
     end_date = serializers.DateTimeField()
     buckets = BucketSerializer(many=True)

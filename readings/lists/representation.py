@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rest_framework import serializers
 
+from core.api.fields import labelled_choices
 from core.api.serializer_rows import Representation, SerializerRows
 from readings.lists.public_ids import reading_ids
 from readings.lists.queries import Row
@@ -27,7 +28,7 @@ class ReadingSerializer(serializers.Serializer[object]):
     temperature = serializers.FloatField(
         allow_null=True, help_text="In the scale it was reported in; null if the sensor gave no measurement."
     )
-    temperature_unit = serializers.ChoiceField(list(Scale), source="row.scale")
+    temperature_unit = serializers.ChoiceField(labelled_choices(Scale), source="row.scale")
     recorded_at = serializers.DateTimeField(source="row.recorded_at")
     sensor_id = serializers.CharField(allow_blank=True, source="row.sensor_code", help_text="Code of the sensor.")
     quality_score = serializers.FloatField(min_value=0, max_value=1, source="row.quality_score")

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from operator import attrgetter
 
+from django.db.models import TextChoices
+
 from customers.models import Sensor
 from readings.statistics.totals import Bucket, Key, RequestedUnit, totals_by_key
 from readings.storage.measures import Totals
@@ -31,14 +33,14 @@ class GroupBy(StrEnum):
     SENSOR = "sensor"
 
 
-class Aggregation(StrEnum):
+class Aggregation(TextChoices):
     """The metrics of a group; `mkt` costs most, since it depends on neighbouring readings."""
 
-    AVG = "avg"
-    MIN = "min"
-    MAX = "max"
-    COUNT = "count"
-    MKT = "mkt"
+    AVG = "avg", "Mean of the measurements"
+    MIN = "min", "Minimum"
+    MAX = "max", "Maximum"
+    COUNT = "count", "Number of readings"
+    MKT = "mkt", "Mean kinetic temperature"
 
 
 DEFAULT_AGGREGATIONS = (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX, Aggregation.COUNT)

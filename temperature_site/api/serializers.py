@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from core.api.fields import labelled_choices
+
 RESULT = "`ok`, or `error: ` followed by the reason."
 
 
 class HealthSerializer(serializers.Serializer[object]):
     """Health of the system."""
 
-    status = serializers.ChoiceField(["ok", "degraded", "error"])
+    status = serializers.ChoiceField(labelled_choices(["ok", "degraded", "error"]))
     version = serializers.CharField()
     timestamp = serializers.DateTimeField(help_text="Time of the check; results are cached for some seconds.")
     uptime_seconds = serializers.FloatField(help_text="Uptime of the responding process.")
