@@ -49,7 +49,7 @@ def _own_server(cleanup: ExitStack) -> str:
 
 def _benchmarks() -> dict[str, Callable[[], None]]:
     # They import models, which need the settings to be in place.
-    from benchmarks import evaluation, importing, pages, rest_api, storing
+    from benchmarks import evaluation, importing, mechanisms, pages, rest_api, storing
 
     return {
         "storing": storing.run,
@@ -57,6 +57,7 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
         "importing": importing.run,
         "pages": pages.run,
         "rest_api": rest_api.run,
+        "mechanisms": mechanisms.run,
     }
 
 

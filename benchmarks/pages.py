@@ -114,7 +114,7 @@ def _prepare() -> tuple[tuple[str, ...], tuple[str, ...], StorageUnit]:
     refresh()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    return _signed_in("PAGES"), _signed_in("FEWPAGES"), StorageUnit.objects.get(pk=units[0][0])
+    return signed_in("PAGES"), signed_in("FEWPAGES"), StorageUnit.objects.get(pk=units[0][0])
 
 
 def _fill(units: list[tuple[int, int]], duration: timedelta, *, every_minutes: int) -> None:
@@ -139,7 +139,7 @@ def _fill(units: list[tuple[int, int]], duration: timedelta, *, every_minutes: i
         )
 
 
-def _signed_in(customer_code: str) -> tuple[str, ...]:
+def signed_in(customer_code: str) -> tuple[str, ...]:
     """Return the request headers of a browser in which a viewer of the customer is signed in."""
     user, _ = User.objects.get_or_create(username=f"viewer of {customer_code}")
     customer = Customer.objects.get(customer_code=customer_code)

@@ -29,7 +29,7 @@ M = TypeVar("M", bound=ScopedModel)
 class CompiledQuery:
     """Rows of plain columns within a scope. `build` returns the queryset and may depend on the scope only.
 
-    `is_look_up`: the query reads a few rows by an index however large the scope, so preparing it pays off.
+    `is_look_up`: one plan suits every scope, so that the statement is prepared; see `core.db.prepared`.
     """
 
     def __init__(self, build: Callable[[Scope], QuerySet[Any]], *, is_look_up: bool = False) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from core.api.pagination import Cursor
-from core.db.prepared import Parameters
+from core.db.prepared import Parameters, Prepared
 from readings.lists.filters import ReadingFilter
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.reading_batch import instant_of, microseconds_of
@@ -60,7 +60,7 @@ class Listing:
         if not self.unit_refs:
             return 0
         if self.wanted.is_empty:
-            return _number(COUNT_OF_DAYS, {"unit_ids": list(self.unit_refs)})
+            return int(COUNT_OF_DAYS.rows({"unit_ids": list(self.unit_refs)})[0][0])
         if self.wanted.has_only_times:
             requested = [RequestedUnit(unit_ref.unit_id, unit_ref.zone, 0) for unit_ref in self.unit_refs.values()]
             totals = totals_by_key(requested, self.wanted.time_range(), with_weights=False)
@@ -147,7 +147,11 @@ def latest_rows(unit_refs: UnitRefs, wanted: ReadingFilter, limit: int) -> list[
     conditions, parameters = wanted.conditions("reading.storage_unit_id")
     time_range = wanted.time_range()
     parameters |= {"unit_ids": list(unit_refs), "low": time_range.start, "high": time_range.end, "limit": limit}
-    return _fetch(LATEST.format(conditions=conditions), parameters) if unit_refs else []
+    if not unit_refs:
+        return []
+    if conditions:
+        return _fetch(LATEST.format(conditions=conditions), parameters)
+    return [Row(*row) for row in LATEST_OF_UNITS.rows(parameters)]
 
 
 def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | None:
@@ -157,7 +161,9 @@ def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | N
 
 
 # Every day of a unit has its row, whatever the zone: no raw reading is counted.
-COUNT_OF_DAYS = "SELECT coalesce(sum(reading_count), 0) FROM daily_rollup WHERE storage_unit_id = ANY(%(unit_ids)s)"
+COUNT_OF_DAYS = Prepared(
+    "SELECT coalesce(sum(reading_count), 0) FROM daily_rollup WHERE storage_unit_id = ANY(%(unit_ids)s)"
+)
 COUNT_ROWS = """
 SELECT coalesce(sum(each.count), 0) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
     SELECT count(*) FROM reading
@@ -188,6 +194,7 @@ FROM latest_reading AS reading {_JOINED}
 WHERE storage_unit_id = ANY(%(unit_ids)s) AND recorded_at >= %(low)s AND recorded_at < %(high)s{{conditions}}
 ORDER BY recorded_at DESC, storage_unit_id DESC LIMIT %(limit)s
 """  # noqa: S608  names of ours, no input
+LATEST_OF_UNITS = Prepared(LATEST.format(conditions=""))
 STORED = f"""
 SELECT {_COLUMNS.format(created_at="reading.created_at")}
 FROM reading {_JOINED}
