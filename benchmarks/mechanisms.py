@@ -1,8 +1,8 @@
 """What each special mechanism of data access saves: a request with it and without it, alternately in one process.
 
 The requests go through the WSGI application, connections kept between requests included. The time is elapsed time,
-because some mechanisms save PostgreSQL's work rather than this process's. One that saves nothing measurable on a request
-with a budget is to be removed.
+because some mechanisms save PostgreSQL's work rather than this process's. One that saves nothing measurable on a
+request with a budget is to be removed.
 """
 
 from __future__ import annotations
