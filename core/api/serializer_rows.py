@@ -7,7 +7,7 @@ time of a page of a thousand rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -31,16 +31,19 @@ class SerializerRows:
     """The readable fields of a serializer as columns of a queryset, or as attributes of objects.
 
     Fields with `source="*"` are computed: they are not read, and are None until the caller sets them.
+    only: the names of the fields, in the order of the output; all if not given.
     """
 
-    def __init__(self, serializer_class: type[Serializer[Any]]) -> None:
+    def __init__(self, serializer_class: type[Serializer[Any]], only: Iterable[str] | None = None) -> None:
         self._serializer_class = serializer_class
+        self._only = only
 
     @cached_property
     def fields(self) -> dict[str, AnyField]:
         """The readable fields by name."""
         fields = self._serializer_class().fields
-        return {name: field for name, field in fields.items() if not field.write_only}
+        names = fields if self._only is None else self._only
+        return {name: fields[name] for name in names if not fields[name].write_only}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -53,8 +56,12 @@ class SerializerRows:
         return tuple(_column(self.fields[name]) for name in self.names)
 
     @cached_property
-    def _attributes(self) -> attrgetter[Row]:
-        return attrgetter(*(str(self.fields[name].source) for name in self.names))
+    def _attributes(self) -> Callable[[object], Row]:
+        sources = [str(self.fields[name].source) for name in self.names]
+        if len(sources) > 1:
+            return attrgetter(*sources)
+        getters = [attrgetter(source) for source in sources]  # one alone would not return a tuple
+        return lambda each: tuple(getter(each) for getter in getters)
 
     @cached_property
     def _blank(self) -> Representation | None:

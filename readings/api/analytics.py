@@ -17,7 +17,7 @@ from customers.access.principal import Principal, principal_of
 from customers.models import Customer
 from readings.api.query_params import TREND_DAYS, StatisticsParams, TrendParams, UnitStatisticsParams
 from readings.api.serializers import GroupSerializer, PerformanceSerializer, StatisticsSerializer
-from readings.api.statistics import data_range, selected_units, statistics_by_customer, statistics_of
+from readings.api.statistics import data_range, represent_groups, selected_units, statistics_by_customer, statistics_of
 from readings.statistics.aggregates import Aggregation, Grouping, TooManyGroups, aggregate
 from readings.statistics.analytics import performance
 from readings.time_ranges import DAY
@@ -52,11 +52,12 @@ class TrendsView(APIView):
         units = _pop_units(principal_of(request), params)
         interval, end = params["interval"], params.get("end")
         start = params.get("start") or (end or timezone.now()) - TREND_DAYS[interval] * DAY
-        grouping = Grouping(frozenset({interval}), tuple(Aggregation), params["scale"])
+        grouping = Grouping(frozenset({interval}), tuple(Aggregation))
         try:
-            return Response(aggregate(units, data_range(units, start, end), grouping))
+            groups = aggregate(units, data_range(units, start, end), grouping)
         except TooManyGroups as error:
             raise UnprocessableBody(f"{error} Request a shorter period or a longer interval.") from error
+        return Response(represent_groups(groups, grouping, params["scale"]))
 
 
 class PerformanceView(APIView):

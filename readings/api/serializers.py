@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 from typing_extensions import override
@@ -9,8 +12,9 @@ from typing_extensions import override
 from core.api.fields import InstantField, Values, labelled_choices
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
-from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField
-from readings.statistics.aggregates import DEFAULT_AGGREGATIONS, Aggregation, GroupBy
+from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField, TemperatureListSerializer
+from readings.series.downsample import Point
+from readings.statistics.aggregates import DEFAULT_AGGREGATIONS, Aggregation, Group, GroupBy
 from readings.statistics.analytics import Performance, StatusCount
 from readings.time_ranges import TimeRange
 from readings.units.scales import ABSOLUTE_ZERO_C, Scale, to_celsius
@@ -71,10 +75,9 @@ class StorageUnitSerializer(RecordSerializer[StorageUnit]):
         return attrs
 
 
-class DetailedFacilitySerializer(FacilitySerializer):
-    """A facility with its units and their current temperatures."""
+class CurrentTemperaturesSerializer(serializers.Serializer[object]):
+    """The average, minimum and maximum of the current temperatures of units; null if none is known."""
 
-    units = StorageUnitSerializer(many=True, read_only=True)
     unit_count = serializers.IntegerField(read_only=True)
     average_temperature = serializers.FloatField(read_only=True, allow_null=True)
     min_temperature = serializers.FloatField(read_only=True, allow_null=True)
@@ -83,15 +86,17 @@ class DetailedFacilitySerializer(FacilitySerializer):
         labelled_choices(Scale), read_only=True, help_text="Scale of the average, minimum and maximum."
     )
 
+
+class DetailedFacilitySerializer(FacilitySerializer, CurrentTemperaturesSerializer):
+    """A facility with its units and their current temperatures."""
+
+    units = StorageUnitSerializer(many=True, read_only=True)
+
     class Meta(FacilitySerializer.Meta):
         fields = [
             *FacilitySerializer.Meta.fields,
             "units",
-            "unit_count",
-            "average_temperature",
-            "min_temperature",
-            "max_temperature",
-            "temperature_unit",
+            *CurrentTemperaturesSerializer().fields,
         ]
 
 
@@ -198,39 +203,56 @@ class AggregateRequestSerializer(serializers.Serializer[object]):
         return attrs
 
 
-class GroupKeySerializer(serializers.Serializer[object]):
+class GroupKeySerializer(serializers.Serializer[Group]):
     """The key of a group: only the requested fields are present."""
+
+    FIELDS_BY_GROUPING: ClassVar[Mapping[GroupBy, Sequence[str]]] = {
+        GroupBy.HOUR: ["hour"],
+        GroupBy.DAY: ["day"],
+        GroupBy.WEEK: ["week"],
+        GroupBy.MONTH: ["month"],
+        GroupBy.FACILITY: ["facility_id", "facility_name"],
+        GroupBy.UNIT: ["storage_unit_id", "unit_name"],
+        GroupBy.SENSOR: ["sensor_id"],
+    }
 
     hour = serializers.DateTimeField(required=False)
     day = serializers.DateTimeField(required=False, help_text="Start of the facility's local day.")
     week = serializers.DateTimeField(required=False, help_text="Start of the local week (Monday).")
     month = serializers.DateTimeField(required=False, help_text="Start of the local month.")
-    facility_id = serializers.UUIDField(required=False)
-    facility_name = serializers.CharField(required=False)
-    storage_unit_id = serializers.UUIDField(required=False)
-    unit_name = serializers.CharField(required=False)
-    sensor_id = serializers.CharField(required=False, allow_blank=True)
+    facility_id = serializers.UUIDField(source="unit_ref.facility_public_id", required=False)
+    facility_name = serializers.CharField(source="unit_ref.facility_name", required=False)
+    storage_unit_id = serializers.UUIDField(source="unit_ref.public_id", required=False)
+    unit_name = serializers.CharField(source="unit_ref.name", required=False)
+    sensor_id = serializers.CharField(source="sensor_code", required=False, allow_blank=True)
 
 
-class MetricsSerializer(serializers.Serializer[object]):
+class MetricsSerializer(serializers.Serializer[Group]):
     """The metrics of a group: only the requested fields are present."""
 
-    avg_temperature = serializers.FloatField(required=False, allow_null=True)
-    min_temperature = serializers.FloatField(required=False, allow_null=True)
-    max_temperature = serializers.FloatField(required=False, allow_null=True)
-    reading_count = serializers.IntegerField(required=False)
-    mkt = serializers.FloatField(required=False, allow_null=True)
-    temperature_unit = serializers.ChoiceField(labelled_choices(Scale))
+    FIELD_BY_AGGREGATION: ClassVar[Mapping[Aggregation, str]] = {
+        Aggregation.AVG: "avg_temperature",
+        Aggregation.MIN: "min_temperature",
+        Aggregation.MAX: "max_temperature",
+        Aggregation.COUNT: "reading_count",
+        Aggregation.MKT: "mkt",
+    }
+    avg_temperature = TemperatureField(source="totals.average_c", required=False, allow_null=True)
+    min_temperature = TemperatureField(source="totals.min_c", required=False, allow_null=True)
+    max_temperature = TemperatureField(source="totals.max_c", required=False, allow_null=True)
+    reading_count = serializers.IntegerField(source="totals.reading_count", required=False)
+    mkt = TemperatureField(source="totals.mkt_c", required=False, allow_null=True)
+    temperature_unit = serializers.ChoiceField(labelled_choices(Scale), source="*")
 
 
-class GroupSerializer(serializers.Serializer[object]):
+class GroupSerializer(serializers.Serializer[Group]):
     """A group of readings."""
 
-    group_key = GroupKeySerializer()
-    metrics = MetricsSerializer()
+    group_key = GroupKeySerializer(source="*")
+    metrics = MetricsSerializer(source="*")
 
 
-class BucketSerializer(serializers.Serializer[object]):
+class BucketSerializer(serializers.Serializer[Point]):
     """An interval of a series. Temperatures are null if nothing was measured; a bucket in a gap has no readings."""
 
     t = serializers.DateTimeField(source="middle_at", help_text="Middle between its first and last reading.")
@@ -239,21 +261,27 @@ class BucketSerializer(serializers.Serializer[object]):
     max = TemperatureField(source="max_c", allow_null=True)
     count = serializers.IntegerField(source="reading_count")
 
+    class Meta:
+        list_serializer_class = TemperatureListSerializer
 
-class GapSerializer(serializers.Serializer[object]):
+
+class GapSerializer(serializers.Serializer[TimeRange]):
     """A period without data."""
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
 
+    class Meta:
+        list_serializer_class = TemperatureListSerializer
+
 
 class SeriesSerializer(serializers.Serializer[object]):
     """A downsampled temperature series of a unit."""
 
-    storage_unit_id = serializers.UUIDField()
-    temperature_unit = serializers.ChoiceField(labelled_choices(Scale))
-    start_date = serializers.DateTimeField()
-    end_date = serializers.DateTimeField()
+    storage_unit_id = serializers.UUIDField(source="unit.public_id")
+    temperature_unit = RequestedScaleField(help_text="Scale of the temperatures.")
+    start_date = serializers.DateTimeField(source="time_range.start")
+    end_date = serializers.DateTimeField(source="time_range.end")
     buckets = BucketSerializer(many=True)
     gaps = GapSerializer(many=True)
 
@@ -299,7 +327,7 @@ class TimeRangeSerializer(serializers.Serializer[TimeRange]):
 
 
 class PerformanceSerializer(serializers.Serializer[Performance]):
-    """Performance of the measurements of storage units. Its context holds the requested `scale`."""
+    """Performance of the measurements of storage units."""
 
     uptime = UptimeSerializer(source="*")
     data_quality = DataQualitySerializer(source="*")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,20 +14,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.api.serializer_rows import Representation
 from customers.access.permissions import READ
 from customers.access.principal import principal_of
 from customers.models import StorageUnit
-from readings.api.fields import TemperatureRows
 from readings.api.query_params import SeriesParams
-from readings.api.serializers import BucketSerializer, SeriesSerializer
+from readings.api.serializers import SeriesSerializer
 from readings.lists.filters import ReadingFilter
 from readings.series.downsample import Point, downsample
 from readings.time_ranges import DAY, TimeRange
-from readings.units.scales import Scale
 
 DEFAULT_RANGE = timedelta(days=1)
-BUCKET_ROWS = TemperatureRows(BucketSerializer)
 
 
 class SeriesView(APIView):
@@ -45,10 +42,21 @@ class SeriesView(APIView):
         latest = timezone.now() + DAY
         end = min(params.get("end") or timezone.now(), latest)
         time_range = ReadingFilter(params.get("start") or end - DEFAULT_RANGE, end).time_range()
-        return Response(to_representation(unit, time_range, params["points"], params["scale"]))
+        series = series_of(unit, time_range, params["points"])
+        return Response(SeriesSerializer(series, context={"scale": params["scale"]}).data)
 
 
-def to_representation(unit: StorageUnit, time_range: TimeRange, max_points: int, scale: Scale) -> Representation:
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The temperatures of a unit over a period: buckets in order of time, some of them gaps, and all gaps."""
+
+    unit: StorageUnit
+    time_range: TimeRange
+    buckets: Iterable[Point]
+    gaps: list[TimeRange]
+
+
+def series_of(unit: StorageUnit, time_range: TimeRange, max_points: int) -> Series:
     """Return the series of `unit` in at most `max_points` buckets. One query.
 
     Each gap takes a bucket of its own, the longest first if there is no room for all, so that a line drawn through
@@ -57,14 +65,8 @@ def to_representation(unit: StorageUnit, time_range: TimeRange, max_points: int,
     series = downsample(unit, time_range, max_points=max_points)
     gaps = series.gaps(timedelta(seconds=unit.effective_staleness_limit_seconds))
     longest = sorted(gaps, key=lambda gap: gap[0] - gap[1])[: max_points - len(series)]
-    return {
-        "storage_unit_id": unit.public_id,
-        "temperature_unit": scale,
-        "start_date": time_range.start,
-        "end_date": time_range.end,
-        "buckets": BUCKET_ROWS.represent_in(scale, _with_gaps(series.points(), dict(longest))),
-        "gaps": [{"start": start, "end": end} for start, end in gaps],
-    }
+    buckets = _with_gaps(series.points(), dict(longest))
+    return Series(unit, time_range, buckets, [TimeRange(start, end) for start, end in gaps])
 
 
 def _with_gaps(points: list[Point], gap_ends: dict[datetime, datetime]) -> Iterator[Point]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import connection
@@ -18,15 +19,21 @@ from rest_framework.views import APIView
 
 from core.api.errors import UnprocessableBody
 from core.api.query_params import Params
-from core.api.serializer_rows import Representation
+from core.api.serializer_rows import Representation, SerializerRows
 from customers.access.permissions import READ
 from customers.access.principal import Permission, Principal, principal_of
 from customers.models import Facility
 from readings.api.fields import TemperatureRows
 from readings.api.query_params import StatisticsParams, TemperatureUnitParams
-from readings.api.serializers import AggregateRequestSerializer, GroupSerializer, StatisticsSerializer
+from readings.api.serializers import (
+    AggregateRequestSerializer,
+    GroupKeySerializer,
+    GroupSerializer,
+    MetricsSerializer,
+    StatisticsSerializer,
+)
 from readings.lists.filters import EARLIEST
-from readings.statistics.aggregates import Aggregation, GroupBy, Grouping, TooManyGroups, aggregate
+from readings.statistics.aggregates import Aggregation, Group, GroupBy, Grouping, TooManyGroups, aggregate
 from readings.statistics.statistics import Statistics
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.measures import Totals
@@ -35,6 +42,7 @@ from readings.units.scales import Scale
 from readings.units.unit_refs import UnitRefs, visible_unit_refs
 
 STATISTICS_ROWS = TemperatureRows(StatisticsSerializer)
+GROUP_ROWS = SerializerRows(GroupSerializer)
 # Every reading has its hour, and an hour without readings follows one that has some.
 FIRST_HOUR = """
 SELECT min(hour) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
@@ -133,13 +141,31 @@ class AggregateView(APIView):
         query = serializer.validated_data
         units = selected_units(principal_of(request), query.get("facility_id"), query.get("storage_unit_id"))
         time_range = data_range(units, query.get("start_date"), query.get("end_date"))
-        grouping = Grouping(
-            frozenset(map(GroupBy, query["group_by"])), tuple(map(Aggregation, query["aggregations"])), scale
-        )
+        grouping = Grouping(frozenset(map(GroupBy, query["group_by"])), tuple(map(Aggregation, query["aggregations"])))
         try:
-            return Response(aggregate(units, time_range, grouping))
+            groups = aggregate(units, time_range, grouping)
         except TooManyGroups as error:
             raise UnprocessableBody(f"{error} Request a shorter period or coarser groups.") from error
+        return Response(represent_groups(groups, grouping, scale))
+
+
+def represent_groups(groups: Sequence[Group], grouping: Grouping, scale: Scale) -> list[Representation]:
+    """Return groups as GroupSerializer defines them, with what `grouping` requests."""
+    key_rows, metrics_rows = _group_rows(grouping.by, tuple(grouping.aggregations))
+    keys, metrics = key_rows.represent_objects(groups), metrics_rows.represent_in(scale, groups)
+    return [dict(zip(GROUP_ROWS.fields, parts, strict=True)) for parts in zip(keys, metrics, strict=True)]
+
+
+@lru_cache
+def _group_rows(
+    by: frozenset[GroupBy], aggregations: tuple[Aggregation, ...]
+) -> tuple[SerializerRows, TemperatureRows]:
+    key_names = [name for each in GroupBy if each in by for name in GroupKeySerializer.FIELDS_BY_GROUPING[each]]
+    metric_names = [MetricsSerializer.FIELD_BY_AGGREGATION[each] for each in aggregations]
+    return (
+        SerializerRows(GroupKeySerializer, only=key_names),
+        TemperatureRows(MetricsSerializer, only=[*metric_names, "temperature_unit"]),
+    )
 
 
 def selected_units(principal: Principal, facility_id: UUID | None = None, unit_id: UUID | None = None) -> UnitRefs:

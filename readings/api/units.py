@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -23,12 +25,13 @@ from customers.access.permissions import READ, READ_AND_WRITE
 from customers.api.views import FACILITY_ROWS
 from customers.models import STALENESS_INTERVALS, Facility, StorageUnit
 from readings.api.query_params import TemperatureUnitParams
-from readings.api.serializers import DetailedFacilitySerializer, StorageUnitSerializer
+from readings.api.serializers import CurrentTemperaturesSerializer, DetailedFacilitySerializer, StorageUnitSerializer
 from readings.units.condition import LIMIT_COLUMNS, LimitsInForce, UnitState
 from readings.units.scales import Scale, from_celsius, to_celsius
 from readings.units.unit_condition import Condition
 
 UNIT_ROWS = SerializerRows(StorageUnitSerializer)
+CURRENT_TEMPERATURE_ROWS = SerializerRows(CurrentTemperaturesSerializer)
 _STATUSES = {
     UnitState.CRITICAL: "critical",
     UnitState.WARNING: "warning",
@@ -68,20 +71,33 @@ def represent_units(rows: Collection[Row], now: datetime | None = None) -> list[
     return units
 
 
-def current_range(units: list[Representation], scale: Scale) -> Representation:
-    """Return the average, minimum and maximum of the units' current temperatures in `scale`; None without any."""
-    current_c = [
-        to_celsius(unit["current_temperature"], unit["current_temperature_unit"])
-        for unit in units
-        if unit["temperature_status"] != "no_data"
-    ]
-    range_c = {
-        "average_temperature": sum(current_c) / len(current_c) if current_c else None,
-        "min_temperature": min(current_c, default=None),
-        "max_temperature": max(current_c, default=None),
-    }
-    converted = {name: None if value_c is None else from_celsius(value_c, scale) for name, value_c in range_c.items()}
-    return {**converted, "temperature_unit": scale}
+@dataclass(frozen=True, slots=True)
+class CurrentTemperatures:
+    """The number of units, and a summary of their current temperatures; None if none is known."""
+
+    unit_count: int
+    average_temperature: float | None
+    min_temperature: float | None
+    max_temperature: float | None
+    temperature_unit: Scale
+
+    @classmethod
+    def of(cls, units: Collection[Representation], scale: Scale) -> Self:
+        """Summarise represented units in `scale`."""
+        current_c = [
+            to_celsius(unit["current_temperature"], unit["current_temperature_unit"])
+            for unit in units
+            if unit["temperature_status"] != "no_data"
+        ]
+        if not current_c:
+            return cls(len(units), None, None, None, scale)
+        return cls(
+            len(units),
+            from_celsius(sum(current_c) / len(current_c), scale),
+            from_celsius(min(current_c), scale),
+            from_celsius(max(current_c), scale),
+            scale,
+        )
 
 
 class FacilityUnitList(RowListView):
@@ -150,7 +166,8 @@ class DetailedFacility(GenericAPIView[Facility]):
         facility = get_addressed(Facility, request, facility_id)
         units = represent_units(list(unit_values(_units_of(facility, request))))
         own = FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk))
-        return Response(own | {"units": units, "unit_count": len(units)} | current_range(units, scale))
+        [current] = CURRENT_TEMPERATURE_ROWS.represent_objects([CurrentTemperatures.of(units, scale)])
+        return Response(own | {"units": units} | current)
 
 
 def _units_of(facility: Facility, request: Request) -> QuerySet[StorageUnit]:

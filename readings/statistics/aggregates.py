@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
-from operator import attrgetter
 
 from django.db.models import TextChoices
 
@@ -14,7 +13,6 @@ from customers.models import Sensor
 from readings.statistics.totals import Bucket, Key, RequestedUnit, totals_by_key
 from readings.storage.measures import Totals
 from readings.time_ranges import DAY, TimeRange
-from readings.units.scales import Scale, from_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
 
 # More groups than this are of no use to a person or a chart, and fill memory.
@@ -54,11 +52,10 @@ class TooManyGroups(ValueError):  # noqa: N818 - reads better where it is caught
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How to group, and which metrics to return in which scale."""
+    """How to group, and which metrics to return."""
 
     by: frozenset[GroupBy]
     aggregations: Sequence[Aggregation] = DEFAULT_AGGREGATIONS
-    scale: Scale = Scale.CELSIUS
 
     @property
     def buckets(self) -> list[Bucket]:
@@ -71,8 +68,25 @@ class Grouping:
         return next(iter(self.buckets), None)
 
 
-def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) -> list[dict[str, object]]:
-    """Return the groups with readings in `time_range`, each as `group_key` and `metrics`, ordered by time and name.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The readings of a group. Units of time and the sensor are None unless readings are grouped by them.
+
+    unit_ref: a unit of the group: the only one, or any of the facility or the time zone.
+    hour, day, week, month: when they start, with the facility's offset at that time.
+    """
+
+    totals: Totals
+    unit_ref: UnitRef
+    sensor_code: str | None = None
+    hour: datetime | None = None
+    day: datetime | None = None
+    week: datetime | None = None
+    month: datetime | None = None
+
+
+def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) -> list[Group]:
+    """Return the groups with readings in `time_range`, ordered by time and name.
 
     Raises TooManyGroups. The number of queries is fixed.
     """
@@ -88,20 +102,19 @@ def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) ->
         with_weights=Aggregation.MKT in grouping.aggregations,
     )
     codes = _sensor_codes(totals) if by_sensor else {}
-    metrics = _Metrics(grouping)
-    merged: dict[tuple[object, ...], tuple[dict[str, object], Totals]] = {}
+    merged: dict[tuple[object, ...], Group] = {}
     for key, each in totals.items():
         if each.reading_count:
-            order, group_key = groups.described(key, codes)
+            order, group = groups.group_of(key, codes, each)
             if order in merged:
-                merged[order][1].add(each)
+                merged[order].totals.add(each)
             else:
-                merged[order] = (group_key, each)
-    return [{"group_key": merged[order][0], "metrics": metrics.of(merged[order][1])} for order in sorted(merged)]
+                merged[order] = group
+    return [merged[order] for order in sorted(merged)]
 
 
 class _Groups:
-    """The groups of one request: numbers in the totals, and their descriptions."""
+    """The groups of one request, numbered as the totals need them."""
 
     def __init__(self, grouping: Grouping) -> None:
         self._by = grouping.by
@@ -122,28 +135,22 @@ class _Groups:
             self._unit_refs.append(unit_ref)
         return self._numbers[key]
 
-    def described(self, key: Key, codes: dict[int, str]) -> tuple[tuple[object, ...], dict[str, object]]:
-        """Return what orders and identifies a group, and its `group_key`."""
+    def group_of(self, key: Key, codes: dict[int, str], totals: Totals) -> tuple[tuple[object, ...], Group]:
+        """Return what orders and identifies the group of `key`, and the group with these totals."""
         by, unit_ref = self._by, self._unit_refs[key.group]
-        group_key: dict[str, object] = {}
-        order: list[object] = []
-        for bucket in self._buckets:
-            begins = _begin(key.bucket, bucket, unit_ref)
-            group_key[bucket.value] = begins
-            order.append(begins.astimezone(UTC))
+        starts = {bucket.value: _start(key.bucket, bucket, unit_ref) for bucket in self._buckets}
+        order: list[object] = [start.astimezone(UTC) for start in starts.values()]
         if GroupBy.FACILITY in by:
-            group_key |= {"facility_id": unit_ref.facility_public_id, "facility_name": unit_ref.facility_name}
             order += [unit_ref.facility_name, unit_ref.facility_id]
         if GroupBy.UNIT in by:
-            group_key |= {"storage_unit_id": unit_ref.public_id, "unit_name": unit_ref.name}
             order += [unit_ref.name, unit_ref.unit_id]
+        code = None if key.sensor_id is None else codes[key.sensor_id]
         if key.sensor_id is not None:
-            group_key["sensor_id"] = codes[key.sensor_id]
-            order += [codes[key.sensor_id], key.sensor_id]
-        return tuple(order), group_key
+            order += [code, key.sensor_id]
+        return tuple(order), Group(totals, unit_ref, code, **starts)
 
 
-def _begin(found: date | datetime | None, bucket: Bucket, unit_ref: UnitRef) -> datetime:
+def _start(found: date | datetime | None, bucket: Bucket, unit_ref: UnitRef) -> datetime:
     """Return the instant at which the bucket of `found` begins, with the facility's offset at that time."""
     if isinstance(found, datetime):
         if bucket is Bucket.HOUR:
@@ -151,38 +158,6 @@ def _begin(found: date | datetime | None, bucket: Bucket, unit_ref: UnitRef) -> 
         found = found.astimezone(unit_ref.zone).date()
     assert found is not None  # noqa: S101 - a bucket was requested
     return datetime.combine(bucket.first_day(found), time(), unit_ref.zone)
-
-
-_TEMPERATURES_C: dict[Aggregation, tuple[str, Callable[[Totals], float | None]]] = {
-    Aggregation.AVG: ("avg_temperature", attrgetter("average_c")),
-    Aggregation.MIN: ("min_temperature", attrgetter("min_c")),
-    Aggregation.MAX: ("max_temperature", attrgetter("max_c")),
-    Aggregation.MKT: ("mkt", attrgetter("mkt_c")),
-}
-
-
-class _Metrics:
-    """The metrics of one request, determined once for all groups."""
-
-    def __init__(self, grouping: Grouping) -> None:
-        self._scale = grouping.scale
-        self._wanted = [_TEMPERATURES_C.get(each, ("reading_count", None)) for each in grouping.aggregations]
-
-    def of(self, totals: Totals) -> dict[str, object]:
-        """Return the `metrics` of a group in the requested order."""
-        metrics: dict[str, object] = {
-            name: on_scale(find_c(totals), self._scale) if find_c else totals.reading_count
-            for name, find_c in self._wanted
-        }
-        metrics["temperature_unit"] = self._scale.value
-        return metrics
-
-
-def on_scale(temperature_c: float | None, scale: Scale) -> float | None:
-    """Return a statistic on a scale, rounded to six decimals."""
-    if temperature_c is None:
-        return None
-    return round(temperature_c if scale is Scale.CELSIUS else from_celsius(temperature_c, scale), 6)
 
 
 def _sensor_codes(keys: Iterable[Key]) -> dict[int, str]:
