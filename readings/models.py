@@ -171,7 +171,10 @@ class HourlyRollup(Rollup):
 
 
 class DailyRollup(Rollup):
-    """The readings of one sensor within a day at its facility, which is 23 or 25 hours long when clocks change."""
+    """The readings of one sensor within a day at its facility, see `readings.storage.local_days`.
+
+    It is 23 or 25 hours long when clocks change.
+    """
 
     pk = models.CompositePrimaryKey("storage_unit", "local_date", "sensor")
     storage_unit = models.ForeignKey(

@@ -19,8 +19,9 @@ from django.db import connection
 
 from core.db.prepared import Prepared
 from customers.models import StorageUnit
+from readings.storage.local_days import day_of, starts_of_days_us
 from readings.storage.reading_batch import instant_of
-from readings.time_ranges import MICROSECOND, TimeRange, starts_of_days_us
+from readings.time_ranges import MICROSECOND, TimeRange
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -152,7 +153,7 @@ def downsample(unit: StorageUnit, time_range: TimeRange, *, max_points: int = MA
         width = ceil((seconds / _HOUR_SECONDS + 1) / max_points) * _HOUR_SECONDS
         rows = OF_HOURS.rows([unit.pk, first_hour, end, width, first_hour])
     else:
-        first_day, last_day = (each.astimezone(zone).date() for each in (start, end - MICROSECOND))
+        first_day, last_day = (day_of(each, zone) for each in (start, end - MICROSECOND))
         width = ceil((seconds / _DAY_SECONDS + 2) / max_points)
         rows = OF_DAYS.rows([unit.pk, first_day, last_day, first_day, width])
     [[points]] = rows

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from django.db.models import TextChoices
 
 from customers.models import Sensor
 from readings.statistics.totals import Bucket, Key, RequestedUnit, totals_by_key
+from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals
 from readings.time_ranges import DAY, TimeRange
 from readings.units.unit_refs import UnitRef, UnitRefs
@@ -155,9 +156,9 @@ def _start(found: date | datetime | None, bucket: Bucket, unit_ref: UnitRef) -> 
     if isinstance(found, datetime):
         if bucket is Bucket.HOUR:
             return found.astimezone(unit_ref.zone)
-        found = found.astimezone(unit_ref.zone).date()
+        found = day_of(found, unit_ref.zone)
     assert found is not None  # noqa: S101 - a bucket was requested
-    return datetime.combine(bucket.first_day(found), time(), unit_ref.zone)
+    return start_of_day(bucket.first_day(found), unit_ref.zone).astimezone(unit_ref.zone)
 
 
 def _sensor_codes(keys: Iterable[Key]) -> dict[int, str]:

@@ -18,8 +18,9 @@ from core.db.prepared import Parameters
 from customers.models import StorageUnit
 from readings.models import EquipmentStatus
 from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
+from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals
-from readings.time_ranges import DAY, HOUR, TimeRange, start_of_day
+from readings.time_ranges import DAY, HOUR, TimeRange
 from readings.units.scales import to_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
 
@@ -120,7 +121,7 @@ def periods(time_range: TimeRange, bucket: Bucket, zone: ZoneInfo) -> Iterator[t
             yield hour, TimeRange(max(hour, time_range.start), min(hour + HOUR, time_range.end))
             hour += HOUR
         return
-    first = bucket.first_day(time_range.start.astimezone(zone).date())
+    first = bucket.first_day(day_of(time_range.start, zone))
     while start_of_day(first, zone) < time_range.end:
         following = _following(first, bucket)
         yield (

@@ -18,9 +18,10 @@ from django.db import connection
 
 from core.db.prepared import Parameters, Prepared
 from readings.statistics import totals_sql
+from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals
 from readings.storage.rollups import LONGEST_GAP
-from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours, start_of_day
+from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours
 
 
 class Bucket(StrEnum):
@@ -150,7 +151,7 @@ class _Summing:
         if self._bucket is None:
             return days, [(rest, None) for rest in rests]
         return days, [
-            (part, self._bucket.first_day(part.start.astimezone(zone).date()))
+            (part, self._bucket.first_day(day_of(part.start, zone)))
             for rest in rests
             for part in _within_days(rest, zone)
         ]
@@ -192,7 +193,7 @@ class _Summing:
 
 def _within_days(rest: TimeRange, zone: ZoneInfo) -> Iterator[TimeRange]:
     """Cut a period of less than two local days where the date changes."""
-    change = start_of_day(rest.start.astimezone(zone).date() + DAY, zone)
+    change = start_of_day(day_of(rest.start, zone) + DAY, zone)
     yield TimeRange(rest.start, min(change, rest.end))
     if change < rest.end:
         yield TimeRange(change, rest.end)

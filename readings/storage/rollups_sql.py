@@ -1,5 +1,6 @@
 """The statements of `readings.storage.rollups`."""
 
+from readings.storage.local_days import day_of_sql, start_of_day_sql
 from readings.storage.measures import (
     COUNT_COLUMNS,
     COUNTS_OF_READINGS,
@@ -62,15 +63,15 @@ part AS (
 """  # noqa: S608  names of ours, no input
 
 # A day can be refreshed once all its hours are. In zones with half-hour offsets its ends lie within a UTC hour.
-STALE_DAYS = """
+STALE_DAYS = f"""
 WITH stale AS (
     SELECT DISTINCT storage_unit_id, local_date FROM daily_rollup
     WHERE NOT is_settled AND storage_unit_id = ANY(%(unit_ids)s)
 ),
 day AS (
     SELECT storage_unit_id, local_date,
-        local_date::timestamp AT TIME ZONE time_zone AS starts_at,
-        (local_date + 1)::timestamp AT TIME ZONE time_zone AS ends_at
+        {start_of_day_sql("local_date", "time_zone")} AS starts_at,
+        {start_of_day_sql("(local_date + 1)", "time_zone")} AS ends_at
     FROM stale
     JOIN storage_unit ON storage_unit.id = storage_unit_id
     JOIN facility ON facility.id = storage_unit.facility_id
@@ -82,7 +83,7 @@ WHERE NOT EXISTS (
         AND hour >= date_trunc('hour', starts_at, 'UTC') AND hour < ends_at
 )
 ORDER BY storage_unit_id, local_date LIMIT %(most)s
-"""
+"""  # noqa: S608  names of ours, no input
 
 REFRESH_DAYS = f"""
 WITH day AS (
@@ -147,20 +148,20 @@ RECOUNT = ";".join(
         ),
         _recount(
             "daily_rollup",
-            "local_date = (%(recorded_at)s::timestamptz AT TIME ZONE time_zone)::date",
-            "rollup.local_date::timestamp AT TIME ZONE time_zone",
-            "(rollup.local_date + 1)::timestamp AT TIME ZONE time_zone",
+            f"local_date = {day_of_sql('%(recorded_at)s::timestamptz', 'time_zone')}",
+            start_of_day_sql("rollup.local_date", "time_zone"),
+            start_of_day_sql("(rollup.local_date + 1)", "time_zone"),
         ),
         """
 UPDATE hourly_rollup SET is_settled = false
 WHERE storage_unit_id = %(unit_id)s AND hour > %(recorded_at)s::timestamptz - interval '1 hour'
     AND hour <= %(recorded_at)s::timestamptz + %(staleness_limit)s::interval""",
-        """
+        f"""
 UPDATE daily_rollup SET is_settled = false
 FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
 WHERE storage_unit_id = %(unit_id)s AND storage_unit.id = storage_unit_id
-    AND local_date >= (%(recorded_at)s::timestamptz AT TIME ZONE time_zone)::date
-    AND local_date <= ((%(recorded_at)s::timestamptz + %(staleness_limit)s::interval) AT TIME ZONE time_zone)::date""",
+    AND local_date >= {day_of_sql("%(recorded_at)s::timestamptz", "time_zone")}
+    AND local_date <= {day_of_sql("(%(recorded_at)s::timestamptz + %(staleness_limit)s::interval)", "time_zone")}""",  # noqa: S608  names of ours, no input
         """
 UPDATE latest_reading SET temperature_c = reading.temperature_c, scale = reading.scale,
     quality_score = reading.quality_score, equipment_status_id = reading.equipment_status_id

@@ -1,5 +1,6 @@
 """The statements of `readings.storage.store`, in the order in which it runs them."""
 
+from readings.storage.local_days import day_of_sql
 from readings.storage.measures import (
     ADD_EXCLUDED,
     COUNT_COLUMNS,
@@ -87,7 +88,7 @@ unit AS (
 ),
 located AS (
     SELECT quarter.*, date_trunc('hour', starts_at, 'UTC') AS hour,
-        (starts_at AT TIME ZONE time_zone)::date AS local_date,
+        {day_of_sql("starts_at", "time_zone")} AS local_date,
         last_at + staleness_limit - interval '1 microsecond' AS valid_until, time_zone
     FROM quarter JOIN unit USING (storage_unit_id)
 ),
@@ -111,10 +112,12 @@ days AS (
         UNION ALL
         SELECT storage_unit_id, sensor_id, reached.day::date, {NO_COUNTS}
         FROM (
-            SELECT storage_unit_id, sensor_id, local_date, max(valid_until AT TIME ZONE time_zone) AS valid_until
-            FROM located GROUP BY 1, 2, 3
+            SELECT storage_unit_id, sensor_id, local_date, time_zone, max(valid_until) AS valid_until
+            FROM located GROUP BY 1, 2, 3, 4
         ) AS own,
-            generate_series(own.local_date + interval '1 day', own.valid_until, interval '1 day') AS reached (day)
+            generate_series(
+                own.local_date + interval '1 day', {day_of_sql("own.valid_until", "time_zone")}, interval '1 day'
+            ) AS reached (day)
     ) AS touched GROUP BY 1, 2, 3
 ),
 upserted_hours AS ({_upsert_into("hourly_rollup", "hour", "hours")}

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours, start_of_day, starts_of_days_us
+from readings.storage.local_days import start_of_day, starts_of_days_us
+from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours
 
 LONDON = ZoneInfo("Europe/London")
 ZONES = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,8 @@ from django.http import Http404, QueryDict
 from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
 from readings.statistics.totals import Bucket
-from readings.time_ranges import DAY, HOUR, TimeRange, start_of_day
+from readings.storage.local_days import day_of, start_of_day
+from readings.time_ranges import DAY, HOUR, MICROSECOND, TimeRange
 from readings.units.unit_refs import UnitRef, visible_unit_refs
 
 # The default period of each interval, the same as in the REST API.
@@ -47,12 +48,12 @@ class AnalyticsFilters:
     @property
     def first_day(self) -> date:
         """The first local date of the period."""
-        return self.time_range.start.astimezone(self.zone).date()
+        return day_of(self.time_range.start, self.zone)
 
     @property
     def last_day(self) -> date:
         """The last local date of the period."""
-        return (self.time_range.end - timedelta(microseconds=1)).astimezone(self.zone).date()
+        return day_of(self.time_range.end - MICROSECOND, self.zone)
 
 
 def parse_filters(query: QueryDict, scope: Scope, now: datetime) -> AnalyticsFilters:
@@ -125,7 +126,7 @@ def _bucket(query: QueryDict) -> Bucket:
 
 def _with_time_range(filters: AnalyticsFilters, query: QueryDict, now: datetime) -> AnalyticsFilters:
     """Return the filters with the period from `start` to `end`, or of the last `days`."""
-    days, today = _days(query, filters.bucket), now.astimezone(filters.zone).date()
+    days, today = _days(query, filters.bucket), day_of(now, filters.zone)
     if query.get("start") or query.get("end"):
         last = min(_date(query, "end") or today, today)
         first = min(_date(query, "start") or last - days * DAY, last)

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q
 from core.scope import Scope, ScopedQuerySet
 from customers.models import Facility, StorageUnit
 from readings.statistics.statistics import Statistics, statistics_by_unit
-from readings.time_ranges import start_of_day
+from readings.storage.local_days import day_of, start_of_day
 from readings.units.condition import UnitState
 from readings.units.formatting import share_text, temperature_text
 from readings.units.unit_condition import Condition
@@ -91,7 +91,7 @@ def facility_rows(scope: Scope, facilities: Iterable[Facility], now: datetime) -
 def facility_today(scope: Scope, facility: Facility, now: datetime) -> FacilityToday:
     """Return the facility's visible units with today's statistics, in a fixed number of queries."""
     units = list(_units(scope, facility=facility))
-    midnight = start_of_day(now.astimezone(facility.zone).date(), facility.zone)
+    midnight = start_of_day(day_of(now, facility.zone), facility.zone)
     today = statistics_by_unit([unit.pk for unit in units], midnight, now, now=now)
     shown = [UnitToday(unit, condition_of(unit, now), today[unit.pk]) for unit in units]
     shown.sort(key=lambda each: (each.condition.state.rank, str(each.unit)))

@@ -11,7 +11,8 @@ from django.http import QueryDict
 
 from readings.lists.filters import EARLIEST
 from readings.models import DailyRollup
-from readings.time_ranges import TimeRange, start_of_day
+from readings.storage.local_days import start_of_day
+from readings.time_ranges import TimeRange
 
 PRESETS = {
     "6h": timedelta(hours=6),

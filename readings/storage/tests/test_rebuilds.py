@@ -1,11 +1,14 @@
 """Roll-ups are rebuilt after a change of a facility's time zone or a unit's staleness limit."""
 
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
+from django.db import connection
 
 from readings.models import DailyRollup, HourlyRollup, RollupRebuild
-from readings.storage.rebuilds import run_requested_rebuilds
+from readings.storage.rebuilds import request_rebuild, run_requested_rebuilds
 from readings.storage.rollups import refresh
 from readings.tasks import settle_rollups
 from tests.factories import StorageUnitFactory, store_readings
@@ -57,3 +60,14 @@ def test_the_latest_reading_survives_a_rebuild(unit):
     unit.refresh_from_db()
     assert unit.latest_reading.temperature_c == 6.0
     assert not RollupRebuild.objects.exists()
+
+
+def test_the_migration_to_days_by_boundaries_requests_rebuilds_where_midnight_recurs():
+    migration = import_module("readings.migrations.0006_days_by_boundaries")
+    zones = ("America/St_Johns", "America/Havana", "Europe/London", "Asia/Kolkata", "America/St_Johns")
+    units = [StorageUnitFactory(facility__time_zone=zone) for zone in zones]
+    request_rebuild([units[0].pk])
+
+    migration.request_rebuilds(apps, connection.schema_editor())
+
+    assert set(RollupRebuild.objects.values_list("pk", flat=True)) == {units[0].pk, units[1].pk, units[4].pk}

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading, Rollup
 from readings.statistics.statistics import statistics, totals_by_unit
+from readings.storage.local_days import start_of_day
 from readings.storage.measures import Totals
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.rollups import rebuild, recount, refresh
 from readings.storage.store import store
 from readings.storage.tests.reference import ReferenceSeries
-from readings.time_ranges import DAY, start_of_day
+from readings.time_ranges import DAY
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
