@@ -30,10 +30,10 @@ from alarms.models import Alarm, Excursion
 from alarms.selectors import AlarmFilter, ExcursionFilter, visible_alarms, visible_excursions
 from alarms.thresholds import Severity
 from core.api.errors import Conflict
+from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
 from core.api.query_params import ChoiceParam, FacilityUnitParams, Params, PeriodParams, WholeNumberParam
-from core.api.schema import page_of
-from core.api.serializer_rows import Representation, Row, RowListView, SerializerRows
+from core.api.serializer_rows import Representation, Row, SerializerRows
 from core.scope import Scope
 from customers.access.lookup import get_addressed
 from customers.access.permissions import READ, READ_AND_WRITE

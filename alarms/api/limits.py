@@ -15,9 +15,9 @@ from typing_extensions import override
 from alarms.api.serializers import LimitProfileSerializer, UnitLimitsSerializer
 from alarms.limits.profiles import limits_choice
 from alarms.models import LimitProfile, UnitLimits
+from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
-from core.api.schema import page_of
-from core.api.serializer_rows import RowListView, SerializerRows
+from core.api.serializer_rows import SerializerRows
 from customers.access.lookup import get_addressed
 from customers.access.permissions import READ, READ_AND_WRITE
 from customers.access.principal import principal_of

@@ -64,6 +64,19 @@ class NumberField(serializers.FloatField):
         return number
 
 
+class TextField(serializers.CharField):
+    """Text, unchanged. DRF also accepts numbers, and strips white space."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(trim_whitespace=False, **options)  # type: ignore[arg-type]  # passed on
+
+    @override
+    def to_internal_value(self, data: object) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data
+
+
 class InstantField(serializers.CharField):
     """An ISO 8601 time, converted to UTC; UTC unless it has an offset.
 

@@ -1,4 +1,4 @@
-"""Pages of lists: the envelope, offsets, and cursors for lists that grow while they are read.
+"""Pages of lists: their output, offsets, and cursors for lists that grow while they are read.
 
 The cost of an offset grows with the rows it skips. A cursor names the last row that was seen, so that the index finds
 the next page at once, wherever it is.
@@ -11,8 +11,9 @@ import binascii
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypedDict
+from typing import Any, Protocol, Self
 
+from rest_framework import serializers
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +22,7 @@ from typing_extensions import override
 
 from core.api.errors import InvalidQuery
 from core.api.query_params import QueryParams, WholeNumberParam
+from core.api.serializer_rows import Representation, SerializerRows
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
@@ -58,31 +60,51 @@ class Rows(Protocol):
         """Return the number of all rows."""
 
 
-class Envelope(TypedDict):
-    """The structure of every list; see `core.api.schema.page_of`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of represented items; `offset` is the number of rows before the first of them."""
 
     items: Sequence[object]
     total: int
-    page: int
-    page_size: int
-    pages: int
-    next: str | None
-    previous: str | None
+    limit: int
+    offset: int
+    next_url: str | None
+    previous_url: str | None
+
+    @property
+    def number(self) -> int:
+        """The number of this page, from 1."""
+        return self.offset // self.limit + 1
+
+    @property
+    def page_count(self) -> int:
+        """The number of pages."""
+        return -(-self.total // self.limit)
 
 
-def envelope(
-    items: Sequence[object], *, total: int, limit: int, offset: int, next_url: str | None, previous_url: str | None
-) -> Envelope:
-    """Return a page of a list; `offset` is the number of rows before the first of `items`."""
-    return {
-        "items": items,
-        "total": total,
-        "page": offset // limit + 1,
-        "page_size": limit,
-        "pages": -(-total // limit),
-        "next": next_url,
-        "previous": previous_url,
-    }
+class PageSerializer(serializers.Serializer[Page]):
+    """A page of a list."""
+
+    items = serializers.ListField()
+    total = serializers.IntegerField(help_text="Items in all pages.", min_value=0)
+    page = serializers.IntegerField(source="number", help_text="Number of this page, from 1.", min_value=0)
+    page_size = serializers.IntegerField(source="limit", help_text="The limit.", min_value=0)
+    pages = serializers.IntegerField(source="page_count", help_text="Number of pages.", min_value=0)
+    next = serializers.URLField(
+        source="next_url", allow_null=True, help_text="URL of the next page; null on the last page."
+    )
+    previous = serializers.URLField(
+        source="previous_url", allow_null=True, help_text="URL of the previous page; null on the first page."
+    )
+
+
+PAGE_ROWS = SerializerRows(PageSerializer)
+
+
+def represent_page(page: Page) -> Representation:
+    """Return the page as PageSerializer defines it."""
+    [representation] = PAGE_ROWS.represent_objects([page])
+    return representation
 
 
 def url_with(request: Request, **parameters: str | int | None) -> str:
@@ -117,13 +139,15 @@ class Pagination(BasePagination):
         page, request = self.page, self.request
         following, before = page.offset + page.limit, max(page.offset - page.limit, 0)
         return Response(
-            envelope(
-                data,
-                total=self.total,
-                limit=page.limit,
-                offset=page.offset,
-                next_url=url_with(request, limit=page.limit, offset=following) if following < self.total else None,
-                previous_url=url_with(request, limit=page.limit, offset=before) if page.offset else None,
+            represent_page(
+                Page(
+                    items=data,
+                    total=self.total,
+                    limit=page.limit,
+                    offset=page.offset,
+                    next_url=url_with(request, limit=page.limit, offset=following) if following < self.total else None,
+                    previous_url=url_with(request, limit=page.limit, offset=before) if page.offset else None,
+                )
             )
         )
 

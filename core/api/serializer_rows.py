@@ -16,12 +16,9 @@ from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import Http404
 from rest_framework.fields import UUIDField
-from rest_framework.generics import GenericAPIView
-from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from core.api.fields import AnyField, Values
-from core.api.pagination import Rows
 
 Row: TypeAlias = tuple[Any, ...]
 Representation: TypeAlias = Values
@@ -94,25 +91,3 @@ def _column(field: AnyField) -> str | Cast:
     path = str(field.source).replace(".", "__")
     # As text it need not become a UUID and then text again for every row.
     return Cast(path, TextField()) if isinstance(field, UUIDField) else path
-
-
-class RowListView(GenericAPIView[Any]):
-    """A generic view of a paginated list, read as `rows` without model instances.
-
-    Override `get_rows` to use a compiled query, and `represent` to add computed fields.
-    """
-
-    rows: SerializerRows
-
-    def get_rows(self) -> Rows:
-        """Return the columns of all rows of the list."""
-        return self.rows.values(self.get_queryset())
-
-    def represent(self, rows: list[Row]) -> list[Representation]:
-        """Return the rows of a page in their output format."""
-        return self.rows.represent(rows)
-
-    def list_page(self) -> Response:
-        """Return the requested page of the list."""
-        rows: list[Row] = list(self.paginate_queryset(self.get_rows()) or ())  # type: ignore[arg-type]  # not a queryset
-        return self.get_paginated_response(self.represent(rows))

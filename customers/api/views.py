@@ -13,10 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from typing_extensions import override
 
+from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
 from core.api.query_params import CustomerFilterParams
-from core.api.schema import page_of
-from core.api.serializer_rows import RowListView, SerializerRows
+from core.api.serializer_rows import SerializerRows
 from core.db.compiled_queries import CompiledQuery
 from customers.access.grant_token import grant_token
 from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer, require_whole_customer

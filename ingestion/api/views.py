@@ -20,11 +20,11 @@ from rest_framework.views import APIView
 from typing_extensions import override
 
 from core.api.errors import Conflict, TooLargeBody
+from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
 from core.api.query_params import ChoiceParam, CustomerFilterParams, PeriodParams
 from core.api.renderers import JSONRenderer
-from core.api.schema import page_of
-from core.api.serializer_rows import RowListView, SerializerRows
+from core.api.serializer_rows import SerializerRows
 from customers.access.permissions import ADMIN, READ_AND_WRITE
 from customers.access.principal import principal_of
 from customers.models import Customer

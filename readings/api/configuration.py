@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import msgspec
 from django.http import Http404
@@ -17,7 +16,7 @@ from core.api.query_params import QueryParams, TextParam
 from customers.access.lookup import require_whole_customer
 from customers.access.permissions import ADMIN
 from readings.api.serializers import ChangedEntrySerializer, ConfigurationSerializer, EntrySerializer
-from readings.configuration import LONGEST_DESCRIPTION, InvalidValue, UnknownKey, entries, set_value
+from readings.configuration import InvalidValue, UnknownKey, entries, set_value
 
 
 class EntryParams(QueryParams):
@@ -35,7 +34,7 @@ class Configuration(APIView):
     @extend_schema(responses=ConfigurationSerializer)
     def get(self, request: Request) -> Response:
         """Return every key with its value."""
-        return Response({key: asdict(entry) for key, entry in entries().items()})
+        return Response(ConfigurationSerializer(entries()).data)
 
 
 class ConfigurationKey(APIView):
@@ -47,16 +46,18 @@ class ConfigurationKey(APIView):
     def put(self, request: Request, key: str) -> Response:
         """Set the value of a key. It takes effect within a few seconds."""
         require_whole_customer(request)
-        submitted = _submitted(request)
-        if "value" not in submitted:
+        serializer = ChangedEntrySerializer(data=_submitted(request))
+        serializer.is_valid(raise_exception=True)
+        changed = serializer.validated_data
+        if "value" not in changed:
             raise ValidationError({"value": ["Required, in the query or in the body."]})
         try:
-            entry = set_value(key, submitted["value"], _description(submitted))
+            entry = set_value(key, changed["value"], changed.get("description"))
         except UnknownKey as error:
             raise Http404 from error
         except InvalidValue as error:
             raise ValidationError({"value": [str(error)]}) from error
-        return Response(asdict(entry))
+        return Response(EntrySerializer(entry).data)
 
 
 def _submitted(request: Request) -> dict[str, object]:
@@ -75,12 +76,3 @@ def _decoded(text: str) -> object:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise ValidationError({"value": ["Must be valid JSON."]}) from error
-
-
-def _description(submitted: Mapping[str, object]) -> str | None:
-    description = submitted.get("description")
-    if description is None:
-        return None
-    if not isinstance(description, str) or "\x00" in description or len(description) > LONGEST_DESCRIPTION:
-        raise ValidationError({"description": [f"Must be text of at most {LONGEST_DESCRIPTION:,} characters."]})
-    return description

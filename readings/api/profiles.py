@@ -14,9 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from typing_extensions import override
 
+from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
-from core.api.schema import page_of
-from core.api.serializer_rows import Representation, RowListView, SerializerRows
+from core.api.serializer_rows import Representation, SerializerRows
 from core.scope import Scope
 from customers.access.lookup import (
     OwnCustomerParams,

@@ -17,10 +17,10 @@ from rest_framework.views import APIView
 from typing_extensions import override
 
 from core.api.errors import InvalidQuery
-from core.api.pagination import Cursor, Envelope, PageParams, PageRequest, envelope, url_with
+from core.api.lists import page_of
+from core.api.pagination import Cursor, Page, PageParams, PageRequest, represent_page, url_with
 from core.api.query_params import CustomerFilterParams
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
-from core.api.schema import page_of
 from customers.access.permissions import READ, Needs
 from customers.access.principal import Permission, Principal, principal_of
 from customers.models import Facility
@@ -59,10 +59,10 @@ def list_response(request: Request, units: UnitRefs) -> HttpResponseBase:
         is_limited = bool({"limit", "offset", "cursor"} & request._request.GET.keys())
         rows = listing.rows(page.limit, offset=page.offset, cursor=cursor) if is_limited else None
         return stream(listing, format_name, rows)
-    return Response(_page(request, listing, page, cursor))
+    return Response(represent_page(_page(request, listing, page, cursor)))
 
 
-def _page(request: Request, listing: Listing, page: PageRequest, cursor: Cursor | None) -> Envelope:
+def _page(request: Request, listing: Listing, page: PageRequest, cursor: Cursor | None) -> Page:
     """Return a page whose `next` and `previous` are cursors, even if the page itself was requested by offset."""
     total = listing.count()
     # One extra row shows whether there is another page.
@@ -77,8 +77,8 @@ def _page(request: Request, listing: Listing, page: PageRequest, cursor: Cursor 
     else:
         rows = rows[: page.limit]
         offset, has_next, has_previous = cursor.position, has_more, True
-    return envelope(
-        to_representation(rows, listing.unit_refs),
+    return Page(
+        items=to_representation(rows, listing.unit_refs),
         total=total,
         limit=page.limit,
         offset=offset,

@@ -9,10 +9,11 @@ from django.core.validators import RegexValidator
 from rest_framework import serializers
 from typing_extensions import override
 
-from core.api.fields import InstantField, Values, labelled_choices
+from core.api.fields import InstantField, TextField, Values, labelled_choices
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
 from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField, TemperatureListSerializer
+from readings.configuration import LONGEST_DESCRIPTION, Entry
 from readings.series.downsample import Point
 from readings.statistics.aggregates import DEFAULT_AGGREGATIONS, Aggregation, Group, GroupBy
 from readings.statistics.analytics import Performance, StatusCount
@@ -138,7 +139,7 @@ class ProfileSerializer(CustomerSerializer):
         read_only_fields = ["customer_code", "is_active"]
 
 
-class EntrySerializer(serializers.Serializer[object]):
+class EntrySerializer(serializers.Serializer[Entry]):
     """A configuration value."""
 
     value = serializers.JSONField(help_text="A number of days, or the warning and critical deviation in kelvin.")
@@ -150,10 +151,16 @@ class ChangedEntrySerializer(serializers.Serializer[object]):
     """A new configuration value."""
 
     value = serializers.JSONField(required=False)
-    description = serializers.CharField(required=False, allow_blank=True, max_length=1000)
+    description = TextField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=LONGEST_DESCRIPTION,
+        help_text="Unchanged if absent or null.",
+    )
 
 
-class ConfigurationSerializer(serializers.Serializer[object]):
+class ConfigurationSerializer(serializers.Serializer[Mapping[str, Entry]]):
     """The configuration."""
 
     data_retention_days = EntrySerializer()

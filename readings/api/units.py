@@ -17,9 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from typing_extensions import override
 
+from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
-from core.api.schema import page_of
-from core.api.serializer_rows import Representation, Row, RowListView, SerializerRows
+from core.api.serializer_rows import Representation, Row, SerializerRows
 from customers.access.lookup import get_addressed, reachable_scope, require_whole_customer
 from customers.access.permissions import READ, READ_AND_WRITE
 from customers.api.views import FACILITY_ROWS

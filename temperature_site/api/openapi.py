@@ -1,9 +1,11 @@
-"""Additions to the OpenAPI document beyond views and serializers: operation ids, tags, errors and examples."""
+"""Additions to the OpenAPI document: operation ids, tags, authentication schemes, errors and examples."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from drf_spectacular.authentication import SessionScheme
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from typing_extensions import override
 
@@ -52,6 +54,24 @@ WITH_BODY = {
     "413": "The body is too large.",
     "415": "Unsupported media type.",
 }
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
+    """Authentication by API token."""
+
+    target_class = "customers.access.authentication.TokenAuthentication"
+    name = "token"
+
+    @override
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "An API token. The keyword `Token` also works."}
+
+
+class SignInScheme(SessionScheme):  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
+    """Authentication by the session of a signed-in user."""
+
+    target_class = "customers.access.authentication.SessionAuthentication"
+    name = "session"
 
 
 class Schema(AutoSchema):

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from platform import uname_result
+
 from rest_framework import serializers
 
 from core.api.fields import labelled_choices
+from temperature_site.health.system_info import Cpu, Process, Space, SystemInfo
+from temperature_site.health.views import HealthReport
 
 RESULT = "`ok`, or `error: ` followed by the reason."
 
 
-class HealthSerializer(serializers.Serializer[object]):
+class HealthSerializer(serializers.Serializer[HealthReport]):
     """Health of the system."""
 
-    status = serializers.ChoiceField(labelled_choices(["ok", "degraded", "error"]))
+    status = serializers.ChoiceField(labelled_choices(["ok", "degraded", "error"]), source="results.status")
     version = serializers.CharField()
-    timestamp = serializers.DateTimeField(help_text="Time of the check; results are cached for some seconds.")
+    timestamp = serializers.DateTimeField(
+        source="at", help_text="Time of the check; results are cached for some seconds."
+    )
     uptime_seconds = serializers.FloatField(help_text="Uptime of the responding process.")
-    database = serializers.CharField(help_text=RESULT)
-    rabbitmq = serializers.CharField(help_text=f"The message broker, of any kind: {RESULT}")
-    beat = serializers.CharField(help_text=RESULT)
-    workers = serializers.CharField(help_text=RESULT)
-    partitions = serializers.CharField(help_text=RESULT)
+    database = serializers.CharField(source="results.database", help_text=RESULT)
+    rabbitmq = serializers.CharField(source="results.rabbitmq", help_text=f"The message broker, of any kind: {RESULT}")
+    beat = serializers.CharField(source="results.beat", help_text=RESULT)
+    workers = serializers.CharField(source="results.workers", help_text=RESULT)
+    partitions = serializers.CharField(source="results.partitions", help_text=RESULT)
 
 
-class PlatformSerializer(serializers.Serializer[object]):
+class PlatformSerializer(serializers.Serializer[uname_result]):
     """Operating system and architecture."""
 
     system = serializers.CharField()
@@ -31,7 +37,7 @@ class PlatformSerializer(serializers.Serializer[object]):
     machine = serializers.CharField()
 
 
-class CpuSerializer(serializers.Serializer[object]):
+class CpuSerializer(serializers.Serializer[Cpu]):
     """Processors and their load."""
 
     count = serializers.IntegerField()
@@ -40,7 +46,7 @@ class CpuSerializer(serializers.Serializer[object]):
     load_15m = serializers.FloatField()
 
 
-class SpaceSerializer(serializers.Serializer[object]):
+class SpaceSerializer(serializers.Serializer[Space]):
     """Size and usage of memory or of a disk."""
 
     total_bytes = serializers.IntegerField()
@@ -48,7 +54,7 @@ class SpaceSerializer(serializers.Serializer[object]):
     used_percent = serializers.FloatField()
 
 
-class ProcessSerializer(serializers.Serializer[object]):
+class ProcessSerializer(serializers.Serializer[Process]):
     """The responding process."""
 
     pid = serializers.IntegerField()
@@ -58,7 +64,7 @@ class ProcessSerializer(serializers.Serializer[object]):
     open_files = serializers.IntegerField()
 
 
-class SystemInfoSerializer(serializers.Serializer[object]):
+class SystemInfoSerializer(serializers.Serializer[SystemInfo]):
     """The machine and the responding process."""
 
     platform = PlatformSerializer()

@@ -26,7 +26,7 @@ from ingestion.api.views import PushView
 from readings.api.readings import ReadingList
 from temperature_site.api.serializers import HealthSerializer, SystemInfoSerializer
 from temperature_site.health.system_info import system_info
-from temperature_site.health.views import health_response
+from temperature_site.health.views import latest_report
 
 CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"
 REDOC = "drf_spectacular_sidecar/redoc/bundles/redoc.standalone.js"
@@ -44,8 +44,9 @@ class HealthView(APIView):
     @extend_schema(responses={200: HealthSerializer, 503: HealthSerializer})
     def get(self, request: Request) -> Response:
         """Return the health of every component; 503 if the database is unavailable. Requires no token."""
-        health, is_unavailable = health_response()
-        return Response(health, status=503 if is_unavailable else 200, headers={"Cache-Control": "no-store"})
+        report = latest_report.value()
+        status = 200 if report.results.has_database else 503  # without it the process cannot serve anything
+        return Response(HealthSerializer(report).data, status, headers={"Cache-Control": "no-store"})
 
 
 class TemperatureView(ReadingList):
@@ -69,7 +70,7 @@ class SystemInfoView(APIView):
     @extend_schema(responses=SystemInfoSerializer)
     def get(self, request: Request) -> Response:
         """Return information about the machine and the process that responds."""
-        return Response(system_info())
+        return Response(SystemInfoSerializer(system_info()).data)
 
 
 @cache

@@ -1,43 +1,81 @@
-"""The machine and the process that answer a request, for the operator."""
+"""The machine and the process that respond to a request, for the operator."""
 
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psutil
 from django.conf import settings
 
 
-def system_info() -> dict[str, object]:
-    """Return the fields of SystemInfoSerializer."""
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The number of processors, and the load averaged over 1, 5 and 15 minutes."""
+
+    count: int
+    load_1m: float
+    load_5m: float
+    load_15m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The size and usage of memory or of a disk."""
+
+    total_bytes: int
+    available_bytes: int
+    used_percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The responding process."""
+
+    pid: int
+    started_at: datetime
+    memory_bytes: int
+    threads: int
+    open_files: int
+
+
+@dataclass(frozen=True, slots=True)
+class SystemInfo:
+    """The machine and the responding process; `disk` is that of the data directory."""
+
+    platform: platform.uname_result
+    python: str
+    cpu: Cpu
+    memory: Space
+    disk: Space
+    process: Process
+
+
+def system_info() -> SystemInfo:
+    """Return information about this machine and this process."""
     memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(settings.DATA_DIR))
-    load_1m, load_5m, load_15m = psutil.getloadavg()
-    return {
-        "platform": {"system": platform.system(), "release": platform.release(), "machine": platform.machine()},
-        "python": platform.python_version(),
-        "cpu": {
-            "count": psutil.cpu_count() or 1,
-            "load_1m": round(load_1m, 2),
-            "load_5m": round(load_5m, 2),
-            "load_15m": round(load_15m, 2),
-        },
-        "memory": _space(memory.total, memory.available, memory.percent),
-        "disk": _space(disk.total, disk.free, disk.percent),
-        "process": _process(psutil.Process()),
-    }
+    return SystemInfo(
+        platform=platform.uname(),
+        python=platform.python_version(),
+        cpu=_cpu(),
+        memory=Space(memory.total, memory.available, memory.percent),
+        disk=Space(disk.total, disk.free, disk.percent),
+        process=_process(psutil.Process()),
+    )
 
 
-def _space(total: int, available: int, used_percent: float) -> dict[str, object]:
-    return {"total_bytes": total, "available_bytes": available, "used_percent": used_percent}
+def _cpu() -> Cpu:
+    load_1m, load_5m, load_15m = (round(load, 2) for load in psutil.getloadavg())
+    return Cpu(psutil.cpu_count() or 1, load_1m, load_5m, load_15m)
 
 
-def _process(process: psutil.Process) -> dict[str, object]:
+def _process(process: psutil.Process) -> Process:
     with process.oneshot():
-        return {
-            "pid": process.pid,
-            "started_at": datetime.fromtimestamp(process.create_time(), UTC),
-            "memory_bytes": process.memory_info().rss,
-            "threads": process.num_threads(),
-            "open_files": process.num_fds(),
-        }
+        return Process(
+            pid=process.pid,
+            started_at=datetime.fromtimestamp(process.create_time(), UTC),
+            memory_bytes=process.memory_info().rss,
+            threads=process.num_threads(),
+            open_files=process.num_fds(),
+        )

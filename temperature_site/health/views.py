@@ -1,11 +1,11 @@
-"""The probes of load balancers and people: `/ping` (is the process there?) and the report behind `/health`."""
+"""What load balancers and people probe: `/ping` (does the process respond?) and the report behind `/health`."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -47,6 +47,16 @@ class HealthReport:
     at: datetime
     results: CheckResults
 
+    @property
+    def version(self) -> str:
+        """The version of the system."""
+        return settings.VERSION
+
+    @property
+    def uptime_seconds(self) -> float:
+        """The uptime of this process now."""
+        return round(time.monotonic() - STARTED, 3)
+
 
 def _report() -> HealthReport:
     now = timezone.now()
@@ -59,15 +69,3 @@ latest_report = TtlCache(_report, CACHE_SECONDS)
 def ping(request: HttpRequest) -> JsonResponse:
     """Answer without touching database or broker."""
     return JsonResponse({"ping": "pong"})
-
-
-def health_response() -> tuple[dict[str, object], bool]:
-    """Return the fields of HealthSerializer, and whether the database is out: then this process can serve nothing."""
-    report = latest_report.value()
-    response: dict[str, object] = {
-        "status": report.results.status,
-        "version": settings.VERSION,
-        "timestamp": report.at,
-        "uptime_seconds": round(time.monotonic() - STARTED, 3),
-    }
-    return response | asdict(report.results), not report.results.has_database
