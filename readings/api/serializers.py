@@ -167,15 +167,21 @@ class ConfigurationSerializer(serializers.Serializer[Mapping[str, Entry]]):
     max_temperature_deviation = EntrySerializer()
 
 
+AVERAGE = "Average: every measurement counts once."
+MEAN = "Time-weighted mean: every measurement counts for as long as it is valid."
+MKT = "Mean kinetic temperature, weighted by time like `mean_temperature`."
+COVERAGE = "Share of the time in which a valid measurement is known, from 0 to 1."
+
+
 class StatisticsSerializer(serializers.Serializer[object]):
     """Statistics; temperatures are null if nothing was measured."""
 
     min_temperature = TemperatureField(source="min_c", allow_null=True)
     max_temperature = TemperatureField(source="max_c", allow_null=True)
-    avg_temperature = TemperatureField(
-        source="average_c", allow_null=True, help_text="Arithmetic mean of the measurements."
-    )
-    mkt = TemperatureField(source="mkt_c", allow_null=True, help_text="Mean kinetic temperature, weighted by time.")
+    avg_temperature = TemperatureField(source="average_c", allow_null=True, help_text=AVERAGE)
+    mean_temperature = TemperatureField(source="mean_c", allow_null=True, help_text=MEAN)
+    mkt = TemperatureField(source="mkt_c", allow_null=True, help_text=MKT)
+    coverage = serializers.FloatField(help_text=f"{COVERAGE} In the period up to now.")
     reading_count = serializers.IntegerField()
     normal_count = serializers.IntegerField()
     warning_count = serializers.IntegerField()
@@ -223,7 +229,11 @@ class GroupKeySerializer(serializers.Serializer[Group]):
         GroupBy.SENSOR: ["sensor_id"],
     }
 
-    hour = serializers.DateTimeField(required=False)
+    hour = serializers.DateTimeField(
+        required=False,
+        help_text="Start of the hour of UTC, with the facility's offset: at half past the local hour, for example, "
+        "where the offset is 5:30 hours.",
+    )
     day = serializers.DateTimeField(required=False, help_text="Start of the facility's local day.")
     week = serializers.DateTimeField(required=False, help_text="Start of the local week (Monday).")
     month = serializers.DateTimeField(required=False, help_text="Start of the local month.")
@@ -243,12 +253,18 @@ class MetricsSerializer(serializers.Serializer[Group]):
         Aggregation.MAX: "max_temperature",
         Aggregation.COUNT: "reading_count",
         Aggregation.MKT: "mkt",
+        Aggregation.MEAN: "mean_temperature",
+        Aggregation.COVERAGE: "coverage",
     }
-    avg_temperature = TemperatureField(source="totals.average_c", required=False, allow_null=True)
+    avg_temperature = TemperatureField(source="totals.average_c", required=False, allow_null=True, help_text=AVERAGE)
     min_temperature = TemperatureField(source="totals.min_c", required=False, allow_null=True)
     max_temperature = TemperatureField(source="totals.max_c", required=False, allow_null=True)
     reading_count = serializers.IntegerField(source="totals.reading_count", required=False)
-    mkt = TemperatureField(source="totals.mkt_c", required=False, allow_null=True)
+    mkt = TemperatureField(source="totals.mkt_c", required=False, allow_null=True, help_text=MKT)
+    mean_temperature = TemperatureField(source="totals.mean_c", required=False, allow_null=True, help_text=MEAN)
+    coverage = serializers.FloatField(
+        required=False, help_text=f"{COVERAGE} Of all the group's units, or of its sensor, within the requested period."
+    )
     temperature_unit = serializers.ChoiceField(labelled_choices(Scale), source="*")
 
 
@@ -264,7 +280,7 @@ class BucketSerializer(serializers.Serializer[Point]):
 
     t = serializers.DateTimeField(source="middle_at", help_text="Middle between its first and last reading.")
     min = TemperatureField(source="min_c", allow_null=True)
-    avg = TemperatureField(source="mean_c", allow_null=True)
+    avg = TemperatureField(source="mean_c", allow_null=True, help_text=AVERAGE)
     max = TemperatureField(source="max_c", allow_null=True)
     count = serializers.IntegerField(source="reading_count")
 
@@ -312,7 +328,7 @@ class DataQualitySerializer(serializers.Serializer[Performance]):
 class DeviationSerializer(serializers.Serializer[Performance]):
     """Deviation from the set temperature, negative below it; null if no temperature is set."""
 
-    avg_deviation = DifferenceField(source="mean_deviation_k", allow_null=True, help_text="Time-weighted mean.")
+    avg_deviation = DifferenceField(source="mean_deviation_k", allow_null=True, help_text=MEAN)
     max_deviation = DifferenceField(source="max_deviation_k", allow_null=True)
     min_deviation = DifferenceField(source="min_deviation_k", allow_null=True)
     temperature_unit = RequestedScaleField(help_text="Scale whose degrees the deviations are in.")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from django.db.models import TextChoices
 
 from customers.models import Sensor
+from readings.statistics.analytics import Period, periods
 from readings.statistics.totals import Bucket, Key, RequestedUnit, totals_by_key
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals
@@ -33,16 +36,19 @@ class GroupBy(StrEnum):
 
 
 class Aggregation(TextChoices):
-    """The metrics of a group; `mkt` costs most, since it depends on neighbouring readings."""
+    """The metrics of a group; those weighted by time cost most, since they depend on neighbouring readings."""
 
-    AVG = "avg", "Mean of the measurements"
+    AVG = "avg", "Average of the measurements"
     MIN = "min", "Minimum"
     MAX = "max", "Maximum"
     COUNT = "count", "Number of readings"
     MKT = "mkt", "Mean kinetic temperature"
+    MEAN = "mean", "Time-weighted mean"
+    COVERAGE = "coverage", "Coverage"
 
 
 DEFAULT_AGGREGATIONS = (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX, Aggregation.COUNT)
+_WEIGHTED = frozenset({Aggregation.MKT, Aggregation.MEAN, Aggregation.COVERAGE})
 _BUCKETS = {GroupBy(bucket.value): bucket for bucket in Bucket}
 _SECONDS = {Bucket.HOUR: 3_600, Bucket.DAY: 86_400, Bucket.WEEK: 7 * 86_400, Bucket.MONTH: 28 * 86_400}
 
@@ -74,12 +80,14 @@ class Group:
     """The readings of a group. Units of time and the sensor are None unless readings are grouped by them.
 
     unit_ref: a unit of the group: the only one, or any of the facility or the time zone.
-    hour, day, week, month: when they start, with the facility's offset at that time.
+    hour, day, week, month: when they start, with the facility's offset at that time; hours are those of UTC.
+    coverage: the share of the group's time in which its units, or its sensor, were measured; None unless requested.
     """
 
     totals: Totals
     unit_ref: UnitRef
     sensor_code: str | None = None
+    coverage: float | None = None
     hour: datetime | None = None
     day: datetime | None = None
     week: datetime | None = None
@@ -100,18 +108,27 @@ def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) ->
         time_range,
         bucket=grouping.finest,
         by_sensor=by_sensor,
-        with_weights=Aggregation.MKT in grouping.aggregations,
+        with_weights=bool(_WEIGHTED & set(grouping.aggregations)),
     )
     codes = _sensor_codes(totals) if by_sensor else {}
     merged: dict[tuple[object, ...], Group] = {}
     for key, each in totals.items():
-        if each.reading_count:
-            order, group = groups.group_of(key, codes, each)
-            if order in merged:
-                merged[order].totals.add(each)
-            else:
-                merged[order] = group
-    return [merged[order] for order in sorted(merged)]
+        order, group = groups.group_of(key, codes, each)
+        if order in merged:
+            merged[order].totals.add(each)
+        else:
+            merged[order] = group
+    found = {order: group for order, group in merged.items() if group.totals.reading_count}
+    if Aggregation.COVERAGE in grouping.aggregations:
+        seconds = groups.seconds_by_sensor(totals, codes, time_range) if by_sensor else groups.seconds(time_range)
+        found = {order: replace(group, coverage=_coverage(group, seconds[order])) for order, group in found.items()}
+    return [found[order] for order in sorted(found)]
+
+
+def _coverage(group: Group, seconds: float) -> float:
+    """Return the share of this time that is covered. Time that sensors cover together counts for each sensor alone."""
+    totals = group.totals
+    return (totals.covered_seconds if group.sensor_code is None else totals.weighted_seconds) / seconds
 
 
 class _Groups:
@@ -122,6 +139,7 @@ class _Groups:
         self._buckets = grouping.buckets
         self._numbers: dict[tuple[object, ...], int] = {}
         self._unit_refs: list[UnitRef] = []
+        self._unit_counts: Counter[int] = Counter()
 
     def number_of(self, unit_ref: UnitRef) -> int:
         """Return the number of a unit's group. Units in different zones never share one: their days differ."""
@@ -134,21 +152,54 @@ class _Groups:
         if key not in self._numbers:
             self._numbers[key] = len(self._unit_refs)
             self._unit_refs.append(unit_ref)
+        self._unit_counts[self._numbers[key]] += 1
         return self._numbers[key]
 
     def group_of(self, key: Key, codes: dict[int, str], totals: Totals) -> tuple[tuple[object, ...], Group]:
         """Return what orders and identifies the group of `key`, and the group with these totals."""
+        unit_ref = self._unit_refs[key.group]
+        code = None if key.sensor_id is None else codes[key.sensor_id]
+        return self._order(key, code), Group(totals, unit_ref, code, None, **self._starts(key.bucket, unit_ref))
+
+    def seconds(self, time_range: TimeRange) -> Mapping[tuple[object, ...], float]:
+        """Return the time that each group should cover: its part of `time_range`, for each of its units."""
+        seconds: dict[tuple[object, ...], float] = defaultdict(float)
+        for number, unit_ref in enumerate(self._unit_refs):
+            for bucket, part_seconds in self._parts(time_range, unit_ref.zone):
+                seconds[self._order(Key(number, None, bucket), None)] += self._unit_counts[number] * part_seconds
+        return seconds
+
+    def seconds_by_sensor(
+        self, keys: Iterable[Key], codes: dict[int, str], time_range: TimeRange
+    ) -> Mapping[tuple[object, ...], float]:
+        """Return the time that each sensor's group should cover: its part of `time_range`."""
+        parts = {zone: dict(self._parts(time_range, zone)) for zone in {ref.zone for ref in self._unit_refs}}
+        return {
+            self._order(key, codes[key.sensor_id]): parts[self._unit_refs[key.group].zone][key.bucket]
+            for key in keys
+            if key.sensor_id is not None
+        }
+
+    def _parts(self, time_range: TimeRange, zone: ZoneInfo) -> Iterator[tuple[Period | None, float]]:
+        """Yield the units of time that `time_range` touches, or None without any, with the seconds of their parts."""
+        finest = self._buckets[0] if self._buckets else None
+        parts = periods(time_range, finest, zone) if finest else [(None, time_range)]
+        for bucket, part in parts:
+            yield bucket, (part.end - part.start).total_seconds()
+
+    def _order(self, key: Key, code: str | None) -> tuple[object, ...]:
         by, unit_ref = self._by, self._unit_refs[key.group]
-        starts = {bucket.value: _start(key.bucket, bucket, unit_ref) for bucket in self._buckets}
-        order: list[object] = [start.astimezone(UTC) for start in starts.values()]
+        order: list[object] = [start.astimezone(UTC) for start in self._starts(key.bucket, unit_ref).values()]
         if GroupBy.FACILITY in by:
             order += [unit_ref.facility_name, unit_ref.facility_id]
         if GroupBy.UNIT in by:
             order += [unit_ref.name, unit_ref.unit_id]
-        code = None if key.sensor_id is None else codes[key.sensor_id]
         if key.sensor_id is not None:
             order += [code, key.sensor_id]
-        return tuple(order), Group(totals, unit_ref, code, **starts)
+        return tuple(order)
+
+    def _starts(self, found: Period | None, unit_ref: UnitRef) -> dict[str, datetime]:
+        return {bucket.value: _start(found, bucket, unit_ref) for bucket in self._buckets}
 
 
 def _start(found: date | datetime | None, bucket: Bucket, unit_ref: UnitRef) -> datetime:

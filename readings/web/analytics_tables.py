@@ -41,7 +41,7 @@ Named = Mapping[str, Summary]
 
 def trend(named: Named, scale: Scale, first_column: str) -> Table:
     """Return the table of temperatures by period."""
-    columns = ["Mean", "Minimum", "Maximum", "Mean kinetic temperature", "Readings"]
+    columns = ["Time-weighted mean", "Minimum", "Maximum", "Mean kinetic temperature", "Readings"]
     rows = [
         Row(
             name,
@@ -76,7 +76,7 @@ def comparison(named: Named, scale: Scale, addresses: Mapping[str, str], first_c
         "Mean deviation",
         "Lowest deviation",
         "Highest deviation",
-        "Mean",
+        "Time-weighted mean",
         "MKT",
         "Coverage",
         "Good quality",

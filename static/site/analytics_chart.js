@@ -29,7 +29,7 @@
       return {
         type: "line",
         datasets: [
-          line("Mean", data.middle, "--chart-line"),
+          line("Time-weighted mean", data.middle, "--chart-line"),
           { ...edge, label: "Minimum", data: data.low },
           { ...edge, label: "Maximum", data: data.high, fill: "-1" },
         ],
@@ -41,7 +41,7 @@
         type: "bar",
         datasets: [
           {
-            type: "line", label: "Mean", data: data.middle, showLine: false, pointStyle: "rectRot", pointRadius: 6,
+            type: "line", label: "Time-weighted mean", data: data.middle, showLine: false, pointStyle: "rectRot", pointRadius: 6,
             borderColor: colour("--chart-line"), backgroundColor: colour("--chart-line"),
           },
           {

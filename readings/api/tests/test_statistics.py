@@ -61,7 +61,8 @@ def test_statistics_of_a_period_are_complete(client, unit, is_settled):
     if is_settled:
         refresh()
     assert stats(client, start_date="2026-11-16", end_date="2026-11-16") == {
-        "min_temperature": 5.0, "max_temperature": 14.0, "avg_temperature": 7.25,
+        "min_temperature": 5.0, "max_temperature": 14.0, "avg_temperature": 7.25, "mean_temperature": 7.25,
+        "coverage": 1.0,
         "mkt": pytest.approx(8.2852, abs=1e-4),
         "reading_count": 24, "normal_count": 24, "warning_count": 0, "error_count": 0, "fault_count": 0,
         "time_range_start": "2026-11-16T00:00:00Z", "time_range_end": "2026-11-16T23:59:59.999999Z",
@@ -73,10 +74,21 @@ def test_statistics_of_a_period_are_complete(client, unit, is_settled):
     assert everything["avg_temperature"] == 7.25
 
 
+def test_the_mean_is_weighted_by_time_and_the_average_by_count(client, unit):
+    store_readings(unit, [5.0], start=START, every=HOUR)
+    # Every minute of the second hour.
+    store_readings(unit, [11.0] * 60, start=START + HOUR, every=timedelta(minutes=1))
+    store_reading(unit, None, START + 2 * HOUR)
+    response = stats(client, start_date=START.isoformat(), end_date="2026-11-16T03:59:59.999999Z")
+    assert (response["mean_temperature"], response["coverage"]) == (8.0, 0.5)
+    assert response["avg_temperature"] == pytest.approx((5 + 60 * 11) / 61, abs=1e-6)
+
+
 def test_statistics_are_in_the_requested_scale(client, unit):
     store_readings(unit, [5.0, 10.0], start=START)
     response = stats(client, temperature_unit="F")
     assert (response["min_temperature"], response["avg_temperature"], response["temperature_unit"]) == (41.0, 45.5, "F")
+    assert stats(client, temperature_unit="K")["mean_temperature"] == pytest.approx(278.15 + 5 * 180 / 195)
     assert stats(client, temperature_unit="K")["max_temperature"] == 283.15
 
 
@@ -149,6 +161,49 @@ def test_each_grouping(client, unit, group_by, keys, aggregations):
         assert [row["metrics"]["mkt"] for row in response] == [pytest.approx(5.0)] * len(keys)
     else:
         assert "mkt" not in response[0]["metrics"]
+
+
+def covered(rows):
+    return [(row["metrics"]["coverage"], row["metrics"]["mean_temperature"]) for row in rows]
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_groups_have_their_coverage_and_time_weighted_mean(client, facility, unit, is_settled):
+    # Read every two hours and valid for three, from 06:00 of the first day to 11:00 of the second one.
+    store_readings(unit, [4.0] * 14, start=START + 6 * HOUR, every=2 * HOUR)
+    # The facility's other unit has no readings but should have.
+    StorageUnitFactory(facility=facility)
+    if is_settled:
+        refresh()
+    period = {"start_date": "2026-11-16", "end_date": "2026-11-17", "aggregations": ["mean", "coverage"]}
+    assert covered(groups(client, group_by=["day"], **period)) == [(18 / 48, 4.0), (11 / 48, 4.0)]
+    assert covered(groups(client, group_by=["day", "unit"], **period)) == [(18 / 24, 4.0), (11 / 24, 4.0)]
+    assert covered(groups(client, group_by=["unit"], **period)) == [(29 / 48, 4.0)]
+    assert covered(groups(client, group_by=["week", "sensor"], **period)) == [(29 / 48, 4.0)]
+    half_a_day = period | {"end_date": "2026-11-16T11:59:59.999999Z"}
+    assert covered(groups(client, group_by=["day", "unit"], **half_a_day)) == [(0.5, 4.0)]
+
+
+def test_the_coverage_of_units_in_zones_whose_days_coincide_counts_all_of_them(client, facility, unit):
+    elsewhere = StorageUnitFactory(facility=FacilityFactory(customer=facility.customer, time_zone="Europe/London"))
+    store_reading(unit, 4.0, START)
+    store_reading(elsewhere, 6.0, START + timedelta(days=1))
+    period = {"start_date": "2026-11-16", "end_date": "2026-11-17", "aggregations": ["coverage"]}
+    rows = groups(client, group_by=["day"], **period)
+    assert [row["metrics"]["coverage"] for row in rows] == [pytest.approx(3 / 48), pytest.approx(0.75 / 48)]
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_each_sensor_has_a_coverage_of_its_own(client, unit, is_settled):
+    for code in ("a", "b"):
+        sensor = SensorFactory(storage_unit=unit, sensor_code=code)
+        store_readings(unit, [5.0] * 4, start=START, every=HOUR, sensor=sensor)
+    if is_settled:
+        refresh()
+    period = {"start_date": "2026-11-16", "end_date": "2026-11-16", "aggregations": ["coverage"]}
+    by_sensor = groups(client, group_by=["sensor"], **period)
+    assert [row["metrics"]["coverage"] for row in by_sensor] == [0.25, 0.25]
+    assert groups(client, group_by=["unit"], **period)[0]["metrics"]["coverage"] == 0.25
 
 
 @pytest.mark.parametrize("is_settled", [False, True])

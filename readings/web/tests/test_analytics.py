@@ -106,13 +106,13 @@ class TestTrends:
         rows = table_of(member, "analytics", interval="day", **WEEK)
         assert len(rows) == 7
         day = rows["Mon 16 Nov 2026"]
-        assert (day["Mean"], day["Minimum"], day["Maximum"]) == (
+        assert (day["Time-weighted mean"], day["Minimum"], day["Maximum"]) == (
             f"5.0{NBSP}°C",
             f"4.0{NBSP}°C",
             f"6.0{NBSP}°C",
         )
         assert day["Readings"] == "48"
-        assert rows["Tue 17 Nov 2026"]["Mean"] == "–"
+        assert rows["Tue 17 Nov 2026"]["Time-weighted mean"] == "–"
 
     @pytest.mark.parametrize(
         ("interval", "first", "count"),
