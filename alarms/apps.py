@@ -18,7 +18,9 @@ class AlarmsConfig(AppConfig):
             signals,  # noqa: F401  connects its receiver on import
         )
         from alarms.selectors import units_in_alarm
+        from alarms.silences import silenced_units
         from readings.units.unit_condition import register_badges
 
         post_migrate.connect(profiles.ensure_shipped, sender=self)
         register_badges(units_in_alarm)
+        register_badges(silenced_units)

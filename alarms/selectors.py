@@ -44,6 +44,7 @@ class AlarmFilter(NamedTuple):
     text: str = ""
     start: datetime | None = None
     end: datetime | None = None
+    is_drill: bool | None = None
 
 
 class ExcursionFilter(NamedTuple):
@@ -64,6 +65,10 @@ def visible_alarms(scope: Scope, filters: AlarmFilter) -> QuerySet[Alarm]:
     alarms = alarms.filter(state__in=filters.states) if filters.states else alarms.exclude(state=Alarm.State.PENDING)
     if filters.text:
         alarms = alarms.filter(reduce(or_, (Q(**{f"{name}__icontains": filters.text}) for name in _SEARCHED)))
+    if filters.is_drill is not None:
+        # Alarms of sources have no unit and are never drills.
+        of_drills = Q(storage_unit__is_synthetic=True)
+        alarms = alarms.filter(of_drills) if filters.is_drill else alarms.exclude(of_drills)
     return _filtered(
         alarms,
         kind=filters.kind,
@@ -77,8 +82,12 @@ def visible_alarms(scope: Scope, filters: AlarmFilter) -> QuerySet[Alarm]:
 
 
 def live_alarms(scope: Scope) -> QuerySet[Alarm]:
-    """Return the open and acknowledged alarms within `scope` that are not inhibited (index `alarm_live`)."""
-    return Alarm.objects.visible_to(scope).filter(state__in=LIVE, suppressed_by=None)
+    """Return the open and acknowledged alarms within `scope` that are not inhibited (index `alarm_live`).
+
+    Alarms of drills are left out: they are about no goods.
+    """
+    alarms = Alarm.objects.visible_to(scope).filter(state__in=LIVE, suppressed_by=None)
+    return alarms.exclude(storage_unit__is_synthetic=True)
 
 
 _OPEN = CompiledQuery(

@@ -100,7 +100,8 @@ class ConflictPresenter:
     @property
     def difference(self) -> str:
         """The later temperature minus the stored one."""
-        return deviation_text(deviation_k(self.conflict.temperature_c, self.conflict.stored_temperature_c))
+        difference_k = deviation_k(self.conflict.temperature_c, self.conflict.stored_temperature_c)
+        return deviation_text(difference_k, self.conflict.scale)
 
     def _text(self, temperature_c: float | None) -> str:
         if temperature_c is None:

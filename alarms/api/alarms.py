@@ -82,7 +82,9 @@ def alarm_values(alarms: QuerySet[Alarm]) -> QuerySet[Alarm, Row]:
     # Several sensors may have measured at that instant: any of their statuses will do.
     readings = Reading.objects.filter(storage_unit=OuterRef("storage_unit"), recorded_at=OuterRef("recorded_at"))
     status = Subquery(readings.order_by("sensor_id").values("equipment_status__name")[:1])
-    return ALARM_ROWS.values(_with_names(alarms).annotate(equipment_status=status))
+    # Alarms of sources have no unit.
+    of_drill = Coalesce("storage_unit__is_synthetic", Value(False))
+    return ALARM_ROWS.values(_with_names(alarms).annotate(equipment_status=status, of_drill=of_drill))
 
 
 def excursion_values(excursions: QuerySet[Excursion]) -> QuerySet[Excursion, Row]:

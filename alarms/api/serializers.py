@@ -59,6 +59,9 @@ class AlarmSerializer(serializers.Serializer[Alarm]):
         source="suppressed_by.public_id", allow_null=True, help_text="The alarm that inhibits this one."
     )
     excursion_id = serializers.UUIDField(source="excursion.public_id", allow_null=True)
+    is_drill = serializers.BooleanField(
+        source="of_drill", help_text="The alarm is a drill on a virtual unit that holds no goods."
+    )
 
 
 class AlarmEventSerializer(serializers.Serializer[AlarmEvent]):

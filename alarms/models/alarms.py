@@ -128,6 +128,11 @@ class Alarm(ScopedModel):
         return f"{self.get_kind_display()} ({self.severity}) of {self.storage_unit or self.source_name}: {self.state}"
 
     @property
+    def is_drill(self) -> bool:
+        """Whether the alarm is about a synthetic unit, which holds no goods."""
+        return self.storage_unit is not None and self.storage_unit.is_synthetic
+
+    @property
     def is_live(self) -> bool:
         """Whether the alarm is open or acknowledged."""
         return self.state in (self.State.OPEN, self.State.ACKNOWLEDGED)
@@ -212,9 +217,16 @@ class MaintenanceWindow(ScopedModel):
                 violation_error_message="The end must be after the start.",
             )
         ]
+        # For the windows in effect, which every list of units looks up.
+        indexes = [models.Index(fields=["ends_at"], name="maintenance_by_end")]
 
     def __str__(self) -> str:
         return f"{self.starts_at:%Y-%m-%d %H:%M} to {self.ends_at:%Y-%m-%d %H:%M}: {self.reason}"
+
+    @property
+    def is_for_customer(self) -> bool:
+        """Whether the window covers all facilities of the customer."""
+        return self.facility_id is None and self.storage_unit_id is None
 
     def end_now(self, now: datetime) -> bool:
         """End a window in progress, or delete one that has not started; return False if it is over.

@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 
 from alarms.models import Alarm, Message
 from alarms.notifications.messages import alarm_content
-from alarms.notifications.routing import is_drill
 
 Reason, State = Message.Reason, Message.State
 STARTING_REASONS = [Reason.OPENED, Reason.REOPENED, Reason.RELEASED]
@@ -23,7 +22,7 @@ def group_if_flapping(message: Message) -> None:
     sent, and drills, are never held back.
     """
     alarm = message.alarm
-    if alarm is None or message.reason not in STARTING_REASONS or not message.channel.flap_minutes or is_drill(alarm):
+    if alarm is None or message.reason not in STARTING_REASONS or not message.channel.flap_minutes or alarm.is_drill:
         return
     similar = _similar_messages(alarm).filter(channel=message.channel)
     counter = _unsent_counter(similar) or _new_counter(message, similar)

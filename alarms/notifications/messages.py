@@ -12,7 +12,6 @@ from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
 from alarms.models import Alarm, Channel, Message
-from alarms.notifications.routing import is_drill
 from customers.models import StorageUnit
 from readings.units.formatting import temperature_text
 
@@ -60,7 +59,7 @@ def alarm_content(alarm: Alarm, reason: str, at: datetime, *, count: int = 0) ->
     prefix = _PREFIXES[Reason(reason)].format(count=count)
     subject = _one_line(f"{_severity_prefix(alarm)}{prefix}{_headline(alarm)}")
     body = "\n".join([subject, "", *_details(alarm), *_closing_lines(alarm)])
-    data: dict[str, object] = {"alarm": alarm_data(alarm), "is_drill": is_drill(alarm)}
+    data: dict[str, object] = {"alarm": alarm_data(alarm), "is_drill": alarm.is_drill}
     if count:
         data["count"] = count
     return MessageContent(subject, body, _event(f"alarm.{reason}", at, data))
@@ -129,7 +128,7 @@ def alarm_url(alarm: Alarm) -> str:
 
 
 def _severity_prefix(alarm: Alarm) -> str:
-    return ("DRILL: " if is_drill(alarm) else "") + f"{alarm.severity.capitalize()}: "
+    return ("DRILL: " if alarm.is_drill else "") + f"{alarm.severity.capitalize()}: "
 
 
 def _headline(alarm: Alarm) -> str:
@@ -157,7 +156,7 @@ def _details(alarm: Alarm) -> list[str]:
 def _closing_lines(alarm: Alarm) -> list[str]:
     url = alarm_url(alarm)
     lines = ["", url] if url else []
-    return [*lines, "", "This is a drill. No goods are affected."] if is_drill(alarm) else lines
+    return [*lines, "", "This is a drill. No goods are affected."] if alarm.is_drill else lines
 
 
 def _event(kind: str, at: datetime, data: dict[str, object]) -> WebhookEvent:

@@ -65,7 +65,7 @@ class Route:
 
     def matches(self, alarm: Alarm) -> bool:
         """Return whether the rule covers this alarm, regardless of the hour. A drill matches every rule."""
-        if is_drill(alarm):
+        if alarm.is_drill:
             return True
         kinds, severities = self.rule.kinds, self.rule.severities
         if (kinds and alarm.kind not in kinds) or (severities and alarm.severity not in severities):
@@ -123,11 +123,6 @@ class RoutingTable:
             first = Facility.objects.filter(customer=alarm.customer_id).order_by("pk").first()
             self._zones[alarm.customer_id] = first.zone if first else ZoneInfo("UTC")
         return self._zones[alarm.customer_id]
-
-
-def is_drill(alarm: Alarm) -> bool:
-    """Return whether the alarm is about a synthetic unit, which holds no goods."""
-    return alarm.storage_unit is not None and alarm.storage_unit.is_synthetic
 
 
 def _covers(window: MaintenanceWindow, alarm: Alarm) -> bool:

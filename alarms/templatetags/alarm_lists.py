@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from django import template
 from django.template import Context
+from django.utils import timezone
 
 from alarms.presenters import AlarmPresenter, present_alarms, with_units
 from alarms.selectors import AlarmFilter, live_alarms, open_count, order_by_urgency, visible_alarms
+from alarms.setup_notices import SetupNotice, setup_notices
+from alarms.silences import silence_of, windows_in_effect
 from core.scope import Scope
 from customers.access.page_principal import page_principal
 from customers.models import Facility, StorageUnit
@@ -23,11 +26,25 @@ def open_alarms(context: Context) -> int:
 
 
 @register.simple_tag(takes_context=True)
+def missing_setup(context: Context) -> list[SetupNotice]:
+    """Return what keeps alarms from reaching anybody, as far as the signed-in person can add it. One query."""
+    return setup_notices(page_principal(context["request"]))
+
+
+@register.simple_tag(takes_context=True)
 def recent_alarms(context: Context, unit: StorageUnit) -> list[AlarmPresenter]:
     """Return the latest alarms of a unit, active ones first. One query."""
     alarms = with_units(visible_alarms(_scope(context), AlarmFilter(unit_id=unit.public_id)))
     latest = present_alarms(alarms[:MAX_RECENT])
     return sorted(latest, key=lambda presenter: not presenter.alarm.is_live)
+
+
+@register.simple_tag(takes_context=True)
+def silence_text(context: Context, unit: StorageUnit) -> str:
+    """Return until when and by whom the unit is silenced, "" if it is not. One query."""
+    now = timezone.now()
+    silence = silence_of(windows_in_effect(_scope(context), now), unit)
+    return silence.text(now, unit.facility.zone) if silence else ""
 
 
 @register.simple_tag(takes_context=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from django import forms
@@ -27,6 +28,7 @@ from alarms.selectors import (
     visible_alarms,
     visible_excursions,
 )
+from alarms.silences import silence_of, windows_in_effect
 from alarms.thresholds import Severity
 from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm
 from core.api.renderers import to_json
@@ -55,6 +57,9 @@ STATES = {
     "all": (),
 }
 
+# Filters by drill: included, hidden or nothing else.
+DRILLS = {"": None, "hidden": False, "only": True}
+
 
 @require_safe
 @never_cache
@@ -82,6 +87,7 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
         "is_filtered": bool(facility or any(filters.values())),
         "selected_facility": facility,
         "states": [("", "Active"), *((name, name.capitalize()) for name in STATES if name)],
+        "drills": [("", "Included"), *((name, name.capitalize()) for name in DRILLS if name)],
         "kinds": Alarm.Kind.choices,
         "severities": [*Severity],
         "refresh_seconds": REFRESH_SECONDS,
@@ -178,13 +184,15 @@ def _alarm_filter(filters: dict[str, str], facility: FacilityName | None) -> Ala
         customer_code=filters["customer"],
         facility_id=UUID(facility.public_id) if facility else None,
         text=filters["text"],
+        is_drill=DRILLS[filters["drills"]],
     )
 
 
 def _filters(request: HttpRequest) -> dict[str, str]:
     """Return the filters of the list; unknown choices are ignored."""
-    query = {name: request.GET.get(name, "").strip() for name in ("customer", "state", "kind", "severity", "text")}
-    allowed = {"state": STATES, "kind": Alarm.Kind.values, "severity": [*Severity]}
+    names = ("customer", "state", "kind", "severity", "drills", "text")
+    query = {name: request.GET.get(name, "").strip() for name in names}
+    allowed = {"state": STATES, "kind": Alarm.Kind.values, "severity": [*Severity], "drills": DRILLS}
     return query | {name: query[name] if query[name] in values else "" for name, values in allowed.items()}
 
 
@@ -248,12 +256,19 @@ def _render_alarm(
         "limits": limit_details(version, scale) if version else [],
         "excursion": excursion_details(alarm.excursion, scale) if alarm.excursion else [],
         "events": alarm.events.order_by("happened_at", "pk"),
+        "silence": _silence_text(principal.scope, unit, shown.now) if unit and alarm.is_live else "",
         "inhibited": present_alarms(inhibited[:MAX_INHIBITED], shown.now),
         "forms": _forms(alarm, may_operate) | (submitted or {}),
         "may_operate": may_operate,
         "refresh_seconds": REFRESH_SECONDS,
     }
     return render(request, requested_template(request, ALARM_PARTS, "alarms/alarm.html"), context)
+
+
+def _silence_text(scope: Scope, unit: StorageUnit, now: datetime) -> str:
+    """Return until when and by whom the unit is silenced, "" if it is not."""
+    silence = silence_of(windows_in_effect(scope, now), unit)
+    return silence.text(now, unit.facility.zone) if silence else ""
 
 
 def _limit_version(alarm: Alarm) -> LimitVersion | None:

@@ -7,7 +7,6 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.db.models import QuerySet
 from django.http import QueryDict
 from typing_extensions import override
 
@@ -18,6 +17,7 @@ from alarms.models.limits import MAX_DELAY_SECONDS
 from alarms.thresholds import Limits
 from core.scope import Scope
 from customers.models import Customer, Facility, Sensor, StorageUnit
+from customers.web.unit_choices import UnitChoiceField, selectable_units
 
 
 def _text(label: str, help_text: str = "") -> forms.CharField:
@@ -106,22 +106,21 @@ class LocalTimeField(forms.DateTimeField):
 class MaintenanceForm(forms.ModelForm[MaintenanceWindow]):
     """Schedule a maintenance window for a unit, a facility or the whole customer."""
 
+    storage_unit = UnitChoiceField(StorageUnit.objects.none(), required=False, help_text="Leave empty for all units.")
+    is_for_customer = forms.BooleanField(required=False)
     starts_at = LocalTimeField(label="Start")
     ends_at = LocalTimeField(label="End")
 
     class Meta:
         model = MaintenanceWindow
-        fields = ["facility", "storage_unit", "starts_at", "ends_at", "reason"]
-        help_texts = {
-            "facility": "Leave empty for all facilities.",
-            "storage_unit": "Leave empty for all units of the facility.",
-        }
+        fields = ["facility", "storage_unit", "is_for_customer", "starts_at", "ends_at", "reason"]
 
     def __init__(self, data: QueryDict | None, *, customer: Customer, scope: Scope) -> None:
         super().__init__(data, instance=MaintenanceWindow(customer=customer))
-        facilities = Facility.objects.visible_to(scope).filter(customer=customer)
+        facilities = Facility.objects.visible_to(scope).filter(customer=customer).exclude(units__is_synthetic=True)
         cast("forms.ModelChoiceField[Facility]", self.fields["facility"]).queryset = facilities
-        cast("forms.ModelChoiceField[StorageUnit]", self.fields["storage_unit"]).queryset = _units_of(customer, scope)
+        cast("UnitChoiceField", self.fields["storage_unit"]).queryset = selectable_units(customer, scope)
+        self.fields["is_for_customer"].label = f"Silence every facility of {customer.name}"
 
     @override
     def clean(self) -> dict[str, Any]:
@@ -129,6 +128,7 @@ class MaintenanceForm(forms.ModelForm[MaintenanceWindow]):
         unit, facility = cleaned.get("storage_unit"), cleaned.get("facility")
         if unit and facility and unit.facility_id != facility.pk:
             self.add_error("storage_unit", "This unit belongs to another facility.")
+        self._require_one_location(cleaned)
         location = unit.facility if unit else facility
         zone = location.zone if location else ZoneInfo("UTC")
         for name in ("starts_at", "ends_at"):
@@ -136,7 +136,10 @@ class MaintenanceForm(forms.ModelForm[MaintenanceWindow]):
                 cleaned[name] = cleaned[name].replace(tzinfo=zone)
         return cleaned
 
-
-def _units_of(customer: Customer, scope: Scope) -> QuerySet[StorageUnit]:
-    units = StorageUnit.objects.visible_to(scope).filter(facility__customer=customer, is_synthetic=False)
-    return units.order_by("facility__facility_code", "unit_code")
+    def _require_one_location(self, cleaned: dict[str, Any]) -> None:
+        """Refuse to silence everything by leaving fields empty, and a location that would be ignored."""
+        has_location = any(cleaned.get(name) or name in self.errors for name in ("facility", "storage_unit"))
+        if cleaned.get("is_for_customer") and has_location:
+            self.add_error("is_for_customer", "Choose either every facility, or a facility or unit.")
+        elif not cleaned.get("is_for_customer") and not has_location:
+            self.add_error(None, "Choose a facility or a storage unit, or confirm that every facility is silenced.")

@@ -16,7 +16,9 @@ from alarms.models.excursions import SEVERITIES
 from alarms.notifications.channels import kind_of
 from alarms.notifications.channels.webhook import new_secret
 from core.crypto.encryption import SecretUnreadable
+from core.scope import Scope
 from customers.models import Customer, Facility, StorageUnit
+from customers.web.unit_choices import UnitsChoiceField, selectable_units
 
 # Customers with more units select them by facility.
 MAX_UNITS_LISTED = 500
@@ -86,6 +88,7 @@ class RuleForm(forms.ModelForm[Rule]):
         widget=forms.CheckboxSelectMultiple,
         help_text="Leave empty for all.",
     )
+    units = UnitsChoiceField(StorageUnit.objects.none(), required=False)
     weekdays = forms.TypedMultipleChoiceField(
         choices=WEEKDAYS,
         coerce=int,
@@ -116,7 +119,7 @@ class RuleForm(forms.ModelForm[Rule]):
         self.instance.customer = customer
         choices = {
             "facilities": Facility.objects.filter(customer=customer).exclude(units__is_synthetic=True),
-            "units": StorageUnit.objects.filter(facility__customer=customer, is_synthetic=False),
+            "units": selectable_units(customer, Scope.of_customer(customer.pk)),
             "channels": Channel.objects.filter(customer=customer),
             "escalation_channels": Channel.objects.filter(customer=customer),
         }

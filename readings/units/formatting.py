@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from readings.units.condition import Bounds, LimitsInForce
-from readings.units.scales import SHOWN_DECIMALS, Scale, from_celsius
+from readings.units.scales import SHOWN_DECIMALS, Scale, difference_from_kelvin, from_celsius
 
 UNKNOWN_TEXT = "–"
 NEVER = "never"
@@ -39,12 +39,18 @@ def number_text(value: float, decimals: int) -> str:
     return _MINUS + text if value < 0 and float(text) else text
 
 
-def deviation_text(deviation_k: float | None) -> str:
-    """Format a difference in kelvin with its sign: "+2.5 K"; "–" for None."""
+def deviation_text(deviation_k: float | None, scale: Scale | str) -> str:
+    """Format a difference in kelvin with its sign, in degrees of `scale`: "+2.5 K", "+4.5 °F"; "–" for None."""
     if deviation_k is None:
         return UNKNOWN_TEXT
     sign = "+" if deviation_k > 0 else ""
-    return f"{sign}{number_text(deviation_k, 2)}\N{NO-BREAK SPACE}K"
+    difference = number_text(difference_from_kelvin(deviation_k, scale), 2)
+    return f"{sign}{difference}\N{NO-BREAK SPACE}{difference_label(scale)}"
+
+
+def difference_label(scale: Scale | str) -> str:
+    """Return the unit of a difference on `scale`: that of °C is the kelvin."""
+    return Scale(scale).label if Scale(scale) is Scale.FAHRENHEIT else Scale.KELVIN.label
 
 
 def limits_text(limits: LimitsInForce, scale: Scale | str) -> str:

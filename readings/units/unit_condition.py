@@ -57,6 +57,17 @@ class Condition:
         return temperature_text(self.temperature_c, self.scale)
 
     @property
+    def is_stale(self) -> bool:
+        """Whether the newest reading is too old to say anything about the present."""
+        return self.state is UnitState.NO_DATA
+
+    @property
+    def reading_text(self) -> str:
+        """The temperature as text, marked as the last known one if it is stale: "last 5.2 °C"."""
+        is_past = self.is_stale and self.temperature_c is not None
+        return f"last {self.temperature_text}" if is_past else self.temperature_text
+
+    @property
     def set_temperature_text(self) -> str:
         """The set temperature as text."""
         return scaled_text(self.set_temperature, self.scale)
@@ -64,7 +75,7 @@ class Condition:
     @property
     def deviation_text(self) -> str:
         """The deviation from the set temperature as text."""
-        return deviation_text(self.deviation_k)
+        return deviation_text(self.deviation_k, self.scale)
 
     @property
     def age_text(self) -> str:
@@ -84,5 +95,9 @@ def register_badges(find: Callable[[Scope], Badges]) -> None:
 
 
 def visible_badges(scope: Scope) -> Badges:
-    """Return the badges of the units within `scope`."""
-    return {unit_id: word for find in _finders for unit_id, word in find(scope).items()}
+    """Return the badges of the units within `scope`; those of a unit that has several are joined."""
+    badges: dict[int, str] = {}
+    for find in _finders:
+        for unit_id, text in find(scope).items():
+            badges[unit_id] = f"{badges[unit_id]} · {text}" if unit_id in badges else text
+    return badges

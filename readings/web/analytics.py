@@ -52,7 +52,7 @@ def deviation_page(request: HttpRequest) -> HttpResponse:
     return _page(
         request,
         "analytics-deviation",
-        lambda filters: tables.deviation(_over_time(filters), filters.bucket.value.capitalize()),
+        lambda filters: tables.deviation(_over_time(filters), _scale(filters), filters.bucket.value.capitalize()),
     )
 
 

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from readings.statistics.analytics import Period, Summary
 from readings.statistics.totals import Bucket
-from readings.units.formatting import deviation_text, share_text, temperature_text
-from readings.units.scales import Scale, from_celsius
+from readings.units.formatting import deviation_text, difference_label, share_text, temperature_text
+from readings.units.scales import Scale, difference_from_kelvin, from_celsius
 
 # More digits would not be visible in a chart.
 _CHART_DECIMALS = 3
@@ -63,11 +63,13 @@ def trend(named: Named, scale: Scale, first_column: str) -> Table:
     return Table("Temperatures", first_column, columns, rows, chart)
 
 
-def deviation(named: Named, first_column: str) -> Table:
+def deviation(named: Named, scale: Scale, first_column: str) -> Table:
     """Return the table of deviations from the set temperature by period."""
-    rows = [Row(name, [*_deviations(each), share_text(each.coverage)]) for name, each in named.items()]
+    rows = [Row(name, [*_deviations(each, scale), share_text(each.coverage)]) for name, each in named.items()]
     columns = ["Mean deviation", "Lowest deviation", "Highest deviation", "Coverage"]
-    return Table("Deviation from the set temperature", first_column, columns, rows, _deviation_chart("band", named))
+    return Table(
+        "Deviation from the set temperature", first_column, columns, rows, _deviation_chart("band", named, scale)
+    )
 
 
 def comparison(named: Named, scale: Scale, addresses: Mapping[str, str], first_column: str) -> Table:
@@ -85,7 +87,7 @@ def comparison(named: Named, scale: Scale, addresses: Mapping[str, str], first_c
         Row(
             name,
             [
-                *_deviations(each),
+                *_deviations(each, scale),
                 _text(each.totals.mean_c, scale),
                 _text(each.totals.mkt_c, scale),
                 share_text(each.coverage),
@@ -95,7 +97,7 @@ def comparison(named: Named, scale: Scale, addresses: Mapping[str, str], first_c
         )
         for name, each in named.items()
     ]
-    return Table("Comparison", first_column, columns, rows, _deviation_chart("bars", named))
+    return Table("Comparison", first_column, columns, rows, _deviation_chart("bars", named, scale))
 
 
 def quality(named: Named, first_column: str) -> Table:
@@ -154,16 +156,16 @@ def _text(temperature_c: float | None, scale: Scale) -> str:
     return temperature_text(temperature_c, scale, 1)
 
 
-def _deviations(summaries: Summary) -> list[str]:
-    shown = (summaries.mean_deviation_k, summaries.min_deviation_k, summaries.max_deviation_k)
-    return [deviation_text(each) for each in shown]
+def _deviations(summary: Summary, scale: Scale) -> list[str]:
+    deviations_k = (summary.mean_deviation_k, summary.min_deviation_k, summary.max_deviation_k)
+    return [deviation_text(each, scale) for each in deviations_k]
 
 
-def _deviation_chart(kind: str, named: Named) -> dict[str, object]:
-    return _chart(kind, named, "K") | {
-        "middle": [_rounded(each.mean_deviation_k) for each in named.values()],
-        "low": [_rounded(each.min_deviation_k) for each in named.values()],
-        "high": [_rounded(each.max_deviation_k) for each in named.values()],
+def _deviation_chart(kind: str, named: Named, scale: Scale) -> dict[str, object]:
+    return _chart(kind, named, difference_label(scale)) | {
+        "middle": [_scaled_difference(each.mean_deviation_k, scale) for each in named.values()],
+        "low": [_scaled_difference(each.min_deviation_k, scale) for each in named.values()],
+        "high": [_scaled_difference(each.max_deviation_k, scale) for each in named.values()],
     }
 
 
@@ -173,6 +175,10 @@ def _chart(kind: str, named: Named, unit: str) -> dict[str, object]:
 
 def _scaled(temperature_c: float | None, scale: Scale) -> float | None:
     return None if temperature_c is None else _rounded(from_celsius(temperature_c, scale))
+
+
+def _scaled_difference(difference_k: float | None, scale: Scale) -> float | None:
+    return None if difference_k is None else _rounded(difference_from_kelvin(difference_k, scale))
 
 
 def _rounded(value: float | None) -> float | None:

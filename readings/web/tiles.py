@@ -19,7 +19,7 @@ _TILE = (
     '<span class="tile-now number">{temperature}</span>'
     "{state}"
     '<span class="tile-set">set <span class="number">{set_temperature}</span></span>'
-    '<span class="tile-age number"><time datetime="{recorded_at}">{age}</time>{mark}</span>'
+    '<span class="tile-age number"><time datetime="{recorded_at}">{age}</time></span>{mark}'
     f'<svg class="tile-line" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
     '<path d="{path}"/></svg></a></li>'
 )
@@ -46,7 +46,7 @@ def render_tiles(
                 url=unit_url.replace(str(_ANY_ID), str(unit.public_id)),
                 name=escape(unit.name),
                 location=escape(location),
-                temperature=condition.temperature_text,
+                temperature=condition.reading_text,
                 state=condition.state.badge,
                 set_temperature=condition.set_temperature_text,
                 recorded_at=condition.recorded_at.isoformat() if condition.recorded_at else "",

@@ -1,6 +1,7 @@
 """The alarm pages for every role."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.urls import reverse
@@ -184,9 +185,32 @@ class TestOne:
 
     def test_the_number_of_queries_is_fixed(self, operator, unit, django_assert_num_queries):
         alarm = AlarmFactory(storage_unit=unit)
-        # Session, user with roles, the alarm, its events, inhibited alarms, the count in the navigation.
-        with django_assert_num_queries(6):
+        # Session, user with roles, the alarm, its silence, events and inhibited alarms, the count in the navigation.
+        with django_assert_num_queries(7):
             operator.get(url_of(alarm))
+
+
+class TestDrills:
+    @pytest.fixture
+    def drill(self, unit):
+        return AlarmFactory(storage_unit=StorageUnitFactory(facility=unit.facility, is_synthetic=True))
+
+    def test_a_drill_is_marked_and_not_counted(self, operator, drill):
+        for url in (reverse("alarms"), url_of(drill)):
+            assert '<span class="state state-drill">Drill</span>' in operator.get(url).content.decode()
+        assert operator.get(reverse("alarm-count")).context["open_alarms"] == 0
+
+    def test_drills_are_hidden_or_listed_alone_on_request(self, operator, unit, drill):
+        real = AlarmFactory(storage_unit=unit)
+        assert listed(operator.get(reverse("alarms"), {"drills": "hidden"})) == [real]
+        assert listed(operator.get(reverse("alarms"), {"drills": "only"})) == [drill]
+        assert set(listed(operator.get(reverse("alarms")))) == {real, drill}
+
+    def test_alarms_of_sources_are_no_drills(self, operator, unit):
+        down = AlarmFactory(
+            customer=unit.facility.customer, storage_unit=None, excursion=None, kind="source_down", source_key=uuid4()
+        )
+        assert listed(operator.get(reverse("alarms"), {"drills": "hidden"})) == [down]
 
 
 class TestHandling:

@@ -131,8 +131,23 @@ class TestMaintenance:
         assert window.created_by.get_username() == "manager"
 
     def test_a_window_of_the_whole_customer_is_in_utc(self, manager, customer):
-        self.enter(manager, customer)
+        self.enter(manager, customer, is_for_customer="on")
         assert f"{MaintenanceWindow.objects.get().starts_at:%H:%M %Z}" == "08:00 UTC"
+
+    def test_the_whole_customer_is_only_silenced_explicitly(self, manager, customer, unit):
+        assert "Choose a facility or a storage unit" in self.enter(manager, customer).content.decode()
+        both = self.enter(manager, customer, storage_unit=unit.pk, is_for_customer="on")
+        assert "Choose either every facility" in both.content.decode()
+        assert not MaintenanceWindow.objects.exists()
+
+    def test_units_of_the_same_name_are_grouped_by_facility(self, manager, customer):
+        for name in ("North", "South"):
+            StorageUnitFactory(name="Freezer 1", facility=FacilityFactory(customer=customer, name=name))
+        choices = list(manager.get(maintenance_url(customer)).context["form"].fields["storage_unit"].choices)
+        assert [(group, [label for _, label in units]) for group, units in choices if group in ("North", "South")] == [
+            ("North", ["Freezer 1"]),
+            ("South", ["Freezer 1"]),
+        ]
 
     @pytest.mark.parametrize(
         "fields", [{"ends_at": "2027-01-10T07:00"}, {"reason": ""}, {"starts_at": "soon"}, {"facility": 0}]

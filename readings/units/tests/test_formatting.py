@@ -39,11 +39,19 @@ def test_a_listed_temperature_keeps_every_digit_that_was_sent():
 
 
 @pytest.mark.parametrize(
-    ("deviation_k", "text"),
-    [(4.14, f"+4.14{NBSP}K"), (-2.0, f"−2.0{NBSP}K"), (0.0, f"0.0{NBSP}K"), (None, "–")],
+    ("deviation_k", "scale", "text"),
+    [
+        (4.14, "C", f"+4.14{NBSP}K"),
+        (-2.0, "K", f"−2.0{NBSP}K"),
+        (2.5, "F", f"+4.5{NBSP}°F"),
+        (0.0, "C", f"0.0{NBSP}K"),
+        (None, "F", "–"),
+    ],
 )
-def test_a_deviation_carries_its_sign(deviation_k, text):
-    assert deviation_text(deviation_k) == text
+def test_a_deviation_carries_its_sign_and_the_unit_of_its_scale(
+    deviation_k: float | None, scale: str, text: str
+) -> None:
+    assert deviation_text(deviation_k, scale) == text
 
 
 @pytest.mark.parametrize(

@@ -173,10 +173,10 @@ class TestDeviation:
         assert day["Mean deviation"] == f"−1.0{NBSP}K"  # (1 + 1 − 1 − 5) / 4
         assert (day["Lowest deviation"], day["Highest deviation"]) == (f"−5.0{NBSP}K", f"+1.0{NBSP}K")
 
-    def test_a_fahrenheit_units_deviation_is_in_kelvin(self, member, facility):
+    def test_a_fahrenheit_units_deviation_is_in_fahrenheit(self, member, facility):
         add_unit(facility, [10.0], temperature_unit="F", set_temperature=41.0)
         day = table_of(member, "analytics-deviation", **WEEK)["Mon 16 Nov 2026"]
-        assert day["Mean deviation"] == f"+5.0{NBSP}K"
+        assert day["Mean deviation"] == f"+9.0{NBSP}°F"
 
 
 class TestComparison:

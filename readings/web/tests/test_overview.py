@@ -4,6 +4,7 @@ from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from core.scope import Scope
@@ -95,8 +96,8 @@ class TestOverview:
         more = StorageUnitFactory.create_batch(20, facility=FacilityFactory(customer=unit.facility.customer))
         for each in more:
             store_reading(each)
-        # Session, user with roles, badges, ETag, units, facilities, sparklines, open alarms.
-        with django_assert_num_queries(8):
+        # Session, user with roles, alarms, silences, ETag, units, facilities, sparklines, open alarms.
+        with django_assert_num_queries(9):
             assert len(names_on(member.get("/"))) == 21
 
     def test_htmx_gets_only_the_requested_part(self, member, unit):
@@ -129,11 +130,16 @@ class TestOverview:
         with patch("django.utils.timezone.now", return_value=later):
             assert "edge-no-data" in member.get("/").content.decode()
 
+    def test_a_stale_temperature_is_marked_as_the_last_one(self, member, unit):
+        store_reading(unit, 5.0, timezone.now() - timedelta(hours=2))
+        assert f"last 5.0\N{NO-BREAK SPACE}°C" in member.get("/").content.decode()
+        assert f"last 5.0\N{NO-BREAK SPACE}°C" in member.get(reverse("unit", args=[unit.public_id])).content.decode()
+
     def test_an_unchanged_overview_is_not_modified(self, member, unit, django_assert_max_num_queries):
         store_reading(unit, 5.0)
         etag = member.get("/").headers["ETag"]
-        # Session, user with roles, badges, ETag.
-        with django_assert_max_num_queries(4):
+        # Session, user with roles, alarms, silences, ETag.
+        with django_assert_max_num_queries(5):
             assert member.get("/", headers={"If-None-Match": etag}).status_code == 304
         assert member.get("/?state=critical", headers={"If-None-Match": etag}).status_code == 200
 

@@ -1,0 +1,62 @@
+"""What keeps alarms from reaching anybody: missing settings and notification rules, for those who can add them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+from django.urls import reverse
+
+from alarms.models import Rule
+from core.scope import Scope
+from customers.access.principal import Principal
+from customers.models import Customer
+
+MAX_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SetupNotice:
+    """What is missing and what follows from it, with a link to where it can be added, "" for none."""
+
+    text: str
+    link_text: str = ""
+    url: str = ""
+
+
+def setup_notices(principal: Principal) -> list[SetupNotice]:
+    """Return what is missing, for a person who can do something about it; nothing for anybody else. One query."""
+    notices = list(_notices_of_settings()) if principal.user is not None and principal.user.is_staff else []
+    silent = _without_rule(principal.manage_scope)
+    if silent:
+        url = reverse("settings") if len(silent) > 1 else reverse("settings-notifications", args=[silent[0].public_id])
+        text = f"Nobody is notified of the alarms of {_names(silent)}: there is no notification rule."
+        notices.append(SetupNotice(text, "Add a rule", url))
+    return notices
+
+
+def _notices_of_settings() -> list[SetupNotice]:
+    notices = []
+    if not settings.SITE_URL:
+        notices.append(SetupNotice("SITE_URL is not set: alarm messages contain no link to the alarm."))
+    if not settings.EMAIL_URL:
+        notices.append(SetupNotice("EMAIL_URL is not set: no e-mail can be sent."))
+    return notices
+
+
+def _without_rule(scope: Scope) -> list[Customer]:
+    """Return the active customers within `scope` that have no enabled rule with an enabled channel."""
+    if scope == Scope.nothing():
+        return []
+    has_channel = Q(channels__is_enabled=True) | Q(escalation_channels__is_enabled=True)
+    rules = Rule.objects.filter(has_channel, customer=OuterRef("pk"), is_enabled=True)
+    customers = Customer.objects.visible_to(scope).filter(~Exists(rules), is_active=True)
+    return list(customers.order_by("customer_code"))
+
+
+def _names(customers: Sequence[Customer]) -> str:
+    named = ", ".join(customer.name for customer in customers[:MAX_NAMED])
+    others = len(customers) - MAX_NAMED
+    return named if others <= 0 else f"{named} and {others} more customer{'s' if others > 1 else ''}"

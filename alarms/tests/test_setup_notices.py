@@ -1,0 +1,54 @@
+"""The overview says what keeps alarms from reaching anybody, to those who can change it."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client, override_settings
+
+from tests.alarm_factories import RuleFactory, WebhookChannelFactory
+from tests.factories import CustomerFactory, MembershipFactory, StaffFactory
+
+pytestmark = pytest.mark.django_db
+
+NO_RULE = "there is no notification rule"
+
+
+def test_a_manager_learns_that_nobody_is_notified(client: Client) -> None:
+    membership = MembershipFactory(role="manager")
+    client.force_login(membership.user)
+    text = client.get("/").content.decode()
+    assert f"Nobody is notified of the alarms of {membership.customer.name}" in text
+    channel = WebhookChannelFactory(customer=membership.customer)
+    RuleFactory(customer=membership.customer, channels=[channel])
+    assert NO_RULE not in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize("field", ["rule", "channel"])
+def test_a_disabled_rule_or_channel_notifies_nobody(client: Client, field: str) -> None:
+    membership = MembershipFactory(role="manager")
+    channel = WebhookChannelFactory(customer=membership.customer, is_enabled=field != "channel")
+    RuleFactory(customer=membership.customer, channels=[channel], is_enabled=field != "rule")
+    client.force_login(membership.user)
+    assert NO_RULE in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_who_cannot_add_a_rule_sees_no_notice(client: Client, role: str) -> None:
+    client.force_login(MembershipFactory(role=role).user)
+    assert NO_RULE not in client.get("/").content.decode()
+
+
+@override_settings(SITE_URL="", EMAIL_URL="")
+def test_the_operator_of_the_system_learns_of_missing_settings(client: Client) -> None:
+    CustomerFactory.create_batch(5)
+    client.force_login(StaffFactory())
+    text = client.get("/").content.decode()
+    assert "SITE_URL is not set" in text
+    assert "EMAIL_URL is not set" in text
+    assert "and 2 more customers" in text
+
+
+@override_settings(SITE_URL="https://cold.example", EMAIL_URL="smtp://mail.example")
+def test_nothing_is_said_when_nothing_is_missing(client: Client) -> None:
+    client.force_login(StaffFactory())
+    assert 'class="alert' not in client.get("/").content.decode()
