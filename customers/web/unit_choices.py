@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
@@ -15,11 +14,11 @@ from core.scope import Scope
 from customers.models import Customer, StorageUnit
 
 
-class _GroupedByFacility(ModelChoiceIterator[Any]):
+class _GroupedByFacility(ModelChoiceIterator[StorageUnit]):
     """The choices of a unit field: an optional empty one, and the units of each facility in a group."""
 
     @override
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[tuple[str, object]]:  # type: ignore[override]  # the stub knows no groups
         field = self.field
         if field.empty_label is not None:
             yield "", field.empty_label

@@ -132,8 +132,8 @@ class TestOverview:
 
     def test_a_stale_temperature_is_marked_as_the_last_one(self, member, unit):
         store_reading(unit, 5.0, timezone.now() - timedelta(hours=2))
-        assert f"last 5.0\N{NO-BREAK SPACE}°C" in member.get("/").content.decode()
-        assert f"last 5.0\N{NO-BREAK SPACE}°C" in member.get(reverse("unit", args=[unit.public_id])).content.decode()
+        assert "last 5.0\N{NO-BREAK SPACE}°C" in member.get("/").content.decode()
+        assert "last 5.0\N{NO-BREAK SPACE}°C" in member.get(reverse("unit", args=[unit.public_id])).content.decode()
 
     def test_an_unchanged_overview_is_not_modified(self, member, unit, django_assert_max_num_queries):
         store_reading(unit, 5.0)
