@@ -1,36 +1,39 @@
 """Limits on the mean kinetic temperature of a window of time, as excursions of their own kind.
 
 Windows end with whole UTC hours and are computed from refreshed hourly roll-ups, whose sums give the MKT exactly: a
-month of readings per minute is 720 rows. A window counts once half of it is covered: a first warm hour is not yet a
-warm month. New readings write a request, which is processed once the hours are refreshed.
+month of readings per minute is 720 rows. A window that is over counts if at least half of it is covered: a first warm
+hour is not yet a warm month, and what was measured counts for as long as it fills half of a window, even after the
+newest reading. New readings write a request, which is processed once the hours are refreshed and remains until every
+window that can be covered by half is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, limits_in_force
 from alarms.excursions.mkt import Window, find_mkt_excursions
 from alarms.excursions.reconcile import reconcile, stored_since
-from alarms.excursions.units import evaluated_units
+from alarms.excursions.units import EvaluatedUnit, evaluated_units
 from alarms.lifecycle.excursion_alarms import update_alarms
-from alarms.models import Excursion, MktCheck
-from readings.models import HourlyRollup, LatestReading
+from alarms.models import Excursion, LimitVersion, MktCheck
+from readings.models import HourlyRollup
 from readings.storage.store import lock_units
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 
 MIN_COVERAGE = 0.5
 HOUR = timedelta(hours=1)
+TICK = datetime.resolution
 REQUEST = """
 INSERT INTO mkt_check AS waiting (storage_unit_id, since)
 SELECT unit_id, since FROM unnest(%(unit_ids)s::int[], %(since)s::timestamptz[]) AS requested (unit_id, since)
 ORDER BY unit_id
-ON CONFLICT (storage_unit_id) DO UPDATE SET since = least(waiting.since, excluded.since)
+ON CONFLICT (storage_unit_id) DO UPDATE SET since = least(waiting.since, excluded.since), due_at = NULL
 """
 # The sums of the window that ends with each hour, over the hours before it.
 WINDOWS = """
@@ -60,13 +63,25 @@ def request(since_by_unit: Mapping[int, datetime]) -> None:
 
 
 def run_requested_checks(now: datetime | None = None) -> int:
-    """Check the requested windows, one transaction per unit; return the number of units.
+    """Check the requested windows that are over, one transaction per unit; return the number of units checked.
 
     A unit whose hours are still stale is left to the next run.
     """
     now = now or timezone.now()
-    waiting = MktCheck.objects.order_by("requested_at").values_list("pk", flat=True)
-    return sum(_run_check(unit_id, now) for unit_id in waiting)
+    return sum(_run_check(unit_id, now) for unit_id in _units_to_check(now))
+
+
+def _units_to_check(now: datetime) -> list[int]:
+    """Return the units with due requests, and those with an ongoing excursion of limits that are not in force now."""
+    due = MktCheck.objects.filter(Q(due_at=None) | Q(due_at__lte=now)).order_by("requested_at")
+    later = LimitVersion.objects.filter(
+        storage_unit=OuterRef("storage_unit"),
+        valid_from__gt=OuterRef("limit_version__valid_from"),
+        valid_from__lte=_hour_of(now),
+    )
+    outdated = Excursion.objects.filter(Exists(later), kind=Excursion.Kind.MKT, ended_at=None)
+    unit_ids = [*due.values_list("pk", flat=True), *outdated.values_list("storage_unit_id", flat=True)]
+    return list(dict.fromkeys(unit_ids))
 
 
 @transaction.atomic
@@ -74,49 +89,61 @@ def _run_check(unit_id: int, now: datetime) -> bool:
     # Transactions that store for the unit wait: they add a request of their own.
     lock_units([unit_id])
     requested = MktCheck.objects.filter(pk=unit_id).first()
-    newest = LatestReading.objects.filter(storage_unit=unit_id).values_list("recorded_at", flat=True).first()
-    if requested is None or newest is None:
+    unit, last = evaluated_units([unit_id])[0], _hour_of(now)
+    final = _last_covered_window(unit)
+    if final is None or HourlyRollup.objects.filter(storage_unit=unit_id, is_settled=False, hour__lt=last).exists():
         return False
-    last = newest.replace(minute=0, second=0, microsecond=0)
-    since = _since(unit_id, requested.since)
-    if HourlyRollup.objects.filter(storage_unit=unit_id, is_settled=False, hour__lt=last).exists():
-        return False
-    unit = evaluated_units([unit_id])[0]
+    since = _since(unit_id, last if requested is None else requested.since)
     found: list[DetectedExcursion] = []
-    for version, begins, ends in limits_in_force(unit.versions, since, last):
-        found += _excursions(unit_id, version, begins, ends, is_ongoing=ends == last)
+    for version, begins, ends in limits_in_force(unit.versions, since, last + TICK):
+        is_ongoing = ends > last
+        windows = _windows(unit_id, version, begins, min(last if is_ongoing else ends - TICK, final))
+        found += _excursions(windows, version, None if is_ongoing else ends)
     stored = stored_since(unit_id, Excursion.Kind.MKT, since)
     update_alarms(reconcile([unit.replacement(Excursion.Kind.MKT, found, stored)], now), now)
-    requested.delete()
+    MktCheck.objects.filter(pk=unit_id).delete()
+    if last < final:
+        MktCheck.objects.create(storage_unit_id=unit_id, since=last + HOUR, due_at=last + HOUR)
     return True
+
+
+def _last_covered_window(unit: EvaluatedUnit) -> datetime | None:
+    """Return the end of the last window that can be covered by half, None if nothing was measured."""
+    newest = HourlyRollup.objects.filter(storage_unit=unit.unit_id).order_by("-hour").values_list("hour", flat=True)
+    hour = newest.first()
+    longest = max(timedelta(seconds=version.limits.mkt_window_seconds) for version in unit.versions)
+    return None if hour is None else _hour_of(hour + HOUR + longest * MIN_COVERAGE)
 
 
 def _since(unit_id: int, since: datetime) -> datetime:
     """Return the end of the first window to check: before the first new reading, and not inside an excursion."""
-    since = since.replace(minute=0, second=0, microsecond=0)
+    since = _hour_of(since)
     excursions = Excursion.objects.filter(storage_unit=unit_id, kind=Excursion.Kind.MKT)
     touched = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=since)).order_by("started_at").first()
     return since if touched is None else min(since, touched.started_at)
 
 
-def _excursions(
-    unit_id: int, version: EffectiveLimits, begins: datetime, ends: datetime, *, is_ongoing: bool
-) -> list[DetectedExcursion]:
-    if version.limits.mkt_limit_c is None:
-        return []
-    first = begins.replace(minute=0, second=0, microsecond=0)
-    found = find_mkt_excursions(_windows(unit_id, version, first if first >= begins else first + HOUR, ends), version)
-    if found and found[-1].ended_at is None and not is_ongoing:
+def _excursions(windows: Sequence[Window], version: EffectiveLimits, ends: datetime | None) -> list[DetectedExcursion]:
+    """Return the excursions of the version's windows; one that is ongoing when its validity ends, ends with it."""
+    found = find_mkt_excursions(windows, version)
+    if found and found[-1].ended_at is None:
         found[-1].ended_at = ends
     return found
 
 
-def _windows(unit_id: int, version: EffectiveLimits, first: datetime, last: datetime) -> list[Window]:
+def _hour_of(instant: datetime) -> datetime:
+    return instant.replace(minute=0, second=0, microsecond=0)
+
+
+def _windows(unit_id: int, version: EffectiveLimits, since: datetime, until: datetime) -> list[Window]:
+    """Return the windows by the version's limits that end with a whole hour from `since` to `until`."""
+    if version.limits.mkt_limit_c is None:
+        return []
     window_seconds = version.limits.mkt_window_seconds
     parameters: dict[str, float | datetime] = {
         "unit_id": unit_id,
-        "first": first,
-        "last": last,
+        "first": _hour_of(since - TICK) + HOUR,
+        "last": _hour_of(until),
         "window_seconds": window_seconds,
     }
     with connection.cursor() as cursor:

@@ -19,7 +19,7 @@ from alarms.excursions.reconcile import Replacement, stored_since
 from alarms.excursions.units import EvaluatedUnit
 from alarms.models import Excursion
 from alarms.thresholds import Severity
-from readings.models import LatestReading
+from readings.models import HourlyRollup, LatestReading
 from readings.storage.reading_batch import instant_of, microseconds_of
 
 Pieces = Sequence[tuple[int, int]]
@@ -99,10 +99,12 @@ class _Used:
 
 
 SECOND_US = 1_000_000
+HOUR = timedelta(hours=1)
+TICK = datetime.resolution
 
 
 @dataclass(frozen=True, slots=True)
-class _Outside:
+class Outside:
     """The part of a temperature excursion that a budget needs."""
 
     started_at: datetime
@@ -115,49 +117,85 @@ class _Outside:
 def budget_replacement(unit: EvaluatedUnit, changed_since: datetime) -> Replacement:
     """Return the unit's budget excursions that a change of its excursions since then may affect.
 
-    Each version's budget counts from the start of its validity. Four queries.
+    A version's budget counts from the start of its validity, including the time outside before it. Five queries.
     """
     unit_id, versions = unit.unit_id, unit.versions
+    changed_since = _unevaluated_since(unit, changed_since)
     budgets = Excursion.objects.filter(storage_unit=unit_id, kind=Excursion.Kind.BUDGET)
     touched = budgets.filter(Q(ended_at=None) | Q(ended_at__gte=changed_since)).order_by("started_at").first()
     since = changed_since if touched is None else min(touched.started_at, changed_since)
     newest = LatestReading.objects.values_list("recorded_at", flat=True).get(storage_unit=unit_id)
     outside = _outside(unit_id, since - max(timedelta(seconds=each.limits.allowed_window_seconds) for each in versions))
+    return unit.replacement(
+        Excursion.Kind.BUDGET,
+        find_budget_excursions(outside, versions, since, newest),
+        stored_since(unit_id, Excursion.Kind.BUDGET, since),
+    )
+
+
+def find_budget_excursions(
+    outside: Sequence[Outside], versions: Sequence[EffectiveLimits], since: datetime, newest: datetime
+) -> list[DetectedExcursion]:
+    """Return the violations from `since` to the newest reading, in order of time.
+
+    outside: the temperature excursions from the longest window before `since` on. A violation that is ongoing when its
+    version's validity ends, ends with it; if the next version is violated at that moment, that is another one.
+    """
     pieces = [(begin, end) for each in outside for begin, end in each.pieces]
     found: list[DetectedExcursion] = []
-    for version, begins, ends in limits_in_force(versions, since, newest):
+    for version, begins, ends in limits_in_force(versions, since, newest + TICK):
         limits = version.limits
-        if limits.allowed_seconds is not None:
-            violated = violations(
-                pieces,
-                allowed_us=limits.allowed_seconds * SECOND_US,
-                window_us=limits.allowed_window_seconds * SECOND_US,
-                since_us=microseconds_of(begins),
-                until_us=microseconds_of(ends),
-            )
-            found += [_excursion(each, version, outside, ends, is_ongoing=ends == newest) for each in violated]
-    return unit.replacement(Excursion.Kind.BUDGET, found, stored_since(unit_id, Excursion.Kind.BUDGET, since))
+        if limits.allowed_seconds is None:
+            continue
+        is_ongoing = ends > newest
+        last = newest if is_ongoing else ends
+        violated = violations(
+            pieces,
+            allowed_us=limits.allowed_seconds * SECOND_US,
+            window_us=limits.allowed_window_seconds * SECOND_US,
+            since_us=microseconds_of(begins),
+            until_us=microseconds_of(last),
+        )
+        found += [
+            _excursion(each, version, outside, last, is_ongoing=is_ongoing)
+            for each in violated
+            if each.started_us < microseconds_of(ends)
+        ]
+    return found
 
 
-def _outside(unit_id: int, since: datetime) -> list[_Outside]:
+def _unevaluated_since(unit: EvaluatedUnit, changed_since: datetime) -> datetime:
+    """Return `changed_since`, or when limits changed before it without any reading in between.
+
+    Such a version may have been violated from its first moment on. The hour of the previous reading is near enough.
+    """
+    changes = [each.valid_from for each in unit.versions[1:] if each.valid_from < changed_since]
+    if not changes:
+        return changed_since
+    before = HourlyRollup.objects.filter(storage_unit=unit.unit_id, reading_count__gt=0, hour__lte=changed_since - HOUR)
+    previous = before.order_by("-hour").values_list("hour", flat=True).first()
+    return min([each for each in changes if previous is None or each >= previous], default=changed_since)
+
+
+def _outside(unit_id: int, since: datetime) -> list[Outside]:
     excursions = Excursion.objects.filter(storage_unit=unit_id, kind=Excursion.Kind.TEMPERATURE)
     rows = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=since)).order_by("started_at")
-    return [_Outside(*row) for row in rows.values_list("started_at", "ended_at", "peak_c", "peak_at", "outside_pieces")]
+    return [Outside(*row) for row in rows.values_list("started_at", "ended_at", "peak_c", "peak_at", "outside_pieces")]
 
 
 def _excursion(
-    violation: Violation, version: EffectiveLimits, outside: Sequence[_Outside], ends: datetime, *, is_ongoing: bool
+    violation: Violation, version: EffectiveLimits, outside: Sequence[Outside], last: datetime, *, is_ongoing: bool
 ) -> DetectedExcursion:
     """Return the violation as an excursion with the peak of the worst excursion that used the budget."""
     started_at = instant_of(violation.started_us)
     ended_at = None if violation.ended_us is None else instant_of(violation.ended_us)
     if ended_at is None and not is_ongoing:
-        ended_at = ends
+        ended_at = last
     window = timedelta(seconds=version.limits.allowed_window_seconds)
     using = [
         each
         for each in outside
-        if each.started_at <= (ended_at or ends) and (each.ended_at is None or each.ended_at >= started_at - window)
+        if each.started_at < (ended_at or last) and (each.ended_at is None or each.ended_at > started_at - window)
     ]
     worst = max(using, key=lambda each: abs(version.limits.beyond_k(each.peak_c)))
     return DetectedExcursion(
@@ -167,7 +205,7 @@ def _excursion(
         severity=Severity.CRITICAL,
         peak_c=worst.peak_c,
         peak_at=worst.peak_at,
-        last_outside_at=ended_at or ends,
+        last_outside_at=ended_at or last,
         ended_at=ended_at,
         outside_seconds=violation.peak_us / SECOND_US,
         alarm_at=started_at,

@@ -298,11 +298,11 @@ def group_by_instant(readings: Iterable[SensorReading]) -> Iterator[tuple[dateti
 def limits_in_force(
     versions: Sequence[EffectiveLimits], since: datetime, until: datetime
 ) -> Iterator[tuple[EffectiveLimits, datetime, datetime]]:
-    """Yield each version with the part of [since, until] in which it is in force, possibly a single instant."""
+    """Yield each version with the part of [since, until) in which it is in force, half-open and never empty."""
     ends = [version.valid_from for version in versions[1:]] + [until]
     for version, ends_at in zip(versions, ends, strict=True):
         begins, ends_at = max(version.valid_from, since), min(ends_at, until)
-        if begins <= ends_at:
+        if begins < ends_at:
             yield version, begins, ends_at
 
 

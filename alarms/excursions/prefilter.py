@@ -24,8 +24,8 @@ from readings.storage.time_weighting import STALENESS_LIMIT
 class UnitSnapshot(NamedTuple):
     """What is known of a unit before its readings are examined. Beyond `low_c` and `high_c` is outside.
 
-    valid_from: since when its limits are in force, None without a version. is_near: an excursion is ongoing, or lies at
-    the new readings.
+    valid_from: since when its limits are in force, None without a version. has_mkt_limit: now or earlier. is_near: an
+    excursion is ongoing, or lies at the new readings. is_change_near: the limits changed shortly before them.
     """
 
     unit_id: int
@@ -36,6 +36,7 @@ class UnitSnapshot(NamedTuple):
     sensor_policy: str | None
     has_mkt_limit: bool
     is_near: bool
+    is_change_near: bool | None
     has_fault: bool
 
 
@@ -47,20 +48,34 @@ class PrefilterResult:
     without_measurement: frozenset[int]
 
 
+# Changed limits may be exceeded by what was measured before: by a reading that is still valid, and by the time outside
+# within a budget's window, which the first readings after the change reveal.
+IS_CHANGE_NEAR = f"""(
+    span.first < version.valid_from + {STALENESS_LIMIT}
+    OR version.allowed_seconds IS NOT NULL AND EXISTS (
+        SELECT FROM excursion WHERE storage_unit_id = unit.id AND kind = 'temperature'
+            AND clears_at >= version.valid_from - make_interval(secs => version.allowed_window_seconds)
+    ) AND NOT EXISTS (
+        SELECT FROM hourly_rollup WHERE storage_unit_id = unit.id AND reading_count > 0
+            AND hour >= version.valid_from AND hour <= span.first - interval '1 hour'
+    )
+)"""  # noqa: S608  constants only
 # The unit's own columns hold the limits of its newest version. Each of the two searches for excursions has an index.
 SNAPSHOTS = f"""
 SELECT unit.id, coalesce(unit.low_warning_c, unit.low_critical_c), coalesce(unit.high_warning_c, unit.high_critical_c),
-    unit.is_limit_outside, version.valid_from, version.sensor_policy, version.mkt_limit_c IS NOT NULL,
+    unit.is_limit_outside, version.valid_from, version.sensor_policy,
+    EXISTS (SELECT FROM limit_version WHERE storage_unit_id = unit.id AND mkt_limit_c IS NOT NULL),
     EXISTS (SELECT FROM excursion WHERE storage_unit_id = unit.id AND ended_at IS NULL AND kind <> 'mkt')
     OR EXISTS (
         SELECT FROM excursion WHERE storage_unit_id = unit.id AND clears_at >= span.first AND kind <> 'mkt'
             AND started_at <= span.last + {STALENESS_LIMIT}
     ),
+    {IS_CHANGE_NEAR},
     EXISTS (SELECT FROM sensor_fault WHERE storage_unit_id = unit.id)
 FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS span (unit_id, first, last)
 JOIN storage_unit AS unit ON unit.id = span.unit_id
 LEFT JOIN LATERAL (
-    SELECT valid_from, sensor_policy, mkt_limit_c FROM limit_version
+    SELECT valid_from, sensor_policy, allowed_seconds, allowed_window_seconds FROM limit_version
     WHERE storage_unit_id = unit.id ORDER BY valid_from DESC LIMIT 1
 ) AS version ON true
 ORDER BY unit.id
@@ -92,7 +107,7 @@ def candidates(
         or each.sensor_policy == SensorPolicy.MEAN
         # Readings from before the newest version are evaluated by an older one.
         or each.valid_from is None
-        or new_spans[each.unit_id].first < each.valid_from
+        or each.is_change_near
     ]
 
 

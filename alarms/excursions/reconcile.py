@@ -47,11 +47,16 @@ def match(found: Sequence[Period], stored: Sequence[tuple[Period, int]]) -> dict
 
 
 def _overlap(one: Period, other: Period) -> bool:
-    return one.started_at <= (other.ended_at or MAX_INSTANT) and other.started_at <= (one.ended_at or MAX_INSTANT)
+    """Return whether two half-open periods overlap; they do if they begin at the same instant, even if one is empty."""
+    return one.started_at == other.started_at or (
+        one.started_at < (other.ended_at or MAX_INSTANT) and other.started_at < (one.ended_at or MAX_INSTANT)
+    )
 
 
 def _contains(period: Period, instant: datetime | None) -> bool:
-    return instant is not None and period.started_at <= instant <= (period.ended_at or MAX_INSTANT)
+    if instant is None:
+        return False
+    return instant == period.started_at or period.started_at < instant < (period.ended_at or MAX_INSTANT)
 
 
 # An excursion whose newest reading outside is older than this, or than the unit's staleness limit if that is longer, is

@@ -88,11 +88,12 @@ class Excursion(ScopedModel):
 
 
 class MktCheck(models.Model):
-    """A unit with an MKT limit that got readings: which of its windows are to be looked at once they are settled."""
+    """A unit with an MKT limit that got readings: which of its windows are to be checked once they are refreshed."""
 
     storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")
     since = models.DateTimeField(help_text="The earliest of the new readings.")
     requested_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(null=True, help_text="When the next window is over. Empty: at once.")
 
     class Meta:
         db_table = "mkt_check"

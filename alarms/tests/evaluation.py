@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 
 from alarms.evaluation.evaluate import evaluate
+from alarms.excursions.budget import Outside, find_budget_excursions
 from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, SensorReading, detect_excursions
 from alarms.excursions.reconcile import COMPARED_FIELDS
 from alarms.excursions.units import evaluated_units
@@ -49,10 +50,27 @@ def load(rows: Sequence[ReadingRow], now: datetime) -> None:
 
 def by_definition(unit: StorageUnit) -> list[tuple[object, ...]]:
     """Return the excursions of all the unit's readings by definition, as COMPARED_FIELDS."""
-    readings = Reading.objects.filter(storage_unit=unit).order_by("recorded_at", "sensor_id")
-    measured = [SensorReading(*row) for row in readings.values_list("recorded_at", "sensor_id", "temperature_c")]
-    found = detect_excursions(measured, evaluated_units([unit.pk])[0].versions)
+    found = detect_excursions(measured(unit), evaluated_units([unit.pk])[0].versions)
     return [tuple(getattr(each, name) for name in COMPARED_FIELDS) for each in found]
+
+
+def budgets_by_definition(unit: StorageUnit) -> list[tuple[object, ...]]:
+    """Return the violated budgets of all the unit's readings by definition, as COMPARED_FIELDS."""
+    readings, versions = measured(unit), evaluated_units([unit.pk])[0].versions
+    outside = [
+        Outside(each.started_at, each.ended_at, each.peak_c, each.peak_at, each.outside_pieces)
+        for each in detect_excursions(readings, versions)
+    ]
+    if not readings:
+        return []
+    found = find_budget_excursions(outside, versions, readings[0].recorded_at, readings[-1].recorded_at)
+    return [tuple(getattr(each, name) for name in COMPARED_FIELDS) for each in found]
+
+
+def measured(unit: StorageUnit) -> list[SensorReading]:
+    """Return all readings of the unit in order of time."""
+    readings = Reading.objects.filter(storage_unit=unit).order_by("recorded_at", "sensor_id")
+    return [SensorReading(*row) for row in readings.values_list("recorded_at", "sensor_id", "temperature_c")]
 
 
 def stored(unit: StorageUnit, kind: Excursion.Kind = Excursion.Kind.TEMPERATURE) -> list[tuple[object, ...]]:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.models import Alarm, Excursion, MktCheck
-from alarms.tests.evaluation import START, load, stored
+from alarms.tests.evaluation import START, at, load, stored
+from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
 from customers.models import StorageUnit
 from readings.storage.reading_batch import ReadingRow
 from readings.storage.rollups import refresh
@@ -98,3 +99,53 @@ def test_any_order_and_splitting_ends_in_the_same_excursions(temperatures_c, ord
         load(rows[part::parts], LATER)
         evaluate_units()
     assert stored(unit, MKT) == stored(in_order, MKT)
+
+
+def test_a_window_that_ends_after_the_newest_reading_counts_once_it_is_over(unit):
+    load(hours(unit, 5, 5, 5, 12), START + 4 * HOUR)
+    evaluate_units(START + 4 * HOUR)
+    assert not Excursion.objects.filter(kind=MKT).exists()
+    # Three hours of the window are covered, one of them warm; nothing was read since.
+    evaluate_units(START + 5 * HOUR - timedelta(seconds=1))
+    assert not Excursion.objects.filter(kind=MKT).exists()
+    evaluate_units(START + 5 * HOUR)
+    excursion = Excursion.objects.get(kind=MKT)
+    assert (excursion.started_at, excursion.ended_at) == (START + 5 * HOUR, None)
+    assert excursion.peak_c == pytest.approx(8.03, abs=0.005)
+
+
+def test_the_request_of_a_silent_unit_remains_until_no_window_can_be_covered_by_half(unit):
+    load(hours(unit, 5, 5, 5, 5), START + 4 * HOUR)
+    evaluate_units(START + 4 * HOUR)
+    assert MktCheck.objects.get().due_at == START + 5 * HOUR
+    assert evaluate_units(START + 4.5 * HOUR) == 0
+    evaluate_units(START + 7 * HOUR)
+    assert not MktCheck.objects.exists()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    readings=st.dictionaries(
+        st.tuples(st.integers(0, 90), st.integers(0, 1)),
+        st.one_of(st.none(), st.sampled_from([4.25, 7.5, 9.0, 13.0])),
+        min_size=1,
+        max_size=70,
+    ),
+    staleness_minutes=st.sampled_from([20, 45, 90]),
+    window_hours=st.sampled_from([1, 2, 4, 7]),
+    checked_after=st.lists(st.integers(0, 20), min_size=1, max_size=4).map(sorted),
+)
+def test_stored_excursions_equal_the_definition_at_every_check(
+    readings, staleness_minutes, window_hours, checked_after
+):
+    unit = make_unit(mkt_limit_c=8.0, mkt_window_seconds=window_hours * 3600, high_warning_c=None, high_critical_c=None)
+    unit.gap_limit_seconds = staleness_minutes * 60
+    unit.save()
+    sensors = [sensor.pk for sensor in unit.sensors.order_by("pk")]
+    rows = [ReadingRow(unit.pk, sensors[n], at(9 * step), each) for (step, n), each in sorted(readings.items())]
+    newest = rows[-1].recorded_at
+    load(rows, newest)
+    for hours_later in checked_after:
+        now = newest + hours_later * HOUR
+        evaluate_units(now)
+        assert stored_mkt(unit) == mkt_by_definition(unit, now)
