@@ -5,12 +5,13 @@ from typing_extensions import override
 
 
 class CustomersConfig(AppConfig):
-    """Connect the receivers of tokens."""
+    """Connect the receivers of tokens and units."""
 
     name = "customers"
     verbose_name = "Customers"
 
     @override
     def ready(self) -> None:
-        """Listen for changes of what a token may see."""
-        from customers.access import tokens  # noqa: F401  its receiver connects itself
+        """Connect the receivers for the units that a token may access, and for changes of units."""
+        from customers import signals  # noqa: F401  connects its receivers on import
+        from customers.access import tokens  # noqa: F401  connects its receiver on import

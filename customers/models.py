@@ -92,6 +92,8 @@ class Facility(ScopedModel):
         max_length=64, default="UTC", validators=[validate_time_zone], help_text="IANA name, such as Europe/London."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # What the save in progress changes, see `customers.signals`.
+    changed_attributes: frozenset[str] = frozenset()
 
     class Meta:
         db_table = "facility"
@@ -153,6 +155,8 @@ class StorageUnit(ScopedModel):
         default=False, db_default=False, editable=False, help_text="Made for alarm drills; it holds no goods."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # What the save in progress changes, see `customers.signals`.
+    changed_attributes: frozenset[str] = frozenset()
 
     class Meta:
         db_table = "storage_unit"

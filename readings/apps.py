@@ -6,15 +6,15 @@ from typing_extensions import override
 
 
 class ReadingsConfig(AppConfig):
-    """Connect the receivers that keep roll-ups and equipment statuses complete."""
+    """Connect the receivers that request rebuilds of roll-ups and create the counted equipment statuses."""
 
     name = "readings"
     verbose_name = "Readings"
 
     @override
     def ready(self) -> None:
-        """Connect receivers for changes of units, and for new databases, which need the counted statuses."""
+        """Connect the receivers for changes of units and for new databases."""
         from readings.models import ensure_counted_statuses
-        from readings.storage import rebuilds  # noqa: F401  the receivers of `rebuilds` connect themselves
+        from readings.storage import rebuilds  # noqa: F401  connects its receiver on import
 
         post_migrate.connect(ensure_counted_statuses, sender=self)

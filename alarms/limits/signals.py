@@ -1,25 +1,35 @@
-"""Update limit versions when anything limits depend on is saved, in the same transaction.
+"""Update limit versions when anything that limits depend on changes.
 
-Bulk operations send no signals: code that uses them calls `alarms.limits.versions.update_versions` itself. New versions
-name the actor of the current request, see `customers.access.audit_actor`.
+New versions name the actor of the current request, see `customers.access.audit_actor`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db.models import Model, Q
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from alarms.limits.versions import LIMIT_COLUMNS, update_versions
+from alarms.limits.versions import update_versions
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
 from customers.access.audit_actor import audit_actor
 from customers.models import StorageUnit
+from customers.signals import units_changed
 from readings.models import ConfigurationEntry
+from readings.units.condition import LIMIT_COLUMNS
 
 
-@receiver(post_save, sender=StorageUnit)
+@receiver(units_changed)
+def update_versions_of_units(
+    changes: Mapping[int, frozenset[str]], instance: StorageUnit | None = None, **_: object
+) -> None:
+    """Give these units new versions if their limits changed. A unit that was saved gets the limits in force, too."""
+    update_versions(changes, by=audit_actor())
+    if instance is not None:
+        instance.refresh_from_db(fields=LIMIT_COLUMNS)
+
+
 @receiver([post_save, post_delete], sender=UnitLimits)
 @receiver(post_save, sender=LimitProfile)
 @receiver(post_save, sender=ConfigurationEntry)
@@ -28,14 +38,10 @@ def update_versions_on_change(instance: Model, **_: object) -> None:
     unit_ids = _dependent_units(instance)
     if unit_ids is not None:
         update_versions(unit_ids, by=audit_actor())
-    if isinstance(instance, StorageUnit):
-        instance.refresh_from_db(fields=LIMIT_COLUMNS)
 
 
 def _dependent_units(instance: Model) -> Iterable[int] | None:
     """Return the ids of the units whose limits depend on `instance`, None if it has no influence on limits."""
-    if isinstance(instance, StorageUnit):
-        return [instance.pk]
     if isinstance(instance, UnitLimits):
         return [instance.storage_unit_id]
     if isinstance(instance, LimitProfile):

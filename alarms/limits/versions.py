@@ -21,13 +21,11 @@ from alarms.models.limits import TEMPERATURE_FIELDS, ChosenLimits, LimitValues
 from alarms.thresholds import Limits, SensorPolicy
 from customers.models import StorageUnit
 from readings.configuration import deviation_limits
-from readings.units.condition import DeviationLimits
+from readings.units.condition import LIMIT_COLUMNS, DeviationLimits
 from readings.units.scales import to_celsius
 
 FIRST_VALID_FROM = datetime(1970, 1, 1, tzinfo=UTC)
 OWN_LIMITS = "own limits"
-# Columns of the storage unit.
-LIMIT_COLUMNS = (*TEMPERATURE_FIELDS, "is_limit_outside")
 _VALUE_NAMES = tuple(field.name for field in LimitValues._meta.local_fields)
 
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from alarms.limits.versions import update_versions
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
+from customers.signals import send_units_changed, unit_attributes
 from ingestion.models import Source
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnitDescription, UnitKey
-from readings.storage.rebuilds import request_rebuild
 
 # The facility of units without a facility whose source has no default.
 UNNAMED_FACILITY_CODE = "main"
@@ -159,15 +158,13 @@ class Register:
 def fill_in_units(descriptions: Mapping[int, UnitDescription]) -> None:
     """Save described values of units, by their ids, where the units have none."""
     units = list(StorageUnit.objects.filter(pk__in=descriptions).order_by("pk").select_for_update(no_key=True))
-    intervals_before = {unit.pk: unit.interval_seconds for unit in units}
+    before = {unit.pk: unit_attributes(unit) for unit in units}
     for unit in units:
         _fill_in_unit(unit, descriptions[unit.pk])
     StorageUnit.objects.bulk_update(
         units, ["name", "set_temperature", "temperature_unit", "size_value", "size_unit", "interval_seconds"]
     )
-    # Bulk updates send no signals: limits may depend on the new values, and the interval sets the staleness limit.
-    request_rebuild([unit.pk for unit in units if unit.interval_seconds != intervals_before[unit.pk]])
-    update_versions(descriptions)
+    send_units_changed(units, before)
 
 
 def _new_unit(facility: Facility, unit_code: str, described: UnitDescription) -> StorageUnit:

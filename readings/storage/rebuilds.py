@@ -1,22 +1,22 @@
 """Requests to rebuild roll-ups, and running them.
 
 A facility's time zone determines where its days begin, a unit's staleness limit how long its readings are valid.
-Changing either writes a request in the same transaction; the refreshing task processes the requests. Bulk operations
-send no signals: code that uses them calls `request_rebuild` itself.
+Changing either writes a request; the refreshing task processes the requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db import transaction
-from django.db.models import Model
-from django.db.models.signals import pre_save
 from django.dispatch import receiver
 
-from customers.models import Facility, StorageUnit
+from customers.signals import units_changed
 from readings.models import RollupRebuild
 from readings.storage.rollups import rebuild
+
+# The attributes of a unit, and of its facility, that its roll-ups depend on.
+REBUILT_FOR = frozenset({"effective_staleness_limit_seconds", "facility_id", "time_zone"})
 
 
 def request_rebuild(unit_ids: Iterable[int]) -> None:
@@ -44,18 +44,7 @@ def _rebuild_one() -> bool:
     return True
 
 
-@receiver(pre_save, sender=Facility)
-@receiver(pre_save, sender=StorageUnit)
-def rebuild_on_change(instance: Facility | StorageUnit, **_: object) -> None:
-    """Request a rebuild for the units whose days or staleness limit change by saving `instance`."""
-    before = type(instance)._default_manager.filter(pk=instance.pk).first()
-    if before is None or _basis(before) == _basis(instance):
-        return
-    request_rebuild([instance.pk] if isinstance(instance, StorageUnit) else instance.units.values_list("pk", flat=True))
-
-
-def _basis(instance: Model) -> object:
-    """Return what the roll-ups of an object's units depend on."""
-    if isinstance(instance, StorageUnit):
-        return instance.effective_staleness_limit_seconds, instance.facility_id
-    return instance.time_zone if isinstance(instance, Facility) else None
+@receiver(units_changed)
+def rebuild_on_change(changes: Mapping[int, frozenset[str]], **_: object) -> None:
+    """Request a rebuild for the units whose days or staleness limit changed."""
+    request_rebuild(unit_id for unit_id, attributes in changes.items() if attributes & REBUILT_FOR)
