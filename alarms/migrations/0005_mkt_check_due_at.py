@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alarms', '0003_wording'),
+        ('alarms', '0004_maintenance_index'),
     ]
 
     operations = [
