@@ -218,7 +218,7 @@ POLL_LEASE_SECONDS = env.int("POLL_LEASE_SECONDS", default=120)
 # Notifications
 
 # The public address of the site, such as https://cold.example.com, for links in messages; empty for no links.
-SITE_URL = env.str("SITE_URL", default="")
+SITE_URL = env.str("SITE_URL", default=f"http://localhost:{PORT}" if DEMO else "")
 NOTIFICATION_ALLOWED_NETWORKS = env.list(
     "NOTIFICATION_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else []
 )

@@ -18,28 +18,23 @@ from django.views.decorators.http import require_POST, require_safe
 
 from alarms.lifecycle import actions
 from alarms.limits.versions import version_at
-from alarms.models import Alarm, Excursion, LimitVersion
+from alarms.models import Alarm, LimitVersion
 from alarms.presenters import AlarmPresenter, excursion_details, limit_details, present_alarms, with_units
 from alarms.selectors import (
     AlarmFilter,
-    ExcursionFilter,
     open_count,
     order_by_urgency,
     visible_alarms,
-    visible_excursions,
 )
 from alarms.silences import silence_of, windows_in_effect
 from alarms.thresholds import Severity
 from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm
-from core.api.renderers import to_json
 from core.scope import Scope
 from core.web.pages import list_page, requested_template
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.models import Customer, StorageUnit
 from customers.web.facility_options import FacilityName, facility_options, selected_facility, visible_facilities
-from readings.series.chart import milliseconds
-from readings.web.ranges import InvalidRange, requested_range
 
 REFRESH_SECONDS = 15
 ALARMS_PER_PAGE = 50
@@ -135,35 +130,6 @@ def close_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def alarm_count(request: HttpRequest) -> HttpResponse:
     """Render the number of unacknowledged alarms beside the link in the navigation."""
     return render(request, "alarms/_count.html", {"open_alarms": open_count(page_principal(request).scope)})
-
-
-@require_safe
-@never_cache
-@login_required
-def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Return the excursions of a unit in the requested range for its chart.
-
-    JSON with times in ms since 1970; 400 for an invalid range.
-    """
-    scope = page_principal(request).scope
-    unit = get_object_or_404(StorageUnit.objects.visible_to(scope).select_related("facility"), public_id=public_id)
-    try:
-        time_range = requested_range(request.GET, unit.pk, unit.facility.zone, timezone.now()).time_range
-    except InvalidRange as error:
-        return HttpResponse(to_json({"error": str(error)}), content_type="application/json", status=400)
-    excursion_filter = ExcursionFilter(
-        kind=Excursion.Kind.TEMPERATURE, unit_id=public_id, start=time_range.start, end=time_range.end
-    )
-    rows = visible_excursions(scope, excursion_filter).values_list("started_at", "ended_at", "severity")
-    shown = [
-        {
-            "start": milliseconds(started_at),
-            "end": None if ended_at is None else milliseconds(ended_at),
-            "severity": severity,
-        }
-        for started_at, ended_at, severity in rows
-    ]
-    return HttpResponse(to_json(shown), content_type="application/json")
 
 
 def _alarm_rows(scope: Scope, alarm_filter: AlarmFilter, state: str) -> QuerySet[Alarm]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from alarms.web import alarms, limits, notifications
+from alarms.web import alarms, chart, limits, notifications
 
 NOTIFICATIONS = "settings/<uuid:public_id>/notifications"
 
@@ -13,7 +13,7 @@ urlpatterns = [
     path("alarms/<uuid:public_id>/acknowledge", alarms.acknowledge_alarm, name="alarm-acknowledge"),
     path("alarms/<uuid:public_id>/comment", alarms.comment_on_alarm, name="alarm-comment"),
     path("alarms/<uuid:public_id>/close", alarms.close_alarm, name="alarm-close"),
-    path("units/<uuid:public_id>/excursions.json", alarms.unit_excursions, name="unit-excursions"),
+    path("units/<uuid:public_id>/excursions.json", chart.unit_excursions, name="unit-excursions"),
     path("settings/limit-profiles", limits.profiles_page, name="settings-limit-profiles"),
     path("settings/limit-profiles/new", limits.profile_page, name="settings-new-limit-profile"),
     path("settings/limit-profiles/<uuid:profile_id>", limits.profile_page, name="settings-limit-profile"),

@@ -11,7 +11,6 @@ from customers.models import StorageUnit
 from readings.series.downsample import downsample
 from readings.storage.reading_batch import microseconds_of
 from readings.time_ranges import TimeRange
-from readings.units.condition import LimitsInForce
 from readings.units.scales import Scale, from_celsius
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ class ChartData(TypedDict):
     time_zone: str
     level: str
     set_temperature: float | None
-    limits: dict[str, list[float | None]] | None
     start: int
     end: int
     times: list[int]
@@ -43,7 +41,7 @@ class ChartData(TypedDict):
 
 
 def chart_data(unit: StorageUnit, time_range: TimeRange) -> ChartData:
-    """Return the downsampled series of `unit` with its limits. One query."""
+    """Return the downsampled series of `unit`. One query."""
     series = downsample(unit, time_range)
     scale = Scale(unit.temperature_unit)
     times = series.middle_us // 1000
@@ -53,7 +51,6 @@ def chart_data(unit: StorageUnit, time_range: TimeRange) -> ChartData:
         "time_zone": unit.facility.time_zone,
         "level": series.level.value,
         "set_temperature": unit.set_temperature,
-        "limits": _limits(unit),
         "start": milliseconds(time_range.start),
         "end": milliseconds(time_range.end),
         "times": times.tolist(),
@@ -62,17 +59,6 @@ def chart_data(unit: StorageUnit, time_range: TimeRange) -> ChartData:
         "max": _on_scale(series.max_c, scale),
         "faults": times[series.fault_count > 0].tolist(),
         "gaps": [[milliseconds(left), milliseconds(right)] for left, right in gaps],
-    }
-
-
-def _limits(unit: StorageUnit) -> dict[str, list[float | None]] | None:
-    """Return the bounds of the warning and the critical limits, None without any limit."""
-    limits, scale = LimitsInForce.of(unit), Scale(unit.temperature_unit)
-    if not limits:
-        return None
-    return {
-        name: _on_scale(np.array(bounds, np.float64), scale)
-        for name, bounds in (("warning", limits.warning), ("critical", limits.critical))
     }
 
 

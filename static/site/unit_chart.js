@@ -1,5 +1,5 @@
 // Draws a unit's temperature series: the mean as a line within the band of minimum and maximum, the set temperature and
-// the limits, with gaps and faults marked. The URLs of the data are in the attributes of #range.
+// the limits that were in force, with gaps and faults marked. The URLs of the data are in the attributes of #range.
 const unitChart = (() => {
   "use strict";
   const box = document.getElementById("chart");
@@ -25,6 +25,11 @@ const unitChart = (() => {
     };
   }
 
+  // The lower (side 0) or upper limit as it was in force: a step where it changed, a break where there was none.
+  function limitPoints(kind, side) {
+    return series.limits.flatMap((period) => [{ x: period.start, y: period[kind][side] }, { x: period.end, y: period[kind][side] }]);
+  }
+
   function datasets() {
     const line = { borderWidth: 2, pointRadius: series.times.length > 150 ? 0 : 2, pointHitRadius: 8, spanGaps: false };
     const edge = { borderWidth: 0, pointRadius: 0, pointHitRadius: 0, backgroundColor: colour("--chart-band") };
@@ -34,10 +39,10 @@ const unitChart = (() => {
       { ...edge, label: "Maximum", data: withGaps(series.max), fill: "-1" },
     ];
     if (series.set_temperature !== null) sets.push(level("Set temperature", series.set_temperature, "--chart-set", [6, 4]));
-    if (series.limits) {
-      const lines = [["Warning", series.limits.warning, "--chart-warning", [2, 3]], ["Critical", series.limits.critical, "--chart-critical", [8, 3]]];
-      for (const [label, limits, ...look] of lines) {
-        for (const limit of limits) if (limit !== null) sets.push(level(label, limit, ...look));
+    for (const [label, kind, ...look] of [["Warning", "warning", "--chart-warning", [2, 3]], ["Critical", "critical", "--chart-critical", [8, 3]]]) {
+      for (const side of [0, 1]) {
+        const points = limitPoints(kind, side);
+        if (points.some(({ y }) => y !== null)) sets.push({ ...level(label, null, ...look), data: points });
       }
     }
     return sets;
@@ -45,7 +50,7 @@ const unitChart = (() => {
 
   // The axis covers the readings and the warning limits; a distant limit must not flatten the line.
   function bounds() {
-    const values = [...series.min, ...series.max, series.set_temperature, ...(series.limits?.warning ?? [])].filter((each) => each !== null);
+    const values = [...series.min, ...series.max, series.set_temperature, ...series.limits.flatMap(({ warning }) => warning)].filter((each) => each !== null);
     if (!values.length) return {};
     const low = Math.min(...values), high = Math.max(...values), edge = Math.max((high - low) * 0.08, 0.5);
     return { min: low - edge, max: high + edge };
@@ -120,7 +125,7 @@ const unitChart = (() => {
   function describe() {
     const each = { readings: "", hours: ", hourly values", days: ", daily values" }[series.level];
     const gaps = series.gaps.length ? `, gaps without readings: ${series.gaps.length}` : "";
-    const faults = series.faults.length ? `, sensor faults (✕): ${series.faults.length}` : "";
+    const faults = series.faults.length ? ", sensor faults marked ✕" : "";
     const excursions = series.excursions.length ? `, excursions: ${series.excursions.length}` : "";
     const nothing = series.times.length ? "" : " No readings in this period.";
     note.textContent = `Times in ${series.time_zone}${each}${gaps}${excursions}${faults}.${nothing}`;
@@ -138,7 +143,7 @@ const unitChart = (() => {
     try {
       const [fresh, outside] = await Promise.all([fetchJson(address), fetchJson(excursions)]);
       if (requested !== address) return; // Another range has been requested meanwhile.
-      series = { ...fresh, excursions: outside };
+      series = { ...fresh, ...outside };
       draw();
       describe();
       box.dataset.shows = address;

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alarms.models import Alarm
-from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, ExcursionFactory, NoDataAlarmFactory
+from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, NoDataAlarmFactory
 from tests.factories import FacilityFactory, MembershipFactory, StaffFactory, StorageUnitFactory, make_token
 
 pytestmark = pytest.mark.django_db
@@ -274,20 +274,3 @@ class TestHandling:
         assert client.get(url_of(own)).context["forms"] == {}
         assert client.get(url_of(other)).status_code == 404
         assert client.post(url_of(own, "alarm-acknowledge"), {"acknowledge-comment": "x"}).status_code == 403
-
-
-class TestExcursionsOfAChart:
-    def test_excursions_in_the_requested_range_have_times_in_milliseconds(self, operator, unit):
-        now = timezone.now().replace(microsecond=0)
-        past = ExcursionFactory(storage_unit=unit, started_at=now - 30 * HOUR, ended_at=now - 20 * HOUR)
-        ExcursionFactory(storage_unit=unit, started_at=now - 60 * HOUR, ended_at=now - 50 * HOUR)
-        ExcursionFactory(storage_unit=unit, started_at=now - HOUR, severity="warning")
-        ExcursionFactory(storage_unit=unit, started_at=now - 2 * HOUR, kind="budget")
-        lasting, ended = operator.get(reverse("unit-excursions", args=[unit.public_id]), {"range": "24h"}).json()
-        assert (lasting["severity"], lasting["end"]) == ("warning", None)
-        start, end = (each.timestamp() * 1000 for each in (past.started_at, past.ended_at))
-        assert ended == {"start": start, "end": end, "severity": "critical"}
-
-    def test_unknown_units_are_not_found_and_invalid_ranges_rejected(self, operator, unit):
-        assert operator.get(reverse("unit-excursions", args=[StorageUnitFactory().public_id])).status_code == 404
-        assert operator.get(reverse("unit-excursions", args=[unit.public_id]), {"range": "2d"}).status_code == 400

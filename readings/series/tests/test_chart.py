@@ -22,7 +22,6 @@ def test_the_series_is_on_the_units_scale_and_names_the_facilitys_zone():
         "time_zone": "Asia/Kolkata",
         "level": "readings",
         "set_temperature": 41.0,
-        "limits": {"warning": [37.4, 44.6], "critical": [32.0, 50.0]},
         "start": 1_795_392_000_000,
         "end": 1_795_478_400_000,
         "times": [1_795_392_000_000, 1_795_392_900_000],
@@ -32,13 +31,3 @@ def test_the_series_is_on_the_units_scale_and_names_the_facilitys_zone():
         "faults": [1_795_392_900_000],
         "gaps": [],
     }
-
-
-def test_a_unit_without_a_set_temperature_has_no_limits():
-    assert chart_data(StorageUnitFactory(set_temperature=None), DAY)["limits"] is None
-
-
-def test_a_limit_that_a_unit_has_not_is_null():
-    unit = StorageUnitFactory()
-    unit.low_critical_c = unit.low_warning_c = None
-    assert chart_data(unit, DAY)["limits"] == {"warning": [None, 7.0], "critical": [None, 10.0]}
