@@ -3,11 +3,14 @@
 `detect_excursions` is the definition. `Detector` computes it instant by instant. Its state can be saved and restored,
 so that `alarms.evaluation.evaluate` processes a new reading at the cost of one step.
 
-At every instant at which any of the unit's sensors was read, its temperature is determined by the sensors with a valid
-reading and the limits' sensor policy. A reading is valid until its sensor's next one, at most for the staleness limit;
-one without a measurement is never valid. An excursion begins with the first instant outside the limits in force and
-continues until one that is back within them by the clearing margin. Unknown is not within: a gap or a fault ends no
-excursion and is counted in it. A return within the clearing delay continues the same excursion, which then ends later.
+An excursion begins with the first instant at which a sensor was read and the unit's temperature (see
+`alarms.excursions.unit_temperature`) is outside the limits in force. It ends with the first one at which it is back
+within them by the clearing margin, and so are the last measurements, however old, of all sensors that were valid when
+it began or were read since. Unknown is not within: neither a fault nor the silence of a sensor ends an excursion, even
+if others are read. A return within the clearing delay continues the same excursion, which then ends later.
+
+Its figures are sums over every moment of it, by the readings valid and the limits in force at that moment: the time
+outside, the time in which no reading is valid (the gap), and what depends on temperatures.
 """
 
 from __future__ import annotations
@@ -15,16 +18,19 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
 
-from alarms.thresholds import Limits, SensorPolicy, Severity
+from alarms.excursions.unit_temperature import UnitTemperature, are_clear, unit_temperature_at, valid_sensors
+from alarms.thresholds import Limits, Severity
 from readings.storage.reading_batch import microseconds_of
 from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_c
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class SensorReading(NamedTuple):
@@ -51,6 +57,15 @@ class _KnownTime:
     seconds: float = 0.0
     arrhenius: float = 0.0
     gap_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _AfterEnd(_KnownTime):
+    """What is added to an excursion that seemed to be over if it continues; see DetectedExcursion."""
+
+    area_kelvin_minutes: float = 0.0
+    outside_seconds: float = 0.0
+    outside_pieces: list[list[int]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -89,17 +104,6 @@ class DetectedExcursion:
 
 
 @dataclass(slots=True)
-class _UnitTemperature:
-    """The unit's temperature from `since` on, valid until `until` at the latest."""
-
-    since: datetime
-    until: datetime
-    temperature_c: float
-    severity: Severity | None
-    beyond_k: float
-
-
-@dataclass(slots=True)
 class Detector:
     """Find the excursions of one unit reading by reading, in order of time.
 
@@ -111,9 +115,10 @@ class Detector:
     current: DetectedExcursion | None = None
     sensors: dict[int, tuple[datetime, float]] = field(default_factory=dict)
     at: datetime | None = None
-    _temperature: _UnitTemperature | None = None
+    _temperature: UnitTemperature | None = None
     _critical_since: datetime | None = None
-    _after_end: _KnownTime = field(default_factory=_KnownTime)
+    _after_end: _AfterEnd = field(default_factory=_AfterEnd)
+    _measured_c: dict[int, float] = field(default_factory=dict)
 
     def is_idle_at(self, instant: datetime) -> bool:
         """Return whether an instant outside at that time would begin a new excursion."""
@@ -130,9 +135,9 @@ class Detector:
             self._accumulate(instant)
         for reading in readings:
             self._carry_forward(reading)
-        in_force = self.versions[max(bisect_right(self.versions, instant, key=_valid_from) - 1, 0)]
+        in_force = self._version_at(instant)
         self.at = instant
-        self._temperature = self._temperature_at(instant, in_force.limits)
+        self._temperature = unit_temperature_at(instant, self.sensors, in_force.limits)
         if self._temperature is not None:
             self._apply(instant, self._temperature, in_force)
 
@@ -143,34 +148,25 @@ class Detector:
     def _carry_forward(self, reading: SensorReading) -> None:
         if reading.temperature_c is None:
             self.sensors.pop(reading.sensor_id, None)
-        else:
-            self.sensors[reading.sensor_id] = (reading.recorded_at, reading.temperature_c)
+            return
+        self.sensors[reading.sensor_id] = (reading.recorded_at, reading.temperature_c)
+        if self.current is not None:
+            self._measured_c[reading.sensor_id] = reading.temperature_c
 
-    def _temperature_at(self, instant: datetime, limits: Limits) -> _UnitTemperature | None:
-        """Return the unit's temperature at `instant`, None if unknown."""
-        staleness_limit = limits.staleness_limit
-        # In sensor order, so that ties are always resolved the same way.
-        valid = [
-            (sensor_id, since, temperature_c)
-            for sensor_id, (since, temperature_c) in sorted(self.sensors.items())
-            if instant - since < staleness_limit
-        ]
-        if limits.sensor_policy is SensorPolicy.NAMED:
-            valid = [each for each in valid if each[0] == limits.named_sensor_id]
-        if not valid:
-            return None
-        if limits.sensor_policy is SensorPolicy.MEAN:
-            temperature_c = sum(each[2] for each in valid) / len(valid)
-            until = max(each[1] for each in valid) + staleness_limit
-        else:
-            worst = max(valid, key=lambda each: _severity_rank(limits, each[2])) if len(valid) > 1 else valid[0]
-            _, since, temperature_c = worst
-            until = since + staleness_limit
-        return _UnitTemperature(
-            instant, until, temperature_c, limits.severity_of(temperature_c), limits.beyond_k(temperature_c)
-        )
+    def _version_at(self, instant: datetime) -> EffectiveLimits:
+        newest = self.versions[-1]
+        if instant >= newest.valid_from:
+            return newest
+        return self.versions[max(bisect_right(self.versions, instant, key=_valid_from) - 1, 0)]
 
-    def _apply(self, instant: datetime, temperature: _UnitTemperature, in_force: EffectiveLimits) -> None:
+    def _next_version_at(self, instant: datetime) -> datetime:
+        """Return when the limits in force at `instant` are replaced."""
+        if instant >= self.versions[-1].valid_from:
+            return NEVER
+        position = max(bisect_right(self.versions, instant, key=_valid_from), 1)
+        return self.versions[position].valid_from if position < len(self.versions) else NEVER
+
+    def _apply(self, instant: datetime, temperature: UnitTemperature, in_force: EffectiveLimits) -> None:
         limits = in_force.limits
         if self.current is not None and self.is_idle_at(instant):
             self.found.append(self.current)
@@ -180,18 +176,25 @@ class Detector:
             return
         self._critical_since = None
         current = self.current
-        if current is not None and current.ended_at is None and limits.is_clear(temperature.temperature_c):
+        if (
+            current is not None
+            and current.ended_at is None
+            and limits.is_clear(temperature.temperature_c)
+            and are_clear(self._measured_c, limits)
+        ):
             current.ended_at = instant
-            self._after_end = _KnownTime()
+            self._after_end = _AfterEnd()
             if self.is_idle_at(instant):
                 self.found.append(current)
                 self.current = None
 
-    def _record_outside(self, instant: datetime, temperature: _UnitTemperature, in_force: EffectiveLimits) -> None:
+    def _record_outside(self, instant: datetime, temperature: UnitTemperature, in_force: EffectiveLimits) -> None:
         severity, temperature_c = temperature.severity or Severity.WARNING, temperature.temperature_c
         limits, current = in_force.limits, self.current
         if current is None:
             self._critical_since = None
+            valid = valid_sensors(instant, self.sensors, limits)
+            self._measured_c = {sensor_id: self.sensors[sensor_id][1] for sensor_id in valid}
             current = self.current = DetectedExcursion(
                 started_at=instant,
                 version_id=in_force.version_id,
@@ -219,36 +222,54 @@ class Detector:
 
     def _continue(self, current: DetectedExcursion) -> None:
         """Continue an excursion that had seemed to be over, including the time since."""
+        after_end = self._after_end
         current.ended_at = None
-        current.known.seconds += self._after_end.seconds
-        current.known.arrhenius += self._after_end.arrhenius
-        current.gap_seconds += self._after_end.gap_seconds
+        current.known.seconds += after_end.seconds
+        current.known.arrhenius += after_end.arrhenius
+        current.gap_seconds += after_end.gap_seconds
+        current.outside_seconds += after_end.outside_seconds
+        current.area_kelvin_minutes += after_end.area_kelvin_minutes
+        for begin_us, end_us in after_end.outside_pieces:
+            _add_piece(current.outside_pieces, begin_us, end_us)
 
     def _accumulate(self, instant: datetime) -> None:
-        """Add the time since the previous instant."""
-        current, temperature, since = self.current, self._temperature, self.at
-        if current is None or since is None:
+        """Add the time since the previous instant, cut where a reading goes stale or the limits change."""
+        since, temperature = self.at or instant, self._temperature
+        while since < instant:
+            until = min(instant, NEVER if temperature is None else temperature.until, self._next_version_at(since))
+            self._add_time(since, until, temperature)
+            since = until
+            if since < instant:
+                temperature = unit_temperature_at(since, self.sensors, self._version_at(since).limits)
+
+    def _add_time(self, since: datetime, until: datetime, temperature: UnitTemperature | None) -> None:
+        """Add a time of constant temperature, None for unknown, to the excursion or, once it has ended, after it."""
+        current, seconds = self.current, (until - since).total_seconds()
+        if current is None:
             return
-        weights = current.known if current.ended_at is None else self._after_end
-        known_until = since if temperature is None else min(instant, temperature.until)
-        known_seconds = (known_until - since).total_seconds()
-        gap_seconds = (instant - known_until).total_seconds()
-        if current.ended_at is None:
-            current.gap_seconds += gap_seconds
-        else:
-            weights.gap_seconds += gap_seconds
+        figures = current if current.ended_at is None else self._after_end
         if temperature is None:
+            figures.gap_seconds += seconds
             return
-        weights.seconds += known_seconds
-        weights.arrhenius += known_seconds * arrhenius(temperature.temperature_c)
+        known = current.known if current.ended_at is None else self._after_end
+        known.seconds += seconds
+        known.arrhenius += seconds * arrhenius(temperature.temperature_c)
         if temperature.severity is not None:
-            current.outside_seconds += known_seconds
-            current.area_kelvin_minutes += abs(temperature.beyond_k) * known_seconds / 60
-            _add_piece(current.outside_pieces, since, known_until)
+            figures.outside_seconds += seconds
+            figures.area_kelvin_minutes += abs(temperature.beyond_k) * seconds / 60
+            _add_piece(figures.outside_pieces, microseconds_of(since), microseconds_of(until))
 
     def dump_state(self) -> dict[str, object]:
         """Return the state that the next step needs as JSON, for `load_state`."""
-        state = _State(self.current, self.sensors, self.at, self._temperature, self._critical_since, self._after_end)
+        state = _State(
+            self.current,
+            self.sensors,
+            self.at,
+            self._temperature,
+            self._critical_since,
+            self._after_end,
+            self._measured_c,
+        )
         plain: dict[str, object] = msgspec.to_builtins(state, str_keys=True)
         return plain
 
@@ -262,6 +283,8 @@ class Detector:
             state.critical_since,
             state.after_end,
         )
+        # States saved before this was kept have none.
+        detector._measured_c = state.measured_c or {sensor_id: c for sensor_id, (_, c) in state.sensors.items()}
         return detector
 
 
@@ -275,9 +298,10 @@ class _State:
     current: DetectedExcursion | None
     sensors: dict[int, tuple[datetime, float]]
     at: datetime | None
-    standing: _UnitTemperature | None
+    standing: UnitTemperature | None
     critical_since: datetime | None
-    after_end: _KnownTime
+    after_end: _AfterEnd
+    measured_c: dict[int, float] | None = None
 
 
 def detect_excursions(
@@ -310,19 +334,7 @@ def _valid_from(version: EffectiveLimits) -> datetime:
     return version.valid_from
 
 
-def _severity_rank(limits: Limits, temperature_c: float) -> tuple[int, float]:
-    """Return a key that is larger for worse temperatures; within the limits, for those nearest to a limit."""
-    severity = limits.severity_of(temperature_c)
-    rank = {None: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}[severity]
-    if severity is None and limits.is_clear(temperature_c):
-        rank = 0
-    return rank, abs(limits.beyond_k(temperature_c))
-
-
-def _add_piece(pieces: list[list[int]], since: datetime, until: datetime) -> None:
-    since_us, until_us = microseconds_of(since), microseconds_of(until)
-    if since_us == until_us:
-        return
+def _add_piece(pieces: list[list[int]], since_us: int, until_us: int) -> None:
     if pieces and pieces[-1][1] == since_us:
         pieces[-1][1] = until_us
     else:

@@ -208,6 +208,22 @@ def test_the_saved_state_keeps_the_field_names_stored_in_excursions():
     for instant, rows in group_by_instant(series(5, 9)):
         detector.step(instant, rows)
     state = detector.dump_state()
-    assert set(state) == {"current", "sensors", "at", "standing", "critical_since", "after_end"}
+    assert set(state) == {"current", "sensors", "at", "standing", "critical_since", "after_end", "measured_c"}
     assert set(state["standing"]) == {"since", "until", "temperature_c", "severity", "beyond_k"}
-    assert set(state["after_end"]) == {"seconds", "arrhenius", "gap_seconds"}
+    known_time = {"seconds", "arrhenius", "gap_seconds"}
+    assert set(state["after_end"]) == known_time | {"area_kelvin_minutes", "outside_seconds", "outside_pieces"}
+
+
+def test_a_state_saved_without_the_newer_fields_can_be_loaded():
+    versions = [EffectiveLimits(START, Limits(high_warning_c=8.0, clearing_delay_seconds=900))]
+    detector = Detector(versions)
+    for instant, rows in group_by_instant(series(9, 5)):
+        detector.step(instant, rows)
+    state = detector.dump_state()
+    del state["measured_c"]
+    for name in ("area_kelvin_minutes", "outside_seconds", "outside_pieces"):
+        del state["after_end"][name]
+    restored = Detector.load_state(state, versions)
+    for each in (detector, restored):
+        each.step(at(10), [SensorReading(at(10), 1, 9.0)])
+    assert restored.all_excursions() == detector.all_excursions()
