@@ -30,6 +30,13 @@ WHERE NOT source.is_paused AND storage_unit_id IN (
 )
 GROUP BY storage_unit_id HAVING bool_and(source.id = ANY(%(failing)s))
 """
+# What a source delivered once it is expected to deliver again, as often as it is polled.
+POLLED_UNITS = """
+SELECT storage_unit_id, min(interval_seconds)
+FROM source_unit JOIN source ON source.id = source_unit.source_id
+WHERE NOT source.is_paused AND source.url <> ''
+GROUP BY storage_unit_id
+"""
 
 
 @transaction.atomic
@@ -43,7 +50,7 @@ def run_watchdogs(now: datetime | None = None) -> bool:
     polled = with_state(Source.objects.filter(is_paused=False, customer__is_active=True).exclude(url=""), now)
     failing = list(polled.exclude(failures_in_a_row=0, late_from__gte=now).select_related("customer"))
     update_source_down_alarms([_down_source(source) for source in failing if source.late_from < now], now)
-    update_missing_data_alarms(_units_of([source.pk for source in failing]), now)
+    update_missing_data_alarms(_units_of([source.pk for source in failing]), _polled_seconds(), now)
     update_sensor_fault_alarms(now)
     close_cleared(now)
     return True
@@ -60,3 +67,10 @@ def _units_of(failing: list[int]) -> dict[int, UUID]:
     with connection.cursor() as cursor:
         cursor.execute(UNITS_OF_FAILING_SOURCES, {"failing": failing})
         return {unit_id: UUID(source_key) for unit_id, source_key in cursor.fetchall()}
+
+
+def _polled_seconds() -> dict[int, int]:
+    """Return the units that are polled, each with the shortest interval of its sources."""
+    with connection.cursor() as cursor:
+        cursor.execute(POLLED_UNITS)
+        return dict(cursor.fetchall())

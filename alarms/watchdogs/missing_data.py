@@ -1,7 +1,9 @@
 """Alarms of units without recent data, and their inhibition by alarms of sources that are down.
 
-A unit has no data once its newest reading is older than its staleness limit plus the customer's usual time between
-deliveries. A unit that only ever had old readings, as from an imported file, was never monitored and has no alarm.
+A unit has no data once its newest reading is older than its staleness limit plus the usual time between deliveries: the
+shortest interval of the sources that are polled for the unit, or the customer's where nothing is polled. Where the
+customer pushes, pushes may be more frequent than polls, and the shorter of both counts. A unit that only ever had old
+readings, as from an imported file, was never monitored and has no alarm.
 One cause, one alarm: while every source of a unit fails, its alarm waits until the sources count as down, and the alarm
 of a source that is down inhibits those of its units, which send no notifications.
 """
@@ -20,10 +22,19 @@ from alarms.models import Alarm
 from alarms.thresholds import Severity
 from readings.storage.time_weighting import STALENESS_LIMIT
 
+_Parameters = dict[str, datetime | list[int]]
+
 MAX_ALARMS_PER_RUN = 500
-OVERDUE_AFTER = f"({STALENESS_LIMIT} + make_interval(secs => customer.data_frequency_seconds))"
+# PostgreSQL's least ignores nulls.
+DELIVERY_SECONDS = """coalesce(
+    least(polled.seconds, CASE customer.data_sharing_method WHEN 'push' THEN customer.data_frequency_seconds END),
+    customer.data_frequency_seconds
+)"""
+OVERDUE_AFTER = f"({STALENESS_LIMIT} + make_interval(secs => {DELIVERY_SECONDS}))"
 _FROM = """
 FROM latest_reading AS latest
+LEFT JOIN unnest(%(polled_units)s::int[], %(polled_seconds)s::int[]) AS polled (unit_id, seconds)
+    ON polled.unit_id = latest.storage_unit_id
 JOIN storage_unit ON storage_unit.id = latest.storage_unit_id
 JOIN facility ON facility.id = storage_unit.facility_id
 JOIN customer ON customer.id = facility.customer_id
@@ -54,22 +65,30 @@ WHERE cause.ended_at + {OVERDUE_AFTER} < %(now)s
 """
 
 
-def update_missing_data_alarms(failing_sources: Mapping[int, UUID], now: datetime) -> None:
+def update_missing_data_alarms(
+    failing_sources: Mapping[int, UUID], polled_seconds: Mapping[int, int], now: datetime
+) -> None:
     """Open, inhibit, release and end the alarms of units without recent data.
 
     failing_sources: the units whose sources all fail, each with the public id of one of these sources.
+    polled_seconds: the units whose readings are polled, each with the shortest interval of its sources.
     """
-    _end_recovered(now)
+    parameters: _Parameters = {
+        "now": now,
+        "polled_units": list(polled_seconds),
+        "polled_seconds": list(polled_seconds.values()),
+    }
+    _end_recovered(parameters, now)
     down = {
         alarm.source_key: alarm
         for alarm in Alarm.objects.filter(kind=Alarm.Kind.SOURCE_DOWN).exclude(state=Alarm.State.CLOSED)
     }
     _inhibit_open(failing_sources, down, now)
-    overdue: list[tuple[int, int, datetime]] = _fetch(OVERDUE, now)
+    overdue: list[tuple[int, int, datetime]] = _fetch(OVERDUE, parameters)
     due = [row for row in overdue if row[0] not in failing_sources or failing_sources[row[0]] in down]
     for unit_id, customer_id, last_at in due[:MAX_ALARMS_PER_RUN]:
         _open(unit_id, customer_id, last_at, down.get(failing_sources.get(unit_id)), now)
-    released: list[tuple[int]] = _fetch(NO_LONGER_INHIBITED, now)
+    released: list[tuple[int]] = _fetch(NO_LONGER_INHIBITED, parameters)
     for alarm in Alarm.objects.filter(pk__in=[alarm_id for (alarm_id,) in released]).order_by("pk"):
         release(alarm, now, "The source is back, but the unit still has no data.")
 
@@ -97,14 +116,14 @@ def _inhibit_open(failing_sources: Mapping[int, UUID], down: Mapping[UUID | None
             inhibit(alarm, cause, now)
 
 
-def _end_recovered(now: datetime) -> None:
-    rows: list[tuple[int, datetime]] = _fetch(RECOVERED, now)
+def _end_recovered(parameters: _Parameters, now: datetime) -> None:
+    rows: list[tuple[int, datetime]] = _fetch(RECOVERED, parameters)
     last_at = dict(rows)
     for alarm in Alarm.objects.filter(pk__in=last_at).select_for_update(no_key=True, of=("self",)):
         end(alarm, max(last_at[alarm.pk], alarm.started_at), now)
 
 
-def _fetch(sql: str, now: datetime) -> list[Any]:
+def _fetch(sql: str, parameters: _Parameters) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"now": now})
+        cursor.execute(sql, parameters)
         return list(cursor.fetchall())

@@ -1,6 +1,6 @@
 """Time-based alarms: missing data, sources that are down, faulty sensors, and cleared alarms."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -61,6 +61,52 @@ def test_missing_data_opens_an_alarm_that_the_next_reading_ends(sensor, now):
     alarm.refresh_from_db()
     assert (alarm.state, alarm.ended_at) == ("closed", now + 11 * MINUTE)
     assert sorted(kinds_of(alarm)) == ["closed", "ended", "opened"]
+
+
+def overdue_after(sensor: Sensor, now: datetime) -> int:
+    """Return after how many whole minutes without readings the sensor's unit has an alarm."""
+    read(sensor, now)
+    for minutes in range(24 * 60):
+        run_watchdogs(now + minutes * MINUTE)
+        if Alarm.objects.filter(kind="no_data").exists():
+            return minutes
+    raise AssertionError("No alarm within a day.")
+
+
+class TestMissingDataIsExpectedByTheIntervalOf:
+    """The staleness limit of these units is 3 minutes; their customer's usual interval is 5."""
+
+    def test_the_source_that_delivers_the_unit(self, sensor: Sensor, now: datetime) -> None:
+        source_of(sensor, now + timedelta(days=1), interval_seconds=3600)
+        assert overdue_after(sensor, now) == 64
+
+    def test_the_most_frequent_of_several_sources(self, sensor: Sensor, now: datetime) -> None:
+        for interval_seconds in (7200, 1200):
+            source_of(sensor, now + timedelta(days=1), interval_seconds=interval_seconds)
+        assert overdue_after(sensor, now) == 24
+
+    @pytest.mark.parametrize("unused", [{"is_paused": True}, {"url": ""}])
+    def test_the_customer_without_a_source_that_is_polled(
+        self, sensor: Sensor, now: datetime, unused: dict[str, object]
+    ) -> None:
+        source_of(sensor, now, interval_seconds=3600, **unused)
+        assert overdue_after(sensor, now) == 9
+
+    def test_the_customer_who_also_pushes(self, sensor: Sensor, now: datetime) -> None:
+        customer = sensor.storage_unit.facility.customer
+        customer.data_sharing_method = "push"
+        customer.save()
+        source_of(sensor, now + timedelta(days=1), interval_seconds=3600)
+        assert overdue_after(sensor, now) == 9
+
+
+def test_a_unit_of_a_source_that_is_polled_hourly_recovers_with_its_next_reading(sensor: Sensor, now: datetime) -> None:
+    source_of(sensor, now + timedelta(days=1), interval_seconds=3600)
+    read(sensor, now)
+    run_watchdogs(now + 90 * MINUTE)
+    read(sensor, now + 80 * MINUTE)
+    run_watchdogs(now + 130 * MINUTE)
+    assert Alarm.objects.get().state == "closed"
 
 
 def test_a_unit_with_only_old_readings_is_not_missing_data(sensor, now):
