@@ -10,10 +10,10 @@ MAX_RETRY_AFTER_SECONDS = 24 * 3600
 
 
 def retry_after_seconds(written: str | None, now: datetime) -> int | None:
-    """Return the wait that a Retry-After header asks for, in seconds from 0 to a day; None when it asks for none."""
+    """Return the wait that a Retry-After header requests, in seconds from 0 to a day; None if it requests none."""
     text = (written or "").strip()
     if text.isascii() and text.isdigit():
-        # A number longer than this is past the cap anyway, and may be too long for int().
+        # Longer numbers are above the limit anyway, and may be too long for int().
         return min(int(text[:9]) if len(text) <= 9 else MAX_RETRY_AFTER_SECONDS, MAX_RETRY_AFTER_SECONDS)
     try:
         instant = parsedate_to_datetime(text)
@@ -27,7 +27,7 @@ def retry_after_seconds(written: str | None, now: datetime) -> int | None:
 
 FIRST_RETRY_SECONDS = 15.0
 CAP_SECONDS = 3_600.0
-# Doubling beyond this passes any cap, and keeps years of failures from overflowing.
+# Further doublings exceed any cap; after years of failures they would overflow.
 _MAX_DOUBLINGS = 32
 
 
@@ -38,11 +38,12 @@ def backoff_seconds(
     first_seconds: float = FIRST_RETRY_SECONDS,
     retry_after_seconds: int | None = None,
 ) -> float:
-    """Return the seconds to wait after the k-th failure in a row, k being 1 or more.
+    """Return the seconds to wait after the nth failure in a row, n being 1 or more.
 
-    min(cap, first · 2^(k−1)) · uniform(0.75, 1.25): by default on average 15, 30, 60, 120, 240, 480, 960, 1920 and from
-    the ninth on 3600 seconds; the first eight take about 64 minutes. `retry_after_seconds` is the server's own minimum,
-    at most a day, with up to a quarter added at random: many clients may have received the same value.
+    min(cap, first · 2^(n−1)) · uniform(0.75, 1.25): on average 15, 30, 60, 120, 240, 480, 960, 1920 and, from the ninth
+    on, 3600 seconds by default; the first eight take about 64 minutes. `retry_after_seconds` is the server's own
+    minimum, at most a day. Up to a quarter is added to it at random, because many clients may have received the same
+    value.
     """
     if failures < 1:
         raise ValueError("The number of failures must be at least 1.")

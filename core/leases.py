@@ -1,8 +1,9 @@
 """Claim due rows for one worker at a time.
 
-A claim is one conditional UPDATE: it gives a due row a claim id and a lease. The message to a worker carries the row's
-id and the claim id; a worker whose claim id is no longer the row's own does nothing. After a lost message or a killed
-worker the lease expires and the next tick claims the row again. Two schedulers, or a message twice, are harmless.
+A claim is one conditional UPDATE that gives a due row a claim id and a lease. The message to a worker contains the
+row's id and the claim id; a worker whose claim id is no longer the row's does nothing. If a message is lost or a worker
+is killed, the lease expires and the next tick claims the row again. Running two schedulers, or receiving a message
+twice, is harmless.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class ClaimLost(Exception):  # noqa: N818  an expected outcome: another worker h
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to work on a row until its lease expires."""
+    """The right to work on a row until the lease expires."""
 
     row_id: int
     claim_id: uuid.UUID

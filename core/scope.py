@@ -1,8 +1,8 @@
 """Tenant isolation: the one place that limits every query to what its principal may see.
 
-A `Scope` says which customers, and within them which storage units, a principal may see. Every model that belongs to a
-customer declares the lookups to its customer and storage unit, and its queryset's `visible_to(scope)` limits it. A
-model without lookups, or a principal without rights, yields nothing: the scope fails closed.
+A `Scope` lists the customers, and optionally the storage units, that a principal may see. Every model that belongs to a
+customer declares the lookups to its customer and storage unit, and its queryset's `visible_to(scope)` applies the
+limit. A model without lookups, or a principal without rights, yields nothing: the scope fails closed.
 """
 
 from __future__ import annotations

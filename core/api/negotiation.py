@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ContentNegotiation(DefaultContentNegotiation):
-    """The format by `?format=`, else by the Accept header, with a helpful error for an unknown `?format=`."""
+    """Select the format by `?format=`, else by the Accept header; an unknown `?format=` gets a helpful error."""
 
     @override
     def filter_renderers(self, renderers: Iterable[BaseRenderer], format: str) -> list[BaseRenderer]:
@@ -35,7 +35,7 @@ class ContentNegotiation(DefaultContentNegotiation):
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         renderers = list(renderers)
-        # Most programs accept anything: they get the first renderer without the cost of negotiation.
+        # Most programs accept anything: give them the first renderer without the cost of negotiation.
         accepts_anything = request.META.get("HTTP_ACCEPT", "*/*") == "*/*"
         if accepts_anything and not format_suffix and self.settings.URL_FORMAT_OVERRIDE not in request.query_params:
             return renderers[0], str(renderers[0].media_type)

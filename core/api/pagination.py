@@ -1,7 +1,7 @@
 """Pages of lists: their output, offsets, and cursors for lists that grow while they are read.
 
-The cost of an offset grows with the rows it skips. A cursor names the last row that was seen, so that the index finds
-the next page at once, wherever it is.
+The cost of an offset grows with the rows it skips. A cursor contains the key of the last row, so that the index finds
+the next page at once, however far down it is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Query parameters as serializers, which validate them and describe them in the OpenAPI document.
 
-Parsing is strict: a value that makes no sense is a 422 that says why, never a guess.
+Parsing is strict: an invalid value is a 422 with the reason, never a guess.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class NumberParam(serializers.FloatField):
 
 
 class ChoiceParam(serializers.ChoiceField):
-    """One of several texts, as the member of `choices` that it names."""
+    """One of several texts; returns the member of `choices` with that value."""
 
     default_error_messages = {"invalid_choice": "Must be one of {choices}."}
 

@@ -1,8 +1,8 @@
 """Fast output of lists: the columns of a serializer's fields, read and written without model instances.
 
-The serializer stays the one definition of a resource: its fields name the output, and their `source` is the path to
-the column or attribute. Only what runs for each row is replaced: `Serializer.to_representation` would take most of the
-time of a page of a thousand rows.
+The serializer remains the only definition of a resource: its fields name the output, and their `source` is the path to
+the column or attribute. Only the work per row is replaced: `Serializer.to_representation` would take most of the time
+of a page of a thousand rows.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class SerializerRows:
         return [blank | dict(zip(names, row, strict=False)) for row in rows]
 
     def represent_objects(self, objects: Iterable[object]) -> list[Representation]:
-        """Return objects, which have the attributes that the fields' sources name, as such dictionaries."""
+        """Return objects, which have the attributes named by the sources of the fields, as such dictionaries."""
         return self.represent(map(self._attributes, objects))
 
     def get(self, queryset: QuerySet[Any]) -> Representation:
@@ -89,5 +89,5 @@ class SerializerRows:
 
 def _column(field: AnyField) -> str | Cast:
     path = str(field.source).replace(".", "__")
-    # As text it need not become a UUID and then text again for every row.
+    # As text it does not have to become a UUID and then text again for every row.
     return Cast(path, TextField()) if isinstance(field, UUIDField) else path

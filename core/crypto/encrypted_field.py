@@ -1,4 +1,4 @@
-"""A model field whose text is encrypted in the database and stays out of sight in Python until it is asked for."""
+"""A model field whose text is encrypted in the database and decrypted only on request."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,10 @@ from core.crypto.encryption import decrypt, encrypt
 
 
 class Secret:
-    """A text that is held encrypted and shows itself only through `reveal`.
+    """A text that is kept encrypted; only `reveal` decrypts it.
 
-    Loading a row never decrypts: a page that lists sources works whatever the keys are, and only what needs an
-    unreadable secret fails, with a sentence that says what to do.
+    Loading a row never decrypts: a page that lists sources works whichever keys are configured. Only what needs an
+    unreadable secret fails, with a message that says what to do.
     """
 
     __slots__ = ("token",)
@@ -24,11 +24,11 @@ class Secret:
 
     @classmethod
     def of(cls, plain: str) -> "Secret":
-        """Return the text encrypted; the empty text stays an empty, false Secret."""
+        """Encrypt a text. An empty text gives an empty Secret, which is false."""
         return cls(encrypt(plain) if plain else "")
 
     def reveal(self) -> str:
-        """Return the text. Raise SecretUnreadable."""
+        """Return the decrypted text. Raise SecretUnreadable."""
         return decrypt(self.token) if self.token else ""
 
     def __bool__(self) -> bool:
@@ -48,7 +48,7 @@ class Secret:
 
 
 class _SecretAttribute(DeferredAttribute):
-    """Encrypts a text at the moment it is assigned, so that no instance ever carries it readable."""
+    """Encrypt a text when it is assigned, so that no instance holds it in plain text."""
 
     def __set__(self, instance: models.Model, value: Secret | str | None) -> None:
         instance.__dict__[self.field.attname] = Secret.of(value) if isinstance(value, str) else value
@@ -61,10 +61,10 @@ else:
 
 
 class EncryptedTextField(_TextField):
-    """Text stored encrypted. Assign a str; read a `Secret` (or None) and call its `reveal()`.
+    """Text that is stored encrypted. Assign a str; read a `Secret` (or None) and call its `reveal()`.
 
-    An unreadable Secret is written back unchanged when its row is saved. Nothing but `isnull` can be looked up: the
-    same text never encrypts to the same token twice. In a form an empty input keeps the stored secret.
+    An unreadable Secret is saved unchanged. `isnull` is the only lookup, because encrypting a text twice gives
+    different tokens. In a form, an empty input keeps the stored secret.
     """
 
     descriptor_class = _SecretAttribute
@@ -74,7 +74,7 @@ class EncryptedTextField(_TextField):
         return None if value is None else Secret(value)
 
     def to_python(self, value: Any) -> Any:
-        """Return a Secret for a text, and a Secret or None as it is."""
+        """Return a text as a Secret; return a Secret or None unchanged."""
         return Secret.of(value) if isinstance(value, str) else value
 
     def get_prep_value(self, value: Any) -> str | None:
@@ -83,19 +83,19 @@ class EncryptedTextField(_TextField):
         return None if secret is None else secret.token
 
     def value_to_string(self, obj: models.Model) -> str:
-        """Return the empty text: fixtures carry no secrets, not even encrypted ones."""
+        """Return an empty string: fixtures contain no secrets, not even encrypted ones."""
         return ""
 
     def get_lookup(self, lookup_name: str) -> Any:
-        """Return the `isnull` lookup, and None for the others, which Django refuses with a FieldError."""
+        """Return the `isnull` lookup, and None for all others, so that Django raises FieldError."""
         return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
 
     def get_transform(self, lookup_name: str) -> None:
-        """Return None: there is nothing to transform in a token."""
+        """Return None: an encrypted token has no transforms."""
         return
 
     def formfield(self, **kwargs: Any) -> Any:
-        """Return a password input that never shows what is stored."""
+        """Return a password input, which never shows the stored secret."""
         return forms.CharField(
             label=kwargs.get("label", capfirst(self.verbose_name)),
             help_text=kwargs.get("help_text", self.help_text),
@@ -105,6 +105,6 @@ class EncryptedTextField(_TextField):
         )
 
     def save_form_data(self, instance: models.Model, data: Any) -> None:
-        """Store what was typed; nothing typed keeps what is there."""
+        """Store the submitted secret; an empty input keeps the stored one."""
         if data:
             setattr(instance, self.attname, data)

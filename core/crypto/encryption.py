@@ -1,8 +1,8 @@
-"""Secrets that have to be used again, such as passwords and signing keys: encrypted at rest.
+"""Encryption at rest of secrets that must be readable again, such as passwords and signing keys.
 
-Fernet (AES-128-CBC with HMAC-SHA256) under keys derived from the secrets in `SOURCE_CREDENTIALS_KEYS`. The first secret
-encrypts, every one of them decrypts; so a secret is replaced by putting a new one in front, running
-`manage.py reencrypt_credentials`, and taking the old one out.
+Uses Fernet (AES-128-CBC with HMAC-SHA256) with keys derived from the secrets in `SOURCE_CREDENTIALS_KEYS`. The first
+secret encrypts, and all of them decrypt. To replace a secret, put a new one first, run `manage.py
+reencrypt_credentials`, and remove the old one.
 """
 
 from base64 import urlsafe_b64encode
@@ -16,8 +16,8 @@ from django.conf import settings
 _KEY_PURPOSE = b"temperature-monitoring-system source credentials v1"
 
 
-class SecretUnreadable(Exception):  # noqa: N818 - a state of the configuration; its text says what to do
-    """A stored secret was encrypted under a key that is no longer configured, or is damaged."""
+class SecretUnreadable(Exception):  # noqa: N818 - a state of the configuration; the message says what to do
+    """A stored secret was encrypted with a key that is no longer configured, or is damaged."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -27,12 +27,12 @@ class SecretUnreadable(Exception):  # noqa: N818 - a state of the configuration;
 
 
 def encrypt(plain: str) -> str:
-    """Return the text encrypted under the first secret. Every call gives another token."""
+    """Encrypt a text with the first secret. Every call returns a different token."""
     return _cipher().encrypt(plain.encode()).decode("ascii")
 
 
 def decrypt(token: str) -> str:
-    """Return the text that was encrypted. Raise SecretUnreadable."""
+    """Return the decrypted text. Raise SecretUnreadable."""
     try:
         return _cipher().decrypt(token.encode()).decode()
     except InvalidToken:
@@ -40,7 +40,7 @@ def decrypt(token: str) -> str:
 
 
 def reencrypt(token: str) -> str:
-    """Return the same text encrypted under the first secret. Raise SecretUnreadable."""
+    """Encrypt the same text with the first secret. Raise SecretUnreadable."""
     try:
         return _cipher().rotate(token.encode()).decode("ascii")
     except InvalidToken:
@@ -58,6 +58,7 @@ def _cipher_of(secrets: tuple[str, ...]) -> MultiFernet:
 
 
 def _key_of(secret: str) -> bytes:
-    # A salt would have to be stored beside every token; the purpose keeps this key apart from others of the secret.
+    # A salt would have to be stored with every token. The purpose separates this key from others derived from the
+    # secret.
     derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_KEY_PURPOSE)
     return urlsafe_b64encode(derivation.derive(secret.encode()))

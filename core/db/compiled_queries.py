@@ -1,7 +1,7 @@
-"""Queries whose SQL is compiled once per process: compiling takes the ORM longer than PostgreSQL needs to answer.
+"""Queries whose SQL is compiled once per process: the ORM takes longer to compile them than PostgreSQL to run them.
 
-Only the SQL is cached. The ids of the scope are bound at every request; the SQL itself is built with `visible_to`, like
-any other query.
+Only the SQL is cached. The ids of the scope are bound on every request, and the SQL itself is built with `visible_to`,
+like any other query.
 """
 
 from __future__ import annotations

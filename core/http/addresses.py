@@ -1,8 +1,8 @@
 """Which network addresses a customer's URL may lead to.
 
-A customer types the URL and this machine opens it, so an address counts as closed unless it is plainly public or
-the operator named its network in `SOURCE_ALLOWED_NETWORKS`. Names are looked up here, once, and the very addresses
-that were checked are what the caller connects to: a name that answers differently a moment later changes nothing.
+Customers enter URLs that this machine opens, so an address is refused unless it is public or in a network that the
+operator listed in `SOURCE_ALLOWED_NETWORKS`. A name is resolved once, and the caller connects to the addresses that
+were checked, so DNS rebinding has no effect.
 """
 
 import socket
@@ -15,24 +15,24 @@ from queue import Empty, SimpleQueue
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Addresses the library calls global although nobody's server lives there: relays that would carry the packet on
-# to an IPv4 address written inside the IPv6 one, and the newer range for documentation.
+# Addresses that `ipaddress` calls global although they are not public hosts: 6to4 relays, which forward packets to an
+# embedded IPv4 address, and the newer range for documentation.
 _RELAYS_AND_EXAMPLES: tuple[Network, ...] = (
     IPv4Network("192.88.99.0/24"),
     IPv6Network("2002::/16"),
     IPv6Network("3fff::/20"),
 )
-# The only part of IPv6 given out for global unicast; NAT64, IPv4-mapped and site-local addresses lie outside it.
+# The only IPv6 range assigned to global unicast. NAT64, IPv4-mapped and site-local addresses are outside it.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
 
-class AddressNotAllowed(Exception):  # noqa: N818 - named for what happened, as the delivery's log shows it
-    """A host leads only to addresses that are neither public nor in a network the operator allowed."""
+class AddressNotAllowed(Exception):  # noqa: N818 - describes what happened, as the delivery log shows it
+    """None of the host's addresses is public or in a network that the operator allows."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address to connect to; `socket_address` is what `socket.connect` takes for that `family`."""
+    """An address to connect to; `socket_address` is the argument of `socket.connect` for this `family`."""
 
     family: int
     socket_address: tuple[object, ...]
@@ -40,12 +40,12 @@ class Endpoint:
 
 
 def parse_networks(written: Iterable[str]) -> tuple[Network, ...]:
-    """Return the networks written in CIDR notation. Raise ValueError for one that is not, host bits included."""
+    """Parse networks in CIDR notation. Raise ValueError for an invalid one, such as one with host bits set."""
     return tuple(ip_network(text.strip()) for text in written)
 
 
 def is_public(address: Address) -> bool:
-    """Say whether anyone on the internet could reach the address by exactly this number."""
+    """Return whether the address is publicly routable."""
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
     if address.version == 6 and address not in _GLOBAL_UNICAST:
@@ -54,20 +54,20 @@ def is_public(address: Address) -> bool:
 
 
 def is_permitted(address: Address, allowed: Sequence[Network]) -> bool:
-    """Say whether this machine may connect to the address: a public one, or one inside an allowed network.
+    """Return whether this machine may connect to the address: a public one, or one in an allowed network.
 
-    An IPv4 address mapped into IPv6 is never public, and is inside the networks of either of its two spellings.
+    An IPv4 address mapped into IPv6 is never public, and is allowed by networks that contain either of its two forms.
     """
-    spellings: list[Address] = [address]
+    forms: list[Address] = [address]
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        spellings.append(address.ipv4_mapped)
-    return is_public(address) or any(spelling in network for spelling in spellings for network in allowed)
+        forms.append(address.ipv4_mapped)
+    return is_public(address) or any(form in network for form in forms for network in allowed)
 
 
 def look_up(host: str, port: int, seconds: float) -> list[Endpoint]:
     """Return the addresses of a host, in the resolver's order.
 
-    Raise socket.gaierror when it has none, UnicodeError when the name cannot be one, TimeoutError after `seconds`.
+    Raise socket.gaierror if it has none, UnicodeError if the name is invalid, TimeoutError after `seconds`.
     """
     answers: SimpleQueue[list[Endpoint] | OSError | UnicodeError] = SimpleQueue()
 
@@ -77,8 +77,8 @@ def look_up(host: str, port: int, seconds: float) -> list[Endpoint]:
         except (OSError, UnicodeError) as error:
             answers.put(error)
 
-    # The resolver takes no deadline, and a customer's silent name server must not hold a worker beyond its own. The
-    # thread outlives the wait by the resolver's own patience at most.
+    # The resolver has no timeout, and a customer's unresponsive name server must not block a worker. The thread ends
+    # when the resolver gives up.
     threading.Thread(target=ask, name="look-up", daemon=True).start()
     try:
         answer = answers.get(timeout=max(seconds, 0))
@@ -92,7 +92,7 @@ def look_up(host: str, port: int, seconds: float) -> list[Endpoint]:
 def permitted_endpoints(host: str, port: int, allowed: Sequence[Network], seconds: float) -> list[Endpoint]:
     """Return the host's addresses that this machine may connect to, at least one.
 
-    Raise AddressNotAllowed when there are only others, and what `look_up` raises.
+    Raise AddressNotAllowed if there are none, and whatever `look_up` raises.
     """
     permitted = [endpoint for endpoint in look_up(host, port, seconds) if is_permitted(endpoint.address, allowed)]
     if not permitted:

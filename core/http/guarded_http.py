@@ -1,9 +1,9 @@
-"""HTTP to servers that customers named: one exchange, guarded from the name look-up to the last byte.
+"""HTTP requests to URLs that customers supply, guarded from the name lookup to the last byte.
 
-Built on http.client, which opens nothing by itself: it knows no proxies from the environment, no .netrc, no cookies
-and no redirects, and logs no addresses. Two of its seams carry the guard. `connect` connects to an address that was
-checked just before; and the socket sets its own timeout before every single receive and send, so that a server which
-drips one byte at a time, in a handshake, a header or a body, meets the same deadline as one that is silent.
+Built on http.client, which uses no proxies from the environment, no .netrc, no cookies and no redirects, and logs no
+addresses. It is guarded in two places: `connect` connects to an address that was checked just before, and the socket
+sets its timeout before every receive and send. So a server that sends one byte at a time, in a handshake, a header or a
+body, runs into the same deadline as a silent one.
 """
 
 import http.client
@@ -27,20 +27,20 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class FetchLimits:
-    """How long, how much and how far one exchange may go. The total covers look-ups, redirects and the body."""
+    """The limits of one exchange. The total time includes name lookups, redirects and the body."""
 
-    connect_seconds: float = 5.0  # for each address tried, the TLS handshake again as long
-    read_seconds: float = 15.0  # of silence
+    connect_seconds: float = 5.0  # for each address tried, and again for the TLS handshake
+    read_seconds: float = 15.0  # without receiving anything
     total_seconds: float = 30.0
     max_bytes: int = 64 * MEBIBYTE  # of the body, before and after decompression
     max_redirects: int = 5
 
 
-class FetchFailure(Exception):  # noqa: N818 - an expected outcome that a delivery records, not a fault of ours
-    """An exchange that brought nothing.
+class FetchFailure(Exception):  # noqa: N818 - an expected outcome that a delivery records, not a bug
+    """An exchange that failed.
 
-    `reason` is a stable code, `message` a sentence without secrets, `status` the HTTP status when there was one, and
-    `retry_after_seconds` what the server asked for, at most a day; None when it asked for nothing.
+    `reason` is a stable code, `message` a sentence without secrets, `status` the HTTP status if there was one, and
+    `retry_after_seconds` the wait that the server requested, at most a day; None if it requested none.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class FetchFailure(Exception):  # noqa: N818 - an expected outcome that a delive
 
 
 class Guard:
-    """The limits and allowed networks of one exchange. Its deadline starts to run when it is made."""
+    """The limits and allowed networks of one exchange. The total time starts when the guard is created."""
 
     def __init__(self, limits: FetchLimits, allowed_networks: Sequence[Network]) -> None:
         self.limits = limits
@@ -65,7 +65,7 @@ class Guard:
         self._ends_at = time.monotonic() + limits.total_seconds
 
     def remaining_seconds(self) -> float:
-        """Return the seconds left until the deadline. Raise TimeoutError when there are none."""
+        """Return the seconds left until the deadline. Raise TimeoutError if there are none."""
         remaining = self._ends_at - time.monotonic()
         if remaining <= 0:
             raise TimeoutError("the whole exchange took too long")
@@ -81,22 +81,22 @@ class Guard:
 
 
 class GuardedSocket(socket.socket):
-    """A socket whose every receive and send ends by the deadline of its guard."""
+    """A socket whose receives and sends end by its guard's deadline."""
 
     guard: Guard | None = None
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        """Receive as the socket does, by the deadline."""
+        """Receive like the base class, by the deadline."""
         self._shrink_timeout()
         return super().recv_into(*args, **kwargs)
 
     def send(self, *args: Any, **kwargs: Any) -> int:
-        """Send as the socket does, by the deadline."""
+        """Send like the base class, by the deadline."""
         self._shrink_timeout()
         return super().send(*args, **kwargs)
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
-        """Send as the socket does, by the deadline."""
+        """Send like the base class, by the deadline."""
         self._shrink_timeout()
         super().sendall(*args, **kwargs)
 
@@ -106,7 +106,7 @@ class GuardedSocket(socket.socket):
 
 
 class GuardedTLSSocket(GuardedSocket, ssl.SSLSocket):
-    """The same over TLS. The handshake runs under the timeout of the socket it wraps, in total, not per packet."""
+    """The same over TLS. The timeout of the wrapped socket limits the handshake as a whole, not each packet."""
 
 
 class GuardedConnection(http.client.HTTPConnection):
@@ -122,7 +122,7 @@ class GuardedConnection(http.client.HTTPConnection):
 
 
 class GuardedTLSConnection(http.client.HTTPSConnection):
-    """An HTTPS connection to a checked address; the certificate is checked against the name, not the address."""
+    """An HTTPS connection to a checked address; the certificate must match the name, not the address."""
 
     def __init__(self, host: str, port: int, guard: Guard) -> None:
         super().__init__(host, port, context=tls_context())
@@ -133,7 +133,7 @@ class GuardedTLSConnection(http.client.HTTPSConnection):
         plain = connect_to(self.host, self.port, self.guard)
         try:
             plain.settimeout(self.guard.connect_timeout())
-            # A fully qualified name's last dot is for the resolver; certificates are issued without it.
+            # The trailing dot of a fully qualified name is for the resolver; certificates do not contain it.
             secured = tls_context().wrap_socket(plain, server_hostname=self.host.rstrip("."))
         except (OSError, ValueError):
             plain.close()
@@ -148,15 +148,15 @@ def _name_and_version() -> str:
     return f"{project['name']}/{project['version']}"
 
 
-# Who asks, as the servers' own logs show it.
+# Identifies this system in the servers' logs.
 USER_AGENT = _name_and_version()
 _OWN_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Connection": "close"}
 
 
 class GuardedExchange:
-    """Requests to servers that customers named, under one deadline; a context manager that closes what it opened.
+    """Requests to a customer's servers under one deadline; a context manager that closes its connections.
 
-    Redirects are handed back like any other answer: whoever follows one asks `open` again and is checked again.
+    Redirects are returned like any other response: to follow one, call `open` again, which checks the new address.
     """
 
     def __init__(self, limits: FetchLimits, allowed_networks: Sequence[Network]) -> None:
@@ -171,7 +171,7 @@ class GuardedExchange:
         self.close()
 
     def close(self) -> None:
-        """Close the connection and the answer that is still being read from it."""
+        """Close the connection and the response that is being read from it."""
         for opened in (self._response, self._connection):
             if opened is not None:
                 opened.close()
@@ -180,9 +180,9 @@ class GuardedExchange:
     def open(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> http.client.HTTPResponse:
-        """Send one request and return the answer with its body unread. The previous answer is closed.
+        """Send a request and return the response with its body unread, after closing the previous response.
 
-        Raise FetchFailure. Reading the body raises what http.client raises: OSError and HTTPException.
+        Raise FetchFailure. Reading the body raises OSError and HTTPException, as with http.client.
         """
         self.close()
         target = parse_target(url)
@@ -196,41 +196,44 @@ class GuardedExchange:
             raise timed_out(host, self.guard) from error
         except ssl.SSLError as error:
             raise _tls_failure(host, error) from error
-        # These two quote what they refuse, which may be a secret; so they are not kept as the cause.
+        # The messages of InvalidURL and ValueError quote the invalid value, which may be a secret: they are not
+        # chained.
         except http.client.InvalidURL:
-            raise FetchFailure("invalid_url", "The URL holds characters that no URL may hold.") from None
+            raise FetchFailure("invalid_url", "The URL contains invalid characters.") from None
         except (OSError, http.client.HTTPException) as error:
-            raise FetchFailure("connection_failed", f"The connection to {host} broke before an answer.") from error
+            raise FetchFailure(
+                "connection_failed", f"The connection to {host} was closed before a response."
+            ) from error
         except ValueError:
-            raise FetchFailure("invalid_header", "A request header holds characters no header may hold.") from None
+            raise FetchFailure("invalid_header", "A request header contains invalid characters.") from None
         return self._response
 
 
 def parse_target(url: str) -> Url:
-    """Return the parts of an absolute http or https URL, percent-encoded where needed. Raise FetchFailure."""
+    """Parse an absolute http or https URL, percent-encoding it where needed. Raise FetchFailure."""
     try:
         target = parse_url(url)
     except LocationParseError:
-        raise FetchFailure("invalid_url", "The URL cannot be read.") from None
+        raise FetchFailure("invalid_url", "The URL is invalid.") from None
     if target.scheme not in ("http", "https"):
         raise FetchFailure("unsupported_scheme", "The URL must begin with http:// or https://.")
     if not target.host:
-        raise FetchFailure("invalid_url", "The URL names no host.")
+        raise FetchFailure("invalid_url", "The URL has no host.")
     if target.auth is not None:
-        # Half of all tools would send these, some to the wrong host after a redirect; logs would keep them.
-        raise FetchFailure("invalid_url", "The URL holds a user name; it belongs into the source's credentials.")
+        # Most clients would send it, some even to another host after a redirect, and logs would keep it.
+        raise FetchFailure("invalid_url", "The URL contains a user name. Enter it as credentials instead.")
     return target
 
 
 def port_of(target: Url) -> int:
-    """Return the port that a URL of `parse_target` leads to."""
+    """Return the port of a URL that `parse_target` returned."""
     if target.port is not None:
         return target.port
     return 443 if target.scheme == "https" else 80
 
 
 def connect_to(host: str, port: int, guard: Guard) -> GuardedSocket:
-    """Return a socket connected to the first checked address of the host that answers. Raise FetchFailure."""
+    """Connect to the first permitted address of the host that accepts; return the socket. Raise FetchFailure."""
     last_error: OSError | None = None
     try:
         for endpoint in permitted_endpoints(host, port, guard.allowed_networks, guard.remaining_seconds()):
@@ -240,28 +243,28 @@ def connect_to(host: str, port: int, guard: Guard) -> GuardedSocket:
                 last_error = error
         guard.remaining_seconds()
     except AddressNotAllowed:
-        raise FetchFailure("address_not_allowed", f"{host} is not at a public address.") from None
+        raise FetchFailure("address_not_allowed", f"{host} has no public address.") from None
     except TimeoutError as error:
         raise timed_out(host, guard) from error
     except (socket.gaierror, UnicodeError) as error:
-        raise FetchFailure("name_not_resolved", f"The name {host} was not found.") from error
+        raise FetchFailure("name_not_resolved", f"The name {host} could not be resolved.") from error
     raise _not_connected(host, guard, last_error) from last_error
 
 
 def timed_out(host: str, guard: Guard) -> FetchFailure:
-    """Return the failure that says which of the time limits was reached."""
+    """Return the failure that names the exceeded time limit."""
     try:
         guard.remaining_seconds()
     except TimeoutError:
-        return FetchFailure("timeout", f"{host} did not finish within {guard.limits.total_seconds:g} s in all.")
-    return FetchFailure("timeout", f"{host} was silent for too long.")
+        return FetchFailure("timeout", f"{host} did not finish within {guard.limits.total_seconds:g} s.")
+    return FetchFailure("timeout", f"{host} did not respond in time.")
 
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """Return the context of all HTTPS: certificates and names verified against the system's authorities.
+    """Return the TLS context of all requests: certificates and names are verified with the system's authorities.
 
-    A private authority is added the usual way, to the system's store or by `SSL_CERT_FILE`.
+    Add a private authority to the system's store, or name it in `SSL_CERT_FILE`.
     """
     context = ssl.create_default_context()
     context.sslsocket_class = GuardedTLSSocket
@@ -286,10 +289,10 @@ def _not_connected(host: str, guard: Guard, error: OSError | None) -> FetchFailu
         return timed_out(host, guard)
     if isinstance(error, ConnectionRefusedError):
         return FetchFailure("connection_refused", f"{host} refused the connection.")
-    return FetchFailure("connection_failed", f"No connection to {host} could be made.")
+    return FetchFailure("connection_failed", f"Could not connect to {host}.")
 
 
 def _tls_failure(host: str, error: ssl.SSLError) -> FetchFailure:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return FetchFailure("tls_failed", f"The certificate of {host} was not accepted: {error.verify_message}.")
-    return FetchFailure("tls_failed", f"No secure connection to {host} could be agreed on.")
+        return FetchFailure("tls_failed", f"The certificate of {host} is not valid: {error.verify_message}.")
+    return FetchFailure("tls_failed", f"Could not establish a secure connection to {host}.")

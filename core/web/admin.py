@@ -1,4 +1,4 @@
-"""What the admin's pages share: badges that tell a state at a glance, and lists that stay fast when tables are big."""
+"""Building blocks of the admin: badges for states, and lists that stay fast when tables are large."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def say_nothing(visit):
 
 
 UNUSABLE = {
-    "timeout": (say_nothing, "timeout", "silent for too long"),
+    "timeout": (say_nothing, "timeout", "did not respond in time"),
     "a broken connection": (lambda visit: visit.reset(), "connection_failed", "127.0.0.1"),
     "status 404": (answer(status="404 Not Found"), "http_status", "The server answered with status 404."),
     "status 500": (answer(status="500 Internal Server Error"), "http_status", "The server answered with status 500."),

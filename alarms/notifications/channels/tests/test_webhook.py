@@ -80,7 +80,7 @@ def test_a_private_address_is_not_connected_to_unless_it_is_allowed(receive, set
     settings.NOTIFICATION_ALLOWED_NETWORKS = []
     waiting_for(receiver)
     (attempt,) = deliver_due()
-    assert attempt.answer == "127.0.0.1 is not at a public address."
+    assert attempt.answer == "127.0.0.1 has no public address."
     assert receiver.deliveries == []
 
 
@@ -91,7 +91,7 @@ def test_the_resolved_address_is_checked(receive, settings, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [loopback])
     MessageFactory(channel=WebhookChannelFactory(address="http://innocent.example.com/"))
     (attempt,) = deliver_due()
-    assert attempt.answer == "innocent.example.com is not at a public address."
+    assert attempt.answer == "innocent.example.com has no public address."
     assert receiver.deliveries == []
 
 
