@@ -1,6 +1,7 @@
 """Who owns what: customers, their facilities, storage units and sensors, their people and their API tokens.
 
-Ids are four bytes: they stand in every row of the big tables. What leaves the system is the opaque `public_id`.
+Primary keys are four-byte integers, because every row of the large tables contains them. API and pages use the opaque
+`public_id`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ STALENESS_INTERVALS = 3
 MAX_INTERVAL_SECONDS = 7 * 86_400
 MAX_STALENESS_LIMIT_SECONDS = 30 * 86_400
 
-code_validator = RegexValidator(r"^[^\x00-\x1f\x7f]+$", "A code is printable text, as the customer's system sends it.")
+code_validator = RegexValidator(r"^[^\x00-\x1f\x7f]+$", "A code must be printable text.")
 
 
 def validate_time_zone(name: str) -> None:
@@ -32,7 +33,7 @@ def validate_time_zone(name: str) -> None:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValidationError(f"“{name}” is no IANA time zone, such as Europe/London.", code="time_zone") from error
+        raise ValidationError(f"“{name}” is not an IANA time zone such as Europe/London.", code="time_zone") from error
 
 
 class TemperatureUnit(models.TextChoices):
@@ -44,7 +45,7 @@ class TemperatureUnit(models.TextChoices):
 
 
 class Customer(ScopedModel):
-    """A business whose cold stores are watched."""
+    """A business whose cold stores are monitored."""
 
     SCOPE = ScopeWays(customer="id", unit="facilities__units__id")
 
@@ -62,7 +63,8 @@ class Customer(ScopedModel):
     data_frequency_seconds = models.PositiveIntegerField(default=300, validators=[MinValueValidator(1)])
     api_url = models.CharField("API URL", max_length=2000, blank=True)
     is_active = models.BooleanField(
-        default=True, help_text="An inactive customer's sources rest, and its people and tokens are turned away."
+        default=True,
+        help_text="Sources of inactive customers are paused, and their people and tokens are denied access.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -187,7 +189,7 @@ class StorageUnit(ScopedModel):
 
 
 class Sensor(ScopedModel):
-    """What measures a storage unit. The code is the customer's; it is empty where their system names none."""
+    """A sensor in a storage unit. The code is the customer's, empty if their system names none."""
 
     SCOPE = ScopeWays(customer="storage_unit__facility__customer_id", unit="storage_unit_id")
 
@@ -253,11 +255,11 @@ class ApiToken(ScopedModel):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="tokens")
     token_name = models.CharField(max_length=200)
-    prefix = models.CharField(max_length=12, editable=False, help_text="The token's beginning, to recognise it by.")
+    prefix = models.CharField(max_length=12, editable=False, help_text="The first characters, for recognition.")
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     permissions = ArrayField(models.CharField(max_length=5, choices=Permission.choices))
     accessible_units = models.ManyToManyField(
-        StorageUnit, blank=True, related_name="+", help_text="The only units this token may see; all when empty."
+        StorageUnit, blank=True, related_name="+", help_text="The only units this token may see. Leave empty for all."
     )
     # Stored in addition to the list, which loses deleted units: an empty list must not then mean all units.
     is_limited_to_units = models.BooleanField(default=False, editable=False)
@@ -278,7 +280,7 @@ class ApiToken(ScopedModel):
             models.CheckConstraint(
                 condition=models.Q(permissions__contained_by=["read", "write", "admin"], permissions__len__gte=1),
                 name="token_permissions_known",
-                violation_error_message="A token carries at least one of read, write and admin.",
+                violation_error_message="A token needs at least one of read, write and admin.",
             ),
         ]
 

@@ -33,7 +33,7 @@ def serve():
 
 @pytest.fixture
 def resolve(monkeypatch):
-    """Return a dict from host name to its address, which is all that the resolver then knows besides addresses."""
+    """Return a dict of addresses by host name, the only names that are resolved."""
     known: dict[str, str] = {}
     ask = socket.getaddrinfo
 
@@ -48,7 +48,7 @@ def resolve(monkeypatch):
 
 @pytest.fixture
 def source_of(serve):
-    """Create sources whose `server` answers by a script."""
+    """Create sources whose `server` responds as scripted."""
 
     def make(script, path="/current?hours={hours}", **fields):
         server = serve(script)

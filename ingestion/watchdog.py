@@ -21,7 +21,7 @@ from ingestion.selectors import with_state
 
 # Only one run at a time; another one would be redundant.
 WATCHDOG_LOCK = 7_302_015
-# Units whose sources all fail. A source that succeeds, or that is pushed to, keeps its units out of this list.
+# Units whose sources all fail. A source that succeeds, or that receives pushes, keeps its units off this list.
 UNITS_OF_FAILING_SOURCES = """
 SELECT storage_unit_id, min(source.public_id::text)
 FROM source_unit JOIN source ON source.id = source_unit.source_id

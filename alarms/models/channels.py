@@ -19,7 +19,7 @@ from customers.models import Customer, Facility, StorageUnit
 
 MAX_MINUTES = 7 * 1_440
 WEEKDAYS = list(enumerate(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]))
-# A channel that failed or took this long waits in a queue of its own, where it delays only its like.
+# Channels that failed or took this long are served through a queue of their own.
 SLOW_SECONDS = 3.0
 
 

@@ -15,7 +15,7 @@ from alarms.notifications.throttling import group_excess_messages
 from core.backoff import backoff_seconds
 from core.leases import Claim, LeasedTable
 
-# More than this many are left to the next tick, which is seconds away.
+# The rest is left to the next tick, seconds later.
 CLAIMS_PER_TICK = 500
 GIVE_UP_AFTER = timedelta(days=3)
 

@@ -129,7 +129,7 @@ class GuardedTLSConnection(http.client.HTTPSConnection):
         self.guard = guard
 
     def connect(self) -> None:
-        """Look up, check, connect and shake hands. Raise FetchFailure, or ssl.SSLError and OSError in the handshake."""
+        """Look up, check, connect and shake hands. Raise FetchFailure, ssl.SSLError or OSError."""
         plain = connect_to(self.host, self.port, self.guard)
         try:
             plain.settimeout(self.guard.connect_timeout())
@@ -201,9 +201,7 @@ class GuardedExchange:
         except http.client.InvalidURL:
             raise FetchFailure("invalid_url", "The URL contains invalid characters.") from None
         except (OSError, http.client.HTTPException) as error:
-            raise FetchFailure(
-                "connection_failed", f"The connection to {host} was closed before a response."
-            ) from error
+            raise FetchFailure("connection_failed", f"{host} closed the connection without a response.") from error
         except ValueError:
             raise FetchFailure("invalid_header", "A request header contains invalid characters.") from None
         return self._response

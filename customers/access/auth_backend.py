@@ -12,7 +12,7 @@ from core.db.prepared import Prepared
 
 _FIELDS = User._meta.concrete_fields
 _COLUMNS = ", ".join(f"person.{field.column}" for field in _FIELDS)
-# A row for each role in an active customer, one without any for who has none.
+# One row per role in an active customer; one row without a role for a person who has none.
 FIND_PERSON = Prepared(
     f"""
 SELECT {_COLUMNS}, customer.id, membership.role

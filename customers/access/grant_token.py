@@ -1,6 +1,6 @@
-"""Granting tokens: nobody grants what they lack themselves.
+"""Granting tokens: nobody can grant more than they have.
 
-What the creator leaves out is limited as the creator is: a token created with one that is limited to units, a rate or a
+Limits that the creator leaves out are the creator's own: a token created with one that is limited to units, a rate or a
 time has the same limits.
 """
 

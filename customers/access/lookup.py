@@ -25,7 +25,7 @@ class OwnCustomerParams(QueryParams):
 
 
 def reachable_scope(request: Request) -> Scope:
-    """Return what this request may refer to by id: more may be read than changed."""
+    """Return what this request may refer to by id: writing requests may reach less than reading ones."""
     principal = principal_of(request)
     return principal.scope if request.method in SAFE_METHODS else principal.write_scope
 

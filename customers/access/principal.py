@@ -31,7 +31,7 @@ class Principal:
     """A token's or a signed-in person's rights.
 
     scope: what may be addressed by id and read. write_scope: what may be addressed by id and changed.
-    own_scope: what collections without an id (`/facilities`) answer for; `/admin/...` collections use `scope`.
+    own_scope: what collections without an id (`/facilities`) contain; `/admin/...` collections use `scope`.
     manage_scope: whose settings, tokens and people may be changed.
     customer_id: the only customer the principal belongs to; None for staff and for members of several.
     """
@@ -51,7 +51,7 @@ class Principal:
 
     @property
     def name(self) -> str:
-        """What decisions are recorded under."""
+        """The name under which decisions are recorded."""
         return self.user.get_username() if self.user else f"token {self.token_id}"
 
     def may_operate(self, customer_id: int) -> bool:
@@ -76,7 +76,7 @@ class Principal:
             scope=reach,
             write_scope=reach,
             own_scope=own,
-            # Who may see a few units only must not make a token that sees all of them.
+            # A principal limited to some units must not create a token for all of them.
             manage_scope=reach if units is None and (is_admin or Permission.WRITE in permissions) else Scope.nothing(),
             customer_id=customer_id,
             token_id=token_id,

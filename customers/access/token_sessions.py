@@ -90,7 +90,7 @@ class TokenSessionMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Resolve the visitor lazily, when a view needs the user."""
-        # Only who brings a session is looked up, and only when a view asks who it is.
+        # Looked up only if the request has a session, and only when a view needs the user.
         if request.session.session_key is not None:
             user = request.user
             request.user = SimpleLazyObject(lambda: visitor_of(request, timezone.now()) or user)  # type: ignore[assignment]

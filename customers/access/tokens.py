@@ -1,7 +1,7 @@
 """API tokens: created once, shown once, stored as keyed hashes.
 
 A token is 32 random bytes, so an unsalted keyed hash (HMAC-SHA256 with a key derived from SECRET_KEY) is sufficient and
-allows an indexed lookup. Reading the database reveals no token; without the key no row for one can be forged.
+allows an indexed lookup. The database reveals no token, and nobody can forge a row for one without the key.
 """
 
 from __future__ import annotations

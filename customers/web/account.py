@@ -1,4 +1,4 @@
-"""Signing in and out, and changing one's password: Django's views with our templates."""
+"""Signing in and out, and changing the password: Django's views with templates of this project."""
 
 from __future__ import annotations
 

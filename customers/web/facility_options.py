@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.scope import Scope
 from customers.models import Facility
 
-# A longer list is no use as a menu; the text filter finds facilities instead.
+# A longer menu would be unusable; the text filter finds facilities instead.
 MAX_FACILITY_OPTIONS = 200
 
 

@@ -29,8 +29,8 @@ class SignInForm(AuthenticationForm):
     error_messages = {
         **AuthenticationForm.error_messages,
         "invalid_login": (
-            "Please enter a correct username and password, or the code of a customer and one of its tokens that may"
-            " read. Capitals count."
+            "Please enter a correct user name and password, or a customer code and one of the customer's tokens with"
+            " read permission. Both fields are case-sensitive."
         ),
     }
     token: ApiToken | None = None
@@ -45,5 +45,5 @@ class SignInForm(AuthenticationForm):
         try:
             return super().clean()
         except ValidationError as error:
-            # Django's sentence names the field of user names; ours has no part to fill in.
+            # Django's message has a placeholder for the label of the user name; this one has none.
             raise self.get_invalid_login_error() from error

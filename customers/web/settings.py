@@ -153,7 +153,7 @@ def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> 
             members.change_role(member, role, by=principal.name)
             messages.success(request, f"{member.user.get_username()} is now a {role}.")
         else:
-            return HttpResponseBadRequest("action must be role, with a role, or remove, or link.")
+            return HttpResponseBadRequest("action must be role (with a role), remove or link.")
     except members.LastManager as last:
         messages.error(request, str(last))
     return redirect("settings-people", public_id)

@@ -20,26 +20,26 @@ _YEAR_SECONDS = 365 * 86_400
 
 
 class Theme(models.TextChoices):
-    """What the script that sets the colours reads from the cookie."""
+    """The colour themes, as a script reads them from the cookie."""
 
-    DEVICE = "", "as the device has them"
-    LIGHT = "light", "light"
-    DARK = "dark", "dark"
+    DEVICE = "", "Match device"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
 
 
 def save_theme(response: HttpResponse, theme: str, *, is_secure: bool) -> None:
-    """Have this device keep the theme. Not HttpOnly: a script sets the colours before anything is drawn."""
+    """Save the theme in a cookie on this device. Not HttpOnly: a script applies it before the page is drawn."""
     response.set_cookie(THEME_COOKIE, theme, max_age=_YEAR_SECONDS, samesite="Lax", secure=is_secure)
 
 
 NAME_MAX_LENGTH = 200
-# The same in every scale: what no cold store is set to.
+# The same number in every scale; no cold store is that warm.
 COLDEST = {"C": -273.15, "F": -459.67, "K": 0.0}
 WARMEST = 1_000.0
 
 
 class ProfileForm(forms.ModelForm[User]):
-    """The person's own name. Not the address: by it people are added to customers, so the operator sets it."""
+    """The person's own name. The operator sets the e-mail address, because people are added to customers by it."""
 
     class Meta:
         model = User
@@ -47,7 +47,7 @@ class ProfileForm(forms.ModelForm[User]):
 
 
 class DisplayForm(forms.Form):
-    """How pages look on this device."""
+    """The appearance of pages on this device."""
 
     theme = forms.ChoiceField(choices=Theme.choices, required=False, label="Colours")
 
@@ -61,10 +61,14 @@ class TokenForm(forms.Form):
         required=False,
         label="Last day",
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="In UTC; without one it holds until it is revoked.",
+        help_text="In UTC. Leave empty for a token that does not expire.",
     )
     rate_limit_per_hour = forms.IntegerField(
-        required=False, min_value=1, max_value=2_000_000_000, label="Requests an hour", help_text="No limit when empty."
+        required=False,
+        min_value=1,
+        max_value=2_000_000_000,
+        label="Requests per hour",
+        help_text="Leave empty for no limit.",
     )
 
     def __init__(self, *args: Any, principal: Principal, **kwargs: Any) -> None:
@@ -80,7 +84,7 @@ class TokenForm(forms.Form):
             return None
         expires_at = datetime.combine(day, time(), UTC) + timedelta(days=1)
         if expires_at <= timezone.now():
-            raise forms.ValidationError("This day is over.")
+            raise forms.ValidationError("The last day must not be in the past.")
         return expires_at
 
 
@@ -106,5 +110,5 @@ class UnitForm(forms.ModelForm[StorageUnit]):
             return None
         coldest = COLDEST[self.instance.temperature_unit]
         if not math.isfinite(temperature) or not coldest <= temperature <= WARMEST:
-            raise forms.ValidationError(f"A set temperature is from {coldest:g} to {WARMEST:g}.")
+            raise forms.ValidationError(f"Enter a temperature from {coldest:g} to {WARMEST:g}.")
         return temperature

@@ -1,4 +1,4 @@
-"""The pages of settings: a person's own, and those of a customer."""
+"""URLs of the settings pages: a person's own, and those of a customer."""
 
 from django.urls import path
 

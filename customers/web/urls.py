@@ -1,4 +1,4 @@
-"""The pages of a person's own account. Django knows the sign-in page by the name of LOGIN_URL."""
+"""URLs of a person's own account. LOGIN_URL names the sign-in page."""
 
 from django.urls import path
 

@@ -64,7 +64,7 @@ class DeliveryAdmin(BigTableAdmin[Delivery]):
         """Return the customer's code."""
         return delivery.customer.customer_code
 
-    # The source's own text names its customer, which stands in the column before.
+    # A source's own text includes the customer, which has a column of its own.
     @admin.display(description="source", empty_value="–")
     def source_name(self, delivery: Delivery) -> str | None:
         """Return the source's name."""

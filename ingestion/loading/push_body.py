@@ -1,7 +1,7 @@
 """Parse the body of a bulk push: a JSON array, NDJSON or CSV, optionally gzipped.
 
-A push names storage units by their public ids, which here stand in the place of the units' codes. What a row may say
-is judged by the rules of every delivery (`ingestion.parsing.row`); rows of the expected types are converted as columns.
+A push refers to storage units by their public ids, which take the place of unit codes here. The values of a row follow
+the same rules as in every delivery (`ingestion.parsing.row`); rows of the expected types are converted as columns.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from ingestion.parsing.results import ParsedBatch, RawRow, RejectedReading, Unre
 from ingestion.parsing.row import RowConverter, RowRules, converted_frame
 from ingestion.sources.mapping import FieldMapping
 
-# Beyond this a push is to be split: all of its rows stand in memory, and it is stored in one transaction.
+# A larger push must be split: all of its rows are in memory, and it is stored in one transaction.
 MAX_ROWS = 100_000
 _BATCH_ROWS = 20_000
 _MAPPING = FieldMapping(unit_field="storage_unit_id", time_field="recorded_at", temperature_field="temperature")
 RULES = RowRules(default_scale="C")
-# What the fields of a push are for parse_row.
+# The fields of a push by the names that `ingestion.parsing.row` uses.
 FIELDS_BY_NAME = {
     "storage_unit_id": "unit",
     "recorded_at": "time",
@@ -63,19 +63,19 @@ _row_decoder = msgspec.json.Decoder(_Row)
 
 @dataclass(frozen=True, slots=True)
 class PushedBody:
-    """The body of a push and what its headers declare."""
+    """The body of a push and what its headers declare about it."""
 
     data: bytes
     content_type: str
-    is_said_to_be_gzip: bool
+    is_declared_gzip: bool
     max_bytes: int
 
     def batches(self, received_at: datetime) -> list[ParsedBatch]:
         """Return the rows in batches whose `unit_code` is the unit's public id. Raise UnreadableBody.
 
-        A body that breaks off is refused as a whole: who sent it can send it again.
+        A truncated body is rejected as a whole, because the sender can repeat it.
         """
-        data = self._unpacked()
+        data = self._decompressed()
         if not data.strip():
             raise UnreadableBody(Reason.NO_READINGS_LIST, "The body is empty.")
         match self._format(data):
@@ -85,13 +85,13 @@ class PushedBody:
                 return list(_parsed(_rows_of_lines(data), received_at))
         return _csv(data, received_at, self.max_bytes)
 
-    def _unpacked(self) -> bytes:
-        if self.is_said_to_be_gzip and not self.data.startswith(GZIP_MAGIC):
-            raise UnreadableBody(Reason.UNDECODABLE, "The body is said to be packed with gzip, but is not.")
+    def _decompressed(self) -> bytes:
+        if self.is_declared_gzip and not self.data.startswith(GZIP_MAGIC):
+            raise UnreadableBody(Reason.UNDECODABLE, "The body is declared as gzip, but is not gzip data.")
         opened = DecodedBody(io.BytesIO(self.data), encoding="", max_bytes=self.max_bytes, is_cut_off=False)
         data = opened.read(self.max_bytes)
         if opened.is_cut_off:
-            raise UnreadableBody(Reason.UNDECODABLE, "The gzip packing of the body breaks off.")
+            raise UnreadableBody(Reason.UNDECODABLE, "The gzip data of the body is truncated.")
         return data
 
     def _format(self, data: bytes) -> BodyFormat:
@@ -161,7 +161,7 @@ def _converted(
 
 
 def _convert_exactly(number: int, text: bytes | msgspec.Raw, converter: RowConverter) -> None:
-    """Convert a row of other types by the rules for single rows, which also find its error."""
+    """Convert a row of other types by the rules for single rows, which also give the reason for a rejection."""
     try:
         row = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -85,6 +85,8 @@ class Delivery(ScopedModel):
         """A one-line summary of the delivery."""
         if self.status == self.Status.FAILURE:
             return f"{self.get_status_display()} ({self.error_label}): {self.error_message}"
+        if not self.records_processed:
+            return f"{self.get_status_display()}: no readings received. {self.error_message}".rstrip()
         counts = (
             f"{self.records_stored} stored, {self.records_duplicate} duplicate, "
             f"{self.records_conflicting} conflicting, {self.records_rejected} rejected"

@@ -19,7 +19,7 @@ from ingestion.sources.mapping import FieldMapping
 
 EARLIEST_US = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 MAX_AHEAD = timedelta(hours=24)
-# Rows of a repeated hour are pending back until later rows resolve them. No data logger's file has more pending.
+# Rows of a repeated hour are pending until later rows resolve them. No data logger's file has more pending rows.
 MAX_PENDING_ROWS = 100_000
 _SENSOR = ["facility_code", "unit_code", "sensor_code"]
 

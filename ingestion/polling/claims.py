@@ -1,11 +1,11 @@
 """Claim sources for polling, pause and resume them, and determine when they are due next.
 
-`core.leases` says how claims work. Every source has its own grid of due times: the instants `epoch + offset + k ×
-interval` for whole k. The offset is a share of the interval that depends only on the source's id, so that
+`core.leases` describes claims. Every source has its own grid of due times: the instants `epoch + offset + k × interval`
+for whole k. The offset is a fraction of the interval that depends only on the source's id. Therefore
 
-- a poll that runs late does not delay the following ones (no drift),
-- sources with the same interval are due evenly over it, after a restart as well (no stampede),
-- an outage leaves one poll behind, not one per missed slot (no backlog).
+- a late poll does not delay the following ones (no drift),
+- sources with the same interval are due evenly throughout it, also after a restart (no stampede),
+- after an outage one poll is due, not one per missed slot (no backlog).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from django.utils import timezone
 from core.leases import Claim, ClaimLost, LeasedTable
 from ingestion.models import Source
 
-# More than this many are left to the next tick, which is seconds away.
+# The rest is left to the next tick, seconds later.
 CLAIMS_PER_TICK = 1_000
-# A source that failed or took this long waits in a queue of its own, where it delays only its like.
+# Sources that failed or took this long are polled through a queue of their own.
 SLOW_SECONDS = 5.0
 
 source_leases = LeasedTable(
@@ -44,7 +44,7 @@ def claim_now(source: Source) -> Claim:
     """Claim `source`, due or not, unless a poll is running. Raise ClaimLost."""
     claim = source_leases.claim(source.pk)
     if claim is None:
-        raise ClaimLost(f"{source} is being polled; try again when that poll is done.")
+        raise ClaimLost(f"{source} is being polled. Try again when that poll has finished.")
     return claim
 
 
@@ -54,7 +54,7 @@ def poll_now(sources: QuerySet[Source]) -> int:
 
 
 def pause(sources: QuerySet[Source]) -> int:
-    """Pause these sources; return how many were running. A poll under way loses its claim and is not logged."""
+    """Pause these sources; return how many were not paused. A running poll loses its claim and is not logged."""
     return sources.filter(is_paused=False).update(is_paused=True, claim_id=None, lease_until=None)
 
 
@@ -75,7 +75,7 @@ def next_due(source_id: int, interval_seconds: int, after: datetime) -> datetime
     if after.tzinfo is None:
         raise ValueError("The instant must be aware.")
     if interval_seconds < 1:
-        raise ValueError("The interval must be a second at least.")
+        raise ValueError("The interval must be at least a second.")
     interval = interval_seconds * 1_000_000
     offset = _share_of(source_id, interval)
     slots_gone = ((after - _EPOCH) // _MICROSECOND - offset) // interval
@@ -83,7 +83,7 @@ def next_due(source_id: int, interval_seconds: int, after: datetime) -> datetime
 
 
 def _share_of(source_id: int, interval: int) -> int:
-    """Return a number from 0 to below `interval`, the same share of every interval for the same source."""
-    # Not hash(): ids in sequence would be due in sequence, in one bunch.
+    """Return a number from 0 to below `interval`, always the same fraction of it for one source."""
+    # Not hash(): consecutive ids would be due right after each other.
     digest = blake2b(str(source_id).encode("ascii"), digest_size=8, person=b"polling grid").digest()
     return int.from_bytes(digest, "big") * interval >> 64

@@ -37,20 +37,20 @@ __all__ = [
 ]
 
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
-# All that may follow a redirect to another origin. Any other header could be a customer's credential.
-_HEADERS_FOR_ANYONE = frozenset({"accept", "accept-language"})
+# The only headers sent on to another origin after a redirect. Any other header could be a customer's credential.
+_HARMLESS_HEADERS = frozenset({"accept", "accept-language"})
 _PIECE_BYTES = 64 * 1024
 _IN_MEMORY_BYTES = 8 * MEBIBYTE
 
 
 @dataclass
 class FetchedBody:
-    """A successful response (2xx). Close it, or use it as a context manager, to free the body's file.
+    """A successful response (2xx). Close it, or use it as a context manager, to delete its temporary file.
 
-    `headers` has lower-case names; `content_type` is that header as sent, "" without one; `body` holds the
-    decompressed bytes, read from position 0; `size_bytes` is their number; `url` is where they came from in the end,
-    without secrets; `received_at` is the instant (UTC) at which the answer began; `is_cut_off` says that the server
-    promised more than it sent.
+    `headers` has lower-case names; `content_type` is that header as sent, "" without one; `body` contains the
+    decompressed bytes, positioned at the start; `size_bytes` is their number; `url` is the final URL without secrets;
+    `received_at` is the instant (UTC) at which the response began; `is_cut_off` means that the server announced more
+    than it sent.
     """
 
     status: int
@@ -71,7 +71,7 @@ class FetchedBody:
 
 @dataclass
 class _Hop:
-    """The next request. `headers` loses confidential headers when the origin changes."""
+    """The next request. Confidential headers are dropped when the origin changes."""
 
     target: Url
     headers: dict[str, str] = field(repr=False)
@@ -80,12 +80,12 @@ class _Hop:
         try:
             target = parse_target(urljoin(self.target.url, location))
         except ValueError:
-            raise FetchFailure("invalid_url", f"{self.target.host} redirects to what is no URL.") from None
+            raise FetchFailure("invalid_url", f"{self.target.host} redirects to an invalid URL.") from None
         if self.target.scheme == "https" and target.scheme == "http":
-            raise FetchFailure("insecure_redirect", f"{self.target.host} redirects from https to plain http.")
+            raise FetchFailure("insecure_redirect", f"{self.target.host} redirects from https to http.")
         if _origin(target) == _origin(self.target):
             return _Hop(target, self.headers)
-        harmless = {name: value for name, value in self.headers.items() if name.lower() in _HEADERS_FOR_ANYONE}
+        harmless = {name: value for name, value in self.headers.items() if name.lower() in _HARMLESS_HEADERS}
         return _Hop(target, harmless)
 
 
@@ -98,10 +98,10 @@ def fetch(
     allowed_networks: Sequence[Network],
     secret_query_names: Collection[str] = (),
 ) -> FetchedBody:
-    """GET a source's URL, following redirects, each checked like the first.
+    """Request a source's URL with GET, following redirects, each of which is checked like the first URL.
 
-    `basic_auth` is (user, password). `secret_query_names` are hidden in the result's URL besides the usual suspects.
-    A body that the server broke off is returned as far as it came. Raise FetchFailure with one of the reasons
+    `basic_auth` is (user, password). `secret_query_names` are redacted in the result's URL, in addition to the usual
+    names. A body that is cut off is returned as far as it was received. Raise FetchFailure with one of the reasons
     address_not_allowed, name_not_resolved, connection_refused, connection_failed, tls_failed, timeout,
     too_many_redirects, insecure_redirect, unsupported_scheme, invalid_url, invalid_header, unreadable_encoding,
     http_status, too_large.
@@ -120,7 +120,7 @@ def fetch(
     size = body.tell()
     if is_cut_off and size == 0:
         body.close()
-        raise FetchFailure("connection_failed", f"{hop.target.host} broke the connection before any data.")
+        raise FetchFailure("connection_failed", f"{hop.target.host} closed the connection before sending any data.")
     body.seek(0)
     return FetchedBody(
         status=response.status,
@@ -135,7 +135,7 @@ def fetch(
 
 
 def limits_from_settings() -> FetchLimits:
-    """Return the limits that the operator set."""
+    """Return the limits set by the operator."""
     return FetchLimits(
         connect_seconds=settings.SOURCE_CONNECT_SECONDS,
         read_seconds=settings.SOURCE_READ_SECONDS,
@@ -146,7 +146,7 @@ def limits_from_settings() -> FetchLimits:
 
 
 def allowed_networks_from_settings() -> tuple[Network, ...]:
-    """Return the networks besides the public ones that sources may be in. Raise ValueError when one is misspelt."""
+    """Return the private networks in which sources are allowed. Raise ValueError for an invalid one."""
     return parse_networks(settings.SOURCE_ALLOWED_NETWORKS)
 
 
@@ -184,19 +184,21 @@ def _refuse_failed_status(response: http.client.HTTPResponse, now: datetime) -> 
 
 def _receive(response: http.client.HTTPResponse, exchange: GuardedExchange) -> tuple[IO[bytes], bool]:
     """Return the decoded body, positioned at its end, and whether it was cut off."""
-    # http.client has settled by now what a length means beside chunks, and for an answer without a body.
-    promised = response.length
-    if promised is not None and promised > exchange.guard.limits.max_bytes:
+    # By now http.client has determined the length, also for chunked responses and those without a body.
+    announced = response.length
+    if announced is not None and announced > exchange.guard.limits.max_bytes:
         raise _too_large(exchange)
     with ExitStack() as closing:
         body = closing.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))
-        is_cut_off = _copy(response, body, exchange, promised)
-        closing.pop_all()  # from here on the body is the caller's to close
+        is_cut_off = _copy(response, body, exchange, announced)
+        closing.pop_all()  # the caller closes the body
     return body, is_cut_off
 
 
-def _copy(response: http.client.HTTPResponse, body: IO[bytes], exchange: GuardedExchange, promised: int | None) -> bool:
-    """Copy the decoded bytes into `body` and return whether the server sent fewer than it promised."""
+def _copy(
+    response: http.client.HTTPResponse, body: IO[bytes], exchange: GuardedExchange, announced: int | None
+) -> bool:
+    """Copy the decoded bytes into `body`; return whether the server sent fewer than it announced."""
     decoder = decoder_for(response.headers.get("Content-Encoding", ""))
     max_bytes = exchange.guard.limits.max_bytes
     received = 0
@@ -207,13 +209,13 @@ def _copy(response: http.client.HTTPResponse, body: IO[bytes], exchange: Guarded
             raise _too_large(exchange)
         _write_decoded(decoder, piece, body, exchange)
         if not piece:
-            return is_broken or (promised is not None and received < promised) or not decoder.is_complete
+            return is_broken or (announced is not None and received < announced) or not decoder.is_complete
 
 
 def _next_piece(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
-    """Return the next bytes as they came and whether the stream broke instead; no bytes mean that it is over."""
+    """Return the next bytes as received, none at the end, and whether the stream broke."""
     try:
-        # Not read(): when the connection is reset that loses the bytes which had arrived before.
+        # Not read(): if the connection is reset, it loses the bytes received before.
         return response.read1(_PIECE_BYTES), False
     except TimeoutError:
         raise
@@ -232,4 +234,4 @@ def _write_decoded(decoder: Decoder, piece: bytes, body: IO[bytes], exchange: Gu
 
 
 def _too_large(exchange: GuardedExchange) -> FetchFailure:
-    return FetchFailure("too_large", f"The answer is larger than {exchange.guard.limits.max_bytes:,} bytes.")
+    return FetchFailure("too_large", f"The response is larger than {exchange.guard.limits.max_bytes:,} bytes.")

@@ -1,7 +1,8 @@
 """Poll a source: request, parse and store its data, and schedule the next poll.
 
-The network is asked outside transactions. What a piece of the span brought is stored in one transaction, which also
-moves the cursor, logs the delivery and at the end releases the claim; it does nothing if the claim is lost by then.
+Requests are sent outside transactions. The readings of a part of the requested period are stored in one transaction,
+which also moves the cursor, logs the delivery and, at the end of the poll, releases the claim. If the claim has been
+lost by then, nothing is stored.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ logger = structlog.get_logger(__name__)
 STRUCTURE_EVERY = timedelta(hours=24)
 
 
-class SourceMisconfigured(Exception):  # noqa: N818  what a person has to mend, told in the source's state
+class SourceMisconfigured(Exception):  # noqa: N818  what a person has to fix, shown with the source
     """A source's settings are unusable; the text says which ones and how to fix them."""
 
 
@@ -70,14 +71,14 @@ class Failure:
             case SourceMisconfigured() | MappingError() | TemplateError() | SecretUnreadable():
                 return cls("source_settings", str(error))
             case _:
-                return cls("internal_error", f"{type(error).__name__} in the server. See the log for details.")
+                return cls("internal_error", f"{type(error).__name__} in this system. See the log for details.")
 
 
 def poll(claim: Claim) -> list[Delivery]:
     """Poll the claimed source; return a delivery for each part of the requested period.
 
-    The first failure ends the poll, is logged as a delivery and backs the source off; one that is our own fault is
-    raised as well. Raises ClaimLost, and then nothing of the piece at hand is stored.
+    The first failure ends the poll, is logged as a delivery and backs the source off; internal errors are raised as
+    well. Raises ClaimLost, and then stores nothing of the current part.
     """
     with source_leases.hold(claim) as locked:
         source = Source.objects.select_related("customer").get(pk=locked.pk)
@@ -86,8 +87,8 @@ def poll(claim: Claim) -> list[Delivery]:
 
 
 @dataclass(slots=True)
-class _Answer:
-    """The response to a request; with `{unit}` in the URL, `unit_code` names its unit."""
+class _Response:
+    """The response to a request; with `{unit}` in the URL, `unit_code` is its unit."""
 
     fetched: FetchedBody
     unit_code: str
@@ -100,17 +101,17 @@ class _Poll:
     started_at: datetime = field(default_factory=timezone.now)
     notes: list[str] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
-    # Something of the span at hand or of an earlier one has not come: the cursor stays before it.
+    # Part of this or an earlier period is missing: the cursor must not pass it.
     has_gap: bool = False
 
     def run(self) -> list[Delivery]:
         try:
             self._read_structure_if_due()
-            pieces = self._pieces()
-            for number, piece in enumerate(pieces, start=1):
-                are_more = number < len(pieces)
+            parts = self._parts()
+            for number, part in enumerate(parts, start=1):
+                are_more = number < len(parts)
                 is_last = not are_more or self._is_out_of_time()
-                self._take_piece(piece, are_more=are_more, is_last=is_last)
+                self._load_part(part, are_more=are_more, is_last=is_last)
                 if is_last:
                     break
         except ClaimLost:
@@ -127,7 +128,7 @@ class _Poll:
         spent = (timezone.now() - self.started_at).total_seconds()
         return bool(spent + settings.SOURCE_TOTAL_SECONDS >= settings.POLL_SOFT_SECONDS)
 
-    def _pieces(self) -> list[tuple[PlannedRequest, ...]]:
+    def _parts(self) -> list[tuple[PlannedRequest, ...]]:
         """Return the requests of this poll, oldest period first; with `{unit}` in the URL one per unit and period."""
         plans = [
             plan_requests(
@@ -149,10 +150,10 @@ class _Poll:
             return self.source.unit_codes
         raise SourceMisconfigured("The URL contains {unit}. Enter the source's unit codes.")
 
-    def _take_piece(self, requests: Sequence[PlannedRequest], *, are_more: bool, is_last: bool) -> None:
+    def _load_part(self, requests: Sequence[PlannedRequest], *, are_more: bool, is_last: bool) -> None:
         started_at = timezone.now()
         with ExitStack() as bodies:
-            answers = self._ask(requests, bodies)
+            responses = self._request(requests, bodies)
             window = requests[0].window
             load_request = LoadRequest(
                 customer=self.source.customer,
@@ -161,22 +162,22 @@ class _Poll:
                 started_at=started_at,
                 since=window.since,
                 until=window.until,
-                source_url=answers[0].fetched.url,
-                size_bytes=sum(answer.fetched.size_bytes for answer in answers),
-                default_unit_code=answers[0].unit_code if len(answers) == 1 else "",
+                source_url=responses[0].fetched.url,
+                size_bytes=sum(response.fetched.size_bytes for response in responses),
+                default_unit_code=responses[0].unit_code if len(responses) == 1 else "",
             )
             with source_leases.hold(self.claim) as source:
-                load_result = load(load_request, self._parsed(answers), notes=self.notes)
-                self.has_gap |= load_result.is_cut_off or len(answers) < len(requests)
+                load_result = load(load_request, self._parsed(responses), notes=self.notes)
+                self.has_gap |= load_result.is_cut_off or len(responses) < len(requests)
                 if not self.has_gap:
                     self._move_cursor(source, load_result, window.until, are_more=are_more)
                 self._succeed(source, are_more=are_more, is_last=is_last)
         self.deliveries.append(load_result.delivery)
         self.notes.clear()
 
-    def _ask(self, requests: Sequence[PlannedRequest], bodies: ExitStack) -> list[_Answer]:
+    def _request(self, requests: Sequence[PlannedRequest], bodies: ExitStack) -> list[_Response]:
         """Send the requests and return the responses. Failures of some are noted; if all fail, raise."""
-        answers: list[_Answer] = []
+        responses: list[_Response] = []
         for request, unit_code in zip(requests, self._unit_codes(), strict=True):
             if request.missed:
                 self.notes.append(
@@ -184,47 +185,47 @@ class _Poll:
                     f" {request.missed.until:%Y-%m-%d %H:%M} UTC. Import it from a file."
                 )
             try:
-                answers.append(_Answer(bodies.enter_context(self._fetch(request.url)), unit_code))
+                responses.append(_Response(bodies.enter_context(self._fetch(request.url)), unit_code))
             except FetchFailure as failure:
-                if len(requests) == 1 or (not answers and request is requests[-1]):
+                if len(requests) == 1 or (not responses and request is requests[-1]):
                     raise
                 self.notes.append(f"Unit {unit_code}: {failure.message}")
-        return answers
+        return responses
 
     def _fetch(self, url: str) -> FetchedBody:
         credentials = self.source.credentials
         validation_error = credentials.validation_error()
         if validation_error:
             raise SourceMisconfigured(validation_error)
-        asked = credentials.authenticate(url)
+        request = credentials.authenticate(url)
         return fetch(
-            asked.url,
-            headers=asked.headers,
-            basic_auth=asked.basic_auth,
+            request.url,
+            headers=request.headers,
+            basic_auth=request.basic_auth,
             limits=limits_from_settings(),
             allowed_networks=allowed_networks_from_settings(),
-            secret_query_names=asked.secret_query_names,
+            secret_query_names=request.secret_query_names,
         )
 
-    def _parsed(self, answers: Sequence[_Answer]) -> Iterator[ParsedBatch]:
-        for answer in answers:
-            if answer.fetched.status == HTTPStatus.NO_CONTENT:
-                continue  # Some servers send a body nevertheless.
+    def _parsed(self, responses: Sequence[_Response]) -> Iterator[ParsedBatch]:
+        for response in responses:
+            if response.fetched.status == HTTPStatus.NO_CONTENT:
+                continue  # Some servers send a body all the same.
             yield from parse_body(
-                answer.fetched.body,
+                response.fetched.body,
                 self.source.mapping,
-                content_type=answer.fetched.content_type,
-                received_at=answer.fetched.received_at,
-                is_cut_off=answer.fetched.is_cut_off,
-                default_unit=answer.unit_code,
+                content_type=response.fetched.content_type,
+                received_at=response.fetched.received_at,
+                is_cut_off=response.fetched.is_cut_off,
+                default_unit=response.unit_code,
                 max_bytes=settings.SOURCE_MAX_BYTES,
             )
 
     def _move_cursor(self, source: Source, load_result: LoadResult, until: datetime, *, are_more: bool) -> None:
         """Move the cursor to the newest instant up to which everything is stored.
 
-        The span has arrived whole. One that lies in the past is done with; the newest one is known up to its newest
-        reading: what was measured since may still be on its way.
+        The period was received completely. A past period is complete up to its end; the newest one only up to its
+        newest reading, because later readings may not have been published yet.
         """
         reached = until if are_more else load_result.newest and min(load_result.newest, until)
         if reached and (source.cursor_at is None or reached > source.cursor_at):
@@ -255,7 +256,7 @@ class _Poll:
             wait_seconds = backoff_seconds(
                 source.failures_in_a_row,
                 random=random.SystemRandom(),
-                # A passing fault should not cost a source with a long interval a whole one.
+                # After a temporary failure, a source with a long interval must not wait for its next slot.
                 first_seconds=min(source.interval_seconds, FIRST_RETRY_SECONDS),
                 retry_after_seconds=failure.retry_after_seconds,
             )
@@ -271,7 +272,7 @@ class _Poll:
         source.save(update_fields=STATE_FIELDS)
 
     def _read_structure_if_due(self) -> None:
-        """Register the customer's structure if due. A failure is noted and doesn't stop the poll."""
+        """Register the customer's structure if due. A failure is noted and does not stop the poll."""
         read_at = self.source.structure_read_at
         if not self.source.structure_url or (read_at and read_at + STRUCTURE_EVERY > self.started_at):
             return

@@ -4,12 +4,13 @@ import gzip
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from customers.models import StorageUnit
+from customers.models import Customer, StorageUnit
 from ingestion.models import Delivery, RejectedRow
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
@@ -75,6 +76,15 @@ def test_the_same_file_again_stores_nothing_and_says_so(customer, file):
     output, _ = run("import_readings", "A", file)
     assert "Success: 0 stored, 3 duplicate, 0 conflicting, 0 rejected" in output
     assert Reading.objects.count() == 3
+
+
+def test_a_file_without_readings_is_reported_as_such(customer: Customer, tmp_path: Path) -> None:
+    file = tmp_path / "empty.csv"
+    file.write_text(csv_body())
+
+    output, _ = run("import_readings", "A", file)
+
+    assert output == f"{file}: Success: no readings received.\n"
 
 
 def test_a_dry_run_shows_what_would_become_of_every_row_and_stores_nothing(customer, file, tmp_path):
@@ -265,12 +275,12 @@ def test_a_source_that_is_being_polled_is_left_alone(source_of, customer):
     source = source_of(json_answer(json_body()), customer=customer, name="busy")
     claim_now(source)
     _, errors = run("poll", "A", expect_failure=True)
-    assert "is being polled; try again when that poll is done." in errors
+    assert "is being polled. Try again when that poll has finished." in errors
     assert source.server.heads == []
 
 
 def test_a_customer_without_such_a_source_is_told(customer):
-    assert "Customer A has no such source that is polled" in run("poll", "A", expect_failure=True)[1]
+    assert "Customer A has no such polled source" in run("poll", "A", expect_failure=True)[1]
 
 
 # How the system is doing

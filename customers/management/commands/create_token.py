@@ -61,8 +61,8 @@ class Command(BaseCommand):
             )
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        # Only the token on standard output, so that scripts can use it; the explanation on standard error.
-        self.stderr.write(f"Token “{token.token_name}” of {customer}; it is shown only once:")
+        # Only the token goes to standard output, so that scripts can use it.
+        self.stderr.write(f"Token “{token.token_name}” of {customer}. It is shown only once:")
         self.stdout.write(text)
 
 
@@ -77,7 +77,7 @@ def unit_of(customer: Customer, code: str) -> StorageUnit:
         raise CommandError(f"{customer.customer_code} has no storage unit {code}.")
     if len(found) > 1:
         ways = ", ".join(f"{unit.facility.facility_code}/{unit.unit_code}" for unit in found)
-        raise CommandError(f"{customer.customer_code} has several storage units {code}; say which: {ways}.")
+        raise CommandError(f"{customer.customer_code} has several storage units {code}; specify one of {ways}.")
     return found[0]
 
 
@@ -86,12 +86,12 @@ def instant(text: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ArgumentTypeError(f"“{text}” is no time such as 2027-01-31 or 2027-01-31T12:00:00+01:00") from error
+        raise ArgumentTypeError(f"“{text}” is not a time such as 2027-01-31 or 2027-01-31T12:00:00+01:00") from error
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def positive(text: str) -> int:
     """Parse a whole number above 0. Raise ArgumentTypeError."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise ArgumentTypeError(f"“{text}” is no whole number above 0")
+        raise ArgumentTypeError(f"“{text}” is not a whole number above 0")
     return int(text)

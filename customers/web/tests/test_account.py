@@ -37,7 +37,7 @@ def test_signing_in_never_leads_to_another_site(client, person):
 def test_a_wrong_password_is_refused_without_saying_which_part_was_wrong(client, person):
     response = sign_in(client, password="guess")
     assert not get_user(client).is_authenticated
-    assert "Please enter a correct username and password" in response.content.decode()
+    assert "Please enter a correct user name and password" in response.content.decode()
 
 
 def test_signing_out_is_done_by_a_form_only(client, person):

@@ -29,13 +29,13 @@ class Command(BaseCommand):
         if options["source"]:
             sources = sources.filter(name=options["source"])
         if not sources:
-            raise CommandError(f"Customer {options['customer']} has no such source that is polled; `status` lists all.")
+            raise CommandError(f"Customer {options['customer']} has no such polled source. `status` lists all.")
         failed = [source.name for source in sources.select_related("customer") if not self._poll(source)]
         if failed:
             raise CommandError(f"Failed: {', '.join(failed)}.")
 
     def _poll(self, source: Source) -> bool:
-        """Poll `source`, print its deliveries, and return whether all of them brought something."""
+        """Poll `source`, print its deliveries, and return whether all of them succeeded."""
         try:
             deliveries = poll(claim_now(source))
         except ClaimLost as lost:

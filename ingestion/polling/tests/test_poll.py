@@ -163,7 +163,7 @@ def test_a_fault_of_our_own_is_told_at_the_source_and_raised(source_of, monkeypa
     with pytest.raises(ZeroDivisionError):
         polled(source)
     assert Delivery.objects.get().error_reason == "internal_error"
-    assert source.last_error == "ZeroDivisionError in the server. See the log for details."
+    assert source.last_error == "ZeroDivisionError in this system. See the log for details."
     assert (source.failures_in_a_row, source.claim_id) == (1, None)
 
 
