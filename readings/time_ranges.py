@@ -29,6 +29,11 @@ class TimeRange:
         """Whether it has no length."""
         return self.start == self.end
 
+    @property
+    def middle(self) -> datetime:
+        """The instant in its middle."""
+        return self.start + (self.end - self.start) / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Days:
@@ -57,6 +62,14 @@ def cut_hours(time_range: TimeRange) -> tuple[TimeRange, list[TimeRange]]:
         return TimeRange(first, first), [] if time_range.is_empty else [time_range]
     rests = [TimeRange(time_range.start, first), TimeRange(end, time_range.end)]
     return TimeRange(first, end), [rest for rest in rests if not rest.is_empty]
+
+
+def split_at_hours(rest: TimeRange) -> list[TimeRange]:
+    """Return the parts of a remainder of `cut_hours`, which is shorter than two hours, in each UTC hour it touches."""
+    change = _hour_of(rest.end)
+    if not rest.start < change < rest.end:
+        return [rest]
+    return [TimeRange(rest.start, change), TimeRange(change, rest.end)]
 
 
 def _hour_of(instant: datetime) -> datetime:

@@ -15,6 +15,7 @@ from customers.models import Customer, StorageUnit
 from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField, TemperatureListSerializer
 from readings.configuration import LONGEST_DESCRIPTION, Entry
 from readings.series.downsample import Point
+from readings.series.gaps import MAX_GAPS
 from readings.statistics.aggregates import DEFAULT_AGGREGATIONS, Aggregation, Group, GroupBy
 from readings.statistics.analytics import Performance, StatusCount
 from readings.time_ranges import TimeRange
@@ -276,11 +277,11 @@ class GroupSerializer(serializers.Serializer[Group]):
 
 
 class BucketSerializer(serializers.Serializer[Point]):
-    """An interval of a series. Temperatures are null if nothing was measured; a bucket in a gap has no readings."""
+    """An interval of a series. Temperatures are null if nothing was measured; one in a gap has no readings."""
 
     t = serializers.DateTimeField(source="middle_at", help_text="Middle between its first and last reading.")
     min = TemperatureField(source="min_c", allow_null=True)
-    avg = TemperatureField(source="mean_c", allow_null=True, help_text=AVERAGE)
+    avg = TemperatureField(source="average_c", allow_null=True, help_text=AVERAGE)
     max = TemperatureField(source="max_c", allow_null=True)
     count = serializers.IntegerField(source="reading_count")
 
@@ -289,10 +290,12 @@ class BucketSerializer(serializers.Serializer[Point]):
 
 
 class GapSerializer(serializers.Serializer[TimeRange]):
-    """A period without data."""
+    """A period, up to now, in which no valid measurement is known."""
 
-    start = serializers.DateTimeField()
-    end = serializers.DateTimeField()
+    start = serializers.DateTimeField(
+        help_text="When the last reading went stale or a sensor reported a fault, or the start of the series."
+    )
+    end = serializers.DateTimeField(help_text="The next measurement, now, or the end of the series.")
 
     class Meta:
         list_serializer_class = TemperatureListSerializer
@@ -306,14 +309,20 @@ class SeriesSerializer(serializers.Serializer[object]):
     start_date = serializers.DateTimeField(source="time_range.start")
     end_date = serializers.DateTimeField(source="time_range.end")
     buckets = BucketSerializer(many=True)
-    gaps = GapSerializer(many=True)
+    gaps = GapSerializer(
+        many=True,
+        help_text="All time without a valid measurement, also within a bucket, before the first reading and after the "
+        f"last one; the longest {MAX_GAPS:,} at most. Between two buckets there is also an empty one in the gap.",
+    )
 
 
 class UptimeSerializer(serializers.Serializer[Performance]):
-    """Completeness of the readings by UTC hour."""
+    """Completeness of the readings by hours of UTC."""
 
-    hours_with_readings = serializers.IntegerField()
-    total_hours = serializers.IntegerField()
+    hours_with_readings = serializers.IntegerField(help_text="Hours in which any unit sent a reading in the period.")
+    total_hours = serializers.IntegerField(
+        help_text="Hours that the period touches. A day of a zone with an offset such as 5:30 hours touches 25."
+    )
     uptime_percentage = serializers.FloatField()
 
 

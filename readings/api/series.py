@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from operator import attrgetter
 from uuid import UUID
 
 from django.utils import timezone
@@ -48,7 +49,7 @@ class SeriesView(APIView):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The temperatures of a unit over a period: buckets in order of time, some of them gaps, and all gaps."""
+    """The temperatures of a unit over a period: buckets in order of time, some of them in gaps, and all gaps."""
 
     unit: StorageUnit
     time_range: TimeRange
@@ -59,22 +60,14 @@ class Series:
 def series_of(unit: StorageUnit, time_range: TimeRange, max_points: int) -> Series:
     """Return the series of `unit` in at most `max_points` buckets. One query.
 
-    Each gap takes a bucket of its own, the longest first if there is no room for all, so that a line drawn through
-    the buckets breaks there.
+    A gap between two buckets takes one of its own, the longest first if there is no room for all, so that a line drawn
+    through the buckets breaks there.
     """
     series = downsample(unit, time_range, max_points=max_points)
-    gaps = series.gaps(timedelta(seconds=unit.effective_staleness_limit_seconds))
-    longest = sorted(gaps, key=lambda gap: gap[0] - gap[1])[: max_points - len(series)]
-    buckets = _with_gaps(series.points(), dict(longest))
-    return Series(unit, time_range, buckets, [TimeRange(start, end) for start, end in gaps])
+    breaks = sorted(series.breaks(), key=lambda gap: gap.start - gap.end)[: max_points - len(series)]
+    points = [*series.points(), *(_empty_point(gap) for gap in breaks)]
+    return Series(unit, time_range, sorted(points, key=attrgetter("middle_at")), series.gaps())
 
 
-def _with_gaps(points: list[Point], gap_ends: dict[datetime, datetime]) -> Iterator[Point]:
-    """Yield the points, with an empty one in the middle of each gap."""
-    for point in points:
-        yield point
-        gap_start = point.last_at
-        if gap_start in gap_ends:
-            gap_end = gap_ends[gap_start]
-            middle = gap_start + (gap_end - gap_start) / 2
-            yield Point(gap_start, gap_end, middle, None, None, None, reading_count=0, fault_count=0)
+def _empty_point(gap: TimeRange) -> Point:
+    return Point(gap.start, gap.end, gap.middle, None, None, None, reading_count=0, fault_count=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -23,7 +23,8 @@ _DECIMALS = 3
 class ChartData(TypedDict):
     """A series for the chart: columns of points in the unit's scale, times in ms since 1970.
 
-    `faults` are the times of points with readings without a measurement.
+    `average` is weighted by count. `faults` are the times of points with readings without a measurement. `gaps` has all
+    gaps; `breaks` are times in those between two points.
     """
 
     scale: str
@@ -34,10 +35,11 @@ class ChartData(TypedDict):
     end: int
     times: list[int]
     min: list[float | None]
-    mean: list[float | None]
+    average: list[float | None]
     max: list[float | None]
     faults: list[int]
     gaps: list[list[int]]
+    breaks: list[int]
 
 
 def chart_data(unit: StorageUnit, time_range: TimeRange) -> ChartData:
@@ -45,7 +47,6 @@ def chart_data(unit: StorageUnit, time_range: TimeRange) -> ChartData:
     series = downsample(unit, time_range)
     scale = Scale(unit.temperature_unit)
     times = series.middle_us // 1000
-    gaps = series.gaps(timedelta(seconds=unit.effective_staleness_limit_seconds))
     return {
         "scale": scale.label,
         "time_zone": unit.facility.time_zone,
@@ -55,10 +56,11 @@ def chart_data(unit: StorageUnit, time_range: TimeRange) -> ChartData:
         "end": milliseconds(time_range.end),
         "times": times.tolist(),
         "min": _on_scale(series.min_c, scale),
-        "mean": _on_scale(series.mean_c, scale),
+        "average": _on_scale(series.average_c, scale),
         "max": _on_scale(series.max_c, scale),
         "faults": times[series.fault_count > 0].tolist(),
-        "gaps": [[milliseconds(left), milliseconds(right)] for left, right in gaps],
+        "gaps": [[milliseconds(gap.start), milliseconds(gap.end)] for gap in series.gaps()],
+        "breaks": [milliseconds(each.middle) for each in series.breaks()],
     }
 
 

@@ -1,14 +1,15 @@
 """Downsampled series: a unit's temperatures over any range in a bounded number of points, for bounded work.
 
-A short range is read from the readings themselves, a longer one from the hourly roll-up, and years from the daily one:
-whatever the range, a few thousand rows are looked at. The counts and extremes of the roll-ups are always exact, stale
-or not.
+A short range is read from the readings themselves, a longer one from the hourly roll-up, and years from the daily one;
+the parts of hours and days at its ends are read from the level below, so no point reaches outside the range. Whatever
+the range, a few thousand rows are looked at. The counts and extremes of the roll-ups are always exact, stale or not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from math import ceil, isnan
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,12 +17,15 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db import connection
+from django.utils import timezone
 
-from core.db.prepared import Prepared
+from core.db.prepared import Parameters
 from customers.models import StorageUnit
+from readings.series.gaps import gap_parameters, gaps_from_bytes, gaps_sql
 from readings.storage.local_days import day_of, starts_of_days_us
-from readings.storage.reading_batch import instant_of
-from readings.time_ranges import MICROSECOND, TimeRange
+from readings.storage.measures import MICRO
+from readings.storage.reading_batch import instant_of, microseconds_of
+from readings.time_ranges import TimeRange, cut_days, cut_hours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +40,7 @@ _HOUR_SECONDS, _DAY_SECONDS = 3_600, 86_400
 
 
 class Level(StrEnum):
-    """The source of a series. Points of hours and days may extend beyond the range by one of those."""
+    """The source of a series."""
 
     READINGS = "readings"
     HOURS = "hours"
@@ -50,7 +54,7 @@ _POINT = np.dtype(
         ("first", ">i8"),
         ("last", ">i8"),
         ("min_c", ">f8"),
-        ("mean_c", ">f8"),
+        ("average_c", ">f8"),
         ("max_c", ">f8"),
         ("reading_count", ">i8"),
         ("fault_count", ">i8"),
@@ -61,14 +65,14 @@ _POINT = np.dtype(
 class Point(NamedTuple):
     """The readings of one interval, from `first_at` to `last_at`.
 
-    The temperatures are None where no sensor gave a measurement; mean_c is weighted by count.
+    The temperatures are None where no sensor gave a measurement; average_c is weighted by count.
     """
 
     first_at: datetime
     last_at: datetime
     middle_at: datetime
     min_c: float | None
-    mean_c: float | None
+    average_c: float | None
     max_c: float | None
     reading_count: int
     fault_count: int
@@ -76,26 +80,21 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DownsampledSeries:
-    """Points as columns of equal length; times in microseconds since 1970, NaN for no temperature."""
+    """Points as columns of equal length; times in microseconds since 1970, NaN for no temperature.
+
+    gap_start_us, gap_end_us: the gaps in the range, see `readings.series.gaps`.
+    """
 
     level: Level
     first_us: NDArray[np.int64]
     last_us: NDArray[np.int64]
     min_c: NDArray[np.float64]
-    mean_c: NDArray[np.float64]
+    average_c: NDArray[np.float64]
     max_c: NDArray[np.float64]
     reading_count: NDArray[np.int64]
     fault_count: NDArray[np.int64]
-
-    @classmethod
-    def from_bytes(cls, level: Level, points: bytes | memoryview, zone: ZoneInfo) -> DownsampledSeries:
-        """Return the series that PostgreSQL wrote as _POINT; with `Level.DAYS` its times are dates."""
-        rows = np.frombuffer(points, _POINT).astype(_POINT.newbyteorder("="))
-        rows = rows[rows["first"].argsort()]
-        first, last, *rest = (rows[name] for name in _POINT.names or ())
-        if level is Level.DAYS:
-            first, last = starts_of_days_us(first, zone), starts_of_days_us(last, zone)
-        return cls(level, first, last, *rest)
+    gap_start_us: NDArray[np.int64]
+    gap_end_us: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.first_us)
@@ -108,19 +107,30 @@ class DownsampledSeries:
     def points(self) -> list[Point]:
         """Return the points one by one."""
         instants = (map(instant_of, us.tolist()) for us in (self.first_us, self.last_us, self.middle_us))
-        temperatures = (map(_or_none, column.tolist()) for column in (self.min_c, self.mean_c, self.max_c))
+        temperatures = (map(_or_none, column.tolist()) for column in (self.min_c, self.average_c, self.max_c))
         counts = (self.reading_count.tolist(), self.fault_count.tolist())
         return [Point(*each) for each in zip(*instants, *temperatures, *counts, strict=True)]
 
-    def gaps(self, staleness_limit: timedelta) -> list[tuple[datetime, datetime]]:
-        """Return the gaps between consecutive points that are further apart than the staleness limit.
+    def gaps(self) -> list[TimeRange]:
+        """Return the gaps in order of time."""
+        return _time_ranges(self.gap_start_us, self.gap_end_us)
 
-        Gaps within a point are not visible here; the coverage of the range includes them.
-        """
+    def breaks(self) -> list[TimeRange]:
+        """Return, in order of time, the parts of gaps that lie between two points: a line must not cross them."""
+        if not len(self.gap_start_us):
+            return []
         lefts, rights = self.last_us[:-1], self.first_us[1:]
-        is_gap = rights - lefts > staleness_limit // MICROSECOND
-        ends = zip(lefts[is_gap].tolist(), rights[is_gap].tolist(), strict=True)
-        return [(instant_of(left), instant_of(right)) for left, right in ends]
+        # The last gap that begins before the right point; an earlier one is separated from it by covered time.
+        nth = np.maximum(np.searchsorted(self.gap_start_us, rights) - 1, 0)
+        starts, ends = np.maximum(self.gap_start_us[nth], lefts), np.minimum(self.gap_end_us[nth], rights)
+        return _time_ranges(starts[starts < ends], ends[starts < ends])
+
+
+def _time_ranges(starts_us: NDArray[np.int64], ends_us: NDArray[np.int64]) -> list[TimeRange]:
+    return [
+        TimeRange(instant_of(start), instant_of(end))
+        for start, end in zip(starts_us.tolist(), ends_us.tolist(), strict=True)
+    ]
 
 
 def _or_none(number: float) -> float | None:
@@ -136,28 +146,92 @@ def choose_level(time_range: TimeRange, interval_seconds: int) -> Level:
     return Level.HOURS if duration <= LONGEST_HOURLY else Level.DAYS
 
 
-def downsample(unit: StorageUnit, time_range: TimeRange, *, max_points: int = MAX_POINTS) -> DownsampledSeries:
-    """Return the series of `unit` in `time_range` with at most `max_points` points of equal width. One query."""
-    start, end, zone = time_range.start, time_range.end, unit.facility.zone
-    seconds = (end - start).total_seconds()
-    level = choose_level(time_range, unit.interval_seconds)
-    if level is Level.READINGS:
-        width = max(1, ceil(seconds / max_points))
-        # Planned each time, so that only the partitions of the range are read.
-        with connection.cursor() as cursor:
-            cursor.execute(OF_READINGS, [unit.pk, start, end, width, start])
-            rows = cursor.fetchall()
-    elif level is Level.HOURS:
-        first_hour = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+def downsample(
+    unit: StorageUnit, time_range: TimeRange, *, max_points: int = MAX_POINTS, now: datetime | None = None
+) -> DownsampledSeries:
+    """Return the series of `unit` in `time_range` with at most `max_points` points of equal width. One query.
+
+    now: until when a silence is a gap.
+    """
+    zone, level = unit.facility.zone, choose_level(time_range, unit.interval_seconds)
+    parameters: Parameters = {"unit_id": unit.pk, "start": time_range.start, "end": time_range.end}
+    parameters |= gap_parameters(time_range, zone, now or timezone.now())
+    parameters |= _PARAMETERS[level](time_range, zone, max_points)
+    # Planned each time, so that only the partitions of the range are read.
+    with connection.cursor() as cursor:
+        cursor.execute(_STATEMENTS[level], parameters)
+        points, gaps = cursor.fetchone()
+    return _series(level, points or b"", gaps or b"", time_range, zone)
+
+
+def _series(
+    level: Level, points: bytes | memoryview, gaps: bytes | memoryview, time_range: TimeRange, zone: ZoneInfo
+) -> DownsampledSeries:
+    """Return the series that PostgreSQL wrote; the times of its points are dates with `Level.DAYS`."""
+    rows = np.frombuffer(points, _POINT).astype(_POINT.newbyteorder("="))
+    rows = rows[rows["first"].argsort()]
+    first, last = rows["first"], rows["last"]
+    if level is Level.DAYS:
+        first, last = starts_of_days_us(first, zone), starts_of_days_us(last, zone)
+    # Hours and days at the ends of the range are cut, and so are their readings.
+    start_us, end_us = microseconds_of(time_range.start), microseconds_of(time_range.end)
+    gap_start_us, gap_end_us = gaps_from_bytes(gaps)
+    return DownsampledSeries(
+        level=level,
+        first_us=np.maximum(first, start_us),
+        last_us=np.minimum(last, end_us),
+        gap_start_us=gap_start_us,
+        gap_end_us=gap_end_us,
+        **{name: rows[name] for name in ("min_c", "average_c", "max_c", "reading_count", "fault_count")},
+    )
+
+
+def _of_readings(time_range: TimeRange, _: ZoneInfo, max_points: int) -> Parameters:
+    seconds = (time_range.end - time_range.start).total_seconds()
+    return {"width_seconds": max(1, ceil(seconds / max_points))}
+
+
+def _of_hours(time_range: TimeRange, _: ZoneInfo, max_points: int) -> Parameters:
+    hours, rests = cut_hours(time_range)
+    seconds = (time_range.end - time_range.start).total_seconds()
+    return {
+        "first_hour": hours.start,
+        "end_hour": hours.end,
+        "origin": time_range.start.astimezone(UTC).replace(minute=0, second=0, microsecond=0),
         # One more than fits: the first hour begins before the range.
-        width = ceil((seconds / _HOUR_SECONDS + 1) / max_points) * _HOUR_SECONDS
-        rows = OF_HOURS.rows([unit.pk, first_hour, end, width, first_hour])
-    else:
-        first_day, last_day = (day_of(each, zone) for each in (start, end - MICROSECOND))
-        width = ceil((seconds / _DAY_SECONDS + 2) / max_points)
-        rows = OF_DAYS.rows([unit.pk, first_day, last_day, first_day, width])
-    [[points]] = rows
-    return DownsampledSeries.from_bytes(level, points or b"", zone)
+        "width_seconds": ceil((seconds / _HOUR_SECONDS + 1) / max_points) * _HOUR_SECONDS,
+        **_pieces("raw", ((rest, None) for rest in rests)),
+    }
+
+
+def _of_days(time_range: TimeRange, zone: ZoneInfo, max_points: int) -> Parameters:
+    days, rests = cut_days(time_range, zone)
+    seconds = (time_range.end - time_range.start).total_seconds()
+    whole_hours: list[tuple[TimeRange, date | None]] = []
+    raw: list[tuple[TimeRange, date | None]] = []
+    for rest in rests:
+        hours, ends = cut_hours(rest)
+        day = day_of(rest.start, zone)
+        whole_hours.append((hours, day))
+        raw += [(end, day) for end in ends]
+    return {
+        "first_whole_day": days.first,
+        "end_day": days.end,
+        "origin": day_of(time_range.start, zone),
+        "width_days": ceil((seconds / _DAY_SECONDS + 2) / max_points),
+        **_pieces("hours", whole_hours),
+        **_pieces("raw", raw),
+    }
+
+
+def _pieces(name: str, pieces: Iterable[tuple[TimeRange, date | None]]) -> Parameters:
+    """Return parameters of periods, each with the local date that it is a part of."""
+    listed = list(pieces)
+    return {
+        f"{name}_firsts": [time_range.start for time_range, _ in listed],
+        f"{name}_ends": [time_range.end for time_range, _ in listed],
+        f"{name}_days": [day for _, day in listed],
+    }
 
 
 def _microseconds(instant: str) -> str:
@@ -165,51 +239,75 @@ def _microseconds(instant: str) -> str:
     return f"(date_part('epoch', {instant}) * 1000000)::bigint"
 
 
-def _written(points: str) -> str:
-    """Return SQL that writes the points of a query as one value in the layout of _POINT, in any order."""
+def _statement(points: str, gaps: str) -> str:
+    """Return SQL that writes points as one value in the layout of _POINT, in any order, and the gaps as another."""
     return f"""
-SELECT string_agg(
-    int8send(first) || int8send(last)
-    || float8send(coalesce(min_c, 'NaN')) || float8send(coalesce(mean_c, 'NaN')) || float8send(coalesce(max_c, 'NaN'))
-    || int8send(reading_count) || int8send(fault_count), '')
-FROM ({points}) AS point
+SELECT (
+    SELECT string_agg(
+        int8send(first) || int8send(last)
+        || float8send(coalesce(min_c, 'NaN')) || float8send(coalesce(average_c, 'NaN'))
+        || float8send(coalesce(max_c, 'NaN')) || int8send(reading_count) || int8send(fault_count), '')
+    FROM ({points}) AS point
+), ({gaps})
 """  # noqa: S608  statements of ours, no input
 
 
-# The bounds let the planner leave other months' partitions out.
-OF_READINGS = _written(
-    f"""
+_OF_READINGS = f"""
 SELECT {_microseconds("min(recorded_at)")} AS first, {_microseconds("max(recorded_at)")} AS last,
-    min(temperature_c) AS min_c, avg(temperature_c) AS mean_c, max(temperature_c) AS max_c,
+    min(temperature_c) AS min_c, avg(temperature_c) AS average_c, max(temperature_c) AS max_c,
     count(*) AS reading_count, count(*) - count(temperature_c) AS fault_count
 FROM reading
-WHERE storage_unit_id = %s AND recorded_at >= %s AND recorded_at < %s
-GROUP BY date_bin(make_interval(secs => %s), recorded_at, %s)
+WHERE storage_unit_id = %(unit_id)s AND recorded_at >= %(start)s AND recorded_at < %(end)s
+GROUP BY date_bin(make_interval(secs => %(width_seconds)s), recorded_at, %(start)s)
 """  # noqa: S608  names of ours, no input
-)
+_COLUMNS = "min_c, max_c, sum_micro_c, reading_count, fault_count"
 # Whole numbers below 2^53 add up exactly as doubles, and several times as fast as PostgreSQL's numeric.
-_MEASURES = """min(min_c) AS min_c,
-    sum(sum_micro_c::float8) / nullif(sum(reading_count - fault_count), 0) / 1000000 AS mean_c, max(max_c) AS max_c,
-    sum(reading_count) AS reading_count, sum(fault_count) AS fault_count"""
-OF_HOURS = Prepared(
-    _written(
-        f"""
+_MEASURES = f"""min(min_c) AS min_c,
+    sum(sum_micro_c::float8) / nullif(sum(reading_count - fault_count), 0) / {MICRO} AS average_c, max(max_c) AS max_c,
+    sum(reading_count)::bigint AS reading_count, sum(fault_count)::bigint AS fault_count"""
+# The parts of hours at the ends of a range. LATERAL with OFFSET 0: see readings.storage.time_weighting.
+_RAW_PARTS = f"""
+unnest(%(raw_firsts)s::timestamptz[], %(raw_ends)s::timestamptz[], %(raw_days)s::date[]) AS piece (first, until, day)
+CROSS JOIN LATERAL (
+    SELECT min(temperature_c) AS min_c, max(temperature_c) AS max_c,
+        coalesce(sum((temperature_c * {MICRO})::bigint), 0)::bigint AS sum_micro_c,
+        count(*) AS reading_count, count(*) - count(temperature_c) AS fault_count
+    FROM reading
+    WHERE storage_unit_id = %(unit_id)s AND recorded_at >= piece.first AND recorded_at < piece.until
+        AND recorded_at >= %(start)s AND recorded_at < %(end)s
+    OFFSET 0
+) AS raw"""  # noqa: S608  names of ours, no input
+_OF_HOURS = f"""
 SELECT {_microseconds("min(hour)")} AS first, {_microseconds("max(hour) + interval '1 hour'")} AS last, {_MEASURES}
-FROM hourly_rollup
-WHERE storage_unit_id = %s AND hour >= %s AND hour < %s
-GROUP BY date_bin(make_interval(secs => %s), hour, %s)
+FROM (
+    SELECT hour, {_COLUMNS} FROM hourly_rollup
+    WHERE storage_unit_id = %(unit_id)s AND hour >= %(first_hour)s AND hour < %(end_hour)s
+    UNION ALL
+    SELECT date_trunc('hour', piece.first, 'UTC'), {_COLUMNS} FROM {_RAW_PARTS}
+) AS part
+WHERE reading_count > 0
+GROUP BY date_bin(make_interval(secs => %(width_seconds)s), hour, %(origin)s)
 """  # noqa: S608  names of ours, no input
-    )
-)
 # Days since 1970: PostgreSQL takes longer to find out when each begins than to read them.
-OF_DAYS = Prepared(
-    _written(
-        f"""
-SELECT (min(local_date) - date '1970-01-01')::bigint AS first,
-    (max(local_date) + 1 - date '1970-01-01')::bigint AS last, {_MEASURES}
-FROM daily_rollup
-WHERE storage_unit_id = %s AND local_date BETWEEN %s AND %s
-GROUP BY (local_date - %s) / %s
+_OF_DAYS = f"""
+SELECT (min(day) - date '1970-01-01')::bigint AS first, (max(day) + 1 - date '1970-01-01')::bigint AS last, {_MEASURES}
+FROM (
+    SELECT local_date AS day, {_COLUMNS} FROM daily_rollup
+    WHERE storage_unit_id = %(unit_id)s AND local_date >= %(first_whole_day)s AND local_date < %(end_day)s
+    UNION ALL
+    SELECT day, {_COLUMNS}
+    FROM unnest(%(hours_firsts)s::timestamptz[], %(hours_ends)s::timestamptz[], %(hours_days)s::date[])
+        AS piece (first, until, day)
+    JOIN hourly_rollup ON storage_unit_id = %(unit_id)s AND hour >= first AND hour < until
+    UNION ALL
+    SELECT day, {_COLUMNS} FROM {_RAW_PARTS}
+) AS part
+WHERE reading_count > 0
+GROUP BY (day - %(origin)s) / %(width_days)s
 """  # noqa: S608  names of ours, no input
-    )
-)
+_STATEMENTS = {
+    Level.READINGS: _statement(_OF_READINGS, gaps_sql(with_days=False)),
+    Level.HOURS: _statement(_OF_HOURS, gaps_sql(with_days=False)),
+    Level.DAYS: _statement(_OF_DAYS, gaps_sql(with_days=True)),
+}
+_PARAMETERS = {Level.READINGS: _of_readings, Level.HOURS: _of_hours, Level.DAYS: _of_days}

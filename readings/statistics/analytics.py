@@ -20,7 +20,7 @@ from readings.models import EquipmentStatus
 from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals
-from readings.time_ranges import DAY, HOUR, TimeRange
+from readings.time_ranges import DAY, HOUR, MICROSECOND, TimeRange, cut_hours, split_at_hours
 from readings.units.scales import to_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
 
@@ -152,9 +152,23 @@ def _common_groups(
     return list(numbers), requested
 
 
+# The parts of hours at the ends of the period are looked up in the readings.
 HOURS_WITH_READINGS = """
-SELECT count(DISTINCT hour) FROM hourly_rollup
-WHERE storage_unit_id = ANY(%(unit_ids)s) AND hour >= %(start)s AND hour < %(end)s AND reading_count > 0
+SELECT count(DISTINCT hour) FROM (
+    SELECT hour FROM hourly_rollup
+    WHERE storage_unit_id = ANY(%(unit_ids)s) AND hour >= %(first_hour)s AND hour < %(end_hour)s AND reading_count > 0
+    UNION ALL
+    SELECT date_trunc('hour', piece.start, 'UTC')
+    FROM unnest(%(part_starts)s::timestamptz[], %(part_ends)s::timestamptz[]) AS piece (start, until)
+    WHERE EXISTS (
+        SELECT FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
+            SELECT FROM reading
+            WHERE storage_unit_id = unit.id AND recorded_at >= piece.start AND recorded_at < piece.until
+                AND recorded_at >= %(start)s AND recorded_at < %(end)s
+            LIMIT 1
+        ) AS any_reading
+    )
+) AS part
 """
 # Only if the roll-ups, which count three statuses, do not account for all readings.
 OTHER_STATUSES = """
@@ -198,7 +212,7 @@ class Performance:
 
     @property
     def uptime_percentage(self) -> float:
-        """The percentage of UTC hours in which any unit sent a reading."""
+        """The percentage of the period's UTC hours in which any unit sent a reading."""
         return _percentage(self.hours_with_readings, self.total_hours)
 
     @property
@@ -229,11 +243,21 @@ def performance(unit_refs: UnitRefs, time_range: TimeRange) -> Performance:
 
 
 def _uptime(unit_refs: UnitRefs, time_range: TimeRange) -> tuple[int, int]:
-    """Return the number of UTC hours in which any unit sent a reading, and of all hours that the range touches."""
-    first = time_range.start.replace(minute=0, second=0, microsecond=0)
-    hours = 0 if time_range.is_empty else -((first - time_range.end) // HOUR)
-    ((found,),) = _rows(HOURS_WITH_READINGS, unit_refs, TimeRange(first, time_range.end))
-    return found, hours
+    """Return the number of UTC hours in which any unit sent a reading, and of all hours that the range touches.
+
+    The range's last instant, up to midnight for example, touches no further hour.
+    """
+    time_range = TimeRange(time_range.start, max(time_range.start, time_range.end - MICROSECOND))
+    whole, rests = cut_hours(time_range)
+    parts = [part for rest in rests for part in split_at_hours(rest)]
+    hours = {
+        "first_hour": whole.start,
+        "end_hour": whole.end,
+        "part_starts": [part.start for part in parts],
+        "part_ends": [part.end for part in parts],
+    }
+    ((found,),) = _rows(HOURS_WITH_READINGS, unit_refs, time_range, hours)
+    return found, (whole.end - whole.start) // HOUR + len(parts)
 
 
 def _statuses(unit_refs: UnitRefs, time_range: TimeRange, summary: Summary) -> list[tuple[str, int]]:
@@ -244,11 +268,13 @@ def _statuses(unit_refs: UnitRefs, time_range: TimeRange, summary: Summary) -> l
     return [(status, count) for status, count in counts if count]
 
 
-def _rows(sql: str, unit_refs: UnitRefs, time_range: TimeRange) -> list[tuple[Any, ...]]:
+def _rows(
+    sql: str, unit_refs: UnitRefs, time_range: TimeRange, more: Parameters | None = None
+) -> list[tuple[Any, ...]]:
     parameters: Parameters = {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
     parameters["usual"] = list(COUNTED_STATUSES.values())
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+        cursor.execute(sql, parameters | (more or {}))
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
 

@@ -21,7 +21,7 @@ from readings.statistics import totals_sql
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals
 from readings.storage.rollups import LONGEST_GAP
-from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours
+from readings.time_ranges import DAY, HOUR, Days, TimeRange, cut_days, cut_hours, split_at_hours
 
 
 class Bucket(StrEnum):
@@ -119,7 +119,7 @@ class _Summing:
         cuts = {time_range: cut_hours(time_range) for time_range in {piece.time_range for piece in pieces}}
         for requested, time_range, bucket in pieces:
             hours, rests = cuts[time_range]
-            below += [_Piece(requested, part, bucket) for rest in rests for part in self._within_hours(rest)]
+            below += [_Piece(requested, part, bucket) for rest in rests for part in self._parts(rest)]
             if not hours.is_empty:
                 whole.append(_Piece(requested, hours, bucket))
         if not whole:
@@ -156,12 +156,8 @@ class _Summing:
             for part in _within_days(rest, zone)
         ]
 
-    def _within_hours(self, rest: TimeRange) -> list[TimeRange]:
-        """Cut a remainder shorter than two hours at the full hour if grouping by hour."""
-        change = rest.end.replace(minute=0, second=0, microsecond=0)
-        if self._bucket is not Bucket.HOUR or not rest.start < change < rest.end:
-            return [rest]
-        return [TimeRange(rest.start, change), TimeRange(change, rest.end)]
+    def _parts(self, rest: TimeRange) -> list[TimeRange]:
+        return split_at_hours(rest) if self._bucket is Bucket.HOUR else [rest]
 
     def _stale(self, statement: Prepared, parameters: Parameters) -> list[tuple[int, Any]]:
         """Return what a level cannot answer because it is stale, and exclude it from the level's query as `below`.

@@ -1,5 +1,5 @@
-// Draws a unit's temperature series: the mean as a line within the band of minimum and maximum, the set temperature and
-// the limits that were in force, with gaps and faults marked. The URLs of the data are in the attributes of #range.
+// Draws a unit's temperature series: the average as a line within the band of minimum and maximum, the set temperature
+// and the limits that were in force, with gaps and faults marked. The URLs of the data are in the attributes of #range.
 const unitChart = (() => {
   "use strict";
   const box = document.getElementById("chart");
@@ -11,10 +11,10 @@ const unitChart = (() => {
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // The points of a column, with an empty point inside every gap so that no line crosses it.
+  // The points of a column, with an empty point in every gap between two of them so that no line crosses it.
   function withGaps(values) {
     const points = series.times.map((time, index) => ({ x: time, y: values[index] }));
-    const breaks = series.gaps.map(([left, right]) => ({ x: (left + right) / 2, y: null }));
+    const breaks = series.breaks.map((time) => ({ x: time, y: null }));
     return [...points, ...breaks].sort((one, other) => one.x - other.x);
   }
 
@@ -34,7 +34,7 @@ const unitChart = (() => {
     const line = { borderWidth: 2, pointRadius: series.times.length > 150 ? 0 : 2, pointHitRadius: 8, spanGaps: false };
     const edge = { borderWidth: 0, pointRadius: 0, pointHitRadius: 0, backgroundColor: colour("--chart-band") };
     const sets = [
-      { ...line, label: "Mean", data: withGaps(series.mean), borderColor: colour("--chart-line"), backgroundColor: colour("--chart-line") },
+      { ...line, label: "Average", data: withGaps(series.average), borderColor: colour("--chart-line"), backgroundColor: colour("--chart-line") },
       { ...edge, label: "Minimum", data: withGaps(series.min) },
       { ...edge, label: "Maximum", data: withGaps(series.max), fill: "-1" },
     ];
@@ -87,7 +87,7 @@ const unitChart = (() => {
     const text = colour("--quiet");
     const grid = { color: colour("--bs-border-color") };
     const label = chartTime.labels(series.start, series.end, series.time_zone);
-    const shown = new Set(["Mean", "Set temperature", "Warning", "Critical"]);
+    const shown = new Set(["Average", "Set temperature", "Warning", "Critical"]);
     return {
       animation: false,
       maintainAspectRatio: false,
@@ -124,7 +124,7 @@ const unitChart = (() => {
 
   function describe() {
     const each = { readings: "", hours: ", hourly values", days: ", daily values" }[series.level];
-    const gaps = series.gaps.length ? `, gaps without readings: ${series.gaps.length}` : "";
+    const gaps = series.gaps.length ? `, gaps without valid readings: ${series.gaps.length}` : "";
     const faults = series.faults.length ? ", sensor faults marked ✕" : "";
     const excursions = series.excursions.length ? `, excursions: ${series.excursions.length}` : "";
     const nothing = series.times.length ? "" : " No readings in this period.";

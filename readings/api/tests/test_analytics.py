@@ -119,6 +119,27 @@ def test_performance_reports_uptime_quality_and_deviation(api, customer, unit):
     assert data["time_range"]["start_date"] == "2026-11-16T00:00:00Z"
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "hours"),
+    [
+        ("2026-11-16T00:00:00Z", "2026-11-17T00:00:00Z", (3, 24)),
+        ("2026-11-16", "2026-11-16", (3, 24)),
+        ("2026-11-16T05:30:00Z", "2026-11-16T07:00:00Z", (1, 2)),
+        ("2026-11-16T05:15:00Z", "2026-11-16T06:15:00Z", (2, 2)),
+        ("2026-11-16T05:30:00Z", "2026-11-16T05:50:00Z", (0, 1)),
+        ("2026-11-16T07:30:00Z", "2026-11-16T07:30:00Z", (0, 0)),
+    ],
+)
+def test_uptime_counts_the_hours_of_the_period_alone(api, unit, start, end, hours):
+    # At 05:20, 06:05 and 23:59, and when the next day begins.
+    for minutes in (320, 365, 1439, 1440):
+        store_reading(unit, 5.0, START + timedelta(minutes=minutes))
+
+    uptime = ask(api, f"{URL}/performance", start_date=start, end_date=end)["uptime"]
+
+    assert (uptime["hours_with_readings"], uptime["total_hours"]) == hours
+
+
 def test_deviations_are_in_degrees_of_the_scale(api, unit):
     store_readings(unit, [10.0], start=START)
     data = ask(api, f"{URL}/performance", **DAY, temperature_unit="F")

@@ -302,9 +302,13 @@ def test_a_series_reports_gaps_and_breaks_there(client, unit):
     response = series(client, unit, start_date="2026-11-16", end_date="2026-11-16", temperature_unit="K")
     assert [(row["t"], row["min"], row["count"]) for row in response["buckets"]] == [
         ("2026-11-16T00:00:00Z", 274.15, 1), ("2026-11-16T01:00:00Z", 275.15, 1),
-        ("2026-11-16T05:00:00Z", None, 0), ("2026-11-16T09:00:00Z", 276.15, 1),
+        ("2026-11-16T06:30:00Z", None, 0), ("2026-11-16T09:00:00Z", 276.15, 1),
     ]  # fmt: skip
-    assert response["gaps"] == [{"start": "2026-11-16T01:00:00Z", "end": "2026-11-16T09:00:00Z"}]
+    # A reading is valid for three hours.
+    assert response["gaps"] == [
+        {"start": "2026-11-16T04:00:00Z", "end": "2026-11-16T09:00:00Z"},
+        {"start": "2026-11-16T12:00:00Z", "end": "2026-11-17T00:00:00Z"},
+    ]
     assert response["temperature_unit"] == "K"
 
 

@@ -26,8 +26,10 @@ def test_the_series_is_on_the_units_scale_and_names_the_facilitys_zone():
         "end": 1_795_478_400_000,
         "times": [1_795_392_000_000, 1_795_392_900_000],
         "min": [41.0, None],
-        "mean": [41.0, None],
+        "average": [41.0, None],
         "max": [41.0, None],
         "faults": [1_795_392_900_000],
-        "gaps": [],
+        # From the fault on, since no other reading followed.
+        "gaps": [[1_795_392_900_000, 1_795_478_400_000]],
+        "breaks": [],
     }

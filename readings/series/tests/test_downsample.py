@@ -25,7 +25,7 @@ def test_a_single_reading_is_drawn_at_its_own_time():
     series = series_in(unit)
     [point] = series.points()
     assert series.level is Level.READINGS
-    assert (point.middle_at, point.min_c, point.mean_c, point.max_c) == (
+    assert (point.middle_at, point.min_c, point.average_c, point.max_c) == (
         START + timedelta(minutes=7, seconds=11), 4.25, 4.25, 4.25,
     )  # fmt: skip
 
@@ -37,29 +37,21 @@ def test_a_dense_series_is_reduced_to_lowest_mean_and_highest():
     assert len(series) <= MAX_POINTS
     assert min(point.min_c for point in series.points()) == 1.0
     assert max(point.max_c for point in series.points()) == 6.0
-    assert sum(point.mean_c for point in series.points()) / len(series) == pytest.approx(3.0, abs=0.05)
+    assert sum(point.average_c for point in series.points()) / len(series) == pytest.approx(3.0, abs=0.05)
     assert sum(point.reading_count for point in series.points()) == 8_640
 
 
 def test_the_end_is_not_part_of_the_range():
     unit = StorageUnitFactory()
     store_readings(unit, [1.0, 2.0], start=START, every=DAY)
-    assert [point.mean_c for point in series_in(unit).points()] == [1.0]
+    assert [point.average_c for point in series_in(unit).points()] == [1.0]
 
 
 def test_a_fault_is_a_point_without_a_temperature():
     unit = StorageUnitFactory()
     store_readings(unit, [4.0, None, 5.0], start=START)
     series = series_in(unit)
-    assert [(point.mean_c, point.fault_count) for point in series.points()] == [(4.0, 0), (None, 1), (5.0, 0)]
-
-
-def test_readings_further_apart_than_the_staleness_limit_leave_a_gap():
-    unit = StorageUnitFactory(gap_limit_seconds=1800)
-    store_readings(unit, [4.0, 5.0], start=START, every=timedelta(minutes=30))
-    store_reading(unit, 6.0, START + timedelta(minutes=61))
-    series = series_in(unit)
-    assert series.gaps(timedelta(minutes=30)) == [(START + timedelta(minutes=30), START + timedelta(minutes=61))]
+    assert [(point.average_c, point.fault_count) for point in series.points()] == [(4.0, 0), (None, 1), (5.0, 0)]
 
 
 def test_a_long_range_is_made_from_hours():
@@ -68,11 +60,12 @@ def test_a_long_range_is_made_from_hours():
     store_reading(unit, 1.0, START + 5 * HOUR)
     series = series_in(unit, days=30)
     assert series.level is Level.HOURS
-    assert [(point.min_c, point.mean_c, point.max_c, point.fault_count) for point in series.points()] == [
+    assert [(point.min_c, point.average_c, point.max_c, point.fault_count) for point in series.points()] == [
         (4.0, 6.0, 9.0, 1),
         (1.0, 1.0, 1.0, 0),
     ]
-    assert series.gaps(3 * HOUR) == [(START + HOUR, START + 5 * HOUR)]
+    # No line crosses the silence between two points.
+    assert series.breaks() == [TimeRange(START + HOUR, START + 5 * HOUR)]
 
 
 def test_years_are_made_from_the_facilitys_days():
@@ -81,9 +74,36 @@ def test_years_are_made_from_the_facilitys_days():
     store_reading(unit, 8.0, START - 400 * DAY)
     series = series_in(unit, days=500, start=START - 499 * DAY)
     assert series.level is Level.DAYS
-    assert [(point.min_c, point.mean_c, point.max_c) for point in series.points()] == [(8.0, 8.0, 8.0), (4.0, 5.0, 6.0)]
+    assert [(point.min_c, point.average_c, point.max_c) for point in series.points()] == [
+        (8.0, 8.0, 8.0),
+        (4.0, 5.0, 6.0),
+    ]
     assert series.points()[-1].first_at == START - DAY
     assert series.points()[-1].last_at == START
+
+
+@pytest.mark.parametrize("days", [1, 100, 800])
+@pytest.mark.parametrize("zone", ["Europe/London", "Asia/Kolkata"])
+def test_a_series_consists_of_the_readings_of_its_range_whatever_its_level(days, zone):
+    unit = StorageUnitFactory(facility__time_zone=zone, interval_seconds=60)
+    start = datetime(2024, 1, 15, 10, 40, tzinfo=UTC)
+    time_range = TimeRange(start, start + days * DAY + timedelta(hours=5, minutes=37))
+    # Just outside at both ends, where the hour and the day of the range have begun or go on.
+    for outside in (start - timedelta(minutes=1), start - HOUR, time_range.end, time_range.end + HOUR):
+        store_reading(unit, 99.0, outside)
+    inside = [start, start + timedelta(minutes=25), start + 2 * HOUR, start + 15 * HOUR]
+    inside += [time_range.end - timedelta(seconds=seconds) for seconds in (1, 3_000, 30_000)]
+    for number, instant in enumerate(inside):
+        store_reading(unit, float(number), instant)
+
+    for max_points in (1, 2, 1_000):
+        points = downsample(unit, time_range, max_points=max_points).points()
+
+        assert len(points) <= max_points
+        assert sum(point.reading_count for point in points) == len(inside)
+        assert max(point.max_c for point in points) == 6.0
+        assert sum(point.average_c * point.reading_count for point in points) == pytest.approx(sum(range(7)))
+        assert all(start <= point.first_at <= point.last_at <= time_range.end for point in points)
 
 
 @pytest.mark.parametrize("days", [1, 2, 7, 10, 30, 41, 42, 365, 400, 401, 1826, 9000])
@@ -121,11 +141,12 @@ def test_a_series_begins_and_ends_with_the_requested_range_whatever_its_level():
     store_readings(unit, [5.0] * 24 * 900, start=START - 450 * DAY, every=HOUR)
     for days, edge in ((1, HOUR), (100, HOUR), (800, DAY)):
         points = series_in(unit, days=days, start=START - 400 * DAY).points()
-        assert START - 400 * DAY - edge < points[0].first_at <= START - 400 * DAY + edge
+        assert START - 400 * DAY <= points[0].first_at <= START - 400 * DAY + edge
         assert points == sorted(points)
 
 
 @pytest.mark.parametrize("days", [1, 30, 500])
-def test_a_series_of_nothing_has_no_points_and_no_gaps(days):
-    series = series_in(StorageUnitFactory(interval_seconds=60), days=days)
-    assert (len(series), series.points(), series.gaps(HOUR)) == (0, [], [])
+def test_a_series_of_nothing_has_no_points_and_is_one_gap(days):
+    series = series_in(StorageUnitFactory(interval_seconds=60), days=days, start=START - 500 * DAY)
+    assert (len(series), series.points(), series.breaks()) == (0, [], [])
+    assert series.gaps() == [TimeRange(START - 500 * DAY, START + (days - 500) * DAY)]

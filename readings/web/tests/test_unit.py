@@ -92,22 +92,22 @@ def test_the_series_covers_the_requested_range(member, unit):
     now = timezone.now()
     store_reading(unit, 4.0, now - 7 * HOUR)
     store_reading(unit, 5.0, now - timedelta(minutes=1))
-    assert member.get(address(unit, "unit-series"), {"range": "6h"}).json()["mean"] == [5.0]
-    assert member.get(address(unit, "unit-series")).json()["mean"] == [4.0, 5.0]
+    assert member.get(address(unit, "unit-series"), {"range": "6h"}).json()["average"] == [5.0]
+    assert member.get(address(unit, "unit-series")).json()["average"] == [4.0, 5.0]
 
 
 def test_all_starts_with_the_first_day(member, unit):
     store_reading(unit, 4.0, timezone.now() - timedelta(days=500))
-    assert member.get(address(unit, "unit-series"), {"range": "all"}).json()["mean"] == [4.0]
+    assert member.get(address(unit, "unit-series"), {"range": "all"}).json()["average"] == [4.0]
 
 
 def test_times_without_an_offset_are_local_and_dates_are_whole_days(member, unit):
     store_readings(unit, [1.0, 2.0, 3.0], start=datetime(2026, 3, 1, 18, 29, tzinfo=UTC), every=12 * HOUR)
     series = address(unit, "unit-series")
     # 00:00 in Kolkata is 18:30 UTC of the day before.
-    assert member.get(series, {"start": "2026-03-02", "end": "2026-03-02"}).json()["mean"] == [2.0, 3.0]
-    assert member.get(series, {"start": "2026-03-01T23:59", "end": "2026-03-02T00:00"}).json()["mean"] == [1.0]
-    assert member.get(series, {"start": "2026-03-01T18:29Z", "end": "2026-03-01T18:30Z"}).json()["mean"] == [1.0]
+    assert member.get(series, {"start": "2026-03-02", "end": "2026-03-02"}).json()["average"] == [2.0, 3.0]
+    assert member.get(series, {"start": "2026-03-01T23:59", "end": "2026-03-02T00:00"}).json()["average"] == [1.0]
+    assert member.get(series, {"start": "2026-03-01T18:29Z", "end": "2026-03-01T18:30Z"}).json()["average"] == [1.0]
 
 
 def test_pages_of_readings_are_complete_and_newest_first(member, unit):

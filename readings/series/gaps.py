@@ -1,0 +1,131 @@
+"""The gaps of a unit: the parts of a period, up to now, in which no reading of any of its sensors is valid.
+
+A gap begins when the last reading goes stale, or with a sensor's fault, and ends with the next measurement; it may lie
+within a point of the series, before the first reading or after the last. So the gaps are exactly what the coverage of
+the period lacks.
+
+Roll-ups tell which days and hours are covered completely. Only the readings of the other hours are looked at, and if
+there are more of them than MAX_READINGS, an hour with any measurement is not a gap.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.db.prepared import Parameters
+from readings.storage.local_days import day_of, start_of_day_sql
+from readings.storage.rollups import LONGEST_GAP
+from readings.storage.time_weighting import TIME_WEIGHTS
+from readings.time_ranges import MICROSECOND, TimeRange
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from numpy.typing import NDArray
+
+# Of more gaps than a chart can show, the longest are returned.
+MAX_GAPS = 1_000
+MAX_READINGS = 50_000
+# Sums of seconds are off by less.
+_ROUNDING_SECONDS = 5e-7
+_GAP = np.dtype([("start", ">i8"), ("end", ">i8")])
+
+
+def gap_parameters(time_range: TimeRange, zone: ZoneInfo, now: datetime) -> Parameters:
+    """Return the parameters of the statement for a unit of a facility in `zone`, except the unit's id."""
+    until = max(min(time_range.end, now), time_range.start)
+    return {
+        "start": time_range.start,
+        "until": until,
+        "first_day": day_of(time_range.start, zone),
+        "last_day": day_of(max(until - MICROSECOND, time_range.start), zone),
+        "zone": zone.key,
+        "earliest": time_range.start - LONGEST_GAP,
+        "latest": until,
+        "max_readings": MAX_READINGS,
+    }
+
+
+def gaps_from_bytes(gaps: bytes | memoryview) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the starts and ends of the gaps that PostgreSQL wrote, in order of time, in microseconds since 1970."""
+    rows = np.frombuffer(gaps, _GAP).astype(_GAP.newbyteorder("="))
+    rows = rows[rows["start"].argsort()]
+    return rows["start"], rows["end"]
+
+
+# The days whose hours are looked at, and those that are covered completely.
+_DAYS = f"""
+day AS (
+    SELECT {start_of_day_sql("local_date", "%(zone)s")} AS starts_at,
+        {start_of_day_sql("(local_date + 1)", "%(zone)s")} AS ends_at, covered_seconds, is_settled
+    FROM (
+        SELECT local_date, sum(covered_seconds) AS covered_seconds, bool_and(is_settled) AS is_settled
+        FROM daily_rollup
+        WHERE storage_unit_id = %(unit_id)s AND local_date BETWEEN %(first_day)s AND %(last_day)s GROUP BY 1
+    ) AS total
+),
+complete_day AS (
+    SELECT * FROM day
+    WHERE is_settled AND covered_seconds >= date_part('epoch', ends_at - starts_at) - {_ROUNDING_SECONDS}
+),
+span AS (SELECT starts_at, ends_at FROM day EXCEPT ALL SELECT starts_at, ends_at FROM complete_day)
+"""  # noqa: S608  names of ours, no input
+_WHOLE_RANGE = """
+complete_day AS (SELECT NULL::timestamptz AS starts_at, NULL::timestamptz AS ends_at LIMIT 0),
+span AS (SELECT %(start)s::timestamptz AS starts_at, %(until)s::timestamptz AS ends_at)
+"""
+
+
+def _microseconds(instant: str) -> str:
+    return f"(date_part('epoch', {instant}) * 1000000)::bigint"
+
+
+def gaps_sql(*, with_days: bool) -> str:
+    """Return the query of one value, the gaps in any order for `gaps_from_bytes`; NULL without any.
+
+    with_days: use daily roll-ups as well, for ranges of many days.
+    """
+    return f"""
+WITH {_DAYS if with_days else _WHOLE_RANGE},
+hour AS (
+    SELECT hourly.*, is_settled AND covered_seconds >= 3600 - {_ROUNDING_SECONDS} AS is_complete
+    FROM span CROSS JOIN LATERAL (
+        SELECT hour AS starts_at, hour + interval '1 hour' AS ends_at, bool_and(is_settled) AS is_settled,
+            sum(covered_seconds) AS covered_seconds, sum(reading_count) AS reading_count,
+            sum(reading_count - fault_count) AS measured_count
+        FROM hourly_rollup
+        WHERE storage_unit_id = %(unit_id)s AND hour >= date_trunc('hour', span.starts_at, 'UTC')
+            AND hour < span.ends_at
+        GROUP BY hour OFFSET 0
+    ) AS hourly
+),
+bounds AS (
+    SELECT coalesce(sum(reading_count), 0) <= %(max_readings)s AS is_few FROM hour WHERE NOT is_complete
+),
+piece AS (
+    SELECT %(unit_id)s::int AS storage_unit_id, lower(period) AS from_at, upper(period) AS to_at
+    FROM (
+        SELECT range_agg(tstzrange(starts_at, ends_at)) AS periods FROM hour, bounds WHERE NOT is_complete AND is_few
+    ) AS incomplete CROSS JOIN unnest(periods) AS period
+),
+{TIME_WEIGHTS},
+covered AS (
+    SELECT range_agg(period) AS periods FROM (
+        SELECT tstzrange(starts_at, ends_at) AS period FROM complete_day
+        UNION ALL
+        SELECT tstzrange(starts_at, ends_at) FROM hour, bounds
+        WHERE is_complete OR (NOT is_few AND CASE WHEN is_settled THEN covered_seconds ELSE measured_count END > 0)
+        UNION ALL
+        SELECT tstzrange(valid_from, valid_until) FROM weighted
+    ) AS part
+)
+SELECT string_agg(int8send({_microseconds("lower(gap)")}) || int8send({_microseconds("upper(gap)")}), '')
+FROM (
+    SELECT gap FROM covered
+    CROSS JOIN unnest(tstzmultirange(tstzrange(%(start)s, %(until)s)) - coalesce(periods, '{{}}')) AS gap
+    ORDER BY upper(gap) - lower(gap) DESC, lower(gap) LIMIT {MAX_GAPS}
+) AS longest
+"""  # noqa: S608  names of ours, no input
