@@ -120,7 +120,8 @@ def limit_details(version: LimitVersion, scale: str) -> Details:
         ("Source", version.profile_name),
         ("Limits", limits_text(condition_limits(limits), scale)),
         ("Reading at the limit", "outside" if limits.is_inclusive else "within"),
-        ("Delay", _delays_text(limits)),
+        ("Warning delay", _delays_text(limits.high_delay_seconds, limits.low_delay_seconds)),
+        ("Critical delay", _delays_text(limits.high_critical_delay_seconds, limits.low_critical_delay_seconds)),
         ("Clearing", _clearing_text(limits)),
         ("Allowed time outside", _allowed_text(limits)),
         ("MKT limit", _mkt_text(limits, scale)),
@@ -145,8 +146,8 @@ def _seconds_text(seconds: float) -> str:
     return duration_text(timedelta(seconds=seconds))
 
 
-def _delays_text(limits: Limits) -> str:
-    high, low = _seconds_text(limits.high_delay_seconds), _seconds_text(limits.low_delay_seconds)
+def _delays_text(high_seconds: int, low_seconds: int) -> str:
+    high, low = _seconds_text(high_seconds), _seconds_text(low_seconds)
     return high if high == low else f"{high} when too warm, {low} when too cold"
 
 

@@ -34,9 +34,11 @@ class Limits:
     """The permitted temperatures of a unit, and for how long others are tolerated.
 
     `*_c` are °C; None is no limit. With `is_inclusive` a temperature exactly at a limit is outside, else it is within.
-    A reading completes the delay when it is outside and the excursion began at least `high_delay_seconds` (too warm) or
-    `low_delay_seconds` (too cold) before it. The excursion is over once a reading is back within the limits by
-    `clearing_margin_k`; one that leaves them again less than `clearing_delay_seconds` later continues it.
+    A reading completes the warning delay when it is outside and the excursion began at least `high_delay_seconds` (too
+    warm) or `low_delay_seconds` (too cold) before it. It completes the critical delay when it is beyond a critical
+    limit and all have been since `high_critical_delay_seconds` or `low_critical_delay_seconds` before it, or when it
+    completes the warning delay. The excursion is over once a reading is back within the limits by `clearing_margin_k`;
+    one that leaves them again less than `clearing_delay_seconds` later continues it.
 
     allowed_seconds: how long within any `allowed_window_seconds` the temperature may be outside the limits of a
     warning in all, of which reaching it is a violation. mkt_limit_c: what the mean kinetic temperature of any
@@ -51,6 +53,8 @@ class Limits:
     is_inclusive: bool = False
     high_delay_seconds: int = 1_800
     low_delay_seconds: int = 1_800
+    high_critical_delay_seconds: int = 300
+    low_critical_delay_seconds: int = 300
     clearing_margin_k: float = 0.0
     clearing_delay_seconds: int = 0
     allowed_seconds: int | None = None
@@ -71,10 +75,14 @@ class Limits:
         """How long an excursion must be over before a return is another one."""
         return timedelta(seconds=self.clearing_delay_seconds)
 
-    def delay_of(self, temperature_c: float) -> timedelta:
-        """Return how long this temperature may be beyond a limit before it is an alarm."""
-        is_cold = self.lowest_c is not None and temperature_c <= self.lowest_c + ROUNDING_K
-        return timedelta(seconds=self.low_delay_seconds if is_cold else self.high_delay_seconds)
+    def warning_delay_of(self, temperature_c: float) -> timedelta:
+        """Return how long the excursion of this temperature may last before it is an alarm."""
+        return timedelta(seconds=self.low_delay_seconds if self._is_cold(temperature_c) else self.high_delay_seconds)
+
+    def critical_delay_of(self, temperature_c: float) -> timedelta:
+        """Return how long this temperature may be beyond a critical limit before it is a critical alarm."""
+        is_cold = self._is_cold(temperature_c)
+        return timedelta(seconds=self.low_critical_delay_seconds if is_cold else self.high_critical_delay_seconds)
 
     def severity_of(self, temperature_c: float) -> Severity | None:
         """Return the severity of this temperature, None within the limits."""
@@ -114,6 +122,9 @@ class Limits:
     def highest_c(self) -> float | None:
         """The upper warning limit or, without one, the critical one."""
         return self.high_critical_c if self.high_warning_c is None else self.high_warning_c
+
+    def _is_cold(self, temperature_c: float) -> bool:
+        return self.lowest_c is not None and temperature_c <= self.lowest_c + ROUNDING_K
 
     def _is_beyond(self, temperature_c: float, low: float | None, high: float | None) -> bool:
         margin = -ROUNDING_K if self.is_inclusive else ROUNDING_K

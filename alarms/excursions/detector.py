@@ -209,15 +209,20 @@ class Detector:
         current.last_outside_at = instant
         if abs(temperature.beyond_k) > abs(limits.beyond_k(current.peak_c)):
             current.peak_c, current.peak_at = temperature_c, instant
-        delay = limits.delay_of(temperature_c)
-        if current.alarm_at is None and instant - current.started_at >= delay:
+        if current.alarm_at is None and instant - current.started_at >= limits.warning_delay_of(temperature_c):
             current.alarm_at = instant
-        if severity is not Severity.CRITICAL:
+        if severity is Severity.CRITICAL:
+            self._record_critical(instant, current, limits.critical_delay_of(temperature_c))
+        else:
             self._critical_since = None
-            return
-        current.severity = severity
+
+    def _record_critical(self, instant: datetime, current: DetectedExcursion, delay: timedelta) -> None:
+        """Record an instant beyond a critical limit; after the warning delay it needs no delay of its own."""
+        current.severity = Severity.CRITICAL
         self._critical_since = self._critical_since or instant
-        if current.critical_alarm_at is None and instant - self._critical_since >= delay:
+        if current.alarm_at is None and instant - self._critical_since >= delay:
+            current.alarm_at = instant
+        if current.alarm_at is not None and current.critical_alarm_at is None:
             current.critical_alarm_at = instant
 
     def _continue(self, current: DetectedExcursion) -> None:

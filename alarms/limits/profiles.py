@@ -14,8 +14,17 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 DEFAULT = "around the set temperature"
 
 
-def _delay(seconds: int) -> dict[str, int]:
-    return {"high_delay_seconds": seconds, "low_delay_seconds": seconds}
+def _delays(*, high: tuple[int, int], low: tuple[int, int]) -> dict[str, int]:
+    """Return the warning and the critical delay of each side, in seconds.
+
+    Where the critical limit is also the first, both are the same: nothing warned before it was crossed.
+    """
+    return {
+        "high_delay_seconds": high[0],
+        "high_critical_delay_seconds": high[1],
+        "low_delay_seconds": low[0],
+        "low_critical_delay_seconds": low[1],
+    }
 
 
 SHIPPED: dict[str, dict[str, object]] = {
@@ -29,7 +38,7 @@ SHIPPED: dict[str, dict[str, object]] = {
         "allowed_window_seconds": 7 * DAY,
         "mkt_limit_c": 8.0,
         "mkt_window_seconds": DAY,
-        **_delay(15 * MINUTE),
+        **_delays(high=(15 * MINUTE, 5 * MINUTE), low=(15 * MINUTE, 15 * MINUTE)),
     },
     "vaccine refrigerator (WHO)": {
         "description": "2 to 8 °C. Alarms at 8 °C and above for 10 hours, and at −0.5 °C and below for 60 minutes.",
@@ -38,8 +47,7 @@ SHIPPED: dict[str, dict[str, object]] = {
         "high_warning_c": 8.0,
         "high_critical_c": 8.0,
         "is_inclusive": True,
-        "high_delay_seconds": 10 * HOUR,
-        "low_delay_seconds": HOUR,
+        **_delays(high=(10 * HOUR, 10 * HOUR), low=(HOUR, HOUR)),
     },
     "controlled room temperature": {
         "description": "20 to 25 °C. From 15 to 30 °C for up to 24 hours in any 30 days; MKT of 30 days up to 25 °C.",
@@ -51,7 +59,7 @@ SHIPPED: dict[str, dict[str, object]] = {
         "allowed_window_seconds": 30 * DAY,
         "mkt_limit_c": 25.0,
         "mkt_window_seconds": 30 * DAY,
-        **_delay(30 * MINUTE),
+        **_delays(high=(30 * MINUTE, 5 * MINUTE), low=(30 * MINUTE, 5 * MINUTE)),
     },
     "ultra-low freezer": {
         "description": "−90 to −60 °C.",
@@ -59,13 +67,13 @@ SHIPPED: dict[str, dict[str, object]] = {
         "low_warning_c": -90.0,
         "high_warning_c": -60.0,
         "high_critical_c": -60.0,
-        **_delay(30 * MINUTE),
+        **_delays(high=(30 * MINUTE, 30 * MINUTE), low=(30 * MINUTE, 30 * MINUTE)),
     },
     "frozen food": {
         "description": "−18 °C or colder; up to −15 °C for a while, as in a defrost.",
         "high_warning_c": -18.0,
         "high_critical_c": -15.0,
-        **_delay(45 * MINUTE),
+        **_delays(high=(45 * MINUTE, 5 * MINUTE), low=(45 * MINUTE, 5 * MINUTE)),
     },
     "chilled food (HACCP)": {
         "description": "0 to 5 °C; outside for less than 4 hours in all within a day.",
@@ -75,13 +83,13 @@ SHIPPED: dict[str, dict[str, object]] = {
         "high_critical_c": 8.0,
         "allowed_seconds": 4 * HOUR,
         "allowed_window_seconds": DAY,
-        **_delay(30 * MINUTE),
+        **_delays(high=(30 * MINUTE, 5 * MINUTE), low=(30 * MINUTE, 30 * MINUTE)),
     },
     DEFAULT: {
         "description": "The set temperature ± 2 K (warning) and ± 5 K (critical), or as configured.",
         "is_around_set_temperature": True,
         "is_default": True,
-        **_delay(30 * MINUTE),
+        **_delays(high=(30 * MINUTE, 5 * MINUTE), low=(30 * MINUTE, 5 * MINUTE)),
     },
 }
 

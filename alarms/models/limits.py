@@ -19,6 +19,7 @@ from readings.models import UNIT_WAYS
 MAX_DELAY_SECONDS = 30 * 86_400
 MAX_WINDOW_SECONDS = 366 * 86_400
 ABSOLUTE_ZERO_C, HOTTEST_C = -273.15, 1_000.0
+CRITICAL_DELAY_HELP = "Since the critical limit was crossed. The warning delay applies if it ends sooner."
 SENSOR_POLICIES = [
     (SensorPolicy.ANY.value, "Any sensor outside limits"),
     (SensorPolicy.MEAN.value, "Mean of the sensors"),
@@ -45,8 +46,10 @@ class LimitValues(models.Model):
     is_inclusive = models.BooleanField(
         "treat a reading at the limit as outside", default=False, help_text="As in the WHO's guidelines."
     )
-    high_delay_seconds = _seconds("high alarm delay, s", 1_800, MAX_DELAY_SECONDS)
-    low_delay_seconds = _seconds("low alarm delay, s", 1_800, MAX_DELAY_SECONDS)
+    high_delay_seconds = _seconds("high warning delay, s", 1_800, MAX_DELAY_SECONDS)
+    low_delay_seconds = _seconds("low warning delay, s", 1_800, MAX_DELAY_SECONDS)
+    high_critical_delay_seconds = _seconds("high critical delay, s", 300, MAX_DELAY_SECONDS, CRITICAL_DELAY_HELP)
+    low_critical_delay_seconds = _seconds("low critical delay, s", 300, MAX_DELAY_SECONDS, CRITICAL_DELAY_HELP)
     clearing_margin_k = models.FloatField(
         "clearing margin, K",
         default=0.0,

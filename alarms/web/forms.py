@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -69,6 +69,10 @@ class UnitLimitsForm(forms.ModelForm[UnitLimits]):
         named_sensor.queryset = self.instance.storage_unit.sensors.all()
 
 
+def _minutes(label: str) -> forms.FloatField:
+    return forms.FloatField(label=label, min_value=0, max_value=MAX_DELAY_SECONDS / 60, required=False)
+
+
 class LimitReplayForm(forms.Form):
     """Limits to try, initially those in force. An empty temperature is no limit."""
 
@@ -76,24 +80,32 @@ class LimitReplayForm(forms.Form):
     low_warning_c = forms.FloatField(label="Low warning, °C", required=False)
     high_warning_c = forms.FloatField(label="High warning, °C", required=False)
     high_critical_c = forms.FloatField(label="High critical, °C", required=False)
-    delay_minutes = forms.FloatField(label="Delay, minutes", min_value=0, max_value=MAX_DELAY_SECONDS / 60)
+    delay_minutes = _minutes("Warning delay, minutes")
+    critical_delay_minutes = _minutes("Critical delay, minutes")
+
+    # The fields of Limits that each delay changes, the first of which is shown.
+    DELAYS: ClassVar = {
+        "delay_minutes": ("high_delay_seconds", "low_delay_seconds"),
+        "critical_delay_minutes": ("high_critical_delay_seconds", "low_critical_delay_seconds"),
+    }
 
     @classmethod
     def for_limits(cls, limits: Limits, data: QueryDict) -> LimitReplayForm:
         """Build the form, bound to `data` if there is any, with `limits` as initial values."""
-        initial = {name: getattr(limits, name) for name in cls.base_fields if name != "delay_minutes"}
-        initial["delay_minutes"] = limits.high_delay_seconds / 60
+        initial = {name: getattr(limits, name) for name in cls.base_fields if name not in cls.DELAYS}
+        initial |= {name: getattr(limits, names[0]) / 60 for name, names in cls.DELAYS.items()}
         return cls(data or None, initial=initial)
 
     @property
     def changes(self) -> dict[str, float | None]:
-        """The changed fields of Limits; an untouched delay keeps both delays."""
+        """The changed fields of Limits; an untouched or empty delay keeps the delays of both sides."""
         changes: dict[str, float | None] = {
-            name: value for name, value in self.cleaned_data.items() if name != "delay_minutes"
+            name: value for name, value in self.cleaned_data.items() if name not in self.DELAYS
         }
-        if "delay_minutes" in self.changed_data:
-            seconds = round(self.cleaned_data["delay_minutes"] * 60)
-            changes |= {"high_delay_seconds": seconds, "low_delay_seconds": seconds}
+        for name, names in self.DELAYS.items():
+            minutes = self.cleaned_data[name]
+            if name in self.changed_data and minutes is not None:
+                changes |= dict.fromkeys(names, round(minutes * 60))
         return changes
 
 

@@ -4,6 +4,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
+from customers.models import StorageUnit
 from tests.api_clients import client_of
 from tests.factories import MembershipFactory, SensorFactory, StaffFactory, StorageUnitFactory
 
@@ -66,6 +67,13 @@ def test_custom_limits_start_with_those_of_the_profile(api, unit, medicine):
     assert (data["low_warning_c"], data["high_critical_c"], data["mkt_limit_c"]) == (2.0, 12.0, 8.0)
     assert in_force(unit) == (2.0, 2.0, 8.0, 12.0)
     assert data["in_force"]["profile_name"] == "own limits"
+
+
+def test_custom_limits_have_a_critical_delay(api: APIClient, unit: StorageUnit) -> None:
+    own = {"profile_id": None, "is_around_set_temperature": False, "high_warning_c": 8.0, "high_critical_c": 10.0}
+    data = api.put(url(unit), own | {"high_critical_delay_seconds": 120}).json()
+    assert (data["high_critical_delay_seconds"], data["low_critical_delay_seconds"]) == (120, 300)
+    assert (data["in_force"]["high_critical_delay_seconds"], data["in_force"]["high_delay_seconds"]) == (120, 1_800)
 
 
 def test_values_besides_a_profile_are_rejected(api, unit, medicine):

@@ -1,6 +1,6 @@
 """The definition of an excursion, case by case."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -73,12 +73,42 @@ def test_too_warm_and_too_cold_have_delays_of_their_own():
     assert found.alarm_at == at(5)
 
 
-def test_the_delay_beyond_a_critical_limit_begins_with_the_first_reading_beyond_it():
-    limits = {"high_critical_c": 11.0, "high_delay_seconds": 600}
-    (found,) = found_in(series(9, 9, 12, 12, 12), **limits)
-    assert (found.alarm_at, found.critical_alarm_at) == (at(10), at(20))
-    (found,) = found_in(series(12, 9, 12, 9), **limits)
-    assert found.critical_alarm_at is None
+CRITICAL_ABOVE_11: dict[str, object] = {
+    "high_critical_c": 11.0,
+    "high_delay_seconds": 1_800,
+    "high_critical_delay_seconds": 600,
+    "low_critical_c": -1.0,
+    "low_delay_seconds": 1_800,
+    "low_critical_delay_seconds": 300,
+}
+
+
+def alarms_in(*temperatures_c: float | None, **limits: object) -> list[tuple[datetime | None, datetime | None]]:
+    """Return when the alarm of each excursion opens and becomes critical; readings are five minutes apart."""
+    found = found_in(series(*temperatures_c), **(CRITICAL_ABOVE_11 | limits))
+    return [(each.alarm_at, each.critical_alarm_at) for each in found]
+
+
+def test_the_critical_delay_begins_with_the_crossing_of_the_critical_limit_and_opens_the_alarm() -> None:
+    assert alarms_in(9, 9, 12, 12, 12, 12) == [(at(20), at(20))]
+
+
+def test_too_cold_has_a_critical_delay_of_its_own() -> None:
+    assert alarms_in(1, -2, -2, -2) == [(at(10), at(10))]
+
+
+def test_the_critical_delay_never_ends_later_than_the_warning_delay() -> None:
+    assert alarms_in(9, 9, 9, 9, 9, 12, 12) == [(at(30), at(30))]
+    assert alarms_in(12, 12, 12, high_critical_delay_seconds=3_600, high_delay_seconds=600) == [(at(10), at(10))]
+
+
+def test_an_open_alarm_becomes_critical_with_the_first_reading_beyond_the_critical_limit() -> None:
+    assert alarms_in(9, 9, 9, 9, 9, 9, 9, 9, 12) == [(at(30), at(40))]
+
+
+def test_a_reading_that_is_not_critical_restarts_the_critical_delay_only() -> None:
+    assert alarms_in(12, 12, 9, 12, 9, 9, 9) == [(at(30), None)]
+    assert alarms_in(12, 12, 9, 12, 9, 9, 12) == [(at(30), at(30))]
 
 
 def test_back_within_by_less_than_the_margin_is_not_over():
@@ -167,6 +197,7 @@ limits = st.builds(
     high_critical_c=st.sampled_from([None, 10.0]),
     is_inclusive=st.booleans(),
     high_delay_seconds=st.sampled_from([0, 600]),
+    high_critical_delay_seconds=st.sampled_from([0, 300, 1_200]),
     clearing_margin_k=st.sampled_from([0.0, 1.0]),
     clearing_delay_seconds=st.sampled_from([0, 700]),
     gap_limit_seconds=st.sampled_from([400, 900]),
@@ -187,6 +218,7 @@ def test_excursions_are_disjoint_in_order_and_consistent(readings, limits):
         assert each.known.seconds + each.gap_seconds == pytest.approx(lasted)
         assert limits.severity_of(each.peak_c) is not None
         assert each.alarm_at is None or each.alarm_at >= each.started_at
+        assert each.critical_alarm_at is None or each.critical_alarm_at >= (each.alarm_at or each.critical_alarm_at)
     for before, after in pairwise(found):
         assert before.clears_at <= after.started_at
 

@@ -1,16 +1,18 @@
 """Which alarms other limits would have added or removed."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from alarms.excursions.what_if import LimitOrderError, apply_changes, replay
 from alarms.models import Alarm, Excursion
 from alarms.thresholds import Limits
+from customers.models import StorageUnit
 from tests.factories import MembershipFactory, StorageUnitFactory, store_readings
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +44,13 @@ def test_a_shorter_delay_would_have_added_an_alarm(unit, begin):
     assert (before.opened_at, after.opened_at) == (begin + 8 * EVERY, begin + 6 * EVERY)
 
 
+def test_a_shorter_critical_delay_would_have_opened_the_alarm_as_critical(unit: StorageUnit, begin: datetime) -> None:
+    critical = {"high_critical_c": 8.5, "high_critical_delay_seconds": 0}
+    ((before, after),) = replay(unit, critical, timezone.now()).kept
+    assert (before.opened_at, before.severity) == (begin + 8 * EVERY, "warning")
+    assert (after.opened_at, after.severity) == (begin + 7 * EVERY, "critical")
+
+
 def test_a_higher_limit_would_have_removed_one(unit, begin):
     found = replay(unit, {"high_warning_c": 9.0}, timezone.now())
     assert [each.started_at for each in found.removed] == [begin + 5 * EVERY]
@@ -65,6 +74,14 @@ def test_the_command_lists_added_and_removed_alarms(unit):
     assert "added: 1" in output.getvalue()
     assert "removed: 0" in output.getvalue()
     assert "peak 7.5\N{NO-BREAK SPACE}°C" in output.getvalue()
+
+
+def test_the_command_applies_a_critical_delay(unit: StorageUnit) -> None:
+    output = StringIO()
+    call_command("replay_limits", "A/fridge", "--high-critical", "8.5", "--critical-delay", "0s", stdout=output)
+    kept = output.getvalue().split("kept: 1\n")[1]
+    assert ", warning, peak 9.0" in kept
+    assert kept.endswith("as critical\n")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +113,13 @@ class TestPage:
     def test_it_starts_with_the_limits_in_force(self, viewer, url):
         form = viewer.get(url).context["form"]
         assert (form["high_warning_c"].value(), form["delay_minutes"].value()) == (7.0, 30)
+        assert form["critical_delay_minutes"].value() == 5
+
+    def test_it_replays_a_critical_delay(self, viewer: Client, url: str) -> None:
+        requested = {"high_warning_c": 7, "high_critical_c": 8.5, "critical_delay_minutes": 0}
+        (_, added), (_, prevented), (_, ((kept),)) = viewer.get(url, requested).context["parts"]
+        assert (added, prevented) == ([], [])
+        assert kept["after"].severity == "critical"
 
     def test_it_shows_what_would_have_been_added_and_prevented(self, viewer, url):
         requested = {"low_critical_c": 0, "low_warning_c": 3, "high_warning_c": 7, "high_critical_c": 10}

@@ -7,6 +7,7 @@ from alarms.lifecycle.actions import ActionNotAllowed, acknowledge, close, comme
 from alarms.lifecycle.transitions import close_cleared
 from alarms.models import Alarm, AlarmEvent, Excursion
 from alarms.tests.evaluation import at, load
+from customers.models import StorageUnit
 
 pytestmark = pytest.mark.django_db
 
@@ -47,11 +48,26 @@ def test_it_opens_with_the_reading_that_completes_the_delay(unit):
     assert event_kinds(alarm) == ["opened"]
 
 
-def test_it_worsens_once_the_delay_beyond_the_critical_limit_is_completed(unit):
-    read(unit, (5, 9), (25, 11), (44, 11), (45, 11))
+def test_it_opens_as_critical_once_the_critical_delay_has_passed(unit: StorageUnit) -> None:
+    read(unit, (5, 9), (17, 11), (21, 11), (22, 11))
+    alarm = Alarm.objects.get()
+    assert (alarm.state, alarm.severity, alarm.opened_at) == ("open", "critical", at(22))
+    assert event_kinds(alarm) == ["opened"]
+
+
+def test_it_opens_at_the_severity_of_its_latest_reading(unit: StorageUnit) -> None:
+    read(unit, (5, 9), (24, 9), (25, 11))
+    assert Alarm.objects.get().severity == "critical"
+
+
+def test_an_open_alarm_worsens_immediately(unit: StorageUnit) -> None:
+    read(unit, (5, 9), (25, 9), (26, 11))
     alarm = Alarm.objects.get()
     assert alarm.severity == "critical"
-    assert event_kinds(alarm) == ["opened", "worsened"]
+    assert list(alarm.events.order_by("id").values_list("kind", "happened_at")) == [
+        ("opened", at(25)),
+        ("worsened", at(26)),
+    ]
 
 
 def test_it_closes_automatically_when_the_clearing_delay_is_over(unit):

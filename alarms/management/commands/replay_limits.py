@@ -27,6 +27,11 @@ TEMPERATURES = {
     "high_critical": "high_critical_c",
 }
 
+DELAYS = {
+    "delay": ("high_delay_seconds", "low_delay_seconds"),
+    "critical_delay": ("high_critical_delay_seconds", "low_critical_delay_seconds"),
+}
+
 
 class Command(BaseCommand):
     """Replay a unit's readings with changed limits."""
@@ -40,7 +45,8 @@ class Command(BaseCommand):
             parser.add_argument(
                 f"--{name.replace('_', '-')}", type=temperature, metavar="°C", help="a limit, or “none”"
             )
-        parser.add_argument("--delay", type=seconds, metavar="TIME", help="such as 900s, 45m or 10h")
+        parser.add_argument("--delay", type=seconds, metavar="TIME", help="warning delay, such as 900s, 45m or 10h")
+        parser.add_argument("--critical-delay", type=seconds, metavar="TIME")
         parser.add_argument("--clearing-margin", type=float, metavar="K")
         parser.add_argument("--clearing-delay", type=seconds, metavar="TIME")
         parser.add_argument("--days", type=int, default=90)
@@ -62,6 +68,7 @@ class Command(BaseCommand):
         for before, after in found.kept:
             self.stdout.write(
                 f"  {line(before, unit, zone)}; would open at {after.opened_at.astimezone(zone):%Y-%m-%d %H:%M}"
+                f" as {after.severity}"
             )
 
 
@@ -72,8 +79,9 @@ def changes_in(options: Mapping[str, object]) -> dict[str, object]:
         for name, field in TEMPERATURES.items()
         if options[name] is not None
     }
-    if options["delay"] is not None:
-        changes |= {"high_delay_seconds": options["delay"], "low_delay_seconds": options["delay"]}
+    for name, fields in DELAYS.items():
+        if options[name] is not None:
+            changes |= dict.fromkeys(fields, options[name])
     if options["clearing_margin"] is not None:
         changes["clearing_margin_k"] = options["clearing_margin"]
     if options["clearing_delay"] is not None:

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 # The other fields of the form.
 PLAIN = {
-    "sensor_policy": "any", "high_delay_seconds": 1800, "low_delay_seconds": 1800, "clearing_margin_k": 0,
+    "sensor_policy": "any", "high_delay_seconds": 1800, "low_delay_seconds": 1800,
+    "high_critical_delay_seconds": 300, "low_critical_delay_seconds": 300, "clearing_margin_k": 0,
     "clearing_delay_seconds": 0, "allowed_window_seconds": 86400, "mkt_window_seconds": 86400,
 }  # fmt: skip
 
@@ -66,6 +67,13 @@ class TestLimitsOfAUnit:
         unit.refresh_from_db()
         assert (unit.low_warning_c, unit.high_warning_c, unit.high_critical_c) == (None, 8.0, 9.0)
         assert UnitLimits.objects.get().high_delay_seconds == 60
+
+    def test_the_history_shows_both_delays(self, manager, unit):
+        delays = {"high_critical_delay_seconds": 120, "low_critical_delay_seconds": 120}
+        manager.post(limits_url(unit), PLAIN | {"high_warning_c": 8, "high_critical_c": 9} | delays)
+        (_, details), _ = manager.get(limits_url(unit)).context["versions"]
+        assert dict(details)["Warning delay"] == "30 min"
+        assert dict(details)["Critical delay"] == "2 min"
 
     def test_limits_out_of_order_are_rejected(self, manager, unit):
         response = manager.post(limits_url(unit), PLAIN | {"high_warning_c": 9, "high_critical_c": 8})
