@@ -41,14 +41,15 @@ Named = Mapping[str, Summary]
 
 def trend(named: Named, scale: Scale, first_column: str) -> Table:
     """Return the table of temperatures by period."""
-    columns = ["Time-weighted mean", "Minimum", "Maximum", "Mean kinetic temperature", "Readings"]
+    columns = ["Minimum", "Average", "Maximum", "Time-weighted mean", "Mean kinetic temperature", "Readings"]
     rows = [
         Row(
             name,
             [
-                _text(each.totals.mean_c, scale),
                 _text(each.totals.min_c, scale),
+                _text(each.totals.average_c, scale),
                 _text(each.totals.max_c, scale),
+                _text(each.totals.mean_c, scale),
                 _text(each.totals.mkt_c, scale),
                 f"{each.totals.reading_count:,}",
             ],
@@ -56,7 +57,9 @@ def trend(named: Named, scale: Scale, first_column: str) -> Table:
         for name, each in named.items()
     ]
     chart = _chart("band", named, scale.label) | {
-        "middle": [_scaled(each.totals.mean_c, scale) for each in named.values()],
+        # Not the time-weighted mean: it includes the measurement that was valid at the beginning, which may lie outside.
+        "middle": [_scaled(each.totals.average_c, scale) for each in named.values()],
+        "middle_name": "Average",
         "low": [_scaled(each.totals.min_c, scale) for each in named.values()],
         "high": [_scaled(each.totals.max_c, scale) for each in named.values()],
     }
@@ -163,6 +166,7 @@ def _deviations(summary: Summary, scale: Scale) -> list[str]:
 
 def _deviation_chart(kind: str, named: Named, scale: Scale) -> dict[str, object]:
     return _chart(kind, named, difference_label(scale)) | {
+        "middle_name": "Time-weighted mean",
         "middle": [_scaled_difference(each.mean_deviation_k, scale) for each in named.values()],
         "low": [_scaled_difference(each.min_deviation_k, scale) for each in named.values()],
         "high": [_scaled_difference(each.max_deviation_k, scale) for each in named.values()],

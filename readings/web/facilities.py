@@ -45,12 +45,12 @@ class UnitToday:
 
     @property
     def texts(self) -> tuple[str, str, str]:
-        """Minimum, mean and maximum on the unit's scale."""
+        """Minimum, average and maximum on the unit's scale."""
         today = self.today
         scale = self.unit.temperature_unit
         return (
             temperature_text(today.min_c, scale),
-            temperature_text(today.mean_c, scale),
+            temperature_text(today.average_c, scale),
             temperature_text(today.max_c, scale),
         )
 

@@ -65,8 +65,9 @@ def present_statistics(summaries: Statistics, outside: TimeOutside | None, scale
     """Return labels and values of the statistics, temperatures on `scale`; "–" for what is unknown."""
     return [
         ("Minimum", temperature_text(summaries.min_c, scale)),
-        ("Time-weighted mean", temperature_text(summaries.mean_c, scale)),
+        ("Average", temperature_text(summaries.average_c, scale)),
         ("Maximum", temperature_text(summaries.max_c, scale)),
+        ("Time-weighted mean", temperature_text(summaries.mean_c, scale)),
         ("Mean kinetic temperature", temperature_text(summaries.mkt_c, scale)),
         ("Coverage", share_text(summaries.coverage)),
         ("Time outside limits", _outside_text(outside)),

@@ -29,7 +29,7 @@
       return {
         type: "line",
         datasets: [
-          line("Time-weighted mean", data.middle, "--chart-line"),
+          line(data.middle_name, data.middle, "--chart-line"),
           { ...edge, label: "Minimum", data: data.low },
           { ...edge, label: "Maximum", data: data.high, fill: "-1" },
         ],
@@ -41,7 +41,7 @@
         type: "bar",
         datasets: [
           {
-            type: "line", label: "Time-weighted mean", data: data.middle, showLine: false, pointStyle: "rectRot", pointRadius: 6,
+            type: "line", label: data.middle_name, data: data.middle, showLine: false, pointStyle: "rectRot", pointRadius: 6,
             borderColor: colour("--chart-line"), backgroundColor: colour("--chart-line"),
           },
           {

@@ -49,6 +49,25 @@ def test_a_comment_is_required(visit, page, world):
     assert Alarm.objects.get(pk=world.alarm.pk).state == "open"
 
 
+def test_a_comment_typed_while_offline_is_kept_until_it_is_sent(visit, page, world):
+    address = reverse("alarm", args=[world.alarm.public_id])
+    visit.open(address)
+    page.context.set_offline(True)
+    page.get_by_label("Planned action").fill("Moving the vaccines.")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator("#connection")).to_contain_text("Your text is kept")
+    page.context.set_offline(False)
+    visit.open(address)
+    expect(page.get_by_label("Planned action")).to_have_value("Moving the vaccines.")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator("#messages")).to_have_text("Alarm acknowledged.")
+    page.get_by_role("textbox", name="Comment").fill("Moved.")
+    page.get_by_role("button", name="Add comment").click()
+    expect(page.locator("#messages")).to_have_text("Comment added.")
+    visit.open(address)
+    expect(page.get_by_role("textbox", name="Comment")).to_have_value("")
+
+
 def test_the_excursion_is_shaded_in_both_charts(visit, page, world):
     unit = world.alarm.storage_unit
     for address in (reverse("alarm", args=[world.alarm.public_id]), reverse("unit", args=[unit.public_id])):

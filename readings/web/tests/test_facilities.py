@@ -46,6 +46,16 @@ def test_staff_find_facilities_of_all_customers_by_text(client, facility):
     assert "No facilities match this search" in client.get(reverse("facilities"), {"text": "x%_"}).content.decode()
 
 
+def test_the_average_of_a_unit_lies_within_its_minimum_and_maximum(member, facility):
+    unit = StorageUnitFactory(facility=facility)
+    midnight = timezone.now().astimezone(facility.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    # Still valid in the first second of the day, so that the time-weighted mean is above 5 °C.
+    store_readings(unit, [30.0], start=midnight - timedelta(seconds=10))
+    store_readings(unit, [5.0], start=midnight + timedelta(seconds=1))
+    [row] = member.get(reverse("facility", args=[facility.public_id])).context["units"].units
+    assert set(row.texts) == {"5.0\N{NO-BREAK SPACE}°C"}
+
+
 def test_a_facility_shows_each_units_minimum_mean_and_maximum_of_today(member, facility):
     unit = StorageUnitFactory(facility=facility, temperature_unit="F", set_temperature=41.0)
     now = timezone.now()
