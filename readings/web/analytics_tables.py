@@ -57,7 +57,7 @@ def trend(named: Named, scale: Scale, first_column: str) -> Table:
         for name, each in named.items()
     ]
     chart = _chart("band", named, scale.label) | {
-        # Not the time-weighted mean: it includes the measurement that was valid at the beginning, which may lie outside.
+        # The time-weighted mean includes the measurement valid at the beginning, which may lie outside the band.
         "middle": [_scaled(each.totals.average_c, scale) for each in named.values()],
         "middle_name": "Average",
         "low": [_scaled(each.totals.min_c, scale) for each in named.values()],
