@@ -1,43 +1,55 @@
 """Fixtures for tests of fetching and polling: a fixed time, loopback servers and sources."""
 
+from __future__ import annotations
+
 import socket
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from socket import AddressFamily, SocketKind
 
 import pytest
 import time_machine
+from pytest_django import Settings
+from time_machine import Traveller
 
+from ingestion.models import Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.polling.tests.scripted_server import ScriptedServer
 from tests.factories import SourceFactory
 
 
 @pytest.fixture
-def noon():
+def noon() -> Iterator[Traveller]:
     """Freeze the time at noon and return the clock."""
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
-def loopback_allowed(settings):
+def loopback_allowed(settings: Settings) -> None:
     """Allow sources on the loopback interface."""
     settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
 
 
 @pytest.fixture
-def serve():
+def serve() -> Iterator[Callable[..., ScriptedServer]]:
     """Start scripted servers that stop when the test ends."""
     with ExitStack() as running:
         yield lambda script, **options: running.enter_context(ScriptedServer(script, **options))
 
 
 @pytest.fixture
-def resolve(monkeypatch):
+def resolve(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Return a dict of addresses by host name, the only names that are resolved."""
     known: dict[str, str] = {}
     ask = socket.getaddrinfo
 
-    def getaddrinfo(host, *args, **kwargs):
+    def getaddrinfo(
+        host, *args: object, **kwargs: object
+    ) -> list[
+        tuple[AddressFamily, SocketKind, int, str, tuple[str, int]]
+        | tuple[AddressFamily, SocketKind, int, str, tuple[str, int, int, int] | tuple[int, bytes]]
+    ]:
         if host not in known and not host.replace(".", "").isdigit():
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return ask(known.get(host, host), *args, **kwargs)
@@ -47,10 +59,10 @@ def resolve(monkeypatch):
 
 
 @pytest.fixture
-def source_of(serve):
+def source_of(serve: Callable[..., ScriptedServer]) -> Callable[..., Source]:
     """Create sources whose `server` responds as scripted."""
 
-    def make(script, path="/current?hours={hours}", **fields):
+    def make(script, path: str = "/current?hours={hours}", **fields: object) -> Source:
         server = serve(script)
         if "structure_path" in fields:
             fields["structure_url"] = server.url + fields.pop("structure_path")

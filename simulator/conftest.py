@@ -1,5 +1,8 @@
 """Fixtures: a clock, simulated fleets, and servers for them."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,19 +20,19 @@ NOON_US = microseconds_of(NOON)
 
 
 @pytest.fixture
-def clock():
+def clock() -> SetClock:
     """Return a clock set to noon."""
     return SetClock(NOON)
 
 
 @pytest.fixture
-def simulation(clock):
+def simulation(clock: SetClock) -> Simulation:
     """Return the default fleet at noon."""
     return Simulation(load_fleet("default"), seed=7, clock=clock)
 
 
 @pytest.fixture
-def freezer():
+def freezer() -> Customer:
     """One customer with one freezer, read every minute, whose sensor always measures."""
     unit = Unit("unit_Z_1_1", "Freezer 1", -20.0, "C", 200, "sqm", 60)
     facility = Facility("facility_Z_1", "Store 1", "Leeds", "England", (unit,))
@@ -37,18 +40,18 @@ def freezer():
 
 
 @pytest.fixture
-def serve(clock):
+def serve(clock: SetClock):
     """Return a function that serves a customer with some settings changed; it returns its URL and its simulation."""
     contexts = []
 
-    def start(customer, **changes):
+    def start(customer, **changes: object):
         changed = Simulation(Fleet((replace(customer, **changes),)), seed=7, clock=clock)
         context = served_in_thread(changed)
         urls = context.__enter__()
         contexts.append(context)
         return urls[customer.code], changed.customers[customer.code]
 
-    def closing():
+    def closing() -> None:
         while contexts:
             contexts.pop().__exit__(None, None, None)
 
@@ -58,7 +61,7 @@ def serve(clock):
 
 
 @pytest.fixture
-def served_fleet(simulation):
+def served_fleet(simulation: Simulation) -> Iterator[dict[str, str]]:
     """Serve the default fleet, each customer on its own port; return the URLs by customer code."""
     with served_in_thread(simulation) as urls:
         yield urls

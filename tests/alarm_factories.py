@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import factory
+from django.db.models import Model
 from django.utils import timezone
-from factory.django import DjangoModelFactory
 
 from alarms.lifecycle.transitions import record_event
 from alarms.models import (
@@ -22,17 +23,18 @@ from alarms.models import (
     Rule,
 )
 from alarms.notifications.channels.webhook import new_secret
-from tests.factories import CustomerFactory, StorageUnitFactory
+from customers.models import StorageUnit
+from tests.factories import CustomerFactory, ModelFactory, StorageUnitFactory
 
 HOUR = timedelta(hours=1)
 
 
-def newest_version_of(unit) -> LimitVersion:
+def newest_version_of(unit: StorageUnit) -> LimitVersion:
     """Return the unit's newest limit version; by default 2 K and 5 K around its 5 °C."""
     return LimitVersion.objects.filter(storage_unit=unit).latest("valid_from")
 
 
-class ExcursionFactory(DjangoModelFactory):
+class ExcursionFactory(ModelFactory[Excursion]):
     """An ongoing excursion that began two hours ago, at 12 °C in a unit set to 5 °C."""
 
     class Meta:
@@ -53,16 +55,23 @@ class ExcursionFactory(DjangoModelFactory):
     alarm_at = factory.LazyAttribute(lambda excursion: excursion.started_at + HOUR / 2)
 
 
-class AlarmFactory(DjangoModelFactory):
+def create_opened_event(alarm: Alarm, create: bool, extracted: bool | None, **kwargs: object) -> None:
+    """Create the event of an alarm's opening, unless `opened_event=False`."""
+    if alarm.opened_at is not None and extracted is not False:
+        AlarmEvent.objects.create(alarm=alarm, kind=AlarmEvent.Kind.OPENED, happened_at=alarm.opened_at)
+
+
+class AlarmFactory(ModelFactory[Alarm]):
     """An open temperature alarm of a unit with an ongoing excursion."""
 
     class Meta:
         model = Alarm
         skip_postgeneration_save = True
 
-    storage_unit = factory.SubFactory(StorageUnitFactory)
-    customer = factory.LazyAttribute(lambda alarm: alarm.storage_unit.facility.customer)
-    excursion = factory.SubFactory(
+    # What a subclass declares in another way is an object.
+    storage_unit: object = factory.SubFactory(StorageUnitFactory)
+    customer: object = factory.LazyAttribute(lambda alarm: alarm.storage_unit.facility.customer)
+    excursion: object = factory.SubFactory(
         ExcursionFactory,
         storage_unit=factory.SelfAttribute("..storage_unit"),
         started_at=factory.SelfAttribute("..started_at"),
@@ -73,16 +82,12 @@ class AlarmFactory(DjangoModelFactory):
     severity = "critical"
     state = Alarm.State.OPEN
     started_at = factory.LazyFunction(lambda: timezone.now() - 2 * HOUR)
-    ended_at = None
-    temperature_c = 12.0
-    recorded_at = factory.LazyAttribute(lambda alarm: alarm.started_at + HOUR)
+    ended_at: object = None
+    temperature_c: object = 12.0
+    recorded_at: object = factory.LazyAttribute(lambda alarm: alarm.started_at + HOUR)
     opened_at = factory.LazyAttribute(lambda alarm: alarm.started_at + HOUR / 2)
 
-    @factory.post_generation
-    def opened_event(alarm, create, extracted, **kwargs) -> None:  # noqa: N805
-        """Create the event of its opening, unless `opened_event=False`."""
-        if alarm.opened_at is not None and extracted is not False:
-            AlarmEvent.objects.create(alarm=alarm, kind=AlarmEvent.Kind.OPENED, happened_at=alarm.opened_at)
+    opened_event = factory.PostGeneration(create_opened_event)
 
 
 class SourceAlarmFactory(AlarmFactory):
@@ -116,7 +121,7 @@ class ClosedAlarmFactory(AlarmFactory):
     closed_at = factory.SelfAttribute("ended_at")
 
 
-class MaintenanceWindowFactory(DjangoModelFactory):
+class MaintenanceWindowFactory(ModelFactory[MaintenanceWindow]):
     """A window of two hours for the whole customer that began an hour ago."""
 
     class Meta:
@@ -128,7 +133,7 @@ class MaintenanceWindowFactory(DjangoModelFactory):
     reason = "Stocktaking"
 
 
-class LimitProfileFactory(DjangoModelFactory):
+class LimitProfileFactory(ModelFactory[LimitProfile]):
     """2 to 8 °C, critical beyond 0 to 10 °C."""
 
     class Meta:
@@ -141,7 +146,7 @@ class LimitProfileFactory(DjangoModelFactory):
     high_critical_c = 10.0
 
 
-class ChannelFactory(DjangoModelFactory):
+class ChannelFactory(ModelFactory[Channel]):
     """An e-mail channel without rate limit and flap window."""
 
     class Meta:
@@ -150,7 +155,7 @@ class ChannelFactory(DjangoModelFactory):
     customer = factory.SubFactory(CustomerFactory)
     kind = Channel.Kind.EMAIL
     name = factory.Sequence(lambda n: f"channel {n}")
-    address = factory.Sequence(lambda n: f"shift{n}@example.com")
+    address: object = factory.Sequence(lambda n: f"shift{n}@example.com")
     messages_a_minute = 1_000
     flap_minutes = 0
 
@@ -163,7 +168,21 @@ class WebhookChannelFactory(ChannelFactory):
     secret = factory.LazyFunction(new_secret)
 
 
-class RuleFactory(DjangoModelFactory):
+def set_channels(rule: Rule, create: bool, extracted: Iterable[Channel] | None, **kwargs: object) -> None:
+    """Set a rule's channels, to a new one if none are given."""
+    rule.channels.set([ChannelFactory(customer=rule.customer)] if extracted is None else extracted)
+
+
+def setter_of(relation: str) -> Callable[..., None]:
+    """Return what sets this relation of a rule to the rows given for it, by default to none."""
+
+    def set_rows(rule: Rule, create: bool, extracted: Iterable[Model] | None, **kwargs: object) -> None:
+        getattr(rule, relation).set(extracted or [])
+
+    return set_rows
+
+
+class RuleFactory(ModelFactory[Rule]):
     """A rule for all alarms at all hours, with one channel unless `channels` are given."""
 
     class Meta:
@@ -173,24 +192,13 @@ class RuleFactory(DjangoModelFactory):
     customer = factory.SubFactory(CustomerFactory)
     name = factory.Sequence(lambda n: f"rule {n}")
 
-    @factory.post_generation
-    def channels(self, create, extracted, **kwargs):
-        self.channels.set([ChannelFactory(customer=self.customer)] if extracted is None else extracted)
-
-    @factory.post_generation
-    def escalation_channels(self, create, extracted, **kwargs):
-        self.escalation_channels.set(extracted or [])
-
-    @factory.post_generation
-    def facilities(self, create, extracted, **kwargs):
-        self.facilities.set(extracted or [])
-
-    @factory.post_generation
-    def units(self, create, extracted, **kwargs):
-        self.units.set(extracted or [])
+    channels = factory.PostGeneration(set_channels)
+    escalation_channels = factory.PostGeneration(setter_of("escalation_channels"))
+    facilities = factory.PostGeneration(setter_of("facilities"))
+    units = factory.PostGeneration(setter_of("units"))
 
 
-class MessageFactory(DjangoModelFactory):
+class MessageFactory(ModelFactory[Message]):
     """A due message that refers to no alarm."""
 
     class Meta:

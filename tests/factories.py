@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import factory
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
@@ -26,12 +26,22 @@ from readings.storage.store import StoreResult, store
 
 PASSWORD = "correct horse battery staple"
 
+Row = TypeVar("Row")
 
-class UserFactory(DjangoModelFactory):
+
+class ModelFactory(DjangoModelFactory[Row]):
+    """A factory whose call is typed as the row that it returns."""
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, **fields: Any) -> Row: ...  # type: ignore[misc]  # factory's metaclass returns the row
+
+
+class UserFactory(ModelFactory[User]):
     """A person who can sign in with PASSWORD and is a member of nothing."""
 
     class Meta:
-        model = get_user_model()
+        model = User
         skip_postgeneration_save = True
 
     username = factory.Sequence(lambda n: f"person{n}")
@@ -52,7 +62,7 @@ class StaffFactory(UserFactory):
     is_superuser = True
 
 
-class CustomerFactory(DjangoModelFactory):
+class CustomerFactory(ModelFactory[Customer]):
     class Meta:
         model = Customer
 
@@ -60,7 +70,7 @@ class CustomerFactory(DjangoModelFactory):
     name = factory.LazyAttribute(lambda customer: f"Cold Stores {customer.customer_code} Ltd")
 
 
-class FacilityFactory(DjangoModelFactory):
+class FacilityFactory(ModelFactory[Facility]):
     class Meta:
         model = Facility
 
@@ -72,7 +82,7 @@ class FacilityFactory(DjangoModelFactory):
     time_zone = "UTC"
 
 
-class StorageUnitFactory(DjangoModelFactory):
+class StorageUnitFactory(ModelFactory[StorageUnit]):
     """A refrigerator at 5 °C that is read every 15 minutes."""
 
     class Meta:
@@ -84,7 +94,7 @@ class StorageUnitFactory(DjangoModelFactory):
     set_temperature = 5.0
 
 
-class SensorFactory(DjangoModelFactory):
+class SensorFactory(ModelFactory[Sensor]):
     class Meta:
         model = Sensor
 
@@ -92,7 +102,7 @@ class SensorFactory(DjangoModelFactory):
     sensor_code = factory.Sequence(lambda n: f"sensor_{n}")
 
 
-class MembershipFactory(DjangoModelFactory):
+class MembershipFactory(ModelFactory[Membership]):
     """A viewer of a customer."""
 
     class Meta:
@@ -103,7 +113,7 @@ class MembershipFactory(DjangoModelFactory):
     role = Membership.Role.VIEWER
 
 
-class SourceFactory(DjangoModelFactory):
+class SourceFactory(ModelFactory[Source]):
     """A JSON API that is polled every five minutes."""
 
     class Meta:
@@ -115,7 +125,7 @@ class SourceFactory(DjangoModelFactory):
     url = factory.Sequence(lambda n: f"https://customer{n}.example.com/temperature/current?hours={{hours}}")
 
 
-class DeliveryFactory(DjangoModelFactory):
+class DeliveryFactory(ModelFactory[Delivery]):
     """A successful poll of now that brought two readings in half a second."""
 
     class Meta:
@@ -141,7 +151,7 @@ class DeliveryFactory(DjangoModelFactory):
     records_rejected = 0
 
 
-class RejectedRowFactory(DjangoModelFactory):
+class RejectedRowFactory(ModelFactory[RejectedRow]):
     """A JSON row without a unit that waits for a person."""
 
     class Meta:
@@ -159,7 +169,7 @@ class RejectedRowFactory(DjangoModelFactory):
     last_seen_at = factory.SelfAttribute("received_at")
 
 
-class ConflictFactory(DjangoModelFactory):
+class ConflictFactory(ModelFactory[Conflict]):
     """A row of 9 °C that contradicts a stored reading of 5 °C. The stored reading itself is not made."""
 
     class Meta:

@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.response import Response
 from rest_framework.test import APIClient
@@ -171,7 +172,7 @@ def routes() -> Iterator[tuple[str, Any]]:
 
 
 @pytest.fixture
-def world(db) -> World:
+def world(db: None) -> World:
     unit = StorageUnitFactory(facility=FacilityFactory())
     store_readings(unit, [5.0, None, 6.0], start=START, sensor=SensorFactory(storage_unit=unit, sensor_code="S1"))
     customer, now = unit.facility.customer, datetime.now(UTC)
@@ -237,7 +238,7 @@ KINDS = (
 CALLS = [(route, method) for route, calls in ROUTES.items() for method in calls]
 
 
-def test_every_route_and_method_is_covered():
+def test_every_route_and_method_is_covered() -> None:
     declared = {}
     for route, callback in routes():
         view = getattr(callback, "view_class", None) or getattr(callback, "cls", None)
@@ -249,7 +250,7 @@ def test_every_route_and_method_is_covered():
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("route", "method"), CALLS)
-def test_access_by_route_method_and_caller(world, route, method, kind):
+def test_access_by_route_method_and_caller(world: World, route, method, kind: str) -> None:
     call, before = ROUTES[route][method], snapshot()
     response = send(world.clients[kind], world, route, method, call)
     assert response.status_code == expected(call, kind), response.content
@@ -261,13 +262,13 @@ def test_access_by_route_method_and_caller(world, route, method, kind):
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_an_unsupported_method_is_405_for_authenticated_callers(world, route):
+def test_an_unsupported_method_is_405_for_authenticated_callers(world: World, route: str) -> None:
     for method in set(METHODS) - set(ROUTES[route]):
         assert send(world.clients["admin"], world, route, method).status_code == 405
         assert send(world.clients["no token"], world, route, method).status_code == 401
 
 
-def test_bulk_readings_of_another_customer_have_unknown_units(world):
+def test_bulk_readings_of_another_customer_have_unknown_units(world: World) -> None:
     before = snapshot()
     route = "temperature/bulk"
     response = send(world.clients["other customer"], world, route, "POST", ROUTES[route]["POST"]).json()
@@ -279,7 +280,7 @@ def test_bulk_readings_of_another_customer_have_unknown_units(world):
 @pytest.mark.parametrize(
     ("role", "rights"), [("viewer", ["read"]), ("operator", ["read", "write"]), ("manager", ["read", "write"])]
 )
-def test_a_signed_in_member_is_limited_to_their_role(world, role, rights):
+def test_a_signed_in_member_is_limited_to_their_role(world: World, role: str, rights: list[str]) -> None:
     client = APIClient()
     client.force_login(MembershipFactory(customer=world.customer, role=role).user)
     before = snapshot()
@@ -291,7 +292,7 @@ def test_a_signed_in_member_is_limited_to_their_role(world, role, rights):
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if "GET" in ROUTES[route]])
-def test_staff_read_everything(world, route):
+def test_staff_read_everything(world: World, route: object) -> None:
     client = APIClient()
     client.force_login(StaffFactory())
     # They have no customer of their own with a profile and tokens.
@@ -299,14 +300,14 @@ def test_staff_read_everything(world, route):
     assert send(client, world, route, "GET").status_code == expected_status
 
 
-def test_a_user_without_a_customer_has_no_access(world):
+def test_a_user_without_a_customer_has_no_access(world: World) -> None:
     client = APIClient()
     client.force_login(UserFactory())
     for route, method in CALLS:
         assert send(client, world, route, method, ROUTES[route][method]).status_code == 403
 
 
-def test_changes_by_session_require_a_csrf_token(world):
+def test_changes_by_session_require_a_csrf_token(world: World) -> None:
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(MembershipFactory(customer=world.customer, role="manager").user)
     before = snapshot()
@@ -316,13 +317,13 @@ def test_changes_by_session_require_a_csrf_token(world):
 
 
 @pytest.mark.parametrize("path", ["nowhere", "facilities/%0Ax/units", "nowhere%0A"])
-def test_an_unknown_path_is_404_in_json(client, path):
+def test_an_unknown_path_is_404_in_json(client: Client, path: str) -> None:
     response = client.get(f"/{API}{path}")
     assert (response.status_code, list(response.json())) == (404, ["detail"])
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_mistyped_path_is_404_for_every_method(method):
+def test_a_mistyped_path_is_404_for_every_method(method: str) -> None:
     client = APIClient(enforce_csrf_checks=True)
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token()[1]}")
     response = getattr(client, method.lower())(f"/{API}units/no-uuid")

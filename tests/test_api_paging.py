@@ -8,6 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from customers.models import Sensor
@@ -31,7 +32,7 @@ def sensors() -> list[Sensor]:
 
 
 @pytest.fixture
-def client(sensors):
+def client(sensors: list[Sensor]) -> APIClient:
     client = APIClient()
     _, text = make_token(sensors[0].storage_unit.facility.customer)
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
@@ -55,7 +56,9 @@ def store_minutes(sensors: list[Sensor], minutes: np.ndarray, offset_us: int = 0
     ).stored
 
 
-def test_paging_through_200_000_readings_while_10_000_arrive_neither_misses_nor_repeats_any(client, sensors):
+def test_paging_through_200_000_readings_while_10_000_arrive_neither_misses_nor_repeats_any(
+    client: APIClient, sensors: list[Sensor]
+) -> None:
     assert store_minutes(sensors, np.arange(20_000)) == 200_000
     initial = set(Reading.objects.values_list("storage_unit__public_id", "recorded_at"))
     seen: list[tuple[UUID, datetime]] = []
@@ -74,7 +77,7 @@ def test_paging_through_200_000_readings_while_10_000_arrive_neither_misses_nor_
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
-def test_a_stream_holds_one_chunk_in_memory(client, sensors, form):
+def test_a_stream_holds_one_chunk_in_memory(client: APIClient, sensors: list[Sensor], form: str) -> None:
     store_minutes(sensors, np.arange(12_000))
     pieces = iter(client.get(f"{LIST}?format={form}").streaming_content)
     rows = next(pieces).count(b"\n") + next(pieces).count(b"\n")
@@ -88,7 +91,9 @@ def test_a_stream_holds_one_chunk_in_memory(client, sensors, form):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
 
 
-def test_a_late_page_takes_as_many_queries_as_the_first(client, sensors, django_assert_num_queries):
+def test_a_late_page_takes_as_many_queries_as_the_first(
+    client: APIClient, sensors: list[Sensor], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     store_minutes(sensors, np.arange(2_000))
     client.get(LIST)
     late = client.get(f"{LIST}?limit=100&offset=18000").json()["next"]
@@ -98,7 +103,7 @@ def test_a_late_page_takes_as_many_queries_as_the_first(client, sensors, django_
         assert len(client.get(late).json()["items"]) == 100
 
 
-def test_a_period_without_readings_is_skipped(client, sensors):
+def test_a_period_without_readings_is_skipped(client: APIClient, sensors: list[Sensor]) -> None:
     store_minutes(sensors[:1], np.array([0, 1, 200_000, 200_001, 260_000]))
     page = client.get(f"{LIST}?limit=2").json()
     times = [item["recorded_at"] for item in page["items"]]

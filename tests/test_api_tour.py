@@ -38,20 +38,20 @@ def run(*command: str, program: str) -> str:
     return result.stdout
 
 
-def test_the_shell_examples_run(api):
+def test_the_shell_examples_run(api: LiveApi) -> None:
     output = run("bash", "-euo", "pipefail", program=examples("bash", api))
     assert '"received":2,"stored":1,"duplicates":0,"conflicts":0,"rejected":1' in output
     assert '"status":"degraded"' in output  # there is no worker
     assert 'temperature_readings_total{fate="stored"}' in output
 
 
-def test_the_python_examples_run(api):
+def test_the_python_examples_run(api: LiveApi) -> None:
     output = run(sys.executable, "-", program=examples("python", api))
     assert "Pharma Corp A has 3 storage units" in output
     assert "Oxford Science Park" in output
 
 
-def test_the_tour_lists_every_path_and_method():
+def test_the_tour_lists_every_path_and_method() -> None:
     listed = {
         path: set(methods.split(", ")) for path, methods in re.findall(r"^\| `([^`]+)` \| ([A-Z, ]+) \|$", TOUR, re.M)
     }

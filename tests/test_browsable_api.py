@@ -1,14 +1,17 @@
 """The browsable API: with the session of a signed-in user, and the same permissions as a token."""
 
+from __future__ import annotations
+
 import json
 import re
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from customers.models import Facility
 from tests.factories import FacilityFactory, MembershipFactory, StaffFactory
-from tests.test_api_access import ROUTES, world
+from tests.test_api_access import ROUTES, World, world
 
 __all__ = ["world"]  # a fixture
 
@@ -20,21 +23,21 @@ CHANGE_FORM = re.compile(r'<form[^>]*(?:data-method="(?:POST|PUT|PATCH|DELETE)"|
 
 
 @pytest.fixture
-def facility():
+def facility() -> Facility:
     return FacilityFactory(name="Oxford Science Park")
 
 
-def browser(user, **options) -> Client:
+def browser(user: User, **options: object) -> Client:
     client = Client(**options, headers={"accept": BROWSER["HTTP_ACCEPT"]})
     client.force_login(user)
     return client
 
 
-def member(facility, role: str):
+def member(facility: Facility, role: str) -> User:
     return MembershipFactory(customer=facility.customer, role=role).user
 
 
-def test_a_viewer_has_no_forms(facility):
+def test_a_viewer_has_no_forms(facility: Facility) -> None:
     FacilityFactory(name="Foreign facility")
     response = browser(member(facility, "viewer")).get(URL)
 
@@ -45,13 +48,13 @@ def test_a_viewer_has_no_forms(facility):
     assert not CHANGE_FORM.search(page)
 
 
-def test_an_operator_has_forms(facility):
+def test_an_operator_has_forms(facility: Facility) -> None:
     page = browser(member(facility, "operator")).get(URL).content.decode()
     assert CHANGE_FORM.search(page)
 
 
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 201)])
-def test_changes_depend_on_the_role(facility, role, status):
+def test_changes_depend_on_the_role(facility: Facility, role: str, status: int) -> None:
     response = browser(member(facility, role)).post(
         URL, json.dumps({"facility_code": "new"}), content_type="application/json"
     )
@@ -59,39 +62,39 @@ def test_changes_depend_on_the_role(facility, role, status):
     assert Facility.objects.filter(facility_code="new").exists() is (status == 201)
 
 
-def test_a_cross_site_change_is_rejected(facility):
+def test_a_cross_site_change_is_rejected(facility: Facility) -> None:
     client = browser(member(facility, "manager"), enforce_csrf_checks=True)
     response = client.post(URL, json.dumps({"facility_code": "new"}), content_type="application/json")
     assert response.status_code == 403
     assert not Facility.objects.filter(facility_code="new").exists()
 
 
-def test_another_customers_facility_is_not_found(facility):
+def test_another_customers_facility_is_not_found(facility: Facility) -> None:
     foreign = FacilityFactory(name="Foreign facility")
     response = browser(member(facility, "manager")).get(f"{URL}/{foreign.public_id}")
     assert response.status_code == 404
     assert "Foreign facility" not in response.content.decode()
 
 
-def test_only_staff_read_admin_resources(facility):
+def test_only_staff_read_admin_resources(facility: Facility) -> None:
     assert browser(member(facility, "manager")).get("/api/v1/admin/customers").status_code == 403
     assert browser(StaffFactory()).get("/api/v1/admin/customers").status_code == 200
 
 
-def test_anonymous_users_get_a_link_to_sign_in(facility):
+def test_anonymous_users_get_a_link_to_sign_in(facility: Facility) -> None:
     response = Client().get(URL, **BROWSER)
     assert response.status_code == 401
     assert f"/account/sign-in?next={URL}" in response.content.decode()
 
 
-def test_a_page_has_no_inline_scripts(facility):
+def test_a_page_has_no_inline_scripts(facility: Facility) -> None:
     response = browser(member(facility, "operator")).get(URL)
     scripts = re.findall(r"<script(?![^>]*(?:src=|application/json))", response.content.decode())
     assert not scripts
 
 
 @pytest.mark.parametrize("route", [route for route, calls in ROUTES.items() if "GET" in calls])
-def test_every_view_has_a_page(world, route):
+def test_every_view_has_a_page(world: World, route: object) -> None:
     manager = browser(MembershipFactory(customer=world.customer, role="manager").user)
 
     response = manager.get(world.url(route))

@@ -1,5 +1,7 @@
 """The scales on which the whole system is weighed are true themselves."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 
 from tests.collected import NONE_AT_ALL, Account, Difference, difference
@@ -9,21 +11,21 @@ FREEZER = ("A", "freezer")
 DUE = Account(count=3, nulls=1, sum_thousandths=-60_120, first=FIRST, last=LAST)
 
 
-def test_what_agrees_differs_in_nothing():
+def test_what_agrees_differs_in_nothing() -> None:
     assert difference({FREEZER: DUE}, {FREEZER: DUE}) == NONE_AT_ALL
 
 
-def test_rows_that_are_not_there_are_missing():
+def test_rows_that_are_not_there_are_missing() -> None:
     assert difference({FREEZER: DUE._replace(count=1)}, {FREEZER: DUE}) == Difference(2, 0, 0)
     assert difference({}, {FREEZER: DUE}) == Difference(3, 0, 0)
 
 
-def test_rows_too_many_are_extra_and_make_up_for_none_that_are_missing_elsewhere():
+def test_rows_too_many_are_extra_and_make_up_for_none_that_are_missing_elsewhere() -> None:
     held = {FREEZER: DUE._replace(count=4), ("A", "fridge"): DUE._replace(count=2)}
     assert difference(held, {FREEZER: DUE, ("A", "fridge"): DUE}) == Difference(1, 1, 0)
     assert difference({FREEZER: DUE}, {}) == Difference(0, 3, 0)
 
 
-def test_a_unit_whose_rows_read_otherwise_is_changed():
+def test_a_unit_whose_rows_read_otherwise_is_changed() -> None:
     for change in ({"nulls": 0}, {"sum_thousandths": -60_121}, {"first": LAST}, {"last": FIRST}):
         assert difference({FREEZER: DUE._replace(**change)}, {FREEZER: DUE}) == Difference(0, 0, 1)

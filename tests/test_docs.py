@@ -1,5 +1,7 @@
 """The documentation tells of every setting, command and dependency, and its links lead somewhere."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 
@@ -20,17 +22,17 @@ def settings_read():
 
 
 @pytest.mark.parametrize("name", settings_read())
-def test_every_setting_has_its_row_in_the_readme(name):
+def test_every_setting_has_its_row_in_the_readme(name) -> None:
     assert f"\n| `{name}` |" in README
 
 
-def test_the_readme_tells_of_no_setting_that_is_not_read():
+def test_the_readme_tells_of_no_setting_that_is_not_read() -> None:
     table = README.split("## Settings")[1].split("\n## ")[0]
     assert set(re.findall(r"\n\| `([A-Z_]+)` \|", table)) == set(settings_read())
 
 
 @pytest.mark.parametrize("command", sorted(name for name, app in get_commands().items() if app in ROOMS))
-def test_every_command_is_in_the_readme(command):
+def test_every_command_is_in_the_readme(command: str) -> None:
     table = README.split("## Commands")[1].split("\n## ")[0]
     assert re.search(rf"\b{command}\b", table)
 
@@ -41,13 +43,13 @@ def direct_requirements():
 
 
 @pytest.mark.parametrize("library", direct_requirements())
-def test_every_dependency_has_its_reason_in_the_architecture(library):
+def test_every_dependency_has_its_reason_in_the_architecture(library) -> None:
     dependencies = (ROOT / "docs" / "architecture.md").read_text().split("## Dependencies")[1]
     assert re.search(rf"^\|[^|]*\b{library}\b[^|]*\|", dependencies, re.MULTILINE)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_to_files_lead_somewhere(document):
+def test_links_to_files_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
     missing = [link for link in links if not (document.parent / link).exists()]
     assert missing == []

@@ -1,10 +1,21 @@
 """From customers' systems through RabbitMQ, worker and beat into PostgreSQL: nothing missing, extra or changed."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.collected import LATEST_ASTRAY, NONE_AT_ALL, ROLLUPS_ASTRAY, accounts_due, accounts_in, difference
+from tests.collected import (
+    LATEST_ASTRAY,
+    NONE_AT_ALL,
+    ROLLUPS_ASTRAY,
+    Difference,
+    accounts_due,
+    accounts_in,
+    difference,
+)
 from tests.running_system import RunningSystem, ask, running_system, wait_until
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.xdist_group("running system")]
@@ -81,14 +92,14 @@ class Simulated:
         """How many sources are claimed; once their worker is dead nobody sees to them until the leases run out."""
         return self.database.value(CLAIMS)
 
-    def difference(self):
+    def difference(self) -> Difference:
         return difference(accounts_in(self.database, self.began_at), accounts_due(self.urls, self.began_at))
 
     def garbage_rows_sent(self) -> int:
         return sum(ask(f"{url}/ledger")["garbage_rows"] for url in self.urls.values())
 
 
-def assert_everything_agrees(simulated: Simulated):
+def assert_everything_agrees(simulated: Simulated) -> None:
     """Compare the readings with the ledger, and what is derived from the readings with them."""
     database = simulated.database
     assert simulated.difference() == NONE_AT_ALL
@@ -99,7 +110,7 @@ def assert_everything_agrees(simulated: Simulated):
     assert database.value("SELECT count(*) FROM reading_conflict") == 0
 
 
-def test_half_an_hour_of_the_whole_fleet_arrives_as_it_was_measured(broker_url, tmp_path):
+def test_half_an_hour_of_the_whole_fleet_arrives_as_it_was_measured(broker_url: str, tmp_path: Path) -> None:
     with running_system(broker_url, tmp_path) as system:
         simulated = Simulated(system, speed=60)
         simulated.live_to_the_end()
@@ -109,7 +120,7 @@ def test_half_an_hour_of_the_whole_fleet_arrives_as_it_was_measured(broker_url, 
         assert simulated.database.value("SELECT count(*) FROM rejected_row") == 0
 
 
-def test_it_does_so_from_systems_that_double_shuffle_delay_cut_off_and_fail(broker_url, tmp_path):
+def test_it_does_so_from_systems_that_double_shuffle_delay_cut_off_and_fail(broker_url: str, tmp_path: Path) -> None:
     with running_system(broker_url, tmp_path) as system:
         simulated = Simulated(
             system,
@@ -129,7 +140,7 @@ def test_it_does_so_from_systems_that_double_shuffle_delay_cut_off_and_fail(brok
         assert database.value(REJECTED_BUT_FOR_CUTS) == simulated.garbage_rows_sent()
 
 
-def test_killed_workers_and_beats_lose_and_double_nothing(broker_url, tmp_path):
+def test_killed_workers_and_beats_lose_and_double_nothing(broker_url: str, tmp_path: Path) -> None:
     limits = {"SOURCE_TOTAL_SECONDS": "3", "POLL_SOFT_SECONDS": "4", "POLL_HARD_SECONDS": "5"}
     with running_system(broker_url, tmp_path, **limits, POLL_LEASE_SECONDS="6") as system:
         simulated = Simulated(system, "--transport", "slow_body=1,slow_seconds=1", speed=100)

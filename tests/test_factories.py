@@ -1,5 +1,7 @@
 """The factories make valid rows: what they make passes the models' own checks."""
 
+from __future__ import annotations
+
 import pytest
 
 from readings.models import LatestReading
@@ -35,19 +37,19 @@ pytestmark = pytest.mark.django_db
         alarm_factories.LimitProfileFactory,
     ],
 )
-def test_a_factory_makes_valid_rows(make):
+def test_a_factory_makes_valid_rows(make) -> None:
     for row in make.create_batch(2):
         # What code alone writes is null in the database without being blank in a form.
         empty = [field.name for field in row._meta.fields if field.null and field.value_from_object(row) is None]
         row.full_clean(exclude=empty)
 
 
-def test_a_conflict_is_of_the_customer_that_sent_it():
+def test_a_conflict_is_of_the_customer_that_sent_it() -> None:
     conflict = factories.ConflictFactory()
     assert conflict.delivery.customer == conflict.storage_unit.facility.customer
 
 
-def test_stored_readings_reach_the_latest_reading(db):
+def test_stored_readings_reach_the_latest_reading(db: None) -> None:
     unit = factories.StorageUnitFactory()
     assert factories.store_reading(unit, 4.5).stored == 1
     assert LatestReading.objects.get(storage_unit=unit).temperature_c == 4.5

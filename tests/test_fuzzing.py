@@ -126,7 +126,7 @@ def bearer(kind: str) -> dict[str, str]:
 @pytest.mark.parametrize("kind", TOKENS)
 @document.parametrize()
 @sampled
-def test_every_operation_responds_as_documented(case: schemathesis.Case, kind: str, fuzzed: Fuzzed):
+def test_every_operation_responds_as_documented(case: schemathesis.Case, kind: str, fuzzed: Fuzzed) -> None:
     use_existing_ids(case, fuzzed.ids)
     response = case.call_and_validate(
         base_url=fuzzed.api.root, headers=bearer(kind), checks=CHECKS, timeout=SECONDS_A_REQUEST
@@ -135,7 +135,7 @@ def test_every_operation_responds_as_documented(case: schemathesis.Case, kind: s
 
 
 @pytest.mark.parametrize("kind", TOKENS)
-def test_sequences_of_requests_are_answered_as_documented(kind: str, fuzzed: Fuzzed):
+def test_sequences_of_requests_are_answered_as_documented(kind: str, fuzzed: Fuzzed) -> None:
     failures: list[FailureGroup] = []
 
     class Client(document.as_state_machine()):  # type: ignore[misc]

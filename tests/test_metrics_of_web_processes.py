@@ -1,5 +1,7 @@
 """`/metrics` of several web processes tells what all of them served, whichever answers."""
 
+from __future__ import annotations
+
 import socket
 from pathlib import Path
 
@@ -16,7 +18,7 @@ REQUESTS = 40
 WEB_WORKERS = 2
 
 
-def test_requests_are_added_up_over_all_web_processes(tmp_path: Path):
+def test_requests_are_added_up_over_all_web_processes(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,5 +1,7 @@
 """Workers are killed at random during a storm of alarms: every message arrives, every repeat under the same id."""
 
+from __future__ import annotations
+
 import os
 import random
 import signal
@@ -47,7 +49,7 @@ LEFT = "SELECT count(*) FROM message WHERE state <> 'sent' OR claim_id IS NOT NU
 LEASE_SECONDS = 14
 
 
-def answer_slowly(_):
+def answer_slowly(_) -> Answer:
     """Take some time, so that a kill hits messages in delivery."""
     time.sleep(0.05)  # the receiver's own work, not a wait of the test
     return Answer()
@@ -125,7 +127,7 @@ def kill_random_process(system: RunningSystem, receiver: WebhookReceiver, rng: r
     return len(receiver.counts) < ALARMS
 
 
-def test_killed_workers_lose_no_message(broker_url, tmp_path):
+def test_killed_workers_lose_no_message(broker_url: str, tmp_path: Path) -> None:
     rng = random.Random(SEED)
     limits = {
         "NOTIFICATION_TOTAL_SECONDS": "2",

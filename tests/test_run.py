@@ -145,7 +145,7 @@ def customers_with_readings(run: Run) -> set[str]:
     return {source["customer"] for source in sources if source["last_success_at"]}
 
 
-def test_it_collects_from_every_customer_and_ctrl_c_leaves_nothing_behind(start_run: Callable[[], Run]):
+def test_it_collects_from_every_customer_and_ctrl_c_leaves_nothing_behind(start_run: Callable[[], Run]) -> None:
     run = start_run()
     began = time.monotonic()
     wait_until("the web process answers", run.is_answering, seconds=60)
@@ -159,7 +159,7 @@ def test_it_collects_from_every_customer_and_ctrl_c_leaves_nothing_behind(start_
     assert run.left_behind() == []
 
 
-def test_after_a_kill_the_next_run_clears_up_and_goes_on(start_run: Callable[[], Run]):
+def test_after_a_kill_the_next_run_clears_up_and_goes_on(start_run: Callable[[], Run]) -> None:
     killed = start_run()
     wait_until("the web process answers", killed.is_answering, seconds=60)
     killed.process.kill()
@@ -174,7 +174,7 @@ def test_after_a_kill_the_next_run_clears_up_and_goes_on(start_run: Callable[[],
     assert run.left_behind() == []
 
 
-def test_when_one_process_dies_everything_stops_and_the_exit_code_tells(start_run: Callable[[], Run]):
+def test_when_one_process_dies_everything_stops_and_the_exit_code_tells(start_run: Callable[[], Run]) -> None:
     run = start_run()
     wait_until("the web process answers", run.is_answering, seconds=60)
     beat = next(process for process in marked_processes(str(run.data_dir)) if "beat" in words(process))
@@ -185,7 +185,7 @@ def test_when_one_process_dies_everything_stops_and_the_exit_code_tells(start_ru
     assert run.left_behind() == []
 
 
-def test_a_taken_port_is_told_before_anything_starts(start_run: Callable[[], Run], data_dir: Path):
+def test_a_taken_port_is_told_before_anything_starts(start_run: Callable[[], Run], data_dir: Path) -> None:
     port = free_ports(1)
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))

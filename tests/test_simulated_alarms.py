@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from pytest_django import Settings
 
 from alarms.models import Alarm, Channel, Excursion, Message
 from alarms.notifications.reminders import create_due_messages
@@ -59,21 +60,21 @@ class Day:
 
 
 @pytest.fixture
-def webhooks(settings) -> Iterator[WebhookReceiver]:
+def webhooks(settings: Settings) -> Iterator[WebhookReceiver]:
     settings.NOTIFICATION_ALLOWED_NETWORKS = settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     with WebhookReceiver() as receiver:
         yield receiver
 
 
 @pytest.fixture
-def mails(settings) -> Iterator[MailReceiver]:
+def mails(settings: Settings) -> Iterator[MailReceiver]:
     with MailReceiver() as receiver:
         receiver.configure(settings)
         yield receiver
 
 
 @pytest.fixture
-def day(webhooks, mails) -> Iterator[Day]:
+def day(webhooks: WebhookReceiver, mails: MailReceiver) -> Iterator[Day]:
     customer = CustomerFactory(customer_code="A", data_frequency_seconds=60)
     channels = [
         WebhookChannelFactory(customer=customer, address=webhooks.url),
@@ -102,7 +103,9 @@ def notified(webhooks: WebhookReceiver) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def test_each_fault_leads_to_exactly_its_alarms_and_messages(day, webhooks, mails):
+def test_each_fault_leads_to_exactly_its_alarms_and_messages(
+    day: Day, webhooks: WebhookReceiver, mails: MailReceiver
+) -> None:
     day.schedule_fault("compressor_failure", "unit_A_1_1", 60, 180)
     day.schedule_fault("door_open", "unit_A_1_2", 60, 3)
     day.schedule_fault("sensor_dead", "unit_A_1_3", 60, 120)

@@ -1,5 +1,8 @@
 """Simulated customers, polled without being told how to read what they send: database and ledger agree."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from django.db.models import Min
+from pytest_django import Settings
+from time_machine import Traveller
 
 from customers.models import StorageUnit
 from ingestion.models import RejectedRow
@@ -29,7 +34,7 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def noon(settings):
+def noon(settings: Settings) -> Iterator[Traveller]:
     """Freeze time at noon and return the clock that a test advances."""
     settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     with time_machine.travel(NOON, tick=False) as clock:
@@ -41,7 +46,7 @@ def simulate():
     """Serve customers of a shipped fleet, some of their manners changed: their simulation and URLs by code."""
     with ExitStack() as running:
 
-        def serve(fleet="default", codes=("A",), **changes):
+        def serve(fleet: str = "default", codes: tuple[str] = ("A",), **changes: object):
             chosen = tuple(replace(each, **changes) for each in load_fleet(fleet).customers if each.code in codes)
             simulation = Simulation(Fleet(chosen), seed=7, clock=SetClock(NOON))
             return simulation, running.enter_context(served_in_thread(simulation))
@@ -49,7 +54,7 @@ def simulate():
         yield serve
 
 
-def accounts(**filters):
+def accounts(**filters: object):
     """Count, nulls, sum in thousandths on the scale sent, first and last of each unit's stored readings."""
     found = {}
     for reading in Reading.objects.filter(**filters).select_related("storage_unit"):
@@ -70,20 +75,20 @@ def accounts(**filters):
     }
 
 
-def due(simulation, code, since):
+def due(simulation, code: str, since):
     """Return the values in the form of the simulator's ledger."""
     units = simulation.customers[code].ledger(microseconds_of(since), None)["units"]
     told = ("count", "nulls", "sum_thousandths", "first", "last")
     return {unit: {name: entry[name] for name in told} for unit, entry in units.items() if entry["count"]}
 
 
-def test_the_demos_customers_are_the_simulators():
+def test_the_demos_customers_are_the_simulators() -> None:
     told = [(each.code, each.name, each.method, demo.SECONDS[each.method]) for each in demo.CUSTOMERS]
     fleet = load_fleet("default").customers
     assert told == [(each.code, each.name, each.data_sharing_method, each.poll_seconds) for each in fleet]
 
 
-def test_the_structure_is_read_first_so_that_units_are_known_as_the_customer_knows_them(simulate):
+def test_the_structure_is_read_first_so_that_units_are_known_as_the_customer_knows_them(simulate) -> None:
     _, urls = simulate()
     url = urls["A"]
     source = SourceFactory(
@@ -114,7 +119,7 @@ def test_the_structure_is_read_first_so_that_units_are_known_as_the_customer_kno
     ],
     ids=["JSON", "JSON since and until", "CSV", "CSV since and until", "history"],
 )
-def test_a_shape_is_taken_in_whole_without_any_mapping(simulate, code, path):
+def test_a_shape_is_taken_in_whole_without_any_mapping(simulate, code: str, path: str) -> None:
     simulation, urls = simulate(codes=(code,))
     source = SourceFactory(url=urls[code] + path, first_hours=6)
 
@@ -141,7 +146,7 @@ def test_a_shape_is_taken_in_whole_without_any_mapping(simulate, code, path):
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_a_manner_of_sending_makes_no_difference(simulate, path, manner):
+def test_a_manner_of_sending_makes_no_difference(simulate, path, manner) -> None:
     simulation, urls = simulate(codes=("E",), **manner)
     source = SourceFactory(url=urls["E"] + path + "?since=2026-11-23T06:00:00", structure_url=urls["E"] + "/facilities")
 
@@ -162,7 +167,7 @@ def sums(accounts):
     }
 
 
-def test_a_summary_line_is_rejected_and_the_readings_above_it_are_stored(simulate):
+def test_a_summary_line_is_rejected_and_the_readings_above_it_are_stored(simulate) -> None:
     _, urls = simulate(codes=("E",), csv_dialect=CsvDialect(trailer="summary"))
     source = SourceFactory(url=urls["E"] + "/data/download.csv?hours=6")
     assert polled_once(source).status == "partial"
@@ -170,14 +175,14 @@ def test_a_summary_line_is_rejected_and_the_readings_above_it_are_stored(simulat
     assert (rejected.raw, rejected.reason) == (f"Rows: {Reading.objects.count()}", "wrong_number_of_columns")
 
 
-def test_no_content_is_a_success_without_rows(simulate):
+def test_no_content_is_a_success_without_rows(simulate) -> None:
     _, urls = simulate(codes=("B",))
     source = SourceFactory(url=urls["B"] + "/data/download.csv?hours=0.001")
     delivery = polled_once(source)
     assert (delivery.status, counts(delivery)) == ("success", (0, 0, 0, 0))
 
 
-def test_units_that_are_asked_one_at_a_time_are_stored_at_the_time_of_the_answer(simulate):
+def test_units_that_are_asked_one_at_a_time_are_stored_at_the_time_of_the_answer(simulate) -> None:
     simulation, urls = simulate("assignment", codes=("B",))
     source = SourceFactory(
         url=urls["B"] + "/temperature/unit/{unit}", unit_codes=["Deep Freeze 1", "Chilled Room 1", "Chilled Room 2"]
@@ -192,7 +197,7 @@ def test_units_that_are_asked_one_at_a_time_are_stored_at_the_time_of_the_answer
         assert from_celsius(reading.temperature_c, "F") == rows.thousandths[0] / 1000
 
 
-def test_what_was_missed_in_an_outage_of_ours_is_all_there_after_the_next_poll(simulate, noon):
+def test_what_was_missed_in_an_outage_of_ours_is_all_there_after_the_next_poll(simulate, noon: Traveller) -> None:
     simulation, urls = simulate()
     source = SourceFactory(url=urls["A"] + "/temperature/current?hours={hours}", first_hours=1)
     polled(source)

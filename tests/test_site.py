@@ -1,5 +1,7 @@
 """What holds for every page: the ping, the error pages, and what a page may load."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 
@@ -7,34 +9,34 @@ import pytest
 from django.conf import settings
 from django.http import HttpResponse
 from django.template.loader import render_to_string
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 from temperature_site.middleware.csp import PathPolicyMiddleware
 
 TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
 
 
-def test_ping_answers_without_the_database(client):
+def test_ping_answers_without_the_database(client: Client) -> None:
     assert client.get("/ping").json() == {"ping": "pong"}
 
 
 @pytest.mark.django_db
-def test_a_page_that_does_not_exist_says_what_to_do_next(client):
+def test_a_page_that_does_not_exist_says_what_to_do_next(client: Client) -> None:
     response = client.get("/nowhere")
     assert response.status_code == 404
     assert "Go to the overview" in response.content.decode()
 
 
 @pytest.mark.parametrize("template", ["403.html", "403_csrf.html"])
-def test_the_other_error_pages_can_be_rendered(template):
+def test_the_other_error_pages_can_be_rendered(template: str) -> None:
     assert "Go to the overview" in render_to_string(template)
 
 
-def test_the_server_error_page_needs_no_context():
+def test_the_server_error_page_needs_no_context() -> None:
     assert "Something went wrong" in render_to_string("500.html")
 
 
-def test_a_response_may_load_only_what_the_site_serves():
+def test_a_response_may_load_only_what_the_site_serves() -> None:
     respond = PathPolicyMiddleware(lambda request: HttpResponse())
     policy = respond(RequestFactory().get("/")).headers["Content-Security-Policy"]
     assert set(policy.split("; ")) == {
@@ -47,13 +49,13 @@ def test_a_response_may_load_only_what_the_site_serves():
     }
 
 
-def test_a_response_keeps_its_own_policy():
+def test_a_response_keeps_its_own_policy() -> None:
     own = HttpResponse(headers={"Content-Security-Policy": "default-src 'none'"})
     respond = PathPolicyMiddleware(lambda request: own)
     assert respond(RequestFactory().get("/")).headers["Content-Security-Policy"] == "default-src 'none'"
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(settings.BASE_DIR)))
-def test_a_template_holds_no_script_style_or_address_of_another_site(template: Path):
+def test_a_template_holds_no_script_style_or_address_of_another_site(template: Path) -> None:
     text = template.read_text()
     assert not re.search(r"<script(?![^>]*\bsrc=)|\bstyle=|<style|\son\w+=|https?://", text)

@@ -1,5 +1,7 @@
 """A year of one-minute readings arriving in shuffled daily files ends in the same excursions as in order."""
 
+from __future__ import annotations
+
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -49,7 +51,7 @@ def load_day(unit: StorageUnit, sensor_id: int, day: int, temperatures_c: np.nda
         evaluate(store(columns).new_spans, columns, now=LATER)
 
 
-def test_a_year_in_shuffled_daily_files_ends_in_the_excursions_of_a_year_in_order():
+def test_a_year_in_shuffled_daily_files_ends_in_the_excursions_of_a_year_in_order() -> None:
     temperatures_c = year_of_temperatures()
     limits = {"clearing_delay_seconds": 900, "allowed_seconds": 4 * 3600}
     in_order, shuffled = make_unit(**limits), make_unit(**limits)

@@ -1,9 +1,15 @@
 """The admin of alarms: lists that stay fast, and read-only rows."""
 
-import pytest
-from django.urls import reverse
+from __future__ import annotations
 
-from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from alarms.models import Alarm, Excursion, LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
 from tests.admin_pages import assert_queries_stay, rows_shown
 from tests.alarm_factories import AlarmFactory, ExcursionFactory, LimitProfileFactory, MaintenanceWindowFactory
 from tests.factories import CustomerFactory, StaffFactory, StorageUnitFactory
@@ -12,20 +18,20 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def staff(client):
+def staff(client: Client) -> Client:
     client.force_login(StaffFactory(username="ann"))
     return client
 
 
-def page_of(model, page, *args):
+def page_of(model: str | None, page: str, *args) -> str:
     return reverse(f"admin:alarms_{model}_{page}", args=args)
 
 
-def chosen_limits():
+def chosen_limits() -> UnitLimits:
     return UnitLimits.objects.create(storage_unit=StorageUnitFactory(), profile=LimitProfile.objects.first())
 
 
-def limit_version():
+def limit_version() -> LimitVersion:
     return LimitVersion.objects.get(storage_unit=StorageUnitFactory())
 
 
@@ -39,18 +45,22 @@ def limit_version():
         ("maintenancewindow", MaintenanceWindowFactory),
     ],
 )
-def test_a_list_asks_no_more_queries_for_more_rows(staff, model, grow):
+def test_a_list_asks_no_more_queries_for_more_rows(staff: Client, model: str, grow) -> None:
     assert_queries_stay(staff, page_of(model, "changelist"), grow)
 
 
-def test_the_list_of_profiles_counts_their_units_in_few_queries(staff, django_assert_max_num_queries):
+def test_the_list_of_profiles_counts_their_units_in_few_queries(
+    staff: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     chosen_limits()
     with django_assert_max_num_queries(20):
         assert len(rows_shown(staff.get(page_of("limitprofile", "changelist")))) == 7
 
 
 @pytest.mark.parametrize("grow", [AlarmFactory, ExcursionFactory, limit_version])
-def test_what_the_system_wrote_is_only_looked_at(staff, grow):
+def test_what_the_system_wrote_is_only_looked_at(
+    staff: Client, grow: Callable[..., Alarm] | Callable[..., Excursion] | Callable[[], LimitVersion]
+) -> None:
     row = grow()
     model = row._meta.model_name
     assert staff.get(page_of(model, "change", row.pk)).status_code == 200
@@ -59,14 +69,14 @@ def test_what_the_system_wrote_is_only_looked_at(staff, grow):
     assert staff.post(page_of(model, "delete", row.pk), {"post": "yes"}).status_code == 403
 
 
-def test_an_alarm_shows_its_events_and_links_to_its_page(staff):
+def test_an_alarm_shows_its_events_and_links_to_its_page(staff: Client) -> None:
     alarm = AlarmFactory()
     assert "opened" in staff.get(page_of("alarm", "change", alarm.pk)).content.decode()
     listed = staff.get(page_of("alarm", "changelist")).content.decode()
     assert reverse("alarm", args=[alarm.public_id]) in listed
 
 
-def test_alarms_are_found_by_customer_unit_state_and_time(staff):
+def test_alarms_are_found_by_customer_unit_state_and_time(staff: Client) -> None:
     alarm = AlarmFactory()
     AlarmFactory(state="acknowledged", acknowledged_at=alarm.opened_at)
     for query in ({"q": alarm.customer.customer_code}, {"q": alarm.storage_unit.unit_code}, {"state__exact": "open"}):
@@ -74,7 +84,7 @@ def test_alarms_are_found_by_customer_unit_state_and_time(staff):
     assert rows_shown(staff.get(page_of("alarm", "changelist"), {"since": "hour"})) == []
 
 
-def test_a_change_of_a_profile_is_recorded_under_who_made_it(staff):
+def test_a_change_of_a_profile_is_recorded_under_who_made_it(staff: Client) -> None:
     profile = LimitProfileFactory()
     unit = StorageUnitFactory()
     UnitLimits.objects.create(storage_unit=unit, profile=profile)
@@ -86,7 +96,7 @@ def test_a_change_of_a_profile_is_recorded_under_who_made_it(staff):
     assert (newest.high_warning_c, newest.changed_by) == (6.5, "ann")
 
 
-def test_a_profile_that_units_have_cannot_be_deleted(staff):
+def test_a_profile_that_units_have_cannot_be_deleted(staff: Client) -> None:
     used, default = chosen_limits().profile, LimitProfile.objects.get(is_default=True)
     for profile in (used, default):
         assert staff.post(page_of("limitprofile", "delete", profile.pk), {"post": "yes"}).status_code == 403
@@ -94,7 +104,7 @@ def test_a_profile_that_units_have_cannot_be_deleted(staff):
     assert staff.post(page_of("limitprofile", "delete", free.pk), {"post": "yes"}).status_code == 302
 
 
-def test_a_maintenance_window_notes_who_entered_it(staff):
+def test_a_maintenance_window_notes_who_entered_it(staff: Client) -> None:
     said = {
         "customer": CustomerFactory().pk, "reason": "Stocktaking", "starts_at_0": "2027-01-10", "starts_at_1": "08:00",
         "ends_at_0": "2027-01-10", "ends_at_1": "09:00",

@@ -1,5 +1,8 @@
 """Drills trigger a test alarm on a virtual unit and time its notifications."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -8,31 +11,35 @@ from django.utils import timezone
 
 from alarms import drills
 from alarms.lifecycle.transitions import close_cleared
-from alarms.models import Alarm, Drill, Message
+from alarms.models import Alarm, Channel, Drill, Message
 from alarms.notifications.tests.delivery import deliver_due
 from core.scope import Scope
+from customers.models import Customer
 from readings.models import Reading
 from readings.units.unit_refs import visible_unit_refs
 from readings.web.facilities import list_facilities
 from readings.web.overview import overview
 from tests.alarm_factories import RuleFactory, WebhookChannelFactory
 from tests.factories import CustomerFactory, FacilityFactory
+from tests.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory()
 
 
-def channel_at(receiver, customer, **fields):
+def channel_at(receiver: WebhookReceiver, customer: Customer, **fields: object) -> Channel:
     channel = WebhookChannelFactory(customer=customer, address=receiver.url, **fields)
     RuleFactory(customer=customer, channels=[channel])
     return channel
 
 
-def test_a_drill_sends_notifications_and_measures_their_time(receive, customer):
+def test_a_drill_sends_notifications_and_measures_their_time(
+    receive: Callable[..., WebhookReceiver], customer: Customer
+) -> None:
     receiver = receive()
     channel = channel_at(receiver, customer)
     drill = drills.start(customer, by="anna")
@@ -54,7 +61,9 @@ def test_a_drill_sends_notifications_and_measures_their_time(receive, customer):
     assert drill.alarm.state == Alarm.State.CLOSED
 
 
-def test_a_drill_uses_every_rule_regardless_of_its_filters(customer, receive):
+def test_a_drill_uses_every_rule_regardless_of_its_filters(
+    customer: Customer, receive: Callable[..., WebhookReceiver]
+) -> None:
     receiver = receive()
     channel = WebhookChannelFactory(customer=customer, address=receiver.url)
     RuleFactory(
@@ -68,7 +77,7 @@ def test_a_drill_uses_every_rule_regardless_of_its_filters(customer, receive):
     assert Message.objects.get().channel == channel
 
 
-def test_only_one_drill_per_customer_runs_at_a_time(customer):
+def test_only_one_drill_per_customer_runs_at_a_time(customer: Customer) -> None:
     drills.start(customer, by="anna")
     with pytest.raises(drills.DrillInProgress, match="already running"):
         drills.start(customer, by="bert")
@@ -77,7 +86,9 @@ def test_only_one_drill_per_customer_runs_at_a_time(customer):
     assert Reading.objects.filter(storage_unit__facility__customer=customer).count() == 1
 
 
-def test_a_drill_ends_after_five_minutes_in_any_case(customer, receive):
+def test_a_drill_ends_after_five_minutes_in_any_case(
+    customer: Customer, receive: Callable[..., WebhookReceiver]
+) -> None:
     channel_at(receive(), customer)
     drill = drills.start(customer, by="anna")
     assert drills.finish_drills(drill.started_at + timedelta(minutes=4)) == 0
@@ -86,14 +97,14 @@ def test_a_drill_ends_after_five_minutes_in_any_case(customer, receive):
     assert (result.state, result.seconds) == ("waiting", None)
 
 
-def test_a_drill_without_messages_ends_early(customer):
+def test_a_drill_without_messages_ends_early(customer: Customer) -> None:
     drill = drills.start(customer, by="anna")
     assert drills.finish_drills(drill.started_at + timedelta(seconds=10)) == 0
     assert drills.finish_drills(drill.started_at + timedelta(seconds=31)) == 1
     assert drills.results(drill) == []
 
 
-def test_scheduled_drills_start_once_each(customer):
+def test_scheduled_drills_start_once_each(customer: Customer) -> None:
     now = timezone.now()
     drills.set_schedule(customer, 7, now)
     assert drills.start_due(now) == 0
@@ -107,7 +118,7 @@ def test_scheduled_drills_start_once_each(customer):
     assert Drill.objects.filter(started_by="").count() == 2
 
 
-def test_overviews_and_statistics_exclude_the_virtual_unit(customer):
+def test_overviews_and_statistics_exclude_the_virtual_unit(customer: Customer) -> None:
     drills.start(customer, by="anna")
     scope = Scope.of_customer(customer.pk)
     assert overview(scope, timezone.now()).units == []
@@ -115,7 +126,12 @@ def test_overviews_and_statistics_exclude_the_virtual_unit(customer):
     assert list(list_facilities(scope, "")) == []
 
 
-def test_the_command_waits_and_reports(customer, receive, capsys, monkeypatch):
+def test_the_command_waits_and_reports(
+    customer: Customer,
+    receive: Callable[..., WebhookReceiver],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     channel = channel_at(receive(), customer)
     monkeypatch.setattr("time.sleep", lambda _: deliver_due())
     call_command("drill", customer.customer_code)
@@ -124,7 +140,7 @@ def test_the_command_waits_and_reports(customer, receive, capsys, monkeypatch):
     assert "sent" in printed
 
 
-def test_the_command_reports_errors(customer):
+def test_the_command_reports_errors(customer: Customer) -> None:
     with pytest.raises(CommandError, match="There is no customer"):
         call_command("drill", "NOBODY")
     with pytest.raises(CommandError, match="no rule notifies anyone"):

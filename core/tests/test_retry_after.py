@@ -1,5 +1,7 @@
 """What a server means by `Retry-After`."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -30,5 +32,5 @@ NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
         (None, None),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_as_a_date_up_to_a_day(written, seconds):
+def test_retry_after_is_read_as_seconds_or_as_a_date_up_to_a_day(written: str | None, seconds: int | None) -> None:
     assert retry_after_seconds(written, NOW) == seconds

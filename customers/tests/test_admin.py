@@ -1,9 +1,12 @@
 """The back office of customers."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
 from django.contrib.messages import get_messages
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -25,20 +28,20 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def staff(client):
+def staff(client: Client) -> Client:
     client.force_login(StaffFactory())
     return client
 
 
 @pytest.mark.parametrize("model", ["customer", "facility", "storageunit", "sensor", "membership", "apitoken"])
-def test_only_staff_enter(client, model):
+def test_only_staff_enter(client: Client, model: str) -> None:
     client.force_login(MembershipFactory().user)
     assert client.get(reverse(f"admin:customers_{model}_changelist")).status_code == 302
 
 
 @pytest.mark.parametrize("model", ["customer", "facility", "storageunit", "sensor", "membership", "apitoken"])
-def test_a_list_asks_no_more_queries_for_more_rows(staff, model):
-    def grow():
+def test_a_list_asks_no_more_queries_for_more_rows(staff: Client, model: str) -> None:
+    def grow() -> None:
         sensor = SensorFactory()
         customer = sensor.storage_unit.facility.customer
         MembershipFactory(customer=customer)
@@ -47,7 +50,7 @@ def test_a_list_asks_no_more_queries_for_more_rows(staff, model):
     assert_queries_stay(staff, reverse(f"admin:customers_{model}_changelist"), grow)
 
 
-def test_the_list_of_customers_counts_what_they_own(staff):
+def test_the_list_of_customers_counts_what_they_own(staff: Client) -> None:
     customer = CustomerFactory()
     StorageUnitFactory.create_batch(2, facility=FacilityFactory(customer=customer))
     FacilityFactory(customer=customer)
@@ -55,7 +58,9 @@ def test_the_list_of_customers_counts_what_they_own(staff):
     assert (row.facilities_counted, row.units_counted) == (2, 2)
 
 
-def test_a_filter_by_customer_holds_with_more_customers_than_it_can_offer(staff, monkeypatch):
+def test_a_filter_by_customer_holds_with_more_customers_than_it_can_offer(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("core.web.admin.FewRelatedFilter.FEW", 1)
     facility, _ = FacilityFactory(), FacilityFactory()
     url = reverse("admin:customers_facility_changelist")
@@ -64,25 +69,25 @@ def test_a_filter_by_customer_holds_with_more_customers_than_it_can_offer(staff,
 
 
 class TestDeleting:
-    def test_what_others_need_stays(self, staff):
+    def test_what_others_need_stays(self, staff: Client) -> None:
         unit = SensorFactory().storage_unit
         assert is_used(unit)
         response = staff.post(reverse("admin:customers_storageunit_delete", args=[unit.pk]), {"post": "yes"})
         assert response.status_code == 403
         assert StorageUnit.objects.filter(pk=unit.pk).exists()
 
-    def test_what_nobody_needs_may_go(self, staff):
+    def test_what_nobody_needs_may_go(self, staff: Client) -> None:
         customer = CustomerFactory()
         staff.post(reverse("admin:customers_customer_delete", args=[customer.pk]), {"post": "yes"})
         assert not Customer.objects.filter(pk=customer.pk).exists()
 
 
 class TestTokens:
-    def add(self, staff, customer, **fields):
+    def add(self, staff, customer: Customer, **fields: object):
         data = {"customer": customer.pk, "token_name": "reports", "permissions": ["read"], **fields}
         return staff.post(reverse("admin:customers_apitoken_add"), data)
 
-    def test_a_new_token_is_shown_once(self, staff):
+    def test_a_new_token_is_shown_once(self, staff: Client) -> None:
         unit = StorageUnitFactory()
         response = self.add(staff, unit.facility.customer, accessible_units=[unit.pk], rate_limit_per_hour="60")
         token = ApiToken.objects.get()
@@ -96,23 +101,23 @@ class TestTokens:
         again = staff.get(response.url).content.decode()
         assert text not in again
 
-    def test_a_token_without_permissions_is_refused(self, staff):
+    def test_a_token_without_permissions_is_refused(self, staff: Client) -> None:
         self.add(staff, CustomerFactory(), permissions=[])
         assert not ApiToken.objects.exists()
 
-    def test_units_of_another_customer_are_refused(self, staff):
+    def test_units_of_another_customer_are_refused(self, staff: Client) -> None:
         foreign = StorageUnitFactory(unit_code="theirs")
         response = self.add(staff, CustomerFactory(), accessible_units=[foreign.pk])
         assert "theirs" in str(response.context["adminform"].form.errors["accessible_units"])
         assert not ApiToken.objects.exists()
 
-    def test_a_tokens_hash_is_nowhere_to_be_seen(self, staff):
+    def test_a_tokens_hash_is_nowhere_to_be_seen(self, staff: Client) -> None:
         token, _ = make_token()
         for url in ("admin:customers_apitoken_changelist", "admin:customers_apitoken_change"):
             page = staff.get(reverse(url, args=[token.pk] if url.endswith("change") else []))
             assert token.token_hash not in page.content.decode()
 
-    def test_a_changed_token_keeps_its_text_and_its_customer(self, staff):
+    def test_a_changed_token_keeps_its_text_and_its_customer(self, staff: Client) -> None:
         token, text = make_token()
         other = CustomerFactory()
         url = reverse("admin:customers_apitoken_change", args=[token.pk])
@@ -122,7 +127,7 @@ class TestTokens:
         assert changed.customer == token.customer
         assert changed.token_hash in possible_hashes(text)
 
-    def test_revoking_keeps_the_time_of_the_first(self, staff):
+    def test_revoking_keeps_the_time_of_the_first(self, staff: Client) -> None:
         fresh, _ = make_token()
         old, _ = make_token()
         long_ago = timezone.now() - timedelta(days=1)
@@ -135,7 +140,7 @@ class TestTokens:
         assert old.revoked_at == long_ago
 
     @pytest.mark.parametrize("state", ["usable", "expired", "revoked"])
-    def test_tokens_are_told_apart_by_state(self, staff, state):
+    def test_tokens_are_told_apart_by_state(self, staff: Client, state: str) -> None:
         now = timezone.now()
         tokens = {
             "usable": make_token(expires_at=now + timedelta(days=1))[0],
@@ -148,7 +153,7 @@ class TestTokens:
         assert f">{state}</span>" in response.content.decode()
 
 
-def test_a_persons_page_shows_their_customers(staff):
+def test_a_persons_page_shows_their_customers(staff: Client) -> None:
     membership = MembershipFactory()
     page = staff.get(reverse("admin:auth_user_change", args=[membership.user_id])).content.decode()
     assert membership.customer.customer_code in page

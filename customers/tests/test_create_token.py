@@ -1,5 +1,7 @@
 """`manage.py create_token`."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -8,25 +10,25 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from customers.access.tokens import possible_hashes
-from customers.models import ApiToken
+from customers.models import ApiToken, Customer
 from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory(customer_code="A")
 
 
-def create_token(*arguments):
+def create_token(*arguments: str) -> str:
     """Return what the command prints on standard output."""
     out = StringIO()
     call_command("create_token", *arguments, stdout=out, stderr=StringIO())
     return out.getvalue()
 
 
-def test_the_token_alone_is_printed(customer):
+def test_the_token_alone_is_printed(customer: Customer) -> None:
     text = create_token("A", "reports", "--permission", "read", "--permission", "write").strip()
     token = ApiToken.objects.get()
     assert token.token_hash in possible_hashes(text)
@@ -34,7 +36,7 @@ def test_the_token_alone_is_printed(customer):
     assert (token.expires_at, token.rate_limit_per_hour) == (None, None)
 
 
-def test_units_expiry_and_rate_limit_are_taken(customer):
+def test_units_expiry_and_rate_limit_are_taken(customer: Customer) -> None:
     unit = StorageUnitFactory(facility__customer=customer, unit_code="unit_A_1_1")
     create_token(
         "A", "x", "--permission=read", "--unit", "unit_A_1_1", "--expires", "2100-01-31T12:00", "--rate-limit", "60"
@@ -45,13 +47,13 @@ def test_units_expiry_and_rate_limit_are_taken(customer):
     assert token.rate_limit_per_hour == 60
 
 
-def test_days_count_from_now(customer):
+def test_days_count_from_now(customer: Customer) -> None:
     create_token("A", "x", "--permission=read", "--days=30")
     remaining = ApiToken.objects.get().expires_at - timezone.now()
     assert timedelta(days=29, hours=23) < remaining <= timedelta(days=30)
 
 
-def test_a_code_in_several_facilities_needs_the_facilitys(customer):
+def test_a_code_in_several_facilities_needs_the_facilitys(customer: Customer) -> None:
     for code in ("north", "south"):
         StorageUnitFactory(facility=FacilityFactory(customer=customer, facility_code=code), unit_code="cold1")
     with pytest.raises(CommandError, match="north/cold1, south/cold1"):
@@ -74,7 +76,9 @@ def test_a_code_in_several_facilities_needs_the_facilitys(customer):
         (["A", "x" * 201, "--permission=read"], "at most 200 characters"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_and_makes_no_token(customer, arguments, message):
+def test_what_cannot_be_meant_is_refused_and_makes_no_token(
+    customer: Customer, arguments: list[str], message: str
+) -> None:
     StorageUnitFactory(unit_code="theirs")
     with pytest.raises(CommandError, match=message):
         create_token(*arguments)

@@ -1,10 +1,14 @@
 """The back office of what arrives."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -22,6 +26,7 @@ from tests.factories import (
     UserFactory,
     store_reading,
 )
+from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
 
@@ -29,13 +34,13 @@ MODELS = ["source", "delivery", "rejectedrow", "conflict"]
 
 
 @pytest.fixture
-def staff(client):
+def staff(client: Client) -> Client:
     client.force_login(StaffFactory(username="ann"))
     return client
 
 
 @pytest.fixture
-def onlooker(client):
+def onlooker(client: Client) -> Client:
     """Someone of the staff who may look at everything of ingestion and change nothing."""
     person = UserFactory(is_staff=True)
     person.user_permissions.set(
@@ -45,19 +50,19 @@ def onlooker(client):
     return client
 
 
-def list_of(model):
+def list_of(model: str) -> str:
     return reverse(f"admin:ingestion_{model}_changelist")
 
 
-def act(client, model, action, *rows):
+def act(client: Client, model: str, action: str, *rows) -> list[str]:
     """Run an action on the rows; return what the admin says of it."""
     response = client.post(list_of(model), {"action": action, "_selected_action": [row.pk for row in rows]})
     return [str(message) for message in get_messages(response.wsgi_request)][-1:]
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_list_asks_no_more_queries_for_more_rows(staff, model):
-    def grow():
+def test_a_list_asks_no_more_queries_for_more_rows(staff: Client, model: str) -> None:
+    def grow() -> None:
         delivery = RejectedRowFactory().delivery
         ConflictFactory(delivery=delivery)
 
@@ -65,14 +70,16 @@ def test_a_list_asks_no_more_queries_for_more_rows(staff, model):
 
 
 @pytest.mark.parametrize("factory", [SourceFactory, DeliveryFactory, RejectedRowFactory, ConflictFactory])
-def test_every_row_has_a_page(staff, factory):
+def test_every_row_has_a_page(staff: Client, factory) -> None:
     row = factory()
     url = reverse(f"admin:ingestion_{row._meta.model_name}_change", args=[row.pk])
     assert staff.get(url).status_code == 200
 
 
 @pytest.mark.parametrize("factory", [DeliveryFactory, RejectedRowFactory, ConflictFactory])
-def test_what_arrived_is_only_read(staff, factory):
+def test_what_arrived_is_only_read(
+    staff: Client, factory: Callable[..., Delivery] | Callable[..., RejectedRow] | Callable[..., Conflict]
+) -> None:
     row = factory()
     name = row._meta.model_name
     assert staff.get(reverse(f"admin:ingestion_{name}_add")).status_code == 403
@@ -83,21 +90,21 @@ def test_what_arrived_is_only_read(staff, factory):
 
 
 class TestSources:
-    def test_the_state_is_shown_and_filtered_by(self, staff):
+    def test_the_state_is_shown_and_filtered_by(self, staff: Client) -> None:
         SourceFactory(last_success_at=timezone.now())
         failing = SourceFactory(failures_in_a_row=2, last_error="Connection <refused>")
         response = staff.get(list_of("source"), {"state": "failing"})
         assert rows_shown(response) == [failing]
         assert 'badge-bad" title="Connection &lt;refused&gt;">Failing<' in response.content.decode()
 
-    def test_waiting_rejected_rows_are_counted(self, staff):
+    def test_waiting_rejected_rows_are_counted(self, staff: Client) -> None:
         source = SourceFactory()
         RejectedRowFactory.create_batch(2, delivery__source=source)
         RejectedRowFactory(delivery__source=source, state=RejectedRow.State.DISMISSED)
         [row] = rows_shown(staff.get(list_of("source")))
         assert row.rejected_waiting == 2
 
-    def test_sources_are_polled_now_paused_and_resumed(self, staff):
+    def test_sources_are_polled_now_paused_and_resumed(self, staff: Client) -> None:
         later = timezone.now() + timedelta(hours=1)
         one, other = SourceFactory(next_due_at=later), SourceFactory(next_due_at=later)
         assert act(staff, "source", "poll_now", one) == ["Sources due for polling: 1."]
@@ -108,13 +115,13 @@ class TestSources:
         assert act(staff, "source", "resume", one) == ["Sources resumed: 1."]
         assert list(Source.objects.filter(is_paused=True)) == [other]
 
-    def test_who_only_looks_can_pause_nothing(self, onlooker):
+    def test_who_only_looks_can_pause_nothing(self, onlooker: Client) -> None:
         source = SourceFactory()
         act(onlooker, "source", "pause", source)
         source.refresh_from_db()
         assert not source.is_paused
 
-    def test_the_secret_is_never_shown_and_stays_when_nothing_is_typed(self, staff):
+    def test_the_secret_is_never_shown_and_stays_when_nothing_is_typed(self, staff: Client) -> None:
         source = SourceFactory(credentials_kind="bearer", credentials_secret="open-sesame")
         url = reverse("admin:ingestion_source_change", args=[source.pk])
         page = staff.get(url)
@@ -125,31 +132,31 @@ class TestSources:
         source = Source.objects.get()
         assert (source.name, source.credentials_secret.reveal()) == ("renamed", "open-sesame")
 
-    def test_a_typed_secret_takes_the_old_ones_place(self, staff):
+    def test_a_typed_secret_takes_the_old_ones_place(self, staff: Client) -> None:
         source = SourceFactory(credentials_kind="bearer", credentials_secret="open-sesame")
         url = reverse("admin:ingestion_source_change", args=[source.pk])
         staff.post(url, self.typed(staff.get(url), credentials_secret="abracadabra"))
         assert Source.objects.get().credentials_secret.reveal() == "abracadabra"
 
-    def test_credentials_that_no_request_can_carry_are_refused(self, staff):
+    def test_credentials_that_no_request_can_carry_are_refused(self, staff: Client) -> None:
         url = reverse("admin:ingestion_source_change", args=[SourceFactory().pk])
         response = staff.post(url, self.typed(staff.get(url), credentials_kind="header", credentials_name="Host"))
         assert "cannot carry credentials" in response.content.decode()
         assert Source.objects.get().credentials_kind == "none"
 
-    def test_a_mapping_that_contradicts_itself_is_refused_at_its_field(self, staff):
+    def test_a_mapping_that_contradicts_itself_is_refused_at_its_field(self, staff: Client) -> None:
         url = reverse("admin:ingestion_source_change", args=[SourceFactory().pk])
         response = staff.post(url, self.typed(staff.get(url), delimiter=",", decimal_mark=","))
         assert "decimal_mark" in response.context["adminform"].form.errors
 
-    def test_saving_leaves_alone_what_a_poll_writes_meanwhile(self, staff):
+    def test_saving_leaves_alone_what_a_poll_writes_meanwhile(self, staff: Client) -> None:
         source = SourceFactory()
         url = reverse("admin:ingestion_source_change", args=[source.pk])
         form = self.typed(staff.get(url), interval_seconds=60)
         moved = datetime(2026, 11, 23, tzinfo=UTC)
         original = Source.save
 
-        def save_after_a_poll(self, *args, **kwargs):
+        def save_after_a_poll(self, *args: object, **kwargs: object) -> None:
             Source.objects.filter(pk=self.pk).update(cursor_at=moved, name="by someone else")
             original(self, *args, **kwargs)
 
@@ -159,7 +166,7 @@ class TestSources:
         saved = Source.objects.get()
         assert (saved.interval_seconds, saved.cursor_at, saved.name) == (60, moved, "by someone else")
 
-    def test_a_source_is_added_with_the_defaults(self, staff):
+    def test_a_source_is_added_with_the_defaults(self, staff: Client) -> None:
         customer = CustomerFactory()
         page = staff.get(reverse("admin:ingestion_source_add"))
         fields = self.typed(page, customer=customer.pk, name="api", url="https://example.com/readings")
@@ -167,7 +174,7 @@ class TestSources:
         assert Source.objects.get().mapping.is_default
 
     @staticmethod
-    def typed(page, **changes):
+    def typed(page: PageResponse, **changes: object):
         """Return the form of a page as a browser would send it, with some fields changed."""
         form = page.context["adminform"].form
         shown = {name: form[name].value() for name in form.fields if name != "credentials_secret"}
@@ -176,33 +183,33 @@ class TestSources:
 
 
 class TestDeliveries:
-    def test_status_counts_and_duration_are_told_at_a_glance(self, staff):
+    def test_status_counts_and_duration_are_told_at_a_glance(self, staff: Client) -> None:
         delivery = RejectedRowFactory(delivery__error_reason="cut_off").delivery
         page = staff.get(list_of("delivery")).content.decode()
         assert ">Partial: Incomplete row<" in page
         assert "0.50 s" in page
         assert f"/admin/ingestion/rejectedrow/?delivery__id__exact={delivery.pk}&amp;state=all" in page
 
-    def test_the_link_leads_to_the_deliverys_rejected_rows(self, staff):
+    def test_the_link_leads_to_the_deliverys_rejected_rows(self, staff: Client) -> None:
         mine, _ = RejectedRowFactory(state=RejectedRow.State.REPLAYED), RejectedRowFactory()
         response = staff.get(list_of("rejectedrow"), {"delivery__id__exact": mine.delivery_id, "state": "all"})
         assert rows_shown(response) == [mine]
 
-    def test_a_customers_deliveries_are_found_by_its_code(self, staff):
+    def test_a_customers_deliveries_are_found_by_its_code(self, staff: Client) -> None:
         delivery, _ = DeliveryFactory(source__customer__customer_code="ZZ9"), DeliveryFactory()
         assert rows_shown(staff.get(list_of("delivery"), {"q": "zz9"})) == [delivery]
 
-    def test_the_last_hours_deliveries_can_be_asked_for(self, staff):
+    def test_the_last_hours_deliveries_can_be_asked_for(self, staff: Client) -> None:
         DeliveryFactory(started_at=timezone.now() - timedelta(hours=2))
         recent = DeliveryFactory()
         assert rows_shown(staff.get(list_of("delivery"), {"started": "hour"})) == [recent]
 
-    def test_counting_stops_at_the_bound(self, staff, monkeypatch):
+    def test_counting_stops_at_the_bound(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("core.web.pages.BoundedPaginator.LIMIT", 3)
         DeliveryFactory.create_batch(5)
         assert staff.get(list_of("delivery")).context["cl"].result_count == 3
 
-    def test_deliveries_outlive_their_source(self, staff):
+    def test_deliveries_outlive_their_source(self, staff: Client) -> None:
         delivery = DeliveryFactory()
         Delivery.objects.update(source=None)
         assert staff.get(list_of("delivery")).status_code == 200
@@ -210,17 +217,17 @@ class TestDeliveries:
 
 
 class TestRejectedRows:
-    def test_those_that_wait_are_shown_first(self, staff):
+    def test_those_that_wait_are_shown_first(self, staff: Client) -> None:
         waiting, _ = RejectedRowFactory(), RejectedRowFactory(state=RejectedRow.State.DISMISSED)
         assert rows_shown(staff.get(list_of("rejectedrow"))) == [waiting]
         assert len(rows_shown(staff.get(list_of("rejectedrow"), {"state": "all"}))) == 2
 
-    def test_a_row_of_markup_is_shown_as_text(self, staff):
+    def test_a_row_of_markup_is_shown_as_text(self, staff: Client) -> None:
         row = RejectedRowFactory(raw="<script>alert(1)</script>")
         for url in (list_of("rejectedrow"), reverse("admin:ingestion_rejectedrow_change", args=[row.pk])):
             assert "<script>alert" not in staff.get(url).content.decode()
 
-    def test_rows_are_dismissed_by_the_person_who_asks(self, staff):
+    def test_rows_are_dismissed_by_the_person_who_asks(self, staff: Client) -> None:
         row, other = RejectedRowFactory(), RejectedRowFactory()
         assert act(staff, "rejectedrow", "dismiss", row) == ["Rows dismissed: 1."]
         row.refresh_from_db()
@@ -228,7 +235,7 @@ class TestRejectedRows:
         assert (row.state, row.decided_by) == (RejectedRow.State.DISMISSED, "ann")
         assert other.state == RejectedRow.State.WAITING
 
-    def test_a_row_is_replayed_once_its_cause_is_mended(self, staff):
+    def test_a_row_is_replayed_once_its_cause_is_mended(self, staff: Client) -> None:
         row = RejectedRowFactory(
             raw='{"temperature": 4.5, "timestamp": "2026-11-23T10:11:11", "facility_id": "f", "sensor_id": "s"}'
         )
@@ -238,7 +245,7 @@ class TestRejectedRows:
         assert Reading.objects.get().temperature_c == 4.5
 
     @pytest.mark.parametrize("action", ["replay", "dismiss"])
-    def test_who_only_looks_can_decide_nothing(self, onlooker, action):
+    def test_who_only_looks_can_decide_nothing(self, onlooker: Client, action: str) -> None:
         row = RejectedRowFactory()
         act(onlooker, "rejectedrow", action, row)
         row.refresh_from_db()
@@ -247,30 +254,30 @@ class TestRejectedRows:
 
 class TestConflicts:
     @pytest.fixture
-    def conflict(self):
+    def conflict(self) -> Conflict:
         sensor = SensorFactory()
         recorded_at = datetime(2026, 11, 23, tzinfo=UTC)
         store_reading(sensor.storage_unit, 5.0, recorded_at, sensor=sensor)
         return ConflictFactory(sensor=sensor, recorded_at=recorded_at, temperature_c=9.0)
 
-    def test_what_is_stored_and_what_was_sent_stand_side_by_side(self, staff, conflict):
+    def test_what_is_stored_and_what_was_sent_stand_side_by_side(self, staff: Client, conflict) -> None:
         page = staff.get(list_of("conflict")).content.decode()
         for text in ("5.0\N{NO-BREAK SPACE}°C", "9.0\N{NO-BREAK SPACE}°C", "+4.0\N{NO-BREAK SPACE}K"):
             assert text in page
 
-    def test_an_accepted_conflict_takes_the_readings_place(self, staff, conflict):
+    def test_an_accepted_conflict_takes_the_readings_place(self, staff: Client, conflict) -> None:
         assert act(staff, "conflict", "accept", conflict) == ["Conflicts accepted: 1."]
         conflict.refresh_from_db()
         assert (conflict.state, conflict.decided_by) == (Conflict.State.ACCEPTED, "ann")
         assert Reading.objects.get().temperature_c == 9.0
 
-    def test_a_dismissed_conflict_leaves_the_reading(self, staff, conflict):
+    def test_a_dismissed_conflict_leaves_the_reading(self, staff: Client, conflict) -> None:
         assert act(staff, "conflict", "dismiss", conflict) == ["Conflicts dismissed: 1."]
         assert Reading.objects.get().temperature_c == 5.0
         assert rows_shown(staff.get(list_of("conflict"))) == []
 
     @pytest.mark.parametrize("action", ["accept", "dismiss"])
-    def test_who_only_looks_can_decide_nothing(self, onlooker, conflict, action):
+    def test_who_only_looks_can_decide_nothing(self, onlooker: Client, conflict, action: str) -> None:
         act(onlooker, "conflict", action, conflict)
         conflict.refresh_from_db()
         assert conflict.state == Conflict.State.WAITING

@@ -1,8 +1,11 @@
 """What people type: importing files, polling by hand, and asking how the system is doing."""
 
+from __future__ import annotations
+
 import gzip
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from customers.models import Customer, StorageUnit
-from ingestion.models import Delivery, RejectedRow
+from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.polling.claims import claim_now
@@ -33,11 +36,11 @@ TIMES = [f"2026-11-23T10:0{minute}:00" for minute in range(3)]
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory(customer_code="A")
 
 
-def run(*arguments, expect_failure=False):
+def run(*arguments: str | Path, expect_failure: bool = False):
     """Run the command; return what it says to its standard output and to its standard error."""
     output, errors = io.StringIO(), io.StringIO()
     if expect_failure:
@@ -54,14 +57,14 @@ def run(*arguments, expect_failure=False):
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path: Path) -> Path:
     """Three good rows."""
     path = tmp_path / "november.csv"
     path.write_text(csv_body(*[csv_row(timestamp=time) for time in TIMES]))
     return path
 
 
-def test_a_file_is_imported_as_a_delivery_of_the_customer(customer, file):
+def test_a_file_is_imported_as_a_delivery_of_the_customer(customer: Customer, file: Path) -> None:
     output, _ = run("import_readings", "A", file)
 
     assert output == f"{file}: Success: 3 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.\n"
@@ -71,7 +74,7 @@ def test_a_file_is_imported_as_a_delivery_of_the_customer(customer, file):
     assert Reading.objects.filter(storage_unit__facility__customer=customer).count() == 3
 
 
-def test_the_same_file_again_stores_nothing_and_says_so(customer, file):
+def test_the_same_file_again_stores_nothing_and_says_so(customer: Customer, file: Path) -> None:
     run("import_readings", "A", file)
     output, _ = run("import_readings", "A", file)
     assert "Success: 0 stored, 3 duplicate, 0 conflicting, 0 rejected" in output
@@ -87,7 +90,9 @@ def test_a_file_without_readings_is_reported_as_such(customer: Customer, tmp_pat
     assert output == f"{file}: Success: no readings received.\n"
 
 
-def test_a_dry_run_shows_what_would_become_of_every_row_and_stores_nothing(customer, file, tmp_path):
+def test_a_dry_run_shows_what_would_become_of_every_row_and_stores_nothing(
+    customer: Customer, file: Path, tmp_path: Path
+) -> None:
     run("import_readings", "A", file)
     other = tmp_path / "december.csv"
     other.write_text(
@@ -114,12 +119,14 @@ def test_a_dry_run_shows_what_would_become_of_every_row_and_stores_nothing(custo
     assert (Reading.objects.count(), Delivery.objects.count(), RejectedRow.objects.count()) == (3, 1, 0)
 
 
-def test_a_dry_run_registers_nothing(customer, file):
+def test_a_dry_run_registers_nothing(customer: Customer, file: Path) -> None:
     run("import_readings", "A", file, "--dry-run")
     assert (StorageUnit.objects.count(), Reading.objects.count(), LatestReading.objects.count()) == (0, 0, 0)
 
 
-def test_one_bad_file_does_not_stop_the_others_and_is_told_in_the_exit_code(customer, file, tmp_path):
+def test_one_bad_file_does_not_stop_the_others_and_is_told_in_the_exit_code(
+    customer: Customer, file: Path, tmp_path: Path
+) -> None:
     page, missing = tmp_path / "page.csv", tmp_path / "missing.csv"
     page.write_text("<html>Please sign in</html>")
 
@@ -133,7 +140,7 @@ def test_one_bad_file_does_not_stop_the_others_and_is_told_in_the_exit_code(cust
     assert [each.status for each in Delivery.objects.order_by("id")] == ["failure", "success"]
 
 
-def test_a_file_that_turns_out_unreadable_half_way_leaves_nothing_behind(customer, tmp_path):
+def test_a_file_that_turns_out_unreadable_half_way_leaves_nothing_behind(customer: Customer, tmp_path: Path) -> None:
     file = tmp_path / "damaged.csv.gz"
     compressed = bytearray(gzip.compress(csv_body(*[csv_row(timestamp=time) for time in TIMES]).encode()))
     compressed[-8] ^= 0xFF  # the checksum
@@ -143,7 +150,7 @@ def test_a_file_that_turns_out_unreadable_half_way_leaves_nothing_behind(custome
     assert (Reading.objects.count(), StorageUnit.objects.count()) == (0, 0)
 
 
-def test_files_with_rejected_rows_are_no_failure(customer, tmp_path):
+def test_files_with_rejected_rows_are_no_failure(customer: Customer, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text(csv_body(*[csv_row(temperature=f"warm {number}") for number in range(8)]))
 
@@ -154,7 +161,7 @@ def test_files_with_rejected_rows_are_no_failure(customer, tmp_path):
     assert RejectedRow.objects.count() == 8
 
 
-def test_a_rejected_row_cannot_control_the_terminal(customer, tmp_path):
+def test_a_rejected_row_cannot_control_the_terminal(customer: Customer, tmp_path: Path) -> None:
     file = tmp_path / "escape.csv"
     row = csv_row(temperature="\x1b]0;title\x07warm\x9b31m\ttab")
     file.write_text(csv_body(row), encoding="utf-8")
@@ -167,7 +174,7 @@ def test_a_rejected_row_cannot_control_the_terminal(customer, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["readings.csv.gz", "readings.json.gz", "readings.dat"])
-def test_a_packed_file_is_unpacked(customer, tmp_path, name):
+def test_a_packed_file_is_unpacked(customer: Customer, tmp_path: Path, name: str) -> None:
     rows = csv_body(csv_row()) if "json" not in name else json_body(json_row())
     file = tmp_path / name
     file.write_bytes(gzip.compress(rows.encode()))
@@ -183,7 +190,7 @@ No.,Date/Time,Temperature(°C),Humidity(%RH),Alarm
 """
 
 
-def test_a_loggers_export_is_of_the_unit_that_its_file_is_named_for(customer, tmp_path):
+def test_a_loggers_export_is_of_the_unit_that_its_file_is_named_for(customer: Customer, tmp_path: Path) -> None:
     SourceFactory(customer=customer, name="loggers", url="", skip_until_header=True, default_facility_code="shop")
     file = tmp_path / "Cold Room 3.csv"
     file.write_text(LOGGER_EXPORT)
@@ -199,7 +206,7 @@ def test_a_loggers_export_is_of_the_unit_that_its_file_is_named_for(customer, tm
     ]
 
 
-def test_the_unit_of_a_loggers_export_can_be_chosen(customer, tmp_path):
+def test_the_unit_of_a_loggers_export_can_be_chosen(customer: Customer, tmp_path: Path) -> None:
     SourceFactory(customer=customer, name="loggers", url="", skip_until_header=True)
     file = tmp_path / "export(17).csv"
     file.write_text(LOGGER_EXPORT)
@@ -207,7 +214,7 @@ def test_the_unit_of_a_loggers_export_can_be_chosen(customer, tmp_path):
     assert StorageUnit.objects.get().unit_code == "Cold Room 3"
 
 
-def test_a_row_of_json_that_names_no_unit_is_not_taken_for_the_files(customer, tmp_path):
+def test_a_row_of_json_that_names_no_unit_is_not_taken_for_the_files(customer: Customer, tmp_path: Path) -> None:
     row = {name: value for name, value in json_row().items() if name != "unit_id"}
     file = tmp_path / "backup.json"
     file.write_text(json_body(row, json_row()))
@@ -216,14 +223,14 @@ def test_a_row_of_json_that_names_no_unit_is_not_taken_for_the_files(customer, t
     assert StorageUnit.objects.get().unit_code == "unit_A_1_1"
 
 
-def test_a_file_may_have_a_longer_name_than_any_unit(customer, tmp_path):
+def test_a_file_may_have_a_longer_name_than_any_unit(customer: Customer, tmp_path: Path) -> None:
     file = tmp_path / f"{'x' * 200}.csv"
     file.write_text(csv_body(csv_row(), csv_row(temperature="warm")))
     output, _ = run("import_readings", "A", file)
     assert "1 stored, 0 duplicate, 0 conflicting, 1 rejected" in output
 
 
-def test_progress_is_shown_beside_the_output_not_in_it(customer, file):
+def test_progress_is_shown_beside_the_output_not_in_it(customer: Customer, file: Path) -> None:
     output, errors = run("import_readings", "A", file)
     assert "november.csv: 100%" in errors
     assert "%" not in output
@@ -236,20 +243,24 @@ def test_progress_is_shown_beside_the_output_not_in_it(customer, file):
         (["A", "x.csv", "--source", "loggers"], "A has no source “loggers”"),
     ],
 )
-def test_what_is_not_there_is_told_before_any_file_is_read(customer, arguments, words):
+def test_what_is_not_there_is_told_before_any_file_is_read(
+    customer: Customer, arguments: list[str], words: str
+) -> None:
     assert words in run("import_readings", *arguments, expect_failure=True)[1]
 
 
 # Polling by hand
 
 
-def test_polling_by_hand_says_what_came(source_of, customer):
+def test_polling_by_hand_says_what_came(source_of: Callable[..., Source], customer: Customer) -> None:
     source_of(json_answer(json_body(json_row())), customer=customer, name="freezers")
     output, _ = run("poll", "A")
     assert output == "freezers: Success: 1 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.\n"
 
 
-def test_polling_by_hand_polls_all_of_a_customers_sources_and_fails_where_one_does(source_of, customer):
+def test_polling_by_hand_polls_all_of_a_customers_sources_and_fails_where_one_does(
+    source_of: Callable[..., Source], customer: Customer
+) -> None:
     source_of(answer(status="404 Not Found"), customer=customer, name="broken")
     source_of(csv_answer(csv_body(csv_row())), customer=customer, name="working")
     SourceFactory(customer=customer, name="by hand", url="")
@@ -264,14 +275,14 @@ def test_polling_by_hand_polls_all_of_a_customers_sources_and_fails_where_one_do
     assert errors == "Failed: broken."
 
 
-def test_one_source_can_be_polled_by_its_name(source_of, customer):
+def test_one_source_can_be_polled_by_its_name(source_of: Callable[..., Source], customer: Customer) -> None:
     polled = source_of(json_answer(json_body()), customer=customer, name="this")
     other = source_of(json_answer(json_body()), customer=customer, name="that")
     run("poll", "A", "--source", "this")
     assert (len(polled.server.heads), len(other.server.heads)) == (1, 0)
 
 
-def test_a_source_that_is_being_polled_is_left_alone(source_of, customer):
+def test_a_source_that_is_being_polled_is_left_alone(source_of: Callable[..., Source], customer: Customer) -> None:
     source = source_of(json_answer(json_body()), customer=customer, name="busy")
     claim_now(source)
     _, errors = run("poll", "A", expect_failure=True)
@@ -279,7 +290,7 @@ def test_a_source_that_is_being_polled_is_left_alone(source_of, customer):
     assert source.server.heads == []
 
 
-def test_a_customer_without_such_a_source_is_told(customer):
+def test_a_customer_without_such_a_source_is_told(customer: Customer) -> None:
     assert "Customer A has no such polled source" in run("poll", "A", expect_failure=True)[1]
 
 
@@ -287,7 +298,7 @@ def test_a_customer_without_such_a_source_is_told(customer):
 
 
 @pytest.fixture
-def machine_status(customer) -> dict[str, Any]:
+def machine_status(customer: Customer) -> dict[str, Any]:
     """Return the status output for a failing source and for one with file imports."""
     unit = StorageUnitFactory(facility__customer=customer, unit_code="freezer")
     store_readings(unit, [-20.0, None], start=NOON - HOUR)
@@ -308,7 +319,7 @@ def machine_status(customer) -> dict[str, Any]:
     return json.loads(output)
 
 
-def test_the_status_for_machines_counts_every_table_and_what_waits(machine_status):
+def test_the_status_for_machines_counts_every_table_and_what_waits(machine_status: dict[str, Any]) -> None:
     assert machine_status["now"] == "2026-11-23T12:00:00+00:00"
     assert machine_status["counts"] == {
         "customer": 1,
@@ -328,7 +339,7 @@ def test_the_status_for_machines_counts_every_table_and_what_waits(machine_statu
     }
 
 
-def test_the_status_for_machines_has_the_newest_readings_and_deliveries(machine_status):
+def test_the_status_for_machines_has_the_newest_readings_and_deliveries(machine_status: dict[str, Any]) -> None:
     assert machine_status["newest_readings"] == [
         {
             "customer": "A",
@@ -352,7 +363,7 @@ def test_the_status_for_machines_has_the_newest_readings_and_deliveries(machine_
     ]
 
 
-def test_the_status_for_machines_says_how_each_source_does(machine_status):
+def test_the_status_for_machines_says_how_each_source_does(machine_status: dict[str, Any]) -> None:
     assert machine_status.keys() == {"now", "counts", "newest_readings", "newest_deliveries", "sources"}
     assert machine_status["sources"] == [
         {
@@ -380,7 +391,7 @@ def test_the_status_for_machines_says_how_each_source_does(machine_status):
     ]
 
 
-def test_the_status_for_people(customer):
+def test_the_status_for_people(customer: Customer) -> None:
     store_readings(StorageUnitFactory(facility__customer=customer, unit_code="freezer"), [-20.0], start=NOON)
     SourceFactory(customer=customer, name="api", cursor_at=NOON - HOUR, created_at=NOON, is_paused=True)
     lines = [line.split() for line in run("status")[0].splitlines()]
@@ -389,6 +400,6 @@ def test_the_status_for_people(customer):
     assert ["A", "api", "paused", "3,600", "s", "0"] in [line[:6] for line in lines]
 
 
-def test_the_status_of_an_empty_system():
+def test_the_status_of_an_empty_system() -> None:
     output, _ = run("status")
     assert output.count("  none\n") == 3

@@ -1,5 +1,7 @@
 """Time-based alarms: missing data, sources that are down, faulty sensors, and cleared alarms."""
 
+from __future__ import annotations
+
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +11,7 @@ from alarms.models import Alarm, AlarmEvent
 from alarms.tests.evaluation import load
 from customers.models import Sensor
 from ingestion.loading.registration import link_units
+from ingestion.models import Source
 from ingestion.watchdog import run_watchdogs
 from readings.models import LatestReading, Reading
 from readings.storage.reading_batch import ReadingRow
@@ -26,17 +29,19 @@ def sensor() -> Sensor:
 
 
 @pytest.fixture
-def now():
+def now() -> datetime:
     return timezone.now()
 
 
-def read(sensor, recorded_at, temperature_c=5.0, stored_at=None):
+def read(
+    sensor: Sensor, recorded_at: datetime, temperature_c: float | None = 5.0, stored_at: datetime | None = None
+) -> None:
     load([ReadingRow(sensor.storage_unit_id, sensor.pk, recorded_at, temperature_c)], stored_at or recorded_at)
     for model in (Reading, LatestReading):
         model.objects.filter(recorded_at=recorded_at).update(created_at=stored_at or recorded_at)
 
 
-def source_of(sensor, now, **fields):
+def source_of(sensor: Sensor, now: datetime, **fields: object) -> Source:
     """Create a healthy source, unless `fields` say otherwise, that delivers the sensor's unit."""
     fields = {"last_success_at": now, "interval_seconds": 60} | fields
     source = SourceFactory(customer=sensor.storage_unit.facility.customer, **fields)
@@ -44,11 +49,11 @@ def source_of(sensor, now, **fields):
     return source
 
 
-def kinds_of(alarm):
+def kinds_of(alarm: Alarm):
     return [event.kind for event in alarm.events.all()]
 
 
-def test_missing_data_opens_an_alarm_that_the_next_reading_ends(sensor, now):
+def test_missing_data_opens_an_alarm_that_the_next_reading_ends(sensor: Sensor, now: datetime) -> None:
     read(sensor, now)
     run_watchdogs(now + 8 * MINUTE)
     assert not Alarm.objects.exists()
@@ -109,14 +114,14 @@ def test_a_unit_of_a_source_that_is_polled_hourly_recovers_with_its_next_reading
     assert Alarm.objects.get().state == "closed"
 
 
-def test_a_unit_with_only_old_readings_is_not_missing_data(sensor, now):
+def test_a_unit_with_only_old_readings_is_not_missing_data(sensor: Sensor, now: datetime) -> None:
     read(sensor, now - timedelta(days=400), stored_at=now)
     run_watchdogs(now)
     assert not Alarm.objects.exists()
 
 
 @pytest.mark.parametrize("why", ["synthetic", "inactive"])
-def test_drill_units_and_inactive_customers_are_not_monitored(sensor, now, why):
+def test_drill_units_and_inactive_customers_are_not_monitored(sensor: Sensor, now: datetime, why: str) -> None:
     unit = sensor.storage_unit
     if why == "synthetic":
         unit.is_synthetic = True
@@ -129,7 +134,9 @@ def test_drill_units_and_inactive_customers_are_not_monitored(sensor, now, why):
     assert not Alarm.objects.exists()
 
 
-def test_a_source_without_a_success_for_three_intervals_is_down_until_it_succeeds(sensor, now):
+def test_a_source_without_a_success_for_three_intervals_is_down_until_it_succeeds(
+    sensor: Sensor, now: datetime
+) -> None:
     source = source_of(sensor, now)
     run_watchdogs(now + 4 * MINUTE)
     assert not Alarm.objects.exists()
@@ -143,7 +150,7 @@ def test_a_source_without_a_success_for_three_intervals_is_down_until_it_succeed
     assert alarm.state == "closed"
 
 
-def test_a_source_that_is_down_inhibits_the_alarms_of_its_units(sensor, now):
+def test_a_source_that_is_down_inhibits_the_alarms_of_its_units(sensor: Sensor, now: datetime) -> None:
     source_of(sensor, now, failures_in_a_row=3)
     read(sensor, now)
     run_watchdogs(now + 20 * MINUTE)
@@ -153,14 +160,14 @@ def test_a_source_that_is_down_inhibits_the_alarms_of_its_units(sensor, now):
     assert kinds_of(missing) == [AlarmEvent.Kind.SUPPRESSED]
 
 
-def test_missing_data_waits_while_its_source_fails_but_is_not_down(sensor, now):
+def test_missing_data_waits_while_its_source_fails_but_is_not_down(sensor: Sensor, now: datetime) -> None:
     source_of(sensor, now, failures_in_a_row=1, interval_seconds=3600)
     read(sensor, now)
     run_watchdogs(now + 30 * MINUTE)
     assert not Alarm.objects.exists()
 
 
-def test_a_unit_with_another_working_source_is_not_inhibited(sensor, now):
+def test_a_unit_with_another_working_source_is_not_inhibited(sensor: Sensor, now: datetime) -> None:
     source_of(sensor, now, failures_in_a_row=1, interval_seconds=3600)
     source_of(sensor, now, last_success_at=now + 30 * MINUTE)
     read(sensor, now)
@@ -168,7 +175,7 @@ def test_a_unit_with_another_working_source_is_not_inhibited(sensor, now):
     assert Alarm.objects.get().kind == "no_data"
 
 
-def test_an_alarm_that_opened_before_its_source_was_down_is_inhibited_then(sensor, now):
+def test_an_alarm_that_opened_before_its_source_was_down_is_inhibited_then(sensor: Sensor, now: datetime) -> None:
     source = source_of(sensor, now + 20 * MINUTE)
     read(sensor, now)
     run_watchdogs(now + 10 * MINUTE)
@@ -181,7 +188,7 @@ def test_an_alarm_that_opened_before_its_source_was_down_is_inhibited_then(senso
     assert missing.suppressed_by == Alarm.objects.get(kind="source_down")
 
 
-def test_a_unit_without_data_after_its_source_has_recovered_is_released(sensor, now):
+def test_a_unit_without_data_after_its_source_has_recovered_is_released(sensor: Sensor, now: datetime) -> None:
     source = source_of(sensor, now, failures_in_a_row=3)
     read(sensor, now)
     run_watchdogs(now + 20 * MINUTE)
@@ -198,7 +205,7 @@ def test_a_unit_without_data_after_its_source_has_recovered_is_released(sensor, 
     assert kinds_of(missing)[-1] == AlarmEvent.Kind.RELEASED
 
 
-def test_a_faulty_sensor_opens_an_alarm_that_its_next_measurement_ends(sensor, now):
+def test_a_faulty_sensor_opens_an_alarm_that_its_next_measurement_ends(sensor: Sensor, now: datetime) -> None:
     read(sensor, now)
     for minute in range(1, 4):
         read(sensor, now + minute * MINUTE, None)
@@ -214,14 +221,14 @@ def test_a_faulty_sensor_opens_an_alarm_that_its_next_measurement_ends(sensor, n
     assert alarm.state == "closed"
 
 
-def test_late_faults_open_no_alarm(sensor, now):
+def test_late_faults_open_no_alarm(sensor: Sensor, now: datetime) -> None:
     for minute in range(10):
         read(sensor, now - timedelta(days=2) + minute * MINUTE, None, stored_at=now)
     run_watchdogs(now)
     assert not Alarm.objects.exists()
 
 
-def test_an_alarm_closes_automatically_once_its_clearing_delay_has_passed(sensor, now):
+def test_an_alarm_closes_automatically_once_its_clearing_delay_has_passed(sensor: Sensor, now: datetime) -> None:
     unit = sensor.storage_unit
     load([ReadingRow(unit.pk, sensor.pk, now + minute * MINUTE, 9.0) for minute in range(40)], now + 40 * MINUTE)
     alarm = Alarm.objects.get()

@@ -1,9 +1,12 @@
 """The back office of what was measured: it only looks, and stays fast when there are many readings."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -11,6 +14,7 @@ from django.utils import timezone
 from readings.models import ListedReading
 from tests.admin_pages import assert_queries_stay, rows_shown
 from tests.factories import StaffFactory, StorageUnitFactory, sensor_of, store_reading, store_readings
+from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
 
@@ -18,17 +22,17 @@ READINGS = "admin:readings_listedreading_changelist"
 
 
 @pytest.fixture
-def staff(client):
+def staff(client: Client) -> Client:
     client.force_login(StaffFactory())
     return client
 
 
-def messages_on(response):
+def messages_on(response: PageResponse):
     return [str(message) for message in response.context["messages"]]
 
 
 class TestUnits:
-    def test_the_list_tells_the_newest_temperature_its_age_and_the_state(self, staff):
+    def test_the_list_tells_the_newest_temperature_its_age_and_the_state(self, staff: Client) -> None:
         unit = StorageUnitFactory(set_temperature=5.0)
         store_reading(unit, 11.25, timezone.now() - timedelta(minutes=3))
         page = staff.get(reverse("admin:customers_storageunit_changelist")).content.decode()
@@ -36,14 +40,14 @@ class TestUnits:
         assert "3 min" in page
         assert 'class="badge badge-bad" title="+6.25\N{NO-BREAK SPACE}K">critical<' in page
 
-    def test_a_unit_without_readings_has_a_page(self, staff):
+    def test_a_unit_without_readings_has_a_page(self, staff: Client) -> None:
         unit = StorageUnitFactory()
         sensor_of(unit)
         assert staff.get(reverse("admin:customers_storageunit_change", args=[unit.pk])).status_code == 200
 
 
 class TestReadings:
-    def test_without_a_unit_none_are_listed_and_the_page_says_how_to_choose(self, staff):
+    def test_without_a_unit_none_are_listed_and_the_page_says_how_to_choose(self, staff: Client) -> None:
         store_reading(StorageUnitFactory())
         with CaptureQueriesContext(
             connection,
@@ -53,7 +57,7 @@ class TestReadings:
         assert "search for its code" in messages_on(response)[0]
         assert not [query for query in queries if "reading_list" in query["sql"]]
 
-    def test_a_units_readings_come_newest_first(self, staff):
+    def test_a_units_readings_come_newest_first(self, staff: Client) -> None:
         unit = StorageUnitFactory()
         store_readings(unit, [1.0, None, 3.0], start=timezone.now() - timedelta(hours=1))
         store_reading(StorageUnitFactory(), 9.0)
@@ -61,31 +65,31 @@ class TestReadings:
         assert [row.temperature_c for row in rows_shown(response)] == [3.0, None, 1.0]
         assert "sensor fault" in response.content.decode()
 
-    def test_a_search_for_one_units_code_lists_its_readings(self, staff):
+    def test_a_search_for_one_units_code_lists_its_readings(self, staff: Client) -> None:
         unit = StorageUnitFactory(unit_code="unit_A_1_1")
         store_reading(unit, 4.0)
         response = staff.get(reverse(READINGS), {"q": " UNIT_a_1_1 "})
         assert [row.storage_unit for row in rows_shown(response)] == [unit]
 
-    def test_a_code_that_several_units_have_offers_them(self, staff):
+    def test_a_code_that_several_units_have_offers_them(self, staff: Client) -> None:
         units = StorageUnitFactory.create_batch(2, unit_code="cold1")
         response = staff.get(reverse(READINGS), {"q": "cold1"})
         assert rows_shown(response) == []
         for unit, message in zip(units, messages_on(response), strict=True):
             assert f"storage_unit__id__exact={unit.pk}" in message
 
-    def test_a_unit_that_does_not_exist_is_said_to(self, staff):
+    def test_a_unit_that_does_not_exist_is_said_to(self, staff: Client) -> None:
         response = staff.get(reverse(READINGS), {"q": "<nothing>"})
         assert messages_on(response)[0].startswith("No storage unit is named “<nothing>”.")
         assert "<nothing>" not in response.content.decode()
 
-    def test_only_the_last_day_may_be_asked_for(self, staff):
+    def test_only_the_last_day_may_be_asked_for(self, staff: Client) -> None:
         unit = StorageUnitFactory()
         store_readings(unit, [1.0, 2.0], start=timezone.now() - timedelta(hours=25), every=timedelta(hours=24))
         response = staff.get(reverse(READINGS), {"storage_unit__id__exact": unit.pk, "recorded": "day"})
         assert [row.temperature_c for row in rows_shown(response)] == [2.0]
 
-    def test_counting_stops_and_rows_are_read_by_the_key(self, staff):
+    def test_counting_stops_and_rows_are_read_by_the_key(self, staff: Client) -> None:
         unit = StorageUnitFactory()
         store_readings(unit, [4.0] * 60, start=timezone.now() - timedelta(days=30), every=timedelta(hours=12))
         with CaptureQueriesContext(connection) as queries:
@@ -101,7 +105,7 @@ class TestReadings:
                 assert "_pkey" in plan
                 assert "Seq Scan on reading" not in plan
 
-    def test_readings_can_neither_be_opened_added_changed_nor_deleted(self, staff):
+    def test_readings_can_neither_be_opened_added_changed_nor_deleted(self, staff: Client) -> None:
         store_reading(StorageUnitFactory())
         row = ListedReading.objects.get()
         for page in ("change", "delete", "history"):
@@ -112,5 +116,5 @@ class TestReadings:
 
 
 @pytest.mark.parametrize("model", ["customers_storageunit", "readings_latestreading"])
-def test_a_list_asks_no_more_queries_for_more_units(staff, model):
+def test_a_list_asks_no_more_queries_for_more_units(staff: Client, model: str) -> None:
     assert_queries_stay(staff, reverse(f"admin:{model}_changelist"), lambda: store_reading(StorageUnitFactory()))

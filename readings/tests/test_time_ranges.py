@@ -1,5 +1,7 @@
 """Cutting periods: nothing is left out, nothing is counted twice, and a day is a day at the facility."""
 
+from __future__ import annotations
+
 import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -29,16 +31,16 @@ instants = st.datetimes(datetime(2010, 1, 1), datetime(2027, 1, 1), timezones=st
 lengths = st.timedeltas(timedelta(0), timedelta(days=10))
 
 
-def at(*parts):
+def at(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)
 
 
-def test_a_period_that_ends_before_it_starts_is_refused():
+def test_a_period_that_ends_before_it_starts_is_refused() -> None:
     with pytest.raises(ValueError, match="can't end"):
         TimeRange(at(2026, 1, 2), at(2026, 1, 1))
 
 
-def test_days_are_local_days():
+def test_days_are_local_days() -> None:
     days, rests = cut_days(TimeRange(at(2026, 6, 1, 22, 30), at(2026, 6, 4, 1)), LONDON)
     assert days == Days(date(2026, 6, 2), date(2026, 6, 4))
     assert rests == [
@@ -48,12 +50,12 @@ def test_days_are_local_days():
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)])
-def test_a_day_has_23_or_25_hours_when_clocks_change(day, hours):
+def test_a_day_has_23_or_25_hours_when_clocks_change(day: date, hours: int) -> None:
     assert start_of_day(day + DAY, LONDON) - start_of_day(day, LONDON) == hours * HOUR
 
 
 @given(instants, lengths, st.sampled_from(ZONES))
-def test_days_and_rests_make_up_the_period(start, length, zone):
+def test_days_and_rests_make_up_the_period(start: datetime, length: timedelta, zone: ZoneInfo) -> None:
     time_range = TimeRange(start, start + length)
     days, rests = cut_days(time_range, zone)
     pieces = [*rests]
@@ -63,14 +65,14 @@ def test_days_and_rests_make_up_the_period(start, length, zone):
 
 
 @given(instants, lengths)
-def test_hours_and_rests_make_up_the_period(start, length):
+def test_hours_and_rests_make_up_the_period(start: datetime, length: timedelta) -> None:
     time_range = TimeRange(start, start + length)
     hours, rests = cut_hours(time_range)
     assert hours.start.minute == hours.end.minute == 0
     assert_pieces_make_up([hours, *rests] if not hours.is_empty else rests, time_range)
 
 
-def assert_pieces_make_up(pieces, time_range):
+def assert_pieces_make_up(pieces, time_range: TimeRange) -> None:
     pieces = sorted(pieces, key=lambda piece: piece.start)
     assert all(not piece.is_empty for piece in pieces)
     if not pieces:
@@ -83,7 +85,7 @@ def assert_pieces_make_up(pieces, time_range):
 @given(
     st.dates(date(2000, 1, 1), date(2199, 12, 31)), st.lists(st.integers(0, 800), max_size=5), st.sampled_from(ZONES)
 )
-def test_many_days_begin_when_each_of_them_does(first, later, zone):
+def test_many_days_begin_when_each_of_them_does(first: date, later: list[int], zone: ZoneInfo) -> None:
     epoch, days = date(1970, 1, 1), [first + DAY * number for number in sorted(later)]
     starts = starts_of_days_us(np.array([(day - epoch).days for day in days], np.int64), zone)
     assert [at(1970, 1, 1) + timedelta(microseconds=int(start)) for start in starts] == [

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -5,6 +7,7 @@ import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
+from signal import Signals
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,45 +17,45 @@ from simulator.tests.asking import get, post
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(*arguments):
+def run(*arguments: str) -> str:
     output = StringIO()
     call_command(*arguments, stdout=output)
     return output.getvalue()
 
 
-def test_list_templates_shows_every_template():
+def test_list_templates_shows_every_template() -> None:
     text = run("list_templates")
     for name in ("pharmaceutical", "food_storage", "small_business", "industrial"):
         assert name in text
     assert "-80 to -60 °C" in text
 
 
-def test_show_fleet_counts_the_default_fleet():
+def test_show_fleet_counts_the_default_fleet() -> None:
     text = run("show_fleet")
     assert "Pharma Corp A" in text
     assert text.endswith("10 customers, 21 facilities, 94 storage units\n")
 
 
-def test_show_fleet_lists_the_units_of_some_customers():
+def test_show_fleet_lists_the_units_of_some_customers() -> None:
     text = run("show_fleet", "--customers", "A,J", "--units")
     assert "Ultra-Low Freezer 6" in text
     assert text.count("every") == 2 + 11
     assert text.endswith("2 customers, 3 facilities, 11 storage units\n")
 
 
-def test_generate_fleet_writes_a_fleet_that_show_fleet_reads(tmp_path):
+def test_generate_fleet_writes_a_fleet_that_show_fleet_reads(tmp_path: Path) -> None:
     file = tmp_path / "fleet.json"
     made = run("generate_fleet", str(file), "--count", "30", "--seed", "4", "--mix", "industrial=1,food_storage=1")
     assert made.startswith(f"{file}: 30 customers, ")
     assert run("show_fleet", "--fleet", str(file)).splitlines()[-1] == made.strip().removeprefix(f"{file}: ")
 
 
-def test_generate_fleet_writes_the_customers_of_the_assignment(tmp_path):
+def test_generate_fleet_writes_the_customers_of_the_assignment(tmp_path: Path) -> None:
     run("generate_fleet", str(tmp_path / "fleet.json"), "--assignment")
     assert [each["code"] for each in json.loads((tmp_path / "fleet.json").read_text())] == ["A", "B"]
 
 
-def test_generate_data_writes_csv_and_json(tmp_path):
+def test_generate_data_writes_csv_and_json(tmp_path: Path) -> None:
     text = run(
         *("generate_data", "--customers", "A,B", "--hours", "2", "--to", "2026-11-23T12:00", "--format", "both"),
         *("--output", str(tmp_path), "--no-progress"),
@@ -63,19 +66,19 @@ def test_generate_data_writes_csv_and_json(tmp_path):
     assert text.splitlines()[-1].endswith("readings in 4 files")
 
 
-def test_generate_data_writes_about_so_many_rows(tmp_path):
+def test_generate_data_writes_about_so_many_rows(tmp_path: Path) -> None:
     run("generate_data", "--rows", "5000", "--to", "2026-11-23", "--output", str(tmp_path), "--no-progress")
     rows = sum(len(path.read_text().splitlines()) - 1 for path in tmp_path.iterdir())
     assert rows == pytest.approx(5_000, rel=0.03)
 
 
-def test_generate_data_takes_a_template_and_a_span(tmp_path):
+def test_generate_data_takes_a_template_and_a_span(tmp_path: Path) -> None:
     arguments = ["--from", "2026-11-22", "--to", "2026-11-23", "--format", "logger", "--logger-times", "american"]
     run("generate_data", "--template", "pharmaceutical", *arguments, "--output", str(tmp_path), "--no-progress")
     assert len(list((tmp_path / "loggers" / "A").iterdir())) >= 2
 
 
-def test_generated_data_is_the_same_each_time(tmp_path):
+def test_generated_data_is_the_same_each_time(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         arguments = ["--customers", "E", "--to", "2026-11-23", "--output", str(tmp_path / folder), "--no-progress"]
         run("generate_data", *arguments)
@@ -103,14 +106,16 @@ def test_generated_data_is_the_same_each_time(tmp_path):
         (["runsimulator", "--port", "70000"], "cannot listen"),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused_with_the_reason(arguments, reason, tmp_path, monkeypatch):
+def test_arguments_that_make_no_sense_are_refused_with_the_reason(
+    arguments: list[str], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CommandError, match=reason):
         run(*arguments)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bad_port_in_the_environment_is_refused(monkeypatch):
+def test_a_bad_port_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIMULATOR_PORT", "http")
     with pytest.raises(CommandError, match="SIMULATOR_PORT"):
         run("runsimulator")
@@ -121,7 +126,7 @@ def start():
     """Start the command as a process; return it and what it prints about its customers."""
     processes = []
 
-    def begin(*arguments, lines):
+    def begin(*arguments: object, lines):
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "manage.py", "runsimulator", *arguments],
             cwd=ROOT,
@@ -140,7 +145,7 @@ def start():
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_the_simulator_says_where_its_customers_are_and_ends_cleanly(start, ending):
+def test_the_simulator_says_where_its_customers_are_and_ends_cleanly(start, ending: Signals) -> None:
     process, lines = start("--port", "0", "--customers", "A,B", lines=2)
     assert lines[0].startswith("(API) Pharma Corp A (A) on http://localhost:")
     assert lines[1].startswith("(CSV) Local Business B (B) on http://localhost:")
@@ -152,7 +157,7 @@ def test_the_simulator_says_where_its_customers_are_and_ends_cleanly(start, endi
     assert "Traceback" not in errors
 
 
-def test_a_simulated_half_hour_passes_at_once_and_then_time_halts(start):
+def test_a_simulated_half_hour_passes_at_once_and_then_time_halts(start) -> None:
     clock = ["--clock-start", "2026-11-23T10:00:00", "--clock-stop", "2026-11-23T10:30:00", "--speed", "1e9"]
     _, (line,) = start(
         *("--fleet", "default", "--customers", "C", "--single-port", "--port", "0", "--seed", "5", *clock),

@@ -1,12 +1,16 @@
 """The admin site: its start page, and that its lists stay fast with many rows."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from customers.models import Facility, StorageUnit
 from readings.storage.partitions import ensure_partitions, ensure_partitions_ahead, months_between
@@ -28,7 +32,7 @@ UNITS = 10_000
 
 
 @pytest.fixture
-def staff(client):
+def staff(client: Client) -> Client:
     client.force_login(StaffFactory())
     return client
 
@@ -38,7 +42,7 @@ def shown_status():
 
 
 class TestStartPage:
-    def test_it_shows_late_and_failing_sources_and_waiting_rows(self, staff):
+    def test_it_shows_late_and_failing_sources_and_waiting_rows(self, staff: Client) -> None:
         source = SourceFactory(last_success_at=timezone.now())
         SourceFactory(failures_in_a_row=1)
         SourceFactory(last_success_at=timezone.now() - timedelta(days=1))
@@ -50,19 +54,19 @@ class TestStartPage:
         assert health["Rejected rows"] == ("2 waiting", "warning")
         assert health["Conflicts"] == ("1 waiting", "warning")
 
-    def test_a_healthy_system_is_green_except_for_stopped_processes(self):
+    def test_a_healthy_system_is_green_except_for_stopped_processes(self) -> None:
         ensure_partitions_ahead()
         health = shown_status()
         assert {name for name, (_, tone) in health.items() if tone == "bad"} == {"Beat", "Workers"}
         assert health["Sources late"] == ("0", "good")
 
-    def test_it_shows_how_far_ahead_partitions_exist(self):
+    def test_it_shows_how_far_ahead_partitions_exist(self) -> None:
         now = timezone.now()
         ensure_partitions(months_between(now, now + timedelta(days=365 * 20)))
         assert shown_status()["Partitions"] == (f"created up to {now + timedelta(days=365 * 20):%Y-%m}", "good")
 
-    def test_it_is_shown_while_the_broker_is_out(self, monkeypatch):
-        def refuse(queues):
+    def test_it_is_shown_while_the_broker_is_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(queues) -> None:
             raise BrokerOut("Connection refused")
 
         monkeypatch.setattr("temperature_site.admin.site.queue_states", refuse)
@@ -71,11 +75,11 @@ class TestStartPage:
         assert health["Broker"] == ("error: Connection refused", "bad")
         assert not [name for name in health if name.startswith("Queue")]
 
-    def test_long_queues_are_flagged(self, monkeypatch):
+    def test_long_queues_are_flagged(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("temperature_site.admin.site.LONG_QUEUE", -1)
         assert {tone for name, (_, tone) in shown_status().items() if name.startswith("Queue")} == {"warning"}
 
-    def test_people_who_may_not_view_sources_do_not_see_it(self, client):
+    def test_people_who_may_not_view_sources_do_not_see_it(self, client: Client) -> None:
         person = UserFactory(is_staff=True)
         person.user_permissions.add(Permission.objects.get(codename="view_customer"))
         client.force_login(person)
@@ -83,12 +87,14 @@ class TestStartPage:
         assert response.context["health"] == []
         assert "System status" not in response.content.decode()
 
-    def test_models_are_grouped_by_app(self, staff):
+    def test_models_are_grouped_by_app(self, staff: Client) -> None:
         groups = [app["name"] for app in staff.get(reverse("admin:index")).context["app_list"]]
         assert {"Customers", "Readings", "How readings arrive"} <= set(groups)
 
 
-def test_every_list_answers_within_few_queries_at_ten_thousand_units(staff, django_assert_max_num_queries):
+def test_every_list_answers_within_few_queries_at_ten_thousand_units(
+    staff: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     customers = CustomerFactory.create_batch(50)
     facilities = Facility.objects.bulk_create(
         Facility(customer=customers[number % 50], facility_code=f"facility {number}") for number in range(100)

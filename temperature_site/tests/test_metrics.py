@@ -1,8 +1,12 @@
 """`/metrics`: what Prometheus reads, compared with what is stored."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def scrape_metrics(client, monkeypatch):
+def scrape_metrics(client: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[tuple[str, ...], float]]:
     """Return a function that scrapes `/metrics`: values by name and by labels in the order of their names."""
 
     def scrape() -> dict[tuple[str, ...], float]:
@@ -32,7 +36,7 @@ def scrape_metrics(client, monkeypatch):
     return scrape
 
 
-def test_deliveries_are_summed_by_outcome(scrape_metrics):
+def test_deliveries_are_summed_by_outcome(scrape_metrics: Callable[[], dict[tuple[str, ...], float]]) -> None:
     DeliveryFactory(records_stored=5, records_duplicate=3, store_seconds=0.25)
     DeliveryFactory(records_stored=1, records_rejected=2, status="partial", store_seconds=0.5)
     DeliveryFactory(ingestion_type="push", records_stored=7, records_conflicting=1, status="partial")
@@ -50,7 +54,7 @@ def test_deliveries_are_summed_by_outcome(scrape_metrics):
     assert found["temperature_store_seconds_count", "api"] == 2
 
 
-def test_the_lag_is_that_of_the_most_overdue_source(scrape_metrics):
+def test_the_lag_is_that_of_the_most_overdue_source(scrape_metrics: Callable[[], dict[tuple[str, ...], float]]) -> None:
     now = timezone.now()
     SourceFactory(next_due_at=now - timedelta(seconds=100), failures_in_a_row=1)
     SourceFactory(next_due_at=now + timedelta(seconds=100))
@@ -63,14 +67,14 @@ def test_the_lag_is_that_of_the_most_overdue_source(scrape_metrics):
     assert found["temperature_sources_failing",] == 1
 
 
-def test_an_idle_system_has_no_lag(scrape_metrics):
+def test_an_idle_system_has_no_lag(scrape_metrics: Callable[[], dict[tuple[str, ...], float]]) -> None:
     found = scrape_metrics()
     assert found["temperature_poll_lag_seconds",] == 0
     assert {value for key, value in found.items() if key[0] == "temperature_alarms_open"} == {0}
     assert found["temperature_excursions_lasting",] == 0
 
 
-def test_alarms_are_counted_by_kind_and_severity(scrape_metrics):
+def test_alarms_are_counted_by_kind_and_severity(scrape_metrics: Callable[[], dict[tuple[str, ...], float]]) -> None:
     AlarmFactory()
     AlarmFactory(state="acknowledged", acknowledged_at=timezone.now())
     NoDataAlarmFactory()
@@ -84,13 +88,17 @@ def test_alarms_are_counted_by_kind_and_severity(scrape_metrics):
     assert found["temperature_excursions_lasting",] == 2
 
 
-def test_the_depth_of_each_queue_is_reported(scrape_metrics, monkeypatch):
+def test_the_depth_of_each_queue_is_reported(
+    scrape_metrics: Callable[[], dict[tuple[str, ...], float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(metrics, "queue_states", lambda queues: {queue: QueueState(4, 1) for queue in queues})
     assert scrape_metrics()["temperature_queue_depth", "temperature.slow"] == 4
 
 
-def test_without_the_broker_the_rest_is_reported(scrape_metrics, monkeypatch):
-    def refuse(queues):
+def test_without_the_broker_the_rest_is_reported(
+    scrape_metrics: Callable[[], dict[tuple[str, ...], float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(queues) -> None:
         raise BrokerOut
 
     monkeypatch.setattr(metrics, "queue_states", refuse)
@@ -101,7 +109,9 @@ def test_without_the_broker_the_rest_is_reported(scrape_metrics, monkeypatch):
     assert found["temperature_sources",] == 0
 
 
-def test_a_request_is_measured_by_its_route(client, scrape_metrics):
+def test_a_request_is_measured_by_its_route(
+    client: Client, scrape_metrics: Callable[[], dict[tuple[str, ...], float]]
+) -> None:
     def count() -> float:
         return scrape_metrics().get(("temperature_http_request_seconds_count", "GET", "ping", "200"), 0.0)
 
@@ -110,7 +120,9 @@ def test_a_request_is_measured_by_its_route(client, scrape_metrics):
     assert count() == before + 1
 
 
-def test_unknown_paths_share_one_series(client, scrape_metrics):
+def test_unknown_paths_share_one_series(
+    client: Client, scrape_metrics: Callable[[], dict[tuple[str, ...], float]]
+) -> None:
     client.get("/made-up-by-a-client")
     routes = {key[2] for key in scrape_metrics() if key[0] == "temperature_http_request_seconds_count"}
     assert "none" in routes

@@ -1,5 +1,7 @@
 """A connection that is kept between requests is checked without asking the server, and replaced when it is gone."""
 
+from __future__ import annotations
+
 import pytest
 from django.db import close_old_connections, connection, connections
 
@@ -21,7 +23,7 @@ def backend_id() -> int:
     return found
 
 
-def test_a_connection_that_stands_is_kept_without_asking_the_server(monkeypatch: pytest.MonkeyPatch):
+def test_a_connection_that_stands_is_kept_without_asking_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     first = backend_id()
     monkeypatch.setattr(
         "django.db.backends.postgresql.base.DatabaseWrapper.is_usable", lambda self: pytest.fail("asked")
@@ -32,7 +34,7 @@ def test_a_connection_that_stands_is_kept_without_asking_the_server(monkeypatch:
     assert backend_id() == first
 
 
-def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used():
+def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used() -> None:
     first = backend_id()
     other = connections.create_connection("default")
     with other.cursor() as cursor:
@@ -44,7 +46,7 @@ def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used():
     assert backend_id() != first
 
 
-def test_after_an_error_the_server_is_asked(monkeypatch: pytest.MonkeyPatch):
+def test_after_an_error_the_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     first, requested = backend_id(), []
     monkeypatch.setattr(
         "django.db.backends.postgresql.base.DatabaseWrapper.is_usable", lambda self: requested.append(self) or False

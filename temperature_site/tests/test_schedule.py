@@ -1,5 +1,7 @@
 """Beat's entries are complete after every start, and what people changed in them holds."""
 
+from __future__ import annotations
+
 import pytest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
@@ -18,7 +20,7 @@ def rows() -> set[tuple[object, ...]]:
     )
 
 
-def test_an_empty_schedule_becomes_complete():
+def test_an_empty_schedule_becomes_complete() -> None:
     added = ensure_schedule()
 
     assert added == [entry.name for entry in ENTRIES]
@@ -26,7 +28,7 @@ def test_an_empty_schedule_becomes_complete():
     assert ("Send due sources", "ingestion.tasks.send_due_sources", 5, "seconds", 5, True) in rows()
 
 
-def test_a_second_time_adds_nothing():
+def test_a_second_time_adds_nothing() -> None:
     ensure_schedule()
     before = rows()
 
@@ -35,7 +37,7 @@ def test_a_second_time_adds_nothing():
     assert IntervalSchedule.objects.count() == len({entry.seconds for entry in ENTRIES})
 
 
-def test_an_edited_entry_keeps_its_edits():
+def test_an_edited_entry_keeps_its_edits() -> None:
     ensure_schedule()
     slower = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.MINUTES)
     PeriodicTask.objects.filter(task="readings.tasks.settle_rollups").update(interval=slower, enabled=False)
@@ -46,7 +48,7 @@ def test_an_edited_entry_keeps_its_edits():
     assert (edited.interval, edited.enabled) == (slower, False)
 
 
-def test_duplicate_intervals_are_harmless():
+def test_duplicate_intervals_are_harmless() -> None:
     for _ in range(2):
         IntervalSchedule.objects.create(every=5, period=IntervalSchedule.SECONDS)
 
@@ -55,13 +57,13 @@ def test_duplicate_intervals_are_harmless():
     assert PeriodicTask.objects.count() == len(ENTRIES)
 
 
-def test_every_entry_names_a_task_that_workers_know():
+def test_every_entry_names_a_task_that_workers_know() -> None:
     app.loader.import_default_modules()
 
     assert {entry.task for entry in ENTRIES} <= set(app.tasks)
 
 
 @pytest.mark.django_db
-def test_beat_creates_the_coming_partitions_before_it_starts():
+def test_beat_creates_the_coming_partitions_before_it_starts() -> None:
     create_partitions_ahead()
     assert missing_partitions() == []

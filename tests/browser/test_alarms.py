@@ -8,28 +8,29 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from alarms.models import Alarm
 from alarms.web import alarms
 from tests.alarm_factories import AlarmFactory
-from tests.browser.every_page import make_world
+from tests.browser.conftest import Visit
+from tests.browser.every_page import World, make_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return make_world()
 
 
 @pytest.fixture
-def page(visit, world):
+def page(visit: Visit, world: World) -> Page:
     """Return a browser page with the customer's manager signed in."""
     return visit.sign_in(world.manager)
 
 
-def test_an_alarm_is_found_acknowledged_and_counted(visit, page, world):
+def test_an_alarm_is_found_acknowledged_and_counted(visit: Visit, page: Page, world: World) -> None:
     expect(page.locator("#alarm-count")).to_contain_text("1")
     page.get_by_role("link", name=re.compile("^Alarms")).click()
     page.locator("#alarms").get_by_role("link", name="Temperature, critical").click()
@@ -42,14 +43,14 @@ def test_an_alarm_is_found_acknowledged_and_counted(visit, page, world):
     assert (alarm.state, alarm.acknowledged_by) == ("acknowledged", world.manager.get_username())
 
 
-def test_a_comment_is_required(visit, page, world):
+def test_a_comment_is_required(visit: Visit, page: Page, world: World) -> None:
     visit.open(reverse("alarm", args=[world.alarm.public_id]))
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_label("Planned action")).to_be_focused()
     assert Alarm.objects.get(pk=world.alarm.pk).state == "open"
 
 
-def test_a_comment_typed_while_offline_is_kept_until_it_is_sent(visit, page, world):
+def test_a_comment_typed_while_offline_is_kept_until_it_is_sent(visit: Visit, page: Page, world: World) -> None:
     address = reverse("alarm", args=[world.alarm.public_id])
     visit.open(address)
     page.context.set_offline(True)
@@ -68,7 +69,7 @@ def test_a_comment_typed_while_offline_is_kept_until_it_is_sent(visit, page, wor
     expect(page.get_by_role("textbox", name="Comment")).to_have_value("")
 
 
-def test_the_excursion_is_shaded_in_both_charts(visit, page, world):
+def test_the_excursion_is_shaded_in_both_charts(visit: Visit, page: Page, world: World) -> None:
     unit = world.alarm.storage_unit
     for address in (reverse("alarm", args=[world.alarm.public_id]), reverse("unit", args=[unit.public_id])):
         visit.open(address)
@@ -89,7 +90,9 @@ RED_AT = """(time) => {
 }"""
 
 
-def test_the_list_refreshes_and_keeps_its_filters(visit, page, world, monkeypatch):
+def test_the_list_refreshes_and_keeps_its_filters(
+    visit: Visit, page: Page, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(alarms, "REFRESH_SECONDS", 1)
     visit.open(reverse("alarms"))
     page.get_by_label("Severity").select_option("critical")

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from customers.models import StorageUnit
 from readings.models import Reading
 from readings.web import views
 from tests.browser.conftest import Visit
@@ -30,17 +32,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     return StorageUnitFactory(name="Cold room", facility__name="Kolkata", facility__time_zone="Asia/Kolkata")
 
 
 @pytest.fixture
-def member(unit):
+def member(unit: StorageUnit) -> User:
     return MembershipFactory(customer=unit.facility.customer).user
 
 
 @pytest.fixture
-def day(unit):
+def day(unit: StorageUnit) -> None:
     """Create a day of readings, one every 15 minutes, with a gap and a fault."""
     start = timezone.now().replace(microsecond=0) - timedelta(hours=23, minutes=50)
     store_readings(unit, [5.0 + number % 4 for number in range(40)], start=start)
@@ -48,7 +50,7 @@ def day(unit):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "REFRESH_SECONDS", 1)
 
 
@@ -66,7 +68,7 @@ def open_unit(visit: Visit, unit: Any, member: Any) -> Page:
     return page
 
 
-def test_the_overview_updates_when_a_reading_arrives(visit, unit, member):
+def test_the_overview_updates_when_a_reading_arrives(visit: Visit, unit: StorageUnit, member: User) -> None:
     store_reading(unit, 5.0)
     page = visit.sign_in(member)
     tile = page.get_by_role("link", name=re.compile("Cold room"))
@@ -78,7 +80,7 @@ def test_the_overview_updates_when_a_reading_arrives(visit, unit, member):
     expect(tile).to_be_focused()
 
 
-def test_the_overview_keeps_its_place_while_it_updates(visit, unit, member):
+def test_the_overview_keeps_its_place_while_it_updates(visit: Visit, unit: StorageUnit, member: User) -> None:
     StorageUnitFactory.create_batch(120, facility=unit.facility)
     page = visit.sign_in(member)
     page.evaluate("window.scrollTo(0, 700)")
@@ -87,7 +89,7 @@ def test_the_overview_keeps_its_place_while_it_updates(visit, unit, member):
     assert page.evaluate("window.scrollY") == 700
 
 
-def test_filters_of_the_overview_are_part_of_the_url(visit, unit, member):
+def test_filters_of_the_overview_are_part_of_the_url(visit: Visit, unit: StorageUnit, member: User) -> None:
     StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer, name="Delhi"))
     page = visit.sign_in(member)
     page.get_by_label("Search").fill("free")
@@ -104,7 +106,7 @@ def test_filters_of_the_overview_are_part_of_the_url(visit, unit, member):
     expect(page.locator("#units")).to_contain_text("No units match these filters")
 
 
-def test_filters_of_the_overview_apply_at_once(visit, unit):
+def test_filters_of_the_overview_apply_at_once(visit: Visit, unit: StorageUnit) -> None:
     StorageUnitFactory(name="Freezer", facility__name="Delhi")
     page = visit.sign_in(StaffFactory())
     page.get_by_label("Facility").select_option("Kolkata")
@@ -115,7 +117,7 @@ def test_filters_of_the_overview_apply_at_once(visit, unit):
     expect(page.locator(".tile")).to_have_count(1)
 
 
-def test_a_lost_connection_is_reported(visit, unit, member):
+def test_a_lost_connection_is_reported(visit: Visit, unit: StorageUnit, member: User) -> None:
     page = visit.sign_in(member)
     visit.expects_errors = True
     page.context.set_offline(True)
@@ -124,7 +126,7 @@ def test_a_lost_connection_is_reported(visit, unit, member):
     expect(page.locator("#connection")).to_be_hidden()
 
 
-def test_a_session_that_ends_leads_to_the_sign_in_page(visit, unit):
+def test_a_session_that_ends_leads_to_the_sign_in_page(visit: Visit, unit: StorageUnit) -> None:
     token, text = make_token(unit.facility.customer, permissions=["read"])
     page = visit.open("/")
     page.get_by_label("User name or customer code").fill(unit.facility.customer.customer_code)
@@ -136,7 +138,9 @@ def test_a_session_that_ends_leads_to_the_sign_in_page(visit, unit):
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
-def test_dragging_zooms_the_chart_and_a_double_click_resets_it(visit, unit, member, day):
+def test_dragging_zooms_the_chart_and_a_double_click_resets_it(
+    visit: Visit, unit: StorageUnit, member: User, day: None
+) -> None:
     page = open_unit(visit, unit, member)
     whole = shown_chart(page)
     box = page.locator("#chart canvas").bounding_box()
@@ -156,7 +160,9 @@ def test_dragging_zooms_the_chart_and_a_double_click_resets_it(visit, unit, memb
     assert shown_chart(page) == whole
 
 
-def test_the_wheel_and_the_keys_zoom_and_move_the_chart(visit, unit, member, day):
+def test_the_wheel_and_the_keys_zoom_and_move_the_chart(
+    visit: Visit, unit: StorageUnit, member: User, day: None
+) -> None:
     page = open_unit(visit, unit, member)
     page.locator("#chart").hover()
     page.mouse.wheel(0, -100)
@@ -173,7 +179,9 @@ def test_the_wheel_and_the_keys_zoom_and_move_the_chart(visit, unit, member, day
     expect(page.get_by_role("heading", name="Last 24 hours")).to_be_visible()
 
 
-def test_another_range_changes_chart_statistics_and_readings(visit, unit, member, day):
+def test_another_range_changes_chart_statistics_and_readings(
+    visit: Visit, unit: StorageUnit, member: User, day: None
+) -> None:
     store_reading(unit, 9.0, timezone.now() - timedelta(days=5))
     page = open_unit(visit, unit, member)
     readings = page.locator("#statistics div", has_text="Readings").locator("dd")
@@ -187,7 +195,9 @@ def test_another_range_changes_chart_statistics_and_readings(visit, unit, member
     expect(page.get_by_role("heading", name="Last 24 hours")).to_be_visible()
 
 
-def test_the_export_equals_the_database(visit, unit, member, day, tmp_path: Path):
+def test_the_export_equals_the_database(
+    visit: Visit, unit: StorageUnit, member: User, day: None, tmp_path: Path
+) -> None:
     page = open_unit(visit, unit, member)
     page.get_by_role("link", name="7 days").click()
     expect(page.get_by_role("heading", name="Last 7 days")).to_be_visible()
@@ -203,7 +213,7 @@ def test_the_export_equals_the_database(visit, unit, member, day, tmp_path: Path
     assert len(exported) == 81
 
 
-def test_the_times_are_those_of_the_facility(visit, unit, member, day):
+def test_the_times_are_those_of_the_facility(visit: Visit, unit: StorageUnit, member: User, day: None) -> None:
     page = open_unit(visit, unit, member)
     newest = Reading.objects.filter(storage_unit=unit).order_by("-recorded_at")[0].recorded_at
     local = newest.astimezone(unit.facility.zone)
@@ -212,7 +222,7 @@ def test_the_times_are_those_of_the_facility(visit, unit, member, day):
     expect(page.locator("#chart-note")).to_contain_text("sensor faults marked ✕")
 
 
-def test_no_page_scrolls_horizontally_on_a_phone(phone, unit, member, day):
+def test_no_page_scrolls_horizontally_on_a_phone(phone: Visit, unit: StorageUnit, member: User, day: None) -> None:
     StorageUnitFactory(facility=unit.facility, name="A name that is far too long for the width of any phone " * 2)
     phone.sign_in(member)
     facility = reverse("facility", args=[unit.facility.public_id])
@@ -222,7 +232,7 @@ def test_no_page_scrolls_horizontally_on_a_phone(phone, unit, member, day):
     phone.expects_errors = True  # The console reports the missing page.
 
 
-def test_the_keyboard_reaches_everything(visit, unit, member, day):
+def test_the_keyboard_reaches_everything(visit: Visit, unit: StorageUnit, member: User, day: None) -> None:
     page = visit.sign_in(member)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()

@@ -6,13 +6,14 @@ import re
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from customers.access.tokens import possible_hashes
 from customers.models import ApiToken, Membership
 from ingestion.models import RejectedRow, Source
 from readings.models import Reading
-from tests.browser.every_page import make_world
+from tests.browser.conftest import Visit
+from tests.browser.every_page import World, make_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,23 +21,23 @@ NEW_PASSWORD = "another correct horse"
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return make_world()
 
 
 @pytest.fixture
-def page(visit, world):
+def page(visit: Visit, world: World) -> Page:
     """Open a window signed in as the customer's manager."""
     page = visit.sign_in(world.manager)
     page.on("dialog", lambda dialog: dialog.accept())
     return page
 
 
-def open_page(visit, name, *things):
+def open_page(visit, name: str, *things):
     return visit.open(reverse(name, args=[thing.public_id for thing in things]))
 
 
-def test_a_token_is_created_shown_once_and_revoked(visit, page, world):
+def test_a_token_is_created_shown_once_and_revoked(visit: Visit, page: Page, world: World) -> None:
     open_page(visit, "settings-tokens", world.facility.customer)
     page.get_by_label("Name").fill("nightly export")
     page.get_by_role("button", name="Create token").click()
@@ -53,7 +54,7 @@ def test_a_token_is_created_shown_once_and_revoked(visit, page, world):
     assert token.revoked_at is not None
 
 
-def test_a_rejected_row_is_replayed_by_keyboard_only(visit, page, world):
+def test_a_rejected_row_is_replayed_by_keyboard_only(visit: Visit, page: Page, world: World) -> None:
     open_page(visit, "source", world.source)
     page.get_by_role("checkbox", name="Select row").focus()
     page.keyboard.press("Space")
@@ -66,7 +67,7 @@ def test_a_rejected_row_is_replayed_by_keyboard_only(visit, page, world):
     assert Reading.objects.filter(temperature_c=5.5).exists()
 
 
-def test_a_conflict_is_accepted(visit, page, world):
+def test_a_conflict_is_accepted(visit: Visit, page: Page, world: World) -> None:
     open_page(visit, "source", world.source)
     page.get_by_role("checkbox", name=re.compile("Select Vaccines")).check()
     page.get_by_role("button", name="Accept selected").click()
@@ -74,7 +75,7 @@ def test_a_conflict_is_accepted(visit, page, world):
     assert Reading.objects.get(storage_unit=world.unit, recorded_at=world.conflict.recorded_at).temperature_c == 9.0
 
 
-def test_a_source_is_paused_and_resumed_without_leaving_the_page(visit, page, world):
+def test_a_source_is_paused_and_resumed_without_leaving_the_page(visit: Visit, page: Page, world: World) -> None:
     open_page(visit, "source", world.source)
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#messages")).to_have_text("Source paused.")
@@ -84,7 +85,7 @@ def test_a_source_is_paused_and_resumed_without_leaving_the_page(visit, page, wo
     assert not Source.objects.get().is_paused
 
 
-def test_who_is_invited_sets_a_password_and_is_in(visit, page, world):
+def test_who_is_invited_sets_a_password_and_is_in(visit: Visit, page: Page, world: World) -> None:
     open_page(visit, "settings-people", world.facility.customer)
     page.get_by_label("E-mail address").fill("night@example.com")
     page.get_by_role("button", name="Invite").click()
@@ -98,7 +99,7 @@ def test_who_is_invited_sets_a_password_and_is_in(visit, page, world):
     assert Membership.objects.get(user__email="night@example.com").role == "viewer"
 
 
-def test_the_colours_chosen_for_a_device_hold_before_anything_is_drawn(visit, page):
+def test_the_colours_chosen_for_a_device_hold_before_anything_is_drawn(visit: Visit, page: Page) -> None:
     visit.open(reverse("settings"))
     page.get_by_label("Colours").select_option("dark")
     page.get_by_role("button", name="Save display").click()
@@ -107,7 +108,7 @@ def test_the_colours_chosen_for_a_device_hold_before_anything_is_drawn(visit, pa
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
-def test_dates_take_the_place_of_a_range_and_the_other_way_round(visit, page):
+def test_dates_take_the_place_of_a_range_and_the_other_way_round(visit: Visit, page: Page) -> None:
     visit.open(reverse("analytics"))
     page.get_by_label("From").fill("2026-11-01")
     page.get_by_label("By").select_option("week")

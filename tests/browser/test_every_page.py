@@ -6,14 +6,17 @@ Each test also ends with the browser's own look: no complaint, and no request to
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.urls import reverse
+from playwright.sync_api import Page
 
-from tests.browser.every_page import NOT_PAGES, make_world
+from tests.browser.conftest import Visit
+from tests.browser.every_page import NOT_PAGES, World, make_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +48,7 @@ ERROR_PAGES = ("403.html", "403_csrf.html", "429.html", "500.html")
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return make_world()
 
 
@@ -59,13 +62,13 @@ def world():
         "alarms.web.urls",
     ],
 )
-def test_no_page_is_forgotten(world, module):
+def test_no_page_is_forgotten(world: World, module: str) -> None:
     names = {pattern.name for pattern in importlib.import_module(module).urlpatterns}
     assert names <= world.addresses.keys() | NOT_PAGES
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_page(visit_with, world, colours):
+def test_axe_finds_nothing_serious_on_any_page(visit_with: Callable[..., Visit], world: World, colours: str) -> None:
     visit = visit_with(color_scheme=colours)
     found = {"login": violations(visit.open(reverse("login")))}
     visit.sign_in(world.staff)
@@ -82,7 +85,7 @@ def test_axe_finds_nothing_serious_on_any_page(visit_with, world, colours):
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_the_admin(visit_with, world, colours):
+def test_axe_finds_nothing_serious_in_the_admin(visit_with: Callable[..., Visit], world: World, colours: str) -> None:
     visit = visit_with(color_scheme=colours)
     visit.sign_in(world.staff)
     addresses = [reverse("admin:index")]
@@ -100,12 +103,12 @@ def test_axe_finds_nothing_serious_in_the_admin(visit_with, world, colours):
     assert {address: each for address, each in found.items() if each} == {}
 
 
-def violations(page):
+def violations(page: Page):
     page.evaluate(AXE)
     return page.evaluate(LOOK)
 
 
-def test_no_page_scrolls_horizontally_on_a_phone(phone, world):
+def test_no_page_scrolls_horizontally_on_a_phone(phone: Visit, world: World) -> None:
     phone.open(reverse("login"))
     wide = [name for name in ["login"] if phone.scrolls_sideways()]
     phone.sign_in(world.staff)
@@ -116,7 +119,7 @@ def test_no_page_scrolls_horizontally_on_a_phone(phone, world):
     assert wide == []
 
 
-def test_everything_on_every_page_is_reached_by_the_tab_key_and_shows_its_focus(visit, world):
+def test_everything_on_every_page_is_reached_by_the_tab_key_and_shows_its_focus(visit: Visit, world: World) -> None:
     visit.sign_in(world.staff)
     missed, unseen = {}, {}
     for name, address in world.addresses.items():
@@ -127,7 +130,7 @@ def test_everything_on_every_page_is_reached_by_the_tab_key_and_shows_its_focus(
     assert {name: each for name, each in unseen.items() if each} == {}
 
 
-def detector(page):
+def detector(page: Page):
     """Press Tab repeatedly; return the elements that were not reached, and those without a visible focus."""
     things = page.evaluate(REACHABLE)
     reached, seen = set(), set()

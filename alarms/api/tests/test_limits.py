@@ -1,5 +1,7 @@
 """Limits over the REST API: the choice of a unit, the limits in force, and the author of changes."""
 
+from __future__ import annotations
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -12,37 +14,37 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     return StorageUnitFactory()
 
 
 @pytest.fixture
-def api(unit):
+def api(unit: StorageUnit) -> APIClient:
     return client_of(unit.facility.customer)
 
 
 @pytest.fixture
-def medicine():
+def medicine() -> LimitProfile:
     return LimitProfile.objects.get(name="refrigerated medicine")
 
 
-def url(unit):
+def url(unit: StorageUnit) -> str:
     return f"/api/v1/units/{unit.public_id}/limits"
 
 
-def in_force(unit):
+def in_force(unit: StorageUnit):
     unit.refresh_from_db()
     return unit.low_critical_c, unit.low_warning_c, unit.high_warning_c, unit.high_critical_c
 
 
-def test_the_shipped_profiles_are_listed(api):
+def test_the_shipped_profiles_are_listed(api: APIClient) -> None:
     page = api.get("/api/v1/limit-profiles").json()
     assert page["total"] == 7
     medicine = next(item for item in page["items"] if item["name"] == "refrigerated medicine")
     assert (medicine["low_warning_c"], medicine["high_warning_c"], medicine["mkt_limit_c"]) == (2.0, 8.0, 8.0)
 
 
-def test_a_unit_without_a_choice_has_the_default_profile(api, unit):
+def test_a_unit_without_a_choice_has_the_default_profile(api: APIClient, unit: StorageUnit) -> None:
     default = LimitProfile.objects.get(is_default=True)
     data = api.get(url(unit)).json()
     assert data["profile_id"] == str(default.public_id)
@@ -51,7 +53,9 @@ def test_a_unit_without_a_choice_has_the_default_profile(api, unit):
     assert not UnitLimits.objects.exists()
 
 
-def test_a_profile_is_in_force_from_its_assignment_and_earlier_limits_stay(api, unit, medicine):
+def test_a_profile_is_in_force_from_its_assignment_and_earlier_limits_stay(
+    api: APIClient, unit: StorageUnit, medicine: LimitProfile
+) -> None:
     data = api.put(url(unit), {"profile_id": str(medicine.public_id)}).json()
     assert data["profile_id"] == str(medicine.public_id)
     assert data["in_force"]["profile_name"] == "refrigerated medicine"
@@ -60,7 +64,9 @@ def test_a_profile_is_in_force_from_its_assignment_and_earlier_limits_stay(api, 
     assert (first.high_critical_c, second.high_critical_c) == (10.0, 15.0)
 
 
-def test_custom_limits_start_with_those_of_the_profile(api, unit, medicine):
+def test_custom_limits_start_with_those_of_the_profile(
+    api: APIClient, unit: StorageUnit, medicine: LimitProfile
+) -> None:
     api.put(url(unit), {"profile_id": str(medicine.public_id)})
     data = api.put(url(unit), {"profile_id": None, "high_critical_c": 12.0}).json()
     assert data["profile_id"] is None
@@ -76,7 +82,7 @@ def test_custom_limits_have_a_critical_delay(api: APIClient, unit: StorageUnit) 
     assert (data["in_force"]["high_critical_delay_seconds"], data["in_force"]["high_delay_seconds"]) == (120, 1_800)
 
 
-def test_values_besides_a_profile_are_rejected(api, unit, medicine):
+def test_values_besides_a_profile_are_rejected(api: APIClient, unit: StorageUnit, medicine: LimitProfile) -> None:
     api.put(url(unit), {"profile_id": str(medicine.public_id)})
     rejected = api.put(url(unit), {"high_critical_c": 12.0})
     assert (rejected.status_code, list(rejected.json())) == (400, ["high_critical_c"])
@@ -100,14 +106,16 @@ def test_values_besides_a_profile_are_rejected(api, unit, medicine):
         {"sensor_policy": "named", "sensor_id": "nowhere"},
     ],
 )
-def test_invalid_limits_are_rejected_and_change_nothing(api, unit, body):
+def test_invalid_limits_are_rejected_and_change_nothing(
+    api: APIClient, unit: StorageUnit, body: dict[str, object]
+) -> None:
     before = in_force(unit)
     assert api.put(url(unit), body).status_code == 400
     assert in_force(unit) == before
     assert LimitVersion.objects.filter(storage_unit=unit).count() == 1
 
 
-def test_a_reference_sensor_can_be_set(api, unit):
+def test_a_reference_sensor_can_be_set(api: APIClient, unit: StorageUnit) -> None:
     SensorFactory(storage_unit=unit, sensor_code="S1")
     data = api.put(url(unit), {"sensor_policy": "named", "sensor_id": "S1"}).json()
     assert (data["sensor_policy"], data["sensor_id"]) == ("named", "S1")
@@ -116,7 +124,7 @@ def test_a_reference_sensor_can_be_set(api, unit):
     assert in_force(unit) == (0.0, 3.0, 7.0, 10.0)
 
 
-def test_versions_record_who_changed_the_limits(unit, medicine):
+def test_versions_record_who_changed_the_limits(unit: StorageUnit, medicine: LimitProfile) -> None:
     manager = MembershipFactory(customer=unit.facility.customer, role="manager", user__username="ann").user
     client = APIClient()
     client.force_login(manager)
@@ -129,7 +137,9 @@ def test_versions_record_who_changed_the_limits(unit, medicine):
     assert (newest.changed_by, newest.high_warning_c) == ("ann", 6.0)
 
 
-def test_changes_by_tokens_and_by_the_system_are_recorded(api, unit, medicine):
+def test_changes_by_tokens_and_by_the_system_are_recorded(
+    api: APIClient, unit: StorageUnit, medicine: LimitProfile
+) -> None:
     api.put(url(unit), {"profile_id": str(medicine.public_id)})
     first, second = LimitVersion.objects.filter(storage_unit=unit).order_by("valid_from")
     assert first.changed_by == ""
@@ -137,14 +147,14 @@ def test_changes_by_tokens_and_by_the_system_are_recorded(api, unit, medicine):
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
-def test_only_managers_change_limits(unit, medicine, role):
+def test_only_managers_change_limits(unit: StorageUnit, medicine: LimitProfile, role: str) -> None:
     client = APIClient()
     client.force_login(MembershipFactory(customer=unit.facility.customer, role=role).user)
     assert client.put(url(unit), {"profile_id": str(medicine.public_id)}).status_code == 403
     assert not UnitLimits.objects.exists()
 
 
-def test_a_token_limited_to_units_reads_limits_and_changes_none(unit, medicine):
+def test_a_token_limited_to_units_reads_limits_and_changes_none(unit: StorageUnit, medicine: LimitProfile) -> None:
     other = StorageUnitFactory(facility=unit.facility)
     limited = client_of(unit.facility.customer, units=[unit])
     assert limited.get(url(unit)).status_code == 200
@@ -153,13 +163,13 @@ def test_a_token_limited_to_units_reads_limits_and_changes_none(unit, medicine):
     assert not UnitLimits.objects.exists()
 
 
-def test_staff_change_limits_of_any_customer(unit, medicine):
+def test_staff_change_limits_of_any_customer(unit: StorageUnit, medicine: LimitProfile) -> None:
     client = APIClient()
     client.force_login(StaffFactory())
     assert client.put(url(unit), {"profile_id": str(medicine.public_id)}).status_code == 200
 
 
-def test_limits_in_celsius_are_rejected_if_deviations_apply(api, unit):
+def test_limits_in_celsius_are_rejected_if_deviations_apply(api: APIClient, unit: StorageUnit) -> None:
     response = api.put(url(unit), {"profile_id": None, "high_warning_c": 9.0})
     assert response.status_code == 400
     assert "is_around_set_temperature" in response.json()

@@ -1,13 +1,17 @@
 """Stored excursions equal the definition for any order, splitting and repetition of deliveries."""
 
+from __future__ import annotations
+
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+from pytest_django import DjangoAssertNumQueries
 
 from alarms.evaluation.evaluate import evaluate
 from alarms.limits.versions import update_versions
@@ -28,7 +32,7 @@ readings = st.dictionaries(st.tuples(st.integers(0, 40), st.integers(0, 1)), tem
 
 
 @st.composite
-def deliveries(draw):
+def deliveries(draw: DrawFn):
     """Batches of (minute, sensor, temperature): shuffled, split at random, some repeated."""
     rows = [(minute * 7, sensor, each) for (minute, sensor), each in draw(readings).items()]
     order = draw(st.permutations(rows)) + draw(st.lists(st.sampled_from(rows), max_size=8))
@@ -36,7 +40,7 @@ def deliveries(draw):
     return [order[a:b] for a, b in itertools.pairwise([0, *cuts, len(order)])]
 
 
-def make_unit(**limits):
+def make_unit(**limits: object) -> StorageUnit:
     unit = StorageUnitFactory(interval_seconds=300)
     SensorFactory.create_batch(2, storage_unit=unit)
     values = {"low_warning_c": 2.0, "high_warning_c": 8.0, "high_critical_c": 10.0, "high_delay_seconds": 1200}
@@ -52,7 +56,7 @@ def rows_of(unit, batch):
     return [ReadingRow(unit.pk, sensors[sensor], at(minute), each) for minute, sensor, each in batch]
 
 
-def load_all(unit, batches, now=LATER):
+def load_all(unit: StorageUnit, batches, now: datetime = LATER) -> None:
     for batch in batches:
         load(rows_of(unit, batch), now)
 
@@ -68,7 +72,7 @@ def load_all(unit, batches, now=LATER):
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=deliveries())
-def test_any_order_splitting_and_repetition_ends_in_the_same_excursions(limits, batches):
+def test_any_order_splitting_and_repetition_ends_in_the_same_excursions(limits: dict[str, object], batches) -> None:
     unit, in_order = make_unit(**limits), make_unit(**limits)
     load_all(unit, batches)
     everything = sorted({row for batch in batches for row in batch}, key=lambda row: row[:2])
@@ -80,7 +84,9 @@ def test_any_order_splitting_and_repetition_ends_in_the_same_excursions(limits, 
     assert budgets == stored(in_order, Excursion.Kind.BUDGET) == budgets_by_definition(unit)
 
 
-def test_readings_within_the_limits_are_evaluated_with_one_query(django_assert_num_queries):
+def test_readings_within_the_limits_are_evaluated_with_one_query(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     unit = make_unit()
     rows = [(minute, 0, 5) for minute in range(500)]
     load(rows_of(unit, rows[:10]), LATER)
@@ -91,10 +97,10 @@ def test_readings_within_the_limits_are_evaluated_with_one_query(django_assert_n
     assert not Excursion.objects.exists()
 
 
-def test_the_number_of_queries_does_not_depend_on_how_many_readings_are_outside():
+def test_the_number_of_queries_does_not_depend_on_how_many_readings_are_outside() -> None:
     units = [make_unit() for _ in range(4)]
 
-    def evaluate_units(chosen, count, begin):
+    def evaluate_units(chosen, count: int, begin: int) -> int:
         rows = [row for unit in chosen for row in rows_of(unit, [(begin + n, 0, 9) for n in range(count)])]
         columns = ReadingBatch.of_rows(rows)
         new_spans = store(columns).new_spans
@@ -109,7 +115,7 @@ def test_the_number_of_queries_does_not_depend_on_how_many_readings_are_outside(
     assert evaluate_units(units, 50, 600) == few
 
 
-def test_a_late_reading_opens_an_excursion_that_is_marked_as_detected_late():
+def test_a_late_reading_opens_an_excursion_that_is_marked_as_detected_late() -> None:
     unit = make_unit()
     load(rows_of(unit, [(0, 0, 5), (60, 0, 5)]), at(61))
     load(rows_of(unit, [(minute, 0, 9) for minute in range(10, 50, 5)]), LATER)
@@ -119,7 +125,7 @@ def test_a_late_reading_opens_an_excursion_that_is_marked_as_detected_late():
     assert (alarm.state, alarm.is_detected_late, alarm.excursion) == ("closed", True, excursion)
 
 
-def test_a_late_reading_extends_an_excursion_that_stays_the_same():
+def test_a_late_reading_extends_an_excursion_that_stays_the_same() -> None:
     unit = make_unit()
     load(rows_of(unit, [(0, 0, 5), (10, 0, 9), (20, 0, 5)]), LATER)
     before = Excursion.objects.get()
@@ -128,7 +134,7 @@ def test_a_late_reading_extends_an_excursion_that_stays_the_same():
     assert (after.pk, after.started_at) == (before.pk, at(5))
 
 
-def test_a_late_reading_splits_an_excursion_and_the_acknowledgement_stays_with_its_part():
+def test_a_late_reading_splits_an_excursion_and_the_acknowledgement_stays_with_its_part() -> None:
     unit = make_unit()
     load(rows_of(unit, [(minute, 0, 9) for minute in range(0, 60, 5)]), at(56))
     alarm = Alarm.objects.get()
@@ -141,7 +147,7 @@ def test_a_late_reading_splits_an_excursion_and_the_acknowledgement_stays_with_i
     assert kept.acknowledgement == "door"
 
 
-def test_merged_excursions_keep_the_acknowledged_alarm():
+def test_merged_excursions_keep_the_acknowledged_alarm() -> None:
     unit = make_unit(clearing_delay_seconds=0)
     minutes = [(minute, 0, 5 if minute == 30 else 9) for minute in range(0, 60, 5)]
     load(rows_of(unit, minutes), at(56))
@@ -154,7 +160,9 @@ def test_merged_excursions_keep_the_acknowledged_alarm():
     assert (kept.pk, kept.acknowledged_by, kept.state) == (second.pk, "ben", "acknowledged")
 
 
-def test_a_saved_detector_continues_with_the_new_readings_only(django_assert_max_num_queries):
+def test_a_saved_detector_continues_with_the_new_readings_only(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
     unit = make_unit()
     load(rows_of(unit, [(minute, 0, 9) for minute in range(300)]), at(300))
     load(rows_of(unit, [(301, 0, 9), (302, 0, 9.5)]), at(303))
@@ -164,7 +172,7 @@ def test_a_saved_detector_continues_with_the_new_readings_only(django_assert_max
     assert excursion.progress["at"] is not None
 
 
-def test_a_changed_set_temperature_applies_from_its_moment_on():
+def test_a_changed_set_temperature_applies_from_its_moment_on() -> None:
     unit = StorageUnitFactory(interval_seconds=300)
     sensor = SensorFactory(storage_unit=unit)
     load([ReadingRow(unit.pk, sensor.pk, at(minute), 5.5) for minute in range(5)], at(6))

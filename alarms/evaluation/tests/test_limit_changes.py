@@ -1,5 +1,7 @@
 """Limits that change while a budget or an MKT limit is exceeded: each version is in force until the next one begins."""
 
+from __future__ import annotations
+
 from datetime import datetime, timedelta
 
 import pytest
@@ -25,7 +27,7 @@ def change_limits(unit: StorageUnit, valid_from: datetime, **limits: object) -> 
     update_versions([unit.pk], at=valid_from)
 
 
-def test_a_budget_that_is_exceeded_when_limits_change_is_one_violation_of_each_version():
+def test_a_budget_that_is_exceeded_when_limits_change_is_one_violation_of_each_version() -> None:
     unit = make_unit(allowed_seconds=2, allowed_window_seconds=86_400)
     sensor_id = unit.sensors.order_by("pk").first().pk
     begin = timezone.now() - timedelta(minutes=5)
@@ -52,7 +54,7 @@ def test_a_budget_that_is_exceeded_when_limits_change_is_one_violation_of_each_v
     assert budgets.count() == 2
 
 
-def test_an_mkt_window_that_ends_when_limits_change_is_judged_by_the_new_version_only():
+def test_an_mkt_window_that_ends_when_limits_change_is_judged_by_the_new_version_only() -> None:
     unit = make_unit(mkt_limit_c=8.0, mkt_window_seconds=4 * 3600, high_warning_c=None, high_critical_c=None)
     StorageUnit.objects.update(gap_limit_seconds=1200)
     sensor_id = unit.sensors.order_by("pk").first().pk
@@ -72,7 +74,7 @@ def test_an_mkt_window_that_ends_when_limits_change_is_judged_by_the_new_version
     ]
 
 
-def test_an_mkt_excursion_ends_with_its_limits_though_nothing_is_read():
+def test_an_mkt_excursion_ends_with_its_limits_though_nothing_is_read() -> None:
     unit = make_unit(mkt_limit_c=8.0, mkt_window_seconds=2 * 3600, high_warning_c=None, high_critical_c=None)
     sensor_id = unit.sensors.order_by("pk").first().pk
     load([ReadingRow(unit.pk, sensor_id, START + n * HOUR / 4, 12.0) for n in range(12)], START + 3 * HOUR)
@@ -84,7 +86,7 @@ def test_an_mkt_excursion_ends_with_its_limits_though_nothing_is_read():
     assert Excursion.objects.get().ended_at == START + 10.5 * HOUR
 
 
-def test_a_lower_budget_is_violated_from_its_first_moment_on():
+def test_a_lower_budget_is_violated_from_its_first_moment_on() -> None:
     unit = make_unit(allowed_seconds=3600)
     sensor_id = unit.sensors.order_by("pk").first().pk
     for minute, temperature_c in [(0, 9), (10, 9), (20, 5), (30, 5)]:
@@ -96,7 +98,7 @@ def test_a_lower_budget_is_violated_from_its_first_moment_on():
         assert Excursion.objects.get(kind=Excursion.Kind.BUDGET).started_at == at(100)
 
 
-def test_a_reading_that_is_still_valid_is_outside_limits_set_after_it():
+def test_a_reading_that_is_still_valid_is_outside_limits_set_after_it() -> None:
     unit = make_unit()
     warm, cold = (sensor.pk for sensor in unit.sensors.order_by("pk"))
     load([ReadingRow(unit.pk, warm, at(0), 7)], at(0))

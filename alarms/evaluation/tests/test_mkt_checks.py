@@ -1,6 +1,9 @@
 """Limits on the mean kinetic temperature of a window: excursions of their own kind, from refreshed roll-ups."""
 
-from datetime import timedelta
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,11 +31,11 @@ def unit() -> StorageUnit:
     return make_mkt_unit()
 
 
-def make_mkt_unit():
+def make_mkt_unit() -> StorageUnit:
     return make_unit(mkt_limit_c=8.0, mkt_window_seconds=4 * 3600, high_warning_c=None, high_critical_c=None)
 
 
-def hours(unit, *temperatures_c, begin=0):
+def hours(unit: StorageUnit, *temperatures_c: int, begin: int = 0):
     """Three readings an hour of each of these temperatures."""
     sensor = unit.sensors.order_by("pk").first()
     return [
@@ -43,16 +46,16 @@ def hours(unit, *temperatures_c, begin=0):
 
 
 @pytest.fixture(autouse=True)
-def interval(unit):
+def interval(unit: StorageUnit) -> None:
     StorageUnit.objects.update(gap_limit_seconds=1200)
 
 
-def evaluate_units(now=LATER):
+def evaluate_units(now: datetime = LATER) -> int:
     refresh()
     return run_requested_checks(now)
 
 
-def test_a_warm_period_is_an_excursion_from_the_window_whose_mkt_is_above_the_limit(unit):
+def test_a_warm_period_is_an_excursion_from_the_window_whose_mkt_is_above_the_limit(unit: StorageUnit) -> None:
     load(hours(unit, 5, 5, 5, 5, 12, 12, 5, 5, 5, 5, 5), LATER)
     evaluate_units()
     excursion = Excursion.objects.get(kind=MKT)
@@ -62,14 +65,14 @@ def test_a_warm_period_is_an_excursion_from_the_window_whose_mkt_is_above_the_li
     assert Alarm.objects.get().kind == Alarm.Kind.MKT
 
 
-def test_a_window_with_little_coverage_is_ignored(unit):
+def test_a_window_with_little_coverage_is_ignored(unit: StorageUnit) -> None:
     load(hours(unit, 12, 12, 12), LATER)
     evaluate_units()
     # Until the newest whole hour, two of four hours are covered.
     assert Excursion.objects.get(kind=MKT).started_at == START + 2 * HOUR
 
 
-def test_stale_hours_are_left_to_the_next_run(unit):
+def test_stale_hours_are_left_to_the_next_run(unit: StorageUnit) -> None:
     load(hours(unit, 12, 12, 12, 12), LATER)
     assert run_requested_checks(LATER) == 0
     assert MktCheck.objects.exists()
@@ -77,7 +80,7 @@ def test_stale_hours_are_left_to_the_next_run(unit):
     assert not MktCheck.objects.exists()
 
 
-def test_a_unit_without_an_mkt_limit_requests_no_check():
+def test_a_unit_without_an_mkt_limit_requests_no_check() -> None:
     load(hours(make_unit(), 12, 12), LATER)
     assert not MktCheck.objects.exists()
 
@@ -88,7 +91,9 @@ def test_a_unit_without_an_mkt_limit_requests_no_check():
     order=st.randoms(use_true_random=False),
     parts=st.integers(1, 4),
 )
-def test_any_order_and_splitting_ends_in_the_same_excursions(temperatures_c, order, parts):
+def test_any_order_and_splitting_ends_in_the_same_excursions(
+    temperatures_c: list[int], order: Random, parts: int
+) -> None:
     unit, in_order = make_mkt_unit(), make_mkt_unit()
     StorageUnit.objects.update(gap_limit_seconds=1200)
     load(hours(in_order, *temperatures_c), LATER)
@@ -101,7 +106,7 @@ def test_any_order_and_splitting_ends_in_the_same_excursions(temperatures_c, ord
     assert stored(unit, MKT) == stored(in_order, MKT)
 
 
-def test_a_window_that_ends_after_the_newest_reading_counts_once_it_is_over(unit):
+def test_a_window_that_ends_after_the_newest_reading_counts_once_it_is_over(unit: StorageUnit) -> None:
     load(hours(unit, 5, 5, 5, 12), START + 4 * HOUR)
     evaluate_units(START + 4 * HOUR)
     assert not Excursion.objects.filter(kind=MKT).exists()
@@ -114,7 +119,7 @@ def test_a_window_that_ends_after_the_newest_reading_counts_once_it_is_over(unit
     assert excursion.peak_c == pytest.approx(8.03, abs=0.005)
 
 
-def test_the_request_of_a_silent_unit_remains_until_no_window_can_be_covered_by_half(unit):
+def test_the_request_of_a_silent_unit_remains_until_no_window_can_be_covered_by_half(unit: StorageUnit) -> None:
     load(hours(unit, 5, 5, 5, 5), START + 4 * HOUR)
     evaluate_units(START + 4 * HOUR)
     assert MktCheck.objects.get().due_at == START + 5 * HOUR
@@ -136,8 +141,8 @@ def test_the_request_of_a_silent_unit_remains_until_no_window_can_be_covered_by_
     checked_after=st.lists(st.integers(0, 20), min_size=1, max_size=4).map(sorted),
 )
 def test_stored_excursions_equal_the_definition_at_every_check(
-    readings, staleness_minutes, window_hours, checked_after
-):
+    readings: dict[tuple[int, int], float | None], staleness_minutes: int, window_hours: int, checked_after: list[int]
+) -> None:
     unit = make_unit(mkt_limit_c=8.0, mkt_window_seconds=window_hours * 3600, high_warning_c=None, high_critical_c=None)
     unit.gap_limit_seconds = staleness_minutes * 60
     unit.save()

@@ -1,5 +1,7 @@
 """The definition of an excursion, case by case."""
 
+from __future__ import annotations
+
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -12,11 +14,11 @@ from alarms.tests.evaluation import START, at, found_in, series
 from alarms.thresholds import Limits, SensorPolicy, Severity
 
 
-def test_readings_within_the_limits_are_no_excursion():
+def test_readings_within_the_limits_are_no_excursion() -> None:
     assert found_in(series(5, 2, 8, 5)) == []
 
 
-def test_an_excursion_lasts_from_the_first_reading_outside_to_the_first_back_within():
+def test_an_excursion_lasts_from_the_first_reading_outside_to_the_first_back_within() -> None:
     (found,) = found_in(series(5, 9, 10, 8.5, 7))
     assert (found.started_at, found.ended_at, found.last_outside_at) == (at(5), at(20), at(15))
     assert (found.peak_c, found.peak_at, found.severity) == (10, at(10), Severity.WARNING)
@@ -25,50 +27,50 @@ def test_an_excursion_lasts_from_the_first_reading_outside_to_the_first_back_wit
     assert found.gap_seconds == 0
 
 
-def test_an_excursion_without_a_reading_that_ends_it_is_ongoing():
+def test_an_excursion_without_a_reading_that_ends_it_is_ongoing() -> None:
     (found,) = found_in(series(5, 1, 0))
     assert found.ended_at is None
     assert found.clears_at is None
     assert found.peak_c == 0
 
 
-def test_a_single_reading_outside_is_an_excursion_until_the_next():
+def test_a_single_reading_outside_is_an_excursion_until_the_next() -> None:
     (found,) = found_in(series(5, 9, 5))
     assert (found.started_at, found.ended_at) == (at(5), at(10))
     assert found.alarm_at is None
 
 
-def test_exactly_at_a_limit_is_within_unless_the_thresholds_are_inclusive():
+def test_exactly_at_a_limit_is_within_unless_the_thresholds_are_inclusive() -> None:
     assert found_in(series(8, 2)) == []
     (found,) = found_in(series(8, 2), is_inclusive=True)
     assert (found.started_at, found.last_outside_at) == (at(0), at(5))
 
 
-def test_a_rounding_error_of_another_scale_is_at_the_limit():
+def test_a_rounding_error_of_another_scale_is_at_the_limit() -> None:
     assert found_in(series(8.000000000000002)) == []
     assert len(found_in(series(7.999999999999998), is_inclusive=True)) == 1
 
 
-def test_beyond_the_critical_limit_it_is_critical():
+def test_beyond_the_critical_limit_it_is_critical() -> None:
     (found,) = found_in(series(5, 9, 12, 9, 5), high_critical_c=11.0)
     assert found.severity is Severity.CRITICAL
     (found,) = found_in(series(5, 9, 5), high_critical_c=11.0)
     assert found.severity is Severity.WARNING
 
 
-def test_critical_limits_alone_are_limits():
+def test_critical_limits_alone_are_limits() -> None:
     (found,) = found_in(series(9), high_warning_c=None, high_critical_c=8.0)
     assert found.severity is Severity.CRITICAL
 
 
-def test_the_delay_is_completed_by_a_reading_outside():
+def test_the_delay_is_completed_by_a_reading_outside() -> None:
     (found,) = found_in(series(9, 9, 9, 9, 5), high_delay_seconds=600)
     assert found.alarm_at == at(10)
     (found,) = found_in(series(9, 9, 5), high_delay_seconds=600)
     assert found.alarm_at is None
 
 
-def test_too_warm_and_too_cold_have_delays_of_their_own():
+def test_too_warm_and_too_cold_have_delays_of_their_own() -> None:
     (found,) = found_in(series(1, 1, 1), high_delay_seconds=3600, low_delay_seconds=300)
     assert found.alarm_at == at(5)
 
@@ -111,18 +113,18 @@ def test_a_reading_that_is_not_critical_restarts_the_critical_delay_only() -> No
     assert alarms_in(12, 12, 9, 12, 9, 9, 12) == [(at(30), at(30))]
 
 
-def test_back_within_by_less_than_the_margin_is_not_over():
+def test_back_within_by_less_than_the_margin_is_not_over() -> None:
     (found,) = found_in(series(9, 7.8, 9, 7, 5), clearing_margin_k=0.5)
     assert (found.started_at, found.ended_at) == (at(0), at(15))
     assert found.outside_seconds == 10 * 60
 
 
-def test_a_margin_wider_than_the_limits_are_apart_clears_in_the_middle():
+def test_a_margin_wider_than_the_limits_are_apart_clears_in_the_middle() -> None:
     (found,) = found_in(series(9, 6, 5), clearing_margin_k=50.0)
     assert found.ended_at == at(10)
 
 
-def test_a_return_within_the_clearing_delay_continues_the_excursion():
+def test_a_return_within_the_clearing_delay_continues_the_excursion() -> None:
     (found,) = found_in(series(9, 5, 9, 5), clearing_delay_seconds=301)
     assert (found.started_at, found.ended_at, found.clears_at) == (at(0), at(15), at(15) + timedelta(seconds=301))
     assert found.outside_pieces == [
@@ -130,11 +132,11 @@ def test_a_return_within_the_clearing_delay_continues_the_excursion():
     ]
 
 
-def test_a_return_after_the_clearing_delay_is_another_excursion():
+def test_a_return_after_the_clearing_delay_is_another_excursion() -> None:
     assert len(found_in(series(9, 5, 9, 5), clearing_delay_seconds=300)) == 2
 
 
-def test_a_gap_inside_an_excursion_is_counted_and_does_not_end_it():
+def test_a_gap_inside_an_excursion_is_counted_and_does_not_end_it() -> None:
     readings = [*series(9, 9), *series(9, 5, begin=65)]
     (found,) = found_in(readings, gap_limit_seconds=900)
     assert (found.started_at, found.ended_at) == (at(0), at(70))
@@ -142,42 +144,42 @@ def test_a_gap_inside_an_excursion_is_counted_and_does_not_end_it():
     assert found.outside_seconds == (5 + 15 + 5) * 60
 
 
-def test_a_fault_neither_begins_nor_ends_an_excursion():
+def test_a_fault_neither_begins_nor_ends_an_excursion() -> None:
     (found,) = found_in(series(9, None, None, 9, 5))
     assert (found.started_at, found.ended_at, found.gap_seconds) == (at(0), at(20), 600)
     assert found_in(series(None, None, 5)) == []
 
 
-def test_the_mean_kinetic_temperature_of_an_excursion_is_weighted_by_time():
+def test_the_mean_kinetic_temperature_of_an_excursion_is_weighted_by_time() -> None:
     (found,) = found_in(series(20, 25, 30, 5))
     assert found.mkt_c == pytest.approx(25.8582, abs=5e-5)
 
 
-def test_of_several_sensors_any_outside_counts():
+def test_of_several_sensors_any_outside_counts() -> None:
     readings = sorted([*series(5, 5, 5), *series(5, 9, 5, sensor_id=2)])
     (found,) = found_in(readings)
     assert (found.started_at, found.ended_at, found.peak_c) == (at(5), at(10), 9)
 
 
-def test_a_sensor_within_does_not_end_the_excursion_of_another():
+def test_a_sensor_within_does_not_end_the_excursion_of_another() -> None:
     readings = sorted([*series(9, sensor_id=2), *series(5, begin=1), *series(5, sensor_id=2, begin=5)])
     (found,) = found_in(readings)
     assert found.ended_at == at(5)
 
 
-def test_the_mean_of_two_sensors_counts():
+def test_the_mean_of_two_sensors_counts() -> None:
     readings = sorted([*series(5, 5, 5), *series(5, 10, 13, sensor_id=2)])
     (found,) = found_in(readings, sensor_policy=SensorPolicy.MEAN)
     assert (found.started_at, found.peak_c) == (at(10), 9)
 
 
-def test_only_the_reference_sensor_counts():
+def test_only_the_reference_sensor_counts() -> None:
     readings = sorted([*series(20, 20, 20), *series(5, 9, 5, sensor_id=2)])
     (found,) = found_in(readings, sensor_policy=SensorPolicy.NAMED, named_sensor_id=2)
     assert (found.started_at, found.ended_at) == (at(5), at(10))
 
 
-def test_a_reading_is_evaluated_by_the_limits_in_force_at_its_time():
+def test_a_reading_is_evaluated_by_the_limits_in_force_at_its_time() -> None:
     versions = [
         EffectiveLimits(START, Limits(high_warning_c=8.0), 1),
         EffectiveLimits(at(10), Limits(high_warning_c=12.0), 2),
@@ -209,7 +211,7 @@ readings_of_two = st.dictionaries(st.tuples(st.integers(0, 60), st.integers(1, 2
 
 
 @given(readings=readings_of_two, limits=limits)
-def test_excursions_are_disjoint_in_order_and_consistent(readings, limits):
+def test_excursions_are_disjoint_in_order_and_consistent(readings: list[SensorReading], limits: Limits) -> None:
     found = detect_excursions(readings, [EffectiveLimits(START, limits)])
     for each in found:
         lasted = ((each.ended_at or readings[-1].recorded_at) - each.started_at).total_seconds()
@@ -224,7 +226,9 @@ def test_excursions_are_disjoint_in_order_and_consistent(readings, limits):
 
 
 @given(readings=readings_of_two, limits=limits, cuts=st.sets(st.integers(0, 40), max_size=5))
-def test_a_detector_restored_from_its_state_finds_the_same(readings, limits, cuts):
+def test_a_detector_restored_from_its_state_finds_the_same(
+    readings: list[SensorReading], limits: Limits, cuts: set[int]
+) -> None:
     versions = [EffectiveLimits(START, limits)]
     detector, found = Detector(versions), []
     for number, (instant, taken) in enumerate(group_by_instant(readings)):
@@ -235,7 +239,7 @@ def test_a_detector_restored_from_its_state_finds_the_same(readings, limits, cut
     assert [*found, *detector.all_excursions()] == detect_excursions(readings, versions)
 
 
-def test_the_saved_state_keeps_the_field_names_stored_in_excursions():
+def test_the_saved_state_keeps_the_field_names_stored_in_excursions() -> None:
     detector = Detector([EffectiveLimits(START, Limits(high_warning_c=8.0))])
     for instant, rows in group_by_instant(series(5, 9)):
         detector.step(instant, rows)
@@ -246,7 +250,7 @@ def test_the_saved_state_keeps_the_field_names_stored_in_excursions():
     assert set(state["after_end"]) == known_time | {"area_kelvin_minutes", "outside_seconds", "outside_pieces"}
 
 
-def test_a_state_saved_without_the_newer_fields_can_be_loaded():
+def test_a_state_saved_without_the_newer_fields_can_be_loaded() -> None:
     versions = [EffectiveLimits(START, Limits(high_warning_c=8.0, clearing_delay_seconds=900))]
     detector = Detector(versions)
     for instant, rows in group_by_instant(series(9, 5)):

@@ -1,5 +1,7 @@
 """Which alarms other limits would have added or removed."""
 
+from __future__ import annotations
+
 from datetime import datetime, timedelta
 from io import StringIO
 
@@ -21,22 +23,22 @@ EVERY = timedelta(minutes=10)
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     """At 5 ± 2 and ± 5 °C for half an hour: one excursion of 20 minutes, one of 60."""
     return StorageUnitFactory(unit_code="fridge", facility__customer__customer_code="A", interval_seconds=600)
 
 
 @pytest.fixture
-def begin():
+def begin() -> datetime:
     return timezone.now().replace(microsecond=0) - timedelta(days=2)
 
 
 @pytest.fixture(autouse=True)
-def readings(unit, begin):
+def readings(unit: StorageUnit, begin: datetime) -> None:
     store_readings(unit, [5, 7.5, 7.5, 5, 5, 8, 8, 9, 8, 8, 8, 5], start=begin, every=EVERY)
 
 
-def test_a_shorter_delay_would_have_added_an_alarm(unit, begin):
+def test_a_shorter_delay_would_have_added_an_alarm(unit: StorageUnit, begin: datetime) -> None:
     found = replay(unit, {"high_delay_seconds": 600}, timezone.now())
     assert [(each.started_at, each.opened_at) for each in found.added] == [(begin + EVERY, begin + 2 * EVERY)]
     assert found.removed == []
@@ -51,24 +53,24 @@ def test_a_shorter_critical_delay_would_have_opened_the_alarm_as_critical(unit: 
     assert (after.opened_at, after.severity) == (begin + 7 * EVERY, "critical")
 
 
-def test_a_higher_limit_would_have_removed_one(unit, begin):
+def test_a_higher_limit_would_have_removed_one(unit: StorageUnit, begin: datetime) -> None:
     found = replay(unit, {"high_warning_c": 9.0}, timezone.now())
     assert [each.started_at for each in found.removed] == [begin + 5 * EVERY]
     assert (found.added, found.kept) == ([], [])
 
 
-def test_a_replay_stores_nothing(unit):
+def test_a_replay_stores_nothing(unit: StorageUnit) -> None:
     replay(unit, {"high_warning_c": 5.5}, timezone.now())
     assert not Excursion.objects.exists()
     assert not Alarm.objects.exists()
 
 
-def test_limits_out_of_order_are_rejected():
+def test_limits_out_of_order_are_rejected() -> None:
     with pytest.raises(LimitOrderError, match="2 °C"):
         apply_changes(Limits(low_warning_c=2.0, high_warning_c=8.0), {"high_warning_c": 1.0})
 
 
-def test_the_command_lists_added_and_removed_alarms(unit):
+def test_the_command_lists_added_and_removed_alarms(unit: StorageUnit) -> None:
     output = StringIO()
     call_command("replay_limits", "A/fridge", "--delay", "10m", stdout=output)
     assert "added: 1" in output.getvalue()
@@ -95,22 +97,22 @@ def test_the_command_applies_a_critical_delay(unit: StorageUnit) -> None:
         (["A/fridge", "--high", "warm"], "neither a temperature"),
     ],
 )
-def test_the_command_reports_invalid_arguments(arguments, message):
+def test_the_command_reports_invalid_arguments(arguments: list[str], message: str) -> None:
     with pytest.raises(CommandError, match=message):
         call_command("replay_limits", *arguments)
 
 
 class TestPage:
     @pytest.fixture
-    def url(self, unit):
+    def url(self, unit: StorageUnit) -> str:
         return reverse("settings-limit-replay", args=[unit.facility.customer.public_id, unit.public_id])
 
     @pytest.fixture
-    def viewer(self, client, unit):
+    def viewer(self, client: Client, unit: StorageUnit) -> Client:
         client.force_login(MembershipFactory(customer=unit.facility.customer).user)
         return client
 
-    def test_it_starts_with_the_limits_in_force(self, viewer, url):
+    def test_it_starts_with_the_limits_in_force(self, viewer, url) -> None:
         form = viewer.get(url).context["form"]
         assert (form["high_warning_c"].value(), form["delay_minutes"].value()) == (7.0, 30)
         assert form["critical_delay_minutes"].value() == 5
@@ -121,17 +123,17 @@ class TestPage:
         assert (added, prevented) == ([], [])
         assert kept["after"].severity == "critical"
 
-    def test_it_shows_what_would_have_been_added_and_prevented(self, viewer, url):
+    def test_it_shows_what_would_have_been_added_and_prevented(self, viewer, url) -> None:
         requested = {"low_critical_c": 0, "low_warning_c": 3, "high_warning_c": 7, "high_critical_c": 10}
         page = viewer.get(url, requested | {"delay_minutes": 10})
         assert [len(rows) for _, rows in page.context["parts"]] == [1, 0, 1]
         page = viewer.get(url, {"high_warning_c": 9, "delay_minutes": 30})
         assert [len(rows) for _, rows in page.context["parts"]] == [0, 1, 0]
 
-    def test_limits_out_of_order_show_an_error(self, viewer, url):
+    def test_limits_out_of_order_show_an_error(self, viewer, url) -> None:
         page = viewer.get(url, {"low_warning_c": 9, "high_warning_c": 7, "delay_minutes": 30})
         assert "must increase" in page.content.decode()
 
-    def test_another_customers_unit_is_not_found(self, client, url):
+    def test_another_customers_unit_is_not_found(self, client: Client, url) -> None:
         client.force_login(MembershipFactory().user)
         assert client.get(url).status_code == 404

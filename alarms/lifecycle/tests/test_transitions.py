@@ -1,5 +1,7 @@
 """The life of an alarm of an excursion: pending, open, acknowledged, closed, reopened."""
 
+from __future__ import annotations
+
 import pytest
 
 from alarms.evaluation.tests.test_evaluate import make_unit, rows_of
@@ -13,12 +15,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     """2 to 8 °C for 20 minutes, critical from 10 °C on; cleared 15 minutes after it is back."""
     return make_unit(clearing_delay_seconds=900)
 
 
-def read(unit, *readings):
+def read(unit: StorageUnit, *readings: tuple[int, int] | tuple[int, float]) -> None:
     """One after the other, each stored when it was measured."""
     for minute, temperature_c in readings:
         load(rows_of(unit, [(minute, 0, temperature_c)]), at(minute))
@@ -28,20 +30,20 @@ def event_kinds(alarm):
     return [str(event.kind) for event in alarm.events.order_by("id")]
 
 
-def test_an_alarm_is_pending_while_its_delay_runs(unit):
+def test_an_alarm_is_pending_while_its_delay_runs(unit: StorageUnit) -> None:
     read(unit, (0, 5), (5, 9))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.opened_at, alarm.started_at) == ("pending", None, at(5))
     assert event_kinds(alarm) == []
 
 
-def test_an_excursion_shorter_than_its_delay_leaves_no_alarm(unit):
+def test_an_excursion_shorter_than_its_delay_leaves_no_alarm(unit: StorageUnit) -> None:
     read(unit, (0, 5), (5, 9), (20, 9), (24, 5), (60, 5))
     assert not Alarm.objects.exists()
     assert Excursion.objects.count() == 1
 
 
-def test_it_opens_with_the_reading_that_completes_the_delay(unit):
+def test_it_opens_with_the_reading_that_completes_the_delay(unit: StorageUnit) -> None:
     read(unit, (0, 5), (5, 9), (24, 9), (25, 9.5))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.opened_at, alarm.severity, alarm.temperature_c) == ("open", at(25), "warning", 9.5)
@@ -70,7 +72,7 @@ def test_an_open_alarm_worsens_immediately(unit: StorageUnit) -> None:
     ]
 
 
-def test_it_closes_automatically_when_the_clearing_delay_is_over(unit):
+def test_it_closes_automatically_when_the_clearing_delay_is_over(unit: StorageUnit) -> None:
     read(unit, (5, 9), (25, 9), (30, 5))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.ended_at) == ("open", at(30))
@@ -81,14 +83,14 @@ def test_it_closes_automatically_when_the_clearing_delay_is_over(unit):
     assert event_kinds(alarm) == ["opened", "ended", "closed"]
 
 
-def test_it_is_reopened_when_the_excursion_returns_within_the_clearing_delay(unit):
+def test_it_is_reopened_when_the_excursion_returns_within_the_clearing_delay(unit: StorageUnit) -> None:
     read(unit, (5, 9), (25, 9), (30, 5), (40, 9))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.ended_at, alarm.reopened_count) == ("open", None, 1)
     assert event_kinds(alarm) == ["opened", "ended", "reopened"]
 
 
-def test_it_is_reopened_even_if_it_had_closed_before_the_readings_arrived(unit):
+def test_it_is_reopened_even_if_it_had_closed_before_the_readings_arrived(unit: StorageUnit) -> None:
     read(unit, (5, 9), (25, 9), (30, 5))
     close_cleared(at(45))
     load(rows_of(unit, [(44, 0, 9), (46, 0, 9)]), at(46))
@@ -96,19 +98,19 @@ def test_it_is_reopened_even_if_it_had_closed_before_the_readings_arrived(unit):
     assert (alarm.state, alarm.closed_at) == ("open", None)
 
 
-def test_an_excursion_that_returns_later_has_an_alarm_of_its_own(unit):
+def test_an_excursion_that_returns_later_has_an_alarm_of_its_own(unit: StorageUnit) -> None:
     read(unit, (5, 9), (25, 9), (30, 5), (45, 9), (65, 9))
     assert [alarm.started_at for alarm in Alarm.objects.order_by("started_at")] == [at(5), at(45)]
 
 
-def test_readings_that_arrive_together_but_recently_open_an_alarm(unit):
+def test_readings_that_arrive_together_but_recently_open_an_alarm(unit: StorageUnit) -> None:
     load(rows_of(unit, [(5, 0, 9), (25, 0, 9), (30, 0, 5)]), at(35))
     alarm = Alarm.objects.get()
     assert not alarm.is_detected_late
     assert event_kinds(alarm) == ["opened", "ended"]
 
 
-def test_a_late_detected_ongoing_excursion_opens_once_the_data_has_caught_up(unit):
+def test_a_late_detected_ongoing_excursion_opens_once_the_data_has_caught_up(unit: StorageUnit) -> None:
     load(rows_of(unit, [(minute, 0, 9) for minute in range(0, 60, 5)]), at(600))
     alarm = Alarm.objects.get()
     assert (alarm.state, alarm.is_detected_late) == ("closed", True)
@@ -118,7 +120,7 @@ def test_a_late_detected_ongoing_excursion_opens_once_the_data_has_caught_up(uni
     assert event_kinds(alarm)[-1] == "opened"
 
 
-def test_an_alarm_whose_delay_was_not_completed_after_all_is_withdrawn(unit):
+def test_an_alarm_whose_delay_was_not_completed_after_all_is_withdrawn(unit: StorageUnit) -> None:
     read(unit, (0, 9), (20, 9), (21, 9))
     Alarm.objects.update(state="acknowledged", acknowledged_at=at(21), acknowledged_by="anna")
     load(rows_of(unit, [(1, 0, 5)]), at(22))
@@ -129,11 +131,11 @@ def test_an_alarm_whose_delay_was_not_completed_after_all_is_withdrawn(unit):
 
 class TestActions:
     @pytest.fixture
-    def alarm(self, unit):
+    def alarm(self, unit: StorageUnit) -> Alarm:
         read(unit, (5, 9), (25, 9))
         return Alarm.objects.get()
 
-    def test_acknowledging_requires_a_comment(self, alarm):
+    def test_acknowledging_requires_a_comment(self, alarm) -> None:
         with pytest.raises(ActionNotAllowed, match="comment"):
             acknowledge(alarm, by="anna", comment=" ")
         acknowledge(alarm, by="anna", comment="Moving the goods")
@@ -146,20 +148,20 @@ class TestActions:
         event = alarm.events.get(kind=AlarmEvent.Kind.ACKNOWLEDGED)
         assert (event.by, event.text) == ("anna", "Moving the goods")
 
-    def test_it_is_acknowledged_once(self, alarm):
+    def test_it_is_acknowledged_once(self, alarm) -> None:
         acknowledge(alarm, by="anna", comment="On my way")
         with pytest.raises(ActionNotAllowed, match="anna has already acknowledged"):
             acknowledge(alarm, by="ben", comment="Me too")
 
-    def test_a_comment_can_be_added_at_any_time(self, alarm):
+    def test_a_comment_can_be_added_at_any_time(self, alarm) -> None:
         comment(alarm, by="ben", text="Door seal ordered")
         assert alarm.events.latest("id").text == "Door seal ordered"
 
-    def test_it_cannot_be_closed_while_its_condition_is_active(self, alarm):
+    def test_it_cannot_be_closed_while_its_condition_is_active(self, alarm) -> None:
         with pytest.raises(ActionNotAllowed, match="still active"):
             close(alarm, by="anna", cause="door", corrective_action="closed it")
 
-    def test_cause_and_corrective_action_close_it_and_are_recorded(self, alarm, unit):
+    def test_cause_and_corrective_action_close_it_and_are_recorded(self, alarm, unit: StorageUnit) -> None:
         read(unit, (30, 5))
         with pytest.raises(ActionNotAllowed, match="corrective action"):
             close(alarm, by="anna", cause="door", corrective_action="")
@@ -168,7 +170,9 @@ class TestActions:
         assert (alarm.state, alarm.closed_by, alarm.cause) == ("closed", "anna", "door")
         assert event_kinds(alarm) == ["opened", "ended", "closed", "reviewed"]
 
-    def test_the_review_of_an_automatically_closed_alarm_can_be_added_and_corrected(self, alarm, unit):
+    def test_the_review_of_an_automatically_closed_alarm_can_be_added_and_corrected(
+        self, alarm, unit: StorageUnit
+    ) -> None:
         read(unit, (30, 5), (60, 5))
         close_cleared(at(60))
         close(alarm, by="anna", cause="door", corrective_action="closed it")
@@ -178,7 +182,7 @@ class TestActions:
             "Cause: door seal Corrective action: replaced it",
         ]
 
-    def test_a_pending_alarm_can_be_neither_acknowledged_nor_closed(self, unit):
+    def test_a_pending_alarm_can_be_neither_acknowledged_nor_closed(self, unit: StorageUnit) -> None:
         read(unit, (5, 9))
         with pytest.raises(ActionNotAllowed):
             acknowledge(Alarm.objects.get(), by="anna", comment="what?")

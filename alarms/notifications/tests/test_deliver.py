@@ -1,12 +1,16 @@
 """Messages are claimed by one worker at a time and sent at least once; failures back off, and end after three days."""
 
-from datetime import timedelta
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from random import Random
 
 import pytest
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from alarms import tasks
 from alarms.models import Attempt, Message
@@ -23,32 +27,32 @@ from alarms.notifications.outbox import (
 from alarms.notifications.tests.delivery import deliver_due
 from core.leases import ClaimLost
 from tests.alarm_factories import ChannelFactory, MessageFactory, WebhookChannelFactory
-from tests.webhook_receiver import Answer
+from tests.webhook_receiver import Answer, WebhookReceiver
 
 pytestmark = pytest.mark.django_db
 State = Message.State
 
 
-def refuse(_):
+def refuse(_) -> Answer:
     return Answer(status=503, body=b"later")
 
 
-def waiting_for(receiver, **fields):
+def waiting_for(receiver: WebhookReceiver, **fields: object) -> Message:
     return MessageFactory(channel=WebhookChannelFactory(address=receiver.url), **fields)
 
 
-def after_lease(settings):
+def after_lease(settings: Settings) -> datetime:
     return timezone.now() + timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS + 1)
 
 
-def test_a_due_message_is_claimed_once():
+def test_a_due_message_is_claimed_once() -> None:
     message = MessageFactory()
     (claim,) = claim_due()
     assert claim.row_id == message.pk
     assert claim_due() == []
 
 
-def test_the_lease_of_a_dead_worker_expires(settings):
+def test_the_lease_of_a_dead_worker_expires(settings: Settings) -> None:
     MessageFactory()
     (old,) = claim_due()
     (new,) = claim_due(after_lease(settings))
@@ -60,7 +64,7 @@ def test_the_lease_of_a_dead_worker_expires(settings):
         assert message.pk == new.row_id
 
 
-def test_an_expired_claim_is_not_sent(receive, settings):
+def test_an_expired_claim_is_not_sent(receive: Callable[..., WebhookReceiver], settings: Settings) -> None:
     receiver = receive()
     waiting_for(receiver)
     (claim,) = claim_due(timezone.now() - timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS + 1)) or claim_due(
@@ -72,7 +76,7 @@ def test_an_expired_claim_is_not_sent(receive, settings):
     assert receiver.deliveries == []
 
 
-def test_delivery_begins_with_a_full_lease(settings):
+def test_delivery_begins_with_a_full_lease(settings: Settings) -> None:
     MessageFactory()
     (claim,) = claim_due()
     Message.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
@@ -81,8 +85,8 @@ def test_delivery_begins_with_a_full_lease(settings):
     assert left > timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS - 5)
 
 
-def test_a_lost_claim_stores_nothing(receive, settings):
-    def lose_claim(_):
+def test_a_lost_claim_stores_nothing(receive: Callable[..., WebhookReceiver], settings: Settings) -> None:
+    def lose_claim(_: None) -> Answer:
         Message.objects.update(claim_id=None)
         return Answer()
 
@@ -91,7 +95,7 @@ def test_a_lost_claim_stores_nothing(receive, settings):
     with pytest.MonkeyPatch.context() as patch:
         original = begin
 
-        def begin_and_lose(claim):
+        def begin_and_lose(claim) -> Message:
             begun = original(claim)
             lose_claim(None)
             return begun
@@ -116,12 +120,12 @@ def test_a_lost_claim_stores_nothing(receive, settings):
     ],
     ids=["not due", "channel disabled", "customer inactive", "dead", "folded", "sent"],
 )
-def test_messages_that_are_not_due_are_not_claimed(quiet):
+def test_messages_that_are_not_due_are_not_claimed(quiet: dict[str, object]) -> None:
     MessageFactory(**quiet)
     assert claim_due() == []
 
 
-def test_the_longest_overdue_come_first_and_the_rest_at_the_next_tick(monkeypatch):
+def test_the_longest_overdue_come_first_and_the_rest_at_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("alarms.notifications.outbox.CLAIMS_PER_TICK", 2)
     now = timezone.now()
     messages = [MessageFactory(next_attempt_at=now - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
@@ -130,7 +134,9 @@ def test_the_longest_overdue_come_first_and_the_rest_at_the_next_tick(monkeypatc
 
 
 @pytest.mark.parametrize("state", [{"failures_in_a_row": 1}, {"last_duration_seconds": 3.0}])
-def test_failing_and_slow_channels_use_the_slow_queue(state, monkeypatch, settings):
+def test_failing_and_slow_channels_use_the_slow_queue(
+    state: dict[str, float], monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     sent = []
     monkeypatch.setattr(tasks.send_message, "apply_async", lambda arguments, **options: sent.append(options["queue"]))
     MessageFactory(channel=ChannelFactory(**state))
@@ -139,14 +145,14 @@ def test_failing_and_slow_channels_use_the_slow_queue(state, monkeypatch, settin
     assert sorted(sent) == [settings.CELERY_TASK_DEFAULT_QUEUE, settings.SLOW_QUEUE]
 
 
-def test_a_lost_claim_does_not_fail_the_task():
+def test_a_lost_claim_does_not_fail_the_task() -> None:
     MessageFactory()
     (claim,) = claim_due()
     tasks.send_message(claim.row_id, "00000000-0000-0000-0000-000000000000")
     assert not Attempt.objects.exists()
 
 
-def test_a_failure_is_stored_and_retried_later(receive):
+def test_a_failure_is_stored_and_retried_later(receive: Callable[..., WebhookReceiver]) -> None:
     message = waiting_for(receive(refuse))
     before = timezone.now()
     (attempt,) = deliver_due()
@@ -163,7 +169,7 @@ def test_a_failure_is_stored_and_retried_later(receive):
     assert (message.channel.failures_in_a_row, message.channel.last_error) == (1, "later")
 
 
-def test_retry_after_is_honoured(receive):
+def test_retry_after_is_honoured(receive: Callable[..., WebhookReceiver]) -> None:
     message = waiting_for(receive(lambda _: Answer(status=429, headers={"Retry-After": "900"})))
     before = timezone.now()
     deliver_due()
@@ -171,7 +177,9 @@ def test_retry_after_is_honoured(receive):
     assert message.next_attempt_at - before >= timedelta(seconds=900)
 
 
-def test_after_three_days_a_message_is_dead_and_can_be_sent_again_manually(receive):
+def test_after_three_days_a_message_is_dead_and_can_be_sent_again_manually(
+    receive: Callable[..., WebhookReceiver],
+) -> None:
     answers = [Answer(status=503)]
     receiver = receive(lambda _: answers[-1])
     message = waiting_for(receiver, tried_since=timezone.now() - GIVE_UP_AFTER)
@@ -189,7 +197,7 @@ def test_after_three_days_a_message_is_dead_and_can_be_sent_again_manually(recei
     assert receiver.counts == {str(message.public_id): 2}
 
 
-def test_only_dead_messages_are_sent_again(receive):
+def test_only_dead_messages_are_sent_again(receive: Callable[..., WebhookReceiver]) -> None:
     receiver = receive()
     waiting_for(receiver)
     deliver_due()
@@ -197,7 +205,9 @@ def test_only_dead_messages_are_sent_again(receive):
     assert deliver_due() == []
 
 
-def test_a_gone_channel_is_disabled_with_its_reason_and_its_messages_wait(receive):
+def test_a_gone_channel_is_disabled_with_its_reason_and_its_messages_wait(
+    receive: Callable[..., WebhookReceiver],
+) -> None:
     message = waiting_for(receive(lambda _: Answer(status=410)))
     (attempt,) = deliver_due()
     message.refresh_from_db()
@@ -209,7 +219,7 @@ def test_a_gone_channel_is_disabled_with_its_reason_and_its_messages_wait(receiv
     assert claim_due(timezone.now() + timedelta(hours=2)) == []
 
 
-def test_messages_of_disabled_channels_are_given_up_after_three_days():
+def test_messages_of_disabled_channels_are_given_up_after_three_days() -> None:
     old = MessageFactory(channel__is_enabled=False, tried_since=timezone.now() - GIVE_UP_AFTER)
     MessageFactory(channel__is_enabled=False)
     MessageFactory(tried_since=timezone.now() - GIVE_UP_AFTER)
@@ -217,7 +227,7 @@ def test_messages_of_disabled_channels_are_given_up_after_three_days():
     assert list(Message.objects.filter(state=State.DEAD)) == [old]
 
 
-def test_a_recovered_channel_gets_waiting_messages_at_once(receive):
+def test_a_recovered_channel_gets_waiting_messages_at_once(receive: Callable[..., WebhookReceiver]) -> None:
     answers = [Answer(status=503)]
     receiver = receive(lambda _: answers[-1])
     channel = WebhookChannelFactory(address=receiver.url)
@@ -232,11 +242,11 @@ def test_a_recovered_channel_gets_waiting_messages_at_once(receive):
     assert (channel.failures_in_a_row, channel.last_error) == (0, "")
 
 
-def test_a_programming_error_is_stored_and_raised(monkeypatch):
+def test_a_programming_error_is_stored_and_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     message = MessageFactory()
     (claim,) = claim_due()
 
-    def fail(*_):
+    def fail(*_: object) -> None:
         raise KeyError("a programming error")
 
     monkeypatch.setattr("alarms.notifications.channels.email.send", fail)
@@ -248,7 +258,7 @@ def test_a_programming_error_is_stored_and_raised(monkeypatch):
 
 
 @given(st.integers(0, 1_000_000))
-def test_attempts_go_on_for_three_days_and_then_end(seed):
+def test_attempts_go_on_for_three_days_and_then_end(seed: int) -> None:
     random, start, attempts = Random(seed), timezone.now(), 0
     due_at = start
     while due_at is not None:

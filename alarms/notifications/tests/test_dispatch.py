@@ -1,5 +1,7 @@
 """Which channels an alarm event notifies."""
 
+from __future__ import annotations
+
 from datetime import time, timedelta
 
 import pytest
@@ -7,6 +9,7 @@ from django.utils import timezone
 
 from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent, Message
+from customers.models import Customer, StorageUnit
 from tests.alarm_factories import (
     AlarmFactory,
     ChannelFactory,
@@ -22,27 +25,27 @@ Kind = AlarmEvent.Kind
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     return StorageUnitFactory(name="Refrigerator 3", facility__name="Depot")
 
 
 @pytest.fixture
-def customer(unit):
+def customer(unit: StorageUnit) -> Customer:
     return unit.facility.customer
 
 
-def notified(**filters):
+def notified(**filters: object):
     return list(Message.objects.filter(**filters).order_by("pk").values_list("reason", flat=True))
 
 
-def happen(alarm, kind, **changes):
+def happen(alarm: Alarm, kind: AlarmEvent.Kind, **changes: object) -> AlarmEvent:
     for name, value in changes.items():
         setattr(alarm, name, value)
     alarm.save()
     return record_event(alarm, kind, timezone.now())
 
 
-def test_an_open_alarm_notifies_every_channel_of_its_rules_once(unit, customer):
+def test_an_open_alarm_notifies_every_channel_of_its_rules_once(unit: StorageUnit, customer: Customer) -> None:
     shift, boss = ChannelFactory(customer=customer), ChannelFactory(customer=customer)
     RuleFactory(customer=customer, channels=[shift, boss])
     RuleFactory(customer=customer, channels=[shift])
@@ -68,14 +71,16 @@ def test_an_open_alarm_notifies_every_channel_of_its_rules_once(unit, customer):
     ],
     ids=["pending", "detected late", "withdrawn", "closed"],
 )
-def test_alarms_that_need_no_action_notify_nobody(unit, customer, quiet):
+def test_alarms_that_need_no_action_notify_nobody(
+    unit: StorageUnit, customer: Customer, quiet: dict[str, object]
+) -> None:
     RuleFactory(customer=customer)
     alarm = AlarmFactory(storage_unit=unit, **quiet)
     record_event(alarm, Kind.OPENED, timezone.now())
     assert notified() == []
 
 
-def test_an_inhibited_alarm_notifies_once_released(unit, customer):
+def test_an_inhibited_alarm_notifies_once_released(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer)
     down = SourceAlarmFactory(customer=customer)
     alarm = open_alarm(storage_unit=unit, kind="no_data", suppressed_by=down)
@@ -84,7 +89,7 @@ def test_an_inhibited_alarm_notifies_once_released(unit, customer):
     assert notified() == ["released"]
 
 
-def test_rules_for_single_units_match_a_source_that_is_down(unit, customer):
+def test_rules_for_single_units_match_a_source_that_is_down(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer, units=[unit])
     alarm = SourceAlarmFactory(customer=customer)
     record_event(alarm, Kind.OPENED, timezone.now())
@@ -103,7 +108,9 @@ def test_rules_for_single_units_match_a_source_that_is_down(unit, customer):
         ({"customer__is_active": False}, False),
     ],
 )
-def test_a_rule_selects_kinds_and_severities(unit, customer, rule, is_notified):
+def test_a_rule_selects_kinds_and_severities(
+    unit: StorageUnit, customer: Customer, rule: dict[str, object], is_notified: bool
+) -> None:
     if rule.pop("customer__is_active", True) is False:
         customer.is_active = False
         customer.save()
@@ -112,7 +119,7 @@ def test_a_rule_selects_kinds_and_severities(unit, customer, rule, is_notified):
     assert bool(notified()) is is_notified
 
 
-def test_a_rule_selects_facilities_and_units(unit, customer):
+def test_a_rule_selects_facilities_and_units(unit: StorageUnit, customer: Customer) -> None:
     beside = StorageUnitFactory(facility=unit.facility)
     elsewhere = StorageUnitFactory(facility=FacilityFactory(customer=customer))
     of_unit = RuleFactory(customer=customer, units=[unit])
@@ -123,13 +130,13 @@ def test_a_rule_selects_facilities_and_units(unit, customer):
     assert {message.alarm.storage_unit for message in Message.objects.filter(rule=of_both)} == {unit, elsewhere}
 
 
-def test_rules_of_other_customers_do_not_apply(unit):
+def test_rules_of_other_customers_do_not_apply(unit: StorageUnit) -> None:
     RuleFactory(customer=CustomerFactory())
     open_alarm(storage_unit=unit)
     assert notified() == []
 
 
-def test_a_rule_does_not_apply_outside_its_hours_at_the_facility(unit, customer):
+def test_a_rule_does_not_apply_outside_its_hours_at_the_facility(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer, from_time=time(8), until_time=time(17))
     unit.facility.time_zone = _zone_where_it_is(20)
     unit.facility.save()
@@ -137,20 +144,20 @@ def test_a_rule_does_not_apply_outside_its_hours_at_the_facility(unit, customer)
     assert notified() == []
 
 
-def _zone_where_it_is(hour):
+def _zone_where_it_is(hour: int) -> str:
     """Return a time zone in which it is about this hour now; the signs of Etc zones are inverted."""
     offset = (hour - timezone.now().hour + 12) % 24 - 12
     return f"Etc/GMT{-offset:+d}" if offset else "UTC"
 
 
-def test_a_disabled_channel_is_not_notified(unit, customer):
+def test_a_disabled_channel_is_not_notified(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer, channels=[ChannelFactory(customer=customer, is_enabled=False)])
     open_alarm(storage_unit=unit)
     assert notified() == []
 
 
 @pytest.mark.parametrize("of", ["customer", "facility", "storage_unit"])
-def test_maintenance_mutes_what_it_covers(unit, customer, of):
+def test_maintenance_mutes_what_it_covers(unit: StorageUnit, customer: Customer, of: str) -> None:
     RuleFactory(customer=customer)
     place = {"facility": unit.facility, "storage_unit": unit}
     MaintenanceWindowFactory(customer=customer, **({of: place[of]} if of in place else {}))
@@ -160,14 +167,14 @@ def test_maintenance_mutes_what_it_covers(unit, customer, of):
     assert [message.alarm.storage_unit for message in Message.objects.all()] == ([] if of == "customer" else [beside])
 
 
-def test_maintenance_that_has_ended_mutes_nothing(unit, customer):
+def test_maintenance_that_has_ended_mutes_nothing(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer)
     MaintenanceWindowFactory(customer=customer, starts_at=timezone.now() - timedelta(hours=2))
     open_alarm(storage_unit=unit)
     assert notified() == ["opened"]
 
 
-def test_worsening_and_reopening_notify(unit, customer):
+def test_worsening_and_reopening_notify(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer)
     alarm = open_alarm(storage_unit=unit, severity="warning")
     happen(alarm, Kind.WORSENED, severity="critical")
@@ -178,21 +185,21 @@ def test_worsening_and_reopening_notify(unit, customer):
 
 
 @pytest.mark.parametrize("notifies", [True, False])
-def test_closing_notifies_where_the_rule_says_so(unit, customer, notifies):
+def test_closing_notifies_where_the_rule_says_so(unit: StorageUnit, customer: Customer, notifies: bool) -> None:
     RuleFactory(customer=customer, tells_when_closed=notifies)
     alarm = open_alarm(storage_unit=unit)
     happen(alarm, Kind.CLOSED, state=Alarm.State.CLOSED, closed_at=timezone.now())
     assert notified() == (["opened", "closed"] if notifies else ["opened"])
 
 
-def test_closing_notifies_only_channels_that_received_the_alarm(unit, customer):
+def test_closing_notifies_only_channels_that_received_the_alarm(unit: StorageUnit, customer: Customer) -> None:
     alarm = open_alarm(storage_unit=unit)
     RuleFactory(customer=customer)
     happen(alarm, Kind.CLOSED, state=Alarm.State.CLOSED, closed_at=timezone.now())
     assert notified() == []
 
 
-def test_a_withdrawn_alarm_sends_one_withdrawal_and_no_closing(unit, customer):
+def test_a_withdrawn_alarm_sends_one_withdrawal_and_no_closing(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer)
     alarm = open_alarm(storage_unit=unit)
     happen(alarm, Kind.WITHDRAWN, is_withdrawn=True, state=Alarm.State.CLOSED, closed_at=timezone.now())
@@ -200,7 +207,7 @@ def test_a_withdrawn_alarm_sends_one_withdrawal_and_no_closing(unit, customer):
     assert notified() == ["opened", "withdrawn"]
 
 
-def test_names_cannot_break_the_line_of_a_subject(unit, customer):
+def test_names_cannot_break_the_line_of_a_subject(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer)
     unit.name = "Fridge\r\nBcc: everyone@example.com"
     unit.save()

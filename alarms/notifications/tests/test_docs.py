@@ -1,13 +1,17 @@
 """The webhook example in docs/notifications.md works."""
 
+from __future__ import annotations
+
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 from django.conf import settings
 
 from alarms.notifications.tests.delivery import deliver_due
 from tests.alarm_factories import MessageFactory, WebhookChannelFactory
+from tests.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +26,7 @@ def is_genuine():
     return shown["is_genuine"]
 
 
-def test_the_documented_example_verifies_messages(receive, is_genuine):
+def test_the_documented_example_verifies_messages(receive: Callable[..., WebhookReceiver], is_genuine) -> None:
     receiver = receive()
     channel = WebhookChannelFactory(address=receiver.url)
     MessageFactory(channel=channel)

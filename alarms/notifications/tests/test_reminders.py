@@ -1,16 +1,20 @@
 """Messages that become due with time while an alarm is live."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from alarms.lifecycle import actions
 from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent, Channel, Message
 from alarms.notifications.reminders import create_due_messages, is_escalation_due, reminders_due
+from customers.models import Customer, StorageUnit
 from tests.alarm_factories import ChannelFactory, MaintenanceWindowFactory, RuleFactory, open_alarm
 from tests.factories import StorageUnitFactory
 
@@ -20,12 +24,12 @@ NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     return StorageUnitFactory()
 
 
 @pytest.fixture
-def customer(unit):
+def customer(unit: StorageUnit) -> Customer:
     return unit.facility.customer
 
 
@@ -33,12 +37,12 @@ def reasons():
     return list(Message.objects.order_by("pk").values_list("reason", flat=True))
 
 
-def tick_every_half_minute(start, minutes):
+def tick_every_half_minute(start: datetime, minutes: int):
     """Run a tick every half minute."""
     return sum(create_due_messages(start + number * MINUTE / 2) for number in range(2 * minutes + 1))
 
 
-def test_an_open_alarm_sends_reminders_until_it_is_acknowledged(unit, customer):
+def test_an_open_alarm_sends_reminders_until_it_is_acknowledged(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer, repeat_minutes=5)
     alarm = open_alarm(storage_unit=unit)
     start = timezone.now()
@@ -49,7 +53,7 @@ def test_an_open_alarm_sends_reminders_until_it_is_acknowledged(unit, customer):
     assert [message.sequence for message in Message.objects.order_by("pk")] == [0, 1, 2, 3]
 
 
-def test_concurrent_ticks_create_no_duplicates(unit, customer):
+def test_concurrent_ticks_create_no_duplicates(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(
         customer=customer, repeat_minutes=5, escalate_minutes=5, escalation_channels=[ChannelFactory(customer=customer)]
     )
@@ -60,21 +64,21 @@ def test_concurrent_ticks_create_no_duplicates(unit, customer):
     assert sorted(reasons()) == ["escalated", "opened", "reminder"]
 
 
-def test_missed_reminders_are_skipped(unit, customer):
+def test_missed_reminders_are_skipped(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer, repeat_minutes=5)
     open_alarm(storage_unit=unit)
     assert create_due_messages(timezone.now() + 61 * MINUTE) == 1
     assert Message.objects.get(reason="reminder").sequence == 12
 
 
-def test_a_closed_alarm_sends_no_reminders(unit, customer):
+def test_a_closed_alarm_sends_no_reminders(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer, repeat_minutes=5)
     alarm = open_alarm(storage_unit=unit)
     Alarm.objects.filter(pk=alarm.pk).update(state=Alarm.State.CLOSED, closed_at=timezone.now())
     assert create_due_messages(timezone.now() + 6 * MINUTE) == 0
 
 
-def test_an_unacknowledged_alarm_is_escalated_once(unit, customer):
+def test_an_unacknowledged_alarm_is_escalated_once(unit: StorageUnit, customer: Customer) -> None:
     boss = ChannelFactory(customer=customer)
     RuleFactory(customer=customer, escalate_minutes=15, escalation_channels=[boss])
     open_alarm(storage_unit=unit)
@@ -84,7 +88,7 @@ def test_an_unacknowledged_alarm_is_escalated_once(unit, customer):
     assert Message.objects.get(reason="escalated").channel == boss
 
 
-def test_worsening_does_not_postpone_the_escalation(unit, customer):
+def test_worsening_does_not_postpone_the_escalation(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer, escalate_minutes=15, escalation_channels=[ChannelFactory(customer=customer)])
     start = timezone.now()
     alarm = open_alarm(storage_unit=unit, severity="warning")
@@ -93,13 +97,13 @@ def test_worsening_does_not_postpone_the_escalation(unit, customer):
     assert reasons() == ["opened", "worsened", "escalated"]
 
 
-def test_an_acknowledged_alarm_is_not_escalated(unit, customer):
+def test_an_acknowledged_alarm_is_not_escalated(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer, escalate_minutes=15, escalation_channels=[ChannelFactory(customer=customer)])
     actions.acknowledge(open_alarm(storage_unit=unit), by="anna", comment="on my way")
     assert create_due_messages(timezone.now() + 60 * MINUTE) == 0
 
 
-def test_an_alarm_opened_during_maintenance_notifies_afterwards(unit, customer):
+def test_an_alarm_opened_during_maintenance_notifies_afterwards(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(
         customer=customer,
         repeat_minutes=30,
@@ -119,7 +123,7 @@ def test_an_alarm_opened_during_maintenance_notifies_afterwards(unit, customer):
     assert create_due_messages(over + 15 * MINUTE) == 1
 
 
-def test_an_alarm_opened_outside_a_rules_hours_notifies_when_they_begin(unit, customer):
+def test_an_alarm_opened_outside_a_rules_hours_notifies_when_they_begin(unit: StorageUnit, customer: Customer) -> None:
     opens = timezone.now() + 60 * MINUTE
     begins, ends = opens.time().replace(microsecond=0), (opens + 60 * MINUTE).time().replace(microsecond=0)
     RuleFactory(customer=customer, from_time=begins, until_time=ends)
@@ -129,7 +133,7 @@ def test_an_alarm_opened_outside_a_rules_hours_notifies_when_they_begin(unit, cu
     assert create_due_messages(opens + 2 * MINUTE) == 0
 
 
-def test_an_alarm_closed_meanwhile_notifies_nobody(unit, customer):
+def test_an_alarm_closed_meanwhile_notifies_nobody(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer)
     MaintenanceWindowFactory(customer=customer)
     alarm = open_alarm(storage_unit=unit)
@@ -137,7 +141,7 @@ def test_an_alarm_closed_meanwhile_notifies_nobody(unit, customer):
     assert create_due_messages(timezone.now() + 120 * MINUTE) == 0
 
 
-def test_an_acknowledged_alarm_is_not_caught_up_on_unless_it_worsened(unit, customer):
+def test_an_acknowledged_alarm_is_not_caught_up_on_unless_it_worsened(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer)
     window = MaintenanceWindowFactory(customer=customer)
     alarm = actions.acknowledge(open_alarm(storage_unit=unit, severity="warning"), by="anna", comment="at work")
@@ -147,7 +151,7 @@ def test_an_acknowledged_alarm_is_not_caught_up_on_unless_it_worsened(unit, cust
     assert reasons() == ["worsened"]
 
 
-def test_new_rules_and_re_enabled_channels_catch_up_on_live_alarms(unit, customer):
+def test_new_rules_and_re_enabled_channels_catch_up_on_live_alarms(unit: StorageUnit, customer: Customer) -> None:
     channel = ChannelFactory(customer=customer, is_enabled=False)
     RuleFactory(customer=customer, channels=[channel])
     open_alarm(storage_unit=unit)
@@ -160,13 +164,17 @@ def test_new_rules_and_re_enabled_channels_catch_up_on_live_alarms(unit, custome
 
 
 @pytest.mark.parametrize("quiet", [{"is_detected_late": True}, {"is_withdrawn": True}])
-def test_alarms_that_need_no_action_are_not_caught_up_on(unit, customer, quiet):
+def test_alarms_that_need_no_action_are_not_caught_up_on(
+    unit: StorageUnit, customer: Customer, quiet: dict[str, bool]
+) -> None:
     open_alarm(storage_unit=unit, **quiet)
     RuleFactory(customer=customer, repeat_minutes=1)
     assert create_due_messages(timezone.now() + 10 * MINUTE) == 0
 
 
-def test_queries_do_not_grow_with_the_alarms(customer, unit, django_assert_max_num_queries):
+def test_queries_do_not_grow_with_the_alarms(
+    customer: Customer, unit: StorageUnit, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     RuleFactory(customer=customer)
     for _ in range(5):
         open_alarm(storage_unit=StorageUnitFactory(facility=unit.facility))
@@ -175,16 +183,16 @@ def test_queries_do_not_grow_with_the_alarms(customer, unit, django_assert_max_n
 
 
 @given(st.integers(1, 10_080), st.integers(0, 100_000))
-def test_the_number_of_a_reminder_counts_elapsed_periods(every, minutes):
+def test_the_number_of_a_reminder_counts_elapsed_periods(every: int, minutes: int) -> None:
     assert reminders_due(every, NOW, NOW + minutes * MINUTE) == minutes // every
 
 
 @given(st.integers(1, 10_080), st.integers(-100, 100_000))
-def test_an_escalation_is_due_when_its_time_has_passed_and_not_before(after, minutes):
+def test_an_escalation_is_due_when_its_time_has_passed_and_not_before(after: int, minutes: int) -> None:
     assert is_escalation_due(after, NOW, NOW + minutes * MINUTE) == (minutes >= after)
 
 
-def test_without_times_there_are_no_reminders_or_escalations():
+def test_without_times_there_are_no_reminders_or_escalations() -> None:
     assert reminders_due(None, NOW, NOW + 100 * MINUTE) == 0
     assert reminders_due(5, None, NOW) == 0
     assert not is_escalation_due(None, NOW, NOW + 100 * MINUTE)

@@ -1,5 +1,7 @@
 """The hours of a rule."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -36,17 +38,17 @@ MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
         (Hours(frozenset({6})), 0, time(3), False),
     ],
 )
-def test_hours_include_their_start_and_exclude_their_end(hours, day, clock, contains):
+def test_hours_include_their_start_and_exclude_their_end(hours: Hours, day: int, clock: time, contains: bool) -> None:
     instant = datetime.combine(MONDAY.date() + timedelta(days=day), clock, LONDON)
     assert hours.contains(instant, LONDON) is contains
 
 
-def test_hours_are_those_of_the_facility():
+def test_hours_are_those_of_the_facility() -> None:
     assert OFFICE.contains(datetime(2026, 11, 23, 21, tzinfo=UTC), AUCKLAND)
     assert not OFFICE.contains(datetime(2026, 11, 23, 21, tzinfo=UTC), LONDON)
 
 
-def test_hours_follow_daylight_saving_time():
+def test_hours_follow_daylight_saving_time() -> None:
     assert not OFFICE.contains(datetime(2026, 10, 23, 16, 30, tzinfo=UTC), LONDON)
     assert OFFICE.contains(datetime(2026, 10, 26, 16, 30, tzinfo=UTC), LONDON)
 
@@ -57,7 +59,9 @@ days = st.frozensets(st.integers(0, 6), min_size=1)
 
 
 @given(instants, clocks, clocks, days)
-def test_a_range_and_its_complement_make_a_day(instant, one, other, weekdays):
+def test_a_range_and_its_complement_make_a_day(
+    instant: datetime, one: time, other: time, weekdays: frozenset[int]
+) -> None:
     """At any instant exactly one of a range and its complement applies; weekdays count where the range begins."""
     if one == other:
         return
@@ -68,7 +72,7 @@ def test_a_range_and_its_complement_make_a_day(instant, one, other, weekdays):
 
 
 @given(instants, clocks, days)
-def test_equal_start_and_end_make_a_whole_day(instant, clock, weekdays):
+def test_equal_start_and_end_make_a_whole_day(instant: datetime, clock: time, weekdays: frozenset[int]) -> None:
     began = instant.astimezone(LONDON)
     day = began.date() if began.time() >= clock else began.date() - timedelta(days=1)
     assert Hours(weekdays, clock, clock).contains(instant, LONDON) == (day.weekday() in weekdays)

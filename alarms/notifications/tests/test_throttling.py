@@ -1,5 +1,8 @@
 """Excess messages become a digest, and repeated alarms of a flapping unit are counted in one message."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +18,7 @@ from alarms.notifications.tests.delivery import deliver_due
 from alarms.notifications.throttling import MINUTE, DueMessage, excess_ids, next_digest_at
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
 from tests.factories import StorageUnitFactory
+from tests.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
@@ -33,21 +37,21 @@ rows = st.lists(
 
 
 @given(rows, st.integers(1, 20), st.integers(0, 30))
-def test_no_more_messages_are_sent_than_the_limit_allows(waiting, limit, sent):
+def test_no_more_messages_are_sent_than_the_limit_allows(waiting: list[DueMessage], limit: int, sent: int) -> None:
     folded = excess_ids(waiting, limit, sent)
     assert len(waiting) - len(folded) == min(len(waiting), max(0, limit - sent))
     assert len(set(folded)) == len(folded)
 
 
 @given(rows, st.integers(1, 20), st.integers(0, 30))
-def test_critical_messages_come_first(waiting, limit, sent):
+def test_critical_messages_come_first(waiting: list[DueMessage], limit: int, sent: int) -> None:
     folded = set(excess_ids(waiting, limit, sent))
     if any(row.is_critical for row in waiting if row.message_id in folded):
         assert all(row.is_critical for row in waiting if row.message_id not in folded)
 
 
 @given(st.none() | st.integers(-1_000, 1_000))
-def test_digests_are_a_minute_apart(seconds):
+def test_digests_are_a_minute_apart(seconds: int | None) -> None:
     last = None if seconds is None else NOW + timedelta(seconds=seconds)
     due_at = next_digest_at(NOW, last)
     assert due_at >= NOW
@@ -55,7 +59,7 @@ def test_digests_are_a_minute_apart(seconds):
     assert due_at == NOW or due_at == last + MINUTE
 
 
-def test_many_alarms_become_a_few_messages_and_one_digest(receive):
+def test_many_alarms_become_a_few_messages_and_one_digest(receive: Callable[..., WebhookReceiver]) -> None:
     receiver = receive()
     channel = WebhookChannelFactory(address=receiver.url, messages_a_minute=3)
     RuleFactory(customer=channel.customer, channels=[channel])
@@ -75,7 +79,7 @@ def test_many_alarms_become_a_few_messages_and_one_digest(receive):
     assert notified == {str(alarm.public_id) for alarm in alarms}
 
 
-def test_messages_within_the_minute_wait_in_the_next_digest():
+def test_messages_within_the_minute_wait_in_the_next_digest() -> None:
     channel = ChannelFactory(messages_a_minute=1)
     now = timezone.now()
     MessageFactory.create_batch(3, channel=channel, next_attempt_at=now)
@@ -90,7 +94,7 @@ def test_messages_within_the_minute_wait_in_the_next_digest():
     assert len([claim for claim in claim_due(now + MINUTE) if claim.row_id == waiting.pk]) == 1
 
 
-def test_after_a_quiet_minute_messages_are_sent_individually_again():
+def test_after_a_quiet_minute_messages_are_sent_individually_again() -> None:
     channel = ChannelFactory(messages_a_minute=2)
     now = timezone.now()
     MessageFactory.create_batch(2, channel=channel, next_attempt_at=now)
@@ -101,14 +105,14 @@ def test_after_a_quiet_minute_messages_are_sent_individually_again():
     assert not Message.objects.filter(reason=Reason.DIGEST).exists()
 
 
-def test_a_digest_of_one_message_has_its_subject():
+def test_a_digest_of_one_message_has_its_subject() -> None:
     channel = ChannelFactory(messages_a_minute=1)
     first, second = MessageFactory.create_batch(2, channel=channel)
     claim_due()
     assert Message.objects.get(reason=Reason.DIGEST).subject == second.subject != first.subject
 
 
-def test_channels_are_throttled_independently():
+def test_channels_are_throttled_independently() -> None:
     stormy, calm = ChannelFactory(messages_a_minute=1), ChannelFactory(messages_a_minute=5)
     MessageFactory.create_batch(4, channel=stormy)
     MessageFactory.create_batch(4, channel=calm)
@@ -117,7 +121,7 @@ def test_channels_are_throttled_independently():
     assert Message.objects.filter(channel=stormy, state=State.GROUPED).count() == 3
 
 
-def test_a_test_is_never_held_back():
+def test_a_test_is_never_held_back() -> None:
     channel = ChannelFactory(messages_a_minute=1)
     MessageFactory.create_batch(3, channel=channel)
     test = MessageFactory(channel=channel, reason=Reason.TEST)
@@ -133,21 +137,21 @@ class Flapping:
         self.channel = ChannelFactory(customer=customer, flap_minutes=30)
         RuleFactory(customer=customer, channels=[self.channel])
 
-    def alarms(self, **fields):
+    def alarms(self, **fields: object) -> Alarm:
         return open_alarm(**({"storage_unit": self.unit} | fields))
 
-    def ends(self, alarm):
+    def ends(self, alarm: Alarm) -> None:
         alarm.state, alarm.closed_at = Alarm.State.CLOSED, timezone.now()
         alarm.save()
         record_event(alarm, AlarmEvent.Kind.CLOSED, timezone.now())
 
 
 @pytest.fixture
-def flapping():
+def flapping() -> Flapping:
     return Flapping()
 
 
-def test_a_flapping_unit_notifies_at_once_and_then_with_its_count(flapping):
+def test_a_flapping_unit_notifies_at_once_and_then_with_its_count(flapping: Flapping) -> None:
     for _ in range(4):
         flapping.ends(flapping.alarms())
     notified, counted = Message.objects.exclude(state=State.GROUPED).exclude(reason=Reason.CLOSED).order_by("pk")
@@ -159,7 +163,7 @@ def test_a_flapping_unit_notifies_at_once_and_then_with_its_count(flapping):
     assert Message.objects.filter(reason=Reason.CLOSED).count() == 1
 
 
-def test_ticks_do_not_count_again(flapping):
+def test_ticks_do_not_count_again(flapping: Flapping) -> None:
     flapping.ends(flapping.alarms())
     flapping.alarms()
     for _ in range(3):
@@ -167,14 +171,14 @@ def test_ticks_do_not_count_again(flapping):
     assert Message.objects.get(reason=Reason.FLAPPING).sequence == 2
 
 
-def test_other_kinds_and_units_are_not_grouped(flapping):
+def test_other_kinds_and_units_are_not_grouped(flapping: Flapping) -> None:
     flapping.alarms()
     flapping.alarms(kind="budget")
     flapping.alarms(storage_unit=StorageUnitFactory(facility=flapping.unit.facility))
     assert not Message.objects.filter(state=State.GROUPED).exists()
 
 
-def test_after_the_window_the_unit_notifies_again(flapping):
+def test_after_the_window_the_unit_notifies_again(flapping: Flapping) -> None:
     flapping.ends(flapping.alarms())
     Message.objects.update(
         created_at=timezone.now() - timedelta(minutes=31), tried_since=timezone.now() - timedelta(minutes=31)
@@ -183,13 +187,13 @@ def test_after_the_window_the_unit_notifies_again(flapping):
     assert Message.objects.filter(reason=Reason.OPENED).exclude(state=State.GROUPED).count() == 2
 
 
-def test_higher_severities_are_never_held_back(flapping):
+def test_higher_severities_are_never_held_back(flapping: Flapping) -> None:
     flapping.ends(flapping.alarms(severity="warning"))
     flapping.alarms(severity="critical")
     assert not Message.objects.filter(state=State.GROUPED).exists()
 
 
-def test_a_sent_count_starts_the_next_window(flapping):
+def test_a_sent_count_starts_the_next_window(flapping: Flapping) -> None:
     for _ in range(2):
         flapping.ends(flapping.alarms())
     counted = Message.objects.get(reason=Reason.FLAPPING)
@@ -199,7 +203,7 @@ def test_a_sent_count_starts_the_next_window(flapping):
     assert again.next_attempt_at == counted.tried_since + timedelta(minutes=30)
 
 
-def test_drills_are_never_grouped(flapping):
+def test_drills_are_never_grouped(flapping: Flapping) -> None:
     flapping.unit.is_synthetic = True
     flapping.unit.save()
     for _ in range(2):

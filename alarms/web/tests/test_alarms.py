@@ -1,15 +1,22 @@
 """The alarm pages for every role."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from alarms.models import Alarm
+from customers.models import StorageUnit
 from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, NoDataAlarmFactory
 from tests.factories import FacilityFactory, MembershipFactory, StaffFactory, StorageUnitFactory, make_token
+from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
 
@@ -17,15 +24,15 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     return StorageUnitFactory(name="Cold room", facility__name="Oxford", facility__time_zone="Asia/Kolkata")
 
 
 @pytest.fixture
-def sign_in(client, unit):
+def sign_in(client: Client, unit: StorageUnit) -> Callable[..., Client]:
     """Return a function that signs in with a role in the unit's customer."""
 
-    def sign_in_as(role):
+    def sign_in_as(role) -> Client:
         client.force_login(MembershipFactory(customer=unit.facility.customer, role=role, user__username=role).user)
         return client
 
@@ -33,20 +40,20 @@ def sign_in(client, unit):
 
 
 @pytest.fixture
-def operator(sign_in):
+def operator(sign_in: Callable[..., Client]) -> Client:
     return sign_in("operator")
 
 
-def url_of(alarm, name="alarm"):
+def url_of(alarm, name: str = "alarm") -> str:
     return reverse(name, args=[alarm.public_id])
 
 
-def listed(response):
+def listed(response: PageResponse):
     return [shown.alarm for shown in response.context["shown"]]
 
 
 class TestList:
-    def test_unacknowledged_alarms_come_first_and_closed_ones_last(self, operator, unit):
+    def test_unacknowledged_alarms_come_first_and_closed_ones_last(self, operator: Client, unit: StorageUnit) -> None:
         others = StorageUnitFactory.create_batch(2, facility=unit.facility)
         taken = AlarmFactory(storage_unit=unit, state="acknowledged", acknowledged_at=timezone.now())
         silent = NoDataAlarmFactory(storage_unit=others[0])
@@ -57,12 +64,12 @@ class TestList:
         assert listed(response) == [warm, silent, taken]
         assert [shown.alarm for shown in response.context["recently_closed"]] == [closed]
 
-    def test_inhibited_alarms_are_not_listed(self, operator, unit):
+    def test_inhibited_alarms_are_not_listed(self, operator: Client, unit: StorageUnit) -> None:
         down = NoDataAlarmFactory(storage_unit=unit)
         NoDataAlarmFactory(storage_unit=StorageUnitFactory(facility=unit.facility), suppressed_by=down)
         assert listed(operator.get(reverse("alarms"))) == [down]
 
-    def test_it_is_filtered_by_state_kind_severity_facility_and_text(self, operator, unit):
+    def test_it_is_filtered_by_state_kind_severity_facility_and_text(self, operator: Client, unit: StorageUnit) -> None:
         other = StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer))
         warm, silent = AlarmFactory(storage_unit=unit), NoDataAlarmFactory(storage_unit=other)
         closed = ClosedAlarmFactory(storage_unit=other)
@@ -78,7 +85,9 @@ class TestList:
             assert listed(operator.get(reverse("alarms"), query)) == found, query
         assert set(listed(operator.get(reverse("alarms"), {"state": "all"}))) == {warm, silent, closed}
 
-    def test_each_customer_sees_its_own_and_staff_all(self, client, operator, unit):
+    def test_each_customer_sees_its_own_and_staff_all(
+        self, client: Client, operator: Client, unit: StorageUnit
+    ) -> None:
         own, foreign = AlarmFactory(storage_unit=unit), AlarmFactory()
         assert listed(operator.get(reverse("alarms"))) == [own]
         client.force_login(StaffFactory())
@@ -86,15 +95,17 @@ class TestList:
         code = foreign.customer.customer_code
         assert listed(client.get(reverse("alarms"), {"customer": code})) == [foreign]
 
-    def test_a_foreign_customer_is_not_found(self, operator):
+    def test_a_foreign_customer_is_not_found(self, operator: Client) -> None:
         assert operator.get(reverse("alarms"), {"customer": AlarmFactory().customer.customer_code}).status_code == 404
 
     @pytest.mark.parametrize("target", ["alarms", "alarm-list"])
-    def test_htmx_gets_only_the_requested_part(self, operator, target):
+    def test_htmx_gets_only_the_requested_part(self, operator: Client, target: str) -> None:
         text = operator.get(reverse("alarms"), headers={"HX-Target": target}).content.decode()
         assert text.startswith(f'<div id="{target}"')
 
-    def test_the_number_of_queries_does_not_grow(self, operator, unit, django_assert_num_queries):
+    def test_the_number_of_queries_does_not_grow(
+        self, operator: Client, unit: StorageUnit, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
         for each in StorageUnitFactory.create_batch(10, facility=unit.facility):
             AlarmFactory(storage_unit=each)
             ClosedAlarmFactory(storage_unit=each)
@@ -105,7 +116,7 @@ class TestList:
 
 
 class TestOnOtherPages:
-    def test_every_page_counts_unacknowledged_alarms(self, operator, unit):
+    def test_every_page_counts_unacknowledged_alarms(self, operator: Client, unit: StorageUnit) -> None:
         assert b'id="alarm-count"' in operator.get(reverse("facilities")).content
         assert operator.get(reverse("alarm-count")).context["open_alarms"] == 0
         AlarmFactory(storage_unit=unit)
@@ -113,7 +124,7 @@ class TestOnOtherPages:
         AlarmFactory()
         assert operator.get(reverse("alarm-count")).context["open_alarms"] == 1
 
-    def test_tiles_of_units_in_alarm_are_marked(self, operator, unit):
+    def test_tiles_of_units_in_alarm_are_marked(self, operator: Client, unit: StorageUnit) -> None:
         assert "tile-mark" not in operator.get("/").content.decode()
         alarm = AlarmFactory(storage_unit=unit)
         assert "◆ alarm" in operator.get("/").content.decode()
@@ -122,7 +133,7 @@ class TestOnOtherPages:
         Alarm.objects.filter(pk=alarm.pk).update(state="closed")
         assert "tile-mark" not in operator.get("/").content.decode()
 
-    def test_the_pages_of_its_unit_and_its_facility_link_to_it(self, operator, unit):
+    def test_the_pages_of_its_unit_and_its_facility_link_to_it(self, operator: Client, unit: StorageUnit) -> None:
         live, closed = AlarmFactory(storage_unit=unit), ClosedAlarmFactory(storage_unit=unit)
         facility = operator.get(reverse("facility", args=[unit.facility.public_id])).content.decode()
         assert url_of(live) in facility
@@ -133,7 +144,7 @@ class TestOnOtherPages:
 
 
 class TestOne:
-    def test_it_shows_kind_location_start_and_limits(self, operator, unit):
+    def test_it_shows_kind_location_start_and_limits(self, operator: Client, unit: StorageUnit) -> None:
         alarm = AlarmFactory(storage_unit=unit, is_detected_late=True)
         response = operator.get(url_of(alarm))
         text = response.content.decode()
@@ -146,17 +157,21 @@ class TestOne:
         assert limits["Delay"] == "30 min"
         assert (excursion["Area"], excursion["No data for"]) == ("600.0 K·min", "10 min")
 
-    def test_limits_are_those_of_the_evaluation_even_if_changed_since(self, operator, unit):
+    def test_limits_are_those_of_the_evaluation_even_if_changed_since(
+        self, operator: Client, unit: StorageUnit
+    ) -> None:
         alarm = AlarmFactory(storage_unit=unit)
         unit.set_temperature = 15.0
         unit.save()
         assert dict(operator.get(url_of(alarm)).context["limits"])["Limits"].startswith("3.0 to 7.0")
 
-    def test_an_alarm_without_an_excursion_shows_the_limits_of_its_time(self, operator, unit):
+    def test_an_alarm_without_an_excursion_shows_the_limits_of_its_time(
+        self, operator: Client, unit: StorageUnit
+    ) -> None:
         silent = NoDataAlarmFactory(storage_unit=unit)
         assert dict(operator.get(url_of(silent)).context["limits"])["Source"] == "around the set temperature"
 
-    def test_a_source_that_is_down_lists_inhibited_alarms(self, operator, unit):
+    def test_a_source_that_is_down_lists_inhibited_alarms(self, operator: Client, unit: StorageUnit) -> None:
         down = NoDataAlarmFactory(
             storage_unit=None,
             customer=unit.facility.customer,
@@ -170,20 +185,22 @@ class TestOne:
         assert "Oxford API" in response.content.decode()
         assert "Inhibited by" in operator.get(url_of(silent)).content.decode()
 
-    def test_another_customers_alarm_is_not_found(self, operator):
+    def test_another_customers_alarm_is_not_found(self, operator: Client) -> None:
         assert operator.get(url_of(AlarmFactory())).status_code == 404
 
-    def test_anonymous_visitors_are_asked_to_sign_in(self, client, unit):
+    def test_anonymous_visitors_are_asked_to_sign_in(self, client: Client, unit: StorageUnit) -> None:
         alarm = AlarmFactory(storage_unit=unit)
         for url in (reverse("alarms"), reverse("alarm-count"), url_of(alarm)):
             assert client.get(url).url.startswith(reverse("login"))
 
-    def test_names_are_escaped(self, operator, unit):
+    def test_names_are_escaped(self, operator: Client, unit: StorageUnit) -> None:
         unit.name = "<script>alert(1)</script>"
         unit.save()
         assert b"<script>alert" not in operator.get(url_of(AlarmFactory(storage_unit=unit))).content
 
-    def test_the_number_of_queries_is_fixed(self, operator, unit, django_assert_num_queries):
+    def test_the_number_of_queries_is_fixed(
+        self, operator: Client, unit: StorageUnit, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
         alarm = AlarmFactory(storage_unit=unit)
         # Session, user with roles, the alarm, its silence, events and inhibited alarms, the count in the navigation.
         with django_assert_num_queries(7):
@@ -192,21 +209,21 @@ class TestOne:
 
 class TestDrills:
     @pytest.fixture
-    def drill(self, unit):
+    def drill(self, unit: StorageUnit) -> Alarm:
         return AlarmFactory(storage_unit=StorageUnitFactory(facility=unit.facility, is_synthetic=True))
 
-    def test_a_drill_is_marked_and_not_counted(self, operator, drill):
+    def test_a_drill_is_marked_and_not_counted(self, operator: Client, drill) -> None:
         for url in (reverse("alarms"), url_of(drill)):
             assert '<span class="state state-drill">Drill</span>' in operator.get(url).content.decode()
         assert operator.get(reverse("alarm-count")).context["open_alarms"] == 0
 
-    def test_drills_are_hidden_or_listed_alone_on_request(self, operator, unit, drill):
+    def test_drills_are_hidden_or_listed_alone_on_request(self, operator: Client, unit: StorageUnit, drill) -> None:
         real = AlarmFactory(storage_unit=unit)
         assert listed(operator.get(reverse("alarms"), {"drills": "hidden"})) == [real]
         assert listed(operator.get(reverse("alarms"), {"drills": "only"})) == [drill]
         assert set(listed(operator.get(reverse("alarms")))) == {real, drill}
 
-    def test_alarms_of_sources_are_no_drills(self, operator, unit):
+    def test_alarms_of_sources_are_no_drills(self, operator: Client, unit: StorageUnit) -> None:
         down = AlarmFactory(
             customer=unit.facility.customer, storage_unit=None, excursion=None, kind="source_down", source_key=uuid4()
         )
@@ -214,7 +231,7 @@ class TestDrills:
 
 
 class TestHandling:
-    def test_an_operator_acknowledges_comments_and_closes(self, operator, unit):
+    def test_an_operator_acknowledges_comments_and_closes(self, operator: Client, unit: StorageUnit) -> None:
         alarm = AlarmFactory(storage_unit=unit, ended_at=timezone.now())
         for name, data in [
             ("acknowledge", {"acknowledge-comment": "On my way."}),
@@ -227,14 +244,16 @@ class TestHandling:
         kinds = [event.kind for event in operator.get(url_of(alarm)).context["events"]]
         assert kinds == ["opened", "acknowledged", "commented", "closed", "reviewed"]
 
-    def test_without_a_comment_the_form_shows_an_error(self, operator, unit):
+    def test_without_a_comment_the_form_shows_an_error(self, operator: Client, unit: StorageUnit) -> None:
         alarm = AlarmFactory(storage_unit=unit)
         response = operator.post(url_of(alarm, "alarm-acknowledge"), {"acknowledge-comment": " "})
         assert "This field is required." in response.content.decode()
         alarm.refresh_from_db()
         assert alarm.state == "open"
 
-    def test_a_second_acknowledgement_is_rejected_and_keeps_the_comment(self, operator, unit):
+    def test_a_second_acknowledgement_is_rejected_and_keeps_the_comment(
+        self, operator: Client, unit: StorageUnit
+    ) -> None:
         alarm = AlarmFactory(storage_unit=unit)
         url = url_of(alarm, "alarm-acknowledge")
         operator.post(url, {"acknowledge-comment": "On my way."})
@@ -242,14 +261,16 @@ class TestHandling:
         assert "operator has already acknowledged this alarm" in text
         assert "Me too." in text
 
-    def test_an_ongoing_alarm_cannot_be_closed(self, operator, unit):
+    def test_an_ongoing_alarm_cannot_be_closed(self, operator: Client, unit: StorageUnit) -> None:
         assert list(operator.get(url_of(AlarmFactory(storage_unit=unit))).context["forms"]) == [
             "acknowledge",
             "comment",
         ]
 
     @pytest.mark.parametrize("action", ["acknowledge", "comment", "close"])
-    def test_viewers_cannot_change_anything(self, sign_in, unit, action):
+    def test_viewers_cannot_change_anything(
+        self, sign_in: Callable[..., Client], unit: StorageUnit, action: str
+    ) -> None:
         viewer = sign_in("viewer")
         alarm = AlarmFactory(storage_unit=unit, ended_at=timezone.now())
         page = viewer.get(url_of(alarm))
@@ -258,14 +279,14 @@ class TestHandling:
         assert viewer.post(url_of(alarm, f"alarm-{action}"), data).status_code == 403
         assert alarm.events.count() == 1
 
-    def test_another_customers_alarm_cannot_be_changed(self, operator):
+    def test_another_customers_alarm_cannot_be_changed(self, operator: Client) -> None:
         alarm = AlarmFactory()
         data = {"acknowledge-comment": "x"}
         assert operator.post(url_of(alarm, "alarm-acknowledge"), data).status_code == 404
         alarm.refresh_from_db()
         assert alarm.state == "open"
 
-    def test_a_token_limited_to_units_can_view_their_alarms(self, client, unit):
+    def test_a_token_limited_to_units_can_view_their_alarms(self, client: Client, unit: StorageUnit) -> None:
         _, text = make_token(unit.facility.customer, permissions=["read", "write"], units=[unit])
         name = unit.facility.customer.customer_code
         client.post(reverse("login"), {"username": name, "password": text})

@@ -1,12 +1,17 @@
 """The settings pages of limits, profiles and maintenance windows."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
+from customers.models import Customer, StorageUnit
 from tests.alarm_factories import LimitProfileFactory, MaintenanceWindowFactory
 from tests.factories import FacilityFactory, MembershipFactory, StaffFactory, StorageUnitFactory
 
@@ -22,18 +27,18 @@ PLAIN = {
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     return StorageUnitFactory(name="Cold room", facility__time_zone="Asia/Kolkata")
 
 
 @pytest.fixture
-def customer(unit):
+def customer(unit: StorageUnit) -> Customer:
     return unit.facility.customer
 
 
 @pytest.fixture
-def sign_in(client, customer):
-    def sign_in_as(role):
+def sign_in(client: Client, customer: Customer) -> Callable[..., Client]:
+    def sign_in_as(role) -> Client:
         client.force_login(MembershipFactory(customer=customer, role=role, user__username=role).user)
         return client
 
@@ -41,20 +46,20 @@ def sign_in(client, customer):
 
 
 @pytest.fixture
-def manager(sign_in):
+def manager(sign_in: Callable[..., Client]) -> Client:
     return sign_in("manager")
 
 
-def limits_url(unit):
+def limits_url(unit: StorageUnit) -> str:
     return reverse("settings-unit-limits", args=[unit.facility.customer.public_id, unit.public_id])
 
 
-def maintenance_url(customer):
+def maintenance_url(customer: Customer) -> str:
     return reverse("settings-maintenance", args=[customer.public_id])
 
 
 class TestLimitsOfAUnit:
-    def test_a_manager_selects_a_profile_and_the_history_shows_it(self, manager, unit):
+    def test_a_manager_selects_a_profile_and_the_history_shows_it(self, manager: Client, unit: StorageUnit) -> None:
         medicine = LimitProfile.objects.get(name="refrigerated medicine")
         assert manager.post(limits_url(unit), PLAIN | {"profile": medicine.pk}).url == limits_url(unit)
         (newest, facts), (first, _) = manager.get(limits_url(unit)).context["versions"]
@@ -62,46 +67,46 @@ class TestLimitsOfAUnit:
         assert dict(facts)["Limits"].startswith("2.0 to 8.0")
         assert (first.profile_name, first.changed_by) == ("around the set temperature", "")
 
-    def test_custom_limits_replace_the_profile(self, manager, unit):
+    def test_custom_limits_replace_the_profile(self, manager: Client, unit: StorageUnit) -> None:
         manager.post(limits_url(unit), PLAIN | {"high_warning_c": 8, "high_critical_c": 9, "high_delay_seconds": 60})
         unit.refresh_from_db()
         assert (unit.low_warning_c, unit.high_warning_c, unit.high_critical_c) == (None, 8.0, 9.0)
         assert UnitLimits.objects.get().high_delay_seconds == 60
 
-    def test_the_history_shows_both_delays(self, manager, unit):
+    def test_the_history_shows_both_delays(self, manager: Client, unit: StorageUnit) -> None:
         delays = {"high_critical_delay_seconds": 120, "low_critical_delay_seconds": 120}
         manager.post(limits_url(unit), PLAIN | {"high_warning_c": 8, "high_critical_c": 9} | delays)
         (_, details), _ = manager.get(limits_url(unit)).context["versions"]
         assert dict(details)["Warning delay"] == "30 min"
         assert dict(details)["Critical delay"] == "2 min"
 
-    def test_limits_out_of_order_are_rejected(self, manager, unit):
+    def test_limits_out_of_order_are_rejected(self, manager: Client, unit: StorageUnit) -> None:
         response = manager.post(limits_url(unit), PLAIN | {"high_warning_c": 9, "high_critical_c": 8})
         assert "Limits must increase from low critical to high critical." in response.content.decode()
         assert not UnitLimits.objects.exists()
 
-    def test_the_reference_sensor_must_belong_to_the_unit(self, manager, unit):
+    def test_the_reference_sensor_must_belong_to_the_unit(self, manager: Client, unit: StorageUnit) -> None:
         foreign = StorageUnitFactory().sensors.create(sensor_code="S1")
         response = manager.post(limits_url(unit), PLAIN | {"sensor_policy": "named", "named_sensor": foreign.pk})
         assert response.status_code == 200
         assert not UnitLimits.objects.exists()
 
     @pytest.mark.parametrize("role", ["viewer", "operator"])
-    def test_other_roles_can_only_view(self, sign_in, unit, role):
+    def test_other_roles_can_only_view(self, sign_in: Callable[..., Client], unit: StorageUnit, role: str) -> None:
         client = sign_in(role)
         page = client.get(limits_url(unit))
         assert b'method="post"' not in page.content.split(b"<main")[1]
         assert client.post(limits_url(unit), PLAIN).status_code == 403
         assert LimitVersion.objects.filter(storage_unit=unit).count() == 1
 
-    def test_another_customers_unit_is_not_found(self, client, unit):
+    def test_another_customers_unit_is_not_found(self, client: Client, unit: StorageUnit) -> None:
         client.force_login(MembershipFactory(role="manager").user)
         assert client.get(limits_url(unit)).status_code == 404
         assert client.post(limits_url(unit), PLAIN).status_code == 404
 
 
 class TestProfiles:
-    def test_staff_edit_a_profile_and_its_units_change(self, client, unit):
+    def test_staff_edit_a_profile_and_its_units_change(self, client: Client, unit: StorageUnit) -> None:
         profile = LimitProfileFactory(name="blood")
         UnitLimits.objects.create(storage_unit=unit, profile=profile)
         client.force_login(StaffFactory(username="ann"))
@@ -113,12 +118,12 @@ class TestProfiles:
         assert unit.high_warning_c == 6.0
         assert LimitVersion.objects.filter(storage_unit=unit).latest("valid_from").changed_by == "ann"
 
-    def test_staff_add_a_profile(self, client):
+    def test_staff_add_a_profile(self, client: Client) -> None:
         client.force_login(StaffFactory())
         client.post(reverse("settings-new-limit-profile"), PLAIN | {"name": "plasma", "high_warning_c": -25})
         assert LimitProfile.objects.get(name="plasma").high_warning_c == -25.0
 
-    def test_managers_can_view_but_not_edit_profiles(self, manager):
+    def test_managers_can_view_but_not_edit_profiles(self, manager: Client) -> None:
         assert b"refrigerated medicine" in manager.get(reverse("settings-limit-profiles")).content
         assert manager.post(reverse("settings-new-limit-profile"), PLAIN | {"name": "x"}).status_code == 403
         profile = LimitProfile.objects.first()
@@ -127,28 +132,30 @@ class TestProfiles:
 
 
 class TestMaintenance:
-    def enter(self, client, customer, **fields):
+    def enter(self, client, customer: Customer, **fields: object):
         times = {"starts_at": "2027-01-10T08:00", "ends_at": "2027-01-10T10:00", "reason": "Stocktaking"}
         return client.post(maintenance_url(customer), times | fields)
 
-    def test_a_window_is_scheduled_in_local_time(self, manager, customer, unit):
+    def test_a_window_is_scheduled_in_local_time(self, manager: Client, customer: Customer, unit: StorageUnit) -> None:
         assert self.enter(manager, customer, storage_unit=unit.pk).status_code == 302
         window = MaintenanceWindow.objects.get()
         assert f"{window.starts_at.astimezone(unit.facility.zone):%H:%M}" == "08:00"
         assert (window.customer, window.storage_unit) == (customer, unit)
         assert window.created_by.get_username() == "manager"
 
-    def test_a_window_of_the_whole_customer_is_in_utc(self, manager, customer):
+    def test_a_window_of_the_whole_customer_is_in_utc(self, manager: Client, customer: Customer) -> None:
         self.enter(manager, customer, is_for_customer="on")
         assert f"{MaintenanceWindow.objects.get().starts_at:%H:%M %Z}" == "08:00 UTC"
 
-    def test_the_whole_customer_is_only_silenced_explicitly(self, manager, customer, unit):
+    def test_the_whole_customer_is_only_silenced_explicitly(
+        self, manager: Client, customer: Customer, unit: StorageUnit
+    ) -> None:
         assert "Choose a facility or a storage unit" in self.enter(manager, customer).content.decode()
         both = self.enter(manager, customer, storage_unit=unit.pk, is_for_customer="on")
         assert "Choose either every facility" in both.content.decode()
         assert not MaintenanceWindow.objects.exists()
 
-    def test_units_of_the_same_name_are_grouped_by_facility(self, manager, customer):
+    def test_units_of_the_same_name_are_grouped_by_facility(self, manager: Client, customer: Customer) -> None:
         for name in ("North", "South"):
             StorageUnitFactory(name="Freezer 1", facility=FacilityFactory(customer=customer, name=name))
         choices = list(manager.get(maintenance_url(customer)).context["form"].fields["storage_unit"].choices)
@@ -160,18 +167,22 @@ class TestMaintenance:
     @pytest.mark.parametrize(
         "fields", [{"ends_at": "2027-01-10T07:00"}, {"reason": ""}, {"starts_at": "soon"}, {"facility": 0}]
     )
-    def test_invalid_windows_are_rejected(self, manager, customer, fields):
+    def test_invalid_windows_are_rejected(self, manager: Client, customer: Customer, fields: dict[str, object]) -> None:
         assert self.enter(manager, customer, **fields).status_code == 200
         assert not MaintenanceWindow.objects.exists()
 
-    def test_other_customers_facilities_and_mismatched_units_are_rejected(self, manager, customer, unit):
+    def test_other_customers_facilities_and_mismatched_units_are_rejected(
+        self, manager: Client, customer: Customer, unit: StorageUnit
+    ) -> None:
         other = FacilityFactory(customer=customer)
         self.enter(manager, customer, storage_unit=StorageUnitFactory().pk)
         self.enter(manager, customer, facility=FacilityFactory().pk)
         self.enter(manager, customer, facility=other.pk, storage_unit=unit.pk)
         assert not MaintenanceWindow.objects.exists()
 
-    def test_a_running_window_ends_now_and_a_scheduled_one_is_cancelled(self, manager, customer):
+    def test_a_running_window_ends_now_and_a_scheduled_one_is_cancelled(
+        self, manager: Client, customer: Customer
+    ) -> None:
         now = timezone.now()
         running = MaintenanceWindowFactory(customer=customer)
         coming = MaintenanceWindowFactory(customer=customer, starts_at=now + HOUR, ends_at=now + 2 * HOUR)
@@ -185,7 +196,7 @@ class TestMaintenance:
         assert over.ends_at == now - HOUR
 
     @pytest.mark.parametrize("role", ["viewer", "operator"])
-    def test_other_roles_can_only_view(self, sign_in, customer, role):
+    def test_other_roles_can_only_view(self, sign_in: Callable[..., Client], customer: Customer, role: str) -> None:
         client, window = sign_in(role), MaintenanceWindowFactory(customer=customer)
         assert client.get(maintenance_url(customer)).status_code == 200
         assert self.enter(client, customer).status_code == 403
@@ -193,7 +204,7 @@ class TestMaintenance:
         assert client.post(url).status_code == 403
         assert MaintenanceWindow.objects.get().ends_at == window.ends_at
 
-    def test_other_customers_windows_are_not_found(self, client, customer):
+    def test_other_customers_windows_are_not_found(self, client: Client, customer: Customer) -> None:
         client.force_login(MembershipFactory(role="manager").user)
         window = MaintenanceWindowFactory(customer=customer)
         assert client.get(maintenance_url(customer)).status_code == 404

@@ -1,15 +1,21 @@
 """The settings pages of notifications for every role."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from alarms.models import Channel, Drill, DrillSchedule, Message, Rule
 from alarms.notifications.channels.webhook import signing_key
 from alarms.web import notification_forms
-from customers.models import Membership
+from customers.models import Customer, Membership
 from tests.alarm_factories import ChannelFactory, MessageFactory, RuleFactory, WebhookChannelFactory
 from tests.factories import (
     CustomerFactory,
@@ -19,19 +25,20 @@ from tests.factories import (
     StorageUnitFactory,
     make_token,
 )
+from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
 Role = Membership.Role
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory(name="Cold Stores Ltd")
 
 
 @pytest.fixture
-def sign_in(client, customer):
-    def sign_in_as(role):
+def sign_in(client: Client, customer: Customer) -> Callable[..., Client]:
+    def sign_in_as(role) -> Client:
         client.force_login(MembershipFactory(customer=customer, role=role).user)
         return client
 
@@ -39,19 +46,19 @@ def sign_in(client, customer):
 
 
 @pytest.fixture
-def manager(sign_in):
+def manager(sign_in: Callable[..., Client]) -> Client:
     return sign_in(Role.MANAGER)
 
 
-def url_of(name, customer, *more):
+def url_of(name: str, customer: Customer, *more: UUID) -> str:
     return reverse(name, args=[customer.public_id, *more])
 
 
-def flash_messages(response):
+def flash_messages(response: PageResponse):
     return [str(message) for message in response.context["messages"]]
 
 
-def channel_form(**fields):
+def channel_form(**fields: object) -> dict[str, object]:
     return {
         "kind": "email",
         "name": "shift",
@@ -61,12 +68,14 @@ def channel_form(**fields):
     } | fields
 
 
-def rule_form(channel, **fields):
+def rule_form(channel: Channel, **fields: object):
     return {"name": "everything", "is_enabled": "on", "channels": [channel.pk]} | fields
 
 
 class TestWhoMayDoWhat:
-    def test_members_can_view_and_only_managers_get_controls(self, sign_in, customer):
+    def test_members_can_view_and_only_managers_get_controls(
+        self, sign_in: Callable[..., Client], customer: Customer
+    ) -> None:
         channel = ChannelFactory(customer=customer, name="the shift")
         RuleFactory(customer=customer, channels=[channel], name="at night")
         MessageFactory(channel=channel, state="dead", subject="Critical: something")
@@ -77,15 +86,17 @@ class TestWhoMayDoWhat:
             assert "Critical: something" in page
             assert ("New channel" in page, "Send again" in page, "Start drill" in page) == (may, may, may)
 
-    def test_other_customers_get_not_found(self, client, customer):
+    def test_other_customers_get_not_found(self, client: Client, customer: Customer) -> None:
         client.force_login(MembershipFactory(role=Role.MANAGER).user)
         assert client.get(url_of("settings-notifications", customer)).status_code == 404
 
-    def test_anonymous_visitors_are_asked_to_sign_in(self, client, customer):
+    def test_anonymous_visitors_are_asked_to_sign_in(self, client: Client, customer: Customer) -> None:
         assert client.get(url_of("settings-notifications", customer)).status_code == 302
 
     @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
-    def test_viewers_and_operators_cannot_change_anything(self, sign_in, customer, role):
+    def test_viewers_and_operators_cannot_change_anything(
+        self, sign_in: Callable[..., Client], customer: Customer, role: Membership.Role
+    ) -> None:
         channel = WebhookChannelFactory(customer=customer)
         rule = RuleFactory(customer=customer, channels=[channel])
         message = MessageFactory(channel=channel, state="dead")
@@ -113,7 +124,7 @@ class TestWhoMayDoWhat:
         assert not Drill.objects.exists()
         assert not DrillSchedule.objects.exists()
 
-    def test_channels_and_rules_of_other_customers_are_not_found(self, manager, customer):
+    def test_channels_and_rules_of_other_customers_are_not_found(self, manager: Client, customer: Customer) -> None:
         foreign = ChannelFactory()
         rule = RuleFactory(customer=foreign.customer, channels=[foreign])
         message = MessageFactory(channel=foreign, state="dead")
@@ -126,21 +137,21 @@ class TestWhoMayDoWhat:
         ]
         assert {manager.post(url, {"action": "disable"}).status_code for url in urls} == {404}
 
-    def test_only_tokens_with_write_permission_have_access(self, client, customer):
+    def test_only_tokens_with_write_permission_have_access(self, client: Client, customer: Customer) -> None:
         for permissions, status in [(["read"], 403), (["read", "write"], 200)]:
             _, text = make_token(customer, permissions=permissions)
             client.post(reverse("login"), {"username": customer.customer_code, "password": text})
             assert client.get(url_of("settings-notifications", customer)).status_code == status
             client.logout()
 
-    def test_staff_can_edit_for_every_customer(self, client, customer):
+    def test_staff_can_edit_for_every_customer(self, client: Client, customer: Customer) -> None:
         client.force_login(StaffFactory())
         client.post(url_of("settings-new-channel", customer), channel_form())
         assert Channel.objects.get().customer == customer
 
 
 class TestChannels:
-    def test_a_channel_is_added_and_edited(self, manager, customer):
+    def test_a_channel_is_added_and_edited(self, manager: Client, customer: Customer) -> None:
         manager.post(url_of("settings-new-channel", customer), channel_form())
         channel = Channel.objects.get()
         assert (channel.customer, channel.name, channel.address) == (customer, "shift", "shift@example.com")
@@ -149,7 +160,7 @@ class TestChannels:
         channel.refresh_from_db()
         assert (channel.address, channel.messages_a_minute) == ("night@example.com", 5)
 
-    def test_a_new_webhook_gets_a_secret_that_is_shown_once(self, manager, customer):
+    def test_a_new_webhook_gets_a_secret_that_is_shown_once(self, manager: Client, customer: Customer) -> None:
         hook = channel_form(kind="webhook", address="https://example.com/hook")
         page = manager.post(url_of("settings-new-channel", customer), hook).content.decode()
         secret = Channel.objects.get().secret.reveal()
@@ -159,7 +170,7 @@ class TestChannels:
         form = manager.get(url_of("settings-channel", customer, Channel.objects.get().public_id)).content.decode()
         assert secret not in form
 
-    def test_an_empty_secret_keeps_the_stored_one(self, manager, customer):
+    def test_an_empty_secret_keeps_the_stored_one(self, manager: Client, customer: Customer) -> None:
         channel = WebhookChannelFactory(customer=customer)
         secret = channel.secret.reveal()
         form = channel_form(name="renamed", address=channel.address)
@@ -180,18 +191,20 @@ class TestChannels:
             ({"messages_a_minute": 0}, "greater than or equal to 1"),
         ],
     )
-    def test_invalid_channels_are_rejected(self, manager, customer, fields, error):
+    def test_invalid_channels_are_rejected(
+        self, manager: Client, customer: Customer, fields: dict[str, object], error: str
+    ) -> None:
         page = manager.post(url_of("settings-new-channel", customer), channel_form(**fields)).content.decode()
         assert error in page
         assert not Channel.objects.exists()
 
-    def test_names_are_unique_per_customer(self, manager, customer):
+    def test_names_are_unique_per_customer(self, manager: Client, customer: Customer) -> None:
         ChannelFactory(customer=customer, name="shift")
         page = manager.post(url_of("settings-new-channel", customer), channel_form()).content.decode()
         assert "already has a channel with this name" in page
         assert Channel.objects.count() == 1
 
-    def test_a_test_queues_a_message(self, manager, customer):
+    def test_a_test_queues_a_message(self, manager: Client, customer: Customer) -> None:
         channel = ChannelFactory(customer=customer)
         url = url_of("settings-change-channel", customer, channel.public_id)
         response = manager.post(url, {"action": "test"}, follow=True)
@@ -200,7 +213,7 @@ class TestChannels:
         assert message.data["type"] == "test"
         assert 'hx-trigger="every 3s"' in response.content.decode()
 
-    def test_a_channel_is_disabled_and_enabled_again(self, manager, customer):
+    def test_a_channel_is_disabled_and_enabled_again(self, manager: Client, customer: Customer) -> None:
         channel = ChannelFactory(customer=customer, failures_in_a_row=3, last_error="no answer")
         waiting = MessageFactory(channel=channel, attempt_count=3, next_attempt_at=timezone.now() + timedelta(hours=1))
         url = url_of("settings-change-channel", customer, channel.public_id)
@@ -214,7 +227,7 @@ class TestChannels:
         assert (channel.is_enabled, channel.disabled_reason, channel.failures_in_a_row) == (True, "", 0)
         assert waiting.next_attempt_at <= timezone.now()
 
-    def test_a_new_secret_leaves_the_old_one_valid_for_a_week(self, manager, customer):
+    def test_a_new_secret_leaves_the_old_one_valid_for_a_week(self, manager: Client, customer: Customer) -> None:
         channel = WebhookChannelFactory(customer=customer)
         old = channel.secret.reveal()
         url = url_of("settings-change-channel", customer, channel.public_id)
@@ -225,12 +238,14 @@ class TestChannels:
         assert new in page
         assert channel.secrets_at(timezone.now() + timedelta(days=8)) == [new]
 
-    def test_only_webhooks_rotate_secrets_and_unknown_actions_are_rejected(self, manager, customer):
+    def test_only_webhooks_rotate_secrets_and_unknown_actions_are_rejected(
+        self, manager: Client, customer: Customer
+    ) -> None:
         url = url_of("settings-change-channel", customer, ChannelFactory(customer=customer).public_id)
         assert manager.post(url, {"action": "secret"}).status_code == 400
         assert manager.post(url, {"action": "delete"}).status_code == 400
 
-    def test_secret_parts_of_a_url_are_not_shown(self, manager, customer):
+    def test_secret_parts_of_a_url_are_not_shown(self, manager: Client, customer: Customer) -> None:
         WebhookChannelFactory(customer=customer, address="https://example.com/hook?token=sesame")
         page = manager.get(url_of("settings-notifications", customer)).content.decode()
         assert "https://example.com/hook" in page
@@ -238,7 +253,7 @@ class TestChannels:
 
 
 class TestRules:
-    def test_a_rule_is_added_edited_and_deleted(self, manager, customer):
+    def test_a_rule_is_added_edited_and_deleted(self, manager: Client, customer: Customer) -> None:
         channel = ChannelFactory(customer=customer)
         facility = FacilityFactory(customer=customer)
         form = rule_form(channel, kinds=["temperature"], weekdays=["0", "6"], facilities=[facility.pk])
@@ -254,7 +269,7 @@ class TestRules:
         manager.post(url_of("settings-delete-rule", customer, rule.public_id))
         assert not Rule.objects.exists()
 
-    def test_a_rule_can_only_select_the_customers_own_objects(self, manager, customer):
+    def test_a_rule_can_only_select_the_customers_own_objects(self, manager: Client, customer: Customer) -> None:
         channel = ChannelFactory(customer=customer)
         foreign_rows = {"channels": ChannelFactory(), "units": StorageUnitFactory(), "facilities": FacilityFactory()}
         for name, row in foreign_rows.items():
@@ -272,7 +287,9 @@ class TestRules:
             ({"repeat_minutes": 0}, "greater than or equal to 1"),
         ],
     )
-    def test_invalid_rules_are_rejected(self, manager, customer, fields, error):
+    def test_invalid_rules_are_rejected(
+        self, manager: Client, customer: Customer, fields: dict[str, object], error: str
+    ) -> None:
         channel = ChannelFactory(customer=customer)
         page = manager.post(url_of("settings-new-rule", customer), rule_form(channel, **fields)).content.decode()
         assert error in page
@@ -280,7 +297,7 @@ class TestRules:
 
 
 class TestMessagesAndDrills:
-    def test_undelivered_messages_are_sent_again(self, manager, customer):
+    def test_undelivered_messages_are_sent_again(self, manager: Client, customer: Customer) -> None:
         message = MessageFactory(channel=ChannelFactory(customer=customer), state="dead")
         url = url_of("settings-resend-message", customer, message.public_id)
         assert flash_messages(manager.post(url, follow=True)) == ["Message queued for delivery."]
@@ -288,13 +305,13 @@ class TestMessagesAndDrills:
         assert message.state == "waiting"
         assert flash_messages(manager.post(url, follow=True)) == ["Only undelivered messages can be sent again."]
 
-    def test_a_drill_is_started_once(self, manager, customer):
+    def test_a_drill_is_started_once(self, manager: Client, customer: Customer) -> None:
         manager.post(url_of("settings-drill", customer))
         again = manager.post(url_of("settings-drill", customer), follow=True)
         assert Drill.objects.get().customer == customer
         assert "already running" in flash_messages(again)[-1]
 
-    def test_a_drill_schedule_is_set_and_removed(self, manager, customer):
+    def test_a_drill_schedule_is_set_and_removed(self, manager: Client, customer: Customer) -> None:
         url = url_of("settings-drill-schedule", customer)
         manager.post(url, {"every_days": "30"})
         assert DrillSchedule.objects.get().every_days == 30
@@ -302,7 +319,9 @@ class TestMessagesAndDrills:
         manager.post(url, {"every_days": ""})
         assert not DrillSchedule.objects.exists()
 
-    def test_queries_do_not_grow_with_the_lists(self, manager, customer, django_assert_max_num_queries):
+    def test_queries_do_not_grow_with_the_lists(
+        self, manager: Client, customer: Customer, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
         channels = ChannelFactory.create_batch(4, customer=customer)
         for channel in channels:
             RuleFactory(customer=customer, channels=channels)
@@ -311,7 +330,7 @@ class TestMessagesAndDrills:
             manager.get(url_of("settings-notifications", customer))
 
 
-def test_a_rule_keeps_its_units_when_there_are_too_many_to_list(monkeypatch):
+def test_a_rule_keeps_its_units_when_there_are_too_many_to_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notification_forms, "MAX_UNITS_LISTED", 1)
     channel = ChannelFactory()
     unit, _ = StorageUnitFactory.create_batch(2, facility=FacilityFactory(customer=channel.customer))

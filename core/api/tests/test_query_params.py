@@ -1,5 +1,7 @@
 """Query parameters: parsed strictly, and reported by their name."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 
 import pytest
@@ -51,28 +53,28 @@ def problem(query: str) -> str:
 
 
 @pytest.mark.parametrize("query", ["", "ratio=&colour=&public_id=&text=&word=+&start_date=&end_date=%20"])
-def test_absent_and_empty_parameters_have_their_default_or_are_left_out(query):
+def test_absent_and_empty_parameters_have_their_default_or_are_left_out(query: str) -> None:
     assert parse(query) == {"count": 10, "colour": "red"}
 
 
-def test_parameters_are_named_by_their_source():
+def test_parameters_are_named_by_their_source() -> None:
     assert parse("size=1e1&start_date=2026-11-20")["size_m3"] == 10
     assert parse("start_date=2026-11-20")["start"] == datetime(2026, 11, 20, tzinfo=UTC)
 
 
-def test_the_last_of_several_values_counts():
+def test_the_last_of_several_values_counts() -> None:
     assert parse("count=x&count=3")["count"] == 3
 
 
-def test_a_bare_date_is_inclusive_as_an_end():
+def test_a_bare_date_is_inclusive_as_an_end() -> None:
     assert parse("end_date=2026-11-20")["end"] == datetime(2026, 11, 20, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
-def test_a_space_for_a_forgotten_plus_is_understood():
+def test_a_space_for_a_forgotten_plus_is_understood() -> None:
     assert parse("start_date=2026-11-20T02:00:00+02:00")["start"] == datetime(2026, 11, 20, tzinfo=UTC)
 
 
-def test_only_some_texts_are_trimmed():
+def test_only_some_texts_are_trimmed() -> None:
     params = parse("text=+a+&word=+a+")
     assert (params["text"], params["word"]) == (" a ", "a")
 
@@ -99,5 +101,5 @@ def test_only_some_texts_are_trimmed():
         ("start_date=2026-11-20&end_date=2026-11-19", "end_date must not be before start_date."),
     ],
 )
-def test_an_invalid_parameter_is_reported(query, detail):
+def test_an_invalid_parameter_is_reported(query: str, detail: str) -> None:
     assert problem(query) == detail

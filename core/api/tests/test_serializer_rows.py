@@ -1,5 +1,7 @@
 """Fast output of lists: the same as the serializer's own, field by field."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
 
 import pytest
@@ -25,7 +27,7 @@ ROWS = SerializerRows(ExampleSerializer)
 
 
 @pytest.mark.django_db
-def test_rows_have_the_fields_of_the_serializer_in_their_order():
+def test_rows_have_the_fields_of_the_serializer_in_their_order() -> None:
     facility = FacilityFactory(name="Oxford")
     rows = list(ROWS.values(Facility.objects.all(), "city"))
     assert len(rows[0]) == len(ROWS.names) + 1
@@ -40,11 +42,11 @@ def test_rows_have_the_fields_of_the_serializer_in_their_order():
 
 
 @pytest.mark.django_db
-def test_no_row_is_404():
+def test_no_row_is_404() -> None:
     with pytest.raises(Http404):
         ROWS.get(Facility.objects.all())
 
 
-def test_objects_are_read_by_the_sources_of_the_fields():
+def test_objects_are_read_by_the_sources_of_the_fields() -> None:
     each = SimpleNamespace(public_id=1, customer=SimpleNamespace(public_id=2), name="Oxford")
     assert ROWS.represent_objects([each]) == [{"id": 1, "customer_id": 2, "size": None, "name": "Oxford"}]

@@ -1,17 +1,20 @@
 """A model field whose text is encrypted in the database."""
 
+from __future__ import annotations
+
 import logging
 
 import pytest
 from django.core.exceptions import FieldError
 from django.db import connection, models
+from pytest_django import Settings
 
 from core.crypto.encrypted_field import EncryptedTextField, Secret
 from core.crypto.encryption import SecretUnreadable
 
 
 @pytest.fixture(autouse=True)
-def _one_key(settings):
+def _one_key(settings: Settings) -> None:
     settings.SOURCE_CREDENTIALS_KEYS = ["first secret"]
     settings.SECRET_KEY_FALLBACKS = []
 
@@ -26,7 +29,7 @@ class Login(models.Model):
         managed = False
 
 
-def test_an_assigned_text_is_encrypted_at_once_and_shown_by_nothing(caplog):
+def test_an_assigned_text_is_encrypted_at_once_and_shown_by_nothing(caplog: pytest.LogCaptureFixture) -> None:
     login = Login(secret="hunter2")
 
     with caplog.at_level(logging.INFO):
@@ -39,7 +42,7 @@ def test_an_assigned_text_is_encrypted_at_once_and_shown_by_nothing(caplog):
     assert repr(login.secret) == "<Secret ***>"
 
 
-def test_a_field_stores_the_token_and_loads_it_without_reading_it(settings):
+def test_a_field_stores_the_token_and_loads_it_without_reading_it(settings: Settings) -> None:
     field = Login._meta.get_field("secret")
     stored = field.get_prep_value("hunter2")
     settings.SOURCE_CREDENTIALS_KEYS = ["another secret"]
@@ -52,7 +55,7 @@ def test_a_field_stores_the_token_and_loads_it_without_reading_it(settings):
         loaded.secret.reveal()
 
 
-def test_none_and_the_empty_text_are_no_secrets():
+def test_none_and_the_empty_text_are_no_secrets() -> None:
     field = Login._meta.get_field("secret")
 
     assert field.from_db_value(None, None, connection) is None
@@ -64,16 +67,16 @@ def test_none_and_the_empty_text_are_no_secrets():
 
 
 @pytest.mark.parametrize("lookup", ["secret", "secret__exact", "secret__contains", "secret__in", "secret__length"])
-def test_encrypted_text_cannot_be_looked_up(lookup):
+def test_encrypted_text_cannot_be_looked_up(lookup: str) -> None:
     with pytest.raises(FieldError):
         Login.objects.filter(**{lookup: "hunter2"})
 
 
-def test_it_can_be_asked_whether_there_is_any():
+def test_it_can_be_asked_whether_there_is_any() -> None:
     assert "IS NULL" in str(Login.objects.filter(secret__isnull=True).query)
 
 
-def test_a_form_never_shows_the_secret_and_an_empty_input_keeps_it():
+def test_a_form_never_shows_the_secret_and_an_empty_input_keeps_it() -> None:
     field = Login._meta.get_field("secret")
     login = Login(secret="hunter2")
 
@@ -87,5 +90,5 @@ def test_a_form_never_shows_the_secret_and_an_empty_input_keeps_it():
     assert login.secret.reveal() == " new one "
 
 
-def test_a_fixture_carries_no_secret():
+def test_a_fixture_carries_no_secret() -> None:
     assert Login._meta.get_field("secret").value_to_string(Login(secret="hunter2")) == ""

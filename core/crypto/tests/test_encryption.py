@@ -1,29 +1,32 @@
 """Secrets encrypted at rest."""
 
+from __future__ import annotations
+
 import pytest
 from cryptography.fernet import Fernet
+from pytest_django import Settings
 
 from core.crypto.encryption import SecretUnreadable, decrypt, encrypt, reencrypt
 
 
 @pytest.fixture(autouse=True)
-def _one_key(settings):
+def _one_key(settings: Settings) -> None:
     settings.SOURCE_CREDENTIALS_KEYS = ["first secret"]
     settings.SECRET_KEY_FALLBACKS = []
 
 
-def test_what_was_encrypted_is_decrypted():
+def test_what_was_encrypted_is_decrypted() -> None:
     assert decrypt(encrypt("pä$$wörd\n°C")) == "pä$$wörd\n°C"
 
 
-def test_no_two_tokens_are_alike_and_none_shows_the_text():
+def test_no_two_tokens_are_alike_and_none_shows_the_text() -> None:
     one, other = encrypt("hunter2hunter2"), encrypt("hunter2hunter2")
 
     assert one != other
     assert "hunter2" not in one + other
 
 
-def test_a_new_secret_in_front_still_reads_what_the_old_one_wrote(settings):
+def test_a_new_secret_in_front_still_reads_what_the_old_one_wrote(settings: Settings) -> None:
     token = encrypt("password")
 
     settings.SOURCE_CREDENTIALS_KEYS = ["second secret", "first secret"]
@@ -31,7 +34,7 @@ def test_a_new_secret_in_front_still_reads_what_the_old_one_wrote(settings):
     assert decrypt(token) == "password"
 
 
-def test_a_reencrypted_token_no_longer_needs_the_old_secret(settings):
+def test_a_reencrypted_token_no_longer_needs_the_old_secret(settings: Settings) -> None:
     token = encrypt("password")
     settings.SOURCE_CREDENTIALS_KEYS = ["second secret", "first secret"]
 
@@ -43,7 +46,7 @@ def test_a_reencrypted_token_no_longer_needs_the_old_secret(settings):
         decrypt(token)
 
 
-def test_without_keys_of_their_own_credentials_are_under_the_secret_key_and_its_fallbacks(settings):
+def test_without_keys_of_their_own_credentials_are_under_the_secret_key_and_its_fallbacks(settings: Settings) -> None:
     settings.SOURCE_CREDENTIALS_KEYS = []
     settings.SECRET_KEY = "old site secret"
     token = encrypt("password")
@@ -58,7 +61,7 @@ def test_without_keys_of_their_own_credentials_are_under_the_secret_key_and_its_
 @pytest.mark.parametrize(
     "token", ["", "damaged", "gAAAAA", "ümlaut", Fernet(Fernet.generate_key()).encrypt(b"x").decode()]
 )
-def test_a_token_that_no_secret_reads_says_what_to_do(token):
+def test_a_token_that_no_secret_reads_says_what_to_do(token: str) -> None:
     with pytest.raises(SecretUnreadable, match=r"SOURCE_CREDENTIALS_KEYS.*enter the credentials again"):
         decrypt(token)
     with pytest.raises(SecretUnreadable):

@@ -1,9 +1,12 @@
 """A prepared statement gives what the statement gives, on whatever connection, whatever has happened on it."""
 
+from __future__ import annotations
+
 import threading
 
 import pytest
 from django.db import NotSupportedError, ProgrammingError, connection, transaction
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from core.db.prepared import Prepared
 from tests.factories import CustomerFactory
@@ -18,7 +21,7 @@ def prepared_statements() -> int:
 
 
 @pytest.mark.django_db
-def test_it_is_planned_once_a_connection(django_assert_num_queries):
+def test_it_is_planned_once_a_connection(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     statement, before = Prepared(ADD), prepared_statements()
     with django_assert_num_queries(3):
         assert [statement.rows([number]) for number in range(3)] == [[(number + 1, "100 %")] for number in range(3)]
@@ -26,13 +29,13 @@ def test_it_is_planned_once_a_connection(django_assert_num_queries):
 
 
 @pytest.mark.django_db
-def test_a_statement_without_parameters_needs_none():
+def test_a_statement_without_parameters_needs_none() -> None:
     assert Prepared("SELECT 'all', 7 %% 4").rows() == [("all", 3)]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_behind_pgbouncer", [False, True])
-def test_a_named_parameter_may_stand_anywhere(settings, is_behind_pgbouncer):
+def test_a_named_parameter_may_stand_anywhere(settings: Settings, is_behind_pgbouncer: bool) -> None:
     settings.PGBOUNCER = is_behind_pgbouncer
     statement = Prepared("SELECT %(b)s::text AS second, %(a)s::int AS first, %(b)s || '%%' AS share, 7 %% 4 AS rest")
     assert statement.table({"a": 1, "b": "5", "c": "not asked for"}) == (
@@ -41,7 +44,7 @@ def test_a_named_parameter_may_stand_anywhere(settings, is_behind_pgbouncer):
 
 
 @pytest.mark.django_db
-def test_behind_pgbouncer_nothing_is_prepared(settings):
+def test_behind_pgbouncer_nothing_is_prepared(settings: Settings) -> None:
     settings.PGBOUNCER = True
     before = prepared_statements()
     assert Prepared(ADD).rows([1]) == [(2, "100 %")]
@@ -49,7 +52,7 @@ def test_behind_pgbouncer_nothing_is_prepared(settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_outlives_a_transaction_that_was_undone():
+def test_it_outlives_a_transaction_that_was_undone() -> None:
     CustomerFactory(customer_code="A")
     statement = Prepared("SELECT customer_code FROM customer")
     with transaction.atomic():
@@ -59,7 +62,7 @@ def test_it_outlives_a_transaction_that_was_undone():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_connection_prepares_it_for_itself():
+def test_every_connection_prepares_it_for_itself() -> None:
     statement, given = Prepared(ADD), [[]]
     assert statement.rows([1]) == [(2, "100 %")]
 
@@ -77,7 +80,7 @@ def test_every_connection_prepares_it_for_itself():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_a_change_of_the_table_it_fails_once_and_is_prepared_again():
+def test_after_a_change_of_the_table_it_fails_once_and_is_prepared_again() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE changing AS SELECT 1 AS one")
     try:
@@ -95,6 +98,6 @@ def test_after_a_change_of_the_table_it_fails_once_and_is_prepared_again():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_statement_that_is_wrong_says_so_as_any_other():
+def test_a_statement_that_is_wrong_says_so_as_any_other() -> None:
     with pytest.raises(ProgrammingError, match="does not exist"):
         Prepared("SELECT * FROM nowhere").rows()

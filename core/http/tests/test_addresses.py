@@ -1,5 +1,7 @@
 """Which network addresses a customer's URL may lead to."""
 
+from __future__ import annotations
+
 import socket
 import threading
 from ipaddress import ip_address
@@ -28,13 +30,13 @@ PUBLIC = ["8.8.8.8", "93.184.216.34", "100.63.255.255", "172.32.0.1", "2606:4700
 
 
 @pytest.mark.parametrize("address", CLOSED)
-def test_an_address_that_is_not_plainly_public_is_closed(address):
+def test_an_address_that_is_not_plainly_public_is_closed(address: str) -> None:
     assert not is_public(ip_address(address))
     assert not is_permitted(ip_address(address), ())
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_is_open_to_everyone(address):
+def test_a_public_address_is_open_to_everyone(address: str) -> None:
     assert is_public(ip_address(address))
     assert is_permitted(ip_address(address), ())
 
@@ -51,7 +53,7 @@ def test_a_public_address_is_open_to_everyone(address):
         ("fe80::1%eth0", "fe80::/10"),
     ],
 )
-def test_an_allowed_network_opens_its_addresses(address, network):
+def test_an_allowed_network_opens_its_addresses(address: str, network: str) -> None:
     assert is_permitted(ip_address(address), parse_networks([network]))
 
 
@@ -64,18 +66,18 @@ def test_an_allowed_network_opens_its_addresses(address, network):
         ("::1", "127.0.0.0/8"),
     ],
 )
-def test_an_allowed_network_opens_nothing_else(address, network):
+def test_an_allowed_network_opens_nothing_else(address: str, network: str) -> None:
     assert not is_permitted(ip_address(address), parse_networks([network]))
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "home", "10.0.0.0/33", ""])
-def test_a_network_that_is_misspelt_is_refused(text):
+def test_a_network_that_is_misspelt_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"host bits|does not appear"):
         parse_networks([text])
 
 
-def _resolver_that_finds(*addresses):
-    def getaddrinfo(host, port, *args, **kwargs):
+def _resolver_that_finds(*addresses: str):
+    def getaddrinfo(host, port, *args: object, **kwargs: object):
         return [
             (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
             if ":" in address
@@ -86,7 +88,9 @@ def _resolver_that_finds(*addresses):
     return getaddrinfo
 
 
-def test_a_name_with_open_and_closed_addresses_is_reached_at_the_open_ones_only(monkeypatch):
+def test_a_name_with_open_and_closed_addresses_is_reached_at_the_open_ones_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _resolver_that_finds("10.0.0.1", "8.8.8.8", "::1", "2606:4700::1"))
 
     endpoints = permitted_endpoints("feeds.example", 443, (), seconds=5)
@@ -94,7 +98,7 @@ def test_a_name_with_open_and_closed_addresses_is_reached_at_the_open_ones_only(
     assert [endpoint.socket_address for endpoint in endpoints] == [("8.8.8.8", 443), ("2606:4700::1", 443, 0, 0)]
 
 
-def test_a_name_with_closed_addresses_only_is_refused(monkeypatch):
+def test_a_name_with_closed_addresses_only_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _resolver_that_finds("169.254.169.254", "fd00::1"))
 
     with pytest.raises(AddressNotAllowed):
@@ -102,13 +106,13 @@ def test_a_name_with_closed_addresses_only_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize("spelling", ["127.1", "0x7f.1", "2130706433", "0177.0.0.1"])
-def test_an_unusual_spelling_of_an_address_is_judged_by_what_it_means(spelling):
+def test_an_unusual_spelling_of_an_address_is_judged_by_what_it_means(spelling: str) -> None:
     with pytest.raises(AddressNotAllowed):
         permitted_endpoints(spelling, 80, (), seconds=5)
 
 
-def test_a_name_that_does_not_exist_is_said_to_be_unknown(monkeypatch):
-    def getaddrinfo(*args, **kwargs):
+def test_a_name_that_does_not_exist_is_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(*args: object, **kwargs: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -117,7 +121,7 @@ def test_a_name_that_does_not_exist_is_said_to_be_unknown(monkeypatch):
         look_up("nowhere.example", 80, seconds=5)
 
 
-def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch):
+def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: is_over.wait(10) and [])
 

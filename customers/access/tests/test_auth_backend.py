@@ -1,7 +1,13 @@
 """The person of a session, as Django finds them, with their roles."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from customers.access.auth_backend import AccountBackend
 from customers.access.principal import Principal
@@ -11,7 +17,7 @@ from tests.factories import CustomerFactory, MembershipFactory, StaffFactory, Us
 pytestmark = pytest.mark.django_db
 
 
-def test_a_person_is_found_with_the_rights_of_their_roles(django_assert_num_queries):
+def test_a_person_is_found_with_the_rights_of_their_roles(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     user = UserFactory()
     for role in (Membership.Role.VIEWER, Membership.Role.MANAGER):
         MembershipFactory(user=user, role=role)
@@ -31,20 +37,20 @@ def test_a_person_is_found_with_the_rights_of_their_roles(django_assert_num_quer
 
 
 @pytest.mark.parametrize("factory", [UserFactory, StaffFactory])
-def test_who_has_no_role_is_found_all_the_same(factory):
+def test_who_has_no_role_is_found_all_the_same(factory: Callable[..., User]) -> None:
     user = factory()
     assert AccountBackend().get_user(user.pk) == user
 
 
-def test_who_may_not_sign_in_is_not_found():
+def test_who_may_not_sign_in_is_not_found() -> None:
     assert AccountBackend().get_user(UserFactory(is_active=False).pk) is None
 
 
-def test_who_does_not_exist_is_not_found():
+def test_who_does_not_exist_is_not_found() -> None:
     assert AccountBackend().get_user(2_000_000_000) is None
 
 
-def test_a_new_role_counts_from_the_next_request_on(client):
+def test_a_new_role_counts_from_the_next_request_on(client: Client) -> None:
     membership = MembershipFactory(customer=CustomerFactory(name="Ice & Co"))
     client.force_login(membership.user)
     assert client.get("/facilities").status_code == 200

@@ -1,9 +1,12 @@
 """Tokens at the door: who is let in, how often, and what is written about it."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import OperationalError
+from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.test import APIRequestFactory
 
@@ -27,7 +30,7 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 10, 15, tzinfo=UTC)
 
 
-def test_a_token_reads_and_writes_within_its_customer():
+def test_a_token_reads_and_writes_within_its_customer() -> None:
     token, text = make_token()
     principal = token_principal(text, NOW)
     own = Scope.of_customer(token.customer_id)
@@ -42,12 +45,12 @@ def test_a_token_reads_and_writes_within_its_customer():
     )
 
 
-def test_write_does_not_imply_read():
+def test_write_does_not_imply_read() -> None:
     principal = token_principal(make_token(permissions=["write"])[1], NOW)
     assert not principal.may(Permission.READ)
 
 
-def test_an_admin_token_addresses_everything_and_lists_its_own():
+def test_an_admin_token_addresses_everything_and_lists_its_own() -> None:
     token, text = make_token(permissions=["admin"])
     principal = token_principal(text, NOW)
     assert principal.permissions == ALL_PERMISSIONS
@@ -55,65 +58,65 @@ def test_an_admin_token_addresses_everything_and_lists_its_own():
     assert principal.own_scope == Scope.of_customer(token.customer_id)
 
 
-def test_a_token_with_a_list_of_units_sees_those_only():
+def test_a_token_with_a_list_of_units_sees_those_only() -> None:
     unit = StorageUnitFactory()
     _, text = make_token(unit.facility.customer, units=[unit])
     assert token_principal(text, NOW).scope.unit_ids == {unit.pk}
 
 
-def test_a_token_whose_units_are_gone_sees_nothing_rather_than_everything():
+def test_a_token_whose_units_are_gone_sees_nothing_rather_than_everything() -> None:
     unit = StorageUnitFactory()
     _, text = make_token(unit.facility.customer, units=[unit])
     unit.delete()
     assert token_principal(text, NOW).scope.unit_ids == frozenset()
 
 
-def test_a_token_that_a_person_takes_the_list_from_sees_all_units():
+def test_a_token_that_a_person_takes_the_list_from_sees_all_units() -> None:
     unit = StorageUnitFactory()
     token, text = make_token(unit.facility.customer, units=[unit])
     token.accessible_units.clear()
     assert token_principal(text, NOW).scope.unit_ids is None
 
 
-def test_a_token_is_verified_by_one_query(django_assert_num_queries):
+def test_a_token_is_verified_by_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     _, text = make_token()
     token_principal(text, NOW)
     with django_assert_num_queries(1):
         token_principal(text, NOW)
 
 
-def test_a_token_replaced_key_still_holds(settings):
+def test_a_token_replaced_key_still_holds(settings: Settings) -> None:
     _, text = make_token()
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key, long enough", [settings.SECRET_KEY]
     assert token_principal(text, NOW)
 
 
-def test_an_unknown_token_is_refused():
+def test_an_unknown_token_is_refused() -> None:
     with pytest.raises(AuthenticationFailed, match="not known"):
         token_principal("tms_nothing", NOW)
 
 
-def test_a_token_is_refused_from_the_instant_it_expires():
+def test_a_token_is_refused_from_the_instant_it_expires() -> None:
     _, text = make_token(expires_at=NOW)
     assert token_principal(text, NOW - timedelta(microseconds=1))
     with pytest.raises(AuthenticationFailed, match="expired"):
         token_principal(text, NOW)
 
 
-def test_a_revoked_token_is_refused():
+def test_a_revoked_token_is_refused() -> None:
     token, text = make_token()
     revoke(type(token).objects.all())
     with pytest.raises(AuthenticationFailed, match="revoked"):
         token_principal(text, NOW)
 
 
-def test_the_token_of_an_inactive_customer_is_refused():
+def test_the_token_of_an_inactive_customer_is_refused() -> None:
     _, text = make_token(CustomerFactory(is_active=False))
     with pytest.raises(AuthenticationFailed, match="not active"):
         token_principal(text, NOW)
 
 
-def test_an_outage_is_not_answered_as_a_bad_token(monkeypatch):
+def test_an_outage_is_not_answered_as_a_bad_token(monkeypatch: pytest.MonkeyPatch) -> None:
     end_connection = Prepared("SELECT pg_terminate_backend(pg_backend_pid()), %s::text[]")
     monkeypatch.setattr(authentication, "FIND_PRINCIPAL", end_connection)
     request = APIRequestFactory().get("/", headers={"Authorization": "Bearer tms_x"})
@@ -122,26 +125,26 @@ def test_an_outage_is_not_answered_as_a_bad_token(monkeypatch):
 
 
 @pytest.mark.parametrize("header", ["Bearer {}", "Token {}", "bearer  {} "])
-def test_both_keywords_work(header):
+def test_both_keywords_work(header: str) -> None:
     _, text = make_token()
     request = APIRequestFactory().get("/", headers={"Authorization": header.format(text)})
     assert TokenAuthentication().authenticate(request)[1].may(Permission.READ)
 
 
 @pytest.mark.parametrize("header", ["", "Basic eA==", "Bearertms_x", "Negotiate"])
-def test_other_headers_are_no_token(header):
+def test_other_headers_are_no_token(header: str) -> None:
     request = APIRequestFactory().get("/", headers={"Authorization": header})
     assert TokenAuthentication().authenticate(request) is None
 
 
 @pytest.mark.parametrize("text", ["", "\xff", "a b", "x" * 8000, "\x00"])
-def test_garbage_behind_the_keyword_is_an_unknown_token(text):
+def test_garbage_behind_the_keyword_is_an_unknown_token(text: str) -> None:
     request = APIRequestFactory().get("/", headers={"Authorization": f"Bearer {text}"})
     with pytest.raises(AuthenticationFailed):
         TokenAuthentication().authenticate(request)
 
 
-def test_a_limit_holds_within_the_hour_and_is_reset_with_the_next():
+def test_a_limit_holds_within_the_hour_and_is_reset_with_the_next() -> None:
     _, text = make_token(rate_limit_per_hour=2)
     token_principal(text, NOW)
     token_principal(text, NOW + timedelta(minutes=30))
@@ -151,7 +154,7 @@ def test_a_limit_holds_within_the_hour_and_is_reset_with_the_next():
     assert token_principal(text, NOW + timedelta(minutes=45))
 
 
-def test_a_machine_whose_clock_is_behind_counts_in_the_later_hour():
+def test_a_machine_whose_clock_is_behind_counts_in_the_later_hour() -> None:
     _, text = make_token(rate_limit_per_hour=2)
     token_principal(text, NOW + timedelta(hours=1))
     token_principal(text, NOW)
@@ -159,7 +162,7 @@ def test_a_machine_whose_clock_is_behind_counts_in_the_later_hour():
         token_principal(text, NOW)
 
 
-def test_the_last_use_is_written_at_most_once_a_minute():
+def test_the_last_use_is_written_at_most_once_a_minute() -> None:
     token, text = make_token()
     for seconds in (0, 59, 60, 61, 100):
         token_principal(text, NOW + timedelta(seconds=seconds))
@@ -167,13 +170,13 @@ def test_the_last_use_is_written_at_most_once_a_minute():
         assert token.last_used_at == NOW + timedelta(seconds=0 if seconds < 61 else 61)
 
 
-def test_staff_are_admin_of_everything():
+def test_staff_are_admin_of_everything() -> None:
     principal = Principal.of_user(StaffFactory())
     assert (principal.permissions, principal.scope) == (ALL_PERMISSIONS, Scope.everything())
 
 
 @pytest.mark.parametrize("role", [Membership.Role.OPERATOR, Membership.Role.MANAGER])
-def test_a_member_of_two_customers_writes_only_where_the_role_allows(role):
+def test_a_member_of_two_customers_writes_only_where_the_role_allows(role: Membership.Role) -> None:
     member = MembershipFactory(role=role)
     viewed = MembershipFactory(user=member.user, role=Membership.Role.VIEWER)
     principal = Principal.of_user(member.user)
@@ -183,12 +186,12 @@ def test_a_member_of_two_customers_writes_only_where_the_role_allows(role):
     assert principal.customer_id is None
 
 
-def test_a_viewer_reads():
+def test_a_viewer_reads() -> None:
     principal = Principal.of_user(MembershipFactory().user)
     assert principal.permissions == {Permission.READ}
 
 
-def test_a_person_without_an_active_customer_may_nothing():
+def test_a_person_without_an_active_customer_may_nothing() -> None:
     member = MembershipFactory(customer__is_active=False)
     assert Principal.of_user(member.user).permissions == set()
     assert Principal.of_user(UserFactory()).permissions == set()

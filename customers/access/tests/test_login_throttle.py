@@ -1,10 +1,13 @@
 """How often signing in may be tried."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from pytest_django import Settings
 
 from customers.access.login_throttle import (
     ATTEMPTS_PER_ADDRESS,
@@ -15,16 +18,17 @@ from customers.access.login_throttle import (
 )
 from customers.models import SignInTries
 from tests.factories import PASSWORD, UserFactory
+from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
-def sign_in(client, name="quality", text="guess"):
+def sign_in(client: Client, name: str = "quality", text: str = "guess") -> PageResponse:
     return client.post(reverse("login"), {"username": name, "password": text})
 
 
-def test_after_too_many_tries_even_the_right_password_has_to_wait(client):
+def test_after_too_many_tries_even_the_right_password_has_to_wait(client: Client) -> None:
     UserFactory(username="quality")
     for _ in range(ATTEMPTS_PER_NAME):
         assert sign_in(client).status_code == 200
@@ -35,26 +39,26 @@ def test_after_too_many_tries_even_the_right_password_has_to_wait(client):
     assert client.get("/").status_code == 302
 
 
-def test_capitals_and_blanks_make_no_other_name(client):
+def test_capitals_and_blanks_make_no_other_name(client: Client) -> None:
     for name in ["quality", " quality", "QUALITY", "Quality "] * 3:
         last = sign_in(client, name)
     assert last.status_code == 429
 
 
-def test_another_name_may_still_be_tried(client):
+def test_another_name_may_still_be_tried(client: Client) -> None:
     for _ in range(ATTEMPTS_PER_NAME + 1):
         sign_in(client)
     assert sign_in(client, "shift").status_code == 200
 
 
-def test_an_address_that_tries_many_names_has_to_wait():
+def test_an_address_that_tries_many_names_has_to_wait() -> None:
     tries = [SignInAttempt(f"name {number}", "address") for number in range(ATTEMPTS_PER_ADDRESS + 1)]
     waits = [each.count(NOW) for each in tries]
     assert waits[:-1] == [None] * ATTEMPTS_PER_ADDRESS
     assert waits[-1] == WINDOW
 
 
-def test_a_success_gives_the_tries_back():
+def test_a_success_gives_the_tries_back() -> None:
     for _ in range(ATTEMPTS_PER_NAME):
         SignInAttempt("name", "address").count(NOW)
     SignInAttempt("name", "address").succeeded(NOW)
@@ -62,7 +66,7 @@ def test_a_success_gives_the_tries_back():
     assert SignInTries.objects.get(who="address").try_count == ATTEMPTS_PER_NAME
 
 
-def test_the_wait_is_over_at_the_end_of_the_window():
+def test_the_wait_is_over_at_the_end_of_the_window() -> None:
     for _ in range(ATTEMPTS_PER_NAME + 1):
         wait = SignInAttempt("name", "address").count(NOW)
     assert wait == WINDOW
@@ -70,7 +74,7 @@ def test_the_wait_is_over_at_the_end_of_the_window():
     assert SignInAttempt("name", "address").count(NOW + WINDOW) is None
 
 
-def test_what_is_long_over_is_cleared_away():
+def test_what_is_long_over_is_cleared_away() -> None:
     SignInAttempt("old", "old address").count(NOW)
     SignInAttempt("name", "address").succeeded(NOW + 3 * WINDOW)
     assert not SignInTries.objects.exists()
@@ -87,7 +91,9 @@ def test_what_is_long_over_is_cleared_away():
         (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
     ],
 )
-def test_the_address_is_the_one_that_the_nearest_trusted_proxy_was_asked_from(settings, proxies, told, address):
+def test_the_address_is_the_one_that_the_nearest_trusted_proxy_was_asked_from(
+    settings: Settings, proxies: int, told: str, address: str
+) -> None:
     settings.PROXY_COUNT = proxies
     request = RequestFactory().get("/", REMOTE_ADDR="198.51.100.1", HTTP_X_FORWARDED_FOR=told)
     assert client_address(request) == address

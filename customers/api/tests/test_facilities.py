@@ -1,8 +1,12 @@
 """Facilities over the REST API."""
 
-import pytest
+from __future__ import annotations
 
-from customers.models import Facility
+import pytest
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from customers.models import Customer, Facility
 from tests.api_clients import client_of
 from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory
 
@@ -21,16 +25,16 @@ GIVEN = {
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory()
 
 
 @pytest.fixture
-def api(customer):
+def api(customer: Customer) -> APIClient:
     return client_of(customer)
 
 
-def test_a_created_facility_is_returned_and_listed(api, customer):
+def test_a_created_facility_is_returned_and_listed(api: APIClient, customer: Customer) -> None:
     made = api.post(URL, GIVEN)
 
     assert made.status_code == 201
@@ -53,7 +57,7 @@ def test_a_created_facility_is_returned_and_listed(api, customer):
     assert api.get(f"{URL}/{facility.public_id}").json() == made.json()
 
 
-def test_a_code_is_unique_per_customer(api):
+def test_a_code_is_unique_per_customer(api: APIClient) -> None:
     api.post(URL, GIVEN)
 
     again = api.post(URL, GIVEN)
@@ -82,7 +86,7 @@ def test_a_code_is_unique_per_customer(api):
         ("name", {"first": "last"}),
     ],
 )
-def test_an_invalid_facility_is_reported_by_field(api, field, value):
+def test_an_invalid_facility_is_reported_by_field(api: APIClient, field: str, value: object) -> None:
     rejected = api.post(URL, GIVEN | {field: value})
 
     assert rejected.status_code == 400
@@ -91,12 +95,12 @@ def test_an_invalid_facility_is_reported_by_field(api, field, value):
 
 
 @pytest.mark.parametrize("body", [[], [GIVEN], "text", 5, None])
-def test_a_body_that_is_not_an_object_is_rejected(api, body):
+def test_a_body_that_is_not_an_object_is_rejected(api: APIClient, body: object) -> None:
     assert api.post(URL, body, format="json").status_code == 400
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_an_update_accepts_any_subset(api, customer, method):
+def test_an_update_accepts_any_subset(api: APIClient, customer: Customer, method: str) -> None:
     facility = FacilityFactory(customer=customer, city="Oxford", name="old")
 
     changed = getattr(api, method)(f"{URL}/{facility.public_id}", {"name": "new"})
@@ -106,7 +110,7 @@ def test_an_update_accepts_any_subset(api, customer, method):
     assert api.put(f"{URL}/{facility.public_id}", {}).json() == changed.json()
 
 
-def test_id_and_customer_are_read_only(api, customer):
+def test_id_and_customer_are_read_only(api: APIClient, customer: Customer) -> None:
     facility = FacilityFactory(customer=customer)
     other = CustomerFactory()
 
@@ -116,7 +120,7 @@ def test_id_and_customer_are_read_only(api, customer):
     assert facility.customer == customer
 
 
-def test_a_facility_of_another_customer_is_not_found(api):
+def test_a_facility_of_another_customer_is_not_found(api: APIClient) -> None:
     foreign = FacilityFactory(name="theirs")
 
     assert api.get(f"{URL}/{foreign.public_id}").status_code == 404
@@ -126,7 +130,7 @@ def test_a_facility_of_another_customer_is_not_found(api):
     assert api.get(URL).json()["total"] == 0
 
 
-def test_a_token_limited_to_units_reads_their_facilities_and_changes_none(customer):
+def test_a_token_limited_to_units_reads_their_facilities_and_changes_none(customer: Customer) -> None:
     unit = StorageUnitFactory(facility__customer=customer)
     StorageUnitFactory.create_batch(2, facility=unit.facility)
     FacilityFactory(customer=customer)
@@ -139,7 +143,7 @@ def test_a_token_limited_to_units_reads_their_facilities_and_changes_none(custom
     assert limited.put(f"{URL}/{unit.facility.public_id}", {"name": "x"}).status_code == 403
 
 
-def test_an_admin_lists_every_customers_facilities(customer):
+def test_an_admin_lists_every_customers_facilities(customer: Customer) -> None:
     facility = FacilityFactory(customer=customer)
     StorageUnitFactory.create_batch(2, facility=facility)
     FacilityFactory()
@@ -155,7 +159,7 @@ def test_an_admin_lists_every_customers_facilities(customer):
     assert listed["unit_count"] == 2
 
 
-def test_an_admin_creates_a_facility_for_a_customer(customer):
+def test_an_admin_creates_a_facility_for_a_customer(customer: Customer) -> None:
     admin = client_of(CustomerFactory(), permissions=["admin"])
 
     made = admin.post(f"{URL}?customer_id={customer.public_id}", GIVEN)
@@ -164,11 +168,13 @@ def test_an_admin_creates_a_facility_for_a_customer(customer):
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=abc", "offset=-1"])
-def test_an_invalid_page_is_422(api, query):
+def test_an_invalid_page_is_422(api: APIClient, query: str) -> None:
     assert api.get(f"{URL}?{query}").status_code == 422
 
 
-def test_every_page_takes_the_same_number_of_queries(api, customer, django_assert_max_num_queries):
+def test_every_page_takes_the_same_number_of_queries(
+    api: APIClient, customer: Customer, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     facilities = FacilityFactory.create_batch(5, customer=customer)
     seen = []
     url = f"{URL}?limit=2"

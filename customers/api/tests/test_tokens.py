@@ -1,11 +1,14 @@
 """Tokens over the REST API: creation, listing, restrictions by their creator, and revocation."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
-from customers.models import ApiToken
+from customers.models import ApiToken, Customer
 from tests.api_clients import client_of, client_with
 from tests.factories import CustomerFactory, StorageUnitFactory, make_token
 
@@ -16,11 +19,11 @@ WANTED = {"token_name": "loggers", "permissions": ["write"]}
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory()
 
 
-def test_a_token_is_returned_once_and_grants_its_permissions(customer):
+def test_a_token_is_returned_once_and_grants_its_permissions(customer: Customer) -> None:
     made = client_of(customer).post(URL, {"token_name": "reports", "permissions": ["read"]})
 
     assert made.status_code == 201
@@ -42,7 +45,7 @@ def test_a_token_is_returned_once_and_grants_its_permissions(customer):
     }
 
 
-def test_a_token_is_returned_with_its_restrictions(customer):
+def test_a_token_is_returned_with_its_restrictions(customer: Customer) -> None:
     unit = StorageUnitFactory(facility__customer=customer)
     expires = (timezone.now() + timedelta(days=30)).replace(microsecond=0)
     limits = {
@@ -60,7 +63,7 @@ def test_a_token_is_returned_with_its_restrictions(customer):
 
 
 @pytest.mark.parametrize("permissions", [["read"], ["admin"], ["write", "admin"]])
-def test_a_permission_that_the_creator_lacks_is_not_granted(customer, permissions):
+def test_a_permission_that_the_creator_lacks_is_not_granted(customer: Customer, permissions: list[str]) -> None:
     creator = client_of(customer, permissions=["write"])
     before = ApiToken.objects.count()
 
@@ -70,7 +73,7 @@ def test_a_permission_that_the_creator_lacks_is_not_granted(customer, permission
     assert ApiToken.objects.count() == before
 
 
-def test_a_unit_that_the_creator_cannot_see_is_not_granted(customer):
+def test_a_unit_that_the_creator_cannot_see_is_not_granted(customer: Customer) -> None:
     seen, unseen = StorageUnitFactory.create_batch(2, facility__customer=customer)
     limited = client_of(customer, units=[seen])
 
@@ -81,14 +84,14 @@ def test_a_unit_that_the_creator_cannot_see_is_not_granted(customer):
     assert granted.json()["accessible_units"] == [str(seen.public_id)]
 
 
-def test_a_unit_of_another_customer_is_not_granted(customer):
+def test_a_unit_of_another_customer_is_not_granted(customer: Customer) -> None:
     foreign = StorageUnitFactory()
     rejected = client_of(customer).post(URL, WANTED | {"accessible_units": [str(foreign.public_id)]})
     assert rejected.status_code == 400
     assert not ApiToken.objects.filter(token_name="loggers").exists()
 
 
-def test_expiry_and_rate_limit_do_not_exceed_the_creators(customer):
+def test_expiry_and_rate_limit_do_not_exceed_the_creators(customer: Customer) -> None:
     ends = (timezone.now() + timedelta(days=1)).replace(microsecond=0)
     creator = client_of(customer, expires_at=ends, rate_limit_per_hour=50)
 
@@ -119,14 +122,14 @@ def test_expiry_and_rate_limit_do_not_exceed_the_creators(customer):
         ("accessible_units", {"a": 1}),
     ],
 )
-def test_an_invalid_token_is_reported_by_field(customer, field, value):
+def test_an_invalid_token_is_reported_by_field(customer: Customer, field: str, value: object) -> None:
     rejected = client_of(customer).post(URL, WANTED | {field: value})
 
     assert rejected.status_code == 400
     assert list(rejected.json()) == [field]
 
 
-def test_a_revoked_token_is_returned_and_rejected(customer):
+def test_a_revoked_token_is_returned_and_rejected(customer: Customer) -> None:
     token, text = make_token(customer)
     api = client_of(customer)
 
@@ -139,13 +142,13 @@ def test_a_revoked_token_is_returned_and_rejected(customer):
     assert client_with(text).get(URL).status_code == 401
 
 
-def test_a_token_of_another_customer_is_not_found(customer):
+def test_a_token_of_another_customer_is_not_found(customer: Customer) -> None:
     token, text = make_token()
     assert client_of(customer).delete(f"{URL}/{token.public_id}").status_code == 404
     assert client_with(text).get(URL).status_code == 200
 
 
-def test_an_admin_creates_and_lists_a_customers_tokens(customer):
+def test_an_admin_creates_and_lists_a_customers_tokens(customer: Customer) -> None:
     admin = client_of(CustomerFactory(), permissions=["admin"])
     url = f"/api/v1/admin/customers/{customer.public_id}/tokens"
 
@@ -157,7 +160,9 @@ def test_an_admin_creates_and_lists_a_customers_tokens(customer):
     assert client_of(customer).get(url).status_code == 403
 
 
-def test_the_list_takes_a_constant_number_of_queries(customer, django_assert_num_queries):
+def test_the_list_takes_a_constant_number_of_queries(
+    customer: Customer, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     api = client_of(customer)
     api.get(URL)
     for number in (1, 10):

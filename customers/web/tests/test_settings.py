@@ -1,16 +1,22 @@
 """The pages of settings: what people of each role see there, and what they can change."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from customers.access.tokens import possible_hashes
-from customers.models import ApiToken, Membership, StorageUnit
+from customers.models import ApiToken, Customer, Membership, StorageUnit
 from tests.factories import (
     CustomerFactory,
     FacilityFactory,
@@ -20,6 +26,7 @@ from tests.factories import (
     UserFactory,
     make_token,
 )
+from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
 
@@ -28,15 +35,15 @@ NEW_PASSWORD = "another correct horse"
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory(customer_code="A")
 
 
 @pytest.fixture
-def sign_in(client, customer):
+def sign_in(client: Client, customer: Customer) -> Callable[..., Client]:
     """Signs in who has a role in the customer, and returns the client."""
 
-    def sign_in_as(role):
+    def sign_in_as(role) -> Client:
         client.force_login(MembershipFactory(customer=customer, role=role, user__username=role).user)
         return client
 
@@ -44,25 +51,25 @@ def sign_in(client, customer):
 
 
 @pytest.fixture
-def manager(sign_in):
+def manager(sign_in: Callable[..., Client]) -> Client:
     return sign_in("manager")
 
 
-def url_of(name, customer, *more):
+def url_of(name: str, customer: Customer, *more: int | UUID) -> str:
     return reverse(name, args=[customer.public_id, *more])
 
 
-def data(response):
+def data(response: PageResponse):
     return [str(message) for message in response.context["messages"]]
 
 
 class TestWhoMayDoWhat:
-    def test_who_is_not_signed_in_is_asked_to(self, client, customer):
+    def test_who_is_not_signed_in_is_asked_to(self, client: Client, customer: Customer) -> None:
         for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
             assert client.get(url).url.startswith(reverse("login"))
 
     @pytest.mark.parametrize("role", ["viewer", "operator"])
-    def test_others_than_managers_look(self, sign_in, customer, role):
+    def test_others_than_managers_look(self, sign_in: Callable[..., Client], customer: Customer, role: str) -> None:
         client = sign_in(role)
         for page in PAGES:
             response = client.get(url_of(page, customer))
@@ -71,16 +78,18 @@ class TestWhoMayDoWhat:
             assert b'method="post"' not in response.content.split(b"<main")[1]
 
     @pytest.mark.parametrize("role", ["viewer", "operator"])
-    def test_others_than_managers_change_nothing(self, sign_in, customer, role):
+    def test_others_than_managers_change_nothing(
+        self, sign_in: Callable[..., Client], customer: Customer, role: str
+    ) -> None:
         assert_refused(sign_in(role), customer, status=403)
 
-    def test_a_foreign_customer_is_not_found_and_nothing_changes(self, client, customer):
+    def test_a_foreign_customer_is_not_found_and_nothing_changes(self, client: Client, customer: Customer) -> None:
         client.force_login(MembershipFactory(role="manager").user)
         for page in PAGES:
             assert client.get(url_of(page, customer)).status_code == 404
         assert_refused(client, customer, status=404)
 
-    def test_what_is_of_another_customer_is_not_found_below_ones_own(self, manager, customer):
+    def test_what_is_of_another_customer_is_not_found_below_ones_own(self, manager: Client, customer: Customer) -> None:
         token, _ = make_token()
         unit, member = StorageUnitFactory(name="before"), MembershipFactory()
         answers = [
@@ -93,13 +102,15 @@ class TestWhoMayDoWhat:
         unit.refresh_from_db()
         assert (token.revoked_at, unit.name, Membership.objects.contains(member)) == (None, "before", True)
 
-    def test_staff_change_every_customers(self, client, customer):
+    def test_staff_change_every_customers(self, client: Client, customer: Customer) -> None:
         client.force_login(StaffFactory())
         client.post(url_of("settings-people", customer), {"email": "new@example.com", "role": "viewer"})
         assert Membership.objects.get().customer == customer
 
     @pytest.mark.parametrize("page", PAGES)
-    def test_the_number_of_queries_does_not_grow(self, manager, customer, page, django_assert_num_queries):
+    def test_the_number_of_queries_does_not_grow(
+        self, manager: Client, customer: Customer, page: str, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
         facility = FacilityFactory(customer=customer)
         StorageUnitFactory.create_batch(5, facility=facility)
         for _ in range(5):
@@ -110,7 +121,7 @@ class TestWhoMayDoWhat:
             manager.get(url_of(page, customer))
 
 
-def assert_refused(client, customer, *, status):
+def assert_refused(client: Client, customer: Customer, *, status: int) -> None:
     """Assert that no change to the customer's settings goes through."""
     token, _ = make_token(customer)
     unit = StorageUnitFactory(facility__customer=customer, name="before")
@@ -134,29 +145,29 @@ class TestTokenSessions:
     """Who is signed in with a token instead of a name."""
 
     @pytest.fixture
-    def with_token(self, client, customer):
+    def with_token(self, client: Client, customer: Customer) -> Callable[..., Client]:
         """Signs in with a new token of the customer, and returns the client."""
 
-        def sign_in_with(permissions, **kwargs):
+        def sign_in_with(permissions, **kwargs: object) -> Client:
             _, text = make_token(customer, permissions=permissions, **kwargs)
             client.post(reverse("login"), {"username": customer.customer_code, "password": text})
             return client
 
         return sign_in_with
 
-    def test_a_token_that_may_only_read_does_not_reach_the_settings(self, with_token, customer):
+    def test_a_token_that_may_only_read_does_not_reach_the_settings(self, with_token, customer: Customer) -> None:
         client = with_token(["read"])
         for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
             assert client.get(url).status_code == 403
 
-    def test_a_token_limited_to_units_does_not_either(self, with_token, customer):
+    def test_a_token_limited_to_units_does_not_either(self, with_token, customer: Customer) -> None:
         unit = StorageUnitFactory(facility__customer=customer)
         client = with_token(["read", "write"], units=[unit])
         assert client.get(reverse("overview")).status_code == 200
         for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
             assert client.get(url).status_code == 403
 
-    def test_a_token_that_may_write_makes_tokens_but_no_accounts(self, with_token, customer):
+    def test_a_token_that_may_write_makes_tokens_but_no_accounts(self, with_token, customer: Customer) -> None:
         client = with_token(["read", "write"])
         assert client.get(reverse("settings")).status_code == 200
         client.post(url_of("settings-tokens", customer), {"token_name": "more", "permissions": ["read"]})
@@ -168,28 +179,28 @@ class TestTokenSessions:
 
 
 class TestProfile:
-    def test_people_change_their_name_but_not_the_address_they_are_invited_by(self, manager):
+    def test_people_change_their_name_but_not_the_address_they_are_invited_by(self, manager: Client) -> None:
         manager.post(reverse("settings"), {"first_name": "Anna", "last_name": "Frost", "email": "x@example.com"})
         user = User.objects.get()
         assert (user.get_full_name(), user.email) == ("Anna Frost", "manager@example.com")
 
-    def test_only_the_callers_customers_are_listed(self, manager, customer):
+    def test_only_the_callers_customers_are_listed(self, manager: Client, customer: Customer) -> None:
         CustomerFactory()
         assert list(manager.get(reverse("settings")).context["list"].rows) == [customer]
 
     @pytest.mark.parametrize("theme", ["", "light", "dark"])
-    def test_the_colours_are_kept_on_the_device(self, manager, theme):
+    def test_the_colours_are_kept_on_the_device(self, manager: Client, theme: str) -> None:
         response = manager.post(reverse("settings-display"), {"theme": theme}, follow=True)
         assert manager.cookies["theme"].value == theme
         assert response.context["display"].initial == {"theme": theme}
 
-    def test_other_colours_are_refused(self, manager):
+    def test_other_colours_are_refused(self, manager: Client) -> None:
         assert manager.post(reverse("settings-display"), {"theme": "pink"}).status_code == 400
         assert "theme" not in manager.cookies
 
 
 class TestTokens:
-    def test_a_new_token_is_shown_once(self, manager, customer):
+    def test_a_new_token_is_shown_once(self, manager: Client, customer: Customer) -> None:
         url = url_of("settings-tokens", customer)
         fields = {"token_name": "exporter", "permissions": ["read"], "rate_limit_per_hour": "60"}
         response = manager.post(url, fields)
@@ -202,7 +213,7 @@ class TestTokens:
         assert "no-store" in response.headers["Cache-Control"]
         assert text not in manager.get(url).content.decode()
 
-    def test_a_token_holds_to_the_end_of_its_last_day(self, manager, customer):
+    def test_a_token_holds_to_the_end_of_its_last_day(self, manager: Client, customer: Customer) -> None:
         day = timezone.now().date() + timedelta(days=7)
         fields = {"token_name": "a", "permissions": ["read"], "expires_on": day.isoformat()}
         manager.post(url_of("settings-tokens", customer), fields)
@@ -219,13 +230,15 @@ class TestTokens:
             {"rate_limit_per_hour": "9999999999"},
         ],
     )
-    def test_what_can_not_be_is_refused_and_said(self, manager, customer, wrong):
+    def test_what_can_not_be_is_refused_and_said(
+        self, manager: Client, customer: Customer, wrong: dict[str, object]
+    ) -> None:
         fields = {"token_name": "a", "permissions": ["read"]} | wrong
         response = manager.post(url_of("settings-tokens", customer), fields)
         assert response.context["form"].errors.keys() == wrong.keys()
         assert not ApiToken.objects.exists()
 
-    def test_a_revoked_token_stays_in_the_list(self, manager, customer):
+    def test_a_revoked_token_stays_in_the_list(self, manager: Client, customer: Customer) -> None:
         token, _ = make_token(customer)
         response = manager.post(url_of("settings-revoke-token", customer, token.public_id), follow=True)
         assert data(response) == ["a token revoked."]
@@ -235,7 +248,9 @@ class TestTokens:
 
 
 class TestPeople:
-    def test_who_is_new_sets_a_password_by_a_link_that_works_once(self, manager, customer, client):
+    def test_who_is_new_sets_a_password_by_a_link_that_works_once(
+        self, manager: Client, customer: Customer, client: Client
+    ) -> None:
         response = manager.post(url_of("settings-people", customer), {"email": "New@Example.com", "role": "operator"})
         link = response.context["link"]
         assert link in response.content.decode()
@@ -253,7 +268,7 @@ class TestPeople:
         client.logout()
         assert "has been used" in client.get(link).content.decode()
 
-    def test_who_is_known_is_added_without_a_link(self, manager, customer):
+    def test_who_is_known_is_added_without_a_link(self, manager: Client, customer: Customer) -> None:
         known = UserFactory(email="known@example.com")
         response = manager.post(url_of("settings-people", customer), {"email": "KNOWN@example.com", "role": "viewer"})
         assert response.context["link"] == ""
@@ -267,28 +282,32 @@ class TestPeople:
             ([{"email": "other@example.com", "username": "x@example.com"}], "another address"),
         ],
     )
-    def test_an_address_that_does_not_tell_who_is_meant_is_refused(self, manager, customer, accounts, error):
+    def test_an_address_that_does_not_tell_who_is_meant_is_refused(
+        self, manager: Client, customer: Customer, accounts: list[dict[str, str]] | list[dict[str, object]], error: str
+    ) -> None:
         for account in accounts:
             UserFactory(**account)
         response = manager.post(url_of("settings-people", customer), {"email": "x@example.com", "role": "viewer"})
         assert error in response.context["form"].errors["email"][0]
         assert Membership.objects.count() == 1
 
-    def test_a_member_is_not_added_twice(self, manager, customer):
+    def test_a_member_is_not_added_twice(self, manager: Client, customer: Customer) -> None:
         member = MembershipFactory(customer=customer)
         fields = {"email": member.user.email, "role": "manager"}
         response = manager.post(url_of("settings-people", customer), fields)
         assert "already a member" in response.context["form"].errors["email"][0]
         assert Membership.objects.get(pk=member.pk).role == "viewer"
 
-    def test_a_lost_link_is_replaced_for_a_person_who_never_signed_in(self, manager, customer):
+    def test_a_lost_link_is_replaced_for_a_person_who_never_signed_in(
+        self, manager: Client, customer: Customer
+    ) -> None:
         people = url_of("settings-people", customer)
         first = manager.post(people, {"email": "new@example.com", "role": "viewer"}).context["link"]
         member = Membership.objects.get(user__email="new@example.com")
         again = manager.post(url_of("settings-member", customer, member.pk), {"action": "link"}).context["link"]
         assert re.sub("[^/]+$", "", again) == re.sub("[^/]+$", "", first)
 
-    def test_no_link_is_made_to_an_account_that_is_in_use(self, manager, customer):
+    def test_no_link_is_made_to_an_account_that_is_in_use(self, manager: Client, customer: Customer) -> None:
         used = MembershipFactory(customer=customer)
         elsewhere = MembershipFactory(customer=customer, user__password=None)
         MembershipFactory(user=elsewhere.user)
@@ -297,7 +316,7 @@ class TestPeople:
             url = url_of("settings-member", customer, member.pk)
             assert manager.post(url, {"action": "link"}).status_code == 403
 
-    def test_roles_are_changed_and_members_removed(self, manager, customer):
+    def test_roles_are_changed_and_members_removed(self, manager: Client, customer: Customer) -> None:
         member = MembershipFactory(customer=customer)
         url = url_of("settings-member", customer, member.pk)
         manager.post(url, {"action": "role", "role": "operator"})
@@ -307,7 +326,7 @@ class TestPeople:
         assert User.objects.filter(pk=member.user_id).exists()
 
     @pytest.mark.parametrize("fields", [{"action": "remove"}, {"action": "role", "role": "operator"}])
-    def test_the_last_manager_stays(self, manager, customer, fields):
+    def test_the_last_manager_stays(self, manager: Client, customer: Customer, fields: dict[str, str]) -> None:
         MembershipFactory(customer=customer, role="manager", user__is_active=False)
         own = Membership.objects.get(user=get_user(manager))
         response = manager.post(url_of("settings-member", customer, own.pk), fields, follow=True)
@@ -316,7 +335,9 @@ class TestPeople:
         assert own.role == "manager"
 
     @pytest.mark.parametrize("fields", [{}, {"action": "role", "role": "king"}])
-    def test_an_unknown_action_or_role_changes_nothing(self, manager, customer, fields):
+    def test_an_unknown_action_or_role_changes_nothing(
+        self, manager: Client, customer: Customer, fields: dict[str, str]
+    ) -> None:
         member = MembershipFactory(customer=customer)
         assert manager.post(url_of("settings-member", customer, member.pk), fields).status_code == 400
         member.refresh_from_db()
@@ -324,7 +345,9 @@ class TestPeople:
 
 
 class TestUnits:
-    def test_name_and_set_temperature_are_changed_in_the_units_own_scale(self, manager, customer):
+    def test_name_and_set_temperature_are_changed_in_the_units_own_scale(
+        self, manager: Client, customer: Customer
+    ) -> None:
         unit = StorageUnitFactory(facility__customer=customer, temperature_unit="F", set_temperature=41.0)
         url = url_of("settings-unit", customer, unit.public_id)
         assert "°F" in manager.get(url).content.decode()
@@ -336,14 +359,14 @@ class TestUnits:
         assert (unit.interval_seconds, unit.gap_limit_seconds) == (300, 1200)
 
     @pytest.mark.parametrize("wrong", ["cold", "nan", "inf", "-300", "1001"])
-    def test_what_is_no_temperature_is_refused(self, manager, customer, wrong):
+    def test_what_is_no_temperature_is_refused(self, manager: Client, customer: Customer, wrong: str) -> None:
         unit = StorageUnitFactory(facility__customer=customer)
         response = manager.post(url_of("settings-unit", customer, unit.public_id), {"set_temperature": wrong})
         assert "set_temperature" in response.context["form"].errors
         unit.refresh_from_db()
         assert unit.set_temperature == 5.0
 
-    def test_a_text_narrows_the_list(self, manager, customer):
+    def test_a_text_narrows_the_list(self, manager: Client, customer: Customer) -> None:
         wanted = StorageUnitFactory(facility__customer=customer, name="Blood bank")
         StorageUnitFactory(facility__customer=customer, name="Lobby")
         response = manager.get(url_of("settings-units", customer), {"text": "blood"})

@@ -1,8 +1,12 @@
 """The ingestion log over the REST API."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
 
 from tests.api_clients import client_of
 from tests.factories import CustomerFactory, DeliveryFactory
@@ -14,11 +18,11 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def admin():
+def admin() -> APIClient:
     return client_of(permissions=["admin"])
 
 
-def test_a_delivery_has_the_counts_of_its_rows(admin):
+def test_a_delivery_has_the_counts_of_its_rows(admin: APIClient) -> None:
     delivery = DeliveryFactory(
         started_at=NOON,
         records_stored=5,
@@ -59,7 +63,7 @@ def test_a_delivery_has_the_counts_of_its_rows(admin):
         ({"start_date": "2026-11-23T12:00:00Z", "end_date": "2026-11-23T12:00:00Z"}, {"new"}),
     ],
 )
-def test_filters_narrow_the_log(admin, query, expected):
+def test_filters_narrow_the_log(admin: APIClient, query: dict[str, str], expected: set[str]) -> None:
     DeliveryFactory(started_at=NOON - timedelta(days=1), error_message="old")
     DeliveryFactory(started_at=NOON, error_message="new")
     DeliveryFactory(started_at=NOON + timedelta(hours=1), error_message="failed", status="failure")
@@ -70,7 +74,7 @@ def test_filters_narrow_the_log(admin, query, expected):
     assert listed["total"] == len(expected)
 
 
-def test_a_customers_deliveries_are_listed_newest_first(admin):
+def test_a_customers_deliveries_are_listed_newest_first(admin: APIClient) -> None:
     customer = CustomerFactory()
     for hour in range(3):
         DeliveryFactory(source__customer=customer, started_at=NOON + timedelta(hours=hour))
@@ -83,15 +87,17 @@ def test_a_customers_deliveries_are_listed_newest_first(admin):
 
 
 @pytest.mark.parametrize("query", ["status=lost", "customer_id=A", "start_date=yesterday"])
-def test_an_invalid_filter_is_422(admin, query):
+def test_an_invalid_filter_is_422(admin: APIClient, query: str) -> None:
     assert admin.get(f"{URL}?{query}").status_code == 422
 
 
-def test_only_admins_read_the_log():
+def test_only_admins_read_the_log() -> None:
     assert client_of().get(URL).status_code == 403
 
 
-def test_the_log_takes_a_constant_number_of_queries(admin, django_assert_num_queries):
+def test_the_log_takes_a_constant_number_of_queries(
+    admin: APIClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     admin.get(URL)
     for _ in range(2):
         DeliveryFactory.create_batch(5)

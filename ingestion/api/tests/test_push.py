@@ -1,5 +1,7 @@
 """Pushes of readings over the REST API, singly and in bulk."""
 
+from __future__ import annotations
+
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,8 +11,10 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
+from customers.models import StorageUnit
 from ingestion.models import Conflict, Delivery, RejectedRow
 from readings.models import Reading
 from readings.statistics.statistics import totals_by_unit
@@ -20,23 +24,23 @@ pytestmark = pytest.mark.django_db
 ONE, BULK = "/api/v1/temperature", "/api/v1/temperature/bulk"
 
 
-def client_with(**token):
+def client_with(**token: object) -> APIClient:
     client = APIClient(raise_request_exception=False)
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token(**token)[1]}")
     return client
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     return StorageUnitFactory(facility=FacilityFactory(name="Oxford"), name="Room 1")
 
 
 @pytest.fixture
-def client(unit):
+def client(unit: StorageUnit) -> APIClient:
     return client_with(customer=unit.facility.customer, permissions=["write"])
 
 
-def reading(unit, **changed):
+def reading(unit: StorageUnit, **changed: object) -> dict[str, object]:
     return {
         "storage_unit_id": str(unit.public_id),
         "temperature": 41.9,
@@ -46,7 +50,7 @@ def reading(unit, **changed):
     } | changed
 
 
-def test_a_reading_is_stored_and_returned(client, unit):
+def test_a_reading_is_stored_and_returned(client: APIClient, unit: StorageUnit) -> None:
     response = client.post(ONE, reading(unit, quality_score=0.5, equipment_status="Warning"))
     assert response.status_code == 201
     data = response.json()
@@ -60,7 +64,7 @@ def test_a_reading_is_stored_and_returned(client, unit):
     assert Delivery.objects.get().ingestion_type == "push"
 
 
-def test_the_same_reading_again_is_200_with_the_same_body(client, unit):
+def test_the_same_reading_again_is_200_with_the_same_body(client: APIClient, unit: StorageUnit) -> None:
     first = client.post(ONE, reading(unit))
     again = client.post(ONE, reading(unit, recorded_at="2026-11-20T09:00:00Z"))
     assert (first.status_code, again.status_code) == (201, 200)
@@ -68,7 +72,7 @@ def test_the_same_reading_again_is_200_with_the_same_body(client, unit):
     assert Reading.objects.count() == 1
 
 
-def test_another_temperature_is_409_and_recorded_as_a_conflict(client, unit):
+def test_another_temperature_is_409_and_recorded_as_a_conflict(client: APIClient, unit: StorageUnit) -> None:
     client.post(ONE, reading(unit))
     response = client.post(ONE, reading(unit, temperature=50))
     assert response.status_code == 409
@@ -77,7 +81,7 @@ def test_another_temperature_is_409_and_recorded_as_a_conflict(client, unit):
     assert Conflict.objects.get().temperature_c == 10.0
 
 
-def test_null_is_a_fault_and_not_zero(client, unit):
+def test_null_is_a_fault_and_not_zero(client: APIClient, unit: StorageUnit) -> None:
     response = client.post(ONE, reading(unit, temperature=None))
     assert response.json()["temperature"] is None
     day = datetime(2026, 11, 20, tzinfo=UTC)
@@ -85,7 +89,7 @@ def test_null_is_a_fault_and_not_zero(client, unit):
     assert (totals.reading_count, totals.fault_count, totals.min_c) == (1, 1, None)
 
 
-def test_omitted_fields_have_defaults(client, unit):
+def test_omitted_fields_have_defaults(client: APIClient, unit: StorageUnit) -> None:
     sent = {"storage_unit_id": str(unit.public_id), "temperature": 5, "recorded_at": "2026-11-20T10:00:00"}
     response = client.post(ONE, sent).json()
     assert (response["quality_score"], response["equipment_status"], response["sensor_id"]) == (1.0, "normal", "")
@@ -107,7 +111,9 @@ def test_omitted_fields_have_defaults(client, unit):
         ("storage_unit_id", None), ("storage_unit_id", 10**40), ("storage_unit_id", "\x00"),
     ],
 )  # fmt: skip
-def test_an_invalid_value_is_reported_and_nothing_stored(client, unit, field, value):
+def test_an_invalid_value_is_reported_and_nothing_stored(
+    client: APIClient, unit: StorageUnit, field: str, value: object
+) -> None:
     response = client.post(ONE, reading(unit, **{field: value}))
     assert response.status_code == 400, response.content
     assert list(response.json()) in ([field], ["equipment_status"], ["sensor_id"])
@@ -115,7 +121,7 @@ def test_an_invalid_value_is_reported_and_nothing_stored(client, unit, field, va
 
 
 @pytest.mark.parametrize("left_out", ["storage_unit_id", "temperature", "recorded_at"])
-def test_required_fields_are_required(client, unit, left_out):
+def test_required_fields_are_required(client: APIClient, unit: StorageUnit, left_out: str) -> None:
     sent = reading(unit)
     del sent[left_out]
     response = client.post(ONE, sent)
@@ -125,38 +131,38 @@ def test_required_fields_are_required(client, unit, left_out):
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[1]", b"5", b'"x"', b"null", b"\xff", b"[" * 100_000, b'{"temperature": NaN}', b'"\\ud800"']
 )
-def test_a_body_that_is_not_a_reading_is_400(client, body):
+def test_a_body_that_is_not_a_reading_is_400(client: APIClient, body: bytes) -> None:
     response = client.post(ONE, data=body, content_type="application/json")
     assert response.status_code == 400, response.content
 
 
-def test_a_body_of_another_type_is_415_and_a_huge_one_413(client):
+def test_a_body_of_another_type_is_415_and_a_huge_one_413(client: APIClient) -> None:
     assert client.post(ONE, data=b"a=1", content_type="application/x-www-form-urlencoded").status_code == 415
     assert client.post(ONE, data=b" " * 2_000_000, content_type="application/json").status_code == 413
 
 
-def test_an_unknown_and_another_customers_unit_are_404(client):
+def test_an_unknown_and_another_customers_unit_are_404(client: APIClient) -> None:
     foreign = StorageUnitFactory()
     for unit_id in (foreign.public_id, "00000000-0000-4000-8000-000000000000"):
         assert client.post(ONE, reading(foreign, storage_unit_id=str(unit_id))).status_code == 404
     assert Reading.objects.count() == 0
 
 
-def test_a_token_pushes_only_to_the_units_of_its_list(unit):
+def test_a_token_pushes_only_to_the_units_of_its_list(unit: StorageUnit) -> None:
     other = StorageUnitFactory(facility=unit.facility)
     client = client_with(customer=unit.facility.customer, permissions=["write"], units=[unit])
     assert client.post(ONE, reading(other)).status_code == 404
     assert client.post(ONE, reading(unit)).status_code == 201
 
 
-def test_a_read_token_cannot_push(unit):
+def test_a_read_token_cannot_push(unit: StorageUnit) -> None:
     client = client_with(customer=unit.facility.customer, permissions=["read"])
     assert client.post(ONE, reading(unit)).status_code == 403
     assert client.post(BULK, data=b"[]", content_type="application/json").status_code == 403
     assert Reading.objects.count() == 0
 
 
-def test_an_admin_pushes_for_every_customer_and_each_has_its_delivery(unit):
+def test_an_admin_pushes_for_every_customer_and_each_has_its_delivery(unit: StorageUnit) -> None:
     other = StorageUnitFactory()
     client = client_with(permissions=["admin"])
     rows = [reading(unit), reading(other), reading(other, storage_unit_id="x")]
@@ -168,14 +174,14 @@ def test_an_admin_pushes_for_every_customer_and_each_has_its_delivery(unit):
     }
 
 
-def test_staff_push_without_a_customer_of_their_own(unit):
+def test_staff_push_without_a_customer_of_their_own(unit: StorageUnit) -> None:
     client = APIClient()
     client.force_login(StaffFactory())
     assert client.post(BULK, [reading(unit)]).json()["stored"] == 1
     assert client.post(BULK, [reading(unit, storage_unit_id="x")]).json()["rejected"] == 1
 
 
-def rows_of(unit, count):
+def rows_of(unit: StorageUnit, count: int):
     start = datetime(2026, 11, 20, tzinfo=UTC)
     return [
         reading(unit, recorded_at=(start + timedelta(minutes=number)).isoformat(), temperature=number / 100)
@@ -183,7 +189,7 @@ def rows_of(unit, count):
     ]
 
 
-def as_csv(rows):
+def as_csv(rows) -> bytes:
     return "\r\n".join([",".join(rows[0]), *(",".join(str(value) for value in row.values()) for row in rows)]).encode()
 
 
@@ -198,7 +204,9 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("compressed", [False, True])
-def test_every_format_is_stored_once_compressed_or_not(client, unit, form, compressed):
+def test_every_format_is_stored_once_compressed_or_not(
+    client: APIClient, unit: StorageUnit, form: str, compressed: bool
+) -> None:
     encode, content_type = FORMS[form]
     body = encode(rows_of(unit, 50))
     headers = {"Content-Encoding": "gzip"} if compressed else {}
@@ -212,7 +220,7 @@ def test_every_format_is_stored_once_compressed_or_not(client, unit, form, compr
     assert Reading.objects.get(recorded_at="2026-11-20T00:00:00Z").sensor.sensor_code == "S1"
 
 
-def test_invalid_rows_are_reported_and_valid_rows_stored(client, unit):
+def test_invalid_rows_are_reported_and_valid_rows_stored(client: APIClient, unit: StorageUnit) -> None:
     foreign = StorageUnitFactory()
     rows = [
         reading(unit),
@@ -242,7 +250,7 @@ def test_invalid_rows_are_reported_and_valid_rows_stored(client, unit):
     assert Reading.objects.count() == 2
 
 
-def test_a_line_that_is_not_json_is_an_error_of_that_line(client, unit):
+def test_a_line_that_is_not_json_is_an_error_of_that_line(client: APIClient, unit: StorageUnit) -> None:
     body = b'{"broken\n\n' + msgspec.json.encode(reading(unit))
     response = client.post(BULK, data=body, content_type="application/x-ndjson").json()
     assert (response["stored"], response["errors"][0]["row"], response["errors"][0]["code"]) == (1, 1, "invalid_json")
@@ -270,7 +278,9 @@ def test_a_line_that_is_not_json_is_an_error_of_that_line(client, unit):
         (b"1\n" * 100_001, "application/x-ndjson", "", 413),
     ],
 )
-def test_an_unreadable_body_is_rejected_as_a_whole(client, body, content_type, encoding, status):
+def test_an_unreadable_body_is_rejected_as_a_whole(
+    client: APIClient, body: bytes, content_type: str, encoding: str, status: int
+) -> None:
     headers = {"Content-Encoding": encoding} if encoding else {}
     response = client.post(BULK, data=body, content_type=content_type, headers=headers)
     assert response.status_code == status, response.content
@@ -278,14 +288,14 @@ def test_an_unreadable_body_is_rejected_as_a_whole(client, body, content_type, e
     assert Reading.objects.count() == 0
 
 
-def test_nested_json_in_a_row_is_an_error_of_that_row(client, unit):
+def test_nested_json_in_a_row_is_an_error_of_that_row(client: APIClient, unit: StorageUnit) -> None:
     body = b'[{"temperature": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]"
     response = client.post(BULK, data=body, content_type="application/json")
     assert response.status_code in (200, 400)
     assert Reading.objects.count() == 0
 
 
-def test_a_body_of_20_mb_is_413_compressed_or_not(client):
+def test_a_body_of_20_mb_is_413_compressed_or_not(client: APIClient) -> None:
     huge = b"[" + b" " * 20_000_000 + b"]"
     assert client.post(BULK, data=huge, content_type="application/json").status_code == 413
     bomb = gzip.compress(b" " * (settings.BULK_MAX_BYTES + 1))
@@ -294,22 +304,24 @@ def test_a_body_of_20_mb_is_413_compressed_or_not(client):
     assert client.post(BULK, data=bomb, content_type="application/json", headers=headers).status_code == 413
 
 
-def test_an_unreadable_push_is_logged_as_a_delivery(client, unit):
+def test_an_unreadable_push_is_logged_as_a_delivery(client: APIClient, unit: StorageUnit) -> None:
     client.post(BULK, data=b"{", content_type="application/json")
     delivery = Delivery.objects.get(customer=unit.facility.customer)
     assert (delivery.status, delivery.error_reason) == ("failure", "invalid_json")
 
 
-def test_errors_beyond_a_thousand_are_only_counted(client):
+def test_errors_beyond_a_thousand_are_only_counted(client: APIClient) -> None:
     response = client.post(BULK, data=b"1\n" * 1_500, content_type="application/x-ndjson").json()
     assert (response["rejected"], len(response["errors"])) == (1_500, 1_000)
 
 
-def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(client, unit, django_assert_num_queries):
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
+    client: APIClient, unit: StorageUnit, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     units = [unit, *StorageUnitFactory.create_batch(9, facility=unit.facility)]
     client.post(BULK, [row | {"temperature": 41} for each in units for row in rows_of(each, 1)])
 
-    def push(count, day):
+    def push(count: int, day: str):
         # Within the limits: excursions take queries for the alarms that they open, see
         # alarms/evaluation/tests/test_evaluate.py.
         rows = [row | {"temperature": 41} for each in units[: count // 10 or 1] for row in rows_of(each, count)]

@@ -1,25 +1,30 @@
 """Bad input, and what becomes of it: what is in the database after a poll or an import, row by row of the table."""
 
+from __future__ import annotations
+
 import gzip
 import json
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.forms.models import model_to_dict
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pytest_django import Settings
 
-from customers.models import StorageUnit
+from customers.models import Customer, StorageUnit
 from ingestion.loading.file_import import import_file
-from ingestion.models import Conflict, Delivery, RejectedRow
+from ingestion.models import Conflict, Delivery, RejectedRow, Source
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.polling.tests.polling import counts, csv_answer, in_turn, json_answer, polled_once
-from ingestion.polling.tests.scripted_server import answer
+from ingestion.polling.tests.scripted_server import Visit, answer
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
 from readings.storage.rollups import refresh
 from readings.units.scales import from_celsius
@@ -39,7 +44,7 @@ def stored():
 # A body of which nothing can be used
 
 
-def say_nothing(visit):
+def say_nothing(visit) -> None:
     visit.connection.recv(1)  # until the client has gone
 
 
@@ -68,8 +73,8 @@ UNUSABLE = {
 
 @pytest.mark.parametrize(("script", "reason", "words"), UNUSABLE.values(), ids=UNUSABLE.keys())
 def test_a_delivery_that_cannot_be_used_fails_with_its_reason_and_disturbs_nothing_else(
-    source_of, settings, script, reason, words
-):
+    source_of: Callable[..., Source], settings: Settings, script, reason, words
+) -> None:
     settings.SOURCE_MAX_BYTES = 9_999
     settings.SOURCE_READ_SECONDS = 0.3
     source = source_of(in_turn(json_answer(GOOD), script, json_answer(GOOD)))
@@ -89,7 +94,7 @@ def test_a_delivery_that_cannot_be_used_fails_with_its_reason_and_disturbs_nothi
     assert source.failures_in_a_row == 0
 
 
-def test_a_declared_encoding_that_the_body_is_not_in_fails_the_delivery(source_of):
+def test_a_declared_encoding_that_the_body_is_not_in_fails_the_delivery(source_of: Callable[..., Source]) -> None:
     body = csv_body(csv_row(unit_name="Kühlraum")).encode("latin-1")
     assert polled_once(source_of(csv_answer(body), encoding="utf-8")).error_reason == "undecodable"
     assert not Reading.objects.exists()
@@ -104,7 +109,9 @@ JSON_BYTES = json_body(*[json_row(timestamp=time) for time in ROWS]).encode()
 
 @pytest.mark.parametrize("body", [CSV_BYTES[:-60], JSON_BYTES[:-60]], ids=["CSV", "JSON"])
 @pytest.mark.parametrize("is_told", [True, False], ids=["shorter than promised", "as long as promised"])
-def test_of_a_cut_off_body_every_whole_row_is_stored_and_the_cut_one_is_rejected(source_of, body, is_told):
+def test_of_a_cut_off_body_every_whole_row_is_stored_and_the_cut_one_is_rejected(
+    source_of: Callable[..., Source], body: bytes, is_told: bool
+) -> None:
     source = source_of(answer(body, length=len(body) + (60 if is_told else 0)))
 
     delivery = polled_once(source)
@@ -117,7 +124,7 @@ def test_of_a_cut_off_body_every_whole_row_is_stored_and_the_cut_one_is_rejected
     assert rejected.message == "The body ends within this row. The next delivery should contain the whole row."
 
 
-def test_a_packed_body_that_is_cut_off_gives_the_rows_that_can_be_unpacked(source_of):
+def test_a_packed_body_that_is_cut_off_gives_the_rows_that_can_be_unpacked(source_of: Callable[..., Source]) -> None:
     times = [NOON - timedelta(minutes=minutes) for minutes in range(2_000)]
     noise = random.Random(5)  # lest it packs too well
     rows = [csv_row(timestamp=f"{time:%Y-%m-%dT%H:%M:%S}", temperature=f"{noise.uniform(1, 9):.9f}") for time in times]
@@ -158,11 +165,11 @@ NO_READINGS = {
 }
 
 
-def as_json(*changes):
+def as_json(*changes) -> Callable[[Visit], None]:
     return json_answer(json_body(*[json_row(**change) for change in changes]))
 
 
-def as_csv(*changes):
+def as_csv(*changes) -> Callable[[Visit], None]:
     return csv_answer(csv_body(*[csv_row(**csv_cells(change)) for change in changes]))
 
 
@@ -173,8 +180,13 @@ def csv_cells(change):
 @pytest.mark.parametrize(("script", "row_number"), [(as_json, 2), (as_csv, 3)], ids=["JSON", "CSV"])
 @pytest.mark.parametrize(("change", "reason", "words"), NO_READINGS.values(), ids=NO_READINGS.keys())
 def test_a_row_that_cannot_be_a_reading_is_kept_as_it_was_sent_with_its_number_and_reason(
-    source_of, script, row_number, change, reason, words
-):
+    source_of: Callable[..., Source],
+    script: Callable[..., Callable[[Visit], None]],
+    row_number: int,
+    change,
+    reason,
+    words,
+) -> None:
     source = source_of(script({"timestamp": "2026-11-23T09:00:00"}, change, {"timestamp": GOOD_TIME}))
 
     delivery = polled_once(source)
@@ -191,14 +203,14 @@ def test_a_row_that_cannot_be_a_reading_is_kept_as_it_was_sent_with_its_number_a
     assert source.cursor_at == datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 
-def sent_row(script, change):
+def sent_row(script: Callable[..., Callable[[Visit], None]], change) -> str:
     """Return the row with this change as `script` sends it."""
     if script is as_csv:
         return csv_row(**csv_cells(change))
     return json.dumps(json_row(**change))
 
 
-def test_a_bare_nan_of_json_is_not_finite(source_of):
+def test_a_bare_nan_of_json_is_not_finite(source_of: Callable[..., Source]) -> None:
     body = json_body(json_row(temperature="?")).replace('"?"', "NaN")
     polled_once(source_of(json_answer(body)))
     assert RejectedRow.objects.get().reason == "not_finite"
@@ -209,7 +221,9 @@ def test_a_bare_nan_of_json_is_not_finite(source_of):
     ("known_facility", "reason", "named"),
     [("facility_A_1", "unknown_unit", "unit_A_1_1"), ("facility_A_2", "unknown_facility", "facility_A_1")],
 )
-def test_a_row_of_an_unknown_unit_is_rejected_where_units_are_not_registered(source_of, known_facility, reason, named):
+def test_a_row_of_an_unknown_unit_is_rejected_where_units_are_not_registered(
+    source_of: Callable[..., Source], known_facility: str, reason: str, named: str
+) -> None:
     source = source_of(json_answer(GOOD), registers_units=False)
     FacilityFactory(customer=source.customer, facility_code=known_facility)
 
@@ -222,7 +236,9 @@ def test_a_row_of_an_unknown_unit_is_rejected_where_units_are_not_registered(sou
     assert not StorageUnit.objects.exists()
 
 
-def test_a_rejected_row_that_is_sent_with_every_download_is_kept_once_and_counted(source_of):
+def test_a_rejected_row_that_is_sent_with_every_download_is_kept_once_and_counted(
+    source_of: Callable[..., Source],
+) -> None:
     source = source_of(as_csv({"temperature": "warm"}))
     for _ in range(3):
         polled_once(source)
@@ -230,7 +246,7 @@ def test_a_rejected_row_that_is_sent_with_every_download_is_kept_once_and_counte
     assert sum(each.records_rejected for each in Delivery.objects.all()) == 3
 
 
-def test_a_row_with_too_many_cells_costs_itself_only(source_of):
+def test_a_row_with_too_many_cells_costs_itself_only(source_of: Callable[..., Source]) -> None:
     body = csv_body(csv_row(timestamp=GOOD_TIME), csv_row() + ",too,many")
     assert counts(polled_once(source_of(csv_answer(body)))) == (1, 0, 0, 1)
     rejected = RejectedRow.objects.get()
@@ -254,7 +270,9 @@ def test_a_row_with_too_many_cells_costs_itself_only(source_of):
     ],
     ids=["null", "empty text", "empty cell", "blank cell", "declared", "declared CSV", "number", "number in CSV"],
 )
-def test_no_measurement_is_stored_as_a_reading_without_one_and_never_as_zero(source_of, script, fields):
+def test_no_measurement_is_stored_as_a_reading_without_one_and_never_as_zero(
+    source_of: Callable[..., Source], script: Callable[[Visit], None], fields: dict[str, list[str]]
+) -> None:
     delivery = polled_once(source_of(script, **fields))
 
     assert (delivery.status, counts(delivery)) == ("success", (1, 0, 0, 0))
@@ -268,7 +286,7 @@ def test_no_measurement_is_stored_as_a_reading_without_one_and_never_as_zero(sou
 
 
 @pytest.mark.parametrize("script", [as_json, as_csv], ids=["JSON", "CSV"])
-def test_0_97_stays_0_97(source_of, script):
+def test_0_97_stays_0_97(source_of: Callable[..., Source], script: Callable[..., Callable[[Visit], None]]) -> None:
     polled_once(source_of(script({"temperature": 0.97, "quality_score": 0.97})))
     reading = Reading.objects.get()
     assert (reading.temperature_c, reading.quality_score) == (0.97, 0.97)
@@ -283,7 +301,9 @@ fahrenheit = (
 @pytest.mark.parametrize("ending", ["csv", "json"])
 @given(sent=st.lists(fahrenheit, min_size=1, max_size=200))
 @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_was_sent_in_fahrenheit_comes_back_in_fahrenheit_to_the_digit(tmp_path, ending, sent):
+def test_what_was_sent_in_fahrenheit_comes_back_in_fahrenheit_to_the_digit(
+    tmp_path: Path, ending: str, sent: list[Decimal | int]
+) -> None:
     times = [f"{NOON - timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%S}" for minutes in range(len(sent))]
     rows = zip(sent, times, strict=True)
     if ending == "csv":
@@ -306,7 +326,7 @@ def test_what_was_sent_in_fahrenheit_comes_back_in_fahrenheit_to_the_digit(tmp_p
 # Rows that were there before
 
 
-def test_a_row_already_stored_is_a_duplicate_without_effect(source_of):
+def test_a_row_already_stored_is_a_duplicate_without_effect(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(GOOD))
     polled_once(source)
     before = [model_to_dict(each) for each in (LatestReading.objects.get(), *HourlyRollup.objects.all())]
@@ -317,7 +337,9 @@ def test_a_row_already_stored_is_a_duplicate_without_effect(source_of):
     assert [model_to_dict(each) for each in (LatestReading.objects.get(), *HourlyRollup.objects.all())] == before
 
 
-def test_a_row_that_contradicts_a_stored_one_is_kept_for_a_person_and_overwrites_nothing(source_of):
+def test_a_row_that_contradicts_a_stored_one_is_kept_for_a_person_and_overwrites_nothing(
+    source_of: Callable[..., Source],
+) -> None:
     source = source_of(in_turn(as_json({"temperature": -74.31}), as_json({"temperature": -12.5})))
     polled_once(source)
 
@@ -331,7 +353,9 @@ def test_a_row_that_contradicts_a_stored_one_is_kept_for_a_person_and_overwrites
     assert stored() == [-74.31]
 
 
-def test_of_two_rows_of_one_body_that_contradict_each_other_the_first_is_stored(source_of):
+def test_of_two_rows_of_one_body_that_contradict_each_other_the_first_is_stored(
+    source_of: Callable[..., Source],
+) -> None:
     delivery = polled_once(source_of(as_csv({"temperature": "-74.31"}, {"temperature": "-12.5"})))
     assert counts(delivery) == (1, 0, 1, 0)
     assert stored() == [-74.31]
@@ -344,7 +368,7 @@ EVERY_HOUR = [(NOON - timedelta(hours=hours), -20.0 + hours % 7) for hours in ra
 YEARS_AGO = [(datetime(2019, 3, 31, hour, tzinfo=UTC), 4.0 + hour) for hour in range(5)]
 
 
-def test_rows_out_of_order_late_and_from_years_ago_end_in_what_they_would_have_in_order(tmp_path):
+def test_rows_out_of_order_late_and_from_years_ago_end_in_what_they_would_have_in_order(tmp_path: Path) -> None:
     in_order = sorted(EVERY_HOUR + YEARS_AGO)
     shuffled = random.Random(3).sample(in_order, len(in_order))
     late, early = shuffled[:40], shuffled[40:]
@@ -360,7 +384,7 @@ def test_rows_out_of_order_late_and_from_years_ago_end_in_what_they_would_have_i
     assert len(delivery_counts(orderly)[0]) == len(in_order)
 
 
-def delivery_counts(customer):
+def delivery_counts(customer: Customer):
     """All that is stored and made of a customer's readings."""
     unit = StorageUnit.objects.get(facility__customer=customer)
     rows = []

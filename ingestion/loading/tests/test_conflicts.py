@@ -1,5 +1,7 @@
 """A person decides which of two contradicting readings is right; everything that adds up follows."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
@@ -14,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.storing]
 
 
 @pytest.fixture
-def conflict():
+def conflict() -> Conflict:
     sensor = SensorFactory()
     store_readings(sensor.storage_unit, [4.0, 5.0], start=NOON, sensor=sensor)
     return ConflictFactory(
@@ -22,7 +24,7 @@ def conflict():
     )
 
 
-def test_an_accepted_reading_takes_the_stored_ones_place_everywhere(conflict):
+def test_an_accepted_reading_takes_the_stored_ones_place_everywhere(conflict: Conflict) -> None:
     assert conflicts.accept(Conflict.objects.all(), by="Anna") == 1
 
     assert Reading.objects.get(recorded_at=conflict.recorded_at).temperature_c == 9.0
@@ -32,20 +34,20 @@ def test_an_accepted_reading_takes_the_stored_ones_place_everywhere(conflict):
     assert LatestReading.objects.get().temperature_c == 9.0
 
 
-def test_what_stood_before_stays_readable(conflict):
+def test_what_stood_before_stays_readable(conflict: Conflict) -> None:
     conflicts.accept(Conflict.objects.all(), by="Anna")
     conflict.refresh_from_db()
     assert (conflict.state, conflict.stored_temperature_c, conflict.decided_by) == ("accepted", 5.0, "Anna")
     assert conflict.decided_at is not None
 
 
-def test_a_dismissed_reading_changes_nothing(conflict):
+def test_a_dismissed_reading_changes_nothing(conflict: Conflict) -> None:
     assert conflicts.dismiss(Conflict.objects.all(), by="Anna") == 1
     assert Reading.objects.get(recorded_at=conflict.recorded_at).temperature_c == 5.0
     assert Conflict.objects.get().state == "dismissed"
 
 
-def test_what_is_decided_stays_decided(conflict):
+def test_what_is_decided_stays_decided(conflict: Conflict) -> None:
     conflicts.dismiss(Conflict.objects.all(), by="Anna")
     assert conflicts.accept(Conflict.objects.all(), by="Ben") == 0
     assert Reading.objects.get(recorded_at=conflict.recorded_at).temperature_c == 5.0

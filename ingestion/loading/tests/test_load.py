@@ -1,13 +1,18 @@
 """Every delivery goes through one function: counted, stored, its rest kept, and logged, or nothing of it."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 import pytest
 from django.db import IntegrityError
+from pytest_django import DjangoAssertNumQueries
 
 from customers.models import Facility, Sensor, StorageUnit
 from ingestion.loading.load import LoadRequest, load, log_failure
-from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow
+from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
 from ingestion.parsing.rejection_reasons import Reason
-from ingestion.parsing.results import RejectedReading, UnitDescription, UnreadableBody
+from ingestion.parsing.results import ParsedBatch, RejectedReading, UnitDescription, UnreadableBody
 from ingestion.parsing.tests.parsed_batches import NOON, batch_of, reading
 from readings.models import EquipmentStatus, HourlyRollup, LatestReading, Reading, RollupRebuild
 from tests.factories import CustomerFactory, FacilityFactory, SensorFactory, SourceFactory, StorageUnitFactory
@@ -16,16 +21,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.storing]
 
 
 @pytest.fixture
-def source():
+def source() -> Source:
     return SourceFactory()
 
 
-def loaded(source, *batches, **kwargs):
+def loaded(source: Source, *batches: ParsedBatch, **kwargs: object) -> Delivery:
     load_request = LoadRequest(customer=source.customer, source=source, ingestion_type=IngestionType.API)
     return load(load_request, batches, **kwargs).delivery
 
 
-def counts(delivery):
+def counts(delivery: Delivery) -> tuple[int, int, int, int, int]:
     return (
         delivery.records_processed,
         delivery.records_stored,
@@ -35,7 +40,7 @@ def counts(delivery):
     )
 
 
-def test_a_delivery_is_stored_and_logged_with_its_counts(source):
+def test_a_delivery_is_stored_and_logged_with_its_counts(source: Source) -> None:
     delivery = loaded(source, batch_of(reading(0), reading(1)), batch_of(reading(2)))
 
     assert counts(delivery) == (3, 3, 0, 0, 0)
@@ -44,18 +49,18 @@ def test_a_delivery_is_stored_and_logged_with_its_counts(source):
     assert Reading.objects.count() == 3
 
 
-def test_the_same_delivery_again_stores_nothing_and_says_so(source):
+def test_the_same_delivery_again_stores_nothing_and_says_so(source: Source) -> None:
     loaded(source, batch_of(reading(0), reading(1)))
     delivery = loaded(source, batch_of(reading(0), reading(1)))
     assert counts(delivery) == (2, 0, 2, 0, 0)
     assert delivery.status == "success"
 
 
-def test_an_empty_delivery_is_a_success(source):
+def test_an_empty_delivery_is_a_success(source: Source) -> None:
     assert counts(loaded(source, batch_of())) == (0, 0, 0, 0, 0)
 
 
-def test_every_row_is_counted_once(source):
+def test_every_row_is_counted_once(source: Source) -> None:
     loaded(source, batch_of(reading(0), reading(1)))
     rejected = [RejectedReading(7, Reason.NO_TIME, "no time", "raw")]
     delivery = loaded(source, batch_of(reading(0), reading(1, 6.0), reading(2), rejected=rejected))
@@ -64,7 +69,7 @@ def test_every_row_is_counted_once(source):
     assert "1 × No time" in delivery.error_message
 
 
-def test_unseen_facilities_units_and_sensors_are_registered(source):
+def test_unseen_facilities_units_and_sensors_are_registered(source: Source) -> None:
     described = UnitDescription(
         facility_code="facility_1",
         unit_code="unit_1",
@@ -89,7 +94,7 @@ def test_unseen_facilities_units_and_sensors_are_registered(source):
     assert unit.sensors.get().sensor_code == "sensor_1"
 
 
-def test_what_people_entered_is_not_overwritten_and_what_is_unknown_is_filled_in(source):
+def test_what_people_entered_is_not_overwritten_and_what_is_unknown_is_filled_in(source: Source) -> None:
     facility = FacilityFactory(customer=source.customer, facility_code="facility_1", city="")
     StorageUnitFactory(facility=facility, unit_code="unit_1", name="Our name", set_temperature=None)
     described = UnitDescription(
@@ -101,14 +106,14 @@ def test_what_people_entered_is_not_overwritten_and_what_is_unknown_is_filled_in
     assert (unit.name, unit.set_temperature, unit.facility.city) == ("Our name", 4.0, "Leeds")
 
 
-def test_a_later_reported_interval_rebuilds_the_roll_ups(source):
+def test_a_later_reported_interval_rebuilds_the_roll_ups(source: Source) -> None:
     loaded(source, batch_of(reading(0)))
     described = UnitDescription(facility_code="facility_1", unit_code="unit_1", interval_seconds=60)
     loaded(source, batch_of(reading(1), units={("facility_1", "unit_1"): described}))
     assert RollupRebuild.objects.get().storage_unit.interval_seconds == 60
 
 
-def test_without_registration_rows_of_unknown_units_are_rejected_and_kept_verbatim(source):
+def test_without_registration_rows_of_unknown_units_are_rejected_and_kept_verbatim(source: Source) -> None:
     source.registers_units = False
     known = StorageUnitFactory(
         facility=FacilityFactory(customer=source.customer, facility_code="facility_1"), unit_code="unit_1"
@@ -134,19 +139,19 @@ def test_without_registration_rows_of_unknown_units_are_rejected_and_kept_verbat
     assert (StorageUnit.objects.count(), Sensor.objects.count()) == (1, 1)
 
 
-def test_a_unit_without_a_facility_is_found_by_its_code(source):
+def test_a_unit_without_a_facility_is_found_by_its_code(source: Source) -> None:
     unit = StorageUnitFactory(facility__customer=source.customer, unit_code="unit_1")
     loaded(source, batch_of(reading(facility=None)))
     assert Reading.objects.get().storage_unit == unit
 
 
-def test_a_unit_without_a_facility_is_registered_in_the_sources_default(source):
+def test_a_unit_without_a_facility_is_registered_in_the_sources_default(source: Source) -> None:
     source.default_facility_code = "depot"
     loaded(source, batch_of(reading(facility=None)))
     assert Facility.objects.get().facility_code == "depot"
 
 
-def test_the_same_unit_code_of_another_customer_is_another_unit(source):
+def test_the_same_unit_code_of_another_customer_is_another_unit(source: Source) -> None:
     stranger = StorageUnitFactory(
         facility=FacilityFactory(customer=CustomerFactory(), facility_code="facility_1"), unit_code="unit_1"
     )
@@ -154,19 +159,19 @@ def test_the_same_unit_code_of_another_customer_is_another_unit(source):
     assert not Reading.objects.filter(storage_unit=stranger).exists()
 
 
-def test_a_rejected_row_sent_again_is_counted_not_kept_again(source):
+def test_a_rejected_row_sent_again_is_counted_not_kept_again(source: Source) -> None:
     rejected = [RejectedReading(1, Reason.NO_TIME, "no time", "a"), RejectedReading(2, Reason.NO_TIME, "no time", "a")]
     loaded(source, batch_of(rejected=rejected))
     loaded(source, batch_of(rejected=rejected[:1]))
     assert RejectedRow.objects.get().seen_count == 3
 
 
-def test_a_rejected_row_with_nul_bytes_and_half_characters_is_kept(source):
+def test_a_rejected_row_with_nul_bytes_and_half_characters_is_kept(source: Source) -> None:
     loaded(source, batch_of(rejected=[RejectedReading(1, Reason.NOT_TEXT, "bad", "unit\x00\ud800,5")]))
     assert RejectedRow.objects.get().raw == "unit\\x00\\ud800,5"
 
 
-def test_a_contradiction_is_kept_once_with_both_temperatures(source):
+def test_a_contradiction_is_kept_once_with_both_temperatures(source: Source) -> None:
     loaded(source, batch_of(reading(temperature_c=5.0)))
     for _ in range(2):
         loaded(source, batch_of(reading(temperature_c=9.0, scale="F", quality_score=0.5)))
@@ -176,21 +181,21 @@ def test_a_contradiction_is_kept_once_with_both_temperatures(source):
     assert Reading.objects.get().temperature_c == 5.0
 
 
-def test_a_null_that_contradicts_a_measurement_is_kept(source):
+def test_a_null_that_contradicts_a_measurement_is_kept(source: Source) -> None:
     loaded(source, batch_of(reading(temperature_c=5.0)))
     for _ in range(2):
         loaded(source, batch_of(reading(temperature_c=None)))
     assert (Conflict.objects.get().temperature_c, Conflict.objects.get().seen_count) == (None, 2)
 
 
-def test_unseen_statuses_are_added(source):
+def test_unseen_statuses_are_added(source: Source) -> None:
     loaded(source, batch_of(reading(equipment_status="defrosting"), reading(1, equipment_status="warning")))
     names = Reading.objects.order_by("recorded_at").values_list("equipment_status__name", flat=True)
     assert list(names) == ["defrosting", "warning"]
     assert HourlyRollup.objects.get(hour=NOON).warning_count == 1
 
 
-def test_too_many_statuses_are_rejected(source, monkeypatch):
+def test_too_many_statuses_are_rejected(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("readings.models.MAX_STATUSES", 4)
     delivery = loaded(
         source, batch_of(reading(0, equipment_status="one"), reading(1, equipment_status="two"), reading(2))
@@ -200,14 +205,14 @@ def test_too_many_statuses_are_rejected(source, monkeypatch):
     assert EquipmentStatus.objects.count() == 4
 
 
-def test_a_cut_off_delivery_is_partial(source):
+def test_a_cut_off_delivery_is_partial(source: Source) -> None:
     delivery = loaded(source, batch_of(reading(), is_cut_off=True))
     assert (delivery.status, delivery.records_stored) == ("partial", 1)
     assert "cut off" in delivery.error_message
 
 
-def test_a_body_that_turns_out_unreadable_undoes_the_delivery(source):
-    def batches():
+def test_a_body_that_turns_out_unreadable_undoes_the_delivery(source: Source) -> None:
+    def batches() -> Iterator[ParsedBatch]:
         yield batch_of(reading())
         raise UnreadableBody(Reason.UNDECODABLE, "not text")
 
@@ -218,7 +223,7 @@ def test_a_body_that_turns_out_unreadable_undoes_the_delivery(source):
     assert not Delivery.objects.exists()
 
 
-def test_a_failure_is_logged_with_its_reason(source):
+def test_a_failure_is_logged_with_its_reason(source: Source) -> None:
     load_request = LoadRequest(customer=source.customer, source=source, ingestion_type=IngestionType.API)
     delivery = log_failure(load_request, "timeout", "It took too long.")
     assert Delivery.objects.get() == delivery
@@ -229,7 +234,7 @@ def test_a_failure_is_logged_with_its_reason(source):
     )
 
 
-def test_the_database_refuses_a_delivery_that_miscounts(source):
+def test_the_database_refuses_a_delivery_that_miscounts(source: Source) -> None:
     with pytest.raises(IntegrityError, match="delivery_counts_every_row_once"):
         Delivery.objects.create(
             customer=source.customer,
@@ -242,7 +247,9 @@ def test_the_database_refuses_a_delivery_that_miscounts(source):
         )
 
 
-def test_taking_in_costs_the_same_queries_for_many_units_as_for_few(source, django_assert_max_num_queries):
+def test_taking_in_costs_the_same_queries_for_many_units_as_for_few(
+    source: Source, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     few = [reading(unit=f"unit_{n}") for n in range(2)]
     many = [reading(unit=f"unit_{n}") for n in range(50)]
     loaded(source, batch_of(*many))

@@ -1,12 +1,17 @@
 """Rejected rows wait until a person has mended the cause and replays them, or lets them be."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from time_machine import Traveller
 
 from ingestion.loading.file_import import import_file
 from ingestion.loading.replay import dismiss, replay
-from ingestion.models import Conflict, Delivery, RejectedRow
+from ingestion.models import Conflict, Delivery, RejectedRow, Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.polling.tests.polling import by_path, counts, csv_answer, in_turn, json_answer, polled_once
@@ -24,14 +29,14 @@ from tests.factories import (
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]
 
 
-def fix_mapping(source, **fields):
+def fix_mapping(source: Source, **fields: object) -> None:
     for name, value in fields.items():
         setattr(source, name, value)
     source.full_clean()
     source.save()
 
 
-def replay_all(by="Anna"):
+def replay_all(by: str = "Anna"):
     result = replay(RejectedRow.objects.all(), by=by)
     return result.replayed, result.still_rejected
 
@@ -39,7 +44,7 @@ def replay_all(by="Anna"):
 # What can be mended
 
 
-def test_once_a_null_value_is_declared_its_rows_are_stored_as_no_measurement(source_of):
+def test_once_a_null_value_is_declared_its_rows_are_stored_as_no_measurement(source_of: Callable[..., Source]) -> None:
     source = source_of(csv_answer(csv_body(csv_row(temperature="ERR"))))
     polled_once(source)
 
@@ -51,7 +56,7 @@ def test_once_a_null_value_is_declared_its_rows_are_stored_as_no_measurement(sou
     assert (row.state, row.decided_by, row.decided_at) == ("replayed", "Anna", NOON)
 
 
-def test_once_the_time_format_is_set_its_rows_are_stored(source_of):
+def test_once_the_time_format_is_set_its_rows_are_stored(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body(json_row(timestamp="05/11/2026 10:11"))))
     polled_once(source)
     assert RejectedRow.objects.get().reason == "unreadable_time"
@@ -61,7 +66,7 @@ def test_once_the_time_format_is_set_its_rows_are_stored(source_of):
     assert Reading.objects.get().recorded_at == datetime(2026, 11, 5, 10, 11, tzinfo=UTC)
 
 
-def test_once_the_time_zone_is_right_no_hour_is_skipped_any_more(source_of):
+def test_once_the_time_zone_is_right_no_hour_is_skipped_any_more(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body(json_row(timestamp="2026-03-29T01:30:00"))), time_zone="Europe/London")
     polled_once(source)
     assert RejectedRow.objects.get().reason == "skipped_hour"
@@ -71,7 +76,7 @@ def test_once_the_time_zone_is_right_no_hour_is_skipped_any_more(source_of):
     assert Reading.objects.get().recorded_at == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
 
-def test_once_the_scale_is_set_its_rows_are_stored_on_it(source_of):
+def test_once_the_scale_is_set_its_rows_are_stored_on_it(source_of: Callable[..., Source]) -> None:
     source = source_of(csv_answer("unit_id,timestamp,temperature\nfreezer,2026-11-23T10:00:00,-300\n"))
     polled_once(source)
     assert RejectedRow.objects.get().reason == "below_absolute_zero"
@@ -82,7 +87,7 @@ def test_once_the_scale_is_set_its_rows_are_stored_on_it(source_of):
     assert (reading.scale, from_celsius(reading.temperature_c, "F")) == ("F", -300.0)
 
 
-def test_once_a_unit_is_registered_its_rows_are_stored(source_of):
+def test_once_a_unit_is_registered_its_rows_are_stored(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body(json_row())), registers_units=False)
     polled_once(source)
 
@@ -93,7 +98,7 @@ def test_once_a_unit_is_registered_its_rows_are_stored(source_of):
     assert Reading.objects.get().storage_unit == unit
 
 
-def test_once_a_source_may_register_units_its_rows_register_theirs(source_of):
+def test_once_a_source_may_register_units_its_rows_register_theirs(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body(json_row())), registers_units=False)
     polled_once(source)
 
@@ -103,7 +108,7 @@ def test_once_a_source_may_register_units_its_rows_register_theirs(source_of):
     assert (unit.unit_code, unit.name, unit.set_temperature) == ("unit_A_1_1", "Ultra-Low Freezer 1", -74.2)
 
 
-def test_rows_of_a_loggers_file_are_stored_for_the_unit_that_the_file_was_named_for(tmp_path):
+def test_rows_of_a_loggers_file_are_stored_for_the_unit_that_the_file_was_named_for(tmp_path: Path) -> None:
     source = SourceFactory(url="", time_zone="Europe/London")
     file = tmp_path / "Cold Room 3.csv"
     file.write_text("Date/Time,Temperature(°F)\n29/03/2026 01:30,39.2\n29/03/2026 03:30,39.4\n")
@@ -118,7 +123,9 @@ def test_rows_of_a_loggers_file_are_stored_for_the_unit_that_the_file_was_named_
     assert from_celsius(reading.temperature_c, reading.scale) == 39.2
 
 
-def test_answers_of_one_unit_each_are_stored_for_that_unit_at_the_time_they_came(source_of, noon):
+def test_answers_of_one_unit_each_are_stored_for_that_unit_at_the_time_they_came(
+    source_of: Callable[..., Source], noon: Traveller
+) -> None:
     rooms = {"/unit/one": json_answer('{"temp": "ERR"}'), "/unit/two": json_answer('{"temp": "ERR"}')}
     source = source_of(by_path(rooms), path="/unit/{unit}", unit_codes=["one", "two"])
     assert counts(polled_once(source)) == (0, 0, 0, 2)
@@ -134,7 +141,7 @@ def test_answers_of_one_unit_each_are_stored_for_that_unit_at_the_time_they_came
 # What comes of it
 
 
-def test_a_replay_is_logged_as_a_delivery_and_its_rows_count_in_roll_ups(source_of):
+def test_a_replay_is_logged_as_a_delivery_and_its_rows_count_in_roll_ups(source_of: Callable[..., Source]) -> None:
     source = source_of(csv_answer(csv_body(csv_row(temperature="4°"), csv_row(temperature="n/a"))))
     polled_once(source)
     fix_mapping(source, null_values=["n/a"])
@@ -147,7 +154,7 @@ def test_a_replay_is_logged_as_a_delivery_and_its_rows_count_in_roll_ups(source_
     assert DailyRollup.objects.get(reading_count=1).fault_count == 1
 
 
-def test_a_row_that_is_rejected_again_goes_on_waiting_with_its_new_reason(source_of):
+def test_a_row_that_is_rejected_again_goes_on_waiting_with_its_new_reason(source_of: Callable[..., Source]) -> None:
     source = source_of(csv_answer(csv_body(csv_row(timestamp="05/11/2026 10:11", temperature="warm"))))
     polled_once(source)
     row = RejectedRow.objects.get()
@@ -163,7 +170,9 @@ def test_a_row_that_is_rejected_again_goes_on_waiting_with_its_new_reason(source
     assert RejectedRow.objects.count() == 1
 
 
-def test_rows_of_several_sources_are_replayed_each_with_the_mapping_of_its_own(source_of):
+def test_rows_of_several_sources_are_replayed_each_with_the_mapping_of_its_own(
+    source_of: Callable[..., Source],
+) -> None:
     body = csv_body(csv_row(timestamp="05/11/2026 10:11"))
     british, american = source_of(csv_answer(body)), source_of(csv_answer(body))
     for source in (british, american):
@@ -177,7 +186,7 @@ def test_rows_of_several_sources_are_replayed_each_with_the_mapping_of_its_own(s
     assert dict(of_customer) == {british.customer_id: 11, american.customer_id: 5}
 
 
-def test_what_came_right_in_the_meantime_is_a_duplicate_and_no_longer_waits(source_of):
+def test_what_came_right_in_the_meantime_is_a_duplicate_and_no_longer_waits(source_of: Callable[..., Source]) -> None:
     row = csv_row(temperature="ERR")
     source = source_of(csv_answer(csv_body(row)))
     polled_once(source)
@@ -188,7 +197,7 @@ def test_what_came_right_in_the_meantime_is_a_duplicate_and_no_longer_waits(sour
     assert counts(Delivery.objects.latest("id")) == (0, 1, 0, 0)
 
 
-def test_a_replayed_row_that_contradicts_a_stored_one_is_kept_as_a_conflict(source_of):
+def test_a_replayed_row_that_contradicts_a_stored_one_is_kept_as_a_conflict(source_of: Callable[..., Source]) -> None:
     rows = [csv_row(temperature="ERR"), csv_row(temperature="-70")]
     source = source_of(in_turn(*[csv_answer(csv_body(row)) for row in rows]))
     polled_once(source)
@@ -199,7 +208,7 @@ def test_a_replayed_row_that_contradicts_a_stored_one_is_kept_as_a_conflict(sour
     assert (Conflict.objects.get().temperature_c, Conflict.objects.get().stored_temperature_c) == (None, -70.0)
 
 
-def test_a_replay_again_finds_nothing_that_waits(source_of):
+def test_a_replay_again_finds_nothing_that_waits(source_of: Callable[..., Source]) -> None:
     source = source_of(csv_answer(csv_body(csv_row(temperature="ERR"))))
     polled_once(source)
     fix_mapping(source, null_values=["ERR"])
@@ -208,7 +217,7 @@ def test_a_replay_again_finds_nothing_that_waits(source_of):
     assert Delivery.objects.count() == 2
 
 
-def test_rows_without_a_source_are_replayed_with_the_usual_names(tmp_path):
+def test_rows_without_a_source_are_replayed_with_the_usual_names(tmp_path: Path) -> None:
     customer = CustomerFactory()
     file = tmp_path / "a.csv"
     file.write_text(csv_body(csv_row(temperature="warm")))
@@ -220,7 +229,7 @@ def test_rows_without_a_source_are_replayed_with_the_usual_names(tmp_path):
 # What a person lets be
 
 
-def test_dismissed_rows_rest_and_are_not_replayed():
+def test_dismissed_rows_rest_and_are_not_replayed() -> None:
     rows = RejectedRowFactory.create_batch(2)
     chosen = RejectedRow.objects.filter(pk=rows[0].pk)
 
@@ -235,7 +244,7 @@ def test_dismissed_rows_rest_and_are_not_replayed():
     assert RejectedRow.objects.get(pk=rows[1].pk).state == "waiting"
 
 
-def test_a_dismissed_row_that_is_sent_again_stays_dismissed(source_of):
+def test_a_dismissed_row_that_is_sent_again_stays_dismissed(source_of: Callable[..., Source]) -> None:
     source = source_of(csv_answer(csv_body(csv_row(temperature="ERR"))))
     polled_once(source)
     dismiss(RejectedRow.objects.all(), by="Anna")

@@ -1,5 +1,7 @@
 """Build parsed batches for tests of loading."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -9,7 +11,14 @@ from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, UnitDescripti
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def reading(minutes=0, temperature_c=5.0, *, unit="unit_1", facility="facility_1", **kwargs):
+def reading(
+    minutes: int = 0,
+    temperature_c: float | None = 5.0,
+    *,
+    unit: str = "unit_1",
+    facility: str | None = "facility_1",
+    **kwargs: object,
+):
     return {
         "facility_code": facility,
         "unit_code": unit,
@@ -22,7 +31,7 @@ def reading(minutes=0, temperature_c=5.0, *, unit="unit_1", facility="facility_1
     } | kwargs
 
 
-def batch_of(*readings, rejected=(), units=None, is_cut_off=False):
+def batch_of(*readings, rejected=(), units=None, is_cut_off: bool = False) -> ParsedBatch:
     rows = [{"row_number": number, **row} for number, row in enumerate(readings, start=1)]
     described = {
         (row["facility_code"], row["unit_code"]): UnitDescription(

@@ -1,5 +1,7 @@
 """Parse whole bodies, and build rows and bodies in the default layouts, for tests."""
 
+from __future__ import annotations
+
 import io
 import json
 from dataclasses import dataclass
@@ -90,7 +92,7 @@ class Parsed:
         return self.batches[0].row_context
 
 
-def parse(body: str | bytes, mapping: FieldMapping | None = None, **arguments) -> Parsed:
+def parse(body: str | bytes, mapping: FieldMapping | None = None, **arguments: object) -> Parsed:
     """Parse a body; a text is encoded in UTF-8."""
     data = body.encode() if isinstance(body, str) else body
     arguments.setdefault("received_at", RECEIVED_AT)

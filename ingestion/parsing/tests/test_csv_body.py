@@ -1,5 +1,7 @@
 """CSV bodies: layouts, encodings, invalid rows, cut-off and unreadable bodies."""
 
+from __future__ import annotations
+
 import gzip
 import io
 from dataclasses import replace
@@ -25,13 +27,13 @@ OLDER_HEADER = (
 )
 
 
-def unreadable(body, mapping=None, **arguments) -> UnreadableBody:
+def unreadable(body: bytes | str, mapping: FieldMapping | None = None, **arguments: object) -> UnreadableBody:
     with pytest.raises(UnreadableBody) as error:
         parse(body, mapping, **arguments)
     return error.value
 
 
-def test_the_common_layout_needs_no_mapping():
+def test_the_common_layout_needs_no_mapping() -> None:
     parsed = parse(csv_body(csv_row()), content_type="text/csv")
     assert dict(parsed.readings.schema) == READING_SCHEMA
     row = parsed.row
@@ -41,14 +43,14 @@ def test_the_common_layout_needs_no_mapping():
     assert parsed.header == CSV_HEADER
 
 
-def test_the_older_layout_needs_no_mapping():
+def test_the_older_layout_needs_no_mapping() -> None:
     line = "A,facility_A_1,unit_A_1_1,14.0,2026-11-23 10:11:11,s1,23.0,328,sqm,Oxford,England,0.9,Deep Freeze 1,F"
     parsed = parse(f"{OLDER_HEADER}\n{line}\n")
     assert (parsed.row["temperature_c"], parsed.row["scale"]) == (-10.0, "F")
     assert parsed.units["facility_A_1", "unit_A_1_1"].unit_name == "Deep Freeze 1"
 
 
-def test_a_unit_is_described_by_its_last_non_empty_values():
+def test_a_unit_is_described_by_its_last_non_empty_values() -> None:
     parsed = parse(
         csv_body(
             csv_row(unit_name="Old name", city="Oxford"),
@@ -61,7 +63,7 @@ def test_a_unit_is_described_by_its_last_non_empty_values():
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
-def test_line_endings_do_not_matter(ending):
+def test_line_endings_do_not_matter(ending: str) -> None:
     body = csv_body(csv_row(), csv_row(quality_score="")).replace("\n", ending)
     parsed = parse(body)
     assert parsed.temperatures == [-74.31, -74.31]
@@ -69,15 +71,15 @@ def test_line_endings_do_not_matter(ending):
     assert parsed.batches[0].raw_row(2) == csv_row()
 
 
-def test_a_byte_order_mark_is_removed():
+def test_a_byte_order_mark_is_removed() -> None:
     assert parse(b"\xef\xbb\xbf" + csv_body(csv_row()).encode()).temperatures == [-74.31]
 
 
-def test_utf_16_is_detected_by_its_byte_order_mark():
+def test_utf_16_is_detected_by_its_byte_order_mark() -> None:
     assert parse(csv_body(csv_row()).encode("utf-16")).temperatures == [-74.31]
 
 
-def test_latin_1_is_detected():
+def test_latin_1_is_detected() -> None:
     body = csv_body(csv_row(unit_name="Kühlraum"), csv_row(unit_id="Kühlraum 2"))
     for encoding in ("utf-8", "latin-1", "cp1252"):
         parsed = parse(body.encode(encoding))
@@ -85,39 +87,39 @@ def test_latin_1_is_detected():
         assert parsed.rows[1]["unit_code"] == "Kühlraum 2"
 
 
-def test_a_declared_encoding_is_enforced():
+def test_a_declared_encoding_is_enforced() -> None:
     body = "timestamp,unit_id,temperature\n2026-11-23 10:11,Морозилка,1\n"
     assert parse(body.encode("cp1251"), FieldMapping(encoding="cp1251")).row["unit_code"] == "Морозилка"
     error = unreadable("é".encode("latin-1") + csv_body().encode(), FieldMapping(encoding="utf-8"))
     assert error.reason == "undecodable"
 
 
-def test_semicolons_and_decimal_commas_are_detected():
+def test_semicolons_and_decimal_commas_are_detected() -> None:
     body = "timestamp;unit_id;temperature;quality_score\n2026-11-23 10:11;a;-0,5;0,9\n2026-11-23 10:12;a;-0.5;1\n"
     parsed = parse(body)
     assert parsed.temperatures == [-0.5, -0.5]
     assert parsed.readings["quality_score"].to_list() == [0.9, 1.0]
 
 
-def test_a_declared_decimal_mark_is_the_only_one():
+def test_a_declared_decimal_mark_is_the_only_one() -> None:
     body = "timestamp\tunit_id\ttemperature\n2026-11-23 10:11\ta\t-0,5\n2026-11-23 10:12\ta\t-0.5\n"
     parsed = parse(body, FieldMapping(decimal_mark=","))
     assert parsed.temperatures == [-0.5]
     assert parsed.reasons == {3: "not_a_number"}
 
 
-def test_gzip_is_decompressed():
+def test_gzip_is_decompressed() -> None:
     compressed = gzip.compress(csv_body(csv_row()).encode())
     assert parse(compressed, file_name="export.csv.gz").temperatures == [-74.31]
     assert parse(compressed + compressed).temperatures == [-74.31] * 2  # a second member; its header is a rejected row
 
 
-def test_a_body_that_is_not_seekable_can_be_parsed():
+def test_a_body_that_is_not_seekable_can_be_parsed() -> None:
     class Pipe(io.BytesIO):
         def seekable(self) -> bool:
             return False
 
-        def seek(self, *_) -> int:
+        def seek(self, *_: object) -> int:
             raise io.UnsupportedOperation
 
     body = Pipe(csv_body(csv_row()).encode())
@@ -125,40 +127,40 @@ def test_a_body_that_is_not_seekable_can_be_parsed():
     assert len(batch.readings) == 1
 
 
-def test_quoted_cells_may_contain_delimiters_and_quotes():
+def test_quoted_cells_may_contain_delimiters_and_quotes() -> None:
     parsed = parse(csv_body(csv_row(unit_name='"Room 5, ""left"""'), csv_row()))
     assert parsed.temperatures == [-74.31, -74.31]
     parsed = parse(csv_body(csv_row(unit_name='"Room 5, ""left"""')))
     assert parsed.units["facility_A_1", "unit_A_1_1"].unit_name == 'Room 5, "left"'
 
 
-def test_a_stray_quote_affects_one_row():
+def test_a_stray_quote_affects_one_row() -> None:
     parsed = parse(csv_body(csv_row(unit_name='"Room'), csv_row(unit_name='5" pipe'), csv_row()))
     assert parsed.reasons == {2: "wrong_number_of_columns"}
     assert parsed.rejection.raw == csv_row(unit_name='"Room')
     assert len(parsed.rows) == 2
 
 
-def test_blank_lines_are_skipped_but_counted():
+def test_blank_lines_are_skipped_but_counted() -> None:
     parsed = parse(csv_body("", csv_row(), "   ", ",,,,,,,,,,,,,", csv_row(temperature="ERR"), ""))
     assert [row["row_number"] for row in parsed.rows] == [3]
     assert parsed.reasons == {6: "not_a_number"}
 
 
-def test_a_summary_line_is_rejected():
+def test_a_summary_line_is_rejected() -> None:
     parsed = parse(csv_body(csv_row(), "Total rows: 1"))
     assert parsed.reasons == {3: "wrong_number_of_columns"}
     assert parsed.rejection.raw == "Total rows: 1"
 
 
-def test_missing_and_extra_columns_that_cancel_out_are_both_detected():
+def test_missing_and_extra_columns_that_cancel_out_are_both_detected() -> None:
     parsed = parse(csv_body(csv_row(), csv_row() + ",x", csv_row().rpartition(",")[0], csv_row()))
     assert parsed.reasons == {3: "wrong_number_of_columns", 4: "wrong_number_of_columns"}
     assert [row["row_number"] for row in parsed.rows] == [2, 5]
 
 
 @pytest.mark.parametrize("cell", ["", "  ", "ERR", "---"])
-def test_a_null_temperature_is_a_reading_without_a_measurement(cell):
+def test_a_null_temperature_is_a_reading_without_a_measurement(cell: str) -> None:
     parsed = parse(csv_body(csv_row(temperature=cell)), FieldMapping(null_values=("ERR", "---")))
     assert parsed.temperatures == [None]
     assert parsed.rejected == []
@@ -192,7 +194,7 @@ def test_a_null_temperature_is_a_reading_without_a_measurement(cell):
         ({"quality_score": "nan"}, "bad_quality"),
     ],
 )
-def test_only_an_invalid_row_is_rejected_with_its_verbatim_text(cells, reason):
+def test_only_an_invalid_row_is_rejected_with_its_verbatim_text(cells: dict[str, str], reason: str) -> None:
     bad = csv_row(**cells)
     parsed = parse(csv_body(csv_row(), bad, csv_row()))
     assert parsed.reasons == {3: reason}
@@ -213,11 +215,13 @@ def test_only_an_invalid_row_is_rejected_with_its_verbatim_text(cells, reason):
         ({"timestamp": "2000-01-01T00:00:00"}, -74.31),
     ],
 )
-def test_extreme_but_valid_temperatures_are_accepted(cells, celsius):
+def test_extreme_but_valid_temperatures_are_accepted(
+    cells: dict[str, str], celsius: float | pytest.Approx[float]
+) -> None:
     assert parse(csv_body(csv_row(**cells))).temperatures == [celsius]
 
 
-def test_a_status_is_lower_case_and_of_limited_length():
+def test_a_status_is_lower_case_and_of_limited_length() -> None:
     body = "unit_id,timestamp,temperature,equipment_status\n" + "".join(
         f"a,2026-11-23 10:1{position},1,{status}\n"
         for position, status in enumerate(["Defrost", "", "x" * 33, "x" * 32])
@@ -227,7 +231,7 @@ def test_a_status_is_lower_case_and_of_limited_length():
     assert parsed.reasons == {4: "status_too_long"}
 
 
-def test_a_body_cut_off_within_a_row_keeps_the_complete_rows():
+def test_a_body_cut_off_within_a_row_keeps_the_complete_rows() -> None:
     body = csv_body(csv_row(), csv_row(timestamp="2026-11-23 10:12:00"))
     for length in range(len(CSV_HEADER) + len(csv_row()) + 3, len(body)):
         parsed = parse(body[:length], is_cut_off=True)
@@ -237,26 +241,26 @@ def test_a_body_cut_off_within_a_row_keeps_the_complete_rows():
         assert parsed.is_cut_off
 
 
-def test_a_cut_off_body_is_detected_by_missing_columns():
+def test_a_cut_off_body_is_detected_by_missing_columns() -> None:
     parsed = parse(csv_body(csv_row()) + "A,facility_A_1,unit")
     assert parsed.reasons == {3: "cut_off"}
     assert parsed.is_cut_off
 
 
-def test_an_unterminated_last_line_is_complete_unless_the_transport_reports_a_cut():
+def test_an_unterminated_last_line_is_complete_unless_the_transport_reports_a_cut() -> None:
     parsed = parse(csv_body(csv_row(), csv_row())[:-1])
     assert len(parsed.rows) == 2
     assert not parsed.is_cut_off
 
 
-def test_a_body_cut_off_between_rows_loses_nothing_but_is_reported():
+def test_a_body_cut_off_between_rows_loses_nothing_but_is_reported() -> None:
     parsed = parse(csv_body(csv_row()), is_cut_off=True)
     assert len(parsed.rows) == 1
     assert parsed.rejected == []
     assert parsed.is_cut_off
 
 
-def test_a_truncated_gzip_is_a_cut_off_body():
+def test_a_truncated_gzip_is_a_cut_off_body() -> None:
     lines = [csv_row(temperature=str(position)) for position in range(200)]
     compressed = gzip.compress(csv_body(*lines).encode())
     parsed = parse(compressed[:-20])
@@ -266,48 +270,48 @@ def test_a_truncated_gzip_is_a_cut_off_body():
 
 
 @pytest.mark.parametrize("body", ["", "\n", " \r\n\n", CSV_HEADER, CSV_HEADER + "\n"])
-def test_a_body_without_rows_is_an_empty_batch(body):
+def test_a_body_without_rows_is_an_empty_batch(body: str) -> None:
     (batch,) = parse(body).batches
     assert batch.readings.is_empty()
     assert batch.rejected == []
 
 
-def test_a_cut_off_header_gives_an_empty_batch():
+def test_a_cut_off_header_gives_an_empty_batch() -> None:
     parsed = parse(CSV_HEADER[:40], is_cut_off=True)
     assert parsed.rows == []
     assert parsed.is_cut_off
 
 
 @pytest.mark.parametrize("body", ["No data available", "a,b,c\n1,2,3\n", "timestamp,unit_id\n2026-11-23 10:11,a\n"])
-def test_a_body_without_a_header_is_unreadable(body):
+def test_a_body_without_a_header_is_unreadable(body: str) -> None:
     error = unreadable(body)
     assert error.reason == "no_header"
     assert "column" in error.message
 
 
 @pytest.mark.parametrize("body", ["<!DOCTYPE html><html></html>", "  \n<html>", "<HTML>"])
-def test_html_is_not_data(body):
+def test_html_is_not_data(body: str) -> None:
     assert unreadable(body, content_type="text/csv").reason == "html_instead_of_data"
 
 
-def test_a_body_over_the_limit_is_unreadable_compressed_or_not():
+def test_a_body_over_the_limit_is_unreadable_compressed_or_not() -> None:
     body = csv_body(*[csv_row()] * 1000).encode()
     assert unreadable(body, max_bytes=10_000).reason == "too_large"
     assert unreadable(gzip.compress(body), max_bytes=10_000).reason == "too_large"
 
 
-def test_an_endless_line_is_unreadable():
+def test_an_endless_line_is_unreadable() -> None:
     assert unreadable((CSV_HEADER + "\n").encode() + b"x" * (20 << 20)).reason == "too_large"
 
 
-def test_large_files_are_split_into_batches_with_their_own_raw_rows():
+def test_large_files_are_split_into_batches_with_their_own_raw_rows() -> None:
     lines = [csv_row(temperature=str(position)) for position in range(1, 8)]
     parsed = parse(csv_body(*lines), batch_rows=3)
     assert [len(batch.readings) for batch in parsed.batches] == [3, 3, 1]
     assert [batch.raw_row(number) for batch in parsed.batches for number in batch.readings["row_number"]] == lines
 
 
-def test_a_mapping_names_columns_and_constants():
+def test_a_mapping_names_columns_and_constants() -> None:
     mapping = FieldMapping(
         facility_field="=Oxford",
         unit_field="Kammer",
@@ -336,14 +340,14 @@ def test_a_mapping_names_columns_and_constants():
     assert parsed.units["Oxford", "K1"].set_temperature == -20.0
 
 
-def test_a_mapped_column_that_determines_the_meaning_is_required():
+def test_a_mapped_column_that_determines_the_meaning_is_required() -> None:
     error = unreadable(csv_body(csv_row()), FieldMapping(scale_field="Einheit"))
     assert error.reason == "no_header"
     assert "Einheit" in error.message
     assert parse(csv_body(csv_row()), FieldMapping(quality_field="Güte")).row["quality_score"] == 1.0
 
 
-def test_the_scale_comes_from_the_row_else_the_mapping_else_the_title_else_is_celsius():
+def test_the_scale_comes_from_the_row_else_the_mapping_else_the_title_else_is_celsius() -> None:
     line = "2026-11-23 10:11,a,50"
     assert parse(f"time,unit_id,Temp °F\n{line}\n").row["scale"] == "F"
     assert parse(f"time,unit_id,Temp °F\n{line}\n", FieldMapping(scale="C")).row["scale"] == "C"
@@ -364,7 +368,7 @@ Time,Temperature(°C),Humidity(%),Alarm
 """
 
 
-def test_a_loggers_file_is_one_unit_named_by_the_file_with_a_preamble():
+def test_a_loggers_file_is_one_unit_named_by_the_file_with_a_preamble() -> None:
     mapping = FieldMapping(skip_until_header=True)
     parsed = parse(LOGGER_FILE, mapping, file_name="exports/Freezer 12.csv")
     assert {row["unit_code"] for row in parsed.rows} == {"Freezer 12"}
@@ -374,11 +378,11 @@ def test_a_loggers_file_is_one_unit_named_by_the_file_with_a_preamble():
     assert parse(LOGGER_FILE, mapping).reasons == {5: "no_unit", 6: "no_unit"}
 
 
-def test_a_preamble_is_only_skipped_if_the_mapping_says_so():
+def test_a_preamble_is_only_skipped_if_the_mapping_says_so() -> None:
     assert unreadable(LOGGER_FILE).reason == "no_header"
 
 
-def test_american_and_ambiguous_logger_times():
+def test_american_and_ambiguous_logger_times() -> None:
     american = "Time,Temp °F\n11/05/2026 10:11:00 AM,14\n11/23/2026 10:11:00 PM,14\n"
     parsed = parse(american, file_name="f.csv")
     assert [f"{row['recorded_at']:%m-%d %H:%M}" for row in parsed.rows] == ["11-05 10:11", "11-23 22:11"]
@@ -390,6 +394,6 @@ def test_american_and_ambiguous_logger_times():
     assert f"{told.row['recorded_at']:%d %B}" == "05 November"
 
 
-def test_the_time_of_the_response_can_be_the_time_of_every_row():
+def test_the_time_of_the_response_can_be_the_time_of_every_row() -> None:
     parsed = parse("unit_id,temp\na,1\n", FieldMapping(time_field="=received"))
     assert parsed.row["recorded_at"] == RECEIVED_AT

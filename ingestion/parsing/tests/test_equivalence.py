@@ -1,5 +1,7 @@
 """The fast paths give the same results as converting row by row, for any block boundaries."""
 
+from __future__ import annotations
+
 import io
 
 import pytest
@@ -103,7 +105,9 @@ def one_by_one(splitter: LineSplitter, lines: LineBlock, rules: RowRules) -> tup
 @settings(max_examples=300, deadline=None)
 @given(body=bodies, null_values=st.sampled_from([(), ("ERR",)]))
 @example(body=["f,a,s,2026-11-23 10:11:11,1,F,1,x,n", "f,a,s,2026-11-23 10:11:11,1,F,1,x,n,c,d"], null_values=())
-def test_converting_a_block_equals_converting_its_lines_one_by_one(body, null_values):
+def test_converting_a_block_equals_converting_its_lines_one_by_one(
+    body: list[str], null_values: tuple[str, ...]
+) -> None:
     splitter, rules = splitter_and_rules(FieldMapping(null_values=null_values))
     lines = LineBlock(("\n".join(body) + "\n").encode(), 2)
     split = splitter.split(lines, DecodedBody(io.BytesIO(), encoding="", max_bytes=1, is_cut_off=False))
@@ -130,7 +134,9 @@ def parsed_in_blocks(data: bytes, block_bytes: int, *, is_cut_off: bool) -> Pars
     ending=st.sampled_from(["\n", "\r\n"]),
     is_cut_off=st.booleans(),
 )
-def test_block_boundaries_do_not_affect_the_result(body, sizes, encoding, ending, is_cut_off):
+def test_block_boundaries_do_not_affect_the_result(
+    body: list[str], sizes: list[int], encoding: str, ending: str, is_cut_off: bool
+) -> None:
     data = ending.join([HEADER, *body]).encode(encoding, "replace")
     whole = parsed_in_blocks(data, 1 << 20, is_cut_off=is_cut_off)
     for size in sizes:
@@ -141,7 +147,7 @@ def test_block_boundaries_do_not_affect_the_result(body, sizes, encoding, ending
         assert parts.batches[-1].row_context == HEADER
 
 
-def test_every_block_size_gives_the_same_result():
+def test_every_block_size_gives_the_same_result() -> None:
     row = "f,a,s,2026-11-23 10:11:11,{},F,1,x,n,é\r\n"
     odd = ['"Room", 5\r\n', "\r\n", row.format("ERR"), "Total: 2\r\n", row.format("3")[:-9]]
     data = "".join([HEADER, "\r\n", row.format("1"), row.format('"2"'), *odd]).encode()
@@ -184,7 +190,7 @@ default_rows = st.fixed_dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(sent=st.lists(default_rows, min_size=1, max_size=6) | st.lists(json_rows, min_size=1, max_size=6))
-def test_the_json_fast_path_equals_the_walker(sent):
+def test_the_json_fast_path_equals_the_walker(sent) -> None:
     fast, by_walker = parse(json_body(*sent)), parse(json_body(*sent, unusual=True))
     assert fast.rows == by_walker.rows
     assert fast.rejected == by_walker.rejected
@@ -192,7 +198,7 @@ def test_the_json_fast_path_equals_the_walker(sent):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_every_delimiter_has_a_fast_path(delimiter):
+def test_every_delimiter_has_a_fast_path(delimiter: str) -> None:
     splitter = LineSplitter(parse_header(HEADER.replace(",", delimiter), 1, FieldMapping()), {})
     row = "f,a,s,2026-11-23 10:11:11,1.5,F,1,x,n,c\n".replace(",", delimiter)
     assert splitter.is_plain(LineBlock(row.encode() * 3, 2))

@@ -1,5 +1,7 @@
 """JSON bodies: layouts, invalid rows, cut-off and unreadable bodies."""
 
+from __future__ import annotations
+
 import gzip
 import json
 
@@ -12,13 +14,13 @@ from ingestion.parsing.tests.parsing import DEFAULT_READING, DEFAULT_UNIT, RECEI
 from ingestion.sources.mapping import FieldMapping
 
 
-def unreadable(body, mapping=None, **arguments) -> UnreadableBody:
+def unreadable(body: str, mapping: FieldMapping | None = None, **arguments: object) -> UnreadableBody:
     with pytest.raises(UnreadableBody) as error:
         parse(body, mapping, **arguments)
     return error.value
 
 
-def test_the_default_layout_needs_no_mapping():
+def test_the_default_layout_needs_no_mapping() -> None:
     parsed = parse(json_body(json_row(), json_row(temperature=None, quality_score=0.0, unit_name=None, city=None)))
     assert dict(parsed.readings.schema) == READING_SCHEMA
     first, second = parsed.rows
@@ -29,7 +31,7 @@ def test_the_default_layout_needs_no_mapping():
     assert parsed.header == ""
 
 
-def test_a_row_may_have_a_status():
+def test_a_row_may_have_a_status() -> None:
     assert parse(json_body(json_row(equipment_status="Defrost"))).row["equipment_status"] == "defrost"
 
 
@@ -45,16 +47,16 @@ def test_a_row_may_have_a_status():
         "\ufeff" + json_body(json_row()),
     ],
 )
-def test_the_list_is_found_under_its_default_names_or_bare(body):
+def test_the_list_is_found_under_its_default_names_or_bare(body: str) -> None:
     assert parse(body).temperatures == [-74.31]
 
 
-def test_a_descending_list_keeps_its_order():
+def test_a_descending_list_keeps_its_order() -> None:
     rows = [json_row(timestamp=f"2026-11-23T10:{minute}:00") for minute in (30, 20, 10)]
     assert [f"{row['recorded_at']:%M}" for row in parse(json_body(*rows)).rows] == ["30", "20", "10"]
 
 
-def test_a_single_object_without_a_time_gets_the_time_of_the_response():
+def test_a_single_object_without_a_time_gets_the_time_of_the_response() -> None:
     parsed = parse('{"customer": "B", "storage_room": "Deep Freeze 1", "temp": 0, "degrees": "F"}')
     row = parsed.row
     assert (row["unit_code"], row["facility_code"], row["sensor_code"]) == ("Deep Freeze 1", None, "")
@@ -63,7 +65,7 @@ def test_a_single_object_without_a_time_gets_the_time_of_the_response():
     assert parsed.units[None, "Deep Freeze 1"].unit_name == "Deep Freeze 1"
 
 
-def test_a_row_of_a_list_never_gets_the_time_of_the_response():
+def test_a_row_of_a_list_never_gets_the_time_of_the_response() -> None:
     row = json_row()
     del row["timestamp"]
     assert parse(json_body(row)).reasons == {1: "no_time"}
@@ -74,22 +76,22 @@ def test_a_row_of_a_list_never_gets_the_time_of_the_response():
     assert parse(json_body(row), FieldMapping(time_field="=received")).row["recorded_at"] == RECEIVED_AT
 
 
-def test_json_lines_are_rows():
+def test_json_lines_are_rows() -> None:
     body = "\n".join(json.dumps(json_row(temperature=position)) for position in range(3)) + "\n"
     assert parse(body).temperatures == [0.0, 1.0, 2.0]
     assert parse(body, content_type="application/x-ndjson").temperatures == [0.0, 1.0, 2.0]
 
 
-def test_gzip_is_decompressed():
+def test_gzip_is_decompressed() -> None:
     assert parse(gzip.compress(json_body(json_row()).encode())).temperatures == [-74.31]
 
 
-def test_latin_1_is_detected():
+def test_latin_1_is_detected() -> None:
     body = json.dumps([json_row(unit_name="Kühlraum")], ensure_ascii=False).encode("latin-1")
     assert parse(body).units["facility_A_1", "unit_A_1_1"].unit_name == "Kühlraum"
 
 
-def test_a_mapping_leads_into_objects():
+def test_a_mapping_leads_into_objects() -> None:
     mapping = FieldMapping(
         readings_path="result.rows",
         unit_field="device.id",
@@ -106,14 +108,14 @@ def test_a_mapping_leads_into_objects():
     assert f"{parsed.rows[0]['recorded_at']:%H:%M:%S}" == "10:11:11"
 
 
-def test_the_default_unit_applies_to_rows_without_one():
+def test_the_default_unit_applies_to_rows_without_one() -> None:
     body = '[{"time": "2026-11-23T10:11", "temp": 1}, {"time": "2026-11-23T10:12", "temp": 1, "unit_id": ""}]'
     parsed = parse(body, default_unit="Freezer 1")
     assert parsed.row["unit_code"] == "Freezer 1"
     assert parsed.reasons == {2: "no_unit"}
 
 
-def test_numbers_may_be_strings_and_strings_are_stripped():
+def test_numbers_may_be_strings_and_strings_are_stripped() -> None:
     parsed = parse(json_body(json_row(temperature=" -74.31 ", quality_score="0.5", unit_id=" a ")))
     assert (parsed.row["temperature_c"], parsed.row["quality_score"], parsed.row["unit_code"]) == (-74.31, 0.5, "a")
 
@@ -156,7 +158,7 @@ def test_numbers_may_be_strings_and_strings_are_stripped():
         ({"equipment_status": 5}, "not_text"),
     ],
 )
-def test_only_an_invalid_row_is_rejected_with_its_verbatim_text(members, reason):
+def test_only_an_invalid_row_is_rejected_with_its_verbatim_text(members: dict[str, object], reason: str) -> None:
     bad = json_row(**members)
     parsed = parse(json_body(json_row(), bad, json_row()))
     assert parsed.reasons == {2: reason}
@@ -165,30 +167,30 @@ def test_only_an_invalid_row_is_rejected_with_its_verbatim_text(members, reason)
     assert [row["row_number"] for row in parsed.rows] == [1, 3]
 
 
-def test_numbers_that_exceed_a_float_do_not_fail_the_delivery():
+def test_numbers_that_exceed_a_float_do_not_fail_the_delivery() -> None:
     for number in ("1e400", "-1e400", "9" * 5000, "NaN", "-Infinity"):
         body = json_body(json_row(temperature="HERE"), json_row()).replace('"HERE"', number)
         assert parse(body).reasons == {1: "not_finite"}
 
 
-def test_a_row_without_a_temperature_field_is_rejected():
+def test_a_row_without_a_temperature_field_is_rejected() -> None:
     row = json_row()
     del row["temperature"]
     assert parse(json_body(row)).reasons == {1: "no_temperature"}
 
 
-def test_an_item_that_is_not_an_object_is_rejected():
+def test_an_item_that_is_not_an_object_is_rejected() -> None:
     parsed = parse(json_body(json_row(), 5, None, [json_row()], "text"))
     assert set(parsed.reasons.values()) == {"not_an_object"}
     assert [rejection.raw for rejection in parsed.rejected][:2] == ["5", "null"]
 
 
-def test_a_rejected_row_is_kept_verbatim():
+def test_a_rejected_row_is_kept_verbatim() -> None:
     bad = '{ "unit_id":"a",  "timestamp":"2026-11-23T10:11:11",\n "temperature": 1e2000, "x": -74.310 }'
     assert parse(f"[{bad}]").rejection.raw == bad
 
 
-def test_the_raw_row_of_a_reading_is_available():
+def test_the_raw_row_of_a_reading_is_available() -> None:
     rows = [json_row(temperature=position) for position in range(5)]
     for body in (json_body(*rows), json_body(*rows, more=1)):
         parsed = parse(body, batch_rows=2)
@@ -197,14 +199,14 @@ def test_the_raw_row_of_a_reading_is_available():
         assert [len(batch.readings) for batch in parsed.batches] == [2, 2, 1]
 
 
-def test_the_order_of_day_and_month_is_determined_from_the_whole_body():
+def test_the_order_of_day_and_month_is_determined_from_the_whole_body() -> None:
     rows = [json_row(timestamp=f"{day:02}/11/2026 10:11") for day in (5, 23)]
     assert [f"{row['recorded_at']:%d %m}" for row in parse(json_body(*rows)).rows] == ["05 11", "23 11"]
     assert parse(json_body(rows[0])).reasons == {1: "unreadable_time"}
 
 
 @pytest.mark.parametrize("body", ["[]", '{"readings": []}', '{"data": null}', "", "  "])
-def test_a_body_without_rows_is_an_empty_batch(body):
+def test_a_body_without_rows_is_an_empty_batch(body: str) -> None:
     (batch,) = parse(body, content_type="application/json").batches
     assert batch.readings.is_empty()
     assert batch.rejected == []
@@ -229,20 +231,20 @@ def test_a_body_without_rows_is_an_empty_batch(body):
         ("<html><body>Login</body></html>", "html_instead_of_data"),
     ],
 )
-def test_an_unusable_body_fails_the_delivery(body, reason):
+def test_an_unusable_body_fails_the_delivery(body: str, reason: str) -> None:
     error = unreadable(body, content_type="application/json")
     assert error.reason == reason
     assert error.message.endswith(".")
 
 
-def test_a_mapped_path_must_lead_to_a_list():
+def test_a_mapped_path_must_lead_to_a_list() -> None:
     error = unreadable(json_body(json_row()), FieldMapping(readings_path="result.rows"))
     assert error.reason == "no_readings_list"
     assert "result.rows" in error.message
 
 
 @pytest.mark.parametrize("is_default", [True, False])
-def test_a_duplicate_name_fails_the_delivery(is_default):
+def test_a_duplicate_name_fails_the_delivery(is_default: bool) -> None:
     body = json_body(json_row(), json_row(), **({} if is_default else {"more": 1}))
     doubled = body.replace('"city": "Oxford"', '"city": "Oxford", "temperature": 5', 1)
     error = unreadable(doubled)
@@ -251,17 +253,17 @@ def test_a_duplicate_name_fails_the_delivery(is_default):
     assert unreadable(body.replace('"readings"', '"customer_id": "B", "readings"')).reason == "invalid_json"
 
 
-def test_invalid_json_in_the_middle_gives_no_rows():
+def test_invalid_json_in_the_middle_gives_no_rows() -> None:
     rows = [json_row()] * 3
     body = json_body(*rows).replace("}, {", "} {", 1)
     assert unreadable(body).reason == "invalid_json"
 
 
-def test_a_body_over_the_limit_is_unreadable():
+def test_a_body_over_the_limit_is_unreadable() -> None:
     assert unreadable(json_body(*[json_row()] * 100), max_bytes=1000).reason == "too_large"
 
 
-def test_a_json_body_may_come_with_any_content_type():
+def test_a_json_body_may_come_with_any_content_type() -> None:
     for content_type in ("", "text/plain", "application/octet-stream", "text/html; charset=utf-8"):
         assert parse(json_body(json_row()), content_type=content_type).temperatures == [-74.31]
     assert parse(json_body(json_row()), file_name="export.json").temperatures == [-74.31]
@@ -277,7 +279,7 @@ WHOLE_ROWS = [BODY.index(f'"temperature": {number}') for number in ("1.5", "2,",
 
 
 @given(length=st.integers(1, len(BODY) - 1), is_seen=st.booleans())
-def test_a_body_cut_off_anywhere_keeps_every_complete_row(length, is_seen):
+def test_a_body_cut_off_anywhere_keeps_every_complete_row(length: int, is_seen: bool) -> None:
     cut = BODY[:length]
     parsed = parse(cut, content_type="application/json", is_cut_off=is_seen)
     ends = [BODY.index("}", position) + 1 for position in WHOLE_ROWS]
@@ -289,7 +291,7 @@ def test_a_body_cut_off_anywhere_keeps_every_complete_row(length, is_seen):
         assert parsed.rejection.raw.startswith('{"customer_id"')
 
 
-def test_a_body_that_ends_within_a_character_is_cut_off():
+def test_a_body_that_ends_within_a_character_is_cut_off() -> None:
     data = json.dumps([json_row(), json_row(unit_name="é")], ensure_ascii=False).encode()
     cut = data[: data.index("é".encode()) + 1]
     parsed = parse(cut)
@@ -297,7 +299,7 @@ def test_a_body_that_ends_within_a_character_is_cut_off():
     assert parsed.reasons == {2: "cut_off"}
 
 
-def test_a_complete_body_that_the_transport_reports_as_cut_off_is_partial():
+def test_a_complete_body_that_the_transport_reports_as_cut_off_is_partial() -> None:
     parsed = parse(json_body(json_row()), is_cut_off=True)
     assert len(parsed.rows) == 1
     assert parsed.is_cut_off

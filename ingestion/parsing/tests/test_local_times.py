@@ -1,5 +1,7 @@
 """Local times in the hours that are skipped or repeated when the clocks change."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.parsing.local_times import LocalClock, resolve_folds
-from ingestion.parsing.tests.parsing import parse
+from ingestion.parsing.tests.parsing import Parsed, parse
 from ingestion.parsing.timestamps import EPOCH, MICROSECOND, microseconds
 from ingestion.sources.mapping import FieldMapping
 
@@ -22,25 +24,25 @@ def logger_file(*times: str, day: str = "2026-10-25") -> str:
     return "Time,Temp\n" + "".join(f"{day} {time},{position}\n" for position, time in enumerate(times))
 
 
-def utc_times(parsed) -> list[str]:
+def utc_times(parsed: Parsed) -> list[str]:
     return [f"{time:%H:%M}" for time in parsed.readings.sort("row_number")["recorded_at"]]
 
 
-def parse_london(text: str, **arguments):
+def parse_london(text: str, **arguments: object) -> Parsed:
     return parse(text, LONDON, file_name="freezer.csv", received_at=RECEIVED_LATER, **arguments)
 
 
-def test_local_times_are_converted_to_utc():
+def test_local_times_are_converted_to_utc() -> None:
     parsed = parse_london(logger_file("10:00", day="2026-07-01") + "2026-12-01 10:00,1\n")
     assert utc_times(parsed) == ["09:00", "10:00"]
 
 
-def test_a_time_with_an_offset_is_not_local():
+def test_a_time_with_an_offset_is_not_local() -> None:
     parsed = parse_london("Time,Temp\n2026-10-25T01:30:00+01:00,1\n2026-10-25T01:30:00Z,2\n")
     assert utc_times(parsed) == ["00:30", "01:30"]
 
 
-def test_the_skipped_hour_is_rejected():
+def test_the_skipped_hour_is_rejected() -> None:
     parsed = parse_london(logger_file("00:59", "01:30", "02:00", day="2026-03-29"))
     assert utc_times(parsed) == ["00:59", "01:00"]
     assert parsed.reasons == {3: "skipped_hour"}
@@ -48,18 +50,18 @@ def test_the_skipped_hour_is_rejected():
     assert "Europe/London" in parsed.rejection.message
 
 
-def test_the_repeated_hour_is_resolved_in_file_order():
+def test_the_repeated_hour_is_resolved_in_file_order() -> None:
     parsed = parse_london(logger_file("00:40", "01:00", "01:20", "01:40", "01:00", "01:20", "01:40", "02:00"))
     assert utc_times(parsed) == ["23:40", "00:00", "00:20", "00:40", "01:00", "01:20", "01:40", "02:00"]
     assert parsed.temperatures == sorted(parsed.temperatures)
 
 
-def test_a_descending_file_is_resolved_backwards():
+def test_a_descending_file_is_resolved_backwards() -> None:
     parsed = parse_london(logger_file("02:00", "01:30", "01:00", "01:30", "01:00", "00:30"))
     assert utc_times(parsed) == ["02:00", "01:30", "01:00", "00:30", "00:00", "23:30"]
 
 
-def test_an_hourly_logger_has_the_same_wall_time_twice():
+def test_an_hourly_logger_has_the_same_wall_time_twice() -> None:
     assert utc_times(parse_london(logger_file("00:30", "01:30", "01:30", "02:30"))) == [
         "23:30",
         "00:30",
@@ -68,13 +70,13 @@ def test_an_hourly_logger_has_the_same_wall_time_twice():
     ]
 
 
-def test_a_repeated_hour_without_a_step_back_is_rejected():
+def test_a_repeated_hour_without_a_step_back_is_rejected() -> None:
     parsed = parse_london(logger_file("00:30", "01:10", "01:30", "02:30"))
     assert parsed.reasons == {3: "ambiguous_hour", 4: "ambiguous_hour"}
     assert parsed.rejected[0].raw == "2026-10-25 01:10,1"
 
 
-def test_units_are_resolved_independently():
+def test_units_are_resolved_independently() -> None:
     rows = [
         ("00:50", "a"),
         ("00:50", "b"),
@@ -92,7 +94,7 @@ def test_units_are_resolved_independently():
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 3])
-def test_the_repeated_hour_may_be_spread_over_batches(batch_rows):
+def test_the_repeated_hour_may_be_spread_over_batches(batch_rows: int) -> None:
     text = logger_file("00:40", "01:00", "01:40", "01:00", "01:40", "02:00")
     parsed = parse_london(text, batch_rows=batch_rows)
     assert utc_times(parsed) == ["23:40", "00:00", "00:40", "01:00", "01:40", "02:00"]
@@ -117,7 +119,9 @@ def test_the_repeated_hour_may_be_spread_over_batches(batch_rows):
         (0, [20, 10], 5, None),  # the neighbours contradict each other
     ],
 )
-def test_the_order_of_rows_determines_the_fold_or_leaves_it_ambiguous(before, run, after, folds):
+def test_the_order_of_rows_determines_the_fold_or_leaves_it_ambiguous(
+    before: int | None, run: list[int], after: int | None, folds: list[int] | None
+) -> None:
     assert resolve_folds(before, run, after) == folds
 
 
@@ -127,7 +131,7 @@ def test_the_order_of_rows_determines_the_fold_or_leaves_it_ambiguous(before, ru
     ),
     instant=st.datetimes(datetime(2000, 1, 2), datetime(2037, 12, 30)),  # noqa: DTZ001
 )
-def test_converting_an_instant_to_local_time_and_back_is_lossless(zone, instant):
+def test_converting_an_instant_to_local_time_and_back_is_lossless(zone: str, instant: datetime) -> None:
     instant = instant.replace(tzinfo=UTC)
     local = instant.astimezone(ZoneInfo(zone))
     wall = microseconds(local.replace(tzinfo=UTC))
@@ -143,7 +147,7 @@ def test_converting_an_instant_to_local_time_and_back_is_lossless(zone, instant)
     is_backwards=st.booleans(),
     offset=st.integers(0, 6),
 )
-def test_a_night_with_a_clock_change_is_restored(gap, is_backwards, offset):
+def test_a_night_with_a_clock_change_is_restored(gap: int, is_backwards: bool, offset: int) -> None:
     start = datetime(2026, 10, 24, 23, offset, tzinfo=UTC)
     instants = [start + timedelta(minutes=gap * step) for step in range(240 // gap)]
     instants = instants[::-1] if is_backwards else instants

@@ -1,5 +1,7 @@
 """An invalid mapping is rejected with the name of the setting."""
 
+from __future__ import annotations
+
 import pytest
 
 from ingestion.sources.mapping import FieldMapping, MappingError
@@ -29,13 +31,13 @@ from ingestion.sources.mapping import FieldMapping, MappingError
         ({"skip_until_header": "yes"}, "skip_until_header"),
     ],
 )
-def test_an_invalid_setting_is_named(settings, field):
+def test_an_invalid_setting_is_named(settings: dict[str, object], field: str) -> None:
     with pytest.raises(MappingError) as error:
         FieldMapping(**settings)
     assert error.value.field == field
     assert field in str(error.value)
 
 
-def test_a_mapping_without_settings_is_the_default():
+def test_a_mapping_without_settings_is_the_default() -> None:
     assert FieldMapping().is_default
     assert not FieldMapping(null_values=("ERR",)).is_default

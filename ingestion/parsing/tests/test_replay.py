@@ -1,5 +1,7 @@
 """A rejected row can be parsed again on its own once its cause is fixed."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -29,7 +31,7 @@ def raw_again(raw: str, header: str, mapping: FieldMapping | None = None) -> Par
 
 
 @pytest.mark.parametrize("body", [csv_body(csv_row(temperature="ERR")), json_body(json_row(temperature="ERR"))])
-def test_a_row_is_accepted_once_its_value_is_a_null_value(body):
+def test_a_row_is_accepted_once_its_value_is_a_null_value(body: str) -> None:
     parsed = parse(body)
     again = replay(parsed)
     assert [(each.row_number, each.reason, each.raw) for each in again.rejected] == [
@@ -44,7 +46,7 @@ def test_a_row_is_accepted_once_its_value_is_a_null_value(body):
 
 
 @pytest.mark.parametrize("body", [csv_body(csv_row(temperature="ERR")), json_body(json_row(temperature="ERR"))])
-def test_a_row_keeps_its_number_even_if_that_is_zero(body):
+def test_a_row_keeps_its_number_even_if_that_is_zero(body: str) -> None:
     parsed = parse(body)
     again = raw_again(parsed.rejection.raw, parsed.header)
     assert [each.row_number for each in again.rejected] == [0]
@@ -52,7 +54,7 @@ def test_a_row_keeps_its_number_even_if_that_is_zero(body):
     assert fixed.readings["row_number"].to_list() == [0]
 
 
-def test_parsing_a_row_again_gives_the_same_result():
+def test_parsing_a_row_again_gives_the_same_result() -> None:
     for body in (csv_body(csv_row(), csv_row(temperature="")), json_body(json_row(), json_row(temperature=None))):
         parsed = parse(body)
         (batch,) = parsed.batches
@@ -64,7 +66,7 @@ def test_parsing_a_row_again_gives_the_same_result():
             )
 
 
-def test_a_loggers_row_is_parsed_with_the_day_order_and_unit_of_its_file():
+def test_a_loggers_row_is_parsed_with_the_day_order_and_unit_of_its_file() -> None:
     text = "Note: x\nTime;Temp °F\n05/11/2026 10:11;14,5\n23/11/2026 10:11;14\n"
     parsed = parse(text, FieldMapping(skip_until_header=True), file_name="Freezer 1.csv")
     (batch,) = parsed.batches
@@ -74,13 +76,13 @@ def test_a_loggers_row_is_parsed_with_the_day_order_and_unit_of_its_file():
     assert again.readings["temperature_c"].to_list() == [pytest.approx(-9.7222222)]
 
 
-def test_an_unreadable_time_is_parsed_with_a_new_time_format():
+def test_an_unreadable_time_is_parsed_with_a_new_time_format() -> None:
     parsed = parse("Time,Temp\n05/11/2026 10:11,1\n", file_name="f.csv")
     fixed = replay(parsed, FieldMapping(time_format="%m/%d/%Y %H:%M"))
     assert f"{fixed.readings['recorded_at'][0]:%d %B}" == "11 May"
 
 
-def test_a_single_object_keeps_the_time_of_its_response_but_a_row_of_a_list_does_not():
+def test_a_single_object_keeps_the_time_of_its_response_but_a_row_of_a_list_does_not() -> None:
     single = {"storage_room": "Deep Freeze 1", "temp": "ERR", "degrees": "F"}
     fixed = replay(parse(json.dumps(single)), FieldMapping(null_values=("ERR",)))
     assert fixed.readings["recorded_at"].to_list() == [RECEIVED_AT]
@@ -88,7 +90,7 @@ def test_a_single_object_keeps_the_time_of_its_response_but_a_row_of_a_list_does
     assert [each.reason for each in listed.rejected] == ["no_time"]
 
 
-def test_a_row_of_a_mapped_path_is_parsed_without_the_path():
+def test_a_row_of_a_mapped_path_is_parsed_without_the_path() -> None:
     mapping = FieldMapping(readings_path="result.rows")
     parsed = parse(json.dumps({"result": {"rows": [json_row(unit_id="")]}}), mapping)
     assert [each.reason for each in replay(parsed, mapping).rejected] == ["no_unit"]
@@ -104,7 +106,7 @@ def test_a_row_of_a_mapped_path_is_parsed_without_the_path():
         parse(csv_body('"')),
     ],
 )
-def test_a_row_that_is_still_invalid_is_rejected_again(parsed):
+def test_a_row_that_is_still_invalid_is_rejected_again(parsed: Parsed) -> None:
     again = replay(parsed)
     assert again.readings.is_empty()
     (rejection,) = again.rejected
@@ -113,7 +115,7 @@ def test_a_row_that_is_still_invalid_is_rejected_again(parsed):
 
 @pytest.mark.parametrize("raw", ["", "{", "}", "5", "a,b\nc,d", '{"readings": [{}, {}]}', "\x00", "é"])
 @pytest.mark.parametrize("header", ["", "{}", "time,temp,unit_id", "no header", "#: unit a"])
-def test_a_replay_never_fails(raw, header):
+def test_a_replay_never_fails(raw: str, header: str) -> None:
     again = raw_again(raw, header)
     assert len(again.readings) == 0
     assert len(again.rejected) == 1

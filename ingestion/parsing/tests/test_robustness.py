@@ -1,10 +1,13 @@
 """Any body gives batches or UnreadableBody, and every row is either a reading or rejected."""
 
+from __future__ import annotations
+
 import contextlib
 import gzip
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
 
 from ingestion.parsing.results import READING_SCHEMA, UnreadableBody
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row, parse
@@ -31,7 +34,7 @@ sound = [
 
 
 @st.composite
-def damaged(draw) -> bytes:
+def damaged(draw: DrawFn) -> bytes:
     """Return a valid body in which some bytes were replaced, removed or inserted."""
     data = bytearray(draw(st.sampled_from(sound)))
     for _ in range(draw(st.integers(0, 4))):
@@ -50,7 +53,9 @@ def damaged(draw) -> bytes:
     is_cut_off=st.booleans(),
     file_name=st.sampled_from(["", "Freezer 1.csv"]),
 )
-def test_any_body_gives_batches_or_unreadable_body(body, mapping, content_type, is_cut_off, file_name):
+def test_any_body_gives_batches_or_unreadable_body(
+    body: bytes, mapping: FieldMapping, content_type: str, is_cut_off: bool, file_name: str
+) -> None:
     with contextlib.suppress(UnreadableBody):
         parsed = parse(body, mapping, content_type=content_type, is_cut_off=is_cut_off, file_name=file_name)
         assert dict(parsed.readings.schema) == READING_SCHEMA

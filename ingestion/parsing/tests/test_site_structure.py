@@ -1,5 +1,7 @@
 """Site structures: facilities and units before the first reading."""
 
+from __future__ import annotations
+
 import io
 import json
 
@@ -26,7 +28,7 @@ def structure(*facilities: object) -> list[UnitDescription]:
     return parse_site_structure(io.BytesIO(json.dumps(answer).encode()))
 
 
-def test_a_unit_is_described_completely():
+def test_a_unit_is_described_completely() -> None:
     assert structure(FACILITY) == [
         UnitDescription(
             facility_code="facility_A_1",
@@ -44,12 +46,12 @@ def test_a_unit_is_described_completely():
     ]
 
 
-def test_missing_values_are_none():
+def test_missing_values_are_none() -> None:
     (unit,) = structure({"id": "f", "units": [{"id": 7, "name": None, "temperature_unit": "R", "data_frequency": 0}]})
     assert unit == UnitDescription(facility_code="f", unit_code="7")
 
 
-def test_entities_without_a_code_are_skipped():
+def test_entities_without_a_code_are_skipped() -> None:
     assert structure({"id": None, "units": [UNIT]}, 5, {"id": "f"}, {"id": "f", "units": [None, {"name": "x"}]}) == []
 
 
@@ -62,12 +64,12 @@ def test_entities_without_a_code_are_skipped():
         (b'{"customer": "A"}', "no_readings_list"),
     ],
 )
-def test_an_invalid_structure_is_rejected(body, reason):
+def test_an_invalid_structure_is_rejected(body: bytes, reason: str) -> None:
     with pytest.raises(UnreadableBody) as error:
         parse_site_structure(io.BytesIO(body))
     assert error.value.reason == reason
 
 
-def test_a_cut_off_structure_is_rejected():
+def test_a_cut_off_structure_is_rejected() -> None:
     with pytest.raises(UnreadableBody):
         parse_site_structure(io.BytesIO(json.dumps([FACILITY]).encode()), is_cut_off=True)

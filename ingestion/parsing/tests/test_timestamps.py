@@ -1,5 +1,7 @@
 """Timestamps in the formats of customers and data loggers."""
 
+from __future__ import annotations
+
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -50,7 +52,7 @@ def shown(value: object, rules: TimeRules = TimeRules()) -> str:  # noqa: B008
         ("1795428671123456", "2026-11-23 10:11:11.123456 UTC"),
     ],
 )
-def test_a_time_is_read(text, time):
+def test_a_time_is_read(text: str | float, time: str) -> None:
     assert shown(text) == time
 
 
@@ -68,7 +70,7 @@ def test_a_time_is_read(text, time):
         ("2026-11-23 10:11 +0100", TimeRules("%Y-%m-%d %H:%M %z"), "2026-11-23 09:11:00.000000 UTC"),
     ],
 )
-def test_a_loggers_time_is_read_by_day_order_or_format(text, rules, time):
+def test_a_loggers_time_is_read_by_day_order_or_format(text: str, rules: TimeRules, time: str) -> None:
     assert shown(text, rules) == time
 
 
@@ -93,7 +95,7 @@ def test_a_loggers_time_is_read_by_day_order_or_format(text, rules, time):
         1e300,
     ],
 )
-def test_a_value_that_is_not_a_time_is_rejected(value):
+def test_a_value_that_is_not_a_time_is_rejected(value: object) -> None:
     with pytest.raises(UnreadableTime):
         read_time(value, TimeRules())
 
@@ -107,7 +109,7 @@ def test_a_value_that_is_not_a_time_is_rejected(value):
         ("2026-11-23 10:11", TimeRules("%d.%m.%y")),
     ],
 )
-def test_an_ambiguous_time_is_rejected(text, rules):
+def test_an_ambiguous_time_is_rejected(text: str, rules: TimeRules) -> None:
     with pytest.raises(UnreadableTime):
         read_time(text, rules)
 
@@ -122,7 +124,7 @@ def test_an_ambiguous_time_is_rejected(text, rules):
         (["2026-11-23 10:11", ""], DayOrder.UNDECIDED),
     ],
 )
-def test_a_day_after_the_12th_determines_the_day_order(texts, order):
+def test_a_day_after_the_12th_determines_the_day_order(texts: list[str], order: DayOrder) -> None:
     detector = DayOrderDetector()
     for text in texts:
         detector.add(text)
@@ -155,7 +157,7 @@ forms = st.sampled_from(
     texts=st.lists(st.builds(str.format, forms, times) | st.text(max_size=30), min_size=1, max_size=12),
     order=st.sampled_from(DayOrder),
 )
-def test_reading_a_column_of_times_equals_reading_them_one_by_one(texts, order):
+def test_reading_a_column_of_times_equals_reading_them_one_by_one(texts: list[str], order) -> None:
     texts = [re.sub("[\ud800-\udfff]", "", text) for text in texts]
     rules = TimeRules(day_order=order)
     walls = read_times(pl.Series(texts), rules)
@@ -168,14 +170,14 @@ def test_reading_a_column_of_times_equals_reading_them_one_by_one(texts, order):
 
 
 @given(instants=st.lists(times, min_size=1, max_size=20))
-def test_a_column_in_the_default_format_is_read_at_once(instants):
+def test_a_column_in_the_default_format_is_read_at_once(instants: list[datetime]) -> None:
     walls = read_times(pl.Series([f"{instant:%Y-%m-%dT%H:%M:%S.%f}" for instant in instants]), TimeRules())
     assert walls.is_parsed.all()
     assert walls.is_local.all()
     assert walls.microseconds.tolist() == [microseconds(instant.replace(tzinfo=UTC)) for instant in instants]
 
 
-def test_an_epoch_number_is_exact_to_the_microsecond():
+def test_an_epoch_number_is_exact_to_the_microsecond() -> None:
     instant = datetime(2026, 11, 23, 10, 11, 11, tzinfo=UTC)
     for micros in (1, 999_999, 500_001):
         sent = (instant + timedelta(microseconds=micros)).timestamp()

@@ -27,11 +27,11 @@ def polled_once(source: Source) -> Delivery:
     return delivery
 
 
-def json_answer(body: str, **options) -> Script:
+def json_answer(body: str, **options: object) -> Script:
     return answer(body.encode(), headers=JSON, **options)
 
 
-def csv_answer(body: str | bytes, **options) -> Script:
+def csv_answer(body: str | bytes, **options: object) -> Script:
     return answer(body.encode() if isinstance(body, str) else body, headers=CSV, **options)
 
 

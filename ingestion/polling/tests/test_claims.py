@@ -1,9 +1,12 @@
 """A due source is claimed by one poll at a time; lost messages and killed workers cost only time."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from core.leases import ClaimLost
 from ingestion.models import Source
@@ -14,17 +17,17 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def source():
+def source() -> Source:
     return SourceFactory(next_due_at=timezone.now() - timedelta(seconds=1))
 
 
-def test_a_due_source_is_claimed_once(source):
+def test_a_due_source_is_claimed_once(source: Source) -> None:
     (claim,) = claim_due()
     assert claim.row_id == source.pk
     assert claim_due() == []
 
 
-def test_an_expired_lease_is_claimed_again_and_the_old_claim_is_lost(source, settings):
+def test_an_expired_lease_is_claimed_again_and_the_old_claim_is_lost(source: Source, settings: Settings) -> None:
     (old,) = claim_due()
     (new,) = claim_due(timezone.now() + timedelta(seconds=settings.POLL_LEASE_SECONDS + 1))
     assert new.claim_id != old.claim_id
@@ -44,12 +47,12 @@ def test_an_expired_lease_is_claimed_again_and_the_old_claim_is_lost(source, set
     ],
     ids=["not due", "paused", "not polled", "inactive customer"],
 )
-def test_what_is_not_to_be_polled_is_not_claimed(state):
+def test_what_is_not_to_be_polled_is_not_claimed(state: dict[str, object]) -> None:
     SourceFactory(**({"next_due_at": timezone.now() - timedelta(hours=1)} | state))
     assert claim_due() == []
 
 
-def test_the_longest_due_come_first_and_the_rest_at_the_next_tick(monkeypatch):
+def test_the_longest_due_come_first_and_the_rest_at_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.polling.claims.CLAIMS_PER_TICK", 2)
     now = timezone.now()
     sources = [SourceFactory(next_due_at=now - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
@@ -58,45 +61,45 @@ def test_the_longest_due_come_first_and_the_rest_at_the_next_tick(monkeypatch):
 
 
 @pytest.mark.parametrize("state", [{"failures_in_a_row": 1}, {"last_duration_seconds": 5.0}])
-def test_a_source_that_fails_or_dawdles_is_told_apart(source, state):
+def test_a_source_that_fails_or_dawdles_is_told_apart(source: Source, state: dict[str, float]) -> None:
     Source.objects.update(**state)
     (claim,) = claim_due()
     assert claim.is_slow
 
 
-def test_a_person_can_poll_a_source_that_is_not_due(source):
+def test_a_person_can_poll_a_source_that_is_not_due(source: Source) -> None:
     Source.objects.update(next_due_at=timezone.now() + timedelta(hours=1))
     with source_leases.hold(claim_now(source)) as locked:
         assert locked == source
 
 
-def test_a_person_does_not_poll_what_is_being_polled(source):
+def test_a_person_does_not_poll_what_is_being_polled(source: Source) -> None:
     claim_due()
     with pytest.raises(ClaimLost, match="being polled"):
         claim_now(source)
 
 
-def test_poll_now_makes_a_source_due(source):
+def test_poll_now_makes_a_source_due(source: Source) -> None:
     Source.objects.update(next_due_at=timezone.now() + timedelta(hours=1))
     assert poll_now(Source.objects.all()) == 1
     assert len(claim_due()) == 1
 
 
-def test_a_paused_source_rests_until_it_is_resumed(source):
+def test_a_paused_source_rests_until_it_is_resumed(source: Source) -> None:
     assert pause(Source.objects.all()) == 1
     assert (pause(Source.objects.all()), poll_now(Source.objects.all()), claim_due()) == (0, 0, [])
     assert resume(Source.objects.all()) == 1
     assert len(claim_due()) == 1
 
 
-def test_pausing_takes_the_claim_from_a_poll_under_way(source):
+def test_pausing_takes_the_claim_from_a_poll_under_way(source: Source) -> None:
     (claim,) = claim_due()
     pause(Source.objects.all())
     with pytest.raises(ClaimLost), source_leases.hold(claim):
         pass
 
 
-def test_claiming_is_one_query_however_many_are_due(django_assert_num_queries):
+def test_claiming_is_one_query_however_many_are_due(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     SourceFactory.create_batch(20, next_due_at=timezone.now() - timedelta(seconds=1))
     with django_assert_num_queries(1):
         assert len(claim_due()) == 20

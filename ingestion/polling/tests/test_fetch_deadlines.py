@@ -1,24 +1,27 @@
 """Fetching takes no longer than it may, wherever a server, a name or an address dawdles."""
 
+from __future__ import annotations
+
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
 
 from ingestion.polling.fetch import FetchLimits
 from ingestion.polling.tests.fetching import HASTY, failure_of
-from ingestion.polling.tests.scripted_server import Visit, answer
+from ingestion.polling.tests.scripted_server import ScriptedServer, Visit, answer
 
 
-def test_a_server_that_never_answers_is_not_waited_for(serve):
+def test_a_server_that_never_answers_is_not_waited_for(serve: Callable[..., ScriptedServer]) -> None:
     failure = failure_of(serve(Visit.hang).url, limits=HASTY)
 
     assert failure.reason == "timeout"
 
 
-def test_silence_in_the_middle_of_an_answer_is_a_timeout_not_a_cut(serve):
+def test_silence_in_the_middle_of_an_answer_is_a_timeout_not_a_cut(serve: Callable[..., ScriptedServer]) -> None:
     def script(visit: Visit) -> None:
         visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nrow 1\n")
         visit.hang()
@@ -44,7 +47,9 @@ def test_silence_in_the_middle_of_an_answer_is_a_timeout_not_a_cut(serve):
     ],
     ids=["status", "header", "headers", "continue", "body", "chunks", "chunk size", "trailers"],
 )
-def test_a_server_that_drips_meets_the_same_deadline_wherever_it_drips(serve, begin, piece):
+def test_a_server_that_drips_meets_the_same_deadline_wherever_it_drips(
+    serve: Callable[..., ScriptedServer], begin: bytes, piece: bytes
+) -> None:
     def script(visit: Visit) -> None:
         visit.send(begin)
         visit.drip(piece)
@@ -58,7 +63,7 @@ def test_a_server_that_drips_meets_the_same_deadline_wherever_it_drips(serve, be
     assert time.monotonic() - started < 2
 
 
-def test_redirects_share_one_deadline(serve):
+def test_redirects_share_one_deadline(serve: Callable[..., ScriptedServer]) -> None:
     def script(visit: Visit) -> None:
         if not visit.is_over.wait(0.05):
             answer(status="302 Found", headers="Location: /again\r\n")(visit)
@@ -68,7 +73,7 @@ def test_redirects_share_one_deadline(serve):
     assert failure.reason == "timeout"
 
 
-def test_a_resolver_that_does_not_answer_meets_the_deadline_too(monkeypatch):
+def test_a_resolver_that_does_not_answer_meets_the_deadline_too(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: is_over.wait(10) and [])
 
@@ -78,7 +83,7 @@ def test_a_resolver_that_does_not_answer_meets_the_deadline_too(monkeypatch):
     assert failure.reason == "timeout"
 
 
-def test_an_address_that_does_not_answer_is_not_waited_for():
+def test_an_address_that_does_not_answer_is_not_waited_for() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)

@@ -1,17 +1,22 @@
 """Fetching goes only where it may: to the addresses that are allowed, by URLs and redirects that are meant."""
 
+from __future__ import annotations
+
 import socket
+from collections.abc import Callable
 from ipaddress import ip_network
+from pathlib import Path
+from socket import AddressFamily, SocketKind
 
 import pytest
 
 from core.http import guarded_http
 from ingestion.polling.fetch import FetchFailure, FetchLimits
 from ingestion.polling.tests.fetching import LOOPBACK, PATIENT, failure_of, get
-from ingestion.polling.tests.scripted_server import Visit, answer
+from ingestion.polling.tests.scripted_server import ScriptedServer, Visit, answer
 
 
-def test_a_closed_address_is_not_connected_to(serve):
+def test_a_closed_address_is_not_connected_to(serve: Callable[..., ScriptedServer]) -> None:
     server = serve(answer(b"secret"))
 
     failure = failure_of(server.url, allowed_networks=[])
@@ -20,7 +25,9 @@ def test_a_closed_address_is_not_connected_to(serve):
     assert server.heads == []
 
 
-def test_a_name_that_leads_to_a_closed_address_is_not_connected_to(serve, resolve):
+def test_a_name_that_leads_to_a_closed_address_is_not_connected_to(
+    serve: Callable[..., ScriptedServer], resolve: dict[str, str]
+) -> None:
     server = serve(answer(b"secret"))
     resolve["feeds.example"] = "127.0.0.1"
 
@@ -30,13 +37,20 @@ def test_a_name_that_leads_to_a_closed_address_is_not_connected_to(serve, resolv
     assert server.heads == []
 
 
-def test_a_name_is_looked_up_once_so_that_it_cannot_change_its_mind(serve, monkeypatch):
+def test_a_name_is_looked_up_once_so_that_it_cannot_change_its_mind(
+    serve: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = serve(answer(b"x"))
     answers = iter(["127.0.0.1", "169.254.169.254"])
     asked = []
     ask = socket.getaddrinfo
 
-    def getaddrinfo(host, *args, **kwargs):
+    def getaddrinfo(
+        host, *args: object, **kwargs: object
+    ) -> list[
+        tuple[AddressFamily, SocketKind, int, str, tuple[str, int]]
+        | tuple[AddressFamily, SocketKind, int, str, tuple[str, int, int, int] | tuple[int, bytes]]
+    ]:
         asked.append(host)
         return ask(next(answers), *args, **kwargs)
 
@@ -48,7 +62,9 @@ def test_a_name_is_looked_up_once_so_that_it_cannot_change_its_mind(serve, monke
     assert f"Host: rebinding.example:{server.port}".encode() in server.heads[0]
 
 
-def test_every_redirect_is_checked_like_the_first_address(serve, resolve):
+def test_every_redirect_is_checked_like_the_first_address(
+    serve: Callable[..., ScriptedServer], resolve: dict[str, str]
+) -> None:
     inside = serve(answer(b"secret"))
     resolve["inside.example"] = "127.0.0.2"
     outside = serve(answer(status="302 Found", headers=f"Location: http://inside.example:{inside.port}/\r\n"))
@@ -59,22 +75,24 @@ def test_every_redirect_is_checked_like_the_first_address(serve, resolve):
     assert inside.heads == []
 
 
-def test_a_name_that_does_not_exist_is_said_to_be_unknown(resolve):
+def test_a_name_that_does_not_exist_is_said_to_be_unknown(resolve: dict[str, str]) -> None:
     assert failure_of("http://nowhere.example/").reason == "name_not_resolved"
 
 
-def test_a_name_that_cannot_exist_is_a_failure_like_any_other(resolve):
+def test_a_name_that_cannot_exist_is_a_failure_like_any_other(resolve: dict[str, str]) -> None:
     assert failure_of(f"http://{'a' * 70}.example/").reason in ("name_not_resolved", "invalid_url")
 
 
-def test_a_port_where_nobody_listens_refuses(serve):
+def test_a_port_where_nobody_listens_refuses(serve: Callable[..., ScriptedServer]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
     assert failure_of(f"http://127.0.0.1:{port}/").reason == "connection_refused"
 
 
-def test_proxies_and_passwords_from_the_environment_are_not_used(serve, monkeypatch, tmp_path):
+def test_proxies_and_passwords_from_the_environment_are_not_used(
+    serve: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     server = serve(answer(b"x"))
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login u password hunter2\n")
@@ -92,21 +110,21 @@ def test_proxies_and_passwords_from_the_environment_are_not_used(serve, monkeypa
 @pytest.mark.parametrize(
     "url", ["ftp://feeds.example/", "file:///etc/passwd", "gopher://127.0.0.1/", "feeds.example/a", ""]
 )
-def test_only_http_and_https_are_spoken(url):
+def test_only_http_and_https_are_spoken(url: str) -> None:
     assert failure_of(url).reason == "unsupported_scheme"
 
 
 @pytest.mark.parametrize(
     "url", ["http://", "http:///path", "http://127.0.0.1:99999/", "http://[::1/", "http://u:hunter2@127.0.0.1/"]
 )
-def test_a_url_that_leads_nowhere_or_holds_a_password_is_refused(url):
+def test_a_url_that_leads_nowhere_or_holds_a_password_is_refused(url: str) -> None:
     failure = failure_of(url)
 
     assert failure.reason == "invalid_url"
     assert "hunter2" not in str(failure)
 
 
-def test_a_line_break_in_a_url_does_not_reach_the_request(serve):
+def test_a_line_break_in_a_url_does_not_reach_the_request(serve: Callable[..., ScriptedServer]) -> None:
     server = serve(answer(b"x"))
 
     get(f"{server.url}/a\r\nX-Injected: 1")
@@ -115,7 +133,7 @@ def test_a_line_break_in_a_url_does_not_reach_the_request(serve):
 
 
 @pytest.mark.parametrize("value", ["1\r\nX-Injected: 1", "漢"])
-def test_a_header_that_no_request_can_carry_is_refused(serve, value):
+def test_a_header_that_no_request_can_carry_is_refused(serve: Callable[..., ScriptedServer], value: str) -> None:
     failure = failure_of(serve(answer(b"x")).url, headers={"X-Key": value})
 
     assert failure.reason == "invalid_header"
@@ -128,7 +146,7 @@ SECRETS = {"X-Api-Key": "hunter2", "Authorization": "Bearer hunter2", "Accept": 
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_within_the_origin_keeps_the_credentials(serve, status):
+def test_a_redirect_within_the_origin_keeps_the_credentials(serve: Callable[..., ScriptedServer], status: int) -> None:
     def script(visit: Visit) -> None:
         if visit.head.startswith(b"GET /new?token=1 "):
             answer(b"found")(visit)
@@ -144,7 +162,7 @@ def test_a_redirect_within_the_origin_keeps_the_credentials(serve, status):
     assert b"X-Api-Key: hunter2" in server.heads[1]
 
 
-def test_a_redirect_to_another_origin_loses_the_credentials_for_good(serve):
+def test_a_redirect_to_another_origin_loses_the_credentials_for_good(serve: Callable[..., ScriptedServer]) -> None:
     def home_script(visit: Visit) -> None:
         if visit.head.startswith(b"GET /back "):
             answer(b"found")(visit)
@@ -163,7 +181,7 @@ def test_a_redirect_to_another_origin_loses_the_credentials_for_good(serve):
         assert b"Accept: text/csv" in head
 
 
-def test_redirects_end_at_their_limit(serve):
+def test_redirects_end_at_their_limit(serve: Callable[..., ScriptedServer]) -> None:
     server = serve(answer(status="302 Found", headers="Location: /again\r\n"))
 
     failure = failure_of(server.url, limits=FetchLimits(max_redirects=3))
@@ -180,7 +198,9 @@ def test_redirects_end_at_their_limit(serve):
         ("http://[::1/", "invalid_url"),
     ],
 )
-def test_a_redirect_to_where_no_source_may_be_is_refused(serve, location, reason):
+def test_a_redirect_to_where_no_source_may_be_is_refused(
+    serve: Callable[..., ScriptedServer], location: str, reason: str
+) -> None:
     server = serve(answer(status="302 Found", headers=f"Location: {location}\r\n"))
 
     assert failure_of(server.url).reason == reason
@@ -189,7 +209,7 @@ def test_a_redirect_to_where_no_source_may_be_is_refused(serve, location, reason
 # The same guard for others
 
 
-def test_a_message_is_posted_under_the_same_guard(serve):
+def test_a_message_is_posted_under_the_same_guard(serve: Callable[..., ScriptedServer]) -> None:
     server = serve(answer(b"taken", status="202 Accepted"))
 
     with guarded_http.GuardedExchange(PATIENT, LOOPBACK) as exchange:

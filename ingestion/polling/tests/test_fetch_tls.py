@@ -1,9 +1,13 @@
 """Fetching over TLS: whose certificate is taken, and what becomes of connections that break or dawdle."""
 
+from __future__ import annotations
+
 import ssl
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from ssl import SSLContext
 
 import pytest
 from cryptography import x509
@@ -14,11 +18,11 @@ from cryptography.x509.oid import NameOID
 from core.http import guarded_http
 from ingestion.polling.fetch import FetchLimits
 from ingestion.polling.tests.fetching import failure_of, get
-from ingestion.polling.tests.scripted_server import Visit, answer
+from ingestion.polling.tests.scripted_server import ScriptedServer, Visit, answer
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> Path:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file with a key and a certificate for feeds.example that signs itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "feeds.example")])
@@ -39,7 +43,7 @@ def certificate(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def server_tls(certificate, monkeypatch):
+def server_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SSLContext]:
     """Return the TLS of a server whose certificate the client trusts."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     guarded_http.tls_context.cache_clear()
@@ -49,7 +53,9 @@ def server_tls(certificate, monkeypatch):
     guarded_http.tls_context.cache_clear()
 
 
-def test_https_checks_the_certificate_against_the_name_not_the_address(serve, server_tls, resolve):
+def test_https_checks_the_certificate_against_the_name_not_the_address(
+    serve: Callable[..., ScriptedServer], server_tls: SSLContext, resolve: dict[str, str]
+) -> None:
     server = serve(answer(b"x" * 100_000), tls=server_tls)
     resolve.update({"feeds.example": "127.0.0.1", "feeds.example.": "127.0.0.1", "other.example": "127.0.0.1"})
 
@@ -60,7 +66,12 @@ def test_https_checks_the_certificate_against_the_name_not_the_address(serve, se
     assert failure_of(f"https://127.0.0.1:{server.port}/").reason == "tls_failed"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(serve, server_tls, resolve, monkeypatch):
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    serve: Callable[..., ScriptedServer],
+    server_tls: SSLContext,
+    resolve: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     guarded_http.tls_context.cache_clear()
     server = serve(answer(b"x"), tls=server_tls)
@@ -70,13 +81,15 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(serve, server_tls, res
     assert server.heads == []
 
 
-def test_a_server_that_does_not_speak_tls_is_said_to_fail_at_it(serve):
+def test_a_server_that_does_not_speak_tls_is_said_to_fail_at_it(serve: Callable[..., ScriptedServer]) -> None:
     server = serve(lambda visit: visit.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"), reads_request=False)
 
     assert failure_of(f"https://127.0.0.1:{server.port}/").reason in ("tls_failed", "connection_failed")
 
 
-def test_a_redirect_from_https_to_http_is_refused(serve, server_tls, resolve):
+def test_a_redirect_from_https_to_http_is_refused(
+    serve: Callable[..., ScriptedServer], server_tls: SSLContext, resolve: dict[str, str]
+) -> None:
     plain = serve(answer(b"x"))
     server = serve(answer(status="302 Found", headers=f"Location: {plain.url}/\r\n"), tls=server_tls)
     resolve["feeds.example"] = "127.0.0.1"
@@ -85,7 +98,9 @@ def test_a_redirect_from_https_to_http_is_refused(serve, server_tls, resolve):
     assert plain.heads == []
 
 
-def test_a_server_that_drips_within_tls_meets_the_deadline(serve, server_tls, resolve):
+def test_a_server_that_drips_within_tls_meets_the_deadline(
+    serve: Callable[..., ScriptedServer], server_tls: SSLContext, resolve: dict[str, str]
+) -> None:
     def script(visit: Visit) -> None:
         visit.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         visit.drip(b"a")
@@ -99,7 +114,7 @@ def test_a_server_that_drips_within_tls_meets_the_deadline(serve, server_tls, re
 
 
 @pytest.mark.parametrize("begin", [b"", b"\x16\x03\x03\x3f\x00\x02\x00\x3e\xfc"], ids=["silent", "dripping"])
-def test_a_handshake_that_does_not_end_meets_the_deadline(serve, begin):
+def test_a_handshake_that_does_not_end_meets_the_deadline(serve: Callable[..., ScriptedServer], begin: bytes) -> None:
     def script(visit: Visit) -> None:
         visit.send(begin)
         visit.drip(b"\0") if begin else visit.hang()
@@ -114,7 +129,9 @@ def test_a_handshake_that_does_not_end_meets_the_deadline(serve, begin):
     assert time.monotonic() - started < 2
 
 
-def test_an_encrypted_answer_that_is_cut_is_cut_off(serve, server_tls, resolve):
+def test_an_encrypted_answer_that_is_cut_is_cut_off(
+    serve: Callable[..., ScriptedServer], server_tls: SSLContext, resolve: dict[str, str]
+) -> None:
     server = serve(answer(b"row 1\nro", length=100), tls=server_tls)
     resolve["feeds.example"] = "127.0.0.1"
 

@@ -1,14 +1,20 @@
 """A poll goes by what is set at its source: structure, units, credentials, mapping and place."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pytest_django import Settings
+from time_machine import Traveller
 
 from customers.models import StorageUnit
+from ingestion.models import Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
 from ingestion.polling.tests.polling import asked_of, by_path, counts, csv_answer, json_answer, polled, polled_once
-from ingestion.polling.tests.scripted_server import answer
+from ingestion.polling.tests.scripted_server import Visit, answer
 from readings.models import Reading
 from readings.units.scales import from_celsius
 
@@ -25,7 +31,9 @@ UNAVAILABLE = answer(status="503 Service Unavailable", headers="Retry-After: 120
 STRUCTURE = json_answer('{"facilities": [{"id": "facility_A_1", "units": [{"id": "unit_A_1_1", "name": "Freezer"}]}]}')
 
 
-def test_the_structure_is_read_again_a_day_later_and_not_before(source_of, noon):
+def test_the_structure_is_read_again_a_day_later_and_not_before(
+    source_of: Callable[..., Source], noon: Traveller
+) -> None:
     script = by_path({"/facilities": STRUCTURE, "/current": json_answer(json_body())})
     source = source_of(script, path="/current", structure_path="/facilities")
     for moment in (NOON, NOON + 23 * HOUR, NOON + 24 * HOUR):
@@ -39,7 +47,9 @@ def test_the_structure_is_read_again_a_day_later_and_not_before(source_of, noon)
     [answer(status="404 Not Found"), json_answer("{}"), json_answer("[")],
     ids=["none", "no list", "broken"],
 )
-def test_a_structure_that_cannot_be_read_is_told_and_stands_in_nothings_way(source_of, structure):
+def test_a_structure_that_cannot_be_read_is_told_and_stands_in_nothings_way(
+    source_of: Callable[..., Source], structure: Callable[[Visit], None]
+) -> None:
     script = by_path({"/facilities": structure, "/current": json_answer(json_body(json_row()))})
     source = source_of(script, path="/current", structure_path="/facilities")
 
@@ -54,7 +64,7 @@ def test_a_structure_that_cannot_be_read_is_told_and_stands_in_nothings_way(sour
 # One unit at a time
 
 
-def test_a_unit_that_fails_is_told_and_the_others_are_stored(source_of):
+def test_a_unit_that_fails_is_told_and_the_others_are_stored(source_of: Callable[..., Source]) -> None:
     rooms = {"/unit/one": json_answer('{"temp": 0, "degrees": "F"}'), "/unit/three": json_answer('{"temp": 45}')}
     source = source_of(by_path(rooms), path="/unit/{unit}", unit_codes=["one", "two", "three"])
 
@@ -66,26 +76,26 @@ def test_a_unit_that_fails_is_told_and_the_others_are_stored(source_of):
     assert source.failures_in_a_row == 0
 
 
-def test_a_unit_that_fails_holds_the_cursor_back(source_of):
+def test_a_unit_that_fails_holds_the_cursor_back(source_of: Callable[..., Source]) -> None:
     script = by_path({"/one": json_answer(json_body(json_row()))})
     source = source_of(script, path="/{unit}?hours={hours}", unit_codes=["one", "two"], cursor_at=NOON - 5 * HOUR)
     polled(source)
     assert source.cursor_at == NOON - 5 * HOUR
 
 
-def test_a_poll_of_which_every_unit_fails_is_a_failure(source_of):
+def test_a_poll_of_which_every_unit_fails_is_a_failure(source_of: Callable[..., Source]) -> None:
     source = source_of(UNAVAILABLE, path="/unit/{unit}", unit_codes=["one", "two"])
     assert polled_once(source).error_reason == "http_status"
     assert source.failures_in_a_row == 1
 
 
-def test_a_url_that_asks_for_units_wants_to_be_told_which(source_of):
+def test_a_url_that_asks_for_units_wants_to_be_told_which(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer("{}"), path="/unit/{unit}")
     assert polled_once(source).error_reason == "source_settings"
     assert source.last_error == "The URL contains {unit}. Enter the source's unit codes."
 
 
-def test_a_units_code_is_quoted_in_its_url(source_of):
+def test_a_units_code_is_quoted_in_its_url(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer('{"temp": 4}'), path="/unit/{unit}", unit_codes=["Cold Room {1}/2"])
     polled(source)
     assert source.server.heads[0].startswith(b"GET /unit/Cold%20Room%20%7B1%7D%2F2 HTTP")
@@ -104,7 +114,9 @@ def test_a_units_code_is_quoted_in_its_url(source_of):
         ("query", "code", b"GET /current?code=hunter2 HTTP"),
     ],
 )
-def test_a_source_is_asked_with_its_credentials_which_no_delivery_shows(source_of, kind, name, sent):
+def test_a_source_is_asked_with_its_credentials_which_no_delivery_shows(
+    source_of: Callable[..., Source], kind: str, name: str, sent: bytes
+) -> None:
     source = source_of(
         json_answer(json_body(json_row())),
         path="/current",
@@ -117,7 +129,7 @@ def test_a_source_is_asked_with_its_credentials_which_no_delivery_shows(source_o
     assert "hunter2" not in delivery.source_url
 
 
-def test_the_structure_is_asked_for_with_them_as_well(source_of):
+def test_the_structure_is_asked_for_with_them_as_well(source_of: Callable[..., Source]) -> None:
     script = by_path({"/facilities": STRUCTURE, "/current": json_answer(json_body())})
     source = source_of(
         script,
@@ -130,7 +142,9 @@ def test_the_structure_is_asked_for_with_them_as_well(source_of):
     assert all(b"Bearer hunter2" in head for head in source.server.heads)
 
 
-def test_credentials_under_a_lost_key_are_told_and_nobody_is_asked(source_of, settings):
+def test_credentials_under_a_lost_key_are_told_and_nobody_is_asked(
+    source_of: Callable[..., Source], settings: Settings
+) -> None:
     source = source_of(json_answer(json_body()), credentials_kind="bearer", credentials_secret="hunter2")
     settings.SOURCE_CREDENTIALS_KEYS = ["another key than the one it was stored under"]
     assert polled_once(source).error_reason == "source_settings"
@@ -141,7 +155,7 @@ def test_credentials_under_a_lost_key_are_told_and_nobody_is_asked(source_of, se
 # What a source's configuration says
 
 
-def test_fields_of_other_names_are_taken_in_by_the_sources_mapping_alone(source_of):
+def test_fields_of_other_names_are_taken_in_by_the_sources_mapping_alone(source_of: Callable[..., Source]) -> None:
     body = (
         "Bericht vom 1.7.2026\r\n"
         "Raum;Messstelle;Zeitpunkt;Wert °F;Güte\r\n"
@@ -177,7 +191,7 @@ def test_fields_of_other_names_are_taken_in_by_the_sources_mapping_alone(source_
     assert first.storage_unit.facility.facility_code == "lager"
 
 
-def test_rows_that_name_no_unit_or_facility_belong_to_the_sources_own(source_of):
+def test_rows_that_name_no_unit_or_facility_belong_to_the_sources_own(source_of: Callable[..., Source]) -> None:
     source = source_of(
         json_answer('[{"temperature": 4.0, "timestamp": "2026-11-23T10:00:00"}]'),
         default_unit_code="fridge",

@@ -1,15 +1,19 @@
 """A poll asks for the whole time since the last one, in pieces where it must, and again for what was cut off."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pytest_django import Settings
 
-from ingestion.models import RejectedRow
+from ingestion.models import RejectedRow, Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.polling.claims import next_due
 from ingestion.polling.tests.polling import asked_of, counts, csv_answer, in_turn, json_answer, polled, polled_once
-from ingestion.polling.tests.scripted_server import answer
+from ingestion.polling.tests.scripted_server import Visit, answer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]
 
@@ -23,7 +27,9 @@ UNAVAILABLE = answer(status="503 Service Unavailable", headers="Retry-After: 120
 SINCE_UNTIL = "/readings?from={since}&to={until}"
 
 
-def test_after_an_outage_the_span_is_asked_for_in_pieces_that_the_source_allows(source_of):
+def test_after_an_outage_the_span_is_asked_for_in_pieces_that_the_source_allows(
+    source_of: Callable[..., Source],
+) -> None:
     source = source_of(
         in_turn(
             json_answer(json_body(json_row(timestamp="2026-11-22T17:00:00"))),
@@ -52,7 +58,7 @@ def test_after_an_outage_the_span_is_asked_for_in_pieces_that_the_source_allows(
     assert source.next_due_at == next_due(source.pk, source.interval_seconds, NOON)
 
 
-def test_a_piece_that_fails_ends_the_poll_and_the_next_one_goes_on_from_there(source_of):
+def test_a_piece_that_fails_ends_the_poll_and_the_next_one_goes_on_from_there(source_of: Callable[..., Source]) -> None:
     source = source_of(
         in_turn(json_answer(json_body()), UNAVAILABLE, json_answer(json_body())),
         path=SINCE_UNTIL,
@@ -67,7 +73,9 @@ def test_a_piece_that_fails_ends_the_poll_and_the_next_one_goes_on_from_there(so
     assert [each.since for each in polled(source)] == [NOON - 12 * HOUR, NOON - 4 * HOUR]
 
 
-def test_a_piece_that_was_cut_off_is_asked_for_again_though_later_ones_came_whole(source_of):
+def test_a_piece_that_was_cut_off_is_asked_for_again_though_later_ones_came_whole(
+    source_of: Callable[..., Source],
+) -> None:
     row = json_body(json_row(timestamp="2026-11-23T11:00:00"))
     source = source_of(
         in_turn(answer(row[:-50].encode(), length=len(row)), json_answer(row)),
@@ -84,7 +92,9 @@ def test_a_piece_that_was_cut_off_is_asked_for_again_though_later_ones_came_whol
     assert source.cursor_at == NOON - HOUR
 
 
-def test_a_poll_that_runs_out_of_time_leaves_the_rest_to_the_next_which_is_due_at_once(source_of, settings):
+def test_a_poll_that_runs_out_of_time_leaves_the_rest_to_the_next_which_is_due_at_once(
+    source_of: Callable[..., Source], settings: Settings
+) -> None:
     settings.POLL_SOFT_SECONDS = settings.SOURCE_TOTAL_SECONDS = 30
     source = source_of(
         json_answer(json_body()), path=SINCE_UNTIL, cursor_at=NOON - 20 * HOUR, overlap_seconds=0, max_hours=8
@@ -94,13 +104,15 @@ def test_a_poll_that_runs_out_of_time_leaves_the_rest_to_the_next_which_is_due_a
     assert (source.cursor_at, source.next_due_at, source.claim_id) == (NOON - 12 * HOUR, NOON, None)
 
 
-def test_a_source_that_is_asked_by_hours_is_asked_once_for_the_whole_outage(source_of):
+def test_a_source_that_is_asked_by_hours_is_asked_once_for_the_whole_outage(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body()), cursor_at=NOON - 20 * HOUR, overlap_seconds=900)
     polled(source)
     assert asked_of(source.server) == ["/current?hours=20.25"]
 
 
-def test_what_a_source_can_no_longer_give_is_told_once_and_does_not_hold_the_cursor_back(source_of):
+def test_what_a_source_can_no_longer_give_is_told_once_and_does_not_hold_the_cursor_back(
+    source_of: Callable[..., Source],
+) -> None:
     source = source_of(json_answer(json_body(json_row())), cursor_at=NOON - 30 * HOUR, overlap_seconds=0, max_hours=24)
 
     delivery = polled_once(source)
@@ -119,7 +131,7 @@ def test_what_a_source_can_no_longer_give_is_told_once_and_does_not_hold_the_cur
 ROWS = [json_row(timestamp=f"2026-11-23T10:0{minute}:00") for minute in range(3)]
 
 
-def cut_off(body, script):
+def cut_off(body: str, script: Callable[..., Callable[[Visit], None]]) -> Callable[[Visit], None]:
     """Return the response without its last fifty characters but with its full Content-Length."""
     return script(body[:-50], length=len(body))
 
@@ -133,8 +145,8 @@ def cut_off(body, script):
     ids=["JSON", "CSV"],
 )
 def test_of_a_cut_off_body_whole_rows_are_stored_and_the_rest_comes_with_the_next_poll(
-    source_of, body, script, row_number
-):
+    source_of: Callable[..., Source], body: str, script: Callable[..., Callable[[Visit], None]], row_number: int
+) -> None:
     source = source_of(in_turn(cut_off(body, script), script(body)))
 
     delivery = polled_once(source)

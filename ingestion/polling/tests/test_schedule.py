@@ -1,5 +1,7 @@
 """When a source is polled next."""
 
+from __future__ import annotations
+
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -19,14 +21,16 @@ instants = st.datetimes(
 
 
 @given(source_ids, intervals, instants)
-def test_the_next_due_instant_is_later_by_one_interval_at_most(source_id, interval, after):
+def test_the_next_due_instant_is_later_by_one_interval_at_most(source_id: int, interval: int, after: datetime) -> None:
     due = next_due(source_id, interval, after)
 
     assert after < due <= after.astimezone(UTC) + timedelta(seconds=interval)
 
 
 @given(source_ids, intervals, instants, st.integers(min_value=0, max_value=10**12))
-def test_every_due_instant_is_a_whole_number_of_intervals_from_any_other(source_id, interval, after, microseconds):
+def test_every_due_instant_is_a_whole_number_of_intervals_from_any_other(
+    source_id: int, interval: int, after: datetime, microseconds: int
+) -> None:
     later = after.astimezone(UTC) + timedelta(microseconds=microseconds)
 
     apart = next_due(source_id, interval, later) - next_due(source_id, interval, after)
@@ -36,14 +40,14 @@ def test_every_due_instant_is_a_whole_number_of_intervals_from_any_other(source_
 
 
 @given(source_ids, intervals, instants)
-def test_following_the_grid_misses_no_slot(source_id, interval, after):
+def test_following_the_grid_misses_no_slot(source_id: int, interval: int, after: datetime) -> None:
     due = next_due(source_id, interval, after)
 
     assert next_due(source_id, interval, due) == due + timedelta(seconds=interval)
     assert next_due(source_id, interval, due - timedelta(microseconds=1)) == due
 
 
-def test_slots_missed_during_an_outage_are_skipped():
+def test_slots_missed_during_an_outage_are_skipped() -> None:
     before = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
     due = next_due(7, 300, before)
 
@@ -52,12 +56,12 @@ def test_slots_missed_during_an_outage_are_skipped():
     assert after_outage == due + timedelta(days=3, seconds=300)
 
 
-def test_a_grid_never_changes_between_versions():
+def test_a_grid_never_changes_between_versions() -> None:
     # Written down on purpose: another grid would move every source's polls on an upgrade.
     assert next_due(1, 300, datetime(2026, 11, 23, tzinfo=UTC)) == datetime(2026, 11, 23, 0, 1, 11, 773504, tzinfo=UTC)
 
 
-def test_ten_thousand_sources_are_due_evenly_over_their_interval():
+def test_ten_thousand_sources_are_due_evenly_over_their_interval() -> None:
     start = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
     by_second = Counter(int((next_due(number, 60, start) - start).total_seconds()) for number in range(1, 10_001))
@@ -68,7 +72,7 @@ def test_ten_thousand_sources_are_due_evenly_over_their_interval():
     assert min(by_second[second] for second in range(60)) > 167 - 65
 
 
-def test_a_naive_time_or_no_interval_is_refused():
+def test_a_naive_time_or_no_interval_is_refused() -> None:
     with pytest.raises(ValueError, match="aware"):
         next_due(1, 60, datetime(2026, 11, 23))  # noqa: DTZ001
     with pytest.raises(ValueError, match="interval"):

@@ -1,5 +1,7 @@
 """Credentials authenticate requests and are redacted in logs."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,29 +11,29 @@ from ingestion.sources.credentials import Credentials, CredentialsKind, redact_u
 URL = "https://feeds.example/readings?hours=24#top"
 
 
-def test_no_credentials_leave_the_request_unchanged():
+def test_no_credentials_leave_the_request_unchanged() -> None:
     request = Credentials().authenticate(URL)
 
     assert (request.url, request.headers, request.basic_auth) == (URL, {}, None)
 
 
-def test_basic_credentials_are_a_user_and_a_password():
+def test_basic_credentials_are_a_user_and_a_password() -> None:
     request = Credentials(CredentialsKind.BASIC, "cold store", "a:b").authenticate(URL)
 
     assert (request.url, request.headers, request.basic_auth) == (URL, {}, ("cold store", "a:b"))
 
 
-def test_a_bearer_token_is_an_authorization_header():
+def test_a_bearer_token_is_an_authorization_header() -> None:
     request = Credentials(CredentialsKind.BEARER, secret="abc.def").authenticate(URL)
 
     assert (request.url, request.headers) == (URL, {"Authorization": "Bearer abc.def"})
 
 
-def test_a_header_has_the_configured_name():
+def test_a_header_has_the_configured_name() -> None:
     assert Credentials(CredentialsKind.HEADER, "X-Api-Key", "k 1").authenticate(URL).headers == {"X-Api-Key": "k 1"}
 
 
-def test_a_query_parameter_is_encoded_and_marked_as_secret():
+def test_a_query_parameter_is_encoded_and_marked_as_secret() -> None:
     request = Credentials(CredentialsKind.QUERY, "code", "a&b=c").authenticate(URL)
 
     assert request.url == "https://feeds.example/readings?hours=24&code=a%26b%3Dc#top"
@@ -55,13 +57,13 @@ def test_a_query_parameter_is_encoded_and_marked_as_secret():
         Credentials(CredentialsKind.QUERY, "key", ""),
     ],
 )
-def test_invalid_credentials_are_rejected_with_a_message(credentials):
+def test_invalid_credentials_are_rejected_with_a_message(credentials: Credentials) -> None:
     assert credentials.validation_error().endswith(".")
     with pytest.raises(ValueError, match=r"\.$"):
         credentials.authenticate(URL)
 
 
-def test_credentials_and_requests_do_not_show_their_secrets():
+def test_credentials_and_requests_do_not_show_their_secrets() -> None:
     credentials = Credentials(CredentialsKind.QUERY, "key", "hunter2")
 
     assert "hunter2" not in repr(credentials) + repr(credentials.authenticate(URL))
@@ -85,14 +87,14 @@ def test_credentials_and_requests_do_not_show_their_secrets():
         ("", ""),
     ],
 )
-def test_a_url_for_a_log_shows_no_secrets(url, redacted):
+def test_a_url_for_a_log_shows_no_secrets(url: str, redacted: str) -> None:
     assert redact_url(url) == redacted
 
 
-def test_the_credentials_parameter_is_redacted_whatever_its_name():
+def test_the_credentials_parameter_is_redacted_whatever_its_name() -> None:
     assert redact_url("https://feeds.example/a?Code=1&hours=2", {"code"}) == "https://feeds.example/a?Code=***&hours=2"
 
 
 @given(st.text(max_size=60))
-def test_any_text_can_be_redacted_and_redacting_twice_changes_nothing(text):
+def test_any_text_can_be_redacted_and_redacting_twice_changes_nothing(text: str) -> None:
     assert redact_url(redact_url(text)) == redact_url(text)

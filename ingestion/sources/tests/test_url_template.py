@@ -1,5 +1,7 @@
 """The windows and URLs that a poll requests."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
@@ -30,7 +32,9 @@ long_spans = st.timedeltas(min_value=HOUR, max_value=timedelta(days=60))
 
 
 @given(st.none() | instants, instants, spans, long_spans, spans)
-def test_windows_cover_everything_from_the_cursor_less_the_overlap_to_now(cursor, now, overlap, max_span, lookback):
+def test_windows_cover_everything_from_the_cursor_less_the_overlap_to_now(
+    cursor: datetime | None, now: datetime, overlap: timedelta, max_span: timedelta, lookback: timedelta
+) -> None:
     # Some pairs are decades apart; the pieces of a year are proof enough.
     if cursor is not None and now - cursor > timedelta(days=365):
         cursor = now - timedelta(days=365)
@@ -44,15 +48,15 @@ def test_windows_cover_everything_from_the_cursor_less_the_overlap_to_now(cursor
     assert all(timedelta(0) <= window.until - window.since <= max_span for window in found)
 
 
-def test_windows_start_at_the_cursor_less_the_overlap():
+def test_windows_start_at_the_cursor_less_the_overlap() -> None:
     assert split_into_windows(NOW - HOUR, NOW, 2 * HOUR) == [Window(NOW - 3 * HOUR, NOW)]
 
 
-def test_a_new_source_starts_at_its_first_lookback():
+def test_a_new_source_starts_at_its_first_lookback() -> None:
     assert split_into_windows(None, NOW, HOUR, first_lookback=24 * HOUR) == [Window(NOW - 24 * HOUR, NOW)]
 
 
-def test_a_long_outage_is_split_into_windows():
+def test_a_long_outage_is_split_into_windows() -> None:
     assert split_into_windows(NOW - 20 * HOUR, NOW, timedelta(0), 8 * HOUR) == [
         Window(NOW - 20 * HOUR, NOW - 12 * HOUR),
         Window(NOW - 12 * HOUR, NOW - 4 * HOUR),
@@ -60,11 +64,11 @@ def test_a_long_outage_is_split_into_windows():
     ]
 
 
-def test_a_cursor_in_the_future_still_gives_the_overlap():
+def test_a_cursor_in_the_future_still_gives_the_overlap() -> None:
     assert split_into_windows(NOW + 3 * HOUR, NOW, HOUR) == [Window(NOW - HOUR, NOW)]
 
 
-def test_windows_use_elapsed_time_across_clock_changes():
+def test_windows_use_elapsed_time_across_clock_changes() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     after_the_change = datetime(2026, 10, 25, 12, 0, tzinfo=berlin)
 
@@ -78,19 +82,19 @@ def test_windows_use_elapsed_time_across_clock_changes():
     ("overlap", "max_span", "lookback"),
     [(-HOUR, HOUR, HOUR), (HOUR, timedelta(0), HOUR), (HOUR, HOUR, -HOUR)],
 )
-def test_invalid_spans_are_rejected(overlap, max_span, lookback):
+def test_invalid_spans_are_rejected(overlap: timedelta, max_span: timedelta, lookback: timedelta) -> None:
     with pytest.raises(ValueError, match="span"):
         split_into_windows(NOW, NOW, overlap, max_span, lookback)
 
 
-def test_naive_times_are_rejected():
+def test_naive_times_are_rejected() -> None:
     with pytest.raises(ValueError, match="aware"):
         split_into_windows(None, NOW.replace(tzinfo=None), HOUR)
     with pytest.raises(ValueError, match="aware"):
         split_into_windows(NOW.replace(tzinfo=None), NOW, HOUR)
 
 
-def test_instants_are_formatted_in_utc_and_encoded():
+def test_instants_are_formatted_in_utc_and_encoded() -> None:
     window = Window(datetime(2026, 11, 23, 10, 15, tzinfo=ZoneInfo("Europe/Berlin")), NOW)
 
     assert render_url(BETWEEN, window, NOW) == (
@@ -109,12 +113,12 @@ def test_instants_are_formatted_in_utc_and_encoded():
         (timedelta(hours=123456, seconds=1), "123456.01"),
     ],
 )
-def test_hours_are_rounded_up_to_hundredths(span, written):
+def test_hours_are_rounded_up_to_hundredths(span: timedelta, written: str) -> None:
     assert render_url("{hours}", Window(NOW - span, NOW), NOW) == written
 
 
 @given(instants, spans)
-def test_a_url_covers_every_instant_of_its_window(since, span):
+def test_a_url_covers_every_instant_of_its_window(since: datetime, span: timedelta) -> None:
     window = Window(since.astimezone(UTC), since.astimezone(UTC) + span)
 
     query = parse_qs(urlsplit(render_url(BETWEEN + "&hours={hours}", window, window.until)).query)
@@ -139,7 +143,7 @@ def test_a_url_covers_every_instant_of_its_window(since, span):
         "{ hours}",
     ],
 )
-def test_invalid_placeholders_are_rejected(template):
+def test_invalid_placeholders_are_rejected(template: str) -> None:
     with pytest.raises(TemplateError, match="The URL contains"):
         parse_placeholders(template)
     with pytest.raises(TemplateError):
@@ -147,7 +151,7 @@ def test_invalid_placeholders_are_rejected(template):
 
 
 @given(st.text(alphabet="{}hours.since_!r:0", max_size=30))
-def test_a_template_is_either_filled_in_or_rejected(template):
+def test_a_template_is_either_filled_in_or_rejected(template: str) -> None:
     try:
         filled = render_url(template, Window(NOW - HOUR, NOW), NOW)
     except TemplateError:
@@ -156,12 +160,12 @@ def test_a_template_is_either_filled_in_or_rejected(template):
     assert "}" not in filled
 
 
-def test_placeholders_are_returned_by_name():
+def test_placeholders_are_returned_by_name() -> None:
     assert parse_placeholders(BETWEEN) == {"since", "until"}
     assert parse_placeholders("https://feeds.example/data.csv") == frozenset()
 
 
-def test_a_url_with_both_instants_is_requested_once_per_window():
+def test_a_url_with_both_instants_is_requested_once_per_window() -> None:
     requests = plan_requests(BETWEEN, NOW - 300 * HOUR, NOW, timedelta(0))
 
     assert [request.window for request in requests] == split_into_windows(NOW - 300 * HOUR, NOW, timedelta(0))
@@ -170,7 +174,7 @@ def test_a_url_with_both_instants_is_requested_once_per_window():
 
 
 @pytest.mark.parametrize("template", [LOOK_BACK, "https://feeds.example/readings?after={since}"])
-def test_a_url_with_a_lookback_requests_the_newest_span_and_reports_missed_time(template):
+def test_a_url_with_a_lookback_requests_the_newest_span_and_reports_missed_time(template: str) -> None:
     (request,) = plan_requests(template, NOW - 200 * HOUR, NOW, timedelta(0))
 
     newest = Window(NOW - 168 * HOUR, NOW)
@@ -179,14 +183,14 @@ def test_a_url_with_a_lookback_requests_the_newest_span_and_reports_missed_time(
     )
 
 
-def test_a_url_with_a_lookback_misses_nothing_within_the_maximum_span():
+def test_a_url_with_a_lookback_misses_nothing_within_the_maximum_span() -> None:
     (request,) = plan_requests(LOOK_BACK, NOW - 166 * HOUR, NOW, 2 * HOUR)
 
     assert request.url == "https://feeds.example/readings?hours=168.0"
     assert request.missed is None
 
 
-def test_a_url_without_placeholders_is_requested_once():
+def test_a_url_without_placeholders_is_requested_once() -> None:
     (request,) = plan_requests("https://feeds.example/data.csv", NOW - 400 * HOUR, NOW, HOUR)
 
     assert request == PlannedRequest("https://feeds.example/data.csv", Window(NOW - 401 * HOUR, NOW), missed=None)

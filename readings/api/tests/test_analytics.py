@@ -1,10 +1,15 @@
 """Analytics over the REST API: summaries, trends, performance, and statistics of all customers."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
 
+from customers.models import Customer, StorageUnit
 from tests.api_clients import client_of
 from tests.factories import CustomerFactory, StorageUnitFactory, store_reading, store_readings
 
@@ -17,32 +22,32 @@ DAY = {"start_date": "2026-11-16", "end_date": "2026-11-16"}
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory()
 
 
 @pytest.fixture
-def unit(customer):
+def unit(customer: Customer) -> StorageUnit:
     return StorageUnitFactory(facility__customer=customer, set_temperature=5.0, interval_seconds=3600)
 
 
 @pytest.fixture
-def api(customer):
+def api(customer: Customer) -> APIClient:
     return client_of(customer)
 
 
 @pytest.fixture
-def admin():
+def admin() -> APIClient:
     return client_of(CustomerFactory(customer_code="OPERATOR"), permissions=["admin"])
 
 
-def ask(client, path, **query):
+def ask(client: APIClient, path: str, **query: object):
     response = client.get(path, query)
     assert response.status_code == 200, response.content
     return response.json()
 
 
-def test_a_summary_covers_all_units_a_facility_or_a_unit(api, customer, unit):
+def test_a_summary_covers_all_units_a_facility_or_a_unit(api: APIClient, customer: Customer, unit: StorageUnit) -> None:
     store_readings(unit, [4.0, 6.0], start=START)
     other = StorageUnitFactory(facility__customer=customer)
     store_readings(other, [20.0], start=START)
@@ -67,7 +72,9 @@ def test_a_summary_covers_all_units_a_facility_or_a_unit(api, customer, unit):
         ("month", ["2026-11-01T00:00:00Z"]),
     ],
 )
-def test_a_trend_has_a_group_for_each_interval(api, unit, interval, starts):
+def test_a_trend_has_a_group_for_each_interval(
+    api: APIClient, unit: StorageUnit, interval: str, starts: list[str]
+) -> None:
     store_readings(unit, [4.0, 6.0], start=START, every=timedelta(hours=1))
     store_reading(unit, 8.0, START + timedelta(days=1))
 
@@ -85,7 +92,9 @@ def test_a_trend_has_a_group_for_each_interval(api, unit, interval, starts):
 
 
 @pytest.mark.parametrize(("interval", "days"), [("hour", 1), ("day", 7), ("week", 30), ("month", 365)])
-def test_the_default_period_of_a_trend_depends_on_its_interval(api, unit, interval, days):
+def test_the_default_period_of_a_trend_depends_on_its_interval(
+    api: APIClient, unit: StorageUnit, interval: str, days: int
+) -> None:
     now = timezone.now()
     store_reading(unit, 5.0, now - timedelta(days=days) + timedelta(minutes=30))
     store_reading(unit, 50.0, now - timedelta(days=days) - timedelta(minutes=30))
@@ -95,7 +104,9 @@ def test_the_default_period_of_a_trend_depends_on_its_interval(api, unit, interv
     assert [group["metrics"]["max_temperature"] for group in groups] == [5.0]
 
 
-def test_performance_reports_uptime_quality_and_deviation(api, customer, unit):
+def test_performance_reports_uptime_quality_and_deviation(
+    api: APIClient, customer: Customer, unit: StorageUnit
+) -> None:
     store_readings(unit, [5.0] * 6, start=START, every=timedelta(hours=1))
     store_readings(unit, [9.0] * 2, start=START + timedelta(hours=6), every=timedelta(hours=1), quality_score=0.5)
     store_reading(unit, None, START + timedelta(hours=8), equipment_status_id=3)
@@ -130,7 +141,9 @@ def test_performance_reports_uptime_quality_and_deviation(api, customer, unit):
         ("2026-11-16T07:30:00Z", "2026-11-16T07:30:00Z", (0, 0)),
     ],
 )
-def test_uptime_counts_the_hours_of_the_period_alone(api, unit, start, end, hours):
+def test_uptime_counts_the_hours_of_the_period_alone(
+    api: APIClient, unit: StorageUnit, start: str, end: str, hours: tuple[int, int]
+) -> None:
     # At 05:20, 06:05 and 23:59, and when the next day begins.
     for minutes in (320, 365, 1439, 1440):
         store_reading(unit, 5.0, START + timedelta(minutes=minutes))
@@ -140,13 +153,13 @@ def test_uptime_counts_the_hours_of_the_period_alone(api, unit, start, end, hour
     assert (uptime["hours_with_readings"], uptime["total_hours"]) == hours
 
 
-def test_deviations_are_in_degrees_of_the_scale(api, unit):
+def test_deviations_are_in_degrees_of_the_scale(api: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, [10.0], start=START)
     data = ask(api, f"{URL}/performance", **DAY, temperature_unit="F")
     assert data["temperature_deviation"]["max_deviation"] == 9.0
 
 
-def test_custom_statuses_are_counted_by_name(api, unit):
+def test_custom_statuses_are_counted_by_name(api: APIClient, unit: StorageUnit) -> None:
     from readings.models import status_ids
 
     defrost = status_ids(["defrost"])["defrost"]
@@ -161,7 +174,7 @@ def test_custom_statuses_are_counted_by_name(api, unit):
     ]
 
 
-def test_performance_without_readings_is_empty(api):
+def test_performance_without_readings_is_empty(api: APIClient) -> None:
     data = ask(api, f"{URL}/performance", **DAY)
     assert data["uptime"]["hours_with_readings"] == 0
     assert data["temperature_deviation"]["avg_deviation"] is None
@@ -169,7 +182,7 @@ def test_performance_without_readings_is_empty(api):
 
 
 @pytest.mark.parametrize("ending", ["temperature/summary", "temperature/trends", "alarms/history", "performance"])
-def test_units_of_others_are_not_found_and_invalid_queries_are_422(api, ending):
+def test_units_of_others_are_not_found_and_invalid_queries_are_422(api: APIClient, ending: str) -> None:
     foreign = StorageUnitFactory()
     assert api.get(f"{URL}/{ending}", {"unit_id": foreign.public_id}).status_code == 404
     assert api.get(f"{URL}/{ending}", {"facility_id": foreign.facility.public_id}).status_code == 404
@@ -177,12 +190,12 @@ def test_units_of_others_are_not_found_and_invalid_queries_are_422(api, ending):
         assert api.get(f"{URL}/{ending}?{query}").status_code == 422
 
 
-def test_an_unknown_interval_or_scale_is_422(api):
+def test_an_unknown_interval_or_scale_is_422(api: APIClient) -> None:
     assert api.get(f"{URL}/temperature/trends?interval=minute").status_code == 422
     assert api.get(f"{URL}/performance?temperature_unit=R").status_code == 422
 
 
-def test_an_admin_sees_every_customer_and_the_total(admin, customer, unit):
+def test_an_admin_sees_every_customer_and_the_total(admin: APIClient, customer: Customer, unit: StorageUnit) -> None:
     store_readings(unit, [4.0, 6.0], start=START)
     other = StorageUnitFactory()
     store_readings(other, [20.0], start=START)
@@ -197,7 +210,7 @@ def test_an_admin_sees_every_customer_and_the_total(admin, customer, unit):
     assert data["system"]["avg_temperature"] == 10.0
 
 
-def test_an_admin_reads_every_customers_readings(admin, customer, unit):
+def test_an_admin_reads_every_customers_readings(admin: APIClient, customer: Customer, unit: StorageUnit) -> None:
     store_readings(unit, [4.0, 6.0], start=START)
     other = StorageUnitFactory()
     store_readings(other, [20.0], start=START)
@@ -218,7 +231,9 @@ def test_an_admin_reads_every_customers_readings(admin, customer, unit):
         f"{ADMIN_URL}/temperature",
     ],
 )
-def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(customer, path, django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
+    customer: Customer, path: str, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     client = client_of(customer, permissions=["admin"])
     counts = []
     client.get(path)

@@ -1,9 +1,13 @@
 """Customers over the REST API: the own profile, and all customers for the operator."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
 
 from customers.models import Customer
 from tests.api_clients import client_of
@@ -16,16 +20,16 @@ ADMIN_URL = "/api/v1/admin/customers"
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory()
 
 
 @pytest.fixture
-def admin():
+def admin() -> APIClient:
     return client_of(CustomerFactory(customer_code="OPERATOR"), permissions=["admin"])
 
 
-def test_the_profile_counts_what_the_customer_has(customer):
+def test_the_profile_counts_what_the_customer_has(customer: Customer) -> None:
     units = StorageUnitFactory.create_batch(2, facility__customer=customer)
     start = timezone.now().replace(microsecond=0) - timedelta(hours=1)
     for unit in units:
@@ -51,7 +55,7 @@ def test_the_profile_counts_what_the_customer_has(customer):
     }
 
 
-def test_a_token_limited_to_units_counts_only_those(customer):
+def test_a_token_limited_to_units_counts_only_those(customer: Customer) -> None:
     seen, unseen = StorageUnitFactory.create_batch(2, facility__customer=customer)
     for unit in (seen, unseen):
         store_readings(unit, [5.0], start=timezone.now())
@@ -61,7 +65,7 @@ def test_a_token_limited_to_units_counts_only_those(customer):
     assert (profile["facility_count"], profile["unit_count"], profile["active_readings_count"]) == (1, 1, 1)
 
 
-def test_a_customer_updates_their_profile_but_not_code_and_activation(customer):
+def test_a_customer_updates_their_profile_but_not_code_and_activation(customer: Customer) -> None:
     wanted = {"name": "New name", "api_url": "https://example.com/api", "customer_code": "MINE", "is_active": False}
 
     changed = client_of(customer).put(URL, wanted)
@@ -83,13 +87,13 @@ def test_a_customer_updates_their_profile_but_not_code_and_activation(customer):
         ("api_url", "javascript:alert(1)"),
     ],
 )
-def test_an_invalid_profile_is_reported_by_field(customer, field, value):
+def test_an_invalid_profile_is_reported_by_field(customer: Customer, field: str, value: str | int) -> None:
     rejected = client_of(customer).put(URL, {field: value})
     assert rejected.status_code == 400
     assert list(rejected.json()) == [field]
 
 
-def test_an_admin_creates_and_updates_customers(admin):
+def test_an_admin_creates_and_updates_customers(admin: APIClient) -> None:
     made = admin.post(ADMIN_URL, {"customer_code": "NEW", "name": "New Ltd", "data_sharing_method": "push"})
     url = f"{ADMIN_URL}/{made.json()['id']}"
 
@@ -100,7 +104,7 @@ def test_an_admin_creates_and_updates_customers(admin):
     assert Customer.objects.get(customer_code="NEW").is_active is False
 
 
-def test_an_admin_lists_every_customer(admin, customer):
+def test_an_admin_lists_every_customer(admin: APIClient, customer: Customer) -> None:
     StorageUnitFactory(facility__customer=customer)
     listed = admin.get(ADMIN_URL).json()
     assert [(each["customer_code"], each["unit_count"]) for each in listed["items"]] == [
@@ -109,7 +113,9 @@ def test_an_admin_lists_every_customer(admin, customer):
     ]
 
 
-def test_the_list_of_customers_takes_a_constant_number_of_queries(admin, django_assert_num_queries):
+def test_the_list_of_customers_takes_a_constant_number_of_queries(
+    admin: APIClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     admin.get(ADMIN_URL)
     for _ in range(2):
         for unit in StorageUnitFactory.create_batch(3):
@@ -118,7 +124,7 @@ def test_the_list_of_customers_takes_a_constant_number_of_queries(admin, django_
             admin.get(ADMIN_URL)
 
 
-def test_an_admin_limited_to_units_creates_no_customers(customer):
+def test_an_admin_limited_to_units_creates_no_customers(customer: Customer) -> None:
     unit = StorageUnitFactory(facility__customer=customer)
     limited = client_of(customer, permissions=["admin"], units=[unit])
     assert limited.post(ADMIN_URL, {"customer_code": "NEW", "name": "New Ltd"}).status_code == 403

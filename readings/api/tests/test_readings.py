@@ -1,5 +1,7 @@
 """Lists of readings over the REST API: pages, cursors, filters and formats."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
@@ -7,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
+from customers.models import Customer, StorageUnit
 from readings.lists.representation import ReadingSerializer
 from tests.factories import (
     CustomerFactory,
@@ -28,23 +32,23 @@ LIST = "/api/v1/temperature"
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory()
 
 
 @pytest.fixture
-def client(customer):
+def client(customer: Customer) -> APIClient:
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token(customer)[1]}")
     return client
 
 
 @pytest.fixture
-def unit(customer):
+def unit(customer: Customer) -> StorageUnit:
     return StorageUnitFactory(facility=FacilityFactory(customer=customer, name="Oxford"), name="Room 1")
 
 
-def fetch(client, path=LIST, **query):
+def fetch(client: APIClient, path: str = LIST, **query: object):
     response = client.get(f"{path}?{urlencode(query)}")
     assert response.status_code == 200, response.content
     return response.json()
@@ -54,7 +58,7 @@ def temperatures(page):
     return [item["temperature"] for item in page["items"]]
 
 
-def test_a_reading_has_every_field_of_the_contract(client, unit):
+def test_a_reading_has_every_field_of_the_contract(client: APIClient, unit: StorageUnit) -> None:
     store_reading(unit, 5.0, START, sensor=SensorFactory(storage_unit=unit, sensor_code="S1"), scale="F")
     [reading] = fetch(client)["items"]
     assert list(reading) == FIELDS
@@ -75,18 +79,18 @@ def test_a_reading_has_every_field_of_the_contract(client, unit):
     }
 
 
-def test_a_fault_is_a_reading_without_a_temperature(client, unit):
+def test_a_fault_is_a_reading_without_a_temperature(client: APIClient, unit: StorageUnit) -> None:
     store_reading(unit, None, START)
     assert temperatures(fetch(client)) == [None]
 
 
-def test_an_empty_list_is_one_empty_page(client, unit):
+def test_an_empty_list_is_one_empty_page(client: APIClient, unit: StorageUnit) -> None:
     assert fetch(client) == {
         "items": [], "total": 0, "page": 1, "page_size": 100, "pages": 0, "next": None, "previous": None,
     }  # fmt: skip
 
 
-def test_pages_by_offset(client, unit):
+def test_pages_by_offset(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, range(10), start=START)
     page = fetch(client, limit=3, offset=3)
     assert temperatures(page) == [6.0, 5.0, 4.0]
@@ -94,7 +98,9 @@ def test_pages_by_offset(client, unit):
     assert fetch(client, limit=3, offset=99)["items"] == []
 
 
-def test_next_leads_through_the_whole_list_and_previous_back(client, customer, unit):
+def test_next_leads_through_the_whole_list_and_previous_back(
+    client: APIClient, customer: Customer, unit: StorageUnit
+) -> None:
     other = StorageUnitFactory(facility=unit.facility)
     store_readings(unit, range(10), start=START)
     store_readings(unit, range(20, 25), start=START, sensor=SensorFactory(storage_unit=unit))
@@ -114,14 +120,14 @@ def test_next_leads_through_the_whole_list_and_previous_back(client, customer, u
     assert [page["page"] for page in back] == [7, 6, 5, 4, 3, 2, 1]
 
 
-def test_a_full_last_page_has_no_next(client, unit):
+def test_a_full_last_page_has_no_next(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, range(4), start=START)
     page = fetch(client, limit=2)
     page = client.get(page["next"]).json()
     assert (temperatures(page), page["next"]) == ([1.0, 0.0], None)
 
 
-def test_new_readings_while_paging_neither_repeat_nor_hide_rows(client, unit):
+def test_new_readings_while_paging_neither_repeat_nor_hide_rows(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, range(10), start=START)
     page = fetch(client, limit=5)
     store_readings(unit, range(100, 110), start=START + timedelta(days=1))
@@ -153,14 +159,16 @@ def test_new_readings_while_paging_neither_repeat_nor_hide_rows(client, unit):
     ],
 )
 @pytest.mark.parametrize("path", [LIST, "/api/v1/temperature/facility/{facility}", "/api/v1/temperature/unit/{unit}"])
-def test_every_list_can_be_filtered_and_counts_what_it_lists(client, unit, path, query, expected):
+def test_every_list_can_be_filtered_and_counts_what_it_lists(
+    client: APIClient, unit: StorageUnit, path: str, query: dict[str, object], expected: list[int]
+) -> None:
     store_readings(unit, map(float, range(6)), start=START, sensor=SensorFactory(storage_unit=unit, sensor_code="S1"))
     page = fetch(client, path.format(facility=unit.facility.public_id, unit=unit.public_id), **query)
     assert temperatures(page) == expected
     assert page["total"] == (4 if "limit" in query else len(expected))
 
 
-def test_a_filter_by_status_and_quality(client, unit):
+def test_a_filter_by_status_and_quality(client: APIClient, unit: StorageUnit) -> None:
     store_reading(unit, 1.0, START, quality_score=0.5, equipment_status_id=3)
     store_reading(unit, 2.0, START + timedelta(minutes=1))
     assert temperatures(fetch(client, equipment_status="Error")) == [1.0]
@@ -182,7 +190,7 @@ def test_a_filter_by_status_and_quality(client, unit):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", [LIST, LIST + "/latest"])
-def test_an_invalid_parameter_is_422(client, unit, query, path):
+def test_an_invalid_parameter_is_422(client: APIClient, unit: StorageUnit, query: str, path: str) -> None:
     if path != LIST and query.startswith(("offset", "cursor")):
         return
     response = client.get(f"{path}?{query}")
@@ -191,7 +199,7 @@ def test_an_invalid_parameter_is_422(client, unit, query, path):
 
 
 @pytest.mark.parametrize("change", range(34))
-def test_a_modified_cursor_is_a_page_or_422(client, unit, change):
+def test_a_modified_cursor_is_a_page_or_422(client: APIClient, unit: StorageUnit, change) -> None:
     store_readings(unit, range(10), start=START)
     following = fetch(client, limit=3)["next"]
     base, _, cursor = following.rpartition("cursor=")
@@ -200,12 +208,14 @@ def test_a_modified_cursor_is_a_page_or_422(client, unit, change):
         assert response.status_code in (200, 422)
 
 
-def test_a_space_for_an_unescaped_plus_is_accepted(client, unit):
+def test_a_space_for_an_unescaped_plus_is_accepted(client: APIClient, unit: StorageUnit) -> None:
     store_reading(unit, 1.0, START)
     assert client.get(f"{LIST}?start_date=2026-11-20T00:00:00+00:00").json()["total"] == 1
 
 
-def test_latest_returns_one_reading_per_unit_newest_first(client, customer, unit):
+def test_latest_returns_one_reading_per_unit_newest_first(
+    client: APIClient, customer: Customer, unit: StorageUnit
+) -> None:
     other = StorageUnitFactory(facility=unit.facility)
     store_readings(unit, [1.0, 2.0], start=START)
     store_readings(other, [3.0, 4.0], start=START + timedelta(hours=1))
@@ -214,7 +224,7 @@ def test_latest_returns_one_reading_per_unit_newest_first(client, customer, unit
     assert [reading["temperature"] for reading in fetch(client, "/api/v1/temperature/latest", limit=1)] == [4.0]
 
 
-def test_another_customers_facility_and_unit_are_not_found(client):
+def test_another_customers_facility_and_unit_are_not_found(client: APIClient) -> None:
     foreign = StorageUnitFactory()
     store_reading(foreign, 1.0, START)
     for path in (f"unit/{foreign.public_id}", f"facility/{foreign.facility.public_id}", "unit/no-uuid"):
@@ -223,7 +233,7 @@ def test_another_customers_facility_and_unit_are_not_found(client):
     assert fetch(client)["items"] == []
 
 
-def test_a_token_limited_to_units_reads_only_their_readings(customer, unit):
+def test_a_token_limited_to_units_reads_only_their_readings(customer: Customer, unit: StorageUnit) -> None:
     hidden = StorageUnitFactory(facility=unit.facility)
     store_reading(unit, 1.0, START)
     store_reading(hidden, 2.0, START)
@@ -234,7 +244,7 @@ def test_a_token_limited_to_units_reads_only_their_readings(customer, unit):
     assert client.get(f"/api/v1/temperature/unit/{hidden.public_id}").status_code == 404
 
 
-def streamed(client, path=LIST, headers=None, **query):
+def streamed(client: APIClient, path: str = LIST, headers=None, **query: object):
     response = client.get(f"{path}?{urlencode(query)}", headers=headers)
     assert response.status_code == 200
     assert response.streaming
@@ -242,7 +252,9 @@ def streamed(client, path=LIST, headers=None, **query):
 
 
 @pytest.mark.parametrize("requested", [{"format": "csv"}, {"headers": {"Accept": "text/csv"}}])
-def test_csv_streams_all_rows_and_escapes_formulas(client, unit, requested):
+def test_csv_streams_all_rows_and_escapes_formulas(
+    client: APIClient, unit: StorageUnit, requested: dict[str, object]
+) -> None:
     unit.name, unit.facility.name = "=cmd()", "-Freezers"
     unit.save()
     unit.facility.save()
@@ -256,35 +268,35 @@ def test_csv_streams_all_rows_and_escapes_formulas(client, unit, requested):
     assert oldest["recorded_at"] == "2026-11-20T00:00:00+00:00"
 
 
-def test_ndjson_has_the_same_readings_as_the_page(client, unit):
+def test_ndjson_has_the_same_readings_as_the_page(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, range(5), start=START)
     content_type, text = streamed(client, headers={"Accept": "application/x-ndjson"})
     assert content_type == "application/x-ndjson; charset=utf-8"
     assert [json.loads(line) for line in text.splitlines()] == fetch(client)["items"]
 
 
-def test_a_stream_is_complete_unless_it_has_a_limit(client, unit):
+def test_a_stream_is_complete_unless_it_has_a_limit(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, [5.0] * 4_500, start=START, every=timedelta(minutes=1))
     assert len(streamed(client, format="csv")[1].splitlines()) == 4_501
     assert len(streamed(client, format="csv", limit=7)[1].splitlines()) == 8
     assert len(streamed(client, format="ndjson", sensor_id=sensor_of(unit).sensor_code)[1].splitlines()) == 4_500
 
 
-def test_an_empty_csv_stream_has_a_header(client, unit):
+def test_an_empty_csv_stream_has_a_header(client: APIClient, unit: StorageUnit) -> None:
     assert streamed(client, format="csv")[1].strip() == ",".join(FIELDS)
     assert streamed(client, format="ndjson")[1] == ""
 
 
-def test_an_error_of_a_stream_is_json(client, unit):
+def test_an_error_of_a_stream_is_json(client: APIClient, unit: StorageUnit) -> None:
     response = client.get(f"{LIST}?format=csv&start_date=x")
     assert (response.status_code, response["Content-Type"]) == (422, "application/json")
 
 
-def test_an_unavailable_format_is_406(client, unit):
+def test_an_unavailable_format_is_406(client: APIClient, unit: StorageUnit) -> None:
     assert client.get(LIST, headers={"Accept": "application/pdf"}).status_code == 406
 
 
-def test_an_admin_lists_their_own_customer_and_reads_all_by_id(customer, unit):
+def test_an_admin_lists_their_own_customer_and_reads_all_by_id(customer: Customer, unit: StorageUnit) -> None:
     foreign = StorageUnitFactory()
     store_reading(unit, 1.0, START)
     store_reading(foreign, 2.0, START)
@@ -297,8 +309,14 @@ def test_an_admin_lists_their_own_customer_and_reads_all_by_id(customer, unit):
 @pytest.mark.parametrize("path", [LIST, LIST + "/latest", LIST + "/unit/{unit}", LIST + "/facility/{facility}"])
 @pytest.mark.parametrize("query", ["", "?start_date=2026-11-20T00:07:00Z", "?min_temperature=0"])
 def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
-    client, customer, unit, path, query, django_assert_num_queries, django_assert_max_num_queries
-):
+    client: APIClient,
+    customer: Customer,
+    unit: StorageUnit,
+    path: str,
+    query: str,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
     url = path.format(unit=unit.public_id, facility=unit.facility.public_id) + query
     store_readings(unit, [1.0] * 3, start=START)
     client.get(url)

@@ -1,5 +1,7 @@
 """Statistics, groups and series over the REST API."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -8,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from customers.models import Facility, StorageUnit
 from readings.storage.rollups import refresh
 from tests.factories import (
     FacilityFactory,
@@ -25,36 +28,36 @@ STATS, AGGREGATE = "/api/v1/temperature/stats", "/api/v1/temperature/aggregate"
 
 
 @pytest.fixture
-def facility():
+def facility() -> Facility:
     return FacilityFactory(name="Oxford", time_zone="UTC")
 
 
 @pytest.fixture
-def unit(facility):
+def unit(facility: Facility) -> StorageUnit:
     return StorageUnitFactory(facility=facility, name="Room 1", interval_seconds=3600)
 
 
 @pytest.fixture
-def client(facility):
+def client(facility: Facility) -> APIClient:
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token(facility.customer, permissions=['read'])[1]}")
     return client
 
 
-def stats(client, **query):
+def stats(client: APIClient, **query: object):
     response = client.get(f"{STATS}?{urlencode(query)}")
     assert response.status_code == 200, response.content
     return response.json()
 
 
-def groups(client, *, query="", **payload):
+def groups(client: APIClient, *, query: str = "", **payload: object):
     response = client.post(AGGREGATE + query, payload)
     assert response.status_code == 200, response.content
     return response.json()
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
-def test_statistics_of_a_period_are_complete(client, unit, is_settled):
+def test_statistics_of_a_period_are_complete(client: APIClient, unit: StorageUnit, is_settled: bool) -> None:
     store_readings(unit, [5.0] * 18, start=START, every=HOUR)
     store_readings(unit, [14.0] * 6, start=START + 18 * HOUR, every=HOUR)
     store_reading(unit, None, START + timedelta(days=1), equipment_status_id=3)
@@ -74,7 +77,7 @@ def test_statistics_of_a_period_are_complete(client, unit, is_settled):
     assert everything["avg_temperature"] == 7.25
 
 
-def test_the_mean_is_weighted_by_time_and_the_average_by_count(client, unit):
+def test_the_mean_is_weighted_by_time_and_the_average_by_count(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, [5.0], start=START, every=HOUR)
     # Every minute of the second hour.
     store_readings(unit, [11.0] * 60, start=START + HOUR, every=timedelta(minutes=1))
@@ -84,7 +87,7 @@ def test_the_mean_is_weighted_by_time_and_the_average_by_count(client, unit):
     assert response["avg_temperature"] == pytest.approx((5 + 60 * 11) / 61, abs=1e-6)
 
 
-def test_statistics_are_in_the_requested_scale(client, unit):
+def test_statistics_are_in_the_requested_scale(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, [5.0, 10.0], start=START)
     response = stats(client, temperature_unit="F")
     assert (response["min_temperature"], response["avg_temperature"], response["temperature_unit"]) == (41.0, 45.5, "F")
@@ -92,13 +95,13 @@ def test_statistics_are_in_the_requested_scale(client, unit):
     assert stats(client, temperature_unit="K")["max_temperature"] == 283.15
 
 
-def test_both_ends_are_inclusive(client, unit):
+def test_both_ends_are_inclusive(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, [1.0, 2.0, 3.0], start=START, every=HOUR)
     response = stats(client, start_date="2026-11-16T00:00:00Z", end_date="2026-11-16T01:00:00Z")
     assert (response["reading_count"], response["max_temperature"]) == (2, 2.0)
 
 
-def test_statistics_of_nothing_are_null_and_zero(client):
+def test_statistics_of_nothing_are_null_and_zero(client: APIClient) -> None:
     response = stats(client)
     assert (response["reading_count"], response["unit_count"], response["mkt"], response["min_temperature"]) == (
         0,
@@ -108,14 +111,16 @@ def test_statistics_of_nothing_are_null_and_zero(client):
     )
 
 
-def test_statistics_count_what_the_list_lists(client, unit):
+def test_statistics_count_what_the_list_lists(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, range(30), start=START + timedelta(minutes=7), every=timedelta(minutes=11))
     for query in ({}, {"start_date": "2026-11-16T01:02:03Z"}, {"end_date": "2026-11-16T03:04:05.5Z"}):
         listed = client.get(f"/api/v1/temperature?{urlencode(query)}").json()["total"]
         assert stats(client, **query)["reading_count"] == listed
 
 
-def test_groups_by_day_and_facility_are_in_chronological_order(client, facility, unit):
+def test_groups_by_day_and_facility_are_in_chronological_order(
+    client: APIClient, facility: Facility, unit: StorageUnit
+) -> None:
     other = StorageUnitFactory(facility=FacilityFactory(customer=facility.customer, name="Ayr"))
     store_readings(unit, [1.0, 3.0], start=START, every=12 * HOUR)
     store_readings(unit, [None, 5.0], start=START + timedelta(days=1), every=HOUR)
@@ -151,7 +156,9 @@ def test_groups_by_day_and_facility_are_in_chronological_order(client, facility,
     ],
 )
 @pytest.mark.parametrize("aggregations", [["count"], ["count", "mkt"]])
-def test_each_grouping(client, unit, group_by, keys, aggregations):
+def test_each_grouping(
+    client: APIClient, unit: StorageUnit, group_by: list[str], keys: list[tuple[str, int]], aggregations: list[str]
+) -> None:
     sensor = SensorFactory(storage_unit=unit, sensor_code="S1")
     store_readings(unit, [5.0, 5.0, 5.0], start=START + 22 * HOUR, every=HOUR, sensor=sensor)
     response = groups(client, group_by=group_by, aggregations=aggregations)
@@ -168,7 +175,9 @@ def covered(rows):
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
-def test_groups_have_their_coverage_and_time_weighted_mean(client, facility, unit, is_settled):
+def test_groups_have_their_coverage_and_time_weighted_mean(
+    client: APIClient, facility: Facility, unit: StorageUnit, is_settled: bool
+) -> None:
     # Read every two hours and valid for three, from 06:00 of the first day to 11:00 of the second one.
     store_readings(unit, [4.0] * 14, start=START + 6 * HOUR, every=2 * HOUR)
     # The facility's other unit has no readings but should have.
@@ -184,7 +193,9 @@ def test_groups_have_their_coverage_and_time_weighted_mean(client, facility, uni
     assert covered(groups(client, group_by=["day", "unit"], **half_a_day)) == [(0.5, 4.0)]
 
 
-def test_the_coverage_of_units_in_zones_whose_days_coincide_counts_all_of_them(client, facility, unit):
+def test_the_coverage_of_units_in_zones_whose_days_coincide_counts_all_of_them(
+    client: APIClient, facility: Facility, unit: StorageUnit
+) -> None:
     elsewhere = StorageUnitFactory(facility=FacilityFactory(customer=facility.customer, time_zone="Europe/London"))
     store_reading(unit, 4.0, START)
     store_reading(elsewhere, 6.0, START + timedelta(days=1))
@@ -194,7 +205,7 @@ def test_the_coverage_of_units_in_zones_whose_days_coincide_counts_all_of_them(c
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
-def test_each_sensor_has_a_coverage_of_its_own(client, unit, is_settled):
+def test_each_sensor_has_a_coverage_of_its_own(client: APIClient, unit: StorageUnit, is_settled: bool) -> None:
     for code in ("a", "b"):
         sensor = SensorFactory(storage_unit=unit, sensor_code=code)
         store_readings(unit, [5.0] * 4, start=START, every=HOUR, sensor=sensor)
@@ -207,7 +218,9 @@ def test_each_sensor_has_a_coverage_of_its_own(client, unit, is_settled):
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
-def test_days_are_local_and_an_hour_across_midnight_is_split(client, facility, is_settled):
+def test_days_are_local_and_an_hour_across_midnight_is_split(
+    client: APIClient, facility: Facility, is_settled: bool
+) -> None:
     facility.time_zone = "Asia/Kolkata"
     facility.save()
     unit = StorageUnitFactory(facility=facility, interval_seconds=1800)
@@ -222,7 +235,7 @@ def test_days_are_local_and_an_hour_across_midnight_is_split(client, facility, i
         ]  # fmt: skip
 
 
-def test_a_period_within_hours_counts_only_its_readings(client, unit):
+def test_a_period_within_hours_counts_only_its_readings(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, map(float, range(72)), start=START, every=HOUR)
     response = groups(client, group_by=["day"], start_date="2026-11-16T20:30:00Z", end_date="2026-11-18T02:00:00Z")
     assert [row["metrics"]["reading_count"] for row in response] == [3, 24, 3]
@@ -233,7 +246,7 @@ def test_a_period_within_hours_counts_only_its_readings(client, unit):
     ]
 
 
-def test_a_day_of_25_hours_is_one_group(client, facility):
+def test_a_day_of_25_hours_is_one_group(client: APIClient, facility: Facility) -> None:
     facility.time_zone = "Europe/London"
     facility.save()
     unit = StorageUnitFactory(facility=facility)
@@ -242,7 +255,7 @@ def test_a_day_of_25_hours_is_one_group(client, facility):
     assert (day["group_key"]["day"], day["metrics"]["reading_count"]) == ("2026-10-25T00:00:00+01:00", 25)
 
 
-def test_days_of_different_zones_are_different_groups(client, facility, unit):
+def test_days_of_different_zones_are_different_groups(client: APIClient, facility: Facility, unit: StorageUnit) -> None:
     london = FacilityFactory(customer=facility.customer, time_zone="Europe/London")
     tokyo = FacilityFactory(customer=facility.customer, time_zone="Asia/Tokyo")
     for each in (unit, StorageUnitFactory(facility=london), StorageUnitFactory(facility=tokyo)):
@@ -253,7 +266,7 @@ def test_days_of_different_zones_are_different_groups(client, facility, unit):
     ]  # fmt: skip
 
 
-def test_groups_of_one_facility_or_unit(client, facility, unit):
+def test_groups_of_one_facility_or_unit(client: APIClient, facility: Facility, unit: StorageUnit) -> None:
     other = StorageUnitFactory(facility=FacilityFactory(customer=facility.customer))
     store_reading(unit, 1.0, START)
     store_reading(other, 2.0, START)
@@ -278,25 +291,25 @@ def test_groups_of_one_facility_or_unit(client, facility, unit):
         {"group_by": ["day"], "storage_unit_id": [7]}, [], 5, None, "day",
     ],
 )  # fmt: skip
-def test_an_invalid_aggregate_request_is_400(client, unit, payload):
+def test_an_invalid_aggregate_request_is_400(client: APIClient, unit: StorageUnit, payload: object) -> None:
     response = client.post(AGGREGATE, payload)
     assert response.status_code == 400, response.content
 
 
-def test_too_many_groups_are_422(client, unit):
+def test_too_many_groups_are_422(client: APIClient, unit: StorageUnit) -> None:
     store_reading(unit, 5.0, datetime(2005, 1, 1, tzinfo=UTC))
     response = client.post(AGGREGATE, {"group_by": ["hour", "unit"]})
     assert response.status_code == 422
     assert "shorter" in response.json()["detail"]
 
 
-def series(client, unit, **query):
+def series(client: APIClient, unit: StorageUnit, **query: object):
     response = client.get(f"/api/v1/temperature/unit/{unit.public_id}/series?{urlencode(query)}")
     assert response.status_code == 200, response.content
     return response.json()
 
 
-def test_a_series_reports_gaps_and_breaks_there(client, unit):
+def test_a_series_reports_gaps_and_breaks_there(client: APIClient, unit: StorageUnit) -> None:
     store_readings(unit, [1.0, 2.0], start=START, every=HOUR)
     store_readings(unit, [3.0], start=START + 9 * HOUR)
     response = series(client, unit, start_date="2026-11-16", end_date="2026-11-16", temperature_unit="K")
@@ -314,7 +327,9 @@ def test_a_series_reports_gaps_and_breaks_there(client, unit):
 
 @pytest.mark.parametrize("days", [1, 30, 3_000])
 @pytest.mark.parametrize("points", [1, 10, 1_000])
-def test_a_series_never_exceeds_the_requested_points(client, unit, days, points):
+def test_a_series_never_exceeds_the_requested_points(
+    client: APIClient, unit: StorageUnit, days: int, points: int
+) -> None:
     store_readings(unit, [5.0] * 3_000, start=START - timedelta(days=60), every=timedelta(minutes=29))
     start = (START - timedelta(days=days)).isoformat()
     buckets = series(client, unit, start_date=start, end_date=START.isoformat(), points=points)["buckets"]
@@ -323,11 +338,11 @@ def test_a_series_never_exceeds_the_requested_points(client, unit, days, points)
 
 
 @pytest.mark.parametrize("query", ["points=0", "points=1001", "points=x", "start_date=x", "temperature_unit=ZZ"])
-def test_a_series_rejects_invalid_parameters(client, unit, query):
+def test_a_series_rejects_invalid_parameters(client: APIClient, unit: StorageUnit, query: str) -> None:
     assert client.get(f"/api/v1/temperature/unit/{unit.public_id}/series?{query}").status_code == 422
 
 
-def test_a_series_of_an_empty_and_of_an_unlimited_period(client, unit):
+def test_a_series_of_an_empty_and_of_an_unlimited_period(client: APIClient, unit: StorageUnit) -> None:
     store_reading(unit, 5.0, START)
     assert len(series(client, unit, start_date="2026-11-16T00:00:00Z", end_date="2026-11-16T00:00:00Z")["buckets"]) == 1
     assert len(series(client, unit, start_date="1900-01-01", end_date="8999-12-31")["buckets"]) == 1
@@ -344,7 +359,9 @@ def test_a_series_of_an_empty_and_of_an_unlimited_period(client, unit):
         lambda client, unit: client.get(f"/api/v1/temperature/unit/{unit.public_id}/series"),
     ],
 )
-def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(client, facility, unit, ask):
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
+    client: APIClient, facility: Facility, unit: StorageUnit, ask
+) -> None:
     store_readings(unit, [5.0] * 3, start=START, every=HOUR)
     ask(client, unit)
     with CaptureQueriesContext(connection) as few:

@@ -1,11 +1,15 @@
 """Storage units over the REST API, with their current temperatures."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
 
-from customers.models import StorageUnit
+from customers.models import Customer, Facility, StorageUnit
 from readings.configuration import set_value
 from readings.models import RollupRebuild
 from tests.api_clients import client_of
@@ -25,29 +29,29 @@ GIVEN = {
 
 
 @pytest.fixture
-def customer():
+def customer() -> Customer:
     return CustomerFactory()
 
 
 @pytest.fixture
-def facility(customer):
+def facility(customer: Customer) -> Facility:
     return FacilityFactory(customer=customer)
 
 
 @pytest.fixture
-def api(customer):
+def api(customer: Customer) -> APIClient:
     return client_of(customer)
 
 
-def url(unit) -> str:
+def url(unit: StorageUnit) -> str:
     return f"/api/v1/units/{unit.public_id}"
 
 
-def units_url(facility) -> str:
+def units_url(facility: Facility) -> str:
     return f"/api/v1/facilities/{facility.public_id}/units"
 
 
-def test_a_created_unit_is_returned_and_listed(api, facility):
+def test_a_created_unit_is_returned_and_listed(api: APIClient, facility: Facility) -> None:
     made = api.post(units_url(facility), GIVEN)
 
     assert made.status_code == 201
@@ -70,7 +74,9 @@ def test_a_created_unit_is_returned_and_listed(api, facility):
     ("temperature_c", "status"),
     [(5.0, "normal"), (7.5, "warning"), (-0.5, "critical"), (None, "no_data")],
 )
-def test_the_status_follows_the_deviation(api, facility, temperature_c, status):
+def test_the_status_follows_the_deviation(
+    api: APIClient, facility: Facility, temperature_c: float | None, status: str
+) -> None:
     unit = StorageUnitFactory(facility=facility, set_temperature=5.0)
     store_reading(unit, temperature_c)
 
@@ -80,7 +86,7 @@ def test_the_status_follows_the_deviation(api, facility, temperature_c, status):
     assert data["current_temperature"] == temperature_c
 
 
-def test_the_temperature_is_in_the_scale_it_was_reported_in(api, facility):
+def test_the_temperature_is_in_the_scale_it_was_reported_in(api: APIClient, facility: Facility) -> None:
     unit = StorageUnitFactory(facility=facility)
     recorded_at = timezone.now().replace(microsecond=0)
     store_reading(unit, (38.3 - 32) * 5 / 9, recorded_at, scale="F")
@@ -91,13 +97,13 @@ def test_the_temperature_is_in_the_scale_it_was_reported_in(api, facility):
     assert data["last_reading_time"] == recorded_at.isoformat().replace("+00:00", "Z")
 
 
-def test_a_stale_reading_gives_no_status(api, facility):
+def test_a_stale_reading_gives_no_status(api: APIClient, facility: Facility) -> None:
     unit = StorageUnitFactory(facility=facility)
     store_reading(unit, 5.0, timezone.now() - timedelta(hours=1))
     assert api.get(url(unit)).json()["temperature_status"] == "no_data"
 
 
-def test_other_limits_take_effect(api, facility):
+def test_other_limits_take_effect(api: APIClient, facility: Facility) -> None:
     unit = StorageUnitFactory(facility=facility, set_temperature=5.0)
     store_reading(unit, 6.0)
 
@@ -117,7 +123,9 @@ def test_other_limits_take_effect(api, facility):
         ("size_unit", "x" * 21),
     ],
 )
-def test_an_invalid_unit_is_reported_by_field(api, facility, field, value):
+def test_an_invalid_unit_is_reported_by_field(
+    api: APIClient, facility: Facility, field: str, value: str | float
+) -> None:
     rejected = api.post(units_url(facility), GIVEN | {field: value})
 
     assert rejected.status_code == 400
@@ -126,7 +134,7 @@ def test_an_invalid_unit_is_reported_by_field(api, facility, field, value):
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_an_update_accepts_any_subset(api, facility, method):
+def test_an_update_accepts_any_subset(api: APIClient, facility: Facility, method: str) -> None:
     unit = StorageUnitFactory(facility=facility, name="old", set_temperature=5.0)
 
     changed = getattr(api, method)(url(unit), {"name": "new"})
@@ -134,12 +142,12 @@ def test_an_update_accepts_any_subset(api, facility, method):
     assert (changed.json()["name"], changed.json()["set_temperature"]) == ("new", 5.0)
 
 
-def test_changing_only_the_scale_cannot_go_below_absolute_zero(api, facility):
+def test_changing_only_the_scale_cannot_go_below_absolute_zero(api: APIClient, facility: Facility) -> None:
     unit = StorageUnitFactory(facility=facility, set_temperature=-5.0)
     assert api.put(url(unit), {"temperature_unit": "K"}).status_code == 400
 
 
-def test_a_unit_of_another_customer_is_not_found(api):
+def test_a_unit_of_another_customer_is_not_found(api: APIClient) -> None:
     foreign = StorageUnitFactory(name="theirs")
 
     assert api.get(url(foreign)).status_code == 404
@@ -152,7 +160,7 @@ def test_a_unit_of_another_customer_is_not_found(api):
     assert StorageUnit.objects.count() == 1
 
 
-def test_a_token_limited_to_units_reads_and_changes_those(customer, facility):
+def test_a_token_limited_to_units_reads_and_changes_those(customer: Customer, facility: Facility) -> None:
     seen, unseen = StorageUnitFactory.create_batch(2, facility=facility)
     limited = client_of(customer, units=[seen])
 
@@ -162,7 +170,7 @@ def test_a_token_limited_to_units_reads_and_changes_those(customer, facility):
     assert limited.post(units_url(facility), GIVEN).status_code == 403
 
 
-def test_a_new_time_zone_rebuilds_the_daily_rollups(api, facility):
+def test_a_new_time_zone_rebuilds_the_daily_rollups(api: APIClient, facility: Facility) -> None:
     unit = StorageUnitFactory(facility=facility)
 
     api.put(f"/api/v1/facilities/{facility.public_id}", {"time_zone": "Asia/Tokyo"})
@@ -170,7 +178,7 @@ def test_a_new_time_zone_rebuilds_the_daily_rollups(api, facility):
     assert RollupRebuild.objects.get().storage_unit == unit
 
 
-def test_a_detailed_facility_summarises_current_temperatures(api, facility):
+def test_a_detailed_facility_summarises_current_temperatures(api: APIClient, facility: Facility) -> None:
     for temperature_c in (2.0, 4.0, 9.0, None):
         store_reading(StorageUnitFactory(facility=facility), temperature_c)
     store_reading(StorageUnitFactory(facility=facility), 40.0, timezone.now() - timedelta(days=1))
@@ -186,13 +194,15 @@ def test_a_detailed_facility_summarises_current_temperatures(api, facility):
     assert api.get(path, {"temperature_unit": "X"}).status_code == 422
 
 
-def test_a_detailed_facility_without_units_has_no_temperature(api, facility):
+def test_a_detailed_facility_without_units_has_no_temperature(api: APIClient, facility: Facility) -> None:
     data = api.get(f"/api/v1/facilities/{facility.public_id}/detailed").json()
     assert (data["units"], data["unit_count"], data["average_temperature"]) == ([], 0, None)
 
 
 @pytest.mark.parametrize("ending", ["units", "detailed"])
-def test_lists_of_units_take_a_constant_number_of_queries(api, facility, ending, django_assert_num_queries):
+def test_lists_of_units_take_a_constant_number_of_queries(
+    api: APIClient, facility: Facility, ending: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     path = f"/api/v1/facilities/{facility.public_id}/{ending}"
     api.get(path)
     for _ in range(2):

@@ -1,5 +1,7 @@
 """Public ids of readings: one for each key, the same for ever, and back again."""
 
+from __future__ import annotations
+
 from uuid import UUID, uuid4
 
 from hypothesis import given
@@ -12,12 +14,12 @@ TIMES = st.integers(946_684_800_000_000, 2**52)
 
 
 @given(FOUR_BYTES, FOUR_BYTES, TIMES)
-def test_an_id_leads_back_to_its_reading(unit_id, sensor_id, microseconds):
+def test_an_id_leads_back_to_its_reading(unit_id: int, sensor_id: int, microseconds: int) -> None:
     [reading_id] = reading_ids([unit_id], [sensor_id], [microseconds])
     assert key_of(UUID(reading_id)) == ReadingKey(unit_id, sensor_id, microseconds)
 
 
-def test_an_id_never_changes():
+def test_an_id_never_changes() -> None:
     # Handed out already: these must hold in every version.
     assert reading_ids([1, 1], [1, 2], [1_795_392_000_000_000] * 2) == [
         "5f50c023-30fb-8feb-b82c-c8b720f200f7",
@@ -25,15 +27,15 @@ def test_an_id_never_changes():
     ]
 
 
-def test_an_id_is_a_uuid_of_version_8():
+def test_an_id_is_a_uuid_of_version_8() -> None:
     uuid = UUID(reading_ids([7], [9], [1_795_392_000_000_000])[0])
     assert (uuid.version, uuid.variant) == (8, "specified in RFC 4122")
 
 
-def test_neighbours_have_nothing_in_common():
+def test_neighbours_have_nothing_in_common() -> None:
     ids = reading_ids([1] * 1000, [1] * 1000, range(1_795_392_000_000_000, 1_795_392_000_001_000))
     assert len({reading_id[:8] for reading_id in ids}) == 1000
 
 
-def test_another_systems_id_is_no_reading():
+def test_another_systems_id_is_no_reading() -> None:
     assert key_of(uuid4()) is None

@@ -1,5 +1,7 @@
 """What a unit's chart is drawn from."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +16,7 @@ START = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 DAY = TimeRange(START, START + timedelta(days=1))
 
 
-def test_the_series_is_on_the_units_scale_and_names_the_facilitys_zone():
+def test_the_series_is_on_the_units_scale_and_names_the_facilitys_zone() -> None:
     unit = StorageUnitFactory(temperature_unit="F", set_temperature=41.0, facility__time_zone="Asia/Kolkata")
     store_readings(unit, [5.0, None], start=START)
     assert chart_data(unit, DAY) == {

@@ -1,9 +1,12 @@
 """Downsampled series over any range, from readings, hours or days."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from customers.models import StorageUnit
 from readings.series.downsample import MAX_POINTS, DownsampledSeries, Level, choose_level, downsample
 from readings.time_ranges import TimeRange
 from tests.factories import StorageUnitFactory, store_reading, store_readings
@@ -14,12 +17,12 @@ START = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def series_in(unit, days=1, start=START) -> DownsampledSeries:
+def series_in(unit: StorageUnit, days: int = 1, start: datetime = START) -> DownsampledSeries:
     time_range = TimeRange(start, start + days * DAY)
     return downsample(unit, time_range)
 
 
-def test_a_single_reading_is_drawn_at_its_own_time():
+def test_a_single_reading_is_drawn_at_its_own_time() -> None:
     unit = StorageUnitFactory()
     store_reading(unit, 4.25, START + timedelta(minutes=7, seconds=11))
     series = series_in(unit)
@@ -30,7 +33,7 @@ def test_a_single_reading_is_drawn_at_its_own_time():
     )  # fmt: skip
 
 
-def test_a_dense_series_is_reduced_to_lowest_mean_and_highest():
+def test_a_dense_series_is_reduced_to_lowest_mean_and_highest() -> None:
     unit = StorageUnitFactory(interval_seconds=10)
     store_readings(unit, [1.0, 2.0, 6.0] * 2_880, start=START, every=timedelta(seconds=10))
     series = series_in(unit)
@@ -41,20 +44,20 @@ def test_a_dense_series_is_reduced_to_lowest_mean_and_highest():
     assert sum(point.reading_count for point in series.points()) == 8_640
 
 
-def test_the_end_is_not_part_of_the_range():
+def test_the_end_is_not_part_of_the_range() -> None:
     unit = StorageUnitFactory()
     store_readings(unit, [1.0, 2.0], start=START, every=DAY)
     assert [point.average_c for point in series_in(unit).points()] == [1.0]
 
 
-def test_a_fault_is_a_point_without_a_temperature():
+def test_a_fault_is_a_point_without_a_temperature() -> None:
     unit = StorageUnitFactory()
     store_readings(unit, [4.0, None, 5.0], start=START)
     series = series_in(unit)
     assert [(point.average_c, point.fault_count) for point in series.points()] == [(4.0, 0), (None, 1), (5.0, 0)]
 
 
-def test_a_long_range_is_made_from_hours():
+def test_a_long_range_is_made_from_hours() -> None:
     unit = StorageUnitFactory(interval_seconds=60)
     store_readings(unit, [4.0, 5.0, None, 9.0], start=START + timedelta(minutes=20), every=timedelta(minutes=10))
     store_reading(unit, 1.0, START + 5 * HOUR)
@@ -68,7 +71,7 @@ def test_a_long_range_is_made_from_hours():
     assert series.breaks() == [TimeRange(START + HOUR, START + 5 * HOUR)]
 
 
-def test_years_are_made_from_the_facilitys_days():
+def test_years_are_made_from_the_facilitys_days() -> None:
     unit = StorageUnitFactory(facility__time_zone="Europe/London")
     store_readings(unit, [4.0, 6.0], start=START - 2 * HOUR, every=HOUR)
     store_reading(unit, 8.0, START - 400 * DAY)
@@ -84,7 +87,7 @@ def test_years_are_made_from_the_facilitys_days():
 
 @pytest.mark.parametrize("days", [1, 100, 800])
 @pytest.mark.parametrize("zone", ["Europe/London", "Asia/Kolkata"])
-def test_a_series_consists_of_the_readings_of_its_range_whatever_its_level(days, zone):
+def test_a_series_consists_of_the_readings_of_its_range_whatever_its_level(days: int, zone: str) -> None:
     unit = StorageUnitFactory(facility__time_zone=zone, interval_seconds=60)
     start = datetime(2024, 1, 15, 10, 40, tzinfo=UTC)
     time_range = TimeRange(start, start + days * DAY + timedelta(hours=5, minutes=37))
@@ -108,7 +111,7 @@ def test_a_series_consists_of_the_readings_of_its_range_whatever_its_level(days,
 
 @pytest.mark.parametrize("days", [1, 2, 7, 10, 30, 41, 42, 365, 400, 401, 1826, 9000])
 @pytest.mark.parametrize("interval_seconds", [1, 60, 900])
-def test_no_range_has_more_points_or_more_rows_to_look_at_than_it_may(days, interval_seconds):
+def test_no_range_has_more_points_or_more_rows_to_look_at_than_it_may(days: int, interval_seconds: int) -> None:
     time_range = TimeRange(START + timedelta(minutes=17), START + timedelta(minutes=17) + days * DAY)
     level = choose_level(time_range, interval_seconds)
     rows = {Level.READINGS: days * 86_400 / interval_seconds, Level.HOURS: days * 24 + 1, Level.DAYS: days + 2}[level]
@@ -118,7 +121,7 @@ def test_no_range_has_more_points_or_more_rows_to_look_at_than_it_may(days, inte
     assert (series.level, series.points()) == (level, [])
 
 
-def test_five_years_of_days_are_at_most_a_thousand_points():
+def test_five_years_of_days_are_at_most_a_thousand_points() -> None:
     unit = StorageUnitFactory()
     store_readings(unit, [5.0] * 1_830, start=START, every=DAY)
     series = series_in(unit, days=1_826)
@@ -127,7 +130,7 @@ def test_five_years_of_days_are_at_most_a_thousand_points():
     assert sum(point.reading_count for point in series.points()) == 1_826
 
 
-def test_a_year_of_hours_is_at_most_a_thousand_points():
+def test_a_year_of_hours_is_at_most_a_thousand_points() -> None:
     unit = StorageUnitFactory(interval_seconds=60)
     store_readings(unit, [5.0] * 8_760, start=START, every=HOUR)
     series = series_in(unit, days=365)
@@ -136,7 +139,7 @@ def test_a_year_of_hours_is_at_most_a_thousand_points():
     assert sum(point.reading_count for point in series.points()) == 8_760
 
 
-def test_a_series_begins_and_ends_with_the_requested_range_whatever_its_level():
+def test_a_series_begins_and_ends_with_the_requested_range_whatever_its_level() -> None:
     unit = StorageUnitFactory(interval_seconds=60, facility__time_zone="America/New_York")
     store_readings(unit, [5.0] * 24 * 900, start=START - 450 * DAY, every=HOUR)
     for days, edge in ((1, HOUR), (100, HOUR), (800, DAY)):
@@ -146,7 +149,7 @@ def test_a_series_begins_and_ends_with_the_requested_range_whatever_its_level():
 
 
 @pytest.mark.parametrize("days", [1, 30, 500])
-def test_a_series_of_nothing_has_no_points_and_is_one_gap(days):
+def test_a_series_of_nothing_has_no_points_and_is_one_gap(days: int) -> None:
     series = series_in(StorageUnitFactory(interval_seconds=60), days=days, start=START - 500 * DAY)
     assert (len(series), series.points(), series.breaks()) == (0, [], [])
     assert series.gaps() == [TimeRange(START - 500 * DAY, START + (days - 500) * DAY)]

@@ -1,13 +1,16 @@
 """A unit made for alarm drills holds no goods: it is left out where cold stores are listed and added up."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from core.scope import Scope
-from customers.models import StorageUnit
+from customers.models import Facility, StorageUnit
 from readings.models import LatestReading
 from readings.units.unit_refs import visible_unit_refs
 from readings.web.overview import overview
@@ -18,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def facility():
+def facility() -> Facility:
     """One with a real and a synthetic unit, both measured."""
     facility = FacilityFactory()
     for is_synthetic in (False, True):
@@ -27,11 +30,11 @@ def facility():
 
 
 @pytest.fixture
-def drilled(facility):
+def drilled(facility: Facility) -> StorageUnit:
     return StorageUnit.objects.get(is_synthetic=True)
 
 
-def test_the_overview_and_the_pages_of_facilities_leave_it_out(client, facility):
+def test_the_overview_and_the_pages_of_facilities_leave_it_out(client: Client, facility: Facility) -> None:
     client.force_login(MembershipFactory(customer=facility.customer).user)
     assert len(overview(Scope.everything(), timezone.now()).units) == 1
     [row] = client.get(reverse("facilities")).context["facilities"]
@@ -39,7 +42,7 @@ def test_the_overview_and_the_pages_of_facilities_leave_it_out(client, facility)
     assert len(client.get(reverse("facility", args=[facility.public_id])).context["units"].units) == 1
 
 
-def test_the_api_lists_and_adds_up_the_others(facility):
+def test_the_api_lists_and_adds_up_the_others(facility: Facility) -> None:
     api = client_of(facility.customer)
     base = f"/api/v1/facilities/{facility.public_id}"
     assert api.get(f"{base}/units").json()["total"] == 1
@@ -48,7 +51,7 @@ def test_the_api_lists_and_adds_up_the_others(facility):
     assert api.get("/api/v1/analytics/temperature/summary").json()["unit_count"] == 1
 
 
-def test_it_does_not_count_for_its_customer(facility):
+def test_it_does_not_count_for_its_customer(facility: Facility) -> None:
     profile = client_of(facility.customer).get("/api/v1/customers/profile").json()
     assert [profile[f"{name}_count"] for name in ("unit", "active_readings")] == [1, 1]
     newest = LatestReading.objects.get(storage_unit__is_synthetic=False).recorded_at
@@ -58,7 +61,7 @@ def test_it_does_not_count_for_its_customer(facility):
     assert listed["unit_count"] == 1
 
 
-def test_it_is_found_by_its_id(client, facility, drilled):
+def test_it_is_found_by_its_id(client: Client, facility: Facility, drilled: StorageUnit) -> None:
     client.force_login(MembershipFactory(customer=facility.customer).user)
     assert client.get(reverse("unit", args=[drilled.public_id])).context["table"].rows
     assert client_of(facility.customer).get(f"/api/v1/temperature/unit/{drilled.public_id}").json()["total"] == 1

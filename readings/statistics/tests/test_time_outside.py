@@ -1,9 +1,12 @@
 """For how long a unit was outside its limits."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from customers.models import StorageUnit
 from readings.statistics.time_outside import MAX_WEIGHTED_RANGE, TimeOutside, time_outside
 from readings.time_ranges import TimeRange
 from readings.units.condition import LimitsInForce
@@ -15,59 +18,59 @@ START = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
-def outside_of(unit, since=START, until=START + DAY):
+def outside_of(unit: StorageUnit, since: datetime = START, until: datetime = START + DAY) -> TimeOutside | None:
     return time_outside(unit.pk, TimeRange(since, until), LimitsInForce.of(unit))
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     """Set to 5 °C; a reading is valid for 45 minutes at most."""
     return StorageUnitFactory()
 
 
-def test_a_unit_always_within_its_limits_was_never_outside(unit):
+def test_a_unit_always_within_its_limits_was_never_outside(unit: StorageUnit) -> None:
     store_readings(unit, [5.0, 7.0, 3.0], start=START)
     assert outside_of(unit) == TimeOutside(timedelta(), timedelta())
 
 
-def test_each_reading_outside_counts_until_the_next_one(unit):
+def test_each_reading_outside_counts_until_the_next_one(unit: StorageUnit) -> None:
     store_readings(unit, [5.0, 7.1, 11.0, 5.0, 2.9, 5.0], start=START)
     assert outside_of(unit) == TimeOutside(45 * MINUTE, 15 * MINUTE)
 
 
-def test_the_last_reading_outside_counts_until_the_gap_limit(unit):
+def test_the_last_reading_outside_counts_until_the_gap_limit(unit: StorageUnit) -> None:
     store_reading(unit, 20.0, START + 50 * MINUTE)
     assert outside_of(unit) == TimeOutside(45 * MINUTE, 45 * MINUTE)
 
 
-def test_what_stood_when_the_range_began_counts_from_there(unit):
+def test_what_stood_when_the_range_began_counts_from_there(unit: StorageUnit) -> None:
     store_readings(unit, [20.0, 5.0], start=START - 10 * MINUTE, every=30 * MINUTE)
     assert outside_of(unit).outside == 20 * MINUTE
 
 
-def test_what_stands_at_the_end_counts_up_to_there(unit):
+def test_what_stands_at_the_end_counts_up_to_there(unit: StorageUnit) -> None:
     store_reading(unit, 20.0, START + DAY - 10 * MINUTE)
     assert outside_of(unit).outside == 10 * MINUTE
 
 
-def test_two_sensors_outside_at_one_time_count_once(unit):
+def test_two_sensors_outside_at_one_time_count_once(unit: StorageUnit) -> None:
     store_readings(unit, [20.0, 5.0], start=START)
     store_readings(unit, [20.0, 5.0], start=START + 5 * MINUTE, sensor=SensorFactory(storage_unit=unit))
     assert outside_of(unit).outside == 20 * MINUTE
 
 
-def test_a_fault_is_not_outside(unit):
+def test_a_fault_is_not_outside(unit: StorageUnit) -> None:
     store_readings(unit, [20.0, None, 5.0], start=START)
     assert outside_of(unit).outside == 15 * MINUTE
 
 
-def test_without_a_set_temperature_it_is_not_known():
+def test_without_a_set_temperature_it_is_not_known() -> None:
     unit = StorageUnitFactory(set_temperature=None)
     store_reading(unit, 20.0, START)
     assert outside_of(unit) is None
 
 
-def test_exactly_at_a_limit_is_outside_where_it_is_meant_so(unit):
+def test_exactly_at_a_limit_is_outside_where_it_is_meant_so(unit: StorageUnit) -> None:
     store_readings(unit, [7.0, 10.0, 3.0, 5.0], start=START)
     day = TimeRange(START, START + DAY)
     assert time_outside(unit.pk, day, LimitsInForce(0.0, 3.0, 7.0, 10.0)) == TimeOutside(15 * MINUTE, timedelta())
@@ -75,18 +78,18 @@ def test_exactly_at_a_limit_is_outside_where_it_is_meant_so(unit):
     assert time_outside(unit.pk, day, inclusive) == TimeOutside(45 * MINUTE, 15 * MINUTE)
 
 
-def test_a_limit_to_the_warm_alone_counts_what_is_warmer(unit):
+def test_a_limit_to_the_warm_alone_counts_what_is_warmer(unit: StorageUnit) -> None:
     store_readings(unit, [-30.0, -16.0, -10.0, -20.0], start=START)
     frozen = LimitsInForce(high_warning_c=-18.0, high_critical_c=-15.0)
     assert time_outside(unit.pk, TimeRange(START, START + DAY), frozen) == TimeOutside(30 * MINUTE, 15 * MINUTE)
 
 
-def test_a_short_time_outside_is_known_over_years(unit):
+def test_a_short_time_outside_is_known_over_years(unit: StorageUnit) -> None:
     store_readings(unit, [20.0, 5.0], start=START)
     assert outside_of(unit, START - 1000 * DAY, START + 1000 * DAY).outside == 15 * MINUTE
 
 
-def test_a_long_time_outside_is_not_known_of_a_long_range(unit):
+def test_a_long_time_outside_is_not_known_of_a_long_range(unit: StorageUnit) -> None:
     days = MAX_WEIGHTED_RANGE // DAY + 1
     store_readings(unit, [20.0] * 24 * days, start=START, every=60 * MINUTE)
     assert outside_of(unit, START, START + days * DAY) is None

@@ -1,11 +1,13 @@
 """Mean kinetic temperature against the values of the literature."""
 
+from __future__ import annotations
+
 import pytest
 
 from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_c
 
 
-def mkt_of(*periods):
+def mkt_of(*periods) -> float | None:
     return mean_kinetic_temperature_c(
         sum(hours * arrhenius(temperature_c) for hours, temperature_c in periods), sum(hours for hours, _ in periods)
     )
@@ -20,13 +22,13 @@ def mkt_of(*periods):
         ([(24, -70)], -70),
     ],
 )
-def test_the_mkt_of_known_temperatures(periods, mkt_c):
+def test_the_mkt_of_known_temperatures(periods: list[tuple[int, int]], mkt_c: float) -> None:
     assert mkt_of(*periods) == pytest.approx(mkt_c, abs=5e-5)
 
 
-def test_what_was_never_measured_has_no_mkt():
+def test_what_was_never_measured_has_no_mkt() -> None:
     assert mean_kinetic_temperature_c(0.0, 0.0) is None
 
 
-def test_absolute_zero_breaks_nothing():
+def test_absolute_zero_breaks_nothing() -> None:
     assert mkt_of((1, -273.15)) == pytest.approx(-253.15)

@@ -1,5 +1,7 @@
 """Roll-ups are rebuilt after a change of a facility's time zone or a unit's staleness limit."""
 
+from __future__ import annotations
+
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 
@@ -7,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
+from customers.models import StorageUnit
 from readings.models import DailyRollup, HourlyRollup, RollupRebuild
 from readings.storage.rebuilds import request_rebuild, run_requested_rebuilds
 from readings.storage.rollups import refresh
@@ -19,14 +22,14 @@ EVENING = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     unit = StorageUnitFactory(interval_seconds=600, facility__time_zone="UTC")
     store_readings(unit, [5.0], start=EVENING)
     refresh()
     return unit
 
 
-def test_another_time_zone_moves_the_readings_to_other_days(unit):
+def test_another_time_zone_moves_the_readings_to_other_days(unit: StorageUnit) -> None:
     unit.facility.time_zone = "Europe/London"
     unit.facility.save()
     settle_rollups()
@@ -34,7 +37,7 @@ def test_another_time_zone_moves_the_readings_to_other_days(unit):
     assert list(days) == [(date(2026, 6, 2), True)]
 
 
-def test_another_gap_limit_changes_what_is_covered(unit):
+def test_another_gap_limit_changes_what_is_covered(unit: StorageUnit) -> None:
     assert sum(HourlyRollup.objects.values_list("covered_seconds", flat=True)) == 1800
     unit.gap_limit_seconds = 2 * 3600
     unit.save()
@@ -43,7 +46,7 @@ def test_another_gap_limit_changes_what_is_covered(unit):
     assert HourlyRollup.objects.count() == 3
 
 
-def test_what_changes_neither_asks_for_nothing(unit):
+def test_what_changes_neither_asks_for_nothing(unit: StorageUnit) -> None:
     unit.name = "another name"
     unit.save()
     unit.facility.city = "Leeds"
@@ -52,7 +55,7 @@ def test_what_changes_neither_asks_for_nothing(unit):
     assert run_requested_rebuilds() == 0
 
 
-def test_the_latest_reading_survives_a_rebuild(unit):
+def test_the_latest_reading_survives_a_rebuild(unit: StorageUnit) -> None:
     store_readings(unit, [6.0], start=EVENING + timedelta(minutes=1))
     unit.interval_seconds = 60
     unit.save()
@@ -62,7 +65,7 @@ def test_the_latest_reading_survives_a_rebuild(unit):
     assert not RollupRebuild.objects.exists()
 
 
-def test_the_migration_to_days_by_boundaries_requests_rebuilds_where_midnight_recurs():
+def test_the_migration_to_days_by_boundaries_requests_rebuilds_where_midnight_recurs() -> None:
     migration = import_module("readings.migrations.0006_days_by_boundaries")
     zones = ("America/St_Johns", "America/Havana", "Europe/London", "Asia/Kolkata", "America/St_Johns")
     units = [StorageUnitFactory(facility__time_zone=zone) for zone in zones]

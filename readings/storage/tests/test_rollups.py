@@ -1,5 +1,7 @@
 """Roll-ups and statistics come out the same, and right, for any order, splitting and repetition of the readings."""
 
+from __future__ import annotations
+
 import itertools
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +11,11 @@ import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+from pytest_django import DjangoAssertNumQueries
 
+from core.scope import ScopedQuerySet
+from customers.models import StorageUnit
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading, Rollup
 from readings.statistics.statistics import statistics, totals_by_unit
 from readings.storage.local_days import start_of_day
@@ -42,13 +48,13 @@ temperatures = st.one_of(st.none(), st.integers(-9000, 4000).map(lambda hundredt
 offsets = st.integers(0, 40 * 3600 * 4).map(lambda quarters: timedelta(seconds=quarters / 4))
 
 
-def test_a_rollup_has_a_column_for_each_measure():
+def test_a_rollup_has_a_column_for_each_measure() -> None:
     columns = {column.name for column in Rollup._meta.fields}
     assert columns - {"is_settled"} == {measure.name for measure in fields(Totals)}
 
 
 @st.composite
-def deliveries(draw):
+def deliveries(draw: DrawFn):
     """Draw readings of two sensors by offset, and batches of them: shuffled, split at random, some repeated."""
     readings = draw(st.dictionaries(st.tuples(offsets, st.integers(0, 1)), temperatures, min_size=1, max_size=40))
     rows = [(offset, sensor, temperature_c) for (offset, sensor), temperature_c in readings.items()]
@@ -59,13 +65,13 @@ def deliveries(draw):
 
 
 @pytest.fixture(params=["Europe/London", "Asia/Kolkata", "UTC"])
-def unit(request):
+def unit(request: pytest.FixtureRequest) -> StorageUnit:
     unit = StorageUnitFactory(facility__time_zone=request.param, interval_seconds=1200)
     SensorFactory.create_batch(2, storage_unit=unit)
     return unit
 
 
-def rows_of(unit, batch):
+def rows_of(unit: StorageUnit, batch):
     sensors = sorted(unit.sensors.values_list("pk", flat=True))
     return [
         ReadingRow(unit.pk, sensors[sensor], BEGIN + offset, temperature_c) for offset, sensor, temperature_c in batch
@@ -85,7 +91,7 @@ def everything():
     ]
 
 
-def store_all(unit, batches, *, refresh_between=False):
+def store_all(unit: StorageUnit, batches, *, refresh_between: bool = False) -> None:
     for batch in batches:
         store(ReadingBatch.of_rows(rows_of(unit, batch)))
         if refresh_between:
@@ -103,10 +109,10 @@ def undone(work):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(delivered=deliveries())
-def test_any_order_splitting_and_repetition_gives_the_same(unit, delivered):
+def test_any_order_splitting_and_repetition_gives_the_same(unit: StorageUnit, delivered) -> None:
     rows, batches = delivered
 
-    def outcome(batches, **kwargs):
+    def outcome(batches, **kwargs: object):
         store_all(unit, batches, **kwargs)
         return everything(), statistics([unit.pk], BEGIN + timedelta(minutes=7), BEGIN + 2 * DAY, now=LATER)
 
@@ -117,12 +123,14 @@ def test_any_order_splitting_and_repetition_gives_the_same(unit, delivered):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(delivered=deliveries(), start=offsets, length=offsets, is_settled=st.booleans())
-def test_statistics_of_any_period_are_exact_settled_or_not(unit, delivered, start, length, is_settled):
+def test_statistics_of_any_period_are_exact_settled_or_not(
+    unit: StorageUnit, delivered, start: timedelta, length: timedelta, is_settled: bool
+) -> None:
     rows, batches = delivered
     begin, end = BEGIN + start, BEGIN + start + length
     expected = ReferenceSeries(rows_of(unit, rows), timedelta(hours=1)).within(begin, end)
 
-    def outcome():
+    def outcome() -> Totals:
         for batch in batches:
             store(ReadingBatch.of_rows(rows_of(unit, batch)))
         if is_settled:
@@ -139,7 +147,7 @@ def test_statistics_of_any_period_are_exact_settled_or_not(unit, delivered, star
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(delivered=deliveries())
-def test_rebuilding_makes_what_storing_made(unit, delivered):
+def test_rebuilding_makes_what_storing_made(unit: StorageUnit, delivered) -> None:
     _, batches = delivered
 
     def outcome():
@@ -153,7 +161,7 @@ def test_rebuilding_makes_what_storing_made(unit, delivered):
     assert after == before
 
 
-def test_each_refreshed_hour_and_day_equals_the_sums_of_its_readings(unit):
+def test_each_refreshed_hour_and_day_equals_the_sums_of_its_readings(unit: StorageUnit) -> None:
     batch = [(timedelta(minutes=13 * n), n % 2, n % 7 if n % 11 else None) for n in range(200)]
     store_all(unit, [batch[::-1]])
     reference = ReferenceSeries(rows_of(unit, batch), timedelta(hours=1))
@@ -167,14 +175,14 @@ def test_each_refreshed_hour_and_day_equals_the_sums_of_its_readings(unit):
         )
 
 
-def assert_sums(rollups, expected):
+def assert_sums(rollups: ScopedQuerySet, expected: dict[str, float | None]) -> None:
     for measure in ("reading_count", "fault_count", "sum_micro_c", "weighted_seconds", "covered_seconds"):
         assert sum(rollups.values_list(measure, flat=True)) == pytest.approx(expected[measure]), measure
     assert all(rollups.values_list("is_settled", flat=True))
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)])
-def test_a_day_of_23_and_of_25_hours_comes_out_right(day, hours):
+def test_a_day_of_23_and_of_25_hours_comes_out_right(day: date, hours: int) -> None:
     london = ZoneInfo("Europe/London")
     sensor = SensorFactory(storage_unit__facility__time_zone="Europe/London", storage_unit__interval_seconds=600)
     first = start_of_day(day, london)
@@ -201,7 +209,9 @@ def test_a_day_of_23_and_of_25_hours_comes_out_right(day, hours):
     ],
 )
 @pytest.mark.parametrize("minutes", [1, 30])
-def test_the_mkt_of_known_temperatures_however_densely_sampled(periods, mkt_c, mean_c, minutes):
+def test_the_mkt_of_known_temperatures_however_densely_sampled(
+    periods: list[tuple[int, int]], mkt_c: float, mean_c, minutes: int
+) -> None:
     sensor = SensorFactory(storage_unit__gap_limit_seconds=1800)
     start = datetime(2026, 6, 1, tzinfo=UTC)
     temperatures_c = [temperature_c for length, temperature_c in periods for _ in range(length // minutes)]
@@ -218,7 +228,7 @@ def test_the_mkt_of_known_temperatures_however_densely_sampled(periods, mkt_c, m
     assert result.coverage == 1.0
 
 
-def test_mkt_is_weighted_by_time_when_one_hour_is_sampled_densely():
+def test_mkt_is_weighted_by_time_when_one_hour_is_sampled_densely() -> None:
     sensor = SensorFactory(storage_unit__gap_limit_seconds=1800)
     start = datetime(2026, 6, 1, tzinfo=UTC)
     instants = [(start + timedelta(minutes=30 * n), 5.0) for n in range(46)]
@@ -228,7 +238,7 @@ def test_mkt_is_weighted_by_time_when_one_hour_is_sampled_densely():
     assert result.mkt_c == pytest.approx(5.7635, abs=5e-5)
 
 
-def test_what_is_not_measured_is_not_covered():
+def test_what_is_not_measured_is_not_covered() -> None:
     sensor = SensorFactory(storage_unit__interval_seconds=600)
     start = datetime(2026, 6, 1, tzinfo=UTC)
     rows = [(start, 5.0), (start + timedelta(hours=2), 5.0), (start + timedelta(hours=2, minutes=10), None)]
@@ -238,7 +248,7 @@ def test_what_is_not_measured_is_not_covered():
     assert result.coverage == 40 / 240
 
 
-def test_two_sensors_at_the_same_time_cover_it_once():
+def test_two_sensors_at_the_same_time_cover_it_once() -> None:
     unit = StorageUnitFactory(interval_seconds=1200)
     sensors = SensorFactory.create_batch(2, storage_unit=unit)
     start = datetime(2026, 6, 1, tzinfo=UTC)
@@ -252,7 +262,7 @@ def test_two_sensors_at_the_same_time_cover_it_once():
         assert statistics([unit.pk], start, start + timedelta(hours=2), now=LATER).covered_seconds == 90 * 60
 
 
-def test_the_future_is_not_uncovered():
+def test_the_future_is_not_uncovered() -> None:
     sensor = SensorFactory(storage_unit__interval_seconds=600)
     start = datetime(2026, 6, 1, tzinfo=UTC)
     store(ReadingBatch.of_rows([ReadingRow(sensor.storage_unit_id, sensor.pk, start, 5.0)]))
@@ -261,7 +271,7 @@ def test_the_future_is_not_uncovered():
     assert (result.end, result.coverage) == (now, 1.0)
 
 
-def test_statistics_of_no_units_and_of_no_readings_say_so():
+def test_statistics_of_no_units_and_of_no_readings_say_so() -> None:
     unit = StorageUnitFactory()
     start = datetime(2026, 6, 1, tzinfo=UTC)
     for unit_ids in ([], [unit.pk]):
@@ -275,7 +285,7 @@ def test_statistics_of_no_units_and_of_no_readings_say_so():
         )
 
 
-def test_statistics_take_a_fixed_number_of_queries(django_assert_max_num_queries):
+def test_statistics_take_a_fixed_number_of_queries(django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
     units = [
         StorageUnitFactory(facility=FacilityFactory(time_zone=zone))
         for zone in ("UTC", "Europe/London", "Asia/Kolkata")
@@ -292,7 +302,7 @@ def test_statistics_take_a_fixed_number_of_queries(django_assert_max_num_queries
     assert result.reading_count == 45
 
 
-def test_recounting_a_changed_reading_gives_what_storing_the_other_value_had_given(unit):
+def test_recounting_a_changed_reading_gives_what_storing_the_other_value_had_given(unit: StorageUnit) -> None:
     rows = [(timedelta(minutes=20 * n), 0, 5.0) for n in range(10)]
     changed = [(offset, sensor, 9.0 if n == 4 else value) for n, (offset, sensor, value) in enumerate(rows)]
     expected = undone(lambda: (store_all(unit, [changed]), everything())[1])
@@ -305,7 +315,7 @@ def test_recounting_a_changed_reading_gives_what_storing_the_other_value_had_giv
     assert everything() == expected
 
 
-def test_settling_leaves_nothing_unsettled_and_then_has_nothing_to_do(unit):
+def test_settling_leaves_nothing_unsettled_and_then_has_nothing_to_do(unit: StorageUnit) -> None:
     store(ReadingBatch.of_rows(rows_of(unit, [(timedelta(hours=n), 0, 1.0) for n in range(30)])))
     assert refresh() > 0
     assert not HourlyRollup.objects.filter(is_settled=False).exists()

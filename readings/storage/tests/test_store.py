@@ -1,10 +1,14 @@
 """How readings are stored: once, in any order, without losing what contradicts."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from pytest_django import DjangoAssertNumQueries
 
+from customers.models import Sensor
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
 from readings.storage.partitions import existing_partitions
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
@@ -17,19 +21,19 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def sensor():
+def sensor() -> Sensor:
     return SensorFactory(storage_unit__facility__time_zone="Europe/London")
 
 
-def row(sensor, minutes=0, temperature_c=5.0, **kwargs):
+def row(sensor: Sensor, minutes: int = 0, temperature_c=5.0, **kwargs: object) -> ReadingRow:
     return ReadingRow(sensor.storage_unit_id, sensor.pk, NOON + timedelta(minutes=minutes), temperature_c, **kwargs)
 
 
-def stored(*rows):
+def stored(*rows) -> StoreResult:
     return store(ReadingBatch.of_rows(rows))
 
 
-def test_a_reading_is_stored_with_all_it_says(sensor):
+def test_a_reading_is_stored_with_all_it_says(sensor: Sensor) -> None:
     stored(row(sensor, temperature_c=-18.06, scale="F", quality_score=0.97, equipment_status_id=2))
 
     reading = Reading.objects.get()
@@ -42,13 +46,13 @@ def test_a_reading_is_stored_with_all_it_says(sensor):
     assert reading.equipment_status_id == 2
 
 
-def test_an_instant_keeps_its_microseconds(sensor):
+def test_an_instant_keeps_its_microseconds(sensor: Sensor) -> None:
     instant = datetime(2026, 11, 23, 10, 11, 11, 123457, tzinfo=UTC)
     stored(ReadingRow(sensor.storage_unit_id, sensor.pk, instant, 1.0))
     assert Reading.objects.get().recorded_at == instant
 
 
-def test_a_missing_measurement_is_null_and_a_fault_and_never_zero(sensor):
+def test_a_missing_measurement_is_null_and_a_fault_and_never_zero(sensor: Sensor) -> None:
     stored(row(sensor, temperature_c=None))
 
     assert Reading.objects.get().temperature_c is None
@@ -57,14 +61,14 @@ def test_a_missing_measurement_is_null_and_a_fault_and_never_zero(sensor):
     assert LatestReading.objects.get().temperature_c is None
 
 
-def test_the_result_counts_what_was_stored_and_spans_it(sensor):
+def test_the_result_counts_what_was_stored_and_spans_it(sensor: Sensor) -> None:
     result = stored(row(sensor, 5), row(sensor, 0), row(sensor, 9))
     assert result == StoreResult(
         stored=3, new_spans={sensor.storage_unit_id: NewSpan(NOON, NOON + timedelta(minutes=9))}
     )
 
 
-def test_the_same_readings_again_are_duplicates_and_change_nothing(sensor):
+def test_the_same_readings_again_are_duplicates_and_change_nothing(sensor: Sensor) -> None:
     batch = [row(sensor, minutes, minutes / 10) for minutes in range(90)]
     stored(*batch)
     before = [list(model.objects.values().order_by("pk")) for model in (HourlyRollup, DailyRollup, LatestReading)]
@@ -76,14 +80,14 @@ def test_the_same_readings_again_are_duplicates_and_change_nothing(sensor):
     assert Reading.objects.count() == 90
 
 
-def test_new_readings_among_duplicates_are_stored(sensor):
+def test_new_readings_among_duplicates_are_stored(sensor: Sensor) -> None:
     stored(row(sensor, 0), row(sensor, 2))
     result = stored(row(sensor, 0), row(sensor, 1), row(sensor, 2), row(sensor, 3))
     assert (result.stored, result.duplicates) == (2, 2)
     assert result.new_spans[sensor.storage_unit_id] == NewSpan(NOON + timedelta(minutes=1), NOON + timedelta(minutes=3))
 
 
-def test_a_reading_twice_in_a_batch_is_stored_once(sensor):
+def test_a_reading_twice_in_a_batch_is_stored_once(sensor: Sensor) -> None:
     assert stored(row(sensor), row(sensor)) == StoreResult(
         stored=1, duplicates=1, new_spans={sensor.storage_unit_id: NewSpan(NOON, NOON)}
     )
@@ -91,44 +95,46 @@ def test_a_reading_twice_in_a_batch_is_stored_once(sensor):
 
 
 @pytest.mark.parametrize(("first", "second"), [(5.0, 6.0), (5.0, None), (None, 5.0), (5.0, 5.001)])
-def test_another_temperature_for_a_stored_reading_is_a_contradiction_and_the_stored_one_stays(sensor, first, second):
+def test_another_temperature_for_a_stored_reading_is_a_contradiction_and_the_stored_one_stays(
+    sensor: Sensor, first: float | None, second: float | None
+) -> None:
     stored(row(sensor, temperature_c=first))
     result = stored(row(sensor, 1), row(sensor, temperature_c=second))
     assert (result.stored, result.duplicates, result.contradictions) == (1, 0, [1])
     assert Reading.objects.get(recorded_at=NOON).temperature_c == first
 
 
-def test_of_contradicting_rows_in_one_batch_the_first_counts(sensor):
+def test_of_contradicting_rows_in_one_batch_the_first_counts(sensor: Sensor) -> None:
     result = stored(row(sensor, temperature_c=7.0), row(sensor, temperature_c=8.0), row(sensor, temperature_c=7.0))
     assert (result.stored, result.duplicates, result.contradictions) == (1, 1, [1])
     assert Reading.objects.get().temperature_c == 7.0
 
 
-def test_the_same_measurement_in_another_scale_is_a_duplicate(sensor):
+def test_the_same_measurement_in_another_scale_is_a_duplicate(sensor: Sensor) -> None:
     stored(row(sensor, temperature_c=0.0, scale="C"))
     assert stored(row(sensor, temperature_c=(32.0000000001 - 32) * 5 / 9, scale="F")).duplicates == 1
 
 
-def test_two_sensors_of_a_unit_at_one_instant_are_two_readings(sensor):
+def test_two_sensors_of_a_unit_at_one_instant_are_two_readings(sensor: Sensor) -> None:
     second = SensorFactory(storage_unit=sensor.storage_unit)
     assert stored(row(sensor, temperature_c=1.0), row(second, temperature_c=2.0)).stored == 2
 
 
-def test_two_batches_in_one_transaction_are_both_stored(sensor):
+def test_two_batches_in_one_transaction_are_both_stored(sensor: Sensor) -> None:
     with transaction.atomic():
         stored(row(sensor, 0))
         assert stored(row(sensor, 1)).stored == 1
     assert Reading.objects.count() == 2
 
 
-def test_the_latest_reading_is_the_newest_whatever_comes_last(sensor):
+def test_the_latest_reading_is_the_newest_whatever_comes_last(sensor: Sensor) -> None:
     stored(row(sensor, 10, 6.0))
     stored(row(sensor, 0, 5.0))
     latest = LatestReading.objects.get()
     assert (latest.recorded_at, latest.temperature_c) == (NOON + timedelta(minutes=10), 6.0)
 
 
-def test_of_two_sensors_at_the_newest_instant_the_first_registered_is_the_latest(sensor):
+def test_of_two_sensors_at_the_newest_instant_the_first_registered_is_the_latest(sensor: Sensor) -> None:
     second = SensorFactory(storage_unit=sensor.storage_unit)
     stored(row(second, temperature_c=2.0))
     stored(row(sensor, temperature_c=1.0))
@@ -136,7 +142,7 @@ def test_of_two_sensors_at_the_newest_instant_the_first_registered_is_the_latest
     assert LatestReading.objects.get().sensor_id == sensor.pk
 
 
-def test_hours_are_folded_from_what_was_stored(sensor):
+def test_hours_are_folded_from_what_was_stored(sensor: Sensor) -> None:
     stored(
         row(sensor, 0, 4.0, equipment_status_id=1),
         row(sensor, 20, 6.5, equipment_status_id=2, quality_score=0.79),
@@ -149,14 +155,14 @@ def test_hours_are_folded_from_what_was_stored(sensor):
     assert (hour.min_c, hour.max_c, hour.sum_micro_c) == (-1.25, 6.5, 9_250_000)
 
 
-def test_a_reading_belongs_to_the_day_of_its_facility(sensor):
+def test_a_reading_belongs_to_the_day_of_its_facility(sensor: Sensor) -> None:
     kolkata = SensorFactory(storage_unit__facility__time_zone="Asia/Kolkata")
     late_evening_utc = datetime(2026, 6, 1, 18, 29, 59, tzinfo=UTC)
     for each in (sensor, kolkata):
         for instant in (late_evening_utc, late_evening_utc + timedelta(seconds=1)):
             stored(ReadingRow(each.storage_unit_id, each.pk, instant, 1.0))
 
-    def days(each):
+    def days(each: Sensor):
         days = DailyRollup.objects.filter(sensor=each, reading_count__gt=0).order_by("local_date")
         return [(f"{day.local_date}", day.reading_count) for day in days]
 
@@ -164,7 +170,7 @@ def test_a_reading_belongs_to_the_day_of_its_facility(sensor):
     assert days(kolkata) == [("2026-06-01", 1), ("2026-06-02", 1)]
 
 
-def test_months_without_a_partition_get_one_on_demand(sensor):
+def test_months_without_a_partition_get_one_on_demand(sensor: Sensor) -> None:
     old = datetime(2003, 2, 28, 23, 59, tzinfo=UTC)
     assert "reading_2003_02" not in existing_partitions()
     stored(ReadingRow(sensor.storage_unit_id, sensor.pk, old, 1.0), row(sensor))
@@ -172,7 +178,7 @@ def test_months_without_a_partition_get_one_on_demand(sensor):
     assert Reading.objects.filter(recorded_at=old).exists()
 
 
-def test_an_unknown_unit_is_refused_and_nothing_is_stored(sensor):
+def test_an_unknown_unit_is_refused_and_nothing_is_stored(sensor: Sensor) -> None:
     with pytest.raises(UnknownUnits, match="2147483647"):
         stored(row(sensor), ReadingRow(2_147_483_647, sensor.pk, NOON, 1.0))
     assert not Reading.objects.exists()
@@ -187,13 +193,17 @@ def test_an_unknown_unit_is_refused_and_nothing_is_stored(sensor):
         (5.0, 1.0, "Z", "reading_scale_known"),
     ],
 )
-def test_the_table_refuses_what_no_parser_should_let_through(sensor, temperature_c, quality, scale, constraint):
+def test_the_table_refuses_what_no_parser_should_let_through(
+    sensor: Sensor, temperature_c: float, quality: float, scale: str, constraint: str
+) -> None:
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         stored(row(sensor, temperature_c=temperature_c, quality_score=quality, scale=scale))
     assert not Reading.objects.exists()
 
 
-def test_the_number_of_queries_does_not_depend_on_the_number_of_units(sensor, django_assert_num_queries):
+def test_the_number_of_queries_does_not_depend_on_the_number_of_units(
+    sensor: Sensor, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     facility = FacilityFactory()
     sensors = [SensorFactory(storage_unit=StorageUnitFactory(facility=facility)) for _ in range(30)]
     stored(row(sensor, -1))
@@ -202,7 +212,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_units(sensor, dj
             stored(*batch)
 
 
-def test_the_months_of_a_batch_are_looked_up_without_other_partitions(sensor):
+def test_the_months_of_a_batch_are_looked_up_without_other_partitions(sensor: Sensor) -> None:
     stored(row(sensor), ReadingRow(sensor.storage_unit_id, sensor.pk, datetime(2003, 2, 1, tzinfo=UTC), 1.0))
     with connection.cursor() as cursor:
         cursor.execute(

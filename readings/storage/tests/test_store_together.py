@@ -1,5 +1,8 @@
 """Concurrent storing: every reading is stored and upserted once, without deadlocks."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
@@ -12,7 +15,7 @@ from readings.models import DailyRollup, HourlyRollup, Reading
 from readings.storage.partitions import existing_partitions
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.rollups import refresh
-from readings.storage.store import store
+from readings.storage.store import StoreResult, store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storing]
@@ -20,7 +23,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storing]
 START = datetime(2031, 5, 31, 23, 30, tzinfo=UTC)
 
 
-def together(*works):
+def together(*works: Callable[[], StoreResult] | Callable[..., StoreResult] | Callable[[], None]):
     """Run these in threads of their own, all starting at one moment; their results in order."""
     barrier = Barrier(len(works))
 
@@ -41,7 +44,7 @@ def sensors():
     return [SensorFactory(storage_unit=StorageUnitFactory(facility=facility)) for _ in range(5)]
 
 
-def rows(sensors, minutes):
+def rows(sensors, minutes: range):
     return [
         ReadingRow(sensor.storage_unit_id, sensor.pk, START + timedelta(minutes=minute), 5.0)
         for minute in minutes
@@ -49,7 +52,7 @@ def rows(sensors, minutes):
     ]
 
 
-def test_the_same_batch_from_four_at_once_is_stored_and_folded_once(sensors):
+def test_the_same_batch_from_four_at_once_is_stored_and_folded_once(sensors) -> None:
     batch = rows(sensors, range(60))
     results = together(*[lambda: store(ReadingBatch.of_rows(batch))] * 4)
 
@@ -60,7 +63,7 @@ def test_the_same_batch_from_four_at_once_is_stored_and_folded_once(sensors):
         assert rollup.objects.aggregate(total=Sum("reading_count"))["total"] == 300
 
 
-def test_overlapping_batches_in_opposite_orders_do_not_deadlock(sensors):
+def test_overlapping_batches_in_opposite_orders_do_not_deadlock(sensors) -> None:
     halves = [rows(sensors, range(40)), rows(sensors[::-1], range(79, 19, -1))]
     for _ in range(5):
         together(*[lambda half=half: store(ReadingBatch.of_rows(half)) for half in halves])
@@ -68,21 +71,21 @@ def test_overlapping_batches_in_opposite_orders_do_not_deadlock(sensors):
     assert HourlyRollup.objects.aggregate(total=Sum("reading_count"))["total"] == 5 * 80
 
 
-def test_two_who_miss_the_same_month_make_its_partition_once(sensors):
+def test_two_who_miss_the_same_month_make_its_partition_once(sensors) -> None:
     first, second = (rows(sensors[:1], range(31, 40)), rows(sensors[1:2], range(31, 40)))
     results = together(*[lambda batch=batch: store(ReadingBatch.of_rows(batch)) for batch in (first, second)])
     assert [result.stored for result in results] == [9, 9]
     assert "reading_2031_06" in existing_partitions()
 
 
-def test_settling_beside_storing_leaves_nothing_untrue(sensors):
+def test_settling_beside_storing_leaves_nothing_untrue(sensors) -> None:
     batches = [rows(sensors, range(start, start + 20)) for start in range(0, 100, 20)]
 
-    def store_all():
+    def store_all() -> None:
         for batch in batches:
             store(ReadingBatch.of_rows(batch))
 
-    def refresh_often():
+    def refresh_often() -> None:
         for _ in range(20):
             refresh()
 

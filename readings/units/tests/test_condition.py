@@ -1,5 +1,7 @@
 """The state of a unit, by its newest reading."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
@@ -12,7 +14,7 @@ FRESH = timedelta(minutes=5)
 LIMITS = LimitsInForce(0.0, 3.0, 7.0, 10.0)
 
 
-def state_at(temperature_c, limits=LIMITS):
+def state_at(temperature_c: float | None, limits: LimitsInForce = LIMITS) -> UnitState:
     return state_of(age=FRESH, staleness_limit=STALENESS_LIMIT, temperature_c=temperature_c, limits=limits)
 
 
@@ -29,7 +31,7 @@ def state_at(temperature_c, limits=LIMITS):
         (None, UnitState.SENSOR_FAULT),
     ],
 )
-def test_the_limits_in_force_decide(temperature_c, state):
+def test_the_limits_in_force_decide(temperature_c: float | None, state: UnitState) -> None:
     assert state_at(temperature_c) is state
 
 
@@ -43,18 +45,18 @@ def test_the_limits_in_force_decide(temperature_c, state):
         (0.0, UnitState.CRITICAL),
     ],
 )
-def test_exactly_at_an_inclusive_limit_is_outside(temperature_c, state):
+def test_exactly_at_an_inclusive_limit_is_outside(temperature_c: float, state: UnitState) -> None:
     assert state_at(temperature_c, LimitsInForce(0.0, 3.0, 7.0, 10.0, is_inclusive=True)) is state
 
 
 @pytest.mark.parametrize(
     ("temperature_c", "state"), [(-80.0, UnitState.IN_LIMITS), (-17.0, UnitState.WARNING), (-14.0, UnitState.CRITICAL)]
 )
-def test_where_there_is_no_limit_nothing_is_beyond_it(temperature_c, state):
+def test_where_there_is_no_limit_nothing_is_beyond_it(temperature_c: float, state: UnitState) -> None:
     assert state_at(temperature_c, LimitsInForce(high_warning_c=-18.0, high_critical_c=-15.0)) is state
 
 
-def test_without_a_limit_of_a_warning_the_critical_one_decides():
+def test_without_a_limit_of_a_warning_the_critical_one_decides() -> None:
     assert state_at(9.0, LimitsInForce(high_critical_c=8.0)) is UnitState.CRITICAL
     assert state_at(8.0, LimitsInForce(high_critical_c=8.0)) is UnitState.IN_LIMITS
 
@@ -68,29 +70,29 @@ def test_without_a_limit_of_a_warning_the_critical_one_decides():
         (timedelta(minutes=-5), UnitState.CRITICAL),
     ],
 )
-def test_a_reading_older_than_the_gap_limit_says_nothing_of_now(age, state):
+def test_a_reading_older_than_the_gap_limit_says_nothing_of_now(age: timedelta | None, state: UnitState) -> None:
     assert state_of(age=age, staleness_limit=STALENESS_LIMIT, temperature_c=90.0, limits=LIMITS) is state
 
 
-def test_without_any_limit_nothing_is_said_to_be_in_limits():
+def test_without_any_limit_nothing_is_said_to_be_in_limits() -> None:
     assert state_at(5.0, LimitsInForce()) is UnitState.NO_LIMITS
 
 
-def test_a_limit_of_zero_degrees_is_one():
+def test_a_limit_of_zero_degrees_is_one() -> None:
     assert state_at(0.1, LimitsInForce(high_warning_c=0.0)) is UnitState.WARNING
 
 
-def test_what_came_from_fahrenheit_is_not_outside_by_its_last_digit():
+def test_what_came_from_fahrenheit_is_not_outside_by_its_last_digit() -> None:
     at_the_limit_c = (44.6 - 32) * 5 / 9
     assert at_the_limit_c != 7.0
     assert state_at(at_the_limit_c) is UnitState.IN_LIMITS
     assert state_at(at_the_limit_c, LimitsInForce(high_warning_c=7.0, is_inclusive=True)) is UnitState.WARNING
 
 
-def test_two_kelvin_out_of_fahrenheit_are_two_kelvin():
+def test_two_kelvin_out_of_fahrenheit_are_two_kelvin() -> None:
     assert deviation_k((38.6 - 32) * 5 / 9, (35.0 - 32) * 5 / 9) == 2.0
 
 
-def test_the_worst_ranks_first():
+def test_the_worst_ranks_first() -> None:
     assert sorted(UnitState, key=lambda state: state.rank)[0] is UnitState.CRITICAL
     assert UnitState.IN_LIMITS.rank == len(UnitState) - 1

@@ -1,5 +1,7 @@
 """How temperatures, ages and shares are written for people."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
@@ -30,11 +32,11 @@ NBSP = "\N{NO-BREAK SPACE}"
         (None, "C", "–"),
     ],
 )
-def test_a_temperature_is_written_on_its_scale(temperature_c, scale, text):
+def test_a_temperature_is_written_on_its_scale(temperature_c: float | None, scale: str, text: str) -> None:
     assert temperature_text(temperature_c, scale) == text
 
 
-def test_a_listed_temperature_keeps_every_digit_that_was_sent():
+def test_a_listed_temperature_keeps_every_digit_that_was_sent() -> None:
     assert exact_temperature_text((-0.148 - 32) * 5 / 9, "F") == f"−0.148{NBSP}°F"
 
 
@@ -68,7 +70,7 @@ def test_a_deviation_carries_its_sign_and_the_unit_of_its_scale(
         (timedelta(hours=-1), "ahead"),
     ],
 )
-def test_an_age_is_written_in_its_largest_unit(age, text):
+def test_an_age_is_written_in_its_largest_unit(age: timedelta | None, text: str) -> None:
     assert age_text(age) == text
 
 
@@ -76,7 +78,7 @@ def test_an_age_is_written_in_its_largest_unit(age, text):
     ("share", "text"),
     [(1.0, f"100{NBSP}%"), (0.99999, f"99.9{NBSP}%"), (0.928, f"92.8{NBSP}%"), (0.0, f"0.0{NBSP}%"), (None, "–")],
 )
-def test_only_the_whole_is_written_as_100_percent(share, text):
+def test_only_the_whole_is_written_as_100_percent(share: float | None, text: str) -> None:
     assert share_text(share) == text
 
 
@@ -92,7 +94,7 @@ def test_only_the_whole_is_written_as_100_percent(share, text):
         (187_200, "2 days 4 h"),
     ],
 )
-def test_a_duration_is_told_in_its_two_largest_units(seconds, text):
+def test_a_duration_is_told_in_its_two_largest_units(seconds: int, text: str) -> None:
     assert duration_text(timedelta(seconds=seconds)) == text
 
 
@@ -109,9 +111,9 @@ def test_a_duration_is_told_in_its_two_largest_units(seconds, text):
         (LimitsInForce(low_warning_c=2.0), f"2.0{NBSP}°C and warmer"),
     ],
 )
-def test_limits_are_told_with_the_critical_ones_where_these_differ(limits, text):
+def test_limits_are_told_with_the_critical_ones_where_these_differ(limits: LimitsInForce, text: str) -> None:
     assert limits_text(limits, "C") == text
 
 
-def test_limits_are_told_on_the_units_scale():
+def test_limits_are_told_on_the_units_scale() -> None:
     assert limits_text(LimitsInForce(2.0, 2.0, 8.0, 8.0), "F") == f"35.6 to 46.4{NBSP}°F"

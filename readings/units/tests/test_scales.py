@@ -1,5 +1,7 @@
 """Scales: every temperature comes back with the digits it was sent with."""
 
+from __future__ import annotations
+
 from decimal import Decimal
 
 import numpy as np
@@ -25,18 +27,18 @@ sent_values = st.decimals(min_value=-9999, max_value=9999, places=6) | st.decima
     ("value", "scale", "celsius"),
     [(32.0, "F", 0.0), (-40.0, "F", -40.0), (0.0, "F", -17.77777777777778), (273.15, "K", 0.0), (-74.31, "C", -74.31)],
 )
-def test_temperatures_become_celsius(value, scale, celsius):
+def test_temperatures_become_celsius(value: float, scale: str, celsius: float) -> None:
     assert to_celsius(value, scale) == celsius
 
 
 @given(value=sent_values, scale=st.sampled_from(Scale))
-def test_what_was_sent_comes_back_to_the_digit(value: Decimal, scale: Scale):
+def test_what_was_sent_comes_back_to_the_digit(value: Decimal, scale: Scale) -> None:
     sent = float(value)
     assert from_celsius(to_celsius(sent, scale), scale) == sent
 
 
 @given(values=st.lists(sent_values, min_size=1, max_size=20), scale=st.sampled_from(Scale))
-def test_columns_and_single_values_agree(values: list[Decimal], scale: Scale):
+def test_columns_and_single_values_agree(values: list[Decimal], scale: Scale) -> None:
     sent = [float(value) for value in values]
     celsius = [to_celsius(value, scale) for value in sent]
     assert to_celsius(np.array(sent), scale).tolist() == celsius
@@ -46,13 +48,13 @@ def test_columns_and_single_values_agree(values: list[Decimal], scale: Scale):
     assert frame["celsius"].to_list() == sent
 
 
-def test_one_scale_converts_to_another():
+def test_one_scale_converts_to_another() -> None:
     assert convert(0.0, "K", "F") == -459.67
     assert convert(-74.31, "C", "C") == -74.31
     assert convert(212.0, "F", "K") == 373.15
 
 
-def test_a_difference_of_five_kelvin_is_nine_fahrenheit():
+def test_a_difference_of_five_kelvin_is_nine_fahrenheit() -> None:
     assert difference_from_kelvin(5.0, "F") == 9.0
     assert difference_from_kelvin(5.0, "C") == difference_from_kelvin(5.0, "K") == 5.0
 
@@ -78,7 +80,7 @@ def test_a_difference_of_five_kelvin_is_nine_fahrenheit():
         ("°", None),
     ],
 )
-def test_scales_are_known_by_many_names(text, scale):
+def test_scales_are_known_by_many_names(text: str, scale: Scale | None) -> None:
     assert parse_scale(text) is scale
 
 
@@ -95,9 +97,9 @@ def test_scales_are_known_by_many_names(text, scale):
         ("Humidity(%)", None),
     ],
 )
-def test_a_title_may_name_the_scale(title, scale):
+def test_a_title_may_name_the_scale(title: str, scale: Scale | None) -> None:
     assert scale_in_title(title) is scale
 
 
-def test_labels_are_what_people_write():
+def test_labels_are_what_people_write() -> None:
     assert [scale.label for scale in Scale] == ["°C", "°F", "K"]

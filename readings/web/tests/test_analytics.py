@@ -1,11 +1,16 @@
 """The analytics pages as users of different customers see them."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
+from customers.models import Facility, StorageUnit
 from readings.storage.rollups import refresh
 from tests.factories import (
     CustomerFactory,
@@ -27,25 +32,25 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 
 @pytest.fixture
-def facility():
+def facility() -> Facility:
     return FacilityFactory(name="North", customer__customer_code="A")
 
 
 @pytest.fixture
-def member(client, facility):
+def member(client: Client, facility: Facility) -> Client:
     """Return a client signed in as a viewer of the facility's customer."""
     client.force_login(MembershipFactory(customer=facility.customer).user)
     return client
 
 
-def add_unit(facility, temperatures_c, start=MONDAY, **fields):
+def add_unit(facility: Facility, temperatures_c, start: datetime = MONDAY, **fields: object) -> StorageUnit:
     """Create a unit with these temperatures, one per hour, as expected."""
     unit = StorageUnitFactory(facility=facility, **({"interval_seconds": 3600, "gap_limit_seconds": 3600} | fields))
     store_readings(unit, temperatures_c, start=start, every=timedelta(hours=1))
     return unit
 
 
-def table_of(client, page, **query):
+def table_of(client: Client, page: str, **query: object):
     """Return the name and the cells of each row of the page's table."""
     table = client.get(reverse(page), query).context["table"]
     return {row.name: dict(zip(table.columns, row.cells, strict=True)) for row in table.rows}
@@ -53,13 +58,13 @@ def table_of(client, page, **query):
 
 @pytest.mark.parametrize("page", PAGES)
 class TestEveryPage:
-    def test_anonymous_users_are_sent_to_the_sign_in_page(self, client, page):
+    def test_anonymous_users_are_sent_to_the_sign_in_page(self, client: Client, page) -> None:
         assert client.get(reverse(page)).url.startswith(reverse("login"))
 
-    def test_only_get_is_allowed(self, member, page):
+    def test_only_get_is_allowed(self, member: Client, page) -> None:
         assert member.post(reverse(page)).status_code == 405
 
-    def test_other_customers_are_hidden(self, member, facility, page):
+    def test_other_customers_are_hidden(self, member: Client, facility: Facility, page) -> None:
         foreign = add_unit(FacilityFactory(), [5.0])
         assert member.get(reverse(page)).context["table"] is None
         for query in (
@@ -72,14 +77,16 @@ class TestEveryPage:
     @pytest.mark.parametrize(
         "query", [{"interval": "year"}, {"days": "2"}, {"start": "yesterday"}, {"facility": "x"}, {"unit": "1"}]
     )
-    def test_invalid_filters_are_not_found(self, member, page, query):
+    def test_invalid_filters_are_not_found(self, member: Client, page, query: dict[str, str]) -> None:
         assert member.get(reverse(page), query).status_code == 404
 
-    def test_without_a_customer_there_are_no_units(self, client, page):
+    def test_without_a_customer_there_are_no_units(self, client: Client, page) -> None:
         client.force_login(StaffFactory())
         assert "No units yet" in client.get(reverse(page)).content.decode()
 
-    def test_the_number_of_queries_does_not_grow(self, member, facility, page, django_assert_max_num_queries):
+    def test_the_number_of_queries_does_not_grow(
+        self, member: Client, facility: Facility, page, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
         for place in (facility, FacilityFactory(customer=facility.customer, time_zone="Asia/Kolkata")):
             for _ in range(4):
                 add_unit(place, [5.0, 6.0])
@@ -89,7 +96,7 @@ class TestEveryPage:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_token_limited_to_a_unit_sees_that_unit_only(client, facility, page):
+def test_a_token_limited_to_a_unit_sees_that_unit_only(client: Client, facility: Facility, page: str) -> None:
     unit, hidden = add_unit(facility, [5.0], name="shown"), add_unit(facility, [6.0], name="hidden unit")
     _, text = make_token(facility.customer, permissions=["read"], units=[unit])
     client.post(reverse("login"), {"username": "A", "password": text})
@@ -100,7 +107,7 @@ def test_a_token_limited_to_a_unit_sees_that_unit_only(client, facility, page):
 
 
 class TestTrends:
-    def test_days_show_the_temperatures_of_all_units(self, member, facility):
+    def test_days_show_the_temperatures_of_all_units(self, member: Client, facility: Facility) -> None:
         add_unit(facility, [4.0] * 24)
         add_unit(facility, [6.0] * 24)
         rows = table_of(member, "analytics", interval="day", **WEEK)
@@ -118,25 +125,25 @@ class TestTrends:
         ("interval", "first", "count"),
         [("hour", "16 Nov, 00:00", 168), ("week", "16 Nov to 22 Nov 2026", 1), ("month", "November 2026", 1)],
     )
-    def test_other_intervals(self, member, facility, interval, first, count):
+    def test_other_intervals(self, member: Client, facility: Facility, interval: str, first: str, count: int) -> None:
         add_unit(facility, [4.0, 8.0])
         rows = table_of(member, "analytics", interval=interval, **WEEK)
         assert (next(iter(rows)), len(rows)) == (first, count)
         assert rows[first]["Minimum"] == f"4.0{NBSP}°C"
 
-    def test_refreshed_roll_ups_equal_raw_readings(self, member, facility):
+    def test_refreshed_roll_ups_equal_raw_readings(self, member: Client, facility: Facility) -> None:
         add_unit(facility, [4.0, None, 7.5, 5.25])
         before = table_of(member, "analytics", **WEEK)
         refresh()
         assert table_of(member, "analytics", **WEEK) == before
 
-    def test_units_of_one_scale_are_shown_in_it(self, member, facility):
+    def test_units_of_one_scale_are_shown_in_it(self, member: Client, facility: Facility) -> None:
         add_unit(facility, [10.0], temperature_unit="F", set_temperature=41.0)
         assert table_of(member, "analytics", **WEEK)["Mon 16 Nov 2026"]["Maximum"] == f"50.0{NBSP}°F"
         add_unit(facility, [10.0], temperature_unit="C")
         assert table_of(member, "analytics", **WEEK)["Mon 16 Nov 2026"]["Maximum"] == f"10.0{NBSP}°C"
 
-    def test_a_facility_or_a_unit_is_chosen_in_the_address(self, member, facility):
+    def test_a_facility_or_a_unit_is_chosen_in_the_address(self, member: Client, facility: Facility) -> None:
         unit = add_unit(facility, [4.0])
         add_unit(facility, [5.0])
         add_unit(FacilityFactory(customer=facility.customer), [6.0])
@@ -144,20 +151,22 @@ class TestTrends:
         for query, readings in [(WEEK, "3"), (of_facility, "2"), ({"unit": unit.public_id, **of_facility}, "1")]:
             assert table_of(member, "analytics", **query)["Mon 16 Nov 2026"]["Readings"] == readings
 
-    def test_days_are_those_of_the_facility(self, member, facility):
+    def test_days_are_those_of_the_facility(self, member: Client, facility: Facility) -> None:
         facility.time_zone = "Asia/Kolkata"
         facility.save()
         add_unit(facility, [5.0], start=datetime(2026, 11, 16, 20, tzinfo=UTC))
         assert table_of(member, "analytics", **WEEK)["Tue 17 Nov 2026"]["Readings"] == "1"
 
-    def test_a_long_period_uses_a_coarser_interval(self, member, facility):
+    def test_a_long_period_uses_a_coarser_interval(self, member: Client, facility: Facility) -> None:
         add_unit(facility, [5.0])
         response = member.get(reverse("analytics"), {"interval": "hour", "start": "2026-10-01", "end": "2026-11-20"})
         assert response.context["filters"].bucket == "day"
         assert "because the period is too long" in response.content.decode()
 
     @pytest.mark.parametrize(("interval", "days"), [("hour", 1), ("day", 7), ("week", 30), ("month", 365)])
-    def test_each_interval_has_a_default_period(self, member, facility, interval, days):
+    def test_each_interval_has_a_default_period(
+        self, member: Client, facility: Facility, interval: str, days: int
+    ) -> None:
         add_unit(facility, [5.0])
         filters = member.get(reverse("analytics"), {"interval": interval}).context["filters"]
         assert filters.days == days
@@ -165,7 +174,7 @@ class TestTrends:
 
 
 class TestDeviation:
-    def test_deviations_are_from_each_units_set_temperature(self, member, facility):
+    def test_deviations_are_from_each_units_set_temperature(self, member: Client, facility: Facility) -> None:
         add_unit(facility, [6.0, 6.0], set_temperature=5.0)
         add_unit(facility, [-1.0, -5.0], set_temperature=-0.0)
         add_unit(facility, [40.0], set_temperature=None)
@@ -173,14 +182,14 @@ class TestDeviation:
         assert day["Mean deviation"] == f"−1.0{NBSP}K"  # (1 + 1 − 1 − 5) / 4
         assert (day["Lowest deviation"], day["Highest deviation"]) == (f"−5.0{NBSP}K", f"+1.0{NBSP}K")
 
-    def test_a_fahrenheit_units_deviation_is_in_fahrenheit(self, member, facility):
+    def test_a_fahrenheit_units_deviation_is_in_fahrenheit(self, member: Client, facility: Facility) -> None:
         add_unit(facility, [10.0], temperature_unit="F", set_temperature=41.0)
         day = table_of(member, "analytics-deviation", **WEEK)["Mon 16 Nov 2026"]
         assert day["Mean deviation"] == f"+9.0{NBSP}°F"
 
 
 class TestComparison:
-    def test_facilities_are_compared_largest_deviation_first(self, member, facility):
+    def test_facilities_are_compared_largest_deviation_first(self, member: Client, facility: Facility) -> None:
         add_unit(facility, [6.0])
         add_unit(FacilityFactory(customer=facility.customer, name="South"), [1.0])
         rows = table_of(member, "analytics-comparison", **WEEK)
@@ -189,20 +198,22 @@ class TestComparison:
             ("North", f"+1.0{NBSP}K"),
         ]
 
-    def test_units_of_a_facility_are_compared(self, member, facility):
+    def test_units_of_a_facility_are_compared(self, member: Client, facility: Facility) -> None:
         unit = add_unit(facility, [5.5], name="Vaccines")
         add_unit(FacilityFactory(customer=facility.customer), [9.0])
         response = member.get(reverse("analytics-comparison"), {"facility": facility.public_id, **WEEK})
         [row] = response.context["table"].rows
         assert (row.name, row.address) == ("Vaccines", reverse("unit", args=[unit.public_id]))
 
-    def test_equal_names_are_numbered(self, member, facility):
+    def test_equal_names_are_numbered(self, member: Client, facility: Facility) -> None:
         add_unit(facility, [6.0], name="Room")
         add_unit(facility, [7.0], name="Room")
         rows = table_of(member, "analytics-comparison", facility=facility.public_id, **WEEK)
         assert list(rows) == ["Room (2)", "Room"]
 
-    def test_only_the_largest_deviations_are_compared(self, member, facility, monkeypatch):
+    def test_only_the_largest_deviations_are_compared(
+        self, member: Client, facility: Facility, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("readings.web.analytics.MAX_COMPARED", 1)
         add_unit(facility, [6.0], name="near")
         add_unit(facility, [9.0], name="far")
@@ -210,7 +221,9 @@ class TestComparison:
 
 
 class TestQuality:
-    def test_coverage_and_quality_are_shares_of_all_units_time_and_readings(self, member, facility):
+    def test_coverage_and_quality_are_shares_of_all_units_time_and_readings(
+        self, member: Client, facility: Facility
+    ) -> None:
         add_unit(facility, [5.0] * 12)  # half a day
         silent = add_unit(facility, [])
         store_readings(silent, [None], start=MONDAY, quality_score=0.1)
@@ -219,7 +232,7 @@ class TestQuality:
         assert day["Good quality"] == f"92.3{NBSP}%"  # 12 of 13
         assert (day["Readings"], day["Sensor faults"]) == ("13", "1")
 
-    def test_a_day_of_25_hours_counts_as_such(self, member, facility):
+    def test_a_day_of_25_hours_counts_as_such(self, member: Client, facility: Facility) -> None:
         facility.time_zone = "Europe/London"
         facility.save()
         add_unit(facility, [5.0] * 25, start=datetime(2026, 10, 24, 23, tzinfo=UTC))
@@ -227,7 +240,7 @@ class TestQuality:
         assert rows["Sun 25 Oct 2026"]["Coverage"] == f"100{NBSP}%"
 
 
-def test_staff_see_one_customer_at_a_time(client, facility):
+def test_staff_see_one_customer_at_a_time(client: Client, facility: Facility) -> None:
     other = CustomerFactory(customer_code="B")
     add_unit(facility, [5.0])
     add_unit(FacilityFactory(customer=other), [6.0, 6.0])

@@ -1,14 +1,20 @@
 """The page of a storage unit: the range it shows, as figures, as a table, as a series and as CSV."""
 
+from __future__ import annotations
+
 import csv
 import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
+from customers.models import StorageUnit
 from tests.factories import MembershipFactory, SensorFactory, StorageUnitFactory, store_reading, store_readings
+from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
 
@@ -18,26 +24,26 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def unit():
+def unit() -> StorageUnit:
     return StorageUnitFactory(name="Cold room", facility__time_zone="Asia/Kolkata")
 
 
 @pytest.fixture
-def member(client, unit):
+def member(client: Client, unit: StorageUnit) -> Client:
     """Return a client signed in as a viewer of the unit's customer."""
     client.force_login(MembershipFactory(customer=unit.facility.customer).user)
     return client
 
 
-def address(unit, page="unit"):
+def address(unit: StorageUnit, page: str = "unit") -> str:
     return reverse(page, args=[unit.public_id])
 
 
-def texts_of(response):
+def texts_of(response: PageResponse):
     return [text for _, text in response.context["table"].rows]
 
 
-def test_a_member_sees_facts_statistics_and_readings_in_the_facilitys_time(member, unit):
+def test_a_member_sees_facts_statistics_and_readings_in_the_facilitys_time(member: Client, unit: StorageUnit) -> None:
     recorded_at = timezone.now().replace(microsecond=0) - timedelta(minutes=2)
     store_reading(unit, 4.875, recorded_at)
     response = member.get(address(unit))
@@ -49,7 +55,7 @@ def test_a_member_sees_facts_statistics_and_readings_in_the_facilitys_time(membe
     assert dict(response.context["statistics"])["Time outside limits"] == "none"
 
 
-def test_a_unit_without_readings_has_a_page(member, unit):
+def test_a_unit_without_readings_has_a_page(member: Client, unit: StorageUnit) -> None:
     for query in ({}, {"range": "all"}):
         response = member.get(address(unit), query)
         assert response.status_code == 200
@@ -57,18 +63,18 @@ def test_a_unit_without_readings_has_a_page(member, unit):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_foreign_unit_is_not_found(client, unit, page):
+def test_a_foreign_unit_is_not_found(client: Client, unit: StorageUnit, page: str) -> None:
     client.force_login(MembershipFactory().user)
     assert client.get(address(unit, page)).status_code == 404
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_anonymous_users_are_sent_to_the_sign_in_page(client, unit, page):
+def test_anonymous_users_are_sent_to_the_sign_in_page(client: Client, unit: StorageUnit, page: str) -> None:
     assert client.get(address(unit, page)).status_code == 302
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_pages_are_only_read(member, unit, page):
+def test_pages_are_only_read(member: Client, unit: StorageUnit, page: str) -> None:
     assert member.post(address(unit, page)).status_code == 405
 
 
@@ -84,11 +90,11 @@ def test_pages_are_only_read(member, unit, page):
         {"end": "9999-12-31"},
     ],
 )
-def test_invalid_ranges_are_rejected(member, unit, page, query):
+def test_invalid_ranges_are_rejected(member: Client, unit: StorageUnit, page: str, query: dict[str, str]) -> None:
     assert member.get(address(unit, page), query).status_code == 400
 
 
-def test_the_series_covers_the_requested_range(member, unit):
+def test_the_series_covers_the_requested_range(member: Client, unit: StorageUnit) -> None:
     now = timezone.now()
     store_reading(unit, 4.0, now - 7 * HOUR)
     store_reading(unit, 5.0, now - timedelta(minutes=1))
@@ -96,12 +102,12 @@ def test_the_series_covers_the_requested_range(member, unit):
     assert member.get(address(unit, "unit-series")).json()["average"] == [4.0, 5.0]
 
 
-def test_all_starts_with_the_first_day(member, unit):
+def test_all_starts_with_the_first_day(member: Client, unit: StorageUnit) -> None:
     store_reading(unit, 4.0, timezone.now() - timedelta(days=500))
     assert member.get(address(unit, "unit-series"), {"range": "all"}).json()["average"] == [4.0]
 
 
-def test_times_without_an_offset_are_local_and_dates_are_whole_days(member, unit):
+def test_times_without_an_offset_are_local_and_dates_are_whole_days(member: Client, unit: StorageUnit) -> None:
     store_readings(unit, [1.0, 2.0, 3.0], start=datetime(2026, 3, 1, 18, 29, tzinfo=UTC), every=12 * HOUR)
     series = address(unit, "unit-series")
     # 00:00 in Kolkata is 18:30 UTC of the day before.
@@ -110,7 +116,7 @@ def test_times_without_an_offset_are_local_and_dates_are_whole_days(member, unit
     assert member.get(series, {"start": "2026-03-01T18:29Z", "end": "2026-03-01T18:30Z"}).json()["average"] == [1.0]
 
 
-def test_pages_of_readings_are_complete_and_newest_first(member, unit):
+def test_pages_of_readings_are_complete_and_newest_first(member: Client, unit: StorageUnit) -> None:
     store_readings(unit, [float(number) for number in range(30)], start=START)
     store_readings(unit, [100.0 + number for number in range(30)], start=START, sensor=SensorFactory(storage_unit=unit))
     query = {"start": "2026-03-01T00:00Z", "end": "2026-03-02T00:00Z"}
@@ -126,11 +132,11 @@ def test_pages_of_readings_are_complete_and_newest_first(member, unit):
 
 
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "%00"])
-def test_an_invalid_cursor_is_not_found(member, unit, cursor):
+def test_an_invalid_cursor_is_not_found(member: Client, unit: StorageUnit, cursor: str) -> None:
     assert member.get(address(unit), {"cursor": cursor}).status_code == 404
 
 
-def test_the_export_covers_exactly_the_range(member, unit):
+def test_the_export_covers_exactly_the_range(member: Client, unit: StorageUnit) -> None:
     store_readings(unit, [1.5, None, 2.5, 3.5], start=START, every=HOUR)
     query = {"start": "2026-03-01T01:00Z", "end": "2026-03-01T03:00Z"}
     response = member.get(address(unit, "unit-csv"), query)
@@ -144,12 +150,12 @@ def test_the_export_covers_exactly_the_range(member, unit):
 
 
 @pytest.mark.parametrize("target", ["range", "latest"])
-def test_htmx_gets_only_the_requested_part(member, unit, target):
+def test_htmx_gets_only_the_requested_part(member: Client, unit: StorageUnit, target: str) -> None:
     text = member.get(address(unit), headers={"HX-Request": "true", "HX-Target": target}).content.decode()
     assert text.startswith(f'<section id="{target}"')
 
 
-def test_statistics_include_time_outside_limits(member, unit):
+def test_statistics_include_time_outside_limits(member: Client, unit: StorageUnit) -> None:
     store_readings(unit, [8.0, 11.0, 5.0], start=START)
     summaries = dict(
         member.get(address(unit), {"start": "2026-03-01T00:00Z", "end": "2026-03-02T00:00Z"}).context["statistics"]
@@ -158,7 +164,9 @@ def test_statistics_include_time_outside_limits(member, unit):
 
 
 @pytest.mark.parametrize("name", ["6h", "24h", "7d", "30d", "1y", "all"])
-def test_the_number_of_queries_does_not_grow_with_readings(member, unit, name, django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_grow_with_readings(
+    member: Client, unit: StorageUnit, name: str, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     now = timezone.now()
     store_readings(unit, [5.0, 20.0] * 200, start=now - timedelta(days=100), every=6 * HOUR)
     with django_assert_max_num_queries(19):

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,33 +9,33 @@ from simulator.base.clock import RealClock, RunningClock
 START = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 
-def running(elapsed, **arguments):
+def running(elapsed, **arguments: object) -> RunningClock:
     readings = iter([0.0, *elapsed])
     return RunningClock(START, elapsed_seconds=lambda: next(readings), **arguments)
 
 
-def test_thirty_simulated_minutes_pass_in_three_seconds_at_six_hundred_fold_speed():
+def test_thirty_simulated_minutes_pass_in_three_seconds_at_six_hundred_fold_speed() -> None:
     assert running([3.0], speed=600.0).now() == START + timedelta(minutes=30)
 
 
-def test_a_clock_halts_at_its_stop():
+def test_a_clock_halts_at_its_stop() -> None:
     stop = START + timedelta(minutes=30)
     assert running([1e6], speed=600.0, stop=stop).now() == stop
 
 
-def test_a_clock_without_a_stop_runs_on():
+def test_a_clock_without_a_stop_runs_on() -> None:
     assert running([1e6]).now() == START + timedelta(seconds=1e6)
 
 
-def test_a_clock_refuses_to_stand_still():
+def test_a_clock_refuses_to_stand_still() -> None:
     with pytest.raises(ValueError, match="above 0"):
         RunningClock(START, speed=0.0)
 
 
-def test_a_clock_refuses_to_stop_before_it_starts():
+def test_a_clock_refuses_to_stop_before_it_starts() -> None:
     with pytest.raises(ValueError, match="before it starts"):
         RunningClock(START, stop=START - timedelta(seconds=1))
 
 
-def test_the_real_clock_is_aware_and_in_utc():
+def test_the_real_clock_is_aware_and_in_utc() -> None:
     assert RealClock().now().utcoffset() == timedelta(0)

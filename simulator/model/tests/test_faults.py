@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -5,7 +7,8 @@ import pytest
 
 from simulator.base.instants import HOUR, MINUTE, SECOND
 from simulator.conftest import NOON, NOON_US
-from simulator.model.faults import FaultError, clock_segments, fault_from, make_fault
+from simulator.model.faults import Fault, FaultError, clock_segments, fault_from, make_fault
+from simulator.model.fleet import Customer
 from simulator.model.series import UnitSeries
 from simulator.model.thermal import ambient_c
 
@@ -13,25 +16,25 @@ UNIT = "unit_Z_1_1"
 
 
 @pytest.fixture
-def series(freezer):
+def series(freezer: Customer) -> UnitSeries:
     return UnitSeries.of(7, freezer, *next(freezer.located_units()))
 
 
-def fault(kind, minutes=60.0, *, start=NOON, offset_seconds=0.0):
+def fault(kind: str, minutes: float = 60.0, *, start: datetime = NOON, offset_seconds: float = 0.0) -> Fault:
     return make_fault(UNIT, kind, start, minutes, offset_seconds)
 
 
-def temperatures(series, *faults, start_us=NOON_US, end_us=NOON_US + HOUR):
+def temperatures(series: UnitSeries, *faults: Fault, start_us: int = NOON_US, end_us: int = NOON_US + HOUR):
     return series.between(start_us, end_us, faults).thousandths / 1_000
 
 
-def test_a_fault_changes_nothing_before_it_begins(series):
+def test_a_fault_changes_nothing_before_it_begins(series: UnitSeries) -> None:
     before = {"start_us": NOON_US - HOUR, "end_us": NOON_US}
     faults = [fault(kind) for kind in ("door_open", "compressor_failure", "sensor_dead", "power_cut", "sensor_stuck")]
     assert (temperatures(series, *faults, **before) == temperatures(series, **before)).all()
 
 
-def test_a_dead_compressor_lets_the_room_rise_to_ambient_with_its_time_constant(series):
+def test_a_dead_compressor_lets_the_room_rise_to_ambient_with_its_time_constant(series: UnitSeries) -> None:
     hours = 40
     rows = series.between(NOON_US, NOON_US + hours * HOUR, [fault("compressor_failure", hours * 60)])
     ambient = ambient_c(rows.sampled_us)
@@ -41,7 +44,7 @@ def test_a_dead_compressor_lets_the_room_rise_to_ambient_with_its_time_constant(
     assert np.abs(rows.thousandths / 1_000 - expected)[-60:].max() < 0.3
 
 
-def test_a_room_recovers_after_its_compressor_is_mended(series):
+def test_a_room_recovers_after_its_compressor_is_mended(series: UnitSeries) -> None:
     failure = fault("compressor_failure", 120)
     at_the_end = temperatures(series, failure, start_us=NOON_US + 119 * MINUTE, end_us=NOON_US + 121 * MINUTE)
     a_day_later = temperatures(series, failure, start_us=NOON_US + 24 * HOUR, end_us=NOON_US + 25 * HOUR)
@@ -49,58 +52,58 @@ def test_a_room_recovers_after_its_compressor_is_mended(series):
     assert np.abs(a_day_later + 20.0).max() < 3.0
 
 
-def test_a_door_left_open_warms_the_room_faster_but_not_wholly(series):
+def test_a_door_left_open_warms_the_room_faster_but_not_wholly(series: UnitSeries) -> None:
     door = temperatures(series, fault("door_open", 600), end_us=NOON_US + 10 * HOUR)
     compressor = temperatures(series, fault("compressor_failure", 600), end_us=NOON_US + 10 * HOUR)
     assert door[15] > compressor[15]
     assert door[-1] < compressor[-1] - 5.0
 
 
-def test_a_stuck_sensor_repeats_what_it_showed_last(series):
+def test_a_stuck_sensor_repeats_what_it_showed_last(series: UnitSeries) -> None:
     last = temperatures(series, start_us=NOON_US - 2 * MINUTE, end_us=NOON_US)[-1]
     assert set(temperatures(series, fault("sensor_stuck")).tolist()) == {last}
 
 
-def test_a_sensor_stuck_twice_stays_at_what_it_showed_first(series):
+def test_a_sensor_stuck_twice_stays_at_what_it_showed_first(series: UnitSeries) -> None:
     first, second = fault("sensor_stuck"), fault("sensor_stuck", start=NOON + timedelta(minutes=30))
     last = temperatures(series, start_us=NOON_US - 2 * MINUTE, end_us=NOON_US)[-1]
     assert set(temperatures(series, first, second, end_us=NOON_US + 80 * MINUTE).tolist()) == {last}
 
 
-def test_a_stuck_sensor_hides_what_the_room_does(series):
+def test_a_stuck_sensor_hides_what_the_room_does(series: UnitSeries) -> None:
     faults = [fault("sensor_stuck"), fault("compressor_failure", 120)]
     assert len(set(temperatures(series, *faults).tolist())) == 1
     after = temperatures(series, *faults, start_us=NOON_US + HOUR, end_us=NOON_US + HOUR + 10 * MINUTE)
     assert after.min() > -15.0
 
 
-def test_a_dead_sensor_gives_rows_without_a_measurement(series):
+def test_a_dead_sensor_gives_rows_without_a_measurement(series: UnitSeries) -> None:
     rows = series.between(NOON_US, NOON_US + HOUR, [fault("sensor_dead")])
     assert rows.size == 60
     assert not rows.measured.any()
     assert not rows.quality.any()
 
 
-def test_a_power_cut_leaves_no_rows_for_as_long_as_it_lasts(series):
+def test_a_power_cut_leaves_no_rows_for_as_long_as_it_lasts(series: UnitSeries) -> None:
     rows = series.between(NOON_US, NOON_US + HOUR, [fault("power_cut", 20)])
     assert rows.size == 40
     assert rows.sampled_us.min() >= NOON_US + 20 * MINUTE
 
 
-def test_a_wrong_clock_shifts_timestamps_and_nothing_else(series):
+def test_a_wrong_clock_shifts_timestamps_and_nothing_else(series: UnitSeries) -> None:
     right = series.between(NOON_US, NOON_US + HOUR)
     wrong = series.between(NOON_US, NOON_US + HOUR, [fault("clock_wrong", offset_seconds=-7_200)])
     assert (wrong.thousandths == right.thousandths).all()
     assert set((wrong.recorded_us - right.recorded_us).tolist()) == {-7_200 * SECOND + 1}
 
 
-def test_a_shifted_row_never_lands_on_another_rows_instant(series):
+def test_a_shifted_row_never_lands_on_another_rows_instant(series: UnitSeries) -> None:
     wrong = fault("clock_wrong", offset_seconds=-1_800)
     recorded = series.between(NOON_US - HOUR, NOON_US + HOUR, [wrong]).recorded_us.tolist()
     assert len(set(recorded)) == len(recorded)
 
 
-def test_of_two_wrong_clocks_the_later_one_holds():
+def test_of_two_wrong_clocks_the_later_one_holds() -> None:
     first = fault("clock_wrong", 60, offset_seconds=60)
     second = fault("clock_wrong", 10, start=NOON + timedelta(minutes=20), offset_seconds=-60)
     assert clock_segments([second, first]) == [
@@ -110,7 +113,7 @@ def test_of_two_wrong_clocks_the_later_one_holds():
     ]
 
 
-def test_a_fault_without_a_start_begins_now():
+def test_a_fault_without_a_start_begins_now() -> None:
     made = fault_from(UNIT, {"kind": "door_open", "duration_minutes": 30}, NOON)
     assert made.document() == {
         "unit": UNIT,
@@ -121,7 +124,7 @@ def test_a_fault_without_a_start_begins_now():
     }
 
 
-def test_a_fault_may_begin_in_the_past():
+def test_a_fault_may_begin_in_the_past() -> None:
     made = fault_from(UNIT, {"kind": "power_cut", "duration_minutes": 1, "start": "2020-01-01T00:00:00"}, NOON)
     assert made.document()["start"] == datetime(2020, 1, 1, tzinfo=UTC).isoformat()
 
@@ -146,6 +149,6 @@ def test_a_fault_may_begin_in_the_past():
         ({"kind": "door_open", "duration_minutes": 5, "start": "9999-12-31T23:59:00"}, "outside the calendar"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused_with_the_reason(values, reason):
+def test_a_fault_that_makes_no_sense_is_refused_with_the_reason(values: dict[str, object], reason: str) -> None:
     with pytest.raises(FaultError, match=reason):
         fault_from(UNIT, values, NOON)

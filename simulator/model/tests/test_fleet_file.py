@@ -1,17 +1,20 @@
+from __future__ import annotations
+
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from simulator.conftest import NOON
-from simulator.model.fleet import CsvDialect, DataQuality, Fleet, ScriptedFault
+from simulator.model.fleet import CsvDialect, Customer, DataQuality, Fleet, ScriptedFault
 from simulator.model.fleet_file import FleetError, fleet_from, load_fleet, save_fleet, shipped_fleets
 from simulator.model.templates import make_fleet
 from simulator.model.transport import TransportSettings
 
 
-def document(**changes):
+def document(**changes: object):
     unit = {
         "code": "u1",
         "name": None,
@@ -36,7 +39,7 @@ def document(**changes):
     return [customer]
 
 
-def test_the_default_fleet_has_the_figures_its_users_know():
+def test_the_default_fleet_has_the_figures_its_users_know() -> None:
     fleet = load_fleet("default")
     assert (len(fleet.customers), fleet.facility_count, fleet.unit_count) == (10, 21, 94)
     methods = {customer.code: customer.data_sharing_method for customer in fleet.customers}
@@ -45,7 +48,7 @@ def test_the_default_fleet_has_the_figures_its_users_know():
     assert {(c.data_sharing_method, c.poll_seconds) for c in fleet.customers} == {("api", 60), ("csv", 300)}
 
 
-def test_the_fleet_of_the_assignment_has_its_two_customers():
+def test_the_fleet_of_the_assignment_has_its_two_customers() -> None:
     first, second = load_fleet("assignment").customers
     assert [(u.name, u.size_value, u.set_temperature, u.reading_every_seconds) for _, u in first.located_units()] == [
         (None, 930, -20.0, 300)
@@ -60,18 +63,18 @@ def test_the_fleet_of_the_assignment_has_its_two_customers():
 
 
 @pytest.mark.parametrize("name", shipped_fleets())
-def test_a_shipped_fleet_survives_being_saved(name, tmp_path):
+def test_a_shipped_fleet_survives_being_saved(name: str, tmp_path: Path) -> None:
     save_fleet(load_fleet(name), tmp_path / "fleet.json")
     assert load_fleet(tmp_path / "fleet.json") == load_fleet(name)
 
 
-def test_a_made_fleet_survives_being_saved(tmp_path):
+def test_a_made_fleet_survives_being_saved(tmp_path: Path) -> None:
     fleet = make_fleet(30, seed=5)
     save_fleet(fleet, tmp_path / "fleet.json")
     assert load_fleet(tmp_path / "fleet.json") == fleet
 
 
-def test_every_manner_of_a_customer_survives_being_saved(tmp_path, freezer):
+def test_every_manner_of_a_customer_survives_being_saved(tmp_path: Path, freezer: Customer) -> None:
     customer = replace(
         freezer,
         data_quality=DataQuality(0.1, 0.2, 0.3, 4.0),
@@ -91,12 +94,12 @@ def test_every_manner_of_a_customer_survives_being_saved(tmp_path, freezer):
     assert load_fleet(tmp_path / "fleet.json").customers == (customer,)
 
 
-def test_a_customers_unreliability_is_its_templates_unless_the_file_says_otherwise():
+def test_a_customers_unreliability_is_its_templates_unless_the_file_says_otherwise() -> None:
     customer = fleet_from(document(template="small_business", data_quality={"null_reading": 0.5})).customers[0]
     assert customer.data_quality == DataQuality(0.5, 0.8, 0.5, 30.0)
 
 
-def test_a_scripted_fault_begins_some_minutes_after_the_simulator():
+def test_a_scripted_fault_begins_some_minutes_after_the_simulator() -> None:
     entry = {"unit": "u1", "kind": "door_open", "duration_minutes": 30, "after_minutes": 5}
     fault = fleet_from(document(faults=[entry])).customers[0].faults[0]
     assert fault.starts_at(NOON) == NOON + timedelta(minutes=5)
@@ -130,23 +133,23 @@ def test_a_scripted_fault_begins_some_minutes_after_the_simulator():
         (document(faults=[{"unit": "u1", "kind": "door_open", "duration_minutes": 5, "start": "x"}]), "not an instant"),
     ],
 )
-def test_a_fleet_that_cannot_be_used_is_refused_with_where_and_why(broken, reason):
+def test_a_fleet_that_cannot_be_used_is_refused_with_where_and_why(broken, reason: str) -> None:
     with pytest.raises(FleetError, match=reason):
         fleet_from(broken)
 
 
-def test_a_missing_fleet_names_the_shipped_ones(tmp_path):
+def test_a_missing_fleet_names_the_shipped_ones(tmp_path: Path) -> None:
     with pytest.raises(FleetError, match="shipped fleets are assignment, default"):
         load_fleet(tmp_path / "none.json")
 
 
-def test_a_file_that_is_not_json_is_refused(tmp_path):
+def test_a_file_that_is_not_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "fleet.json").write_text("customers: none")
     with pytest.raises(FleetError, match="is not JSON"):
         load_fleet(tmp_path / "fleet.json")
 
 
-def test_a_missing_field_is_named():
+def test_a_missing_field_is_named() -> None:
     broken = json.loads(json.dumps(document()))
     del broken[0]["poll_seconds"]
     with pytest.raises(FleetError, match="poll_seconds"):

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -9,10 +11,10 @@ from hypothesis import strategies as st
 from simulator.base.clock import SetClock
 from simulator.base.instants import HOUR, MINUTE, microseconds_of, parse_moment
 from simulator.conftest import NOON, NOON_US
-from simulator.model.faults import FAULT_KINDS, make_fault
-from simulator.model.fleet import DataQuality, Fleet
+from simulator.model.faults import FAULT_KINDS, Fault, make_fault
+from simulator.model.fleet import Customer, DataQuality, Fleet
 from simulator.model.fleet_file import load_fleet
-from simulator.model.simulation import Simulation
+from simulator.model.simulation import SimulatedCustomer, Simulation
 from simulator.model.transport import TransportSettings
 from simulator.tests.asking import get, post
 
@@ -55,7 +57,7 @@ SPAN = "2026-11-22T12:00:00", "2026-11-23T11:00:00"
 
 
 @pytest.mark.parametrize("code", list("ABCDEFGHIJ"))
-def test_the_ledger_equals_a_count_of_the_bodies(served_fleet, code):
+def test_the_ledger_equals_a_count_of_the_bodies(served_fleet: dict[str, str], code: object) -> None:
     start, end = SPAN
     url = served_fleet[code]
     ledger = get(f"{url}/ledger?start={start}&end={end}").json()
@@ -67,7 +69,7 @@ def test_the_ledger_equals_a_count_of_the_bodies(served_fleet, code):
         assert ledger["total"][name] == sum(unit[name] for unit in ledger["units"].values())
 
 
-def test_the_ledgers_form(serve, freezer):
+def test_the_ledgers_form(serve, freezer: Customer) -> None:
     url, served = serve(freezer)
     ledger = get(f"{url}/ledger?start=2026-11-23T11:00:00Z&end=2026-11-23T11:30:00Z").json()
     (unit,) = ledger.pop("units").values()
@@ -84,13 +86,13 @@ def test_the_ledgers_form(serve, freezer):
     assert total["count"] == 30
 
 
-def test_the_ledger_of_an_empty_span_is_empty(serve, freezer):
+def test_the_ledger_of_an_empty_span_is_empty(serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     total = get(f"{url}/ledger?start=2026-11-23T13:00:00&end=2026-11-23T14:00:00").json()["total"]
     assert total == {"count": 0, "nulls": 0, "sum_thousandths": 0, "first": None, "last": None}
 
 
-def test_the_ledger_never_runs_ahead_of_the_simulated_now(serve, freezer, clock):
+def test_the_ledger_never_runs_ahead_of_the_simulated_now(serve, freezer: Customer, clock: SetClock) -> None:
     url, _ = serve(freezer)
     ahead = f"{url}/ledger?start=2026-11-23T11:00:00&end=2026-11-24T11:00:00"
     assert get(ahead).json()["total"]["count"] == 60
@@ -104,7 +106,7 @@ def test_the_ledger_never_runs_ahead_of_the_simulated_now(serve, freezer, clock)
     st.integers(NOON_US - 400 * 24 * HOUR, NOON_US),
     st.lists(st.integers(0, 48 * HOUR), min_size=1, max_size=4),
 )
-def test_ledgers_of_neighbouring_spans_add_up(served, start_us, lengths_us):
+def test_ledgers_of_neighbouring_spans_add_up(served: SimulatedCustomer, start_us: int, lengths_us: list[int]) -> None:
     edges = [start_us]
     for length_us in lengths_us:
         edges.append(edges[-1] + length_us)
@@ -130,7 +132,9 @@ faults = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(faults, st.integers(0, 24 * 60), st.integers(0, 24 * 60), st.sampled_from(["iso", "space"]))
-def test_faults_belong_to_the_function_the_ledger_knows(scheduled, ago, minutes, timestamps):
+def test_faults_belong_to_the_function_the_ledger_knows(
+    scheduled: list[Fault], ago: int, minutes: int, timestamps: str
+) -> None:
     served = served_freezer(timestamps)
     for fault in scheduled:
         served.schedule(fault)
@@ -147,7 +151,7 @@ def test_faults_belong_to_the_function_the_ledger_knows(scheduled, ago, minutes,
     assert total["last"] is None or microseconds_of(datetime.fromisoformat(total["last"])) == max(instants)
 
 
-def served_freezer(timestamps):
+def served_freezer(timestamps: str) -> SimulatedCustomer:
     plain = load_fleet("assignment").customers[0]
     facility = plain.facilities[0]
     unit = replace(facility.units[0], code="unit_Z_1_1", reading_every_seconds=60)
@@ -160,7 +164,7 @@ def served_freezer(timestamps):
     return Simulation(Fleet((customer,)), seed=7, clock=SetClock(NOON)).customers["A"]
 
 
-def test_without_an_end_the_ledger_holds_what_a_wrong_clock_dated_ahead(serve, freezer):
+def test_without_an_end_the_ledger_holds_what_a_wrong_clock_dated_ahead(serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     fault = {"kind": "clock_wrong", "start": "2026-11-23T11:30:00", "duration_minutes": 10, "offset_seconds": 7_200}
     post(f"{url}/simulate/fault/unit_Z_1_1", fault)
@@ -170,13 +174,13 @@ def test_without_an_end_the_ledger_holds_what_a_wrong_clock_dated_ahead(serve, f
     assert get(f"{url}/ledger?start=2026-11-23T11:00:00&end=2026-11-23T12:00:00").json()["total"]["count"] == 50
 
 
-def test_the_ledger_ignores_lateness(serve, freezer):
+def test_the_ledger_ignores_lateness(serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(late_seconds=3_600.0))
     assert get(f"{url}/ledger?start=2026-11-23T11:00:00").json()["total"]["count"] == 60
     assert get(f"{url}/temperature/current?hours=1").json()["reading_count"] < 50
 
 
-def test_the_ledger_counts_whole_degrees_where_they_are_sent(serve, freezer):
+def test_the_ledger_counts_whole_degrees_where_they_are_sent(serve, freezer: Customer) -> None:
     url, _ = serve(freezer, whole_degrees=True)
     assert get(f"{url}/ledger").json()["total"]["sum_thousandths"] % 1_000 == 0
     assert isinstance(get(f"{url}/temperature/current").json()["readings"][0]["temperature"], int)

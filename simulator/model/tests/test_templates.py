@@ -1,15 +1,17 @@
+from __future__ import annotations
+
 import pytest
 
 from simulator.model.templates import TEMPLATES, customer_code, make_customer, make_fleet
 
 
 @pytest.mark.parametrize(("position", "code"), [(0, "A"), (9, "J"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA")])
-def test_customers_are_lettered_like_the_columns_of_a_sheet(position, code):
+def test_customers_are_lettered_like_the_columns_of_a_sheet(position: int, code: str) -> None:
     assert customer_code(position) == code
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
-def test_customers_keep_within_their_templates_ranges(kind):
+def test_customers_keep_within_their_templates_ranges(kind: str) -> None:
     template = TEMPLATES[kind]
     for number in range(50):
         customer = make_customer(customer_code(number), kind, seed=3)
@@ -26,23 +28,23 @@ def test_customers_keep_within_their_templates_ranges(kind):
             assert (unit.temperature_unit, unit.size_unit) == (template.temperature_unit, template.size_unit)
 
 
-def test_the_same_seed_makes_the_same_fleet_and_another_seed_another():
+def test_the_same_seed_makes_the_same_fleet_and_another_seed_another() -> None:
     assert make_fleet(20, seed=1) == make_fleet(20, seed=1)
     assert make_fleet(20, seed=1) != make_fleet(20, seed=2)
 
 
-def test_the_mix_is_kept_where_none_is_given():
+def test_the_mix_is_kept_where_none_is_given() -> None:
     kinds = [customer.template for customer in make_fleet(2_000, seed=1).customers]
     for kind, template in TEMPLATES.items():
         assert kinds.count(kind) / 20 == pytest.approx(template.share_percent, abs=4)
 
 
-def test_a_given_mix_is_kept():
+def test_a_given_mix_is_kept() -> None:
     kinds = {customer.template for customer in make_fleet(50, mix={"pharmaceutical": 1, "industrial": 0}).customers}
     assert kinds == {"pharmaceutical"}
 
 
-def test_all_codes_of_a_large_fleet_are_different():
+def test_all_codes_of_a_large_fleet_are_different() -> None:
     fleet = make_fleet(1_000, seed=1)
     codes = [unit.code for customer in fleet.customers for _, unit in customer.located_units()]
     assert len(set(codes)) == len(codes) == fleet.unit_count
@@ -57,6 +59,6 @@ def test_all_codes_of_a_large_fleet_are_different():
         ({"count": 5, "mix": {"industrial": 0}}, "above 0"),
     ],
 )
-def test_a_fleet_that_cannot_be_made_is_refused_with_the_reason(arguments, reason):
+def test_a_fleet_that_cannot_be_made_is_refused_with_the_reason(arguments: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         make_fleet(**arguments)

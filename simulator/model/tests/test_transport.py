@@ -1,38 +1,40 @@
+from __future__ import annotations
+
 import pytest
 
-from simulator.model.transport import OUTCOMES, TransportError, TransportSettings, decide, disturb
+from simulator.model.transport import OUTCOMES, SentRow, TransportError, TransportSettings, decide, disturb
 
 
-def outcomes(settings, count=2_000, seed=1):
+def outcomes(settings: TransportSettings, count: int = 2_000, seed: int = 1):
     return [decide(settings, seed, "A", number).outcome for number in range(count)]
 
 
-def disturbed(rows, **settings):
+def disturbed(rows, **settings: object) -> list[SentRow]:
     return disturb(rows, decide(TransportSettings(**settings), 1, "A", 1), lambda chance: "garbage")
 
 
-def test_without_settings_every_request_goes_well():
+def test_without_settings_every_request_goes_well() -> None:
     assert set(outcomes(TransportSettings())) == {"normal"}
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
-def test_a_chance_of_a_quarter_befalls_a_quarter_of_the_requests(name):
+def test_a_chance_of_a_quarter_befalls_a_quarter_of_the_requests(name: str) -> None:
     drawn = outcomes(TransportSettings(**{name: 0.25}))
     assert set(drawn) == {"normal", name}
     assert 400 < drawn.count(name) < 600
 
 
-def test_a_fixed_seed_makes_a_run_repeatable():
+def test_a_fixed_seed_makes_a_run_repeatable() -> None:
     settings = TransportSettings(cut_off=0.3, html=0.3, hang=0.2)
     assert outcomes(settings) == outcomes(settings)
     assert outcomes(settings, seed=1) != outcomes(settings, seed=2)
 
 
-def test_duplicated_rows_follow_the_row_they_repeat():
+def test_duplicated_rows_follow_the_row_they_repeat() -> None:
     assert [row.text for row in disturbed(["a", "b"], duplicated_rows=1.0)] == ["a", "a", "b", "b"]
 
 
-def test_garbage_rows_are_told_from_the_others():
+def test_garbage_rows_are_told_from_the_others() -> None:
     sent = disturbed(["a", "b"], garbage_rows=1.0)
     assert [(row.text, row.is_garbage) for row in sent] == [
         ("a", False),
@@ -42,14 +44,14 @@ def test_garbage_rows_are_told_from_the_others():
     ]
 
 
-def test_shuffled_rows_are_the_same_rows_in_another_order():
+def test_shuffled_rows_are_the_same_rows_in_another_order() -> None:
     rows = [str(number) for number in range(50)]
     shuffled = [row.text for row in disturbed(rows, shuffled_rows=1.0)]
     assert shuffled != rows
     assert sorted(shuffled) == sorted(rows)
 
 
-def test_settings_are_read_from_a_commands_text():
+def test_settings_are_read_from_a_commands_text() -> None:
     settings = TransportSettings.from_text("cut_off=0.1, duplicated_rows=0.3,late_seconds=120")
     assert settings.in_force() == {"cut_off": 0.1, "duplicated_rows": 0.3, "late_seconds": 120.0}
 
@@ -66,6 +68,6 @@ def test_settings_are_read_from_a_commands_text():
         ("cut_off=0.6,html=0.6", "add up to more than 1"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused_with_the_reason(text, reason):
+def test_settings_that_make_no_sense_are_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(TransportError, match=reason):
         TransportSettings.from_text(text)

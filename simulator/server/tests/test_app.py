@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import gzip
 import socket
 from dataclasses import replace
@@ -6,15 +8,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from simulator.base.clock import SetClock
 from simulator.base.instants import naive_text
 from simulator.conftest import NOON
-from simulator.model.fleet import CsvDialect, DataQuality
+from simulator.model.fleet import CsvDialect, Customer, DataQuality
+from simulator.model.simulation import Simulation
 from simulator.payloads.rows import CSV_FIELDS, JSON_FIELDS
 from simulator.server.run import served_in_thread
 from simulator.tests.asking import get, post
 
 
-def test_every_customer_of_the_default_fleet_says_who_it_is(served_fleet):
+def test_every_customer_of_the_default_fleet_says_who_it_is(served_fleet: dict[str, str]) -> None:
     answers = {code: get(f"{url}/").json() for code, url in served_fleet.items()}
     assert list(answers) == list("ABCDEFGHIJ")
     assert all(answer["customer"] == code for code, answer in answers.items())
@@ -23,18 +27,18 @@ def test_every_customer_of_the_default_fleet_says_who_it_is(served_fleet):
     assert "/temperature/current" in answers["A"]["endpoints"]
 
 
-def test_a_customer_is_healthy_and_knows_the_simulated_time(served_fleet):
+def test_a_customer_is_healthy_and_knows_the_simulated_time(served_fleet: dict[str, str]) -> None:
     assert get(f"{served_fleet['B']}/health").json() == {"status": "ok", "customer": "B", "now": NOON.isoformat()}
 
 
-def test_any_port_serves_the_other_customers_under_their_code(served_fleet):
+def test_any_port_serves_the_other_customers_under_their_code(served_fleet: dict[str, str]) -> None:
     assert get(f"{served_fleet['A']}/c/J/").json()["customer"] == "J"
     assert get(f"{served_fleet['A']}/c/J").json()["customer"] == "J"
     ours, theirs = get(f"{served_fleet['A']}/c/J/facilities"), get(f"{served_fleet['J']}/facilities")
     assert ours.body == theirs.body
 
 
-def test_one_port_serves_a_whole_fleet(simulation):
+def test_one_port_serves_a_whole_fleet(simulation: Simulation) -> None:
     with served_in_thread(simulation, single_port=True) as urls:
         root = urls["A"].removesuffix("/c/A")
         assert urls["J"] == f"{root}/c/J"
@@ -48,7 +52,7 @@ def test_one_port_serves_a_whole_fleet(simulation):
 # Shape 1
 
 
-def test_current_readings_come_in_the_envelope_of_the_field(served_fleet):
+def test_current_readings_come_in_the_envelope_of_the_field(served_fleet: dict[str, str]) -> None:
     document = get(f"{served_fleet['A']}/temperature/current?hours=0.25").json()
     assert list(document) == ["customer_id", "generated_at", "reading_count", "readings"]
     assert document["generated_at"] == "2026-11-23T12:00:00.000000"
@@ -69,17 +73,17 @@ def test_current_readings_come_in_the_envelope_of_the_field(served_fleet):
 
 
 @pytest.mark.parametrize("name", ["data", "items", "results"])
-def test_some_customers_name_the_list_otherwise(serve, freezer, name):
+def test_some_customers_name_the_list_otherwise(serve, freezer: Customer, name: str) -> None:
     url, _ = serve(freezer, envelope=name)
     assert len(get(f"{url}/temperature/current").json()[name]) == 15
 
 
-def test_some_customers_send_a_bare_list(serve, freezer):
+def test_some_customers_send_a_bare_list(serve, freezer: Customer) -> None:
     url, _ = serve(freezer, envelope="bare")
     assert len(get(f"{url}/temperature/current").json()) == 15
 
 
-def test_names_cities_and_temperatures_can_be_null(serve, freezer):
+def test_names_cities_and_temperatures_can_be_null(serve, freezer: Customer) -> None:
     url, _ = serve(freezer, data_quality=DataQuality(null_reading=1.0, null_name=1.0, null_city=1.0))
     for reading in get(f"{url}/temperature/current").json()["readings"]:
         assert (reading["unit_name"], reading["city"], reading["temperature"], reading["quality_score"]) == (
@@ -90,7 +94,7 @@ def test_names_cities_and_temperatures_can_be_null(serve, freezer):
         )
 
 
-def test_equipment_status_is_sent_where_the_customer_does(serve, freezer):
+def test_equipment_status_is_sent_where_the_customer_does(serve, freezer: Customer) -> None:
     url, _ = serve(freezer, sends_equipment_status=True)
     start = (NOON - timedelta(minutes=5)).isoformat()
     post(f"{url}/simulate/fault/unit_Z_1_1", {"kind": "compressor_failure", "start": start, "duration_minutes": 60})
@@ -98,7 +102,7 @@ def test_equipment_status_is_sent_where_the_customer_does(serve, freezer):
     assert statuses == ["normal"] * 10 + ["error"] * 5
 
 
-def test_nothing_from_the_future_is_served(serve, freezer, clock):
+def test_nothing_from_the_future_is_served(serve, freezer: Customer, clock: SetClock) -> None:
     url, _ = serve(freezer)
     later = f"{url}/temperature/current?since=2026-11-23T11:50:00&until=2026-11-23T13:00:00"
     assert get(later).json()["reading_count"] == 10
@@ -106,7 +110,7 @@ def test_nothing_from_the_future_is_served(serve, freezer, clock):
     assert get(later).json()["reading_count"] == 15
 
 
-def test_since_and_until_ask_for_a_half_open_span(serve, freezer):
+def test_since_and_until_ask_for_a_half_open_span(serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     span = get(f"{url}/temperature/current?hours=1").json()["readings"]
     first, last = span[10]["timestamp"], span[20]["timestamp"]
@@ -116,7 +120,7 @@ def test_since_and_until_ask_for_a_half_open_span(serve, freezer):
 # Shape 2
 
 
-def test_the_csv_download_has_the_common_header_and_a_days_rows(served_fleet):
+def test_the_csv_download_has_the_common_header_and_a_days_rows(served_fleet: dict[str, str]) -> None:
     answer = get(f"{served_fleet['E']}/data/download.csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = answer.csv()
@@ -129,14 +133,14 @@ def test_the_csv_download_has_the_common_header_and_a_days_rows(served_fleet):
     assert "" in {row["city"] for row in rows}
 
 
-def test_overlapping_downloads_repeat_rows_exactly(served_fleet, clock):
+def test_overlapping_downloads_repeat_rows_exactly(served_fleet: dict[str, str], clock: SetClock) -> None:
     first = get(f"{served_fleet['E']}/data/download.csv").body.splitlines()
     clock.advance(minutes=5)
     second = get(f"{served_fleet['E']}/data/download.csv").body.splitlines()
     assert len(set(first) & set(second)) > len(first) - 10
 
 
-def test_the_older_form_calls_the_scale_degrees_and_the_unit_storage_room(serve, freezer):
+def test_the_older_form_calls_the_scale_degrees_and_the_unit_storage_room(serve, freezer: Customer) -> None:
     url, _ = serve(freezer, csv_form="older")
     row = get(f"{url}/data/download.csv?hours=1").csv()[0]
     assert tuple(row) == CSV_FIELDS["older"]
@@ -144,19 +148,19 @@ def test_the_older_form_calls_the_scale_degrees_and_the_unit_storage_room(serve,
     assert float(row["temperature"]) == pytest.approx(-20.0, abs=3.0)
 
 
-def test_timestamps_with_a_blank_have_whole_seconds(serve, freezer):
+def test_timestamps_with_a_blank_have_whole_seconds(serve, freezer: Customer) -> None:
     url, _ = serve(freezer, timestamps="space")
     for row in get(f"{url}/data/download.csv?hours=1").csv():
         datetime.strptime(row["timestamp"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - naive as sent
 
 
-def test_a_download_with_nothing_in_it_is_204(serve, freezer):
+def test_a_download_with_nothing_in_it_is_204(serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     answer = get(f"{url}/data/download.csv?since=2026-11-23T12:00:00")
     assert (answer.status, answer.body) == (204, b"")
 
 
-def test_the_204_of_the_field_has_a_text_after_it(serve, freezer):
+def test_the_204_of_the_field_has_a_text_after_it(serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port)) as connection:
@@ -168,7 +172,7 @@ def test_the_204_of_the_field_has_a_text_after_it(serve, freezer):
     assert text == b"No data available"
 
 
-def test_downloads_come_in_the_dialects_of_the_field(serve, freezer):
+def test_downloads_come_in_the_dialects_of_the_field(serve, freezer: Customer) -> None:
     dialect = CsvDialect(";", ",", "utf-8-sig", "\r\n", gzip=True, trailer="summary")
     url, _ = serve(freezer, csv_dialect=dialect)
     answer = get(f"{url}/data/download.csv?hours=1")
@@ -181,12 +185,12 @@ def test_downloads_come_in_the_dialects_of_the_field(serve, freezer):
     assert "," in lines[1].split(";")[4]
 
 
-def test_a_blank_trailer_is_an_empty_line(serve, freezer):
+def test_a_blank_trailer_is_an_empty_line(serve, freezer: Customer) -> None:
     url, _ = serve(freezer, csv_dialect=CsvDialect(trailer="blank"))
     assert get(f"{url}/data/download.csv?hours=1").body.endswith(b"\n\n")
 
 
-def test_names_with_the_delimiter_in_them_are_quoted(serve, freezer):
+def test_names_with_the_delimiter_in_them_are_quoted(serve, freezer: Customer) -> None:
     facility = freezer.facilities[0]
     unit = replace(facility.units[0], name='Freezer "1", left')
     url, _ = serve(freezer, facilities=(replace(facility, units=(unit,)),))
@@ -196,7 +200,7 @@ def test_names_with_the_delimiter_in_them_are_quoted(serve, freezer):
 # Shape 3
 
 
-def test_one_unit_at_a_time_comes_in_whole_degrees_without_a_time(served_fleet):
+def test_one_unit_at_a_time_comes_in_whole_degrees_without_a_time(served_fleet: dict[str, str]) -> None:
     document = get(f"{served_fleet['C']}/temperature/unit/unit_C_1_1").json()
     assert list(document) == ["customer", "storage_room", "temp", "degrees"]
     assert (document["customer"], document["storage_room"], document["degrees"]) == ("C", "Industrial Freezer 1", "F")
@@ -204,19 +208,19 @@ def test_one_unit_at_a_time_comes_in_whole_degrees_without_a_time(served_fleet):
     assert abs(document["temp"] + 16) <= 4
 
 
-def test_a_unit_can_be_asked_for_by_its_name(serve, freezer):
+def test_a_unit_can_be_asked_for_by_its_name(serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     assert get(f"{url}/temperature/unit/Freezer%201").json() == get(f"{url}/temperature/unit/unit_Z_1_1").json()
 
 
-def test_a_unit_without_power_has_no_temperature_to_give(serve, freezer):
+def test_a_unit_without_power_has_no_temperature_to_give(serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     start = (NOON - timedelta(minutes=5)).isoformat()
     post(f"{url}/simulate/fault/unit_Z_1_1", {"kind": "power_cut", "start": start, "duration_minutes": 60})
     assert get(f"{url}/temperature/unit/unit_Z_1_1").status == 503
 
 
-def test_a_dead_sensor_gives_null(serve, freezer):
+def test_a_dead_sensor_gives_null(serve, freezer: Customer) -> None:
     url, _ = serve(freezer, data_quality=DataQuality(null_reading=1.0))
     assert get(f"{url}/temperature/unit/unit_Z_1_1").json()["temp"] is None
 
@@ -224,7 +228,7 @@ def test_a_dead_sensor_gives_null(serve, freezer):
 # Shape 4
 
 
-def test_history_is_newest_first_and_limited(serve, freezer):
+def test_history_is_newest_first_and_limited(serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     document = get(f"{url}/temperature/historical?unit_id=unit_Z_1_1&hours=2&limit=20").json()
     assert document["readings_count"] == len(document["readings"]) == 20
@@ -234,12 +238,12 @@ def test_history_is_newest_first_and_limited(serve, freezer):
     assert stamps[0] > "2026-11-23T11:59:00"
 
 
-def test_history_without_a_unit_is_of_all_units(served_fleet):
+def test_history_without_a_unit_is_of_all_units(served_fleet: dict[str, str]) -> None:
     readings = get(f"{served_fleet['A']}/temperature/historical?hours=1&limit=10000").json()["readings"]
     assert len({reading["unit_id"] for reading in readings}) == 9
 
 
-def test_history_agrees_with_current_readings(served_fleet):
+def test_history_agrees_with_current_readings(served_fleet: dict[str, str]) -> None:
     history = get(f"{served_fleet['A']}/temperature/historical?hours=3&limit=10000").json()["readings"]
     assert history[::-1] == get(f"{served_fleet['A']}/temperature/current?hours=3").json()["readings"]
 
@@ -247,7 +251,7 @@ def test_history_agrees_with_current_readings(served_fleet):
 # Shape 5
 
 
-def test_facilities_tell_what_to_register(served_fleet):
+def test_facilities_tell_what_to_register(served_fleet: dict[str, str]) -> None:
     document = get(f"{served_fleet['A']}/facilities").json()
     assert (document["customer"], document["customer_name"]) == ("A", "Pharma Corp A")
     facility = document["facilities"][0]
@@ -273,7 +277,7 @@ def test_facilities_tell_what_to_register(served_fleet):
 # Sending readings, faults, errors
 
 
-def test_a_customer_answers_how_many_readings_it_would_accept(serve, freezer):
+def test_a_customer_answers_how_many_readings_it_would_accept(serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     good = {"unit_id": "unit_Z_1_1", "timestamp": "2026-11-23T10:00:00", "temperature": -20.1}
     bad = [
@@ -292,7 +296,7 @@ def test_a_customer_answers_how_many_readings_it_would_accept(serve, freezer):
     assert post(f"{url}/temperature/readings", rows).json() == expected
 
 
-def test_a_fault_is_created_once_however_often_it_is_posted(serve, freezer):
+def test_a_fault_is_created_once_however_often_it_is_posted(serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     fault = {"kind": "sensor_dead", "start": "2026-11-23T11:30:00Z", "duration_minutes": 60}
     first, second = (post(f"{url}/simulate/fault/unit_Z_1_1", fault) for _ in range(2))
@@ -323,7 +327,7 @@ def test_a_fault_is_created_once_however_often_it_is_posted(serve, freezer):
         "limit=%C2%B2",
     ],
 )
-def test_a_query_for_nonsense_is_400_with_the_reason(serve, freezer, query):
+def test_a_query_for_nonsense_is_400_with_the_reason(serve, freezer: Customer, query: str) -> None:
     url, _ = serve(freezer)
     answer = get(f"{url}/temperature/historical?{query}")
     assert answer.status == 400
@@ -342,7 +346,7 @@ def test_a_query_for_nonsense_is_400_with_the_reason(serve, freezer, query):
         ("/ledger?start=2026-11-23&end=2026-11-22", 400),
     ],
 )
-def test_what_cannot_be_answered_is_an_error_in_json(serve, freezer, path, status):
+def test_what_cannot_be_answered_is_an_error_in_json(serve, freezer: Customer, path: str, status: int) -> None:
     url, _ = serve(freezer)
     answer = get(f"{url}{path}")
     assert answer.status == status
@@ -360,7 +364,9 @@ def test_what_cannot_be_answered_is_an_error_in_json(serve, freezer, path, statu
         ("/temperature/readings", 5, 400),
     ],
 )
-def test_what_cannot_be_done_is_an_error_in_json_and_changes_nothing(serve, freezer, path, document, status):
+def test_what_cannot_be_done_is_an_error_in_json_and_changes_nothing(
+    serve, freezer: Customer, path: str, document: dict[str, object] | int, status: int
+) -> None:
     url, served = serve(freezer)
     answer = post(f"{url}{path}", document)
     assert answer.status == status

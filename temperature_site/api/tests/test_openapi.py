@@ -1,5 +1,7 @@
 """The OpenAPI document: checked in, up to date, with valid examples, and readable without internet access."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Iterator
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
+from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 from rest_framework.utils.encoders import JSONEncoder
@@ -48,19 +51,19 @@ def as_json_schema(part: Any) -> Any:
     return {"anyOf": [schema, {"type": "null"}]} if schema.pop("nullable", False) is True else schema
 
 
-def test_the_checked_in_document_is_up_to_date():
+def test_the_checked_in_document_is_up_to_date() -> None:
     """Regenerate it with `make openapi` and review the changes: clients depend on it."""
     generated = SchemaGenerator().get_schema(request=None, public=True)
     assert json.loads(json.dumps(generated, cls=JSONEncoder)) == DOCUMENT
 
 
-def test_every_route_of_the_api_is_documented():
+def test_every_route_of_the_api_is_documented() -> None:
     written = {re.sub(r"<\w+:(\w+)>", r"{\1}", f"/api/v1/{route}") for route, _ in routes() if route != NO_ROUTE}
     assert written == {path for path in DOCUMENT["paths"] if path.startswith("/api/v1/")}
 
 
 @each_operation
-def test_an_operation_has_valid_examples(name, operation):
+def test_an_operation_has_valid_examples(name, operation) -> None:
     found = list(contents(operation))
     assert {kind for kind, _ in found} & {"200", "201"}
     for kind, content in found:
@@ -70,19 +73,19 @@ def test_an_operation_has_valid_examples(name, operation):
 
 
 @each_operation
-def test_an_operation_is_described_and_tagged(name, operation):
+def test_an_operation_is_described_and_tagged(name, operation) -> None:
     assert operation["description"]
     assert operation["tags"]
 
 
-def test_the_checked_in_document_is_served(client):
+def test_the_checked_in_document_is_served(client: Client) -> None:
     response = client.get("/openapi.json")
     assert response["Content-Type"] == "application/json"
     assert response.json() == DOCUMENT
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-def test_documentation_pages_load_only_local_files(client, path):
+def test_documentation_pages_load_only_local_files(client: Client, path: str) -> None:
     page = client.get(path).content.decode()
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert loaded
@@ -92,13 +95,13 @@ def test_documentation_pages_load_only_local_files(client, path):
     assert "/openapi.json" in page
 
 
-def test_redoc_loads_no_logo_from_another_host(client):
+def test_redoc_loads_no_logo_from_another_host(client: Client) -> None:
     script = client.get("/redoc/redoc.js").content.decode()
     assert "cdn.redoc.ly" not in script
     assert "/static/site/icon.svg" in script
 
 
-def test_only_pages_with_inline_styles_allow_them(client):
+def test_only_pages_with_inline_styles_allow_them(client: Client) -> None:
     assert "unsafe-inline" not in client.get("/docs")["Content-Security-Policy"]
     for path in ("/redoc", "/api/v1/facilities", "/admin/login/"):
         policy = client.get(path)["Content-Security-Policy"]

@@ -1,5 +1,7 @@
 """Paths of the API that several apps share."""
 
+from __future__ import annotations
+
 import pytest
 
 from tests.api_clients import client_of
@@ -10,7 +12,7 @@ pytestmark = pytest.mark.django_db
 READINGS = "/api/v1/temperature"
 
 
-def test_methods_of_different_apps_share_a_path():
+def test_methods_of_different_apps_share_a_path() -> None:
     unit = StorageUnitFactory()
     client = client_of(unit.facility.customer)
     reading = {"storage_unit_id": unit.public_id, "temperature": 4.5, "recorded_at": "2026-11-21T10:00:00Z"}
@@ -21,7 +23,7 @@ def test_methods_of_different_apps_share_a_path():
     assert client.put(READINGS, reading).status_code == 405
 
 
-def test_only_lists_of_readings_have_other_formats():
+def test_only_lists_of_readings_have_other_formats() -> None:
     unit = StorageUnitFactory()
     client = client_of(unit.facility.customer)
     reading = {"storage_unit_id": unit.public_id, "temperature": 4.5, "recorded_at": "2026-11-21T10:00:00Z"}

@@ -1,5 +1,7 @@
 """Logs: one JSON object a line in production, with what is bound, without secrets."""
 
+from __future__ import annotations
+
 import json
 import logging.config
 import subprocess
@@ -36,7 +38,7 @@ def as_json(statement: str, tmp_path: Path) -> dict[str, Any]:
     return line
 
 
-def test_a_line_of_ours_is_json_with_what_is_bound(tmp_path: Path):
+def test_a_line_of_ours_is_json_with_what_is_bound(tmp_path: Path) -> None:
     line = as_json('structlog.get_logger("ingestion").info("stored", readings=60)', tmp_path)
 
     assert line.pop("timestamp").endswith("Z")
@@ -50,19 +52,19 @@ def test_a_line_of_ours_is_json_with_what_is_bound(tmp_path: Path):
     }
 
 
-def test_a_line_of_a_library_is_json_too(tmp_path: Path):
+def test_a_line_of_a_library_is_json_too(tmp_path: Path) -> None:
     line = as_json('logging.getLogger("kombu").warning("lost %s", "the broker")', tmp_path)
 
     assert (line["event"], line["level"], line["customer"]) == ("lost the broker", "warning", "A")
 
 
-def test_a_field_named_like_a_secret_is_blanked(tmp_path: Path):
+def test_a_field_named_like_a_secret_is_blanked(tmp_path: Path) -> None:
     line = as_json('structlog.get_logger().info("signed in", api_token="tms_123", Password="geheim")', tmp_path)
 
     assert (line["api_token"], line["Password"]) == ("(hidden)", "(hidden)")
 
 
-def test_a_traceback_is_part_of_the_line_without_local_variables(tmp_path: Path):
+def test_a_traceback_is_part_of_the_line_without_local_variables(tmp_path: Path) -> None:
     statement = "hidden = 'geheim' * 2\ntry: 1 / 0\nexcept ZeroDivisionError: structlog.get_logger().exception('broke')"
 
     for log_format in ("json", "console"):
@@ -71,7 +73,7 @@ def test_a_traceback_is_part_of_the_line_without_local_variables(tmp_path: Path)
         assert "geheimgeheim" not in text
 
 
-def test_the_console_is_one_plain_line(tmp_path: Path):
+def test_the_console_is_one_plain_line(tmp_path: Path) -> None:
     text = logged('structlog.get_logger("ingestion").info("stored", readings=60)', tmp_path, LOG_FORMAT="console")
 
     assert len(text.splitlines()) == 1
@@ -80,7 +82,7 @@ def test_the_console_is_one_plain_line(tmp_path: Path):
     assert "\x1b" not in text
 
 
-def test_lines_below_the_level_are_left_out(tmp_path: Path):
+def test_lines_below_the_level_are_left_out(tmp_path: Path) -> None:
     statement = 'structlog.get_logger().info("quiet"); structlog.get_logger().error("loud")'
 
     text = logged(statement, tmp_path, LOG_FORMAT="json", LOG_LEVEL="warning")
@@ -88,5 +90,5 @@ def test_lines_below_the_level_are_left_out(tmp_path: Path):
     assert [json.loads(line)["event"] for line in text.splitlines()] == ["loud"]
 
 
-def test_the_settings_are_what_the_standard_library_takes():
+def test_the_settings_are_what_the_standard_library_takes() -> None:
     logging.config.dictConfigClass(settings.LOGGING)

@@ -1,11 +1,14 @@
 """The demo: ten made-up customers in an empty system, and never among real ones."""
 
+from __future__ import annotations
+
 import io
 
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import CommandError, call_command
 from django.forms.models import model_to_dict
+from pytest_django import Settings
 
 from customers.models import Customer, Membership
 from ingestion.models import Source
@@ -24,7 +27,7 @@ def everything():
     ]
 
 
-def test_every_customer_has_a_source_that_polls_its_own_simulator_port(settings):
+def test_every_customer_has_a_source_that_polls_its_own_simulator_port(settings: Settings) -> None:
     settings.SIMULATOR_PORT = 9001
     demo.load()
     requested = {
@@ -44,7 +47,7 @@ def test_every_customer_has_a_source_that_polls_its_own_simulator_port(settings)
     )
 
 
-def test_its_people_can_sign_in_and_see_their_own_part():
+def test_its_people_can_sign_in_and_see_their_own_part() -> None:
     output = io.StringIO()
     call_command("load_demo", stdout=output)
 
@@ -56,14 +59,14 @@ def test_its_people_can_sign_in_and_see_their_own_part():
     assert sorted(parts) == [("anna", "A", "manager"), ("ben", "E", "viewer")]
 
 
-def test_loading_it_again_changes_nothing():
+def test_loading_it_again_changes_nothing() -> None:
     demo.load()
     before = everything()
     demo.load()
     assert everything() == before
 
 
-def test_changes_made_by_people_are_kept():
+def test_changes_made_by_people_are_kept() -> None:
     demo.load()
     Customer.objects.filter(customer_code="A").update(name="Our name")
     Source.objects.filter(customer__customer_code="A").update(is_paused=True, interval_seconds=30)
@@ -79,7 +82,7 @@ def test_changes_made_by_people_are_kept():
     assert authenticate(username="anna", password="a password of her own") == anna
 
 
-def test_a_simulator_on_another_port_is_found(settings):
+def test_a_simulator_on_another_port_is_found(settings: Settings) -> None:
     settings.SIMULATOR_PORT = 9001
     demo.load()
     settings.SIMULATOR_PORT = 9101
@@ -88,7 +91,7 @@ def test_a_simulator_on_another_port_is_found(settings):
     assert Source.objects.count() == 10
 
 
-def test_a_system_with_customers_of_its_own_is_refused_and_left_as_it_was():
+def test_a_system_with_customers_of_its_own_is_refused_and_left_as_it_was() -> None:
     CustomerFactory(customer_code="REAL", name="A real customer")
     before = everything()
 

@@ -1,7 +1,10 @@
 """The demo has well-known tokens, and nothing else ever has."""
 
+from __future__ import annotations
+
 import pytest
 from django.core.exceptions import ValidationError
+from pytest_django import Settings
 
 from customers.access.tokens import create_token, is_demo_token
 from customers.models import ApiToken
@@ -15,12 +18,12 @@ TOKENS = "/api/v1/customers/tokens"
 
 
 @pytest.fixture
-def fleet(settings):
+def fleet(settings: Settings) -> None:
     settings.DEMO = True
     demo.load()
 
 
-def test_every_customer_has_two_tokens_and_the_operator_one(fleet):
+def test_every_customer_has_two_tokens_and_the_operator_one(fleet: None) -> None:
     texts = [text for text, _, _ in demo.well_known_tokens()]
     assert len(texts) == 21
     assert {"read_A_65_token_2025", "write_J_74_token_2025", "admin_A_65_admin_token_2025"} <= set(texts)
@@ -28,7 +31,7 @@ def test_every_customer_has_two_tokens_and_the_operator_one(fleet):
     assert ApiToken.objects.count() == 21
 
 
-def test_each_opens_what_its_name_says(fleet):
+def test_each_opens_what_its_name_says(fleet: None) -> None:
     wanted = {"token_name": "another", "permissions": ["write"]}
     assert client_with("read_B_66_token_2025").get(TOKENS).status_code == 200
     assert client_with("read_B_66_token_2025").post(TOKENS, wanted).status_code == 403
@@ -37,7 +40,7 @@ def test_each_opens_what_its_name_says(fleet):
     assert client_with("admin_A_65_admin_token_2025").get("/api/v1/admin/facilities").status_code == 200
 
 
-def test_loading_the_demo_again_adds_none_and_revives_none(fleet):
+def test_loading_the_demo_again_adds_none_and_revives_none(fleet: None) -> None:
     ApiToken.objects.update(revoked_at="2026-01-01T00:00:00Z")
     demo.load()
     assert ApiToken.objects.filter(revoked_at=None).count() == 0
@@ -45,19 +48,19 @@ def test_loading_the_demo_again_adds_none_and_revives_none(fleet):
 
 
 @pytest.mark.parametrize("text", ["read_A_65_token_2025", "of my own choice"])
-def test_outside_the_demo_no_token_gets_a_given_text(settings, text):
+def test_outside_the_demo_no_token_gets_a_given_text(settings: Settings, text: str) -> None:
     settings.DEMO = False
     with pytest.raises(ValidationError, match="only the demo"):
         create_token(CustomerFactory(), "chosen", ["read"], text=text)
     assert not ApiToken.objects.exists()
 
 
-def test_the_fleet_outside_the_demo_has_no_tokens(settings):
+def test_the_fleet_outside_the_demo_has_no_tokens(settings: Settings) -> None:
     settings.DEMO = False
     demo.load()
     assert not ApiToken.objects.exists()
 
 
-def test_turning_the_demo_off_rejects_its_tokens(fleet, settings):
+def test_turning_the_demo_off_rejects_its_tokens(fleet: None, settings: Settings) -> None:
     settings.DEMO = False
     assert client_with("read_A_65_token_2025").get(TOKENS).status_code == 401

@@ -1,5 +1,7 @@
 """The embedded PostgreSQL: started when needed, found when running, stopped by the last who holds it."""
 
+from __future__ import annotations
+
 import os
 import signal
 import subprocess
@@ -80,7 +82,7 @@ def postmaster_id(directory: Path) -> int:
     return int((directory / "postmaster.pid").read_text().splitlines()[0])
 
 
-def test_a_started_server_answers_and_a_stopped_one_is_gone(server: EmbeddedPostgres):
+def test_a_started_server_answers_and_a_stopped_one_is_gone(server: EmbeddedPostgres) -> None:
     assert answer(server, "SELECT current_database()") == "temperature"
     assert answer(server, "SHOW listen_addresses") == ""
 
@@ -90,7 +92,7 @@ def test_a_started_server_answers_and_a_stopped_one_is_gone(server: EmbeddedPost
     assert [process for process in psutil.process_iter() if is_of(process, server.directory)] == []
 
 
-def test_starting_and_stopping_twice_is_the_same_as_once(server: EmbeddedPostgres):
+def test_starting_and_stopping_twice_is_the_same_as_once(server: EmbeddedPostgres) -> None:
     assert server.start() is server
 
     server.stop()
@@ -99,7 +101,7 @@ def test_starting_and_stopping_twice_is_the_same_as_once(server: EmbeddedPostgre
     assert not server.is_running()
 
 
-def test_data_survives_a_restart(server: EmbeddedPostgres, directory: Path):
+def test_data_survives_a_restart(server: EmbeddedPostgres, directory: Path) -> None:
     connection = psycopg2.connect(server.url)
     with connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE kept AS SELECT 7 AS number")
@@ -112,7 +114,9 @@ def test_data_survives_a_restart(server: EmbeddedPostgres, directory: Path):
     again.stop()
 
 
-def test_a_second_process_finds_the_running_server_and_leaves_it_running(server: EmbeddedPostgres, directory: Path):
+def test_a_second_process_finds_the_running_server_and_leaves_it_running(
+    server: EmbeddedPostgres, directory: Path
+) -> None:
     before = postmaster_id(directory)
 
     holder = hold(directory)
@@ -123,7 +127,7 @@ def test_a_second_process_finds_the_running_server_and_leaves_it_running(server:
     assert answer(server, "SELECT 1") == "1"
 
 
-def test_the_last_process_stops_a_server_that_another_has_started(server: EmbeddedPostgres, directory: Path):
+def test_the_last_process_stops_a_server_that_another_has_started(server: EmbeddedPostgres, directory: Path) -> None:
     holder = hold(directory)
     server.stop()
     assert running_postmaster(directory) is not None
@@ -133,7 +137,7 @@ def test_the_last_process_stops_a_server_that_another_has_started(server: Embedd
     assert running_postmaster(directory) is None
 
 
-def test_a_killed_holder_does_not_keep_the_server_running(server: EmbeddedPostgres, directory: Path):
+def test_a_killed_holder_does_not_keep_the_server_running(server: EmbeddedPostgres, directory: Path) -> None:
     holder = hold(directory)
     holder.kill()
     holder.wait()
@@ -143,7 +147,7 @@ def test_a_killed_holder_does_not_keep_the_server_running(server: EmbeddedPostgr
     assert running_postmaster(directory) is None
 
 
-def test_a_file_of_a_killed_server_does_not_prevent_the_start(server: EmbeddedPostgres, directory: Path):
+def test_a_file_of_a_killed_server_does_not_prevent_the_start(server: EmbeddedPostgres, directory: Path) -> None:
     os.kill(postmaster_id(directory), signal.SIGKILL)
     wait_until_gone(directory)
     server.stop()
@@ -155,7 +159,7 @@ def test_a_file_of_a_killed_server_does_not_prevent_the_start(server: EmbeddedPo
     again.stop()
 
 
-def test_a_file_naming_another_process_does_not_prevent_the_start(server: EmbeddedPostgres, directory: Path):
+def test_a_file_naming_another_process_does_not_prevent_the_start(server: EmbeddedPostgres, directory: Path) -> None:
     lines = (directory / "postmaster.pid").read_text().splitlines()
     server.stop()
     lines[0] = str(os.getpid())
@@ -168,7 +172,7 @@ def test_a_file_naming_another_process_does_not_prevent_the_start(server: Embedd
     again.stop()
 
 
-def test_a_directory_too_long_for_a_socket_gets_one_elsewhere(directory: Path):
+def test_a_directory_too_long_for_a_socket_gets_one_elsewhere(directory: Path) -> None:
     long = directory.parent / ("x" * LONGEST_SOCKET_PATH) / "it's a folder" / "postgres"
 
     server = EmbeddedPostgres(long, SMALL).start()
@@ -179,7 +183,7 @@ def test_a_directory_too_long_for_a_socket_gets_one_elsewhere(directory: Path):
     assert not server.socket_directory.exists()
 
 
-def test_a_configured_folder_may_hold_quotes_and_spaces():
+def test_a_configured_folder_may_hold_quotes_and_spaces() -> None:
     assert "unix_socket_directories = '\"/a b/it''s\"'" in render({}, Path("/a b/it's"))
 
 

@@ -1,5 +1,8 @@
 """The folder that stands in for a broker: whole messages, each taken once, oldest first."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty
 
@@ -10,7 +13,7 @@ from temperature_site.dev.folder_broker import BROKER_URL, transport_options
 
 
 @pytest.fixture
-def connection(tmp_path: Path):
+def connection(tmp_path: Path) -> Iterator[Connection]:
     with Connection(BROKER_URL, transport_options=transport_options(tmp_path)) as connection:
         yield connection
 
@@ -30,7 +33,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.suffix for path in (folder / "messages").iterdir())
 
 
-def test_messages_are_consumed_in_order(connection: Connection, tmp_path: Path):
+def test_messages_are_consumed_in_order(connection: Connection, tmp_path: Path) -> None:
     for number in range(3):
         put(connection, number)
     assert files(tmp_path) == [".msg"] * 3
@@ -39,7 +42,7 @@ def test_messages_are_consumed_in_order(connection: Connection, tmp_path: Path):
     assert files(tmp_path) == []
 
 
-def test_a_message_is_consumed_once(connection: Connection):
+def test_a_message_is_consumed_once(connection: Connection) -> None:
     put(connection, 1)
     take(connection)
 
@@ -47,14 +50,14 @@ def test_a_message_is_consumed_once(connection: Connection):
         take(connection)
 
 
-def test_a_message_that_is_still_being_written_is_not_seen(connection: Connection, tmp_path: Path):
+def test_a_message_that_is_still_being_written_is_not_seen(connection: Connection, tmp_path: Path) -> None:
     (tmp_path / "messages" / "00000000000000000001_ab.draft").write_text('{"half": ')
 
     with pytest.raises(Empty):
         take(connection)
 
 
-def test_a_queue_sees_no_messages_of_one_with_the_same_prefix(connection: Connection):
+def test_a_queue_sees_no_messages_of_one_with_the_same_prefix(connection: Connection) -> None:
     put(connection, 1, queue="temperature.slow")
 
     with pytest.raises(Empty):

@@ -1,12 +1,16 @@
 """`/health` tells what each part does, from the signs that the parts leave."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
 from django.db import OperationalError, connection
+from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
+from pytest_django import Settings
 
 from readings.storage.partitions import ensure_partitions_ahead
 from temperature_site import heartbeats
@@ -22,7 +26,7 @@ DEFAULT, SLOW = "temperature", "temperature.slow"
 
 
 @pytest.fixture(autouse=True)
-def all_is_well(uncached_health):
+def all_is_well(uncached_health: None) -> None:
     """Beat has just sent something, both queues have a worker, and no report is cached."""
     ensure_schedule()
     ensure_partitions_ahead()
@@ -34,7 +38,7 @@ def quiet(field: str, seconds: int, queue: str = DEFAULT) -> None:
     QueueHeartbeat.objects.filter(queue=queue).update(**{field: timezone.now() - timedelta(seconds=seconds)})
 
 
-def test_all_is_well(client):
+def test_all_is_well(client: Client) -> None:
     response = client.get("/health")
 
     answer = response.json()
@@ -52,7 +56,7 @@ def test_all_is_well(client):
     }
 
 
-def test_a_stopped_beat_is_reported(client):
+def test_a_stopped_beat_is_reported(client: Client) -> None:
     PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(seconds=46))
 
     answer = client.get("/health").json()
@@ -62,13 +66,13 @@ def test_a_stopped_beat_is_reported(client):
     assert answer["workers"] == "ok"
 
 
-def test_a_beat_that_never_started_is_reported(client):
+def test_a_beat_that_never_started_is_reported(client: Client) -> None:
     PeriodicTask.objects.update(last_run_at=None)
     assert client.get("/health").json()["beat"] == "error: nothing was ever sent"
 
 
 @pytest.mark.parametrize("queue", [DEFAULT, SLOW])
-def test_a_stopped_worker_is_reported_by_queue(client, queue):
+def test_a_stopped_worker_is_reported_by_queue(client: Client, queue: str) -> None:
     quiet("seen_at", 46, queue)
 
     answer = client.get("/health").json()
@@ -77,37 +81,39 @@ def test_a_stopped_worker_is_reported_by_queue(client, queue):
     assert answer["beat"] == "ok"
 
 
-def test_a_worker_that_executes_nothing_is_reported(client):
+def test_a_worker_that_executes_nothing_is_reported(client: Client) -> None:
     quiet("ran_at", 181)
     assert client.get("/health").json()["workers"].startswith(f"error: {DEFAULT}: no task run since ")
 
 
-def test_a_worker_without_messages_is_not_reported(client):
+def test_a_worker_without_messages_is_not_reported(client: Client) -> None:
     quiet("ran_at", 181)
     PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(seconds=60))
     assert client.get("/health").json()["workers"] == "ok"
 
 
 @pytest.mark.parametrize(("task", "queue"), [(note_heartbeat, DEFAULT), (note_slow_heartbeat, SLOW)])
-def test_a_heartbeat_task_is_recorded_for_its_queue(task, queue):
+def test_a_heartbeat_task_is_recorded_for_its_queue(task, queue: str) -> None:
     quiet("ran_at", 181, queue)
     task()
     assert timezone.now() - QueueHeartbeat.objects.get(queue=queue).ran_at < timedelta(seconds=5)
 
 
-def test_a_worker_that_never_started_is_reported(client):
+def test_a_worker_that_never_started_is_reported(client: Client) -> None:
     QueueHeartbeat.objects.filter(queue=SLOW).delete()
     assert client.get("/health").json()["workers"] == f"error: {SLOW}: no worker was ever seen"
 
 
-def test_a_queue_without_consumers_is_reported_where_the_broker_knows(client, monkeypatch):
+def test_a_queue_without_consumers_is_reported_where_the_broker_knows(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     states = {DEFAULT: QueueState(3, 1), SLOW: QueueState(0, 0)}
     monkeypatch.setattr(checks, "queue_states", lambda queues: states)
     assert client.get("/health").json()["workers"] == f"error: {SLOW}: no worker listens"
 
 
-def test_an_unavailable_broker_is_reported(client, settings, monkeypatch):
-    def refuse(queues):
+def test_an_unavailable_broker_is_reported(client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(queues) -> None:
         raise BrokerOut("Connection refused")
 
     monkeypatch.setattr(checks, "queue_states", refuse)
@@ -118,14 +124,14 @@ def test_an_unavailable_broker_is_reported(client, settings, monkeypatch):
     assert answer["status"] == "degraded"
 
 
-def test_a_missing_partition_is_reported(client):
+def test_a_missing_partition_is_reported(client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE reading_{timezone.now():%Y_%m}")
     assert client.get("/health").json()["partitions"] == f"error: missing: reading_{timezone.now():%Y_%m}"
 
 
-def test_without_the_database_the_response_is_503(client, monkeypatch):
-    def refuse():
+def test_without_the_database_the_response_is_503(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
         raise OperationalError("secret-host: Connection refused")
 
     monkeypatch.setattr(checks, "_probe_database", refuse)
@@ -138,7 +144,7 @@ def test_without_the_database_the_response_is_503(client, monkeypatch):
     assert answer["beat"] == answer["workers"] == answer["partitions"] == "error: unknown without the database"
 
 
-def test_a_broker_that_refuses_says_why_without_its_password(monkeypatch):
+def test_a_broker_that_refuses_says_why_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker.app.conf, "broker_read_url", "amqp://user:secret-word@127.0.0.1:1//")
     monkeypatch.setattr(broker.app.conf, "broker_url", "amqp://user:secret-word@127.0.0.1:1//")
     with pytest.raises(BrokerOut, match="Connection refused") as refused:

@@ -1,8 +1,12 @@
 """`/system-info`: the machine and the process, for the operator alone."""
 
+from __future__ import annotations
+
 import platform
+from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from temperature_site.api.serializers import SystemInfoSerializer
 from tests.api_clients import client_of, client_with
@@ -10,7 +14,7 @@ from tests.api_clients import client_of, client_with
 pytestmark = pytest.mark.django_db
 
 
-def test_the_operator_sees_the_machine_and_the_process(settings, tmp_path):
+def test_the_operator_sees_the_machine_and_the_process(settings: Settings, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path
     shown = client_of(permissions=["admin"]).get("/system-info").json()
 
@@ -23,6 +27,6 @@ def test_the_operator_sees_the_machine_and_the_process(settings, tmp_path):
 
 
 @pytest.mark.parametrize(("permissions", "status"), [(["read"], 403), (["write"], 403)])
-def test_nobody_else_does(permissions, status):
+def test_nobody_else_does(permissions: list[str], status: int) -> None:
     assert client_of(permissions=permissions).get("/system-info").status_code == status
     assert client_with("").get("/system-info").status_code == 401

@@ -1,9 +1,13 @@
 """A cached value is computed again after its time, and not before."""
 
+from __future__ import annotations
+
+import pytest
+
 from temperature_site.health import views
 
 
-def test_a_value_is_cached_until_it_expires(monkeypatch):
+def test_a_value_is_cached_until_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(views.time, "monotonic", lambda: now)
     answers = iter([1, 2])

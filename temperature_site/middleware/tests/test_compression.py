@@ -1,20 +1,25 @@
 """Compression of responses."""
 
+from __future__ import annotations
+
 import gzip
+from collections.abc import Awaitable
 
 import pytest
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.middleware.gzip import GZipMiddleware
 from django.test import RequestFactory
 
 TEXT = b"a page of tiles " * 1_000
 
 
-def compress(response, accepts="gzip, deflate, br"):
+def compress(
+    response: HttpResponse | StreamingHttpResponse, accepts: str = "gzip, deflate, br"
+) -> HttpResponseBase | Awaitable[HttpResponseBase]:
     return GZipMiddleware(lambda request: response)(RequestFactory().get("/", HTTP_ACCEPT_ENCODING=accepts))
 
 
-def test_pages_are_compressed_if_accepted():
+def test_pages_are_compressed_if_accepted() -> None:
     response = compress(HttpResponse(TEXT, headers={"Vary": "Cookie"}))
     assert gzip.decompress(response.content) == TEXT
     assert len(response.content) < len(TEXT) / 10
@@ -23,11 +28,11 @@ def test_pages_are_compressed_if_accepted():
     assert response.headers["Vary"] == "Cookie, Accept-Encoding"
 
 
-def test_the_compressed_length_varies():
+def test_the_compressed_length_varies() -> None:
     assert len({len(compress(HttpResponse(TEXT)).content) for _ in range(20)}) > 1
 
 
-def test_streams_are_compressed():
+def test_streams_are_compressed() -> None:
     response = compress(StreamingHttpResponse(iter([TEXT, TEXT])))
     assert gzip.decompress(b"".join(response)) == TEXT * 2
 
@@ -41,6 +46,6 @@ def test_streams_are_compressed():
         (HttpResponse(TEXT, headers={"Content-Encoding": "br"}), "gzip"),
     ],
 )
-def test_other_responses_are_sent_unchanged(response, accepts):
+def test_other_responses_are_sent_unchanged(response: HttpResponse, accepts: str) -> None:
     content = response.content
     assert compress(response, accepts).content == content

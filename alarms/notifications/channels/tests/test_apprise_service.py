@@ -1,8 +1,11 @@
 """Apprise services: only those with fixed hosts are allowed."""
 
+from __future__ import annotations
+
 import pytest
 import requests
 from apprise.manager_plugins import NotificationManager
+from requests.models import Response
 
 from alarms.models import Attempt, Channel
 from alarms.notifications.channels import apprise_service
@@ -40,17 +43,17 @@ UNKNOWN_TEXT = [
 
 
 @pytest.mark.parametrize("url", GOOD)
-def test_services_with_fixed_hosts_are_accepted(url):
+def test_services_with_fixed_hosts_are_accepted(url: str) -> None:
     assert settings_error("", url) == ""
 
 
 @pytest.mark.parametrize("url", [*REFUSED, *UNKNOWN_TEXT])
-def test_services_with_arbitrary_hosts_are_rejected(url):
+def test_services_with_arbitrary_hosts_are_rejected(url: str) -> None:
     assert settings_error("", url).endswith(".")
     assert apprise_service._service(url) is None
 
 
-def test_an_incomplete_url_is_rejected():
+def test_an_incomplete_url_is_rejected() -> None:
     assert settings_error("", "slack://T1JJ3T3L2") == "The URL is incomplete for this service."
 
 
@@ -60,7 +63,7 @@ def all_plugins():
     return list(manager.plugins(include_disabled=True))
 
 
-def test_no_accepted_service_takes_a_host_or_reads_a_file():
+def test_no_accepted_service_takes_a_host_or_reads_a_file() -> None:
     taken = [plugin for plugin in all_plugins() if has_fixed_hosts(plugin)]
     assert len(taken) > 50
     for plugin in taken:
@@ -69,11 +72,11 @@ def test_no_accepted_service_takes_a_host_or_reads_a_file():
 
 
 @pytest.fixture
-def answers(monkeypatch):
+def answers(monkeypatch: pytest.MonkeyPatch):
     """Record requests to services instead of sending them; `status` is the answer."""
     requests_sent = []
 
-    def request(session, method, url, **kwargs):
+    def request(session, method, url, **kwargs: object) -> Response:
         requests_sent.append((url, kwargs))
         response = requests.Response()
         response.status_code, response._content, response.url = answers_status[0], b"ok", url
@@ -85,7 +88,7 @@ def answers(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers):
+def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers) -> None:
     requests_sent, _ = answers
     loosened = SLACK.replace("/#alarms", "/alarms") + "?verify=no&redirect=yes&rto=600&cto=600&retry=5"
     MessageFactory(
@@ -101,7 +104,7 @@ def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers):
 
 
 @pytest.mark.django_db
-def test_a_failure_states_its_reason_without_secrets(answers):
+def test_a_failure_states_its_reason_without_secrets(answers) -> None:
     _, status = answers
     status[0] = 403
     MessageFactory(channel=ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret=SLACK))

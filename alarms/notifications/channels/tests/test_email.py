@@ -1,6 +1,11 @@
 """E-mail as a real SMTP server receives it."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 import pytest
+from pytest_django import Settings
 
 from alarms.models import Attempt, Message
 from alarms.notifications.channels.email import settings_error
@@ -13,13 +18,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def inbox(settings):
+def inbox(settings: Settings) -> Iterator[MailReceiver]:
     with MailReceiver() as receiver:
         receiver.configure(settings)
         yield receiver
 
 
-def test_an_alarm_arrives_as_a_mail_to_every_address(inbox):
+def test_an_alarm_arrives_as_a_mail_to_every_address(inbox: MailReceiver) -> None:
     unit = StorageUnitFactory(name="Kühlschrank 3", facility__name="Depot")
     channel = ChannelFactory(customer=unit.facility.customer, address="a@example.com, b@example.com")
     RuleFactory(customer=unit.facility.customer, channels=[channel])
@@ -37,7 +42,7 @@ def test_an_alarm_arrives_as_a_mail_to_every_address(inbox):
     assert message.state == Message.State.SENT
 
 
-def test_a_repeat_has_the_same_message_id(inbox):
+def test_a_repeat_has_the_same_message_id(inbox: MailReceiver) -> None:
     message = MessageFactory()
     deliver_due()
     Message.objects.update(state=Message.State.WAITING, sent_at=None)
@@ -45,7 +50,7 @@ def test_a_repeat_has_the_same_message_id(inbox):
     assert [mail["Message-ID"] for mail in inbox.mails] == [f"<{message.public_id}@cold.example.com>"] * 2
 
 
-def test_a_refusal_is_stored_with_its_code_and_retried(inbox):
+def test_a_refusal_is_stored_with_its_code_and_retried(inbox: MailReceiver) -> None:
     inbox.refusal = "550 no such user"
     MessageFactory()
     (attempt,) = deliver_due()
@@ -53,7 +58,7 @@ def test_a_refusal_is_stored_with_its_code_and_retried(inbox):
     assert Message.objects.get().state == Message.State.WAITING
 
 
-def test_an_unreachable_server_is_a_failure(inbox, settings):
+def test_an_unreachable_server_is_a_failure(inbox: MailReceiver, settings: Settings) -> None:
     settings.EMAIL_PORT = 1
     MessageFactory()
     (attempt,) = deliver_due()
@@ -61,7 +66,7 @@ def test_an_unreachable_server_is_a_failure(inbox, settings):
     assert "ConnectionRefusedError" in attempt.answer
 
 
-def test_without_a_mail_server_nothing_counts_as_sent(settings):
+def test_without_a_mail_server_nothing_counts_as_sent(settings: Settings) -> None:
     settings.EMAIL_URL = ""
     MessageFactory()
     (attempt,) = deliver_due()
@@ -69,5 +74,5 @@ def test_without_a_mail_server_nothing_counts_as_sent(settings):
 
 
 @pytest.mark.parametrize("address", ["", " , ", "nobody", "a@example.com, b", ",".join(["a@example.com"] * 21)])
-def test_invalid_addresses_are_rejected(address):
+def test_invalid_addresses_are_rejected(address: str) -> None:
     assert settings_error(address, "").endswith(".")

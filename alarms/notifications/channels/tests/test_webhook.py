@@ -1,25 +1,29 @@
 """Webhooks as a receiver gets them."""
 
+from __future__ import annotations
+
 import socket
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from alarms.models import Attempt, Message
 from alarms.notifications.channels.webhook import new_secret, settings_error, signing_key
 from alarms.notifications.tests.delivery import deliver_due
 from tests.alarm_factories import MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
-from tests.webhook_receiver import Answer
+from tests.webhook_receiver import Answer, WebhookReceiver
 
 pytestmark = pytest.mark.django_db
 
 
-def waiting_for(receiver, **channel):
+def waiting_for(receiver: WebhookReceiver, **channel: object) -> Message:
     return MessageFactory(channel=WebhookChannelFactory(address=receiver.url, **channel))
 
 
-def test_an_alarm_arrives_as_a_signed_document(receive):
+def test_an_alarm_arrives_as_a_signed_document(receive: Callable[..., WebhookReceiver]) -> None:
     receiver = receive()
     channel = WebhookChannelFactory(address=receiver.url)
     RuleFactory(customer=channel.customer, channels=[channel])
@@ -40,7 +44,7 @@ def test_an_alarm_arrives_as_a_signed_document(receive):
     assert message.state == Message.State.SENT
 
 
-def test_a_repeat_has_the_same_id_and_the_same_body(receive):
+def test_a_repeat_has_the_same_id_and_the_same_body(receive: Callable[..., WebhookReceiver]) -> None:
     receiver = receive(lambda _: Answer(status=500))
     message = waiting_for(receiver)
     deliver_due()
@@ -50,7 +54,7 @@ def test_a_repeat_has_the_same_id_and_the_same_body(receive):
     assert first.body == second.body
 
 
-def test_both_secrets_are_valid_during_rotation(receive):
+def test_both_secrets_are_valid_during_rotation(receive: Callable[..., WebhookReceiver]) -> None:
     receiver, old, new = receive(), new_secret(), new_secret()
     waiting_for(receiver, secret=new, previous_secret=old, previous_secret_until=timezone.now() + timedelta(hours=1))
     deliver_due()
@@ -58,7 +62,7 @@ def test_both_secrets_are_valid_during_rotation(receive):
     assert receiver.deliveries[0].is_signed_with(new)
 
 
-def test_only_the_new_secret_is_valid_after_rotation(receive):
+def test_only_the_new_secret_is_valid_after_rotation(receive: Callable[..., WebhookReceiver]) -> None:
     receiver, old, new = receive(), new_secret(), new_secret()
     waiting_for(receiver, secret=new, previous_secret=old, previous_secret_until=timezone.now())
     deliver_due()
@@ -66,7 +70,7 @@ def test_only_the_new_secret_is_valid_after_rotation(receive):
     assert receiver.deliveries[0].is_signed_with(new)
 
 
-def test_a_redirect_is_not_followed(receive):
+def test_a_redirect_is_not_followed(receive: Callable[..., WebhookReceiver]) -> None:
     elsewhere = receive()
     receiver = receive(lambda _: Answer(status=307, headers={"Location": elsewhere.url}))
     waiting_for(receiver)
@@ -75,7 +79,9 @@ def test_a_redirect_is_not_followed(receive):
     assert elsewhere.deliveries == []
 
 
-def test_a_private_address_is_not_connected_to_unless_it_is_allowed(receive, settings):
+def test_a_private_address_is_not_connected_to_unless_it_is_allowed(
+    receive: Callable[..., WebhookReceiver], settings: Settings
+) -> None:
     receiver = receive()
     settings.NOTIFICATION_ALLOWED_NETWORKS = []
     waiting_for(receiver)
@@ -84,7 +90,9 @@ def test_a_private_address_is_not_connected_to_unless_it_is_allowed(receive, set
     assert receiver.deliveries == []
 
 
-def test_the_resolved_address_is_checked(receive, settings, monkeypatch):
+def test_the_resolved_address_is_checked(
+    receive: Callable[..., WebhookReceiver], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     receiver = receive()
     settings.NOTIFICATION_ALLOWED_NETWORKS = []
     loopback = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))
@@ -95,8 +103,8 @@ def test_the_resolved_address_is_checked(receive, settings, monkeypatch):
     assert receiver.deliveries == []
 
 
-def test_a_stored_answer_is_short_and_without_secrets(receive):
-    def echo(delivery):
+def test_a_stored_answer_is_short_and_without_secrets(receive: Callable[..., WebhookReceiver]) -> None:
+    def echo(delivery) -> Answer:
         return Answer(status=400, body=b"token=open-sesame \x1b[31m" + b"x" * 10_000)
 
     channel = WebhookChannelFactory(address=f"{receive(echo).url}?token=open-sesame")
@@ -108,7 +116,9 @@ def test_a_stored_answer_is_short_and_without_secrets(receive):
     assert "sesame" not in channel.last_error
 
 
-def test_an_unreadable_secret_is_a_failure_with_instructions(receive, settings):
+def test_an_unreadable_secret_is_a_failure_with_instructions(
+    receive: Callable[..., WebhookReceiver], settings: Settings
+) -> None:
     settings.SOURCE_CREDENTIALS_KEYS = ["a lost key"]
     waiting_for(receive())
     settings.SOURCE_CREDENTIALS_KEYS = ["another key"]
@@ -134,10 +144,10 @@ GOOD_SECRET = "whsec_" + "A" * 44
     ],
     ids=["scheme", "user", "no scheme", "no secret", "no bytes", "few bytes", "no base64", "no prefix"],
 )
-def test_invalid_settings_are_rejected(address, secret):
+def test_invalid_settings_are_rejected(address: str, secret: str) -> None:
     assert settings_error(address, secret).endswith(".")
 
 
-def test_a_new_secret_is_valid():
+def test_a_new_secret_is_valid() -> None:
     assert len(signing_key(new_secret())) == 32
     assert settings_error("https://example.com/hook?x=1", new_secret()) == ""
