@@ -61,7 +61,7 @@ def broker_url() -> str:
     url = os.environ.get("TEST_BROKER_URL") or "amqp://guest:guest@localhost:5672//"
     try:
         with Connection(url, connect_timeout=3) as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0.2)
+            connection.ensure_connection(max_retries=1, interval_start=0.2)  # type: ignore[arg-type]  # fractions do
     except (OperationalError, OSError) as error:
         reason = f"No RabbitMQ answers at TEST_BROKER_URL: {error}"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)

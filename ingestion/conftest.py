@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from socket import AddressFamily, SocketKind
+from typing import Any
 
 import pytest
 import time_machine
@@ -45,7 +46,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     ask = socket.getaddrinfo
 
     def getaddrinfo(
-        host, *args: object, **kwargs: object
+        host, *args: object, **kwargs: Any
     ) -> list[
         tuple[AddressFamily, SocketKind, int, str, tuple[str, int]]
         | tuple[AddressFamily, SocketKind, int, str, tuple[str, int, int, int] | tuple[int, bytes]]

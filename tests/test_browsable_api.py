@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -27,7 +28,7 @@ def facility() -> Facility:
     return FacilityFactory(name="Oxford Science Park")
 
 
-def browser(user: User, **options: object) -> Client:
+def browser(user: User, **options: Any) -> Client:
     client = Client(**options, headers={"accept": BROWSER["HTTP_ACCEPT"]})
     client.force_login(user)
     return client

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -46,7 +47,7 @@ def simulate():
     """Serve customers of a shipped fleet, some of their manners changed: their simulation and URLs by code."""
     with ExitStack() as running:
 
-        def serve(fleet: str = "default", codes: tuple[str] = ("A",), **changes: object):
+        def serve(fleet: str = "default", codes: tuple[str] = ("A",), **changes: Any):
             chosen = tuple(replace(each, **changes) for each in load_fleet(fleet).customers if each.code in codes)
             simulation = Simulation(Fleet(chosen), seed=7, clock=SetClock(NOON))
             return simulation, running.enter_context(served_in_thread(simulation))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -35,7 +36,7 @@ def series(
     return [SensorReading(at(begin + n * every), sensor_id, each) for n, each in enumerate(temperatures_c)]
 
 
-def found_in(readings: Iterable[SensorReading], **limits: object) -> list[DetectedExcursion]:
+def found_in(readings: Iterable[SensorReading], **limits: Any) -> list[DetectedExcursion]:
     """Return the excursions of readings with constant limits, by default 2 to 8 °C."""
     values = {"low_warning_c": 2.0, "high_warning_c": 8.0, "gap_limit_seconds": 900} | limits
     return detect_excursions(readings, [EffectiveLimits(START - timedelta(days=1), Limits(**values))])

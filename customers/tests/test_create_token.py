@@ -49,7 +49,9 @@ def test_units_expiry_and_rate_limit_are_taken(customer: Customer) -> None:
 
 def test_days_count_from_now(customer: Customer) -> None:
     create_token("A", "x", "--permission=read", "--days=30")
-    remaining = ApiToken.objects.get().expires_at - timezone.now()
+    expires_at = ApiToken.objects.get().expires_at
+    assert expires_at is not None
+    remaining = expires_at - timezone.now()
     assert timedelta(days=29, hours=23) < remaining <= timedelta(days=30)
 
 

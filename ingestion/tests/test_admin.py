@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -156,7 +157,7 @@ class TestSources:
         moved = datetime(2026, 11, 23, tzinfo=UTC)
         original = Source.save
 
-        def save_after_a_poll(self, *args: object, **kwargs: object) -> None:
+        def save_after_a_poll(self, *args: object, **kwargs: Any) -> None:
             Source.objects.filter(pk=self.pk).update(cursor_at=moved, name="by someone else")
             original(self, *args, **kwargs)
 

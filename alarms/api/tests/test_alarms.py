@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -31,7 +32,7 @@ def api(unit: StorageUnit) -> APIClient:
     return client_of(unit.facility.customer)
 
 
-def ids_of(client: APIClient, url: str = URL, **query: object):
+def ids_of(client: APIClient, url: str = URL, **query: Any):
     return {item["id"] for item in client.get(url, query).json()["items"]}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -137,7 +138,7 @@ class Flapping:
         self.channel = ChannelFactory(customer=customer, flap_minutes=30)
         RuleFactory(customer=customer, channels=[self.channel])
 
-    def alarms(self, **fields: object) -> Alarm:
+    def alarms(self, **fields: Any) -> Alarm:
         return open_alarm(**({"storage_unit": self.unit} | fields))
 
     def ends(self, alarm: Alarm) -> None:

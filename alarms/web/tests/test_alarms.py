@@ -191,7 +191,7 @@ class TestOne:
     def test_anonymous_visitors_are_asked_to_sign_in(self, client: Client, unit: StorageUnit) -> None:
         alarm = AlarmFactory(storage_unit=unit)
         for url in (reverse("alarms"), reverse("alarm-count"), url_of(alarm)):
-            assert client.get(url).url.startswith(reverse("login"))
+            assert client.get(url)["Location"].startswith(reverse("login"))
 
     def test_names_are_escaped(self, operator: Client, unit: StorageUnit) -> None:
         unit.name = "<script>alert(1)</script>"
@@ -238,7 +238,7 @@ class TestHandling:
             ("comment", {"comment-text": "The fan."}),
             ("close", {"close-cause": "The fan.", "close-corrective_action": "A new fan."}),
         ]:
-            assert operator.post(url_of(alarm, f"alarm-{name}"), data).url == url_of(alarm)
+            assert operator.post(url_of(alarm, f"alarm-{name}"), data)["Location"] == url_of(alarm)
         alarm.refresh_from_db()
         assert (alarm.state, alarm.acknowledged_by, alarm.closed_by) == ("closed", "operator", "operator")
         kinds = [event.kind for event in operator.get(url_of(alarm)).context["events"]]

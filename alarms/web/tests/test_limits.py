@@ -14,6 +14,7 @@ from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow, UnitLim
 from customers.models import Customer, StorageUnit
 from tests.alarm_factories import LimitProfileFactory, MaintenanceWindowFactory
 from tests.factories import FacilityFactory, MembershipFactory, StaffFactory, StorageUnitFactory
+from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
 
@@ -61,7 +62,7 @@ def maintenance_url(customer: Customer) -> str:
 class TestLimitsOfAUnit:
     def test_a_manager_selects_a_profile_and_the_history_shows_it(self, manager: Client, unit: StorageUnit) -> None:
         medicine = LimitProfile.objects.get(name="refrigerated medicine")
-        assert manager.post(limits_url(unit), PLAIN | {"profile": medicine.pk}).url == limits_url(unit)
+        assert manager.post(limits_url(unit), PLAIN | {"profile": medicine.pk})["Location"] == limits_url(unit)
         (newest, facts), (first, _) = manager.get(limits_url(unit)).context["versions"]
         assert (newest.profile_name, newest.changed_by) == ("refrigerated medicine", "manager")
         assert dict(facts)["Limits"].startswith("2.0 to 8.0")
@@ -132,7 +133,7 @@ class TestProfiles:
 
 
 class TestMaintenance:
-    def enter(self, client, customer: Customer, **fields: object):
+    def enter(self, client: Client, customer: Customer, **fields: object) -> PageResponse:
         times = {"starts_at": "2027-01-10T08:00", "ends_at": "2027-01-10T10:00", "reason": "Stocktaking"}
         return client.post(maintenance_url(customer), times | fields)
 

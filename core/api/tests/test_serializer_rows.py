@@ -13,7 +13,7 @@ from customers.models import Facility
 from tests.factories import FacilityFactory
 
 
-class ExampleSerializer(serializers.Serializer):
+class ExampleSerializer(serializers.Serializer[object]):
     """Fields of every kind of source."""
 
     id = serializers.UUIDField(source="public_id")

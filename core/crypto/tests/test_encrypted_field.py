@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import ClassVar
 
 import pytest
 from django.core.exceptions import FieldError
@@ -22,7 +23,9 @@ def _one_key(settings: Settings) -> None:
 class Login(models.Model):
     """A model for these tests; it has no table."""
 
-    secret = EncryptedTextField(null=True, blank=True)
+    secret = EncryptedTextField(null=True, blank=True)  # type: ignore[misc]  # typed for the packages' fields, never null
+
+    objects: ClassVar[models.Manager[Login]] = models.Manager()
 
     class Meta:
         app_label = "tests_of_the_encrypted_field"  # none that is installed: migrations must not see it

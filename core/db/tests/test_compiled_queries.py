@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
@@ -17,7 +18,7 @@ from tests.factories import CustomerFactory, StorageUnitFactory, store_reading
 pytestmark = pytest.mark.django_db
 
 
-def visible_codes(scope: Scope):
+def visible_codes(scope: Scope) -> QuerySet[Facility, tuple[str]]:
     return Facility.objects.visible_to(scope).values_list("facility_code")
 
 
@@ -62,7 +63,7 @@ def test_a_model_that_names_no_way_gives_nothing(monkeypatch: pytest.MonkeyPatch
 def test_what_is_the_same_for_every_scope_stands_in_the_text(units: list[StorageUnit], is_look_up: bool) -> None:
     Facility.objects.update(name="50 % off 'quoted'")
 
-    def named(scope: Scope):
+    def named(scope: Scope) -> QuerySet[Facility, tuple[str]]:
         return Facility.objects.visible_to(scope).filter(name="50 % off 'quoted'").values_list("facility_code")
 
     compiled = CompiledQuery(named, is_look_up=is_look_up)
@@ -128,7 +129,7 @@ class TestObject:
 def test_the_text_is_made_once_for_each_kind_of_scope(units: list[StorageUnit]) -> None:
     made: list[Scope] = []
 
-    def build(scope: Scope):
+    def build(scope: Scope) -> QuerySet[Facility, tuple[str]]:
         made.append(scope)
         return visible_codes(scope)
 

@@ -63,7 +63,8 @@ def test_it_outlives_a_transaction_that_was_undone() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_every_connection_prepares_it_for_itself() -> None:
-    statement, given = Prepared(ADD), [[]]
+    statement = Prepared(ADD)
+    given: list[list[tuple[object, ...]]] = [[]]
     assert statement.rows([1]) == [(2, "100 %")]
 
     def ask() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from ipaddress import ip_address
 
 import pytest
@@ -76,8 +77,8 @@ def test_a_network_that_is_misspelt_is_refused(text: str) -> None:
         parse_networks([text])
 
 
-def _resolver_that_finds(*addresses: str):
-    def getaddrinfo(host, port, *args: object, **kwargs: object):
+def _resolver_that_finds(*addresses: str) -> Callable[..., list[tuple[object, ...]]]:
+    def getaddrinfo(host: str, port: int, *args: object, **kwargs: object) -> list[tuple[object, ...]]:
         return [
             (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
             if ":" in address

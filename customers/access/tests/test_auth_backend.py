@@ -27,9 +27,10 @@ def test_a_person_is_found_with_the_rights_of_their_roles(django_assert_num_quer
 
     with django_assert_num_queries(1):
         found = AccountBackend().get_user(user.pk)
+        assert found is not None
         principal = Principal.of_user(found)
 
-    assert len(principal.scope.customer_ids) == 2
+    assert len(principal.scope.customer_ids or ()) == 2
     assert principal == expected
     assert {field.attname: getattr(found, field.attname) for field in User._meta.concrete_fields} == {
         field.attname: getattr(user, field.attname) for field in User._meta.concrete_fields
@@ -56,5 +57,7 @@ def test_a_new_role_counts_from_the_next_request_on(client: Client) -> None:
     assert client.get("/facilities").status_code == 200
     membership.delete()
 
-    assert AccountBackend().get_user(membership.user_id).memberships.count() == 0
-    assert Principal.of_user(AccountBackend().get_user(membership.user_id)).scope.customer_ids == frozenset()
+    found = AccountBackend().get_user(membership.user_id)
+    assert found is not None
+    assert found.memberships.count() == 0
+    assert Principal.of_user(found).scope.customer_ids == frozenset()

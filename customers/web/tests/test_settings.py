@@ -43,7 +43,7 @@ def customer() -> Customer:
 def sign_in(client: Client, customer: Customer) -> Callable[..., Client]:
     """Signs in who has a role in the customer, and returns the client."""
 
-    def sign_in_as(role) -> Client:
+    def sign_in_as(role: str) -> Client:
         client.force_login(MembershipFactory(customer=customer, role=role, user__username=role).user)
         return client
 
@@ -59,14 +59,14 @@ def url_of(name: str, customer: Customer, *more: int | UUID) -> str:
     return reverse(name, args=[customer.public_id, *more])
 
 
-def data(response: PageResponse):
+def data(response: PageResponse) -> list[str]:
     return [str(message) for message in response.context["messages"]]
 
 
 class TestWhoMayDoWhat:
     def test_who_is_not_signed_in_is_asked_to(self, client: Client, customer: Customer) -> None:
         for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
-            assert client.get(url).url.startswith(reverse("login"))
+            assert client.get(url)["Location"].startswith(reverse("login"))
 
     @pytest.mark.parametrize("role", ["viewer", "operator"])
     def test_others_than_managers_look(self, sign_in: Callable[..., Client], customer: Customer, role: str) -> None:
@@ -148,26 +148,32 @@ class TestTokenSessions:
     def with_token(self, client: Client, customer: Customer) -> Callable[..., Client]:
         """Signs in with a new token of the customer, and returns the client."""
 
-        def sign_in_with(permissions, **kwargs: object) -> Client:
+        def sign_in_with(permissions: list[str], **kwargs: object) -> Client:
             _, text = make_token(customer, permissions=permissions, **kwargs)
             client.post(reverse("login"), {"username": customer.customer_code, "password": text})
             return client
 
         return sign_in_with
 
-    def test_a_token_that_may_only_read_does_not_reach_the_settings(self, with_token, customer: Customer) -> None:
+    def test_a_token_that_may_only_read_does_not_reach_the_settings(
+        self, with_token: Callable[..., Client], customer: Customer
+    ) -> None:
         client = with_token(["read"])
         for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
             assert client.get(url).status_code == 403
 
-    def test_a_token_limited_to_units_does_not_either(self, with_token, customer: Customer) -> None:
+    def test_a_token_limited_to_units_does_not_either(
+        self, with_token: Callable[..., Client], customer: Customer
+    ) -> None:
         unit = StorageUnitFactory(facility__customer=customer)
         client = with_token(["read", "write"], units=[unit])
         assert client.get(reverse("overview")).status_code == 200
         for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
             assert client.get(url).status_code == 403
 
-    def test_a_token_that_may_write_makes_tokens_but_no_accounts(self, with_token, customer: Customer) -> None:
+    def test_a_token_that_may_write_makes_tokens_but_no_accounts(
+        self, with_token: Callable[..., Client], customer: Customer
+    ) -> None:
         client = with_token(["read", "write"])
         assert client.get(reverse("settings")).status_code == 200
         client.post(url_of("settings-tokens", customer), {"token_name": "more", "permissions": ["read"]})
@@ -263,7 +269,7 @@ class TestPeople:
         client.logout()
         form = client.get(link, follow=True)
         passwords = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
-        assert client.post(form.redirect_chain[-1][0], passwords).url == reverse("overview")
+        assert client.post(form.redirect_chain[-1][0], passwords)["Location"] == reverse("overview")
         assert get_user(client) == member.user
         client.logout()
         assert "has been used" in client.get(link).content.decode()
@@ -328,7 +334,7 @@ class TestPeople:
     @pytest.mark.parametrize("fields", [{"action": "remove"}, {"action": "role", "role": "operator"}])
     def test_the_last_manager_stays(self, manager: Client, customer: Customer, fields: dict[str, str]) -> None:
         MembershipFactory(customer=customer, role="manager", user__is_active=False)
-        own = Membership.objects.get(user=get_user(manager))
+        own = Membership.objects.get(user=get_user(manager).pk)
         response = manager.post(url_of("settings-member", customer, own.pk), fields, follow=True)
         assert data(response) == ["A customer needs a manager. Make someone else a manager first."]
         own.refresh_from_db()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db
 ONE, BULK = "/api/v1/temperature", "/api/v1/temperature/bulk"
 
 
-def client_with(**token: object) -> APIClient:
+def client_with(**token: Any) -> APIClient:
     client = APIClient(raise_request_exception=False)
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token(**token)[1]}")
     return client

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import IntegrityError
@@ -25,7 +26,7 @@ def source() -> Source:
     return SourceFactory()
 
 
-def loaded(source: Source, *batches: ParsedBatch, **kwargs: object) -> Delivery:
+def loaded(source: Source, *batches: ParsedBatch, **kwargs: Any) -> Delivery:
     load_request = LoadRequest(customer=source.customer, source=source, ingestion_type=IngestionType.API)
     return load(load_request, batches, **kwargs).delivery
 

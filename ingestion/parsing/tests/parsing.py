@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 
@@ -92,7 +93,7 @@ class Parsed:
         return self.batches[0].row_context
 
 
-def parse(body: str | bytes, mapping: FieldMapping | None = None, **arguments: object) -> Parsed:
+def parse(body: str | bytes, mapping: FieldMapping | None = None, **arguments: Any) -> Parsed:
     """Parse a body; a text is encoded in UTF-8."""
     data = body.encode() if isinstance(body, str) else body
     arguments.setdefault("received_at", RECEIVED_AT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import unquote
 
 from ingestion.models import Delivery, Source
@@ -27,11 +28,11 @@ def polled_once(source: Source) -> Delivery:
     return delivery
 
 
-def json_answer(body: str, **options: object) -> Script:
+def json_answer(body: str, **options: Any) -> Script:
     return answer(body.encode(), headers=JSON, **options)
 
 
-def csv_answer(body: str | bytes, **options: object) -> Script:
+def csv_answer(body: str | bytes, **options: Any) -> Script:
     return answer(body.encode() if isinstance(body, str) else body, headers=CSV, **options)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 from socket import AddressFamily, SocketKind
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_name_is_looked_up_once_so_that_it_cannot_change_its_mind(
     ask = socket.getaddrinfo
 
     def getaddrinfo(
-        host, *args: object, **kwargs: object
+        host, *args: object, **kwargs: Any
     ) -> list[
         tuple[AddressFamily, SocketKind, int, str, tuple[str, int]]
         | tuple[AddressFamily, SocketKind, int, str, tuple[str, int, int, int] | tuple[int, bytes]]

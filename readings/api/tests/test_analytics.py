@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -41,7 +42,7 @@ def admin() -> APIClient:
     return client_of(CustomerFactory(customer_code="OPERATOR"), permissions=["admin"])
 
 
-def ask(client: APIClient, path: str, **query: object):
+def ask(client: APIClient, path: str, **query: Any):
     response = client.get(path, query)
     assert response.status_code == 200, response.content
     return response.json()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -112,7 +113,7 @@ def undone(work):
 def test_any_order_splitting_and_repetition_gives_the_same(unit: StorageUnit, delivered) -> None:
     rows, batches = delivered
 
-    def outcome(batches, **kwargs: object):
+    def outcome(batches, **kwargs: Any):
         store_all(unit, batches, **kwargs)
         return everything(), statistics([unit.pk], BEGIN + timedelta(minutes=7), BEGIN + 2 * DAY, now=LATER)
 

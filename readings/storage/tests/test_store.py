@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -25,7 +26,7 @@ def sensor() -> Sensor:
     return SensorFactory(storage_unit__facility__time_zone="Europe/London")
 
 
-def row(sensor: Sensor, minutes: int = 0, temperature_c=5.0, **kwargs: object) -> ReadingRow:
+def row(sensor: Sensor, minutes: int = 0, temperature_c=5.0, **kwargs: Any) -> ReadingRow:
     return ReadingRow(sensor.storage_unit_id, sensor.pk, NOON + timedelta(minutes=minutes), temperature_c, **kwargs)
 
 

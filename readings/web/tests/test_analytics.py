@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -50,7 +51,7 @@ def add_unit(facility: Facility, temperatures_c, start: datetime = MONDAY, **fie
     return unit
 
 
-def table_of(client: Client, page: str, **query: object):
+def table_of(client: Client, page: str, **query: Any):
     """Return the name and the cells of each row of the page's table."""
     table = client.get(reverse(page), query).context["table"]
     return {row.name: dict(zip(table.columns, row.cells, strict=True)) for row in table.rows}
@@ -59,7 +60,7 @@ def table_of(client: Client, page: str, **query: object):
 @pytest.mark.parametrize("page", PAGES)
 class TestEveryPage:
     def test_anonymous_users_are_sent_to_the_sign_in_page(self, client: Client, page) -> None:
-        assert client.get(reverse(page)).url.startswith(reverse("login"))
+        assert client.get(reverse(page))["Location"].startswith(reverse("login"))
 
     def test_only_get_is_allowed(self, member: Client, page) -> None:
         assert member.post(reverse(page)).status_code == 405

@@ -61,7 +61,7 @@ class TestOverview:
     def test_anonymous_users_are_sent_to_the_sign_in_page(self, client: Client) -> None:
         response = client.get("/")
         assert response.status_code == 302
-        assert response.url == "/account/sign-in?next=/"
+        assert response["Location"] == "/account/sign-in?next=/"
 
     def test_a_member_sees_the_units_of_their_customer_only(self, member: Client, unit: StorageUnit) -> None:
         StorageUnitFactory(name="Foreign")

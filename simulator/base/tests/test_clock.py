@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from simulator.base.clock import RealClock, RunningClock
 START = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 
-def running(elapsed, **arguments: object) -> RunningClock:
+def running(elapsed, **arguments: Any) -> RunningClock:
     readings = iter([0.0, *elapsed])
     return RunningClock(START, elapsed_seconds=lambda: next(readings), **arguments)
 

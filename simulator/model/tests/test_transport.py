@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from simulator.model.transport import OUTCOMES, SentRow, TransportError, TransportSettings, decide, disturb
@@ -9,7 +11,7 @@ def outcomes(settings: TransportSettings, count: int = 2_000, seed: int = 1):
     return [decide(settings, seed, "A", number).outcome for number in range(count)]
 
 
-def disturbed(rows, **settings: object) -> list[SentRow]:
+def disturbed(rows, **settings: Any) -> list[SentRow]:
     return disturb(rows, decide(TransportSettings(**settings), 1, "A", 1), lambda chance: "garbage")
 
 

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from simulator.payloads.files import seconds_for_rows, write_csv, write_json, wr
 from simulator.payloads.rows import CSV_FIELDS
 
 
-def served(customer: Customer, now: datetime = NOON, **changes: object) -> SimulatedCustomer:
+def served(customer: Customer, now: datetime = NOON, **changes: Any) -> SimulatedCustomer:
     fleet = Fleet((replace(customer, **changes),))
     return Simulation(fleet, seed=7, clock=SetClock(now)).customers[customer.code]
 
