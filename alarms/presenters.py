@@ -14,7 +14,7 @@ from alarms.models import Alarm, Excursion, LimitVersion
 from alarms.thresholds import Limits
 from readings.time_ranges import TimeRange
 from readings.units.condition import LimitsInForce
-from readings.units.formatting import UNKNOWN_TEXT, duration_text, limits_text, number_text, temperature_text
+from readings.units.formatting import UNKNOWN_TEXT, age_text, duration_text, limits_text, number_text, temperature_text
 
 Details = list[tuple[str, str]]
 # The chart of an alarm shows at least this much before and after it.
@@ -64,6 +64,14 @@ class AlarmPresenter:
         return duration_text((self.alarm.ended_at or self.now) - self.alarm.started_at)
 
     @property
+    def opens_text(self) -> str:
+        """When a pending alarm opens: "Opens in 22 min"; empty for one that is not waiting for a delay."""
+        if self.alarm.state != Alarm.State.PENDING or self.alarm.excursion is None:
+            return ""
+        remaining = self.alarm.excursion.alarm_due_at - self.now
+        return f"Opens in {age_text(remaining)}" if remaining > timedelta(0) else "Opens with the next reading outside"
+
+    @property
     def peak(self) -> str:
         """The peak so far, on the unit's scale."""
         return self.temperature(self.alarm.temperature_c)
@@ -99,7 +107,9 @@ def present_alarms(alarms: Iterable[Alarm], now: datetime | None = None) -> list
 
 def with_units(alarms: QuerySet[Alarm]) -> QuerySet[Alarm]:
     """Load the related rows that presenters need."""
-    return alarms.select_related("storage_unit__facility", "customer", "sensor")
+    related = alarms.select_related("storage_unit__facility", "customer", "sensor", "excursion__limit_version")
+    # An excursion of weeks has many pieces, which no list shows.
+    return related.defer("excursion__outside_pieces")
 
 
 def excursion_details(excursion: Excursion, scale: str) -> Details:

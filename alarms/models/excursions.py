@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models.functions import Now
@@ -85,6 +86,19 @@ class Excursion(ScopedModel):
     def __str__(self) -> str:
         until = "ongoing" if self.ended_at is None else f"to {self.ended_at:%Y-%m-%d %H:%M:%S}"
         return f"{self.kind} {self.started_at:%Y-%m-%d %H:%M:%S} {until}"
+
+    @property
+    def alarm_due_at(self) -> datetime:
+        """When the alarm opens, with the first reading from then on, unless the temperature returns before.
+
+        The warning delay runs from the start, the critical delay from the crossing of the critical limit.
+        """
+        limits = self.limit_version.limits
+        due_at = self.started_at + limits.warning_delay_of(self.peak_c)
+        critical_since = (self.progress or {}).get("critical_since")
+        if critical_since is None:
+            return due_at
+        return min(due_at, datetime.fromisoformat(critical_since) + limits.critical_delay_of(self.peak_c))
 
 
 class MktCheck(models.Model):

@@ -39,6 +39,7 @@ from customers.web.facility_options import FacilityName, facility_options, selec
 REFRESH_SECONDS = 15
 ALARMS_PER_PAGE = 50
 MAX_RECENTLY_CLOSED = 20
+MAX_PENDING = 50
 MAX_INHIBITED = 100
 LIST_PARTS = {"alarm-list": "alarms/_list.html", "alarms": "alarms/_alarms.html"}
 ALARM_PARTS = {"alarm": "alarms/_alarm.html"}
@@ -72,9 +73,11 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
     listed = list_page(request, _alarm_rows(scope, alarm_filter, filters["state"]), ALARMS_PER_PAGE)
     is_first_active_page = not filters["state"] and listed.page.number == 1
     recently_closed = _recently_closed(scope, alarm_filter) if is_first_active_page else ()
+    pending = _pending(scope, alarm_filter) if is_first_active_page else ()
     context = {
         "list": listed,
         "shown": present_alarms(listed.rows, now),
+        "pending": present_alarms(pending, now),
         "recently_closed": present_alarms(recently_closed, now),
         "customers": customers,
         "facilities": facilities,
@@ -135,6 +138,11 @@ def alarm_count(request: HttpRequest) -> HttpResponse:
 def _alarm_rows(scope: Scope, alarm_filter: AlarmFilter, state: str) -> QuerySet[Alarm]:
     alarms: QuerySet[Alarm] = with_units(visible_alarms(scope, alarm_filter))
     return order_by_urgency(alarms.filter(suppressed_by=None)) if not state else alarms
+
+
+def _pending(scope: Scope, alarm_filter: AlarmFilter) -> QuerySet[Alarm]:
+    pending: QuerySet[Alarm] = with_units(visible_alarms(scope, alarm_filter._replace(states=STATES["pending"])))
+    return pending[:MAX_PENDING]
 
 
 def _recently_closed(scope: Scope, alarm_filter: AlarmFilter) -> QuerySet[Alarm]:

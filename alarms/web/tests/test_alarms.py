@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from alarms.models import Alarm
 from customers.models import StorageUnit
-from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, NoDataAlarmFactory
+from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, ExcursionFactory, NoDataAlarmFactory
 from tests.factories import FacilityFactory, MembershipFactory, StaffFactory, StorageUnitFactory, make_token
 from tests.responses import PageResponse
 
@@ -109,9 +109,9 @@ class TestList:
         for each in StorageUnitFactory.create_batch(10, facility=unit.facility):
             AlarmFactory(storage_unit=each)
             ClosedAlarmFactory(storage_unit=each)
-        # Session, user with roles, customers, facilities; the count and the page of active alarms, closed ones, and
-        # the count in the navigation.
-        with django_assert_num_queries(8):
+        # Session, user with roles, customers, facilities; the count and the page of active alarms, pending and
+        # closed ones, and the count in the navigation.
+        with django_assert_num_queries(9):
             assert len(listed(operator.get(reverse("alarms")))) == 10
 
 
@@ -154,7 +154,7 @@ class TestOne:
         assert "Detected late" in text
         limits, excursion = dict(response.context["limits"]), dict(response.context["excursion"])
         assert limits["Limits"] == "3.0 to 7.0\N{NO-BREAK SPACE}°C, critical beyond 0.0 to 10.0\N{NO-BREAK SPACE}°C"
-        assert limits["Delay"] == "30 min"
+        assert (limits["Warning delay"], limits["Critical delay"]) == ("30 min", "5 min")
         assert (excursion["Area"], excursion["No data for"]) == ("600.0 K·min", "10 min")
 
     def test_limits_are_those_of_the_evaluation_even_if_changed_since(
@@ -205,6 +205,50 @@ class TestOne:
         # Session, user with roles, the alarm, its silence, events and inhibited alarms, the count in the navigation.
         with django_assert_num_queries(7):
             operator.get(url_of(alarm))
+
+
+class TestPending:
+    def pending(self, unit: StorageUnit, minutes: int, **excursion: object) -> Alarm:
+        started_at = timezone.now() - timedelta(minutes=minutes, seconds=-30)
+        found = ExcursionFactory(
+            storage_unit=unit, started_at=started_at, severity="warning", peak_c=8.0, alarm_at=None, **excursion
+        )
+        return AlarmFactory(
+            storage_unit=unit,
+            excursion=found,
+            state="pending",
+            opened_at=None,
+            started_at=started_at,
+            severity="warning",
+        )
+
+    def test_pending_alarms_say_when_they_open(self, operator: Client, unit: StorageUnit) -> None:
+        alarm = self.pending(unit, minutes=8)
+        response = operator.get(reverse("alarms"))
+        assert [row.alarm for row in response.context["pending"]] == [alarm]
+        assert "Opens in 22 min" in response.content.decode()
+        assert "Opens in 22 min" in operator.get(url_of(alarm)).content.decode()
+
+    def test_beyond_a_critical_limit_the_shorter_delay_counts_from_the_crossing(
+        self, operator: Client, unit: StorageUnit
+    ) -> None:
+        crossed_at = timezone.now() - timedelta(minutes=2, seconds=-30)
+        self.pending(unit, minutes=8, progress={"critical_since": crossed_at.isoformat()})
+        assert "Opens in 3 min" in operator.get(reverse("alarms")).content.decode()
+
+    def test_an_alarm_whose_delay_is_over_opens_with_the_next_reading(
+        self, operator: Client, unit: StorageUnit
+    ) -> None:
+        self.pending(unit, minutes=40)
+        assert "Opens with the next reading outside" in operator.get(reverse("alarms")).content.decode()
+
+    def test_listing_pending_alarms_takes_a_fixed_number_of_queries(
+        self, operator: Client, unit: StorageUnit, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for _ in range(5):
+            self.pending(StorageUnitFactory(facility=unit.facility), minutes=8)
+        with django_assert_max_num_queries(11):
+            operator.get(reverse("alarms"))
 
 
 class TestDrills:
