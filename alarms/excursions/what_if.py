@@ -39,16 +39,16 @@ class ReplayedAlarm:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The alarms between `since` and `until` that changed limits would have removed, added and kept.
+    """The alarms between `since` and `until` that changed limits would have removed, added and left unchanged.
 
-    kept: as they were and as they would have been.
+    unchanged: as they were and as they would have been.
     """
 
     since: datetime
     until: datetime
     removed: list[ReplayedAlarm]
     added: list[ReplayedAlarm]
-    kept: list[tuple[ReplayedAlarm, ReplayedAlarm]]
+    unchanged: list[tuple[ReplayedAlarm, ReplayedAlarm]]
 
 
 def apply_changes(limits: Limits, changes: Mapping[str, Any]) -> Limits:
@@ -95,7 +95,7 @@ def compare(
         until,
         removed=[_to_alarm(each) for position, each in enumerate(before) if position not in pairs.values()],
         added=[_to_alarm(each) for position, each in enumerate(after) if position not in pairs],
-        kept=[(_to_alarm(before[old]), _to_alarm(after[new])) for new, old in sorted(pairs.items())],
+        unchanged=[(_to_alarm(before[old]), _to_alarm(after[new])) for new, old in sorted(pairs.items())],
     )
 
 

@@ -89,7 +89,7 @@ class Channel(ScopedModel):
         return self.failures_in_a_row > 0 or (self.last_duration_seconds or 0.0) >= SLOW_SECONDS
 
     @property
-    def shown_address(self) -> str:
+    def redacted_address(self) -> str:
         """The address without the parts of a URL that may be secret."""
         return self.address.partition("?")[0].partition("#")[0]
 

@@ -76,7 +76,7 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
     pending = _pending(scope, alarm_filter) if is_first_active_page else ()
     context = {
         "list": listed,
-        "shown": present_alarms(listed.rows, now),
+        "rows": present_alarms(listed.rows, now),
         "pending": present_alarms(pending, now),
         "recently_closed": present_alarms(recently_closed, now),
         "customers": customers,
@@ -218,20 +218,20 @@ def _handle_action(
 def _render_alarm(
     request: HttpRequest, principal: Principal, alarm: Alarm, submitted: dict[str, forms.Form] | None = None
 ) -> HttpResponse:
-    shown, unit = AlarmPresenter(alarm, timezone.now()), alarm.storage_unit
+    presenter, unit = AlarmPresenter(alarm, timezone.now()), alarm.storage_unit
     inhibited = with_units(alarm.suppressed.visible_to(principal.scope)).order_by("-started_at", "-pk")
     version = _limit_version(alarm)
     scale = unit.temperature_unit if unit else "C"
     may_operate = principal.may_operate(alarm.customer_id)
     context = {
-        "shown": shown,
+        "presenter": presenter,
         "alarm": alarm,
         "unit": unit,
         "limits": limit_details(version, scale) if version else [],
         "excursion": excursion_details(alarm.excursion, scale) if alarm.excursion else [],
         "events": alarm.events.order_by("happened_at", "pk"),
-        "silence": _silence_text(principal.scope, unit, shown.now) if unit and alarm.is_live else "",
-        "inhibited": present_alarms(inhibited[:MAX_INHIBITED], shown.now),
+        "silence": _silence_text(principal.scope, unit, presenter.now) if unit and alarm.is_live else "",
+        "inhibited": present_alarms(inhibited[:MAX_INHIBITED], presenter.now),
         "forms": _forms(alarm, may_operate) | (submitted or {}),
         "may_operate": may_operate,
         "refresh_seconds": REFRESH_SECONDS,

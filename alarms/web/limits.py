@@ -151,7 +151,7 @@ def _replay_context(result: Replay, unit: StorageUnit) -> dict[str, object]:
     parts = [
         ("Additional alarms", [_row(alarm, unit) for alarm in result.added]),
         ("Prevented alarms", [_row(alarm, unit) for alarm in result.removed]),
-        ("Unchanged alarms", [_row(before, unit, after) for before, after in result.kept]),
+        ("Unchanged alarms", [_row(before, unit, after) for before, after in result.unchanged]),
     ]
     return {"replay": result, "parts": parts}
 

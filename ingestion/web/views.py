@@ -70,7 +70,7 @@ def sources_page(request: HttpRequest) -> HttpResponse:
         "sources": [SourcePresenter(source, now) for source in page.rows],
         "counts": [(StatePresenter(state), n) for state, n in counts_by_state(scope, now, customer_code).items()],
         "customers": list(customers.values_list("customer_code", "name")),
-        "chosen": {"customer": customer_code, "state": state, "text": text},
+        "selected": {"customer": customer_code, "state": state, "text": text},
         "states": SourceState.choices,
         "now": now,
     }
@@ -112,13 +112,13 @@ def change_schedule(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Poll the source now (operators), or pause or resume it (managers), according to `action`."""
     principal, source = _get_source(request, public_id)
     action = request.POST.get("action")
-    chosen = Source.objects.filter(pk=source.pk)
+    sources = Source.objects.filter(pk=source.pk)
     if action == "poll":
         refuse_unless(principal.may_operate(source.customer_id))
-        message = "Polling starts within seconds." if claims.poll_now(chosen) else "Resume the source to poll it."
+        message = "Polling starts within seconds." if claims.poll_now(sources) else "Resume the source to poll it."
     elif action in ("pause", "resume"):
         refuse_unless(principal.may_manage(source.customer_id))
-        changed = claims.pause(chosen) if action == "pause" else claims.resume(chosen)
+        changed = claims.pause(sources) if action == "pause" else claims.resume(sources)
         message = f"Source {action}d." if changed else "No change."
     else:
         return HttpResponseBadRequest("The action must be poll, pause or resume.")

@@ -33,8 +33,9 @@ def start_of_day(day: date, zone: ZoneInfo) -> datetime:
 
 def day_of(instant: datetime, zone: ZoneInfo) -> date:
     """Return the local date between whose start and end the instant lies."""
-    shown = instant.astimezone(zone).date()
-    return shown + _DAY if instant >= start_of_day(shown + _DAY, zone) else shown
+    date_on_clocks = instant.astimezone(zone).date()
+    following = date_on_clocks + _DAY
+    return following if instant >= start_of_day(following, zone) else date_on_clocks
 
 
 def starts_of_days_us(days: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
@@ -68,7 +69,7 @@ def start_of_day_sql(day: str, zone: str) -> str:
 
 def day_of_sql(instant: str, zone: str) -> str:
     """Return SQL for the local date to which an instant belongs; `instant` and `zone` are expressions."""
-    shown = f"({instant} AT TIME ZONE {zone})"
-    following = f"({shown}::date + 1)"
-    return f"""CASE WHEN {shown}::time < '{_DATES_RECUR_FROM}' OR {instant} < {start_of_day_sql(following, zone)}
-        THEN {shown}::date ELSE {following} END"""
+    wall_time = f"({instant} AT TIME ZONE {zone})"
+    following = f"({wall_time}::date + 1)"
+    return f"""CASE WHEN {wall_time}::time < '{_DATES_RECUR_FROM}' OR {instant} < {start_of_day_sql(following, zone)}
+        THEN {wall_time}::date ELSE {following} END"""

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from readings.units.condition import Bounds, LimitsInForce
-from readings.units.scales import SHOWN_DECIMALS, Scale, difference_from_kelvin, from_celsius
+from readings.units.scales import EXACT_DECIMALS, Scale, difference_from_kelvin, from_celsius
 
 UNKNOWN_TEXT = "–"
 NEVER = "never"
@@ -29,7 +29,7 @@ def scaled_text(temperature: float | None, scale: Scale | str, decimals: int = 2
 
 def exact_temperature_text(temperature_c: float | None, scale: Scale | str) -> str:
     """Format a temperature on `scale` with every digit that was sent; "–" for None."""
-    return temperature_text(temperature_c, scale, SHOWN_DECIMALS)
+    return temperature_text(temperature_c, scale, EXACT_DECIMALS)
 
 
 def number_text(value: float, decimals: int) -> str:
@@ -106,5 +106,5 @@ def share_text(share: float | None) -> str:
     """Format a share of 0 to 1 as a percentage that is 100 % only for the whole; "–" for None."""
     if share is None:
         return UNKNOWN_TEXT
-    shown = min(share, _ALMOST_ALL) if share < 1 else 1.0
-    return f"{shown:.1%}".replace("%", "\N{NO-BREAK SPACE}%").replace("100.0", "100")
+    rounded = min(share, _ALMOST_ALL) if share < 1 else 1.0
+    return f"{rounded:.1%}".replace("%", "\N{NO-BREAK SPACE}%").replace("100.0", "100")

@@ -1,7 +1,7 @@
 """Temperature scales: their names, and exact conversions.
 
 Readings are stored in degrees Celsius together with the scale they were sent in. A temperature sent with up to
-``SHOWN_DECIMALS`` decimals is shown with exactly the digits that were sent.
+``EXACT_DECIMALS`` decimals is returned with exactly the digits that were sent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ else:
 ABSOLUTE_ZERO_C = -273.15
 # Below 10,000 degrees a float64 holds more than eleven decimals, and going there and back costs less than the
 # twelfth: rounding to six restores any value of up to six decimals exactly.
-SHOWN_DECIMALS = 6
+EXACT_DECIMALS = 6
 
 
 class Scale(StrEnum):
@@ -113,4 +113,4 @@ def difference_from_kelvin(difference_k: Temperatures, scale: Scale | str) -> Te
 
 
 def _rounded(value: Temperatures) -> Temperatures:
-    return round(value, SHOWN_DECIMALS) if isinstance(value, float | int) else value.round(SHOWN_DECIMALS)
+    return round(value, EXACT_DECIMALS) if isinstance(value, float | int) else value.round(EXACT_DECIMALS)

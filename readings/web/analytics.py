@@ -109,9 +109,9 @@ def _comparison(filters: AnalyticsFilters) -> Table:
         }
     names = _unique_names({owner: name for owner, (name, _) in owners.items()})
     named = tables.furthest_first((names[owner], each) for owner, each in summaries.items())
-    shown = dict(list(named.items())[:MAX_COMPARED])
+    compared = dict(list(named.items())[:MAX_COMPARED])
     addresses = {names[owner]: address for owner, (_, address) in owners.items()}
-    return tables.comparison(shown, _scale(filters), addresses, "Unit" if filters.facility else "Facility")
+    return tables.comparison(compared, _scale(filters), addresses, "Unit" if filters.facility else "Facility")
 
 
 def _unique_names(names: dict[int, str]) -> dict[int, str]:

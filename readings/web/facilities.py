@@ -93,9 +93,9 @@ def facility_today(scope: Scope, facility: Facility, now: datetime) -> FacilityT
     units = list(_units(scope, facility=facility))
     midnight = start_of_day(day_of(now, facility.zone), facility.zone)
     today = statistics_by_unit([unit.pk for unit in units], midnight, now, now=now)
-    shown = [UnitToday(unit, condition_of(unit, now), today[unit.pk]) for unit in units]
-    shown.sort(key=lambda each: (each.condition.state.rank, str(each.unit)))
-    return FacilityToday(shown, _sorted(Counter(each.condition.state for each in shown)))
+    rows = [UnitToday(unit, condition_of(unit, now), today[unit.pk]) for unit in units]
+    rows.sort(key=lambda each: (each.condition.state.rank, str(each.unit)))
+    return FacilityToday(rows, _sorted(Counter(each.condition.state for each in rows)))
 
 
 def present_facility(facility: Facility) -> Details:

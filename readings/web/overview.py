@@ -111,12 +111,12 @@ def counts_by_state(units: Iterable[OverviewUnit]) -> list[tuple[UnitState, int]
 
 
 def overview_etag(scope: Scope, now: datetime, url: str, badges: Badges) -> str:
-    """Return a weak ETag of the overview at this URL, which changes with anything shown but ages. One query.
+    """Return a weak ETag of the overview at this URL, which changes with everything on the page but ages. One query.
 
-    PostgreSQL hashes the shown columns of every unit. The hour is included because it moves the sparklines.
+    PostgreSQL hashes the columns of every unit. The hour is included because the sparklines move with it.
     """
-    shown = (scope, url, f"{now:%Y-%m-%dT%H}", list(_VERSION.visible_to(scope)), sorted(badges.items()))
-    return f'W/"{hashlib.blake2b(repr(shown).encode(), digest_size=12).hexdigest()}"'
+    content = (scope, url, f"{now:%Y-%m-%dT%H}", list(_VERSION.visible_to(scope)), sorted(badges.items()))
+    return f'W/"{hashlib.blake2b(repr(content).encode(), digest_size=12).hexdigest()}"'
 
 
 class _RowHash(Func):
@@ -127,7 +127,7 @@ class _RowHash(Func):
 
 
 def _version(scope: Scope) -> QuerySet[StorageUnit, tuple[int]]:
-    """Return the query of one number that changes with the shown columns of any unit, or when a reading gets stale."""
+    """Return the query of one number that changes with the columns of any unit, or when a reading gets stale."""
     limit = Cast(_STALENESS_LIMIT, FloatField())
     limit_interval = Func(*[Value(0)] * 6, limit, function="make_interval", output_field=DurationField())
     is_stale = ExpressionWrapper(Q(latest_reading__recorded_at__lt=Now() - limit_interval), BooleanField())

@@ -114,7 +114,7 @@ def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     facility = get_object_or_404(facilities, public_id=public_id)
     now = timezone.now()
     units = facility_today(scope, facility, now)
-    context = {"facility": facility, "facts": present_facility(facility), "units": units, "now": now}
+    context = {"facility": facility, "properties": present_facility(facility), "units": units, "now": now}
     return render(request, "readings/facility.html", context)
 
 
@@ -127,7 +127,7 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     part = requested_template(request, UNIT_PARTS, "readings/unit.html")
     context: dict[str, object] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
     if part != UNIT_PARTS["range"]:
-        context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "facts": present_unit(unit)}
+        context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "properties": present_unit(unit)}
     if part != UNIT_PARTS["latest"]:
         try:
             period = requested_range(request.GET, unit.pk, unit.facility.zone, now)

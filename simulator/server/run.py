@@ -115,5 +115,5 @@ async def _serve(runners: list[web.AppRunner], application: web.Application, hos
     site = web.TCPSite(runner, host, port)
     await site.start()
     bound = runner.addresses[0][1]
-    shown = "localhost" if host in ("127.0.0.1", "localhost", "0.0.0.0", "::") else host  # noqa: S104 - only compared
-    return f"http://{shown}:{bound}"
+    name = "localhost" if host in ("127.0.0.1", "localhost", "0.0.0.0", "::") else host  # noqa: S104 - only compared
+    return f"http://{name}:{bound}"

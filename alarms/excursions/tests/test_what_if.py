@@ -42,7 +42,7 @@ def test_a_shorter_delay_would_have_added_an_alarm(unit: StorageUnit, begin: dat
     found = replay(unit, {"high_delay_seconds": 600}, timezone.now())
     assert [(each.started_at, each.opened_at) for each in found.added] == [(begin + EVERY, begin + 2 * EVERY)]
     assert found.removed == []
-    ((before, after),) = found.kept
+    ((before, after),) = found.unchanged
     assert (before.opened_at, after.opened_at) == (begin + 8 * EVERY, begin + 6 * EVERY)
 
 
@@ -56,7 +56,7 @@ def test_a_shorter_critical_delay_would_have_opened_the_alarm_as_critical(unit: 
 def test_a_higher_limit_would_have_removed_one(unit: StorageUnit, begin: datetime) -> None:
     found = replay(unit, {"high_warning_c": 9.0}, timezone.now())
     assert [each.started_at for each in found.removed] == [begin + 5 * EVERY]
-    assert (found.added, found.kept) == ([], [])
+    assert (found.added, found.unchanged) == ([], [])
 
 
 def test_a_replay_stores_nothing(unit: StorageUnit) -> None:

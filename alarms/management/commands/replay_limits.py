@@ -64,8 +64,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{title}: {len(alarms)}")
             for alarm in alarms:
                 self.stdout.write(f"  {line(alarm, unit, zone)}")
-        self.stdout.write(f"kept: {len(found.kept)}")
-        for before, after in found.kept:
+        self.stdout.write(f"unchanged: {len(found.unchanged)}")
+        for before, after in found.unchanged:
             self.stdout.write(
                 f"  {line(before, unit, zone)}; would open at {after.opened_at.astimezone(zone):%Y-%m-%d %H:%M}"
                 f" as {after.severity}"

@@ -121,8 +121,8 @@ def _schema(url: str) -> str:
 def _without_overrides(url: str) -> str:
     """Drop the URL parameters in _OVERRIDES."""
     address, mark, query = url.partition("?")
-    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if not _is_override(name)]
-    return f"{address}{mark}{urlencode(kept)}" if kept else address
+    others = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if not _is_override(name)]
+    return f"{address}{mark}{urlencode(others)}" if others else address
 
 
 def _is_override(name: str) -> bool:

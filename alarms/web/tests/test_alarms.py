@@ -49,7 +49,7 @@ def url_of(alarm, name: str = "alarm") -> str:
 
 
 def listed(response: PageResponse):
-    return [shown.alarm for shown in response.context["shown"]]
+    return [row.alarm for row in response.context["rows"]]
 
 
 class TestList:
@@ -62,7 +62,7 @@ class TestList:
         AlarmFactory(storage_unit=unit, state="pending", opened_at=None, started_at=timezone.now())
         response = operator.get(reverse("alarms"))
         assert listed(response) == [warm, silent, taken]
-        assert [shown.alarm for shown in response.context["recently_closed"]] == [closed]
+        assert [row.alarm for row in response.context["recently_closed"]] == [closed]
 
     def test_inhibited_alarms_are_not_listed(self, operator: Client, unit: StorageUnit) -> None:
         down = NoDataAlarmFactory(storage_unit=unit)
@@ -181,7 +181,7 @@ class TestOne:
         )
         silent = NoDataAlarmFactory(storage_unit=unit, suppressed_by=down)
         response = operator.get(url_of(down))
-        assert [shown.alarm for shown in response.context["inhibited"]] == [silent]
+        assert [row.alarm for row in response.context["inhibited"]] == [silent]
         assert "Oxford API" in response.content.decode()
         assert "Inhibited by" in operator.get(url_of(silent)).content.decode()
 

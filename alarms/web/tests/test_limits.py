@@ -63,9 +63,9 @@ class TestLimitsOfAUnit:
     def test_a_manager_selects_a_profile_and_the_history_shows_it(self, manager: Client, unit: StorageUnit) -> None:
         medicine = LimitProfile.objects.get(name="refrigerated medicine")
         assert manager.post(limits_url(unit), PLAIN | {"profile": medicine.pk})["Location"] == limits_url(unit)
-        (newest, facts), (first, _) = manager.get(limits_url(unit)).context["versions"]
+        (newest, limits), (first, _) = manager.get(limits_url(unit)).context["versions"]
         assert (newest.profile_name, newest.changed_by) == ("refrigerated medicine", "manager")
-        assert dict(facts)["Limits"].startswith("2.0 to 8.0")
+        assert dict(limits)["Limits"].startswith("2.0 to 8.0")
         assert (first.profile_name, first.changed_by) == ("around the set temperature", "")
 
     def test_custom_limits_replace_the_profile(self, manager: Client, unit: StorageUnit) -> None:
