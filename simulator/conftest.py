@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from simulator.base.clock import SetClock
 from simulator.base.instants import microseconds_of
-from simulator.model.fleet import Customer, Facility, Fleet, Unit
+from simulator.model.fleet import Customer, Facility, Unit
 from simulator.model.fleet_file import load_fleet
 from simulator.model.simulation import Simulation
 from simulator.server.run import served_in_thread
+from simulator.tests.serving import Serve
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NOON_US = microseconds_of(NOON)
@@ -40,24 +40,11 @@ def freezer() -> Customer:
 
 
 @pytest.fixture
-def serve(clock: SetClock):
-    """Return a function that serves a customer with some settings changed; it returns its URL and its simulation."""
-    contexts = []
-
-    def start(customer, **changes: object):
-        changed = Simulation(Fleet((replace(customer, **changes),)), seed=7, clock=clock)
-        context = served_in_thread(changed)
-        urls = context.__enter__()
-        contexts.append(context)
-        return urls[customer.code], changed.customers[customer.code]
-
-    def closing() -> None:
-        while contexts:
-            contexts.pop().__exit__(None, None, None)
-
-    start.closing = closing
-    yield start
-    closing()
+def serve(clock: SetClock) -> Iterator[Serve]:
+    """Serve customers with some settings changed until the test ends."""
+    starting = Serve(clock)
+    yield starting
+    starting.closing()
 
 
 @pytest.fixture

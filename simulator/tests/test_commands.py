@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from signal import Signals
@@ -13,6 +14,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from simulator.tests.asking import get, post
+
+Start = Callable[..., tuple[subprocess.Popen[str], list[str]]]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -122,11 +125,11 @@ def test_a_bad_port_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def start():
+def start() -> Iterator[Start]:
     """Start the command as a process; return it and what it prints about its customers."""
-    processes = []
+    processes: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: object, lines):
+    def begin(*arguments: str, lines: int) -> tuple[subprocess.Popen[str], list[str]]:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "manage.py", "runsimulator", *arguments],
             cwd=ROOT,
@@ -136,6 +139,7 @@ def start():
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "temperature_site.settings"},
         )
         processes.append(process)
+        assert process.stdout is not None
         return process, [process.stdout.readline().strip() for _ in range(lines)]
 
     yield begin
@@ -145,7 +149,7 @@ def start():
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_the_simulator_says_where_its_customers_are_and_ends_cleanly(start, ending: Signals) -> None:
+def test_the_simulator_says_where_its_customers_are_and_ends_cleanly(start: Start, ending: Signals) -> None:
     process, lines = start("--port", "0", "--customers", "A,B", lines=2)
     assert lines[0].startswith("(API) Pharma Corp A (A) on http://localhost:")
     assert lines[1].startswith("(CSV) Local Business B (B) on http://localhost:")
@@ -157,7 +161,7 @@ def test_the_simulator_says_where_its_customers_are_and_ends_cleanly(start, endi
     assert "Traceback" not in errors
 
 
-def test_a_simulated_half_hour_passes_at_once_and_then_time_halts(start) -> None:
+def test_a_simulated_half_hour_passes_at_once_and_then_time_halts(start: Start) -> None:
     clock = ["--clock-start", "2026-11-23T10:00:00", "--clock-stop", "2026-11-23T10:30:00", "--speed", "1e9"]
     _, (line,) = start(
         *("--fleet", "default", "--customers", "C", "--single-port", "--port", "0", "--seed", "5", *clock),

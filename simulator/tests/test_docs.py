@@ -26,7 +26,9 @@ def test_commands_faults_and_transport_settings_are_documented(name: str) -> Non
 
 
 @pytest.mark.parametrize("kind", [Customer, Unit, DataQuality, CsvDialect, ScriptedFault])
-def test_fields_of_fleet_files_are_documented(kind) -> None:
+def test_fields_of_fleet_files_are_documented(
+    kind: type[Customer | Unit | DataQuality | CsvDialect | ScriptedFault],
+) -> None:
     assert [field.name for field in fields(kind) if f"`{field.name}`" not in TEXT] == []
 
 
@@ -42,6 +44,6 @@ def test_options_of_commands_are_documented(command: str) -> None:
     assert sorted(option for option in options if option not in TEXT) == []
 
 
-def option_strings(command: BaseCommand):
+def option_strings(command: BaseCommand) -> set[str]:
     parser = command.create_parser("manage.py", "command")
     return {option for action in parser._actions for option in action.option_strings}

@@ -10,7 +10,7 @@ from simulator.base.clock import RealClock, RunningClock
 START = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 
-def running(elapsed, **arguments: Any) -> RunningClock:
+def running(elapsed: list[float], **arguments: Any) -> RunningClock:
     readings = iter([0.0, *elapsed])
     return RunningClock(START, elapsed_seconds=lambda: next(readings), **arguments)
 

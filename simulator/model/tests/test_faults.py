@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.base.instants import HOUR, MINUTE, SECOND
+from simulator.base.seeded_random import Floats
 from simulator.conftest import NOON, NOON_US
 from simulator.model.faults import Fault, FaultError, clock_segments, fault_from, make_fault
 from simulator.model.fleet import Customer
@@ -24,7 +25,7 @@ def fault(kind: str, minutes: float = 60.0, *, start: datetime = NOON, offset_se
     return make_fault(UNIT, kind, start, minutes, offset_seconds)
 
 
-def temperatures(series: UnitSeries, *faults: Fault, start_us: int = NOON_US, end_us: int = NOON_US + HOUR):
+def temperatures(series: UnitSeries, *faults: Fault, start_us: int = NOON_US, end_us: int = NOON_US + HOUR) -> Floats:
     return series.between(start_us, end_us, faults).thousandths / 1_000
 
 

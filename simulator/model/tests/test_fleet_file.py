@@ -14,8 +14,8 @@ from simulator.model.templates import make_fleet
 from simulator.model.transport import TransportSettings
 
 
-def document(**changes: object):
-    unit = {
+def document(**changes: object) -> list[dict[str, object]]:
+    unit: dict[str, object] = {
         "code": "u1",
         "name": None,
         "set_temperature": -20.0,
@@ -24,8 +24,8 @@ def document(**changes: object):
         "size_unit": "sqm",
         "reading_every_seconds": 60,
     }
-    facility = {"code": "f1", "name": None, "city": None, "country": "England", "units": [unit]}
-    customer = {
+    facility: dict[str, object] = {"code": "f1", "name": None, "city": None, "country": "England", "units": [unit]}
+    customer: dict[str, object] = {
         "code": "Z",
         "name": "Customer Z",
         "template": None,
@@ -133,7 +133,7 @@ def test_a_scripted_fault_begins_some_minutes_after_the_simulator() -> None:
         (document(faults=[{"unit": "u1", "kind": "door_open", "duration_minutes": 5, "start": "x"}]), "not an instant"),
     ],
 )
-def test_a_fleet_that_cannot_be_used_is_refused_with_where_and_why(broken, reason: str) -> None:
+def test_a_fleet_that_cannot_be_used_is_refused_with_where_and_why(broken: object, reason: str) -> None:
     with pytest.raises(FleetError, match=reason):
         fleet_from(broken)
 

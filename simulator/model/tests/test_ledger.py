@@ -17,13 +17,15 @@ from simulator.model.fleet_file import load_fleet
 from simulator.model.simulation import SimulatedCustomer, Simulation
 from simulator.model.transport import TransportSettings
 from simulator.tests.asking import get, post
+from simulator.tests.serving import Serve
+from tests.responses import Json
 
 CUSTOMERS = Simulation(load_fleet("default"), seed=7, clock=SetClock(NOON)).customers
 
 
-def counted(readings):
+def counted(readings: list[dict[str, str]]) -> Json:
     """Compute the ledger's units from bodies."""
-    units = {}
+    units: Json = {}
     for reading in readings:
         unit = units.setdefault(reading["unit_id"], {"count": 0, "nulls": 0, "sum_thousandths": 0, "instants": []})
         unit["count"] += 1
@@ -38,7 +40,7 @@ def counted(readings):
     return units
 
 
-def as_counted(ledger):
+def as_counted(ledger: Json) -> Json:
     """Return the ledger's non-empty units without what bodies do not contain."""
     return {
         code: {
@@ -53,11 +55,15 @@ def as_counted(ledger):
     }
 
 
+def total_of(served: SimulatedCustomer, start_us: int, end_us: int) -> Json:
+    return served.ledger(start_us, end_us)["total"]
+
+
 SPAN = "2026-11-22T12:00:00", "2026-11-23T11:00:00"
 
 
 @pytest.mark.parametrize("code", list("ABCDEFGHIJ"))
-def test_the_ledger_equals_a_count_of_the_bodies(served_fleet: dict[str, str], code: object) -> None:
+def test_the_ledger_equals_a_count_of_the_bodies(served_fleet: dict[str, str], code: str) -> None:
     start, end = SPAN
     url = served_fleet[code]
     ledger = get(f"{url}/ledger?start={start}&end={end}").json()
@@ -69,7 +75,7 @@ def test_the_ledger_equals_a_count_of_the_bodies(served_fleet: dict[str, str], c
         assert ledger["total"][name] == sum(unit[name] for unit in ledger["units"].values())
 
 
-def test_the_ledgers_form(serve, freezer: Customer) -> None:
+def test_the_ledgers_form(serve: Serve, freezer: Customer) -> None:
     url, served = serve(freezer)
     ledger = get(f"{url}/ledger?start=2026-11-23T11:00:00Z&end=2026-11-23T11:30:00Z").json()
     (unit,) = ledger.pop("units").values()
@@ -86,13 +92,13 @@ def test_the_ledgers_form(serve, freezer: Customer) -> None:
     assert total["count"] == 30
 
 
-def test_the_ledger_of_an_empty_span_is_empty(serve, freezer: Customer) -> None:
+def test_the_ledger_of_an_empty_span_is_empty(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     total = get(f"{url}/ledger?start=2026-11-23T13:00:00&end=2026-11-23T14:00:00").json()["total"]
     assert total == {"count": 0, "nulls": 0, "sum_thousandths": 0, "first": None, "last": None}
 
 
-def test_the_ledger_never_runs_ahead_of_the_simulated_now(serve, freezer: Customer, clock: SetClock) -> None:
+def test_the_ledger_never_runs_ahead_of_the_simulated_now(serve: Serve, freezer: Customer, clock: SetClock) -> None:
     url, _ = serve(freezer)
     ahead = f"{url}/ledger?start=2026-11-23T11:00:00&end=2026-11-24T11:00:00"
     assert get(ahead).json()["total"]["count"] == 60
@@ -110,8 +116,8 @@ def test_ledgers_of_neighbouring_spans_add_up(served: SimulatedCustomer, start_u
     edges = [start_us]
     for length_us in lengths_us:
         edges.append(edges[-1] + length_us)
-    parts = [served.ledger(a, b)["total"] for a, b in pairwise(edges)]
-    whole = served.ledger(edges[0], edges[-1])["total"]
+    parts = [total_of(served, a, b) for a, b in pairwise(edges)]
+    whole = total_of(served, edges[0], edges[-1])
     for name in ("count", "nulls", "sum_thousandths"):
         assert whole[name] == sum(part[name] for part in parts)
 
@@ -142,7 +148,7 @@ def test_faults_belong_to_the_function_the_ledger_knows(
     end_us = start_us + minutes * MINUTE
     everything = served.all_series[0].between(NOON_US - 48 * HOUR, NOON_US + 1, served.faults_of("unit_Z_1_1"))
     inside = everything.where((everything.recorded_us >= start_us) & (everything.recorded_us < end_us))
-    total = served.ledger(start_us, end_us)["total"]
+    total = total_of(served, start_us, end_us)
     assert total["count"] == inside.size
     assert total["nulls"] == inside.size - int(inside.measured.sum())
     assert total["sum_thousandths"] == int(inside.thousandths.sum())
@@ -164,7 +170,7 @@ def served_freezer(timestamps: str) -> SimulatedCustomer:
     return Simulation(Fleet((customer,)), seed=7, clock=SetClock(NOON)).customers["A"]
 
 
-def test_without_an_end_the_ledger_holds_what_a_wrong_clock_dated_ahead(serve, freezer: Customer) -> None:
+def test_without_an_end_the_ledger_holds_what_a_wrong_clock_dated_ahead(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     fault = {"kind": "clock_wrong", "start": "2026-11-23T11:30:00", "duration_minutes": 10, "offset_seconds": 7_200}
     post(f"{url}/simulate/fault/unit_Z_1_1", fault)
@@ -174,13 +180,13 @@ def test_without_an_end_the_ledger_holds_what_a_wrong_clock_dated_ahead(serve, f
     assert get(f"{url}/ledger?start=2026-11-23T11:00:00&end=2026-11-23T12:00:00").json()["total"]["count"] == 50
 
 
-def test_the_ledger_ignores_lateness(serve, freezer: Customer) -> None:
+def test_the_ledger_ignores_lateness(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(late_seconds=3_600.0))
     assert get(f"{url}/ledger?start=2026-11-23T11:00:00").json()["total"]["count"] == 60
     assert get(f"{url}/temperature/current?hours=1").json()["reading_count"] < 50
 
 
-def test_the_ledger_counts_whole_degrees_where_they_are_sent(serve, freezer: Customer) -> None:
+def test_the_ledger_counts_whole_degrees_where_they_are_sent(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, whole_degrees=True)
     assert get(f"{url}/ledger").json()["total"]["sum_thousandths"] % 1_000 == 0
     assert isinstance(get(f"{url}/temperature/current").json()["readings"][0]["temperature"], int)

@@ -11,7 +11,7 @@ from simulator.base.instants import HOUR, SECOND
 from simulator.conftest import NOON_US
 from simulator.model.fleet import Customer
 from simulator.model.fleet_file import load_fleet
-from simulator.model.series import UnitSeries
+from simulator.model.series import Rows, UnitSeries
 
 DAY_US = 24 * HOUR
 YEAR_US = 365 * DAY_US
@@ -24,7 +24,7 @@ ALL_SERIES = [
 any_series = st.sampled_from(ALL_SERIES)
 
 
-def as_tuples(rows):
+def as_tuples(rows: Rows) -> list[tuple[object, ...]]:
     return list(zip(*(column.tolist() for column in rows), strict=True))
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from simulator.model.templates import TEMPLATES, customer_code, make_customer, make_fleet
@@ -59,6 +61,6 @@ def test_all_codes_of_a_large_fleet_are_different() -> None:
         ({"count": 5, "mix": {"industrial": 0}}, "above 0"),
     ],
 )
-def test_a_fleet_that_cannot_be_made_is_refused_with_the_reason(arguments: dict[str, object], reason: str) -> None:
+def test_a_fleet_that_cannot_be_made_is_refused_with_the_reason(arguments: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         make_fleet(**arguments)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.base.instants import HOUR, MINUTE
+from simulator.base.seeded_random import Flags
 from simulator.conftest import NOON_US
 from simulator.model.fleet import Unit
 from simulator.model.thermal import Room, ambient_c
@@ -14,7 +15,7 @@ def room(key: int = 1, size: float = 200.0) -> Room:
     return Room.of(key, -20.0, size)
 
 
-def longest_run(flags) -> int:
+def longest_run(flags: Flags) -> int:
     longest = current = 0
     for flag in flags.tolist():
         current = current + 1 if flag else 0

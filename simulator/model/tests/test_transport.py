@@ -7,11 +7,11 @@ import pytest
 from simulator.model.transport import OUTCOMES, SentRow, TransportError, TransportSettings, decide, disturb
 
 
-def outcomes(settings: TransportSettings, count: int = 2_000, seed: int = 1):
+def outcomes(settings: TransportSettings, count: int = 2_000, seed: int = 1) -> list[str]:
     return [decide(settings, seed, "A", number).outcome for number in range(count)]
 
 
-def disturbed(rows, **settings: Any) -> list[SentRow]:
+def disturbed(rows: list[str], **settings: Any) -> list[SentRow]:
     return disturb(rows, decide(TransportSettings(**settings), 1, "A", 1), lambda chance: "garbage")
 
 

@@ -28,7 +28,8 @@ def hours_before_noon(customer: SimulatedCustomer, hours: int) -> Window:
 
 
 def test_csv_files_hold_the_rows_of_the_span(freezer: Customer, tmp_path: Path) -> None:
-    customer, written = served(freezer), []
+    customer = served(freezer)
+    written: list[int] = []
     (path,) = write_csv(customer, hours_before_noon(customer, 2), tmp_path, written.append)
     lines = path.read_text().splitlines()
     assert path.name == "Z.csv"
@@ -50,7 +51,8 @@ def test_no_csv_file_is_written_without_rows(freezer: Customer, tmp_path: Path) 
 
 
 def test_json_files_hold_the_envelope_of_the_field(freezer: Customer, tmp_path: Path) -> None:
-    customer, written = served(freezer), []
+    customer = served(freezer)
+    written: list[int] = []
     (path,) = write_json(customer, hours_before_noon(customer, 2), tmp_path, written.append)
     document = json.loads(path.read_text())
     assert document["reading_count"] == len(document["readings"]) == sum(written) == 120

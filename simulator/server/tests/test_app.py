@@ -16,6 +16,7 @@ from simulator.model.simulation import Simulation
 from simulator.payloads.rows import CSV_FIELDS, JSON_FIELDS
 from simulator.server.run import served_in_thread
 from simulator.tests.asking import get, post
+from simulator.tests.serving import Serve
 
 
 def test_every_customer_of_the_default_fleet_says_who_it_is(served_fleet: dict[str, str]) -> None:
@@ -73,17 +74,17 @@ def test_current_readings_come_in_the_envelope_of_the_field(served_fleet: dict[s
 
 
 @pytest.mark.parametrize("name", ["data", "items", "results"])
-def test_some_customers_name_the_list_otherwise(serve, freezer: Customer, name: str) -> None:
+def test_some_customers_name_the_list_otherwise(serve: Serve, freezer: Customer, name: str) -> None:
     url, _ = serve(freezer, envelope=name)
     assert len(get(f"{url}/temperature/current").json()[name]) == 15
 
 
-def test_some_customers_send_a_bare_list(serve, freezer: Customer) -> None:
+def test_some_customers_send_a_bare_list(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, envelope="bare")
     assert len(get(f"{url}/temperature/current").json()) == 15
 
 
-def test_names_cities_and_temperatures_can_be_null(serve, freezer: Customer) -> None:
+def test_names_cities_and_temperatures_can_be_null(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, data_quality=DataQuality(null_reading=1.0, null_name=1.0, null_city=1.0))
     for reading in get(f"{url}/temperature/current").json()["readings"]:
         assert (reading["unit_name"], reading["city"], reading["temperature"], reading["quality_score"]) == (
@@ -94,7 +95,7 @@ def test_names_cities_and_temperatures_can_be_null(serve, freezer: Customer) -> 
         )
 
 
-def test_equipment_status_is_sent_where_the_customer_does(serve, freezer: Customer) -> None:
+def test_equipment_status_is_sent_where_the_customer_does(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, sends_equipment_status=True)
     start = (NOON - timedelta(minutes=5)).isoformat()
     post(f"{url}/simulate/fault/unit_Z_1_1", {"kind": "compressor_failure", "start": start, "duration_minutes": 60})
@@ -102,7 +103,7 @@ def test_equipment_status_is_sent_where_the_customer_does(serve, freezer: Custom
     assert statuses == ["normal"] * 10 + ["error"] * 5
 
 
-def test_nothing_from_the_future_is_served(serve, freezer: Customer, clock: SetClock) -> None:
+def test_nothing_from_the_future_is_served(serve: Serve, freezer: Customer, clock: SetClock) -> None:
     url, _ = serve(freezer)
     later = f"{url}/temperature/current?since=2026-11-23T11:50:00&until=2026-11-23T13:00:00"
     assert get(later).json()["reading_count"] == 10
@@ -110,7 +111,7 @@ def test_nothing_from_the_future_is_served(serve, freezer: Customer, clock: SetC
     assert get(later).json()["reading_count"] == 15
 
 
-def test_since_and_until_ask_for_a_half_open_span(serve, freezer: Customer) -> None:
+def test_since_and_until_ask_for_a_half_open_span(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     span = get(f"{url}/temperature/current?hours=1").json()["readings"]
     first, last = span[10]["timestamp"], span[20]["timestamp"]
@@ -140,7 +141,7 @@ def test_overlapping_downloads_repeat_rows_exactly(served_fleet: dict[str, str],
     assert len(set(first) & set(second)) > len(first) - 10
 
 
-def test_the_older_form_calls_the_scale_degrees_and_the_unit_storage_room(serve, freezer: Customer) -> None:
+def test_the_older_form_calls_the_scale_degrees_and_the_unit_storage_room(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, csv_form="older")
     row = get(f"{url}/data/download.csv?hours=1").csv()[0]
     assert tuple(row) == CSV_FIELDS["older"]
@@ -148,19 +149,19 @@ def test_the_older_form_calls_the_scale_degrees_and_the_unit_storage_room(serve,
     assert float(row["temperature"]) == pytest.approx(-20.0, abs=3.0)
 
 
-def test_timestamps_with_a_blank_have_whole_seconds(serve, freezer: Customer) -> None:
+def test_timestamps_with_a_blank_have_whole_seconds(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, timestamps="space")
     for row in get(f"{url}/data/download.csv?hours=1").csv():
         datetime.strptime(row["timestamp"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - naive as sent
 
 
-def test_a_download_with_nothing_in_it_is_204(serve, freezer: Customer) -> None:
+def test_a_download_with_nothing_in_it_is_204(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     answer = get(f"{url}/data/download.csv?since=2026-11-23T12:00:00")
     assert (answer.status, answer.body) == (204, b"")
 
 
-def test_the_204_of_the_field_has_a_text_after_it(serve, freezer: Customer) -> None:
+def test_the_204_of_the_field_has_a_text_after_it(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port)) as connection:
@@ -172,7 +173,7 @@ def test_the_204_of_the_field_has_a_text_after_it(serve, freezer: Customer) -> N
     assert text == b"No data available"
 
 
-def test_downloads_come_in_the_dialects_of_the_field(serve, freezer: Customer) -> None:
+def test_downloads_come_in_the_dialects_of_the_field(serve: Serve, freezer: Customer) -> None:
     dialect = CsvDialect(";", ",", "utf-8-sig", "\r\n", gzip=True, trailer="summary")
     url, _ = serve(freezer, csv_dialect=dialect)
     answer = get(f"{url}/data/download.csv?hours=1")
@@ -185,12 +186,12 @@ def test_downloads_come_in_the_dialects_of_the_field(serve, freezer: Customer) -
     assert "," in lines[1].split(";")[4]
 
 
-def test_a_blank_trailer_is_an_empty_line(serve, freezer: Customer) -> None:
+def test_a_blank_trailer_is_an_empty_line(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, csv_dialect=CsvDialect(trailer="blank"))
     assert get(f"{url}/data/download.csv?hours=1").body.endswith(b"\n\n")
 
 
-def test_names_with_the_delimiter_in_them_are_quoted(serve, freezer: Customer) -> None:
+def test_names_with_the_delimiter_in_them_are_quoted(serve: Serve, freezer: Customer) -> None:
     facility = freezer.facilities[0]
     unit = replace(facility.units[0], name='Freezer "1", left')
     url, _ = serve(freezer, facilities=(replace(facility, units=(unit,)),))
@@ -208,19 +209,19 @@ def test_one_unit_at_a_time_comes_in_whole_degrees_without_a_time(served_fleet: 
     assert abs(document["temp"] + 16) <= 4
 
 
-def test_a_unit_can_be_asked_for_by_its_name(serve, freezer: Customer) -> None:
+def test_a_unit_can_be_asked_for_by_its_name(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     assert get(f"{url}/temperature/unit/Freezer%201").json() == get(f"{url}/temperature/unit/unit_Z_1_1").json()
 
 
-def test_a_unit_without_power_has_no_temperature_to_give(serve, freezer: Customer) -> None:
+def test_a_unit_without_power_has_no_temperature_to_give(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     start = (NOON - timedelta(minutes=5)).isoformat()
     post(f"{url}/simulate/fault/unit_Z_1_1", {"kind": "power_cut", "start": start, "duration_minutes": 60})
     assert get(f"{url}/temperature/unit/unit_Z_1_1").status == 503
 
 
-def test_a_dead_sensor_gives_null(serve, freezer: Customer) -> None:
+def test_a_dead_sensor_gives_null(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, data_quality=DataQuality(null_reading=1.0))
     assert get(f"{url}/temperature/unit/unit_Z_1_1").json()["temp"] is None
 
@@ -228,7 +229,7 @@ def test_a_dead_sensor_gives_null(serve, freezer: Customer) -> None:
 # Shape 4
 
 
-def test_history_is_newest_first_and_limited(serve, freezer: Customer) -> None:
+def test_history_is_newest_first_and_limited(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     document = get(f"{url}/temperature/historical?unit_id=unit_Z_1_1&hours=2&limit=20").json()
     assert document["readings_count"] == len(document["readings"]) == 20
@@ -277,7 +278,7 @@ def test_facilities_tell_what_to_register(served_fleet: dict[str, str]) -> None:
 # Sending readings, faults, errors
 
 
-def test_a_customer_answers_how_many_readings_it_would_accept(serve, freezer: Customer) -> None:
+def test_a_customer_answers_how_many_readings_it_would_accept(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     good = {"unit_id": "unit_Z_1_1", "timestamp": "2026-11-23T10:00:00", "temperature": -20.1}
     bad = [
@@ -296,7 +297,7 @@ def test_a_customer_answers_how_many_readings_it_would_accept(serve, freezer: Cu
     assert post(f"{url}/temperature/readings", rows).json() == expected
 
 
-def test_a_fault_is_created_once_however_often_it_is_posted(serve, freezer: Customer) -> None:
+def test_a_fault_is_created_once_however_often_it_is_posted(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     fault = {"kind": "sensor_dead", "start": "2026-11-23T11:30:00Z", "duration_minutes": 60}
     first, second = (post(f"{url}/simulate/fault/unit_Z_1_1", fault) for _ in range(2))
@@ -327,7 +328,7 @@ def test_a_fault_is_created_once_however_often_it_is_posted(serve, freezer: Cust
         "limit=%C2%B2",
     ],
 )
-def test_a_query_for_nonsense_is_400_with_the_reason(serve, freezer: Customer, query: str) -> None:
+def test_a_query_for_nonsense_is_400_with_the_reason(serve: Serve, freezer: Customer, query: str) -> None:
     url, _ = serve(freezer)
     answer = get(f"{url}/temperature/historical?{query}")
     assert answer.status == 400
@@ -346,7 +347,7 @@ def test_a_query_for_nonsense_is_400_with_the_reason(serve, freezer: Customer, q
         ("/ledger?start=2026-11-23&end=2026-11-22", 400),
     ],
 )
-def test_what_cannot_be_answered_is_an_error_in_json(serve, freezer: Customer, path: str, status: int) -> None:
+def test_what_cannot_be_answered_is_an_error_in_json(serve: Serve, freezer: Customer, path: str, status: int) -> None:
     url, _ = serve(freezer)
     answer = get(f"{url}{path}")
     assert answer.status == status
@@ -365,7 +366,7 @@ def test_what_cannot_be_answered_is_an_error_in_json(serve, freezer: Customer, p
     ],
 )
 def test_what_cannot_be_done_is_an_error_in_json_and_changes_nothing(
-    serve, freezer: Customer, path: str, document: dict[str, object] | int, status: int
+    serve: Serve, freezer: Customer, path: str, document: dict[str, object] | int, status: int
 ) -> None:
     url, served = serve(freezer)
     answer = post(f"{url}{path}", document)

@@ -16,9 +16,11 @@ from simulator.base.clock import SetClock
 from simulator.model.fleet import CsvDialect, Customer
 from simulator.model.transport import TransportSettings
 from simulator.tests.asking import Answer, get, post
+from simulator.tests.serving import Serve
+from tests.responses import Json
 
 
-def current(url, query: str = "hours=1") -> Answer:
+def current(url: str, query: str = "hours=1") -> Answer:
     return get(f"{url}/temperature/current?{query}")
 
 
@@ -29,31 +31,31 @@ def cut_bytes(url: str) -> bytes:
     return caught.value.partial
 
 
-def test_an_internal_error(serve, freezer: Customer) -> None:
+def test_an_internal_error(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(error_500=1.0))
     assert current(url).status == 500
 
 
-def test_unavailable_with_the_time_to_wait(serve, freezer: Customer) -> None:
+def test_unavailable_with_the_time_to_wait(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(unavailable_503=1.0, retry_after_seconds=90.0))
     answer = current(url)
     assert (answer.status, answer.headers["retry-after"]) == (503, "90")
 
 
-def test_a_page_instead_of_data(serve, freezer: Customer) -> None:
+def test_a_page_instead_of_data(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(html=1.0))
     answer = current(url)
     assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert answer.body.startswith(b"<!DOCTYPE html>")
 
 
-def test_a_hang_that_ends_without_an_answer(serve, freezer: Customer) -> None:
+def test_a_hang_that_ends_without_an_answer(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(hang=1.0, hang_seconds=0.2))
     with pytest.raises(http.client.RemoteDisconnected):
         current(url)
 
 
-def test_a_hang_does_not_keep_the_server_from_closing(serve, freezer: Customer) -> None:
+def test_a_hang_does_not_keep_the_server_from_closing(serve: Serve, freezer: Customer) -> None:
     url, served = serve(freezer, transport=TransportSettings(hang=1.0, hang_seconds=600.0))
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port)) as connection:
@@ -68,7 +70,7 @@ def test_a_hang_does_not_keep_the_server_from_closing(serve, freezer: Customer) 
 
 @pytest.mark.parametrize("name", ["cut_off", "hang"])
 def test_a_connection_closed_on_purpose_is_no_error_of_the_servers(
-    serve, freezer: Customer, caplog: pytest.LogCaptureFixture, name: str
+    serve: Serve, freezer: Customer, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     url, _ = serve(freezer, transport=TransportSettings(**{name: 1.0, "hang_seconds": 0.01}))
     with pytest.raises(http.client.HTTPException):
@@ -77,14 +79,14 @@ def test_a_connection_closed_on_purpose_is_no_error_of_the_servers(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_a_slow_body_arrives_whole(serve, freezer: Customer) -> None:
+def test_a_slow_body_arrives_whole(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(slow_body=1.0, slow_seconds=0.2))
     began = time.monotonic()
     assert current(url).json()["reading_count"] == 60
     assert time.monotonic() - began >= 0.19
 
 
-def test_a_json_body_is_cut_off_in_the_middle_of_a_row(serve, freezer: Customer) -> None:
+def test_a_json_body_is_cut_off_in_the_middle_of_a_row(serve: Serve, freezer: Customer) -> None:
     url, served = serve(freezer)
     whole = current(url).body
     served.transport = TransportSettings(cut_off=1.0)
@@ -93,7 +95,7 @@ def test_a_json_body_is_cut_off_in_the_middle_of_a_row(serve, freezer: Customer)
     assert part.count(b"{") == part.count(b"}") + 2  # the envelope and the row are left open
 
 
-def test_a_csv_body_is_cut_off_in_the_middle_of_a_row(serve, freezer: Customer) -> None:
+def test_a_csv_body_is_cut_off_in_the_middle_of_a_row(serve: Serve, freezer: Customer) -> None:
     url, served = serve(freezer)
     whole = get(f"{url}/data/download.csv").body
     served.transport = TransportSettings(cut_off=1.0)
@@ -103,7 +105,7 @@ def test_a_csv_body_is_cut_off_in_the_middle_of_a_row(serve, freezer: Customer) 
     assert part.splitlines()[-1].count(b",") < 13
 
 
-def test_a_gzipped_body_is_cut_off_so_that_its_whole_rows_can_be_unpacked(serve, freezer: Customer) -> None:
+def test_a_gzipped_body_is_cut_off_so_that_its_whole_rows_can_be_unpacked(serve: Serve, freezer: Customer) -> None:
     url, served = serve(freezer, csv_dialect=CsvDialect(gzip=True))
     whole = gzip.decompress(get(f"{url}/data/download.csv").body)
     served.transport = TransportSettings(cut_off=1.0)
@@ -112,20 +114,20 @@ def test_a_gzipped_body_is_cut_off_so_that_its_whole_rows_can_be_unpacked(serve,
     assert len(part) < len(whole)
 
 
-def test_a_body_without_rows_is_cut_off_too(serve, freezer: Customer) -> None:
+def test_a_body_without_rows_is_cut_off_too(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(cut_off=1.0))
     with pytest.raises(json.JSONDecodeError):
         json.loads(cut_bytes(f"{url}/facilities"))
 
 
-def test_duplicated_rows_are_the_same_rows_twice(serve, freezer: Customer) -> None:
+def test_duplicated_rows_are_the_same_rows_twice(serve: Serve, freezer: Customer) -> None:
     url, served = serve(freezer)
     plain = current(url).json()["readings"]
     served.transport = TransportSettings(duplicated_rows=1.0)
     assert current(url).json()["readings"] == [row for row in plain for _ in (1, 2)]
 
 
-def test_shuffled_rows_are_all_there(serve, freezer: Customer) -> None:
+def test_shuffled_rows_are_all_there(serve: Serve, freezer: Customer) -> None:
     url, served = serve(freezer)
     plain = get(f"{url}/data/download.csv").body.splitlines()
     served.transport = TransportSettings(shuffled_rows=1.0)
@@ -135,7 +137,7 @@ def test_shuffled_rows_are_all_there(serve, freezer: Customer) -> None:
     assert Counter(shuffled) == Counter(plain)
 
 
-def test_garbage_rows_are_counted_beside_the_ledger(serve, freezer: Customer) -> None:
+def test_garbage_rows_are_counted_beside_the_ledger(serve: Serve, freezer: Customer) -> None:
     url, served = serve(freezer)
     plain = current(url).json()["readings"]
     ledger = get(f"{url}/ledger").json()
@@ -148,7 +150,7 @@ def test_garbage_rows_are_counted_beside_the_ledger(serve, freezer: Customer) ->
     assert get(f"{url}/ledger").json() == {**ledger, "garbage_rows": len(garbage)}
 
 
-def is_unreadable(row) -> bool:
+def is_unreadable(row: Json) -> bool:
     temperature = row["temperature"]
     return (
         not row["unit_id"]
@@ -158,14 +160,14 @@ def is_unreadable(row) -> bool:
     )
 
 
-def test_garbage_in_a_csv_keeps_its_columns(serve, freezer: Customer) -> None:
+def test_garbage_in_a_csv_keeps_its_columns(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(garbage_rows=1.0), csv_form="older")
     rows = get(f"{url}/data/download.csv?hours=1").csv()
     assert len(rows) == 120
     assert all(None not in row.values() and None not in row for row in rows)
 
 
-def test_late_rows_come_once_their_time_has_come(serve, freezer: Customer, clock: SetClock) -> None:
+def test_late_rows_come_once_their_time_has_come(serve: Serve, freezer: Customer, clock: SetClock) -> None:
     url, _ = serve(freezer, transport=TransportSettings(late_seconds=600.0))
     span = "since=2026-11-23T11:00:00&until=2026-11-23T12:00:00"
     early = current(url, span).json()["readings"]
@@ -175,7 +177,7 @@ def test_late_rows_come_once_their_time_has_come(serve, freezer: Customer, clock
     assert current(url, span).json()["reading_count"] == 60
 
 
-def test_a_run_is_repeatable(serve, freezer: Customer) -> None:
+def test_a_run_is_repeatable(serve: Serve, freezer: Customer) -> None:
     settings = TransportSettings(error_500=0.3, html=0.3, duplicated_rows=0.3, shuffled_rows=0.5, garbage_rows=0.2)
     runs = []
     for _ in range(2):
@@ -185,7 +187,7 @@ def test_a_run_is_repeatable(serve, freezer: Customer) -> None:
     assert len({status for status, _ in runs[0]}) == 2
 
 
-def test_transport_is_set_at_run_time_and_what_is_set_replaces_what_was(serve, freezer: Customer) -> None:
+def test_transport_is_set_at_run_time_and_what_is_set_replaces_what_was(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     assert post(f"{url}/simulate/transport", {"html": 1}).json() == {"customers": {"Z": {"html": 1}}}
     assert current(url).body.startswith(b"<!DOCTYPE")
@@ -206,14 +208,14 @@ def test_transport_of_one_customer_leaves_the_others_alone(served_fleet: dict[st
     assert statuses == {code: 500 if code == "A" else 200 for code in statuses}
 
 
-def test_what_testers_ask_is_never_spoilt(serve, freezer: Customer) -> None:
+def test_what_testers_ask_is_never_spoilt(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(error_500=1.0))
     assert [get(url + path).status for path in ("/", "/health", "/ledger", "/faults", "/simulate/transport")] == [
         200
     ] * 5
 
 
-def test_a_body_too_long_to_be_held_is_streamed(serve, freezer: Customer) -> None:
+def test_a_body_too_long_to_be_held_is_streamed(serve: Serve, freezer: Customer) -> None:
     url, served = serve(freezer)
     answer = current(url, "hours=1200")
     assert answer.headers["transfer-encoding"] == "chunked"
