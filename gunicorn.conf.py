@@ -8,7 +8,10 @@ from typing import Any
 
 from django.conf import settings
 
+from temperature_site.conf.environment import require_valid_settings
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
+require_valid_settings()
 
 bind = f"{settings.BIND}:{settings.PORT}"
 worker_class = "gthread"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from math import ceil
 
 import structlog
 from celery import shared_task
@@ -17,8 +18,8 @@ from core.leases import Claim, ClaimLost
 logger = structlog.get_logger(__name__)
 
 # The soft limit leaves time to record the attempt before the hard limit; the lease is longer than both.
-SOFT_SECONDS = settings.NOTIFICATION_TOTAL_SECONDS + 5
-HARD_SECONDS = settings.NOTIFICATION_TOTAL_SECONDS + 10
+SOFT_SECONDS = ceil(settings.NOTIFICATION_TOTAL_SECONDS) + 5
+HARD_SECONDS = SOFT_SECONDS + 5
 
 
 @shared_task

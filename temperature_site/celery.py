@@ -8,6 +8,7 @@ from celery import Celery, Task, signals
 from celery.result import AsyncResult
 from typing_extensions import override
 
+from temperature_site.conf.environment import require_valid_settings
 from temperature_site.dev import folder_broker
 from temperature_site.worker_heartbeat import WorkerHeartbeat
 
@@ -32,6 +33,12 @@ app = TemperatureCelery("temperature_site")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["consumer"].add(WorkerHeartbeat)
+
+
+@app.on_configure.connect
+def refuse_invalid_settings(**_: object) -> None:
+    """End a worker or beat with a sentence if a setting is invalid."""
+    require_valid_settings()
 
 
 @signals.setup_logging.connect

@@ -1,8 +1,9 @@
-"""What the processes record in the database so that others can see that they are running."""
+"""What the site records in the database about itself: which queues are served, and whether it is a demo."""
 
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 from typing_extensions import override
 
 
@@ -19,3 +20,19 @@ class QueueHeartbeat(models.Model):
     @override
     def __str__(self) -> str:
         return self.queue
+
+
+class DemoSystem(models.Model):
+    """The one row of a system that the demo was loaded into; see `temperature_site.dev.demo`."""
+
+    only = models.BooleanField(primary_key=True, default=True, editable=False)
+    simulator_port = models.PositiveIntegerField(help_text="First port of the simulator at the last start.")
+    loaded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "demo_system"
+        constraints = [models.CheckConstraint(condition=models.Q(only=True), name="one_demo_system")]
+
+    @override
+    def __str__(self) -> str:
+        return f"demo since {self.loaded_at:%d %b %Y}"

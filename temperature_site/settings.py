@@ -3,12 +3,14 @@
 The readers are typed: an invalid value stops the start with a message instead of being guessed.
 """
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import django_stubs_ext
 import environ
 
+from temperature_site.conf.environment import Environment
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.secret_key import secret_key
 from temperature_site.conf.services import database_settings, mail_settings
@@ -21,21 +23,25 @@ django_stubs_ext.monkeypatch()
 VERSION = "0.1.0"
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
+env = Environment(os.environ)
 
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).expanduser().resolve()
-DATABASE_URL = env.str("DATABASE_URL", default="")
-DEBUG = env.bool("DEBUG", default=False)
+MAX_PORT = 65_535
+BROKER_SCHEMES = ("amqp", "amqps", "pyamqp")
+BROKER_EXAMPLE = "amqp://user:password@host:5672/vhost"
+
+DATA_DIR = Path(env.text("DATA_DIR", default=str(BASE_DIR / "data"))).expanduser().resolve()
+DATABASE_URL = env.text("DATABASE_URL")
+DEBUG = env.boolean("DEBUG", default=False)
 # The demo: its fictional customers are polled on this machine and a missing signing key is created.
-DEMO = env.bool("DEMO", default=not DATABASE_URL)
-PORT = env.int("PORT", default=8000)
-SIMULATOR_PORT = env.int("SIMULATOR_PORT", default=8001)
+DEMO = env.boolean("DEMO", default=not DATABASE_URL)
+PORT = env.whole_number("PORT", default=8000, min_value=1, max_value=MAX_PORT)
+SIMULATOR_PORT = env.whole_number("SIMULATOR_PORT", default=8001, min_value=1, max_value=MAX_PORT)
 
-SECRET_KEY = secret_key(env.str("SECRET_KEY", default=""), DATA_DIR, may_create=DEMO or DEBUG)
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SECRET_KEY = secret_key(env.text("SECRET_KEY"), DATA_DIR, may_create=DEMO or DEBUG)
+SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     "temperature_site.admin.apps.AdminConfig",
@@ -101,8 +107,8 @@ TEMPLATES: list[dict[str, object]] = [
 # Database
 
 # Behind PgBouncer in transaction mode a named cursor does not outlive its statement.
-PGBOUNCER = env.bool("PGBOUNCER", default=False)
-CONNECTION_MAX_AGE = env.int("CONNECTION_MAX_AGE", default=60)
+PGBOUNCER = env.boolean("PGBOUNCER", default=False)
+CONNECTION_MAX_AGE = env.whole_number("CONNECTION_MAX_AGE", default=60)
 DATABASES = {"default": database_settings(DATABASE_URL, max_age=CONNECTION_MAX_AGE, behind_pgbouncer=PGBOUNCER)}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
@@ -120,17 +126,17 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # Transport security: one switch, to be set once the site is served through HTTPS.
-HTTPS = env.bool("HTTPS", default=False)
+HTTPS = env.boolean("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+SECURE_HSTS_SECONDS = env.whole_number("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 # Load balancers' probes and Prometheus connect to the process directly through HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$", r"^metrics/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
 # The number of proxies in front that each append the client's address to X-Forwarded-For; 0 trusts none.
-PROXY_COUNT = env.int("PROXY_COUNT", default=0)
-SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=14 * 24 * 3600)
+PROXY_COUNT = env.whole_number("PROXY_COUNT", default=0)
+SESSION_COOKIE_AGE = env.whole_number("SESSION_SECONDS", default=14 * 24 * 3600, min_value=1)
 X_FRAME_OPTIONS = "DENY"
 # Bootstrap's style sheet embeds small images as data: URLs.
 CONTENT_SECURITY_POLICY = {
@@ -198,52 +204,59 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["temperature_site.api.openapi.complete"],
 }
 # The largest body of POST /api/v1/temperature/bulk, compressed or not.
-BULK_MAX_BYTES = env.int("BULK_MAX_BYTES", default=16 * 1024 * 1024)
+BULK_MAX_BYTES = env.whole_number("BULK_MAX_BYTES", default=16 * 1024 * 1024, min_value=1)
 
 # Polling customers' systems
 
-SOURCE_ALLOWED_NETWORKS = env.list("SOURCE_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else [])
-SOURCE_CONNECT_SECONDS = env.float("SOURCE_CONNECT_SECONDS", default=5.0)
-SOURCE_READ_SECONDS = env.float("SOURCE_READ_SECONDS", default=15.0)
-SOURCE_TOTAL_SECONDS = env.float("SOURCE_TOTAL_SECONDS", default=30.0)
-SOURCE_MAX_BYTES = env.int("SOURCE_MAX_BYTES", default=64 * 1024 * 1024)
-SOURCE_MAX_REDIRECTS = env.int("SOURCE_MAX_REDIRECTS", default=5)
-SOURCE_CREDENTIALS_KEYS = env.list("SOURCE_CREDENTIALS_KEYS", default=[])
+SOURCE_ALLOWED_NETWORKS = env.names("SOURCE_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else [])
+SOURCE_CONNECT_SECONDS = env.seconds("SOURCE_CONNECT_SECONDS", default=5.0)
+SOURCE_READ_SECONDS = env.seconds("SOURCE_READ_SECONDS", default=15.0)
+SOURCE_TOTAL_SECONDS = env.seconds("SOURCE_TOTAL_SECONDS", default=30.0)
+SOURCE_MAX_BYTES = env.whole_number("SOURCE_MAX_BYTES", default=64 * 1024 * 1024, min_value=1)
+SOURCE_MAX_REDIRECTS = env.whole_number("SOURCE_MAX_REDIRECTS", default=5)
+SOURCE_CREDENTIALS_KEYS = env.names("SOURCE_CREDENTIALS_KEYS")
 
 # A poll is asked to end, then killed, and only then may its source be claimed again: soft < hard < lease.
-POLL_SOFT_SECONDS = env.int("POLL_SOFT_SECONDS", default=60)
-POLL_HARD_SECONDS = env.int("POLL_HARD_SECONDS", default=75)
-POLL_LEASE_SECONDS = env.int("POLL_LEASE_SECONDS", default=120)
+POLL_SOFT_SECONDS = env.whole_number("POLL_SOFT_SECONDS", default=60, min_value=1)
+POLL_HARD_SECONDS = env.whole_number("POLL_HARD_SECONDS", default=75, min_value=1)
+POLL_LEASE_SECONDS = env.whole_number("POLL_LEASE_SECONDS", default=120, min_value=1)
 
 # Notifications
 
 # The public address of the site, such as https://cold.example.com, for links in messages; empty for no links.
-SITE_URL = env.str("SITE_URL", default=f"http://localhost:{PORT}" if DEMO else "")
-NOTIFICATION_ALLOWED_NETWORKS = env.list(
+SITE_URL = env.url(
+    "SITE_URL",
+    ("https", "http"),
+    default=f"http://localhost:{PORT}" if DEMO else "",
+    example="https://cold.example.com",
+)
+NOTIFICATION_ALLOWED_NETWORKS = env.names(
     "NOTIFICATION_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else []
 )
 # An attempt times out after the first, its worker is killed ten seconds later, and only then may it be retried.
-NOTIFICATION_TOTAL_SECONDS = env.float("NOTIFICATION_TOTAL_SECONDS", default=15.0)
-NOTIFICATION_LEASE_SECONDS = env.int("NOTIFICATION_LEASE_SECONDS", default=60)
+NOTIFICATION_TOTAL_SECONDS = env.seconds("NOTIFICATION_TOTAL_SECONDS", default=15.0)
+NOTIFICATION_LEASE_SECONDS = env.whole_number("NOTIFICATION_LEASE_SECONDS", default=60, min_value=1)
 
 # Without it no mail is sent, and e-mail channels say so.
-EMAIL_URL = env.str("EMAIL_URL", default="")
+EMAIL_URL = env.text("EMAIL_URL")
 globals().update(mail_settings(EMAIL_URL))
 EMAIL_TIMEOUT = NOTIFICATION_TOTAL_SECONDS
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="temperature-monitoring@localhost")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default="temperature-monitoring@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # Processes
 
 # Where gunicorn listens: on this machine only by default.
-BIND = env.str("BIND", default="127.0.0.1")
-WEB_WORKERS = env.int("WEB_WORKERS", default=2)
-WEB_THREADS = env.int("WEB_THREADS", default=4)
-WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=4)
+BIND = env.text("BIND", default="127.0.0.1")
+WEB_WORKERS = env.whole_number("WEB_WORKERS", default=2, min_value=1)
+WEB_THREADS = env.whole_number("WEB_THREADS", default=4, min_value=1)
+WORKER_CONCURRENCY = env.whole_number("WORKER_CONCURRENCY", default=4, min_value=1)
 
 # Celery: a message is a wake-up call that holds ids only; PostgreSQL is the source of truth.
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or folder_broker.BROKER_URL
+CELERY_BROKER_URL = (
+    env.url("CELERY_BROKER_URL", BROKER_SCHEMES, example=BROKER_EXAMPLE, separator=";") or folder_broker.BROKER_URL
+)
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     folder_broker.transport_options(DATA_DIR / "broker")
     if CELERY_BROKER_URL == folder_broker.BROKER_URL
@@ -252,11 +265,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # Separates systems that share a broker; the Procfile's workers read it as well.
-CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="temperature")
+CELERY_TASK_DEFAULT_QUEUE = env.text("CELERY_QUEUE", default="temperature")
 # Failing and slow sources are polled by separate workers, so that they cannot delay others.
 SLOW_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.slow"
 # Classic durable queues on one RabbitMQ node, quorum queues on three. A queue keeps the type it was declared with.
-CELERY_TASK_DEFAULT_QUEUE_TYPE = env.str("CELERY_QUEUE_TYPE", default="classic")
+CELERY_TASK_DEFAULT_QUEUE_TYPE = env.choice("CELERY_QUEUE_TYPE", ("classic", "quorum"), default="classic")
 CELERY_TASK_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
@@ -279,11 +292,14 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 2
 # Beat saves what it sent at once: the health check reads it from the database.
 CELERY_BEAT_SYNC_EVERY = 1
 # After how long without a heartbeat beat, or a queue's workers, count as stopped.
-HEALTH_SILENT_SECONDS = env.int("HEALTH_SILENT_SECONDS", default=45)
+HEALTH_SILENT_SECONDS = env.whole_number("HEALTH_SILENT_SECONDS", default=45, min_value=1)
 CELERY_TASK_ROUTES = {"temperature_site.tasks.note_slow_heartbeat": {"queue": SLOW_QUEUE}}
 
 # Logs
 
-LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEMO else "json")
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT = env.text("LOG_FORMAT", default="console" if DEMO else "json")
+LOG_LEVEL = env.text("LOG_LEVEL", default="INFO").upper()
 LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)
+
+# Variables that are no settings but are named much like one, with that one; a check points them out.
+MISSPELLED_SETTINGS = tuple(env.misspellings())

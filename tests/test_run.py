@@ -103,25 +103,25 @@ def data_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def start_run(data_dir: Path) -> Iterator[Callable[[], Run]]:
+def start_run(data_dir: Path) -> Iterator[Callable[..., Run]]:
     simulator_port = free_ports(DEMO_CUSTOMERS + 1)
     port = simulator_port + DEMO_CUSTOMERS
     given = {"DATA_DIR": str(data_dir), "PORT": str(port), "SIMULATOR_PORT": str(simulator_port), "WEB_WORKERS": "1"}
     environment = {name: value for name, value in os.environ.items() if name not in NOT_SET} | given
     runs: list[Run] = []
 
-    def start() -> Run:
+    def start(**more: str) -> Run:
         with output_of(data_dir).open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "run"],
                 cwd=settings.BASE_DIR,
-                env=environment,
+                env=environment | more,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        runs.append(Run(data_dir, port, environment, process))
+        runs.append(Run(data_dir, port, environment | more, process))
         return runs[-1]
 
     yield start
@@ -183,6 +183,36 @@ def test_when_one_process_dies_everything_stops_and_the_exit_code_tells(start_ru
 
     assert run.process.wait(STOP_SECONDS) == 128 + signal.SIGKILL
     assert run.left_behind() == []
+
+
+def test_without_the_demo_it_loads_none_of_it(start_run: Callable[..., Run]) -> None:
+    run = start_run(DEMO="false", SECRET_KEY="of-this-test-" + "x" * 50)
+    wait_until("it says where to look", run.is_announced, seconds=60)
+
+    assert "Sign in as" not in run.text()
+    assert "create an account with `python manage.py createsuperuser`" in run.text()
+    assert not [process for process in marked_processes(str(run.data_dir)) if "runsimulator" in words(process)]
+    assert customers_with_readings(run) == set()
+
+    assert run.press_ctrl_c() == 0
+    assert run.left_behind() == []
+
+
+def test_a_missing_key_is_told_in_a_sentence(data_dir: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_SET}
+    completed = subprocess.run(
+        [sys.executable, "manage.py", "run"],
+        cwd=settings.BASE_DIR,
+        env={**environment, "DATA_DIR": str(data_dir), "DEMO": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert completed.returncode == 1
+    assert completed.stderr.startswith("SECRET_KEY must be set together with DATABASE_URL or DEMO=false.")
+    assert "Traceback" not in completed.stderr
 
 
 def test_a_taken_port_is_told_before_anything_starts(start_run: Callable[[], Run], data_dir: Path) -> None:

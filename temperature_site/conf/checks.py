@@ -17,7 +17,7 @@ SECONDS_TO_END_DELIVERY = 12
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """Check that the settings are consistent."""
-    return [*_limits(), *_networks(), *_notifications(), *_ports()]
+    return [*_limits(), *_networks(), *_notifications(), *_misspellings()]
 
 
 @register(Tags.security, deploy=True)
@@ -63,13 +63,13 @@ def _notifications() -> Iterator[CheckMessage]:
         )
 
 
-def _ports() -> Iterator[CheckMessage]:
-    for name in ("PORT", "SIMULATOR_PORT"):
-        port = getattr(settings, name)
-        if not 0 < port < 65536:
-            yield Error(f"{name} must be a port between 1 and 65535; it is {port}.", id="temperature_site.E004")
-    if settings.CELERY_TASK_DEFAULT_QUEUE_TYPE not in ("classic", "quorum"):
-        yield Error("CELERY_QUEUE_TYPE must be classic or quorum.", id="temperature_site.E005")
+def _misspellings() -> Iterator[CheckMessage]:
+    for name, setting in settings.MISSPELLED_SETTINGS:
+        yield Warning(
+            f"The environment has {name}, which is no setting.",
+            hint=f"Did you mean {setting}?",
+            id="temperature_site.W004",
+        )
 
 
 def _embedded_services() -> Iterator[CheckMessage]:

@@ -22,7 +22,7 @@ def secret_key(given: str, data_dir: Path, *, may_create: bool) -> str:
     path = data_dir / "secret_key"
     if not may_create and not path.exists():
         raise ImproperlyConfigured(
-            "SECRET_KEY must be set together with DATABASE_URL. Create one with: "
+            "SECRET_KEY must be set together with DATABASE_URL or DEMO=false. Create one with: "
             "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
         )
     return _stored(path)

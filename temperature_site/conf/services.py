@@ -40,7 +40,12 @@ def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = F
 def _from_url(url: str) -> dict[str, Any]:
     if url.partition("://")[0] not in POSTGRES_SCHEMES:
         raise ImproperlyConfigured("DATABASE_URL must start with postgres://: there is one SQL dialect, PostgreSQL.")
-    settings: dict[str, Any] = environ.Env.db_url_config(url) | {"ENGINE": postgresql.ENGINE}
+    try:
+        settings: dict[str, Any] = environ.Env.db_url_config(url) | {"ENGINE": postgresql.ENGINE}
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must look like postgres://user:password@host:5432/database."
+        ) from error
     if not settings["NAME"]:
         raise ImproperlyConfigured("DATABASE_URL names no database: postgres://user:password@host:5432/database")
     # psql (manage.py dbshell) and the test suite read HOST, too.
@@ -51,6 +56,8 @@ def _from_url(url: str) -> dict[str, Any]:
 
 
 _PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 587, "smtp+ssl": 465}
+# Mail that goes nowhere, for trials.
+_NO_SERVER = ("consolemail", "dummymail", "filemail", "memorymail")
 
 
 def mail_settings(url: str) -> dict[str, object]:
@@ -60,6 +67,11 @@ def mail_settings(url: str) -> dict[str, object]:
     """
     if not url:
         return {}
-    read = environ.Env.email_url_config(url)
+    if url.partition("://")[0] not in (*_PORTS, *_NO_SERVER):
+        raise ImproperlyConfigured(f"EMAIL_URL must start with one of {', '.join(f'{name}://' for name in _PORTS)}.")
+    try:
+        read = environ.Env.email_url_config(url)
+    except ValueError as error:
+        raise ImproperlyConfigured("EMAIL_URL must be a URL such as smtp://user:password@host:25.") from error
     given = {name: value for name, value in read.items() if value not in (None, "")}
     return {"EMAIL_PORT": _PORTS.get(url.partition("://")[0], 25), **given}

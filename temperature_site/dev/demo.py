@@ -1,6 +1,9 @@
 """The demo: ten fictional customers whose systems are simulated.
 
 Their facilities and units are not listed here: the sources read them from the customers' systems, as in production.
+
+The demo is loaded once, into a system without customers, and `DemoSystem` records that. From then on the system belongs
+to whoever tries it: what they add, rename or delete stays so, and loading again only finds the simulator's ports.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from django.db import transaction
 from customers.access.tokens import create_token, hash_token
 from customers.models import ApiToken, Customer, Membership
 from ingestion.models import Source
+from temperature_site.models import DemoSystem
 
 SOURCE_NAME = "simulator"
 PATHS = {"api": "/temperature/current?hours={hours}", "csv": "/data/download.csv?hours={hours}"}
@@ -62,13 +66,15 @@ PEOPLE = (
 )
 
 
+# Clients of the earlier system read with its write tokens as well.
+TOKEN_PERMISSIONS = {"read": ["read"], "write": ["read", "write"], "admin": ["admin"]}
+
+
 def well_known_tokens() -> list[tuple[str, str, str]]:
-    """Return the text, customer code and permission of each token in the demo's documentation."""
+    """Return the text, the customer code and the name of each token in the demo's documentation."""
     numbered = [(each.code, ord(each.code)) for each in CUSTOMERS]
     own = [
-        (f"{permission}_{code}_{number}_token_2025", code, permission)
-        for code, number in numbered
-        for permission in ("read", "write")
+        (f"{name}_{code}_{number}_token_2025", code, name) for code, number in numbered for name in ("read", "write")
     ]
     return [*own, ("admin_A_65_admin_token_2025", "A", "admin")]
 
@@ -79,58 +85,89 @@ class NotADemo(Exception):  # noqa: N818 - reads better where it is caught
 
 @transaction.atomic
 def load() -> None:
-    """Add what is missing from the demo, keeping what people changed. Raise NotADemo."""
-    strangers = Customer.objects.exclude(customer_code__in=[each.code for each in CUSTOMERS])
-    if strangers.exists():
-        raise NotADemo(f"The demo is for an empty system, and this one has customers such as {strangers.first()}.")
+    """Load the demo, or follow the simulator's ports if it was loaded before. Raise NotADemo."""
+    system = DemoSystem.objects.select_for_update().first()
+    if system is None:
+        _load_into_empty_system()
+    else:
+        _move_sources(system.simulator_port)
+        if settings.DEMO:
+            _let_write_tokens_read()
+    DemoSystem.objects.update_or_create(defaults={"simulator_port": settings.SIMULATOR_PORT})
+
+
+def people_to_sign_in_as() -> list[DemoPerson]:
+    """Return the demo's people who still have their name and the demo's password."""
+    passwords = User.objects.in_bulk([person.user_name for person in PEOPLE], field_name="username")
+    return [
+        person
+        for person in PEOPLE
+        if person.user_name in passwords and passwords[person.user_name].check_password(PASSWORD)
+    ]
+
+
+def _load_into_empty_system() -> None:
+    stranger = Customer.objects.first()
+    if stranger is not None:
+        raise NotADemo(f"The demo is for an empty system, and this one has customers such as {stranger}.")
     for position, each in enumerate(CUSTOMERS):
-        customer, _ = Customer.objects.get_or_create(
-            customer_code=each.code,
-            defaults={
-                "name": each.name,
-                "data_sharing_method": each.method,
-                "data_frequency_seconds": SECONDS[each.method],
-                "api_url": _base_url(position),
-            },
-        )
-        _load_source(customer, each, _base_url(position))
+        _load_customer(each, _base_url(settings.SIMULATOR_PORT + position))
     for person in PEOPLE:
         _load_person(person)
     if settings.DEMO:
-        _load_tokens()
+        customers = {customer.customer_code: customer for customer in Customer.objects.all()}
+        for text, code, name in well_known_tokens():
+            create_token(customers[code], f"demo, {name}", TOKEN_PERMISSIONS[name], text=text)
 
 
-def _base_url(position: int) -> str:
-    return f"http://localhost:{settings.SIMULATOR_PORT + position}"
-
-
-def _load_source(customer: Customer, each: DemoCustomer, base_url: str) -> None:
-    source, _ = Source.objects.get_or_create(
+def _load_customer(each: DemoCustomer, base_url: str) -> None:
+    customer = Customer.objects.create(
+        customer_code=each.code,
+        name=each.name,
+        data_sharing_method=each.method,
+        data_frequency_seconds=SECONDS[each.method],
+        api_url=base_url,
+    )
+    Source.objects.create(
         customer=customer,
         name=SOURCE_NAME,
-        defaults={
-            "ingestion_type": each.method,
-            "interval_seconds": SECONDS[each.method],
-            "facility_time_zone": "Europe/London",
-        },
+        ingestion_type=each.method,
+        interval_seconds=SECONDS[each.method],
+        facility_time_zone="Europe/London",
+        url=base_url + PATHS[each.method],
+        structure_url=base_url + "/facilities",
     )
-    # The simulator may have moved to another port since the last run.
-    source.url = base_url + PATHS[each.method]
-    source.structure_url = base_url + "/facilities"
-    source.save()
 
 
-def _load_tokens() -> None:
-    customers = {customer.customer_code: customer for customer in Customer.objects.all()}
-    known = set(ApiToken.objects.values_list("token_hash", flat=True))
-    for text, code, permission in well_known_tokens():
-        if hash_token(text) not in known:
-            create_token(customers[code], f"demo, {permission}", [permission], text=text)
+def _base_url(port: int) -> str:
+    return f"http://localhost:{port}"
+
+
+def _move_sources(former_port: int) -> None:
+    """Replace the ports that the simulator had at the last start; a source pointed elsewhere is left alone."""
+    if former_port == settings.SIMULATOR_PORT:
+        return
+    moved = {
+        _base_url(former_port + position) + "/": _base_url(settings.SIMULATOR_PORT + position) + "/"
+        for position in range(len(CUSTOMERS))
+    }
+    for source in Source.objects.filter(url__startswith="http://localhost:"):
+        for former, current in moved.items():
+            if source.url.startswith(former):
+                source.url = source.url.replace(former, current, 1)
+                source.structure_url = source.structure_url.replace(former, current, 1)
+                source.save(update_fields=["url", "structure_url", "updated_at"])
+                break
+
+
+def _let_write_tokens_read() -> None:
+    """Let the write tokens of demos loaded earlier read as well, as the documented ones do."""
+    hashes = [hash_token(text) for text, _, name in well_known_tokens() if name == "write"]
+    tokens = ApiToken.objects.filter(token_hash__in=hashes, permissions=["write"])
+    tokens.update(permissions=TOKEN_PERMISSIONS["write"])
 
 
 def _load_person(person: DemoPerson) -> None:
-    if User.objects.filter(username=person.user_name).exists():
-        return
     is_operator = person.customer_code is None
     user = User.objects.create_user(person.user_name, password=PASSWORD, is_staff=is_operator, is_superuser=is_operator)
     if not is_operator:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,12 @@ class Processes(manager.Manager):  # type: ignore[misc]  # honcho has no types
         self._is_first_ready = is_first_ready
         self.stop_requested = False
 
-    def add_procfile(self, procfile: Path, environment: Mapping[str, str]) -> None:
-        """Add every process of the file, to run in the file's folder."""
+    def add_procfile(self, procfile: Path, environment: Mapping[str, str], without: Collection[str] = ()) -> None:
+        """Add the processes of the file except those named in `without`, to run in the file's folder."""
         marked = {**environment, MARK: self._mark}
         for name, command in parse_procfile(procfile.read_text()).processes.items():
-            self.add_process(name, command, env=marked, cwd=str(procfile.parent))
+            if name not in without:
+                self.add_process(name, command, env=marked, cwd=str(procfile.parent))
 
     def run(self) -> int:
         """Run until every process has stopped; return 0 if a stop was requested, else the first process's exit code."""

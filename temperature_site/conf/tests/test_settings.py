@@ -123,10 +123,30 @@ class TestTypes:
     @pytest.mark.parametrize(
         ("name", "value", "complaint"),
         [
-            ("PORT", "eight thousand", "PORT"),
-            ("SOURCE_TOTAL_SECONDS", "soon", "SOURCE_TOTAL_SECONDS"),
-            ("SOURCE_MAX_BYTES", "64 MiB", "SOURCE_MAX_BYTES"),
-            ("DEMO", "perhaps", "DEMO"),
+            ("PORT", "abc", "PORT must be a whole number from 1 to 65,535, in digits only; it is 'abc'."),
+            ("PORT", "0", "PORT must be a whole number from 1 to 65,535; it is '0'."),
+            ("SIMULATOR_PORT", "70000", "SIMULATOR_PORT must be a whole number from 1 to 65,535; it is '70000'."),
+            ("SOURCE_TOTAL_SECONDS", "soon", "SOURCE_TOTAL_SECONDS must be a number of seconds above 0; it is 'soon'."),
+            ("SOURCE_READ_SECONDS", "0", "SOURCE_READ_SECONDS must be a number of seconds above 0; it is '0'."),
+            ("SOURCE_MAX_BYTES", "64 MiB", "SOURCE_MAX_BYTES must be a whole number of at least 1, in digits only"),
+            ("BULK_MAX_BYTES", "16M", "BULK_MAX_BYTES must be a whole number of at least 1, in digits only"),
+            ("WEB_WORKERS", "0", "WEB_WORKERS must be a whole number of at least 1; it is '0'."),
+            ("PROXY_COUNT", "-1", "PROXY_COUNT must be a whole number of at least 0; it is '-1'."),
+            ("DEMO", "perhaps", "DEMO must be true or false; it is 'perhaps'."),
+            ("HTTPS", "yess", "HTTPS must be true or false; it is 'yess'."),
+            ("DEBUG", "maybe", "DEBUG must be true or false; it is 'maybe'."),
+            (
+                "CELERY_BROKER_URL",
+                "rabbit",
+                "CELERY_BROKER_URL must be a URL such as amqp://user:password@host:5672/vhost.",
+            ),
+            ("CELERY_BROKER_URL", "amqp://:s3cret@", "CELERY_BROKER_URL must be a URL such as"),
+            ("CELERY_QUEUE_TYPE", "lazy", "CELERY_QUEUE_TYPE must be one of classic, quorum; it is 'lazy'."),
+            ("SITE_URL", "cold", "SITE_URL must be a URL such as https://cold.example.com."),
+            ("SITE_URL", "https://[cold", "SITE_URL must be a URL such as https://cold.example.com."),
+            ("EMAIL_URL", "mail.example.com", "EMAIL_URL must start with one of smtp://, smtp+tls://"),
+            ("EMAIL_URL", "smtp://mail:port", "EMAIL_URL must be a URL such as smtp://user:password@host:25."),
+            ("DATABASE_URL", "postgres://host:port/d", "DATABASE_URL must look like postgres://user:password@host"),
             ("LOG_FORMAT", "xml", "LOG_FORMAT must be one of json, console; it is 'xml'"),
             ("LOG_LEVEL", "loud", "LOG_LEVEL must be one of"),
         ],
@@ -134,10 +154,52 @@ class TestTypes:
     def test_a_value_that_cannot_be_read_stops_the_start_and_is_named(
         self, tmp_path: Path, name: str, value: str, complaint: str
     ) -> None:
-        completed = settings_under({"DATA_DIR": str(tmp_path), name: value}, name)
+        completed = settings_under({"DATA_DIR": str(tmp_path), "SECRET_KEY": LONG_KEY, name: value}, name)
 
         assert completed.returncode == 1
-        assert complaint in completed.stderr
+        assert f"ImproperlyConfigured: {complaint}" in completed.stderr
+        assert "s3cret" not in completed.stderr.rpartition("ImproperlyConfigured")[2]
+
+    @pytest.mark.parametrize(
+        ("name", "value", "expected"),
+        [
+            ("HTTPS", "Yes", True),
+            ("DEBUG", "0", False),
+            ("PORT", "", 8000),
+            ("ALLOWED_HOSTS", "a.example.com, b.example.com", ["a.example.com", "b.example.com"]),
+            ("SITE_URL", "https://cold.example.com/", "https://cold.example.com/"),
+            ("CELERY_BROKER_URL", "amqp://u:p@one:5672//;amqp://u:p@two:5672//", None),
+        ],
+    )
+    def test_a_value_that_can_be_read_is(self, tmp_path: Path, name: str, value: str, expected: object) -> None:
+        found = read({"DATA_DIR": str(tmp_path), name: value, "SECRET_KEY": LONG_KEY}, name, "SECURE_SSL_REDIRECT")
+
+        read_name = "SECURE_SSL_REDIRECT" if name == "HTTPS" else name
+        assert found[read_name] == (value if expected is None else expected)
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["manage.py", "check"],
+            ["-m", "gunicorn", "temperature_site.wsgi"],
+            ["-m", "celery", "--app", "temperature_site", "worker"],
+            ["-m", "celery", "--app", "temperature_site", "beat", "--pidfile="],
+        ],
+        ids=["manage.py", "web", "worker", "beat"],
+    )
+    def test_every_process_ends_with_a_sentence(self, tmp_path: Path, command: list[str]) -> None:
+        completed = subprocess.run(
+            [sys.executable, *command],
+            env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "WEB_WORKERS": "0"},
+            cwd=settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+        assert completed.returncode == 1
+        assert completed.stderr.strip() == "WEB_WORKERS must be a whole number of at least 1; it is '0'."
 
     def test_the_demo_polls_this_machine_and_production_does_not(self, tmp_path: Path) -> None:
         names = ("DEMO", "SOURCE_ALLOWED_NETWORKS", "LOG_FORMAT", "DEBUG")
@@ -191,13 +253,33 @@ class TestChecks:
         settings.SOURCE_ALLOWED_NETWORKS = ["10.0.0.0/8", "10.0.0.1/8", "intranet"]
         assert self.identifiers() == ["temperature_site.E003", "temperature_site.E003"]
 
-    def test_a_port_must_be_one(self, settings: Settings) -> None:
-        settings.PORT = 0
-        assert self.identifiers() == ["temperature_site.E004"]
+    @pytest.mark.parametrize(
+        ("name", "setting"),
+        [
+            ("WEB_WORKER", "WEB_WORKERS"),
+            ("SOURCE_ALLOWED_NETWORK", "SOURCE_ALLOWED_NETWORKS"),
+            ("CELERY_BROKERURL", "CELERY_BROKER_URL"),
+            ("port", "PORT"),
+        ],
+    )
+    def test_a_misspelled_name_is_pointed_out(self, tmp_path: Path, name: str, setting: str) -> None:
+        found = read({"DATA_DIR": str(tmp_path), name: "8000"}, "MISSPELLED_SETTINGS")
 
-    def test_a_queue_type_must_be_known(self, settings: Settings) -> None:
-        settings.CELERY_TASK_DEFAULT_QUEUE_TYPE = "lazy"
-        assert self.identifiers() == ["temperature_site.E005"]
+        assert found["MISSPELLED_SETTINGS"] == [[name, setting]]
+
+    def test_names_of_other_programs_are_not_pointed_out(self, tmp_path: Path) -> None:
+        others = ("HTTP_PROXY", "HTTPS_PROXY", "TEST_DATABASE_URL", "LANG", "WEB_CONCURRENCY", "HOSTNAME", "DEBUGINFOD")
+
+        assert read({"DATA_DIR": str(tmp_path)} | dict.fromkeys(others, "1"), "MISSPELLED_SETTINGS") == {
+            "MISSPELLED_SETTINGS": []
+        }
+
+    def test_the_check_asks_whether_another_name_was_meant(self, settings: Settings) -> None:
+        settings.MISSPELLED_SETTINGS = (("WEB_WORKER", "WEB_WORKERS"),)
+
+        (warning,) = checks.check_settings(None)
+
+        assert (warning.id, warning.hint) == ("temperature_site.W004", "Did you mean WEB_WORKERS?")
 
     @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
     def test_services_for_trials_are_a_deployment_warning(self, settings: Settings) -> None:

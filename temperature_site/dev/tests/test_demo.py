@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import io
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.forms.models import model_to_dict
 from pytest_django import Settings
 
-from customers.models import Customer, Membership
+from customers.models import ApiToken, Customer, Membership
 from ingestion.models import Source
 from temperature_site.dev import demo
-from tests.factories import CustomerFactory
+from temperature_site.models import DemoSystem
+from tests.factories import CustomerFactory, SourceFactory
 
 pytestmark = pytest.mark.django_db
 
 
-def everything():
+def everything() -> list[dict[str, object]]:
     """All rows that the demo makes."""
     return [
         model_to_dict(row)
@@ -89,6 +93,99 @@ def test_a_simulator_on_another_port_is_found(settings: Settings) -> None:
     demo.load()
     assert Source.objects.get(customer__customer_code="B").url.startswith("http://localhost:9102/")
     assert Source.objects.count() == 10
+
+
+def test_it_starts_again_among_customers_added_to_it() -> None:
+    demo.load()
+    CustomerFactory(customer_code="MINE", name="My own customer")
+
+    call_command("load_demo", stdout=io.StringIO())
+
+    assert Customer.objects.count() == 11
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://localhost:9102/data/download.csv?hours={hours}", 9101),
+        ("https://b.example.com/data/download.csv?hours={hours}", None),
+    ],
+)
+def test_a_demo_loaded_by_an_earlier_version_is_recognized_by_its_sources(url: str, port: int | None) -> None:
+    migration = import_module("temperature_site.migrations.0003_demo_system")
+    SourceFactory(customer__customer_code="MINE")
+    SourceFactory(customer__customer_code="B", name="simulator", url=url)
+
+    migration.record_loaded_demo(apps, connection.schema_editor())
+
+    assert list(DemoSystem.objects.values_list("simulator_port", flat=True)) == ([port] if port else [])
+
+
+def test_deleted_customers_and_people_stay_deleted() -> None:
+    demo.load()
+    Source.objects.filter(customer__customer_code="A").delete()
+    ApiToken.objects.filter(customer__customer_code="A").delete()
+    Customer.objects.filter(customer_code="A").delete()
+    get_user_model().objects.filter(username="ben").delete()
+
+    output = io.StringIO()
+    call_command("load_demo", stdout=output)
+
+    assert not Customer.objects.filter(customer_code="A").exists()
+    assert not get_user_model().objects.filter(username="ben").exists()
+    assert "Sign in as anna" in output.getvalue()
+    assert "Sign in as ben" not in output.getvalue()
+
+
+def test_a_demo_whose_customers_were_all_deleted_stays_empty() -> None:
+    demo.load()
+    for model in (Source, ApiToken, Customer):
+        model.objects.all().delete()
+
+    demo.load()
+
+    assert Customer.objects.count() == 0
+
+
+def test_renamed_customers_sources_and_people_are_not_added_again(settings: Settings) -> None:
+    settings.SIMULATOR_PORT = 9001
+    demo.load()
+    Customer.objects.filter(customer_code="A").update(customer_code="PHARMA", name="Renamed")
+    Source.objects.filter(customer__customer_code="B").update(name="the shop's system")
+    get_user_model().objects.filter(username="operator").update(username="boss")
+
+    settings.SIMULATOR_PORT = 9101
+    output = io.StringIO()
+    call_command("load_demo", stdout=output)
+
+    assert (Customer.objects.count(), Source.objects.count(), get_user_model().objects.count()) == (10, 10, 3)
+    moved = dict(Source.objects.values_list("customer__customer_code", "url"))
+    assert moved["PHARMA"].startswith("http://localhost:9101/")
+    assert moved["B"].startswith("http://localhost:9102/")
+    assert "Sign in as operator" not in output.getvalue()
+
+
+def test_a_source_pointed_elsewhere_is_left_alone(settings: Settings) -> None:
+    demo.load()
+    Source.objects.filter(customer__customer_code="C").update(url="https://customer.example.com/readings")
+
+    settings.SIMULATOR_PORT += 100
+    demo.load()
+
+    assert Source.objects.get(customer__customer_code="C").url == "https://customer.example.com/readings"
+
+
+def test_a_password_of_ones_own_is_not_advertised() -> None:
+    demo.load()
+    anna = get_user_model().objects.get(username="anna")
+    anna.set_password("a password of her own")
+    anna.save()
+
+    output = io.StringIO()
+    call_command("load_demo", stdout=output)
+
+    assert "Sign in as operator" in output.getvalue()
+    assert "Sign in as anna" not in output.getvalue()
 
 
 def test_a_system_with_customers_of_its_own_is_refused_and_left_as_it_was() -> None:

@@ -35,9 +35,16 @@ def test_each_opens_what_its_name_says(fleet: None) -> None:
     wanted = {"token_name": "another", "permissions": ["write"]}
     assert client_with("read_B_66_token_2025").get(TOKENS).status_code == 200
     assert client_with("read_B_66_token_2025").post(TOKENS, wanted).status_code == 403
-    assert client_with("write_B_66_token_2025").get(TOKENS).status_code == 403
+    assert client_with("write_B_66_token_2025").get(TOKENS).status_code == 200
     assert client_with("write_B_66_token_2025").post(TOKENS, wanted).status_code == 201
     assert client_with("admin_A_65_admin_token_2025").get("/api/v1/admin/facilities").status_code == 200
+
+
+def test_write_tokens_of_a_demo_loaded_earlier_learn_to_read(fleet: None) -> None:
+    ApiToken.objects.filter(permissions=["read", "write"]).update(permissions=["write"])
+    demo.load()
+    assert ApiToken.objects.filter(permissions=["read", "write"]).count() == 10
+    assert client_with("write_B_66_token_2025").get(TOKENS).status_code == 200
 
 
 def test_loading_the_demo_again_adds_none_and_revives_none(fleet: None) -> None:

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import IO
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import connections
@@ -26,6 +27,8 @@ from temperature_site.dev.embedded_postgres.server import shared_server
 from temperature_site.dev.processes import Processes, stop_marked
 
 DEMO_CUSTOMERS = 10
+# The process of the Procfile that only the demo needs.
+SIMULATOR = "simulator"
 REACHABLE_SECONDS = 60
 
 
@@ -63,7 +66,7 @@ class Command(BaseCommand):
         sys.exit(code)
 
     def prepare(self) -> str:
-        """Bring database and static files up to date; return the demo's sign-in instructions."""
+        """Bring database and static files up to date; return how to sign in."""
         if is_database_embedded():
             self.stdout.write("Starting PostgreSQL")
             shared_server(settings.DATA_DIR / "postgres")
@@ -72,15 +75,18 @@ class Command(BaseCommand):
         self.stdout.write("Collecting static files")
         call_command("collectstatic", verbosity=0, interactive=False, stdout=self.stdout)
         sign_in = Echo(self.stdout)
-        call_command("load_demo", stdout=sign_in)
+        if settings.DEMO:
+            call_command("load_demo", stdout=sign_in)
+        elif not User.objects.exists():
+            sign_in.write("Nobody can sign in yet: create an account with `python manage.py createsuperuser`\n")
         connections.close_all()
         return sign_in.getvalue()
 
     def run_processes(self, sign_in: str) -> int:
         """Run the processes and return the exit code."""
         # A customer polled before the simulator listens would be retried minutes later only.
-        processes = Processes(settings.DATA_DIR, first="simulator", is_first_ready=is_simulator_listening)
-        processes.add_procfile(self.procfile, process_environment())
+        processes = Processes(settings.DATA_DIR, first=SIMULATOR, is_first_ready=is_simulator_listening)
+        processes.add_procfile(self.procfile, process_environment(), without=() if settings.DEMO else (SIMULATOR,))
         threading.Thread(target=announce, args=(processes, sign_in), daemon=True).start()
         return processes.run()
 
@@ -140,8 +146,9 @@ def take_run_lock(data_dir: Path) -> IO[str]:
 def require_free_ports() -> None:
     """Raise CommandError naming the setting of a port that is in use."""
     ports = {settings.PORT: "PORT"}
-    ports |= {settings.SIMULATOR_PORT + n: "SIMULATOR_PORT" for n in range(DEMO_CUSTOMERS)}
-    if len(ports) <= DEMO_CUSTOMERS:
+    if settings.DEMO:
+        ports |= {settings.SIMULATOR_PORT + n: "SIMULATOR_PORT" for n in range(DEMO_CUSTOMERS)}
+    if settings.DEMO and len(ports) <= DEMO_CUSTOMERS:
         raise CommandError(
             f"PORT {settings.PORT} is among the simulator's {DEMO_CUSTOMERS} ports from {settings.SIMULATOR_PORT} on."
         )
