@@ -10,6 +10,7 @@ from django.conf import settings
 
 from core.leases import Claim, ClaimLost
 from ingestion import watchdog
+from ingestion.loading import due_readings
 from ingestion.polling.claims import claim_due
 from ingestion.polling.poll import poll
 
@@ -31,6 +32,12 @@ def send_due_sources() -> None:
 def run_watchdogs() -> None:
     """Open and close the alarms of sources that are down, units without data and faulty sensors."""
     watchdog.run_watchdogs()
+
+
+@shared_task
+def load_due_readings() -> None:
+    """Let readings dated ahead take effect when their time has come."""
+    due_readings.load_due_readings()
 
 
 @shared_task

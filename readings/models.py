@@ -1,6 +1,6 @@
 """What was measured: readings, the newest one of each unit, and their hourly and daily roll-ups.
 
-The tables of readings and roll-ups are written by `readings.storage.store` and `readings.storage.rollups` alone. Their
+The tables of readings and roll-ups are written by `readings.storage` alone. Their
 keys start with the storage unit, so that a distributed PostgreSQL can shard by it. They have no foreign keys in the
 database: checking them row by row would take most of the time of storing, and the store locks the units anyway.
 """
@@ -64,6 +64,32 @@ class Reading(Measurement):
 
     class Meta:
         db_table = "reading"
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"
+
+
+class FutureReading(Measurement):
+    """A reading dated ahead of its arrival, which takes effect once its time has come.
+
+    Until then it is no reading of its unit: see `readings.storage.future_readings`. A key (unit, time, sensor) is
+    stored either here or as a Reading.
+    """
+
+    pk = models.CompositePrimaryKey("storage_unit", "recorded_at", "sensor")
+    storage_unit = models.ForeignKey(
+        StorageUnit, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="future_readings"
+    )
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    equipment_status = models.ForeignKey(
+        EquipmentStatus, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "future_reading"
+        # For those whose time has come.
+        indexes = [models.Index(fields=["recorded_at"], name="future_reading_due")]
 
     def __str__(self) -> str:
         return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"

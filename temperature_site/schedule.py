@@ -36,6 +36,13 @@ ENTRIES = (
         description="Opens and closes time-based alarms: sources down, missing data, sensor faults.",
     ),
     Entry(
+        name="Load due readings",
+        task="ingestion.tasks.load_due_readings",
+        seconds=10,
+        expires=10,
+        description="Lets readings that are dated ahead take effect when their time has come.",
+    ),
+    Entry(
         name="Check MKT limits",
         task="alarms.tasks.check_mkt",
         seconds=60,

@@ -11,7 +11,10 @@ COLLECTED = """
 SELECT customer_code, unit_code, count(*), count(*) FILTER (WHERE temperature_c IS NULL),
     coalesce(sum(round(1000 * CASE scale WHEN 'F' THEN temperature_c * 9 / 5 + 32 ELSE temperature_c END)), 0)::bigint,
     min(recorded_at), max(recorded_at)
-FROM reading
+FROM (
+    SELECT storage_unit_id, recorded_at, temperature_c, scale FROM reading
+    UNION ALL SELECT storage_unit_id, recorded_at, temperature_c, scale FROM future_reading
+) AS stored
     JOIN storage_unit ON storage_unit.id = storage_unit_id
     JOIN facility ON facility.id = facility_id
     JOIN customer ON customer.id = customer_id

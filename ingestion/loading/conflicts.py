@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from alarms.evaluation.evaluate import evaluate
 from ingestion.models import Conflict, Delivery
+from readings.storage import future_readings
 from readings.storage.reading_batch import ReadingBatch, instant_of
 from readings.storage.rollups import replace_measurement
 from readings.storage.store import NewSpan, lock_units
@@ -23,7 +24,7 @@ INSERT INTO reading_conflict AS kept (public_id, storage_unit_id, sensor_id, rec
     quality_score, equipment_status_id, stored_temperature_c, delivery_id, received_at, seen_count, last_seen_at,
     state, decided_by)
 SELECT gen_random_uuid(), storage_unit_id, sensor_id, recorded_at, sent.temperature_c, sent.scale,
-    sent.quality_score, sent.equipment_status_id, reading.temperature_c, %(delivery_id)s, %(now)s, seen_count, %(now)s,
+    sent.quality_score, sent.equipment_status_id, stored.temperature_c, %(delivery_id)s, %(now)s, seen_count, %(now)s,
     'waiting', ''
 FROM (
     SELECT storage_unit_id, sensor_id, recorded_at, nullif(temperature_c, 'NaN') AS temperature_c,
@@ -33,7 +34,10 @@ FROM (
         %(scales)s::text[], %(quality_scores)s::float8[], %(status_ids)s::smallint[])
         AS row (storage_unit_id, sensor_id, recorded_at, temperature_c, scale, quality_score, equipment_status_id)
     GROUP BY 1, 2, 3, 4
-) AS sent JOIN reading USING (storage_unit_id, recorded_at, sensor_id)
+) AS sent JOIN (
+    SELECT storage_unit_id, recorded_at, sensor_id, temperature_c FROM reading
+    UNION ALL SELECT storage_unit_id, recorded_at, sensor_id, temperature_c FROM future_reading
+) AS stored USING (storage_unit_id, recorded_at, sensor_id)
 ORDER BY storage_unit_id, recorded_at, sensor_id
 ON CONFLICT (storage_unit_id, recorded_at, sensor_id, temperature_c) DO UPDATE SET
     seen_count = kept.seen_count + excluded.seen_count, last_seen_at = excluded.last_seen_at
@@ -77,7 +81,8 @@ def accept(conflicts: QuerySet[Conflict], *, by: str) -> int:
             quality_score=conflict.quality_score,
             equipment_status_id=conflict.equipment_status_id,
         )
-        evaluate({conflict.storage_unit_id: NewSpan(conflict.recorded_at, conflict.recorded_at)})
+        if not future_readings.exists(conflict.storage_unit_id, conflict.sensor_id, conflict.recorded_at):
+            evaluate({conflict.storage_unit_id: NewSpan(conflict.recorded_at, conflict.recorded_at)})
         _decide(conflict, Conflict.State.ACCEPTED, by)
         accepted += 1
     return accepted

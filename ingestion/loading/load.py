@@ -48,12 +48,16 @@ class _UnresolvedRow(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRequest:
-    """The origin of a delivery and the period that was requested."""
+    """The origin of a delivery and the period that was requested.
+
+    Rows dated after `received_at`, by more than clocks differ, take effect when their time has come.
+    """
 
     customer: Customer
     ingestion_type: IngestionType
     source: Source | None = None
     started_at: datetime = field(default_factory=timezone.now)
+    received_at: datetime = field(default_factory=timezone.now)
     since: datetime | None = None
     until: datetime | None = None
     source_url: str = ""
@@ -153,9 +157,10 @@ def _load_batch(
     rejected += batch.rejected
     stored_batch = _reading_batch(readings)
     began = time.monotonic()
-    result = store(stored_batch)
-    if load_request.source is not None and result.new_spans:
-        link_units(load_request.source.pk, result.new_spans)
+    result = store(stored_batch, load_request.received_at)
+    delivered = result.new_spans.keys() | result.units_ahead
+    if load_request.source is not None and delivered:
+        link_units(load_request.source.pk, delivered)
     evaluate(result.new_spans, stored_batch)
     load_result.delivery.store_seconds += time.monotonic() - began
     load_result.count(result)

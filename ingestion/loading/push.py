@@ -79,6 +79,7 @@ def push(
             customer=customers[customer_id],
             ingestion_type=IngestionType.PUSH,
             started_at=received_at,
+            received_at=received_at,
             size_bytes=size_bytes,
         )
         result = load(load_request, resolved, keeps_rejected=False, max_rejected_per_reason=MAX_ERRORS)

@@ -155,9 +155,11 @@ def latest_rows(unit_refs: UnitRefs, wanted: ReadingFilter, limit: int) -> list[
 
 
 def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | None:
-    """Return the stored reading of a sensor at an instant, None if there is none."""
+    """Return the stored reading of a sensor at an instant, in effect or future, None if there is none."""
     parameters = {"unit_id": unit_id, "sensor_code": sensor_code, "recorded_at": recorded_at}
-    return next(iter(_fetch(STORED, parameters)), None)
+    return next(iter(_fetch(STORED.format(table="reading"), parameters)), None) or next(
+        iter(_fetch(STORED.format(table="future_reading"), parameters)), None
+    )
 
 
 # Every day of a unit has its row, whatever the zone: no raw reading is counted.
@@ -197,7 +199,7 @@ ORDER BY recorded_at DESC, storage_unit_id DESC LIMIT %(limit)s
 LATEST_OF_UNITS = Prepared(LATEST.format(conditions=""))
 STORED = f"""
 SELECT {_COLUMNS.format(created_at="reading.created_at")}
-FROM reading {_JOINED}
+FROM {{table}} AS reading {_JOINED}
 WHERE storage_unit_id = %(unit_id)s AND sensor_code = %(sensor_code)s AND recorded_at = %(recorded_at)s
 """  # noqa: S608  names of ours, no input
 

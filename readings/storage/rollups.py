@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.models import MAX_STALENESS_LIMIT_SECONDS, StorageUnit
-from readings.models import Reading
+from readings.models import FutureReading, Reading
 from readings.storage import rollups_sql
 from readings.storage.store import lock_units
 
@@ -126,16 +126,24 @@ def replace_measurement(
 ) -> float | None:
     """Replace the stored measurement of (unit, sensor, time); return the temperature before.
 
-    Roll-ups and the latest reading follow. Raises Reading.DoesNotExist.
+    Roll-ups and the latest reading follow. A future reading affects neither. Raises FutureReading.DoesNotExist if
+    neither a reading nor a future one is stored.
     """
     lock_units([unit.pk])
-    stored = Reading.objects.filter(storage_unit=unit, sensor_id=sensor_id, recorded_at=recorded_at)
-    before: float | None = stored.get().temperature_c
-    stored.update(
-        temperature_c=temperature_c,
-        scale=scale,
-        quality_score=quality_score,
-        equipment_status_id=equipment_status_id,
-    )
+    key: dict[str, object] = {"storage_unit": unit, "sensor_id": sensor_id, "recorded_at": recorded_at}
+    values: dict[str, object] = {
+        "temperature_c": temperature_c,
+        "scale": scale,
+        "quality_score": quality_score,
+        "equipment_status_id": equipment_status_id,
+    }
+    before: float | None
+    stored = Reading.objects.filter(**key).first()
+    if stored is None:
+        before = FutureReading.objects.get(**key).temperature_c
+        FutureReading.objects.filter(**key).update(**values)
+        return before
+    before = stored.temperature_c
+    Reading.objects.filter(**key).update(**values)
     recount(unit, sensor_id, recorded_at)
     return before

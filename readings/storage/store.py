@@ -2,20 +2,24 @@
 
 In the caller's transaction `store` inserts the new rows of a batch, adds exactly the inserted rows to the hourly and
 daily roll-ups and the latest readings, and reports duplicates and contradictions. Storing the same rows again, in any
-order and any splitting, changes nothing.
+order and any splitting, changes nothing. Rows dated ahead are kept apart until their time has come, see
+`readings.storage.future_readings`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from django.db import connection, transaction
 
 from readings.storage import store_sql
 from readings.storage.partitions import ensure_partitions, month_start
-from readings.storage.reading_batch import ReadingBatch, Rows, instant_of
+from readings.storage.reading_batch import ReadingBatch, Rows, instant_of, microseconds_of
+
+# Clocks differ by seconds: a reading that is ahead by no more takes effect at once.
+CLOCK_TOLERANCE = timedelta(seconds=60)
 
 
 class UnknownUnits(ValueError):  # noqa: N818 - reads better where it is caught
@@ -36,18 +40,21 @@ class StoreResult:
 
     contradictions: indexes (from 0) of the rows whose key is stored with another temperature.
     new_spans: by the id of each unit that got new readings.
+    units_ahead: the ids of the units with stored rows that are dated ahead, which are no readings yet.
     """
 
     stored: int = 0
     duplicates: int = 0
     contradictions: list[int] = field(default_factory=list)
     new_spans: dict[int, NewSpan] = field(default_factory=dict)
+    units_ahead: frozenset[int] = frozenset()
 
 
 @transaction.atomic
-def store(columns: ReadingBatch) -> StoreResult:
+def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreResult:
     """Store a batch; see the module's docstring.
 
+    Rows dated more than CLOCK_TOLERANCE after `received_at` are stored as future readings; without it there are none.
     Of several rows with one key (unit, sensor, time) the first in the batch counts. Transactions that store for one
     unit are serialised by a lock that lasts until they end. Raise UnknownUnits, or IntegrityError for values that
     violate the table's constraints; then nothing is stored.
@@ -58,12 +65,15 @@ def store(columns: ReadingBatch) -> StoreResult:
     ensure_partitions(_months(columns.recorded_at_us))
     firsts, repeats = columns.in_key_order()
     known, contradictions = _stage_new(columns, firsts)
-    new_spans, stored = _upsert() if known < len(firsts) else ({}, 0)
+    ahead = _keep_future(columns, received_at) if received_at and known < len(firsts) else {}
+    kept = sum(ahead.values())
+    new_spans, stored = _upsert() if known + kept < len(firsts) else ({}, 0)
+    stored += kept
     if len(repeats):
         # By now a reading is stored for every key, to which its repetitions are compared.
         contradictions += _stage_new(columns, repeats)[1]
     duplicates = len(columns) - stored - len(contradictions)
-    return StoreResult(stored, duplicates, sorted(contradictions), new_spans)
+    return StoreResult(stored, duplicates, sorted(contradictions), new_spans, frozenset(ahead))
 
 
 def lock_units(unit_ids: list[int]) -> None:
@@ -87,6 +97,16 @@ def _stage_new(columns: ReadingBatch, rows: Rows) -> tuple[int, list[int]]:
         cursor.execute(store_sql.SET_ASIDE_KNOWN, {"first": first, "last": last})
         known, contradictions = cursor.fetchone()
     return known, contradictions or []
+
+
+def _keep_future(columns: ReadingBatch, received_at: datetime) -> dict[int, int]:
+    """Move staged rows that are dated ahead to the future readings; return their numbers by unit."""
+    until = received_at + CLOCK_TOLERANCE
+    if np.max(columns.recorded_at_us) <= microseconds_of(until):
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(store_sql.KEEP_FUTURE, {"until": until})
+        return dict(cursor.fetchall())
 
 
 def _upsert() -> tuple[dict[int, NewSpan], int]:

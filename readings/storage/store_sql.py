@@ -36,20 +36,43 @@ TRUNCATE reading_staging
 
 COPY_STAGING = "COPY reading_staging FROM STDIN (FORMAT binary)"
 
+
+def _set_aside(stored: str) -> str:
+    """Return SQL that removes the staged rows whose key is in `stored`, a table of readings."""
+    return f"""
+    DELETE FROM reading_staging AS staged USING {stored} AS stored
+    WHERE stored.storage_unit_id = staged.storage_unit_id
+        AND stored.recorded_at = staged.recorded_at
+        AND stored.sensor_id = staged.sensor_id
+        AND stored.recorded_at BETWEEN %(first)s AND %(last)s
+    RETURNING row_index, stored.temperature_c AS stored_c, nullif(staged.temperature_c, 'NaN') AS sent_c"""  # noqa: S608  names of ours, no input
+
+
 # Rows that are stored already are set aside and counted; contradictions are reported. A difference below a millionth of
 # a degree is the same measurement sent in another scale. The bounds let the planner leave other months' partitions out.
-SET_ASIDE_KNOWN = """
-WITH known AS (
-    DELETE FROM reading_staging AS staged USING reading
-    WHERE reading.storage_unit_id = staged.storage_unit_id
-        AND reading.recorded_at = staged.recorded_at
-        AND reading.sensor_id = staged.sensor_id
-        AND reading.recorded_at BETWEEN %(first)s AND %(last)s
-    RETURNING row_index, reading.temperature_c AS stored_c, nullif(staged.temperature_c, 'NaN') AS sent_c
-)
+SET_ASIDE_KNOWN = f"""
+WITH known_readings AS ({_set_aside("reading")}
+),
+known_future_readings AS ({_set_aside("future_reading")}
+),
+known AS (SELECT * FROM known_readings UNION ALL SELECT * FROM known_future_readings)
 SELECT count(*), array_agg(row_index ORDER BY row_index) FILTER (
     WHERE (stored_c IS NULL) <> (sent_c IS NULL) OR abs(stored_c - sent_c) > 1e-6
 ) FROM known
+"""  # noqa: S608  names of ours, no input
+
+# What is dated ahead waits in a table of its own, so that nothing that reads readings has to leave it out.
+KEEP_FUTURE = """
+WITH ahead AS (DELETE FROM reading_staging WHERE recorded_at > %(until)s RETURNING *),
+kept AS (
+    INSERT INTO future_reading
+        (storage_unit_id, sensor_id, recorded_at, temperature_c, quality_score, equipment_status_id, scale)
+    SELECT storage_unit_id, sensor_id, recorded_at, nullif(temperature_c, 'NaN'), quality_score,
+        equipment_status_id, scale
+    FROM ahead
+    RETURNING storage_unit_id
+)
+SELECT storage_unit_id, count(*) FROM kept GROUP BY 1
 """
 
 
@@ -151,6 +174,21 @@ WITH inserted AS (
     SELECT storage_unit_id, sensor_id, recorded_at, nullif(temperature_c, 'NaN'), quality_score,
         equipment_status_id, scale
     FROM reading_staging
+    RETURNING *
+),
+{UPSERT_INSERTED}
+"""  # noqa: S608  names of ours, no input
+
+# Readings keep the instant at which they arrived.
+STORE_DUE = f"""
+WITH due AS (
+    DELETE FROM future_reading WHERE storage_unit_id = %(unit_id)s AND recorded_at <= %(until)s RETURNING *
+),
+inserted AS (
+    INSERT INTO reading
+        (storage_unit_id, sensor_id, recorded_at, temperature_c, quality_score, equipment_status_id, scale, created_at)
+    SELECT storage_unit_id, sensor_id, recorded_at, temperature_c, quality_score, equipment_status_id, scale, created_at
+    FROM due
     RETURNING *
 ),
 {UPSERT_INSERTED}
