@@ -156,9 +156,9 @@ class Rollup(ScopedModel):
     good_count = models.IntegerField(default=0, help_text="Readings with a quality of at least 0.8.")
     min_c = models.FloatField(null=True)
     max_c = models.FloatField(null=True)
-    sum_micro_c = models.BigIntegerField(
+    sum_ninth_micro_c = models.BigIntegerField(
         default=0,
-        help_text="Sum of the temperatures in millionths of a degree Celsius: an integer, exact in any order.",
+        help_text="Sum of the temperatures in ninths of a millionth of a degree Celsius: exact for all scales.",
     )
     weighted_seconds = models.FloatField(default=0, help_text="Σt: how long this sensor's measurements were valid.")
     weighted_sum_c = models.FloatField(default=0, help_text="Σt·T in °C·s")

@@ -26,15 +26,15 @@ GROUP BY 1, 2
 ROLLUPS_ASTRAY = """
 WITH raw AS (
     SELECT storage_unit_id, count(*) AS count, count(*) FILTER (WHERE temperature_c IS NULL) AS faults,
-        coalesce(sum(round(temperature_c * 1000000)), 0)::bigint AS sum, min(temperature_c), max(temperature_c)
+        coalesce(sum(round(temperature_c * 9000000)), 0)::bigint AS sum, min(temperature_c), max(temperature_c)
     FROM reading GROUP BY 1
 ), hourly AS (
-    SELECT storage_unit_id, sum(reading_count) AS count, sum(fault_count) AS faults, sum(sum_micro_c)::bigint AS sum,
-        min(min_c), max(max_c)
+    SELECT storage_unit_id, sum(reading_count) AS count, sum(fault_count) AS faults,
+        sum(sum_ninth_micro_c)::bigint AS sum, min(min_c), max(max_c)
     FROM hourly_rollup GROUP BY 1
 ), daily AS (
-    SELECT storage_unit_id, sum(reading_count) AS count, sum(fault_count) AS faults, sum(sum_micro_c)::bigint AS sum,
-        min(min_c), max(max_c)
+    SELECT storage_unit_id, sum(reading_count) AS count, sum(fault_count) AS faults,
+        sum(sum_ninth_micro_c)::bigint AS sum, min(min_c), max(max_c)
     FROM daily_rollup GROUP BY 1
 )
 SELECT storage_unit_id FROM raw FULL JOIN hourly USING (storage_unit_id) FULL JOIN daily USING (storage_unit_id)

@@ -23,7 +23,7 @@ from core.db.prepared import Parameters
 from customers.models import StorageUnit
 from readings.series.gaps import gap_parameters, gaps_from_bytes, gaps_sql
 from readings.storage.local_days import day_of, starts_of_days_us
-from readings.storage.measures import MICRO
+from readings.storage.measures import NINTH_MICRO
 from readings.storage.reading_batch import instant_of, microseconds_of
 from readings.time_ranges import TimeRange, cut_days, cut_hours
 
@@ -260,17 +260,18 @@ FROM reading
 WHERE storage_unit_id = %(unit_id)s AND recorded_at >= %(start)s AND recorded_at < %(end)s
 GROUP BY date_bin(make_interval(secs => %(width_seconds)s), recorded_at, %(start)s)
 """  # noqa: S608  names of ours, no input
-_COLUMNS = "min_c, max_c, sum_micro_c, reading_count, fault_count"
+_COLUMNS = "min_c, max_c, sum_ninth_micro_c, reading_count, fault_count"
 # Whole numbers below 2^53 add up exactly as doubles, and several times as fast as PostgreSQL's numeric.
 _MEASURES = f"""min(min_c) AS min_c,
-    sum(sum_micro_c::float8) / nullif(sum(reading_count - fault_count), 0) / {MICRO} AS average_c, max(max_c) AS max_c,
+    sum(sum_ninth_micro_c::float8) / nullif(sum(reading_count - fault_count), 0) / {NINTH_MICRO} AS average_c,
+    max(max_c) AS max_c,
     sum(reading_count)::bigint AS reading_count, sum(fault_count)::bigint AS fault_count"""
 # The parts of hours at the ends of a range. LATERAL with OFFSET 0: see readings.storage.time_weighting.
 _RAW_PARTS = f"""
 unnest(%(raw_firsts)s::timestamptz[], %(raw_ends)s::timestamptz[], %(raw_days)s::date[]) AS piece (first, until, day)
 CROSS JOIN LATERAL (
     SELECT min(temperature_c) AS min_c, max(temperature_c) AS max_c,
-        coalesce(sum((temperature_c * {MICRO})::bigint), 0)::bigint AS sum_micro_c,
+        coalesce(sum((temperature_c * {NINTH_MICRO})::bigint), 0)::bigint AS sum_ninth_micro_c,
         count(*) AS reading_count, count(*) - count(temperature_c) AS fault_count
     FROM reading
     WHERE storage_unit_id = %(unit_id)s AND recorded_at >= piece.first AND recorded_at < piece.until

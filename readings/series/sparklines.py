@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from core.db.prepared import Parameters
+from readings.storage.measures import NINTH_MICRO
 
 HOURS = 24
 # The picture's size, and the margin that keeps lines from being clipped.
@@ -16,9 +17,10 @@ WIDTH, HEIGHT, MARGIN = 96, 24, 2
 LEAST_SPAN_K = 2.0
 
 # A row per unit: its measured hours, counted from the start, and their mean temperatures over all sensors.
-MEANS = """
+MEANS = f"""
 WITH hourly AS (
-    SELECT storage_unit_id, hour, sum(sum_micro_c)::float8 / sum(reading_count - fault_count) / 1000000 AS mean_c
+    SELECT storage_unit_id, hour,
+        sum(sum_ninth_micro_c)::float8 / sum(reading_count - fault_count) / {NINTH_MICRO} AS mean_c
     FROM hourly_rollup
     WHERE storage_unit_id = ANY(%(unit_ids)s) AND hour > %(start)s AND hour <= %(end)s
     GROUP BY 1, 2 HAVING sum(reading_count - fault_count) > 0
@@ -26,7 +28,7 @@ WITH hourly AS (
 SELECT storage_unit_id,
     array_agg((date_part('epoch', hour - %(start)s) / 3600)::int ORDER BY hour), array_agg(mean_c ORDER BY hour)
 FROM hourly GROUP BY 1
-"""
+"""  # noqa: S608  names of ours, no input
 
 
 def sparklines(unit_ids: Collection[int], now: datetime) -> dict[int, str]:

@@ -11,7 +11,9 @@ from readings.models import EquipmentStatus
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 
 GOOD_QUALITY = 0.8
-MICRO = 1_000_000
+# Temperatures are summed in ninths of a millionth of a degree Celsius. In these, what was sent in °C, °F or K with up
+# to six decimals is a whole number, so that sums are exact in any order.
+NINTH_MICRO = 9_000_000
 
 
 @dataclass(slots=True)
@@ -35,8 +37,8 @@ class Totals:
     good_count: int = field(default=0, metadata={"sql": f"count(*) FILTER (WHERE quality_score >= {GOOD_QUALITY})"})
     min_c: float | None = field(default=None, metadata={"sql": "min(temperature_c)"})
     max_c: float | None = field(default=None, metadata={"sql": "max(temperature_c)"})
-    sum_micro_c: int = field(
-        default=0, metadata={"sql": f"coalesce(sum((temperature_c * {MICRO})::bigint), 0)::bigint"}
+    sum_ninth_micro_c: int = field(
+        default=0, metadata={"sql": f"coalesce(sum((temperature_c * {NINTH_MICRO})::bigint), 0)::bigint"}
     )
     weighted_seconds: float = 0.0
     weighted_sum_c: float = 0.0
@@ -59,7 +61,7 @@ class Totals:
     def average_c(self) -> float | None:
         """The mean weighted by count."""
         measured = self.reading_count - self.fault_count
-        return self.sum_micro_c / MICRO / measured if measured else None
+        return self.sum_ninth_micro_c / NINTH_MICRO / measured if measured else None
 
     @property
     def mkt_c(self) -> float | None:

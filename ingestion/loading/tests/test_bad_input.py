@@ -279,7 +279,7 @@ def test_no_measurement_is_stored_as_a_reading_without_one_and_never_as_zero(
     assert stored() == [None]
     assert LatestReading.objects.get().temperature_c is None
     for rollup in (HourlyRollup.objects.get(reading_count=1), DailyRollup.objects.get(reading_count=1)):
-        assert (rollup.fault_count, rollup.min_c, rollup.max_c, rollup.sum_micro_c) == (1, None, None, 0)
+        assert (rollup.fault_count, rollup.min_c, rollup.max_c, rollup.sum_ninth_micro_c) == (1, None, None, 0)
 
 
 # Numbers stay what they were
@@ -290,7 +290,7 @@ def test_0_97_stays_0_97(source_of: Callable[..., Source], script: Callable[...,
     polled_once(source_of(script({"temperature": 0.97, "quality_score": 0.97})))
     reading = Reading.objects.get()
     assert (reading.temperature_c, reading.quality_score) == (0.97, 0.97)
-    assert DailyRollup.objects.get(reading_count=1).sum_micro_c == 970_000
+    assert DailyRollup.objects.get(reading_count=1).sum_ninth_micro_c == 9 * 970_000
 
 
 fahrenheit = (

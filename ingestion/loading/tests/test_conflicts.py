@@ -29,7 +29,7 @@ def test_an_accepted_reading_takes_the_stored_ones_place_everywhere(conflict: Co
 
     assert Reading.objects.get(recorded_at=conflict.recorded_at).temperature_c == 9.0
     assert HourlyRollup.objects.get(hour=NOON).max_c == 9.0
-    assert HourlyRollup.objects.get(hour=NOON).sum_micro_c == 13_000_000
+    assert HourlyRollup.objects.get(hour=NOON).sum_ninth_micro_c == 9 * 13_000_000
     assert DailyRollup.objects.get(local_date=NOON.date()).max_c == 9.0
     assert LatestReading.objects.get().temperature_c == 9.0
 

@@ -88,7 +88,7 @@ def test_the_days_mean_is_over_its_own_readings(tmp_path: Path, loggers: Source,
     instants = list(quarters(change_day))
     imported(tmp_path, loggers, as_the_clock_shows(instants))
     day = DailyRollup.objects.get(local_date=change_day)
-    assert day.sum_micro_c == 1000 * sum(range(len(instants)))
+    assert day.sum_ninth_micro_c == 9_000 * sum(range(len(instants)))
     assert (day.min_c, day.max_c) == (0.0, (len(instants) - 1) / 1000)
     assert HourlyRollup.objects.filter(reading_count=4).count() == len(instants) // 4
 

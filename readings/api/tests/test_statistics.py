@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from customers.models import Facility, StorageUnit
 from readings.storage.rollups import refresh
+from readings.units.scales import to_celsius
 from tests.factories import (
     FacilityFactory,
     SensorFactory,
@@ -93,6 +94,19 @@ def test_statistics_are_in_the_requested_scale(client: APIClient, unit: StorageU
     assert (response["min_temperature"], response["avg_temperature"], response["temperature_unit"]) == (41.0, 45.5, "F")
     assert stats(client, temperature_unit="K")["mean_temperature"] == pytest.approx(278.15 + 5 * 180 / 195)
     assert stats(client, temperature_unit="K")["max_temperature"] == 283.15
+
+
+@pytest.mark.parametrize(("scale", "sent"), [("F", 35.5), ("F", -4.1), ("K", 277.77), ("C", 4.321987)])
+def test_statistics_of_equal_readings_have_exactly_the_digits_sent(client, unit, scale, sent):
+    sent_c = to_celsius(sent, scale)
+    store_readings(unit, [sent_c] * 7, start=START, scale=scale)
+    response = stats(client, temperature_unit=scale)
+    assert {response[f"{name}_temperature"] for name in ("min", "avg", "mean", "max")} == {sent}
+    # From readings, hours and days.
+    for days in (1, 90, 500):
+        start = (START - timedelta(days=days)).isoformat()
+        response = series(client, unit, start_date=start, end_date="2026-11-17", points=1, temperature_unit=scale)
+        assert [bucket["avg"] for bucket in response["buckets"]] == [sent]
 
 
 def test_both_ends_are_inclusive(client: APIClient, unit: StorageUnit) -> None:

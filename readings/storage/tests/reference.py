@@ -48,7 +48,7 @@ class ReferenceSeries:
             "fault_count": len(inside) - len(measured),
             "min_c": min(measured, default=None),
             "max_c": max(measured, default=None),
-            "sum_micro_c": sum(round(temperature_c * 1e6) for temperature_c in measured),
+            "sum_ninth_micro_c": sum(round(temperature_c * 9e6) for temperature_c in measured),
             "weighted_seconds": sum(seconds for seconds, _ in weights),
             "weighted_sum_c": sum(seconds * temperature_c for seconds, temperature_c in weights),
             "weighted_arrhenius": sum(seconds * arrhenius(temperature_c) for seconds, temperature_c in weights),

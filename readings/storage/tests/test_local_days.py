@@ -27,7 +27,7 @@ from tests.factories import SensorFactory
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
 
 QUARTER = timedelta(minutes=15)
-MEASURES = ("reading_count", "min_c", "max_c", "sum_micro_c", "weighted_seconds", "weighted_arrhenius")
+MEASURES = ("reading_count", "min_c", "max_c", "sum_ninth_micro_c", "weighted_seconds", "weighted_arrhenius")
 # The local date that begins when clocks have just shown midnight, and the transition around it.
 CHANGES = [
     pytest.param(("America/St_Johns", date(2010, 11, 7), 25), id="00:01 becomes 23:01"),

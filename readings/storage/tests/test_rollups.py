@@ -38,7 +38,7 @@ MEASURES = [
     "fault_count",
     "min_c",
     "max_c",
-    "sum_micro_c",
+    "sum_ninth_micro_c",
     "weighted_seconds",
     "weighted_sum_c",
     "weighted_arrhenius",
@@ -177,7 +177,7 @@ def test_each_refreshed_hour_and_day_equals_the_sums_of_its_readings(unit: Stora
 
 
 def assert_sums(rollups: ScopedQuerySet, expected: dict[str, float | None]) -> None:
-    for measure in ("reading_count", "fault_count", "sum_micro_c", "weighted_seconds", "covered_seconds"):
+    for measure in ("reading_count", "fault_count", "sum_ninth_micro_c", "weighted_seconds", "covered_seconds"):
         assert sum(rollups.values_list(measure, flat=True)) == pytest.approx(expected[measure]), measure
     assert all(rollups.values_list("is_settled", flat=True))
 

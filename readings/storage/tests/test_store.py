@@ -58,7 +58,7 @@ def test_a_missing_measurement_is_null_and_a_fault_and_never_zero(sensor: Sensor
 
     assert Reading.objects.get().temperature_c is None
     hour = HourlyRollup.objects.get(hour=NOON)
-    assert (hour.reading_count, hour.fault_count, hour.min_c, hour.sum_micro_c) == (1, 1, None, 0)
+    assert (hour.reading_count, hour.fault_count, hour.min_c, hour.sum_ninth_micro_c) == (1, 1, None, 0)
     assert LatestReading.objects.get().temperature_c is None
 
 
@@ -153,7 +153,7 @@ def test_hours_are_folded_from_what_was_stored(sensor: Sensor) -> None:
     hour = HourlyRollup.objects.get(hour=NOON)
     assert (hour.reading_count, hour.fault_count, hour.good_count) == (4, 1, 3)
     assert (hour.normal_count, hour.warning_count, hour.error_count) == (2, 1, 1)
-    assert (hour.min_c, hour.max_c, hour.sum_micro_c) == (-1.25, 6.5, 9_250_000)
+    assert (hour.min_c, hour.max_c, hour.sum_ninth_micro_c) == (-1.25, 6.5, 9 * 9_250_000)
 
 
 def test_a_reading_belongs_to_the_day_of_its_facility(sensor: Sensor) -> None:
