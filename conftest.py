@@ -1,7 +1,7 @@
-"""The tests' own PostgreSQL, and the address of RabbitMQ.
+"""The tests' own PostgreSQL, and the URL of RabbitMQ.
 
-The server is embedded, lives in a temporary folder and is started once for a whole run, workers of pytest-xdist
-included: pytest-django gives each of them a database of its own in it. `TEST_DATABASE_URL` names another server.
+The server is embedded, lives in a temporary folder and is started once per run, also for the workers of pytest-xdist:
+pytest-django gives each of them a database of its own in it. `TEST_DATABASE_URL` selects another server.
 """
 
 import os
@@ -69,7 +69,7 @@ def broker_url() -> str:
 
 
 def adjust_settings_for_tests() -> None:
-    """Replace settings that only slow tests down: hashers, hashed static file names, an external broker."""
+    """Replace settings that would slow tests down: password hashers, hashed static files, an external broker."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
@@ -82,7 +82,7 @@ def adjust_settings_for_tests() -> None:
 
 
 def connect_to(url: str) -> None:
-    """Point Django, whose settings are read by now, at the tests' server: never at the one people work with."""
+    """Point Django, whose settings have been read by now, at the tests' server, never at the one in use."""
     settings.DATABASES = {"default": database_settings(url, max_age=0)}
     connections.settings = connections.configure_settings(settings.DATABASES)
     del connections["default"]

@@ -1,4 +1,4 @@
-"""The web process: workers with threads, settings and logs shared with everything else."""
+"""The web process: workers with threads, with the settings and logs of the other processes."""
 
 import gc
 import os
@@ -17,15 +17,15 @@ bind = f"{settings.BIND}:{settings.PORT}"
 worker_class = "gthread"
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS
-# A page is there in a second; an upload of a large file may take a minute.
+# A page takes less than a second; the upload of a large file may take a minute.
 timeout = 120
 keepalive = 5
-# A heartbeat file on a disk can stall a worker; memory cannot.
+# A heartbeat file on a slow disk can block a worker; one in memory cannot.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - holds no data
 control_socket_disable = True
 logconfig_dict = settings.LOGGING
 
-# The processes keep their latencies here for each other, from one start of the server to the next.
+# The processes share their latency metrics here; the folder is emptied at start.
 metrics_folder = Path(settings.DATA_DIR) / "metrics" / str(settings.PORT)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
 
@@ -39,7 +39,8 @@ def on_starting(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Exclude the loaded application from garbage collection: it never becomes garbage.
 
-    Answers leave few cycles behind, so it need not look after every 700 new objects either; see docs/architecture.md.
+    Responses create few cycles, so the collector need not run for every 700 new objects either; see
+    docs/architecture.md.
     """
     gc.collect()
     gc.freeze()

@@ -1,1 +1,1 @@
-"""Customers that do not exist: their cold stores, their systems' HTTP and files, and what goes wrong with them."""
+"""Simulated customers: their cold stores, their systems' HTTP interfaces and files, and what goes wrong with them."""

@@ -33,7 +33,7 @@ def simulation(clock: SetClock) -> Simulation:
 
 @pytest.fixture
 def freezer() -> Customer:
-    """One customer with one freezer, read every minute, whose sensor always measures."""
+    """Return a customer with one freezer, read every minute, whose sensor always measures."""
     unit = Unit("unit_Z_1_1", "Freezer 1", -20.0, "C", 200, "sqm", 60)
     facility = Facility("facility_Z_1", "Store 1", "Leeds", "England", (unit,))
     return Customer("Z", "Customer Z", None, "api", 60, (facility,))
@@ -41,7 +41,7 @@ def freezer() -> Customer:
 
 @pytest.fixture
 def serve(clock: SetClock) -> Iterator[Serve]:
-    """Serve customers with some settings changed until the test ends."""
+    """Return a function that serves a customer with changed settings and returns the URL and the simulation."""
     starting = Serve(clock)
     yield starting
     starting.closing()

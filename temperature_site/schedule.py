@@ -11,7 +11,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 @dataclass(frozen=True)
 class Entry:
-    """A task and how often it is sent; a message that no worker took within `expires` seconds is dropped."""
+    """A task and how often it is sent; a message that no worker received within `expires` seconds is dropped."""
 
     name: str
     task: str
@@ -84,7 +84,7 @@ ENTRIES = (
         expires=3600,
         description="Creates the coming months' partitions of the readings table.",
     ),
-    # These outlive the messages ahead of them in the queue: a late heartbeat is a heartbeat, too.
+    # These expire later than the messages ahead of them in the queue: a late heartbeat counts, too.
     Entry(
         name="Heartbeat",
         task="temperature_site.tasks.note_heartbeat",

@@ -216,7 +216,7 @@ SOURCE_MAX_BYTES = env.whole_number("SOURCE_MAX_BYTES", default=64 * 1024 * 1024
 SOURCE_MAX_REDIRECTS = env.whole_number("SOURCE_MAX_REDIRECTS", default=5)
 SOURCE_CREDENTIALS_KEYS = env.names("SOURCE_CREDENTIALS_KEYS")
 
-# A poll is asked to end, then killed, and only then may its source be claimed again: soft < hard < lease.
+# A poll is asked to end, then killed, and only then can its source be claimed again: soft < hard < lease.
 POLL_SOFT_SECONDS = env.whole_number("POLL_SOFT_SECONDS", default=60, min_value=1)
 POLL_HARD_SECONDS = env.whole_number("POLL_HARD_SECONDS", default=75, min_value=1)
 POLL_LEASE_SECONDS = env.whole_number("POLL_LEASE_SECONDS", default=120, min_value=1)
@@ -287,7 +287,7 @@ CELERY_TASK_TIME_LIMIT = POLL_HARD_SECONDS
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-# How long beat may take to notice an entry changed in the admin.
+# How long beat may take to notice a change made in the admin.
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2
 # Beat saves what it sent at once: the health check reads it from the database.
 CELERY_BEAT_SYNC_EVERY = 1

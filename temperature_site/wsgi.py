@@ -1,4 +1,4 @@
-"""The web process's entry: `gunicorn temperature_site.wsgi`."""
+"""The entry point of the web process: `gunicorn temperature_site.wsgi`."""
 
 import os
 

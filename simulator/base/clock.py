@@ -48,7 +48,7 @@ class RunningClock:
 
 
 class SetClock:
-    """A clock for tests that stands still until it is set."""
+    """A clock for tests that stands still until it is set or advanced."""
 
     def __init__(self, moment: datetime) -> None:
         self._moment = moment

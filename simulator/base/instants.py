@@ -26,9 +26,9 @@ def moment_of(instant_us: int) -> datetime:
 
 
 def parse_moment(text: str) -> datetime:
-    """Return an aware UTC datetime from ISO 8601; without an offset it is UTC. Raise ValueError.
+    """Parse an ISO 8601 time as an aware UTC datetime; without an offset it is UTC. Raise ValueError.
 
-    A `+` that a query string turned into a blank is read as the `+` it was.
+    A `+` that a query string turned into a blank is accepted as a `+`.
     """
     stripped = text.strip()
     if len(stripped) > 6 and stripped[-6] == " " and stripped[-3] == ":" and ":" in stripped[:-6]:
@@ -39,7 +39,7 @@ def parse_moment(text: str) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(f"{text!r} lies outside the calendar") from error
+        raise ValueError(f"{text!r} is outside the calendar") from error
 
 
 def naive_texts(instants_us: Integers, *, whole_seconds: bool = False) -> list[str]:

@@ -46,5 +46,5 @@ def bell(key: int, index: Integers) -> Floats:
 
 
 def fraction(key: int) -> float:
-    """Return one number in [0, 1) for a key, for the constants of a unit."""
+    """Return one number in [0, 1) for a key, such as a constant of a unit."""
     return float(uniform(key, np.zeros(1, dtype=np.int64))[0])

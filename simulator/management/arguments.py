@@ -1,4 +1,4 @@
-"""What the commands' arguments have in common."""
+"""Arguments that several commands share."""
 
 import argparse
 from collections.abc import Mapping
@@ -34,11 +34,11 @@ def codes(text: str) -> list[str]:
 
 
 def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--fleet` and `--customers`, and `--seed`."""
+    """Add `--fleet`, `--customers` and `--seed`."""
     shipped = ", ".join(shipped_fleets())
     parser.add_argument("--fleet", type=fleet, default="default", help=f"a fleet file, or one of {shipped}")
     parser.add_argument("--customers", type=codes, metavar="A,B", help="only these customers of the fleet")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other readings (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="the seed that determines the readings (default 0)")
 
 
 def chosen_fleet(options: Mapping[str, Any]) -> Fleet:

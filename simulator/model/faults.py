@@ -1,4 +1,4 @@
-"""Equipment faults scheduled on a storage unit: what they are and what they do to its temperature and its rows."""
+"""Equipment faults scheduled on a storage unit, and their effects on its temperature and rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from simulator.base.seeded_random import Flags, Floats, Integers
 FAULT_KINDS = ("door_open", "compressor_failure", "sensor_stuck", "sensor_dead", "power_cut", "clock_wrong")
 
 _LONGEST_MINUTES = 366 * 24 * 60.0
-# Readers refuse what lies over a day ahead; a clock that was reset, though, may be years behind.
+# Readers reject times more than a day ahead; a clock that was reset, however, may be years behind.
 _FURTHEST_AHEAD_SECONDS = 86_400.0
 _FURTHEST_BEHIND_SECONDS = 10 * 366 * 86_400.0
 
-# An open door lets in air, not the whole of the outside: it ends at this share of the way to ambient, this much
-# faster than the room would warm with a dead compressor. Afterwards the compressor pulls the room down again.
+# An open door lets in air, but not all of the outside: the temperature ends at this share of the way to ambient, and
+# rises this much faster than with a dead compressor. Afterwards the compressor cools the room down again.
 _OPEN_DOOR_SHARE = 0.4
 _OPEN_DOOR_HASTE = 6.0
 _RECOVERY_HASTE = 4.0
@@ -64,9 +64,9 @@ def make_fault(
         raise FaultError(f"duration_minutes must be above 0 and at most {_LONGEST_MINUTES:.0f}")
     offset = _number(offset_seconds, "offset_seconds")
     if kind == "clock_wrong" and (offset == 0 or not -_FURTHEST_BEHIND_SECONDS <= offset <= _FURTHEST_AHEAD_SECONDS):
-        raise FaultError("clock_wrong needs offset_seconds, not 0, from -10 years to +86400")
+        raise FaultError("clock_wrong needs offset_seconds from -10 years to +86400, but not 0")
     if kind != "clock_wrong" and offset:
-        raise FaultError("offset_seconds goes with clock_wrong only")
+        raise FaultError("offset_seconds is for clock_wrong only")
     try:
         end = start + timedelta(minutes=minutes)
     except OverflowError as error:
@@ -91,7 +91,7 @@ def fault_from(unit: str, values: Mapping[str, object], now: datetime) -> Fault:
 
 
 def during(faults: Sequence[Fault], kind: str, instants_us: Integers) -> Flags:
-    """Which instants lie in a fault of this kind."""
+    """Return which instants lie within a fault of this kind."""
     inside = np.zeros(instants_us.shape, dtype=np.bool_)
     for fault in faults:
         if fault.kind == kind:
@@ -100,9 +100,9 @@ def during(faults: Sequence[Fault], kind: str, instants_us: Integers) -> Flags:
 
 
 def warmth(faults: Sequence[Fault], instants_us: Integers, time_constant_seconds: float) -> Floats:
-    """How far towards ambient (0: not at all, 1: wholly) doors and dead compressors have brought the room.
+    """Return how far towards ambient (0: not at all, 1: wholly) doors and dead compressors have brought the room.
 
-    A dead compressor: 1 - exp(-t / time constant). Once a fault is over, the warmth goes back exponentially.
+    A dead compressor: 1 - exp(-t / time constant). After a fault the warmth decays exponentially.
     """
     cold = np.ones(instants_us.shape, dtype=np.float64)
     for fault in faults:
@@ -121,10 +121,10 @@ def warmth(faults: Sequence[Fault], instants_us: Integers, time_constant_seconds
 
 
 def clock_segments(faults: Sequence[Fault]) -> list[tuple[int, int, int]]:
-    """Stretches of true time with a wrong clock as (start, end, error), microseconds, in order and without overlap.
+    """Return the periods with a wrong clock as (start, end, error), in microseconds, in order and without overlap.
 
-    Where two overlap, the one that began later holds. The error is a microsecond more than asked for, so that a
-    shifted row never lands on the instant of another row of a grid of whole seconds.
+    Where two overlap, the one that began later applies. The error is a microsecond larger than requested, so that a
+    shifted row never has the same time as another row on a grid of whole seconds.
     """
     wrong = sorted(fault for fault in faults if fault.kind == "clock_wrong")
     edges = sorted({edge for fault in wrong for edge in (fault.start_us, fault.end_us)})

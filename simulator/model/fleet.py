@@ -90,7 +90,7 @@ class ScriptedFault:
 class Customer:
     """A simulated customer.
 
-    data_sharing_method is "api" (shape 1) or "csv" (shape 2): how it says it wants to be read; all shapes are served.
+    data_sharing_method is "api" (shape 1) or "csv" (shape 2): the shape it prefers; all shapes are served.
     envelope names the list in shape 1: readings, data, items, results, or bare for a list without an envelope.
     csv_form is "common" or "older". timestamps is "iso" (microseconds) or "space" (a blank, whole seconds).
     whole_degrees: its readings are whole degrees wherever they are sent.
@@ -126,7 +126,7 @@ class Customer:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Customers in order; the position gives each its port."""
+    """The customers in order; each one's position determines its port."""
 
     customers: tuple[Customer, ...] = field(default_factory=tuple)
 

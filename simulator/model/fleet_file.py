@@ -1,4 +1,4 @@
-"""Fleets as JSON files: reading them with clear errors, and writing them."""
+"""Reading fleets from JSON files, with clear errors, and writing them."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +17,7 @@ from simulator.model.transport import TransportSettings
 
 _SHIPPED = Path(__file__).parent / "fleets"
 
-# For checking a fault whose start depends on when the simulator starts.
+# For validating a fault whose start depends on when the simulator starts.
 _ANY_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -36,11 +36,11 @@ _Built = TypeVar("_Built")
 
 
 class FleetError(ValueError):
-    """A fleet file that cannot be used, with where and why."""
+    """A fleet file that cannot be used; the message says where and why."""
 
 
 def shipped_fleets() -> list[str]:
-    """Names that `load_fleet` knows without a file."""
+    """Return the names that `load_fleet` accepts without a file."""
     return sorted(path.stem for path in _SHIPPED.glob("*.json"))
 
 
@@ -68,7 +68,7 @@ def save_fleet(fleet: Fleet, path: Path) -> None:
 def fleet_from(document: object) -> Fleet:
     """Return a fleet from a parsed file: a list of customers. Raise FleetError."""
     if not isinstance(document, list):
-        raise FleetError("a fleet file holds a list of customers")
+        raise FleetError("a fleet file must contain a list of customers")
     fleet = Fleet(tuple(_customer(entry) for entry in document))
     _refuse_twice((customer.code for customer in fleet.customers), "customer")
     return fleet
@@ -137,7 +137,7 @@ def _quality(values: Mapping[str, Any], where: str) -> DataQuality:
     quality: DataQuality = _built(DataQuality, values, where)
     _refuse_other_than_numbers(quality, asdict(quality), where)
     if min(asdict(quality).values()) < 0 or max(quality.null_reading, quality.null_name, quality.null_city) > 1:
-        raise FleetError(f"{where}: data_quality holds chances from 0 to 1 and seconds of 0 or more")
+        raise FleetError(f"{where}: data_quality must have chances from 0 to 1 and seconds of 0 or more")
     return quality
 
 
@@ -180,7 +180,7 @@ def _refuse_twice(codes: Iterable[str], what: str) -> None:
     seen: set[str] = set()
     for code in codes:
         if code in seen:
-            raise FleetError(f"{what} {code!r} is there twice")
+            raise FleetError(f"{what} {code!r} occurs twice")
         seen.add(code)
 
 

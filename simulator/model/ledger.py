@@ -1,4 +1,4 @@
-"""What a perfect collector would hold: counts and sums without the bodies, to compare a database with."""
+"""What a perfect collector would have stored: counts and sums, to compare a database with."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from simulator.model.series import Rows, UnitSeries
 
 @dataclass(frozen=True)
 class Account:
-    """The sum over some readings, nulls left out of `sum_thousandths`; first and last as timestamps say, or None."""
+    """Totals of some readings; `sum_thousandths` without nulls, the first and last timestamp as sent, or None."""
 
     count: int = 0
     nulls: int = 0
@@ -58,7 +58,7 @@ class Account:
 def unit_account(
     series: UnitSeries, start_us: int, end_us: int | None, now_us: int, faults: Sequence[Fault] = ()
 ) -> Account:
-    """Over what the unit sampled up to now with a timestamp in [start, end); end None: without an end."""
+    """Return the totals of what the unit sampled up to now with a timestamp in [start, end); end None means no end."""
     account = Account()
     for rows in series.recorded_between(start_us, end_us, now_us, faults):
         account = account.plus(rows)
@@ -66,7 +66,7 @@ def unit_account(
 
 
 def total_of(accounts: Iterable[Account]) -> Account:
-    """Over all of them; its sum mixes scales where the units do."""
+    """Return the sum of all accounts; it mixes scales if the units do."""
     total = Account()
     for account in accounts:
         total = total.merged(account)

@@ -1,4 +1,4 @@
-"""When a storage unit's sensor is read: its own grid, its offset on it, and how far its relay strays from it."""
+"""When a storage unit's sensor is read: its grid, its offset on the grid, and its jitter."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The readings of a storage unit as a function of (seed, unit, sampling instant): the heart of the simulator."""
+"""The readings of a storage unit as a function of (seed, unit, sampling instant): the core of the simulator."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from simulator.model.fleet import Customer, Facility, Unit
 from simulator.model.sampling import Grid
 from simulator.model.thermal import Room, ambient_c
 
-# Rows worked out at once: enough to be fast, little enough that a year of history needs no memory.
+# Rows computed at once: enough to be fast, few enough for any history to fit into memory.
 MAX_ROWS = 50_000
 
 
 class Rows(NamedTuple):
     """Readings in the order they were sampled; every field is an array of the same length.
 
-    sampled_us is when it really was, recorded_us what its timestamp says. thousandths is the temperature as sent, in
-    thousandths of the unit's own scale (0 where measured is False). quality is in ten-thousandths.
+    sampled_us is the true time, recorded_us the timestamp. thousandths is the temperature as sent, in thousandths of
+    the unit's own scale (0 where measured is False). quality is in ten-thousandths.
     """
 
     indexes: Integers
@@ -50,7 +50,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class UnitSeries:
-    """A unit's readings. Faults are given to each question, because they may be scheduled while the simulator runs."""
+    """A unit's readings. Faults are passed to each method, because they may be scheduled while the simulator runs."""
 
     customer: Customer
     facility: Facility
@@ -69,7 +69,7 @@ class UnitSeries:
 
     @property
     def sensor_id(self) -> str:
-        """The same for as long as the unit and the seed are, e.g. `sensor_ultra-low_freezer_1_3`."""
+        """The id, stable for a unit and a seed, such as `sensor_ultra-low_freezer_1_3`."""
         label = (self.unit.name or self.unit.code).lower().replace(" ", "_")
         return f"sensor_{label}_{1 + int(fraction(key_of(self.key, 'sensor')) * 9)}"
 
@@ -97,9 +97,9 @@ class UnitSeries:
     def recorded_between(
         self, start_us: int, end_us: int | None, now_us: int, faults: Sequence[Fault] = ()
     ) -> Iterator[Rows]:
-        """Yield what was sampled up to now with a timestamp in [start, end), in pieces; end None: no end.
+        """Yield what was sampled up to now with a timestamp in [start, end), in chunks; end None means no end.
 
-        Where no clock is wrong, timestamps tell when it really was; where one is, both differ by its error.
+        Timestamps are true times unless a clock is wrong; then they differ by its error.
         """
         sampled_end_us = now_us + 1
         for begins_us, ends_us, error_us in self._time_chunks(faults):
@@ -115,16 +115,16 @@ class UnitSeries:
                 yield rows.where(wanted)
 
     def delay_us(self, indexes: Integers, late_rows: float, late_seconds: float) -> Integers:
-        """How long after it was sampled each reading can first be fetched."""
+        """Return how long after sampling each reading becomes available."""
         late = self._chance("late", indexes) < late_rows
         return np.where(late, self._chance("how late", indexes) * late_seconds * SECOND, 0.0).astype(np.int64)
 
     def unnamed(self, indexes: Integers) -> Flags:
-        """Which readings are sent without the unit's name."""
+        """Return which readings are sent without the unit's name."""
         return self._chance("null name", indexes) < self.customer.data_quality.null_name
 
     def without_city(self, indexes: Integers) -> Flags:
-        """Which readings are sent without the facility's city."""
+        """Return which readings are sent without the facility's city."""
         return self._chance("null city", indexes) < self.customer.data_quality.null_city
 
     def _celsius(self, indexes: Integers, sampled_us: Integers, faults: Sequence[Fault]) -> Floats:
@@ -140,7 +140,7 @@ class UnitSeries:
         return celsius
 
     def _last_before(self, stuck: Fault, faults: Sequence[Fault]) -> float:
-        """Return what the sensor showed last before it got stuck, other faults included."""
+        """Return what the sensor measured last before it got stuck, other faults included."""
         index = np.array([self.grid.last_before(stuck.start_us)], dtype=np.int64)
         others = [each for each in faults if each.kind != "sensor_stuck" or each < stuck]
         return float(self._celsius(index, self.grid.instants(index), others)[0])

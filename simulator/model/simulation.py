@@ -1,4 +1,4 @@
-"""A fleet at work: its units' readings, the faults and transport troubles in force, and what was served so far."""
+"""A running fleet: its units' readings, the faults and transport faults in force, and what was served so far."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from simulator.model.transport import Decision, TransportSettings, decide
 
 
 class Window(NamedTuple):
-    """What a request asks for: sampled from `start_us` (inclusive) to `end_us` (exclusive), seen from `now_us`."""
+    """The period that a request asks for, from `start_us` (inclusive) to `end_us` (exclusive), as of `now_us`."""
 
     start_us: int
     end_us: int
@@ -59,7 +59,7 @@ class SimulatedCustomer:
         return list(self._series.values())
 
     def series(self, code_or_name: str) -> UnitSeries | None:
-        """Return the unit with this code, or else the first with this name; None if there is none."""
+        """Return the unit's series by its code, or else its name; None if there is none."""
         if code_or_name in self._series:
             return self._series[code_or_name]
         return next((each for each in self._series.values() if each.unit.name == code_or_name), None)
@@ -91,27 +91,27 @@ class SimulatedCustomer:
         return series.latest(self.now_us, self.faults_of(series.unit.code))
 
     def window(self, start_us: int, end_us: int | None = None) -> Window:
-        """From start to end, or to now and including it; never beyond now."""
+        """Return the window from start to end, or up to and including now; never beyond now."""
         now_us = self.now_us
         return Window(start_us, now_us + 1 if end_us is None else min(end_us, now_us + 1), now_us)
 
     def pieces(
         self, wanted: Sequence[UnitSeries], window: Window, *, newest_first: bool = False
     ) -> Iterator[list[Piece]]:
-        """Yield what was sampled in the window and can be fetched by now, about ROWS_AT_ONCE rows at a time."""
+        """Yield what was sampled in the window and is available now, about ROWS_AT_ONCE rows at a time."""
         time_chunks = list(_time_chunks(wanted, window))
         for time_chunk in reversed(time_chunks) if newest_first else time_chunks:
             yield [Piece(series, self._fetchable(series, time_chunk)) for series in wanted]
 
     def row_count(self, wanted: Sequence[UnitSeries], window: Window) -> int:
-        """How many rows `pieces` yields."""
+        """Return how many rows `pieces` yields."""
         return sum(piece.rows.size for pieces in self.pieces(wanted, window) for piece in pieces)
 
     def ledger(self, start_us: int, end_us: int | None) -> dict[str, object]:
-        """Return what a perfect collector holds once everything sampled up to now has been delivered.
+        """Return what a perfect collector has stored once everything sampled up to now has been delivered.
 
-        Spans are of timestamps as sent, start inclusive, end exclusive. With end None everything from start on counts,
-        also what a wrong clock has dated ahead of now.
+        Periods refer to timestamps as sent, start inclusive, end exclusive. With end None everything from start on
+        counts, including what a wrong clock has dated ahead of now.
         """
         now_us = self.now_us
         accounts: dict[str, Account] = {
@@ -146,7 +146,7 @@ class SimulatedCustomer:
 
 
 class Simulation:
-    """A fleet with a seed and a clock: the same three give the same readings, wherever and however often."""
+    """A fleet with a seed and a clock: the same three always give the same readings."""
 
     def __init__(self, fleet: Fleet, *, seed: int = 0, clock: Clock | None = None) -> None:
         self.fleet = fleet

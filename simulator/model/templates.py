@@ -1,4 +1,4 @@
-"""The templates of customers met in the field, and fleets generated from them."""
+"""The templates of typical customers, and fleets generated from them."""
 
 import random
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True)
 class Template:
-    """What customers of a kind have in common. Ranges include both ends; set temperatures are in `temperature_unit`."""
+    """What customers of one kind have in common. Ranges include both ends; set temperatures in `temperature_unit`."""
 
     data_sharing_method: str
     customer_name: str
@@ -30,7 +30,7 @@ class Template:
 
     @property
     def poll_seconds(self) -> int:
-        """The interval at which its customers expect to be polled."""
+        """The interval at which these customers expect to be polled."""
         return 60 if self.data_sharing_method == "api" else 300
 
 

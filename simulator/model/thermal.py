@@ -1,4 +1,4 @@
-"""The healthy course of a cold room: what its temperature is at an instant, as a function of the instant alone."""
+"""The thermal model of a healthy cold room: its temperature as a pure function of the instant."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from simulator.base.seeded_random import Floats, Integers, bell, fraction, key_o
 _DAY_SECONDS = 86_400.0
 _YEAR_SECONDS = 365.2425 * _DAY_SECONDS
 
-# Air around the rooms, in the north of England: mean, half the yearly and half the daily swing, and when it peaks.
+# Ambient air in the north of England: mean, half the yearly and half the daily swing, and the time of the peak.
 _AMBIENT_MEAN_C = 10.5
 _YEARLY_SWING_K = 6.5
 _WARMEST_DAY = 201.0
@@ -32,7 +32,7 @@ _NOISE_K = 0.05
 
 @dataclass(frozen=True)
 class Room:
-    """The constants of one room. Big rooms follow the weather and their doors less, and warm up more slowly."""
+    """The constants of one room. Large rooms react less to weather and doors, and warm up more slowly."""
 
     key: int
     set_temperature_c: float
@@ -69,7 +69,7 @@ class Room:
         )
 
     def temperatures_c(self, instants_us: Integers) -> Floats:
-        """Temperature in °C at each instant, without the sensor's noise; shape as `instants_us`."""
+        """Return the temperature in °C at each instant, without sensor noise, in the shape of `instants_us`."""
         seconds = instants_us / SECOND
         return (
             self.set_temperature_c
@@ -81,7 +81,7 @@ class Room:
         )
 
     def _compressor(self, seconds: Floats) -> Floats:
-        """Falls while the compressor runs, rises while it rests: a triangle with a swing to either side."""
+        """Return a triangle wave: falling while the compressor runs, rising while it is off."""
         phase = np.mod(seconds / self.compressor_seconds, 1.0)
         running = 0.4
         fall = 1.0 - 2.0 * phase / running
@@ -89,7 +89,7 @@ class Room:
         return self.compressor_swing_k * np.where(phase < running, fall, rise)
 
     def _doors(self, instants_us: Integers) -> Floats:
-        """Doors opened in working hours: at most once a slot; a slot's warmth is gone two slots later."""
+        """Return the effect of doors opened in working hours: at most once per slot, and gone two slots later."""
         warmth = np.zeros(instants_us.shape, dtype=np.float64)
         if not instants_us.size:
             return warmth
@@ -102,7 +102,7 @@ class Room:
         return warmth
 
     def _door_openings(self, slots: Integers) -> tuple[Integers, Floats, Floats]:
-        """Per slot: when the door opens (µs), for how long (s), and how warm it gets (K, 0 where it stays shut)."""
+        """Return per slot when the door opens (µs), for how long (s), and how warm it gets (K, 0 if it stays shut)."""
         begins = slots * (_DOOR_SLOT_SECONDS * SECOND)
         hour = begins // (3_600 * SECOND)
         weekday = (hour // 24 + 3) % 7  # 1970 began on a Thursday
@@ -123,7 +123,7 @@ class Room:
 
 
 def ambient_c(instants_us: Integers) -> Floats:
-    """Temperature in °C of the air around the rooms."""
+    """Return the ambient temperature in °C."""
     seconds = instants_us / SECOND
     yearly = np.cos((seconds / _YEAR_SECONDS - _WARMEST_DAY / 365.2425) * (2 * np.pi))
     daily = np.cos((seconds / _DAY_SECONDS - _WARMEST_HOUR / 24.0) * (2 * np.pi))
@@ -131,6 +131,6 @@ def ambient_c(instants_us: Integers) -> Floats:
 
 
 def _bump(since: Floats, lasts: Floats, recovery_seconds: float) -> Floats:
-    """0 before, rising in a straight line to 1 while it lasts, then going back exponentially."""
+    """Return 0 before, a straight rise to 1 during, and an exponential decay after."""
     rising = np.clip(since / lasts, 0.0, 1.0)
     return rising * np.exp(-np.maximum(since - lasts, 0.0) / recovery_seconds)

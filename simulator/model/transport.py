@@ -1,4 +1,4 @@
-"""What goes wrong between a customer's system and its reader, and when: settings and repeatable decisions."""
+"""What goes wrong between a customer's system and its reader, and when: settings and reproducible decisions."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -6,23 +6,23 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any, NamedTuple
 
-# At most one of these befalls a request; their chances add up to 1 at the most.
+# At most one of these happens to a request; the sum of their chances is at most 1.
 OUTCOMES = ("error_500", "unavailable_503", "hang", "slow_body", "cut_off", "html")
 
 
 class TransportError(ValueError):
-    """Transport settings that make no sense, with the reason."""
+    """Invalid transport settings; the message says why."""
 
 
 @dataclass(frozen=True)
 class TransportSettings:
-    """Chances from 0 to 1, and the seconds that go with them.
+    """Chances from 0 to 1, and their seconds.
 
-    Per request, one of: error_500; unavailable_503 (with `Retry-After: retry_after_seconds`); hang (no answer for
-    hang_seconds, then the connection closes); slow_body (spread over slow_seconds); cut_off (ends in the middle of a
-    row); html (a page instead of data). Per body: shuffled_rows. Per row: duplicated_rows, garbage_rows (a row nobody
-    can read after it), late_rows (to be had only later, by up to late_seconds; every row, unless this says otherwise).
-    Seconds are real ones, but late_seconds are of the simulated clock.
+    Per request, one of: error_500; unavailable_503 (with `Retry-After: retry_after_seconds`); hang (no response for
+    hang_seconds, then the connection closes); slow_body (over slow_seconds); cut_off (ends in the middle of a row);
+    html (a page instead of data). Per body: shuffled_rows. Per row: duplicated_rows, garbage_rows (followed by an
+    unreadable row), late_rows (available up to late_seconds later; all rows by default). Seconds are real ones, except
+    late_seconds, which are on the simulated clock.
     """
 
     error_500: float = 0.0
@@ -80,26 +80,26 @@ class TransportSettings:
 
 
 class Decision(NamedTuple):
-    """What befalls one request: an outcome out of OUTCOMES or "normal", and the chance its details are drawn from."""
+    """What happens to one request: one of OUTCOMES or "normal", and the random source of its details."""
 
     outcome: str
     settings: TransportSettings
     chance: random.Random
 
     def retry_after_seconds(self) -> int:
-        """Return the `Retry-After` of a refusal in whole seconds."""
+        """Return the `Retry-After` of a 503 response in whole seconds."""
         return round(self.settings.retry_after_seconds)
 
 
 class SentRow(NamedTuple):
-    """A row as it goes out."""
+    """A row as it is sent."""
 
     text: str
     is_garbage: bool
 
 
 def decide(settings: TransportSettings, seed: int, customer: str, request_number: int) -> Decision:
-    """Decide the faults of a customer's request: the same for the same arguments, whatever happened before."""
+    """Decide the faults of a customer's request: the same arguments always give the same decision."""
     chance = random.Random(f"request {seed} {customer} {request_number}")  # noqa: S311 - repeatable on purpose
     drawn = chance.random()
     for name in OUTCOMES:
@@ -110,7 +110,7 @@ def decide(settings: TransportSettings, seed: int, customer: str, request_number
 
 
 def disturb(rows: list[str], decision: Decision, garbage: Callable[[random.Random], str]) -> list[SentRow]:
-    """Return the rows with duplicates and garbage added, shuffled or not, as decided."""
+    """Return the rows with duplicates and garbage added, and shuffled if so decided."""
     settings, chance = decision.settings, decision.chance
     sent: list[SentRow] = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Bodies of answers: text around rows, worked out piece by piece, whole or spoilt on the way."""
+"""Bodies of responses: text around rows, generated piece by piece, complete or damaged."""
 
 import codecs
 import random
@@ -13,7 +13,7 @@ _GZIP_WINDOW = 31
 
 
 class Chunk(NamedTuple):
-    """Part of a body in bytes, its number of complete rows, and how many of these are garbage."""
+    """Part of a body in bytes, the number of complete rows in it, and how many of those are garbage."""
 
     data: bytes
     rows: int = 0
@@ -21,7 +21,7 @@ class Chunk(NamedTuple):
 
 
 class _Text(NamedTuple):
-    """A stretch of a body before it becomes bytes."""
+    """Part of a body before it is encoded."""
 
     text: str
     rows: int = 0
@@ -32,7 +32,7 @@ class _Text(NamedTuple):
 class Body:
     """`opening`, then the rows of all pieces with `separator` between them, then `closing`.
 
-    garbage makes a row that nobody can read; None where rows are not to be touched.
+    garbage makes an unreadable row; None if rows must not be changed.
     """
 
     content_type: str
@@ -46,13 +46,13 @@ class Body:
     gzip: bool = False
 
     def chunks(self, decision: Decision | None = None) -> Iterator[Chunk]:
-        """Yield the body as bytes; with a decision to cut it off it ends in the middle of a row."""
+        """Yield the body as bytes; if the decision is to cut it off, it ends in the middle of a row."""
         encoder = codecs.getincrementalencoder(self.encoding)(errors="replace")
         compressor = zlib.compressobj(wbits=_GZIP_WINDOW) if self.gzip else None
         for text, rows, garbage_rows in self._texts(decision):
             data = encoder.encode(text)
             if compressor:
-                # Flushed each time, so that what arrives of a body that is cut off can be unpacked.
+                # Flushed each time, so that a body that is cut off can be decompressed up to there.
                 data = compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)
             yield Chunk(data, rows, garbage_rows)
         if compressor and not _is_cut(decision):

@@ -1,4 +1,4 @@
-"""What customers' systems answer: the bodies of the shapes that the field has shown so far."""
+"""The responses of customers' systems: the bodies of the shapes seen so far."""
 
 import json
 import random
@@ -18,7 +18,7 @@ Windows = Callable[[], Iterable[list[Piece]]]
 
 
 def current_body(served: SimulatedCustomer, window: Window) -> Body:
-    """Shape 1: the readings of a window in the customer's envelope, oldest first."""
+    """Return shape 1: the readings of a window in the customer's envelope, oldest first."""
     row_count, pieces = _counted(served, window)
     envelope = {**_envelope(served, window), "reading_count": row_count}
     form = json_format(served.customer)
@@ -26,7 +26,7 @@ def current_body(served: SimulatedCustomer, window: Window) -> Body:
 
 
 def history_body(served: SimulatedCustomer, wanted: Sequence[UnitSeries], window: Window, limit: int) -> Body:
-    """Shape 4: the newest `limit` readings of the window, newest first."""
+    """Return shape 4: the newest `limit` readings of the window, newest first."""
     form = json_format(served.customer)
     texts: list[str] = []
     for pieces in served.pieces(wanted, window, newest_first=True):
@@ -44,7 +44,7 @@ def history_body(served: SimulatedCustomer, wanted: Sequence[UnitSeries], window
 
 
 def csv_body(served: SimulatedCustomer, window: Window) -> Body | None:
-    """Shape 2: the readings of a window as a download, oldest first; None when there are none."""
+    """Return shape 2: the readings of a window as a download, oldest first; None if there are none."""
     customer, form = served.customer, csv_form(served.customer)
     row_count, pieces = _counted(served, window)
     if not row_count:
@@ -65,7 +65,7 @@ def csv_body(served: SimulatedCustomer, window: Window) -> Body | None:
 
 
 def unit_body(served: SimulatedCustomer, series: UnitSeries) -> Body | None:
-    """Shape 3: one unit's newest measurement in whole degrees, without its time; None while the power is cut."""
+    """Return shape 3: one unit's newest measurement in whole degrees, without its time; None during a power cut."""
     rows = served.latest(series)
     if not rows.size:
         return None
@@ -81,7 +81,7 @@ def unit_body(served: SimulatedCustomer, series: UnitSeries) -> Body | None:
 
 
 def facilities_body(served: SimulatedCustomer) -> Body:
-    """Shape 5: the customer's facilities and units."""
+    """Return shape 5: the customer's facilities and units."""
     customer = served.customer
     facilities = [
         {
@@ -97,7 +97,7 @@ def facilities_body(served: SimulatedCustomer) -> Body:
 
 
 def document_body(document: dict[str, object]) -> Body:
-    """Return a JSON body as a whole, without rows that could be lost or duplicated."""
+    """Return a complete JSON body, to which no row faults apply."""
     text = json.dumps(document, ensure_ascii=False)
     return Body(content_type="application/json", opening=text, pieces=list, closing="", row_count=0)
 
@@ -148,7 +148,7 @@ def _garbage(served: SimulatedCustomer, form: RowFormat) -> Any:
 
 
 def _counted(served: SimulatedCustomer, window: Window) -> tuple[int, Windows]:
-    """How many rows the window has, and what gives them. A short window is worked out once, a long one each time."""
+    """Return the number of rows of the window, and a function that yields them; a short window is computed once."""
     begun = list(islice(served.pieces(served.all_series, window), 2))
     if len(begun) < 2:
         return sum(piece.rows.size for pieces in begun for piece in pieces), lambda: begun

@@ -1,4 +1,4 @@
-"""History as files: the same bodies that are served, written stretch by stretch so that memory stays constant."""
+"""History as files: the same bodies as served over HTTP, written in parts so that memory stays constant."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ Progress = Callable[[int], object]
 
 
 def write_csv(served: SimulatedCustomer, window: Window, folder: Path, progress: Progress) -> list[Path]:
-    """`<customer>.csv` (`.csv.gz` if its downloads are gzipped) in shape 2; no file where there are no rows."""
+    """Write `<customer>.csv` (`.csv.gz` if its downloads are gzipped) in shape 2; no file without rows."""
     body = csv_body(served, window)
     if body is None:
         return []
@@ -22,14 +22,14 @@ def write_csv(served: SimulatedCustomer, window: Window, folder: Path, progress:
 
 
 def write_json(served: SimulatedCustomer, window: Window, folder: Path, progress: Progress) -> list[Path]:
-    """`<customer>.json` in shape 1."""
+    """Write `<customer>.json` in shape 1."""
     return [_write(current_body(served, window), folder / f"{served.customer.code}.json", progress)]
 
 
 def write_loggers(
     served: SimulatedCustomer, window: Window, folder: Path, progress: Progress, time_format: str
 ) -> list[Path]:
-    """`loggers/<customer>/<unit>.csv` in shape 6."""
+    """Write `loggers/<customer>/<unit>.csv` in shape 6."""
     paths = []
     customer_folder = folder / "loggers" / served.customer.code
     customer_folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def write_loggers(
 
 
 def seconds_for_rows(customers: list[SimulatedCustomer], rows: int) -> int:
-    """How long these customers need, all together, for about this many rows."""
+    """Return the seconds in which these customers together produce about this many rows."""
     per_second = sum(1.0 / series.unit.reading_every_seconds for served in customers for series in served.all_series)
     return max(1, round(rows / per_second))
 

@@ -1,4 +1,4 @@
-"""Shape 6: what data loggers export, one file a unit, in the local time of the facility."""
+"""Shape 6: exports of data loggers, one file per unit, in the facility's local time."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from simulator.base.instants import moment_of
 from simulator.base.seeded_random import fraction, key_of, uniform
 from simulator.model.series import Rows, UnitSeries
 
-# strftime formats of local times without an offset; "european" knows minutes only.
+# strftime formats of local times without an offset; "european" has no seconds.
 LOGGER_TIMES = {
     "iso": "%Y-%m-%d %H:%M:%S",
     "european": "%d/%m/%Y %H:%M",
@@ -19,12 +19,12 @@ _ALARM_BEYOND_THOUSANDTHS = 2_000
 
 
 def logger_file_name(series: UnitSeries) -> str:
-    """Names the unit, as people who hand in such files do."""
+    """Return a file name with the name of the unit, as people choose for such files."""
     return f"{series.unit.code}.csv"
 
 
 def logger_texts(series: UnitSeries, pieces: Iterator[Rows], time_format: str) -> Iterator[tuple[str, int]]:
-    """Yield the file in pieces, each with its number of readings: the preamble and the header, then the rows."""
+    """Yield the file in parts, each with its number of readings: preamble and header first, then rows."""
     yield "\n".join(_preamble(series)) + "\n", 0
     time_zone = ZoneInfo(series.facility.time_zone)
     for rows in pieces:

@@ -1,4 +1,4 @@
-"""Readings as text, a row each: as JSON objects and as CSV lines, whole ones and garbage."""
+"""Readings as text, one row each: JSON objects and CSV lines, valid ones and garbage."""
 
 import json
 import random
@@ -50,7 +50,7 @@ CSV_FIELDS = {
 }
 _OLDER_NAMES = {"storage_room": "unit_name", "degrees": "temperature_unit"}
 
-# What differs from row to row; in every form these three come in this order.
+# The values that differ from row to row, in the order in which every format has them.
 _SLOT = "\x00"
 _SLOTS = ("temperature", "timestamp", "quality_score")
 
@@ -59,7 +59,7 @@ _STATUSES = ("normal", "warning", "error")
 
 @dataclass(frozen=True)
 class RowFormat:
-    """How a customer writes a row. `write` makes one out of texts that `value` made, by field name."""
+    """How a customer writes a row: `write` joins the texts that `value` formats, by field name."""
 
     customer: Customer
     fields: tuple[str, ...]
@@ -103,7 +103,7 @@ class RowFormat:
         return self._row({**values, field: nonsense})
 
     def _variants(self, series: UnitSeries, rows: Rows, faults: Sequence[Fault]) -> Integers:
-        """Which of its few constant surroundings each row has: bit 0 unnamed, bit 1 without city, then the status."""
+        """Return the variant of each row: bit 0 without name, bit 1 without city, then the status."""
         variants = series.unnamed(rows.indexes) * 1 + series.without_city(rows.indexes) * 2
         if self.customer.sends_equipment_status:
             status = np.where(during(faults, "door_open", rows.sampled_us), 1, 0)
@@ -142,7 +142,7 @@ class RowFormat:
 
 
 def json_format(customer: Customer) -> RowFormat:
-    """Rows as JSON objects, with `equipment_status` where the customer sends it."""
+    """Return the format of rows as JSON objects, with `equipment_status` if the customer sends it."""
     fields = (*JSON_FIELDS, "equipment_status") if customer.sends_equipment_status else JSON_FIELDS
 
     def write(parts: Sequence[tuple[str, str]]) -> str:
@@ -152,7 +152,7 @@ def json_format(customer: Customer) -> RowFormat:
 
 
 def csv_form(customer: Customer) -> RowFormat:
-    """Rows as CSV lines in the customer's form and dialect, without the line's end."""
+    """Return the format of rows as CSV lines in the customer's form and dialect, without line breaks."""
     dialect = customer.csv_dialect
 
     def value(something: object) -> str:

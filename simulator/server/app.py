@@ -1,4 +1,4 @@
-"""The endpoints of customers' systems, and the control endpoints for testers: ledgers and faults."""
+"""The endpoints of customers' systems, and the control endpoints for tests: ledgers and faults."""
 
 import asyncio
 import json
@@ -34,12 +34,12 @@ _CLIENT_MISTAKES = (QueryError, FaultError, TransportError, PushError)
 logger = logging.getLogger(__name__)
 
 
-class UnknownCode(Exception):  # noqa: N818 - an answer, not a failure
+class UnknownCode(Exception):  # noqa: N818 - a response, not a failure
     """There is no customer or unit with this code."""
 
 
 def make_application(simulation: Simulation, default_customer: str | None = None) -> web.Application:
-    """Serve every customer under `/c/<customer>/...`, and the default one, if any, from the root as well."""
+    """Serve every customer under `/c/<customer>/...`, and the default one, if any, at the root as well."""
     application = web.Application(middlewares=[_errors_as_json], client_max_size=LARGEST_POST_BYTES)
     endpoints = Endpoints(simulation, default_customer)
     for prefix in (_PREFIX, ""):
@@ -55,7 +55,7 @@ def make_application(simulation: Simulation, default_customer: str | None = None
 
 
 class Endpoints:
-    """Handlers for one application. The customer is named in the path, or is the application's own."""
+    """The handlers of one application. The customer is in the path, or is that of the application."""
 
     def __init__(self, simulation: Simulation, default_customer: str | None) -> None:
         self._simulation = simulation
@@ -67,7 +67,7 @@ class Endpoints:
         self._closing.set()
 
     async def who(self, request: web.Request) -> web.StreamResponse:
-        """Introduce the customer and list the paths."""
+        """Describe the customer and list the paths."""
         paths = {resource.canonical.removeprefix(_PREFIX) or "/" for resource in request.app.router.resources()}
         return web.json_response({**_introduction(self._served(request)), "endpoints": sorted(paths)})
 
@@ -108,7 +108,7 @@ class Endpoints:
         return await self._deliver(request, served, lambda: facilities_body(served))
 
     async def receive_readings(self, request: web.Request) -> web.StreamResponse:
-        """Check pushed readings and count the acceptable ones."""
+        """Check pushed readings and return the number of acceptable ones."""
         served = self._served(request)
         codes = {series.unit.code for series in served.all_series}
         return web.json_response(count_acceptable(await _json(request), codes))
@@ -168,7 +168,7 @@ class Endpoints:
     async def _deliver(
         self, request: web.Request, served: SimulatedCustomer, make_body: Callable[[], Body | None]
     ) -> web.StreamResponse:
-        """Answers with data, or fails to as the customer's transport settings decide."""
+        """Respond with data, or fail as the customer's transport settings decide."""
         decision = served.next_decision()
         failure = await faulty_response(request, decision, self._closing)
         if failure is not None:
@@ -243,7 +243,7 @@ def _ledger_span(request: web.Request, now_us: int) -> tuple[int, int | None]:
     if start_us is None:
         start_us = (now_us if end_us is None else end_us) - round(LEDGER_HOURS * HOUR)
     if end_us is not None and end_us < start_us:
-        raise QueryError("end lies before start")
+        raise QueryError("end is before start")
     return start_us, end_us
 
 

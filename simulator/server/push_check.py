@@ -11,11 +11,11 @@ _HOTTEST_C = 1_000.0
 
 
 class PushError(ValueError):
-    """What was sent is not a list of readings."""
+    """The body is not a list of readings."""
 
 
 def count_acceptable(document: object, unit_codes: Collection[str]) -> dict[str, int]:
-    """How many of `{"readings": [...]}` or a bare list would be taken. Raises IntakeError if it is neither."""
+    """Return how many rows of `{"readings": [...]}` or a bare list are acceptable. Raise PushError if it is neither."""
     rows = document.get("readings") if isinstance(document, dict) else document
     if not isinstance(rows, list):
         raise PushError('expected a list of readings, or {"readings": [...]}')

@@ -1,4 +1,4 @@
-"""What a request's query asks for, with a clear error where it asks for nonsense."""
+"""The parameters of a request, with a clear error for invalid ones."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -12,18 +12,18 @@ DEFAULT_LIMIT = 1_000
 
 
 class QueryError(ValueError):
-    """A query that cannot be answered, with the reason."""
+    """Invalid query parameters; the message says why."""
 
 
 def window_of(query: Mapping[str, str], served: SimulatedCustomer, default_hours: float) -> Window:
-    """`since` and `until` (ISO 8601), or the last `hours` before until. Raises QueryError."""
+    """Return the window from `since` to `until` (ISO 8601), or of the last `hours` before until. Raise QueryError."""
     until_us = instant_in(query, "until")
     start_us = instant_in(query, "since")
     if start_us is None:
         end_us = served.now_us if until_us is None else until_us
         start_us = end_us - round(_hours(query, default_hours) * HOUR)
     if until_us is not None and until_us < start_us:
-        raise QueryError("until lies before since")
+        raise QueryError("until is before since")
     return served.window(start_us, until_us)
 
 
@@ -38,7 +38,7 @@ def instant_in(query: Mapping[str, str], name: str) -> int | None:
 
 
 def limit_of(query: Mapping[str, str]) -> int:
-    """`limit`, from 1 to LARGEST_LIMIT. Raises QueryError."""
+    """Return `limit`, from 1 to LARGEST_LIMIT. Raise QueryError."""
     text = query.get("limit", str(DEFAULT_LIMIT))
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LARGEST_LIMIT:
         raise QueryError(f"limit must be a whole number from 1 to {LARGEST_LIMIT}, not {text!r}")

@@ -1,4 +1,4 @@
-"""Sending bodies over HTTP, and failing to as a transport decision says."""
+"""Sending bodies over HTTP, and failing as a transport decision says."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,7 +11,7 @@ from simulator.payloads.bodies import Body, Chunk
 
 _SLOW_SLICES = 20
 _LOOK_AROUND_SECONDS = 0.5
-# A cut-off body claims to be this much longer than what is sent of it.
+# The declared length of a cut-off body exceeds what is sent by this much.
 _MISSING_BYTES = 1_000
 
 _HTML_PAGE = """<!DOCTYPE html>
@@ -25,7 +25,7 @@ CountGarbage = Callable[[int], None]
 async def send(
     request: web.Request, body: Body, decision: Decision, closing: asyncio.Event, count_garbage: CountGarbage
 ) -> web.StreamResponse:
-    """Answers with the body, spoilt as decided. `closing` ends waits early; garbage rows are counted once sent."""
+    """Respond with the body, damaged as decided. `closing` ends waits early; garbage rows are counted once sent."""
     if decision.outcome == "slow_body":
         return await _send_slowly(request, body, decision, closing, count_garbage)
     chunks = _chunks(body, decision)
@@ -59,7 +59,7 @@ async def faulty_response(
 
 
 async def nothing_to_download(request: web.Request) -> web.StreamResponse:
-    """204 with a text after it, as met in the field; the connection closes, for the text is no part of the protocol."""
+    """Return 204 with a text after it, as some real systems do, and close the connection, as HTTP allows no text."""
     response = web.StreamResponse(status=204, headers={"Content-Type": "text/plain; charset=utf-8"})
     response.force_close()
     await response.prepare(request)
@@ -85,7 +85,7 @@ async def _send_slowly(
 async def _send_streamed(
     request: web.Request, body: Body, decision: Decision, chunks: AsyncIterator[Chunk], count_garbage: CountGarbage
 ) -> web.StreamResponse:
-    """For bodies too long to be held: chunked, worked out while they are sent."""
+    """Send a body that is too long for memory: chunked, generated while it is sent."""
     response = web.StreamResponse(headers=_headers(body))
     response.enable_chunked_encoding()
     await response.prepare(request)

@@ -1,4 +1,4 @@
-"""Ports: where each customer listens, and a server's life from its first breath to its last."""
+"""Ports: where each customer listens, and starting and stopping the servers."""
 
 import asyncio
 import logging
@@ -23,20 +23,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Address:
-    """Where one customer is reached; `url` has no slash at its end."""
+    """Where a customer can be reached; `url` has no trailing slash."""
 
     customer: Customer
     url: str
 
     def line(self) -> str:
-        """Return the line that start-up prints about it."""
+        """Return the line about it that is printed at start-up."""
         customer = self.customer
         return f"({customer.data_sharing_method.upper()}) {customer.name} ({customer.code}) on {self.url}"
 
 
 @dataclass(frozen=True)
 class Ports:
-    """How customers share out ports: customer n on `first` + n, or all on `first`. 0: whichever ports are free."""
+    """How customers share ports: customer n on `first` + n, or all on `first`. 0 means any free ports."""
 
     first: int = FIRST_PORT
     host: str = "127.0.0.1"
@@ -83,7 +83,7 @@ async def serve_until_signal(
 
 @contextmanager
 def served_in_thread(simulation: Simulation, *, single_port: bool = False) -> Iterator[dict[str, str]]:
-    """For tests: serves on free ports of the loopback while the context lasts; yields URLs by customer code."""
+    """Serve on free ports of the loopback while the context lasts, for tests; yield the URLs by customer code."""
     urls: dict[str, str] = {}
     started, ended = threading.Event(), threading.Event()
 

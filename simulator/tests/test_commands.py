@@ -103,7 +103,7 @@ def test_generated_data_is_the_same_each_time(tmp_path: Path) -> None:
         (["generate_data", "--from", "2026-11-23", "--to", "2026-11-22"], "ends before it starts"),
         (["runsimulator", "--transport", "cut_off=2"], "from 0 to 1"),
         (["runsimulator", "--transport", "Z:cut_off=1"], "no customer Z"),
-        (["runsimulator", "--transport", ":cut_off=1"], "names no customer"),
+        (["runsimulator", "--transport", ":cut_off=1"], "has no customer"),
         (["runsimulator", "--speed", "0"], "above 0"),
         (["runsimulator", "--clock-start", "2026-11-23", "--clock-stop", "2026-11-22"], "before it starts"),
         (["runsimulator", "--port", "70000"], "cannot listen"),

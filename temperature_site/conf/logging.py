@@ -1,7 +1,7 @@
-"""Structured logs: every record, of ours and of the libraries, leaves as one line on stderr.
+"""Structured logs: every record, of this system and of libraries, is one line on stderr.
 
-`json` is for machines; `console` is for a terminal. What is bound with `structlog.contextvars` (customer, source,
-delivery) is part of every line written while it is bound.
+`json` is for machines, `console` for a terminal. What is bound with `structlog.contextvars` (customer, source,
+delivery) is part of every line that is written while it is bound.
 """
 
 import sys
@@ -12,12 +12,12 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 FORMATS = ("json", "console")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# Names under which a secret could be logged by mistake; the value is never worth a line.
+# Names of fields that may contain a secret by mistake.
 SECRET_NAMES = ("password", "secret", "token", "authorization", "credential", "cookie", "api_key")
 
 
 def logging_settings(log_format: str, level: str) -> dict[str, object]:
-    """Django's LOGGING; configures structlog on the way, so that its loggers end in the same handler."""
+    """Return Django's LOGGING, and configure structlog so that its loggers use the same handler."""
     if log_format not in FORMATS:
         raise ImproperlyConfigured(f"LOG_FORMAT must be one of {', '.join(FORMATS)}; it is {log_format!r}.")
     if level not in LEVELS:
@@ -49,13 +49,13 @@ def logging_settings(log_format: str, level: str) -> dict[str, object]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Django's own handlers would write a second, unstructured line.
+            # Django's default handlers would write a second, unstructured line.
             "django": {"level": level, "handlers": [], "propagate": True},
             "django.server": {"level": level, "handlers": [], "propagate": True},
-            # Gunicorn's loggers do not hand their lines on.
+            # Gunicorn's loggers do not propagate.
             "gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False},
             "gunicorn.access": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
-            # One line a task, from the task itself, is enough; these add two more to each.
+            # Tasks log one line themselves; these would add two more to each.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
@@ -83,7 +83,7 @@ def rendering_processors(log_format: str) -> list[Processor]:
     """Return the processors that render a record."""
     if log_format == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    # Plain tracebacks: the pretty ones print local variables, and a secret may be among those.
+    # Plain tracebacks: the pretty ones print local variables, which may contain a secret.
     return [
         structlog.dev.ConsoleRenderer(
             pad_event_to=0, colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback

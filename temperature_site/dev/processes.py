@@ -1,4 +1,4 @@
-"""The processes of a Procfile in one terminal: started together, stopped together, none left behind."""
+"""The processes of a Procfile in one terminal: started together, stopped together, with none left behind."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from honcho.environ import parse_procfile
 from honcho.printer import Message, Printer
 from typing_extensions import override
 
-# Set in the environment of every process a run starts, and so of their descendants: how a run finds its own.
+# Set in the environment of every process of a run, and so of their descendants, by which a run finds its own.
 MARK = "TEMPERATURE_RUN"
 STOP_SECONDS = 8.0
 READY_SECONDS = 20.0

@@ -22,7 +22,7 @@ class QueueState:
 
 
 class BrokerOut(Exception):  # noqa: N818 - reads better where it is caught
-    """The broker does not answer; the message says why in a few words."""
+    """The broker does not respond; the message says why in a few words."""
 
 
 def queue_states(queues: Iterable[str]) -> dict[str, QueueState]:

@@ -1,4 +1,4 @@
-"""The health checks: whether each part of the system works, found out within a few seconds."""
+"""The health checks: whether each part of the system works, within a few seconds."""
 
 from __future__ import annotations
 

@@ -67,5 +67,5 @@ latest_report = TtlCache(_report, CACHE_SECONDS)
 
 
 def ping(request: HttpRequest) -> JsonResponse:
-    """Answer without touching database or broker."""
+    """Respond without using the database or the broker."""
     return JsonResponse({"ping": "pong"})

@@ -1,7 +1,7 @@
-"""The Content-Security-Policy: a page loads nothing but what this site serves.
+"""The Content-Security-Policy: pages load only what this site serves.
 
 django-csp builds the header from `CONTENT_SECURITY_POLICY`. Pages of libraries, whose views cannot be decorated, get
-additional sources by the beginning of their path.
+additional sources by path prefix.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write customers' readings into files."""
+"""Write customers' readings to files."""
 
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -29,22 +29,22 @@ _DEFAULT_HOURS = 24.0
 class Command(BaseCommand):
     """`manage.py generate_data`."""
 
-    help = "Write customers' readings into files: CSV downloads, JSON, or the exports of data loggers."
+    help = "Write customers' readings to files: CSV downloads, JSON, or the exports of data loggers."
     requires_system_checks = []
 
     @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_fleet_arguments(parser)
-        parser.add_argument("--template", choices=list(TEMPLATES), help="a customer of this kind instead of a fleet's")
-        parser.add_argument("--to", type=moment, metavar="ISO", help="end of the span, exclusive (default now)")
+        parser.add_argument("--template", choices=list(TEMPLATES), help="a customer of this kind instead of a fleet")
+        parser.add_argument("--to", type=moment, metavar="ISO", help="end of the period, exclusive (default now)")
         span = parser.add_mutually_exclusive_group()
-        span.add_argument("--hours", type=float, help=f"length of the span (default {_DEFAULT_HOURS:g})")
-        span.add_argument("--from", type=moment, dest="start", metavar="ISO", help="start of the span, inclusive")
-        span.add_argument("--rows", type=int, help="a span with about this many rows in total")
+        span.add_argument("--hours", type=float, help=f"length of the period (default {_DEFAULT_HOURS:g})")
+        span.add_argument("--from", type=moment, dest="start", metavar="ISO", help="start of the period, inclusive")
+        span.add_argument("--rows", type=int, help="a period with about this many rows in total")
         parser.add_argument("--format", choices=["csv", "json", "both", "logger"], default="csv")
         parser.add_argument("--logger-times", choices=list(LOGGER_TIMES), default="iso", help="how loggers write times")
-        parser.add_argument("--output", type=Path, default=Path("generated_data"), help="a folder to write into")
-        parser.add_argument("--no-progress", action="store_true", help="without the progress bar")
+        parser.add_argument("--output", type=Path, default=Path("generated_data"), help="the folder to write to")
+        parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
@@ -92,7 +92,7 @@ def _start(options: dict[str, Any], end: datetime, customers: list[SimulatedCust
             raise CommandError(f"--hours must be above 0 and at most {LONGEST_HOURS:.0f}")
         start = end - timedelta(hours=hours)
     if start >= end:
-        raise CommandError("the span ends before it starts")
+        raise CommandError("the period ends before it starts")
     return start
 
 

@@ -1,4 +1,4 @@
-"""Write a fleet drawn from the templates into a file."""
+"""Generate a fleet from the templates and write it to a file."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
@@ -14,17 +14,17 @@ from simulator.model.templates import TEMPLATES, make_fleet
 class Command(BaseCommand):
     """`manage.py generate_fleet`."""
 
-    help = "Write a fleet of customers drawn from the templates into a file for runsimulator and others."
+    help = "Generate a fleet of customers from the templates and write it to a file, for example for runsimulator."
     requires_system_checks = []
 
     @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the file to write")
-        parser.add_argument("--count", type=int, default=10, help="how many customers (default 10)")
+        parser.add_argument("--count", type=int, default=10, help="number of customers (default 10)")
         shares = ",".join(f"{name}={template.share_percent}" for name, template in TEMPLATES.items())
         parser.add_argument("--mix", type=_mix, metavar="TEMPLATE=SHARE,...", help=f"default {shares}")
-        parser.add_argument("--seed", type=int, default=0, help="another seed, another fleet (default 0)")
-        parser.add_argument("--assignment", action="store_true", help="instead the two customers of the assignment")
+        parser.add_argument("--seed", type=int, default=0, help="the seed that determines the fleet (default 0)")
+        parser.add_argument("--assignment", action="store_true", help="write the two customers of the assignment")
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:

@@ -25,7 +25,7 @@ class Command(BaseCommand):
 def _details(template: Template) -> list[tuple[str, str]]:
     quality = template.data_quality
     return [
-        ("share of a mix", f"{template.share_percent} %"),
+        ("default share of a fleet", f"{template.share_percent} %"),
         ("method", f"{template.data_sharing_method}, polled every {template.poll_seconds} s"),
         ("facilities", f"{_text(template.facilities)}, in {', '.join(template.cities)}"),
         ("units each", _text(template.units_each)),

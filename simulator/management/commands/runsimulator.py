@@ -17,7 +17,7 @@ from simulator.model.simulation import Simulation
 from simulator.model.transport import TransportError, TransportSettings
 from simulator.server.run import FIRST_PORT, Address, Ports, serve_until_signal
 
-# Above this many customers a port for each is more than a machine should be asked for.
+# With more customers, one port each is too much to ask of a machine.
 _MOST_PORTS = 100
 
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             "--single-port", action="store_true", help="all customers on one port, under /c/<customer>/"
         )
         parser.add_argument("--clock-start", type=moment, metavar="ISO", help="the simulated time at the start")
-        parser.add_argument("--clock-stop", type=moment, metavar="ISO", help="the simulated time to halt at")
+        parser.add_argument("--clock-stop", type=moment, metavar="ISO", help="the simulated time at which to stop")
         parser.add_argument("--speed", type=float, default=1.0, help="how fast simulated time runs (default 1)")
         parser.add_argument(
             "--transport",
@@ -85,7 +85,7 @@ def _ports(options: dict[str, Any], fleet: Fleet) -> Ports:
     if first is None:
         text = os.environ.get("SIMULATOR_PORT", str(FIRST_PORT))
         if not text.isdecimal():
-            raise CommandError(f"SIMULATOR_PORT must be a port's number, not {text!r}")
+            raise CommandError(f"SIMULATOR_PORT must be a port number, not {text!r}")
         first = int(text)
     single = options["single_port"] or len(fleet.customers) > _MOST_PORTS
     return Ports(first=first, host=options["host"], single=single)
@@ -95,7 +95,7 @@ def _with_transport(fleet: Fleet, text: str) -> Fleet:
     """Return the fleet with `[customers:]settings` applied. Raise ValueError."""
     named, colon, settings_text = text.rpartition(":")
     if colon and not named:
-        raise TransportError(f"{text!r} names no customer before its colon")
+        raise TransportError(f"{text!r} has no customer before the colon")
     settings = TransportSettings.from_text(settings_text)
     targets = fleet.only(code.strip() for code in named.split(",")) if named else fleet
     codes = {customer.code for customer in targets.customers}

@@ -110,7 +110,7 @@ def test_a_scripted_fault_begins_some_minutes_after_the_simulator() -> None:
     [
         ({"a": 1}, "list of customers"),
         ([5], "must be an object"),
-        (document() * 2, "'Z' is there twice"),
+        (document() * 2, "'Z' occurs twice"),
         (document(data_sharing_method="fax"), "data_sharing_method must be one of api, csv"),
         (document(template="bakery"), "template must be one of"),
         (document(colour="blue"), "unknown colour"),
