@@ -27,7 +27,7 @@ def staff(client: Client) -> Client:
     return client
 
 
-def messages_on(response: PageResponse):
+def messages_on(response: PageResponse) -> list[str]:
     return [str(message) for message in response.context["messages"]]
 
 
@@ -86,7 +86,7 @@ class TestReadings:
     def test_only_the_last_day_may_be_asked_for(self, staff: Client) -> None:
         unit = StorageUnitFactory()
         store_readings(unit, [1.0, 2.0], start=timezone.now() - timedelta(hours=25), every=timedelta(hours=24))
-        response = staff.get(reverse(READINGS), {"storage_unit__id__exact": unit.pk, "recorded": "day"})
+        response = staff.get(reverse(READINGS), {"storage_unit__id__exact": str(unit.pk), "recorded": "day"})
         assert [row.temperature_c for row in rows_shown(response)] == [2.0]
 
     def test_counting_stops_and_rows_are_read_by_the_key(self, staff: Client) -> None:

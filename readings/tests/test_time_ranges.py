@@ -31,8 +31,8 @@ instants = st.datetimes(datetime(2010, 1, 1), datetime(2027, 1, 1), timezones=st
 lengths = st.timedeltas(timedelta(0), timedelta(days=10))
 
 
-def at(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=UTC)
 
 
 def test_a_period_that_ends_before_it_starts_is_refused() -> None:
@@ -72,7 +72,7 @@ def test_hours_and_rests_make_up_the_period(start: datetime, length: timedelta) 
     assert_pieces_make_up([hours, *rests] if not hours.is_empty else rests, time_range)
 
 
-def assert_pieces_make_up(pieces, time_range: TimeRange) -> None:
+def assert_pieces_make_up(pieces: list[TimeRange], time_range: TimeRange) -> None:
     pieces = sorted(pieces, key=lambda piece: piece.start)
     assert all(not piece.is_empty for piece in pieces)
     if not pieces:

@@ -106,8 +106,8 @@ class TestList:
 
     def test_another_customers_facility_and_unit_are_not_found(self, api: APIClient) -> None:
         foreign = StorageUnitFactory()
-        assert api.get(URL, {"unit_id": foreign.public_id}).status_code == 404
-        assert api.get(URL, {"facility_id": foreign.facility.public_id}).status_code == 404
+        assert api.get(URL, {"unit_id": str(foreign.public_id)}).status_code == 404
+        assert api.get(URL, {"facility_id": str(foreign.facility.public_id)}).status_code == 404
 
     def test_each_customer_sees_its_own(self, api: APIClient, unit: StorageUnit) -> None:
         AlarmFactory()
@@ -148,7 +148,7 @@ class TestList:
 class TestHistory:
     def test_the_history_has_every_field_of_the_contract(self, api: APIClient, unit: StorageUnit) -> None:
         alarm = ClosedAlarmFactory(storage_unit=unit)
-        (item,) = api.get(HISTORY, {"unit_id": unit.public_id}).json()["items"]
+        (item,) = api.get(HISTORY, {"unit_id": str(unit.public_id)}).json()["items"]
         assert item.keys() >= {
             "id", "storage_unit_id", "facility_id", "facility_name", "unit_name", "recorded_at", "temperature",
             "temperature_unit", "equipment_status", "severity", "started_at", "ended_at",
@@ -159,7 +159,7 @@ class TestHistory:
         assert alarm.state == "closed"
 
     def test_an_empty_history_is_an_empty_page(self, api: APIClient, unit: StorageUnit) -> None:
-        assert api.get(HISTORY, {"unit_id": unit.public_id, "limit": 10}).json() == {
+        assert api.get(HISTORY, {"unit_id": str(unit.public_id), "limit": 10}).json() == {
             "items": [], "total": 0, "page": 1, "page_size": 10, "pages": 0, "next": None, "previous": None,
         }  # fmt: skip
 

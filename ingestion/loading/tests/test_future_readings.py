@@ -1,5 +1,8 @@
 """Readings dated ahead are stored once, but are no readings of their unit until their time has come."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -156,7 +159,7 @@ def test_a_failure_does_not_keep_other_units_waiting(
     assert Reading.objects.count() == 2
 
 
-def _failing_for(unit_id: int):  # type: ignore[no-untyped-def]  # stands in for `evaluate`
+def _failing_for(unit_id: int) -> Callable[..., None]:  # type: ignore[no-untyped-def]  # stands in for `evaluate`
     def evaluate(new_spans: dict[int, object], **_: object) -> None:
         if unit_id in new_spans:
             raise RuntimeError("evaluation failed")

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from customers.models import Customer, StorageUnit
 from tests.api_clients import client_of
 from tests.factories import CustomerFactory, StorageUnitFactory, store_reading, store_readings
+from tests.responses import Json
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +43,7 @@ def admin() -> APIClient:
     return client_of(CustomerFactory(customer_code="OPERATOR"), permissions=["admin"])
 
 
-def ask(client: APIClient, path: str, **query: Any):
+def ask(client: APIClient, path: str, **query: Any) -> Json:
     response = client.get(path, query)
     assert response.status_code == 200, response.content
     return response.json()
@@ -185,8 +186,8 @@ def test_performance_without_readings_is_empty(api: APIClient) -> None:
 @pytest.mark.parametrize("ending", ["temperature/summary", "temperature/trends", "alarms/history", "performance"])
 def test_units_of_others_are_not_found_and_invalid_queries_are_422(api: APIClient, ending: str) -> None:
     foreign = StorageUnitFactory()
-    assert api.get(f"{URL}/{ending}", {"unit_id": foreign.public_id}).status_code == 404
-    assert api.get(f"{URL}/{ending}", {"facility_id": foreign.facility.public_id}).status_code == 404
+    assert api.get(f"{URL}/{ending}", {"unit_id": str(foreign.public_id)}).status_code == 404
+    assert api.get(f"{URL}/{ending}", {"facility_id": str(foreign.facility.public_id)}).status_code == 404
     for query in ("unit_id=5", "start_date=yesterday", "start_date=2026-11-17&end_date=2026-11-16"):
         assert api.get(f"{URL}/{ending}?{query}").status_code == 422
 

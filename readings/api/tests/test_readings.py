@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -24,6 +26,7 @@ from tests.factories import (
     store_reading,
     store_readings,
 )
+from tests.responses import Json
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 11, 20, tzinfo=UTC)
@@ -48,13 +51,13 @@ def unit(customer: Customer) -> StorageUnit:
     return StorageUnitFactory(facility=FacilityFactory(customer=customer, name="Oxford"), name="Room 1")
 
 
-def fetch(client: APIClient, path: str = LIST, **query: object):
+def fetch(client: APIClient, path: str = LIST, **query: object) -> Json:
     response = client.get(f"{path}?{urlencode(query)}")
     assert response.status_code == 200, response.content
     return response.json()
 
 
-def temperatures(page):
+def temperatures(page: Json) -> list[float | None]:
     return [item["temperature"] for item in page["items"]]
 
 
@@ -199,7 +202,7 @@ def test_an_invalid_parameter_is_422(client: APIClient, unit: StorageUnit, query
 
 
 @pytest.mark.parametrize("change", range(34))
-def test_a_modified_cursor_is_a_page_or_422(client: APIClient, unit: StorageUnit, change) -> None:
+def test_a_modified_cursor_is_a_page_or_422(client: APIClient, unit: StorageUnit, change: int) -> None:
     store_readings(unit, range(10), start=START)
     following = fetch(client, limit=3)["next"]
     base, _, cursor = following.rpartition("cursor=")
@@ -244,16 +247,18 @@ def test_a_token_limited_to_units_reads_only_their_readings(customer: Customer, 
     assert client.get(f"/api/v1/temperature/unit/{hidden.public_id}").status_code == 404
 
 
-def streamed(client: APIClient, path: str = LIST, headers=None, **query: object):
+def streamed(
+    client: APIClient, path: str = LIST, headers: Mapping[str, str] | None = None, **query: Any
+) -> tuple[str, str]:
     response = client.get(f"{path}?{urlencode(query)}", headers=headers)
     assert response.status_code == 200
     assert response.streaming
-    return response["Content-Type"], b"".join(response.streaming_content).decode()
+    return response["Content-Type"], response.getvalue().decode()
 
 
 @pytest.mark.parametrize("requested", [{"format": "csv"}, {"headers": {"Accept": "text/csv"}}])
 def test_csv_streams_all_rows_and_escapes_formulas(
-    client: APIClient, unit: StorageUnit, requested: dict[str, object]
+    client: APIClient, unit: StorageUnit, requested: dict[str, Any]
 ) -> None:
     unit.name, unit.facility.name = "=cmd()", "-Freezers"
     unit.save()

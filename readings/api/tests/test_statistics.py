@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -21,6 +23,7 @@ from tests.factories import (
     store_reading,
     store_readings,
 )
+from tests.responses import ApiResponse, Json
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 11, 16, tzinfo=UTC)  # a Monday
@@ -45,13 +48,13 @@ def client(facility: Facility) -> APIClient:
     return client
 
 
-def stats(client: APIClient, **query: object):
+def stats(client: APIClient, **query: object) -> Json:
     response = client.get(f"{STATS}?{urlencode(query)}")
     assert response.status_code == 200, response.content
     return response.json()
 
 
-def groups(client: APIClient, *, query: str = "", **payload: object):
+def groups(client: APIClient, *, query: str = "", **payload: object) -> Json:
     response = client.post(AGGREGATE + query, payload)
     assert response.status_code == 200, response.content
     return response.json()
@@ -97,7 +100,9 @@ def test_statistics_are_in_the_requested_scale(client: APIClient, unit: StorageU
 
 
 @pytest.mark.parametrize(("scale", "sent"), [("F", 35.5), ("F", -4.1), ("K", 277.77), ("C", 4.321987)])
-def test_statistics_of_equal_readings_have_exactly_the_digits_sent(client, unit, scale, sent):
+def test_statistics_of_equal_readings_have_exactly_the_digits_sent(
+    client: APIClient, unit: StorageUnit, scale: str, sent: float
+) -> None:
     sent_c = to_celsius(sent, scale)
     store_readings(unit, [sent_c] * 7, start=START, scale=scale)
     response = stats(client, temperature_unit=scale)
@@ -184,7 +189,7 @@ def test_each_grouping(
         assert "mkt" not in response[0]["metrics"]
 
 
-def covered(rows):
+def covered(rows: Json) -> list[tuple[float, float]]:
     return [(row["metrics"]["coverage"], row["metrics"]["mean_temperature"]) for row in rows]
 
 
@@ -198,7 +203,11 @@ def test_groups_have_their_coverage_and_time_weighted_mean(
     StorageUnitFactory(facility=facility)
     if is_settled:
         refresh()
-    period = {"start_date": "2026-11-16", "end_date": "2026-11-17", "aggregations": ["mean", "coverage"]}
+    period: dict[str, Any] = {
+        "start_date": "2026-11-16",
+        "end_date": "2026-11-17",
+        "aggregations": ["mean", "coverage"],
+    }
     assert covered(groups(client, group_by=["day"], **period)) == [(18 / 48, 4.0), (11 / 48, 4.0)]
     assert covered(groups(client, group_by=["day", "unit"], **period)) == [(18 / 24, 4.0), (11 / 24, 4.0)]
     assert covered(groups(client, group_by=["unit"], **period)) == [(29 / 48, 4.0)]
@@ -213,7 +222,7 @@ def test_the_coverage_of_units_in_zones_whose_days_coincide_counts_all_of_them(
     elsewhere = StorageUnitFactory(facility=FacilityFactory(customer=facility.customer, time_zone="Europe/London"))
     store_reading(unit, 4.0, START)
     store_reading(elsewhere, 6.0, START + timedelta(days=1))
-    period = {"start_date": "2026-11-16", "end_date": "2026-11-17", "aggregations": ["coverage"]}
+    period: dict[str, Any] = {"start_date": "2026-11-16", "end_date": "2026-11-17", "aggregations": ["coverage"]}
     rows = groups(client, group_by=["day"], **period)
     assert [row["metrics"]["coverage"] for row in rows] == [pytest.approx(3 / 48), pytest.approx(0.75 / 48)]
 
@@ -225,7 +234,7 @@ def test_each_sensor_has_a_coverage_of_its_own(client: APIClient, unit: StorageU
         store_readings(unit, [5.0] * 4, start=START, every=HOUR, sensor=sensor)
     if is_settled:
         refresh()
-    period = {"start_date": "2026-11-16", "end_date": "2026-11-16", "aggregations": ["coverage"]}
+    period: dict[str, Any] = {"start_date": "2026-11-16", "end_date": "2026-11-16", "aggregations": ["coverage"]}
     by_sensor = groups(client, group_by=["sensor"], **period)
     assert [row["metrics"]["coverage"] for row in by_sensor] == [0.25, 0.25]
     assert groups(client, group_by=["unit"], **period)[0]["metrics"]["coverage"] == 0.25
@@ -317,7 +326,7 @@ def test_too_many_groups_are_422(client: APIClient, unit: StorageUnit) -> None:
     assert "shorter" in response.json()["detail"]
 
 
-def series(client: APIClient, unit: StorageUnit, **query: object):
+def series(client: APIClient, unit: StorageUnit, **query: object) -> Json:
     response = client.get(f"/api/v1/temperature/unit/{unit.public_id}/series?{urlencode(query)}")
     assert response.status_code == 200, response.content
     return response.json()
@@ -374,7 +383,7 @@ def test_a_series_of_an_empty_and_of_an_unlimited_period(client: APIClient, unit
     ],
 )
 def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
-    client: APIClient, facility: Facility, unit: StorageUnit, ask
+    client: APIClient, facility: Facility, unit: StorageUnit, ask: Callable[[APIClient, StorageUnit], ApiResponse]
 ) -> None:
     store_readings(unit, [5.0] * 3, start=START, every=HOUR)
     ask(client, unit)

@@ -57,7 +57,9 @@ def test_it_does_not_count_for_its_customer(facility: Facility) -> None:
     newest = LatestReading.objects.get(storage_unit__is_synthetic=False).recorded_at
     assert datetime.fromisoformat(profile["last_reading_time"]) == newest
     operator = client_of(permissions=["admin"])
-    [listed] = operator.get("/api/v1/admin/facilities", {"customer_id": facility.customer.public_id}).json()["items"]
+    [listed] = operator.get("/api/v1/admin/facilities", {"customer_id": str(facility.customer.public_id)}).json()[
+        "items"
+    ]
     assert listed["unit_count"] == 1
 
 

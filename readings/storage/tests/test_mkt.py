@@ -7,7 +7,7 @@ import pytest
 from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_c
 
 
-def mkt_of(*periods) -> float | None:
+def mkt_of(*periods: tuple[float, float]) -> float | None:
     return mean_kinetic_temperature_c(
         sum(hours * arrhenius(temperature_c) for hours, temperature_c in periods), sum(hours for hours, _ in periods)
     )

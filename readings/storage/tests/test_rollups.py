@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -45,6 +46,12 @@ MEASURES = [
     "covered_seconds",
 ]
 
+# Readings by offset from BEGIN, number of the sensor, and temperature.
+Batch = list[tuple[timedelta, int, float | None]]
+# The rows of several tables.
+Tables = list[list[dict[str, object]]]
+Result = TypeVar("Result")
+
 temperatures = st.one_of(st.none(), st.integers(-9000, 4000).map(lambda hundredths: hundredths / 100))
 offsets = st.integers(0, 40 * 3600 * 4).map(lambda quarters: timedelta(seconds=quarters / 4))
 
@@ -55,7 +62,7 @@ def test_a_rollup_has_a_column_for_each_measure() -> None:
 
 
 @st.composite
-def deliveries(draw: DrawFn):
+def deliveries(draw: DrawFn) -> tuple[Batch, list[Batch]]:
     """Draw readings of two sensors by offset, and batches of them: shuffled, split at random, some repeated."""
     readings = draw(st.dictionaries(st.tuples(offsets, st.integers(0, 1)), temperatures, min_size=1, max_size=40))
     rows = [(offset, sensor, temperature_c) for (offset, sensor), temperature_c in readings.items()]
@@ -72,14 +79,14 @@ def unit(request: pytest.FixtureRequest) -> StorageUnit:
     return unit
 
 
-def rows_of(unit: StorageUnit, batch):
+def rows_of(unit: StorageUnit, batch: Batch) -> list[ReadingRow]:
     sensors = sorted(unit.sensors.values_list("pk", flat=True))
     return [
         ReadingRow(unit.pk, sensors[sensor], BEGIN + offset, temperature_c) for offset, sensor, temperature_c in batch
     ]
 
 
-def everything():
+def everything() -> Tables:
     """All that is stored, but for the instants at which it was."""
     return [
         list(model.objects.order_by("pk").values(*names))
@@ -92,7 +99,7 @@ def everything():
     ]
 
 
-def store_all(unit: StorageUnit, batches, *, refresh_between: bool = False) -> None:
+def store_all(unit: StorageUnit, batches: list[Batch], *, refresh_between: bool = False) -> None:
     for batch in batches:
         store(ReadingBatch.of_rows(rows_of(unit, batch)))
         if refresh_between:
@@ -100,7 +107,7 @@ def store_all(unit: StorageUnit, batches, *, refresh_between: bool = False) -> N
     refresh()
 
 
-def undone(work):
+def undone(work: Callable[[], Result]) -> Result:
     """Return the result of `work`, rolling back what it did to the database."""
     with transaction.atomic():
         result = work()
@@ -110,10 +117,12 @@ def undone(work):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(delivered=deliveries())
-def test_any_order_splitting_and_repetition_gives_the_same(unit: StorageUnit, delivered) -> None:
+def test_any_order_splitting_and_repetition_gives_the_same(
+    unit: StorageUnit, delivered: tuple[Batch, list[Batch]]
+) -> None:
     rows, batches = delivered
 
-    def outcome(batches, **kwargs: Any):
+    def outcome(batches: list[Batch], **kwargs: bool) -> tuple[object, ...]:
         store_all(unit, batches, **kwargs)
         return everything(), statistics([unit.pk], BEGIN + timedelta(minutes=7), BEGIN + 2 * DAY, now=LATER)
 
@@ -125,7 +134,7 @@ def test_any_order_splitting_and_repetition_gives_the_same(unit: StorageUnit, de
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(delivered=deliveries(), start=offsets, length=offsets, is_settled=st.booleans())
 def test_statistics_of_any_period_are_exact_settled_or_not(
-    unit: StorageUnit, delivered, start: timedelta, length: timedelta, is_settled: bool
+    unit: StorageUnit, delivered: tuple[Batch, list[Batch]], start: timedelta, length: timedelta, is_settled: bool
 ) -> None:
     rows, batches = delivered
     begin, end = BEGIN + start, BEGIN + start + length
@@ -148,10 +157,10 @@ def test_statistics_of_any_period_are_exact_settled_or_not(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(delivered=deliveries())
-def test_rebuilding_makes_what_storing_made(unit: StorageUnit, delivered) -> None:
+def test_rebuilding_makes_what_storing_made(unit: StorageUnit, delivered: tuple[Batch, list[Batch]]) -> None:
     _, batches = delivered
 
-    def outcome():
+    def outcome() -> tuple[Tables, Tables]:
         store_all(unit, batches)
         before = everything()
         rebuild([unit.pk])
@@ -163,7 +172,7 @@ def test_rebuilding_makes_what_storing_made(unit: StorageUnit, delivered) -> Non
 
 
 def test_each_refreshed_hour_and_day_equals_the_sums_of_its_readings(unit: StorageUnit) -> None:
-    batch = [(timedelta(minutes=13 * n), n % 2, n % 7 if n % 11 else None) for n in range(200)]
+    batch: Batch = [(timedelta(minutes=13 * n), n % 2, n % 7 if n % 11 else None) for n in range(200)]
     store_all(unit, [batch[::-1]])
     reference = ReferenceSeries(rows_of(unit, batch), timedelta(hours=1))
     zone = ZoneInfo(unit.facility.time_zone)
@@ -211,7 +220,7 @@ def test_a_day_of_23_and_of_25_hours_comes_out_right(day: date, hours: int) -> N
 )
 @pytest.mark.parametrize("minutes", [1, 30])
 def test_the_mkt_of_known_temperatures_however_densely_sampled(
-    periods: list[tuple[int, int]], mkt_c: float, mean_c, minutes: int
+    periods: list[tuple[int, int]], mkt_c: float, mean_c: float, minutes: int
 ) -> None:
     sensor = SensorFactory(storage_unit__gap_limit_seconds=1800)
     start = datetime(2026, 6, 1, tzinfo=UTC)
@@ -304,9 +313,14 @@ def test_statistics_take_a_fixed_number_of_queries(django_assert_max_num_queries
 
 
 def test_recounting_a_changed_reading_gives_what_storing_the_other_value_had_given(unit: StorageUnit) -> None:
-    rows = [(timedelta(minutes=20 * n), 0, 5.0) for n in range(10)]
+    rows: Batch = [(timedelta(minutes=20 * n), 0, 5.0) for n in range(10)]
     changed = [(offset, sensor, 9.0 if n == 4 else value) for n, (offset, sensor, value) in enumerate(rows)]
-    expected = undone(lambda: (store_all(unit, [changed]), everything())[1])
+
+    def expected_rows() -> Tables:
+        store_all(unit, [changed])
+        return everything()
+
+    expected = undone(expected_rows)
 
     store_all(unit, [rows])
     instant = BEGIN + timedelta(minutes=80)

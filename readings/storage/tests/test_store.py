@@ -26,11 +26,11 @@ def sensor() -> Sensor:
     return SensorFactory(storage_unit__facility__time_zone="Europe/London")
 
 
-def row(sensor: Sensor, minutes: int = 0, temperature_c=5.0, **kwargs: Any) -> ReadingRow:
+def row(sensor: Sensor, minutes: int = 0, temperature_c: float | None = 5.0, **kwargs: Any) -> ReadingRow:
     return ReadingRow(sensor.storage_unit_id, sensor.pk, NOON + timedelta(minutes=minutes), temperature_c, **kwargs)
 
 
-def stored(*rows) -> StoreResult:
+def stored(*rows: ReadingRow) -> StoreResult:
     return store(ReadingBatch.of_rows(rows))
 
 
@@ -163,7 +163,7 @@ def test_a_reading_belongs_to_the_day_of_its_facility(sensor: Sensor) -> None:
         for instant in (late_evening_utc, late_evening_utc + timedelta(seconds=1)):
             stored(ReadingRow(each.storage_unit_id, each.pk, instant, 1.0))
 
-    def days(each: Sensor):
+    def days(each: Sensor) -> list[tuple[str, int]]:
         days = DailyRollup.objects.filter(sensor=each, reading_count__gt=0).order_by("local_date")
         return [(f"{day.local_date}", day.reading_count) for day in days]
 

@@ -5,29 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Barrier
+from typing import TypeVar
 
 import pytest
 from django.db import connection
 from django.db.models import Sum
 
+from customers.models import Sensor
 from readings.models import DailyRollup, HourlyRollup, Reading
 from readings.storage.partitions import existing_partitions
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.rollups import refresh
-from readings.storage.store import StoreResult, store
+from readings.storage.store import store
 from tests.factories import FacilityFactory, SensorFactory, StorageUnitFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.storing]
 
+Result = TypeVar("Result")
+
 START = datetime(2031, 5, 31, 23, 30, tzinfo=UTC)
 
 
-def together(*works: Callable[[], StoreResult] | Callable[..., StoreResult] | Callable[[], None]):
+def together(*works: Callable[[], Result]) -> list[Result]:
     """Run these in threads of their own, all starting at one moment; their results in order."""
     barrier = Barrier(len(works))
 
-    def run(work):
+    def run(work: Callable[[], Result]) -> Result:
         try:
             barrier.wait(timeout=10)
             return work()
@@ -39,12 +44,12 @@ def together(*works: Callable[[], StoreResult] | Callable[..., StoreResult] | Ca
 
 
 @pytest.fixture
-def sensors():
+def sensors() -> list[Sensor]:
     facility = FacilityFactory(time_zone="Europe/London")
     return [SensorFactory(storage_unit=StorageUnitFactory(facility=facility)) for _ in range(5)]
 
 
-def rows(sensors, minutes: range):
+def rows(sensors: list[Sensor], minutes: range) -> list[ReadingRow]:
     return [
         ReadingRow(sensor.storage_unit_id, sensor.pk, START + timedelta(minutes=minute), 5.0)
         for minute in minutes
@@ -52,7 +57,7 @@ def rows(sensors, minutes: range):
     ]
 
 
-def test_the_same_batch_from_four_at_once_is_stored_and_folded_once(sensors) -> None:
+def test_the_same_batch_from_four_at_once_is_stored_and_folded_once(sensors: list[Sensor]) -> None:
     batch = rows(sensors, range(60))
     results = together(*[lambda: store(ReadingBatch.of_rows(batch))] * 4)
 
@@ -63,22 +68,22 @@ def test_the_same_batch_from_four_at_once_is_stored_and_folded_once(sensors) -> 
         assert rollup.objects.aggregate(total=Sum("reading_count"))["total"] == 300
 
 
-def test_overlapping_batches_in_opposite_orders_do_not_deadlock(sensors) -> None:
+def test_overlapping_batches_in_opposite_orders_do_not_deadlock(sensors: list[Sensor]) -> None:
     halves = [rows(sensors, range(40)), rows(sensors[::-1], range(79, 19, -1))]
     for _ in range(5):
-        together(*[lambda half=half: store(ReadingBatch.of_rows(half)) for half in halves])
+        together(*[partial(store, ReadingBatch.of_rows(half)) for half in halves])
     assert Reading.objects.count() == 5 * 80
     assert HourlyRollup.objects.aggregate(total=Sum("reading_count"))["total"] == 5 * 80
 
 
-def test_two_who_miss_the_same_month_make_its_partition_once(sensors) -> None:
+def test_two_who_miss_the_same_month_make_its_partition_once(sensors: list[Sensor]) -> None:
     first, second = (rows(sensors[:1], range(31, 40)), rows(sensors[1:2], range(31, 40)))
-    results = together(*[lambda batch=batch: store(ReadingBatch.of_rows(batch)) for batch in (first, second)])
+    results = together(*[partial(store, ReadingBatch.of_rows(batch)) for batch in (first, second)])
     assert [result.stored for result in results] == [9, 9]
     assert "reading_2031_06" in existing_partitions()
 
 
-def test_settling_beside_storing_leaves_nothing_untrue(sensors) -> None:
+def test_settling_beside_storing_leaves_nothing_untrue(sensors: list[Sensor]) -> None:
     batches = [rows(sensors, range(start, start + 20)) for start in range(0, 100, 20)]
 
     def store_all() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,14 +45,16 @@ def member(client: Client, facility: Facility) -> Client:
     return client
 
 
-def add_unit(facility: Facility, temperatures_c, start: datetime = MONDAY, **fields: object) -> StorageUnit:
+def add_unit(
+    facility: Facility, temperatures_c: Iterable[float | None], start: datetime = MONDAY, **fields: object
+) -> StorageUnit:
     """Create a unit with these temperatures, one per hour, as expected."""
     unit = StorageUnitFactory(facility=facility, **({"interval_seconds": 3600, "gap_limit_seconds": 3600} | fields))
     store_readings(unit, temperatures_c, start=start, every=timedelta(hours=1))
     return unit
 
 
-def table_of(client: Client, page: str, **query: Any):
+def table_of(client: Client, page: str, **query: Any) -> dict[str, dict[str, str]]:
     """Return the name and the cells of each row of the page's table."""
     table = client.get(reverse(page), query).context["table"]
     return {row.name: dict(zip(table.columns, row.cells, strict=True)) for row in table.rows}
@@ -59,34 +62,34 @@ def table_of(client: Client, page: str, **query: Any):
 
 @pytest.mark.parametrize("page", PAGES)
 class TestEveryPage:
-    def test_anonymous_users_are_sent_to_the_sign_in_page(self, client: Client, page) -> None:
+    def test_anonymous_users_are_sent_to_the_sign_in_page(self, client: Client, page: str) -> None:
         assert client.get(reverse(page))["Location"].startswith(reverse("login"))
 
-    def test_only_get_is_allowed(self, member: Client, page) -> None:
+    def test_only_get_is_allowed(self, member: Client, page: str) -> None:
         assert member.post(reverse(page)).status_code == 405
 
-    def test_other_customers_are_hidden(self, member: Client, facility: Facility, page) -> None:
+    def test_other_customers_are_hidden(self, member: Client, facility: Facility, page: str) -> None:
         foreign = add_unit(FacilityFactory(), [5.0])
         assert member.get(reverse(page)).context["table"] is None
         for query in (
             {"customer": foreign.facility.customer.customer_code},
-            {"facility": foreign.facility.public_id},
-            {"unit": foreign.public_id},
+            {"facility": str(foreign.facility.public_id)},
+            {"unit": str(foreign.public_id)},
         ):
             assert member.get(reverse(page), query).status_code == 404
 
     @pytest.mark.parametrize(
         "query", [{"interval": "year"}, {"days": "2"}, {"start": "yesterday"}, {"facility": "x"}, {"unit": "1"}]
     )
-    def test_invalid_filters_are_not_found(self, member: Client, page, query: dict[str, str]) -> None:
+    def test_invalid_filters_are_not_found(self, member: Client, page: str, query: dict[str, str]) -> None:
         assert member.get(reverse(page), query).status_code == 404
 
-    def test_without_a_customer_there_are_no_units(self, client: Client, page) -> None:
+    def test_without_a_customer_there_are_no_units(self, client: Client, page: str) -> None:
         client.force_login(StaffFactory())
         assert "No units yet" in client.get(reverse(page)).content.decode()
 
     def test_the_number_of_queries_does_not_grow(
-        self, member: Client, facility: Facility, page, django_assert_max_num_queries: DjangoAssertNumQueries
+        self, member: Client, facility: Facility, page: str, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:
         for place in (facility, FacilityFactory(customer=facility.customer, time_zone="Asia/Kolkata")):
             for _ in range(4):
@@ -101,10 +104,10 @@ def test_a_token_limited_to_a_unit_sees_that_unit_only(client: Client, facility:
     unit, hidden = add_unit(facility, [5.0], name="shown"), add_unit(facility, [6.0], name="hidden unit")
     _, text = make_token(facility.customer, permissions=["read"], units=[unit])
     client.post(reverse("login"), {"username": "A", "password": text})
-    response = client.get(reverse(page), {"facility": facility.public_id, **WEEK})
+    response = client.get(reverse(page), {"facility": str(facility.public_id), **WEEK})
     assert list(response.context["filters"].unit_refs) == [unit.pk]
     assert "hidden unit" not in response.content.decode()
-    assert client.get(reverse(page), {"unit": hidden.public_id}).status_code == 404
+    assert client.get(reverse(page), {"unit": str(hidden.public_id)}).status_code == 404
 
 
 class TestTrends:
@@ -148,8 +151,8 @@ class TestTrends:
         unit = add_unit(facility, [4.0])
         add_unit(facility, [5.0])
         add_unit(FacilityFactory(customer=facility.customer), [6.0])
-        of_facility = {"facility": facility.public_id, **WEEK}
-        for query, readings in [(WEEK, "3"), (of_facility, "2"), ({"unit": unit.public_id, **of_facility}, "1")]:
+        of_facility = {"facility": str(facility.public_id), **WEEK}
+        for query, readings in [(WEEK, "3"), (of_facility, "2"), ({"unit": str(unit.public_id), **of_facility}, "1")]:
             assert table_of(member, "analytics", **query)["Mon 16 Nov 2026"]["Readings"] == readings
 
     def test_days_are_those_of_the_facility(self, member: Client, facility: Facility) -> None:
@@ -202,7 +205,7 @@ class TestComparison:
     def test_units_of_a_facility_are_compared(self, member: Client, facility: Facility) -> None:
         unit = add_unit(facility, [5.5], name="Vaccines")
         add_unit(FacilityFactory(customer=facility.customer), [9.0])
-        response = member.get(reverse("analytics-comparison"), {"facility": facility.public_id, **WEEK})
+        response = member.get(reverse("analytics-comparison"), {"facility": str(facility.public_id), **WEEK})
         [row] = response.context["table"].rows
         assert (row.name, row.address) == ("Vaccines", reverse("unit", args=[unit.public_id]))
 

@@ -28,7 +28,7 @@ def member(client: Client, facility: Facility) -> Client:
     return client
 
 
-def names_on(response: PageResponse):
+def names_on(response: PageResponse) -> list[str]:
     return [row.facility.name for row in response.context["facilities"]]
 
 

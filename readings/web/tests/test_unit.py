@@ -39,7 +39,7 @@ def address(unit: StorageUnit, page: str = "unit") -> str:
     return reverse(page, args=[unit.public_id])
 
 
-def texts_of(response: PageResponse):
+def texts_of(response: PageResponse) -> list[str]:
     return [text for _, text in response.context["table"].rows]
 
 
