@@ -9,10 +9,10 @@ from operator import or_
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from django.db.models import Case, Count, IntegerField, Model, Q, QuerySet, When
+from django.db.models import Case, CharField, Count, IntegerField, Min, Model, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
 
-from alarms.models import Alarm, Excursion, MaintenanceWindow
+from alarms.models import Alarm, EvaluationFailure, Excursion, MaintenanceWindow
 from alarms.thresholds import Severity
 from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope
@@ -93,12 +93,19 @@ def live_alarms(scope: Scope) -> QuerySet[Alarm]:
 _OPEN = CompiledQuery(
     lambda scope: live_alarms(scope).filter(state=Alarm.State.OPEN).order_by().values_list("pk"), is_look_up=True
 )
-_OF_UNITS = CompiledQuery(
-    lambda scope: (
-        live_alarms(scope).filter(storage_unit__isnull=False).order_by().values_list("storage_unit_id", "state")
-    ),
-    is_look_up=True,
-)
+NOT_EVALUATED = "not evaluated"
+
+
+def _badges(scope: Scope) -> QuerySet[Alarm, tuple[int, str]]:
+    """Return the query of the units with a live alarm or a failed evaluation, and which."""
+    alarms = live_alarms(scope).filter(storage_unit__isnull=False).order_by()
+    failures = evaluation_failures(scope).order_by().annotate(badge=Value(NOT_EVALUATED, CharField()))
+    rows: QuerySet[Alarm, tuple[int, str]] = alarms.values_list("storage_unit_id", "state")
+    return rows.union(failures.values_list("storage_unit_id", "badge"), all=True)
+
+
+# Both at once, because every refresh of the overview asks.
+_OF_UNITS = CompiledQuery(_badges, is_look_up=True)
 
 
 def order_by_urgency(alarms: QuerySet[Alarm]) -> QuerySet[Alarm]:
@@ -126,11 +133,37 @@ def ongoing_excursion_count() -> int:
 
 
 def units_in_alarm(scope: Scope) -> dict[int, str]:
-    """Return the units within `scope` with a live alarm, and the badge text of each."""
-    rows = list(_OF_UNITS.visible_to(scope))
-    unit_ids = dict.fromkeys(unit_id for unit_id, _ in rows)
-    open_ids = {unit_id for unit_id, state in rows if state == Alarm.State.OPEN}
-    return {unit_id: "alarm" if unit_id in open_ids else "acknowledged" for unit_id in unit_ids}
+    """Return the units within `scope` with a live alarm or a failed evaluation, and the badge text of each."""
+    words: dict[int, set[str]] = {}
+    for unit_id, word in _OF_UNITS.visible_to(scope):
+        words.setdefault(unit_id, set()).add(word)
+    return {unit_id: _badge_text(own) for unit_id, own in words.items()}
+
+
+def _badge_text(words: Collection[str]) -> str:
+    texts = [NOT_EVALUATED] if NOT_EVALUATED in words else []
+    if Alarm.State.OPEN in words:
+        texts.append("alarm")
+    elif Alarm.State.ACKNOWLEDGED in words:
+        texts.append("acknowledged")
+    return " · ".join(texts)
+
+
+def evaluation_failures(scope: Scope) -> QuerySet[EvaluationFailure]:
+    """Return what could not be evaluated of the units within `scope`, oldest first."""
+    return EvaluationFailure.objects.visible_to(scope).order_by("failed_at", "pk")
+
+
+def units_not_evaluated() -> tuple[int, datetime | None]:
+    """Return the number of units in the whole system that could not be evaluated, and since when. One query."""
+    totals = EvaluationFailure.objects.aggregate(count=Count("storage_unit", distinct=True), since=Min("failed_at"))
+    return totals["count"], totals["since"]
+
+
+def not_evaluated_counts() -> Mapping[str, int]:
+    """Return the number of units in the whole system by the part that could not be evaluated. One query."""
+    rows = EvaluationFailure.objects.order_by().values_list("part").annotate(count=Count("pk"))
+    return dict(rows)
 
 
 def visible_excursions(scope: Scope, filters: ExcursionFilter) -> QuerySet[Excursion]:

@@ -1,4 +1,4 @@
-"""What keeps alarms from reaching anybody: missing settings and notification rules, for those who can add them."""
+"""What keeps alarms from being raised or from reaching anybody, for those who can do something about it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 
-from alarms.models import Rule
+from alarms.models import EvaluationFailure, Rule
 from core.scope import Scope
 from customers.access.principal import Principal
 from customers.models import Customer
@@ -19,7 +19,7 @@ MAX_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class SetupNotice:
-    """What is missing and what follows from it, with a link to where it can be added, "" for none."""
+    """What is wrong and what follows from it, with a link to where it can be corrected, "" for none."""
 
     text: str
     link_text: str = ""
@@ -27,14 +27,27 @@ class SetupNotice:
 
 
 def setup_notices(principal: Principal) -> list[SetupNotice]:
-    """Return what is missing, for a person who can do something about it; nothing for anybody else. One query."""
-    notices = list(_notices_of_settings()) if principal.user is not None and principal.user.is_staff else []
+    """Return what is wrong, for a person who can do something about it; nothing for anybody else.
+
+    One query, and one more for the operator's staff.
+    """
+    is_operator = principal.user is not None and principal.user.is_staff
+    notices = [*_notices_of_failures(), *_notices_of_settings()] if is_operator else []
     silent = _without_rule(principal.manage_scope)
     if silent:
         url = reverse("settings") if len(silent) > 1 else reverse("settings-notifications", args=[silent[0].public_id])
         text = f"Nobody is notified of the alarms of {_names(silent)}: there is no notification rule."
         notices.append(SetupNotice(text, "Add a rule", url))
     return notices
+
+
+def _notices_of_failures() -> list[SetupNotice]:
+    count = EvaluationFailure.objects.aggregate(count=Count("storage_unit", distinct=True))["count"]
+    if not count:
+        return []
+    units = "1 storage unit could" if count == 1 else f"{count:,} storage units could"
+    text = f"{units} not be evaluated: readings are stored, but no alarms are raised for them."
+    return [SetupNotice(text, "Show the errors", reverse("admin:alarms_evaluationfailure_changelist"))]
 
 
 def _notices_of_settings() -> list[SetupNotice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from math import ceil
 
 import structlog
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from alarms import drills
 from alarms.evaluation.mkt_checks import run_requested_checks
+from alarms.evaluation.retries import retry_failed
 from alarms.notifications import deliver, outbox, reminders
 from core.leases import Claim, ClaimLost
 
@@ -20,6 +22,8 @@ logger = structlog.get_logger(__name__)
 # The soft limit leaves time to record the attempt before the hard limit; the lease is longer than both.
 SOFT_SECONDS = ceil(settings.NOTIFICATION_TOTAL_SECONDS) + 5
 HARD_SECONDS = SOFT_SECONDS + 5
+# Leaves the task's time limit to the last unit.
+RETRYING_SECONDS = 20
 
 
 @shared_task
@@ -53,6 +57,12 @@ def remind() -> None:
 def check_mkt() -> None:
     """Check the mean kinetic temperature of units with new readings."""
     run_requested_checks()
+
+
+@shared_task
+def retry_evaluations() -> None:
+    """Retry the evaluations that failed and are due."""
+    retry_failed(deadline=timezone.now() + timedelta(seconds=RETRYING_SECONDS))
 
 
 @shared_task(name="alarms.tasks.see_to_drills")

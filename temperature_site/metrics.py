@@ -18,8 +18,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from alarms.models import Alarm
-from alarms.selectors import ongoing_excursion_count, open_counts
+from alarms.models import Alarm, EvaluationFailure
+from alarms.selectors import not_evaluated_counts, ongoing_excursion_count, open_counts
 from alarms.thresholds import Severity
 from ingestion.metrics import DeliveryMetrics, SourceMetrics, delivery_metrics, source_metrics
 from ingestion.models import IngestionType
@@ -79,6 +79,7 @@ def _shared() -> Iterator[Metric]:
         yield _of_alarms(open_counts())
         ongoing = "Excursions that have not ended."
         yield GaugeMetricFamily("temperature_excursions_lasting", ongoing, value=ongoing_excursion_count())
+        yield _of_failed_evaluations(not_evaluated_counts())
 
 
 def _up(parts: dict[str, bool]) -> Metric:
@@ -130,6 +131,14 @@ def _of_alarms(counts: Mapping[tuple[str, str], int]) -> Metric:
     for kind in Alarm.Kind.values:
         for severity in Severity:
             family.add_metric([kind, severity.value], counts.get((kind, severity.value), 0))
+    return family
+
+
+def _of_failed_evaluations(counts: Mapping[str, int]) -> Metric:
+    help_text = "Storage units of which a part could not be evaluated."
+    family = GaugeMetricFamily("temperature_units_not_evaluated", help_text, labels=["part"])
+    for part in EvaluationFailure.Part.values:
+        family.add_metric([part], counts.get(part, 0))
     return family
 
 

@@ -50,6 +50,13 @@ ENTRIES = (
         description="Checks the mean kinetic temperature of units that have an MKT limit and new readings.",
     ),
     Entry(
+        name="Retry failed evaluations",
+        task="alarms.tasks.retry_evaluations",
+        seconds=15,
+        expires=15,
+        description="Evaluates again the storage units whose readings could not be evaluated.",
+    ),
+    Entry(
         name="Send due messages",
         task="alarms.tasks.send_due_messages",
         seconds=5,

@@ -15,6 +15,7 @@ from alarms.models import (
     Alarm,
     AlarmEvent,
     Channel,
+    EvaluationFailure,
     Excursion,
     LimitProfile,
     LimitVersion,
@@ -59,6 +60,22 @@ def create_opened_event(alarm: Alarm, create: bool, extracted: bool | None, **kw
     """Create the event of an alarm's opening, unless `opened_event=False`."""
     if alarm.opened_at is not None and extracted is not False:
         AlarmEvent.objects.create(alarm=alarm, kind=AlarmEvent.Kind.OPENED, happened_at=alarm.opened_at)
+
+
+class EvaluationFailureFactory(ModelFactory[EvaluationFailure]):
+    """A unit whose temperatures could not be evaluated since an hour ago, in one attempt."""
+
+    class Meta:
+        model = EvaluationFailure
+
+    storage_unit = factory.SubFactory(StorageUnitFactory)
+    part = EvaluationFailure.Part.TEMPERATURE
+    failed_at = factory.LazyFunction(lambda: timezone.now() - HOUR)
+    first_at = last_at = last_attempt_at = factory.SelfAttribute("failed_at")
+    next_attempt_at = factory.LazyFunction(timezone.now)
+    attempts = 1
+    reason = "ValueError: the detector's state is unreadable"
+    error = "Traceback (most recent call last):\n  line 7, in step\nValueError: the detector's state is unreadable\n"
 
 
 class AlarmFactory(ModelFactory[Alarm]):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
+import structlog
 from django.utils import timezone
 
 from alarms.evaluation import mkt_checks
+from alarms.evaluation.isolation import Part, Spans, Work, evaluate_part
 from alarms.excursions.budget import budget_replacement
-from alarms.excursions.prefilter import PrefilterResult, candidates, prefilter, unit_snapshots
+from alarms.excursions.prefilter import PrefilterResult, UnitSnapshot, candidates, prefilter, unit_snapshots
 from alarms.excursions.reconcile import reconcile
 from alarms.excursions.replay_window import replay
 from alarms.excursions.sensor_faults import update_faults
@@ -20,6 +22,8 @@ from alarms.models import Excursion
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import NewSpan
 
+logger = structlog.get_logger(__name__)
+
 
 def evaluate(
     new_spans: Mapping[int, NewSpan], columns: ReadingBatch | None = None, *, now: datetime | None = None
@@ -27,38 +31,88 @@ def evaluate(
     """Update excursions and alarms after the readings in `new_spans` were stored or changed.
 
     Call it in the transaction that wrote them, which holds the units' locks. `columns`: the batch they arrived in;
-    without it every unit is a candidate.
+    without it every unit is a candidate. A unit that cannot be evaluated raises nothing: it is recorded as an
+    EvaluationFailure and retried, and everything else continues.
     """
     if not new_spans:
         return
     now = now or timezone.now()
     snapshots = unit_snapshots(new_spans)
-    unversioned = [each.unit_id for each in snapshots if each.valid_from is None]
-    if unversioned:
-        update_versions(unversioned)
-    if columns is None:
-        prefiltered = PrefilterResult(frozenset(new_spans), frozenset(new_spans))
-    else:
-        prefiltered = prefilter(columns, snapshots, new_spans)
+    prefiltered = _prefilter(columns, snapshots, new_spans)
     candidate_ids = candidates(snapshots, new_spans, prefiltered)
+    faulty_ids = prefiltered.without_measurement | {each.unit_id for each in snapshots if each.has_fault}
+    failed = {(each.unit_id, part) for each in snapshots for part in each.failed_parts}
     if candidate_ids:
-        evaluate_units({unit_id: new_spans[unit_id] for unit_id in candidate_ids}, now)
-    update_faults(prefiltered.without_measurement | {each.unit_id for each in snapshots if each.has_fault})
-    mkt_checks.request({each.unit_id: new_spans[each.unit_id].first for each in snapshots if each.has_mkt_limit})
+        evaluate_units({unit_id: new_spans[unit_id] for unit_id in candidate_ids}, now, failed)
+    if faulty_ids:
+        faulty = {unit_id: new_spans[unit_id] for unit_id in faulty_ids}
+        evaluate_part(Part.SENSOR_FAULT, evaluate_faults, faulty, now, failed)
+    mkt_checks.request(
+        {
+            each.unit_id: new_spans[each.unit_id].first
+            for each in snapshots
+            if each.has_mkt_limit or each.valid_from is None
+        }
+    )
 
 
-def evaluate_units(spans: Mapping[int, NewSpan], now: datetime) -> None:
-    """Replay the readings of these units that their spans affect, and update excursions, alarms and budgets."""
+def evaluate_units(spans: Spans, now: datetime, failed: Collection[tuple[int, str]] = ()) -> None:
+    """Evaluate temperatures and then budgets of these units, except what waits for a retry."""
+    depending = evaluate_part(Part.TEMPERATURE, evaluate_temperatures, spans, now, failed)
+    evaluate_part(Part.BUDGET, evaluate_budgets, depending, now, failed)
+
+
+def evaluate_temperatures(spans: Spans, now: datetime) -> Spans:
+    """Replay the readings that the spans affect, update excursions and alarms; return the spans of units with budgets.
+
+    Units that have no limits yet are given theirs.
+    """
     units = {unit.unit_id: unit for unit in evaluated_units(list(spans))}
+    if unversioned := [unit_id for unit_id, unit in units.items() if not unit.versions]:
+        update_versions(unversioned)
+        units |= {unit.unit_id: unit for unit in evaluated_units(unversioned)}
     windows = replay(spans, {unit.unit_id: unit.versions for unit in units.values()})
-    temperature = [
+    replacements = [
         units[each.unit_id].replacement(Excursion.Kind.TEMPERATURE, each.found, each.superseded, each.progress)
         for each in windows
     ]
-    update_alarms(reconcile(temperature, now), now)
-    # Budgets are computed from the excursions that have just been stored.
-    budgets = [
-        budget_replacement(units[each.unit_id], each.since) for each in windows if units[each.unit_id].has_budget
-    ]
-    if budgets:
-        update_alarms(reconcile(budgets, now), now)
+    update_alarms(reconcile(replacements, now), now)
+    return {
+        each.unit_id: NewSpan(each.since, max(each.since, spans[each.unit_id].last))
+        for each in windows
+        if units[each.unit_id].has_budget
+    }
+
+
+def evaluate_budgets(spans: Spans, now: datetime) -> Spans:
+    """Update the budget excursions and alarms of these units from their stored temperature excursions."""
+    units = evaluated_units(list(spans))
+    budgets = [budget_replacement(unit, spans[unit.unit_id].first) for unit in units if unit.has_budget]
+    update_alarms(reconcile(budgets, now), now)
+    return {}
+
+
+def evaluate_faults(spans: Spans, now: datetime) -> Spans:
+    """Update the faults of these units' sensors."""
+    update_faults(spans)
+    return {}
+
+
+# What a retry runs. MKT limits are retried by `alarms.evaluation.mkt_checks`, which waits for refreshed roll-ups.
+WORK_OF: Mapping[Part, Work] = {
+    Part.TEMPERATURE: evaluate_temperatures,
+    Part.BUDGET: evaluate_budgets,
+    Part.SENSOR_FAULT: evaluate_faults,
+}
+
+
+def _prefilter(
+    columns: ReadingBatch | None, snapshots: list[UnitSnapshot], new_spans: Mapping[int, NewSpan]
+) -> PrefilterResult:
+    """Return the prefilter's result; every unit without a batch, or if the prefilter fails."""
+    if columns is not None:
+        try:
+            return prefilter(columns, snapshots, new_spans)
+        except Exception:
+            logger.exception("prefilter failed, every unit is evaluated", unit_ids=sorted(new_spans))
+    return PrefilterResult(frozenset(new_spans), frozenset(new_spans))

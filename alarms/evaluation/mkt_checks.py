@@ -10,25 +10,27 @@ window that can be covered by half is over.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from alarms.evaluation.isolation import Part, Spans, evaluate_part, retry_part
 from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, limits_in_force
 from alarms.excursions.mkt import Window, find_mkt_excursions
 from alarms.excursions.reconcile import reconcile, stored_since
 from alarms.excursions.units import EvaluatedUnit, evaluated_units
 from alarms.lifecycle.excursion_alarms import update_alarms
-from alarms.models import Excursion, LimitVersion, MktCheck
+from alarms.models import EvaluationFailure, Excursion, LimitVersion, MktCheck
 from readings.models import HourlyRollup
-from readings.storage.store import lock_units
+from readings.storage.store import NewSpan, lock_units
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 
 MIN_COVERAGE = 0.5
 HOUR = timedelta(hours=1)
 TICK = datetime.resolution
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 REQUEST = """
 INSERT INTO mkt_check AS waiting (storage_unit_id, since)
 SELECT unit_id, since FROM unnest(%(unit_ids)s::int[], %(since)s::timestamptz[]) AS requested (unit_id, since)
@@ -65,7 +67,8 @@ def request(since_by_unit: Mapping[int, datetime]) -> None:
 def run_requested_checks(now: datetime | None = None) -> int:
     """Check the requested windows that are over, one transaction per unit; return the number of units checked.
 
-    A unit whose hours are still stale is left to the next run.
+    A unit whose hours are still stale is left to the next run. One whose check fails is recorded as an
+    EvaluationFailure and retried with increasing delays.
     """
     now = now or timezone.now()
     return sum(_run_check(unit_id, now) for unit_id in _units_to_check(now))
@@ -81,19 +84,37 @@ def _units_to_check(now: datetime) -> list[int]:
     )
     outdated = Excursion.objects.filter(Exists(later), kind=Excursion.Kind.MKT, ended_at=None)
     unit_ids = [*due.values_list("pk", flat=True), *outdated.values_list("storage_unit_id", flat=True)]
-    return list(dict.fromkeys(unit_ids))
+    failures = EvaluationFailure.objects.filter(part=Part.MKT, next_attempt_at__gt=now)
+    waiting = set(failures.values_list("storage_unit_id", flat=True))
+    return [unit_id for unit_id in dict.fromkeys(unit_ids) if unit_id not in waiting]
 
 
 @transaction.atomic
 def _run_check(unit_id: int, now: datetime) -> bool:
     # Transactions that store for the unit wait: they add a request of their own.
     lock_units([unit_id])
+    if HourlyRollup.objects.filter(storage_unit=unit_id, is_settled=False, hour__lt=_hour_of(now)).exists():
+        return False
     requested = MktCheck.objects.filter(pk=unit_id).first()
+    since = _hour_of(now) if requested is None else requested.since
+    failure = EvaluationFailure.objects.filter(storage_unit=unit_id, part=Part.MKT).first()
+    if failure is None:
+        return bool(evaluate_part(Part.MKT, check_units, {unit_id: NewSpan(since, since)}, now))
+    failure.first_at = min(failure.first_at, since)
+    return retry_part(failure, check_units, now) is not None
+
+
+def check_units(spans: Spans, now: datetime) -> Spans:
+    """Check the windows of these units that contain anything from the beginning of their spans on, until now."""
+    for unit_id, span in spans.items():
+        _check_unit(unit_id, span.first, now)
+    return spans
+
+
+def _check_unit(unit_id: int, since: datetime, now: datetime) -> None:
     unit, last = evaluated_units([unit_id])[0], _hour_of(now)
     final = _last_covered_window(unit)
-    if final is None or HourlyRollup.objects.filter(storage_unit=unit_id, is_settled=False, hour__lt=last).exists():
-        return False
-    since = _since(unit_id, last if requested is None else requested.since)
+    since = _since(unit_id, since)
     found: list[DetectedExcursion] = []
     for version, begins, ends in limits_in_force(unit.versions, since, last + TICK):
         is_ongoing = ends > last
@@ -104,15 +125,13 @@ def _run_check(unit_id: int, now: datetime) -> bool:
     MktCheck.objects.filter(pk=unit_id).delete()
     if last < final:
         MktCheck.objects.create(storage_unit_id=unit_id, since=last + HOUR, due_at=last + HOUR)
-    return True
 
 
-def _last_covered_window(unit: EvaluatedUnit) -> datetime | None:
-    """Return the end of the last window that can be covered by half, None if nothing was measured."""
-    newest = HourlyRollup.objects.filter(storage_unit=unit.unit_id).order_by("-hour").values_list("hour", flat=True)
-    hour = newest.first()
+def _last_covered_window(unit: EvaluatedUnit) -> datetime:
+    """Return the end of the last window that can be covered by half."""
+    hours = HourlyRollup.objects.filter(storage_unit=unit.unit_id).order_by("-hour").values_list("hour", flat=True)
     longest = max(timedelta(seconds=version.limits.mkt_window_seconds) for version in unit.versions)
-    return None if hour is None else _hour_of(hour + HOUR + longest * MIN_COVERAGE)
+    return _hour_of((hours.first() or EARLIEST) + HOUR + longest * MIN_COVERAGE)
 
 
 def _since(unit_id: int, since: datetime) -> datetime:

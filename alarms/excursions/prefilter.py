@@ -26,6 +26,7 @@ class UnitSnapshot(NamedTuple):
 
     valid_from: since when its limits are in force, None without a version. has_mkt_limit: now or earlier. is_near: an
     excursion is ongoing, or lies at the new readings. is_change_near: the limits changed shortly before them.
+    failed_parts: of its evaluation, which wait for a retry.
     """
 
     unit_id: int
@@ -38,6 +39,7 @@ class UnitSnapshot(NamedTuple):
     is_near: bool
     is_change_near: bool | None
     has_fault: bool
+    failed_parts: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ SELECT unit.id, coalesce(unit.low_warning_c, unit.low_critical_c), coalesce(unit
             AND started_at <= span.last + {STALENESS_LIMIT}
     ),
     {IS_CHANGE_NEAR},
-    EXISTS (SELECT FROM sensor_fault WHERE storage_unit_id = unit.id)
+    EXISTS (SELECT FROM sensor_fault WHERE storage_unit_id = unit.id),
+    ARRAY(SELECT part FROM evaluation_failure WHERE storage_unit_id = unit.id)
 FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS span (unit_id, first, last)
 JOIN storage_unit AS unit ON unit.id = span.unit_id
 LEFT JOIN LATERAL (
@@ -108,6 +111,8 @@ def candidates(
         # Readings from before the newest version are evaluated by an older one.
         or each.valid_from is None
         or each.is_change_near
+        # Its failed evaluation is to include the new readings.
+        or each.failed_parts
     ]
 
 

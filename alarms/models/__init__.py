@@ -2,6 +2,7 @@
 
 from alarms.models.alarms import Alarm, AlarmEvent, MaintenanceWindow, SensorFault
 from alarms.models.channels import Channel, Rule
+from alarms.models.evaluation import EvaluationFailure
 from alarms.models.excursions import Excursion, MktCheck
 from alarms.models.limits import LimitProfile, LimitVersion, UnitLimits
 from alarms.models.notifications import Attempt, Drill, DrillSchedule, Message
@@ -13,6 +14,7 @@ __all__ = [
     "Channel",
     "Drill",
     "DrillSchedule",
+    "EvaluationFailure",
     "Excursion",
     "LimitProfile",
     "LimitVersion",

@@ -6,8 +6,16 @@ from django import template
 from django.template import Context
 from django.utils import timezone
 
+from alarms.models import EvaluationFailure
 from alarms.presenters import AlarmPresenter, present_alarms, with_units
-from alarms.selectors import AlarmFilter, live_alarms, open_count, order_by_urgency, visible_alarms
+from alarms.selectors import (
+    AlarmFilter,
+    evaluation_failures,
+    live_alarms,
+    open_count,
+    order_by_urgency,
+    visible_alarms,
+)
 from alarms.setup_notices import SetupNotice, setup_notices
 from alarms.silences import silence_of, windows_in_effect
 from core.scope import Scope
@@ -37,6 +45,12 @@ def recent_alarms(context: Context, unit: StorageUnit) -> list[AlarmPresenter]:
     alarms = with_units(visible_alarms(_scope(context), AlarmFilter(unit_id=unit.public_id)))
     latest = present_alarms(alarms[:MAX_RECENT])
     return sorted(latest, key=lambda presenter: not presenter.alarm.is_live)
+
+
+@register.simple_tag(takes_context=True)
+def failed_evaluations(context: Context, unit: StorageUnit) -> list[EvaluationFailure]:
+    """Return what could not be evaluated of a unit, oldest first. One query."""
+    return list(evaluation_failures(_scope(context)).filter(storage_unit=unit))
 
 
 @register.simple_tag(takes_context=True)

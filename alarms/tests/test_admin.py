@@ -11,7 +11,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from alarms.models import Alarm, Excursion, LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
 from tests.admin_pages import assert_queries_stay, rows_shown
-from tests.alarm_factories import AlarmFactory, ExcursionFactory, LimitProfileFactory, MaintenanceWindowFactory
+from tests.alarm_factories import (
+    AlarmFactory,
+    EvaluationFailureFactory,
+    ExcursionFactory,
+    LimitProfileFactory,
+    MaintenanceWindowFactory,
+)
 from tests.factories import CustomerFactory, StaffFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +46,7 @@ def limit_version() -> LimitVersion:
     [
         ("alarm", AlarmFactory),
         ("excursion", ExcursionFactory),
+        ("evaluationfailure", EvaluationFailureFactory),
         ("unitlimits", chosen_limits),
         ("limitversion", limit_version),
         ("maintenancewindow", MaintenanceWindowFactory),

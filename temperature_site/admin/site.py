@@ -31,6 +31,7 @@ PARTS = {
     "beat": "Beat",
     "workers": "Workers",
     "partitions": "Partitions",
+    "evaluation": "Evaluation",
 }
 # A longer queue means that workers are too few or stuck.
 LONG_QUEUE = 1_000

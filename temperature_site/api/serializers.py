@@ -27,6 +27,9 @@ class HealthSerializer(serializers.Serializer[HealthReport]):
     beat = serializers.CharField(source="results.beat", help_text=RESULT)
     workers = serializers.CharField(source="results.workers", help_text=RESULT)
     partitions = serializers.CharField(source="results.partitions", help_text=RESULT)
+    evaluation = serializers.CharField(
+        source="results.evaluation", help_text=f"Whether every unit's readings are evaluated: {RESULT}"
+    )
 
 
 class PlatformSerializer(serializers.Serializer[uname_result]):

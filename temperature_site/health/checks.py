@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
+from alarms.selectors import units_not_evaluated
 from readings.storage.partitions import missing_partitions
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
 from temperature_site.heartbeats import beat_problem, watched_queues, worker_problems
@@ -28,6 +29,7 @@ class CheckResults:
     beat: str
     workers: str
     partitions: str
+    evaluation: str
 
     def parts(self) -> dict[str, bool]:
         """Return whether each part works, by its name."""
@@ -54,15 +56,19 @@ def run_checks(now: datetime) -> CheckResults:
         beat = _result(beat_problem(now))
         problems = _unconsumed(queues) | worker_problems(now, is_beat_running=beat == OK)
         missing = missing_partitions(now)
+        not_evaluated = _not_evaluated()
     except Error as error:
         logger.warning("the database does not answer", error=str(error))
-        return CheckResults("error: no answer", rabbitmq, beat=UNKNOWN, workers=UNKNOWN, partitions=UNKNOWN)
+        return CheckResults(
+            "error: no answer", rabbitmq, beat=UNKNOWN, workers=UNKNOWN, partitions=UNKNOWN, evaluation=UNKNOWN
+        )
     return CheckResults(
         database=OK,
         rabbitmq=rabbitmq,
         beat=beat,
         workers=_result("; ".join(f"{queue}: {problem}" for queue, problem in problems.items())),
         partitions=_result(missing and f"missing: {', '.join(missing)}"),
+        evaluation=_result(not_evaluated),
     )
 
 
@@ -80,6 +86,13 @@ def _probe_database() -> None:
             cursor.execute("SELECT 1")
     finally:
         probe.close()
+
+
+def _not_evaluated() -> str:
+    """Return how many units could not be evaluated, "" for none. The errors are in the admin: this is public."""
+    count, since = units_not_evaluated()
+    units = "1 storage unit" if count == 1 else f"{count:,} storage units"
+    return f"{units} not evaluated since {since:%Y-%m-%d %H:%M} UTC, see the admin" if count else ""
 
 
 def _broker() -> tuple[str, dict[str, QueueState]]:

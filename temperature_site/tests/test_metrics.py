@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from temperature_site import metrics
 from temperature_site.health import views
 from temperature_site.health.broker import BrokerOut, QueueState
-from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, NoDataAlarmFactory
+from tests.alarm_factories import AlarmFactory, ClosedAlarmFactory, EvaluationFailureFactory, NoDataAlarmFactory
 from tests.factories import DeliveryFactory, SourceFactory
 
 pytestmark = pytest.mark.django_db
@@ -127,3 +127,13 @@ def test_unknown_paths_share_one_series(
     routes = {key[2] for key in scrape_metrics() if key[0] == "temperature_http_request_seconds_count"}
     assert "none" in routes
     assert not any("made-up" in route for route in routes)
+
+
+def test_units_that_could_not_be_evaluated_are_counted_by_part(
+    scrape_metrics: Callable[[], dict[tuple[str, ...], float]],
+) -> None:
+    EvaluationFailureFactory.create_batch(2, part="budget")
+    found = scrape_metrics()
+    assert found["temperature_units_not_evaluated", "budget"] == 2
+    assert found["temperature_units_not_evaluated", "temperature"] == 0
+    assert found["temperature_up", "evaluation"] == 0

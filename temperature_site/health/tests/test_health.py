@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings
@@ -19,6 +19,7 @@ from temperature_site.health.broker import BrokerOut, QueueState
 from temperature_site.models import QueueHeartbeat
 from temperature_site.schedule import ensure_schedule
 from temperature_site.tasks import note_heartbeat, note_slow_heartbeat
+from tests.alarm_factories import EvaluationFailureFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +54,7 @@ def test_all_is_well(client: Client) -> None:
         "beat": "ok",
         "workers": "ok",
         "partitions": "ok",
+        "evaluation": "ok",
     }
 
 
@@ -150,3 +152,11 @@ def test_a_broker_that_refuses_says_why_without_its_password(monkeypatch: pytest
     with pytest.raises(BrokerOut, match="Connection refused") as refused:
         broker.queue_states(["temperature"])
     assert "secret-word" not in str(refused.value)
+
+
+def test_units_that_could_not_be_evaluated_are_reported_without_the_error(client: Client) -> None:
+    EvaluationFailureFactory(part="budget", failed_at=datetime(2026, 3, 2, 8, 30, tzinfo=UTC))
+    EvaluationFailureFactory(failed_at=datetime(2026, 3, 2, 9, tzinfo=UTC))
+    answer = client.get("/health").json()
+    assert answer["status"] == "degraded"
+    assert answer["evaluation"] == "error: 2 storage units not evaluated since 2026-03-02 08:30 UTC, see the admin"
