@@ -1,4 +1,4 @@
-"""What several tests of alarms start from."""
+"""Fixtures of the tests of alarms."""
 
 from __future__ import annotations
 

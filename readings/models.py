@@ -253,7 +253,7 @@ class ConfigurationEntry(models.Model):
         return self.key
 
 
-# Statuses come from equipment firmware; a system that keeps sending new ones sends something else.
+# Statuses come from equipment firmware; a source that keeps sending new ones does not send statuses.
 MAX_STATUSES = 1_000
 COUNTED_STATUS_IDS = {
     "normal": EquipmentStatus.NORMAL,

@@ -1,4 +1,4 @@
-"""Sensors that answer without a measurement, and since when, recorded while it continues."""
+"""Sensors whose newest readings have no measurement, and since when."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Excursion(ScopedModel):
 
 
 class MktCheck(models.Model):
-    """A unit with an MKT limit that got readings: which of its windows are to be checked once they are refreshed."""
+    """A unit with an MKT limit that got readings, and from when on its windows must be checked."""
 
     storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")
     since = models.DateTimeField(help_text="The earliest of the new readings.")

@@ -16,7 +16,7 @@ logger = structlog.get_logger(__name__)
 
 MINUTE = timedelta(minutes=1)
 Reason, State = Message.Reason, Message.State
-# Never held back: a person waits for a test, and a digest is what others were grouped in.
+# Never held back: a person waits for a test, and a digest contains messages that were held back.
 EXEMPT_REASONS = [Reason.TEST, Reason.DIGEST]
 
 

@@ -1,4 +1,4 @@
-"""When something that failed is retried."""
+"""When a failed operation is retried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server means by `Retry-After`."""
+"""How `Retry-After` headers are interpreted."""
 
 from __future__ import annotations
 

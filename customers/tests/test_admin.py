@@ -1,4 +1,4 @@
-"""The back office of customers."""
+"""The admin of customers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The back office of what arrives."""
+"""The admin of ingestion."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def act(client: Client, model: str, action: str, *rows) -> list[str]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_list_asks_no_more_queries_for_more_rows(staff: Client, model: str) -> None:
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(staff: Client, model: str) -> None:
     def grow() -> None:
         delivery = RejectedRowFactory().delivery
         ConflictFactory(delivery=delivery)
@@ -78,7 +78,7 @@ def test_every_row_has_a_page(staff: Client, factory) -> None:
 
 
 @pytest.mark.parametrize("factory", [DeliveryFactory, RejectedRowFactory, ConflictFactory])
-def test_what_arrived_is_only_read(
+def test_deliveries_are_read_only(
     staff: Client, factory: Callable[..., Delivery] | Callable[..., RejectedRow] | Callable[..., Conflict]
 ) -> None:
     row = factory()
@@ -91,7 +91,7 @@ def test_what_arrived_is_only_read(
 
 
 class TestSources:
-    def test_the_state_is_shown_and_filtered_by(self, staff: Client) -> None:
+    def test_the_state_is_displayed_and_can_be_filtered(self, staff: Client) -> None:
         SourceFactory(last_success_at=timezone.now())
         failing = SourceFactory(failures_in_a_row=2, last_error="Connection <refused>")
         response = staff.get(list_of("source"), {"state": "failing"})
@@ -116,13 +116,13 @@ class TestSources:
         assert act(staff, "source", "resume", one) == ["Sources resumed: 1."]
         assert list(Source.objects.filter(is_paused=True)) == [other]
 
-    def test_who_only_looks_can_pause_nothing(self, onlooker: Client) -> None:
+    def test_users_with_view_permission_cannot_pause(self, onlooker: Client) -> None:
         source = SourceFactory()
         act(onlooker, "source", "pause", source)
         source.refresh_from_db()
         assert not source.is_paused
 
-    def test_the_secret_is_never_shown_and_stays_when_nothing_is_typed(self, staff: Client) -> None:
+    def test_the_secret_is_never_displayed_and_kept_by_an_empty_input(self, staff: Client) -> None:
         source = SourceFactory(credentials_kind="bearer", credentials_secret="open-sesame")
         url = reverse("admin:ingestion_source_change", args=[source.pk])
         page = staff.get(url)
@@ -133,24 +133,24 @@ class TestSources:
         source = Source.objects.get()
         assert (source.name, source.credentials_secret.reveal()) == ("renamed", "open-sesame")
 
-    def test_a_typed_secret_takes_the_old_ones_place(self, staff: Client) -> None:
+    def test_a_submitted_secret_replaces_the_old_one(self, staff: Client) -> None:
         source = SourceFactory(credentials_kind="bearer", credentials_secret="open-sesame")
         url = reverse("admin:ingestion_source_change", args=[source.pk])
         staff.post(url, self.typed(staff.get(url), credentials_secret="abracadabra"))
         assert Source.objects.get().credentials_secret.reveal() == "abracadabra"
 
-    def test_credentials_that_no_request_can_carry_are_refused(self, staff: Client) -> None:
+    def test_invalid_credentials_are_rejected(self, staff: Client) -> None:
         url = reverse("admin:ingestion_source_change", args=[SourceFactory().pk])
         response = staff.post(url, self.typed(staff.get(url), credentials_kind="header", credentials_name="Host"))
         assert "cannot carry credentials" in response.content.decode()
         assert Source.objects.get().credentials_kind == "none"
 
-    def test_a_mapping_that_contradicts_itself_is_refused_at_its_field(self, staff: Client) -> None:
+    def test_a_contradictory_mapping_is_rejected_at_its_field(self, staff: Client) -> None:
         url = reverse("admin:ingestion_source_change", args=[SourceFactory().pk])
         response = staff.post(url, self.typed(staff.get(url), delimiter=",", decimal_mark=","))
         assert "decimal_mark" in response.context["adminform"].form.errors
 
-    def test_saving_leaves_alone_what_a_poll_writes_meanwhile(self, staff: Client) -> None:
+    def test_saving_does_not_overwrite_what_a_poll_has_written(self, staff: Client) -> None:
         source = SourceFactory()
         url = reverse("admin:ingestion_source_change", args=[source.pk])
         form = self.typed(staff.get(url), interval_seconds=60)
@@ -184,14 +184,14 @@ class TestSources:
 
 
 class TestDeliveries:
-    def test_status_counts_and_duration_are_told_at_a_glance(self, staff: Client) -> None:
+    def test_a_delivery_is_listed_with_status_counts_and_duration(self, staff: Client) -> None:
         delivery = RejectedRowFactory(delivery__error_reason="cut_off").delivery
         page = staff.get(list_of("delivery")).content.decode()
         assert ">Partial: Incomplete row<" in page
         assert "0.50 s" in page
         assert f"/admin/ingestion/rejectedrow/?delivery__id__exact={delivery.pk}&amp;state=all" in page
 
-    def test_the_link_leads_to_the_deliverys_rejected_rows(self, staff: Client) -> None:
+    def test_the_count_links_to_the_deliverys_rejected_rows(self, staff: Client) -> None:
         mine, _ = RejectedRowFactory(state=RejectedRow.State.REPLAYED), RejectedRowFactory()
         response = staff.get(list_of("rejectedrow"), {"delivery__id__exact": mine.delivery_id, "state": "all"})
         assert rows_shown(response) == [mine]
@@ -200,7 +200,7 @@ class TestDeliveries:
         delivery, _ = DeliveryFactory(source__customer__customer_code="ZZ9"), DeliveryFactory()
         assert rows_shown(staff.get(list_of("delivery"), {"q": "zz9"})) == [delivery]
 
-    def test_the_last_hours_deliveries_can_be_asked_for(self, staff: Client) -> None:
+    def test_deliveries_can_be_filtered_by_time(self, staff: Client) -> None:
         DeliveryFactory(started_at=timezone.now() - timedelta(hours=2))
         recent = DeliveryFactory()
         assert rows_shown(staff.get(list_of("delivery"), {"started": "hour"})) == [recent]
@@ -218,7 +218,7 @@ class TestDeliveries:
 
 
 class TestRejectedRows:
-    def test_those_that_wait_are_shown_first(self, staff: Client) -> None:
+    def test_waiting_rows_are_listed_first(self, staff: Client) -> None:
         waiting, _ = RejectedRowFactory(), RejectedRowFactory(state=RejectedRow.State.DISMISSED)
         assert rows_shown(staff.get(list_of("rejectedrow"))) == [waiting]
         assert len(rows_shown(staff.get(list_of("rejectedrow"), {"state": "all"}))) == 2
@@ -228,7 +228,7 @@ class TestRejectedRows:
         for url in (list_of("rejectedrow"), reverse("admin:ingestion_rejectedrow_change", args=[row.pk])):
             assert "<script>alert" not in staff.get(url).content.decode()
 
-    def test_rows_are_dismissed_by_the_person_who_asks(self, staff: Client) -> None:
+    def test_dismissed_rows_record_the_person(self, staff: Client) -> None:
         row, other = RejectedRowFactory(), RejectedRowFactory()
         assert act(staff, "rejectedrow", "dismiss", row) == ["Rows dismissed: 1."]
         row.refresh_from_db()
@@ -236,7 +236,7 @@ class TestRejectedRows:
         assert (row.state, row.decided_by) == (RejectedRow.State.DISMISSED, "ann")
         assert other.state == RejectedRow.State.WAITING
 
-    def test_a_row_is_replayed_once_its_cause_is_mended(self, staff: Client) -> None:
+    def test_a_row_is_replayed_once_its_cause_is_fixed(self, staff: Client) -> None:
         row = RejectedRowFactory(
             raw='{"temperature": 4.5, "timestamp": "2026-11-23T10:11:11", "facility_id": "f", "sensor_id": "s"}'
         )
@@ -246,7 +246,7 @@ class TestRejectedRows:
         assert Reading.objects.get().temperature_c == 4.5
 
     @pytest.mark.parametrize("action", ["replay", "dismiss"])
-    def test_who_only_looks_can_decide_nothing(self, onlooker: Client, action: str) -> None:
+    def test_users_with_view_permission_cannot_decide(self, onlooker: Client, action: str) -> None:
         row = RejectedRowFactory()
         act(onlooker, "rejectedrow", action, row)
         row.refresh_from_db()
@@ -261,24 +261,24 @@ class TestConflicts:
         store_reading(sensor.storage_unit, 5.0, recorded_at, sensor=sensor)
         return ConflictFactory(sensor=sensor, recorded_at=recorded_at, temperature_c=9.0)
 
-    def test_what_is_stored_and_what_was_sent_stand_side_by_side(self, staff: Client, conflict) -> None:
+    def test_stored_and_sent_temperatures_are_listed_together(self, staff: Client, conflict) -> None:
         page = staff.get(list_of("conflict")).content.decode()
         for text in ("5.0\N{NO-BREAK SPACE}°C", "9.0\N{NO-BREAK SPACE}°C", "+4.0\N{NO-BREAK SPACE}K"):
             assert text in page
 
-    def test_an_accepted_conflict_takes_the_readings_place(self, staff: Client, conflict) -> None:
+    def test_an_accepted_conflict_replaces_the_reading(self, staff: Client, conflict) -> None:
         assert act(staff, "conflict", "accept", conflict) == ["Conflicts accepted: 1."]
         conflict.refresh_from_db()
         assert (conflict.state, conflict.decided_by) == (Conflict.State.ACCEPTED, "ann")
         assert Reading.objects.get().temperature_c == 9.0
 
-    def test_a_dismissed_conflict_leaves_the_reading(self, staff: Client, conflict) -> None:
+    def test_a_dismissed_conflict_keeps_the_reading(self, staff: Client, conflict) -> None:
         assert act(staff, "conflict", "dismiss", conflict) == ["Conflicts dismissed: 1."]
         assert Reading.objects.get().temperature_c == 5.0
         assert rows_shown(staff.get(list_of("conflict"))) == []
 
     @pytest.mark.parametrize("action", ["accept", "dismiss"])
-    def test_who_only_looks_can_decide_nothing(self, onlooker: Client, conflict, action: str) -> None:
+    def test_users_with_view_permission_cannot_decide(self, onlooker: Client, conflict, action: str) -> None:
         act(onlooker, "conflict", action, conflict)
         conflict.refresh_from_db()
         assert conflict.state == Conflict.State.WAITING

@@ -1,4 +1,4 @@
-"""What people type: importing files, polling by hand, and asking how the system is doing."""
+"""The commands of ingestion: importing files, polling manually, and the status."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_file_is_imported_as_a_delivery_of_the_customer(customer: Customer, fi
     assert Reading.objects.filter(storage_unit__facility__customer=customer).count() == 3
 
 
-def test_the_same_file_again_stores_nothing_and_says_so(customer: Customer, file: Path) -> None:
+def test_importing_a_file_twice_stores_only_duplicates(customer: Customer, file: Path) -> None:
     run("import_readings", "A", file)
     output, _ = run("import_readings", "A", file)
     assert "Success: 0 stored, 3 duplicate, 0 conflicting, 0 rejected" in output
@@ -90,9 +90,7 @@ def test_a_file_without_readings_is_reported_as_such(customer: Customer, tmp_pat
     assert output == f"{file}: Success: no readings received.\n"
 
 
-def test_a_dry_run_shows_what_would_become_of_every_row_and_stores_nothing(
-    customer: Customer, file: Path, tmp_path: Path
-) -> None:
+def test_a_dry_run_reports_the_outcome_and_stores_nothing(customer: Customer, file: Path, tmp_path: Path) -> None:
     run("import_readings", "A", file)
     other = tmp_path / "december.csv"
     other.write_text(
@@ -124,7 +122,7 @@ def test_a_dry_run_registers_nothing(customer: Customer, file: Path) -> None:
     assert (StorageUnit.objects.count(), Reading.objects.count(), LatestReading.objects.count()) == (0, 0, 0)
 
 
-def test_one_bad_file_does_not_stop_the_others_and_is_told_in_the_exit_code(
+def test_one_invalid_file_does_not_stop_the_others_and_sets_the_exit_code(
     customer: Customer, file: Path, tmp_path: Path
 ) -> None:
     page, missing = tmp_path / "page.csv", tmp_path / "missing.csv"
@@ -140,7 +138,7 @@ def test_one_bad_file_does_not_stop_the_others_and_is_told_in_the_exit_code(
     assert [each.status for each in Delivery.objects.order_by("id")] == ["failure", "success"]
 
 
-def test_a_file_that_turns_out_unreadable_half_way_leaves_nothing_behind(customer: Customer, tmp_path: Path) -> None:
+def test_a_file_that_becomes_unreadable_is_rolled_back(customer: Customer, tmp_path: Path) -> None:
     file = tmp_path / "damaged.csv.gz"
     compressed = bytearray(gzip.compress(csv_body(*[csv_row(timestamp=time) for time in TIMES]).encode()))
     compressed[-8] ^= 0xFF  # the checksum
@@ -150,7 +148,7 @@ def test_a_file_that_turns_out_unreadable_half_way_leaves_nothing_behind(custome
     assert (Reading.objects.count(), StorageUnit.objects.count()) == (0, 0)
 
 
-def test_files_with_rejected_rows_are_no_failure(customer: Customer, tmp_path: Path) -> None:
+def test_rejected_rows_are_not_a_failure(customer: Customer, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text(csv_body(*[csv_row(temperature=f"warm {number}") for number in range(8)]))
 
@@ -174,7 +172,7 @@ def test_a_rejected_row_cannot_control_the_terminal(customer: Customer, tmp_path
 
 
 @pytest.mark.parametrize("name", ["readings.csv.gz", "readings.json.gz", "readings.dat"])
-def test_a_packed_file_is_unpacked(customer: Customer, tmp_path: Path, name: str) -> None:
+def test_a_compressed_file_is_decompressed(customer: Customer, tmp_path: Path, name: str) -> None:
     rows = csv_body(csv_row()) if "json" not in name else json_body(json_row())
     file = tmp_path / name
     file.write_bytes(gzip.compress(rows.encode()))
@@ -190,7 +188,7 @@ No.,Date/Time,Temperature(°C),Humidity(%RH),Alarm
 """
 
 
-def test_a_loggers_export_is_of_the_unit_that_its_file_is_named_for(customer: Customer, tmp_path: Path) -> None:
+def test_a_data_loggers_export_belongs_to_the_unit_in_its_file_name(customer: Customer, tmp_path: Path) -> None:
     SourceFactory(customer=customer, name="loggers", url="", skip_until_header=True, default_facility_code="shop")
     file = tmp_path / "Cold Room 3.csv"
     file.write_text(LOGGER_EXPORT)
@@ -206,7 +204,7 @@ def test_a_loggers_export_is_of_the_unit_that_its_file_is_named_for(customer: Cu
     ]
 
 
-def test_the_unit_of_a_loggers_export_can_be_chosen(customer: Customer, tmp_path: Path) -> None:
+def test_the_unit_of_a_data_loggers_export_can_be_specified(customer: Customer, tmp_path: Path) -> None:
     SourceFactory(customer=customer, name="loggers", url="", skip_until_header=True)
     file = tmp_path / "export(17).csv"
     file.write_text(LOGGER_EXPORT)
@@ -214,7 +212,7 @@ def test_the_unit_of_a_loggers_export_can_be_chosen(customer: Customer, tmp_path
     assert StorageUnit.objects.get().unit_code == "Cold Room 3"
 
 
-def test_a_row_of_json_that_names_no_unit_is_not_taken_for_the_files(customer: Customer, tmp_path: Path) -> None:
+def test_the_file_name_is_not_the_unit_of_a_json_row(customer: Customer, tmp_path: Path) -> None:
     row = {name: value for name, value in json_row().items() if name != "unit_id"}
     file = tmp_path / "backup.json"
     file.write_text(json_body(row, json_row()))
@@ -230,7 +228,7 @@ def test_a_file_may_have_a_longer_name_than_any_unit(customer: Customer, tmp_pat
     assert "1 stored, 0 duplicate, 0 conflicting, 1 rejected" in output
 
 
-def test_progress_is_shown_beside_the_output_not_in_it(customer: Customer, file: Path) -> None:
+def test_progress_goes_to_standard_error(customer: Customer, file: Path) -> None:
     output, errors = run("import_readings", "A", file)
     assert "november.csv: 100%" in errors
     assert "%" not in output
@@ -243,7 +241,7 @@ def test_progress_is_shown_beside_the_output_not_in_it(customer: Customer, file:
         (["A", "x.csv", "--source", "loggers"], "A has no source “loggers”"),
     ],
 )
-def test_what_is_not_there_is_told_before_any_file_is_read(
+def test_unknown_customers_and_sources_are_reported_before_any_file_is_read(
     customer: Customer, arguments: list[str], words: str
 ) -> None:
     assert words in run("import_readings", *arguments, expect_failure=True)[1]
@@ -252,13 +250,13 @@ def test_what_is_not_there_is_told_before_any_file_is_read(
 # Polling by hand
 
 
-def test_polling_by_hand_says_what_came(source_of: Callable[..., Source], customer: Customer) -> None:
+def test_polling_manually_prints_the_outcome(source_of: Callable[..., Source], customer: Customer) -> None:
     source_of(json_answer(json_body(json_row())), customer=customer, name="freezers")
     output, _ = run("poll", "A")
     assert output == "freezers: Success: 1 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.\n"
 
 
-def test_polling_by_hand_polls_all_of_a_customers_sources_and_fails_where_one_does(
+def test_polling_manually_polls_all_sources_and_fails_if_one_does(
     source_of: Callable[..., Source], customer: Customer
 ) -> None:
     source_of(answer(status="404 Not Found"), customer=customer, name="broken")
@@ -282,7 +280,7 @@ def test_one_source_can_be_polled_by_its_name(source_of: Callable[..., Source], 
     assert (len(polled.server.heads), len(other.server.heads)) == (1, 0)
 
 
-def test_a_source_that_is_being_polled_is_left_alone(source_of: Callable[..., Source], customer: Customer) -> None:
+def test_a_source_that_is_being_polled_is_skipped(source_of: Callable[..., Source], customer: Customer) -> None:
     source = source_of(json_answer(json_body()), customer=customer, name="busy")
     claim_now(source)
     _, errors = run("poll", "A", expect_failure=True)
@@ -290,7 +288,7 @@ def test_a_source_that_is_being_polled_is_left_alone(source_of: Callable[..., So
     assert source.server.heads == []
 
 
-def test_a_customer_without_such_a_source_is_told(customer: Customer) -> None:
+def test_a_missing_source_is_reported(customer: Customer) -> None:
     assert "Customer A has no such polled source" in run("poll", "A", expect_failure=True)[1]
 
 
@@ -319,7 +317,7 @@ def machine_status(customer: Customer) -> dict[str, Any]:
     return json.loads(output)
 
 
-def test_the_status_for_machines_counts_every_table_and_what_waits(machine_status: dict[str, Any]) -> None:
+def test_the_json_status_counts_tables_and_waiting_rows(machine_status: dict[str, Any]) -> None:
     assert machine_status["now"] == "2026-11-23T12:00:00+00:00"
     assert machine_status["counts"] == {
         "customer": 1,
@@ -339,7 +337,7 @@ def test_the_status_for_machines_counts_every_table_and_what_waits(machine_statu
     }
 
 
-def test_the_status_for_machines_has_the_newest_readings_and_deliveries(machine_status: dict[str, Any]) -> None:
+def test_the_json_status_has_the_newest_readings_and_deliveries(machine_status: dict[str, Any]) -> None:
     assert machine_status["newest_readings"] == [
         {
             "customer": "A",
@@ -363,7 +361,7 @@ def test_the_status_for_machines_has_the_newest_readings_and_deliveries(machine_
     ]
 
 
-def test_the_status_for_machines_says_how_each_source_does(machine_status: dict[str, Any]) -> None:
+def test_the_json_status_has_the_state_of_each_source(machine_status: dict[str, Any]) -> None:
     assert machine_status.keys() == {"now", "counts", "newest_readings", "newest_deliveries", "sources"}
     assert machine_status["sources"] == [
         {
@@ -391,7 +389,7 @@ def test_the_status_for_machines_says_how_each_source_does(machine_status: dict[
     ]
 
 
-def test_the_status_for_people(customer: Customer) -> None:
+def test_the_text_status(customer: Customer) -> None:
     store_readings(StorageUnitFactory(facility__customer=customer, unit_code="freezer"), [-20.0], start=NOON)
     SourceFactory(customer=customer, name="api", cursor_at=NOON - HOUR, created_at=NOON, is_paused=True)
     lines = [line.split() for line in run("status")[0].splitlines()]

@@ -14,7 +14,7 @@ from tests.factories import SourceFactory
 pytestmark = pytest.mark.django_db
 
 
-def test_after_it_the_old_secret_is_not_needed_any_more(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reencrypting_makes_the_old_secret_unnecessary(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     settings.SOURCE_CREDENTIALS_KEYS = ["the old secret"]
     SourceFactory(credentials_kind="bearer", credentials_secret="open sesame")
     SourceFactory()
@@ -27,7 +27,7 @@ def test_after_it_the_old_secret_is_not_needed_any_more(settings: Settings, caps
     assert Source.objects.get(credentials_kind="bearer").credentials.secret == "open sesame"
 
 
-def test_channels_secrets_are_renewed_as_well(settings: Settings) -> None:
+def test_channel_secrets_are_reencrypted_as_well(settings: Settings) -> None:
     settings.SOURCE_CREDENTIALS_KEYS = ["the old secret"]
     channel = WebhookChannelFactory(previous_secret="the one before")
     secret = channel.secret.reveal()
@@ -40,9 +40,7 @@ def test_channels_secrets_are_renewed_as_well(settings: Settings) -> None:
     assert (channel.secret.reveal(), channel.previous_secret.reveal()) == (secret, "the one before")
 
 
-def test_what_cannot_be_read_is_named_and_stays_as_it_is(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unreadable_secrets_are_reported_and_unchanged(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     settings.SOURCE_CREDENTIALS_KEYS = ["the lost secret"]
     source = SourceFactory(credentials_kind="bearer", credentials_secret="open sesame")
     token = source.credentials_secret.token

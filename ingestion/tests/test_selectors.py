@@ -1,4 +1,4 @@
-"""What a source is doing."""
+"""The state of a source."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ SOON = NOW + timedelta(minutes=1)
         ({"last_success_at": NOW}, SourceState.ON_TIME),
     ],
 )
-def test_the_first_that_holds_is_the_state(fields: dict[str, object], state: SourceState) -> None:
+def test_the_state_is_the_first_that_applies(fields: dict[str, object], state: SourceState) -> None:
     SourceFactory(**fields)
     assert with_state(Source.objects.all(), NOW).get().state == state
 
 
 @pytest.mark.parametrize("seconds", [3 * 300 + 59, 3 * 300 + 60, 3 * 300 + 61])
-def test_late_is_what_the_source_itself_says(seconds: int) -> None:
+def test_late_agrees_with_the_model(seconds: int) -> None:
     source = SourceFactory(interval_seconds=300, last_success_at=NOW - timedelta(seconds=seconds))
     told = with_state(Source.objects.all(), NOW).get().state
     assert (told == SourceState.LATE) is source.is_late_at(NOW)

@@ -12,7 +12,7 @@ from readings.time_ranges import DAY, MICROSECOND, TimeRange
 
 # No reading is older, and none is further ahead: see ingestion.parsing.batches.
 EARLIEST = datetime(1999, 12, 31, tzinfo=UTC)
-# A limit given in one scale meets readings sent in another: both went through a conversion.
+# Allows for rounding where a limit in one scale is compared with readings sent in another.
 _TOLERANCE_C = 1e-9
 
 

@@ -2,7 +2,7 @@
 
 A reading has no number of its own; it is identified by its key. The key's 122 bits fit into a UUID of version 8, and a
 fixed mixing (a Feistel network of four rounds, which any round function makes reversible) spreads them over it. The
-mixing is no secret and protects nothing: what a principal may see is decided by its scope. So its keys are fixed here
+mixing is not secret and protects nothing: what a principal may see is decided by its scope. So its keys are fixed here
 instead of derived from SECRET_KEY: an id stays the same when secrets are rotated, on every machine and after a restore.
 """
 
@@ -15,7 +15,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-# The first digits of pi: nothing up the sleeve. Changing them would change every id.
+# The first digits of pi, which are visibly not chosen on purpose. Changing them would change every id.
 ROUND_KEYS = tuple(map(np.uint64, (0x243F6A8885A308D3, 0x13198A2E03707344, 0xA4093822299F31D0, 0x082EFA98EC4E6C89)))
 _HALF = np.uint64((1 << 61) - 1)
 _TIME_BITS = 60

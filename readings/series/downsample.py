@@ -2,7 +2,7 @@
 
 A short range is read from the readings themselves, a longer one from the hourly roll-up, and years from the daily one;
 the parts of hours and days at its ends are read from the level below, so no point reaches outside the range. Whatever
-the range, a few thousand rows are looked at. The counts and extremes of the roll-ups are always exact, stale or not.
+the range, a few thousand rows are read. The counts and extremes of the roll-ups are always exact, stale or not.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from readings.storage.measures import NINTH_MICRO
 HOURS = 24
 # The picture's size, and the margin that keeps lines from being clipped.
 WIDTH, HEIGHT, MARGIN = 96, 24, 2
-# Smaller variations are drawn as small: noise must not look dramatic.
+# Smaller variations fill only part of the height, so that noise does not look like a change.
 LEAST_SPAN_K = 2.0
 
 # A row per unit: its measured hours, counted from the start, and their mean temperatures over all sensors.

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 MONTHS_AHEAD = 3
-# Serialises the making of partitions, so that two storing transactions that miss the same month don't collide.
+# Serialises the creation of partitions, so that two storing transactions that miss the same month do not collide.
 PARTITIONS_LOCK = 7_202_611
 
 
@@ -49,8 +49,8 @@ def existing_partitions() -> set[str]:
 def ensure_partitions(months: Iterable[datetime]) -> list[str]:
     """Create the missing partitions of `months` (starts of UTC months); return their names.
 
-    Safe inside a storing transaction: a table is made beside `reading` and attached, which lets other transactions go
-    on inserting. Where two miss the same month, the second waits for the first to commit.
+    Safe inside a storing transaction: a table is created separately and then attached to `reading`, which does not
+    block other inserts. If two transactions miss the same month, the second waits for the first to commit.
     """
     wanted = {partition_name(start): start for start in months}
     if not wanted.keys() - existing_partitions():

@@ -1,4 +1,4 @@
-"""The back office of what was measured: it only looks, and stays fast when there are many readings."""
+"""The admin of readings: read-only, and fast with many readings."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Login(models.Model):
         managed = False
 
 
-def test_an_assigned_text_is_encrypted_at_once_and_shown_by_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_assigned_text_is_encrypted_immediately_and_never_displayed(caplog: pytest.LogCaptureFixture) -> None:
     login = Login(secret="hunter2")
 
     with caplog.at_level(logging.INFO):
@@ -45,7 +45,7 @@ def test_an_assigned_text_is_encrypted_at_once_and_shown_by_nothing(caplog: pyte
     assert repr(login.secret) == "<Secret ***>"
 
 
-def test_a_field_stores_the_token_and_loads_it_without_reading_it(settings: Settings) -> None:
+def test_a_field_stores_and_loads_the_token_without_decrypting_it(settings: Settings) -> None:
     field = Login._meta.get_field("secret")
     stored = field.get_prep_value("hunter2")
     settings.SOURCE_CREDENTIALS_KEYS = ["another secret"]
@@ -58,7 +58,7 @@ def test_a_field_stores_the_token_and_loads_it_without_reading_it(settings: Sett
         loaded.secret.reveal()
 
 
-def test_none_and_the_empty_text_are_no_secrets() -> None:
+def test_none_and_the_empty_text_are_false() -> None:
     field = Login._meta.get_field("secret")
 
     assert field.from_db_value(None, None, connection) is None
@@ -75,7 +75,7 @@ def test_encrypted_text_cannot_be_looked_up(lookup: str) -> None:
         Login.objects.filter(**{lookup: "hunter2"})
 
 
-def test_it_can_be_asked_whether_there_is_any() -> None:
+def test_rows_with_a_secret_can_be_selected() -> None:
     assert "IS NULL" in str(Login.objects.filter(secret__isnull=True).query)
 
 
@@ -93,5 +93,5 @@ def test_a_form_never_shows_the_secret_and_an_empty_input_keeps_it() -> None:
     assert login.secret.reveal() == " new one "
 
 
-def test_a_fixture_carries_no_secret() -> None:
+def test_a_fixture_contains_no_secret() -> None:
     assert Login._meta.get_field("secret").value_to_string(Login(secret="hunter2")) == ""

@@ -15,18 +15,18 @@ def _one_key(settings: Settings) -> None:
     settings.SECRET_KEY_FALLBACKS = []
 
 
-def test_what_was_encrypted_is_decrypted() -> None:
+def test_decrypting_restores_the_text() -> None:
     assert decrypt(encrypt("pä$$wörd\n°C")) == "pä$$wörd\n°C"
 
 
-def test_no_two_tokens_are_alike_and_none_shows_the_text() -> None:
+def test_every_token_is_different_and_hides_the_text() -> None:
     one, other = encrypt("hunter2hunter2"), encrypt("hunter2hunter2")
 
     assert one != other
     assert "hunter2" not in one + other
 
 
-def test_a_new_secret_in_front_still_reads_what_the_old_one_wrote(settings: Settings) -> None:
+def test_older_secrets_still_decrypt(settings: Settings) -> None:
     token = encrypt("password")
 
     settings.SOURCE_CREDENTIALS_KEYS = ["second secret", "first secret"]
@@ -46,7 +46,7 @@ def test_a_reencrypted_token_no_longer_needs_the_old_secret(settings: Settings) 
         decrypt(token)
 
 
-def test_without_keys_of_their_own_credentials_are_under_the_secret_key_and_its_fallbacks(settings: Settings) -> None:
+def test_without_own_keys_the_secret_key_and_its_fallbacks_are_used(settings: Settings) -> None:
     settings.SOURCE_CREDENTIALS_KEYS = []
     settings.SECRET_KEY = "old site secret"
     token = encrypt("password")
@@ -61,7 +61,7 @@ def test_without_keys_of_their_own_credentials_are_under_the_secret_key_and_its_
 @pytest.mark.parametrize(
     "token", ["", "damaged", "gAAAAA", "ümlaut", Fernet(Fernet.generate_key()).encrypt(b"x").decode()]
 )
-def test_a_token_that_no_secret_reads_says_what_to_do(token: str) -> None:
+def test_an_unreadable_token_raises_an_error_that_says_what_to_do(token: str) -> None:
     with pytest.raises(SecretUnreadable, match=r"SOURCE_CREDENTIALS_KEYS.*enter the credentials again"):
         decrypt(token)
     with pytest.raises(SecretUnreadable):

@@ -1,4 +1,4 @@
-"""A remembered query gives each scope what the queryset would give it, whoever asked before."""
+"""A compiled query gives each scope what the queryset would give it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_each_scope_gets_what_the_queryset_gives_it(units: list[StorageUnit]) ->
         assert compiled.visible_to(scope).count() == visible_codes(scope).count()
 
 
-def test_a_model_that_names_no_way_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_lookups_yields_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     customer = CustomerFactory()
     monkeypatch.delattr(Customer, "SCOPE")
     monkeypatch.delattr(ScopedModel, "SCOPE", raising=False)
@@ -60,7 +60,7 @@ def test_a_model_that_names_no_way_gives_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("is_look_up", [False, True])
-def test_what_is_the_same_for_every_scope_stands_in_the_text(units: list[StorageUnit], is_look_up: bool) -> None:
+def test_parameters_that_are_the_same_for_every_scope_are_inlined(units: list[StorageUnit], is_look_up: bool) -> None:
     Facility.objects.update(name="50 % off 'quoted'")
 
     def named(scope: Scope) -> QuerySet[Facility, tuple[str]]:
@@ -75,7 +75,7 @@ def test_what_is_the_same_for_every_scope_stands_in_the_text(units: list[Storage
 class TestObject:
     compiled = CompiledObjectQuery(StorageUnit, "facility__customer", "latest_reading__sensor")
 
-    def test_it_is_what_the_queryset_gives_with_all_that_is_related(
+    def test_an_object_is_loaded_with_its_related_objects(
         self, units: list[StorageUnit], django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         store_reading(units[0], 4.5)
@@ -94,21 +94,21 @@ class TestObject:
                 field.attname: getattr(other, field.attname) for field in other._meta.concrete_fields
             }
 
-    def test_what_is_not_there_is_known_not_to_be(
+    def test_a_missing_related_object_is_cached_as_missing(
         self, units: list[StorageUnit], django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         with django_assert_num_queries(1):
             unit = self.compiled.visible_to(Scope.everything(), units[1].public_id)
             assert not hasattr(unit, "latest_reading")
 
-    def test_it_can_be_changed_and_saved(self, units: list[StorageUnit]) -> None:
+    def test_a_loaded_object_can_be_changed_and_saved(self, units: list[StorageUnit]) -> None:
         unit = self.compiled.visible_to(Scope.everything(), units[0].public_id)
         unit.name = "another"
         unit.save()
 
         assert StorageUnit.objects.get(pk=unit.pk).name == "another"
 
-    def test_each_scope_finds_only_its_own(self, units: list[StorageUnit]) -> None:
+    def test_an_object_outside_the_scope_is_not_found(self, units: list[StorageUnit]) -> None:
         for scope in scopes_of(units):
             for unit in units:
                 is_found = StorageUnit.objects.visible_to(scope).filter(pk=unit.pk).exists()
@@ -119,14 +119,14 @@ class TestObject:
                 else:
                     assert is_found
 
-    def test_a_field_that_has_to_be_read_in_its_own_way_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_field_that_converts_database_values_is_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:
         name = Customer._meta.get_field("name")
         monkeypatch.setattr(name, "from_db_value", lambda value, expression, connection: value, raising=False)
         with pytest.raises(TypeError, match="Customer"):
             CompiledObjectQuery(Customer).visible_to(Scope.everything(), uuid4())
 
 
-def test_the_text_is_made_once_for_each_kind_of_scope(units: list[StorageUnit]) -> None:
+def test_the_sql_is_compiled_once_for_each_kind_of_scope(units: list[StorageUnit]) -> None:
     made: list[Scope] = []
 
     def build(scope: Scope) -> QuerySet[Facility, tuple[str]]:
@@ -140,7 +140,7 @@ def test_the_text_is_made_once_for_each_kind_of_scope(units: list[StorageUnit]) 
     assert len(made) == 1
 
 
-def test_nothing_is_asked_for_who_may_see_nothing() -> None:
+def test_an_empty_scope_sends_no_query() -> None:
     with CaptureQueriesContext(connection) as queries:
         assert list(CompiledQuery(visible_codes).visible_to(Scope.nothing())) == []
 

@@ -1,4 +1,4 @@
-"""A prepared statement gives what the statement gives, on whatever connection, whatever has happened on it."""
+"""A prepared statement gives the same rows as the plain one, on any connection and after any error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def prepared_statements() -> int:
 
 
 @pytest.mark.django_db
-def test_it_is_planned_once_a_connection(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_statement_is_prepared_once_per_connection(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     statement, before = Prepared(ADD), prepared_statements()
     with django_assert_num_queries(3):
         assert [statement.rows([number]) for number in range(3)] == [[(number + 1, "100 %")] for number in range(3)]
@@ -29,13 +29,13 @@ def test_it_is_planned_once_a_connection(django_assert_num_queries: DjangoAssert
 
 
 @pytest.mark.django_db
-def test_a_statement_without_parameters_needs_none() -> None:
+def test_a_statement_may_have_no_parameters() -> None:
     assert Prepared("SELECT 'all', 7 %% 4").rows() == [("all", 3)]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_behind_pgbouncer", [False, True])
-def test_a_named_parameter_may_stand_anywhere(settings: Settings, is_behind_pgbouncer: bool) -> None:
+def test_a_named_parameter_may_occur_several_times(settings: Settings, is_behind_pgbouncer: bool) -> None:
     settings.PGBOUNCER = is_behind_pgbouncer
     statement = Prepared("SELECT %(b)s::text AS second, %(a)s::int AS first, %(b)s || '%%' AS share, 7 %% 4 AS rest")
     assert statement.table({"a": 1, "b": "5", "c": "not asked for"}) == (
@@ -52,7 +52,7 @@ def test_behind_pgbouncer_nothing_is_prepared(settings: Settings) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_outlives_a_transaction_that_was_undone() -> None:
+def test_a_statement_stays_prepared_after_a_rollback() -> None:
     CustomerFactory(customer_code="A")
     statement = Prepared("SELECT customer_code FROM customer")
     with transaction.atomic():
@@ -62,7 +62,7 @@ def test_it_outlives_a_transaction_that_was_undone() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_connection_prepares_it_for_itself() -> None:
+def test_every_connection_prepares_its_own_statement() -> None:
     statement = Prepared(ADD)
     given: list[list[tuple[object, ...]]] = [[]]
     assert statement.rows([1]) == [(2, "100 %")]
@@ -81,7 +81,7 @@ def test_every_connection_prepares_it_for_itself() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_a_change_of_the_table_it_fails_once_and_is_prepared_again() -> None:
+def test_after_a_table_change_a_statement_is_prepared_again() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE changing AS SELECT 1 AS one")
     try:
@@ -99,6 +99,6 @@ def test_after_a_change_of_the_table_it_fails_once_and_is_prepared_again() -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_statement_that_is_wrong_says_so_as_any_other() -> None:
+def test_an_invalid_statement_raises_the_usual_error() -> None:
     with pytest.raises(ProgrammingError, match="does not exist"):
         Prepared("SELECT * FROM nowhere").rows()

@@ -31,13 +31,13 @@ PUBLIC = ["8.8.8.8", "93.184.216.34", "100.63.255.255", "172.32.0.1", "2606:4700
 
 
 @pytest.mark.parametrize("address", CLOSED)
-def test_an_address_that_is_not_plainly_public_is_closed(address: str) -> None:
+def test_an_address_that_is_not_public_is_refused(address: str) -> None:
     assert not is_public(ip_address(address))
     assert not is_permitted(ip_address(address), ())
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_is_open_to_everyone(address: str) -> None:
+def test_a_public_address_is_permitted(address: str) -> None:
     assert is_public(ip_address(address))
     assert is_permitted(ip_address(address), ())
 
@@ -54,7 +54,7 @@ def test_a_public_address_is_open_to_everyone(address: str) -> None:
         ("fe80::1%eth0", "fe80::/10"),
     ],
 )
-def test_an_allowed_network_opens_its_addresses(address: str, network: str) -> None:
+def test_the_addresses_of_an_allowed_network_are_permitted(address: str, network: str) -> None:
     assert is_permitted(ip_address(address), parse_networks([network]))
 
 
@@ -67,12 +67,12 @@ def test_an_allowed_network_opens_its_addresses(address: str, network: str) -> N
         ("::1", "127.0.0.0/8"),
     ],
 )
-def test_an_allowed_network_opens_nothing_else(address: str, network: str) -> None:
+def test_an_allowed_network_permits_no_other_addresses(address: str, network: str) -> None:
     assert not is_permitted(ip_address(address), parse_networks([network]))
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "home", "10.0.0.0/33", ""])
-def test_a_network_that_is_misspelt_is_refused(text: str) -> None:
+def test_an_invalid_network_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"host bits|does not appear"):
         parse_networks([text])
 
@@ -89,7 +89,7 @@ def _resolver_that_finds(*addresses: str) -> Callable[..., list[tuple[object, ..
     return getaddrinfo
 
 
-def test_a_name_with_open_and_closed_addresses_is_reached_at_the_open_ones_only(
+def test_only_the_permitted_addresses_of_a_name_are_returned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _resolver_that_finds("10.0.0.1", "8.8.8.8", "::1", "2606:4700::1"))
@@ -99,7 +99,7 @@ def test_a_name_with_open_and_closed_addresses_is_reached_at_the_open_ones_only(
     assert [endpoint.socket_address for endpoint in endpoints] == [("8.8.8.8", 443), ("2606:4700::1", 443, 0, 0)]
 
 
-def test_a_name_with_closed_addresses_only_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_without_permitted_addresses_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _resolver_that_finds("169.254.169.254", "fd00::1"))
 
     with pytest.raises(AddressNotAllowed):
@@ -107,12 +107,12 @@ def test_a_name_with_closed_addresses_only_is_refused(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("spelling", ["127.1", "0x7f.1", "2130706433", "0177.0.0.1"])
-def test_an_unusual_spelling_of_an_address_is_judged_by_what_it_means(spelling: str) -> None:
+def test_an_unusual_notation_of_an_address_is_checked_like_any_other(spelling: str) -> None:
     with pytest.raises(AddressNotAllowed):
         permitted_endpoints(spelling, 80, (), seconds=5)
 
 
-def test_a_name_that_does_not_exist_is_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def getaddrinfo(*args: object, **kwargs: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -122,7 +122,7 @@ def test_a_name_that_does_not_exist_is_said_to_be_unknown(monkeypatch: pytest.Mo
         look_up("nowhere.example", 80, seconds=5)
 
 
-def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unresponsive_resolver_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: is_over.wait(10) and [])
 

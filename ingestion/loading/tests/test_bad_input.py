@@ -1,4 +1,4 @@
-"""Bad input, and what becomes of it: what is in the database after a poll or an import, row by row of the table."""
+"""Bad input and its outcome: what is in the database after a poll or an import, case by case."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize(("script", "reason", "words"), UNUSABLE.values(), ids=UNUSABLE.keys())
-def test_a_delivery_that_cannot_be_used_fails_with_its_reason_and_disturbs_nothing_else(
+def test_an_unusable_delivery_fails_with_its_reason_and_affects_nothing_else(
     source_of: Callable[..., Source], settings: Settings, script, reason, words
 ) -> None:
     settings.SOURCE_MAX_BYTES = 9_999
@@ -94,7 +94,7 @@ def test_a_delivery_that_cannot_be_used_fails_with_its_reason_and_disturbs_nothi
     assert source.failures_in_a_row == 0
 
 
-def test_a_declared_encoding_that_the_body_is_not_in_fails_the_delivery(source_of: Callable[..., Source]) -> None:
+def test_a_body_that_is_not_in_the_declared_encoding_fails(source_of: Callable[..., Source]) -> None:
     body = csv_body(csv_row(unit_name="Kühlraum")).encode("latin-1")
     assert polled_once(source_of(csv_answer(body), encoding="utf-8")).error_reason == "undecodable"
     assert not Reading.objects.exists()
@@ -109,7 +109,7 @@ JSON_BYTES = json_body(*[json_row(timestamp=time) for time in ROWS]).encode()
 
 @pytest.mark.parametrize("body", [CSV_BYTES[:-60], JSON_BYTES[:-60]], ids=["CSV", "JSON"])
 @pytest.mark.parametrize("is_told", [True, False], ids=["shorter than promised", "as long as promised"])
-def test_of_a_cut_off_body_every_whole_row_is_stored_and_the_cut_one_is_rejected(
+def test_a_cut_off_body_keeps_complete_rows_and_rejects_the_incomplete_one(
     source_of: Callable[..., Source], body: bytes, is_told: bool
 ) -> None:
     source = source_of(answer(body, length=len(body) + (60 if is_told else 0)))
@@ -124,7 +124,7 @@ def test_of_a_cut_off_body_every_whole_row_is_stored_and_the_cut_one_is_rejected
     assert rejected.message == "The body ends within this row. The next delivery should contain the whole row."
 
 
-def test_a_packed_body_that_is_cut_off_gives_the_rows_that_can_be_unpacked(source_of: Callable[..., Source]) -> None:
+def test_a_truncated_gzip_body_keeps_the_rows_that_can_be_decompressed(source_of: Callable[..., Source]) -> None:
     times = [NOON - timedelta(minutes=minutes) for minutes in range(2_000)]
     noise = random.Random(5)  # lest it packs too well
     rows = [csv_row(timestamp=f"{time:%Y-%m-%dT%H:%M:%S}", temperature=f"{noise.uniform(1, 9):.9f}") for time in times]
@@ -179,7 +179,7 @@ def csv_cells(change):
 
 @pytest.mark.parametrize(("script", "row_number"), [(as_json, 2), (as_csv, 3)], ids=["JSON", "CSV"])
 @pytest.mark.parametrize(("change", "reason", "words"), NO_READINGS.values(), ids=NO_READINGS.keys())
-def test_a_row_that_cannot_be_a_reading_is_kept_as_it_was_sent_with_its_number_and_reason(
+def test_an_invalid_row_is_saved_verbatim_with_its_number_and_reason(
     source_of: Callable[..., Source],
     script: Callable[..., Callable[[Visit], None]],
     row_number: int,
@@ -236,7 +236,7 @@ def test_a_row_of_an_unknown_unit_is_rejected_where_units_are_not_registered(
     assert not StorageUnit.objects.exists()
 
 
-def test_a_rejected_row_that_is_sent_with_every_download_is_kept_once_and_counted(
+def test_a_repeated_rejected_row_is_saved_once_and_counted(
     source_of: Callable[..., Source],
 ) -> None:
     source = source_of(as_csv({"temperature": "warm"}))
@@ -246,7 +246,7 @@ def test_a_rejected_row_that_is_sent_with_every_download_is_kept_once_and_counte
     assert sum(each.records_rejected for each in Delivery.objects.all()) == 3
 
 
-def test_a_row_with_too_many_cells_costs_itself_only(source_of: Callable[..., Source]) -> None:
+def test_a_row_with_too_many_cells_affects_no_other_row(source_of: Callable[..., Source]) -> None:
     body = csv_body(csv_row(timestamp=GOOD_TIME), csv_row() + ",too,many")
     assert counts(polled_once(source_of(csv_answer(body)))) == (1, 0, 0, 1)
     rejected = RejectedRow.objects.get()
@@ -270,7 +270,7 @@ def test_a_row_with_too_many_cells_costs_itself_only(source_of: Callable[..., So
     ],
     ids=["null", "empty text", "empty cell", "blank cell", "declared", "declared CSV", "number", "number in CSV"],
 )
-def test_no_measurement_is_stored_as_a_reading_without_one_and_never_as_zero(
+def test_a_missing_measurement_is_stored_as_null_and_never_as_zero(
     source_of: Callable[..., Source], script: Callable[[Visit], None], fields: dict[str, list[str]]
 ) -> None:
     delivery = polled_once(source_of(script, **fields))
@@ -301,7 +301,7 @@ fahrenheit = (
 @pytest.mark.parametrize("ending", ["csv", "json"])
 @given(sent=st.lists(fahrenheit, min_size=1, max_size=200))
 @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_was_sent_in_fahrenheit_comes_back_in_fahrenheit_to_the_digit(
+def test_fahrenheit_values_are_returned_with_the_digits_that_were_sent(
     tmp_path: Path, ending: str, sent: list[Decimal | int]
 ) -> None:
     times = [f"{NOON - timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%S}" for minutes in range(len(sent))]
@@ -337,7 +337,7 @@ def test_a_row_already_stored_is_a_duplicate_without_effect(source_of: Callable[
     assert [model_to_dict(each) for each in (LatestReading.objects.get(), *HourlyRollup.objects.all())] == before
 
 
-def test_a_row_that_contradicts_a_stored_one_is_kept_for_a_person_and_overwrites_nothing(
+def test_a_contradicting_row_becomes_a_conflict_and_overwrites_nothing(
     source_of: Callable[..., Source],
 ) -> None:
     source = source_of(in_turn(as_json({"temperature": -74.31}), as_json({"temperature": -12.5})))
@@ -353,7 +353,7 @@ def test_a_row_that_contradicts_a_stored_one_is_kept_for_a_person_and_overwrites
     assert stored() == [-74.31]
 
 
-def test_of_two_rows_of_one_body_that_contradict_each_other_the_first_is_stored(
+def test_the_first_of_two_contradicting_rows_in_one_body_is_stored(
     source_of: Callable[..., Source],
 ) -> None:
     delivery = polled_once(source_of(as_csv({"temperature": "-74.31"}, {"temperature": "-12.5"})))
@@ -368,7 +368,7 @@ EVERY_HOUR = [(NOON - timedelta(hours=hours), -20.0 + hours % 7) for hours in ra
 YEARS_AGO = [(datetime(2019, 3, 31, hour, tzinfo=UTC), 4.0 + hour) for hour in range(5)]
 
 
-def test_rows_out_of_order_late_and_from_years_ago_end_in_what_they_would_have_in_order(tmp_path: Path) -> None:
+def test_late_and_unordered_rows_give_the_same_result_as_ordered_ones(tmp_path: Path) -> None:
     in_order = sorted(EVERY_HOUR + YEARS_AGO)
     shuffled = random.Random(3).sample(in_order, len(in_order))
     late, early = shuffled[:40], shuffled[40:]

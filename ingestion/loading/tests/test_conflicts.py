@@ -1,4 +1,4 @@
-"""A person decides which of two contradicting readings is right; everything that adds up follows."""
+"""A person decides which of two contradicting readings is right, and all derived values follow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def conflict() -> Conflict:
     )
 
 
-def test_an_accepted_reading_takes_the_stored_ones_place_everywhere(conflict: Conflict) -> None:
+def test_an_accepted_conflict_replaces_the_stored_reading_everywhere(conflict: Conflict) -> None:
     assert conflicts.accept(Conflict.objects.all(), by="Anna") == 1
 
     assert Reading.objects.get(recorded_at=conflict.recorded_at).temperature_c == 9.0
@@ -34,20 +34,20 @@ def test_an_accepted_reading_takes_the_stored_ones_place_everywhere(conflict: Co
     assert LatestReading.objects.get().temperature_c == 9.0
 
 
-def test_what_stood_before_stays_readable(conflict: Conflict) -> None:
+def test_the_replaced_temperature_remains_available(conflict: Conflict) -> None:
     conflicts.accept(Conflict.objects.all(), by="Anna")
     conflict.refresh_from_db()
     assert (conflict.state, conflict.stored_temperature_c, conflict.decided_by) == ("accepted", 5.0, "Anna")
     assert conflict.decided_at is not None
 
 
-def test_a_dismissed_reading_changes_nothing(conflict: Conflict) -> None:
+def test_a_dismissed_conflict_changes_nothing(conflict: Conflict) -> None:
     assert conflicts.dismiss(Conflict.objects.all(), by="Anna") == 1
     assert Reading.objects.get(recorded_at=conflict.recorded_at).temperature_c == 5.0
     assert Conflict.objects.get().state == "dismissed"
 
 
-def test_what_is_decided_stays_decided(conflict: Conflict) -> None:
+def test_a_decision_is_final(conflict: Conflict) -> None:
     conflicts.dismiss(Conflict.objects.all(), by="Anna")
     assert conflicts.accept(Conflict.objects.all(), by="Ben") == 0
     assert Reading.objects.get(recorded_at=conflict.recorded_at).temperature_c == 5.0

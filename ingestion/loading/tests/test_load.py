@@ -1,4 +1,4 @@
-"""Every delivery goes through one function: counted, stored, its rest kept, and logged, or nothing of it."""
+"""Every delivery is loaded in one transaction: counted, stored, rejected rows saved, and logged, or nothing of it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_unseen_facilities_units_and_sensors_are_registered(source: Source) -> N
     assert unit.sensors.get().sensor_code == "sensor_1"
 
 
-def test_what_people_entered_is_not_overwritten_and_what_is_unknown_is_filled_in(source: Source) -> None:
+def test_entered_values_are_not_overwritten_and_missing_ones_are_filled_in(source: Source) -> None:
     facility = FacilityFactory(customer=source.customer, facility_code="facility_1", city="")
     StorageUnitFactory(facility=facility, unit_code="unit_1", name="Our name", set_temperature=None)
     described = UnitDescription(
@@ -114,7 +114,7 @@ def test_a_later_reported_interval_rebuilds_the_roll_ups(source: Source) -> None
     assert RollupRebuild.objects.get().storage_unit.interval_seconds == 60
 
 
-def test_without_registration_rows_of_unknown_units_are_rejected_and_kept_verbatim(source: Source) -> None:
+def test_without_registration_rows_of_unknown_units_are_rejected(source: Source) -> None:
     source.registers_units = False
     known = StorageUnitFactory(
         facility=FacilityFactory(customer=source.customer, facility_code="facility_1"), unit_code="unit_1"
@@ -160,19 +160,19 @@ def test_the_same_unit_code_of_another_customer_is_another_unit(source: Source) 
     assert not Reading.objects.filter(storage_unit=stranger).exists()
 
 
-def test_a_rejected_row_sent_again_is_counted_not_kept_again(source: Source) -> None:
+def test_a_repeated_rejected_row_is_counted_and_not_saved_again(source: Source) -> None:
     rejected = [RejectedReading(1, Reason.NO_TIME, "no time", "a"), RejectedReading(2, Reason.NO_TIME, "no time", "a")]
     loaded(source, batch_of(rejected=rejected))
     loaded(source, batch_of(rejected=rejected[:1]))
     assert RejectedRow.objects.get().seen_count == 3
 
 
-def test_a_rejected_row_with_nul_bytes_and_half_characters_is_kept(source: Source) -> None:
+def test_a_rejected_row_with_nul_bytes_and_lone_surrogates_is_saved(source: Source) -> None:
     loaded(source, batch_of(rejected=[RejectedReading(1, Reason.NOT_TEXT, "bad", "unit\x00\ud800,5")]))
     assert RejectedRow.objects.get().raw == "unit\\x00\\ud800,5"
 
 
-def test_a_contradiction_is_kept_once_with_both_temperatures(source: Source) -> None:
+def test_a_conflict_is_saved_once_with_both_temperatures(source: Source) -> None:
     loaded(source, batch_of(reading(temperature_c=5.0)))
     for _ in range(2):
         loaded(source, batch_of(reading(temperature_c=9.0, scale="F", quality_score=0.5)))
@@ -182,7 +182,7 @@ def test_a_contradiction_is_kept_once_with_both_temperatures(source: Source) -> 
     assert Reading.objects.get().temperature_c == 5.0
 
 
-def test_a_null_that_contradicts_a_measurement_is_kept(source: Source) -> None:
+def test_a_null_that_contradicts_a_measurement_is_a_conflict(source: Source) -> None:
     loaded(source, batch_of(reading(temperature_c=5.0)))
     for _ in range(2):
         loaded(source, batch_of(reading(temperature_c=None)))
@@ -212,7 +212,7 @@ def test_a_cut_off_delivery_is_partial(source: Source) -> None:
     assert "cut off" in delivery.error_message
 
 
-def test_a_body_that_turns_out_unreadable_undoes_the_delivery(source: Source) -> None:
+def test_a_body_that_becomes_unreadable_rolls_the_delivery_back(source: Source) -> None:
     def batches() -> Iterator[ParsedBatch]:
         yield batch_of(reading())
         raise UnreadableBody(Reason.UNDECODABLE, "not text")
@@ -235,7 +235,7 @@ def test_a_failure_is_logged_with_its_reason(source: Source) -> None:
     )
 
 
-def test_the_database_refuses_a_delivery_that_miscounts(source: Source) -> None:
+def test_the_database_rejects_a_delivery_with_wrong_counts(source: Source) -> None:
     with pytest.raises(IntegrityError, match="delivery_counts_every_row_once"):
         Delivery.objects.create(
             customer=source.customer,
@@ -248,7 +248,7 @@ def test_the_database_refuses_a_delivery_that_miscounts(source: Source) -> None:
         )
 
 
-def test_taking_in_costs_the_same_queries_for_many_units_as_for_few(
+def test_the_number_of_queries_does_not_depend_on_the_number_of_units(
     source: Source, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     few = [reading(unit=f"unit_{n}") for n in range(2)]

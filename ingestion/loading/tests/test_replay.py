@@ -1,4 +1,4 @@
-"""Rejected rows wait until a person has mended the cause and replays them, or lets them be."""
+"""Rejected rows wait until a person has fixed the cause and replays them, or dismisses them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_once_the_time_format_is_set_its_rows_are_stored(source_of: Callable[...
     assert Reading.objects.get().recorded_at == datetime(2026, 11, 5, 10, 11, tzinfo=UTC)
 
 
-def test_once_the_time_zone_is_right_no_hour_is_skipped_any_more(source_of: Callable[..., Source]) -> None:
+def test_once_the_time_zone_is_corrected_no_hour_is_skipped(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body(json_row(timestamp="2026-03-29T01:30:00"))), time_zone="Europe/London")
     polled_once(source)
     assert RejectedRow.objects.get().reason == "skipped_hour"
@@ -108,7 +108,7 @@ def test_once_a_source_may_register_units_its_rows_register_theirs(source_of: Ca
     assert (unit.unit_code, unit.name, unit.set_temperature) == ("unit_A_1_1", "Ultra-Low Freezer 1", -74.2)
 
 
-def test_rows_of_a_loggers_file_are_stored_for_the_unit_that_the_file_was_named_for(tmp_path: Path) -> None:
+def test_rows_of_a_data_loggers_file_are_stored_for_the_unit_in_its_name(tmp_path: Path) -> None:
     source = SourceFactory(url="", time_zone="Europe/London")
     file = tmp_path / "Cold Room 3.csv"
     file.write_text("Date/Time,Temperature(°F)\n29/03/2026 01:30,39.2\n29/03/2026 03:30,39.4\n")
@@ -123,7 +123,7 @@ def test_rows_of_a_loggers_file_are_stored_for_the_unit_that_the_file_was_named_
     assert from_celsius(reading.temperature_c, reading.scale) == 39.2
 
 
-def test_answers_of_one_unit_each_are_stored_for_that_unit_at_the_time_they_came(
+def test_responses_for_single_units_are_stored_at_their_time_of_receipt(
     source_of: Callable[..., Source], noon: Traveller
 ) -> None:
     rooms = {"/unit/one": json_answer('{"temp": "ERR"}'), "/unit/two": json_answer('{"temp": "ERR"}')}
@@ -154,7 +154,7 @@ def test_a_replay_is_logged_as_a_delivery_and_its_rows_count_in_roll_ups(source_
     assert DailyRollup.objects.get(reading_count=1).fault_count == 1
 
 
-def test_a_row_that_is_rejected_again_goes_on_waiting_with_its_new_reason(source_of: Callable[..., Source]) -> None:
+def test_a_row_that_is_rejected_again_stays_waiting_with_its_new_reason(source_of: Callable[..., Source]) -> None:
     source = source_of(csv_answer(csv_body(csv_row(timestamp="05/11/2026 10:11", temperature="warm"))))
     polled_once(source)
     row = RejectedRow.objects.get()
@@ -170,7 +170,7 @@ def test_a_row_that_is_rejected_again_goes_on_waiting_with_its_new_reason(source
     assert RejectedRow.objects.count() == 1
 
 
-def test_rows_of_several_sources_are_replayed_each_with_the_mapping_of_its_own(
+def test_rows_are_replayed_with_the_mapping_of_their_own_source(
     source_of: Callable[..., Source],
 ) -> None:
     body = csv_body(csv_row(timestamp="05/11/2026 10:11"))
@@ -186,7 +186,7 @@ def test_rows_of_several_sources_are_replayed_each_with_the_mapping_of_its_own(
     assert dict(of_customer) == {british.customer_id: 11, american.customer_id: 5}
 
 
-def test_what_came_right_in_the_meantime_is_a_duplicate_and_no_longer_waits(source_of: Callable[..., Source]) -> None:
+def test_a_row_that_has_been_stored_meanwhile_is_a_duplicate(source_of: Callable[..., Source]) -> None:
     row = csv_row(temperature="ERR")
     source = source_of(csv_answer(csv_body(row)))
     polled_once(source)
@@ -197,7 +197,7 @@ def test_what_came_right_in_the_meantime_is_a_duplicate_and_no_longer_waits(sour
     assert counts(Delivery.objects.latest("id")) == (0, 1, 0, 0)
 
 
-def test_a_replayed_row_that_contradicts_a_stored_one_is_kept_as_a_conflict(source_of: Callable[..., Source]) -> None:
+def test_a_replayed_row_that_contradicts_a_stored_reading_is_a_conflict(source_of: Callable[..., Source]) -> None:
     rows = [csv_row(temperature="ERR"), csv_row(temperature="-70")]
     source = source_of(in_turn(*[csv_answer(csv_body(row)) for row in rows]))
     polled_once(source)
@@ -208,7 +208,7 @@ def test_a_replayed_row_that_contradicts_a_stored_one_is_kept_as_a_conflict(sour
     assert (Conflict.objects.get().temperature_c, Conflict.objects.get().stored_temperature_c) == (None, -70.0)
 
 
-def test_a_replay_again_finds_nothing_that_waits(source_of: Callable[..., Source]) -> None:
+def test_a_second_replay_finds_no_waiting_rows(source_of: Callable[..., Source]) -> None:
     source = source_of(csv_answer(csv_body(csv_row(temperature="ERR"))))
     polled_once(source)
     fix_mapping(source, null_values=["ERR"])
@@ -217,7 +217,7 @@ def test_a_replay_again_finds_nothing_that_waits(source_of: Callable[..., Source
     assert Delivery.objects.count() == 2
 
 
-def test_rows_without_a_source_are_replayed_with_the_usual_names(tmp_path: Path) -> None:
+def test_rows_without_a_source_are_replayed_with_the_default_names(tmp_path: Path) -> None:
     customer = CustomerFactory()
     file = tmp_path / "a.csv"
     file.write_text(csv_body(csv_row(temperature="warm")))
@@ -229,7 +229,7 @@ def test_rows_without_a_source_are_replayed_with_the_usual_names(tmp_path: Path)
 # What a person lets be
 
 
-def test_dismissed_rows_rest_and_are_not_replayed() -> None:
+def test_dismissed_rows_are_not_replayed() -> None:
     rows = RejectedRowFactory.create_batch(2)
     chosen = RejectedRow.objects.filter(pk=rows[0].pk)
 

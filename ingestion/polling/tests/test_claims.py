@@ -47,12 +47,12 @@ def test_an_expired_lease_is_claimed_again_and_the_old_claim_is_lost(source: Sou
     ],
     ids=["not due", "paused", "not polled", "inactive customer"],
 )
-def test_what_is_not_to_be_polled_is_not_claimed(state: dict[str, object]) -> None:
+def test_paused_and_inactive_sources_are_not_claimed(state: dict[str, object]) -> None:
     SourceFactory(**({"next_due_at": timezone.now() - timedelta(hours=1)} | state))
     assert claim_due() == []
 
 
-def test_the_longest_due_come_first_and_the_rest_at_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_longest_overdue_come_first_and_the_rest_at_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.polling.claims.CLAIMS_PER_TICK", 2)
     now = timezone.now()
     sources = [SourceFactory(next_due_at=now - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
@@ -61,7 +61,7 @@ def test_the_longest_due_come_first_and_the_rest_at_the_next_tick(monkeypatch: p
 
 
 @pytest.mark.parametrize("state", [{"failures_in_a_row": 1}, {"last_duration_seconds": 5.0}])
-def test_a_source_that_fails_or_dawdles_is_told_apart(source: Source, state: dict[str, float]) -> None:
+def test_failing_and_slow_sources_are_marked_slow(source: Source, state: dict[str, float]) -> None:
     Source.objects.update(**state)
     (claim,) = claim_due()
     assert claim.is_slow
@@ -73,7 +73,7 @@ def test_a_person_can_poll_a_source_that_is_not_due(source: Source) -> None:
         assert locked == source
 
 
-def test_a_person_does_not_poll_what_is_being_polled(source: Source) -> None:
+def test_a_source_that_is_being_polled_cannot_be_claimed(source: Source) -> None:
     claim_due()
     with pytest.raises(ClaimLost, match="being polled"):
         claim_now(source)
@@ -85,14 +85,14 @@ def test_poll_now_makes_a_source_due(source: Source) -> None:
     assert len(claim_due()) == 1
 
 
-def test_a_paused_source_rests_until_it_is_resumed(source: Source) -> None:
+def test_a_paused_source_is_not_due_until_it_is_resumed(source: Source) -> None:
     assert pause(Source.objects.all()) == 1
     assert (pause(Source.objects.all()), poll_now(Source.objects.all()), claim_due()) == (0, 0, [])
     assert resume(Source.objects.all()) == 1
     assert len(claim_due()) == 1
 
 
-def test_pausing_takes_the_claim_from_a_poll_under_way(source: Source) -> None:
+def test_pausing_revokes_the_claim_of_a_running_poll(source: Source) -> None:
     (claim,) = claim_due()
     pause(Source.objects.all())
     with pytest.raises(ClaimLost), source_leases.hold(claim):

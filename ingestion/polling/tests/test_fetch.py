@@ -1,4 +1,4 @@
-"""Fetching from servers that customers named, as they are and as they should not be: what comes back."""
+"""Fetching from customers' servers: complete, compressed, cut-off and invalid responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ingestion.polling.tests.scripted_server import ScriptedServer, Visit, answe
 # What a good server sends
 
 
-def test_a_whole_answer_comes_back_with_all_that_is_known_about_it(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_complete_response_is_returned_with_its_metadata(serve: Callable[..., ScriptedServer]) -> None:
     server = serve(answer(b'{"readings": []}', headers="Content-Type: application/json; charset=utf-8\r\nX-A: 1\r\n"))
     before = datetime.now(UTC)
 
@@ -35,7 +35,7 @@ def test_a_whole_answer_comes_back_with_all_that_is_known_about_it(serve: Callab
     assert fetched.body.closed
 
 
-def test_the_request_says_who_asks_and_carries_the_given_headers(serve: Callable[..., ScriptedServer]) -> None:
+def test_the_request_has_a_user_agent_and_the_given_headers(serve: Callable[..., ScriptedServer]) -> None:
     server = serve(answer(b"x"))
 
     get(f"{server.url}/a b?c=ü", headers={"X-Api-Key": "k"}, basic_auth=("cold store", "pä:ss"))
@@ -48,7 +48,7 @@ def test_the_request_says_who_asks_and_carries_the_given_headers(serve: Callable
     assert "Authorization: Basic Y29sZCBzdG9yZTpww6Q6c3M=" in lines
 
 
-def test_no_content_is_an_answer_too(serve: Callable[..., ScriptedServer]) -> None:
+def test_no_content_is_a_valid_response(serve: Callable[..., ScriptedServer]) -> None:
     server = serve(answer(status="204 No Content"))
 
     fetched = get(server.url)
@@ -56,7 +56,7 @@ def test_no_content_is_an_answer_too(serve: Callable[..., ScriptedServer]) -> No
     assert (fetched.status, fetched.size_bytes, fetched.is_cut_off) == (204, 0, False)
 
 
-def test_a_large_answer_is_copied_whole(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_large_response_is_copied_completely(serve: Callable[..., ScriptedServer]) -> None:
     body = bytes(range(256)) * 3_000
 
     fetched = get(serve(answer(body)).url)
@@ -65,7 +65,7 @@ def test_a_large_answer_is_copied_whole(serve: Callable[..., ScriptedServer]) ->
     assert not fetched.is_cut_off
 
 
-def test_chunks_are_put_together(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_chunked_response_is_reassembled(serve: Callable[..., ScriptedServer]) -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
 
     fetched = get(serve(lambda visit: visit.send(chunked)).url)
@@ -73,7 +73,7 @@ def test_chunks_are_put_together(serve: Callable[..., ScriptedServer]) -> None:
     assert (fetched.body.read(), fetched.is_cut_off) == (b"abcde", False)
 
 
-def test_an_answer_without_a_length_ends_with_the_connection(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_response_without_a_length_ends_with_the_connection(serve: Callable[..., ScriptedServer]) -> None:
     fetched = get(serve(lambda visit: visit.send(b"HTTP/1.0 200 OK\r\n\r\nabc")).url)
 
     assert (fetched.body.read(), fetched.is_cut_off) == (b"abc", False)
@@ -88,7 +88,7 @@ def test_an_answer_without_a_length_ends_with_the_connection(serve: Callable[...
         ("identity", b"a;b\n1;2\n"),
     ],
 )
-def test_a_compressed_answer_is_decompressed(
+def test_a_compressed_response_is_decompressed(
     serve: Callable[..., ScriptedServer], encoding: str, compressed: bytes
 ) -> None:
     fetched = get(serve(answer(compressed, headers=f"Content-Encoding: {encoding}\r\n")).url)
@@ -97,9 +97,7 @@ def test_a_compressed_answer_is_decompressed(
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "gzip"])
-def test_an_answer_that_is_not_compressed_as_asked_or_said_fails(
-    serve: Callable[..., ScriptedServer], encoding: str
-) -> None:
+def test_an_unsupported_or_damaged_compression_fails(serve: Callable[..., ScriptedServer], encoding: str) -> None:
     server = serve(answer(b"not compressed", headers=f"Content-Encoding: {encoding}\r\n"))
 
     assert failure_of(server.url).reason == "unreadable_encoding"
@@ -109,7 +107,7 @@ def test_an_answer_that_is_not_compressed_as_asked_or_said_fails(
 
 
 @pytest.mark.parametrize("resets", [False, True])
-def test_what_arrived_before_a_cut_is_returned_as_cut_off(serve: Callable[..., ScriptedServer], resets: bool) -> None:
+def test_what_was_received_before_a_cut_is_returned(serve: Callable[..., ScriptedServer], resets: bool) -> None:
     def script(visit: Visit) -> None:
         visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nrow 1\nrow 2\nro")
         if resets:
@@ -122,7 +120,7 @@ def test_what_arrived_before_a_cut_is_returned_as_cut_off(serve: Callable[..., S
 
 
 @pytest.mark.parametrize("rest", [b"", b"5\r\nro", b"5", b"no size\r\n"])
-def test_a_stream_of_chunks_that_breaks_is_cut_off(serve: Callable[..., ScriptedServer], rest: bytes) -> None:
+def test_a_broken_chunked_response_is_cut_off(serve: Callable[..., ScriptedServer], rest: bytes) -> None:
     begin = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nrow 1\n\r\n"
 
     fetched = get(serve(lambda visit: visit.send(begin, rest)).url)
@@ -131,7 +129,7 @@ def test_a_stream_of_chunks_that_breaks_is_cut_off(serve: Callable[..., Scripted
     assert fetched.body.read().startswith(b"row 1\n")
 
 
-def test_a_compressed_stream_that_ends_early_is_cut_off_even_when_no_length_was_promised(
+def test_a_compressed_response_that_ends_early_is_cut_off_without_a_length(
     serve: Callable[..., ScriptedServer],
 ) -> None:
     rows = b"".join(b"row %d\n" % number for number in range(1_000))
@@ -157,7 +155,7 @@ def test_a_compressed_stream_that_ends_early_is_cut_off_even_when_no_length_was_
         b"HTTP/1.1 200 OK\r\nX: " + b"1" * 70_000 + b"\r\n\r\n",
     ],
 )
-def test_nothing_at_all_or_no_http_is_a_failed_connection(serve: Callable[..., ScriptedServer], sent: bytes) -> None:
+def test_an_empty_or_invalid_response_is_a_failed_connection(serve: Callable[..., ScriptedServer], sent: bytes) -> None:
     assert failure_of(serve(lambda visit: visit.send(sent)).url).reason == "connection_failed"
 
 
@@ -165,13 +163,13 @@ def test_nothing_at_all_or_no_http_is_a_failed_connection(serve: Callable[..., S
 
 
 @pytest.mark.parametrize("status", [304, 300, 400, 401, 404, 429, 500, 503])
-def test_an_answer_that_is_no_success_fails_with_its_status(serve: Callable[..., ScriptedServer], status: int) -> None:
+def test_an_error_status_fails_with_that_status(serve: Callable[..., ScriptedServer], status: int) -> None:
     failure = failure_of(serve(answer(b"sorry", status=f"{status} No")).url)
 
     assert (failure.reason, failure.status, failure.retry_after_seconds) == ("http_status", status, None)
 
 
-def test_a_server_that_asks_for_time_is_heard(serve: Callable[..., ScriptedServer]) -> None:
+def test_retry_after_is_honoured(serve: Callable[..., ScriptedServer]) -> None:
     failure = failure_of(serve(answer(status="429 Slow down", headers="Retry-After: 120\r\n")).url)
 
     assert failure.retry_after_seconds == 120
@@ -180,13 +178,13 @@ def test_a_server_that_asks_for_time_is_heard(serve: Callable[..., ScriptedServe
 # Sizes
 
 
-def test_an_answer_that_announces_too_much_is_not_read(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_response_that_announces_too_much_is_not_read(serve: Callable[..., ScriptedServer]) -> None:
     failure = failure_of(serve(answer(length=1_000_001)).url)
 
     assert failure.reason == "too_large"
 
 
-def test_an_answer_without_a_length_is_read_no_further_than_the_limit(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_response_without_a_length_is_read_up_to_the_limit(serve: Callable[..., ScriptedServer]) -> None:
     def endless(visit: Visit) -> None:
         visit.send(b"HTTP/1.0 200 OK\r\n\r\n")
         visit.drip(b"x" * 50_000, every_seconds=0)
@@ -195,11 +193,11 @@ def test_an_answer_without_a_length_is_read_no_further_than_the_limit(serve: Cal
 
 
 @pytest.mark.parametrize("size", [999_999, 1_000_000])
-def test_an_answer_of_just_the_limit_is_taken(serve: Callable[..., ScriptedServer], size: int) -> None:
+def test_a_response_exactly_at_the_limit_is_accepted(serve: Callable[..., ScriptedServer], size: int) -> None:
     assert get(serve(answer(b"x" * size)).url).size_bytes == size
 
 
-def test_a_small_answer_that_inflates_to_a_large_one_is_refused(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_decompression_bomb_is_refused(serve: Callable[..., ScriptedServer]) -> None:
     bomb = gzip.compress(b"\0" * 200_000_000)
     server = serve(answer(bomb, headers="Content-Encoding: gzip\r\n"))
 

@@ -1,4 +1,4 @@
-"""Fetching takes no longer than it may, wherever a server, a name or an address dawdles."""
+"""Fetching ends by its deadline, whether a server, a resolver or an address is slow."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ingestion.polling.tests.fetching import HASTY, failure_of
 from ingestion.polling.tests.scripted_server import ScriptedServer, Visit, answer
 
 
-def test_a_server_that_never_answers_is_not_waited_for(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_server_that_never_responds_times_out(serve: Callable[..., ScriptedServer]) -> None:
     failure = failure_of(serve(Visit.hang).url, limits=HASTY)
 
     assert failure.reason == "timeout"
 
 
-def test_silence_in_the_middle_of_an_answer_is_a_timeout_not_a_cut(serve: Callable[..., ScriptedServer]) -> None:
+def test_silence_within_a_response_is_a_timeout_not_a_cut(serve: Callable[..., ScriptedServer]) -> None:
     def script(visit: Visit) -> None:
         visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nrow 1\n")
         visit.hang()
@@ -47,7 +47,7 @@ def test_silence_in_the_middle_of_an_answer_is_a_timeout_not_a_cut(serve: Callab
     ],
     ids=["status", "header", "headers", "continue", "body", "chunks", "chunk size", "trailers"],
 )
-def test_a_server_that_drips_meets_the_same_deadline_wherever_it_drips(
+def test_a_slowly_sending_server_meets_the_deadline_in_every_phase(
     serve: Callable[..., ScriptedServer], begin: bytes, piece: bytes
 ) -> None:
     def script(visit: Visit) -> None:
@@ -73,7 +73,7 @@ def test_redirects_share_one_deadline(serve: Callable[..., ScriptedServer]) -> N
     assert failure.reason == "timeout"
 
 
-def test_a_resolver_that_does_not_answer_meets_the_deadline_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unresponsive_resolver_meets_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: is_over.wait(10) and [])
 
@@ -83,7 +83,7 @@ def test_a_resolver_that_does_not_answer_meets_the_deadline_too(monkeypatch: pyt
     assert failure.reason == "timeout"
 
 
-def test_an_address_that_does_not_answer_is_not_waited_for() -> None:
+def test_an_unresponsive_address_times_out() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)

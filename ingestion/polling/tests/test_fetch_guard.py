@@ -1,4 +1,4 @@
-"""Fetching goes only where it may: to the addresses that are allowed, by URLs and redirects that are meant."""
+"""Fetching connects only to allowed addresses and follows only valid URLs and redirects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ingestion.polling.tests.fetching import LOOPBACK, PATIENT, failure_of, get
 from ingestion.polling.tests.scripted_server import ScriptedServer, Visit, answer
 
 
-def test_a_closed_address_is_not_connected_to(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_private_address_is_not_connected_to(serve: Callable[..., ScriptedServer]) -> None:
     server = serve(answer(b"secret"))
 
     failure = failure_of(server.url, allowed_networks=[])
@@ -26,7 +26,7 @@ def test_a_closed_address_is_not_connected_to(serve: Callable[..., ScriptedServe
     assert server.heads == []
 
 
-def test_a_name_that_leads_to_a_closed_address_is_not_connected_to(
+def test_a_name_with_a_private_address_is_not_connected_to(
     serve: Callable[..., ScriptedServer], resolve: dict[str, str]
 ) -> None:
     server = serve(answer(b"secret"))
@@ -38,7 +38,7 @@ def test_a_name_that_leads_to_a_closed_address_is_not_connected_to(
     assert server.heads == []
 
 
-def test_a_name_is_looked_up_once_so_that_it_cannot_change_its_mind(
+def test_a_name_is_resolved_once_so_that_rebinding_has_no_effect(
     serve: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(answer(b"x"))
@@ -63,7 +63,7 @@ def test_a_name_is_looked_up_once_so_that_it_cannot_change_its_mind(
     assert f"Host: rebinding.example:{server.port}".encode() in server.heads[0]
 
 
-def test_every_redirect_is_checked_like_the_first_address(
+def test_every_redirect_is_checked_like_the_first_url(
     serve: Callable[..., ScriptedServer], resolve: dict[str, str]
 ) -> None:
     inside = serve(answer(b"secret"))
@@ -76,15 +76,15 @@ def test_every_redirect_is_checked_like_the_first_address(
     assert inside.heads == []
 
 
-def test_a_name_that_does_not_exist_is_said_to_be_unknown(resolve: dict[str, str]) -> None:
+def test_an_unknown_name_is_reported(resolve: dict[str, str]) -> None:
     assert failure_of("http://nowhere.example/").reason == "name_not_resolved"
 
 
-def test_a_name_that_cannot_exist_is_a_failure_like_any_other(resolve: dict[str, str]) -> None:
+def test_an_invalid_name_is_a_failure_like_any_other(resolve: dict[str, str]) -> None:
     assert failure_of(f"http://{'a' * 70}.example/").reason in ("name_not_resolved", "invalid_url")
 
 
-def test_a_port_where_nobody_listens_refuses(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_closed_port_refuses_the_connection(serve: Callable[..., ScriptedServer]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -111,14 +111,14 @@ def test_proxies_and_passwords_from_the_environment_are_not_used(
 @pytest.mark.parametrize(
     "url", ["ftp://feeds.example/", "file:///etc/passwd", "gopher://127.0.0.1/", "feeds.example/a", ""]
 )
-def test_only_http_and_https_are_spoken(url: str) -> None:
+def test_only_http_and_https_are_supported(url: str) -> None:
     assert failure_of(url).reason == "unsupported_scheme"
 
 
 @pytest.mark.parametrize(
     "url", ["http://", "http:///path", "http://127.0.0.1:99999/", "http://[::1/", "http://u:hunter2@127.0.0.1/"]
 )
-def test_a_url_that_leads_nowhere_or_holds_a_password_is_refused(url: str) -> None:
+def test_a_url_without_a_host_or_with_a_password_is_rejected(url: str) -> None:
     failure = failure_of(url)
 
     assert failure.reason == "invalid_url"
@@ -134,7 +134,7 @@ def test_a_line_break_in_a_url_does_not_reach_the_request(serve: Callable[..., S
 
 
 @pytest.mark.parametrize("value", ["1\r\nX-Injected: 1", "漢"])
-def test_a_header_that_no_request_can_carry_is_refused(serve: Callable[..., ScriptedServer], value: str) -> None:
+def test_an_invalid_header_is_rejected(serve: Callable[..., ScriptedServer], value: str) -> None:
     failure = failure_of(serve(answer(b"x")).url, headers={"X-Key": value})
 
     assert failure.reason == "invalid_header"
@@ -199,7 +199,7 @@ def test_redirects_end_at_their_limit(serve: Callable[..., ScriptedServer]) -> N
         ("http://[::1/", "invalid_url"),
     ],
 )
-def test_a_redirect_to_where_no_source_may_be_is_refused(
+def test_a_redirect_to_an_invalid_url_is_refused(
     serve: Callable[..., ScriptedServer], location: str, reason: str
 ) -> None:
     server = serve(answer(status="302 Found", headers=f"Location: {location}\r\n"))

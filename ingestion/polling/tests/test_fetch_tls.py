@@ -1,4 +1,4 @@
-"""Fetching over TLS: whose certificate is taken, and what becomes of connections that break or dawdle."""
+"""Fetching over TLS: certificates, broken connections and slow servers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_https_checks_the_certificate_against_the_name_not_the_address(
     assert failure_of(f"https://127.0.0.1:{server.port}/").reason == "tls_failed"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(
+def test_an_untrusted_certificate_is_refused(
     serve: Callable[..., ScriptedServer],
     server_tls: SSLContext,
     resolve: dict[str, str],
@@ -81,7 +81,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     assert server.heads == []
 
 
-def test_a_server_that_does_not_speak_tls_is_said_to_fail_at_it(serve: Callable[..., ScriptedServer]) -> None:
+def test_a_server_without_tls_is_reported_as_a_tls_failure(serve: Callable[..., ScriptedServer]) -> None:
     server = serve(lambda visit: visit.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"), reads_request=False)
 
     assert failure_of(f"https://127.0.0.1:{server.port}/").reason in ("tls_failed", "connection_failed")
@@ -98,7 +98,7 @@ def test_a_redirect_from_https_to_http_is_refused(
     assert plain.heads == []
 
 
-def test_a_server_that_drips_within_tls_meets_the_deadline(
+def test_a_slowly_sending_tls_server_meets_the_deadline(
     serve: Callable[..., ScriptedServer], server_tls: SSLContext, resolve: dict[str, str]
 ) -> None:
     def script(visit: Visit) -> None:
@@ -114,7 +114,7 @@ def test_a_server_that_drips_within_tls_meets_the_deadline(
 
 
 @pytest.mark.parametrize("begin", [b"", b"\x16\x03\x03\x3f\x00\x02\x00\x3e\xfc"], ids=["silent", "dripping"])
-def test_a_handshake_that_does_not_end_meets_the_deadline(serve: Callable[..., ScriptedServer], begin: bytes) -> None:
+def test_an_endless_handshake_meets_the_deadline(serve: Callable[..., ScriptedServer], begin: bytes) -> None:
     def script(visit: Visit) -> None:
         visit.send(begin)
         visit.drip(b"\0") if begin else visit.hang()
@@ -129,7 +129,7 @@ def test_a_handshake_that_does_not_end_meets_the_deadline(serve: Callable[..., S
     assert time.monotonic() - started < 2
 
 
-def test_an_encrypted_answer_that_is_cut_is_cut_off(
+def test_a_truncated_tls_response_is_cut_off(
     serve: Callable[..., ScriptedServer], server_tls: SSLContext, resolve: dict[str, str]
 ) -> None:
     server = serve(answer(b"row 1\nro", length=100), tls=server_tls)

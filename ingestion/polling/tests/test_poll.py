@@ -1,4 +1,4 @@
-"""A poll asks, stores, moves the cursor and says when the next one is due; what goes wrong is told and tried again."""
+"""A poll requests, stores, moves the cursor and schedules the next poll; failures are logged and retried."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNAVAILABLE = answer(status="503 Service Unavailable", headers="Retry-After: 120
 # When all goes well
 
 
-def test_a_poll_stores_what_came_and_moves_the_cursor_to_the_newest_reading(source_of: Callable[..., Source]) -> None:
+def test_a_poll_stores_readings_and_moves_the_cursor_to_the_newest_one(source_of: Callable[..., Source]) -> None:
     older = json_row(timestamp="2026-11-23T10:00:00", temperature=-74.0)
     source = source_of(json_answer(json_body(json_row(), older)))
 
@@ -48,7 +48,7 @@ def test_a_poll_stores_what_came_and_moves_the_cursor_to_the_newest_reading(sour
     assert (source.last_success_at, source.last_polled_at, source.last_error) == (NOON, NOON, "")
 
 
-def test_a_delivery_says_what_was_asked_of_whom_and_how_much_came(source_of: Callable[..., Source]) -> None:
+def test_a_delivery_logs_the_url_the_period_and_the_size(source_of: Callable[..., Source]) -> None:
     body = json_body(json_row())
     source = source_of(json_answer(body), cursor_at=NOON - HOUR, overlap_seconds=900)
 
@@ -60,7 +60,7 @@ def test_a_delivery_says_what_was_asked_of_whom_and_how_much_came(source_of: Cal
     assert delivery.size_bytes == len(body)
 
 
-def test_the_next_poll_is_due_on_the_sources_own_grid_however_late_this_one_is(
+def test_the_next_poll_is_due_on_the_sources_grid_even_after_a_late_poll(
     source_of: Callable[..., Source], noon: Traveller
 ) -> None:
     source = source_of(json_answer(json_body()), interval_seconds=300)
@@ -73,19 +73,19 @@ def test_the_next_poll_is_due_on_the_sources_own_grid_however_late_this_one_is(
     assert source.next_due_at == first_due + timedelta(seconds=300)
 
 
-def test_a_poll_gives_its_claim_back(source_of: Callable[..., Source]) -> None:
+def test_a_poll_releases_its_claim(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body()))
     polled(source)
     assert (source.claim_id, source.lease_until) == (None, None)
 
 
-def test_an_answer_without_readings_leaves_the_cursor_where_it_was(source_of: Callable[..., Source]) -> None:
+def test_a_response_without_readings_does_not_move_the_cursor(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body()), cursor_at=NOON - HOUR)
     assert polled_once(source).status == "success"
     assert source.cursor_at == NOON - HOUR
 
 
-def test_a_reading_from_a_fast_clock_moves_the_cursor_to_now_at_most(source_of: Callable[..., Source]) -> None:
+def test_a_reading_from_a_fast_clock_moves_the_cursor_no_further_than_now(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body(json_row(timestamp="2026-11-23T20:00:00"))))
     polled(source)
     assert source.cursor_at == NOON
@@ -97,7 +97,7 @@ def test_an_old_reading_does_not_move_the_cursor_back(source_of: Callable[..., S
     assert source.cursor_at == NOON - timedelta(minutes=1)
 
 
-def test_polling_the_same_twice_stores_nothing_the_second_time(source_of: Callable[..., Source]) -> None:
+def test_polling_the_same_data_twice_stores_nothing_the_second_time(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body(json_row())))
     polled(source)
     assert counts(polled_once(source)) == (0, 1, 0, 0)
@@ -118,9 +118,7 @@ def test_a_failed_poll_is_logged_with_its_reason_and_keeps_the_cursor(source_of:
     assert source.claim_id is None
 
 
-def test_failures_in_a_row_are_backed_off_from_for_longer_each_time(
-    source_of: Callable[..., Source], noon: Traveller
-) -> None:
+def test_consecutive_failures_are_backed_off_exponentially(source_of: Callable[..., Source], noon: Traveller) -> None:
     source = source_of(answer(status="404 Not Found"), interval_seconds=300)
     waits = []
     for _ in range(5):
@@ -133,7 +131,7 @@ def test_failures_in_a_row_are_backed_off_from_for_longer_each_time(
         assert 0.75 * usual <= wait <= 1.25 * usual
 
 
-def test_a_success_forgets_the_failures_before_it(source_of: Callable[..., Source]) -> None:
+def test_a_success_resets_the_failures(source_of: Callable[..., Source]) -> None:
     source = source_of(in_turn(UNAVAILABLE, json_answer(json_body())))
     polled(source)
     polled(source)
@@ -141,20 +139,20 @@ def test_a_success_forgets_the_failures_before_it(source_of: Callable[..., Sourc
     assert source.next_due_at == next_due(source.pk, source.interval_seconds, NOON)
 
 
-def test_a_source_that_says_when_to_come_back_is_left_alone_until_then(source_of: Callable[..., Source]) -> None:
+def test_retry_after_delays_the_next_poll(source_of: Callable[..., Source]) -> None:
     source = source_of(UNAVAILABLE, interval_seconds=60)
     polled(source)
     assert timedelta(seconds=120) <= source.next_due_at - NOON <= timedelta(seconds=150)
 
 
-def test_a_connection_that_nobody_takes_is_a_failure() -> None:
+def test_a_refused_connection_is_a_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     source = SourceFactory(url=f"http://127.0.0.1:{port}/current")
     assert polled_once(source).error_reason == "connection_refused"
 
 
-def test_an_address_in_a_network_that_is_not_allowed_is_not_even_asked(
+def test_an_address_outside_the_allowed_networks_is_not_contacted(
     source_of: Callable[..., Source], settings: Settings
 ) -> None:
     settings.SOURCE_ALLOWED_NETWORKS = []
@@ -164,7 +162,7 @@ def test_an_address_in_a_network_that_is_not_allowed_is_not_even_asked(
     assert source.server.heads == []
 
 
-def test_a_fault_of_our_own_is_told_at_the_source_and_raised(
+def test_an_internal_error_is_shown_with_the_source_and_raised(
     source_of: Callable[..., Source], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: object, **kwargs: object) -> None:
@@ -180,7 +178,7 @@ def test_a_fault_of_our_own_is_told_at_the_source_and_raised(
     assert (source.failures_in_a_row, source.claim_id) == (1, None)
 
 
-def test_settings_that_cannot_be_meant_are_told_at_the_source(source_of: Callable[..., Source]) -> None:
+def test_invalid_settings_are_shown_with_the_source(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body(json_row())))
     Source.objects.update(time_zone="Europe/Atlantis")
     assert polled_once(source).error_reason == "source_settings"
@@ -191,7 +189,7 @@ def test_settings_that_cannot_be_meant_are_told_at_the_source(source_of: Callabl
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_poll_whose_source_is_paused_meanwhile_stores_and_logs_nothing(source_of: Callable[..., Source]) -> None:
+def test_a_poll_whose_source_is_paused_stores_and_logs_nothing(source_of: Callable[..., Source]) -> None:
     def pause_then_answer(visit) -> None:
         try:
             pause(Source.objects.all())
@@ -210,7 +208,7 @@ def test_a_poll_whose_source_is_paused_meanwhile_stores_and_logs_nothing(source_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_failure_of_a_poll_that_lost_its_claim_is_not_counted_against_the_source(
+def test_a_failure_after_losing_the_claim_is_not_counted(
     source_of: Callable[..., Source],
 ) -> None:
     def pause_then_fail(visit) -> None:
@@ -227,13 +225,13 @@ def test_a_failure_of_a_poll_that_lost_its_claim_is_not_counted_against_the_sour
     assert (source.failures_in_a_row, Delivery.objects.count()) == (0, 0)
 
 
-def test_a_message_with_an_old_claim_does_nothing(source_of: Callable[..., Source]) -> None:
+def test_a_message_with_an_old_claim_is_ignored(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body(json_row())))
     poll_source(source.pk, str(uuid.uuid4()))
     assert source.server.heads == []
 
 
-def test_a_message_twice_polls_once(source_of: Callable[..., Source]) -> None:
+def test_a_repeated_message_polls_once(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body(json_row())))
     claim = claim_now(source)
     for _ in range(2):
@@ -241,7 +239,7 @@ def test_a_message_twice_polls_once(source_of: Callable[..., Source]) -> None:
     assert len(source.server.heads) == 1
 
 
-def test_what_is_due_is_sent_by_its_ids_and_what_dawdles_to_a_queue_of_its_own(settings: Settings) -> None:
+def test_due_sources_are_sent_by_id_and_slow_ones_to_the_slow_queue(settings: Settings) -> None:
     quick = SourceFactory(next_due_at=NOON)
     slow = SourceFactory(next_due_at=NOON, failures_in_a_row=1)
 

@@ -1,4 +1,4 @@
-"""A poll goes by what is set at its source: structure, units, credentials, mapping and place."""
+"""A poll follows the settings of its source: structure, units, credentials, mapping and defaults."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_structure_is_read_again_a_day_later_and_not_before(
     [answer(status="404 Not Found"), json_answer("{}"), json_answer("[")],
     ids=["none", "no list", "broken"],
 )
-def test_a_structure_that_cannot_be_read_is_told_and_stands_in_nothings_way(
+def test_an_unreadable_structure_is_noted_and_does_not_stop_the_poll(
     source_of: Callable[..., Source], structure: Callable[[Visit], None]
 ) -> None:
     script = by_path({"/facilities": structure, "/current": json_answer(json_body(json_row()))})
@@ -64,7 +64,7 @@ def test_a_structure_that_cannot_be_read_is_told_and_stands_in_nothings_way(
 # One unit at a time
 
 
-def test_a_unit_that_fails_is_told_and_the_others_are_stored(source_of: Callable[..., Source]) -> None:
+def test_a_failing_unit_is_noted_and_the_others_are_stored(source_of: Callable[..., Source]) -> None:
     rooms = {"/unit/one": json_answer('{"temp": 0, "degrees": "F"}'), "/unit/three": json_answer('{"temp": 45}')}
     source = source_of(by_path(rooms), path="/unit/{unit}", unit_codes=["one", "two", "three"])
 
@@ -76,20 +76,20 @@ def test_a_unit_that_fails_is_told_and_the_others_are_stored(source_of: Callable
     assert source.failures_in_a_row == 0
 
 
-def test_a_unit_that_fails_holds_the_cursor_back(source_of: Callable[..., Source]) -> None:
+def test_a_failing_unit_holds_the_cursor_back(source_of: Callable[..., Source]) -> None:
     script = by_path({"/one": json_answer(json_body(json_row()))})
     source = source_of(script, path="/{unit}?hours={hours}", unit_codes=["one", "two"], cursor_at=NOON - 5 * HOUR)
     polled(source)
     assert source.cursor_at == NOON - 5 * HOUR
 
 
-def test_a_poll_of_which_every_unit_fails_is_a_failure(source_of: Callable[..., Source]) -> None:
+def test_a_poll_fails_if_every_unit_fails(source_of: Callable[..., Source]) -> None:
     source = source_of(UNAVAILABLE, path="/unit/{unit}", unit_codes=["one", "two"])
     assert polled_once(source).error_reason == "http_status"
     assert source.failures_in_a_row == 1
 
 
-def test_a_url_that_asks_for_units_wants_to_be_told_which(source_of: Callable[..., Source]) -> None:
+def test_a_url_with_a_unit_placeholder_requires_unit_codes(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer("{}"), path="/unit/{unit}")
     assert polled_once(source).error_reason == "source_settings"
     assert source.last_error == "The URL contains {unit}. Enter the source's unit codes."
@@ -114,7 +114,7 @@ def test_a_units_code_is_quoted_in_its_url(source_of: Callable[..., Source]) -> 
         ("query", "code", b"GET /current?code=hunter2 HTTP"),
     ],
 )
-def test_a_source_is_asked_with_its_credentials_which_no_delivery_shows(
+def test_requests_use_the_credentials_and_deliveries_hide_them(
     source_of: Callable[..., Source], kind: str, name: str, sent: bytes
 ) -> None:
     source = source_of(
@@ -129,7 +129,7 @@ def test_a_source_is_asked_with_its_credentials_which_no_delivery_shows(
     assert "hunter2" not in delivery.source_url
 
 
-def test_the_structure_is_asked_for_with_them_as_well(source_of: Callable[..., Source]) -> None:
+def test_the_structure_is_requested_with_the_credentials(source_of: Callable[..., Source]) -> None:
     script = by_path({"/facilities": STRUCTURE, "/current": json_answer(json_body())})
     source = source_of(
         script,
@@ -142,7 +142,7 @@ def test_the_structure_is_asked_for_with_them_as_well(source_of: Callable[..., S
     assert all(b"Bearer hunter2" in head for head in source.server.heads)
 
 
-def test_credentials_under_a_lost_key_are_told_and_nobody_is_asked(
+def test_credentials_under_a_lost_key_are_reported_without_a_request(
     source_of: Callable[..., Source], settings: Settings
 ) -> None:
     source = source_of(json_answer(json_body()), credentials_kind="bearer", credentials_secret="hunter2")
@@ -155,7 +155,7 @@ def test_credentials_under_a_lost_key_are_told_and_nobody_is_asked(
 # What a source's configuration says
 
 
-def test_fields_of_other_names_are_taken_in_by_the_sources_mapping_alone(source_of: Callable[..., Source]) -> None:
+def test_other_field_names_are_read_by_the_mapping(source_of: Callable[..., Source]) -> None:
     body = (
         "Bericht vom 1.7.2026\r\n"
         "Raum;Messstelle;Zeitpunkt;Wert °F;Güte\r\n"
@@ -191,7 +191,7 @@ def test_fields_of_other_names_are_taken_in_by_the_sources_mapping_alone(source_
     assert first.storage_unit.facility.facility_code == "lager"
 
 
-def test_rows_that_name_no_unit_or_facility_belong_to_the_sources_own(source_of: Callable[..., Source]) -> None:
+def test_rows_without_a_unit_or_facility_belong_to_the_sources_defaults(source_of: Callable[..., Source]) -> None:
     source = source_of(
         json_answer('[{"temperature": 4.0, "timestamp": "2026-11-23T10:00:00"}]'),
         default_unit_code="fridge",

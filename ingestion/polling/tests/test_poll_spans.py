@@ -1,4 +1,4 @@
-"""A poll asks for the whole time since the last one, in pieces where it must, and again for what was cut off."""
+"""A poll requests the whole time since the last one, in parts if necessary, and repeats what was cut off."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNAVAILABLE = answer(status="503 Service Unavailable", headers="Retry-After: 120
 SINCE_UNTIL = "/readings?from={since}&to={until}"
 
 
-def test_after_an_outage_the_span_is_asked_for_in_pieces_that_the_source_allows(
+def test_after_an_outage_the_period_is_requested_in_parts_that_the_source_allows(
     source_of: Callable[..., Source],
 ) -> None:
     source = source_of(
@@ -58,7 +58,7 @@ def test_after_an_outage_the_span_is_asked_for_in_pieces_that_the_source_allows(
     assert source.next_due_at == next_due(source.pk, source.interval_seconds, NOON)
 
 
-def test_a_piece_that_fails_ends_the_poll_and_the_next_one_goes_on_from_there(source_of: Callable[..., Source]) -> None:
+def test_a_failing_part_ends_the_poll_and_the_next_poll_continues_from_there(source_of: Callable[..., Source]) -> None:
     source = source_of(
         in_turn(json_answer(json_body()), UNAVAILABLE, json_answer(json_body())),
         path=SINCE_UNTIL,
@@ -73,7 +73,7 @@ def test_a_piece_that_fails_ends_the_poll_and_the_next_one_goes_on_from_there(so
     assert [each.since for each in polled(source)] == [NOON - 12 * HOUR, NOON - 4 * HOUR]
 
 
-def test_a_piece_that_was_cut_off_is_asked_for_again_though_later_ones_came_whole(
+def test_a_cut_off_part_is_requested_again_even_if_later_parts_are_complete(
     source_of: Callable[..., Source],
 ) -> None:
     row = json_body(json_row(timestamp="2026-11-23T11:00:00"))
@@ -92,7 +92,7 @@ def test_a_piece_that_was_cut_off_is_asked_for_again_though_later_ones_came_whol
     assert source.cursor_at == NOON - HOUR
 
 
-def test_a_poll_that_runs_out_of_time_leaves_the_rest_to_the_next_which_is_due_at_once(
+def test_a_poll_that_runs_out_of_time_makes_the_next_one_due_at_once(
     source_of: Callable[..., Source], settings: Settings
 ) -> None:
     settings.POLL_SOFT_SECONDS = settings.SOURCE_TOTAL_SECONDS = 30
@@ -104,13 +104,13 @@ def test_a_poll_that_runs_out_of_time_leaves_the_rest_to_the_next_which_is_due_a
     assert (source.cursor_at, source.next_due_at, source.claim_id) == (NOON - 12 * HOUR, NOON, None)
 
 
-def test_a_source_that_is_asked_by_hours_is_asked_once_for_the_whole_outage(source_of: Callable[..., Source]) -> None:
+def test_a_source_with_a_lookback_is_requested_once_for_the_whole_outage(source_of: Callable[..., Source]) -> None:
     source = source_of(json_answer(json_body()), cursor_at=NOON - 20 * HOUR, overlap_seconds=900)
     polled(source)
     assert asked_of(source.server) == ["/current?hours=20.25"]
 
 
-def test_what_a_source_can_no_longer_give_is_told_once_and_does_not_hold_the_cursor_back(
+def test_data_no_longer_available_is_noted_once_and_does_not_hold_the_cursor_back(
     source_of: Callable[..., Source],
 ) -> None:
     source = source_of(json_answer(json_body(json_row())), cursor_at=NOON - 30 * HOUR, overlap_seconds=0, max_hours=24)
@@ -144,7 +144,7 @@ def cut_off(body: str, script: Callable[..., Callable[[Visit], None]]) -> Callab
     ],
     ids=["JSON", "CSV"],
 )
-def test_of_a_cut_off_body_whole_rows_are_stored_and_the_rest_comes_with_the_next_poll(
+def test_complete_rows_of_a_cut_off_body_are_stored_and_the_rest_with_the_next_poll(
     source_of: Callable[..., Source], body: str, script: Callable[..., Callable[[Visit], None]], row_number: int
 ) -> None:
     source = source_of(in_turn(cut_off(body, script), script(body)))

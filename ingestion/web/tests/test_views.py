@@ -89,19 +89,19 @@ def data(response: PageResponse):
 
 
 class TestSources:
-    def test_who_is_not_signed_in_is_asked_to(self, client: Client, source: Source) -> None:
+    def test_anonymous_visitors_are_redirected_to_sign_in(self, client: Client, source: Source) -> None:
         for url in (reverse("sources"), page_of(source)):
             assert client.get(url)["Location"].startswith(reverse("login"))
 
     @pytest.mark.parametrize("role", ROLES)
-    def test_every_member_sees_the_customers_own_and_no_other(
+    def test_members_see_only_their_customers_sources(
         self, sign_in: Callable[..., Client], source: Source, role: Membership.Role
     ) -> None:
         SourceFactory()
         response = sign_in(role).get(reverse("sources"))
         assert [row.source for row in response.context["sources"]] == [source]
 
-    def test_the_worst_come_first_with_what_waits(self, staff: Client, source: Source) -> None:
+    def test_the_worst_state_comes_first_with_waiting_rows(self, staff: Client, source: Source) -> None:
         RejectedRowFactory.create_batch(2, delivery__source=source)
         paused = SourceFactory(is_paused=True)
         failing = SourceFactory(failures_in_a_row=3)
@@ -147,7 +147,7 @@ class TestFormerAddresses:
 
 
 class TestSource:
-    def test_it_tells_state_deliveries_rejected_rows_and_conflicts(
+    def test_a_source_page_has_state_deliveries_rejected_rows_and_conflicts(
         self, sign_in: Callable[..., Client], source: Source, rejected: RejectedRow, conflict: Conflict
     ) -> None:
         DeliveryFactory(source=source, status="failure", error_reason="timeout", error_message="No answer in 15 s.")
@@ -155,7 +155,7 @@ class TestSource:
         for shown in ("On time", "No answer in 15 s.", rejected.message, "freezer", "9.0\N{NO-BREAK SPACE}°C", "+4.0"):
             assert shown in text
 
-    def test_secrets_in_the_address_are_not_shown(self, sign_in: Callable[..., Client], source: Source) -> None:
+    def test_secrets_in_the_url_are_redacted(self, sign_in: Callable[..., Client], source: Source) -> None:
         Source.objects.filter(pk=source.pk).update(url="https://me:hunter2@example.com/data?api_key=swordfish")
         text = sign_in("manager").get(page_of(source)).content.decode()
         assert "example.com" in text
@@ -166,7 +166,7 @@ class TestSource:
         RejectedRowFactory(delivery__source=source, raw="<script>alert(1)</script>")
         assert b"<script>alert" not in sign_in("viewer").get(page_of(source)).content
 
-    def test_rows_decided_about_are_a_click_away(
+    def test_decided_rows_can_be_listed(
         self, sign_in: Callable[..., Client], source: Source, rejected: RejectedRow
     ) -> None:
         RejectedRow.objects.update(state="dismissed", decided_by="ann", decided_at=timezone.now())
@@ -176,7 +176,7 @@ class TestSource:
         assert list(response.context["rejected"].rows) == [rejected]
         assert "Dismissed by ann" in response.content.decode()
 
-    def test_long_lists_come_in_pages(
+    def test_long_lists_are_paginated(
         self, sign_in: Callable[..., Client], source: Source, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("ingestion.web.views.ROWS_PER_PAGE", 2)
@@ -208,7 +208,7 @@ class TestWhoMayDoWhat:
             assert act(client, name, source, action=action, all="1").status_code == 404
         assert_nothing_changed(source)
 
-    def test_a_viewer_looks_and_changes_nothing(
+    def test_a_viewer_can_only_view(
         self, sign_in: Callable[..., Client], source: Source, rejected: RejectedRow, conflict: Conflict
     ) -> None:
         client = sign_in("viewer")
@@ -218,7 +218,7 @@ class TestWhoMayDoWhat:
         assert_nothing_changed(source)
 
     @pytest.mark.parametrize(("permissions", "status"), [(["read"], 403), (["read", "write"], 200)])
-    def test_a_token_decides_where_it_may_write(
+    def test_a_token_with_write_can_decide(
         self, client: Client, source: Source, rejected: RejectedRow, permissions: list[str], status: int
     ) -> None:
         token, text = make_token(source.customer, permissions=permissions)
@@ -228,7 +228,7 @@ class TestWhoMayDoWhat:
         rejected.refresh_from_db()
         assert rejected.decided_by == ("" if status == 403 else f"token {token.pk}")
 
-    def test_an_operator_can_not_pause(self, sign_in: Callable[..., Client], source: Source) -> None:
+    def test_an_operator_cannot_pause(self, sign_in: Callable[..., Client], source: Source) -> None:
         assert act(sign_in("operator"), "source-schedule", source, action="pause").status_code == 403
         assert_nothing_changed(source)
 
@@ -240,10 +240,10 @@ class TestWhoMayDoWhat:
         assert_nothing_changed(source)
 
     @pytest.mark.parametrize("name", ACTIONS)
-    def test_nothing_is_done_by_looking(self, sign_in: Callable[..., Client], source: Source, name: str) -> None:
+    def test_get_requests_change_nothing(self, sign_in: Callable[..., Client], source: Source, name: str) -> None:
         assert sign_in("manager").get(reverse(name, args=[source.public_id])).status_code == 405
 
-    def test_rows_of_another_source_are_left_alone(
+    def test_rows_of_another_source_are_unaffected(
         self, sign_in: Callable[..., Client], source: Source, rejected: RejectedRow
     ) -> None:
         foreign = RejectedRowFactory()
@@ -262,13 +262,13 @@ def assert_nothing_changed(source: Source) -> None:
 
 
 class TestActions:
-    def test_an_operator_has_a_source_polled_now(self, sign_in: Callable[..., Client], source: Source) -> None:
+    def test_an_operator_can_poll_a_source_now(self, sign_in: Callable[..., Client], source: Source) -> None:
         response = act(sign_in("operator"), "source-schedule", source, action="poll")
         assert data(response) == ["Polling starts within seconds."]
         source.refresh_from_db()
         assert source.next_due_at <= timezone.now()
 
-    def test_a_manager_pauses_and_resumes(self, sign_in: Callable[..., Client], source: Source) -> None:
+    def test_a_manager_can_pause_and_resume(self, sign_in: Callable[..., Client], source: Source) -> None:
         client = sign_in("manager")
         assert data(act(client, "source-schedule", source, action="pause")) == ["Source paused."]
         assert Source.objects.get().is_paused
@@ -287,13 +287,13 @@ class TestActions:
         assert rejected.state == RejectedRow.State.REPLAYED
         assert rejected.decided_by.startswith("person")
 
-    def test_a_row_that_is_still_wrong_goes_on_waiting(self, sign_in: Callable[..., Client], source: Source) -> None:
+    def test_a_row_that_is_still_invalid_stays_waiting(self, sign_in: Callable[..., Client], source: Source) -> None:
         RejectedRowFactory(delivery__source=source)
         response = act(sign_in("operator"), "source-rejected-rows", source, action="replay", all="1")
         assert data(response) == ["Rows replayed: 0; rejected again: 1."]
         assert RejectedRow.objects.get().state == RejectedRow.State.WAITING
 
-    def test_chosen_rows_are_dismissed_and_no_others(
+    def test_only_selected_rows_are_dismissed(
         self, sign_in: Callable[..., Client], source: Source, rejected: RejectedRow
     ) -> None:
         other = RejectedRowFactory(delivery__source=source)
@@ -311,9 +311,7 @@ class TestActions:
         assert data(response) == [f"Conflicts {action}ed: 1."]
         assert Reading.objects.get().temperature_c == temperature_c
 
-    def test_one_comes_back_to_the_lists_as_they_were_shown(
-        self, sign_in: Callable[..., Client], source: Source
-    ) -> None:
+    def test_decisions_return_to_the_same_list_state(self, sign_in: Callable[..., Client], source: Source) -> None:
         url = reverse("source-schedule", args=[source.public_id])
         response = sign_in("operator").post(url, {"action": "poll", "back": "rejected=dismissed"})
         assert response["Location"] == page_of(source) + "?rejected=dismissed"
