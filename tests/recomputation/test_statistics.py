@@ -1,0 +1,291 @@
+"""Every statistic of the API and the roll-ups equals its naive definition, before and after the roll-ups' refresh."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import transaction
+from pytest_django import DjangoDbBlocker
+
+from ingestion.loading.due_readings import load_due_readings
+from readings.models import DailyRollup, HourlyRollup
+from readings.storage.rollups import refresh
+from tests.recomputation import definition
+from tests.recomputation.definition import Unit
+from tests.recomputation.fleets import PERIODS, Fleet, make_fleet, push
+
+pytestmark = pytest.mark.django_db
+
+API = "/api/v1"
+MICROSECOND = timedelta(microseconds=1)
+SCALES = ("C", "F", "K")
+INTERVALS = ("hour", "day", "week", "month")
+
+
+@pytest.fixture(scope="module", params=range(len(PERIODS)))
+def stored_fleet(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Fleet]:
+    """Store the readings of a fleet, for all tests of the module: each of them changes a savepoint of its own."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        fleet = make_fleet(request.param)
+        with time_machine.travel(fleet.now, tick=False):
+            push(fleet, request.param)
+        yield fleet
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def fleet(stored_fleet: Fleet, db: None) -> Iterator[Fleet]:
+    """Return the fleet; the time is its `now`."""
+    with time_machine.travel(stored_fleet.now, tick=False):
+        yield stored_fleet
+
+
+@pytest.fixture(params=[False, True], ids=["stale", "refreshed"])
+def is_refreshed(request: pytest.FixtureRequest, fleet: Fleet) -> bool:
+    """Refresh the roll-ups, or leave them stale."""
+    if request.param:
+        refresh()
+    return bool(request.param)
+
+
+def close(expected: float | None, decimals: int | None = None) -> Any:
+    """Return what equals `expected` up to a relative 1e-9, or up to the API's rounding."""
+    if expected is None:
+        return None
+    return pytest.approx(expected, rel=1e-9, abs=1e-12 if decimals is None else 0.6 * 10**-decimals)
+
+
+def temperature(expected_c: float | None, scale: str) -> Any:
+    return close(definition.on_scale(expected_c, scale), 6)
+
+
+def ask(fleet: Fleet, path: str, **query: object) -> Any:
+    response = fleet.client.get(f"{API}/{path}", query)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def periods(fleet: Fleet, count: int) -> list[tuple[datetime, datetime]]:
+    """Return random periods of the fleet's time, the first from before any reading up to now."""
+    drawn = random.Random(count)
+    span = fleet.now - fleet.start
+    found = [(fleet.start - timedelta(hours=5), fleet.now)]
+    while len(found) < count:
+        start, end = sorted(fleet.start + drawn.random() * span for _ in range(2))
+        found.append((start, end))
+    return found
+
+
+def test_statistics_of_any_period_and_any_units(fleet: Fleet, is_refreshed: bool) -> None:
+    for number, (start, end) in enumerate(periods(fleet, 12)):
+        scale = SCALES[number % 3]
+        stored, unit = list(fleet.known().items())[number % len(fleet.units)]
+        selections: list[tuple[str, dict[str, object], list[Unit]]] = [
+            ("temperature/stats", {}, list(fleet.known().values())),
+            ("analytics/temperature/summary", {"unit_id": stored.public_id}, [unit]),
+            (
+                "analytics/temperature/summary",
+                {"facility_id": stored.facility.public_id},
+                fleet.of_facility(stored.facility),
+            ),
+        ]
+        for path, selection, units in selections:
+            found = ask(fleet, path, **period(start, end), **selection, temperature_unit=scale)
+
+            # The API includes the end of a period.
+            assert_equal(found, definition.statistics(units, start, min(end + MICROSECOND, fleet.now)), scale)
+            assert found["unit_count"] == len(units)
+
+
+def test_readings_dated_ahead_count_once_their_time_has_come(fleet: Fleet) -> None:
+    later = fleet.now + definition.DAY
+    with time_machine.travel(later, tick=False):
+        load_due_readings()
+
+        found = ask(fleet, "temperature/stats", **period(fleet.start, later))
+
+        units = list(fleet.known(later).values())
+        assert len(units[0].readings) == len(next(iter(fleet.units.values())).readings)
+        assert_equal(found, definition.statistics(units, fleet.start, later), "C")
+
+
+def period(start: datetime, end: datetime) -> dict[str, str]:
+    return {"start_date": start.isoformat(), "end_date": end.isoformat()}
+
+
+def assert_equal(found: dict[str, Any], expected: definition.Statistics, scale: str) -> None:
+    """Compare statistics of the API on a scale with their definition."""
+    for name in ("normal", "warning", "error"):
+        assert found[f"{name}_count"] == expected.status_counts.get(name, 0)
+    assert (found["reading_count"], found["fault_count"]) == (expected.reading_count, expected.fault_count)
+    assert temperatures_of(found) == expected_temperatures(expected, scale)
+    assert found["coverage"] == close(expected.coverage)
+
+
+def temperatures_of(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name.endswith("_temperature") or name == "mkt"}
+
+
+def expected_temperatures(expected: definition.Statistics, scale: str) -> dict[str, Any]:
+    return {
+        "min_temperature": temperature(expected.min_c, scale),
+        "max_temperature": temperature(expected.max_c, scale),
+        "avg_temperature": temperature(expected.average_c, scale),
+        "mean_temperature": temperature(expected.mean_c, scale),
+        "mkt": temperature(expected.mkt_c, scale),
+    }
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_trends(fleet: Fleet, is_refreshed: bool, interval: str) -> None:
+    start, end = periods(fleet, 2)[1]
+    for number, facility in enumerate(sorted({stored.facility for stored in fleet.units}, key=lambda each: each.pk)):
+        scale, units = SCALES[number % 3], fleet.of_facility(facility)
+        query = period(start, end) | {"interval": interval, "temperature_unit": scale}
+
+        found = ask(fleet, "analytics/temperature/trends", facility_id=facility.public_id, **query)
+
+        expected = groups(units, start, end + MICROSECOND, interval)
+        assert [datetime.fromisoformat(each["group_key"][interval]) for each in found] == list(expected)
+        for each, statistics in zip(found, expected.values(), strict=True):
+            assert each["metrics"]["reading_count"] == statistics.reading_count
+            assert each["metrics"]["coverage"] == close(statistics.coverage)
+            assert temperatures_of(each["metrics"]) == expected_temperatures(statistics, scale)
+
+
+def groups(
+    units: list[Unit], start: datetime, end: datetime, interval: str, sensor: str | None = None
+) -> dict[datetime, definition.Statistics]:
+    """Return the statistics of each interval with readings by its start, in order; the units share their zone."""
+    zone = units[0].zone
+    starts = {
+        definition.start_of_group(reading.at, interval, zone)
+        for unit in units
+        for reading in unit.readings
+        if start <= reading.at < end and sensor in (None, reading.sensor)
+    }
+    return {
+        each: definition.statistics(
+            units, max(each, start), min(definition.end_of_group(each, interval, zone), end), sensor
+        )
+        for each in sorted(starts)
+    }
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_groups_by_sensor(fleet: Fleet, is_refreshed: bool, interval: str) -> None:
+    start, end = periods(fleet, 3)[2]
+    stored, unit = max(fleet.known().items(), key=lambda each: len({reading.sensor for reading in each[1].readings}))
+
+    response = fleet.client.post(
+        f"{API}/temperature/aggregate",
+        {
+            "group_by": [interval, "sensor"],
+            "aggregations": ["avg", "min", "max", "count", "mkt", "mean", "coverage"],
+            "storage_unit_id": str(stored.public_id),
+            **period(start, end),
+        },
+    )
+
+    found: dict[str, dict[datetime, dict[str, Any]]] = {}
+    for each in response.json():
+        key = each["group_key"]
+        found.setdefault(key["sensor_id"], {})[datetime.fromisoformat(key[interval])] = each["metrics"]
+    assert found.keys() == {reading.sensor for reading in unit.readings if start <= reading.at <= end}
+    for sensor, of_sensor in found.items():
+        expected = groups([unit], start, end + MICROSECOND, interval, sensor)
+        assert list(of_sensor) == list(expected)
+        for metrics, statistics in zip(of_sensor.values(), expected.values(), strict=True):
+            assert metrics["reading_count"] == statistics.reading_count
+            assert metrics["coverage"] == close(statistics.coverage)
+            assert temperatures_of(metrics) == expected_temperatures(statistics, "C")
+
+
+def test_performance(fleet: Fleet, is_refreshed: bool) -> None:
+    for number, (start, end) in enumerate(periods(fleet, 5)):
+        stored = list(fleet.units)[number]
+        units, scale = fleet.of_facility(stored.facility), SCALES[number % 3]
+
+        found = ask(
+            fleet,
+            "analytics/performance",
+            **period(start, end),
+            facility_id=stored.facility.public_id,
+            temperature_unit=scale,
+        )
+
+        expected = definition.statistics(units, start, min(end + MICROSECOND, fleet.now))
+        with_readings, total = definition.uptime(units, start, min(end, fleet.now))
+        assert (found["uptime"]["hours_with_readings"], found["uptime"]["total_hours"]) == (with_readings, total)
+        assert found["data_quality"]["total_readings"] == expected.reading_count
+        assert found["data_quality"]["good_readings"] == expected.good_count
+        assert {
+            each["equipment_status"]: each["count"] for each in found["status_distribution"]
+        } == expected.status_counts
+        degrees = 1.8 if scale == "F" else 1.0
+        assert found["temperature_deviation"] == {
+            "avg_deviation": degrees_of(expected.mean_deviation, degrees),
+            "min_deviation": degrees_of(expected.min_deviation, degrees),
+            "max_deviation": degrees_of(expected.max_deviation, degrees),
+            "temperature_unit": scale,
+        }
+
+
+def degrees_of(difference_k: float | None, degrees: float) -> Any:
+    return close(None if difference_k is None else difference_k * degrees, 6)
+
+
+def test_series_and_their_gaps(fleet: Fleet, is_refreshed: bool) -> None:
+    for number, (stored, unit) in enumerate(fleet.known().items()):
+        start, end = periods(fleet, 12)[number % 12]
+        scale = SCALES[number % 3]
+        query = period(start, end) | {"points": 1, "temperature_unit": scale}
+
+        found = ask(fleet, f"temperature/unit/{stored.public_id}/series", **query)
+
+        expected = definition.statistics([unit], start, end + MICROSECOND)
+        [bucket] = found["buckets"] or [{"count": 0, "min": None, "avg": None, "max": None}]
+        assert bucket["count"] == expected.reading_count
+        assert [bucket[name] for name in ("min", "avg", "max")] == [
+            temperature(each, scale) for each in (expected.min_c, expected.average_c, expected.max_c)
+        ]
+        assert [tuple(map(datetime.fromisoformat, (gap["start"], gap["end"]))) for gap in found["gaps"]] == (
+            definition.gaps(unit, start, min(end + MICROSECOND, fleet.now))
+        )
+
+
+@pytest.mark.parametrize(("model", "interval"), [(HourlyRollup, "hour"), (DailyRollup, "day")])
+def test_rollups(fleet: Fleet, model: type[HourlyRollup | DailyRollup], interval: str) -> None:
+    refresh()
+    name = "hour" if interval == "hour" else "local_date"
+    for stored, unit in fleet.known().items():
+        found: dict[datetime, dict[str, Any]] = {}
+        for row in model.objects.filter(storage_unit=stored).order_by(name).values(name, *SUMS, "min_c", "max_c"):
+            period = row.pop(name)
+            start = period if interval == "hour" else definition.start_of_day(period, unit.zone)
+            sums = found.setdefault(start, dict.fromkeys(SUMS, 0) | {"min_c": None, "max_c": None})
+            for each in SUMS:
+                sums[each] += row[each]
+            for each, choose in (("min_c", min), ("max_c", max)):
+                sums[each] = choose((t for t in (sums[each], row[each]) if t is not None), default=None)
+
+        first, last = min(found), max(found)
+        for start, sums in found.items():
+            end = definition.end_of_group(start, interval, unit.zone)
+            expected = definition.statistics([unit], start, end)
+            assert sums == {each: close(getattr(expected, each)) for each in sums}
+        # What has no roll-up has no readings, and none of its time is covered.
+        assert sum(sums["reading_count"] for sums in found.values()) == len(unit.readings)
+        end = definition.end_of_group(last, interval, unit.zone)
+        total = definition.statistics([unit], first, end)
+        assert sum(sums["covered_seconds"] for sums in found.values()) == close(total.covered_seconds)
+
+
+SUMS = ("reading_count", "fault_count", "good_count", "weighted_seconds", "covered_seconds")
