@@ -1,4 +1,4 @@
-"""What a system has collected, unit by unit, to be held against the simulator's ledger."""
+"""What a system has collected, unit by unit, for comparison with the simulator's ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scales on which the whole system is weighed are true themselves."""
+"""The comparison with the ledger finds every difference."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ FREEZER = ("A", "freezer")
 DUE = Account(count=3, nulls=1, sum_thousandths=-60_120, first=FIRST, last=LAST)
 
 
-def test_what_agrees_differs_in_nothing() -> None:
+def test_equal_accounts_have_no_difference() -> None:
     assert difference({FREEZER: DUE}, {FREEZER: DUE}) == NONE_AT_ALL
 
 
-def test_rows_that_are_not_there_are_missing() -> None:
+def test_absent_rows_are_missing() -> None:
     assert difference({FREEZER: DUE._replace(count=1)}, {FREEZER: DUE}) == Difference(2, 0, 0)
     assert difference({}, {FREEZER: DUE}) == Difference(3, 0, 0)
 
 
-def test_rows_too_many_are_extra_and_make_up_for_none_that_are_missing_elsewhere() -> None:
+def test_surplus_rows_are_extra_and_do_not_offset_missing_ones() -> None:
     held = {FREEZER: DUE._replace(count=4), ("A", "fridge"): DUE._replace(count=2)}
     assert difference(held, {FREEZER: DUE, ("A", "fridge"): DUE}) == Difference(1, 1, 0)
     assert difference({FREEZER: DUE}, {}) == Difference(0, 3, 0)

@@ -1,4 +1,4 @@
-"""The documentation tells of every setting, command and dependency, and its links lead somewhere."""
+"""The documentation lists every setting, command and dependency, and its links work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_every_setting_has_its_row_in_the_readme(name) -> None:
     assert f"\n| `{name}` |" in README
 
 
-def test_the_readme_tells_of_no_setting_that_is_not_read() -> None:
+def test_the_readme_lists_no_unknown_setting() -> None:
     table = README.split("## Settings")[1].split("\n## ")[0]
     assert set(re.findall(r"\n\| `([A-Z_]+)` \|", table)) == set(settings_read())
 

@@ -120,7 +120,7 @@ def test_half_an_hour_of_the_whole_fleet_arrives_as_it_was_measured(broker_url: 
         assert simulated.database.value("SELECT count(*) FROM rejected_row") == 0
 
 
-def test_it_does_so_from_systems_that_double_shuffle_delay_cut_off_and_fail(broker_url: str, tmp_path: Path) -> None:
+def test_readings_arrive_completely_from_unreliable_systems(broker_url: str, tmp_path: Path) -> None:
     with running_system(broker_url, tmp_path) as system:
         simulated = Simulated(
             system,
@@ -140,7 +140,7 @@ def test_it_does_so_from_systems_that_double_shuffle_delay_cut_off_and_fail(brok
         assert database.value(REJECTED_BUT_FOR_CUTS) == simulated.garbage_rows_sent()
 
 
-def test_killed_workers_and_beats_lose_and_double_nothing(broker_url: str, tmp_path: Path) -> None:
+def test_killed_workers_and_beats_lose_and_duplicate_nothing(broker_url: str, tmp_path: Path) -> None:
     limits = {"SOURCE_TOTAL_SECONDS": "3", "POLL_SOFT_SECONDS": "4", "POLL_HARD_SECONDS": "5"}
     with running_system(broker_url, tmp_path, **limits, POLL_LEASE_SECONDS="6") as system:
         simulated = Simulated(system, "--transport", "slow_body=1,slow_seconds=1", speed=100)

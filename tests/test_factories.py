@@ -1,4 +1,4 @@
-"""The factories make valid rows: what they make passes the models' own checks."""
+"""The factories create valid rows, which pass the models' own checks."""
 
 from __future__ import annotations
 

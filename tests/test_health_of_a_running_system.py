@@ -62,7 +62,7 @@ def started(system: RunningSystem, port: int) -> Health:
     return health
 
 
-def test_what_stops_is_seen_and_what_comes_back_too(tmp_path: Path) -> None:
+def test_stopped_and_recovered_parts_are_reported(tmp_path: Path) -> None:
     port = free_port()
     settings = {"PORT": str(port), "HEALTH_SILENT_SECONDS": str(SILENT_SECONDS), "WEB_WORKERS": "1"}
     with running_system(BROKER_URL, tmp_path, **settings) as system:
@@ -86,7 +86,7 @@ def test_what_stops_is_seen_and_what_comes_back_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.rabbitmq
-def test_over_rabbitmq_a_worker_that_stops_is_seen_at_once(tmp_path: Path, broker_url: str) -> None:
+def test_rabbitmq_reports_a_stopped_worker_at_once(tmp_path: Path, broker_url: str) -> None:
     port = free_port()
     with running_system(broker_url, tmp_path, PORT=str(port), WEB_WORKERS="1") as system:
         health = started(system, port)

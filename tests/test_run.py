@@ -159,7 +159,7 @@ def test_it_collects_from_every_customer_and_ctrl_c_leaves_nothing_behind(start_
     assert run.left_behind() == []
 
 
-def test_after_a_kill_the_next_run_clears_up_and_goes_on(start_run: Callable[[], Run]) -> None:
+def test_after_a_kill_the_next_run_cleans_up_and_continues(start_run: Callable[[], Run]) -> None:
     killed = start_run()
     wait_until("the web process answers", killed.is_answering, seconds=60)
     killed.process.kill()
@@ -174,7 +174,7 @@ def test_after_a_kill_the_next_run_clears_up_and_goes_on(start_run: Callable[[],
     assert run.left_behind() == []
 
 
-def test_when_one_process_dies_everything_stops_and_the_exit_code_tells(start_run: Callable[[], Run]) -> None:
+def test_when_one_process_dies_everything_stops_with_an_exit_code(start_run: Callable[[], Run]) -> None:
     run = start_run()
     wait_until("the web process answers", run.is_answering, seconds=60)
     beat = next(process for process in marked_processes(str(run.data_dir)) if "beat" in words(process))
@@ -198,7 +198,7 @@ def test_without_the_demo_it_loads_none_of_it(start_run: Callable[..., Run]) -> 
     assert run.left_behind() == []
 
 
-def test_a_missing_key_is_told_in_a_sentence(data_dir: Path) -> None:
+def test_a_missing_key_is_reported_in_a_sentence(data_dir: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in NOT_SET}
     completed = subprocess.run(
         [sys.executable, "manage.py", "run"],
@@ -215,7 +215,7 @@ def test_a_missing_key_is_told_in_a_sentence(data_dir: Path) -> None:
     assert "Traceback" not in completed.stderr
 
 
-def test_a_taken_port_is_told_before_anything_starts(start_run: Callable[[], Run], data_dir: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(start_run: Callable[[], Run], data_dir: Path) -> None:
     port = free_ports(1)
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))

@@ -120,7 +120,7 @@ def test_the_structure_is_read_first_so_that_units_are_known_as_the_customer_kno
     ],
     ids=["JSON", "JSON since and until", "CSV", "CSV since and until", "history"],
 )
-def test_a_shape_is_taken_in_whole_without_any_mapping(simulate, code: str, path: str) -> None:
+def test_a_shape_is_loaded_completely_without_any_mapping(simulate, code: str, path: str) -> None:
     simulation, urls = simulate(codes=(code,))
     source = SourceFactory(url=urls[code] + path, first_hours=6)
 
@@ -147,7 +147,7 @@ def test_a_shape_is_taken_in_whole_without_any_mapping(simulate, code: str, path
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_a_manner_of_sending_makes_no_difference(simulate, path, manner) -> None:
+def test_variations_of_format_make_no_difference(simulate, path, manner) -> None:
     simulation, urls = simulate(codes=("E",), **manner)
     source = SourceFactory(url=urls["E"] + path + "?since=2026-11-23T06:00:00", structure_url=urls["E"] + "/facilities")
 
@@ -183,7 +183,7 @@ def test_no_content_is_a_success_without_rows(simulate) -> None:
     assert (delivery.status, counts(delivery)) == ("success", (0, 0, 0, 0))
 
 
-def test_units_that_are_asked_one_at_a_time_are_stored_at_the_time_of_the_answer(simulate) -> None:
+def test_units_requested_one_by_one_are_stored_at_the_time_of_the_response(simulate) -> None:
     simulation, urls = simulate("assignment", codes=("B",))
     source = SourceFactory(
         url=urls["B"] + "/temperature/unit/{unit}", unit_codes=["Deep Freeze 1", "Chilled Room 1", "Chilled Room 2"]
@@ -198,7 +198,7 @@ def test_units_that_are_asked_one_at_a_time_are_stored_at_the_time_of_the_answer
         assert from_celsius(reading.temperature_c, "F") == rows.thousandths[0] / 1000
 
 
-def test_what_was_missed_in_an_outage_of_ours_is_all_there_after_the_next_poll(simulate, noon: Traveller) -> None:
+def test_readings_missed_in_an_outage_arrive_with_the_next_poll(simulate, noon: Traveller) -> None:
     simulation, urls = simulate()
     source = SourceFactory(url=urls["A"] + "/temperature/current?hours={hours}", first_hours=1)
     polled(source)

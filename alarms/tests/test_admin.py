@@ -52,7 +52,7 @@ def limit_version() -> LimitVersion:
         ("maintenancewindow", MaintenanceWindowFactory),
     ],
 )
-def test_a_list_asks_no_more_queries_for_more_rows(staff: Client, model: str, grow) -> None:
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(staff: Client, model: str, grow) -> None:
     assert_queries_stay(staff, page_of(model, "changelist"), grow)
 
 
@@ -65,7 +65,7 @@ def test_the_list_of_profiles_counts_their_units_in_few_queries(
 
 
 @pytest.mark.parametrize("grow", [AlarmFactory, ExcursionFactory, limit_version])
-def test_what_the_system_wrote_is_only_looked_at(
+def test_rows_written_by_the_system_are_read_only(
     staff: Client, grow: Callable[..., Alarm] | Callable[..., Excursion] | Callable[[], LimitVersion]
 ) -> None:
     row = grow()
@@ -91,7 +91,7 @@ def test_alarms_are_found_by_customer_unit_state_and_time(staff: Client) -> None
     assert rows_shown(staff.get(page_of("alarm", "changelist"), {"since": "hour"})) == []
 
 
-def test_a_change_of_a_profile_is_recorded_under_who_made_it(staff: Client) -> None:
+def test_a_change_of_a_profile_records_the_person(staff: Client) -> None:
     profile = LimitProfileFactory()
     unit = StorageUnitFactory()
     UnitLimits.objects.create(storage_unit=unit, profile=profile)
@@ -103,7 +103,7 @@ def test_a_change_of_a_profile_is_recorded_under_who_made_it(staff: Client) -> N
     assert (newest.high_warning_c, newest.changed_by) == (6.5, "ann")
 
 
-def test_a_profile_that_units_have_cannot_be_deleted(staff: Client) -> None:
+def test_a_profile_in_use_cannot_be_deleted(staff: Client) -> None:
     used, default = chosen_limits().profile, LimitProfile.objects.get(is_default=True)
     for profile in (used, default):
         assert staff.post(page_of("limitprofile", "delete", profile.pk), {"post": "yes"}).status_code == 403
@@ -111,7 +111,7 @@ def test_a_profile_that_units_have_cannot_be_deleted(staff: Client) -> None:
     assert staff.post(page_of("limitprofile", "delete", free.pk), {"post": "yes"}).status_code == 302
 
 
-def test_a_maintenance_window_notes_who_entered_it(staff: Client) -> None:
+def test_a_maintenance_window_records_the_person(staff: Client) -> None:
     said = {
         "customer": CustomerFactory().pk, "reason": "Stocktaking", "starts_at_0": "2027-01-10", "starts_at_1": "08:00",
         "ends_at_0": "2027-01-10", "ends_at_1": "09:00",

@@ -26,13 +26,13 @@ def act(client: Client, model: str, action: str, *rows: Message | Channel) -> Pa
 
 
 @pytest.mark.parametrize("model", ["channel", "rule", "message", "drill"])
-def test_every_list_is_shown(staff: Client, model: str) -> None:
+def test_every_list_is_rendered(staff: Client, model: str) -> None:
     message = MessageFactory(channel=WebhookChannelFactory())
     RuleFactory(customer=message.channel.customer, channels=[message.channel])
     assert staff.get(reverse(f"admin:alarms_{model}_changelist")).status_code == 200
 
 
-def test_a_channel_and_a_message_are_looked_at_and_show_no_secret(staff: Client) -> None:
+def test_channels_and_messages_show_no_secret(staff: Client) -> None:
     message = MessageFactory(channel=WebhookChannelFactory())
     for name, row in [("channel", message.channel), ("message", message)]:
         page = staff.get(reverse(f"admin:alarms_{name}_change", args=[row.pk])).content.decode()

@@ -33,7 +33,7 @@ def test_a_disabled_rule_or_channel_notifies_nobody(client: Client, field: str) 
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
-def test_who_cannot_add_a_rule_sees_no_notice(client: Client, role: str) -> None:
+def test_people_who_cannot_add_a_rule_see_no_notice(client: Client, role: str) -> None:
     client.force_login(MembershipFactory(role=role).user)
     assert NO_RULE not in client.get("/").content.decode()
 

@@ -35,13 +35,13 @@ def staff(client: Client) -> Client:
 
 
 @pytest.mark.parametrize("model", ["customer", "facility", "storageunit", "sensor", "membership", "apitoken"])
-def test_only_staff_enter(client: Client, model: str) -> None:
+def test_only_staff_have_access(client: Client, model: str) -> None:
     client.force_login(MembershipFactory().user)
     assert client.get(reverse(f"admin:customers_{model}_changelist")).status_code == 302
 
 
 @pytest.mark.parametrize("model", ["customer", "facility", "storageunit", "sensor", "membership", "apitoken"])
-def test_a_list_asks_no_more_queries_for_more_rows(staff: Client, model: str) -> None:
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(staff: Client, model: str) -> None:
     def grow() -> None:
         sensor = SensorFactory()
         customer = sensor.storage_unit.facility.customer
@@ -59,7 +59,7 @@ def test_the_list_of_customers_counts_what_they_own(staff: Client) -> None:
     assert (row.facilities_counted, row.units_counted) == (2, 2)
 
 
-def test_a_filter_by_customer_holds_with_more_customers_than_it_can_offer(
+def test_a_customer_filter_applies_even_if_there_are_too_many_choices(
     staff: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.web.admin.FewRelatedFilter.FEW", 1)
@@ -70,14 +70,14 @@ def test_a_filter_by_customer_holds_with_more_customers_than_it_can_offer(
 
 
 class TestDeleting:
-    def test_what_others_need_stays(self, staff: Client) -> None:
+    def test_rows_that_others_refer_to_cannot_be_deleted(self, staff: Client) -> None:
         unit = SensorFactory().storage_unit
         assert is_used(unit)
         response = staff.post(reverse("admin:customers_storageunit_delete", args=[unit.pk]), {"post": "yes"})
         assert response.status_code == 403
         assert StorageUnit.objects.filter(pk=unit.pk).exists()
 
-    def test_what_nobody_needs_may_go(self, staff: Client) -> None:
+    def test_unused_rows_can_be_deleted(self, staff: Client) -> None:
         customer = CustomerFactory()
         staff.post(reverse("admin:customers_customer_delete", args=[customer.pk]), {"post": "yes"})
         assert not Customer.objects.filter(pk=customer.pk).exists()
@@ -102,17 +102,17 @@ class TestTokens:
         again = staff.get(response["Location"]).content.decode()
         assert text not in again
 
-    def test_a_token_without_permissions_is_refused(self, staff: Client) -> None:
+    def test_a_token_without_permissions_is_rejected(self, staff: Client) -> None:
         self.add(staff, CustomerFactory(), permissions=[])
         assert not ApiToken.objects.exists()
 
-    def test_units_of_another_customer_are_refused(self, staff: Client) -> None:
+    def test_units_of_another_customer_are_rejected(self, staff: Client) -> None:
         foreign = StorageUnitFactory(unit_code="theirs")
         response = self.add(staff, CustomerFactory(), accessible_units=[foreign.pk])
         assert "theirs" in str(response.context["adminform"].form.errors["accessible_units"])
         assert not ApiToken.objects.exists()
 
-    def test_a_tokens_hash_is_nowhere_to_be_seen(self, staff: Client) -> None:
+    def test_a_tokens_hash_is_not_displayed(self, staff: Client) -> None:
         token, _ = make_token()
         for url in ("admin:customers_apitoken_changelist", "admin:customers_apitoken_change"):
             page = staff.get(reverse(url, args=[token.pk] if url.endswith("change") else []))
@@ -142,7 +142,7 @@ class TestTokens:
         assert old.revoked_at == long_ago
 
     @pytest.mark.parametrize("state", ["usable", "expired", "revoked"])
-    def test_tokens_are_told_apart_by_state(self, staff: Client, state: str) -> None:
+    def test_tokens_are_filtered_by_state(self, staff: Client, state: str) -> None:
         now = timezone.now()
         tokens = {
             "usable": make_token(expires_at=now + timedelta(days=1))[0],

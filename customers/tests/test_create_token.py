@@ -36,7 +36,7 @@ def test_the_token_alone_is_printed(customer: Customer) -> None:
     assert (token.expires_at, token.rate_limit_per_hour) == (None, None)
 
 
-def test_units_expiry_and_rate_limit_are_taken(customer: Customer) -> None:
+def test_units_expiry_and_rate_limit_are_set(customer: Customer) -> None:
     unit = StorageUnitFactory(facility__customer=customer, unit_code="unit_A_1_1")
     create_token(
         "A", "x", "--permission=read", "--unit", "unit_A_1_1", "--expires", "2100-01-31T12:00", "--rate-limit", "60"
@@ -55,7 +55,7 @@ def test_days_count_from_now(customer: Customer) -> None:
     assert timedelta(days=29, hours=23) < remaining <= timedelta(days=30)
 
 
-def test_a_code_in_several_facilities_needs_the_facilitys(customer: Customer) -> None:
+def test_an_ambiguous_unit_code_requires_the_facility(customer: Customer) -> None:
     for code in ("north", "south"):
         StorageUnitFactory(facility=FacilityFactory(customer=customer, facility_code=code), unit_code="cold1")
     with pytest.raises(CommandError, match="north/cold1, south/cold1"):
@@ -78,7 +78,7 @@ def test_a_code_in_several_facilities_needs_the_facilitys(customer: Customer) ->
         (["A", "x" * 201, "--permission=read"], "at most 200 characters"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_and_makes_no_token(
+def test_invalid_arguments_are_rejected_and_create_no_token(
     customer: Customer, arguments: list[str], message: str
 ) -> None:
     StorageUnitFactory(unit_code="theirs")

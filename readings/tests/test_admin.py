@@ -32,7 +32,7 @@ def messages_on(response: PageResponse) -> list[str]:
 
 
 class TestUnits:
-    def test_the_list_tells_the_newest_temperature_its_age_and_the_state(self, staff: Client) -> None:
+    def test_the_list_shows_the_newest_temperature_its_age_and_the_state(self, staff: Client) -> None:
         unit = StorageUnitFactory(set_temperature=5.0)
         store_reading(unit, 11.25, timezone.now() - timedelta(minutes=3))
         page = staff.get(reverse("admin:customers_storageunit_changelist")).content.decode()
@@ -71,19 +71,19 @@ class TestReadings:
         response = staff.get(reverse(READINGS), {"q": " UNIT_a_1_1 "})
         assert [row.storage_unit for row in rows_shown(response)] == [unit]
 
-    def test_a_code_that_several_units_have_offers_them(self, staff: Client) -> None:
+    def test_an_ambiguous_code_offers_the_units(self, staff: Client) -> None:
         units = StorageUnitFactory.create_batch(2, unit_code="cold1")
         response = staff.get(reverse(READINGS), {"q": "cold1"})
         assert rows_shown(response) == []
         for unit, message in zip(units, messages_on(response), strict=True):
             assert f"storage_unit__id__exact={unit.pk}" in message
 
-    def test_a_unit_that_does_not_exist_is_said_to(self, staff: Client) -> None:
+    def test_an_unknown_unit_is_reported(self, staff: Client) -> None:
         response = staff.get(reverse(READINGS), {"q": "<nothing>"})
         assert messages_on(response)[0].startswith("No storage unit is named “<nothing>”.")
         assert "<nothing>" not in response.content.decode()
 
-    def test_only_the_last_day_may_be_asked_for(self, staff: Client) -> None:
+    def test_the_list_can_be_filtered_by_time(self, staff: Client) -> None:
         unit = StorageUnitFactory()
         store_readings(unit, [1.0, 2.0], start=timezone.now() - timedelta(hours=25), every=timedelta(hours=24))
         response = staff.get(reverse(READINGS), {"storage_unit__id__exact": str(unit.pk), "recorded": "day"})
@@ -116,5 +116,5 @@ class TestReadings:
 
 
 @pytest.mark.parametrize("model", ["customers_storageunit", "readings_latestreading"])
-def test_a_list_asks_no_more_queries_for_more_units(staff: Client, model: str) -> None:
+def test_the_number_of_queries_does_not_depend_on_the_number_of_units(staff: Client, model: str) -> None:
     assert_queries_stay(staff, reverse(f"admin:{model}_changelist"), lambda: store_reading(StorageUnitFactory()))

@@ -35,7 +35,7 @@ def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datet
     return datetime(year, month, day, hour, minute, tzinfo=UTC)
 
 
-def test_a_period_that_ends_before_it_starts_is_refused() -> None:
+def test_a_period_that_ends_before_it_starts_is_rejected() -> None:
     with pytest.raises(ValueError, match="can't end"):
         TimeRange(at(2026, 1, 2), at(2026, 1, 1))
 
@@ -55,7 +55,7 @@ def test_a_day_has_23_or_25_hours_when_clocks_change(day: date, hours: int) -> N
 
 
 @given(instants, lengths, st.sampled_from(ZONES))
-def test_days_and_rests_make_up_the_period(start: datetime, length: timedelta, zone: ZoneInfo) -> None:
+def test_days_and_remainders_make_up_the_period(start: datetime, length: timedelta, zone: ZoneInfo) -> None:
     time_range = TimeRange(start, start + length)
     days, rests = cut_days(time_range, zone)
     pieces = [*rests]
@@ -65,7 +65,7 @@ def test_days_and_rests_make_up_the_period(start: datetime, length: timedelta, z
 
 
 @given(instants, lengths)
-def test_hours_and_rests_make_up_the_period(start: datetime, length: timedelta) -> None:
+def test_hours_and_remainders_make_up_the_period(start: datetime, length: timedelta) -> None:
     time_range = TimeRange(start, start + length)
     hours, rests = cut_hours(time_range)
     assert hours.start.minute == hours.end.minute == 0

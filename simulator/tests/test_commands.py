@@ -69,7 +69,7 @@ def test_generate_data_writes_csv_and_json(tmp_path: Path) -> None:
     assert text.splitlines()[-1].endswith("readings in 4 files")
 
 
-def test_generate_data_writes_about_so_many_rows(tmp_path: Path) -> None:
+def test_generate_data_writes_about_the_requested_number_of_rows(tmp_path: Path) -> None:
     run("generate_data", "--rows", "5000", "--to", "2026-11-23", "--output", str(tmp_path), "--no-progress")
     rows = sum(len(path.read_text().splitlines()) - 1 for path in tmp_path.iterdir())
     assert rows == pytest.approx(5_000, rel=0.03)
@@ -109,7 +109,7 @@ def test_generated_data_is_the_same_each_time(tmp_path: Path) -> None:
         (["runsimulator", "--port", "70000"], "cannot listen"),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused_with_the_reason(
+def test_invalid_arguments_are_rejected_with_the_reason(
     arguments: list[str], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -118,7 +118,7 @@ def test_arguments_that_make_no_sense_are_refused_with_the_reason(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bad_port_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_port_in_the_environment_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIMULATOR_PORT", "http")
     with pytest.raises(CommandError, match="SIMULATOR_PORT"):
         run("runsimulator")

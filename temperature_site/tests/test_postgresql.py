@@ -23,7 +23,7 @@ def backend_id() -> int:
     return found
 
 
-def test_a_connection_that_stands_is_kept_without_asking_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_healthy_connection_is_reused_without_a_query(monkeypatch: pytest.MonkeyPatch) -> None:
     first = backend_id()
     monkeypatch.setattr(
         "django.db.backends.postgresql.base.DatabaseWrapper.is_usable", lambda self: pytest.fail("asked")
@@ -34,7 +34,7 @@ def test_a_connection_that_stands_is_kept_without_asking_the_server(monkeypatch:
     assert backend_id() == first
 
 
-def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used() -> None:
+def test_a_closed_connection_is_replaced_before_it_is_used() -> None:
     first = backend_id()
     other = connections.create_connection("default")
     with other.cursor() as cursor:
@@ -46,7 +46,7 @@ def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used() -> N
     assert backend_id() != first
 
 
-def test_after_an_error_the_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_an_error_the_server_is_queried(monkeypatch: pytest.MonkeyPatch) -> None:
     first, requested = backend_id(), []
     monkeypatch.setattr(
         "django.db.backends.postgresql.base.DatabaseWrapper.is_usable", lambda self: requested.append(self) or False

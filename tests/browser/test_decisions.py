@@ -85,7 +85,7 @@ def test_a_source_is_paused_and_resumed_without_leaving_the_page(visit: Visit, p
     assert not Source.objects.get().is_paused
 
 
-def test_who_is_invited_sets_a_password_and_is_in(visit: Visit, page: Page, world: World) -> None:
+def test_an_invited_person_sets_a_password_and_is_signed_in(visit: Visit, page: Page, world: World) -> None:
     open_page(visit, "settings-people", world.facility.customer)
     page.get_by_label("E-mail address").fill("night@example.com")
     page.get_by_role("button", name="Invite").click()
@@ -99,7 +99,7 @@ def test_who_is_invited_sets_a_password_and_is_in(visit: Visit, page: Page, worl
     assert Membership.objects.get(user__email="night@example.com").role == "viewer"
 
 
-def test_the_colours_chosen_for_a_device_hold_before_anything_is_drawn(visit: Visit, page: Page) -> None:
+def test_the_theme_of_a_device_applies_before_anything_is_drawn(visit: Visit, page: Page) -> None:
     visit.open(reverse("settings"))
     page.get_by_label("Colours").select_option("dark")
     page.get_by_role("button", name="Save display").click()
@@ -108,7 +108,7 @@ def test_the_colours_chosen_for_a_device_hold_before_anything_is_drawn(visit: Vi
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
-def test_dates_take_the_place_of_a_range_and_the_other_way_round(visit: Visit, page: Page) -> None:
+def test_custom_dates_and_presets_replace_each_other(visit: Visit, page: Page) -> None:
     visit.open(reverse("analytics"))
     page.get_by_label("From").fill("2026-11-01")
     page.get_by_label("By").select_option("week")

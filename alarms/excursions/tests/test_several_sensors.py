@@ -70,7 +70,7 @@ def test_a_sensor_that_was_not_read_since_before_the_excursion_does_not_hold_it(
     assert found.ended_at == at(305)
 
 
-def test_the_reference_sensor_alone_ends_an_excursion_once_it_is_chosen() -> None:
+def test_the_reference_sensor_alone_ends_an_excursion_once_it_is_selected() -> None:
     limits = {"low_warning_c": 2.0, "high_warning_c": 8.0, "gap_limit_seconds": 900}
     versions = [
         EffectiveLimits(at(-1_000), Limits(**limits)),
@@ -81,7 +81,7 @@ def test_the_reference_sensor_alone_ends_an_excursion_once_it_is_chosen() -> Non
     assert found.ended_at == at(21)
 
 
-def test_figures_follow_the_limits_in_force_at_each_moment() -> None:
+def test_measures_follow_the_limits_in_force_at_each_moment() -> None:
     versions = [
         EffectiveLimits(at(-1_000), Limits(high_warning_c=8.0, gap_limit_seconds=20 * 60)),
         EffectiveLimits(at(12), Limits(high_warning_c=7.0, gap_limit_seconds=20 * 60)),

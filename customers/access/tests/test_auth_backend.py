@@ -38,20 +38,20 @@ def test_a_person_is_found_with_the_rights_of_their_roles(django_assert_num_quer
 
 
 @pytest.mark.parametrize("factory", [UserFactory, StaffFactory])
-def test_who_has_no_role_is_found_all_the_same(factory: Callable[..., User]) -> None:
+def test_a_person_without_a_role_is_found(factory: Callable[..., User]) -> None:
     user = factory()
     assert AccountBackend().get_user(user.pk) == user
 
 
-def test_who_may_not_sign_in_is_not_found() -> None:
+def test_an_inactive_person_is_not_found() -> None:
     assert AccountBackend().get_user(UserFactory(is_active=False).pk) is None
 
 
-def test_who_does_not_exist_is_not_found() -> None:
+def test_an_unknown_person_is_not_found() -> None:
     assert AccountBackend().get_user(2_000_000_000) is None
 
 
-def test_a_new_role_counts_from_the_next_request_on(client: Client) -> None:
+def test_a_new_role_applies_from_the_next_request_on(client: Client) -> None:
     membership = MembershipFactory(customer=CustomerFactory(name="Ice & Co"))
     client.force_login(membership.user)
     assert client.get("/facilities").status_code == 200

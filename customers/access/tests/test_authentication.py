@@ -1,4 +1,4 @@
-"""Tokens at the door: who is let in, how often, and what is written about it."""
+"""Authentication by token: permissions, rate limits, expiry, and what is recorded."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ def test_an_admin_token_addresses_everything_and_lists_its_own() -> None:
     assert principal.own_scope == Scope.of_customer(token.customer_id)
 
 
-def test_a_token_with_a_list_of_units_sees_those_only() -> None:
+def test_a_token_limited_to_units_sees_only_those() -> None:
     unit = StorageUnitFactory()
     _, text = make_token(unit.facility.customer, units=[unit])
     assert token_principal(text, NOW).scope.unit_ids == frozenset({unit.pk})
 
 
-def test_a_token_whose_units_are_gone_sees_nothing_rather_than_everything() -> None:
+def test_a_token_whose_units_were_deleted_sees_nothing() -> None:
     unit = StorageUnitFactory()
     _, text = make_token(unit.facility.customer, units=[unit])
     unit.delete()
     assert token_principal(text, NOW).scope.unit_ids == frozenset()
 
 
-def test_a_token_that_a_person_takes_the_list_from_sees_all_units() -> None:
+def test_a_token_whose_limit_is_removed_sees_all_units() -> None:
     unit = StorageUnitFactory()
     token, text = make_token(unit.facility.customer, units=[unit])
     token.accessible_units.clear()
@@ -85,38 +85,38 @@ def test_a_token_is_verified_by_one_query(django_assert_num_queries: DjangoAsser
         token_principal(text, NOW)
 
 
-def test_a_token_replaced_key_still_holds(settings: Settings) -> None:
+def test_a_token_remains_valid_under_a_fallback_key(settings: Settings) -> None:
     _, text = make_token()
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key, long enough", [settings.SECRET_KEY]
     assert token_principal(text, NOW)
 
 
-def test_an_unknown_token_is_refused() -> None:
+def test_an_unknown_token_is_rejected() -> None:
     with pytest.raises(AuthenticationFailed, match="not known"):
         token_principal("tms_nothing", NOW)
 
 
-def test_a_token_is_refused_from_the_instant_it_expires() -> None:
+def test_a_token_is_rejected_from_the_instant_it_expires() -> None:
     _, text = make_token(expires_at=NOW)
     assert token_principal(text, NOW - timedelta(microseconds=1))
     with pytest.raises(AuthenticationFailed, match="expired"):
         token_principal(text, NOW)
 
 
-def test_a_revoked_token_is_refused() -> None:
+def test_a_revoked_token_is_rejected() -> None:
     token, text = make_token()
     revoke(type(token).objects.all())
     with pytest.raises(AuthenticationFailed, match="revoked"):
         token_principal(text, NOW)
 
 
-def test_the_token_of_an_inactive_customer_is_refused() -> None:
+def test_the_token_of_an_inactive_customer_is_rejected() -> None:
     _, text = make_token(CustomerFactory(is_active=False))
     with pytest.raises(AuthenticationFailed, match="not active"):
         token_principal(text, NOW)
 
 
-def test_an_outage_is_not_answered_as_a_bad_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_outage_is_not_reported_as_an_invalid_token(monkeypatch: pytest.MonkeyPatch) -> None:
     end_connection = Prepared("SELECT pg_terminate_backend(pg_backend_pid()), %s::text[]")
     monkeypatch.setattr(authentication, "FIND_PRINCIPAL", end_connection)
     request = APIRequestFactory().get("/", headers={"Authorization": "Bearer tms_x"})
@@ -134,19 +134,19 @@ def test_both_keywords_work(header: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["", "Basic eA==", "Bearertms_x", "Negotiate"])
-def test_other_headers_are_no_token(header: str) -> None:
+def test_other_headers_are_not_tokens(header: str) -> None:
     request = APIRequestFactory().get("/", headers={"Authorization": header})
     assert TokenAuthentication().authenticate(request) is None
 
 
 @pytest.mark.parametrize("text", ["", "\xff", "a b", "x" * 8000, "\x00"])
-def test_garbage_behind_the_keyword_is_an_unknown_token(text: str) -> None:
+def test_garbage_after_the_keyword_is_an_unknown_token(text: str) -> None:
     request = APIRequestFactory().get("/", headers={"Authorization": f"Bearer {text}"})
     with pytest.raises(AuthenticationFailed):
         TokenAuthentication().authenticate(request)
 
 
-def test_a_limit_holds_within_the_hour_and_is_reset_with_the_next() -> None:
+def test_a_limit_applies_within_the_hour_and_is_reset_afterwards() -> None:
     _, text = make_token(rate_limit_per_hour=2)
     token_principal(text, NOW)
     token_principal(text, NOW + timedelta(minutes=30))
@@ -193,7 +193,7 @@ def test_a_viewer_reads() -> None:
     assert principal.permissions == {Permission.READ}
 
 
-def test_a_person_without_an_active_customer_may_nothing() -> None:
+def test_a_person_without_an_active_customer_has_no_permissions() -> None:
     member = MembershipFactory(customer__is_active=False)
     assert Principal.of_user(member.user).permissions == set()
     assert Principal.of_user(UserFactory()).permissions == set()

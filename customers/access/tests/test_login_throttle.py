@@ -1,4 +1,4 @@
-"""How often signing in may be tried."""
+"""Throttling of sign-in attempts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sign_in(client: Client, name: str = "quality", text: str = "guess") -> PageR
     return client.post(reverse("login"), {"username": name, "password": text})
 
 
-def test_after_too_many_tries_even_the_right_password_has_to_wait(client: Client) -> None:
+def test_after_too_many_attempts_even_the_right_password_is_rejected(client: Client) -> None:
     UserFactory(username="quality")
     for _ in range(ATTEMPTS_PER_NAME):
         assert sign_in(client).status_code == 200
@@ -39,26 +39,26 @@ def test_after_too_many_tries_even_the_right_password_has_to_wait(client: Client
     assert client.get("/").status_code == 302
 
 
-def test_capitals_and_blanks_make_no_other_name(client: Client) -> None:
+def test_capitals_and_blanks_do_not_change_the_name(client: Client) -> None:
     for name in ["quality", " quality", "QUALITY", "Quality "] * 3:
         last = sign_in(client, name)
     assert last.status_code == 429
 
 
-def test_another_name_may_still_be_tried(client: Client) -> None:
+def test_another_name_is_not_throttled(client: Client) -> None:
     for _ in range(ATTEMPTS_PER_NAME + 1):
         sign_in(client)
     assert sign_in(client, "shift").status_code == 200
 
 
-def test_an_address_that_tries_many_names_has_to_wait() -> None:
+def test_an_address_with_many_names_is_throttled() -> None:
     tries = [SignInAttempt(f"name {number}", "address") for number in range(ATTEMPTS_PER_ADDRESS + 1)]
     waits = [each.count(NOW) for each in tries]
     assert waits[:-1] == [None] * ATTEMPTS_PER_ADDRESS
     assert waits[-1] == WINDOW
 
 
-def test_a_success_gives_the_tries_back() -> None:
+def test_a_success_resets_the_attempts() -> None:
     for _ in range(ATTEMPTS_PER_NAME):
         SignInAttempt("name", "address").count(NOW)
     SignInAttempt("name", "address").succeeded(NOW)
@@ -66,7 +66,7 @@ def test_a_success_gives_the_tries_back() -> None:
     assert SignInTries.objects.get(who="address").try_count == ATTEMPTS_PER_NAME
 
 
-def test_the_wait_is_over_at_the_end_of_the_window() -> None:
+def test_throttling_ends_with_the_window() -> None:
     for _ in range(ATTEMPTS_PER_NAME + 1):
         wait = SignInAttempt("name", "address").count(NOW)
     assert wait == WINDOW
@@ -74,7 +74,7 @@ def test_the_wait_is_over_at_the_end_of_the_window() -> None:
     assert SignInAttempt("name", "address").count(NOW + WINDOW) is None
 
 
-def test_what_is_long_over_is_cleared_away() -> None:
+def test_expired_attempts_are_deleted() -> None:
     SignInAttempt("old", "old address").count(NOW)
     SignInAttempt("name", "address").succeeded(NOW + 3 * WINDOW)
     assert not SignInTries.objects.exists()
@@ -91,7 +91,7 @@ def test_what_is_long_over_is_cleared_away() -> None:
         (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
     ],
 )
-def test_the_address_is_the_one_that_the_nearest_trusted_proxy_was_asked_from(
+def test_the_address_is_the_one_reported_by_the_nearest_trusted_proxy(
     settings: Settings, proxies: int, told: str, address: str
 ) -> None:
     settings.PROXY_COUNT = proxies

@@ -36,7 +36,7 @@ def test_a_token_signs_in_to_its_customer(client: Client, unit: StorageUnit) -> 
     assert "Foreign" not in page
 
 
-def test_a_token_of_some_units_shows_only_those(client: Client, unit: StorageUnit) -> None:
+def test_a_token_limited_to_units_shows_only_those(client: Client, unit: StorageUnit) -> None:
     other = StorageUnitFactory(facility=unit.facility, name="Other room")
     _, text = make_token(unit.facility.customer, units=[other])
     sign_in(client, text)
@@ -47,14 +47,14 @@ def test_a_token_of_some_units_shows_only_those(client: Client, unit: StorageUni
 
 
 @pytest.mark.parametrize("code", ["B", "a", ""])
-def test_a_token_signs_in_under_its_own_customers_code_only(client: Client, unit: StorageUnit, code: str) -> None:
+def test_a_token_signs_in_only_with_its_own_customers_code(client: Client, unit: StorageUnit, code: str) -> None:
     CustomerFactory(customer_code="B")
     _, text = make_token(unit.facility.customer)
     assert sign_in(client, text, code).status_code == 200
     assert client.get("/").status_code == 302
 
 
-def test_a_token_that_may_not_read_does_not_sign_in(client: Client, unit: StorageUnit) -> None:
+def test_a_token_without_read_does_not_sign_in(client: Client, unit: StorageUnit) -> None:
     _, text = make_token(unit.facility.customer, permissions=["write"])
     assert sign_in(client, text).status_code == 200
 
@@ -66,9 +66,7 @@ def test_a_token_of_an_inactive_customer_does_not_sign_in(client: Client, unit: 
     assert sign_in(client, text).status_code == 200
 
 
-def test_a_well_known_token_opens_nothing_outside_the_demo(
-    client: Client, unit: StorageUnit, settings: Settings
-) -> None:
+def test_a_demo_token_does_not_sign_in_outside_the_demo(client: Client, unit: StorageUnit, settings: Settings) -> None:
     settings.DEMO = True
     make_token(unit.facility.customer, text="read_A_01_token_2025")
     settings.DEMO = False
@@ -91,7 +89,7 @@ def test_the_session_ends_when_the_token_expires(client: Client, unit: StorageUn
     assert client.get("/").status_code == 302
 
 
-def test_even_an_admin_token_does_not_open_the_back_office(client: Client, unit: StorageUnit) -> None:
+def test_an_admin_token_does_not_open_the_admin(client: Client, unit: StorageUnit) -> None:
     _, text = make_token(unit.facility.customer, permissions=["admin"])
     sign_in(client, text)
     assert client.get("/admin/").status_code == 302

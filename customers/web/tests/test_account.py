@@ -31,21 +31,21 @@ def test_signing_in_leads_to_the_overview(client: Client, person: User) -> None:
     assert get_user(client) == person
 
 
-def test_signing_in_leads_back_to_the_page_that_was_asked_for(client: Client, person: User) -> None:
+def test_signing_in_returns_to_the_requested_page(client: Client, person: User) -> None:
     assert sign_in(client, next="/account/password")["Location"] == "/account/password"
 
 
-def test_signing_in_never_leads_to_another_site(client: Client, person: User) -> None:
+def test_signing_in_never_redirects_to_another_site(client: Client, person: User) -> None:
     assert sign_in(client, next="https://example.com/")["Location"] == "/"
 
 
-def test_a_wrong_password_is_refused_without_saying_which_part_was_wrong(client: Client, person: User) -> None:
+def test_a_wrong_password_is_rejected_without_saying_which_part_was_wrong(client: Client, person: User) -> None:
     response = sign_in(client, password="guess")
     assert not get_user(client).is_authenticated
     assert "Please enter a correct user name and password" in response.content.decode()
 
 
-def test_signing_out_is_done_by_a_form_only(client: Client, person: User) -> None:
+def test_signing_out_requires_a_post(client: Client, person: User) -> None:
     sign_in(client)
     assert client.get(reverse("logout")).status_code == 405
     assert get_user(client).is_authenticated
@@ -53,7 +53,7 @@ def test_signing_out_is_done_by_a_form_only(client: Client, person: User) -> Non
     assert not get_user(client).is_authenticated
 
 
-def test_a_changed_password_holds_and_keeps_the_person_signed_in(client: Client, person: User) -> None:
+def test_changing_the_password_keeps_the_person_signed_in(client: Client, person: User) -> None:
     sign_in(client)
     response = client.post(
         reverse("password-change"),
@@ -64,5 +64,5 @@ def test_a_changed_password_holds_and_keeps_the_person_signed_in(client: Client,
     assert get_user(client).check_password(NEW_PASSWORD)
 
 
-def test_who_is_not_signed_in_can_change_no_password(client: Client) -> None:
+def test_anonymous_visitors_cannot_change_a_password(client: Client) -> None:
     assert client.get(reverse("password-change"))["Location"].startswith(reverse("login"))

@@ -64,12 +64,12 @@ def data(response: PageResponse) -> list[str]:
 
 
 class TestWhoMayDoWhat:
-    def test_who_is_not_signed_in_is_asked_to(self, client: Client, customer: Customer) -> None:
+    def test_anonymous_visitors_are_asked_to_sign_in(self, client: Client, customer: Customer) -> None:
         for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
             assert client.get(url)["Location"].startswith(reverse("login"))
 
     @pytest.mark.parametrize("role", ["viewer", "operator"])
-    def test_others_than_managers_look(self, sign_in: Callable[..., Client], customer: Customer, role: str) -> None:
+    def test_other_roles_can_view(self, sign_in: Callable[..., Client], customer: Customer, role: str) -> None:
         client = sign_in(role)
         for page in PAGES:
             response = client.get(url_of(page, customer))
@@ -78,7 +78,7 @@ class TestWhoMayDoWhat:
             assert b'method="post"' not in response.content.split(b"<main")[1]
 
     @pytest.mark.parametrize("role", ["viewer", "operator"])
-    def test_others_than_managers_change_nothing(
+    def test_other_roles_cannot_change_anything(
         self, sign_in: Callable[..., Client], customer: Customer, role: str
     ) -> None:
         assert_refused(sign_in(role), customer, status=403)
@@ -89,7 +89,7 @@ class TestWhoMayDoWhat:
             assert client.get(url_of(page, customer)).status_code == 404
         assert_refused(client, customer, status=404)
 
-    def test_what_is_of_another_customer_is_not_found_below_ones_own(self, manager: Client, customer: Customer) -> None:
+    def test_objects_of_another_customer_are_not_found(self, manager: Client, customer: Customer) -> None:
         token, _ = make_token()
         unit, member = StorageUnitFactory(name="before"), MembershipFactory()
         answers = [
@@ -102,7 +102,7 @@ class TestWhoMayDoWhat:
         unit.refresh_from_db()
         assert (token.revoked_at, unit.name, Membership.objects.contains(member)) == (None, "before", True)
 
-    def test_staff_change_every_customers(self, client: Client, customer: Customer) -> None:
+    def test_staff_can_change_every_customers_settings(self, client: Client, customer: Customer) -> None:
         client.force_login(StaffFactory())
         client.post(url_of("settings-people", customer), {"email": "new@example.com", "role": "viewer"})
         assert Membership.objects.get().customer == customer
@@ -155,14 +155,14 @@ class TestTokenSessions:
 
         return sign_in_with
 
-    def test_a_token_that_may_only_read_does_not_reach_the_settings(
+    def test_a_read_token_has_no_access_to_the_settings(
         self, with_token: Callable[..., Client], customer: Customer
     ) -> None:
         client = with_token(["read"])
         for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
             assert client.get(url).status_code == 403
 
-    def test_a_token_limited_to_units_does_not_either(
+    def test_a_token_limited_to_units_has_no_access_to_the_settings(
         self, with_token: Callable[..., Client], customer: Customer
     ) -> None:
         unit = StorageUnitFactory(facility__customer=customer)
@@ -171,7 +171,7 @@ class TestTokenSessions:
         for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
             assert client.get(url).status_code == 403
 
-    def test_a_token_that_may_write_makes_tokens_but_no_accounts(
+    def test_a_write_token_creates_tokens_but_no_accounts(
         self, with_token: Callable[..., Client], customer: Customer
     ) -> None:
         client = with_token(["read", "write"])
@@ -195,12 +195,12 @@ class TestProfile:
         assert list(manager.get(reverse("settings")).context["list"].rows) == [customer]
 
     @pytest.mark.parametrize("theme", ["", "light", "dark"])
-    def test_the_colours_are_kept_on_the_device(self, manager: Client, theme: str) -> None:
+    def test_the_theme_is_saved_on_the_device(self, manager: Client, theme: str) -> None:
         response = manager.post(reverse("settings-display"), {"theme": theme}, follow=True)
         assert manager.cookies["theme"].value == theme
         assert response.context["display"].initial == {"theme": theme}
 
-    def test_other_colours_are_refused(self, manager: Client) -> None:
+    def test_an_unknown_theme_is_rejected(self, manager: Client) -> None:
         assert manager.post(reverse("settings-display"), {"theme": "pink"}).status_code == 400
         assert "theme" not in manager.cookies
 
@@ -219,7 +219,7 @@ class TestTokens:
         assert "no-store" in response.headers["Cache-Control"]
         assert text not in manager.get(url).content.decode()
 
-    def test_a_token_holds_to_the_end_of_its_last_day(self, manager: Client, customer: Customer) -> None:
+    def test_a_token_is_valid_to_the_end_of_its_last_day(self, manager: Client, customer: Customer) -> None:
         day = timezone.now().date() + timedelta(days=7)
         fields = {"token_name": "a", "permissions": ["read"], "expires_on": day.isoformat()}
         manager.post(url_of("settings-tokens", customer), fields)
@@ -236,7 +236,7 @@ class TestTokens:
             {"rate_limit_per_hour": "9999999999"},
         ],
     )
-    def test_what_can_not_be_is_refused_and_said(
+    def test_invalid_tokens_are_rejected_with_a_message(
         self, manager: Client, customer: Customer, wrong: dict[str, object]
     ) -> None:
         fields = {"token_name": "a", "permissions": ["read"]} | wrong
@@ -254,7 +254,7 @@ class TestTokens:
 
 
 class TestPeople:
-    def test_who_is_new_sets_a_password_by_a_link_that_works_once(
+    def test_a_new_person_sets_a_password_with_a_link_that_works_once(
         self, manager: Client, customer: Customer, client: Client
     ) -> None:
         response = manager.post(url_of("settings-people", customer), {"email": "New@Example.com", "role": "operator"})
@@ -274,7 +274,7 @@ class TestPeople:
         client.logout()
         assert "has been used" in client.get(link).content.decode()
 
-    def test_who_is_known_is_added_without_a_link(self, manager: Client, customer: Customer) -> None:
+    def test_an_existing_person_is_added_without_a_link(self, manager: Client, customer: Customer) -> None:
         known = UserFactory(email="known@example.com")
         response = manager.post(url_of("settings-people", customer), {"email": "KNOWN@example.com", "role": "viewer"})
         assert response.context["link"] == ""
@@ -288,7 +288,7 @@ class TestPeople:
             ([{"email": "other@example.com", "username": "x@example.com"}], "another address"),
         ],
     )
-    def test_an_address_that_does_not_tell_who_is_meant_is_refused(
+    def test_an_ambiguous_address_is_rejected(
         self, manager: Client, customer: Customer, accounts: list[dict[str, str]] | list[dict[str, object]], error: str
     ) -> None:
         for account in accounts:
@@ -313,7 +313,7 @@ class TestPeople:
         again = manager.post(url_of("settings-member", customer, member.pk), {"action": "link"}).context["link"]
         assert re.sub("[^/]+$", "", again) == re.sub("[^/]+$", "", first)
 
-    def test_no_link_is_made_to_an_account_that_is_in_use(self, manager: Client, customer: Customer) -> None:
+    def test_no_link_is_created_for_an_account_in_use(self, manager: Client, customer: Customer) -> None:
         used = MembershipFactory(customer=customer)
         elsewhere = MembershipFactory(customer=customer, user__password=None)
         MembershipFactory(user=elsewhere.user)
@@ -332,7 +332,7 @@ class TestPeople:
         assert User.objects.filter(pk=member.user_id).exists()
 
     @pytest.mark.parametrize("fields", [{"action": "remove"}, {"action": "role", "role": "operator"}])
-    def test_the_last_manager_stays(self, manager: Client, customer: Customer, fields: dict[str, str]) -> None:
+    def test_the_last_manager_remains(self, manager: Client, customer: Customer, fields: dict[str, str]) -> None:
         MembershipFactory(customer=customer, role="manager", user__is_active=False)
         own = Membership.objects.get(user=get_user(manager).pk)
         response = manager.post(url_of("settings-member", customer, own.pk), fields, follow=True)
@@ -365,14 +365,14 @@ class TestUnits:
         assert (unit.interval_seconds, unit.gap_limit_seconds) == (300, 1200)
 
     @pytest.mark.parametrize("wrong", ["cold", "nan", "inf", "-300", "1001"])
-    def test_what_is_no_temperature_is_refused(self, manager: Client, customer: Customer, wrong: str) -> None:
+    def test_an_invalid_temperature_is_rejected(self, manager: Client, customer: Customer, wrong: str) -> None:
         unit = StorageUnitFactory(facility__customer=customer)
         response = manager.post(url_of("settings-unit", customer, unit.public_id), {"set_temperature": wrong})
         assert "set_temperature" in response.context["form"].errors
         unit.refresh_from_db()
         assert unit.set_temperature == 5.0
 
-    def test_a_text_narrows_the_list(self, manager: Client, customer: Customer) -> None:
+    def test_the_list_is_filtered_by_text(self, manager: Client, customer: Customer) -> None:
         wanted = StorageUnitFactory(facility__customer=customer, name="Blood bank")
         StorageUnitFactory(facility__customer=customer, name="Lobby")
         response = manager.get(url_of("settings-units", customer), {"text": "blood"})

@@ -14,7 +14,7 @@ TIMES = st.integers(946_684_800_000_000, 2**52)
 
 
 @given(FOUR_BYTES, FOUR_BYTES, TIMES)
-def test_an_id_leads_back_to_its_reading(unit_id: int, sensor_id: int, microseconds: int) -> None:
+def test_an_id_is_decoded_to_its_key(unit_id: int, sensor_id: int, microseconds: int) -> None:
     [reading_id] = reading_ids([unit_id], [sensor_id], [microseconds])
     assert key_of(UUID(reading_id)) == ReadingKey(unit_id, sensor_id, microseconds)
 
@@ -32,10 +32,10 @@ def test_an_id_is_a_uuid_of_version_8() -> None:
     assert (uuid.version, uuid.variant) == (8, "specified in RFC 4122")
 
 
-def test_neighbours_have_nothing_in_common() -> None:
+def test_ids_of_adjacent_readings_differ() -> None:
     ids = reading_ids([1] * 1000, [1] * 1000, range(1_795_392_000_000_000, 1_795_392_000_001_000))
     assert len({reading_id[:8] for reading_id in ids}) == 1000
 
 
-def test_another_systems_id_is_no_reading() -> None:
+def test_a_foreign_id_is_not_a_reading() -> None:
     assert key_of(uuid4()) is None

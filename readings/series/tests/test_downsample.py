@@ -111,7 +111,7 @@ def test_a_series_consists_of_the_readings_of_its_range_whatever_its_level(days:
 
 @pytest.mark.parametrize("days", [1, 2, 7, 10, 30, 41, 42, 365, 400, 401, 1826, 9000])
 @pytest.mark.parametrize("interval_seconds", [1, 60, 900])
-def test_no_range_has_more_points_or_more_rows_to_look_at_than_it_may(days: int, interval_seconds: int) -> None:
+def test_every_range_is_limited_in_points_and_rows_read(days: int, interval_seconds: int) -> None:
     time_range = TimeRange(START + timedelta(minutes=17), START + timedelta(minutes=17) + days * DAY)
     level = choose_level(time_range, interval_seconds)
     rows = {Level.READINGS: days * 86_400 / interval_seconds, Level.HOURS: days * 24 + 1, Level.DAYS: days + 2}[level]

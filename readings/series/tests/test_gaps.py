@@ -101,7 +101,7 @@ def test_the_gaps_are_what_the_coverage_lacks_refreshed_or_not(days: int, level:
     assert found[0] == found[1]
 
 
-def test_of_more_readings_than_can_be_looked_at_hours_without_any_measurement_are_gaps(
+def test_beyond_the_limit_of_readings_hours_without_measurements_are_gaps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unit = StorageUnitFactory(gap_limit_seconds=600, interval_seconds=600)

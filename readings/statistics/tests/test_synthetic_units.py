@@ -34,7 +34,7 @@ def drilled(facility: Facility) -> StorageUnit:
     return StorageUnit.objects.get(is_synthetic=True)
 
 
-def test_the_overview_and_the_pages_of_facilities_leave_it_out(client: Client, facility: Facility) -> None:
+def test_the_overview_and_facility_pages_exclude_it(client: Client, facility: Facility) -> None:
     client.force_login(MembershipFactory(customer=facility.customer).user)
     assert len(overview(Scope.everything(), timezone.now()).units) == 1
     [row] = client.get(reverse("facilities")).context["facilities"]
@@ -42,7 +42,7 @@ def test_the_overview_and_the_pages_of_facilities_leave_it_out(client: Client, f
     assert len(client.get(reverse("facility", args=[facility.public_id])).context["units"].units) == 1
 
 
-def test_the_api_lists_and_adds_up_the_others(facility: Facility) -> None:
+def test_api_lists_and_statistics_exclude_it(facility: Facility) -> None:
     api = client_of(facility.customer)
     base = f"/api/v1/facilities/{facility.public_id}"
     assert api.get(f"{base}/units").json()["total"] == 1
@@ -51,7 +51,7 @@ def test_the_api_lists_and_adds_up_the_others(facility: Facility) -> None:
     assert api.get("/api/v1/analytics/temperature/summary").json()["unit_count"] == 1
 
 
-def test_it_does_not_count_for_its_customer(facility: Facility) -> None:
+def test_the_customers_counts_exclude_it(facility: Facility) -> None:
     profile = client_of(facility.customer).get("/api/v1/customers/profile").json()
     assert [profile[f"{name}_count"] for name in ("unit", "active_readings")] == [1, 1]
     newest = LatestReading.objects.get(storage_unit__is_synthetic=False).recorded_at

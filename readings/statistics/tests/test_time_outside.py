@@ -45,17 +45,17 @@ def test_each_reading_outside_counts_until_the_next_one(unit: StorageUnit) -> No
     assert outside_of(unit) == TimeOutside(45 * MINUTE, 15 * MINUTE)
 
 
-def test_the_last_reading_outside_counts_until_the_gap_limit(unit: StorageUnit) -> None:
+def test_the_last_reading_outside_counts_until_the_staleness_limit(unit: StorageUnit) -> None:
     store_reading(unit, 20.0, START + 50 * MINUTE)
     assert outside_of(unit) == TimeOutside(45 * MINUTE, 45 * MINUTE)
 
 
-def test_what_stood_when_the_range_began_counts_from_there(unit: StorageUnit) -> None:
+def test_a_reading_valid_at_the_start_of_the_range_counts_from_there(unit: StorageUnit) -> None:
     store_readings(unit, [20.0, 5.0], start=START - 10 * MINUTE, every=30 * MINUTE)
     assert warning_time_of(unit) == 20 * MINUTE
 
 
-def test_what_stands_at_the_end_counts_up_to_there(unit: StorageUnit) -> None:
+def test_a_reading_valid_at_the_end_of_the_range_counts_up_to_there(unit: StorageUnit) -> None:
     store_reading(unit, 20.0, START + DAY - 10 * MINUTE)
     assert warning_time_of(unit) == 10 * MINUTE
 
@@ -71,13 +71,13 @@ def test_a_fault_is_not_outside(unit: StorageUnit) -> None:
     assert warning_time_of(unit) == 15 * MINUTE
 
 
-def test_without_a_set_temperature_it_is_not_known() -> None:
+def test_without_limits_it_is_unknown() -> None:
     unit = StorageUnitFactory(set_temperature=None)
     store_reading(unit, 20.0, START)
     assert outside_of(unit) is None
 
 
-def test_exactly_at_a_limit_is_outside_where_it_is_meant_so(unit: StorageUnit) -> None:
+def test_exactly_at_an_inclusive_limit_is_outside(unit: StorageUnit) -> None:
     store_readings(unit, [7.0, 10.0, 3.0, 5.0], start=START)
     day = TimeRange(START, START + DAY)
     assert time_outside(unit.pk, day, LimitsInForce(0.0, 3.0, 7.0, 10.0)) == TimeOutside(15 * MINUTE, timedelta())
@@ -85,7 +85,7 @@ def test_exactly_at_a_limit_is_outside_where_it_is_meant_so(unit: StorageUnit) -
     assert time_outside(unit.pk, day, inclusive) == TimeOutside(45 * MINUTE, 15 * MINUTE)
 
 
-def test_a_limit_to_the_warm_alone_counts_what_is_warmer(unit: StorageUnit) -> None:
+def test_an_upper_limit_alone_counts_warmer_readings(unit: StorageUnit) -> None:
     store_readings(unit, [-30.0, -16.0, -10.0, -20.0], start=START)
     frozen = LimitsInForce(high_warning_c=-18.0, high_critical_c=-15.0)
     assert time_outside(unit.pk, TimeRange(START, START + DAY), frozen) == TimeOutside(30 * MINUTE, 15 * MINUTE)
@@ -96,7 +96,7 @@ def test_a_short_time_outside_is_known_over_years(unit: StorageUnit) -> None:
     assert warning_time_of(unit, START - 1000 * DAY, START + 1000 * DAY) == 15 * MINUTE
 
 
-def test_a_long_time_outside_is_not_known_of_a_long_range(unit: StorageUnit) -> None:
+def test_a_long_time_outside_is_unknown_for_a_long_range(unit: StorageUnit) -> None:
     days = MAX_WEIGHTED_RANGE // DAY + 1
     store_readings(unit, [20.0] * 24 * days, start=START, every=60 * MINUTE)
     assert outside_of(unit, START, START + days * DAY) is None

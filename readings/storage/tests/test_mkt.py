@@ -26,9 +26,9 @@ def test_the_mkt_of_known_temperatures(periods: list[tuple[int, int]], mkt_c: fl
     assert mkt_of(*periods) == pytest.approx(mkt_c, abs=5e-5)
 
 
-def test_what_was_never_measured_has_no_mkt() -> None:
+def test_without_measurements_there_is_no_mkt() -> None:
     assert mean_kinetic_temperature_c(0.0, 0.0) is None
 
 
-def test_absolute_zero_breaks_nothing() -> None:
+def test_absolute_zero_is_no_error() -> None:
     assert mkt_of((1, -273.15)) == pytest.approx(-253.15)

@@ -21,18 +21,18 @@ pytestmark = [pytest.mark.django_db, pytest.mark.storing]
 NOVEMBER = datetime(2040, 11, 24, 12, tzinfo=UTC)
 
 
-def test_this_month_and_three_more_are_made_ahead_across_the_year() -> None:
+def test_this_month_and_three_more_are_created_ahead_across_the_year() -> None:
     made = ensure_partitions_ahead(NOVEMBER)
     assert made == ["reading_2040_11", "reading_2040_12", "reading_2041_01", "reading_2041_02"]
     assert set(made) <= existing_partitions()
 
 
-def test_what_is_there_is_not_made_again() -> None:
+def test_existing_partitions_are_not_created_again() -> None:
     ensure_partitions_ahead(NOVEMBER)
     assert ensure_partitions_ahead(NOVEMBER) == []
 
 
-def test_missing_partitions_are_told() -> None:
+def test_missing_partitions_are_reported() -> None:
     assert missing_partitions(NOVEMBER) == ["reading_2040_11", "reading_2040_12"]
     ensure_partitions([datetime(2040, 11, 1, tzinfo=UTC)])
     assert missing_partitions(NOVEMBER) == ["reading_2040_12"]
@@ -53,6 +53,6 @@ def test_months_between_two_instants_include_both_ends() -> None:
     ]
 
 
-def test_the_task_makes_the_coming_months() -> None:
+def test_the_task_creates_the_coming_months() -> None:
     make_partitions()
     assert missing_partitions() == []

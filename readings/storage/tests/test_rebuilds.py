@@ -37,7 +37,7 @@ def test_another_time_zone_moves_the_readings_to_other_days(unit: StorageUnit) -
     assert list(days) == [(date(2026, 6, 2), True)]
 
 
-def test_another_gap_limit_changes_what_is_covered(unit: StorageUnit) -> None:
+def test_another_staleness_limit_changes_the_coverage(unit: StorageUnit) -> None:
     assert sum(HourlyRollup.objects.values_list("covered_seconds", flat=True)) == 1800
     unit.gap_limit_seconds = 2 * 3600
     unit.save()
@@ -46,7 +46,7 @@ def test_another_gap_limit_changes_what_is_covered(unit: StorageUnit) -> None:
     assert HourlyRollup.objects.count() == 3
 
 
-def test_what_changes_neither_asks_for_nothing(unit: StorageUnit) -> None:
+def test_other_changes_request_no_rebuild(unit: StorageUnit) -> None:
     unit.name = "another name"
     unit.save()
     unit.facility.city = "Leeds"

@@ -133,7 +133,7 @@ def test_any_order_splitting_and_repetition_gives_the_same(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(delivered=deliveries(), start=offsets, length=offsets, is_settled=st.booleans())
-def test_statistics_of_any_period_are_exact_settled_or_not(
+def test_statistics_of_any_period_are_exact_refreshed_or_not(
     unit: StorageUnit, delivered: tuple[Batch, list[Batch]], start: timedelta, length: timedelta, is_settled: bool
 ) -> None:
     rows, batches = delivered
@@ -157,7 +157,7 @@ def test_statistics_of_any_period_are_exact_settled_or_not(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(delivered=deliveries())
-def test_rebuilding_makes_what_storing_made(unit: StorageUnit, delivered: tuple[Batch, list[Batch]]) -> None:
+def test_rebuilding_gives_the_same_as_storing(unit: StorageUnit, delivered: tuple[Batch, list[Batch]]) -> None:
     _, batches = delivered
 
     def outcome() -> tuple[Tables, Tables]:
@@ -192,7 +192,7 @@ def assert_sums(rollups: ScopedQuerySet, expected: dict[str, float | None]) -> N
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)])
-def test_a_day_of_23_and_of_25_hours_comes_out_right(day: date, hours: int) -> None:
+def test_days_of_23_and_25_hours_are_correct(day: date, hours: int) -> None:
     london = ZoneInfo("Europe/London")
     sensor = SensorFactory(storage_unit__facility__time_zone="Europe/London", storage_unit__interval_seconds=600)
     first = start_of_day(day, london)
@@ -248,7 +248,7 @@ def test_mkt_is_weighted_by_time_when_one_hour_is_sampled_densely() -> None:
     assert result.mkt_c == pytest.approx(5.7635, abs=5e-5)
 
 
-def test_what_is_not_measured_is_not_covered() -> None:
+def test_time_without_measurements_is_not_covered() -> None:
     sensor = SensorFactory(storage_unit__interval_seconds=600)
     start = datetime(2026, 6, 1, tzinfo=UTC)
     rows = [(start, 5.0), (start + timedelta(hours=2), 5.0), (start + timedelta(hours=2, minutes=10), None)]
@@ -272,7 +272,7 @@ def test_two_sensors_at_the_same_time_cover_it_once() -> None:
         assert statistics([unit.pk], start, start + timedelta(hours=2), now=LATER).covered_seconds == 90 * 60
 
 
-def test_the_future_is_not_uncovered() -> None:
+def test_the_future_does_not_lower_the_coverage() -> None:
     sensor = SensorFactory(storage_unit__interval_seconds=600)
     start = datetime(2026, 6, 1, tzinfo=UTC)
     store(ReadingBatch.of_rows([ReadingRow(sensor.storage_unit_id, sensor.pk, start, 5.0)]))
@@ -281,7 +281,7 @@ def test_the_future_is_not_uncovered() -> None:
     assert (result.end, result.coverage) == (now, 1.0)
 
 
-def test_statistics_of_no_units_and_of_no_readings_say_so() -> None:
+def test_statistics_without_units_or_readings_are_empty() -> None:
     unit = StorageUnitFactory()
     start = datetime(2026, 6, 1, tzinfo=UTC)
     for unit_ids in ([], [unit.pk]):
@@ -312,7 +312,7 @@ def test_statistics_take_a_fixed_number_of_queries(django_assert_max_num_queries
     assert result.reading_count == 45
 
 
-def test_recounting_a_changed_reading_gives_what_storing_the_other_value_had_given(unit: StorageUnit) -> None:
+def test_recounting_a_changed_reading_equals_storing_the_new_value(unit: StorageUnit) -> None:
     rows: Batch = [(timedelta(minutes=20 * n), 0, 5.0) for n in range(10)]
     changed = [(offset, sensor, 9.0 if n == 4 else value) for n, (offset, sensor, value) in enumerate(rows)]
 
@@ -330,7 +330,7 @@ def test_recounting_a_changed_reading_gives_what_storing_the_other_value_had_giv
     assert everything() == expected
 
 
-def test_settling_leaves_nothing_unsettled_and_then_has_nothing_to_do(unit: StorageUnit) -> None:
+def test_refreshing_leaves_nothing_stale(unit: StorageUnit) -> None:
     store(ReadingBatch.of_rows(rows_of(unit, [(timedelta(hours=n), 0, 1.0) for n in range(30)])))
     assert refresh() > 0
     assert not HourlyRollup.objects.filter(is_settled=False).exists()

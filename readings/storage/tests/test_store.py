@@ -1,4 +1,4 @@
-"""How readings are stored: once, in any order, without losing what contradicts."""
+"""Storing readings: once, in any order, without losing contradictions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def stored(*rows: ReadingRow) -> StoreResult:
     return store(ReadingBatch.of_rows(rows))
 
 
-def test_a_reading_is_stored_with_all_it_says(sensor: Sensor) -> None:
+def test_a_reading_is_stored_completely(sensor: Sensor) -> None:
     stored(row(sensor, temperature_c=-18.06, scale="F", quality_score=0.97, equipment_status_id=2))
 
     reading = Reading.objects.get()
@@ -96,7 +96,7 @@ def test_a_reading_twice_in_a_batch_is_stored_once(sensor: Sensor) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [(5.0, 6.0), (5.0, None), (None, 5.0), (5.0, 5.001)])
-def test_another_temperature_for_a_stored_reading_is_a_contradiction_and_the_stored_one_stays(
+def test_another_temperature_for_a_stored_reading_is_a_contradiction(
     sensor: Sensor, first: float | None, second: float | None
 ) -> None:
     stored(row(sensor, temperature_c=first))
@@ -128,7 +128,7 @@ def test_two_batches_in_one_transaction_are_both_stored(sensor: Sensor) -> None:
     assert Reading.objects.count() == 2
 
 
-def test_the_latest_reading_is_the_newest_whatever_comes_last(sensor: Sensor) -> None:
+def test_the_latest_reading_is_the_newest_in_any_order_of_arrival(sensor: Sensor) -> None:
     stored(row(sensor, 10, 6.0))
     stored(row(sensor, 0, 5.0))
     latest = LatestReading.objects.get()
@@ -143,7 +143,7 @@ def test_of_two_sensors_at_the_newest_instant_the_first_registered_is_the_latest
     assert LatestReading.objects.get().sensor_id == sensor.pk
 
 
-def test_hours_are_folded_from_what_was_stored(sensor: Sensor) -> None:
+def test_hourly_roll_ups_contain_exactly_the_stored_rows(sensor: Sensor) -> None:
     stored(
         row(sensor, 0, 4.0, equipment_status_id=1),
         row(sensor, 20, 6.5, equipment_status_id=2, quality_score=0.79),
@@ -179,7 +179,7 @@ def test_months_without_a_partition_get_one_on_demand(sensor: Sensor) -> None:
     assert Reading.objects.filter(recorded_at=old).exists()
 
 
-def test_an_unknown_unit_is_refused_and_nothing_is_stored(sensor: Sensor) -> None:
+def test_an_unknown_unit_is_rejected_and_nothing_is_stored(sensor: Sensor) -> None:
     with pytest.raises(UnknownUnits, match="2147483647"):
         stored(row(sensor), ReadingRow(2_147_483_647, sensor.pk, NOON, 1.0))
     assert not Reading.objects.exists()
@@ -194,7 +194,7 @@ def test_an_unknown_unit_is_refused_and_nothing_is_stored(sensor: Sensor) -> Non
         (5.0, 1.0, "Z", "reading_scale_known"),
     ],
 )
-def test_the_table_refuses_what_no_parser_should_let_through(
+def test_the_table_rejects_invalid_values(
     sensor: Sensor, temperature_c: float, quality: float, scale: str, constraint: str
 ) -> None:
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():

@@ -57,7 +57,7 @@ def rows(sensors: list[Sensor], minutes: range) -> list[ReadingRow]:
     ]
 
 
-def test_the_same_batch_from_four_at_once_is_stored_and_folded_once(sensors: list[Sensor]) -> None:
+def test_the_same_batch_from_four_threads_is_stored_and_upserted_once(sensors: list[Sensor]) -> None:
     batch = rows(sensors, range(60))
     results = together(*[lambda: store(ReadingBatch.of_rows(batch))] * 4)
 
@@ -76,14 +76,14 @@ def test_overlapping_batches_in_opposite_orders_do_not_deadlock(sensors: list[Se
     assert HourlyRollup.objects.aggregate(total=Sum("reading_count"))["total"] == 5 * 80
 
 
-def test_two_who_miss_the_same_month_make_its_partition_once(sensors: list[Sensor]) -> None:
+def test_concurrent_batches_create_a_missing_partition_once(sensors: list[Sensor]) -> None:
     first, second = (rows(sensors[:1], range(31, 40)), rows(sensors[1:2], range(31, 40)))
     results = together(*[partial(store, ReadingBatch.of_rows(batch)) for batch in (first, second)])
     assert [result.stored for result in results] == [9, 9]
     assert "reading_2031_06" in existing_partitions()
 
 
-def test_settling_beside_storing_leaves_nothing_untrue(sensors: list[Sensor]) -> None:
+def test_refreshing_while_storing_leaves_correct_roll_ups(sensors: list[Sensor]) -> None:
     batches = [rows(sensors, range(start, start + 20)) for start in range(0, 100, 20)]
 
     def store_all() -> None:

@@ -31,7 +31,7 @@ def state_at(temperature_c: float | None, limits: LimitsInForce = LIMITS) -> Uni
         (None, UnitState.SENSOR_FAULT),
     ],
 )
-def test_the_limits_in_force_decide(temperature_c: float | None, state: UnitState) -> None:
+def test_the_state_follows_the_limits_in_force(temperature_c: float | None, state: UnitState) -> None:
     assert state_at(temperature_c) is state
 
 
@@ -52,11 +52,11 @@ def test_exactly_at_an_inclusive_limit_is_outside(temperature_c: float, state: U
 @pytest.mark.parametrize(
     ("temperature_c", "state"), [(-80.0, UnitState.IN_LIMITS), (-17.0, UnitState.WARNING), (-14.0, UnitState.CRITICAL)]
 )
-def test_where_there_is_no_limit_nothing_is_beyond_it(temperature_c: float, state: UnitState) -> None:
+def test_nothing_is_beyond_a_missing_limit(temperature_c: float, state: UnitState) -> None:
     assert state_at(temperature_c, LimitsInForce(high_warning_c=-18.0, high_critical_c=-15.0)) is state
 
 
-def test_without_a_limit_of_a_warning_the_critical_one_decides() -> None:
+def test_without_a_warning_limit_the_critical_one_applies() -> None:
     assert state_at(9.0, LimitsInForce(high_critical_c=8.0)) is UnitState.CRITICAL
     assert state_at(8.0, LimitsInForce(high_critical_c=8.0)) is UnitState.IN_LIMITS
 
@@ -70,26 +70,26 @@ def test_without_a_limit_of_a_warning_the_critical_one_decides() -> None:
         (timedelta(minutes=-5), UnitState.CRITICAL),
     ],
 )
-def test_a_reading_older_than_the_gap_limit_says_nothing_of_now(age: timedelta | None, state: UnitState) -> None:
+def test_a_reading_older_than_the_staleness_limit_is_no_data(age: timedelta | None, state: UnitState) -> None:
     assert state_of(age=age, staleness_limit=STALENESS_LIMIT, temperature_c=90.0, limits=LIMITS) is state
 
 
-def test_without_any_limit_nothing_is_said_to_be_in_limits() -> None:
+def test_without_limits_the_state_is_no_limits() -> None:
     assert state_at(5.0, LimitsInForce()) is UnitState.NO_LIMITS
 
 
-def test_a_limit_of_zero_degrees_is_one() -> None:
+def test_zero_degrees_is_a_limit() -> None:
     assert state_at(0.1, LimitsInForce(high_warning_c=0.0)) is UnitState.WARNING
 
 
-def test_what_came_from_fahrenheit_is_not_outside_by_its_last_digit() -> None:
+def test_rounding_of_fahrenheit_does_not_put_a_reading_outside() -> None:
     at_the_limit_c = (44.6 - 32) * 5 / 9
     assert at_the_limit_c != 7.0
     assert state_at(at_the_limit_c) is UnitState.IN_LIMITS
     assert state_at(at_the_limit_c, LimitsInForce(high_warning_c=7.0, is_inclusive=True)) is UnitState.WARNING
 
 
-def test_two_kelvin_out_of_fahrenheit_are_two_kelvin() -> None:
+def test_rounding_of_fahrenheit_does_not_change_a_deviation() -> None:
     assert deviation_k((38.6 - 32) * 5 / 9, (35.0 - 32) * 5 / 9) == 2.0
 
 

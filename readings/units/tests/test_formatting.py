@@ -94,7 +94,7 @@ def test_only_the_whole_is_written_as_100_percent(share: float | None, text: str
         (187_200, "2 days 4 h"),
     ],
 )
-def test_a_duration_is_told_in_its_two_largest_units(seconds: int, text: str) -> None:
+def test_a_duration_is_written_in_its_two_largest_units(seconds: int, text: str) -> None:
     assert duration_text(timedelta(seconds=seconds)) == text
 
 
@@ -111,9 +111,9 @@ def test_a_duration_is_told_in_its_two_largest_units(seconds: int, text: str) ->
         (LimitsInForce(low_warning_c=2.0), f"2.0{NBSP}°C and warmer"),
     ],
 )
-def test_limits_are_told_with_the_critical_ones_where_these_differ(limits: LimitsInForce, text: str) -> None:
+def test_limits_include_critical_ones_that_differ(limits: LimitsInForce, text: str) -> None:
     assert limits_text(limits, "C") == text
 
 
-def test_limits_are_told_on_the_units_scale() -> None:
+def test_limits_are_written_on_the_units_scale() -> None:
     assert limits_text(LimitsInForce(2.0, 2.0, 8.0, 8.0), "F") == f"35.6 to 46.4{NBSP}°F"

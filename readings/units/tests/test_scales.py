@@ -32,7 +32,7 @@ def test_temperatures_become_celsius(value: float, scale: str, celsius: float) -
 
 
 @given(value=sent_values, scale=st.sampled_from(Scale))
-def test_what_was_sent_comes_back_to_the_digit(value: Decimal, scale: Scale) -> None:
+def test_values_are_returned_with_the_digits_that_were_sent(value: Decimal, scale: Scale) -> None:
     sent = float(value)
     assert from_celsius(to_celsius(sent, scale), scale) == sent
 

@@ -74,7 +74,7 @@ def test_anonymous_users_are_sent_to_the_sign_in_page(client: Client, unit: Stor
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_pages_are_only_read(member: Client, unit: StorageUnit, page: str) -> None:
+def test_only_get_is_allowed(member: Client, unit: StorageUnit, page: str) -> None:
     assert member.post(address(unit, page)).status_code == 405
 
 

@@ -19,7 +19,7 @@ def test_thirty_simulated_minutes_pass_in_three_seconds_at_six_hundred_fold_spee
     assert running([3.0], speed=600.0).now() == START + timedelta(minutes=30)
 
 
-def test_a_clock_halts_at_its_stop() -> None:
+def test_a_clock_stops_at_its_stop_time() -> None:
     stop = START + timedelta(minutes=30)
     assert running([1e6], speed=600.0, stop=stop).now() == stop
 
@@ -28,12 +28,12 @@ def test_a_clock_without_a_stop_runs_on() -> None:
     assert running([1e6]).now() == START + timedelta(seconds=1e6)
 
 
-def test_a_clock_refuses_to_stand_still() -> None:
+def test_a_speed_of_zero_is_rejected() -> None:
     with pytest.raises(ValueError, match="above 0"):
         RunningClock(START, speed=0.0)
 
 
-def test_a_clock_refuses_to_stop_before_it_starts() -> None:
+def test_a_stop_before_the_start_is_rejected() -> None:
     with pytest.raises(ValueError, match="before it starts"):
         RunningClock(START, stop=START - timedelta(seconds=1))
 

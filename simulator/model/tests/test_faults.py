@@ -45,7 +45,7 @@ def test_a_dead_compressor_lets_the_room_rise_to_ambient_with_its_time_constant(
     assert np.abs(rows.thousandths / 1_000 - expected)[-60:].max() < 0.3
 
 
-def test_a_room_recovers_after_its_compressor_is_mended(series: UnitSeries) -> None:
+def test_a_room_recovers_after_its_compressor_is_repaired(series: UnitSeries) -> None:
     failure = fault("compressor_failure", 120)
     at_the_end = temperatures(series, failure, start_us=NOON_US + 119 * MINUTE, end_us=NOON_US + 121 * MINUTE)
     a_day_later = temperatures(series, failure, start_us=NOON_US + 24 * HOUR, end_us=NOON_US + 25 * HOUR)
@@ -150,6 +150,6 @@ def test_a_fault_may_begin_in_the_past() -> None:
         ({"kind": "door_open", "duration_minutes": 5, "start": "9999-12-31T23:59:00"}, "outside the calendar"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused_with_the_reason(values: dict[str, object], reason: str) -> None:
+def test_an_invalid_fault_is_rejected_with_the_reason(values: dict[str, object], reason: str) -> None:
     with pytest.raises(FaultError, match=reason):
         fault_from(UNIT, values, NOON)

@@ -39,7 +39,7 @@ def document(**changes: object) -> list[dict[str, object]]:
     return [customer]
 
 
-def test_the_default_fleet_has_the_figures_its_users_know() -> None:
+def test_the_default_fleet_has_the_documented_size() -> None:
     fleet = load_fleet("default")
     assert (len(fleet.customers), fleet.facility_count, fleet.unit_count) == (10, 21, 94)
     methods = {customer.code: customer.data_sharing_method for customer in fleet.customers}
@@ -68,13 +68,13 @@ def test_a_shipped_fleet_survives_being_saved(name: str, tmp_path: Path) -> None
     assert load_fleet(tmp_path / "fleet.json") == load_fleet(name)
 
 
-def test_a_made_fleet_survives_being_saved(tmp_path: Path) -> None:
+def test_a_generated_fleet_survives_being_saved(tmp_path: Path) -> None:
     fleet = make_fleet(30, seed=5)
     save_fleet(fleet, tmp_path / "fleet.json")
     assert load_fleet(tmp_path / "fleet.json") == fleet
 
 
-def test_every_manner_of_a_customer_survives_being_saved(tmp_path: Path, freezer: Customer) -> None:
+def test_every_setting_of_a_customer_survives_being_saved(tmp_path: Path, freezer: Customer) -> None:
     customer = replace(
         freezer,
         data_quality=DataQuality(0.1, 0.2, 0.3, 4.0),
@@ -133,7 +133,7 @@ def test_a_scripted_fault_begins_some_minutes_after_the_simulator() -> None:
         (document(faults=[{"unit": "u1", "kind": "door_open", "duration_minutes": 5, "start": "x"}]), "not an instant"),
     ],
 )
-def test_a_fleet_that_cannot_be_used_is_refused_with_where_and_why(broken: object, reason: str) -> None:
+def test_an_invalid_fleet_is_rejected_with_the_place_and_the_reason(broken: object, reason: str) -> None:
     with pytest.raises(FleetError, match=reason):
         fleet_from(broken)
 
@@ -143,7 +143,7 @@ def test_a_missing_fleet_names_the_shipped_ones(tmp_path: Path) -> None:
         load_fleet(tmp_path / "none.json")
 
 
-def test_a_file_that_is_not_json_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_json_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "fleet.json").write_text("customers: none")
     with pytest.raises(FleetError, match="is not JSON"):
         load_fleet(tmp_path / "fleet.json")

@@ -138,7 +138,7 @@ faults = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(faults, st.integers(0, 24 * 60), st.integers(0, 24 * 60), st.sampled_from(["iso", "space"]))
-def test_faults_belong_to_the_function_the_ledger_knows(
+def test_the_ledger_includes_the_effects_of_faults(
     scheduled: list[Fault], ago: int, minutes: int, timestamps: str
 ) -> None:
     served = served_freezer(timestamps)

@@ -29,7 +29,7 @@ def as_tuples(rows: Rows) -> list[tuple[object, ...]]:
 
 
 @given(any_series, st.integers(0, 60_000_000))
-def test_the_same_instant_asked_twice_gives_the_same_reading(series: UnitSeries, index: int) -> None:
+def test_the_same_instant_always_gives_the_same_reading(series: UnitSeries, index: int) -> None:
     alone = series.at(np.array([index], dtype=np.int64))
     among_others = series.at(np.arange(index - 20, index + 20, dtype=np.int64))
     assert as_tuples(alone)[0] == as_tuples(among_others)[20]
@@ -79,7 +79,7 @@ def test_a_unit_in_fahrenheit_reads_around_its_set_temperature_in_fahrenheit() -
     assert mean == pytest.approx(series.unit.set_temperature, abs=1.5)
 
 
-def test_sensor_ids_are_stable_and_look_like_those_of_the_field() -> None:
+def test_sensor_ids_are_stable_and_realistic() -> None:
     sensor_id = ALL_SERIES[0].sensor_id
     assert sensor_id.startswith("sensor_ultra-low_freezer_1_")
     assert ALL_SERIES[0].sensor_id == sensor_id

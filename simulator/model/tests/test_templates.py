@@ -35,7 +35,7 @@ def test_the_same_seed_makes_the_same_fleet_and_another_seed_another() -> None:
     assert make_fleet(20, seed=1) != make_fleet(20, seed=2)
 
 
-def test_the_mix_is_kept_where_none_is_given() -> None:
+def test_the_default_mix_is_kept() -> None:
     kinds = [customer.template for customer in make_fleet(2_000, seed=1).customers]
     for kind, template in TEMPLATES.items():
         assert kinds.count(kind) / 20 == pytest.approx(template.share_percent, abs=4)
@@ -61,6 +61,6 @@ def test_all_codes_of_a_large_fleet_are_different() -> None:
         ({"count": 5, "mix": {"industrial": 0}}, "above 0"),
     ],
 )
-def test_a_fleet_that_cannot_be_made_is_refused_with_the_reason(arguments: dict[str, Any], reason: str) -> None:
+def test_invalid_arguments_are_rejected_with_the_reason(arguments: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         make_fleet(**arguments)

@@ -15,12 +15,12 @@ def disturbed(rows: list[str], **settings: Any) -> list[SentRow]:
     return disturb(rows, decide(TransportSettings(**settings), 1, "A", 1), lambda chance: "garbage")
 
 
-def test_without_settings_every_request_goes_well() -> None:
+def test_without_settings_no_request_fails() -> None:
     assert set(outcomes(TransportSettings())) == {"normal"}
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
-def test_a_chance_of_a_quarter_befalls_a_quarter_of_the_requests(name: str) -> None:
+def test_a_chance_of_a_quarter_affects_a_quarter_of_the_requests(name: str) -> None:
     drawn = outcomes(TransportSettings(**{name: 0.25}))
     assert set(drawn) == {"normal", name}
     assert 400 < drawn.count(name) < 600
@@ -70,6 +70,6 @@ def test_settings_are_read_from_a_commands_text() -> None:
         ("cut_off=0.6,html=0.6", "add up to more than 1"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused_with_the_reason(text: str, reason: str) -> None:
+def test_invalid_settings_are_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(TransportError, match=reason):
         TransportSettings.from_text(text)

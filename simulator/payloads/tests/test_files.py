@@ -50,7 +50,7 @@ def test_no_csv_file_is_written_without_rows(freezer: Customer, tmp_path: Path) 
     assert write_csv(customer, customer.window(NOON_US, NOON_US), tmp_path, lambda rows: None) == []
 
 
-def test_json_files_hold_the_envelope_of_the_field(freezer: Customer, tmp_path: Path) -> None:
+def test_json_files_have_the_customers_envelope(freezer: Customer, tmp_path: Path) -> None:
     customer = served(freezer)
     written: list[int] = []
     (path,) = write_json(customer, hours_before_noon(customer, 2), tmp_path, written.append)

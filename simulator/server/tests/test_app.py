@@ -53,7 +53,7 @@ def test_one_port_serves_a_whole_fleet(simulation: Simulation) -> None:
 # Shape 1
 
 
-def test_current_readings_come_in_the_envelope_of_the_field(served_fleet: dict[str, str]) -> None:
+def test_current_readings_have_the_customers_envelope(served_fleet: dict[str, str]) -> None:
     document = get(f"{served_fleet['A']}/temperature/current?hours=0.25").json()
     assert list(document) == ["customer_id", "generated_at", "reading_count", "readings"]
     assert document["generated_at"] == "2026-11-23T12:00:00.000000"
@@ -74,7 +74,7 @@ def test_current_readings_come_in_the_envelope_of_the_field(served_fleet: dict[s
 
 
 @pytest.mark.parametrize("name", ["data", "items", "results"])
-def test_some_customers_name_the_list_otherwise(serve: Serve, freezer: Customer, name: str) -> None:
+def test_some_customers_use_another_name_for_the_list(serve: Serve, freezer: Customer, name: str) -> None:
     url, _ = serve(freezer, envelope=name)
     assert len(get(f"{url}/temperature/current").json()[name]) == 15
 
@@ -161,7 +161,7 @@ def test_a_download_with_nothing_in_it_is_204(serve: Serve, freezer: Customer) -
     assert (answer.status, answer.body) == (204, b"")
 
 
-def test_the_204_of_the_field_has_a_text_after_it(serve: Serve, freezer: Customer) -> None:
+def test_204_can_be_followed_by_a_text(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port)) as connection:
@@ -173,7 +173,7 @@ def test_the_204_of_the_field_has_a_text_after_it(serve: Serve, freezer: Custome
     assert text == b"No data available"
 
 
-def test_downloads_come_in_the_dialects_of_the_field(serve: Serve, freezer: Customer) -> None:
+def test_downloads_have_the_customers_dialect(serve: Serve, freezer: Customer) -> None:
     dialect = CsvDialect(";", ",", "utf-8-sig", "\r\n", gzip=True, trailer="summary")
     url, _ = serve(freezer, csv_dialect=dialect)
     answer = get(f"{url}/data/download.csv?hours=1")
@@ -214,7 +214,7 @@ def test_a_unit_can_be_asked_for_by_its_name(serve: Serve, freezer: Customer) ->
     assert get(f"{url}/temperature/unit/Freezer%201").json() == get(f"{url}/temperature/unit/unit_Z_1_1").json()
 
 
-def test_a_unit_without_power_has_no_temperature_to_give(serve: Serve, freezer: Customer) -> None:
+def test_a_unit_without_power_has_no_temperature(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     start = (NOON - timedelta(minutes=5)).isoformat()
     post(f"{url}/simulate/fault/unit_Z_1_1", {"kind": "power_cut", "start": start, "duration_minutes": 60})
@@ -252,7 +252,7 @@ def test_history_agrees_with_current_readings(served_fleet: dict[str, str]) -> N
 # Shape 5
 
 
-def test_facilities_tell_what_to_register(served_fleet: dict[str, str]) -> None:
+def test_facilities_list_what_to_register(served_fleet: dict[str, str]) -> None:
     document = get(f"{served_fleet['A']}/facilities").json()
     assert (document["customer"], document["customer_name"]) == ("A", "Pharma Corp A")
     facility = document["facilities"][0]
@@ -278,7 +278,7 @@ def test_facilities_tell_what_to_register(served_fleet: dict[str, str]) -> None:
 # Sending readings, faults, errors
 
 
-def test_a_customer_answers_how_many_readings_it_would_accept(serve: Serve, freezer: Customer) -> None:
+def test_a_push_returns_the_number_of_acceptable_readings(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer)
     good = {"unit_id": "unit_Z_1_1", "timestamp": "2026-11-23T10:00:00", "temperature": -20.1}
     bad = [
@@ -328,7 +328,7 @@ def test_a_fault_is_created_once_however_often_it_is_posted(serve: Serve, freeze
         "limit=%C2%B2",
     ],
 )
-def test_a_query_for_nonsense_is_400_with_the_reason(serve: Serve, freezer: Customer, query: str) -> None:
+def test_an_invalid_query_is_400_with_the_reason(serve: Serve, freezer: Customer, query: str) -> None:
     url, _ = serve(freezer)
     answer = get(f"{url}/temperature/historical?{query}")
     assert answer.status == 400
@@ -347,7 +347,7 @@ def test_a_query_for_nonsense_is_400_with_the_reason(serve: Serve, freezer: Cust
         ("/ledger?start=2026-11-23&end=2026-11-22", 400),
     ],
 )
-def test_what_cannot_be_answered_is_an_error_in_json(serve: Serve, freezer: Customer, path: str, status: int) -> None:
+def test_unknown_paths_are_errors_in_json(serve: Serve, freezer: Customer, path: str, status: int) -> None:
     url, _ = serve(freezer)
     answer = get(f"{url}{path}")
     assert answer.status == status
@@ -365,7 +365,7 @@ def test_what_cannot_be_answered_is_an_error_in_json(serve: Serve, freezer: Cust
         ("/temperature/readings", 5, 400),
     ],
 )
-def test_what_cannot_be_done_is_an_error_in_json_and_changes_nothing(
+def test_invalid_changes_are_errors_in_json_and_change_nothing(
     serve: Serve, freezer: Customer, path: str, document: dict[str, object] | int, status: int
 ) -> None:
     url, served = serve(freezer)

@@ -49,7 +49,7 @@ def test_a_page_instead_of_data(serve: Serve, freezer: Customer) -> None:
     assert answer.body.startswith(b"<!DOCTYPE html>")
 
 
-def test_a_hang_that_ends_without_an_answer(serve: Serve, freezer: Customer) -> None:
+def test_a_hang_ends_without_a_response(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(hang=1.0, hang_seconds=0.2))
     with pytest.raises(http.client.RemoteDisconnected):
         current(url)
@@ -208,14 +208,14 @@ def test_transport_of_one_customer_leaves_the_others_alone(served_fleet: dict[st
     assert statuses == {code: 500 if code == "A" else 200 for code in statuses}
 
 
-def test_what_testers_ask_is_never_spoilt(serve: Serve, freezer: Customer) -> None:
+def test_control_endpoints_are_never_disturbed(serve: Serve, freezer: Customer) -> None:
     url, _ = serve(freezer, transport=TransportSettings(error_500=1.0))
     assert [get(url + path).status for path in ("/", "/health", "/ledger", "/faults", "/simulate/transport")] == [
         200
     ] * 5
 
 
-def test_a_body_too_long_to_be_held_is_streamed(serve: Serve, freezer: Customer) -> None:
+def test_a_body_too_long_for_memory_is_streamed(serve: Serve, freezer: Customer) -> None:
     url, served = serve(freezer)
     answer = current(url, "hours=1200")
     assert answer.headers["transfer-encoding"] == "chunked"

@@ -31,7 +31,7 @@ def test_every_customer_has_two_tokens_and_the_operator_one(fleet: None) -> None
     assert ApiToken.objects.count() == 21
 
 
-def test_each_opens_what_its_name_says(fleet: None) -> None:
+def test_each_token_grants_what_its_name_says(fleet: None) -> None:
     wanted = {"token_name": "another", "permissions": ["write"]}
     assert client_with("read_B_66_token_2025").get(TOKENS).status_code == 200
     assert client_with("read_B_66_token_2025").post(TOKENS, wanted).status_code == 403
@@ -55,7 +55,7 @@ def test_loading_the_demo_again_adds_none_and_revives_none(fleet: None) -> None:
 
 
 @pytest.mark.parametrize("text", ["read_A_65_token_2025", "of my own choice"])
-def test_outside_the_demo_no_token_gets_a_given_text(settings: Settings, text: str) -> None:
+def test_outside_the_demo_the_text_of_a_token_cannot_be_set(settings: Settings, text: str) -> None:
     settings.DEMO = False
     with pytest.raises(ValidationError, match="only the demo"):
         create_token(CustomerFactory(), "chosen", ["read"], text=text)

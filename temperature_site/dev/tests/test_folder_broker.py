@@ -1,4 +1,4 @@
-"""The folder that stands in for a broker: whole messages, each taken once, oldest first."""
+"""The folder broker: whole messages, each consumed once, oldest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/health` tells what each part does, from the signs that the parts leave."""
+"""`/health` reports the state of each part, from its heartbeats."""
 
 from __future__ import annotations
 
