@@ -44,8 +44,9 @@ format: install-dev ## Fix style automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: install ## Regenerate docs/openapi.json, the REST API's contract
+openapi: install ## Regenerate docs/openapi.json, the REST API's contract, and write docs/api-offline.html
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --format openapi-json --file docs/openapi.json
+	$(BIN)/python manage.py offline_api_page
 
 bench: install ## Run the benchmarks; takes several minutes
 	@exec $(BIN)/python -m benchmarks

@@ -16,7 +16,7 @@ urlpatterns = [
     path("openapi.json", views.openapi, name="openapi"),
     path("docs", views.swagger, name="swagger"),
     path("redoc", views.redoc, name="redoc"),
-    path("redoc/redoc.js", views.redoc_script, name="redoc-script"),
+    path("redoc/redoc.js", views.redoc_bundle, name="redoc-script"),
     path("api/v1/", include("temperature_site.api.urls")),
     # Paths are tried in turn: the most visited pages come first.
     path("", include("readings.web.urls")),

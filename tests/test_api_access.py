@@ -112,6 +112,7 @@ def _admin(ok: int = 200, **body: Any) -> Call:
 
 # Required permission, status, and status for another customer, by route and method.
 ROUTES: dict[str, dict[str, Call]] = {
+    "": {"GET": READ},
     "temperature": {"GET": READ, "POST": Call("write", 201, 404, _reading)},
     "temperature/bulk": {"POST": Call("write", 200, 200, lambda world: [_reading(world)])},
     "temperature/latest": {"GET": READ},

@@ -49,6 +49,20 @@ def test_a_viewer_has_no_forms(facility: Facility) -> None:
     assert not CHANGE_FORM.search(page)
 
 
+def test_the_root_links_what_the_caller_may_read(facility: Facility) -> None:
+    page = browser(member(facility, "viewer")).get("/api/v1/").content.decode()
+    assert 'href="http://testserver/api/v1/facilities"' in page
+    assert "/api/v1/admin/customers" not in page
+    assert "/api/v1/admin/customers" in browser(StaffFactory()).get("/api/v1/").content.decode()
+
+
+def test_every_link_of_the_root_leads_somewhere() -> None:
+    client = browser(StaffFactory())
+    for path, address in client.get("/api/v1/", headers={"accept": "application/json"}).json().items():
+        needs_customer = path.startswith("customers/")
+        assert client.get(address).status_code == (422 if needs_customer else 200), path
+
+
 def test_an_operator_has_forms(facility: Facility) -> None:
     page = browser(member(facility, "operator")).get(URL).content.decode()
     assert CHANGE_FORM.search(page)

@@ -40,17 +40,25 @@ class FetchFailure(Exception):  # noqa: N818 - an expected outcome that a delive
     """An exchange that failed.
 
     `reason` is a stable code, `message` a sentence without secrets, `status` the HTTP status if there was one, and
-    `retry_after_seconds` the wait that the server requested, at most a day; None if it requested none.
+    `retry_after_seconds` the wait that the server requested, at most a day; None if it requested none. `body_start` is
+    the beginning of the response's body as it was sent, which may contain secrets; b"" if there was none.
     """
 
     def __init__(
-        self, reason: str, message: str, *, status: int | None = None, retry_after_seconds: int | None = None
+        self,
+        reason: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_seconds: int | None = None,
+        body_start: bytes = b"",
     ) -> None:
         super().__init__(reason, message)
         self.reason = reason
         self.message = message
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.body_start = body_start
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"

@@ -49,7 +49,7 @@ class DeliveryAdmin(BigTableAdmin[Delivery]):
                 "description": "Every row is stored, a duplicate, conflicting or rejected.",
             },
         ),
-        ("Error", {"fields": ["error_reason", "error_message"]}),
+        ("Error", {"fields": ["error_reason", "error_message", "response_excerpt"]}),
         ("Record", {"fields": ["public_id"], "classes": ["collapse"]}),
     ]  # fmt: skip
     readonly_fields = ["source_name", "outcome", "duration", "conflicting", "rejected", "size"]

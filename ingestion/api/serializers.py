@@ -89,3 +89,6 @@ class IngestionLogSerializer(serializers.Serializer[object]):
     end_time = serializers.DateTimeField(source="ended_at")
     source_url = serializers.CharField(help_text="Without secrets; the file name of an import.")
     error_message = serializers.CharField()
+    response_excerpt = serializers.CharField(
+        help_text="The beginning of the response to a failed poll, without secrets; empty otherwise."
+    )

@@ -118,12 +118,13 @@ def load(
     return load_result
 
 
-def log_failure(load_request: LoadRequest, reason: str, message: str) -> Delivery:
-    """Log a delivery that failed as a whole."""
+def log_failure(load_request: LoadRequest, reason: str, message: str, response_excerpt: str = "") -> Delivery:
+    """Log a delivery that failed as a whole; `response_excerpt` holds no secrets."""
     delivery = _create_delivery(load_request)
     delivery.status = Delivery.Status.FAILURE
     delivery.error_reason = reason
     delivery.error_message = message
+    delivery.response_excerpt = response_excerpt
     delivery.ended_at = timezone.now()
     delivery.save()
     logger.warning("delivery failed", delivery=str(delivery.public_id), reason=reason, message=message)

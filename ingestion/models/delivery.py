@@ -17,6 +17,8 @@ _LABELS = dict(Reason.choices) | {
     "tls_failed": "TLS failed",
 }
 
+EXCERPT_LENGTH = 300
+
 
 def reason_label(reason: str) -> str:
     """Return the text that presents a stored reason code to people."""
@@ -55,6 +57,13 @@ class Delivery(ScopedModel):
     source_url = models.TextField(blank=True, help_text="The URL without secrets, or the file name.")
     error_reason = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
+    response_excerpt = models.CharField(
+        max_length=EXCERPT_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The beginning of the response to a failed poll, without secrets.",
+    )
 
     class Meta:
         db_table = "delivery"

@@ -103,7 +103,7 @@ class Source(SourceMapping, ScopedModel):
         "URL",
         max_length=2000,
         blank=True,
-        help_text="May contain {hours}, {since}, {until} and {unit}. Leave empty for pushes and imports.",
+        help_text="May contain {hours}, {hours:int}, {since}, {until} and {unit}. Leave empty for pushes and imports.",
     )
     structure_url = models.CharField(
         "structure URL", max_length=2000, blank=True, help_text="Lists the customer's facilities and storage units."

@@ -41,6 +41,8 @@ _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _HARMLESS_HEADERS = frozenset({"accept", "accept-language"})
 _PIECE_BYTES = 64 * 1024
 _IN_MEMORY_BYTES = 8 * MEBIBYTE
+# Read of a failed response: many times what is kept, so that no secret is cut in two before it is redacted.
+EXCERPT_BYTES = 4096
 
 
 @dataclass
@@ -179,7 +181,23 @@ def _refuse_failed_status(response: http.client.HTTPResponse, now: datetime) -> 
         f"The server answered with status {response.status}.",
         status=response.status,
         retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After"), now),
+        body_start=_body_start(response),
     )
+
+
+def _body_start(response: http.client.HTTPResponse) -> bytes:
+    """Return up to EXCERPT_BYTES of the decoded body, as far as they arrive before the deadline."""
+    start = b""
+    try:
+        decoder = decoder_for(response.headers.get("Content-Encoding", ""))
+        while len(start) < EXCERPT_BYTES:
+            piece = response.read1(EXCERPT_BYTES)
+            start += b"".join(decoder.feed(piece))
+            if not piece:
+                break
+    except (OSError, http.client.HTTPException, CompressionError):
+        pass  # The status is the failure to report; what arrived of the explanation will do.
+    return start[:EXCERPT_BYTES]
 
 
 def _receive(response: http.client.HTTPResponse, exchange: GuardedExchange) -> tuple[IO[bytes], bool]:

@@ -26,17 +26,20 @@ from core.leases import Claim, ClaimLost
 from ingestion.loading.load import LoadRequest, LoadResult, load, log_failure
 from ingestion.loading.registration import Register
 from ingestion.models import Delivery, IngestionType, Source
+from ingestion.models.delivery import EXCERPT_LENGTH
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from ingestion.parsing.site_structure import parse_site_structure
 from ingestion.polling.claims import next_due, source_leases
 from ingestion.polling.fetch import (
+    EXCERPT_BYTES,
     FetchedBody,
     FetchFailure,
     allowed_networks_from_settings,
     fetch,
     limits_from_settings,
 )
+from ingestion.sources.credentials import redact_text
 from ingestion.sources.mapping import MappingError
 from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
 
@@ -101,6 +104,8 @@ class _Poll:
     started_at: datetime = field(default_factory=timezone.now)
     notes: list[str] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
+    # The beginning of the response that failed, without secrets.
+    excerpt: str = ""
     # Part of this or an earlier period is missing: the cursor must not pass it.
     has_gap: bool = False
 
@@ -198,28 +203,42 @@ class _Poll:
         if validation_error:
             raise SourceMisconfigured(validation_error)
         request = credentials.authenticate(url)
-        return fetch(
-            request.url,
-            headers=request.headers,
-            basic_auth=request.basic_auth,
-            limits=limits_from_settings(),
-            allowed_networks=allowed_networks_from_settings(),
-            secret_query_names=request.secret_query_names,
-        )
+        try:
+            return fetch(
+                request.url,
+                headers=request.headers,
+                basic_auth=request.basic_auth,
+                limits=limits_from_settings(),
+                allowed_networks=allowed_networks_from_settings(),
+                secret_query_names=request.secret_query_names,
+            )
+        except FetchFailure as failure:
+            self._keep_excerpt(failure.body_start)
+            raise
+
+    def _keep_excerpt(self, body_start: bytes) -> None:
+        text = " ".join(body_start.decode("utf-8", "replace").split())
+        text = "".join(char if char.isprintable() else "\ufffd" for char in text)
+        self.excerpt = redact_text(text, self.source.credentials)[:EXCERPT_LENGTH]
 
     def _parsed(self, responses: Sequence[_Response]) -> Iterator[ParsedBatch]:
         for response in responses:
             if response.fetched.status == HTTPStatus.NO_CONTENT:
                 continue  # Some servers send a body all the same.
-            yield from parse_body(
-                response.fetched.body,
-                self.source.mapping,
-                content_type=response.fetched.content_type,
-                received_at=response.fetched.received_at,
-                is_cut_off=response.fetched.is_cut_off,
-                default_unit=response.unit_code,
-                max_bytes=settings.SOURCE_MAX_BYTES,
-            )
+            try:
+                yield from parse_body(
+                    response.fetched.body,
+                    self.source.mapping,
+                    content_type=response.fetched.content_type,
+                    received_at=response.fetched.received_at,
+                    is_cut_off=response.fetched.is_cut_off,
+                    default_unit=response.unit_code,
+                    max_bytes=settings.SOURCE_MAX_BYTES,
+                )
+            except UnreadableBody:
+                response.fetched.body.seek(0)
+                self._keep_excerpt(response.fetched.body.read(EXCERPT_BYTES))
+                raise
 
     def _move_cursor(self, source: Source, load_result: LoadResult, until: datetime, *, are_more: bool) -> None:
         """Move the cursor to the newest instant up to which everything is stored.
@@ -250,7 +269,7 @@ class _Poll:
                 started_at=self.started_at,
                 source_url=source.url,
             )
-            self.deliveries.append(log_failure(load_request, failure.reason, failure.message))
+            self.deliveries.append(log_failure(load_request, failure.reason, failure.message, self.excerpt))
             source.failures_in_a_row += 1
             source.last_error = failure.message
             wait_seconds = backoff_seconds(

@@ -1,6 +1,9 @@
 """Credentials of sources: apply them to requests and redact them in logs."""
 
+import html
+import json
 import re
+from base64 import b64encode
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +18,13 @@ _MESSAGE_HEADERS = frozenset(
     | {"user-agent", "range", "expect", "accept"}
 )
 _SECRET_NAME = re.compile(r"key|token|secret|pass|pwd|sig|auth|credential|session|jwt|bearer", re.IGNORECASE)
+# Within text: a name like a secret's, a colon or equals sign, and a value, each with or without quotes.
+_NAMED_SECRET = re.compile(
+    r"""([\w-]*(?:key|token|secret|pass|pwd|auth|credential|session|jwt)[\w-]*["']?\s*[:=]\s*(["']?))"""
+    r"""((?:(?:basic|bearer)\s+)?[^\s"'<>&,;]+)""",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 _HIDDEN = "***"
 
@@ -95,6 +105,24 @@ def redact_url(url: str, secret_query_names: Collection[str] = ()) -> str:
     secret_names = {name.lower() for name in secret_query_names}
     pairs = (_redact_pair(pair, secret_names) for pair in re.split("([&;])", query))
     return _redact_address(address) + question_mark + "".join(pairs)
+
+
+def redact_text(text: str, credentials: Credentials) -> str:
+    """Return a response's text for logs: the credentials' secret, and values named like a secret, become `***`."""
+    for secret in _spellings(credentials):
+        text = text.replace(secret, _HIDDEN)
+    text = _BEARER.sub(rf"\1{_HIDDEN}", text)
+    return _NAMED_SECRET.sub(lambda match: match[0] if match[3] == _HIDDEN else f"{match[1]}{_HIDDEN}", text)
+
+
+def _spellings(credentials: Credentials) -> list[str]:
+    """Return the ways in which a response may repeat the secret, longest first."""
+    if not credentials.secret:
+        return []
+    pair = b64encode(f"{credentials.name}:{credentials.secret}".encode()).decode()
+    escaped = json.dumps(credentials.secret)[1:-1]
+    spellings = {credentials.secret, quote(credentials.secret, safe=""), html.escape(credentials.secret), escaped, pair}
+    return sorted(spellings, key=len, reverse=True)
 
 
 def _redact_address(address: str) -> str:

@@ -2,7 +2,7 @@
 
 Everything up to the cursor is stored. A poll requests the time from the cursor, less an overlap for readings that are
 published late, up to now. A source's URL contains `{since}` and `{until}` (instants) or `{hours}` (the look-back from
-now).
+now; `{hours:int}` in whole hours, for systems that take no fractions).
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-PLACEHOLDERS = frozenset({"hours", "since", "until"})
+PLACEHOLDERS = frozenset({"hours", "hours:int", "since", "until"})
 MAX_SPAN = timedelta(hours=168)
 _BOUNDED_BY = frozenset({"since", "until"})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -50,7 +50,7 @@ def parse_placeholders(template: str) -> frozenset[str]:
     unknown = sorted(names - PLACEHOLDERS)
     if unknown:
         raise TemplateError(
-            f"The URL contains {{{unknown[0]}}}. Only {{hours}}, {{since}} and {{until}} are supported."
+            f"The URL contains {{{unknown[0]}}}. Only {{hours}}, {{hours:int}}, {{since}} and {{until}} are supported."
         )
     if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
         raise TemplateError("The URL contains an unmatched brace.")
@@ -111,12 +111,15 @@ def render_url(template: str, window: Window, now: datetime) -> str:
     """Return the URL with its placeholders filled in, rounded outwards so that nothing is missed.
 
     `{since}` and `{until}` become ISO 8601 in UTC, whole seconds, percent-encoded: `2026-11-23T10%3A15%3A00Z`.
-    `{hours}` becomes the hours from the start of the window to `now`, in hundredths, at least 0.25: `168.0`. Raise
-    TemplateError for any other brace: the template is never evaluated.
+    `{hours}` becomes the hours from the start of the window to `now`, in hundredths, at least 0.25: `168.0`, and
+    `{hours:int}` the whole hours, at least 1: `168`. Raise TemplateError for any other brace: the template is never
+    evaluated.
     """
     parse_placeholders(template)
+    lookback = _in_utc(now) - _in_utc(window.since)
     values = {
-        "hours": str(_hundredths_of_hours(_in_utc(now) - _in_utc(window.since)) / 100),
+        "hours": str(_hundredths_of_hours(lookback) / 100),
+        "hours:int": str(max(-(-lookback // timedelta(hours=1)), 1)),
         "since": _format_instant(window.since),
         "until": _format_instant(window.until + timedelta(microseconds=999_999)),
     }

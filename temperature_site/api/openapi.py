@@ -10,6 +10,7 @@ from drf_spectacular.openapi import AutoSchema
 from typing_extensions import override
 
 from temperature_site.api.openapi_examples import Document, example_of
+from temperature_site.api.openapi_probes import PROBES
 
 PREFIX = "/api/v1/"
 
@@ -80,6 +81,8 @@ class Schema(AutoSchema):
     @override
     def get_operation_id(self) -> str:
         parts = self.path.removeprefix(PREFIX).strip("/").split("/")
+        if parts == [""]:
+            return f"{self.method.lower()}_root"
         words = [f"by_{part.strip('{}')}" if part.startswith("{") else part for part in parts]
         return "_".join([self.method.lower(), *words]).replace("-", "_")
 
@@ -93,6 +96,7 @@ def complete(result: Document, **_: object) -> Document:
     """Add the errors that all operations share, and examples. A postprocessing hook of drf-spectacular."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Error"], schemas["Invalid"] = ERROR, INVALID
+    result["paths"] |= PROBES
     for path, operation in _operations(result):
         if path.startswith(PREFIX) or operation.get("security", [{}]) != [{}]:
             _add_errors(operation)

@@ -49,12 +49,27 @@ class CpuSerializer(serializers.Serializer[Cpu]):
     load_15m = serializers.FloatField()
 
 
-class SpaceSerializer(serializers.Serializer[Space]):
-    """Size and usage of memory or of a disk."""
+class MemorySerializer(serializers.Serializer[Space]):
+    """Size and usage of the memory; `total`, `available` and `percent` are the earlier names."""
 
-    total_bytes = serializers.IntegerField()
-    available_bytes = serializers.IntegerField()
-    used_percent = serializers.FloatField()
+    total_bytes = serializers.IntegerField(source="total")
+    available_bytes = serializers.IntegerField(source="available")
+    used_percent = serializers.FloatField(source="percent")
+    total = serializers.IntegerField()
+    available = serializers.IntegerField()
+    percent = serializers.FloatField()
+
+
+class DiskSerializer(serializers.Serializer[Space]):
+    """Size and usage of the data directory's disk; `total`, `used`, `free` and `percent` are the earlier names."""
+
+    total_bytes = serializers.IntegerField(source="total")
+    available_bytes = serializers.IntegerField(source="available")
+    used_percent = serializers.FloatField(source="percent")
+    total = serializers.IntegerField()
+    used = serializers.IntegerField()
+    free = serializers.IntegerField(source="available")
+    percent = serializers.FloatField()
 
 
 class ProcessSerializer(serializers.Serializer[Process]):
@@ -63,6 +78,8 @@ class ProcessSerializer(serializers.Serializer[Process]):
     pid = serializers.IntegerField()
     started_at = serializers.DateTimeField()
     memory_bytes = serializers.IntegerField()
+    memory_percent = serializers.FloatField(help_text="Share of the machine's memory.")
+    cpu_percent = serializers.FloatField(help_text="Of one processor, averaged since the process started.")
     threads = serializers.IntegerField()
     open_files = serializers.IntegerField()
 
@@ -70,9 +87,12 @@ class ProcessSerializer(serializers.Serializer[Process]):
 class SystemInfoSerializer(serializers.Serializer[SystemInfo]):
     """The machine and the responding process."""
 
-    platform = PlatformSerializer()
+    platform = serializers.CharField(help_text="Operating system, release and architecture in one text.")
+    operating_system = PlatformSerializer()
     python = serializers.CharField()
+    python_version = serializers.CharField(source="python", help_text="The same under its earlier name.")
     cpu = CpuSerializer()
-    memory = SpaceSerializer()
-    disk = SpaceSerializer(help_text="The disk of the data directory.")
+    cpu_count = serializers.IntegerField(source="cpu.count", help_text="`cpu.count` under its earlier name.")
+    memory = MemorySerializer()
+    disk = DiskSerializer()
     process = ProcessSerializer()

@@ -7,7 +7,7 @@ from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 from django.views.decorators.csrf import csrf_exempt
 
-from temperature_site.api.views import TemperatureView
+from temperature_site.api.views import ApiRoot, TemperatureView
 
 
 class AnythingConverter(StringConverter):
@@ -26,6 +26,7 @@ def not_found(request: HttpRequest, rest: str = "") -> JsonResponse:
 
 
 urlpatterns = [
+    path("", ApiRoot.as_view(), name="api-root"),
     path("temperature", TemperatureView.as_view(), name="api-readings"),
     path("", include("customers.api.urls")),
     path("", include("readings.api.urls")),

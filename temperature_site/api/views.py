@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 from django.conf import settings
-from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -17,21 +15,44 @@ from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 from typing_extensions import override
 
 from core.api.renderers import JSONRenderer
-from customers.access.permissions import ADMIN, READ_AND_WRITE
+from customers.access.permissions import ADMIN, READ, READ_AND_WRITE
+from customers.access.principal import Permission, principal_of
 from ingestion.api.views import PushView
 from readings.api.readings import ReadingList
 from temperature_site.api.serializers import HealthSerializer, SystemInfoSerializer
 from temperature_site.health.system_info import system_info
 from temperature_site.health.views import latest_report
+from temperature_site.redoc import redoc_script
 
 CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"
-REDOC = "drf_spectacular_sidecar/redoc/bundles/redoc.standalone.js"
-REDOC_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 DAY_SECONDS = 86_400
+# What the root of the API links: its paths without ids, and the names of their URLs.
+ROOT_PATHS = {
+    "temperature": "api-readings",
+    "temperature/latest": "api-latest",
+    "temperature/stats": "api-statistics",
+    "facilities": "api-facilities",
+    "customers/profile": "api-profile",
+    "customers/tokens": "api-tokens",
+    "alarms": "api-alarms",
+    "excursions": "api-excursions",
+    "limit-profiles": "api-limit-profiles",
+    "analytics/temperature/summary": "api-summary",
+    "analytics/temperature/trends": "api-trends",
+    "analytics/alarms/history": "api-alarm-history",
+    "analytics/performance": "api-performance",
+    "admin/customers": "api-admin-customers",
+    "admin/facilities": "api-admin-facilities",
+    "admin/temperature": "api-admin-readings",
+    "admin/config": "api-configuration",
+    "admin/ingestion/logs": "api-ingestion-logs",
+    "admin/analytics/temperature/summary": "api-admin-summary",
+}
 
 
 class HealthView(APIView):
@@ -60,6 +81,19 @@ class TemperatureView(ReadingList):
         if self.request.method == "POST":
             return [renderer() for renderer in PushView.renderer_classes]
         return super().get_renderers()
+
+
+class ApiRoot(APIView):
+    """The REST API: where its resources are."""
+
+    needs = READ
+
+    @extend_schema(responses={200: {"type": "object", "additionalProperties": {"type": "string", "format": "uri"}}})
+    def get(self, request: Request) -> Response:
+        """Return the addresses of the resources; those below `admin` only to callers with that permission."""
+        is_admin = principal_of(request).may(Permission.ADMIN)
+        names = {path: name for path, name in ROOT_PATHS.items() if is_admin or not path.startswith("admin/")}
+        return Response({path: reverse(name, request=request) for path, name in names.items()})
 
 
 class SystemInfoView(APIView):
@@ -98,14 +132,14 @@ def redoc(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @cache_control(public=True, max_age=DAY_SECONDS)
-def redoc_script(request: HttpRequest) -> HttpResponse:
+def redoc_bundle(request: HttpRequest) -> HttpResponse:
     """Return ReDoc with the site's icon in place of a logo from another host."""
     return HttpResponse(_redoc_script(), content_type="text/javascript")
 
 
 @cache
 def _redoc_script() -> bytes:
-    found = finders.find(REDOC)
-    if not isinstance(found, str):
-        raise Http404(REDOC)
-    return Path(found).read_text().replace(REDOC_LOGO, static("site/icon.svg")).encode()
+    try:
+        return redoc_script(static("site/icon.svg")).encode()
+    except FileNotFoundError as error:
+        raise Http404(str(error)) from error

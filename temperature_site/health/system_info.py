@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from platform import uname_result
 
 import psutil
 from django.conf import settings
@@ -22,11 +23,12 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The size and usage of memory or of a disk."""
+    """The size and usage of memory or of a disk, in bytes and percent."""
 
-    total_bytes: int
-    available_bytes: int
-    used_percent: float
+    total: int
+    available: int
+    used: int
+    percent: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Process:
     pid: int
     started_at: datetime
     memory_bytes: int
+    memory_percent: float
+    cpu_percent: float
     threads: int
     open_files: int
 
@@ -44,7 +48,8 @@ class Process:
 class SystemInfo:
     """The machine and the responding process; `disk` is that of the data directory."""
 
-    platform: platform.uname_result
+    platform: str
+    operating_system: uname_result
     python: str
     cpu: Cpu
     memory: Space
@@ -56,11 +61,12 @@ def system_info() -> SystemInfo:
     """Return information about this machine and this process."""
     memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(settings.DATA_DIR))
     return SystemInfo(
-        platform=platform.uname(),
+        platform=platform.platform(),
+        operating_system=platform.uname(),
         python=platform.python_version(),
         cpu=_cpu(),
-        memory=Space(memory.total, memory.available, memory.percent),
-        disk=Space(disk.total, disk.free, disk.percent),
+        memory=Space(memory.total, memory.available, memory.used, memory.percent),
+        disk=Space(disk.total, disk.free, disk.used, disk.percent),
         process=_process(psutil.Process()),
     )
 
@@ -72,10 +78,14 @@ def _cpu() -> Cpu:
 
 def _process(process: psutil.Process) -> Process:
     with process.oneshot():
+        started_at = datetime.fromtimestamp(process.create_time(), UTC)
+        cpu, lifetime = process.cpu_times(), datetime.now(UTC) - started_at
         return Process(
             pid=process.pid,
-            started_at=datetime.fromtimestamp(process.create_time(), UTC),
+            started_at=started_at,
             memory_bytes=process.memory_info().rss,
+            memory_percent=round(process.memory_percent(), 2),
+            cpu_percent=round(100 * (cpu.user + cpu.system) / max(lifetime.total_seconds(), 0.01), 2),
             threads=process.num_threads(),
             open_files=process.num_fds(),
         )

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
 from core.leases import ClaimLost
+from customers.models import Customer
 from ingestion.models import Delivery, Source
 from ingestion.polling.claims import claim_now
 from ingestion.polling.poll import poll
@@ -25,11 +26,14 @@ class Command(BaseCommand):
 
     @override
     def handle(self, *args: object, **options: Any) -> None:
-        sources = Source.objects.filter(customer__customer_code=options["customer"]).exclude(url="")
+        customer = options["customer"]
+        if not Customer.objects.filter(customer_code=customer).exists():
+            raise CommandError(f"There is no customer {customer}. `status` lists all customers.")
+        sources = Source.objects.filter(customer__customer_code=customer).exclude(url="")
         if options["source"]:
             sources = sources.filter(name=options["source"])
         if not sources:
-            raise CommandError(f"Customer {options['customer']} has no such polled source. `status` lists all.")
+            raise CommandError(f"Customer {customer} has no such polled source. `status` lists all sources.")
         failed = [source.name for source in sources.select_related("customer") if not self._poll(source)]
         if failed:
             raise CommandError(f"Failed: {', '.join(failed)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import uuid
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
 from ingestion.polling.claims import claim_now, next_due, pause
 from ingestion.polling.tests.polling import counts, in_turn, json_answer, polled, polled_once
-from ingestion.polling.tests.scripted_server import answer
+from ingestion.polling.tests.scripted_server import Script, answer
 from ingestion.tasks import poll_source, send_due_sources
 from readings.models import Reading
 from tests.factories import SourceFactory
@@ -253,3 +254,56 @@ def test_due_sources_are_sent_by_id_and_slow_ones_to_the_slow_queue(settings: Se
             assert datetime.fromisoformat(message.headers["expires"]) == NOON + timedelta(
                 seconds=settings.POLL_LEASE_SECONDS
             )
+
+
+# What a failed response said
+
+
+SECRET = "s3cret/of+the=source"
+ECHO = (
+    f'{{"error": "no such key", "key": "{SECRET}", "header": "Authorization: Bearer abcdef123456", '
+    f'"url": "http://x/?api_key=0815&hours=1", "session_id": "xyz"}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (answer(ECHO.encode(), status="403 Forbidden"), "http_status"),
+        (answer(gzip.compress(ECHO.encode()), status="500 Oops", headers="Content-Encoding: gzip\r\n"), "http_status"),
+        (json_answer("<html>" + ECHO), "html_instead_of_data"),
+    ],
+    ids=["status", "compressed", "unreadable"],
+)
+def test_a_failed_poll_keeps_the_start_of_the_response_without_secrets(
+    source_of: Callable[..., Source], script: Script, reason: str
+) -> None:
+    source = source_of(
+        script, credentials_kind="header", credentials_name="X-Api-Key", credentials_secret=SECRET, structure_url=""
+    )
+
+    delivery = polled_once(source)
+
+    assert (delivery.status, delivery.error_reason) == ("failure", reason)
+    assert "no such key" in delivery.response_excerpt
+    assert len(delivery.response_excerpt) <= 300
+    for secret in (SECRET, "abcdef123456", "0815", "xyz"):
+        assert secret not in delivery.response_excerpt
+        assert secret not in source.last_error
+
+
+def test_only_the_first_300_characters_are_kept(source_of: Callable[..., Source]) -> None:
+    source = source_of(answer("ü".encode() * 5_000, status="500 Oops"))
+
+    assert polled_once(source).response_excerpt == "ü" * 300
+
+
+def test_a_secret_in_two_halves_is_not_kept(source_of: Callable[..., Source]) -> None:
+    body = ("x" * 290 + " " + SECRET + " and more").encode()
+    source = source_of(answer(body, status="500 Oops"), credentials_kind="bearer", credentials_secret=SECRET)
+
+    assert polled_once(source).response_excerpt == "x" * 290 + " *** and m"
+
+
+def test_a_successful_poll_keeps_none(source_of: Callable[..., Source]) -> None:
+    assert polled_once(source_of(json_answer(json_body(json_row())))).response_excerpt == ""

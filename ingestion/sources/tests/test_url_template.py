@@ -117,6 +117,22 @@ def test_hours_are_rounded_up_to_hundredths(span: timedelta, written: str) -> No
     assert render_url("{hours}", Window(NOW - span, NOW), NOW) == written
 
 
+@pytest.mark.parametrize(
+    ("span", "written"),
+    [
+        (timedelta(0), "1"),
+        (timedelta(hours=1), "1"),
+        (timedelta(hours=1, microseconds=1), "2"),
+        (timedelta(hours=167, minutes=30), "168"),
+        (timedelta(hours=168), "168"),
+    ],
+)
+def test_whole_hours_are_rounded_up(span: timedelta, written: str) -> None:
+    assert render_url("https://feeds.example/?hours={hours:int}", Window(NOW - span, NOW), NOW) == (
+        f"https://feeds.example/?hours={written}"
+    )
+
+
 @given(instants, spans)
 def test_a_url_covers_every_instant_of_its_window(since: datetime, span: timedelta) -> None:
     window = Window(since.astimezone(UTC), since.astimezone(UTC) + span)

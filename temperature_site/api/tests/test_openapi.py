@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
+from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
@@ -62,6 +66,30 @@ def test_every_route_of_the_api_is_documented() -> None:
     assert written == {path for path in DOCUMENT["paths"] if path.startswith("/api/v1/")}
 
 
+CONTRACT_ROUTES = """
+GET /ping, GET /health, GET /system-info, GET /metrics, GET /docs, GET /redoc, GET /openapi.json, GET /api/v1/,
+GET /api/v1/temperature, GET /api/v1/temperature/latest, GET /api/v1/temperature/facility/{facility_id},
+GET /api/v1/temperature/unit/{unit_id}, POST /api/v1/temperature, POST /api/v1/temperature/bulk,
+GET /api/v1/temperature/stats, POST /api/v1/temperature/aggregate, GET /api/v1/temperature/unit/{unit_id}/series,
+GET /api/v1/facilities, POST /api/v1/facilities, GET /api/v1/facilities/{public_id}, PUT /api/v1/facilities/{public_id},
+GET /api/v1/facilities/{facility_id}/detailed, GET /api/v1/facilities/{facility_id}/units,
+POST /api/v1/facilities/{facility_id}/units, GET /api/v1/units/{unit_id}, PUT /api/v1/units/{unit_id},
+GET /api/v1/customers/profile, PUT /api/v1/customers/profile, GET /api/v1/customers/tokens,
+POST /api/v1/customers/tokens, DELETE /api/v1/customers/tokens/{public_id}, GET /api/v1/analytics/temperature/summary,
+GET /api/v1/analytics/temperature/trends, GET /api/v1/analytics/alarms/history, GET /api/v1/analytics/performance,
+GET /api/v1/admin/customers, POST /api/v1/admin/customers, GET /api/v1/admin/customers/{public_id},
+PUT /api/v1/admin/customers/{public_id}, GET /api/v1/admin/customers/{public_id}/tokens,
+POST /api/v1/admin/customers/{public_id}/tokens, GET /api/v1/admin/facilities, GET /api/v1/admin/temperature,
+GET /api/v1/admin/temperature/facility/{facility_id}, GET /api/v1/admin/config, PUT /api/v1/admin/config/{key},
+GET /api/v1/admin/ingestion/logs, GET /api/v1/admin/analytics/temperature/summary
+"""
+
+
+def test_every_route_that_clients_of_the_earlier_system_use_is_documented() -> None:
+    documented = {name for name, _ in operations()}
+    assert [route for route in re.split(r",\s+", CONTRACT_ROUTES.strip()) if route not in documented] == []
+
+
 @each_operation
 def test_an_operation_has_valid_examples(name, operation) -> None:
     found = list(contents(operation))
@@ -82,6 +110,29 @@ def test_the_checked_in_document_is_served(client: Client) -> None:
     response = client.get("/openapi.json")
     assert response["Content-Type"] == "application/json"
     assert response.json() == DOCUMENT
+
+
+class LoadedAddresses(HTMLParser):
+    """Collects what a page loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_offline_page_holds_the_document_and_loads_nothing(tmp_path: Path) -> None:
+    call_command("offline_api_page", output=str(tmp_path / "api.html"), stdout=io.StringIO())
+
+    page = (tmp_path / "api.html").read_text()
+    loaded = LoadedAddresses()
+    loaded.feed(page)
+    assert [address[:19] for address in loaded.addresses] == ["data:image/svg+xml;"]
+    assert "cdn.redoc.ly" not in page
+    (inside,) = re.findall(r"Redoc\.init\((\{.*\}), \{\}, document", page)
+    assert json.loads(inside) == DOCUMENT
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
