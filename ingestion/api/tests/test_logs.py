@@ -50,6 +50,7 @@ def test_a_delivery_has_the_counts_of_its_rows(admin: APIClient) -> None:
         "end_time": "2026-11-23T12:00:00.500000Z",
         "source_url": "https://example.com/a",
         "error_message": "Rows rejected.",
+        "response_excerpt": "",
     }
 
 
