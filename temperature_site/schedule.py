@@ -10,7 +10,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 
 @dataclass(frozen=True)
-class Entry:
+class ScheduleEntry:
     """A task and how often it is sent; a message that no worker received within `expires` seconds is dropped."""
 
     name: str
@@ -21,70 +21,70 @@ class Entry:
 
 
 ENTRIES = (
-    Entry(
+    ScheduleEntry(
         name="Send due sources",
         task="ingestion.tasks.send_due_sources",
         seconds=5,
         expires=5,
         description="Claims the sources whose poll is due and sends a message for each.",
     ),
-    Entry(
+    ScheduleEntry(
         name="Watch sources and units",
         task="ingestion.tasks.watch",
         seconds=10,
         expires=10,
         description="Opens and closes time-based alarms: sources down, missing data, sensor faults.",
     ),
-    Entry(
+    ScheduleEntry(
         name="Load due readings",
         task="ingestion.tasks.load_due_readings",
         seconds=10,
         expires=10,
         description="Lets readings that are dated ahead take effect when their time has come.",
     ),
-    Entry(
+    ScheduleEntry(
         name="Check MKT limits",
         task="alarms.tasks.check_mkt",
         seconds=60,
         expires=60,
         description="Checks the mean kinetic temperature of units that have an MKT limit and new readings.",
     ),
-    Entry(
+    ScheduleEntry(
         name="Retry failed evaluations",
         task="alarms.tasks.retry_evaluations",
         seconds=15,
         expires=15,
         description="Evaluates again the storage units whose readings could not be evaluated.",
     ),
-    Entry(
+    ScheduleEntry(
         name="Send due messages",
         task="alarms.tasks.send_due_messages",
         seconds=5,
         expires=5,
         description="Claims the notifications that are due and sends a task for each.",
     ),
-    Entry(
+    ScheduleEntry(
         name="Remind of live alarms",
         task="alarms.tasks.remind",
         seconds=10,
         expires=10,
         description="Creates reminders, escalations, and notifications held back by maintenance or a rule's hours.",
     ),
-    Entry(
+    ScheduleEntry(
         name="See to alarm drills",
         task="alarms.tasks.see_to_drills",
         seconds=10,
         expires=10,
         description="Starts the alarm drills that are due and ends those that are complete.",
     ),
-    Entry(
+    ScheduleEntry(
         name="Settle roll-ups",
         task="readings.tasks.settle_rollups",
         seconds=30,
         expires=30,
         description="Recomputes the time-weighted values of hours with new readings.",
     ),
-    Entry(
+    ScheduleEntry(
         name="Make partitions",
         task="readings.tasks.make_partitions",
         seconds=3600,
@@ -92,14 +92,14 @@ ENTRIES = (
         description="Creates the coming months' partitions of the readings table.",
     ),
     # These expire later than the messages ahead of them in the queue: a late heartbeat counts, too.
-    Entry(
+    ScheduleEntry(
         name="Heartbeat",
         task="temperature_site.tasks.note_heartbeat",
         seconds=20,
         expires=180,
         description="Shows the health check that workers run what beat sends.",
     ),
-    Entry(
+    ScheduleEntry(
         name="Heartbeat of the slow queue",
         task="temperature_site.tasks.note_slow_heartbeat",
         seconds=20,
@@ -124,7 +124,7 @@ def ensure_schedule() -> list[str]:
     return added
 
 
-def _defaults(entry: Entry) -> dict[str, object]:
+def _defaults(entry: ScheduleEntry) -> dict[str, object]:
     return {
         "task": entry.task,
         "interval": _interval(entry.seconds),

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from alarms.evaluation.isolation import Part, Spans, evaluate_part, retry_part
 from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, limits_in_force
-from alarms.excursions.mkt import Window, find_mkt_excursions
+from alarms.excursions.mkt import MktWindow, find_mkt_excursions
 from alarms.excursions.reconcile import reconcile, stored_since
 from alarms.excursions.units import EvaluatedUnit, evaluated_units
 from alarms.lifecycle.excursion_alarms import update_alarms
@@ -142,7 +142,9 @@ def _since(unit_id: int, since: datetime) -> datetime:
     return since if touched is None else min(since, touched.started_at)
 
 
-def _excursions(windows: Sequence[Window], version: EffectiveLimits, ends: datetime | None) -> list[DetectedExcursion]:
+def _excursions(
+    windows: Sequence[MktWindow], version: EffectiveLimits, ends: datetime | None
+) -> list[DetectedExcursion]:
     """Return the excursions of the version's windows; one that is ongoing when its validity ends, ends with it."""
     found = find_mkt_excursions(windows, version)
     if found and found[-1].ended_at is None:
@@ -154,7 +156,7 @@ def _hour_of(instant: datetime) -> datetime:
     return instant.replace(minute=0, second=0, microsecond=0)
 
 
-def _windows(unit_id: int, version: EffectiveLimits, since: datetime, until: datetime) -> list[Window]:
+def _windows(unit_id: int, version: EffectiveLimits, since: datetime, until: datetime) -> list[MktWindow]:
     """Return the windows by the version's limits that end with a whole hour from `since` to `until`."""
     if version.limits.mkt_limit_c is None:
         return []
@@ -170,6 +172,6 @@ def _windows(unit_id: int, version: EffectiveLimits, since: datetime, until: dat
         rows = cursor.fetchall()
     min_seconds = MIN_COVERAGE * window_seconds
     return [
-        Window(ends_at, mean_kinetic_temperature_c(arrhenius, seconds) if covered >= min_seconds else None)
+        MktWindow(ends_at, mean_kinetic_temperature_c(arrhenius, seconds) if covered >= min_seconds else None)
         for ends_at, arrhenius, seconds, covered in rows
     ]

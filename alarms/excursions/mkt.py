@@ -10,14 +10,14 @@ from alarms.excursions.detector import DetectedExcursion, EffectiveLimits
 from alarms.thresholds import Severity
 
 
-class Window(NamedTuple):
+class MktWindow(NamedTuple):
     """A window of time by its end, with its MKT; None if too little of it is covered."""
 
     ends_at: datetime
     mkt_c: float | None
 
 
-def find_mkt_excursions(windows: Sequence[Window], in_force: EffectiveLimits) -> list[DetectedExcursion]:
+def find_mkt_excursions(windows: Sequence[MktWindow], in_force: EffectiveLimits) -> list[DetectedExcursion]:
     """Return the runs of consecutive windows above the limit. A window with unknown MKT ends none."""
     limit_c = in_force.limits.mkt_limit_c
     found: list[DetectedExcursion] = []
@@ -35,7 +35,7 @@ def find_mkt_excursions(windows: Sequence[Window], in_force: EffectiveLimits) ->
     return found
 
 
-def _begin(found: list[DetectedExcursion], window: Window, in_force: EffectiveLimits) -> DetectedExcursion:
+def _begin(found: list[DetectedExcursion], window: MktWindow, in_force: EffectiveLimits) -> DetectedExcursion:
     mkt_c = window.mkt_c or 0.0
     found.append(
         DetectedExcursion(

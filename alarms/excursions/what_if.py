@@ -62,7 +62,7 @@ def apply_changes(limits: Limits, changes: Mapping[str, Any]) -> Limits:
     return after
 
 
-def replay(
+def replay_limits(
     unit: StorageUnit, changes: Mapping[str, Any], until: datetime, duration: timedelta = REPLAY_DURATION
 ) -> Replay:
     """Replay the unit's newest limits with these changes. Raise LimitOrderError."""

@@ -44,7 +44,7 @@ class CloseForm(forms.Form):
     corrective_action = _text("Corrective action")
 
 
-class ProfileForm(forms.ModelForm[LimitProfile]):
+class LimitProfileForm(forms.ModelForm[LimitProfile]):
     """Edit a limit profile."""
 
     class Meta:

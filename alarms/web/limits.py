@@ -13,14 +13,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from alarms.excursions.what_if import LimitOrderError, Replay, ReplayedAlarm, replay
+from alarms.excursions.what_if import LimitOrderError, Replay, ReplayedAlarm, replay_limits
 from alarms.limits.profiles import limits_choice
 from alarms.limits.versions import latest_versions, update_versions
 from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow
 from alarms.presenters import limit_details
 from alarms.selectors import maintenance_windows
 from alarms.thresholds import SensorPolicy
-from alarms.web.forms import LimitReplayForm, MaintenanceForm, ProfileForm, UnitLimitsForm
+from alarms.web.forms import LimitProfileForm, LimitReplayForm, MaintenanceForm, UnitLimitsForm
 from core.web.pages import list_page
 from customers.access.page_principal import (
     refuse_unless,
@@ -80,7 +80,7 @@ def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpRe
     """Edit a limit profile as staff, or add one if there is no id."""
     refuse_unless(_is_staff(settings_principal(request)))
     profile = LimitProfile() if profile_id is None else get_object_or_404(LimitProfile, public_id=profile_id)
-    form = ProfileForm(request.POST or None, instance=profile)
+    form = LimitProfileForm(request.POST or None, instance=profile)
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, f"{profile} saved. Its limits are in effect for all units that use it.")
@@ -141,7 +141,7 @@ def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> H
     context = settings_context(principal, customer, "units") | {"unit": unit, "form": form}
     if form.is_bound and form.is_valid():
         try:
-            context |= _replay_context(replay(unit, form.changes, timezone.now()), unit)
+            context |= _replay_context(replay_limits(unit, form.changes, timezone.now()), unit)
         except LimitOrderError as error:
             form.add_error(None, str(error))
     return render(request, "settings/limit_replay.html", context)

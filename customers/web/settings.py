@@ -31,7 +31,7 @@ from customers.web.settings_forms import (
     THEME_COOKIE,
     DisplayForm,
     InviteForm,
-    ProfileForm,
+    PersonForm,
     TokenForm,
     UnitForm,
     save_theme,
@@ -49,7 +49,7 @@ def profile_page(request: HttpRequest) -> HttpResponse:
     """Show and change the person's name and display; list the customers whose settings are visible."""
     principal = settings_principal(request)
     refuse_unless(request.method != "POST" or principal.user is not None)
-    form = ProfileForm(request.POST or None, instance=principal.user)
+    form = PersonForm(request.POST or None, instance=principal.user)
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, "Name saved.")

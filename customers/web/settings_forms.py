@@ -38,7 +38,7 @@ COLDEST = {"C": -273.15, "F": -459.67, "K": 0.0}
 WARMEST = 1_000.0
 
 
-class ProfileForm(forms.ModelForm[User]):
+class PersonForm(forms.ModelForm[User]):
     """The person's own name. The operator sets the e-mail address, because people are added to customers by it."""
 
     class Meta:

@@ -23,7 +23,7 @@ from core.api.errors import Conflict, TooLargeBody
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
 from core.api.query_params import ChoiceParam, CustomerFilterParams, PeriodParams
-from core.api.renderers import JSONRenderer
+from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
 from core.api.serializer_rows import SerializerRows
 from customers.access.permissions import ADMIN, READ_AND_WRITE
 from customers.access.principal import principal_of
@@ -33,6 +33,7 @@ from ingestion.loading.load import LoadRequest, log_failure
 from ingestion.loading.push import PushResult, push
 from ingestion.loading.push_body import PushedBody
 from ingestion.models import Delivery, IngestionType
+from ingestion.parsing.compression import GZIP_ENCODINGS
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from readings.lists.queries import stored_row
@@ -43,7 +44,6 @@ CONFLICT = OpenApiResponse(
     {"$ref": "#/components/schemas/Error"},
     "Another temperature is stored for this unit, sensor and time; this one is kept for review.",
 )
-_GZIP = ("gzip", "x-gzip")
 
 
 class PushView(APIView):
@@ -116,9 +116,9 @@ class BulkPushView(APIView):
 
     @extend_schema(
         request={
-            "application/json": ReadingCreateSerializer(many=True),
-            "application/x-ndjson": OpenApiTypes.STR,
-            "text/csv": OpenApiTypes.STR,
+            JSONRenderer.media_type: ReadingCreateSerializer(many=True),
+            NDJSONRenderer.media_type: OpenApiTypes.STR,
+            CSVRenderer.media_type: OpenApiTypes.STR,
         },
         responses=PushedSerializer,
     )
@@ -146,11 +146,11 @@ class BulkPushView(APIView):
 
 def _pushed_body(request: Request) -> PushedBody:
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ("", "identity", *_GZIP):
+    if encoding not in ("", "identity", *GZIP_ENCODINGS):
         raise ParseError("Unsupported Content-Encoding. Use gzip or none.")
     # Without a body there is no stream, and the parser is not called.
     data = request.data if isinstance(request.data, bytes) else b""
-    return PushedBody(data, request.content_type or "", encoding in _GZIP, settings.BULK_MAX_BYTES)
+    return PushedBody(data, request.content_type or "", encoding in GZIP_ENCODINGS, settings.BULK_MAX_BYTES)
 
 
 def _log_failure(customer_id: int | None, body: PushedBody, error: UnreadableBody) -> None:

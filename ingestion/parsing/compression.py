@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import IO, Protocol
 
 GZIP_MAGIC = b"\x1f\x8b"
+# Names of gzip in Content-Encoding.
+GZIP_ENCODINGS = ("gzip", "x-gzip")
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _PIECE_BYTES = 64 * 1024
 _CHUNK_BYTES = 1 << 16
@@ -77,11 +79,11 @@ class Decompressor:
 
 def decoder_for(content_encoding: str) -> Decoder:
     """Return the decoder for a Content-Encoding header, "" for none. Raise CompressionError if it is not supported."""
-    match content_encoding.strip().lower():
-        case "" | "identity":
-            return IdentityDecoder()
-        case "gzip" | "x-gzip" | "deflate":
-            return Decompressor()
+    encoding = content_encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return IdentityDecoder()
+    if encoding in (*GZIP_ENCODINGS, "deflate"):
+        return Decompressor()
     raise CompressionError(f'The content encoding "{content_encoding.strip()[:40]}" is not supported.')
 
 

@@ -17,7 +17,7 @@ _CHART_DECIMALS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A row of a table; `address` links to its subject, "" for none."""
 
     name: str
@@ -32,7 +32,7 @@ class Table:
     caption: str
     first_column: str
     columns: list[str]
-    rows: list[Row]
+    rows: list[TableRow]
     chart: dict[str, object]
 
 
@@ -43,7 +43,7 @@ def trend(named: Named, scale: Scale, first_column: str) -> Table:
     """Return the table of temperatures by period."""
     columns = ["Minimum", "Average", "Maximum", "Time-weighted mean", "Mean kinetic temperature", "Readings"]
     rows = [
-        Row(
+        TableRow(
             name,
             [
                 _text(each.totals.min_c, scale),
@@ -68,7 +68,7 @@ def trend(named: Named, scale: Scale, first_column: str) -> Table:
 
 def deviation(named: Named, scale: Scale, first_column: str) -> Table:
     """Return the table of deviations from the set temperature by period."""
-    rows = [Row(name, [*_deviations(each, scale), share_text(each.coverage)]) for name, each in named.items()]
+    rows = [TableRow(name, [*_deviations(each, scale), share_text(each.coverage)]) for name, each in named.items()]
     columns = ["Mean deviation", "Lowest deviation", "Highest deviation", "Coverage"]
     return Table(
         "Deviation from the set temperature", first_column, columns, rows, _deviation_chart("band", named, scale)
@@ -87,7 +87,7 @@ def comparison(named: Named, scale: Scale, addresses: Mapping[str, str], first_c
         "Good quality",
     ]
     rows = [
-        Row(
+        TableRow(
             name,
             [
                 *_deviations(each, scale),
@@ -107,7 +107,7 @@ def quality(named: Named, first_column: str) -> Table:
     """Return the table of coverage and data quality by period."""
     columns = ["Coverage", "Good quality", "Readings", "Sensor faults", "Warnings", "Errors"]
     rows = [
-        Row(
+        TableRow(
             name,
             [
                 share_text(each.coverage),

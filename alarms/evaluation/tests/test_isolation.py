@@ -208,7 +208,7 @@ def test_a_failing_mkt_check_is_retried_and_stops_no_other(monkeypatch: pytest.M
     units = [make_unit(**limits) for _ in range(2)]
     broken = mkt_checks.find_mkt_excursions
 
-    def fail_for_the_first(windows: list[mkt_checks.Window], version: mkt_checks.EffectiveLimits) -> list[object]:
+    def fail_for_the_first(windows: list[mkt_checks.MktWindow], version: mkt_checks.EffectiveLimits) -> list[object]:
         if version.version_id == units[0].limit_versions.get().pk:
             raise ZeroDivisionError("no windows")
         return list(broken(windows, version))

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from alarms.excursions.what_if import LimitOrderError, apply_changes, replay
+from alarms.excursions.what_if import LimitOrderError, apply_changes, replay_limits
 from alarms.models import Alarm, Excursion
 from alarms.thresholds import Limits
 from customers.models import StorageUnit
@@ -39,7 +39,7 @@ def readings(unit: StorageUnit, begin: datetime) -> None:
 
 
 def test_a_shorter_delay_would_have_added_an_alarm(unit: StorageUnit, begin: datetime) -> None:
-    found = replay(unit, {"high_delay_seconds": 600}, timezone.now())
+    found = replay_limits(unit, {"high_delay_seconds": 600}, timezone.now())
     assert [(each.started_at, each.opened_at) for each in found.added] == [(begin + EVERY, begin + 2 * EVERY)]
     assert found.removed == []
     ((before, after),) = found.unchanged
@@ -48,19 +48,19 @@ def test_a_shorter_delay_would_have_added_an_alarm(unit: StorageUnit, begin: dat
 
 def test_a_shorter_critical_delay_would_have_opened_the_alarm_as_critical(unit: StorageUnit, begin: datetime) -> None:
     critical = {"high_critical_c": 8.5, "high_critical_delay_seconds": 0}
-    ((before, after),) = replay(unit, critical, timezone.now()).unchanged
+    ((before, after),) = replay_limits(unit, critical, timezone.now()).unchanged
     assert (before.opened_at, before.severity) == (begin + 8 * EVERY, "warning")
     assert (after.opened_at, after.severity) == (begin + 7 * EVERY, "critical")
 
 
 def test_a_higher_limit_would_have_removed_one(unit: StorageUnit, begin: datetime) -> None:
-    found = replay(unit, {"high_warning_c": 9.0}, timezone.now())
+    found = replay_limits(unit, {"high_warning_c": 9.0}, timezone.now())
     assert [each.started_at for each in found.removed] == [begin + 5 * EVERY]
     assert (found.added, found.unchanged) == ([], [])
 
 
 def test_a_replay_stores_nothing(unit: StorageUnit) -> None:
-    replay(unit, {"high_warning_c": 5.5}, timezone.now())
+    replay_limits(unit, {"high_warning_c": 5.5}, timezone.now())
     assert not Excursion.objects.exists()
     assert not Alarm.objects.exists()
 

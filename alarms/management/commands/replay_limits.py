@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 from typing_extensions import override
 
-from alarms.excursions.what_if import LimitOrderError, ReplayedAlarm, replay
+from alarms.excursions.what_if import LimitOrderError, ReplayedAlarm, replay_limits
 from customers.models import StorageUnit
 from readings.units.formatting import temperature_text
 
@@ -55,7 +55,7 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: Any) -> None:
         unit = unit_named(options["unit"])
         try:
-            found = replay(unit, changes_in(options), timezone.now(), timedelta(days=options["days"]))
+            found = replay_limits(unit, changes_in(options), timezone.now(), timedelta(days=options["days"]))
         except LimitOrderError as error:
             raise CommandError(str(error)) from error
         zone = unit.facility.zone
