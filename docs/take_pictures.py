@@ -27,7 +27,7 @@ PAGES = {
     "quality": "/analytics/quality?interval=hour",
     "sources": "/sources",
     "settings": "/settings",
-    "back-office": "/admin/",
+    "admin": "/admin/",
 }
 LINKED_PAGES = {
     "facility": ("/facilities", "main a[href*='/facilities/']"),

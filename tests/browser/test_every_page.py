@@ -41,7 +41,7 @@ FOCUSED = """() => {
 }"""
 
 
-# The back office's lists that search are made some time after the page is there.
+# The admin's searchable lists are created some time after the page has loaded.
 ARE_LISTS_MADE = """() => !document.querySelector(
     "select.admin-autocomplete:not(.select2-hidden-accessible):not([name*=__prefix__])")"""
 ERROR_PAGES = ("403.html", "403_csrf.html", "429.html", "500.html")
