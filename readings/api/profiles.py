@@ -12,6 +12,7 @@ from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from typing_extensions import override
 
 from core.api.lists import RowListView, page_of
@@ -79,7 +80,9 @@ class Profile(GenericAPIView[Customer]):
     def put(self, request: Request) -> Response:
         """Update the profile. Any subset of the fields is accepted."""
         require_whole_customer(request)
-        return _update(self, own_customer(request))
+        customer = own_customer(request)
+        _validated(self, customer).save()
+        return Response(_represent(customer, reachable_scope(request)))
 
 
 class AdminCustomerList(RowListView):
@@ -100,11 +103,15 @@ class AdminCustomerList(RowListView):
 
     @extend_schema(responses={201: CustomerSerializer})
     def post(self, request: Request) -> Response:
-        """Create a customer."""
+        """Create a customer. With an `api_url` its system is polled every `data_frequency_seconds`."""
         require_whole_customer(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return Response(_represent(serializer.save(), Scope.everything()), status.HTTP_201_CREATED)
+        return Response(_represent(self.save_customer(serializer), Scope.everything()), status.HTTP_201_CREATED)
+
+    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
+        """Save a validated customer; `ingestion` also configures its source."""
+        return serializer.save()
 
 
 class AdminCustomer(GenericAPIView[Customer]):
@@ -119,16 +126,21 @@ class AdminCustomer(GenericAPIView[Customer]):
 
     @extend_schema(request=CustomerSerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
-        """Update a customer. Any subset of the fields is accepted."""
+        """Update a customer. Any subset of the fields is accepted; `api_url` and the frequency configure its source."""
         require_whole_customer(request)
-        return _update(self, get_addressed(Customer, request, public_id))
+        customer = get_addressed(Customer, request, public_id)
+        self.save_customer(_validated(self, customer))
+        return Response(_represent(customer, reachable_scope(request)))
+
+    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
+        """Save a validated customer; `ingestion` also configures its source."""
+        return serializer.save()
 
 
-def _update(view: GenericAPIView[Customer], customer: Customer) -> Response:
+def _validated(view: GenericAPIView[Customer], customer: Customer) -> BaseSerializer[Customer]:
     serializer = view.get_serializer(customer, data=view.request.data, partial=True)
     serializer.is_valid(raise_exception=True)
-    serializer.save()
-    return Response(_represent(customer, reachable_scope(view.request)))
+    return serializer
 
 
 def _represent(customer: Customer, scope: Scope) -> Representation:

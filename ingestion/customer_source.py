@@ -1,0 +1,116 @@
+"""Let the profile of a customer, as the API's clients know it, configure the source that is polled for it.
+
+A profile has an address, a method and a frequency. They configure one source: its URL, its type and its interval.
+Everything else about sources, and further ones, is configured at the sources themselves.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from customers.models import Customer
+from ingestion.models import IngestionType, Source
+from ingestion.models.source import MAX_INTERVAL_SECONDS
+
+SOURCE_NAME = "customer's system"
+# Where the systems met in the field serve their data, for a profile that only names their address.
+PATHS = {
+    IngestionType.API: "/temperature/current?hours={hours}",
+    IngestionType.CSV: "/data/download.csv?hours={hours}",
+}
+
+
+def configure_source(customer: Customer, former: Customer | None = None) -> Source | None:
+    """Apply a new or changed profile to the customer's source; return it, or None if there is nothing to poll.
+
+    Creates the source if the profile has an address and none is polled. `former` is the profile before the change: what
+    it did not change is left as it was set at the source. Raise ValidationError if it is unclear which of several
+    sources is meant.
+    """
+    source = _polled_source(customer, former)
+    if source is None:
+        return _create(customer) if customer.api_url and _is_polled(customer) else None
+    if former is None or _address(former) != _address(customer):
+        _move(source, customer, former)
+    if former is None or former.data_frequency_seconds != customer.data_frequency_seconds:
+        source.interval_seconds = _interval(customer)
+        source.next_due_at = timezone.now()
+    source.full_clean(exclude=["public_id"])
+    source.save(
+        update_fields=[
+            "url", "structure_url", "ingestion_type", "interval_seconds", "is_paused", "next_due_at", "updated_at",
+        ]
+    )  # fmt: skip
+    return source
+
+
+def _address(customer: Customer) -> tuple[str, str]:
+    return customer.api_url, customer.data_sharing_method
+
+
+def _is_polled(customer: Customer) -> bool:
+    return customer.data_sharing_method in PATHS
+
+
+def _interval(customer: Customer) -> int:
+    return min(customer.data_frequency_seconds, MAX_INTERVAL_SECONDS)
+
+
+def _polled_source(customer: Customer, former: Customer | None) -> Source | None:
+    """Return the source that the profile is about: the only polled one, or the one at the profile's address."""
+    polled = list(customer.sources.exclude(url="").select_for_update())
+    if len(polled) > 1:
+        address = former.api_url if former and former.api_url else customer.api_url
+        polled = [source for source in polled if address and source.url.startswith(address)]
+        if len(polled) != 1:
+            if former and (_address(former), former.data_frequency_seconds) == (
+                _address(customer),
+                customer.data_frequency_seconds,
+            ):
+                return None
+            raise ValidationError(
+                {"api_url": "The customer has several sources. Change the address and interval of each of them."}
+            )
+    return polled[0] if polled else None
+
+
+def _create(customer: Customer) -> Source:
+    taken = set(customer.sources.values_list("name", flat=True))
+    name = next(each for each in (SOURCE_NAME, *(f"{SOURCE_NAME} {n}" for n in range(2, 1000))) if each not in taken)
+    source = Source(customer=customer, name=name, interval_seconds=_interval(customer))
+    _move(source, customer, None)
+    source.full_clean(exclude=["public_id"])
+    source.save()
+    return source
+
+
+def _move(source: Source, customer: Customer, former: Customer | None) -> None:
+    """Point the source at the profile's address, or pause it if there is none."""
+    if not customer.api_url or not _is_polled(customer):
+        source.is_paused = True
+        return
+    method = IngestionType(customer.data_sharing_method)
+    base, former_base = customer.api_url.rstrip("/"), former.api_url.rstrip("/") if former else ""
+    if former_base and source.ingestion_type == method and source.url.startswith(f"{former_base}/"):
+        # The same system elsewhere: keep the paths that were set at the source.
+        source.url = base + source.url.removeprefix(former_base)
+        if source.structure_url.startswith(f"{former_base}/"):
+            source.structure_url = base + source.structure_url.removeprefix(former_base)
+    elif _is_bare(base):
+        source.url = base + PATHS[method]
+        source.structure_url = ""
+    else:
+        source.url = customer.api_url
+        source.structure_url = ""
+    source.ingestion_type = method
+    source.is_paused = False
+    source.next_due_at = timezone.now()
+
+
+def _is_bare(address: str) -> bool:
+    """Return whether an address names a system only, not what to request of it."""
+    parts = urlsplit(address)
+    return not parts.path and not parts.query
