@@ -168,7 +168,9 @@ def fill_in_units(descriptions: Mapping[int, UnitDescription]) -> None:
 
 
 def _new_unit(facility: Facility, unit_code: str, described: UnitDescription) -> StorageUnit:
+    """Return a unit with the described values, on the scale of its readings."""
     unit = StorageUnit(facility=facility, unit_code=unit_code)
+    unit.temperature_unit = described.temperature_unit or unit.temperature_unit
     _fill_in_unit(unit, described)
     return unit
 

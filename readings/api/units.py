@@ -63,6 +63,7 @@ def represent_units(rows: Collection[Row], now: datetime | None = None) -> list[
             gap_limit_seconds=staleness_limit_seconds or STALENESS_INTERVALS * interval_seconds,
             recorded_at=unit["last_reading_time"],
             temperature_c=temperature_c,
+            reading_scale=unit["current_temperature_unit"],
             limits=LimitsInForce(*limits),
         )
         unit["temperature_status"] = _STATUSES[condition.state]

@@ -8,7 +8,13 @@ from datetime import datetime, timedelta
 
 from core.scope import Scope
 from readings.units.condition import LimitsInForce, UnitState, deviation_k, state_of
-from readings.units.formatting import age_text, deviation_text, scaled_text, temperature_text
+from readings.units.formatting import (
+    age_text,
+    deviation_text,
+    exact_temperature_text,
+    scaled_text,
+    temperature_text,
+)
 from readings.units.scales import to_celsius
 
 
@@ -16,10 +22,11 @@ from readings.units.scales import to_celsius
 class Condition:
     """A unit's newest reading and its state; `recorded_at` and `age` are None without any reading.
 
-    `set_temperature` is on `scale`, as the unit has it.
+    `set_temperature` is on `scale`, as the unit has it; the reading was sent on `reading_scale`.
     """
 
     scale: str
+    reading_scale: str
     set_temperature: float | None
     temperature_c: float | None
     recorded_at: datetime | None
@@ -37,6 +44,7 @@ class Condition:
         gap_limit_seconds: int,
         recorded_at: datetime | None,
         temperature_c: float | None,
+        reading_scale: str | None,
         limits: LimitsInForce,
     ) -> Condition:
         """Return the condition at `now` of a unit with the given newest reading."""
@@ -49,12 +57,20 @@ class Condition:
             limits=limits,
         )
         deviation = deviation_k(temperature_c, set_temperature_c)
-        return cls(scale, set_temperature, temperature_c, recorded_at, age, deviation, state)
+        return cls(scale, reading_scale or scale, set_temperature, temperature_c, recorded_at, age, deviation, state)
 
     @property
     def temperature_text(self) -> str:
-        """The temperature as text."""
-        return temperature_text(self.temperature_c, self.scale)
+        """The temperature as text on the unit's scale; with the digits that were sent if it was sent on that scale."""
+        is_sent = self.reading_scale == self.scale
+        return (exact_temperature_text if is_sent else temperature_text)(self.temperature_c, self.scale)
+
+    @property
+    def sent_text(self) -> str:
+        """The temperature with the digits that were sent, "" if that is `temperature_text`."""
+        if self.temperature_c is None or self.reading_scale == self.scale:
+            return ""
+        return exact_temperature_text(self.temperature_c, self.reading_scale)
 
     @property
     def is_stale(self) -> bool:

@@ -31,7 +31,7 @@ from readings.units.unit_condition import Badges, Condition
 # Columns instead of model instances, which take seven times as long to load.
 _UNIT_COLUMNS = ("pk", "public_id", "name", "unit_code", "temperature_unit", "set_temperature")
 _FACILITY_COLUMNS = ("facility__name", "facility__facility_code", "facility__customer__customer_code")
-_READING_COLUMNS = ("latest_reading__recorded_at", "latest_reading__temperature_c")
+_READING_COLUMNS = ("latest_reading__recorded_at", "latest_reading__temperature_c", "latest_reading__scale")
 _STALENESS_LIMIT = Coalesce("gap_limit_seconds", F("interval_seconds") * STALENESS_INTERVALS)
 
 
@@ -152,7 +152,7 @@ def _load(units: ScopedQuerySet, now: datetime) -> list[OverviewUnit]:
     loaded = []
     for (
         pk, public_id, name, unit_code, scale, set_temperature, facility_name, facility_code, customer_code,
-        recorded_at, temperature_c, staleness_limit, *limits,
+        recorded_at, temperature_c, reading_scale, staleness_limit, *limits,
     ) in rows:  # fmt: skip
         condition = Condition.at(
             now,
@@ -161,6 +161,7 @@ def _load(units: ScopedQuerySet, now: datetime) -> list[OverviewUnit]:
             gap_limit_seconds=staleness_limit,
             recorded_at=recorded_at,
             temperature_c=temperature_c,
+            reading_scale=reading_scale,
             limits=LimitsInForce(*limits),
         )
         facility = (facility_name or facility_code, facility_code, customer_code)

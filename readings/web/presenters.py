@@ -38,6 +38,7 @@ def condition_of(unit: StorageUnit, now: datetime) -> Condition:
         gap_limit_seconds=unit.effective_staleness_limit_seconds,
         recorded_at=latest.recorded_at if latest else None,
         temperature_c=latest.temperature_c if latest else None,
+        reading_scale=latest.scale if latest else None,
         limits=LimitsInForce.of(unit),
     )
 

@@ -49,14 +49,14 @@ def table_page(unit: StorageUnit, time_range: TimeRange, cursor_text: str) -> Ta
     has_newer = is_more if is_backwards else cursor is not None
     has_older = True if is_backwards else is_more
     return TablePage(
-        rows=[(row, _text(row, unit)) for row in rows],
+        rows=[(row, _text(row)) for row in rows],
         newer=rows[0].cursor(0, is_backwards=True).to_text() if rows and has_newer else "",
         older=rows[-1].cursor(0, is_backwards=False).to_text() if rows and has_older else "",
     )
 
 
-def _text(row: Row, unit: StorageUnit) -> str:
-    """Format a temperature with every digit sent, or name the sensor fault."""
+def _text(row: Row) -> str:
+    """Format a temperature with every digit sent, on the scale it was sent on, or name the sensor fault."""
     if row.temperature_c is None:
         return "Sensor fault"
-    return exact_temperature_text(row.temperature_c, unit.temperature_unit)
+    return exact_temperature_text(row.temperature_c, row.scale)

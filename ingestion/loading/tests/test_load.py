@@ -95,6 +95,13 @@ def test_unseen_facilities_units_and_sensors_are_registered(source: Source) -> N
     assert unit.sensors.get().sensor_code == "sensor_1"
 
 
+def test_a_new_unit_has_the_scale_of_its_readings(source: Source) -> None:
+    described = UnitDescription(facility_code="facility_1", unit_code="unit_1", temperature_unit="F")
+    loaded(source, batch_of(reading(scale="F"), units={("facility_1", "unit_1"): described}))
+
+    assert StorageUnit.objects.get().temperature_unit == "F"
+
+
 def test_entered_values_are_not_overwritten_and_missing_ones_are_filled_in(source: Source) -> None:
     facility = FacilityFactory(customer=source.customer, facility_code="facility_1", city="")
     StorageUnitFactory(facility=facility, unit_code="unit_1", name="Our name", set_temperature=None)

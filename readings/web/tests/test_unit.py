@@ -13,6 +13,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from customers.models import StorageUnit
+from readings.units.scales import to_celsius
 from tests.factories import MembershipFactory, SensorFactory, StorageUnitFactory, store_reading, store_readings
 from tests.responses import PageResponse
 
@@ -53,6 +54,18 @@ def test_a_member_sees_facts_statistics_and_readings_in_the_facilitys_time(membe
     assert "4.875\N{NO-BREAK SPACE}°C" in text
     assert dict(response.context["statistics"])["Readings"] == "1"
     assert dict(response.context["statistics"])["Time outside limits"] == "none"
+
+
+def test_readings_have_the_digits_and_the_scale_that_the_sensor_sent(member: Client, unit: StorageUnit) -> None:
+    store_reading(unit, to_celsius(35.5, "F"), timezone.now() - timedelta(minutes=2), scale="F")
+
+    response = member.get(address(unit))
+
+    text = response.content.decode()
+    assert 'sent as <span class="number">35.5\N{NO-BREAK SPACE}°F</span>' in text
+    assert "1.94\N{NO-BREAK SPACE}°C" in text
+    assert texts_of(response) == ["35.5\N{NO-BREAK SPACE}°F"]
+    assert "1.94444" not in text + member.get(reverse("overview")).content.decode()
 
 
 def test_a_unit_without_readings_has_a_page(member: Client, unit: StorageUnit) -> None:
