@@ -27,7 +27,7 @@ environ.Env.read_env(BASE_DIR / ".env")
 env = Environment(os.environ)
 
 MAX_PORT = 65_535
-BROKER_SCHEMES = ("amqp", "amqps", "pyamqp")
+BROKER_SCHEMES = ("amqp", "amqps", "pyamqp", "folder")
 BROKER_EXAMPLE = "amqp://user:password@host:5672/vhost"
 
 DATA_DIR = Path(env.text("DATA_DIR", default=str(BASE_DIR / "data"))).expanduser().resolve()
