@@ -1,4 +1,4 @@
-"""A bounded load on a server of this machine: so many connections, each asking again as soon as it was answered.
+"""A bounded load on a server of this machine: each of a fixed number of connections sends one request after another.
 
 The generator is a process of its own with raw sockets, so that it costs the server as little as it can.
 """

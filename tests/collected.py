@@ -22,7 +22,7 @@ WHERE recorded_at >= %s
 GROUP BY 1, 2
 """
 
-# Every figure that a roll-up adds up from readings, by unit, beside the same figure of the readings themselves.
+# Every measure that a roll-up sums from readings, by unit, next to the same measure of the readings themselves.
 ROLLUPS_ASTRAY = """
 WITH raw AS (
     SELECT storage_unit_id, count(*) AS count, count(*) FILTER (WHERE temperature_c IS NULL) AS faults,

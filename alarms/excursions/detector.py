@@ -9,7 +9,7 @@ within them by the clearing margin, and so are the last measurements, however ol
 it began or were read since. Unknown is not within: neither a fault nor the silence of a sensor ends an excursion, even
 if others are read. A return within the clearing delay continues the same excursion, which then ends later.
 
-Its figures are sums over every moment of it, by the readings valid and the limits in force at that moment: the time
+Its measures are sums over every moment of it, by the readings valid and the limits in force at that moment: the time
 outside, the time in which no reading is valid (the gap), and what depends on temperatures.
 """
 
@@ -252,17 +252,17 @@ class Detector:
         current, seconds = self.current, (until - since).total_seconds()
         if current is None:
             return
-        figures = current if current.ended_at is None else self._after_end
+        measures = current if current.ended_at is None else self._after_end
         if temperature is None:
-            figures.gap_seconds += seconds
+            measures.gap_seconds += seconds
             return
         known = current.known if current.ended_at is None else self._after_end
         known.seconds += seconds
         known.arrhenius += seconds * arrhenius(temperature.temperature_c)
         if temperature.severity is not None:
-            figures.outside_seconds += seconds
-            figures.area_kelvin_minutes += abs(temperature.beyond_k) * seconds / 60
-            _add_piece(figures.outside_pieces, microseconds_of(since), microseconds_of(until))
+            measures.outside_seconds += seconds
+            measures.area_kelvin_minutes += abs(temperature.beyond_k) * seconds / 60
+            _add_piece(measures.outside_pieces, microseconds_of(since), microseconds_of(until))
 
     def dump_state(self) -> dict[str, object]:
         """Return the state that the next step needs as JSON, for `load_state`."""

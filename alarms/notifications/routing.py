@@ -70,9 +70,9 @@ class Route:
         kinds, severities = self.rule.kinds, self.rule.severities
         if (kinds and alarm.kind not in kinds) or (severities and alarm.severity not in severities):
             return False
-        return self._covers_place(alarm)
+        return self._covers_location(alarm)
 
-    def _covers_place(self, alarm: Alarm) -> bool:
+    def _covers_location(self, alarm: Alarm) -> bool:
         # A source may feed any unit, and its alarm inhibits theirs: it goes to the rules of single units as well.
         unit = alarm.storage_unit
         if unit is None or not (self.facility_ids or self.unit_ids):

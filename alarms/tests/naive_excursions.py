@@ -1,4 +1,4 @@
-"""Excursions and their figures by a naive definition in whole minutes, which shares no code with the product.
+"""Excursions and their measures by a naive definition in whole minutes, which shares no code with the product.
 
 Readings, limits and versions are looked up again for every minute; nothing is carried from one to the next.
 """
@@ -34,7 +34,7 @@ class NaiveExcursion:
 
 
 def naive_excursions(readings: Readings, versions: Versions, until: int | None = None) -> list[NaiveExcursion]:
-    """Return the excursions. The figures of an ongoing one are those up to `until`, by default the last reading."""
+    """Return the excursions. The measures of an ongoing one are those up to `until`, by default the last reading."""
     found: list[NaiveExcursion] = []
     instants = sorted({minute for minute, _ in readings})
     for instant in instants:

@@ -29,8 +29,8 @@ def unit() -> StorageUnit:
 
 
 def window_of(unit: StorageUnit, covered: str) -> MaintenanceWindow:
-    places = {"unit": {"storage_unit": unit}, "facility": {"facility": unit.facility}, "customer": {}}
-    return MaintenanceWindowFactory(customer=unit.facility.customer, **places[covered])
+    locations = {"unit": {"storage_unit": unit}, "facility": {"facility": unit.facility}, "customer": {}}
+    return MaintenanceWindowFactory(customer=unit.facility.customer, **locations[covered])
 
 
 @pytest.mark.parametrize("covered", ["unit", "facility", "customer"])

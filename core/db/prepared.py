@@ -29,17 +29,17 @@ class Prepared:
 
     def __init__(self, sql: str) -> None:
         self._sql = sql
-        places: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
 
         def number(found: re.Match[str]) -> str:
             if found[0] == "%%":
                 return "%"
             # Every use of a named parameter shares a number; each unnamed one gets its own.
-            key = found[0] if found[1] else f"{len(places)}"
-            return places.setdefault(key, f"${len(places) + 1}")
+            key = found[0] if found[1] else f"{len(placeholders)}"
+            return placeholders.setdefault(key, f"${len(placeholders) + 1}")
 
         self._text = re.sub(r"%(\(\w+\))?s|%%", number, sql)
-        given = ", ".join(key if key.startswith("%") else "%s" for key in places)
+        given = ", ".join(key if key.startswith("%") else "%s" for key in placeholders)
         self._arguments = f" ({given})" if given else ""
 
     def rows(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:

@@ -1,1 +1,1 @@
-"""The figures of random fleets, compared with an independent, naive definition of each of them."""
+"""The results for random fleets, compared with an independent, naive definition of each of them."""

@@ -1,6 +1,6 @@
 """What every statistic means, in plain Python: from all readings, one moment or one reading at a time.
 
-It shares no code with the product, keeps nothing from one figure to the next, and prefers the obvious to the fast.
+It shares no code with the product, keeps nothing from one result to the next, and prefers the obvious to the fast.
 Temperatures are in °C unless a name says otherwise, times are aware, periods include their start and exclude their end.
 """
 

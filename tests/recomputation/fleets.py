@@ -72,7 +72,7 @@ def _unit(drawn: random.Random, facility: Facility, name: str, start: datetime) 
     scale = drawn.choice("CFK")
     set_c = drawn.choice([-20.0, 5.0, 5.0, 21.5])
     interval = drawn.choice([900, 1800, 3600, 3600])
-    gap_limit = drawn.choice([None, None, 2_000, 7_200])
+    staleness_limit = drawn.choice([None, None, 2_000, 7_200])
     has_set_temperature = drawn.random() < 0.8
     set_temperature = round(on_scale(set_c, scale) or 0.0, 2) if has_set_temperature else None
     stored = StorageUnitFactory(
@@ -81,13 +81,13 @@ def _unit(drawn: random.Random, facility: Facility, name: str, start: datetime) 
         set_temperature=set_temperature,
         temperature_unit=scale,
         interval_seconds=interval,
-        gap_limit_seconds=gap_limit,
+        gap_limit_seconds=staleness_limit,
     )
     unit = Unit(
         name=name,
         facility=facility.name,
         zone=facility.time_zone,
-        staleness=timedelta(seconds=gap_limit or 3 * interval),
+        staleness=timedelta(seconds=staleness_limit or 3 * interval),
         set_temperature_c=None if set_temperature is None else celsius(set_temperature, scale),
     )
     for number in range(drawn.choice([1, 1, 2, 3])):

@@ -118,7 +118,7 @@ def test_a_lost_claim_stores_nothing(receive: Callable[..., WebhookReceiver], se
         {"state": State.GROUPED},
         {"state": State.SENT, "sent_at": timezone.now()},
     ],
-    ids=["not due", "channel disabled", "customer inactive", "dead", "folded", "sent"],
+    ids=["not due", "channel disabled", "customer inactive", "dead", "grouped", "sent"],
 )
 def test_messages_that_are_not_due_are_not_claimed(quiet: dict[str, object]) -> None:
     MessageFactory(**quiet)

@@ -159,8 +159,8 @@ def test_a_disabled_channel_is_not_notified(unit: StorageUnit, customer: Custome
 @pytest.mark.parametrize("of", ["customer", "facility", "storage_unit"])
 def test_maintenance_mutes_what_it_covers(unit: StorageUnit, customer: Customer, of: str) -> None:
     RuleFactory(customer=customer)
-    place = {"facility": unit.facility, "storage_unit": unit}
-    MaintenanceWindowFactory(customer=customer, **({of: place[of]} if of in place else {}))
+    location = {"facility": unit.facility, "storage_unit": unit}
+    MaintenanceWindowFactory(customer=customer, **({of: location[of]} if of in location else {}))
     beside = StorageUnitFactory(facility=FacilityFactory(customer=customer))
     open_alarm(storage_unit=unit)
     open_alarm(storage_unit=beside)

@@ -39,16 +39,16 @@ rows = st.lists(
 
 @given(rows, st.integers(1, 20), st.integers(0, 30))
 def test_no_more_messages_are_sent_than_the_limit_allows(waiting: list[DueMessage], limit: int, sent: int) -> None:
-    folded = excess_ids(waiting, limit, sent)
-    assert len(waiting) - len(folded) == min(len(waiting), max(0, limit - sent))
-    assert len(set(folded)) == len(folded)
+    excess = excess_ids(waiting, limit, sent)
+    assert len(waiting) - len(excess) == min(len(waiting), max(0, limit - sent))
+    assert len(set(excess)) == len(excess)
 
 
 @given(rows, st.integers(1, 20), st.integers(0, 30))
 def test_critical_messages_come_first(waiting: list[DueMessage], limit: int, sent: int) -> None:
-    folded = set(excess_ids(waiting, limit, sent))
-    if any(row.is_critical for row in waiting if row.message_id in folded):
-        assert all(row.is_critical for row in waiting if row.message_id not in folded)
+    excess = set(excess_ids(waiting, limit, sent))
+    if any(row.is_critical for row in waiting if row.message_id in excess):
+        assert all(row.is_critical for row in waiting if row.message_id not in excess)
 
 
 @given(st.none() | st.integers(-1_000, 1_000))

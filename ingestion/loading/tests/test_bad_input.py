@@ -60,7 +60,7 @@ UNUSABLE = {
     ),
     "a page that says it is CSV": (csv_answer("<!DOCTYPE html>\n<p>Sorry"), "html_instead_of_data", "a web page"),
     "more than the limit": (json_answer(json_body(*[json_row()] * 100)), "too_large", "larger than 9,999 bytes"),
-    "more than the limit once unpacked": (
+    "more than the limit once decompressed": (
         answer(gzip.compress(GOOD.encode() + b" " * 100_000), headers="Content-Encoding: gzip\r\n"),
         "too_large",
         "larger than 9,999 bytes",

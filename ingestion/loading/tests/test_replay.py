@@ -41,7 +41,7 @@ def replay_all(by: str = "Anna"):
     return result.replayed, result.still_rejected
 
 
-# What can be mended
+# Causes that can be fixed
 
 
 def test_once_a_null_value_is_declared_its_rows_are_stored_as_no_measurement(source_of: Callable[..., Source]) -> None:

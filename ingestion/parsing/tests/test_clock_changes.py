@@ -79,7 +79,7 @@ def test_the_day_of_a_clock_change_has_the_readings_of_all_its_hours(
     assert before == (day_before, 96, 24.0, 24.0)
     assert on_the_day == (change_day, readings, hours, hours)
     assert after[:2] == (day_after, 96)
-    # The last reading stands for three intervals when nothing follows, here into the day after.
+    # The last reading is valid for three intervals, here into the next day.
     assert after[2:] == (24.0, 24.0)
 
 

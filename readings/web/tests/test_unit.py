@@ -1,4 +1,4 @@
-"""The page of a storage unit: the range it shows, as figures, as a table, as a series and as CSV."""
+"""The page of a storage unit: the range it shows, as statistics, as a table, as a series and as CSV."""
 
 from __future__ import annotations
 
