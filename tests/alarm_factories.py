@@ -32,7 +32,8 @@ HOUR = timedelta(hours=1)
 
 def newest_version_of(unit: StorageUnit) -> LimitVersion:
     """Return the unit's newest limit version; by default 2 K and 5 K around its 5 °C."""
-    return LimitVersion.objects.filter(storage_unit=unit).latest("valid_from")
+    newest: LimitVersion = LimitVersion.objects.filter(storage_unit=unit).latest("valid_from")
+    return newest
 
 
 class ExcursionFactory(ModelFactory[Excursion]):

@@ -9,7 +9,7 @@ from email.message import Message
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from django.conf import LazySettings
+from pytest_django import Settings
 
 from temperature_site.conf.services import mail_settings
 
@@ -30,7 +30,7 @@ class MailReceiver:
         """The unfolded subjects of the received messages."""
         return [_unfolded(str(make_header(decode_header(mail["Subject"])))) for mail in self.mails]
 
-    def configure(self, settings: LazySettings) -> None:
+    def configure(self, settings: Settings) -> None:
         """Make Django send its mail here."""
         settings.EMAIL_URL = f"smtp://127.0.0.1:{self.port}"
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
@@ -29,12 +30,12 @@ def staff(client: Client) -> Client:
     return client
 
 
-def page_of(model: str | None, page: str, *args) -> str:
+def page_of(model: str | None, page: str, *args: object) -> str:
     return reverse(f"admin:alarms_{model}_{page}", args=args)
 
 
 def chosen_limits() -> UnitLimits:
-    return UnitLimits.objects.create(storage_unit=StorageUnitFactory(), profile=LimitProfile.objects.first())
+    return UnitLimits.objects.create(storage_unit=StorageUnitFactory(), profile=LimitProfile.objects.earliest("pk"))
 
 
 def limit_version() -> LimitVersion:
@@ -52,7 +53,9 @@ def limit_version() -> LimitVersion:
         ("maintenancewindow", MaintenanceWindowFactory),
     ],
 )
-def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(staff: Client, model: str, grow) -> None:
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
+    staff: Client, model: str, grow: Callable[[], Model]
+) -> None:
     assert_queries_stay(staff, page_of(model, "changelist"), grow)
 
 
@@ -86,6 +89,7 @@ def test_an_alarm_shows_its_events_and_links_to_its_page(staff: Client) -> None:
 def test_alarms_are_found_by_customer_unit_state_and_time(staff: Client) -> None:
     alarm = AlarmFactory()
     AlarmFactory(state="acknowledged", acknowledged_at=alarm.opened_at)
+    assert alarm.storage_unit is not None
     for query in ({"q": alarm.customer.customer_code}, {"q": alarm.storage_unit.unit_code}, {"state__exact": "open"}):
         assert rows_shown(staff.get(page_of("alarm", "changelist"), query)) == [alarm]
     assert rows_shown(staff.get(page_of("alarm", "changelist"), {"since": "hour"})) == []
@@ -105,6 +109,7 @@ def test_a_change_of_a_profile_records_the_person(staff: Client) -> None:
 
 def test_a_profile_in_use_cannot_be_deleted(staff: Client) -> None:
     used, default = chosen_limits().profile, LimitProfile.objects.get(is_default=True)
+    assert used is not None
     for profile in (used, default):
         assert staff.post(page_of("limitprofile", "delete", profile.pk), {"post": "yes"}).status_code == 403
     free = LimitProfileFactory()
@@ -117,4 +122,6 @@ def test_a_maintenance_window_records_the_person(staff: Client) -> None:
         "ends_at_0": "2027-01-10", "ends_at_1": "09:00",
     }  # fmt: skip
     staff.post(page_of("maintenancewindow", "add"), said)
-    assert MaintenanceWindow.objects.get().created_by.get_username() == "ann"
+    author = MaintenanceWindow.objects.get().created_by
+    assert author is not None
+    assert author.get_username() == "ann"

@@ -49,12 +49,15 @@ def test_a_drill_sends_notifications_and_measures_their_time(
 
     (result,) = drills.results(drill)
     assert (result.channel, result.reason, result.state) == (channel.name, "opened", "sent")
+    assert result.seconds is not None
     assert 0 < result.seconds < 60
     (delivery,) = receiver.deliveries
     assert delivery.document["data"]["is_drill"] is True
     message = Message.objects.get(reason="opened")
     assert message.subject.startswith("DRILL: Critical: temperature, Alarm drill")
     assert "This is a drill. No goods are affected." in message.body
+    assert drill.alarm is not None
+    assert drill.alarm.storage_unit is not None
     assert drill.alarm.storage_unit.is_synthetic
     close_cleared()
     drill.alarm.refresh_from_db()

@@ -7,6 +7,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -29,7 +30,11 @@ def unit() -> StorageUnit:
 
 
 def window_of(unit: StorageUnit, covered: str) -> MaintenanceWindow:
-    locations = {"unit": {"storage_unit": unit}, "facility": {"facility": unit.facility}, "customer": {}}
+    locations: dict[str, dict[str, Model]] = {
+        "unit": {"storage_unit": unit},
+        "facility": {"facility": unit.facility},
+        "customer": {},
+    }
     return MaintenanceWindowFactory(customer=unit.facility.customer, **locations[covered])
 
 

@@ -55,7 +55,7 @@ def list_of(model: str) -> str:
     return reverse(f"admin:ingestion_{model}_changelist")
 
 
-def act(client: Client, model: str, action: str, *rows) -> list[str]:
+def act(client: Client, model: str, action: str, *rows: Source | RejectedRow | Conflict) -> list[str]:
     """Run an action on the rows; return what the admin says of it."""
     response = client.post(list_of(model), {"action": action, "_selected_action": [row.pk for row in rows]})
     return [str(message) for message in get_messages(response.wsgi_request)][-1:]
@@ -261,24 +261,24 @@ class TestConflicts:
         store_reading(sensor.storage_unit, 5.0, recorded_at, sensor=sensor)
         return ConflictFactory(sensor=sensor, recorded_at=recorded_at, temperature_c=9.0)
 
-    def test_stored_and_sent_temperatures_are_listed_together(self, staff: Client, conflict) -> None:
+    def test_stored_and_sent_temperatures_are_listed_together(self, staff: Client, conflict: Conflict) -> None:
         page = staff.get(list_of("conflict")).content.decode()
         for text in ("5.0\N{NO-BREAK SPACE}°C", "9.0\N{NO-BREAK SPACE}°C", "+4.0\N{NO-BREAK SPACE}K"):
             assert text in page
 
-    def test_an_accepted_conflict_replaces_the_reading(self, staff: Client, conflict) -> None:
+    def test_an_accepted_conflict_replaces_the_reading(self, staff: Client, conflict: Conflict) -> None:
         assert act(staff, "conflict", "accept", conflict) == ["Conflicts accepted: 1."]
         conflict.refresh_from_db()
         assert (conflict.state, conflict.decided_by) == (Conflict.State.ACCEPTED, "ann")
         assert Reading.objects.get().temperature_c == 9.0
 
-    def test_a_dismissed_conflict_keeps_the_reading(self, staff: Client, conflict) -> None:
+    def test_a_dismissed_conflict_keeps_the_reading(self, staff: Client, conflict: Conflict) -> None:
         assert act(staff, "conflict", "dismiss", conflict) == ["Conflicts dismissed: 1."]
         assert Reading.objects.get().temperature_c == 5.0
         assert rows_shown(staff.get(list_of("conflict"))) == []
 
     @pytest.mark.parametrize("action", ["accept", "dismiss"])
-    def test_users_with_view_permission_cannot_decide(self, onlooker: Client, conflict, action: str) -> None:
+    def test_users_with_view_permission_cannot_decide(self, onlooker: Client, conflict: Conflict, action: str) -> None:
         act(onlooker, "conflict", action, conflict)
         conflict.refresh_from_db()
         assert conflict.state == Conflict.State.WAITING

@@ -32,11 +32,11 @@ def api(unit: StorageUnit) -> APIClient:
     return client_of(unit.facility.customer)
 
 
-def ids_of(client: APIClient, url: str = URL, **query: Any):
+def ids_of(client: APIClient, url: str = URL, **query: Any) -> set[str]:
     return {item["id"] for item in client.get(url, query).json()["items"]}
 
 
-def ids(*alarms: Alarm):
+def ids(*alarms: Alarm) -> set[str]:
     return {str(alarm.public_id) for alarm in alarms}
 
 
@@ -62,6 +62,7 @@ class TestList:
         assert (item["kind"], item["severity"], item["state"]) == ("temperature", "critical", "open")
         assert item["equipment_status"] == "normal"
         assert item["ended_at"] is None
+        assert alarm.excursion is not None
         assert item["excursion_id"] == str(alarm.excursion.public_id)
 
     def test_codes_replace_missing_names(self, api: APIClient, unit: StorageUnit) -> None:
@@ -101,7 +102,7 @@ class TestList:
     @pytest.mark.parametrize(
         "query", [{"state": "red"}, {"kind": "x"}, {"severity": "5"}, {"start_date": "x"}, {"limit": 0}, {"unit_id": 7}]
     )
-    def test_invalid_parameters_are_422(self, api: APIClient, query: dict[str, object]) -> None:
+    def test_invalid_parameters_are_422(self, api: APIClient, query: dict[str, Any]) -> None:
         assert api.get(URL, query).status_code == 422
 
     def test_another_customers_facility_and_unit_are_not_found(self, api: APIClient) -> None:
@@ -159,7 +160,7 @@ class TestHistory:
         assert alarm.state == "closed"
 
     def test_an_empty_history_is_an_empty_page(self, api: APIClient, unit: StorageUnit) -> None:
-        assert api.get(HISTORY, {"unit_id": str(unit.public_id), "limit": 10}).json() == {
+        assert api.get(HISTORY, {"unit_id": str(unit.public_id), "limit": "10"}).json() == {
             "items": [], "total": 0, "page": 1, "page_size": 10, "pages": 0, "next": None, "previous": None,
         }  # fmt: skip
 

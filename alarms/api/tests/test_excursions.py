@@ -32,11 +32,11 @@ def api(unit: StorageUnit) -> APIClient:
     return client_of(unit.facility.customer)
 
 
-def ids_of(client: APIClient, **query: Any):
+def ids_of(client: APIClient, **query: Any) -> set[str]:
     return {item["id"] for item in client.get(URL, query).json()["items"]}
 
 
-def ids(*excursions: Excursion):
+def ids(*excursions: Excursion) -> set[str]:
     return {str(excursion.public_id) for excursion in excursions}
 
 
@@ -55,7 +55,7 @@ def test_excursions_partly_in_the_period_are_listed(api: APIClient, unit: Storag
     past = ExcursionFactory(storage_unit=unit, started_at=now - 10 * HOUR, ended_at=now - 8 * HOUR)
     lasting = ExcursionFactory(storage_unit=unit, started_at=now - 2 * HOUR)
 
-    def between(earlier: int, later: int):
+    def between(earlier: int, later: int) -> set[str]:
         return ids_of(api, start_date=(now - earlier * HOUR).isoformat(), end_date=(now - later * HOUR).isoformat())
 
     assert between(9, 7) == ids(past)
@@ -79,7 +79,7 @@ def test_excursions_are_filtered_by_kind_severity_unit_and_duration(api: APIClie
 
 
 @pytest.mark.parametrize("query", [{"kind": "no_data"}, {"severity": "x"}, {"min_duration_seconds": -1}])
-def test_invalid_parameters_are_422(api: APIClient, query: dict[str, object]) -> None:
+def test_invalid_parameters_are_422(api: APIClient, query: dict[str, Any]) -> None:
     assert api.get(URL, query).status_code == 422
 
 

@@ -32,7 +32,7 @@ def url(unit: StorageUnit) -> str:
     return f"/api/v1/units/{unit.public_id}/limits"
 
 
-def in_force(unit: StorageUnit):
+def in_force(unit: StorageUnit) -> tuple[float | None, ...]:
     unit.refresh_from_db()
     return unit.low_critical_c, unit.low_warning_c, unit.high_warning_c, unit.high_critical_c
 

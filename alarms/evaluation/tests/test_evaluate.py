@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -27,14 +28,17 @@ pytestmark = [pytest.mark.django_db, pytest.mark.storing]
 
 LATER = at(60 * 24 * 30)
 
+# A reading by minute, number of the sensor, and temperature.
+Row = tuple[float, int, float | None]
+
 temperatures = st.one_of(st.none(), st.integers(0, 11))
 readings = st.dictionaries(st.tuples(st.integers(0, 40), st.integers(0, 1)), temperatures, min_size=1, max_size=30)
 
 
 @st.composite
-def deliveries(draw: DrawFn):
+def deliveries(draw: DrawFn) -> list[list[Row]]:
     """Batches of (minute, sensor, temperature): shuffled, split at random, some repeated."""
-    rows = [(minute * 7, sensor, each) for (minute, sensor), each in draw(readings).items()]
+    rows: list[Row] = [(minute * 7, sensor, each) for (minute, sensor), each in draw(readings).items()]
     order = draw(st.permutations(rows)) + draw(st.lists(st.sampled_from(rows), max_size=8))
     cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=6)))
     return [order[a:b] for a, b in itertools.pairwise([0, *cuts, len(order)])]
@@ -51,12 +55,12 @@ def make_unit(**limits: object) -> StorageUnit:
     return StorageUnit.objects.get(pk=unit.pk)
 
 
-def rows_of(unit, batch):
+def rows_of(unit: StorageUnit, batch: Sequence[Row]) -> list[ReadingRow]:
     sensors = sorted(unit.sensors.values_list("pk", flat=True))
     return [ReadingRow(unit.pk, sensors[sensor], at(minute), each) for minute, sensor, each in batch]
 
 
-def load_all(unit: StorageUnit, batches, now: datetime = LATER) -> None:
+def load_all(unit: StorageUnit, batches: list[list[Row]], now: datetime = LATER) -> None:
     for batch in batches:
         load(rows_of(unit, batch), now)
 
@@ -72,7 +76,9 @@ def load_all(unit: StorageUnit, batches, now: datetime = LATER) -> None:
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=deliveries())
-def test_any_order_splitting_and_repetition_ends_in_the_same_excursions(limits: dict[str, object], batches) -> None:
+def test_any_order_splitting_and_repetition_ends_in_the_same_excursions(
+    limits: dict[str, object], batches: list[list[Row]]
+) -> None:
     unit, in_order = make_unit(**limits), make_unit(**limits)
     load_all(unit, batches)
     everything = sorted({row for batch in batches for row in batch}, key=lambda row: row[:2])
@@ -100,7 +106,7 @@ def test_readings_within_the_limits_are_evaluated_with_one_query(
 def test_the_number_of_queries_does_not_depend_on_how_many_readings_are_outside() -> None:
     units = [make_unit() for _ in range(4)]
 
-    def evaluate_units(chosen, count: int, begin: int) -> int:
+    def evaluate_units(chosen: list[StorageUnit], count: int, begin: int) -> int:
         rows = [row for unit in chosen for row in rows_of(unit, [(begin + n, 0, 9) for n in range(count)])]
         columns = ReadingBatch.of_rows(rows)
         new_spans = store(columns).new_spans
@@ -152,7 +158,7 @@ def test_merged_excursions_keep_the_acknowledged_alarm() -> None:
     minutes = [(minute, 0, 5 if minute == 30 else 9) for minute in range(0, 60, 5)]
     load(rows_of(unit, minutes), at(56))
     assert Excursion.objects.count() == 2
-    second = Alarm.objects.order_by("started_at").last()
+    second = Alarm.objects.latest("started_at")
     Alarm.objects.filter(pk=second.pk).update(state="acknowledged", acknowledged_at=at(57), acknowledged_by="ben")
     load(rows_of(unit, [(30, 1, 9)]), at(58))
     excursion = Excursion.objects.get()
@@ -169,6 +175,7 @@ def test_a_saved_detector_continues_with_the_new_readings_only(
     assert stored(unit) == by_definition(unit)
     excursion = Excursion.objects.get()
     assert excursion.outside_seconds == 302 * 60
+    assert excursion.progress is not None
     assert excursion.progress["at"] is not None
 
 

@@ -14,6 +14,8 @@ from alarms.evaluation.retries import retry_failed
 from alarms.evaluation.tests.test_evaluate import make_unit, rows_of
 from alarms.excursions import budget
 from alarms.excursions.budget import Violation
+from alarms.excursions.detector import EffectiveLimits
+from alarms.excursions.mkt import MktWindow, find_mkt_excursions
 from alarms.models import Alarm, EvaluationFailure, Excursion
 from alarms.tests.evaluation import at, budgets_by_definition, by_definition, load, stored
 from customers.models import StorageUnit
@@ -206,9 +208,9 @@ def test_units_are_recorded_together_when_the_time_of_the_task_is_over(monkeypat
 def test_a_failing_mkt_check_is_retried_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"mkt_limit_c": 8.0, "mkt_window_seconds": 2 * 3600, "high_warning_c": None, "high_critical_c": None}
     units = [make_unit(**limits) for _ in range(2)]
-    broken = mkt_checks.find_mkt_excursions
+    broken = find_mkt_excursions
 
-    def fail_for_the_first(windows: list[mkt_checks.MktWindow], version: mkt_checks.EffectiveLimits) -> list[object]:
+    def fail_for_the_first(windows: list[MktWindow], version: EffectiveLimits) -> list[object]:
         if version.version_id == units[0].limit_versions.get().pk:
             raise ZeroDivisionError("no windows")
         return list(broken(windows, version))

@@ -29,7 +29,7 @@ def change_limits(unit: StorageUnit, valid_from: datetime, **limits: object) -> 
 
 def test_a_budget_that_is_exceeded_when_limits_change_is_one_violation_of_each_version() -> None:
     unit = make_unit(allowed_seconds=2, allowed_window_seconds=86_400)
-    sensor_id = unit.sensors.order_by("pk").first().pk
+    sensor_id = unit.sensors.earliest("pk").pk
     begin = timezone.now() - timedelta(minutes=5)
 
     def push(first: int, *temperatures_c: float) -> None:
@@ -57,7 +57,7 @@ def test_a_budget_that_is_exceeded_when_limits_change_is_one_violation_of_each_v
 def test_an_mkt_window_that_ends_when_limits_change_is_judged_by_the_new_version_only() -> None:
     unit = make_unit(mkt_limit_c=8.0, mkt_window_seconds=4 * 3600, high_warning_c=None, high_critical_c=None)
     StorageUnit.objects.update(gap_limit_seconds=1200)
-    sensor_id = unit.sensors.order_by("pk").first().pk
+    sensor_id = unit.sensors.earliest("pk").pk
     change_limits(unit, START + 4 * HOUR, mkt_limit_c=9.0)
     for first, last in [(0, 24), (24, 30)]:
         rows = [ReadingRow(unit.pk, sensor_id, START + n * HOUR / 3, 12.0) for n in range(first, last)]
@@ -76,7 +76,7 @@ def test_an_mkt_window_that_ends_when_limits_change_is_judged_by_the_new_version
 
 def test_an_mkt_excursion_ends_with_its_limits_though_nothing_is_read() -> None:
     unit = make_unit(mkt_limit_c=8.0, mkt_window_seconds=2 * 3600, high_warning_c=None, high_critical_c=None)
-    sensor_id = unit.sensors.order_by("pk").first().pk
+    sensor_id = unit.sensors.earliest("pk").pk
     load([ReadingRow(unit.pk, sensor_id, START + n * HOUR / 4, 12.0) for n in range(12)], START + 3 * HOUR)
     refresh()
     run_requested_checks(START + 10 * HOUR)
@@ -88,7 +88,7 @@ def test_an_mkt_excursion_ends_with_its_limits_though_nothing_is_read() -> None:
 
 def test_a_lower_budget_is_violated_from_its_first_moment_on() -> None:
     unit = make_unit(allowed_seconds=3600)
-    sensor_id = unit.sensors.order_by("pk").first().pk
+    sensor_id = unit.sensors.earliest("pk").pk
     for minute, temperature_c in [(0, 9), (10, 9), (20, 5), (30, 5)]:
         load([ReadingRow(unit.pk, sensor_id, at(minute), temperature_c)], at(minute))
     change_limits(unit, at(100), allowed_seconds=600)

@@ -35,9 +35,9 @@ def make_mkt_unit() -> StorageUnit:
     return make_unit(mkt_limit_c=8.0, mkt_window_seconds=4 * 3600, high_warning_c=None, high_critical_c=None)
 
 
-def hours(unit: StorageUnit, *temperatures_c: int, begin: int = 0):
+def hours(unit: StorageUnit, *temperatures_c: int, begin: int = 0) -> list[ReadingRow]:
     """Three readings an hour of each of these temperatures."""
-    sensor = unit.sensors.order_by("pk").first()
+    sensor = unit.sensors.earliest("pk")
     return [
         ReadingRow(unit.pk, sensor.pk, START + (begin + hour) * HOUR + third * HOUR / 3, each)
         for hour, each in enumerate(temperatures_c)

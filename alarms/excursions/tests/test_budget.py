@@ -42,7 +42,7 @@ def test_every_instant_is_in_a_violation_if_and_only_if_the_budget_was_exceeded(
 ) -> None:
     found = violations(pieces, allowed_us=allowed, window_us=window, since_us=0, until_us=until)
 
-    def used_at(instant: int):
+    def used_at(instant: int) -> int:
         return sum(max(min(end, instant) - max(begin, instant - window), 0) for begin, end in pieces)
 
     for instant in range(until + 1):

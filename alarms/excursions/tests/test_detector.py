@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from alarms.excursions.detector import Detector, EffectiveLimits, SensorReading, detect_excursions, group_by_instant
 from alarms.tests.evaluation import START, at, found_in, series
 from alarms.thresholds import Limits, SensorPolicy, Severity
+from tests.responses import Json
 
 
 def test_readings_within_the_limits_are_no_excursion() -> None:
@@ -222,6 +223,7 @@ def test_excursions_are_disjoint_in_order_and_consistent(readings: list[SensorRe
         assert each.alarm_at is None or each.alarm_at >= each.started_at
         assert each.critical_alarm_at is None or each.critical_alarm_at >= (each.alarm_at or each.critical_alarm_at)
     for before, after in pairwise(found):
+        assert before.clears_at is not None
         assert before.clears_at <= after.started_at
 
 
@@ -243,7 +245,7 @@ def test_the_saved_state_keeps_the_field_names_stored_in_excursions() -> None:
     detector = Detector([EffectiveLimits(START, Limits(high_warning_c=8.0))])
     for instant, rows in group_by_instant(series(5, 9)):
         detector.step(instant, rows)
-    state = detector.dump_state()
+    state: Json = detector.dump_state()
     assert set(state) == {"current", "sensors", "at", "standing", "critical_since", "after_end", "measured_c"}
     assert set(state["standing"]) == {"since", "until", "temperature_c", "severity", "beyond_k"}
     known_time = {"seconds", "arrhenius", "gap_seconds"}
@@ -255,7 +257,7 @@ def test_a_state_saved_without_the_newer_fields_can_be_loaded() -> None:
     detector = Detector(versions)
     for instant, rows in group_by_instant(series(9, 5)):
         detector.step(instant, rows)
-    state = detector.dump_state()
+    state: Json = detector.dump_state()
     del state["measured_c"]
     for name in ("area_kelvin_minutes", "outside_seconds", "outside_pieces"):
         del state["after_end"][name]

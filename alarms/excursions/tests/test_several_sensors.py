@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,7 +17,7 @@ from alarms.thresholds import Limits, SensorPolicy
 A, B = 1, 2
 
 
-def readings_of(rows: dict[tuple[int, int], float | None]) -> list[SensorReading]:
+def readings_of(rows: Mapping[tuple[int, int], float | None]) -> list[SensorReading]:
     """Return readings in order of time from temperatures by (minute, sensor)."""
     return [SensorReading(at(minute), sensor, each) for (minute, sensor), each in sorted(rows.items())]
 
@@ -71,7 +74,7 @@ def test_a_sensor_that_was_not_read_since_before_the_excursion_does_not_hold_it(
 
 
 def test_the_reference_sensor_alone_ends_an_excursion_once_it_is_selected() -> None:
-    limits = {"low_warning_c": 2.0, "high_warning_c": 8.0, "gap_limit_seconds": 900}
+    limits: dict[str, Any] = {"low_warning_c": 2.0, "high_warning_c": 8.0, "gap_limit_seconds": 900}
     versions = [
         EffectiveLimits(at(-1_000), Limits(**limits)),
         EffectiveLimits(at(20), Limits(**limits, sensor_policy=SensorPolicy.NAMED, named_sensor_id=B)),

@@ -26,7 +26,7 @@ def read(unit: StorageUnit, *readings: tuple[int, int] | tuple[int, float]) -> N
         load(rows_of(unit, [(minute, 0, temperature_c)]), at(minute))
 
 
-def event_kinds(alarm):
+def event_kinds(alarm: Alarm) -> list[str]:
     return [str(event.kind) for event in alarm.events.order_by("id")]
 
 
@@ -135,7 +135,7 @@ class TestActions:
         read(unit, (5, 9), (25, 9))
         return Alarm.objects.get()
 
-    def test_acknowledging_requires_a_comment(self, alarm) -> None:
+    def test_acknowledging_requires_a_comment(self, alarm: Alarm) -> None:
         with pytest.raises(ActionNotAllowed, match="comment"):
             acknowledge(alarm, by="anna", comment=" ")
         acknowledge(alarm, by="anna", comment="Moving the goods")
@@ -148,20 +148,20 @@ class TestActions:
         event = alarm.events.get(kind=AlarmEvent.Kind.ACKNOWLEDGED)
         assert (event.by, event.text) == ("anna", "Moving the goods")
 
-    def test_it_is_acknowledged_once(self, alarm) -> None:
+    def test_it_is_acknowledged_once(self, alarm: Alarm) -> None:
         acknowledge(alarm, by="anna", comment="On my way")
         with pytest.raises(ActionNotAllowed, match="anna has already acknowledged"):
             acknowledge(alarm, by="ben", comment="Me too")
 
-    def test_a_comment_can_be_added_at_any_time(self, alarm) -> None:
+    def test_a_comment_can_be_added_at_any_time(self, alarm: Alarm) -> None:
         comment(alarm, by="ben", text="Door seal ordered")
         assert alarm.events.latest("id").text == "Door seal ordered"
 
-    def test_it_cannot_be_closed_while_its_condition_is_active(self, alarm) -> None:
+    def test_it_cannot_be_closed_while_its_condition_is_active(self, alarm: Alarm) -> None:
         with pytest.raises(ActionNotAllowed, match="still active"):
             close(alarm, by="anna", cause="door", corrective_action="closed it")
 
-    def test_cause_and_corrective_action_close_it_and_are_recorded(self, alarm, unit: StorageUnit) -> None:
+    def test_cause_and_corrective_action_close_it_and_are_recorded(self, alarm: Alarm, unit: StorageUnit) -> None:
         read(unit, (30, 5))
         with pytest.raises(ActionNotAllowed, match="corrective action"):
             close(alarm, by="anna", cause="door", corrective_action="")
@@ -171,7 +171,7 @@ class TestActions:
         assert event_kinds(alarm) == ["opened", "ended", "closed", "reviewed"]
 
     def test_the_review_of_an_automatically_closed_alarm_can_be_added_and_corrected(
-        self, alarm, unit: StorageUnit
+        self, alarm: Alarm, unit: StorageUnit
     ) -> None:
         read(unit, (30, 5), (60, 5))
         close_cleared(at(60))

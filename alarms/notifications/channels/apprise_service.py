@@ -39,7 +39,7 @@ def send(channel: Channel, message: Message) -> DeliveryResult:
     service = _service(url)
     if service is None:
         return DeliveryResult(False, settings_error("", url) or "The service cannot be used.")
-    with LogCapture(level=logging.WARNING, fmt="%(message)s") as captured:  # type: ignore[no-untyped-call]  # apprise has no types
+    with LogCapture(level=logging.WARNING, fmt="%(message)s") as captured:
         kind = NotifyType.FAILURE if message.is_critical else NotifyType.WARNING
         is_delivered = service.notify(
             body=message.body, title=message.subject, notify_type=kind, body_format=NotifyFormat.TEXT
@@ -109,8 +109,8 @@ def _plugin(url: str) -> type[NotifyBase] | None:
 
 @cache
 def _manager() -> NotificationManager:
-    manager = NotificationManager()  # type: ignore[no-untyped-call]  # apprise has no types
-    manager.load_modules()  # type: ignore[no-untyped-call]  # apprise has no types
+    manager = NotificationManager()
+    manager.load_modules()
     return manager
 
 

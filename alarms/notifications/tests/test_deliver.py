@@ -25,15 +25,15 @@ from alarms.notifications.outbox import (
     send_again,
 )
 from alarms.notifications.tests.delivery import deliver_due
-from core.leases import ClaimLost
+from core.leases import Claim, ClaimLost
 from tests.alarm_factories import ChannelFactory, MessageFactory, WebhookChannelFactory
-from tests.webhook_receiver import Answer, WebhookReceiver
+from tests.webhook_receiver import Answer, Delivery, WebhookReceiver
 
 pytestmark = pytest.mark.django_db
 State = Message.State
 
 
-def refuse(_) -> Answer:
+def refuse(_: Delivery) -> Answer:
     return Answer(status=503, body=b"later")
 
 
@@ -57,7 +57,8 @@ def test_the_lease_of_a_dead_worker_expires(settings: Settings) -> None:
     (old,) = claim_due()
     (new,) = claim_due(after_lease(settings))
     assert new.claim_id != old.claim_id
-    for lost in (lambda: begin(old), lambda: message_leases.hold(old).__enter__()):
+    late: list[Callable[[], object]] = [lambda: begin(old), lambda: message_leases.hold(old).__enter__()]
+    for lost in late:
         with pytest.raises(ClaimLost):
             lost()
     with message_leases.hold(new) as message:
@@ -81,7 +82,9 @@ def test_delivery_begins_with_a_full_lease(settings: Settings) -> None:
     (claim,) = claim_due()
     Message.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
     begin(claim)
-    left = Message.objects.get().lease_until - timezone.now()
+    lease_until = Message.objects.get().lease_until
+    assert lease_until is not None
+    left = lease_until - timezone.now()
     assert left > timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS - 5)
 
 
@@ -95,7 +98,7 @@ def test_a_lost_claim_stores_nothing(receive: Callable[..., WebhookReceiver], se
     with pytest.MonkeyPatch.context() as patch:
         original = begin
 
-        def begin_and_lose(claim) -> Message:
+        def begin_and_lose(claim: Claim) -> Message:
             begun = original(claim)
             lose_claim(None)
             return begun
@@ -260,7 +263,7 @@ def test_a_programming_error_is_stored_and_raised(monkeypatch: pytest.MonkeyPatc
 @given(st.integers(0, 1_000_000))
 def test_attempts_go_on_for_three_days_and_then_end(seed: int) -> None:
     random, start, attempts = Random(seed), timezone.now(), 0
-    due_at = start
+    due_at: datetime | None = start
     while due_at is not None:
         attempts, last = attempts + 1, due_at
         due_at = next_attempt(attempts, due_at, start, random=random)

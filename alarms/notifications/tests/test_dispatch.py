@@ -34,7 +34,7 @@ def customer(unit: StorageUnit) -> Customer:
     return unit.facility.customer
 
 
-def notified(**filters: object):
+def notified(**filters: object) -> list[str]:
     return list(Message.objects.filter(**filters).order_by("pk").values_list("reason", flat=True))
 
 

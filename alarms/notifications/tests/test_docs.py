@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -17,16 +18,19 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def is_genuine():
+def is_genuine() -> Callable[..., bool]:
     """Return the function from the documentation."""
     text = (settings.BASE_DIR / "docs" / "notifications.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    shown = {}
+    shown: dict[str, Any] = {}
     exec(code, shown)  # noqa: S102  our own documentation
-    return shown["is_genuine"]
+    documented: Callable[..., bool] = shown["is_genuine"]
+    return documented
 
 
-def test_the_documented_example_verifies_messages(receive: Callable[..., WebhookReceiver], is_genuine) -> None:
+def test_the_documented_example_verifies_messages(
+    receive: Callable[..., WebhookReceiver], is_genuine: Callable[..., bool]
+) -> None:
     receiver = receive()
     channel = WebhookChannelFactory(address=receiver.url)
     MessageFactory(channel=channel)

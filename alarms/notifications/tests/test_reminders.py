@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -33,11 +34,11 @@ def customer(unit: StorageUnit) -> Customer:
     return unit.facility.customer
 
 
-def reasons():
+def reasons() -> list[str]:
     return list(Message.objects.order_by("pk").values_list("reason", flat=True))
 
 
-def tick_every_half_minute(start: datetime, minutes: int):
+def tick_every_half_minute(start: datetime, minutes: int) -> int:
     """Run a tick every half minute."""
     return sum(create_due_messages(start + number * MINUTE / 2) for number in range(2 * minutes + 1))
 
@@ -165,7 +166,7 @@ def test_new_rules_and_re_enabled_channels_catch_up_on_live_alarms(unit: Storage
 
 @pytest.mark.parametrize("quiet", [{"is_detected_late": True}, {"is_withdrawn": True}])
 def test_alarms_that_need_no_action_are_not_caught_up_on(
-    unit: StorageUnit, customer: Customer, quiet: dict[str, bool]
+    unit: StorageUnit, customer: Customer, quiet: dict[str, Any]
 ) -> None:
     open_alarm(storage_unit=unit, **quiet)
     RuleFactory(customer=customer, repeat_minutes=1)

@@ -32,7 +32,7 @@ def unit() -> StorageUnit:
 def sign_in(client: Client, unit: StorageUnit) -> Callable[..., Client]:
     """Return a function that signs in with a role in the unit's customer."""
 
-    def sign_in_as(role) -> Client:
+    def sign_in_as(role: str) -> Client:
         client.force_login(MembershipFactory(customer=unit.facility.customer, role=role, user__username=role).user)
         return client
 
@@ -44,11 +44,11 @@ def operator(sign_in: Callable[..., Client]) -> Client:
     return sign_in("operator")
 
 
-def url_of(alarm, name: str = "alarm") -> str:
+def url_of(alarm: Alarm, name: str = "alarm") -> str:
     return reverse(name, args=[alarm.public_id])
 
 
-def listed(response: PageResponse):
+def listed(response: PageResponse) -> list[Alarm]:
     return [row.alarm for row in response.context["rows"]]
 
 
@@ -73,15 +73,16 @@ class TestList:
         other = StorageUnitFactory(name="Freezer", facility=FacilityFactory(customer=unit.facility.customer))
         warm, silent = AlarmFactory(storage_unit=unit), NoDataAlarmFactory(storage_unit=other)
         closed = ClosedAlarmFactory(storage_unit=other)
-        for query, found in [
+        by_query: list[tuple[dict[str, str], list[Alarm]]] = [
             ({"state": "closed"}, [closed]),
             ({"state": "acknowledged"}, []),
             ({"kind": "no_data"}, [silent]),
             ({"severity": "critical"}, [warm]),
-            ({"facility": other.facility.public_id}, [silent]),
+            ({"facility": str(other.facility.public_id)}, [silent]),
             ({"text": " freez"}, [silent]),
             ({"state": "red", "kind": "blue"}, [warm, silent]),
-        ]:
+        ]
+        for query, found in by_query:
             assert listed(operator.get(reverse("alarms"), query)) == found, query
         assert set(listed(operator.get(reverse("alarms"), {"state": "all"}))) == {warm, silent, closed}
 
@@ -256,12 +257,14 @@ class TestDrills:
     def drill(self, unit: StorageUnit) -> Alarm:
         return AlarmFactory(storage_unit=StorageUnitFactory(facility=unit.facility, is_synthetic=True))
 
-    def test_a_drill_is_marked_and_not_counted(self, operator: Client, drill) -> None:
+    def test_a_drill_is_marked_and_not_counted(self, operator: Client, drill: Alarm) -> None:
         for url in (reverse("alarms"), url_of(drill)):
             assert '<span class="state state-drill">Drill</span>' in operator.get(url).content.decode()
         assert operator.get(reverse("alarm-count")).context["open_alarms"] == 0
 
-    def test_drills_are_hidden_or_listed_alone_on_request(self, operator: Client, unit: StorageUnit, drill) -> None:
+    def test_drills_are_hidden_or_listed_alone_on_request(
+        self, operator: Client, unit: StorageUnit, drill: Alarm
+    ) -> None:
         real = AlarmFactory(storage_unit=unit)
         assert listed(operator.get(reverse("alarms"), {"drills": "hidden"})) == [real]
         assert listed(operator.get(reverse("alarms"), {"drills": "only"})) == [drill]

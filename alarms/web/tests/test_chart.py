@@ -80,6 +80,7 @@ class TestData:
         data = viewer.get(reverse("unit-excursions", args=[unit.public_id]), {"range": "24h"}).json()
         lasting, ended = data["excursions"]
         assert (lasting["severity"], lasting["end"]) == ("warning", None)
+        assert past.ended_at is not None
         start, end = (each.timestamp() * 1000 for each in (past.started_at, past.ended_at))
         assert ended == {"start": start, "end": end, "severity": "critical"}
         assert [(period["warning"], period["critical"]) for period in data["limits"]] == [([3.0, 7.0], [0.0, 10.0])]

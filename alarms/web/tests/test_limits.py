@@ -39,7 +39,7 @@ def customer(unit: StorageUnit) -> Customer:
 
 @pytest.fixture
 def sign_in(client: Client, customer: Customer) -> Callable[..., Client]:
-    def sign_in_as(role) -> Client:
+    def sign_in_as(role: str) -> Client:
         client.force_login(MembershipFactory(customer=customer, role=role, user__username=role).user)
         return client
 
@@ -127,7 +127,7 @@ class TestProfiles:
     def test_managers_can_view_but_not_edit_profiles(self, manager: Client) -> None:
         assert b"refrigerated medicine" in manager.get(reverse("settings-limit-profiles")).content
         assert manager.post(reverse("settings-new-limit-profile"), PLAIN | {"name": "x"}).status_code == 403
-        profile = LimitProfile.objects.first()
+        profile = LimitProfile.objects.earliest("pk")
         assert manager.get(reverse("settings-limit-profile", args=[profile.public_id])).status_code == 403
         assert not LimitProfile.objects.filter(name="x").exists()
 
@@ -142,6 +142,7 @@ class TestMaintenance:
         window = MaintenanceWindow.objects.get()
         assert f"{window.starts_at.astimezone(unit.facility.zone):%H:%M}" == "08:00"
         assert (window.customer, window.storage_unit) == (customer, unit)
+        assert window.created_by is not None
         assert window.created_by.get_username() == "manager"
 
     def test_a_window_of_the_whole_customer_is_in_utc(self, manager: Client, customer: Customer) -> None:

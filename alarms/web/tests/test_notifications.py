@@ -38,7 +38,7 @@ def customer() -> Customer:
 
 @pytest.fixture
 def sign_in(client: Client, customer: Customer) -> Callable[..., Client]:
-    def sign_in_as(role) -> Client:
+    def sign_in_as(role: str) -> Client:
         client.force_login(MembershipFactory(customer=customer, role=role).user)
         return client
 
@@ -54,7 +54,7 @@ def url_of(name: str, customer: Customer, *more: UUID) -> str:
     return reverse(name, args=[customer.public_id, *more])
 
 
-def flash_messages(response: PageResponse):
+def flash_messages(response: PageResponse) -> list[str]:
     return [str(message) for message in response.context["messages"]]
 
 
@@ -68,7 +68,7 @@ def channel_form(**fields: object) -> dict[str, object]:
     } | fields
 
 
-def rule_form(channel: Channel, **fields: object):
+def rule_form(channel: Channel, **fields: object) -> dict[str, object]:
     return {"name": "everything", "is_enabled": "on", "channels": [channel.pk]} | fields
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import requests
 from apprise.manager_plugins import NotificationManager
@@ -57,7 +59,7 @@ def test_an_incomplete_url_is_rejected() -> None:
     assert settings_error("", "slack://T1JJ3T3L2") == "The URL is incomplete for this service."
 
 
-def all_plugins():
+def all_plugins() -> list[Any]:
     manager = NotificationManager()
     manager.load_modules()
     return list(manager.plugins(include_disabled=True))
@@ -71,12 +73,16 @@ def test_no_accepted_service_takes_a_host_or_reads_a_file() -> None:
         assert not {"host", "keyfile", "subfile"} & {*plugin.template_tokens, *plugin.template_args}
 
 
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch):
-    """Record requests to services instead of sending them; `status` is the answer."""
-    requests_sent = []
+# The requests that were sent, by address and arguments; and the status of the answers, which a test may replace.
+Answers = tuple[list[tuple[str, dict[str, Any]]], list[int]]
 
-    def request(session, method, url, **kwargs: object) -> Response:
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """Record requests to services instead of sending them; `status` is the answer."""
+    requests_sent: list[tuple[str, dict[str, Any]]] = []
+
+    def request(session: object, method: str, url: str, **kwargs: Any) -> Response:
         requests_sent.append((url, kwargs))
         response = requests.Response()
         response.status_code, response._content, response.url = answers_status[0], b"ok", url
@@ -88,7 +94,7 @@ def answers(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.django_db
-def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers) -> None:
+def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers: Answers) -> None:
     requests_sent, _ = answers
     loosened = SLACK.replace("/#alarms", "/alarms") + "?verify=no&redirect=yes&rto=600&cto=600&retry=5"
     MessageFactory(
@@ -104,7 +110,7 @@ def test_a_message_goes_to_the_services_own_host_regardless_of_the_url(answers) 
 
 
 @pytest.mark.django_db
-def test_a_failure_states_its_reason_without_secrets(answers) -> None:
+def test_a_failure_states_its_reason_without_secrets(answers: Answers) -> None:
     _, status = answers
     status[0] = 403
     MessageFactory(channel=ChannelFactory(kind=Channel.Kind.APPRISE, address="", secret=SLACK))

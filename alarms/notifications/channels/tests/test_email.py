@@ -37,7 +37,9 @@ def test_an_alarm_arrives_as_a_mail_to_every_address(inbox: MailReceiver) -> Non
     assert inbox.recipients == [["a@example.com", "b@example.com"]]
     assert mail["Message-ID"] == f"<{message.public_id}@cold.example.com>"
     assert mail["Auto-Submitted"] == "auto-generated"
-    assert "Kühlschrank 3 in Depot, 12.0 °C" in mail.get_payload(decode=True).decode().replace("\xa0", " ")
+    text = mail.get_payload(decode=True)
+    assert isinstance(text, bytes)
+    assert "Kühlschrank 3 in Depot, 12.0 °C" in text.decode().replace("\xa0", " ")
     assert attempt.outcome == Attempt.Outcome.DELIVERED
     assert message.state == Message.State.SENT
 

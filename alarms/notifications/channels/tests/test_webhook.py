@@ -14,7 +14,7 @@ from alarms.models import Attempt, Message
 from alarms.notifications.channels.webhook import new_secret, settings_error, signing_key
 from alarms.notifications.tests.delivery import deliver_due
 from tests.alarm_factories import MessageFactory, RuleFactory, WebhookChannelFactory, open_alarm
-from tests.webhook_receiver import Answer, WebhookReceiver
+from tests.webhook_receiver import Answer, Delivery, WebhookReceiver
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +38,7 @@ def test_an_alarm_arrives_as_a_signed_document(receive: Callable[..., WebhookRec
     assert delivery.headers["content-type"] == "application/json"
     assert delivery.document["type"] == "alarm.opened"
     assert delivery.document["data"]["alarm"]["id"] == str(alarm.public_id)
+    assert alarm.storage_unit is not None
     assert delivery.document["data"]["alarm"]["unit"]["id"] == str(alarm.storage_unit.public_id)
     assert abs(int(delivery.headers["webhook-timestamp"]) - timezone.now().timestamp()) < 30
     assert (attempt.outcome, attempt.status_code) == (Attempt.Outcome.DELIVERED, 204)
@@ -104,7 +105,7 @@ def test_the_resolved_address_is_checked(
 
 
 def test_a_stored_answer_is_short_and_without_secrets(receive: Callable[..., WebhookReceiver]) -> None:
-    def echo(delivery) -> Answer:
+    def echo(delivery: Delivery) -> Answer:
         return Answer(status=400, body=b"token=open-sesame \x1b[31m" + b"x" * 10_000)
 
     channel = WebhookChannelFactory(address=f"{receive(echo).url}?token=open-sesame")
