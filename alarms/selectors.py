@@ -104,7 +104,7 @@ def _badges(scope: Scope) -> QuerySet[Alarm, tuple[int, str]]:
     return rows.union(failures.values_list("storage_unit_id", "badge"), all=True)
 
 
-# Both at once, because every refresh of the overview asks.
+# Both in one query, because every refresh of the overview needs them.
 _OF_UNITS = CompiledQuery(_badges, is_look_up=True)
 
 

@@ -1,6 +1,6 @@
-"""`python -m benchmarks [NAME ...]`: measures ratios on a PostgreSQL of its own, each within one run.
+"""Measure ratios on a PostgreSQL of its own, each within one run: `python -m benchmarks [NAME ...]`.
 
-BENCH_DATABASE_URL names a database to use instead, empty and of a durable server; everything in it is lost.
+BENCH_DATABASE_URL selects another database, which must be empty and on a durable server; everything in it is lost.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _own_server(cleanup: ExitStack) -> str:
 
 
 def _benchmarks() -> dict[str, Callable[[], None]]:
-    # They import models, which need the settings to be in place.
+    # They import models, which need configured settings.
     from benchmarks import evaluation, importing, mechanisms, pages, rest_api, storing
 
     return {

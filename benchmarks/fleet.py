@@ -1,4 +1,4 @@
-"""Units to measure with."""
+"""Storage units for benchmarks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from customers.models import Customer, Facility, Sensor, StorageUnit
 
 
 def make_units(count: int, customer_code: str = "BENCH") -> list[tuple[int, int]]:
-    """`count` units with a sensor each, of one customer in two facilities: (unit id, sensor id)."""
+    """Create `count` units with a sensor each, of one customer in two facilities; return (unit id, sensor id) pairs."""
     customer, _ = Customer.objects.get_or_create(customer_code=customer_code, defaults={"name": "Benchmark"})
     facilities = [
         Facility.objects.get_or_create(

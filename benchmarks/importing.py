@@ -1,6 +1,6 @@
-"""A CSV of 1,000,000 rows from bytes to committed, against a bare COPY of the same rows; and the memory it takes.
+"""Measure importing a CSV of 1,000,000 rows against a bare COPY of the same rows, and the memory it takes.
 
-The import runs in a process of its own, whose peak resident memory Linux tells.
+The import runs in a process of its own, whose peak resident memory Linux reports.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _write_csv(path: Path) -> None:
 
 
 def _import(path: Path) -> tuple[float, float, int]:
-    """Import the file; seconds without the start of the process, its peak memory in MiB, and rows stored."""
+    """Import the file; return the seconds without starting the process, its peak memory in MiB, and the rows stored."""
     starting_seconds, _, _ = _manage("check")
     seconds, peak_mebibytes, printed = _manage("import_readings", "BENCH", str(path))
     counted = re.search(r"(\d+) stored", printed)
@@ -69,7 +69,7 @@ def _import(path: Path) -> tuple[float, float, int]:
 
 
 def _manage(*arguments: str) -> tuple[float, float, str]:
-    """Run a command of the project; seconds, peak resident memory in MiB, and what it printed."""
+    """Run a management command; return its seconds, peak resident memory in MiB, and output."""
     start = time.perf_counter()
     process = subprocess.Popen(  # noqa: S603  our own command
         [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments],
@@ -77,7 +77,7 @@ def _manage(*arguments: str) -> tuple[float, float, str]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    # Asked while it runs: what the system tells afterwards includes this process, which it was forked from.
+    # Read while it runs: afterwards the system reports values that include this process, which it was forked from.
     peak_kibibytes = 0
     while process.poll() is None:
         peak_kibibytes = max(peak_kibibytes, _peak_kibibytes(process.pid))

@@ -1,6 +1,6 @@
 """A bounded load on a server of this machine: each of a fixed number of connections sends one request after another.
 
-The generator is a process of its own with raw sockets, so that it costs the server as little as it can.
+The generator is a separate process with raw sockets, so that it takes as little CPU from the server as possible.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import time
 from dataclasses import dataclass
 
 MOST_SECONDS = 60.0
-# People come one by one. Of connections that come at once, one of the idle workers takes all, and keeps them.
+# Clients connect one by one. If all connect at once, one idle worker accepts and keeps all connections.
 SECONDS_APART = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a load brought: answers a second, seconds to the 99th percentile of answers, bytes of one body."""
+    """The result of a load: responses per second, the 99th percentile in seconds, and the bytes of one body."""
 
     requests_a_second: float
     p99_seconds: float
@@ -27,7 +27,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for on 127.0.0.1, again and again."""
+    """A request to 127.0.0.1 that is repeated."""
 
     port: int
     path: str
@@ -44,7 +44,7 @@ class Request:
 
 
 def load(request: Request, *, connections: int, seconds: float) -> Load:
-    """Put the load on for `seconds`, after a tenth of that as warm-up. Raises RuntimeError for any answer but 200."""
+    """Send the load for `seconds`, after a warm-up of a tenth of that. Raises RuntimeError for any status but 200."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as generator:
         return generator.apply(_run, (request, connections, min(seconds, MOST_SECONDS)))
@@ -60,7 +60,7 @@ async def _load(request: Request, connections: int, seconds: float) -> Load:
     answers = await asyncio.gather(*requested)
     took = sorted(duration for durations, _ in answers for duration in durations)
     if len(took) < 2:
-        raise RuntimeError(f"{request.path}: hardly an answer within {seconds} s.")
+        raise RuntimeError(f"{request.path}: hardly a response within {seconds} s.")
     return Load(len(took) / seconds, statistics.quantiles(took, n=100)[98], answers[0][1])
 
 
@@ -83,7 +83,7 @@ async def _ask_again_and_again(request: Request, number: int, begin: float, end:
 
 
 async def _read_answer(reader: asyncio.StreamReader, path: str) -> tuple[int, bool]:
-    """Read an answer; the length of its body, and whether the server closes the connection."""
+    """Read a response; return the length of its body, and whether the server closes the connection."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     if not head.startswith(b"http/1.1 200 "):
         raise RuntimeError(f"{path}: {head.splitlines()[0].decode()}")

@@ -1,7 +1,7 @@
-"""The CPU time of pages in the web process, and the bytes sent for them.
+"""The CPU time of pages in the web process, and their transferred bytes.
 
 Pages are requested as by a browser: signed in and accepting gzip. The time is that of this process around Django's test
-client, so it includes the client's own part.
+client, so it includes the client's own share.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _cpu_ms(request: Callable[[], Response]) -> float:
         response = request()
         took.append((time.process_time() - start) * 1000)
         if response.status_code not in (200, 304):
-            raise RuntimeError(f"A page was answered with status {response.status_code}.")
+            raise RuntimeError(f"The response to a page had the status {response.status_code}.")
     return statistics.median(took[WARM_UP:])
 
 

@@ -54,7 +54,7 @@ def run() -> None:
 
 
 def columns_of(rows: int, unit_sensors: list[tuple[int, int]]) -> ReadingBatch:
-    """`rows` readings of the units in turn, a minute apart; temperatures of two decimals around −70 °C."""
+    """Return `rows` readings of the units in turn, a minute apart, with two decimals around −70 °C."""
     minutes = rows // len(unit_sensors) + 1
     units, sensors = np.array(unit_sensors, np.int32).T
     instants = microseconds_of(START) + np.arange(minutes, dtype=np.int64) * 60_000_000
@@ -70,7 +70,7 @@ def columns_of(rows: int, unit_sensors: list[tuple[int, int]]) -> ReadingBatch:
 
 
 def _measure(columns: ReadingBatch, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each round, COPY, new rows and duplicates in turn; the first round is a warm-up."""
+    """Return the seconds of each round: COPY, new rows and duplicates in turn, after a warm-up round."""
     seconds: dict[str, list[float]] = {"copy": [], "new": [], "duplicates": []}
     store(columns)
     for _ in range(rounds + 1):

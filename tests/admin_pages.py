@@ -1,4 +1,4 @@
-"""What tests ask of the admin's list pages."""
+"""Helpers for tests of the admin's list pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def rows_shown(response: Any) -> list[Any]:
 
 
 def assert_queries_stay(client: Client, url: str, grow: Callable[[], object]) -> None:
-    """Assert that a list of six rows asks no more queries than one of a single row; `grow` makes one row."""
+    """Assert that a list of six rows takes no more queries than one of a single row; `grow` creates one row."""
     grow()
     with CaptureQueriesContext(connection) as few:
         assert len(rows_shown(client.get(url))) == 1

@@ -1,7 +1,7 @@
-"""Made-up customers, what they own and what they sent: the objects that tests start from.
+"""Factories of customers, what they own and what they send.
 
-A factory makes the smallest valid row, with everything above it. `store_readings` and `store_reading` put readings
-through `readings.storage.store`, so that roll-ups and latest readings are as they would be.
+A factory creates the smallest valid row, with everything above it. `store_readings` and `store_reading` store readings
+through `readings.storage.store`, so that roll-ups and latest readings are consistent.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class SourceFactory(ModelFactory[Source]):
 
 
 class DeliveryFactory(ModelFactory[Delivery]):
-    """A successful poll of now that brought two readings in half a second."""
+    """A successful poll, just now, with two readings in half a second."""
 
     class Meta:
         model = Delivery
@@ -170,7 +170,7 @@ class RejectedRowFactory(ModelFactory[RejectedRow]):
 
 
 class ConflictFactory(ModelFactory[Conflict]):
-    """A row of 9 °C that contradicts a stored reading of 5 °C. The stored reading itself is not made."""
+    """A row of 9 °C that contradicts a stored reading of 5 °C. The stored reading itself is not created."""
 
     class Meta:
         model = Conflict
@@ -226,5 +226,5 @@ def store_readings(
 def store_reading(
     unit: StorageUnit, temperature_c: float | None = 5.0, recorded_at: datetime | None = None, **kwargs: Any
 ) -> StoreResult:
-    """Store one reading of `unit`, of now when no time is given."""
+    """Store one reading of `unit`, by default of now."""
     return store_readings(unit, [temperature_c], start=recorded_at or timezone.now(), **kwargs)

@@ -1,4 +1,4 @@
-"""The whole system as people run it: the Procfile's processes on a database and on queues of their own."""
+"""The whole system as in production: the processes of the Procfile on a database and queues of their own."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ LOG_LINES_SHOWN = 15
 
 
 class NeverCameTrue(AssertionError):  # noqa: N818 - reads better where it is caught
-    """What a test waited for had not happened by its deadline."""
+    """A condition was not met by its deadline."""
 
 
 def wait_until(what: str, condition: Callable[[], Any], *, seconds: float, look_every: float = 0.1) -> Any:
-    """Wait until `condition` answers with something true, and return that. Raises NeverCameTrue."""
+    """Wait until `condition` returns something true, and return that. Raises NeverCameTrue."""
     ends_at = time.monotonic() + seconds
     while True:
         if answer := condition():
@@ -53,7 +53,7 @@ class Database:
     url: str
 
     def rows(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement in a transaction of its own; return what it answers."""
+        """Run one statement in a transaction of its own; return its rows."""
         connection = psycopg2.connect(self.url)
         try:
             with connection, connection.cursor() as cursor:
@@ -110,7 +110,7 @@ class RunningSystem:
         )
 
     def start(self, name: str, *arguments: str) -> None:
-        """Start the process that the Procfile names so, with further arguments, unless it runs."""
+        """Start the process with this name in the Procfile, with further arguments, unless it is running."""
         if name in self.processes:
             return
         command = f"{PROCFILE[name]} {shlex.join(arguments)}"
@@ -133,19 +133,19 @@ class RunningSystem:
         return self._customer_urls()
 
     def kill(self, name: str) -> None:
-        """End a process and its children with no chance to tidy up."""
+        """Kill a process and its children without a chance to clean up."""
         process = self.processes.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(STOP_SECONDS)
 
     def kill_a_child(self, name: str) -> None:
-        """End one of a process's children, which may be in the middle of something, with no chance to tidy up."""
+        """Kill one of a process's children, possibly in the middle of a task."""
         child = psutil.Process(self.processes[name].pid).children()[0]
         child.kill()
         wait_until("the child is gone", lambda: not child.is_running(), seconds=STOP_SECONDS)
 
     def stop(self) -> None:
-        """Ask every process to end, and end those that have not by the deadline."""
+        """Ask every process to end, and kill those that have not ended by the deadline."""
         for process in self.processes.values():
             process.terminate()
         ends_at = time.monotonic() + STOP_SECONDS
@@ -158,7 +158,7 @@ class RunningSystem:
         self.processes.clear()
 
     def last_words(self) -> str:
-        """Return the ends of all processes' logs, to explain why something did not happen."""
+        """Return the ends of all processes' logs, to explain a failure."""
         ends = {path.stem: path.read_text().splitlines()[-LOG_LINES_SHOWN:] for path in self.folder.glob("*.log")}
         return "\n".join(f"--- {name}\n" + "\n".join(lines) for name, lines in ends.items())
 
@@ -173,7 +173,7 @@ class RunningSystem:
 def running_system(broker_url: str, folder: Path, **environment: str) -> Iterator[RunningSystem]:
     """Create a system with tables and the demo's customers, without running processes.
 
-    `environment` holds further settings. Everything is ended and removed afterwards.
+    `environment`: further settings. Everything is stopped and removed afterwards.
     """
     queue = f"test-system-{uuid.uuid4().hex[:12]}"
     with own_database() as database:
@@ -212,7 +212,7 @@ def _delete_queues(broker_url: str, queue: str) -> None:
 
 
 def ask(url: str, document: object = None) -> Any:
-    """GET a URL, or POST a document to it; return the JSON that it answers."""
+    """GET a URL, or POST a document to it; return the JSON of the response."""
     data = None if document is None else json.dumps(document).encode()
     with urlopen(Request(url, data), timeout=10) as response:  # noqa: S310  addresses of our own simulator
         return json.load(response)

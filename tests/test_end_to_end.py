@@ -28,7 +28,7 @@ LOOK_OFTEN = """
 WITH often AS (INSERT INTO django_celery_beat_intervalschedule (every, period) VALUES (1, 'seconds') RETURNING id)
 UPDATE django_celery_beat_periodictask SET interval_id = often.id FROM often WHERE name = 'Send due sources'
 """
-# Every other source is asked from its cursor on, the others by how far to look back.
+# Every other source is requested from its cursor on, the others by look-back.
 POLL_SIMULATOR = """
 UPDATE source SET structure_url = %(url)s || '/facilities',
     url = %(url)s || replace(substring(url FROM '://[^/]+(/.*)'), 'hours={hours}',
@@ -46,7 +46,7 @@ CLAIMS = "SELECT count(*) FROM source WHERE claim_id IS NOT NULL"
 
 
 class Simulated:
-    """Half an hour in the customers' cold stores, lived through in less, while the system collects."""
+    """Half an hour of the customers' cold stores, in less time, while the system collects."""
 
     def __init__(self, system: RunningSystem, *simulator_arguments: str, speed: float) -> None:
         self.system, self.database = system, system.database
@@ -69,7 +69,7 @@ class Simulated:
         return datetime.fromisoformat(now) == self.began_at + SPAN
 
     def live_to_the_end(self) -> None:
-        """Until the span is over, customers' systems work well again, and all of them have been polled since."""
+        """Wait until the period is over, the customers' systems work again, and all have been polled since."""
         wait_until("the simulated span is over", self.is_over, seconds=60)
         ask(f"{self.urls['A']}/simulate/transport?customers=all", {})
         recovered_at = datetime.now(UTC)

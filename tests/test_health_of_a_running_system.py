@@ -1,4 +1,4 @@
-"""`/health` of a system as people run it, while its beat, its workers and its broker are stopped for real."""
+"""`/health` of a running system, while its beat, its workers and its broker are really stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.running_system import RunningSystem, running_system, wait_until
 pytestmark = pytest.mark.xdist_group("running system")
 
 SILENT_SECONDS = 12
-# What is kept of the last look, the time between two signs, and a slow machine.
+# The cached report, the time between two heartbeats, and a margin for slow machines.
 SEEN_WITHIN = SILENT_SECONDS + 20
 
 

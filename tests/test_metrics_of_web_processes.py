@@ -1,4 +1,4 @@
-"""`/metrics` of several web processes tells what all of them served, whichever answers."""
+"""`/metrics` of several web processes reports what all of them served, whichever responds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_requests_are_added_up_over_all_web_processes(tmp_path: Path) -> None:
         for _ in range(REQUESTS):
             requests.get(f"{root}/openapi.json", timeout=10)  # a connection each, so that both processes serve some
 
-        # Asked often enough that each process answers at least once.
+        # Requested often enough that each process responds at least once.
         counts = {count_of(requests.get(f"{root}/metrics", timeout=10).text) for _ in range(10)}
 
     assert counts == {REQUESTS}

@@ -1,4 +1,4 @@
-"""`manage.py run`, as a person at a terminal knows it: everything comes up, and Ctrl+C leaves nothing behind."""
+"""`manage.py run` at a terminal: everything starts, and Ctrl+C leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.running_system import wait_until
 pytestmark = pytest.mark.xdist_group("running system")
 
 STOP_SECONDS = 30
-# What a person has not set: the tests' own database and key must not reach the run.
+# Variables to remove: the tests' own database and key must not reach the run.
 NOT_SET = ("DATABASE_URL", "SECRET_KEY", "DEMO", "CELERY_BROKER_URL", "SOURCE_ALLOWED_NETWORKS")
 
 

@@ -1,4 +1,4 @@
-"""A webhook receiver that stores deliveries and answers as a test requires."""
+"""A webhook receiver that stores deliveries and responds as a test requires."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class Pagination(BasePagination):
         self.request = request
         self.page = page = PageRequest.parse(request)
         rows = list(queryset[page.offset : page.offset + page.limit])
-        # A short page tells the total without counting.
+        # A short page gives the total without counting.
         is_last = len(rows) < page.limit and (rows or not page.offset)
         self.total = page.offset + len(rows) if is_last else queryset.count()
         return rows

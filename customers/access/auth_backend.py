@@ -20,7 +20,7 @@ FROM auth_user AS person
 LEFT JOIN (membership JOIN customer ON customer.id = membership.customer_id AND customer.is_active)
     ON membership.user_id = person.id
 WHERE person.id = %s ORDER BY customer.id
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 )
 
 

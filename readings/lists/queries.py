@@ -189,19 +189,19 @@ FROM (
 ) AS page
 {_JOINED}
 ORDER BY recorded_at {{direction}}, storage_unit_id {{direction}}, sensor_id {{direction}}
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 LATEST = f"""
 SELECT {_COLUMNS.format(created_at="reading.created_at")}
 FROM latest_reading AS reading {_JOINED}
 WHERE storage_unit_id = ANY(%(unit_ids)s) AND recorded_at >= %(low)s AND recorded_at < %(high)s{{conditions}}
 ORDER BY recorded_at DESC, storage_unit_id DESC LIMIT %(limit)s
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 LATEST_OF_UNITS = Prepared(LATEST.format(conditions=""))
 STORED = f"""
 SELECT {_COLUMNS.format(created_at="reading.created_at")}
 FROM {{table}} AS reading {_JOINED}
 WHERE storage_unit_id = %(unit_id)s AND sensor_code = %(sensor_code)s AND recorded_at = %(recorded_at)s
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 
 
 def _fetch(sql: str, parameters: Parameters) -> list[Row]:

@@ -249,7 +249,7 @@ SELECT (
         || float8send(coalesce(max_c, 'NaN')) || int8send(reading_count) || int8send(fault_count), '')
     FROM ({points}) AS point
 ), ({gaps})
-"""  # noqa: S608  statements of ours, no input
+"""  # noqa: S608  constants only
 
 
 _OF_READINGS = f"""
@@ -259,7 +259,7 @@ SELECT {_microseconds("min(recorded_at)")} AS first, {_microseconds("max(recorde
 FROM reading
 WHERE storage_unit_id = %(unit_id)s AND recorded_at >= %(start)s AND recorded_at < %(end)s
 GROUP BY date_bin(make_interval(secs => %(width_seconds)s), recorded_at, %(start)s)
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 _COLUMNS = "min_c, max_c, sum_ninth_micro_c, reading_count, fault_count"
 # Whole numbers below 2^53 add up exactly as doubles, and several times as fast as PostgreSQL's numeric.
 _MEASURES = f"""min(min_c) AS min_c,
@@ -277,7 +277,7 @@ CROSS JOIN LATERAL (
     WHERE storage_unit_id = %(unit_id)s AND recorded_at >= piece.first AND recorded_at < piece.until
         AND recorded_at >= %(start)s AND recorded_at < %(end)s
     OFFSET 0
-) AS raw"""  # noqa: S608  names of ours, no input
+) AS raw"""  # noqa: S608  constants only
 _OF_HOURS = f"""
 SELECT {_microseconds("min(hour)")} AS first, {_microseconds("max(hour) + interval '1 hour'")} AS last, {_MEASURES}
 FROM (
@@ -288,7 +288,7 @@ FROM (
 ) AS part
 WHERE reading_count > 0
 GROUP BY date_bin(make_interval(secs => %(width_seconds)s), hour, %(origin)s)
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 # Days since 1970: PostgreSQL takes longer to find out when each begins than to read them.
 _OF_DAYS = f"""
 SELECT (min(day) - date '1970-01-01')::bigint AS first, (max(day) + 1 - date '1970-01-01')::bigint AS last, {_MEASURES}
@@ -305,7 +305,7 @@ FROM (
 ) AS part
 WHERE reading_count > 0
 GROUP BY (day - %(origin)s) / %(width_days)s
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 _STATEMENTS = {
     Level.READINGS: _statement(_OF_READINGS, gaps_sql(with_days=False)),
     Level.HOURS: _statement(_OF_HOURS, gaps_sql(with_days=False)),

@@ -4,7 +4,7 @@ A gap begins when the last reading goes stale, or with a sensor's fault, and end
 within a point of the series, before the first reading or after the last. So the gaps are exactly what the coverage of
 the period lacks.
 
-Roll-ups tell which days and hours are covered completely. Only the readings of the other hours are looked at, and if
+Roll-ups show which days and hours are covered completely. Only the readings of the other hours are read, and if
 there are more of them than MAX_READINGS, an hour with any measurement is not a gap.
 """
 
@@ -72,7 +72,7 @@ complete_day AS (
     WHERE is_settled AND covered_seconds >= date_part('epoch', ends_at - starts_at) - {_ROUNDING_SECONDS}
 ),
 span AS (SELECT starts_at, ends_at FROM day EXCEPT ALL SELECT starts_at, ends_at FROM complete_day)
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 _WHOLE_RANGE = """
 complete_day AS (SELECT NULL::timestamptz AS starts_at, NULL::timestamptz AS ends_at LIMIT 0),
 span AS (SELECT %(start)s::timestamptz AS starts_at, %(until)s::timestamptz AS ends_at)
@@ -128,4 +128,4 @@ FROM (
     CROSS JOIN unnest(tstzmultirange(tstzrange(%(start)s, %(until)s)) - coalesce(periods, '{{}}')) AS gap
     ORDER BY upper(gap) - lower(gap) DESC, lower(gap) LIMIT {MAX_GAPS}
 ) AS longest
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only

@@ -28,7 +28,7 @@ WITH hourly AS (
 SELECT storage_unit_id,
     array_agg((date_part('epoch', hour - %(start)s) / 3600)::int ORDER BY hour), array_agg(mean_c ORDER BY hour)
 FROM hourly GROUP BY 1
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 
 
 def sparklines(unit_ids: Collection[int], now: datetime) -> dict[int, str]:

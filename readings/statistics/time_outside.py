@@ -70,7 +70,7 @@ candidate AS (
     WHERE max_c > %(high)s OR min_c < %(low)s
 )
 SELECT lower(period), upper(period) FROM candidate CROSS JOIN unnest(outside_hours) AS period
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 # Where there is no limit, nothing is above or below it.
 _SECONDS = """
     (SELECT coalesce(sum(date_part('epoch', upper(period) - lower(period))), 0)
@@ -86,4 +86,4 @@ WITH piece AS (
 {TIME_WEIGHTS}
 SELECT {_SECONDS.format(kind="")}, {_SECONDS.format(kind="_critical")}
 FROM weighted
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only

@@ -52,7 +52,7 @@ def _rollup(rows: str, period: str, kind: str, bucket: str, *, by_sensor: bool, 
 SELECT {_grouped(by_sensor)}, {bucket}, {COUNTS_OF_ROWS}{weights}
 FROM {rows}
 {f"WHERE (storage_unit_id, {period}) NOT IN ({below})" if with_weights else ""}
-GROUP BY 1, 2, 3"""  # noqa: S608  names of ours, no input
+GROUP BY 1, 2, 3"""  # noqa: S608  constants only
     )
 
 
@@ -84,7 +84,7 @@ FROM {_requested("timestamptz")} CROSS JOIN LATERAL (
         AND recorded_at BETWEEN %(earliest)s AND %(latest)s
     OFFSET 0
 ) AS rollup
-GROUP BY 1, 2, 3"""  # noqa: S608  names of ours, no input
+GROUP BY 1, 2, 3"""  # noqa: S608  constants only
 
 
 def raw_weights(bucket: str, *, by_sensor: bool) -> str:
@@ -95,4 +95,4 @@ piece AS (SELECT unit_id AS storage_unit_id, first AS from_at, until AS to_at FR
 {TIME_WEIGHTS}
 SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {_weight_sums("from_at")}
 FROM weights AS rollup JOIN requested ON unit_id = storage_unit_id AND first = from_at
-GROUP BY 1, 2, 3"""  # noqa: S608  names of ours, no input
+GROUP BY 1, 2, 3"""  # noqa: S608  constants only

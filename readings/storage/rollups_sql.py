@@ -29,7 +29,7 @@ UPDATE {table} AS rollup SET
     is_settled = true
 FROM total
 WHERE rollup.storage_unit_id = total.storage_unit_id AND rollup.{period} = total.{period}
-    AND rollup.sensor_id = total.sensor_id"""  # noqa: S608  names of ours, no input
+    AND rollup.sensor_id = total.sensor_id"""  # noqa: S608  constants only
 
 
 # Units that another transaction is storing to are skipped; see `rollups.refresh`.
@@ -60,7 +60,7 @@ part AS (
     ) AS rollup
 ),
 {_refresh("hourly_rollup", "hour")}
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 
 # A day can be refreshed once all its hours are. In zones with half-hour offsets its ends lie within a UTC hour.
 STALE_DAYS = f"""
@@ -83,7 +83,7 @@ WHERE NOT EXISTS (
         AND hour >= date_trunc('hour', starts_at, 'UTC') AND hour < ends_at
 )
 ORDER BY storage_unit_id, local_date LIMIT %(most)s
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 
 REFRESH_DAYS = f"""
 WITH day AS (
@@ -115,7 +115,7 @@ part AS (
     ) AS rollup
 ),
 {_refresh("daily_rollup", "local_date")}
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 
 DROP_ROLLUPS = """
 DELETE FROM hourly_rollup WHERE storage_unit_id = %(unit_id)s;
@@ -134,7 +134,7 @@ UPDATE {table} AS rollup SET ({COUNT_COLUMNS}, is_settled) = (
 )
 FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
 WHERE rollup.storage_unit_id = %(unit_id)s AND sensor_id = %(sensor_id)s AND storage_unit.id = rollup.storage_unit_id
-    AND {period}"""  # noqa: S608  names of ours, no input
+    AND {period}"""  # noqa: S608  constants only
 
 
 # The effects of one changed reading: its own hour and day are recounted; those it is valid in become stale.
@@ -161,7 +161,7 @@ UPDATE daily_rollup SET is_settled = false
 FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
 WHERE storage_unit_id = %(unit_id)s AND storage_unit.id = storage_unit_id
     AND local_date >= {day_of_sql("%(recorded_at)s::timestamptz", "time_zone")}
-    AND local_date <= {day_of_sql("(%(recorded_at)s::timestamptz + %(staleness_limit)s::interval)", "time_zone")}""",  # noqa: S608  names of ours, no input
+    AND local_date <= {day_of_sql("(%(recorded_at)s::timestamptz + %(staleness_limit)s::interval)", "time_zone")}""",  # noqa: S608  constants only
         """
 UPDATE latest_reading SET temperature_c = reading.temperature_c, scale = reading.scale,
     quality_score = reading.quality_score, equipment_status_id = reading.equipment_status_id

@@ -45,7 +45,7 @@ def _set_aside(stored: str) -> str:
         AND stored.recorded_at = staged.recorded_at
         AND stored.sensor_id = staged.sensor_id
         AND stored.recorded_at BETWEEN %(first)s AND %(last)s
-    RETURNING row_index, stored.temperature_c AS stored_c, nullif(staged.temperature_c, 'NaN') AS sent_c"""  # noqa: S608  names of ours, no input
+    RETURNING row_index, stored.temperature_c AS stored_c, nullif(staged.temperature_c, 'NaN') AS sent_c"""  # noqa: S608  constants only
 
 
 # Rows that are stored already are set aside and counted; contradictions are reported. A difference below a millionth of
@@ -59,7 +59,7 @@ known AS (SELECT * FROM known_readings UNION ALL SELECT * FROM known_future_read
 SELECT count(*), array_agg(row_index ORDER BY row_index) FILTER (
     WHERE (stored_c IS NULL) <> (sent_c IS NULL) OR abs(stored_c - sent_c) > 1e-6
 ) FROM known
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 
 # What is dated ahead waits in a table of its own, so that nothing that reads readings has to leave it out.
 KEEP_FUTURE = """
@@ -85,7 +85,7 @@ def _upsert_into(table: str, period: str, rows: str) -> str:
     FROM {rows} ORDER BY storage_unit_id, {period}, sensor_id
     ON CONFLICT (storage_unit_id, {period}, sensor_id) DO UPDATE SET
         {ADD_EXCLUDED},
-        is_settled = false"""  # noqa: S608  names of ours, no input
+        is_settled = false"""  # noqa: S608  constants only
 
 
 # Each sensor's readings are summed once, by quarters of an hour: since 2000 every time zone's offset is a multiple of
@@ -165,7 +165,7 @@ latest AS (
     WHERE (excluded.recorded_at, -excluded.sensor_id) > (latest_reading.recorded_at, -latest_reading.sensor_id)
 )
 SELECT storage_unit_id, sum(reading_count)::bigint, min(first_at), max(last_at) FROM quarter GROUP BY 1
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 
 UPSERT = f"""
 WITH inserted AS (
@@ -177,7 +177,7 @@ WITH inserted AS (
     RETURNING *
 ),
 {UPSERT_INSERTED}
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only
 
 # Readings keep the instant at which they arrived.
 STORE_DUE = f"""
@@ -192,4 +192,4 @@ inserted AS (
     RETURNING *
 ),
 {UPSERT_INSERTED}
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only

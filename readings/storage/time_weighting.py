@@ -86,4 +86,4 @@ weights AS (
         sum(newly_covered_seconds ORDER BY valid_from) AS covered_seconds
     FROM covering GROUP BY 1, 2, 3, 4
 )
-"""  # noqa: S608  names of ours, no input
+"""  # noqa: S608  constants only

@@ -15,7 +15,7 @@ _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
-# How alike an unknown name must be to a setting's to be taken for a misspelling of it.
+# How similar an unknown name must be to a setting's to be treated as a misspelling of it.
 _ALIKE = 0.85
 
 

@@ -79,7 +79,7 @@ class World:
 
     @property
     def addresses(self) -> dict[str, str]:
-        """The address of every page that is looked at when signed in, by the page's name."""
+        """The address of every page for signed-in people, by the page's name."""
         customer = self.facility.customer
         arguments: dict[str, list[Any]] = {
             "facility": [self.facility.public_id],
@@ -108,9 +108,9 @@ class World:
 
 
 def make_world() -> World:
-    """One unit within its limits, one far beyond them, one that never sent; a row rejected and one in conflict.
+    """Create one unit within its limits, one far beyond them and one without readings, a rejected row and a conflict.
 
-    The one far beyond them has an alarm that nobody has taken over, which explains another, and one that is closed.
+    The one far beyond them has an unacknowledged alarm, which inhibits another, and a closed one.
     """
     now = timezone.now()
     facility = FacilityFactory(name="North plant", customer__name="Cold Ltd", time_zone="Europe/London")

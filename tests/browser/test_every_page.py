@@ -1,6 +1,6 @@
 """Accessibility, phone layout and keyboard use of every page.
 
-Each test also ends with the browser's own look: no complaint, and no request to any other host.
+Each test also checks that the browser's console reports no error and that no other host was requested.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tick and a worker in one: claim and deliver every due message once."""
+"""Claim and deliver every due message once, like a tick and a worker together."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ def test_rows_without_a_source_are_replayed_with_the_default_names(tmp_path: Pat
     assert Delivery.objects.latest("id").ingestion_type == "import"
 
 
-# What a person lets be
+# Dismissed rows
 
 
 def test_dismissed_rows_are_not_replayed() -> None:

@@ -1,4 +1,4 @@
-"""What tests of fetching stand on: limits, the loopback, and what comes of asking a scripted server."""
+"""Helpers for tests of fetching: limits, the loopback network, and requests to a scripted server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Polling as the worker does it, of servers on the loopback that answer by a script."""
+"""Polling as the worker does it, of scripted servers on the loopback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def polled(source: Source) -> list[Delivery]:
 
 
 def polled_once(source: Source) -> Delivery:
-    """Poll a source that is asked once; return the delivery."""
+    """Poll a source that sends one request; return the delivery."""
     (delivery,) = polled(source)
     return delivery
 

@@ -1,4 +1,4 @@
-"""Servers on the loopback that answer exactly what a test wrote, byte by byte if need be."""
+"""Servers on the loopback that send exactly what a test specifies, byte by byte if necessary."""
 
 import socket
 import ssl
@@ -22,7 +22,7 @@ class Visit:
             self.connection.sendall(piece)
 
     def drip(self, piece: bytes, every_seconds: float = 0.02) -> None:
-        """Send the piece again and again until the client has gone."""
+        """Send the piece again and again until the client disconnects."""
         while not self.is_over.wait(every_seconds):
             self.connection.sendall(piece)
 
@@ -30,13 +30,13 @@ class Visit:
         self.is_over.wait(10)
 
     def reset(self) -> None:
-        """End the connection the rough way, without saying goodbye."""
+        """Reset the connection instead of closing it."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
 
 
 @dataclass
 class ScriptedServer:
-    """Answers every connection by its script; `heads` are the requests that came."""
+    """A server that responds to every connection by its script; `heads` are the requests received."""
 
     script: Script
     tls: ssl.SSLContext | None = None
@@ -90,7 +90,7 @@ def _read_head(connection: socket.socket) -> bytes:
 
 
 def answer(body: bytes = b"", status: str = "200 OK", headers: str = "", length: int | None = None) -> Script:
-    """Return a script for one plain answer; `length` is the Content-Length it claims, the true one by default."""
+    """Return a script for one plain response; `length` is the Content-Length it declares, the true one by default."""
     claimed = len(body) if length is None else length
     head = f"HTTP/1.1 {status}\r\nContent-Length: {claimed}\r\n{headers}\r\n".encode("latin-1")
     return lambda visit: visit.send(head, body)
