@@ -15,6 +15,7 @@ from alarms import drills
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.retries import retry_failed
 from alarms.notifications import deliver, outbox, reminders
+from alarms.watchdogs import clock_drift
 from core.leases import Claim, ClaimLost
 
 logger = structlog.get_logger(__name__)
@@ -63,6 +64,12 @@ def check_mkt() -> None:
 def retry_evaluations() -> None:
     """Retry the evaluations that failed and are due."""
     retry_failed(deadline=timezone.now() + timedelta(seconds=RETRYING_SECONDS))
+
+
+@shared_task
+def check_clocks() -> None:
+    """Measure the sensors' clocks; open and close the alarms of those that are wrong."""
+    clock_drift.check_clocks(timezone.now())
 
 
 @shared_task(name="alarms.tasks.see_to_drills")

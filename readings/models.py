@@ -95,6 +95,26 @@ class FutureReading(Measurement):
         return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"
 
 
+class SensorClock(ScopedModel):
+    """How far a sensor's clock is from the server's, as `readings.storage.sensor_clocks` measures it.
+
+    There is no row where readings arrive too rarely to tell.
+    """
+
+    SCOPE = UNIT_WAYS
+
+    sensor = models.OneToOneField(Sensor, on_delete=models.CASCADE, primary_key=True, related_name="clock")
+    storage_unit = models.ForeignKey(StorageUnit, on_delete=models.CASCADE, related_name="sensor_clocks")
+    drift_seconds = models.FloatField(help_text="Positive if the clock is ahead, negative if it is behind.")
+    measured_at = models.DateTimeField(help_text="The newest arrival it was computed from.")
+
+    class Meta:
+        db_table = "sensor_clock"
+
+    def __str__(self) -> str:
+        return f"{self.sensor_id}: {self.drift_seconds:+.0f} s"
+
+
 class ListedReading(Measurement):
     """A reading as the admin lists it: Django's admin cannot register a model with a composite key.
 

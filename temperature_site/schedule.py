@@ -57,6 +57,13 @@ ENTRIES = (
         description="Evaluates again the storage units whose readings could not be evaluated.",
     ),
     ScheduleEntry(
+        name="Check sensors' clocks",
+        task="alarms.tasks.check_clocks",
+        seconds=300,
+        expires=300,
+        description="Measures the drift of the sensors' clocks; opens and closes the alarms of those that are wrong.",
+    ),
+    ScheduleEntry(
         name="Send due messages",
         task="alarms.tasks.send_due_messages",
         seconds=5,

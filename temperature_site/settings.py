@@ -219,6 +219,8 @@ SOURCE_CREDENTIALS_KEYS = env.names("SOURCE_CREDENTIALS_KEYS")
 # A poll is asked to end, then killed, and only then can its source be claimed again: soft < hard < lease.
 POLL_SOFT_SECONDS = env.whole_number("POLL_SOFT_SECONDS", default=60, min_value=1)
 POLL_HARD_SECONDS = env.whole_number("POLL_HARD_SECONDS", default=75, min_value=1)
+# Beyond this, a sensor's clock raises an alarm.
+MAX_CLOCK_DRIFT_SECONDS = env.whole_number("MAX_CLOCK_DRIFT_SECONDS", default=300, min_value=1)
 POLL_LEASE_SECONDS = env.whole_number("POLL_LEASE_SECONDS", default=120, min_value=1)
 
 # Notifications

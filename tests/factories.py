@@ -211,15 +211,20 @@ def store_readings(
     every: timedelta = timedelta(minutes=15),
     sensor: Sensor | None = None,
     scale: str = "C",
+    received_at: datetime | None = None,
     **kwargs: Any,
 ) -> StoreResult:
-    """Store one reading after the other of `unit`, `every` apart from `start` on. `kwargs`: fields of ReadingRow."""
+    """Store one reading after the other of `unit`, `every` apart from `start` on. `kwargs`: fields of ReadingRow.
+
+    Those dated after `received_at` are future readings, if it is given.
+    """
     sensor_id = (sensor or sensor_of(unit)).pk
     return store(
         ReadingBatch.of_rows(
             ReadingRow(unit.pk, sensor_id, start + number * every, temperature_c, scale, **kwargs)
             for number, temperature_c in enumerate(temperatures_c)
-        )
+        ),
+        received_at,
     )
 
 

@@ -35,11 +35,11 @@ def record_event(alarm: Alarm, kind: AlarmEvent.Kind, at: datetime, *, by: str =
     return event
 
 
-def open_alarm(alarm: Alarm, at: datetime, now: datetime) -> None:
-    """Open a new or pending alarm whose delay was completed at `at`."""
+def open_alarm(alarm: Alarm, at: datetime, now: datetime, *, text: str = "") -> None:
+    """Open a new or pending alarm whose delay was completed at `at`; `text` says more in its timeline."""
     alarm.state, alarm.opened_at = Alarm.State.OPEN, now
     alarm.save()
-    record_event(alarm, AlarmEvent.Kind.OPENED, at)
+    record_event(alarm, AlarmEvent.Kind.OPENED, at, text=text)
 
 
 def reopen(alarm: Alarm, at: datetime) -> None:

@@ -31,6 +31,7 @@ class Alarm(ScopedModel):
         TEMPERATURE = "temperature", "temperature"
         NO_DATA = "no_data", "no data"
         SENSOR_FAULT = "sensor_fault", "sensor fault"
+        CLOCK_DRIFT = "clock_drift", "clock drift"
         SOURCE_DOWN = "source_down", "source down"
         BUDGET = "budget", "cumulative time outside"
         MKT = "mkt", "mean kinetic temperature"
@@ -103,7 +104,7 @@ class Alarm(ScopedModel):
             models.UniqueConstraint(
                 fields=["storage_unit", "kind", "sensor"],
                 nulls_distinct=False,
-                condition=models.Q(kind__in=["no_data", "sensor_fault"]) & ~models.Q(state="closed"),
+                condition=models.Q(kind__in=["no_data", "sensor_fault", "clock_drift"]) & ~models.Q(state="closed"),
                 name="one_live_alarm_a_unit_and_kind",
             ),
             models.UniqueConstraint(

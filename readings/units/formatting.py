@@ -102,6 +102,14 @@ def duration_text(duration: timedelta) -> str:
     return f"{minutes} min" if minutes else f"{seconds} s" if seconds else "none"
 
 
+def drift_text(seconds: float) -> str:
+    """Format the drift of a clock: "20 h ahead", "5 min behind", or "on time" for less than a second."""
+    duration = timedelta(seconds=abs(round(seconds)))
+    if not duration:
+        return "on time"
+    return f"{duration_text(duration)} {'ahead' if seconds > 0 else 'behind'}"
+
+
 def share_text(share: float | None) -> str:
     """Format a share of 0 to 1 as a percentage that is 100 % only for the whole; "–" for None."""
     if share is None:

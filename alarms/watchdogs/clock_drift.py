@@ -1,0 +1,76 @@
+"""Alarms of sensors whose clock is ahead or behind by more than MAX_CLOCK_DRIFT_SECONDS.
+
+The readings of a clock that is ahead take effect late, those of one that is behind look older than they are; both delay
+every other alarm of the unit. An alarm ends once the drift is well below the limit, so that one close to it does not
+flap, or when the sensor has reported nothing for a day.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+
+from alarms.lifecycle.transitions import end, open_alarm
+from alarms.models import Alarm
+from alarms.thresholds import Severity
+from readings.models import SensorClock
+from readings.storage.sensor_clocks import MAX_AGE, WINDOW, measure_clocks
+from readings.units.formatting import drift_text
+
+logger = structlog.get_logger(__name__)
+
+MAX_ALARMS_PER_RUN = 500
+# Of the limit; an alarm ends below it.
+CLEARS_AT = 0.8
+# Only one run at a time; another one would be redundant.
+CLOCKS_LOCK = 7_302_016
+
+
+@transaction.atomic
+def check_clocks(now: datetime) -> bool:
+    """Measure the sensors' clocks, then open and end their alarms. Return False if another worker holds the lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [CLOCKS_LOCK])
+        if not cursor.fetchone()[0]:
+            return False
+    measured = measure_clocks(now)
+    _end_recovered(now)
+    _open_drifting(now)
+    logger.debug("clocks measured", sensors=measured)
+    return True
+
+
+def _open_drifting(now: datetime) -> None:
+    limit = settings.MAX_CLOCK_DRIFT_SECONDS
+    live = Alarm.objects.filter(kind=Alarm.Kind.CLOCK_DRIFT).exclude(state=Alarm.State.CLOSED)
+    drifting = (
+        SensorClock.objects.filter(Q(drift_seconds__gt=limit) | Q(drift_seconds__lt=-limit))
+        .filter(measured_at__gt=now - WINDOW, storage_unit__is_synthetic=False)
+        .filter(storage_unit__facility__customer__is_active=True)
+        .exclude(sensor__in=live.values("sensor"))
+        .select_related("sensor", "storage_unit__facility")
+    )
+    for clock in drifting.order_by("pk")[:MAX_ALARMS_PER_RUN]:
+        alarm = Alarm(
+            customer_id=clock.storage_unit.facility.customer_id,
+            storage_unit=clock.storage_unit,
+            sensor_id=clock.sensor_id,
+            kind=Alarm.Kind.CLOCK_DRIFT,
+            severity=Severity.WARNING,
+            started_at=clock.measured_at,
+        )
+        open_alarm(alarm, now, now, text=f"The clock of sensor {clock.sensor} is {drift_text(clock.drift_seconds)}.")
+
+
+def _end_recovered(now: datetime) -> None:
+    limit = CLEARS_AT * settings.MAX_CLOCK_DRIFT_SECONDS
+    live = Alarm.objects.filter(kind=Alarm.Kind.CLOCK_DRIFT).exclude(state=Alarm.State.CLOSED)
+    is_right = Q(sensor__clock__drift_seconds__range=(-limit, limit))
+    is_silent = Q(sensor__clock=None) | Q(sensor__clock__measured_at__lt=now - MAX_AGE)
+    recovered = live.filter(is_right | is_silent | Q(customer__is_active=False))
+    for alarm in recovered.select_for_update(no_key=True, of=("self",)):
+        end(alarm, now, now)
