@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import time_machine
 from rest_framework.test import APIClient
 
-from customers.models import Customer, Facility, StorageUnit
+from alarms.models import UnitLimits
+from customers.models import Customer, Facility, Sensor, StorageUnit
 from tests.api_clients import client_of
-from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory
+from tests.factories import CustomerFactory, FacilityFactory, SensorFactory, StorageUnitFactory
 from tests.recomputation.definition import DAY, HOUR, MINUTE, Reading, Unit, celsius, on_scale
 
 ZONES = (
@@ -54,18 +56,49 @@ class Fleet:
 
 
 def make_fleet(seed: int) -> Fleet:
-    """Create the units of a random fleet; nothing is read yet."""
+    """Create the units of a random fleet, with limits that change meanwhile; nothing is read yet."""
     drawn = random.Random(seed)
     start = PERIODS[seed % len(PERIODS)] + drawn.randrange(3_600) * timedelta(seconds=1)
     customer = CustomerFactory()
     units = {}
-    for zone in ZONES:
-        facility = FacilityFactory(customer=customer, name=zone, time_zone=zone)
-        for number in range(drawn.choice([1, 1, 2])):
-            stored, unit = _unit(drawn, facility, f"{zone} {number}", start)
-            units[stored] = unit
+    with time_machine.travel(start - DAY, tick=False):
+        for zone in ZONES:
+            facility = FacilityFactory(customer=customer, name=zone, time_zone=zone)
+            for number in range(drawn.choice([1, 1, 2])):
+                stored, unit = _unit(drawn, facility, f"{zone} {number}", start)
+                units[stored] = unit
+    for stored in units:
+        changes = sorted(start + drawn.random() * DAYS * DAY for _ in range(drawn.choice([0, 1, 2])))
+        for moment in (start - DAY, *changes):
+            with time_machine.travel(moment, tick=False):
+                _set_limits(drawn, stored)
     client = client_of(customer, permissions=["read", "write"])
     return Fleet(customer, client, units, start, start + DAYS * DAY)
+
+
+def _set_limits(drawn: random.Random, stored: StorageUnit) -> None:
+    """Choose custom limits around what the unit's sensors measure."""
+    middle = celsius(stored.set_temperature, stored.temperature_unit) if stored.set_temperature else 5.0
+    warning, critical = drawn.choice([1.0, 2.0, 3.5]), drawn.choice([4.0, 6.0])
+    sensors = list(Sensor.objects.filter(storage_unit=stored).order_by("pk"))
+    UnitLimits.objects.update_or_create(
+        storage_unit=stored,
+        defaults={
+            "low_critical_c": drawn.choice([None, round(middle - critical, 2)]),
+            "low_warning_c": drawn.choice([None, round(middle - warning, 2)]),
+            "high_warning_c": round(middle + warning, 2),
+            "high_critical_c": drawn.choice([None, round(middle + critical, 2)]),
+            "is_inclusive": drawn.choice([False, True]),
+            "high_delay_seconds": drawn.choice([0, 1_800, 7_200]),
+            "low_delay_seconds": drawn.choice([0, 3_600]),
+            "high_critical_delay_seconds": drawn.choice([0, 300, 3_600]),
+            "low_critical_delay_seconds": drawn.choice([0, 1_800]),
+            "clearing_margin_k": drawn.choice([0.0, 0.5, 3.0]),
+            "clearing_delay_seconds": drawn.choice([0, 0, 1_800, 7_200]),
+            "sensor_policy": drawn.choice(["any", "any", "mean", "named"]),
+            "named_sensor": drawn.choice(sensors),
+        },
+    )
 
 
 def _unit(drawn: random.Random, facility: Facility, name: str, start: datetime) -> tuple[StorageUnit, Unit]:
@@ -91,6 +124,7 @@ def _unit(drawn: random.Random, facility: Facility, name: str, start: datetime) 
         set_temperature_c=None if set_temperature is None else celsius(set_temperature, scale),
     )
     for number in range(drawn.choice([1, 1, 2, 3])):
+        SensorFactory(storage_unit=stored, sensor_code=f"sensor {number}")
         unit.readings += _readings(drawn, f"sensor {number}", scale, set_c, interval, start)
     end = start + DAYS * DAY
     for minutes in drawn.sample(range(10, 20 * 60), drawn.choice([0, 1, 2])):
@@ -109,7 +143,7 @@ def _readings(
         if drawn.random() < 0.02:
             at += drawn.choice([0.5, 3, 9]) * HOUR
             continue
-        warmer = drawn.choice([0.0, 0.0, 4.0, 8.0, -4.0]) if drawn.random() < 0.05 else warmer
+        warmer = drawn.choice([0.0, 0.0, 2.0, 4.0, 8.0, -4.0]) if drawn.random() < 0.12 else warmer
         # Loggers send one to six decimals; some send always the same temperature.
         value = round(on_scale(set_c + warmer + drawn.gauss(0, 0.4), scale) or 0.0, drawn.choice([1, 2, 6]))
         yield Reading(

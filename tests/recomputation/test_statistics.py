@@ -3,73 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import transaction
-from pytest_django import DjangoDbBlocker
 
 from ingestion.loading.due_readings import load_due_readings
 from readings.models import DailyRollup, HourlyRollup
 from readings.storage.rollups import refresh
 from tests.recomputation import definition
+from tests.recomputation.comparison import API, ask, close, temperature
 from tests.recomputation.definition import Unit
-from tests.recomputation.fleets import PERIODS, Fleet, make_fleet, push
+from tests.recomputation.fleets import Fleet
 
 pytestmark = pytest.mark.django_db
 
-API = "/api/v1"
 MICROSECOND = timedelta(microseconds=1)
 SCALES = ("C", "F", "K")
 INTERVALS = ("hour", "day", "week", "month")
-
-
-@pytest.fixture(scope="module", params=range(len(PERIODS)))
-def stored_fleet(
-    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[Fleet]:
-    """Store the readings of a fleet, for all tests of the module: each of them changes a savepoint of its own."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        fleet = make_fleet(request.param)
-        with time_machine.travel(fleet.now, tick=False):
-            push(fleet, request.param)
-        yield fleet
-        transaction.set_rollback(True)
-
-
-@pytest.fixture
-def fleet(stored_fleet: Fleet, db: None) -> Iterator[Fleet]:
-    """Return the fleet; the time is its `now`."""
-    with time_machine.travel(stored_fleet.now, tick=False):
-        yield stored_fleet
-
-
-@pytest.fixture(params=[False, True], ids=["stale", "refreshed"])
-def is_refreshed(request: pytest.FixtureRequest, fleet: Fleet) -> bool:
-    """Refresh the roll-ups, or leave them stale."""
-    if request.param:
-        refresh()
-    return bool(request.param)
-
-
-def close(expected: float | None, decimals: int | None = None) -> Any:
-    """Return what equals `expected` up to a relative 1e-9, or up to the API's rounding."""
-    if expected is None:
-        return None
-    return pytest.approx(expected, rel=1e-9, abs=1e-12 if decimals is None else 0.6 * 10**-decimals)
-
-
-def temperature(expected_c: float | None, scale: str) -> Any:
-    return close(definition.on_scale(expected_c, scale), 6)
-
-
-def ask(fleet: Fleet, path: str, **query: object) -> Any:
-    response = fleet.client.get(f"{API}/{path}", query)
-    assert response.status_code == 200, response.content
-    return response.json()
 
 
 def periods(fleet: Fleet, count: int) -> list[tuple[datetime, datetime]]:

@@ -1,0 +1,41 @@
+"""Stored fleets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+from django.db import transaction
+from pytest_django import DjangoDbBlocker
+
+from readings.storage.rollups import refresh
+from tests.recomputation.fleets import PERIODS, Fleet, make_fleet, push
+
+
+@pytest.fixture(scope="module", params=range(len(PERIODS)))
+def stored_fleet(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Fleet]:
+    """Store the readings of a fleet, for all tests of the module: each of them changes a savepoint of its own."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        fleet = make_fleet(request.param)
+        with time_machine.travel(fleet.now, tick=False):
+            push(fleet, request.param)
+        yield fleet
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def fleet(stored_fleet: Fleet, db: None) -> Iterator[Fleet]:
+    """Return the fleet; the time is its `now`."""
+    with time_machine.travel(stored_fleet.now, tick=False):
+        yield stored_fleet
+
+
+@pytest.fixture(params=[False, True], ids=["stale", "refreshed"])
+def is_refreshed(request: pytest.FixtureRequest, fleet: Fleet) -> bool:
+    """Refresh the roll-ups, or leave them stale."""
+    if request.param:
+        refresh()
+    return bool(request.param)

@@ -1,0 +1,219 @@
+"""What every figure of an excursion means, in plain Python: each moment is looked up again in all readings and limits.
+
+It shares no code with the product. Temperatures are in °C, times are aware.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from tests.recomputation.definition import Reading, mean_kinetic_temperature, union
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits in force from a moment on, as docs/alarms.md describes them."""
+
+    since: datetime
+    low_critical: float | None
+    low_warning: float | None
+    high_warning: float | None
+    high_critical: float | None
+    is_inclusive: bool
+    high_delay: timedelta
+    low_delay: timedelta
+    high_critical_delay: timedelta
+    low_critical_delay: timedelta
+    clearing_margin: float
+    clearing_delay: timedelta
+    staleness: timedelta
+    policy: str
+    named_sensor: str | None
+    allowed: timedelta | None
+    window: timedelta
+
+    @property
+    def low(self) -> float | None:
+        """The lower limit of what is within."""
+        return self.low_critical if self.low_warning is None else self.low_warning
+
+    @property
+    def high(self) -> float | None:
+        """The upper limit of what is within."""
+        return self.high_critical if self.high_warning is None else self.high_warning
+
+    def severity(self, temperature: float) -> int:
+        """Return 2 beyond a critical limit, 1 beyond a warning limit, 0 within."""
+        if self._is_beyond(temperature, self.low_critical, self.high_critical):
+            return 2
+        return int(self._is_beyond(temperature, self.low, self.high))
+
+    def _is_beyond(self, temperature: float, low: float | None, high: float | None) -> bool:
+        # Six decimals are compared: more are the rounding of a conversion.
+        rounded = round(temperature, 6)
+        if self.is_inclusive:
+            return (low is not None and rounded <= low) or (high is not None and rounded >= high)
+        return (low is not None and rounded < low) or (high is not None and rounded > high)
+
+    def is_clear(self, temperature: float) -> bool:
+        """Return whether a temperature is within by the clearing margin, or in the middle if that leaves nothing."""
+        margin = self.clearing_margin
+        if self.low is not None and self.high is not None:
+            margin = min(margin, (self.high - self.low) / 2)
+        is_warm_enough = self.low is None or round(temperature - margin, 6) >= self.low
+        is_cold_enough = self.high is None or round(temperature + margin, 6) <= self.high
+        return self.severity(temperature) == 0 and is_warm_enough and is_cold_enough
+
+    def beyond(self, temperature: float) -> float:
+        """Return by how many kelvin a temperature is beyond the limits, 0 within."""
+        above = 0.0 if self.high is None else temperature - self.high
+        below = 0.0 if self.low is None else self.low - temperature
+        return max(above, below, 0.0)
+
+    def is_cold(self, temperature: float) -> bool:
+        """Return whether the delays of low temperatures apply."""
+        return self.low is not None and round(temperature, 6) <= self.low
+
+
+@dataclass
+class Excursion:
+    """An excursion; `ended_at` None means ongoing."""
+
+    started_at: datetime
+    clearing_delay: timedelta
+    severity: int
+    peak: float
+    peak_at: datetime
+    last_outside_at: datetime
+    ended_at: datetime | None = None
+    alarm_at: datetime | None = None
+    critical_alarm_at: datetime | None = None
+    critical_since: datetime | None = None
+    outside: list[tuple[datetime, datetime]] = field(default_factory=list)
+    outside_seconds: float = 0.0
+    gap_seconds: float = 0.0
+    area_kelvin_minutes: float = 0.0
+    mkt: float | None = None
+
+
+@dataclass
+class History:
+    """The readings of a unit and its limits over time, each in order of time; sensors in the order of registration."""
+
+    readings: Sequence[Reading]
+    versions: Sequence[Limits]
+    sensors: Sequence[str]
+
+    def limits_at(self, instant: datetime) -> Limits:
+        """Return the limits in force; those of the first version also before it."""
+        return next((each for each in reversed(self.versions) if each.since <= instant), self.versions[0])
+
+    def valid_at(self, instant: datetime) -> dict[str, float]:
+        """Return the valid measurement of each sensor that has one and counts."""
+        limits, valid = self.limits_at(instant), {}
+        for sensor in self.sensors:
+            read = [reading for reading in self.readings if reading.sensor == sensor and reading.at <= instant]
+            last = max(read, key=lambda reading: reading.at, default=None)
+            if last is not None and last.temperature_c is not None and instant - last.at < limits.staleness:
+                valid[sensor] = last.temperature_c
+        if limits.policy == "named":
+            return {sensor: value for sensor, value in valid.items() if sensor == limits.named_sensor}
+        return valid
+
+    def temperature_at(self, instant: datetime) -> float | None:
+        """Return the unit's temperature: of its worst sensor, the first of equals, or the mean; None if unknown."""
+        limits, valid = self.limits_at(instant), self.valid_at(instant)
+        if not valid:
+            return None
+        if limits.policy == "mean":
+            return sum(valid.values()) / len(valid)
+        return max(
+            valid.values(), key=lambda each: (limits.severity(each), not limits.is_clear(each), limits.beyond(each))
+        )
+
+    def have_returned(self, started_at: datetime, instant: datetime) -> bool:
+        """Return whether all sensors valid at the start or read since were last measured within by the margin."""
+        limits, last = self.limits_at(instant), self.valid_at(started_at)
+        for reading in self.readings:
+            if started_at <= reading.at <= instant and reading.temperature_c is not None:
+                last[reading.sensor] = reading.temperature_c
+        if limits.policy == "mean":
+            return not last or limits.is_clear(sum(last.values()) / len(last))
+        if limits.policy == "named":
+            last = {sensor: value for sensor, value in last.items() if sensor == limits.named_sensor}
+        return all(limits.is_clear(value) for value in last.values())
+
+    def steps(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """Yield the parts of [start, end) in which nothing changes."""
+        turns = {start, end, *(version.since for version in self.versions)}
+        for reading in self.readings:
+            turns |= {reading.at, *(reading.at + version.staleness for version in self.versions)}
+        inside = sorted(turn for turn in turns if start <= turn <= end)
+        yield from pairwise(inside)
+
+
+def excursions(history: History) -> list[Excursion]:
+    """Return the temperature excursions; the figures of an ongoing one are those up to the last reading."""
+    found: list[Excursion] = []
+    for instant in sorted({reading.at for reading in history.readings}):
+        limits, temperature = history.limits_at(instant), history.temperature_at(instant)
+        if temperature is None:
+            continue
+        current = found[-1] if found else None
+        if current and current.ended_at is not None and instant >= current.ended_at + current.clearing_delay:
+            current = None
+        if limits.severity(temperature):
+            if current is None:
+                current = Excursion(
+                    instant, limits.clearing_delay, limits.severity(temperature), temperature, instant, instant
+                )
+                found.append(current)
+            _note_outside(current, instant, temperature, limits)
+        elif current is not None:
+            current.critical_since = None
+            is_back = limits.is_clear(temperature) and history.have_returned(current.started_at, instant)
+            if current.ended_at is None and is_back:
+                current.ended_at = instant
+    for each in found:
+        _measure(each, history, each.ended_at or max(reading.at for reading in history.readings))
+    return found
+
+
+def _note_outside(current: Excursion, instant: datetime, temperature: float, limits: Limits) -> None:
+    current.ended_at, current.last_outside_at = None, instant
+    if limits.beyond(temperature) > limits.beyond(current.peak):
+        current.peak, current.peak_at = temperature, instant
+    is_cold, is_critical = limits.is_cold(temperature), limits.severity(temperature) == 2
+    current.severity = max(current.severity, limits.severity(temperature))
+    current.critical_since = (current.critical_since or instant) if is_critical else None
+    delay = limits.low_delay if is_cold else limits.high_delay
+    is_complete = instant - current.started_at >= delay
+    if current.critical_since is not None:
+        critical_delay = limits.low_critical_delay if is_cold else limits.high_critical_delay
+        is_complete |= instant - current.critical_since >= critical_delay
+    if current.alarm_at is None and is_complete:
+        current.alarm_at = instant
+    if current.alarm_at is not None and is_critical and current.critical_alarm_at is None:
+        current.critical_alarm_at = instant
+
+
+def _measure(excursion: Excursion, history: History, end: datetime) -> None:
+    known, gaps, areas = [], [], []
+    for since, until in history.steps(excursion.started_at, end):
+        seconds = (until - since).total_seconds()
+        limits, temperature = history.limits_at(since), history.temperature_at(since)
+        if temperature is None:
+            gaps.append(seconds)
+            continue
+        known.append((seconds, temperature))
+        if limits.severity(temperature):
+            excursion.outside.append((since, until))
+            areas.append(limits.beyond(temperature) * seconds / 60)
+    excursion.outside = union(excursion.outside)
+    excursion.outside_seconds = math.fsum((until - since).total_seconds() for since, until in excursion.outside)
+    excursion.gap_seconds, excursion.area_kelvin_minutes = math.fsum(gaps), math.fsum(areas)
+    excursion.mkt = mean_kinetic_temperature(known)

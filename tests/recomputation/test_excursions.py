@@ -1,0 +1,128 @@
+"""Every figure of an excursion equals its naive definition, as stored and over the API."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from alarms.models import Excursion, LimitVersion
+from customers.models import Sensor, StorageUnit
+from readings.storage.reading_batch import instant_of
+from tests.recomputation import excursion_definition
+from tests.recomputation.comparison import ask, close, temperature
+from tests.recomputation.definition import Unit
+from tests.recomputation.excursion_definition import History, Limits
+from tests.recomputation.fleets import Fleet
+
+pytestmark = pytest.mark.django_db
+
+SEVERITIES = {1: "warning", 2: "critical"}
+
+
+def history_of(stored: StorageUnit, unit: Unit) -> History:
+    """Return the unit's readings with the versions of its limits."""
+    codes = dict(Sensor.objects.filter(storage_unit=stored).order_by("pk").values_list("pk", "sensor_code"))
+    versions = LimitVersion.objects.filter(storage_unit=stored).order_by("valid_from")
+    readings = sorted(unit.readings, key=lambda reading: reading.at)
+    return History(readings, [limits_of(version, codes) for version in versions], list(codes.values()))
+
+
+def limits_of(version: LimitVersion, codes: dict[int, str]) -> Limits:
+    return Limits(
+        since=version.valid_from,
+        low_critical=version.low_critical_c,
+        low_warning=version.low_warning_c,
+        high_warning=version.high_warning_c,
+        high_critical=version.high_critical_c,
+        is_inclusive=version.is_inclusive,
+        high_delay=timedelta(seconds=version.high_delay_seconds),
+        low_delay=timedelta(seconds=version.low_delay_seconds),
+        high_critical_delay=timedelta(seconds=version.high_critical_delay_seconds),
+        low_critical_delay=timedelta(seconds=version.low_critical_delay_seconds),
+        clearing_margin=version.clearing_margin_k,
+        clearing_delay=timedelta(seconds=version.clearing_delay_seconds),
+        staleness=timedelta(seconds=version.gap_limit_seconds),
+        policy=version.sensor_policy,
+        named_sensor=codes.get(version.named_sensor_id or 0),
+        allowed=None if version.allowed_seconds is None else timedelta(seconds=version.allowed_seconds),
+        window=timedelta(seconds=version.allowed_window_seconds),
+    )
+
+
+def test_stored_excursions(fleet: Fleet) -> None:
+    total = 0
+    for stored, unit in fleet.known().items():
+        expected = excursion_definition.excursions(history_of(stored, unit))
+
+        found = Excursion.objects.filter(storage_unit=stored, kind="temperature").order_by("started_at")
+
+        assert [figures_of(each) for each in found] == [expected_figures(each) for each in expected]
+        total += len(expected)
+    assert total > 10
+
+
+FIGURES = (
+    "started_at",
+    "ended_at",
+    "last_outside_at",
+    "severity",
+    "peak_c",
+    "peak_at",
+    "alarm_at",
+    "critical_alarm_at",
+    "outside_seconds",
+    "gap_seconds",
+    "area_kelvin_minutes",
+    "mkt_c",
+)
+
+
+def figures_of(excursion: Excursion) -> dict[str, Any]:
+    figures = {name: getattr(excursion, name) for name in FIGURES}
+    pieces = [(instant_of(begin), instant_of(end)) for begin, end in excursion.outside_pieces]
+    return figures | {"outside_pieces": pieces}
+
+
+def expected_figures(expected: excursion_definition.Excursion) -> dict[str, Any]:
+    return {
+        "started_at": expected.started_at,
+        "ended_at": expected.ended_at,
+        "last_outside_at": expected.last_outside_at,
+        "severity": SEVERITIES[expected.severity],
+        "peak_c": close(expected.peak),
+        "peak_at": expected.peak_at,
+        "alarm_at": expected.alarm_at,
+        "critical_alarm_at": expected.critical_alarm_at,
+        "outside_seconds": close(expected.outside_seconds),
+        "gap_seconds": close(expected.gap_seconds),
+        "area_kelvin_minutes": close(expected.area_kelvin_minutes),
+        "mkt_c": close(expected.mkt),
+        "outside_pieces": expected.outside,
+    }
+
+
+def test_excursions_over_the_api(fleet: Fleet) -> None:
+    for stored, unit in fleet.known().items():
+        expected = excursion_definition.excursions(history_of(stored, unit))
+        scale = stored.temperature_unit
+
+        found = ask(fleet, "excursions", unit_id=stored.public_id, kind="temperature", limit=1000)["items"]
+
+        assert [instants_of(each) for each in reversed(found)] == [
+            (each.started_at, each.ended_at, each.last_outside_at, each.peak_at, each.alarm_at, each.critical_alarm_at)
+            for each in expected
+        ]
+        for item, each in zip(reversed(found), expected, strict=True):
+            assert item["severity"] == SEVERITIES[each.severity]
+            assert item["peak_temperature"] == temperature(each.peak, scale)
+            assert item["mkt"] == temperature(each.mkt, scale)
+            assert item["outside_seconds"] == close(each.outside_seconds)
+            assert item["gap_seconds"] == close(each.gap_seconds)
+            assert item["area_kelvin_minutes"] == close(each.area_kelvin_minutes)
+
+
+def instants_of(item: dict[str, Any]) -> tuple[datetime | None, ...]:
+    names = ("started_at", "ended_at", "last_outside_at", "peak_at", "alarm_at", "critical_alarm_at")
+    return tuple(item[name] and datetime.fromisoformat(item[name]) for name in names)
