@@ -55,7 +55,7 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
     def put(self, request: Request, unit_id: UUID) -> Response:
         """Assign a profile to the unit, or limits of its own. They are in force from now on.
 
-        Any subset of the fields is accepted. Only managers of the customer may change limits.
+        All fields are optional. Only managers of the customer may change limits.
         """
         unit: StorageUnit = get_addressed(StorageUnit, request, unit_id, "facility")
         if not principal_of(request).may_manage(unit.facility.customer_id):

@@ -73,7 +73,7 @@ def _value(name: str, text: str, field: AnyField) -> object:
 
 
 class TextParam(serializers.CharField):
-    """Any printable text."""
+    """Printable text."""
 
     def __init__(self, *, help_text: str, source: str | None = None, trim_whitespace: bool = False) -> None:
         super().__init__(

@@ -74,7 +74,7 @@ class FacilityDetail(GenericAPIView[Facility]):
 
     @extend_schema(request=FacilitySerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
-        """Update a facility. Any subset of the fields is accepted; PUT and PATCH behave alike."""
+        """Update a facility. All fields are optional; PUT and PATCH behave alike."""
         require_whole_customer(request)
         facility = get_addressed(Facility, request, public_id)
         serializer = self.get_serializer(facility, data=request.data, partial=True)

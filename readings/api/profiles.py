@@ -78,7 +78,7 @@ class Profile(GenericAPIView[Customer]):
 
     @extend_schema(parameters=[OwnCustomerParams], request=ProfileSerializer(partial=True))
     def put(self, request: Request) -> Response:
-        """Update the profile. Any subset of the fields is accepted."""
+        """Update the profile. All fields are optional."""
         require_whole_customer(request)
         customer = own_customer(request)
         _validated(self, customer).save()
@@ -126,7 +126,7 @@ class AdminCustomer(GenericAPIView[Customer]):
 
     @extend_schema(request=CustomerSerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
-        """Update a customer. Any subset of the fields is accepted; `api_url` and the frequency configure its source."""
+        """Update a customer. All fields are optional; `api_url` and the frequency configure its source."""
         require_whole_customer(request)
         customer = get_addressed(Customer, request, public_id)
         self.save_customer(_validated(self, customer))

@@ -144,7 +144,7 @@ class UnitDetail(GenericAPIView[StorageUnit]):
 
     @extend_schema(request=StorageUnitSerializer(partial=True))
     def put(self, request: Request, unit_id: UUID) -> Response:
-        """Update a storage unit. Any subset of the fields is accepted; PUT and PATCH behave alike."""
+        """Update a storage unit. All fields are optional; PUT and PATCH behave alike."""
         unit = get_addressed(StorageUnit, request, unit_id)
         serializer = self.get_serializer(unit, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
