@@ -21,6 +21,8 @@ from alarms.models.limits import TEMPERATURE_FIELDS, ChosenLimits, LimitValues
 from alarms.thresholds import Limits, SensorPolicy
 from customers.models import StorageUnit
 from readings.configuration import deviation_limits
+from readings.models import LatestReading
+from readings.storage.store import CLOCK_TOLERANCE
 from readings.units.condition import LIMIT_COLUMNS, DeviationLimits
 from readings.units.scales import to_celsius
 
@@ -69,22 +71,25 @@ def _around(unit: StorageUnit, source: ChosenLimits, deviation: DeviationLimits)
 
 @transaction.atomic
 def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | None = None) -> int:
-    """Create new versions for units whose limits changed; return how many. Five queries at most.
+    """Create new versions for units whose limits changed; return how many. Six queries at most.
 
-    `at`: from when on a new version is in force, now by default. A unit's first version applies from its beginning.
+    `at`: from when on a new version is in force, now by default. If a sensor's clock is ahead by seconds, the version
+    is in force after the unit's latest reading, which is evaluated already. A unit's first version always was.
     """
-    at = at or timezone.now()
     # The lock on the units serialises concurrent updates of the same unit.
     units = list(StorageUnit.objects.filter(pk__in=list(unit_ids)).order_by("pk").select_for_update(no_key=True))
     newest = latest_versions([unit.pk for unit in units])
     choices = UnitLimits.objects.filter(storage_unit__in=units).select_related("profile").in_bulk()
     default, deviation = default_profile(), deviation_limits()
+    at = at or timezone.now()
+    latest = _latest_readings_near(at, newest)
     created, changed = [], []
     for unit in units:
         resolved = resolve_limits(unit, choices.get(unit.pk), default, deviation)
         version = newest.get(unit.pk)
         if version is None or (version.limits, version.profile_name) != (resolved.limits, resolved.profile_name):
-            created.append(_version(unit, resolved, by, FIRST_VALID_FROM if version is None else _after(version, at)))
+            valid_from = FIRST_VALID_FROM if version is None else _after(version, latest.get(unit.pk, at))
+            created.append(_version(unit, resolved, by, valid_from))
         if _copy_to_unit(unit, resolved.limits):
             changed.append(unit)
     LimitVersion.objects.bulk_create(created)
@@ -132,6 +137,14 @@ def _version(unit: StorageUnit, resolved: ResolvedLimits, by: str, valid_from: d
 def _after(version: LimitVersion, at: datetime) -> datetime:
     """Return `at`, or the next instant if two changes come within a microsecond or a clock was set back."""
     return max(at, version.valid_from + datetime.resolution)
+
+
+def _latest_readings_near(at: datetime, unit_ids: Iterable[int]) -> dict[int, datetime]:
+    """Return the next instant after the latest reading of each of these units that has one at `at` or shortly after."""
+    readings = LatestReading.objects.filter(
+        pk__in=list(unit_ids), recorded_at__gte=at, recorded_at__lte=at + CLOCK_TOLERANCE
+    )
+    return {unit_id: latest + datetime.resolution for unit_id, latest in readings.values_list("pk", "recorded_at")}
 
 
 def _copy_to_unit(unit: StorageUnit, limits: Limits) -> bool:

@@ -106,3 +106,13 @@ def test_a_reading_that_is_still_valid_is_outside_limits_set_after_it() -> None:
     load([ReadingRow(unit.pk, cold, at(2), 5)], at(2))
     assert stored(unit) == by_definition(unit)
     assert Excursion.objects.get().started_at == at(2)
+
+
+def test_limits_that_change_before_a_reading_of_a_fast_clock_apply_after_it() -> None:
+    unit = make_unit()
+    sensor_id = unit.sensors.earliest("pk").pk
+    load([ReadingRow(unit.pk, sensor_id, at(0.5), 7)], at(0))
+    change_limits(unit, at(0.25), high_warning_c=6.0)
+    load([ReadingRow(unit.pk, sensor_id, at(1), 5)], at(1))
+    assert stored(unit) == by_definition(unit) == []
+    assert unit.limit_versions.latest("valid_from").valid_from == at(0.5) + timedelta(microseconds=1)

@@ -1,0 +1,204 @@
+"""Whatever happens to a unit in whatever order: no step fails, and stored excursions equal the definition."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+
+import pytest
+import time_machine
+from django.db import connection, transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from alarms.evaluation.mkt_checks import run_requested_checks
+from alarms.evaluation.retries import retry_failed
+from alarms.evaluation.tests.test_evaluate import make_unit
+from alarms.excursions.what_if import replay_limits
+from alarms.models import EvaluationFailure, Excursion, LimitProfile, UnitLimits
+from alarms.tests.evaluation import START, budgets_by_definition, by_definition, load, stored
+from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
+from alarms.thresholds import SensorPolicy
+from ingestion.loading import conflicts
+from ingestion.loading.replay import replay as replay_rejected
+from ingestion.models import Conflict, RejectedRow
+from ingestion.watchdog import run_watchdogs
+from readings.storage.reading_batch import ReadingRow
+from readings.storage.rollups import refresh
+from tests.alarm_factories import MaintenanceWindowFactory
+from tests.factories import ConflictFactory, RejectedRowFactory
+
+MINUTE = timedelta(minutes=1)
+# About twenty seconds of CPU time.
+EXAMPLES, STEPS = 12, 25
+OTHER = {"low_critical_c": None, "low_warning_c": None, "high_critical_c": None}
+temperatures = st.sampled_from([None, 0.0, 1.5, 5.0, 5.0, 6.5, 7.5, 9.0, 9.0, 12.0])
+sensors = st.integers(0, 1)
+gaps = st.sampled_from([1, 4, 5, 10, 20, 70])
+delays = st.sampled_from([0, 300, 900, 1800])
+allowed = st.sampled_from([None, 2, 60, 600, 1800])
+windows = st.sampled_from([3600, 7200, 86_400])
+mkt_limits = st.sampled_from([None, 6.0, 8.0])
+
+
+class Evaluation(RuleBasedStateMachine):
+    """One unit with two sensors, read every few minutes of a clock that only the rules move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cleanup = ExitStack()
+        self._clock = self._cleanup.enter_context(time_machine.travel(START, tick=False))
+        self._cleanup.enter_context(transaction.atomic())
+        self._cleanup.callback(transaction.set_rollback, True)
+        self.now = START
+        self.sent: list[ReadingRow] = []
+        self.unit = make_unit(
+            allowed_seconds=600, allowed_window_seconds=7200, mkt_limit_c=8.0, mkt_window_seconds=7200
+        )
+        self.sensors = list(self.unit.sensors.order_by("pk"))
+
+    def teardown(self) -> None:
+        self._cleanup.close()
+
+    def _pass(self, minutes: float) -> None:
+        self.now += minutes * MINUTE
+        self._clock.move_to(self.now)
+
+    def _row(self, recorded_at: datetime, sensor: int, temperature_c: float | None) -> ReadingRow:
+        return ReadingRow(self.unit.pk, self.sensors[sensor].pk, recorded_at, temperature_c)
+
+    @rule(readings=st.lists(st.tuples(gaps, sensors, temperatures), min_size=1, max_size=6))
+    def push(self, readings: list[tuple[int, int, float | None]]) -> None:
+        rows = []
+        for minutes, sensor, temperature_c in readings:
+            self._pass(minutes)
+            rows.append(self._row(self.now, sensor, temperature_c))
+        self.sent += rows
+        load(rows, self.now)
+
+    @rule(readings=st.lists(st.tuples(st.integers(0, 200), sensors, temperatures), min_size=1, max_size=4))
+    def push_late_rows(self, readings: list[tuple[int, int, float | None]]) -> None:
+        load([self._row(self.now - ago * MINUTE, sensor, each) for ago, sensor, each in readings], self.now)
+
+    @rule(sensor=sensors, temperature_c=temperatures, seconds=st.integers(1, 60))
+    def push_from_a_fast_clock(self, sensor: int, temperature_c: float | None, seconds: int) -> None:
+        load([self._row(self.now + timedelta(seconds=seconds), sensor, temperature_c)], self.now)
+
+    @precondition(lambda self: self.sent)
+    @rule(count=st.integers(1, 10))
+    def push_rows_again(self, count: int) -> None:
+        load(self.sent[-count:], self.now)
+
+    @rule(minutes=st.sampled_from([1, 15, 61, 300]))
+    def wait(self, minutes: int) -> None:
+        self._pass(minutes)
+
+    @rule(
+        high_c=st.sampled_from([6.0, 7.0, 8.0]),
+        delay=delays,
+        clearing_delay=delays,
+        margin=st.sampled_from([0.0, 1.0]),
+        policy=st.sampled_from([SensorPolicy.ANY, SensorPolicy.MEAN, SensorPolicy.NAMED]),
+    )
+    def change_limits(
+        self, high_c: float, delay: int, clearing_delay: int, margin: float, policy: SensorPolicy
+    ) -> None:
+        chosen = UnitLimits.objects.get(storage_unit=self.unit)
+        chosen.profile = None
+        chosen.high_warning_c, chosen.high_delay_seconds = high_c, delay
+        chosen.clearing_delay_seconds, chosen.clearing_margin_k = clearing_delay, margin
+        chosen.sensor_policy = policy.value
+        chosen.named_sensor = self.sensors[0] if policy is SensorPolicy.NAMED else None
+        chosen.save()
+
+    @rule(allowed_seconds=allowed, window_seconds=windows)
+    def change_budget(self, allowed_seconds: int | None, window_seconds: int) -> None:
+        chosen = UnitLimits.objects.get(storage_unit=self.unit)
+        chosen.allowed_seconds, chosen.allowed_window_seconds = allowed_seconds, window_seconds
+        chosen.save()
+
+    @rule(limit_c=mkt_limits, window_seconds=windows)
+    def change_mkt_limit(self, limit_c: float | None, window_seconds: int) -> None:
+        chosen = UnitLimits.objects.get(storage_unit=self.unit)
+        chosen.mkt_limit_c, chosen.mkt_window_seconds = limit_c, window_seconds
+        chosen.save()
+
+    @rule(name=st.sampled_from(["refrigerated medicine", "chilled food (HACCP)", "controlled room temperature"]))
+    def select_a_profile(self, name: str) -> None:
+        chosen = UnitLimits.objects.get(storage_unit=self.unit)
+        chosen.profile = LimitProfile.objects.get(name=name)
+        chosen.save()
+
+    @rule(high_c=st.sampled_from([5.5, 8.0]), allowed_seconds=allowed, limit_c=mkt_limits)
+    def change_the_profile(self, high_c: float, allowed_seconds: int | None, limit_c: float | None) -> None:
+        profile = UnitLimits.objects.get(storage_unit=self.unit).profile
+        if profile is not None:
+            profile.high_warning_c, profile.allowed_seconds, profile.mkt_limit_c = high_c, allowed_seconds, limit_c
+            profile.low_warning_c, profile.low_critical_c, profile.high_critical_c = 1.0, None, None
+            profile.save()
+
+    @rule(minutes=st.sampled_from([10, 120]))
+    def begin_maintenance(self, minutes: int) -> None:
+        MaintenanceWindowFactory(
+            customer=self.unit.facility.customer,
+            storage_unit=self.unit,
+            starts_at=self.now,
+            ends_at=self.now + minutes * MINUTE,
+        )
+
+    @rule(ago=st.integers(0, 100), sensor=sensors, temperature_c=temperatures)
+    def replay_a_rejected_row(self, ago: int, sensor: int, temperature_c: float | None) -> None:
+        raw = {
+            "facility_id": self.unit.facility.facility_code,
+            "unit_id": self.unit.unit_code,
+            "sensor_id": self.sensors[sensor].sensor_code,
+            "temperature": temperature_c,
+            "timestamp": (self.now - ago * MINUTE).isoformat(),
+            "number": RejectedRow.objects.count(),
+        }
+        RejectedRowFactory(delivery__source__customer=self.unit.facility.customer, raw=json.dumps(raw))
+        assert replay_rejected(RejectedRow.objects.all(), by="ann").still_rejected == 0
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data(), temperature_c=temperatures)
+    def accept_a_conflict(self, data: st.DataObject, temperature_c: float | None) -> None:
+        row = data.draw(st.sampled_from(self.sent))
+        sensor = next(each for each in self.sensors if each.pk == row.sensor_id)
+        # The same row may contradict again what has been accepted since.
+        Conflict.objects.filter(sensor=sensor, recorded_at=row.recorded_at, temperature_c=temperature_c).delete()
+        ConflictFactory(sensor=sensor, recorded_at=row.recorded_at, temperature_c=temperature_c)
+        assert conflicts.accept(Conflict.objects.filter(state="waiting"), by="ann") == 1
+
+    @rule(high_c=st.sampled_from([5.5, 8.0]))
+    def replay_other_limits(self, high_c: float) -> None:
+        replay_limits(self.unit, OTHER | {"high_warning_c": high_c}, self.now)
+
+    @rule()
+    def run_periodic_tasks(self) -> None:
+        assert run_watchdogs(self.now)
+        retry_failed(self.now)
+        refresh()
+        run_requested_checks(self.now)
+        assert stored_mkt(self.unit) == mkt_by_definition(self.unit, self.now)
+
+    @invariant()
+    def stored_excursions_equal_the_definition(self) -> None:
+        connection.check_constraints()
+        assert list(EvaluationFailure.objects.values_list("error", flat=True)) == []
+        assert stored(self.unit) == by_definition(self.unit)
+        assert stored(self.unit, Excursion.Kind.BUDGET) == budgets_by_definition(self.unit)
+
+
+@pytest.mark.django_db
+def test_no_sequence_of_events_makes_stored_excursions_differ_from_the_definition() -> None:
+    run_state_machine_as_test(
+        Evaluation,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
