@@ -22,12 +22,14 @@ from rest_framework.test import APIClient
 from alarms.models import Alarm
 from customers.access.tokens import revoke
 from customers.models import ApiToken, Customer, StorageUnit
+from ingestion.models import Source
 from tests.alarm_factories import AlarmFactory
 from tests.factories import (
     CustomerFactory,
     FacilityFactory,
     MembershipFactory,
     SensorFactory,
+    SourceFactory,
     StaffFactory,
     StorageUnitFactory,
     UserFactory,
@@ -48,6 +50,7 @@ class World:
     unit: StorageUnit
     own_token: ApiToken
     alarm: Alarm
+    source: Source
     clients: dict[str, APIClient] = field(default_factory=dict)
 
     @property
@@ -62,7 +65,12 @@ class World:
             "<uuid:alarm_id>": self.alarm.public_id,
             "<str:key>": "data_retention_days",
         }
-        owned = {"facilities": self.unit.facility, "customers": self.customer, "tokens": self.own_token}
+        owned = {
+            "facilities": self.unit.facility,
+            "customers": self.customer,
+            "tokens": self.own_token,
+            "sources": self.source,
+        }
         parts = route.split("/")
         for place, part in enumerate(parts):
             if part == "<uuid:public_id>":
@@ -137,6 +145,12 @@ ROUTES: dict[str, dict[str, Call]] = {
     "customers/profile": {"GET": READ, "PUT": _write(foreign=200, name="n")},
     "customers/tokens": {"GET": READ, "POST": _write(201, foreign=201, token_name="n", permissions=["write"])},
     "customers/tokens/<uuid:public_id>": {"DELETE": _write()},
+    "sources": {"GET": READ, "POST": _admin(201, name="new", url="https://cold.example.com/readings")},
+    "sources/<uuid:public_id>": {"GET": FOREIGN_READ, "PUT": _admin(name="n"), "PATCH": _admin(name="n")},
+    "sources/<uuid:public_id>/test": {"POST": _admin()},
+    "sources/<uuid:public_id>/poll": {"POST": _write()},
+    "sources/<uuid:public_id>/pause": {"POST": _write()},
+    "sources/<uuid:public_id>/resume": {"POST": _write()},
     "analytics/temperature/summary": {"GET": READ},
     "analytics/temperature/trends": {"GET": READ},
     "analytics/alarms/history": {"GET": READ},
@@ -193,7 +207,9 @@ def world(db: None) -> World:
     clients = {"no token": APIClient()} | {kind: _client(text) for kind, text in texts.items()}
     # Its condition has ended, so it can be closed.
     alarm = AlarmFactory(storage_unit=unit, ended_at=now - timedelta(minutes=1))
-    return World(unit, own_token, alarm, clients)
+    # Not allowed to be requested, so a trial of it ends at once.
+    source = SourceFactory(customer=customer, url="http://127.0.0.1/readings")
+    return World(unit, own_token, alarm, source, clients)
 
 
 def _client(text: str) -> APIClient:

@@ -26,30 +26,18 @@ from core.leases import Claim, ClaimLost
 from ingestion.loading.load import LoadRequest, LoadResult, load, log_failure
 from ingestion.loading.registration import Register
 from ingestion.models import Delivery, IngestionType, Source
-from ingestion.models.delivery import EXCERPT_LENGTH
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from ingestion.parsing.site_structure import parse_site_structure
 from ingestion.polling.claims import next_due, source_leases
-from ingestion.polling.fetch import (
-    EXCERPT_BYTES,
-    FetchedBody,
-    FetchFailure,
-    allowed_networks_from_settings,
-    fetch,
-    limits_from_settings,
-)
-from ingestion.sources.credentials import redact_text
+from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
+from ingestion.polling.request import SourceMisconfigured, excerpt_of, request_source
 from ingestion.sources.mapping import MappingError
 from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
 
 logger = structlog.get_logger(__name__)
 
 STRUCTURE_EVERY = timedelta(hours=24)
-
-
-class SourceMisconfigured(Exception):  # noqa: N818  what a person has to fix, shown with the source
-    """A source's settings are unusable; the text says which ones and how to fix them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,28 +186,11 @@ class _Poll:
         return responses
 
     def _fetch(self, url: str) -> FetchedBody:
-        credentials = self.source.credentials
-        validation_error = credentials.validation_error()
-        if validation_error:
-            raise SourceMisconfigured(validation_error)
-        request = credentials.authenticate(url)
         try:
-            return fetch(
-                request.url,
-                headers=request.headers,
-                basic_auth=request.basic_auth,
-                limits=limits_from_settings(),
-                allowed_networks=allowed_networks_from_settings(),
-                secret_query_names=request.secret_query_names,
-            )
+            return request_source(self.source, url)
         except FetchFailure as failure:
-            self._keep_excerpt(failure.body_start)
+            self.excerpt = excerpt_of(failure.body_start, self.source)
             raise
-
-    def _keep_excerpt(self, body_start: bytes) -> None:
-        text = " ".join(body_start.decode("utf-8", "replace").split())
-        text = "".join(char if char.isprintable() else "\ufffd" for char in text)
-        self.excerpt = redact_text(text, self.source.credentials)[:EXCERPT_LENGTH]
 
     def _parsed(self, responses: Sequence[_Response]) -> Iterator[ParsedBatch]:
         for response in responses:
@@ -237,7 +208,7 @@ class _Poll:
                 )
             except UnreadableBody:
                 response.fetched.body.seek(0)
-                self._keep_excerpt(response.fetched.body.read(EXCERPT_BYTES))
+                self.excerpt = excerpt_of(response.fetched.body.read(EXCERPT_BYTES), self.source)
                 raise
 
     def _move_cursor(self, source: Source, load_result: LoadResult, until: datetime, *, are_more: bool) -> None:

@@ -20,6 +20,7 @@ TAGS = {
     "facilities": "Facilities and storage units",
     "units": "Facilities and storage units",
     "customers": "Customer",
+    "sources": "Sources",
     "alarms": "Alarms",
     "excursions": "Alarms",
     "limit-profiles": "Alarms",

@@ -23,6 +23,8 @@ VALUES: dict[str, object] = {
     "current_temperature": 4.5,
     "customer_code": "A",
     "customer_name": "Pharma Corp A",
+    "decimal_mark": ".",
+    "delimiter": ";",
     "description": "Set after the audit of November.",
     "detail": "The token is not known.",
     "duplicates": 0,
@@ -64,12 +66,14 @@ VALUES: dict[str, object] = {
     "size_value": 1.5,
     "source_name": "",
     "source_url": "https://cold.example.com/api/temperature/current?hours=1",
+    "structure_url": "https://cold.example.com/facilities",
     "temperature": 4.5,
     "time_zone": "Europe/London",
     "token": "tms_vCJQ0nXk3zGm1sYy8h7w4bT2rLfPaEoD5uHiNqRxWjc",
     "token_name": "Quality reports",
     "total": 1,
     "unit_code": "unit_A_1_1",
+    "url": "https://cold.example.com/readings?hours={hours}",
     "unit_name": "Vaccines, ground floor",
 }
 FORMATS: dict[str, object] = {

@@ -39,6 +39,7 @@ ROOT_PATHS = {
     "facilities": "api-facilities",
     "customers/profile": "api-profile",
     "customers/tokens": "api-tokens",
+    "sources": "api-sources",
     "alarms": "api-alarms",
     "excursions": "api-excursions",
     "limit-profiles": "api-limit-profiles",

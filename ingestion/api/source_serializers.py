@@ -1,0 +1,167 @@
+"""Serializers of sources, their field mapping and credentials, and of the result of a trial."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from rest_framework import serializers
+from typing_extensions import override
+
+from core.api.fields import Values, labelled_choices
+from core.crypto.encryption import SecretUnreadable
+from customers.api.serializers import RecordSerializer
+from ingestion.api.serializers import PushErrorSerializer
+from ingestion.models import Source
+from ingestion.polling.trial import TrialResult
+from ingestion.selectors import SourceState
+from ingestion.sources.credentials import Credentials, CredentialsKind, redact_url
+from ingestion.sources.mapping import FieldMapping
+
+SECRET_LENGTH = 4_000
+
+
+class MappingSerializer(serializers.ModelSerializer[Source]):
+    """The field mapping: where each part of a reading is found. Common formats need none."""
+
+    class Meta:
+        model = Source
+        fields = [each.name for each in dataclasses.fields(FieldMapping)]
+
+
+class CredentialsSerializer(serializers.Serializer[Source]):
+    """How to authenticate to the source. The secret can be set but never read; the kind `none` deletes it."""
+
+    kind = serializers.ChoiceField(labelled_choices(CredentialsKind), source="credentials_kind", default="none")
+    name = serializers.CharField(
+        source="credentials_name",
+        max_length=200,
+        allow_blank=True,
+        required=False,
+        help_text="Name of the user, header or query parameter.",
+    )
+    secret = serializers.CharField(
+        source="credentials_secret",
+        write_only=True,
+        max_length=SECRET_LENGTH,
+        allow_blank=True,
+        trim_whitespace=False,
+        required=False,
+        help_text="The password, token or value. Leave it out or empty to keep the stored one.",
+    )
+    is_secret_stored = serializers.BooleanField(source="credentials_secret", read_only=True)
+
+
+class SourceSerializer(RecordSerializer[Source]):
+    """An origin of a customer's readings. With a URL it is polled; without one it accepts pushes and imports."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    customer_id = serializers.UUIDField(source="customer.public_id", read_only=True)
+    customer_code = serializers.CharField(source="customer.customer_code", read_only=True)
+    state = serializers.ChoiceField(labelled_choices(SourceState), read_only=True)
+    credentials = CredentialsSerializer(source="*", required=False)
+    mapping = MappingSerializer(source="*", required=False)
+
+    class Meta:
+        model = Source
+        fields = [
+            "id",
+            "customer_id",
+            "customer_code",
+            "name",
+            "ingestion_type",
+            "state",
+            "is_paused",
+            "url",
+            "structure_url",
+            "credentials",
+            "interval_seconds",
+            "overlap_seconds",
+            "max_hours",
+            "first_hours",
+            "registers_units",
+            "default_facility_code",
+            "default_unit_code",
+            "unit_codes",
+            "facility_time_zone",
+            "mapping",
+            "next_due_at",
+            "cursor_at",
+            "last_polled_at",
+            "last_success_at",
+            "failures_in_a_row",
+            "last_error",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = [
+            "is_paused",
+            "next_due_at",
+            "cursor_at",
+            "last_polled_at",
+            "last_success_at",
+            "failures_in_a_row",
+            "last_error",
+            "created_at",
+            "updated_at",
+        ]
+
+    @override
+    def to_representation(self, instance: Source) -> Values:
+        return super().to_representation(instance) | {
+            "url": redact_url(instance.url),
+            "structure_url": redact_url(instance.structure_url),
+        }
+
+    @override
+    def validate(self, attrs: Values) -> Values:
+        if attrs.get("credentials_kind") == CredentialsKind.NONE:
+            attrs |= {"credentials_name": "", "credentials_secret": ""}
+        elif not attrs.get("credentials_secret", "missing"):
+            del attrs["credentials_secret"]
+        self._check_redacted(attrs)
+        self._check_credentials(attrs)
+        return attrs
+
+    def _check_redacted(self, attrs: Values) -> None:
+        """Reject a URL as it was shown, whose secrets are lost."""
+        for name in ("url", "structure_url"):
+            if "***" in attrs.get(name, ""):
+                raise serializers.ValidationError(
+                    {name: ["Contains “***” in place of a secret. Leave it out to keep it."]}
+                )
+
+    def _check_credentials(self, attrs: Values) -> None:
+        stored = self.instance or Source()
+        try:
+            secret = (
+                attrs["credentials_secret"] if "credentials_secret" in attrs else stored.credentials_secret.reveal()
+            )
+        except SecretUnreadable as unreadable:
+            raise serializers.ValidationError({"credentials": [str(unreadable)]}) from unreadable
+        kind = CredentialsKind(attrs.get("credentials_kind", stored.credentials_kind))
+        name = attrs.get("credentials_name", stored.credentials_name)
+        if problem := Credentials(kind, name, secret).validation_error():
+            raise serializers.ValidationError({"credentials": [problem]})
+
+
+class RejectedTrialRowSerializer(PushErrorSerializer):
+    """A row that would be rejected, with its text as it was sent."""
+
+    raw = serializers.CharField()
+
+
+class TrialSerializer(serializers.Serializer[TrialResult]):
+    """What a source's request brings; nothing of it is stored."""
+
+    is_success = serializers.BooleanField(help_text="The response was read and no row would be rejected.")
+    url = serializers.CharField(help_text="What was requested, without secrets.")
+    reading_count = serializers.IntegerField()
+    rejected_count = serializers.IntegerField()
+    rejected_rows = RejectedTrialRowSerializer(many=True, source="rejected", help_text="The first 20 of them.")
+    unit_codes = serializers.ListField(child=serializers.CharField(), help_text="At most 100 of them.")
+    newest_reading_at = serializers.DateTimeField(allow_null=True)
+    size_bytes = serializers.IntegerField()
+    duration_seconds = serializers.FloatField()
+    error_reason = serializers.CharField()
+    error_message = serializers.CharField()
+    response_excerpt = serializers.CharField(help_text="The beginning of a response that failed, without secrets.")

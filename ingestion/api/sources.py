@@ -1,0 +1,154 @@
+"""REST API views of sources, with the permissions of their pages.
+
+Whoever may read a customer sees its sources; operators poll them now, managers pause and resume them, and only the
+operator of this system creates, changes and tests them, because they determine which addresses are requested.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from typing_extensions import override
+
+from core.api.errors import Conflict
+from core.api.fields import Values
+from core.api.lists import page_of
+from core.api.pagination import PageParams
+from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer
+from customers.access.permissions import ADMIN, READ, READ_AND_WRITE, Needs
+from customers.access.principal import principal_of
+from ingestion.api.source_serializers import SourceSerializer, TrialSerializer
+from ingestion.models import Source
+from ingestion.polling import claims
+from ingestion.polling.trial import try_source
+from ingestion.selectors import with_state
+
+if TYPE_CHECKING:
+    from ingestion.selectors import StatefulSource
+
+# A change of one of these is applied at once, not at the next slot of the former schedule.
+_RESCHEDULING = {"url", "interval_seconds", "credentials_kind", "credentials_name", "credentials_secret"}
+
+
+def _representation(source: Source) -> Values:
+    sources = with_state(Source.objects.filter(pk=source.pk), timezone.now()).select_related("customer")
+    return dict(SourceSerializer(sources.get()).data)
+
+
+class SourceList(GenericAPIView[Source]):
+    """Sources of the caller."""
+
+    needs: Needs = {"GET": READ["GET"], "POST": ADMIN["POST"]}
+    serializer_class = SourceSerializer
+
+    @override
+    def get_queryset(self) -> QuerySet[StatefulSource]:
+        sources = Source.objects.visible_to(principal_of(self.request).own_scope)
+        return (
+            with_state(sources, timezone.now()).select_related("customer").order_by("customer__customer_code", "name")
+        )
+
+    @extend_schema(parameters=[PageParams], responses=page_of(SourceSerializer))
+    def get(self, request: Request) -> Response:
+        """List the caller's sources with their state."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(parameters=[OwnCustomerParams], responses={201: SourceSerializer})
+    def post(self, request: Request) -> Response:
+        """Create a source. It is polled from now on if it has a URL."""
+        customer = own_customer(request)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return Response(_representation(serializer.save(customer=customer)), status.HTTP_201_CREATED)
+
+
+class SourceDetail(GenericAPIView[Source]):
+    """A source."""
+
+    needs: Needs = {"GET": READ["GET"], "PUT": ADMIN["PUT"], "PATCH": ADMIN["PATCH"]}
+    serializer_class = SourceSerializer
+
+    def get(self, request: Request, public_id: UUID) -> Response:
+        """Return a source."""
+        return Response(_representation(get_addressed(Source, request, public_id)))
+
+    @extend_schema(request=SourceSerializer(partial=True))
+    def put(self, request: Request, public_id: UUID) -> Response:
+        """Update a source. Any subset of the fields is accepted; PUT and PATCH behave alike."""
+        source = get_addressed(Source, request, public_id, "customer")
+        serializer = self.get_serializer(source, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        serializer.save()
+        if _RESCHEDULING & serializer.validated_data.keys():
+            claims.poll_now(Source.objects.filter(pk=source.pk))
+        return Response(_representation(source))
+
+    patch = put
+
+
+class TestSource(APIView):
+    """A trial of a source."""
+
+    needs: Needs = {"POST": ADMIN["POST"]}
+
+    @extend_schema(request=None, responses=TrialSerializer)
+    def post(self, request: Request, public_id: UUID) -> Response:
+        """Send the source's request and parse the response, without storing anything."""
+        source = get_addressed(Source, request, public_id, "customer")
+        return Response(TrialSerializer(try_source(source)).data)
+
+
+class PollSource(GenericAPIView[Source]):
+    """A poll now."""
+
+    needs: Needs = {"POST": READ_AND_WRITE["POST"]}
+    serializer_class = SourceSerializer
+
+    @extend_schema(request=None, responses={200: SourceSerializer, 409: {"$ref": "#/components/schemas/Error"}})
+    def post(self, request: Request, public_id: UUID) -> Response:
+        """Poll a source now instead of at its next slot; it starts within seconds. For operators."""
+        source = get_addressed(Source, request, public_id)
+        if not principal_of(request).may_operate(source.customer_id):
+            raise PermissionDenied
+        if not claims.poll_now(Source.objects.filter(pk=source.pk)):
+            raise Conflict("Resume the source to poll it." if source.url else "The source has no URL to poll.")
+        return Response(_representation(source))
+
+
+class PauseSource(GenericAPIView[Source]):
+    """A pause of a source."""
+
+    needs: Needs = {"POST": READ_AND_WRITE["POST"]}
+    serializer_class = SourceSerializer
+    change = staticmethod(claims.pause)
+
+    @extend_schema(request=None, responses=SourceSerializer)
+    def post(self, request: Request, public_id: UUID) -> Response:
+        """Pause a source until it is resumed. For managers."""
+        source = get_addressed(Source, request, public_id)
+        if not principal_of(request).may_manage(source.customer_id):
+            raise PermissionDenied
+        self.change(Source.objects.filter(pk=source.pk))
+        return Response(_representation(source))
+
+
+class ResumeSource(PauseSource):
+    """The end of a source's pause."""
+
+    change = staticmethod(claims.resume)
+
+    @extend_schema(request=None, responses=SourceSerializer)
+    def post(self, request: Request, public_id: UUID) -> Response:
+        """Resume a paused source; it is polled at once. For managers."""
+        return super().post(request, public_id)
