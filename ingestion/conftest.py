@@ -5,17 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from socket import AddressFamily, SocketKind
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import time_machine
 from pytest_django import Settings
 from time_machine import Traveller
 
-from ingestion.models import Source
 from ingestion.parsing.tests.parsed_batches import NOON
-from ingestion.polling.tests.scripted_server import ScriptedServer
+from ingestion.polling.tests.polling import ServedSource
+from ingestion.polling.tests.scripted_server import Script, ScriptedServer
 from tests.factories import SourceFactory
 
 
@@ -45,12 +44,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     known: dict[str, str] = {}
     ask = socket.getaddrinfo
 
-    def getaddrinfo(
-        host, *args: object, **kwargs: Any
-    ) -> list[
-        tuple[AddressFamily, SocketKind, int, str, tuple[str, int]]
-        | tuple[AddressFamily, SocketKind, int, str, tuple[str, int, int, int] | tuple[int, bytes]]
-    ]:
+    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> object:
         if host not in known and not host.replace(".", "").isdigit():
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return ask(known.get(host, host), *args, **kwargs)
@@ -60,15 +54,16 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 @pytest.fixture
-def source_of(serve: Callable[..., ScriptedServer]) -> Callable[..., Source]:
+def source_of(serve: Callable[..., ScriptedServer]) -> Callable[..., ServedSource]:
     """Create sources whose `server` responds as scripted."""
 
-    def make(script, path: str = "/current?hours={hours}", **fields: object) -> Source:
+    def make(script: Script, path: str = "/current?hours={hours}", **fields: Any) -> ServedSource:
         server = serve(script)
         if "structure_path" in fields:
             fields["structure_url"] = server.url + fields.pop("structure_path")
         source = SourceFactory(url=server.url + path, **fields)
-        source.server = server
-        return source
+        served = cast("ServedSource", source)
+        served.server = server
+        return served
 
     return make

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -71,7 +72,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(staff: Clie
 
 
 @pytest.mark.parametrize("factory", [SourceFactory, DeliveryFactory, RejectedRowFactory, ConflictFactory])
-def test_every_row_has_a_page(staff: Client, factory) -> None:
+def test_every_row_has_a_page(staff: Client, factory: Callable[[], Model]) -> None:
     row = factory()
     url = reverse(f"admin:ingestion_{row._meta.model_name}_change", args=[row.pk])
     assert staff.get(url).status_code == 200
@@ -157,7 +158,7 @@ class TestSources:
         moved = datetime(2026, 11, 23, tzinfo=UTC)
         original = Source.save
 
-        def save_after_a_poll(self, *args: object, **kwargs: Any) -> None:
+        def save_after_a_poll(self: Source, *args: Any, **kwargs: Any) -> None:
             Source.objects.filter(pk=self.pk).update(cursor_at=moved, name="by someone else")
             original(self, *args, **kwargs)
 
@@ -175,7 +176,7 @@ class TestSources:
         assert Source.objects.get().mapping.is_default
 
     @staticmethod
-    def typed(page: PageResponse, **changes: object):
+    def typed(page: PageResponse, **changes: object) -> dict[str, object]:
         """Return the form of a page as a browser would send it, with some fields changed."""
         form = page.context["adminform"].form
         shown = {name: form[name].value() for name in form.fields if name != "credentials_secret"}
@@ -186,6 +187,7 @@ class TestSources:
 class TestDeliveries:
     def test_a_delivery_is_listed_with_status_counts_and_duration(self, staff: Client) -> None:
         delivery = RejectedRowFactory(delivery__error_reason="cut_off").delivery
+        assert delivery is not None
         page = staff.get(list_of("delivery")).content.decode()
         assert ">Partial: Incomplete row<" in page
         assert "0.50 s" in page
@@ -193,7 +195,7 @@ class TestDeliveries:
 
     def test_the_count_links_to_the_deliverys_rejected_rows(self, staff: Client) -> None:
         mine, _ = RejectedRowFactory(state=RejectedRow.State.REPLAYED), RejectedRowFactory()
-        response = staff.get(list_of("rejectedrow"), {"delivery__id__exact": mine.delivery_id, "state": "all"})
+        response = staff.get(list_of("rejectedrow"), {"delivery__id__exact": f"{mine.delivery_id}", "state": "all"})
         assert rows_shown(response) == [mine]
 
     def test_a_customers_deliveries_are_found_by_its_code(self, staff: Client) -> None:

@@ -14,11 +14,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from customers.models import Customer, StorageUnit
-from ingestion.models import Delivery, RejectedRow, Source
+from ingestion.models import Delivery, RejectedRow
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.polling.claims import claim_now
-from ingestion.polling.tests.polling import csv_answer, json_answer
+from ingestion.polling.tests.polling import ServedSource, csv_answer, json_answer
 from ingestion.polling.tests.scripted_server import answer
 from readings.models import HourlyRollup, LatestReading, Reading
 from tests.factories import (
@@ -40,7 +40,7 @@ def customer() -> Customer:
     return CustomerFactory(customer_code="A")
 
 
-def run(*arguments: str | Path, expect_failure: bool = False):
+def run(*arguments: str | Path, expect_failure: bool = False) -> tuple[str, str]:
     """Run the command; return what it says to its standard output and to its standard error."""
     output, errors = io.StringIO(), io.StringIO()
     if expect_failure:
@@ -250,14 +250,14 @@ def test_unknown_customers_and_sources_are_reported_before_any_file_is_read(
 # Polling by hand
 
 
-def test_polling_manually_prints_the_outcome(source_of: Callable[..., Source], customer: Customer) -> None:
+def test_polling_manually_prints_the_outcome(source_of: Callable[..., ServedSource], customer: Customer) -> None:
     source_of(json_answer(json_body(json_row())), customer=customer, name="freezers")
     output, _ = run("poll", "A")
     assert output == "freezers: Success: 1 stored, 0 duplicate, 0 conflicting, 0 rejected in 0.00 s.\n"
 
 
 def test_polling_manually_polls_all_sources_and_fails_if_one_does(
-    source_of: Callable[..., Source], customer: Customer
+    source_of: Callable[..., ServedSource], customer: Customer
 ) -> None:
     source_of(answer(status="404 Not Found"), customer=customer, name="broken")
     source_of(csv_answer(csv_body(csv_row())), customer=customer, name="working")
@@ -273,14 +273,14 @@ def test_polling_manually_polls_all_sources_and_fails_if_one_does(
     assert errors == "Failed: broken."
 
 
-def test_one_source_can_be_polled_by_its_name(source_of: Callable[..., Source], customer: Customer) -> None:
+def test_one_source_can_be_polled_by_its_name(source_of: Callable[..., ServedSource], customer: Customer) -> None:
     polled = source_of(json_answer(json_body()), customer=customer, name="this")
     other = source_of(json_answer(json_body()), customer=customer, name="that")
     run("poll", "A", "--source", "this")
     assert (len(polled.server.heads), len(other.server.heads)) == (1, 0)
 
 
-def test_a_source_that_is_being_polled_is_skipped(source_of: Callable[..., Source], customer: Customer) -> None:
+def test_a_source_that_is_being_polled_is_skipped(source_of: Callable[..., ServedSource], customer: Customer) -> None:
     source = source_of(json_answer(json_body()), customer=customer, name="busy")
     claim_now(source)
     _, errors = run("poll", "A", expect_failure=True)
@@ -314,7 +314,8 @@ def machine_status(customer: Customer) -> dict[str, Any]:
     SourceFactory(customer=customer, name="by hand", url="", created_at=NOON)
 
     output, _ = run("status", "--json")
-    return json.loads(output)
+    reported: dict[str, Any] = json.loads(output)
+    return reported
 
 
 def test_the_json_status_counts_tables_and_waiting_rows(machine_status: dict[str, Any]) -> None:

@@ -49,7 +49,7 @@ def source_of(sensor: Sensor, now: datetime, **fields: object) -> Source:
     return source
 
 
-def kinds_of(alarm: Alarm):
+def kinds_of(alarm: Alarm) -> list[str]:
     return [event.kind for event in alarm.events.all()]
 
 
@@ -200,7 +200,7 @@ def test_a_unit_without_data_after_its_source_has_recovered_is_released(sensor: 
     source.last_success_at = now + 30 * MINUTE
     source.save()
     run_watchdogs(now + 30 * MINUTE)
-    missing.refresh_from_db()
+    missing = Alarm.objects.get(pk=missing.pk)
     assert (missing.state, missing.suppressed_by) == ("open", None)
     assert kinds_of(missing)[-1] == AlarmEvent.Kind.RELEASED
 

@@ -81,7 +81,7 @@ def test_a_customers_deliveries_are_listed_newest_first(admin: APIClient) -> Non
         DeliveryFactory(source__customer=customer, started_at=NOON + timedelta(hours=hour))
     DeliveryFactory()
 
-    listed = admin.get(URL, {"customer_id": str(customer.public_id), "limit": 2}).json()
+    listed = admin.get(URL, {"customer_id": str(customer.public_id), "limit": "2"}).json()
 
     assert listed["total"] == 3
     assert [each["start_time"] for each in listed["items"]] == ["2026-11-23T14:00:00Z", "2026-11-23T13:00:00Z"]

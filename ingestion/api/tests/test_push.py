@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from ingestion.models import Conflict, Delivery, RejectedRow
 from readings.models import Reading
 from readings.statistics.statistics import totals_by_unit
 from tests.factories import FacilityFactory, StaffFactory, StorageUnitFactory, make_token
+from tests.responses import Json
 
 pytestmark = pytest.mark.django_db
 ONE, BULK = "/api/v1/temperature", "/api/v1/temperature/bulk"
@@ -182,7 +184,7 @@ def test_staff_push_without_a_customer_of_their_own(unit: StorageUnit) -> None:
     assert client.post(BULK, [reading(unit, storage_unit_id="x")]).json()["rejected"] == 1
 
 
-def rows_of(unit: StorageUnit, count: int):
+def rows_of(unit: StorageUnit, count: int) -> list[dict[str, object]]:
     start = datetime(2026, 11, 20, tzinfo=UTC)
     return [
         reading(unit, recorded_at=(start + timedelta(minutes=number)).isoformat(), temperature=number / 100)
@@ -190,11 +192,11 @@ def rows_of(unit: StorageUnit, count: int):
     ]
 
 
-def as_csv(rows) -> bytes:
+def as_csv(rows: list[dict[str, object]]) -> bytes:
     return "\r\n".join([",".join(rows[0]), *(",".join(str(value) for value in row.values()) for row in rows)]).encode()
 
 
-FORMS = {
+FORMS: dict[str, tuple[Callable[[list[dict[str, object]]], bytes], str]] = {
     "array": (lambda rows: json.dumps(rows).encode(), "application/json"),
     "lines": (lambda rows: b"\n".join(json.dumps(row).encode() for row in rows) + b"\n", "application/x-ndjson"),
     "csv": (as_csv, "text/csv"),
@@ -322,7 +324,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
     units = [unit, *StorageUnitFactory.create_batch(9, facility=unit.facility)]
     client.post(BULK, [row | {"temperature": 41} for each in units for row in rows_of(each, 1)])
 
-    def push(count: int, day: str):
+    def push(count: int, day: str) -> Json:
         # Within the limits: excursions take queries for the alarms that they open, see
         # alarms/evaluation/tests/test_evaluate.py.
         rows = [row | {"temperature": 41} for each in units[: count // 10 or 1] for row in rows_of(each, count)]

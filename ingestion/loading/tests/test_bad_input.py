@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,12 +19,12 @@ from pytest_django import Settings
 
 from customers.models import Customer, StorageUnit
 from ingestion.loading.file_import import import_file
-from ingestion.models import Conflict, Delivery, RejectedRow, Source
+from ingestion.models import Conflict, Delivery, RejectedRow
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
-from ingestion.polling.tests.polling import counts, csv_answer, in_turn, json_answer, polled_once
-from ingestion.polling.tests.scripted_server import Visit, answer
+from ingestion.polling.tests.polling import ServedSource, counts, csv_answer, in_turn, json_answer, polled_once
+from ingestion.polling.tests.scripted_server import Script, Visit, answer
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
 from readings.storage.rollups import refresh
 from readings.units.scales import from_celsius
@@ -36,7 +36,7 @@ GOOD_TIME = "2026-11-23T10:00:00"
 GOOD = json_body(json_row(timestamp=GOOD_TIME))
 
 
-def stored():
+def stored() -> list[float | None]:
     """Return the stored temperatures by time."""
     return list(Reading.objects.order_by("recorded_at").values_list("temperature_c", flat=True))
 
@@ -44,7 +44,7 @@ def stored():
 # A body of which nothing can be used
 
 
-def say_nothing(visit) -> None:
+def say_nothing(visit: Visit) -> None:
     visit.connection.recv(1)  # until the client has gone
 
 
@@ -73,7 +73,7 @@ UNUSABLE = {
 
 @pytest.mark.parametrize(("script", "reason", "words"), UNUSABLE.values(), ids=UNUSABLE.keys())
 def test_an_unusable_delivery_fails_with_its_reason_and_affects_nothing_else(
-    source_of: Callable[..., Source], settings: Settings, script, reason, words
+    source_of: Callable[..., ServedSource], settings: Settings, script: Script, reason: str, words: str
 ) -> None:
     settings.SOURCE_MAX_BYTES = 9_999
     settings.SOURCE_READ_SECONDS = 0.3
@@ -94,7 +94,7 @@ def test_an_unusable_delivery_fails_with_its_reason_and_affects_nothing_else(
     assert source.failures_in_a_row == 0
 
 
-def test_a_body_that_is_not_in_the_declared_encoding_fails(source_of: Callable[..., Source]) -> None:
+def test_a_body_that_is_not_in_the_declared_encoding_fails(source_of: Callable[..., ServedSource]) -> None:
     body = csv_body(csv_row(unit_name="Kühlraum")).encode("latin-1")
     assert polled_once(source_of(csv_answer(body), encoding="utf-8")).error_reason == "undecodable"
     assert not Reading.objects.exists()
@@ -110,7 +110,7 @@ JSON_BYTES = json_body(*[json_row(timestamp=time) for time in ROWS]).encode()
 @pytest.mark.parametrize("body", [CSV_BYTES[:-60], JSON_BYTES[:-60]], ids=["CSV", "JSON"])
 @pytest.mark.parametrize("is_told", [True, False], ids=["shorter than promised", "as long as promised"])
 def test_a_cut_off_body_keeps_complete_rows_and_rejects_the_incomplete_one(
-    source_of: Callable[..., Source], body: bytes, is_told: bool
+    source_of: Callable[..., ServedSource], body: bytes, is_told: bool
 ) -> None:
     source = source_of(answer(body, length=len(body) + (60 if is_told else 0)))
 
@@ -124,7 +124,7 @@ def test_a_cut_off_body_keeps_complete_rows_and_rejects_the_incomplete_one(
     assert rejected.message == "The body ends within this row. The next delivery should contain the whole row."
 
 
-def test_a_truncated_gzip_body_keeps_the_rows_that_can_be_decompressed(source_of: Callable[..., Source]) -> None:
+def test_a_truncated_gzip_body_keeps_the_rows_that_can_be_decompressed(source_of: Callable[..., ServedSource]) -> None:
     times = [NOON - timedelta(minutes=minutes) for minutes in range(2_000)]
     noise = random.Random(5)  # lest it packs too well
     rows = [csv_row(timestamp=f"{time:%Y-%m-%dT%H:%M:%S}", temperature=f"{noise.uniform(1, 9):.9f}") for time in times]
@@ -165,27 +165,27 @@ NO_READINGS = {
 }
 
 
-def as_json(*changes) -> Callable[[Visit], None]:
+def as_json(*changes: dict[str, object]) -> Script:
     return json_answer(json_body(*[json_row(**change) for change in changes]))
 
 
-def as_csv(*changes) -> Callable[[Visit], None]:
+def as_csv(*changes: dict[str, object]) -> Script:
     return csv_answer(csv_body(*[csv_row(**csv_cells(change)) for change in changes]))
 
 
-def csv_cells(change):
+def csv_cells(change: dict[str, object]) -> dict[str, str]:
     return {name: "" if value is None else str(value) for name, value in change.items()}
 
 
 @pytest.mark.parametrize(("script", "row_number"), [(as_json, 2), (as_csv, 3)], ids=["JSON", "CSV"])
 @pytest.mark.parametrize(("change", "reason", "words"), NO_READINGS.values(), ids=NO_READINGS.keys())
 def test_an_invalid_row_is_saved_verbatim_with_its_number_and_reason(
-    source_of: Callable[..., Source],
-    script: Callable[..., Callable[[Visit], None]],
+    source_of: Callable[..., ServedSource],
+    script: Callable[..., Script],
     row_number: int,
-    change,
-    reason,
-    words,
+    change: dict[str, object],
+    reason: str,
+    words: str,
 ) -> None:
     source = source_of(script({"timestamp": "2026-11-23T09:00:00"}, change, {"timestamp": GOOD_TIME}))
 
@@ -203,14 +203,14 @@ def test_an_invalid_row_is_saved_verbatim_with_its_number_and_reason(
     assert source.cursor_at == datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 
-def sent_row(script: Callable[..., Callable[[Visit], None]], change) -> str:
+def sent_row(script: Callable[..., Script], change: dict[str, object]) -> str:
     """Return the row with this change as `script` sends it."""
     if script is as_csv:
         return csv_row(**csv_cells(change))
     return json.dumps(json_row(**change))
 
 
-def test_a_bare_nan_of_json_is_not_finite(source_of: Callable[..., Source]) -> None:
+def test_a_bare_nan_of_json_is_not_finite(source_of: Callable[..., ServedSource]) -> None:
     body = json_body(json_row(temperature="?")).replace('"?"', "NaN")
     polled_once(source_of(json_answer(body)))
     assert RejectedRow.objects.get().reason == "not_finite"
@@ -222,7 +222,7 @@ def test_a_bare_nan_of_json_is_not_finite(source_of: Callable[..., Source]) -> N
     [("facility_A_1", "unknown_unit", "unit_A_1_1"), ("facility_A_2", "unknown_facility", "facility_A_1")],
 )
 def test_a_row_of_an_unknown_unit_is_rejected_where_units_are_not_registered(
-    source_of: Callable[..., Source], known_facility: str, reason: str, named: str
+    source_of: Callable[..., ServedSource], known_facility: str, reason: str, named: str
 ) -> None:
     source = source_of(json_answer(GOOD), registers_units=False)
     FacilityFactory(customer=source.customer, facility_code=known_facility)
@@ -237,7 +237,7 @@ def test_a_row_of_an_unknown_unit_is_rejected_where_units_are_not_registered(
 
 
 def test_a_repeated_rejected_row_is_saved_once_and_counted(
-    source_of: Callable[..., Source],
+    source_of: Callable[..., ServedSource],
 ) -> None:
     source = source_of(as_csv({"temperature": "warm"}))
     for _ in range(3):
@@ -246,7 +246,7 @@ def test_a_repeated_rejected_row_is_saved_once_and_counted(
     assert sum(each.records_rejected for each in Delivery.objects.all()) == 3
 
 
-def test_a_row_with_too_many_cells_affects_no_other_row(source_of: Callable[..., Source]) -> None:
+def test_a_row_with_too_many_cells_affects_no_other_row(source_of: Callable[..., ServedSource]) -> None:
     body = csv_body(csv_row(timestamp=GOOD_TIME), csv_row() + ",too,many")
     assert counts(polled_once(source_of(csv_answer(body)))) == (1, 0, 0, 1)
     rejected = RejectedRow.objects.get()
@@ -271,7 +271,7 @@ def test_a_row_with_too_many_cells_affects_no_other_row(source_of: Callable[...,
     ids=["null", "empty text", "empty cell", "blank cell", "declared", "declared CSV", "number", "number in CSV"],
 )
 def test_a_missing_measurement_is_stored_as_null_and_never_as_zero(
-    source_of: Callable[..., Source], script: Callable[[Visit], None], fields: dict[str, list[str]]
+    source_of: Callable[..., ServedSource], script: Script, fields: dict[str, list[str]]
 ) -> None:
     delivery = polled_once(source_of(script, **fields))
 
@@ -286,7 +286,7 @@ def test_a_missing_measurement_is_stored_as_null_and_never_as_zero(
 
 
 @pytest.mark.parametrize("script", [as_json, as_csv], ids=["JSON", "CSV"])
-def test_0_97_stays_0_97(source_of: Callable[..., Source], script: Callable[..., Callable[[Visit], None]]) -> None:
+def test_0_97_stays_0_97(source_of: Callable[..., ServedSource], script: Callable[..., Script]) -> None:
     polled_once(source_of(script({"temperature": 0.97, "quality_score": 0.97})))
     reading = Reading.objects.get()
     assert (reading.temperature_c, reading.quality_score) == (0.97, 0.97)
@@ -326,7 +326,7 @@ def test_fahrenheit_values_are_returned_with_the_digits_that_were_sent(
 # Rows that were there before
 
 
-def test_a_row_already_stored_is_a_duplicate_without_effect(source_of: Callable[..., Source]) -> None:
+def test_a_row_already_stored_is_a_duplicate_without_effect(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(GOOD))
     polled_once(source)
     before = [model_to_dict(each) for each in (LatestReading.objects.get(), *HourlyRollup.objects.all())]
@@ -338,7 +338,7 @@ def test_a_row_already_stored_is_a_duplicate_without_effect(source_of: Callable[
 
 
 def test_a_contradicting_row_becomes_a_conflict_and_overwrites_nothing(
-    source_of: Callable[..., Source],
+    source_of: Callable[..., ServedSource],
 ) -> None:
     source = source_of(in_turn(as_json({"temperature": -74.31}), as_json({"temperature": -12.5})))
     polled_once(source)
@@ -354,7 +354,7 @@ def test_a_contradicting_row_becomes_a_conflict_and_overwrites_nothing(
 
 
 def test_the_first_of_two_contradicting_rows_in_one_body_is_stored(
-    source_of: Callable[..., Source],
+    source_of: Callable[..., ServedSource],
 ) -> None:
     delivery = polled_once(source_of(as_csv({"temperature": "-74.31"}, {"temperature": "-12.5"})))
     assert counts(delivery) == (1, 0, 1, 0)
@@ -384,10 +384,10 @@ def test_late_and_unordered_rows_give_the_same_result_as_ordered_ones(tmp_path: 
     assert len(delivery_counts(orderly)[0]) == len(in_order)
 
 
-def delivery_counts(customer: Customer):
+def delivery_counts(customer: Customer) -> list[Sequence[object]]:
     """All that is stored and made of a customer's readings."""
     unit = StorageUnit.objects.get(facility__customer=customer)
-    rows = []
+    rows: list[Sequence[object]] = []
     for model, keys in ((Reading, ["recorded_at"]), (HourlyRollup, ["hour"]), (DailyRollup, ["local_date"])):
         ids = {"storage_unit_id", "sensor_id", "created_at"}
         names = [field.attname for field in model._meta.concrete_fields if field.attname not in ids]

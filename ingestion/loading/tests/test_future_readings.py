@@ -159,7 +159,7 @@ def test_a_failure_does_not_keep_other_units_waiting(
     assert Reading.objects.count() == 2
 
 
-def _failing_for(unit_id: int) -> Callable[..., None]:  # type: ignore[no-untyped-def]  # stands in for `evaluate`
+def _failing_for(unit_id: int) -> Callable[..., None]:
     def evaluate(new_spans: dict[int, object], **_: object) -> None:
         if unit_id in new_spans:
             raise RuntimeError("evaluation failed")

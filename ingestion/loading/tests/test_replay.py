@@ -14,7 +14,7 @@ from ingestion.loading.replay import dismiss, replay
 from ingestion.models import Conflict, Delivery, RejectedRow, Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
-from ingestion.polling.tests.polling import by_path, counts, csv_answer, in_turn, json_answer, polled_once
+from ingestion.polling.tests.polling import ServedSource, by_path, counts, csv_answer, in_turn, json_answer, polled_once
 from readings.models import DailyRollup, Reading
 from readings.units.scales import from_celsius
 from tests.factories import (
@@ -36,7 +36,7 @@ def fix_mapping(source: Source, **fields: object) -> None:
     source.save()
 
 
-def replay_all(by: str = "Anna"):
+def replay_all(by: str = "Anna") -> tuple[int, int]:
     result = replay(RejectedRow.objects.all(), by=by)
     return result.replayed, result.still_rejected
 
@@ -44,7 +44,9 @@ def replay_all(by: str = "Anna"):
 # Causes that can be fixed
 
 
-def test_once_a_null_value_is_declared_its_rows_are_stored_as_no_measurement(source_of: Callable[..., Source]) -> None:
+def test_once_a_null_value_is_declared_its_rows_are_stored_as_no_measurement(
+    source_of: Callable[..., ServedSource],
+) -> None:
     source = source_of(csv_answer(csv_body(csv_row(temperature="ERR"))))
     polled_once(source)
 
@@ -56,7 +58,7 @@ def test_once_a_null_value_is_declared_its_rows_are_stored_as_no_measurement(sou
     assert (row.state, row.decided_by, row.decided_at) == ("replayed", "Anna", NOON)
 
 
-def test_once_the_time_format_is_set_its_rows_are_stored(source_of: Callable[..., Source]) -> None:
+def test_once_the_time_format_is_set_its_rows_are_stored(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body(json_row(timestamp="05/11/2026 10:11"))))
     polled_once(source)
     assert RejectedRow.objects.get().reason == "unreadable_time"
@@ -66,7 +68,7 @@ def test_once_the_time_format_is_set_its_rows_are_stored(source_of: Callable[...
     assert Reading.objects.get().recorded_at == datetime(2026, 11, 5, 10, 11, tzinfo=UTC)
 
 
-def test_once_the_time_zone_is_corrected_no_hour_is_skipped(source_of: Callable[..., Source]) -> None:
+def test_once_the_time_zone_is_corrected_no_hour_is_skipped(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body(json_row(timestamp="2026-03-29T01:30:00"))), time_zone="Europe/London")
     polled_once(source)
     assert RejectedRow.objects.get().reason == "skipped_hour"
@@ -76,7 +78,7 @@ def test_once_the_time_zone_is_corrected_no_hour_is_skipped(source_of: Callable[
     assert Reading.objects.get().recorded_at == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
 
-def test_once_the_scale_is_set_its_rows_are_stored_on_it(source_of: Callable[..., Source]) -> None:
+def test_once_the_scale_is_set_its_rows_are_stored_on_it(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(csv_answer("unit_id,timestamp,temperature\nfreezer,2026-11-23T10:00:00,-300\n"))
     polled_once(source)
     assert RejectedRow.objects.get().reason == "below_absolute_zero"
@@ -84,10 +86,11 @@ def test_once_the_scale_is_set_its_rows_are_stored_on_it(source_of: Callable[...
     fix_mapping(source, scale="F")
     assert replay_all() == (1, 0)
     reading = Reading.objects.get()
+    assert reading.temperature_c is not None
     assert (reading.scale, from_celsius(reading.temperature_c, "F")) == ("F", -300.0)
 
 
-def test_once_a_unit_is_registered_its_rows_are_stored(source_of: Callable[..., Source]) -> None:
+def test_once_a_unit_is_registered_its_rows_are_stored(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body(json_row())), registers_units=False)
     polled_once(source)
 
@@ -98,7 +101,7 @@ def test_once_a_unit_is_registered_its_rows_are_stored(source_of: Callable[..., 
     assert Reading.objects.get().storage_unit == unit
 
 
-def test_once_a_source_may_register_units_its_rows_register_theirs(source_of: Callable[..., Source]) -> None:
+def test_once_a_source_may_register_units_its_rows_register_theirs(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body(json_row())), registers_units=False)
     polled_once(source)
 
@@ -120,11 +123,12 @@ def test_rows_of_a_data_loggers_file_are_stored_for_the_unit_in_its_name(tmp_pat
 
     reading = Reading.objects.get(recorded_at=datetime(2026, 3, 29, 1, 30, tzinfo=UTC))
     assert reading.storage_unit.unit_code == "Cold Room 3"
+    assert reading.temperature_c is not None
     assert from_celsius(reading.temperature_c, reading.scale) == 39.2
 
 
 def test_responses_for_single_units_are_stored_at_their_time_of_receipt(
-    source_of: Callable[..., Source], noon: Traveller
+    source_of: Callable[..., ServedSource], noon: Traveller
 ) -> None:
     rooms = {"/unit/one": json_answer('{"temp": "ERR"}'), "/unit/two": json_answer('{"temp": "ERR"}')}
     source = source_of(by_path(rooms), path="/unit/{unit}", unit_codes=["one", "two"])
@@ -141,7 +145,9 @@ def test_responses_for_single_units_are_stored_at_their_time_of_receipt(
 # What comes of it
 
 
-def test_a_replay_is_logged_as_a_delivery_and_its_rows_count_in_roll_ups(source_of: Callable[..., Source]) -> None:
+def test_a_replay_is_logged_as_a_delivery_and_its_rows_count_in_roll_ups(
+    source_of: Callable[..., ServedSource],
+) -> None:
     source = source_of(csv_answer(csv_body(csv_row(temperature="4°"), csv_row(temperature="n/a"))))
     polled_once(source)
     fix_mapping(source, null_values=["n/a"])
@@ -154,7 +160,7 @@ def test_a_replay_is_logged_as_a_delivery_and_its_rows_count_in_roll_ups(source_
     assert DailyRollup.objects.get(reading_count=1).fault_count == 1
 
 
-def test_a_row_that_is_rejected_again_stays_waiting_with_its_new_reason(source_of: Callable[..., Source]) -> None:
+def test_a_row_that_is_rejected_again_stays_waiting_with_its_new_reason(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(csv_answer(csv_body(csv_row(timestamp="05/11/2026 10:11", temperature="warm"))))
     polled_once(source)
     row = RejectedRow.objects.get()
@@ -171,7 +177,7 @@ def test_a_row_that_is_rejected_again_stays_waiting_with_its_new_reason(source_o
 
 
 def test_rows_are_replayed_with_the_mapping_of_their_own_source(
-    source_of: Callable[..., Source],
+    source_of: Callable[..., ServedSource],
 ) -> None:
     body = csv_body(csv_row(timestamp="05/11/2026 10:11"))
     british, american = source_of(csv_answer(body)), source_of(csv_answer(body))
@@ -186,7 +192,7 @@ def test_rows_are_replayed_with_the_mapping_of_their_own_source(
     assert dict(of_customer) == {british.customer_id: 11, american.customer_id: 5}
 
 
-def test_a_row_that_has_been_stored_meanwhile_is_a_duplicate(source_of: Callable[..., Source]) -> None:
+def test_a_row_that_has_been_stored_meanwhile_is_a_duplicate(source_of: Callable[..., ServedSource]) -> None:
     row = csv_row(temperature="ERR")
     source = source_of(csv_answer(csv_body(row)))
     polled_once(source)
@@ -197,7 +203,7 @@ def test_a_row_that_has_been_stored_meanwhile_is_a_duplicate(source_of: Callable
     assert counts(Delivery.objects.latest("id")) == (0, 1, 0, 0)
 
 
-def test_a_replayed_row_that_contradicts_a_stored_reading_is_a_conflict(source_of: Callable[..., Source]) -> None:
+def test_a_replayed_row_that_contradicts_a_stored_reading_is_a_conflict(source_of: Callable[..., ServedSource]) -> None:
     rows = [csv_row(temperature="ERR"), csv_row(temperature="-70")]
     source = source_of(in_turn(*[csv_answer(csv_body(row)) for row in rows]))
     polled_once(source)
@@ -208,7 +214,7 @@ def test_a_replayed_row_that_contradicts_a_stored_reading_is_a_conflict(source_o
     assert (Conflict.objects.get().temperature_c, Conflict.objects.get().stored_temperature_c) == (None, -70.0)
 
 
-def test_a_second_replay_finds_no_waiting_rows(source_of: Callable[..., Source]) -> None:
+def test_a_second_replay_finds_no_waiting_rows(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(csv_answer(csv_body(csv_row(temperature="ERR"))))
     polled_once(source)
     fix_mapping(source, null_values=["ERR"])
@@ -244,7 +250,7 @@ def test_dismissed_rows_are_not_replayed() -> None:
     assert RejectedRow.objects.get(pk=rows[1].pk).state == "waiting"
 
 
-def test_a_dismissed_row_that_is_sent_again_stays_dismissed(source_of: Callable[..., Source]) -> None:
+def test_a_dismissed_row_that_is_sent_again_stays_dismissed(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(csv_answer(csv_body(csv_row(temperature="ERR"))))
     polled_once(source)
     dismiss(RejectedRow.objects.all(), by="Anna")

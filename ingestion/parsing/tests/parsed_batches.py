@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
-from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, UnitDescription
+from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RejectedReading, UnitDescription, UnitKey
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def reading(
-    minutes: int = 0,
+    minutes: float = 0,
     temperature_c: float | None = 5.0,
     *,
     unit: str = "unit_1",
     facility: str | None = "facility_1",
     **kwargs: object,
-):
+) -> dict[str, Any]:
     return {
         "facility_code": facility,
         "unit_code": unit,
@@ -31,7 +33,12 @@ def reading(
     } | kwargs
 
 
-def batch_of(*readings, rejected=(), units=None, is_cut_off: bool = False) -> ParsedBatch:
+def batch_of(
+    *readings: dict[str, Any],
+    rejected: Iterable[RejectedReading] = (),
+    units: dict[UnitKey, UnitDescription] | None = None,
+    is_cut_off: bool = False,
+) -> ParsedBatch:
     rows = [{"row_number": number, **row} for number, row in enumerate(readings, start=1)]
     described = {
         (row["facility_code"], row["unit_code"]): UnitDescription(

@@ -55,11 +55,11 @@ class Parsed:
         return pl.concat([batch.readings for batch in self.batches])
 
     @property
-    def rows(self) -> list[dict]:
+    def rows(self) -> list[dict[str, Any]]:
         return self.readings.to_dicts()
 
     @property
-    def row(self) -> dict:
+    def row(self) -> dict[str, Any]:
         (row,) = self.rows
         return row
 
@@ -126,7 +126,7 @@ def csv_body(*lines: str) -> str:
     return "\n".join([CSV_HEADER, *lines]) + "\n"
 
 
-def json_row(**members: object) -> dict:
+def json_row(**members: object) -> dict[str, object]:
     """Return a row in the default JSON layout."""
     defaults = {
         "customer_id": "A",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -39,11 +39,11 @@ def quarters(first_day: date, days: int = 1) -> Iterator[datetime]:
         instant += QUARTER
 
 
-def as_the_clock_shows(instants: Iterator[datetime] | list[datetime]):
+def as_the_clock_shows(instants: Iterator[datetime] | list[datetime]) -> list[str]:
     return [f"{instant.astimezone(LONDON):%d/%m/%Y %H:%M}" for instant in instants]
 
 
-def imported(folder: Path, source: Source, times, name: str = "cold-room.csv") -> Delivery:
+def imported(folder: Path, source: Source, times: Iterable[str], name: str = "cold-room.csv") -> Delivery:
     """Import a logger's file in which the n-th reading is n/1000 °C."""
     file = folder / name
     rows = [f"{time},{number / 1000}" for number, time in enumerate(times)]
@@ -51,7 +51,7 @@ def imported(folder: Path, source: Source, times, name: str = "cold-room.csv") -
     return import_file(file, source.customer, source=source).delivery
 
 
-def of_days():
+def of_days() -> list[tuple[date, int, float, float]]:
     """Return local date, readings, covered hours and weighted hours of every day with readings."""
     refresh()
     return [

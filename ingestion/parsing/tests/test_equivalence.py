@@ -89,7 +89,9 @@ def splitter_and_rules(mapping: FieldMapping) -> tuple[LineSplitter, RowRules]:
     return LineSplitter(header, {}), row_rules(header, DayOrder.UNDECIDED, options)
 
 
-def one_by_one(splitter: LineSplitter, lines: LineBlock, rules: RowRules) -> tuple[list[tuple], list[tuple[int, str]]]:
+def one_by_one(
+    splitter: LineSplitter, lines: LineBlock, rules: RowRules
+) -> tuple[list[tuple[object, ...]], list[tuple[int, str]]]:
     names = ["facility", "unit", "sensor", "time", "temperature", "scale", "quality", "status", "unit_name", "city"]
     taken, rejected = [], []
     for number in range(2, 2 + lines.count):
@@ -190,7 +192,7 @@ default_rows = st.fixed_dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(sent=st.lists(default_rows, min_size=1, max_size=6) | st.lists(json_rows, min_size=1, max_size=6))
-def test_the_json_fast_path_equals_the_walker(sent) -> None:
+def test_the_json_fast_path_equals_the_walker(sent: list[dict[str, object]]) -> None:
     fast, by_walker = parse(json_body(*sent)), parse(json_body(*sent, unusual=True))
     assert fast.rows == by_walker.rows
     assert fast.rejected == by_walker.rejected

@@ -53,7 +53,7 @@ def test_the_skipped_hour_is_rejected() -> None:
 def test_the_repeated_hour_is_resolved_in_file_order() -> None:
     parsed = parse_london(logger_file("00:40", "01:00", "01:20", "01:40", "01:00", "01:20", "01:40", "02:00"))
     assert utc_times(parsed) == ["23:40", "00:00", "00:20", "00:40", "01:00", "01:20", "01:40", "02:00"]
-    assert parsed.temperatures == sorted(parsed.temperatures)
+    assert parsed.temperatures == sorted(each for each in parsed.temperatures if each is not None)
 
 
 def test_a_descending_file_is_resolved_backwards() -> None:

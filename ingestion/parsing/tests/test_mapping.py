@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ingestion.sources.mapping import FieldMapping, MappingError
@@ -31,7 +33,7 @@ from ingestion.sources.mapping import FieldMapping, MappingError
         ({"skip_until_header": "yes"}, "skip_until_header"),
     ],
 )
-def test_an_invalid_setting_is_named(settings: dict[str, object], field: str) -> None:
+def test_an_invalid_setting_is_named(settings: dict[str, Any], field: str) -> None:
     with pytest.raises(MappingError) as error:
         FieldMapping(**settings)
     assert error.value.field == field

@@ -15,7 +15,7 @@ from ingestion.sources.mapping import FieldMapping
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_reason_has_a_label_and_a_message_that_says_what_to_do(reason) -> None:
+def test_every_reason_has_a_label_and_a_message_that_says_what_to_do(reason: Reason) -> None:
     names = {name for _, name, _, _ in string.Formatter().parse(MESSAGES[reason]) if name}
     text = message_for(reason, **dict.fromkeys(names, "x"))
     assert text[0].isupper()

@@ -157,7 +157,7 @@ forms = st.sampled_from(
     texts=st.lists(st.builds(str.format, forms, times) | st.text(max_size=30), min_size=1, max_size=12),
     order=st.sampled_from(DayOrder),
 )
-def test_reading_a_column_of_times_equals_reading_them_one_by_one(texts: list[str], order) -> None:
+def test_reading_a_column_of_times_equals_reading_them_one_by_one(texts: list[str], order: DayOrder) -> None:
     texts = [re.sub("[\ud800-\udfff]", "", text) for text in texts]
     rules = TimeRules(day_order=order)
     walls = read_times(pl.Series(texts), rules)

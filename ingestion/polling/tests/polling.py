@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from ingestion.models import Delivery, Source
 from ingestion.polling.claims import claim_now
 from ingestion.polling.poll import poll
 from ingestion.polling.tests.scripted_server import Script, ScriptedServer, Visit, answer
+
+if TYPE_CHECKING:
+
+    class ServedSource(Source):
+        """A source of the fixture `source_of`, with the server that responds to its polls."""
+
+        server: ScriptedServer
+
+        class Meta:
+            proxy = True
+
+else:
+    ServedSource = Source
 
 JSON = "Content-Type: application/json\r\n"
 CSV = "Content-Type: text/csv\r\n"

@@ -21,8 +21,8 @@ from ingestion.models import Delivery, Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
 from ingestion.polling.claims import claim_now, next_due, pause
-from ingestion.polling.tests.polling import counts, in_turn, json_answer, polled, polled_once
-from ingestion.polling.tests.scripted_server import Script, answer
+from ingestion.polling.tests.polling import ServedSource, counts, in_turn, json_answer, polled, polled_once
+from ingestion.polling.tests.scripted_server import Script, Visit, answer
 from ingestion.tasks import poll_source, send_due_sources
 from readings.models import Reading
 from tests.factories import SourceFactory
@@ -37,7 +37,7 @@ UNAVAILABLE = answer(status="503 Service Unavailable", headers="Retry-After: 120
 # When all goes well
 
 
-def test_a_poll_stores_readings_and_moves_the_cursor_to_the_newest_one(source_of: Callable[..., Source]) -> None:
+def test_a_poll_stores_readings_and_moves_the_cursor_to_the_newest_one(source_of: Callable[..., ServedSource]) -> None:
     older = json_row(timestamp="2026-11-23T10:00:00", temperature=-74.0)
     source = source_of(json_answer(json_body(json_row(), older)))
 
@@ -49,7 +49,7 @@ def test_a_poll_stores_readings_and_moves_the_cursor_to_the_newest_one(source_of
     assert (source.last_success_at, source.last_polled_at, source.last_error) == (NOON, NOON, "")
 
 
-def test_a_delivery_logs_the_url_the_period_and_the_size(source_of: Callable[..., Source]) -> None:
+def test_a_delivery_logs_the_url_the_period_and_the_size(source_of: Callable[..., ServedSource]) -> None:
     body = json_body(json_row())
     source = source_of(json_answer(body), cursor_at=NOON - HOUR, overlap_seconds=900)
 
@@ -62,7 +62,7 @@ def test_a_delivery_logs_the_url_the_period_and_the_size(source_of: Callable[...
 
 
 def test_the_next_poll_is_due_on_the_sources_grid_even_after_a_late_poll(
-    source_of: Callable[..., Source], noon: Traveller
+    source_of: Callable[..., ServedSource], noon: Traveller
 ) -> None:
     source = source_of(json_answer(json_body()), interval_seconds=300)
     polled(source)
@@ -74,31 +74,33 @@ def test_the_next_poll_is_due_on_the_sources_grid_even_after_a_late_poll(
     assert source.next_due_at == first_due + timedelta(seconds=300)
 
 
-def test_a_poll_releases_its_claim(source_of: Callable[..., Source]) -> None:
+def test_a_poll_releases_its_claim(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body()))
     polled(source)
     assert (source.claim_id, source.lease_until) == (None, None)
 
 
-def test_a_response_without_readings_does_not_move_the_cursor(source_of: Callable[..., Source]) -> None:
+def test_a_response_without_readings_does_not_move_the_cursor(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body()), cursor_at=NOON - HOUR)
     assert polled_once(source).status == "success"
     assert source.cursor_at == NOON - HOUR
 
 
-def test_a_reading_from_a_fast_clock_moves_the_cursor_no_further_than_now(source_of: Callable[..., Source]) -> None:
+def test_a_reading_from_a_fast_clock_moves_the_cursor_no_further_than_now(
+    source_of: Callable[..., ServedSource],
+) -> None:
     source = source_of(json_answer(json_body(json_row(timestamp="2026-11-23T20:00:00"))))
     polled(source)
     assert source.cursor_at == NOON
 
 
-def test_an_old_reading_does_not_move_the_cursor_back(source_of: Callable[..., Source]) -> None:
+def test_an_old_reading_does_not_move_the_cursor_back(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body(json_row())), cursor_at=NOON - timedelta(minutes=1))
     polled(source)
     assert source.cursor_at == NOON - timedelta(minutes=1)
 
 
-def test_polling_the_same_data_twice_stores_nothing_the_second_time(source_of: Callable[..., Source]) -> None:
+def test_polling_the_same_data_twice_stores_nothing_the_second_time(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body(json_row())))
     polled(source)
     assert counts(polled_once(source)) == (0, 1, 0, 0)
@@ -107,7 +109,7 @@ def test_polling_the_same_data_twice_stores_nothing_the_second_time(source_of: C
 # When it does not
 
 
-def test_a_failed_poll_is_logged_with_its_reason_and_keeps_the_cursor(source_of: Callable[..., Source]) -> None:
+def test_a_failed_poll_is_logged_with_its_reason_and_keeps_the_cursor(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(answer(status="500 Internal Server Error"), cursor_at=NOON - HOUR)
 
     delivery = polled_once(source)
@@ -119,7 +121,9 @@ def test_a_failed_poll_is_logged_with_its_reason_and_keeps_the_cursor(source_of:
     assert source.claim_id is None
 
 
-def test_consecutive_failures_are_backed_off_exponentially(source_of: Callable[..., Source], noon: Traveller) -> None:
+def test_consecutive_failures_are_backed_off_exponentially(
+    source_of: Callable[..., ServedSource], noon: Traveller
+) -> None:
     source = source_of(answer(status="404 Not Found"), interval_seconds=300)
     waits = []
     for _ in range(5):
@@ -132,7 +136,7 @@ def test_consecutive_failures_are_backed_off_exponentially(source_of: Callable[.
         assert 0.75 * usual <= wait <= 1.25 * usual
 
 
-def test_a_success_resets_the_failures(source_of: Callable[..., Source]) -> None:
+def test_a_success_resets_the_failures(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(in_turn(UNAVAILABLE, json_answer(json_body())))
     polled(source)
     polled(source)
@@ -140,7 +144,7 @@ def test_a_success_resets_the_failures(source_of: Callable[..., Source]) -> None
     assert source.next_due_at == next_due(source.pk, source.interval_seconds, NOON)
 
 
-def test_retry_after_delays_the_next_poll(source_of: Callable[..., Source]) -> None:
+def test_retry_after_delays_the_next_poll(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(UNAVAILABLE, interval_seconds=60)
     polled(source)
     assert timedelta(seconds=120) <= source.next_due_at - NOON <= timedelta(seconds=150)
@@ -154,7 +158,7 @@ def test_a_refused_connection_is_a_failure() -> None:
 
 
 def test_an_address_outside_the_allowed_networks_is_not_contacted(
-    source_of: Callable[..., Source], settings: Settings
+    source_of: Callable[..., ServedSource], settings: Settings
 ) -> None:
     settings.SOURCE_ALLOWED_NETWORKS = []
     source = source_of(json_answer(json_body(json_row())))
@@ -164,7 +168,7 @@ def test_an_address_outside_the_allowed_networks_is_not_contacted(
 
 
 def test_an_internal_error_is_shown_with_the_source_and_raised(
-    source_of: Callable[..., Source], monkeypatch: pytest.MonkeyPatch
+    source_of: Callable[..., ServedSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("of all things")
@@ -179,7 +183,7 @@ def test_an_internal_error_is_shown_with_the_source_and_raised(
     assert (source.failures_in_a_row, source.claim_id) == (1, None)
 
 
-def test_invalid_settings_are_shown_with_the_source(source_of: Callable[..., Source]) -> None:
+def test_invalid_settings_are_shown_with_the_source(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body(json_row())))
     Source.objects.update(time_zone="Europe/Atlantis")
     assert polled_once(source).error_reason == "source_settings"
@@ -190,8 +194,8 @@ def test_invalid_settings_are_shown_with_the_source(source_of: Callable[..., Sou
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_poll_whose_source_is_paused_stores_and_logs_nothing(source_of: Callable[..., Source]) -> None:
-    def pause_then_answer(visit) -> None:
+def test_a_poll_whose_source_is_paused_stores_and_logs_nothing(source_of: Callable[..., ServedSource]) -> None:
+    def pause_then_answer(visit: Visit) -> None:
         try:
             pause(Source.objects.all())
         finally:
@@ -210,9 +214,9 @@ def test_a_poll_whose_source_is_paused_stores_and_logs_nothing(source_of: Callab
 
 @pytest.mark.django_db(transaction=True)
 def test_a_failure_after_losing_the_claim_is_not_counted(
-    source_of: Callable[..., Source],
+    source_of: Callable[..., ServedSource],
 ) -> None:
-    def pause_then_fail(visit) -> None:
+    def pause_then_fail(visit: Visit) -> None:
         try:
             pause(Source.objects.all())
         finally:
@@ -226,13 +230,13 @@ def test_a_failure_after_losing_the_claim_is_not_counted(
     assert (source.failures_in_a_row, Delivery.objects.count()) == (0, 0)
 
 
-def test_a_message_with_an_old_claim_is_ignored(source_of: Callable[..., Source]) -> None:
+def test_a_message_with_an_old_claim_is_ignored(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body(json_row())))
     poll_source(source.pk, str(uuid.uuid4()))
     assert source.server.heads == []
 
 
-def test_a_repeated_message_polls_once(source_of: Callable[..., Source]) -> None:
+def test_a_repeated_message_polls_once(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer(json_body(json_row())))
     claim = claim_now(source)
     for _ in range(2):
@@ -276,7 +280,7 @@ ECHO = (
     ids=["status", "compressed", "unreadable"],
 )
 def test_a_failed_poll_keeps_the_start_of_the_response_without_secrets(
-    source_of: Callable[..., Source], script: Script, reason: str
+    source_of: Callable[..., ServedSource], script: Script, reason: str
 ) -> None:
     source = source_of(
         script, credentials_kind="header", credentials_name="X-Api-Key", credentials_secret=SECRET, structure_url=""
@@ -292,18 +296,18 @@ def test_a_failed_poll_keeps_the_start_of_the_response_without_secrets(
         assert secret not in source.last_error
 
 
-def test_only_the_first_300_characters_are_kept(source_of: Callable[..., Source]) -> None:
+def test_only_the_first_300_characters_are_kept(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(answer("ü".encode() * 5_000, status="500 Oops"))
 
     assert polled_once(source).response_excerpt == "ü" * 300
 
 
-def test_a_secret_in_two_halves_is_not_kept(source_of: Callable[..., Source]) -> None:
+def test_a_secret_in_two_halves_is_not_kept(source_of: Callable[..., ServedSource]) -> None:
     body = ("x" * 290 + " " + SECRET + " and more").encode()
     source = source_of(answer(body, status="500 Oops"), credentials_kind="bearer", credentials_secret=SECRET)
 
     assert polled_once(source).response_excerpt == "x" * 290 + " *** and m"
 
 
-def test_a_successful_poll_keeps_none(source_of: Callable[..., Source]) -> None:
+def test_a_successful_poll_keeps_none(source_of: Callable[..., ServedSource]) -> None:
     assert polled_once(source_of(json_answer(json_body(json_row())))).response_excerpt == ""

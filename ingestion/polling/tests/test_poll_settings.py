@@ -10,11 +10,19 @@ from pytest_django import Settings
 from time_machine import Traveller
 
 from customers.models import StorageUnit
-from ingestion.models import Source
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import json_body, json_row
-from ingestion.polling.tests.polling import asked_of, by_path, counts, csv_answer, json_answer, polled, polled_once
-from ingestion.polling.tests.scripted_server import Visit, answer
+from ingestion.polling.tests.polling import (
+    ServedSource,
+    asked_of,
+    by_path,
+    counts,
+    csv_answer,
+    json_answer,
+    polled,
+    polled_once,
+)
+from ingestion.polling.tests.scripted_server import Script, answer
 from readings.models import Reading
 from readings.units.scales import from_celsius
 
@@ -32,7 +40,7 @@ STRUCTURE = json_answer('{"facilities": [{"id": "facility_A_1", "units": [{"id":
 
 
 def test_the_structure_is_read_again_a_day_later_and_not_before(
-    source_of: Callable[..., Source], noon: Traveller
+    source_of: Callable[..., ServedSource], noon: Traveller
 ) -> None:
     script = by_path({"/facilities": STRUCTURE, "/current": json_answer(json_body())})
     source = source_of(script, path="/current", structure_path="/facilities")
@@ -48,7 +56,7 @@ def test_the_structure_is_read_again_a_day_later_and_not_before(
     ids=["none", "no list", "broken"],
 )
 def test_an_unreadable_structure_is_noted_and_does_not_stop_the_poll(
-    source_of: Callable[..., Source], structure: Callable[[Visit], None]
+    source_of: Callable[..., ServedSource], structure: Script
 ) -> None:
     script = by_path({"/facilities": structure, "/current": json_answer(json_body(json_row()))})
     source = source_of(script, path="/current", structure_path="/facilities")
@@ -64,7 +72,7 @@ def test_an_unreadable_structure_is_noted_and_does_not_stop_the_poll(
 # One unit at a time
 
 
-def test_a_failing_unit_is_noted_and_the_others_are_stored(source_of: Callable[..., Source]) -> None:
+def test_a_failing_unit_is_noted_and_the_others_are_stored(source_of: Callable[..., ServedSource]) -> None:
     rooms = {"/unit/one": json_answer('{"temp": 0, "degrees": "F"}'), "/unit/three": json_answer('{"temp": 45}')}
     source = source_of(by_path(rooms), path="/unit/{unit}", unit_codes=["one", "two", "three"])
 
@@ -76,26 +84,26 @@ def test_a_failing_unit_is_noted_and_the_others_are_stored(source_of: Callable[.
     assert source.failures_in_a_row == 0
 
 
-def test_a_failing_unit_holds_the_cursor_back(source_of: Callable[..., Source]) -> None:
+def test_a_failing_unit_holds_the_cursor_back(source_of: Callable[..., ServedSource]) -> None:
     script = by_path({"/one": json_answer(json_body(json_row()))})
     source = source_of(script, path="/{unit}?hours={hours}", unit_codes=["one", "two"], cursor_at=NOON - 5 * HOUR)
     polled(source)
     assert source.cursor_at == NOON - 5 * HOUR
 
 
-def test_a_poll_fails_if_every_unit_fails(source_of: Callable[..., Source]) -> None:
+def test_a_poll_fails_if_every_unit_fails(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(UNAVAILABLE, path="/unit/{unit}", unit_codes=["one", "two"])
     assert polled_once(source).error_reason == "http_status"
     assert source.failures_in_a_row == 1
 
 
-def test_a_url_with_a_unit_placeholder_requires_unit_codes(source_of: Callable[..., Source]) -> None:
+def test_a_url_with_a_unit_placeholder_requires_unit_codes(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer("{}"), path="/unit/{unit}")
     assert polled_once(source).error_reason == "source_settings"
     assert source.last_error == "The URL contains {unit}. Enter the source's unit codes."
 
 
-def test_a_units_code_is_quoted_in_its_url(source_of: Callable[..., Source]) -> None:
+def test_a_units_code_is_quoted_in_its_url(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(json_answer('{"temp": 4}'), path="/unit/{unit}", unit_codes=["Cold Room {1}/2"])
     polled(source)
     assert source.server.heads[0].startswith(b"GET /unit/Cold%20Room%20%7B1%7D%2F2 HTTP")
@@ -115,7 +123,7 @@ def test_a_units_code_is_quoted_in_its_url(source_of: Callable[..., Source]) -> 
     ],
 )
 def test_requests_use_the_credentials_and_deliveries_hide_them(
-    source_of: Callable[..., Source], kind: str, name: str, sent: bytes
+    source_of: Callable[..., ServedSource], kind: str, name: str, sent: bytes
 ) -> None:
     source = source_of(
         json_answer(json_body(json_row())),
@@ -129,7 +137,7 @@ def test_requests_use_the_credentials_and_deliveries_hide_them(
     assert "hunter2" not in delivery.source_url
 
 
-def test_the_structure_is_requested_with_the_credentials(source_of: Callable[..., Source]) -> None:
+def test_the_structure_is_requested_with_the_credentials(source_of: Callable[..., ServedSource]) -> None:
     script = by_path({"/facilities": STRUCTURE, "/current": json_answer(json_body())})
     source = source_of(
         script,
@@ -143,7 +151,7 @@ def test_the_structure_is_requested_with_the_credentials(source_of: Callable[...
 
 
 def test_credentials_under_a_lost_key_are_reported_without_a_request(
-    source_of: Callable[..., Source], settings: Settings
+    source_of: Callable[..., ServedSource], settings: Settings
 ) -> None:
     source = source_of(json_answer(json_body()), credentials_kind="bearer", credentials_secret="hunter2")
     settings.SOURCE_CREDENTIALS_KEYS = ["another key than the one it was stored under"]
@@ -155,7 +163,7 @@ def test_credentials_under_a_lost_key_are_reported_without_a_request(
 # What a source's configuration says
 
 
-def test_other_field_names_are_read_by_the_mapping(source_of: Callable[..., Source]) -> None:
+def test_other_field_names_are_read_by_the_mapping(source_of: Callable[..., ServedSource]) -> None:
     body = (
         "Bericht vom 1.7.2026\r\n"
         "Raum;Messstelle;Zeitpunkt;Wert °F;Güte\r\n"
@@ -191,7 +199,7 @@ def test_other_field_names_are_read_by_the_mapping(source_of: Callable[..., Sour
     assert first.storage_unit.facility.facility_code == "lager"
 
 
-def test_rows_without_a_unit_or_facility_belong_to_the_sources_defaults(source_of: Callable[..., Source]) -> None:
+def test_rows_without_a_unit_or_facility_belong_to_the_sources_defaults(source_of: Callable[..., ServedSource]) -> None:
     source = source_of(
         json_answer('[{"temperature": 4.0, "timestamp": "2026-11-23T10:00:00"}]'),
         default_unit_code="fridge",

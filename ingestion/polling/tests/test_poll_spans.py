@@ -8,12 +8,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pytest_django import Settings
 
-from ingestion.models import RejectedRow, Source
+from ingestion.models import RejectedRow
 from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.polling.claims import next_due
-from ingestion.polling.tests.polling import asked_of, counts, csv_answer, in_turn, json_answer, polled, polled_once
-from ingestion.polling.tests.scripted_server import Visit, answer
+from ingestion.polling.tests.polling import (
+    ServedSource,
+    asked_of,
+    counts,
+    csv_answer,
+    in_turn,
+    json_answer,
+    polled,
+    polled_once,
+)
+from ingestion.polling.tests.scripted_server import Script, answer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]
 
@@ -28,7 +37,7 @@ SINCE_UNTIL = "/readings?from={since}&to={until}"
 
 
 def test_after_an_outage_the_period_is_requested_in_parts_that_the_source_allows(
-    source_of: Callable[..., Source],
+    source_of: Callable[..., ServedSource],
 ) -> None:
     source = source_of(
         in_turn(
@@ -58,7 +67,9 @@ def test_after_an_outage_the_period_is_requested_in_parts_that_the_source_allows
     assert source.next_due_at == next_due(source.pk, source.interval_seconds, NOON)
 
 
-def test_a_failing_part_ends_the_poll_and_the_next_poll_continues_from_there(source_of: Callable[..., Source]) -> None:
+def test_a_failing_part_ends_the_poll_and_the_next_poll_continues_from_there(
+    source_of: Callable[..., ServedSource],
+) -> None:
     source = source_of(
         in_turn(json_answer(json_body()), UNAVAILABLE, json_answer(json_body())),
         path=SINCE_UNTIL,
@@ -74,7 +85,7 @@ def test_a_failing_part_ends_the_poll_and_the_next_poll_continues_from_there(sou
 
 
 def test_a_cut_off_part_is_requested_again_even_if_later_parts_are_complete(
-    source_of: Callable[..., Source],
+    source_of: Callable[..., ServedSource],
 ) -> None:
     row = json_body(json_row(timestamp="2026-11-23T11:00:00"))
     source = source_of(
@@ -93,7 +104,7 @@ def test_a_cut_off_part_is_requested_again_even_if_later_parts_are_complete(
 
 
 def test_a_poll_that_runs_out_of_time_makes_the_next_one_due_at_once(
-    source_of: Callable[..., Source], settings: Settings
+    source_of: Callable[..., ServedSource], settings: Settings
 ) -> None:
     settings.POLL_SOFT_SECONDS = settings.SOURCE_TOTAL_SECONDS = 30
     source = source_of(
@@ -104,14 +115,16 @@ def test_a_poll_that_runs_out_of_time_makes_the_next_one_due_at_once(
     assert (source.cursor_at, source.next_due_at, source.claim_id) == (NOON - 12 * HOUR, NOON, None)
 
 
-def test_a_source_with_a_lookback_is_requested_once_for_the_whole_outage(source_of: Callable[..., Source]) -> None:
+def test_a_source_with_a_lookback_is_requested_once_for_the_whole_outage(
+    source_of: Callable[..., ServedSource],
+) -> None:
     source = source_of(json_answer(json_body()), cursor_at=NOON - 20 * HOUR, overlap_seconds=900)
     polled(source)
     assert asked_of(source.server) == ["/current?hours=20.25"]
 
 
 def test_data_no_longer_available_is_noted_once_and_does_not_hold_the_cursor_back(
-    source_of: Callable[..., Source],
+    source_of: Callable[..., ServedSource],
 ) -> None:
     source = source_of(json_answer(json_body(json_row())), cursor_at=NOON - 30 * HOUR, overlap_seconds=0, max_hours=24)
 
@@ -131,7 +144,7 @@ def test_data_no_longer_available_is_noted_once_and_does_not_hold_the_cursor_bac
 ROWS = [json_row(timestamp=f"2026-11-23T10:0{minute}:00") for minute in range(3)]
 
 
-def cut_off(body: str, script: Callable[..., Callable[[Visit], None]]) -> Callable[[Visit], None]:
+def cut_off(body: str, script: Callable[..., Script]) -> Script:
     """Return the response without its last fifty characters but with its full Content-Length."""
     return script(body[:-50], length=len(body))
 
@@ -140,12 +153,12 @@ def cut_off(body: str, script: Callable[..., Callable[[Visit], None]]) -> Callab
     ("body", "script", "row_number"),
     [
         (json_body(*ROWS), json_answer, 3),
-        (csv_body(*[csv_row(timestamp=row["timestamp"]) for row in ROWS]), csv_answer, 4),
+        (csv_body(*[csv_row(timestamp=str(row["timestamp"])) for row in ROWS]), csv_answer, 4),
     ],
     ids=["JSON", "CSV"],
 )
 def test_complete_rows_of_a_cut_off_body_are_stored_and_the_rest_with_the_next_poll(
-    source_of: Callable[..., Source], body: str, script: Callable[..., Callable[[Visit], None]], row_number: int
+    source_of: Callable[..., ServedSource], body: str, script: Callable[..., Script], row_number: int
 ) -> None:
     source = source_of(in_turn(cut_off(body, script), script(body)))
 

@@ -58,7 +58,9 @@ def test_a_query_parameter_is_encoded_and_marked_as_secret() -> None:
     ],
 )
 def test_invalid_credentials_are_rejected_with_a_message(credentials: Credentials) -> None:
-    assert credentials.validation_error().endswith(".")
+    message = credentials.validation_error()
+    assert message is not None
+    assert message.endswith(".")
     with pytest.raises(ValueError, match=r"\.$"):
         credentials.authenticate(URL)
 

@@ -46,7 +46,7 @@ def source() -> Source:
 def sign_in(client: Client, source: Source) -> Callable[..., Client]:
     """Signs in who has a role in the source's customer, and returns the client."""
 
-    def sign_in_as(role) -> Client:
+    def sign_in_as(role: str) -> Client:
         membership = MembershipFactory(customer=source.customer, role=role)
         client.force_login(membership.user)
         return client
@@ -84,7 +84,7 @@ def act(client: Client, name: str, source: Source, **fields: object) -> PageResp
     return client.post(reverse(name, args=[source.public_id]), fields, follow=True)
 
 
-def data(response: PageResponse):
+def data(response: PageResponse) -> list[str]:
     return [str(message) for message in response.context["messages"]]
 
 
