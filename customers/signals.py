@@ -1,7 +1,8 @@
-"""The signal that storage units were created or changed, for apps that derive something from them.
+"""The signal that storage units changed, for apps that derive something from them.
 
-Saving a unit sends it, and so does moving a facility to another time zone. Bulk operations send none of Django's
-signals: code that uses them calls `send_units_changed` in the same transaction.
+Saving a unit sends it, and so does moving a facility to another time zone. Bulk updates send none of Django's signals:
+code that uses them calls `send_units_changed` in the same transaction. Units registered in bulk have nothing derived
+yet; their first limit version is created with their first readings.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from django.dispatch import Signal, receiver
 
 from customers.models import Facility, StorageUnit
 
-# Receivers get `changes`, the names of the changed attributes by the unit's id (none for a new unit, or if nothing
-# that is derived from has changed), and `instance`, the unit that was saved, None after a bulk operation.
+# Receivers get `changes`, the names of the changed attributes by unit id, empty if none of those below changed, and
+# `instance`, the unit that was saved, None after a bulk update.
 units_changed = Signal()
 
-# What other apps derive something from, besides the limits, which are compared as a whole.
+# What other apps derive something from, apart from limits, which are always compared as a whole.
 UNIT_ATTRIBUTES = ("facility_id", "effective_staleness_limit_seconds")
 FACILITY_ATTRIBUTES = ("time_zone",)
 
@@ -25,12 +26,12 @@ Attributes = tuple[object, ...]
 
 
 def unit_attributes(unit: StorageUnit) -> Attributes:
-    """Return the attributes that `send_units_changed` compares; call it before a bulk operation."""
+    """Return the attributes that `send_units_changed` compares; call it before a bulk update."""
     return tuple(getattr(unit, name) for name in UNIT_ATTRIBUTES)
 
 
 def send_units_changed(units: Iterable[StorageUnit], before: Mapping[int, Attributes]) -> None:
-    """Announce that `units` were changed by a bulk operation; `before` has their attributes by id."""
+    """Announce that `units` were changed by a bulk update; `before` has their previous attributes by id."""
     changes = {unit.pk: _changed(UNIT_ATTRIBUTES, before[unit.pk], unit_attributes(unit)) for unit in units}
     units_changed.send(StorageUnit, changes=changes, instance=None)
 
@@ -38,7 +39,7 @@ def send_units_changed(units: Iterable[StorageUnit], before: Mapping[int, Attrib
 @receiver(pre_save, sender=StorageUnit)
 @receiver(pre_save, sender=Facility)
 def note_changes(instance: StorageUnit | Facility, **_: object) -> None:
-    """Compare the object with what is stored, which is known only before it is saved."""
+    """Compare the object with what is stored, which is only possible before it is saved."""
     names = UNIT_ATTRIBUTES if isinstance(instance, StorageUnit) else FACILITY_ATTRIBUTES
     stored = type(instance)._default_manager.filter(pk=instance.pk).first()
     instance.changed_attributes = (

@@ -41,7 +41,7 @@ class LimitsOfPeriod(TypedDict):
 
 
 class ExcursionOfChart(TypedDict):
-    """An excursion with its times in ms since 1970; `end` is None while it lasts."""
+    """An excursion with its times in ms since 1970; `end` is None while it is ongoing."""
 
     start: int
     end: int | None

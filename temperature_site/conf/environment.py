@@ -1,4 +1,4 @@
-"""Reads settings from the environment, strictly: a value that makes no sense stops the start with a sentence."""
+"""Read settings from the environment, strictly: an invalid value stops the start with a message."""
 
 from __future__ import annotations
 

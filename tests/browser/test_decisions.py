@@ -49,7 +49,7 @@ def test_a_token_is_created_shown_once_and_revoked(visit: Visit, page: Page, wor
     assert text not in page.content()
     page.get_by_role("button", name="Revoke nightly export").click()
     expect(page.locator("#messages")).to_have_text("nightly export revoked.")
-    expect(page.get_by_role("row", name=re.compile("nightly export"))).to_contain_text("revoked")
+    expect(page.get_by_role("row", name=re.compile("nightly export"))).to_contain_text("Revoked")
     token.refresh_from_db()
     assert token.revoked_at is not None
 
