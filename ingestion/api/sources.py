@@ -1,4 +1,4 @@
-"""REST API views of sources, with the permissions of their pages.
+"""REST API views of sources, with the permissions of their pages, and of customers, whose profiles configure sources.
 
 Whoever may read a customer sees its sources; operators poll them now, managers pause and resume them, and only the
 operator of this system creates, changes and tests them, because they determine which addresses are requested.
@@ -6,9 +6,11 @@ operator of this system creates, changes and tests them, because they determine 
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -17,6 +19,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from typing_extensions import override
 
@@ -27,11 +30,14 @@ from core.api.pagination import PageParams
 from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer
 from customers.access.permissions import ADMIN, READ, READ_AND_WRITE, Needs
 from customers.access.principal import principal_of
+from customers.models import Customer
 from ingestion.api.source_serializers import SourceSerializer, TrialSerializer
+from ingestion.customer_source import configure_source
 from ingestion.models import Source
 from ingestion.polling import claims
 from ingestion.polling.trial import try_source
 from ingestion.selectors import with_state
+from readings.api import profiles
 
 if TYPE_CHECKING:
     from ingestion.selectors import StatefulSource
@@ -152,3 +158,26 @@ class ResumeSource(PauseSource):
     def post(self, request: Request, public_id: UUID) -> Response:
         """Resume a paused source; it is polled at once. For managers."""
         return super().post(request, public_id)
+
+
+class AdminCustomerList(profiles.AdminCustomerList):
+    """Every customer."""
+
+    @override
+    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
+        with transaction.atomic():
+            customer = super().save_customer(serializer)
+            configure_source(customer)
+        return customer
+
+
+class AdminCustomer(profiles.AdminCustomer):
+    """A customer."""
+
+    @override
+    def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
+        with transaction.atomic():
+            former = copy(serializer.instance)
+            customer = super().save_customer(serializer)
+            configure_source(customer, former)
+        return customer

@@ -5,12 +5,12 @@
 
 from django.urls import path
 
-from ingestion.api import customers, sources, views
+from ingestion.api import sources, views
 
 urlpatterns = [
     path("admin/ingestion/logs", views.IngestionLogs.as_view(), name="api-ingestion-logs"),
-    path("admin/customers", customers.AdminCustomerList.as_view(), name="api-admin-customers"),
-    path("admin/customers/<uuid:public_id>", customers.AdminCustomer.as_view(), name="api-admin-customer"),
+    path("admin/customers", sources.AdminCustomerList.as_view(), name="api-admin-customers"),
+    path("admin/customers/<uuid:public_id>", sources.AdminCustomer.as_view(), name="api-admin-customer"),
     path("sources", sources.SourceList.as_view(), name="api-sources"),
     path("sources/<uuid:public_id>", sources.SourceDetail.as_view(), name="api-source"),
     path("sources/<uuid:public_id>/test", sources.TestSource.as_view(), name="api-test-source"),
