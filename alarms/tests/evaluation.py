@@ -13,7 +13,7 @@ from alarms.excursions.budget import Outside, find_budget_excursions
 from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, SensorReading, detect_excursions
 from alarms.excursions.reconcile import COMPARED_FIELDS
 from alarms.excursions.units import evaluated_units
-from alarms.models import Excursion
+from alarms.models import Excursion, LimitVersion
 from alarms.thresholds import Limits
 from customers.models import StorageUnit
 from readings.models import Reading
@@ -40,6 +40,12 @@ def found_in(readings: Iterable[SensorReading], **limits: Any) -> list[DetectedE
     """Return the excursions of readings with constant limits, by default 2 to 8 °C."""
     values = {"low_warning_c": 2.0, "high_warning_c": 8.0, "gap_limit_seconds": 900} | limits
     return detect_excursions(readings, [EffectiveLimits(START - timedelta(days=1), Limits(**values))])
+
+
+def set_staleness_limits(seconds: int) -> None:
+    """Give all units this staleness limit, as if they had never had another."""
+    StorageUnit.objects.update(gap_limit_seconds=seconds)
+    LimitVersion.objects.update(gap_limit_seconds=seconds)
 
 
 def load(rows: Sequence[ReadingRow], now: datetime) -> None:

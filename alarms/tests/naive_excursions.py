@@ -167,3 +167,26 @@ def _beyond(limits: Limits, temperature_c: float) -> float:
     above = 0.0 if high is None else temperature_c - high
     below = 0.0 if low is None else low - temperature_c
     return max(above, below, 0.0)
+
+
+@dataclass
+class NaiveStatistics:
+    """What all sensors of a unit measured in a period; times in minutes, the mean is weighted by time."""
+
+    covered: int
+    mean_c: float | None
+    mkt_c: float | None
+
+
+def naive_statistics(readings: Readings, versions: Versions, begins: int, ends: int) -> NaiveStatistics:
+    """Return the statistics from minute `begins` up to, but not including, minute `ends`."""
+    covered, measured_c = 0, []
+    for minute in range(begins, ends):
+        # Every sensor counts for them, whatever the limits say.
+        valid_c = [each for _, each in _valid_at(readings, _in_force(versions, minute), minute)]
+        covered += bool(valid_c)
+        measured_c += valid_c
+    if not measured_c:
+        return NaiveStatistics(covered, None, None)
+    rate = sum(math.exp(-10_000 / (each + 273.15)) for each in measured_c) / len(measured_c)
+    return NaiveStatistics(covered, sum(measured_c) / len(measured_c), 10_000 / -math.log(rate) - 273.15)

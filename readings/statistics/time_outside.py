@@ -1,8 +1,9 @@
-"""The time that a unit was outside its limits: exact, and computed only where needed.
+"""The time that a unit was outside the limits in force: exact, and computed only where needed.
 
 Roll-ups do not contain it: an hour's maximum says whether it was too warm, not for how long. So the hourly roll-up
-gives the hours with a temperature outside the limits, and only the readings of those hours, and of the time for which
-they stayed valid, are weighted. If that is more than MAX_WEIGHTED_RANGE the result is unknown; a shorter range has one.
+gives the hours with a temperature outside the limits of that time, and only the readings of those hours, and of the
+time for which they stayed valid, are weighted. If that is more than MAX_WEIGHTED_RANGE the result is unknown; a shorter
+range has one.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from django.db import connection
 
 from core.db.prepared import Parameters
 from readings.storage.rollups import LONGEST_GAP
-from readings.storage.time_weighting import STALENESS_LIMIT, TIME_WEIGHTS
+from readings.storage.time_weighting import TIME_WEIGHTS
 from readings.time_ranges import TimeRange
-from readings.units.condition import LimitsInForce
+from readings.units.condition import ROUNDING_K
 
 # A month of readings, even one per minute, is weighted within some hundredths of a second.
 MAX_WEIGHTED_RANGE = timedelta(days=32)
@@ -30,24 +31,25 @@ class TimeOutside:
     critical: timedelta
 
 
-def time_outside(unit_id: int, time_range: TimeRange, limits: LimitsInForce) -> TimeOutside | None:
-    """Return the time in `time_range` in which a valid reading of any sensor was outside `limits`.
+def time_outside(unit_id: int, time_range: TimeRange) -> TimeOutside | None:
+    """Return the time in `time_range` in which the unit's temperature is known to be outside the limits in force.
 
-    None where it is not known: there are no limits, or it was outside in too much of the range. At most two queries.
+    None where it is not known: there were no limits, or it was outside in too much of the range. At most two queries.
     """
-    if not limits or time_range.is_empty:
+    if time_range.is_empty:
         return None
     parameters: Parameters = {"unit_id": unit_id, "start": time_range.start, "end": time_range.end}
-    parameters["low"], parameters["high"] = limits.widened(limits.lowest_and_highest)
-    parameters["low_critical"], parameters["high_critical"] = limits.widened(limits.critical)
     with connection.cursor() as cursor:
-        cursor.execute(INTERVALS, parameters)
-        periods: list[tuple[datetime, datetime]] = cursor.fetchall()
-        if not periods:
-            return TimeOutside(timedelta(), timedelta())
-        if sum((until - since for since, until in periods), timedelta()) > MAX_WEIGHTED_RANGE:
+        cursor.execute(PIECES, parameters)
+        found: list[tuple[datetime | None, datetime | None]] = cursor.fetchall()
+        if not found:
             return None
-        since, until = zip(*periods, strict=True)
+        pieces = [(since, until) for since, until in found if since is not None and until is not None]
+        if not pieces:
+            return TimeOutside(timedelta(), timedelta())
+        if sum((until - since for since, until in pieces), timedelta()) > MAX_WEIGHTED_RANGE:
+            return None
+        since, until = zip(*pieces, strict=True)
         bounds = {
             "earliest": min(since) - LONGEST_GAP,
             "latest": max(until),
@@ -59,31 +61,69 @@ def time_outside(unit_id: int, time_range: TimeRange, limits: LimitsInForce) -> 
     return TimeOutside(timedelta(seconds=outside), timedelta(seconds=critical))
 
 
-# A reading remains valid for the staleness limit: the one valid when the range begins may precede it.
-INTERVALS = f"""
-WITH unit AS (SELECT id, {STALENESS_LIMIT} AS staleness_limit FROM storage_unit WHERE id = %(unit_id)s),
+# The limits with a possible rounding error, so that what is beyond is certainly outside; see LimitsInForce.widened.
+# Without a warning limit, the critical one is the lowest or highest. Where there is no limit, nothing is beyond it.
+_PERIOD = f"""period AS (
+    SELECT valid_from, valid_until, make_interval(secs => gap_limit_seconds) AS staleness_limit,
+        coalesce(low_warning_c, low_critical_c) - margin_k AS low,
+        coalesce(high_warning_c, high_critical_c) + margin_k AS high,
+        low_critical_c - margin_k AS low_critical, high_critical_c + margin_k AS high_critical,
+        sensor_policy, named_sensor_id
+    FROM limit_period CROSS JOIN LATERAL (
+        SELECT CASE WHEN is_inclusive THEN -{ROUNDING_K} ELSE {ROUNDING_K} END AS margin_k
+    ) AS rounding
+    WHERE storage_unit_id = %(unit_id)s AND valid_from < %(end)s AND valid_until > %(start)s
+)"""  # noqa: S608  constants only
+# A row of nulls for a period of limits in which nothing was outside. A reading remains valid for the staleness limit:
+# the one valid when the period begins may precede it.
+PIECES = f"""
+WITH {_PERIOD},
 candidate AS (
-    SELECT range_agg(tstzrange(hour, hour + interval '1 hour' + staleness_limit))
-        * tstzmultirange(tstzrange(%(start)s, %(end)s)) AS outside_hours
-    FROM unit JOIN hourly_rollup ON storage_unit_id = unit.id
-        AND hour > %(start)s - staleness_limit - interval '1 hour' AND hour < %(end)s
-    WHERE max_c > %(high)s OR min_c < %(low)s
+    SELECT valid_from, valid_until,
+        (SELECT range_agg(tstzrange(hour, hour + interval '1 hour' + staleness_limit)) FROM hourly_rollup
+         WHERE storage_unit_id = %(unit_id)s AND (max_c > high OR min_c < low)
+            AND hour > greatest(valid_from, %(start)s) - staleness_limit - interval '1 hour'
+            AND hour < least(valid_until, %(end)s))
+        * tstzmultirange(tstzrange(greatest(valid_from, %(start)s), least(valid_until, %(end)s))) AS outside_hours
+    FROM period WHERE low IS NOT NULL OR high IS NOT NULL
 )
-SELECT lower(period), upper(period) FROM candidate CROSS JOIN unnest(outside_hours) AS period
+SELECT lower(piece), upper(piece) FROM candidate LEFT JOIN LATERAL unnest(outside_hours) AS piece ON true
 """  # noqa: S608  constants only
-# Where there is no limit, nothing is above or below it.
-_SECONDS = """
-    (SELECT coalesce(sum(date_part('epoch', upper(period) - lower(period))), 0)
-     FROM unnest(
-        range_agg(tstzrange(valid_from, valid_until))
-            FILTER (WHERE temperature_c > %(high{kind})s OR temperature_c < %(low{kind})s)
-     ) AS period)"""
+
+
+def _seconds_beyond(kind: str) -> str:
+    condition = f"temperature_c > high{kind} OR temperature_c < low{kind}"
+    return f"""
+    (SELECT coalesce(sum(date_part('epoch', upper(beyond) - lower(beyond))), 0)
+     FROM unnest(range_agg(tstzrange(since, until)) FILTER (WHERE {condition})) AS beyond)"""  # noqa: S608  constants only
+
+
+# Each piece lies in one period of limits. The mean of the sensors changes wherever one of them does.
 SECONDS_OUTSIDE = f"""
-WITH piece AS (
+WITH {_PERIOD},
+piece AS (
     SELECT %(unit_id)s::int AS storage_unit_id, from_at, to_at
-    FROM unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) AS period (from_at, to_at)
+    FROM unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) AS piece (from_at, to_at)
 ),
-{TIME_WEIGHTS}
-SELECT {_SECONDS.format(kind="")}, {_SECONDS.format(kind="_critical")}
-FROM weighted
+{TIME_WEIGHTS},
+measured AS (
+    SELECT weighted.from_at, sensor_id, weighted.valid_from AS since, weighted.valid_until AS until, temperature_c,
+        period.*
+    FROM weighted JOIN period ON weighted.from_at >= period.valid_from AND weighted.from_at < period.valid_until
+),
+judged AS (
+    SELECT since, until, temperature_c, low, high, low_critical, high_critical FROM measured
+    WHERE sensor_policy = 'any' OR sensor_policy = 'named' AND sensor_id = named_sensor_id
+    UNION ALL
+    SELECT at, lead(at) OVER in_piece, sum(sum(change_c)) OVER in_piece / nullif(sum(sum(change)) OVER in_piece, 0),
+        low, high, low_critical, high_critical
+    FROM measured CROSS JOIN LATERAL (
+        VALUES (since, 1, temperature_c), (until, -1, -temperature_c)
+    ) AS sensor_change (at, change, change_c)
+    WHERE sensor_policy = 'mean'
+    GROUP BY from_at, at, low, high, low_critical, high_critical
+    WINDOW in_piece AS (PARTITION BY from_at ORDER BY at)
+)
+SELECT {_seconds_beyond("")}, {_seconds_beyond("_critical")}
+FROM judged
 """  # noqa: S608  constants only

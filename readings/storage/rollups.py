@@ -102,15 +102,7 @@ def recount(unit: StorageUnit, sensor_id: int, recorded_at: datetime) -> None:
     """Recompute what a changed reading of `unit` at `recorded_at` invalidates, and mark it stale."""
     lock_units([unit.pk])
     with connection.cursor() as cursor:
-        cursor.execute(
-            rollups_sql.RECOUNT,
-            {
-                "unit_id": unit.pk,
-                "sensor_id": sensor_id,
-                "recorded_at": recorded_at,
-                "staleness_limit": f"{unit.effective_staleness_limit_seconds} seconds",
-            },
-        )
+        cursor.execute(rollups_sql.RECOUNT, {"unit_id": unit.pk, "sensor_id": sensor_id, "recorded_at": recorded_at})
 
 
 @transaction.atomic

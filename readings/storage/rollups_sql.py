@@ -10,7 +10,7 @@ from readings.storage.measures import (
     weight_sums,
 )
 from readings.storage.store_sql import UPSERT_INSERTED
-from readings.storage.time_weighting import TIME_WEIGHTS
+from readings.storage.time_weighting import TIME_WEIGHTS, longest_staleness_limit_sql
 
 
 def _refresh(table: str, period: str) -> str:
@@ -137,6 +137,8 @@ WHERE rollup.storage_unit_id = %(unit_id)s AND sensor_id = %(sensor_id)s AND sto
     AND {period}"""  # noqa: S608  constants only
 
 
+_LONGEST_STALENESS_LIMIT = longest_staleness_limit_sql("%(unit_id)s", "%(recorded_at)s::timestamptz")
+_VALID_UNTIL = f"(%(recorded_at)s::timestamptz + {_LONGEST_STALENESS_LIMIT})"
 # The effects of one changed reading: its own hour and day are recounted; those it is valid in become stale.
 RECOUNT = ";".join(
     [
@@ -152,16 +154,16 @@ RECOUNT = ";".join(
             start_of_day_sql("rollup.local_date", "time_zone"),
             start_of_day_sql("(rollup.local_date + 1)", "time_zone"),
         ),
-        """
+        f"""
 UPDATE hourly_rollup SET is_settled = false
 WHERE storage_unit_id = %(unit_id)s AND hour > %(recorded_at)s::timestamptz - interval '1 hour'
-    AND hour <= %(recorded_at)s::timestamptz + %(staleness_limit)s::interval""",
+    AND hour <= {_VALID_UNTIL}""",  # noqa: S608  constants only
         f"""
 UPDATE daily_rollup SET is_settled = false
 FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
 WHERE storage_unit_id = %(unit_id)s AND storage_unit.id = storage_unit_id
     AND local_date >= {day_of_sql("%(recorded_at)s::timestamptz", "time_zone")}
-    AND local_date <= {day_of_sql("(%(recorded_at)s::timestamptz + %(staleness_limit)s::interval)", "time_zone")}""",  # noqa: S608  constants only
+    AND local_date <= {day_of_sql(_VALID_UNTIL, "time_zone")}""",  # noqa: S608  constants only
         """
 UPDATE latest_reading SET temperature_c = reading.temperature_c, scale = reading.scale,
     quality_score = reading.quality_score, equipment_status_id = reading.equipment_status_id

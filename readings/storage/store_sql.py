@@ -10,7 +10,7 @@ from readings.storage.measures import (
     NO_WEIGHTS,
     WEIGHT_COLUMNS,
 )
-from readings.storage.time_weighting import STALENESS_LIMIT
+from readings.storage.time_weighting import longest_staleness_limit_sql
 
 # Serialises transactions that store for the same unit, in the order of ids, so that two batches cannot deadlock over
 # the roll-ups. NO KEY does not block foreign-key checks.
@@ -94,8 +94,9 @@ def _upsert_into(table: str, period: str, rows: str) -> str:
 # The rows left in the staging table are new and unique, and their units are locked, so the insert needs no ON CONFLICT,
 # which would cost a third of its speed.
 #
-# A reading remains valid after its own hour, up to the unit's staleness limit: the hours and days it extends into get a
-# row without readings, whose time-weighted columns `rollups.refresh` then fills.
+# A reading remains valid after its own hour, up to the unit's staleness limit, the longest since the first of these
+# readings: the hours and days it extends into get a row without readings, whose time-weighted columns `rollups.refresh`
+# then fills.
 UPSERT_INSERTED = f"""
 quarter AS (
     SELECT storage_unit_id, sensor_id, date_bin('15 minutes', recorded_at, '2000-01-01 00:00+00') AS starts_at,
@@ -105,9 +106,10 @@ quarter AS (
 ),
 unit AS (
     SELECT storage_unit.id AS storage_unit_id, facility.time_zone,
-        {STALENESS_LIMIT} AS staleness_limit
-    FROM storage_unit JOIN facility ON facility.id = storage_unit.facility_id
-    WHERE storage_unit.id IN (SELECT storage_unit_id FROM quarter)
+        {longest_staleness_limit_sql("storage_unit.id", "began.first_at")} AS staleness_limit
+    FROM (SELECT storage_unit_id, min(first_at) AS first_at FROM quarter GROUP BY 1) AS began
+    JOIN storage_unit ON storage_unit.id = began.storage_unit_id
+    JOIN facility ON facility.id = storage_unit.facility_id
 ),
 located AS (
     SELECT quarter.*, date_trunc('hour', starts_at, 'UTC') AS hour,

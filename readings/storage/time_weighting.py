@@ -1,7 +1,8 @@
 """How long each reading is valid: the basis of time-weighted means, MKT and coverage (LOCF).
 
-A reading is valid until the next one of its sensor, but no longer than the unit's staleness limit. One without a
-measurement ends the previous one's validity and has none. A period begins with the reading valid at that moment.
+A reading is valid until the next one of its sensor, but at any moment only while it is younger than the staleness limit
+in force then. One without a measurement ends the previous one's validity and has none. A period begins with the reading
+valid at that moment.
 """
 
 from __future__ import annotations
@@ -31,38 +32,61 @@ def mean_kinetic_temperature_c(weighted_arrhenius: float, weighted_seconds: floa
     return ACTIVATION_K / -math.log(weighted_arrhenius / weighted_seconds) - ZERO_C_IN_K
 
 
-# How long a reading of a `storage_unit` is valid if no other follows, as an interval.
+# How long a reading of a `storage_unit` is valid now if no other follows, as an interval.
 STALENESS_LIMIT = f"make_interval(secs => coalesce(gap_limit_seconds, {STALENESS_INTERVALS} * interval_seconds))"
+
+# The database view `limit_period` shows the limits of units over time: for each period of constant limits its
+# `storage_unit_id`, `valid_from` and `valid_until` (half-open, infinite at the ends), the four limits in °C,
+# `is_inclusive`, `gap_limit_seconds` (the staleness limit), `sensor_policy` ("any", "mean" or "named") and
+# `named_sensor_id`. The periods of a unit cover all of time. A migration of this app creates the view from the limits
+# in force now, which are columns of the unit; `alarms`, which keeps the versions of limits, replaces it by one of
+# those, so that nothing is stored twice. PostgreSQL refuses to drop a column that a view shows, or to change its type:
+# drop the view before and create it again in the same migration.
+
+
+def longest_staleness_limit_sql(unit_id: str, since: str) -> str:
+    """Return SQL for the longest staleness limit of a unit since then; both are expressions."""
+    return f"""(
+        SELECT make_interval(secs => max(gap_limit_seconds)) FROM limit_period
+        WHERE limit_period.storage_unit_id = {unit_id} AND valid_until > {since}
+    )"""  # noqa: S608  constants only
+
 
 # The readings of a piece are fetched in a LATERAL query with OFFSET 0 because the planner cannot estimate how few rows
 # a time range joins and would read whole partitions. This way it looks up each piece in the primary key.
 READINGS_OF_PIECE = """LATERAL (
         SELECT * FROM reading
         WHERE reading.storage_unit_id = {piece}.storage_unit_id
-            AND recorded_at {after} AND recorded_at < to_at
+            AND recorded_at {after} AND recorded_at < {piece}.to_at
             AND recorded_at BETWEEN %(earliest)s AND %(latest)s
         OFFSET 0
     ) AS reading"""
 
-# `piece` is a relation of (storage_unit_id, from_at, to_at), a half-open period. Sums are taken in order of
-# time, so that the same readings give the same digits in any order of arrival. Nothing is joined after the readings are
-# fetched: the planner takes thousands of pieces for one, and would try all pairs.
+# `piece` is a relation of (storage_unit_id, from_at, to_at), a half-open period. It is cut where limits changed, so
+# that the staleness limit is constant in every part. Sums are taken in order of time, so that the same readings give
+# the same digits in any order of arrival. Nothing is joined after the readings are fetched: the planner takes thousands
+# of pieces for one, and would try all pairs.
 TIME_WEIGHTS = f"""
-bounded AS (
-    SELECT piece.*, {STALENESS_LIMIT} AS staleness_limit
-    FROM piece JOIN storage_unit ON storage_unit.id = piece.storage_unit_id
+part_of_piece AS (
+    SELECT piece.storage_unit_id, piece.from_at AS piece_from_at, piece.to_at AS piece_to_at,
+        greatest(piece.from_at, valid_from) AS from_at, least(piece.to_at, valid_until) AS to_at,
+        make_interval(secs => gap_limit_seconds) AS staleness_limit
+    FROM piece JOIN limit_period ON limit_period.storage_unit_id = piece.storage_unit_id
+        AND valid_from < piece.to_at AND valid_until > piece.from_at
 ),
 valid AS (
-    SELECT bounded.storage_unit_id, from_at, to_at, sensor_id, temperature_c,
-        greatest(recorded_at, from_at) AS valid_from,
+    SELECT part_of_piece.storage_unit_id, piece_from_at AS from_at, piece_to_at AS to_at, sensor_id, temperature_c,
+        greatest(recorded_at, part_of_piece.from_at) AS valid_from,
         least(
             lead(recorded_at) OVER (
-                PARTITION BY bounded.storage_unit_id, from_at, to_at, sensor_id ORDER BY recorded_at
+                PARTITION BY part_of_piece.storage_unit_id, piece_from_at, piece_to_at, part_of_piece.from_at, sensor_id
+                ORDER BY recorded_at
             ),
             recorded_at + staleness_limit,
-            to_at
+            part_of_piece.to_at
         ) AS valid_until
-    FROM bounded CROSS JOIN {READINGS_OF_PIECE.format(piece="bounded", after="> from_at - staleness_limit")}
+    FROM part_of_piece
+        CROSS JOIN {READINGS_OF_PIECE.format(piece="part_of_piece", after="> part_of_piece.from_at - staleness_limit")}
 ),
 weighted AS (
     SELECT *, date_part('epoch', valid_until - valid_from) AS seconds

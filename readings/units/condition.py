@@ -74,7 +74,7 @@ DEFAULT_LIMITS = DeviationLimits()
 # Of a storage unit, in the order of LimitsInForce.
 LIMIT_COLUMNS = ("low_critical_c", "low_warning_c", "high_warning_c", "high_critical_c", "is_limit_outside")
 # A temperature sent in °F, or a limit in kelvin from a set temperature, is off by the last digit.
-_ROUNDING_K = 5e-7
+ROUNDING_K = 5e-7
 # The lower and upper bound, None for no limit.
 Bounds = tuple[float | None, float | None]
 
@@ -121,7 +121,7 @@ class LimitsInForce:
     def widened(self, bounds: Bounds) -> Bounds:
         """Return the bounds moved by a possible rounding error, so that what is beyond them is certainly outside."""
         low, high = bounds
-        margin = -_ROUNDING_K if self.is_inclusive else _ROUNDING_K
+        margin = -ROUNDING_K if self.is_inclusive else ROUNDING_K
         return None if low is None else low - margin, None if high is None else high + margin
 
     def is_outside(self, temperature_c: float, bounds: Bounds) -> bool:

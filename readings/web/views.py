@@ -172,7 +172,7 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
 
 def _range_context(request: HttpRequest, unit: StorageUnit, period: RequestedRange) -> dict[str, object]:
     time_range, limits = period.time_range, LimitsInForce.of(unit)
-    outside = time_outside(unit.pk, time_range, limits)
+    outside = time_outside(unit.pk, time_range)
     summaries = statistics([unit.pk], time_range.start, time_range.end)
     return {
         "period": period,

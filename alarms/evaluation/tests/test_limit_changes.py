@@ -12,7 +12,7 @@ from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.limits.versions import update_versions
 from alarms.models import Excursion, MktCheck, UnitLimits
-from alarms.tests.evaluation import START, at, budgets_by_definition, by_definition, load, stored
+from alarms.tests.evaluation import START, at, budgets_by_definition, by_definition, load, set_staleness_limits, stored
 from customers.models import StorageUnit
 from readings.storage.reading_batch import ReadingRow
 from readings.storage.rollups import refresh
@@ -56,7 +56,7 @@ def test_a_budget_that_is_exceeded_when_limits_change_is_one_violation_of_each_v
 
 def test_an_mkt_window_that_ends_when_limits_change_is_judged_by_the_new_version_only() -> None:
     unit = make_unit(mkt_limit_c=8.0, mkt_window_seconds=4 * 3600, high_warning_c=None, high_critical_c=None)
-    StorageUnit.objects.update(gap_limit_seconds=1200)
+    set_staleness_limits(1200)
     sensor_id = unit.sensors.earliest("pk").pk
     change_limits(unit, START + 4 * HOUR, mkt_limit_c=9.0)
     for first, last in [(0, 24), (24, 30)]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.models import Alarm, Excursion, MktCheck
-from alarms.tests.evaluation import START, at, load, stored
+from alarms.tests.evaluation import START, at, load, set_staleness_limits, stored
 from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
 from customers.models import StorageUnit
 from readings.storage.reading_batch import ReadingRow
@@ -47,7 +47,7 @@ def hours(unit: StorageUnit, *temperatures_c: int, begin: int = 0) -> list[Readi
 
 @pytest.fixture(autouse=True)
 def interval(unit: StorageUnit) -> None:
-    StorageUnit.objects.update(gap_limit_seconds=1200)
+    set_staleness_limits(1200)
 
 
 def evaluate_units(now: datetime = LATER) -> int:
@@ -95,7 +95,7 @@ def test_any_order_and_splitting_ends_in_the_same_excursions(
     temperatures_c: list[int], order: Random, parts: int
 ) -> None:
     unit, in_order = make_mkt_unit(), make_mkt_unit()
-    StorageUnit.objects.update(gap_limit_seconds=1200)
+    set_staleness_limits(1200)
     load(hours(in_order, *temperatures_c), LATER)
     evaluate_units()
     rows = hours(unit, *temperatures_c)
@@ -144,8 +144,8 @@ def test_stored_excursions_equal_the_definition_at_every_check(
     readings: dict[tuple[int, int], float | None], staleness_minutes: int, window_hours: int, checked_after: list[int]
 ) -> None:
     unit = make_unit(mkt_limit_c=8.0, mkt_window_seconds=window_hours * 3600, high_warning_c=None, high_critical_c=None)
-    unit.gap_limit_seconds = staleness_minutes * 60
-    unit.save()
+    set_staleness_limits(staleness_minutes * 60)
+    unit.refresh_from_db()
     sensors = [sensor.pk for sensor in unit.sensors.order_by("pk")]
     rows = [ReadingRow(unit.pk, sensors[n], at(9 * step), each) for (step, n), each in sorted(readings.items())]
     newest = rows[-1].recorded_at

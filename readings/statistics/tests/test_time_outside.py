@@ -9,7 +9,6 @@ import pytest
 from customers.models import StorageUnit
 from readings.statistics.time_outside import MAX_WEIGHTED_RANGE, TimeOutside, time_outside
 from readings.time_ranges import TimeRange
-from readings.units.condition import LimitsInForce
 from tests.factories import SensorFactory, StorageUnitFactory, store_reading, store_readings
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +18,14 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 def outside_of(unit: StorageUnit, since: datetime = START, until: datetime = START + DAY) -> TimeOutside | None:
-    return time_outside(unit.pk, TimeRange(since, until), LimitsInForce.of(unit))
+    return time_outside(unit.pk, TimeRange(since, until))
+
+
+def set_limits(unit: StorageUnit, **limits: float) -> None:
+    """Give the unit these limits, and no others at any time."""
+    unit.limit_versions.all().delete()
+    columns = dict.fromkeys(("low_critical_c", "low_warning_c", "high_warning_c", "high_critical_c"))
+    StorageUnit.objects.filter(pk=unit.pk).update(**(columns | limits))
 
 
 def warning_time_of(unit: StorageUnit, since: datetime = START, until: datetime = START + DAY) -> timedelta:
@@ -79,16 +85,17 @@ def test_without_limits_it_is_unknown() -> None:
 
 def test_exactly_at_an_inclusive_limit_is_outside(unit: StorageUnit) -> None:
     store_readings(unit, [7.0, 10.0, 3.0, 5.0], start=START)
-    day = TimeRange(START, START + DAY)
-    assert time_outside(unit.pk, day, LimitsInForce(0.0, 3.0, 7.0, 10.0)) == TimeOutside(15 * MINUTE, timedelta())
-    inclusive = LimitsInForce(0.0, 3.0, 7.0, 10.0, is_inclusive=True)
-    assert time_outside(unit.pk, day, inclusive) == TimeOutside(45 * MINUTE, 15 * MINUTE)
+    limits = {"low_critical_c": 0.0, "low_warning_c": 3.0, "high_warning_c": 7.0, "high_critical_c": 10.0}
+    set_limits(unit, **limits)
+    assert outside_of(unit) == TimeOutside(15 * MINUTE, timedelta())
+    set_limits(unit, **limits, is_limit_outside=True)
+    assert outside_of(unit) == TimeOutside(45 * MINUTE, 15 * MINUTE)
 
 
 def test_an_upper_limit_alone_counts_warmer_readings(unit: StorageUnit) -> None:
     store_readings(unit, [-30.0, -16.0, -10.0, -20.0], start=START)
-    frozen = LimitsInForce(high_warning_c=-18.0, high_critical_c=-15.0)
-    assert time_outside(unit.pk, TimeRange(START, START + DAY), frozen) == TimeOutside(30 * MINUTE, 15 * MINUTE)
+    set_limits(unit, high_warning_c=-18.0, high_critical_c=-15.0)
+    assert outside_of(unit) == TimeOutside(30 * MINUTE, 15 * MINUTE)
 
 
 def test_a_short_time_outside_is_known_over_years(unit: StorageUnit) -> None:

@@ -8,6 +8,7 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.utils import timezone
 
 from customers.models import StorageUnit
 from readings.models import DailyRollup, HourlyRollup, RollupRebuild
@@ -29,6 +30,10 @@ def unit() -> StorageUnit:
     return unit
 
 
+def covered_seconds() -> float:
+    return sum(HourlyRollup.objects.values_list("covered_seconds", flat=True))
+
+
 def test_another_time_zone_moves_the_readings_to_other_days(unit: StorageUnit) -> None:
     unit.facility.time_zone = "Europe/London"
     unit.facility.save()
@@ -37,13 +42,14 @@ def test_another_time_zone_moves_the_readings_to_other_days(unit: StorageUnit) -
     assert list(days) == [(date(2026, 6, 2), True)]
 
 
-def test_another_staleness_limit_changes_the_coverage(unit: StorageUnit) -> None:
-    assert sum(HourlyRollup.objects.values_list("covered_seconds", flat=True)) == 1800
+def test_another_staleness_limit_changes_what_is_covered_from_then_on(unit: StorageUnit) -> None:
+    store_readings(unit, [5.0], start=timezone.now() - timedelta(minutes=10))
+    refresh()
+    assert covered_seconds() == pytest.approx(1800 + 1800)
     unit.gap_limit_seconds = 2 * 3600
     unit.save()
     settle_rollups()
-    assert sum(HourlyRollup.objects.values_list("covered_seconds", flat=True)) == 7200
-    assert HourlyRollup.objects.count() == 3
+    assert covered_seconds() == pytest.approx(1800 + 7200)
 
 
 def test_other_changes_request_no_rebuild(unit: StorageUnit) -> None:
