@@ -12,7 +12,7 @@ from customers.models import Customer, Facility, Sensor, StorageUnit
 from ingestion.models import Conflict, Delivery, RejectedRow, Source
 from readings.models import DailyRollup, HourlyRollup, LatestReading
 
-NEWEST_SHOWN = 10
+MAX_NEWEST = 10
 COUNTED = (Customer, Facility, StorageUnit, Sensor, Source, Delivery, RejectedRow, Conflict, LatestReading)
 
 
@@ -99,7 +99,7 @@ def _newest_readings(scope: Scope) -> list[ReadingStatus]:
             "recorded_at": reading.recorded_at.isoformat(),
             "temperature_c": reading.temperature_c,
         }
-        for reading in newest.order_by("-recorded_at")[:NEWEST_SHOWN]
+        for reading in newest.order_by("-recorded_at")[:MAX_NEWEST]
     ]
 
 
@@ -117,7 +117,7 @@ def _newest_deliveries(scope: Scope) -> list[DeliveryStatus]:
             "rejected": delivery.records_rejected,
             "error_message": delivery.error_message,
         }
-        for delivery in newest[:NEWEST_SHOWN]
+        for delivery in newest[:MAX_NEWEST]
     ]
 
 

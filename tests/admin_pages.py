@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 MOST_QUERIES = 20
 
 
-def rows_shown(response: Any) -> list[Any]:
+def listed_rows(response: Any) -> list[Any]:
     """Return the rows of a list page in order."""
     return list(response.context["cl"].result_list)
 
@@ -21,9 +21,9 @@ def assert_queries_stay(client: Client, url: str, grow: Callable[[], object]) ->
     """Assert that a list of six rows takes no more queries than one of a single row; `grow` creates one row."""
     grow()
     with CaptureQueriesContext(connection) as few:
-        assert len(rows_shown(client.get(url))) == 1
+        assert len(listed_rows(client.get(url))) == 1
     for _ in range(5):
         grow()
     with CaptureQueriesContext(connection) as many:
-        assert len(rows_shown(client.get(url))) == 6
+        assert len(listed_rows(client.get(url))) == 6
     assert len(many) <= len(few) <= MOST_QUERIES

@@ -28,7 +28,7 @@ from kombu import Connection
 
 PROCFILE = parse_procfile((settings.BASE_DIR / "Procfile").read_text()).processes
 STOP_SECONDS = 15
-LOG_LINES_SHOWN = 15
+MAX_LOG_LINES = 15
 
 
 class NeverCameTrue(AssertionError):  # noqa: N818 - reads better where it is caught
@@ -159,7 +159,7 @@ class RunningSystem:
 
     def last_words(self) -> str:
         """Return the ends of all processes' logs, to explain a failure."""
-        ends = {path.stem: path.read_text().splitlines()[-LOG_LINES_SHOWN:] for path in self.folder.glob("*.log")}
+        ends = {path.stem: path.read_text().splitlines()[-MAX_LOG_LINES:] for path in self.folder.glob("*.log")}
         return "\n".join(f"--- {name}\n" + "\n".join(lines) for name, lines in ends.items())
 
     def _customer_urls(self) -> dict[str, str]:

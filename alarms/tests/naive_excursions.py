@@ -58,11 +58,11 @@ def naive_excursions(readings: Readings, versions: Versions, until: int | None =
                 current.ended = instant
     for each in found:
         ends = (max(instants) if until is None else until) if each.ended is None else each.ended
-        _add_figures(each, readings, versions, ends)
+        _add_measures(each, readings, versions, ends)
     return found
 
 
-def _add_figures(excursion: NaiveExcursion, readings: Readings, versions: Versions, ends: int) -> None:
+def _add_measures(excursion: NaiveExcursion, readings: Readings, versions: Versions, ends: int) -> None:
     known_c = []
     for minute in range(excursion.started, ends):
         limits, temperature_c = _in_force(versions, minute), _temperature_at(readings, versions, minute)

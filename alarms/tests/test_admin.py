@@ -11,7 +11,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from alarms.models import Alarm, Excursion, LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
-from tests.admin_pages import assert_queries_stay, rows_shown
+from tests.admin_pages import assert_queries_stay, listed_rows
 from tests.alarm_factories import (
     AlarmFactory,
     EvaluationFailureFactory,
@@ -64,7 +64,7 @@ def test_the_list_of_profiles_counts_their_units_in_few_queries(
 ) -> None:
     chosen_limits()
     with django_assert_max_num_queries(20):
-        assert len(rows_shown(staff.get(page_of("limitprofile", "changelist")))) == 7
+        assert len(listed_rows(staff.get(page_of("limitprofile", "changelist")))) == 7
 
 
 @pytest.mark.parametrize("grow", [AlarmFactory, ExcursionFactory, limit_version])
@@ -91,8 +91,8 @@ def test_alarms_are_found_by_customer_unit_state_and_time(staff: Client) -> None
     AlarmFactory(state="acknowledged", acknowledged_at=alarm.opened_at)
     assert alarm.storage_unit is not None
     for query in ({"q": alarm.customer.customer_code}, {"q": alarm.storage_unit.unit_code}, {"state__exact": "open"}):
-        assert rows_shown(staff.get(page_of("alarm", "changelist"), query)) == [alarm]
-    assert rows_shown(staff.get(page_of("alarm", "changelist"), {"since": "hour"})) == []
+        assert listed_rows(staff.get(page_of("alarm", "changelist"), query)) == [alarm]
+    assert listed_rows(staff.get(page_of("alarm", "changelist"), {"since": "hour"})) == []
 
 
 def test_a_change_of_a_profile_records_the_person(staff: Client) -> None:

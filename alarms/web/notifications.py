@@ -26,7 +26,7 @@ from customers.models import Customer
 
 GET_OR_POST = ["GET", "HEAD", "POST"]
 MESSAGES_PER_PAGE = 25
-DRILLS_SHOWN = 5
+MAX_DRILLS = 5
 
 
 @require_safe
@@ -198,7 +198,7 @@ def _messages_of(principal: Principal, customer: Customer) -> QuerySet[Message]:
 
 def _drills_of(principal: Principal, customer: Customer) -> QuerySet[Drill]:
     newest = Drill.objects.visible_to(principal.scope).filter(customer=customer).select_related("alarm")
-    return newest.order_by("-started_at")[:DRILLS_SHOWN]
+    return newest.order_by("-started_at")[:MAX_DRILLS]
 
 
 def _rotate_secret(request: HttpRequest, principal: Principal, customer: Customer, channel: Channel) -> HttpResponse:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from core.web.admin import is_used
 from customers.access.tokens import possible_hashes
 from customers.models import ApiToken, Customer, StorageUnit
-from tests.admin_pages import assert_queries_stay, rows_shown
+from tests.admin_pages import assert_queries_stay, listed_rows
 from tests.factories import (
     CustomerFactory,
     FacilityFactory,
@@ -55,7 +55,7 @@ def test_the_list_of_customers_counts_what_they_own(staff: Client) -> None:
     customer = CustomerFactory()
     StorageUnitFactory.create_batch(2, facility=FacilityFactory(customer=customer))
     FacilityFactory(customer=customer)
-    [row] = rows_shown(staff.get(reverse("admin:customers_customer_changelist")))
+    [row] = listed_rows(staff.get(reverse("admin:customers_customer_changelist")))
     assert (row.facilities_counted, row.units_counted) == (2, 2)
 
 
@@ -66,7 +66,7 @@ def test_a_customer_filter_applies_even_if_there_are_too_many_choices(
     facility, _ = FacilityFactory(), FacilityFactory()
     url = reverse("admin:customers_facility_changelist")
     response = staff.get(url, {"customer__id__exact": facility.customer_id})
-    assert rows_shown(response) == [facility]
+    assert listed_rows(response) == [facility]
 
 
 class TestDeleting:
@@ -97,8 +97,8 @@ class TestTokens:
         assert (token.permissions, token.rate_limit_per_hour, token.prefix) == (["read"], 60, text[:12])
         assert list(token.accessible_units.all()) == [unit]
         assert token.created_by is not None
-        shown = staff.get(response["Location"]).content.decode()
-        assert shown.count(text) == 1
+        page = staff.get(response["Location"]).content.decode()
+        assert page.count(text) == 1
         again = staff.get(response["Location"]).content.decode()
         assert text not in again
 
@@ -151,7 +151,7 @@ class TestTokens:
         }
         ApiToken.objects.filter(pk=tokens["revoked"].pk).update(revoked_at=now)
         response = staff.get(reverse("admin:customers_apitoken_changelist"), {"state": state})
-        assert rows_shown(response) == [tokens[state]]
+        assert listed_rows(response) == [tokens[state]]
         assert f">{state}</span>" in response.content.decode()
 
 

@@ -14,7 +14,7 @@ from ingestion.admin.decisions import DecidedAdmin
 from ingestion.loading import replay
 from ingestion.models import RejectedRow
 
-SHOWN_CHARACTERS = 90
+MAX_CHARACTERS = 90
 
 
 @admin.register(RejectedRow)
@@ -56,7 +56,7 @@ class RejectedRowAdmin(DecidedAdmin[RejectedRow]):
     @admin.display(description="row")
     def beginning(self, row: RejectedRow) -> SafeString:
         """Return the start of the row, with the message as its title."""
-        return format_html('<span title="{}">{}</span>', row.message, Truncator(row.raw).chars(SHOWN_CHARACTERS))
+        return format_html('<span title="{}">{}</span>', row.message, Truncator(row.raw).chars(MAX_CHARACTERS))
 
     @admin.display(description="header")
     def header_as_sent(self, row: RejectedRow) -> SafeString:

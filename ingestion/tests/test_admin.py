@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ingestion.models import Conflict, Delivery, RejectedRow, Source
 from readings.models import Reading
-from tests.admin_pages import assert_queries_stay, rows_shown
+from tests.admin_pages import assert_queries_stay, listed_rows
 from tests.factories import (
     ConflictFactory,
     CustomerFactory,
@@ -96,14 +96,14 @@ class TestSources:
         SourceFactory(last_success_at=timezone.now())
         failing = SourceFactory(failures_in_a_row=2, last_error="Connection <refused>")
         response = staff.get(list_of("source"), {"state": "failing"})
-        assert rows_shown(response) == [failing]
+        assert listed_rows(response) == [failing]
         assert 'badge-bad" title="Connection &lt;refused&gt;">Failing<' in response.content.decode()
 
     def test_waiting_rejected_rows_are_counted(self, staff: Client) -> None:
         source = SourceFactory()
         RejectedRowFactory.create_batch(2, delivery__source=source)
         RejectedRowFactory(delivery__source=source, state=RejectedRow.State.DISMISSED)
-        [row] = rows_shown(staff.get(list_of("source")))
+        [row] = listed_rows(staff.get(list_of("source")))
         assert row.rejected_waiting == 2
 
     def test_sources_are_polled_now_paused_and_resumed(self, staff: Client) -> None:
@@ -196,16 +196,16 @@ class TestDeliveries:
     def test_the_count_links_to_the_deliverys_rejected_rows(self, staff: Client) -> None:
         mine, _ = RejectedRowFactory(state=RejectedRow.State.REPLAYED), RejectedRowFactory()
         response = staff.get(list_of("rejectedrow"), {"delivery__id__exact": f"{mine.delivery_id}", "state": "all"})
-        assert rows_shown(response) == [mine]
+        assert listed_rows(response) == [mine]
 
     def test_a_customers_deliveries_are_found_by_its_code(self, staff: Client) -> None:
         delivery, _ = DeliveryFactory(source__customer__customer_code="ZZ9"), DeliveryFactory()
-        assert rows_shown(staff.get(list_of("delivery"), {"q": "zz9"})) == [delivery]
+        assert listed_rows(staff.get(list_of("delivery"), {"q": "zz9"})) == [delivery]
 
     def test_deliveries_can_be_filtered_by_time(self, staff: Client) -> None:
         DeliveryFactory(started_at=timezone.now() - timedelta(hours=2))
         recent = DeliveryFactory()
-        assert rows_shown(staff.get(list_of("delivery"), {"started": "hour"})) == [recent]
+        assert listed_rows(staff.get(list_of("delivery"), {"started": "hour"})) == [recent]
 
     def test_counting_stops_at_the_bound(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("core.web.pages.BoundedPaginator.LIMIT", 3)
@@ -222,8 +222,8 @@ class TestDeliveries:
 class TestRejectedRows:
     def test_waiting_rows_are_listed_first(self, staff: Client) -> None:
         waiting, _ = RejectedRowFactory(), RejectedRowFactory(state=RejectedRow.State.DISMISSED)
-        assert rows_shown(staff.get(list_of("rejectedrow"))) == [waiting]
-        assert len(rows_shown(staff.get(list_of("rejectedrow"), {"state": "all"}))) == 2
+        assert listed_rows(staff.get(list_of("rejectedrow"))) == [waiting]
+        assert len(listed_rows(staff.get(list_of("rejectedrow"), {"state": "all"}))) == 2
 
     def test_a_row_of_markup_is_shown_as_text(self, staff: Client) -> None:
         row = RejectedRowFactory(raw="<script>alert(1)</script>")
@@ -277,7 +277,7 @@ class TestConflicts:
     def test_a_dismissed_conflict_keeps_the_reading(self, staff: Client, conflict: Conflict) -> None:
         assert act(staff, "conflict", "dismiss", conflict) == ["Conflicts dismissed: 1."]
         assert Reading.objects.get().temperature_c == 5.0
-        assert rows_shown(staff.get(list_of("conflict"))) == []
+        assert listed_rows(staff.get(list_of("conflict"))) == []
 
     @pytest.mark.parametrize("action", ["accept", "dismiss"])
     def test_users_with_view_permission_cannot_decide(self, onlooker: Client, conflict: Conflict, action: str) -> None:

@@ -93,8 +93,8 @@ def measure_clocks(now: datetime) -> int:
         cursor.execute(DELIVERIES, parameters)
         measured = [
             (sensor_id, unit_id, drift.total_seconds(), newest_at)
-            for sensor_id, unit_id, newest_at, *figures in cursor.fetchall()
-            if (drift := estimate_drift(Deliveries(*figures))) is not None
+            for sensor_id, unit_id, newest_at, *values in cursor.fetchall()
+            if (drift := estimate_drift(Deliveries(*values))) is not None
         ]
         if measured:
             names = ("sensor_ids", "unit_ids", "drifts", "instants")

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from readings.models import ListedReading
-from tests.admin_pages import assert_queries_stay, rows_shown
+from tests.admin_pages import assert_queries_stay, listed_rows
 from tests.factories import StaffFactory, StorageUnitFactory, sensor_of, store_reading, store_readings
 from tests.responses import PageResponse
 
@@ -53,7 +53,7 @@ class TestReadings:
             connection,
         ) as queries:
             response = staff.get(reverse(READINGS))
-        assert rows_shown(response) == []
+        assert listed_rows(response) == []
         assert "search for its code" in messages_on(response)[0]
         assert not [query for query in queries if "reading_list" in query["sql"]]
 
@@ -62,19 +62,19 @@ class TestReadings:
         store_readings(unit, [1.0, None, 3.0], start=timezone.now() - timedelta(hours=1))
         store_reading(StorageUnitFactory(), 9.0)
         response = staff.get(reverse(READINGS), {"storage_unit__id__exact": unit.pk})
-        assert [row.temperature_c for row in rows_shown(response)] == [3.0, None, 1.0]
+        assert [row.temperature_c for row in listed_rows(response)] == [3.0, None, 1.0]
         assert "sensor fault" in response.content.decode()
 
     def test_a_search_for_one_units_code_lists_its_readings(self, staff: Client) -> None:
         unit = StorageUnitFactory(unit_code="unit_A_1_1")
         store_reading(unit, 4.0)
         response = staff.get(reverse(READINGS), {"q": " UNIT_a_1_1 "})
-        assert [row.storage_unit for row in rows_shown(response)] == [unit]
+        assert [row.storage_unit for row in listed_rows(response)] == [unit]
 
     def test_an_ambiguous_code_offers_the_units(self, staff: Client) -> None:
         units = StorageUnitFactory.create_batch(2, unit_code="cold1")
         response = staff.get(reverse(READINGS), {"q": "cold1"})
-        assert rows_shown(response) == []
+        assert listed_rows(response) == []
         for unit, message in zip(units, messages_on(response), strict=True):
             assert f"storage_unit__id__exact={unit.pk}" in message
 
@@ -87,7 +87,7 @@ class TestReadings:
         unit = StorageUnitFactory()
         store_readings(unit, [1.0, 2.0], start=timezone.now() - timedelta(hours=25), every=timedelta(hours=24))
         response = staff.get(reverse(READINGS), {"storage_unit__id__exact": str(unit.pk), "recorded": "day"})
-        assert [row.temperature_c for row in rows_shown(response)] == [2.0]
+        assert [row.temperature_c for row in listed_rows(response)] == [2.0]
 
     def test_counting_stops_and_rows_are_read_by_the_key(self, staff: Client) -> None:
         unit = StorageUnitFactory()

@@ -58,8 +58,8 @@ async def listening(
             yield [Address(each, f"{base}/c/{each.code}") for each in simulation.fleet.customers]
         else:
             addresses = []
-            for place, customer in enumerate(simulation.fleet.customers):
-                number = (positions or {}).get(customer.code, place)
+            for position, customer in enumerate(simulation.fleet.customers):
+                number = (positions or {}).get(customer.code, position)
                 port = ports.first + number if ports.first else 0
                 application = make_application(simulation, customer.code)
                 addresses.append(Address(customer, await _serve(runners, application, ports.host, port)))

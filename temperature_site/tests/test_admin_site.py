@@ -37,7 +37,7 @@ def staff(client: Client) -> Client:
     return client
 
 
-def shown_status():
+def status_texts():
     return {line.name: (line.text, line.tone) for line in status_lines(timezone.now())}
 
 
@@ -56,14 +56,14 @@ class TestStartPage:
 
     def test_a_healthy_system_is_green_except_for_stopped_processes(self) -> None:
         ensure_partitions_ahead()
-        health = shown_status()
+        health = status_texts()
         assert {name for name, (_, tone) in health.items() if tone == "bad"} == {"Beat", "Workers"}
         assert health["Sources late"] == ("0", "good")
 
     def test_it_shows_how_far_ahead_partitions_exist(self) -> None:
         now = timezone.now()
         ensure_partitions(months_between(now, now + timedelta(days=365 * 20)))
-        assert shown_status()["Partitions"] == (f"created up to {now + timedelta(days=365 * 20):%Y-%m}", "good")
+        assert status_texts()["Partitions"] == (f"created up to {now + timedelta(days=365 * 20):%Y-%m}", "good")
 
     def test_it_is_shown_while_the_broker_is_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(queues) -> None:
@@ -71,13 +71,13 @@ class TestStartPage:
 
         monkeypatch.setattr("temperature_site.admin.site.queue_states", refuse)
         monkeypatch.setattr("temperature_site.health.checks.queue_states", refuse)
-        health = shown_status()
+        health = status_texts()
         assert health["Broker"] == ("error: Connection refused", "bad")
         assert not [name for name in health if name.startswith("Queue")]
 
     def test_long_queues_are_flagged(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("temperature_site.admin.site.LONG_QUEUE", -1)
-        assert {tone for name, (_, tone) in shown_status().items() if name.startswith("Queue")} == {"warning"}
+        assert {tone for name, (_, tone) in status_texts().items() if name.startswith("Queue")} == {"warning"}
 
     def test_people_who_may_not_view_sources_do_not_see_it(self, client: Client) -> None:
         person = UserFactory(is_staff=True)

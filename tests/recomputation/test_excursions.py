@@ -58,12 +58,12 @@ def test_stored_excursions(fleet: Fleet) -> None:
 
         found = Excursion.objects.filter(storage_unit=stored, kind="temperature").order_by("started_at")
 
-        assert [figures_of(each) for each in found] == [expected_figures(each) for each in expected]
+        assert [measures_of(each) for each in found] == [expected_measures(each) for each in expected]
         total += len(expected)
     assert total > 10
 
 
-FIGURES = (
+MEASURES = (
     "started_at",
     "ended_at",
     "last_outside_at",
@@ -79,13 +79,13 @@ FIGURES = (
 )
 
 
-def figures_of(excursion: Excursion) -> dict[str, Any]:
-    figures = {name: getattr(excursion, name) for name in FIGURES}
+def measures_of(excursion: Excursion) -> dict[str, Any]:
+    measures = {name: getattr(excursion, name) for name in MEASURES}
     pieces = [(instant_of(begin), instant_of(end)) for begin, end in excursion.outside_pieces]
-    return figures | {"outside_pieces": pieces}
+    return measures | {"outside_pieces": pieces}
 
 
-def expected_figures(expected: excursion_definition.Excursion) -> dict[str, Any]:
+def expected_measures(expected: excursion_definition.Excursion) -> dict[str, Any]:
     return {
         "started_at": expected.started_at,
         "ended_at": expected.ended_at,

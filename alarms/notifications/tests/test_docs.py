@@ -22,9 +22,9 @@ def is_genuine() -> Callable[..., bool]:
     """Return the function from the documentation."""
     text = (settings.BASE_DIR / "docs" / "notifications.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    shown: dict[str, Any] = {}
-    exec(code, shown)  # noqa: S102  our own documentation
-    documented: Callable[..., bool] = shown["is_genuine"]
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102  our own documentation
+    documented: Callable[..., bool] = names["is_genuine"]
     return documented
 
 

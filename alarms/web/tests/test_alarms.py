@@ -277,7 +277,7 @@ class TestDrills:
         assert listed(operator.get(reverse("alarms"), {"drills": "hidden"})) == [down]
 
 
-class TestHandling:
+class TestActions:
     def test_an_operator_acknowledges_comments_and_closes(self, operator: Client, unit: StorageUnit) -> None:
         alarm = AlarmFactory(storage_unit=unit, ended_at=timezone.now())
         for name, data in [

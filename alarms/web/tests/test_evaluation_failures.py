@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from alarms.models import EvaluationFailure
 from customers.models import StorageUnit
-from tests.admin_pages import rows_shown
+from tests.admin_pages import listed_rows
 from tests.alarm_factories import AlarmFactory, EvaluationFailureFactory
 from tests.factories import MembershipFactory, StaffFactory, StorageUnitFactory, store_reading
 
@@ -82,7 +82,7 @@ def test_the_operator_is_informed_on_the_overview(member: Client, staff: Client,
 def test_the_admin_shows_the_whole_error_and_retries_it(staff: Client) -> None:
     failure = EvaluationFailureFactory(next_attempt_at=timezone.now() + timedelta(hours=1))
     changelist = reverse("admin:alarms_evaluationfailure_changelist")
-    assert len(rows_shown(staff.get(changelist))) == 1
+    assert len(listed_rows(staff.get(changelist))) == 1
     assert "line 7, in step" in text_of(staff, reverse("admin:alarms_evaluationfailure_change", args=[failure.pk]))
     staff.post(changelist, {"action": "retry_now", "_selected_action": [failure.pk]})
     assert EvaluationFailure.objects.get().next_attempt_at <= timezone.now()

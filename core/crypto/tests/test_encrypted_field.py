@@ -83,12 +83,12 @@ def test_a_form_never_shows_the_secret_and_an_empty_input_keeps_it() -> None:
     field = Login._meta.get_field("secret")
     login = Login(secret="hunter2")
 
-    shown = field.formfield().widget.render("secret", login.secret)
+    html = field.formfield().widget.render("secret", login.secret)
     field.save_form_data(login, "")
     kept = login.secret.reveal()
     field.save_form_data(login, " new one ")
 
-    assert "value" not in shown
+    assert "value" not in html
     assert kept == "hunter2"
     assert login.secret.reveal() == " new one "
 

@@ -190,7 +190,7 @@ class TestProfile:
         user = User.objects.get()
         assert (user.get_full_name(), user.email) == ("Anna Frost", "manager@example.com")
 
-    def test_only_the_callers_customers_are_listed(self, manager: Client, customer: Customer) -> None:
+    def test_only_the_own_customers_are_listed(self, manager: Client, customer: Customer) -> None:
         CustomerFactory()
         assert list(manager.get(reverse("settings")).context["list"].rows) == [customer]
 

@@ -70,7 +70,7 @@ def stored() -> list[float | None]:
     return list(Reading.objects.order_by("recorded_at").values_list("temperature_c", flat=True))
 
 
-def test_it_is_neither_the_latest_reading_nor_in_any_figure(
+def test_it_is_neither_the_latest_reading_nor_in_any_statistic(
     source: Source, unit: StorageUnit, noon: time_machine.Traveller
 ) -> None:
     deliver(source, reading(0, 4.0), reading(AHEAD, 5.0))

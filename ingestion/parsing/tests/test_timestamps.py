@@ -26,7 +26,7 @@ DAY_FIRST = TimeRules(day_order=DayOrder.DAY_FIRST)
 MONTH_FIRST = TimeRules(day_order=DayOrder.MONTH_FIRST)
 
 
-def shown(value: object, rules: TimeRules = TimeRules()) -> str:  # noqa: B008
+def formatted(value: object, rules: TimeRules = TimeRules()) -> str:  # noqa: B008
     wall = read_time(value, rules)
     return f"{EPOCH + wall.microseconds * MICROSECOND:%Y-%m-%d %H:%M:%S.%f}" + ("" if wall.is_local else " UTC")
 
@@ -53,7 +53,7 @@ def shown(value: object, rules: TimeRules = TimeRules()) -> str:  # noqa: B008
     ],
 )
 def test_a_time_is_read(text: str | float, time: str) -> None:
-    assert shown(text) == time
+    assert formatted(text) == time
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_time_is_read(text: str | float, time: str) -> None:
     ],
 )
 def test_a_loggers_time_is_read_by_day_order_or_format(text: str, rules: TimeRules, time: str) -> None:
-    assert shown(text, rules) == time
+    assert formatted(text, rules) == time
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def texts_of(response: PageResponse) -> list[str]:
     return [text for _, text in response.context["table"].rows]
 
 
-def test_a_member_sees_facts_statistics_and_readings_in_the_facilitys_time(member: Client, unit: StorageUnit) -> None:
+def test_a_member_sees_properties_statistics_and_readings_in_local_time(member: Client, unit: StorageUnit) -> None:
     recorded_at = timezone.now().replace(microsecond=0) - timedelta(minutes=2)
     store_reading(unit, 4.875, recorded_at)
     response = member.get(address(unit))

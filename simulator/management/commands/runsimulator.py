@@ -53,7 +53,7 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         fleet: Fleet = options["fleet"]
-        positions = {customer.code: place for place, customer in enumerate(fleet.customers)}
+        positions = {customer.code: position for position, customer in enumerate(fleet.customers)}
         chosen = chosen_fleet(options)
         ports = _ports(options, chosen)
         try:

@@ -17,29 +17,29 @@ pytestmark = pytest.mark.django_db
 
 def test_the_operator_sees_the_machine_and_the_process(settings: Settings, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path
-    shown = client_of(permissions=["admin"]).get("/system-info").json()
+    info = client_of(permissions=["admin"]).get("/system-info").json()
 
-    assert shown["python"] == platform.python_version()
-    assert shown["process"]["memory_bytes"] > 1_000_000
-    assert 0 <= shown["disk"]["used_percent"] <= 100
-    assert shown.keys() == set(SystemInfoSerializer().fields)
+    assert info["python"] == platform.python_version()
+    assert info["process"]["memory_bytes"] > 1_000_000
+    assert 0 <= info["disk"]["used_percent"] <= 100
+    assert info.keys() == set(SystemInfoSerializer().fields)
     for part in ("operating_system", "cpu", "memory", "disk", "process"):
-        assert shown[part].keys() == set(SystemInfoSerializer().fields[part].fields)
+        assert info[part].keys() == set(SystemInfoSerializer().fields[part].fields)
 
 
 def test_the_earlier_field_names_are_there(settings: Settings, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path
-    shown = client_of(permissions=["admin"]).get("/system-info").json()
+    info = client_of(permissions=["admin"]).get("/system-info").json()
 
-    assert shown["platform"] == platform.platform()
-    assert shown["python_version"] == platform.python_version()
-    assert shown["cpu_count"] == psutil.cpu_count()
-    assert {"total", "available", "percent"} <= shown["memory"].keys()
-    assert {"total", "used", "free", "percent"} <= shown["disk"].keys()
-    assert {"pid", "memory_percent", "cpu_percent", "threads"} <= shown["process"].keys()
-    assert shown["disk"]["total"] >= shown["disk"]["used"] + shown["disk"]["free"]
-    assert 0 < shown["process"]["memory_percent"] < 100
-    assert shown["process"]["cpu_percent"] > 0
+    assert info["platform"] == platform.platform()
+    assert info["python_version"] == platform.python_version()
+    assert info["cpu_count"] == psutil.cpu_count()
+    assert {"total", "available", "percent"} <= info["memory"].keys()
+    assert {"total", "used", "free", "percent"} <= info["disk"].keys()
+    assert {"pid", "memory_percent", "cpu_percent", "threads"} <= info["process"].keys()
+    assert info["disk"]["total"] >= info["disk"]["used"] + info["disk"]["free"]
+    assert 0 < info["process"]["memory_percent"] < 100
+    assert info["process"]["cpu_percent"] > 0
 
 
 @pytest.mark.parametrize(("permissions", "status"), [(["read"], 403), (["write"], 403)])
