@@ -1,5 +1,5 @@
 """The admin of sources, deliveries, rejected rows and conflicts."""
 
-from ingestion.admin import conflicts, deliveries, rejected_rows, sources
+from ingestion.admin import conflicts, deliveries, rejected_rows, schedules, sources
 
-__all__ = ["conflicts", "deliveries", "rejected_rows", "sources"]
+__all__ = ["conflicts", "deliveries", "rejected_rows", "schedules", "sources"]

@@ -154,6 +154,9 @@ class SourceAdmin(admin.ModelAdmin[Source]):
         """Save only the changed fields, because a poll may be moving the cursor at the same time."""
         if change:
             obj.save(update_fields=[*form.changed_data, "updated_at"])
+            if {"interval_seconds", "url"} & set(form.changed_data):
+                # A shorter interval must not wait for the next slot of the longer one.
+                claims.poll_now(Source.objects.filter(pk=obj.pk))
         else:
             obj.save()
 

@@ -9,6 +9,7 @@ from ingestion.models.source import (
     IngestionType,
     Source,
     SourceMapping,
+    SourceSchedule,
     SourceUnit,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "RejectedRow",
     "Source",
     "SourceMapping",
+    "SourceSchedule",
     "SourceUnit",
 ]

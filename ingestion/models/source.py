@@ -220,6 +220,14 @@ class Source(SourceMapping, ScopedModel):
         return instant - since > timedelta(seconds=LATE_INTERVALS * self.interval_seconds) + LATE_GRACE
 
 
+class SourceSchedule(Source):
+    """A source as an entry of the polling schedule, for the admin."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "polling schedule"
+
+
 class SourceUnit(models.Model):
     """A storage unit a source delivers readings of; if the source fails, it explains the unit's missing data."""
 

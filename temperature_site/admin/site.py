@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -17,7 +18,7 @@ from alarms.models import Alarm
 from alarms.selectors import open_count
 from core.scope import Scope
 from core.web.admin import Tone
-from ingestion.models import Conflict, RejectedRow
+from ingestion.models import Conflict, RejectedRow, SourceSchedule
 from ingestion.selectors import SourceState, counts_by_state
 from readings.storage.partitions import existing_partitions
 from temperature_site.health.broker import BrokerOut, queue_states
@@ -52,6 +53,16 @@ class AdminSite(admin.AdminSite):
 
     site_title = "Temperature Monitoring"
     index_title = "Start"
+
+    @override
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """List the sources' schedules next to beat's own entries as well."""
+        apps: list[dict[str, Any]] = super().get_app_list(request, app_label)
+        schedules = [model for app in apps for model in app["models"] if model["model"] is SourceSchedule]
+        for app in apps:
+            if app["app_label"] == "django_celery_beat":
+                app["models"] = [*app["models"], *schedules]
+        return apps
 
     @override
     def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:

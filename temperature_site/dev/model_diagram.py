@@ -18,8 +18,12 @@ listed with its keys; the other columns are in the models.
 
 def document() -> str:
     """Return the Markdown page with one diagram per app."""
-    sections = (f"## {label}\n\n```mermaid\n{diagram(apps.get_app_config(label).get_models())}```\n" for label in APPS)
+    sections = (f"## {label}\n\n```mermaid\n{diagram(_models_with_tables(label))}```\n" for label in APPS)
     return HEADER + "\n".join(sections)
+
+
+def _models_with_tables(label: str) -> Iterator[type[models.Model]]:
+    return (model for model in apps.get_app_config(label).get_models() if not model._meta.proxy)
 
 
 def diagram(model_classes: Iterable[type[models.Model]]) -> str:
