@@ -134,6 +134,7 @@ ROUTES: dict[str, dict[str, Call]] = {
     "facilities/<uuid:facility_id>/detailed": {"GET": FOREIGN_READ},
     "facilities/<uuid:facility_id>/units": {"GET": FOREIGN_READ, "POST": _write(201, unit_code="new")},
     "units/<uuid:unit_id>": {"GET": FOREIGN_READ, "PUT": _write(name="n"), "PATCH": _write(name="n")},
+    "units/<uuid:unit_id>/sensors": {"GET": FOREIGN_READ},
     "units/<uuid:unit_id>/limits": {"GET": FOREIGN_READ, "PUT": _write(sensor_policy="mean")},
     "limit-profiles": {"GET": READ},
     "alarms": {"GET": READ},

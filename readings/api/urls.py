@@ -5,12 +5,13 @@
 
 from django.urls import path
 
-from readings.api import analytics, configuration, profiles, readings, series, statistics, units
+from readings.api import analytics, configuration, profiles, readings, sensors, series, statistics, units
 
 urlpatterns = [
     path("facilities/<uuid:facility_id>/detailed", units.DetailedFacility.as_view(), name="api-detailed-facility"),
     path("facilities/<uuid:facility_id>/units", units.FacilityUnitList.as_view(), name="api-facility-units"),
     path("units/<uuid:unit_id>", units.UnitDetail.as_view(), name="api-unit"),
+    path("units/<uuid:unit_id>/sensors", sensors.UnitSensorList.as_view(), name="api-unit-sensors"),
     path("customers/profile", profiles.Profile.as_view(), name="api-profile"),
     path("admin/config", configuration.Configuration.as_view(), name="api-configuration"),
     path("admin/config/<str:key>", configuration.ConfigurationKey.as_view(), name="api-configuration-key"),

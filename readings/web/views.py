@@ -21,6 +21,7 @@ from core.web.pages import list_page, query_with, requested_template
 from customers.access.page_principal import page_principal
 from customers.models import Customer, Facility, StorageUnit
 from readings.lists.export import stream
+from readings.lists.sensors import sensor_states
 from readings.series.chart import chart_data
 from readings.series.sparklines import sparklines
 from readings.statistics.statistics import statistics
@@ -128,6 +129,8 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     context: dict[str, object] = {"unit": unit, "refresh_seconds": REFRESH_SECONDS, "now": now}
     if part != UNIT_PARTS["range"]:
         context |= {"condition": condition_of(unit, now), "latest": latest_of(unit), "properties": present_unit(unit)}
+    if part not in UNIT_PARTS.values():
+        context["sensors"] = sensor_states(unit)
     if part != UNIT_PARTS["latest"]:
         try:
             period = requested_range(request.GET, unit.pk, unit.facility.zone, now)

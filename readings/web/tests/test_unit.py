@@ -13,6 +13,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from customers.models import StorageUnit
+from readings.models import SensorClock
 from readings.units.scales import to_celsius
 from tests.factories import MembershipFactory, SensorFactory, StorageUnitFactory, store_reading, store_readings
 from tests.responses import PageResponse
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.django_db
 PAGES = ["unit", "unit-series", "unit-csv"]
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -182,9 +184,34 @@ def test_the_number_of_queries_does_not_grow_with_readings(
 ) -> None:
     now = timezone.now()
     store_readings(unit, [5.0, 20.0] * 200, start=now - timedelta(days=100), every=6 * HOUR)
-    # Of which one asks whether the unit could be evaluated.
-    with django_assert_max_num_queries(20):
+    # Of which one asks whether the unit could be evaluated, and one for its sensors.
+    with django_assert_max_num_queries(21):
         assert member.get(address(unit), {"range": name}).status_code == 200
     # Session, user with roles, unit, series; the first day for all there is.
     with django_assert_max_num_queries(5):
         assert member.get(address(unit, "unit-series"), {"range": name}).status_code == 200
+
+
+class TestSensors:
+    def test_the_page_shows_the_drift_of_each_clock(self, member: Client, unit: StorageUnit) -> None:
+        for code, drift_seconds in [("fast", 72_000.0), ("slow", -330.0), ("right", 0.0)]:
+            sensor = SensorFactory(storage_unit=unit, sensor_code=code)
+            SensorClock.objects.create(
+                sensor=sensor, storage_unit=unit, drift_seconds=drift_seconds, measured_at=timezone.now()
+            )
+        SensorFactory(storage_unit=unit, sensor_code="unknown")
+        sensors = member.get(address(unit)).context["sensors"]
+        assert [(each.sensor_code, each.drift_text) for each in sensors] == [
+            ("fast", "20 h ahead"),
+            ("right", "on time"),
+            ("slow", "5 min behind"),
+            ("unknown", "not measured"),
+        ]
+
+    def test_the_page_counts_readings_that_are_dated_ahead(self, member: Client, unit: StorageUnit) -> None:
+        now = timezone.now()
+        store_readings(unit, [5.0] * 3, start=now - MINUTE, every=HOUR, received_at=now)
+        response = member.get(address(unit))
+        assert [each.future_reading_count for each in response.context["sensors"]] == [2]
+        assert "2 readings, in effect when the time has come" in response.content.decode()
+        assert response.context["latest"].recorded_at == now - MINUTE
