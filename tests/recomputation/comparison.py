@@ -1,4 +1,4 @@
-"""Comparison of found figures with expected ones."""
+"""Compare computed metrics with expected ones."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def gaps(unit: Unit, start: datetime, end: datetime) -> list[tuple[datetime, dat
 
 @dataclass(frozen=True)
 class Statistics:
-    """The figures of some units over a period; temperatures in °C, None without any measurement."""
+    """The metrics of some units over a period; temperatures in °C, None without any measurement."""
 
     reading_count: int
     fault_count: int

@@ -1,4 +1,4 @@
-"""What every figure of an excursion means, in plain Python: each moment is looked up again in all readings and limits.
+"""What every metric of an excursion means, in plain Python: each moment is looked up again in all readings and limits.
 
 It shares no code with the product. Temperatures are in °C, times are aware.
 """
@@ -157,7 +157,7 @@ class History:
 
 
 def excursions(history: History) -> list[Excursion]:
-    """Return the temperature excursions; the figures of an ongoing one are those up to the last reading."""
+    """Return the temperature excursions; the metrics of an ongoing one are those up to the last reading."""
     found: list[Excursion] = []
     for instant in sorted({reading.at for reading in history.readings}):
         limits, temperature = history.limits_at(instant), history.temperature_at(instant)

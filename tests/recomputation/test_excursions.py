@@ -1,4 +1,4 @@
-"""Every figure of an excursion equals its naive definition, as stored and over the API."""
+"""Every metric of an excursion equals its naive definition, as stored and over the API."""
 
 from __future__ import annotations
 
