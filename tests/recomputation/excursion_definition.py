@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from tests.recomputation.definition import Reading, mean_kinetic_temperature, union
+from tests.recomputation.definition import HOUR, Reading, Unit, mean_kinetic_temperature, statistics, union
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Limits:
     named_sensor: str | None
     allowed: timedelta | None
     window: timedelta
+    mkt_limit: float | None
+    mkt_window: timedelta
 
     @property
     def low(self) -> float | None:
@@ -217,3 +219,90 @@ def _measure(excursion: Excursion, history: History, end: datetime) -> None:
     excursion.outside_seconds = math.fsum((until - since).total_seconds() for since, until in excursion.outside)
     excursion.gap_seconds, excursion.area_kelvin_minutes = math.fsum(gaps), math.fsum(areas)
     excursion.mkt = mean_kinetic_temperature(known)
+
+
+@dataclass(frozen=True)
+class Exceeded:
+    """A period in which a budget or a mean kinetic temperature was exceeded, and the most it was."""
+
+    started_at: datetime
+    ended_at: datetime | None
+    most: float
+
+
+def budgets(history: History) -> list[Exceeded]:
+    """Return the periods in which the time outside within the window before a moment reached the allowed time."""
+    newest = max(reading.at for reading in history.readings)
+    outside = [piece for each in excursions(history) for piece in each.outside]
+    found = []
+    for version, since, until in _in_force(history, newest):
+        if version.allowed is not None:
+            found += list(
+                _exceeded(outside, version.allowed, version.window, since, min(until or newest, newest), until)
+            )
+    return found
+
+
+def _in_force(history: History, newest: datetime) -> Iterator[tuple[Limits, datetime, datetime | None]]:
+    """Yield each version of the limits with the start and the end of its validity, None for the last one's."""
+    first = min(reading.at for reading in history.readings)
+    ends = [*(version.since for version in history.versions[1:]), None]
+    for version, until in zip(history.versions, ends, strict=True):
+        since = max(version.since, first)
+        if since <= newest and (until is None or until > since):
+            yield version, since, until if until is None or until <= newest else None
+
+
+def _exceeded(
+    outside: Sequence[tuple[datetime, datetime]],
+    allowed: timedelta,
+    window: timedelta,
+    since: datetime,
+    last: datetime,
+    until: datetime | None,
+) -> Iterator[Exceeded]:
+    """Yield the periods from `since` to `last`; one that is not over then ends at `until`."""
+
+    def used(instant: datetime) -> timedelta:
+        parts = ((max(begin, instant - window), min(end, instant)) for begin, end in outside)
+        return sum((end - begin for begin, end in parts if end > begin), timedelta())
+
+    turns = {instant + shift for piece in outside for instant in piece for shift in (timedelta(), window)}
+    moments = sorted({since, last, *(turn for turn in turns if since < turn < last)})
+    started, most = (since, used(since)) if used(since) >= allowed else (None, timedelta())
+    # Between two moments the time used only rises, only falls, or stays, by a second per second.
+    for begin, end in pairwise(moments):
+        if started is None and used(end) >= allowed:
+            started, most = begin + (allowed - used(begin)), timedelta()
+        if started is not None:
+            most = max(most, used(max(begin, started)), used(end))
+            if used(end) < allowed:
+                yield Exceeded(started, begin + (used(begin) - allowed), most.total_seconds())
+                started = None
+    if started is not None and (until is None or started < until):
+        yield Exceeded(started, until, most.total_seconds())
+
+
+def mkt_excursions(history: History, unit: Unit, now: datetime) -> list[Exceeded]:
+    """Return the periods from the first to the last window that exceeds the limit; windows end with hours of UTC.
+
+    A window counts if at least half of it is covered. Limits end with the version they belong to.
+    """
+    found: list[Exceeded] = []
+    hour = min(reading.at for reading in unit.readings).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    for version, since, until in _in_force(history, now):
+        current: Exceeded | None = None
+        while hour <= now and (until is None or hour < until):
+            of_window = statistics([unit], hour - version.mkt_window, hour)
+            if hour >= since - HOUR and version.mkt_limit is not None and of_window.coverage >= 0.5:
+                mkt = of_window.mkt_c or 0.0
+                if mkt > version.mkt_limit:
+                    most = max(mkt, current.most) if current else mkt
+                    current = Exceeded(current.started_at if current else hour, None, most)
+                elif current is not None:
+                    found.append(replace(current, ended_at=hour))
+                    current = None
+            hour += HOUR
+        if current is not None:
+            found.append(replace(current, ended_at=until))
+    return found

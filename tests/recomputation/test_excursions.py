@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.models import Excursion, LimitVersion
 from customers.models import Sensor, StorageUnit
 from readings.storage.reading_batch import instant_of
+from readings.storage.rollups import refresh
 from tests.recomputation import excursion_definition
 from tests.recomputation.comparison import ask, close, temperature
 from tests.recomputation.definition import Unit
@@ -48,6 +50,8 @@ def limits_of(version: LimitVersion, codes: dict[int, str]) -> Limits:
         named_sensor=codes.get(version.named_sensor_id or 0),
         allowed=None if version.allowed_seconds is None else timedelta(seconds=version.allowed_seconds),
         window=timedelta(seconds=version.allowed_window_seconds),
+        mkt_limit=version.mkt_limit_c,
+        mkt_window=timedelta(seconds=version.mkt_window_seconds),
     )
 
 
@@ -101,6 +105,36 @@ def expected_measures(expected: excursion_definition.Excursion) -> dict[str, Any
         "mkt_c": close(expected.mkt),
         "outside_pieces": expected.outside,
     }
+
+
+def test_exceeded_budgets(fleet: Fleet) -> None:
+    total = 0
+    for stored, unit in fleet.known().items():
+        expected = excursion_definition.budgets(history_of(stored, unit))
+
+        found = Excursion.objects.filter(storage_unit=stored, kind="budget").order_by("started_at", "limit_version_id")
+
+        assert [(each.started_at, each.ended_at, each.outside_seconds) for each in found] == [
+            (each.started_at, each.ended_at, close(each.most)) for each in expected
+        ]
+        total += len(expected)
+    assert total > 3
+
+
+def test_exceeded_mean_kinetic_temperatures(fleet: Fleet) -> None:
+    refresh()
+    run_requested_checks()
+    total = 0
+    for stored, unit in fleet.known().items():
+        expected = excursion_definition.mkt_excursions(history_of(stored, unit), unit, fleet.now)
+
+        found = Excursion.objects.filter(storage_unit=stored, kind="mkt").order_by("started_at", "limit_version_id")
+
+        assert [(each.started_at, each.ended_at, each.peak_c) for each in found] == [
+            (each.started_at, each.ended_at, close(each.most)) for each in expected
+        ]
+        total += len(expected)
+    assert total > 3
 
 
 def test_excursions_over_the_api(fleet: Fleet) -> None:
