@@ -31,7 +31,9 @@ class AlarmSerializer(serializers.Serializer[Alarm]):
     storage_unit_id = serializers.UUIDField(source="storage_unit.public_id", allow_null=True)
     unit_name = serializers.CharField(allow_null=True)
     sensor_id = serializers.CharField(
-        source="sensor.sensor_code", allow_null=True, help_text="Code of the sensor of a sensor fault."
+        source="sensor.sensor_code",
+        allow_null=True,
+        help_text="Code of the sensor that is faulty, or whose clock is wrong.",
     )
     source_name = serializers.CharField(help_text="The source that is down; empty for other kinds.")
     temperature = TemperatureField(source="temperature_c", allow_null=True, help_text="The peak so far.")

@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 
 from alarms.models import Alarm, Channel, Message
 from customers.models import StorageUnit
-from readings.units.formatting import temperature_text
+from readings.units.formatting import drift_text, temperature_text
 
 SUBJECT_MAX_LENGTH = 300
 LINES_IN_A_DIGEST = 100
@@ -143,6 +143,8 @@ def _details(alarm: Alarm) -> list[str]:
     unit = alarm.storage_unit
     zone = unit.facility.zone if unit else ZoneInfo("UTC")
     lines = [f"Customer: {alarm.customer.name}", f"Started: {_local(alarm.started_at, zone)}"]
+    if alarm.sensor is not None:
+        lines.append(f"Sensor: {alarm.sensor}{_drift_of(alarm)}")
     if unit is not None and alarm.temperature_c is not None:
         when = f" at {_local(alarm.recorded_at, zone)}" if alarm.recorded_at else ""
         lines.append(f"Peak: {temperature_text(alarm.temperature_c, unit.temperature_unit)}{when}")
@@ -151,6 +153,11 @@ def _details(alarm: Alarm) -> list[str]:
     if alarm.acknowledged_by:
         lines.append(f"Acknowledged by {alarm.acknowledged_by}: {alarm.acknowledgement}")
     return lines
+
+
+def _drift_of(alarm: Alarm) -> str:
+    clock = getattr(alarm.sensor, "clock", None)
+    return f", its clock is {drift_text(clock.drift_seconds)}" if alarm.kind == Alarm.Kind.CLOCK_DRIFT and clock else ""
 
 
 def _closing_lines(alarm: Alarm) -> list[str]:

@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from alarms.models import Alarm
+from alarms.models import Alarm, Message
+from alarms.notifications.messages import alarm_content
 from alarms.watchdogs.clock_drift import check_clocks
 from customers.models import Sensor
 from readings.models import FutureReading, SensorClock
@@ -57,6 +58,14 @@ def test_the_limit_applies_in_both_directions(sensor: Sensor, seconds: float, op
     set_drift(sensor, seconds)
     check_clocks(NOW)
     assert Alarm.objects.exists() == opens
+
+
+def test_the_message_says_which_clock_is_wrong_by_how_much(sensor: Sensor) -> None:
+    set_drift(sensor, 5_400)
+    check_clocks(NOW)
+    message = alarm_content(Alarm.objects.get(), Message.Reason.OPENED, NOW)
+    assert message.subject.startswith("Warning: clock drift, ")
+    assert "Sensor: S1, its clock is 1 h 30 min ahead" in message.body.splitlines()
 
 
 def test_the_limit_is_a_setting(sensor: Sensor, settings: Settings) -> None:
