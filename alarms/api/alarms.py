@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.http import Http404
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -25,6 +26,7 @@ from alarms.api.serializers import (
     DetailedAlarmSerializer,
     ExcursionSerializer,
 )
+from alarms.excursions.until_now import FIGURES, ongoing_until
 from alarms.lifecycle import actions
 from alarms.models import Alarm, Excursion
 from alarms.selectors import AlarmFilter, ExcursionFilter, visible_alarms, visible_excursions
@@ -90,6 +92,23 @@ def alarm_values(alarms: QuerySet[Alarm]) -> QuerySet[Alarm, Row]:
 def excursion_values(excursions: QuerySet[Excursion]) -> QuerySet[Excursion, Row]:
     """Return the columns of ExcursionSerializer."""
     return EXCURSION_ROWS.values(_with_names(excursions))
+
+
+def counted_until_now(rows: list[Row]) -> list[Row]:
+    """Return rows of `excursion_values` with the figures of ongoing excursions up to now. Two queries if any is."""
+    names = EXCURSION_ROWS.names
+    public_id, ended_at = names.index("id"), names.index("ended_at")
+    ongoing = ongoing_until(timezone.now(), [row[public_id] for row in rows if row[ended_at] is None])
+    sources = [str(EXCURSION_ROWS.fields[name].source) for name in names]
+
+    def counted(row: Row) -> Row:
+        excursion = ongoing.get(row[public_id])
+        if excursion is None:
+            return row
+        values = zip(sources, row, strict=True)
+        return tuple(getattr(excursion, source) if source in FIGURES else value for source, value in values)
+
+    return [counted(row) for row in rows]
 
 
 def _with_names(rows: QuerySet[M]) -> QuerySet[M]:
@@ -228,6 +247,10 @@ class ExcursionList(RowListView):
     @override
     def get_rows(self) -> Rows:
         return excursion_values(self.get_queryset())
+
+    @override
+    def represent(self, rows: list[Row]) -> list[Representation]:
+        return super().represent(counted_until_now(rows))
 
     @override
     def get_queryset(self) -> QuerySet[Excursion]:

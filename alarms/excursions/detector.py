@@ -145,6 +145,11 @@ class Detector:
         """Return the excursions so far, including the current one."""
         return self.found if self.current is None else [*self.found, self.current]
 
+    def current_until(self, instant: datetime) -> DetectedExcursion | None:
+        """Return the current excursion with its figures up to `instant`, after which the detector is of no more use."""
+        self._accumulate(instant)
+        return self.current
+
     def _carry_forward(self, reading: SensorReading) -> None:
         if reading.temperature_c is None:
             self.sensors.pop(reading.sensor_id, None)

@@ -47,13 +47,14 @@ class EvaluatedUnit:
 
 def evaluated_units(unit_ids: Sequence[int]) -> list[EvaluatedUnit]:
     """Return these units by id. Two queries."""
-    versions = versions_by_unit(unit_ids)
+    versions = effective_limits(unit_ids)
     customers = StorageUnit.objects.filter(pk__in=unit_ids).values_list("pk", "facility__customer_id")
-    return [
-        EvaluatedUnit(
-            unit_id,
-            customer_id,
-            [EffectiveLimits(version.valid_from, version.limits, version.pk) for version in versions[unit_id]],
-        )
-        for unit_id, customer_id in sorted(customers)
-    ]
+    return [EvaluatedUnit(unit_id, customer_id, versions[unit_id]) for unit_id, customer_id in sorted(customers)]
+
+
+def effective_limits(unit_ids: Sequence[int]) -> dict[int, list[EffectiveLimits]]:
+    """Return all limit versions of these units in order of validity. One query."""
+    return {
+        unit_id: [EffectiveLimits(version.valid_from, version.limits, version.pk) for version in versions]
+        for unit_id, versions in versions_by_unit(unit_ids).items()
+    }

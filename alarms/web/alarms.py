@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from alarms.excursions.until_now import count_until
 from alarms.lifecycle import actions
 from alarms.limits.versions import version_at
 from alarms.models import Alarm, LimitVersion
@@ -223,6 +224,8 @@ def _render_alarm(
     version = _limit_version(alarm)
     scale = unit.temperature_unit if unit else "C"
     may_operate = principal.may_operate(alarm.customer_id)
+    if alarm.excursion:
+        count_until(presenter.now, [alarm.excursion])
     context = {
         "presenter": presenter,
         "alarm": alarm,

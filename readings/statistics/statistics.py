@@ -28,6 +28,11 @@ class Statistics(Totals):
     end: datetime
     coverage: float
 
+    @property
+    def unknown_seconds(self) -> float:
+        """The time, summed over the units, in which no valid reading is known."""
+        return self.unit_count * (self.end - self.start).total_seconds() - self.covered_seconds
+
     @classmethod
     def of(cls, totals: Totals, unit_count: int, time_range: TimeRange) -> Statistics:
         """Return the statistics of `unit_count` units whose readings in `time_range` sum to `totals`."""

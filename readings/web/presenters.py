@@ -72,6 +72,7 @@ def present_statistics(summaries: Statistics, outside: TimeOutside | None, scale
         ("Mean kinetic temperature", temperature_text(summaries.mkt_c, scale)),
         ("Coverage", share_text(summaries.coverage)),
         ("Time outside limits", _outside_text(outside)),
+        ("No data for", duration_text(timedelta(seconds=summaries.unknown_seconds))),
         ("Readings", f"{summaries.reading_count:,}"),
         ("Sensor faults", f"{summaries.fault_count:,}"),
     ]

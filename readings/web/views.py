@@ -26,6 +26,7 @@ from readings.series.chart import chart_data
 from readings.series.sparklines import sparklines
 from readings.statistics.statistics import statistics
 from readings.statistics.time_outside import time_outside
+from readings.time_ranges import TimeRange
 from readings.units.condition import LimitsInForce, UnitState
 from readings.units.unit_condition import visible_badges
 from readings.web.facilities import facility_rows, facility_today, list_facilities, present_facility
@@ -175,8 +176,9 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
 
 def _range_context(request: HttpRequest, unit: StorageUnit, period: RequestedRange) -> dict[str, object]:
     time_range, limits = period.time_range, LimitsInForce.of(unit)
-    outside = time_outside(unit.pk, time_range)
     summaries = statistics([unit.pk], time_range.start, time_range.end)
+    # Up to now, like the statistics: how long the newest reading stays valid is not known yet.
+    outside = time_outside(unit.pk, TimeRange(summaries.start, summaries.end))
     return {
         "period": period,
         "ranges": PRESET_NAMES.items(),
