@@ -17,10 +17,10 @@ class AlarmsConfig(AppConfig):
             profiles,
             signals,  # noqa: F401  connects its receiver on import
         )
-        from alarms.selectors import units_in_alarm
+        from alarms.selectors import unit_badges
         from alarms.silences import silenced_units
         from readings.units.unit_condition import register_badges
 
         post_migrate.connect(profiles.ensure_shipped, sender=self)
-        register_badges(units_in_alarm)
+        register_badges(unit_badges)
         register_badges(silenced_units)

@@ -16,9 +16,10 @@ from alarms.models import Alarm, EvaluationFailure, Excursion, MaintenanceWindow
 from alarms.thresholds import Severity
 from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope
-from customers.models import Customer
+from customers.models import Customer, StorageUnit
 
 _Row = TypeVar("_Row", bound=Model)
+PROVISIONAL = "provisional limits"
 LIVE = (Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED)
 # The columns that a text is searched in.
 _SEARCHED = (
@@ -97,14 +98,19 @@ NOT_EVALUATED = "not evaluated"
 
 
 def _badges(scope: Scope) -> QuerySet[Alarm, tuple[int, str]]:
-    """Return the query of the units with a live alarm or a failed evaluation, and which."""
+    """Return the query of the units with a live alarm, a failed evaluation or provisional limits, and which."""
     alarms = live_alarms(scope).filter(storage_unit__isnull=False).order_by()
     failures = evaluation_failures(scope).order_by().annotate(badge=Value(NOT_EVALUATED, CharField()))
+    provisional = StorageUnit.objects.visible_to(scope).filter(has_provisional_limits=True).order_by()
     rows: QuerySet[Alarm, tuple[int, str]] = alarms.values_list("storage_unit_id", "state")
-    return rows.union(failures.values_list("storage_unit_id", "badge"), all=True)
+    return rows.union(
+        failures.values_list("storage_unit_id", "badge"),
+        provisional.annotate(badge=Value(PROVISIONAL, CharField())).values_list("pk", "badge"),
+        all=True,
+    )
 
 
-# Both in one query, because every refresh of the overview needs them.
+# All in one query, because every refresh of the overview needs them.
 _OF_UNITS = CompiledQuery(_badges, is_look_up=True)
 
 
@@ -132,8 +138,8 @@ def ongoing_excursion_count() -> int:
     return Excursion.objects.filter(ended_at=None).count()
 
 
-def units_in_alarm(scope: Scope) -> dict[int, str]:
-    """Return the units within `scope` with a live alarm or a failed evaluation, and the badge text of each."""
+def unit_badges(scope: Scope) -> dict[int, str]:
+    """Return the badges of the units within `scope`: live alarms, failed evaluations, provisional limits."""
     words: dict[int, set[str]] = {}
     for unit_id, word in _OF_UNITS.visible_to(scope):
         words.setdefault(unit_id, set()).add(word)
@@ -146,6 +152,8 @@ def _badge_text(words: Collection[str]) -> str:
         texts.append("alarm")
     elif Alarm.State.ACKNOWLEDGED in words:
         texts.append("acknowledged")
+    if PROVISIONAL in words:
+        texts.append(PROVISIONAL)
     return " · ".join(texts)
 
 

@@ -29,7 +29,7 @@ class SetupNotice:
 def setup_notices(principal: Principal) -> list[SetupNotice]:
     """Return what is wrong, for a person who can do something about it; nothing for anybody else.
 
-    One query, and one more for the operator's staff.
+    Two queries, and one more for the operator's staff.
     """
     is_operator = principal.user is not None and principal.user.is_staff
     notices = [*_notices_of_failures(), *_notices_of_settings()] if is_operator else []
@@ -38,7 +38,7 @@ def setup_notices(principal: Principal) -> list[SetupNotice]:
         url = reverse("settings") if len(silent) > 1 else reverse("settings-notifications", args=[silent[0].public_id])
         text = f"Nobody is notified of the alarms of {_names(silent)}: there is no notification rule."
         notices.append(SetupNotice(text, "Add a rule", url))
-    return notices
+    return notices + _notices_of_provisional_limits(principal.manage_scope)
 
 
 def _notices_of_failures() -> list[SetupNotice]:
@@ -67,6 +67,28 @@ def _without_rule(scope: Scope) -> list[Customer]:
     rules = Rule.objects.filter(has_channel, customer=OuterRef("pk"), is_enabled=True)
     customers = Customer.objects.visible_to(scope).filter(~Exists(rules), is_active=True)
     return list(customers.order_by("customer_code"))
+
+
+def _notices_of_provisional_limits(scope: Scope) -> list[SetupNotice]:
+    """Return a notice for each of the first customers with units whose limits nobody has chosen."""
+    if scope == Scope.nothing():
+        return []
+    is_provisional = Q(facilities__units__has_provisional_limits=True)
+    customers = Customer.objects.visible_to(scope).filter(is_active=True)
+    counted = customers.annotate(unit_count=Count("facilities__units", filter=is_provisional)).filter(unit_count__gt=0)
+    rows = counted.order_by("customer_code").values_list("name", "public_id", "unit_count")[:MAX_NAMED]
+    return [
+        SetupNotice(
+            f"{_units_text(count)} of {name} alert{'s' if count == 1 else ''} nobody: no limits have been chosen.",
+            "Choose limits",
+            reverse("settings-customer-limits", args=[public_id]),
+        )
+        for name, public_id, count in rows
+    ]
+
+
+def _units_text(count: int) -> str:
+    return f"{count:,} storage unit{'' if count == 1 else 's'}"
 
 
 def _names(customers: Sequence[Customer]) -> str:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from alarms import drills
 from alarms.evaluation.mkt_checks import run_requested_checks
+from alarms.evaluation.reevaluation import run_reevaluations
 from alarms.evaluation.retries import retry_failed
 from alarms.notifications import deliver, outbox, reminders
 from alarms.watchdogs import clock_drift
@@ -25,6 +26,9 @@ SOFT_SECONDS = ceil(settings.NOTIFICATION_TOTAL_SECONDS) + 5
 HARD_SECONDS = SOFT_SECONDS + 5
 # Leaves the task's time limit to the last unit.
 RETRYING_SECONDS = 20
+
+# A run ends with the unit during which this time has passed, so that other tasks get their turn.
+REEVALUATION_TIME = timedelta(seconds=10)
 
 
 @shared_task
@@ -52,6 +56,12 @@ def send_message(message_id: int, claim_id: str) -> None:
 def remind() -> None:
     """Create the messages that become due by time alone."""
     reminders.create_due_messages(timezone.now())
+
+
+@shared_task
+def reevaluate() -> None:
+    """Evaluate units again that other limits apply to now."""
+    run_reevaluations(deadline=timezone.now() + REEVALUATION_TIME)
 
 
 @shared_task

@@ -153,6 +153,9 @@ class StorageUnit(ScopedModel):
     is_limit_outside = models.BooleanField(
         default=False, db_default=False, editable=False, help_text="A temperature exactly at a limit is outside."
     )
+    has_provisional_limits = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="Nobody has chosen limits, so nobody is alerted."
+    )
     is_synthetic = models.BooleanField(
         default=False, db_default=False, editable=False, help_text="Made for alarm drills; it holds no goods."
     )

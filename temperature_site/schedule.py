@@ -43,6 +43,13 @@ ENTRIES = (
         description="Lets readings that are dated ahead take effect when their time has come.",
     ),
     ScheduleEntry(
+        name="Evaluate units again",
+        task="alarms.tasks.reevaluate",
+        seconds=10,
+        expires=10,
+        description="Evaluates units again whose limits were chosen for the first time or backdated.",
+    ),
+    ScheduleEntry(
         name="Check MKT limits",
         task="alarms.tasks.check_mkt",
         seconds=60,

@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from alarms.models import CustomerLimits, LimitProfile
 from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
 from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
@@ -62,12 +63,28 @@ class StaffFactory(UserFactory):
     is_superuser = True
 
 
+class CustomerLimitsFactory(ModelFactory[CustomerLimits]):
+    """A customer's choice of the default profile for its units."""
+
+    class Meta:
+        model = CustomerLimits
+
+    profile = factory.LazyFunction(lambda: LimitProfile.objects.get(is_default=True))
+
+
 class CustomerFactory(ModelFactory[Customer]):
+    """A customer that has chosen the default profile for its units, unless `has_limits` is False."""
+
     class Meta:
         model = Customer
+        skip_postgeneration_save = True
+
+    class Params:
+        has_limits = True
 
     customer_code = factory.Sequence(lambda n: f"CUSTOMER{n}")
     name = factory.LazyAttribute(lambda customer: f"Cold Stores {customer.customer_code} Ltd")
+    limits = factory.Maybe("has_limits", factory.RelatedFactory(CustomerLimitsFactory, factory_related_name="customer"))
 
 
 class FacilityFactory(ModelFactory[Facility]):

@@ -7,8 +7,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from typing_extensions import override
 
+from alarms.limits.choice_forms import ProfileLimitsForm, UnitLimitsChoiceForm
 from alarms.limits.profiles import VALUE_NAMES
-from alarms.models import LimitProfile, LimitVersion, UnitLimits
+from alarms.models import CustomerLimits, LimitProfile, LimitVersion, UnitLimits
 from alarms.presenters import condition_limits
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, count_of, instant_text
 from readings.units.formatting import limits_text
@@ -18,6 +19,7 @@ from readings.units.formatting import limits_text
 class LimitProfileAdmin(DeletesOnlyUnused[LimitProfile], admin.ModelAdmin[LimitProfile]):
     """Edit limit profiles; the default profile cannot be deleted."""
 
+    form = ProfileLimitsForm
     list_display = ["name", "description", "is_default", "unit_count"]
     search_fields = ["name", "description"]
     readonly_fields = ["updated_at"]
@@ -38,10 +40,24 @@ class LimitProfileAdmin(DeletesOnlyUnused[LimitProfile], admin.ModelAdmin[LimitP
         return f"{profile.unit_count:,}"  # type: ignore[attr-defined]  # annotated by get_queryset
 
 
+@admin.register(CustomerLimits)
+class CustomerLimitsAdmin(admin.ModelAdmin[CustomerLimits]):
+    """Edit the profiles of customers' units without limits of their own."""
+
+    list_display = ["customer", "profile", "updated_at"]
+    list_select_related = ["customer", "profile"]
+    list_filter = ["profile"]
+    search_fields = ["=customer__customer_code", "customer__name"]
+    autocomplete_fields = ["customer", "profile"]
+    show_full_result_count = False
+    list_per_page = 50
+
+
 @admin.register(UnitLimits)
 class UnitLimitsAdmin(admin.ModelAdmin[UnitLimits]):
     """Edit the limits of single units."""
 
+    form = UnitLimitsChoiceForm
     list_display = ["storage_unit", "customer_code", "profile", "sensor_policy", "updated_at"]
     list_select_related = ["storage_unit__facility__customer", "profile"]
     list_filter = ["profile", "sensor_policy", ("storage_unit__facility__customer", FewRelatedFilter)]
@@ -65,13 +81,28 @@ class UnitLimitsAdmin(admin.ModelAdmin[UnitLimits]):
 class LimitVersionAdmin(BigTableAdmin[LimitVersion]):
     """Read-only list of limit versions."""
 
-    list_display = ["since", "storage_unit", "customer_code", "profile_name", "limits", "changed_by"]
+    list_display = [
+        "since",
+        "storage_unit",
+        "customer_code",
+        "profile_name",
+        "is_provisional",
+        "limits",
+        "changed_by",
+        "reason",
+        "superseded_at",
+    ]
     list_select_related = ["storage_unit__facility__customer"]
     list_filter = [("storage_unit__facility__customer", FewRelatedFilter)]
     search_fields = ["=storage_unit__facility__customer__customer_code", "storage_unit__unit_code", "=changed_by"]
     search_help_text = "Customer code, part of a unit's code, or who made the change."
     ordering = ["-pk"]
     sortable_by = ()
+
+    @override
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LimitVersion]:
+        versions: QuerySet[LimitVersion] = LimitVersion.history.order_by(*self.ordering)
+        return versions
 
     @admin.display(description="in force from (UTC)")
     def since(self, version: LimitVersion) -> str:

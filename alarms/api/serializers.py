@@ -7,10 +7,10 @@ from typing_extensions import override
 
 from alarms.lifecycle.actions import LONGEST_TEXT
 from alarms.limits.profiles import VALUE_NAMES, detach_from_profile, limit_values
-from alarms.limits.versions import latest_versions
+from alarms.limits.versions import backdating_error, latest_versions
 from alarms.models import Alarm, AlarmEvent, Excursion, LimitProfile, LimitVersion, UnitLimits
 from alarms.models.limits import SENSOR_POLICIES, LimitValues
-from alarms.thresholds import Severity
+from alarms.thresholds import SensorPolicy, Severity
 from core.api.fields import Values, labelled_choices
 from customers.api.serializers import RecordSerializer
 from customers.models import Sensor
@@ -154,6 +154,8 @@ class LimitVersionSerializer(serializers.ModelSerializer[LimitVersion]):
             "valid_from",
             "profile_name",
             "changed_by",
+            "is_provisional",
+            "reason",
             *_IN_FORCE,
             "gap_limit_seconds",
             "interval_seconds",
@@ -193,11 +195,26 @@ class UnitLimitsSerializer(RecordSerializer[UnitLimits]):
         required=False,
         help_text="Code of the reference sensor, if the policy is `named`.",
     )
+    applies_from = serializers.DateTimeField(
+        write_only=True, required=False, allow_null=True, help_text="Backdate the limits to this time."
+    )
+    reason = serializers.CharField(
+        write_only=True, required=False, max_length=LONGEST_TEXT, help_text="Required to backdate limits: why."
+    )
     in_force = LimitVersionSerializer(read_only=True)
 
     class Meta:
         model = UnitLimits
-        fields = ["storage_unit_id", "profile_id", *VALUE_NAMES, "sensor_policy", "sensor_id", "in_force"]
+        fields = [
+            "storage_unit_id",
+            "profile_id",
+            *VALUE_NAMES,
+            "sensor_policy",
+            "sensor_id",
+            "applies_from",
+            "reason",
+            "in_force",
+        ]
 
     @override
     def to_representation(self, instance: UnitLimits) -> Values:
@@ -216,6 +233,8 @@ class UnitLimitsSerializer(RecordSerializer[UnitLimits]):
     @override
     def validate(self, attrs: Values) -> Values:
         limits: UnitLimits = self.instance  # type: ignore[assignment]  # limits are only ever updated
+        if error := backdating_error(attrs.get("applies_from"), attrs.get("reason", "")):
+            raise serializers.ValidationError({error.field: [error.text]})
         profile = attrs.get("profile", limits.profile)
         own = sorted(attrs.keys() & set(VALUE_NAMES))
         if profile is not None and own:
@@ -229,6 +248,9 @@ class UnitLimitsSerializer(RecordSerializer[UnitLimits]):
         # Saved as a whole, since it may not exist yet. A signal updates the limits in force.
         if "profile" in validated_data and validated_data["profile"] is None and instance.profile is not None:
             detach_from_profile(instance)
+        if validated_data.get("sensor_policy", SensorPolicy.NAMED) != SensorPolicy.NAMED:
+            # The reference sensor belongs to the policy that is replaced.
+            validated_data = {"named_sensor": None} | validated_data
         for name, value in validated_data.items():
             setattr(instance, name, value)
         return self._save(instance)

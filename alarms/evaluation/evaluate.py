@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 import structlog
@@ -12,7 +12,7 @@ from alarms.evaluation import mkt_checks
 from alarms.evaluation.isolation import Part, Spans, Work, evaluate_part
 from alarms.excursions.budget import budget_replacement
 from alarms.excursions.prefilter import PrefilterResult, UnitSnapshot, candidates, prefilter, unit_snapshots
-from alarms.excursions.reconcile import reconcile
+from alarms.excursions.reconcile import Reconciled, reconcile
 from alarms.excursions.replay_window import replay
 from alarms.excursions.sensor_faults import update_faults
 from alarms.excursions.units import evaluated_units
@@ -62,10 +62,12 @@ def evaluate_units(spans: Spans, now: datetime, failed: Collection[tuple[int, st
     evaluate_part(Part.BUDGET, evaluate_budgets, depending, now, failed)
 
 
-def evaluate_temperatures(spans: Spans, now: datetime) -> Spans:
+def evaluate_temperatures(
+    spans: Spans, now: datetime, update: Callable[[Reconciled, datetime], None] = update_alarms
+) -> Spans:
     """Replay the readings that the spans affect, update excursions and alarms; return the spans of units with budgets.
 
-    Units that have no limits yet are given theirs.
+    Units that have no limits yet are given theirs. `update` brings the alarms up to date.
     """
     units = {unit.unit_id: unit for unit in evaluated_units(list(spans))}
     if unversioned := [unit_id for unit_id, unit in units.items() if not unit.versions]:
@@ -76,7 +78,7 @@ def evaluate_temperatures(spans: Spans, now: datetime) -> Spans:
         units[each.unit_id].replacement(Excursion.Kind.TEMPERATURE, each.found, each.superseded, each.progress)
         for each in windows
     ]
-    update_alarms(reconcile(replacements, now), now)
+    update(reconcile(replacements, now), now)
     return {
         each.unit_id: NewSpan(each.since, max(each.since, spans[each.unit_id].last))
         for each in windows

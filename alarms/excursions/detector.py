@@ -43,11 +43,12 @@ class SensorReading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EffectiveLimits:
-    """Limits from `valid_from` on; `version_id` is passed through."""
+    """Limits from `valid_from` on; `version_id` and `is_provisional` are passed through."""
 
     valid_from: datetime
     limits: Limits
     version_id: int = 0
+    is_provisional: bool = False
 
 
 @dataclass(slots=True)

@@ -66,7 +66,10 @@ IS_CHANGE_NEAR = f"""(
 SNAPSHOTS = f"""
 SELECT unit.id, coalesce(unit.low_warning_c, unit.low_critical_c), coalesce(unit.high_warning_c, unit.high_critical_c),
     unit.is_limit_outside, version.valid_from, version.sensor_policy,
-    EXISTS (SELECT FROM limit_version WHERE storage_unit_id = unit.id AND mkt_limit_c IS NOT NULL),
+    EXISTS (
+        SELECT FROM limit_version
+        WHERE storage_unit_id = unit.id AND superseded_at IS NULL AND mkt_limit_c IS NOT NULL
+    ),
     EXISTS (SELECT FROM excursion WHERE storage_unit_id = unit.id AND ended_at IS NULL AND kind <> 'mkt')
     OR EXISTS (
         SELECT FROM excursion WHERE storage_unit_id = unit.id AND clears_at >= span.first AND kind <> 'mkt'
@@ -79,7 +82,7 @@ FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamp
 JOIN storage_unit AS unit ON unit.id = span.unit_id
 LEFT JOIN LATERAL (
     SELECT valid_from, sensor_policy, allowed_seconds, allowed_window_seconds FROM limit_version
-    WHERE storage_unit_id = unit.id ORDER BY valid_from DESC LIMIT 1
+    WHERE storage_unit_id = unit.id AND superseded_at IS NULL ORDER BY valid_from DESC LIMIT 1
 ) AS version ON true
 ORDER BY unit.id
 """  # noqa: S608  constants only

@@ -86,6 +86,7 @@ class Replacement:
     """The excursions found of a unit, for those stored of the same time; both in order of time.
 
     progress belongs to the last one found. live_within: for how long after its newest reading outside one is live.
+    provisional_ids: the versions that alert nobody.
     """
 
     unit_id: int
@@ -94,6 +95,7 @@ class Replacement:
     found: Sequence[DetectedExcursion]
     stored: Sequence[Excursion]
     live_within: timedelta
+    provisional_ids: frozenset[int] = frozenset()
     progress: dict[str, object] | None = None
 
 
@@ -101,8 +103,8 @@ class Replacement:
 class Reconciled:
     """The outcome of a reconciliation.
 
-    changed: new and changed excursions, each with its customer's id and whether it is live. orphaned: the alarms of
-    excursions that no longer exist.
+    changed: new and changed excursions that may alert, each with its customer's id and whether it is live. orphaned:
+    the alarms of excursions that no longer exist.
     """
 
     changed: list[tuple[Excursion, int, bool]] = field(default_factory=list)
@@ -135,7 +137,8 @@ def reconcile(replacements: Iterable[Replacement], now: datetime) -> Reconciled:
             if excursion.pk is None:
                 excursion.is_detected_late = not is_live
             (created if excursion.pk is None else updated).append(excursion)
-            reconciled.changed.append((excursion, replacement.customer_id, is_live))
+            if new.version_id not in replacement.provisional_ids:
+                reconciled.changed.append((excursion, replacement.customer_id, is_live))
     if deleted:
         Excursion.objects.filter(pk__in=[each.pk for each in deleted]).delete()
     if updated:

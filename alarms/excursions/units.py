@@ -41,6 +41,7 @@ class EvaluatedUnit:
             found=found,
             stored=stored,
             progress=progress,
+            provisional_ids=frozenset(each.version_id for each in self.versions if each.is_provisional),
             live_within=max(LIVE_WITHIN, timedelta(seconds=self.versions[-1].limits.gap_limit_seconds)),
         )
 
@@ -55,6 +56,9 @@ def evaluated_units(unit_ids: Sequence[int]) -> list[EvaluatedUnit]:
 def effective_limits(unit_ids: Sequence[int]) -> dict[int, list[EffectiveLimits]]:
     """Return all limit versions of these units in order of validity. One query."""
     return {
-        unit_id: [EffectiveLimits(version.valid_from, version.limits, version.pk) for version in versions]
+        unit_id: [
+            EffectiveLimits(version.valid_from, version.limits, version.pk, version.is_provisional)
+            for version in versions
+        ]
         for unit_id, versions in versions_by_unit(unit_ids).items()
     }

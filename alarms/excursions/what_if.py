@@ -69,15 +69,35 @@ def replay_limits(
     since = until - duration
     versions = evaluated_units([unit.pk])[0].versions
     other = apply_changes(versions[-1].limits, changes)
-    staleness_limit = max(version.limits.staleness_limit for version in versions)
-    before, after = Detector(versions), Detector([EffectiveLimits(since, other)])
-    for instant, readings in iterate_readings(unit.pk, since - staleness_limit, until):
-        for detector in (before, after):
+    before, after = _replay(unit.pk, since, until, versions, [EffectiveLimits(since, other)])
+    return compare(since, until, with_alarm(before), with_alarm(after))
+
+
+def preview_backdated(unit: StorageUnit, limits: Limits, applies_from: datetime, until: datetime) -> Replay:
+    """Return the excursions that `limits` would remove, add and keep if they applied from then on.
+
+    At most the last REPLAY_DURATION is covered. The alarms of the result are excursions, also those without an alarm.
+    """
+    since = max(applies_from, until - REPLAY_DURATION)
+    versions = evaluated_units([unit.pk])[0].versions
+    earlier = [version for version in versions if version.valid_from < applies_from]
+    before, after = _replay(unit.pk, since, until, versions, [*earlier, EffectiveLimits(applies_from, limits)])
+    return compare(since, until, before, after)
+
+
+def _replay(
+    unit_id: int, since: datetime, until: datetime, *alternatives: Sequence[EffectiveLimits]
+) -> list[list[DetectedExcursion]]:
+    """Return the unit's excursions from `since` to `until` by each of these versions of limits."""
+    staleness_limit = max(version.limits.staleness_limit for versions in alternatives for version in versions)
+    detectors = [Detector(versions) for versions in alternatives]
+    for instant, readings in iterate_readings(unit_id, since - staleness_limit, until):
+        for detector in detectors:
             if instant < since:
                 detector.prime(readings)
             else:
                 detector.step(instant, readings)
-    return compare(since, until, with_alarm(before.all_excursions()), with_alarm(after.all_excursions()))
+    return [detector.all_excursions() for detector in detectors]
 
 
 def with_alarm(found: Sequence[DetectedExcursion]) -> list[DetectedExcursion]:

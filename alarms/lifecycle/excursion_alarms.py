@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from alarms.excursions.reconcile import Reconciled
-from alarms.lifecycle.transitions import open_alarm, record_event, reopen, withdraw
+from alarms.lifecycle.transitions import close_for_other_limits, open_alarm, record_event, reopen, withdraw
 from alarms.models import Alarm, AlarmEvent, Excursion
 from alarms.thresholds import Severity
 
@@ -35,6 +35,31 @@ def update_alarms(reconciled: Reconciled, now: datetime) -> None:
     alarms = {alarm.excursion_id: alarm for alarm in _lock_alarms_of([each for each, _, _ in reconciled.changed])}
     for excursion, customer_id, is_live in reconciled.changed:
         _update_alarm(excursion, alarms.get(excursion.pk), customer_id, now, is_live=is_live)
+
+
+def update_active_alarms(reconciled: Reconciled, now: datetime) -> None:
+    """Bring the alarms of what is active now in line with excursions found by other limits than before.
+
+    Closed alarms stay as they were, and an excursion that is over gets none. An active alarm without an excursion by
+    the limits that apply now is closed.
+    """
+    for orphan in reconciled.orphaned:
+        if orphan.state != Alarm.State.CLOSED:
+            close_for_other_limits(orphan, now)
+    alarms = {alarm.excursion_id: alarm for alarm in _lock_alarms_of([each for each, _, _ in reconciled.changed])}
+    for excursion, customer_id, is_live in reconciled.changed:
+        alarm = alarms.get(excursion.pk)
+        if alarm is not None and alarm.is_live and excursion.alarm_at is None:
+            close_for_other_limits(alarm, now)
+        elif _is_active(alarm, excursion, is_live=is_live):
+            _update_alarm(excursion, alarm, customer_id, now, is_live=is_live)
+
+
+def _is_active(alarm: Alarm | None, excursion: Excursion, *, is_live: bool) -> bool:
+    """Return whether the alarm is active, or is to be one because its excursion is active now."""
+    if alarm is not None and alarm.state != Alarm.State.CLOSED:
+        return True
+    return is_live and excursion.ended_at is None and (alarm is None or alarm.is_detected_late)
 
 
 def _update_alarm(excursion: Excursion, alarm: Alarm | None, customer_id: int, now: datetime, *, is_live: bool) -> None:

@@ -82,6 +82,18 @@ def withdraw(alarm: Alarm, now: datetime, reason: str) -> None:
     record_event(alarm, AlarmEvent.Kind.WITHDRAWN, now, text=reason)
 
 
+def close_for_other_limits(alarm: Alarm, now: datetime) -> None:
+    """Close an alarm whose condition does not exist by the limits that apply to its time now; delete a pending one."""
+    if alarm.state == Alarm.State.PENDING:
+        alarm.delete()
+        return
+    alarm.excursion = None
+    alarm.ended_at = alarm.ended_at or now
+    alarm.state, alarm.closed_at = Alarm.State.CLOSED, now
+    alarm.save()
+    record_event(alarm, AlarmEvent.Kind.CLOSED, now, text="By the limits that now apply to this time it is no alarm.")
+
+
 def inhibit(alarm: Alarm, cause: Alarm, now: datetime) -> None:
     """Make `cause` inhibit an open or new alarm, which then sends no notifications of its own."""
     alarm.suppressed_by = cause

@@ -6,6 +6,8 @@ refrigerators); HACCP practice (chilled food); EC 37/2005 and 89/108/EEC (quick-
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from alarms.models import LimitProfile, UnitLimits
 from alarms.models.limits import ChosenLimits
 from customers.models import StorageUnit
@@ -105,7 +107,7 @@ VALUE_NAMES = tuple(field.name for field in ChosenLimits._meta.local_fields)
 
 
 def limits_choice(unit: StorageUnit) -> UnitLimits:
-    """Return the limits chosen for `unit`; without a choice, an unsaved one of the default profile."""
+    """Return the choice of `unit`; without one, an unsaved choice of its customer's or the default profile."""
     choices = UnitLimits.objects.select_related("profile", "named_sensor")
     return choices.filter(storage_unit=unit).first() or _default_choice(unit)
 
@@ -116,6 +118,11 @@ def limit_values(choice: UnitLimits) -> dict[str, object]:
     return {name: getattr(source, name) for name in VALUE_NAMES}
 
 
+def profile_values(profile: LimitProfile) -> dict[str, object]:
+    """Return the limits of a profile by name."""
+    return {name: getattr(profile, name) for name in VALUE_NAMES}
+
+
 def detach_from_profile(choice: UnitLimits) -> None:
     """Turn the choice into custom limits that start with the profile's values. It is not saved."""
     for name, value in limit_values(choice).items():
@@ -124,5 +131,6 @@ def detach_from_profile(choice: UnitLimits) -> None:
 
 
 def _default_choice(unit: StorageUnit) -> UnitLimits:
-    default = LimitProfile.objects.filter(is_default=True).first()
+    profiles = LimitProfile.objects.filter(Q(is_default=True) | Q(customers__customer__facilities__units=unit))
+    default = profiles.order_by("is_default").distinct().first()
     return UnitLimits(storage_unit=unit, profile=default, is_around_set_temperature=default is None)

@@ -11,13 +11,12 @@ from django.db.models import Model, Q
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from alarms.limits.versions import update_versions
-from alarms.models import LimitProfile, LimitVersion, UnitLimits
+from alarms.limits.versions import COPIED_COLUMNS, update_versions
+from alarms.models import CustomerLimits, LimitProfile, UnitLimits
 from customers.access.audit_actor import audit_actor
 from customers.models import StorageUnit
 from customers.signals import units_changed
 from readings.models import ConfigurationEntry
-from readings.units.condition import LIMIT_COLUMNS
 
 
 @receiver(units_changed)
@@ -27,16 +26,21 @@ def update_versions_of_units(
     """Give these units new versions if their limits changed. A unit that was saved gets the limits in force, too."""
     update_versions(changes, by=audit_actor())
     if instance is not None:
-        instance.refresh_from_db(fields=LIMIT_COLUMNS)
+        instance.refresh_from_db(fields=COPIED_COLUMNS)
 
 
 @receiver([post_save, post_delete], sender=UnitLimits)
+@receiver([post_save, post_delete], sender=CustomerLimits)
 @receiver(post_save, sender=LimitProfile)
 @receiver(post_save, sender=ConfigurationEntry)
 def update_versions_on_change(instance: Model, **_: object) -> None:
     """Give the units whose limits depend on `instance` new versions if their limits changed."""
     unit_ids = _dependent_units(instance)
-    if unit_ids is not None:
+    if unit_ids is None:
+        return
+    if isinstance(instance, UnitLimits):
+        update_versions(unit_ids, by=audit_actor(), at=instance.applies_from, reason=instance.reason)
+    else:
         update_versions(unit_ids, by=audit_actor())
 
 
@@ -44,11 +48,15 @@ def _dependent_units(instance: Model) -> Iterable[int] | None:
     """Return the ids of the units whose limits depend on `instance`, None if it has no influence on limits."""
     if isinstance(instance, UnitLimits):
         return [instance.storage_unit_id]
+    if isinstance(instance, CustomerLimits):
+        units = StorageUnit.objects.filter(facility__customer=instance.customer_id, chosen_limits=None)
+        return units.values_list("pk", flat=True)
     if isinstance(instance, LimitProfile):
-        units = Q(chosen_limits__profile=instance)
+        of_customer = Q(chosen_limits=None, facility__customer__limits__profile=instance)
+        dependent = Q(chosen_limits__profile=instance) | of_customer
         if instance.is_default:
-            units |= Q(chosen_limits=None)
-        return StorageUnit.objects.filter(units).values_list("pk", flat=True)
+            dependent |= Q(chosen_limits=None)
+        return StorageUnit.objects.filter(dependent).values_list("pk", flat=True)
     if isinstance(instance, ConfigurationEntry) and instance.key == "max_temperature_deviation":
-        return LimitVersion.objects.order_by().values_list("storage_unit_id", flat=True).distinct()
+        return StorageUnit.objects.filter(limit_versions__isnull=False).values_list("pk", flat=True).distinct()
     return None

@@ -1,9 +1,14 @@
 """The versions of a unit's limits: which are in force, and were at any time.
 
-A unit's limits come from its profile, from its own values, or from the default profile; those around the set
-temperature also depend on it and on the configured deviation. When any of these change, `update_versions` computes the
-limits again and, if they differ, gives the unit a new version from that moment on. Versions never change, so past
-alarms are not re-evaluated.
+A unit's limits come from its profile, from its own values, or from its customer's profile; those around the set
+temperature also depend on it and on the configured deviation. Until a person has chosen any of these, the default
+profile is provisionally in force and alerts nobody. When any of these change, `update_versions` computes the limits
+again and, if they differ, gives the unit a new version from that moment on. Versions never change, so past alarms are
+not re-evaluated.
+
+Two kinds of versions apply to the past: the first choice for a unit, which replaces the provisional limits from their
+beginning, and limits that a person backdates. The versions they replace are kept as superseded, and the readings since
+then are evaluated again, see `alarms.evaluation.reevaluation`.
 """
 
 from __future__ import annotations
@@ -12,38 +17,57 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
 
-from alarms.models import LimitProfile, LimitVersion, UnitLimits
+from alarms.models import LimitProfile, LimitVersion, Reevaluation, UnitLimits
 from alarms.models.limits import TEMPERATURE_FIELDS, ChosenLimits, LimitValues
 from alarms.thresholds import Limits, SensorPolicy
 from customers.models import StorageUnit
 from readings.configuration import deviation_limits
 from readings.models import LatestReading
+from readings.storage.rebuilds import request_rebuild
 from readings.storage.store import CLOCK_TOLERANCE
 from readings.units.condition import LIMIT_COLUMNS, DeviationLimits
 from readings.units.scales import to_celsius
 
 FIRST_VALID_FROM = datetime(1970, 1, 1, tzinfo=UTC)
+# Rows dated earlier are rejected.
+EARLIEST_BACKDATED = datetime(2000, 1, 1, tzinfo=UTC)
 OWN_LIMITS = "own limits"
+# The columns of a storage unit that say what is in force now.
+COPIED_COLUMNS = (*LIMIT_COLUMNS, "has_provisional_limits")
 _VALUE_NAMES = tuple(field.name for field in LimitValues._meta.local_fields)
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedLimits:
-    """The limits in force for a unit, and the name of their origin."""
+    """The limits in force for a unit, the name of their origin, and whether nobody has chosen them."""
 
     limits: Limits
     profile_name: str
+    is_provisional: bool = False
+
+    def is_in_force_by(self, version: LimitVersion) -> bool:
+        """Return whether `version` says the same."""
+        return (version.limits, version.profile_name, version.is_provisional) == (
+            self.limits,
+            self.profile_name,
+            self.is_provisional,
+        )
 
 
 def resolve_limits(
-    unit: StorageUnit, chosen: UnitLimits | None, default: LimitProfile, deviation: DeviationLimits
+    unit: StorageUnit,
+    chosen: UnitLimits | None,
+    of_customer: LimitProfile | None,
+    default: LimitProfile,
+    deviation: DeviationLimits,
 ) -> ResolvedLimits:
-    """Return the limits of `unit` by its choice `chosen`, or by the profile `default` if that is None."""
-    source: ChosenLimits = default if chosen is None else chosen.profile or chosen
+    """Return the limits of `unit` by its choice, by its customer's profile, or provisionally by the default profile."""
+    source: ChosenLimits = (of_customer or default) if chosen is None else chosen.profile or chosen
     values = {name: getattr(source, name) for name in _VALUE_NAMES}
     if source.is_around_set_temperature:
         values |= _around(unit, source, deviation)
@@ -53,7 +77,11 @@ def resolve_limits(
         sensor_policy=SensorPolicy(chosen.sensor_policy) if chosen else SensorPolicy.ANY,
         named_sensor_id=chosen.named_sensor_id if chosen else None,
     )
-    return ResolvedLimits(limits, source.name if isinstance(source, LimitProfile) else OWN_LIMITS)
+    return ResolvedLimits(
+        limits,
+        source.name if isinstance(source, LimitProfile) else OWN_LIMITS,
+        is_provisional=chosen is None and of_customer is None,
+    )
 
 
 def _around(unit: StorageUnit, source: ChosenLimits, deviation: DeviationLimits) -> dict[str, float | None]:
@@ -70,31 +98,85 @@ def _around(unit: StorageUnit, source: ChosenLimits, deviation: DeviationLimits)
 
 
 @transaction.atomic
-def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | None = None) -> int:
-    """Create new versions for units whose limits changed; return how many. Six queries at most.
+def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | None = None, reason: str = "") -> int:
+    """Create new versions for units whose limits changed; return how many. Six queries at most unless any is past.
 
-    `at`: from when on a new version is in force, now by default. If a sensor's clock is ahead by seconds, the version
-    is in force after the unit's latest reading, which is evaluated already. A unit's first version always was.
+    `at`: from when on a new version is in force, now by default; in the past it supersedes the versions since then. A
+    unit's first version applies from its beginning, and so does the first one that a person has chosen. If a sensor's
+    clock is ahead by seconds, a version is in force after the unit's latest reading, which is evaluated already.
     """
+    started_at = timezone.now()
     # The lock on the units serialises concurrent updates of the same unit.
     units = list(StorageUnit.objects.filter(pk__in=list(unit_ids)).order_by("pk").select_for_update(no_key=True))
+    if not units:
+        return 0
     newest = latest_versions([unit.pk for unit in units])
     choices = UnitLimits.objects.filter(storage_unit__in=units).select_related("profile").in_bulk()
+    of_customer = customer_profiles([unit.pk for unit in units if unit.pk not in choices])
     default, deviation = default_profile(), deviation_limits()
-    at = at or timezone.now()
-    latest = _latest_readings_near(at, newest)
+    latest = _latest_readings_near(at or started_at, newest)
     created, changed = [], []
     for unit in units:
-        resolved = resolve_limits(unit, choices.get(unit.pk), default, deviation)
+        resolved = resolve_limits(unit, choices.get(unit.pk), of_customer.get(unit.pk), default, deviation)
         version = newest.get(unit.pk)
-        if version is None or (version.limits, version.profile_name) != (resolved.limits, resolved.profile_name):
-            valid_from = FIRST_VALID_FROM if version is None else _after(version, latest.get(unit.pk, at))
-            created.append(_version(unit, resolved, by, valid_from))
-        if _copy_to_unit(unit, resolved.limits):
+        is_backdated = version is not None and at is not None and at < version.valid_from
+        if version is None or is_backdated or not resolved.is_in_force_by(version):
+            valid_from = _valid_from(version, resolved, at, latest.get(unit.pk))
+            created.append(_version(unit, resolved, by, reason, valid_from))
+        if _copy_to_unit(unit, resolved):
             changed.append(unit)
+    supersede([each for each in created if each.storage_unit_id in newest and each.valid_from < started_at])
     LimitVersion.objects.bulk_create(created)
-    StorageUnit.objects.bulk_update(changed, LIMIT_COLUMNS, batch_size=1_000)
+    StorageUnit.objects.bulk_update(changed, COPIED_COLUMNS, batch_size=1_000)
     return len(created)
+
+
+def supersede(new_versions: Iterable[LimitVersion]) -> None:
+    """Make these new versions replace those since they begin, and have the readings since then evaluated again."""
+    for version in new_versions:
+        versions = LimitVersion.objects.filter(storage_unit=version.storage_unit_id)
+        if versions.exclude(gap_limit_seconds=version.gap_limit_seconds).exists():
+            # Means and coverage of the past depend on how long readings were valid.
+            request_rebuild([version.storage_unit_id])
+        versions.filter(valid_from__gte=version.valid_from).update(superseded_at=timezone.now())
+        request, is_new = Reevaluation.objects.get_or_create(
+            storage_unit_id=version.storage_unit_id, defaults={"since": version.valid_from}
+        )
+        if not is_new and version.valid_from < request.since:
+            Reevaluation.objects.filter(pk=request.pk).update(since=version.valid_from)
+
+
+def customer_profiles(unit_ids: Sequence[int]) -> dict[int, LimitProfile]:
+    """Return the profiles that the customers of these units have chosen for units without a choice, by unit."""
+    if not unit_ids:
+        return {}
+    units = StorageUnit.objects.filter(pk__in=unit_ids, facility__customer__limits__isnull=False)
+    ids = dict(units.values_list("pk", "facility__customer__limits__profile_id"))
+    profiles = LimitProfile.objects.in_bulk(set(ids.values()))
+    return {unit_id: profiles[profile_id] for unit_id, profile_id in ids.items()}
+
+
+class BackdatingError(NamedTuple):
+    """What is wrong, and the field that is to be corrected."""
+
+    field: str
+    text: str
+
+
+def backdating_error(applies_from: datetime | None, reason: str) -> BackdatingError | None:
+    """Return what is wrong with a change of limits from then on, None if nothing is; no time means from now on."""
+    if applies_from is None:
+        return BackdatingError("reason", "Enter from when on the limits apply, too.") if reason.strip() else None
+    if not EARLIEST_BACKDATED <= applies_from <= timezone.now():
+        return BackdatingError("applies_from", "Limits can be backdated to a time between 2000 and now.")
+    if not reason.strip():
+        return BackdatingError("reason", "State why the limits are backdated.")
+    return None
+
+
+def limits_of(choice: UnitLimits) -> Limits:
+    """Return the limits that a choice, which need not be saved, results in."""
+    return resolve_limits(choice.storage_unit, choice, None, default_profile(), deviation_limits()).limits
 
 
 def default_profile() -> LimitProfile:
@@ -112,7 +194,9 @@ def latest_versions(unit_ids: Sequence[int]) -> dict[int, LimitVersion]:
 
 def version_at(unit_id: int, instant: datetime) -> LimitVersion | None:
     """Return the version in force for the unit at `instant`, None if it never had one."""
-    return LimitVersion.objects.filter(storage_unit=unit_id, valid_from__lte=instant).order_by("-valid_from").first()
+    versions = LimitVersion.objects.filter(storage_unit=unit_id, valid_from__lte=instant)
+    version: LimitVersion | None = versions.order_by("-valid_from").first()
+    return version
 
 
 def versions_by_unit(unit_ids: Sequence[int]) -> dict[int, list[LimitVersion]]:
@@ -123,20 +207,31 @@ def versions_by_unit(unit_ids: Sequence[int]) -> dict[int, list[LimitVersion]]:
     return versions
 
 
-def _version(unit: StorageUnit, resolved: ResolvedLimits, by: str, valid_from: datetime) -> LimitVersion:
+def _version(unit: StorageUnit, resolved: ResolvedLimits, by: str, reason: str, valid_from: datetime) -> LimitVersion:
     return LimitVersion(
         storage_unit=unit,
         valid_from=valid_from,
         interval_seconds=unit.interval_seconds,
         profile_name=resolved.profile_name,
+        is_provisional=resolved.is_provisional,
         changed_by=by,
+        reason=reason,
         **dataclasses.asdict(resolved.limits),
     )
 
 
-def _after(version: LimitVersion, at: datetime) -> datetime:
-    """Return `at`, or the next instant if two changes come within a microsecond or a clock was set back."""
-    return max(at, version.valid_from + datetime.resolution)
+def _valid_from(
+    newest: LimitVersion | None, resolved: ResolvedLimits, at: datetime | None, after_latest: datetime | None
+) -> datetime:
+    """Return from when on a new version is in force; see `update_versions`."""
+    if newest is None:
+        return FIRST_VALID_FROM
+    if newest.is_provisional and not resolved.is_provisional:
+        return min(_provisional_since(newest), at or newest.valid_from)
+    if at is not None and at < newest.valid_from:
+        return at
+    # The next instant if two changes come within a microsecond or a clock was set back.
+    return max(after_latest or at or timezone.now(), newest.valid_from + datetime.resolution)
 
 
 def _latest_readings_near(at: datetime, unit_ids: Iterable[int]) -> dict[int, datetime]:
@@ -147,9 +242,20 @@ def _latest_readings_near(at: datetime, unit_ids: Iterable[int]) -> dict[int, da
     return {unit_id: latest + datetime.resolution for unit_id, latest in readings.values_list("pk", "recorded_at")}
 
 
-def _copy_to_unit(unit: StorageUnit, limits: Limits) -> bool:
+def _provisional_since(newest: LimitVersion) -> datetime:
+    """Return since when the unit has had only provisional limits, the newest of which is given."""
+    versions = LimitVersion.objects.filter(storage_unit=newest.storage_unit_id)
+    chosen = versions.filter(is_provisional=False).order_by("-valid_from").first()
+    provisional = versions.filter(valid_from__gt=chosen.valid_from) if chosen else versions
+    earliest: LimitVersion = provisional.earliest("valid_from")
+    return earliest.valid_from
+
+
+def _copy_to_unit(unit: StorageUnit, resolved: ResolvedLimits) -> bool:
     """Copy the limits to the columns of the unit, for conditions and charts; return whether they changed."""
-    values = {name: getattr(limits, name) for name in TEMPERATURE_FIELDS} | {"is_limit_outside": limits.is_inclusive}
+    limits = resolved.limits
+    values: dict[str, object] = {name: getattr(limits, name) for name in TEMPERATURE_FIELDS}
+    values |= {"is_limit_outside": limits.is_inclusive, "has_provisional_limits": resolved.is_provisional}
     if all(getattr(unit, name) == value for name, value in values.items()):
         return False
     for name, value in values.items():

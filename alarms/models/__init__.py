@@ -3,8 +3,8 @@
 from alarms.models.alarms import Alarm, AlarmEvent, MaintenanceWindow, SensorFault
 from alarms.models.channels import Channel, Rule
 from alarms.models.evaluation import EvaluationFailure
-from alarms.models.excursions import Excursion, MktCheck
-from alarms.models.limits import LimitProfile, LimitVersion, UnitLimits
+from alarms.models.excursions import Excursion, MktCheck, Reevaluation
+from alarms.models.limits import CustomerLimits, LimitProfile, LimitVersion, UnitLimits
 from alarms.models.notifications import Attempt, Drill, DrillSchedule, Message
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "AlarmEvent",
     "Attempt",
     "Channel",
+    "CustomerLimits",
     "Drill",
     "DrillSchedule",
     "EvaluationFailure",
@@ -21,6 +22,7 @@ __all__ = [
     "MaintenanceWindow",
     "Message",
     "MktCheck",
+    "Reevaluation",
     "Rule",
     "SensorFault",
     "UnitLimits",

@@ -101,6 +101,20 @@ class Excursion(ScopedModel):
         return min(due_at, datetime.fromisoformat(critical_since) + limits.critical_delay_of(self.peak_c))
 
 
+class Reevaluation(models.Model):
+    """A unit whose readings are to be evaluated again, because other limits apply to them now."""
+
+    storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    since = models.DateTimeField(help_text="From when on other limits apply.")
+    requested_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "reevaluation"
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} from {self.since:%Y-%m-%d %H:%M:%S}"
+
+
 class MktCheck(models.Model):
     """A unit with an MKT limit that got readings, and from when on its windows must be checked."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from datetime import datetime
+from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -12,8 +14,8 @@ from django.db.models.functions import Now
 from typing_extensions import override
 
 from alarms.thresholds import Limits, SensorPolicy
-from core.scope import ScopedModel
-from customers.models import Sensor, StorageUnit
+from core.scope import ScopedModel, ScopedQuerySet
+from customers.models import Customer, Sensor, StorageUnit
 from readings.models import UNIT_WAYS
 
 MAX_DELAY_SECONDS = 30 * 86_400
@@ -122,6 +124,9 @@ class ChosenLimits(LimitValues):
                 {"is_around_set_temperature": "Enter either limits in °C or limits relative to the set temperature."}
             )
         warning, critical = self.warning_deviation_k, self.critical_deviation_k
+        if not self.is_around_set_temperature and (warning is not None or critical is not None):
+            field = "warning_deviation_k" if critical is None else "critical_deviation_k"
+            raise ValidationError({field: "Deviations only apply to limits relative to the set temperature."})
         if (warning is None) != (critical is None):
             raise ValidationError("Enter both deviations or neither.")
         if warning is not None and critical is not None and critical < warning:
@@ -158,6 +163,10 @@ class UnitLimits(ChosenLimits, ScopedModel):
 
     SCOPE = UNIT_WAYS
 
+    # When saving the choice, the version in force applies from `applies_from` on instead of from now, for `reason`.
+    applies_from: datetime | None = None
+    reason: str = ""
+
     storage_unit = models.OneToOneField(
         StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="chosen_limits"
     )
@@ -179,12 +188,39 @@ class UnitLimits(ChosenLimits, ScopedModel):
         is_named = self.sensor_policy == SensorPolicy.NAMED
         if is_named and (self.named_sensor is None or self.named_sensor.storage_unit_id != self.storage_unit_id):
             raise ValidationError({"named_sensor": "Select a sensor of this unit."})
+        if not is_named and self.named_sensor is not None:
+            raise ValidationError({"named_sensor": "It only applies to the rule “one reference sensor”."})
+
+
+class CustomerLimits(models.Model):
+    """The profile that a customer has chosen for its units without limits of their own."""
+
+    customer = models.OneToOneField(Customer, on_delete=models.CASCADE, primary_key=True, related_name="limits")
+    profile = models.ForeignKey(LimitProfile, on_delete=models.PROTECT, related_name="customers")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "customer_limits"
+        verbose_name_plural = "customer limits"
+
+    def __str__(self) -> str:
+        return f"{self.profile} for units of {self.customer}"
+
+
+class VersionsInForce(models.Manager.from_queryset(ScopedQuerySet)):  # type: ignore[misc]  # a dynamic base class
+    """Versions that are or were in force, without those that other limits have superseded from their beginning."""
+
+    @override
+    def get_queryset(self) -> ScopedQuerySet:
+        in_force: ScopedQuerySet = super().get_queryset().filter(superseded_at=None)
+        return in_force
 
 
 class LimitVersion(LimitValues, ScopedModel):
     """The limits of a unit in force from `valid_from` until its next version; written once, never changed.
 
-    The first version of a unit is valid from FIRST_VALID_FROM, so that every reading has limits.
+    The first version of a unit is valid from FIRST_VALID_FROM, so that every reading has limits. Limits that apply to
+    the past supersede the versions of that time, which are kept for the history.
     """
 
     SCOPE = UNIT_WAYS
@@ -196,14 +232,26 @@ class LimitVersion(LimitValues, ScopedModel):
     sensor_policy = models.CharField(max_length=5, choices=SENSOR_POLICIES, default=SensorPolicy.ANY.value)
     named_sensor_id = models.IntegerField(null=True)
     profile_name = models.CharField(max_length=100, help_text="The origin of the limits.")
+    is_provisional = models.BooleanField(
+        default=False, help_text="Nobody has chosen limits: those of the default profile, which alert nobody."
+    )
+    reason = models.TextField(blank=True, help_text="Why the limits apply to the past.")
+    superseded_at = models.DateTimeField(null=True, help_text="When other limits replaced these from their beginning.")
     changed_by = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects: ClassVar = VersionsInForce()
+    history: ClassVar = ScopedQuerySet.as_manager()
 
     class Meta:
         db_table = "limit_version"
         ordering = ["storage_unit_id", "valid_from"]
         constraints = [
-            models.UniqueConstraint(fields=["storage_unit", "valid_from"], name="limit_version_once_an_instant")
+            models.UniqueConstraint(
+                fields=["storage_unit", "valid_from"],
+                condition=models.Q(superseded_at=None),
+                name="limit_version_once_an_instant",
+            )
         ]
 
     def __str__(self) -> str:

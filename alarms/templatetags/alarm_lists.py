@@ -35,7 +35,7 @@ def open_alarms(context: Context) -> int:
 
 @register.simple_tag(takes_context=True)
 def missing_setup(context: Context) -> list[SetupNotice]:
-    """Return what keeps alarms from reaching anybody, as far as the signed-in person can add it. One query."""
+    """Return what keeps alarms from reaching anybody, as far as the signed-in person can add it. Two queries."""
     return setup_notices(page_principal(context["request"]))
 
 

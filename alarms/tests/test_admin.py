@@ -39,7 +39,8 @@ def chosen_limits() -> UnitLimits:
 
 
 def limit_version() -> LimitVersion:
-    return LimitVersion.objects.get(storage_unit=StorageUnitFactory())
+    version: LimitVersion = LimitVersion.objects.get(storage_unit=StorageUnitFactory())
+    return version
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client, override_settings
 
+from alarms.models import UnitLimits
 from tests.alarm_factories import RuleFactory, WebhookChannelFactory
-from tests.factories import CustomerFactory, MembershipFactory, StaffFactory
+from tests.factories import CustomerFactory, MembershipFactory, StaffFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +37,17 @@ def test_a_disabled_rule_or_channel_notifies_nobody(client: Client, field: str) 
 def test_people_who_cannot_add_a_rule_see_no_notice(client: Client, role: str) -> None:
     client.force_login(MembershipFactory(role=role).user)
     assert NO_RULE not in client.get("/").content.decode()
+
+
+def test_a_manager_learns_that_units_without_limits_alert_nobody(client: Client) -> None:
+    membership = MembershipFactory(role="manager", customer__has_limits=False)
+    customer = membership.customer
+    unit = StorageUnitFactory(facility__customer=customer)
+    client.force_login(membership.user)
+    notice = f"1 storage unit of {customer.name} alerts nobody"
+    assert notice in client.get("/").content.decode()
+    UnitLimits.objects.create(storage_unit=unit, high_warning_c=8.0)
+    assert notice not in client.get("/").content.decode()
 
 
 @override_settings(SITE_URL="", EMAIL_URL="")

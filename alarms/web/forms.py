@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
@@ -11,8 +12,10 @@ from django.http import QueryDict
 from typing_extensions import override
 
 from alarms.lifecycle.actions import LONGEST_TEXT
+from alarms.limits.choice_forms import ProfileLimitsForm, UnitLimitsChoiceForm
 from alarms.limits.profiles import VALUE_NAMES
-from alarms.models import LimitProfile, MaintenanceWindow, UnitLimits
+from alarms.limits.versions import backdating_error
+from alarms.models import CustomerLimits, LimitProfile, MaintenanceWindow, UnitLimits
 from alarms.models.limits import MAX_DELAY_SECONDS
 from alarms.thresholds import Limits
 from core.scope import Scope
@@ -44,7 +47,7 @@ class CloseForm(forms.Form):
     corrective_action = _text("Corrective action")
 
 
-class LimitProfileForm(forms.ModelForm[LimitProfile]):
+class LimitProfileForm(ProfileLimitsForm):
     """Edit a limit profile."""
 
     class Meta:
@@ -53,7 +56,21 @@ class LimitProfileForm(forms.ModelForm[LimitProfile]):
         widgets = {"description": forms.Textarea(attrs={"rows": 2, "class": "form-control"})}
 
 
-class UnitLimitsForm(forms.ModelForm[UnitLimits]):
+class LocalTimeField(forms.DateTimeField):
+    """A local time, which the form converts to an instant."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+
+class CustomerLimitsForm(forms.ModelForm[CustomerLimits]):
+    """Choose the profile of a customer's units without limits of their own."""
+
+    class Meta:
+        model = CustomerLimits
+        fields = ["profile"]
+
+
+class UnitLimitsForm(UnitLimitsChoiceForm):
     """Choose a profile or custom limits for a unit, and the sensor rule."""
 
     class Meta:
@@ -62,11 +79,40 @@ class UnitLimitsForm(forms.ModelForm[UnitLimits]):
         labels = {"sensor_policy": "Sensor rule", "named_sensor": "Reference sensor"}
         help_texts = {"named_sensor": "Only for the rule “one reference sensor”."}
 
+    applies_from = LocalTimeField(
+        label="Backdate to", required=False, help_text="Local time. Leave empty if the limits apply from now on."
+    )
+    reason = forms.CharField(
+        label="Reason for backdating",
+        required=False,
+        max_length=LONGEST_TEXT,
+        widget=forms.Textarea(attrs={"rows": 2, "class": "form-control"}),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.storage_unit.has_provisional_limits:
+            # The first choice applies from the first reading.
+            del self.fields["applies_from"], self.fields["reason"]
         cast("forms.ModelChoiceField[LimitProfile]", self.fields["profile"]).empty_label = "Custom limits"
         named_sensor = cast("forms.ModelChoiceField[Sensor]", self.fields["named_sensor"])
         named_sensor.queryset = self.instance.storage_unit.sensors.all()
+
+    @override
+    def clean(self) -> None:
+        super().clean()
+        applies_from, reason = self.cleaned_data.get("applies_from"), self.cleaned_data.get("reason", "")
+        if applies_from is not None:
+            applies_from = applies_from.replace(tzinfo=self.instance.storage_unit.facility.zone)
+        self.instance.applies_from, self.instance.reason = applies_from, reason
+        if "applies_from" not in self.errors and (error := backdating_error(applies_from, reason)):
+            self.add_error(error.field, error.text)
+
+    @property
+    def digest(self) -> str:
+        """What identifies the entered limits, so that exactly those that were previewed are saved."""
+        entered = {name: str(value) for name, value in sorted(self.cleaned_data.items())}
+        return sha256(repr(entered).encode()).hexdigest()
 
 
 def _minutes(label: str) -> forms.FloatField:
@@ -107,12 +153,6 @@ class LimitReplayForm(forms.Form):
             if name in self.changed_data and minutes is not None:
                 changes |= dict.fromkeys(names, round(minutes * 60))
         return changes
-
-
-class LocalTimeField(forms.DateTimeField):
-    """A local time, which the form converts to an instant."""
-
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
 class MaintenanceForm(forms.ModelForm[MaintenanceWindow]):

@@ -13,14 +13,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from alarms.excursions.what_if import LimitOrderError, Replay, ReplayedAlarm, replay_limits
-from alarms.limits.profiles import limits_choice
-from alarms.limits.versions import latest_versions, update_versions
-from alarms.models import LimitProfile, LimitVersion, MaintenanceWindow
+from alarms.excursions.what_if import LimitOrderError, Replay, ReplayedAlarm, preview_backdated, replay_limits
+from alarms.limits.profiles import limits_choice, profile_values
+from alarms.limits.versions import default_profile, latest_versions, limits_of, update_versions
+from alarms.models import CustomerLimits, LimitProfile, LimitVersion, MaintenanceWindow, Reevaluation, UnitLimits
 from alarms.presenters import limit_details
 from alarms.selectors import maintenance_windows
 from alarms.thresholds import SensorPolicy
-from alarms.web.forms import LimitProfileForm, LimitReplayForm, MaintenanceForm, UnitLimitsForm
+from alarms.web.forms import CustomerLimitsForm, LimitProfileForm, LimitReplayForm, MaintenanceForm, UnitLimitsForm
 from core.web.pages import list_page
 from customers.access.page_principal import (
     refuse_unless,
@@ -47,11 +47,14 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
     principal, customer, unit = settings_unit(request, public_id, unit_id)
     refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
     form = UnitLimitsForm(request.POST or None, instance=limits_choice(unit))
+    preview: dict[str, object] = {}
     if request.method == "POST" and form.is_valid():
-        form.save()
-        messages.success(request, f"Limits of {unit} saved and in effect.")
-        return redirect("settings-unit-limits", public_id, unit_id)
-    newest_first = LimitVersion.objects.filter(storage_unit=unit).order_by("-valid_from")
+        if form.instance.applies_from is None or request.POST.get("previewed") == form.digest:
+            form.save()
+            messages.success(request, f"Limits of {unit} saved and in effect.")
+            return redirect("settings-unit-limits", public_id, unit_id)
+        preview = _preview_context(form, unit)
+    newest_first = LimitVersion.history.filter(storage_unit=unit).order_by("-valid_from", "-pk")
     versions = list_page(request, newest_first, VERSIONS_PER_PAGE)
     context = settings_context(principal, customer, "units") | {
         "unit": unit,
@@ -59,8 +62,47 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
         "list": versions,
         "versions": [(version, limit_details(version, unit.temperature_unit)) for version in versions.rows],
         "named_policy": SensorPolicy.NAMED.value,
+        "profile_values": {each.pk: profile_values(each) for each in LimitProfile.objects.all()},
+        "is_chosen": UnitLimits.objects.filter(pk=unit.pk).exists(),
+        "is_evaluated_again": Reevaluation.objects.filter(pk=unit.pk).exists(),
+        **preview,
     }
     return render(request, "settings/unit_limits.html", context)
+
+
+def _preview_context(form: UnitLimitsForm, unit: StorageUnit) -> dict[str, object]:
+    """Return what the entered limits would change if they were backdated."""
+    applies_from = form.instance.applies_from or timezone.now()
+    replay = preview_backdated(unit, limits_of(form.instance), applies_from, timezone.now())
+    parts = [
+        ("Additional excursions", [_row(each, unit) for each in replay.added]),
+        ("Removed excursions", [_row(each, unit) for each in replay.removed]),
+        ("Excursions in both", [_row(before, unit, after) for before, after in replay.unchanged]),
+    ]
+    return {"previewed": form.digest, "parts": parts, "preview_since": replay.since, "applies_from": applies_from}
+
+
+@require_http_methods(GET_OR_POST)
+@never_cache
+@login_required
+def customer_limits_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show the profile of the customer's units without limits of their own, and choose it for managers."""
+    principal, customer = settings_customer(request, public_id)
+    refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
+    chosen = CustomerLimits.objects.filter(customer=customer).select_related("profile").first()
+    form = CustomerLimitsForm(request.POST or None, instance=chosen or CustomerLimits(customer=customer))
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, f"{form.instance.profile} is in effect for units without limits of their own.")
+        return redirect("settings-customer-limits", public_id)
+    units = StorageUnit.objects.filter(facility__customer=customer, is_synthetic=False)
+    context = settings_context(principal, customer, "units") | {
+        "form": form,
+        "chosen": chosen,
+        "unit_count": units.filter(chosen_limits=None).count(),
+        "default_profile": default_profile(),
+    }
+    return render(request, "settings/customer_limits.html", context)
 
 
 @require_safe

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from django import forms
@@ -54,6 +54,7 @@ class ChannelForm(forms.ModelForm[Channel]):
         kind = self.instance.kind if self.instance.pk else cleaned.get("kind")
         if not kind:
             return cleaned
+        self._reject_ignored(cleaned, kind)
         try:
             stored = self.instance.secret.reveal() if self.instance.secret else ""
         except SecretUnreadable as unreadable:
@@ -67,6 +68,13 @@ class ChannelForm(forms.ModelForm[Channel]):
         if error:
             self.add_error("secret" if kind == Channel.Kind.APPRISE else "address", error)
         return cleaned
+
+    def _reject_ignored(self, cleaned: Mapping[str, object], kind: str) -> None:
+        """Reject what this kind of channel would store without using it."""
+        if kind == Channel.Kind.EMAIL and cleaned.get("secret"):
+            self.add_error("secret", "An e-mail channel has no secret. Leave it empty.")
+        if kind == Channel.Kind.APPRISE and cleaned.get("address"):
+            self.add_error("address", "Leave it empty: the Apprise URL belongs into the secret, which is encrypted.")
 
     @override
     def validate_unique(self) -> None:
@@ -136,6 +144,10 @@ class RuleForm(forms.ModelForm[Rule]):
             self.add_error("channels", "Select at least one channel.")
         if bool(cleaned.get("escalate_minutes")) != bool(cleaned.get("escalation_channels")):
             self.add_error("escalate_minutes", "An escalation needs both a time and channels.")
+        if cleaned.get("repeat_minutes") and not cleaned.get("channels"):
+            self.add_error(
+                "repeat_minutes", "Only the channels that are notified immediately get reminders. Select one."
+            )
         return cleaned
 
     @override

@@ -17,6 +17,7 @@ urlpatterns = [
     path("settings/limit-profiles", limits.profiles_page, name="settings-limit-profiles"),
     path("settings/limit-profiles/new", limits.profile_page, name="settings-new-limit-profile"),
     path("settings/limit-profiles/<uuid:profile_id>", limits.profile_page, name="settings-limit-profile"),
+    path("settings/<uuid:public_id>/limits", limits.customer_limits_page, name="settings-customer-limits"),
     path(
         "settings/<uuid:public_id>/units/<uuid:unit_id>/limits",
         limits.unit_limits_page,

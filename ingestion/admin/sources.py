@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -47,11 +48,12 @@ STATE_FIELDS = [
 
 
 class SourceForm(forms.ModelForm[Source]):
-    """Validates a source's credentials together."""
+    """Validates a source's credentials together, and rejects what would be stored without being used."""
 
     def clean(self) -> dict[str, Any]:
-        """Reject credentials that can't be used in a request."""
+        """Reject credentials that can't be used in a request, and fields that do not apply to the source."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        self._reject_ignored(cleaned)
         try:
             secret = cleaned.get("credentials_secret") or self.instance.credentials_secret.reveal()
         except SecretUnreadable as unreadable:
@@ -62,6 +64,16 @@ class SourceForm(forms.ModelForm[Source]):
         if validation_error:
             self.add_error("credentials_kind", validation_error)
         return cleaned
+
+    def _reject_ignored(self, cleaned: Mapping[str, object]) -> None:
+        if not cleaned.get("url") and cleaned.get("structure_url"):
+            self.add_error("structure_url", "It is only read by sources with a URL, which are polled.")
+        if cleaned.get("unit_codes") and "{unit}" not in str(cleaned.get("url", "")):
+            self.add_error("unit_codes", "They only apply to a URL that contains {unit}.")
+        if cleaned.get("credentials_kind") == CredentialsKind.NONE:
+            for name in ("credentials_name", "credentials_secret"):
+                if cleaned.get(name):
+                    self.add_error(name, "Select the kind of the credentials, or leave it empty.")
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from alarms.models import CustomerLimits, LimitProfile
 from customers.access.tokens import create_token, hash_token
 from customers.models import ApiToken, Customer, Membership
 from ingestion.models import Source
@@ -128,6 +129,7 @@ def _load_customer(each: DemoCustomer, base_url: str) -> None:
         data_frequency_seconds=SECONDS[each.method],
         api_url=base_url,
     )
+    CustomerLimits.objects.create(customer=customer, profile=LimitProfile.objects.get(is_default=True))
     Source.objects.create(
         customer=customer,
         name=SOURCE_NAME,

@@ -89,6 +89,7 @@ class World:
             "settings-tokens": [customer.public_id],
             "settings-people": [customer.public_id],
             "settings-units": [customer.public_id],
+            "settings-customer-limits": [customer.public_id],
             "settings-unit": [customer.public_id, self.unit.public_id],
             "settings-unit-limits": [customer.public_id, self.unit.public_id],
             "settings-limit-replay": [customer.public_id, self.unit.public_id],

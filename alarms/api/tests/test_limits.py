@@ -53,6 +53,14 @@ def test_a_unit_without_a_choice_has_the_default_profile(api: APIClient, unit: S
     assert not UnitLimits.objects.exists()
 
 
+def test_the_limits_of_a_unit_without_any_choice_are_provisional(medicine: LimitProfile) -> None:
+    unit = StorageUnitFactory(facility__customer__has_limits=False)
+    api = client_of(unit.facility.customer)
+    assert api.get(url(unit)).json()["in_force"]["is_provisional"] is True
+    chosen = api.put(url(unit), {"profile_id": str(medicine.public_id)}).json()["in_force"]
+    assert (chosen["is_provisional"], chosen["valid_from"]) == (False, "1970-01-01T00:00:00Z")
+
+
 def test_a_profile_is_in_force_from_its_assignment_and_earlier_limits_stay(
     api: APIClient, unit: StorageUnit, medicine: LimitProfile
 ) -> None:

@@ -105,6 +105,44 @@ class TestLimitsOfAUnit:
         assert client.get(limits_url(unit)).status_code == 404
         assert client.post(limits_url(unit), PLAIN).status_code == 404
 
+    def test_values_that_a_profile_would_override_are_rejected(self, manager: Client, unit: StorageUnit) -> None:
+        medicine = LimitProfile.objects.get(name="refrigerated medicine")
+        response = manager.post(limits_url(unit), PLAIN | {"profile": medicine.pk, "high_warning_c": 9})
+        assert "The limits of the profile refrigerated medicine apply." in response.content.decode()
+        assert not UnitLimits.objects.exists()
+
+    def test_a_profile_needs_none_of_the_fields_that_browsers_disable(self, manager: Client, unit: StorageUnit) -> None:
+        medicine = LimitProfile.objects.get(name="refrigerated medicine")
+        assert manager.post(limits_url(unit), {"profile": medicine.pk, "sensor_policy": "any"}).status_code == 302
+        assert UnitLimits.objects.get().profile == medicine
+
+    def test_custom_limits_begin_with_the_values_of_the_profile(self, manager: Client, unit: StorageUnit) -> None:
+        medicine = LimitProfile.objects.get(name="refrigerated medicine")
+        manager.post(limits_url(unit), {"profile": medicine.pk, "sensor_policy": "any"})
+        form = manager.get(limits_url(unit)).context["form"]
+        assert (form["high_critical_c"].value(), form["mkt_limit_c"].value()) == (15.0, 8.0)
+
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"warning_deviation_k": 2, "critical_deviation_k": 5}, "relative to the set temperature"),
+            ({"is_around_set_temperature": "on", "high_warning_c": 8}, "Enter either limits in °C"),
+            ({"allowed_window_seconds": 3600}, "only applies together with “Allowed time outside, s”"),
+            ({"mkt_window_seconds": 3600}, "only applies together with “MKT limit, °C”"),
+        ],
+    )
+    def test_values_that_do_not_apply_are_rejected(
+        self, manager: Client, unit: StorageUnit, fields: dict[str, object], message: str
+    ) -> None:
+        assert message in manager.post(limits_url(unit), PLAIN | fields).content.decode()
+        assert not UnitLimits.objects.exists()
+
+    def test_a_reference_sensor_without_its_rule_is_rejected(self, manager: Client, unit: StorageUnit) -> None:
+        sensor = unit.sensors.create(sensor_code="S1")
+        response = manager.post(limits_url(unit), PLAIN | {"named_sensor": sensor.pk})
+        assert "only applies to the rule “one reference sensor”" in response.content.decode()
+        assert not UnitLimits.objects.exists()
+
 
 class TestProfiles:
     def test_staff_edit_a_profile_and_its_units_change(self, client: Client, unit: StorageUnit) -> None:

@@ -189,6 +189,8 @@ class TestChannels:
             ),
             ({"kind": "apprise", "address": "", "secret": ""}, "Unknown service"),
             ({"messages_a_minute": 0}, "greater than or equal to 1"),
+            ({"secret": "slack://a/b/c"}, "An e-mail channel has no secret"),
+            ({"kind": "apprise", "address": "slack://a/b/c", "secret": ""}, "belongs into the secret"),
         ],
     )
     def test_invalid_channels_are_rejected(
@@ -285,6 +287,7 @@ class TestRules:
             ({"escalate_minutes": 10}, "needs both a time and channels"),
             ({"from_time": "08:00"}, "Enter both times"),
             ({"repeat_minutes": 0}, "greater than or equal to 1"),
+            ({"channels": [], "repeat_minutes": 30}, "Only the channels that are notified immediately get reminders"),
         ],
     )
     def test_invalid_rules_are_rejected(

@@ -1,0 +1,127 @@
+"""Backdated limits: excursions of the past follow them, alarms that were reported stay as they were."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.forms.models import model_to_dict
+
+from alarms.evaluation.reevaluation import run_reevaluations
+from alarms.evaluation.tests.test_evaluate import make_unit
+from alarms.excursions.what_if import preview_backdated
+from alarms.limits.versions import limits_of
+from alarms.models import Alarm, Excursion, LimitVersion, UnitLimits
+from alarms.tests.evaluation import at, budgets_by_definition, by_definition, load, stored
+from customers.models import StorageUnit
+from readings.statistics.time_outside import TimeOutside, time_outside
+from readings.storage.reading_batch import ReadingRow
+from readings.time_ranges import TimeRange
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def unit() -> StorageUnit:
+    """Return a unit at 2 to 8 °C, critical above 10 °C, with an alarm from minute 25 to 60."""
+    unit = make_unit()
+    read(unit, (0, 5), (5, 9), (25, 9), (60, 5), (100, 7), (200, 7), (300, 5))
+    return unit
+
+
+def read(unit: StorageUnit, *readings: tuple[float, float]) -> None:
+    sensor = unit.sensors.order_by("pk").first()
+    assert sensor is not None
+    for minute, temperature_c in readings:
+        load([ReadingRow(unit.pk, sensor.pk, at(minute), temperature_c)], at(minute))
+
+
+def backdate(unit: StorageUnit, applies_from: datetime, **limits: object) -> UnitLimits:
+    choice = UnitLimits.objects.get(storage_unit=unit)
+    choice.applies_from, choice.reason = applies_from, "The product tolerates less."
+    for name, value in limits.items():
+        setattr(choice, name, value)
+    choice.save()
+    return choice
+
+
+def test_excursions_since_then_follow_the_limits_and_earlier_ones_stay(unit: StorageUnit) -> None:
+    earlier = stored(unit)
+    backdate(unit, at(90), high_warning_c=6.0)
+    run_reevaluations(at(301))
+    assert stored(unit)[:1] == earlier
+    assert stored(unit) == by_definition(unit)
+    assert list(Excursion.objects.order_by("started_at").values_list("started_at", flat=True)) == [at(5), at(100)]
+
+
+def test_alarms_that_were_reported_stay_as_they_were(unit: StorageUnit) -> None:
+    Alarm.objects.update(state="closed", closed_at=at(70))
+    before = [model_to_dict(alarm, exclude=["excursion"]) for alarm in Alarm.objects.all()]
+    backdate(unit, at(0), high_warning_c=9.5)
+    run_reevaluations(at(301))
+    assert stored(unit) == by_definition(unit) == []
+    assert [model_to_dict(alarm, exclude=["excursion"]) for alarm in Alarm.objects.all()] == before
+
+
+def test_an_active_alarm_that_is_none_by_the_limits_is_closed(unit: StorageUnit) -> None:
+    read(unit, (310, 9), (330, 9))
+    backdate(unit, at(305), high_warning_c=9.5)
+    run_reevaluations(at(331))
+    alarm = Alarm.objects.get(started_at=at(310))
+    assert (alarm.state, alarm.is_withdrawn) == ("closed", False)
+    assert "no alarm" in alarm.events.latest("pk").text
+
+
+def test_what_is_outside_now_raises_an_alarm(unit: StorageUnit) -> None:
+    read(unit, (310, 7), (330, 7))
+    backdate(unit, at(305), high_warning_c=6.0)
+    run_reevaluations(at(331))
+    assert Alarm.objects.get(started_at=at(310)).state == "open"
+
+
+def test_the_history_keeps_the_limits_that_were_replaced_and_the_reason(unit: StorageUnit) -> None:
+    backdate(unit, at(90), high_warning_c=6.0)
+    backdate(unit, at(50), high_warning_c=7.0)
+    in_force = LimitVersion.objects.filter(storage_unit=unit).order_by("valid_from")
+    assert [(version.high_warning_c, version.reason) for version in in_force] == [
+        (8.0, ""),
+        (7.0, "The product tolerates less."),
+    ]
+    (superseded,) = LimitVersion.history.filter(storage_unit=unit, superseded_at__isnull=False)
+    assert (superseded.valid_from, superseded.high_warning_c) == (at(90), 6.0)
+    unit.refresh_from_db()
+    assert unit.high_warning_c == 7.0
+
+
+def test_time_outside_follows_the_limits(unit: StorageUnit) -> None:
+    time_range = TimeRange(at(90), at(250))
+    assert time_outside(unit.pk, time_range) == TimeOutside(timedelta(0), timedelta(0))
+    backdate(unit, at(120), high_warning_c=6.5)
+    backdate(unit, at(90), high_warning_c=6.0)
+    # Each of the two readings is valid for a quarter of an hour.
+    assert time_outside(unit.pk, time_range) == TimeOutside(timedelta(minutes=30), timedelta(0))
+
+
+def test_budgets_follow_the_limits_also_if_there_is_none_any_more() -> None:
+    unit = make_unit(allowed_seconds=600)
+    read(unit, (0, 5), (5, 9), (25, 9), (60, 5))
+    assert stored(unit, Excursion.Kind.BUDGET)
+    backdate(unit, at(1), allowed_seconds=1_200)
+    run_reevaluations(at(61))
+    assert stored(unit, Excursion.Kind.BUDGET) == budgets_by_definition(unit)
+    backdate(unit, at(0), allowed_seconds=None)
+    run_reevaluations(at(61))
+    assert stored(unit, Excursion.Kind.BUDGET) == []
+
+
+def test_the_preview_shows_what_would_change_and_changes_nothing(unit: StorageUnit) -> None:
+    before = stored(unit)
+    choice = UnitLimits.objects.get(storage_unit=unit)
+    choice.high_warning_c = 6.0
+    preview = preview_backdated(unit, limits_of(choice), at(90), at(301))
+    assert [each.started_at for each in preview.added] == [at(100)]
+    assert (preview.removed, preview.unchanged) == ([], [])
+    backdate(unit, at(90), high_warning_c=6.0)
+    run_reevaluations(at(301))
+    assert stored(unit)[: len(before)] == before
+    assert Excursion.objects.filter(started_at__gte=at(90)).get().started_at == at(100)

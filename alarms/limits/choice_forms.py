@@ -1,0 +1,69 @@
+"""The base of forms that choose a unit's limits or edit a profile: what does not apply is rejected, not ignored."""
+
+from __future__ import annotations
+
+from django import forms
+from typing_extensions import override
+
+from alarms.limits.profiles import VALUE_NAMES, limit_values
+from alarms.models import LimitProfile, UnitLimits
+
+# Fields that only apply if another one is filled in.
+DEPENDENT = {"allowed_window_seconds": "allowed_seconds", "mkt_window_seconds": "mkt_limit_c"}
+
+
+class ProfileLimitsForm(forms.ModelForm[LimitProfile]):
+    """Edit the limits of a profile. A value that the browser did not send, because it does not apply, is kept."""
+
+    @override
+    def full_clean(self) -> None:
+        keep_unsent_values(self, [name for name in VALUE_NAMES if name in self.fields and self.fields[name].required])
+        super().full_clean()
+
+    @override
+    def clean(self) -> None:
+        super().clean()
+        reject_unused_windows(self)
+
+
+class UnitLimitsChoiceForm(forms.ModelForm[UnitLimits]):
+    """Choose a profile or custom limits, which begin with the values of the unit's profile.
+
+    With a profile no other values can be entered: browsers disable their fields and do not send them.
+    """
+
+    @override
+    def get_initial_for_field(self, field: forms.Field, field_name: str) -> object:
+        if field_name in VALUE_NAMES and self.instance.profile is not None:
+            return limit_values(self.instance)[field_name]
+        return super().get_initial_for_field(field, field_name)
+
+    @override
+    def full_clean(self) -> None:
+        has_profile = bool(self.data.get(self.add_prefix("profile")))
+        keep_unsent_values(self, [name for name in VALUE_NAMES if has_profile or self.fields[name].required])
+        super().full_clean()
+
+    @override
+    def clean(self) -> None:
+        super().clean()
+        profile = self.cleaned_data.get("profile")
+        if profile is None:
+            reject_unused_windows(self)
+            return
+        for name in self.fields.keys() & set(VALUE_NAMES) & set(self.changed_data):
+            self.add_error(name, f"The limits of the profile {profile} apply. Select custom limits to change this.")
+
+
+def keep_unsent_values(form: forms.BaseForm, names: list[str]) -> None:
+    """Keep the values of these fields if they are not part of the data that was sent."""
+    for name in names:
+        form.fields[name].disabled = form.is_bound and form.add_prefix(name) not in form.data
+
+
+def reject_unused_windows(form: forms.BaseForm) -> None:
+    """Reject a window that was changed without the limit that it belongs to."""
+    for window, limit in DEPENDENT.items():
+        if window in form.changed_data and form.cleaned_data.get(limit) is None and limit not in form.errors:
+            label = form.fields[limit].label
+            form.add_error(window, f"The window only applies together with “{label}”. Enter it, too.")
