@@ -26,7 +26,7 @@ from alarms.api.serializers import (
     DetailedAlarmSerializer,
     ExcursionSerializer,
 )
-from alarms.excursions.until_now import FIGURES, ongoing_until
+from alarms.excursions.until_now import METRICS, ongoing_until
 from alarms.lifecycle import actions
 from alarms.models import Alarm, Excursion
 from alarms.selectors import AlarmFilter, ExcursionFilter, visible_alarms, visible_excursions
@@ -95,7 +95,7 @@ def excursion_values(excursions: QuerySet[Excursion]) -> QuerySet[Excursion, Row
 
 
 def counted_until_now(rows: list[Row]) -> list[Row]:
-    """Return rows of `excursion_values` with the figures of ongoing excursions up to now. Two queries if any is."""
+    """Return rows of `excursion_values` with the metrics of ongoing excursions up to now. Two queries if any is."""
     names = EXCURSION_ROWS.names
     public_id, ended_at = names.index("id"), names.index("ended_at")
     ongoing = ongoing_until(timezone.now(), [row[public_id] for row in rows if row[ended_at] is None])
@@ -106,7 +106,7 @@ def counted_until_now(rows: list[Row]) -> list[Row]:
         if excursion is None:
             return row
         values = zip(sources, row, strict=True)
-        return tuple(getattr(excursion, source) if source in FIGURES else value for source, value in values)
+        return tuple(getattr(excursion, source) if source in METRICS else value for source, value in values)
 
     return [counted(row) for row in rows]
 

@@ -147,7 +147,7 @@ class Detector:
         return self.found if self.current is None else [*self.found, self.current]
 
     def current_until(self, instant: datetime) -> DetectedExcursion | None:
-        """Return the current excursion with its figures up to `instant`, after which the detector is of no more use."""
+        """Return the current excursion with its metrics up to `instant`, after which the detector is of no more use."""
         self._accumulate(instant)
         return self.current
 

@@ -1,4 +1,4 @@
-"""The figures of ongoing excursions until now.
+"""The metrics of ongoing excursions until now.
 
 What is stored of an excursion reaches to the unit's newest reading. After that the last readings remain valid until
 they are stale; from then on the temperature is unknown. Both count for an excursion that has not ended.
@@ -13,11 +13,11 @@ from alarms.excursions.detector import Detector
 from alarms.excursions.units import effective_limits
 from alarms.models import Excursion
 
-FIGURES = ("area_kelvin_minutes", "outside_seconds", "gap_seconds", "mkt_c")
+METRICS = ("area_kelvin_minutes", "outside_seconds", "gap_seconds", "mkt_c")
 
 
 def count_until(now: datetime, excursions: Iterable[Excursion]) -> None:
-    """Set the figures of the ongoing temperature excursions among these to those at `now`, without saving them.
+    """Set the metrics of the ongoing temperature excursions among these to those at `now`, without saving them.
 
     One query if there are any, otherwise none. An excursion before its newest reading is left as it is stored.
     """
@@ -28,12 +28,12 @@ def count_until(now: datetime, excursions: Iterable[Excursion]) -> None:
     for excursion, progress in states:
         detector = Detector.load_state(progress, versions[excursion.storage_unit_id])
         current = detector.current_until(now)
-        for name in FIGURES if current is not None else ():
+        for name in METRICS if current is not None else ():
             setattr(excursion, name, getattr(current, name))
 
 
 def ongoing_until(now: datetime, public_ids: Collection[str]) -> dict[str, Excursion]:
-    """Return the ongoing ones of the excursions with these public ids, with their figures at `now`.
+    """Return the ongoing ones of the excursions with these public ids, with their metrics at `now`.
 
     Two queries if there are any ids, otherwise none.
     """

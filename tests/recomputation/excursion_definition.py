@@ -158,8 +158,8 @@ class History:
         yield from pairwise(inside)
 
 
-def excursions(history: History) -> list[Excursion]:
-    """Return the temperature excursions; the metrics of an ongoing one are those up to the last reading."""
+def excursions(history: History, until: datetime | None = None) -> list[Excursion]:
+    """Return the temperature excursions; the metrics of an ongoing one are those `until` then or the last reading."""
     found: list[Excursion] = []
     for instant in sorted({reading.at for reading in history.readings}):
         limits, temperature = history.limits_at(instant), history.temperature_at(instant)
@@ -180,8 +180,9 @@ def excursions(history: History) -> list[Excursion]:
             is_back = limits.is_clear(temperature) and history.have_returned(current.started_at, instant)
             if current.ended_at is None and is_back:
                 current.ended_at = instant
+    until = until or max(reading.at for reading in history.readings)
     for each in found:
-        _measure(each, history, each.ended_at or max(reading.at for reading in history.readings))
+        _measure(each, history, each.ended_at or until)
     return found
 
 

@@ -139,7 +139,7 @@ def test_exceeded_mean_kinetic_temperatures(fleet: Fleet) -> None:
 
 def test_excursions_over_the_api(fleet: Fleet) -> None:
     for stored, unit in fleet.known().items():
-        expected = excursion_definition.excursions(history_of(stored, unit))
+        expected = excursion_definition.excursions(history_of(stored, unit), fleet.now)
         scale = stored.temperature_unit
 
         found = ask(fleet, "excursions", unit_id=stored.public_id, kind="temperature", limit=1000)["items"]
