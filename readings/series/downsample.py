@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from core.db.prepared import Parameters
 from customers.models import StorageUnit
-from readings.series.gaps import gap_parameters, gaps_from_bytes, gaps_sql
+from readings.series.gaps import GAP, gap_parameters, gaps_sql
 from readings.storage.local_days import day_of, starts_of_days_us
 from readings.storage.measures import NINTH_MICRO
 from readings.storage.reading_batch import instant_of, microseconds_of
@@ -47,17 +47,16 @@ class Level(StrEnum):
     DAYS = "days"
 
 
-# A point as the statements below write it. One binary value is written, sent and read in half the time of a thousand
-# rows. NaN means no temperature.
+# The columns of the statements below. NaN means no temperature.
 _POINT = np.dtype(
     [
-        ("first", ">i8"),
-        ("last", ">i8"),
-        ("min_c", ">f8"),
-        ("average_c", ">f8"),
-        ("max_c", ">f8"),
-        ("reading_count", ">i8"),
-        ("fault_count", ">i8"),
+        ("first", np.int64),
+        ("last", np.int64),
+        ("min_c", np.float64),
+        ("average_c", np.float64),
+        ("max_c", np.float64),
+        ("reading_count", np.int64),
+        ("fault_count", np.int64),
     ]
 )
 
@@ -149,7 +148,7 @@ def choose_level(time_range: TimeRange, interval_seconds: int) -> Level:
 def downsample(
     unit: StorageUnit, time_range: TimeRange, *, max_points: int = MAX_POINTS, now: datetime | None = None
 ) -> DownsampledSeries:
-    """Return the series of `unit` in `time_range` with at most `max_points` points of equal width. One query.
+    """Return the series of `unit` in `time_range` with at most `max_points` points of equal width. Two queries.
 
     now: until when a silence is a gap.
     """
@@ -159,30 +158,29 @@ def downsample(
     parameters |= _PARAMETERS[level](time_range, zone, max_points)
     # Planned each time, so that only the partitions of the range are read.
     with connection.cursor() as cursor:
-        cursor.execute(_STATEMENTS[level], parameters)
-        points, gaps = cursor.fetchone()
-    return _series(level, points or b"", gaps or b"", time_range, zone)
+        cursor.execute(_POINTS[level], parameters)
+        points = np.array(cursor.fetchall(), _POINT)
+        cursor.execute(_GAPS[level], parameters)
+        gaps = np.array(cursor.fetchall(), GAP)
+    return _series(level, points, gaps, time_range, zone)
 
 
 def _series(
-    level: Level, points: bytes | memoryview, gaps: bytes | memoryview, time_range: TimeRange, zone: ZoneInfo
+    level: Level, points: NDArray[np.void], gaps: NDArray[np.void], time_range: TimeRange, zone: ZoneInfo
 ) -> DownsampledSeries:
-    """Return the series that PostgreSQL wrote; the times of its points are dates with `Level.DAYS`."""
-    rows = np.frombuffer(points, _POINT).astype(_POINT.newbyteorder("="))
-    rows = rows[rows["first"].argsort()]
-    first, last = rows["first"], rows["last"]
+    """Return the series of these rows; the times of its points are dates with `Level.DAYS`."""
+    first, last = points["first"], points["last"]
     if level is Level.DAYS:
         first, last = starts_of_days_us(first, zone), starts_of_days_us(last, zone)
     # Hours and days at the ends of the range are cut, and so are their readings.
     start_us, end_us = microseconds_of(time_range.start), microseconds_of(time_range.end)
-    gap_start_us, gap_end_us = gaps_from_bytes(gaps)
     return DownsampledSeries(
         level=level,
         first_us=np.maximum(first, start_us),
         last_us=np.minimum(last, end_us),
-        gap_start_us=gap_start_us,
-        gap_end_us=gap_end_us,
-        **{name: rows[name] for name in ("min_c", "average_c", "max_c", "reading_count", "fault_count")},
+        gap_start_us=gaps["start"],
+        gap_end_us=gaps["end"],
+        **{name: points[name] for name in ("min_c", "average_c", "max_c", "reading_count", "fault_count")},
     )
 
 
@@ -239,16 +237,12 @@ def _microseconds(instant: str) -> str:
     return f"(date_part('epoch', {instant}) * 1000000)::bigint"
 
 
-def _statement(points: str, gaps: str) -> str:
-    """Return SQL that writes points as one value in the layout of _POINT, in any order, and the gaps as another."""
+def _in_order(points: str) -> str:
+    """Return SQL for the columns of _POINT, in order of time."""
     return f"""
-SELECT (
-    SELECT string_agg(
-        int8send(first) || int8send(last)
-        || float8send(coalesce(min_c, 'NaN')) || float8send(coalesce(average_c, 'NaN'))
-        || float8send(coalesce(max_c, 'NaN')) || int8send(reading_count) || int8send(fault_count), '')
-    FROM ({points}) AS point
-), ({gaps})
+SELECT first, last, coalesce(min_c, 'NaN'), coalesce(average_c, 'NaN'), coalesce(max_c, 'NaN'),
+    reading_count, fault_count
+FROM ({points}) AS point ORDER BY first
 """  # noqa: S608  constants only
 
 
@@ -306,9 +300,10 @@ FROM (
 WHERE reading_count > 0
 GROUP BY (day - %(origin)s) / %(width_days)s
 """  # noqa: S608  constants only
-_STATEMENTS = {
-    Level.READINGS: _statement(_OF_READINGS, gaps_sql(with_days=False)),
-    Level.HOURS: _statement(_OF_HOURS, gaps_sql(with_days=False)),
-    Level.DAYS: _statement(_OF_DAYS, gaps_sql(with_days=True)),
+_POINTS = {
+    Level.READINGS: _in_order(_OF_READINGS),
+    Level.HOURS: _in_order(_OF_HOURS),
+    Level.DAYS: _in_order(_OF_DAYS),
 }
+_GAPS = {level: gaps_sql(with_days=level is Level.DAYS) for level in Level}
 _PARAMETERS = {Level.READINGS: _of_readings, Level.HOURS: _of_hours, Level.DAYS: _of_days}

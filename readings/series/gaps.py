@@ -24,14 +24,14 @@ from readings.time_ranges import MICROSECOND, TimeRange
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from numpy.typing import NDArray
 
 # Of more gaps than a chart can show, the longest are returned.
 MAX_GAPS = 1_000
 MAX_READINGS = 50_000
 # Sums of seconds are off by less.
 _ROUNDING_SECONDS = 5e-7
-_GAP = np.dtype([("start", ">i8"), ("end", ">i8")])
+# The columns of the query, in microseconds since 1970.
+GAP = np.dtype([("start", np.int64), ("end", np.int64)])
 
 
 def gap_parameters(time_range: TimeRange, zone: ZoneInfo, now: datetime) -> Parameters:
@@ -47,13 +47,6 @@ def gap_parameters(time_range: TimeRange, zone: ZoneInfo, now: datetime) -> Para
         "latest": until,
         "max_readings": MAX_READINGS,
     }
-
-
-def gaps_from_bytes(gaps: bytes | memoryview) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the starts and ends of the gaps that PostgreSQL wrote, in order of time, in microseconds since 1970."""
-    rows = np.frombuffer(gaps, _GAP).astype(_GAP.newbyteorder("="))
-    rows = rows[rows["start"].argsort()]
-    return rows["start"], rows["end"]
 
 
 # The days whose hours are looked at, and those that are covered completely.
@@ -84,7 +77,7 @@ def _microseconds(instant: str) -> str:
 
 
 def gaps_sql(*, with_days: bool) -> str:
-    """Return the query of one value, the gaps in any order for `gaps_from_bytes`; NULL without any.
+    """Return the query of the columns of GAP, in order of time.
 
     with_days: use daily roll-ups as well, for ranges of many days.
     """
@@ -122,10 +115,10 @@ covered AS (
         SELECT tstzrange(valid_from, valid_until) FROM weighted
     ) AS part
 )
-SELECT string_agg(int8send({_microseconds("lower(gap)")}) || int8send({_microseconds("upper(gap)")}), '')
+SELECT {_microseconds("lower(gap)")}, {_microseconds("upper(gap)")}
 FROM (
     SELECT gap FROM covered
     CROSS JOIN unnest(tstzmultirange(tstzrange(%(start)s, %(until)s)) - coalesce(periods, '{{}}')) AS gap
     ORDER BY upper(gap) - lower(gap) DESC, lower(gap) LIMIT {MAX_GAPS}
-) AS longest
+) AS longest ORDER BY lower(gap)
 """  # noqa: S608  constants only

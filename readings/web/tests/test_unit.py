@@ -187,8 +187,8 @@ def test_the_number_of_queries_does_not_grow_with_readings(
     # Of which one asks whether the unit could be evaluated, and one for its sensors.
     with django_assert_max_num_queries(21):
         assert member.get(address(unit), {"range": name}).status_code == 200
-    # Session, user with roles, unit, series; the first day for all there is.
-    with django_assert_max_num_queries(5):
+    # Session, user with roles, unit, points, gaps; the first day for all there is.
+    with django_assert_max_num_queries(6):
         assert member.get(address(unit, "unit-series"), {"range": name}).status_code == 200
 
 
