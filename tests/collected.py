@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -51,7 +52,8 @@ WHERE newest.max IS DISTINCT FROM recorded_at
 """
 
 
-class Account(NamedTuple):
+@dataclass(frozen=True)
+class Account:
     """What a unit's readings add up to; temperatures in thousandths of a degree of the scale they were sent in."""
 
     count: int

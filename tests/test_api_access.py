@@ -16,12 +16,11 @@ from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
-from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from alarms.models import Alarm
 from customers.access.tokens import revoke
-from customers.models import ApiToken, Customer, StorageUnit
+from customers.models import ApiToken, Customer, Facility, StorageUnit
 from ingestion.models import Source
 from tests.alarm_factories import AlarmFactory
 from tests.factories import (
@@ -36,6 +35,7 @@ from tests.factories import (
     make_token,
     store_readings,
 )
+from tests.responses import ApiResponse
 
 pytestmark = pytest.mark.django_db
 API = "api/v1/"
@@ -65,7 +65,7 @@ class World:
             "<uuid:alarm_id>": self.alarm.public_id,
             "<str:key>": "data_retention_days",
         }
-        owned = {
+        owned: dict[str, Facility | Customer | ApiToken | Source] = {
             "facilities": self.unit.facility,
             "customers": self.customer,
             "tokens": self.own_token,
@@ -219,9 +219,10 @@ def _client(text: str) -> APIClient:
     return client
 
 
-def send(client: APIClient, world: World, route: str, method: str, call: Call | None = None) -> Response:
+def send(client: APIClient, world: World, route: str, method: str, call: Call | None = None) -> ApiResponse:
     data = call.body(world) if call and method != "GET" else None
-    return getattr(client, method.lower())(world.url(route), data)
+    response: ApiResponse = getattr(client, method.lower())(world.url(route), data)
+    return response
 
 
 def snapshot() -> list[tuple[str, str]]:
@@ -268,7 +269,7 @@ def test_every_route_and_method_is_covered() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("route", "method"), CALLS)
-def test_access_by_route_method_and_caller(world: World, route, method, kind: str) -> None:
+def test_access_by_route_method_and_caller(world: World, route: str, method: str, kind: str) -> None:
     call, before = ROUTES[route][method], snapshot()
     response = send(world.clients[kind], world, route, method, call)
     assert response.status_code == expected(call, kind), response.content
@@ -310,7 +311,7 @@ def test_a_signed_in_member_is_limited_to_their_role(world: World, role: str, ri
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if "GET" in ROUTES[route]])
-def test_staff_read_everything(world: World, route: object) -> None:
+def test_staff_read_everything(world: World, route: str) -> None:
     client = APIClient()
     client.force_login(StaffFactory())
     # They have no customer of their own with a profile and tokens.

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from django.http import StreamingHttpResponse
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
@@ -79,7 +80,9 @@ def test_paging_through_200_000_readings_while_10_000_arrive_neither_misses_nor_
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
 def test_a_stream_holds_one_chunk_in_memory(client: APIClient, sensors: list[Sensor], form: str) -> None:
     store_minutes(sensors, np.arange(12_000))
-    pieces = iter(client.get(f"{LIST}?format={form}").streaming_content)
+    response: object = client.get(f"{LIST}?format={form}")
+    assert isinstance(response, StreamingHttpResponse)
+    pieces = iter(response)
     rows = next(pieces).count(b"\n") + next(pieces).count(b"\n")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for piece in pieces:

@@ -19,7 +19,7 @@ __all__ = ["world"]  # a fixture
 pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/facilities"
-BROWSER = {"HTTP_ACCEPT": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 CHANGE_FORM = re.compile(r'<form[^>]*(?:data-method="(?:POST|PUT|PATCH|DELETE)"|method="POST")')
 
 
@@ -29,7 +29,7 @@ def facility() -> Facility:
 
 
 def browser(user: User, **options: Any) -> Client:
-    client = Client(**options, headers={"accept": BROWSER["HTTP_ACCEPT"]})
+    client = Client(**options, headers=BROWSER)
     client.force_login(user)
     return client
 
@@ -97,7 +97,7 @@ def test_only_staff_read_admin_resources(facility: Facility) -> None:
 
 
 def test_anonymous_users_get_a_link_to_sign_in(facility: Facility) -> None:
-    response = Client().get(URL, **BROWSER)
+    response = Client().get(URL, headers=BROWSER)
     assert response.status_code == 401
     assert f"/account/sign-in?next={URL}" in response.content.decode()
 
@@ -109,7 +109,7 @@ def test_a_page_has_no_inline_scripts(facility: Facility) -> None:
 
 
 @pytest.mark.parametrize("route", [route for route, calls in ROUTES.items() if "GET" in calls])
-def test_every_view_has_a_page(world: World, route: object) -> None:
+def test_every_view_has_a_page(world: World, route: str) -> None:
     manager = browser(MembershipFactory(customer=world.customer, role="manager").user)
 
     response = manager.get(world.url(route))

@@ -15,14 +15,14 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 ROOMS = ("customers", "readings", "ingestion", "alarms", "simulator", "temperature_site")
 
 
-def settings_read():
+def settings_read() -> list[str]:
     """Return the names of the settings that are read from the environment."""
     sources = (path.read_text() for path in (ROOT / "temperature_site").glob("*.py"))
     return sorted({name for source in sources for name in re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', source)})
 
 
 @pytest.mark.parametrize("name", settings_read())
-def test_every_setting_has_its_row_in_the_readme(name) -> None:
+def test_every_setting_has_its_row_in_the_readme(name: str) -> None:
     assert f"\n| `{name}` |" in README
 
 
@@ -37,13 +37,13 @@ def test_every_command_is_in_the_readme(command: str) -> None:
     assert re.search(rf"\b{command}\b", table)
 
 
-def direct_requirements():
+def direct_requirements() -> list[str]:
     text = (ROOT / "requirements.txt").read_text().split("\n\n")[0]
     return re.findall(r"^([\w-]+)(?:\[\w+\])?==", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("library", direct_requirements())
-def test_every_dependency_has_its_reason_in_the_architecture(library) -> None:
+def test_every_dependency_has_its_reason_in_the_architecture(library: str) -> None:
     dependencies = (ROOT / "docs" / "architecture.md").read_text().split("## Dependencies")[1]
     assert re.search(rf"^\|[^|]*\b{library}\b[^|]*\|", dependencies, re.MULTILINE)
 

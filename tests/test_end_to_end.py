@@ -90,7 +90,7 @@ class Simulated:
 
     def claims_left_behind(self) -> int:
         """How many sources are claimed; once their worker is dead nobody sees to them until the leases run out."""
-        return self.database.value(CLAIMS)
+        return int(self.database.value(CLAIMS))
 
     def difference(self) -> Difference:
         return difference(accounts_in(self.database, self.began_at), accounts_due(self.urls, self.began_at))

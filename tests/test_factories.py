@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.db.models import Model
 
 from readings.models import LatestReading
 from tests import alarm_factories, factories
+from tests.factories import ModelFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +39,7 @@ pytestmark = pytest.mark.django_db
         alarm_factories.LimitProfileFactory,
     ],
 )
-def test_a_factory_makes_valid_rows(make) -> None:
+def test_a_factory_makes_valid_rows(make: type[ModelFactory[Model]]) -> None:
     for row in make.create_batch(2):
         # What code alone writes is null in the database without being blank in a form.
         empty = [field.name for field in row._meta.fields if field.null and field.value_from_object(row) is None]
@@ -46,6 +48,7 @@ def test_a_factory_makes_valid_rows(make) -> None:
 
 def test_a_conflict_is_of_the_customer_that_sent_it() -> None:
     conflict = factories.ConflictFactory()
+    assert conflict.delivery is not None
     assert conflict.delivery.customer == conflict.storage_unit.facility.customer
 
 

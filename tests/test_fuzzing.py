@@ -99,7 +99,7 @@ def fuzzed(running: Fuzzed) -> Iterator[Fuzzed]:
     running.api.system.database.rows(REVIVE)
 
 
-def use_existing_ids(case: schemathesis.Case, ids: dict[str, str]) -> None:
+def use_existing_ids(case: schemathesis.Case[Any], ids: dict[str, str]) -> None:
     """Replace three of four generated ids by existing ones: random ids are never found."""
     parts = case.path.split("/")
     for before, part in pairwise(parts):
@@ -126,7 +126,7 @@ def bearer(kind: str) -> dict[str, str]:
 @pytest.mark.parametrize("kind", TOKENS)
 @document.parametrize()
 @sampled
-def test_every_operation_responds_as_documented(case: schemathesis.Case, kind: str, fuzzed: Fuzzed) -> None:
+def test_every_operation_responds_as_documented(case: schemathesis.Case[Any], kind: str, fuzzed: Fuzzed) -> None:
     use_existing_ids(case, fuzzed.ids)
     response = case.call_and_validate(
         base_url=fuzzed.api.root, headers=bearer(kind), checks=CHECKS, timeout=SECONDS_A_REQUEST
@@ -138,13 +138,13 @@ def test_every_operation_responds_as_documented(case: schemathesis.Case, kind: s
 def test_sequences_of_requests_are_answered_as_documented(kind: str, fuzzed: Fuzzed) -> None:
     failures: list[FailureGroup] = []
 
-    class Client(document.as_state_machine()):  # type: ignore[misc]
+    class Client(document.as_state_machine()):  # type: ignore[misc]  # the base class is made at run time
         """Use ids of responses in later requests."""
 
-        def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
+        def get_call_kwargs(self, case: schemathesis.Case[Any]) -> dict[str, Any]:
             return {"base_url": fuzzed.api.root, "headers": bearer(kind), "timeout": SECONDS_A_REQUEST}
 
-        def validate_response(self, response: Any, case: schemathesis.Case, **options: Any) -> None:
+        def validate_response(self, response: Any, case: schemathesis.Case[Any], **options: Any) -> None:
             responses[response.status_code] += 1
             try:
                 case.validate_response(response, checks=CHECKS)

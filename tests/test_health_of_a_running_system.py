@@ -24,7 +24,7 @@ SEEN_WITHIN = SILENT_SECONDS + 20
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 class Health:
@@ -36,11 +36,12 @@ class Health:
     def answer(self) -> dict[str, str]:
         try:
             with urllib.request.urlopen(self.url, timeout=15) as response:  # noqa: S310  our own process
-                return json.load(response)
+                report: dict[str, str] = json.load(response)
         except urllib.error.HTTPError as error:
-            return json.load(error)
+            report = json.load(error)
         except OSError:
             return {}
+        return report
 
     def comes_to_say(self, part: str, beginning: str) -> dict[str, str]:
         """Wait until the part's finding begins so; return the whole answer."""

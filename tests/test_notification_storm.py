@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.running_system import RunningSystem, running_system, wait_until
-from tests.webhook_receiver import Answer, WebhookReceiver
+from tests.webhook_receiver import Answer, Delivery, WebhookReceiver
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.xdist_group("running system")]
 
@@ -49,7 +49,7 @@ LEFT = "SELECT count(*) FROM message WHERE state <> 'sent' OR claim_id IS NOT NU
 LEASE_SECONDS = 14
 
 
-def answer_slowly(_) -> Answer:
+def answer_slowly(_: Delivery) -> Answer:
     """Take some time, so that a kill hits messages in delivery."""
     time.sleep(0.05)  # the receiver's own work, not a wait of the test
     return Answer()
@@ -149,6 +149,6 @@ def test_killed_workers_lose_no_message(broker_url: str, tmp_path: Path) -> None
         ids = {identity for (identity,) in system.database.rows(IDS)}
         assert set(receiver.counts) == ids
         assert system.database.value(LEFT) == 0
-        bodies = {}
+        bodies: dict[str, bytes] = {}
         for delivery in receiver.deliveries:
             assert bodies.setdefault(delivery.id, delivery.body) == delivery.body

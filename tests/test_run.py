@@ -48,7 +48,7 @@ class Run:
         assert self.process.poll() is None, self.text()
         try:
             with urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=2) as response:
-                return response.status == 200
+                return bool(response.status == 200)
         except (URLError, OSError):
             return False
 

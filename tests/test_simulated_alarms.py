@@ -39,7 +39,8 @@ class Day:
     """A customer with nine freezers that is polled, monitored and notified by webhook and e-mail."""
 
     def __init__(self, clock: time_machine.Traveller, simulation: Simulation, source: Source) -> None:
-        self.clock, self.simulation, self.source = clock, simulation, source
+        assert isinstance(simulation.clock, SetClock)
+        self.clock, self.simulated_clock, self.source = clock, simulation.clock, source
         self.freezers = simulation.customers["A"]
         self.now = NOON
 
@@ -52,7 +53,7 @@ class Day:
         while self.now < NOON + timedelta(minutes=minutes):
             self.now += STEP
             self.clock.move_to(self.now)
-            self.simulation.clock.set(self.now)
+            self.simulated_clock.set(self.now)
             polled(self.source)
             run_watchdogs()
             create_due_messages(self.now)

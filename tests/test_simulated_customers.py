@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from simulator.model.simulation import Simulation
 from simulator.server.run import served_in_thread
 from temperature_site.dev import demo
 from tests.factories import SourceFactory
+from tests.responses import Json
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
 
@@ -42,12 +43,18 @@ def noon(settings: Settings) -> Iterator[Traveller]:
         yield clock
 
 
+# Takes the name of a fleet, the codes of its customers and what differs in them; returns what serves them and where.
+Simulate = Callable[..., tuple[Simulation, dict[str, str]]]
+
+
 @pytest.fixture
-def simulate():
+def simulate() -> Iterator[Simulate]:
     """Serve customers of a shipped fleet, some of their manners changed: their simulation and URLs by code."""
     with ExitStack() as running:
 
-        def serve(fleet: str = "default", codes: tuple[str] = ("A",), **changes: Any):
+        def serve(
+            fleet: str = "default", codes: tuple[str, ...] = ("A",), **changes: Any
+        ) -> tuple[Simulation, dict[str, str]]:
             chosen = tuple(replace(each, **changes) for each in load_fleet(fleet).customers if each.code in codes)
             simulation = Simulation(Fleet(chosen), seed=7, clock=SetClock(NOON))
             return simulation, running.enter_context(served_in_thread(simulation))
@@ -55,9 +62,9 @@ def simulate():
         yield serve
 
 
-def accounts(**filters: object):
+def accounts(**filters: object) -> Json:
     """Count, nulls, sum in thousandths on the scale sent, first and last of each unit's stored readings."""
-    found = {}
+    found: dict[str, list[Reading]] = {}
     for reading in Reading.objects.filter(**filters).select_related("storage_unit"):
         found.setdefault(reading.storage_unit.unit_code, []).append(reading)
     return {
@@ -76,9 +83,9 @@ def accounts(**filters: object):
     }
 
 
-def due(simulation, code: str, since):
+def due(simulation: Simulation, code: str, since: datetime) -> Json:
     """Return the values in the form of the simulator's ledger."""
-    units = simulation.customers[code].ledger(microseconds_of(since), None)["units"]
+    units: Json = simulation.customers[code].ledger(microseconds_of(since), None)["units"]
     told = ("count", "nulls", "sum_thousandths", "first", "last")
     return {unit: {name: entry[name] for name in told} for unit, entry in units.items() if entry["count"]}
 
@@ -89,7 +96,7 @@ def test_the_demos_customers_are_the_simulators() -> None:
     assert told == [(each.code, each.name, each.data_sharing_method, each.poll_seconds) for each in fleet]
 
 
-def test_the_structure_is_read_first_so_that_units_are_known_as_the_customer_knows_them(simulate) -> None:
+def test_the_structure_is_read_first_so_that_units_are_known_as_the_customer_knows_them(simulate: Simulate) -> None:
     _, urls = simulate()
     url = urls["A"]
     source = SourceFactory(
@@ -120,7 +127,7 @@ def test_the_structure_is_read_first_so_that_units_are_known_as_the_customer_kno
     ],
     ids=["JSON", "JSON since and until", "CSV", "CSV since and until", "history"],
 )
-def test_a_shape_is_loaded_completely_without_any_mapping(simulate, code: str, path: str) -> None:
+def test_a_shape_is_loaded_completely_without_any_mapping(simulate: Simulate, code: str, path: str) -> None:
     simulation, urls = simulate(codes=(code,))
     source = SourceFactory(url=urls[code] + path, first_hours=6)
 
@@ -147,7 +154,7 @@ def test_a_shape_is_loaded_completely_without_any_mapping(simulate, code: str, p
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_variations_of_format_make_no_difference(simulate, path, manner) -> None:
+def test_variations_of_format_make_no_difference(simulate: Simulate, path: str, manner: dict[str, Any]) -> None:
     simulation, urls = simulate(codes=("E",), **manner)
     source = SourceFactory(url=urls["E"] + path + "?since=2026-11-23T06:00:00", structure_url=urls["E"] + "/facilities")
 
@@ -162,13 +169,13 @@ def test_variations_of_format_make_no_difference(simulate, path, manner) -> None
         assert accounts() == due(simulation, "E", since)
 
 
-def sums(accounts):
+def sums(accounts: Json) -> Json:
     return {
         unit: [account[name] for name in ("count", "nulls", "sum_thousandths")] for unit, account in accounts.items()
     }
 
 
-def test_a_summary_line_is_rejected_and_the_readings_above_it_are_stored(simulate) -> None:
+def test_a_summary_line_is_rejected_and_the_readings_above_it_are_stored(simulate: Simulate) -> None:
     _, urls = simulate(codes=("E",), csv_dialect=CsvDialect(trailer="summary"))
     source = SourceFactory(url=urls["E"] + "/data/download.csv?hours=6")
     assert polled_once(source).status == "partial"
@@ -176,14 +183,14 @@ def test_a_summary_line_is_rejected_and_the_readings_above_it_are_stored(simulat
     assert (rejected.raw, rejected.reason) == (f"Rows: {Reading.objects.count()}", "wrong_number_of_columns")
 
 
-def test_no_content_is_a_success_without_rows(simulate) -> None:
+def test_no_content_is_a_success_without_rows(simulate: Simulate) -> None:
     _, urls = simulate(codes=("B",))
     source = SourceFactory(url=urls["B"] + "/data/download.csv?hours=0.001")
     delivery = polled_once(source)
     assert (delivery.status, counts(delivery)) == ("success", (0, 0, 0, 0))
 
 
-def test_units_requested_one_by_one_are_stored_at_the_time_of_the_response(simulate) -> None:
+def test_units_requested_one_by_one_are_stored_at_the_time_of_the_response(simulate: Simulate) -> None:
     simulation, urls = simulate("assignment", codes=("B",))
     source = SourceFactory(
         url=urls["B"] + "/temperature/unit/{unit}", unit_codes=["Deep Freeze 1", "Chilled Room 1", "Chilled Room 2"]
@@ -193,16 +200,20 @@ def test_units_requested_one_by_one_are_stored_at_the_time_of_the_response(simul
 
     assert (delivery.status, counts(delivery)) == ("success", (3, 0, 0, 0))
     for reading in Reading.objects.select_related("storage_unit"):
-        rows = simulation.customers["B"].latest(simulation.customers["B"].series(reading.storage_unit.unit_code))
+        series = simulation.customers["B"].series(reading.storage_unit.unit_code)
+        assert series is not None
+        assert reading.temperature_c is not None
+        rows = simulation.customers["B"].latest(series)
         assert (reading.recorded_at, reading.scale) == (NOON, "F")
         assert from_celsius(reading.temperature_c, "F") == rows.thousandths[0] / 1000
 
 
-def test_readings_missed_in_an_outage_arrive_with_the_next_poll(simulate, noon: Traveller) -> None:
+def test_readings_missed_in_an_outage_arrive_with_the_next_poll(simulate: Simulate, noon: Traveller) -> None:
     simulation, urls = simulate()
     source = SourceFactory(url=urls["A"] + "/temperature/current?hours={hours}", first_hours=1)
     polled(source)
     for hours in (1, 9):
+        assert isinstance(simulation.clock, SetClock)
         simulation.clock.advance(hours=hours)
         noon.move_to(simulation.clock.now())
         polled(source)

@@ -38,7 +38,9 @@ def test_the_server_error_page_needs_no_context() -> None:
 
 def test_a_response_may_load_only_what_the_site_serves() -> None:
     respond = PathPolicyMiddleware(lambda request: HttpResponse())
-    policy = respond(RequestFactory().get("/")).headers["Content-Security-Policy"]
+    response = respond(RequestFactory().get("/"))
+    assert isinstance(response, HttpResponse)
+    policy = response.headers["Content-Security-Policy"]
     assert set(policy.split("; ")) == {
         "default-src 'self'",
         "img-src 'self' data:",
@@ -52,7 +54,9 @@ def test_a_response_may_load_only_what_the_site_serves() -> None:
 def test_a_response_keeps_its_own_policy() -> None:
     own = HttpResponse(headers={"Content-Security-Policy": "default-src 'none'"})
     respond = PathPolicyMiddleware(lambda request: own)
-    assert respond(RequestFactory().get("/")).headers["Content-Security-Policy"] == "default-src 'none'"
+    response = respond(RequestFactory().get("/"))
+    assert isinstance(response, HttpResponse)
+    assert response.headers["Content-Security-Policy"] == "default-src 'none'"
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(settings.BASE_DIR)))

@@ -58,7 +58,7 @@ WITH_BODY = {
 }
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
+class TokenScheme(OpenApiAuthenticationExtension):
     """Authentication by API token."""
 
     target_class = "customers.access.authentication.TokenAuthentication"
@@ -69,7 +69,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return {"type": "http", "scheme": "bearer", "description": "An API token. The keyword `Token` also works."}
 
 
-class SignInScheme(SessionScheme):  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
+class SignInScheme(SessionScheme):
     """Authentication by the session of a signed-in user."""
 
     target_class = "customers.access.authentication.SessionAuthentication"

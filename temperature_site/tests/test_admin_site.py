@@ -37,7 +37,7 @@ def staff(client: Client) -> Client:
     return client
 
 
-def status_texts():
+def status_texts() -> dict[str, tuple[str, str]]:
     return {line.name: (line.text, line.tone) for line in status_lines(timezone.now())}
 
 
@@ -66,7 +66,7 @@ class TestStartPage:
         assert status_texts()["Partitions"] == (f"created up to {now + timedelta(days=365 * 20):%Y-%m}", "good")
 
     def test_it_is_shown_while_the_broker_is_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(queues) -> None:
+        def refuse(queues: list[str]) -> None:
             raise BrokerOut("Connection refused")
 
         monkeypatch.setattr("temperature_site.admin.site.queue_states", refuse)

@@ -98,7 +98,7 @@ def test_the_depth_of_each_queue_is_reported(
 def test_without_the_broker_the_rest_is_reported(
     scrape_metrics: Callable[[], dict[tuple[str, ...], float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(queues) -> None:
+    def refuse(queues: list[str]) -> None:
         raise BrokerOut
 
     monkeypatch.setattr(metrics, "queue_states", refuse)

@@ -47,10 +47,14 @@ def test_a_closed_connection_is_replaced_before_it_is_used() -> None:
 
 
 def test_after_an_error_the_server_is_queried(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, requested = backend_id(), []
-    monkeypatch.setattr(
-        "django.db.backends.postgresql.base.DatabaseWrapper.is_usable", lambda self: requested.append(self) or False
-    )
+    first = backend_id()
+    requested: list[object] = []
+
+    def is_usable(self: object) -> bool:
+        requested.append(self)
+        return False
+
+    monkeypatch.setattr("django.db.backends.postgresql.base.DatabaseWrapper.is_usable", is_usable)
     connection.errors_occurred = True
 
     close_old_connections()

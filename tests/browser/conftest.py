@@ -14,8 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth.models import User
 from django.template.loader import render_to_string
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from pytest_django.live_server_helper import LiveServer
 
 from tests.factories import PASSWORD
 
@@ -59,7 +61,7 @@ class Visit:
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(15_000)
-        self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        self.page.on("console", self._note_message)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", self._note_host)
 
@@ -73,7 +75,7 @@ class Visit:
         self.page.route(address, lambda route: route.fulfill(body=render_to_string(name), content_type="text/html"))
         return self.open(f"/{name}")
 
-    def sign_in(self, user: Any, password: str = PASSWORD) -> Page:
+    def sign_in(self, user: User, password: str = PASSWORD) -> Page:
         """Sign in with the form and wait for the overview."""
         self.open("/account/sign-in")
         self.page.get_by_label("User name or customer code").fill(user.get_username())
@@ -88,14 +90,18 @@ class Visit:
     def check(self) -> None:
         assert self.expects_errors or self.errors == []
 
-    def _note_host(self, request: Any) -> None:
+    def _note_message(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _note_host(self, request: Request) -> None:
         address = urlsplit(request.url)
         if address.scheme in ("http", "https") and address.netloc != urlsplit(self.site).netloc:
             self.errors.append(f"request to another host: {request.url}")
 
 
 @pytest.fixture
-def visit_with(browser: Browser, live_server: Any) -> Iterator[Callable[..., Visit]]:
+def visit_with(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..., Visit]]:
     """Open a window with options of Playwright's `new_context`: `viewport=PHONE`, `color_scheme="dark"`."""
     opened: list[tuple[BrowserContext, Visit]] = []
 

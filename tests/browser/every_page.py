@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
-from alarms.models import Alarm, Drill, LimitProfile
-from ingestion.models import Source
+from alarms.models import Alarm, Channel, Drill, LimitProfile, Rule
+from customers.models import Facility, StorageUnit
+from ingestion.models import Conflict, RejectedRow, Source
 from tests.alarm_factories import (
     AlarmFactory,
     ClosedAlarmFactory,
@@ -66,16 +68,16 @@ NOT_PAGES = {
 class World:
     """A customer with facility, units, source and members, and a staff user."""
 
-    facility: Any
-    unit: Any
+    facility: Facility
+    unit: StorageUnit
     source: Source
-    rejected: Any
-    conflict: Any
+    rejected: RejectedRow
+    conflict: Conflict
     alarm: Alarm
-    channel: Any
-    rule: Any
-    staff: Any
-    manager: Any
+    channel: Channel
+    rule: Rule
+    staff: User
+    manager: User
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -127,6 +129,7 @@ def make_world() -> World:
         delivery__source__cursor_at=now - timedelta(minutes=4),
     )
     source = rejected.source
+    assert source is not None
     DeliveryFactory(source=source, status="failure", error_reason="timeout", error_message="No answer in 15 s.")
     conflict = ConflictFactory(
         storage_unit=units[0],

@@ -71,6 +71,7 @@ def test_a_comment_typed_while_offline_is_kept_until_it_is_sent(visit: Visit, pa
 
 def test_the_excursion_is_shaded_in_both_charts(visit: Visit, page: Page, world: World) -> None:
     unit = world.alarm.storage_unit
+    assert unit is not None
     for address in (reverse("alarm", args=[world.alarm.public_id]), reverse("unit", args=[unit.public_id])):
         visit.open(address)
         expect(page.locator("#chart-note")).to_contain_text(re.compile("excursions: [12]"))

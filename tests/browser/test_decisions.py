@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol
+from uuid import UUID
 
 import pytest
 from django.urls import reverse
@@ -33,7 +35,14 @@ def page(visit: Visit, world: World) -> Page:
     return page
 
 
-def open_page(visit, name: str, *things):
+class HasPublicId(Protocol):
+    """A row that pages name in their address."""
+
+    @property
+    def public_id(self) -> UUID: ...
+
+
+def open_page(visit: Visit, name: str, *things: HasPublicId) -> Page:
     return visit.open(reverse(name, args=[thing.public_id for thing in things]))
 
 

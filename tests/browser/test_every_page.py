@@ -17,6 +17,7 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import Visit
 from tests.browser.every_page import NOT_PAGES, World, make_world
+from tests.responses import Json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,7 +104,7 @@ def test_axe_finds_nothing_serious_in_the_admin(visit_with: Callable[..., Visit]
     assert {address: each for address, each in found.items() if each} == {}
 
 
-def violations(page: Page):
+def violations(page: Page) -> Json:
     page.evaluate(AXE)
     return page.evaluate(LOOK)
 
@@ -130,7 +131,7 @@ def test_everything_on_every_page_is_reached_by_the_tab_key_and_shows_its_focus(
     assert {name: each for name, each in unseen.items() if each} == {}
 
 
-def detector(page: Page):
+def detector(page: Page) -> tuple[list[str], list[str]]:
     """Press Tab repeatedly; return the elements that were not reached, and those without a visible focus."""
     things = page.evaluate(REACHABLE)
     reached, seen = set(), set()

@@ -23,7 +23,7 @@ def temperature(expected_c: float | None, scale: str) -> Any:
     return close(definition.on_scale(expected_c, scale), 6)
 
 
-def ask(fleet: Fleet, path: str, **query: object) -> Any:
+def ask(fleet: Fleet, path: str, **query: Any) -> Any:
     response = fleet.client.get(f"{API}/{path}", query)
     assert response.status_code == 200, response.content
     return response.json()

@@ -91,7 +91,7 @@ def test_every_route_that_clients_of_the_earlier_system_use_is_documented() -> N
 
 
 @each_operation
-def test_an_operation_has_valid_examples(name, operation) -> None:
+def test_an_operation_has_valid_examples(name: str, operation: dict[str, Any]) -> None:
     found = list(contents(operation))
     assert {kind for kind, _ in found} & {"200", "201"}
     for kind, content in found:
@@ -101,7 +101,7 @@ def test_an_operation_has_valid_examples(name, operation) -> None:
 
 
 @each_operation
-def test_an_operation_is_described_and_tagged(name, operation) -> None:
+def test_an_operation_is_described_and_tagged(name: str, operation: dict[str, Any]) -> None:
     assert operation["description"]
     assert operation["tags"]
 

@@ -56,8 +56,11 @@ def test_its_people_can_sign_in_and_see_their_own_part() -> None:
     call_command("load_demo", stdout=output)
 
     assert "Sign in as operator / cold-store-demo" in output.getvalue()
-    assert authenticate(username="operator", password=demo.PASSWORD).is_superuser
-    anna, ben = (authenticate(username=name, password=demo.PASSWORD) for name in ("anna", "ben"))
+    operator, anna, ben = (authenticate(username=name, password=demo.PASSWORD) for name in ("operator", "anna", "ben"))
+    assert operator is not None
+    assert operator.is_superuser
+    assert anna is not None
+    assert ben is not None
     assert (anna.is_staff, ben.is_staff) == (False, False)
     parts = Membership.objects.values_list("user__username", "customer__customer_code", "role")
     assert sorted(parts) == [("anna", "A", "manager"), ("ben", "E", "viewer")]

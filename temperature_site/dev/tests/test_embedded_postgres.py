@@ -57,7 +57,8 @@ def answer(server: EmbeddedPostgres, question: str) -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute(question)
-            return str(cursor.fetchone()[0])
+            ((value,),) = cursor.fetchall()
+            return str(value)
     finally:
         connection.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_django import Settings
 
 from readings.storage.partitions import ensure_partitions_ahead
 from temperature_site import heartbeats
+from temperature_site.celery import app
 from temperature_site.health import broker, checks
 from temperature_site.health.broker import BrokerOut, QueueState
 from temperature_site.models import QueueHeartbeat
@@ -95,7 +97,7 @@ def test_a_worker_without_messages_is_not_reported(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("task", "queue"), [(note_heartbeat, DEFAULT), (note_slow_heartbeat, SLOW)])
-def test_a_heartbeat_task_is_recorded_for_its_queue(task, queue: str) -> None:
+def test_a_heartbeat_task_is_recorded_for_its_queue(task: Callable[[], None], queue: str) -> None:
     quiet("ran_at", 181, queue)
     task()
     assert timezone.now() - QueueHeartbeat.objects.get(queue=queue).ran_at < timedelta(seconds=5)
@@ -115,7 +117,7 @@ def test_a_queue_without_consumers_is_reported_where_the_broker_knows(
 
 
 def test_an_unavailable_broker_is_reported(client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(queues) -> None:
+    def refuse(queues: list[str]) -> None:
         raise BrokerOut("Connection refused")
 
     monkeypatch.setattr(checks, "queue_states", refuse)
@@ -147,8 +149,8 @@ def test_without_the_database_the_response_is_503(client: Client, monkeypatch: p
 
 
 def test_a_broker_that_refuses_says_why_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker.app.conf, "broker_read_url", "amqp://user:secret-word@127.0.0.1:1//")
-    monkeypatch.setattr(broker.app.conf, "broker_url", "amqp://user:secret-word@127.0.0.1:1//")
+    monkeypatch.setattr(app.conf, "broker_read_url", "amqp://user:secret-word@127.0.0.1:1//")
+    monkeypatch.setattr(app.conf, "broker_url", "amqp://user:secret-word@127.0.0.1:1//")
     with pytest.raises(BrokerOut, match="Connection refused") as refused:
         broker.queue_states(["temperature"])
     assert "secret-word" not in str(refused.value)

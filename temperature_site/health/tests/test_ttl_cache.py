@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from temperature_site.health import views
@@ -9,7 +11,7 @@ from temperature_site.health import views
 
 def test_a_value_is_cached_until_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(views.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     answers = iter([1, 2])
     value = views.TtlCache(lambda: next(answers), seconds=2)
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Awaitable
+from typing import TypeVar
 
 import pytest
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.middleware.gzip import GZipMiddleware
 from django.test import RequestFactory
 
+AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
+
 TEXT = b"a page of tiles " * 1_000
 
 
-def compress(
-    response: HttpResponse | StreamingHttpResponse, accepts: str = "gzip, deflate, br"
-) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-    return GZipMiddleware(lambda request: response)(RequestFactory().get("/", HTTP_ACCEPT_ENCODING=accepts))
+def compress(response: AnyResponse, accepts: str = "gzip, deflate, br") -> AnyResponse:
+    """Return the response after the middleware, which changes it in place."""
+    request = RequestFactory().get("/", HTTP_ACCEPT_ENCODING=accepts)
+    assert GZipMiddleware(lambda request: response)(request) is response
+    return response
 
 
 def test_pages_are_compressed_if_accepted() -> None:
