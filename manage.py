@@ -2,13 +2,28 @@
 """Run the project's commands; `python manage.py help` lists them."""
 
 import os
+import signal
 import sys
 
 from django.core.management import execute_from_command_line
 
 from temperature_site.conf.environment import require_valid_settings
 
+
+def run() -> None:
+    """Run a command, whose name may be written with hyphens; end quietly if the reader of its output has gone."""
+    name = "".join(sys.argv[1:2])
+    sys.argv[1:2] = [name if name.startswith("-") else name.replace("-", "_")] if name else []
+    try:
+        execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered must not fail again while the interpreter exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
     require_valid_settings()
-    execute_from_command_line(sys.argv)
+    run()

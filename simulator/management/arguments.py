@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 from simulator.base.instants import parse_moment
 from simulator.model.fleet import Fleet
 from simulator.model.fleet_file import FleetError, load_fleet, shipped_fleets
+from simulator.model.templates import TEMPLATES, make_customer
 
 
 def moment(text: str) -> datetime:
@@ -41,8 +42,20 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the seed that determines the readings (default 0)")
 
 
+def add_template_argument(parser: argparse.ArgumentParser) -> None:
+    """`--template`."""
+    parser.add_argument(
+        "--template",
+        choices=list(TEMPLATES),
+        help="customers of this kind instead of a fleet's, with the codes given by --customers (default A)",
+    )
+
+
 def chosen_fleet(options: Mapping[str, Any]) -> Fleet:
-    """Return the customers selected by `--fleet` and `--customers`. Raise CommandError."""
+    """Return the customers selected by `--fleet` and `--customers`, or made from `--template`. Raise CommandError."""
+    if options.get("template"):
+        codes = dict.fromkeys(options["customers"] or ["A"])
+        return Fleet(tuple(make_customer(code, options["template"], seed=options["seed"]) for code in codes))
     whole: Fleet = options["fleet"]
     try:
         return whole.only(options["customers"]) if options["customers"] else whole

@@ -81,6 +81,57 @@ def test_generate_data_takes_a_template_and_a_span(tmp_path: Path) -> None:
     assert len(list((tmp_path / "loggers" / "A").iterdir())) >= 2
 
 
+def test_generate_data_creates_customers_of_a_template_under_their_codes(tmp_path: Path) -> None:
+    run(
+        *("generate_data", "--customers", "TEST,OTHER", "--template", "small_business", "--hours", "6"),
+        *("--output", str(tmp_path), "--no-progress"),
+    )
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["OTHER.csv", "TEST.csv"]
+    rows = (tmp_path / "TEST.csv").read_text().splitlines()[1:]
+    assert {row.split(",")[0] for row in rows} == {"TEST"}
+    assert all("unit_TEST_1_" in row for row in rows)
+
+
+def test_sample_data_prints_readings_as_they_would_be_sent() -> None:
+    lines = run("sample_data", "--customers", "B", "--count", "5").splitlines()
+    assert lines[0].startswith("customer_id,facility_id,unit_id")
+    assert 3 <= len(lines) - 1 <= 8
+
+    sent = json.loads(run("sample_data", "--customers", "A", "--count", "5"))
+    assert (sent["customer_id"], sent["reading_count"]) == ("A", len(sent["readings"]))
+
+    assert "TEST" in run("sample_data", "--customers", "TEST", "--template", "industrial", "--format", "csv")
+
+
+def test_generate_csv_writes_a_file_for_every_customer_of_the_chosen_files(tmp_path: Path) -> None:
+    documents = json.loads((ROOT / "simulator/model/fleets/default.json").read_text())
+    files = [tmp_path / "first.json", tmp_path / "second.json"]
+    for file, customers in zip(files, (documents[:2], documents[2:3]), strict=True):
+        file.write_text(json.dumps(customers))
+
+    run("generate_csv", *map(str, files), "--hours", "1", "--output", str(tmp_path / "out"), "--no-progress")
+
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["A.csv", "B.csv", "C.csv"]
+    with pytest.raises(CommandError, match=r"both have a customer A\."):
+        run("generate_csv", str(files[0]), str(files[0]), "--output", str(tmp_path / "again"))
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["show_fleet", "--units"], ["sample-data", "--count", "20000"], ["list-templates"]]
+)
+def test_a_closed_pipe_ends_a_command_quietly(command: list[str]) -> None:
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "manage.py", *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(30) == 128 + signal.SIGPIPE
+
+
 def test_generated_data_is_the_same_each_time(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         arguments = ["--customers", "E", "--to", "2026-11-23", "--output", str(tmp_path / folder), "--no-progress"]
@@ -99,6 +150,9 @@ def test_generated_data_is_the_same_each_time(tmp_path: Path) -> None:
         (["generate_data", "--hours", "0"], "--hours must be"),
         (["generate_data", "--hours", "nan"], "--hours must be"),
         (["generate_data", "--rows", "0"], "--rows must be"),
+        (["sample_data", "--count", "0"], "--count must be"),
+        (["sample_data", "--customers", "TEST"], "no customer TEST"),
+        (["generate_csv", "missing.json"], "missing.json"),
         (["generate_data", "--to", "soon"], "not an ISO 8601 instant"),
         (["generate_data", "--from", "2026-11-23", "--to", "2026-11-22"], "ends before it starts"),
         (["runsimulator", "--transport", "cut_off=2"], "from 0 to 1"),

@@ -13,10 +13,8 @@ from typing_extensions import override
 
 from simulator.base.clock import SetClock
 from simulator.base.instants import microseconds_of
-from simulator.management.arguments import add_fleet_arguments, chosen_fleet, moment
-from simulator.model.fleet import Fleet
+from simulator.management.arguments import add_fleet_arguments, add_template_argument, chosen_fleet, moment
 from simulator.model.simulation import SimulatedCustomer, Simulation, Window
-from simulator.model.templates import TEMPLATES, make_customer
 from simulator.payloads.files import Progress, seconds_for_rows, write_csv, write_json, write_loggers
 from simulator.payloads.logger_files import LOGGER_TIMES
 from simulator.server.query import LONGEST_HOURS
@@ -35,7 +33,7 @@ class Command(BaseCommand):
     @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_fleet_arguments(parser)
-        parser.add_argument("--template", choices=list(TEMPLATES), help="a customer of this kind instead of a fleet")
+        add_template_argument(parser)
         parser.add_argument("--to", type=moment, metavar="ISO", help="end of the period, exclusive (default now)")
         span = parser.add_mutually_exclusive_group()
         span.add_argument("--hours", type=float, help=f"length of the period (default {_DEFAULT_HOURS:g})")
@@ -49,7 +47,7 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: Any, **options: Any) -> None:
         end = options["to"] or datetime.now(UTC)
-        simulation = Simulation(_fleet(options), seed=options["seed"], clock=SetClock(end))
+        simulation = Simulation(chosen_fleet(options), seed=options["seed"], clock=SetClock(end))
         customers = list(simulation.customers.values())
         end_us = microseconds_of(end)
         start_us = microseconds_of(_start(options, end, customers))
@@ -72,12 +70,6 @@ class Command(BaseCommand):
         for path in paths:
             self.stdout.write(str(path))
         self.stdout.write(f"{expected:,} readings in {len(paths)} files")
-
-
-def _fleet(options: dict[str, Any]) -> Fleet:
-    if options["template"]:
-        return Fleet((make_customer("A", options["template"], seed=options["seed"]),))
-    return chosen_fleet(options)
 
 
 def _start(options: dict[str, Any], end: datetime, customers: list[SimulatedCustomer]) -> datetime:
