@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from django import forms
 from django.contrib import admin
@@ -18,6 +18,9 @@ from ingestion.models import Source, SourceSchedule
 from ingestion.polling import claims
 from ingestion.selectors import SourceState, with_state
 from readings.units.formatting import age_text
+
+if TYPE_CHECKING:
+    from ingestion.selectors import StatefulSource
 
 # These are not polled, whatever their next run says.
 _NOT_POLLED = (SourceState.PAUSED, SourceState.INACTIVE)
@@ -40,8 +43,9 @@ class SourceScheduleAdmin(admin.ModelAdmin[SourceSchedule]):
     readonly_fields = ["customer", "name", "next_due_at", "last_polled_at", "last_success_at"]
 
     @override
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return with_state(super().get_queryset(request).exclude(url=""), timezone.now())
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SourceSchedule]:
+        polled = cast("QuerySet[Source]", super().get_queryset(request).exclude(url=""))
+        return cast("QuerySet[SourceSchedule]", with_state(polled, timezone.now()))
 
     @override
     def has_view_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
@@ -81,7 +85,7 @@ class SourceScheduleAdmin(admin.ModelAdmin[SourceSchedule]):
         return source.customer.customer_code
 
     @admin.display(description="next run (UTC)", ordering="next_due_at")
-    def next_run(self, source: Any) -> str:
+    def next_run(self, source: StatefulSource) -> str:
         """Return when the source is polled next."""
         if source.state in _NOT_POLLED:
             return "–"
@@ -96,7 +100,7 @@ class SourceScheduleAdmin(admin.ModelAdmin[SourceSchedule]):
         return f"{age_text(timezone.now() - source.last_polled_at)} ago" if source.last_polled_at else "never"
 
     @admin.display(ordering="state")
-    def state(self, source: Any) -> SafeString:
+    def state(self, source: StatefulSource) -> SafeString:
         """Return the state as a badge."""
         return badge(SourceState(source.state).label, TONES[source.state], source.last_error)
 

@@ -57,7 +57,7 @@ class AdminSite(admin.AdminSite):
     @override
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
         """List the sources' schedules next to beat's own entries as well."""
-        apps: list[dict[str, Any]] = super().get_app_list(request, app_label)
+        apps = super().get_app_list(request, app_label)
         schedules = [model for app in apps for model in app["models"] if model["model"] is SourceSchedule]
         for app in apps:
             if app["app_label"] == "django_celery_beat":
