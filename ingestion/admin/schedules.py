@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminIntegerFieldWidget
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -39,6 +41,10 @@ class SourceScheduleAdmin(admin.ModelAdmin[SourceSchedule]):
     search_fields = ["name", "customer__customer_code", "customer__name"]
     ordering = ["customer__customer_code", "name"]
     actions = ["run_now"]
+    formfield_overrides = {  # inputs in the list have no label
+        models.PositiveIntegerField: {"widget": AdminIntegerFieldWidget(attrs={"aria-label": "Interval in seconds"})},
+        models.BooleanField: {"widget": forms.CheckboxInput(attrs={"aria-label": "Paused"})},
+    }
     fields = ["customer", "name", "interval_seconds", "is_paused", "next_due_at", "last_polled_at", "last_success_at"]
     readonly_fields = ["customer", "name", "next_due_at", "last_polled_at", "last_success_at"]
 
