@@ -34,10 +34,10 @@ FRAMEWORK_MODULES = {
 FRAMEWORK_FOLDERS = {"admin", "models", "commands", "templatetags", "middleware"}
 
 
-def tracked_modules() -> list[Path]:
-    """Return every Python module of the packages except migrations, relative to the project."""
+def tracked_modules(*patterns: str) -> list[Path]:
+    """Return every Python module at these patterns except migrations, relative to the project."""
     listed = subprocess.run(
-        ["git", "ls-files", "--", *(f"{package}/*.py" for package in PACKAGES)],
+        ["git", "ls-files", "--", *patterns],
         cwd=settings.BASE_DIR,
         capture_output=True,
         text=True,
@@ -46,7 +46,8 @@ def tracked_modules() -> list[Path]:
     return [Path(line) for line in listed.stdout.splitlines() if "/migrations/" not in line]
 
 
-MODULES = tracked_modules()
+TYPED = tracked_modules("*.py")
+MODULES = tracked_modules(*(f"{package}/*.py" for package in PACKAGES))
 CODE = [path for path in MODULES if "tests" not in path.parts and path.name != "conftest.py"]
 
 
@@ -105,6 +106,18 @@ def test_few_lines_escape_type_checking() -> None:
     lines = [line for path in CODE for line in (settings.BASE_DIR / path).read_text(encoding="utf-8").splitlines()]
 
     assert len([line for line in lines if re.search(r"\bAny\b", line)]) <= MAX_LINES_WITH_ANY
+
+
+def test_every_ignored_type_error_states_its_code_and_reason() -> None:
+    ignored = re.compile(r"#\s*type: ignore(?!\[[a-z-]+(, [a-z-]+)*\]  # \w)")
+    found = [
+        f"{path}:{number}"
+        for path in TYPED
+        for number, line in enumerate((settings.BASE_DIR / path).read_text(encoding="utf-8").splitlines(), start=1)
+        if ignored.search(line)
+    ]
+
+    assert found == []
 
 
 def test_no_package_has_a_single_module() -> None:

@@ -146,7 +146,7 @@ class GuardedTLSConnection(http.client.HTTPSConnection):
         except (OSError, ValueError):
             plain.close()
             raise
-        secured.guard = self.guard  # type: ignore[attr-defined]
+        secured.guard = self.guard  # type: ignore[attr-defined]  # an attribute of our own
         self.sock = secured
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Needs = Mapping[str, Permission]
 
 READ: Needs = {"GET": Permission.READ}
-READ_AND_WRITE: Needs = READ | dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), Permission.WRITE)  # type: ignore[operator]
+READ_AND_WRITE: Needs = {**READ, **dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), Permission.WRITE)}
 ADMIN: Needs = dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), Permission.ADMIN)
 
 

@@ -26,7 +26,7 @@ TOKEN_KEY = "api_token_id"  # noqa: S105  where the session keeps the token's id
 class TokenVisitor(AnonymousUser):
     """A visitor signed in with a token: no account, never staff, with the rights of `principal`."""
 
-    is_active = True  # type: ignore[assignment]
+    is_active = True  # type: ignore[assignment]  # typed as always False for a visitor
 
     def __init__(self, token: ApiToken, principal: Principal) -> None:
         self.token = token
@@ -40,12 +40,12 @@ class TokenVisitor(AnonymousUser):
         return f"{self.token.customer.customer_code} · {self.token.token_name}"
 
     @property
-    def is_anonymous(self) -> bool:  # type: ignore[override]
+    def is_anonymous(self) -> bool:  # type: ignore[override]  # typed as always True
         """False: the token identifies the visitor."""
         return False
 
     @property
-    def is_authenticated(self) -> bool:  # type: ignore[override]
+    def is_authenticated(self) -> bool:  # type: ignore[override]  # typed as always False
         """True: the token identifies the visitor."""
         return True
 
@@ -93,7 +93,8 @@ class TokenSessionMiddleware:
         # Looked up only if the request has a session, and only when a view needs the user.
         if request.session.session_key is not None:
             user = request.user
-            request.user = SimpleLazyObject(lambda: visitor_of(request, timezone.now()) or user)  # type: ignore[assignment]
+            visitor = SimpleLazyObject(lambda: visitor_of(request, timezone.now()) or user)
+            request.user = visitor  # type: ignore[assignment]  # stands for the user that it looks up
         return self.get_response(request)
 
 

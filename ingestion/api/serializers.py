@@ -70,7 +70,7 @@ class PushedSerializer(serializers.Serializer[object]):
     duplicates = serializers.IntegerField()
     conflicts = serializers.IntegerField()
     rejected = serializers.IntegerField()
-    errors = PushErrorSerializer(many=True)  # type: ignore[assignment]
+    errors = PushErrorSerializer(many=True)  # type: ignore[assignment]  # a field of this name hides a property
 
 
 class IngestionLogSerializer(serializers.Serializer[object]):

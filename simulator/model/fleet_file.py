@@ -150,7 +150,7 @@ def _transport(entry: object, where: str) -> TransportSettings:
 
 def _built(kind: Callable[..., _Built], values: Mapping[str, Any], where: str) -> _Built:
     """Build a dataclass from a mapping, refusing unknown names and values outside the known choices."""
-    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # every kind is a dataclass
     unknown = sorted(set(values) - known)
     if unknown:
         raise FleetError(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")

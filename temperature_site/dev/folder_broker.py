@@ -21,7 +21,7 @@ BROKER_URL = "folder://localhost"
 class Channel(filesystem.Channel):
     """Store messages as files named `<time>_<id>.<queue>.msg`; names sort by age."""
 
-    def _put(self, queue: str, payload: dict[str, object], **kwargs: Any) -> None:  # type: ignore[override]
+    def _put(self, queue: str, payload: dict[str, object], **kwargs: Any) -> None:  # type: ignore[override]  # never called by name
         name = f"{time.time_ns():020d}_{uuid.uuid4().hex}"
         draft = self._folder / f"{name}.draft"
         draft.write_text(dumps(payload))
