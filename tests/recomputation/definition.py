@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property
 from zoneinfo import ZoneInfo
 
+LAST = datetime(9000, 1, 1, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -35,12 +36,15 @@ class Reading:
 
 @dataclass(eq=False)
 class Unit:
-    """A storage unit and its readings, in any order. `staleness`: for how long a reading is valid at most."""
+    """A storage unit and its readings, in any order.
+
+    `staleness`: for how long a reading is valid at most, from a moment on, in order of time; the first also before.
+    """
 
     name: str
     facility: str
     zone: str
-    staleness: timedelta
+    staleness: list[tuple[datetime, timedelta]]
     set_temperature_c: float | None = None
     readings: list[Reading] = field(default_factory=list)
 
@@ -52,14 +56,21 @@ class Unit:
     def validities(self) -> list[Validity]:
         """The periods in which each measurement is valid.
 
-        It is valid until the next reading of its sensor, measured or not, at most for the staleness limit.
+        It is valid until the next reading of its sensor, measured or not, but at any moment only while it is younger
+        than the staleness limit in force then.
         """
         found = []
         for reading in self.readings:
-            if reading.temperature_c is not None:
-                later = [other.at for other in self.readings if other.sensor == reading.sensor]
-                until = min([reading.at + self.staleness, *(at for at in later if at > reading.at)])
-                found.append(Validity(reading.sensor, reading.at, until, reading.temperature_c))
+            if reading.temperature_c is None:
+                continue
+            same = [other.at for other in self.readings if other.sensor == reading.sensor]
+            following = min((at for at in same if at > reading.at), default=LAST)
+            for number, (since, limit) in enumerate(self.staleness):
+                begins = max(reading.at, since) if number else reading.at
+                changes = self.staleness[number + 1][0] if number + 1 < len(self.staleness) else LAST
+                until = min(reading.at + limit, following, changes)
+                if begins < until:
+                    found.append(Validity(reading.sensor, begins, until, reading.temperature_c))
         return found
 
 

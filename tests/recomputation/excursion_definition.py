@@ -222,6 +222,16 @@ def _measure(excursion: Excursion, history: History, end: datetime) -> None:
     excursion.mkt = mean_kinetic_temperature(known)
 
 
+def seconds_outside(history: History, start: datetime, end: datetime) -> tuple[float, float]:
+    """Return for how long the unit is known to be beyond its limits within [start, end), and beyond critical ones."""
+    seconds = [0.0, 0.0, 0.0]
+    for since, until in history.steps(start, end):
+        temperature = history.temperature_at(since)
+        if temperature is not None:
+            seconds[history.limits_at(since).severity(temperature)] += (until - since).total_seconds()
+    return seconds[1] + seconds[2], seconds[2]
+
+
 @dataclass(frozen=True)
 class Exceeded:
     """A period in which a budget or a mean kinetic temperature was exceeded, and the most it was."""

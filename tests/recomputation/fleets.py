@@ -67,13 +67,24 @@ def make_fleet(seed: int) -> Fleet:
             for number in range(drawn.choice([1, 1, 2])):
                 stored, unit = _unit(drawn, facility, f"{zone} {number}", start)
                 units[stored] = unit
-    for stored in units:
-        changes = sorted(start + drawn.random() * DAYS * DAY for _ in range(drawn.choice([0, 1, 2])))
-        for moment in (start - DAY, *changes):
+    for stored, unit in units.items():
+        with time_machine.travel(start - DAY, tick=False):
+            _set_limits(drawn, stored)
+        # In order of time, as people change them.
+        for moment in sorted(start + drawn.random() * DAYS * DAY for _ in range(drawn.choice([0, 1, 2, 3]))):
             with time_machine.travel(moment, tick=False):
-                _set_limits(drawn, stored)
+                if drawn.random() < 0.4:
+                    _change_staleness(stored, unit, moment, drawn.choice([1_800, 4_000, 10_800]))
+                else:
+                    _set_limits(drawn, stored)
     client = client_of(customer, permissions=["read", "write"])
     return Fleet(customer, client, units, start, start + DAYS * DAY)
+
+
+def _change_staleness(stored: StorageUnit, unit: Unit, moment: datetime, seconds: int) -> None:
+    stored.gap_limit_seconds = seconds
+    stored.save()
+    unit.staleness.append((moment, timedelta(seconds=seconds)))
 
 
 def _set_limits(drawn: random.Random, stored: StorageUnit) -> None:
@@ -124,7 +135,7 @@ def _unit(drawn: random.Random, facility: Facility, name: str, start: datetime) 
         name=name,
         facility=facility.name,
         zone=facility.time_zone,
-        staleness=timedelta(seconds=staleness_limit or 3 * interval),
+        staleness=[(start - DAY, timedelta(seconds=staleness_limit or 3 * interval))],
         set_temperature_c=None if set_temperature is None else celsius(set_temperature, scale),
     )
     for number in range(drawn.choice([1, 1, 2, 3])):

@@ -10,11 +10,13 @@ import pytest
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.models import Excursion, LimitVersion
 from customers.models import Sensor, StorageUnit
+from readings.statistics.time_outside import time_outside
 from readings.storage.reading_batch import instant_of
 from readings.storage.rollups import refresh
+from readings.time_ranges import TimeRange
 from tests.recomputation import excursion_definition
 from tests.recomputation.comparison import ask, close, temperature
-from tests.recomputation.definition import Unit
+from tests.recomputation.definition import HOUR, Unit
 from tests.recomputation.excursion_definition import History, Limits
 from tests.recomputation.fleets import Fleet
 
@@ -105,6 +107,18 @@ def expected_measures(expected: excursion_definition.Excursion) -> dict[str, Any
         "mkt_c": close(expected.mkt),
         "outside_pieces": expected.outside,
     }
+
+
+def test_time_outside_of_any_period(fleet: Fleet) -> None:
+    for number, (stored, unit) in enumerate(fleet.known().items()):
+        start = fleet.start + number * 5 * HOUR
+        end = min(start + 30 * HOUR, fleet.now)
+        expected = excursion_definition.seconds_outside(history_of(stored, unit), start, end)
+
+        found = time_outside(stored.pk, TimeRange(start, end))
+
+        assert found is not None
+        assert (found.outside.total_seconds(), found.critical.total_seconds()) == pytest.approx(expected, rel=1e-9)
 
 
 def test_exceeded_budgets(fleet: Fleet) -> None:
