@@ -129,7 +129,7 @@ def limit_details(version: LimitVersion, scale: str) -> Details:
     details = [
         ("Source", version.profile_name),
         ("Limits", limits_text(condition_limits(limits), scale)),
-        ("Reading at the limit", "outside" if limits.is_inclusive else "within"),
+        ("Reading at the limit", _at_the_limit_text(limits)),
         ("Warning delay", _delays_text(limits.high_delay_seconds, limits.low_delay_seconds)),
         ("Critical delay", _delays_text(limits.high_critical_delay_seconds, limits.low_critical_delay_seconds)),
         ("Clearing", _clearing_text(limits)),
@@ -154,6 +154,12 @@ def condition_limits(limits: Limits) -> LimitsInForce:
 
 def _seconds_text(seconds: float) -> str:
     return duration_text(timedelta(seconds=seconds))
+
+
+def _at_the_limit_text(limits: Limits) -> str:
+    if limits.is_inclusive:
+        return "outside"
+    return "within, beyond at the low critical limit" if limits.is_low_critical_inclusive else "within"
 
 
 def _delays_text(high_seconds: int, low_seconds: int) -> str:

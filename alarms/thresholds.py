@@ -34,6 +34,7 @@ class Limits:
     """The permitted temperatures of a unit, and for how long others are tolerated.
 
     `*_c` are °C; None is no limit. With `is_inclusive` a temperature exactly at a limit is outside, else it is within.
+    With `is_low_critical_inclusive` that is so for the low critical limit only, which a warning limit then precedes.
     A reading completes the warning delay when it is outside and the excursion began at least `high_delay_seconds` (too
     warm) or `low_delay_seconds` (too cold) before it. It completes the critical delay when it is beyond a critical
     limit and all have been since `high_critical_delay_seconds` or `low_critical_delay_seconds` before it, or when it
@@ -51,6 +52,7 @@ class Limits:
     high_warning_c: float | None = None
     high_critical_c: float | None = None
     is_inclusive: bool = False
+    is_low_critical_inclusive: bool = False
     high_delay_seconds: int = 1_800
     low_delay_seconds: int = 1_800
     high_critical_delay_seconds: int = 300
@@ -87,6 +89,9 @@ class Limits:
     def severity_of(self, temperature_c: float) -> Severity | None:
         """Return the severity of this temperature, None within the limits."""
         if self._is_beyond(temperature_c, self.low_critical_c, self.high_critical_c):
+            return Severity.CRITICAL
+        low_c = self.low_critical_c if self.is_low_critical_inclusive else None
+        if low_c is not None and temperature_c <= low_c + ROUNDING_K:
             return Severity.CRITICAL
         if self._is_beyond(temperature_c, self.low_warning_c, self.high_warning_c):
             return Severity.WARNING

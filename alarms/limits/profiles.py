@@ -1,7 +1,8 @@
 """The limit profiles shipped with a new system, and what a unit has chosen; people change them and add others.
 
-Temperatures are °C. Sources: USP <659>, <1079.2> (medicine, controlled room temperature); WHO PQS E006/TR06 (vaccine
-refrigerators); HACCP practice (chilled food); EC 37/2005 and 89/108/EEC (quick-frozen food).
+Temperatures are °C. Each description names its sources, marks secondary ones and states doubts. Delays without a source
+are practice: a gate of 20 minutes fires on every compressor cycle and defrost, one of 45 minutes did not (a published
+account, secondary); the critical delay of 5 minutes outlasts a single wrong reading.
 """
 
 from __future__ import annotations
@@ -31,40 +32,80 @@ def _delays(*, high: tuple[int, int], low: tuple[int, int]) -> dict[str, int]:
 
 SHIPPED: dict[str, dict[str, object]] = {
     "refrigerated medicine": {
-        "description": "2 to 8 °C. Between 8 and 15 °C for up to 24 hours in any 7 days; MKT of a day up to 8 °C.",
+        "description": (
+            "2 to 8 °C. Up to 15 °C for at most 24 hours within the window of the MKT, a day, if it stays up to 8 °C. "
+            "Source: USP <659>, controlled cold temperature (secondary: summaries of the chapter); MKT window: USP "
+            "<1079.2> (secondary: PF 44(4)). Doubts: time below 2 °C is not allowed at all, but counts in the same "
+            "budget as time above 8 °C; rely on its critical alarm. Delays are practice."
+        ),
         "low_critical_c": 2.0,
         "low_warning_c": 2.0,
         "high_warning_c": 8.0,
         "high_critical_c": 15.0,
         "allowed_seconds": DAY,
-        "allowed_window_seconds": 7 * DAY,
+        "allowed_window_seconds": DAY,
         "mkt_limit_c": 8.0,
         "mkt_window_seconds": DAY,
         **_delays(high=(15 * MINUTE, 5 * MINUTE), low=(15 * MINUTE, 15 * MINUTE)),
     },
     "vaccine refrigerator (WHO)": {
-        "description": "2 to 8 °C. Alarms at 8 °C and above for 10 hours, and at −0.5 °C and below for 60 minutes.",
+        "description": (
+            "2 to 8 °C. Alarms above 8 °C for 10 hours, and at or below −0.5 °C for 60 minutes. Source: WHO PQS "
+            "E006/TR06 (secondary: manuals of qualified devices; inclusive low limit also in E006/TR07). Doubts: the "
+            "WHO has no alarm between −0.5 and 2 °C; here it is a warning after an hour, and crossing −0.5 °C after "
+            "that is critical at once."
+        ),
         "low_critical_c": -0.5,
         "low_warning_c": 2.0,
         "high_warning_c": 8.0,
         "high_critical_c": 8.0,
-        "is_inclusive": True,
+        "is_low_critical_inclusive": True,
         **_delays(high=(10 * HOUR, 10 * HOUR), low=(HOUR, HOUR)),
     },
+    "vaccine refrigerator (CDC)": {
+        "description": (
+            "2 to 8 °C. Source: CDC Vaccine Storage and Handling Toolkit, March 2024, which wants readings at least "
+            "every 30 minutes and action on every excursion (secondary: summaries). Doubts: the toolkit gives no "
+            "delays and no critical limits of its own; the delays are practice."
+        ),
+        "low_critical_c": 2.0,
+        "low_warning_c": 2.0,
+        "high_warning_c": 8.0,
+        "high_critical_c": 8.0,
+        **_delays(high=(30 * MINUTE, 30 * MINUTE), low=(15 * MINUTE, 15 * MINUTE)),
+    },
+    "vaccine freezer (CDC)": {
+        "description": (
+            "−50 to −15 °C. Source: CDC Vaccine Storage and Handling Toolkit, March 2024 (secondary: summaries). "
+            "Doubts: the toolkit gives no delays and no critical limits of its own; the delays are practice and "
+            "outlast a defrost."
+        ),
+        "low_critical_c": -50.0,
+        "low_warning_c": -50.0,
+        "high_warning_c": -15.0,
+        "high_critical_c": -15.0,
+        **_delays(high=(45 * MINUTE, 45 * MINUTE), low=(45 * MINUTE, 45 * MINUTE)),
+    },
     "controlled room temperature": {
-        "description": "20 to 25 °C. From 15 to 30 °C for up to 24 hours in any 30 days; MKT of 30 days up to 25 °C.",
+        "description": (
+            "20 to 25 °C. From 15 to 30 °C is allowed while the MKT of 30 days is up to 25 °C. Source: USP <659> "
+            "(secondary: summaries of the chapter); MKT window: USP <1079.2> (secondary: PF 44(4)). Doubts: spikes up "
+            "to 40 °C are allowed for at most 24 hours; that cap is not computed, each spike above 30 °C is a "
+            "critical alarm instead. Delays are practice."
+        ),
         "low_critical_c": 15.0,
         "low_warning_c": 20.0,
         "high_warning_c": 25.0,
         "high_critical_c": 30.0,
-        "allowed_seconds": DAY,
-        "allowed_window_seconds": 30 * DAY,
         "mkt_limit_c": 25.0,
         "mkt_window_seconds": 30 * DAY,
         **_delays(high=(30 * MINUTE, 5 * MINUTE), low=(30 * MINUTE, 5 * MINUTE)),
     },
     "ultra-low freezer": {
-        "description": "−90 to −60 °C.",
+        "description": (
+            "−90 to −60 °C. Source: CDC Vaccine Storage and Handling Toolkit, ultra-cold vaccines (secondary). Delays "
+            "are practice."
+        ),
         "low_critical_c": -90.0,
         "low_warning_c": -90.0,
         "high_warning_c": -60.0,
@@ -72,13 +113,21 @@ SHIPPED: dict[str, dict[str, object]] = {
         **_delays(high=(30 * MINUTE, 30 * MINUTE), low=(30 * MINUTE, 30 * MINUTE)),
     },
     "frozen food": {
-        "description": "−18 °C or colder; up to −15 °C for a while, as in a defrost.",
+        "description": (
+            "−18 °C or colder; up to −15 °C for a while, as in a defrost. Source: Directive 89/108/EEC, which "
+            "tolerates 3 K for a short time in transport and local distribution; monitoring: Regulation (EC) 37/2005. "
+            "Doubts: it is applied to storage here. The delay of 45 minutes is practice (secondary)."
+        ),
         "high_warning_c": -18.0,
         "high_critical_c": -15.0,
         **_delays(high=(45 * MINUTE, 5 * MINUTE), low=(45 * MINUTE, 5 * MINUTE)),
     },
     "chilled food (HACCP)": {
-        "description": "0 to 5 °C; outside for less than 4 hours in all within a day.",
+        "description": (
+            "0 to 5 °C; outside for less than 4 hours in all within a day. Source: FDA Food Code 3-501.16 and "
+            "3-501.19 (secondary). Doubts: national rules and single foods differ; 8 °C as critical limit and 0 °C "
+            "are practice, as are the delays."
+        ),
         "low_critical_c": 0.0,
         "low_warning_c": 0.0,
         "high_warning_c": 5.0,
@@ -88,7 +137,10 @@ SHIPPED: dict[str, dict[str, object]] = {
         **_delays(high=(30 * MINUTE, 5 * MINUTE), low=(30 * MINUTE, 30 * MINUTE)),
     },
     DEFAULT: {
-        "description": "The set temperature ± 2 K (warning) and ± 5 K (critical), or as configured.",
+        "description": (
+            "The set temperature ± 2 K (warning) and ± 5 K (critical), or as configured. Practice, without a source; "
+            "choose the profile of the goods instead."
+        ),
         "is_around_set_temperature": True,
         "is_default": True,
         **_delays(high=(30 * MINUTE, 5 * MINUTE), low=(30 * MINUTE, 5 * MINUTE)),

@@ -46,7 +46,12 @@ class LimitValues(models.Model):
     high_warning_c = _temperature("high warning, °C")
     high_critical_c = _temperature("high critical, °C")
     is_inclusive = models.BooleanField(
-        "treat a reading at the limit as outside", default=False, help_text="As in the WHO's guidelines."
+        "treat a reading at the limit as outside", default=False, help_text="Of every limit."
+    )
+    is_low_critical_inclusive = models.BooleanField(
+        "treat a reading at the low critical limit as beyond it",
+        default=False,
+        help_text="As in the WHO's limit of −0.5 °C. Requires a low warning limit above it.",
     )
     high_delay_seconds = _seconds("high warning delay, s", 1_800, MAX_DELAY_SECONDS)
     low_delay_seconds = _seconds("low warning delay, s", 1_800, MAX_DELAY_SECONDS)
@@ -83,6 +88,11 @@ class LimitValues(models.Model):
         named = {name: getattr(self, name) for name in TEMPERATURE_FIELDS if getattr(self, name) is not None}
         if list(named.values()) != sorted(named.values()):
             raise ValidationError("Limits must increase from low critical to high critical.")
+        low_c, warning_c = self.low_critical_c, self.low_warning_c
+        if self.is_low_critical_inclusive and (low_c is None or warning_c is None or low_c >= warning_c):
+            raise ValidationError(
+                {"is_low_critical_inclusive": "It requires a low critical limit and a low warning limit above it."}
+            )
         if self.allowed_seconds is not None and self.allowed_seconds > self.allowed_window_seconds:
             raise ValidationError({"allowed_seconds": "The allowed time cannot exceed the window."})
 

@@ -39,7 +39,7 @@ def in_force(unit: StorageUnit) -> tuple[float | None, ...]:
 
 def test_the_shipped_profiles_are_listed(api: APIClient) -> None:
     page = api.get("/api/v1/limit-profiles").json()
-    assert page["total"] == 7
+    assert page["total"] == 9
     medicine = next(item for item in page["items"] if item["name"] == "refrigerated medicine")
     assert (medicine["low_warning_c"], medicine["high_warning_c"], medicine["mkt_limit_c"]) == (2.0, 8.0, 8.0)
 
