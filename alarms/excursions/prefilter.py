@@ -22,7 +22,7 @@ from readings.storage.time_weighting import STALENESS_LIMIT
 
 
 class UnitSnapshot(NamedTuple):
-    """What is known of a unit before its readings are examined. Beyond `low_c` and `high_c` is outside.
+    """What is known of a unit before its readings are evaluated. Beyond `low_c` and `high_c` is outside.
 
     valid_from: since when its limits are in force, None without a version. has_mkt_limit: now or earlier. is_near: an
     excursion is ongoing, or lies at the new readings. is_change_near: the limits changed shortly before them.
@@ -122,7 +122,7 @@ def candidates(
 def prefilter(
     columns: ReadingBatch, snapshots: list[UnitSnapshot], new_spans: Mapping[int, NewSpan]
 ) -> PrefilterResult:
-    """Examine the rows of `columns` within their unit's span of new readings."""
+    """Check the rows of `columns` within their unit's span of new readings."""
     ids = np.array([each.unit_id for each in snapshots])
     spans = [new_spans[each.unit_id] for each in snapshots]
     firsts = np.array([microseconds_of(span.first) for span in spans])

@@ -73,7 +73,7 @@ class Route:
         return self._covers_location(alarm)
 
     def _covers_location(self, alarm: Alarm) -> bool:
-        # A source may feed any unit, and its alarm inhibits theirs: it goes to the rules of single units as well.
+        # A source may supply any unit, and its alarm inhibits theirs: it goes to the rules of single units as well.
         unit = alarm.storage_unit
         if unit is None or not (self.facility_ids or self.unit_ids):
             return True

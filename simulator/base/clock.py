@@ -48,7 +48,7 @@ class RunningClock:
 
 
 class SetClock:
-    """A clock for tests that stands still until it is set or advanced."""
+    """A clock for tests that does not move until it is set or advanced."""
 
     def __init__(self, moment: datetime) -> None:
         self._moment = moment

@@ -114,12 +114,12 @@ def test_a_digest_of_one_message_has_its_subject() -> None:
 
 
 def test_channels_are_throttled_independently() -> None:
-    stormy, calm = ChannelFactory(messages_a_minute=1), ChannelFactory(messages_a_minute=5)
-    MessageFactory.create_batch(4, channel=stormy)
+    limited, calm = ChannelFactory(messages_a_minute=1), ChannelFactory(messages_a_minute=5)
+    MessageFactory.create_batch(4, channel=limited)
     MessageFactory.create_batch(4, channel=calm)
     claim_due()
     assert Message.objects.filter(channel=calm, state=State.GROUPED).count() == 0
-    assert Message.objects.filter(channel=stormy, state=State.GROUPED).count() == 3
+    assert Message.objects.filter(channel=limited, state=State.GROUPED).count() == 3
 
 
 def test_a_test_is_never_held_back() -> None:
