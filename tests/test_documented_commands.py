@@ -46,7 +46,6 @@ def parsed(command: str) -> tuple[str, list[str]]:
 def takes(name: str, arguments: list[str]) -> bool:
     """Return whether a command exists and takes these arguments."""
     command = load_command_class(get_commands()[name], name)
-    command._called_from_command_line = False  # type: ignore[attr-defined]  # private
     try:
         command.create_parser("manage.py", name).parse_args(arguments)
     except CommandError:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from customers.models import Customer
 from ingestion.loading.load import LoadRequest, load, log_failure
+from ingestion.loading.registration import other_customer_test
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody
@@ -85,6 +86,7 @@ def _parsed(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Pro
         received_at=timezone.now(),
         default_unit=load_request.default_unit_code,
         max_bytes=MAX_FILE_BYTES,
+        is_other_customer=other_customer_test(load_request.customer),
     )
     position = 0
     for batch in batches:

@@ -5,8 +5,9 @@ Values entered by people are never overwritten: a description only fills in miss
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from django.db import connection
 
@@ -153,6 +154,19 @@ class Register:
                 storage_unit_id__in={unit_id for unit_id, _ in keys}, sensor_code__in={code for _, code in keys}
             ).values_list("storage_unit_id", "sensor_code", "pk")
             self._sensors |= {(unit_id, code): sensor_id for unit_id, code, sensor_id in rows}
+
+
+def other_customer_test(customer: Customer) -> Callable[[str], bool]:
+    """Return a function that tells whether a name in a row is the code of another customer of this system.
+
+    A name that is nobody's code is that of the customer in its own system. One query for each name other than its code.
+    """
+
+    @cache
+    def is_other_customer(name: str) -> bool:
+        return name != customer.customer_code and Customer.objects.filter(customer_code=name).exists()
+
+    return is_other_customer
 
 
 def fill_in_units(descriptions: Mapping[int, UnitDescription]) -> None:

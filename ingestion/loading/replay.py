@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ingestion.loading.load import LoadRequest, load
+from ingestion.loading.registration import other_customer_test
 from ingestion.models import IngestionType, RejectedRow, Source
 from ingestion.parsing.parse import parse_rejected_row
 from ingestion.parsing.results import ParsedBatch
@@ -80,6 +81,7 @@ def _replay_of_source(rows: Sequence[RejectedRow], by: str) -> ReplayResult:
 def _parse_again(rows: Sequence[RejectedRow], source: Source | None) -> ParsedBatch:
     """Parse these rows again as one batch, numbered by their indexes."""
     mapping = source.mapping if source else FieldMapping()
+    is_other_customer = other_customer_test(rows[0].customer)
     parsed = [
         parse_rejected_row(
             row.raw,
@@ -88,6 +90,7 @@ def _parse_again(rows: Sequence[RejectedRow], source: Source | None) -> ParsedBa
             received_at=row.received_at,
             row_number=index,
             default_unit=row.default_unit_code or (source.default_unit_code if source else ""),
+            is_other_customer=is_other_customer,
         )
         for index, row in enumerate(rows)
     ]

@@ -71,12 +71,24 @@ class _ColumnConverter:
 
     def convert(self) -> pl.DataFrame:
         """Return all rows with CONVERTED_SCHEMA; the values of invalid rows are meaningless."""
+        self._check_customers()
         self._convert_codes()
         self._convert_times()
         self._convert_temperatures()
         self._convert_qualities()
         self._add_unit_attributes()
         return pl.DataFrame(self.columns).select(CONVERTED_SCHEMA.keys())
+
+    def _check_customers(self) -> None:
+        """Find the rows that name another customer, testing each distinct name once."""
+        is_other_customer = self.rules.is_other_customer
+        if is_other_customer is None or "customer" not in self.raw_fields:
+            return
+        customers = self.raw_fields["customer"]
+        names = ((sent, sent.strip()) for sent in customers.unique().to_list())
+        others = [sent for sent, name in names if name and is_other_customer(name)]
+        if others:
+            self.is_valid &= ~customers.is_in(others).to_numpy()
 
     def _convert_codes(self) -> None:
         """Convert codes, statuses and scales, reading each distinct value once."""

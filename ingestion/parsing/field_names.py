@@ -10,6 +10,7 @@ from readings.units.scales import scale_in_title
 # The fields of a row, and the names tried in order if the mapping names none.
 # storage_room is the unit's name in one layout, and the only identification of the unit in another.
 DEFAULT_NAMES: dict[str, tuple[str, ...]] = {
+    "customer": ("customer_id", "customer_code", "customer"),
     "facility": ("facility_id", "facility_code", "facility", "site_id", "site"),
     "unit": ("unit_id", "unit_code", "storage_unit_id", "storage_unit", "storage_room"),
     "unit_name": ("unit_name", "storage_room"),

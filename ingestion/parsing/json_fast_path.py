@@ -43,6 +43,7 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
 
 _decoder = msgspec.json.Decoder(_Envelope | list[_Reading])
 _TEXTS = {
+    "customer": "customer_id",
     "facility": "facility_id",
     "unit": "unit_id",
     "unit_name": "unit_name",

@@ -16,7 +16,7 @@ from ingestion.parsing.csv_body import parse_csv
 from ingestion.parsing.json_body import SINGLE_OBJECT, parse_json
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody, empty_readings
-from ingestion.parsing.row import DEFAULT_BATCH_ROWS, ParseOptions
+from ingestion.parsing.row import DEFAULT_BATCH_ROWS, CustomerTest, ParseOptions
 from ingestion.sources.mapping import FieldMapping
 
 _SNIFFED_BYTES = 4096
@@ -58,12 +58,14 @@ def parse_body(
     default_unit: str = "",
     batch_rows: int = DEFAULT_BATCH_ROWS,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    is_other_customer: CustomerTest | None = None,
 ) -> Iterator[ParsedBatch]:
     """Yield the batches of a delivered body, at least one, of at most `batch_rows` readings each.
 
     The content type, else the file name, else the first character decides between JSON and CSV; gzip is decompressed.
     `received_at` is aware. `is_cut_off`: the transport received less than was announced. `default_unit` is the unit
-    of rows in a body without a unit field; an uploaded CSV file falls back to its name. Raise UnreadableBody: for JSON
+    of rows in a body without a unit field; an uploaded CSV file falls back to its name. `is_other_customer`: see
+    RowRules. Raise UnreadableBody: for JSON
     before the first batch, for CSV possibly later, in which case the whole delivery must be rolled back.
     """
     opened = DecodedBody(body, encoding=mapping.encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
@@ -77,6 +79,7 @@ def parse_body(
         default_unit=default_unit,
         batch_rows=batch_rows,
         max_bytes=max_bytes,
+        is_other_customer=is_other_customer,
     )
     body_format = declared_format(content_type, name.suffix) or _detected_format(start, name.suffix)
     if body_format is BodyFormat.CSV:
@@ -93,6 +96,7 @@ def parse_rejected_row(
     received_at: datetime,
     row_number: int,
     default_unit: str,
+    is_other_customer: CustomerTest | None = None,
 ) -> ParsedBatch:
     """Parse a rejected row again, from RejectedReading.raw and ParsedBatch.row_context.
 
@@ -110,6 +114,7 @@ def parse_rejected_row(
         is_json_lines=row_context.line != SINGLE_OBJECT,
         first_row=row_number,
         day_order=row_context.day_order,
+        is_other_customer=is_other_customer,
     )
     try:
         batches = list(parse_json(body, options) if is_json else parse_csv(body, options))

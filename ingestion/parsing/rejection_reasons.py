@@ -11,6 +11,7 @@ class Reason(TextChoices):
     """Codes are stored and filtered by: their meaning never changes."""
 
     # Of a row.
+    OTHER_CUSTOMER = "other_customer", "Another customer's row"
     NO_UNIT = "no_unit", "No unit"
     UNKNOWN_UNIT = "unknown_unit", "Unknown unit"
     UNKNOWN_FACILITY = "unknown_facility", "Unknown facility"
@@ -45,6 +46,8 @@ class Reason(TextChoices):
 
 
 MESSAGES: dict[Reason, str] = {
+    Reason.OTHER_CUSTOMER: "The row names {value}, another customer of this system. Check the source's address, or the "
+    "file; dismiss the row if it does not belong here.",
     Reason.NO_UNIT: "The row has no storage unit. Set the unit field in the source's mapping.",
     Reason.UNKNOWN_UNIT: "Unit {value} is not registered. Register it, or let the source register new units.",
     Reason.UNKNOWN_FACILITY: "Facility {value} is not registered. Add it, or let the source register new facilities.",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 import polars as pl
 
@@ -58,6 +59,10 @@ CONVERTED_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
+# Tells whether a row's name of its customer is that of another one.
+CustomerTest: TypeAlias = Callable[[str], bool]
+
+
 class RowRejected(Exception):  # noqa: N818  (as UnreadableBody)
     """A row is not a valid reading. `values` fill in the message of the reason."""
 
@@ -71,7 +76,8 @@ class RowRules:
     """How to interpret the values of a row.
 
     `default_unit` and `default_scale` ("" for none) apply if the row has no such field. `received_us` is the time of
-    rows without a time field in microseconds since 1970, None if such rows are rejected.
+    rows without a time field in microseconds since 1970, None if such rows are rejected. `is_other_customer`: whether
+    the customer that a row names is another than the one whose data is parsed; None accepts every name.
     """
 
     default_unit: str = ""
@@ -80,6 +86,7 @@ class RowRules:
     decimal_marks: str = "."  # ".", "," or ".," for both
     times: TimeRules = field(default_factory=TimeRules)
     received_us: int | None = None
+    is_other_customer: CustomerTest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +107,7 @@ class ParseOptions:
     is_json_lines: bool = False
     first_row: int | None = None
     day_order: DayOrder | None = None
+    is_other_customer: CustomerTest | None = None
 
     def row_rules(
         self,
@@ -124,11 +132,13 @@ class ParseOptions:
             decimal_marks=self.mapping.decimal_mark or decimal_marks,
             times=TimeRules(self.mapping.time_format, day_order),
             received_us=microseconds(self.received_at) if is_timed_on_receipt else None,
+            is_other_customer=self.is_other_customer,
         )
 
 
 def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRules) -> dict[str, object]:
     """Convert raw values by field (absent: no such field) to a row of CONVERTED_SCHEMA. Raise RowRejected."""
+    check_customer(raw_fields.get("customer"), rules)
     unit = read_unit(raw_fields.get("unit", rules.default_unit))
     facility = read_facility(raw_fields.get("facility"))
     sensor = read_code(raw_fields.get("sensor"), "sensor code")
@@ -151,6 +161,15 @@ def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRul
         "equipment_status": read_status(raw_fields.get("status")),
         **{attribute: _attribute_text(raw_fields.get(attribute)) for attribute in UNIT_ATTRIBUTES},
     }
+
+
+def check_customer(value: object, rules: RowRules) -> None:
+    """Reject a row that names another customer."""
+    if rules.is_other_customer is None or isinstance(value, bool) or not isinstance(value, str | int):
+        return
+    name = str(value).strip()
+    if name and rules.is_other_customer(name):
+        raise RowRejected(Reason.OTHER_CUSTOMER, value=name)
 
 
 def read_unit(value: object) -> str:

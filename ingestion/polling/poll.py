@@ -24,7 +24,7 @@ from core.backoff import FIRST_RETRY_SECONDS, backoff_seconds
 from core.crypto.encryption import SecretUnreadable
 from core.leases import Claim, ClaimLost
 from ingestion.loading.load import LoadRequest, LoadResult, load, log_failure
-from ingestion.loading.registration import Register
+from ingestion.loading.registration import Register, other_customer_test
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
@@ -205,6 +205,7 @@ class _Poll:
                     is_cut_off=response.fetched.is_cut_off,
                     default_unit=response.unit_code,
                     max_bytes=settings.SOURCE_MAX_BYTES,
+                    is_other_customer=other_customer_test(self.source.customer),
                 )
             except UnreadableBody:
                 response.fetched.body.seek(0)

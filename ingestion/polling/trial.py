@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from core.crypto.encryption import SecretUnreadable
+from ingestion.loading.registration import other_customer_test
 from ingestion.models import Source
 from ingestion.models.delivery import reason_label
 from ingestion.parsing.parse import parse_body
@@ -107,6 +108,7 @@ def _parse(source: Source, fetched: FetchedBody, result: TrialResult) -> None:
             is_cut_off=fetched.is_cut_off,
             default_unit=next(iter(source.unit_codes), "") or source.default_unit_code,
             max_bytes=settings.SOURCE_MAX_BYTES,
+            is_other_customer=other_customer_test(source.customer),
         ):
             result.add(batch)
     except UnreadableBody as error:
