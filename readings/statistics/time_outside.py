@@ -63,7 +63,7 @@ def time_outside(unit_id: int, time_range: TimeRange) -> TimeOutside | None:
 
 # The limits with a possible rounding error, so that what is beyond is certainly outside; see LimitsInForce.widened.
 # Without a warning limit, the critical one is the lowest or highest. Where there is no limit, nothing is beyond it.
-_PERIOD = f"""period AS (
+_PERIOD = f"""period AS MATERIALIZED (
     SELECT valid_from, valid_until, make_interval(secs => gap_limit_seconds) AS staleness_limit,
         coalesce(low_warning_c, low_critical_c) - margin_k AS low,
         coalesce(high_warning_c, high_critical_c) + margin_k AS high,
@@ -106,10 +106,14 @@ piece AS (
     FROM unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) AS piece (from_at, to_at)
 ),
 {TIME_WEIGHTS},
+judged_piece AS MATERIALIZED (
+    SELECT from_at, low, high, low_critical, high_critical, sensor_policy, named_sensor_id
+    FROM piece JOIN period ON from_at >= valid_from AND from_at < valid_until
+),
 measured AS (
-    SELECT weighted.from_at, sensor_id, weighted.valid_from AS since, weighted.valid_until AS until, temperature_c,
-        period.*
-    FROM weighted JOIN period ON weighted.from_at >= period.valid_from AND weighted.from_at < period.valid_until
+    SELECT weighted.from_at, sensor_id, valid_from AS since, valid_until AS until, temperature_c,
+        low, high, low_critical, high_critical, sensor_policy, named_sensor_id
+    FROM weighted JOIN judged_piece ON judged_piece.from_at = weighted.from_at
 ),
 judged AS (
     SELECT since, until, temperature_c, low, high, low_critical, high_critical FROM measured

@@ -65,9 +65,10 @@ READINGS_OF_PIECE = """LATERAL (
 # `piece` is a relation of (storage_unit_id, from_at, to_at), a half-open period. It is cut where limits changed, so
 # that the staleness limit is constant in every part. Sums are taken in order of time, so that the same readings give
 # the same digits in any order of arrival. Nothing is joined after the readings are fetched: the planner takes thousands
-# of pieces for one, and would try all pairs.
+# of pieces for one, and would try all pairs. The parts are MATERIALIZED, or the view's subqueries would run for every
+# reading.
 TIME_WEIGHTS = f"""
-part_of_piece AS (
+part_of_piece AS MATERIALIZED (
     SELECT piece.storage_unit_id, piece.from_at AS piece_from_at, piece.to_at AS piece_to_at,
         greatest(piece.from_at, valid_from) AS from_at, least(piece.to_at, valid_until) AS to_at,
         make_interval(secs => gap_limit_seconds) AS staleness_limit
