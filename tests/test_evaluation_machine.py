@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from alarms.evaluation.mkt_checks import run_requested_checks
+from alarms.evaluation.reevaluation import run_reevaluations
 from alarms.evaluation.retries import retry_failed
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.excursions.what_if import replay_limits
@@ -113,6 +114,14 @@ class Evaluation(RuleBasedStateMachine):
         chosen.sensor_policy = policy.value
         chosen.named_sensor = self.sensors[0] if policy is SensorPolicy.NAMED else None
         chosen.save()
+
+    @rule(ago=st.integers(0, 300), high_c=st.sampled_from([6.0, 7.0, 8.0]), allowed_seconds=allowed)
+    def backdate_limits(self, ago: int, high_c: float, allowed_seconds: int | None) -> None:
+        chosen = UnitLimits.objects.get(storage_unit=self.unit)
+        chosen.high_warning_c, chosen.allowed_seconds = high_c, allowed_seconds
+        chosen.applies_from, chosen.reason = self.now - ago * MINUTE, "The product tolerates less."
+        chosen.save()
+        run_reevaluations(self.now)
 
     @rule(allowed_seconds=allowed, window_seconds=windows)
     def change_budget(self, allowed_seconds: int | None, window_seconds: int) -> None:

@@ -81,6 +81,7 @@ def _units_to_check(now: datetime) -> list[int]:
         storage_unit=OuterRef("storage_unit"),
         valid_from__gt=OuterRef("limit_version__valid_from"),
         valid_from__lte=_hour_of(now),
+        superseded_at=None,
     )
     outdated = Excursion.objects.filter(Exists(later), kind=Excursion.Kind.MKT, ended_at=None)
     unit_ids = [*due.values_list("pk", flat=True), *outdated.values_list("storage_unit_id", flat=True)]
