@@ -19,7 +19,7 @@ from readings.storage.time_weighting import TIME_WEIGHTS
 from readings.time_ranges import TimeRange
 from readings.units.condition import ROUNDING_K
 
-# A month of readings, even one per minute, is weighted within some hundredths of a second.
+# A month of readings, even one per minute, is weighted within a fifth of a second.
 MAX_WEIGHTED_RANGE = timedelta(days=32)
 
 
