@@ -121,8 +121,7 @@ def test_each_fault_leads_to_exactly_its_alarms_and_messages(
     assert notified(webhooks) == [
         ("alarm.opened", "no_data", "warning", dark),
         ("alarm.opened", "sensor_fault", "warning", dead),
-        ("alarm.opened", "temperature", "warning", freezer),
-        ("alarm.worsened", "temperature", "critical", freezer),
+        ("alarm.opened", "temperature", "critical", freezer),
         ("alarm.closed", "sensor_fault", "warning", dead),
         ("alarm.closed", "no_data", "warning", dark),
         ("alarm.closed", "temperature", "critical", freezer),
@@ -135,8 +134,7 @@ def test_each_fault_leads_to_exactly_its_alarms_and_messages(
     assert [re.sub(r", −.*", "", subject) for subject in mails.subjects] == [
         "Warning: no data, Ultra-Low Freezer 1 in Pharma Facility 2",
         "Warning: sensor fault, Ultra-Low Freezer 3 in Pharma Facility 1",
-        "Warning: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
-        "Critical: worsened: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
+        "Critical: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
         "Warning: closed: sensor fault, Ultra-Low Freezer 3 in Pharma Facility 1",
         "Warning: closed: no data, Ultra-Low Freezer 1 in Pharma Facility 2",
         "Critical: closed: temperature, Ultra-Low Freezer 1 in Pharma Facility 1",
