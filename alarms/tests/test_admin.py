@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from alarms.limits.profiles import SHIPPED
 from alarms.models import Alarm, Excursion, LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
 from tests.admin_pages import assert_queries_stay, listed_rows
 from tests.alarm_factories import (
@@ -65,7 +66,7 @@ def test_the_list_of_profiles_counts_their_units_in_few_queries(
 ) -> None:
     chosen_limits()
     with django_assert_max_num_queries(20):
-        assert len(listed_rows(staff.get(page_of("limitprofile", "changelist")))) == 7
+        assert len(listed_rows(staff.get(page_of("limitprofile", "changelist")))) == len(SHIPPED)
 
 
 @pytest.mark.parametrize("grow", [AlarmFactory, ExcursionFactory, limit_version])
