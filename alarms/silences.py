@@ -43,7 +43,8 @@ def windows_in_effect(scope: Scope, now: datetime) -> list[MaintenanceWindow]:
 
 def silence_of(windows: Sequence[MaintenanceWindow], unit: StorageUnit) -> Silence | None:
     """Return the silence of a unit by these windows, the one that ends last; None if no window covers the unit."""
-    covering = [window for window in windows if _covers(window, unit)]
+    own = (window for window in windows if window.customer_id == unit.facility.customer_id)
+    covering = [window for window in own if window.covers(unit)]
     if not covering:
         return None
     last = max(covering, key=lambda window: window.ends_at)
@@ -74,11 +75,3 @@ def silenced_units(scope: Scope) -> dict[int, str]:
     units = StorageUnit.objects.visible_to(scope).filter(wanted).select_related("facility")
     silences = ((unit, silence_of(windows, unit)) for unit in units)
     return {unit.pk: silence.text(now, unit.facility.zone) for unit, silence in silences if silence}
-
-
-def _covers(window: MaintenanceWindow, unit: StorageUnit) -> bool:
-    if window.storage_unit_id is not None:
-        return window.storage_unit_id == unit.pk
-    if window.facility_id is not None:
-        return window.facility_id == unit.facility_id
-    return window.customer_id == unit.facility.customer_id

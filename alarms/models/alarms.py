@@ -229,6 +229,14 @@ class MaintenanceWindow(ScopedModel):
         """Whether the window covers all facilities of the customer."""
         return self.facility_id is None and self.storage_unit_id is None
 
+    def covers(self, unit: StorageUnit | None) -> bool:
+        """Return whether it covers this unit of its customer; a source, None, only if it covers all facilities."""
+        if self.storage_unit_id is not None:
+            return unit is not None and self.storage_unit_id == unit.pk
+        if self.facility_id is not None:
+            return unit is not None and self.facility_id == unit.facility_id
+        return True
+
     def end_now(self, now: datetime) -> bool:
         """End a window in progress, or delete one that has not started; return False if it is over.
 

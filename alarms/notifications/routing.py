@@ -113,7 +113,7 @@ class RoutingTable:
 
     def is_muted(self, alarm: Alarm) -> bool:
         """Return whether a maintenance window covers the alarm's unit, facility or customer."""
-        return any(_covers(window, alarm) for window in self.windows.get(alarm.customer_id, ()))
+        return any(window.covers(alarm.storage_unit) for window in self.windows.get(alarm.customer_id, ()))
 
     def _zone_of(self, alarm: Alarm) -> ZoneInfo:
         """Return the time zone of the alarm's facility; for a source, of the customer's first facility."""
@@ -123,14 +123,6 @@ class RoutingTable:
             first = Facility.objects.filter(customer=alarm.customer_id).order_by("pk").first()
             self._zones[alarm.customer_id] = first.zone if first else ZoneInfo("UTC")
         return self._zones[alarm.customer_id]
-
-
-def _covers(window: MaintenanceWindow, alarm: Alarm) -> bool:
-    if window.storage_unit_id is not None:
-        return window.storage_unit_id == alarm.storage_unit_id
-    if window.facility_id is not None:
-        return alarm.storage_unit is not None and window.facility_id == alarm.storage_unit.facility_id
-    return True
 
 
 def _enabled_rules(customer_ids: Collection[int]) -> Sequence[Rule]:
