@@ -12,7 +12,7 @@ from ingestion.loading.push_body import FIELDS_BY_NAME, RULES, batch_of_row
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch
-from ingestion.parsing.row import CODE_LIMIT, STATUS_LIMIT, RowRejected, convert_row
+from ingestion.parsing.values.row import CODE_LIMIT, STATUS_LIMIT, RowRejected, convert_row
 from readings.units.scales import Scale
 
 # The field that a reason is about.

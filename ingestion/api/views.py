@@ -33,7 +33,7 @@ from ingestion.loading.load import LoadRequest, log_failure
 from ingestion.loading.push import PushResult, push
 from ingestion.loading.push_body import PushedBody
 from ingestion.models import Delivery, IngestionType
-from ingestion.parsing.compression import GZIP_ENCODINGS
+from ingestion.parsing.body.compression import GZIP_ENCODINGS
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from readings.lists.queries import stored_row

@@ -1,7 +1,8 @@
 """Parse the body of a bulk push: a JSON array, NDJSON or CSV, optionally gzipped.
 
 A push refers to storage units by their public ids, which take the place of unit codes here. The values of a row follow
-the same rules as in every delivery (`ingestion.parsing.row`); rows of the expected types are converted as columns.
+the same rules as in every delivery (`ingestion.parsing.values.row`); rows of the expected types are converted as
+columns.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import msgspec
 import polars as pl
 
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
-from ingestion.parsing.body import DecodedBody
-from ingestion.parsing.columns import convert_rows
-from ingestion.parsing.compression import GZIP_MAGIC
+from ingestion.parsing.body.compression import GZIP_MAGIC
+from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.parse import BodyFormat, declared_format, parse_body
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RawRow, RejectedReading, UnreadableBody
-from ingestion.parsing.row import RowConverter, RowRules, converted_frame
+from ingestion.parsing.values.columns import convert_rows
+from ingestion.parsing.values.row import RowConverter, RowRules, converted_frame
 from ingestion.sources.mapping import FieldMapping
 
 # A larger push must be split: all of its rows are in memory, and it is stored in one transaction.
@@ -30,7 +31,7 @@ MAX_ROWS = 100_000
 _BATCH_ROWS = 20_000
 _MAPPING = FieldMapping(unit_field="storage_unit_id", time_field="recorded_at", temperature_field="temperature")
 RULES = RowRules(default_scale="C")
-# The fields of a push by the names that `ingestion.parsing.row` uses.
+# The fields of a push by the names that `ingestion.parsing.values.row` uses.
 FIELDS_BY_NAME = {
     "storage_unit_id": "unit",
     "recorded_at": "time",

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ingestion.parsing.local_times import LocalClock, RepeatedHourResolver
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RawRow, RejectedReading
-from ingestion.parsing.row import CONVERTED_SCHEMA, RowRules
-from ingestion.parsing.timestamps import DAY_US, EPOCH, MICROSECOND, microseconds
 from ingestion.parsing.unit_descriptions import describe_units
+from ingestion.parsing.values.local_times import LocalClock, RepeatedHourResolver
+from ingestion.parsing.values.row import CONVERTED_SCHEMA, RowRules
+from ingestion.parsing.values.timestamps import DAY_US, EPOCH, MICROSECOND, microseconds
 from ingestion.sources.mapping import FieldMapping
 
 EARLIEST_US = microseconds(datetime(2000, 1, 1, tzinfo=UTC))

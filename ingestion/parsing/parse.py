@@ -11,12 +11,12 @@ from enum import Enum, auto
 from pathlib import PurePath
 from typing import IO
 
-from ingestion.parsing.body import DEFAULT_MAX_BYTES, DecodedBody
-from ingestion.parsing.csv_body import parse_csv
-from ingestion.parsing.json_body import SINGLE_OBJECT, parse_json
+from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody
+from ingestion.parsing.csv.body import parse_csv
+from ingestion.parsing.json.body import SINGLE_OBJECT, parse_json
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody, empty_readings
-from ingestion.parsing.row import DEFAULT_BATCH_ROWS, CustomerTest, ParseOptions
+from ingestion.parsing.values.row import DEFAULT_BATCH_ROWS, CustomerTest, ParseOptions
 from ingestion.sources.mapping import FieldMapping
 
 _SNIFFED_BYTES = 4096

@@ -9,7 +9,7 @@ from typing import Self
 import polars as pl
 
 from ingestion.parsing.rejection_reasons import Reason, message_for
-from ingestion.parsing.timestamps import DayOrder
+from ingestion.parsing.values.timestamps import DayOrder
 
 # row_number: the line of a CSV file or the position in a JSON list, from 1.
 # facility_code: null if the source names none. sensor_code: "" if it names none.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import IO
 
-from ingestion.parsing.body import DecodedBody
-from ingestion.parsing.json_body import MAX_JSON_BYTES
-from ingestion.parsing.json_walker import InvalidJson, JsonWalker, decode_text
+from ingestion.parsing.body.decoded import DecodedBody
+from ingestion.parsing.json.body import MAX_JSON_BYTES
+from ingestion.parsing.json.walker import InvalidJson, JsonWalker, decode_text
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnitDescription, UnreadableBody
-from ingestion.parsing.row import RowRejected, RowRules, read_code
 from ingestion.parsing.unit_descriptions import clean_text, finite_number
+from ingestion.parsing.values.row import RowRejected, RowRules, read_code
 from readings.units.scales import parse_scale
 
 _FACILITY_LISTS = ("facilities",)

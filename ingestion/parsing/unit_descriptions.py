@@ -6,9 +6,9 @@ import math
 
 import polars as pl
 
-from ingestion.parsing.field_names import UNIT_ATTRIBUTES
+from ingestion.parsing.fields.names import UNIT_ATTRIBUTES
 from ingestion.parsing.results import UnitDescription, UnitKey
-from ingestion.parsing.row import NOT_TEXT, RowRules, read_number
+from ingestion.parsing.values.row import NOT_TEXT, RowRules, read_number
 
 _TEXT_LIMIT = 200
 _SIZE_UNIT_LIMIT = 20

@@ -24,7 +24,7 @@ from core.http.guarded_http import (
     port_of,
     timed_out,
 )
-from ingestion.parsing.compression import CompressionError, Decoder, decoder_for
+from ingestion.parsing.body.compression import CompressionError, Decoder, decoder_for
 from ingestion.sources.credentials import redact_url
 
 __all__ = [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.parsing.compression import CompressionError, Decompressor, GzipReader, decoder_for
+from ingestion.parsing.body.compression import CompressionError, Decompressor, GzipReader, decoder_for
 
 TEXT = b"2026-11-23T10:11:11,-74.31\n" * 10_000
 

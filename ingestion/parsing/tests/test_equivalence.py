@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingestion.parsing.body import DecodedBody
-from ingestion.parsing.columns import convert_rows
-from ingestion.parsing.csv_body import parse_csv, row_rules
-from ingestion.parsing.csv_header import parse_header
-from ingestion.parsing.csv_lines import LineBlock, LineSplitter
-from ingestion.parsing.row import ParseOptions, RowRejected, RowRules, convert_row, converted_frame
+from ingestion.parsing.body.decoded import DecodedBody
+from ingestion.parsing.csv.body import parse_csv, row_rules
+from ingestion.parsing.csv.header import parse_header
+from ingestion.parsing.csv.lines import LineBlock, LineSplitter
 from ingestion.parsing.tests.parsing import RECEIVED_AT, Parsed, json_body, json_row, parse
-from ingestion.parsing.timestamps import DayOrder
+from ingestion.parsing.values.columns import convert_rows
+from ingestion.parsing.values.row import ParseOptions, RowRejected, RowRules, convert_row, converted_frame
+from ingestion.parsing.values.timestamps import DayOrder
 from ingestion.sources.mapping import FieldMapping
 
 HEADER = (

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.parsing.local_times import LocalClock, resolve_folds
 from ingestion.parsing.tests.parsing import Parsed, parse
-from ingestion.parsing.timestamps import EPOCH, MICROSECOND, microseconds
+from ingestion.parsing.values.local_times import LocalClock, resolve_folds
+from ingestion.parsing.values.timestamps import EPOCH, MICROSECOND, microseconds
 from ingestion.sources.mapping import FieldMapping
 
 LONDON = FieldMapping(time_zone="Europe/London")

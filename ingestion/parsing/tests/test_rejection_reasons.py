@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from ingestion.parsing.field_names import DEFAULT_NAMES
+from ingestion.parsing.fields.names import DEFAULT_NAMES
 from ingestion.parsing.rejection_reasons import MESSAGES, Reason, message_for, quoted
 from ingestion.sources.mapping import FieldMapping
 

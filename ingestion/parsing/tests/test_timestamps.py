@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.parsing.timestamps import (
+from ingestion.parsing.values.timestamps import (
     EPOCH,
     MICROSECOND,
     DayOrder,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ingestion.sources.mapping import FieldMapping
 from readings.units.scales import scale_in_title
@@ -72,44 +72,6 @@ def match_columns(titles: Sequence[str], mapping: FieldMapping) -> dict[str, int
         elif field in ("time", "temperature") or (name and field in _REQUIRED_IF_MAPPED):
             raise MissingColumn(f"no column {name!r}" if name else f"no column for the {field}")
     return found
-
-
-class FieldExtractor:
-    """Extract the fields of JSON rows. Dots in a mapped name lead into objects."""
-
-    def __init__(self, mapping: FieldMapping) -> None:
-        self._constants = constant_fields(mapping)
-        names = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES}
-        self._names = {
-            field: (name,) if name else DEFAULT_NAMES[field]
-            for field, name in names.items()
-            if not name.startswith("=")
-        }
-
-    def extract(self, row: object) -> dict[str, object]:
-        """Return the raw values by field; missing fields are absent, all of them if the row is not an object."""
-        raw_fields: dict[str, object] = dict(self._constants)
-        if not isinstance(row, dict):
-            return raw_fields
-        for field, names in self._names.items():
-            for name in names:
-                if name in row:
-                    raw_fields[field] = row[name]
-                    break
-                found, value = _at_path(row, name) if "." in name else (False, None)
-                if found:
-                    raw_fields[field] = value
-                    break
-        return raw_fields
-
-
-def _at_path(row: Mapping[str, object], path: str) -> tuple[bool, object]:
-    value: object = row
-    for key in path.split("."):
-        if not isinstance(value, Mapping) or key not in value:
-            return False, None
-        value = value[key]
-    return True, value
 
 
 def _normal(title: str) -> str:

@@ -1,7 +1,7 @@
 """Convert single rows: every rule for the values of a reading, and every reason for rejecting it.
 
-`ingestion.parsing.columns` converts most rows as columns. It applies these functions to distinct values, and leaves
-the rows that it cannot convert to this module.
+`ingestion.parsing.values.columns` converts most rows as columns. It applies these functions to distinct values, and
+leaves the rows that it cannot convert to this module.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TypeAlias
 
 import polars as pl
 
-from ingestion.parsing.body import DEFAULT_MAX_BYTES
-from ingestion.parsing.field_names import UNIT_ATTRIBUTES
+from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES
+from ingestion.parsing.fields.names import UNIT_ATTRIBUTES
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import RawRow, RejectedReading
-from ingestion.parsing.timestamps import DayOrder, TimeRules, UnreadableTime, WallTime, microseconds, read_time
+from ingestion.parsing.values.timestamps import DayOrder, TimeRules, UnreadableTime, WallTime, microseconds, read_time
 from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 from readings.units.scales import ABSOLUTE_ZERO_C, Scale, parse_scale, to_celsius
 
@@ -42,8 +42,8 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 # The value for read_scale if a row has no such field, as opposed to an empty field.
 NO_FIELD = object()
 
-# A converted row with a wall time: `wall` and `is_local` as in ingestion.parsing.timestamps, the unit's attributes as
-# text ("" for none), the rest as in READING_SCHEMA.
+# A converted row with a wall time: `wall` and `is_local` as in ingestion.parsing.values.timestamps, the unit's
+# attributes as text ("" for none), the rest as in READING_SCHEMA.
 CONVERTED_SCHEMA: dict[str, pl.DataType] = {
     "row_number": pl.Int64(),
     "facility_code": pl.String(),

@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ingestion.parsing.field_names import UNIT_ATTRIBUTES
+from ingestion.parsing.fields.names import UNIT_ATTRIBUTES
 from ingestion.parsing.results import RawRow, RejectedReading
-from ingestion.parsing.row import (
+from ingestion.parsing.values.row import (
     CONVERTED_SCHEMA,
     HIGHEST_C,
     LOWEST_C,
@@ -29,7 +29,7 @@ from ingestion.parsing.row import (
     read_status,
     read_unit,
 )
-from ingestion.parsing.timestamps import read_times
+from ingestion.parsing.values.timestamps import read_times
 from readings.units.scales import Scale, to_celsius
 
 # Fields with repeating values, and their columns in CONVERTED_SCHEMA.
@@ -47,7 +47,7 @@ def convert_rows(
 ) -> tuple[pl.DataFrame, list[RejectedReading]]:
     """Return rows of CONVERTED_SCHEMA in the order of `raw_fields`, and the rejected rows.
 
-    `raw_fields` holds row_number and the fields of `ingestion.parsing.field_names` that the source has, as String
+    `raw_fields` holds row_number and the fields of `ingestion.parsing.fields.names` that the source has, as String
     columns without nulls ("" for nothing); temperature and quality may be Float64 columns with nulls instead.
     """
     converter = _ColumnConverter(raw_fields, rules)
@@ -110,7 +110,7 @@ class _ColumnConverter:
                 self._add_constant(column, results.get(None), pl.String())
 
     def _convert_times(self) -> None:
-        """Convert times to wall times, as in `ingestion.parsing.timestamps`."""
+        """Convert times to wall times, as in `ingestion.parsing.values.timestamps`."""
         if "time" not in self.raw_fields:
             received = self.rules.received_us
             self.is_valid &= received is not None

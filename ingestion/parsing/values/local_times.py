@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from ingestion.parsing.timestamps import DAY_US, EPOCH, HOUR_US, MICROSECOND
+from ingestion.parsing.values.timestamps import DAY_US, EPOCH, HOUR_US, MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)

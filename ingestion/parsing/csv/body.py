@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
-from ingestion.parsing.body import ByteStream, DecodedBody, read_blocks, to_utf8
-from ingestion.parsing.columns import convert_rows
-from ingestion.parsing.csv_header import CsvHeader, find_header, split_line
-from ingestion.parsing.csv_lines import LineBlock, LineSplitter, SplitLines
-from ingestion.parsing.field_names import constant_fields
+from ingestion.parsing.body.decoded import ByteStream, DecodedBody, read_blocks, to_utf8
+from ingestion.parsing.csv.header import CsvHeader, find_header, split_line
+from ingestion.parsing.csv.lines import LineBlock, LineSplitter, SplitLines
+from ingestion.parsing.fields.names import constant_fields
 from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
-from ingestion.parsing.row import ParseOptions, RowRules
-from ingestion.parsing.timestamps import DayOrder, DayOrderDetector, has_day_order
+from ingestion.parsing.values.columns import convert_rows
+from ingestion.parsing.values.row import ParseOptions, RowRules
+from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
 from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 
 _SCANNED_BYTES = 1 << 16

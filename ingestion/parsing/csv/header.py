@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingestion.parsing.body import MAX_LINE_BYTES, ByteStream, to_utf8
-from ingestion.parsing.field_names import MissingColumn, match_columns
+from ingestion.parsing.body.decoded import MAX_LINE_BYTES, ByteStream, to_utf8
+from ingestion.parsing.fields.names import MissingColumn, match_columns
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
 from ingestion.sources.mapping import FieldMapping

@@ -9,15 +9,15 @@ from functools import cached_property
 from itertools import islice
 
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
-from ingestion.parsing.body import DecodedBody
-from ingestion.parsing.columns import convert_rows
-from ingestion.parsing.field_names import FieldExtractor
-from ingestion.parsing.json_fast_path import decode_default_layout
-from ingestion.parsing.json_walker import InvalidJson, JsonItem, JsonWalker, decode_text
+from ingestion.parsing.body.decoded import DecodedBody
+from ingestion.parsing.fields.json_fields import FieldExtractor
+from ingestion.parsing.json.fast_path import decode_default_layout
+from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker, decode_text
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody
-from ingestion.parsing.row import ParseOptions, RowConverter, RowRules
-from ingestion.parsing.timestamps import DayOrder, DayOrderDetector, has_day_order
+from ingestion.parsing.values.columns import convert_rows
+from ingestion.parsing.values.row import ParseOptions, RowConverter, RowRules
+from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
 
 LIST_NAMES = ("readings", "data", "items", "results")
 MAX_JSON_BYTES = 64 << 20

@@ -1,7 +1,7 @@
 """Read timestamps in the formats that customers use, one by one or as a column, with equal results.
 
 A wall time is in microseconds since 1970. It is either local, in the source's time zone, or in UTC.
-`ingestion.parsing.local_times` converts local wall times to UTC.
+`ingestion.parsing.values.local_times` converts local wall times to UTC.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Protocol, cast
 
-from ingestion.parsing.compression import GZIP_MAGIC, CompressionError, GzipReader
+from ingestion.parsing.body.compression import GZIP_MAGIC, CompressionError, GzipReader
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ingestion.parsing.body import DecodedBody
-from ingestion.parsing.csv_header import CsvHeader, split_line
+from ingestion.parsing.body.decoded import DecodedBody
+from ingestion.parsing.csv.header import CsvHeader, split_line
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import RejectedReading
-from ingestion.parsing.row import RowRejected
+from ingestion.parsing.values.row import RowRejected
 
 _NEWLINE = ord("\n")
 # Quotes and control characters, except a tab, which may be the delimiter.

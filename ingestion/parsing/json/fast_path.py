@@ -1,6 +1,6 @@
 """Decode JSON in the default layout directly into columns, which is much faster and covers most polls.
 
-It applies only if the result equals that of `ingestion.parsing.json_walker`: all names are known, all values have the
+It applies only if the result equals that of `ingestion.parsing.json.walker`: all names are known, all values have the
 expected types, and no name occurs twice in an object.
 """
 
@@ -59,7 +59,7 @@ _NUMBERS_AS_TEXT = {"set_temperature": "set_temperature", "size": "size"}
 
 
 def decode_default_layout(data: bytes) -> pl.DataFrame | None:
-    """Return columns for `ingestion.parsing.columns`, None if the body has another layout."""
+    """Return columns for `ingestion.parsing.values.columns`, None if the body has another layout."""
     if b"\\" in data:  # an escaped name could hide a duplicate
         return None
     try:

@@ -1,0 +1,1 @@
+"""Opening of bodies: decompression, decoding, and what kind of file they are."""

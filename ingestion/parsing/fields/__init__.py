@@ -1,0 +1,1 @@
+"""Recognition of the fields of a reading by their names, titles and values."""

@@ -1,0 +1,1 @@
+"""Conversion of the values of rows: codes, numbers, times."""
