@@ -1,6 +1,7 @@
 """Prepared statements, which PostgreSQL parses and plans once per connection: most of the cost of an index lookup.
 
-Use them only for statements whose best plan does not depend on the parameters. A statement stays prepared until its
+Use them only for statements whose best plan does not depend on the parameters: the connection's `plan_cache_mode` makes
+PostgreSQL plan without looking at them. A statement stays prepared until its
 connection closes, even if the transaction is rolled back. Behind PgBouncer, where each transaction may use another
 connection, nothing is prepared.
 """

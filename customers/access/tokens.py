@@ -39,7 +39,7 @@ def new_token_text() -> str:
 def hash_token(text: str, *, key: str | None = None) -> str:
     """Return the keyed hash that is stored for the token `text`: 64 hexadecimal digits."""
     derived = hashlib.sha256(b"api token|" + (key or settings.SECRET_KEY).encode()).digest()
-    return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(derived, text.encode(), "sha256").hex()
 
 
 def is_demo_token(text: str) -> bool:

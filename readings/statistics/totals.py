@@ -14,8 +14,6 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import connection
-
 from core.db.prepared import Parameters, Prepared
 from readings.statistics import totals_sql
 from readings.storage.local_days import day_of, start_of_day
@@ -140,10 +138,12 @@ class _Summing:
         latest = max(piece.time_range.end for piece in pieces)
         earliest = min(piece.time_range.start for piece in pieces)
         bounds = {"earliest": earliest, "latest": latest}
-        self._add_planned(totals_sql.raw_counts(self._name, by_sensor=self._by_sensor), parameters | bounds)
+        counts_of = totals_sql.raw_counts(self._name, by_sensor=self._by_sensor)
+        self._add(*counts_of.table(parameters | bounds))
         if self._with_weights:
             bounds["earliest"] = earliest - LONGEST_GAP
-            self._add_planned(totals_sql.raw_weights(self._name, by_sensor=self._by_sensor), parameters | bounds)
+            weights_of = totals_sql.raw_weights(self._name, by_sensor=self._by_sensor)
+            self._add(*weights_of.table(parameters | bounds))
 
     def _cut(self, time_range: TimeRange, zone: ZoneInfo) -> tuple[Days, list[tuple[TimeRange, date | None]]]:
         """Return the whole days of `time_range`, and the remainders with the bucket each lies in."""
@@ -170,11 +170,6 @@ class _Summing:
         parameters["below_unit_ids"] = [unit_id for unit_id, _ in stale]
         parameters["below"] = [interval for _, interval in stale]
         return stale
-
-    def _add_planned(self, sql: str, parameters: Parameters) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            self._add([column.name for column in cursor.description], cursor.fetchall())
 
     def _add(self, names: list[str], rows: list[tuple[Any, ...]]) -> None:
         """Add rows of (group, sensor, bucket, measures); `names` names the measures."""

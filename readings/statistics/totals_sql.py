@@ -1,9 +1,9 @@
 """The queries of `readings.statistics.totals`: sums by group, sensor and bucket, or what a level can't answer.
 
 `requested` is always a relation of (unit_id, group_id, first, until, bucket): a half-open period of
-one unit, the group it counts for and, below the level of days, the bucket it lies in. Statements over roll-ups are
-prepared: an index serves them for any number of units. Statements over readings are planned each time, so that only the
-partitions of the requested period are read.
+one unit, the group it counts for and, below the level of days, the bucket it lies in. All statements are
+prepared: an index serves them for any number of units. Those over readings are given the bounds of all their periods,
+so that only the partitions between them are read.
 """
 
 from functools import cache
@@ -74,25 +74,31 @@ def _bucket_of_piece(bucket: str, from_at: str) -> str:
 
 
 # LATERAL with OFFSET 0: see readings.storage.time_weighting.
-def raw_counts(bucket: str, *, by_sensor: bool) -> str:
+@cache
+def raw_counts(bucket: str, *, by_sensor: bool) -> Prepared:
     """Return the statement for counts and extremes of raw readings."""
-    return f"""
+    return Prepared(
+        f"""
 SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {COUNTS_OF_READINGS}
 FROM {_requested("timestamptz")} CROSS JOIN LATERAL (
     SELECT * FROM reading
     WHERE storage_unit_id = unit_id AND recorded_at >= first AND recorded_at < until
-        AND recorded_at BETWEEN %(earliest)s AND %(latest)s
+        AND recorded_at BETWEEN %(earliest)s::timestamptz AND %(latest)s::timestamptz
     OFFSET 0
 ) AS rollup
 GROUP BY 1, 2, 3"""  # noqa: S608  constants only
+    )
 
 
-def raw_weights(bucket: str, *, by_sensor: bool) -> str:
+@cache
+def raw_weights(bucket: str, *, by_sensor: bool) -> Prepared:
     """Return the statement for time-weighted sums of raw readings."""
-    return f"""
+    return Prepared(
+        f"""
 WITH requested AS (SELECT * FROM {_requested("timestamptz")}),
 piece AS (SELECT unit_id AS storage_unit_id, first AS from_at, until AS to_at FROM requested),
 {TIME_WEIGHTS}
 SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {_weight_sums("from_at")}
 FROM weights AS rollup JOIN requested ON unit_id = storage_unit_id AND first = from_at
 GROUP BY 1, 2, 3"""  # noqa: S608  constants only
+    )

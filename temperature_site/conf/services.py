@@ -32,7 +32,8 @@ def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = F
     if not behind_pgbouncer:
         # JIT compiles statements estimated as costly: half a second for statements that run for milliseconds.
         # PgBouncer refuses this parameter, so with it JIT is disabled on the server, see the README.
-        options["options"] = "-c jit=off"
+        # What is prepared (core.db.prepared) is planned once, whatever its parameters are.
+        options["options"] = "-c jit=off -c plan_cache_mode=force_generic_plan"
     settings["OPTIONS"] = options | settings.get("OPTIONS", {})
     return settings
 

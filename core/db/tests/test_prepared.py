@@ -29,6 +29,16 @@ def test_a_statement_is_prepared_once_per_connection(django_assert_num_queries: 
 
 
 @pytest.mark.django_db
+def test_a_statement_is_planned_once_whatever_its_parameters_are() -> None:
+    statement = Prepared("SELECT customer_code FROM customer WHERE id = ANY(%s::int[])")
+    for numbers in ([1], [1, 2], list(range(500))):
+        statement.rows([numbers])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT generic_plans, custom_plans FROM pg_prepared_statements ORDER BY prepare_time DESC")
+        assert cursor.fetchone() == (3, 0)
+
+
+@pytest.mark.django_db
 def test_a_statement_may_have_no_parameters() -> None:
     assert Prepared("SELECT 'all', 7 %% 4").rows() == [("all", 3)]
 
