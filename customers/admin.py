@@ -8,8 +8,10 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
+from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -17,7 +19,10 @@ from typing_extensions import override
 
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
 from customers.access.tokens import create_token, foreign_units, revoke
-from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
+from customers.accounts import invitations
+from customers.accounts.mail import absolute_url
+from customers.accounts.password_links import may_create_link, password_path
+from customers.models import ApiToken, Customer, Facility, Invitation, Membership, Sensor, StorageUnit
 
 
 class MembershipInline(admin.TabularInline[Membership, Customer]):
@@ -25,7 +30,12 @@ class MembershipInline(admin.TabularInline[Membership, Customer]):
 
     model = Membership
     extra = 0
-    autocomplete_fields = ["user", "customer"]
+    readonly_fields = ["user", "customer"]
+
+    # People become members by accepting an invitation.
+    @override
+    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
 
 
 @admin.register(Customer)
@@ -134,7 +144,73 @@ class MembershipAdmin(admin.ModelAdmin[Membership]):
     list_select_related = ["user", "customer"]
     list_filter = ["role", ("customer", FewRelatedFilter)]
     search_fields = ["user__username", "user__email", "customer__customer_code", "customer__name"]
-    autocomplete_fields = ["user", "customer"]
+    readonly_fields = ["user", "customer"]
+
+    # People become members by accepting an invitation.
+    @override
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(Invitation)
+class InvitationAdmin(admin.ModelAdmin[Invitation]):
+    """Invitations. A link that is created here is shown once, to be handed over in person; nothing is sent."""
+
+    list_display = ["email", "customer", "role", "state", "invited_by", "created_at", "sent_at", "expires_at"]
+    list_select_related = ["customer", "invited_by"]
+    list_filter = ["outcome", ("customer", FewRelatedFilter)]
+    search_fields = ["email", "customer__customer_code", "customer__name"]
+    autocomplete_fields = ["customer"]
+    fields = ["customer", "email", "role"]
+    actions = ["show_new_link", "withdraw"]
+
+    @override
+    def has_change_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
+        return False
+
+    @override
+    def has_delete_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
+        return False
+
+    @override
+    def save_model(
+        self, request: HttpRequest, obj: Invitation, form: forms.ModelForm[Invitation], change: bool
+    ) -> None:
+        invitation, secret = invitations.invite(
+            obj.customer, obj.email, obj.role, by=_operator(request), now=timezone.now()
+        )
+        # The admin continues with `obj`, which must be the row just created or renewed.
+        obj.pk = invitation.pk
+        obj.refresh_from_db()
+        self._show_link(request, obj, secret)
+
+    @admin.display(description="state")
+    def state(self, invitation: Invitation) -> SafeString:
+        """Return how it ended, or whether it can be accepted, as a badge."""
+        if invitation.outcome:
+            return badge(invitation.outcome, "neutral")
+        return badge("open", "good") if invitation.is_open_at(timezone.now()) else badge("expired", "warning")
+
+    @admin.action(description="Show a new one-time link", permissions=["add"])
+    def show_new_link(self, request: HttpRequest, chosen: QuerySet[Invitation]) -> None:
+        """Replace the links of the selected invitations and show the new ones once."""
+        for invitation in chosen.select_related("customer"):
+            try:
+                secret = invitations.renew(invitation, by=_operator(request), now=timezone.now())
+            except invitations.NotAcceptable as ended:
+                self.message_user(request, f"{invitation}: {ended}", messages.ERROR)
+            else:
+                self._show_link(request, invitation, secret)
+
+    @admin.action(description="Withdraw", permissions=["add"])
+    def withdraw(self, request: HttpRequest, chosen: QuerySet[Invitation]) -> None:
+        """Withdraw the selected invitations."""
+        for invitation in chosen:
+            invitations.withdraw(invitation, by=_operator(request), now=timezone.now())
+        self.message_user(request, "Invitations withdrawn.")
+
+    def _show_link(self, request: HttpRequest, invitation: Invitation, secret: str) -> None:
+        show_link(request, invitation.email, absolute_url(request, reverse("invitation-link", args=[secret])))
 
 
 admin.site.unregister(User)
@@ -145,11 +221,31 @@ class PersonAdmin(UserAdmin[User]):
     """Django's user page with the person's memberships."""
 
     inlines = [MembershipInline]
+    actions = ["show_password_link"]
+
+    @admin.action(description="Show a one-time link to set the password", permissions=["change"])
+    def show_password_link(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        """Show a link for each selected person, to be handed over in person."""
+        for user in people:
+            if may_create_link(request.user, user):
+                show_link(request, user.get_username(), absolute_url(request, password_path(user)))
+            else:
+                self.message_user(request, f"{user}: only a superuser may do this.", messages.ERROR)
 
     # Django's page for a new user has a name and a password only.
     @override
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         return list(self.inlines) if obj else []
+
+
+def show_link(request: HttpRequest, recipient: str, link: str) -> None:
+    """Show a one-time link that the operator hands over in person."""
+    text = "Give this link to {} in person; it works once and is not shown again: <code>{}</code>"
+    messages.warning(request, format_html(text, recipient, link))
+
+
+def _operator(request: HttpRequest) -> User | None:
+    return request.user if isinstance(request.user, User) else None
 
 
 class ApiTokenForm(forms.ModelForm[ApiToken]):

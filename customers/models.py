@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 import zoneinfo
 from datetime import datetime
+from typing import TypeAlias
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -18,6 +19,8 @@ from django.db import models
 from django.db.models.functions import Now
 
 from core.scope import ScopedModel, ScopeWays
+from customers.account_models import Invitation as Invitation
+from customers.account_models import MemberRole
 
 CODE_MAX_LENGTH = 100
 DEFAULT_INTERVAL_SECONDS = 900
@@ -220,10 +223,7 @@ class Membership(ScopedModel):
 
     SCOPE = ScopeWays(customer="customer_id", unit=None)
 
-    class Role(models.TextChoices):
-        VIEWER = "viewer", "viewer"
-        OPERATOR = "operator", "operator"
-        MANAGER = "manager", "manager"
+    Role: TypeAlias = MemberRole
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="memberships")

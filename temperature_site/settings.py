@@ -118,6 +118,9 @@ AUTHENTICATION_BACKENDS = ["customers.access.auth_backend.AccountBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
+# How long the link of an invitation is valid, and the link to set a password.
+INVITATION_SECONDS = env.whole_number("INVITATION_SECONDS", default=7 * 24 * 3600, min_value=1)
+PASSWORD_RESET_TIMEOUT = env.whole_number("PASSWORD_LINK_SECONDS", default=24 * 3600, min_value=1)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

@@ -18,7 +18,7 @@ from factory.django import DjangoModelFactory
 
 from alarms.models import CustomerLimits, LimitProfile
 from customers.access.tokens import create_token
-from customers.models import ApiToken, Customer, Facility, Membership, Sensor, StorageUnit
+from customers.models import ApiToken, Customer, Facility, Invitation, Membership, Sensor, StorageUnit
 from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from readings.models import EquipmentStatus
@@ -128,6 +128,18 @@ class MembershipFactory(ModelFactory[Membership]):
     user = factory.SubFactory(UserFactory)
     customer = factory.SubFactory(CustomerFactory)
     role = Membership.Role.VIEWER
+
+
+class InvitationFactory(ModelFactory[Invitation]):
+    """An open invitation to become a viewer, whose link nobody knows."""
+
+    class Meta:
+        model = Invitation
+
+    customer = factory.SubFactory(CustomerFactory)
+    email = factory.Sequence(lambda n: f"invited{n}@example.com")
+    secret_hash = factory.Sequence(lambda n: f"{n:064x}")
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=7))
 
 
 class SourceFactory(ModelFactory[Source]):

@@ -5,19 +5,25 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth import views as auth_views
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.views.generic import FormView
 from typing_extensions import override
 
 from customers.access.login_throttle import SignInAttempt
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.access.token_sessions import sign_in_with
-from customers.web.forms import SignInForm
+from customers.accounts.mail import has_mail_server
+from customers.accounts.password_links import password_link_generator, people_with_address
+from customers.tasks import send_password_links
+from customers.web.forms import AddressForm, SignInForm
 
 
 class SignIn(auth_views.LoginView):
@@ -68,11 +74,29 @@ class PasswordChangeDone(auth_views.PasswordChangeDoneView):
 
 
 class PasswordSet(auth_views.PasswordResetConfirmView):
-    """Set the first password with a one-time link, then open the overview signed in."""
+    """Set a password with a one-time link, then sign in with it: the link must not replace a second factor."""
 
     template_name = "account/password_set.html"
-    post_reset_login = True
-    success_url = reverse_lazy("overview")
+    token_generator = password_link_generator
+    success_url = reverse_lazy("login")
+
+    @override
+    def form_valid(self, form: SetPasswordForm[User]) -> HttpResponse:
+        messages.success(self.request, "Password set. Sign in with it.")
+        return super().form_valid(form)
+
+
+class PasswordForgotten(FormView[AddressForm]):
+    """Mail a link to set a new password. The response is the same whether the address has an account or not."""
+
+    template_name = "account/password_forgotten.html"
+    form_class = AddressForm
+
+    @override
+    def form_valid(self, form: AddressForm) -> HttpResponse:
+        # Also without anybody to mail to, so that neither the delay nor an outage of the broker reveals anything.
+        send_password_links.delay(people_with_address(form.cleaned_data["email"]))
+        return render(self.request, "account/password_link_sent.html", {"has_mail_server": has_mail_server()})
 
 
 def too_many_requests(request: HttpRequest, wait: timedelta) -> HttpResponse:

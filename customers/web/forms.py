@@ -1,15 +1,19 @@
-"""The sign-in form, for people and for tokens."""
+"""The forms of the account pages: signing in, for people and for tokens, and a new person's account."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, UsernameField
+from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UsernameField
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils import timezone
 from typing_extensions import override
 
 from customers.access.token_sessions import token_for_sign_in
-from customers.models import ApiToken
+from customers.models import ApiToken, Invitation
 
 
 class SignInForm(AuthenticationForm):
@@ -47,3 +51,29 @@ class SignInForm(AuthenticationForm):
         except ValidationError as error:
             # Django's message has a placeholder for the label of the user name; this one has none.
             raise self.get_invalid_login_error() from error
+
+
+class AddressForm(forms.Form):
+    """The address of the account whose password was forgotten."""
+
+    email = forms.EmailField(
+        label="E-mail address of your account", max_length=254, widget=forms.EmailInput({"autocomplete": "email"})
+    )
+
+
+if TYPE_CHECKING:
+    PasswordForm = SetPasswordForm[User]
+else:
+    PasswordForm = SetPasswordForm  # generic in the stubs only
+
+
+class NewAccountForm(PasswordForm):
+    """The name and password of the account that an invited person creates."""
+
+    first_name = forms.CharField(max_length=150, required=False, widget=forms.TextInput({"autocomplete": "given-name"}))
+    last_name = forms.CharField(max_length=150, required=False, widget=forms.TextInput({"autocomplete": "family-name"}))
+    field_order = ["first_name", "last_name", "new_password1", "new_password2"]
+
+    def __init__(self, invitation: Invitation, data: QueryDict | None = None) -> None:
+        # Not saved: the password is compared with the name and the address.
+        super().__init__(User(username=invitation.email.lower(), email=invitation.email), data)

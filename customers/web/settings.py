@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,7 +14,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.web.pages import list_page
-from customers import members
 from customers.access import tokens
 from customers.access.grant_token import grant_token
 from customers.access.page_principal import (
@@ -26,11 +24,10 @@ from customers.access.page_principal import (
     settings_unit,
 )
 from customers.access.principal import Principal
-from customers.models import ApiToken, Customer, Membership, StorageUnit
+from customers.models import ApiToken, Customer, StorageUnit
 from customers.web.settings_forms import (
     THEME_COOKIE,
     DisplayForm,
-    InviteForm,
     PersonForm,
     TokenForm,
     UnitForm,
@@ -117,48 +114,6 @@ def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpR
     return redirect("settings-tokens", public_id)
 
 
-@require_http_methods(GET_OR_POST)
-@never_cache
-@login_required
-def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """List the customer's people. POST invites one; for a new account the response shows its password link."""
-    principal, customer = settings_customer(request, public_id)
-    form = InviteForm(request.POST or None)
-    link = ""
-    if request.method == "POST":
-        refuse_unless(_may_invite(principal, customer))
-        if form.is_valid():
-            link, form = _invite(request, principal, customer, form)
-    return _render_people(request, principal, customer, form=form, link=link)
-
-
-@require_POST
-@never_cache
-@login_required
-def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> HttpResponse:
-    """Change a member's `role`, `remove` them, or show a new `link` to set a first password, by `action`."""
-    principal, customer = settings_customer(request, public_id)
-    refuse_unless(_may_invite(principal, customer))
-    member = get_object_or_404(members.members_of(customer), pk=membership_id)
-    action, role = request.POST.get("action"), request.POST.get("role", "")
-    if action == "link":
-        refuse_unless(member.may_have_link)
-        link = request.build_absolute_uri(members.password_path(member.user))
-        return _render_people(request, principal, customer, form=InviteForm(), link=link)
-    try:
-        if action == "remove":
-            members.remove(member, by=principal.name)
-            messages.success(request, f"{member.user.get_username()} is no longer a member.")
-        elif action == "role" and role in Membership.Role.values:
-            members.change_role(member, role, by=principal.name)
-            messages.success(request, f"{member.user.get_username()} is now a {role}.")
-        else:
-            return HttpResponseBadRequest("action must be role (with a role), remove or link.")
-    except members.LastManager as last:
-        messages.error(request, str(last))
-    return redirect("settings-people", public_id)
-
-
 @require_safe
 @never_cache
 @login_required
@@ -194,41 +149,8 @@ def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpRespo
     )
 
 
-def _may_invite(principal: Principal, customer: Customer) -> bool:
-    """Return whether the principal may manage people. A token may not: a lost one must not create accounts."""
-    return principal.user is not None and principal.may_manage(customer.pk)
-
-
 def _roles(principal: Principal) -> dict[int, str]:
     """Return the person's role by customer id."""
     if principal.user is None:
         return {}
     return dict(principal.user.memberships.values_list("customer_id", "role"))
-
-
-def _invite(request: HttpRequest, principal: Principal, customer: Customer, form: InviteForm) -> tuple[str, InviteForm]:
-    """Invite the person in the form; return the link to set a password ("" for none) and the form to show."""
-    try:
-        invited = members.invite(customer, **form.cleaned_data, by=principal.name)
-    except ValidationError as refused:
-        form.add_error("email", refused)
-        return "", form
-    user = invited.membership.user
-    if invited.is_new:
-        return request.build_absolute_uri(members.password_path(user)), InviteForm()
-    messages.success(request, f"{user.get_username()} is now a member.")
-    return "", InviteForm()
-
-
-def _render_people(
-    request: HttpRequest, principal: Principal, customer: Customer, *, form: InviteForm, link: str
-) -> HttpResponse:
-    listed = list_page(request, members.members_of(customer), ROWS_A_PAGE)
-    context = settings_context(principal, customer, "people") | {
-        "may_manage": _may_invite(principal, customer),
-        "form": form,
-        "link": link,
-        "list": listed,
-        "roles": Membership.Role.values,
-    }
-    return render(request, "settings/people.html", context)

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from customers.web import people
 from customers.web import settings as views
 
 urlpatterns = [
@@ -9,8 +10,13 @@ urlpatterns = [
     path("settings/display", views.change_display, name="settings-display"),
     path("settings/<uuid:public_id>/tokens", views.tokens_page, name="settings-tokens"),
     path("settings/<uuid:public_id>/tokens/<uuid:token_id>/revoke", views.revoke_token, name="settings-revoke-token"),
-    path("settings/<uuid:public_id>/people", views.people_page, name="settings-people"),
-    path("settings/<uuid:public_id>/people/<int:membership_id>", views.change_member, name="settings-member"),
+    path("settings/<uuid:public_id>/people", people.people_page, name="settings-people"),
+    path("settings/<uuid:public_id>/people/<int:membership_id>", people.change_member, name="settings-member"),
+    path(
+        "settings/<uuid:public_id>/invitations/<uuid:invitation_id>",
+        people.change_invitation,
+        name="settings-invitation",
+    ),
     path("settings/<uuid:public_id>/units", views.units_page, name="settings-units"),
     path("settings/<uuid:public_id>/units/<uuid:unit_id>", views.unit_page, name="settings-unit"),
 ]

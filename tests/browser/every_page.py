@@ -27,6 +27,7 @@ from tests.factories import (
     ConflictFactory,
     DeliveryFactory,
     FacilityFactory,
+    InvitationFactory,
     MembershipFactory,
     RejectedRowFactory,
     StaffFactory,
@@ -52,6 +53,10 @@ NOT_PAGES = {
     "settings-display",
     "settings-revoke-token",
     "settings-member",
+    "settings-invitation",
+    "password-forgotten",
+    "invitation-link",
+    "invitation",
     "settings-change-channel",
     "settings-delete-rule",
     "settings-resend-message",
@@ -138,6 +143,7 @@ def make_world() -> World:
         delivery=DeliveryFactory(source=source, records_conflicting=1, status="partial"),
     )
     make_token(facility.customer, token_name="exporter")
+    InvitationFactory(customer=facility.customer)
     MembershipFactory(customer=facility.customer, role="viewer")
     manager = MembershipFactory(customer=facility.customer, role="manager").user
     MaintenanceWindowFactory(customer=facility.customer)

@@ -7,8 +7,10 @@ from typing import Protocol
 from uuid import UUID
 
 import pytest
+from django.core.mail import EmailMessage
 from django.urls import reverse
 from playwright.sync_api import Page, expect
+from pytest_django import Settings
 
 from customers.access.tokens import possible_hashes
 from customers.models import ApiToken, Membership
@@ -94,16 +96,20 @@ def test_a_source_is_paused_and_resumed_without_leaving_the_page(visit: Visit, p
     assert not Source.objects.get().is_paused
 
 
-def test_an_invited_person_sets_a_password_and_is_signed_in(visit: Visit, page: Page, world: World) -> None:
+def test_an_invited_person_creates_an_account_and_is_signed_in(
+    visit: Visit, page: Page, world: World, settings: Settings, mailoutbox: list[EmailMessage]
+) -> None:
+    settings.EMAIL_URL = "smtp://mail.example.com:25"
+    settings.SITE_URL = visit.site
     open_page(visit, "settings-people", world.facility.customer)
     page.get_by_label("E-mail address").fill("night@example.com")
-    page.get_by_role("button", name="Invite").click()
-    link = page.locator("#password-link").inner_text()
+    page.get_by_role("button", name="Invite", exact=True).click()
+    expect(page.locator("#messages")).to_have_text("Invitation sent to night@example.com.")
     page.get_by_role("button", name="Sign out").click()
-    page.goto(link)
+    page.goto(re.findall(r"http\S+/account/invitations/\S+", str(mailoutbox[0].body))[0])
     page.get_by_label("New password", exact=False).first.fill(NEW_PASSWORD)
     page.get_by_label(re.compile("confirmation")).fill(NEW_PASSWORD)
-    page.get_by_role("button", name="Set password and sign in").click()
+    page.get_by_role("button", name="Create account and accept").click()
     page.wait_for_url(visit.site + "/")
     assert Membership.objects.get(user__email="night@example.com").role == "viewer"
 

@@ -1,0 +1,73 @@
+"""Invitations to become a member of a customer, and what sign-in attempts are throttled by."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Lower, Now
+
+from core.scope import ScopedModel, ScopeWays
+
+
+class MemberRole(models.TextChoices):
+    """The roles that a person can have in a customer."""
+
+    VIEWER = "viewer", "viewer"
+    OPERATOR = "operator", "operator"
+    MANAGER = "manager", "manager"
+
+
+class Invitation(ScopedModel):
+    """An invitation that was sent to an address; see `customers.accounts.invitations`.
+
+    The link's secret is stored as a hash. A new link replaces the previous one.
+    """
+
+    SCOPE = ScopeWays(customer="customer_id", unit=None)
+
+    class Outcome(models.TextChoices):
+        """How it ended; empty while it is open."""
+
+        ACCEPTED = "accepted", "accepted"
+        DECLINED = "declined", "declined"
+        WITHDRAWN = "withdrawn", "withdrawn"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey("customers.Customer", on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField("e-mail address", max_length=150)
+    role = models.CharField(max_length=8, choices=MemberRole.choices, default=MemberRole.VIEWER)
+    secret_hash = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(editable=False)
+    sent_at = models.DateTimeField(null=True, editable=False, help_text="When the link was last sent by mail.")
+    outcome = models.CharField(max_length=9, choices=Outcome.choices, blank=True, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+    accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        db_table = "invitation"
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                "customer",
+                Lower("email"),
+                condition=models.Q(outcome=""),
+                name="one_open_invitation_an_address",
+                violation_error_message="This address is already invited.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.customer.customer_code}"
+
+    def is_open_at(self, instant: datetime) -> bool:
+        """Return whether it can be accepted at `instant`."""
+        return not self.outcome and instant < self.expires_at

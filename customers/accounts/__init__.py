@@ -1,0 +1,1 @@
+"""People's accounts: invitations, mail about them, passwords, sessions and second factors."""

@@ -1,0 +1,14 @@
+"""The tasks of accounts: mail that must not delay a page, nor reveal by its delay who has an account."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from customers.accounts.password_links import send_password_link
+
+
+@shared_task
+def send_password_links(user_ids: list[int]) -> None:
+    """Mail each of these people a link to set a new password."""
+    for user_id in user_ids:
+        send_password_link(user_id)

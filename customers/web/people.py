@@ -1,0 +1,118 @@
+"""The settings page of a customer's people: its members, and the invitations that are open."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from core.web.pages import list_page
+from customers import members
+from customers.access.page_principal import refuse_unless, settings_context, settings_customer
+from customers.access.principal import Principal
+from customers.accounts import invitations, mail
+from customers.models import Customer, Invitation, Membership
+from customers.web.settings_forms import InviteForm
+
+ROWS_A_PAGE = 50
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """List the customer's people and open invitations. POST invites an address, whether it has an account or not."""
+    principal, customer = settings_customer(request, public_id)
+    form = InviteForm(request.POST or None)
+    if request.method == "POST":
+        refuse_unless(may_invite(principal, customer))
+        if form.is_valid():
+            invitation, secret = invitations.invite(
+                customer, form.cleaned_data["email"], form.cleaned_data["role"], by=principal.user, now=timezone.now()
+            )
+            _send(request, invitation, secret)
+            return redirect("settings-people", public_id)
+    return render(request, "settings/people.html", _context(request, principal, customer, form))
+
+
+@require_POST
+@login_required
+def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> HttpResponse:
+    """Change a member's `role`, or `remove` them, by `action`."""
+    principal, customer = settings_customer(request, public_id)
+    refuse_unless(may_invite(principal, customer))
+    member = get_object_or_404(members.members_of(customer), pk=membership_id)
+    action, role = request.POST.get("action"), request.POST.get("role", "")
+    try:
+        if action == "remove":
+            members.remove(member, by=principal.name)
+            messages.success(request, f"{member.user.get_username()} is no longer a member.")
+        elif action == "role" and role in Membership.Role.values:
+            members.change_role(member, role, by=principal.name)
+            messages.success(request, f"{member.user.get_username()} is now a {role}.")
+        else:
+            return HttpResponseBadRequest("action must be role (with a role) or remove.")
+    except members.LastManager as last:
+        messages.error(request, str(last))
+    return redirect("settings-people", public_id)
+
+
+@require_POST
+@login_required
+def change_invitation(request: HttpRequest, public_id: UUID, invitation_id: UUID) -> HttpResponse:
+    """Send an invitation again with a new link, or `withdraw` it, by `action`."""
+    principal, customer = settings_customer(request, public_id)
+    refuse_unless(may_invite(principal, customer))
+    invitation = get_object_or_404(Invitation, customer=customer, public_id=invitation_id)
+    match request.POST.get("action"):
+        case "send":
+            try:
+                _send(request, invitation, invitations.renew(invitation, by=principal.user, now=timezone.now()))
+            except invitations.NotAcceptable as ended:
+                messages.error(request, str(ended))
+        case "withdraw":
+            invitations.withdraw(invitation, by=principal.user, now=timezone.now())
+            messages.success(request, f"Invitation of {invitation.email} withdrawn.")
+        case _:
+            return HttpResponseBadRequest("action must be send or withdraw.")
+    return redirect("settings-people", public_id)
+
+
+def may_invite(principal: Principal, customer: Customer) -> bool:
+    """Return whether the principal may manage people. A token may not: a lost one must not create accounts."""
+    return principal.user is not None and principal.may_manage(customer.pk)
+
+
+def _send(request: HttpRequest, invitation: Invitation, secret: str) -> None:
+    """Mail the link to the invited address and say what became of it; the link itself is never shown here."""
+    link = mail.absolute_url(request, reverse("invitation-link", args=[secret]))
+    try:
+        mail.send(invitation.email, "invitation", {"invitation": invitation, "link": link})
+    except mail.MailNotSent as not_sent:
+        messages.error(
+            request,
+            f"{invitation.email} is invited, but the mail was not sent: {not_sent} Send it again later, or ask the"
+            " operator to hand over a link.",
+        )
+    else:
+        Invitation.objects.filter(pk=invitation.pk).update(sent_at=timezone.now())
+        messages.success(request, f"Invitation sent to {invitation.email}.")
+
+
+def _context(request: HttpRequest, principal: Principal, customer: Customer, form: InviteForm) -> dict[str, object]:
+    is_manager = may_invite(principal, customer)
+    return settings_context(principal, customer, "people") | {
+        "may_manage": is_manager,
+        "form": form,
+        "list": list_page(request, members.members_of(customer), ROWS_A_PAGE),
+        "invitations": list(invitations.open_invitations(customer)) if is_manager else [],
+        "now": timezone.now(),
+        "roles": Membership.Role.values,
+    }
