@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ingestion.parsing.limits import MAX_PENDING_CHARACTERS, MAX_PENDING_ROWS
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RawRow, RejectedReading
 from ingestion.parsing.unit_descriptions import describe_units
@@ -19,8 +20,6 @@ from ingestion.sources.mapping import FieldMapping
 
 EARLIEST_US = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 MAX_AHEAD = timedelta(hours=24)
-# Rows of a repeated hour are pending until later rows resolve them. No data logger's file has more pending rows.
-MAX_PENDING_ROWS = 100_000
 _SENSOR = ["facility_code", "unit_code", "sensor_code"]
 
 
@@ -71,12 +70,15 @@ class BatchBuilder:
         self._pending_raw |= {number: raw_row(number) for number in pending["row_number"].to_list()}
         self._pending = pl.concat([self._pending, pending])
         resolved_folds = self._process(rows, local & ~skipped, ambiguous)
-        if len(self._pending) > MAX_PENDING_ROWS:
+        if len(self._pending) > MAX_PENDING_ROWS or self._pending_characters() > MAX_PENDING_CHARACTERS:
             resolved_folds |= self._hours.finish()
         resolved = rows.with_columns(wall=pl.Series(walls - np.where(local, offsets.first, 0)))
         resolved = resolved.filter(pl.Series(~skipped & ~ambiguous))
         released = self._release(resolved_folds, rejected, pending_raw)
         return pl.concat([resolved, released]).sort("row_number") if len(released) else resolved
+
+    def _pending_characters(self) -> int:
+        return sum(map(len, self._pending_raw.values()))
 
     def _process(
         self, rows: pl.DataFrame, local: NDArray[np.bool_], ambiguous: NDArray[np.bool_]

@@ -58,6 +58,7 @@ def parse_body(
     default_unit: str = "",
     batch_rows: int = DEFAULT_BATCH_ROWS,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    max_rows: int | None = None,
     is_other_customer: CustomerTest | None = None,
 ) -> Iterator[ParsedBatch]:
     """Yield the batches of a delivered body, at least one, of at most `batch_rows` readings each.
@@ -65,8 +66,7 @@ def parse_body(
     The content type, else the file name, else the first character decides between JSON and CSV; gzip is decompressed.
     `received_at` is aware. `is_cut_off`: the transport received less than was announced. `default_unit` is the unit
     of rows in a body without a unit field; an uploaded CSV file falls back to its name. `is_other_customer`: see
-    RowRules. Raise UnreadableBody: for JSON
-    before the first batch, for CSV possibly later, in which case the whole delivery must be rolled back.
+    RowRules. Raise UnreadableBody, possibly after some batches: the whole delivery must be rolled back then.
     """
     opened = DecodedBody(body, encoding=mapping.encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
     start = opened.open().peek(_SNIFFED_BYTES).lstrip()
@@ -79,6 +79,7 @@ def parse_body(
         default_unit=default_unit,
         batch_rows=batch_rows,
         max_bytes=max_bytes,
+        max_rows=max_rows,
         is_other_customer=is_other_customer,
     )
     body_format = declared_format(content_type, name.suffix) or _detected_format(start, name.suffix)

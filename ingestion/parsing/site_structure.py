@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import IO
 
 from ingestion.parsing.body.decoded import DecodedBody
-from ingestion.parsing.json.body import MAX_JSON_BYTES
-from ingestion.parsing.json.walker import InvalidJson, JsonWalker, decode_text
+from ingestion.parsing.json.walker import InvalidJson, JsonWalker
+from ingestion.parsing.limits import FACILITY_LIMITS, MAX_STRUCTURE_UNITS, exceeded
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnitDescription, UnreadableBody
 from ingestion.parsing.unit_descriptions import clean_text, finite_number
 from ingestion.parsing.values.row import RowRejected, RowRules, read_code
 from readings.units.scales import parse_scale
 
+DEFAULT_MAX_BYTES = 64 << 20
+_SNIFFED_BYTES = 4096
 _FACILITY_LISTS = ("facilities",)
 _RULES = RowRules()
 _MAX_INTERVAL_SECONDS = 7 * 86_400
 
 
 def parse_site_structure(
-    body: IO[bytes], *, max_bytes: int = MAX_JSON_BYTES, is_cut_off: bool = False
+    body: IO[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES, is_cut_off: bool = False
 ) -> list[UnitDescription]:
     """Return the units of a structure response, ``{"facilities": [{"id", "name", ..., "units": [{"id", ...}]}]}``.
 
@@ -27,17 +29,23 @@ def parse_site_structure(
     for a body that is cut off: it would look like a smaller structure.
     """
     decoded = DecodedBody(body, encoding="", max_bytes=max_bytes, is_cut_off=is_cut_off)
-    text, ends_within_character = decode_text(decoded.read(max_bytes))
-    if text.lstrip().startswith("<"):
+    stream = decoded.open()
+    if stream.peek(_SNIFFED_BYTES).lstrip().startswith(b"<"):
         raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA)
-    walker = JsonWalker(text, path="", list_names=_FACILITY_LISTS, is_row=lambda _: False)
+    walker: JsonWalker[object] = JsonWalker(
+        stream, path="", list_names=_FACILITY_LISTS, is_row=lambda _: False, row_limits=FACILITY_LIMITS
+    )
+    units: list[UnitDescription] = []
     try:
-        facilities = [item.value for item in walker.items()]
+        for facility in walker.items():
+            units += _units(facility.value)
+            if len(units) > MAX_STRUCTURE_UNITS:
+                raise exceeded(f"it has more than {MAX_STRUCTURE_UNITS:,} units")
     except InvalidJson as error:
         raise _invalid(str(error)) from error
-    if decoded.is_cut_off or ends_within_character:
+    if decoded.is_cut_off or walker.ends_within_character:
         raise _invalid("it is cut off")
-    return [unit for facility in facilities for unit in _units(facility)]
+    return units
 
 
 def _invalid(why: str) -> UnreadableBody:

@@ -7,6 +7,7 @@ import math
 import polars as pl
 
 from ingestion.parsing.fields.names import UNIT_ATTRIBUTES
+from ingestion.parsing.limits import MAX_BATCH_UNITS, exceeded
 from ingestion.parsing.results import UnitDescription, UnitKey
 from ingestion.parsing.values.row import NOT_TEXT, RowRules, read_number
 
@@ -21,6 +22,8 @@ def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDes
     sparse = [attribute for attribute, is_sparse in zip(UNIT_ATTRIBUTES, _has_gaps(rows), strict=True) if is_sparse]
     last_positions = [position.filter(pl.col(attribute) != "").last().alias(attribute) for attribute in sparse]
     units = rows.with_row_index("position").group_by("facility_code", "unit_code").agg(position.last(), *last_positions)
+    if len(units) > MAX_BATCH_UNITS:
+        raise exceeded(f"it names more than {MAX_BATCH_UNITS:,} storage units")
     units = units.sort("position")
     columns = {
         attribute: rows[attribute].gather(units[attribute if attribute in sparse else "position"]).to_list()

@@ -11,6 +11,9 @@ GZIP_MAGIC = b"\x1f\x8b"
 GZIP_ENCODINGS = ("gzip", "x-gzip")
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _PIECE_BYTES = 64 * 1024
+_FED_BYTES = 8 * 1024
+# Each takes time, and none contributes a byte.
+MAX_EMPTY_MEMBERS = 100
 _CHUNK_BYTES = 1 << 16
 
 
@@ -49,6 +52,9 @@ class Decompressor:
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._has_begun = False
+        # The members so far that contain nothing, and whether the current one contains something.
+        self._empty_members = 0
+        self._has_content = False
 
     @property
     def is_complete(self) -> bool:
@@ -60,13 +66,17 @@ class Decompressor:
         if not data and not self.is_complete:
             # The stream is truncated: release what zlib held back for more input.
             yield self._stream.flush()
-        rest = data
+        # zlib copies what follows a member, so many short members in a long piece would take quadratic time.
+        for start in range(0, len(data), _FED_BYTES):
+            yield from self._decompress(data[start : start + _FED_BYTES])
+
+    def _decompress(self, rest: bytes) -> Iterator[bytes]:
         while rest:
             if self._stream.eof:
                 rest = rest.lstrip(b"\0")
                 if not rest:
                     return  # padding after the last member
-                self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
+                self._begin_next_member()
             self._has_begun = True
             try:
                 piece = self._stream.decompress(rest, _PIECE_BYTES)
@@ -74,7 +84,15 @@ class Decompressor:
                 raise CompressionError("The compressed data is invalid.") from error
             rest = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
             if piece:
+                self._has_content = True
                 yield piece
+
+    def _begin_next_member(self) -> None:
+        self._empty_members += not self._has_content
+        if self._empty_members > MAX_EMPTY_MEMBERS:
+            raise CompressionError("The compressed data consists of too many empty parts.")
+        self._has_content = False
+        self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
 
 
 def decoder_for(content_encoding: str) -> Decoder:

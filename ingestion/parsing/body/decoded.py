@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from typing import IO, Protocol, cast
 
 from ingestion.parsing.body.compression import GZIP_MAGIC, CompressionError, GzipReader
+from ingestion.parsing.limits import MAX_BLOCK_LINES, MAX_LINE_BYTES, check_row_count, exceeded, too_large
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 
 DEFAULT_MAX_BYTES = 1 << 30
-# Of a CSV line or header. Longer lines are not tabular data.
-MAX_LINE_BYTES = 1 << 20
 _SPOOLED_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 18
 _LINE_CHUNK_BYTES = 1 << 12
@@ -112,8 +111,29 @@ class ByteStream:
         return not self.peek(1)
 
 
-def read_blocks(stream: ByteStream, size: int) -> Iterator[bytes]:
-    """Yield the rest of a stream in blocks of about `size` bytes that end with a line; the last ends with the body."""
+def read_blocks(stream: ByteStream, size: int, max_lines: int | None = None) -> Iterator[bytes]:
+    """Yield the rest of a stream in blocks of whole lines, of about `size` bytes and at most MAX_BLOCK_LINES lines.
+
+    The last block ends with the body. Raise UnreadableBody (too_large) when more than `max_lines` have been read.
+    """
+    count = 0
+    for block in _blocks_of_size(stream, size):
+        count += block.count(b"\n")
+        check_row_count(count, max_lines)
+        yield from _parts_of_block(block)
+
+
+def _parts_of_block(block: bytes) -> Iterator[bytes]:
+    """Halve a block of short lines until no part has too many."""
+    if block.count(b"\n") <= MAX_BLOCK_LINES:
+        yield block
+        return
+    middle = block.rfind(b"\n", 0, len(block) // 2) + 1 or block.find(b"\n") + 1
+    yield from _parts_of_block(block[:middle])
+    yield from _parts_of_block(block[middle:])
+
+
+def _blocks_of_size(stream: ByteStream, size: int) -> Iterator[bytes]:
     rest = b""
     while chunk := stream.read(size):
         end = chunk.rfind(b"\n") + 1
@@ -122,7 +142,7 @@ def read_blocks(stream: ByteStream, size: int) -> Iterator[bytes]:
             rest = b""
         rest += chunk[end:]
         if len(rest) > MAX_LINE_BYTES:
-            raise UnreadableBody(Reason.TOO_LARGE, why="a line is longer than 1 MiB")
+            raise exceeded(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
     if rest:
         yield rest
 
@@ -136,11 +156,6 @@ def to_utf8(data: bytes) -> bytes:
     except UnicodeDecodeError:
         return b"\n".join(_line_to_utf8(line) for line in data.split(b"\n"))
     return data
-
-
-def too_large(limit: int) -> UnreadableBody:
-    """Return the error for a body longer than `limit` bytes."""
-    return UnreadableBody(Reason.TOO_LARGE, why=f"it is longer than {limit:,} bytes")
 
 
 def _line_to_utf8(line: bytes) -> bytes:

@@ -32,7 +32,7 @@ def parse_csv(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]
     builder = BatchBuilder(options.mapping, options.received_at, rules, _row_context(header, rules))
     splitter = LineSplitter(header, constant_fields(options.mapping))
     first_row = header.line_number + 1 if options.first_row is None else options.first_row
-    split_blocks = _split_blocks(stream, body, splitter, first_row, options.block_bytes)
+    split_blocks = _split_blocks(stream, body, splitter, first_row, options)
     batches = _batches(_read_ahead(split_blocks, stream), splitter, builder, rules, options.batch_rows)
     yield from with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off))
 
@@ -67,7 +67,7 @@ def _day_order(body: DecodedBody, options: ParseOptions) -> DayOrder:
         return detector.order
     stream = body.open()
     if header := _header(stream, body, options.mapping):
-        times = _times(stream, header)
+        times = _times(stream, header, options.max_rows)
         if has_day_order(first := next(times, "")):
             detector.add(first)
             for time in times:
@@ -75,9 +75,9 @@ def _day_order(body: DecodedBody, options: ParseOptions) -> DayOrder:
     return detector.order
 
 
-def _times(stream: ByteStream, header: CsvHeader) -> Iterator[str]:
+def _times(stream: ByteStream, header: CsvHeader, max_lines: int | None) -> Iterator[str]:
     position = header.columns["time"]
-    for data in read_blocks(stream, _SCANNED_BYTES):
+    for data in read_blocks(stream, _SCANNED_BYTES, max_lines):
         for line in to_utf8(data).decode().split("\n"):
             try:
                 cells = split_line(line, header.delimiter)
@@ -98,10 +98,10 @@ def _batches(
 
 
 def _split_blocks(
-    stream: ByteStream, body: DecodedBody, splitter: LineSplitter, first_row: int, block_bytes: int
+    stream: ByteStream, body: DecodedBody, splitter: LineSplitter, first_row: int, options: ParseOptions
 ) -> Iterator[SplitLines]:
     number = first_row
-    for data in read_blocks(stream, block_bytes):
+    for data in read_blocks(stream, options.block_bytes, options.max_rows):
         lines = LineBlock(to_utf8(data), number)
         number += lines.count
         yield splitter.split(lines, body)

@@ -6,8 +6,9 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingestion.parsing.body.decoded import MAX_LINE_BYTES, ByteStream, to_utf8
+from ingestion.parsing.body.decoded import ByteStream, to_utf8
 from ingestion.parsing.fields.names import MissingColumn, match_columns
+from ingestion.parsing.limits import MAX_COLUMNS, MAX_LINE_BYTES
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
 from ingestion.sources.mapping import FieldMapping
@@ -65,6 +66,9 @@ def parse_header(line: str, number: int, mapping: FieldMapping) -> CsvHeader:
     candidates = mapping.delimiter or sorted(_DELIMITERS, key=line.count, reverse=True)
     failure: MissingColumn | None = None
     for delimiter in candidates:
+        if line.count(delimiter) >= MAX_COLUMNS:
+            failure = failure or MissingColumn(f"more than {MAX_COLUMNS} columns")
+            continue
         try:
             titles = split_line(line, delimiter)
             columns = match_columns(titles, mapping)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
+from itertools import chain
+from typing import TypeAlias
+
+import msgspec
+import polars as pl
 
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor
 from ingestion.parsing.json.fast_path import decode_default_layout
-from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker, decode_text
+from ingestion.parsing.json.walker import InvalidJson, JsonBlock, JsonItem, JsonWalker
+from ingestion.parsing.limits import check_row_count
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody
 from ingestion.parsing.values.columns import convert_rows
@@ -20,150 +25,190 @@ from ingestion.parsing.values.row import ParseOptions, RowConverter, RowRules
 from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
 
 LIST_NAMES = ("readings", "data", "items", "results")
-MAX_JSON_BYTES = 64 << 20
 # The RowContext line of a body that is a single object: unlike the rows of a list, it may lack a time.
 SINGLE_OBJECT = "{}"
+# Of rows that are converted one by one, which take more memory than columns.
+_MAX_PART_ROWS = 20_000
+_MAX_PART_CHARACTERS = 4 << 20
+
+_Walker: TypeAlias = JsonWalker[pl.DataFrame]
+_Row: TypeAlias = JsonItem | JsonBlock[pl.DataFrame]
 
 
 def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
-    """Yield the batches of a JSON body. Raise UnreadableBody before the first of them."""
-    data = body.read(min(options.max_bytes, MAX_JSON_BYTES))
-    yield from _parse_default_layout(data, body, options) or _parse_items(data, body, options)
-
-
-def _parse_default_layout(data: bytes, body: DecodedBody, options: ParseOptions) -> list[ParsedBatch]:
-    """Return the batches of a body in the default layout, none if it has another layout."""
-    if not options.mapping.is_default or options.is_json_lines or (raw_fields := decode_default_layout(data)) is None:
-        return []
-    rules = options.row_rules(DayOrder.UNDECIDED)
-    texts = _RowTexts(data, options)
-    converted, rejected = convert_rows(raw_fields, rules, texts.text)
-    if any(
-        each.reason is Reason.UNREADABLE_TIME and has_day_order(raw_fields["time"][each.row_number - 1])
-        for each in rejected
-    ):
-        return []  # all times are needed to determine the order of day and month
-    builder = BatchBuilder(options.mapping, options.received_at, rules)
-    starts = range(0, max(len(converted), 1), options.batch_rows)
-    parts = [converted.slice(start, options.batch_rows) for start in starts]
-    batches = [builder.build(part, [] if position else rejected, texts.text) for position, part in enumerate(parts)]
-    return list(with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off)))
-
-
-class _RowTexts:
-    """Find the text of a row in a body that was decoded without the positions of its rows, when needed."""
-
-    def __init__(self, data: bytes, options: ParseOptions) -> None:
-        self._data = data
-        self._options = options
-
-    @cached_property
-    def _rows(self) -> list[str]:
-        walker = _walker(decode_text(self._data)[0], self._options)
-        return [walker.text[item.start : item.end] for item in walker.items()]
-
-    def text(self, number: int) -> str:
-        return self._rows[number - 1]
-
-
-def _walker(text: str, options: ParseOptions) -> JsonWalker:
-    fields = FieldExtractor(options.mapping)
-    return JsonWalker(
-        text,
-        path=options.mapping.readings_path,
-        list_names=LIST_NAMES,
-        is_row=lambda members: "temperature" in fields.extract(members),
-        is_lines=options.is_json_lines,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _ScanResult:
-    """The result of a first pass: whether the body is a single object, the day order, and the text of a cut-off row."""
-
-    is_single: bool
-    day_order: DayOrder
-    incomplete_row: str
-
-
-def _scan(text: str, body: DecodedBody, options: ParseOptions) -> _ScanResult:
-    """Scan the whole body, so that an invalid one fails before its first batch."""
-    walker, fields, detector = _walker(text, options), FieldExtractor(options.mapping), DayOrderDetector()
-    incomplete_row = ""
-    is_ordered: bool | None = None
-    try:
-        for item in walker.items():
-            time = fields.extract(item.value).get("time") if is_ordered in (None, True) else None
-            if isinstance(time, str) and time.strip():
-                is_ordered = has_day_order(time) if is_ordered is None else is_ordered
-                detector.add(time)
-    except InvalidJson as error:
-        if not (error.is_cut_off or body.is_cut_off):
-            raise UnreadableBody(Reason.INVALID_JSON, why=error) from error
-        body.is_cut_off = True
-        incomplete_row = "" if walker.item_start is None else text[walker.item_start :]
-    return _ScanResult(walker.is_single, detector.order if is_ordered else DayOrder.UNDECIDED, incomplete_row)
-
-
-def _parse_items(data: bytes, body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
-    """Yield the batches of any JSON body, parsed row by row."""
-    text, ends_within_character = decode_text(data)
-    body.is_cut_off |= ends_within_character
-    scan = _scan(text, body, options)
+    """Yield the batches of a JSON body. Raise UnreadableBody, possibly after some batches."""
+    walker = _walker(body, options)
+    rows, scan = _default_layout(walker, options), _ScanResult()
+    if rows is None:
+        scan = _scan(body, options)
+        walker = _walker(body, options)
+        rows = walker.items()
     order = options.day_order or scan.day_order
     rules = options.row_rules(order, is_time_optional=scan.is_single)
     line = SINGLE_OBJECT if scan.is_single else ""
     row_context = RowContext(line=line, unit=options.default_unit, day_order=order).to_text()
     builder = BatchBuilder(options.mapping, options.received_at, rules, row_context)
-    first_row = 1 if options.first_row is None else options.first_row
-    numbered = enumerate(_complete_items(_walker(text, options)), first_row)
-    incomplete, fields = _IncompleteRow(scan.incomplete_row, first_row), FieldExtractor(options.mapping)
-    parts = _parts(numbered, options.batch_rows, incomplete)
-    batches = (_batch(part, text, fields, builder, rules) for part in parts)
+    parser = _RowParser(body, options, builder, rules)
     yield from with_final_batch(
-        batches, lambda: builder.finish(is_cut_off=body.is_cut_off, rejected=incomplete.rejected())
+        parser.batches(walker, rows),
+        lambda: builder.finish(is_cut_off=body.is_cut_off, rejected=parser.incomplete),
     )
 
 
-def _complete_items(walker: JsonWalker) -> Iterator[JsonItem]:
-    with suppress(InvalidJson):  # found by the scan: the body is cut off here
-        yield from walker.items()
+def _walker(body: DecodedBody, options: ParseOptions) -> _Walker:
+    fields = FieldExtractor(options.mapping)
+    return JsonWalker(
+        body.open(),
+        path=options.mapping.readings_path,
+        list_names=LIST_NAMES,
+        is_row=lambda members: "temperature" in fields.extract(members),
+        is_lines=options.is_json_lines,
+        decode_block=decode_default_layout,
+    )
+
+
+def _default_layout(walker: _Walker, options: ParseOptions) -> Iterator[_Row] | None:
+    """Return the rows of a body that begins in the default layout and needs no scan, None for any other."""
+    if not options.mapping.is_default or options.is_json_lines:
+        return None
+    rows = walker.rows()
+    with suppress(InvalidJson, UnreadableBody):  # found again by the scan
+        first = next(rows, None)
+        if isinstance(first, JsonBlock) and not has_day_order(first.rows["time"][0]):
+            return chain([first], rows)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _ScanResult:
+    """The result of a first pass: whether the body is a single object, and the order of day and month."""
+
+    is_single: bool = False
+    day_order: DayOrder = DayOrder.UNDECIDED
+
+
+def _scan(body: DecodedBody, options: ParseOptions) -> _ScanResult:
+    """Scan the whole body, so that an invalid one fails before its first batch."""
+    walker, fields, detector = _walker(body, options), FieldExtractor(options.mapping), DayOrderDetector()
+    is_ordered: bool | None = None
+    try:
+        for count, item in enumerate(walker.items(), 1):
+            check_row_count(count, options.max_rows)
+            time = fields.extract(item.value).get("time") if is_ordered in (None, True) else None
+            if isinstance(time, str) and time.strip():
+                is_ordered = has_day_order(time) if is_ordered is None else is_ordered
+                detector.add(time)
+    except InvalidJson as error:
+        _accept_if_cut_off(error, walker, body)
+    return _ScanResult(walker.is_single, detector.order if is_ordered else DayOrder.UNDECIDED)
+
+
+def _accept_if_cut_off(error: InvalidJson, walker: _Walker, body: DecodedBody) -> None:
+    """Mark the body as cut off if that explains the error, else raise UnreadableBody."""
+    if not (error.is_cut_off or body.is_cut_off or walker.ends_within_character):
+        raise UnreadableBody(Reason.INVALID_JSON, why=error) from error
+    body.is_cut_off = True
+
+
+class _RowParser:
+    """Convert the rows of a body: blocks in the default layout as columns, other rows one by one, in bounded parts.
+
+    `incomplete` holds the rejection of the row in which the body ends, if it ends in one.
+    """
+
+    def __init__(self, body: DecodedBody, options: ParseOptions, builder: BatchBuilder, rules: RowRules) -> None:
+        self.incomplete: list[RejectedReading] = []
+        self._body = body
+        self._options = options
+        self._builder = builder
+        self._rules = rules
+        self._fields = FieldExtractor(options.mapping)
+        self._number = 1 if options.first_row is None else options.first_row
+        self._count = 0
+
+    def batches(self, walker: _Walker, rows: Iterator[_Row]) -> Iterator[ParsedBatch]:
+        """Yield the batches. Raise UnreadableBody."""
+        part = _Part(self._rules)
+        for row in self._complete(walker, rows):
+            if isinstance(row, JsonBlock):
+                if part.count:
+                    yield part.build(self._builder)
+                    part = _Part(self._rules)
+                yield from self._block_batches(row)
+                continue
+            self._count_rows(1)
+            part.add(self._number, row, self._fields)
+            self._number += 1
+            if part.count >= min(self._options.batch_rows, _MAX_PART_ROWS) or part.characters >= _MAX_PART_CHARACTERS:
+                yield part.build(self._builder)
+                part = _Part(self._rules)
+        if part.count:
+            yield part.build(self._builder)
+
+    def _complete(self, walker: _Walker, rows: Iterator[_Row]) -> Iterator[_Row]:
+        """Yield the rows up to the one in which the body is cut off."""
+        try:
+            yield from rows
+        except InvalidJson as error:
+            _accept_if_cut_off(error, walker, self._body)
+            if (raw := walker.incomplete_row).strip():
+                self.incomplete = [RejectedReading(self._number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), raw)]
+        self._body.is_cut_off |= walker.ends_within_character
+
+    def _block_batches(self, block: JsonBlock[pl.DataFrame]) -> Iterator[ParsedBatch]:
+        self._count_rows(len(block.rows))
+        first_number = self._number
+        self._number += len(block.rows)
+        texts = _BlockTexts(block.raw, first_number)
+        raw_fields = block.rows.with_columns(pl.col("row_number") + (first_number - 1))
+        converted, rejected = convert_rows(raw_fields, self._rules, texts.text)
+        size = self._options.batch_rows
+        for start in range(0, max(len(converted), 1), size):
+            yield self._builder.build(converted.slice(start, size), [] if start else rejected, texts.text)
+
+    def _count_rows(self, count: int) -> None:
+        self._count += count
+        check_row_count(self._count, self._options.max_rows)
 
 
 @dataclass(slots=True)
-class _IncompleteRow:
-    """The incomplete row at the end of a cut-off body, "" if none; `number` is the one after the last complete row."""
+class _Part:
+    """Rows that are converted one by one, and their texts."""
 
-    raw: str
-    number: int
+    rules: RowRules
+    texts: dict[int, str] = field(default_factory=dict)
+    characters: int = 0
+    converter: RowConverter = field(init=False)
 
-    def rejected(self) -> list[RejectedReading]:
-        if not self.raw.strip():
-            return []
-        return [RejectedReading(self.number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), self.raw)]
+    def __post_init__(self) -> None:
+        self.converter = RowConverter(self.rules, self.texts.__getitem__)
 
+    @property
+    def count(self) -> int:
+        return len(self.texts)
 
-def _parts(
-    numbered: Iterator[tuple[int, JsonItem]], size: int, incomplete: _IncompleteRow
-) -> Iterator[dict[int, JsonItem]]:
-    while part := dict(islice(numbered, size)):
-        incomplete.number = max(part) + 1
-        yield part
-
-
-def _batch(
-    part: dict[int, JsonItem], text: str, fields: FieldExtractor, builder: BatchBuilder, rules: RowRules
-) -> ParsedBatch:
-    spans = {number: (item.start, item.end) for number, item in part.items()}
-
-    def raw_row(number: int) -> str:
-        start, end = spans[number]
-        return text[start:end]
-
-    converter = RowConverter(rules, raw_row)
-    for number, item in part.items():
+    def add(self, number: int, item: JsonItem, fields: FieldExtractor) -> None:
+        self.texts[number] = item.raw
+        self.characters += len(item.raw)
         if isinstance(item.value, dict):
-            converter.add(number, fields.extract(item.value))
+            self.converter.add(number, fields.extract(item.value))
         else:
-            converter.reject(number, Reason.NOT_AN_OBJECT, message_for(Reason.NOT_AN_OBJECT, value=item.value))
-    return builder.build(converter.frame(), converter.rejected, raw_row)
+            self.converter.reject(number, Reason.NOT_AN_OBJECT, message_for(Reason.NOT_AN_OBJECT, value=item.value))
+
+    def build(self, builder: BatchBuilder) -> ParsedBatch:
+        return builder.build(self.converter.frame(), self.converter.rejected, self.texts.__getitem__)
+
+
+class _BlockTexts:
+    """Find the text of a row in a block that was decoded without the positions of its rows, when needed."""
+
+    def __init__(self, raw: str, first_number: int) -> None:
+        self._raw = raw
+        self._first_number = first_number
+
+    @cached_property
+    def _rows(self) -> list[msgspec.Raw]:
+        return msgspec.json.decode(f"[{self._raw}]", type=list[msgspec.Raw])
+
+    def text(self, number: int) -> str:
+        return bytes(self._rows[number - self._first_number]).decode()

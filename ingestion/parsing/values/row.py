@@ -93,9 +93,10 @@ class RowRules:
 class ParseOptions:
     """How to parse one body.
 
-    `default_unit` is the unit of rows in a body without a unit field. `batch_rows` bounds the batches, `max_bytes`
-    the decompressed body; CSV is read in blocks of `block_bytes`. `is_json_lines`: the body is a sequence of JSON rows.
-    `first_row` (the number of the first row) and `day_order` are given for a replayed row, else found in the body.
+    `default_unit` is the unit of rows in a body without a unit field. `batch_rows` bounds the batches, `max_bytes` the
+    decompressed body and `max_rows` its rows (None: any number); CSV is read in blocks of `block_bytes`.
+    `is_json_lines`: the body is a sequence of JSON rows. `first_row` (the number of the first row) and `day_order` are
+    given for a replayed row, else found in the body.
     """
 
     mapping: FieldMapping
@@ -103,6 +104,7 @@ class ParseOptions:
     default_unit: str = ""
     batch_rows: int = DEFAULT_BATCH_ROWS
     max_bytes: int = DEFAULT_MAX_BYTES
+    max_rows: int | None = None
     block_bytes: int = 2 << 20
     is_json_lines: bool = False
     first_row: int | None = None

@@ -1,0 +1,59 @@
+"""Limits on what a body may contain. They are checked while it is read, before objects are created from its bytes.
+
+With them the memory that a body takes is that of a few blocks and batches, however large and whatever it is; tests and
+`python -m benchmarks bodies` show it for bodies made to exceed them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.results import UnreadableBody
+
+# Of a CSV line or header. Longer lines are not tabular data.
+MAX_LINE_BYTES = 1 << 18
+MAX_COLUMNS = 500
+# Of the blocks in which CSV is read: a block of short lines would become as many objects.
+MAX_BLOCK_LINES = 50_000
+# Of rows of a repeated hour, which wait for later rows to resolve them. No data logger's file has more.
+MAX_PENDING_ROWS = 100_000
+MAX_PENDING_CHARACTERS = 16 << 20
+# Of different storage units in one batch.
+MAX_BATCH_UNITS = 20_000
+# Of the object around the rows.
+MAX_MEMBERS = 10_000
+# Of objects and lists in one another, in JSON.
+MAX_DEPTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ValueLimits:
+    """The limits of one JSON value with everything in it: its length in characters, and the number of values."""
+
+    characters: int
+    values: int
+
+
+ROW_LIMITS = ValueLimits(1 << 18, 5_000)
+# Of what surrounds the list of rows: together its members may not be longer.
+MEMBER_LIMITS = ValueLimits(4 << 20, 200_000)
+MAX_STRUCTURE_UNITS = 10_000
+# Of a facility with its units in a site structure.
+FACILITY_LIMITS = ValueLimits(2 << 20, 100_000)
+
+
+def too_large(limit: int) -> UnreadableBody:
+    """Return the error for a body longer than `limit` bytes."""
+    return exceeded(f"it is longer than {limit:,} bytes")
+
+
+def exceeded(why: str) -> UnreadableBody:
+    """Return the error for a body that exceeds a limit; `why` says which."""
+    return UnreadableBody(Reason.TOO_LARGE, why=why)
+
+
+def check_row_count(count: int, limit: int | None) -> None:
+    """Raise UnreadableBody (too_large) if a body has more than `limit` rows; None does not limit them."""
+    if limit is not None and count > limit:
+        raise exceeded(f"it has more than {limit:,} rows")
