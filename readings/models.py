@@ -95,6 +95,80 @@ class FutureReading(Measurement):
         return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"
 
 
+class LateReadings(ScopedModel):
+    """Readings of one unit that arrived when the day they are dated in was closed; see `readings.storage.closing`.
+
+    They are the readings of that unit and day whose `created_at` is `arrived_at`. Rows are only ever added.
+    """
+
+    SCOPE = UNIT_WAYS
+    APPEND_ONLY = True
+
+    id = models.BigAutoField(primary_key=True)
+    storage_unit = models.ForeignKey(
+        StorageUnit, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="late_readings"
+    )
+    day = models.DateField(help_text="The day, in UTC, that the readings are dated in.")
+    arrived_at = models.DateTimeField()
+    reading_count = models.IntegerField()
+
+    class Meta:
+        db_table = "late_readings"
+        verbose_name_plural = "late readings"
+        # For those that arrived since the previous day was sealed.
+        indexes = [models.Index(fields=["storage_unit", "arrived_at"], name="late_readings_of_unit")]
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id}: {self.reading_count} of {self.day}"
+
+
+class ReadingRevision(ScopedModel):
+    """A stored reading that was replaced or withdrawn: its measurement before and after, by whom and why.
+
+    Written by `readings.storage.revisions` alone; rows are only ever added. The columns after are empty where the
+    reading was withdrawn, and otherwise only the temperature may be.
+    """
+
+    SCOPE = UNIT_WAYS
+    APPEND_ONLY = True
+
+    id = models.BigAutoField(primary_key=True)
+    storage_unit = models.ForeignKey(
+        StorageUnit, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="reading_revisions"
+    )
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    recorded_at = models.DateTimeField()
+    arrived_at = models.DateTimeField(help_text="When the reading arrived, its created_at.")
+    before_temperature_c = models.FloatField(null=True)
+    before_quality_score = models.FloatField()
+    before_equipment_status_id = models.SmallIntegerField()
+    before_scale = models.CharField(max_length=1)
+    after_temperature_c = models.FloatField(null=True)
+    after_quality_score = models.FloatField(null=True)
+    after_equipment_status_id = models.SmallIntegerField(null=True)
+    after_scale = models.CharField(max_length=1, blank=True, help_text="Empty if the reading was withdrawn.")
+    revised_at = models.DateTimeField(db_default=Now(), editable=False)
+    by = models.CharField(max_length=200)
+    reason = models.TextField()
+
+    class Meta:
+        db_table = "reading_revision"
+        ordering = ["id"]
+        # For those of a unit's day, and those made since the previous day was sealed.
+        indexes = [
+            models.Index(fields=["storage_unit", "recorded_at"], name="reading_revision_of_unit"),
+            models.Index(fields=["revised_at"], name="reading_revision_made"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}, revised at {self.revised_at}"
+
+    @property
+    def is_withdrawal(self) -> bool:
+        """Whether the reading was removed."""
+        return not self.after_scale
+
+
 class SensorClock(ScopedModel):
     """How far a sensor's clock is from the server's, as `readings.storage.sensor_clocks` measures it.
 

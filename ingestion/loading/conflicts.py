@@ -14,7 +14,7 @@ from alarms.evaluation.evaluate import evaluate
 from ingestion.models import Conflict, Delivery
 from readings.storage import future_readings
 from readings.storage.reading_batch import ReadingBatch, instant_of
-from readings.storage.rollups import replace_measurement
+from readings.storage.revisions import NewMeasurement, replace_measurement
 from readings.storage.store import NewSpan, lock_units
 
 logger = structlog.get_logger(__name__)
@@ -76,10 +76,11 @@ def accept(conflicts: QuerySet[Conflict], *, by: str) -> int:
             conflict.storage_unit,
             conflict.sensor_id,
             conflict.recorded_at,
-            temperature_c=conflict.temperature_c,
-            scale=conflict.scale,
-            quality_score=conflict.quality_score,
-            equipment_status_id=conflict.equipment_status_id,
+            NewMeasurement(
+                conflict.temperature_c, conflict.scale, conflict.quality_score, conflict.equipment_status_id
+            ),
+            by=by,
+            reason=f"Conflict {conflict.public_id} accepted.",
         )
         if not future_readings.exists(conflict.storage_unit_id, conflict.sensor_id, conflict.recorded_at):
             evaluate({conflict.storage_unit_id: NewSpan(conflict.recorded_at, conflict.recorded_at)})

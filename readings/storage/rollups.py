@@ -1,4 +1,4 @@
-"""Refreshing, rebuilding and correcting the roll-ups.
+"""Refreshing, rebuilding and recounting the roll-ups.
 
 Counts and sums are updated by the store as rows arrive. Time-weighted values depend on neighbouring readings, so the
 store only marks the hours and days it touched as stale; `refresh` computes their time-weighted columns from raw
@@ -14,7 +14,6 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.models import MAX_STALENESS_LIMIT_SECONDS, StorageUnit
-from readings.models import FutureReading, Reading
 from readings.storage import rollups_sql
 from readings.storage.store import lock_units
 
@@ -103,39 +102,3 @@ def recount(unit: StorageUnit, sensor_id: int, recorded_at: datetime) -> None:
     lock_units([unit.pk])
     with connection.cursor() as cursor:
         cursor.execute(rollups_sql.RECOUNT, {"unit_id": unit.pk, "sensor_id": sensor_id, "recorded_at": recorded_at})
-
-
-@transaction.atomic
-def replace_measurement(
-    unit: StorageUnit,
-    sensor_id: int,
-    recorded_at: datetime,
-    *,
-    temperature_c: float | None,
-    scale: str,
-    quality_score: float,
-    equipment_status_id: int,
-) -> float | None:
-    """Replace the stored measurement of (unit, sensor, time); return the temperature before.
-
-    Roll-ups and the latest reading follow. A future reading affects neither. Raises FutureReading.DoesNotExist if
-    neither a reading nor a future one is stored.
-    """
-    lock_units([unit.pk])
-    key: dict[str, object] = {"storage_unit": unit, "sensor_id": sensor_id, "recorded_at": recorded_at}
-    values: dict[str, object] = {
-        "temperature_c": temperature_c,
-        "scale": scale,
-        "quality_score": quality_score,
-        "equipment_status_id": equipment_status_id,
-    }
-    before: float | None
-    stored = Reading.objects.filter(**key).first()
-    if stored is None:
-        before = FutureReading.objects.get(**key).temperature_c
-        FutureReading.objects.filter(**key).update(**values)
-        return before
-    before = stored.temperature_c
-    Reading.objects.filter(**key).update(**values)
-    recount(unit, sensor_id, recorded_at)
-    return before

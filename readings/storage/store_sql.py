@@ -1,5 +1,6 @@
 """The statements of `readings.storage.store`, in the order in which it runs them."""
 
+from readings.storage.closing import KEEP_LATE
 from readings.storage.local_days import day_of_sql
 from readings.storage.measures import (
     ADD_EXCLUDED,
@@ -97,13 +98,15 @@ def _upsert_into(table: str, period: str, rows: str) -> str:
 # A reading remains valid after its own hour, up to the unit's staleness limit, the longest since the first of these
 # readings: the hours and days it extends into get a row without readings, whose time-weighted columns `rollups.refresh`
 # then fills.
-UPSERT_INSERTED = f"""
+QUARTERS = f"""
 quarter AS (
     SELECT storage_unit_id, sensor_id, date_bin('15 minutes', recorded_at, '2000-01-01 00:00+00') AS starts_at,
         min(recorded_at) AS first_at, max(recorded_at) AS last_at,
         {COUNTS_OF_READINGS}
     FROM inserted GROUP BY 1, 2, 3
-),
+)"""  # noqa: S608  constants only
+
+UPSERT_ROLLUPS = f"""
 unit AS (
     SELECT storage_unit.id AS storage_unit_id, facility.time_zone,
         {longest_staleness_limit_sql("storage_unit.id", "began.first_at")} AS staleness_limit
@@ -169,6 +172,8 @@ latest AS (
 SELECT storage_unit_id, sum(reading_count)::bigint, min(first_at), max(last_at) FROM quarter GROUP BY 1
 """  # noqa: S608  constants only
 
+UPSERT_INSERTED = f"{QUARTERS},\n{UPSERT_ROLLUPS}"
+
 UPSERT = f"""
 WITH inserted AS (
     INSERT INTO reading
@@ -178,10 +183,12 @@ WITH inserted AS (
     FROM reading_staging
     RETURNING *
 ),
-{UPSERT_INSERTED}
+{QUARTERS},
+{KEEP_LATE},
+{UPSERT_ROLLUPS}
 """  # noqa: S608  constants only
 
-# Readings keep the instant at which they arrived.
+# Readings keep the instant at which they arrived. None of them is late: no day is sealed while readings wait for it.
 STORE_DUE = f"""
 WITH due AS (
     DELETE FROM future_reading WHERE storage_unit_id = %(unit_id)s AND recorded_at <= %(until)s RETURNING *

@@ -1,0 +1,120 @@
+"""Replacing and withdrawing stored readings, on record.
+
+Sealed readings do not change unnoticed: whoever replaces or withdraws one writes what it was as a ReadingRevision, from
+which the sealed state can be shown again. A change made in any other way is reported by `manage.py verify_trail`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from customers.models import StorageUnit
+from readings.models import FutureReading, Reading, ReadingRevision
+from readings.storage.rollups import recount
+from readings.storage.store import lock_units
+
+# `created_at` tells a reading from one that is stored under the same key once this one has been withdrawn.
+WITHDRAW = """
+WITH gone AS (
+    DELETE FROM reading
+    WHERE storage_unit_id = %(unit_id)s AND (sensor_id, recorded_at) IN (
+        SELECT * FROM unnest(%(sensor_ids)s::int[], %(instants)s::timestamptz[])
+    ) AND recorded_at BETWEEN %(first)s AND %(last)s
+    RETURNING *
+)
+INSERT INTO reading_revision (storage_unit_id, sensor_id, recorded_at, arrived_at, before_temperature_c,
+    before_quality_score, before_equipment_status_id, before_scale, after_scale, revised_at, by, reason)
+SELECT storage_unit_id, sensor_id, recorded_at, created_at, temperature_c, quality_score, equipment_status_id, scale,
+    '', statement_timestamp(), %(by)s, %(reason)s
+FROM gone ORDER BY recorded_at, sensor_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMeasurement:
+    """What replaces a stored measurement."""
+
+    temperature_c: float | None
+    scale: str
+    quality_score: float
+    equipment_status_id: int
+
+
+@transaction.atomic
+def replace_measurement(
+    unit: StorageUnit, sensor_id: int, recorded_at: datetime, new: NewMeasurement, *, by: str, reason: str
+) -> float | None:
+    """Replace the stored measurement of (unit, sensor, time); return the temperature before.
+
+    Roll-ups and the latest reading follow. A future reading affects neither, and is no record yet. Raises
+    FutureReading.DoesNotExist if neither a reading nor a future one is stored.
+    """
+    lock_units([unit.pk])
+    key: dict[str, object] = {"storage_unit": unit, "sensor_id": sensor_id, "recorded_at": recorded_at}
+    values: dict[str, object] = {
+        "temperature_c": new.temperature_c,
+        "scale": new.scale,
+        "quality_score": new.quality_score,
+        "equipment_status_id": new.equipment_status_id,
+    }
+    before: float | None
+    stored = Reading.objects.filter(**key).first()
+    if stored is None:
+        before = FutureReading.objects.get(**key).temperature_c
+        FutureReading.objects.filter(**key).update(**values)
+        return before
+    before = stored.temperature_c
+    _record_replacement(stored, new, by, reason)
+    Reading.objects.filter(**key).update(**values)
+    recount(unit, sensor_id, recorded_at)
+    return before
+
+
+@transaction.atomic
+def withdraw(unit: StorageUnit, keys: Sequence[tuple[int, datetime]], *, by: str, reason: str) -> int:
+    """Remove the readings of `unit` with these keys (sensor, time) from the readings; return their number.
+
+    What they were stays on record. The caller rebuilds the unit's roll-ups and evaluates it again.
+    """
+    if not keys:
+        return 0
+    lock_units([unit.pk])
+    sensor_ids, instants = zip(*keys, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            WITHDRAW,
+            {
+                "unit_id": unit.pk,
+                "sensor_ids": list(sensor_ids),
+                "instants": list(instants),
+                "first": min(instants),
+                "last": max(instants),
+                "by": by,
+                "reason": reason,
+            },
+        )
+        withdrawn: int = cursor.rowcount
+    return withdrawn
+
+
+def _record_replacement(stored: Reading, new: NewMeasurement, by: str, reason: str) -> None:
+    ReadingRevision.objects.create(
+        storage_unit_id=stored.storage_unit_id,
+        sensor_id=stored.sensor_id,
+        recorded_at=stored.recorded_at,
+        arrived_at=stored.created_at,
+        before_temperature_c=stored.temperature_c,
+        before_quality_score=stored.quality_score,
+        before_equipment_status_id=stored.equipment_status_id,
+        before_scale=stored.scale,
+        after_temperature_c=new.temperature_c,
+        after_quality_score=new.quality_score,
+        after_equipment_status_id=new.equipment_status_id,
+        after_scale=new.scale,
+        by=by,
+        reason=reason,
+    )
