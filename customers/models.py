@@ -69,6 +69,12 @@ class Customer(ScopedModel):
         default=True,
         help_text="Sources of inactive customers are paused, and their people and tokens are denied access.",
     )
+    requires_reason = models.BooleanField(
+        "require a reason for changes",
+        default=False,
+        db_default=False,
+        help_text="People and tokens must state a reason for changes of limits, for deletions and the like.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

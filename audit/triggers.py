@@ -1,0 +1,173 @@
+"""Install the triggers that write the audit trail, as `audit.declarations` lists them.
+
+It is done after each migration, not by one: so a column that is added later is recorded without further steps, and no
+migration has to know every app. A column may still be renamed, retyped or removed, as conditions compare whole rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+
+import structlog
+from django.apps import apps
+from django.db import connections, models, transaction
+
+from audit.declarations import AUDITED, UPDATE, AuditedModel
+from audit.functions import FUNCTIONS, function_statements
+
+logger = structlog.get_logger(__name__)
+
+KEEP_ENTRIES = """CREATE TRIGGER audit_keep_entries BEFORE UPDATE OR DELETE ON audit_entry
+FOR EACH STATEMENT EXECUTE FUNCTION audit_keep_entries()"""
+KEEP_USER_NAME = """CREATE TRIGGER audit_keep_user_name AFTER INSERT OR UPDATE ON auth_user
+FOR EACH ROW EXECUTE FUNCTION audit_keep_user_name()"""
+# The names of accounts that are older than the trigger.
+GIVEN_USER_NAMES = """
+INSERT INTO given_user_name (name, user_id) SELECT lower(normalize(username, NFKC)), id FROM auth_user ORDER BY id
+ON CONFLICT DO NOTHING
+"""
+INSTALLED = "SELECT obj_description(to_regprocedure(%s), 'pg_proc')"
+EXISTING_TABLES = "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(quote_ident(name)) IS NOT NULL"
+TRIGGERS = """
+SELECT relation.relname, trigger.tgname, trigger.tgenabled = 'O' FROM pg_trigger AS trigger
+JOIN pg_class AS relation ON relation.oid = trigger.tgrelid
+WHERE trigger.tgname LIKE 'audit\\_%' AND relation.relnamespace = current_schema()::regnamespace
+"""
+_VERSIONED = next(iter(FUNCTIONS))
+
+
+def install_triggers(using: str = "default", **_: object) -> None:
+    """Create the functions and triggers in this database unless they are in place as declared."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(EXISTING_TABLES, [sorted({table_of(each) for each in AUDITED} | {"audit_entry"})])
+        tables = {name for (name,) in cursor.fetchall()}
+        if "audit_entry" not in tables:
+            return
+        cursor.execute("SELECT current_schema()")
+        statements = list(_statements(tables, cursor.fetchone()[0]))
+        fingerprint = sha256("\n".join(statements).encode()).hexdigest()
+        cursor.execute(INSTALLED, [_VERSIONED])
+        if cursor.fetchone() == (fingerprint,) and not missing_triggers(using):
+            return
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.execute(f"COMMENT ON FUNCTION {_VERSIONED} IS '{fingerprint}'")
+    logger.info("audit triggers installed", tables=len(tables))
+
+
+def missing_triggers(using: str = "default") -> list[str]:
+    """Return the triggers that are declared but missing or disabled, each as "table: trigger"."""
+    declared = {(table_of(each), name) for each in AUDITED for name in _trigger_names(each)}
+    declared |= {("audit_entry", "audit_keep_entries"), ("auth_user", "audit_keep_user_name")}
+    with connections[using].cursor() as cursor:
+        cursor.execute(EXISTING_TABLES, [sorted({table for table, _ in declared})])
+        existing = {name for (name,) in cursor.fetchall()}
+        cursor.execute(TRIGGERS)
+        rows = cursor.fetchall()
+    enabled = {(table, name) for table, name, is_enabled in rows if is_enabled}
+    # Partitions have copies, which can be disabled, too.
+    disabled = {(table, name) for table, name, is_enabled in rows if not is_enabled}
+    missing = {(table, name) for table, name in declared - enabled if table in existing}
+    return sorted(f"{table}: {name}" for table, name in missing | disabled)
+
+
+def audited_tables() -> list[str]:
+    """Return the tables whose changes are recorded."""
+    return sorted({table_of(each) for each in AUDITED})
+
+
+def table_of(audited: AuditedModel) -> str:
+    """Return the table of a listed model."""
+    table: str = apps.get_model(audited.model)._meta.db_table
+    return table
+
+
+def _statements(tables: set[str], schema: str) -> Iterator[str]:
+    """Yield the statements that install everything on these tables, replacing what an earlier version installed."""
+    for signature in FUNCTIONS:
+        # Dropping a function drops its triggers.
+        yield f"DROP FUNCTION IF EXISTS {signature} CASCADE"
+    yield from function_statements(schema)
+    yield KEEP_ENTRIES
+    if "auth_user" in tables:
+        yield GIVEN_USER_NAMES
+        yield KEEP_USER_NAME
+    for audited in AUDITED:
+        if table_of(audited) in tables:
+            yield from _triggers(audited)
+
+
+def _trigger_names(audited: AuditedModel) -> list[str]:
+    return [f"audit_{operation.lower()}" for operation in audited.operations]
+
+
+def _triggers(audited: AuditedModel) -> Iterator[str]:
+    model = apps.get_model(audited.model)
+    arguments = ", ".join(_quoted(each) for each in _arguments(audited, model))
+    for operation, name in zip(audited.operations, _trigger_names(audited), strict=True):
+        condition = f" WHEN ({_is_changed(audited)})" if operation == UPDATE else ""
+        yield (
+            f'CREATE TRIGGER {name} AFTER {operation} ON "{model._meta.db_table}" FOR EACH ROW{condition}'
+            f" EXECUTE FUNCTION audit_record_change({arguments})"
+        )
+
+
+def _is_changed(audited: AuditedModel) -> str:
+    """Return the condition of updates. Columns that it names could not be retyped, so it compares rows if it may."""
+    if audited.only:
+        return " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in audited.only)
+    if not audited.hot:
+        return "to_jsonb(OLD) IS DISTINCT FROM to_jsonb(NEW)"
+    hot = _array(audited.hot)
+    return f"to_jsonb(OLD) - '{hot}'::text[] IS DISTINCT FROM to_jsonb(NEW) - '{hot}'::text[]"
+
+
+def _arguments(audited: AuditedModel, model: type[models.Model]) -> list[str]:
+    ways = getattr(model, "SCOPE", None)
+    labels = ", ".join(f"nullif({lookup_sql(model, lookup, 'text')}, '')" for lookup in audited.label)
+    customer = lookup_sql(model, audited.customer or (ways.customer if ways else None), "integer")
+    unit = lookup_sql(model, audited.unit or (ways.unit if ways else None), "integer")
+    subject = f"coalesce({labels}), {customer}, {unit}, {lookup_sql(model, audited.person, 'integer')}"
+    keys = [field.attname for field in model._meta.pk_fields]
+    return [
+        audited.model,
+        f"SELECT {subject}",
+        *(_array(each) for each in (keys, audited.hot, audited.secret, audited.urls, audited.needs_reason)),
+    ]
+
+
+def lookup_sql(model: type[models.Model], lookup: str | None, sql_type: str) -> str:
+    """Return the SQL expression of a lookup from the row $1, as JSON, through foreign keys; null if there is none."""
+    if lookup is None:
+        return f"NULL::{sql_type}"
+    first, *others = lookup.split("__")
+    if first not in {name for field in model._meta.concrete_fields for name in (field.name, field.attname)}:
+        # A way against the direction of a foreign key leads to many rows.
+        return f"NULL::{sql_type}"
+    column, related = _column(model, first)
+    expression = f"($1 ->> '{column}')"
+    while others and related is not None:
+        table, key = related._meta.db_table, related._meta.pk.attname
+        column, related = _column(related, others.pop(0))
+        expression = f'(SELECT "{column}" FROM "{table}" WHERE "{key}" = {expression}::integer)'  # noqa: S608  names
+    return f"{expression}::{sql_type}"
+
+
+def _column(model: type[models.Model], name: str) -> tuple[str, type[models.Model] | None]:
+    """Return the column of a field, and the model that it refers to."""
+    field = model._meta.get_field(name)
+    if not isinstance(field, models.Field):
+        raise TypeError(f"{model._meta.label}.{name} is no column.")
+    related = field.related_model
+    return field.get_attname_column()[1] or name, related if isinstance(related, type) else None
+
+
+def _array(names: Sequence[str]) -> str:
+    return "{" + ",".join(names) + "}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
