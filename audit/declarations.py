@@ -232,6 +232,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "django_celery_beat.clockedschedule": "not used",
     "customers.tokenuse": "a counter",
     "customers.signintries": "a counter",
+    "customers.knownaddress": "what sign-in attempts are throttled by; sign-ins are events",
     "readings.equipmentstatus": "words that equipment sends",
     "readings.futurereading": "becomes a reading once its time has come",
     "readings.sensorclock": _DERIVED,
@@ -251,4 +252,5 @@ NOT_AUDITED: Mapping[str, str] = {
     "ingestion.sourceunit": _DERIVED,
     "temperature_site.queueheartbeat": "heartbeats",
     "temperature_site.demosystem": "the demo",
+    "temperature_site.forwardedheaders": "a warning for the operator",
 }

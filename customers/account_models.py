@@ -71,3 +71,36 @@ class Invitation(ScopedModel):
     def is_open_at(self, instant: datetime) -> bool:
         """Return whether it can be accepted at `instant`."""
         return not self.outcome and instant < self.expires_at
+
+
+class SignInTries(models.Model):
+    """Sign-in attempts with an account, or from an address, until `ends_at`; see `customers.access.login_throttle`."""
+
+    who = models.CharField(max_length=64, primary_key=True)
+    ends_at = models.DateTimeField()
+    try_count = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "sign_in_tries"
+        # Finds expired rows to delete.
+        indexes = [models.Index(fields=["ends_at"], name="sign_in_tries_over")]
+
+    def __str__(self) -> str:
+        return f"{self.who[:8]}…: {self.try_count} until {self.ends_at:%H:%M}"
+
+
+class KnownAddress(models.Model):
+    """An address from which an account was signed in to, both as hashes; see `customers.access.login_throttle`."""
+
+    account = models.CharField(max_length=64)
+    address = models.CharField(max_length=64)
+    used_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "known_address"
+        constraints = [models.UniqueConstraint(fields=["account", "address"], name="known_address_once_an_account")]
+        # Finds rows to delete.
+        indexes = [models.Index(fields=["used_at"], name="known_address_used")]
+
+    def __str__(self) -> str:
+        return f"{self.account[:8]}… from {self.address[:8]}… at {self.used_at:%Y-%m-%d %H:%M}"

@@ -20,7 +20,9 @@ from django.db.models.functions import Now
 
 from core.scope import ScopedModel, ScopeWays
 from customers.account_models import Invitation as Invitation
+from customers.account_models import KnownAddress as KnownAddress
 from customers.account_models import MemberRole
+from customers.account_models import SignInTries as SignInTries
 
 CODE_MAX_LENGTH = 100
 DEFAULT_INTERVAL_SECONDS = 900
@@ -313,19 +315,3 @@ class TokenUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.token_id}: {self.request_count} since {self.hour:%H:%M}"
-
-
-class SignInTries(models.Model):
-    """Sign-in attempts with a name, or from an address, until `ends_at`; see `customers.access.login_throttle`."""
-
-    who = models.CharField(max_length=64, primary_key=True)
-    ends_at = models.DateTimeField()
-    try_count = models.PositiveIntegerField()
-
-    class Meta:
-        db_table = "sign_in_tries"
-        # Finds expired rows to delete.
-        indexes = [models.Index(fields=["ends_at"], name="sign_in_tries_over")]
-
-    def __str__(self) -> str:
-        return f"{self.who[:8]}…: {self.try_count} until {self.ends_at:%H:%M}"

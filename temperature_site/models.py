@@ -22,6 +22,21 @@ class QueueHeartbeat(models.Model):
         return self.queue
 
 
+class ForwardedHeaders(models.Model):
+    """The one row that records that a proxy in front is not counted; see `temperature_site.forwarded_headers`."""
+
+    only = models.BooleanField(primary_key=True, default=True, editable=False)
+    seen_at = models.DateTimeField(help_text="When a request with such headers last arrived.")
+
+    class Meta:
+        db_table = "forwarded_headers"
+        constraints = [models.CheckConstraint(condition=models.Q(only=True), name="one_row_of_forwarded_headers")]
+
+    @override
+    def __str__(self) -> str:
+        return f"forwarded headers seen {self.seen_at:%d %b %Y}"
+
+
 class DemoSystem(models.Model):
     """The one row of a system that the demo was loaded into; see `temperature_site.dev.demo`."""
 

@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from typing_extensions import override
 
 from core.db.prepared import Prepared
+from customers.access.login_throttle import ATTEMPTS_PER_ADDRESS, client_address, count_for
 from customers.access.page_principal import page_principal
 from customers.access.principal import Principal
 from customers.access.tokens import is_demo_token, possible_hashes
@@ -53,6 +54,12 @@ WHERE id = %(token_id)s AND (last_used_at IS NULL OR last_used_at < %(before)s)
 """
 
 
+class UnknownToken(AuthenticationFailed):
+    """No token has this text."""
+
+    default_detail = "The token is not known."
+
+
 class TokenAuthentication(authentication.BaseAuthentication):
     """`Authorization: Bearer <token>` or `Token <token>`. A database outage is not reported as an invalid token."""
 
@@ -61,7 +68,12 @@ class TokenAuthentication(authentication.BaseAuthentication):
         keyword, _, text = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
         if keyword.lower() not in KEYWORDS:
             return None
-        return AnonymousUser(), token_principal(text.strip(), timezone.now())
+        now = timezone.now()
+        try:
+            return AnonymousUser(), token_principal(text.strip(), now)
+        except UnknownToken:
+            _count_guess(request, now)
+            raise
 
     @override
     def authenticate_header(self, request: Request) -> str:
@@ -83,7 +95,7 @@ def token_principal(text: str, now: datetime) -> Principal:
         raise AuthenticationFailed("The demo's tokens are not valid outside the demo.")
     rows = FIND_PRINCIPAL.rows([possible_hashes(text)])
     if not rows:
-        raise AuthenticationFailed("The token is not known.")
+        raise UnknownToken
     token_id, customer_id, permissions, limit, expires_at, revoked_at, last_used_at, is_active, unit_ids = rows[0]
     if revoked_at is not None:
         raise AuthenticationFailed("The token has been revoked.")
@@ -96,6 +108,17 @@ def token_principal(text: str, now: datetime) -> Principal:
     if last_used_at is None or now - last_used_at > LAST_USE_IS_WRITTEN_AFTER:
         _write_last_use(token_id, now)
     return Principal.of_token(token_id, customer_id, permissions, unit_ids)
+
+
+def _count_guess(request: Request, now: datetime) -> None:
+    """Count a token that does not exist by the address it came from. Raise Throttled beyond the limit.
+
+    Valid tokens are not counted: a device with an outdated token must not stop the others at its site from storing
+    readings, and nobody guesses 256 random bits.
+    """
+    wait = count_for("token address", client_address(request), ATTEMPTS_PER_ADDRESS, now)
+    if wait is not None:
+        raise Throttled(wait=wait.total_seconds(), detail="Too many unknown tokens were sent from this address.")
 
 
 def _count_use(token_id: int, limit: int, now: datetime) -> None:

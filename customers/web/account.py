@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
-from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.generic import FormView
 from typing_extensions import override
 
-from customers.access.login_throttle import SignInAttempt
+from customers.access.login_throttle import SignInAttempt, client_address, count_mail
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.access.token_sessions import sign_in_with
@@ -66,6 +66,18 @@ class PasswordChange(auth_views.PasswordChangeView):
             refuse_unless(principal.user is not None)
         return super().dispatch(request, *args, **kwargs)
 
+    @override
+    def post(self, request: HttpRequest, *args: str, **kwargs: Any) -> HttpResponse:
+        # Whoever finds a signed-in browser must not guess the current password here.
+        self.attempt = SignInAttempt.of(request, request.user.get_username())
+        wait = self.attempt.count(timezone.now())
+        return super().post(request, *args, **kwargs) if wait is None else too_many_requests(request, wait)
+
+    @override
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        self.attempt.succeeded(timezone.now())
+        return super().form_valid(form)
+
 
 class PasswordChangeDone(auth_views.PasswordChangeDoneView):
     """Confirm the change."""
@@ -94,6 +106,9 @@ class PasswordForgotten(FormView[AddressForm]):
 
     @override
     def form_valid(self, form: AddressForm) -> HttpResponse:
+        wait = count_mail(form.cleaned_data["email"], client_address(self.request), timezone.now())
+        if wait is not None:
+            return too_many_requests(self.request, wait)
         # Also without anybody to mail to, so that neither the delay nor an outage of the broker reveals anything.
         send_password_links.delay(people_with_address(form.cleaned_data["email"]))
         return render(self.request, "account/password_link_sent.html", {"has_mail_server": has_mail_server()})

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from core.web.pages import list_page
 from customers import members
+from customers.access.login_throttle import count_mail
 from customers.access.page_principal import refuse_unless, settings_context, settings_customer
 from customers.access.principal import Principal
 from customers.accounts import invitations, mail
@@ -93,6 +94,11 @@ def may_invite(principal: Principal, customer: Customer) -> bool:
 def _send(request: HttpRequest, invitation: Invitation, secret: str) -> None:
     """Mail the link to the invited address and say what became of it; the link itself is never shown here."""
     link = mail.absolute_url(request, reverse("invitation-link", args=[secret]))
+    wait = count_mail(invitation.email, request.user.get_username(), timezone.now())
+    if wait is not None:
+        minutes = int(wait.total_seconds() // 60) + 1
+        messages.error(request, f"Too many mails were sent. Send the invitation again in {minutes} minutes.")
+        return
     try:
         mail.send(invitation.email, "invitation", {"invitation": invitation, "link": link})
     except mail.MailNotSent as not_sent:

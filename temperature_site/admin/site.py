@@ -8,7 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -23,7 +27,7 @@ from ingestion.selectors import SourceState, counts_by_state
 from readings.storage.partitions import existing_partitions
 from temperature_site.health.broker import BrokerOut, queue_states
 from temperature_site.health.checks import OK, CheckResults
-from temperature_site.health.views import latest_report
+from temperature_site.health.views import configuration_warnings, latest_report
 from temperature_site.heartbeats import watched_queues
 
 PARTS = {
@@ -65,6 +69,16 @@ class AdminSite(admin.AdminSite):
         return apps
 
     @override
+    def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
+        """Redirect to the site's own sign-in page: one entrance, with one throttle and the second factor."""
+        if self.has_permission(request):
+            return redirect("admin:index")
+        if request.user.is_authenticated:
+            raise PermissionDenied  # the sign-in page would lead straight back here
+        wanted = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
+        return redirect_to_login(wanted)
+
+    @override
     def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:
         may_view = request.user.has_perm("ingestion.view_source")
         health = list(status_lines(timezone.now())) if may_view else []
@@ -78,6 +92,7 @@ def status_lines(now: datetime) -> Iterator[StatusLine]:
     yield from _queues()
     if results.has_database:
         yield from _sources(now)
+        yield from (StatusLine("Configuration", text, "warning") for text in configuration_warnings(now))
         yield _alarms()
         yield _waiting("Rejected rows", RejectedRow)
         yield _waiting("Conflicts", Conflict)

@@ -30,6 +30,11 @@ class HealthSerializer(serializers.Serializer[HealthReport]):
     evaluation = serializers.CharField(
         source="results.evaluation", help_text=f"Whether every unit's readings are evaluated: {RESULT}"
     )
+    warnings = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="What is wrong with the configuration; only for the operator.",
+    )
 
 
 class PlatformSerializer(serializers.Serializer[uname_result]):

@@ -5,12 +5,16 @@ from __future__ import annotations
 from functools import cache
 
 from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
+from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import APIException
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -20,13 +24,14 @@ from rest_framework.views import APIView
 from typing_extensions import override
 
 from core.api.renderers import JSONRenderer
+from customers.access.authentication import TokenAuthentication
 from customers.access.permissions import ADMIN, READ, READ_AND_WRITE
 from customers.access.principal import Permission, principal_of
 from ingestion.api.views import PushView
 from readings.api.readings import ReadingList
 from temperature_site.api.serializers import HealthSerializer, SystemInfoSerializer
 from temperature_site.health.system_info import system_info
-from temperature_site.health.views import latest_report
+from temperature_site.health.views import configuration_warnings, latest_report
 from temperature_site.redoc import redoc_script
 
 CONTRACT = settings.BASE_DIR / "docs" / "openapi.json"
@@ -56,6 +61,19 @@ ROOT_PATHS = {
 }
 
 
+def is_operator(request: Request) -> bool:
+    """Return whether a person of the operator's staff is signed in, or a token with `admin` was sent."""
+    # The REST framework has replaced the user of a view without authentication.
+    user = get_user(request._request)
+    if isinstance(user, User) and user.is_staff:
+        return True
+    try:
+        authenticated = TokenAuthentication().authenticate(request)
+    except APIException:
+        return False  # the report itself requires no token
+    return authenticated is not None and authenticated[1].may(Permission.ADMIN)
+
+
 class HealthView(APIView):
     """Health of the system."""
 
@@ -65,10 +83,16 @@ class HealthView(APIView):
 
     @extend_schema(responses={200: HealthSerializer, 503: HealthSerializer})
     def get(self, request: Request) -> Response:
-        """Return the health of every component; 503 if the database is unavailable. Requires no token."""
+        """Return the health of every component; 503 if the database is unavailable. Requires no token.
+
+        The operator also gets `warnings` about the configuration.
+        """
         report = latest_report.value()
         status = 200 if report.results.has_database else 503  # without it the process cannot serve anything
-        return Response(HealthSerializer(report).data, status, headers={"Cache-Control": "no-store"})
+        data = dict(HealthSerializer(report).data)
+        if report.results.has_database and is_operator(request):
+            data["warnings"] = configuration_warnings(timezone.now())
+        return Response(data, status, headers={"Cache-Control": "no-store"})
 
 
 class TemperatureView(ReadingList):

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError
+from django.utils import timezone
 
 from temperature_site.conf.services import EMBEDDED_ENGINE
 from temperature_site.dev import folder_broker
+from temperature_site.forwarded_headers import forwarded_headers_problem
 
 # A worker is killed ten seconds after its attempt should have timed out.
 SECONDS_TO_END_DELIVERY = 12
@@ -23,7 +26,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """Warn of services and keys that only suit trials."""
-    return list(_embedded_services())
+    return [*_embedded_services(), *_proxies()]
 
 
 def _limits() -> Iterator[CheckMessage]:
@@ -91,3 +94,27 @@ def _embedded_services() -> Iterator[CheckMessage]:
             hint="Set SOURCE_CREDENTIALS_KEYS, so that either can be rotated without the other.",
             id="temperature_site.W003",
         )
+
+
+def _proxies() -> Iterator[CheckMessage]:
+    if settings.PROXY_COUNT:
+        return
+    if settings.HTTPS:
+        yield Warning(
+            "PROXY_COUNT is 0, but HTTPS needs a proxy in front.",
+            hint="Set PROXY_COUNT to the number of proxies that append to X-Forwarded-For. With 0 every visitor has the"
+            " proxy's address, and one who guesses passwords locks out all others.",
+            id="temperature_site.W005",
+        )
+    # The embedded server is for trials, and asking it would start it.
+    is_embedded = settings.DATABASES["default"]["ENGINE"] == EMBEDDED_ENGINE
+    problem = "" if is_embedded else _forwarded_headers_problem()
+    if problem:
+        yield Warning(problem, hint="Set PROXY_COUNT to the number of proxies in front.", id="temperature_site.W006")
+
+
+def _forwarded_headers_problem() -> str:
+    try:
+        return forwarded_headers_problem(timezone.now())
+    except DatabaseError:
+        return ""  # the database cannot be reached, or is not migrated yet

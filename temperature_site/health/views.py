@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
+from temperature_site.forwarded_headers import forwarded_headers_problem
 from temperature_site.health.checks import CheckResults, run_checks
 
 T = TypeVar("T")
@@ -64,6 +65,12 @@ def _report() -> HealthReport:
 
 
 latest_report = TtlCache(_report, CACHE_SECONDS)
+
+
+def configuration_warnings(now: datetime) -> list[str]:
+    """Return what is wrong with the configuration, for the operator only."""
+    problem = forwarded_headers_problem(now)
+    return [problem] if problem else []
 
 
 def ping(request: HttpRequest) -> JsonResponse:

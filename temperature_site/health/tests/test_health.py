@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
 from django.db import OperationalError, connection
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from pytest_django import Settings
@@ -16,12 +19,15 @@ from pytest_django import Settings
 from readings.storage.partitions import ensure_partitions_ahead
 from temperature_site import heartbeats
 from temperature_site.celery import app
+from temperature_site.conf.checks import check_deployment
+from temperature_site.forwarded_headers import ForwardedHeadersMiddleware
 from temperature_site.health import broker, checks
 from temperature_site.health.broker import BrokerOut, QueueState
-from temperature_site.models import QueueHeartbeat
+from temperature_site.models import ForwardedHeaders, QueueHeartbeat
 from temperature_site.schedule import ensure_schedule
 from temperature_site.tasks import note_heartbeat, note_slow_heartbeat
 from tests.alarm_factories import EvaluationFailureFactory
+from tests.factories import StaffFactory, UserFactory, make_token
 
 pytestmark = pytest.mark.django_db
 
@@ -162,3 +168,56 @@ def test_units_that_could_not_be_evaluated_are_reported_without_the_error(client
     answer = client.get("/health").json()
     assert answer["status"] == "degraded"
     assert answer["evaluation"] == "error: 2 storage units not evaluated since 2026-03-02 08:30 UTC, see the admin"
+
+
+class TestForwardedHeaders:
+    """A proxy in front that is not counted."""
+
+    def visit(self, settings: Settings, *headers: str, proxy_count: int = 0) -> None:
+        settings.PROXY_COUNT = proxy_count
+        with suppress(MiddlewareNotUsed):
+            ForwardedHeadersMiddleware(lambda request: HttpResponse())(
+                RequestFactory().get("/", headers=dict.fromkeys(headers, "203.0.113.9"))
+            )
+
+    def warnings(self) -> list[str]:
+        """Return what staff are told."""
+        client = Client()
+        client.force_login(StaffFactory())
+        warnings: list[str] = client.get("/health").json()["warnings"]
+        return warnings
+
+    @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+    def test_staff_and_a_check_are_told_while_no_proxy_is_counted(self, settings: Settings, header: str) -> None:
+        self.visit(settings, header)
+
+        assert "Set PROXY_COUNT" in self.warnings()[0]
+        assert [found.id for found in check_deployment(None)].count("temperature_site.W006") == 1
+
+    def test_nothing_is_said_without_such_headers(self, settings: Settings) -> None:
+        self.visit(settings)
+        assert self.warnings() == []
+
+    def test_nothing_is_said_once_the_proxy_is_counted(self, settings: Settings) -> None:
+        self.visit(settings, "X-Forwarded-For")
+        self.visit(settings, "X-Forwarded-For", proxy_count=1)
+        assert self.warnings() == []
+        assert ForwardedHeaders.objects.count() == 1
+
+    def test_others_learn_nothing_of_the_configuration(self, settings: Settings, client: Client) -> None:
+        self.visit(settings, "X-Forwarded-For")
+        _, read = make_token(permissions=["read"])
+        _, admin = make_token(permissions=["admin"])
+        answers = {
+            text: client.get("/health", headers={"Authorization": f"Bearer {text}"}).json()
+            for text in (read, admin, "unknown")
+        }
+        client.force_login(UserFactory())
+        assert [text for text, answer in answers.items() if "warnings" in answer] == [admin]
+        assert "warnings" not in client.get("/health").json()
+
+    def test_https_without_a_counted_proxy_is_a_deployment_warning(self, settings: Settings) -> None:
+        settings.HTTPS = True
+        assert "temperature_site.W005" in [found.id for found in check_deployment(None)]
+        settings.PROXY_COUNT = 1
+        assert "temperature_site.W005" not in [found.id for found in check_deployment(None)]
