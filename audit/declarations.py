@@ -206,6 +206,8 @@ AUDITED = (
     ),
     # Stored readings never change, except by an accepted conflict.
     AuditedModel(model="readings.reading", label=_UNIT, operations=(UPDATE, DELETE), needs_reason=()),
+    AuditedModel(model="readings.latereadings", label=_UNIT, operations=(UPDATE, DELETE), needs_reason=()),
+    AuditedModel(model="readings.readingrevision", label=_UNIT, operations=(UPDATE, DELETE), needs_reason=()),
     # The schedule of background tasks
     AuditedModel(
         model="django_celery_beat.periodictask",
@@ -219,6 +221,7 @@ AUDITED = (
 _DERIVED = "computed from readings and limits; the same inputs lead to the same rows"
 _LOG = "a log that the system writes"
 _WORK = "work that waits for a task"
+_SEAL = "computed from the trail and the readings, and compared with them by verify_trail"
 
 NOT_AUDITED: Mapping[str, str] = {
     "audit.auditentry": "the trail itself",
@@ -241,6 +244,11 @@ NOT_AUDITED: Mapping[str, str] = {
     "readings.hourlyrollup": _DERIVED,
     "readings.dailyrollup": _DERIVED,
     "readings.rolluprebuild": _WORK,
+    "seals.settledcheckpoint": _WORK,
+    "seals.chainlink": _SEAL,
+    "seals.dayseal": _SEAL,
+    "seals.readingblock": _SEAL,
+    "seals.timestamp": _SEAL,
     "alarms.excursion": _DERIVED,
     "alarms.sensorfault": _DERIVED,
     "alarms.evaluationfailure": _WORK,

@@ -23,6 +23,7 @@ class AuditEntry(ScopedModel):
     """
 
     SCOPE = ScopeWays(customer="customer_id", unit="storage_unit_id")
+    APPEND_ONLY = True
 
     class Action(models.TextChoices):
         CREATED = "created", "created"

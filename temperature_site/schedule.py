@@ -105,6 +105,13 @@ ENTRIES = (
         expires=3600,
         description="Creates the coming months' partitions of the readings table.",
     ),
+    ScheduleEntry(
+        name="Seal the audit trail",
+        task="seals.tasks.seal_trail",
+        seconds=60,
+        expires=60,
+        description="Chains the entries of the audit trail and seals closed days of readings and entries.",
+    ),
     # These expire later than the messages ahead of them in the queue: a late heartbeat counts, too.
     ScheduleEntry(
         name="Heartbeat",

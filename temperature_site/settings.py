@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "audit",
     "customers",
     "readings",
+    "seals",
     "alarms",
     "ingestion",
     "simulator",

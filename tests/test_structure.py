@@ -12,7 +12,7 @@ from statistics import median
 import pytest
 from django.conf import settings
 
-PACKAGES = ("core", "audit", "customers", "readings", "alarms", "ingestion", "simulator", "temperature_site")
+PACKAGES = ("core", "audit", "customers", "readings", "seals", "alarms", "ingestion", "simulator", "temperature_site")
 MAX_MODULES_PER_FOLDER = 20
 MAX_MODULE_LINES = 400
 MIN_MODULE_LINES = 40

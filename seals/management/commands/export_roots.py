@@ -1,0 +1,32 @@
+"""Write the roots of the seals to a file that is kept outside the database."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from django.core.management.base import BaseCommand
+from typing_extensions import override
+
+from seals.models import DaySeal
+from seals.verification.roots import write_roots
+
+
+class Command(BaseCommand):
+    """`manage.py export_roots roots.csv`; `manage.py verify_trail --roots roots.csv` compares."""
+
+    help = "Writes the root of every seal to a CSV file, to be kept where this system can't change it."
+
+    @override
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--customer", help="Only those of this customer, by its code.")
+
+    @override
+    def handle(self, *args: object, file: Path, customer: str | None, **options: object) -> None:
+        seals = DaySeal.objects.select_related("customer").order_by("customer__customer_code", "sequence")
+        if customer is not None:
+            seals = seals.filter(customer__customer_code=customer)
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            count = write_roots(seals.iterator(), opened)
+        self.stdout.write(f"{count:,} roots written to {file}.")

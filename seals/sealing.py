@@ -1,0 +1,43 @@
+"""One run of the sealing task: advance the checkpoint, chain entries, seal due days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from customers.models import Customer
+from readings.storage.closing import first_day_closing_after
+from seals.chain import chain_entries, chain_head
+from seals.checkpoint import advance_checkpoint
+from seals.days import customers_with_due_days, due_day, seal_day
+
+
+@dataclass(slots=True)
+class Sealed:
+    """How many entries were chained and days sealed."""
+
+    entries: int = 0
+    days: int = 0
+
+
+def seal(*, deadline: datetime | None = None) -> Sealed:
+    """Chain settled entries and seal due days until none is left or the deadline has passed.
+
+    Raise AlreadyRunning. Every step is a transaction of its own, so a run that is interrupted loses nothing.
+    """
+    checkpoint = advance_checkpoint()
+    sealed = Sealed(entries=chain_entries(checkpoint.settled_entry_id))
+    for customer in customers_with_due_days(checkpoint):
+        while (deadline is None or timezone.now() < deadline) and (due := due_day(customer, checkpoint)):
+            seal_day(due, chain_head())
+            sealed.days += 1
+    return sealed
+
+
+def customers_behind(now: datetime) -> int:
+    """Return how many customers have seals, but none of the newest day that is closed."""
+    newest_closed = first_day_closing_after(now) - timedelta(days=1)
+    behind = Customer.objects.filter(day_seals__sequence=1).exclude(day_seals__day__gte=newest_closed)
+    return behind.count()

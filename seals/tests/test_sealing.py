@@ -1,0 +1,145 @@
+"""The sealing task: it waits for running transactions, runs once at a time, and the commands report what it sealed."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import psycopg2
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from audit.models import AuditEntry
+from customers.models import Customer
+from readings.models import Reading
+from readings.storage.closing import closes_at, start_of
+from seals.checkpoint import advance_checkpoint
+from seals.models import ChainLink, DaySeal, SettledCheckpoint
+from seals.sealing import seal
+from seals.tasks import seal_trail
+from seals.tests.sealed_data import BEGAN_AT, DAY, last_entry_id, seal_until, store_in_time
+from seals.transactions import SEALING_LOCK
+from tests.factories import CustomerFactory, StorageUnitFactory
+
+
+def other_connection() -> psycopg2.extensions.connection:
+    """Return another connection to the same database."""
+    other: psycopg2.extensions.connection = psycopg2.connect(**connection.get_connection_params())
+    return other
+
+
+@pytest.mark.django_db(transaction=True)
+def test_entries_are_chained_once_the_transactions_that_were_running_have_ended() -> None:
+    CustomerFactory(customer_code="EARLY")
+    slow = other_connection()
+    with slow.cursor() as cursor:
+        # It has the id of its entry before the next customer's, and commits after it.
+        cursor.execute("UPDATE customer SET name = 'Slow' WHERE customer_code = 'EARLY'")
+    CustomerFactory(customer_code="LATER")
+
+    for _ in range(3):
+        assert seal().entries == 0
+
+    slow.commit()
+    slow.close()
+    seal_until_all_is_chained()
+    entry_ids = list(ChainLink.objects.order_by("position").values_list("entry_id", flat=True))
+    assert entry_ids == sorted(entry_ids)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_run_leaves_the_work_to_the_first() -> None:
+    CustomerFactory()
+    other = other_connection()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [SEALING_LOCK])
+        seal_trail()
+        assert not SettledCheckpoint.objects.exists()
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [SEALING_LOCK])
+    other.close()
+
+    seal_until_all_is_chained()
+
+
+@pytest.mark.django_db
+def test_a_checkpoint_of_another_server_is_begun_again() -> None:
+    SettledCheckpoint.objects.create(
+        started_at=BEGAN_AT, pending_at=BEGAN_AT, pending_entry_id=5, pending_transaction_id=2**60
+    )
+
+    checkpoint = advance_checkpoint()
+
+    assert checkpoint.settled_at is None
+    assert checkpoint.pending_at is not None
+    assert timezone.now() - checkpoint.pending_at < timedelta(minutes=1)
+    assert checkpoint.pending_transaction_id < 2**60
+    assert checkpoint.pending_entry_id >= last_entry_id()
+
+
+@pytest.fixture
+def sealed_customer() -> Customer:
+    unit = StorageUnitFactory(facility__customer__customer_code="ACME")
+    store_in_time(unit, [5.0, 6.0])
+    customer = unit.facility.customer
+    seal_until(closes_at(DAY), customer)
+    return customer
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("sealed_customer")
+def test_verify_trail_says_how_much_is_unchanged() -> None:
+    printed = StringIO()
+    call_command("verify_trail", stdout=printed)
+
+    assert "1 seals, 2 readings of 1 storage units verified: nothing was changed." in printed.getvalue()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("sealed_customer")
+def test_verify_trail_fails_and_says_where() -> None:
+    Reading.objects.filter(recorded_at=start_of(DAY)).update(temperature_c=1.0)
+    printed = StringIO()
+
+    with pytest.raises(CommandError, match="verified: 1 findings"):
+        call_command("verify_trail", customer="ACME", stdout=printed)
+
+    assert "Edited: reading of ACME facility" in printed.getvalue()
+    assert "2026-06-01 00:00:00.000000 UTC" in printed.getvalue()
+
+
+@pytest.mark.django_db
+def test_roots_kept_outside_show_that_seals_were_removed_or_made_again(
+    sealed_customer: Customer, tmp_path: Path
+) -> None:
+    seal_until(closes_at(DAY + timedelta(days=2)), sealed_customer)
+    roots = tmp_path / "roots.csv"
+    call_command("export_roots", str(roots), stdout=StringIO())
+    call_command("verify_trail", roots=roots, stdout=StringIO())
+
+    DaySeal.objects.filter(sequence=3).delete()
+    call_command("verify_trail", stdout=StringIO())
+    printed = StringIO()
+    with pytest.raises(CommandError, match="1 findings"):
+        call_command("verify_trail", roots=roots, stdout=printed)
+    assert "Deleted: seal 3 of ACME. Its root is in the file of known roots." in printed.getvalue()
+
+
+@pytest.mark.django_db
+def test_verify_trail_names_what_it_can_not_find(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="There is no customer with the code “NOBODY”"):
+        call_command("verify_trail", customer="NOBODY")
+    (tmp_path / "other.csv").write_text("a,b")
+    with pytest.raises(CommandError, match="its first line must be customer,day,sequence,root"):
+        call_command("verify_trail", roots=tmp_path / "other.csv")
+
+
+def seal_until_all_is_chained() -> None:
+    """Run the task until every entry has a link: transactions in other databases of the server delay it, too."""
+    deadline = time.monotonic() + 30
+    while ChainLink.objects.count() < AuditEntry.objects.count():
+        assert time.monotonic() < deadline, "The entries were not chained."
+        seal_trail()

@@ -1,0 +1,159 @@
+"""The readings of a seal as they were when their day was closed, in order and in bounded memory.
+
+Readings that were replaced or withdrawn since are shown as they were then, from their revisions. So the sealing task
+may run at any time after a day is closed, and verification any time after that.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from django.db import connection
+
+from core.db.prepared import Parameters
+from readings.models import ReadingRevision
+from readings.storage.closing import closes_at, start_of
+from readings.storage.reading_batch import instant_of, microseconds_of
+from seals.contents import BlockKey, SealedReading
+
+ROWS_A_FETCH = 10_000
+_DAY = timedelta(days=1)
+Group = tuple[BlockKey, Iterable[SealedReading]]
+
+COLUMNS = """reading.storage_unit_id, (extract(epoch FROM recorded_at) * 1000000)::bigint, sensor_id,
+    (extract(epoch FROM created_at) * 1000000)::bigint, temperature_c, quality_score, equipment_status_id, scale"""
+
+IN_TIME = f"""
+SELECT {COLUMNS} FROM reading
+WHERE storage_unit_id = ANY(%(unit_ids)s) AND recorded_at >= %(first)s AND recorded_at < %(until)s
+    AND created_at < %(closed_at)s
+ORDER BY storage_unit_id, recorded_at, sensor_id
+"""  # noqa: S608  constants only
+
+LATE = f"""
+SELECT late.day, late.arrived_at, {COLUMNS}
+FROM late_readings AS late JOIN reading
+    ON reading.storage_unit_id = late.storage_unit_id AND reading.created_at = late.arrived_at
+    AND reading.recorded_at >= late.day::timestamp AT TIME ZONE 'UTC'
+    AND reading.recorded_at < (late.day + 1)::timestamp AT TIME ZONE 'UTC'
+WHERE late.storage_unit_id = ANY(%(unit_ids)s)
+    AND late.arrived_at >= %(arrived_from)s AND late.arrived_at < %(closed_at)s
+    AND NOT EXISTS (
+        SELECT FROM reading_block AS block WHERE block.storage_unit_id = late.storage_unit_id
+            AND block.day = late.day AND block.arrived_at = late.arrived_at
+    )
+ORDER BY late.storage_unit_id, late.day, late.arrived_at, recorded_at, sensor_id
+"""  # noqa: S608  constants only
+
+
+def in_time_groups(unit_ids: Sequence[int], day: date, closed_at: datetime) -> Iterator[Group]:
+    """Yield the readings dated in `day` that had arrived at `closed_at`, one group per unit that has any."""
+    parameters = {
+        "unit_ids": list(unit_ids),
+        "first": start_of(day),
+        "until": start_of(day) + _DAY,
+        "closed_at": closed_at,
+    }
+    revised = _revised(
+        ReadingRevision.objects.filter(
+            storage_unit_id__in=unit_ids,
+            recorded_at__gte=parameters["first"],
+            recorded_at__lt=parameters["until"],
+            arrived_at__lt=closed_at,
+            revised_at__gte=closed_at,
+        ),
+        is_late=False,
+    )
+    stored = (
+        (BlockKey(unit_id, day, None), map(SealedReading._make, rows))
+        for unit_id, rows in groupby(_rows(IN_TIME, parameters), key=itemgetter(0))
+    )
+    return _as_they_were(stored, revised)
+
+
+def late_groups(unit_ids: Sequence[int], arrived_from: datetime, closed_at: datetime) -> Iterator[Group]:
+    """Yield the late readings that arrived from `arrived_from` and before `closed_at`, one group per arrival."""
+    parameters = {"unit_ids": list(unit_ids), "arrived_from": arrived_from, "closed_at": closed_at}
+    revised = _revised(
+        ReadingRevision.objects.filter(
+            storage_unit_id__in=unit_ids,
+            arrived_at__gte=arrived_from,
+            arrived_at__lt=closed_at,
+            revised_at__gte=closed_at,
+        ),
+        is_late=True,
+    )
+    stored = (
+        (BlockKey(unit_id, day, arrived_at), (SealedReading._make(row[2:]) for row in rows))
+        for (day, arrived_at, unit_id), rows in groupby(_rows(LATE, parameters), key=itemgetter(0, 1, 2))
+    )
+    return _as_they_were(stored, revised)
+
+
+def before_revision(revision: ReadingRevision) -> SealedReading:
+    """Return the reading as it was before the revision."""
+    return SealedReading(
+        revision.storage_unit_id,
+        microseconds_of(revision.recorded_at),
+        revision.sensor_id,
+        microseconds_of(revision.arrived_at),
+        revision.before_temperature_c,
+        revision.before_quality_score,
+        revision.before_equipment_status_id,
+        revision.before_scale,
+    )
+
+
+def day_of(reading: SealedReading) -> date:
+    """Return the day of UTC that the reading is dated in."""
+    return instant_of(reading.recorded_at_us).astimezone(UTC).date()
+
+
+def identity(reading: SealedReading) -> tuple[int, int, int]:
+    """Return what tells a unit's reading from its others, those withdrawn earlier included."""
+    return reading.recorded_at_us, reading.sensor_id, reading.arrived_at_us
+
+
+def undo(readings: Iterable[SealedReading], earlier: Iterable[SealedReading]) -> list[SealedReading]:
+    """Return the readings with each of `earlier`, the oldest first, put in the place of what it became."""
+    state = {identity(reading): reading for reading in readings}
+    for before in reversed(list(earlier)):
+        state[identity(before)] = before
+    return sorted(state.values(), key=lambda reading: identity(reading))
+
+
+def _revised(revisions: Iterable[ReadingRevision], *, is_late: bool) -> dict[BlockKey, list[SealedReading]]:
+    """Return what was before each revision, in order, by its block. Late ones belong to the block of their arrival."""
+    earlier: dict[BlockKey, list[SealedReading]] = defaultdict(list)
+    for revision in revisions:
+        before = before_revision(revision)
+        key = BlockKey(revision.storage_unit_id, day_of(before), revision.arrived_at if is_late else None)
+        if not is_late or revision.arrived_at >= closes_at(key.day):
+            earlier[key].append(before)
+    return earlier
+
+
+def _as_they_were(stored: Iterator[Group], revised: dict[BlockKey, list[SealedReading]]) -> Iterator[Group]:
+    """Yield the stored groups, those with revisions as before them, and in their places those emptied since."""
+    waiting = sorted(revised)
+    for key, readings in stored:
+        while waiting and waiting[0] < key:
+            yield waiting[0], undo([], revised[waiting.pop(0)])
+        if waiting and waiting[0] == key:
+            readings = undo(readings, revised[waiting.pop(0)])
+        yield key, readings
+    for key in waiting:
+        yield key, undo([], revised[key])
+
+
+def _rows(sql: str, parameters: Parameters) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a query through a server-side cursor, within the caller's transaction."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(sql, parameters)
+        while rows := cursor.fetchmany(ROWS_A_FETCH):
+            yield from rows

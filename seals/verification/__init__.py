@@ -1,0 +1,1 @@
+"""Verification of the trail, the seals and the readings in the database."""

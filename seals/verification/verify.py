@@ -1,0 +1,92 @@
+"""Verify everything that is sealed: the trail, the seals, and the readings of every unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from django.db import connection
+from django.db.models import Q
+
+from customers.models import Customer, StorageUnit
+from readings.models import LateReadings, ReadingRevision
+from seals.contents import SealedReading
+from seals.models import ChainLink, DaySeal, ReadingBlock
+from seals.transactions import one_snapshot
+from seals.unit_days import COLUMNS, ROWS_A_FETCH
+from seals.verification.findings import Finding
+from seals.verification.roots import KnownRoots, check_known_roots
+from seals.verification.seals import block_of, verify_seals
+from seals.verification.trail import verify_trail
+from seals.verification.unit_readings import StoredBlock, UnitRecords, verify_unit
+
+READINGS_OF_UNIT = f"""
+SELECT {COLUMNS} FROM reading WHERE storage_unit_id = %s ORDER BY recorded_at, sensor_id
+"""  # noqa: S608  constants only
+
+
+@dataclass(slots=True)
+class Verification:
+    """How much was verified so far; complete once `findings` has been consumed."""
+
+    customers: Iterable[Customer]
+    includes_system: bool = True
+    known_roots: KnownRoots = field(default_factory=dict)
+    link_count: int = 0
+    seal_count: int = 0
+    reading_count: int = 0
+    unit_count: int = 0
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield everything that differs from what was chained and sealed."""
+        with one_snapshot():
+            yield from verify_trail()
+            self.link_count = ChainLink.objects.count()
+            if self.includes_system:
+                yield from self._verify_customer(None)
+            for customer in self.customers:
+                yield from self._verify_customer(customer)
+            yield from check_known_roots(self.known_roots)
+
+    def _verify_customer(self, customer: Customer | None) -> Iterator[Finding]:
+        customer_id, name = (customer.pk, customer.customer_code) if customer else (None, "the system")
+        units = StorageUnit.objects.filter(Q(facility__customer_id=customer_id)).order_by("id")
+        unit_ids = list(units.values_list("id", flat=True))
+        yield from verify_seals(customer_id, name, unit_ids)
+        seals = DaySeal.of(customer_id)
+        self.seal_count += seals.count()
+        first, last = seals.first(), seals.last()
+        for unit in units.select_related("facility"):
+            self.unit_count += 1
+            records = UnitRecords(
+                unit.pk,
+                f"{name} {unit.facility.facility_code} {unit.unit_code} (unit {unit.pk})",
+                first_closed_at=first.closed_at if first else None,
+                sealed_through=last.day if last else None,
+                last_closed_at=last.closed_at if last else None,
+            )
+            _load(records)
+            yield from verify_unit(records, self._counted(_readings(unit.pk)))
+
+    def _counted(self, readings: Iterator[SealedReading]) -> Iterator[SealedReading]:
+        for reading in readings:
+            self.reading_count += 1
+            yield reading
+
+
+def _load(records: UnitRecords) -> None:
+    """Load what is on record about the unit's readings."""
+    unit_id = records.unit_id
+    for stored in ReadingBlock.objects.filter(storage_unit_id=unit_id).select_related("seal").iterator():
+        records.blocks[stored.day].append(StoredBlock(block_of(stored), stored.seal.closed_at))
+    for late in LateReadings.objects.filter(storage_unit_id=unit_id).iterator():
+        records.late_counts[late.day][late.arrived_at] = late.reading_count
+    for revision in ReadingRevision.objects.filter(storage_unit_id=unit_id).order_by("id").iterator():
+        records.revisions[revision.recorded_at.date()].append(revision)
+
+
+def _readings(unit_id: int) -> Iterator[SealedReading]:
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(READINGS_OF_UNIT, [unit_id])
+        while rows := cursor.fetchmany(ROWS_A_FETCH):
+            yield from map(SealedReading._make, rows)
