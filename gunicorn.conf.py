@@ -37,11 +37,14 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Exclude the loaded application from garbage collection: it never becomes garbage.
+    """Record the settings, and exclude the application from garbage collection: it never becomes garbage.
 
     Responses create few cycles, so the collector need not run for every 700 new objects either; see
     docs/architecture.md.
     """
+    from temperature_site.conf.recorded_settings import record_settings
+
+    record_settings("web")
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

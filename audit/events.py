@@ -11,7 +11,7 @@ from django.db import connection
 from audit.context import Actor, acting_as, stating_reason
 
 _APPEND = """SELECT audit_append(%(action)s, %(model)s, %(object_id)s, %(label)s, %(customer_id)s, %(storage_unit_id)s,
-    %(person_id)s, NULL, %(details)s::jsonb)
+    %(person_id)s, %(before)s::jsonb, %(details)s::jsonb)
 """
 
 
@@ -19,6 +19,7 @@ def record_event(
     action: str,
     *,
     details: Mapping[str, object] | None = None,
+    before: Mapping[str, object] | None = None,
     model: str = "",
     object_id: object = "",
     label: str = "",
@@ -30,8 +31,8 @@ def record_event(
 ) -> int:
     """Record an event, in the current transaction if there is one, and return the entry's id. One statement.
 
-    `action`: one of `AuditEntry.Action`. `details`: JSON without secrets. `actor`, `reason`: instead of the current
-    ones. Who, when and from where are those of the current request, task or command, as with changes of rows.
+    `action`: one of `AuditEntry.Action`. `details`, `before`: JSON without secrets. `actor`, `reason`: instead of the
+    current ones. Who, when and from where are those of the current request, task or command, as with changes of rows.
     """
     parameters = {
         "action": str(action),
@@ -41,7 +42,8 @@ def record_event(
         "customer_id": customer_id,
         "storage_unit_id": storage_unit_id,
         "person_id": person_id,
-        "details": None if details is None else json.dumps(details, default=str),
+        "before": _json(before),
+        "details": _json(details),
     }
     with (
         acting_as(actor) if actor else nullcontext(),
@@ -51,3 +53,7 @@ def record_event(
         cursor.execute(_APPEND, parameters)
         entry_id: int = cursor.fetchone()[0]
     return entry_id
+
+
+def _json(values: Mapping[str, object] | None) -> str | None:
+    return None if values is None else json.dumps(values, default=str)

@@ -23,7 +23,10 @@ LANGUAGE sql SECURITY DEFINER SET search_path = @schema@, pg_temp SET timezone =
     -- Without a context the statement does not come from the application.
     SELECT clock_timestamp(), action,
         coalesce(who ->> 'kind', 'database'), (who ->> 'id')::integer,
-        left(coalesce(who ->> 'name', session_user), 300), left(coalesce(who ->> 'display_name', ''), 300),
+        left(coalesce(who ->> 'name', session_user), 300),
+        -- The name of a token is not known to its requests.
+        left(coalesce(nullif(who ->> 'display_name', ''), (SELECT token_name FROM api_token
+            WHERE who ->> 'kind' = 'token' AND id = (who ->> 'id')::integer), ''), 300),
         coalesce(who ->> 'origin', 'sql'),
         left(coalesce(who ->> 'process', current_setting('application_name'), ''), 300),
         CASE WHEN who IS NULL THEN inet_client_addr() ELSE (who ->> 'address')::inet END,

@@ -34,6 +34,8 @@ SELECT relation.relname, trigger.tgname, trigger.tgenabled = 'O' FROM pg_trigger
 JOIN pg_class AS relation ON relation.oid = trigger.tgrelid
 WHERE trigger.tgname LIKE 'audit\\_%' AND relation.relnamespace = current_schema()::regnamespace
 """
+# Of the functions. After a partial migration they may not exist yet.
+REQUIRED_TABLES = {"audit_entry", "api_token", "auth_user"}
 _VERSIONED = next(iter(FUNCTIONS))
 
 
@@ -43,7 +45,7 @@ def install_triggers(using: str = "default", **_: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute(EXISTING_TABLES, [sorted({table_of(each) for each in AUDITED} | {"audit_entry"})])
         tables = {name for (name,) in cursor.fetchall()}
-        if "audit_entry" not in tables:
+        if not tables >= REQUIRED_TABLES:
             return
         cursor.execute("SELECT current_schema()")
         statements = list(_statements(tables, cursor.fetchone()[0]))
@@ -92,9 +94,8 @@ def _statements(tables: set[str], schema: str) -> Iterator[str]:
         yield f"DROP FUNCTION IF EXISTS {signature} CASCADE"
     yield from function_statements(schema)
     yield KEEP_ENTRIES
-    if "auth_user" in tables:
-        yield GIVEN_USER_NAMES
-        yield KEEP_USER_NAME
+    yield GIVEN_USER_NAMES
+    yield KEEP_USER_NAME
     for audited in AUDITED:
         if table_of(audited) in tables:
             yield from _triggers(audited)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg2.extensions import QuotedString
@@ -23,8 +24,11 @@ from audit.triggers import audited_tables
 Result = TypeVar("Result")
 
 
-class ReasonRequired(IntegrityError):  # noqa: N818 - reads better where it is caught
+class ReasonRequired(ValidationError):  # noqa: N818 - reads better where it is caught
     """The customer requires a reason for this change, and none was stated."""
+
+    def __init__(self) -> None:
+        super().__init__({"reason": ["This customer requires a reason for this change."]})
 
 
 def watch_connection(connection: BaseDatabaseWrapper, **_: object) -> None:
@@ -48,7 +52,7 @@ def send_context(
     except IntegrityError as error:
         diagnosis = getattr(error.__cause__, "diag", None)
         if diagnosis is not None and diagnosis.constraint_name == REASON_CONSTRAINT:
-            raise ReasonRequired(diagnosis.message_primary) from error
+            raise ReasonRequired from error
         raise
 
 

@@ -1,6 +1,8 @@
 """The Celery application. The tasks are in the apps' `tasks.py`."""
 
 import os
+from contextvars import Token
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,6 +20,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
 CONFIRM_SECONDS = 10
 
 logger = structlog.get_logger(__name__)
+# What `audit.context` needs to end the tasks that are running, by their ids.
+_works: dict[str, Token[Any]] = {}
 
 
 class TemperatureCelery(Celery):
@@ -48,15 +52,22 @@ def keep_django_logging(**_: object) -> None:
 
 @signals.task_prerun.connect
 def bind_task(task_id: str, task: Task[Any, Any], **_: object) -> None:
-    """Add the task to every line that is logged while it runs."""
+    """Add the task to every line that is logged, and to every change that is recorded, while it runs."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task=task.name, task_id=task_id)
+    from audit.context import begin_work, task_context
+
+    _works[task_id] = begin_work(partial(task_context, task.name))
 
 
 @signals.task_postrun.connect
-def unbind_task(**_: object) -> None:
+def unbind_task(task_id: str, **_: object) -> None:
     """Forget the task after it ran."""
     structlog.contextvars.clear_contextvars()
+    from audit.context import end_work
+
+    if task_id in _works:
+        end_work(_works.pop(task_id))
 
 
 @signals.worker_init.connect
@@ -84,3 +95,12 @@ def create_partitions_ahead(**_: object) -> None:
     from readings.storage.partitions import ensure_partitions_ahead
 
     ensure_partitions_ahead()
+
+
+@signals.beat_init.connect
+@signals.worker_init.connect
+def record_settings_at_start(signal: object, **_: object) -> None:
+    """Record the settings that beat, or the worker's main process, starts with."""
+    from temperature_site.conf.recorded_settings import record_settings
+
+    record_settings("beat" if signal is signals.beat_init else "worker")

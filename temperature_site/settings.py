@@ -311,3 +311,5 @@ LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)
 
 # Variables that are no settings but are named much like one, with that one; a check points them out.
 MISSPELLED_SETTINGS = tuple(env.misspellings())
+# Where the settings were read from; `temperature_site.conf.recorded_settings` records changes of them.
+ENVIRONMENT = env

@@ -130,16 +130,22 @@ def count_event(who: str, limit: int, now: datetime) -> timedelta | None:
 
 
 def client_address(request: HttpRequest | Request) -> str:
-    """Return the client's address, as the PROXY_COUNT proxies in front report it."""
-    address: str = request.META.get("REMOTE_ADDR", "")
-    if settings.PROXY_COUNT:
-        forwarded = [each.strip() for each in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if each.strip()]
-        address = forwarded[-settings.PROXY_COUNT] if len(forwarded) >= settings.PROXY_COUNT else address
+    """Return the client's address; of IPv6 the network, since one client has all of its addresses."""
+    address = reported_address(request)
     try:
         parsed = ip_address(address)
     except ValueError:
         return address
     return str(ip_network((parsed, _IPV6_PREFIX), strict=False)) if parsed.version == 6 else address
+
+
+def reported_address(request: HttpRequest | Request) -> str:
+    """Return the client's address, as the PROXY_COUNT proxies in front report it."""
+    address: str = request.META.get("REMOTE_ADDR", "")
+    if settings.PROXY_COUNT:
+        forwarded = [each.strip() for each in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if each.strip()]
+        address = forwarded[-settings.PROXY_COUNT] if len(forwarded) >= settings.PROXY_COUNT else address
+    return address
 
 
 def _hash(kind: str, text: str) -> str:

@@ -10,6 +10,8 @@ from typing import BinaryIO
 from django.db import transaction
 from django.utils import timezone
 
+from audit.events import record_event
+from audit.models import AuditEntry
 from customers.models import Customer
 from ingestion.loading.load import LoadRequest, load, log_failure
 from ingestion.loading.registration import other_customer_test
@@ -64,9 +66,21 @@ def import_file(
     )
     with path.open("rb") as file, transaction.atomic():
         result = _load(path, file, load_request, progress)
+        _record_import(result.delivery)
         if is_dry_run:
             transaction.set_rollback(True)
     return result
+
+
+def _record_import(delivery: Delivery) -> None:
+    record_event(
+        AuditEntry.Action.IMPORTED,
+        model="ingestion.delivery",
+        object_id=delivery.pk,
+        label=delivery.source_url,
+        customer_id=delivery.customer_id,
+        details={"status": delivery.status, "stored": delivery.records_stored, "rejected": delivery.records_rejected},
+    )
 
 
 def _load(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progress) -> FileResult:

@@ -13,6 +13,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from audit.events import record_event
+from audit.models import AuditEntry
 from ingestion.loading.load import LoadRequest, load
 from ingestion.loading.registration import other_customer_test
 from ingestion.models import IngestionType, RejectedRow, Source
@@ -75,6 +77,14 @@ def _replay_of_source(rows: Sequence[RejectedRow], by: str) -> ReplayResult:
         rows[index].reason = rejection.reason.value
         rows[index].message = rejection.message
     RejectedRow.objects.bulk_update([rows[index] for index in again], ["reason", "message"])
+    record_event(
+        AuditEntry.Action.REPLAYED,
+        model="ingestion.source" if first.source else "ingestion.rejectedrow",
+        object_id=first.source_id or "",
+        label=first.source.name if first.source else "rejected rows",
+        customer_id=first.customer_id,
+        details={"by": by, "replayed": len(rows) - len(again), "still_rejected": len(again)},
+    )
     return ReplayResult(len(rows) - len(again), len(again))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,8 @@ from itertools import chain
 
 from django.http import StreamingHttpResponse
 
+from audit.events import record_event
+from audit.models import AuditEntry
 from core.api.renderers import CSVRenderer, NDJSONRenderer, to_json
 from readings.lists.queries import Listing, Row
 from readings.lists.representation import READING_ROWS, to_representation
@@ -25,14 +28,31 @@ _FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n")
 def stream(listing: Listing, format_name: str, rows: list[Row] | None = None) -> StreamingHttpResponse:
     """Stream readings in the named format: all of the listing, or only `rows`.
 
-    The first chunk is read before the response starts, so that errors still determine its status.
+    The first chunk is read before the response starts, so that errors still determine its status. An export of all is
+    recorded in the audit trail; a page of a list is not.
     """
     chunks = iter([rows]) if rows is not None else listing.chunks(CHUNK_ROWS)
     first = next(chunks, [])
+    if rows is None:
+        _record_export(listing, format_name)
     all_chunks = chain([first], chunks)
     if format_name == CSVRenderer.format:
         return _response(csv_lines(all_chunks, listing.unit_refs), CSVRenderer.media_type, "readings.csv")
     return _response(ndjson_lines(all_chunks, listing.unit_refs), NDJSONRenderer.media_type, "readings.ndjson")
+
+
+def _record_export(listing: Listing, format_name: str) -> None:
+    units = list(listing.unit_refs.values())
+    customer_ids = sorted({unit.customer_id for unit in units})
+    details = {name: value for name, value in dataclasses.asdict(listing.wanted).items() if value not in (None, "")}
+    record_event(
+        AuditEntry.Action.EXPORTED,
+        model="readings.reading",
+        label="readings",
+        customer_id=customer_ids[0] if len(customer_ids) == 1 else None,
+        storage_unit_id=units[0].unit_id if len(units) == 1 else None,
+        details={"format": format_name, "unit_count": len(units), "customer_ids": customer_ids, **details},
+    )
 
 
 def _response(lines: Iterator[bytes], media_type: str, file_name: str) -> StreamingHttpResponse:

@@ -86,6 +86,10 @@ class Environment:
             raise ImproperlyConfigured(f"{name} must be a URL such as {example}.")
         return text
 
+    def stated(self) -> dict[str, str]:
+        """Return the settings that are not left to their defaults, by name."""
+        return {name: self._variables[name] for name in sorted(self.known) if self._variables.get(name, "").strip()}
+
     def misspellings(self) -> Iterator[tuple[str, str]]:
         """Yield the names of variables that were not read but resemble one that was, each with that one."""
         for name in sorted(set(self._variables) - self.known):
