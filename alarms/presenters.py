@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from alarms.models import Alarm, Excursion, LimitVersion
-from alarms.thresholds import Limits
+from alarms.thresholds import Limits, Side
 from readings.time_ranges import TimeRange
 from readings.units.condition import LimitsInForce
 from readings.units.formatting import UNKNOWN_TEXT, age_text, duration_text, limits_text, number_text, temperature_text
@@ -109,7 +109,7 @@ def with_units(alarms: QuerySet[Alarm]) -> QuerySet[Alarm]:
     """Load the related rows that presenters need."""
     related = alarms.select_related("storage_unit__facility", "customer", "sensor", "excursion__limit_version")
     # An excursion of weeks has many pieces, which no list shows.
-    return related.defer("excursion__outside_pieces")
+    return related.defer(*(f"excursion__{name}" for name in Excursion.PIECES))
 
 
 def excursion_details(excursion: Excursion, scale: str) -> Details:
@@ -133,7 +133,9 @@ def limit_details(version: LimitVersion, scale: str) -> Details:
         ("Warning delay", _delays_text(limits.high_delay_seconds, limits.low_delay_seconds)),
         ("Critical delay", _delays_text(limits.high_critical_delay_seconds, limits.low_critical_delay_seconds)),
         ("Clearing", _clearing_text(limits)),
-        ("Allowed time outside", _allowed_text(limits)),
+        ("Allowed time outside", _allowed_text(limits, None)),
+        ("Allowed time too warm", _allowed_text(limits, Side.HIGH, limits.high_allowed_c, scale)),
+        ("Allowed time too cold", _allowed_text(limits, Side.LOW, limits.low_allowed_c, scale)),
         ("MKT limit", _mkt_text(limits, scale)),
         ("Sensors", version.get_sensor_policy_display()),
         ("Readings valid for", duration_text(limits.staleness_limit)),
@@ -174,10 +176,14 @@ def _clearing_text(limits: Limits) -> str:
     return f"{margin} for {_seconds_text(limits.clearing_delay_seconds)}"
 
 
-def _allowed_text(limits: Limits) -> str:
-    if limits.allowed_seconds is None:
+def _allowed_text(limits: Limits, side: Side | None, level_c: float | None = None, scale: str = "C") -> str:
+    budget = limits.budget(side)
+    if budget is None:
         return ""
-    return f"{_seconds_text(limits.allowed_seconds)} in any {_seconds_text(limits.allowed_window_seconds)}"
+    beyond = (
+        "" if level_c is None else f"{'above' if side is Side.HIGH else 'below'} {temperature_text(level_c, scale)}: "
+    )
+    return f"{beyond}{_seconds_text(budget.allowed_seconds)} in any {_seconds_text(budget.window_seconds)}"
 
 
 def _mkt_text(limits: Limits, scale: str) -> str:

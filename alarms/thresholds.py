@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 # A temperature sent in °F, or a limit in kelvin from a set temperature, may be off by the last digit.
 ROUNDING_K = 5e-7
@@ -29,6 +30,20 @@ class SensorPolicy(StrEnum):
     NAMED = "named"  # one of them
 
 
+class Side(StrEnum):
+    """A side of the limits."""
+
+    HIGH = "high"
+    LOW = "low"
+
+
+class Budget(NamedTuple):
+    """How long the temperature may be outside within any window of this length, in seconds."""
+
+    allowed_seconds: int
+    window_seconds: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The permitted temperatures of a unit, and for how long others are tolerated.
@@ -42,9 +57,10 @@ class Limits:
     one that leaves them again less than `clearing_delay_seconds` later continues it.
 
     allowed_seconds: how long within any `allowed_window_seconds` the temperature may be outside the limits of a
-    warning in all, of which reaching it is a violation. mkt_limit_c: what the mean kinetic temperature of any
-    `mkt_window_seconds` may be. None: no such limit. gap_limit_seconds: how long a reading is
-    valid if no other follows.
+    warning in all, of which reaching it is a violation. high_allowed_seconds, low_allowed_seconds: the same on one side
+    only and, if it has a temperature `*_allowed_c`, only for the time beyond that, too. mkt_limit_c: what the mean
+    kinetic temperature of any `mkt_window_seconds` may be. None: no such limit. gap_limit_seconds: how long a reading
+    is valid if no other follows.
     """
 
     low_critical_c: float | None = None
@@ -61,6 +77,12 @@ class Limits:
     clearing_delay_seconds: int = 0
     allowed_seconds: int | None = None
     allowed_window_seconds: int = 86_400
+    high_allowed_seconds: int | None = None
+    high_allowed_window_seconds: int = 86_400
+    high_allowed_c: float | None = None
+    low_allowed_seconds: int | None = None
+    low_allowed_window_seconds: int = 86_400
+    low_allowed_c: float | None = None
     mkt_limit_c: float | None = None
     mkt_window_seconds: int = 86_400
     gap_limit_seconds: int = 2_700
@@ -85,6 +107,28 @@ class Limits:
         """Return how long this temperature may be beyond a critical limit before it is a critical alarm."""
         is_cold = self._is_cold(temperature_c)
         return timedelta(seconds=self.low_critical_delay_seconds if is_cold else self.high_critical_delay_seconds)
+
+    def budget(self, side: Side | None) -> Budget | None:
+        """Return the budget of this side, or of both together; None if there is none."""
+        seconds, window_seconds = {
+            None: (self.allowed_seconds, self.allowed_window_seconds),
+            Side.HIGH: (self.high_allowed_seconds, self.high_allowed_window_seconds),
+            Side.LOW: (self.low_allowed_seconds, self.low_allowed_window_seconds),
+        }[side]
+        return None if seconds is None else Budget(seconds, window_seconds)
+
+    def budget_side_of(self, temperature_c: float) -> Side | None:
+        """Return the side whose own budget this temperature uses up, None if it uses up none."""
+        high, low = self.highest_c, self.lowest_c
+        if self.high_allowed_seconds is not None and high is not None:
+            level_c = high if self.high_allowed_c is None else max(high, self.high_allowed_c)
+            if self._is_beyond(temperature_c, None, level_c):
+                return Side.HIGH
+        if self.low_allowed_seconds is not None and low is not None:
+            level_c = low if self.low_allowed_c is None else min(low, self.low_allowed_c)
+            if self._is_beyond(temperature_c, level_c, None):
+                return Side.LOW
+        return None
 
     def severity_of(self, temperature_c: float) -> Severity | None:
         """Return the severity of this temperature, None within the limits."""

@@ -18,8 +18,8 @@ from alarms.evaluation.reevaluation import run_reevaluations
 from alarms.evaluation.retries import retry_failed
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.excursions.what_if import replay_limits
-from alarms.models import EvaluationFailure, Excursion, LimitProfile, UnitLimits
-from alarms.tests.evaluation import START, budgets_by_definition, by_definition, load, stored
+from alarms.models import EvaluationFailure, LimitProfile, UnitLimits
+from alarms.tests.evaluation import START, all_budgets_by_definition, by_definition, load, stored, stored_budgets
 from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
 from alarms.thresholds import SensorPolicy
 from ingestion.loading import conflicts
@@ -129,6 +129,20 @@ class Evaluation(RuleBasedStateMachine):
         chosen.allowed_seconds, chosen.allowed_window_seconds = allowed_seconds, window_seconds
         chosen.save()
 
+    @rule(allowed_seconds=allowed, window_seconds=windows, level_c=st.sampled_from([None, 8.0, 9.0]))
+    def change_budget_too_warm(self, allowed_seconds: int | None, window_seconds: int, level_c: float | None) -> None:
+        chosen = UnitLimits.objects.get(storage_unit=self.unit)
+        chosen.high_allowed_seconds, chosen.high_allowed_window_seconds = allowed_seconds, window_seconds
+        chosen.high_allowed_c = level_c
+        chosen.save()
+
+    @rule(allowed_seconds=allowed, window_seconds=windows, low_c=st.sampled_from([None, 2.0, 6.0]))
+    def change_budget_too_cold(self, allowed_seconds: int | None, window_seconds: int, low_c: float | None) -> None:
+        chosen = UnitLimits.objects.get(storage_unit=self.unit)
+        chosen.low_warning_c, chosen.low_critical_c = low_c, None
+        chosen.low_allowed_seconds, chosen.low_allowed_window_seconds = allowed_seconds, window_seconds
+        chosen.save()
+
     @rule(limit_c=mkt_limits, window_seconds=windows)
     def change_mkt_limit(self, limit_c: float | None, window_seconds: int) -> None:
         chosen = UnitLimits.objects.get(storage_unit=self.unit)
@@ -198,7 +212,7 @@ class Evaluation(RuleBasedStateMachine):
         connection.check_constraints()
         assert list(EvaluationFailure.objects.values_list("error", flat=True)) == []
         assert stored(self.unit) == by_definition(self.unit)
-        assert stored(self.unit, Excursion.Kind.BUDGET) == budgets_by_definition(self.unit)
+        assert stored_budgets(self.unit) == all_budgets_by_definition(self.unit)
 
 
 @pytest.mark.django_db

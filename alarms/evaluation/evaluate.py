@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from alarms.evaluation import mkt_checks
 from alarms.evaluation.isolation import Part, Spans, Work, evaluate_part
-from alarms.excursions.budget import budget_replacement
+from alarms.excursions.budget import budget_replacements
 from alarms.excursions.prefilter import PrefilterResult, UnitSnapshot, candidates, prefilter, unit_snapshots
 from alarms.excursions.reconcile import Reconciled, reconcile
 from alarms.excursions.replay_window import replay
@@ -82,14 +82,18 @@ def evaluate_temperatures(
     return {
         each.unit_id: NewSpan(each.since, max(each.since, spans[each.unit_id].last))
         for each in windows
-        if units[each.unit_id].has_budget
+        if units[each.unit_id].budget_sides
     }
 
 
 def evaluate_budgets(spans: Spans, now: datetime) -> Spans:
     """Update the budget excursions and alarms of these units from their stored temperature excursions."""
-    units = evaluated_units(list(spans))
-    budgets = [budget_replacement(unit, spans[unit.unit_id].first) for unit in units if unit.has_budget]
+    budgets = [
+        replacement
+        for unit in evaluated_units(list(spans))
+        if (sides := unit.budget_sides)
+        for replacement in budget_replacements(unit, spans[unit.unit_id].first, sides)
+    ]
     update_alarms(reconcile(budgets, now), now)
     return {}
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from alarms.evaluation import mkt_checks
 from alarms.evaluation.evaluate import evaluate_temperatures
 from alarms.evaluation.isolation import Part, Spans, evaluate_part
-from alarms.excursions.budget import budget_replacement
+from alarms.excursions.budget import BUDGET_OF, budget_replacements
 from alarms.excursions.reconcile import reconcile
 from alarms.excursions.units import evaluated_units
 from alarms.lifecycle.excursion_alarms import update_active_alarms
@@ -62,7 +62,11 @@ def _evaluate_temperatures(spans: Spans, now: datetime) -> Spans:
 
 def _evaluate_budgets(spans: Spans, now: datetime) -> Spans:
     """Replace the budget excursions of these units, also those of limits that have been superseded."""
-    replacements = [budget_replacement(unit, spans[unit.unit_id].first) for unit in evaluated_units(list(spans))]
+    replacements = [
+        replacement
+        for unit in evaluated_units(list(spans))
+        for replacement in budget_replacements(unit, spans[unit.unit_id].first, list(BUDGET_OF))
+    ]
     update_active_alarms(reconcile(replacements, now), now)
     return {}
 

@@ -1,5 +1,8 @@
 """Budgets: the total time for which the temperature may be outside within a window of time. Pure functions.
 
+Besides the budget of all time outside, each side can have one of its own, optionally with a temperature of its own: of
+the time outside, only that beyond it counts, by the limits in force at each moment.
+
 The time outside within the window before an instant rises by a second per second while the temperature is outside, and
 falls by what leaves the window. A violation is the period from reaching the allowed time to falling below it.
 """
@@ -7,10 +10,11 @@ falls by what leaves the window. A violation is the period from reaching the all
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from django.db.models import Q
 
@@ -18,7 +22,7 @@ from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, limit
 from alarms.excursions.reconcile import Replacement, stored_since
 from alarms.excursions.units import EvaluatedUnit
 from alarms.models import Excursion
-from alarms.thresholds import Severity
+from alarms.thresholds import Severity, Side
 from readings.models import HourlyRollup, LatestReading
 from readings.storage.reading_batch import instant_of, microseconds_of
 
@@ -63,7 +67,7 @@ def violations(pieces: Pieces, *, allowed_us: int, window_us: int, since_us: int
 
 def _sections(pieces: Pieces, window_us: int, since_us: int, until_us: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield sections in which the used time only rises, falls or stays: begin, used, end, used at the end."""
-    used_at = _Used(pieces, window_us)
+    used_at = _UsedBefore(pieces, window_us)
     turns = {since_us, until_us}
     for begin, end in pieces:
         turns |= {begin, end, begin + window_us, end + window_us}
@@ -77,7 +81,7 @@ def _sections(pieces: Pieces, window_us: int, since_us: int, until_us: int) -> I
         used = used_then
 
 
-class _Used:
+class _UsedBefore:
     """The time outside within the window before an instant, in microseconds."""
 
     def __init__(self, pieces: Pieces, window_us: int) -> None:
@@ -103,65 +107,96 @@ HOUR = timedelta(hours=1)
 TICK = datetime.resolution
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """The part of a temperature excursion that a budget needs."""
+class CountedBudget(NamedTuple):
+    """A kind of budget: its excursions, and the column of temperature excursions with the time it counts."""
 
-    started_at: datetime
-    ended_at: datetime | None
+    kind: Excursion.Kind
+    pieces: str
+
+
+BUDGET_OF: Mapping[Side | None, CountedBudget] = {
+    None: CountedBudget(Excursion.Kind.BUDGET, "outside_pieces"),
+    Side.HIGH: CountedBudget(Excursion.Kind.BUDGET_HIGH, "high_pieces"),
+    Side.LOW: CountedBudget(Excursion.Kind.BUDGET_LOW, "low_pieces"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A time that uses up a budget, in µs, and the peak of what it is a part of."""
+
+    begin_us: int
+    end_us: int
     peak_c: float
     peak_at: datetime
-    pieces: list[list[int]]
 
 
-def budget_replacement(unit: EvaluatedUnit, changed_since: datetime) -> Replacement:
-    """Return the unit's budget excursions that a change of its excursions since then may affect.
+def budget_replacements(
+    unit: EvaluatedUnit, changed_since: datetime, sides: Collection[Side | None]
+) -> list[Replacement]:
+    """Return the excursions of the unit's budgets of these sides that a change since then may affect.
 
-    A version's budget counts from the start of its validity, including the time outside before it. Five queries.
+    A version's budget counts from the start of its validity, including the time outside before it. Two queries, and
+    three for each budget.
     """
-    unit_id, versions = unit.unit_id, unit.versions
     changed_since = _unevaluated_since(unit, changed_since)
-    budgets = Excursion.objects.filter(storage_unit=unit_id, kind=Excursion.Kind.BUDGET)
+    newest = LatestReading.objects.values_list("recorded_at", flat=True).get(storage_unit=unit.unit_id)
+    return [_replacement(unit, side, changed_since, newest) for side in sides]
+
+
+def _replacement(unit: EvaluatedUnit, side: Side | None, changed_since: datetime, newest: datetime) -> Replacement:
+    kind = BUDGET_OF[side].kind
+    budgets = Excursion.objects.filter(storage_unit=unit.unit_id, kind=kind)
     touched = budgets.filter(Q(ended_at=None) | Q(ended_at__gte=changed_since)).order_by("started_at").first()
     since = changed_since if touched is None else min(touched.started_at, changed_since)
-    newest = LatestReading.objects.values_list("recorded_at", flat=True).get(storage_unit=unit_id)
-    outside = _outside(unit_id, since - max(timedelta(seconds=each.limits.allowed_window_seconds) for each in versions))
-    return unit.replacement(
-        Excursion.Kind.BUDGET,
-        find_budget_excursions(outside, versions, since, newest),
-        stored_since(unit_id, Excursion.Kind.BUDGET, since),
-    )
+    windows = [budget.window_seconds for each in unit.versions if (budget := each.limits.budget(side)) is not None]
+    used = _used(unit.unit_id, side, since - timedelta(seconds=max(windows, default=0)))
+    found = find_budget_excursions(used, unit.versions, since, newest, side)
+    return unit.replacement(kind, found, stored_since(unit.unit_id, kind, since))
 
 
 def find_budget_excursions(
-    outside: Sequence[Outside], versions: Sequence[EffectiveLimits], since: datetime, newest: datetime
+    used: Sequence[Used],
+    versions: Sequence[EffectiveLimits],
+    since: datetime,
+    newest: datetime,
+    side: Side | None = None,
 ) -> list[DetectedExcursion]:
     """Return the violations from `since` to the newest reading, in order of time.
 
-    outside: the temperature excursions from the longest window before `since` on. A violation that is ongoing when its
+    used: the time that counts, from the longest window before `since` on. A violation that is ongoing when its
     version's validity ends, ends with it; if the next version is violated at that moment, that is another one.
     """
-    pieces = [(begin, end) for each in outside for begin, end in each.pieces]
+    pieces = [(each.begin_us, each.end_us) for each in used]
     found: list[DetectedExcursion] = []
     for version, begins, ends in limits_in_force(versions, since, newest + TICK):
-        limits = version.limits
-        if limits.allowed_seconds is None:
+        budget = version.limits.budget(side)
+        if budget is None:
             continue
         is_ongoing = ends > newest
         last = newest if is_ongoing else ends
+        last_us, window_us = microseconds_of(last), budget.window_seconds * SECOND_US
         violated = violations(
             pieces,
-            allowed_us=limits.allowed_seconds * SECOND_US,
-            window_us=limits.allowed_window_seconds * SECOND_US,
+            allowed_us=budget.allowed_seconds * SECOND_US,
+            window_us=window_us,
             since_us=microseconds_of(begins),
-            until_us=microseconds_of(last),
+            until_us=last_us,
         )
         found += [
-            _excursion(each, version, outside, last, is_ongoing=is_ongoing)
+            _excursion(each, version, _worst(each, version, used, window_us, last_us), last, is_ongoing=is_ongoing)
             for each in violated
             if each.started_us < microseconds_of(ends)
         ]
     return found
+
+
+def used_by(excursion: DetectedExcursion | Excursion, side: Side | None) -> list[Used]:
+    """Return the times of a temperature excursion that the budget of this side, or of both together, counts."""
+    if side is None:
+        return [Used(begin, end, excursion.peak_c, excursion.peak_at) for begin, end in excursion.outside_pieces]
+    pieces = excursion.high_pieces if side is Side.HIGH else excursion.low_pieces
+    return [Used(int(begin), int(end), peak_c, instant_of(int(at))) for begin, end, peak_c, at in pieces]
 
 
 def _unevaluated_since(unit: EvaluatedUnit, changed_since: datetime) -> datetime:
@@ -177,27 +212,27 @@ def _unevaluated_since(unit: EvaluatedUnit, changed_since: datetime) -> datetime
     return min([each for each in changes if previous is None or each >= previous], default=changed_since)
 
 
-def _outside(unit_id: int, since: datetime) -> list[Outside]:
+def _used(unit_id: int, side: Side | None, since: datetime) -> list[Used]:
     excursions = Excursion.objects.filter(storage_unit=unit_id, kind=Excursion.Kind.TEMPERATURE)
     rows = excursions.filter(Q(ended_at=None) | Q(ended_at__gte=since)).order_by("started_at")
-    return [Outside(*row) for row in rows.values_list("started_at", "ended_at", "peak_c", "peak_at", "outside_pieces")]
+    return [used for each in rows.only("peak_c", "peak_at", BUDGET_OF[side].pieces) for used in used_by(each, side)]
+
+
+def _worst(violation: Violation, version: EffectiveLimits, used: Sequence[Used], window_us: int, last_us: int) -> Used:
+    """Return the time with the furthest temperature of those that used up the budget until the violation ended."""
+    ended_us = last_us if violation.ended_us is None else violation.ended_us
+    using = [each for each in used if each.begin_us < ended_us and each.end_us > violation.started_us - window_us]
+    return max(using, key=lambda each: abs(version.limits.beyond_k(each.peak_c)))
 
 
 def _excursion(
-    violation: Violation, version: EffectiveLimits, outside: Sequence[Outside], last: datetime, *, is_ongoing: bool
+    violation: Violation, version: EffectiveLimits, worst: Used, last: datetime, *, is_ongoing: bool
 ) -> DetectedExcursion:
-    """Return the violation as an excursion with the peak of the worst excursion that used the budget."""
+    """Return the violation as an excursion with the peak of the worst time that used up the budget."""
     started_at = instant_of(violation.started_us)
     ended_at = None if violation.ended_us is None else instant_of(violation.ended_us)
     if ended_at is None and not is_ongoing:
         ended_at = last
-    window = timedelta(seconds=version.limits.allowed_window_seconds)
-    using = [
-        each
-        for each in outside
-        if each.started_at < (ended_at or last) and (each.ended_at is None or each.ended_at > started_at - window)
-    ]
-    worst = max(using, key=lambda each: abs(version.limits.beyond_k(each.peak_c)))
     return DetectedExcursion(
         started_at=started_at,
         version_id=version.version_id,

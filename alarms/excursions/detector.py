@@ -26,7 +26,7 @@ from typing import NamedTuple
 import msgspec
 
 from alarms.excursions.unit_temperature import UnitTemperature, are_clear, unit_temperature_at, valid_sensors
-from alarms.thresholds import Limits, Severity
+from alarms.thresholds import Limits, Severity, Side
 from readings.storage.reading_batch import microseconds_of
 from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_c
 
@@ -51,6 +51,11 @@ class EffectiveLimits:
     is_provisional: bool = False
 
 
+# A time that one side's budget counts: begin and end in µs since 1970, the temperature furthest beyond in it, and when
+# that was. A list, as JSON stores it.
+SidePiece = list[int | float]
+
+
 @dataclass(slots=True)
 class _KnownTime:
     """Σt and Σt·exp(−10000/T) of the time with known temperature, and the unknown time; in seconds."""
@@ -67,6 +72,8 @@ class _AfterEnd(_KnownTime):
     area_kelvin_minutes: float = 0.0
     outside_seconds: float = 0.0
     outside_pieces: list[list[int]] = field(default_factory=list)
+    high_pieces: list[SidePiece] = field(default_factory=list)
+    low_pieces: list[SidePiece] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -74,7 +81,8 @@ class DetectedExcursion:
     """An excursion, with the names of `alarms.models.Excursion`; `ended_at` None means ongoing.
 
     version_id: of the limits in force when it began. outside_pieces: from when to when the temperature is known to be
-    outside, in microseconds since 1970, touching pieces joined.
+    outside, in microseconds since 1970, touching pieces joined. high_pieces, low_pieces: the parts of them that the
+    budgets of one side count.
     """
 
     started_at: datetime
@@ -91,6 +99,8 @@ class DetectedExcursion:
     alarm_at: datetime | None = None
     critical_alarm_at: datetime | None = None
     outside_pieces: list[list[int]] = field(default_factory=list)
+    high_pieces: list[SidePiece] = field(default_factory=list)
+    low_pieces: list[SidePiece] = field(default_factory=list)
     known: _KnownTime = field(default_factory=_KnownTime)
 
     @property
@@ -242,6 +252,10 @@ class Detector:
         current.area_kelvin_minutes += after_end.area_kelvin_minutes
         for begin_us, end_us in after_end.outside_pieces:
             _add_piece(current.outside_pieces, begin_us, end_us)
+        for piece in after_end.high_pieces:
+            _add_side_piece(current.high_pieces, piece, Side.HIGH)
+        for piece in after_end.low_pieces:
+            _add_side_piece(current.low_pieces, piece, Side.LOW)
 
     def _accumulate(self, instant: datetime) -> None:
         """Add the time since the previous instant, cut where a reading goes stale or the limits change."""
@@ -268,7 +282,11 @@ class Detector:
         if temperature.severity is not None:
             measures.outside_seconds += seconds
             measures.area_kelvin_minutes += abs(temperature.beyond_k) * seconds / 60
-            _add_piece(measures.outside_pieces, microseconds_of(since), microseconds_of(until))
+            begin_us, end_us = microseconds_of(since), microseconds_of(until)
+            _add_piece(measures.outside_pieces, begin_us, end_us)
+            if (side := temperature.budget_side) is not None:
+                pieces = measures.high_pieces if side is Side.HIGH else measures.low_pieces
+                _add_side_piece(pieces, [begin_us, end_us, temperature.temperature_c, begin_us], side)
 
     def dump_state(self) -> dict[str, object]:
         """Return the state that the next step needs as JSON, for `load_state`."""
@@ -350,3 +368,13 @@ def _add_piece(pieces: list[list[int]], since_us: int, until_us: int) -> None:
         pieces[-1][1] = until_us
     else:
         pieces.append([since_us, until_us])
+
+
+def _add_side_piece(pieces: list[SidePiece], added: SidePiece, side: Side) -> None:
+    """Add a piece, joined with one that it touches."""
+    if not pieces or pieces[-1][1] != added[0]:
+        pieces.append(added)
+        return
+    (begin_us, _, *last), (_, end_us, *new) = pieces[-1], added
+    is_further = new[0] > last[0] if side is Side.HIGH else new[0] < last[0]
+    pieces[-1] = [begin_us, end_us, *(new if is_further else last)]

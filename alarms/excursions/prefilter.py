@@ -50,13 +50,19 @@ class PrefilterResult:
     without_measurement: frozenset[int]
 
 
+# Null without a budget; PostgreSQL's greatest ignores nulls.
+LONGEST_BUDGET_WINDOW = """greatest(
+    CASE WHEN allowed_seconds IS NOT NULL THEN allowed_window_seconds END,
+    CASE WHEN high_allowed_seconds IS NOT NULL THEN high_allowed_window_seconds END,
+    CASE WHEN low_allowed_seconds IS NOT NULL THEN low_allowed_window_seconds END
+)"""
 # Changed limits may be exceeded by what was measured before: by a reading that is still valid, and by the time outside
 # within a budget's window, which the first readings after the change reveal.
 IS_CHANGE_NEAR = f"""(
     span.first < version.valid_from + {STALENESS_LIMIT}
-    OR version.allowed_seconds IS NOT NULL AND EXISTS (
+    OR version.budget_window_seconds IS NOT NULL AND EXISTS (
         SELECT FROM excursion WHERE storage_unit_id = unit.id AND kind = 'temperature'
-            AND clears_at >= version.valid_from - make_interval(secs => version.allowed_window_seconds)
+            AND clears_at >= version.valid_from - make_interval(secs => version.budget_window_seconds)
     ) AND NOT EXISTS (
         SELECT FROM hourly_rollup WHERE storage_unit_id = unit.id AND reading_count > 0
             AND hour >= version.valid_from AND hour <= span.first - interval '1 hour'
@@ -81,7 +87,7 @@ SELECT unit.id, coalesce(unit.low_warning_c, unit.low_critical_c), coalesce(unit
 FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS span (unit_id, first, last)
 JOIN storage_unit AS unit ON unit.id = span.unit_id
 LEFT JOIN LATERAL (
-    SELECT valid_from, sensor_policy, allowed_seconds, allowed_window_seconds FROM limit_version
+    SELECT valid_from, sensor_policy, {LONGEST_BUDGET_WINDOW} AS budget_window_seconds FROM limit_version
     WHERE storage_unit_id = unit.id AND superseded_at IS NULL ORDER BY valid_from DESC LIMIT 1
 ) AS version ON true
 ORDER BY unit.id

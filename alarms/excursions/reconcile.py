@@ -77,6 +77,8 @@ COMPARED_FIELDS = (
     "alarm_at",
     "critical_alarm_at",
     "outside_pieces",
+    "high_pieces",
+    "low_pieces",
 )
 _WRITTEN = (*COMPARED_FIELDS, "progress", "limit_version_id")
 

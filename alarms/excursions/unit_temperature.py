@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alarms.thresholds import Limits, SensorPolicy, Severity
+from alarms.thresholds import Limits, SensorPolicy, Severity, Side
 
 # Each sensor's last measurement with its time.
 Sensors = Mapping[int, tuple[datetime, float]]
@@ -18,13 +18,17 @@ Sensors = Mapping[int, tuple[datetime, float]]
 
 @dataclass(slots=True)
 class UnitTemperature:
-    """The unit's temperature from `since` on; it changes at `until` unless readings or limits change before."""
+    """The unit's temperature from `since` on; it changes at `until` unless readings or limits change before.
+
+    budget_side: the side whose own budget it uses up.
+    """
 
     since: datetime
     until: datetime
     temperature_c: float
     severity: Severity | None
     beyond_k: float
+    budget_side: Side | None = None
 
 
 def unit_temperature_at(instant: datetime, sensors: Sensors, limits: Limits) -> UnitTemperature | None:
@@ -44,6 +48,7 @@ def unit_temperature_at(instant: datetime, sensors: Sensors, limits: Limits) -> 
         temperature_c,
         limits.severity_of(temperature_c),
         limits.beyond_k(temperature_c),
+        limits.budget_side_of(temperature_c),
     )
 
 

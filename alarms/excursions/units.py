@@ -10,6 +10,7 @@ from alarms.excursions.detector import DetectedExcursion, EffectiveLimits
 from alarms.excursions.reconcile import LIVE_WITHIN, Replacement
 from alarms.limits.versions import versions_by_unit
 from alarms.models import Excursion
+from alarms.thresholds import Side
 from customers.models import StorageUnit
 
 
@@ -22,9 +23,10 @@ class EvaluatedUnit:
     versions: list[EffectiveLimits]
 
     @property
-    def has_budget(self) -> bool:
-        """Whether any version limits the total time outside."""
-        return any(version.limits.allowed_seconds is not None for version in self.versions)
+    def budget_sides(self) -> list[Side | None]:
+        """The sides whose time outside any version limits; None stands for both together."""
+        sides: tuple[Side | None, ...] = (None, *Side)
+        return [side for side in sides if any(each.limits.budget(side) is not None for each in self.versions)]
 
     def replacement(
         self,

@@ -20,6 +20,8 @@ from alarms.thresholds import Severity
 _KINDS = {
     Excursion.Kind.TEMPERATURE: Alarm.Kind.TEMPERATURE,
     Excursion.Kind.BUDGET: Alarm.Kind.BUDGET,
+    Excursion.Kind.BUDGET_HIGH: Alarm.Kind.BUDGET_HIGH,
+    Excursion.Kind.BUDGET_LOW: Alarm.Kind.BUDGET_LOW,
     Excursion.Kind.MKT: Alarm.Kind.MKT,
 }
 # The alarm's fields that mirror its excursion. Most readings of an excursion change none of them.

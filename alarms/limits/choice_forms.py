@@ -7,9 +7,10 @@ from typing_extensions import override
 
 from alarms.limits.profiles import VALUE_NAMES, limit_values
 from alarms.models import LimitProfile, UnitLimits
+from alarms.models.limits import BUDGETS
 
 # Fields that only apply if another one is filled in.
-DEPENDENT = {"allowed_window_seconds": "allowed_seconds", "mkt_window_seconds": "mkt_limit_c"}
+DEPENDENT = {budget.window: budget.seconds for budget in BUDGETS} | {"mkt_window_seconds": "mkt_limit_c"}
 
 
 class ProfileLimitsForm(forms.ModelForm[LimitProfile]):

@@ -35,15 +35,18 @@ SHIPPED: dict[str, dict[str, object]] = {
         "description": (
             "2 to 8 °C. Up to 15 °C for at most 24 hours within the window of the MKT, a day, if it stays up to 8 °C. "
             "Source: USP <659>, controlled cold temperature (secondary: summaries of the chapter); MKT window: USP "
-            "<1079.2> (secondary: PF 44(4)). Doubts: time below 2 °C is not allowed at all, but counts in the same "
-            "budget as time above 8 °C; rely on its critical alarm. Delays are practice."
+            "<1079.2> (secondary: PF 44(4)). Time below 2 °C is not allowed at all and has a budget of its own: 15 "
+            "minutes in a day, so that short dips that end before the alarm delay do not add up unnoticed. Doubts: "
+            "that budget and the delays are practice."
         ),
         "low_critical_c": 2.0,
         "low_warning_c": 2.0,
         "high_warning_c": 8.0,
         "high_critical_c": 15.0,
-        "allowed_seconds": DAY,
-        "allowed_window_seconds": DAY,
+        "high_allowed_seconds": DAY,
+        "high_allowed_window_seconds": DAY,
+        "low_allowed_seconds": 15 * MINUTE,
+        "low_allowed_window_seconds": DAY,
         "mkt_limit_c": 8.0,
         "mkt_window_seconds": DAY,
         **_delays(high=(15 * MINUTE, 5 * MINUTE), low=(15 * MINUTE, 15 * MINUTE)),
@@ -88,15 +91,19 @@ SHIPPED: dict[str, dict[str, object]] = {
     },
     "controlled room temperature": {
         "description": (
-            "20 to 25 °C. From 15 to 30 °C is allowed while the MKT of 30 days is up to 25 °C. Source: USP <659> "
-            "(secondary: summaries of the chapter); MKT window: USP <1079.2> (secondary: PF 44(4)). Doubts: spikes up "
-            "to 40 °C are allowed for at most 24 hours; that cap is not computed, each spike above 30 °C is a "
-            "critical alarm instead. Delays are practice."
+            "20 to 25 °C. From 15 to 30 °C is allowed while the MKT of 30 days is up to 25 °C; spikes above 30 °C, up "
+            "to 40 °C, for at most 24 hours. Source: USP <659> (secondary: summaries of the chapter); MKT window: USP "
+            "<1079.2> (secondary: PF 44(4)). Doubts: the chapter does not say whether the 24 hours are of one spike or "
+            "of all; here all spikes of 30 days add up. Each is also a critical alarm from 30 °C on, so that there is "
+            "time to act; above 40 °C has none of its own. Delays are practice."
         ),
         "low_critical_c": 15.0,
         "low_warning_c": 20.0,
         "high_warning_c": 25.0,
         "high_critical_c": 30.0,
+        "high_allowed_seconds": DAY,
+        "high_allowed_window_seconds": 30 * DAY,
+        "high_allowed_c": 30.0,
         "mkt_limit_c": 25.0,
         "mkt_window_seconds": 30 * DAY,
         **_delays(high=(30 * MINUTE, 5 * MINUTE), low=(30 * MINUTE, 5 * MINUTE)),

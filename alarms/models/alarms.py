@@ -34,6 +34,8 @@ class Alarm(ScopedModel):
         CLOCK_DRIFT = "clock_drift", "clock drift"
         SOURCE_DOWN = "source_down", "source down"
         BUDGET = "budget", "cumulative time outside"
+        BUDGET_HIGH = "budget_high", "cumulative time too warm"
+        BUDGET_LOW = "budget_low", "cumulative time too cold"
         MKT = "mkt", "mean kinetic temperature"
 
     class State(models.TextChoices):

@@ -17,6 +17,13 @@ from readings.models import UNIT_WAYS
 SEVERITIES = [(severity.value, severity.value) for severity in Severity]
 
 
+def _side_pieces(adjective: str) -> models.JSONField[list[list[float]], list[list[float]]]:
+    help_text = (
+        f"Of these, the periods that use up the budget for being too {adjective}: furthest temperature, and when."
+    )
+    return models.JSONField(default=list, blank=True, help_text=help_text)
+
+
 class Excursion(ScopedModel):
     """A period outside the limits. Written only by `alarms.evaluation.evaluate`.
 
@@ -29,7 +36,12 @@ class Excursion(ScopedModel):
     class Kind(models.TextChoices):
         TEMPERATURE = "temperature", "temperature"
         BUDGET = "budget", "cumulative time"
+        BUDGET_HIGH = "budget_high", "cumulative time too warm"
+        BUDGET_LOW = "budget_low", "cumulative time too cold"
         MKT = "mkt", "mean kinetic temperature"
+
+    # The columns that hold periods of it, many of them if it lasts for weeks.
+    PIECES = ("outside_pieces", "high_pieces", "low_pieces")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     storage_unit = models.ForeignKey(StorageUnit, on_delete=models.PROTECT, related_name="excursions", db_index=False)
@@ -54,6 +66,8 @@ class Excursion(ScopedModel):
         blank=True,
         help_text="Start and end of each confirmed period outside, in µs since 1970.",
     )
+    high_pieces = _side_pieces("warm")
+    low_pieces = _side_pieces("cold")
     progress = models.JSONField(
         null=True,
         blank=True,

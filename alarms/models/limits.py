@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -36,6 +36,16 @@ def _temperature(name: str, help_text: str = "") -> models.FloatField[float | No
 
 def _seconds(name: str, default: int, most: int, help_text: str = "") -> models.PositiveIntegerField[int, int]:
     return models.PositiveIntegerField(name, default=default, validators=[MaxValueValidator(most)], help_text=help_text)
+
+
+def _allowed_seconds(name: str, help_text: str) -> models.PositiveIntegerField[int | None, int | None]:
+    return models.PositiveIntegerField(
+        name,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_WINDOW_SECONDS)],
+        help_text=f"{help_text} Leave empty for no budget.",
+    )
 
 
 class LimitValues(models.Model):
@@ -69,14 +79,14 @@ class LimitValues(models.Model):
         MAX_DELAY_SECONDS,
         "An excursion that recurs sooner than this continues, and its alarm is reopened.",
     )
-    allowed_seconds = models.PositiveIntegerField(
-        "allowed time outside, s",
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(MAX_WINDOW_SECONDS)],
-        help_text="Total within the window below. Leave empty for no budget.",
-    )
+    allowed_seconds = _allowed_seconds("allowed time outside, s", "Total within the window below.")
     allowed_window_seconds = _seconds("budget window, s", 86_400, MAX_WINDOW_SECONDS)
+    high_allowed_seconds = _allowed_seconds("allowed time too warm, s", "As above, for being too warm alone.")
+    high_allowed_window_seconds = _seconds("budget window too warm, s", 86_400, MAX_WINDOW_SECONDS)
+    high_allowed_c = _temperature("count as too warm only above, °C", "Leave empty for the lowest high limit.")
+    low_allowed_seconds = _allowed_seconds("allowed time too cold, s", "As above, for being too cold alone.")
+    low_allowed_window_seconds = _seconds("budget window too cold, s", 86_400, MAX_WINDOW_SECONDS)
+    low_allowed_c = _temperature("count as too cold only below, °C", "Leave empty for the highest low limit.")
     mkt_limit_c = _temperature("MKT limit, °C", "Of the window below. Leave empty for no limit.")
     mkt_window_seconds = _seconds("MKT window, s", 86_400, MAX_WINDOW_SECONDS)
 
@@ -93,10 +103,44 @@ class LimitValues(models.Model):
             raise ValidationError(
                 {"is_low_critical_inclusive": "It requires a low critical limit and a low warning limit above it."}
             )
-        if self.allowed_seconds is not None and self.allowed_seconds > self.allowed_window_seconds:
-            raise ValidationError({"allowed_seconds": "The allowed time cannot exceed the window."})
+        for budget in BUDGETS:
+            allowed_seconds = getattr(self, budget.seconds)
+            if allowed_seconds is not None and allowed_seconds > getattr(self, budget.window):
+                raise ValidationError({budget.seconds: "The allowed time cannot exceed the window."})
+        self._clean_budget_temperatures()
+
+    def _clean_budget_temperatures(self) -> None:
+        """Require that the temperatures of budgets belong to one, and that the time beyond them is outside."""
+        high_c = self.high_critical_c if self.high_warning_c is None else self.high_warning_c
+        low_c = self.low_critical_c if self.low_warning_c is None else self.low_warning_c
+        is_within = {
+            "high_allowed_c": _is_below(self.high_allowed_c, high_c),
+            "low_allowed_c": _is_below(low_c, self.low_allowed_c),
+        }
+        for budget in BUDGETS[1:]:
+            if getattr(self, budget.temperature) is not None and getattr(self, budget.seconds) is None:
+                raise ValidationError({budget.temperature: "It only applies together with an allowed time."})
+            if is_within[budget.temperature]:
+                raise ValidationError({budget.temperature: "It is within the limits, where no time counts as outside."})
 
 
+def _is_below(lower_c: float | None, upper_c: float | None) -> bool:
+    return lower_c is not None and upper_c is not None and lower_c < upper_c
+
+
+class BudgetFields(NamedTuple):
+    """The fields of a budget: its allowed time, its window, and beyond which temperature it counts."""
+
+    seconds: str
+    window: str
+    temperature: str = ""
+
+
+BUDGETS = (
+    BudgetFields("allowed_seconds", "allowed_window_seconds"),
+    BudgetFields("high_allowed_seconds", "high_allowed_window_seconds", "high_allowed_c"),
+    BudgetFields("low_allowed_seconds", "low_allowed_window_seconds", "low_allowed_c"),
+)
 TEMPERATURE_FIELDS = ("low_critical_c", "low_warning_c", "high_warning_c", "high_critical_c")
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from django.db import transaction
 
 from alarms.evaluation.evaluate import evaluate
-from alarms.excursions.budget import Outside, find_budget_excursions
+from alarms.excursions.budget import BUDGET_OF, find_budget_excursions, used_by
 from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, SensorReading, detect_excursions
 from alarms.excursions.reconcile import COMPARED_FIELDS
 from alarms.excursions.units import evaluated_units
 from alarms.models import Excursion, LimitVersion
-from alarms.thresholds import Limits
+from alarms.thresholds import Limits, Side
 from customers.models import StorageUnit
 from readings.models import Reading
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
@@ -38,8 +38,21 @@ def series(
 
 def found_in(readings: Iterable[SensorReading], **limits: Any) -> list[DetectedExcursion]:
     """Return the excursions of readings with constant limits, by default 2 to 8 °C."""
+    return detect_excursions(readings, [_constant(limits)])
+
+
+def budgets_in(
+    excursions: Sequence[DetectedExcursion], readings: Sequence[SensorReading], side: Side | None, **limits: Any
+) -> list[DetectedExcursion]:
+    """Return the violated budgets of this side in these excursions of readings with constant limits."""
+    used = [each for excursion in excursions for each in used_by(excursion, side)]
+    first, last = readings[0].recorded_at, readings[-1].recorded_at
+    return find_budget_excursions(used, [_constant(limits)], first, last, side)
+
+
+def _constant(limits: dict[str, Any]) -> EffectiveLimits:
     values = {"low_warning_c": 2.0, "high_warning_c": 8.0, "gap_limit_seconds": 900} | limits
-    return detect_excursions(readings, [EffectiveLimits(START - timedelta(days=1), Limits(**values))])
+    return EffectiveLimits(START - timedelta(days=1), Limits(**values))
 
 
 def set_staleness_limits(seconds: int) -> None:
@@ -61,17 +74,24 @@ def by_definition(unit: StorageUnit) -> list[tuple[object, ...]]:
     return [tuple(getattr(each, name) for name in COMPARED_FIELDS) for each in found]
 
 
-def budgets_by_definition(unit: StorageUnit) -> list[tuple[object, ...]]:
-    """Return the violated budgets of all the unit's readings by definition, as COMPARED_FIELDS."""
+def budgets_by_definition(unit: StorageUnit, side: Side | None = None) -> list[tuple[object, ...]]:
+    """Return the violated budgets of this side of all the unit's readings by definition, as COMPARED_FIELDS."""
     readings, versions = measured(unit), evaluated_units([unit.pk])[0].versions
-    outside = [
-        Outside(each.started_at, each.ended_at, each.peak_c, each.peak_at, each.outside_pieces)
-        for each in detect_excursions(readings, versions)
-    ]
     if not readings:
         return []
-    found = find_budget_excursions(outside, versions, readings[0].recorded_at, readings[-1].recorded_at)
+    used = [each for excursion in detect_excursions(readings, versions) for each in used_by(excursion, side)]
+    found = find_budget_excursions(used, versions, readings[0].recorded_at, readings[-1].recorded_at, side)
     return [tuple(getattr(each, name) for name in COMPARED_FIELDS) for each in found]
+
+
+def stored_budgets(unit: StorageUnit) -> list[list[tuple[object, ...]]]:
+    """Return the unit's stored excursions of all budgets, by side, as COMPARED_FIELDS."""
+    return [stored(unit, budget.kind) for budget in BUDGET_OF.values()]
+
+
+def all_budgets_by_definition(unit: StorageUnit) -> list[list[tuple[object, ...]]]:
+    """Return what `stored_budgets` returns, by definition."""
+    return [budgets_by_definition(unit, side) for side in BUDGET_OF]
 
 
 def measured(unit: StorageUnit) -> list[SensorReading]:

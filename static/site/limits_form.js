@@ -23,7 +23,11 @@
     const isRelative = fields.is_around_set_temperature.checked;
     for (const name of absolute) fields[name].disabled = isRelative;
     for (const name of deviations) fields[name].disabled = !isRelative;
-    fields.allowed_window_seconds.disabled = fields.allowed_seconds.value === "";
+    for (const side of ["", "high_", "low_"]) {
+      const hasBudget = fields[`${side}allowed_seconds`].value !== "";
+      fields[`${side}allowed_window_seconds`].disabled = !hasBudget;
+      if (side) fields[`${side}allowed_c`].disabled = !hasBudget;
+    }
     fields.mkt_window_seconds.disabled = fields.mkt_limit_c.value === "";
   };
 

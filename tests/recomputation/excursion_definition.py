@@ -6,12 +6,23 @@ It shares no code with the product. Temperatures are in °C, times are aware.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from tests.recomputation.definition import HOUR, Reading, Unit, mean_kinetic_temperature, statistics, union
+
+SIDES = ("both", "high", "low")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The time allowed outside in any window; `beyond` is a temperature of its own, past which alone time counts."""
+
+    allowed: timedelta
+    window: timedelta
+    beyond: float | None = None
 
 
 @dataclass(frozen=True)
@@ -33,8 +44,7 @@ class Limits:
     staleness: timedelta
     policy: str
     named_sensor: str | None
-    allowed: timedelta | None
-    window: timedelta
+    budgets: Mapping[str, Budget]
     mkt_limit: float | None
     mkt_window: timedelta
 
@@ -60,6 +70,20 @@ class Limits:
         if self.is_inclusive:
             return (low is not None and rounded <= low) or (high is not None and rounded >= high)
         return (low is not None and rounded < low) or (high is not None and rounded > high)
+
+    def uses_up(self, side: str, temperature: float) -> bool:
+        """Return whether a temperature uses up the budget of a side, "high" or "low", or of "both"."""
+        if side == "both":
+            return self.severity(temperature) > 0
+        budget = self.budgets.get(side)
+        if budget is None:
+            return False
+        levels = [each for each in ((self.high if side == "high" else self.low), budget.beyond) if each is not None]
+        is_beyond = [
+            self._is_beyond(temperature, *((None, level) if side == "high" else (level, None))) for level in levels
+        ]
+        has_limit = (self.high if side == "high" else self.low) is not None
+        return has_limit and all(is_beyond)
 
     def is_clear(self, temperature: float) -> bool:
         """Return whether a temperature is within by the clearing margin, or in the middle if that leaves nothing."""
@@ -96,6 +120,7 @@ class Excursion:
     critical_alarm_at: datetime | None = None
     critical_since: datetime | None = None
     outside: list[tuple[datetime, datetime]] = field(default_factory=list)
+    counted: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
     outside_seconds: float = 0.0
     gap_seconds: float = 0.0
     area_kelvin_minutes: float = 0.0
@@ -215,6 +240,9 @@ def _measure(excursion: Excursion, history: History, end: datetime) -> None:
         known.append((seconds, temperature))
         if limits.severity(temperature):
             excursion.outside.append((since, until))
+            for side in SIDES:
+                if limits.uses_up(side, temperature):
+                    excursion.counted.setdefault(side, []).append((since, until))
             areas.append(limits.beyond(temperature) * seconds / 60)
     excursion.outside = union(excursion.outside)
     excursion.outside_seconds = math.fsum((until - since).total_seconds() for since, until in excursion.outside)
@@ -241,16 +269,14 @@ class Exceeded:
     most: float
 
 
-def budgets(history: History) -> list[Exceeded]:
-    """Return the periods in which the time outside within the window before a moment reached the allowed time."""
+def budgets(history: History, side: str) -> list[Exceeded]:
+    """Return the periods in which the time that counts within the window before a moment reached the allowed time."""
     newest = max(reading.at for reading in history.readings)
-    outside = [piece for each in excursions(history) for piece in each.outside]
+    counted = [piece for each in excursions(history) for piece in union(each.counted.get(side, []))]
     found = []
     for version, since, until in _in_force(history, newest):
-        if version.allowed is not None:
-            found += list(
-                _exceeded(outside, version.allowed, version.window, since, min(until or newest, newest), until)
-            )
+        if budget := version.budgets.get(side):
+            found += list(_exceeded(counted, budget.allowed, budget.window, since, min(until or newest, newest), until))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from readings.time_ranges import TimeRange
 from tests.recomputation import excursion_definition
 from tests.recomputation.comparison import ask, close, temperature
 from tests.recomputation.definition import HOUR, Unit
-from tests.recomputation.excursion_definition import History, Limits
+from tests.recomputation.excursion_definition import Budget, History, Limits
 from tests.recomputation.fleets import Fleet
 
 pytestmark = pytest.mark.django_db
@@ -50,11 +51,18 @@ def limits_of(version: LimitVersion, codes: dict[int, str]) -> Limits:
         staleness=timedelta(seconds=version.gap_limit_seconds),
         policy=version.sensor_policy,
         named_sensor=codes.get(version.named_sensor_id or 0),
-        allowed=None if version.allowed_seconds is None else timedelta(seconds=version.allowed_seconds),
-        window=timedelta(seconds=version.allowed_window_seconds),
+        budgets=dict(budgets_of(version)),
         mkt_limit=version.mkt_limit_c,
         mkt_window=timedelta(seconds=version.mkt_window_seconds),
     )
+
+
+def budgets_of(version: LimitVersion) -> Iterator[tuple[str, Budget]]:
+    for side, prefix in (("both", ""), ("high", "high_"), ("low", "low_")):
+        allowed = getattr(version, f"{prefix}allowed_seconds")
+        if allowed is not None:
+            window = timedelta(seconds=getattr(version, f"{prefix}allowed_window_seconds"))
+            yield side, Budget(timedelta(seconds=allowed), window, getattr(version, f"{prefix}allowed_c", None))
 
 
 def test_stored_excursions(fleet: Fleet) -> None:
@@ -121,12 +129,13 @@ def test_time_outside_of_any_period(fleet: Fleet) -> None:
         assert (found.outside.total_seconds(), found.critical.total_seconds()) == pytest.approx(expected, rel=1e-9)
 
 
-def test_exceeded_budgets(fleet: Fleet) -> None:
+@pytest.mark.parametrize(("side", "kind"), [("both", "budget"), ("high", "budget_high"), ("low", "budget_low")])
+def test_exceeded_budgets(fleet: Fleet, side: str, kind: str) -> None:
     total = 0
     for stored, unit in fleet.known().items():
-        expected = excursion_definition.budgets(history_of(stored, unit))
+        expected = excursion_definition.budgets(history_of(stored, unit), side)
 
-        found = Excursion.objects.filter(storage_unit=stored, kind="budget").order_by("started_at", "limit_version_id")
+        found = Excursion.objects.filter(storage_unit=stored, kind=kind).order_by("started_at", "limit_version_id")
 
         assert [(each.started_at, each.ended_at, each.outside_seconds) for each in found] == [
             (each.started_at, each.ended_at, close(each.most)) for each in expected

@@ -247,9 +247,10 @@ def test_the_saved_state_keeps_the_field_names_stored_in_excursions() -> None:
         detector.step(instant, rows)
     state: Json = detector.dump_state()
     assert set(state) == {"current", "sensors", "at", "standing", "critical_since", "after_end", "measured_c"}
-    assert set(state["standing"]) == {"since", "until", "temperature_c", "severity", "beyond_k"}
+    assert set(state["standing"]) == {"since", "until", "temperature_c", "severity", "beyond_k", "budget_side"}
     known_time = {"seconds", "arrhenius", "gap_seconds"}
-    assert set(state["after_end"]) == known_time | {"area_kelvin_minutes", "outside_seconds", "outside_pieces"}
+    pieces = {"outside_pieces", "high_pieces", "low_pieces"}
+    assert set(state["after_end"]) == known_time | pieces | {"area_kelvin_minutes", "outside_seconds"}
 
 
 def test_a_state_saved_without_the_newer_fields_can_be_loaded() -> None:
@@ -259,7 +260,8 @@ def test_a_state_saved_without_the_newer_fields_can_be_loaded() -> None:
         detector.step(instant, rows)
     state: Json = detector.dump_state()
     del state["measured_c"]
-    for name in ("area_kelvin_minutes", "outside_seconds", "outside_pieces"):
+    del state["standing"]["budget_side"], state["current"]["high_pieces"], state["current"]["low_pieces"]
+    for name in ("area_kelvin_minutes", "outside_seconds", "outside_pieces", "high_pieces", "low_pieces"):
         del state["after_end"][name]
     restored = Detector.load_state(state, versions)
     for each in (detector, restored):
