@@ -158,8 +158,9 @@ SELECT count(DISTINCT hour) FROM (
     SELECT hour FROM hourly_rollup
     WHERE storage_unit_id = ANY(%(unit_ids)s) AND hour >= %(first_hour)s AND hour < %(end_hour)s AND reading_count > 0
     UNION ALL
-    SELECT date_trunc('hour', piece.start, 'UTC')
-    FROM unnest(%(part_starts)s::timestamptz[], %(part_ends)s::timestamptz[]) AS piece (start, until)
+    SELECT piece.hour
+    FROM unnest(%(part_hours)s::timestamptz[], %(part_starts)s::timestamptz[], %(part_ends)s::timestamptz[])
+        AS piece (hour, start, until)
     WHERE EXISTS (
         SELECT FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
             SELECT FROM reading
@@ -243,21 +244,26 @@ def performance(unit_refs: UnitRefs, time_range: TimeRange) -> Performance:
 
 
 def _uptime(unit_refs: UnitRefs, time_range: TimeRange) -> tuple[int, int]:
-    """Return the number of UTC hours in which any unit sent a reading, and of all hours that the range touches.
+    """Return the number of UTC hours in which any unit sent a reading, and of all hours of the range.
 
-    The range's last instant, up to midnight for example, touches no further hour.
+    The range's last instant, up to midnight for example, touches no further hour. What begins and ends with half an
+    hour has no more hours than what begins and ends with whole ones: parts that are an hour at most together count as
+    one.
     """
     time_range = TimeRange(time_range.start, max(time_range.start, time_range.end - MICROSECOND))
     whole, rests = cut_hours(time_range)
     parts = [part for rest in rests for part in split_at_hours(rest)]
+    is_one_hour = sum((part.end - part.start for part in parts), timedelta()) <= HOUR
+    part_hours = [parts[0].start if is_one_hour else part.start for part in parts]
     hours = {
         "first_hour": whole.start,
         "end_hour": whole.end,
+        "part_hours": part_hours,
         "part_starts": [part.start for part in parts],
         "part_ends": [part.end for part in parts],
     }
     ((found,),) = _rows(HOURS_WITH_READINGS, unit_refs, time_range, hours)
-    return found, (whole.end - whole.start) // HOUR + len(parts)
+    return found, (whole.end - whole.start) // HOUR + len(set(part_hours))
 
 
 def _statuses(unit_refs: UnitRefs, time_range: TimeRange, summary: Summary) -> list[tuple[str, int]]:

@@ -254,10 +254,21 @@ def end_of_group(start: datetime, interval: str, zone: str) -> datetime:
 
 
 def uptime(units: Sequence[Unit], start: datetime, end: datetime) -> tuple[int, int]:
-    """Return the hours of UTC in which any unit sent a reading within [start, end), and all that the period touches."""
-    hour, with_readings, total = start_of_group(start, "hour", "UTC"), 0, 0
+    """Return the hours of UTC in which any unit sent a reading within [start, end), and all of the period.
+
+    The parts of hours at its start and end are one hour if they are an hour at most together.
+    """
+    parts: list[tuple[datetime, datetime]] = []
+    hour = start_of_group(start, "hour", "UTC")
     while hour < end:
-        part = max(hour, start), min(hour + HOUR, end)
-        with_readings += any(part[0] <= reading.at < part[1] for unit in units for reading in unit.readings)
-        total, hour = total + 1, hour + HOUR
-    return with_readings, total
+        parts.append((max(hour, start), min(hour + HOUR, end)))
+        hour += HOUR
+    is_read = [
+        any(since <= reading.at < until for unit in units for reading in unit.readings) for since, until in parts
+    ]
+    incomplete = [number for number, (since, until) in enumerate(parts) if until - since < HOUR]
+    seconds = sum((parts[number][1] - parts[number][0]).total_seconds() for number in incomplete)
+    if len(incomplete) == 2 and seconds <= HOUR.total_seconds():
+        first, last = incomplete
+        is_read[first] |= is_read.pop(last)
+    return sum(is_read), len(is_read)
