@@ -151,6 +151,7 @@ def condition_limits(limits: Limits) -> LimitsInForce:
         limits.high_warning_c,
         limits.high_critical_c,
         limits.is_inclusive,
+        limits.is_low_critical_inclusive,
     )
 
 

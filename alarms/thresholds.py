@@ -11,8 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-# A temperature sent in °F, or a limit in kelvin from a set temperature, may be off by the last digit.
-ROUNDING_K = 5e-7
+from readings.units.comparison import ROUNDING_K, Beyond, beyond, is_beyond
 
 
 class Severity(StrEnum):
@@ -20,6 +19,9 @@ class Severity(StrEnum):
 
     WARNING = "warning"
     CRITICAL = "critical"
+
+
+_SEVERITIES = {Beyond.NONE: None, Beyond.WARNING: Severity.WARNING, Beyond.CRITICAL: Severity.CRITICAL}
 
 
 class SensorPolicy(StrEnum):
@@ -122,24 +124,17 @@ class Limits:
         high, low = self.highest_c, self.lowest_c
         if self.high_allowed_seconds is not None and high is not None:
             level_c = high if self.high_allowed_c is None else max(high, self.high_allowed_c)
-            if self._is_beyond(temperature_c, None, level_c):
+            if is_beyond(temperature_c, None, level_c, self.is_inclusive):
                 return Side.HIGH
         if self.low_allowed_seconds is not None and low is not None:
             level_c = low if self.low_allowed_c is None else min(low, self.low_allowed_c)
-            if self._is_beyond(temperature_c, level_c, None):
+            if is_beyond(temperature_c, level_c, None, self.is_inclusive):
                 return Side.LOW
         return None
 
     def severity_of(self, temperature_c: float) -> Severity | None:
         """Return the severity of this temperature, None within the limits."""
-        if self._is_beyond(temperature_c, self.low_critical_c, self.high_critical_c):
-            return Severity.CRITICAL
-        low_c = self.low_critical_c if self.is_low_critical_inclusive else None
-        if low_c is not None and temperature_c <= low_c + ROUNDING_K:
-            return Severity.CRITICAL
-        if self._is_beyond(temperature_c, self.low_warning_c, self.high_warning_c):
-            return Severity.WARNING
-        return None
+        return _SEVERITIES[beyond(temperature_c, self)]
 
     def is_clear(self, temperature_c: float) -> bool:
         """Return whether it is within the limits by the clearing margin, which ends an excursion.
@@ -174,9 +169,3 @@ class Limits:
 
     def _is_cold(self, temperature_c: float) -> bool:
         return self.lowest_c is not None and temperature_c <= self.lowest_c + ROUNDING_K
-
-    def _is_beyond(self, temperature_c: float, low: float | None, high: float | None) -> bool:
-        margin = -ROUNDING_K if self.is_inclusive else ROUNDING_K
-        return (high is not None and temperature_c > high + margin) or (
-            low is not None and temperature_c < low - margin
-        )

@@ -164,6 +164,9 @@ class StorageUnit(ScopedModel):
     is_limit_outside = models.BooleanField(
         default=False, db_default=False, editable=False, help_text="A temperature exactly at a limit is outside."
     )
+    is_low_critical_limit_outside = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="A temperature exactly at the low critical limit is."
+    )
     has_provisional_limits = models.BooleanField(
         default=False, db_default=False, editable=False, help_text="Nobody has chosen limits, so nobody is alerted."
     )

@@ -255,7 +255,11 @@ def _copy_to_unit(unit: StorageUnit, resolved: ResolvedLimits) -> bool:
     """Copy the limits to the columns of the unit, for conditions and charts; return whether they changed."""
     limits = resolved.limits
     values: dict[str, object] = {name: getattr(limits, name) for name in TEMPERATURE_FIELDS}
-    values |= {"is_limit_outside": limits.is_inclusive, "has_provisional_limits": resolved.is_provisional}
+    values |= {
+        "is_limit_outside": limits.is_inclusive,
+        "is_low_critical_limit_outside": limits.is_low_critical_inclusive,
+        "has_provisional_limits": resolved.is_provisional,
+    }
     if all(getattr(unit, name) == value for name, value in values.items()):
         return False
     for name, value in values.items():

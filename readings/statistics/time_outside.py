@@ -17,7 +17,7 @@ from core.db.prepared import Parameters
 from readings.storage.rollups import LONGEST_GAP
 from readings.storage.time_weighting import TIME_WEIGHTS
 from readings.time_ranges import TimeRange
-from readings.units.condition import ROUNDING_K
+from readings.units.comparison import ROUNDING_K
 
 # A month of readings, even one per minute, is weighted within a fifth of a second.
 MAX_WEIGHTED_RANGE = timedelta(days=32)
@@ -61,13 +61,15 @@ def time_outside(unit_id: int, time_range: TimeRange) -> TimeOutside | None:
     return TimeOutside(timedelta(seconds=outside), timedelta(seconds=critical))
 
 
-# The limits with a possible rounding error, so that what is beyond is certainly outside; see LimitsInForce.widened.
-# Without a warning limit, the critical one is the lowest or highest. Where there is no limit, nothing is beyond it.
+# The limits with a possible rounding error, so that what is beyond is certainly outside, as in
+# `readings.units.comparison`. Without a warning limit, the critical one is the lowest or highest. Where there is no
+# limit, nothing is beyond it.
 _PERIOD = f"""period AS MATERIALIZED (
     SELECT valid_from, valid_until, make_interval(secs => gap_limit_seconds) AS staleness_limit,
         coalesce(low_warning_c, low_critical_c) - margin_k AS low,
         coalesce(high_warning_c, high_critical_c) + margin_k AS high,
-        low_critical_c - margin_k AS low_critical, high_critical_c + margin_k AS high_critical,
+        low_critical_c - CASE WHEN is_low_critical_inclusive THEN -{ROUNDING_K} ELSE margin_k END AS low_critical,
+        high_critical_c + margin_k AS high_critical,
         sensor_policy, named_sensor_id
     FROM limit_period CROSS JOIN LATERAL (
         SELECT CASE WHEN is_inclusive THEN -{ROUNDING_K} ELSE {ROUNDING_K} END AS margin_k

@@ -37,11 +37,11 @@ STALENESS_LIMIT = f"make_interval(secs => coalesce(gap_limit_seconds, {STALENESS
 
 # The database view `limit_period` shows the limits of units over time: for each period of constant limits its
 # `storage_unit_id`, `valid_from` and `valid_until` (half-open, infinite at the ends), the four limits in °C,
-# `is_inclusive`, `gap_limit_seconds` (the staleness limit), `sensor_policy` ("any", "mean" or "named") and
-# `named_sensor_id`. The periods of a unit cover all of time. A migration of this app creates the view from the limits
-# in force now, which are columns of the unit; `alarms`, which keeps the versions of limits, replaces it by one of
-# those, so that nothing is stored twice. PostgreSQL refuses to drop a column that a view shows, or to change its type:
-# drop the view before and create it again in the same migration.
+# `is_inclusive`, `is_low_critical_inclusive`, `gap_limit_seconds` (the staleness limit), `sensor_policy` ("any", "mean"
+# or "named") and `named_sensor_id`. The periods of a unit cover all of time. A migration of this app creates the view
+# from the limits in force now, which are columns of the unit; `alarms`, which keeps the versions of limits, replaces it
+# by one of those, so that nothing is stored twice. PostgreSQL refuses to drop a column that a view shows, or to change
+# its type: drop the view before and create it again in the same migration.
 
 
 def longest_staleness_limit_sql(unit_id: str, since: str) -> str:

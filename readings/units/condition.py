@@ -11,6 +11,8 @@ from typing import Self
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from readings.units.comparison import Beyond, beyond
+
 
 class UnitState(StrEnum):
     """The states of a storage unit, worst first."""
@@ -72,9 +74,14 @@ class DeviationLimits:
 DEFAULT_LIMITS = DeviationLimits()
 
 # Of a storage unit, in the order of LimitsInForce.
-LIMIT_COLUMNS = ("low_critical_c", "low_warning_c", "high_warning_c", "high_critical_c", "is_limit_outside")
-# A temperature sent in °F, or a limit in kelvin from a set temperature, is off by the last digit.
-ROUNDING_K = 5e-7
+LIMIT_COLUMNS = (
+    "low_critical_c",
+    "low_warning_c",
+    "high_warning_c",
+    "high_critical_c",
+    "is_limit_outside",
+    "is_low_critical_limit_outside",
+)
 # The lower and upper bound, None for no limit.
 Bounds = tuple[float | None, float | None]
 
@@ -83,8 +90,8 @@ Bounds = tuple[float | None, float | None]
 class LimitsInForce:
     """The limits for a unit's state and chart in °C; None means no limit.
 
-    With `is_inclusive` a temperature exactly at a limit is outside, otherwise within. They are computed by
-    `alarms.limits.versions`.
+    With `is_inclusive` a temperature exactly at a limit is outside, otherwise within; `is_low_critical_inclusive` is
+    the same for the low critical limit alone. They are computed by `alarms.limits.versions`.
     """
 
     low_critical_c: float | None = None
@@ -92,6 +99,7 @@ class LimitsInForce:
     high_warning_c: float | None = None
     high_critical_c: float | None = None
     is_inclusive: bool = False
+    is_low_critical_inclusive: bool = False
 
     @classmethod
     def of(cls, unit: object) -> Self:
@@ -117,17 +125,6 @@ class LimitsInForce:
         """The bounds of a warning or, without one, the critical ones."""
         low = self.low_critical_c if self.low_warning_c is None else self.low_warning_c
         return low, self.high_critical_c if self.high_warning_c is None else self.high_warning_c
-
-    def widened(self, bounds: Bounds) -> Bounds:
-        """Return the bounds moved by a possible rounding error, so that what is beyond them is certainly outside."""
-        low, high = bounds
-        margin = -ROUNDING_K if self.is_inclusive else ROUNDING_K
-        return None if low is None else low - margin, None if high is None else high + margin
-
-    def is_outside(self, temperature_c: float, bounds: Bounds) -> bool:
-        """Return whether the temperature is beyond `bounds`, which are some of these limits."""
-        low, high = self.widened(bounds)
-        return (low is not None and temperature_c < low) or (high is not None and temperature_c > high)
 
 
 def deviation_k(temperature_c: float | None, set_temperature_c: float | None) -> float | None:
@@ -156,6 +153,11 @@ def state_of(
         return UnitState.SENSOR_FAULT
     if not limits:
         return UnitState.NO_LIMITS
-    if limits.is_outside(temperature_c, limits.critical):
-        return UnitState.CRITICAL
-    return UnitState.WARNING if limits.is_outside(temperature_c, limits.warning) else UnitState.IN_LIMITS
+    return _STATES[beyond(temperature_c, limits)]
+
+
+_STATES = {
+    Beyond.NONE: UnitState.IN_LIMITS,
+    Beyond.WARNING: UnitState.WARNING,
+    Beyond.CRITICAL: UnitState.CRITICAL,
+}

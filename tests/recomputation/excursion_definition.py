@@ -35,6 +35,7 @@ class Limits:
     high_warning: float | None
     high_critical: float | None
     is_inclusive: bool
+    is_low_critical_inclusive: bool
     high_delay: timedelta
     low_delay: timedelta
     high_critical_delay: timedelta
@@ -61,6 +62,9 @@ class Limits:
     def severity(self, temperature: float) -> int:
         """Return 2 beyond a critical limit, 1 beyond a warning limit, 0 within."""
         if self._is_beyond(temperature, self.low_critical, self.high_critical):
+            return 2
+        is_at_low_critical = self.low_critical is not None and round(temperature, 6) == self.low_critical
+        if self.is_low_critical_inclusive and is_at_low_critical:
             return 2
         return int(self._is_beyond(temperature, self.low, self.high))
 

@@ -89,6 +89,7 @@ def _change_staleness(stored: StorageUnit, unit: Unit, moment: datetime, seconds
 
 def _set_limits(drawn: random.Random, stored: StorageUnit) -> None:
     """Choose custom limits around what the unit's sensors measure."""
+    has_low_warning = drawn.random() < 0.75
     middle = celsius(stored.set_temperature, stored.temperature_unit) if stored.set_temperature else 5.0
     warning, critical = drawn.choice([1.0, 2.0, 3.5]), drawn.choice([4.0, 6.0])
     sensors = list(Sensor.objects.filter(storage_unit=stored).order_by("pk"))
@@ -96,7 +97,8 @@ def _set_limits(drawn: random.Random, stored: StorageUnit) -> None:
         storage_unit=stored,
         defaults={
             "low_critical_c": drawn.choice([None, round(middle - critical, 2)]),
-            "low_warning_c": drawn.choice([None, round(middle - warning, 2)]),
+            "low_warning_c": round(middle - warning, 2) if has_low_warning else None,
+            "is_low_critical_inclusive": has_low_warning and drawn.choice([False, True]),
             "high_warning_c": round(middle + warning, 2),
             "high_critical_c": drawn.choice([None, round(middle + critical, 2)]),
             "is_inclusive": drawn.choice([False, True]),

@@ -42,6 +42,7 @@ def limits_of(version: LimitVersion, codes: dict[int, str]) -> Limits:
         high_warning=version.high_warning_c,
         high_critical=version.high_critical_c,
         is_inclusive=version.is_inclusive,
+        is_low_critical_inclusive=version.is_low_critical_inclusive,
         high_delay=timedelta(seconds=version.high_delay_seconds),
         low_delay=timedelta(seconds=version.low_delay_seconds),
         high_critical_delay=timedelta(seconds=version.high_critical_delay_seconds),

@@ -50,6 +50,14 @@ def test_exactly_at_an_inclusive_limit_is_outside(temperature_c: float, state: U
 
 
 @pytest.mark.parametrize(
+    ("temperature_c", "state"),
+    [(-0.5, UnitState.CRITICAL), (-0.49, UnitState.WARNING), (2.0, UnitState.IN_LIMITS), (8.0, UnitState.IN_LIMITS)],
+)
+def test_the_low_critical_limit_alone_can_be_inclusive(temperature_c: float, state: UnitState) -> None:
+    assert state_at(temperature_c, LimitsInForce(-0.5, 2.0, 8.0, 8.0, is_low_critical_inclusive=True)) is state
+
+
+@pytest.mark.parametrize(
     ("temperature_c", "state"), [(-80.0, UnitState.IN_LIMITS), (-17.0, UnitState.WARNING), (-14.0, UnitState.CRITICAL)]
 )
 def test_nothing_is_beyond_a_missing_limit(temperature_c: float, state: UnitState) -> None:
