@@ -17,10 +17,11 @@ class AlarmsConfig(AppConfig):
             profiles,
             signals,  # noqa: F401  connects its receiver on import
         )
-        from alarms.selectors import unit_badges
+        from alarms.selectors import parts_not_evaluated, unit_badges
         from alarms.silences import silenced_units
-        from readings.units.unit_condition import register_badges
+        from readings.units.unit_condition import register_badges, register_unevaluated
 
         post_migrate.connect(profiles.ensure_shipped, sender=self)
         register_badges(unit_badges)
         register_badges(silenced_units)
+        register_unevaluated(parts_not_evaluated())

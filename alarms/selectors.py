@@ -9,7 +9,8 @@ from operator import or_
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from django.db.models import Case, CharField, Count, IntegerField, Min, Model, Q, QuerySet, Value, When
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Case, CharField, Count, IntegerField, Min, Model, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
 
 from alarms.models import Alarm, EvaluationFailure, Excursion, MaintenanceWindow
@@ -166,6 +167,12 @@ def units_not_evaluated() -> tuple[int, datetime | None]:
     """Return the number of units in the whole system that could not be evaluated, and since when. One query."""
     totals = EvaluationFailure.objects.aggregate(count=Count("storage_unit", distinct=True), since=Min("failed_at"))
     return totals["count"], totals["since"]
+
+
+def parts_not_evaluated() -> ArraySubquery:
+    """Return the expression over units for the parts of their evaluation that failed."""
+    failures = EvaluationFailure.objects.filter(storage_unit=OuterRef("pk"))
+    return ArraySubquery(failures.order_by("part").values("part"))
 
 
 def not_evaluated_counts() -> Mapping[str, int]:

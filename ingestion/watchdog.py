@@ -6,16 +6,19 @@ their delay. The watchdogs detect what no reading reports.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from alarms.lifecycle.transitions import close_cleared
 from alarms.watchdogs.missing_data import update_missing_data_alarms
 from alarms.watchdogs.sensor_faults import update_sensor_fault_alarms
 from alarms.watchdogs.source_down import DownSource, update_source_down_alarms
+from core.db.savepoints import isolated
 from ingestion.models import Source
 from ingestion.selectors import with_state
 
@@ -41,19 +44,35 @@ GROUP BY storage_unit_id
 
 @transaction.atomic
 def run_watchdogs(now: datetime | None = None) -> bool:
-    """Open and close time-based alarms. Return False if another worker holds the lock."""
+    """Open and close time-based alarms. Return False if another worker holds the lock.
+
+    What fails for one alarm, or as a whole for one kind, is logged and tried again by the next run.
+    """
     now = now or timezone.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [WATCHDOG_LOCK])
         if not cursor.fetchone()[0]:
             return False
-    polled = with_state(Source.objects.filter(is_paused=False, customer__is_active=True).exclude(url=""), now)
-    failing = list(polled.exclude(failures_in_a_row=0, late_from__gte=now).select_related("customer"))
-    update_source_down_alarms([_down_source(source) for source in failing if source.late_from < now], now)
-    update_missing_data_alarms(_units_of([source.pk for source in failing]), _polled_seconds(), now)
-    update_sensor_fault_alarms(now)
-    close_cleared(now)
+    failing: list[Source] = []
+    isolated(lambda: failing.extend(_failing_sources(now)), "finding failing sources")
+    isolated(lambda: _update_source_down_alarms(failing, now), "updating alarms of sources")
+    isolated(lambda: _update_missing_data_alarms(failing, now), "updating alarms for missing data")
+    isolated(lambda: update_sensor_fault_alarms(now), "updating alarms of sensor faults")
+    isolated(lambda: close_cleared(now), "closing cleared alarms")
     return True
+
+
+def _failing_sources(now: datetime) -> QuerySet[Source]:
+    polled = with_state(Source.objects.filter(is_paused=False, customer__is_active=True).exclude(url=""), now)
+    return polled.exclude(failures_in_a_row=0, late_from__gte=now).select_related("customer")
+
+
+def _update_source_down_alarms(failing: Sequence[Source], now: datetime) -> None:
+    update_source_down_alarms([_down_source(source) for source in failing if source.late_from < now], now)  # type: ignore[attr-defined]  # annotated by with_state
+
+
+def _update_missing_data_alarms(failing: Sequence[Source], now: datetime) -> None:
+    update_missing_data_alarms(_units_of([source.pk for source in failing]), _polled_seconds(), now)
 
 
 def _down_source(source: Source) -> DownSource:

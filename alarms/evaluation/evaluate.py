@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 import structlog
+from django.db import connection, transaction
 from django.utils import timezone
 
 from alarms.evaluation import mkt_checks
@@ -37,8 +38,7 @@ def evaluate(
     if not new_spans:
         return
     now = now or timezone.now()
-    snapshots = unit_snapshots(new_spans)
-    prefiltered = _prefilter(columns, snapshots, new_spans)
+    snapshots, prefiltered = _prefilter(columns, new_spans)
     candidate_ids = candidates(snapshots, new_spans, prefiltered)
     faulty_ids = prefiltered.without_measurement | {each.unit_id for each in snapshots if each.has_fault}
     failed = {(each.unit_id, part) for each in snapshots for part in each.failed_parts}
@@ -47,13 +47,10 @@ def evaluate(
     if faulty_ids:
         faulty = {unit_id: new_spans[unit_id] for unit_id in faulty_ids}
         evaluate_part(Part.SENSOR_FAULT, evaluate_faults, faulty, now, failed)
-    mkt_checks.request(
-        {
-            each.unit_id: new_spans[each.unit_id].first
-            for each in snapshots
-            if each.has_mkt_limit or each.valid_from is None
-        }
-    )
+    with_mkt = [each.unit_id for each in snapshots if each.has_mkt_limit or each.valid_from is None]
+    if with_mkt:
+        spans = {unit_id: new_spans[unit_id] for unit_id in with_mkt}
+        evaluate_part(Part.MKT, request_mkt_checks, spans, now, failed)
 
 
 def evaluate_units(spans: Spans, now: datetime, failed: Collection[tuple[int, str]] = ()) -> None:
@@ -104,6 +101,12 @@ def evaluate_faults(spans: Spans, now: datetime) -> Spans:
     return {}
 
 
+def request_mkt_checks(spans: Spans, now: datetime) -> Spans:
+    """Request that the mean kinetic temperatures of these units are checked."""
+    mkt_checks.request({unit_id: span.first for unit_id, span in spans.items()})
+    return {}
+
+
 # What a retry runs. MKT limits are retried by `alarms.evaluation.mkt_checks`, which waits for refreshed roll-ups.
 WORK_OF: Mapping[Part, Work] = {
     Part.TEMPERATURE: evaluate_temperatures,
@@ -113,12 +116,17 @@ WORK_OF: Mapping[Part, Work] = {
 
 
 def _prefilter(
-    columns: ReadingBatch | None, snapshots: list[UnitSnapshot], new_spans: Mapping[int, NewSpan]
-) -> PrefilterResult:
-    """Return the prefilter's result; every unit without a batch, or if the prefilter fails."""
-    if columns is not None:
-        try:
-            return prefilter(columns, snapshots, new_spans)
-        except Exception:
-            logger.exception("prefilter failed, every unit is evaluated", unit_ids=sorted(new_spans))
-    return PrefilterResult(frozenset(new_spans), frozenset(new_spans))
+    columns: ReadingBatch | None, new_spans: Mapping[int, NewSpan]
+) -> tuple[list[UnitSnapshot], PrefilterResult]:
+    """Return the units' snapshots and the prefilter's result; every unit without a batch, or if something fails."""
+    everything = PrefilterResult(frozenset(new_spans), frozenset(new_spans))
+    snapshots = [UnitSnapshot.unknown(unit_id) for unit_id in sorted(new_spans)]
+    try:
+        with transaction.atomic():
+            snapshots = unit_snapshots(new_spans)
+        return snapshots, everything if columns is None else prefilter(columns, snapshots, new_spans)
+    except Exception:
+        if connection.needs_rollback or not connection.is_usable():
+            raise
+        logger.exception("prefilter failed, every unit is evaluated", unit_ids=sorted(new_spans))
+    return snapshots, everything

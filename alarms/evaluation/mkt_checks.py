@@ -75,7 +75,7 @@ def run_requested_checks(now: datetime | None = None) -> int:
 
 
 def _units_to_check(now: datetime) -> list[int]:
-    """Return the units with due requests, and those with an ongoing excursion of limits that are not in force now."""
+    """Return the units with due requests or retries, and those with an ongoing excursion of limits of the past."""
     due = MktCheck.objects.filter(Q(due_at=None) | Q(due_at__lte=now)).order_by("requested_at")
     later = LimitVersion.objects.filter(
         storage_unit=OuterRef("storage_unit"),
@@ -84,9 +84,15 @@ def _units_to_check(now: datetime) -> list[int]:
         superseded_at=None,
     )
     outdated = Excursion.objects.filter(Exists(later), kind=Excursion.Kind.MKT, ended_at=None)
-    unit_ids = [*due.values_list("pk", flat=True), *outdated.values_list("storage_unit_id", flat=True)]
-    failures = EvaluationFailure.objects.filter(part=Part.MKT, next_attempt_at__gt=now)
-    waiting = set(failures.values_list("storage_unit_id", flat=True))
+    # A request that could not be written is only known as a failure.
+    failures = EvaluationFailure.objects.filter(part=Part.MKT).order_by("next_attempt_at")
+    next_attempts = dict(failures.values_list("storage_unit_id", "next_attempt_at"))
+    waiting = {unit_id for unit_id, next_attempt_at in next_attempts.items() if next_attempt_at > now}
+    unit_ids = [
+        *due.values_list("pk", flat=True),
+        *outdated.values_list("storage_unit_id", flat=True),
+        *next_attempts,
+    ]
     return [unit_id for unit_id in dict.fromkeys(unit_ids) if unit_id not in waiting]
 
 

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
-from alarms.thresholds import ROUNDING_K, SensorPolicy
+from alarms.thresholds import SensorPolicy
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
 from readings.storage.store import NewSpan
 from readings.storage.time_weighting import STALENESS_LIMIT
+from readings.units.comparison import ROUNDING_K
 
 
 class UnitSnapshot(NamedTuple):
@@ -40,6 +41,11 @@ class UnitSnapshot(NamedTuple):
     is_change_near: bool | None
     has_fault: bool
     failed_parts: list[str]
+
+    @classmethod
+    def unknown(cls, unit_id: int) -> UnitSnapshot:
+        """Return the snapshot of a unit of which nothing is known, so that everything of it is evaluated."""
+        return cls(unit_id, None, None, False, None, None, True, True, True, True, [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,7 @@ def prefilter(
 
 
 def _bounds(snapshots: list[UnitSnapshot]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the bounds of each unit; see `Limits.severity_of` for the rounding."""
+    """Return the bounds of each unit; see `readings.units.comparison` for the rounding."""
     margins = np.array([-ROUNDING_K if each.is_inclusive else ROUNDING_K for each in snapshots])
     low = np.array([-np.inf if each.low_c is None else each.low_c for each in snapshots])
     high = np.array([np.inf if each.high_c is None else each.high_c for each in snapshots])

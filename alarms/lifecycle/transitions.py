@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from alarms.models import Alarm, AlarmEvent
 from alarms.notifications.dispatch import dispatch
+from core.db.savepoints import each_isolated
 
 logger = structlog.get_logger(__name__)
 
@@ -118,7 +119,4 @@ def close_cleared(now: datetime | None = None) -> int:
     cleared = Alarm.objects.filter(
         state__in=[Alarm.State.OPEN, Alarm.State.ACKNOWLEDGED], excursion__clears_at__lte=now
     ).select_for_update(of=("self",), no_key=True, skip_locked=True)
-    closed = list(cleared)
-    for alarm in closed:
-        close_automatically(alarm, now)
-    return len(closed)
+    return each_isolated(cleared, lambda alarm: close_automatically(alarm, now), "closing an alarm")

@@ -17,6 +17,7 @@ from django.db.models import Q
 from alarms.lifecycle.transitions import end, open_alarm
 from alarms.models import Alarm
 from alarms.thresholds import Severity
+from core.db.savepoints import each_isolated
 from readings.models import SensorClock
 from readings.storage.sensor_clocks import MAX_AGE, WINDOW, measure_clocks
 from readings.units.formatting import drift_text
@@ -54,16 +55,21 @@ def _open_drifting(now: datetime) -> None:
         .exclude(sensor__in=live.values("sensor"))
         .select_related("sensor", "storage_unit__facility")
     )
-    for clock in drifting.order_by("pk")[:MAX_ALARMS_PER_RUN]:
-        alarm = Alarm(
-            customer_id=clock.storage_unit.facility.customer_id,
-            storage_unit=clock.storage_unit,
-            sensor_id=clock.sensor_id,
-            kind=Alarm.Kind.CLOCK_DRIFT,
-            severity=Severity.WARNING,
-            started_at=clock.measured_at,
-        )
-        open_alarm(alarm, now, now, text=f"The clock of sensor {clock.sensor} is {drift_text(clock.drift_seconds)}.")
+    each_isolated(
+        drifting.order_by("pk")[:MAX_ALARMS_PER_RUN], lambda clock: _open(clock, now), "opening an alarm of a clock"
+    )
+
+
+def _open(clock: SensorClock, now: datetime) -> None:
+    alarm = Alarm(
+        customer_id=clock.storage_unit.facility.customer_id,
+        storage_unit=clock.storage_unit,
+        sensor_id=clock.sensor_id,
+        kind=Alarm.Kind.CLOCK_DRIFT,
+        severity=Severity.WARNING,
+        started_at=clock.measured_at,
+    )
+    open_alarm(alarm, now, now, text=f"The clock of sensor {clock.sensor} is {drift_text(clock.drift_seconds)}.")
 
 
 def _end_recovered(now: datetime) -> None:
@@ -72,5 +78,5 @@ def _end_recovered(now: datetime) -> None:
     is_right = Q(sensor__clock__drift_seconds__range=(-limit, limit))
     is_silent = Q(sensor__clock=None) | Q(sensor__clock__measured_at__lt=now - MAX_AGE)
     recovered = live.filter(is_right | is_silent | Q(customer__is_active=False))
-    for alarm in recovered.select_for_update(no_key=True, of=("self",)):
-        end(alarm, now, now)
+    locked = recovered.select_for_update(no_key=True, of=("self",))
+    each_isolated(locked, lambda alarm: end(alarm, now, now), "ending an alarm")

@@ -20,6 +20,7 @@ from django.db import connection
 from alarms.lifecycle.transitions import end, inhibit, open_alarm, release
 from alarms.models import Alarm
 from alarms.thresholds import Severity
+from core.db.savepoints import each_isolated
 from readings.storage.time_weighting import STALENESS_LIMIT
 
 _Parameters = dict[str, datetime | list[int]]
@@ -86,11 +87,18 @@ def update_missing_data_alarms(
     _inhibit_open(failing_sources, down, now)
     overdue: list[tuple[int, int, datetime]] = _fetch(OVERDUE, parameters)
     due = [row for row in overdue if row[0] not in failing_sources or failing_sources[row[0]] in down]
-    for unit_id, customer_id, last_at in due[:MAX_ALARMS_PER_RUN]:
+
+    def open_one(row: tuple[int, int, datetime]) -> None:
+        unit_id, customer_id, last_at = row
         _open(unit_id, customer_id, last_at, down.get(failing_sources.get(unit_id)), now)
+
+    each_isolated(due[:MAX_ALARMS_PER_RUN], open_one, "opening an alarm for missing data")
     released: list[tuple[int]] = _fetch(NO_LONGER_INHIBITED, parameters)
-    for alarm in Alarm.objects.filter(pk__in=[alarm_id for (alarm_id,) in released]).order_by("pk"):
-        release(alarm, now, "The source is back, but the unit still has no data.")
+    each_isolated(
+        Alarm.objects.filter(pk__in=[alarm_id for (alarm_id,) in released]).order_by("pk"),
+        lambda alarm: release(alarm, now, "The source is back, but the unit still has no data."),
+        "releasing an alarm",
+    )
 
 
 def _open(unit_id: int, customer_id: int, last_at: datetime, cause: Alarm | None, now: datetime) -> None:
@@ -110,17 +118,23 @@ def _open(unit_id: int, customer_id: int, last_at: datetime, cause: Alarm | None
 def _inhibit_open(failing_sources: Mapping[int, UUID], down: Mapping[UUID | None, Alarm], now: datetime) -> None:
     """Inhibit the alarms that opened before their source was known to be down."""
     active = Alarm.objects.filter(kind=Alarm.Kind.NO_DATA, suppressed_by=None, storage_unit__in=list(failing_sources))
-    for alarm in active.exclude(state=Alarm.State.CLOSED):
+
+    def inhibit_one(alarm: Alarm) -> None:
         cause = down.get(failing_sources[alarm.storage_unit_id or 0])
         if cause is not None:
             inhibit(alarm, cause, now)
+
+    each_isolated(active.exclude(state=Alarm.State.CLOSED), inhibit_one, "inhibiting an alarm")
 
 
 def _end_recovered(parameters: _Parameters, now: datetime) -> None:
     rows: list[tuple[int, datetime]] = _fetch(RECOVERED, parameters)
     last_at = dict(rows)
-    for alarm in Alarm.objects.filter(pk__in=last_at).select_for_update(no_key=True, of=("self",)):
-        end(alarm, max(last_at[alarm.pk], alarm.started_at), now)
+    each_isolated(
+        Alarm.objects.filter(pk__in=last_at).select_for_update(no_key=True, of=("self",)),
+        lambda alarm: end(alarm, max(last_at[alarm.pk], alarm.started_at), now),
+        "ending an alarm",
+    )
 
 
 def _fetch(sql: str, parameters: _Parameters) -> list[Any]:

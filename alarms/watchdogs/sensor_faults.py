@@ -9,6 +9,7 @@ from django.db import connection
 from alarms.lifecycle.transitions import end, open_alarm
 from alarms.models import Alarm
 from alarms.thresholds import Severity
+from core.db.savepoints import each_isolated
 from readings.storage.time_weighting import STALENESS_LIMIT
 
 MAX_ALARMS_PER_RUN = 500
@@ -34,17 +35,20 @@ def update_sensor_fault_alarms(now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(FAULTY, {"now": now, "limit": MAX_ALARMS_PER_RUN})
         faulty = cursor.fetchall()
-    for unit_id, customer_id, sensor_id, since in faulty:
-        alarm = Alarm(
-            customer_id=customer_id,
-            storage_unit_id=unit_id,
-            sensor_id=sensor_id,
-            kind=Alarm.Kind.SENSOR_FAULT,
-            severity=Severity.WARNING,
-            started_at=since,
-        )
-        open_alarm(alarm, now, now)
+    each_isolated(faulty, lambda row: _open(row, now), "opening an alarm of a sensor fault")
     live = Alarm.objects.filter(kind=Alarm.Kind.SENSOR_FAULT).exclude(state=Alarm.State.CLOSED)
-    recovered = live.filter(sensor__fault=None)
-    for alarm in recovered.select_for_update(no_key=True, of=("self",)):
-        end(alarm, now, now)
+    recovered = live.filter(sensor__fault=None).select_for_update(no_key=True, of=("self",))
+    each_isolated(recovered, lambda alarm: end(alarm, now, now), "ending an alarm")
+
+
+def _open(row: tuple[int, int, int, datetime], now: datetime) -> None:
+    unit_id, customer_id, sensor_id, since = row
+    alarm = Alarm(
+        customer_id=customer_id,
+        storage_unit_id=unit_id,
+        sensor_id=sensor_id,
+        kind=Alarm.Kind.SENSOR_FAULT,
+        severity=Severity.WARNING,
+        started_at=since,
+    )
+    open_alarm(alarm, now, now)

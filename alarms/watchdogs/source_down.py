@@ -10,6 +10,7 @@ from uuid import UUID
 from alarms.lifecycle.transitions import end, open_alarm
 from alarms.models import Alarm
 from alarms.thresholds import Severity
+from core.db.savepoints import each_isolated
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,14 @@ def update_source_down_alarms(down: Sequence[DownSource], now: datetime) -> None
         .exclude(state=Alarm.State.CLOSED)
         .select_for_update(no_key=True, of=("self",))
     }
-    for source in down:
-        if source.key not in alarms:
-            open_alarm(_new_alarm(source), now, now)
+    each_isolated(
+        [source for source in down if source.key not in alarms],
+        lambda source: open_alarm(_new_alarm(source), now, now),
+        "opening an alarm of a source",
+    )
     down_keys = {source.key for source in down}
-    for key, alarm in alarms.items():
-        if key not in down_keys:
-            end(alarm, now, now)
+    recovered = [alarm for key, alarm in alarms.items() if key not in down_keys]
+    each_isolated(recovered, lambda alarm: end(alarm, now, now), "ending an alarm")
 
 
 def _new_alarm(source: DownSource) -> Alarm:

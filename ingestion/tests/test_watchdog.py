@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from alarms.lifecycle import transitions
 from alarms.models import Alarm, AlarmEvent
 from alarms.tests.evaluation import load
+from alarms.watchdogs import source_down
 from customers.models import Sensor
 from ingestion.loading.registration import link_units
 from ingestion.models import Source
@@ -237,3 +240,41 @@ def test_an_alarm_closes_automatically_once_its_clearing_delay_has_passed(sensor
     run_watchdogs(now + 40 * MINUTE)
     alarm.refresh_from_db()
     assert (alarm.state, alarm.ended_at) == ("closed", now + 40 * MINUTE)
+
+
+def test_an_alarm_that_cannot_be_opened_keeps_no_other_from_opening(
+    sensor: Sensor, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = SensorFactory(storage_unit=StorageUnitFactory(interval_seconds=60))
+    for each in (sensor, other):
+        read(each, now)
+
+    def dispatch_unless_first(event: AlarmEvent) -> None:
+        if event.alarm.storage_unit_id == sensor.storage_unit_id:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 / 0")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(transitions, "dispatch", dispatch_unless_first)
+        assert run_watchdogs(now + 9 * MINUTE)
+    assert [alarm.storage_unit_id for alarm in Alarm.objects.all()] == [other.storage_unit_id]
+
+    run_watchdogs(now + 10 * MINUTE)
+
+    assert {alarm.storage_unit_id for alarm in Alarm.objects.all()} == {sensor.storage_unit_id, other.storage_unit_id}
+
+
+def test_a_watchdog_that_fails_keeps_no_other_from_running(
+    sensor: Sensor, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(sensor, now)
+    monkeypatch.setattr(source_down, "open_alarm", None)
+    monkeypatch.setattr("ingestion.watchdog.UNITS_OF_FAILING_SOURCES", "SELECT 1 / 0")
+    source_of(sensor, now - 60 * MINUTE, failures_in_a_row=3)
+    fault = SensorFactory(storage_unit=StorageUnitFactory(interval_seconds=60))
+    for minutes in range(10):
+        read(fault, now + minutes * MINUTE, None)
+
+    assert run_watchdogs(now + 10 * MINUTE)
+
+    assert [alarm.kind for alarm in Alarm.objects.all()] == ["sensor_fault"]

@@ -48,6 +48,12 @@ class StorageUnitSerializer(RecordSerializer[StorageUnit]):
     )
     last_reading_time = serializers.DateTimeField(source="latest_reading.recorded_at", read_only=True, allow_null=True)
 
+    not_evaluated = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="What could not be evaluated because of an error, for example temperature; usually empty.",
+    )
+
     class Meta:
         model = StorageUnit
         fields = [
@@ -65,6 +71,7 @@ class StorageUnitSerializer(RecordSerializer[StorageUnit]):
             "current_temperature_unit",
             "temperature_status",
             "last_reading_time",
+            "not_evaluated",
         ]
 
     @override
@@ -321,7 +328,8 @@ class UptimeSerializer(serializers.Serializer[Performance]):
 
     hours_with_readings = serializers.IntegerField(help_text="Hours in which any unit sent a reading in the period.")
     total_hours = serializers.IntegerField(
-        help_text="Hours that the period touches. A day of a zone with an offset such as 5:30 hours touches 25."
+        help_text="Hours of the period: 24 of a day in any zone. Where it begins and ends within an hour of UTC, both "
+        "parts count as one hour if they are an hour at most together."
     )
     uptime_percentage = serializers.FloatField()
 

@@ -28,7 +28,7 @@ from readings.api.query_params import TemperatureUnitParams
 from readings.api.serializers import CurrentTemperaturesSerializer, DetailedFacilitySerializer, StorageUnitSerializer
 from readings.units.condition import LIMIT_COLUMNS, LimitsInForce, UnitState
 from readings.units.scales import Scale, from_celsius, to_celsius
-from readings.units.unit_condition import Condition
+from readings.units.unit_condition import Condition, with_unevaluated
 
 UNIT_ROWS = SerializerRows(StorageUnitSerializer)
 CURRENT_TEMPERATURE_ROWS = SerializerRows(CurrentTemperaturesSerializer)
@@ -46,7 +46,7 @@ _CONDITION_COLUMNS = ("interval_seconds", "gap_limit_seconds", *LIMIT_COLUMNS)
 
 def unit_values(units: QuerySet[StorageUnit]) -> QuerySet[StorageUnit, Row]:
     """Return the columns of these units that `represent_units` expects."""
-    return UNIT_ROWS.values(units, *_CONDITION_COLUMNS)
+    return UNIT_ROWS.values(with_unevaluated(units), *_CONDITION_COLUMNS)
 
 
 def represent_units(rows: Collection[Row], now: datetime | None = None) -> list[Representation]:

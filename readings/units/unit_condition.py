@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Expression, QuerySet, Subquery, TextField, Value
+
 from core.scope import Scope
+from customers.models import StorageUnit
 from readings.units.condition import LimitsInForce, UnitState, deviation_k, state_of
 from readings.units.formatting import (
     age_text,
@@ -117,3 +121,17 @@ def visible_badges(scope: Scope) -> Badges:
         for unit_id, text in find(scope).items():
             badges[unit_id] = f"{badges[unit_id]} · {text}" if unit_id in badges else text
     return badges
+
+
+_unevaluated: Expression | Subquery = Value([], ArrayField(TextField()))
+
+
+def register_unevaluated(parts: Expression | Subquery) -> None:
+    """Register the expression over units for what could not be evaluated of them, as an array of texts."""
+    global _unevaluated
+    _unevaluated = parts
+
+
+def with_unevaluated(units: QuerySet[StorageUnit]) -> QuerySet[StorageUnit]:
+    """Annotate the units with `not_evaluated`: what could not be evaluated of them."""
+    return units.annotate(not_evaluated=_unevaluated)

@@ -18,6 +18,7 @@ from alarms.excursions.detector import EffectiveLimits
 from alarms.excursions.mkt import MktWindow, find_mkt_excursions
 from alarms.models import Alarm, EvaluationFailure, Excursion
 from alarms.tests.evaluation import at, budgets_by_definition, by_definition, load, stored
+from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
 from customers.models import StorageUnit
 from readings.models import Reading
 from readings.storage.rollups import refresh
@@ -187,6 +188,37 @@ def test_a_failing_prefilter_makes_every_unit_a_candidate(monkeypatch: pytest.Mo
     push([unit], 0, 10)
     assert stored(unit) == by_definition(unit) != []
     assert not EvaluationFailure.objects.exists()
+
+
+@pytest.mark.parametrize("query", ["unit_snapshots", "request"])
+def test_an_error_of_the_database_before_or_after_the_evaluation_affects_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    def fail(*_: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 / 0")
+
+    unit = make_unit(mkt_limit_c=8.0)
+    monkeypatch.setattr(evaluate if query == "unit_snapshots" else mkt_checks, query, fail)
+
+    push([unit], 0, 10)
+
+    assert stored(unit) == by_definition(unit) != []
+    assert list(EvaluationFailure.objects.values_list("part", flat=True)) == ["mkt"] * (query == "request")
+
+
+def test_a_request_for_an_mkt_check_that_failed_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = make_unit(mkt_limit_c=8.0, mkt_window_seconds=3600)
+    with monkeypatch.context() as patched:
+        patched.setattr(mkt_checks, "REQUEST", "SELECT 1 / 0")
+        push([unit], *range(0, 60, 10))
+    assert EvaluationFailure.objects.get().part == "mkt"
+    refresh()
+
+    mkt_checks.run_requested_checks(at(24 * 60))
+
+    assert not EvaluationFailure.objects.exists()
+    assert stored_mkt(unit) == mkt_by_definition(unit, at(24 * 60)) != []
 
 
 def test_units_are_recorded_together_when_the_time_of_the_task_is_over(monkeypatch: pytest.MonkeyPatch) -> None:

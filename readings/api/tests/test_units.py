@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from customers.models import Customer, Facility, StorageUnit
 from readings.configuration import set_value
 from readings.models import RollupRebuild
+from tests.alarm_factories import EvaluationFailureFactory
 from tests.api_clients import client_of
 from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory, store_reading, store_readings
 
@@ -64,6 +65,7 @@ def test_a_created_unit_is_returned_and_listed(api: APIClient, facility: Facilit
         "current_temperature": None,
         "current_temperature_unit": None,
         "temperature_status": "no_data",
+        "not_evaluated": [],
         "last_reading_time": None,
     }
     assert api.get(units_url(facility)).json()["items"] == [made.json()]
@@ -210,3 +212,12 @@ def test_lists_of_units_take_a_constant_number_of_queries(
             store_readings(unit, [5.0, 6.0], start=timezone.now() - timedelta(hours=1))
         with django_assert_num_queries(3 if ending == "units" else 4):
             api.get(path)
+
+
+def test_a_unit_says_what_could_not_be_evaluated(api: APIClient, facility: Facility) -> None:
+    unit = StorageUnitFactory(facility=facility)
+    EvaluationFailureFactory(storage_unit=unit, part="temperature")
+    EvaluationFailureFactory(storage_unit=unit, part="budget")
+
+    assert api.get(url(unit)).json()["not_evaluated"] == ["budget", "temperature"]
+    assert api.get(units_url(facility)).json()["items"][0]["not_evaluated"] == ["budget", "temperature"]

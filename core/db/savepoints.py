@@ -1,0 +1,38 @@
+"""Work in a savepoint of its own, so that its failure is recorded and affects nothing else in the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeVar
+
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connection, transaction
+
+logger = structlog.get_logger(__name__)
+
+_Item = TypeVar("_Item")
+
+
+def isolated(work: Callable[[], object], what: str, **context: object) -> bool:
+    """Run `work` in a savepoint; if it fails, undo and log it, and return False.
+
+    Raise what leaves no time or no usable transaction for anything else.
+    """
+    try:
+        with transaction.atomic():
+            work()
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:  # whatever it is: it is recorded, and the next run tries again
+        if connection.needs_rollback or not connection.is_usable():
+            raise
+        logger.exception("part of a task failed", what=what, **context)
+        return False
+    return True
+
+
+def each_isolated(items: Iterable[_Item], work: Callable[[_Item], object], what: str) -> int:
+    """Run `work` for each item in a savepoint of its own; return for how many it succeeded."""
+    return sum(isolated(partial(work, item), what, item=str(item)) for item in items)
