@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import GenericAPIView
@@ -12,8 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from typing_extensions import override
 
-from alarms.api.serializers import LimitProfileSerializer, UnitLimitsSerializer
+from alarms.api.serializers import LimitPreviewSerializer, LimitProfileSerializer, UnitLimitsSerializer
+from alarms.excursions.what_if import preview_backdated
 from alarms.limits.profiles import limits_choice
+from alarms.limits.versions import limits_of
 from alarms.models import LimitProfile, UnitLimits
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
@@ -22,6 +25,7 @@ from customers.access.lookup import get_addressed
 from customers.access.permissions import READ, READ_AND_WRITE
 from customers.access.principal import principal_of
 from customers.models import StorageUnit
+from readings.units.scales import Scale
 
 
 class LimitProfileList(RowListView):
@@ -57,10 +61,36 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
 
         All fields are optional. Only managers of the customer may change limits.
         """
-        unit: StorageUnit = get_addressed(StorageUnit, request, unit_id, "facility")
-        if not principal_of(request).may_manage(unit.facility.customer_id):
-            raise PermissionDenied("Only managers of the customer may change limits.")
+        unit = _managed_unit(request, unit_id)
         serializer = self.get_serializer(limits_choice(unit), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         serializer.save()
         return Response(self.get_serializer(limits_choice(unit)).data)
+
+
+class UnitLimitsPreview(GenericAPIView[UnitLimits]):
+    """What backdated limits would change."""
+
+    needs = {"POST": READ_AND_WRITE["PUT"]}
+    serializer_class = UnitLimitsSerializer
+
+    @extend_schema(request=UnitLimitsSerializer(partial=True), responses=LimitPreviewSerializer)
+    def post(self, request: Request, unit_id: UUID) -> Response:
+        """Return which excursions of the last 90 days backdated limits would add, remove and keep.
+
+        The body is that of PUT, with `applies_from` and `reason`. Nothing is saved.
+        """
+        unit = _managed_unit(request, unit_id)
+        serializer = self.get_serializer(limits_choice(unit), data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        choice, now = serializer.choice(), timezone.now()
+        replay = preview_backdated(unit, limits_of(choice), choice.applies_from or now, now)
+        context = {"scale": Scale(unit.temperature_unit)}
+        return Response(LimitPreviewSerializer(replay, context=context).data)
+
+
+def _managed_unit(request: Request, unit_id: UUID) -> StorageUnit:
+    unit: StorageUnit = get_addressed(StorageUnit, request, unit_id, "facility")
+    if not principal_of(request).may_manage(unit.facility.customer_id):
+        raise PermissionDenied("Only managers of the customer may change limits.")
+    return unit

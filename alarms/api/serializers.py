@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 from typing_extensions import override
 
+from alarms.excursions.what_if import Replay
 from alarms.lifecycle.actions import LONGEST_TEXT
 from alarms.limits.profiles import VALUE_NAMES, detach_from_profile, limit_values
 from alarms.limits.versions import backdating_error, latest_versions
@@ -14,7 +15,7 @@ from alarms.thresholds import SensorPolicy, Severity
 from core.api.fields import Values, labelled_choices
 from customers.api.serializers import RecordSerializer
 from customers.models import Sensor
-from readings.api.fields import TemperatureField
+from readings.api.fields import RequestedScaleField, TemperatureField, TemperatureListSerializer
 from readings.units.scales import Scale
 
 
@@ -246,6 +247,16 @@ class UnitLimitsSerializer(RecordSerializer[UnitLimits]):
     @override
     def update(self, instance: UnitLimits, validated_data: Values) -> UnitLimits:
         # Saved as a whole, since it may not exist yet. A signal updates the limits in force.
+        return self._save(self._chosen(instance, validated_data))
+
+    def choice(self) -> UnitLimits:
+        """Return the choice that the valid data describes, without saving it. Raise ValidationError."""
+        instance: UnitLimits = self.instance  # type: ignore[assignment]  # limits are only ever updated
+        chosen = self._chosen(instance, self.validated_data)
+        chosen.full_clean()
+        return chosen
+
+    def _chosen(self, instance: UnitLimits, validated_data: Values) -> UnitLimits:
         if "profile" in validated_data and validated_data["profile"] is None and instance.profile is not None:
             detach_from_profile(instance)
         if validated_data.get("sensor_policy", SensorPolicy.NAMED) != SensorPolicy.NAMED:
@@ -253,4 +264,30 @@ class UnitLimitsSerializer(RecordSerializer[UnitLimits]):
             validated_data = {"named_sensor": None} | validated_data
         for name, value in validated_data.items():
             setattr(instance, name, value)
-        return self._save(instance)
+        return instance
+
+
+class PreviewedExcursionSerializer(serializers.Serializer[object]):
+    """An excursion by the limits in force or by the backdated ones."""
+
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="Null while it is ongoing.")
+    severity = serializers.ChoiceField(
+        labelled_choices(Severity), help_text="Critical if it lasted beyond a critical limit for its delay."
+    )
+    peak_temperature = TemperatureField(source="peak_c")
+
+    class Meta:
+        list_serializer_class = TemperatureListSerializer
+
+
+class LimitPreviewSerializer(serializers.Serializer[Replay]):
+    """What backdated limits would change. Temperatures are in the unit's own scale."""
+
+    since = serializers.DateTimeField(help_text="When they would apply, or 90 days ago if that is later.")
+    until = serializers.DateTimeField()
+    temperature_unit = RequestedScaleField(help_text="Scale of the temperatures.")
+    added = PreviewedExcursionSerializer(many=True)
+    removed = PreviewedExcursionSerializer(many=True)
+    kept_before = PreviewedExcursionSerializer(many=True, help_text="Excursions that remain, as they are now.")
+    kept_after = PreviewedExcursionSerializer(many=True, help_text="The same in the same order, as they would be.")

@@ -14,4 +14,5 @@ urlpatterns = [
     path("excursions", alarms.ExcursionList.as_view(), name="api-excursions"),
     path("limit-profiles", limits.LimitProfileList.as_view(), name="api-limit-profiles"),
     path("units/<uuid:unit_id>/limits", limits.UnitLimitsView.as_view(), name="api-unit-limits"),
+    path("units/<uuid:unit_id>/limits/preview", limits.UnitLimitsPreview.as_view(), name="api-unit-limits-preview"),
 ]

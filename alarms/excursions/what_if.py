@@ -16,6 +16,7 @@ from alarms.excursions.detector import DetectedExcursion, Detector, EffectiveLim
 from alarms.excursions.reconcile import match
 from alarms.excursions.replay_window import iterate_readings
 from alarms.excursions.units import evaluated_units
+from alarms.limits.versions import StalenessLimit, staleness_since, versions_by_unit
 from alarms.thresholds import Limits, Severity
 from customers.models import StorageUnit
 
@@ -50,6 +51,16 @@ class Replay:
     added: list[ReplayedAlarm]
     unchanged: list[tuple[ReplayedAlarm, ReplayedAlarm]]
 
+    @property
+    def kept_before(self) -> list[ReplayedAlarm]:
+        """The unchanged ones as they were."""
+        return [before for before, _ in self.unchanged]
+
+    @property
+    def kept_after(self) -> list[ReplayedAlarm]:
+        """The unchanged ones as they would have been."""
+        return [after for _, after in self.unchanged]
+
 
 def apply_changes(limits: Limits, changes: Mapping[str, Any]) -> Limits:
     """Return `limits` with `changes` applied. Raise LimitOrderError."""
@@ -81,7 +92,12 @@ def preview_backdated(unit: StorageUnit, limits: Limits, applies_from: datetime,
     since = max(applies_from, until - REPLAY_DURATION)
     versions = evaluated_units([unit.pk])[0].versions
     earlier = [version for version in versions if version.valid_from < applies_from]
-    before, after = _replay(unit.pk, since, until, versions, [*earlier, EffectiveLimits(applies_from, limits)])
+    now = StalenessLimit(until, limits.gap_limit_seconds, unit.interval_seconds)
+    backdated = [
+        EffectiveLimits(each.valid_from, dataclasses.replace(limits, gap_limit_seconds=each.gap_limit_seconds))
+        for each in staleness_since(applies_from, versions_by_unit([unit.pk])[unit.pk], now)
+    ]
+    before, after = _replay(unit.pk, since, until, versions, [*earlier, *backdated])
     return compare(since, until, before, after)
 
 

@@ -28,7 +28,6 @@ from alarms.thresholds import Limits, SensorPolicy
 from customers.models import StorageUnit
 from readings.configuration import deviation_limits
 from readings.models import LatestReading
-from readings.storage.rebuilds import request_rebuild
 from readings.storage.store import CLOCK_TOLERANCE
 from readings.units.condition import LIMIT_COLUMNS, DeviationLimits
 from readings.units.scales import to_celsius
@@ -122,22 +121,22 @@ def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | Non
         is_backdated = version is not None and at is not None and at < version.valid_from
         if version is None or is_backdated or not resolved.is_in_force_by(version):
             valid_from = _valid_from(version, resolved, at, latest.get(unit.pk))
-            created.append(_version(unit, resolved, by, reason, valid_from))
+            is_past = version is not None and valid_from <= version.valid_from
+            past = versions_by_unit([unit.pk])[unit.pk] if is_past else []
+            created += _versions(unit, resolved, by, reason, valid_from, past)
         if _copy_to_unit(unit, resolved):
             changed.append(unit)
-    supersede([each for each in created if each.storage_unit_id in newest and each.valid_from < started_at])
+    first = {each.storage_unit_id: each for each in reversed(created)}
+    supersede([each for unit_id, each in first.items() if unit_id in newest and each.valid_from < started_at])
     LimitVersion.objects.bulk_create(created)
     StorageUnit.objects.bulk_update(changed, COPIED_COLUMNS, batch_size=1_000)
-    return len(created)
+    return len(first)
 
 
 def supersede(new_versions: Iterable[LimitVersion]) -> None:
     """Make these new versions replace those since they begin, and have the readings since then evaluated again."""
     for version in new_versions:
         versions = LimitVersion.objects.filter(storage_unit=version.storage_unit_id)
-        if versions.exclude(gap_limit_seconds=version.gap_limit_seconds).exists():
-            # Means and coverage of the past depend on how long readings were valid.
-            request_rebuild([version.storage_unit_id])
         versions.filter(valid_from__gte=version.valid_from).update(superseded_at=timezone.now())
         request, is_new = Reevaluation.objects.get_or_create(
             storage_unit_id=version.storage_unit_id, defaults={"since": version.valid_from}
@@ -207,17 +206,51 @@ def versions_by_unit(unit_ids: Sequence[int]) -> dict[int, list[LimitVersion]]:
     return versions
 
 
-def _version(unit: StorageUnit, resolved: ResolvedLimits, by: str, reason: str, valid_from: datetime) -> LimitVersion:
-    return LimitVersion(
-        storage_unit=unit,
-        valid_from=valid_from,
-        interval_seconds=unit.interval_seconds,
-        profile_name=resolved.profile_name,
-        is_provisional=resolved.is_provisional,
-        changed_by=by,
-        reason=reason,
-        **dataclasses.asdict(resolved.limits),
-    )
+class StalenessLimit(NamedTuple):
+    """How long a unit's readings are valid from then on, and the interval between them, in seconds."""
+
+    valid_from: datetime
+    gap_limit_seconds: int
+    interval_seconds: int
+
+
+def staleness_since(since: datetime, past: Sequence[LimitVersion], now: StalenessLimit) -> list[StalenessLimit]:
+    """Return the staleness limits from `since` on, as the versions of the past had them, and the one of `now`.
+
+    Backdated limits replace what was allowed in the past, not how long its readings were valid.
+    """
+    known = [StalenessLimit(each.valid_from, each.gap_limit_seconds, each.interval_seconds) for each in past]
+    before = [each for each in known if each.valid_from <= since] or known[:1] or [now]
+    found = [before[-1]._replace(valid_from=since)]
+    for each in [*(each for each in known if each.valid_from > since), now]:
+        if each.gap_limit_seconds != found[-1].gap_limit_seconds:
+            found.append(each)
+    return found
+
+
+def _versions(
+    unit: StorageUnit,
+    resolved: ResolvedLimits,
+    by: str,
+    reason: str,
+    valid_from: datetime,
+    past: Sequence[LimitVersion],
+) -> list[LimitVersion]:
+    """Return the versions of these limits from then on: one for each staleness limit since."""
+    limits = resolved.limits
+    now = StalenessLimit(max(valid_from, timezone.now()), limits.gap_limit_seconds, unit.interval_seconds)
+    values = dataclasses.asdict(limits)
+    return [
+        LimitVersion(
+            storage_unit=unit,
+            profile_name=resolved.profile_name,
+            is_provisional=resolved.is_provisional,
+            changed_by=by,
+            reason=reason,
+            **values | staleness._asdict(),
+        )
+        for staleness in (staleness_since(valid_from, past, now) if past else [now._replace(valid_from=valid_from)])
+    ]
 
 
 def _valid_from(

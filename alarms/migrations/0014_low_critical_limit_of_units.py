@@ -25,7 +25,7 @@ WHERE (
 class Migration(migrations.Migration):
     dependencies = [
         ("alarms", "0013_profiles_of_the_cdc"),
-        ("customers", "0009_low_critical_limit_of_units"),
+        ("customers", "0012_low_critical_limit_of_units"),
     ]
 
     operations = [

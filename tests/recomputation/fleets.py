@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -89,16 +90,19 @@ def _change_staleness(stored: StorageUnit, unit: Unit, moment: datetime, seconds
 
 def _set_limits(drawn: random.Random, stored: StorageUnit) -> None:
     """Choose custom limits around what the unit's sensors measure."""
-    has_low_warning = drawn.random() < 0.75
     middle = celsius(stored.set_temperature, stored.temperature_unit) if stored.set_temperature else 5.0
     warning, critical = drawn.choice([1.0, 2.0, 3.5]), drawn.choice([4.0, 6.0])
     sensors = list(Sensor.objects.filter(storage_unit=stored).order_by("pk"))
+    low_critical_c = drawn.choice([None, round(middle - critical, 2)])
+    low_warning_c = drawn.choice([None, round(middle - warning, 2)])
+    # Draws from the same state without changing what is drawn after it.
+    further = copy(drawn)
     UnitLimits.objects.update_or_create(
         storage_unit=stored,
         defaults={
-            "low_critical_c": drawn.choice([None, round(middle - critical, 2)]),
-            "low_warning_c": round(middle - warning, 2) if has_low_warning else None,
-            "is_low_critical_inclusive": has_low_warning and drawn.choice([False, True]),
+            "low_critical_c": low_critical_c,
+            "low_warning_c": low_warning_c,
+            "is_low_critical_inclusive": low_warning_c is not None and further.choice([False, True]),
             "high_warning_c": round(middle + warning, 2),
             "high_critical_c": drawn.choice([None, round(middle + critical, 2)]),
             "is_inclusive": drawn.choice([False, True]),
@@ -110,12 +114,12 @@ def _set_limits(drawn: random.Random, stored: StorageUnit) -> None:
             "clearing_delay_seconds": drawn.choice([0, 0, 1_800, 7_200]),
             "allowed_seconds": drawn.choice([None, 900, 3_600]),
             "allowed_window_seconds": drawn.choice([21_600, 86_400]),
-            "high_allowed_seconds": drawn.choice([None, 900, 3_600]),
-            "high_allowed_window_seconds": drawn.choice([21_600, 86_400]),
-            "high_allowed_c": drawn.choice([None, round(middle + 1.2 * warning, 2), round(middle + 0.5, 2)]),
-            "low_allowed_seconds": drawn.choice([None, 900, 1_800]),
-            "low_allowed_window_seconds": drawn.choice([21_600, 86_400]),
-            "low_allowed_c": drawn.choice([None, round(middle - 1.2 * warning, 2)]),
+            "high_allowed_seconds": further.choice([None, 900, 3_600]),
+            "high_allowed_window_seconds": further.choice([21_600, 86_400]),
+            "high_allowed_c": further.choice([None, round(middle + 1.2 * warning, 2), round(middle + 0.5, 2)]),
+            "low_allowed_seconds": further.choice([None, 300, 600]),
+            "low_allowed_window_seconds": further.choice([21_600, 86_400]),
+            "low_allowed_c": further.choice([None, round(middle - 1.2 * warning, 2)]),
             "mkt_limit_c": drawn.choice([None, round(middle + 0.6, 2)]),
             "mkt_window_seconds": drawn.choice([21_600, 86_400]),
             "sensor_policy": drawn.choice(["any", "any", "mean", "named"]),

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
+from alarms.evaluation.tests.test_evaluate import make_unit
+from alarms.excursions.what_if import preview_backdated
+from alarms.limits.versions import limits_of
 from alarms.models import LimitProfile, LimitVersion, UnitLimits
+from alarms.tests.evaluation import load
 from customers.models import StorageUnit
+from readings.storage.reading_batch import ReadingRow
 from tests.api_clients import client_of
 from tests.factories import MembershipFactory, SensorFactory, StaffFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @pytest.fixture
@@ -184,3 +194,46 @@ def test_limits_in_celsius_are_rejected_if_deviations_apply(api: APIClient, unit
     own = {"profile_id": None, "is_around_set_temperature": False, "high_warning_c": 9.0}
     assert api.put(url(unit), own).status_code == 200
     assert in_force(unit) == (None, None, 9.0, None)
+
+
+def test_backdated_limits_can_be_previewed(medicine: LimitProfile) -> None:
+    unit = make_unit()
+    unit.temperature_unit = "F"
+    unit.save()
+    api = client_of(unit.facility.customer)
+    now = timezone.now().replace(microsecond=0)
+    begin = now - 2 * HOUR
+    temperatures_c = [5, 9, 9, 5, 5, 7, 7, 5]
+    rows = [(begin + number * 5 * MINUTE, each) for number, each in enumerate(temperatures_c)]
+    sensor = unit.sensors.order_by("pk")[0]
+    load([ReadingRow(unit.pk, sensor.pk, at, temperature_c) for at, temperature_c in rows], now)
+    change = {"profile_id": None, "high_warning_c": 6.0, "applies_from": begin.isoformat(), "reason": "Too warm."}
+
+    data = api.post(f"{url(unit)}/preview", change).json()
+
+    choice = UnitLimits.objects.get(storage_unit=unit)
+    choice.high_warning_c = 6.0
+    expected = preview_backdated(unit, limits_of(choice), begin, now)
+    (added,), (kept,) = expected.added, expected.kept_after
+    assert data["temperature_unit"] == "F"
+    assert [(instant(each["started_at"]), each["peak_temperature"]) for each in data["added"]] == [
+        (added.started_at, 44.6)
+    ]
+    assert [(instant(each["started_at"]), instant(each["ended_at"])) for each in data["kept_after"]] == [
+        (kept.started_at, kept.ended_at)
+    ]
+    assert data["removed"] == []
+    # Nothing is saved.
+    choice.refresh_from_db()
+    assert choice.high_warning_c == 8.0
+
+
+def test_a_preview_refuses_what_saving_would_refuse(api: APIClient, unit: StorageUnit) -> None:
+    backdated = {"profile_id": None, "applies_from": "2026-01-01T00:00:00Z"}
+    assert api.post(f"{url(unit)}/preview", backdated).status_code == 400
+    assert api.post(f"{url(unit)}/preview", {"profile_id": None, "high_warning_c": -300.0}).status_code == 400
+    assert client_of(StorageUnitFactory().facility.customer).post(f"{url(unit)}/preview", {}).status_code == 404
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+import time_machine
 from django.forms.models import model_to_dict
 
 from alarms.evaluation.reevaluation import run_reevaluations
@@ -125,3 +126,41 @@ def test_the_preview_shows_what_would_change_and_changes_nothing(unit: StorageUn
     run_reevaluations(at(301))
     assert stored(unit)[: len(before)] == before
     assert Excursion.objects.filter(started_at__gte=at(90)).get().started_at == at(100)
+
+
+def test_readings_of_the_past_stay_valid_for_as_long_as_they_were(unit: StorageUnit) -> None:
+    with time_machine.travel(at(150), tick=False):
+        unit.gap_limit_seconds = 3_600
+        unit.save()
+    outside = TimeRange(at(0), at(300))
+
+    with time_machine.travel(at(310), tick=False):
+        unit.gap_limit_seconds = 600
+        unit.save()
+        backdate(unit, at(0), high_warning_c=6.0)
+        run_reevaluations(at(310))
+
+    in_force = LimitVersion.objects.filter(storage_unit=unit).order_by("valid_from")
+    seconds = list(in_force.values_list("valid_from", "gap_limit_seconds"))
+    assert seconds[1:] == [(at(0), 900), (at(150), 3_600), (at(310), 600)]
+    assert stored(unit) == by_definition(unit)
+    # 15 minutes after each reading of minutes 5, 25 and 100, and an hour after that of minute 200. That of minute 100 is
+    # valid again from minute 150 to 160.
+    assert time_outside(unit.pk, outside) == TimeOutside(timedelta(minutes=3 * 15 + 10 + 60), timedelta())
+
+
+def test_the_preview_keeps_staleness_limits_of_the_past(unit: StorageUnit) -> None:
+    choice = UnitLimits.objects.get(storage_unit=unit)
+    choice.high_warning_c = 6.0
+    with time_machine.travel(at(310), tick=False):
+        unit.gap_limit_seconds = 300
+        unit.save()
+
+    replay = preview_backdated(unit, limits_of(choice), at(0), at(310))
+
+    with time_machine.travel(at(311), tick=False):
+        backdate(unit, at(0), high_warning_c=6.0)
+        run_reevaluations(at(311))
+    expected = Excursion.objects.filter(kind="temperature").order_by("started_at").values_list("started_at", "ended_at")
+    found = [*replay.added, *(after for _, after in replay.unchanged)]
+    assert sorted((each.started_at, each.ended_at) for each in found) == list(expected)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0008_provisional_limits'),
+        ('customers', '0011_known_address'),
     ]
 
     operations = [
