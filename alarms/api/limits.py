@@ -81,7 +81,7 @@ class UnitLimitsPreview(GenericAPIView[UnitLimits]):
         The body is that of PUT, with `applies_from` and `reason`. Nothing is saved.
         """
         unit = _managed_unit(request, unit_id)
-        serializer = self.get_serializer(limits_choice(unit), data=request.data, partial=True)
+        serializer = UnitLimitsSerializer(limits_choice(unit), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         choice, now = serializer.choice(), timezone.now()
         replay = preview_backdated(unit, limits_of(choice), choice.applies_from or now, now)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from alarms.evaluation import mkt_checks
@@ -20,6 +20,7 @@ from alarms.excursions.units import evaluated_units
 from alarms.lifecycle.excursion_alarms import update_alarms
 from alarms.limits.versions import update_versions
 from alarms.models import Excursion
+from core.db.savepoints import is_transaction_lost
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import NewSpan
 
@@ -126,7 +127,7 @@ def _prefilter(
             snapshots = unit_snapshots(new_spans)
         return snapshots, everything if columns is None else prefilter(columns, snapshots, new_spans)
     except Exception:
-        if connection.needs_rollback or not connection.is_usable():
+        if is_transaction_lost():
             raise
         logger.exception("prefilter failed, every unit is evaluated", unit_ids=sorted(new_spans))
     return snapshots, everything

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 
 from alarms.models import EvaluationFailure
 from core.backoff import backoff_seconds
+from core.db.savepoints import is_transaction_lost
 from readings.storage.store import NewSpan
 
 logger = structlog.get_logger(__name__)
@@ -75,7 +76,7 @@ def _divide(part: Part, work: Work, spans: Spans, now: datetime) -> dict[int, Ne
             _check_constraints()
             return depending
     except Exception as error:  # whatever it is: readings are stored, and the error is recorded in full
-        if connection.needs_rollback or not connection.is_usable():
+        if is_transaction_lost():
             raise
         # After the soft time limit there is no time to search for the unit that took too long.
         if len(spans) == 1 or isinstance(error, SoftTimeLimitExceeded):

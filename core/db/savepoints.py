@@ -15,6 +15,11 @@ logger = structlog.get_logger(__name__)
 _Item = TypeVar("_Item")
 
 
+def is_transaction_lost() -> bool:
+    """Return whether nothing more can be done in the transaction, as after a lost connection."""
+    return connection.needs_rollback or not connection.is_usable()
+
+
 def isolated(work: Callable[[], object], what: str, **context: object) -> bool:
     """Run `work` in a savepoint; if it fails, undo and log it, and return False.
 
@@ -26,7 +31,7 @@ def isolated(work: Callable[[], object], what: str, **context: object) -> bool:
     except SoftTimeLimitExceeded:
         raise
     except Exception:  # whatever it is: it is recorded, and the next run tries again
-        if connection.needs_rollback or not connection.is_usable():
+        if is_transaction_lost():
             raise
         logger.exception("part of a task failed", what=what, **context)
         return False

@@ -144,7 +144,7 @@ def test_readings_of_the_past_stay_valid_for_as_long_as_they_were(unit: StorageU
     seconds = list(in_force.values_list("valid_from", "gap_limit_seconds"))
     assert seconds[1:] == [(at(0), 900), (at(150), 3_600), (at(310), 600)]
     assert stored(unit) == by_definition(unit)
-    # 15 minutes after each reading of minutes 5, 25 and 100, and an hour after that of minute 200. That of minute 100 is
+    # 15 minutes after each reading of minutes 5, 25 and 100, an hour after that of minute 200. That of minute 100 is
     # valid again from minute 150 to 160.
     assert time_outside(unit.pk, outside) == TimeOutside(timedelta(minutes=3 * 15 + 10 + 60), timedelta())
 
