@@ -76,7 +76,7 @@ AUDITED = (
         customer="id",
         hot=("updated_at",),
         urls=("api_url",),
-        needs_reason=("is_active", "requires_reason"),
+        needs_reason=("is_active", "requires_reason", "requires_signatures"),
     ),
     AuditedModel(model="customers.facility", label=("name", "facility_code"), needs_reason=(DELETE, "time_zone")),
     AuditedModel(
@@ -143,6 +143,7 @@ AUDITED = (
         needs_reason=(DELETE,),
     ),
     AuditedModel(model="alarms.alarmevent", label=("kind",), operations=(UPDATE, DELETE), needs_reason=()),
+    AuditedModel(model="alarms.alarmsignature", label=("meaning",), person="signer_id", needs_reason=()),
     AuditedModel(
         model="alarms.maintenancewindow", label=("reason",), unit="storage_unit_id", needs_reason=(DELETE, "ends_at")
     ),

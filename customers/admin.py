@@ -49,7 +49,7 @@ class CustomerAdmin(DeletesOnlyUnused[Customer], admin.ModelAdmin[Customer]):
     inlines = [MembershipInline]
     readonly_fields = ["public_id", "created_at", "updated_at"]
     fieldsets = [
-        (None, {"fields": ["customer_code", "name", "is_active"]}),
+        (None, {"fields": ["customer_code", "name", "is_active", "requires_signatures"]}),
         (
             "Data sharing",
             {

@@ -77,6 +77,12 @@ class Customer(ScopedModel):
         db_default=False,
         help_text="People and tokens must state a reason for changes of limits, for deletions and the like.",
     )
+    requires_signatures = models.BooleanField(
+        "require signatures on alarms",
+        default=False,
+        db_default=False,
+        help_text="Whoever acknowledges or closes an alarm signs it with their password.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from typing_extensions import override
 
-from alarms.models import Alarm, AlarmEvent
+from alarms.models import Alarm, AlarmEvent, AlarmSignature
 from alarms.presenters import AlarmPresenter
 from core.web.admin import BigTableAdmin, FewRelatedFilter, SinceFilter, Tone, badge, instant_text
 
@@ -40,6 +40,20 @@ class EventInline(admin.TabularInline[AlarmEvent, Alarm]):
         return False
 
 
+class SignatureInline(admin.TabularInline[AlarmSignature, Alarm]):
+    """The signatures of an alarm."""
+
+    model = AlarmSignature
+    fields = ["signed_at", "meaning", "signer_name", "signer_user_name", "method", "record_sha256"]
+    readonly_fields = ["signed_at", "meaning", "signer_name", "signer_user_name", "method", "record_sha256"]
+    extra = 0
+    can_delete = False
+
+    @override
+    def has_add_permission(self, request: HttpRequest, obj: Alarm | None = None) -> bool:
+        return False
+
+
 @admin.register(Alarm)
 class AlarmAdmin(BigTableAdmin[Alarm]):
     """Read-only list of alarms."""
@@ -50,7 +64,7 @@ class AlarmAdmin(BigTableAdmin[Alarm]):
     search_fields = ["=customer__customer_code", "storage_unit__unit_code", "storage_unit__name", "source_name"]
     search_help_text = "Customer code, or part of a unit's code or name or of a source's name."
     sortable_by = ["start"]
-    inlines = [EventInline]
+    inlines = [EventInline, SignatureInline]
 
     @admin.display(description="start (UTC)", ordering="started_at")
     def start(self, alarm: Alarm) -> str:

@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce, NullIf
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +22,7 @@ from alarms.api.serializers import (
     AcknowledgeSerializer,
     AlarmEventSerializer,
     AlarmSerializer,
+    AlarmSignatureSerializer,
     CloseSerializer,
     CommentSerializer,
     DetailedAlarmSerializer,
@@ -28,7 +30,8 @@ from alarms.api.serializers import (
 )
 from alarms.excursions.until_now import METRICS, ongoing_until
 from alarms.lifecycle import actions
-from alarms.models import Alarm, Excursion
+from alarms.lifecycle.signatures import Signing, signing_of
+from alarms.models import Alarm, AlarmSignature, Excursion
 from alarms.selectors import AlarmFilter, ExcursionFilter, visible_alarms, visible_excursions
 from alarms.thresholds import Severity
 from core.api.errors import Conflict
@@ -40,6 +43,7 @@ from core.scope import Scope
 from customers.access.lookup import get_addressed
 from customers.access.permissions import READ, READ_AND_WRITE
 from customers.access.principal import Principal, principal_of
+from customers.access.reauthentication import NotConfirmed, confirm_password
 from customers.models import Facility, StorageUnit
 from readings.api.fields import TemperatureRows
 from readings.models import Reading
@@ -50,6 +54,7 @@ MAX_INHIBITED_ALARMS = 100
 MAX_DURATION_SECONDS = 2**31
 ALARM_ROWS = TemperatureRows(AlarmSerializer)
 EVENT_ROWS = SerializerRows(AlarmEventSerializer)
+SIGNATURE_ROWS = SerializerRows(AlarmSignatureSerializer)
 EXCURSION_ROWS = TemperatureRows(ExcursionSerializer)
 PAGE_OF_ALARMS = page_of(AlarmSerializer)
 NOT_POSSIBLE = OpenApiResponse(
@@ -189,8 +194,11 @@ class AlarmAction(GenericAPIView[Alarm]):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         principal = principal_of(request)
+        arguments = dict(serializer.validated_data)
+        if "signature" in arguments:
+            arguments["signing"] = confirmed_signing(request, arguments.pop("signature"))
         try:
-            type(self).apply(alarm, by=principal.name, **serializer.validated_data)
+            type(self).apply(alarm, by=principal.name, **arguments)
         except actions.ActionNotAllowed as error:
             raise Conflict(str(error)) from error
         return Response(represent_detailed(alarm, principal.scope))
@@ -261,12 +269,25 @@ class ExcursionList(RowListView):
         return visible_excursions(principal.own_scope, ExcursionFilter(**filters, min_duration=min_duration))
 
 
+def confirmed_signing(request: Request, signature: dict[str, str]) -> Signing:
+    """Return the will to sign of the person who is signed in. Raise ValidationError for a token or a wrong password."""
+    user = principal_of(request).user
+    if user is None:
+        raise ValidationError({"signature": ["Only people can sign. A token can't."]})
+    try:
+        confirm_password(request._request, user, signature["password"])
+    except NotConfirmed as error:
+        raise ValidationError({"signature": [str(error)]}) from error
+    return signing_of(user, signature["meaning"])
+
+
 def represent_detailed(alarm: Alarm, scope: Scope) -> Representation:
-    """Return the alarm with its events and the alarms visible to `scope` that it inhibits. Three queries."""
+    """Return the alarm with events, signatures and the alarms visible to `scope` that it inhibits. Four queries."""
     (own,) = ALARM_ROWS.represent(alarm_values(Alarm.objects.filter(pk=alarm.pk)))
     inhibited = Alarm.objects.visible_to(scope).filter(suppressed_by=alarm).order_by("-started_at", "-pk")
     return own | {
         "events": EVENT_ROWS.represent(EVENT_ROWS.values(alarm.events.order_by("happened_at", "pk"))),
+        "signatures": SIGNATURE_ROWS.represent(SIGNATURE_ROWS.values(AlarmSignature.objects.filter(alarm=alarm))),
         "suppressed_alarms": ALARM_ROWS.represent(alarm_values(inhibited)[:MAX_INHIBITED_ALARMS]),
     }
 

@@ -9,7 +9,7 @@ from alarms.excursions.what_if import Replay
 from alarms.lifecycle.actions import LONGEST_TEXT
 from alarms.limits.profiles import VALUE_NAMES, detach_from_profile, limit_values
 from alarms.limits.versions import backdating_error, latest_versions
-from alarms.models import Alarm, AlarmEvent, Excursion, LimitProfile, LimitVersion, UnitLimits
+from alarms.models import Alarm, AlarmEvent, AlarmSignature, Excursion, LimitProfile, LimitVersion, UnitLimits
 from alarms.models.limits import SENSOR_POLICIES, LimitValues
 from alarms.thresholds import SensorPolicy, Severity
 from core.api.fields import Values, labelled_choices
@@ -76,14 +76,46 @@ class AlarmEventSerializer(serializers.Serializer[AlarmEvent]):
     text = serializers.CharField()
 
 
+class AlarmSignatureSerializer(serializers.Serializer[AlarmSignature]):
+    """An electronic signature on an alarm as it was after an action."""
+
+    meaning = serializers.ChoiceField(AlarmSignature.Meaning.choices)
+    signer_user_name = serializers.CharField()
+    signer_name = serializers.CharField(help_text="The full name at the time.")
+    signed_at = serializers.DateTimeField()
+    time_zone = serializers.CharField(help_text="IANA name of the facility's time zone.")
+    method = serializers.ChoiceField(AlarmSignature.Method.choices, help_text="What the signer entered again.")
+    event = serializers.ChoiceField(labelled_choices(AlarmEvent.Kind), source="event.kind")
+    record = serializers.CharField(help_text="What was signed, as canonical JSON.")
+    record_sha256 = serializers.CharField(help_text="SHA-256 of a zero byte and the record in UTF-8, hexadecimal.")
+
+
 class DetailedAlarmSerializer(AlarmSerializer):
-    """An alarm with its events in chronological order, and the alarms that it inhibits."""
+    """An alarm with its events and signatures in chronological order, and the alarms that it inhibits."""
 
     events = AlarmEventSerializer(many=True)
+    signatures = AlarmSignatureSerializer(many=True)
     suppressed_alarms = AlarmSerializer(many=True, help_text="At most 100 inhibited alarms, newest first.")
 
 
-class AcknowledgeSerializer(serializers.Serializer[Alarm]):
+class SignatureSerializer(serializers.Serializer[AlarmSignature]):
+    """An electronic signature: only people who are signed in can sign, not tokens."""
+
+    meaning = serializers.ChoiceField(AlarmSignature.Meaning.choices)
+    password = serializers.CharField(
+        trim_whitespace=False, max_length=4_096, help_text="The password of the account that is signed in."
+    )
+
+
+class SignedActionSerializer(serializers.Serializer[Alarm]):
+    """The base of actions that may be signed."""
+
+    signature = SignatureSerializer(
+        required=False, write_only=True, help_text="Required if the customer requires signatures."
+    )
+
+
+class AcknowledgeSerializer(SignedActionSerializer):
     """The acknowledgement of an alarm."""
 
     comment = serializers.CharField(max_length=LONGEST_TEXT, help_text="What is being done about it.")
@@ -95,7 +127,7 @@ class CommentSerializer(serializers.Serializer[Alarm]):
     comment = serializers.CharField(source="text", max_length=LONGEST_TEXT)
 
 
-class CloseSerializer(serializers.Serializer[Alarm]):
+class CloseSerializer(SignedActionSerializer):
     """The review that closes an alarm."""
 
     cause = serializers.CharField(max_length=LONGEST_TEXT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
+from alarms.lifecycle.signatures import Signing, sign
 from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent
 
@@ -17,9 +18,13 @@ class ActionNotAllowed(Exception):  # noqa: N818  reads better where it is caugh
 
 
 @transaction.atomic
-def acknowledge(alarm: Alarm, *, by: str, comment: str) -> Alarm:
-    """Acknowledge an open alarm. Raise ActionNotAllowed if it is not open, or without a comment."""
+def acknowledge(alarm: Alarm, *, by: str, comment: str, signing: Signing | None = None) -> Alarm:
+    """Acknowledge an open alarm, and sign it if `signing` is given.
+
+    Raise ActionNotAllowed if it is not open, without a comment, or without a signature that the customer requires.
+    """
     alarm = _locked(alarm)
+    _require_signature(alarm, signing)
     comment = _required(comment, "Enter a comment saying what you are doing about it.")
     if alarm.state == Alarm.State.ACKNOWLEDGED:
         raise ActionNotAllowed(f"{alarm.acknowledged_by} has already acknowledged this alarm. Add a comment instead.")
@@ -28,7 +33,9 @@ def acknowledge(alarm: Alarm, *, by: str, comment: str) -> Alarm:
     alarm.state = Alarm.State.ACKNOWLEDGED
     alarm.acknowledged_at, alarm.acknowledged_by, alarm.acknowledgement = timezone.now(), by, comment
     alarm.save(update_fields=["state", "acknowledged_at", "acknowledged_by", "acknowledgement"])
-    record_event(alarm, AlarmEvent.Kind.ACKNOWLEDGED, alarm.acknowledged_at, by=by, text=comment)
+    event = record_event(alarm, AlarmEvent.Kind.ACKNOWLEDGED, alarm.acknowledged_at, by=by, text=comment)
+    if signing is not None:
+        sign(alarm, event, signing)
     return alarm
 
 
@@ -41,13 +48,15 @@ def comment(alarm: Alarm, *, by: str, text: str) -> Alarm:
 
 
 @transaction.atomic
-def close(alarm: Alarm, *, by: str, cause: str, corrective_action: str) -> Alarm:
+def close(alarm: Alarm, *, by: str, cause: str, corrective_action: str, signing: Signing | None = None) -> Alarm:
     """Record cause and corrective action, and close the alarm unless it has closed automatically.
 
-    When recorded again, the earlier texts remain in the timeline. Raise ActionNotAllowed while the condition is active,
-    for an alarm that never opened, and if either text is empty.
+    When recorded again, the earlier texts remain in the timeline. It is signed if `signing` is given. Raise
+    ActionNotAllowed while the condition is active, for an alarm that never opened, if either text is empty, and without
+    a signature that the customer requires.
     """
     alarm = _locked(alarm)
+    _require_signature(alarm, signing)
     if alarm.state == Alarm.State.PENDING:
         raise ActionNotAllowed("This alarm has not opened yet.")
     if alarm.ended_at is None and alarm.state != Alarm.State.CLOSED:
@@ -63,13 +72,24 @@ def close(alarm: Alarm, *, by: str, cause: str, corrective_action: str) -> Alarm
     if not was_closed:
         record_event(alarm, AlarmEvent.Kind.CLOSED, now, by=by)
     note = f"Cause: {alarm.cause} Corrective action: {alarm.corrective_action}"
-    record_event(alarm, AlarmEvent.Kind.REVIEWED, now, by=by, text=note)
+    event = record_event(alarm, AlarmEvent.Kind.REVIEWED, now, by=by, text=note)
+    if signing is not None:
+        sign(alarm, event, signing)
     return alarm
 
 
 def _locked(alarm: Alarm) -> Alarm:
-    locked: Alarm = Alarm.objects.select_for_update(no_key=True, of=("self",)).get(pk=alarm.pk)
+    alarms = Alarm.objects.select_related("customer", "storage_unit__facility")
+    locked: Alarm = alarms.select_for_update(no_key=True, of=("self",)).get(pk=alarm.pk)
     return locked
+
+
+def _require_signature(alarm: Alarm, signing: Signing | None) -> None:
+    if signing is None and alarm.customer.requires_signatures:
+        raise ActionNotAllowed(
+            f"{alarm.customer.name} requires an electronic signature. Sign in as a person, choose what your signature "
+            "means, and enter your password."
+        )
 
 
 def _required(text: str, message: str) -> str:

@@ -6,10 +6,12 @@ from alarms.models.evaluation import EvaluationFailure
 from alarms.models.excursions import Excursion, MktCheck, Reevaluation
 from alarms.models.limits import CustomerLimits, LimitProfile, LimitVersion, UnitLimits
 from alarms.models.notifications import Attempt, Drill, DrillSchedule, Message
+from alarms.models.signatures import AlarmSignature
 
 __all__ = [
     "Alarm",
     "AlarmEvent",
+    "AlarmSignature",
     "Attempt",
     "Channel",
     "CustomerLimits",

@@ -29,11 +29,13 @@ from alarms.selectors import (
 )
 from alarms.silences import silence_of, windows_in_effect
 from alarms.thresholds import Severity
-from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm
+from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm, SignedForm
+from alarms.web.signing import present_signatures, signed
 from core.scope import Scope
 from core.web.pages import list_page, requested_template
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
+from customers.access.reauthentication import NotConfirmed
 from customers.models import Customer, StorageUnit
 from customers.web.facility_options import FacilityName, facility_options, selected_facility, visible_facilities
 
@@ -180,17 +182,23 @@ def _alarm_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Alarm]:
     return principal, get_object_or_404(alarms, public_id=public_id)
 
 
-def _forms(alarm: Alarm, may_operate: bool) -> dict[str, forms.Form]:
+def _forms(alarm: Alarm, principal: Principal, may_operate: bool) -> dict[str, forms.Form]:
     """Return the forms of the possible actions by their names."""
     if not may_operate:
         return {}
     possible: dict[str, forms.Form] = {}
+    signing = _signing_options(alarm, principal)
     if alarm.state == Alarm.State.OPEN:
-        possible["acknowledge"] = AcknowledgeForm(prefix="acknowledge")
+        possible["acknowledge"] = AcknowledgeForm(prefix="acknowledge", **signing)
     if alarm.state == Alarm.State.CLOSED or (alarm.is_live and alarm.ended_at is not None):
         known = {"cause": alarm.cause, "corrective_action": alarm.corrective_action}
-        possible["close"] = CloseForm(prefix="close", initial=known)
+        possible["close"] = CloseForm(prefix="close", initial=known, **signing)
     return possible | {"comment": CommentForm(prefix="comment")}
+
+
+def _signing_options(alarm: Alarm, principal: Principal) -> dict[str, bool]:
+    """Return how forms are signed: only people can sign, and some customers require it."""
+    return {"is_required": alarm.customer.requires_signatures, "may_sign": principal.user is not None}
 
 
 _FORMS: dict[str, type[forms.Form]] = {"acknowledge": AcknowledgeForm, "comment": CommentForm, "close": CloseForm}
@@ -202,11 +210,16 @@ def _handle_action(
     """Perform the action with the form's data, or show the page again with the errors."""
     principal, alarm = _alarm_of(request, public_id)
     refuse_unless(principal.may_operate(alarm.customer_id))
-    form = _FORMS[action](request.POST, prefix=action)
+    form_class = _FORMS[action]
+    form = (
+        form_class(request.POST, prefix=action, **_signing_options(alarm, principal))
+        if issubclass(form_class, SignedForm)
+        else form_class(request.POST, prefix=action)
+    )
     if form.is_valid():
         try:
-            perform(alarm, by=principal.name, **form.cleaned_data)
-        except actions.ActionNotAllowed as error:
+            perform(alarm, by=principal.name, **signed(request, principal, form.cleaned_data))
+        except (actions.ActionNotAllowed, NotConfirmed) as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, success_message)
@@ -233,9 +246,10 @@ def _render_alarm(
         "limits": limit_details(version, scale) if version else [],
         "excursion": excursion_details(alarm.excursion, scale) if alarm.excursion else [],
         "events": alarm.events.order_by("happened_at", "pk"),
+        "signatures": present_signatures(alarm),
         "silence": _silence_text(principal.scope, unit, presenter.now) if unit and alarm.is_live else "",
         "inhibited": present_alarms(inhibited[:MAX_INHIBITED], presenter.now),
-        "forms": _forms(alarm, may_operate) | (submitted or {}),
+        "forms": _forms(alarm, principal, may_operate) | (submitted or {}),
         "may_operate": may_operate,
         "refresh_seconds": REFRESH_SECONDS,
     }

@@ -15,12 +15,14 @@ from alarms.lifecycle.actions import LONGEST_TEXT
 from alarms.limits.choice_forms import ProfileLimitsForm, UnitLimitsChoiceForm
 from alarms.limits.profiles import VALUE_NAMES
 from alarms.limits.versions import backdating_error
-from alarms.models import CustomerLimits, LimitProfile, MaintenanceWindow, UnitLimits
+from alarms.models import AlarmSignature, CustomerLimits, LimitProfile, MaintenanceWindow, UnitLimits
 from alarms.models.limits import MAX_DELAY_SECONDS
 from alarms.thresholds import Limits
 from core.scope import Scope
 from customers.models import Customer, Facility, Sensor, StorageUnit
 from customers.web.unit_choices import UnitChoiceField, selectable_units
+
+SIGNATURE_FIELDS = ("meaning", "password")
 
 
 def _text(label: str, help_text: str = "") -> forms.CharField:
@@ -28,7 +30,45 @@ def _text(label: str, help_text: str = "") -> forms.CharField:
     return forms.CharField(label=label, max_length=LONGEST_TEXT, widget=widget, help_text=help_text)
 
 
-class AcknowledgeForm(forms.Form):
+class SignedForm(forms.Form):
+    """The base of forms that may be signed, and must be where the customer requires it.
+
+    Its signature is in the fields `meaning`, empty without one, and `password`.
+    """
+
+    meaning = forms.ChoiceField(
+        label="Sign as",
+        choices=[("", "No signature"), *AlarmSignature.Meaning.choices],
+        required=False,
+        help_text="What your electronic signature means. It has the effect of one by hand.",
+    )
+    password = forms.CharField(
+        label="Your password",
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        help_text="Only to sign.",
+    )
+
+    def __init__(self, *args: Any, is_required: bool = False, may_sign: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not may_sign:
+            del self.fields["meaning"], self.fields["password"]
+        elif is_required:
+            meaning, password = cast("forms.ChoiceField", self.fields["meaning"]), self.fields["password"]
+            meaning.choices = [*AlarmSignature.Meaning.choices]
+            meaning.required = password.required = True
+            password.help_text = "This customer requires signatures on alarms."
+        self.order_fields([*(name for name in self.fields if name not in SIGNATURE_FIELDS), *SIGNATURE_FIELDS])
+
+    @override
+    def clean(self) -> None:
+        super().clean()
+        if self.cleaned_data.get("meaning") and not self.cleaned_data.get("password") and not self.errors:
+            self.add_error("password", "Enter your password to sign.")
+
+
+class AcknowledgeForm(SignedForm):
     """Acknowledge an alarm with a comment."""
 
     comment = _text("Planned action")
@@ -40,7 +80,7 @@ class CommentForm(forms.Form):
     text = _text("Comment")
 
 
-class CloseForm(forms.Form):
+class CloseForm(SignedForm):
     """Close an alarm with its cause and the corrective action."""
 
     cause = _text("Cause")

@@ -175,8 +175,8 @@ class TestDetail:
     ) -> None:
         down = source_down(unit)
         silent = NoDataAlarmFactory(storage_unit=unit, suppressed_by=down)
-        # The token, its use, the alarm, its columns, its events, the alarms it inhibits.
-        with django_assert_num_queries(6):
+        # The token, its use, the alarm, its columns, its events, its signatures, the alarms it inhibits.
+        with django_assert_num_queries(7):
             detailed = api.get(f"{URL}/{down.public_id}").json()
         assert [event["kind"] for event in detailed["events"]] == ["opened"]
         assert [each["id"] for each in detailed["suppressed_alarms"]] == [str(silent.public_id)]

@@ -203,8 +203,8 @@ class TestOne:
         self, operator: Client, unit: StorageUnit, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         alarm = AlarmFactory(storage_unit=unit)
-        # Session, user with roles, the alarm, its silence, events and inhibited alarms, the count in the navigation.
-        with django_assert_num_queries(7):
+        # Session, user with roles, the alarm, its silence, events, signatures and inhibited alarms, the count above.
+        with django_assert_num_queries(8):
             operator.get(url_of(alarm))
 
 
