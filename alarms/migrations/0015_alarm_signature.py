@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alarms', '0011_inclusive_low_critical_limit'),
+        ('alarms', '0014_low_critical_limit_of_units'),
     ]
 
     operations = [

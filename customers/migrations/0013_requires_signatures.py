@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0011_known_address'),
+        ('customers', '0012_low_critical_limit_of_units'),
     ]
 
     operations = [
