@@ -79,15 +79,17 @@ class Block:
     @property
     def content(self) -> bytes:
         """What the block's leaf in the seal is the hash of."""
-        return canonical_json(
-            {
-                "unit": self.key.storage_unit_id,
-                "day": self.key.day.isoformat(),
-                "arrived_at": None if self.key.arrived_at is None else microseconds_of(self.key.arrived_at),
-                "count": self.reading_count,
-                "root": self.root.hex(),
-            }
-        )
+        return canonical_json(self.values())
+
+    def values(self) -> dict[str, CanonicalValue]:
+        """Return the content as it is written to JSON."""
+        return {
+            "unit": self.key.storage_unit_id,
+            "day": self.key.day.isoformat(),
+            "arrived_at": None if self.key.arrived_at is None else microseconds_of(self.key.arrived_at),
+            "count": self.reading_count,
+            "root": self.root.hex(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +131,21 @@ class SealContent:
 
     def canonical(self) -> bytes:
         """Return the content as canonical JSON."""
-        return canonical_json(
-            {
-                "customer": self.customer_id,
-                "sequence": self.sequence,
-                "day": self.day.isoformat(),
-                "closed_at": microseconds_of(self.closed_at),
-                "reading_count": self.reading_count,
-                "blocks": self.blocks.content(),
-                "revisions": self.revisions.content(),
-                "entries": self.entries.content(),
-                "chain": {"position": self.chain_position, "hash": self.chain_hash.hex()},
-            }
-        )
+        return canonical_json(self.values())
+
+    def values(self) -> dict[str, CanonicalValue]:
+        """Return the content as it is written to JSON."""
+        return {
+            "customer": self.customer_id,
+            "sequence": self.sequence,
+            "day": self.day.isoformat(),
+            "closed_at": microseconds_of(self.closed_at),
+            "reading_count": self.reading_count,
+            "blocks": self.blocks.content(),
+            "revisions": self.revisions.content(),
+            "entries": self.entries.content(),
+            "chain": {"position": self.chain_position, "hash": self.chain_hash.hex()},
+        }
 
 
 def record_content(columns: Iterable[str], values: Iterable[str | None]) -> bytes:

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from core.scope import ScopedModel, ScopedQuerySet, ScopeWays
 from customers.models import Customer, StorageUnit
 from readings.models import UNIT_WAYS
+from seals.contents import Block, BlockKey, Branch, SealContent
 
 
 class SettledCheckpoint(models.Model):
@@ -105,6 +106,22 @@ class DaySeal(ScopedModel):
     def __str__(self) -> str:
         return f"{self.customer or 'the system'}, {self.day}"
 
+    @property
+    def content(self) -> SealContent:
+        """What the root is computed from, besides the previous one."""
+        return SealContent(
+            customer_id=self.customer_id,
+            sequence=self.sequence,
+            day=self.day,
+            closed_at=self.closed_at,
+            reading_count=self.reading_count,
+            blocks=Branch(self.block_count, bytes(self.blocks_root)),
+            revisions=Branch(self.revision_count, bytes(self.revisions_root)),
+            entries=Branch(self.entry_count, bytes(self.entries_root)),
+            chain_position=self.chain_position,
+            chain_hash=bytes(self.chain_hash),
+        )
+
     @classmethod
     def of(cls, customer_id: int | None) -> ScopedQuerySet:
         """Return the seals of a customer, or of the system (None), in order."""
@@ -148,6 +165,16 @@ class ReadingBlock(ScopedModel):
 
     def __str__(self) -> str:
         return f"{self.storage_unit_id}, {self.day}"
+
+    @property
+    def block(self) -> Block:
+        """The block as it was sealed."""
+        return Block(
+            BlockKey(self.storage_unit_id, self.day, self.arrived_at),
+            self.reading_count,
+            bytes(self.root),
+            bytes(self.fingerprints),
+        )
 
 
 class TimeStamp(models.Model):

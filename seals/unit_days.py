@@ -10,8 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter
 
 from django.db import connection
 
@@ -36,7 +35,7 @@ ORDER BY storage_unit_id, recorded_at, sensor_id
 """  # noqa: S608  constants only
 
 LATE = f"""
-SELECT late.day, late.arrived_at, {COLUMNS}
+SELECT {COLUMNS}
 FROM late_readings AS late JOIN reading
     ON reading.storage_unit_id = late.storage_unit_id AND reading.created_at = late.arrived_at
     AND reading.recorded_at >= late.day::timestamp AT TIME ZONE 'UTC'
@@ -48,6 +47,14 @@ WHERE late.storage_unit_id = ANY(%(unit_ids)s)
             AND block.day = late.day AND block.arrived_at = late.arrived_at
     )
 ORDER BY late.storage_unit_id, late.day, late.arrived_at, recorded_at, sensor_id
+"""  # noqa: S608  constants only
+
+
+ONE_ARRIVAL = f"""
+SELECT {COLUMNS} FROM reading
+WHERE storage_unit_id = %(unit_id)s AND recorded_at >= %(first)s AND recorded_at < %(until)s
+    AND created_at = %(arrived_at)s
+ORDER BY recorded_at, sensor_id
 """  # noqa: S608  constants only
 
 
@@ -70,8 +77,8 @@ def in_time_groups(unit_ids: Sequence[int], day: date, closed_at: datetime) -> I
         is_late=False,
     )
     stored = (
-        (BlockKey(unit_id, day, None), map(SealedReading._make, rows))
-        for unit_id, rows in groupby(_rows(IN_TIME, parameters), key=itemgetter(0))
+        (BlockKey(unit_id, day, None), readings)
+        for unit_id, readings in groupby(_readings(IN_TIME, parameters), key=attrgetter("storage_unit_id"))
     )
     return _as_they_were(stored, revised)
 
@@ -88,11 +95,25 @@ def late_groups(unit_ids: Sequence[int], arrived_from: datetime, closed_at: date
         ),
         is_late=True,
     )
-    stored = (
-        (BlockKey(unit_id, day, arrived_at), (SealedReading._make(row[2:]) for row in rows))
-        for (day, arrived_at, unit_id), rows in groupby(_rows(LATE, parameters), key=itemgetter(0, 1, 2))
-    )
+    stored = ((key, readings) for key, readings in groupby(_readings(LATE, parameters), key=_key_of_late))
     return _as_they_were(stored, revised)
+
+
+def sealed_readings(key: BlockKey, closed_at: datetime) -> list[SealedReading]:
+    """Return the readings of one block of a seal with `closed_at`, as they were then."""
+    if key.arrived_at is None:
+        groups = in_time_groups([key.storage_unit_id], key.day, closed_at)
+        return [reading for _, readings in groups for reading in readings]
+    first, until = start_of(key.day), start_of(key.day) + _DAY
+    parameters = {"unit_id": key.storage_unit_id, "first": first, "until": until, "arrived_at": key.arrived_at}
+    revisions = ReadingRevision.objects.filter(
+        storage_unit_id=key.storage_unit_id,
+        recorded_at__gte=first,
+        recorded_at__lt=until,
+        arrived_at=key.arrived_at,
+        revised_at__gte=closed_at,
+    )
+    return undo(_readings(ONE_ARRIVAL, parameters), map(before_revision, revisions))
 
 
 def before_revision(revision: ReadingRevision) -> SealedReading:
@@ -151,9 +172,13 @@ def _as_they_were(stored: Iterator[Group], revised: dict[BlockKey, list[SealedRe
         yield key, undo([], revised[key])
 
 
-def _rows(sql: str, parameters: Parameters) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a query through a server-side cursor, within the caller's transaction."""
+def _key_of_late(reading: SealedReading) -> BlockKey:
+    return BlockKey(reading.storage_unit_id, day_of(reading), instant_of(reading.arrived_at_us))
+
+
+def _readings(sql: str, parameters: Parameters) -> Iterator[SealedReading]:
+    """Yield the readings of a query of COLUMNS through a server-side cursor, within the caller's transaction."""
     with connection.chunked_cursor() as cursor:
         cursor.execute(sql, parameters)
         while rows := cursor.fetchmany(ROWS_A_FETCH):
-            yield from rows
+            yield from map(SealedReading._make, rows)

@@ -6,38 +6,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from core.crypto.merkle import CHAIN_START, leaf_hash
-from seals.contents import Block, BlockKey, Branch, SealContent
+from seals.contents import Branch
 from seals.models import ChainLink, DaySeal, ReadingBlock
 from seals.revision_content import revision_leaves
 from seals.verification.findings import Change, Finding, counts_text
 
 _DAY = timedelta(days=1)
-
-
-def content_of(seal: DaySeal) -> SealContent:
-    """Return what the root of a stored seal is computed from."""
-    return SealContent(
-        customer_id=seal.customer_id,
-        sequence=seal.sequence,
-        day=seal.day,
-        closed_at=seal.closed_at,
-        reading_count=seal.reading_count,
-        blocks=Branch(seal.block_count, bytes(seal.blocks_root)),
-        revisions=Branch(seal.revision_count, bytes(seal.revisions_root)),
-        entries=Branch(seal.entry_count, bytes(seal.entries_root)),
-        chain_position=seal.chain_position,
-        chain_hash=bytes(seal.chain_hash),
-    )
-
-
-def block_of(stored: ReadingBlock) -> Block:
-    """Return a stored block."""
-    return Block(
-        BlockKey(stored.storage_unit_id, stored.day, stored.arrived_at),
-        stored.reading_count,
-        bytes(stored.root),
-        bytes(stored.fingerprints),
-    )
 
 
 def verify_seals(customer_id: int | None, name: str, unit_ids: list[int]) -> Iterator[Finding]:
@@ -49,7 +23,7 @@ def verify_seals(customer_id: int | None, name: str, unit_ids: list[int]) -> Ite
         where = f"seal {seal.sequence} of {name}, {seal.day}"
         yield from _check_order(seal, previous, where)
         previous_root = bytes(previous.root) if previous else CHAIN_START
-        if bytes(seal.previous_root) != previous_root or content_of(seal).root_after(previous_root) != bytes(seal.root):
+        if bytes(seal.previous_root) != previous_root or seal.content.root_after(previous_root) != bytes(seal.root):
             yield Finding(Change.EDITED, where, "Its root does not follow from its content and the seal before it.")
         yield from _check_parts(seal, previous, where, unit_ids)
         previous = seal
@@ -82,7 +56,7 @@ def _check_parts(seal: DaySeal, previous: DaySeal | None, where: str, unit_ids: 
             counts_text(seal.entry_count, entries.count),
         )
     blocks = Branch.of(
-        leaf_hash(block_of(stored).content)
+        leaf_hash(stored.block.content)
         for stored in ReadingBlock.objects.filter(seal=seal).order_by("position").iterator()
     )
     if blocks != Branch(seal.block_count, bytes(seal.blocks_root)):

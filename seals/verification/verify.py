@@ -16,7 +16,7 @@ from seals.transactions import one_snapshot
 from seals.unit_days import COLUMNS, ROWS_A_FETCH
 from seals.verification.findings import Finding
 from seals.verification.roots import KnownRoots, check_known_roots
-from seals.verification.seals import block_of, verify_seals
+from seals.verification.seals import verify_seals
 from seals.verification.trail import verify_trail
 from seals.verification.unit_readings import StoredBlock, UnitRecords, verify_unit
 
@@ -78,7 +78,7 @@ def _load(records: UnitRecords) -> None:
     """Load what is on record about the unit's readings."""
     unit_id = records.unit_id
     for stored in ReadingBlock.objects.filter(storage_unit_id=unit_id).select_related("seal").iterator():
-        records.blocks[stored.day].append(StoredBlock(block_of(stored), stored.seal.closed_at))
+        records.blocks[stored.day].append(StoredBlock(stored.block, stored.seal.closed_at))
     for late in LateReadings.objects.filter(storage_unit_id=unit_id).iterator():
         records.late_counts[late.day][late.arrived_at] = late.reading_count
     for revision in ReadingRevision.objects.filter(storage_unit_id=unit_id).order_by("id").iterator():

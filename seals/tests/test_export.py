@@ -1,0 +1,137 @@
+"""An export is checked by one file that needs nothing of this system; whatever is changed in it is found."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from customers.models import Customer
+from readings.models import ReadingRevision
+from readings.storage.closing import closes_at, start_of
+from readings.storage.revisions import NewMeasurement, replace_measurement, withdraw
+from seals.tests.sealed_data import DAY, NEXT_DAY, arrive_late, seal_until, store_in_time
+from seals.verify_export import check
+from tests.factories import StorageUnitFactory, sensor_of
+
+pytestmark = pytest.mark.django_db
+
+CLOSE = closes_at(DAY)
+
+
+@pytest.fixture
+def customer() -> Customer:
+    """Return a customer with two sealed days: readings in time, late, without a measurement, revised and withdrawn."""
+    unit = StorageUnitFactory(facility__customer__customer_code="ACME", name="Kühlraum 7")
+    store_in_time(unit, [5.0, -0.1, None, 6.5, 7.0])
+    store_in_time(StorageUnitFactory(facility=unit.facility), [1.0])
+    customer = unit.facility.customer
+    seal_until(CLOSE, customer)
+    arrive_late(unit, [9.0, 9.5], start=start_of(DAY) + timedelta(minutes=5), arrived_at=CLOSE + timedelta(hours=1))
+    new = NewMeasurement(7.25, "F", 0.5, 2)
+    replace_measurement(unit, sensor_of(unit).pk, start_of(DAY), new, by="anna", reason="The probe was swapped.")
+    withdraw(unit, [(sensor_of(unit).pk, start_of(DAY) + timedelta(hours=1))], by="anna", reason="A wrong file.")
+    ReadingRevision.objects.update(revised_at=CLOSE + timedelta(hours=2))
+    seal_until(closes_at(NEXT_DAY), customer)
+    return customer
+
+
+@pytest.fixture
+def export(customer: Customer, tmp_path: Path) -> Path:
+    path = tmp_path / "acme.zip"
+    call_command("export_seals", customer.customer_code, str(path), stdout=StringIO())
+    return path
+
+
+def changed(export: Path, name: str, old: str, new: str) -> Path:
+    """Return a copy of the export in which the first `old` in a file is `new`."""
+    path = export.with_name("changed.zip")
+    with ZipFile(export) as original, ZipFile(path, "w") as copy:
+        for member in original.namelist():
+            text = original.read(member).decode()
+            assert member != name or old in text, text
+            copy.writestr(member, text.replace(old, new, 1) if member == name else text)
+    return path
+
+
+def test_the_shipped_verifier_confirms_an_export_without_the_project(export: Path, tmp_path: Path) -> None:
+    with ZipFile(export) as archive:
+        archive.extract("verify_export.py", tmp_path)
+
+    checked = subprocess.run(
+        [sys.executable, "-I", "-S", "verify_export.py", "acme.zip"], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert checked.stderr == ""
+    assert "2 seals over 8 readings" in checked.stdout
+    assert "all as sealed." in checked.stdout
+    assert checked.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "where"),
+    [
+        ("readings.csv", ",5.0,", ",5.1,", "readings of unit"),
+        ("readings.csv", ",-0.1,", ",,", "readings of unit"),
+        ("readings.csv", ",9.0,", ",9.1,", "readings of unit"),
+        ("revisions.jsonl", "The probe was swapped.", "The probe was fine.", "revisions of seal 2"),
+        ("entries.jsonl", '"action": "created"', '"action": "changed"', "entries of seal 1"),
+        ("blocks.jsonl", '"count": 5', '"count": 6', "blocks of seal 1"),
+        ("seals.jsonl", '"reading_count": 6', '"reading_count": 7', "seal 1 of 2026-06-01: its root"),
+        ("seals.jsonl", '"sequence": 2', '"sequence": 3', "seal 3 of 2026-06-02: it follows seal 1"),
+    ],
+)
+def test_a_change_in_any_file_is_found(export: Path, name: str, old: str, new: str, where: str) -> None:
+    differences, _ = check(changed(export, name, old, new))
+
+    assert any(where in difference for difference in differences), differences
+
+
+def test_a_removed_inserted_or_moved_line_is_found(export: Path) -> None:
+    with ZipFile(export) as archive:
+        files = {name: archive.read(name).decode().splitlines(keepends=True) for name in archive.namelist()}
+    for name in ("readings.csv", "entries.jsonl", "revisions.jsonl", "blocks.jsonl", "seals.jsonl"):
+        first = 1 if name == "readings.csv" else 0
+        lines = files[name]
+        for edited in (
+            lines[:first] + lines[first + 1 :],
+            [*lines[: first + 1], lines[first], *lines[first + 1 :]],
+            [*lines[:first], lines[first + 1], lines[first], *lines[first + 2 :]],
+        ):
+            path = export.with_name("edited.zip")
+            with ZipFile(path, "w") as copy:
+                for member, content in files.items():
+                    copy.writestr(member, "".join(edited if member == name else content))
+            assert check(path)[0], (name, edited)
+
+
+def test_roots_kept_elsewhere_show_an_export_that_was_made_anew(export: Path, tmp_path: Path) -> None:
+    roots = tmp_path / "roots.csv"
+    call_command("export_roots", str(roots), stdout=StringIO())
+    assert check(export, roots)[0] == []
+
+    with ZipFile(export) as archive:
+        root = json.loads(archive.read("seals.jsonl").splitlines()[1])["root"]
+    roots.write_text(roots.read_text().replace(root, "0" * 64))
+    assert check(export, roots)[0] == [f"seal 2: its root differs from the one in {roots}"]
+
+
+def test_a_part_of_the_days_can_be_exported(customer: Customer, tmp_path: Path) -> None:
+    path = tmp_path / "day.zip"
+    call_command("export_seals", "ACME", str(path), since=NEXT_DAY, stdout=StringIO())
+
+    differences, summary = check(path)
+    assert differences == []
+    assert summary.startswith("1 seals over 2 readings")
+
+
+def test_an_unknown_customer_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="There is no customer with the code “NOBODY”"):
+        call_command("export_seals", "NOBODY", str(tmp_path / "x.zip"))
