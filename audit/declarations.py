@@ -118,6 +118,23 @@ AUDITED = (
         customer="apitoken__customer_id",
         needs_reason=(),
     ),
+    # Second factors, and accounts at an OpenID Connect provider
+    AuditedModel(
+        model="mfa.authenticator",
+        label=("type",),
+        person="user_id",
+        hot=("last_used_at",),
+        secret=("data",),
+        needs_reason=(),
+    ),
+    AuditedModel(
+        model="socialaccount.socialaccount",
+        label=("provider",),
+        person="user_id",
+        hot=("last_login",),
+        secret=("extra_data",),
+        needs_reason=(),
+    ),
     # Limits
     AuditedModel(
         model="alarms.unitlimits",
@@ -236,6 +253,12 @@ NOT_AUDITED: Mapping[str, str] = {
     "django_celery_beat.clockedschedule": "not used",
     "customers.tokenuse": "a counter",
     "customers.signintries": "a counter",
+    "customers.knowndevice": "recognises devices; sign-ins are events",
+    "usersessions.usersession": "lists sessions; sign-ins are events",
+    "account.emailaddress": "not used: addresses are those of the accounts",
+    "account.emailconfirmation": "not used",
+    "socialaccount.socialapp": "not used: the provider is configured by settings",
+    "socialaccount.socialtoken": "not used: tokens of the provider are not kept",
     "customers.knownaddress": "what sign-in attempts are throttled by; sign-ins are events",
     "readings.equipmentstatus": "words that equipment sends",
     "readings.futurereading": "becomes a reading once its time has come",

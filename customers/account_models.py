@@ -1,4 +1,4 @@
-"""Invitations to become a member of a customer, and what sign-in attempts are throttled by."""
+"""Invitations to become a member of a customer, and what is known of sign-ins: attempts, addresses, devices."""
 
 from __future__ import annotations
 
@@ -104,3 +104,18 @@ class KnownAddress(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account[:8]}… from {self.address[:8]}… at {self.used_at:%Y-%m-%d %H:%M}"
+
+
+class KnownDevice(models.Model):
+    """A device on which a person has signed in, by the hash of its cookie; see `customers.accounts.devices`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    device_hash = models.CharField(max_length=64)
+    used_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "known_device"
+        constraints = [models.UniqueConstraint(fields=["user", "device_hash"], name="known_device_once_an_account")]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.used_at:%Y-%m-%d %H:%M}"

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from typing_extensions import override
 
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
+from customers import account_admin  # noqa: F401  registers its models on import
 from customers.access.tokens import create_token, foreign_units, revoke
 from customers.accounts import invitations
 from customers.accounts.mail import absolute_url

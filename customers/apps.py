@@ -15,3 +15,4 @@ class CustomersConfig(AppConfig):
         """Connect the receivers for the units that a token may access, and for changes of units."""
         from customers import signals  # noqa: F401  connects its receivers on import
         from customers.access import tokens  # noqa: F401  connects its receiver on import
+        from customers.accounts import sessions, sign_in_events  # noqa: F401  connect their receivers on import

@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 from core.scope import ScopedModel, ScopeWays
 from customers.account_models import Invitation as Invitation
 from customers.account_models import KnownAddress as KnownAddress
+from customers.account_models import KnownDevice as KnownDevice
 from customers.account_models import MemberRole
 from customers.account_models import SignInTries as SignInTries
 
@@ -82,6 +83,11 @@ class Customer(ScopedModel):
         default=False,
         db_default=False,
         help_text="Whoever acknowledges or closes an alarm signs it with their password.",
+    )
+    requires_second_factor = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="People have no access until they have set up an authenticator app or a passkey.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)

@@ -70,7 +70,7 @@ def sign_in(page: Page) -> None:
     """Sign in as the demo's operator."""
     page.get_by_label("User name or customer code").fill(USER_NAME)
     page.get_by_label("Password or API token").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"{SITE}/")
 
 

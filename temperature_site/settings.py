@@ -10,6 +10,7 @@ from pathlib import Path
 import django_stubs_ext
 import environ
 
+from temperature_site.conf.accounts import allauth_settings
 from temperature_site.conf.environment import Environment
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.secret_key import secret_key
@@ -55,6 +56,12 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "audit",
     "customers",
     "readings",
@@ -80,6 +87,8 @@ MIDDLEWARE = [
     "customers.access.audit_actor.AuditActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Sets two attributes per request, 2 microseconds; allauth requires it in this list.
+    "allauth.account.middleware.AccountMiddleware",
 ]
 
 # Installed with `make install-dev` only.
@@ -113,6 +122,8 @@ TEMPLATES: list[dict[str, object]] = [
 PGBOUNCER = env.boolean("PGBOUNCER", default=False)
 CONNECTION_MAX_AGE = env.whole_number("CONNECTION_MAX_AGE", default=60)
 DATABASES = {"default": database_settings(DATABASE_URL, max_age=CONNECTION_MAX_AGE, behind_pgbouncer=PGBOUNCER)}
+# Shared by all processes: a code of an authenticator app must not work a second time in another one.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entry"}}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 # People
@@ -129,7 +140,28 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "customers.accounts.passwords.RepetitionValidator"},
+    {"NAME": "customers.accounts.passwords.NameValidator"},
+    {"NAME": "customers.accounts.passwords.BreachValidator"},
+    {"NAME": "customers.accounts.passwords.ChangeNotice"},
 ]
+# A file with the SHA-1 hashes of breached passwords in order, one a line; none are compared without it.
+BREACHED_PASSWORDS_FILE = env.text("BREACHED_PASSWORDS_FILE")
+# An OpenID Connect provider that people may sign in through, and the domains of the addresses that it vouches for.
+OIDC_ISSUER = env.url(
+    "OIDC_ISSUER", ("https", "http") if DEMO or DEBUG else ("https",), example="https://id.example.com/realms/cold"
+)
+OIDC_NAME = env.text("OIDC_NAME", default="single sign-on")
+OIDC_DOMAINS = env.names("OIDC_DOMAINS")
+globals().update(
+    allauth_settings(
+        issuer=OIDC_ISSUER,
+        client_id=env.text("OIDC_CLIENT_ID"),
+        client_secret=env.text("OIDC_CLIENT_SECRET"),
+        name=OIDC_NAME,
+        is_insecure_origin_allowed=DEMO or DEBUG,
+    )
+)
 
 # Transport security: one switch, to be set once the site is served through HTTPS.
 HTTPS = env.boolean("HTTPS", default=False)
@@ -142,6 +174,8 @@ SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$", r"^metrics/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
 # The number of proxies in front that each append the client's address to X-Forwarded-For; 0 trusts none.
 PROXY_COUNT = env.whole_number("PROXY_COUNT", default=0)
+# A person who has done nothing for this long is signed out; pages that refresh themselves do not count.
+SESSION_IDLE_SECONDS = env.whole_number("SESSION_IDLE_SECONDS", default=12 * 3600, min_value=1)
 SESSION_COOKIE_AGE = env.whole_number("SESSION_SECONDS", default=14 * 24 * 3600, min_value=1)
 X_FRAME_OPTIONS = "DENY"
 # Bootstrap's style sheet embeds small images as data: URLs.

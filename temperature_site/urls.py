@@ -24,6 +24,7 @@ urlpatterns = [
     path("", include("ingestion.web.urls")),
     path("", include("customers.web.settings_urls")),
     path("account/", include("customers.web.urls")),
+    path("account/", include("customers.web.allauth_urls")),
     path("admin/", admin.site.urls),
 ]
 

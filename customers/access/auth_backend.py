@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
@@ -12,10 +13,14 @@ from core.db.prepared import Prepared
 
 _FIELDS = User._meta.concrete_fields
 _COLUMNS = ", ".join(f"person.{field.column}" for field in _FIELDS)
+# A role of a customer that requires a second factor has no effect until the person has one. Recovery codes are none.
+_LACKS_SECOND_FACTOR = """customer.requires_second_factor AND NOT EXISTS (
+    SELECT 1 FROM mfa_authenticator AS factor
+    WHERE factor.user_id = membership.user_id AND factor.type IN ('totp', 'webauthn'))"""
 # One row per role in an active customer; one row without a role for a person who has none.
 FIND_PERSON = Prepared(
     f"""
-SELECT {_COLUMNS}, customer.id, membership.role
+SELECT {_COLUMNS}, customer.id, membership.role, {_LACKS_SECOND_FACTOR}
 FROM auth_user AS person
 LEFT JOIN (membership JOIN customer ON customer.id = membership.customer_id AND customer.is_active)
     ON membership.user_id = person.id
@@ -24,18 +29,46 @@ WHERE person.id = %s ORDER BY customer.id
 )
 
 
-FIND_ROLES = Prepared("""
-SELECT membership.customer_id, membership.role FROM membership
+FIND_ROLES = Prepared(
+    f"""
+SELECT membership.customer_id, membership.role, {_LACKS_SECOND_FACTOR} FROM membership
 JOIN customer ON customer.id = membership.customer_id
 WHERE membership.user_id = %s AND customer.is_active ORDER BY membership.customer_id
-""")
+"""  # noqa: S608  constants only
+)
 _LOADED_ROLES = "_roles_by_customer"
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """A person's roles by customer id, and the customers whose roles wait for a second factor."""
+
+    effective: Mapping[int, str]
+    waiting: frozenset[int]
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[tuple[int | None, str, bool]]) -> Roles:
+        """Return the roles of rows of customer, role, and whether a second factor is missing."""
+        known = [(customer_id, role, lacks) for customer_id, role, lacks in rows if customer_id is not None]
+        return cls(
+            {customer_id: role for customer_id, role, lacks in known if not lacks},
+            frozenset(customer_id for customer_id, _, lacks in known if lacks),
+        )
 
 
 def roles_of(user: User) -> Mapping[int, str]:
     """Return the user's role by customer id, for active customers. No query if `AccountBackend` loaded the user."""
-    loaded: Mapping[int, str] | None = getattr(user, _LOADED_ROLES, None)
-    return dict(FIND_ROLES.rows([user.pk])) if loaded is None else loaded
+    return _roles(user).effective
+
+
+def customers_requiring_second_factor(user: User) -> frozenset[int]:
+    """Return the customers of which the person is a member but has no access, lacking a second factor."""
+    return _roles(user).waiting
+
+
+def _roles(user: User) -> Roles:
+    loaded: Roles | None = getattr(user, _LOADED_ROLES, None)
+    return Roles.of_rows(FIND_ROLES.rows([user.pk])) if loaded is None else loaded
 
 
 class AccountBackend(ModelBackend):
@@ -47,5 +80,8 @@ class AccountBackend(ModelBackend):
         if not rows:
             return None
         user = User.from_db(connection.alias, [field.attname for field in _FIELDS], rows[0][: len(_FIELDS)])
-        setattr(user, _LOADED_ROLES, {customer_id: role for *_, customer_id, role in rows if customer_id is not None})
+        roles = Roles.of_rows(row[len(_FIELDS) :] for row in rows)
+        setattr(user, _LOADED_ROLES, roles)
+        # For the notice on every page.
+        setattr(user, "second_factor_is_due", bool(roles.waiting))  # noqa: B010  not a field of Django's user
         return user if self.user_can_authenticate(user) else None

@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
+from customers.access.idle_sessions import active_person
 from customers.access.principal import Permission, Principal
 from customers.access.tokens import is_demo_token, possible_hashes
 from customers.models import ApiToken
@@ -93,7 +94,7 @@ class TokenSessionMiddleware:
         # Looked up only if the request has a session, and only when a view needs the user.
         if request.session.session_key is not None:
             user = request.user
-            visitor = SimpleLazyObject(lambda: visitor_of(request, timezone.now()) or user)
+            visitor = SimpleLazyObject(lambda: visitor_of(request, timezone.now()) or active_person(request, user))
             request.user = visitor  # type: ignore[assignment]  # stands for the user that it looks up
         return self.get_response(request)
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
 from django.views.generic import FormView
 from typing_extensions import override
 
@@ -22,6 +29,8 @@ from customers.access.principal import Principal
 from customers.access.token_sessions import sign_in_with
 from customers.accounts.mail import has_mail_server
 from customers.accounts.password_links import password_link_generator, people_with_address
+from customers.accounts.sessions import end_other_sessions, end_session, session_key_changed, sessions_of
+from customers.accounts.sign_in_events import record_token_sign_in
 from customers.tasks import send_password_links
 from customers.web.forms import AddressForm, SignInForm
 
@@ -34,19 +43,32 @@ class SignIn(auth_views.LoginView):
     redirect_authenticated_user = True
 
     @override
-    def post(self, request: HttpRequest, *args: str, **kwargs: Any) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: str, **kwargs: object) -> HttpResponse:
         self.attempt = SignInAttempt.of(request, request.POST.get("username", ""))
         wait = self.attempt.count(timezone.now())
         return super().post(request, *args, **kwargs) if wait is None else too_many_requests(request, wait)
 
     @override
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        self.attempt.succeeded(timezone.now())
         token = form.token if isinstance(form, SignInForm) else None
         if token is None:
-            return super().form_valid(form)
+            user = form.get_user()
+            login = Login(user=user, redirect_url=self.get_success_url())
+            # Asks for the second factor first, if the person has one.
+            return perform_password_login(self.request, {"username": user.get_username()}, login)
+        self.attempt.succeeded(timezone.now())
         sign_in_with(self.request, token)
+        record_token_sign_in(token)
         return HttpResponseRedirect(self.get_success_url())
+
+    @override
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
+        return {
+            **super().get_context_data(**kwargs),
+            "has_provider": bool(settings.OIDC_ISSUER),
+            "provider_name": settings.OIDC_NAME,
+            "provider_query": urlencode({"next": self.get_redirect_url()}),
+        }
 
 
 class SignOut(auth_views.LogoutView):
@@ -60,14 +82,14 @@ class PasswordChange(auth_views.PasswordChangeView):
     success_url = reverse_lazy("password-change-done")
 
     @override
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.user.is_authenticated:
             principal: Principal = page_principal(request)
             refuse_unless(principal.user is not None)
         return super().dispatch(request, *args, **kwargs)
 
     @override
-    def post(self, request: HttpRequest, *args: str, **kwargs: Any) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: str, **kwargs: object) -> HttpResponse:
         # Whoever finds a signed-in browser must not guess the current password here.
         self.attempt = SignInAttempt.of(request, request.user.get_username())
         wait = self.attempt.count(timezone.now())
@@ -76,7 +98,9 @@ class PasswordChange(auth_views.PasswordChangeView):
     @override
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         self.attempt.succeeded(timezone.now())
-        return super().form_valid(form)
+        response = super().form_valid(form)
+        session_key_changed(self.request, form.user)
+        return response
 
 
 class PasswordChangeDone(auth_views.PasswordChangeDoneView):
@@ -112,6 +136,26 @@ class PasswordForgotten(FormView[AddressForm]):
         # Also without anybody to mail to, so that neither the delay nor an outage of the broker reveals anything.
         send_password_links.delay(people_with_address(form.cleaned_data["email"]))
         return render(self.request, "account/password_link_sent.html", {"has_mail_server": has_mail_server()})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def sessions_page(request: HttpRequest) -> HttpResponse:
+    """List the person's sessions. POST ends the one named by `session`, or all others."""
+    user = page_principal(request).user
+    refuse_unless(user is not None)
+    assert user is not None  # noqa: S101  refused above
+    if request.method == "POST":
+        session = request.POST.get("session", "")
+        if session.isdecimal():
+            ended = end_session(user, int(session))
+            messages.success(request, "Session ended." if ended else "This session had ended already.")
+        else:
+            end_other_sessions(request, user)
+            messages.success(request, "All other sessions ended.")
+        return redirect("sessions")
+    return render(request, "account/sessions.html", {"sessions": sessions_of(user)})
 
 
 def too_many_requests(request: HttpRequest, wait: timedelta) -> HttpResponse:

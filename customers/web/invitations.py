@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from allauth.account.internal.flows.login import perform_login
+from allauth.account.models import Login
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -76,8 +78,9 @@ def _create(request: HttpRequest, invitation: Invitation, form: NewAccountForm) 
         last_name=form.cleaned_data["last_name"],
         now=timezone.now(),
     )
-    login(request, user)
-    return _done(request, f"You are now a {invitation.role} of {invitation.customer.name}.")
+    request.session.pop(_SECRET_KEY, None)
+    messages.success(request, f"You are now a {invitation.role} of {invitation.customer.name}.")
+    return perform_login(request, Login(user=user, redirect_url=reverse("overview"), signup=True))
 
 
 def _done(request: HttpRequest, text: str) -> HttpResponse:

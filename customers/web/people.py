@@ -86,6 +86,19 @@ def change_invitation(request: HttpRequest, public_id: UUID, invitation_id: UUID
     return redirect("settings-people", public_id)
 
 
+@require_POST
+@login_required
+def change_second_factor(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Require a second factor of the customer's people, or no longer, by `required`."""
+    principal, customer = settings_customer(request, public_id)
+    refuse_unless(may_invite(principal, customer))
+    customer.requires_second_factor = request.POST.get("required") == "yes"
+    customer.save(update_fields=["requires_second_factor", "updated_at"])
+    is_required = customer.requires_second_factor
+    messages.success(request, f"A second factor is {'now' if is_required else 'no longer'} required.")
+    return redirect("settings-people", public_id)
+
+
 def may_invite(principal: Principal, customer: Customer) -> bool:
     """Return whether the principal may manage people. A token may not: a lost one must not create accounts."""
     return principal.user is not None and principal.may_manage(customer.pk)

@@ -12,6 +12,7 @@ urlpatterns = [
     path("settings/<uuid:public_id>/tokens/<uuid:token_id>/revoke", views.revoke_token, name="settings-revoke-token"),
     path("settings/<uuid:public_id>/people", people.people_page, name="settings-people"),
     path("settings/<uuid:public_id>/people/<int:membership_id>", people.change_member, name="settings-member"),
+    path("settings/<uuid:public_id>/second-factor", people.change_second_factor, name="settings-second-factor"),
     path(
         "settings/<uuid:public_id>/invitations/<uuid:invitation_id>",
         people.change_invitation,

@@ -7,6 +7,7 @@ from customers.web import account, invitations
 urlpatterns = [
     path("sign-in", account.SignIn.as_view(), name="login"),
     path("sign-out", account.SignOut.as_view(), name="logout"),
+    path("sessions", account.sessions_page, name="sessions"),
     path("password", account.PasswordChange.as_view(), name="password-change"),
     path("password/done", account.PasswordChangeDone.as_view(), name="password-change-done"),
     path("invitations/<secret>", invitations.open_link, name="invitation-link"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from core.crypto.encryption import SecretUnreadable
+from core.crypto.encryption import SecretUnreadable, decrypt
 from ingestion.models import Source
 from tests.alarm_factories import WebhookChannelFactory
-from tests.factories import SourceFactory
+from tests.factories import SourceFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +40,21 @@ def test_channel_secrets_are_reencrypted_as_well(settings: Settings) -> None:
     settings.SOURCE_CREDENTIALS_KEYS = ["the new secret"]
     channel.refresh_from_db()
     assert (channel.secret.reveal(), channel.previous_secret.reveal()) == (secret, "the one before")
+
+
+def test_secrets_of_second_factors_are_reencrypted_as_well(settings: Settings) -> None:
+    settings.SOURCE_CREDENTIALS_KEYS = ["the old secret"]
+    totp, codes = TOTP.activate(UserFactory(), "ABCDEF"), RecoveryCodes.activate(UserFactory())
+    unused = codes.get_unused_codes()
+
+    settings.SOURCE_CREDENTIALS_KEYS = ["the new secret", "the old secret"]
+    call_command("reencrypt_credentials")
+
+    settings.SOURCE_CREDENTIALS_KEYS = ["the new secret"]
+    for factor in (totp.instance, codes.instance):
+        factor.refresh_from_db()
+    assert decrypt(totp.instance.data["secret"]) == "ABCDEF"
+    assert codes.get_unused_codes() == unused
 
 
 def test_unreadable_secrets_are_reported_and_unchanged(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

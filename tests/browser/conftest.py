@@ -80,7 +80,7 @@ class Visit:
         self.open("/account/sign-in")
         self.page.get_by_label("User name or customer code").fill(user.get_username())
         self.page.get_by_label("Password or API token").fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.wait_for_url(self.site + "/")
         return self.page
 

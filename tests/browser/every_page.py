@@ -66,6 +66,28 @@ NOT_PAGES = {
     "password-set",
     "password-change-done",
     "login",
+    "account_login",
+    "account_logout",
+    "settings-second-factor",
+    # In tests/browser/test_accounts.py, whose person has confirmed their password.
+    "mfa_authenticate",
+    "mfa_reauthenticate",
+    "mfa_activate_totp",
+    "mfa_deactivate_totp",
+    "mfa_view_recovery_codes",
+    "mfa_generate_recovery_codes",
+    "mfa_download_recovery_codes",
+    "mfa_add_webauthn",
+    "mfa_reauthenticate_webauthn",
+    "mfa_login_webauthn",
+    "mfa_remove_webauthn",
+    "mfa_edit_webauthn",
+    # Lead to the provider, or back from it.
+    "socialaccount_signup",
+    "socialaccount_login_cancelled",
+    "socialaccount_login_error",
+    "openid_connect_login",
+    "openid_connect_callback",
 }
 
 
@@ -110,7 +132,9 @@ class World:
         }
         plain = [
             "overview", "facilities", "analytics", "analytics-comparison", "analytics-deviation", "analytics-quality",
-            "sources", "settings", "password-change", "alarms", "settings-limit-profiles", "settings-new-limit-profile",
+            "sources", "settings", "password-change", "sessions", "mfa_index", "mfa_list_webauthn",
+            "account_reauthenticate",
+            "socialaccount_connections", "alarms", "settings-limit-profiles", "settings-new-limit-profile",
         ]  # fmt: skip
         return {name: reverse(name, args=arguments.get(name)) for name in [*plain, *arguments]}
 

@@ -59,6 +59,7 @@ def world() -> World:
         "readings.web.urls",
         "ingestion.web.urls",
         "customers.web.urls",
+        "customers.web.allauth_urls",
         "customers.web.settings_urls",
         "alarms.web.urls",
     ],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.core.management.base import BaseCommand, CommandError
-from django.db import models
+from django.db import models, transaction
 from typing_extensions import override
 
 from alarms.models import Channel
@@ -17,6 +18,8 @@ SECRET_FIELDS: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
     (Source, ("credentials_secret",)),
     (Channel, ("secret", "previous_secret")),
 )
+# What an authenticator app and the recovery codes are computed from.
+FACTOR_SECRETS = {"secret", "seed"}
 
 
 class Command(BaseCommand):
@@ -26,7 +29,7 @@ class Command(BaseCommand):
 
     @override
     def handle(self, *args: object, **options: Any) -> None:
-        unreadable = sum(self._renew(model, names) for model, names in SECRET_FIELDS)
+        unreadable = sum(self._renew(model, names) for model, names in SECRET_FIELDS) + self._renew_factors()
         if unreadable:
             raise CommandError(f"{unreadable} stored secrets could not be read; keep all secrets.")
 
@@ -47,4 +50,21 @@ class Command(BaseCommand):
                 model._default_manager.filter(pk=row.pk).update(**{name: Secret(token)})
                 renewed += 1
         self.stdout.write(f"Re-encrypted the credentials of {renewed} {model._meta.verbose_name_plural}.")
+        return unreadable
+
+    @transaction.atomic
+    def _renew_factors(self) -> int:
+        """Re-encrypt the secrets of people's second factors; return the number of unreadable ones."""
+        renewed = unreadable = 0
+        for factor in Authenticator.objects.select_for_update():
+            for name in FACTOR_SECRETS & factor.data.keys():
+                try:
+                    factor.data[name] = reencrypt(factor.data[name])
+                except SecretUnreadable as error:
+                    self.stderr.write(f"Second factor {factor.pk}: {error}")
+                    unreadable += 1
+                    continue
+                renewed += 1
+            factor.save(update_fields=["data"])
+        self.stdout.write(f"Re-encrypted the secrets of {renewed} second factors.")
         return unreadable
