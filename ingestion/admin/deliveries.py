@@ -49,10 +49,11 @@ class DeliveryAdmin(BigTableAdmin[Delivery]):
                 "description": "Every row is stored, a duplicate, conflicting or rejected.",
             },
         ),
+        ("Notes", {"fields": ["notes_listed"], "description": "How the data was understood."}),
         ("Error", {"fields": ["error_reason", "error_message", "response_excerpt"]}),
         ("Record", {"fields": ["public_id"], "classes": ["collapse"]}),
     ]  # fmt: skip
-    readonly_fields = ["source_name", "outcome", "duration", "conflicting", "rejected", "size"]
+    readonly_fields = ["source_name", "outcome", "duration", "conflicting", "rejected", "size", "notes_listed"]
 
     @admin.display(description="started at (UTC)", ordering="started_at")
     def started(self, delivery: Delivery) -> str:
@@ -86,6 +87,11 @@ class DeliveryAdmin(BigTableAdmin[Delivery]):
     def rejected(self, delivery: Delivery) -> SafeString | str:
         """Return the number of rejected rows, linked to their list."""
         return _rows_of(delivery, RejectedRow, delivery.records_rejected)
+
+    @admin.display(description="notes", empty_value="–")
+    def notes_listed(self, delivery: Delivery) -> str | None:
+        """Return the notes, one a line."""
+        return "\n".join(delivery.notes) or None
 
     @admin.display
     def duration(self, delivery: Delivery) -> str:

@@ -12,7 +12,8 @@ from ingestion.loading.push_body import FIELDS_BY_NAME, RULES, batch_of_row
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch
-from ingestion.parsing.values.row import CODE_LIMIT, STATUS_LIMIT, RowRejected, convert_row
+from ingestion.parsing.values.row import CODE_LIMIT, STATUS_LIMIT, convert_row
+from ingestion.parsing.values.rules import RowRejected
 from readings.units.scales import Scale
 
 # The field that a reason is about.
@@ -89,6 +90,10 @@ class IngestionLogSerializer(serializers.Serializer[object]):
     end_time = serializers.DateTimeField(source="ended_at")
     source_url = serializers.CharField(help_text="Without secrets; the file name of an import.")
     error_message = serializers.CharField()
+    notes = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="How the data was understood: what was assumed, passed over or looks suspicious.",
+    )
     response_excerpt = serializers.CharField(
         help_text="The beginning of the response to a failed poll, without secrets; empty otherwise."
     )

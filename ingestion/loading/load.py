@@ -79,6 +79,7 @@ class LoadResult:
     max_rejected_per_reason: float = 0
     newest: datetime | None = None
     is_cut_off: bool = False
+    notes: dict[str, None] = field(default_factory=dict)
 
     def count(self, result: StoreResult) -> None:
         """Add the counts of a stored batch."""
@@ -102,19 +103,19 @@ def load(
     *,
     keeps_rejected: bool = True,
     max_rejected_per_reason: float = 0,
-    notes: Sequence[str] = (),
+    problems: Sequence[str] = (),
 ) -> LoadResult:
     """Load a delivery in one transaction and log it.
 
     `keeps_rejected` saves rejected rows for review. `max_rejected_per_reason` limits the rows in the result's
-    `rejected`. `notes` are sentences about missing data; any of them makes the delivery partial. If `batches` raises
+    `rejected`. `problems` are sentences about missing data; any of them makes the delivery partial. If `batches` raises
     UnreadableBody, nothing is stored: log the delivery with `log_failure`.
     """
     load_result = LoadResult(_create_delivery(load_request), max_rejected_per_reason=max_rejected_per_reason)
     register = Register(load_request.customer, load_request.source)
     for batch in batches:
         _load_batch(load_result, register, load_request, batch, keeps_rejected=keeps_rejected)
-    _close(load_result, notes)
+    _close(load_result, problems)
     return load_result
 
 
@@ -175,6 +176,7 @@ def _load_batch(
         newest = cast("datetime", readings["recorded_at"].max())
         load_result.newest = newest if load_result.newest is None else max(newest, load_result.newest)
     load_result.is_cut_off |= batch.is_cut_off
+    load_result.notes |= dict.fromkeys(batch.notes)
 
 
 def _resolve(register: Register, batch: ParsedBatch) -> tuple[pl.DataFrame, list[RejectedReading]]:
@@ -226,12 +228,13 @@ def _reading_batch(readings: pl.DataFrame) -> ReadingBatch:
     )
 
 
-def _close(load_result: LoadResult, notes: Sequence[str]) -> None:
+def _close(load_result: LoadResult, problems: Sequence[str]) -> None:
     delivery = load_result.delivery
     delivery.records_processed = (
         delivery.records_stored + delivery.records_duplicate + delivery.records_conflicting + delivery.records_rejected
     )
-    sentences = [*notes, *_problems(load_result)]
+    delivery.notes = list(load_result.notes)
+    sentences = [*problems, *_problems(load_result)]
     if sentences:
         delivery.status = Delivery.Status.PARTIAL
         delivery.error_message = " ".join(sentences)

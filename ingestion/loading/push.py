@@ -124,7 +124,9 @@ def _with_codes(
         .select(batch.readings.columns)
     )
     rejected = [*batch.rejected, *_of_unknown_units(batch, units)] if with_rejected else []
-    return ParsedBatch(readings=readings, rejected=rejected, raw_row=batch.raw_row, row_context=batch.row_context)
+    return ParsedBatch(
+        readings=readings, rejected=rejected, raw_row=batch.raw_row, row_context=batch.row_context, notes=batch.notes
+    )
 
 
 def _of_unknown_units(batch: ParsedBatch, units: dict[str, _Unit]) -> list[RejectedReading]:

@@ -23,7 +23,8 @@ from ingestion.parsing.parse import BodyFormat, declared_format, parse_body
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RawRow, RejectedReading, UnreadableBody
 from ingestion.parsing.values.columns import convert_rows
-from ingestion.parsing.values.row import RowConverter, RowRules, converted_frame
+from ingestion.parsing.values.row import RowConverter, converted_frame
+from ingestion.parsing.values.rules import RowRules
 from ingestion.sources.mapping import FieldMapping
 
 # A larger push must be split: all of its rows are in memory, and it is stored in one transaction.
@@ -77,7 +78,7 @@ class PushedBody:
         A truncated body is rejected as a whole, because the sender can repeat it.
         """
         data = self._decompressed()
-        if not data.strip():
+        if not data.strip(b"\0 \t\r\n"):
             raise UnreadableBody(Reason.NO_READINGS_LIST, "The body is empty.")
         match self._format(data):
             case BodyFormat.JSON:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from core.scope import ScopedModel, ScopeWays
@@ -63,6 +64,13 @@ class Delivery(ScopedModel):
         default="",
         db_default="",
         help_text="The beginning of the response to a failed poll, without secrets.",
+    )
+    notes = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=models.Value([], output_field=ArrayField(models.TextField())),
+        blank=True,
+        help_text="How the data was understood: what was assumed, passed over or looks suspicious.",
     )
 
     class Meta:

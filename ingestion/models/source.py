@@ -17,7 +17,7 @@ from core.crypto.encrypted_field import EncryptedTextField
 from core.scope import ScopedModel, ScopeWays
 from customers.models import CODE_MAX_LENGTH, Customer, StorageUnit, TemperatureUnit, validate_time_zone
 from ingestion.sources.credentials import Credentials, CredentialsKind
-from ingestion.sources.mapping import FieldMapping, MappingError
+from ingestion.sources.mapping import AS_UNITS, FieldMapping, MappingError
 from ingestion.sources.url_template import TemplateError, parse_placeholders
 
 MAX_INTERVAL_SECONDS = 7 * 86_400
@@ -57,7 +57,17 @@ class SourceMapping(models.Model):
     quality_field = _optional_text("Field or column of the quality score, 0 to 1.")
     status_field = _optional_text("Field or column of the equipment status.")
     set_temperature_field = _optional_text("Field or column of the set temperature.")
-    time_format = _optional_text("For example %d/%m/%Y %H:%M. Leave empty for ISO 8601 and unambiguous common formats.")
+    date_field = _optional_text("Field or column of the date, if the time's holds only the time of day.")
+    several_temperatures = models.CharField(
+        max_length=7,
+        blank=True,
+        choices=[("", "Sensors of one unit"), (AS_UNITS, "Storage units")],
+        help_text="What several temperature columns are.",
+    )
+    row_filter = _optional_text("Read only some rows, for example: _field = temperature, temp.", 200)
+    time_format = _optional_text(
+        "For example %d/%m/%Y %H:%M, or excel for a spreadsheet's days. Leave empty for unambiguous common formats."
+    )
     time_zone = models.CharField(
         max_length=64, default="UTC", validators=[validate_time_zone], help_text="For times without an offset."
     )
@@ -67,11 +77,27 @@ class SourceMapping(models.Model):
         choices=TemperatureUnit.choices,
         help_text="If no field or column title gives the scale.",
     )
+    factor = models.FloatField(default=1, db_default=1, help_text="Temperatures are multiplied by it.")
+    offset = models.FloatField(default=0, db_default=0, help_text="Added to temperatures, on the scale that was sent.")
     null_values = ArrayField(
         models.CharField(max_length=40),
         default=list,
         blank=True,
         help_text="Values that mean “no measurement”, separated by commas.",
+    )
+    error_values = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        db_default=models.Value([], output_field=ArrayField(models.CharField(max_length=40))),
+        blank=True,
+        help_text="Numbers by which sensors report faults, separated by commas, for example 85, -127, 327.67, 999.9."
+        " Rows with them are rejected.",
+    )
+    skips_without_temperature = models.BooleanField(
+        "skip rows without a temperature",
+        default=False,
+        db_default=False,
+        help_text="Otherwise they are readings without a measurement.",
     )
 
     class Meta:
@@ -81,7 +107,8 @@ class SourceMapping(models.Model):
     def mapping(self) -> FieldMapping:
         """The field mapping. Raise MappingError if its settings contradict each other."""
         parts = {part.name: getattr(self, part.name) for part in dataclasses.fields(FieldMapping)}
-        return FieldMapping(**(parts | {"null_values": tuple(self.null_values)}))
+        lists = {"null_values": tuple(self.null_values), "error_values": tuple(self.error_values)}
+        return FieldMapping(**(parts | lists))
 
 
 class Source(SourceMapping, ScopedModel):

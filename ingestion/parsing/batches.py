@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from ingestion.parsing.limits import MAX_PENDING_CHARACTERS, MAX_PENDING_ROWS
+from ingestion.parsing.plausibility import PlausibilityChecks, reset_clock
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RawRow, RejectedReading
 from ingestion.parsing.unit_descriptions import describe_units
 from ingestion.parsing.values.local_times import LocalClock, RepeatedHourResolver
-from ingestion.parsing.values.row import CONVERTED_SCHEMA, RowRules
+from ingestion.parsing.values.row import CONVERTED_SCHEMA
+from ingestion.parsing.values.rules import RowRules
 from ingestion.parsing.values.timestamps import DAY_US, EPOCH, MICROSECOND, microseconds
 from ingestion.sources.mapping import FieldMapping
 
@@ -26,15 +28,33 @@ _SENSOR = ["facility_code", "unit_code", "sensor_code"]
 class BatchBuilder:
     """Build the batches of one delivery in file order, holding back rows of repeated hours until they are resolved."""
 
-    def __init__(self, mapping: FieldMapping, received_at: datetime, rules: RowRules, row_context: str = "") -> None:
-        self._zone = mapping.time_zone
-        self._clock = LocalClock(mapping.zone)
+    def __init__(
+        self,
+        mapping: FieldMapping,
+        received_at: datetime,
+        rules: RowRules,
+        row_context: str = "",
+        title_zone: tzinfo | None = None,
+    ) -> None:
+        self._set_zone = mapping.time_zone
         self._latest_us = microseconds(received_at + MAX_AHEAD)
         self._rules = rules
-        self._row_context = row_context
+        self._notes = rules.notes
+        self._zone, self._clock = mapping.time_zone, LocalClock(mapping.zone)
+        self.change_context(row_context, title_zone)
         self._hours = RepeatedHourResolver()
+        self._checks = PlausibilityChecks(rules)
         self._pending = pl.DataFrame(schema=CONVERTED_SCHEMA)
         self._pending_raw: dict[int, str] = {}
+
+    def change_context(self, row_context: str, title_zone: tzinfo | None) -> None:
+        """Apply another header to the rows from now on; the zone in a time's title precedes the mapping's."""
+        self._row_context = row_context
+        if title_zone is None or str(title_zone) == self._zone:
+            return
+        self._zone, self._clock = str(title_zone), LocalClock(title_zone)
+        contradiction = f", not as {self._set_zone}" if self._set_zone != "UTC" else ""
+        self._notes.tell(f"Times are read as {self._zone}, which their title gives{contradiction}.")
 
     def build(self, converted: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow) -> ParsedBatch:
         """Return a batch of rows of CONVERTED_SCHEMA, in file order, and of the pending rows that they resolve."""
@@ -42,6 +62,7 @@ class BatchBuilder:
         pending_raw: dict[int, str] = {}
         if self._zone == "UTC" or not converted["is_local"].any():
             resolved = converted
+            self._tell_own_offsets(converted)
         else:
             resolved = self._to_utc(converted, rejected, raw_row, pending_raw)
         return self._batch(resolved, rejected, lambda number: pending_raw.get(number) or raw_row(number))
@@ -52,7 +73,12 @@ class BatchBuilder:
         resolved = self._release(self._hours.finish(), last, pending_raw)
         batch = self._batch(resolved, last, pending_raw.__getitem__)
         batch.is_cut_off = is_cut_off
+        batch.notes = self._checks.sentences()
         return batch
+
+    def _tell_own_offsets(self, rows: pl.DataFrame) -> None:
+        if self._zone != "UTC" and len(rows):
+            self._notes.tell(f"The rows state their own UTC offset, so the time zone {self._zone} was not applied.")
 
     def _to_utc(
         self, rows: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow, pending_raw: dict[int, str]
@@ -119,6 +145,8 @@ class BatchBuilder:
                 reason = Reason.TOO_OLD if wall < EARLIEST_US else Reason.FUTURE_TIME
                 rejected.append(self._rejection(number, reason, wall, raw_row(number)))
             resolved = resolved.filter(is_possible)
+        resolved = self._without_reset_clock(resolved, rejected, raw_row)
+        self._checks.add(resolved)
         recorded_at = pl.col("wall").cast(pl.Datetime("us", "UTC")).alias("recorded_at")
         return ParsedBatch(
             readings=resolved.with_columns(recorded_at).select(READING_SCHEMA.keys()),
@@ -128,14 +156,25 @@ class BatchBuilder:
             row_context=self._row_context,
         )
 
+    def _without_reset_clock(
+        self, rows: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow
+    ) -> pl.DataFrame:
+        """Return the rows without those of a device whose clock had been reset, which are rejected."""
+        is_reset, why = reset_clock(rows["wall"].to_numpy())
+        if not is_reset.any():
+            return rows
+        for number, wall in rows.filter(pl.Series(is_reset)).select("row_number", "wall").rows():
+            rejected.append(self._rejection(number, Reason.CLOCK_RESET, wall, raw_row(number), why=why))
+        return rows.filter(pl.Series(~is_reset))
+
     def _rejection(
-        self, number: int, reason: Reason, wall: int, raw: str, *, is_local: bool = False
+        self, number: int, reason: Reason, wall: int, raw: str, *, is_local: bool = False, why: str = ""
     ) -> RejectedReading:
         try:
             text = f"{EPOCH + wall * MICROSECOND:%Y-%m-%d %H:%M:%S}" + ("" if is_local else " UTC")
         except OverflowError:  # outside the years that datetime supports
             text = f"{wall // 1_000_000} s since 1970"
-        return RejectedReading(number, reason, message_for(reason, value=text, zone=self._zone), raw)
+        return RejectedReading(number, reason, message_for(reason, value=text, zone=self._zone, why=why), raw)
 
 
 def with_final_batch(batches: Iterable[ParsedBatch], finish: Callable[[], ParsedBatch]) -> Iterator[ParsedBatch]:
@@ -152,6 +191,7 @@ def with_final_batch(batches: Iterable[ParsedBatch], finish: Callable[[], Parsed
     if previous is not None and last.readings.is_empty():
         previous.is_cut_off = last.is_cut_off
         previous.rejected += last.rejected
+        previous.notes = last.notes
         yield previous
         return
     if previous is not None:

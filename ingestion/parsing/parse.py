@@ -12,12 +12,13 @@ from pathlib import PurePath
 from typing import IO
 
 from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody
-from ingestion.parsing.csv.body import parse_csv
+from ingestion.parsing.csv.body import parse_csv, row_mapping
 from ingestion.parsing.json.body import SINGLE_OBJECT, parse_json
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody, empty_readings
-from ingestion.parsing.values.row import DEFAULT_BATCH_ROWS, CustomerTest, ParseOptions
+from ingestion.parsing.values.rules import DEFAULT_BATCH_ROWS, CustomerTest, ParseOptions
 from ingestion.sources.mapping import FieldMapping
+from readings.units.scales import Scale
 
 _SNIFFED_BYTES = 4096
 _MARKUP = re.compile(rb"<(?:!doctype|html|head|body|!--|\?xml|title|script|div|h1|p\b)", re.IGNORECASE)
@@ -81,6 +82,7 @@ def parse_body(
         max_bytes=max_bytes,
         max_rows=max_rows,
         is_other_customer=is_other_customer,
+        is_unit_named=bool(default_unit),
     )
     body_format = declared_format(content_type, name.suffix) or _detected_format(start, name.suffix)
     if body_format is BodyFormat.CSV:
@@ -101,28 +103,32 @@ def parse_rejected_row(
 ) -> ParsedBatch:
     """Parse a rejected row again, from RejectedReading.raw and ParsedBatch.row_context.
 
-    The batch holds one reading or one rejection, numbered `row_number`; an unreadable row is a rejection too, never an
-    UnreadableBody. `received_at` is when the row was first received.
+    The batch holds the row's readings or rejections, numbered `row_number`; an unreadable row is a rejection too,
+    never an UnreadableBody. `received_at` is when the row was first received.
     """
     row_context = RowContext.from_text(context)
     is_json = row_context.line in ("", SINGLE_OBJECT)
     text = raw if is_json else f"{row_context.line}\n{raw}"
     body = DecodedBody(io.BytesIO(text.encode()), encoding="utf-8", max_bytes=DEFAULT_MAX_BYTES, is_cut_off=False)
+    unit = default_unit or row_context.unit
     options = ParseOptions(
-        mapping=replace(mapping, readings_path="", skip_until_header=False),
+        mapping=row_mapping(mapping, row_context),
         received_at=received_at,
-        default_unit=default_unit or row_context.unit,
+        default_unit=unit,
         is_json_lines=row_context.line != SINGLE_OBJECT,
         first_row=row_number,
         day_order=row_context.day_order,
         is_other_customer=is_other_customer,
+        is_unit_named=bool(unit),
+        scale=Scale(row_context.scale) if row_context.scale else None,
     )
     try:
         batches = list(parse_json(body, options) if is_json else parse_csv(body, options))
     except UnreadableBody as error:
         return _rejection(row_number, error.reason, error.message, raw, context)
     nonempty = [batch for batch in batches if len(batch.readings) or batch.rejected]
-    if len(nonempty) == 1 and len(nonempty[0].readings) + len(nonempty[0].rejected) == 1:
+    numbers = [number for batch in nonempty for number in batch.row_numbers]
+    if len(nonempty) == 1 and set(numbers) == {row_number}:
         return nonempty[0]
     return _rejection(row_number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), raw, context)
 

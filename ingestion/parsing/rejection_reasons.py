@@ -20,6 +20,7 @@ class Reason(TextChoices):
     UNREADABLE_TIME = "unreadable_time", "Unreadable time"
     FUTURE_TIME = "future_time", "Time in the future"
     TOO_OLD = "too_old", "Too old"
+    CLOCK_RESET = "clock_reset", "Clock was reset"
     SKIPPED_HOUR = "skipped_hour", "Time skipped by the clock change"
     AMBIGUOUS_HOUR = "ambiguous_hour", "Time repeated by the clock change"
     NO_TEMPERATURE = "no_temperature", "No temperature"
@@ -27,7 +28,10 @@ class Reason(TextChoices):
     NOT_FINITE = "not_finite", "Not a finite number"
     BELOW_ABSOLUTE_ZERO = "below_absolute_zero", "Below absolute zero"
     ABOVE_1000_C = "above_1000_c", "Above 1,000 °C"
+    SENSOR_ERROR = "sensor_error", "Sensor error"
     UNKNOWN_SCALE = "unknown_scale", "Unknown scale"
+    CONTRADICTORY_SCALES = "contradictory_scales", "Contradictory scales"
+    UNKNOWN_QUANTITY = "unknown_quantity", "Unknown quantity"
     BAD_QUALITY = "bad_quality", "Invalid quality"
     STATUS_TOO_LONG = "status_too_long", "Status too long"
     TOO_MANY_STATUSES = "too_many_statuses", "Too many different statuses"
@@ -41,6 +45,10 @@ class Reason(TextChoices):
     INVALID_JSON = "invalid_json", "Invalid JSON"
     NO_READINGS_LIST = "no_readings_list", "No list of readings"
     NO_HEADER = "no_header", "No header"
+    DECIMAL_COMMA = "decimal_comma", "Decimal commas between commas"
+    UNSUPPORTED_FILE = "unsupported_file", "Not a supported kind of file"
+    ERROR_IN_RESPONSE = "error_in_response", "Error in the response"
+    INCOMPLETE_PAGES = "incomplete_pages", "Pages missing"
     UNDECODABLE = "undecodable", "Decoding failed"
     TOO_LARGE = "too_large", "Too large"
 
@@ -56,6 +64,8 @@ MESSAGES: dict[Reason, str] = {
     Reason.UNREADABLE_TIME: "The time {value} cannot be read{why}. Set the source's time format.",
     Reason.FUTURE_TIME: "The time {value} is more than 24 hours ahead. Check the device's clock and the time zone.",
     Reason.TOO_OLD: "The time {value} is before the year 2000. Check the device's clock and the time format.",
+    Reason.CLOCK_RESET: "The time {value} is {why}: the device's clock was probably reset. Check the clock and import "
+    "the rows again with correct times, or dismiss them.",
     Reason.SKIPPED_HOUR: "The local time {value} does not exist in {zone}: the clocks skipped it. Check the time zone.",
     Reason.AMBIGUOUS_HOUR: "The local time {value} occurs twice in {zone}, and the order of the rows does not show "
     "which one is meant. Send times with a UTC offset.",
@@ -66,6 +76,12 @@ MESSAGES: dict[Reason, str] = {
     Reason.BELOW_ABSOLUTE_ZERO: "The temperature {value} ({scale}) is below absolute zero. Check the source's scale.",
     Reason.ABOVE_1000_C: "The temperature {value} ({scale}) is above 1,000 °C. Check the source's scale.",
     Reason.UNKNOWN_SCALE: "The scale {value} is not Celsius, Fahrenheit or kelvin. Set the source's scale.",
+    Reason.SENSOR_ERROR: "The temperature {value} is one of the source's error values. Check the sensor, or take the "
+    "value off the list.",
+    Reason.CONTRADICTORY_SCALES: "The scale {value} behind the temperature contradicts {other} in the same row. Set "
+    "the source's scale field or scale.",
+    Reason.UNKNOWN_QUANTITY: "What {value} measures is unknown. Set the source's row filter to the rows with "
+    "temperatures, or its temperature field.",
     Reason.BAD_QUALITY: "The quality {value} is not a number from 0 to 1. Check the quality field in the mapping.",
     Reason.STATUS_TOO_LONG: "The status {value} is longer than {limit} characters. "
     "Check the status field in the mapping.",
@@ -81,6 +97,13 @@ MESSAGES: dict[Reason, str] = {
     Reason.INVALID_JSON: "The body is not valid JSON: {why}. Check what the source sends.",
     Reason.NO_READINGS_LIST: "The JSON contains no list of readings{why}. Set the source's readings path.",
     Reason.NO_HEADER: "No header line was found: {why}. Set the column names in the source's mapping.",
+    Reason.DECIMAL_COMMA: "The temperatures seem to have decimal commas in a file that is separated by commas, such as "
+    "{value}. Export it with another delimiter or with decimal points, or with quotes around the temperatures.",
+    Reason.UNSUPPORTED_FILE: "The file is {what}, which cannot be read{why}. Export the readings as CSV, XLSX or JSON.",
+    Reason.ERROR_IN_RESPONSE: "The response reports an error instead of readings: {value}. Check the source's address "
+    "and credentials.",
+    Reason.INCOMPLETE_PAGES: "The response continues on further pages, which could not be read: {why}. Request a "
+    "shorter period from the source.",
     Reason.UNDECODABLE: "The body cannot be decoded: {why}. Set the source's encoding.",
     Reason.TOO_LARGE: "The body is too large: {why}. Request a shorter period from the source.",
 }

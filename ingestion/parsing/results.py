@@ -70,7 +70,7 @@ class ParsedBatch:
 
     `units` describes each unit of `readings` by the last non-null values in its rows. `raw_row` returns the verbatim
     text of a row of this batch; `row_context` is a RowContext as text, for parse_rejected_row. `is_cut_off` is set on
-    the last batch of a body that ends early.
+    the last batch of a body that ends early. `notes` for people are on the last batch.
     """
 
     readings: pl.DataFrame
@@ -79,6 +79,12 @@ class ParsedBatch:
     raw_row: RawRow
     row_context: str = ""
     is_cut_off: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def row_numbers(self) -> list[int]:
+        """The numbers of the rows with readings, and of the rejected ones."""
+        return [*self.readings["row_number"].to_list(), *(each.row_number for each in self.rejected)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +94,20 @@ class RowContext:
     line: str
     unit: str = ""
     day_order: DayOrder = DayOrder.UNDECIDED
+    scale: str = ""
+    date: str = ""
+    time: str = ""
+    scale_title: str = ""
 
     def to_text(self) -> str:
-        """Serialize to lines: the unit and the day order if known, then the header line."""
-        items = [f"unit {self.unit}"] if self.unit else []
-        if self.day_order is not DayOrder.UNDECIDED:
-            items.append(f"order {self.day_order}")
-        return "\n".join([*(_CONTEXT_PREFIX + item for item in items), self.line])
+        """Serialize to lines: what is known besides the header line, and that line."""
+        order = "" if self.day_order is DayOrder.UNDECIDED else self.day_order.value
+        items = {
+            "unit": self.unit, "order": order, "scale": self.scale, "date": self.date, "time": self.time,
+            "scale_title": self.scale_title,
+        }  # fmt: skip
+        known = (f"{_CONTEXT_PREFIX}{name} {text}" for name, text in items.items() if text)
+        return "\n".join([*known, self.line])
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -103,7 +116,9 @@ class RowContext:
         known = dict(
             item.removeprefix(_CONTEXT_PREFIX).split(" ", 1) for item in items if item.startswith(_CONTEXT_PREFIX)
         )
-        return cls(line=line, unit=known.get("unit", ""), day_order=DayOrder(known.get("order", DayOrder.UNDECIDED)))
+        order = DayOrder(known.pop("order", DayOrder.UNDECIDED))
+        names = ("unit", "scale", "date", "time", "scale_title")
+        return cls(line=line, day_order=order, **{name: known.get(name, "") for name in names})
 
 
 class UnreadableBody(Exception):  # noqa: N818  (describes the body, as in "except UnreadableBody")

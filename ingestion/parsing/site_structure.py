@@ -10,7 +10,8 @@ from ingestion.parsing.limits import FACILITY_LIMITS, MAX_STRUCTURE_UNITS, excee
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnitDescription, UnreadableBody
 from ingestion.parsing.unit_descriptions import clean_text, finite_number
-from ingestion.parsing.values.row import RowRejected, RowRules, read_code
+from ingestion.parsing.values.row import read_code
+from ingestion.parsing.values.rules import RowRejected, RowRules
 from readings.units.scales import parse_scale
 
 DEFAULT_MAX_BYTES = 64 << 20

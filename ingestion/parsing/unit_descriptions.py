@@ -9,7 +9,8 @@ import polars as pl
 from ingestion.parsing.fields.names import UNIT_ATTRIBUTES
 from ingestion.parsing.limits import MAX_BATCH_UNITS, exceeded
 from ingestion.parsing.results import UnitDescription, UnitKey
-from ingestion.parsing.values.row import NOT_TEXT, RowRules, read_number
+from ingestion.parsing.values.row import NOT_TEXT, read_number
+from ingestion.parsing.values.rules import RowRules
 
 _TEXT_LIMIT = 200
 _SIZE_UNIT_LIMIT = 20

@@ -90,7 +90,7 @@ class _Poll:
     claim: Claim
     source: Source
     started_at: datetime = field(default_factory=timezone.now)
-    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     # The beginning of the response that failed, without secrets.
     excerpt: str = ""
@@ -160,20 +160,20 @@ class _Poll:
                 default_unit_code=responses[0].unit_code if len(responses) == 1 else "",
             )
             with source_leases.hold(self.claim) as source:
-                load_result = load(load_request, self._parsed(responses), notes=self.notes)
+                load_result = load(load_request, self._parsed(responses), problems=self.problems)
                 self.has_gap |= load_result.is_cut_off or len(responses) < len(requests)
                 if not self.has_gap:
                     self._move_cursor(source, load_result, window.until, are_more=are_more)
                 self._succeed(source, are_more=are_more, is_last=is_last)
         self.deliveries.append(load_result.delivery)
-        self.notes.clear()
+        self.problems.clear()
 
     def _request(self, requests: Sequence[PlannedRequest], bodies: ExitStack) -> list[_Response]:
         """Send the requests and return the responses. Failures of some are noted; if all fail, raise."""
         responses: list[_Response] = []
         for request, unit_code in zip(requests, self._unit_codes(), strict=True):
             if request.missed:
-                self.notes.append(
+                self.problems.append(
                     f"The source no longer provides data between {request.missed.since:%Y-%m-%d %H:%M} and"
                     f" {request.missed.until:%Y-%m-%d %H:%M} UTC. Import it from a file."
                 )
@@ -182,7 +182,7 @@ class _Poll:
             except FetchFailure as failure:
                 if len(requests) == 1 or (not responses and request is requests[-1]):
                     raise
-                self.notes.append(f"Unit {unit_code}: {failure.message}")
+                self.problems.append(f"Unit {unit_code}: {failure.message}")
         return responses
 
     def _fetch(self, url: str) -> FetchedBody:
@@ -271,7 +271,7 @@ class _Poll:
             with self._fetch(self.source.structure_url) as fetched:
                 descriptions = parse_site_structure(fetched.body)
         except (FetchFailure, UnreadableBody) as failure:
-            self.notes.append(f"The structure could not be read: {failure.message}")
+            self.problems.append(f"The structure could not be read: {failure.message}")
             return
         with source_leases.hold(self.claim) as source:
             Register(self.source.customer, source).register(descriptions)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import math
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ingestion.sources.time_format import time_format_problem
 from readings.units.scales import Scale, parse_scale
 
 # With this constant as time field, readings are measured when the response is received.
 TIME_OF_RESPONSE = "=received"
+# What several temperature columns are, if not sensors of one unit.
+AS_UNITS = "units"
 # Python codecs that are not encodings of files.
 _NOT_TEXT = frozenset({"idna", "punycode", "raw-unicode-escape", "raw_unicode_escape", "unicode-escape", "undefined"})
 
@@ -47,18 +51,36 @@ class FieldMapping:
     quality_field: str = ""
     status_field: str = ""
     set_temperature_field: str = ""
-    time_format: str = ""  # strptime; "" = ISO 8601, epoch numbers and common data logger formats
+    date_field: str = ""  # if the time's field holds only the time of day
+    several_temperatures: str = ""  # several temperature columns: "" = sensors of one unit, "units" = units
+    row_filter: str = ""  # "name = value, value": only these rows are read
+    time_format: str = ""  # strptime or "excel"; "" = ISO 8601, epoch numbers and common data logger formats
     time_zone: str = "UTC"  # IANA name, for times without an offset
     scale: str = ""  # "C", "F", "K" for rows without a scale; "" = that of the column's title, else "C"
+    factor: float = 1.0  # the temperature is the sent number times this ...
+    offset: float = 0.0  # ... plus this, on the scale that was sent
     null_values: tuple[str, ...] = ()  # texts that mean "nothing was measured", besides "" and JSON null
+    error_values: tuple[str, ...] = ()  # numbers by which a sensor reports a fault: their rows are rejected
+    skips_without_temperature: bool = False  # leave out rows with an empty temperature, such as events
 
     def __post_init__(self) -> None:
         self._check_types()
         self._check_format()
         self._check_fields()
         self._check_time()
+        self._check_rows()
         if self.scale and self.scale not in list(Scale):
             raise MappingError("scale", f'scale must be "C", "F" or "K", not "{self.scale}".')
+
+    @property
+    def filter_field(self) -> str:
+        """The name of the field that `row_filter` tests, "" for no filter."""
+        return self.row_filter.partition("=")[0].strip()
+
+    @property
+    def filter_values(self) -> frozenset[str]:
+        """The values of that field, in lower case, of the rows that are read."""
+        return frozenset(value.strip().casefold() for value in self.row_filter.partition("=")[2].split(","))
 
     @property
     def is_default(self) -> bool:
@@ -73,9 +95,12 @@ class FieldMapping:
     def _check_types(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name == "null_values":
+            if isinstance(field.default, tuple):
                 if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
-                    raise MappingError("null_values", "null_values must be a list of strings.")
+                    raise MappingError(field.name, f"{field.name} must be a list of strings.")
+            elif isinstance(field.default, float):
+                if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                    raise MappingError(field.name, f"{field.name} must be a finite number.")
             elif not isinstance(value, type(field.default)):
                 kind = "true or false" if isinstance(field.default, bool) else "a string"
                 raise MappingError(field.name, f"{field.name} must be {kind}.")
@@ -102,6 +127,19 @@ class FieldMapping:
                 "scale_field", f'scale_field "{self.scale_field}" is not a scale. Use "=C", "=F" or "=K".'
             )
 
+    def _check_rows(self) -> None:
+        if self.factor == 0:
+            raise MappingError("factor", "factor must not be 0: every temperature would be the same.")
+        if self.several_temperatures not in ("", AS_UNITS):
+            raise MappingError("several_temperatures", f'several_temperatures must be "{AS_UNITS}" or empty.')
+        if self.row_filter and not (self.filter_field and all(self.filter_values)):
+            raise MappingError("row_filter", 'row_filter must be like "_field = temperature, temp": a name and values.')
+        for text in self.error_values:
+            try:
+                float(text.replace(",", "."))
+            except ValueError as error:
+                raise MappingError("error_values", f'error_values must be numbers, not "{text}".') from error
+
     def _check_time(self) -> None:
         try:
             ZoneInfo(self.time_zone)
@@ -109,8 +147,8 @@ class FieldMapping:
             raise MappingError(
                 "time_zone", f'time_zone "{self.time_zone}" is unknown. Use an IANA name such as "Europe/London".'
             ) from error
-        if self.time_format and ("%" not in self.time_format or "\0" in self.time_format):
-            raise MappingError("time_format", 'time_format must be a strptime format such as "%d/%m/%Y %H:%M".')
+        if self.time_format and (why := time_format_problem(self.time_format)):
+            raise MappingError("time_format", why)
 
 
 def _is_text_encoding(name: str) -> bool:

@@ -180,7 +180,7 @@ class TestSources:
         """Return the form of a page as a browser would send it, with some fields changed."""
         form = page.context["adminform"].form
         shown = {name: form[name].value() for name in form.fields if name != "credentials_secret"}
-        kept = {name: value for name, value in shown.items() if value not in (None, False)}
+        kept = {name: value for name, value in shown.items() if value is not None and value is not False}
         return kept | changes
 
 

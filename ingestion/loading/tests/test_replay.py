@@ -148,7 +148,7 @@ def test_responses_for_single_units_are_stored_at_their_time_of_receipt(
 def test_a_replay_is_logged_as_a_delivery_and_its_rows_count_in_roll_ups(
     source_of: Callable[..., ServedSource],
 ) -> None:
-    source = source_of(csv_answer(csv_body(csv_row(temperature="4°"), csv_row(temperature="n/a"))))
+    source = source_of(csv_answer(csv_body(csv_row(temperature="warm"), csv_row(temperature="n/a"))))
     polled_once(source)
     fix_mapping(source, null_values=["n/a"])
 

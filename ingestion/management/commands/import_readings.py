@@ -74,6 +74,8 @@ class Command(BaseCommand):
     def _report(self, result: FileResult, *, is_dry_run: bool) -> None:
         prefix = "dry run, nothing stored: " if is_dry_run else ""
         self.stdout.write(f"{result.path}: {prefix}{result.delivery.outcome}")
+        for note in result.delivery.notes:
+            self.stdout.write(f"  note: {printable(note)}")
         for row in result.examples:
             self.stdout.write(f"  row {row.row_number} ({row.reason.label}): {row.message}")
             self.stdout.write(f"    {printable(row.raw[:200])}")

@@ -3,108 +3,141 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.decoded import ByteStream, DecodedBody, read_blocks, to_utf8
-from ingestion.parsing.csv.header import CsvHeader, find_header, split_line
-from ingestion.parsing.csv.lines import LineBlock, LineSplitter, SplitLines
-from ingestion.parsing.fields.names import constant_fields
+from ingestion.parsing.csv.header import CsvHeader, find_header, read_head, split_line
+from ingestion.parsing.csv.lines import LineBlock, SplitLines
+from ingestion.parsing.csv.table import Table
+from ingestion.parsing.fields.names import AMBIGUOUS_UNIT_NAMES
+from ingestion.parsing.fields.titles import canonical
+from ingestion.parsing.limits import MAX_LINE_BYTES
 from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
-from ingestion.parsing.values.columns import convert_rows
-from ingestion.parsing.values.row import ParseOptions, RowRules
+from ingestion.parsing.values.rules import ParseOptions, RowRules
 from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
 from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 
 _SCANNED_BYTES = 1 << 16
+_PADDING = re.compile(rb"(?m)^\x00+|\x00+(?=\r?$)")
 
 
 def parse_csv(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
     """Yield the batches of a CSV body. Raise UnreadableBody, possibly after some batches."""
-    order = _day_order(body, options) if options.day_order is None else options.day_order
-    stream = body.open()
-    header = _header(stream, body, options.mapping)
+    header = _header(body, options)
     if header is None:
         yield BatchBuilder(options.mapping, options.received_at, RowRules()).finish(is_cut_off=body.is_cut_off)
         return
-    rules = row_rules(header, order, options)
-    builder = BatchBuilder(options.mapping, options.received_at, rules, _row_context(header, rules))
-    splitter = LineSplitter(header, constant_fields(options.mapping))
+    order = _day_order(body, header, options) if options.day_order is None else options.day_order
+    table = Table(header, order, options)
+    rules = table.rules
+    builder = BatchBuilder(options.mapping, options.received_at, rules, row_context(header, rules), header.layout.zone)
+    stream = _rows(body, header)
     first_row = header.line_number + 1 if options.first_row is None else options.first_row
-    split_blocks = _split_blocks(stream, body, splitter, first_row, options)
-    batches = _batches(_read_ahead(split_blocks, stream), splitter, builder, rules, options.batch_rows)
+    split_blocks = _split_blocks(stream, body, table, first_row, options)
+    batches = _batches(_read_ahead(split_blocks, stream), table, builder, body, options)
     yield from with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off))
 
 
-def row_rules(header: CsvHeader, day_order: DayOrder, options: ParseOptions) -> RowRules:
-    """Return the rules for the cells below a header."""
-    return options.row_rules(
-        day_order,
-        has_unit="unit" in header.columns,
-        title_scale=header.title_scale,
-        decimal_marks=".," if header.delimiter == ";" else ".",
-    )
+def row_context(header: CsvHeader, rules: RowRules) -> str:
+    """Return what is needed to parse a row below this header again."""
+    layout = header.layout
+    date = header.titles[layout.date] if layout.date is not None else ""
+    return RowContext(
+        line=header.line,
+        unit=rules.default_unit,
+        day_order=rules.times.day_order,
+        scale=header.scale.value if header.scale else "",
+        date=date,
+        time=header.titles[layout.columns["time"]] if date else "",
+        scale_title=_ambiguous_scale(header),
+    ).to_text()
 
 
-def _row_context(header: CsvHeader, rules: RowRules) -> str:
-    return RowContext(line=header.line, unit=rules.default_unit, day_order=rules.times.day_order).to_text()
+def _ambiguous_scale(header: CsvHeader) -> str:
+    """Return the title of the scale's column if only the values showed that it holds scales."""
+    titles = [header.titles[position] for position in header.layout.scales]
+    return titles[0] if len(titles) == 1 and canonical(titles[0]) in AMBIGUOUS_UNIT_NAMES else ""
 
 
-def _header(stream: ByteStream, body: DecodedBody, mapping: FieldMapping) -> CsvHeader | None:
+def _header(body: DecodedBody, options: ParseOptions) -> CsvHeader | None:
+    stream = body.open()
     try:
-        return find_header(stream, mapping)
+        lines = read_head(stream)
+        header = find_header(lines, options.mapping, has_default_unit=options.is_unit_named)
     except UnreadableBody:
         if body.is_cut_off and stream.is_at_end:
             return None  # cut off within the header: the body has no rows, but it is not invalid
         raise
+    if header and options.scale:
+        header = header.with_scale(options.scale)
+    return header
 
 
-def _day_order(body: DecodedBody, options: ParseOptions) -> DayOrder:
+def _rows(body: DecodedBody, header: CsvHeader) -> ByteStream:
+    """Return a stream of the lines below the header."""
+    stream = body.open()
+    for _ in range(header.line_number):
+        stream.readline(MAX_LINE_BYTES)
+    return stream
+
+
+def _day_order(body: DecodedBody, header: CsvHeader, options: ParseOptions) -> DayOrder:
     """Return the order of day and month, scanning the whole file if its first time has one."""
     detector = DayOrderDetector()
     if options.mapping.time_format or options.mapping.time_field == TIME_OF_RESPONSE:
         return detector.order
-    stream = body.open()
-    if header := _header(stream, body, options.mapping):
-        times = _times(stream, header, options.max_rows)
-        if has_day_order(first := next(times, "")):
-            detector.add(first)
-            for time in times:
-                detector.add(time)
+    times = _times(_rows(body, header), header, options.max_rows)
+    if has_day_order(first := next(times, "")):
+        detector.add(first)
+        for time in times:
+            detector.add(time)
     return detector.order
 
 
 def _times(stream: ByteStream, header: CsvHeader, max_lines: int | None) -> Iterator[str]:
-    position = header.columns["time"]
+    position, date = header.layout.columns["time"], header.layout.date
+    needed = max(position, date or 0)
     for data in read_blocks(stream, _SCANNED_BYTES, max_lines):
         for line in to_utf8(data).decode().split("\n"):
             try:
-                cells = split_line(line, header.delimiter)
+                cells = split_line(line.rstrip("\r"), header.delimiter)
             except csv.Error:
                 continue
-            if len(cells) == header.width and cells[position].strip():
-                yield cells[position]
+            if len(cells) > needed and cells[position].strip():
+                yield cells[position] if date is None else f"{cells[date]} {cells[position]}"
 
 
 def _batches(
-    split_blocks: Iterable[SplitLines], splitter: LineSplitter, builder: BatchBuilder, rules: RowRules, batch_rows: int
+    split_blocks: Iterable[SplitLines], table: Table, builder: BatchBuilder, body: DecodedBody, options: ParseOptions
 ) -> Iterator[ParsedBatch]:
+    size = options.batch_rows
     for split in split_blocks:
-        converted, rejected = convert_rows(split.raw_fields, rules, split.block.text)
-        rejected = split.rejected + [each for each in rejected if not splitter.is_blank(each.raw)]
-        for start in range(0, max(len(converted), 1), batch_rows):
-            yield builder.build(converted.slice(start, batch_rows), [] if start else rejected, split.block.text)
+        rest: LineBlock | None = split.block
+        while rest is not None:
+            current = split if rest is split.block and split.splitter is table.splitter else table.split(rest, body)
+            converted, rejected, new_header = table.convert(current)
+            for start in range(0, max(len(converted), 1), size):
+                part = converted.slice(start, size)
+                yield builder.build(part, [] if start else rejected, current.block.text)
+            rest = None
+            if new_header is not None:
+                rest = current.block.after(new_header.line_number)
+                table.change_header(new_header)
+                builder.change_context(row_context(new_header, table.rules), new_header.layout.zone)
 
 
 def _split_blocks(
-    stream: ByteStream, body: DecodedBody, splitter: LineSplitter, first_row: int, options: ParseOptions
+    stream: ByteStream, body: DecodedBody, table: Table, first_row: int, options: ParseOptions
 ) -> Iterator[SplitLines]:
     number = first_row
     for data in read_blocks(stream, options.block_bytes, options.max_rows):
-        lines = LineBlock(to_utf8(data), number)
+        lines = LineBlock(to_utf8(_PADDING.sub(b"", data) if b"\0" in data else data), number)
         number += lines.count
-        yield splitter.split(lines, body)
+        yield table.split(lines, body)
 
 
 def _read_ahead(split_blocks: Iterator[SplitLines], stream: ByteStream) -> Iterator[SplitLines]:
@@ -121,3 +154,15 @@ def _read_ahead(split_blocks: Iterator[SplitLines], stream: ByteStream) -> Itera
             following = thread.submit(next, split_blocks, None)
             yield block
             block = following.result()
+
+
+def row_mapping(mapping: FieldMapping, context: RowContext) -> FieldMapping:
+    """Return the mapping for a row that is parsed again, with what only its whole file showed."""
+    return replace(
+        mapping,
+        readings_path="",
+        skip_until_header=False,
+        date_field=context.date or mapping.date_field,
+        time_field=context.time or mapping.time_field,
+        scale_field=mapping.scale_field or context.scale_title,
+    )

@@ -1,38 +1,63 @@
-"""Find and parse the header of a CSV file."""
+"""Find and parse the header of a CSV file, with the lines around it that give scales."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from dataclasses import dataclass
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ingestion.parsing.body.decoded import ByteStream, to_utf8
-from ingestion.parsing.fields.names import MissingColumn, match_columns
+from ingestion.parsing.csv.scale_lines import is_aggregation_line, is_units_line, scale_entry, with_units
+from ingestion.parsing.fields.layout import Layout, MissingColumn, check_required, find_layout
+from ingestion.parsing.fields.names import DEFAULT_NAMES
+from ingestion.parsing.fields.titles import canonical, meaning_of
 from ingestion.parsing.limits import MAX_COLUMNS, MAX_LINE_BYTES
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
+from ingestion.parsing.values.numbers import mark_behind_thousands
 from ingestion.sources.mapping import FieldMapping
-from readings.units.scales import scale_in_title
+from readings.units.scales import Scale
 
 _DELIMITERS = ",;\t|"
 _MAX_PREAMBLE_LINES = 200
+_SAMPLE_ROWS = 50
+_NUMBERED = re.compile(r"#?\d+")
+_REPORT_LINE = re.compile(r"\s*[\w .()/-]{1,40}:(?:\s+\S.*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvHeader:
-    """A header line: its delimiter, number of columns, and the index of each field's column."""
+    """A header: its line with the scales around it in the titles, its delimiter, and what the columns hold.
+
+    `line_number` is that of the last line that belongs to the header. `scale` is that of an entry before it.
+    """
 
     line: str
     line_number: int
     delimiter: str
-    width: int
-    columns: dict[str, int]
+    titles: tuple[str, ...]
+    layout: Layout
+    decimal_marks: str = "."
+    scale: Scale | None = None
+    skipped_lines: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
-    def title_scale(self) -> str:
-        """The letter of the scale in the temperature's title, "" for none."""
-        title = split_line(self.line, self.delimiter)[self.columns["temperature"]]
-        return scale_in_title(title) or ""
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.titles)
+
+    @property
+    def scales(self) -> tuple[Scale | None, ...]:
+        """The scale of each temperature column, as far as the header gives it."""
+        return tuple(each.scale or self.scale for each in self.layout.temperatures)
+
+    def with_scale(self, scale: Scale) -> CsvHeader:
+        """Return this header for rows below a line that gives another scale."""
+        temperatures = tuple(replace(each, scale=scale) for each in self.layout.temperatures)
+        return replace(self, scale=scale, layout=replace(self.layout, temperatures=temperatures))
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
@@ -40,29 +65,46 @@ def split_line(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter), [])
 
 
-def find_header(stream: ByteStream, mapping: FieldMapping) -> CsvHeader | None:
-    """Read up to and including the header line; return None if there are only blank lines.
+def read_head(stream: ByteStream) -> list[str]:
+    """Read the lines in which the header and a sample of rows are looked for."""
+    lines = []
+    for _ in range(_MAX_PREAMBLE_LINES + _SAMPLE_ROWS):
+        line = stream.readline(MAX_LINE_BYTES)
+        if not line:
+            break
+        lines.append(to_utf8(line.strip(b"\0").rstrip(b"\r\n")).decode().strip("\0"))
+    return lines
 
-    The header is the first line that is not blank or, with `skip_until_header`, the first with the required columns.
-    Raise UnreadableBody (no_header), which names the missing column.
+
+def find_header(lines: Sequence[str], mapping: FieldMapping, *, has_default_unit: bool = False) -> CsvHeader | None:
+    """Return the header among the first lines of a file; None if there are only blank lines.
+
+    It is the first line with the required columns. Raise UnreadableBody (no_header), which names the missing column.
     """
     failure = ""
-    for number, line in _lines(stream):
+    skipped = 0
+    for index, line in enumerate(lines[:_MAX_PREAMBLE_LINES]):
         if not line.strip() or line.lower().startswith("sep="):
             continue
         try:
-            return parse_header(line, number, mapping)
+            header = parse_header(lines, index, mapping, has_default_unit=has_default_unit)
         except MissingColumn as missing:
             failure = failure or f"{missing} in {quoted(line)}"
-        if not mapping.skip_until_header:
-            break
+            skipped += 1
+        else:
+            return _with_scale_before(replace(header, skipped_lines=skipped), lines[:index])
     if not failure:
         return None
+    if _is_text_report(lines):
+        raise UnreadableBody(Reason.UNSUPPORTED_FILE, what="a text report, not a table", why="")
     raise UnreadableBody(Reason.NO_HEADER, why=failure)
 
 
-def parse_header(line: str, number: int, mapping: FieldMapping) -> CsvHeader:
-    """Parse a line as a header. Raise MissingColumn if it is none with any delimiter."""
+def parse_header(
+    lines: Sequence[str], index: int, mapping: FieldMapping, *, has_default_unit: bool = False, first_number: int = 1
+) -> CsvHeader:
+    """Parse a line as a header, with the lines of units around it. Raise MissingColumn if it is none."""
+    line = lines[index]
     candidates = mapping.delimiter or sorted(_DELIMITERS, key=line.count, reverse=True)
     failure: MissingColumn | None = None
     for delimiter in candidates:
@@ -70,20 +112,110 @@ def parse_header(line: str, number: int, mapping: FieldMapping) -> CsvHeader:
             failure = failure or MissingColumn(f"more than {MAX_COLUMNS} columns")
             continue
         try:
-            titles = split_line(line, delimiter)
-            columns = match_columns(titles, mapping)
+            return _parse(lines, index, delimiter, mapping, has_default_unit, first_number)
         except MissingColumn as missing:
             failure = failure or missing
         except csv.Error:
             continue
-        else:
-            return CsvHeader(line=line, line_number=number, delimiter=delimiter, width=len(titles), columns=columns)
     raise failure or MissingColumn("no columns")
 
 
-def _lines(stream: ByteStream) -> Iterator[tuple[int, str]]:
-    for number in range(1, _MAX_PREAMBLE_LINES + 1):
-        line = stream.readline(MAX_LINE_BYTES)
-        if not line:
-            return
-        yield number, to_utf8(line.rstrip(b"\r\n")).decode()
+def _parse(
+    lines: Sequence[str], index: int, delimiter: str, mapping: FieldMapping, has_default_unit: bool, first_number: int
+) -> CsvHeader:
+    titles = split_line(lines[index], delimiter)
+    if _is_without_header(titles, mapping):
+        return _numbered(lines, index, delimiter, mapping, first_number)
+    following = [_cells(line, delimiter) for line in lines[index + 1 : index + 1 + _SAMPLE_ROWS]]
+    above = [_cells(line, delimiter) for line in lines[max(index - 3, 0) : index]]
+    count = 0
+    if any(canonical(title) in DEFAULT_NAMES["scale"] for title in titles):
+        pass  # the rows give their scales
+    elif following and is_units_line(following[0], titles):
+        titles = with_units(titles, following[0])
+        count = 1
+        while count < len(following) and is_aggregation_line(following[count]):
+            count += 1
+    elif not any(meaning_of(title).scale for title in titles):
+        for cells in reversed(above):
+            if len(cells) == len(titles):
+                titles = with_units(titles, cells, is_above=True)
+    sample = [cells for cells in following[count:] if cells]
+    layout = find_layout(titles, mapping, sample, has_default_unit=has_default_unit)
+    check_required(layout, mapping)
+    number = index + first_number + count
+    return CsvHeader(
+        line=_joined(titles, delimiter),
+        line_number=number,
+        delimiter=delimiter,
+        titles=tuple(titles),
+        layout=layout,
+        decimal_marks=_decimal_marks(delimiter, sample, layout),
+    )
+
+
+def _decimal_marks(delimiter: str, sample: Sequence[Sequence[str]], layout: Layout) -> str:
+    """Return the possible decimal marks: commas only if they are not the delimiter, one if thousands are marked."""
+    if delimiter == ",":
+        return "."
+    positions = [each.position for each in layout.temperatures]
+    cells = [cells[position] for cells in sample for position in positions if position < len(cells)]
+    marks = {mark for cell in cells if (mark := mark_behind_thousands(cell))}
+    return ".," if not marks else "," if "," in marks else "."
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return split_line(line, delimiter)
+    except csv.Error:
+        return []
+
+
+def _joined(titles: Sequence[str], delimiter: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="").writerow(titles)
+    return text.getvalue()
+
+
+def _is_without_header(titles: Sequence[str], mapping: FieldMapping) -> bool:
+    """Return whether the mapping gives columns by number and this line holds values, not titles."""
+    if titles[:1] == ["#1"] or not _NUMBERED.fullmatch(mapping.temperature_field):
+        return False
+    time = mapping.time_field
+    if not (_NUMBERED.fullmatch(time) or time.startswith("=")):
+        return False
+    position = int(mapping.temperature_field.removeprefix("#")) - 1
+    return 0 <= position < len(titles) and any(char.isdigit() for char in titles[position])
+
+
+def _numbered(lines: Sequence[str], index: int, delimiter: str, mapping: FieldMapping, first_number: int) -> CsvHeader:
+    """Return the header of a file without one: its titles are the columns' numbers."""
+    cells = _cells(lines[index], delimiter)
+    titles = [f"#{number}" for number in range(1, len(cells) + 1)]
+    layout = find_layout(titles, mapping, [cells])
+    check_required(layout, mapping)
+    return CsvHeader(
+        line=_joined(titles, delimiter),
+        line_number=index + first_number - 1,
+        delimiter=delimiter,
+        titles=tuple(titles),
+        layout=layout,
+    )
+
+
+def _with_scale_before(header: CsvHeader, lines: Sequence[str]) -> CsvHeader:
+    """Return the header with the scale that an entry before it gives, such as "Temperature unit: °F"."""
+    entries = [scale for line in lines if (scale := scale_entry(line))]
+    if not entries:
+        return header
+    scale = entries[-1]
+    contradicting = [each.title for each in header.layout.temperatures if each.scale not in (None, scale)]
+    if contradicting:
+        note = f"The lines before the header give {scale.label}, but {quoted(contradicting[0])} gives another scale,"
+        return replace(header, notes=(f"{note} which was used.",))
+    return replace(header, scale=scale)
+
+
+def _is_text_report(lines: Sequence[str]) -> bool:
+    filled = [line for line in lines if line.strip()]
+    return len(filled) > 3 and sum(bool(_REPORT_LINE.fullmatch(line)) for line in filled) >= 0.8 * len(filled)

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from ingestion.parsing.body.decoded import DecodedBody
+from ingestion.parsing.csv.decimal_commas import DecimalCommaCheck
 from ingestion.parsing.csv.header import CsvHeader, split_line
+from ingestion.parsing.fields.layout import Layout
+from ingestion.parsing.fields.titles import Quantity, meaning_of
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import RejectedReading
-from ingestion.parsing.values.row import RowRejected
+from ingestion.parsing.values.rules import RowRejected
 
 _NEWLINE = ord("\n")
 # Quotes and control characters, except a tab, which may be the delimiter.
@@ -31,7 +35,9 @@ class LineBlock:
     def __init__(self, data: bytes, first_number: int) -> None:
         self.is_unterminated = not data.endswith(b"\n")
         data = data + b"\n" if self.is_unterminated else data
-        self.data = data.replace(b"\r\n", b"\n") if b"\r" in data else data
+        if b"\r" in data:
+            data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n")
+        self.data = data
         self.bytes = np.frombuffer(self.data, np.uint8)
         self.first_number = first_number
         self.count = int(np.count_nonzero(self.bytes == _NEWLINE))
@@ -48,6 +54,13 @@ class LineBlock:
         """Return the text of the line with this number in the file, without its line break."""
         return self.lines[number - self.first_number].decode()
 
+    def after(self, number: int) -> LineBlock | None:
+        """Return the lines after the one with this number, None if there are none."""
+        rest = self.lines[number + 1 - self.first_number :]
+        if not rest:
+            return None
+        return LineBlock(b"\n".join(rest) + (b"" if self.is_unterminated else b"\n"), number + 1)
+
     def is_unterminated_line(self, number: int) -> bool:
         """Return whether a line is the last one of the body and lacks its line break."""
         return self.is_unterminated and number == self.first_number + self.count - 1
@@ -55,22 +68,33 @@ class LineBlock:
 
 @dataclass(frozen=True, slots=True)
 class SplitLines:
-    """The cells of lines by field, with row_number, in file order; and the rejected lines."""
+    """The cells of lines by field, with row_number, in file order; and the rejected lines.
+
+    Temperatures are in fields named by `temperature_field`. `splitter` is the one that split them.
+    """
 
     block: LineBlock
     raw_fields: pl.DataFrame
     rejected: list[RejectedReading]
+    splitter: LineSplitter
+
+
+def temperature_field(index: int) -> str:
+    """Return the name under which the cells of a header's temperature column are split."""
+    return f"temperature:{index}" if index else "temperature"
 
 
 class LineSplitter:
     """Split lines below a header. `constant_fields` are added with the same value to every row."""
 
-    def __init__(self, header: CsvHeader, constant_fields: dict[str, str]) -> None:
-        self._header = header
+    def __init__(self, header: CsvHeader, constant_fields: dict[str, str], *, filter_position: int | None) -> None:
+        self.header = header
         self._delimiter = header.delimiter.encode()
         self._schema: dict[str, pl.DataType] = {str(position): pl.String() for position in range(header.width)}
-        self._fields = [pl.col(str(position)).alias(field) for field, position in header.columns.items()]
+        self._fields = list(_field_expressions(header.layout, filter_position))
         self._fields += [pl.lit(value).alias(field) for field, value in constant_fields.items()]
+        self._optional = _optional_columns(header, filter_position)
+        self._comma_check = DecimalCommaCheck.of(header)
 
     def split(self, block: LineBlock, body: DecodedBody) -> SplitLines:
         """Split a block. `body.is_cut_off` must be known before its last, unterminated line is split."""
@@ -85,7 +109,9 @@ class LineSplitter:
                 [self._split_selected(plain, block), self._split_irregular(irregular, block, body, rejected)]
             )
             cells = cells.sort("row_number")
-        return SplitLines(block, cells.select("row_number", *self._fields), rejected)
+        if self._comma_check:
+            self._comma_check.check(cells)
+        return SplitLines(block, cells.select("row_number", *self._fields), rejected, self)
 
     def is_plain(self, block: LineBlock) -> bool:
         """Return whether a block can be split at its delimiters at once.
@@ -96,9 +122,9 @@ class LineSplitter:
         delimiters = int(np.count_nonzero(block.bytes == ord(self._delimiter)))
         controls = int(np.count_nonzero(block.bytes < ord(" ")))
         return (
-            self._header.width > 1
+            self.header.width > 1
             and not block.is_unterminated
-            and delimiters == block.count * (self._header.width - 1)
+            and delimiters == block.count * (self.header.width - 1)
             and controls == block.count + (delimiters if self._delimiter == b"\t" else 0)
             and b'"' not in block.data
             and b"\x7f" not in block.data
@@ -106,7 +132,17 @@ class LineSplitter:
 
     def is_blank(self, line: str) -> bool:
         """Return whether a line has only delimiters and blanks, as spreadsheets export empty rows."""
-        return not line.strip(" \t\r" + self._header.delimiter)
+        return not line.strip(" \t\r" + self.header.delimiter)
+
+    def _is_trailer(self, number: int, block: LineBlock) -> bool:
+        """Return whether an unterminated line is a closing word such as "END", not the beginning of another row."""
+        text = block.text(number).strip()
+        previous = block.text(number - 1) if number > block.first_number else self.header.line
+        is_word = text.replace(" ", "").isalpha() and len(text) > 1 and self.header.delimiter not in text
+        return is_word and not previous.casefold().startswith(text.casefold())
+
+    def _is_comment(self, line: bytes) -> bool:
+        return line.startswith(b"#") and not self.header.line.startswith("#")
 
     def _separate(self, block: LineBlock) -> tuple[list[int], list[int]]:
         """Return the numbers of the plain lines and of the irregular ones, without blank lines."""
@@ -114,10 +150,10 @@ class LineSplitter:
         irregular: list[int] = []
         is_tab_delimited = self._delimiter == b"\t"
         for number, line in enumerate(block.lines, block.first_number):
-            is_plain = line.count(self._delimiter) == self._header.width - 1 > 0 and not _IRREGULAR.search(line)
+            is_plain = line.count(self._delimiter) == self.header.width - 1 > 0 and not _IRREGULAR.search(line)
             if is_plain and (is_tab_delimited or b"\t" not in line) and not block.is_unterminated_line(number):
                 plain.append(number)
-            elif not self.is_blank(line.decode()):
+            elif not self.is_blank(line.decode()) and not self._is_comment(line):
                 irregular.append(number)
         return plain, irregular
 
@@ -128,7 +164,7 @@ class LineSplitter:
                 data,
                 has_header=False,
                 schema=self._schema,
-                separator=self._header.delimiter,
+                separator=self.header.delimiter,
                 quote_char=None,
                 infer_schema=False,
                 empty_string_is_null=False,
@@ -151,7 +187,7 @@ class LineSplitter:
         for number in numbers:
             text = block.text(number)
             try:
-                is_unterminated = block.is_unterminated_line(number)
+                is_unterminated = block.is_unterminated_line(number) and not self._is_trailer(number, block)
                 rows.append(self.split_cells(text, is_unterminated=is_unterminated, is_cut_off=body.is_cut_off))
             except RowRejected as rejection:
                 body.is_cut_off |= rejection.reason is Reason.CUT_OFF
@@ -170,11 +206,49 @@ class LineSplitter:
         if is_unterminated and is_cut_off:
             raise RowRejected(Reason.CUT_OFF)
         try:
-            cells = split_line(line, self._header.delimiter)
+            cells = split_line(line, self.header.delimiter)
         except csv.Error as error:
             raise RowRejected(Reason.NOT_TEXT, what="line", value=line) from error
-        if len(cells) < self._header.width and is_unterminated:
+        width = self.header.width
+        if len(cells) < width - self._optional and is_unterminated:
             raise RowRejected(Reason.CUT_OFF)
-        if len(cells) != self._header.width:
-            raise RowRejected(Reason.WRONG_NUMBER_OF_COLUMNS, count=len(cells), expected=self._header.width)
-        return cells
+        is_missing_needed = len(cells) < width - self._optional
+        if is_missing_needed or any(cell.strip() for cell in cells[width:]):
+            raise RowRejected(Reason.WRONG_NUMBER_OF_COLUMNS, count=len(cells), expected=width)
+        return [*cells[:width], *[""] * (width - len(cells))]
+
+
+def _field_expressions(layout: Layout, filter_position: int | None) -> Iterator[pl.Expr]:
+    """Yield the expressions that give the fields of a row from its cells, which are named by their positions."""
+    for field, position in layout.columns.items():
+        if field == "time" and layout.date is not None:
+            yield pl.concat_str([pl.col(str(layout.date)), pl.col(str(position))], separator=" ").alias(field)
+        else:
+            yield pl.col(str(position)).alias(field)
+    for index, column in enumerate(layout.temperatures):
+        yield pl.col(str(column.position)).alias(temperature_field(index))
+    if layout.scales:
+        first, *others = (pl.col(str(position)) for position in layout.scales)
+        scale = first
+        for other in others:  # scales that contradict each other are none: "C / F"
+            is_same = (other.str.strip_chars() == "") | (scale == other)
+            scale = pl.when(is_same).then(scale).when(scale.str.strip_chars() == "").then(other)
+            scale = scale.otherwise(pl.concat_str([first, other], separator=" / "))
+        yield scale.alias("scale")
+    if layout.quantity is not None:
+        yield pl.col(str(layout.quantity)).alias("quantity")
+    if filter_position is not None:
+        yield pl.col(str(filter_position)).alias("filter")
+
+
+def _optional_columns(header: CsvHeader, filter_position: int | None) -> int:
+    """Return how many of the last columns a row may lack: those that are neither read nor measured."""
+    count = 0
+    for title in reversed(header.titles[1:]):
+        is_filter = filter_position == header.width - 1 - count
+        if is_filter or (title.strip() and title not in header.layout.unread):
+            break
+        if meaning_of(title).quantity is not Quantity.UNKNOWN:
+            break
+        count += 1
+    return count

@@ -1,11 +1,8 @@
-"""Map the field names and columns of a source to the fields of a reading."""
+"""The names by which columns and keys are recognised, in the canonical form of `ingestion.parsing.fields.titles`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ingestion.sources.mapping import FieldMapping
-from readings.units.scales import scale_in_title
 
 # The fields of a row, and the names tried in order if the mapping names none.
 # storage_room is the unit's name in one layout, and the only identification of the unit in another.
@@ -15,22 +12,55 @@ DEFAULT_NAMES: dict[str, tuple[str, ...]] = {
     "unit": ("unit_id", "unit_code", "storage_unit_id", "storage_unit", "storage_room"),
     "unit_name": ("unit_name", "storage_room"),
     "sensor": ("sensor_id", "sensor_code", "sensor"),
-    "time": ("timestamp", "recorded_at", "datetime", "date_time", "date time", "date/time", "time", "date"),
+    "time": ("timestamp", "recorded_at", "datetime", "date_time", "time", "date"),
     "temperature": ("temperature", "temp"),
-    "scale": ("temperature_unit", "degrees", "scale"),
+    "scale": (
+        "temperature_unit", "degrees", "scale", "unit", "units", "uom", "temperature_scale", "temperature_units",
+        "temp_unit", "temp_units", "temp_scale", "temp_uom", "temperature_uom", "tempunit", "temperatureunit",
+        "unit_of_measurement", "unit_of_measure", "unitofmeasure", "unitofmeasurement", "measurement_unit",
+        "measure_unit", "engineering_unit", "engineering_units", "einheit", "unité", "unidad",
+    ),
     "quality": ("quality_score", "quality"),
     "status": ("equipment_status", "status"),
-    "set_temperature": ("set_temperature", "setpoint"),
+    "set_temperature": ("set_temperature", "setpoint", "set_point"),
     "facility_name": ("facility_name",),
     "city": ("city",),
     "country": ("country",),
     "size": ("size",),
     "size_unit": ("size_unit",),
-}
+}  # fmt: skip
+# Names of a time that are less certain than the default ones.
+FURTHER_TIME_NAMES = (
+    "ts", "time_stamp", "created_at", "measured_at", "sampled_at", "observed_at", "logged_at", "reading_time",
+    "measurement_time", "event_time", "log_time", "local_time", "start_date_time", "startdatetime", "zeitstempel",
+    "datum_zeit", "datum_uhrzeit", "fecha_hora", "fecha_y_hora", "horodatage", "date_heure", "data_ora", "data_hora",
+    "uhrzeit", "zeit", "hora", "heure", "ora", "时间", "日期时间", "datum", "fecha",
+)  # fmt: skip
+TIME_PREFIXES = ("timestamp_", "date_time_", "datetime_", "time_stamp_", "date_and_time")
+DATE_NAMES = ("date", "datum", "fecha", "dato", "data", "日期")
+CLOCK_NAMES = ("time", "uhrzeit", "zeit", "hora", "heure", "ora", "klokkeslett", "tid", "时间")
+# A value's column if the row says in another column what it measures, or on which scale.
+VALUE_NAMES = ("value", "reading", "measured_value", "val", "state", "messwert", "wert", "valor", "valeur")
+QUANTITY_NAMES = (
+    "field", "quantity", "measurement", "parameter", "variable", "value_type", "valuetype", "measure", "metric",
+    "reading_type", "property", "observed_property", "sensor_type", "type",
+)  # fmt: skip
+# Columns that tell units or sensors apart, without being called so.
+UNIT_LIKE_NAMES = (
+    "device", "device_id", "device_name", "deviceid", "dev_eui", "deveui", "room", "room_id", "room_name", "freezer",
+    "freezer_id", "fridge", "fridge_id", "refrigerator", "chamber", "logger", "logger_id", "logger_name",
+    "module_name", "station", "station_id", "asset", "asset_id", "appliance", "cabinet", "equipment", "equipment_id",
+)  # fmt: skip
+SENSOR_LIKE_NAMES = (
+    "probe", "probe_id", "probe_name", "channel", "channel_id", "channel_name", "entity", "entity_id", "series",
+    "series_id", "sensor_name", "sensorid", "name", "tag", "tag_name", "point", "point_name", "topic",
+)  # fmt: skip
+# Both a scale and a storage unit are called this: the values decide.
+AMBIGUOUS_UNIT_NAMES = frozenset({"unit", "units"})
 # Fields that describe the unit rather than the reading.
 UNIT_ATTRIBUTES = ("unit_name", "facility_name", "city", "country", "set_temperature", "size", "size_unit")
 # A file without one of these mapped columns is rejected: a default would invent data.
-_REQUIRED_IF_MAPPED = ("facility", "unit", "sensor", "time", "temperature", "scale")
+REQUIRED_IF_MAPPED = ("facility", "unit", "sensor", "time", "temperature", "scale", "date")
 
 
 def mapped_name(mapping: FieldMapping, field: str) -> str:
@@ -43,41 +73,3 @@ def constant_fields(mapping: FieldMapping) -> dict[str, str]:
     """Return the fields that the mapping sets to a constant, except the time of the response."""
     named = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES if field != "time"}
     return {field: name[1:] for field, name in named.items() if name.startswith("=")}
-
-
-class MissingColumn(Exception):  # noqa: N818  (not an error: a later line may be the header)
-    """A line is not a header for the mapping; the message names the missing column."""
-
-
-def match_columns(titles: Sequence[str], mapping: FieldMapping) -> dict[str, int]:
-    """Return the index of each field's column in a CSV header. Raise MissingColumn.
-
-    Mapped columns that determine the meaning of a reading are required; so are a time (unless it is that of the
-    response) and a temperature. Of two columns with the same title the first is used.
-    """
-    positions: dict[str, int] = {}
-    for position, title in reversed(list(enumerate(titles))):
-        positions[_normal(title)] = position
-    found: dict[str, int] = {}
-    for field, defaults in DEFAULT_NAMES.items():
-        name = mapped_name(mapping, field)
-        if name.startswith("="):
-            continue
-        candidates = [_normal(name)] if name else defaults
-        index = next((positions[each] for each in candidates if each in positions), None)
-        if index is None and not name and field == "temperature":
-            index = next((positions[each] for each in reversed(positions) if _is_temperature_title(each)), None)
-        if index is not None:
-            found[field] = index
-        elif field in ("time", "temperature") or (name and field in _REQUIRED_IF_MAPPED):
-            raise MissingColumn(f"no column {name!r}" if name else f"no column for the {field}")
-    return found
-
-
-def _normal(title: str) -> str:
-    return " ".join(title.split()).casefold()
-
-
-def _is_temperature_title(title: str) -> bool:
-    """Return whether a title is a temperature with a scale: "temperature(°c)", "temp °f", "temp. [k]"."""
-    return title.startswith("temp") and scale_in_title(title) is not None

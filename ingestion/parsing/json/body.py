@@ -21,7 +21,8 @@ from ingestion.parsing.limits import check_row_count
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody
 from ingestion.parsing.values.columns import convert_rows
-from ingestion.parsing.values.row import ParseOptions, RowConverter, RowRules
+from ingestion.parsing.values.row import RowConverter
+from ingestion.parsing.values.rules import ParseOptions, RowRules
 from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
 
 LIST_NAMES = ("readings", "data", "items", "results")

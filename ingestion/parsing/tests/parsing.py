@@ -89,6 +89,10 @@ class Parsed:
         return self.batches[-1].is_cut_off
 
     @property
+    def notes(self) -> list[str]:
+        return [note for batch in self.batches for note in batch.notes]
+
+    @property
     def header(self) -> str:
         return self.batches[0].row_context
 

@@ -178,6 +178,7 @@ def test_a_null_temperature_is_a_reading_without_a_measurement(cell: str) -> Non
         ({"timestamp": "05/11/2026 10:00"}, "unreadable_time"),
         ({"timestamp": "2026-11-25T12:00:01"}, "future_time"),
         ({"timestamp": "1999-12-31T23:59:59"}, "too_old"),
+        ({"timestamp": "2000-01-01T00:00:00"}, "clock_reset"),
         ({"temperature": "ERR"}, "not_a_number"),
         ({"temperature": "1_000"}, "not_a_number"),
         ({"temperature": "0x10"}, "not_a_number"),
@@ -190,7 +191,7 @@ def test_a_null_temperature_is_a_reading_without_a_measurement(cell: str) -> Non
         ({"temperature_unit": "R"}, "unknown_scale"),
         ({"temperature_unit": ""}, "unknown_scale"),
         ({"quality_score": "95"}, "bad_quality"),
-        ({"quality_score": "good"}, "bad_quality"),
+        ({"quality_score": "fine"}, "bad_quality"),
         ({"quality_score": "nan"}, "bad_quality"),
     ],
 )
@@ -212,7 +213,7 @@ def test_only_an_invalid_row_is_rejected_with_its_verbatim_text(cells: dict[str,
         ({"temperature": "+5.", "temperature_unit": "degrees C"}, 5.0),
         ({"temperature": " .5e1 "}, 5.0),
         ({"timestamp": "2026-11-25T12:00:00"}, -74.31),
-        ({"timestamp": "2000-01-01T00:00:00"}, -74.31),
+        ({"timestamp": "2000-02-01T00:00:00"}, -74.31),
     ],
 )
 def test_extreme_but_valid_temperatures_are_accepted(
@@ -378,8 +379,11 @@ def test_a_loggers_file_is_one_unit_named_by_the_file_with_a_preamble() -> None:
     assert parse(LOGGER_FILE, mapping).reasons == {5: "no_unit", 6: "no_unit"}
 
 
-def test_a_preamble_is_only_skipped_if_the_mapping_says_so() -> None:
-    assert unreadable(LOGGER_FILE).reason == "no_header"
+def test_a_preamble_is_noted_unless_the_mapping_expects_it() -> None:
+    assert "Lines before the header: 2." in parse(LOGGER_FILE, default_unit="a").notes
+    assert parse(LOGGER_FILE, FieldMapping(skip_until_header=True), default_unit="a").notes == [
+        'Columns that are not read: "Humidity(%)", "Alarm".'
+    ]
 
 
 def test_american_and_ambiguous_logger_times() -> None:

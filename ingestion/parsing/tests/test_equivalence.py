@@ -9,12 +9,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingestion.parsing.body.decoded import DecodedBody
-from ingestion.parsing.csv.body import parse_csv, row_rules
+from ingestion.parsing.csv.body import parse_csv
 from ingestion.parsing.csv.header import parse_header
 from ingestion.parsing.csv.lines import LineBlock, LineSplitter
+from ingestion.parsing.csv.table import row_rules
 from ingestion.parsing.tests.parsing import RECEIVED_AT, Parsed, json_body, json_row, parse
 from ingestion.parsing.values.columns import convert_rows
-from ingestion.parsing.values.row import ParseOptions, RowRejected, RowRules, convert_row, converted_frame
+from ingestion.parsing.values.row import convert_row, converted_frame
+from ingestion.parsing.values.rules import ParseOptions, RowRejected, RowRules
 from ingestion.parsing.values.timestamps import DayOrder
 from ingestion.sources.mapping import FieldMapping
 
@@ -84,9 +86,9 @@ bodies = st.lists(lines, min_size=1, max_size=12) | st.lists(plain_rows, min_siz
 
 
 def splitter_and_rules(mapping: FieldMapping) -> tuple[LineSplitter, RowRules]:
-    header = parse_header(HEADER, 1, mapping)
+    header = parse_header([HEADER], 0, mapping)
     options = ParseOptions(mapping=mapping, received_at=RECEIVED_AT)
-    return LineSplitter(header, {}), row_rules(header, DayOrder.UNDECIDED, options)
+    return LineSplitter(header, {}, filter_position=None), row_rules(header, DayOrder.UNDECIDED, options)
 
 
 def one_by_one(
@@ -201,7 +203,7 @@ def test_the_json_fast_path_equals_the_walker(sent: list[dict[str, object]]) -> 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_every_delimiter_has_a_fast_path(delimiter: str) -> None:
-    splitter = LineSplitter(parse_header(HEADER.replace(",", delimiter), 1, FieldMapping()), {})
+    splitter = LineSplitter(parse_header([HEADER.replace(",", delimiter)], 0, FieldMapping()), {}, filter_position=None)
     row = "f,a,s,2026-11-23 10:11:11,1.5,F,1,x,n,c\n".replace(",", delimiter)
     assert splitter.is_plain(LineBlock(row.encode() * 3, 2))
     assert not splitter.is_plain(LineBlock((row + row.replace("x", '"x"')).encode(), 2))

@@ -60,7 +60,8 @@ def test_any_body_gives_batches_or_unreadable_body(
         parsed = parse(body, mapping, content_type=content_type, is_cut_off=is_cut_off, file_name=file_name)
         assert dict(parsed.readings.schema) == READING_SCHEMA
         assert parsed.is_cut_off or not is_cut_off
-        numbers = parsed.readings["row_number"].to_list() + [rejection.row_number for rejection in parsed.rejected]
+        read = parsed.readings.select("row_number", "sensor_code").rows()
+        numbers = read + [(rejection.row_number, rejection.message) for rejection in parsed.rejected]
         assert len(set(numbers)) == len(numbers)
         for batch in parsed.batches:
             assert set(batch.readings.select("facility_code", "unit_code").unique().rows()) == set(batch.units)

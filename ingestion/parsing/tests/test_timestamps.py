@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestion.parsing.values.time_columns import read_times
 from ingestion.parsing.values.timestamps import (
     EPOCH,
     MICROSECOND,
@@ -19,7 +20,6 @@ from ingestion.parsing.values.timestamps import (
     UnreadableTime,
     microseconds,
     read_time,
-    read_times,
 )
 
 DAY_FIRST = TimeRules(day_order=DayOrder.DAY_FIRST)
@@ -81,7 +81,7 @@ def test_a_loggers_time_is_read_by_day_order_or_format(text: str, rules: TimeRul
         "2026-11-23",
         "2026-02-29 10:00",
         "2026-13-01 10:00",
-        "2026-11-23 24:00",
+        "2026-11-23 24:01",
         "2026-11-23 10:60",
         "2026-11-23T10:11:60",
         "2026-11-23T10:11:11+25:00",

@@ -21,15 +21,14 @@ from ingestion.parsing.values.row import (
     LOWEST_C,
     NO_FIELD,
     RowConverter,
-    RowRejected,
-    RowRules,
     read_code,
     read_facility,
     read_scale,
     read_status,
     read_unit,
 )
-from ingestion.parsing.values.timestamps import read_times
+from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
+from ingestion.parsing.values.time_columns import read_times
 from readings.units.scales import Scale, to_celsius
 
 # Fields with repeating values, and their columns in CONVERTED_SCHEMA.
@@ -124,7 +123,16 @@ class _ColumnConverter:
 
     def _convert_temperatures(self) -> None:
         """Convert temperatures from the rows' scales to °C; null if nothing was measured."""
-        is_null, sent = self._numbers(self.raw_fields["temperature"], ["", *self.rules.null_values])
+        rules = self.rules
+        is_null, sent = self._numbers(self.raw_fields["temperature"], ["", *rules.null_values])
+        if rules.null_numbers:
+            is_null |= np.isin(sent, list(rules.null_numbers))
+        if rules.error_numbers:
+            self.is_valid &= is_null | ~np.isin(sent, list(rules.error_numbers))
+        if rules.skips_without_temperature:
+            self.is_valid &= ~is_null
+        if (rules.factor, rules.offset) != (1.0, 0.0):
+            sent = sent * rules.factor + rules.offset
         scales, celsius = self.columns["scale"], sent
         for scale in (Scale.FAHRENHEIT, Scale.KELVIN):
             if (is_on_scale := (scales == scale.value).fill_null(False).to_numpy()).any():
@@ -184,6 +192,6 @@ def _read_distinct(
     for value in values:
         try:
             results[value] = read(value)
-        except RowRejected:
-            continue  # convert_row rejects its rows with the reason
+        except (RowRejected, RowSkipped):
+            continue  # convert_row rejects or skips its rows with the reason
     return results

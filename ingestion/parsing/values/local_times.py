@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Offsets:
 class LocalClock:
     """Look up a zone's offsets for many wall times: once per hour, and row by row in hours with a change."""
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
         self._offsets_by_hour: dict[int, int | None] = {}
 

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TypeAlias
+from collections.abc import Mapping
 
 import polars as pl
 
-from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES
 from ingestion.parsing.fields.names import UNIT_ATTRIBUTES
-from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.fields.titles import is_unit_of_other_quantity, scale_of_text
+from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import RawRow, RejectedReading
-from ingestion.parsing.values.timestamps import DayOrder, TimeRules, UnreadableTime, WallTime, microseconds, read_time
-from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
-from readings.units.scales import ABSOLUTE_ZERO_C, Scale, parse_scale, to_celsius
+from ingestion.parsing.values.numbers import Measured, read_measured, read_plain
+from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
+from ingestion.parsing.values.timestamps import UnreadableTime, WallTime, read_time
+from readings.units.scales import ABSOLUTE_ZERO_C, Scale, to_celsius
 
-DEFAULT_BATCH_ROWS = 50_000
 CODE_LIMIT = 100
 STATUS_LIMIT = 32
 # 1273.15 K is 1000.0000000000001 °C in float64: the bounds allow for rounding in the conversion.
@@ -32,13 +29,13 @@ HIGHEST_C = 1000.0 + 1e-9
 # C0 and C1 control characters, and lone surrogates, which JSON escapes can contain and PostgreSQL cannot store.
 NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# Stricter than float(): no "1_000", no other digits than 0 to 9, no words.
-_NUMBER = {
-    mark: re.compile(rf"[+-]?(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?")
-    for mark, point in {".": r"\.", ",": ",", ".,": "[.,]"}.items()
-}
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 
+# OPC's qualities: good, uncertain and bad, also as the codes of OPC DA that devices send most.
+_OPC_WORDS = {"good": 1.0, "uncertain": 0.5, "bad": 0.0}
+_OPC_CODES: dict[float, float] = dict.fromkeys((192.0, 216.0), 1.0) | dict.fromkeys((64.0, 68.0, 80.0, 84.0, 88.0), 0.5)
+_OPC_CODES |= dict.fromkeys((4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0), 0.0)
+_OTHER_QUANTITY = ("row in another quantity's unit was passed over", "rows in other quantities' units were passed over")
 # The value for read_scale if a row has no such field, as opposed to an empty field.
 NO_FIELD = object()
 
@@ -59,85 +56,6 @@ CONVERTED_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
-# Tells whether a row's name of its customer is that of another one.
-CustomerTest: TypeAlias = Callable[[str], bool]
-
-
-class RowRejected(Exception):  # noqa: N818  (as UnreadableBody)
-    """A row is not a valid reading. `values` fill in the message of the reason."""
-
-    def __init__(self, reason: Reason, **values: object) -> None:
-        super().__init__(message_for(reason, **values))
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowRules:
-    """How to interpret the values of a row.
-
-    `default_unit` and `default_scale` ("" for none) apply if the row has no such field. `received_us` is the time of
-    rows without a time field in microseconds since 1970, None if such rows are rejected. `is_other_customer`: whether
-    the customer that a row names is another than the one whose data is parsed; None accepts every name.
-    """
-
-    default_unit: str = ""
-    default_scale: str = ""
-    null_values: frozenset[str] = frozenset()
-    decimal_marks: str = "."  # ".", "," or ".," for both
-    times: TimeRules = field(default_factory=TimeRules)
-    received_us: int | None = None
-    is_other_customer: CustomerTest | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParseOptions:
-    """How to parse one body.
-
-    `default_unit` is the unit of rows in a body without a unit field. `batch_rows` bounds the batches, `max_bytes` the
-    decompressed body and `max_rows` its rows (None: any number); CSV is read in blocks of `block_bytes`.
-    `is_json_lines`: the body is a sequence of JSON rows. `first_row` (the number of the first row) and `day_order` are
-    given for a replayed row, else found in the body.
-    """
-
-    mapping: FieldMapping
-    received_at: datetime
-    default_unit: str = ""
-    batch_rows: int = DEFAULT_BATCH_ROWS
-    max_bytes: int = DEFAULT_MAX_BYTES
-    max_rows: int | None = None
-    block_bytes: int = 2 << 20
-    is_json_lines: bool = False
-    first_row: int | None = None
-    day_order: DayOrder | None = None
-    is_other_customer: CustomerTest | None = None
-
-    def row_rules(
-        self,
-        day_order: DayOrder,
-        *,
-        has_unit: bool = False,
-        title_scale: str = "",
-        decimal_marks: str = ".",
-        is_time_optional: bool = False,
-    ) -> RowRules:
-        """Return the rules for the rows of a body with these properties.
-
-        `has_unit`: the rows have a unit field. `decimal_marks` apply unless the mapping sets one. `is_time_optional`:
-        rows without a time field were measured when the body was received.
-        """
-        time_field = self.mapping.time_field
-        is_timed_on_receipt = time_field == TIME_OF_RESPONSE or (is_time_optional and not time_field)
-        return RowRules(
-            default_unit="" if has_unit else self.default_unit,
-            default_scale=self.mapping.scale or title_scale,
-            null_values=frozenset(text.strip() for text in self.mapping.null_values),
-            decimal_marks=self.mapping.decimal_mark or decimal_marks,
-            times=TimeRules(self.mapping.time_format, day_order),
-            received_us=microseconds(self.received_at) if is_timed_on_receipt else None,
-            is_other_customer=self.is_other_customer,
-        )
-
-
 def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRules) -> dict[str, object]:
     """Convert raw values by field (absent: no such field) to a row of CONVERTED_SCHEMA. Raise RowRejected."""
     check_customer(raw_fields.get("customer"), rules)
@@ -148,8 +66,7 @@ def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRul
     if "temperature" not in raw_fields:
         raise RowRejected(Reason.NO_TEMPERATURE)
     measured = read_temperature(raw_fields["temperature"], rules)
-    scale_value = raw_fields.get("scale", NO_FIELD)
-    scale = read_scale("" if scale_value is None else scale_value, rules, is_needed=measured is not None)
+    scale = _row_scale(measured, raw_fields.get("scale", NO_FIELD), rules)
     return {
         "row_number": row_number,
         "facility_code": facility,
@@ -157,7 +74,7 @@ def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRul
         "sensor_code": sensor,
         "wall": wall.microseconds,
         "is_local": wall.is_local,
-        "temperature_c": None if measured is None else _in_celsius(measured, scale),
+        "temperature_c": None if measured is None else _in_celsius(measured.number, scale),
         "scale": scale.value,
         "quality_score": read_quality(raw_fields.get("quality"), rules),
         "equipment_status": read_status(raw_fields.get("status")),
@@ -213,27 +130,47 @@ def _read_wall_time(raw_fields: Mapping[str, object], rules: RowRules) -> WallTi
         raise RowRejected(Reason.UNREADABLE_TIME, value=value, why=str(error)) from error
 
 
-def read_temperature(value: object, rules: RowRules) -> float | None:
+def read_temperature(value: object, rules: RowRules) -> Measured | None:
     """Return a temperature on the scale that was sent, None if nothing was measured."""
     if is_null(value, rules):
+        if rules.skips_without_temperature:
+            raise RowSkipped("row without a temperature was left out", "rows without a temperature were left out", "")
         return None
-    number = read_number(value, rules)
-    if number is None:
+    measured = _read_sent(value, rules)
+    if measured is None:
         is_word = isinstance(value, str) and _NOT_FINITE.fullmatch(value.strip())
         raise RowRejected(Reason.NOT_FINITE if is_word else Reason.NOT_A_NUMBER, value=value)
-    if not math.isfinite(number):
+    if not math.isfinite(measured.number):
         raise RowRejected(Reason.NOT_FINITE, value=value)
-    return number
+    if measured.number in rules.error_numbers:
+        raise RowRejected(Reason.SENSOR_ERROR, value=value)
+    return Measured(measured.number * rules.factor + rules.offset, measured.scale)
+
+
+def _read_sent(value: object, rules: RowRules) -> Measured | None:
+    if not isinstance(value, str):
+        number = read_number(value, rules)
+        return None if number is None else Measured(number)
+    measured = read_measured(value, rules.decimal_marks)
+    if measured and measured.is_negated:
+        rules.notes.count(
+            "number in parentheses was read as negative", "numbers in parentheses were read as negative", value
+        )
+    return measured
 
 
 def is_null(value: object, rules: RowRules) -> bool:
-    """Return whether a temperature is null, empty or one of the null values."""
+    """Return whether a temperature is null, empty or one of the null values, which are equal as numbers too."""
     if value is None:
         return True
     if isinstance(value, str):
-        return not value.strip() or value.strip() in rules.null_values
-    # A JSON number equals a null value that is the same number: -999 and "-999.0".
-    return isinstance(value, int | float) and any(read_number(text, rules) == value for text in rules.null_values)
+        text = value.strip()
+        return not text or text in rules.null_values or _is_null_number(read_plain(text, rules.decimal_marks), rules)
+    return isinstance(value, int | float) and not isinstance(value, bool) and _is_null_number(value, rules)
+
+
+def _is_null_number(number: float | None, rules: RowRules) -> bool:
+    return number is not None and number in rules.null_numbers
 
 
 def read_number(value: object, rules: RowRules) -> float | None:
@@ -245,15 +182,28 @@ def read_number(value: object, rules: RowRules) -> float | None:
             return float(value)
         except OverflowError:
             return math.inf
-    if isinstance(value, str) and _NUMBER[rules.decimal_marks].fullmatch(value.strip()):
-        return float(value.strip().replace(",", "."))
-    return None
+    return read_plain(value.strip(), rules.decimal_marks) if isinstance(value, str) else None
+
+
+def _row_scale(measured: Measured | None, value: object, rules: RowRules) -> Scale:
+    """Return the scale of a row: that behind its number, of its field or of the title, which must not contradict."""
+    of_cell = measured.scale if measured else None
+    text = value.strip() if isinstance(value, str) else value
+    if of_cell and text in (NO_FIELD, "", None):
+        scale = of_cell
+    else:
+        scale = read_scale("" if value is None else value, rules, is_needed=measured is not None)
+        if of_cell and of_cell is not scale:
+            raise RowRejected(Reason.CONTRADICTORY_SCALES, value=of_cell.label, other=scale.label)
+    _tell_other_title(of_cell, rules)
+    return scale
 
 
 def read_scale(value: object, rules: RowRules, *, is_needed: bool = True) -> Scale:
     """Return the scale of a row, else the default one.
 
     `value` is NO_FIELD if the row has no such field. An empty field without a default is rejected if it `is_needed`.
+    Raise RowSkipped if it is the unit of another quantity, such as "%".
     """
     text = value.strip() if isinstance(value, str) else value
     if text is NO_FIELD or text == "":
@@ -262,10 +212,23 @@ def read_scale(value: object, rules: RowRules, *, is_needed: bool = True) -> Sca
         # Assuming °C for a single empty field could mistake °F for °C.
         if value is NO_FIELD or not is_needed:
             return Scale.CELSIUS
-    scale = parse_scale(text) if isinstance(text, str) else None
+    scale = scale_of_text(text) if isinstance(text, str) else None
     if scale is None:
+        if isinstance(text, str) and is_unit_of_other_quantity(text):
+            raise RowSkipped(
+                "row of another quantity was passed over", "rows of other quantities were passed over", text
+            )
         raise RowRejected(Reason.UNKNOWN_SCALE, value=value)
+    _tell_other_title(scale, rules)
     return scale
+
+
+def _tell_other_title(scale: Scale | None, rules: RowRules) -> None:
+    if scale and rules.title_scale and scale != rules.title_scale:
+        title_label = Scale(rules.title_scale).label
+        rules.notes.tell(
+            f"Rows give {scale.label}, which was used, although the temperature's title gives {title_label}."
+        )
 
 
 def _in_celsius(measured: float, scale: Scale) -> float:
@@ -278,10 +241,14 @@ def _in_celsius(measured: float, scale: Scale) -> float:
 
 
 def read_quality(value: object, rules: RowRules) -> float:
-    """Return a quality score from 0 to 1, 1 by default."""
+    """Return a quality score from 0 to 1, 1 by default. Words and codes of OPC are understood."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return 1.0
+    if isinstance(value, str) and (score := _OPC_WORDS.get(value.strip().casefold())) is not None:
+        return score
     number = read_number(value, rules)
+    if number is not None and number in _OPC_CODES:
+        return _OPC_CODES[number]
     if number is None or not 0.0 <= number <= 1.0:
         raise RowRejected(Reason.BAD_QUALITY, value=value)
     return number
@@ -317,12 +284,14 @@ class RowConverter:
         self._rules = rules
         self._raw_row = raw_row
 
-    def add(self, number: int, fields: Mapping[str, object]) -> None:
-        """Convert a row, or reject it with its reason."""
+    def add(self, number: int, fields: Mapping[str, object], rules: RowRules | None = None) -> None:
+        """Convert a row by `rules`, else by those of all rows; or reject it with its reason."""
         try:
-            self.rows.append(convert_row(number, fields, self._rules))
+            self.rows.append(convert_row(number, fields, rules or self._rules))
         except RowRejected as rejection:
             self.reject(number, rejection.reason, str(rejection))
+        except RowSkipped as skipped:
+            self._rules.notes.count(*skipped.note)
 
     def reject(self, number: int, reason: Reason, message: str) -> None:
         """Reject a row."""

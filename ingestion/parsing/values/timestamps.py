@@ -1,4 +1,4 @@
-"""Read timestamps in the formats that customers use, one by one or as a column, with equal results.
+"""Read timestamps in the formats that customers use; `ingestion.parsing.values.time_columns` reads whole columns.
 
 A wall time is in microseconds since 1970. It is either local, in the source's time zone, or in UTC.
 `ingestion.parsing.values.local_times` converts local wall times to UTC.
@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
+from ingestion.parsing.values.written_times import (
+    RewrittenTime,
+    english_names,
+    plain_meridiem,
+    region_offset_minutes,
+    rewrite,
+    without_end_of_day,
+    zone_minutes,
+    zone_word,
+)
+from ingestion.sources.time_format import EXCEL_SERIAL
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -24,17 +32,33 @@ HOUR_US = 3600 * SECOND_US
 DAY_US = 24 * HOUR_US
 
 _CLOCK = r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
-_YEAR_FIRST = re.compile(
+YEAR_FIRST = re.compile(
     r"(?P<year>[0-9]{4})(?P<separator>[-/])(?P<month>[0-9]{2})(?P=separator)(?P<day>[0-9]{2})[T ]"
     + _CLOCK
     + r"(?: ?(?P<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
 _YEAR_LAST = (
-    r"(?P<{0}>[0-9]{{1,2}})(?P<separator>[-/.])(?P<{1}>[0-9]{{1,2}})(?P=separator)(?P<year>[0-9]{{4}})[T ,] ?"
+    r"(?P<{0}>[0-9]{{1,2}})(?P<separator>[-/.])(?P<{1}>[0-9]{{1,2}})(?P=separator)"
+    r"(?P<year>[0-9]{{4}}|[0-9]{{2}})[T ,] ?"
     + _CLOCK.replace("{", "{{").replace("}", "}}")
     + r"(?: ?(?P<meridiem>[AaPp])\.?[Mm]\.?)?"
 )
-_EPOCH_NUMBER = re.compile(r"(?:[0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16})(?:\.[0-9]+)?")
+_EPOCH_NUMBER = re.compile(r"(?:[0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16}|[0-9]{18,19})(?:\.[0-9]+)?")
+_MILLISECONDS = re.compile(r"/?Date\((?P<number>-?[0-9]{9,14})(?:[+-][0-9]{4})?\)/?")
+# Less usual: single digits, dots, AM and PM behind a date that begins with the year, and the basic and ordinal forms.
+_YEAR_FIRST_LOOSE = re.compile(
+    r"(?P<year>[0-9]{4})(?P<separator>[-/. ])(?P<month>[0-9]{1,2})(?P=separator)(?P<day>[0-9]{1,2})[T ,]+"
+    + _CLOCK
+    + r"(?: ?(?P<meridiem>[AaPp])\.?[Mm]\.?)?(?: ?(?P<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+)
+_BASIC = re.compile(
+    r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})[T ](?P<hour>[0-9]{2})(?P<minute>[0-9]{2})"
+    r"(?P<second>[0-9]{2})?(?P<fraction>)?(?P<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+_ORDINAL = re.compile(r"(?P<year>[0-9]{4})-(?P<ordinal>[0-9]{3})(?P<rest>[T ].+)")
+# Days since 1900 in the years 1954 to 2118, and the day 1970-01-01 in that calendar.
+_SERIAL = re.compile(r"[2-7][0-9]{4}(?:[.,][0-9]+)?")
+_SERIAL_OF_EPOCH = 25_569
 
 
 class DayOrder(StrEnum):
@@ -45,7 +69,7 @@ class DayOrder(StrEnum):
     UNDECIDED = "undecided"
 
 
-_DATE_PATTERNS = {
+DATE_PATTERNS = {
     DayOrder.DAY_FIRST: re.compile(_YEAR_LAST.format("day", "month")),
     DayOrder.MONTH_FIRST: re.compile(_YEAR_LAST.format("month", "day")),
 }
@@ -77,24 +101,36 @@ class DayOrderDetector:
 
     day_first: bool = False
     month_first: bool = False
+    # The first and the last numbers of dates with years of two digits, at most two of each.
+    _firsts: set[str] = field(default_factory=set)
+    _lasts: set[str] = field(default_factory=set)
 
     def add(self, text: str) -> None:
         """Add a timestamp; other formats are ignored."""
-        if match := _DATE_PATTERNS[DayOrder.DAY_FIRST].fullmatch(text.strip()):
+        if match := DATE_PATTERNS[DayOrder.DAY_FIRST].fullmatch(plain_meridiem(text)):
             self.day_first |= int(match["day"]) > 12
             self.month_first |= int(match["month"]) > 12
+            if len(match["year"]) == 2:
+                for seen, number in ((self._firsts, match["day"]), (self._lasts, match["year"])):
+                    if len(seen) < 2:
+                        seen.add(number)
 
     @property
     def order(self) -> DayOrder:
         """The order in the file, UNDECIDED if it shows neither or both."""
-        if self.day_first == self.month_first:
+        if self.day_first == self.month_first or (self.day_first and self._may_begin_with_year):
             return DayOrder.UNDECIDED
         return DayOrder.DAY_FIRST if self.day_first else DayOrder.MONTH_FIRST
+
+    @property
+    def _may_begin_with_year(self) -> bool:
+        """Whether "14/12/25" may be in 2014: the year is last if it stays the same while the first number changes."""
+        return bool(self._lasts) and not (len(self._firsts) > 1 and len(self._lasts) == 1)
 
 
 def has_day_order(text: str) -> bool:
     """Return whether a timestamp has day and month before the year."""
-    return _DATE_PATTERNS[DayOrder.DAY_FIRST].fullmatch(text.strip()) is not None
+    return DATE_PATTERNS[DayOrder.DAY_FIRST].fullmatch(plain_meridiem(text)) is not None
 
 
 def microseconds(instant: datetime) -> int:
@@ -104,22 +140,79 @@ def microseconds(instant: datetime) -> int:
 
 def read_time(value: object, rules: TimeRules) -> WallTime:
     """Read a timestamp, a text or an epoch number. Raise UnreadableTime."""
+    if isinstance(value, dict) and len(value) == 1:
+        value = value.get("$date", value.get("$numberLong", value))  # extended JSON of MongoDB
+        return read_time(value, replace(rules, time_format=""))
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnreadableTime
+    text = value.strip() if isinstance(value, str) else repr(value)
+    if rules.time_format == EXCEL_SERIAL:
+        return _from_serial(text)
     if not isinstance(value, str):
         return _from_epoch(value)
-    text = value.strip()
     if rules.time_format:
         return _from_format(text, rules.time_format)
-    if match := _YEAR_FIRST.fullmatch(text):
+    if (match := YEAR_FIRST.fullmatch(text)) and match["hour"] != "24":
+        return _from_match(match)
+    if _EPOCH_NUMBER.fullmatch(text):
+        return _from_epoch(text)
+    if match := _MILLISECONDS.fullmatch(text):
+        return WallTime(int(match["number"]) * 1000, is_local=False)
+    return _from_rewritten(rewrite(text), rules)
+
+
+def _from_rewritten(written: RewrittenTime, rules: TimeRules) -> WallTime:
+    """Read a time whose words have been rewritten in digits."""
+    if written.unclear_zone:
+        raise UnreadableTime(f": the zone {written.unclear_zone} is not known, or has several meanings")
+    wall = _from_digits(written.text, rules)
+    if written.is_end_of_day:
+        wall = WallTime(wall.microseconds + DAY_US, wall.is_local)
+    if not wall.is_local:
+        return wall
+    if written.offset_minutes is not None:
+        return WallTime(wall.microseconds - written.offset_minutes * 60 * SECOND_US, is_local=False)
+    if written.region:
+        naive = (EPOCH + wall.microseconds * MICROSECOND).replace(tzinfo=None)
+        offset = region_offset_minutes(naive, written.region)
+        if offset is None:
+            raise UnreadableTime(f": the clocks in {written.region} change at that time")
+        return WallTime(wall.microseconds - int(offset * 60) * SECOND_US, is_local=False)
+    return wall
+
+
+def _from_digits(text: str, rules: TimeRules) -> WallTime:
+    if match := YEAR_FIRST.fullmatch(text) or _YEAR_FIRST_LOOSE.fullmatch(text) or _BASIC.fullmatch(text):
         return _from_match(match)
     if has_day_order(text):
         if rules.day_order is DayOrder.UNDECIDED:
             raise UnreadableTime(": the order of day and month is ambiguous")
-        return _from_match(_DATE_PATTERNS[rules.day_order].fullmatch(text))
-    if _EPOCH_NUMBER.fullmatch(text):
-        return _from_epoch(text)
+        return _from_match(DATE_PATTERNS[rules.day_order].fullmatch(text))
+    if match := _ORDINAL.fullmatch(text):
+        return _from_ordinal(match)
+    if _SERIAL.fullmatch(text):
+        raise UnreadableTime(f'; if it is a day in a spreadsheet, set the time format to "{EXCEL_SERIAL}"')
     raise UnreadableTime
+
+
+def _from_ordinal(match: re.Match[str]) -> WallTime:
+    try:
+        date = datetime.strptime(f"{match['year']} {match['ordinal']}", "%Y %j").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise UnreadableTime from error
+    return _from_match(YEAR_FIRST.fullmatch(f"{date:%Y-%m-%d}{match['rest']}"))
+
+
+def _from_serial(text: str) -> WallTime:
+    """Read days since 1900 with a fraction, to the millisecond, as local time."""
+    if not _SERIAL.fullmatch(text):
+        raise UnreadableTime(f' with the format "{EXCEL_SERIAL}"')
+    days = Decimal(text.replace(",", ".")) - _SERIAL_OF_EPOCH
+    # Days have so many decimals that a full second may come out as 0.9999 s.
+    hundredths = (days * 8_640_000).quantize(Decimal(1))
+    seconds = (days * 86_400).quantize(Decimal(1))
+    is_whole = abs(hundredths - seconds * 100) <= 1
+    return WallTime(int(seconds * SECOND_US if is_whole else hundredths * 10_000), is_local=True)
 
 
 def _from_match(match: re.Match[str] | None) -> WallTime:
@@ -131,7 +224,7 @@ def _from_match(match: re.Match[str] | None) -> WallTime:
         if not 1 <= hour <= 12:
             raise UnreadableTime
         hour = hour % 12 + (12 if meridiem == "p" else 0)
-    date = (int(part["year"]), int(part["month"]), int(part["day"]))
+    date = (_full_year(part["year"]), int(part["month"]), int(part["day"]))
     fraction = int((part["fraction"] or "").ljust(6, "0")[:6])
     try:
         wall = datetime(*date, hour, int(part["minute"]), int(part["second"] or 0), fraction, tzinfo=UTC)
@@ -139,6 +232,10 @@ def _from_match(match: re.Match[str] | None) -> WallTime:
         raise UnreadableTime from error
     offset = part.get("offset")
     return WallTime(microseconds(wall) - (_offset_us(offset) if offset else 0), is_local=not offset)
+
+
+def _full_year(digits: str) -> int:
+    return int(digits) + (2000 if len(digits) == 2 else 0)
 
 
 def _offset_us(text: str) -> int:
@@ -151,120 +248,48 @@ def _offset_us(text: str) -> int:
 
 
 def _from_format(text: str, time_format: str) -> WallTime:
-    try:
-        instant = datetime.strptime(text, time_format)  # noqa: DTZ007  (a wall time: the zone is applied later)
-    except (ValueError, re.error) as error:
-        raise UnreadableTime(f" with the format {time_format}") from error
-    if instant.tzinfo is None:
-        return WallTime(microseconds(instant.replace(tzinfo=UTC)), is_local=True)
-    return WallTime(microseconds(instant), is_local=False)
+    """Read a time with a format; names of months in other languages and "a. m." are understood."""
+    zone_us, plain_text, plain_format = _zone_of_format(text, time_format)
+    plain_text, is_end_of_day = without_end_of_day(plain_text)
+    for candidate in (plain_text, english_names(plain_meridiem(plain_text))):
+        try:
+            instant = datetime.strptime(candidate, plain_format)  # noqa: DTZ007  (a wall time: the zone is applied later)
+        except (ValueError, re.error):
+            continue
+        if instant.tzinfo is not None:  # a written offset has precedence over a zone's name
+            return WallTime(microseconds(instant) + is_end_of_day * DAY_US, is_local=False)
+        wall = microseconds(instant.replace(tzinfo=UTC)) + is_end_of_day * DAY_US
+        return WallTime(wall, is_local=True) if zone_us is None else WallTime(wall - zone_us, is_local=False)
+    raise UnreadableTime(f" with the format {time_format}")
+
+
+def _zone_of_format(text: str, time_format: str) -> tuple[int | None, str, str]:
+    """Return the offset of the zone at %Z in microseconds, and the text and the format without it.
+
+    strptime only knows the names of the zone in which it runs, and would drop the others.
+    """
+    if "%Z" not in time_format:
+        return None, text, time_format
+    match = zone_word(text) or re.search(r"(?P<word>[A-Z]{2,5})(?=[+-]\d)", text)
+    if match is None:
+        raise UnreadableTime(f" with the format {time_format}: it names no zone")
+    minutes = zone_minutes(match["word"])
+    if minutes is None and "%z" not in time_format:
+        raise UnreadableTime(f": the zone {match['word']} is not known, or has several meanings")
+    plain_text = " ".join((text[: match.start()] + text[match.end() :]).split())
+    plain_format = " ".join(time_format.replace("%Z", "").split())
+    return None if minutes is None else minutes * 60 * SECOND_US, plain_text, plain_format
 
 
 def _from_epoch(value: float | str) -> WallTime:
-    """Read seconds, milliseconds or microseconds since 1970, distinguished by size (years 1973 to 5138)."""
+    """Read seconds, ms, µs or ns since 1970, distinguished by size (years 1973 to 5138)."""
     if isinstance(value, float) and not math.isfinite(value):
         raise UnreadableTime
     number = Decimal(str(value))
-    if abs(number) >= Decimal("1e17"):
+    if abs(number) >= Decimal("1e20"):
         raise UnreadableTime
-    scale = SECOND_US if abs(number) < Decimal("1e11") else 1000 if abs(number) < Decimal("1e14") else 1
+    if not isinstance(value, str) and _SERIAL.fullmatch(str(value)):
+        raise UnreadableTime(f'; if it is a day in a spreadsheet, set the time format to "{EXCEL_SERIAL}"')
+    units = ((Decimal("1e11"), SECOND_US), (Decimal("1e14"), 1000), (Decimal("1e17"), 1))
+    scale = next((Decimal(scale) for limit, scale in units if abs(number) < limit), Decimal("0.001"))
     return WallTime(int(number * scale), is_local=False)
-
-
-@dataclass(frozen=True, slots=True)
-class WallTimes:
-    """A column of wall times; only those that are `is_parsed` are valid."""
-
-    microseconds: NDArray[np.int64]
-    is_local: NDArray[np.bool_]
-    is_parsed: NDArray[np.bool_]
-
-
-def read_times(texts: pl.Series, rules: TimeRules) -> WallTimes:
-    """Read a String column without nulls. Every result equals that of read_time; some values are left to read_time.
-
-    Texts of one length are expected to share the layout of the first one.
-    """
-    count = len(texts)
-    walls = WallTimes(np.zeros(count, np.int64), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
-    if rules.time_format:
-        return walls
-    lengths = texts.str.len_bytes().to_numpy()
-    for length in _distinct(lengths):
-        rows = np.flatnonzero(lengths == length)
-        same_length = texts if len(rows) == count else texts.gather(rows)
-        if layout := _layout(same_length[0], rules):
-            _read_layout(same_length, layout, rows, walls)
-    return walls
-
-
-def _distinct(lengths: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    if len(lengths) and lengths.min() == lengths.max():  # much faster than sorting, and almost always the case
-        return lengths[:1]
-    return np.unique(lengths)
-
-
-def _layout(text: str, rules: TimeRules) -> re.Match[str] | None:
-    match = _YEAR_FIRST.fullmatch(text)
-    if match is None and rules.day_order is not DayOrder.UNDECIDED:
-        match = _DATE_PATTERNS[rules.day_order].fullmatch(text)
-    if (
-        match is None
-        or match.groupdict().get("meridiem")
-        or len(match.groupdict().get("offset") or "") not in (0, 1, 6)
-    ):
-        return None
-    return match
-
-
-def _read_layout(texts: pl.Series, layout: re.Match[str], rows: NDArray[np.int64], walls: WallTimes) -> None:
-    length = len(layout.string)
-    joined = np.frombuffer(texts.str.join("").item().encode(), dtype=np.uint8)
-    positions = np.ascontiguousarray(joined.reshape(-1, length).T)
-    digits = positions - ord("0")  # wraps around below "0", so that one comparison identifies digits
-    is_valid = np.ones(len(rows), np.bool_)
-    for position, char in enumerate(layout.string):
-        if char.isdigit():
-            is_valid &= digits[position] < 10
-        else:
-            is_valid &= positions[position] == ord(char)
-    number = {name: _number(digits, *layout.span(name)) for name in ("year", "month", "day", "hour", "minute")}
-    number["second"] = _number(digits, *layout.span("second"))
-    wall = _days(number, is_valid) * DAY_US + number["hour"] * HOUR_US + number["minute"] * 60 * SECOND_US
-    wall += number["second"] * SECOND_US + _microseconds_of(digits, *layout.span("fraction"))
-    is_valid &= (number["hour"] < 24) & (number["minute"] < 60) & (number["second"] < 60)
-    offset = layout.groupdict().get("offset") or ""
-    if len(offset) > 1:
-        wall -= _offsets(digits, layout.start("offset"), is_valid) * (-1 if offset[0] == "-" else 1)
-    walls.microseconds[rows] = wall
-    walls.is_local[rows] = not offset
-    walls.is_parsed[rows] = is_valid
-
-
-def _number(digits: NDArray[np.uint8], start: int, end: int) -> NDArray[np.int64]:
-    value = np.zeros(digits.shape[1], np.int64)
-    for position in range(max(start, 0), max(end, 0)):
-        value = value * 10 + digits[position]
-    return value
-
-
-def _microseconds_of(digits: NDArray[np.uint8], start: int, end: int) -> NDArray[np.int64]:
-    end = min(end, start + 6)
-    scale = np.int64(10 ** (6 - (end - start)))
-    return _number(digits, start, end) * scale
-
-
-def _days(number: dict[str, NDArray[np.int64]], is_valid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return days since 1970; mark dates that do not exist as invalid."""
-    months = (number["year"] - 1970) * 12 + number["month"] - 1
-    first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    following = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    is_valid &= (number["year"] >= 1) & (number["month"] >= 1) & (number["month"] <= 12)
-    is_valid &= (number["day"] >= 1) & (number["day"] <= following - first)
-    return first + number["day"] - 1
-
-
-def _offsets(digits: NDArray[np.uint8], start: int, is_valid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    hours, minutes = _number(digits, start + 1, start + 3), _number(digits, start + 4, start + 6)
-    is_valid &= (hours < 24) & (minutes < 60)
-    return (hours * 60 + minutes) * 60 * SECOND_US

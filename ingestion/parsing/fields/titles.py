@@ -1,0 +1,174 @@
+"""Recognise what a column's title or a key says: the quantity, and the scale of a temperature.
+
+Titles come from data loggers, spreadsheets and APIs in many spellings ("Temp, °F (LGR S/N: 1)", "tempF",
+"Temperature [deg. C]", "AirT_Max"). Every format asks these functions, so that they all agree.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import lru_cache
+
+from readings.units.scales import Scale, parse_scale
+
+# UTF-8 that was decoded as cp1252 or Latin-1, once or twice, and a degree sign that was lost altogether.
+_MOJIBAKE = (("Ã‚Â", ""), ("Ã\x82Â", ""), ("Ã‚", ""), ("Â", ""), ("â„ƒ", "°C"), ("â„‰", "°F"))
+_LOST_DEGREE = re.compile(r"\ufffd\s?(?=[CFck]\b)")
+# A degree sign or what is used as one, or the word, before the scale's letter. Not "c:1" or "(C)".
+_DEGREES = re.compile(
+    r"(?:[°º˚*]|\bdeg(?:rees?)?\b\.?|\bgrad\b)[\s_]*(?P<scale>celsius|fahrenheit|kelvin|[cfk])(?![a-z])", re.I
+)
+_DEGREES_JOINED = re.compile(r"(?<![a-z])deg(?P<scale>[cfk])(?![a-z])", re.I)
+_SCALE_WORD = re.compile(r"(?<![a-z])(?P<scale>celsius|celcius|centigrade|fahrenheit|kelvin)(?![a-z])", re.I)
+_TEMPERATURE_AND_LETTER = re.compile(r"temp(?:erature|s)?[\s_./,;-]*(?P<scale>[cfk])(?![a-z:])", re.I)
+_BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
+_WORDS = re.compile(r"[^\W\d_]+")
+_CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def _word_set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TEMPERATURE_WORDS = _word_set(
+    """
+    temp temps tmp temperature temperatures temperatur temperaturen température temperatura temperaturas temperatuur
+    teplota lämpötila hőmérséklet sıcaklık temperatură температура температуры 温度 溫度 온도 기온 celsius celcius
+    centigrade fahrenheit kelvin
+    """
+)
+_AGGREGATE_WORDS = _word_set(
+    """
+    min max avg average mean minimum maximum high low hi lo median mittelwert moyenne promedio media
+    """
+)
+# Temperatures of something else than the goods or the air around them, and settings.
+_OTHER_TEMPERATURE_WORDS = _word_set(
+    """
+    dew dewpoint dewpt dpt taupunkt setpoint set sp target sollwert soll consigne consigna limit limits alarm alarms
+    alert threshold grenzwert upper lower wet wetbulb windchill chill feels apparent delta diff difference offset
+    calibration correction nominal battery batt cpu mcu board chip processor std stdev deviation sd tolerance
+    hysteresis heatindex rate sigma variance slope
+    """
+)
+_OTHER_QUANTITY_WORDS = _word_set(
+    """
+    humidity rh feuchte luftfeuchte humidité humedad humidade luftfeuchtigkeit relative moisture vpd 湿度 湿气 pressure
+    druck pression presión barometer baro voltage volt volts battery batt current power energy co2 pm10 pm25 voc
+    noise rssi snr lqi signal speed wind rain light lux altitude door count counter latitude longitude lat lon
+    """
+)
+_FALSE_LIMITS = re.compile(r"ultra[\s_-]*low|(?:high|low)[\s_-]*(?:res|resolution|precision|accuracy)\b", re.I)
+_UNIT_OF_OTHER_QUANTITY = re.compile(
+    r"%\s*(?:rh|r\.h\.|rf|hr)?|rh|percent|[hkmµ]?pa|m?bar|psi|mmhg|inhg|atm|[mkµ]?v|volts?|[mkµ]?a|[mk]?w|k?wh|"
+    r"pp[mb]|lux|lx|dbm?|m/s|km/h|mph|g/(?:m3|m³|kg)|[µu]g/(?:m3|m³)|k?hz|m{1,2}|cm|km|s|min|mins|l|kg|ph|µs/cm|us/cm|"
+    r"on/off|bool|count",
+    re.I,
+)
+
+
+class Quantity(Enum):
+    """What a column or value measures, as far as its title shows."""
+
+    TEMPERATURE = auto()
+    # A minimum, maximum or average temperature of an interval.
+    AGGREGATE = auto()
+    # A set point, limit, dew point or the temperature of a device, which must not be taken for the unit's.
+    OTHER_TEMPERATURE = auto()
+    OTHER = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class TitleMeaning:
+    """What a title says. `scale` is None if it names none; `is_contradictory` if it names several."""
+
+    quantity: Quantity
+    scale: Scale | None = None
+    is_contradictory: bool = False
+
+    @property
+    def is_temperature(self) -> bool:
+        """Whether it is a temperature of the unit, measured or aggregated."""
+        return self.quantity in (Quantity.TEMPERATURE, Quantity.AGGREGATE)
+
+
+@lru_cache(maxsize=4096)
+def meaning_of(title: str) -> TitleMeaning:
+    """Return what a title or key says."""
+    text = repaired(title)
+    words = _words(_FALSE_LIMITS.sub(" ", text))
+    explicit = _explicit_scales(text)
+    names_temperature = bool(words & _TEMPERATURE_WORDS) or _TEMPERATURE_AND_LETTER.search(text) is not None
+    scales = explicit or (_letter_scales(text) if names_temperature else set())
+    quantity = _quantity(words, names_temperature=names_temperature, has_explicit_scale=bool(explicit))
+    scale = next(iter(scales)) if len(scales) == 1 else None
+    return TitleMeaning(quantity, scale, is_contradictory=len(scales) > 1)
+
+
+def repaired(text: str) -> str:
+    """Return a text with its degree signs restored, in the compatibility form ("℃" becomes "°C")."""
+    for wrong, right in _MOJIBAKE:
+        text = text.replace(wrong, right)
+    return unicodedata.normalize("NFKC", _LOST_DEGREE.sub("°", text).replace("º", "°").replace("˚", "°"))
+
+
+def canonical(name: str) -> str:
+    """Return a name in lower case with its words joined by underscores: "Unit ID" and "unitId" become "unit_id"."""
+    text = _CAMEL.sub("_", repaired(name).strip())
+    return re.sub(r"[\W_]+", "_", text).strip("_").casefold()
+
+
+def scale_of_text(text: str) -> Scale | None:
+    """Return the scale that a whole text names ("C", "°F", "deg F", "(*C)", "degrees Celsius"), None if none."""
+    cleaned = repaired(text).strip().strip("()[]{}").strip()
+    return parse_scale(cleaned) or parse_scale(cleaned.replace("*", "°").replace("grad", "°", 1))
+
+
+def explicit_scale(text: str) -> Scale | None:
+    """Return the scale that a text names with a degree sign or a word, None if it names none or several."""
+    scales = _explicit_scales(repaired(text))
+    return scales.pop() if len(scales) == 1 else None
+
+
+def is_unit_of_other_quantity(text: str) -> bool:
+    """Return whether a text is the unit of a quantity other than temperature, such as "%" or "hPa"."""
+    return _UNIT_OF_OTHER_QUANTITY.fullmatch(repaired(text).strip().strip("()[]").strip()) is not None
+
+
+def _words(text: str) -> frozenset[str]:
+    split = _CAMEL.sub(" ", text)
+    return frozenset(word.casefold() for part in (text, split) for word in _WORDS.findall(part))
+
+
+def _explicit_scales(text: str) -> set[Scale]:
+    """Return the scales named by a degree sign or a word."""
+    found = set()
+    for part in (text, _CAMEL.sub(" ", text)):
+        for pattern in (_DEGREES, _DEGREES_JOINED, _SCALE_WORD):
+            found |= {parse_scale(match["scale"]) for match in pattern.finditer(part)}
+    return {scale for scale in found if scale}
+
+
+def _letter_scales(text: str) -> set[Scale]:
+    """Return the scale that a temperature's title names by its letter: in brackets, or as the last word."""
+    for inside in _BRACKETS.findall(text):
+        if scale := parse_scale(inside):
+            return {scale}
+    match = _TEMPERATURE_AND_LETTER.search(_BRACKETS.sub("", text))
+    words = [word for word in re.split(r"[\s_,;:/.-]+", _CAMEL.sub(" ", text).strip()) if word]
+    last = parse_scale(match["scale"]) if match else parse_scale(words[-1]) if len(words) > 1 else None
+    return {last} if last else set()
+
+
+def _quantity(words: frozenset[str], *, names_temperature: bool, has_explicit_scale: bool) -> Quantity:
+    if names_temperature or has_explicit_scale:
+        if words & _OTHER_TEMPERATURE_WORDS:
+            return Quantity.OTHER_TEMPERATURE
+        return Quantity.AGGREGATE if words & _AGGREGATE_WORDS else Quantity.TEMPERATURE
+    if words & (_OTHER_QUANTITY_WORDS | _OTHER_TEMPERATURE_WORDS):
+        return Quantity.OTHER
+    return Quantity.UNKNOWN

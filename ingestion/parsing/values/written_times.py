@@ -1,0 +1,171 @@
+"""Rewrite times with words in them (months, AM and PM, zones) in digits, for `ingestion.parsing.values.timestamps`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from babel import Locale
+
+# Languages in which data loggers write the names of months and days.
+_LANGUAGES = (
+    "en", "de", "fr", "es", "it", "pt", "nl", "pl", "cs", "sk", "sv", "da", "nb", "fi", "hu", "ro", "tr", "ru",
+    "uk", "el",
+)  # fmt: skip
+# Abbreviations that mean the same offset everywhere. CST, IST, BST, EST and others are used in several countries.
+_ZONE_HOURS = {
+    "UTC": 0, "GMT": 0, "UT": 0, "WET": 0, "WEST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "EET": 2, "CAT": 2,
+    "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
+}  # fmt: skip
+_BLANKS = re.compile(r"[\s\u00a0\u2007\u202f]+")
+_MERIDIEM = re.compile(r"(?<=[\d ])([ap])\.? ?m\b\.?", re.I)
+_REGION = re.compile(r"\[(?P<name>[A-Za-z_]+(?:/[A-Za-z_+\-0-9]+)*)\]$")
+_UTC_OFFSET = re.compile(r" ?\b(?:UTC|GMT) ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?(?!\d)")
+_ZONE_WORD = re.compile(r"(?<![A-Za-z])(?P<word>[A-Z]{2,5})(?=$| \d{4}$)")
+_WORD = re.compile(r"[^\W\d_]{2,}\.?")
+_MONTH_SECOND = re.compile(
+    r"(?P<day>\d{1,2})(?:st|nd|rd|th)?[.\- ]+(?:de )?@(?P<month>\d{1,2})@[.,\- ]+(?:de )?"
+    r"(?P<year>\d{4}),? ?(?P<rest>.*)"
+)
+_MONTH_FIRST = re.compile(
+    r"@(?P<month>\d{1,2})@[.\- ]+(?P<day>\d{1,2})(?:st|nd|rd|th)?,? (?P<year>\d{4}),? ?(?P<rest>.*)"
+)
+_YEAR_LAST = re.compile(r"@(?P<month>\d{1,2})@ (?P<day>\d{1,2}) (?P<rest>\d.*?) (?P<year>\d{4})")
+_YEAR_FIRST = re.compile(r"(?P<year>\d{4})[.\- /]+@(?P<month>\d{1,2})@[.\- /]+(?P<day>\d{1,2})[T ,]+(?P<rest>.*)")
+_END_OF_DAY = re.compile(r"(?P<before>[T ])24:00(?P<seconds>:00(?:[.,]0+)?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class RewrittenTime:
+    """A time in digits. `offset_minutes` is that of its zone, None if none is named; `region` is an IANA zone.
+
+    `unclear_zone` is a zone's abbreviation that is not understood. `is_end_of_day`: 24:00 became 00:00, a day ahead.
+    """
+
+    text: str
+    offset_minutes: int | None = None
+    region: str = ""
+    unclear_zone: str = ""
+    is_end_of_day: bool = False
+
+
+def rewrite(text: str) -> RewrittenTime:
+    """Rewrite a time; what is not recognised stays as it is."""
+    text = plain_meridiem(text)
+    text, region = _without_region(text)
+    text, offset, unclear = _without_zone(text)
+    text = _with_numeric_month(text)
+    text, is_end_of_day = without_end_of_day(text)
+    return RewrittenTime(text, offset, region, unclear, is_end_of_day)
+
+
+def plain_meridiem(text: str) -> str:
+    """Return a text with single blanks, and "AM" and "PM" however they were written ("a. m.", "p.m.")."""
+    text = _BLANKS.sub(" ", text).strip()
+    return _MERIDIEM.sub(lambda match: match[1].upper() + "M", text)
+
+
+def english_names(text: str) -> str:
+    """Return a text with the names of its months in English, as strptime reads them."""
+    english = Locale("en").months["format"]["abbreviated"]
+    return _WORD.sub(lambda match: english.get(_months().get(_key(match[0]), 0), match[0]), text)
+
+
+def zone_word(text: str) -> re.Match[str] | None:
+    """Return the zone's abbreviation at the end of a time or before its year, if there is one."""
+    matches = [each for each in _ZONE_WORD.finditer(text) if each["word"] not in ("AM", "PM")]
+    return matches[-1] if matches else None
+
+
+def zone_minutes(word: str) -> int | None:
+    """Return the offset of a zone's abbreviation in minutes, None if it is unknown or means several zones."""
+    hours = _ZONE_HOURS.get(word.upper())
+    return None if hours is None else hours * 60
+
+
+def region_offset_minutes(wall: datetime, region: str) -> float | None:
+    """Return the offset of a naive local time in a zone, None if the clocks change there and then."""
+    offsets = {wall.replace(tzinfo=ZoneInfo(region), fold=fold).utcoffset() for fold in (0, 1)}
+    offset = offsets.pop()
+    return None if offsets or offset is None else offset.total_seconds() / 60
+
+
+def without_end_of_day(text: str) -> tuple[str, bool]:
+    """Return a text with 24:00 as 00:00, and whether it was: then the next day is meant."""
+    match = _END_OF_DAY.search(text)
+    if match is None or text[match.end() :].lstrip()[:1] not in ("", "Z", "z", "+", "-", "["):
+        return text, False
+    return f"{text[: match.start()]}{match['before']}00:00{match['seconds'] or ''}{text[match.end() :]}", True
+
+
+def _without_region(text: str) -> tuple[str, str]:
+    match = _REGION.search(text)
+    if match is None or match["name"] not in available_timezones():
+        return text, ""
+    return text[: match.start()].strip(), match["name"]
+
+
+def _without_zone(text: str) -> tuple[str, int | None, str]:
+    """Return a text without its zone, the zone's offset in minutes, and an abbreviation that is unclear."""
+    if match := _UTC_OFFSET.search(text):
+        minutes = int(match["hours"]) * 60 + int(match["minutes"] or 0)
+        if minutes > 14 * 60:
+            return text, None, match[0].strip()
+        rest = text[: match.start()] + text[match.end() :]
+        return rest.strip(), -minutes if match["sign"] == "-" else minutes, ""
+    match = zone_word(text)
+    if match is None or _key(match["word"]) in _months():
+        return text, None, ""
+    offset = zone_minutes(match["word"])
+    rest = _BLANKS.sub(" ", text[: match.start()] + text[match.end() :]).strip()
+    return rest, offset, "" if offset is not None else match["word"]
+
+
+def _with_numeric_month(text: str) -> str:
+    """Return "13 Mar 2026 10:00", "Mar 13, 2026 10:00" and the like as "2026-03-13 10:00"."""
+    words = [(match, _months().get(_key(match[0]))) for match in _WORD.finditer(text) if match[0] not in ("AM", "PM")]
+    months = [(match, month) for match, month in words if month]
+    if len(months) != 1:
+        return text
+    match, month = months[0]
+    marked = f"{text[: match.start()]}@{month}@{text[match.end() :]}"
+    for other, _ in words:
+        if other is not match and _key(other[0]) in _days():
+            marked = marked.replace(other[0], "", 1)
+    marked = _BLANKS.sub(" ", marked.lstrip(" ,.")).strip()
+    for pattern in (_MONTH_SECOND, _MONTH_FIRST, _YEAR_LAST, _YEAR_FIRST):
+        if found := pattern.fullmatch(marked):
+            return f"{found['year']}-{int(found['month']):02d}-{int(found['day']):02d} {found['rest']}"
+    return text
+
+
+def _key(word: str) -> str:
+    return word.rstrip(".").casefold()
+
+
+@lru_cache(maxsize=1)
+def _months() -> dict[str, int]:
+    """Return the number of each month by its names; a name of different months in two languages is left out."""
+    numbers: dict[str, set[int]] = {}
+    for language in _LANGUAGES:
+        for names in _names(language, "months"):
+            for number, name in names.items():
+                numbers.setdefault(_key(name), set()).add(int(number))
+    numbers["sept"] = {9}
+    return {name: found.pop() for name, found in numbers.items() if len(found) == 1 and len(name) > 1}
+
+
+@lru_cache(maxsize=1)
+def _days() -> frozenset[str]:
+    return frozenset(
+        _key(name) for language in _LANGUAGES for names in _names(language, "days") for name in names.values()
+    )
+
+
+def _names(language: str, kind: str) -> list[dict[int, str]]:
+    locale = Locale(language)
+    widths = locale.months if kind == "months" else locale.days
+    return [widths[context][width] for context in ("format", "stand-alone") for width in ("abbreviated", "wide")]
