@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,8 +22,9 @@ from django.db import connection
 from customers.models import Customer, Sensor, StorageUnit
 from seals import verify_export
 from seals.chain import ENTRY_COLUMNS, ENTRY_TEXTS
-from seals.models import DaySeal, ReadingBlock
+from seals.models import DaySeal, ReadingBlock, TimeStamp
 from seals.revision_content import REVISION_COLUMNS, revision_texts, revisions_between
+from seals.time_stamps import proof_of
 from seals.transactions import one_snapshot
 from seals.unit_days import sealed_readings
 
@@ -67,6 +69,7 @@ def write_export(customer: Customer, seals: Iterable[DaySeal], file: BinaryIO) -
         _write_readings(archive, [each.seal for each in ordered])
         _write_lines(archive, "revisions.jsonl", (line for each in ordered for line in _revision_lines(customer, each)))
         _write_lines(archive, "entries.jsonl", (line for each in ordered for line in _entry_lines(each)))
+        _write_lines(archive, "time_stamps.jsonl", _stamp_lines([each.seal for each in ordered]))
     return len(ordered)
 
 
@@ -118,6 +121,15 @@ def _entry_lines(ordered: SealInOrder) -> Iterator[Line]:
         )
         for texts in cursor.fetchall():
             yield _record_line(seal, ENTRY_COLUMNS, texts)
+
+
+def _stamp_lines(seals: Iterable[DaySeal]) -> Iterator[Line]:
+    """Yield, for each seal that has one, its time stamp and what leads from its root to the one that was stamped."""
+    for seal in seals:
+        stamp = TimeStamp.objects.filter(last_seal_id__gte=seal.pk).order_by("last_seal_id").first()
+        if stamp is not None:
+            token = b64encode(bytes(stamp.token)).decode()
+            yield {"seal": seal.sequence, **proof_of(seal, stamp), "at": stamp.stamped_at.isoformat(), "token": token}
 
 
 def _record_line(seal: DaySeal, columns: Iterable[str], texts: Iterable[str | None]) -> Line:

@@ -7,6 +7,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from seals.sealing import seal
+from seals.time_stamps import NotStamped, stamp_seals
 from seals.transactions import AlreadyRunning
 
 logger = structlog.get_logger(__name__)
@@ -24,3 +25,14 @@ def seal_trail() -> None:
         return
     if sealed.entries or sealed.days:
         logger.info("trail sealed", entries=sealed.entries, days=sealed.days)
+
+
+@shared_task
+def stamp_roots() -> None:
+    """Have new seals stamped by the configured service."""
+    try:
+        stamp_seals()
+    except AlreadyRunning:
+        return
+    except NotStamped as error:
+        logger.warning("seals not stamped", reason=str(error))

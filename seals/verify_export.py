@@ -18,6 +18,7 @@ import math
 import struct
 import sys
 import zipfile
+from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import groupby
@@ -155,6 +156,30 @@ def check_roots(seals: list[Json], customer_code: str, path: Path) -> Iterator[s
             yield f"seal {sequence}: its root differs from the one in {path}"
 
 
+def check_time_stamps(archive: zipfile.ZipFile, seals: list[Json]) -> Iterator[str]:
+    """Yield the time stamps that are not for the root of their seal. Their signatures are for openssl to check."""
+    roots = {seal["content"]["sequence"]: seal["root"] for seal in seals}
+    for line in lines_of(archive, "time_stamps.jsonl"):
+        proof = [bytes.fromhex(step) for step in line["proof"]]
+        root = root_by_proof(bytes.fromhex(roots.get(line["seal"], "")), line["index"], line["count"], proof)
+        if root is None or root.hex() != line["root"] or sha256(root).digest() not in b64decode(line["token"]):
+            yield f"time stamp of seal {line['seal']}: it is not for the root of this seal"
+
+
+def root_by_proof(root: bytes, index: int, count: int, proof: list[bytes]) -> bytes | None:
+    """Return the root over `count` leaves that the proof leads to from this one; None if it cannot be one."""
+    if not 0 <= index < count or (count == 1) != (not proof):
+        return None
+    if count == 1:
+        return root
+    split = 1 << ((count - 1).bit_length() - 1)
+    is_left = index < split
+    inner = root_by_proof(root, index if is_left else index - split, split if is_left else count - split, proof[:-1])
+    if inner is None:
+        return None
+    return sha256(NODE + inner + proof[-1] if is_left else NODE + proof[-1] + inner).digest()
+
+
 def check(path: Path, roots_path: Path | None = None) -> tuple[list[str], str]:
     """Return what differs in the export, and a summary of what was checked."""
     with zipfile.ZipFile(path) as archive:
@@ -163,6 +188,7 @@ def check(path: Path, roots_path: Path | None = None) -> tuple[list[str], str]:
         blocks = {(line["seal"], line["block"]): line["content"] for line in lines_of(archive, "blocks.jsonl")}
         parts = {name: leaves_by_seal(archive, f"{name}.jsonl") for name in ("blocks", "revisions", "entries")}
         differences = list(check_readings(archive, blocks)) + list(check_seals(seals, parts))
+        differences += check_time_stamps(archive, seals)
     if roots_path:
         differences += check_roots(seals, names["customer"]["code"], roots_path)
     readings = sum(seal["content"]["reading_count"] for seal in seals)

@@ -112,6 +112,13 @@ ENTRIES = (
         expires=60,
         description="Chains the entries of the audit trail and seals closed days of readings and entries.",
     ),
+    ScheduleEntry(
+        name="Stamp seals",
+        task="seals.tasks.stamp_roots",
+        seconds=600,
+        expires=600,
+        description="Has new seals stamped by the time-stamping service, if one is configured.",
+    ),
     # These expire later than the messages ahead of them in the queue: a late heartbeat counts, too.
     ScheduleEntry(
         name="Heartbeat",

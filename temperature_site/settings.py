@@ -263,6 +263,12 @@ POLL_HARD_SECONDS = env.whole_number("POLL_HARD_SECONDS", default=75, min_value=
 MAX_CLOCK_DRIFT_SECONDS = env.whole_number("MAX_CLOCK_DRIFT_SECONDS", default=300, min_value=1)
 POLL_LEASE_SECONDS = env.whole_number("POLL_LEASE_SECONDS", default=120, min_value=1)
 
+# Time stamps of seals
+
+# An RFC 3161 service; empty for none. TIME_STAMP_CA is a PEM file of the certificates by which its stamps are checked.
+TIME_STAMP_URL = env.url("TIME_STAMP_URL", ("https", "http"), example="https://tsa.example.org")
+TIME_STAMP_CA = env.text("TIME_STAMP_CA")
+
 # Notifications
 
 # The public address of the site, such as https://cold.example.com, for links in messages; empty for no links.

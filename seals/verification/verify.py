@@ -12,9 +12,10 @@ from customers.models import Customer, StorageUnit
 from readings.models import LateReadings, ReadingRevision
 from seals.contents import SealedReading
 from seals.models import ChainLink, DaySeal, ReadingBlock
+from seals.time_stamps import stored_problems
 from seals.transactions import one_snapshot
 from seals.unit_days import COLUMNS, ROWS_A_FETCH
-from seals.verification.findings import Finding
+from seals.verification.findings import Change, Finding
 from seals.verification.roots import KnownRoots, check_known_roots
 from seals.verification.seals import verify_seals
 from seals.verification.trail import verify_trail
@@ -47,6 +48,8 @@ class Verification:
             for customer in self.customers:
                 yield from self._verify_customer(customer)
             yield from check_known_roots(self.known_roots)
+            for stamp, problem in stored_problems():
+                yield Finding(Change.EDITED, f"time stamp of {stamp}", problem)
 
     def _verify_customer(self, customer: Customer | None) -> Iterator[Finding]:
         customer_id, name = (customer.pk, customer.customer_code) if customer else (None, "the system")
