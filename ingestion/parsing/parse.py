@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +10,9 @@ from enum import Enum, auto
 from pathlib import PurePath
 from typing import IO
 
-from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody
+from ingestion.parsing.body.archives import MAX_ARCHIVE_BYTES, table_in
+from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody, declared_encoding
+from ingestion.parsing.body.identify import identify
 from ingestion.parsing.csv.body import parse_csv, row_mapping
 from ingestion.parsing.json.body import SINGLE_OBJECT, parse_json
 from ingestion.parsing.rejection_reasons import Reason, message_for
@@ -21,7 +22,6 @@ from ingestion.sources.mapping import FieldMapping
 from readings.units.scales import Scale
 
 _SNIFFED_BYTES = 4096
-_MARKUP = re.compile(rb"<(?:!doctype|html|head|body|!--|\?xml|title|script|div|h1|p\b)", re.IGNORECASE)
 # In content types and file name suffixes.
 _JSON_LINES_NAMES = ("ndjson", "jsonl", "json-seq", "jsonlines")
 _GZIP_SUFFIXES = (".gz", ".gzip")
@@ -69,11 +69,15 @@ def parse_body(
     of rows in a body without a unit field; an uploaded CSV file falls back to its name. `is_other_customer`: see
     RowRules. Raise UnreadableBody, possibly after some batches: the whole delivery must be rolled back then.
     """
-    opened = DecodedBody(body, encoding=mapping.encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
-    start = opened.open().peek(_SNIFFED_BYTES).lstrip()
-    if _MARKUP.match(start):
-        raise UnreadableBody(Reason.HTML_INSTEAD_OF_DATA)
+    encoding = mapping.encoding or declared_encoding(content_type)
+    opened = DecodedBody(body, encoding=encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
     name = _uncompressed_name(file_name)
+    container = identify(opened.decompressed_start(_SNIFFED_BYTES))
+    if container is not None:
+        member, table = table_in(container, opened.read_decompressed(min(max_bytes, MAX_ARCHIVE_BYTES)))
+        opened = DecodedBody(table, encoding=encoding, max_bytes=max_bytes, is_cut_off=False)
+        name, content_type = PurePath(name.stem + PurePath(member or ".csv").suffix), ""
+    start = opened.open().peek(_SNIFFED_BYTES).lstrip()
     options = ParseOptions(
         mapping=mapping,
         received_at=received_at,
@@ -88,7 +92,8 @@ def parse_body(
     if body_format is BodyFormat.CSV:
         yield from parse_csv(opened, replace(options, default_unit=default_unit or name.stem.strip()))
     else:
-        yield from parse_json(opened, replace(options, is_json_lines=body_format is BodyFormat.JSON_LINES))
+        is_json_lines = body_format is BodyFormat.JSON_LINES
+        yield from parse_json(opened, replace(options, is_json_lines=is_json_lines, file_unit=name.stem.strip()))
 
 
 def parse_rejected_row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Protocol, cast
@@ -16,6 +17,12 @@ DEFAULT_MAX_BYTES = 1 << 30
 _SPOOLED_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 18
 _LINE_CHUNK_BYTES = 1 << 12
+_SNIFFED_BYTES = 1 << 12
+# Of every second byte of Latin text in UTF-16.
+_MIN_SHARE_OF_NULS = 0.7
+# Declared by default rather than by knowledge: whether the body is UTF-8 is seen in it.
+_UNRELIABLE_CHARSETS = frozenset({"utf-8", "iso8859-1", "ascii"})
+_CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -39,16 +46,37 @@ class DecodedBody:
 
         If no encoding is declared, bytes that are not UTF-8 pass unchanged: `to_utf8` converts them line by line.
         """
-        self._body.seek(self._start)
-        decompressed: _Reader = _GzipBody(self._body, self) if self._is_gzip() else self._body
-        stream, encoding = ByteStream(decompressed, self._max_bytes), self._encoding
-        first = stream.peek(4)
+        stream, encoding = self._decompressed(), self._encoding
+        first = stream.peek(_SNIFFED_BYTES)
         for mark, mark_encoding in _BYTE_ORDER_MARKS:
             if first.startswith(mark):  # takes precedence over the mapping
                 stream.read(len(mark))
                 encoding = "" if mark_encoding == "utf-8" else mark_encoding
                 break
-        return ByteStream(_TranscodedBody(stream, encoding, self), 2 * self._max_bytes) if encoding else stream
+        else:
+            encoding = encoding or _utf16_without_mark(first)
+        if encoding:
+            stream = ByteStream(_TranscodedBody(stream, encoding, self), 2 * self._max_bytes)
+            first = stream.peek(_SNIFFED_BYTES)
+        if b"\r" in first and b"\n" not in first:
+            return ByteStream(_WithLineFeeds(stream), 2 * self._max_bytes)
+        return stream
+
+    def decompressed_start(self, size: int) -> bytes:
+        """Return the first bytes of the decompressed body as they are."""
+        return self._decompressed().peek(size)
+
+    def read_decompressed(self, limit: int) -> bytes:
+        """Return the whole decompressed body as it is. Raise UnreadableBody (too_large)."""
+        data = self._decompressed().read(limit + 1)
+        if len(data) > limit:
+            raise too_large(limit)
+        return data
+
+    def _decompressed(self) -> ByteStream:
+        self._body.seek(self._start)
+        decompressed: _Reader = _GzipBody(self._body, self) if self._is_gzip() else self._body
+        return ByteStream(decompressed, self._max_bytes)
 
     def read(self, limit: int) -> bytes:
         """Return the whole body. Raise UnreadableBody (too_large) if it is longer than `limit`."""
@@ -158,6 +186,30 @@ def to_utf8(data: bytes) -> bytes:
     return data
 
 
+def declared_encoding(content_type: str) -> str:
+    """Return the encoding that a content type declares, "" for none, an unknown one or one to be detected."""
+    match = _CHARSET.search(content_type)
+    if match is None:
+        return ""
+    try:
+        name = codecs.lookup(match[1]).name
+        b"".decode(name)  # not every codec is an encoding of text
+    except (LookupError, ValueError):
+        return ""
+    return "" if name in _UNRELIABLE_CHARSETS else name
+
+
+def _utf16_without_mark(start: bytes) -> str:
+    """Return the encoding of Latin text in UTF-16 without a byte order mark, "" for anything else."""
+    count = len(start) // 2
+    if count < 8 or b"\0" not in start:
+        return ""
+    nuls = (start[0 : 2 * count : 2].count(0) / count, start[1 : 2 * count : 2].count(0) / count)
+    if nuls[1] > _MIN_SHARE_OF_NULS and nuls[0] < 1 - _MIN_SHARE_OF_NULS:
+        return "utf-16-le"
+    return "utf-16-be" if nuls[0] > _MIN_SHARE_OF_NULS and nuls[1] < 1 - _MIN_SHARE_OF_NULS else ""
+
+
 def _line_to_utf8(line: bytes) -> bytes:
     for encoding in ("utf-8", "cp1252"):
         try:
@@ -191,6 +243,16 @@ class _GzipBody:
             raise UnreadableBody(Reason.UNDECODABLE, why="its gzip compression is damaged") from error
         self._body.is_cut_off |= not data and not self._reader.is_complete
         return data
+
+
+class _WithLineFeeds:
+    """Replace the carriage returns that end the lines of a body by line feeds."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        return self._stream.read(size).replace(b"\r", b"\n")
 
 
 class _TranscodedBody:

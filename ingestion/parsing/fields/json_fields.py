@@ -1,46 +1,189 @@
-"""Extract the fields of a reading from JSON rows."""
+"""Extract the fields of a reading from JSON rows, by the same rules as from the columns of a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from ingestion.parsing.fields.names import DEFAULT_NAMES, constant_fields, mapped_name
-from ingestion.sources.mapping import FieldMapping
+from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layout
+from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
+from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of, scale_of_text
+from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
+from ingestion.sources.mapping import AS_UNITS, FieldMapping
+
+_OTHER_QUANTITY = ("row of another quantity was passed over", "rows of other quantities were passed over")
+
+
+@dataclass(frozen=True, slots=True)
+class JsonReading:
+    """The raw fields of one reading, and the rules for them: those of all rows, or with the scale of its key."""
+
+    fields: dict[str, object]
+    rules: RowRules
 
 
 class FieldExtractor:
-    """Extract the fields of JSON rows. Dots in a mapped name lead into objects."""
+    """Extract the fields of JSON rows. Dots in a mapped name lead into objects, numbers into lists.
 
-    def __init__(self, mapping: FieldMapping) -> None:
+    `sample` are some rows, whose values decide where names do not. `has_default_unit`: see find_layout.
+    """
+
+    def __init__(self, mapping: FieldMapping, sample: Sequence[object] = (), *, has_default_unit: bool = False) -> None:
+        self.notes: dict[str, None] = {}
+        self._mapping = mapping
+        self._has_default_unit = has_default_unit
         self._constants = constant_fields(mapping)
-        names = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES}
-        self._names = {
-            field: (name,) if name else DEFAULT_NAMES[field]
-            for field, name in names.items()
-            if not name.startswith("=")
-        }
+        self._sample = [row for row in sample if isinstance(row, dict)]
+        self._layouts: dict[tuple[str, ...], Layout] = {}
+        named = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES}
+        self._paths = {field: name for field, name in named.items() if "." in name and not name.startswith("=")}
 
     def extract(self, row: object) -> dict[str, object]:
-        """Return the raw values by field; missing fields are absent, all of them if the row is not an object."""
-        raw_fields: dict[str, object] = dict(self._constants)
+        """Return the raw values by field, with the first temperature; missing fields are absent."""
         if not isinstance(row, dict):
-            return raw_fields
-        for field, names in self._names.items():
-            for name in names:
-                if name in row:
-                    raw_fields[field] = row[name]
-                    break
-                found, value = _at_path(row, name) if "." in name else (False, None)
-                if found:
-                    raw_fields[field] = value
-                    break
-        return raw_fields
+            return dict(self._constants)
+        layout, values = self._layout(row), list(row.values())
+        fields = self._common(row, layout, values)
+        if layout.temperatures and "temperature" not in fields:
+            _set_temperature(fields, values[layout.temperatures[0].position])
+        return fields
+
+    def gives_scale(self, row: object) -> bool:
+        """Return whether the key of a row's temperature names its scale, or its cells have units."""
+        if not isinstance(row, dict):
+            return False
+        name = self._paths.get("temperature", "").rpartition(".")[2]
+        columns = self._layout(row).temperatures
+        return meaning_of(name).scale is not None or any(each.scale or each.has_units for each in columns)
+
+    def readings(self, row: Mapping[str, object], rules: RowRules) -> Iterator[JsonReading]:
+        """Yield the readings of a row. Raise RowRejected or RowSkipped if it is none."""
+        self._check_filter(row)
+        layout, values = self._layout(row), list(row.values())
+        common = self._common(row, layout, values)
+        if "temperature" in common:
+            yield JsonReading(common, self._path_rules(rules))
+            return
+        if layout.quantity is not None:
+            rules = self._rules_of_quantity(str(values[layout.quantity]), rules)
+        if not layout.temperatures:
+            yield JsonReading(common, rules)
+        for column in layout.temperatures:
+            fields = dict(common)
+            _set_temperature(fields, values[column.position])
+            self._name_temperature(fields, column)
+            yield JsonReading(fields, self._column_rules(column, rules))
+
+    def _layout(self, row: Mapping[str, object]) -> Layout:
+        keys = tuple(row)
+        if keys not in self._layouts:
+            if len(self._layouts) > 1_000:
+                self._layouts.clear()
+            alike = [list(each.values()) for each in self._sample if tuple(each) == keys]
+            sample = alike or [list(row.values())]
+            layout = find_layout(keys, self._mapping, sample, has_default_unit=self._has_default_unit)
+            self._layouts[keys] = layout
+            self.notes |= dict.fromkeys(layout.notes)
+        return self._layouts[keys]
+
+    def _common(self, row: Mapping[str, object], layout: Layout, values: Sequence[object]) -> dict[str, object]:
+        """Return the fields that all temperatures of a row share, and a temperature at a mapped path."""
+        fields: dict[str, object] = dict(self._constants)
+        for field, position in layout.columns.items():
+            fields[field] = values[position]
+        if layout.date is not None:
+            fields["time"] = f"{values[layout.date]} {fields.get('time', '')}"
+        if layout.scales:
+            fields["scale"] = _one_scale([values[position] for position in layout.scales])
+        for field, path in self._paths.items():
+            found, value = at_path(row, path)
+            if found and field == "temperature":
+                _set_temperature(fields, value)
+            elif found:
+                fields[field] = value
+        return fields
+
+    def _check_filter(self, row: Mapping[str, object]) -> None:
+        name = self._mapping.filter_field
+        if not name:
+            return
+        found, value = at_path(row, name)
+        if not found or str(value).strip().casefold() not in self._mapping.filter_values:
+            raise RowSkipped("row was left out by the row filter", "rows were left out by the row filter", str(value))
+
+    def _rules_of_quantity(self, value: str, rules: RowRules) -> RowRules:
+        """Return the rules with the scale that a row's quantity names. Raise if it is no temperature."""
+        meaning = meaning_of(value)
+        if meaning.is_temperature:
+            return self._with_scale(rules, meaning.scale.value) if meaning.scale else rules
+        if meaning.quantity is not Quantity.UNKNOWN:
+            raise RowSkipped(*_OTHER_QUANTITY, value)
+        if not self._mapping.row_filter:
+            raise RowRejected(Reason.UNKNOWN_QUANTITY, value=value)
+        return rules
+
+    def _path_rules(self, rules: RowRules) -> RowRules:
+        meaning = meaning_of(self._paths["temperature"].rpartition(".")[2])
+        return self._with_scale(rules, meaning.scale.value) if meaning.scale else rules
+
+    def _column_rules(self, column: TemperatureColumn, rules: RowRules) -> RowRules:
+        return self._with_scale(rules, column.scale.value) if column.scale else rules
+
+    def _with_scale(self, rules: RowRules, scale: str) -> RowRules:
+        if self._mapping.scale:
+            return rules
+        rules.notes.assumes_celsius = False
+        return replace(rules, default_scale=scale, title_scale=scale)
+
+    def _name_temperature(self, fields: dict[str, object], column: TemperatureColumn) -> None:
+        """Set the sensor, or the unit, of one of several temperatures."""
+        if not column.sensor:
+            return
+        if self._mapping.several_temperatures == AS_UNITS:
+            fields["unit"] = column.sensor
+        else:
+            sensor = fields.get("sensor")
+            fields["sensor"] = f"{sensor} {column.sensor}" if sensor not in (None, "") else column.sensor
 
 
-def _at_path(row: Mapping[str, object], path: str) -> tuple[bool, object]:
-    value: object = row
-    for key in path.split("."):
-        if not isinstance(value, Mapping) or key not in value:
+def at_path(row: Mapping[str, object], path: str) -> tuple[bool, object]:
+    """Return whether something is at a path, and what; a key of the row itself may contain dots."""
+    keys = path.split(".")
+    for count in range(len(keys), 0, -1):
+        name = ".".join(keys[:count])
+        if name in row:
+            return _inside(row[name], keys[count:])
+    return False, None
+
+
+def _inside(value: object, keys: Sequence[str]) -> tuple[bool, object]:
+    for key in keys:
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isascii() and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
             return False, None
-        value = value[key]
     return True, value
+
+
+def _one_scale(values: Sequence[object]) -> object:
+    """Return the scale that several fields of a row agree on; contradicting ones are joined, which is no scale."""
+    filled = [value for value in values if value not in (None, "")]
+    if len(filled) < 2:
+        return filled[0] if filled else values[0]
+    scales = {scale_of_text(value) if isinstance(value, str) else None for value in filled}
+    return filled[0] if len(scales) == 1 else " / ".join(map(str, filled))
+
+
+def _set_temperature(fields: dict[str, object], value: object) -> None:
+    """Set the temperature, and the scale that is given with it: ``{"value": 41.0, "unit": "F"}``."""
+    if not isinstance(value, Mapping):
+        fields["temperature"] = value
+        return
+    number = next((value[key] for key in value if key.startswith("$number") or canonical(key) in VALUE_NAMES), value)
+    fields["temperature"] = number
+    scales = [value[key] for key in value if canonical(key) in DEFAULT_NAMES["scale"]]
+    if scales:
+        fields["scale"] = _one_scale([*scales, *([fields["scale"]] if "scale" in fields else [])])

@@ -132,7 +132,8 @@ class _Matcher:
         self._match_named()
         scales = self._scales()
         quantity = self._like(QUANTITY_NAMES) if "temperature" not in self._canonical else None
-        temperatures = self._temperatures(has_unit_of_measure=bool(scales) or quantity is not None)
+        is_told = bool(scales) or quantity is not None or bool(self._mapping.row_filter)
+        temperatures = self._temperatures(has_unit_of_measure=is_told)
         if not any(canonical(each.title) in VALUE_NAMES for each in temperatures):
             quantity = None
         self._taken |= {each.position for each in temperatures} | ({quantity} if quantity is not None else set())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import TypeAlias
@@ -16,16 +16,16 @@ from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor
 from ingestion.parsing.json.fast_path import decode_default_layout
+from ingestion.parsing.json.scan import ScanResult, accept_if_cut_off, scan_body, walker_of
 from ingestion.parsing.json.walker import InvalidJson, JsonBlock, JsonItem, JsonWalker
 from ingestion.parsing.limits import check_row_count
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody
 from ingestion.parsing.values.columns import convert_rows
 from ingestion.parsing.values.row import RowConverter
-from ingestion.parsing.values.rules import ParseOptions, RowRules
-from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
+from ingestion.parsing.values.rules import ParseOptions, RowRejected, RowRules, RowSkipped
+from ingestion.parsing.values.timestamps import has_day_order
 
-LIST_NAMES = ("readings", "data", "items", "results")
 # The RowContext line of a body that is a single object: unlike the rows of a list, it may lack a time.
 SINGLE_OBJECT = "{}"
 # Of rows that are converted one by one, which take more memory than columns.
@@ -38,33 +38,24 @@ _Row: TypeAlias = JsonItem | JsonBlock[pl.DataFrame]
 
 def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
     """Yield the batches of a JSON body. Raise UnreadableBody, possibly after some batches."""
-    walker = _walker(body, options)
-    rows, scan = _default_layout(walker, options), _ScanResult()
+    walker = walker_of(body, options, decode_default_layout)
+    rows, scan = _default_layout(walker, options), ScanResult()
     if rows is None:
-        scan = _scan(body, options)
-        walker = _walker(body, options)
-        rows = walker.items()
+        scan = scan_body(body, options)
+        walker = walker_of(body, options, decode_default_layout)
+        rows = iter(scan.shaped_rows) if scan.shaped_rows else walker.items()
+        if not scan.has_unit and not options.default_unit:
+            options = replace(options, default_unit=options.file_unit)
     order = options.day_order or scan.day_order
-    rules = options.row_rules(order, is_time_optional=scan.is_single)
+    rules = options.row_rules(order, title_scale=scan.scale, is_time_optional=scan.is_single)
+    rules = replace(rules, title_scale="")
     line = SINGLE_OBJECT if scan.is_single else ""
     row_context = RowContext(line=line, unit=options.default_unit, day_order=order).to_text()
     builder = BatchBuilder(options.mapping, options.received_at, rules, row_context)
-    parser = _RowParser(body, options, builder, rules)
+    parser = _RowParser(body, options, builder, rules, scan)
     yield from with_final_batch(
         parser.batches(walker, rows),
         lambda: builder.finish(is_cut_off=body.is_cut_off, rejected=parser.incomplete),
-    )
-
-
-def _walker(body: DecodedBody, options: ParseOptions) -> _Walker:
-    fields = FieldExtractor(options.mapping)
-    return JsonWalker(
-        body.open(),
-        path=options.mapping.readings_path,
-        list_names=LIST_NAMES,
-        is_row=lambda members: "temperature" in fields.extract(members),
-        is_lines=options.is_json_lines,
-        decode_block=decode_default_layout,
     )
 
 
@@ -80,50 +71,21 @@ def _default_layout(walker: _Walker, options: ParseOptions) -> Iterator[_Row] | 
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _ScanResult:
-    """The result of a first pass: whether the body is a single object, and the order of day and month."""
-
-    is_single: bool = False
-    day_order: DayOrder = DayOrder.UNDECIDED
-
-
-def _scan(body: DecodedBody, options: ParseOptions) -> _ScanResult:
-    """Scan the whole body, so that an invalid one fails before its first batch."""
-    walker, fields, detector = _walker(body, options), FieldExtractor(options.mapping), DayOrderDetector()
-    is_ordered: bool | None = None
-    try:
-        for count, item in enumerate(walker.items(), 1):
-            check_row_count(count, options.max_rows)
-            time = fields.extract(item.value).get("time") if is_ordered in (None, True) else None
-            if isinstance(time, str) and time.strip():
-                is_ordered = has_day_order(time) if is_ordered is None else is_ordered
-                detector.add(time)
-    except InvalidJson as error:
-        _accept_if_cut_off(error, walker, body)
-    return _ScanResult(walker.is_single, detector.order if is_ordered else DayOrder.UNDECIDED)
-
-
-def _accept_if_cut_off(error: InvalidJson, walker: _Walker, body: DecodedBody) -> None:
-    """Mark the body as cut off if that explains the error, else raise UnreadableBody."""
-    if not (error.is_cut_off or body.is_cut_off or walker.ends_within_character):
-        raise UnreadableBody(Reason.INVALID_JSON, why=error) from error
-    body.is_cut_off = True
-
-
 class _RowParser:
     """Convert the rows of a body: blocks in the default layout as columns, other rows one by one, in bounded parts.
 
     `incomplete` holds the rejection of the row in which the body ends, if it ends in one.
     """
 
-    def __init__(self, body: DecodedBody, options: ParseOptions, builder: BatchBuilder, rules: RowRules) -> None:
+    def __init__(
+        self, body: DecodedBody, options: ParseOptions, builder: BatchBuilder, rules: RowRules, scan: ScanResult
+    ) -> None:
         self.incomplete: list[RejectedReading] = []
         self._body = body
         self._options = options
         self._builder = builder
         self._rules = rules
-        self._fields = FieldExtractor(options.mapping)
+        self._fields = FieldExtractor(options.mapping, scan.sample, has_default_unit=options.is_unit_named)
         self._number = 1 if options.first_row is None else options.first_row
         self._count = 0
 
@@ -143,6 +105,8 @@ class _RowParser:
             if part.count >= min(self._options.batch_rows, _MAX_PART_ROWS) or part.characters >= _MAX_PART_CHARACTERS:
                 yield part.build(self._builder)
                 part = _Part(self._rules)
+        for note in self._fields.notes:
+            self._rules.notes.tell(note)
         if part.count:
             yield part.build(self._builder)
 
@@ -151,7 +115,7 @@ class _RowParser:
         try:
             yield from rows
         except InvalidJson as error:
-            _accept_if_cut_off(error, walker, self._body)
+            accept_if_cut_off(error, walker, self._body)
             if (raw := walker.incomplete_row).strip():
                 self.incomplete = [RejectedReading(self._number, Reason.CUT_OFF, message_for(Reason.CUT_OFF), raw)]
         self._body.is_cut_off |= walker.ends_within_character
@@ -192,9 +156,18 @@ class _Part:
         self.texts[number] = item.raw
         self.characters += len(item.raw)
         if isinstance(item.value, dict):
-            self.converter.add(number, fields.extract(item.value))
+            self._add_readings(number, item.value, fields)
         else:
             self.converter.reject(number, Reason.NOT_AN_OBJECT, message_for(Reason.NOT_AN_OBJECT, value=item.value))
+
+    def _add_readings(self, number: int, row: dict[str, object], fields: FieldExtractor) -> None:
+        try:
+            for reading in fields.readings(row, self.rules):
+                self.converter.add(number, reading.fields, reading.rules)
+        except RowRejected as rejection:
+            self.converter.reject(number, rejection.reason, str(rejection))
+        except RowSkipped as skipped:
+            self.rules.notes.count(*skipped.note)
 
     def build(self, builder: BatchBuilder) -> ParsedBatch:
         return builder.build(self.converter.frame(), self.converter.rejected, self.texts.__getitem__)

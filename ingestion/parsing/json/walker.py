@@ -79,6 +79,12 @@ class JsonWalker(Generic[_Decoded]):
         decode_block: Callable[[str], _Decoded | None] | None = None,
     ) -> None:
         self.is_single = False
+        self.has_commas_between_lines = False
+        # Whether there is null in place of the list of rows.
+        self.is_null = False
+        # Of the object around the rows, as far as it has been read; without the rows.
+        self.members: dict[str, object] = {}
+        self._has_rows = False
         self._text = JsonText(stream)
         self._path = path.split(".") if path else []
         self._list_names = list_names
@@ -127,14 +133,28 @@ class JsonWalker(Generic[_Decoded]):
             self._decode(MEMBER_LIMITS)
             raise _no_list("")
 
+    def whole(self) -> object:
+        """Return the body as one value, if it is within the limits of what surrounds rows. Raise like `rows`."""
+        if not self._text.skip_blanks():
+            return None
+        value = self._decode(MEMBER_LIMITS)
+        self._expect_end()
+        return value
+
     def _lines(self) -> Iterator[JsonItem]:
-        while self._text.skip_blanks():
+        while char := self._text.skip_blanks():
+            if char == "," and self._has_rows:
+                self.has_commas_between_lines = True
+                self._text.position += 1
+                continue
+            self._has_rows = True
             yield self._item()
 
     def _object(self) -> _Rows[_Decoded]:
         text = self._text
         text.kept_from = text.position
         members = yield from self._members(self._path)
+        self.members = members
         start, text.kept_from = text.kept_from, None
         raw = "" if start is None else text.text[start : text.position]
         if self._has_list:
@@ -142,6 +162,7 @@ class JsonWalker(Generic[_Decoded]):
         elif self._path:
             raise _no_list(f' at "{".".join(self._path)}"')
         elif self._is_row(members):
+            self._has_rows = True
             yield JsonItem(members, raw)
             self.is_single = not text.skip_blanks()
             yield from self._lines()
@@ -167,8 +188,8 @@ class JsonWalker(Generic[_Decoded]):
                 yield from self._members(path[1:])
             else:
                 members[key] = self._decode_member()
-                # An empty list sent as null.
-                self._has_list |= self._leads_to_rows(key, path) and len(path) < 2 and members[key] is None
+                self.is_null |= self._leads_to_rows(key, path) and len(path) < 2 and members[key] is None
+                self._has_list |= self.is_null
             if self._next_char() == "}":
                 self._text.position += 1
                 return members
@@ -190,7 +211,7 @@ class JsonWalker(Generic[_Decoded]):
     def _leads_to_rows(self, key: str, path: Sequence[str]) -> bool:
         if self._has_list:
             return False
-        return key == path[0] if path else key in self._list_names and not self._path
+        return key == path[0] if path else key.casefold() in self._list_names and not self._path
 
     def _list(self) -> _Rows[_Decoded]:
         """Walk through a list of rows."""

@@ -205,7 +205,7 @@ def test_the_order_of_day_and_month_is_determined_from_the_whole_body() -> None:
     assert parse(json_body(rows[0])).reasons == {1: "unreadable_time"}
 
 
-@pytest.mark.parametrize("body", ["[]", '{"readings": []}', '{"data": null}', "", "  "])
+@pytest.mark.parametrize("body", ["[]", '{"readings": []}', "", "  "])
 def test_a_body_without_rows_is_an_empty_batch(body: str) -> None:
     (batch,) = parse(body, content_type="application/json").batches
     assert batch.readings.is_empty()
@@ -225,7 +225,11 @@ def test_a_body_without_rows_is_an_empty_batch(body: str) -> None:
         ("[" * 100_000, "invalid_json"),
         ('{"a":' * 100_000, "invalid_json"),
         ('{"readings": [' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "]}", "invalid_json"),
-        ('{"error": "unauthorised"}', "no_readings_list"),
+        ('{"error": "unauthorised"}', "error_in_response"),
+        ('{"success": false, "error": "token expired", "data": null}', "error_in_response"),
+        ('{"status": "error", "data": []}', "error_in_response"),
+        ('{"data": null}', "error_in_response"),
+        ('{"message": "none today"}', "no_readings_list"),
         ("5", "no_readings_list"),
         ('"text"', "no_readings_list"),
         ("<html><body>Login</body></html>", "html_instead_of_data"),

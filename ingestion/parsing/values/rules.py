@@ -74,9 +74,9 @@ class ParseOptions:
 
     `default_unit` is the unit of rows in a body without a unit field. `batch_rows` bounds the batches, `max_bytes` the
     decompressed body and `max_rows` its rows (None: any number); CSV is read in blocks of `block_bytes`.
-    `is_json_lines`: the body is a sequence of JSON rows.
-    `first_row` (the number of the first row), `day_order` and `scale` are given for a replayed row, else found in the
-    body. `is_unit_named`: a person chose `default_unit`, so that a column of devices tells sensors apart.
+    `is_json_lines`: the body is a sequence of JSON rows. `first_row` (the number of the first row), `day_order` and
+    `scale` are given for a replayed row, else found in the body. `file_unit` is the unit of a JSON file in which no row
+    names one. `is_unit_named`: a person chose `default_unit`, so that a column of devices tells sensors apart.
     """
 
     mapping: FieldMapping
@@ -91,6 +91,7 @@ class ParseOptions:
     day_order: DayOrder | None = None
     is_other_customer: CustomerTest | None = None
     is_unit_named: bool = False
+    file_unit: str = ""
     scale: Scale | None = None
     notes: Notes = field(default_factory=Notes, compare=False)
 

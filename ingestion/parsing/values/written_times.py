@@ -15,7 +15,7 @@ _LANGUAGES = (
     "en", "de", "fr", "es", "it", "pt", "nl", "pl", "cs", "sk", "sv", "da", "nb", "fi", "hu", "ro", "tr", "ru",
     "uk", "el",
 )  # fmt: skip
-# Abbreviations that mean the same offset everywhere. CST, IST, BST, EST and others are used in several countries.
+# Abbreviations that mean the same offset everywhere. CST, BST, EST and others are used in several countries.
 _ZONE_HOURS = {
     "UTC": 0, "GMT": 0, "UT": 0, "WET": 0, "WEST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "EET": 2, "CAT": 2,
     "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,

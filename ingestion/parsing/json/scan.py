@@ -1,0 +1,208 @@
+"""Scan a JSON body before its rows are converted: what only the whole of it shows, and whether it has rows at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+import polars as pl
+
+from ingestion.parsing.body.decoded import DecodedBody
+from ingestion.parsing.fields.json_fields import FieldExtractor, at_path
+from ingestion.parsing.fields.names import DEFAULT_NAMES
+from ingestion.parsing.fields.titles import canonical, scale_of_text
+from ingestion.parsing.json.shapes import rows_in
+from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
+from ingestion.parsing.limits import check_row_count
+from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.results import UnreadableBody
+from ingestion.parsing.values.rules import ParseOptions
+from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
+
+LIST_NAMES = ("readings", "data", "items", "results")
+_SAMPLE_ROWS = 50
+# Also in ``{"units": {"temperature": "°F"}}``.
+_SCALE_KEYS = frozenset({*DEFAULT_NAMES["scale"], *DEFAULT_NAMES["temperature"]})
+_ERROR_STATES = frozenset({"error", "fail", "failed", "failure", "unauthorized", "unauthorised", "forbidden"})
+
+
+@dataclass(slots=True)
+class ScanResult:
+    """The result of a first pass.
+
+    `is_single`: the body is a single object. `has_unit`: a row names its unit. `scale` is that of the object around the
+    rows. `shaped_rows` are the rows of a body of another shape, found in it. `sample` are some rows.
+    """
+
+    is_single: bool = False
+    has_unit: bool = False
+    day_order: DayOrder = DayOrder.UNDECIDED
+    scale: str = ""
+    shaped_rows: list[JsonItem] = field(default_factory=list)
+    sample: list[object] = field(default_factory=list)
+
+
+def walker_of(
+    body: DecodedBody, options: ParseOptions, decode_block: Callable[[str], pl.DataFrame | None] | None = None
+) -> JsonWalker[pl.DataFrame]:
+    """Return a walker through a body."""
+    fields = FieldExtractor(options.mapping)
+    return JsonWalker(
+        body.open(),
+        path=options.mapping.readings_path,
+        list_names=LIST_NAMES,
+        is_row=lambda members: "temperature" in fields.extract(members),
+        is_lines=options.is_json_lines,
+        decode_block=decode_block,
+    )
+
+
+def scan_body(body: DecodedBody, options: ParseOptions) -> ScanResult:
+    """Scan the whole body, so that an invalid one fails before its first batch. Raise UnreadableBody."""
+    scan = _Scan(options)
+    walker = walker_of(body, options)
+    try:
+        for count, item in enumerate(walker.items(), 1):
+            check_row_count(count, options.max_rows)
+            scan.add(item.value)
+    except InvalidJson as error:
+        accept_if_cut_off(error, walker, body)
+    except UnreadableBody as error:
+        if error.reason is not Reason.NO_READINGS_LIST:
+            raise
+        return _shaped(body, options, error)
+    if scan.count and not scan.has_temperature and (shaped := _shaped(body, options, None)).shaped_rows:
+        return shaped
+    if not scan.count:
+        raise_if_error(walker.members)
+    if walker.is_null:
+        raise UnreadableBody(Reason.ERROR_IN_RESPONSE, value="null in place of the list")
+    if walker.has_commas_between_lines:
+        options.notes.tell("The rows are separated by commas, as in a list without its brackets.")
+    result = scan.result()
+    result.is_single = walker.is_single
+    result.scale = _scale_around(walker.members) if not walker.is_single else ""
+    if scan.has_temperature and not (scan.has_scale or result.scale or options.mapping.scale):
+        options.notes.assumes_celsius = True
+    return result
+
+
+class _Scan:
+    """Collects what the rows of a body show together."""
+
+    def __init__(self, options: ParseOptions) -> None:
+        self.count = 0
+        self.has_temperature = False
+        self.has_scale = False
+        self.has_unit = False
+        self._fields = FieldExtractor(options.mapping)
+        self._detector = DayOrderDetector()
+        self._is_ordered: bool | None = None
+        self._sample: list[object] = []
+
+    def add(self, row: object) -> None:
+        self.count += 1
+        if len(self._sample) < _SAMPLE_ROWS:
+            self._sample.append(row)
+        elif self._is_ordered is False and self.has_unit:
+            return
+        fields = self._fields.extract(row)
+        self.has_temperature |= not isinstance(fields.get("temperature", []), list | dict)
+        self.has_scale |= "scale" in fields or self._fields.gives_scale(row)
+        self.has_unit |= fields.get("unit") not in (None, "")
+        time = fields.get("time")
+        if isinstance(time, str) and time.strip() and self._is_ordered is not False:
+            self._is_ordered = has_day_order(time) if self._is_ordered is None else self._is_ordered
+            self._detector.add(time)
+
+    def result(self) -> ScanResult:
+        order = self._detector.order if self._is_ordered else DayOrder.UNDECIDED
+        return ScanResult(has_unit=self.has_unit, day_order=order, sample=self._sample)
+
+
+def accept_if_cut_off(error: InvalidJson, walker: JsonWalker[pl.DataFrame], body: DecodedBody) -> None:
+    """Mark the body as cut off if that explains the error, else raise UnreadableBody."""
+    if not (error.is_cut_off or body.is_cut_off or walker.ends_within_character):
+        raise UnreadableBody(Reason.INVALID_JSON, why=error) from error
+    body.is_cut_off = True
+
+
+def raise_if_error(members: Mapping[str, object]) -> None:
+    """Raise UnreadableBody (error_in_response) if an object without rows reports an error."""
+    by_name = {canonical(key): value for key, value in members.items()}
+    reported = next((by_name[name] for name in ("error", "errors", "error_message") if by_name.get(name)), None)
+    state = by_name.get("status", by_name.get("state"))
+    is_failed = isinstance(state, str) and state.casefold() in _ERROR_STATES
+    is_failed |= any(by_name.get(name) is False for name in ("success", "ok", "succeeded"))
+    if reported is None and is_failed:
+        reported = by_name.get("message", state if isinstance(state, str) else "it reports no success")
+    if reported is not None:
+        raise UnreadableBody(Reason.ERROR_IN_RESPONSE, value=reported if isinstance(reported, str) else str(reported))
+
+
+def _shaped(body: DecodedBody, options: ParseOptions, error: UnreadableBody | None) -> ScanResult:
+    """Return the rows in a body of another shape. Raise `error`, or what the body reports, if there are none."""
+    value: object = None
+    try:
+        value = walker_of(body, options).whole()
+    except (InvalidJson, UnreadableBody):
+        if error is None:
+            return ScanResult()
+    if error is not None and isinstance(value, dict):
+        raise_if_error(value)
+    path = options.mapping.readings_path
+    found, inside = at_path(value, path) if path and isinstance(value, dict) else (False, None)
+    if path and not found:
+        value = None
+    rows = list(_mapped_rows(inside if found else value, options)) or list(rows_in(inside if found else value))
+    if not rows and error is not None:
+        raise error
+    check_row_count(len(rows), options.max_rows)
+    scan = _Scan(options)
+    for row in rows:
+        scan.add(row)
+    result = scan.result()
+    result.shaped_rows = [JsonItem(row, json.dumps(row, ensure_ascii=False)) for row in rows]
+    if rows and not (scan.has_scale or options.mapping.scale):
+        options.notes.assumes_celsius = True
+    return result
+
+
+def _mapped_rows(value: object, options: ParseOptions) -> Iterable[dict[str, object]]:
+    """Yield the pairs in the lists to which the mapped paths of time and temperature lead.
+
+    Paths such as "values.0" and "values.1" lead into each of a list of lists; others to two lists of the same length.
+    """
+    mapping = options.mapping
+    if not mapping.time_field or not mapping.temperature_field:
+        return
+    for row in value if isinstance(value, list) else [value]:
+        if not isinstance(row, dict):
+            continue
+        prefix, _, last = mapping.time_field.rpartition(".")
+        same_prefix, _, other = mapping.temperature_field.rpartition(".")
+        lists = at_path(row, prefix)[1] if prefix and prefix == same_prefix and (last + other).isdigit() else None
+        if isinstance(lists, list):
+            yield from ({**row, prefix: inner} for inner in lists if isinstance(inner, list))
+            continue
+        time, temperature = (at_path(row, name)[1] for name in (mapping.time_field, mapping.temperature_field))
+        if isinstance(time, list) and isinstance(temperature, list) and len(time) == len(temperature):
+            kept = {key: member for key, member in row.items() if not isinstance(member, list)}
+            for pair in zip(time, temperature, strict=True):
+                yield {**kept, mapping.time_field: pair[0], mapping.temperature_field: pair[1]}
+
+
+def _scale_around(members: Mapping[str, object]) -> str:
+    """Return the scale that the object around the rows gives for all of them, "" if none or several."""
+    around = [members, *islice((each for each in members.values() if isinstance(each, dict)), 20)]
+    texts = [
+        value
+        for each in around
+        for key, value in each.items()
+        if isinstance(value, str)
+        and (canonical(key) in DEFAULT_NAMES["scale"] or canonical(key) in ("temperature", "temp"))
+    ]
+    scales = {scale for text in texts if (scale := scale_of_text(text))}
+    return scales.pop().value if len(scales) == 1 else ""

@@ -1,0 +1,218 @@
+"""Find the readings in JSON of other shapes than a list of rows, and return them as rows.
+
+Columns of values, lists of pairs, readings in sensors in rooms, objects by id: each becomes a flat row that keeps the
+names of its members, with the names or ids around it as its facility, unit or sensor.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from ingestion.parsing.fields.names import (
+    DATE_NAMES,
+    DEFAULT_NAMES,
+    FURTHER_TIME_NAMES,
+    QUANTITY_NAMES,
+    VALUE_NAMES,
+)
+from ingestion.parsing.fields.titles import canonical, meaning_of
+from ingestion.parsing.values.numbers import read_plain
+
+Row: TypeAlias = dict[str, object]
+
+_TIME_NAMES = frozenset({*DEFAULT_NAMES["time"], *FURTHER_TIME_NAMES, *DATE_NAMES})
+_TITLE_LISTS = ("columns", "fields", "headers", "header", "keys", "names", "titles")
+_ROW_LISTS = ("data", "rows", "values", "points", "readings", "results")
+_ID_NAMES = ("id", "code", "uuid", "serial", "serial_number", "name")
+# What the members of a list or object with this name are, so that their id or key names a unit, sensor or facility.
+_CONTAINERS = {
+    "facility": ("facilities", "sites", "stores", "locations", "buildings", "facility", "site"),
+    "unit": (
+        "units", "rooms", "devices", "freezers", "fridges", "refrigerators", "loggers", "chambers", "stations",
+        "assets", "storage_units", "room", "device", "unit",
+    ),
+    "sensor": ("sensors", "probes", "channels", "series", "entities", "nodes", "tags", "sensor", "probe", "channel"),
+}  # fmt: skip
+_FIELDS = {"facility": "facility_id", "unit": "unit_id", "sensor": "sensor_id"}
+_TIME_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
+_LEAST_EPOCH = 1e8
+
+
+def rows_in(value: object) -> Iterator[Row]:
+    """Yield the rows in a decoded body, in order."""
+    for row in _rows(value, {}, ""):
+        yield {key: member for key, member in row.items() if not (key.endswith("_units") and isinstance(member, dict))}
+
+
+def _rows(value: object, around: Row, name: str) -> Iterator[Row]:
+    """Yield the rows in a value that is called `name`, each with the members `around` it."""
+    if isinstance(value, list):
+        yield from _rows_of_list(value, around, name)
+    elif isinstance(value, dict):
+        yield from _rows_of_object(value, around, name)
+
+
+def _rows_of_list(items: Sequence[object], around: Row, name: str) -> Iterator[Row]:
+    if items and all(isinstance(item, list) for item in items):
+        yield from _rows_of_lists([item for item in items if isinstance(item, list)], around, name)
+        return
+    for item in items:
+        if isinstance(item, dict):
+            yield from _rows_of_object(item, around, name)
+
+
+def _rows_of_lists(lists: Sequence[Sequence[object]], around: Row, name: str) -> Iterator[Row]:
+    """Yield the rows of a table with titles in its first row, or of pairs of a time and a value."""
+    first = lists[0]
+    if (
+        len(first) > 1
+        and all(isinstance(cell, str) for cell in first)
+        and _names_reading([str(cell) for cell in first])
+    ):
+        yield from _table([str(cell) for cell in first], lists[1:], around)
+        return
+    # Pairs tell what they measure only by the name of their list or by what is around them.
+    quantity = name if meaning_of(name).is_temperature else ""
+    for pair in lists:
+        if quantity and len(pair) == 2 and _is_time(pair[0]) and _is_measured(pair[1]):
+            yield {**around, "timestamp": pair[0], quantity: pair[1]}
+
+
+def _rows_of_object(members: Mapping[str, object], around: Row, name: str) -> Iterator[Row]:
+    own = {**around, **_identity(members, name)}
+    titles, lists = _titled_lists(members)
+    if titles:
+        yield from _table(titles, lists, {**own, **_scalars(members)})
+        return
+    if columns := _columns(members):
+        scales = _units_of_columns(around.get(f"{name}_units"), columns)
+        for cells in zip(*columns.values(), strict=True):
+            yield {**own, **_scalars(members), **dict(zip(columns, cells, strict=True)), **scales}
+        return
+    if typed := _typed_values(members):
+        yield {**own, **_scalars(members), **typed}
+        return
+    if is_reading(members):
+        yield {**own, **members}
+        return
+    yield from _rows_inside(members, own, name)
+
+
+def _rows_inside(members: Mapping[str, object], own: Row, name: str) -> Iterator[Row]:
+    """Yield the rows in the members of an object that is no row itself."""
+    inherited = own | {key: member for key, member in _scalars(members).items() if canonical(key) not in _ID_NAMES}
+    inherited |= {key: member for key, member in members.items() if key.endswith("_units") and isinstance(member, dict)}
+    nested = {key: member for key, member in members.items() if isinstance(member, dict)}
+    is_keyed = len(nested) == len(members) and all(is_reading(member) for member in nested.values())
+    for key, member in members.items():
+        if canonical(key).endswith("units"):
+            continue  # of the columns beside them
+        if is_keyed:  # objects by id
+            yield {**own, _FIELDS[_container(name) or "sensor"]: key, **nested[key]}
+        elif kind := _container(name) if isinstance(member, dict | list) and nested.get(key) is not None else None:
+            yield from _rows(member, {**inherited, _FIELDS[kind]: key}, key)
+        else:
+            yield from _rows(member, inherited, key)
+
+
+def is_reading(members: object) -> bool:
+    """Return whether an object has a temperature and a time of its own."""
+    if not isinstance(members, Mapping):
+        return False
+    scalars = [key for key, member in members.items() if not isinstance(member, list)]
+    return _names_reading(scalars)
+
+
+def _names_reading(names: Sequence[str]) -> bool:
+    canonicals = {canonical(name) for name in names}
+    has_value = any(meaning_of(name).is_temperature for name in names)
+    is_told = bool(canonicals & {*QUANTITY_NAMES, *DEFAULT_NAMES["scale"]})
+    has_value |= is_told and bool(canonicals & set(VALUE_NAMES))
+    return has_value and bool(canonicals & _TIME_NAMES)
+
+
+def _titled_lists(members: Mapping[str, object]) -> tuple[list[str], list[list[object]]]:
+    """Return the titles and the rows of ``{"columns": [...], "data": [[...], ...]}``, empty ones for anything else."""
+    titles = next((members[key] for key in _TITLE_LISTS if isinstance(members.get(key), list)), None)
+    lists = next((members[key] for key in _ROW_LISTS if isinstance(members.get(key), list)), None)
+    if not isinstance(titles, list) or not isinstance(lists, list) or not all(isinstance(row, list) for row in lists):
+        return [], []
+    names = [title.get("name", "") if isinstance(title, dict) else title for title in titles]
+    texts = [str(name) for name in names if isinstance(name, str)]
+    return (texts, lists) if len(texts) == len(titles) and _names_reading(texts) else ([], [])
+
+
+def _table(titles: Sequence[str], lists: Sequence[Sequence[object]], around: Row) -> Iterator[Row]:
+    for cells in lists:
+        yield {**around, **dict(zip(titles, cells, strict=False))}
+
+
+def _columns(members: Mapping[str, object]) -> dict[str, list[object]]:
+    """Return the columns of ``{"time": [...], "temperature": [...]}``, none for anything else."""
+    columns = {key: member for key, member in members.items() if isinstance(member, list) and member}
+    columns = {
+        key: column for key, column in columns.items() if not any(isinstance(cell, dict | list) for cell in column)
+    }
+    lengths = {len(column) for column in columns.values()}
+    return columns if len(lengths) == 1 and _names_reading(list(columns)) else {}
+
+
+def _units_of_columns(units: object, columns: Mapping[str, object]) -> Row:
+    """Return the scale of columns from an object beside them such as ``{"hourly_units": {"temperature": "°F"}}``."""
+    if not isinstance(units, dict):
+        return {}
+    scales = [unit for key, unit in units.items() if key in columns and meaning_of(key).is_temperature]
+    return {"temperature_unit": scales[0]} if scales and all(scale == scales[0] for scale in scales) else {}
+
+
+def _typed_values(members: Mapping[str, object]) -> Row:
+    """Return the temperature in ``[{"value_type": "temperature", "value": "21.5"}, ...]``, nothing if there is none."""
+    found: Row = {}
+    for member in members.values():
+        if not isinstance(member, list):
+            continue
+        for item in member:
+            if not isinstance(item, dict):
+                continue
+            kinds = [item[key] for key in item if canonical(key) in (*QUANTITY_NAMES, "name", "key")]
+            value = next((item[key] for key in item if canonical(key) in VALUE_NAMES), None)
+            kind = next((each for each in kinds if isinstance(each, str) and meaning_of(each).is_temperature), "")
+            has_time = any(canonical(key) in _TIME_NAMES for key in item)
+            if kind and not has_time and value is not None:
+                found[kind] = value
+                found |= {key: member for key, member in item.items() if canonical(key) in DEFAULT_NAMES["scale"]}
+    return found if found and any(canonical(key) in _TIME_NAMES for key in members) else {}
+
+
+def _identity(members: Mapping[str, object], name: str) -> Row:
+    """Return the facility, unit or sensor that an object is, by the name of what it is in."""
+    kind = _container(name)
+    own = next((members[key] for key in members if canonical(key) in _ID_NAMES), None)
+    if kind is None or not isinstance(own, str | int) or isinstance(own, bool):
+        return {}
+    identity: Row = {_FIELDS[kind]: own}
+    if kind == "unit" and isinstance(title := members.get("name"), str) and title != own:
+        identity["unit_name"] = title
+    return identity
+
+
+def _container(name: str) -> str | None:
+    return next((kind for kind, names in _CONTAINERS.items() if canonical(name) in names), None)
+
+
+def _scalars(members: Mapping[str, object]) -> Row:
+    return {key: member for key, member in members.items() if not isinstance(member, dict | list)}
+
+
+def _is_time(value: object) -> bool:
+    if isinstance(value, str):
+        return _TIME_TEXT.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > _LEAST_EPOCH
+
+
+def _is_measured(value: object) -> bool:
+    if isinstance(value, str):
+        return read_plain(value.strip(), ".") is not None
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
