@@ -8,28 +8,35 @@ columns.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from itertools import islice
+from typing import TypeAlias
 
 import msgspec
 import polars as pl
 
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.compression import GZIP_MAGIC
-from ingestion.parsing.body.decoded import DecodedBody
+from ingestion.parsing.body.decoded import DecodedBody, read_blocks
+from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
+from ingestion.parsing.limits import ROW_LIMITS, exceeded
 from ingestion.parsing.parse import BodyFormat, declared_format, parse_body
 from ingestion.parsing.rejection_reasons import Reason, message_for
-from ingestion.parsing.results import ParsedBatch, RawRow, RejectedReading, UnreadableBody
+from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody
 from ingestion.parsing.values.columns import convert_rows
 from ingestion.parsing.values.row import RowConverter, converted_frame
 from ingestion.parsing.values.rules import RowRules
 from ingestion.sources.mapping import FieldMapping
 
-# A larger push must be split: all of its rows are in memory, and it is stored in one transaction.
+# A larger push must be split: all of its readings are in memory, and it is stored in one transaction.
 MAX_ROWS = 100_000
 _BATCH_ROWS = 20_000
+_CHUNK_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 20
+# Of a part of an array whose rows are found at once. Rows that contain hardly anything are taken one by one.
+_MAX_BLOCK_COMMAS = 400_000
 _MAPPING = FieldMapping(unit_field="storage_unit_id", time_field="recorded_at", temperature_field="temperature")
 RULES = RowRules(default_scale="C")
 # The fields of a push by the names that `ingestion.parsing.values.row` uses.
@@ -58,7 +65,8 @@ class _Row(msgspec.Struct, gc=False):
     equipment_status: str | None = None
 
 
-_RawRow = TypeVar("_RawRow", bytes, msgspec.Raw)
+# The text of a row.
+_RowText: TypeAlias = str | bytes | msgspec.Raw
 _rows_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _row_decoder = msgspec.json.Decoder(_Row)
 
@@ -77,28 +85,37 @@ class PushedBody:
 
         A truncated body is rejected as a whole, because the sender can repeat it.
         """
-        data = self._decompressed()
-        if not data.strip(b"\0 \t\r\n"):
-            raise UnreadableBody(Reason.NO_READINGS_LIST, "The body is empty.")
-        match self._format(data):
+        body = DecodedBody(io.BytesIO(self.data), encoding="", max_bytes=self.max_bytes, is_cut_off=False)
+        first = self._first_character(body)
+        self._refuse_damaged_gzip(body)
+        match declared_format(self.content_type) or _format_of(first):
             case BodyFormat.JSON:
-                return list(_parsed(_rows_of_array(data), received_at))
+                return list(_parsed(_rows_of_array(body, first), received_at))
             case BodyFormat.JSON_LINES:
-                return list(_parsed(_rows_of_lines(data), received_at))
-        return _csv(data, received_at, self.max_bytes)
+                return list(_parsed(_rows_of_lines(body), received_at))
+        return _csv(self.data, received_at, self.max_bytes)
 
-    def _decompressed(self) -> bytes:
+    def _first_character(self, body: DecodedBody) -> bytes:
         if self.is_declared_gzip and not self.data.startswith(GZIP_MAGIC):
             raise UnreadableBody(Reason.UNDECODABLE, "The body is declared as gzip, but is not gzip data.")
-        opened = DecodedBody(io.BytesIO(self.data), encoding="", max_bytes=self.max_bytes, is_cut_off=False)
-        data = opened.read(self.max_bytes)
-        if opened.is_cut_off:
-            raise UnreadableBody(Reason.UNDECODABLE, "The gzip data of the body is truncated.")
-        return data
+        stream = body.open()
+        while chunk := stream.read(_CHUNK_BYTES):
+            if text := chunk.lstrip(b"\0 \t\r\n"):
+                return text[:1]
+        raise UnreadableBody(Reason.NO_READINGS_LIST, "The body is empty.")
 
-    def _format(self, data: bytes) -> BodyFormat:
-        by_first_byte = {b"[": BodyFormat.JSON, b"{": BodyFormat.JSON_LINES}
-        return declared_format(self.content_type) or by_first_byte.get(data.lstrip()[:1], BodyFormat.CSV)
+    def _refuse_damaged_gzip(self, body: DecodedBody) -> None:
+        """Decompress a body to its end once, keeping nothing of it."""
+        if self.data.startswith(GZIP_MAGIC):
+            stream = body.open()
+            while stream.read(_CHUNK_BYTES):
+                pass
+        if body.is_cut_off:
+            raise UnreadableBody(Reason.UNDECODABLE, "The gzip data of the body is truncated.")
+
+
+def _format_of(first: bytes) -> BodyFormat:
+    return {b"[": BodyFormat.JSON, b"{": BodyFormat.JSON_LINES}.get(first, BodyFormat.CSV)
 
 
 def batch_of_row(row: dict[str, object], received_at: datetime) -> ParsedBatch:
@@ -106,23 +123,37 @@ def batch_of_row(row: dict[str, object], received_at: datetime) -> ParsedBatch:
     return BatchBuilder(_MAPPING, received_at, RULES).build(converted_frame([row]), [], lambda _: "")
 
 
-def _rows_of_array(data: bytes) -> list[tuple[int, bytes | msgspec.Raw]]:
+def _rows_of_array(body: DecodedBody, first: bytes) -> Iterator[_RowText]:
+    if first != b"[":
+        raise _not_an_array("it begins with another character than a bracket")
+    walker = JsonWalker(body.open(), path="", list_names=(), is_row=lambda _: False, decode_block=_texts_of_rows)
     try:
-        rows = _rows_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise UnreadableBody(Reason.INVALID_JSON, f"The body is not a JSON array of readings: {why}.") from error
-    return _counted(enumerate(rows, 1))
+        for row in walker.rows():
+            if isinstance(row, JsonItem):
+                yield row.raw
+            else:
+                yield from row.rows
+    except InvalidJson as error:
+        raise _not_an_array(str(error)) from error
 
 
-def _rows_of_lines(data: bytes) -> list[tuple[int, bytes | msgspec.Raw]]:
-    return _counted((number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip())
+def _texts_of_rows(block: str) -> list[msgspec.Raw] | None:
+    """Return the texts of rows that are separated by commas, None if they have to be found one by one."""
+    if block.count(",") > _MAX_BLOCK_COMMAS:
+        return None
+    try:
+        return _rows_decoder.decode(f"[{block}]")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
 
 
-def _counted(rows: Iterable[tuple[int, _RawRow]]) -> list[tuple[int, _RawRow]]:
-    counted = list(rows)
-    _refuse_too_many(len(counted))
-    return counted
+def _not_an_array(why: str) -> UnreadableBody:
+    return UnreadableBody(Reason.INVALID_JSON, f"The body is not a JSON array of readings: {why}.")
+
+
+def _rows_of_lines(body: DecodedBody) -> Iterator[_RowText]:
+    for block in read_blocks(body.open(), _BLOCK_BYTES, MAX_ROWS):
+        yield from block.removesuffix(b"\n").split(b"\n")
 
 
 def _refuse_too_many(count: int) -> None:
@@ -131,42 +162,60 @@ def _refuse_too_many(count: int) -> None:
         raise UnreadableBody(Reason.TOO_LARGE, f"The body is too large: {why}; send it in parts.")
 
 
-def _parsed(numbered: Sequence[tuple[int, bytes | msgspec.Raw]], received_at: datetime) -> Iterable[ParsedBatch]:
-    texts = dict(numbered)
-
-    def raw(number: int) -> str:
-        return bytes(texts[number]).decode("utf-8", "replace")
-
+def _parsed(rows: Iterator[_RowText], received_at: datetime) -> Iterator[ParsedBatch]:
     builder = BatchBuilder(_MAPPING, received_at, RULES)
-    parts = (numbered[start : start + _BATCH_ROWS] for start in range(0, len(numbered), _BATCH_ROWS))
-    batches = (builder.build(*_converted(part, raw), raw) for part in parts)
-    return with_final_batch(batches, lambda: builder.finish(is_cut_off=False))
+    return with_final_batch(_batches(rows, builder), lambda: builder.finish(is_cut_off=False))
 
 
-def _converted(
-    numbered: Sequence[tuple[int, bytes | msgspec.Raw]], raw_row: RawRow
-) -> tuple[pl.DataFrame, list[RejectedReading]]:
+def _batches(rows: Iterator[_RowText], builder: BatchBuilder) -> Iterator[ParsedBatch]:
+    numbered = ((number, row) for number, row in enumerate(rows, 1) if not isinstance(row, bytes) or row.strip())
+    count = 0
+    while part := list(islice(numbered, _BATCH_ROWS)):
+        count += len(part)
+        _refuse_too_many(count)
+        yield _batch(part, builder)
+
+
+def _batch(numbered: Sequence[tuple[int, _RowText]], builder: BatchBuilder) -> ParsedBatch:
+    texts = dict(numbered)
+    converted, rejected = _converted(numbered)
+    return builder.build(converted, rejected, lambda number: _bytes_of(texts[number]).decode("utf-8", "replace"))
+
+
+def _converted(numbered: Sequence[tuple[int, _RowText]]) -> tuple[pl.DataFrame, list[RejectedReading]]:
     """Convert rows as columns if their types are the expected ones, else one by one."""
     numbers: list[int] = []
     rows: list[_Row] = []
-    exact = RowConverter(RULES, raw_row)
+    exact = RowConverter(RULES, _no_text)
     for number, text in numbered:
         try:
             rows.append(_row_decoder.decode(text))
             numbers.append(number)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             _convert_exactly(number, text, exact)
-    converted, rejected = convert_rows(_columns(numbers, rows), RULES, raw_row)
+    converted, rejected = convert_rows(_columns(numbers, rows), RULES, _no_text)
     if exact.rows:
         converted = pl.concat([converted, exact.frame()]).sort("row_number")
     return converted, exact.rejected + rejected
 
 
-def _convert_exactly(number: int, text: bytes | msgspec.Raw, converter: RowConverter) -> None:
+def _no_text(_: int) -> str:
+    """Return "": rejected rows of a push are not saved, the sender has their text."""
+    return ""
+
+
+def _bytes_of(text: _RowText) -> bytes:
+    return text.encode("utf-8", "replace") if isinstance(text, str) else bytes(text)
+
+
+def _convert_exactly(number: int, text: _RowText, converter: RowConverter) -> None:
     """Convert a row of other types by the rules for single rows, which also give the reason for a rejection."""
+    data = _bytes_of(text)
+    if len(data) > ROW_LIMITS.characters or data.count(b",") + data.count(b"[") > ROW_LIMITS.values:
+        raise exceeded(f"row {number:,} is too large for a reading")
     try:
-        row = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        row = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         converter.reject(number, Reason.INVALID_JSON, "The row is not valid JSON.")
         return
     if not isinstance(row, dict):
@@ -193,6 +242,7 @@ def _csv(data: bytes, received_at: datetime, max_bytes: int) -> list[ParsedBatch
         received_at=received_at,
         batch_rows=_BATCH_ROWS,
         max_bytes=max_bytes,
+        max_rows=MAX_ROWS,
     ):
         count += len(batch.readings) + len(batch.rejected)
         _refuse_too_many(count)

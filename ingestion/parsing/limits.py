@@ -57,3 +57,9 @@ def check_row_count(count: int, limit: int | None) -> None:
     """Raise UnreadableBody (too_large) if a body has more than `limit` rows; None does not limit them."""
     if limit is not None and count > limit:
         raise exceeded(f"it has more than {limit:,} rows")
+
+
+def check_line_count(count: int, max_rows: int | None) -> None:
+    """Raise UnreadableBody (too_large) if a body of `max_rows` rows at most has far more lines, blank ones included."""
+    if max_rows is not None and count > 2 * max_rows:
+        raise exceeded(f"it has more than {2 * max_rows:,} lines")

@@ -205,6 +205,7 @@ class _Poll:
                     is_cut_off=response.fetched.is_cut_off,
                     default_unit=response.unit_code,
                     max_bytes=settings.SOURCE_MAX_BYTES,
+                    max_rows=settings.SOURCE_MAX_ROWS,
                     is_other_customer=other_customer_test(self.source.customer),
                 )
             except UnreadableBody:

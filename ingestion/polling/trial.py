@@ -108,6 +108,7 @@ def _parse(source: Source, fetched: FetchedBody, result: TrialResult) -> None:
             is_cut_off=fetched.is_cut_off,
             default_unit=next(iter(source.unit_codes), "") or source.default_unit_code,
             max_bytes=settings.SOURCE_MAX_BYTES,
+            max_rows=settings.SOURCE_MAX_ROWS,
             is_other_customer=other_customer_test(source.customer),
         ):
             result.add(batch)

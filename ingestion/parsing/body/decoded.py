@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import IO, Protocol, cast
 
 from ingestion.parsing.body.compression import GZIP_MAGIC, CompressionError, GzipReader
-from ingestion.parsing.limits import MAX_BLOCK_LINES, MAX_LINE_BYTES, check_row_count, exceeded, too_large
+from ingestion.parsing.limits import MAX_BLOCK_LINES, MAX_LINE_BYTES, check_line_count, exceeded, too_large
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 
@@ -139,15 +139,15 @@ class ByteStream:
         return not self.peek(1)
 
 
-def read_blocks(stream: ByteStream, size: int, max_lines: int | None = None) -> Iterator[bytes]:
+def read_blocks(stream: ByteStream, size: int, max_rows: int | None = None) -> Iterator[bytes]:
     """Yield the rest of a stream in blocks of whole lines, of about `size` bytes and at most MAX_BLOCK_LINES lines.
 
-    The last block ends with the body. Raise UnreadableBody (too_large) when more than `max_lines` have been read.
+    The last block ends with the body. Raise UnreadableBody (too_large) for more lines than `max_rows` rows can have.
     """
     count = 0
     for block in _blocks_of_size(stream, size):
         count += block.count(b"\n")
-        check_row_count(count, max_lines)
+        check_line_count(count, max_rows)
         yield from _parts_of_block(block)
 
 

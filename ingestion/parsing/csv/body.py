@@ -15,7 +15,7 @@ from ingestion.parsing.csv.lines import LineBlock, SplitLines
 from ingestion.parsing.csv.table import Table
 from ingestion.parsing.fields.names import AMBIGUOUS_UNIT_NAMES
 from ingestion.parsing.fields.titles import canonical
-from ingestion.parsing.limits import MAX_LINE_BYTES
+from ingestion.parsing.limits import MAX_LINE_BYTES, check_row_count
 from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
 from ingestion.parsing.values.rules import ParseOptions, RowRules
 from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
@@ -98,10 +98,10 @@ def _day_order(body: DecodedBody, header: CsvHeader, options: ParseOptions) -> D
     return detector.order
 
 
-def _times(stream: ByteStream, header: CsvHeader, max_lines: int | None) -> Iterator[str]:
+def _times(stream: ByteStream, header: CsvHeader, max_rows: int | None) -> Iterator[str]:
     position, date = header.layout.columns["time"], header.layout.date
     needed = max(position, date or 0)
-    for data in read_blocks(stream, _SCANNED_BYTES, max_lines):
+    for data in read_blocks(stream, _SCANNED_BYTES, max_rows):
         for line in to_utf8(data).decode().split("\n"):
             try:
                 cells = split_line(line.rstrip("\r"), header.delimiter)
@@ -115,11 +115,14 @@ def _batches(
     split_blocks: Iterable[SplitLines], table: Table, builder: BatchBuilder, body: DecodedBody, options: ParseOptions
 ) -> Iterator[ParsedBatch]:
     size = options.batch_rows
+    count = 0
     for split in split_blocks:
         rest: LineBlock | None = split.block
         while rest is not None:
             current = split if rest is split.block and split.splitter is table.splitter else table.split(rest, body)
             converted, rejected, new_header = table.convert(current)
+            count += len(converted) + len(rejected)
+            check_row_count(count, options.max_rows)
             for start in range(0, max(len(converted), 1), size):
                 part = converted.slice(start, size)
                 yield builder.build(part, [] if start else rejected, current.block.text)
