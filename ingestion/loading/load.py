@@ -24,6 +24,7 @@ from customers.models import Customer
 from ingestion.loading import conflicts, rejected_rows
 from ingestion.loading.registration import Register, ResolvedSensor, SensorKey, link_units
 from ingestion.models import Delivery, IngestionType, Source
+from ingestion.parsing.limits import MAX_REJECTED_ROWS, MAX_SENSORS, exceeded
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 from readings.models import status_ids
@@ -112,11 +113,23 @@ def load(
     UnreadableBody, nothing is stored: log the delivery with `log_failure`.
     """
     load_result = LoadResult(_create_delivery(load_request), max_rejected_per_reason=max_rejected_per_reason)
-    register = Register(load_request.customer, load_request.source)
+    # Files come from the operator: they may be far larger than what a customer's system sends at once.
+    is_limited = load_request.ingestion_type != IngestionType.IMPORT
+    max_sensors = MAX_SENSORS if is_limited else None
+    register = Register(load_request.customer, load_request.source, max_sensors=max_sensors)
     for batch in batches:
         _load_batch(load_result, register, load_request, batch, keeps_rejected=keeps_rejected)
+        if is_limited and keeps_rejected:
+            _refuse_too_many_rejected(load_result)
     _close(load_result, problems)
     return load_result
+
+
+def _refuse_too_many_rejected(load_result: LoadResult) -> None:
+    if load_result.delivery.records_rejected > MAX_REJECTED_ROWS:
+        [(reason, _)] = load_result.reasons.most_common(1)
+        label = Reason(reason).label
+        raise exceeded(f"more than {MAX_REJECTED_ROWS:,} of its rows are rejected, most of them as “{label}”")
 
 
 def log_failure(load_request: LoadRequest, reason: str, message: str, response_excerpt: str = "") -> Delivery:

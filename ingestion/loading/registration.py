@@ -14,6 +14,7 @@ from django.db import connection
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
 from customers.signals import send_units_changed, unit_attributes
 from ingestion.models import Source
+from ingestion.parsing.limits import exceeded
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnitDescription, UnitKey
 
@@ -34,7 +35,9 @@ class ResolvedSensor:
 class Register:
     """Looks up and registers the facilities, units and sensors of one delivery, within its transaction."""
 
-    def __init__(self, customer: Customer, source: Source | None) -> None:
+    def __init__(self, customer: Customer, source: Source | None, *, max_sensors: int | None = None) -> None:
+        """`max_sensors` limits the units and the sensors that the delivery may name; None does not limit them."""
+        self._max_sensors = max_sensors
         self._customer = customer
         self._default_facility_code = source.default_facility_code if source else ""
         self._registers_units = source.registers_units if source else True
@@ -67,6 +70,7 @@ class Register:
     ) -> dict[UnitKey, StorageUnit | Reason]:
         self._look_up({key for key in keys if key not in self._units})
         missing = [key for key in keys if key not in self._units]
+        self._refuse_too_many(len(self._units) + len(missing))
         if missing and self._registers_units:
             self._register_units(missing, descriptions)
             self._look_up(set(missing))
@@ -141,12 +145,17 @@ class Register:
 
     def _find_sensors(self, keys: set[tuple[int, str]]) -> None:
         missing = keys - self._sensors.keys()
+        self._refuse_too_many(len(self._sensors) + len(missing))
         self._look_up_sensors(missing)
         missing -= self._sensors.keys()
         if missing and self._registers_units:
             sensors = [Sensor(storage_unit_id=unit_id, sensor_code=code) for unit_id, code in sorted(missing)]
             Sensor.objects.bulk_create(sensors, ignore_conflicts=True)
             self._look_up_sensors(missing)
+
+    def _refuse_too_many(self, count: int) -> None:
+        if self._max_sensors is not None and count > self._max_sensors:
+            raise exceeded(f"it names more than {self._max_sensors:,} storage units or sensors")
 
     def _look_up_sensors(self, keys: set[tuple[int, str]]) -> None:
         if keys:

@@ -14,13 +14,18 @@ from ingestion.parsing.results import UnreadableBody
 # Of a CSV line or header. Longer lines are not tabular data.
 MAX_LINE_BYTES = 1 << 18
 MAX_COLUMNS = 500
+# Of headers within a CSV body: what follows one is split again.
+MAX_HEADERS = 500
 # Of the blocks in which CSV is read: a block of short lines would become as many objects.
 MAX_BLOCK_LINES = 50_000
 # Of rows of a repeated hour, which wait for later rows to resolve them. No data logger's file has more.
-MAX_PENDING_ROWS = 100_000
+MAX_PENDING_ROWS = 50_000
 MAX_PENDING_CHARACTERS = 16 << 20
 # Of different storage units in one batch.
 MAX_BATCH_UNITS = 20_000
+# Of different sensors, and of different units, in one delivery of a source, and of its rejected rows.
+MAX_SENSORS = 5_000
+MAX_REJECTED_ROWS = 100_000
 # Of the object around the rows.
 MAX_MEMBERS = 10_000
 # Of objects and lists in one another, in JSON.
@@ -38,7 +43,8 @@ class ValueLimits:
 ROW_LIMITS = ValueLimits(1 << 18, 5_000)
 # Of what surrounds the list of rows: together its members may not be longer.
 MEMBER_LIMITS = ValueLimits(4 << 20, 200_000)
-MAX_STRUCTURE_UNITS = 10_000
+# Of facilities, and of units, in a site structure.
+MAX_STRUCTURE_UNITS = 5_000
 # Of a facility with its units in a site structure.
 FACILITY_LIMITS = ValueLimits(2 << 20, 100_000)
 

@@ -38,10 +38,10 @@ def parse_site_structure(
     )
     units: list[UnitDescription] = []
     try:
-        for facility in walker.items():
+        for count, facility in enumerate(walker.items(), 1):
             units += _units(facility.value)
-            if len(units) > MAX_STRUCTURE_UNITS:
-                raise exceeded(f"it has more than {MAX_STRUCTURE_UNITS:,} units")
+            if max(count, len(units)) > MAX_STRUCTURE_UNITS:
+                raise exceeded(f"it has more than {MAX_STRUCTURE_UNITS:,} facilities or units")
     except InvalidJson as error:
         raise _invalid(str(error)) from error
     if decoded.is_cut_off or walker.ends_within_character:

@@ -15,7 +15,7 @@ from ingestion.parsing.csv.lines import LineBlock, SplitLines
 from ingestion.parsing.csv.table import Table
 from ingestion.parsing.fields.names import AMBIGUOUS_UNIT_NAMES
 from ingestion.parsing.fields.titles import canonical
-from ingestion.parsing.limits import MAX_LINE_BYTES, check_row_count
+from ingestion.parsing.limits import MAX_HEADERS, MAX_LINE_BYTES, check_row_count, exceeded
 from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
 from ingestion.parsing.values.rules import ParseOptions, RowRules
 from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_day_order
@@ -115,7 +115,7 @@ def _batches(
     split_blocks: Iterable[SplitLines], table: Table, builder: BatchBuilder, body: DecodedBody, options: ParseOptions
 ) -> Iterator[ParsedBatch]:
     size = options.batch_rows
-    count = 0
+    count = headers = 0
     for split in split_blocks:
         rest: LineBlock | None = split.block
         while rest is not None:
@@ -128,6 +128,9 @@ def _batches(
                 yield builder.build(part, [] if start else rejected, current.block.text)
             rest = None
             if new_header is not None:
+                headers += 1
+                if headers > MAX_HEADERS:
+                    raise exceeded(f"its header changes more than {MAX_HEADERS:,} times")
                 rest = current.block.after(new_header.line_number)
                 table.change_header(new_header)
                 builder.change_context(row_context(new_header, table.rules), new_header.layout.zone)

@@ -90,6 +90,7 @@ class LineSplitter:
     def __init__(self, header: CsvHeader, constant_fields: dict[str, str], *, filter_position: int | None) -> None:
         self.header = header
         self._delimiter = header.delimiter.encode()
+        self._blank_row = b"\n" + self._delimiter * (header.width - 1) + b"\n"
         self._schema: dict[str, pl.DataType] = {str(position): pl.String() for position in range(header.width)}
         self._fields = list(_field_expressions(header.layout, filter_position))
         self._fields += [pl.lit(value).alias(field) for field, value in constant_fields.items()]
@@ -126,6 +127,7 @@ class LineSplitter:
             and not block.is_unterminated
             and delimiters == block.count * (self.header.width - 1)
             and controls == block.count + (delimiters if self._delimiter == b"\t" else 0)
+            and self._blank_row not in block.data
             and b'"' not in block.data
             and b"\x7f" not in block.data
         )
@@ -148,8 +150,11 @@ class LineSplitter:
         """Return the numbers of the plain lines and of the irregular ones, without blank lines."""
         plain: list[int] = []
         irregular: list[int] = []
+        blank_row = self._blank_row[1:-1]
         is_tab_delimited = self._delimiter == b"\t"
         for number, line in enumerate(block.lines, block.first_number):
+            if not line or line == blank_row:
+                continue
             is_plain = line.count(self._delimiter) == self.header.width - 1 > 0 and not _IRREGULAR.search(line)
             if is_plain and (is_tab_delimited or b"\t" not in line) and not block.is_unterminated_line(number):
                 plain.append(number)
