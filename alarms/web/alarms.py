@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -37,7 +38,9 @@ from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.access.reauthentication import NotConfirmed
 from customers.models import Customer, StorageUnit
+from customers.trail.selectors import history_of
 from customers.web.facility_options import FacilityName, facility_options, selected_facility, visible_facilities
+from customers.web.trail import history_page
 
 REFRESH_SECONDS = 15
 ALARMS_PER_PAGE = 50
@@ -104,6 +107,24 @@ def alarm_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show one alarm with its timeline, temperature chart and the limits that applied."""
     principal, alarm = _alarm_of(request, public_id)
     return _render_alarm(request, principal, alarm)
+
+
+@require_safe
+@never_cache
+@login_required
+def alarm_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show who changed what about the alarm."""
+    _, alarm = _alarm_of(request, public_id)
+    unit = alarm.storage_unit
+    return history_page(
+        request,
+        history_of(alarm),
+        name=f"{alarm.get_kind_display().capitalize()}: {unit or alarm.source_name}",
+        title="Alarm",
+        page=reverse("alarm", args=[alarm.public_id]),
+        parents=[("Alarms", reverse("alarms")), (alarm.customer.name, "")],
+        time_zone=unit.facility.time_zone if unit else "UTC",
+    )
 
 
 @require_POST

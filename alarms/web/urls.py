@@ -10,6 +10,7 @@ urlpatterns = [
     path("alarms", alarms.alarms_page, name="alarms"),
     path("alarms/count", alarms.alarm_count, name="alarm-count"),
     path("alarms/<uuid:public_id>", alarms.alarm_page, name="alarm"),
+    path("alarms/<uuid:public_id>/history", alarms.alarm_history, name="alarm-history"),
     path("alarms/<uuid:public_id>/acknowledge", alarms.acknowledge_alarm, name="alarm-acknowledge"),
     path("alarms/<uuid:public_id>/comment", alarms.comment_on_alarm, name="alarm-comment"),
     path("alarms/<uuid:public_id>/close", alarms.close_alarm, name="alarm-close"),

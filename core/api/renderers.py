@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 from django.utils.functional import Promise
 from rest_framework.renderers import BaseRenderer
 from typing_extensions import override
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?")
+# Spreadsheets evaluate a cell that begins with one of these as a formula.
+_FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def csv_cell(value: object) -> object:
+    """Return a value as a CSV cell; an apostrophe marks text that a spreadsheet would evaluate as a formula."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str) and value.startswith(_FORMULA_MARKS) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
 
 
 def _as_plain_text(value: object) -> str:

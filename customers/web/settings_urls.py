@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from customers.web import people
+from customers.web import people, trail
 from customers.web import settings as views
 
 urlpatterns = [
@@ -18,6 +18,14 @@ urlpatterns = [
         people.change_invitation,
         name="settings-invitation",
     ),
+    path(
+        "settings/<uuid:public_id>/people/<int:membership_id>/history",
+        trail.member_history,
+        name="settings-member-history",
+    ),
+    path("settings/<uuid:public_id>/history", trail.customer_history, name="settings-history"),
+    path("trail", trail.trail_page, name="trail"),
+    path("trail.csv", trail.trail_csv, name="trail-csv"),
     path("settings/<uuid:public_id>/units", views.units_page, name="settings-units"),
     path("settings/<uuid:public_id>/units/<uuid:unit_id>", views.unit_page, name="settings-unit"),
 ]

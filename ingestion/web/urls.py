@@ -8,6 +8,7 @@ from ingestion.web import views
 urlpatterns = [
     path("sources", views.sources_page, name="sources"),
     path("sources/<uuid:public_id>", views.source_page, name="source"),
+    path("sources/<uuid:public_id>/history", views.source_history, name="source-history"),
     path("sources/<uuid:public_id>/schedule", views.change_schedule, name="source-schedule"),
     path("sources/<uuid:public_id>/rejected-rows", views.decide_rejected_rows, name="source-rejected-rows"),
     path("sources/<uuid:public_id>/conflicts", views.decide_conflicts, name="source-conflicts"),

@@ -19,6 +19,8 @@ from core.web.pages import list_page
 from customers.access.page_principal import page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.models import Customer
+from customers.trail.selectors import history_of
+from customers.web.trail import history_page
 from ingestion.loading import conflicts, replay
 from ingestion.models import Conflict, RejectedRow, Source
 from ingestion.polling import claims
@@ -104,6 +106,22 @@ def source_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "now": now,
     }
     return render(request, "ingestion/source.html", context)
+
+
+@require_safe
+@never_cache
+@login_required
+def source_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show who changed what about the source."""
+    _, source = _get_source(request, public_id)
+    return history_page(
+        request,
+        history_of(source),
+        name=source.name,
+        title="Source",
+        page=reverse("source", args=[source.public_id]),
+        parents=[("Sources", reverse("sources")), (source.customer.name, "")],
+    )
 
 
 @require_POST

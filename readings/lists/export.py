@@ -5,24 +5,19 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from itertools import chain
 
 from django.http import StreamingHttpResponse
 
 from audit.events import record_event
 from audit.models import AuditEntry
-from core.api.renderers import CSVRenderer, NDJSONRenderer, to_json
+from core.api.renderers import CSVRenderer, NDJSONRenderer, csv_cell, to_json
 from readings.lists.queries import Listing, Row
 from readings.lists.representation import READING_ROWS, to_representation
 from readings.units.unit_refs import UnitRefs
 
 CHUNK_ROWS = 2_000
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?")
-# Spreadsheets evaluate a cell that begins with one of these as a formula.
-_FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def stream(listing: Listing, format_name: str, rows: list[Row] | None = None) -> StreamingHttpResponse:
@@ -69,7 +64,9 @@ def csv_lines(chunks: Iterable[list[Row]], unit_refs: UnitRefs) -> Iterator[byte
     writer = csv.writer(buffer)
     writer.writerow(READING_ROWS.names)
     for chunk in chunks:
-        writer.writerows([cell(value) for value in reading.values()] for reading in to_representation(chunk, unit_refs))
+        writer.writerows(
+            [csv_cell(value) for value in reading.values()] for reading in to_representation(chunk, unit_refs)
+        )
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
@@ -79,12 +76,3 @@ def ndjson_lines(chunks: Iterable[list[Row]], unit_refs: UnitRefs) -> Iterator[b
     """Yield a JSON object on a line for each reading, one piece for each chunk."""
     for chunk in chunks:
         yield b"".join(to_json(reading) + b"\n" for reading in to_representation(chunk, unit_refs))
-
-
-def cell(value: object) -> object:
-    """Return a value as a CSV cell; an apostrophe marks text that a spreadsheet would evaluate as a formula."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, str) and value.startswith(_FORMULA_MARKS) and not _NUMBER.fullmatch(value):
-        return f"'{value}"
-    return value

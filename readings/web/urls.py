@@ -14,5 +14,6 @@ urlpatterns = [
     path("facilities/<uuid:public_id>", views.facility_page, name="facility"),
     path("units/<uuid:public_id>", views.unit_page, name="unit"),
     path("units/<uuid:public_id>/series.json", views.unit_series, name="unit-series"),
+    path("units/<uuid:public_id>/history", views.unit_history, name="unit-history"),
     path("units/<uuid:public_id>/readings.csv", views.unit_csv, name="unit-csv"),
 ]

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.text import slugify
@@ -20,6 +21,8 @@ from core.db.compiled_queries import CompiledObjectQuery
 from core.web.pages import list_page, query_with, requested_template
 from customers.access.page_principal import page_principal
 from customers.models import Customer, Facility, StorageUnit
+from customers.trail.selectors import history_of_unit
+from customers.web.trail import history_page
 from readings.lists.export import stream
 from readings.lists.sensors import sensor_states
 from readings.series.chart import chart_data
@@ -143,6 +146,28 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
         is_refresh = htmx.trigger == "range"
         context["replaces_range_choice"] = bool(htmx.target) and not is_refresh
     return render(request, part, context)
+
+
+@require_safe
+@never_cache
+@login_required
+def unit_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show who changed what about the unit."""
+    unit = _unit_of(request, public_id, UNIT)
+    facility = unit.facility
+    return history_page(
+        request,
+        history_of_unit(unit),
+        name=str(unit),
+        title="Unit",
+        page=reverse("unit", args=[unit.public_id]),
+        parents=[
+            ("Overview", reverse("overview")),
+            (facility.customer.name, ""),
+            (str(facility), reverse("facility", args=[facility.public_id])),
+        ],
+        time_zone=facility.time_zone,
+    )
 
 
 @require_safe

@@ -31,7 +31,7 @@ SECTIONS = (
     Section("Analytics", "analytics", ("analytics",)),
     Section("Alarms", "alarms", ("alarm",)),
     Section("Sources", "sources", ("source",)),
-    Section("Settings", "settings", ("settings", "password-change")),
+    Section("Settings", "settings", ("settings", "password-change", "trail")),
 )
 
 

@@ -1,0 +1,61 @@
+"""Entries as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from audit.models import AuditEntry
+from customers.trail.presenters import Change, EntryPresenter, column_label, model_label, value_text
+
+
+def entry(**fields: object) -> EntryPresenter:
+    """Return an entry that is not stored."""
+    return EntryPresenter(AuditEntry(**{"actor_kind": "person", "actor_name": "anna", "origin": "page", **fields}))
+
+
+def test_changed_columns_are_named_as_on_forms() -> None:
+    presenter = entry(
+        model="customers.storageunit",
+        before={"temperature_unit": "C", "name": ""},
+        after={"temperature_unit": "F", "name": "Freezer"},
+    )
+
+    assert presenter.changes == [Change("name", "–", "Freezer"), Change("scale", "C", "F")]
+
+
+def test_values_that_a_created_row_lacks_are_left_out() -> None:
+    presenter = entry(model="customers.storageunit", after={"name": "Freezer", "size_value": None})
+
+    assert presenter.changes == [Change("name", "–", "Freezer")]
+
+
+def test_models_and_columns_that_no_longer_exist_keep_their_recorded_names() -> None:
+    assert model_label("customers.warehouse") == "warehouse"
+    assert column_label("customers.warehouse", "floor_area") == "floor area"
+    assert model_label("settings") == "settings"
+
+
+@pytest.mark.parametrize(
+    ("fields", "who", "exactly"),
+    [
+        ({"actor_display_name": "Anna Smith"}, "Anna Smith", "person anna"),
+        ({}, "anna", "person"),
+        ({"actor_kind": "anonymous", "actor_name": ""}, "Not signed in", "not signed in"),
+        ({"actor_kind": "database", "actor_name": "postgres"}, "postgres", "database user"),
+        ({"actor_kind": "token", "actor_name": "token 7", "actor_display_name": "Logger"}, "Logger", "token token 7"),
+    ],
+)
+def test_the_actor_is_shown_by_name_and_by_what_identifies_it(
+    fields: dict[str, object], who: str, exactly: str
+) -> None:
+    presenter = entry(**fields)
+
+    assert (presenter.who, presenter.who_exactly) == (who, exactly)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), ("", "–"), ([], "–"), (True, "yes"), (0, "0"), (["a", "b"], "a, b"), ("x" * 300, "x" * 200 + "…")],
+)
+def test_values_are_shown_as_text(value: object, text: str) -> None:
+    assert value_text(value) == text

@@ -1,0 +1,162 @@
+"""Pages of the audit trail: the search with its CSV export, and the histories of a customer and a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from audit.events import record_event
+from audit.models import AuditEntry
+from core.scope import Scope
+from core.web.pages import list_page
+from customers import members
+from customers.access.page_principal import page_principal, refuse_unless, settings_context, settings_customer
+from customers.models import Customer
+from customers.trail.export import csv_lines
+from customers.trail.presenters import present_entries
+from customers.trail.selectors import TrailFilter, history_of_member, search
+
+ENTRIES_A_PAGE = 50
+MAX_TEXT = 200
+
+
+class InvalidFilterError(ValueError):
+    """A filter of the query cannot be read; the message says which."""
+
+
+@require_safe
+@never_cache
+@login_required
+def trail_page(request: HttpRequest) -> HttpResponse:
+    """Search the trail of the customers that the principal manages; the operator sees that of the whole system."""
+    scope = _trail_scope(request)
+    try:
+        wanted = _filter(request, scope)
+    except InvalidFilterError as error:
+        return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
+    context = _search_context(request, scope, wanted) | {
+        "customers": Customer.objects.visible_to(scope).values_list("customer_code", "name")
+    }
+    return render(request, "trail/trail.html", context)
+
+
+@require_safe
+@login_required
+def trail_csv(request: HttpRequest) -> HttpResponseBase:
+    """Export what the search finds as CSV. The export is itself an entry."""
+    scope = _trail_scope(request)
+    try:
+        wanted = _filter(request, scope)
+    except InvalidFilterError as error:
+        return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
+    record_event(
+        AuditEntry.Action.EXPORTED,
+        model=AuditEntry._meta.label_lower,
+        label="audit trail",
+        customer_id=wanted.customer_id,
+        details={"format": "csv", **{name: request.GET[name] for name in request.GET if request.GET[name]}},
+    )
+    response = StreamingHttpResponse(csv_lines(search(scope, wanted)), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="audit-trail.csv"'
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+@require_safe
+@never_cache
+@login_required
+def customer_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Search the trail of one customer."""
+    principal, customer = settings_customer(request, public_id)
+    scope = _trail_scope(request)
+    refuse_unless(scope.holds_all_of(customer.pk))
+    try:
+        wanted = _filter(request, scope, customer)
+    except InvalidFilterError as error:
+        return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
+    context = settings_context(principal, customer, "history") | _search_context(request, scope, wanted)
+    return render(request, "trail/customer.html", context)
+
+
+@require_safe
+@never_cache
+@login_required
+def member_history(request: HttpRequest, public_id: UUID, membership_id: int) -> HttpResponse:
+    """Show what happened to a person and what they did for the customer."""
+    principal, customer = settings_customer(request, public_id)
+    refuse_unless(_trail_scope(request).holds_all_of(customer.pk))
+    member = get_object_or_404(members.members_of(customer), pk=membership_id)
+    context = settings_context(principal, customer, "people") | {"member": member}
+    return render(request, "trail/member.html", context | history_context(request, history_of_member(member)))
+
+
+def history_context(request: HttpRequest, entries: QuerySet[AuditEntry], time_zone: str = "UTC") -> dict[str, object]:
+    """Return the template context of a list of entries, with its times in this zone."""
+    listed = list_page(request, entries, ENTRIES_A_PAGE)
+    return {"list": listed, "entries": present_entries(listed.rows), "time_zone": time_zone}
+
+
+def history_page(
+    request: HttpRequest,
+    entries: QuerySet[AuditEntry],
+    *,
+    name: str,
+    title: str,
+    page: str,
+    parents: Sequence[tuple[str, str]],
+    time_zone: str = "UTC",
+) -> HttpResponse:
+    """Show the history tab of an object; `title` and `page`: its other tab; `parents`: texts and addresses above it."""
+    context = {"name": name, "title": title, "page": page, "history": request.path, "parents": parents}
+    return render(request, "trail/object.html", context | history_context(request, entries, time_zone))
+
+
+def _trail_scope(request: HttpRequest) -> Scope:
+    scope = page_principal(request).manage_scope
+    refuse_unless(scope.customer_ids is None or bool(scope.customer_ids))
+    return scope
+
+
+def _search_context(request: HttpRequest, scope: Scope, wanted: TrailFilter) -> dict[str, object]:
+    return history_context(request, search(scope, wanted)) | {
+        "wanted": wanted,
+        "selected": request.GET,
+        "query": request.GET.urlencode(),
+        "actions": AuditEntry.Action.choices,
+        "actor_kinds": AuditEntry.ActorKind.choices,
+        "shows_origin": True,
+    }
+
+
+def _filter(request: HttpRequest, scope: Scope, customer: Customer | None = None) -> TrailFilter:
+    """Return the filter of the query. Raise InvalidFilterError, or Http404 for a customer out of scope."""
+    query = request.GET
+    if customer is None and query.get("customer"):
+        customer = get_object_or_404(Customer.objects.visible_to(scope), customer_code=query["customer"])
+    return TrailFilter(
+        text=query.get("text", "").strip().replace("\0", "")[:MAX_TEXT],
+        customer_id=customer.pk if customer else None,
+        action=query.get("action", ""),
+        actor_kind=query.get("actor", ""),
+        since=_day(query, "since"),
+        until=_day(query, "until"),
+    )
+
+
+def _day(query: Mapping[str, str], name: str) -> date | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidFilterError(f"{name} must be a date such as 2026-03-29.") from error
