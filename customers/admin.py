@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Q, QuerySet
@@ -17,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from typing_extensions import override
 
+from audit.models import NAME_WAS_GIVEN, GivenUserName
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
 from customers import account_admin  # noqa: F401  registers its models on import
 from customers.access.tokens import create_token, foreign_units, revoke
@@ -214,6 +216,28 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
         show_link(request, invitation.email, absolute_url(request, reverse("invitation-link", args=[secret])))
 
 
+class PersonForm(UserChangeForm[User]):
+    """Django's form of an account, which says so where a user name was given to another one."""
+
+    def clean_username(self) -> str:
+        """Return the user name. Raise ValidationError if another account has or had it."""
+        return _own_name(self.cleaned_data["username"], self.instance.pk)
+
+
+class NewPersonForm(AdminUserCreationForm[User]):
+    """Django's form of a new account, likewise."""
+
+    @override
+    def clean_username(self) -> str:
+        return _own_name(super().clean_username(), None)
+
+
+def _own_name(user_name: str, user_id: int | None) -> str:
+    if GivenUserName.was_given(user_name, to_other_than=user_id):
+        raise forms.ValidationError(NAME_WAS_GIVEN)
+    return user_name
+
+
 admin.site.unregister(User)
 
 
@@ -221,6 +245,8 @@ admin.site.unregister(User)
 class PersonAdmin(UserAdmin[User]):
     """Django's user page with the person's memberships."""
 
+    form = PersonForm
+    add_form = NewPersonForm
     inlines = [MembershipInline]
     actions = ["show_password_link"]
 

@@ -17,7 +17,9 @@ from audit.models import AuditEntry
 from audit.triggers import install_triggers, missing_triggers
 from audit.writes import ReasonRequired
 from customers.models import Customer, StorageUnit
+from ingestion.loading.registration import fill_in_units
 from ingestion.models import Source
+from ingestion.parsing.results import UnitDescription
 from readings.models import Reading
 from tests.factories import CustomerFactory, SourceFactory, StorageUnitFactory, UserFactory, store_reading
 
@@ -283,3 +285,15 @@ def test_a_recorded_column_can_be_retyped_and_removed() -> None:
         cursor.execute("UPDATE storage_unit SET name = 'still recorded'")
 
     assert latest("customers.storageunit").after == {"name": "still recorded"}
+
+
+def test_a_push_needs_no_reason_for_what_it_describes() -> None:
+    unit = StorageUnitFactory.create(facility__customer__requires_reason=True, set_temperature=None)
+    description = UnitDescription(facility_code="", unit_code=unit.unit_code, set_temperature=-18.0)
+
+    work = begin_work(lambda: AuditContext(Actor("token", "token 7", 7), "api"))
+    fill_in_units({unit.pk: description})
+    end_work(work)
+
+    entry = latest("customers.storageunit", after__has_key="set_temperature", action="changed")
+    assert (entry.actor_name, entry.reason) == ("token 7", "As described by the customer's system.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
@@ -21,6 +22,7 @@ from tests.factories import (
     SensorFactory,
     StaffFactory,
     StorageUnitFactory,
+    UserFactory,
     make_token,
 )
 from tests.responses import PageResponse
@@ -160,3 +162,18 @@ def test_a_persons_page_shows_their_customers(staff: Client) -> None:
     page = staff.get(reverse("admin:auth_user_change", args=[membership.user_id])).content.decode()
     assert membership.customer.customer_code in page
     assert staff.get(reverse("admin:auth_user_add")).status_code == 200
+
+
+def test_a_user_name_that_was_given_to_another_account_is_refused_in_words(staff: Client) -> None:
+    UserFactory(username="anna").delete()
+    person = UserFactory(username="ben")
+
+    new = staff.post(
+        reverse("admin:auth_user_add"),
+        {"username": "Anna", "usable_password": "true", "password1": "lamp giraffe 81", "password2": "lamp giraffe 81"},
+    )
+    renamed = staff.post(reverse("admin:auth_user_change", args=[person.pk]), {"username": "anna"})
+
+    for response in (new, renamed):
+        assert "User names are never reused." in response.content.decode()
+    assert not User.objects.filter(username__iexact="anna").exists()

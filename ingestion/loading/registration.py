@@ -11,6 +11,7 @@ from functools import cache
 
 from django.db import connection
 
+from audit.context import stating_reason
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
 from customers.signals import send_units_changed, unit_attributes
 from ingestion.models import Source
@@ -184,10 +185,12 @@ def fill_in_units(descriptions: Mapping[int, UnitDescription]) -> None:
     before = {unit.pk: unit_attributes(unit) for unit in units}
     for unit in units:
         _fill_in_unit(unit, descriptions[unit.pk])
-    StorageUnit.objects.bulk_update(
-        units, ["name", "set_temperature", "temperature_unit", "size_value", "size_unit", "interval_seconds"]
-    )
-    send_units_changed(units, before)
+    # A push must not fail because its customer requires reasons of people.
+    with stating_reason("As described by the customer's system."):
+        StorageUnit.objects.bulk_update(
+            units, ["name", "set_temperature", "temperature_unit", "size_value", "size_unit", "interval_seconds"]
+        )
+        send_units_changed(units, before)
 
 
 def _new_unit(facility: Facility, unit_code: str, described: UnitDescription) -> StorageUnit:

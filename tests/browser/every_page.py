@@ -40,6 +40,7 @@ from tests.factories import (
 NOT_PAGES = {
     "unit-series",
     "unit-csv",
+    "trail-csv",
     "unit-excursions",
     "alarm-acknowledge",
     "alarm-comment",
@@ -129,12 +130,17 @@ class World:
             "settings-channel": [customer.public_id, self.channel.public_id],
             "settings-new-rule": [customer.public_id],
             "settings-rule": [customer.public_id, self.rule.public_id],
+            "unit-history": [self.unit.public_id],
+            "source-history": [self.source.public_id],
+            "alarm-history": [self.alarm.public_id],
+            "settings-history": [customer.public_id],
+            "settings-member-history": [customer.public_id, self.manager.memberships.get().pk],
         }
         plain = [
             "overview", "facilities", "analytics", "analytics-comparison", "analytics-deviation", "analytics-quality",
             "sources", "settings", "password-change", "sessions", "mfa_index", "mfa_list_webauthn",
             "account_reauthenticate",
-            "socialaccount_connections", "alarms", "settings-limit-profiles", "settings-new-limit-profile",
+            "socialaccount_connections", "alarms", "settings-limit-profiles", "settings-new-limit-profile", "trail",
         ]  # fmt: skip
         return {name: reverse(name, args=arguments.get(name)) for name in [*plain, *arguments]}
 
