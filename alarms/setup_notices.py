@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from alarms.models import EvaluationFailure, Rule
 from core.scope import Scope
+from customers.access import actions
 from customers.access.principal import Principal
 from customers.models import Customer
 
@@ -31,14 +32,14 @@ def setup_notices(principal: Principal) -> list[SetupNotice]:
 
     Two queries, and one more for the operator's staff.
     """
-    is_operator = principal.user is not None and principal.user.is_staff
+    is_operator = not principal.scope_of(actions.VIEW_EVALUATION_FAILURES).is_empty
     notices = [*_notices_of_failures(), *_notices_of_settings()] if is_operator else []
-    silent = _without_rule(principal.manage_scope)
+    silent = _without_rule(principal.scope_of(actions.CHANGE_RULES))
     if silent:
         url = reverse("settings") if len(silent) > 1 else reverse("settings-notifications", args=[silent[0].public_id])
         text = f"Nobody is notified of the alarms of {_names(silent)}: there is no notification rule."
         notices.append(SetupNotice(text, "Add a rule", url))
-    return notices + _notices_of_provisional_limits(principal.manage_scope)
+    return notices + _notices_of_provisional_limits(principal.scope_of(actions.CHANGE_DEFAULT_LIMITS))
 
 
 def _notices_of_failures() -> list[SetupNotice]:
@@ -61,7 +62,7 @@ def _notices_of_settings() -> list[SetupNotice]:
 
 def _without_rule(scope: Scope) -> list[Customer]:
     """Return the active customers within `scope` that have no enabled rule with an enabled channel."""
-    if scope == Scope.nothing():
+    if scope.is_empty:
         return []
     has_channel = Q(channels__is_enabled=True) | Q(escalation_channels__is_enabled=True)
     rules = Rule.objects.filter(has_channel, customer=OuterRef("pk"), is_enabled=True)
@@ -71,7 +72,7 @@ def _without_rule(scope: Scope) -> list[Customer]:
 
 def _notices_of_provisional_limits(scope: Scope) -> list[SetupNotice]:
     """Return a notice for each of the first customers with units whose limits nobody has chosen."""
-    if scope == Scope.nothing():
+    if scope.is_empty:
         return []
     is_provisional = Q(facilities__units__has_provisional_limits=True)
     customers = Customer.objects.visible_to(scope).filter(is_active=True)

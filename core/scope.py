@@ -15,7 +15,6 @@ from django.db import models
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models.sql.compiler import SQLCompiler
 
@@ -58,19 +57,24 @@ class Scope:
         """Return the scope of one customer."""
         return cls(customer_ids=frozenset({customer_id}))
 
-    @classmethod
-    def of_user(cls, user: User | AnonymousUser) -> Scope:
-        """Return a user's scope: every customer for staff, else the active customers they are members of."""
-        if not user.is_authenticated or not user.is_active:
-            return cls.nothing()
-        if user.is_staff:
-            return cls.everything()
-        memberships = user.memberships.filter(customer__is_active=True)
-        return cls(customer_ids=frozenset(memberships.values_list("customer_id", flat=True)))
+    def intersection(self, other: Scope) -> Scope:
+        """Return what both scopes see."""
+        return Scope(_common(self.customer_ids, other.customer_ids), _common(self.unit_ids, other.unit_ids))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds no customer."""
+        return self.customer_ids == frozenset()
 
     def holds_all_of(self, customer_id: int) -> bool:
         """Return whether it includes everything of this customer; never if it is limited to some units."""
         return self.unit_ids is None and (self.customer_ids is None or customer_id in self.customer_ids)
+
+
+def _common(ids: frozenset[int] | None, others: frozenset[int] | None) -> frozenset[int] | None:
+    if ids is None or others is None:
+        return others if ids is None else ids
+    return ids & others
 
 
 class ScopedQuerySet(models.QuerySet[Any]):

@@ -276,6 +276,7 @@ class ApiToken(ScopedModel):
     class Permission(models.TextChoices):
         READ = "read", "read"
         WRITE = "write", "write"
+        MANAGE = "manage", "manage"
         ADMIN = "admin", "admin"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -283,7 +284,7 @@ class ApiToken(ScopedModel):
     token_name = models.CharField(max_length=200)
     prefix = models.CharField(max_length=12, editable=False, help_text="The first characters, for recognition.")
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
-    permissions = ArrayField(models.CharField(max_length=5, choices=Permission.choices))
+    permissions = ArrayField(models.CharField(max_length=6, choices=Permission.choices))
     accessible_units = models.ManyToManyField(
         StorageUnit, blank=True, related_name="+", help_text="The only units this token may see. Leave empty for all."
     )
@@ -297,6 +298,9 @@ class ApiToken(ScopedModel):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
+    created_by_token = models.ForeignKey(
+        "self", null=True, blank=True, editable=False, on_delete=models.CASCADE, related_name="created_tokens"
+    )
 
     class Meta:
         db_table = "api_token"
@@ -304,9 +308,10 @@ class ApiToken(ScopedModel):
         verbose_name = "API token"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(permissions__contained_by=["read", "write", "admin"], permissions__len__gte=1),
+                condition=models.Q(permissions__contained_by=["read", "write", "manage", "admin"])
+                & models.Q(permissions__len__gte=1),
                 name="token_permissions_known",
-                violation_error_message="A token needs at least one of read, write and admin.",
+                violation_error_message="A token needs at least one of read, write, manage and admin.",
             ),
         ]
 

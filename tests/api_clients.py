@@ -12,7 +12,7 @@ from tests.factories import CustomerFactory, make_token
 
 
 def client_of(
-    customer: Customer | None = None, permissions: Iterable[str] = ("read", "write"), **token: Any
+    customer: Customer | None = None, permissions: Iterable[str] = ("read", "write", "manage"), **token: Any
 ) -> APIClient:
     """Return a client with a token of `customer`, or of a new customer."""
     _, text = make_token(customer or CustomerFactory(), permissions=permissions, **token)

@@ -223,7 +223,7 @@ class ConflictFactory(ModelFactory[Conflict]):
 
 def make_token(customer: Customer | None = None, **kwargs: Any) -> tuple[ApiToken, str]:
     """Create a token with read and write of `customer` (a new one if None); return it with its text."""
-    permissions = kwargs.pop("permissions", ["read", "write"])
+    permissions = kwargs.pop("permissions", ["read", "write", "manage"])
     return create_token(customer or CustomerFactory(), kwargs.pop("token_name", "a token"), permissions, **kwargs)
 
 

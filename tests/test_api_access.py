@@ -110,8 +110,8 @@ READ, FOREIGN_READ = Call("read"), Call("read", foreign=404)
 ADMIN = Call("admin", foreign=403)
 
 
-def _write(ok: int = 200, *, foreign: int = 404, **body: Any) -> Call:
-    return Call("write", ok, foreign, lambda world: body)
+def _manage(ok: int = 200, *, foreign: int = 404, **body: Any) -> Call:
+    return Call("manage", ok, foreign, lambda world: body)
 
 
 def _admin(ok: int = 200, **body: Any) -> Call:
@@ -129,29 +129,29 @@ ROUTES: dict[str, dict[str, Call]] = {
     "temperature/facility/<uuid:facility_id>": {"GET": FOREIGN_READ},
     "temperature/unit/<uuid:unit_id>": {"GET": FOREIGN_READ},
     "temperature/unit/<uuid:unit_id>/series": {"GET": FOREIGN_READ},
-    "facilities": {"GET": READ, "POST": _write(201, foreign=201, facility_code="new")},
-    "facilities/<uuid:public_id>": {"GET": FOREIGN_READ, "PUT": _write(name="n"), "PATCH": _write(name="n")},
+    "facilities": {"GET": READ, "POST": _manage(201, foreign=201, facility_code="new")},
+    "facilities/<uuid:public_id>": {"GET": FOREIGN_READ, "PUT": _manage(name="n"), "PATCH": _manage(name="n")},
     "facilities/<uuid:facility_id>/detailed": {"GET": FOREIGN_READ},
-    "facilities/<uuid:facility_id>/units": {"GET": FOREIGN_READ, "POST": _write(201, unit_code="new")},
-    "units/<uuid:unit_id>": {"GET": FOREIGN_READ, "PUT": _write(name="n"), "PATCH": _write(name="n")},
+    "facilities/<uuid:facility_id>/units": {"GET": FOREIGN_READ, "POST": _manage(201, unit_code="new")},
+    "units/<uuid:unit_id>": {"GET": FOREIGN_READ, "PUT": _manage(name="n"), "PATCH": _manage(name="n")},
     "units/<uuid:unit_id>/sensors": {"GET": FOREIGN_READ},
-    "units/<uuid:unit_id>/limits": {"GET": FOREIGN_READ, "PUT": _write(sensor_policy="mean")},
+    "units/<uuid:unit_id>/limits": {"GET": FOREIGN_READ, "PUT": _manage(sensor_policy="mean")},
     "limit-profiles": {"GET": READ},
     "alarms": {"GET": READ},
     "alarms/<uuid:alarm_id>": {"GET": FOREIGN_READ},
-    "alarms/<uuid:alarm_id>/acknowledge": {"POST": _write(comment="On my way.")},
-    "alarms/<uuid:alarm_id>/comment": {"POST": _write(comment="The door was open.")},
-    "alarms/<uuid:alarm_id>/close": {"POST": _write(cause="The door.", corrective_action="A closer.")},
+    "alarms/<uuid:alarm_id>/acknowledge": {"POST": _manage(comment="On my way.")},
+    "alarms/<uuid:alarm_id>/comment": {"POST": _manage(comment="The door was open.")},
+    "alarms/<uuid:alarm_id>/close": {"POST": _manage(cause="The door.", corrective_action="A closer.")},
     "excursions": {"GET": READ},
-    "customers/profile": {"GET": READ, "PUT": _write(foreign=200, name="n")},
-    "customers/tokens": {"GET": READ, "POST": _write(201, foreign=201, token_name="n", permissions=["write"])},
-    "customers/tokens/<uuid:public_id>": {"DELETE": _write()},
-    "sources": {"GET": READ, "POST": _admin(201, name="new", url="https://cold.example.com/readings")},
-    "sources/<uuid:public_id>": {"GET": FOREIGN_READ, "PUT": _admin(name="n"), "PATCH": _admin(name="n")},
-    "sources/<uuid:public_id>/test": {"POST": _admin()},
-    "sources/<uuid:public_id>/poll": {"POST": _write()},
-    "sources/<uuid:public_id>/pause": {"POST": _write()},
-    "sources/<uuid:public_id>/resume": {"POST": _write()},
+    "customers/profile": {"GET": READ, "PUT": _manage(foreign=200, name="n")},
+    "customers/tokens": {"GET": READ, "POST": _manage(201, foreign=201, token_name="n", permissions=["manage"])},
+    "customers/tokens/<uuid:public_id>": {"DELETE": _manage()},
+    "sources": {"GET": READ, "POST": _manage(201, foreign=201, name="new", url="https://cold.example.com/readings")},
+    "sources/<uuid:public_id>": {"GET": FOREIGN_READ, "PUT": _manage(name="n"), "PATCH": _manage(name="n")},
+    "sources/<uuid:public_id>/test": {"POST": _manage()},
+    "sources/<uuid:public_id>/poll": {"POST": _manage()},
+    "sources/<uuid:public_id>/pause": {"POST": _manage()},
+    "sources/<uuid:public_id>/resume": {"POST": _manage()},
     "analytics/temperature/summary": {"GET": READ},
     "analytics/temperature/trends": {"GET": READ},
     "analytics/alarms/history": {"GET": READ},
@@ -203,6 +203,7 @@ def world(db: None) -> World:
         "other customer": make_token()[1],
         "read": make_token(customer, permissions=["read"])[1],
         "write": make_token(customer, permissions=["write"])[1],
+        "manage": make_token(customer, permissions=["manage"])[1],
         "admin": make_token(permissions=["admin"])[1],
     }
     clients = {"no token": APIClient()} | {kind: _client(text) for kind, text in texts.items()}
@@ -252,7 +253,8 @@ def expected(call: Call, kind: str) -> int:
 
 
 KINDS = (
-    "no token", "garbage", "expired", "revoked", "inactive customer", "other customer", "read", "write", "admin",
+    "no token", "garbage", "expired", "revoked", "inactive customer", "other customer", "read", "write", "manage",
+    "admin",
 )  # fmt: skip
 CALLS = [(route, method) for route, calls in ROUTES.items() for method in calls]
 
@@ -297,7 +299,8 @@ def test_bulk_readings_of_another_customer_have_unknown_units(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    ("role", "rights"), [("viewer", ["read"]), ("operator", ["read", "write"]), ("manager", ["read", "write"])]
+    ("role", "rights"),
+    [("viewer", ["read"]), ("operator", ["read", "write", "manage"]), ("manager", ["read", "write", "manage"])],
 )
 def test_a_signed_in_member_is_limited_to_their_role(world: World, role: str, rights: list[str]) -> None:
     client = APIClient()

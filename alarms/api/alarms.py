@@ -40,8 +40,8 @@ from core.api.pagination import PageParams, Rows
 from core.api.query_params import ChoiceParam, FacilityUnitParams, Params, PeriodParams, WholeNumberParam
 from core.api.serializer_rows import Representation, Row, SerializerRows
 from core.scope import Scope
+from customers.access import actions as access
 from customers.access.lookup import get_addressed
-from customers.access.permissions import READ, READ_AND_WRITE
 from customers.access.principal import Principal, principal_of
 from customers.access.reauthentication import NotConfirmed, confirm_password
 from customers.models import Facility, StorageUnit
@@ -131,7 +131,7 @@ def _first_filled(name: str, code: str) -> Coalesce:
 class AlarmHistory(RowListView):
     """Alarms of the caller's units."""
 
-    needs = READ
+    needs = {"GET": access.VIEW_ALARMS}
     serializer_class = AlarmSerializer
     rows = ALARM_ROWS
 
@@ -173,7 +173,7 @@ class AlarmList(AlarmHistory):
 class AlarmDetail(GenericAPIView[Alarm]):
     """An alarm."""
 
-    needs = READ
+    needs = {"GET": access.VIEW_ALARMS}
     serializer_class = DetailedAlarmSerializer
 
     def get(self, request: Request, alarm_id: UUID) -> Response:
@@ -185,7 +185,7 @@ class AlarmDetail(GenericAPIView[Alarm]):
 class AlarmAction(GenericAPIView[Alarm]):
     """An action on an alarm: subclasses set `apply`, and name its arguments by their serializer."""
 
-    needs = {"POST": READ_AND_WRITE["POST"]}
+    needs = {"POST": access.HANDLE_ALARMS}
     apply: Callable[..., Alarm]
 
     def perform(self, request: Request, alarm_id: UUID) -> Response:
@@ -243,7 +243,7 @@ class CloseAlarm(AlarmAction):
 class ExcursionList(RowListView):
     """Excursions of the caller's units."""
 
-    needs = READ
+    needs = {"GET": access.VIEW_ALARMS}
     serializer_class = ExcursionSerializer
     rows = EXCURSION_ROWS
 

@@ -7,7 +7,6 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,9 +20,8 @@ from alarms.models import LimitProfile, UnitLimits
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
 from core.api.serializer_rows import SerializerRows
+from customers.access import actions
 from customers.access.lookup import get_addressed
-from customers.access.permissions import READ, READ_AND_WRITE
-from customers.access.principal import principal_of
 from customers.models import StorageUnit
 from readings.units.scales import Scale
 
@@ -31,7 +29,7 @@ from readings.units.scales import Scale
 class LimitProfileList(RowListView):
     """Limit profiles, which are shared by all customers."""
 
-    needs = READ
+    needs = {"GET": actions.VIEW_LIMITS}
     serializer_class = LimitProfileSerializer
     rows = SerializerRows(LimitProfileSerializer)
 
@@ -48,7 +46,7 @@ class LimitProfileList(RowListView):
 class UnitLimitsView(GenericAPIView[UnitLimits]):
     """The limits of a storage unit."""
 
-    needs = {method: READ_AND_WRITE[method] for method in ("GET", "PUT")}
+    needs = {"GET": actions.VIEW_LIMITS, "PUT": actions.CHANGE_LIMITS}
     serializer_class = UnitLimitsSerializer
 
     def get(self, request: Request, unit_id: UUID) -> Response:
@@ -61,7 +59,7 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
 
         All fields are optional. Only managers of the customer may change limits.
         """
-        unit = _managed_unit(request, unit_id)
+        unit: StorageUnit = get_addressed(StorageUnit, request, unit_id, "facility")
         serializer = self.get_serializer(limits_choice(unit), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         serializer.save()
@@ -71,7 +69,7 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
 class UnitLimitsPreview(GenericAPIView[UnitLimits]):
     """What backdated limits would change."""
 
-    needs = {"POST": READ_AND_WRITE["PUT"]}
+    needs = {"POST": actions.CHANGE_LIMITS}
     serializer_class = UnitLimitsSerializer
 
     @extend_schema(request=UnitLimitsSerializer(partial=True), responses=LimitPreviewSerializer)
@@ -80,17 +78,10 @@ class UnitLimitsPreview(GenericAPIView[UnitLimits]):
 
         The body is that of PUT, with `applies_from` and `reason`. Nothing is saved.
         """
-        unit = _managed_unit(request, unit_id)
+        unit: StorageUnit = get_addressed(StorageUnit, request, unit_id, "facility")
         serializer = UnitLimitsSerializer(limits_choice(unit), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         choice, now = serializer.choice(), timezone.now()
         replay = preview_backdated(unit, limits_of(choice), choice.applies_from or now, now)
         context = {"scale": Scale(unit.temperature_unit)}
         return Response(LimitPreviewSerializer(replay, context=context).data)
-
-
-def _managed_unit(request: Request, unit_id: UUID) -> StorageUnit:
-    unit: StorageUnit = get_addressed(StorageUnit, request, unit_id, "facility")
-    if not principal_of(request).may_manage(unit.facility.customer_id):
-        raise PermissionDenied("Only managers of the customer may change limits.")
-    return unit

@@ -19,6 +19,7 @@ from alarms.selectors import (
 from alarms.setup_notices import SetupNotice, setup_notices
 from alarms.silences import silence_of, windows_in_effect
 from core.scope import Scope
+from customers.access import actions
 from customers.access.page_principal import page_principal
 from customers.models import Facility, StorageUnit
 
@@ -30,7 +31,7 @@ MAX_PER_FACILITY = 100
 @register.simple_tag(takes_context=True)
 def open_alarms(context: Context) -> int:
     """Return the number of open alarms of the signed-in person. One query."""
-    return open_count(page_principal(context["request"]).scope)
+    return open_count(_scope(context))
 
 
 @register.simple_tag(takes_context=True)
@@ -69,4 +70,4 @@ def facility_alarms(context: Context, facility: Facility) -> list[AlarmPresenter
 
 
 def _scope(context: Context) -> Scope:
-    return page_principal(context["request"]).scope
+    return page_principal(context["request"]).scope_of(actions.VIEW_ALARMS)

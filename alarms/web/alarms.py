@@ -34,7 +34,8 @@ from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm, SignedForm
 from alarms.web.signing import present_signatures, signed
 from core.scope import Scope
 from core.web.pages import list_page, requested_template
-from customers.access.page_principal import page_principal, refuse_unless
+from customers.access import actions as access
+from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.access.reauthentication import NotConfirmed
 from customers.models import Customer, StorageUnit
@@ -66,6 +67,7 @@ DRILLS = {"": None, "hidden": False, "only": True}
 @require_safe
 @never_cache
 @login_required
+@needs(GET=access.VIEW_ALARMS)
 def alarms_page(request: HttpRequest) -> HttpResponse:
     """List active alarms, most urgent first, and recently closed ones, filtered by the query."""
     scope, now = page_principal(request).scope, timezone.now()
@@ -103,6 +105,7 @@ def alarms_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=access.VIEW_ALARMS)
 def alarm_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show one alarm with its timeline, temperature chart and the limits that applied."""
     principal, alarm = _alarm_of(request, public_id)
@@ -112,6 +115,7 @@ def alarm_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=access.VIEW_ALARMS)
 def alarm_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show who changed what about the alarm."""
     _, alarm = _alarm_of(request, public_id)
@@ -130,6 +134,7 @@ def alarm_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_POST
 @never_cache
 @login_required
+@needs(POST=access.HANDLE_ALARMS)
 def acknowledge_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Acknowledge the alarm with a comment."""
     return _handle_action(request, public_id, "acknowledge", actions.acknowledge, "Alarm acknowledged.")
@@ -138,6 +143,7 @@ def acknowledge_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_POST
 @never_cache
 @login_required
+@needs(POST=access.HANDLE_ALARMS)
 def comment_on_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Add a comment to the alarm."""
     return _handle_action(request, public_id, "comment", actions.comment, "Comment added.")
@@ -146,6 +152,7 @@ def comment_on_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_POST
 @never_cache
 @login_required
+@needs(POST=access.HANDLE_ALARMS)
 def close_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Record cause and corrective action, and close the alarm."""
     return _handle_action(request, public_id, "close", actions.close, "Cause and corrective action saved.")
@@ -154,6 +161,7 @@ def close_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=access.VIEW_ALARMS, is_open=True)
 def alarm_count(request: HttpRequest) -> HttpResponse:
     """Render the number of unacknowledged alarms beside the link in the navigation."""
     return render(request, "alarms/_count.html", {"open_alarms": open_count(page_principal(request).scope)})
@@ -197,7 +205,7 @@ def _filters(request: HttpRequest) -> dict[str, str]:
 def _alarm_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Alarm]:
     """Return the principal and the alarm. Raise Http404 if it is not visible to the principal."""
     principal = page_principal(request)
-    alarms = with_units(Alarm.objects.visible_to(principal.scope)).select_related(
+    alarms = with_units(Alarm.objects.visible_to(principal.scope_of(access.VIEW_ALARMS))).select_related(
         "excursion__limit_version", "suppressed_by"
     )
     return principal, get_object_or_404(alarms, public_id=public_id)
@@ -230,7 +238,7 @@ def _handle_action(
 ) -> HttpResponse:
     """Perform the action with the form's data, or show the page again with the errors."""
     principal, alarm = _alarm_of(request, public_id)
-    refuse_unless(principal.may_operate(alarm.customer_id))
+    refuse_unless(principal.may(access.HANDLE_ALARMS, alarm.customer_id))
     form_class = _FORMS[action]
     form = (
         form_class(request.POST, prefix=action, **_signing_options(alarm, principal))
@@ -254,10 +262,11 @@ def _render_alarm(
     request: HttpRequest, principal: Principal, alarm: Alarm, submitted: dict[str, forms.Form] | None = None
 ) -> HttpResponse:
     presenter, unit = AlarmPresenter(alarm, timezone.now()), alarm.storage_unit
-    inhibited = with_units(alarm.suppressed.visible_to(principal.scope)).order_by("-started_at", "-pk")
+    scope = principal.scope_of(access.VIEW_ALARMS)
+    inhibited = with_units(alarm.suppressed.visible_to(scope)).order_by("-started_at", "-pk")
     version = _limit_version(alarm)
     scale = unit.temperature_unit if unit else "C"
-    may_operate = principal.may_operate(alarm.customer_id)
+    may_operate = principal.may(access.HANDLE_ALARMS, alarm.customer_id)
     if alarm.excursion:
         count_until(presenter.now, [alarm.excursion])
     context = {
@@ -268,7 +277,7 @@ def _render_alarm(
         "excursion": excursion_details(alarm.excursion, scale) if alarm.excursion else [],
         "events": alarm.events.order_by("happened_at", "pk"),
         "signatures": present_signatures(alarm),
-        "silence": _silence_text(principal.scope, unit, presenter.now) if unit and alarm.is_live else "",
+        "silence": _silence_text(scope, unit, presenter.now) if unit and alarm.is_live else "",
         "inhibited": present_alarms(inhibited[:MAX_INHIBITED], presenter.now),
         "forms": _forms(alarm, principal, may_operate) | (submitted or {}),
         "may_operate": may_operate,

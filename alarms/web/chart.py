@@ -18,7 +18,8 @@ from alarms.models import Excursion, LimitVersion
 from alarms.selectors import ExcursionFilter, visible_excursions
 from core.api.renderers import to_json
 from core.scope import Scope
-from customers.access.page_principal import page_principal
+from customers.access import actions
+from customers.access.page_principal import needs, page_principal
 from customers.models import StorageUnit
 from readings.series.chart import milliseconds
 from readings.time_ranges import TimeRange
@@ -51,6 +52,7 @@ class ExcursionOfChart(TypedDict):
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_ALARMS)
 def unit_excursions(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Return the excursions and limits of a unit in the requested range as JSON; 400 for an invalid range."""
     scope = page_principal(request).scope

@@ -22,11 +22,12 @@ from alarms.selectors import maintenance_windows
 from alarms.thresholds import SensorPolicy
 from alarms.web.forms import CustomerLimitsForm, LimitProfileForm, LimitReplayForm, MaintenanceForm, UnitLimitsForm
 from core.web.pages import list_page
+from customers.access import actions
 from customers.access.page_principal import (
-    refuse_unless,
+    needs,
+    page_principal,
     settings_context,
     settings_customer,
-    settings_principal,
     settings_unit,
 )
 from customers.access.principal import Principal
@@ -42,10 +43,10 @@ PROFILES_PER_PAGE = 50
 @require_http_methods(GET_OR_POST)
 @never_cache
 @login_required
+@needs(GET=actions.SEE_SETTINGS, POST=actions.CHANGE_LIMITS)
 def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """Show the limits of a unit with their history, and change them for managers."""
     principal, customer, unit = settings_unit(request, public_id, unit_id)
-    refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
     form = UnitLimitsForm(request.POST or None, instance=limits_choice(unit))
     preview: dict[str, object] = {}
     if request.method == "POST" and form.is_valid():
@@ -56,7 +57,7 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
         preview = _preview_context(form, unit)
     newest_first = LimitVersion.history.filter(storage_unit=unit).order_by("-valid_from", "-pk")
     versions = list_page(request, newest_first, VERSIONS_PER_PAGE)
-    context = settings_context(principal, customer, "units") | {
+    context = settings_context(principal, customer, "units", actions.CHANGE_LIMITS) | {
         "unit": unit,
         "form": form,
         "list": versions,
@@ -85,10 +86,10 @@ def _preview_context(form: UnitLimitsForm, unit: StorageUnit) -> dict[str, objec
 @require_http_methods(GET_OR_POST)
 @never_cache
 @login_required
+@needs(GET=actions.SEE_SETTINGS, POST=actions.CHANGE_DEFAULT_LIMITS)
 def customer_limits_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show the profile of the customer's units without limits of their own, and choose it for managers."""
     principal, customer = settings_customer(request, public_id)
-    refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
     chosen = CustomerLimits.objects.filter(customer=customer).select_related("profile").first()
     form = CustomerLimitsForm(request.POST or None, instance=chosen or CustomerLimits(customer=customer))
     if request.method == "POST" and form.is_valid():
@@ -96,7 +97,7 @@ def customer_limits_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
         messages.success(request, f"{form.instance.profile} is in effect for units without limits of their own.")
         return redirect("settings-customer-limits", public_id)
     units = StorageUnit.objects.filter(facility__customer=customer, is_synthetic=False)
-    context = settings_context(principal, customer, "units") | {
+    context = settings_context(principal, customer, "units", actions.CHANGE_DEFAULT_LIMITS) | {
         "form": form,
         "chosen": chosen,
         "unit_count": units.filter(chosen_limits=None).count(),
@@ -108,19 +109,20 @@ def customer_limits_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.SEE_SETTINGS)
 def profiles_page(request: HttpRequest) -> HttpResponse:
     """List the limit profiles, which only staff can change."""
-    principal = settings_principal(request)
+    may_change = not page_principal(request).scope_of(actions.CHANGE_LIMIT_PROFILES).is_empty
     listed = list_page(request, LimitProfile.objects.order_by("name"), PROFILES_PER_PAGE)
-    return render(request, "settings/limit_profiles.html", {"list": listed, "may_change": _is_staff(principal)})
+    return render(request, "settings/limit_profiles.html", {"list": listed, "may_change": may_change})
 
 
 @require_http_methods(GET_OR_POST)
 @never_cache
 @login_required
+@needs(GET=actions.CHANGE_LIMIT_PROFILES, POST=actions.CHANGE_LIMIT_PROFILES)
 def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpResponse:
     """Edit a limit profile as staff, or add one if there is no id."""
-    refuse_unless(_is_staff(settings_principal(request)))
     profile = LimitProfile() if profile_id is None else get_object_or_404(LimitProfile, public_id=profile_id)
     form = LimitProfileForm(request.POST or None, instance=profile)
     if request.method == "POST" and form.is_valid():
@@ -134,10 +136,10 @@ def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpRe
 @require_http_methods(GET_OR_POST)
 @never_cache
 @login_required
+@needs(GET=actions.SEE_SETTINGS, POST=actions.SCHEDULE_MAINTENANCE)
 def maintenance_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """List the customer's maintenance windows, and schedule one for managers."""
     principal, customer = settings_customer(request, public_id)
-    refuse_unless(request.method != "POST" or principal.may_manage(customer.pk))
     form = MaintenanceForm(request.POST or None, customer=customer, scope=principal.scope)
     if request.method == "POST" and form.is_valid():
         form.instance.created_by = principal.user
@@ -149,10 +151,10 @@ def maintenance_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+@needs(POST=actions.END_MAINTENANCE)
 def end_maintenance(request: HttpRequest, public_id: UUID, window_id: UUID) -> HttpResponse:
     """End a maintenance window now, or cancel it if it has not started."""
-    principal, customer = settings_customer(request, public_id)
-    refuse_unless(principal.may_manage(customer.pk))
+    _, customer = settings_customer(request, public_id)
     window = get_object_or_404(MaintenanceWindow, customer=customer, public_id=window_id)
     has_ended = window.end_now(timezone.now())
     messages.success(request, "Maintenance window ended." if has_ended else "The maintenance window had already ended.")
@@ -163,16 +165,14 @@ def _maintenance_context(
     request: HttpRequest, principal: Principal, customer: Customer, form: MaintenanceForm
 ) -> dict[str, object]:
     listed = list_page(request, maintenance_windows(customer), WINDOWS_PER_PAGE)
-    return settings_context(principal, customer, "maintenance") | {"form": form, "list": listed, "now": timezone.now()}
-
-
-def _is_staff(principal: Principal) -> bool:
-    return principal.user is not None and principal.user.is_staff
+    context = settings_context(principal, customer, "maintenance", actions.SCHEDULE_MAINTENANCE)
+    return context | {"form": form, "list": listed, "now": timezone.now()}
 
 
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.SEE_SETTINGS)
 def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """Show which alarms of the last 90 days the requested limits would have added or prevented."""
     principal, customer, unit = settings_unit(request, public_id, unit_id)
@@ -180,7 +180,7 @@ def limit_replay_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> H
     update_versions([unit.pk])
     in_force = latest_versions([unit.pk])[unit.pk].limits
     form = LimitReplayForm.for_limits(in_force, request.GET)
-    context = settings_context(principal, customer, "units") | {"unit": unit, "form": form}
+    context = settings_context(principal, customer, "units", actions.CHANGE_LIMITS) | {"unit": unit, "form": form}
     if form.is_bound and form.is_valid():
         try:
             context |= _replay_context(replay_limits(unit, form.changes, timezone.now()), unit)

@@ -20,7 +20,8 @@ from alarms.notifications.outbox import send_again
 from alarms.web.notification_forms import ChannelForm, DrillScheduleForm, RuleForm
 from core.crypto.encryption import SecretUnreadable
 from core.web.pages import list_page
-from customers.access.page_principal import page_principal, refuse_unless
+from customers.access import actions
+from customers.access.page_principal import needs, refuse_unless, settings_context, settings_customer
 from customers.access.principal import Principal
 from customers.models import Customer
 
@@ -32,9 +33,10 @@ MAX_DRILLS = 5
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.SEE_CHANNELS)
 def notifications_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show the customer's channels, rules, drills and newest messages."""
-    principal, customer = _customer_of(request, public_id)
+    principal, customer = settings_customer(request, public_id)
     listed = _messages_of(principal, customer).order_by("-created_at", "-pk")
     schedule = getattr(customer, "drill_schedule", None)
     context = _context(principal, customer) | {
@@ -53,10 +55,10 @@ def notifications_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_http_methods(GET_OR_POST)
 @never_cache
 @login_required
+@needs(GET=actions.CHANGE_CHANNELS, POST=actions.CHANGE_CHANNELS)
 def channel_page(request: HttpRequest, public_id: UUID, channel_id: UUID | None = None) -> HttpResponse:
     """Edit a channel, or add one if there is no id. The secret of a new webhook is shown once."""
-    principal, customer = _customer_of(request, public_id)
-    refuse_unless(principal.may_manage(customer.pk))
+    principal, customer = settings_customer(request, public_id)
     channel = get_object_or_404(_channels_of(principal, customer), public_id=channel_id) if channel_id else Channel()
     form = ChannelForm(request.POST or None, instance=channel, customer=customer)
     if request.method == "POST" and form.is_valid():
@@ -73,10 +75,10 @@ def channel_page(request: HttpRequest, public_id: UUID, channel_id: UUID | None 
 @require_POST
 @never_cache
 @login_required
+@needs(POST=actions.CHANGE_CHANNELS)
 def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> HttpResponse:
     """Test, enable or disable a channel or rotate its secret, depending on `action`."""
-    principal, customer = _customer_of(request, public_id)
-    refuse_unless(principal.may_manage(customer.pk))
+    principal, customer = settings_customer(request, public_id)
     channel = get_object_or_404(_channels_of(principal, customer), public_id=channel_id)
     match request.POST.get("action"):
         case "test":
@@ -99,10 +101,10 @@ def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> H
 @require_http_methods(GET_OR_POST)
 @never_cache
 @login_required
+@needs(GET=actions.CHANGE_RULES, POST=actions.CHANGE_RULES)
 def rule_page(request: HttpRequest, public_id: UUID, rule_id: UUID | None = None) -> HttpResponse:
     """Edit a rule, or add one if there is no id."""
-    principal, customer = _customer_of(request, public_id)
-    refuse_unless(principal.may_manage(customer.pk))
+    principal, customer = settings_customer(request, public_id)
     rule = get_object_or_404(_rules_of(principal, customer), public_id=rule_id) if rule_id else Rule()
     form = RuleForm(request.POST or None, instance=rule, customer=customer)
     if request.method == "POST" and form.is_valid():
@@ -114,10 +116,10 @@ def rule_page(request: HttpRequest, public_id: UUID, rule_id: UUID | None = None
 
 @require_POST
 @login_required
+@needs(POST=actions.CHANGE_RULES)
 def delete_rule(request: HttpRequest, public_id: UUID, rule_id: UUID) -> HttpResponse:
     """Delete a rule; its messages are kept."""
-    principal, customer = _customer_of(request, public_id)
-    refuse_unless(principal.may_manage(customer.pk))
+    principal, customer = settings_customer(request, public_id)
     rule = get_object_or_404(_rules_of(principal, customer), public_id=rule_id)
     rule.delete()
     messages.success(request, f"{rule.name} deleted.")
@@ -126,10 +128,10 @@ def delete_rule(request: HttpRequest, public_id: UUID, rule_id: UUID) -> HttpRes
 
 @require_POST
 @login_required
+@needs(POST=actions.RESEND_MESSAGES)
 def resend_message(request: HttpRequest, public_id: UUID, message_id: UUID) -> HttpResponse:
     """Send an undelivered message again."""
-    principal, customer = _customer_of(request, public_id)
-    refuse_unless(principal.may_manage(customer.pk))
+    principal, customer = settings_customer(request, public_id)
     message = get_object_or_404(_messages_of(principal, customer), public_id=message_id)
     if send_again(Message.objects.filter(pk=message.pk)):
         messages.success(request, "Message queued for delivery.")
@@ -140,10 +142,10 @@ def resend_message(request: HttpRequest, public_id: UUID, message_id: UUID) -> H
 
 @require_POST
 @login_required
+@needs(POST=actions.START_DRILLS)
 def start_drill(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Start an alarm drill."""
-    principal, customer = _customer_of(request, public_id)
-    refuse_unless(principal.may_manage(customer.pk))
+    principal, customer = settings_customer(request, public_id)
     try:
         drills.start(customer, by=principal.name)
     except drills.DrillInProgress as error:
@@ -155,10 +157,10 @@ def start_drill(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+@needs(POST=actions.START_DRILLS)
 def schedule_drills(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Set the interval of drills."""
-    principal, customer = _customer_of(request, public_id)
-    refuse_unless(principal.may_manage(customer.pk))
+    _principal, customer = settings_customer(request, public_id)
     form = DrillScheduleForm(request.POST)
     if not form.is_valid():
         return HttpResponseBadRequest("every_days must be from 1 to 366, or empty.")
@@ -167,21 +169,8 @@ def schedule_drills(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return redirect("settings-notifications", public_id)
 
 
-def _customer_of(request: HttpRequest, public_id: UUID) -> tuple[Principal, Customer]:
-    """Return the principal and the customer. Raise Http404 if it is not visible to the principal.
-
-    Raise PermissionDenied for tokens without permission to change settings.
-    """
-    principal = page_principal(request)
-    refuse_unless(
-        principal.user is not None
-        or (principal.customer_id is not None and principal.may_manage(principal.customer_id))
-    )
-    return principal, get_object_or_404(Customer.objects.visible_to(principal.scope), public_id=public_id)
-
-
 def _context(principal: Principal, customer: Customer) -> dict[str, object]:
-    return {"customer": customer, "tab": "notifications", "may_manage": principal.may_manage(customer.pk)}
+    return settings_context(principal, customer, "notifications", actions.CHANGE_CHANNELS)
 
 
 def _channels_of(principal: Principal, customer: Customer) -> QuerySet[Channel]:

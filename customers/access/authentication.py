@@ -21,7 +21,7 @@ from typing_extensions import override
 from core.db.prepared import Prepared
 from customers.access.login_throttle import ATTEMPTS_PER_ADDRESS, client_address, count_for
 from customers.access.page_principal import page_principal
-from customers.access.principal import Principal
+from customers.access.principal import Principal, Rights
 from customers.access.tokens import is_demo_token, possible_hashes
 
 KEYWORDS = ("bearer", "token")
@@ -29,13 +29,28 @@ HOUR = timedelta(hours=1)
 LAST_USE_IS_WRITTEN_AFTER = timedelta(minutes=1)
 
 # Raw SQL because it precedes every request, and compiling it with the ORM costs more than running it. The units are
-# null if the token is not limited to any.
+# null if the token is not limited to any. The rights of the person who created it are read each time, because they may
+# have changed: the role, and for staff who are not superusers Django's model permissions.
 FIND_PRINCIPAL = Prepared("""
 SELECT token.id, token.customer_id, token.permissions, token.rate_limit_per_hour, token.expires_at, token.revoked_at,
     token.last_used_at, customer.is_active,
     CASE WHEN token.is_limited_to_units
-        THEN ARRAY(SELECT storageunit_id FROM api_token_accessible_units WHERE apitoken_id = token.id) END
+        THEN ARRAY(SELECT storageunit_id FROM api_token_accessible_units WHERE apitoken_id = token.id) END,
+    token.created_by_id, creator.is_active, creator.is_active AND creator.is_staff AND creator.is_superuser,
+    membership.role,
+    CASE WHEN creator.is_active AND creator.is_staff AND NOT creator.is_superuser THEN ARRAY(
+        SELECT type.app_label || '.' || permission.codename
+        FROM auth_permission AS permission JOIN django_content_type AS type ON type.id = permission.content_type_id
+        WHERE permission.id IN (
+            SELECT permission_id FROM auth_user_user_permissions WHERE user_id = creator.id
+            UNION ALL
+            SELECT permission_id FROM auth_group_permissions JOIN auth_user_groups USING (group_id)
+            WHERE user_id = creator.id
+        )
+    ) END
 FROM api_token AS token JOIN customer ON customer.id = token.customer_id
+    LEFT JOIN auth_user AS creator ON creator.id = token.created_by_id
+    LEFT JOIN membership ON membership.user_id = creator.id AND membership.customer_id = token.customer_id
 WHERE token.token_hash = ANY(%s)
 """)
 # The hour is passed in and never decreases: two machines whose clocks differ continue counting in the later hour. No
@@ -96,18 +111,36 @@ def token_principal(text: str, now: datetime) -> Principal:
     rows = FIND_PRINCIPAL.rows([possible_hashes(text)])
     if not rows:
         raise UnknownToken
-    token_id, customer_id, permissions, limit, expires_at, revoked_at, last_used_at, is_active, unit_ids = rows[0]
+    token_id, customer_id, permissions, limit, expires_at, revoked_at, last_used_at, is_active, unit_ids, *by = rows[0]
+    creator = _rights_of_creator(customer_id, *by)
     if revoked_at is not None:
         raise AuthenticationFailed("The token has been revoked.")
     if expires_at is not None and now >= expires_at:
         raise AuthenticationFailed("The token has expired.")
     if not is_active:
         raise AuthenticationFailed("The customer is not active.")
+    if creator is not None and creator.is_none:
+        raise AuthenticationFailed("The person who created the token has no access any more.")
     if limit is not None:
         _count_use(token_id, limit, now)
     if last_used_at is None or now - last_used_at > LAST_USE_IS_WRITTEN_AFTER:
         _write_last_use(token_id, now)
-    return Principal.of_token(token_id, customer_id, permissions, unit_ids)
+    return Principal.of_token(token_id, customer_id, permissions, unit_ids, creator)
+
+
+def _rights_of_creator(
+    customer_id: int,
+    user_id: int | None,
+    is_active: bool | None,
+    is_superuser: bool | None,
+    role: str | None,
+    model_permissions: list[str] | None,
+) -> Rights | None:
+    """Return what the person who created a token may do for its customer, None if no account created it."""
+    if user_id is None:
+        return None
+    roles = {customer_id: role} if role and is_active else {}
+    return Rights(roles, None if is_superuser else frozenset(model_permissions or ()))
 
 
 def _count_guess(request: Request, now: datetime) -> None:

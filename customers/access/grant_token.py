@@ -1,7 +1,8 @@
 """Granting tokens: nobody can grant more than they have.
 
 Limits that the creator leaves out are the creator's own: a token created with one that is limited to units, a rate or a
-time has the same limits.
+time has the same limits. It belongs to the person who created the first of them, whose rights cap it at every request,
+and is revoked together with the token it was created with.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from customers.access.principal import Principal
@@ -18,6 +20,7 @@ from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, StorageUnit
 
 
+@transaction.atomic
 def grant_token(
     principal: Principal,
     customer: Customer,
@@ -32,21 +35,33 @@ def grant_token(
 
     Raise PermissionDenied for more than the principal has, ValidationError for units outside its scope.
     """
-    missing = sorted(set(permissions) - principal.permissions)
+    missing = sorted(set(permissions) - principal.grantable)
     if missing:
         raise PermissionDenied(f"You cannot grant a permission you lack: {', '.join(missing)}.")
+    parent = _parent(principal)
     return create_token(
         customer,
         token_name,
         permissions,
         units=_units(principal, customer, unit_ids),
-        created_by=principal.user,
-        **_limits(principal, rate_limit_per_hour, expires_at),
+        created_by=principal.user if parent is None else parent.created_by,
+        created_by_token=parent,
+        **_limits(parent, rate_limit_per_hour, expires_at),
     )
 
 
+def _parent(principal: Principal) -> ApiToken | None:
+    """Return the token of the principal, locked so that it cannot be revoked without the new one."""
+    if principal.token_id is None:
+        return None
+    parent: ApiToken = ApiToken.objects.select_for_update().get(pk=principal.token_id)
+    if parent.revoked_at is not None:
+        raise PermissionDenied("The token has been revoked.")
+    return parent
+
+
 def _units(principal: Principal, customer: Customer, unit_ids: Collection[UUID]) -> list[StorageUnit]:
-    reached = StorageUnit.objects.visible_to(principal.write_scope).filter(facility__customer=customer)
+    reached = StorageUnit.objects.visible_to(principal.scope).filter(facility__customer=customer)
     if not unit_ids:
         return _all_units(principal, list(reached.select_related("facility")))
     units = list(reached.filter(public_id__in=unit_ids).select_related("facility"))
@@ -58,18 +73,16 @@ def _units(principal: Principal, customer: Customer, unit_ids: Collection[UUID])
 
 def _all_units(principal: Principal, reached: list[StorageUnit]) -> list[StorageUnit]:
     """Return the units that “all units” means: none listed for a principal without limit, else the principal's list."""
-    if principal.write_scope.unit_ids is None:
+    if principal.scope.unit_ids is None:
         return []
     if not reached:
         raise PermissionDenied("A token that sees no unit of this customer cannot grant any.")
     return reached
 
 
-def _limits(principal: Principal, rate_limit_per_hour: int | None, expires_at: datetime | None) -> dict[str, Any]:
+def _limits(parent: ApiToken | None, rate_limit_per_hour: int | None, expires_at: datetime | None) -> dict[str, Any]:
     wanted = {"rate_limit_per_hour": rate_limit_per_hour, "expires_at": expires_at}
-    creator = ApiToken.objects.filter(pk=principal.token_id or 0)
-    own = creator.values(*wanted).first() or dict.fromkeys(wanted)
-    return {name: _within(own[name], wanted[name], name) for name in wanted}
+    return wanted if parent is None else {name: _within(getattr(parent, name), wanted[name], name) for name in wanted}
 
 
 def _within(own: Any, wanted: Any, name: str) -> Any:

@@ -7,8 +7,6 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
-from rest_framework.exceptions import PermissionDenied
-from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from core.api.errors import InvalidQuery
@@ -25,9 +23,8 @@ class OwnCustomerParams(QueryParams):
 
 
 def reachable_scope(request: Request) -> Scope:
-    """Return what this request may refer to by id: writing requests may reach less than reading ones."""
-    principal = principal_of(request)
-    return principal.scope if request.method in SAFE_METHODS else principal.write_scope
+    """Return what this request may refer to by id: that for which its action is permitted."""
+    return principal_of(request).scope
 
 
 def get_addressed(model: type[ScopedModel], request: Request, public_id: UUID, *related: str) -> Any:
@@ -55,9 +52,3 @@ def own_customer(request: Request) -> Customer:
     if customer is None:
         raise Http404
     return customer
-
-
-def require_whole_customer(request: Request) -> None:
-    """Raise PermissionDenied for a token that is limited to some storage units: this is about more than those."""
-    if principal_of(request).scope.unit_ids is not None:
-        raise PermissionDenied("A token that is limited to storage units can't do this.")

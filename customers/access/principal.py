@@ -2,112 +2,139 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 from django.contrib.auth.models import User
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 
 from core.scope import Scope
+from customers.access.actions import ACTIONS, ALL_PERMISSIONS, Action, Permission
 from customers.access.auth_backend import roles_of
-from customers.models import Membership
+
+NOTHING = Scope.nothing()
 
 
-class Permission(StrEnum):
-    """The permissions of a token; `write` does not imply `read`, `admin` implies both."""
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a person may do: by role in each customer, and by Django's model permissions in every one if they are staff.
 
-    READ = "read"
-    WRITE = "write"
-    ADMIN = "admin"
+    model_permissions: empty for everybody but staff; None means all, for a superuser.
+    """
 
+    roles: Mapping[int, str]
+    model_permissions: frozenset[str] | None = frozenset()
 
-ALL_PERMISSIONS = frozenset(Permission)
-_WRITING_ROLES = (Membership.Role.OPERATOR, Membership.Role.MANAGER)
+    def scope_of(self, action: Action) -> Scope:
+        """Return the customers for which the person may do it."""
+        if self.model_permissions is None or action.model_permission in self.model_permissions:
+            return Scope.everything()
+        return Scope(frozenset(customer for customer, role in self.roles.items() if action.is_permitted_to(role)))
+
+    @classmethod
+    def of_user(cls, user: User) -> Self:
+        """Return the rights of an account. Two queries for staff who are not superusers."""
+        if not user.is_active:
+            return cls({})
+        if not user.is_staff:
+            return cls(roles_of(user))
+        return cls(roles_of(user), None if user.is_superuser else frozenset(user.get_all_permissions()))
+
+    def limited_to(self, customer_id: int) -> Self:
+        """Return the rights without the roles in other customers."""
+        return replace(self, roles={each: role for each, role in self.roles.items() if each == customer_id})
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the person may do nothing at all."""
+        return not self.roles and self.model_permissions == frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """A token's or a signed-in person's rights.
+    """A signed-in person, or a token, and what either may do.
 
-    scope: what may be addressed by id and read. write_scope: what may be addressed by id and changed.
-    own_scope: what collections without an id (`/facilities`) contain; `/admin/...` collections use `scope`.
-    manage_scope: whose settings, tokens and people may be changed.
+    rights: of the person, or of the person who created the token; None for a token that no account created.
+    permissions: of the token; a person has all, within their rights.
+    reach: what a token can address at most; everything for a person.
     customer_id: the only customer the principal belongs to; None for staff and for members of several.
+    action: what the current request does; scope: for what it may do that, nothing until the request is checked.
     """
 
+    rights: Rights | None
     permissions: frozenset[Permission]
-    scope: Scope
-    write_scope: Scope
-    own_scope: Scope
-    manage_scope: Scope
+    reach: Scope
     customer_id: int | None
     token_id: int | None = None
     user: User | None = None
+    action: Action | None = None
+    scope: Scope = NOTHING
 
-    def may(self, needed: Permission) -> bool:
-        """Return whether the principal has this permission."""
-        return needed in self.permissions
+    def scope_of(self, action: Action) -> Scope:
+        """Return for which customers and units the principal may do it; `Scope.nothing()` if it may not."""
+        is_carried = self.user is not None if action.permission is None else action.permission in self.permissions
+        if not is_carried or (action.spans_units and self.reach.unit_ids is not None):
+            return NOTHING
+        return self.reach if self.rights is None else self.rights.scope_of(action).intersection(self.reach)
+
+    def may(self, action: Action, customer_id: int) -> bool:
+        """Return whether the principal may do it for all of this customer; never if limited to some units."""
+        return self.scope_of(action).holds_all_of(customer_id)
+
+    def for_action(self, action: Action) -> Self:
+        """Return the principal as of a request that does this."""
+        return replace(self, action=action, scope=self.scope_of(action))
+
+    @property
+    def own_scope(self) -> Scope:
+        """What collections without an id (`/facilities`) contain; `/admin/...` collections use `scope`."""
+        if self.token_id is None or self.customer_id is None:
+            return self.scope
+        return self.scope.intersection(Scope.of_customer(self.customer_id))
+
+    @property
+    def grantable(self) -> frozenset[Permission]:
+        """The permissions that the principal can give to a token: those it can use for anything."""
+        usable = {action.permission for action in ACTIONS if not self.scope_of(action).is_empty}
+        return frozenset(permission for permission in usable if permission is not None)
 
     @property
     def name(self) -> str:
         """The name under which decisions are recorded."""
         return self.user.get_username() if self.user else f"token {self.token_id}"
 
-    def may_operate(self, customer_id: int) -> bool:
-        """Return whether the principal may acknowledge alarms and resolve rows of this customer."""
-        return self.may(Permission.WRITE) and self.write_scope.holds_all_of(customer_id)
-
-    def may_manage(self, customer_id: int) -> bool:
-        """Return whether the principal may change this customer's settings."""
-        return self.manage_scope.holds_all_of(customer_id)
-
     @classmethod
     def of_token(
-        cls, token_id: int, customer_id: int, permissions: list[str], unit_ids: list[int] | None = None
-    ) -> Principal:
+        cls,
+        token_id: int,
+        customer_id: int,
+        permissions: Collection[str],
+        unit_ids: Collection[int] | None = None,
+        creator: Rights | None = None,
+    ) -> Self:
         """Return the principal of a token. `unit_ids`: the only units it may see; None means all."""
         units = None if unit_ids is None else frozenset(unit_ids)
-        own = Scope(frozenset({customer_id}), units)
         is_admin = Permission.ADMIN in permissions
-        reach = Scope(None, units) if is_admin else own
         return cls(
+            rights=creator,
             permissions=ALL_PERMISSIONS if is_admin else frozenset(map(Permission, permissions)),
-            scope=reach,
-            write_scope=reach,
-            own_scope=own,
-            # A principal limited to some units must not create a token for all of them.
-            manage_scope=reach if units is None and (is_admin or Permission.WRITE in permissions) else Scope.nothing(),
+            reach=Scope(None if is_admin else frozenset({customer_id}), units),
             customer_id=customer_id,
             token_id=token_id,
         )
 
     @classmethod
-    def of_user(cls, user: User) -> Principal:
-        """Staff are admin and reach every customer; others have what their roles in active customers give."""
-        if user.is_staff:
-            everything = Scope.everything()
-            return cls(
-                permissions=ALL_PERMISSIONS,
-                scope=everything,
-                write_scope=everything,
-                own_scope=everything,
-                manage_scope=everything,
-                customer_id=None,
-                user=user,
-            )
-        roles = roles_of(user)
-        writable = frozenset(customer_id for customer_id, role in roles.items() if role in _WRITING_ROLES)
-        managed = frozenset(customer_id for customer_id, role in roles.items() if role == Membership.Role.MANAGER)
-        permissions = {Permission.READ} if roles else set()
-        scope = Scope(frozenset(roles))
+    def of_user(cls, user: User) -> Self:
+        """Return the principal of a signed-in person."""
+        rights = Rights.of_user(user)
+        is_of_one_customer = len(rights.roles) == 1 and not user.is_staff
         return cls(
-            permissions=frozenset(permissions | ({Permission.WRITE} if writable else set())),
-            scope=scope,
-            write_scope=Scope(writable),
-            own_scope=scope,
-            manage_scope=Scope(managed),
-            customer_id=next(iter(roles)) if len(roles) == 1 else None,
+            rights=rights,
+            permissions=ALL_PERMISSIONS,
+            reach=Scope.everything(),
+            customer_id=next(iter(rights.roles)) if is_of_one_customer else None,
             user=user,
         )
 

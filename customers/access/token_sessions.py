@@ -16,8 +16,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
+from customers.access.actions import Permission
 from customers.access.idle_sessions import active_person
-from customers.access.principal import Permission, Principal
+from customers.access.principal import Principal, Rights
 from customers.access.tokens import is_demo_token, possible_hashes
 from customers.models import ApiToken
 
@@ -60,7 +61,7 @@ def token_for_sign_in(customer_code: str, text: str, now: datetime) -> ApiToken 
         return None
     tokens = ApiToken.objects.filter(customer__customer_code=customer_code, customer__is_active=True)
     token: ApiToken | None = tokens.filter(token_hash__in=possible_hashes(text)).first()
-    return token if token and token.is_usable_at(now) and _principal_of(token).may(Permission.READ) else None
+    return token if token and token.is_usable_at(now) and Permission.READ in _usable_permissions(token) else None
 
 
 def sign_in_with(request: HttpRequest, token: ApiToken) -> None:
@@ -75,12 +76,16 @@ def visitor_of(request: HttpRequest, now: datetime) -> TokenVisitor | None:
     token_id = request.session.get(TOKEN_KEY)
     if token_id is None or SESSION_KEY in request.session:
         return None
-    tokens = ApiToken.objects.select_related("customer").filter(customer__is_active=True)
+    tokens = ApiToken.objects.select_related("customer", "created_by").filter(customer__is_active=True)
     token = tokens.filter(pk=token_id).first()
     if token is None or not token.is_usable_at(now):
         request.session.flush()
         return None
-    return TokenVisitor(token, _principal_of(token))
+    principal = _principal_of(token)
+    if principal.rights is not None and principal.rights.is_none:
+        request.session.flush()
+        return None
+    return TokenVisitor(token, principal)
 
 
 class TokenSessionMiddleware:
@@ -99,6 +104,13 @@ class TokenSessionMiddleware:
         return self.get_response(request)
 
 
+def _usable_permissions(token: ApiToken) -> frozenset[Permission]:
+    """Return the token's permissions that the person who created it still has."""
+    principal = _principal_of(token)
+    return principal.permissions & principal.grantable
+
+
 def _principal_of(token: ApiToken) -> Principal:
     unit_ids = list(token.accessible_units.values_list("pk", flat=True)) if token.is_limited_to_units else None
-    return Principal.of_token(token.pk, token.customer_id, token.permissions, unit_ids)
+    creator = None if token.created_by is None else Rights.of_user(token.created_by).limited_to(token.customer_id)
+    return Principal.of_token(token.pk, token.customer_id, token.permissions, unit_ids, creator)

@@ -18,17 +18,27 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import OuterRef, Q, QuerySet
-from django.db.models.signals import m2m_changed
+from django.db.models.signals import m2m_changed, pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from customers.models import ApiToken, Customer, StorageUnit
+from customers.models import ApiToken, Customer, Membership, StorageUnit
 
 TOKEN_MARK = "tms_"  # noqa: S105 - lets secret scanners recognise a token
 PREFIX_LENGTH = 12
 _WELL_KNOWN = re.compile(r"(read|write|admin)_[A-J]_[0-9]{2}_(admin_)?token_2025")
+
+
+# A token created with another one is revoked with it, and so on.
+REVOKE = """
+WITH RECURSIVE revoked (id) AS (
+    SELECT unnest(%(token_ids)s::int[])
+    UNION SELECT token.id FROM api_token AS token JOIN revoked ON token.created_by_token_id = revoked.id
+)
+UPDATE api_token SET revoked_at = %(now)s WHERE id IN (SELECT id FROM revoked) AND revoked_at IS NULL
+"""
 
 
 def new_token_text() -> str:
@@ -62,6 +72,7 @@ def create_token(
     rate_limit_per_hour: int | None = None,
     expires_at: datetime | None = None,
     created_by: User | None = None,
+    created_by_token: ApiToken | None = None,
     text: str | None = None,
 ) -> tuple[ApiToken, str]:
     """Create a token; return its row and its text, which is not stored.
@@ -81,6 +92,7 @@ def create_token(
         rate_limit_per_hour=rate_limit_per_hour,
         expires_at=expires_at,
         created_by=created_by,
+        created_by_token=created_by_token,
     )
     token.full_clean(exclude=["token_hash", "prefix"])
     units = list(units)
@@ -112,8 +124,23 @@ def with_details(tokens: QuerySet[ApiToken], now: datetime) -> QuerySet[Any]:
 
 
 def revoke(tokens: QuerySet[ApiToken]) -> int:
-    """Revoke these tokens; return how many were not revoked before."""
-    return tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
+    """Revoke these tokens, and those created with them; return how many were not revoked before."""
+    keys = list(tokens.values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(REVOKE, {"token_ids": keys, "now": timezone.now()})
+        return int(cursor.rowcount)
+
+
+@receiver(pre_delete, sender=Membership)
+def revoke_tokens_of_member(instance: Membership, **_: object) -> None:
+    """Revoke the customer's tokens that a person created when the membership ends."""
+    revoke(ApiToken.objects.filter(created_by=instance.user_id, customer=instance.customer_id))
+
+
+@receiver(pre_delete, sender=User)
+def revoke_tokens_of_account(instance: User, **_: object) -> None:
+    """Revoke all tokens of an account that is deleted: without it nobody's rights would cap them."""
+    revoke(ApiToken.objects.filter(created_by=instance.pk))
 
 
 @receiver(m2m_changed, sender=ApiToken.accessible_units.through)

@@ -93,7 +93,9 @@ class TokenSerializer(serializers.Serializer[ApiToken]):
     id = serializers.UUIDField(source="public_id", read_only=True)
     token_name = serializers.CharField(max_length=200)
     permissions = serializers.ListField(
-        child=serializers.ChoiceField(labelled_choices(ApiToken.Permission)), allow_empty=False, max_length=3
+        child=serializers.ChoiceField(labelled_choices(ApiToken.Permission)),
+        allow_empty=False,
+        max_length=len(ApiToken.Permission),
     )
     rate_limit_per_hour = serializers.IntegerField(
         min_value=1,

@@ -18,9 +18,9 @@ from core.api.pagination import PageParams, Rows
 from core.api.query_params import CustomerFilterParams
 from core.api.serializer_rows import SerializerRows
 from core.db.compiled_queries import CompiledQuery
+from customers.access import actions
 from customers.access.grant_token import grant_token
-from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer, require_whole_customer
-from customers.access.permissions import ADMIN, READ_AND_WRITE
+from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer
 from customers.access.principal import principal_of
 from customers.access.tokens import revoke, with_details
 from customers.api.serializers import FacilitySerializer, ListedFacilitySerializer, NewTokenSerializer, TokenSerializer
@@ -34,7 +34,7 @@ FACILITIES = CompiledQuery(lambda scope: FACILITY_ROWS.values(Facility.objects.v
 class FacilityList(RowListView):
     """Facilities of the caller."""
 
-    needs = READ_AND_WRITE
+    needs = {"GET": actions.VIEW_FACILITIES, "POST": actions.ADD_FACILITIES}
     serializer_class = FacilitySerializer
     rows = FACILITY_ROWS
 
@@ -54,7 +54,6 @@ class FacilityList(RowListView):
     @extend_schema(parameters=[OwnCustomerParams], responses={201: FacilitySerializer})
     def post(self, request: Request) -> Response:
         """Create a facility."""
-        require_whole_customer(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         facility = serializer.save(customer=own_customer(request))
@@ -64,7 +63,11 @@ class FacilityList(RowListView):
 class FacilityDetail(GenericAPIView[Facility]):
     """A facility."""
 
-    needs = READ_AND_WRITE
+    needs = {
+        "GET": actions.VIEW_FACILITIES,
+        "PUT": actions.CHANGE_FACILITIES,
+        "PATCH": actions.CHANGE_FACILITIES,
+    }
     serializer_class = FacilitySerializer
 
     def get(self, request: Request, public_id: UUID) -> Response:
@@ -75,7 +78,6 @@ class FacilityDetail(GenericAPIView[Facility]):
     @extend_schema(request=FacilitySerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
         """Update a facility. All fields are optional; PUT and PATCH behave alike."""
-        require_whole_customer(request)
         facility = get_addressed(Facility, request, public_id)
         serializer = self.get_serializer(facility, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
@@ -88,7 +90,7 @@ class FacilityDetail(GenericAPIView[Facility]):
 class AdminFacilityList(RowListView):
     """Facilities of every customer."""
 
-    needs = {"GET": ADMIN["GET"]}
+    needs = {"GET": actions.LIST_CUSTOMERS}
     serializer_class = ListedFacilitySerializer
     rows = SerializerRows(ListedFacilitySerializer)
 
@@ -112,7 +114,7 @@ class AdminFacilityList(RowListView):
 class TokenList(GenericAPIView[ApiToken]):
     """API tokens of the caller's customer."""
 
-    needs = READ_AND_WRITE
+    needs = {"GET": actions.LIST_TOKENS, "POST": actions.CREATE_TOKENS}
     serializer_class = TokenSerializer
     pagination_class = None
     queryset = ApiToken.objects.none()  # the browsable API requires one for lists
@@ -146,7 +148,7 @@ class TokenList(GenericAPIView[ApiToken]):
 class AdminTokenList(TokenList):
     """API tokens of any customer."""
 
-    needs = {"GET": ADMIN["GET"], "POST": ADMIN["POST"]}
+    needs = {"GET": actions.LIST_CUSTOMER_TOKENS, "POST": actions.CREATE_CUSTOMER_TOKENS}
 
     @override
     def get_customer(self, request: Request, **path: UUID) -> Customer:
@@ -157,7 +159,7 @@ class AdminTokenList(TokenList):
 class TokenDetail(GenericAPIView[ApiToken]):
     """An API token."""
 
-    needs = {"DELETE": READ_AND_WRITE["DELETE"]}
+    needs = {"DELETE": actions.REVOKE_TOKENS}
     serializer_class = TokenSerializer
 
     @extend_schema(responses={200: TokenSerializer})

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from core.web.pages import list_page
 from customers import members
+from customers.access import actions
 from customers.access.login_throttle import count_mail
-from customers.access.page_principal import refuse_unless, settings_context, settings_customer
+from customers.access.page_principal import needs, settings_context, settings_customer
 from customers.access.principal import Principal
 from customers.accounts import invitations, mail
 from customers.models import Customer, Invitation, Membership
@@ -28,27 +29,26 @@ ROWS_A_PAGE = 50
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @login_required
+@needs(GET=actions.SEE_PEOPLE, POST=actions.CHANGE_PEOPLE)
 def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """List the customer's people and open invitations. POST invites an address, whether it has an account or not."""
     principal, customer = settings_customer(request, public_id)
     form = InviteForm(request.POST or None)
-    if request.method == "POST":
-        refuse_unless(may_invite(principal, customer))
-        if form.is_valid():
-            invitation, secret = invitations.invite(
-                customer, form.cleaned_data["email"], form.cleaned_data["role"], by=principal.user, now=timezone.now()
-            )
-            _send(request, invitation, secret)
-            return redirect("settings-people", public_id)
+    if request.method == "POST" and form.is_valid():
+        invitation, secret = invitations.invite(
+            customer, form.cleaned_data["email"], form.cleaned_data["role"], by=principal.user, now=timezone.now()
+        )
+        _send(request, invitation, secret)
+        return redirect("settings-people", public_id)
     return render(request, "settings/people.html", _context(request, principal, customer, form))
 
 
 @require_POST
 @login_required
+@needs(POST=actions.CHANGE_PEOPLE)
 def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> HttpResponse:
     """Change a member's `role`, or `remove` them, by `action`."""
     principal, customer = settings_customer(request, public_id)
-    refuse_unless(may_invite(principal, customer))
     member = get_object_or_404(members.members_of(customer), pk=membership_id)
     action, role = request.POST.get("action"), request.POST.get("role", "")
     try:
@@ -67,10 +67,10 @@ def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> 
 
 @require_POST
 @login_required
+@needs(POST=actions.CHANGE_PEOPLE)
 def change_invitation(request: HttpRequest, public_id: UUID, invitation_id: UUID) -> HttpResponse:
     """Send an invitation again with a new link, or `withdraw` it, by `action`."""
     principal, customer = settings_customer(request, public_id)
-    refuse_unless(may_invite(principal, customer))
     invitation = get_object_or_404(Invitation, customer=customer, public_id=invitation_id)
     match request.POST.get("action"):
         case "send":
@@ -88,20 +88,15 @@ def change_invitation(request: HttpRequest, public_id: UUID, invitation_id: UUID
 
 @require_POST
 @login_required
+@needs(POST=actions.CHANGE_PEOPLE)
 def change_second_factor(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Require a second factor of the customer's people, or no longer, by `required`."""
-    principal, customer = settings_customer(request, public_id)
-    refuse_unless(may_invite(principal, customer))
+    _, customer = settings_customer(request, public_id)
     customer.requires_second_factor = request.POST.get("required") == "yes"
     customer.save(update_fields=["requires_second_factor", "updated_at"])
     is_required = customer.requires_second_factor
     messages.success(request, f"A second factor is {'now' if is_required else 'no longer'} required.")
     return redirect("settings-people", public_id)
-
-
-def may_invite(principal: Principal, customer: Customer) -> bool:
-    """Return whether the principal may manage people. A token may not: a lost one must not create accounts."""
-    return principal.user is not None and principal.may_manage(customer.pk)
 
 
 def _send(request: HttpRequest, invitation: Invitation, secret: str) -> None:
@@ -126,12 +121,11 @@ def _send(request: HttpRequest, invitation: Invitation, secret: str) -> None:
 
 
 def _context(request: HttpRequest, principal: Principal, customer: Customer, form: InviteForm) -> dict[str, object]:
-    is_manager = may_invite(principal, customer)
-    return settings_context(principal, customer, "people") | {
-        "may_manage": is_manager,
+    shared = settings_context(principal, customer, "people", actions.CHANGE_PEOPLE)
+    return shared | {
         "form": form,
         "list": list_page(request, members.members_of(customer), ROWS_A_PAGE),
-        "invitations": list(invitations.open_invitations(customer)) if is_manager else [],
+        "invitations": list(invitations.open_invitations(customer)) if shared["may_manage"] else [],
         "now": timezone.now(),
         "roles": Membership.Role.values,
     }

@@ -14,13 +14,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.web.pages import list_page
-from customers.access import tokens
+from customers.access import actions, tokens
 from customers.access.grant_token import grant_token
 from customers.access.page_principal import (
+    needs,
+    page_principal,
     refuse_unless,
     settings_context,
     settings_customer,
-    settings_principal,
     settings_unit,
 )
 from customers.access.principal import Principal
@@ -42,9 +43,10 @@ GET_OR_POST = ["GET", "HEAD", "POST"]
 @require_http_methods(GET_OR_POST)
 @never_cache
 @login_required
+@needs(GET=actions.SEE_SETTINGS, POST=actions.OWN_ACCOUNT, is_open=True)
 def profile_page(request: HttpRequest) -> HttpResponse:
     """Show and change the person's name and display; list the customers whose settings are visible."""
-    principal = settings_principal(request)
+    principal = page_principal(request)
     refuse_unless(request.method != "POST" or principal.user is not None)
     form = PersonForm(request.POST or None, instance=principal.user)
     if request.method == "POST" and form.is_valid():
@@ -52,7 +54,7 @@ def profile_page(request: HttpRequest) -> HttpResponse:
         messages.success(request, "Name saved.")
         return redirect("settings")
     text = request.GET.get("text", "").strip()
-    customers = Customer.objects.visible_to(principal.scope).filter(
+    customers = Customer.objects.visible_to(principal.scope_of(actions.SEE_SETTINGS)).filter(
         Q(customer_code__icontains=text) | Q(name__icontains=text)
     )
     context = {
@@ -68,6 +70,7 @@ def profile_page(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
+@needs(POST=actions.OWN_ACCOUNT)
 def change_display(request: HttpRequest) -> HttpResponse:
     """Save the theme on this device."""
     form = DisplayForm(request.POST)
@@ -82,19 +85,18 @@ def change_display(request: HttpRequest) -> HttpResponse:
 @require_http_methods(GET_OR_POST)
 @never_cache
 @login_required
+@needs(GET=actions.SEE_TOKENS, POST=actions.CREATE_TOKENS)
 def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """List the customer's tokens. POST creates one; the response shows its text, which is not stored."""
     principal, customer = settings_customer(request, public_id)
     form = TokenForm(request.POST or None, principal=principal)
     token_text = ""
-    if request.method == "POST":
-        refuse_unless(principal.may_manage(customer.pk))
-        if form.is_valid():
-            fields = dict(form.cleaned_data)
-            _, token_text = grant_token(principal, customer, expires_at=fields.pop("expires_on"), **fields)
-            form = TokenForm(principal=principal)
+    if request.method == "POST" and form.is_valid():
+        fields = dict(form.cleaned_data)
+        _, token_text = grant_token(principal, customer, expires_at=fields.pop("expires_on"), **fields)
+        form = TokenForm(principal=principal)
     listed = tokens.with_details(ApiToken.objects.filter(customer=customer), timezone.now()).order_by("-created_at")
-    context = settings_context(principal, customer, "tokens") | {
+    context = settings_context(principal, customer, "tokens", actions.CREATE_TOKENS) | {
         "form": form,
         "token_text": token_text,
         "list": list_page(request, listed.select_related("created_by"), ROWS_A_PAGE),
@@ -104,10 +106,10 @@ def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+@needs(POST=actions.REVOKE_TOKENS)
 def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpResponse:
     """Revoke a token of the customer."""
-    principal, customer = settings_customer(request, public_id)
-    refuse_unless(principal.may_manage(customer.pk))
+    _, customer = settings_customer(request, public_id)
     token = get_object_or_404(ApiToken, customer=customer, public_id=token_id)
     revoked = tokens.revoke(ApiToken.objects.filter(pk=token.pk))
     messages.success(request, f"{token.token_name} revoked." if revoked else f"{token.token_name} was already revoked.")
@@ -117,6 +119,7 @@ def revoke_token(request: HttpRequest, public_id: UUID, token_id: UUID) -> HttpR
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.SEE_SETTINGS)
 def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """List the customer's storage units with their settings; `?text=` filters them."""
     principal, customer = settings_customer(request, public_id)
@@ -124,7 +127,7 @@ def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     units = StorageUnit.objects.visible_to(principal.scope).filter(facility__customer=customer, is_synthetic=False)
     units = units.filter(Q(name__icontains=text) | Q(unit_code__icontains=text))
     ordered = units.select_related("facility").order_by("facility__facility_code", "unit_code")
-    context = settings_context(principal, customer, "units") | {
+    context = settings_context(principal, customer, "units", actions.CHANGE_UNITS) | {
         "list": list_page(request, ordered, ROWS_A_PAGE),
         "text": text,
     }
@@ -134,19 +137,18 @@ def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_http_methods(GET_OR_POST)
 @never_cache
 @login_required
+@needs(GET=actions.CHANGE_UNITS, POST=actions.CHANGE_UNITS)
 def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """Show and change the settings of one unit."""
     principal, customer, unit = settings_unit(request, public_id, unit_id)
-    refuse_unless(principal.may_manage(customer.pk))
     form = UnitForm(request.POST or None, instance=unit)
     if request.method == "POST" and form.is_valid():
         # Only the form's fields: a delivery may be updating others.
         unit.save(update_fields=list(form.cleaned_data))
         messages.success(request, f"{unit} saved.")
         return redirect("settings-units", public_id)
-    return render(
-        request, "settings/unit.html", settings_context(principal, customer, "units") | {"form": form, "unit": unit}
-    )
+    context = settings_context(principal, customer, "units", actions.CHANGE_UNITS) | {"form": form, "unit": unit}
+    return render(request, "settings/unit.html", context)
 
 
 def _roles(principal: Principal) -> dict[int, str]:

@@ -73,7 +73,7 @@ class TokenForm(forms.Form):
 
     def __init__(self, *args: Any, principal: Principal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(value, label) for value, label in ApiToken.Permission.choices if value in principal.permissions]
+        choices = [(value, label) for value, label in ApiToken.Permission.choices if value in principal.grantable]
         permissions: Any = self.fields["permissions"]
         permissions.choices = choices
 

@@ -19,7 +19,8 @@ from audit.models import AuditEntry
 from core.scope import Scope
 from core.web.pages import list_page
 from customers import members
-from customers.access.page_principal import page_principal, refuse_unless, settings_context, settings_customer
+from customers.access import actions
+from customers.access.page_principal import needs, page_principal, settings_context, settings_customer
 from customers.models import Customer
 from customers.trail.export import csv_lines
 from customers.trail.presenters import present_entries
@@ -36,6 +37,7 @@ class InvalidFilterError(ValueError):
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_TRAIL)
 def trail_page(request: HttpRequest) -> HttpResponse:
     """Search the trail of the customers that the principal manages; the operator sees that of the whole system."""
     scope = _trail_scope(request)
@@ -51,6 +53,7 @@ def trail_page(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @login_required
+@needs(GET=actions.VIEW_TRAIL)
 def trail_csv(request: HttpRequest) -> HttpResponseBase:
     """Export what the search finds as CSV. The export is itself an entry."""
     scope = _trail_scope(request)
@@ -74,28 +77,28 @@ def trail_csv(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_TRAIL)
 def customer_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Search the trail of one customer."""
     principal, customer = settings_customer(request, public_id)
     scope = _trail_scope(request)
-    refuse_unless(scope.holds_all_of(customer.pk))
     try:
         wanted = _filter(request, scope, customer)
     except InvalidFilterError as error:
         return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
-    context = settings_context(principal, customer, "history") | _search_context(request, scope, wanted)
+    context = settings_context(principal, customer, "history", actions.VIEW_TRAIL) | _search_context(request, scope, wanted)
     return render(request, "trail/customer.html", context)
 
 
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_TRAIL)
 def member_history(request: HttpRequest, public_id: UUID, membership_id: int) -> HttpResponse:
     """Show what happened to a person and what they did for the customer."""
     principal, customer = settings_customer(request, public_id)
-    refuse_unless(_trail_scope(request).holds_all_of(customer.pk))
     member = get_object_or_404(members.members_of(customer), pk=membership_id)
-    context = settings_context(principal, customer, "people") | {"member": member}
+    context = settings_context(principal, customer, "people", actions.VIEW_TRAIL) | {"member": member}
     return render(request, "trail/member.html", context | history_context(request, history_of_member(member)))
 
 
@@ -121,9 +124,7 @@ def history_page(
 
 
 def _trail_scope(request: HttpRequest) -> Scope:
-    scope = page_principal(request).manage_scope
-    refuse_unless(scope.customer_ids is None or bool(scope.customer_ids))
-    return scope
+    return page_principal(request).scope
 
 
 def _search_context(request: HttpRequest, scope: Scope, wanted: TrailFilter) -> dict[str, object]:

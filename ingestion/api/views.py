@@ -25,7 +25,7 @@ from core.api.pagination import PageParams
 from core.api.query_params import ChoiceParam, CustomerFilterParams, PeriodParams
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
 from core.api.serializer_rows import SerializerRows
-from customers.access.permissions import ADMIN, READ_AND_WRITE
+from customers.access import actions
 from customers.access.principal import principal_of
 from customers.models import Customer
 from ingestion.api.serializers import IngestionLogSerializer, PushedSerializer, ReadingCreateSerializer
@@ -49,7 +49,7 @@ CONFLICT = OpenApiResponse(
 class PushView(APIView):
     """Push of a single reading."""
 
-    needs = {"POST": READ_AND_WRITE["POST"]}
+    needs = {"POST": actions.PUSH_READINGS}
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer]
 
     @extend_schema(
@@ -67,11 +67,11 @@ class PushView(APIView):
         serializer = ReadingCreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         reading = serializer.validated_data
-        units = visible_unit_refs(principal.write_scope, public_id=reading["storage_unit_id"], with_synthetic=True)
+        units = visible_unit_refs(principal.scope, public_id=reading["storage_unit_id"], with_synthetic=True)
         if not units:
             raise NotFound("Storage unit not found.")
         batch: ParsedBatch = reading["batch"]
-        pushed = push(principal.write_scope, [batch], own_customer_id=principal.customer_id, received_at=timezone.now())
+        pushed = push(principal.scope, [batch], own_customer_id=principal.customer_id, received_at=timezone.now())
         _raise_if_rejected(pushed)
         [unit_id] = units
         row = stored_row(unit_id, batch.readings["sensor_code"][0], reading["recorded_at"])
@@ -110,7 +110,7 @@ class WholeBodyParser(BaseParser):
 class BulkPushView(APIView):
     """Push of many readings."""
 
-    needs = {"POST": READ_AND_WRITE["POST"]}
+    needs = {"POST": actions.PUSH_READINGS}
     parser_classes = [WholeBodyParser]
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer]
 
@@ -135,7 +135,7 @@ class BulkPushView(APIView):
             _log_failure(principal.customer_id, body, error)
             raise (TooLargeBody if error.reason is Reason.TOO_LARGE else ParseError)(error.message) from error
         pushed = push(
-            principal.write_scope,
+            principal.scope,
             batches,
             own_customer_id=principal.customer_id,
             received_at=received_at,
@@ -170,7 +170,7 @@ class LogParams(CustomerFilterParams, PeriodParams):
 class IngestionLogs(RowListView):
     """The ingestion log."""
 
-    needs = {"GET": ADMIN["GET"]}
+    needs = {"GET": actions.VIEW_DELIVERIES}
     serializer_class = IngestionLogSerializer
     rows = SerializerRows(IngestionLogSerializer)
 

@@ -16,7 +16,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from core.web.pages import list_page
-from customers.access.page_principal import page_principal, refuse_unless
+from customers.access import actions
+from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.models import Customer
 from customers.trail.selectors import history_of
@@ -55,6 +56,7 @@ class _Decide(Protocol):
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_SOURCES)
 def sources_page(request: HttpRequest) -> HttpResponse:
     """List the visible sources, worst state first, filtered by `?customer=`, `?state=` and `?text=`."""
     scope = page_principal(request).scope
@@ -82,6 +84,7 @@ def sources_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_SOURCES)
 def source_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show a source's state and deliveries, and its rejected rows and conflicts in the requested states."""
     now = timezone.now()
@@ -93,8 +96,10 @@ def source_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "source": source,
         "presenter": SourcePresenter(source, now),
         "url": redact_url(source.url),
-        "may_operate": principal.may_operate(source.customer_id),
-        "may_manage": principal.may_manage(source.customer_id),
+        "may_poll": principal.may(actions.POLL_SOURCES, source.customer_id),
+        "may_manage": principal.may(actions.CHANGE_SOURCES, source.customer_id),
+        "may_review_rows": principal.may(actions.REVIEW_REJECTED_ROWS, source.customer_id),
+        "may_review_conflicts": principal.may(actions.REVIEW_CONFLICTS, source.customer_id),
         "deliveries": list_page(request, deliveries_of(source), ROWS_PER_PAGE, "deliveries_page"),
         "rejected": list_page(request, rejected_rows_of(source, rejected_state), ROWS_PER_PAGE, "rejected_page"),
         "rejected_state": rejected_state,
@@ -111,6 +116,7 @@ def source_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_SOURCES)
 def source_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show who changed what about the source."""
     _, source = _get_source(request, public_id)
@@ -126,16 +132,17 @@ def source_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+@needs(POST=actions.POLL_SOURCES)
 def change_schedule(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Poll the source now (operators), or pause or resume it (managers), according to `action`."""
     principal, source = _get_source(request, public_id)
     action = request.POST.get("action")
     sources = Source.objects.filter(pk=source.pk)
     if action == "poll":
-        refuse_unless(principal.may_operate(source.customer_id))
+        refuse_unless(principal.may(actions.POLL_SOURCES, source.customer_id))
         message = "Polling starts within seconds." if claims.poll_now(sources) else "Resume the source to poll it."
     elif action in ("pause", "resume"):
-        refuse_unless(principal.may_manage(source.customer_id))
+        refuse_unless(principal.may(actions.CHANGE_SOURCES, source.customer_id))
         changed = claims.pause(sources) if action == "pause" else claims.resume(sources)
         message = f"Source {action}d." if changed else "No change."
     else:
@@ -146,10 +153,11 @@ def change_schedule(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+@needs(POST=actions.REVIEW_REJECTED_ROWS)
 def decide_rejected_rows(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Replay or dismiss the selected rejected rows, or all waiting ones if `all` is sent, according to `action`."""
     principal, source = _get_source(request, public_id)
-    refuse_unless(principal.may_operate(source.customer_id))
+    refuse_unless(principal.may(actions.REVIEW_REJECTED_ROWS, source.customer_id))
     rows = _selected(request, rejected_rows_of(source, RejectedRow.State.WAITING))
     by = principal.name
     if request.POST.get("action") == "replay":
@@ -164,10 +172,11 @@ def decide_rejected_rows(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+@needs(POST=actions.REVIEW_CONFLICTS)
 def decide_conflicts(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Accept or dismiss the selected conflicts, or all waiting ones if `all` is sent, according to `action`."""
     principal, source = _get_source(request, public_id)
-    refuse_unless(principal.may_operate(source.customer_id))
+    refuse_unless(principal.may(actions.REVIEW_CONFLICTS, source.customer_id))
     decisions: dict[str, tuple[str, _Decide]] = {
         "accept": ("accepted", conflicts.accept),
         "dismiss": ("dismissed", conflicts.dismiss),
@@ -186,7 +195,8 @@ def decide_conflicts(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def _get_source(request: HttpRequest, public_id: UUID) -> tuple[Principal, StatefulSource]:
     """Return the principal and the source; raise Http404 if the principal may not see it."""
     principal = page_principal(request)
-    sources = with_state(Source.objects.visible_to(principal.scope), timezone.now()).select_related("customer")
+    visible = Source.objects.visible_to(principal.scope_of(actions.VIEW_SOURCES))
+    sources = with_state(visible, timezone.now()).select_related("customer")
     return principal, get_object_or_404(sources, public_id=public_id)
 
 

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from core.api.errors import UnprocessableBody
 from core.api.query_params import Params
-from customers.access.permissions import ADMIN, READ
+from customers.access import actions
 from customers.access.principal import Principal, principal_of
 from customers.models import Customer
 from readings.api.query_params import TREND_DAYS, StatisticsParams, TrendParams, UnitStatisticsParams
@@ -30,7 +30,7 @@ PERFORMANCE_RANGE = timedelta(days=30)
 class SummaryView(APIView):
     """Statistics of the caller's units, of a facility or of a unit."""
 
-    needs = READ
+    needs = {"GET": actions.VIEW_READINGS}
 
     @extend_schema(parameters=[UnitStatisticsParams], responses=StatisticsSerializer)
     def get(self, request: Request) -> Response:
@@ -43,7 +43,7 @@ class SummaryView(APIView):
 class TrendsView(APIView):
     """Readings by interval."""
 
-    needs = READ
+    needs = {"GET": actions.VIEW_READINGS}
 
     @extend_schema(parameters=[TrendParams], responses=GroupSerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -63,7 +63,7 @@ class TrendsView(APIView):
 class PerformanceView(APIView):
     """Performance of the measurements."""
 
-    needs = READ
+    needs = {"GET": actions.VIEW_READINGS}
 
     @extend_schema(parameters=[UnitStatisticsParams], responses=PerformanceSerializer)
     def get(self, request: Request) -> Response:
@@ -79,7 +79,7 @@ class PerformanceView(APIView):
 class AdminSummaryView(APIView):
     """Statistics by customer."""
 
-    needs = {"GET": ADMIN["GET"]}
+    needs = {"GET": actions.LIST_ALL_READINGS}
 
     @extend_schema(parameters=[StatisticsParams], responses={200: BY_CUSTOMER})
     def get(self, request: Request) -> Response:

@@ -13,8 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.query_params import QueryParams, TextParam
-from customers.access.lookup import require_whole_customer
-from customers.access.permissions import ADMIN
+from customers.access import actions
 from readings.api.serializers import ChangedEntrySerializer, ConfigurationSerializer, EntrySerializer
 from readings.configuration import InvalidValue, UnknownKey, entries, set_value
 
@@ -29,7 +28,7 @@ class EntryParams(QueryParams):
 class Configuration(APIView):
     """The configuration."""
 
-    needs = {"GET": ADMIN["GET"]}
+    needs = {"GET": actions.VIEW_CONFIGURATION}
 
     @extend_schema(responses=ConfigurationSerializer)
     def get(self, request: Request) -> Response:
@@ -40,12 +39,11 @@ class Configuration(APIView):
 class ConfigurationKey(APIView):
     """A key of the configuration."""
 
-    needs = {"PUT": ADMIN["PUT"]}
+    needs = {"PUT": actions.CHANGE_CONFIGURATION}
 
     @extend_schema(request=ChangedEntrySerializer, responses=EntrySerializer, parameters=[EntryParams])
     def put(self, request: Request, key: str) -> Response:
         """Set the value of a key. It takes effect within a few seconds."""
-        require_whole_customer(request)
         serializer = ChangedEntrySerializer(data=_submitted(request))
         serializer.is_valid(raise_exception=True)
         changed = serializer.validated_data

@@ -19,14 +19,13 @@ from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
 from core.api.serializer_rows import Representation, SerializerRows
 from core.scope import Scope
+from customers.access import actions
 from customers.access.lookup import (
     OwnCustomerParams,
     get_addressed,
     own_customer,
     reachable_scope,
-    require_whole_customer,
 )
-from customers.access.permissions import ADMIN, READ_AND_WRITE
 from customers.access.principal import principal_of
 from customers.models import Customer, Facility, StorageUnit
 from readings.api.serializers import CustomerSerializer, ProfileSerializer
@@ -68,7 +67,7 @@ CUSTOMER_ROWS = SerializerRows(CustomerSerializer)
 class Profile(GenericAPIView[Customer]):
     """Profile of the caller's own customer."""
 
-    needs = {method: READ_AND_WRITE[method] for method in ("GET", "PUT")}
+    needs = {"GET": actions.VIEW_PROFILE, "PUT": actions.CHANGE_PROFILE}
     serializer_class = ProfileSerializer
 
     @extend_schema(parameters=[OwnCustomerParams])
@@ -79,7 +78,6 @@ class Profile(GenericAPIView[Customer]):
     @extend_schema(parameters=[OwnCustomerParams], request=ProfileSerializer(partial=True))
     def put(self, request: Request) -> Response:
         """Update the profile. All fields are optional."""
-        require_whole_customer(request)
         customer = own_customer(request)
         _validated(self, customer).save()
         return Response(_represent(customer, reachable_scope(request)))
@@ -88,7 +86,7 @@ class Profile(GenericAPIView[Customer]):
 class AdminCustomerList(RowListView):
     """Every customer."""
 
-    needs = {method: ADMIN[method] for method in ("GET", "POST")}
+    needs = {"GET": actions.LIST_CUSTOMERS, "POST": actions.ADD_CUSTOMERS}
     serializer_class = CustomerSerializer
     rows = CUSTOMER_ROWS
 
@@ -104,7 +102,6 @@ class AdminCustomerList(RowListView):
     @extend_schema(responses={201: CustomerSerializer})
     def post(self, request: Request) -> Response:
         """Create a customer. With an `api_url` its system is polled every `data_frequency_seconds`."""
-        require_whole_customer(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return Response(_represent(self.save_customer(serializer), Scope.everything()), status.HTTP_201_CREATED)
@@ -117,7 +114,7 @@ class AdminCustomerList(RowListView):
 class AdminCustomer(GenericAPIView[Customer]):
     """A customer."""
 
-    needs = {method: ADMIN[method] for method in ("GET", "PUT")}
+    needs = {"GET": actions.LIST_CUSTOMERS, "PUT": actions.CHANGE_CUSTOMERS}
     serializer_class = CustomerSerializer
 
     def get(self, request: Request, public_id: UUID) -> Response:
@@ -127,7 +124,6 @@ class AdminCustomer(GenericAPIView[Customer]):
     @extend_schema(request=CustomerSerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
         """Update a customer. All fields are optional; `api_url` and the frequency configure its source."""
-        require_whole_customer(request)
         customer = get_addressed(Customer, request, public_id)
         self.save_customer(_validated(self, customer))
         return Response(_represent(customer, reachable_scope(request)))

@@ -21,8 +21,9 @@ from core.api.lists import page_of
 from core.api.pagination import Cursor, Page, PageParams, PageRequest, represent_page, url_with
 from core.api.query_params import CustomerFilterParams
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
-from customers.access.permissions import READ, Needs
-from customers.access.principal import Permission, Principal, principal_of
+from customers.access import actions
+from customers.access.permissions import Needs
+from customers.access.principal import Principal, principal_of
 from customers.models import Facility
 from readings.api.query_params import CursorParams, FormatParams, LatestParams, ReadingFilterParams
 from readings.lists.export import stream
@@ -109,7 +110,7 @@ def _url(
 class ReadingList(APIView):
     """Readings of the caller's storage units."""
 
-    needs: ClassVar[Needs] = READ
+    needs: ClassVar[Needs] = {"GET": actions.VIEW_READINGS}
     renderer_classes = [JSONRenderer, CSVRenderer, NDJSONRenderer, BrowsableAPIRenderer]
 
     @extend_schema(parameters=LIST_PARAMS, responses=PAGE_OF_READINGS)
@@ -148,7 +149,7 @@ class UnitReadingList(ReadingList):
 class AdminReadingList(ReadingList):
     """Readings of every customer."""
 
-    needs: ClassVar[Needs] = {"GET": Permission.ADMIN}
+    needs: ClassVar[Needs] = {"GET": actions.LIST_ALL_READINGS}
 
     @extend_schema(parameters=[CustomerFilterParams, *LIST_PARAMS], responses=PAGE_OF_READINGS)
     def get(self, request: Request, **path: UUID) -> HttpResponseBase:
@@ -166,7 +167,7 @@ class AdminReadingList(ReadingList):
 class AdminFacilityReadingList(FacilityReadingList):
     """Readings of the units of any customer's facility."""
 
-    needs: ClassVar[Needs] = {"GET": Permission.ADMIN}
+    needs: ClassVar[Needs] = {"GET": actions.LIST_ALL_READINGS}
 
 
 class LatestReadingList(ReadingList):

@@ -13,8 +13,8 @@ from typing_extensions import override
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
 from core.api.serializer_rows import SerializerRows
+from customers.access import actions
 from customers.access.lookup import get_addressed
-from customers.access.permissions import READ
 from customers.models import Sensor, StorageUnit
 from readings.lists.sensors import with_future_readings
 
@@ -41,7 +41,7 @@ class SensorSerializer(serializers.Serializer[Sensor]):
 class UnitSensorList(RowListView):
     """Sensors of a storage unit."""
 
-    needs = READ
+    needs = {"GET": actions.VIEW_FACILITIES}
     serializer_class = SensorSerializer
     rows = SerializerRows(SensorSerializer)
 

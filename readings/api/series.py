@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from customers.access.permissions import READ
+from customers.access import actions
 from customers.access.principal import principal_of
 from customers.models import StorageUnit
 from readings.api.query_params import SeriesParams
@@ -30,7 +30,7 @@ DEFAULT_RANGE = timedelta(days=1)
 class SeriesView(APIView):
     """Temperature series of a storage unit."""
 
-    needs = READ
+    needs = {"GET": actions.VIEW_READINGS}
 
     @extend_schema(parameters=[SeriesParams], responses=SeriesSerializer)
     def get(self, request: Request, unit_id: UUID) -> Response:

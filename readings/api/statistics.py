@@ -20,8 +20,8 @@ from rest_framework.views import APIView
 from core.api.errors import UnprocessableBody
 from core.api.query_params import Params
 from core.api.serializer_rows import Representation, SerializerRows
-from customers.access.permissions import READ
-from customers.access.principal import Permission, Principal, principal_of
+from customers.access import actions
+from customers.access.principal import Principal, principal_of
 from customers.models import Facility
 from readings.api.fields import TemperatureRows
 from readings.api.query_params import StatisticsParams, TemperatureUnitParams
@@ -113,7 +113,7 @@ def _first_hour(units: UnitRefs) -> datetime | None:
 class StatisticsView(APIView):
     """Statistics of the caller's units."""
 
-    needs = READ
+    needs = {"GET": actions.VIEW_READINGS}
 
     @extend_schema(parameters=[StatisticsParams], responses=StatisticsSerializer)
     def get(self, request: Request) -> Response:
@@ -125,7 +125,7 @@ class StatisticsView(APIView):
 class AggregateView(APIView):
     """Readings by group."""
 
-    needs = {"POST": Permission.READ}
+    needs = {"POST": actions.VIEW_READINGS}
 
     @extend_schema(
         parameters=[TemperatureUnitParams], request=AggregateRequestSerializer, responses=GroupSerializer(many=True)

@@ -20,8 +20,8 @@ from typing_extensions import override
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
 from core.api.serializer_rows import Representation, Row, SerializerRows
-from customers.access.lookup import get_addressed, reachable_scope, require_whole_customer
-from customers.access.permissions import READ, READ_AND_WRITE
+from customers.access import actions
+from customers.access.lookup import get_addressed, reachable_scope
 from customers.api.views import FACILITY_ROWS
 from customers.models import STALENESS_INTERVALS, Facility, StorageUnit
 from readings.api.query_params import TemperatureUnitParams
@@ -104,7 +104,7 @@ class CurrentTemperatures:
 class FacilityUnitList(RowListView):
     """Storage units of a facility."""
 
-    needs = {method: READ_AND_WRITE[method] for method in ("GET", "POST")}
+    needs = {"GET": actions.VIEW_FACILITIES, "POST": actions.ADD_UNITS}
     serializer_class = StorageUnitSerializer
 
     @extend_schema(parameters=[PageParams], responses=page_of(StorageUnitSerializer))
@@ -124,7 +124,6 @@ class FacilityUnitList(RowListView):
     @extend_schema(responses={201: StorageUnitSerializer})
     def post(self, request: Request, facility_id: UUID) -> Response:
         """Create a storage unit."""
-        require_whole_customer(request)
         facility = get_addressed(Facility, request, facility_id)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -135,7 +134,7 @@ class FacilityUnitList(RowListView):
 class UnitDetail(GenericAPIView[StorageUnit]):
     """A storage unit."""
 
-    needs = {method: READ_AND_WRITE[method] for method in ("GET", "PUT", "PATCH")}
+    needs = {"GET": actions.VIEW_FACILITIES, "PUT": actions.CHANGE_UNITS, "PATCH": actions.CHANGE_UNITS}
     serializer_class = StorageUnitSerializer
 
     def get(self, request: Request, unit_id: UUID) -> Response:
@@ -157,7 +156,7 @@ class UnitDetail(GenericAPIView[StorageUnit]):
 class DetailedFacility(GenericAPIView[Facility]):
     """A facility with its units and their current temperatures."""
 
-    needs = READ
+    needs = {"GET": actions.VIEW_FACILITIES}
     serializer_class = DetailedFacilitySerializer
 
     @extend_schema(parameters=[TemperatureUnitParams])

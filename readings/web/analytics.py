@@ -13,7 +13,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from customers.access.page_principal import page_principal
+from customers.access import actions
+from customers.access.page_principal import needs, page_principal
 from customers.models import StorageUnit
 from readings.statistics.analytics import Summary, by_period, summaries_by_owner
 from readings.statistics.totals import Bucket
@@ -35,6 +36,7 @@ PAGES = {
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_READINGS)
 def trends_page(request: HttpRequest) -> HttpResponse:
     """Show temperatures by hour, day, week or month."""
     return _page(
@@ -47,6 +49,7 @@ def trends_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_READINGS)
 def deviation_page(request: HttpRequest) -> HttpResponse:
     """Show deviations from the set temperature by hour, day, week or month."""
     return _page(
@@ -59,6 +62,7 @@ def deviation_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_READINGS)
 def quality_page(request: HttpRequest) -> HttpResponse:
     """Show coverage and data quality by hour, day, week or month."""
     return _page(
@@ -71,6 +75,7 @@ def quality_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_READINGS)
 def comparison_page(request: HttpRequest) -> HttpResponse:
     """Compare the facilities of a customer, or the units of a facility."""
     return _page(request, "analytics-comparison", _comparison)

@@ -19,7 +19,8 @@ from django_htmx.middleware import HtmxDetails
 from core.api.renderers import CSVRenderer, to_json
 from core.db.compiled_queries import CompiledObjectQuery
 from core.web.pages import list_page, query_with, requested_template
-from customers.access.page_principal import page_principal
+from customers.access import actions
+from customers.access.page_principal import needs, page_principal
 from customers.models import Customer, Facility, StorageUnit
 from customers.trail.selectors import history_of_unit
 from customers.web.trail import history_page
@@ -52,6 +53,7 @@ UNIT_PARTS = {"latest": "readings/_latest.html", "range": "readings/_range.html"
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_READINGS, is_open=True)
 def overview_page(request: HttpRequest) -> HttpResponseBase:
     """Show the visible units as tiles, worst first, filtered by customer, facility, state and text.
 
@@ -95,6 +97,7 @@ def overview_page(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_FACILITIES)
 def facilities_page(request: HttpRequest) -> HttpResponse:
     """List the visible facilities with their units' states; `?text=` filters them."""
     text = request.GET.get("text", "").strip()
@@ -112,6 +115,7 @@ def facilities_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_FACILITIES)
 def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show a facility and its units with today's minimum, mean and maximum."""
     scope = page_principal(request).scope
@@ -126,6 +130,7 @@ def facility_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_READINGS)
 def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show a unit's latest reading, and a range of readings as chart, statistics and table."""
     unit, now = _unit_of(request, public_id, UNIT_WITH_READING), timezone.now()
@@ -151,6 +156,7 @@ def unit_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_READINGS)
 def unit_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show who changed what about the unit."""
     unit = _unit_of(request, public_id, UNIT)
@@ -173,6 +179,7 @@ def unit_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@needs(GET=actions.VIEW_READINGS)
 def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Return the unit's downsampled series in the requested range as JSON; 400 for an invalid range."""
     unit = _unit_of(request, public_id, UNIT)
@@ -185,6 +192,7 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 @require_safe
 @login_required
+@needs(GET=actions.VIEW_READINGS)
 def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     """Stream the unit's readings in the requested range as the REST API's CSV; 400 for an invalid range."""
     unit = _unit_of(request, public_id, UNIT)

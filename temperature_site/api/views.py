@@ -24,9 +24,9 @@ from rest_framework.views import APIView
 from typing_extensions import override
 
 from core.api.renderers import JSONRenderer
+from customers.access import actions
 from customers.access.authentication import TokenAuthentication
-from customers.access.permissions import ADMIN, READ, READ_AND_WRITE
-from customers.access.principal import Permission, principal_of
+from customers.access.principal import principal_of
 from ingestion.api.views import PushView
 from readings.api.readings import ReadingList
 from temperature_site.api.serializers import HealthSerializer, SystemInfoSerializer
@@ -98,7 +98,7 @@ class HealthView(APIView):
 class TemperatureView(ReadingList):
     """Readings: GET is implemented by `readings`, POST by `ingestion`."""
 
-    needs = READ_AND_WRITE
+    needs = {"GET": actions.VIEW_READINGS, "POST": actions.PUSH_READINGS}
     post = PushView.post
 
     @override
@@ -111,12 +111,12 @@ class TemperatureView(ReadingList):
 class ApiRoot(APIView):
     """The REST API: where its resources are."""
 
-    needs = READ
+    needs = {"GET": actions.VIEW_READINGS}
 
     @extend_schema(responses={200: {"type": "object", "additionalProperties": {"type": "string", "format": "uri"}}})
     def get(self, request: Request) -> Response:
         """Return the addresses of the resources; those below `admin` only to callers with that permission."""
-        is_admin = principal_of(request).may(Permission.ADMIN)
+        is_admin = not principal_of(request).scope_of(actions.LIST_CUSTOMERS).is_empty
         names = {path: name for path, name in ROOT_PATHS.items() if is_admin or not path.startswith("admin/")}
         return Response({path: reverse(name, request=request) for path, name in names.items()})
 
@@ -124,7 +124,7 @@ class ApiRoot(APIView):
 class SystemInfoView(APIView):
     """Machine and process."""
 
-    needs = {"GET": ADMIN["GET"]}
+    needs = {"GET": actions.VIEW_SYSTEM}
 
     @extend_schema(responses=SystemInfoSerializer)
     def get(self, request: Request) -> Response:

@@ -68,7 +68,7 @@ PEOPLE = (
 
 
 # Clients of the earlier system read with its write tokens as well.
-TOKEN_PERMISSIONS = {"read": ["read"], "write": ["read", "write"], "admin": ["admin"]}
+TOKEN_PERMISSIONS = {"read": ["read"], "write": ["read", "write", "manage"], "admin": ["admin"]}
 
 
 def well_known_tokens() -> list[tuple[str, str, str]]:
@@ -93,7 +93,7 @@ def load() -> None:
     else:
         _move_sources(system.simulator_port)
         if settings.DEMO:
-            _let_write_tokens_read()
+            _complete_write_tokens()
     DemoSystem.objects.update_or_create(defaults={"simulator_port": settings.SIMULATOR_PORT})
 
 
@@ -162,11 +162,11 @@ def _move_sources(former_port: int) -> None:
                 break
 
 
-def _let_write_tokens_read() -> None:
-    """Let the write tokens of demos loaded earlier read as well, as the documented ones do."""
+def _complete_write_tokens() -> None:
+    """Give the write tokens of demos loaded earlier the permissions that are documented."""
     hashes = [hash_token(text) for text, _, name in well_known_tokens() if name == "write"]
-    tokens = ApiToken.objects.filter(token_hash__in=hashes, permissions=["write"])
-    tokens.update(permissions=TOKEN_PERMISSIONS["write"])
+    tokens = ApiToken.objects.filter(token_hash__in=hashes, permissions__contains=["write"])
+    tokens.exclude(permissions__contains=TOKEN_PERMISSIONS["write"]).update(permissions=TOKEN_PERMISSIONS["write"])
 
 
 def _load_person(person: DemoPerson) -> None:

@@ -189,7 +189,7 @@ class TestDetail:
 class TestActions:
     def test_an_open_alarm_is_acknowledged_once(self, unit: StorageUnit) -> None:
         alarm = AlarmFactory(storage_unit=unit)
-        token, text = make_token(unit.facility.customer, permissions=["read", "write"])
+        token, text = make_token(unit.facility.customer, permissions=["read", "manage"])
         url = f"{URL}/{alarm.public_id}/acknowledge"
         response = client_with(text).post(url, {"comment": " On my way. "})
         assert response.status_code == 200

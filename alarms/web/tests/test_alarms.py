@@ -334,7 +334,7 @@ class TestActions:
         assert alarm.state == "open"
 
     def test_a_token_limited_to_units_can_view_their_alarms(self, client: Client, unit: StorageUnit) -> None:
-        _, text = make_token(unit.facility.customer, permissions=["read", "write"], units=[unit])
+        _, text = make_token(unit.facility.customer, permissions=["read", "manage"], units=[unit])
         name = unit.facility.customer.customer_code
         client.post(reverse("login"), {"username": name, "password": text})
         own = AlarmFactory(storage_unit=unit)

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from customers.access.actions import VIEW_READINGS
 from customers.access.auth_backend import AccountBackend
 from customers.access.principal import Principal
 from customers.models import Membership
@@ -30,7 +31,7 @@ def test_a_person_is_found_with_the_rights_of_their_roles(django_assert_num_quer
         assert found is not None
         principal = Principal.of_user(found)
 
-    assert len(principal.scope.customer_ids or ()) == 2
+    assert len(principal.scope_of(VIEW_READINGS).customer_ids or ()) == 2
     assert principal == expected
     assert {field.attname: getattr(found, field.attname) for field in User._meta.concrete_fields} == {
         field.attname: getattr(user, field.attname) for field in User._meta.concrete_fields
@@ -60,4 +61,4 @@ def test_a_new_role_applies_from_the_next_request_on(client: Client) -> None:
     found = AccountBackend().get_user(membership.user_id)
     assert found is not None
     assert found.memberships.count() == 0
-    assert Principal.of_user(found).scope.customer_ids == frozenset()
+    assert Principal.of_user(found).scope_of(VIEW_READINGS).is_empty

@@ -12,9 +12,10 @@ from rest_framework.test import APIRequestFactory
 
 from core.db.prepared import Prepared
 from core.scope import Scope
-from customers.access import authentication
+from customers.access import actions, authentication
+from customers.access.actions import ALL_PERMISSIONS, Permission
 from customers.access.authentication import TokenAuthentication, token_principal
-from customers.access.principal import ALL_PERMISSIONS, Permission, Principal
+from customers.access.principal import Principal
 from customers.access.tokens import revoke
 from customers.models import Membership
 from tests.factories import (
@@ -35,11 +36,9 @@ def test_a_token_reads_and_writes_within_its_customer() -> None:
     principal = token_principal(text, NOW)
     own = Scope.of_customer(token.customer_id)
     assert principal == Principal(
-        permissions=frozenset({Permission.READ, Permission.WRITE}),
-        scope=own,
-        write_scope=own,
-        own_scope=own,
-        manage_scope=own,
+        rights=None,
+        permissions=frozenset({Permission.READ, Permission.WRITE, Permission.MANAGE}),
+        reach=own,
         customer_id=token.customer_id,
         token_id=token.pk,
     )
@@ -47,13 +46,20 @@ def test_a_token_reads_and_writes_within_its_customer() -> None:
 
 def test_write_does_not_imply_read() -> None:
     principal = token_principal(make_token(permissions=["write"])[1], NOW)
-    assert not principal.may(Permission.READ)
+    assert principal.scope_of(actions.VIEW_READINGS).is_empty
+    assert principal.scope_of(actions.PUSH_READINGS) == principal.reach
+
+
+def test_write_does_not_imply_manage() -> None:
+    principal = token_principal(make_token(permissions=["read", "write"])[1], NOW)
+    assert principal.scope_of(actions.HANDLE_ALARMS).is_empty
 
 
 def test_an_admin_token_addresses_everything_and_lists_its_own() -> None:
     token, text = make_token(permissions=["admin"])
     principal = token_principal(text, NOW)
     assert principal.permissions == ALL_PERMISSIONS
+    principal = principal.for_action(actions.VIEW_READINGS)
     assert principal.scope == Scope.everything()
     assert principal.own_scope == Scope.of_customer(token.customer_id)
 
@@ -61,21 +67,21 @@ def test_an_admin_token_addresses_everything_and_lists_its_own() -> None:
 def test_a_token_limited_to_units_sees_only_those() -> None:
     unit = StorageUnitFactory()
     _, text = make_token(unit.facility.customer, units=[unit])
-    assert token_principal(text, NOW).scope.unit_ids == frozenset({unit.pk})
+    assert token_principal(text, NOW).reach.unit_ids == frozenset({unit.pk})
 
 
 def test_a_token_whose_units_were_deleted_sees_nothing() -> None:
     unit = StorageUnitFactory()
     _, text = make_token(unit.facility.customer, units=[unit])
     unit.delete()
-    assert token_principal(text, NOW).scope.unit_ids == frozenset()
+    assert token_principal(text, NOW).reach.unit_ids == frozenset()
 
 
 def test_a_token_whose_limit_is_removed_sees_all_units() -> None:
     unit = StorageUnitFactory()
     token, text = make_token(unit.facility.customer, units=[unit])
     token.accessible_units.clear()
-    assert token_principal(text, NOW).scope.unit_ids is None
+    assert token_principal(text, NOW).reach.unit_ids is None
 
 
 def test_a_token_is_verified_by_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
@@ -130,7 +136,7 @@ def test_both_keywords_work(header: str) -> None:
     request = APIRequestFactory().get("/", headers={"Authorization": header.format(text)})
     authenticated = TokenAuthentication().authenticate(request)
     assert authenticated is not None
-    assert authenticated[1].may(Permission.READ)
+    assert Permission.READ in authenticated[1].permissions
 
 
 @pytest.mark.parametrize("header", ["", "Basic eA==", "Bearertms_x", "Negotiate"])
@@ -172,9 +178,9 @@ def test_the_last_use_is_written_at_most_once_a_minute() -> None:
         assert token.last_used_at == NOW + timedelta(seconds=0 if seconds < 61 else 61)
 
 
-def test_staff_are_admin_of_everything() -> None:
+def test_superusers_of_the_operator_may_do_everything() -> None:
     principal = Principal.of_user(StaffFactory())
-    assert (principal.permissions, principal.scope) == (ALL_PERMISSIONS, Scope.everything())
+    assert all(principal.scope_of(each) == Scope.everything() for each in actions.ACTIONS)
 
 
 @pytest.mark.parametrize("role", [Membership.Role.OPERATOR, Membership.Role.MANAGER])
@@ -182,18 +188,17 @@ def test_a_member_of_two_customers_writes_only_where_the_role_allows(role: Membe
     member = MembershipFactory(role=role)
     viewed = MembershipFactory(user=member.user, role=Membership.Role.VIEWER)
     principal = Principal.of_user(member.user)
-    assert principal.permissions == {Permission.READ, Permission.WRITE}
-    assert principal.own_scope.customer_ids == frozenset({member.customer_id, viewed.customer_id})
-    assert principal.write_scope.customer_ids == frozenset({member.customer_id})
+    assert principal.scope_of(actions.VIEW_READINGS).customer_ids == frozenset({member.customer_id, viewed.customer_id})
+    assert principal.scope_of(actions.PUSH_READINGS).customer_ids == frozenset({member.customer_id})
     assert principal.customer_id is None
 
 
 def test_a_viewer_reads() -> None:
     principal = Principal.of_user(MembershipFactory().user)
-    assert principal.permissions == {Permission.READ}
+    assert principal.grantable == {Permission.READ}
 
 
 def test_a_person_without_an_active_customer_has_no_permissions() -> None:
     member = MembershipFactory(customer__is_active=False)
-    assert Principal.of_user(member.user).permissions == set()
-    assert Principal.of_user(UserFactory()).permissions == set()
+    assert Principal.of_user(member.user).grantable == set()
+    assert Principal.of_user(UserFactory()).grantable == set()

@@ -164,15 +164,21 @@ class TestTokenSessions:
         self, with_token: Callable[..., Client], customer: Customer
     ) -> None:
         unit = StorageUnitFactory(facility__customer=customer)
-        client = with_token(["read", "write"], units=[unit])
+        client = with_token(["read", "write", "manage"], units=[unit])
         assert client.get(reverse("overview")).status_code == 200
         for url in [reverse("settings"), *(url_of(page, customer) for page in PAGES)]:
             assert client.get(url).status_code == 403
 
-    def test_a_write_token_creates_tokens_but_no_accounts(
+    def test_a_write_token_has_no_access_to_the_settings(
         self, with_token: Callable[..., Client], customer: Customer
     ) -> None:
         client = with_token(["read", "write"])
+        assert client.get(reverse("settings")).status_code == 403
+
+    def test_a_manage_token_creates_tokens_but_no_accounts(
+        self, with_token: Callable[..., Client], customer: Customer
+    ) -> None:
+        client = with_token(["read", "manage"])
         assert client.get(reverse("settings")).status_code == 200
         client.post(url_of("settings-tokens", customer), {"token_name": "more", "permissions": ["read"]})
         assert ApiToken.objects.filter(token_name="more").exists()

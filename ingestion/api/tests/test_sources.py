@@ -159,7 +159,7 @@ def test_a_failed_trial_says_why(admin: APIClient, customer: Customer, serve: Ca
 def test_a_source_is_paused_resumed_and_polled_now(customer: Customer) -> None:
     source = SourceFactory(customer=customer)
     Source.objects.update(next_due_at=timezone.now() + timedelta(days=1))
-    manager = client_of(customer, permissions=["write"])
+    manager = client_of(customer, permissions=["manage"])
 
     assert manager.post(f"{URL}/{source.public_id}/pause").json()["state"] == "paused"
     assert manager.post(f"{URL}/{source.public_id}/poll").status_code == 409
@@ -172,7 +172,7 @@ def test_a_source_is_paused_resumed_and_polled_now(customer: Customer) -> None:
 
 @pytest.mark.parametrize(
     ("role", "statuses"),
-    [("viewer", (200, 403, 403, 403)), ("operator", (200, 200, 403, 403)), ("manager", (200, 200, 200, 403))],
+    [("viewer", (200, 403, 403, 403)), ("operator", (200, 200, 403, 403)), ("manager", (200, 200, 200, 200))],
 )
 def test_people_have_the_rights_they_have_on_the_pages(
     customer: Customer, role: str, statuses: tuple[int, ...]

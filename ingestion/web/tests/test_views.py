@@ -217,7 +217,7 @@ class TestWhoMayDoWhat:
             assert act(client, name, source, action=action, all="1").status_code == 403
         assert_nothing_changed(source)
 
-    @pytest.mark.parametrize(("permissions", "status"), [(["read"], 403), (["read", "write"], 200)])
+    @pytest.mark.parametrize(("permissions", "status"), [(["read", "write"], 403), (["read", "manage"], 200)])
     def test_a_token_with_write_can_decide(
         self, client: Client, source: Source, rejected: RejectedRow, permissions: list[str], status: int
     ) -> None:
