@@ -239,6 +239,8 @@ def _own_name(user_name: str, user_id: int | None) -> str:
 
 
 admin.site.unregister(User)
+# Whoever may decide what groups of staff may do also decides who is staff.
+CHANGE_GROUPS = "auth.change_group"
 
 
 @admin.register(User)
@@ -259,10 +261,32 @@ class PersonAdmin(UserAdmin[User]):
             else:
                 self.message_user(request, f"{user}: only a superuser may do this.", messages.ERROR)
 
+    @override
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_administer(request, obj)
+
+    @override
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_administer(request, obj)
+
+    @override
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        locked = [] if request.user.has_perm(CHANGE_GROUPS) else ["is_staff", "groups"]
+        if not request.user.is_superuser:
+            locked += ["is_superuser", "user_permissions"]
+        return [*super().get_readonly_fields(request, obj), *locked]
+
     # Django's page for a new user has a name and a password only.
     @override
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         return list(self.inlines) if obj else []
+
+
+def _may_administer(request: HttpRequest, user: User | None) -> bool:
+    """Return whether the user's account is none whose rights exceed those of the person who would change it."""
+    if user is None or request.user.is_superuser:
+        return True
+    return not user.is_superuser and (not user.is_staff or request.user.has_perm(CHANGE_GROUPS))
 
 
 def show_link(request: HttpRequest, recipient: str, link: str) -> None:

@@ -56,7 +56,9 @@ VIEW_FACILITIES = Action("View facilities, storage units and sensors", READ, VIE
 VIEW_PROFILE = Action("View the customer's profile", READ, VIEWER, "customers.view_customer")
 VIEW_ALARMS = Action("View alarms and excursions", READ, VIEWER, "alarms.view_alarm")
 VIEW_LIMITS = Action("View limits and limit profiles", READ, VIEWER, "alarms.view_unitlimits")
-VIEW_SOURCES = Action("View sources, deliveries, rejected rows and conflicts", READ, VIEWER, "ingestion.view_source")
+VIEW_SOURCES = Action(
+    "View sources, deliveries, rejected rows and conflicts", READ, VIEWER, "ingestion.view_source", spans_units=True
+)
 LIST_TOKENS = Action("List API tokens", READ, VIEWER, "customers.view_apitoken")
 # A token opens the settings pages only to change something there.
 SEE_SETTINGS = Action("Open the settings pages", MANAGE, VIEWER, "customers.view_customer", spans_units=True)

@@ -195,7 +195,8 @@ def test_a_member_of_two_customers_writes_only_where_the_role_allows(role: Membe
 
 def test_a_viewer_reads() -> None:
     principal = Principal.of_user(MembershipFactory().user)
-    assert principal.grantable == {Permission.READ}
+    assert not principal.scope_of(actions.VIEW_READINGS).is_empty
+    assert principal.scope_of(actions.PUSH_READINGS).is_empty
 
 
 def test_a_person_without_an_active_customer_has_no_permissions() -> None:

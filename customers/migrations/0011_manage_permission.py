@@ -27,7 +27,7 @@ def remove_manage(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0009_invitation'),
+        ('customers', '0010_requires_reason'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
