@@ -252,6 +252,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "django_celery_beat.solarschedule": "not used",
     "django_celery_beat.clockedschedule": "not used",
     "customers.tokenuse": "a counter",
+    "customers.submission": _WORK,
     "customers.signintries": "a counter",
     "customers.knowndevice": "recognises devices; sign-ins are events",
     "usersessions.usersession": "lists sessions; sign-ins are events",

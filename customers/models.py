@@ -335,3 +335,18 @@ class TokenUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.token_id}: {self.request_count} since {self.hour:%H:%M}"
+
+
+class Submission(models.Model):
+    """A form or request that was carried out, so that it is not a second time; see `customers.access.submissions`."""
+
+    key = models.UUIDField(primary_key=True)
+    submitted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "submission"
+        # Finds expired rows to delete.
+        indexes = [models.Index(fields=["submitted_at"], name="submission_over")]
+
+    def __str__(self) -> str:
+        return str(self.key)

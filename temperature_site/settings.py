@@ -222,7 +222,10 @@ REST_FRAMEWORK = {
         "customers.access.authentication.TokenAuthentication",
         "customers.access.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["customers.access.permissions.HasNeededPermission"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "customers.access.permissions.HasNeededPermission",
+        "core.api.query_params.TakesQueryParams",
+    ],
     "DEFAULT_RENDERER_CLASSES": [
         "core.api.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",

@@ -63,12 +63,12 @@ def test_every_link_of_the_root_leads_somewhere() -> None:
         assert client.get(address).status_code == (422 if needs_customer else 200), path
 
 
-def test_an_operator_has_forms(facility: Facility) -> None:
-    page = browser(member(facility, "operator")).get(URL).content.decode()
+def test_a_manager_has_forms(facility: Facility) -> None:
+    page = browser(member(facility, "manager")).get(URL).content.decode()
     assert CHANGE_FORM.search(page)
 
 
-@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 201)])
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 403), ("manager", 201)])
 def test_changes_depend_on_the_role(facility: Facility, role: str, status: int) -> None:
     response = browser(member(facility, role)).post(
         URL, json.dumps({"facility_code": "new"}), content_type="application/json"
@@ -103,7 +103,7 @@ def test_anonymous_users_get_a_link_to_sign_in(facility: Facility) -> None:
 
 
 def test_a_page_has_no_inline_scripts(facility: Facility) -> None:
-    response = browser(member(facility, "operator")).get(URL)
+    response = browser(member(facility, "manager")).get(URL)
     scripts = re.findall(r"<script(?![^>]*(?:src=|application/json))", response.content.decode())
     assert not scripts
 

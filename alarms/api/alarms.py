@@ -37,13 +37,14 @@ from alarms.thresholds import Severity
 from core.api.errors import Conflict
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
-from core.api.query_params import ChoiceParam, FacilityUnitParams, Params, PeriodParams, WholeNumberParam
+from core.api.query_params import ChoiceParam, FacilityUnitParams, Params, PeriodParams, WholeNumberParam, takes
 from core.api.serializer_rows import Representation, Row, SerializerRows
 from core.scope import Scope
 from customers.access import actions as access
 from customers.access.lookup import get_addressed
 from customers.access.principal import Principal, principal_of
 from customers.access.reauthentication import NotConfirmed, confirm_password
+from customers.access.submissions import once
 from customers.models import Facility, StorageUnit
 from readings.api.fields import TemperatureRows
 from readings.models import Reading
@@ -135,7 +136,7 @@ class AlarmHistory(RowListView):
     serializer_class = AlarmSerializer
     rows = ALARM_ROWS
 
-    @extend_schema(parameters=[AlarmHistoryParams, PageParams], responses=PAGE_OF_ALARMS)
+    @takes([AlarmHistoryParams, PageParams], responses=PAGE_OF_ALARMS)
     def get(self, request: Request) -> Response:
         """List alarms by the start of their cause, newest first."""
         return self.list_page()
@@ -157,7 +158,7 @@ class AlarmHistory(RowListView):
 class AlarmList(AlarmHistory):
     """Alarms of the caller's units, by state, kind and severity."""
 
-    @extend_schema(parameters=[AlarmParams, PageParams], responses=PAGE_OF_ALARMS)
+    @takes([AlarmParams, PageParams], responses=PAGE_OF_ALARMS)
     def get(self, request: Request) -> Response:
         """List alarms, newest first, filtered by state, kind, severity, period, facility or unit."""
         return self.list_page()
@@ -185,6 +186,7 @@ class AlarmDetail(GenericAPIView[Alarm]):
 class AlarmAction(GenericAPIView[Alarm]):
     """An action on an alarm: subclasses set `apply`, and name its arguments by their serializer."""
 
+    creates_once = True
     needs = {"POST": access.HANDLE_ALARMS}
     apply: Callable[..., Alarm]
 
@@ -198,7 +200,8 @@ class AlarmAction(GenericAPIView[Alarm]):
         if "signature" in arguments:
             arguments["signing"] = confirmed_signing(request, arguments.pop("signature"))
         try:
-            type(self).apply(alarm, by=principal.name, **arguments)
+            with once(request):
+                type(self).apply(alarm, by=principal.name, **arguments)
         except actions.ActionNotAllowed as error:
             raise Conflict(str(error)) from error
         return Response(represent_detailed(alarm, principal.scope))
@@ -247,7 +250,7 @@ class ExcursionList(RowListView):
     serializer_class = ExcursionSerializer
     rows = EXCURSION_ROWS
 
-    @extend_schema(parameters=[ExcursionParams, PageParams], responses=page_of(ExcursionSerializer))
+    @takes([ExcursionParams, PageParams], responses=page_of(ExcursionSerializer))
     def get(self, request: Request) -> Response:
         """List excursions that lie at least partly in the period, newest first."""
         return self.list_page()

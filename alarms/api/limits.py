@@ -14,12 +14,14 @@ from typing_extensions import override
 
 from alarms.api.serializers import LimitPreviewSerializer, LimitProfileSerializer, UnitLimitsSerializer
 from alarms.excursions.what_if import preview_backdated
-from alarms.limits.profiles import limits_choice
+from alarms.limits.profiles import limits_choice, lock_unit
 from alarms.limits.versions import limits_of
 from alarms.models import LimitProfile, UnitLimits
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
+from core.api.query_params import takes
 from core.api.serializer_rows import SerializerRows
+from core.api.versions import VersionedView
 from customers.access import actions
 from customers.access.lookup import get_addressed
 from customers.models import StorageUnit
@@ -33,7 +35,7 @@ class LimitProfileList(RowListView):
     serializer_class = LimitProfileSerializer
     rows = SerializerRows(LimitProfileSerializer)
 
-    @extend_schema(parameters=[PageParams], responses=page_of(LimitProfileSerializer))
+    @takes([PageParams], responses=page_of(LimitProfileSerializer))
     def get(self, request: Request) -> Response:
         """List the limit profiles, which are the same for every customer."""
         return self.list_page()
@@ -43,7 +45,7 @@ class LimitProfileList(RowListView):
         return LimitProfile.objects.order_by("name")
 
 
-class UnitLimitsView(GenericAPIView[UnitLimits]):
+class UnitLimitsView(VersionedView[UnitLimits]):
     """The limits of a storage unit."""
 
     needs = {"GET": actions.VIEW_LIMITS, "PUT": actions.CHANGE_LIMITS}
@@ -51,7 +53,8 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
 
     def get(self, request: Request, unit_id: UUID) -> Response:
         """Return the limits of a storage unit: those chosen for it, and those in force."""
-        return Response(self.get_serializer(limits_choice(get_addressed(StorageUnit, request, unit_id))).data)
+        choice = limits_choice(get_addressed(StorageUnit, request, unit_id))
+        return self.versioned(choice, self.get_serializer(choice).data)
 
     @extend_schema(request=UnitLimitsSerializer(partial=True))
     def put(self, request: Request, unit_id: UUID) -> Response:
@@ -60,10 +63,15 @@ class UnitLimitsView(GenericAPIView[UnitLimits]):
         All fields are optional. Only managers of the customer may change limits.
         """
         unit: StorageUnit = get_addressed(StorageUnit, request, unit_id, "facility")
-        serializer = self.get_serializer(limits_choice(unit), data=request.data, partial=True)
-        serializer.is_valid(raise_exception=True)
-        serializer.save()
-        return Response(self.get_serializer(limits_choice(unit)).data)
+        with self.changing(request, limits_choice(unit)) as serializer:
+            serializer.save()
+        choice = limits_choice(unit)
+        return self.versioned(choice, self.get_serializer(choice).data)
+
+    @override
+    def lock(self, row: UnitLimits) -> UnitLimits:
+        """Lock the unit, since a unit whose limits nobody has chosen has no row of its own for them."""
+        return limits_choice(lock_unit(row.storage_unit_id))
 
 
 class UnitLimitsPreview(GenericAPIView[UnitLimits]):

@@ -12,7 +12,7 @@ from alarms.limits.versions import backdating_error, latest_versions
 from alarms.models import Alarm, AlarmEvent, AlarmSignature, Excursion, LimitProfile, LimitVersion, UnitLimits
 from alarms.models.limits import SENSOR_POLICIES, LimitValues
 from alarms.thresholds import SensorPolicy, Severity
-from core.api.fields import Values, labelled_choices
+from core.api.fields import KnownFieldsMixin, Values, labelled_choices
 from customers.api.serializers import RecordSerializer
 from customers.models import Sensor
 from readings.api.fields import RequestedScaleField, TemperatureField, TemperatureListSerializer
@@ -98,7 +98,7 @@ class DetailedAlarmSerializer(AlarmSerializer):
     suppressed_alarms = AlarmSerializer(many=True, help_text="At most 100 inhibited alarms, newest first.")
 
 
-class SignatureSerializer(serializers.Serializer[AlarmSignature]):
+class SignatureSerializer(KnownFieldsMixin, serializers.Serializer[AlarmSignature]):
     """An electronic signature: only people who are signed in can sign, not tokens."""
 
     meaning = serializers.ChoiceField(AlarmSignature.Meaning.choices)
@@ -107,7 +107,7 @@ class SignatureSerializer(serializers.Serializer[AlarmSignature]):
     )
 
 
-class SignedActionSerializer(serializers.Serializer[Alarm]):
+class SignedActionSerializer(KnownFieldsMixin, serializers.Serializer[Alarm]):
     """The base of actions that may be signed."""
 
     signature = SignatureSerializer(
@@ -121,7 +121,7 @@ class AcknowledgeSerializer(SignedActionSerializer):
     comment = serializers.CharField(max_length=LONGEST_TEXT, help_text="What is being done about it.")
 
 
-class CommentSerializer(serializers.Serializer[Alarm]):
+class CommentSerializer(KnownFieldsMixin, serializers.Serializer[Alarm]):
     """A comment on an alarm."""
 
     comment = serializers.CharField(source="text", max_length=LONGEST_TEXT)

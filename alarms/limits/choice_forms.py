@@ -8,12 +8,13 @@ from typing_extensions import override
 from alarms.limits.profiles import VALUE_NAMES, limit_values
 from alarms.models import LimitProfile, UnitLimits
 from alarms.models.limits import BUDGETS
+from core.web.versioned_forms import VersionedForm
 
 # Fields that only apply if another one is filled in.
 DEPENDENT = {budget.window: budget.seconds for budget in BUDGETS} | {"mkt_window_seconds": "mkt_limit_c"}
 
 
-class ProfileLimitsForm(forms.ModelForm[LimitProfile]):
+class ProfileLimitsForm(VersionedForm[LimitProfile]):
     """Edit the limits of a profile. A value that the browser did not send, because it does not apply, is kept."""
 
     @override
@@ -27,7 +28,7 @@ class ProfileLimitsForm(forms.ModelForm[LimitProfile]):
         reject_unused_windows(self)
 
 
-class UnitLimitsChoiceForm(forms.ModelForm[UnitLimits]):
+class UnitLimitsChoiceForm(VersionedForm[UnitLimits]):
     """Choose a profile or custom limits, which begin with the values of the unit's profile.
 
     With a profile no other values can be entered: browsers disable their fields and do not send them.

@@ -171,6 +171,13 @@ def limits_choice(unit: StorageUnit) -> UnitLimits:
     return choices.filter(storage_unit=unit).first() or _default_choice(unit)
 
 
+def lock_unit(unit_id: int) -> StorageUnit:
+    """Return the unit with its facility, locked so that nobody else changes its limits meanwhile."""
+    units = StorageUnit.objects.select_related("facility").select_for_update(of=("self",), no_key=True)
+    unit: StorageUnit = units.get(pk=unit_id)
+    return unit
+
+
 def limit_values(choice: UnitLimits) -> dict[str, object]:
     """Return the chosen limits: the profile's or, without one, the unit's own."""
     source: ChosenLimits = choice.profile or choice

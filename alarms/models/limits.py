@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Now
 from typing_extensions import override
 
@@ -237,6 +237,13 @@ class UnitLimits(ChosenLimits, ScopedModel):
         return f"limits of {self.storage_unit}"
 
     @override
+    def save(self, *args: object, **kwargs: object) -> None:
+        # Racing changes come into force one after the other, each with the version that it brings.
+        with transaction.atomic():
+            list(StorageUnit.objects.filter(pk=self.storage_unit_id).select_for_update(no_key=True).values_list("pk"))
+            super().save(*args, **kwargs)  # type: ignore[arg-type]  # passed on
+
+    @override
     def clean(self) -> None:
         super().clean()
         is_named = self.sensor_policy == SensorPolicy.NAMED
@@ -259,6 +266,13 @@ class CustomerLimits(models.Model):
 
     def __str__(self) -> str:
         return f"{self.profile} for units of {self.customer}"
+
+    @override
+    def save(self, *args: object, **kwargs: object) -> None:
+        # As for units.
+        with transaction.atomic():
+            list(Customer.objects.filter(pk=self.customer_id).select_for_update(no_key=True).values_list("pk"))
+            super().save(*args, **kwargs)  # type: ignore[arg-type]  # passed on
 
 
 class VersionsInForce(models.Manager.from_queryset(ScopedQuerySet)):  # type: ignore[misc]  # a dynamic base class

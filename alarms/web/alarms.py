@@ -9,6 +9,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -38,6 +39,7 @@ from customers.access import actions as access
 from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.access.reauthentication import NotConfirmed
+from customers.access.submissions import claim_form
 from customers.models import Customer, StorageUnit
 from customers.trail.selectors import history_of
 from customers.web.facility_options import FacilityName, facility_options, selected_facility, visible_facilities
@@ -247,7 +249,10 @@ def _handle_action(
     )
     if form.is_valid():
         try:
-            perform(alarm, by=principal.name, **signed(request, principal, form.cleaned_data))
+            details = signed(request, principal, form.cleaned_data)
+            with transaction.atomic():
+                claim_form(request)
+                perform(alarm, by=principal.name, **details)
         except (actions.ActionNotAllowed, NotConfirmed) as error:
             form.add_error(None, str(error))
         else:

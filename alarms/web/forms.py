@@ -19,6 +19,7 @@ from alarms.models import AlarmSignature, CustomerLimits, LimitProfile, Maintena
 from alarms.models.limits import MAX_DELAY_SECONDS
 from alarms.thresholds import Limits
 from core.scope import Scope
+from core.web.versioned_forms import VersionedForm
 from customers.models import Customer, Facility, Sensor, StorageUnit
 from customers.web.unit_choices import UnitChoiceField, selectable_units
 
@@ -102,7 +103,7 @@ class LocalTimeField(forms.DateTimeField):
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
-class CustomerLimitsForm(forms.ModelForm[CustomerLimits]):
+class CustomerLimitsForm(VersionedForm[CustomerLimits]):
     """Choose the profile of a customer's units without limits of their own."""
 
     class Meta:

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from alarms.excursions.what_if import LimitOrderError, Replay, ReplayedAlarm, preview_backdated, replay_limits
-from alarms.limits.profiles import limits_choice, profile_values
+from alarms.limits.profiles import limits_choice, lock_unit, profile_values
 from alarms.limits.versions import default_profile, latest_versions, limits_of, update_versions
 from alarms.models import CustomerLimits, LimitProfile, LimitVersion, MaintenanceWindow, Reevaluation, UnitLimits
 from alarms.presenters import limit_details
@@ -22,6 +22,7 @@ from alarms.selectors import maintenance_windows
 from alarms.thresholds import SensorPolicy
 from alarms.web.forms import CustomerLimitsForm, LimitProfileForm, LimitReplayForm, MaintenanceForm, UnitLimitsForm
 from core.web.pages import list_page
+from core.web.versioned_forms import atomic_post, locked_for
 from customers.access import actions
 from customers.access.page_principal import (
     needs,
@@ -31,6 +32,7 @@ from customers.access.page_principal import (
     settings_unit,
 )
 from customers.access.principal import Principal
+from customers.access.submissions import claim_form
 from customers.models import Customer, StorageUnit
 from readings.units.formatting import duration_text, temperature_text
 
@@ -44,9 +46,12 @@ PROFILES_PER_PAGE = 50
 @never_cache
 @login_required
 @needs(GET=actions.SEE_SETTINGS, POST=actions.CHANGE_LIMITS)
+@atomic_post
 def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """Show the limits of a unit with their history, and change them for managers."""
     principal, customer, unit = settings_unit(request, public_id, unit_id)
+    if request.method == "POST":
+        unit = lock_unit(unit.pk)
     form = UnitLimitsForm(request.POST or None, instance=limits_choice(unit))
     preview: dict[str, object] = {}
     if request.method == "POST" and form.is_valid():
@@ -87,11 +92,13 @@ def _preview_context(form: UnitLimitsForm, unit: StorageUnit) -> dict[str, objec
 @never_cache
 @login_required
 @needs(GET=actions.SEE_SETTINGS, POST=actions.CHANGE_DEFAULT_LIMITS)
+@atomic_post
 def customer_limits_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show the profile of the customer's units without limits of their own, and choose it for managers."""
     principal, customer = settings_customer(request, public_id)
     chosen = CustomerLimits.objects.filter(customer=customer).select_related("profile").first()
-    form = CustomerLimitsForm(request.POST or None, instance=chosen or CustomerLimits(customer=customer))
+    choice = locked_for(request, chosen) if chosen else CustomerLimits(customer=customer)
+    form = CustomerLimitsForm(request.POST or None, instance=choice)
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, f"{form.instance.profile} is in effect for units without limits of their own.")
@@ -121,11 +128,13 @@ def profiles_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 @needs(GET=actions.CHANGE_LIMIT_PROFILES, POST=actions.CHANGE_LIMIT_PROFILES)
+@atomic_post
 def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpResponse:
     """Edit a limit profile as staff, or add one if there is no id."""
     profile = LimitProfile() if profile_id is None else get_object_or_404(LimitProfile, public_id=profile_id)
-    form = LimitProfileForm(request.POST or None, instance=profile)
+    form = LimitProfileForm(request.POST or None, instance=locked_for(request, profile))
     if request.method == "POST" and form.is_valid():
+        claim_form(request)
         form.save()
         messages.success(request, f"{profile} saved. Its limits are in effect for all units that use it.")
         return redirect("settings-limit-profiles")
@@ -137,11 +146,13 @@ def profile_page(request: HttpRequest, profile_id: UUID | None = None) -> HttpRe
 @never_cache
 @login_required
 @needs(GET=actions.SEE_SETTINGS, POST=actions.SCHEDULE_MAINTENANCE)
+@atomic_post
 def maintenance_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """List the customer's maintenance windows, and schedule one for managers."""
     principal, customer = settings_customer(request, public_id)
     form = MaintenanceForm(request.POST or None, customer=customer, scope=principal.scope)
     if request.method == "POST" and form.is_valid():
+        claim_form(request)
         form.instance.created_by = principal.user
         form.save()
         messages.success(request, "Maintenance scheduled.")

@@ -17,6 +17,7 @@ from alarms.notifications.channels import kind_of
 from alarms.notifications.channels.webhook import new_secret
 from core.crypto.encryption import SecretUnreadable
 from core.scope import Scope
+from core.web.versioned_forms import VersionedForm
 from customers.models import Customer, Facility, StorageUnit
 from customers.web.unit_choices import UnitsChoiceField, selectable_units
 
@@ -28,7 +29,7 @@ def _sentence_case(choices: Iterable[tuple[str, str | Promise]]) -> list[tuple[s
     return [(value, str(label).capitalize()) for value, label in choices]
 
 
-class ChannelForm(forms.ModelForm[Channel]):
+class ChannelForm(VersionedForm[Channel]):
     """Edit a channel. An empty secret keeps the stored one; a new webhook gets a generated one."""
 
     field_order = ["kind", "name", "address", "secret", "messages_a_minute", "flap_minutes"]
@@ -81,7 +82,7 @@ class ChannelForm(forms.ModelForm[Channel]):
         _validate_name(self, Channel)
 
 
-class RuleForm(forms.ModelForm[Rule]):
+class RuleForm(VersionedForm[Rule]):
     """Edit a rule of a customer, with the customer's own facilities, units and channels as choices."""
 
     kinds = forms.MultipleChoiceField(

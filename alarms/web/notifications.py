@@ -20,9 +20,11 @@ from alarms.notifications.outbox import send_again
 from alarms.web.notification_forms import ChannelForm, DrillScheduleForm, RuleForm
 from core.crypto.encryption import SecretUnreadable
 from core.web.pages import list_page
+from core.web.versioned_forms import atomic_post, locked_for
 from customers.access import actions
 from customers.access.page_principal import needs, refuse_unless, settings_context, settings_customer
 from customers.access.principal import Principal
+from customers.access.submissions import claim_form
 from customers.models import Customer
 
 GET_OR_POST = ["GET", "HEAD", "POST"]
@@ -56,12 +58,14 @@ def notifications_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 @needs(GET=actions.CHANGE_CHANNELS, POST=actions.CHANGE_CHANNELS)
+@atomic_post
 def channel_page(request: HttpRequest, public_id: UUID, channel_id: UUID | None = None) -> HttpResponse:
     """Edit a channel, or add one if there is no id. The secret of a new webhook is shown once."""
     principal, customer = settings_customer(request, public_id)
     channel = get_object_or_404(_channels_of(principal, customer), public_id=channel_id) if channel_id else Channel()
-    form = ChannelForm(request.POST or None, instance=channel, customer=customer)
+    form = ChannelForm(request.POST or None, instance=locked_for(request, channel), customer=customer)
     if request.method == "POST" and form.is_valid():
+        claim_form(request)
         is_new = channel.pk is None
         saved = form.save()
         if is_new and saved.kind == Channel.Kind.WEBHOOK:
@@ -102,12 +106,14 @@ def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> H
 @never_cache
 @login_required
 @needs(GET=actions.CHANGE_RULES, POST=actions.CHANGE_RULES)
+@atomic_post
 def rule_page(request: HttpRequest, public_id: UUID, rule_id: UUID | None = None) -> HttpResponse:
     """Edit a rule, or add one if there is no id."""
     principal, customer = settings_customer(request, public_id)
     rule = get_object_or_404(_rules_of(principal, customer), public_id=rule_id) if rule_id else Rule()
-    form = RuleForm(request.POST or None, instance=rule, customer=customer)
+    form = RuleForm(request.POST or None, instance=locked_for(request, rule), customer=customer)
     if request.method == "POST" and form.is_valid():
+        claim_form(request)
         saved = form.save()
         messages.success(request, f"{saved.name} saved.")
         return redirect("settings-notifications", public_id)

@@ -5,7 +5,7 @@ Invalid input of any kind is a 4xx. A database that is unavailable is a 503, nei
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
@@ -17,6 +17,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.renderers import JSONRenderer
+
+_MAX_NAMES, _MAX_NAME_LENGTH = 10, 100
 
 logger = structlog.get_logger(__name__)
 
@@ -54,6 +56,18 @@ class Conflict(APIException):
     default_code = "conflict"
 
 
+class ChangedMeanwhile(APIException):
+    """A change of a version that is no longer the present one: 412, with the present `ETag`."""
+
+    status_code = status.HTTP_412_PRECONDITION_FAILED
+    default_code = "changed_meanwhile"
+
+    def __init__(self, etag: str) -> None:
+        """Compose the message, and keep the ETag for the response."""
+        super().__init__("The object was changed meanwhile. Get it again, and repeat the change if it still applies.")
+        self.etag = etag
+
+
 class DatabaseUnavailable(APIException):
     """A database that cannot be reached at the moment: 503."""
 
@@ -62,12 +76,24 @@ class DatabaseUnavailable(APIException):
     default_code = "database_out"
 
 
+def refuse_unknown(names: Iterable[str], known: Iterable[str], kind: str) -> None:
+    """Raise ValidationError (400), naming unknown names and the known ones; `kind`: such as "query parameter"."""
+    unknown = sorted(set(names) - set(known))
+    if not unknown:
+        return
+    shown = ", ".join(name[:_MAX_NAME_LENGTH] for name in unknown[:_MAX_NAMES])
+    expected = f"Known: {', '.join(sorted(known))}." if known else "There are none here."
+    raise ValidationError({"detail": f"Unknown {kind}{'s' if len(unknown) > 1 else ''}: {shown}. {expected}"})
+
+
 def handle_exception(error: Exception, context: Mapping[str, object]) -> Response | None:
     """Return the response to `error`, or None for a bug, which Django then reports."""
     from rest_framework.views import exception_handler  # which itself imports parsers that raise these errors
 
     response = exception_handler(_as_api_exception(error), dict(context))
     request = context.get("request")
+    if response is not None and isinstance(error, ChangedMeanwhile):
+        response.headers["ETag"] = error.etag
     if response is not None and isinstance(request, Request):
         _respond_in_json(request)
     return response

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.db.models import Choices
 from rest_framework import serializers
 from rest_framework.fields import Field
 from typing_extensions import override
 
+from core.api.errors import refuse_unknown
+
 # The values of fields by name.
 Values: TypeAlias = dict[str, Any]
 AnyField: TypeAlias = Field[Any, Any, Any, Any]
+AnySerializer: TypeAlias = "serializers.Serializer[Any]"
 # Beyond any temperature, size and coordinate; keeps values computed from it finite.
 MAX_NUMBER = 1e9
 _DAY = timedelta(days=1)
@@ -37,6 +40,23 @@ def _label(choice: str) -> str:
     else:
         label = (choice.name.lower() if isinstance(choice, Enum) else choice).replace("_", " ")
     return label[:1].upper() + label[1:]
+
+
+class KnownFieldsMixin(AnySerializer if TYPE_CHECKING else object):  # type: ignore[misc]  # depends on who reads it
+    """Reject fields of a body that the serializer does not have: a misspelt one would silently change nothing.
+
+    Fields that are only read are known, so that an object can be sent back as it was received.
+    """
+
+    # Fields that belong to any request that changes something; read outside of serializers.
+    SHARED_FIELDS: ClassVar = frozenset({"reason"})
+
+    def to_internal_value(self, data: object) -> Values:
+        """Convert the body. Raise ValidationError (400) that names unknown fields and the known ones."""
+        if isinstance(data, Mapping):
+            refuse_unknown(map(str, data.keys() - self.SHARED_FIELDS), self.fields, "field")
+        values: Values = super().to_internal_value(data)
+        return values
 
 
 class NumberField(serializers.FloatField):

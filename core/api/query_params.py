@@ -7,24 +7,66 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import empty
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from typing_extensions import override
 
-from core.api.errors import InvalidQuery
-from core.api.fields import AnyField, InstantField, Values, labelled_choices
+from core.api.errors import InvalidQuery, refuse_unknown
+from core.api.fields import AnyField, InstantField, KnownFieldsMixin, Values, labelled_choices
 
 _MAX_LENGTH = 1_000
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which reads TakesQueryParams from the settings while it is imported
+
 Params: TypeAlias = Values
+F = TypeVar("F", bound=Callable[..., object])
+
+
+# Chooses the format of any response.
+FORMAT_PARAM = "format"
+
+
+def takes(parameters: Iterable[type[QueryParams] | OpenApiParameter], **schema: object) -> Callable[[F], F]:
+    """Declare the query parameters of a view's method: they are documented, and any other one is rejected."""
+    groups = list(parameters)
+    names = {name for group in groups if isinstance(group, type) for name in _instance_of(group).fields}
+
+    def declare(method: F) -> F:
+        declared: F = extend_schema(parameters=groups, **schema)(method)  # type: ignore[arg-type]  # passed on
+        declared.__dict__["query_params"] = frozenset(names)
+        return declared
+
+    return declare
+
+
+class TakesQueryParams(BasePermission):
+    """Reject query parameters that the method does not take: a misspelt filter must not return everything.
+
+    Not a matter of permission, but checked with them: after they are, and before anything is done.
+    """
+
+    @override
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        handler = getattr(view, (request.method or "").lower(), None)
+        is_form_of_browsable_api = request.method != request._request.method
+        if handler is None or request.method == "OPTIONS" or is_form_of_browsable_api:
+            return True
+        known: frozenset[str] = getattr(handler, "query_params", frozenset())
+        if request.method not in SAFE_METHODS:
+            known |= KnownFieldsMixin.SHARED_FIELDS
+        refuse_unknown(request._request.GET.keys() - {FORMAT_PARAM}, known, "query parameter")
+        return True
 
 
 class QueryParams(serializers.Serializer[object]):

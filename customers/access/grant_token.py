@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -18,6 +18,8 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 from customers.access.principal import Principal
 from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, StorageUnit
+
+Limit = TypeVar("Limit", int, datetime)
 
 
 @transaction.atomic
@@ -39,6 +41,8 @@ def grant_token(
     if missing:
         raise PermissionDenied(f"You cannot grant a permission you lack: {', '.join(missing)}.")
     parent = _parent(principal)
+    own_rate = None if parent is None else parent.rate_limit_per_hour
+    own_expiry = None if parent is None else parent.expires_at
     return create_token(
         customer,
         token_name,
@@ -46,7 +50,8 @@ def grant_token(
         units=_units(principal, customer, unit_ids),
         created_by=principal.user if parent is None else parent.created_by,
         created_by_token=parent,
-        **_limits(parent, rate_limit_per_hour, expires_at),
+        rate_limit_per_hour=_within(own_rate, rate_limit_per_hour, "rate_limit_per_hour"),
+        expires_at=_within(own_expiry, expires_at, "expires_at"),
     )
 
 
@@ -80,12 +85,8 @@ def _all_units(principal: Principal, reached: list[StorageUnit]) -> list[Storage
     return reached
 
 
-def _limits(parent: ApiToken | None, rate_limit_per_hour: int | None, expires_at: datetime | None) -> dict[str, Any]:
-    wanted = {"rate_limit_per_hour": rate_limit_per_hour, "expires_at": expires_at}
-    return wanted if parent is None else {name: _within(getattr(parent, name), wanted[name], name) for name in wanted}
-
-
-def _within(own: Any, wanted: Any, name: str) -> Any:
+def _within(own: Limit | None, wanted: Limit | None, name: str) -> Limit | None:
+    """Return the limit of a new token. Raise PermissionDenied if it exceeds its creator's own."""
     if wanted is None or own is None:
         return own if wanted is None else wanted
     if wanted > own:

@@ -6,14 +6,17 @@ from collections.abc import Callable
 from functools import wraps
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from customers.access import actions
 from customers.access.actions import Action
 from customers.access.principal import Principal
+from customers.access.submissions import SubmittedBefore
 from customers.access.token_sessions import TokenVisitor
 from customers.models import Customer, StorageUnit
 
@@ -36,13 +39,23 @@ def needs(*, is_open: bool = False, **by_method: Action) -> Callable[[View], Vie
             setattr(request, _ATTRIBUTE, principal)
             is_open_to_them = action is actions.OWN_ACCOUNT or (is_open and principal.user is not None)
             refuse_unless(is_open_to_them or not principal.scope.is_empty)
-            return view(request, *args, **kwargs)
+            try:
+                return view(request, *args, **kwargs)
+            except SubmittedBefore:
+                return _back_to_form(request)
 
         # Read by the table of access, and kept by other decorators.
         checked.__dict__.update(needs=by_method, is_open=is_open)
         return checked
 
     return decorate
+
+
+def _back_to_form(request: HttpRequest) -> HttpResponseBase:
+    messages.info(request, "This form was submitted twice, and carried out once.")
+    referer = request.headers.get("Referer", "")
+    is_own = url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure())
+    return redirect(referer if is_own else "overview")
 
 
 def page_principal(request: HttpRequest) -> Principal:

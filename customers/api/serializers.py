@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from typing_extensions import override
 
-from core.api.fields import NumberField, Values, labelled_choices
+from core.api.fields import KnownFieldsMixin, NumberField, Values, labelled_choices
 from customers.models import ApiToken, Facility
 
 M = TypeVar("M", bound=models.Model)
@@ -20,7 +20,7 @@ MAX_UNITS = 1_000
 LAST_EXPIRY = datetime(9000, 1, 1, tzinfo=UTC)
 
 
-class RecordSerializer(serializers.ModelSerializer[M]):
+class RecordSerializer(KnownFieldsMixin, serializers.ModelSerializer[M]):
     """Run the model's own validation before saving, and update only the fields that were sent.
 
     So concurrent updates of different fields do not overwrite each other.
@@ -87,7 +87,7 @@ class ListedFacilitySerializer(FacilitySerializer):
         fields = [*FacilitySerializer.Meta.fields, "customer_code", "customer_name", "unit_count"]
 
 
-class TokenSerializer(serializers.Serializer[ApiToken]):
+class TokenSerializer(KnownFieldsMixin, serializers.Serializer[ApiToken]):
     """An API token, without its text."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)

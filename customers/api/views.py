@@ -15,13 +15,15 @@ from typing_extensions import override
 
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
-from core.api.query_params import CustomerFilterParams
+from core.api.query_params import CustomerFilterParams, takes
 from core.api.serializer_rows import SerializerRows
+from core.api.versions import VersionedView
 from core.db.compiled_queries import CompiledQuery
 from customers.access import actions
 from customers.access.grant_token import grant_token
 from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer
 from customers.access.principal import principal_of
+from customers.access.submissions import once
 from customers.access.tokens import revoke, with_details
 from customers.api.serializers import FacilitySerializer, ListedFacilitySerializer, NewTokenSerializer, TokenSerializer
 from customers.models import ApiToken, Customer, Facility
@@ -34,11 +36,12 @@ FACILITIES = CompiledQuery(lambda scope: FACILITY_ROWS.values(Facility.objects.v
 class FacilityList(RowListView):
     """Facilities of the caller."""
 
+    creates_once = True
     needs = {"GET": actions.VIEW_FACILITIES, "POST": actions.ADD_FACILITIES}
     serializer_class = FacilitySerializer
     rows = FACILITY_ROWS
 
-    @extend_schema(parameters=[PageParams], responses=page_of(FacilitySerializer))
+    @takes([PageParams], responses=page_of(FacilitySerializer))
     def get(self, request: Request) -> Response:
         """List the caller's facilities."""
         return self.list_page()
@@ -51,16 +54,17 @@ class FacilityList(RowListView):
     def get_queryset(self) -> QuerySet[Facility]:
         return Facility.objects.visible_to(principal_of(self.request).own_scope)
 
-    @extend_schema(parameters=[OwnCustomerParams], responses={201: FacilitySerializer})
+    @takes([OwnCustomerParams], responses={201: FacilitySerializer})
     def post(self, request: Request) -> Response:
         """Create a facility."""
         serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        facility = serializer.save(customer=own_customer(request))
+        with once(request):
+            serializer.is_valid(raise_exception=True)
+            facility = serializer.save(customer=own_customer(request))
         return Response(FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk)), status.HTTP_201_CREATED)
 
 
-class FacilityDetail(GenericAPIView[Facility]):
+class FacilityDetail(VersionedView[Facility]):
     """A facility."""
 
     needs = {
@@ -73,16 +77,16 @@ class FacilityDetail(GenericAPIView[Facility]):
     def get(self, request: Request, public_id: UUID) -> Response:
         """Return a facility."""
         facility = get_addressed(Facility, request, public_id)
-        return Response(FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk)))
+        return self.versioned(facility, FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk)))
 
     @extend_schema(request=FacilitySerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
         """Update a facility. All fields are optional; PUT and PATCH behave alike."""
         facility = get_addressed(Facility, request, public_id)
-        serializer = self.get_serializer(facility, data=request.data, partial=True)
-        serializer.is_valid(raise_exception=True)
-        serializer.save()
-        return Response(FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk)))
+        with self.changing(request, facility) as serializer:
+            serializer.save()
+        facility.refresh_from_db()
+        return self.versioned(facility, FACILITY_ROWS.get(Facility.objects.filter(pk=facility.pk)))
 
     patch = put
 
@@ -94,7 +98,7 @@ class AdminFacilityList(RowListView):
     serializer_class = ListedFacilitySerializer
     rows = SerializerRows(ListedFacilitySerializer)
 
-    @extend_schema(parameters=[CustomerFilterParams, PageParams], responses=page_of(ListedFacilitySerializer))
+    @takes([CustomerFilterParams, PageParams], responses=page_of(ListedFacilitySerializer))
     def get(self, request: Request) -> Response:
         """List the facilities of every customer, or of one."""
         return self.list_page()
@@ -114,6 +118,7 @@ class AdminFacilityList(RowListView):
 class TokenList(GenericAPIView[ApiToken]):
     """API tokens of the caller's customer."""
 
+    creates_once = True
     needs = {"GET": actions.LIST_TOKENS, "POST": actions.CREATE_TOKENS}
     serializer_class = TokenSerializer
     pagination_class = None
@@ -123,27 +128,28 @@ class TokenList(GenericAPIView[ApiToken]):
         """Return the customer whose tokens are listed. Raises Http404."""
         return own_customer(request)
 
-    @extend_schema(parameters=[OwnCustomerParams], responses=TokenSerializer(many=True))
+    @takes([OwnCustomerParams], responses=TokenSerializer(many=True))
     def get(self, request: Request, **path: UUID) -> Response:
         """List the tokens of a customer. Their text is not stored and cannot be retrieved."""
         customer = self.get_customer(request, **path)
         tokens = ApiToken.objects.visible_to(principal_of(request).scope).filter(customer=customer)
         return Response(TOKEN_ROWS.represent(TOKEN_ROWS.values(with_details(tokens, timezone.now()))))
 
-    @extend_schema(parameters=[OwnCustomerParams], responses={201: NewTokenSerializer})
+    @takes([OwnCustomerParams], responses={201: NewTokenSerializer})
     def post(self, request: Request, **path: UUID) -> Response:
         """Create a token and return its text once. It cannot grant more than the caller has."""
         customer = self.get_customer(request, **path)
         serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        token, text = grant_token(principal_of(request), customer, **serializer.validated_data)
+        with once(request):
+            serializer.is_valid(raise_exception=True)
+            token, text = grant_token(principal_of(request), customer, **serializer.validated_data)
         created = with_details(ApiToken.objects.filter(pk=token.pk), timezone.now())
         return Response(TOKEN_ROWS.get(created) | {"token": text}, status.HTTP_201_CREATED)
 
 
 @extend_schema_view(
-    get=extend_schema(parameters=[OpenApiParameter("customer_id", exclude=True)]),
-    post=extend_schema(parameters=[OpenApiParameter("customer_id", exclude=True)]),
+    get=takes([OpenApiParameter("customer_id", exclude=True)]),
+    post=takes([OpenApiParameter("customer_id", exclude=True)]),
 )
 class AdminTokenList(TokenList):
     """API tokens of any customer."""

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,6 +20,7 @@ from customers.access import actions
 from customers.access.login_throttle import count_mail
 from customers.access.page_principal import needs, settings_context, settings_customer
 from customers.access.principal import Principal
+from customers.access.submissions import claim_form
 from customers.accounts import invitations, mail
 from customers.models import Customer, Invitation, Membership
 from customers.web.settings_forms import InviteForm
@@ -35,9 +37,10 @@ def people_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     principal, customer = settings_customer(request, public_id)
     form = InviteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        invitation, secret = invitations.invite(
-            customer, form.cleaned_data["email"], form.cleaned_data["role"], by=principal.user, now=timezone.now()
-        )
+        email, role = form.cleaned_data["email"], form.cleaned_data["role"]
+        with transaction.atomic():
+            claim_form(request)
+            invitation, secret = invitations.invite(customer, email, role, by=principal.user, now=timezone.now())
         _send(request, invitation, secret)
         return redirect("settings-people", public_id)
     return render(request, "settings/people.html", _context(request, principal, customer, form))

@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.web.pages import list_page
+from core.web.versioned_forms import atomic_post, locked_for
 from customers.access import actions, tokens
 from customers.access.grant_token import grant_token
 from customers.access.page_principal import (
@@ -25,6 +26,7 @@ from customers.access.page_principal import (
     settings_unit,
 )
 from customers.access.principal import Principal
+from customers.access.submissions import claim_form
 from customers.models import ApiToken, Customer, StorageUnit
 from customers.web.settings_forms import (
     THEME_COOKIE,
@@ -86,12 +88,14 @@ def change_display(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 @needs(GET=actions.SEE_TOKENS, POST=actions.CREATE_TOKENS)
+@atomic_post
 def tokens_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """List the customer's tokens. POST creates one; the response shows its text, which is not stored."""
     principal, customer = settings_customer(request, public_id)
     form = TokenForm(request.POST or None, principal=principal)
     token_text = ""
     if request.method == "POST" and form.is_valid():
+        claim_form(request)
         fields = dict(form.cleaned_data)
         _, token_text = grant_token(principal, customer, expires_at=fields.pop("expires_on"), **fields)
         form = TokenForm(principal=principal)
@@ -138,9 +142,11 @@ def units_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 @needs(GET=actions.CHANGE_UNITS, POST=actions.CHANGE_UNITS)
+@atomic_post
 def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpResponse:
     """Show and change the settings of one unit."""
     principal, customer, unit = settings_unit(request, public_id, unit_id)
+    unit = locked_for(request, unit)
     form = UnitForm(request.POST or None, instance=unit)
     if request.method == "POST" and form.is_valid():
         # Only the form's fields: a delivery may be updating others.

@@ -12,6 +12,7 @@ from django.db import models
 from django.http import HttpResponse
 from django.utils import timezone
 
+from core.web.versioned_forms import VersionedForm
 from customers.access.principal import Principal
 from customers.models import ApiToken, Membership, StorageUnit
 
@@ -95,7 +96,7 @@ class InviteForm(forms.Form):
     role = forms.ChoiceField(choices=Membership.Role.choices)
 
 
-class UnitForm(forms.ModelForm[StorageUnit]):
+class UnitForm(VersionedForm[StorageUnit]):
     """A unit's name, set temperature, sampling interval and staleness limit."""
 
     class Meta:

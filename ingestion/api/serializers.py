@@ -7,7 +7,7 @@ from datetime import UTC
 from django.utils import timezone
 from rest_framework import serializers
 
-from core.api.fields import NumberField, Values, labelled_choices
+from core.api.fields import KnownFieldsMixin, NumberField, Values, labelled_choices
 from ingestion.loading.push_body import FIELDS_BY_NAME, RULES, batch_of_row
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
@@ -27,7 +27,7 @@ _FIELDS = {
 }
 
 
-class ReadingCreateSerializer(serializers.Serializer[object]):
+class ReadingCreateSerializer(KnownFieldsMixin, serializers.Serializer[object]):
     """A pushed reading. A temperature of null means that the sensor gave no measurement."""
 
     storage_unit_id = serializers.UUIDField()

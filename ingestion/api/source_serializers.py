@@ -7,7 +7,7 @@ import dataclasses
 from rest_framework import serializers
 from typing_extensions import override
 
-from core.api.fields import Values, labelled_choices
+from core.api.fields import KnownFieldsMixin, Values, labelled_choices
 from core.crypto.encryption import SecretUnreadable
 from customers.api.serializers import RecordSerializer
 from ingestion.api.serializers import PushErrorSerializer
@@ -20,7 +20,7 @@ from ingestion.sources.mapping import FieldMapping
 SECRET_LENGTH = 4_000
 
 
-class MappingSerializer(serializers.ModelSerializer[Source]):
+class MappingSerializer(KnownFieldsMixin, serializers.ModelSerializer[Source]):
     """The field mapping: where each part of a reading is found. Common formats need none."""
 
     class Meta:
@@ -28,7 +28,7 @@ class MappingSerializer(serializers.ModelSerializer[Source]):
         fields = [each.name for each in dataclasses.fields(FieldMapping)]
 
 
-class CredentialsSerializer(serializers.Serializer[Source]):
+class CredentialsSerializer(KnownFieldsMixin, serializers.Serializer[Source]):
     """How to authenticate to the source. The secret can be set but never read; the kind `none` deletes it."""
 
     kind = serializers.ChoiceField(labelled_choices(CredentialsKind), source="credentials_kind", default="none")

@@ -26,10 +26,13 @@ from core.api.errors import Conflict
 from core.api.fields import Values
 from core.api.lists import page_of
 from core.api.pagination import PageParams
+from core.api.query_params import takes
+from core.api.versions import VersionedView
 from customers.access import actions
 from customers.access.lookup import OwnCustomerParams, get_addressed, own_customer
 from customers.access.permissions import Needs
 from customers.access.principal import principal_of
+from customers.access.submissions import once
 from customers.models import Customer
 from ingestion.api.source_serializers import SourceSerializer, TrialSerializer
 from ingestion.customer_source import configure_source
@@ -54,6 +57,7 @@ def _representation(source: Source) -> Values:
 class SourceList(GenericAPIView[Source]):
     """Sources of the caller."""
 
+    creates_once = True
     needs: Needs = {"GET": actions.VIEW_SOURCES, "POST": actions.ADD_SOURCES}
     serializer_class = SourceSerializer
 
@@ -64,22 +68,24 @@ class SourceList(GenericAPIView[Source]):
             with_state(sources, timezone.now()).select_related("customer").order_by("customer__customer_code", "name")
         )
 
-    @extend_schema(parameters=[PageParams], responses=page_of(SourceSerializer))
+    @takes([PageParams], responses=page_of(SourceSerializer))
     def get(self, request: Request) -> Response:
         """List the caller's sources with their state."""
         page = self.paginate_queryset(self.get_queryset())
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(parameters=[OwnCustomerParams], responses={201: SourceSerializer})
+    @takes([OwnCustomerParams], responses={201: SourceSerializer})
     def post(self, request: Request) -> Response:
         """Create a source. It is polled from now on if it has a URL."""
         customer = own_customer(request)
         serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return Response(_representation(serializer.save(customer=customer)), status.HTTP_201_CREATED)
+        with once(request):
+            serializer.is_valid(raise_exception=True)
+            source = serializer.save(customer=customer)
+        return Response(_representation(source), status.HTTP_201_CREATED)
 
 
-class SourceDetail(GenericAPIView[Source]):
+class SourceDetail(VersionedView[Source]):
     """A source."""
 
     needs: Needs = {
@@ -91,18 +97,19 @@ class SourceDetail(GenericAPIView[Source]):
 
     def get(self, request: Request, public_id: UUID) -> Response:
         """Return a source."""
-        return Response(_representation(get_addressed(Source, request, public_id)))
+        source = get_addressed(Source, request, public_id)
+        return self.versioned(source, _representation(source))
 
     @extend_schema(request=SourceSerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
         """Update a source. Any subset of the fields is accepted; PUT and PATCH behave alike."""
         source = get_addressed(Source, request, public_id, "customer")
-        serializer = self.get_serializer(source, data=request.data, partial=True)
-        serializer.is_valid(raise_exception=True)
-        serializer.save()
-        if _RESCHEDULING & serializer.validated_data.keys():
-            claims.poll_now(Source.objects.filter(pk=source.pk))
-        return Response(_representation(source))
+        with self.changing(request, source) as serializer:
+            serializer.save()
+            if _RESCHEDULING & serializer.validated_data.keys():
+                claims.poll_now(Source.objects.filter(pk=source.pk))
+        source.refresh_from_db()
+        return self.versioned(source, _representation(source))
 
     patch = put
 

@@ -22,7 +22,7 @@ from typing_extensions import override
 from core.api.errors import Conflict, TooLargeBody
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
-from core.api.query_params import ChoiceParam, CustomerFilterParams, PeriodParams
+from core.api.query_params import ChoiceParam, CustomerFilterParams, PeriodParams, takes
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
 from core.api.serializer_rows import SerializerRows
 from customers.access import actions
@@ -52,9 +52,9 @@ class PushView(APIView):
     needs = {"POST": actions.PUSH_READINGS}
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer]
 
-    @extend_schema(
+    @takes(
+        [OpenApiParameter("format", exclude=True)],
         request=ReadingCreateSerializer,
-        parameters=[OpenApiParameter("format", exclude=True)],
         responses={
             (201, JSONRenderer.media_type): ReadingSerializer,
             (200, JSONRenderer.media_type): ReadingSerializer,
@@ -174,7 +174,7 @@ class IngestionLogs(RowListView):
     serializer_class = IngestionLogSerializer
     rows = SerializerRows(IngestionLogSerializer)
 
-    @extend_schema(parameters=[LogParams, PageParams], responses=page_of(IngestionLogSerializer))
+    @takes([LogParams, PageParams], responses=page_of(IngestionLogSerializer))
     def get(self, request: Request) -> Response:
         """List the deliveries of every customer, newest first."""
         return self.list_page()

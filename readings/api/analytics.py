@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.errors import UnprocessableBody
-from core.api.query_params import Params
+from core.api.query_params import Params, takes
 from customers.access import actions
 from customers.access.principal import Principal, principal_of
 from customers.models import Customer
@@ -32,7 +31,7 @@ class SummaryView(APIView):
 
     needs = {"GET": actions.VIEW_READINGS}
 
-    @extend_schema(parameters=[UnitStatisticsParams], responses=StatisticsSerializer)
+    @takes([UnitStatisticsParams], responses=StatisticsSerializer)
     def get(self, request: Request) -> Response:
         """Return statistics of all of the caller's units, of a facility or of a unit, over all time or a period."""
         params = UnitStatisticsParams.parse(request)
@@ -45,7 +44,7 @@ class TrendsView(APIView):
 
     needs = {"GET": actions.VIEW_READINGS}
 
-    @extend_schema(parameters=[TrendParams], responses=GroupSerializer(many=True))
+    @takes([TrendParams], responses=GroupSerializer(many=True))
     def get(self, request: Request) -> Response:
         """Return metrics by hour, day, week or month; by default of the last 1, 7, 30 or 365 days."""
         params = TrendParams.parse(request)
@@ -65,7 +64,7 @@ class PerformanceView(APIView):
 
     needs = {"GET": actions.VIEW_READINGS}
 
-    @extend_schema(parameters=[UnitStatisticsParams], responses=PerformanceSerializer)
+    @takes([UnitStatisticsParams], responses=PerformanceSerializer)
     def get(self, request: Request) -> Response:
         """Return uptime, data quality and deviation from the set temperature; by default of the last 30 days."""
         params = UnitStatisticsParams.parse(request)
@@ -81,7 +80,7 @@ class AdminSummaryView(APIView):
 
     needs = {"GET": actions.LIST_ALL_READINGS}
 
-    @extend_schema(parameters=[StatisticsParams], responses={200: BY_CUSTOMER})
+    @takes([StatisticsParams], responses={200: BY_CUSTOMER})
     def get(self, request: Request) -> Response:
         """Return the statistics of each customer by code, and of all customers together as `system`."""
         scope = principal_of(request).scope

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.api.query_params import QueryParams, TextParam
+from core.api.query_params import QueryParams, TextParam, takes
 from customers.access import actions
 from readings.api.serializers import ChangedEntrySerializer, ConfigurationSerializer, EntrySerializer
 from readings.configuration import InvalidValue, UnknownKey, entries, set_value
@@ -41,7 +41,7 @@ class ConfigurationKey(APIView):
 
     needs = {"PUT": actions.CHANGE_CONFIGURATION}
 
-    @extend_schema(request=ChangedEntrySerializer, responses=EntrySerializer, parameters=[EntryParams])
+    @takes([EntryParams], request=ChangedEntrySerializer, responses=EntrySerializer)
     def put(self, request: Request, key: str) -> Response:
         """Set the value of a key. It takes effect within a few seconds."""
         serializer = ChangedEntrySerializer(data=_submitted(request))
@@ -66,7 +66,8 @@ def _submitted(request: Request) -> dict[str, object]:
     query = EntryParams.parse(request)
     if "value" in query:
         query["value"] = _decoded(query["value"])
-    return query | {name: body[name] for name in ("value", "description") if name in body}
+    # `updated_at` is sent back by clients that change what they received.
+    return query | {name: value for name, value in body.items() if name != "updated_at"}
 
 
 def _decoded(text: str) -> object:

@@ -9,7 +9,6 @@ from django.db.models import Aggregate, Count, Max, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -17,7 +16,9 @@ from typing_extensions import override
 
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
+from core.api.query_params import takes
 from core.api.serializer_rows import Representation, SerializerRows
+from core.api.versions import VersionedView
 from core.scope import Scope
 from customers.access import actions
 from customers.access.lookup import (
@@ -27,6 +28,7 @@ from customers.access.lookup import (
     reachable_scope,
 )
 from customers.access.principal import principal_of
+from customers.access.submissions import once
 from customers.models import Customer, Facility, StorageUnit
 from readings.api.serializers import CustomerSerializer, ProfileSerializer
 from readings.models import DailyRollup, LatestReading
@@ -64,33 +66,37 @@ def _total(rows: QuerySet[Any], path: str, total: Aggregate, scope: Scope, defau
 CUSTOMER_ROWS = SerializerRows(CustomerSerializer)
 
 
-class Profile(GenericAPIView[Customer]):
+class Profile(VersionedView[Customer]):
     """Profile of the caller's own customer."""
 
     needs = {"GET": actions.VIEW_PROFILE, "PUT": actions.CHANGE_PROFILE}
     serializer_class = ProfileSerializer
 
-    @extend_schema(parameters=[OwnCustomerParams])
+    @takes([OwnCustomerParams])
     def get(self, request: Request) -> Response:
         """Return the profile of the caller's own customer."""
-        return Response(_represent(own_customer(request), reachable_scope(request)))
+        customer = own_customer(request)
+        return self.versioned(customer, _represent(customer, reachable_scope(request)))
 
-    @extend_schema(parameters=[OwnCustomerParams], request=ProfileSerializer(partial=True))
+    @takes([OwnCustomerParams], request=ProfileSerializer(partial=True))
     def put(self, request: Request) -> Response:
         """Update the profile. All fields are optional."""
         customer = own_customer(request)
-        _validated(self, customer).save()
-        return Response(_represent(customer, reachable_scope(request)))
+        with self.changing(request, customer) as serializer:
+            serializer.save()
+        customer.refresh_from_db()
+        return self.versioned(customer, _represent(customer, reachable_scope(request)))
 
 
 class AdminCustomerList(RowListView):
     """Every customer."""
 
+    creates_once = True
     needs = {"GET": actions.LIST_CUSTOMERS, "POST": actions.ADD_CUSTOMERS}
     serializer_class = CustomerSerializer
     rows = CUSTOMER_ROWS
 
-    @extend_schema(parameters=[PageParams], responses=page_of(CustomerSerializer))
+    @takes([PageParams], responses=page_of(CustomerSerializer))
     def get(self, request: Request) -> Response:
         """List every customer."""
         return self.list_page()
@@ -103,15 +109,17 @@ class AdminCustomerList(RowListView):
     def post(self, request: Request) -> Response:
         """Create a customer. With an `api_url` its system is polled every `data_frequency_seconds`."""
         serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return Response(_represent(self.save_customer(serializer), Scope.everything()), status.HTTP_201_CREATED)
+        with once(request):
+            serializer.is_valid(raise_exception=True)
+            customer = self.save_customer(serializer)
+        return Response(_represent(customer, Scope.everything()), status.HTTP_201_CREATED)
 
     def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
         """Save a validated customer; `ingestion` also configures its source."""
         return serializer.save()
 
 
-class AdminCustomer(GenericAPIView[Customer]):
+class AdminCustomer(VersionedView[Customer]):
     """A customer."""
 
     needs = {"GET": actions.LIST_CUSTOMERS, "PUT": actions.CHANGE_CUSTOMERS}
@@ -119,24 +127,21 @@ class AdminCustomer(GenericAPIView[Customer]):
 
     def get(self, request: Request, public_id: UUID) -> Response:
         """Return a customer."""
-        return Response(_represent(get_addressed(Customer, request, public_id), reachable_scope(request)))
+        customer = get_addressed(Customer, request, public_id)
+        return self.versioned(customer, _represent(customer, reachable_scope(request)))
 
     @extend_schema(request=CustomerSerializer(partial=True))
     def put(self, request: Request, public_id: UUID) -> Response:
         """Update a customer. All fields are optional; `api_url` and the frequency configure its source."""
         customer = get_addressed(Customer, request, public_id)
-        self.save_customer(_validated(self, customer))
-        return Response(_represent(customer, reachable_scope(request)))
+        with self.changing(request, customer) as serializer:
+            self.save_customer(serializer)
+        customer.refresh_from_db()
+        return self.versioned(customer, _represent(customer, reachable_scope(request)))
 
     def save_customer(self, serializer: BaseSerializer[Customer]) -> Customer:
         """Save a validated customer; `ingestion` also configures its source."""
         return serializer.save()
-
-
-def _validated(view: GenericAPIView[Customer], customer: Customer) -> BaseSerializer[Customer]:
-    serializer = view.get_serializer(customer, data=view.request.data, partial=True)
-    serializer.is_valid(raise_exception=True)
-    return serializer
 
 
 def _represent(customer: Customer, scope: Scope) -> Representation:

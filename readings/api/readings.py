@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import BrowsableAPIRenderer
@@ -19,7 +18,7 @@ from typing_extensions import override
 from core.api.errors import InvalidQuery
 from core.api.lists import page_of
 from core.api.pagination import Cursor, Page, PageParams, PageRequest, represent_page, url_with
-from core.api.query_params import CustomerFilterParams
+from core.api.query_params import CustomerFilterParams, takes
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
 from customers.access import actions
 from customers.access.permissions import Needs
@@ -113,7 +112,7 @@ class ReadingList(APIView):
     needs: ClassVar[Needs] = {"GET": actions.VIEW_READINGS}
     renderer_classes = [JSONRenderer, CSVRenderer, NDJSONRenderer, BrowsableAPIRenderer]
 
-    @extend_schema(parameters=LIST_PARAMS, responses=PAGE_OF_READINGS)
+    @takes(LIST_PARAMS, responses=PAGE_OF_READINGS)
     def get(self, request: Request, **path: UUID) -> HttpResponseBase:
         """List readings, newest first."""
         return list_response(request, self.get_units(principal_of(request), **path))
@@ -151,7 +150,7 @@ class AdminReadingList(ReadingList):
 
     needs: ClassVar[Needs] = {"GET": actions.LIST_ALL_READINGS}
 
-    @extend_schema(parameters=[CustomerFilterParams, *LIST_PARAMS], responses=PAGE_OF_READINGS)
+    @takes([CustomerFilterParams, *LIST_PARAMS], responses=PAGE_OF_READINGS)
     def get(self, request: Request, **path: UUID) -> HttpResponseBase:
         """List the readings of every customer, or of one, newest first."""
         return super().get(request, **path)
@@ -173,8 +172,8 @@ class AdminFacilityReadingList(FacilityReadingList):
 class LatestReadingList(ReadingList):
     """The latest reading of each storage unit."""
 
-    @extend_schema(
-        parameters=[ReadingFilterParams, FormatParams, LatestParams],
+    @takes(
+        [ReadingFilterParams, FormatParams, LatestParams],
         responses=_in_all_formats(ReadingSerializer(many=True)),
     )
     def get(self, request: Request, **path: UUID) -> HttpResponseBase:

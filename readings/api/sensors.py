@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +11,7 @@ from typing_extensions import override
 
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
+from core.api.query_params import takes
 from core.api.serializer_rows import SerializerRows
 from customers.access import actions
 from customers.access.lookup import get_addressed
@@ -45,7 +45,7 @@ class UnitSensorList(RowListView):
     serializer_class = SensorSerializer
     rows = SerializerRows(SensorSerializer)
 
-    @extend_schema(parameters=[PageParams], responses=page_of(SensorSerializer))
+    @takes([PageParams], responses=page_of(SensorSerializer))
     def get(self, request: Request, unit_id: UUID) -> Response:
         """List the sensors of a storage unit, with the drift of their clocks."""
         return self.list_page()

@@ -9,7 +9,7 @@ from django.core.validators import RegexValidator
 from rest_framework import serializers
 from typing_extensions import override
 
-from core.api.fields import InstantField, TextField, Values, labelled_choices
+from core.api.fields import InstantField, KnownFieldsMixin, TextField, Values, labelled_choices
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
 from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField, TemperatureListSerializer
@@ -155,7 +155,7 @@ class EntrySerializer(serializers.Serializer[Entry]):
     updated_at = serializers.DateTimeField(allow_null=True, help_text="Null if it has its default.")
 
 
-class ChangedEntrySerializer(serializers.Serializer[object]):
+class ChangedEntrySerializer(KnownFieldsMixin, serializers.Serializer[object]):
     """A new configuration value."""
 
     value = serializers.JSONField(required=False)
@@ -201,7 +201,7 @@ class StatisticsSerializer(serializers.Serializer[object]):
     temperature_unit = serializers.ChoiceField(labelled_choices(Scale), source="*")
 
 
-class AggregateRequestSerializer(serializers.Serializer[object]):
+class AggregateRequestSerializer(KnownFieldsMixin, serializers.Serializer[object]):
     """How to group readings, and the metrics of each group."""
 
     group_by = serializers.ListField(child=serializers.ChoiceField(labelled_choices(GroupBy)), max_length=20)

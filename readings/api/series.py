@@ -9,12 +9,12 @@ from operator import attrgetter
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.api.query_params import takes
 from customers.access import actions
 from customers.access.principal import principal_of
 from customers.models import StorageUnit
@@ -32,7 +32,7 @@ class SeriesView(APIView):
 
     needs = {"GET": actions.VIEW_READINGS}
 
-    @extend_schema(parameters=[SeriesParams], responses=SeriesSerializer)
+    @takes([SeriesParams], responses=SeriesSerializer)
     def get(self, request: Request, unit_id: UUID) -> Response:
         """Return the temperature of a unit, downsampled to at most `points` buckets; by default of the last day."""
         params = SeriesParams.parse(request)

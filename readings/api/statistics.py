@@ -11,14 +11,13 @@ from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.errors import UnprocessableBody
-from core.api.query_params import Params
+from core.api.query_params import Params, takes
 from core.api.serializer_rows import Representation, SerializerRows
 from customers.access import actions
 from customers.access.principal import Principal, principal_of
@@ -115,7 +114,7 @@ class StatisticsView(APIView):
 
     needs = {"GET": actions.VIEW_READINGS}
 
-    @extend_schema(parameters=[StatisticsParams], responses=StatisticsSerializer)
+    @takes([StatisticsParams], responses=StatisticsSerializer)
     def get(self, request: Request) -> Response:
         """Return statistics of all of the caller's units, over all time or a period."""
         params = StatisticsParams.parse(request)
@@ -127,9 +126,7 @@ class AggregateView(APIView):
 
     needs = {"POST": actions.VIEW_READINGS}
 
-    @extend_schema(
-        parameters=[TemperatureUnitParams], request=AggregateRequestSerializer, responses=GroupSerializer(many=True)
-    )
+    @takes([TemperatureUnitParams], request=AggregateRequestSerializer, responses=GroupSerializer(many=True))
     def post(self, request: Request) -> Response:
         """Group readings by time, facility, unit or sensor.
 

@@ -19,9 +19,12 @@ from typing_extensions import override
 
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
+from core.api.query_params import takes
 from core.api.serializer_rows import Representation, Row, SerializerRows
+from core.api.versions import VersionedView
 from customers.access import actions
 from customers.access.lookup import get_addressed, reachable_scope
+from customers.access.submissions import once
 from customers.api.views import FACILITY_ROWS
 from customers.models import STALENESS_INTERVALS, Facility, StorageUnit
 from readings.api.query_params import TemperatureUnitParams
@@ -104,10 +107,11 @@ class CurrentTemperatures:
 class FacilityUnitList(RowListView):
     """Storage units of a facility."""
 
+    creates_once = True
     needs = {"GET": actions.VIEW_FACILITIES, "POST": actions.ADD_UNITS}
     serializer_class = StorageUnitSerializer
 
-    @extend_schema(parameters=[PageParams], responses=page_of(StorageUnitSerializer))
+    @takes([PageParams], responses=page_of(StorageUnitSerializer))
     def get(self, request: Request, facility_id: UUID) -> Response:
         """List the storage units of a facility."""
         return self.list_page()
@@ -126,12 +130,13 @@ class FacilityUnitList(RowListView):
         """Create a storage unit."""
         facility = get_addressed(Facility, request, facility_id)
         serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        unit = serializer.save(facility=facility)
+        with once(request):
+            serializer.is_valid(raise_exception=True)
+            unit = serializer.save(facility=facility)
         return Response(_represent(unit), status.HTTP_201_CREATED)
 
 
-class UnitDetail(GenericAPIView[StorageUnit]):
+class UnitDetail(VersionedView[StorageUnit]):
     """A storage unit."""
 
     needs = {"GET": actions.VIEW_FACILITIES, "PUT": actions.CHANGE_UNITS, "PATCH": actions.CHANGE_UNITS}
@@ -139,16 +144,17 @@ class UnitDetail(GenericAPIView[StorageUnit]):
 
     def get(self, request: Request, unit_id: UUID) -> Response:
         """Return a storage unit."""
-        return Response(_represent(get_addressed(StorageUnit, request, unit_id)))
+        unit = get_addressed(StorageUnit, request, unit_id)
+        return self.versioned(unit, _represent(unit))
 
     @extend_schema(request=StorageUnitSerializer(partial=True))
     def put(self, request: Request, unit_id: UUID) -> Response:
         """Update a storage unit. All fields are optional; PUT and PATCH behave alike."""
         unit = get_addressed(StorageUnit, request, unit_id)
-        serializer = self.get_serializer(unit, data=request.data, partial=True)
-        serializer.is_valid(raise_exception=True)
-        serializer.save()
-        return Response(_represent(unit))
+        with self.changing(request, unit) as serializer:
+            serializer.save()
+        unit.refresh_from_db()
+        return self.versioned(unit, _represent(unit))
 
     patch = put
 
@@ -159,7 +165,7 @@ class DetailedFacility(GenericAPIView[Facility]):
     needs = {"GET": actions.VIEW_FACILITIES}
     serializer_class = DetailedFacilitySerializer
 
-    @extend_schema(parameters=[TemperatureUnitParams])
+    @takes([TemperatureUnitParams])
     def get(self, request: Request, facility_id: UUID) -> Response:
         """Return a facility with its units, and the average, minimum and maximum of their current temperatures."""
         scale = TemperatureUnitParams.parse(request)["scale"]

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ComponentRegistry
 from typing_extensions import override
 
+from core.api.versions import VersionedView
 from temperature_site.api.openapi_examples import Document, example_of
 from temperature_site.api.openapi_probes import PROBES
 
@@ -76,8 +78,40 @@ class SignInScheme(SessionScheme):
     name = "session"
 
 
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "schema": {"type": "string"},
+    "description": "The `ETag` of the version to be changed; 412 if the object was changed meanwhile.",
+    "example": "*",
+}
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "maxLength": 200},
+    "description": "Carries the request out once: repeated with the same key it is a 409 for a day.",
+}
+ETAG = {"schema": {"type": "string"}, "description": "The version of what can be changed, for `If-Match`."}
+CHANGED_MEANWHILE = "The object was changed since the version that `If-Match` names; `ETag` is its present version."
+
+
 class Schema(AutoSchema):
-    """Operation ids from the method and the path, and tags by topic."""
+    """Operation ids from the method and the path, tags by topic, and versions of objects."""
+
+    @override
+    def get_operation(
+        self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
+    ) -> Document | None:
+        operation: Document | None = super().get_operation(path, path_regex, path_prefix, method, registry)
+        if operation is not None and self.method == "POST" and getattr(self.view, "creates_once", False):
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+            operation["responses"].setdefault("409", _error("The request was carried out already.", "Error"))
+        if operation is not None and isinstance(self.view, VersionedView):
+            operation["responses"]["200"]["headers"] = {"ETag": ETAG}
+            if self.method in ("PUT", "PATCH"):
+                operation.setdefault("parameters", []).append(IF_MATCH)
+                operation["responses"]["412"] = _error(CHANGED_MEANWHILE, "Error") | {"headers": {"ETag": ETAG}}
+        return operation
 
     @override
     def get_operation_id(self) -> str:

@@ -26,7 +26,7 @@ from typing_extensions import override
 from core.api.renderers import JSONRenderer
 from customers.access import actions
 from customers.access.authentication import TokenAuthentication
-from customers.access.principal import principal_of
+from customers.access.principal import Principal, principal_of
 from ingestion.api.views import PushView
 from readings.api.readings import ReadingList
 from temperature_site.api.serializers import HealthSerializer, SystemInfoSerializer
@@ -62,16 +62,16 @@ ROOT_PATHS = {
 
 
 def is_operator(request: Request) -> bool:
-    """Return whether a person of the operator's staff is signed in, or a token with `admin` was sent."""
+    """Return whether the request is of staff who may view the system, or was sent with such a token."""
     # The REST framework has replaced the user of a view without authentication.
     user = get_user(request._request)
-    if isinstance(user, User) and user.is_staff:
-        return True
+    if isinstance(user, User):
+        return not Principal.of_user(user).scope_of(actions.VIEW_SYSTEM).is_empty
     try:
         authenticated = TokenAuthentication().authenticate(request)
     except APIException:
         return False  # the report itself requires no token
-    return authenticated is not None and authenticated[1].may(Permission.ADMIN)
+    return authenticated is not None and not authenticated[1].scope_of(actions.VIEW_SYSTEM).is_empty
 
 
 class HealthView(APIView):

@@ -10,7 +10,7 @@ from tests.factories import FacilityFactory
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("permissions", [["read"], ["write"], ["admin"]])
+@pytest.mark.parametrize("permissions", [["read"], ["manage"], ["admin"]])
 def test_options_for_a_single_object(permissions: list[str]) -> None:
     facility = FacilityFactory()
     response = client_of(facility.customer, permissions=permissions).options(f"/api/v1/facilities/{facility.public_id}")

@@ -25,7 +25,7 @@ from tests.factories import MembershipFactory, UserFactory, make_token
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 10, 15, tzinfo=UTC)
 URL = "/api/v1/customers/tokens"
-MIGRATION = "customers.migrations.0011_manage_permission"
+MIGRATION = "customers.migrations.0015_manage_permission"
 ALL = ["read", "write", "manage"]
 
 

@@ -27,7 +27,7 @@ def remove_manage(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0010_requires_reason'),
+        ('customers', '0014_second_factor'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

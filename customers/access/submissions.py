@@ -1,0 +1,74 @@
+"""Submissions that count once: a second click, or a request repeated after a lost response, creates nothing.
+
+A form carries a key in a hidden field, a request of the API in the header `Idempotency-Key`. The key is stored in the
+transaction of what it creates, so a failed attempt can be repeated, and of two at the same time the second one waits.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+from django.http import HttpRequest
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from core.api.errors import Conflict
+from customers.access.principal import principal_of
+
+FIELD = "submission"
+HEADER = "Idempotency-Key"
+MAX_KEY_LENGTH = 200
+_NAMESPACE = uuid.UUID("5d2b1f0c-6b0e-4d6c-9a3f-3f1f6a7d2c11")
+
+# Keys are kept for a day; nobody repeats a submission later.
+CLAIM = """
+WITH expired AS (
+    DELETE FROM submission WHERE key IN (
+        SELECT key FROM submission WHERE submitted_at < now() - interval '1 day' LIMIT 100 FOR UPDATE SKIP LOCKED
+    )
+)
+INSERT INTO submission (key, submitted_at) VALUES (%s, now()) ON CONFLICT DO NOTHING
+"""
+
+
+def new_key() -> str:
+    """Return the key of a form that is shown."""
+    return str(uuid.uuid4())
+
+
+class SubmittedBefore(Exception):  # noqa: N818  reads better where it is caught
+    """The form was carried out already."""
+
+
+def claim_form(request: HttpRequest) -> None:
+    """Note that this valid form is carried out now, in the transaction of what it changes. Raise SubmittedBefore.
+
+    A form without a key is carried out each time.
+    """
+    try:
+        key = uuid.UUID(request.POST.get(FIELD, ""))
+    except ValueError:
+        return
+    if not _claim(key):
+        raise SubmittedBefore
+
+
+@contextmanager
+def once(request: Request) -> Iterator[None]:
+    """Run in a transaction, for the first request with this `Idempotency-Key` only. Raise Conflict for others."""
+    text = request.headers.get(HEADER, "")
+    if len(text) > MAX_KEY_LENGTH:
+        raise ValidationError({"detail": f"{HEADER} must have at most {MAX_KEY_LENGTH} characters."})
+    with transaction.atomic():
+        if text and not _claim(uuid.uuid5(_NAMESPACE, f"{principal_of(request).name}|{request.path}|{text}")):
+            raise Conflict(f"A request with this {HEADER} was carried out already; nothing was created again.")
+        yield
+
+
+def _claim(key: uuid.UUID) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, [key])
+        return bool(cursor.rowcount)
