@@ -88,12 +88,17 @@ def routes() -> list[Route]:
 def _routes(resolver: URLResolver, prefix: str) -> Iterator[Route]:
     for pattern in resolver.url_patterns:
         path = prefix + str(pattern.pattern)
-        if path.startswith(ADMIN) or any(path == each or (path + "/").startswith(each) for each in PUBLIC if path):
+        if path.startswith(ADMIN) or _is_public(path):
             continue
         if isinstance(pattern, URLResolver):
             yield from _routes(pattern, path)
         elif isinstance(pattern, URLPattern):
             yield from _methods(path, pattern)
+
+
+def _is_public(path: str) -> bool:
+    folders = tuple(each for each in PUBLIC if each.endswith("/") or each.startswith("^"))
+    return path in PUBLIC or path.startswith(folders)
 
 
 def _methods(path: str, pattern: URLPattern) -> Iterator[Route]:
