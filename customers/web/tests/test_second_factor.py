@@ -178,7 +178,7 @@ class TestRequiredSecondFactor:
         page = client.get("/").content.decode()
         assert "Vaccines" not in page
         assert "Set one up to get access" in page
-        assert client.get(reverse("settings-people", args=[customer.public_id])).status_code == 404
+        assert client.get(reverse("settings-people", args=[customer.public_id])).status_code == 403
         assert client.get("/api/v1/facilities").json().get("items", []) == []
 
     def test_signing_in_leads_to_the_page_that_adds_one(self, client: Client, customer: Customer, person: User) -> None:
