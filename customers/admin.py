@@ -1,4 +1,4 @@
-"""The admin of customers, facilities, sensors, people and tokens."""
+"""The admin of customers, facilities, sensors and people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import User
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -20,12 +20,11 @@ from typing_extensions import override
 
 from audit.models import NAME_WAS_GIVEN, GivenUserName
 from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
-from customers import account_admin  # noqa: F401  registers its models on import
-from customers.access.tokens import create_token, foreign_units, revoke
+from customers import account_admin, token_admin  # noqa: F401  register their models on import
 from customers.accounts import invitations
 from customers.accounts.mail import absolute_url
 from customers.accounts.password_links import may_create_link, password_path
-from customers.models import ApiToken, Customer, Facility, Invitation, Membership, Sensor, StorageUnit
+from customers.models import Customer, Facility, Invitation, Membership, Sensor, StorageUnit
 
 
 class MembershipInline(admin.TabularInline[Membership, Customer]):
@@ -297,113 +296,3 @@ def show_link(request: HttpRequest, recipient: str, link: str) -> None:
 
 def _operator(request: HttpRequest) -> User | None:
     return request.user if isinstance(request.user, User) else None
-
-
-class ApiTokenForm(forms.ModelForm[ApiToken]):
-    """The form of a token."""
-
-    permissions = forms.MultipleChoiceField(
-        choices=ApiToken.Permission.choices, widget=forms.CheckboxSelectMultiple, initial=[ApiToken.Permission.READ]
-    )
-
-    @override
-    def clean(self) -> dict[str, object]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        customer = cleaned.get("customer") or (self.instance.customer if self.instance.pk else None)
-        if customer and (foreign := foreign_units(customer, cleaned.get("accessible_units") or [])):
-            self.add_error("accessible_units", f"These units are not {customer.customer_code}'s: {', '.join(foreign)}.")
-        return cleaned
-
-
-class UsabilityFilter(admin.SimpleListFilter):
-    """Filter tokens by whether they can be used."""
-
-    title = "state"
-    parameter_name = "state"
-
-    @override
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [("usable", "usable"), ("expired", "expired"), ("revoked", "revoked")]
-
-    @override
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        expired = Q(expires_at__lte=timezone.now())
-        match self.value():
-            case "usable":
-                return queryset.filter(~expired, revoked_at=None)
-            case "expired":
-                return queryset.filter(expired, revoked_at=None)
-            case "revoked":
-                return queryset.exclude(revoked_at=None)
-        return queryset
-
-
-@admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
-    """Tokens are created here and shown once; later they are identified by their prefix, and revoked, never deleted."""
-
-    form = ApiTokenForm
-    list_display = ["token_name", "usability", "prefix", "customer", "carries", "expires_at", "last_used_at"]
-    list_select_related = ["customer"]
-    list_filter = [UsabilityFilter, ("customer", FewRelatedFilter)]
-    search_fields = ["token_name", "prefix", "customer__customer_code"]
-    autocomplete_fields = ["customer", "accessible_units"]
-    actions = ["revoke"]
-    fieldsets = [
-        (None, {"fields": ["customer", "token_name", "permissions", "accessible_units"]}),
-        ("Limits", {"fields": ["expires_at", "rate_limit_per_hour"]}),
-        ("Record", {"fields": ["prefix", "revoked_at", "last_used_at", "created_at", "created_by"]}),
-    ]
-
-    @override
-    def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
-        return self.fieldsets if obj else self.fieldsets[:-1]
-
-    @override
-    def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> list[str]:
-        record = ["prefix", "revoked_at", "last_used_at", "created_at", "created_by"]
-        return ["customer", *record] if obj else record
-
-    @override
-    def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: ApiToken, form: forms.ModelForm[ApiToken], change: bool) -> None:
-        """Change the token, or create it and show its text once."""
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        token, text = create_token(
-            obj.customer,
-            obj.token_name,
-            obj.permissions,
-            units=form.cleaned_data["accessible_units"],
-            rate_limit_per_hour=obj.rate_limit_per_hour,
-            expires_at=obj.expires_at,
-            created_by=request.user if request.user.is_authenticated else None,
-        )
-        # The admin continues with `obj`, which must be the row just created.
-        obj.pk = token.pk
-        obj.refresh_from_db()
-        self.message_user(
-            request,
-            format_html("Copy the token now; it is shown only once: <code>{}</code>", text),
-            messages.WARNING,
-        )
-
-    @admin.display(description="state")
-    def usability(self, token: ApiToken) -> SafeString:
-        """Return whether the token can be used as a badge."""
-        if token.revoked_at is not None:
-            return badge("revoked", "neutral")
-        return badge("usable", "good") if token.is_usable_at(timezone.now()) else badge("expired", "warning")
-
-    @admin.display(description="permissions")
-    def carries(self, token: ApiToken) -> str:
-        """Return the permissions."""
-        return ", ".join(token.permissions)
-
-    @admin.action(description="Revoke", permissions=["change"])
-    def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
-        """Revoke the selected tokens."""
-        self.message_user(request, f"Tokens revoked: {revoke(tokens)}.")

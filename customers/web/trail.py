@@ -86,7 +86,9 @@ def customer_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
         wanted = _filter(request, scope, customer)
     except InvalidFilterError as error:
         return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
-    context = settings_context(principal, customer, "history", actions.VIEW_TRAIL) | _search_context(request, scope, wanted)
+    context = settings_context(principal, customer, "history", actions.VIEW_TRAIL) | _search_context(
+        request, scope, wanted
+    )
     return render(request, "trail/customer.html", context)
 
 
