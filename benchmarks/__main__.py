@@ -49,7 +49,7 @@ def _own_server(cleanup: ExitStack) -> str:
 
 def _benchmarks() -> dict[str, Callable[[], None]]:
     # They import models, which need configured settings.
-    from benchmarks import bodies, evaluation, importing, mechanisms, pages, rest_api, storing
+    from benchmarks import bodies, evaluation, importing, mechanisms, pages, rest_api, sealing, storing
 
     return {
         "storing": storing.run,
@@ -59,6 +59,7 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
         "rest_api": rest_api.run,
         "mechanisms": mechanisms.run,
         "bodies": bodies.run,
+        "sealing": sealing.run,
     }
 
 

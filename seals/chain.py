@@ -18,8 +18,7 @@ from seals.transactions import sealing_step
 
 ENTRIES_A_BATCH = 5_000
 
-# In the order in which docs/audit-trail.md lists them. A new column of the trail is added at the end; it must be empty
-# in the entries that exist by then.
+# A new column of the trail is added at the end; it must be empty in the entries that exist by then.
 ENTRY_COLUMNS = (
     "id",
     "happened_at",

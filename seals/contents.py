@@ -1,6 +1,6 @@
 """What the hashes are computed from: readings, blocks of readings, revisions, entries of the trail, and seals.
 
-Readings are packed into 43 bytes, everything else is canonical JSON. docs/audit-trail.md describes the formats for
+Readings are packed into 43 bytes, everything else is canonical JSON. docs/tamper-evidence.md describes the formats for
 those who check an export with other means.
 """
 

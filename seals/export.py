@@ -1,7 +1,7 @@
 """Export a customer's seals with everything that they cover, to be checked without this system.
 
 The archive holds JSON lines and CSV in the order in which they are hashed, and the program that checks them,
-`verify_export.py`. docs/audit-trail.md describes its files.
+`verify_export.py`. docs/tamper-evidence.md describes its files.
 """
 
 from __future__ import annotations

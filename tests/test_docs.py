@@ -12,7 +12,7 @@ from django.core.management import get_commands
 ROOT = Path(settings.BASE_DIR)
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-ROOMS = ("customers", "readings", "ingestion", "alarms", "simulator", "temperature_site")
+ROOMS = ("customers", "readings", "seals", "ingestion", "alarms", "simulator", "temperature_site")
 
 
 def settings_read() -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from django.db import connection
 from django.db.models import Q
 
+from audit.triggers import missing_triggers
 from customers.models import Customer, StorageUnit
 from readings.models import LateReadings, ReadingRevision
 from seals.contents import SealedReading
@@ -48,6 +49,8 @@ class Verification:
             for customer in self.customers:
                 yield from self._verify_customer(customer)
             yield from check_known_roots(self.known_roots)
+            for trigger in missing_triggers():
+                yield Finding(Change.DELETED, f"trigger {trigger}", "Changes of this table are not recorded.")
             for stamp, problem in stored_problems():
                 yield Finding(Change.EDITED, f"time stamp of {stamp}", problem)
 

@@ -1,0 +1,118 @@
+"""What sealing costs: registering late readings while storing, and sealing and verifying a million readings."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+from django.db import connection
+from django.utils import timezone
+
+from benchmarks import storing
+from benchmarks.fleet import make_units
+from customers.models import Customer
+from readings.storage import store_sql
+from readings.storage.closing import KEEP_LATE, closes_at, start_of
+from readings.storage.reading_batch import ReadingBatch
+from readings.storage.store import store
+from seals.chain import ChainHead
+from seals.days import DueDay, seal_day
+from seals.verification.verify import Verification
+
+UNITS = 700
+MINUTES = 1_440
+DAY = date(2026, 3, 2)
+ROUNDS = 15
+MOST_SLOWER_PERCENT = 3.0
+
+
+def run() -> None:
+    """Measure storing with and without the registration of late readings, then a day of a million readings."""
+    batch = storing.columns_of(10_000, make_units(storing.UNITS))
+    print("Sealing: storing 10,000 rows with and without registering late readings, medians in turn, one connection")
+    for name, columns in (("in time", _dated_today(batch)), ("all late", batch)):
+        with_late, without = _measure(columns)
+        print(f"  {name}: {with_late * 1e3:.1f} ms and {without * 1e3:.1f} ms, {with_late / without - 1:+.1%}")
+    print(f"  target: at most {MOST_SLOWER_PERCENT:.0f} % slower, in time")
+    _seal_a_million()
+
+
+def _dated_today(batch: ReadingBatch) -> ReadingBatch:
+    newest = int(np.max(batch.recorded_at_us))
+    shift = int(timezone.now().timestamp() * 1e6) - newest
+    return ReadingBatch(**{**_columns(batch), "recorded_at_us": batch.recorded_at_us + shift})
+
+
+def _columns(batch: ReadingBatch) -> dict[str, np.ndarray]:
+    return {name: getattr(batch, name) for name in batch.__slots__}
+
+
+def _measure(columns: ReadingBatch) -> tuple[float, float]:
+    """Return the median seconds of storing with and without the registration, in turn."""
+    with_late, without_late = store_sql.UPSERT, store_sql.UPSERT.replace(f"{KEEP_LATE},", "")
+    seconds: dict[str, list[float]] = {with_late: [], without_late: []}
+    try:
+        for _ in range(ROUNDS + 1):
+            for statement, measured in seconds.items():
+                store_sql.UPSERT = statement
+                _empty()
+                measured.append(storing.timed(lambda: store(columns)))
+    finally:
+        store_sql.UPSERT = with_late
+    return statistics.median(seconds[with_late][1:]), statistics.median(seconds[without_late][1:])
+
+
+def _empty() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{storing.EMPTY}, late_readings")
+
+
+def _seal_a_million() -> None:
+    _empty()
+    unit_sensors = make_units(UNITS)
+    units, sensors = np.array(unit_sensors, np.int32).T
+    for minute in range(0, MINUTES, 14):
+        _store_minutes(units, sensors, minute, min(14, MINUTES - minute))
+    with connection.cursor() as cursor:
+        # Without the triggers, which would record a million changes.
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("UPDATE reading SET created_at = recorded_at")
+        cursor.execute("SET session_replication_role = origin")
+        cursor.execute("TRUNCATE late_readings, day_seal, reading_block")
+        cursor.execute("VACUUM ANALYZE reading")
+    customer = Customer.objects.get(customer_code="BENCH")
+    before = _peak_mebibytes()
+    started = time.perf_counter()
+    seal = seal_day(DueDay(customer.pk, DAY, closes_at(DAY), None), ChainHead())
+    sealed_after = time.perf_counter() - started
+    grown = _peak_mebibytes() - before
+    verification = Verification([customer], includes_system=False)
+    started = time.perf_counter()
+    findings = list(verification.findings())
+    verified_after = time.perf_counter() - started
+    print(f"  a day of {seal.reading_count:,} readings of {seal.block_count} units sealed in {sealed_after:.1f} s")
+    print(f"  memory grown by {grown:.0f} MiB; verified in {verified_after:.1f} s, {len(findings)} findings")
+
+
+def _store_minutes(units: np.ndarray, sensors: np.ndarray, minute: int, count: int) -> None:
+    first = start_of(DAY) + timedelta(minutes=minute)
+    instants = int((first - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000
+    rows = len(units) * count
+    store(
+        ReadingBatch(
+            storage_unit_id=np.tile(units, count),
+            sensor_id=np.tile(sensors, count),
+            recorded_at_us=np.repeat(instants + np.arange(count, dtype=np.int64) * 60_000_000, len(units)),
+            temperature_c=np.round(np.random.default_rng(minute).normal(-70, 1, rows), 2),
+            scale=np.full(rows, b"C", "S1"),
+            quality_score=np.full(rows, 0.97),
+            equipment_status_id=np.full(rows, 1, np.int16),
+        )
+    )
+
+
+def _peak_mebibytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
