@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from typing_extensions import override
 
 from core.api.errors import TooLargeBody
+from core.api.json_names import repeated_name
 
 # Enough for any single object.
 MAX_JSON_BYTES = 1 << 20
@@ -46,6 +47,8 @@ class JSONParser(BaseParser):
 def _decoded(data: bytes, request: object) -> object:
     """Return the body, and let the request state the reason of what it changes, see `customers.access.audit_actor`."""
     body = msgspec.json.decode(data)
+    if (name := repeated_name(data)) is not None:
+        raise ParseError(f"The body is not valid JSON: {name!r} occurs twice in one object.")
     if isinstance(request, Request) and isinstance(body, dict) and isinstance(body.get("reason"), str):
         request._request.stated_reason = body["reason"]  # type: ignore[attr-defined]  # an attribute of our own
     return body

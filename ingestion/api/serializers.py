@@ -8,7 +8,8 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from core.api.fields import KnownFieldsMixin, NumberField, Values, labelled_choices
-from ingestion.loading.push_body import FIELDS_BY_NAME, RULES, batch_of_row
+from ingestion.loading.push_body import RULES, batch_of_row
+from ingestion.loading.push_fields import FIELDS_BY_NAME
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch

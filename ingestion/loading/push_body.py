@@ -17,17 +17,19 @@ from typing import TypeAlias
 import msgspec
 import polars as pl
 
+from core.api.json_names import repeated_name
+from ingestion.loading.push_fields import FIELDS_BY_NAME, fields_of
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.compression import GZIP_MAGIC
 from ingestion.parsing.body.decoded import DecodedBody, read_blocks
 from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
 from ingestion.parsing.limits import ROW_LIMITS, exceeded
 from ingestion.parsing.parse import BodyFormat, declared_format, parse_body
-from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.rejection_reasons import Reason, message_for, quoted
 from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody
 from ingestion.parsing.values.columns import convert_rows
 from ingestion.parsing.values.row import RowConverter, converted_frame
-from ingestion.parsing.values.rules import RowRules
+from ingestion.parsing.values.rules import RowRejected, RowRules
 from ingestion.sources.mapping import FieldMapping
 
 # A larger push must be split: all of its readings are in memory, and it is stored in one transaction.
@@ -39,21 +41,11 @@ _BLOCK_BYTES = 1 << 20
 _MAX_BLOCK_COMMAS = 400_000
 _MAPPING = FieldMapping(unit_field="storage_unit_id", time_field="recorded_at", temperature_field="temperature")
 RULES = RowRules(default_scale="C")
-# The fields of a push by the names that `ingestion.parsing.values.row` uses.
-FIELDS_BY_NAME = {
-    "storage_unit_id": "unit",
-    "recorded_at": "time",
-    "temperature": "temperature",
-    "temperature_unit": "scale",
-    "sensor_id": "sensor",
-    "quality_score": "quality",
-    "equipment_status": "status",
-}
 _TEXTS = ("storage_unit_id", "recorded_at", "temperature_unit", "sensor_id", "equipment_status")
 _NUMBERS = ("temperature", "quality_score")
 
 
-class _Row(msgspec.Struct, gc=False):
+class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """A row of the expected types."""
 
     storage_unit_id: str
@@ -69,6 +61,7 @@ class _Row(msgspec.Struct, gc=False):
 _RowText: TypeAlias = str | bytes | msgspec.Raw
 _rows_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _row_decoder = msgspec.json.Decoder(_Row)
+_QUOTED_NAMES = tuple(f'"{name}"'.encode() for name in FIELDS_BY_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +181,9 @@ def _converted(numbered: Sequence[tuple[int, _RowText]]) -> tuple[pl.DataFrame, 
     rows: list[_Row] = []
     exact = RowConverter(RULES, _no_text)
     for number, text in numbered:
+        if _may_repeat_a_name(_bytes_of(text)):
+            _convert_exactly(number, text, exact)
+            continue
         try:
             rows.append(_row_decoder.decode(text))
             numbers.append(number)
@@ -208,6 +204,11 @@ def _bytes_of(text: _RowText) -> bytes:
     return text.encode("utf-8", "replace") if isinstance(text, str) else bytes(text)
 
 
+def _may_repeat_a_name(text: bytes) -> bool:
+    """Return whether a name may occur twice in a row; an escape could hide it."""
+    return b"\\" in text or any(text.count(name) > 1 for name in _QUOTED_NAMES)
+
+
 def _convert_exactly(number: int, text: _RowText, converter: RowConverter) -> None:
     """Convert a row of other types by the rules for single rows, which also give the reason for a rejection."""
     data = _bytes_of(text)
@@ -221,7 +222,16 @@ def _convert_exactly(number: int, text: _RowText, converter: RowConverter) -> No
     if not isinstance(row, dict):
         converter.reject(number, Reason.NOT_AN_OBJECT, message_for(Reason.NOT_AN_OBJECT, value=row))
         return
-    converter.add(number, {FIELDS_BY_NAME[name]: value for name, value in row.items() if name in FIELDS_BY_NAME})
+    if (name := repeated_name(data)) is not None:
+        raise UnreadableBody(
+            Reason.INVALID_JSON, f"The body is not valid: {quoted(name)} occurs twice in row {number}."
+        )
+    try:
+        fields = fields_of(row)
+    except RowRejected as rejection:
+        converter.reject(number, rejection.reason, str(rejection))
+    else:
+        converter.add(number, fields)
 
 
 def _columns(numbers: list[int], rows: list[_Row]) -> pl.DataFrame:

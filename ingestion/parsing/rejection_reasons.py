@@ -39,6 +39,7 @@ class Reason(TextChoices):
     NOT_TEXT = "not_text", "Invalid characters"
     WRONG_NUMBER_OF_COLUMNS = "wrong_number_of_columns", "Wrong number of columns"
     CUT_OFF = "cut_off", "Incomplete row"
+    UNKNOWN_FIELD = "unknown_field", "Unknown field"
     NOT_AN_OBJECT = "not_an_object", "Not an object"
     # Of a whole body.
     HTML_INSTEAD_OF_DATA = "html_instead_of_data", "Web page instead of data"
@@ -92,6 +93,7 @@ MESSAGES: dict[Reason, str] = {
     Reason.WRONG_NUMBER_OF_COLUMNS: "The line has {count} columns, the header has {expected}. "
     "Check delimiters and quotes.",
     Reason.CUT_OFF: "The body ends within this row. The next delivery should contain the whole row.",
+    Reason.UNKNOWN_FIELD: "The field {value} is unknown. Use only {known}.",
     Reason.NOT_AN_OBJECT: "The list contains {value} instead of a reading. Check the source's readings path.",
     Reason.HTML_INSTEAD_OF_DATA: "The response is a web page, not data. Check the source's address and credentials.",
     Reason.INVALID_JSON: "The body is not valid JSON: {why}. Check what the source sends.",

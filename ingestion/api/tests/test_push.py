@@ -336,3 +336,39 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
         assert push(2, "2026-11-22")["stored"] == 2
     with django_assert_num_queries(len(few)):
         assert push(100, "2026-11-23")["stored"] == 1_000
+
+
+@pytest.mark.parametrize("field", ["unit", "units", "scale", "degrees", "Temperature_Unit", "uom", "humidity"])
+def test_a_field_that_is_not_understood_is_refused_by_name(client: APIClient, unit: StorageUnit, field: str) -> None:
+    sent = {**reading(unit), field: "F"}
+
+    single = client.post(ONE, sent, format="json")
+    bulk = client.post(BULK, data=msgspec.json.encode([sent]), content_type="application/json").json()
+
+    assert (single.status_code, field in single.content.decode()) == (400, True)
+    assert (bulk["stored"], bulk["errors"][0]["code"]) == (0, "unknown_field")
+    assert field in bulk["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("title", ["unit", "units", "scale", "degrees", "Temperature_Unit", "temperature_unit"])
+def test_a_scale_in_a_pushed_table_counts_under_any_of_its_names(
+    client: APIClient, unit: StorageUnit, title: str
+) -> None:
+    body = f"storage_unit_id,recorded_at,temperature,{title}\n{unit.public_id},2026-11-23T10:00:00Z,41,F\n"
+
+    response = client.post(BULK, data=body, content_type="text/csv").json()
+
+    assert response["stored"] == 1
+    assert Reading.objects.get().temperature_c == 5.0
+
+
+@pytest.mark.parametrize("is_bulk", [False, True])
+def test_a_name_that_occurs_twice_is_refused(client: APIClient, unit: StorageUnit, is_bulk: bool) -> None:
+    row = msgspec.json.encode(reading(unit)).decode().replace("{", '{"temperature": 99,', 1)
+    url, body = (BULK, f"[{row}]") if is_bulk else (ONE, row)
+
+    response = client.post(url, data=body, content_type="application/json")
+
+    assert response.status_code == 400
+    assert "temperature" in response.content.decode()
+    assert not Reading.objects.exists()

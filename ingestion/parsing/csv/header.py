@@ -23,6 +23,7 @@ from readings.units.scales import Scale
 _DELIMITERS = ",;\t|"
 _MAX_PREAMBLE_LINES = 200
 _SAMPLE_ROWS = 50
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]{1,2}(?: ?[°A-Za-z].*)?")
 _NUMBERED = re.compile(r"#?\d+")
 _REPORT_LINE = re.compile(r"\s*[\w .()/-]{1,40}:(?:\s+\S.*)?")
 
@@ -155,11 +156,14 @@ def _parse(
 
 
 def _decimal_marks(delimiter: str, sample: Sequence[Sequence[str]], layout: Layout) -> str:
-    """Return the possible decimal marks: commas only if they are not the delimiter, one if thousands are marked."""
-    if delimiter == ",":
-        return "."
+    """Return the possible decimal marks: both, unless the numbers show which one is meant.
+
+    Between commas, a decimal comma is within quotes.
+    """
     positions = [each.position for each in layout.temperatures]
     cells = [cells[position] for cells in sample for position in positions if position < len(cells)]
+    if delimiter == ",":
+        return "," if any(_DECIMAL_COMMA.fullmatch(cell.strip()) for cell in cells) else "."
     marks = {mark for cell in cells if (mark := mark_behind_thousands(cell))}
     return ".," if not marks else "," if "," in marks else "."
 
