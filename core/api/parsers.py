@@ -5,6 +5,7 @@ Bulk pushes have a parser and a size limit of their own, see `ingestion.api.view
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import IO
 
@@ -15,7 +16,6 @@ from rest_framework.request import Request
 from typing_extensions import override
 
 from core.api.errors import TooLargeBody
-from core.api.json_names import repeated_name
 
 # Enough for any single object.
 MAX_JSON_BYTES = 1 << 20
@@ -52,3 +52,34 @@ def _decoded(data: bytes, request: object) -> object:
     if isinstance(request, Request) and isinstance(body, dict) and isinstance(body.get("reason"), str):
         request._request.stated_reason = body["reason"]  # type: ignore[attr-defined]  # an attribute of our own
     return body
+
+
+class _RepeatedName(ValueError):  # noqa: N818  (ends the decoding, never leaves this module)
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def repeated_name(data: bytes | str) -> str | None:
+    """Return a name that occurs twice in an object of a valid JSON text, None if there is none.
+
+    Decoders keep the last of such members without a word, so that of two temperatures or scales one would win.
+    """
+    try:
+        json.loads(data, object_pairs_hook=_check_pairs, parse_int=_nothing, parse_float=_nothing)
+    except _RepeatedName as repeated:
+        return repeated.name
+    return None
+
+
+def _check_pairs(pairs: list[tuple[str, object]]) -> None:
+    """Raise _RepeatedName if a name occurs twice; what the object holds is not needed."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise _RepeatedName(name)
+        seen.add(name)
+
+
+def _nothing(_: str) -> None:
+    """Skip a number: huge ones are slow to convert."""

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import msgspec
 import polars as pl
 
-from core.api.json_names import repeated_name
+from core.api.parsers import repeated_name
 from ingestion.loading.push_fields import FIELDS_BY_NAME, fields_of
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.compression import GZIP_MAGIC

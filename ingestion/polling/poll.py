@@ -27,10 +27,12 @@ from ingestion.loading.load import LoadRequest, LoadResult, load, log_failure
 from ingestion.loading.registration import Register, other_customer_test
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
+from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from ingestion.parsing.site_structure import parse_site_structure
 from ingestion.polling.claims import next_due, source_leases
 from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
+from ingestion.polling.pages import MAX_PAGES, next_page
 from ingestion.polling.request import SourceMisconfigured, excerpt_of, request_source
 from ingestion.sources.mapping import MappingError
 from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
@@ -157,11 +159,11 @@ class _Poll:
                 until=window.until,
                 source_url=responses[0].fetched.url,
                 size_bytes=sum(response.fetched.size_bytes for response in responses),
-                default_unit_code=responses[0].unit_code if len(responses) == 1 else "",
+                default_unit_code=responses[0].unit_code if len(requests) == 1 else "",
             )
             with source_leases.hold(self.claim) as source:
                 load_result = load(load_request, self._parsed(responses), problems=self.problems)
-                self.has_gap |= load_result.is_cut_off or len(responses) < len(requests)
+                self.has_gap |= load_result.is_cut_off
                 if not self.has_gap:
                     self._move_cursor(source, load_result, window.until, are_more=are_more)
                 self._succeed(source, are_more=are_more, is_last=is_last)
@@ -178,12 +180,40 @@ class _Poll:
                     f" {request.missed.until:%Y-%m-%d %H:%M} UTC. Import it from a file."
                 )
             try:
-                responses.append(_Response(bodies.enter_context(self._fetch(request.url)), unit_code))
+                first = _Response(bodies.enter_context(self._fetch(request.url)), unit_code)
             except FetchFailure as failure:
                 if len(requests) == 1 or (not responses and request is requests[-1]):
                     raise
                 self.problems.append(f"Unit {unit_code}: {failure.message}")
+                self.has_gap = True
+            else:
+                responses += [first, *self._further_pages(first, request.url, bodies)]
         return responses
+
+    def _further_pages(self, first: _Response, url: str, bodies: ExitStack) -> Iterator[_Response]:
+        """Yield the pages after the first one. What cannot be read is noted, and keeps the cursor where it is."""
+        response, requested, size = first, {url}, first.fetched.size_bytes
+        while (page := next_page(response.fetched, url)) is not None:
+            problem = page.problem
+            if page.url in requested:
+                problem = "its next page is one that has been read"
+            elif len(requested) >= MAX_PAGES or size > settings.SOURCE_MAX_BYTES:
+                problem = f"it has more than {len(requested)} pages"
+            elif self._is_out_of_time():
+                problem = "too little time is left for this poll"
+            if not problem:
+                try:
+                    response = _Response(bodies.enter_context(self._fetch(page.url)), first.unit_code)
+                except FetchFailure as failure:
+                    problem = failure.message
+            if problem:
+                self.problems.append(message_for(Reason.INCOMPLETE_PAGES, why=problem.rstrip(".")))
+                self.has_gap = True
+                return
+            url = page.url
+            requested.add(url)
+            size += response.fetched.size_bytes
+            yield response
 
     def _fetch(self, url: str) -> FetchedBody:
         try:

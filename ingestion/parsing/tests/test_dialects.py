@@ -94,8 +94,7 @@ def test_a_table_in_any_dialect_is_read_back_exactly_or_refused(part: int, data:
 
     try:
         parsed = parse(dialect.write(rows), FieldMapping(time_zone=dialect.zone), file_name="Freezer.csv")
-    except UnreadableBody as error:
-        assert error.message.endswith(".")
+    except UnreadableBody:
         return
 
     sent = {at: round(from_celsius(value, dialect.scale), 2) for at, value in rows}

@@ -1,0 +1,151 @@
+"""Find the next page of a response: by a link, a cursor, a page number or an offset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+
+import msgspec
+
+from ingestion.parsing.fields.titles import canonical
+from ingestion.polling.fetch import FetchedBody
+
+# A source with more pages is asked for shorter periods.
+MAX_PAGES = 200
+# Larger bodies are no pages.
+_MAX_ENVELOPE_BYTES = 32 << 20
+_WINDOW_BYTES = 1 << 14
+_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*]+\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]+))*)")
+_REL_NEXT = re.compile(r"rel\s*=\s*\"?(?:[^\"]*\s)?next(?:\s[^\"]*)?\"?(?:\s*;|\s*$)", re.IGNORECASE)
+_HINT = re.compile(rb"next|more|cursor|page|offset|continuation", re.IGNORECASE)
+# Objects around the rows that describe the page.
+_PAGE_OBJECTS = ("meta", "metadata", "pagination", "paging", "links", "page_info", "response_metadata", "info")
+_NEXT_URLS = ("next", "next_url", "next_page_url", "next_link", "next_href", "odata_next_link", "next_page")
+# The query parameter for each of these members.
+_CURSORS = {
+    "next_cursor": "cursor",
+    "next_page_token": "page_token",
+    "next_token": "token",
+    "continuation_token": "continuation_token",
+    "end_cursor": "after",
+    "cursor": "cursor",
+}
+_HAS_MORE = ("has_more", "has_next", "has_next_page", "more", "more_available")
+_PAGE_COUNTS = ("total_pages", "page_count", "pages", "last_page", "num_pages")
+_TOTALS = ("total", "total_count", "count_total", "total_results")
+
+
+@dataclass(frozen=True, slots=True)
+class NextPage:
+    """The URL of the next page; with `problem` set, why the further pages cannot be requested."""
+
+    url: str = ""
+    problem: str = ""
+
+
+def next_page(fetched: FetchedBody, url: str) -> NextPage | None:
+    """Return the page after the response to `url`, None if it is the last one."""
+    target = _link_target(fetched.headers.get("link", ""))
+    if target is None:
+        members = _members(fetched)
+        if not members:
+            return None
+        found = _of_members(members, url)
+    else:
+        found = NextPage(urljoin(url, target))
+    if found and found.url and _origin(found.url) != _origin(url):
+        return NextPage(problem="its next page is on another server, to which no credentials are sent")
+    return found
+
+
+def _link_target(header: str) -> str | None:
+    for target, parameters in _LINK.findall(header):
+        if _REL_NEXT.search(parameters):
+            return str(target)
+    return None
+
+
+def _members(fetched: FetchedBody) -> dict[str, object]:
+    """Return the members of the object around the rows and of those that describe the page, by canonical names."""
+    if fetched.size_bytes > _MAX_ENVELOPE_BYTES or not _hints_at_pages(fetched):
+        return {}
+    fetched.body.seek(0)
+    data = fetched.body.read()
+    fetched.body.seek(0)
+    try:
+        around = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        own = {canonical(name): raw for name, raw in around.items()}
+        members: dict[str, object] = {}
+        for name in _PAGE_OBJECTS:
+            if name in own and bytes(own[name]).startswith(b"{"):
+                described = msgspec.json.decode(own[name], type=dict[str, object])
+                members |= {canonical(key): value for key, value in described.items()}
+        members |= {name: msgspec.json.decode(raw) for name, raw in own.items() if _is_of_page(name, bytes(raw))}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}  # invalid JSON is found when it is parsed
+    return members
+
+
+def _hints_at_pages(fetched: FetchedBody) -> bool:
+    """Return whether the beginning or the end of a JSON object mentions pages: decoding every body would be slow."""
+    fetched.body.seek(0)
+    start = fetched.body.read(_WINDOW_BYTES)
+    fetched.body.seek(max(fetched.size_bytes - _WINDOW_BYTES, 0))
+    end = fetched.body.read(_WINDOW_BYTES)
+    fetched.body.seek(0)
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and bool(_HINT.search(start) or _HINT.search(end))
+
+
+def _is_of_page(name: str, raw: bytes) -> bool:
+    is_short = len(raw) < _WINDOW_BYTES and not raw.startswith(b"[")
+    return is_short and (name in _NEXT_URLS or not raw.startswith(b"{"))
+
+
+def _of_members(members: Mapping[str, object], url: str) -> NextPage | None:
+    has_more = next((members[name] for name in _HAS_MORE if isinstance(members.get(name), bool)), None)
+    if has_more is False:
+        return None
+    for name in _NEXT_URLS:
+        value = members.get(name)
+        link = value.get("href") if isinstance(value, Mapping) else value
+        if isinstance(link, str) and link:
+            is_url = link.startswith(("http://", "https://", "/", "?")) or "=" in link
+            return NextPage(urljoin(url, link)) if is_url else NextPage(_with_query(url, name="cursor", value=link))
+    for name, parameter in _CURSORS.items():
+        value = members.get(name)
+        is_next = name != "cursor" or has_more is True
+        if is_next and isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            return NextPage(_with_query(url, name=parameter, value=str(value)))
+    return _by_number(members, url, has_more=has_more is True)
+
+
+def _by_number(members: Mapping[str, object], url: str, *, has_more: bool) -> NextPage | None:
+    """Return the next page of numbered pages, or by an offset."""
+    page = _whole(members, "page", "current_page", "page_number")
+    last = _whole(members, *_PAGE_COUNTS)
+    if page is not None and (has_more or (last is not None and page < last)):
+        return NextPage(_with_query(url, name="page", value=str(page + 1)))
+    offset, limit, total = _whole(members, "offset"), _whole(members, "limit", "page_size"), _whole(members, *_TOTALS)
+    if offset is not None and limit and (has_more or (total is not None and offset + limit < total)):
+        return NextPage(_with_query(url, name="offset", value=str(offset + limit)))
+    if has_more:
+        return NextPage(problem="it has more pages, but does not say how to request them")
+    return None
+
+
+def _whole(members: Mapping[str, object], *names: str) -> int | None:
+    found = (members.get(name) for name in names)
+    return next((value for value in found if isinstance(value, int) and not isinstance(value, bool)), None)
+
+
+def _with_query(url: str, *, name: str, value: str) -> str:
+    parts = urlsplit(url)
+    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != name]
+    return urlunsplit(parts._replace(query=urlencode([*query, (name, value)])))
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
