@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import statistics
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import numpy as np
 from django.db import connection
@@ -16,6 +16,7 @@ from benchmarks.fleet import make_units
 from customers.models import Customer
 from readings.storage import store_sql
 from readings.storage.closing import KEEP_LATE, closes_at, start_of
+from readings.storage.partitions import ensure_partitions, month_start
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import store
 from seals.chain import ChainHead
@@ -27,6 +28,14 @@ MINUTES = 1_440
 DAY = date(2026, 3, 2)
 ROUNDS = 15
 MOST_SLOWER_PERCENT = 3.0
+# Each unit's reading of every minute, as if it had arrived at once.
+READINGS = """
+INSERT INTO reading (storage_unit_id, sensor_id, recorded_at, temperature_c, quality_score, equipment_status_id, scale,
+    created_at)
+SELECT unit.id, unit.sensor_id, minute, round((-70 + random())::numeric, 2), 0.97, 1, 'C', minute
+FROM generate_series(%s::timestamptz, %s, interval '1 minute') AS minute,
+    unnest(%s::int[], %s::int[]) AS unit (id, sensor_id)
+"""
 
 
 def run() -> None:
@@ -72,16 +81,12 @@ def _empty() -> None:
 
 def _seal_a_million() -> None:
     _empty()
-    unit_sensors = make_units(UNITS)
-    units, sensors = np.array(unit_sensors, np.int32).T
-    for minute in range(0, MINUTES, 14):
-        _store_minutes(units, sensors, minute, min(14, MINUTES - minute))
+    unit_ids, sensor_ids = zip(*make_units(UNITS), strict=True)
+    first = start_of(DAY)
+    ensure_partitions([month_start(first)])
     with connection.cursor() as cursor:
-        # Without the triggers, which would record a million changes.
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute("UPDATE reading SET created_at = recorded_at")
-        cursor.execute("SET session_replication_role = origin")
-        cursor.execute("TRUNCATE late_readings, day_seal, reading_block")
+        cursor.execute("TRUNCATE day_seal, reading_block")
+        cursor.execute(READINGS, [first, first + timedelta(minutes=MINUTES - 1), list(unit_ids), list(sensor_ids)])
         cursor.execute("VACUUM ANALYZE reading")
     customer = Customer.objects.get(customer_code="BENCH")
     before = _peak_mebibytes()
@@ -95,23 +100,6 @@ def _seal_a_million() -> None:
     verified_after = time.perf_counter() - started
     print(f"  a day of {seal.reading_count:,} readings of {seal.block_count} units sealed in {sealed_after:.1f} s")
     print(f"  memory grown by {grown:.0f} MiB; verified in {verified_after:.1f} s, {len(findings)} findings")
-
-
-def _store_minutes(units: np.ndarray, sensors: np.ndarray, minute: int, count: int) -> None:
-    first = start_of(DAY) + timedelta(minutes=minute)
-    instants = int((first - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000
-    rows = len(units) * count
-    store(
-        ReadingBatch(
-            storage_unit_id=np.tile(units, count),
-            sensor_id=np.tile(sensors, count),
-            recorded_at_us=np.repeat(instants + np.arange(count, dtype=np.int64) * 60_000_000, len(units)),
-            temperature_c=np.round(np.random.default_rng(minute).normal(-70, 1, rows), 2),
-            scale=np.full(rows, b"C", "S1"),
-            quality_score=np.full(rows, 0.97),
-            equipment_status_id=np.full(rows, 1, np.int16),
-        )
-    )
 
 
 def _peak_mebibytes() -> float:
