@@ -98,8 +98,8 @@ def test_the_written_commands_run_on_the_demo() -> None:
         except CommandError as error:
             failures[command] = str(error)
 
-    # The demo has no notification rules, which the README says a drill reports.
-    assert failures == {"drill A": "The alarm opened, but no rule notifies anyone at this hour."}
+    # Nothing of the demo runs here that would deliver the notification within no time.
+    assert failures == {"drill A": "Not every notification was delivered."}
 
 
 @pytest.mark.parametrize("target", sorted({name for path in DOCUMENTS for name in TARGET.findall(path.read_text())}))

@@ -15,7 +15,9 @@ from pytest_django import Settings
 
 from customers.models import ApiToken, Customer, Membership
 from ingestion.models import Source
+from temperature_site.conf.services import mail_settings
 from temperature_site.dev import demo
+from temperature_site.management.commands.run import process_environment
 from temperature_site.models import DemoSystem
 from tests.factories import CustomerFactory, SourceFactory
 
@@ -49,6 +51,22 @@ def test_every_customer_has_a_source_that_polls_its_own_simulator_port(settings:
         "http://localhost:9010/facilities",
         300,
     )
+
+
+def test_every_alarm_of_every_customer_is_notified_by_mail() -> None:
+    demo.load()
+    for customer in Customer.objects.all():
+        rule = customer.notification_rules.get()
+        assert (rule.is_enabled, rule.kinds, rule.severities, rule.weekdays) == (True, [], [], [])
+        assert [channel.kind for channel in rule.channels.all()] == ["email"]
+
+
+def test_its_mails_are_files_unless_a_mail_server_is_configured(settings: Settings) -> None:
+    settings.DEMO, settings.EMAIL_URL = True, ""
+    url = process_environment()["EMAIL_URL"]
+    assert mail_settings(url)["EMAIL_FILE_PATH"] == str(settings.DATA_DIR / "mail")
+    settings.DEMO = False
+    assert "filemail" not in process_environment().get("EMAIL_URL", "")
 
 
 def test_its_people_can_sign_in_and_see_their_own_part() -> None:

@@ -98,6 +98,9 @@ class Command(BaseCommand):
             shared_server(settings.DATA_DIR / "postgres").stop()
 
 
+MAIL_FOLDER = "mail"
+
+
 class Echo(io.StringIO):
     """A buffer that also passes on what is written."""
 
@@ -194,6 +197,9 @@ def process_environment() -> dict[str, str]:
         # Celery warns about running as root; in a container there may be no other user.
         "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
     }
+    if settings.DEMO and not settings.EMAIL_URL:
+        # Nothing leaves this machine: mails of the demo are files that can be read.
+        own["EMAIL_URL"] = f"filemail:///{settings.DATA_DIR / MAIL_FOLDER}"
     return {**os.environ, **given, **own}
 
 
