@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from alarms.models import EvaluationFailure
+from alarms.models import EvaluationFailure, Reevaluation
 from core.web.admin import FewRelatedFilter, ReadOnlyAdmin, badge, instant_text
 
 
@@ -52,3 +52,13 @@ class EvaluationFailureAdmin(ReadOnlyAdmin[EvaluationFailure]):
         """Have the selected evaluations retried at once."""
         count = EvaluationFailure.retry_soon(queryset)
         self.message_user(request, f"{count:,} will be retried within a minute.", messages.SUCCESS)
+
+
+@admin.register(Reevaluation)
+class ReevaluationAdmin(ReadOnlyAdmin[Reevaluation]):
+    """Read-only list of the units whose readings are still to be evaluated again, as after an update."""
+
+    list_display = ["storage_unit", "since", "reason", "requested_at"]
+    list_select_related = ["storage_unit__facility__customer"]
+    list_filter = ["reason"]
+    ordering = ["requested_at"]

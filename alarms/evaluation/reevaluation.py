@@ -1,4 +1,4 @@
-"""Evaluate units' readings again after other limits began to apply to them.
+"""Evaluate units' readings again after other limits began to apply to them, an update or the end of a sensor.
 
 Excursions follow the limits. Alarms that were reported stay as they were, and the past gets no new ones: only what is
 active now opens, continues or ends an alarm.
@@ -52,7 +52,7 @@ def _reevaluate(unit_id: int, now: datetime) -> bool:
         evaluate_part(Part.BUDGET, _evaluate_budgets, {unit_id: span}, now)
         mkt_checks.request({unit_id: span.first})
     request.delete()
-    logger.info("unit evaluated again", storage_unit_id=unit_id, since=request.since.isoformat())
+    logger.info("unit evaluated again", storage_unit_id=unit_id, since=request.since.isoformat(), reason=request.reason)
     return True
 
 

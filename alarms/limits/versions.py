@@ -138,11 +138,7 @@ def supersede(new_versions: Iterable[LimitVersion]) -> None:
     for version in new_versions:
         versions = LimitVersion.objects.filter(storage_unit=version.storage_unit_id)
         versions.filter(valid_from__gte=version.valid_from).update(superseded_at=timezone.now())
-        request, is_new = Reevaluation.objects.get_or_create(
-            storage_unit_id=version.storage_unit_id, defaults={"since": version.valid_from}
-        )
-        if not is_new and version.valid_from < request.since:
-            Reevaluation.objects.filter(pk=request.pk).update(since=version.valid_from)
+        Reevaluation.request(version.storage_unit_id, version.valid_from, Reevaluation.Reason.LIMITS)
 
 
 def customer_profiles(unit_ids: Sequence[int]) -> dict[int, LimitProfile]:

@@ -116,10 +116,18 @@ class Excursion(ScopedModel):
 
 
 class Reevaluation(models.Model):
-    """A unit whose readings are to be evaluated again, because other limits apply to them now."""
+    """A unit whose readings are to be evaluated again, because of other limits, an update or a retired sensor."""
+
+    class Reason(models.TextChoices):
+        LIMITS = "limits", "other limits apply"
+        UPDATE = "update", "the definition changed with an update"
+        SENSOR = "sensor", "a sensor was retired"
 
     storage_unit = models.OneToOneField(StorageUnit, on_delete=models.CASCADE, primary_key=True, related_name="+")
-    since = models.DateTimeField(help_text="From when on other limits apply.")
+    since = models.DateTimeField(help_text="From when on the readings are evaluated again.")
+    reason = models.CharField(
+        max_length=6, choices=Reason.choices, default=Reason.LIMITS, db_default=Reason.LIMITS.value
+    )
     requested_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -127,6 +135,15 @@ class Reevaluation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.storage_unit_id} from {self.since:%Y-%m-%d %H:%M:%S}"
+
+    @classmethod
+    def request(cls, unit_id: int, since: datetime, reason: Reason) -> None:
+        """Request that the unit's readings since then are evaluated again; an earlier request is extended."""
+        request, is_new = cls.objects.get_or_create(
+            storage_unit_id=unit_id, defaults={"since": since, "reason": reason}
+        )
+        if not is_new and since < request.since:
+            cls.objects.filter(pk=request.pk).update(since=since)
 
 
 class MktCheck(models.Model):
