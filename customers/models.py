@@ -67,6 +67,13 @@ class Customer(ScopedModel):
         max_length=4, choices=DataSharingMethod.choices, default=DataSharingMethod.API
     )
     data_frequency_seconds = models.PositiveIntegerField(default=300, validators=[MinValueValidator(1)])
+    max_clock_drift_seconds = models.PositiveIntegerField(
+        "allowed clock drift, s",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="By how much sensors' clocks may be wrong without an alarm. Leave blank for the system's setting.",
+    )
     api_url = models.CharField("API URL", max_length=2000, blank=True)
     is_active = models.BooleanField(
         default=True,
@@ -224,6 +231,9 @@ class Sensor(ScopedModel):
 
     storage_unit = models.ForeignKey(StorageUnit, on_delete=models.PROTECT, related_name="sensors")
     sensor_code = models.CharField(max_length=CODE_MAX_LENGTH, blank=True)
+    retired_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="From when on the sensor does not count. Empty while it does."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -1,4 +1,6 @@
-"""Alarms of sensors whose clock is ahead or behind by more than MAX_CLOCK_DRIFT_SECONDS.
+"""Alarms of sensors whose clock is ahead or behind by more than their customer's limit.
+
+Without one it is the setting MAX_CLOCK_DRIFT_SECONDS.
 
 The readings of a clock that is ahead take effect late, those of one that is behind look older than they are; both delay
 every other alarm of the unit. An alarm ends once the drift is well below the limit, so that one close to it does not
@@ -12,14 +14,15 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, FloatField, Q
+from django.db.models.functions import Abs, Cast, Coalesce
 
 from alarms.lifecycle.transitions import end, open_alarm
 from alarms.models import Alarm
 from alarms.thresholds import Severity
 from core.db.savepoints import each_isolated
 from readings.models import SensorClock
-from readings.storage.sensor_clocks import MAX_AGE, WINDOW, measure_clocks
+from readings.storage.sensor_clocks import SILENT_AFTER, WINDOW, measure_clocks
 from readings.units.formatting import drift_text
 
 logger = structlog.get_logger(__name__)
@@ -46,11 +49,11 @@ def check_clocks(now: datetime) -> bool:
 
 
 def _open_drifting(now: datetime) -> None:
-    limit = settings.MAX_CLOCK_DRIFT_SECONDS
     live = Alarm.objects.filter(kind=Alarm.Kind.CLOCK_DRIFT).exclude(state=Alarm.State.CLOSED)
     drifting = (
-        SensorClock.objects.filter(Q(drift_seconds__gt=limit) | Q(drift_seconds__lt=-limit))
-        .filter(measured_at__gt=now - WINDOW, storage_unit__is_synthetic=False)
+        SensorClock.objects.annotate(drift=Abs("drift_seconds"))
+        .filter(drift__gt=_limit_of("storage_unit__facility__customer"))
+        .filter(measured_at__gt=now - WINDOW, storage_unit__is_synthetic=False, sensor__retired_at=None)
         .filter(storage_unit__facility__customer__is_active=True)
         .exclude(sensor__in=live.values("sensor"))
         .select_related("sensor", "storage_unit__facility")
@@ -72,11 +75,18 @@ def _open(clock: SensorClock, now: datetime) -> None:
     open_alarm(alarm, now, now, text=f"The clock of sensor {clock.sensor} is {drift_text(clock.drift_seconds)}.")
 
 
+def _limit_of(customer: str) -> Cast:
+    """Return the expression for the limit of the customer at this path."""
+    limit = Coalesce(F(f"{customer}__max_clock_drift_seconds"), settings.MAX_CLOCK_DRIFT_SECONDS)
+    return Cast(limit, FloatField())
+
+
 def _end_recovered(now: datetime) -> None:
-    limit = CLEARS_AT * settings.MAX_CLOCK_DRIFT_SECONDS
     live = Alarm.objects.filter(kind=Alarm.Kind.CLOCK_DRIFT).exclude(state=Alarm.State.CLOSED)
-    is_right = Q(sensor__clock__drift_seconds__range=(-limit, limit))
-    is_silent = Q(sensor__clock=None) | Q(sensor__clock__measured_at__lt=now - MAX_AGE)
-    recovered = live.filter(is_right | is_silent | Q(customer__is_active=False))
+    is_right = Q(drift__lte=CLEARS_AT * _limit_of("customer"))
+    is_silent = Q(sensor__clock=None) | Q(sensor__clock__measured_at__lt=now - SILENT_AFTER)
+    recovered = live.annotate(drift=Abs("sensor__clock__drift_seconds")).filter(
+        is_right | is_silent | Q(customer__is_active=False)
+    )
     locked = recovered.select_for_update(no_key=True, of=("self",))
     each_isolated(locked, lambda alarm: end(alarm, now, now), "ending an alarm")

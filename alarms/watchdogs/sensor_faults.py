@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Q
 
 from alarms.lifecycle.transitions import end, open_alarm
 from alarms.models import Alarm
@@ -17,6 +18,7 @@ MAX_ALARMS_PER_RUN = 500
 FAULTY = f"""
 SELECT fault.storage_unit_id, facility.customer_id, fault.sensor_id, fault.since
 FROM sensor_fault AS fault
+JOIN sensor ON sensor.id = fault.sensor_id AND sensor.retired_at IS NULL
 JOIN storage_unit ON storage_unit.id = fault.storage_unit_id
 JOIN facility ON facility.id = storage_unit.facility_id
 JOIN customer ON customer.id = facility.customer_id
@@ -37,7 +39,9 @@ def update_sensor_fault_alarms(now: datetime) -> None:
         faulty = cursor.fetchall()
     each_isolated(faulty, lambda row: _open(row, now), "opening an alarm of a sensor fault")
     live = Alarm.objects.filter(kind=Alarm.Kind.SENSOR_FAULT).exclude(state=Alarm.State.CLOSED)
-    recovered = live.filter(sensor__fault=None).select_for_update(no_key=True, of=("self",))
+    recovered = live.filter(Q(sensor__fault=None) | Q(sensor__retired_at__isnull=False)).select_for_update(
+        no_key=True, of=("self",)
+    )
     each_isolated(recovered, lambda alarm: end(alarm, now, now), "ending an alarm")
 
 

@@ -130,6 +130,7 @@ class CustomerSerializer(RecordSerializer[Customer]):
             "data_sharing_method",
             "data_frequency_seconds",
             "api_url",
+            "max_clock_drift_seconds",
             "is_active",
             "created_at",
             "updated_at",

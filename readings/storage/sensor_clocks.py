@@ -5,9 +5,12 @@ never negative: a clock is ahead by at least the negative of the least lag. The 
 least.
 
 A late delivery is no slow clock: a file of last week, a logger that connects once a day and the rows fetched after an
-outage lag as well. So a clock only counts as behind where at least MIN_DELIVERIES of the last hours kept step with
-time, all about equally late, and only by what the least lag exceeds the longest time between two deliveries, for which
-a reading may have waited, and a minute of transport. Where that cannot be told, nothing is measured.
+outage lag as well. So a clock only counts as behind where at least MIN_DELIVERIES kept step with time, all about
+equally late, and only by what the least lag exceeds the longest time between two deliveries, for which a reading may
+have waited, and a minute of transport. Three is the fewest that show this: of two, the second may be as late as the
+first by chance, as where two files are imported on two days. They are those of the last hours or, where fewer arrive,
+as from sources that deliver hourly or daily, the latest three of the last days. Where it cannot be told, nothing is
+measured.
 """
 
 from __future__ import annotations
@@ -19,8 +22,12 @@ from django.db import connection
 
 # Arrivals of this time count, so that the estimate follows a clock that is set right.
 WINDOW = timedelta(hours=2)
+# Where fewer than MIN_DELIVERIES arrive in it, the latest ones of this time count: three of a daily source.
+LONG_WINDOW = timedelta(days=3, hours=2)
 # Newer readings than these are looked at, and of each sensor only the newest: what arrives late says nothing.
-MAX_AGE = timedelta(hours=25)
+MAX_AGE = timedelta(days=7)
+# A sensor that has sent nothing for this long has no clock to speak of.
+SILENT_AFTER = timedelta(hours=25)
 READINGS_A_SENSOR = 100
 MIN_DELIVERIES = 3
 # Of the time between the first and the last delivery, by which their lags may differ.
@@ -54,6 +61,34 @@ SELECT sensor_id, storage_unit_id, max(created_at), count(*), min(lag), max(lag)
     coalesce(max(pause), interval '0')
 FROM paused GROUP BY 1, 2 ORDER BY 1
 """
+# Where deliveries are rare, from the newest one to the one before it and so on, which skips the readings between them.
+RARE_DELIVERIES = """
+WITH RECURSIVE latest AS (
+    SELECT sensor.id AS sensor_id, sensor.storage_unit_id, newest.created_at, newest.recorded_at, 1 AS number
+    FROM sensor CROSS JOIN LATERAL (
+        SELECT created_at, recorded_at FROM reading
+        WHERE storage_unit_id = sensor.storage_unit_id AND sensor_id = sensor.id AND recorded_at > %(earliest)s
+        ORDER BY recorded_at DESC LIMIT 1
+    ) AS newest
+    WHERE sensor.id = ANY(%(sensor_ids)s)
+    UNION ALL
+    SELECT latest.sensor_id, latest.storage_unit_id, earlier.created_at, earlier.recorded_at, number + 1
+    FROM latest CROSS JOIN LATERAL (
+        SELECT created_at, recorded_at FROM reading
+        WHERE storage_unit_id = latest.storage_unit_id AND sensor_id = latest.sensor_id
+            AND recorded_at > %(earliest)s AND recorded_at < latest.recorded_at AND created_at < latest.created_at
+        ORDER BY recorded_at DESC LIMIT 1
+    ) AS earlier
+    WHERE number < %(number)s
+),
+paused AS (
+    SELECT *, created_at - lag(created_at) OVER (PARTITION BY sensor_id ORDER BY created_at) AS pause
+    FROM latest WHERE created_at > %(since)s
+)
+SELECT sensor_id, storage_unit_id, max(created_at), count(*), min(created_at - recorded_at),
+    max(created_at - recorded_at), max(created_at) - min(created_at), coalesce(max(pause), interval '0')
+FROM paused GROUP BY 1, 2 ORDER BY 1
+"""
 SAVE = """
 INSERT INTO sensor_clock AS clock (sensor_id, storage_unit_id, drift_seconds, measured_at)
 SELECT * FROM unnest(%(sensor_ids)s::int[], %(unit_ids)s::int[], %(drifts)s::float8[], %(instants)s::timestamptz[])
@@ -84,16 +119,23 @@ def estimate_drift(deliveries: Deliveries) -> timedelta | None:
 
 def measure_clocks(now: datetime) -> int:
     """Measure the clocks of all sensors with recent readings; return the number measured."""
-    parameters: dict[str, datetime | int] = {
-        "since": now - WINDOW,
-        "earliest": now - MAX_AGE,
-        "limit": READINGS_A_SENSOR,
-    }
     with connection.cursor() as cursor:
-        cursor.execute(DELIVERIES, parameters)
+        cursor.execute(DELIVERIES, {"since": now - WINDOW, "earliest": now - MAX_AGE, "limit": READINGS_A_SENSOR})
+        found = {row[0]: row for row in cursor.fetchall()}
+        rare = [sensor_id for sensor_id, row in found.items() if row[3] < MIN_DELIVERIES]
+        if rare:
+            parameters: dict[str, datetime | int | list[int]] = {
+                "since": now - LONG_WINDOW,
+                "earliest": now - MAX_AGE,
+                "sensor_ids": rare,
+                "number": MIN_DELIVERIES,
+            }
+            cursor.execute(RARE_DELIVERIES, parameters)
+            # What arrived recently says most of a clock that is ahead.
+            found |= {row[0]: row for row in cursor.fetchall() if found[row[0]][4] >= timedelta(0)}
         measured = [
             (sensor_id, unit_id, drift.total_seconds(), newest_at)
-            for sensor_id, unit_id, newest_at, *values in cursor.fetchall()
+            for sensor_id, unit_id, newest_at, *values in found.values()
             if (drift := estimate_drift(Deliveries(*values))) is not None
         ]
         if measured:

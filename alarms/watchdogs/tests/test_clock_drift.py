@@ -68,6 +68,24 @@ def test_the_message_says_which_clock_is_wrong_by_how_much(sensor: Sensor) -> No
     assert "Sensor: S1, its clock is 1 h 30 min ahead" in message.body.splitlines()
 
 
+def test_a_customer_can_have_a_limit_of_its_own(sensor: Sensor) -> None:
+    customer = sensor.storage_unit.facility.customer
+    customer.max_clock_drift_seconds = 1_000
+    customer.save()
+    other = SensorFactory()
+    for each in (sensor, other):
+        set_drift(each, -900)
+    check_clocks(NOW)
+    assert [alarm.sensor for alarm in Alarm.objects.all()] == [other]
+    set_drift(sensor, 1_001)
+    check_clocks(NOW)
+    alarm = Alarm.objects.get(sensor=sensor)
+    set_drift(sensor, 800)
+    check_clocks(NOW)
+    alarm.refresh_from_db()
+    assert alarm.state == "closed"
+
+
 def test_the_limit_is_a_setting(sensor: Sensor, settings: Settings) -> None:
     settings.MAX_CLOCK_DRIFT_SECONDS = 1_000
     set_drift(sensor, 900)

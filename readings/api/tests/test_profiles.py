@@ -45,6 +45,7 @@ def test_the_profile_counts_what_the_customer_has(customer: Customer) -> None:
         "data_sharing_method": "api",
         "data_frequency_seconds": 300,
         "api_url": "",
+        "max_clock_drift_seconds": None,
         "is_active": True,
         "created_at": profile["created_at"],
         "updated_at": profile["updated_at"],

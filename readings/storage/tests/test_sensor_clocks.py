@@ -73,6 +73,23 @@ def test_a_delay_that_the_interval_of_deliveries_explains_is_no_drift(sensor: Se
     assert drift(sensor) == 0
 
 
+@pytest.mark.parametrize("hours", [1, 24])
+def test_a_source_that_delivers_hourly_or_daily_shows_a_slow_clock_with_its_third_delivery(
+    sensor: Sensor, hours: float
+) -> None:
+    interval = hours * 60
+    for number in (2, 1, 0):
+        assert drift(sensor) is None
+        deliver(sensor, 10 + number * interval, [1.5 * interval + minutes for minutes in range(0, int(interval), 30)])
+    assert drift(sensor) == pytest.approx(-(0.5 * interval - 1))
+
+
+def test_a_source_that_delivers_daily_and_on_time_has_no_drift(sensor: Sensor) -> None:
+    for number in (2, 1, 0):
+        deliver(sensor, 10 + number * 1440, range(2, 1440, 15))
+    assert drift(sensor) == 0
+
+
 class TestNothingIsMeasured:
     def test_where_readings_come_once_a_day(self, sensor: Sensor) -> None:
         deliver(sensor, 30, range(60, 1440, 15))
