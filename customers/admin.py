@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -55,7 +56,7 @@ class CustomerAdmin(DeletesOnlyUnused[Customer], admin.ModelAdmin[Customer]):
         (
             "Data sharing",
             {
-                "fields": ["data_sharing_method", "data_frequency_seconds", "api_url"],
+                "fields": ["data_sharing_method", "data_frequency_seconds", "api_url", "max_clock_drift_seconds"],
                 "description": "What was agreed with the customer. How data is fetched is configured on its sources.",
             },
         ),
@@ -123,9 +124,33 @@ class FacilityAdmin(DeletesOnlyUnused[Facility], admin.ModelAdmin[Facility]):
 class SensorAdmin(BigTableAdmin[Sensor]):
     """Sensors, which deliveries register and readings refer to permanently."""
 
-    list_display = ["sensor_code", "storage_unit", "facility", "customer", "created_at"]
+    list_display = ["sensor_code", "storage_unit", "facility", "customer", "created_at", "retired_at"]
     list_select_related = ["storage_unit__facility__customer"]
     search_fields = ["sensor_code", "storage_unit__unit_code", "storage_unit__name"]
+
+    actions = ["retire_now", "return_to_service"]
+
+    def has_retire_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may retire sensors."""
+        return request.user.has_perm("customers.change_sensor")
+
+    @admin.action(description="Retire from now on", permissions=["retire"])
+    def retire_now(self, request: HttpRequest, queryset: QuerySet[Sensor]) -> None:
+        """Let the selected sensors count no longer; their units are evaluated again."""
+        now = timezone.now()
+        self._change(request, queryset.filter(retired_at=None), now, "retired")
+
+    @admin.action(description="Return to service", permissions=["retire"])
+    def return_to_service(self, request: HttpRequest, queryset: QuerySet[Sensor]) -> None:
+        """Let the selected sensors count again; their units are evaluated again."""
+        self._change(request, queryset.filter(retired_at__isnull=False), None, "returned to service")
+
+    def _change(self, request: HttpRequest, sensors: QuerySet[Sensor], retired_at: datetime | None, what: str) -> None:
+        # Each is saved, so that signals tell of it.
+        for sensor in sensors:
+            sensor.retired_at = retired_at
+            sensor.save(update_fields=["retired_at"])
+        self.message_user(request, f"{len(sensors):,} {what}.", messages.SUCCESS)
 
     @admin.display(ordering="storage_unit__facility__facility_code")
     def facility(self, sensor: Sensor) -> Facility:

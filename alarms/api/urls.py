@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from alarms.api import alarms, limits
+from alarms.api import alarms, limits, sensors
 
 urlpatterns = [
     path("alarms", alarms.AlarmList.as_view(), name="api-alarms"),
@@ -15,4 +15,5 @@ urlpatterns = [
     path("limit-profiles", limits.LimitProfileList.as_view(), name="api-limit-profiles"),
     path("units/<uuid:unit_id>/limits", limits.UnitLimitsView.as_view(), name="api-unit-limits"),
     path("units/<uuid:unit_id>/limits/preview", limits.UnitLimitsPreview.as_view(), name="api-unit-limits-preview"),
+    path("units/<uuid:unit_id>/sensors/retirement", sensors.SensorRetirement.as_view(), name="api-sensor-retirement"),
 ]

@@ -71,7 +71,7 @@ def evaluate_temperatures(
     if unversioned := [unit_id for unit_id, unit in units.items() if not unit.versions]:
         update_versions(unversioned)
         units |= {unit.unit_id: unit for unit in evaluated_units(unversioned)}
-    windows = replay(spans, {unit.unit_id: unit.versions for unit in units.values()})
+    windows = replay(spans, units)
     replacements = [
         units[each.unit_id].replacement(Excursion.Kind.TEMPERATURE, each.found, each.superseded, each.progress)
         for each in windows

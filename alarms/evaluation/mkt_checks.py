@@ -17,7 +17,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from alarms.evaluation.isolation import Part, Spans, evaluate_part, retry_part
-from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, limits_in_force
+from alarms.excursions.detected import DetectedExcursion, EffectiveLimits
+from alarms.excursions.detector import limits_in_force
 from alarms.excursions.mkt import MktWindow, find_mkt_excursions
 from alarms.excursions.reconcile import reconcile, stored_since
 from alarms.excursions.units import EvaluatedUnit, evaluated_units

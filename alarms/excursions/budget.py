@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from django.db.models import Q
 
-from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, limits_in_force
+from alarms.excursions.detected import DetectedExcursion, EffectiveLimits
+from alarms.excursions.detector import limits_in_force
 from alarms.excursions.reconcile import Replacement, stored_since
 from alarms.excursions.units import EvaluatedUnit
 from alarms.models import Excursion

@@ -7,7 +7,8 @@ An excursion begins with the first instant at which a sensor was read and the un
 `alarms.excursions.unit_temperature`) is outside the limits in force. It ends with the first one at which it is back
 within them by the clearing margin, and so are the last measurements, however old, of all sensors that were valid when
 it began or were read since. Unknown is not within: neither a fault nor the silence of a sensor ends an excursion, even
-if others are read. A return within the clearing delay continues the same excursion, which then ends later.
+if others are read. A retired sensor does not count from its retirement on, which ends an excursion that it alone kept
+from ending. A return within the clearing delay continues the same excursion, which then ends later.
 
 Its measures are sums over every moment of it, by the readings valid and the limits in force at that moment: the time
 outside, the time in which no reading is valid (the gap), and what depends on temperatures.
@@ -16,119 +17,47 @@ outside, the time in which no reading is valid (the gap), and what depends on te
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
 
 import msgspec
 
+from alarms.excursions.detected import (
+    AfterEnd,
+    DetectedExcursion,
+    EffectiveLimits,
+    SensorReading,
+    add_piece,
+    add_side_piece,
+)
 from alarms.excursions.unit_temperature import UnitTemperature, are_clear, unit_temperature_at, valid_sensors
-from alarms.thresholds import Limits, Severity, Side
+from alarms.thresholds import Severity, Side
 from readings.storage.reading_batch import microseconds_of
-from readings.storage.time_weighting import arrhenius, mean_kinetic_temperature_c
+from readings.storage.time_weighting import arrhenius
 
 NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-class SensorReading(NamedTuple):
-    """One reading of one of the unit's sensors; `temperature_c` None means no measurement."""
-
-    recorded_at: datetime
-    sensor_id: int
-    temperature_c: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class EffectiveLimits:
-    """Limits from `valid_from` on; `version_id` and `is_provisional` are passed through."""
-
-    valid_from: datetime
-    limits: Limits
-    version_id: int = 0
-    is_provisional: bool = False
-
-
-# A time that one side's budget counts: begin and end in µs since 1970, the temperature furthest beyond in it, and when
-# that was. A list, as JSON stores it.
-SidePiece = list[int | float]
-
-
-@dataclass(slots=True)
-class _KnownTime:
-    """Σt and Σt·exp(−10000/T) of the time with known temperature, and the unknown time; in seconds."""
-
-    seconds: float = 0.0
-    arrhenius: float = 0.0
-    gap_seconds: float = 0.0
-
-
-@dataclass(slots=True)
-class _AfterEnd(_KnownTime):
-    """What is added to an excursion that seemed to be over if it continues; see DetectedExcursion."""
-
-    area_kelvin_minutes: float = 0.0
-    outside_seconds: float = 0.0
-    outside_pieces: list[list[int]] = field(default_factory=list)
-    high_pieces: list[SidePiece] = field(default_factory=list)
-    low_pieces: list[SidePiece] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class DetectedExcursion:
-    """An excursion, with the names of `alarms.models.Excursion`; `ended_at` None means ongoing.
-
-    version_id: of the limits in force when it began. outside_pieces: from when to when the temperature is known to be
-    outside, in microseconds since 1970, touching pieces joined. high_pieces, low_pieces: the parts of them that the
-    budgets of one side count.
-    """
-
-    started_at: datetime
-    version_id: int
-    clearing_delay: timedelta
-    severity: Severity
-    peak_c: float
-    peak_at: datetime
-    last_outside_at: datetime
-    ended_at: datetime | None = None
-    area_kelvin_minutes: float = 0.0
-    outside_seconds: float = 0.0
-    gap_seconds: float = 0.0
-    alarm_at: datetime | None = None
-    critical_alarm_at: datetime | None = None
-    outside_pieces: list[list[int]] = field(default_factory=list)
-    high_pieces: list[SidePiece] = field(default_factory=list)
-    low_pieces: list[SidePiece] = field(default_factory=list)
-    known: _KnownTime = field(default_factory=_KnownTime)
-
-    @property
-    def clears_at(self) -> datetime | None:
-        """When the clearing delay is over, after which a return is a new excursion; None while ongoing."""
-        return None if self.ended_at is None else self.ended_at + self.clearing_delay
-
-    @property
-    def mkt_c(self) -> float | None:
-        """The mean kinetic temperature of the known time, None if there is none."""
-        return mean_kinetic_temperature_c(self.known.arrhenius, self.known.seconds)
 
 
 @dataclass(slots=True)
 class Detector:
     """Find the excursions of one unit reading by reading, in order of time.
 
-    `found` holds the completed excursions, `current` the one that may still continue.
+    `found` holds the completed excursions, `current` the one that may still continue. `retired`: the sensors that are
+    retired, and since when.
     """
 
     versions: Sequence[EffectiveLimits]
+    retired: Mapping[int, datetime] = field(default_factory=dict)
     found: list[DetectedExcursion] = field(default_factory=list)
     current: DetectedExcursion | None = None
     sensors: dict[int, tuple[datetime, float]] = field(default_factory=dict)
     at: datetime | None = None
     _temperature: UnitTemperature | None = None
     _critical_since: datetime | None = None
-    _after_end: _AfterEnd = field(default_factory=_AfterEnd)
+    _after_end: AfterEnd = field(default_factory=AfterEnd)
     _measured_c: dict[int, float] = field(default_factory=dict)
 
     def is_idle_at(self, instant: datetime) -> bool:
@@ -142,6 +71,8 @@ class Detector:
 
     def step(self, instant: datetime, readings: Iterable[SensorReading]) -> None:
         """Advance to `instant`, later than every one before, at which these readings were taken."""
+        if self.retired:
+            self.retire_until(instant)
         if self.current is not None:
             self._accumulate(instant)
         for reading in readings:
@@ -151,6 +82,26 @@ class Detector:
         self._temperature = unit_temperature_at(instant, self.sensors, in_force.limits)
         if self._temperature is not None:
             self._apply(instant, self._temperature, in_force)
+
+    def retire_until(self, instant: datetime) -> None:
+        """Let the sensors that are retired until then count no longer, each from its own moment on."""
+        due = sorted((at, sensor_id) for sensor_id, at in self.retired.items() if at <= instant)
+        for at, sensor_id in due:
+            if sensor_id not in self.sensors and sensor_id not in self._measured_c:
+                continue
+            if self.at is not None and self.at < at:
+                if self.current is not None:
+                    self._accumulate(at)
+                self.at = at
+            self.sensors.pop(sensor_id, None)
+            was_measured = self._measured_c.pop(sensor_id, None) is not None
+            if self.at is None:
+                continue
+            limits = self._version_at(self.at).limits
+            self._temperature = unit_temperature_at(self.at, self.sensors, limits)
+            is_within = self._temperature is None or self._temperature.severity is None
+            if was_measured and is_within and are_clear(self._measured_c, limits):
+                self._end(self.at)
 
     def all_excursions(self) -> list[DetectedExcursion]:
         """Return the excursions so far, including the current one."""
@@ -162,6 +113,8 @@ class Detector:
         return self.current
 
     def _carry_forward(self, reading: SensorReading) -> None:
+        if self.retired and reading.recorded_at >= self.retired.get(reading.sensor_id, NEVER):
+            return
         if reading.temperature_c is None:
             self.sensors.pop(reading.sensor_id, None)
             return
@@ -192,17 +145,19 @@ class Detector:
             return
         self._critical_since = None
         current = self.current
-        if (
-            current is not None
-            and current.ended_at is None
-            and limits.is_clear(temperature.temperature_c)
-            and are_clear(self._measured_c, limits)
-        ):
-            current.ended_at = instant
-            self._after_end = _AfterEnd()
-            if self.is_idle_at(instant):
-                self.found.append(current)
-                self.current = None
+        if current is not None and limits.is_clear(temperature.temperature_c) and are_clear(self._measured_c, limits):
+            self._end(instant)
+
+    def _end(self, instant: datetime) -> None:
+        """End the current excursion unless it has ended already."""
+        current = self.current
+        if current is None or current.ended_at is not None:
+            return
+        current.ended_at = instant
+        self._critical_since, self._after_end = None, AfterEnd()
+        if self.is_idle_at(instant):
+            self.found.append(current)
+            self.current = None
 
     def _record_outside(self, instant: datetime, temperature: UnitTemperature, in_force: EffectiveLimits) -> None:
         severity, temperature_c = temperature.severity or Severity.WARNING, temperature.temperature_c
@@ -251,11 +206,11 @@ class Detector:
         current.outside_seconds += after_end.outside_seconds
         current.area_kelvin_minutes += after_end.area_kelvin_minutes
         for begin_us, end_us in after_end.outside_pieces:
-            _add_piece(current.outside_pieces, begin_us, end_us)
+            add_piece(current.outside_pieces, begin_us, end_us)
         for piece in after_end.high_pieces:
-            _add_side_piece(current.high_pieces, piece, Side.HIGH)
+            add_side_piece(current.high_pieces, piece, Side.HIGH)
         for piece in after_end.low_pieces:
-            _add_side_piece(current.low_pieces, piece, Side.LOW)
+            add_side_piece(current.low_pieces, piece, Side.LOW)
 
     def _accumulate(self, instant: datetime) -> None:
         """Add the time since the previous instant, cut where a reading goes stale or the limits change."""
@@ -283,10 +238,10 @@ class Detector:
             measures.outside_seconds += seconds
             measures.area_kelvin_minutes += abs(temperature.beyond_k) * seconds / 60
             begin_us, end_us = microseconds_of(since), microseconds_of(until)
-            _add_piece(measures.outside_pieces, begin_us, end_us)
+            add_piece(measures.outside_pieces, begin_us, end_us)
             if (side := temperature.budget_side) is not None:
                 pieces = measures.high_pieces if side is Side.HIGH else measures.low_pieces
-                _add_side_piece(pieces, [begin_us, end_us, temperature.temperature_c, begin_us], side)
+                add_side_piece(pieces, [begin_us, end_us, temperature.temperature_c, begin_us], side)
 
     def dump_state(self) -> dict[str, object]:
         """Return the state that the next step needs as JSON, for `load_state`."""
@@ -303,10 +258,15 @@ class Detector:
         return plain
 
     @classmethod
-    def load_state(cls, saved: dict[str, object], versions: Sequence[EffectiveLimits]) -> Detector:
+    def load_state(
+        cls,
+        saved: dict[str, object],
+        versions: Sequence[EffectiveLimits],
+        retired: Mapping[int, datetime] | None = None,
+    ) -> Detector:
         """Return the detector whose state `dump_state` returned."""
         state = msgspec.convert(saved, _State, str_keys=True)
-        detector = cls(versions, current=state.current, sensors=state.sensors, at=state.at)
+        detector = cls(versions, retired or {}, current=state.current, sensors=state.sensors, at=state.at)
         detector._temperature, detector._critical_since, detector._after_end = (
             state.standing,
             state.critical_since,
@@ -329,17 +289,20 @@ class _State:
     at: datetime | None
     standing: UnitTemperature | None
     critical_since: datetime | None
-    after_end: _AfterEnd
+    after_end: AfterEnd
     measured_c: dict[int, float] | None = None
 
 
 def detect_excursions(
-    readings: Iterable[SensorReading], versions: Sequence[EffectiveLimits]
+    readings: Iterable[SensorReading],
+    versions: Sequence[EffectiveLimits],
+    retired: Mapping[int, datetime] | None = None,
 ) -> list[DetectedExcursion]:
     """Return the excursions of a unit. `readings` are in order of time, `versions` by start of validity."""
-    detector = Detector(versions)
+    detector = Detector(versions, retired or {})
     for instant, taken in group_by_instant(readings):
         detector.step(instant, taken)
+    detector.retire_until(NEVER)
     return detector.all_excursions()
 
 
@@ -361,20 +324,3 @@ def limits_in_force(
 
 def _valid_from(version: EffectiveLimits) -> datetime:
     return version.valid_from
-
-
-def _add_piece(pieces: list[list[int]], since_us: int, until_us: int) -> None:
-    if pieces and pieces[-1][1] == since_us:
-        pieces[-1][1] = until_us
-    else:
-        pieces.append([since_us, until_us])
-
-
-def _add_side_piece(pieces: list[SidePiece], added: SidePiece, side: Side) -> None:
-    """Add a piece, joined with one that it touches."""
-    if not pieces or pieces[-1][1] != added[0]:
-        pieces.append(added)
-        return
-    (begin_us, _, *last), (_, end_us, *new) = pieces[-1], added
-    is_further = new[0] > last[0] if side is Side.HIGH else new[0] < last[0]
-    pieces[-1] = [begin_us, end_us, *(new if is_further else last)]

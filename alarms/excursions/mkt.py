@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from alarms.excursions.detector import DetectedExcursion, EffectiveLimits
+from alarms.excursions.detected import DetectedExcursion, EffectiveLimits
 from alarms.thresholds import Severity
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from alarms.excursions.detector import DetectedExcursion
+from alarms.excursions.detected import DetectedExcursion
 from alarms.models import Alarm, Excursion
 
 MAX_INSTANT = datetime.max.replace(tzinfo=UTC)

@@ -16,7 +16,9 @@ from operator import itemgetter
 
 from django.db import connection
 
-from alarms.excursions.detector import DetectedExcursion, Detector, EffectiveLimits, SensorReading, group_by_instant
+from alarms.excursions.detected import DetectedExcursion, SensorReading
+from alarms.excursions.detector import NEVER, Detector, group_by_instant
+from alarms.excursions.units import EvaluatedUnit
 from alarms.models import Excursion
 from readings.models import LatestReading
 from readings.storage.store import NewSpan
@@ -96,7 +98,10 @@ class ReplayWindow:
             self._reach_end()
 
     def _reach_end(self) -> None:
-        if self.until > self.newest or self._is_quiet():
+        if self.until > self.newest:
+            self.detector.retire_until(NEVER)
+            self.is_done = True
+        elif self._is_quiet():
             self.is_done = True
         else:
             self.until = min(self.until + max(GROWTH, self.until - self.since), self.newest + TICK)
@@ -109,13 +114,12 @@ class ReplayWindow:
         )
 
 
-def replay(spans: Mapping[int, NewSpan], versions: Mapping[int, Sequence[EffectiveLimits]]) -> list[ReplayWindow]:
+def replay(spans: Mapping[int, NewSpan], units: Mapping[int, EvaluatedUnit]) -> list[ReplayWindow]:
     """Replay the readings that the new ones of these units affect; return the windows by unit id."""
     stored = _stored(spans)
     newest = dict(LatestReading.objects.filter(pk__in=spans).values_list("pk", "recorded_at"))
     windows = [
-        _open_window(unit_id, span, versions[unit_id], stored[unit_id], newest[unit_id])
-        for unit_id, span in sorted(spans.items())
+        _open_window(units[unit_id], span, stored[unit_id], newest[unit_id]) for unit_id, span in sorted(spans.items())
     ]
     while pending := [window for window in windows if not window.is_done]:
         limit = max(MAX_ROWS // len(pending), MIN_ROWS)
@@ -136,18 +140,16 @@ def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator
         yield from groups
 
 
-def _open_window(
-    unit_id: int, span: NewSpan, versions: Sequence[EffectiveLimits], stored: list[Excursion], newest: datetime
-) -> ReplayWindow:
-    staleness_limit = max(version.limits.staleness_limit for version in versions)
+def _open_window(unit: EvaluatedUnit, span: NewSpan, stored: list[Excursion], newest: datetime) -> ReplayWindow:
+    staleness_limit = max(version.limits.staleness_limit for version in unit.versions)
     around = next((each for each in stored if each.started_at <= span.first), None)
     since = span.first if around is None else around.started_at
-    detector, position = Detector(versions), since - staleness_limit
+    detector, position = Detector(unit.versions, unit.retired), since - staleness_limit
     if around is not None and around.progress is not None:
-        resumed = Detector.load_state(around.progress, versions)
+        resumed = Detector.load_state(around.progress, unit.versions, unit.retired)
         if resumed.at is not None and span.first > resumed.at:
             detector, position = resumed, resumed.at + TICK
-    return ReplayWindow(unit_id, detector, since, span.last + staleness_limit, newest, stored, position)
+    return ReplayWindow(unit.unit_id, detector, since, span.last + staleness_limit, newest, stored, position)
 
 
 def _readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -> Mapping[int, list[SensorReading]]:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from alarms.excursions.detector import DetectedExcursion, EffectiveLimits
+from alarms.excursions.detected import DetectedExcursion, EffectiveLimits
 from alarms.excursions.reconcile import LIVE_WITHIN, Replacement
 from alarms.limits.versions import versions_by_unit
 from alarms.models import Excursion
 from alarms.thresholds import Side
-from customers.models import StorageUnit
+from customers.models import Sensor, StorageUnit
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedUnit:
-    """A unit, its customer and all its limit versions in order of validity."""
+    """A unit, its customer, all its limit versions in order of validity, and since when which sensors are retired."""
 
     unit_id: int
     customer_id: int
     versions: list[EffectiveLimits]
+    retired: Mapping[int, datetime]
 
     @property
     def budget_sides(self) -> list[Side | None]:
@@ -49,10 +50,23 @@ class EvaluatedUnit:
 
 
 def evaluated_units(unit_ids: Sequence[int]) -> list[EvaluatedUnit]:
-    """Return these units by id. Two queries."""
+    """Return these units by id. Three queries."""
     versions = effective_limits(unit_ids)
     customers = StorageUnit.objects.filter(pk__in=unit_ids).values_list("pk", "facility__customer_id")
-    return [EvaluatedUnit(unit_id, customer_id, versions[unit_id]) for unit_id, customer_id in sorted(customers)]
+    retired = retired_sensors(unit_ids)
+    return [
+        EvaluatedUnit(unit_id, customer_id, versions[unit_id], retired.get(unit_id, {}))
+        for unit_id, customer_id in sorted(customers)
+    ]
+
+
+def retired_sensors(unit_ids: Sequence[int]) -> dict[int, dict[int, datetime]]:
+    """Return since when which sensors of these units are retired. One query."""
+    retired: dict[int, dict[int, datetime]] = {}
+    sensors = Sensor.objects.filter(storage_unit__in=unit_ids, retired_at__isnull=False)
+    for unit_id, sensor_id, retired_at in sensors.values_list("storage_unit_id", "pk", "retired_at"):
+        retired.setdefault(unit_id, {})[sensor_id] = retired_at
+    return retired
 
 
 def effective_limits(unit_ids: Sequence[int]) -> dict[int, list[EffectiveLimits]]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from alarms.excursions.detector import DetectedExcursion, Detector, EffectiveLimits
+from alarms.excursions.detected import DetectedExcursion, EffectiveLimits
+from alarms.excursions.detector import Detector
 from alarms.excursions.reconcile import match
 from alarms.excursions.replay_window import iterate_readings
-from alarms.excursions.units import evaluated_units
+from alarms.excursions.units import EvaluatedUnit, evaluated_units
 from alarms.limits.versions import StalenessLimit, staleness_since, versions_by_unit
 from alarms.thresholds import Limits, Severity
 from customers.models import StorageUnit
@@ -78,9 +79,9 @@ def replay_limits(
 ) -> Replay:
     """Replay the unit's newest limits with these changes. Raise LimitOrderError."""
     since = until - duration
-    versions = evaluated_units([unit.pk])[0].versions
-    other = apply_changes(versions[-1].limits, changes)
-    before, after = _replay(unit.pk, since, until, versions, [EffectiveLimits(since, other)])
+    evaluated = evaluated_units([unit.pk])[0]
+    other = apply_changes(evaluated.versions[-1].limits, changes)
+    before, after = _replay(evaluated, since, until, evaluated.versions, [EffectiveLimits(since, other)])
     return compare(since, until, with_alarm(before), with_alarm(after))
 
 
@@ -90,29 +91,31 @@ def preview_backdated(unit: StorageUnit, limits: Limits, applies_from: datetime,
     At most the last REPLAY_DURATION is covered. The alarms of the result are excursions, also those without an alarm.
     """
     since = max(applies_from, until - REPLAY_DURATION)
-    versions = evaluated_units([unit.pk])[0].versions
-    earlier = [version for version in versions if version.valid_from < applies_from]
+    evaluated = evaluated_units([unit.pk])[0]
+    earlier = [version for version in evaluated.versions if version.valid_from < applies_from]
     now = StalenessLimit(until, limits.gap_limit_seconds, unit.interval_seconds)
     backdated = [
         EffectiveLimits(each.valid_from, dataclasses.replace(limits, gap_limit_seconds=each.gap_limit_seconds))
         for each in staleness_since(applies_from, versions_by_unit([unit.pk])[unit.pk], now)
     ]
-    before, after = _replay(unit.pk, since, until, versions, [*earlier, *backdated])
+    before, after = _replay(evaluated, since, until, evaluated.versions, [*earlier, *backdated])
     return compare(since, until, before, after)
 
 
 def _replay(
-    unit_id: int, since: datetime, until: datetime, *alternatives: Sequence[EffectiveLimits]
+    unit: EvaluatedUnit, since: datetime, until: datetime, *alternatives: Sequence[EffectiveLimits]
 ) -> list[list[DetectedExcursion]]:
     """Return the unit's excursions from `since` to `until` by each of these versions of limits."""
     staleness_limit = max(version.limits.staleness_limit for versions in alternatives for version in versions)
-    detectors = [Detector(versions) for versions in alternatives]
-    for instant, readings in iterate_readings(unit_id, since - staleness_limit, until):
+    detectors = [Detector(versions, unit.retired) for versions in alternatives]
+    for instant, readings in iterate_readings(unit.unit_id, since - staleness_limit, until):
         for detector in detectors:
             if instant < since:
                 detector.prime(readings)
             else:
                 detector.step(instant, readings)
+    for detector in detectors:
+        detector.retire_until(until)
     return [detector.all_excursions() for detector in detectors]
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from django.db.models import Model, Q
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 
 from alarms.limits.versions import COPIED_COLUMNS, update_versions
-from alarms.models import CustomerLimits, LimitProfile, UnitLimits
+from alarms.models import CustomerLimits, LimitProfile, Reevaluation, UnitLimits
 from customers.access.audit_actor import audit_actor
-from customers.models import StorageUnit
+from customers.models import Sensor, StorageUnit
 from customers.signals import units_changed
-from readings.models import ConfigurationEntry
+from readings.models import ConfigurationEntry, LatestReading
 
 
 @receiver(units_changed)
@@ -42,6 +42,17 @@ def update_versions_on_change(instance: Model, **_: object) -> None:
         update_versions(unit_ids, by=audit_actor(), at=instance.applies_from, reason=instance.reason)
     else:
         update_versions(unit_ids, by=audit_actor())
+
+
+@receiver(pre_save, sender=Sensor)
+def evaluate_without_retired_sensor(instance: Sensor, **_: object) -> None:
+    """Have the unit evaluated again since a sensor was retired, or not any more."""
+    before = Sensor.objects.filter(pk=instance.pk).values_list("retired_at", flat=True).first()
+    if instance.pk is None or before == instance.retired_at:
+        return
+    newest = LatestReading.objects.filter(pk=instance.storage_unit_id).values_list("recorded_at", flat=True).first()
+    since = min(each for each in (before, instance.retired_at, newest) if each is not None)
+    Reevaluation.request(instance.storage_unit_id, since, Reevaluation.Reason.SENSOR)
 
 
 def _dependent_units(instance: Model) -> Iterable[int] | None:

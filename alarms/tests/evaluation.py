@@ -10,7 +10,8 @@ from django.db import transaction
 
 from alarms.evaluation.evaluate import evaluate
 from alarms.excursions.budget import BUDGET_OF, find_budget_excursions, used_by
-from alarms.excursions.detector import DetectedExcursion, EffectiveLimits, SensorReading, detect_excursions
+from alarms.excursions.detected import DetectedExcursion, EffectiveLimits, SensorReading
+from alarms.excursions.detector import detect_excursions
 from alarms.excursions.reconcile import COMPARED_FIELDS
 from alarms.excursions.units import evaluated_units
 from alarms.models import Excursion, LimitVersion
@@ -70,16 +71,22 @@ def load(rows: Sequence[ReadingRow], now: datetime) -> None:
 
 def by_definition(unit: StorageUnit) -> list[tuple[object, ...]]:
     """Return the excursions of all the unit's readings by definition, as COMPARED_FIELDS."""
-    found = detect_excursions(measured(unit), evaluated_units([unit.pk])[0].versions)
+    evaluated = evaluated_units([unit.pk])[0]
+    found = detect_excursions(measured(unit), evaluated.versions, evaluated.retired)
     return [tuple(getattr(each, name) for name in COMPARED_FIELDS) for each in found]
 
 
 def budgets_by_definition(unit: StorageUnit, side: Side | None = None) -> list[tuple[object, ...]]:
     """Return the violated budgets of this side of all the unit's readings by definition, as COMPARED_FIELDS."""
-    readings, versions = measured(unit), evaluated_units([unit.pk])[0].versions
+    evaluated = evaluated_units([unit.pk])[0]
+    readings, versions = measured(unit), evaluated.versions
     if not readings:
         return []
-    used = [each for excursion in detect_excursions(readings, versions) for each in used_by(excursion, side)]
+    used = [
+        each
+        for excursion in detect_excursions(readings, versions, evaluated.retired)
+        for each in used_by(excursion, side)
+    ]
     found = find_budget_excursions(used, versions, readings[0].recorded_at, readings[-1].recorded_at, side)
     return [tuple(getattr(each, name) for name in COMPARED_FIELDS) for each in found]
 

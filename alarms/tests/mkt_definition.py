@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from alarms.excursions.detector import EffectiveLimits, SensorReading
+from alarms.excursions.detected import EffectiveLimits, SensorReading
 from alarms.excursions.units import evaluated_units
 from alarms.models import Excursion
 from alarms.tests.evaluation import measured

@@ -67,6 +67,7 @@ def unit_limits_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> Ht
         "form": form,
         "list": versions,
         "versions": [(version, limit_details(version, unit.temperature_unit)) for version in versions.rows],
+        "sensors": unit.sensors.order_by("sensor_code"),
         "named_policy": SensorPolicy.NAMED.value,
         "profile_values": {each.pk: profile_values(each) for each in LimitProfile.objects.all()},
         "is_chosen": UnitLimits.objects.filter(pk=unit.pk).exists(),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from alarms.web import alarms, chart, limits, notifications
+from alarms.web import alarms, chart, limits, notifications, sensors
 
 NOTIFICATIONS = "settings/<uuid:public_id>/notifications"
 
@@ -28,6 +28,11 @@ urlpatterns = [
         "settings/<uuid:public_id>/units/<uuid:unit_id>/limits/replay",
         limits.limit_replay_page,
         name="settings-limit-replay",
+    ),
+    path(
+        "settings/<uuid:public_id>/units/<uuid:unit_id>/sensors/<int:sensor_id>/retirement",
+        sensors.change_retirement,
+        name="settings-sensor-retirement",
     ),
     path("settings/<uuid:public_id>/maintenance", limits.maintenance_page, name="settings-maintenance"),
     path(

@@ -45,6 +45,8 @@ class _UnresolvedRow(TypedDict):
     sensor_code: str
     equipment_status: str
     row_number: int
+    recorded_at: datetime
+    retired_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,19 +200,22 @@ def _resolve(register: Register, batch: ParsedBatch) -> tuple[pl.DataFrame, list
     resolved = register.resolve(keys, batch.units)
     statuses = status_ids(batch.readings["equipment_status"].unique())
     rows = [
-        (*key, sensor.storage_unit_id, sensor.sensor_id)
+        (*key, sensor.storage_unit_id, sensor.sensor_id, sensor.retired_at)
         for key, sensor in resolved.items()
         if isinstance(sensor, ResolvedSensor)
     ]
     ids = pl.DataFrame(
         rows,
-        schema=dict.fromkeys(KEY, pl.String) | {"storage_unit_id": pl.Int32, "sensor_id": pl.Int32},
+        schema=dict.fromkeys(KEY, pl.String)
+        | {"storage_unit_id": pl.Int32, "sensor_id": pl.Int32, "retired_at": pl.Datetime("us", "UTC")},
         orient="row",
     )
     readings = batch.readings.join(ids, on=KEY, how="left", nulls_equal=True, maintain_order="left").with_columns(
         equipment_status_id=pl.col("equipment_status").replace_strict(statuses, default=None, return_dtype=pl.Int16)
     )
     is_storable = pl.col("storage_unit_id").is_not_null() & pl.col("equipment_status_id").is_not_null()
+    if any(isinstance(sensor, ResolvedSensor) and sensor.retired_at for sensor in resolved.values()):
+        is_storable &= (pl.col("recorded_at") < pl.col("retired_at")).fill_null(value=True)
     unresolved = readings.filter(~is_storable)
     return readings.filter(is_storable), [
         _rejected(row, resolved[row["facility_code"], row["unit_code"], row["sensor_code"]], batch)
@@ -219,14 +224,20 @@ def _resolve(register: Register, batch: ParsedBatch) -> tuple[pl.DataFrame, list
 
 
 def _rejected(row: _UnresolvedRow, found: ResolvedSensor | Reason, batch: ParsedBatch) -> RejectedReading:
-    reason = Reason.TOO_MANY_STATUSES if isinstance(found, ResolvedSensor) else found
+    reason = found if isinstance(found, Reason) else _reason_despite_ids(row)
     fields: dict[Reason, _Field] = {
         Reason.UNKNOWN_FACILITY: "facility_code",
         Reason.UNKNOWN_SENSOR: "sensor_code",
+        Reason.RETIRED_SENSOR: "sensor_code",
         Reason.TOO_MANY_STATUSES: "equipment_status",
     }
     message = message_for(reason, value=row[fields.get(reason, "unit_code")])
     return RejectedReading(row["row_number"], reason, message, batch.raw_row(row["row_number"]))
+
+
+def _reason_despite_ids(row: _UnresolvedRow) -> Reason:
+    is_retired = row["retired_at"] is not None and row["recorded_at"] >= row["retired_at"]
+    return Reason.RETIRED_SENSOR if is_retired else Reason.TOO_MANY_STATUSES
 
 
 def _reading_batch(readings: pl.DataFrame) -> ReadingBatch:

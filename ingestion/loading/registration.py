@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 from django.db import connection
@@ -27,10 +28,11 @@ SensorKey = tuple[str | None, str, str]
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSensor:
-    """The ids of a (facility, unit, sensor)."""
+    """The ids of a (facility, unit, sensor), and since when the sensor is retired, if it is."""
 
     storage_unit_id: int
     sensor_id: int
+    retired_at: datetime | None = None
 
 
 class Register:
@@ -44,7 +46,7 @@ class Register:
         self._registers_units = source.registers_units if source else True
         self._time_zone = source.facility_time_zone if source else "UTC"
         self._units: dict[UnitKey, StorageUnit] = {}
-        self._sensors: dict[tuple[int, str], int] = {}
+        self._sensors: dict[tuple[int, str], tuple[int, datetime | None]] = {}
 
     def resolve(
         self, keys: Collection[SensorKey], descriptions: Mapping[UnitKey, UnitDescription]
@@ -63,8 +65,8 @@ class Register:
     def _resolve(self, unit: StorageUnit | Reason, sensor_code: str) -> ResolvedSensor | Reason:
         if not isinstance(unit, StorageUnit):
             return unit
-        sensor_id = self._sensors.get((unit.pk, sensor_code))
-        return Reason.UNKNOWN_SENSOR if sensor_id is None else ResolvedSensor(unit.pk, sensor_id)
+        sensor = self._sensors.get((unit.pk, sensor_code))
+        return Reason.UNKNOWN_SENSOR if sensor is None else ResolvedSensor(unit.pk, *sensor)
 
     def _find_units(
         self, keys: Collection[UnitKey], descriptions: Mapping[UnitKey, UnitDescription]
@@ -162,8 +164,8 @@ class Register:
         if keys:
             rows = Sensor.objects.filter(
                 storage_unit_id__in={unit_id for unit_id, _ in keys}, sensor_code__in={code for _, code in keys}
-            ).values_list("storage_unit_id", "sensor_code", "pk")
-            self._sensors |= {(unit_id, code): sensor_id for unit_id, code, sensor_id in rows}
+            ).values_list("storage_unit_id", "sensor_code", "pk", "retired_at")
+            self._sensors |= {(unit_id, code): (sensor_id, at) for unit_id, code, sensor_id, at in rows}
 
 
 def other_customer_test(customer: Customer) -> Callable[[str], bool]:

@@ -16,6 +16,7 @@ class Reason(TextChoices):
     UNKNOWN_UNIT = "unknown_unit", "Unknown unit"
     UNKNOWN_FACILITY = "unknown_facility", "Unknown facility"
     UNKNOWN_SENSOR = "unknown_sensor", "Unknown sensor"
+    RETIRED_SENSOR = "retired_sensor", "Retired sensor"
     NO_TIME = "no_time", "No time"
     UNREADABLE_TIME = "unreadable_time", "Unreadable time"
     FUTURE_TIME = "future_time", "Time in the future"
@@ -61,6 +62,8 @@ MESSAGES: dict[Reason, str] = {
     Reason.UNKNOWN_UNIT: "Unit {value} is not registered. Register it, or let the source register new units.",
     Reason.UNKNOWN_FACILITY: "Facility {value} is not registered. Add it, or let the source register new facilities.",
     Reason.UNKNOWN_SENSOR: "Sensor {value} is not registered. Register it, or let the source register new sensors.",
+    Reason.RETIRED_SENSOR: "Sensor {value} was retired before this reading. Stop sending its readings, or return the "
+    "sensor to service and replay the row.",
     Reason.NO_TIME: "The row has no time. Set the time field in the source's mapping.",
     Reason.UNREADABLE_TIME: "The time {value} cannot be read{why}. Set the source's time format.",
     Reason.FUTURE_TIME: "The time {value} is more than 24 hours ahead. Check the device's clock and the time zone.",

@@ -26,6 +26,9 @@ class SensorSerializer(serializers.Serializer[Sensor]):
         source="sensor_code", read_only=True, help_text="The code by which the sensor's readings name it."
     )
     created_at = serializers.DateTimeField(read_only=True)
+    retired_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="From when on it does not count; null while it does."
+    )
     clock_drift_seconds = serializers.FloatField(
         source="clock.drift_seconds",
         read_only=True,

@@ -14,7 +14,7 @@ from alarms.evaluation.retries import retry_failed
 from alarms.evaluation.tests.test_evaluate import make_unit, rows_of
 from alarms.excursions import budget
 from alarms.excursions.budget import Violation
-from alarms.excursions.detector import EffectiveLimits
+from alarms.excursions.detected import EffectiveLimits
 from alarms.excursions.mkt import MktWindow, find_mkt_excursions
 from alarms.models import Alarm, EvaluationFailure, Excursion
 from alarms.tests.evaluation import at, budgets_by_definition, by_definition, load, stored

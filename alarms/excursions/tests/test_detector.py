@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.excursions.detector import Detector, EffectiveLimits, SensorReading, detect_excursions, group_by_instant
+from alarms.excursions.detected import EffectiveLimits, SensorReading
+from alarms.excursions.detector import Detector, detect_excursions, group_by_instant
 from alarms.tests.evaluation import START, at, found_in, series
 from alarms.thresholds import Limits, SensorPolicy, Severity
 from tests.responses import Json

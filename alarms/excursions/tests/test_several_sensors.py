@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from alarms.excursions.detector import EffectiveLimits, SensorReading, detect_excursions
+from alarms.excursions.detected import EffectiveLimits, SensorReading
+from alarms.excursions.detector import detect_excursions
 from alarms.tests.evaluation import at, found_in, series
 from alarms.tests.naive_excursions import naive_excursions
 from alarms.thresholds import Limits, SensorPolicy
