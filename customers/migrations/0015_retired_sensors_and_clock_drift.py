@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0013_requires_signatures'),
+        ('customers', '0014_second_factor'),
     ]
 
     operations = [
