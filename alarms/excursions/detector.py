@@ -87,21 +87,26 @@ class Detector:
         """Let the sensors that are retired until then count no longer, each from its own moment on."""
         due = sorted((at, sensor_id) for sensor_id, at in self.retired.items() if at <= instant)
         for at, sensor_id in due:
-            if sensor_id not in self.sensors and sensor_id not in self._measured_c:
-                continue
-            if self.at is not None and self.at < at:
+            counts = self._counts(sensor_id, at)
+            if counts and self.at is not None and self.at < at:
                 if self.current is not None:
                     self._accumulate(at)
                 self.at = at
             self.sensors.pop(sensor_id, None)
             was_measured = self._measured_c.pop(sensor_id, None) is not None
-            if self.at is None:
+            if not counts or self.at is None:
                 continue
             limits = self._version_at(self.at).limits
             self._temperature = unit_temperature_at(self.at, self.sensors, limits)
             is_within = self._temperature is None or self._temperature.severity is None
             if was_measured and is_within and are_clear(self._measured_c, limits):
                 self._end(self.at)
+
+    def _counts(self, sensor_id: int, instant: datetime) -> bool:
+        """Return whether the sensor has a valid reading at `instant`, or keeps an excursion from ending."""
+        if self.current is not None and self.current.ended_at is None and sensor_id in self._measured_c:
+            return True
+        return sensor_id in valid_sensors(instant, self.sensors, self._version_at(instant).limits)
 
     def all_excursions(self) -> list[DetectedExcursion]:
         """Return the excursions so far, including the current one."""

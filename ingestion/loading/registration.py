@@ -168,15 +168,18 @@ class Register:
             self._sensors |= {(unit_id, code): (sensor_id, at) for unit_id, code, sensor_id, at in rows}
 
 
-def other_customer_test(customer: Customer) -> Callable[[str], bool]:
+def other_customer_test(customer: Customer) -> Callable[[str], bool | None]:
     """Return a function that tells whether a name in a row is the code of another customer of this system.
 
-    A name that is nobody's code is that of the customer in its own system. One query for each name other than its code.
+    None for a name that is nobody's code: usually that of the customer in its own system, so that its rows are stored,
+    and the delivery has a note. One query for each name other than its code.
     """
 
     @cache
-    def is_other_customer(name: str) -> bool:
-        return name != customer.customer_code and Customer.objects.filter(customer_code=name).exists()
+    def is_other_customer(name: str) -> bool | None:
+        if name in (customer.customer_code, customer.name):
+            return False
+        return Customer.objects.filter(customer_code=name).exists() or None
 
     return is_other_customer
 

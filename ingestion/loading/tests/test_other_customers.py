@@ -51,10 +51,22 @@ def test_they_are_rejected_with_the_reason(
     assert row.message.startswith('The row names "B", another customer of this system.')
 
 
-def test_a_name_that_is_nobodys_code_is_the_customers_own(source_of: Callable[..., Source]) -> None:
+def test_rows_with_a_name_that_is_nobodys_code_are_stored_and_the_delivery_tells_it(
+    source_of: Callable[..., Source],
+) -> None:
     source = source_of(json_answer(json_body(json_row())), customer=CustomerFactory(customer_code="PHARMA"))
 
-    assert counts(polled_once(source)) == (1, 0, 0, 0)
+    delivery = polled_once(source)
+
+    assert counts(delivery) == (1, 0, 0, 0)
+    (note,) = [note for note in delivery.notes if "customer" in note]
+    assert note.startswith('Rows name the customer "A", which is no customer')
+
+
+def test_the_customers_own_code_is_not_told(source_of: Callable[..., Source], customer: Customer) -> None:
+    delivery = polled_once(source_of(json_answer(json_body(json_row())), customer=customer))
+
+    assert not [note for note in delivery.notes if "customer" in note]
 
 
 def test_a_replay_does_not_store_them_either(

@@ -26,6 +26,7 @@ from ingestion.parsing.values.row import (
     read_scale,
     read_status,
     read_unit,
+    tell_unknown_customer,
 )
 from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
 from ingestion.parsing.values.time_columns import read_times
@@ -84,8 +85,11 @@ class _ColumnConverter:
         if is_other_customer is None or "customer" not in self.raw_fields:
             return
         customers = self.raw_fields["customer"]
-        names = ((sent, sent.strip()) for sent in customers.unique().to_list())
-        others = [sent for sent, name in names if name and is_other_customer(name)]
+        names = {sent: sent.strip() for sent in customers.unique().sort().to_list()}
+        answers = {sent: is_other_customer(name) for sent, name in names.items() if name}
+        for sent in [sent for sent, is_other in answers.items() if is_other is None]:
+            tell_unknown_customer(names[sent], self.rules)
+        others = [sent for sent, is_other in answers.items() if is_other]
         if others:
             self.is_valid &= ~customers.is_in(others).to_numpy()
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from ingestion.parsing.fields.names import UNIT_ATTRIBUTES
 from ingestion.parsing.fields.titles import is_unit_of_other_quantity, scale_of_text
-from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import RawRow, RejectedReading
 from ingestion.parsing.values.numbers import Measured, read_measured, read_plain
 from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
@@ -83,12 +83,25 @@ def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRul
 
 
 def check_customer(value: object, rules: RowRules) -> None:
-    """Reject a row that names another customer."""
+    """Reject a row that names another customer; tell of a name that is nobody's code in this system."""
     if rules.is_other_customer is None or isinstance(value, bool) or not isinstance(value, str | int):
         return
     name = str(value).strip()
-    if name and rules.is_other_customer(name):
+    if not name:
+        return
+    is_other = rules.is_other_customer(name)
+    if is_other:
         raise RowRejected(Reason.OTHER_CUSTOMER, value=name)
+    if is_other is None:
+        tell_unknown_customer(name, rules)
+
+
+def tell_unknown_customer(name: str, rules: RowRules) -> None:
+    """Note that rows name a customer that this system does not know."""
+    rules.notes.tell(
+        f"Rows name the customer {quoted(name)}, which is no customer's code in this system. They are stored for the "
+        "customer of the source or file; check that they belong there."
+    )
 
 
 def read_unit(value: object) -> str:

@@ -19,7 +19,8 @@ from readings.units.scales import Scale
 DEFAULT_BATCH_ROWS = 50_000
 
 # Tells whether a row's name of its customer is that of another one.
-CustomerTest: TypeAlias = Callable[[str], bool]
+# Whether a name is another customer's code; None if it is nobody's.
+CustomerTest: TypeAlias = Callable[[str], bool | None]
 
 
 class RowRejected(Exception):  # noqa: N818  (as UnreadableBody)
