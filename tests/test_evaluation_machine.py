@@ -22,7 +22,6 @@ from alarms.models import EvaluationFailure, LimitProfile, UnitLimits
 from alarms.tests.evaluation import START, all_budgets_by_definition, by_definition, load, stored, stored_budgets
 from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
 from alarms.thresholds import SensorPolicy
-from customers.models import Sensor
 from ingestion.loading import conflicts
 from ingestion.loading.replay import replay as replay_rejected
 from ingestion.models import Conflict, RejectedRow
@@ -184,8 +183,7 @@ class Evaluation(RuleBasedStateMachine):
             "number": RejectedRow.objects.count(),
         }
         RejectedRowFactory(delivery__source__customer=self.unit.facility.customer, raw=json.dumps(raw))
-        still_rejected = replay_rejected(RejectedRow.objects.filter(state="waiting"), by="ann").still_rejected
-        assert still_rejected == 0 or Sensor.objects.filter(retired_at__isnull=False).exists()
+        assert replay_rejected(RejectedRow.objects.all(), by="ann").still_rejected == 0
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data(), temperature_c=temperatures)
@@ -196,15 +194,6 @@ class Evaluation(RuleBasedStateMachine):
         Conflict.objects.filter(sensor=sensor, recorded_at=row.recorded_at, temperature_c=temperature_c).delete()
         ConflictFactory(sensor=sensor, recorded_at=row.recorded_at, temperature_c=temperature_c)
         assert conflicts.accept(Conflict.objects.filter(state="waiting"), by="ann") == 1
-
-    @rule(sensor=sensors, ago=st.sampled_from([0, 0, 5, 60]), is_retired=st.booleans())
-    def retire_or_return_a_sensor(self, sensor: int, ago: int, is_retired: bool) -> None:
-        retired = Sensor.objects.get(pk=self.sensors[sensor].pk)
-        retired.retired_at = self.now - ago * MINUTE if is_retired else None
-        retired.save()
-        run_reevaluations(self.now)
-        # Nothing else happens to the unit in the same microsecond.
-        self._pass(1)
 
     @rule(high_c=st.sampled_from([5.5, 8.0]))
     def replay_other_limits(self, high_c: float) -> None:

@@ -7,16 +7,14 @@ from uuid import UUID
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alarms.limits.retirement import RetirementError, retire, return_to_service
+from customers.access import actions
 from customers.access.audit_actor import audit_actor
 from customers.access.lookup import get_addressed
-from customers.access.permissions import READ_AND_WRITE
-from customers.access.principal import principal_of
 from customers.models import Sensor, StorageUnit
 
 
@@ -34,7 +32,7 @@ class RetirementSerializer(serializers.Serializer[Sensor]):
 class SensorRetirement(GenericAPIView[Sensor]):
     """The retirement of a storage unit's sensors."""
 
-    needs = {"PUT": READ_AND_WRITE["PUT"]}
+    needs = {"PUT": actions.CHANGE_LIMITS}
     serializer_class = RetirementSerializer
 
     @extend_schema(responses=RetirementSerializer)
@@ -44,8 +42,6 @@ class SensorRetirement(GenericAPIView[Sensor]):
         From then on it does not count for limits, and its readings are rejected. Only managers may do this.
         """
         unit: StorageUnit = get_addressed(StorageUnit, request, unit_id, "facility")
-        if not principal_of(request).may_manage(unit.facility.customer_id):
-            raise PermissionDenied("Only managers of the customer may retire sensors.")
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data

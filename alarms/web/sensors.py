@@ -14,8 +14,9 @@ from django.views.decorators.http import require_POST
 
 from alarms.limits.retirement import RetirementError, retire, return_to_service
 from alarms.web.forms import LocalTimeField
+from customers.access import actions
 from customers.access.audit_actor import audit_actor
-from customers.access.page_principal import refuse_unless, settings_unit
+from customers.access.page_principal import needs, settings_unit
 
 
 class RetirementForm(forms.Form):
@@ -26,10 +27,10 @@ class RetirementForm(forms.Form):
 
 @require_POST
 @login_required
+@needs(POST=actions.CHANGE_LIMITS)
 def change_retirement(request: HttpRequest, public_id: UUID, unit_id: UUID, sensor_id: int) -> HttpResponse:
     """Retire a sensor from the given time on, now by default, or return a retired one to service."""
-    principal, customer, unit = settings_unit(request, public_id, unit_id)
-    refuse_unless(principal.may_manage(customer.pk))
+    _, _, unit = settings_unit(request, public_id, unit_id)
     sensor = get_object_or_404(unit.sensors, pk=sensor_id)
     form = RetirementForm(request.POST)
     if "return" in request.POST:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0014_second_factor'),
+        ('customers', '0016_submission'),
     ]
 
     operations = [
