@@ -143,3 +143,18 @@ def seal_until_all_is_chained() -> None:
     while ChainLink.objects.count() < AuditEntry.objects.count():
         assert time.monotonic() < deadline, "The entries were not chained."
         seal_trail()
+
+
+@pytest.mark.django_db
+def test_the_seals_of_a_deleted_customer_are_verified() -> None:
+    customer = CustomerFactory(has_limits=False)
+    seal_until(closes_at(DAY), customer)
+    customer_id = customer.pk
+    customer.delete()
+    call_command("verify_trail", stdout=StringIO())
+
+    DaySeal.objects.filter(customer_id=customer_id).update(reading_count=1)
+    printed = StringIO()
+    with pytest.raises(CommandError):
+        call_command("verify_trail", stdout=printed)
+    assert f"of the deleted customer {customer_id}" in printed.getvalue()

@@ -52,4 +52,7 @@ def check_known_roots(known: KnownRoots) -> Iterator[Finding]:
 
 
 def _code(seal: DaySeal) -> str:
-    return seal.customer.customer_code if seal.customer else ""
+    """Return the customer's code, "" for the system. A customer that was deleted is named by its id."""
+    if seal.customer_id is None:
+        return ""
+    return seal.customer.customer_code if seal.customer else f"({seal.customer_id})"

@@ -44,18 +44,25 @@ class Verification:
         with one_snapshot():
             yield from verify_trail()
             self.link_count = ChainLink.objects.count()
-            if self.includes_system:
-                yield from self._verify_customer(None)
-            for customer in self.customers:
-                yield from self._verify_customer(customer)
+            for customer_id, name in self._sealed():
+                yield from self._verify_customer(customer_id, name)
             yield from check_known_roots(self.known_roots)
             for trigger in missing_triggers():
                 yield Finding(Change.DELETED, f"trigger {trigger}", "Changes of this table are not recorded.")
             for stamp, problem in stored_problems():
                 yield Finding(Change.EDITED, f"time stamp of {stamp}", problem)
 
-    def _verify_customer(self, customer: Customer | None) -> Iterator[Finding]:
-        customer_id, name = (customer.pk, customer.customer_code) if customer else (None, "the system")
+    def _sealed(self) -> Iterator[tuple[int | None, str]]:
+        """Yield whose seals are verified, with a name; with the system those of customers that were deleted."""
+        if self.includes_system:
+            yield None, "the system"
+            deleted = DaySeal.objects.filter(customer_id__isnull=False).exclude(customer_id__in=Customer.objects.all())
+            for customer_id in deleted.order_by("customer_id").values_list("customer_id", flat=True).distinct():
+                yield customer_id, f"the deleted customer {customer_id}"
+        for customer in self.customers:
+            yield customer.pk, customer.customer_code
+
+    def _verify_customer(self, customer_id: int | None, name: str) -> Iterator[Finding]:
         units = StorageUnit.objects.filter(Q(facility__customer_id=customer_id)).order_by("id")
         unit_ids = list(units.values_list("id", flat=True))
         yield from verify_seals(customer_id, name, unit_ids)
