@@ -142,6 +142,8 @@ def budget_replacements(
     """
     changed_since = _unevaluated_since(unit, changed_since)
     newest = LatestReading.objects.values_list("recorded_at", flat=True).get(storage_unit=unit.unit_id)
+    # An excursion that a retirement ended lasted until then, and no reading may follow.
+    newest = max([newest, *unit.retired.values()])
     return [_replacement(unit, side, changed_since, newest) for side in sides]
 
 

@@ -87,7 +87,8 @@ def budgets_by_definition(unit: StorageUnit, side: Side | None = None) -> list[t
         for excursion in detect_excursions(readings, versions, evaluated.retired)
         for each in used_by(excursion, side)
     ]
-    found = find_budget_excursions(used, versions, readings[0].recorded_at, readings[-1].recorded_at, side)
+    newest = max([readings[-1].recorded_at, *evaluated.retired.values()])
+    found = find_budget_excursions(used, versions, readings[0].recorded_at, newest, side)
     return [tuple(getattr(each, name) for name in COMPARED_FIELDS) for each in found]
 
 

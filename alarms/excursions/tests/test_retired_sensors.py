@@ -103,3 +103,13 @@ class TestStored:
             assert stored_budgets(unit) == all_budgets_by_definition(unit)
             load(rows_of(unit, [(70, 1, 9), (80, 1, 5)]), at(200))
             assert stored(unit) == by_definition(unit)
+
+    def test_a_budget_counts_until_the_retirement_even_if_no_reading_follows(self) -> None:
+        unit = make_unit(allowed_seconds=600)
+        load(rows_of(unit, [(0, 0, 9)]), at(0))
+        assert not Excursion.objects.filter(kind="budget").exists()
+
+        self.retire(unit, 30)
+
+        assert Excursion.objects.get(kind="budget").started_at == at(10)
+        assert stored_budgets(unit) == all_budgets_by_definition(unit)
