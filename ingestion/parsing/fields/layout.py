@@ -198,10 +198,11 @@ class _Matcher:
         values = self._values(position)
         if not values or any(scale_of_text(text) or is_unit_of_other_quantity(text) for text in values):
             return True
-        if "unit" in self._columns or mapped_name(self._mapping, "unit"):
+        if "unit" in self._columns or mapped_name(self._mapping, "unit") or not all(map(_may_be_code, values)):
             return True
         self._columns["unit"] = position
         self._taken.add(position)
+        self._notes.append(f"{quoted(self._titles[position])} was read as the storage unit.")
         return False
 
     def _temperatures(self, *, has_unit_of_measure: bool) -> tuple[TemperatureColumn, ...]:
@@ -322,6 +323,11 @@ class _Matcher:
         """Return the sample's values of a column as texts, without empty ones."""
         cells = (row[position] for row in self._sample if position < len(row))
         return [text for cell in cells if (text := "" if cell is None else str(cell).strip())]
+
+
+def _may_be_code(text: str) -> bool:
+    """Return whether a text is a storage unit's code rather than a scale that is not known, such as "Rankine"."""
+    return len(text) > 2 and any(char.isdigit() or char in " -_." for char in text)
 
 
 def _sensor_name(title: str) -> str:

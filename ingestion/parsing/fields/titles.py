@@ -116,12 +116,14 @@ def repaired(text: str) -> str:
     return unicodedata.normalize("NFKC", _LOST_DEGREE.sub("°", text).replace("º", "°").replace("˚", "°"))
 
 
+@lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
     """Return a name in lower case with its words joined by underscores: "Unit ID" and "unitId" become "unit_id"."""
     text = _CAMEL.sub("_", repaired(name).strip())
     return re.sub(r"[\W_]+", "_", text).strip("_").casefold()
 
 
+@lru_cache(maxsize=4096)
 def scale_of_text(text: str) -> Scale | None:
     """Return the scale that a whole text names ("C", "°F", "deg F", "(*C)", "degrees Celsius"), None if none."""
     cleaned = repaired(text).strip().strip("()[]{}").strip()

@@ -401,3 +401,11 @@ def test_american_and_ambiguous_logger_times() -> None:
 def test_the_time_of_the_response_can_be_the_time_of_every_row() -> None:
     parsed = parse("unit_id,temp\na,1\n", FieldMapping(time_field="=received"))
     assert parsed.row["recorded_at"] == RECEIVED_AT
+
+
+def test_a_column_called_unit_is_the_scale_or_else_the_storage_unit() -> None:
+    header = "time,temperature,unit\n2026-11-23 10:11,41,"
+    assert parse(f"{header}F\n", file_name="a.csv").row["scale"] == "F"
+    assert parse(f"{header}Freezer 1\n").row["unit_code"] == "Freezer 1"
+    unknown = parse(f"{header}Rankine\n", file_name="a.csv")
+    assert unknown.reasons == {2: "unknown_scale"}
