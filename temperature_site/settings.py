@@ -140,10 +140,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-    {"NAME": "customers.accounts.passwords.RepetitionValidator"},
-    {"NAME": "customers.accounts.passwords.NameValidator"},
-    {"NAME": "customers.accounts.passwords.BreachValidator"},
-    {"NAME": "customers.accounts.passwords.ChangeNotice"},
+    {"NAME": "customers.accounts.passwords.PasswordRules"},
 ]
 # A file with the SHA-1 hashes of breached passwords in order, one a line; none are compared without it.
 BREACHED_PASSWORDS_FILE = env.text("BREACHED_PASSWORDS_FILE")
@@ -151,12 +148,13 @@ BREACHED_PASSWORDS_FILE = env.text("BREACHED_PASSWORDS_FILE")
 OIDC_ISSUER = env.url(
     "OIDC_ISSUER", ("https", "http") if DEMO or DEBUG else ("https",), example="https://id.example.com/realms/cold"
 )
+OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
 OIDC_NAME = env.text("OIDC_NAME", default="single sign-on")
 OIDC_DOMAINS = env.names("OIDC_DOMAINS")
 globals().update(
     allauth_settings(
         issuer=OIDC_ISSUER,
-        client_id=env.text("OIDC_CLIENT_ID"),
+        client_id=OIDC_CLIENT_ID,
         client_secret=env.text("OIDC_CLIENT_SECRET"),
         name=OIDC_NAME,
         is_insecure_origin_allowed=DEMO or DEBUG,

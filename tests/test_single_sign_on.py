@@ -20,7 +20,7 @@ from pytest_django import Settings
 
 from customers.accounts import invitations
 from temperature_site.conf.accounts import allauth_settings
-from tests.factories import CustomerFactory, MembershipFactory, StaffFactory, UserFactory
+from tests.factories import PASSWORD, CustomerFactory, MembershipFactory, StaffFactory, UserFactory
 from tests.responses import Json, PageResponse
 
 pytestmark = pytest.mark.django_db
@@ -158,10 +158,17 @@ def test_staff_connect_their_account_themselves(client: Client, provider: Provid
     boss = StaffFactory(email="boss@example.com")
     provider.claims["email"] = boss.email
     client.force_login(boss)
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     sign_in(client, "?process=connect")
     client.post(reverse("logout"))
     sign_in(client)
     assert get_user(client) == boss
+
+
+def test_connecting_an_account_needs_the_password(client: Client, provider: Provider) -> None:
+    client.force_login(UserFactory(email="anna@example.com"))
+    sign_in(client, "?process=connect")
+    assert not SocialAccount.objects.exists()
 
 
 def test_an_invited_person_gets_an_account_and_still_has_to_accept(client: Client, provider: Provider) -> None:

@@ -31,6 +31,8 @@ SECOND_FACTOR_CHANGES = {
     "webauthn_added": "passkey added",
     "webauthn_removed": "passkey removed",
     "recovery_codes_generated": "recovery codes created",
+    "account_connected": "single sign-on connected",
+    "account_disconnected": "single sign-on disconnected",
 }
 
 

@@ -31,60 +31,26 @@ _SEQUENCES = (
 )
 
 
-class RepetitionValidator:
-    """Reject passwords of few different characters, of a repeated part, or in the order of alphabet or keyboard."""
+class PasswordRules:
+    """Reject repetitions, names and breached passwords, and tell the owner of every change.
+
+    Django calls its validators wherever a password is set: on pages, in the admin and by commands.
+    """
 
     def validate(self, password: str, user: AbstractUser | None = None) -> None:
-        """Raise ValidationError."""
+        """Raise ValidationError with every rule that the password breaks."""
         text = password.casefold()
-        is_sequence = any(text in sequence or text in sequence[::-1] for sequence in _SEQUENCES)
-        if len(set(text)) < MIN_DISTINCT or _REPEATED.fullmatch(text) or is_sequence:
-            raise ValidationError("This password consists of repetitions or a sequence.", code="repetition")
-
-    def get_help_text(self) -> str:
-        """Return what people should know."""
-        return "Your password must not consist of repetitions or a sequence."
-
-
-class NameValidator:
-    """Reject passwords that consist mostly of the names of the person's customers or of the site."""
-
-    def validate(self, password: str, user: AbstractUser | None = None) -> None:
-        """Raise ValidationError."""
-        rest = password.casefold()
-        words = sorted(_words(user), key=len, reverse=True)
-        found = [word for word in words if word in rest]
-        for word in found:
-            rest = rest.replace(word, " ")
-        if found and len(re.sub(r"[\W\d_]", "", rest)) < MIN_REMAINING:
-            raise ValidationError("This password is mostly a name of your organisation or of this site.", code="name")
-
-    def get_help_text(self) -> str:
-        """Return what people should know."""
-        return "Your password must not be mostly the name of your organisation or of this site."
-
-
-class BreachValidator:
-    """Reject passwords whose SHA-1 hash is in BREACHED_PASSWORDS_FILE."""
-
-    def validate(self, password: str, user: AbstractUser | None = None) -> None:
-        """Raise ValidationError."""
-        # SHA-1 is the format of the list; nothing is protected by it.
-        digest = sha1(password.encode("utf-8", "replace"), usedforsecurity=False).hexdigest().upper()
-        if settings.BREACHED_PASSWORDS_FILE and is_listed(digest, Path(settings.BREACHED_PASSWORDS_FILE)):
-            raise ValidationError("This password has appeared in a data breach. Choose another one.", code="breached")
-
-    def get_help_text(self) -> str:
-        """Return what people should know."""
-        is_checked = bool(settings.BREACHED_PASSWORDS_FILE)
-        return "Your password must not be known from a data breach." if is_checked else ""
-
-
-class ChangeNotice:
-    """Mail people that their password was changed. Django calls validators on every change, wherever it is made."""
-
-    def validate(self, password: str, user: AbstractUser | None = None) -> None:
-        """Accept every password."""
+        errors = []
+        if is_repetitive(text):
+            errors.append(ValidationError("This password consists of repetitions or a sequence.", code="repetition"))
+        if is_mostly_a_name(text, _words(user)):
+            message = "This password is mostly a name of your organisation or of this site."
+            errors.append(ValidationError(message, code="name"))
+        if is_breached(password):
+            message = "This password has appeared in a data breach. Choose another one."
+            errors.append(ValidationError(message, code="breached"))
+        if errors:
+            raise ValidationError(errors)
 
     def password_changed(self, password: str, user: AbstractUser | None = None) -> None:
         """Notify the owner of an account that was in use."""
@@ -92,8 +58,28 @@ class ChangeNotice:
             notices.notify(user, "password_changed")
 
     def get_help_text(self) -> str:
-        """Return nothing: this is no rule."""
-        return ""
+        """Return what people should know."""
+        return "Your password must not be a repetition or sequence, the name of your organisation or site, or breached."
+
+
+def is_repetitive(text: str) -> bool:
+    """Return whether it has few different characters, repeats a part, or follows the alphabet or the keyboard."""
+    is_sequence = any(text in sequence or text in sequence[::-1] for sequence in _SEQUENCES)
+    return len(set(text)) < MIN_DISTINCT or _REPEATED.fullmatch(text) is not None or is_sequence
+
+
+def is_mostly_a_name(text: str, words: set[str]) -> bool:
+    """Return whether little remains of it without these words."""
+    found = [word for word in sorted(words, key=len, reverse=True) if word in text]
+    for word in found:
+        text = text.replace(word, " ")
+    return bool(found) and len(re.sub(r"[\W\d_]", "", text)) < MIN_REMAINING
+
+
+def is_breached(password: str) -> bool:
+    """Return whether its SHA-1 hash is in BREACHED_PASSWORDS_FILE. SHA-1 is the list's format; it protects nothing."""
+    digest = sha1(password.encode("utf-8", "replace"), usedforsecurity=False).hexdigest().upper()
+    return bool(settings.BREACHED_PASSWORDS_FILE) and is_listed(digest, Path(settings.BREACHED_PASSWORDS_FILE))
 
 
 def is_listed(digest: str, path: Path) -> bool:

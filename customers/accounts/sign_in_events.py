@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from allauth.account.signals import authentication_step_completed
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils import timezone
 
 from audit.context import Actor
 from audit.events import record_event
 from audit.models import AuditEntry
+from customers.access.login_throttle import SignInAttempt
 from customers.accounts import notices
 from customers.models import ApiToken
 
@@ -36,6 +39,13 @@ def record_failure(credentials: dict[str, object], **_: object) -> None:
     """Record a failed attempt, with the account if there is one: what is typed as a name may be a password."""
     user = User.objects.filter(username=credentials.get("username") or "").first()
     record_event(Action.SIGN_IN_FAILED, person_id=user.pk if user else None, actor=NOBODY)
+
+
+@receiver(authentication_step_completed)
+def reset_attempts(request: HttpRequest, user: User, reauthenticated: bool = False, **_: object) -> None:
+    """Forget failed attempts once a signed-in person has confirmed who they are."""
+    if reauthenticated:
+        SignInAttempt.of(request, user.get_username()).succeeded(timezone.now())
 
 
 def record_token_sign_in(token: ApiToken) -> None:

@@ -8,6 +8,7 @@ from allauth.mfa.webauthn import views as passkeys
 from allauth.socialaccount import views as provider_accounts
 from allauth.socialaccount.providers.openid_connect import views as openid
 from django.urls import path
+from django.views.generic import TemplateView
 
 from customers.web.account import SignIn, SignOut
 from customers.web.second_factor import SecondFactorView, for_people, throttled
@@ -40,7 +41,7 @@ urlpatterns = [
     path("passkeys/<int:pk>/remove", for_people(passkeys.remove_webauthn), name="mfa_remove_webauthn"),
     path("passkeys/<int:pk>", for_people(passkeys.edit_webauthn), name="mfa_edit_webauthn"),
     path("sso", for_people(provider_accounts.connections), name="socialaccount_connections"),
-    path("sso/signup", for_people(provider_accounts.signup), name="socialaccount_signup"),
+    path("sso/signup", TemplateView.as_view(template_name="account/signup_closed.html"), name="socialaccount_signup"),
     path("sso/cancelled", for_people(provider_accounts.login_cancelled), name="socialaccount_login_cancelled"),
     path("sso/error", for_people(provider_accounts.login_error), name="socialaccount_login_error"),
     path("sso/<provider_id>/login/", for_people(openid.login), name="openid_connect_login"),

@@ -19,6 +19,7 @@ def allauth_settings(
         "ACCOUNT_EMAIL_VERIFICATION": "none",
         "ACCOUNT_EMAIL_NOTIFICATIONS": True,
         "ACCOUNT_REAUTHENTICATION_TIMEOUT": 300,
+        "ACCOUNT_REAUTHENTICATION_REQUIRED": True,
         "ACCOUNT_REAUTHENTICATION_METHODS": ("password", "mfa"),
         # The project's own throttle counts in the database, for all processes together.
         "ACCOUNT_RATE_LIMITS": False,

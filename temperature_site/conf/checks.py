@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -20,7 +21,7 @@ SECONDS_TO_END_DELIVERY = 12
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """Check that the settings are consistent."""
-    return [*_limits(), *_networks(), *_notifications(), *_misspellings()]
+    return [*_limits(), *_networks(), *_notifications(), *_accounts(), *_misspellings()]
 
 
 @register(Tags.security, deploy=True)
@@ -63,6 +64,27 @@ def _notifications() -> Iterator[CheckMessage]:
             f"NOTIFICATION_LEASE_SECONDS must be {SECONDS_TO_END_DELIVERY} above NOTIFICATION_TOTAL_SECONDS at least.",
             hint="Otherwise a message is sent again while its last attempt is still running.",
             id="temperature_site.E006",
+        )
+
+
+def _accounts() -> Iterator[CheckMessage]:
+    if settings.BREACHED_PASSWORDS_FILE and not Path(settings.BREACHED_PASSWORDS_FILE).is_file():
+        yield Error(
+            f"BREACHED_PASSWORDS_FILE is {settings.BREACHED_PASSWORDS_FILE}, which is no file.",
+            hint="Give the path of a file with SHA-1 hashes in order, or leave it empty.",
+            id="temperature_site.E020",
+        )
+    if settings.OIDC_ISSUER and not settings.OIDC_CLIENT_ID:
+        yield Error(
+            "OIDC_ISSUER is set without OIDC_CLIENT_ID.",
+            hint="Register this site at the provider and set the client's id and secret.",
+            id="temperature_site.E021",
+        )
+    if settings.OIDC_ISSUER and not settings.OIDC_DOMAINS:
+        yield Warning(
+            "OIDC_DOMAINS is empty: the provider finds nobody by address.",
+            hint="Name the domains of the addresses that the provider may vouch for.",
+            id="temperature_site.W020",
         )
 
 

@@ -31,7 +31,11 @@ SECTIONS = (
     Section("Analytics", "analytics", ("analytics",)),
     Section("Alarms", "alarms", ("alarm",)),
     Section("Sources", "sources", ("source",)),
-    Section("Settings", "settings", ("settings", "password-change", "trail")),
+    Section(
+        "Settings",
+        "settings",
+        ("settings", "password-change", "trail", "sessions", "mfa_", "account_reauthenticate", "socialaccount_"),
+    ),
 )
 
 

@@ -145,6 +145,11 @@ def test_the_password_cannot_be_guessed_where_it_is_confirmed(client: Client, pe
     assert 302 not in answers
 
 
+def test_confirming_resets_the_attempts(client: Client, person: User) -> None:
+    client.force_login(person)
+    assert {confirm(client).status_code for _ in range(ATTEMPTS_PER_ACCOUNT + 1)} == {302}
+
+
 def test_a_person_without_password_may_add_a_second_factor(client: Client, person: User) -> None:
     User.objects.filter(pk=person.pk).update(password="!")
     client.force_login(User.objects.get())

@@ -281,6 +281,16 @@ class TestChecks:
 
         assert (warning.id, warning.hint) == ("temperature_site.W004", "Did you mean WEB_WORKERS?")
 
+    def test_settings_of_accounts_that_cannot_work_are_reported(self, settings: Settings) -> None:
+        settings.BREACHED_PASSWORDS_FILE = "/nowhere/hashes.txt"
+        settings.OIDC_ISSUER = "https://id.example.com"
+        settings.OIDC_CLIENT_ID = ""
+        settings.OIDC_DOMAINS = []
+
+        found = {f"temperature_site.{name}" for name in ("E020", "E021", "W020")}
+
+        assert found <= {message.id for message in checks.check_settings(None)}
+
     @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
     def test_services_for_trials_are_a_deployment_warning(self, settings: Settings) -> None:
         settings.DATABASES = {"default": database_settings("")}
