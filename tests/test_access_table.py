@@ -110,6 +110,7 @@ def world() -> World:
         "token_id": token.public_id,
         "membership_id": MembershipFactory(customer=customer).pk,
         "profile_id": LimitProfile.objects.get(is_default=True).public_id,
+        "sensor_id": unit.sensors.get().pk,
         "window_id": MaintenanceWindowFactory(customer=customer).public_id,
         "channel_id": channel.public_id,
         "rule_id": RuleFactory(customer=customer).public_id,

@@ -135,6 +135,7 @@ ROUTES: dict[str, dict[str, Call]] = {
     "facilities/<uuid:facility_id>/units": {"GET": FOREIGN_READ, "POST": _manage(201, unit_code="new")},
     "units/<uuid:unit_id>": {"GET": FOREIGN_READ, "PUT": _manage(name="n"), "PATCH": _manage(name="n")},
     "units/<uuid:unit_id>/sensors": {"GET": FOREIGN_READ},
+    "units/<uuid:unit_id>/sensors/retirement": {"PUT": _manage(sensor_id="S1")},
     "units/<uuid:unit_id>/limits": {"GET": FOREIGN_READ, "PUT": _manage(sensor_policy="mean")},
     "units/<uuid:unit_id>/limits/preview": {"POST": _manage(sensor_policy="mean")},
     "limit-profiles": {"GET": READ},

@@ -12,13 +12,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alarms.limits.retirement import RetirementError, retire, return_to_service
+from core.api.fields import KnownFieldsMixin
 from customers.access import actions
 from customers.access.audit_actor import audit_actor
 from customers.access.lookup import get_addressed
 from customers.models import Sensor, StorageUnit
 
 
-class RetirementSerializer(serializers.Serializer[Sensor]):
+class RetirementSerializer(KnownFieldsMixin, serializers.Serializer[Sensor]):
     """A sensor, and from when on it does not count."""
 
     sensor_id = serializers.CharField(
