@@ -79,6 +79,8 @@ def adjust_settings_for_tests() -> None:
     settings.CELERY_BROKER_URL = "memory://"
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {}
     settings.SOURCE_ALLOWED_NETWORKS = []
+    # Scripted servers listen on whatever port is free.
+    settings.OUTGOING_PORTS = ["1-65535"]
 
 
 def connect_to(url: str) -> None:

@@ -247,6 +247,9 @@ SPECTACULAR_SETTINGS = {
 # The largest body of POST /api/v1/temperature/bulk, compressed or not.
 BULK_MAX_BYTES = env.whole_number("BULK_MAX_BYTES", default=16 * 1024 * 1024, min_value=1)
 
+# The ports of customers' systems and of webhooks, as numbers or ranges such as 8000-8010.
+OUTGOING_PORTS = env.names("OUTGOING_PORTS", default=["1-65535"] if DEMO else ["80", "443"])
+
 # Polling customers' systems
 
 SOURCE_ALLOWED_NETWORKS = env.names("SOURCE_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else [])

@@ -187,6 +187,7 @@ def running_system(broker_url: str, folder: Path, **environment: str) -> Iterato
             "DEMO": "false",
             "DEBUG": "false",
             "SOURCE_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+            "OUTGOING_PORTS": "1-65535",
             "WORKER_CONCURRENCY": "2",
             "POLARS_MAX_THREADS": "1",
         }

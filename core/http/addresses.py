@@ -15,13 +15,31 @@ from queue import Empty, SimpleQueue
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Addresses that `ipaddress` calls global although they are not public hosts: 6to4 relays, which forward packets to an
-# embedded IPv4 address, and the newer range for documentation.
-_RELAYS_AND_EXAMPLES: tuple[Network, ...] = (
-    IPv4Network("192.88.99.0/24"),
-    IPv6Network("2002::/16"),
-    IPv6Network("3fff::/20"),
+# Never public, whatever a version of `ipaddress` says of them.
+_DENIED: tuple[Network, ...] = tuple(
+    map(
+        ip_network,
+        (
+            "100.64.0.0/10",  # carrier-grade NAT, in which clouds also have services of their own
+            "168.63.129.16/32",  # Azure's platform, reachable from every virtual machine
+            "169.254.0.0/16",  # link-local, with the metadata of virtual machines
+            "192.0.0.0/24",  # assigned to protocols
+            "192.0.2.0/24",  # documentation, like the three below
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "2001:db8::/32",
+            "3fff::/20",
+            "192.88.99.0/24",  # relays, which forward packets to an IPv4 address in the IPv6 address, and that address
+            "2002::/16",
+            "64:ff9b::/96",  # NAT64, which does the same
+            "64:ff9b:1::/48",
+            "fec0::/10",  # site-local, which was private before fc00::/7
+            "224.0.0.0/4",  # multicast
+            "ff00::/8",
+        ),
+    )
 )
+ANY_PORT = range(1, 65_536)
 # The only IPv6 range assigned to global unicast. NAT64, IPv4-mapped and site-local addresses are outside it.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
@@ -44,13 +62,28 @@ def parse_networks(written: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ip_network(text.strip()) for text in written)
 
 
+def parse_ports(written: Iterable[str]) -> tuple[range, ...]:
+    """Parse ports such as "443" and ranges of them such as "8000-8010". Raise ValueError for an invalid one."""
+    return tuple(_parse_port_range(text.strip()) for text in written)
+
+
+def _parse_port_range(text: str) -> range:
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        raise ValueError(f"{text!r} is not a port")
+    ports = range(int(first), int(last or first) + 1)
+    if not ports or ports[0] not in ANY_PORT or ports[-1] not in ANY_PORT:
+        raise ValueError(f"{text!r} is not a port from 1 to 65535")
+    return ports
+
+
 def is_public(address: Address) -> bool:
     """Return whether the address is publicly routable."""
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
     if address.version == 6 and address not in _GLOBAL_UNICAST:
         return False
-    return not any(address in network for network in _RELAYS_AND_EXAMPLES)
+    return not any(address in network for network in _DENIED)
 
 
 def is_permitted(address: Address, allowed: Sequence[Network]) -> bool:

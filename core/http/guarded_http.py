@@ -20,7 +20,7 @@ from typing import Any, Self
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-from core.http.addresses import AddressNotAllowed, Endpoint, Network, permitted_endpoints
+from core.http.addresses import ANY_PORT, AddressNotAllowed, Endpoint, Network, permitted_endpoints
 
 MEBIBYTE = 1024 * 1024
 
@@ -34,6 +34,7 @@ class FetchLimits:
     total_seconds: float = 30.0
     max_bytes: int = 64 * MEBIBYTE  # of the body, before and after decompression
     max_redirects: int = 5
+    ports: Sequence[range] = (ANY_PORT,)  # that may be connected to
 
 
 class FetchFailure(Exception):  # noqa: N818 - an expected outcome that a delivery records, not a bug
@@ -241,6 +242,8 @@ def port_of(target: Url) -> int:
 def connect_to(host: str, port: int, guard: Guard) -> GuardedSocket:
     """Connect to the first permitted address of the host that accepts; return the socket. Raise FetchFailure."""
     last_error: OSError | None = None
+    if not any(port in ports for ports in guard.limits.ports):
+        raise FetchFailure("address_not_allowed", f"Port {port} of {host} is not allowed. See OUTGOING_PORTS.")
     try:
         for endpoint in permitted_endpoints(host, port, guard.allowed_networks, guard.remaining_seconds()):
             try:

@@ -14,7 +14,7 @@ from django.conf import settings
 from urllib3.util import Url
 
 from core.backoff import retry_after_seconds
-from core.http.addresses import Network, parse_networks
+from core.http.addresses import Network, parse_networks, parse_ports
 from core.http.guarded_http import (
     MEBIBYTE,
     FetchFailure,
@@ -144,6 +144,7 @@ def limits_from_settings() -> FetchLimits:
         total_seconds=settings.SOURCE_TOTAL_SECONDS,
         max_bytes=settings.SOURCE_MAX_BYTES,
         max_redirects=settings.SOURCE_MAX_REDIRECTS,
+        ports=parse_ports(settings.OUTGOING_PORTS),
     )
 
 

@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
 from django.utils import timezone
 
+from core.http.addresses import parse_ports
 from temperature_site.conf.services import EMBEDDED_ENGINE
 from temperature_site.dev import folder_broker
 from temperature_site.forwarded_headers import forwarded_headers_problem
@@ -21,7 +22,7 @@ SECONDS_TO_END_DELIVERY = 12
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """Check that the settings are consistent."""
-    return [*_limits(), *_networks(), *_notifications(), *_accounts(), *_misspellings()]
+    return [*_limits(), *_networks(), *_ports(), *_notifications(), *_accounts(), *_misspellings()]
 
 
 @register(Tags.security, deploy=True)
@@ -56,6 +57,17 @@ def _networks() -> Iterator[CheckMessage]:
                     hint="Write networks as 10.1.0.0/16, separated by commas.",
                     id="temperature_site.E003",
                 )
+
+
+def _ports() -> Iterator[CheckMessage]:
+    try:
+        parse_ports(settings.OUTGOING_PORTS)
+    except ValueError as error:
+        yield Error(
+            f"OUTGOING_PORTS holds an invalid port: {error}.",
+            hint="Write ports as 443 or 8000-8010, separated by commas.",
+            id="temperature_site.E007",
+        )
 
 
 def _notifications() -> Iterator[CheckMessage]:

@@ -61,6 +61,7 @@ def measured_process(database_url: str, folder: Path, **environment: str) -> Ite
         "DEMO": "false",
         "LOG_LEVEL": "ERROR",
         "SOURCE_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "OUTGOING_PORTS": "1-65535",
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.hostile_bodies.process"],

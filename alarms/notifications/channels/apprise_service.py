@@ -1,7 +1,8 @@
 """Chat, SMS and paging channels, delivered by the library apprise.
 
 The customer supplies the URL, and apprise would connect to any host it names, read files and show desktop notifications
-on this machine. So only services with fixed hosts on the internet are allowed.
+on this machine. So only services with fixed hosts on the internet are allowed, and what it connects to is checked like
+the address of a webhook.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from urllib.parse import parse_qsl, unquote, urlencode
 from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat, NotifyType
 from apprise.logger import LogCapture
 from apprise.manager_plugins import NotificationManager
+from django.conf import settings
 
 from alarms.models import Channel, Message
 from alarms.notifications.channels.base import DeliveryResult, excerpt
+from core.http.addresses import parse_networks, parse_ports
+from core.http.guarded_requests import guarded
 
 REFUSED_SENTENCE = "Self-hosted services are not supported; use a webhook or e-mail instead."
 _HOST_IN_URL = re.compile(r"(https?|wss?)://([^/\s'\"]*)")
@@ -39,7 +43,11 @@ def send(channel: Channel, message: Message) -> DeliveryResult:
     service = _service(url)
     if service is None:
         return DeliveryResult(False, settings_error("", url) or "The service cannot be used.")
-    with LogCapture(level=logging.WARNING, fmt="%(message)s") as captured:
+    networks = parse_networks(settings.NOTIFICATION_ALLOWED_NETWORKS)
+    with (
+        guarded(networks, parse_ports(settings.OUTGOING_PORTS)),
+        LogCapture(level=logging.WARNING, fmt="%(message)s") as captured,
+    ):
         kind = NotifyType.FAILURE if message.is_critical else NotifyType.WARNING
         is_delivered = service.notify(
             body=message.body, title=message.subject, notify_type=kind, body_format=NotifyFormat.TEXT

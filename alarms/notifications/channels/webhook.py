@@ -23,7 +23,7 @@ from django.utils import timezone
 from alarms.models import Channel, Message
 from alarms.notifications.channels.base import DeliveryResult, excerpt
 from core.backoff import retry_after_seconds
-from core.http.addresses import parse_networks
+from core.http.addresses import parse_networks, parse_ports
 from core.http.guarded_http import FetchFailure, FetchLimits, GuardedExchange, parse_target
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  the prefix of every secret, not a secret
@@ -104,4 +104,5 @@ def _result(response: http.client.HTTPResponse, hidden: Sequence[str], now: date
 
 def _limits() -> FetchLimits:
     total = settings.NOTIFICATION_TOTAL_SECONDS
-    return FetchLimits(min(5.0, total), total, total, max_bytes=ANSWER_BYTES, max_redirects=0)
+    ports = parse_ports(settings.OUTGOING_PORTS)
+    return FetchLimits(min(5.0, total), total, total, max_bytes=ANSWER_BYTES, max_redirects=0, ports=ports)

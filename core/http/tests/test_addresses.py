@@ -15,6 +15,7 @@ from core.http.addresses import (
     is_public,
     look_up,
     parse_networks,
+    parse_ports,
     permitted_endpoints,
 )
 
@@ -22,6 +23,7 @@ CLOSED = [
     "127.0.0.1", "127.8.9.10", "0.0.0.0", "0.1.2.3",  # noqa: S104 - an address to judge, not to bind to
     "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
     "169.254.169.254", "100.64.0.1", "100.127.255.255", "192.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.1",
+    "168.63.129.16", "192.0.0.9", "192.0.0.10", "192.0.0.170", "224.0.0.251",
     "203.0.113.1", "192.88.99.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
     "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "64:ff9b::7f00:1",
     "64:ff9b::808:808", "64:ff9b:1::a00:1", "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::1", "2002:808:808::1",
@@ -69,6 +71,16 @@ def test_the_addresses_of_an_allowed_network_are_permitted(address: str, network
 )
 def test_an_allowed_network_permits_no_other_addresses(address: str, network: str) -> None:
     assert not is_permitted(ip_address(address), parse_networks([network]))
+
+
+def test_ports_are_numbers_and_ranges() -> None:
+    assert parse_ports(["443", " 8000-8010 "]) == (range(443, 444), range(8000, 8011))
+
+
+@pytest.mark.parametrize("text", ["", "0", "65536", "https", "9-8", "80-", "-80", "1-2-3"])
+def test_an_invalid_port_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a port"):
+        parse_ports([text])
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "home", "10.0.0.0/33", ""])

@@ -219,3 +219,11 @@ def test_a_message_is_posted_under_the_same_guard(serve: Callable[..., ScriptedS
         pytest.raises(FetchFailure, match="address_not_allowed"),
     ):
         exchange.open("POST", server.url, {}, b"")
+
+
+def test_a_port_that_is_not_allowed_receives_no_connection() -> None:
+    with ScriptedServer(answer(b"[]")) as server:
+        failure = failure_of(server.url, limits=FetchLimits(ports=(range(443, 444),)), allowed_networks=LOOPBACK)
+    assert failure.reason == "address_not_allowed"
+    assert "Port" in failure.message
+    assert server.heads == []
