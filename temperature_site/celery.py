@@ -1,6 +1,7 @@
 """The Celery application. The tasks are in the apps' `tasks.py`."""
 
 import os
+from collections.abc import Iterable
 from contextvars import Token
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import structlog
 from celery import Celery, Task, signals
 from celery.result import AsyncResult
+from django.conf import settings
 from typing_extensions import override
 
 from temperature_site.conf.environment import require_valid_settings
@@ -68,6 +70,22 @@ def unbind_task(task_id: str, **_: object) -> None:
 
     if task_id in _works:
         end_work(_works.pop(task_id))
+
+
+def queue_names(chosen: Iterable[str]) -> list[str]:
+    """Return the queues for `--queues`, in which "main" and "slow" stand for those of the settings.
+
+    A command line that named them itself would know the environment, but not the file `.env`.
+    """
+    named = {"main": settings.CELERY_TASK_DEFAULT_QUEUE, "slow": settings.SLOW_QUEUE}
+    return [named.get(name, name) for name in chosen]
+
+
+@signals.celeryd_after_setup.connect
+def choose_queues(instance: Any, **_: object) -> None:
+    """Let a worker consume from the queues of the settings."""
+    queues = instance.app.amqp.queues
+    queues.select(queue_names(list(queues.consume_from)))
 
 
 @signals.worker_init.connect

@@ -93,6 +93,12 @@ class Channel(ScopedModel):
         """The address without the parts of a URL that may be secret."""
         return self.address.partition("?")[0].partition("#")[0]
 
+    @property
+    def public_address(self) -> str:
+        """The address for people who may not change it: of a URL only the host, as its path may be a secret."""
+        scheme, separator, rest = self.address.partition("://")
+        return f"{scheme}{separator}{rest.partition('/')[0].rpartition('@')[2]}/…" if separator else self.address
+
     def secrets_at(self, instant: datetime) -> list[str]:
         """Return the secrets valid at `instant`, newest first. Raise SecretUnreadable."""
         is_rotating = self.previous_secret_until is not None and instant < self.previous_secret_until

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.db import connection
 from django.utils import timezone
 
+from core.crypto.encryption import SecretUnreadable
 from ingestion.models import Delivery
 from ingestion.parsing.results import RejectedReading
+from ingestion.sources.credentials import Credentials, mask_secret
 
 ROWS_PER_STATEMENT = 5_000
 SAVE = """
@@ -28,8 +31,24 @@ ON CONFLICT (customer_id, fingerprint) DO UPDATE SET
 
 def save(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:
     """Save rejected rows of `delivery`. A repeated row is counted and keeps its state."""
+    credentials = _credentials(delivery)
     for start in range(0, len(rejected), ROWS_PER_STATEMENT):
-        _save(delivery, rejected[start : start + ROWS_PER_STATEMENT], header, default_unit_code)
+        part = [_masked(row, credentials) for row in rejected[start : start + ROWS_PER_STATEMENT]]
+        _save(delivery, part, header, default_unit_code)
+
+
+def _credentials(delivery: Delivery) -> Credentials:
+    """Return the credentials that were sent to the source, which its rows may repeat."""
+    try:
+        return delivery.source.credentials if delivery.source else Credentials()
+    except SecretUnreadable:
+        return Credentials()  # nothing was sent, as nothing could be
+
+
+def _masked(row: RejectedReading, credentials: Credentials) -> RejectedReading:
+    if not credentials.secret:
+        return row
+    return replace(row, raw=mask_secret(row.raw, credentials), message=mask_secret(row.message, credentials))
 
 
 def fingerprint(source_id: int | None, header: str, default_unit_code: str, raw: str) -> bytes:

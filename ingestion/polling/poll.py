@@ -33,7 +33,7 @@ from ingestion.parsing.site_structure import parse_site_structure
 from ingestion.polling.claims import next_due, source_leases
 from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
 from ingestion.polling.pages import MAX_PAGES, next_page
-from ingestion.polling.request import SourceMisconfigured, excerpt_of, request_source
+from ingestion.polling.request import SourceMisconfigured, excerpt_of, redacted_url, request_source
 from ingestion.sources.mapping import MappingError
 from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
 
@@ -270,7 +270,7 @@ class _Poll:
                 source=self.source,
                 ingestion_type=IngestionType(source.ingestion_type),
                 started_at=self.started_at,
-                source_url=source.url,
+                source_url=redacted_url(source),
             )
             self.deliveries.append(log_failure(load_request, failure.reason, failure.message, self.excerpt))
             source.failures_in_a_row += 1

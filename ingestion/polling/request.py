@@ -10,7 +10,7 @@ from ingestion.polling.fetch import (
     fetch,
     limits_from_settings,
 )
-from ingestion.sources.credentials import redact_text
+from ingestion.sources.credentials import CredentialsKind, redact_text, redact_url
 
 
 class SourceMisconfigured(Exception):  # noqa: N818  what a person has to fix, shown with the source
@@ -32,6 +32,13 @@ def request_source(source: Source, url: str) -> FetchedBody:
         allowed_networks=allowed_networks_from_settings(),
         secret_query_names=request.secret_query_names,
     )
+
+
+def redacted_url(source: Source) -> str:
+    """Return the source's URL template for logs, as the URL of a response is logged."""
+    credentials = source.credentials
+    names = {credentials.name} if credentials.kind is CredentialsKind.QUERY else set()
+    return redact_url(source.url, names)
 
 
 def excerpt_of(body_start: bytes, source: Source) -> str:

@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from urllib.parse import quote, unquote_plus
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -18,6 +19,12 @@ _MESSAGE_HEADERS = frozenset(
     | {"user-agent", "range", "expect", "accept"}
 )
 _SECRET_NAME = re.compile(r"key|token|secret|pass|pwd|sig|auth|credential|session|jwt|bearer", re.IGNORECASE)
+# Names of query parameters that only as a whole mean a secret: `unit_code` is none.
+_SECRET_WORDS = frozenset({"code", "hash", "hmac", "otp", "pin", "sas", "apikey", "access", "id_token"})
+# A segment of a path is a secret if a part of it looks random, or if the segment before names it.
+_SEGMENT_PARTS = re.compile(r"[-_.~%:]")
+_RANDOM_PART_LENGTH = 16
+_UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 # Within text: a name like a secret's, a colon or equals sign, and a value, each with or without quotes.
 _NAMED_SECRET = re.compile(
     r"""([\w-]*(?:key|token|secret|pass|pwd|auth|credential|session|jwt)[\w-]*["']?\s*[:=]\s*(["']?))"""
@@ -27,6 +34,8 @@ _NAMED_SECRET = re.compile(
 _BEARER = re.compile(r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 _HIDDEN = "***"
+# A shorter secret would also be found in values that are none, such as a temperature.
+_SHORTEST_MASKED = 6
 
 
 class CredentialsKind(StrEnum):
@@ -96,15 +105,25 @@ class Credentials:
 
 
 def redact_url(url: str, secret_query_names: Collection[str] = ()) -> str:
-    """Return a URL for logs: user info and secret query values become `***`, the fragment is removed.
+    """Return a URL for logs: user info, secret query values and path segments become `***`, the fragment is removed.
 
-    A query value is secret if its name is in `secret_query_names` or matches a pattern (key, token, password, ...).
+    A query value is secret if its name is in `secret_query_names` or matches a pattern (key, token, password, ...), a
+    segment if it looks random or follows such a name.
     Any text is accepted, as invalid URLs have to be logged too.
     """
     address, question_mark, query = url.partition("#")[0].partition("?")
     secret_names = {name.lower() for name in secret_query_names}
     pairs = (_redact_pair(pair, secret_names) for pair in re.split("([&;])", query))
     return _redact_address(address) + question_mark + "".join(pairs)
+
+
+def mask_secret(text: str, credentials: Credentials) -> str:
+    """Return a text that a source sent with its own credentials' secret as `***`, however that is spelled."""
+    if len(credentials.secret) < _SHORTEST_MASKED:
+        return text
+    for secret in _spellings(credentials):
+        text = text.replace(secret, _HIDDEN)
+    return text
 
 
 def redact_text(text: str, credentials: Credentials) -> str:
@@ -133,13 +152,38 @@ def _redact_address(address: str) -> str:
     elif not _HOST_AND_PORT.fullmatch(authority):
         # The port is invalid: probably a part of a password with an unencoded slash, question mark or hash.
         return scheme + slashes + _HIDDEN
-    return scheme + slashes + authority + slash + path
+    return scheme + slashes + authority + slash + _redact_path(path)
+
+
+def _redact_path(path: str) -> str:
+    segments = path.split("/")
+    return "/".join(
+        _HIDDEN if _is_secret_segment(segment, before) else segment
+        for before, segment in zip(["", *segments], segments, strict=False)
+    )
+
+
+def _is_secret_segment(segment: str, before: str) -> bool:
+    if not segment or segment.startswith("{"):
+        return False
+    if before and before != _HIDDEN and (_SECRET_NAME.fullmatch(before) or before.lower() in _SECRET_WORDS):
+        return True
+    return bool(_UUID.fullmatch(segment)) or any(map(_looks_random, _SEGMENT_PARTS.split(segment)))
+
+
+def _looks_random(text: str) -> bool:
+    """Return whether a text is long and mixes digits with letters, or capitals with small letters as no name does."""
+    if len(text) < _RANDOM_PART_LENGTH or not text.isalnum():
+        return False
+    has_digit = any(char.isdigit() for char in text)
+    changes = sum(first.isupper() != second.isupper() for first, second in pairwise(text))
+    return (has_digit and any(char.isalpha() for char in text)) or changes > len(text) // 4
 
 
 def _redact_pair(pair: str, secret_names: set[str]) -> str:
     encoded_name, equals, value = pair.partition("=")
     name = unquote_plus(encoded_name)
-    is_secret = name.lower() in secret_names or _SECRET_NAME.search(name) is not None
+    is_secret = name.lower() in secret_names | _SECRET_WORDS or _SECRET_NAME.search(name) is not None
     return encoded_name + equals + _HIDDEN if value and is_secret else pair
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.sources.credentials import Credentials, CredentialsKind, redact_url
+from ingestion.sources.credentials import Credentials, CredentialsKind, mask_secret, redact_url
 
 URL = "https://feeds.example/readings?hours=24#top"
 
@@ -86,6 +86,16 @@ def test_credentials_and_requests_do_not_show_their_secrets() -> None:
         ("https://feeds.example/a?%6bey=1&key=&key", "https://feeds.example/a?%6bey=***&key=&key"),
         ("https://feeds.example/a#token=1", "https://feeds.example/a"),
         ("u:p@feeds.example/a", "***@feeds.example/a"),
+        ("https://feeds.example/a?code=1&sig=2&unit_code=u1", "https://feeds.example/a?code=***&sig=***&unit_code=u1"),
+        ("https://feeds.example/hooks/9fQ2x7LmZ81kTTb04Wc/data", "https://feeds.example/hooks/***/data"),
+        ("https://feeds.example/token/abc/data?hours={hours}", "https://feeds.example/token/***/data?hours={hours}"),
+        ("https://feeds.example/6f1c9a52-6c4f-4c3e-9d2b-0a1b2c3d4e5f/a", "https://feeds.example/***/a"),
+        ("https://feeds.example/xoxb-1234567890ab-AbCdEfGhIjKlMnOp", "https://feeds.example/***"),
+        (
+            "https://feeds.example/temperature/historical-readings/{unit}",
+            "https://feeds.example/temperature/historical-readings/{unit}",
+        ),
+        ("https://feeds.example/temperature/unit/unit_A_1_1", "https://feeds.example/temperature/unit/unit_A_1_1"),
         ("", ""),
     ],
 )
@@ -95,6 +105,16 @@ def test_a_url_for_a_log_shows_no_secrets(url: str, redacted: str) -> None:
 
 def test_the_credentials_parameter_is_redacted_whatever_its_name() -> None:
     assert redact_url("https://feeds.example/a?Code=1&hours=2", {"code"}) == "https://feeds.example/a?Code=***&hours=2"
+
+
+def test_a_row_that_repeats_the_credentials_shows_them_not() -> None:
+    credentials = Credentials(CredentialsKind.HEADER, "X-Api", 'pa"ss/word')
+    row = r'{"echo": "pa\"ss/word", "url": "?k=pa%22ss%2Fword"}'
+    assert mask_secret(row, credentials) == '{"echo": "***", "url": "?k=***"}'
+
+
+def test_a_secret_as_short_as_a_value_is_not_masked_in_rows() -> None:
+    assert mask_secret("A,u,-70.5", Credentials(CredentialsKind.HEADER, "X-Api", "-70.5")) == "A,u,-70.5"
 
 
 @given(st.text(max_size=60))

@@ -1,0 +1,68 @@
+"""Secrets of sources appear in no log, delivery, rejected row, page or table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from customers.models import Membership
+from ingestion.models import RejectedRow
+from ingestion.polling.tests.polling import ServedSource, csv_answer, polled_once
+from ingestion.polling.tests.scripted_server import answer
+from tests.factories import MembershipFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_allowed")]
+CANARY, URL_CANARY = "canary-5up3r-s3cr3t-Value", "urlCanary1234567890x"
+PATH = f"/hooks/{URL_CANARY}/data?hours={{hours}}&code={URL_CANARY}&sig={URL_CANARY}"
+
+
+def in_tables(text: str) -> list[str]:
+    """Return the tables of which a row contains the text, as a dump of the database would."""
+    with connection.cursor() as cursor:
+        found = []
+        for table in connection.introspection.table_names(cursor):
+            name = connection.ops.quote_name(table)
+            cursor.execute(f"SELECT EXISTS (SELECT FROM {name} each WHERE position(%s IN each::text) > 0)", [text])  # noqa: S608
+            if cursor.fetchone()[0]:
+                found.append(table)
+        return found
+
+
+def test_the_url_of_a_failed_poll_is_redacted_like_that_of_a_successful_one(
+    source_of: Callable[..., ServedSource],
+) -> None:
+    failed = polled_once(source_of(answer(b"no", status="500 Oops"), PATH))
+    loaded = polled_once(source_of(csv_answer("unit_id,temperature,timestamp\n"), PATH))
+    for delivery in (failed, loaded):
+        assert "/hooks/***/data?" in delivery.source_url
+        assert delivery.source_url.endswith("&code=***&sig=***")
+
+
+def test_credentials_that_a_source_sends_back_are_stored_nowhere(
+    source_of: Callable[..., ServedSource],
+    client: Client,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    echo = f"unit_id,temperature,timestamp\n{CANARY},x,2026-11-23T10:00:00\n"
+    credentials = {"credentials_kind": "header", "credentials_name": "X-Station", "credentials_secret": CANARY}
+    source = source_of(csv_answer(echo), PATH, structure_url="", **credentials)
+
+    polled_once(source)
+
+    assert RejectedRow.objects.get().raw == "***,x,2026-11-23T10:00:00"
+    assert in_tables(CANARY) == []
+    # The address itself is a setting of the source.
+    assert in_tables(URL_CANARY) == ["source"]
+    written = caplog.text + "".join(capfd.readouterr())
+    assert CANARY not in written
+    assert URL_CANARY not in written
+    member = MembershipFactory(customer=source.customer, role=Membership.Role.MANAGER)
+    client.force_login(member.user)
+    page = client.get(f"/sources/{source.public_id}")
+    assert page.status_code == 200
+    assert CANARY not in page.content.decode()
+    assert URL_CANARY not in page.content.decode()
