@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from rest_framework.request import Request
 from typing_extensions import override
 
 from alarms.models import Alarm, EvaluationFailure
 from alarms.selectors import not_evaluated_counts, ongoing_excursion_count, open_counts
 from alarms.thresholds import Severity
+from core.http.addresses import parse_networks
+from customers.access.login_throttle import reported_address
 from ingestion.metrics import DeliveryMetrics, SourceMetrics, delivery_metrics, source_metrics
 from ingestion.models import IngestionType
+from temperature_site.health.access import is_operator
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
 from temperature_site.health.views import TtlCache, latest_report
 from temperature_site.heartbeats import watched_queues
@@ -35,11 +42,32 @@ CACHE_SECONDS = 5.0
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Return every metric in Prometheus' text format."""
+    """Return every metric in Prometheus' text format, to those who may read them."""
+    if not _may_read(request):
+        message = "Sign in as staff, send METRICS_TOKEN as a bearer token, or name this network in METRICS_NETWORKS.\n"
+        return HttpResponse(message, status=403, content_type="text/plain")
     registry = CollectorRegistry()
     registry.register(shared_metrics)
     text = generate_latest(registry) + generate_latest(_process_registry())
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_read(request: HttpRequest) -> bool:
+    if settings.DEMO:
+        return True
+    authorization = request.headers.get("Authorization", "")
+    expected = f"Bearer {settings.METRICS_TOKEN}"
+    if settings.METRICS_TOKEN and constant_time_compare(authorization, expected):
+        return True
+    return _is_from_network(reported_address(request)) or is_operator(Request(request))
+
+
+def _is_from_network(address: str) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in parse_networks(settings.METRICS_NETWORKS))
 
 
 def _process_registry() -> CollectorRegistry:

@@ -11,7 +11,7 @@ import django_stubs_ext
 import environ
 
 from temperature_site.conf.accounts import allauth_settings
-from temperature_site.conf.environment import Environment
+from temperature_site.conf.environment import Environment, refuse_unsafe
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.secret_key import secret_key
 from temperature_site.conf.services import database_settings, mail_settings
@@ -39,9 +39,10 @@ DEMO = env.boolean("DEMO", default=not DATABASE_URL)
 PORT = env.whole_number("PORT", default=8000, min_value=1, max_value=MAX_PORT)
 SIMULATOR_PORT = env.whole_number("SIMULATOR_PORT", default=8001, min_value=1, max_value=MAX_PORT)
 
-SECRET_KEY = secret_key(env.text("SECRET_KEY"), DATA_DIR, may_create=DEMO or DEBUG)
+SECRET_KEY = secret_key(env.text("SECRET_KEY"), DATA_DIR, may_create=DEMO)
 SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+refuse_unsafe(is_demo=DEMO, debug=DEBUG, allowed_hosts=ALLOWED_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
@@ -74,6 +75,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "temperature_site.middleware.http_metrics.HttpMetricsMiddleware",
+    "temperature_site.middleware.probes.ProbeMiddleware",
+    "temperature_site.middleware.permissions_policy.PermissionsPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "temperature_site.middleware.csp.PathPolicyMiddleware",
@@ -169,6 +172,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = env.whole_number("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 # Load balancers' probes and Prometheus connect to the process directly through HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$", r"^metrics/?$"]
+# Whether other hosts below this one, and browsers' lists, are bound to HTTPS is for the owner of the domain to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 # The number of proxies in front that each append the client's address to X-Forwarded-For; 0 trusts none.
 PROXY_COUNT = env.whole_number("PROXY_COUNT", default=0)
@@ -347,6 +352,10 @@ CELERY_BEAT_SYNC_EVERY = 1
 # After how long without a heartbeat beat, or a queue's workers, count as stopped.
 HEALTH_SILENT_SECONDS = env.whole_number("HEALTH_SILENT_SECONDS", default=45, min_value=1)
 CELERY_TASK_ROUTES = {"temperature_site.tasks.note_slow_heartbeat": {"queue": SLOW_QUEUE}}
+
+# Who may read /metrics besides the operator: whoever sends this token, and these networks. In the demo everybody.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_NETWORKS = env.names("METRICS_NETWORKS")
 
 # Logs
 

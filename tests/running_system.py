@@ -98,12 +98,12 @@ class RunningSystem:
     folder: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def manage(self, *arguments: str) -> None:
-        """Run a management command to its end."""
+    def manage(self, *arguments: str, **environment: str) -> None:
+        """Run a management command to its end, with further settings."""
         subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=settings.BASE_DIR,
-            env=self.environment,
+            env=self.environment | environment,
             check=True,
             timeout=60,
             stdout=subprocess.DEVNULL,
@@ -188,6 +188,7 @@ def running_system(broker_url: str, folder: Path, **environment: str) -> Iterato
             "DEBUG": "false",
             "SOURCE_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
             "OUTGOING_PORTS": "1-65535",
+            "METRICS_NETWORKS": "127.0.0.0/8",
             "WORKER_CONCURRENCY": "2",
             "POLARS_MAX_THREADS": "1",
         }
@@ -195,7 +196,7 @@ def running_system(broker_url: str, folder: Path, **environment: str) -> Iterato
         try:
             system.manage("migrate", "--verbosity", "0")
             system.manage("ensure_schedule")
-            system.manage("load_demo")
+            system.manage("load_demo", DEMO="true")
             yield system
         except NeverCameTrue as error:
             raise NeverCameTrue(f"{error}\n{system.last_words()}") from error

@@ -54,7 +54,7 @@ class _Session(requests.sessions.Session):
 
 @cache
 def _replace_once() -> None:
-    requests.sessions.Session = _Session  # type: ignore[misc]  # `requests.get` opens the class of this name
+    requests.sessions.Session = _Session  # type: ignore[misc]  # the class that requests.get opens
     connection.create_connection = _checking(connection.create_connection)
 
 

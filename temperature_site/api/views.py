@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -14,7 +12,6 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import APIException
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -25,11 +22,11 @@ from typing_extensions import override
 
 from core.api.renderers import JSONRenderer
 from customers.access import actions
-from customers.access.authentication import TokenAuthentication
-from customers.access.principal import Principal, principal_of
+from customers.access.principal import principal_of
 from ingestion.api.views import PushView
 from readings.api.readings import ReadingList
 from temperature_site.api.serializers import HealthSerializer, SystemInfoSerializer
+from temperature_site.health.access import is_operator
 from temperature_site.health.system_info import system_info
 from temperature_site.health.views import configuration_warnings, latest_report
 from temperature_site.redoc import redoc_script
@@ -59,19 +56,6 @@ ROOT_PATHS = {
     "admin/ingestion/logs": "api-ingestion-logs",
     "admin/analytics/temperature/summary": "api-admin-summary",
 }
-
-
-def is_operator(request: Request) -> bool:
-    """Return whether the request is of staff who may view the system, or was sent with such a token."""
-    # The REST framework has replaced the user of a view without authentication.
-    user = get_user(request._request)
-    if isinstance(user, User):
-        return not Principal.of_user(user).scope_of(actions.VIEW_SYSTEM).is_empty
-    try:
-        authenticated = TokenAuthentication().authenticate(request)
-    except APIException:
-        return False  # the report itself requires no token
-    return authenticated is not None and not authenticated[1].scope_of(actions.VIEW_SYSTEM).is_empty
 
 
 class HealthView(APIView):

@@ -47,7 +47,7 @@ def _limits() -> Iterator[CheckMessage]:
 
 
 def _networks() -> Iterator[CheckMessage]:
-    for name in ("SOURCE_ALLOWED_NETWORKS", "NOTIFICATION_ALLOWED_NETWORKS"):
+    for name in ("SOURCE_ALLOWED_NETWORKS", "NOTIFICATION_ALLOWED_NETWORKS", "METRICS_NETWORKS"):
         for network in getattr(settings, name):
             try:
                 ipaddress.ip_network(network)

@@ -97,6 +97,16 @@ class Environment:
                 yield name, setting
 
 
+def refuse_unsafe(*, is_demo: bool, debug: bool, allowed_hosts: Collection[str]) -> None:
+    """Raise ImproperlyConfigured for settings that expose a system in production; the demo may have them."""
+    if is_demo:
+        return
+    if debug:
+        raise ImproperlyConfigured("DEBUG must be false outside the demo: its pages show settings and data to anyone.")
+    if "*" in allowed_hosts:
+        raise ImproperlyConfigured("ALLOWED_HOSTS must name the site's hosts outside the demo; it contains '*'.")
+
+
 def require_valid_settings() -> None:
     """Read the settings; end the process with a sentence instead of a traceback if one is invalid."""
     try:

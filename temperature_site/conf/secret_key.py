@@ -10,7 +10,9 @@ SHORTEST = 32
 
 
 def secret_key(given: str, data_dir: Path, *, may_create: bool) -> str:
-    """Return the given key, else the one in the data directory; with `may_create` a missing one is created there.
+    """Return the given key, or with `may_create` the one in the data directory, where a missing one is created.
+
+    The key of a demo is never that of a system in production: without `may_create` it is not even read.
 
     An installation with its own database must provide its key: machines that share the database would otherwise each
     create one, and sessions and tokens would be valid on one machine only.
@@ -19,13 +21,12 @@ def secret_key(given: str, data_dir: Path, *, may_create: bool) -> str:
         if len(given) < SHORTEST:
             raise ImproperlyConfigured(f"SECRET_KEY must have at least {SHORTEST} characters; it has {len(given)}.")
         return given
-    path = data_dir / "secret_key"
-    if not may_create and not path.exists():
+    if not may_create:
         raise ImproperlyConfigured(
             "SECRET_KEY must be set together with DATABASE_URL or DEMO=false. Create one with: "
             "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
         )
-    return _stored(path)
+    return _stored(data_dir / "secret_key")
 
 
 def _stored(path: Path) -> str:

@@ -87,13 +87,14 @@ class NotADemo(Exception):  # noqa: N818 - reads better where it is caught
 @transaction.atomic
 def load() -> None:
     """Load the demo, or follow the simulator's ports if it was loaded before. Raise NotADemo."""
+    if not settings.DEMO:
+        raise NotADemo("The demo has public passwords and tokens. Set DEMO=true to load it into a system for trials.")
     system = DemoSystem.objects.select_for_update().first()
     if system is None:
         _load_into_empty_system()
     else:
         _move_sources(system.simulator_port)
-        if settings.DEMO:
-            _complete_write_tokens()
+        _complete_write_tokens()
     DemoSystem.objects.update_or_create(defaults={"simulator_port": settings.SIMULATOR_PORT})
 
 
@@ -115,10 +116,9 @@ def _load_into_empty_system() -> None:
         _load_customer(each, _base_url(settings.SIMULATOR_PORT + position))
     for person in PEOPLE:
         _load_person(person)
-    if settings.DEMO:
-        customers = {customer.customer_code: customer for customer in Customer.objects.all()}
-        for text, code, name in well_known_tokens():
-            create_token(customers[code], f"demo, {name}", TOKEN_PERMISSIONS[name], text=text)
+    customers = {customer.customer_code: customer for customer in Customer.objects.all()}
+    for text, code, name in well_known_tokens():
+        create_token(customers[code], f"demo, {name}", TOKEN_PERMISSIONS[name], text=text)
 
 
 def _load_customer(each: DemoCustomer, base_url: str) -> None:

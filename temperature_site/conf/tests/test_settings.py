@@ -78,8 +78,49 @@ class TestSecretKey:
 
         made = read({**environment, "DEMO": "true"}, "SECRET_KEY")
 
-        # A command in a second terminal, which knows nothing of the demo, reads the same key.
-        assert read(environment, "SECRET_KEY") == made
+        assert read({**environment, "DEMO": "true"}, "SECRET_KEY") == made
+
+    def test_the_key_of_a_demo_is_not_used_outside_it(self, tmp_path: Path) -> None:
+        environment = {"DATABASE_URL": "postgres://somebody@db.example.org/temperature", "DATA_DIR": str(tmp_path)}
+        read({**environment, "DEMO": "true"}, "SECRET_KEY")
+
+        completed = settings_under({**environment, "DEMO": "false"}, "SECRET_KEY")
+
+        assert completed.returncode == 1
+        assert "SECRET_KEY must be set" in completed.stderr
+
+
+class TestProduction:
+    @pytest.mark.parametrize(
+        ("name", "value", "complaint"),
+        [
+            ("ALLOWED_HOSTS", "*", "ALLOWED_HOSTS must name the site's hosts outside the demo"),
+            ("DEBUG", "true", "DEBUG must be false outside the demo"),
+        ],
+    )
+    def test_a_setting_that_exposes_it_is_refused(self, tmp_path: Path, name: str, value: str, complaint: str) -> None:
+        environment = {"DATA_DIR": str(tmp_path), "SECRET_KEY": LONG_KEY, "DEMO": "false", name: value}
+        completed = settings_under(environment, name)
+        assert completed.returncode == 1
+        assert complaint in completed.stderr
+
+    def test_the_example_of_the_readme_passes_the_deployment_checks(self, tmp_path: Path) -> None:
+        lines = (settings.BASE_DIR / ".env.example").read_text().splitlines()
+        example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+        secrets = {"SECRET_KEY": "kX7" + "q9Z-vB4_" * 7, "SOURCE_CREDENTIALS_KEYS": "c" * 50, "DATA_DIR": str(tmp_path)}
+        # Nothing answers there, at once.
+        example["DATABASE_URL"] = "postgres://temperature:password@127.0.0.1:9/temperature"
+
+        completed = subprocess.run(
+            [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+            env={"PATH": os.environ["PATH"], **example, **secrets},
+            cwd=settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert completed.returncode == 0, completed.stderr
 
 
 class TestDatabase:

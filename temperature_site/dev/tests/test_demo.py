@@ -24,6 +24,12 @@ from tests.factories import CustomerFactory, SourceFactory
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def in_the_demo(settings: Settings) -> None:
+    """Turn the demo on, whatever database the tests use."""
+    settings.DEMO = True
+
+
 def everything() -> list[dict[str, object]]:
     """All rows that the demo makes."""
     return [
@@ -214,6 +220,16 @@ def test_a_system_with_customers_of_its_own_is_refused_and_left_as_it_was() -> N
     before = everything()
 
     with pytest.raises(CommandError, match=r"for an empty system, .* such as REAL · A real customer"):
+        call_command("load_demo", stdout=io.StringIO())
+
+    assert everything() == before
+
+
+def test_outside_the_demo_nothing_is_loaded(settings: Settings) -> None:
+    settings.DEMO = False
+    before = everything()
+
+    with pytest.raises(CommandError, match="Set DEMO=true"):
         call_command("load_demo", stdout=io.StringIO())
 
     assert everything() == before
