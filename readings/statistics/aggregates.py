@@ -15,7 +15,7 @@ from customers.models import Sensor
 from readings.statistics.analytics import Period, periods
 from readings.statistics.totals import Bucket, Key, RequestedUnit, totals_by_key
 from readings.storage.local_days import day_of, start_of_day
-from readings.storage.measures import Totals
+from readings.storage.measures import Totals, covered_share
 from readings.time_ranges import DAY, TimeRange
 from readings.units.unit_refs import UnitRef, UnitRefs
 
@@ -128,7 +128,7 @@ def aggregate(unit_refs: UnitRefs, time_range: TimeRange, grouping: Grouping) ->
 def _coverage(group: Group, seconds: float) -> float:
     """Return the share of this time that is covered. Time that sensors cover together counts for each sensor alone."""
     totals = group.totals
-    return (totals.covered_seconds if group.sensor_code is None else totals.weighted_seconds) / seconds
+    return covered_share(totals.covered_seconds if group.sensor_code is None else totals.weighted_seconds, seconds)
 
 
 class _Groups:

@@ -19,7 +19,7 @@ from customers.models import StorageUnit
 from readings.models import EquipmentStatus
 from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
 from readings.storage.local_days import day_of, start_of_day
-from readings.storage.measures import Totals
+from readings.storage.measures import Totals, covered_share
 from readings.time_ranges import DAY, HOUR, MICROSECOND, TimeRange, cut_hours, split_at_hours
 from readings.units.scales import to_celsius
 from readings.units.unit_refs import UnitRef, UnitRefs
@@ -57,7 +57,7 @@ class Summary:
     @property
     def coverage(self) -> float | None:
         """The share of the time in which units are known to have been measured, None for no time."""
-        return self.totals.covered_seconds / self.wanted_seconds if self.wanted_seconds > 0 else None
+        return covered_share(self.totals.covered_seconds, self.wanted_seconds) if self.wanted_seconds > 0 else None
 
     @property
     def good_share(self) -> float | None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from customers.models import StorageUnit
 from readings.statistics.totals import Key, RequestedUnit, totals_by_key
-from readings.storage.measures import Totals
+from readings.storage.measures import Totals, covered_share
 from readings.time_ranges import TimeRange
 
 
@@ -31,7 +31,8 @@ class Statistics(Totals):
     @property
     def unknown_seconds(self) -> float:
         """The time, summed over the units, in which no valid reading is known."""
-        return self.unit_count * (self.end - self.start).total_seconds() - self.covered_seconds
+        period_seconds = self.unit_count * (self.end - self.start).total_seconds()
+        return max(period_seconds - self.covered_seconds, 0.0)
 
     @classmethod
     def of(cls, totals: Totals, unit_count: int, time_range: TimeRange) -> Statistics:
@@ -42,7 +43,7 @@ class Statistics(Totals):
             unit_count=unit_count,
             start=time_range.start,
             end=time_range.end,
-            coverage=totals.covered_seconds / period_seconds if period_seconds else 0.0,
+            coverage=covered_share(totals.covered_seconds, period_seconds) if period_seconds else 0.0,
         )
 
 

@@ -69,6 +69,11 @@ class Totals:
         return mean_kinetic_temperature_c(self.weighted_arrhenius, self.weighted_seconds)
 
 
+def covered_share(covered_seconds: float, period_seconds: float) -> float:
+    """Return the share of a period that is covered: 0 to 1, though a sum of seconds may exceed it by its rounding."""
+    return min(covered_seconds / period_seconds, 1.0)
+
+
 _EXTREMES = {"min_c": ("min", "least"), "max_c": ("max", "greatest")}
 _SQL: dict[str, str] = {each.name: each.metadata["sql"] for each in fields(Totals) if each.metadata}
 _SUMMED = tuple(each.name for each in fields(Totals) if each.name not in _EXTREMES)

@@ -73,8 +73,9 @@ def test_excursion_and_statistics_agree_at_every_moment(unit: StorageUnit, began
         count_until(now, [excursion])
         outside = time_outside(unit.pk, TimeRange(began_at, now))
         assert outside is not None
-        assert excursion.outside_seconds == outside.outside.total_seconds()
-        assert excursion.gap_seconds == statistics([unit.pk], began_at, now, now=now).unknown_seconds
+        assert excursion.outside_seconds == pytest.approx(outside.outside.total_seconds(), abs=1e-6)
+        unknown_seconds = statistics([unit.pk], began_at, now, now=now).unknown_seconds
+        assert excursion.gap_seconds == pytest.approx(unknown_seconds, abs=1e-6)
 
 
 def test_limits_that_change_after_the_last_reading_count_from_their_moment(unit: StorageUnit) -> None:
