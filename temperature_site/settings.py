@@ -172,8 +172,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = env.whole_number("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 # Load balancers' probes and Prometheus connect to the process directly through HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$", r"^metrics/?$"]
-# Whether other hosts below this one, and browsers' lists, are bound to HTTPS is for the owner of the domain to decide.
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# Hosts below this one are bound to HTTPS, too, and browsers may list it: for the owner of the domain to decide.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.boolean("HSTS_SUBDOMAINS", default=False)
 SECURE_REFERRER_POLICY = "same-origin"
 # The number of proxies in front that each append the client's address to X-Forwarded-For; 0 trusts none.
 PROXY_COUNT = env.whole_number("PROXY_COUNT", default=0)
