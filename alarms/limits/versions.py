@@ -161,7 +161,7 @@ class BackdatingError(NamedTuple):
 def backdating_error(applies_from: datetime | None, reason: str) -> BackdatingError | None:
     """Return what is wrong with a change of limits from then on, None if nothing is; no time means from now on."""
     if applies_from is None:
-        return BackdatingError("reason", "Enter from when on the limits apply, too.") if reason.strip() else None
+        return None
     if not EARLIEST_BACKDATED <= applies_from <= timezone.now():
         return BackdatingError("applies_from", "Limits can be backdated to a time between 2000 and now.")
     if not reason.strip():

@@ -21,6 +21,7 @@ from alarms.thresholds import Limits
 from core.scope import Scope
 from core.web.versioned_forms import VersionedForm
 from customers.models import Customer, Facility, Sensor, StorageUnit
+from customers.web.settings_forms import reason_field
 from customers.web.unit_choices import UnitChoiceField, selectable_units
 
 SIGNATURE_FIELDS = ("meaning", "password")
@@ -106,6 +107,8 @@ class LocalTimeField(forms.DateTimeField):
 class CustomerLimitsForm(VersionedForm[CustomerLimits]):
     """Choose the profile of a customer's units without limits of their own."""
 
+    reason = reason_field()
+
     class Meta:
         model = CustomerLimits
         fields = ["profile"]
@@ -123,18 +126,13 @@ class UnitLimitsForm(UnitLimitsChoiceForm):
     applies_from = LocalTimeField(
         label="Backdate to", required=False, help_text="Local time. Leave empty if the limits apply from now on."
     )
-    reason = forms.CharField(
-        label="Reason for backdating",
-        required=False,
-        max_length=LONGEST_TEXT,
-        widget=forms.Textarea(attrs={"rows": 2, "class": "form-control"}),
-    )
+    reason = reason_field("Recorded in the history. Required to backdate limits.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.storage_unit.has_provisional_limits:
             # The first choice applies from the first reading.
-            del self.fields["applies_from"], self.fields["reason"]
+            del self.fields["applies_from"]
         cast("forms.ModelChoiceField[LimitProfile]", self.fields["profile"]).empty_label = "Custom limits"
         named_sensor = cast("forms.ModelChoiceField[Sensor]", self.fields["named_sensor"])
         named_sensor.queryset = self.instance.storage_unit.sensors.all()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alarms.models import Channel
 from audit.context import Actor, AuditContext, begin_work, end_work, stating_reason
 from audit.events import record_event
+from audit.functions import CONTEXT_SETTING
 from audit.models import AuditEntry
 from audit.triggers import install_triggers, missing_triggers
 from audit.writes import ReasonRequired
@@ -297,3 +300,17 @@ def test_a_push_needs_no_reason_for_what_it_describes() -> None:
 
     entry = latest("customers.storageunit", after__has_key="set_temperature", action="changed")
     assert (entry.actor_name, entry.reason) == ("token 7", "As described by the customer's system.")
+
+
+def test_storing_readings_sends_no_context_and_calls_no_trigger() -> None:
+    unit = StorageUnitFactory.create()
+    store_reading(unit, 5.0, timezone.now() - timedelta(hours=1))
+
+    with CaptureQueriesContext(connection) as queries:
+        store_reading(unit, 5.0, timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = 'reading'::regclass AND tgtype & 4 = 4")
+        triggers_of_inserts = cursor.fetchall()
+
+    assert not [query for query in queries if CONTEXT_SETTING in query["sql"]]
+    assert triggers_of_inserts == []

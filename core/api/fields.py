@@ -22,11 +22,19 @@ AnyField: TypeAlias = Field[Any, Any, Any, Any]
 AnySerializer: TypeAlias = "serializers.Serializer[Any]"
 # Beyond any temperature, size and coordinate; keeps values computed from it finite.
 MAX_NUMBER = 1e9
+MAX_REASON = 1_000
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 # A plus sign that a client forgot to escape arrives as a space.
 _LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:?[0-9]{2}$)", re.ASCII)
+
+
+def reason_field(help_text: str = "Why. Recorded in the audit trail.") -> serializers.CharField:
+    """Return the field of the reason for a change; it states nothing of the object itself."""
+    return serializers.CharField(
+        write_only=True, required=False, allow_blank=True, max_length=MAX_REASON, help_text=help_text
+    )
 
 
 def labelled_choices(choices: Iterable[str]) -> list[tuple[str, str]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.utils.model_meta import FieldInfo
 from typing_extensions import override
 
-from core.api.fields import KnownFieldsMixin, NumberField, Values, labelled_choices
+from core.api.fields import AnyField, KnownFieldsMixin, NumberField, Values, labelled_choices, reason_field
 from customers.models import ApiToken, Facility
 
 M = TypeVar("M", bound=models.Model)
@@ -28,13 +29,22 @@ class RecordSerializer(KnownFieldsMixin, serializers.ModelSerializer[M]):
 
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.FloatField: NumberField}
 
+    reason = reason_field()
+
+    @override
+    def get_field_names(self, declared_fields: Mapping[str, AnyField], info: FieldInfo) -> list[str]:
+        names = list(super().get_field_names(declared_fields, info))
+        return names if "reason" in names else [*names, "reason"]
+
     @override
     def create(self, validated_data: Values) -> M:
+        validated_data.pop("reason", None)
         model: type[M] = self.Meta.model
         return self._save(model(**validated_data))
 
     @override
     def update(self, instance: M, validated_data: Values) -> M:
+        validated_data.pop("reason", None)
         for name, value in validated_data.items():
             setattr(instance, name, value)
         if not validated_data:

@@ -32,6 +32,9 @@ FACILITY_ROWS = SerializerRows(FacilitySerializer)
 TOKEN_ROWS = SerializerRows(TokenSerializer)
 FACILITIES = CompiledQuery(lambda scope: FACILITY_ROWS.values(Facility.objects.visible_to(scope)), is_look_up=True)
 
+# A request without a body states its reason here.
+REASON_PARAMETER = OpenApiParameter("reason", str, description="Why. Recorded in the audit trail.")
+
 
 class FacilityList(RowListView):
     """Facilities of the caller."""
@@ -168,7 +171,7 @@ class TokenDetail(GenericAPIView[ApiToken]):
     needs = {"DELETE": actions.REVOKE_TOKENS}
     serializer_class = TokenSerializer
 
-    @extend_schema(responses={200: TokenSerializer})
+    @extend_schema(parameters=[REASON_PARAMETER], responses={200: TokenSerializer})
     def delete(self, request: Request, public_id: UUID) -> Response:
         """Revoke a token. It is rejected from now on and stays listed."""
         token = ApiToken.objects.filter(pk=get_addressed(ApiToken, request, public_id).pk)

@@ -17,6 +17,7 @@ from customers.access.principal import Principal
 from customers.models import ApiToken, Membership, StorageUnit
 
 THEME_COOKIE = "theme"
+MAX_REASON = 1_000
 _YEAR_SECONDS = 365 * 86_400
 
 
@@ -96,8 +97,15 @@ class InviteForm(forms.Form):
     role = forms.ChoiceField(choices=Membership.Role.choices)
 
 
+def reason_field(help_text: str = "Recorded in the history.") -> forms.CharField:
+    """Return the field of the reason for a change, which `customers.access.audit_actor` reads from the request."""
+    return forms.CharField(label="Reason", required=False, max_length=MAX_REASON, help_text=help_text)
+
+
 class UnitForm(VersionedForm[StorageUnit]):
     """A unit's name, set temperature, sampling interval and staleness limit."""
+
+    reason = reason_field()
 
     class Meta:
         model = StorageUnit

@@ -9,7 +9,7 @@ from django.core.validators import RegexValidator
 from rest_framework import serializers
 from typing_extensions import override
 
-from core.api.fields import InstantField, KnownFieldsMixin, TextField, Values, labelled_choices
+from core.api.fields import InstantField, KnownFieldsMixin, TextField, Values, labelled_choices, reason_field
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
 from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField, TemperatureListSerializer
@@ -167,6 +167,7 @@ class ChangedEntrySerializer(KnownFieldsMixin, serializers.Serializer[object]):
         max_length=LONGEST_DESCRIPTION,
         help_text="Unchanged if absent or null.",
     )
+    reason = reason_field()
 
 
 class ConfigurationSerializer(serializers.Serializer[Mapping[str, Entry]]):

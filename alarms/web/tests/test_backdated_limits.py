@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from alarms.models import LimitVersion, UnitLimits
 from alarms.web.tests.test_limits import PLAIN, limits_url
+from audit.models import AuditEntry
 from customers.models import StorageUnit
 from tests.api_clients import client_of
 from tests.factories import MembershipFactory, StorageUnitFactory, store_readings
@@ -74,7 +75,6 @@ def test_limits_that_differ_from_the_previewed_ones_are_previewed_again(
         ({"applies_from": "2026-01-01T00:00", "reason": ""}, "State why the limits are backdated."),
         ({"applies_from": "2099-01-01T00:00"}, "between 2000 and now"),
         ({"applies_from": "1999-01-01T00:00"}, "between 2000 and now"),
-        ({"applies_from": ""}, "Enter from when on the limits apply, too."),
     ],
 )
 def test_backdating_requires_a_time_in_the_past_and_a_reason(
@@ -82,6 +82,12 @@ def test_backdating_requires_a_time_in_the_past_and_a_reason(
 ) -> None:
     assert message in manager.post(limits_url(unit), OWN | fields).content.decode()
     assert not UnitLimits.objects.exists()
+
+
+def test_a_reason_may_be_stated_for_limits_from_now_on(manager: Client, unit: StorageUnit) -> None:
+    assert manager.post(limits_url(unit), OWN | {"applies_from": "", "reason": "New goods."}).status_code == 302
+
+    assert AuditEntry.objects.filter(model="alarms.unitlimits", reason="New goods.").exists()
 
 
 def test_limits_are_backdated_over_the_api(unit: StorageUnit, begin: datetime) -> None:
