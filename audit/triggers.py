@@ -76,9 +76,9 @@ def missing_triggers(using: str = "default") -> list[str]:
     return sorted(f"{table}: {name}" for table, name in missing | disabled)
 
 
-def audited_tables() -> list[str]:
-    """Return the tables whose changes are recorded."""
-    return sorted({table_of(each) for each in AUDITED})
+def audited_tables(*operations: str) -> list[str]:
+    """Return the tables of which one of these operations is recorded."""
+    return sorted({table_of(each) for each in AUDITED if set(operations) & set(each.operations)})
 
 
 def table_of(audited: AuditedModel) -> str:

@@ -18,6 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg2.extensions import QuotedString
 
 from audit.context import current_context
+from audit.declarations import DELETE, INSERT, UPDATE
 from audit.functions import CONTEXT_SETTING, REASON_CONSTRAINT
 from audit.triggers import audited_tables
 
@@ -73,8 +74,9 @@ def context_statement(*, is_formatted: bool) -> str:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    tables = "|".join(audited_tables())
-    write = rf'(?:INSERT INTO|UPDATE|DELETE FROM)\s+(?:ONLY\s+)?"?(?:{tables})\b'
+    # Rows that storing inserts are not recorded, only what would falsify them.
+    inserted, changed = "|".join(audited_tables(INSERT)), "|".join(audited_tables(UPDATE, DELETE))
+    write = rf'(?:INSERT INTO\s+"?(?:{inserted})\b|(?:UPDATE|DELETE FROM)\s+(?:ONLY\s+)?"?(?:{changed})\b)'
     return re.compile(rf"\s*(?:{write}|SELECT audit_append\b)", re.IGNORECASE), re.compile(write, re.IGNORECASE)
 
 

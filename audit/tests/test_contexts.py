@@ -75,6 +75,8 @@ def test_what_is_no_address_is_left_out(address: str) -> None:
         ("SELECT audit_append(%(action)s)", True),
         ('SELECT * FROM "customer" FOR UPDATE', False),
         ('UPDATE "customer_stuff" SET name = %s', False),
+        ("INSERT INTO reading (recorded_at) VALUES (%s)", False),
+        ("UPDATE reading SET temperature_c = %s", True),
         ("INSERT INTO latest_reading (recorded_at) VALUES (%s)", False),
         ("WITH new AS (INSERT INTO reading_staging SELECT 1) SELECT 1", False),
     ],

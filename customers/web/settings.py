@@ -150,7 +150,7 @@ def unit_page(request: HttpRequest, public_id: UUID, unit_id: UUID) -> HttpRespo
     form = UnitForm(request.POST or None, instance=unit)
     if request.method == "POST" and form.is_valid():
         # Only the form's fields: a delivery may be updating others.
-        unit.save(update_fields=list(form.cleaned_data))
+        unit.save(update_fields=list(form._meta.fields or ()))
         messages.success(request, f"{unit} saved.")
         return redirect("settings-units", public_id)
     context = settings_context(principal, customer, "units", actions.CHANGE_UNITS) | {"form": form, "unit": unit}
