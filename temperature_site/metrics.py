@@ -26,10 +26,10 @@ from alarms.models import Alarm, EvaluationFailure
 from alarms.selectors import not_evaluated_counts, ongoing_excursion_count, open_counts
 from alarms.thresholds import Severity
 from core.http.addresses import parse_networks
+from customers.access.authentication import is_operator
 from customers.access.login_throttle import reported_address
 from ingestion.metrics import DeliveryMetrics, SourceMetrics, delivery_metrics, source_metrics
 from ingestion.models import IngestionType
-from temperature_site.health.access import is_operator
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
 from temperature_site.health.views import TtlCache, latest_report
 from temperature_site.heartbeats import watched_queues

@@ -10,15 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.utils import timezone
 from rest_framework import authentication
-from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.exceptions import APIException, AuthenticationFailed, Throttled
 from rest_framework.request import Request
 from typing_extensions import override
 
 from core.db.prepared import Prepared
+from customers.access import actions
 from customers.access.login_throttle import ATTEMPTS_PER_ADDRESS, client_address, count_for
 from customers.access.page_principal import page_principal
 from customers.access.principal import Principal, Rights
@@ -167,3 +169,19 @@ def _count_use(token_id: int, limit: int, now: datetime) -> None:
 def _write_last_use(token_id: int, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(WRITE_LAST_USE, {"token_id": token_id, "now": now, "before": now - LAST_USE_IS_WRITTEN_AFTER})
+
+
+def is_operator(request: Request) -> bool:
+    """Return whether the request is of staff who may view the system, or was sent with such a token.
+
+    For views without authentication, which tell the operator more than others.
+    """
+    # The REST framework has replaced the user of such a view.
+    user = get_user(request._request)
+    if isinstance(user, User):
+        return not Principal.of_user(user).scope_of(actions.VIEW_SYSTEM).is_empty
+    try:
+        authenticated = TokenAuthentication().authenticate(request)
+    except APIException:
+        return False  # the view requires no token
+    return authenticated is not None and not authenticated[1].scope_of(actions.VIEW_SYSTEM).is_empty

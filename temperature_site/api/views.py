@@ -22,11 +22,11 @@ from typing_extensions import override
 
 from core.api.renderers import JSONRenderer
 from customers.access import actions
+from customers.access.authentication import is_operator
 from customers.access.principal import principal_of
 from ingestion.api.views import PushView
 from readings.api.readings import ReadingList
 from temperature_site.api.serializers import HealthSerializer, SystemInfoSerializer
-from temperature_site.health.access import is_operator
 from temperature_site.health.system_info import system_info
 from temperature_site.health.views import configuration_warnings, latest_report
 from temperature_site.redoc import redoc_script

@@ -54,6 +54,7 @@ NOT_PAGES = {
     "settings-display",
     "settings-revoke-token",
     "settings-member",
+    "settings-sensor-retirement",
     "settings-invitation",
     "password-forgotten",
     "invitation-link",
