@@ -23,6 +23,8 @@ KILLS = 20
 SEED = int(os.environ.get("STORM_SEED", "20261125"))
 SECRET = "whsec_" + "A" * 44
 
+# Those of the demo would group messages and send them elsewhere.
+DELETIONS = ("DELETE FROM notification_rule_channels", "DELETE FROM notification_rule", "DELETE FROM channel")
 # A channel without grouping, and a rule that sends it everything.
 CHANNEL = """
 INSERT INTO channel (public_id, customer_id, kind, name, address, secret, previous_secret, messages_a_minute,
@@ -57,6 +59,8 @@ def answer_slowly(_: Delivery) -> Answer:
 
 def open_alarms(system: RunningSystem, receiver: WebhookReceiver, folder: Path) -> None:
     """Import one file in which ALARMS units have been ten degrees too warm for forty minutes."""
+    for deletion in DELETIONS:
+        system.database.rows(deletion)
     system.database.rows(CHANNEL, [receiver.url, encrypted(SECRET, system)])
     system.database.rows(RULE)
     system.database.rows(TICK_OFTEN)

@@ -34,11 +34,11 @@ class UnitLimitsChoiceForm(VersionedForm[UnitLimits]):
     With a profile no other values can be entered: browsers disable their fields and do not send them.
     """
 
-    @override
-    def get_initial_for_field(self, field: forms.Field, field_name: str) -> object:
-        if field_name in VALUE_NAMES and self.instance.profile is not None:
-            return limit_values(self.instance)[field_name]
-        return super().get_initial_for_field(field, field_name)
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.profile is not None:
+            # Set once: validation changes the instance, but what is stored stays the same.
+            self.initial = {**self.initial, **limit_values(self.instance)}
 
     @override
     def full_clean(self) -> None:

@@ -35,9 +35,8 @@ def request_source(source: Source, url: str) -> FetchedBody:
 
 
 def redacted_url(source: Source) -> str:
-    """Return the source's URL template for logs, as the URL of a response is logged."""
-    credentials = source.credentials
-    names = {credentials.name} if credentials.kind is CredentialsKind.QUERY else set()
+    """Return the source's URL template for logs, as the URL of a response is logged; also if no key fits the secret."""
+    names = {source.credentials_name} if source.credentials_kind == CredentialsKind.QUERY else set()
     return redact_url(source.url, names)
 
 

@@ -131,11 +131,11 @@ def test_a_session_that_ends_leads_to_the_sign_in_page(visit: Visit, unit: Stora
     page = visit.open("/")
     page.get_by_label("User name or customer code").fill(unit.facility.customer.customer_code)
     page.get_by_label("Password or API token").fill(text)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.locator(".tile")).to_have_count(1)
     token.revoked_at = timezone.now()
     token.save()
-    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
 
 
 def test_dragging_zooms_the_chart_and_a_double_click_resets_it(

@@ -63,9 +63,10 @@ def test_outside_the_demo_the_text_of_a_token_cannot_be_set(settings: Settings, 
     assert not ApiToken.objects.exists()
 
 
-def test_the_fleet_outside_the_demo_has_no_tokens(settings: Settings) -> None:
+def test_outside_the_demo_none_is_created(settings: Settings) -> None:
     settings.DEMO = False
-    demo.load()
+    with pytest.raises(demo.NotADemo, match="public passwords and tokens"):
+        demo.load()
     assert not ApiToken.objects.exists()
 
 
