@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -52,6 +54,11 @@ class Database:
 
     url: str
 
+    @property
+    def name(self) -> str:
+        """The name of the database."""
+        return urlsplit(self.url).path.removeprefix("/")
+
     def rows(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
         """Run one statement in a transaction of its own; return its rows."""
         connection = psycopg2.connect(self.url)
@@ -70,13 +77,45 @@ class Database:
 
 @contextmanager
 def own_database() -> Iterator[Database]:
-    """Create an empty database and drop it afterwards."""
-    server_url, name = os.environ["DATABASE_URL"], f"test_system_{uuid.uuid4().hex[:12]}"
-    _on_server(server_url, f"CREATE DATABASE {name} TEMPLATE template0")
+    """Create a database with empty tables and drop it afterwards."""
+    server_url = os.environ["DATABASE_URL"]
+    database = _created(server_url, template=_migrated_template(server_url))
     try:
-        yield Database(urlunsplit(urlsplit(server_url)._replace(path=f"/{name}")))
+        yield database
     finally:
-        _on_server(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+        _drop(server_url, database)
+
+
+@cache
+def _migrated_template(server_url: str) -> str:
+    """Create the database that others are copies of, since migrating takes far longer than copying; return its name."""
+    database = _created(server_url, template="template0")
+    atexit.register(_drop_if_running, server_url, database)
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"DATABASE_URL": database.url},
+        check=True,
+        timeout=60,
+        stdout=subprocess.DEVNULL,
+    )
+    return database.name
+
+
+def _created(server_url: str, *, template: str) -> Database:
+    name = f"test_system_{uuid.uuid4().hex[:12]}"
+    _on_server(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    return Database(urlunsplit(urlsplit(server_url)._replace(path=f"/{name}")))
+
+
+def _drop(server_url: str, database: Database) -> None:
+    _on_server(server_url, f"DROP DATABASE {database.name} WITH (FORCE)")
+
+
+def _drop_if_running(server_url: str, database: Database) -> None:
+    """Drop a database unless its server has ended, and been deleted with it."""
+    with suppress(psycopg2.OperationalError):
+        _drop(server_url, database)
 
 
 def _on_server(url: str, sql: str) -> None:
@@ -194,7 +233,6 @@ def running_system(broker_url: str, folder: Path, **environment: str) -> Iterato
         }
         system = RunningSystem(database, os.environ | surroundings | environment, folder)
         try:
-            system.manage("migrate", "--verbosity", "0")
             system.manage("ensure_schedule")
             system.manage("load_demo", DEMO="true")
             yield system

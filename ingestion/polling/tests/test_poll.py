@@ -248,9 +248,10 @@ def test_due_sources_are_sent_by_id_and_slow_ones_to_the_slow_queue(settings: Se
     quick = SourceFactory(next_due_at=NOON)
     slow = SourceFactory(next_due_at=NOON, failures_in_a_row=1)
 
-    send_due_sources()
-
     with current_app.connection_for_read() as broker:
+        for queue in (settings.CELERY_TASK_DEFAULT_QUEUE, settings.SLOW_QUEUE):
+            broker.SimpleQueue(queue).clear()  # of what other tests have sent in this process
+        send_due_sources()
         for source, queue in ((quick, settings.CELERY_TASK_DEFAULT_QUEUE), (slow, settings.SLOW_QUEUE)):
             message = broker.SimpleQueue(queue).get_nowait()
             source.refresh_from_db()
