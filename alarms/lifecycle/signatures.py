@@ -27,7 +27,7 @@ class Signing:
 
 
 def signing_of(user: User, meaning: str) -> Signing:
-    """Return the will of a person, whose password was checked, to sign under their full name."""
+    """Return the signature of a person whose password was checked, in their full name, yet to be stored."""
     return Signing(
         meaning=meaning,
         signer_id=user.pk,

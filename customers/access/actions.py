@@ -113,7 +113,7 @@ CHANGE_PEOPLE = Action("Invite and remove people, change their roles", None, MAN
 LIST_CUSTOMERS = Action("List every customer and facility", ADMIN, None, "customers.view_customer")
 ADD_CUSTOMERS = Action("Add customers", ADMIN, None, "customers.add_customer", spans_units=True)
 CHANGE_CUSTOMERS = Action(
-    "Change any customer, also whether it is active", ADMIN, None, "customers.change_customer", True
+    "Change any customer, also whether it is active", ADMIN, None, "customers.change_customer", spans_units=True
 )
 LIST_CUSTOMER_TOKENS = Action("List the API tokens of any customer", ADMIN, None, "customers.view_apitoken")
 CREATE_CUSTOMER_TOKENS = Action("Create API tokens for any customer", ADMIN, None, "customers.add_apitoken")
