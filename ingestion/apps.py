@@ -7,4 +7,4 @@ class IngestionConfig(AppConfig):
     """The configuration of the app."""
 
     name = "ingestion"
-    verbose_name = "How readings arrive"
+    verbose_name = "Ingestion"

@@ -13,6 +13,9 @@ from audit.models import AuditEntry
 NOTHING = "–"
 MAX_TEXT = 200
 
+# What follows the name of a column that is stored in this unit.
+UNITS = {"_c": ", °C", "_k": ", K", "_seconds": ", s"}
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -35,19 +38,24 @@ class EntryPresenter:
         entry = self.entry
         if entry.actor_kind == AuditEntry.ActorKind.ANONYMOUS:
             return "Not signed in"
+        if entry.actor_kind == AuditEntry.ActorKind.PROCESS:
+            return "System"
         return entry.actor_display_name or entry.actor_name
 
     @property
     def who_exactly(self) -> str:
         """What identifies the actor, unless that is the name already."""
         entry = self.entry
+        if entry.actor_kind == AuditEntry.ActorKind.PROCESS:
+            return process_label(entry.actor_name)
         kind = entry.get_actor_kind_display()
         return kind if entry.actor_name in ("", self.who) else f"{kind} {entry.actor_name}"
 
     @property
-    def what(self) -> str:
-        """What was changed, in words."""
-        return model_label(self.entry.model)
+    def title(self) -> str:
+        """What was done, and to what kind of object if it was one."""
+        done, what = self.entry.get_action_display().capitalize(), model_label(self.entry.model)
+        return f"{done}: {what}" if what else done
 
     @property
     def where(self) -> str:
@@ -79,6 +87,11 @@ def model_label(label: str) -> str:
         return label.rpartition(".")[2]
 
 
+def process_label(name: str) -> str:
+    """Return the name of a task or command for people: "poll source" for `ingestion.tasks.poll_source`."""
+    return name.rpartition(".")[2].replace("_", " ")
+
+
 def column_label(model: str, column: str) -> str:
     """Return the name of a column for people."""
     return _column_labels(model).get(column) or column.replace("_", " ")
@@ -90,7 +103,16 @@ def _column_labels(label: str) -> dict[str, str]:
         model = apps.get_model(label)
     except (LookupError, ValueError):
         return {}
-    return {field.attname: str(field.verbose_name) for field in model._meta.concrete_fields}
+    return {field.attname: _field_label(field.name, str(field.verbose_name)) for field in model._meta.concrete_fields}
+
+
+def _field_label(name: str, verbose_name: str) -> str:
+    """Return a field's name for people; if its verbose name is made from its name, followed by the unit."""
+    if verbose_name == name.replace("_", " "):
+        for suffix, unit in UNITS.items():
+            if name.endswith(suffix):
+                return verbose_name.removesuffix(suffix.replace("_", " ")) + unit
+    return verbose_name
 
 
 def value_text(value: object) -> str:

@@ -65,6 +65,7 @@ def profile_page(request: HttpRequest) -> HttpResponse:
         "display": DisplayForm(initial={"theme": request.COOKIES.get(THEME_COOKIE, "")}),
         "list": list_page(request, customers, CUSTOMERS_A_PAGE),
         "roles": _roles(principal),
+        "may_search_trail": not principal.scope_of(actions.VIEW_TRAIL).is_empty,
         "text": text,
     }
     return render(request, "settings/profile.html", context)

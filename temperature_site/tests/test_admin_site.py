@@ -89,7 +89,7 @@ class TestStartPage:
 
     def test_models_are_grouped_by_app(self, staff: Client) -> None:
         groups = [app["name"] for app in staff.get(reverse("admin:index")).context["app_list"]]
-        assert {"Customers", "Readings", "How readings arrive"} <= set(groups)
+        assert {"Customers", "Readings", "Ingestion"} <= set(groups)
 
 
 def test_every_list_answers_within_few_queries_at_ten_thousand_units(

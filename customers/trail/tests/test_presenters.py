@@ -35,6 +35,15 @@ def test_models_and_columns_that_no_longer_exist_keep_their_recorded_names() -> 
     assert model_label("settings") == "settings"
 
 
+def test_columns_without_a_verbose_name_end_with_their_unit() -> None:
+    assert column_label("customers.storageunit", "high_critical_c") == "high critical, °C"
+
+
+def test_an_entry_names_what_was_done_to_which_kind_of_object() -> None:
+    assert entry(action="changed", model="customers.storageunit").title == "Changed: storage unit"
+    assert entry(action="signed_in").title == "Signed in"
+
+
 @pytest.mark.parametrize(
     ("fields", "who", "exactly"),
     [
@@ -42,6 +51,7 @@ def test_models_and_columns_that_no_longer_exist_keep_their_recorded_names() -> 
         ({}, "anna", "person"),
         ({"actor_kind": "anonymous", "actor_name": ""}, "Not signed in", "not signed in"),
         ({"actor_kind": "database", "actor_name": "postgres"}, "postgres", "database user"),
+        ({"actor_kind": "process", "actor_name": "ingestion.tasks.poll_source"}, "System", "poll source"),
         ({"actor_kind": "token", "actor_name": "token 7", "actor_display_name": "Logger"}, "Logger", "token token 7"),
     ],
 )

@@ -143,6 +143,13 @@ def test_only_managers_search_and_export(client: Client, customer: Customer, rol
     assert not AuditEntry.objects.filter(action="exported").exists()
 
 
+def test_the_settings_lead_those_who_may_search_to_the_trail(client: Client, customer: Customer) -> None:
+    link = f'href="{reverse("trail")}"'
+    for role, is_shown in (("viewer", False), ("operator", False), ("manager", True)):
+        client.force_login(MembershipFactory.create(customer=customer, role=role).user)
+        assert (link in text_of(client, "settings")) is is_shown
+
+
 def test_the_export_has_every_column_and_is_itself_recorded(manager: Client, unit: StorageUnit) -> None:
     change(unit, reason="=1+1")
 
