@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 
 from temperature_site.conf.services import database_settings
 from temperature_site.dev.embedded_postgres.server import FOR_TESTS, EmbeddedPostgres
+from tests.databases import choose_template, drop_template, migrated_template
 
 SERVER = pytest.StashKey[EmbeddedPostgres]()
 
@@ -35,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
         url = server.start().url
     os.environ["DATABASE_URL"] = url
     os.environ.setdefault("SECRET_KEY", settings.SECRET_KEY)
+    choose_template()
     connect_to(url)
 
 
@@ -47,12 +49,20 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the tests' PostgreSQL."""
+    """Stop the tests' PostgreSQL, or leave another server as it was."""
     server = config.stash.get(SERVER, None)
+    if server is None and os.environ.get("TEST_DATABASE_URL") and not hasattr(config, "workerinput"):
+        drop_template()
     if server is not None:
         connections.close_all()
         server.stop()
         shutil.rmtree(server.directory.parent, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Have Django copy each worker's database from the run's template, rather than migrate it."""
+    connections["default"].settings_dict["TEST"]["TEMPLATE"] = migrated_template()
 
 
 @pytest.fixture(scope="session")

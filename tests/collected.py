@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from tests.running_system import Database, ask
+from tests.databases import Database
+from tests.running_system import ask
 
 COLLECTED = """
 SELECT customer_code, unit_code, count(*), count(*) FILTER (WHERE temperature_c IS NULL),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import re
@@ -12,21 +11,20 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 import psutil
-import psycopg2
 from amqp.exceptions import NotFound
 from django.conf import settings
 from honcho.environ import parse_procfile
 from kombu import Connection
+
+from tests.databases import Database, own_database
 
 PROCFILE = parse_procfile((settings.BASE_DIR / "Procfile").read_text()).processes
 STOP_SECONDS = 15
@@ -46,86 +44,6 @@ def wait_until(what: str, condition: Callable[[], Any], *, seconds: float, look_
         if time.monotonic() > ends_at:
             raise NeverCameTrue(f"Not within {seconds:g} s: {what}.")
         time.sleep(look_every)
-
-
-@dataclass(frozen=True)
-class Database:
-    """A database on the tests' PostgreSQL server that other processes can see."""
-
-    url: str
-
-    @property
-    def name(self) -> str:
-        """The name of the database."""
-        return urlsplit(self.url).path.removeprefix("/")
-
-    def rows(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement in a transaction of its own; return its rows."""
-        connection = psycopg2.connect(self.url)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(sql, parameters)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
-
-    def value(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> Any:
-        """Return the single value that the statement yields."""
-        ((value,),) = self.rows(sql, parameters)
-        return value
-
-
-@contextmanager
-def own_database() -> Iterator[Database]:
-    """Create a database with empty tables and drop it afterwards."""
-    server_url = os.environ["DATABASE_URL"]
-    database = _created(server_url, template=_migrated_template(server_url))
-    try:
-        yield database
-    finally:
-        _drop(server_url, database)
-
-
-@cache
-def _migrated_template(server_url: str) -> str:
-    """Create the database that others are copies of, since migrating takes far longer than copying; return its name."""
-    database = _created(server_url, template="template0")
-    atexit.register(_drop_if_running, server_url, database)
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-        cwd=settings.BASE_DIR,
-        env=os.environ | {"DATABASE_URL": database.url},
-        check=True,
-        timeout=60,
-        stdout=subprocess.DEVNULL,
-    )
-    return database.name
-
-
-def _created(server_url: str, *, template: str) -> Database:
-    name = f"test_system_{uuid.uuid4().hex[:12]}"
-    _on_server(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    return Database(urlunsplit(urlsplit(server_url)._replace(path=f"/{name}")))
-
-
-def _drop(server_url: str, database: Database) -> None:
-    _on_server(server_url, f"DROP DATABASE {database.name} WITH (FORCE)")
-
-
-def _drop_if_running(server_url: str, database: Database) -> None:
-    """Drop a database unless its server has ended, and been deleted with it."""
-    with suppress(psycopg2.OperationalError):
-        _drop(server_url, database)
-
-
-def _on_server(url: str, sql: str) -> None:
-    connection = psycopg2.connect(url)
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-    finally:
-        connection.close()
 
 
 @dataclass
