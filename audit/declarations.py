@@ -202,6 +202,7 @@ AUDITED = (
             "last_success_at",
             "last_error",
             "structure_read_at",
+            "looked_back_at",
             "updated_at",
         ),
         secret=("credentials_secret",),

@@ -42,6 +42,7 @@ STATE_FIELDS = [
     "failures_in_a_row",
     "last_error",
     "structure_read_at",
+    "looked_back_at",
     "created_at",
     "updated_at",
 ]

@@ -81,6 +81,7 @@ class LoadResult:
     rejected: list[RejectedReading] = field(default_factory=list)
     max_rejected_per_reason: float = 0
     newest: datetime | None = None
+    newest_of_units: dict[int, datetime] = field(default_factory=dict)
     is_cut_off: bool = False
     notes: dict[str, None] = field(default_factory=dict)
 
@@ -89,6 +90,12 @@ class LoadResult:
         self.delivery.records_stored += result.stored
         self.delivery.records_duplicate += result.duplicates
         self.delivery.records_conflicting += len(result.contradictions)
+
+    def note_newest(self, readings: pl.DataFrame) -> None:
+        """Add the times of a batch's readings."""
+        for unit_id, at in readings.group_by("storage_unit_id").agg(pl.col("recorded_at").max()).rows():
+            self.newest_of_units[unit_id] = max(at, self.newest_of_units.get(unit_id, at))
+        self.newest = max(self.newest_of_units.values(), default=None)
 
     def reject(self, rejected: Sequence[RejectedReading]) -> None:
         """Add rejected rows."""
@@ -187,9 +194,7 @@ def _load_batch(
         load_result.reject(rejected)
         if keeps_rejected:
             rejected_rows.save(load_result.delivery, rejected, batch.row_context, load_request.default_unit_code)
-    if len(readings):
-        newest = cast("datetime", readings["recorded_at"].max())
-        load_result.newest = newest if load_result.newest is None else max(newest, load_result.newest)
+    load_result.note_newest(readings)
     load_result.is_cut_off |= batch.is_cut_off
     load_result.notes |= dict.fromkeys(batch.notes)
 

@@ -182,6 +182,9 @@ class Source(SourceMapping, ScopedModel):
     last_success_at = models.DateTimeField(null=True, editable=False)
     last_error = models.TextField(blank=True, editable=False)
     structure_read_at = models.DateTimeField(null=True, editable=False)
+    looked_back_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the whole first period was last requested again."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -256,10 +259,17 @@ class SourceSchedule(Source):
 
 
 class SourceUnit(models.Model):
-    """A storage unit a source delivers readings of; if the source fails, it explains the unit's missing data."""
+    """A storage unit a source delivers readings of; if the source fails, it explains the unit's missing data.
+
+    `complete_until`, `looked_at` and `ahead_since` belong to `ingestion.polling.progress`: up to where the unit's
+    readings are stored without a gap, when they were last looked for, and since when there are rows after a gap.
+    """
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+", db_index=False)
     storage_unit = models.ForeignKey(StorageUnit, on_delete=models.CASCADE, related_name="+")
+    complete_until = models.DateTimeField(null=True, editable=False)
+    looked_at = models.DateTimeField(null=True, editable=False)
+    ahead_since = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         db_table = "source_unit"

@@ -14,8 +14,8 @@ from ingestion.polling.fetch import FetchedBody
 
 # A source with more pages is asked for shorter periods.
 MAX_PAGES = 200
-# Larger bodies are no pages.
-_MAX_ENVELOPE_BYTES = 32 << 20
+# JSON bodies are no larger.
+_MAX_ENVELOPE_BYTES = 64 << 20
 _WINDOW_BYTES = 1 << 14
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*]+\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]+))*)")
 _REL_NEXT = re.compile(r"rel\s*=\s*\"?(?:[^\"]*\s)?next(?:\s[^\"]*)?\"?(?:\s*;|\s*$)", re.IGNORECASE)

@@ -33,9 +33,10 @@ from ingestion.parsing.site_structure import parse_site_structure
 from ingestion.polling.claims import next_due, source_leases
 from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
 from ingestion.polling.pages import MAX_PAGES, next_page
+from ingestion.polling.progress import advance, look_back, note_look
 from ingestion.polling.request import SourceMisconfigured, excerpt_of, redacted_url, request_source
 from ingestion.sources.mapping import MappingError
-from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
+from ingestion.sources.url_template import PlannedRequest, TemplateError, parse_placeholders, plan_requests
 
 logger = structlog.get_logger(__name__)
 
@@ -96,6 +97,8 @@ class _Poll:
     deliveries: list[Delivery] = field(default_factory=list)
     # The beginning of the response that failed, without secrets.
     excerpt: str = ""
+    # Where the period of this poll begins.
+    begins_at: datetime | None = None
     # Part of this or an earlier period is missing: the cursor must not pass it.
     has_gap: bool = False
 
@@ -125,18 +128,31 @@ class _Poll:
 
     def _parts(self) -> list[tuple[PlannedRequest, ...]]:
         """Return the requests of this poll, oldest period first; with `{unit}` in the URL one per unit and period."""
+        overlap, cursor_at = timedelta(seconds=self.source.overlap_seconds), self._cursor()
         plans = [
             plan_requests(
                 self.source.url.replace("{unit}", quote(unit_code, safe="")),
-                self.source.cursor_at,
+                cursor_at,
                 self.started_at,
-                timedelta(seconds=self.source.overlap_seconds),
+                overlap,
                 timedelta(hours=self.source.max_hours),
                 timedelta(hours=self.source.first_hours),
             )
             for unit_code in self._unit_codes()
         ]
+        self.begins_at = plans[0][0].window.since
         return list(zip(*plans, strict=True))
+
+    def _cursor(self) -> datetime | None:
+        """Return the source's cursor, or an earlier one if it is time to look back for units that report late."""
+        cursor_at, overlap = self.source.cursor_at, timedelta(seconds=self.source.overlap_seconds)
+        if cursor_at is None or not parse_placeholders(self.source.url.replace("{unit}", "")):
+            return cursor_at
+        begins_at = min(cursor_at, self.started_at) - overlap
+        look = look_back(self.source, begins_at, self.started_at)
+        note_look(self.source, look, look.since if look else begins_at, self.started_at)
+        # Not earlier than max_hours, which the overlap must not exceed.
+        return look.since + overlap if look else cursor_at
 
     def _unit_codes(self) -> list[str]:
         if "{unit}" not in self.source.url:
@@ -166,6 +182,7 @@ class _Poll:
                 self.has_gap |= load_result.is_cut_off
                 if not self.has_gap:
                     self._move_cursor(source, load_result, window.until, are_more=are_more)
+                    advance(source, load_result.newest_of_units, self.begins_at or window.since, self.started_at)
                 self._succeed(source, are_more=are_more, is_last=is_last)
         self.deliveries.append(load_result.delivery)
         self.problems.clear()

@@ -89,6 +89,8 @@ def _customer(entry: object) -> Customer:
     }
     customer = _built(Customer, built, where)
     _refuse_other_than_numbers(customer, ("poll_seconds",), where)
+    if isinstance(customer.page_rows, bool) or not isinstance(customer.page_rows, int) or customer.page_rows < 0:
+        raise FleetError(f"{where}: page_rows must be a whole number, 0 or more")
     _refuse_twice((unit.code for _, unit in customer.located_units()), f"unit of {where}")
     _refuse_unknown_units(customer)
     return customer
@@ -201,7 +203,7 @@ def _refuse_other_than_numbers(built: object, names: Iterable[str], where: str) 
 def _without_defaults(customer: Customer) -> dict[str, object]:
     plain = Customer("", "", None, "api", 0, ())
     values = asdict(customer)
-    optional = ("envelope", "csv_form", "timestamps", "whole_degrees", "sends_equipment_status")
+    optional = ("envelope", "page_rows", "csv_form", "timestamps", "whole_degrees", "sends_equipment_status")
     for name in optional:
         if values[name] == getattr(plain, name):
             del values[name]

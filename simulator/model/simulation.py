@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from simulator.base.clock import Clock, RealClock
 from simulator.base.instants import SECOND, microseconds_of, moment_of
+from simulator.base.seeded_random import Integers
 from simulator.model.faults import Fault, make_fault
 from simulator.model.fleet import Customer, Fleet
 from simulator.model.ledger import Account, total_of, unit_account
@@ -138,11 +139,18 @@ class SimulatedCustomer:
 
     def _fetchable(self, series: UnitSeries, window: Window) -> Rows:
         rows = series.between(window.start_us, window.end_us, self.faults_of(series.unit.code))
-        settings = self.transport
-        if not settings.late_seconds:
-            return rows
-        delay_us = series.delay_us(rows.indexes, settings.late_rows, settings.late_seconds)
-        return rows.where(rows.sampled_us + delay_us <= window.now_us)
+        return rows.where(self._available_us(series, rows) <= window.now_us)
+
+    def _available_us(self, series: UnitSeries, rows: Rows) -> Integers:
+        """Return from when on each row can be fetched."""
+        settings, available_us = self.transport, rows.sampled_us
+        if settings.late_seconds:
+            available_us = available_us + series.delay_us(rows.indexes, settings.late_rows, settings.late_seconds)
+        if settings.late_units and settings.is_late_unit(list(self._series).index(series.unit.code)):
+            available_us = available_us + round(settings.late_unit_seconds * SECOND)
+        if bundle_us := round(settings.bundle_seconds * SECOND):
+            available_us = (available_us // bundle_us + 1) * bundle_us
+        return available_us
 
 
 class Simulation:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any, NamedTuple
 
 # At most one of these happens to a request; the sum of their chances is at most 1.
@@ -21,8 +21,10 @@ class TransportSettings:
     Per request, one of: error_500; unavailable_503 (with `Retry-After: retry_after_seconds`); hang (no response for
     hang_seconds, then the connection closes); slow_body (over slow_seconds); cut_off (ends in the middle of a row);
     html (a page instead of data). Per body: shuffled_rows. Per row: duplicated_rows, garbage_rows (followed by an
-    unreadable row), late_rows (available up to late_seconds later; all rows by default). Seconds are real ones, except
-    late_seconds, which are on the simulated clock.
+    unreadable row), late_rows (available up to late_seconds later; all rows by default). Per unit: late_units (the
+    share of the units all of whose rows are available late_unit_seconds later). bundle_seconds: rows become available
+    at the end of a period of that length only, all at once. Seconds are real ones, except late_seconds,
+    late_unit_seconds and bundle_seconds, which are on the simulated clock.
     """
 
     error_500: float = 0.0
@@ -36,6 +38,9 @@ class TransportSettings:
     garbage_rows: float = 0.0
     late_rows: float = 1.0
     late_seconds: float = 0.0
+    late_units: float = 0.0
+    late_unit_seconds: float = 10_800.0
+    bundle_seconds: float = 0.0
     hang_seconds: float = 60.0
     slow_seconds: float = 20.0
     retry_after_seconds: float = 30.0
@@ -72,6 +77,10 @@ class TransportSettings:
         """Return the settings that differ from a transport without faults."""
         plain = asdict(TransportSettings())
         return {name: value for name, value in asdict(self).items() if value != plain[name]}
+
+    def is_late_unit(self, position: int) -> bool:
+        """Return whether all rows of the customer's nth unit, counted from 0, are late."""
+        return ceil((position + 1) * self.late_units) > ceil(position * self.late_units)
 
     @property
     def changes_rows(self) -> bool:

@@ -3,8 +3,8 @@
 import codecs
 import random
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from simulator.model.transport import Decision, SentRow, disturb
@@ -32,7 +32,7 @@ class _Text(NamedTuple):
 class Body:
     """`opening`, then the rows of all pieces with `separator` between them, then `closing`.
 
-    garbage makes an unreadable row; None if rows must not be changed.
+    garbage makes an unreadable row; None if rows must not be changed. `headers` are further headers of the response.
     """
 
     content_type: str
@@ -44,6 +44,7 @@ class Body:
     garbage: Callable[[random.Random], str] | None = None
     encoding: str = "utf-8"
     gzip: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def chunks(self, decision: Decision | None = None) -> Iterator[Chunk]:
         """Yield the body as bytes; if the decision is to cut it off, it ends in the middle of a row."""

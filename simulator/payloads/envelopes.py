@@ -3,7 +3,8 @@
 import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from dataclasses import replace
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,22 @@ def current_body(served: SimulatedCustomer, window: Window) -> Body:
     envelope = {**_envelope(served, window), "reading_count": row_count}
     form = json_format(served.customer)
     return _json_body(served, envelope, lambda: _texts(served, form, pieces()), row_count)
+
+
+def current_page(served: SimulatedCustomer, window: Window, number: int, next_url: str) -> Body:
+    """Return a page of shape 1, counted from 1. The URL of the next one is in the envelope, without one in a header."""
+    size, form = served.customer.page_rows, json_format(served.customer)
+    row_count, pieces = _counted(served, window)
+    texts = list(islice(chain.from_iterable(_texts(served, form, pieces())), (number - 1) * size, number * size))
+    is_last, is_bare = number * size >= row_count, served.customer.envelope == "bare"
+    envelope = {
+        **_envelope(served, window),
+        "reading_count": len(texts),
+        "total_count": row_count,
+        "next": None if is_last else next_url,
+    }
+    headers = {"Link": f'<{next_url}>; rel="next"'} if is_bare and not is_last else {}
+    return replace(_json_body(served, envelope, lambda: [texts], len(texts)), headers=headers)
 
 
 def history_body(served: SimulatedCustomer, wanted: Sequence[UnitSeries], window: Window, limit: int) -> Body:

@@ -8,15 +8,22 @@ from typing import Any
 
 from aiohttp import web
 
-from simulator.base.instants import HOUR
+from simulator.base.instants import HOUR, moment_of, naive_text
 from simulator.model.faults import FaultError, fault_from
 from simulator.model.series import UnitSeries
 from simulator.model.simulation import SimulatedCustomer, Simulation
 from simulator.model.transport import TransportError, TransportSettings
 from simulator.payloads.bodies import Body
-from simulator.payloads.envelopes import csv_body, current_body, facilities_body, history_body, unit_body
+from simulator.payloads.envelopes import (
+    csv_body,
+    current_body,
+    current_page,
+    facilities_body,
+    history_body,
+    unit_body,
+)
 from simulator.server.push_check import PushError, count_acceptable
-from simulator.server.query import QueryError, instant_in, limit_of, window_of
+from simulator.server.query import QueryError, instant_in, limit_of, page_of, window_of
 from simulator.server.respond import faulty_response, nothing_to_download, send
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -80,7 +87,13 @@ class Endpoints:
         """Send the latest readings as JSON."""
         served = self._served(request)
         window = window_of(request.query, served, CURRENT_HOURS)
-        return await self._deliver(request, served, lambda: current_body(served, window))
+        if not served.customer.page_rows:
+            return await self._deliver(request, served, lambda: current_body(served, window))
+        page = page_of(request.query)
+        # The period in absolute times, so that all pages are of the same rows.
+        period = {"since": naive_text(moment_of(window.start_us)), "until": naive_text(moment_of(window.end_us))}
+        next_url = str(request.rel_url.with_query({**period, "page": str(page + 1)}))
+        return await self._deliver(request, served, lambda: current_page(served, window, page, next_url))
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Send readings as CSV."""

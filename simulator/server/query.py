@@ -45,6 +45,14 @@ def limit_of(query: Mapping[str, str]) -> int:
     return int(text)
 
 
+def page_of(query: Mapping[str, str]) -> int:
+    """Return the number of a page, from 1. Raise QueryError."""
+    text = query.get("page", "1")
+    if not text.isascii() or not text.isdigit() or not int(text[:9]) >= 1:
+        raise QueryError(f"page must be a whole number from 1, not {text!r}")
+    return int(text[:9])
+
+
 def _hours(query: Mapping[str, str], default_hours: float) -> float:
     text = query.get("hours", "")
     try:

@@ -108,7 +108,7 @@ def _counted(chunk: Chunk, count_garbage: CountGarbage) -> bytes:
 
 def _headers(body: Body) -> dict[str, str]:
     charset = body.encoding.removesuffix("-sig")
-    headers = {"Content-Type": f"{body.content_type}; charset={charset}"}
+    headers = {"Content-Type": f"{body.content_type}; charset={charset}", **body.headers}
     if body.gzip:
         headers["Content-Encoding"] = "gzip"
     return headers

@@ -223,3 +223,24 @@ def test_a_body_too_long_for_memory_is_streamed(serve: Serve, freezer: Customer)
     assert document["reading_count"] == len(document["readings"]) == 72_000
     served.transport = TransportSettings(cut_off=1.0)
     assert answer.body.startswith(cut_bytes(f"{url}/temperature/current?hours=1200"))
+
+
+def test_rows_of_late_units_and_bundles_come_all_at_once(serve: Serve, freezer: Customer, clock: SetClock) -> None:
+    url, _ = serve(freezer, transport=TransportSettings(late_units=0.1, late_unit_seconds=1_800))
+    assert current(url, "hours=1").json()["reading_count"] == 30
+    post(f"{url}/simulate/transport", {"bundle_seconds": 3_600})
+    clock.advance(minutes=59)
+    assert current(url, "since=2026-11-23T12:00:00").json()["reading_count"] == 0
+    clock.advance(minutes=1)
+    assert current(url, "since=2026-11-23T12:00:00").json()["reading_count"] == 60
+
+
+def test_pages_lead_from_one_to_the_next(serve: Serve, freezer: Customer, clock: SetClock) -> None:
+    url, _ = serve(freezer, page_rows=25)
+    counts, path = [], "/temperature/current?hours=1"
+    while path:
+        page = get(url + path).json()
+        counts.append(page["reading_count"])
+        path = page["next"]
+        clock.advance(minutes=1)
+    assert counts == [25, 25, 10]
