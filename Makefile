@@ -7,10 +7,10 @@ TESTS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run dev shell migrate test fuzz lint format openapi bench pictures diagrams clean
+.PHONY: help install install-dev run dev shell migrate test fuzz lint format openapi bench pictures diagrams install-service clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 run: install ## Set up and run everything: web, worker, beat, simulator, PostgreSQL. Ctrl+C stops it
 	@DEMO="$${DEMO-true}" exec $(BIN)/python manage.py run
@@ -56,6 +56,9 @@ diagrams: install ## Regenerate the entity-relationship diagram in docs/models.m
 
 pictures: install-dev ## Take the screenshots of the documentation from the running demo
 	@exec $(BIN)/python docs/take_pictures.py
+
+install-service: install ## Show how the systemd services would be installed; APPLY=1 installs them
+	@exec $(BIN)/python manage.py install_service $(if $(APPLY),--apply) $(if $(DESTDIR),--destdir "$(DESTDIR)")
 
 install: $(VENV)/installed ## Create or update the virtual environment
 install-dev: $(VENV)/installed-dev ## The same with what development, tests and lint need

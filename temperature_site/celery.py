@@ -41,6 +41,14 @@ app.autodiscover_tasks()
 app.steps["consumer"].add(WorkerHeartbeat)
 
 
+@signals.celeryd_init.connect
+def name_worker(instance: Any, **_: object) -> None:
+    """Give each worker of a machine a name of its own, unless the command line names it."""
+    name, _at, host = instance.hostname.partition("@")
+    if name == "celery":
+        instance.hostname = f"worker-{os.getpid()}@{host}"
+
+
 @app.on_configure.connect
 def refuse_invalid_settings(**_: object) -> None:
     """End a worker or beat with a sentence if a setting is invalid."""

@@ -70,11 +70,10 @@ class RunningSystem:
         """Start the process with this name in the Procfile, with further arguments, unless it is running."""
         if name in self.processes:
             return
-        command = f"{PROCFILE[name]} {shlex.join(arguments)}"
+        command = [*shlex.split(PROCFILE[name]), *arguments]
         with self._log(name).open("ab") as output:
-            self.processes[name] = subprocess.Popen(  # noqa: S602  (as the Procfile's lines are meant to be run)
+            self.processes[name] = subprocess.Popen(
                 command,
-                shell=True,
                 cwd=settings.BASE_DIR,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -135,7 +134,6 @@ def running_system(broker_url: str, folder: Path, **environment: str) -> Iterato
     queue = f"test-system-{uuid.uuid4().hex[:12]}"
     with own_database() as database:
         surroundings = {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DATABASE_URL": database.url,
             "CELERY_BROKER_URL": broker_url,
             "CELERY_QUEUE": queue,

@@ -64,7 +64,8 @@ class Processes(manager.Manager):  # type: ignore[misc]  # honcho has no types
         marked = {**environment, MARK: self._mark}
         for name, command in parse_procfile(procfile.read_text()).processes.items():
             if name not in without:
-                self.add_process(name, command, env=marked, cwd=str(procfile.parent))
+                # Honcho runs a shell, which must be replaced so that signals reach the process itself.
+                self.add_process(name, f"exec {command}", env=marked, cwd=str(procfile.parent))
 
     def run(self) -> int:
         """Run until every process has stopped; return 0 if a stop was requested, else the first process's exit code."""

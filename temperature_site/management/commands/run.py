@@ -188,11 +188,9 @@ def is_listening(port: int) -> bool:
 
 
 def process_environment() -> dict[str, str]:
-    """Return this process's environment with the programs of this interpreter first on the path."""
-    programs = str(Path(sys.executable).parent)
+    """Return this process's environment with the settings that it was started with."""
     given = {name: str(getattr(settings, name)) for name in ("DATA_DIR", "PORT", "SIMULATOR_PORT", "DEMO", "DEBUG")}
     own = {
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PYTHONUNBUFFERED": "1",
         # Celery warns about running as root; in a container there may be no other user.
         "PYTHONWARNINGS": "ignore:You're running the worker with superuser",

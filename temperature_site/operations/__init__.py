@@ -1,0 +1,1 @@
+"""Running the system in production: installing its services, and what its operator needs to look after it."""
