@@ -45,18 +45,21 @@ class Prepared:
 
     def rows(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows. Raise what a cursor's `execute` raises."""
-        return self.table(parameters)[1]
+        with connection.cursor() as cursor:
+            self._execute(cursor, parameters)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     def table(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return the names of the columns, and all rows."""
         with connection.cursor() as cursor:
-            if settings.PGBOUNCER:
-                cursor.execute(self._sql, parameters)
-            else:
-                self._execute(cursor, parameters)
+            self._execute(cursor, parameters)
             return [column.name for column in cursor.description], cursor.fetchall()
 
     def _execute(self, cursor: Any, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
+        if settings.PGBOUNCER:
+            cursor.execute(self._sql, parameters)
+            return
         names = _names.setdefault(connection.connection, {})
         if self not in names:
             names[self] = self._prepared()

@@ -34,7 +34,7 @@ class HasNeededPermission(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         principal = principal_of(request)
         method = {"HEAD": "GET"}.get(request.method or "", request.method or "")
-        if method not in view.allowed_methods:
+        if method.lower() not in view.http_method_names or not hasattr(view, method.lower()):
             return True  # 405 follows
         needs: Needs = getattr(view, "needs", {})
         if method == "OPTIONS":

@@ -8,6 +8,10 @@ from django.urls import path
 from readings.api import analytics, configuration, profiles, readings, sensors, series, statistics, units
 
 urlpatterns = [
+    # Paths are tried in turn: the most requested come first.
+    path("temperature/latest", readings.LatestReadingList.as_view(), name="api-latest"),
+    path("temperature/stats", statistics.StatisticsView.as_view(), name="api-statistics"),
+    path("temperature/aggregate", statistics.AggregateView.as_view(), name="api-aggregate"),
     path("facilities/<uuid:facility_id>/detailed", units.DetailedFacility.as_view(), name="api-detailed-facility"),
     path("facilities/<uuid:facility_id>/units", units.FacilityUnitList.as_view(), name="api-facility-units"),
     path("units/<uuid:unit_id>", units.UnitDetail.as_view(), name="api-unit"),
@@ -15,8 +19,6 @@ urlpatterns = [
     path("customers/profile", profiles.Profile.as_view(), name="api-profile"),
     path("admin/config", configuration.Configuration.as_view(), name="api-configuration"),
     path("admin/config/<str:key>", configuration.ConfigurationKey.as_view(), name="api-configuration-key"),
-    path("temperature/stats", statistics.StatisticsView.as_view(), name="api-statistics"),
-    path("temperature/aggregate", statistics.AggregateView.as_view(), name="api-aggregate"),
     path("temperature/unit/<uuid:unit_id>/series", series.SeriesView.as_view(), name="api-series"),
     path("admin/temperature", readings.AdminReadingList.as_view(), name="api-admin-readings"),
     path(
@@ -28,7 +30,6 @@ urlpatterns = [
     path("analytics/temperature/summary", analytics.SummaryView.as_view(), name="api-summary"),
     path("analytics/temperature/trends", analytics.TrendsView.as_view(), name="api-trends"),
     path("analytics/performance", analytics.PerformanceView.as_view(), name="api-performance"),
-    path("temperature/latest", readings.LatestReadingList.as_view(), name="api-latest"),
     path(
         "temperature/facility/<uuid:facility_id>", readings.FacilityReadingList.as_view(), name="api-facility-readings"
     ),

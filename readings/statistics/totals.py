@@ -8,7 +8,7 @@ queries is fixed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -99,9 +99,7 @@ class _Summing:
         if not whole:
             return below
         parameters = _parameters((each, days.first, days.end, None) for each, days in whole)
-        stale = self._stale(totals_sql.STALE_DAYS, parameters)
-        days_of = totals_sql.days(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights)
-        self._add(*days_of.table(parameters))
+        stale = self._add_level(totals_sql.days, parameters)
         by_unit = {each.unit_id: each for each in requested}
         for unit_id, day in stale:
             each = by_unit[unit_id]
@@ -123,9 +121,7 @@ class _Summing:
         if not whole:
             return below
         parameters = _parameters((each, time_range.start, time_range.end, bucket) for each, time_range, bucket in whole)
-        stale = self._stale(totals_sql.STALE_HOURS, parameters)
-        hours_of = totals_sql.hours(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights)
-        self._add(*hours_of.table(parameters))
+        stale = self._add_level(totals_sql.hours, parameters)
         return below + list(_hours_of(whole, stale))
 
     def add_raw(self, pieces: list[_Piece]) -> None:
@@ -137,13 +133,8 @@ class _Summing:
         )
         latest = max(piece.time_range.end for piece in pieces)
         earliest = min(piece.time_range.start for piece in pieces)
-        bounds = {"earliest": earliest, "latest": latest}
-        counts_of = totals_sql.raw_counts(self._name, by_sensor=self._by_sensor)
-        self._add(*counts_of.table(parameters | bounds))
-        if self._with_weights:
-            bounds["earliest"] = earliest - LONGEST_GAP
-            weights_of = totals_sql.raw_weights(self._name, by_sensor=self._by_sensor)
-            self._add(*weights_of.table(parameters | bounds))
+        bounds = {"counted_from": earliest, "earliest": earliest - LONGEST_GAP, "latest": latest}
+        self._add(*self._statement(totals_sql.raw).table(parameters | bounds))
 
     def _cut(self, time_range: TimeRange, zone: ZoneInfo) -> tuple[Days, list[tuple[TimeRange, date | None]]]:
         """Return the whole days of `time_range`, and the remainders with the bucket each lies in."""
@@ -159,17 +150,17 @@ class _Summing:
     def _parts(self, rest: TimeRange) -> list[TimeRange]:
         return split_at_hours(rest) if self._bucket is Bucket.HOUR else [rest]
 
-    def _stale(self, statement: Prepared, parameters: Parameters) -> list[tuple[int, Any]]:
-        """Return what a level cannot answer because it is stale, and exclude it from the level's query as `below`.
+    def _statement(self, level: Callable[..., Prepared]) -> Prepared:
+        return level(self._name, by_sensor=self._by_sensor, with_weights=self._with_weights)
 
-        Queried first and excluded by key: what becomes stale in between must not be counted on two levels.
-        """
+    def _add_level(self, level: Callable[..., Prepared], parameters: Parameters) -> list[tuple[int, Any]]:
+        """Add what a roll-up answers; return the units and periods that it does not, because they are stale."""
+        names, rows = self._statement(level).table(parameters)
         if not self._with_weights:
+            self._add(names, rows)
             return []
-        stale = statement.rows(parameters)
-        parameters["below_unit_ids"] = [unit_id for unit_id, _ in stale]
-        parameters["below"] = [interval for _, interval in stale]
-        return stale
+        self._add(names[:-1], [row[:-1] for row in rows if row[-1] is None])
+        return [(row[0], row[-1]) for row in rows if row[-1] is not None]
 
     def _add(self, names: list[str], rows: list[tuple[Any, ...]]) -> None:
         """Add rows of (group, sensor, bucket, measures); `names` names the measures."""

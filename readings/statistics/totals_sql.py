@@ -9,7 +9,14 @@ so that only the partitions between them are read.
 from functools import cache
 
 from core.db.prepared import Prepared
-from readings.storage.measures import COUNTS_OF_READINGS, COUNTS_OF_ROWS, weight_sums
+from readings.storage.measures import (
+    COUNTS_OF_READINGS,
+    COUNTS_OF_ROWS,
+    NO_COUNTS,
+    NO_WEIGHTS,
+    WEIGHTS,
+    weight_sums,
+)
 from readings.storage.time_weighting import TIME_WEIGHTS
 
 
@@ -26,8 +33,6 @@ _DAYS = f"""{_requested("date")}
     JOIN daily_rollup AS rollup ON storage_unit_id = unit_id AND local_date >= first AND local_date < until"""
 _HOURS = f"""{_requested("timestamptz")}
     JOIN hourly_rollup AS rollup ON storage_unit_id = unit_id AND hour >= first AND hour < until"""
-STALE_DAYS = Prepared(f"SELECT DISTINCT storage_unit_id, local_date FROM {_DAYS} WHERE NOT is_settled")  # noqa: S608
-STALE_HOURS = Prepared(f"SELECT DISTINCT storage_unit_id, hour FROM {_HOURS} WHERE NOT is_settled")  # noqa: S608
 
 # The bucket of a row of a level, by the name of the bucket.
 _BUCKET_OF_DAY = {
@@ -43,30 +48,37 @@ def _grouped(sensor: bool) -> str:
     return "group_id, rollup.sensor_id" if sensor else "group_id, NULL::int"
 
 
-def _rollup(rows: str, period: str, kind: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
-    """Return sums over a roll-up; those with weights leave out what the level below answers."""
-    weights = f", {_weight_sums(period)}" if with_weights else ""
-    below = f"SELECT * FROM unnest(%(below_unit_ids)s::int[], %(below)s::{kind}[])"  # noqa: S608
+def _rollup(rows: str, period: str, bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
+    """Return the statement that sums a roll-up.
+
+    With weights it leaves out what is stale and lists it, by unit and period in the first and the last column, from
+    the same snapshot: what becomes stale in between must not be counted on two levels.
+    """
+    if not with_weights:
+        return Prepared(f"SELECT {_grouped(by_sensor)}, {bucket}, {COUNTS_OF_ROWS} FROM {rows} GROUP BY 1, 2, 3")  # noqa: S608
     return Prepared(
         f"""
-SELECT {_grouped(by_sensor)}, {bucket}, {COUNTS_OF_ROWS}{weights}
+WITH stale AS MATERIALIZED (SELECT DISTINCT storage_unit_id, {period} FROM {rows} WHERE NOT is_settled)
+SELECT {_grouped(by_sensor)}, {bucket}, {COUNTS_OF_ROWS}, {_weight_sums(period)}, NULL AS stale
 FROM {rows}
-{f"WHERE (storage_unit_id, {period}) NOT IN ({below})" if with_weights else ""}
-GROUP BY 1, 2, 3"""  # noqa: S608  constants only
+WHERE (storage_unit_id, {period}) NOT IN (SELECT * FROM stale)
+GROUP BY 1, 2, 3
+UNION ALL
+SELECT storage_unit_id, NULL, NULL, {NO_COUNTS}, {NO_WEIGHTS}, {period} FROM stale"""  # noqa: S608  constants only
     )
 
 
 @cache
 def days(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
-    """Return the statement that sums requested days; with weights, the refreshed ones except those `below`."""
-    return _rollup(_DAYS, "local_date", "date", _BUCKET_OF_DAY[bucket], by_sensor=by_sensor, with_weights=with_weights)
+    """Return the statement that sums requested days; with weights, the refreshed ones, and lists the others."""
+    return _rollup(_DAYS, "local_date", _BUCKET_OF_DAY[bucket], by_sensor=by_sensor, with_weights=with_weights)
 
 
 @cache
 def hours(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
-    """Return the statement that sums requested hours; with weights, the refreshed ones except those `below`."""
+    """Return the statement that sums requested hours; with weights, the refreshed ones, and lists the others."""
     column = "rollup.hour" if bucket == _HOUR else "requested.bucket"
-    return _rollup(_HOURS, "hour", "timestamptz", column, by_sensor=by_sensor, with_weights=with_weights)
+    return _rollup(_HOURS, "hour", column, by_sensor=by_sensor, with_weights=with_weights)
 
 
 def _bucket_of_piece(bucket: str, from_at: str) -> str:
@@ -74,31 +86,32 @@ def _bucket_of_piece(bucket: str, from_at: str) -> str:
 
 
 # LATERAL with OFFSET 0: see readings.storage.time_weighting.
-@cache
-def raw_counts(bucket: str, *, by_sensor: bool) -> Prepared:
-    """Return the statement for counts and extremes of raw readings."""
-    return Prepared(
-        f"""
-SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {COUNTS_OF_READINGS}
-FROM {_requested("timestamptz")} CROSS JOIN LATERAL (
+def _raw_counts(requested: str, bucket: str, *, by_sensor: bool, weights: str = "") -> str:
+    return f"""
+SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {COUNTS_OF_READINGS}{weights}
+FROM {requested} CROSS JOIN LATERAL (
     SELECT * FROM reading
     WHERE storage_unit_id = unit_id AND recorded_at >= first AND recorded_at < until
-        AND recorded_at BETWEEN %(earliest)s::timestamptz AND %(latest)s::timestamptz
+        AND recorded_at BETWEEN %(counted_from)s::timestamptz AND %(latest)s::timestamptz
     OFFSET 0
 ) AS rollup
 GROUP BY 1, 2, 3"""  # noqa: S608  constants only
-    )
 
 
 @cache
-def raw_weights(bucket: str, *, by_sensor: bool) -> Prepared:
-    """Return the statement for time-weighted sums of raw readings."""
+def raw(bucket: str, *, by_sensor: bool, with_weights: bool) -> Prepared:
+    """Return the statement that sums raw readings: rows of counts and, with weights, further rows of weights."""
+    if not with_weights:
+        return Prepared(_raw_counts(_requested("timestamptz"), bucket, by_sensor=by_sensor))
+    no_weights = "".join(f", 0::double precision AS {name}" for name in WEIGHTS)
     return Prepared(
         f"""
 WITH requested AS (SELECT * FROM {_requested("timestamptz")}),
 piece AS (SELECT unit_id AS storage_unit_id, first AS from_at, until AS to_at FROM requested),
 {TIME_WEIGHTS}
-SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {_weight_sums("from_at")}
+{_raw_counts("requested", bucket, by_sensor=by_sensor, weights=no_weights)}
+UNION ALL
+SELECT {_grouped(by_sensor)}, {_bucket_of_piece(bucket, "requested.first")}, {NO_COUNTS}, {_weight_sums("from_at")}
 FROM weights AS rollup JOIN requested ON unit_id = storage_unit_id AND first = from_at
 GROUP BY 1, 2, 3"""  # noqa: S608  constants only
     )

@@ -1,7 +1,7 @@
 """The Content-Security-Policy: pages load only what this site serves.
 
 django-csp builds the header from `CONTENT_SECURITY_POLICY`. Pages of libraries, whose views cannot be decorated, get
-additional sources by path prefix.
+additional sources by path prefix; other responses below it, such as the API's JSON, do not need them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ class PathPolicyMiddleware(CSPMiddleware):
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
     ) -> PolicyParts:
         parts = super().get_policy_parts(request, response, report_only)
+        if not response.headers.get("Content-Type", "").startswith("text/html"):
+            return parts
         additions: dict[str, dict[str, list[str]]] = settings.CSP_ADDITIONS_BY_PATH
         for beginning, directives in additions.items():
             if request.path.startswith(beginning):

@@ -155,7 +155,8 @@ def test_redoc_loads_no_logo_from_another_host(client: Client) -> None:
 def test_only_pages_with_inline_styles_allow_them(client: Client) -> None:
     assert "unsafe-inline" not in client.get("/docs")["Content-Security-Policy"]
     for path in ("/redoc", "/api/v1/facilities", "/admin/login/"):
-        policy = client.get(path)["Content-Security-Policy"]
+        policy = client.get(path, headers={"accept": "text/html"})["Content-Security-Policy"]
         assert "default-src 'self'" in policy
         assert "style-src 'self' 'unsafe-inline'" in policy
         assert "script-src" not in policy
+    assert "unsafe-inline" not in client.get("/api/v1/facilities")["Content-Security-Policy"]
