@@ -23,6 +23,7 @@ from alarms.evaluation.evaluate import evaluate
 from customers.models import Customer
 from ingestion.loading import conflicts, rejected_rows
 from ingestion.loading.registration import Register, ResolvedSensor, SensorKey, link_units
+from ingestion.loading.reset_clocks import without_reset_clocks
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.limits import MAX_REJECTED_ROWS, MAX_SENSORS, exceeded
 from ingestion.parsing.rejection_reasons import Reason, message_for
@@ -179,6 +180,9 @@ def _load_batch(
 ) -> None:
     readings, rejected = _resolve(register, batch)
     rejected += batch.rejected
+    if load_request.ingestion_type != IngestionType.IMPORT:
+        readings, reset = without_reset_clocks(readings, batch, load_request.received_at)
+        rejected += reset
     stored_batch = _reading_batch(readings)
     began = time.monotonic()
     result = store(stored_batch, load_request.received_at)

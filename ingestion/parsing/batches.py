@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ingestion.parsing.limits import MAX_PENDING_CHARACTERS, MAX_PENDING_ROWS
-from ingestion.parsing.plausibility import PlausibilityChecks, reset_clock
+from ingestion.parsing.plausibility import PlausibilityChecks, ResetClocks
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RawRow, RejectedReading
 from ingestion.parsing.unit_descriptions import describe_units
@@ -44,6 +44,7 @@ class BatchBuilder:
         self.change_context(row_context, title_zone)
         self._hours = RepeatedHourResolver()
         self._checks = PlausibilityChecks(rules)
+        self._reset_clocks = ResetClocks()
         self._pending = pl.DataFrame(schema=CONVERTED_SCHEMA)
         self._pending_raw: dict[int, str] = {}
 
@@ -160,7 +161,7 @@ class BatchBuilder:
         self, rows: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow
     ) -> pl.DataFrame:
         """Return the rows without those of a device whose clock had been reset, which are rejected."""
-        is_reset, why = reset_clock(rows["wall"].to_numpy())
+        is_reset, why = self._reset_clocks.find(rows["wall"].to_numpy())
         if not is_reset.any():
             return rows
         for number, wall in rows.filter(pl.Series(is_reset)).select("row_number", "wall").rows():

@@ -15,8 +15,10 @@ from readings.units.scales import from_celsius
 _YEAR_US = 365 * DAY_US
 # When the clocks of devices start that have lost their time, besides dates before the year 2000.
 _FACTORY_START, _FACTORY_END = (microseconds(datetime(2000, month, 1, tzinfo=UTC)) for month in (1, 2))
-# Rows years before the others come from a reset clock if they are few and begin on the first of January, as clocks do.
+# Rows years before the others come from a reset clock if they are few, rows a year before them if they also begin on
+# the first of January, as clocks do.
 _MAX_SHARE_APART = 0.2
+_FEW = 10
 # Numbers by which sensors and loggers report faults, on whatever scale; 85 °C is what a DS18B20 sends at power-on.
 _ERROR_CODES = (-127.0, 127.9, 127.99, 128.0, 255.0, 327.67, 327.68, 655.35, 850.0, 888.0, 888.8, 999.0, 999.9, -200.0)
 _POWER_ON_C = 85.0
@@ -26,24 +28,57 @@ _ADVICE = "If it reports a fault, add it to the source's error values."
 _USUAL_C = (-100.0, 60.0)
 
 
-def reset_clock(walls: NDArray[np.int64]) -> tuple[NDArray[np.bool_], str]:
-    """Return which times (in microseconds since 1970) come from a reset clock, and a clause that says why."""
-    if not len(walls):
-        return np.zeros(0, np.bool_), ""
-    lowest, highest = int(walls.min()), int(walls.max())
-    is_reset = np.zeros(len(walls), np.bool_)
-    if _FACTORY_START <= lowest < _FACTORY_END:
-        return walls < _FACTORY_END, "in January 2000"
-    if highest - lowest < 2 * _YEAR_US:
-        return is_reset, ""
-    distinct = np.sort(walls)
-    steps = np.diff(distinct)
-    gap = int(steps.argmax())
-    first = EPOCH + int(distinct[0]) * MICROSECOND
-    is_first_of_january = (first.month, first.day) == (1, 1)
-    if is_first_of_january and steps[gap] >= 2 * _YEAR_US and gap + 1 <= _MAX_SHARE_APART * len(walls):
-        return walls <= distinct[gap], "years before that of the other rows"
-    return is_reset, ""
+class ResetClocks:
+    """Finds the times of devices whose clocks were reset: in January 2000, or years before the other rows of a body.
+
+    Each batch is compared with the rows of the batches before it.
+    """
+
+    def __init__(self) -> None:
+        self._lowest = self._count = 0
+
+    def find(self, walls: NDArray[np.int64]) -> tuple[NDArray[np.bool_], str]:
+        """Return which times (in microseconds since 1970) come from a reset clock, and a clause that says why."""
+        is_factory = (walls >= _FACTORY_START) & (walls < _FACTORY_END)
+        rest = walls[~is_factory]
+        if not len(rest):
+            return is_factory, "in January 2000"
+        begins_at = self._start_of_others(np.sort(rest))
+        is_reset = is_factory | (walls < begins_at)
+        self._note(walls[~is_reset])
+        if not is_reset.any():
+            return is_reset, ""
+        return is_reset, "in January 2000" if is_factory[is_reset].all() else "years before that of the other rows"
+
+    def _start_of_others(self, ordered: NDArray[np.int64]) -> int:
+        """Return from when on times are right: after the last long gap behind which there are few rows."""
+        if self._count:
+            # The rows of earlier batches are right, whatever their number.
+            is_before = ordered < self._lowest
+            before = np.append(ordered[is_before], self._lowest)
+        else:
+            is_before, before = np.ones(len(ordered), np.bool_), ordered
+        gaps = np.flatnonzero(np.diff(before) >= _YEAR_US)
+        total = self._count + len(ordered)
+        for gap in gaps[::-1].tolist():
+            count = gap + 1
+            is_few = count <= _MAX_SHARE_APART * total or (count < _FEW and 2 * count < total)
+            is_far = before[gap + 1] - before[gap] >= 2 * _YEAR_US or _is_first_of_january(int(before[0]))
+            if is_few and is_far:
+                return int(before[gap + 1])
+        return int(ordered[0])
+
+    def _note(self, right: NDArray[np.int64]) -> None:
+        if not len(right):
+            return
+        lowest = int(right.min())
+        self._lowest = min(self._lowest, lowest) if self._count else lowest
+        self._count += len(right)
+
+
+def _is_first_of_january(wall: int) -> bool:
+    at = EPOCH + wall * MICROSECOND
+    return (at.month, at.day) == (1, 1)
 
 
 class PlausibilityChecks:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import subprocess
+import sys
+import tempfile
 import zipfile
-from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from contextlib import ExitStack
 from typing import IO
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
-
+from ingestion.parsing.body import sheet_reader
 from ingestion.parsing.body.identify import Container
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
@@ -21,7 +21,7 @@ MAX_MEMBER_BYTES = 256 << 20
 _MAX_MEMBERS = 1_000
 # More than any table compresses; an archive made to exhaust the memory compresses a thousandfold.
 _MAX_RATIO = 200
-_MAX_ROWS = 1_048_576
+_MAX_READ_SECONDS = 120
 _TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl", ".dat", ".log")
 
 
@@ -29,7 +29,7 @@ def table_in(container: Container, data: bytes) -> tuple[str, IO[bytes]]:
     """Return the name and the bytes of the only table in a workbook or an archive. Raise UnreadableBody."""
     if container is Container.XLSX:
         _check_members(_opened(data), "an Excel workbook (XLSX)")
-        return "", io.BytesIO(_sheet_as_csv(data))
+        return "", _sheet_as_csv(data)
     return _member(data)
 
 
@@ -64,47 +64,36 @@ def _member(data: bytes) -> tuple[str, IO[bytes]]:
         raise UnreadableBody(Reason.UNDECODABLE, why="its ZIP compression is damaged") from error
 
 
-def _sheet_as_csv(data: bytes) -> bytes:
-    """Return the first sheet with cells as CSV."""
-    try:
-        workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
-        sheets = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
-    except (CalamineError, OSError, ValueError) as error:
-        why = ": it is damaged, or not a workbook"
-        raise UnreadableBody(Reason.UNSUPPORTED_FILE, what="an Excel workbook (XLSX)", why=why) from error
-    filled = [sheet for sheet in sheets if sheet.total_height]
-    if not filled:
-        raise UnreadableBody(Reason.UNSUPPORTED_FILE, what="an Excel workbook (XLSX)", why=": it has no cells")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    instants = {column for row in _rows(filled[0]) for column, cell in enumerate(row) if isinstance(cell, datetime)}
-    for row in _rows(filled[0]):
-        writer.writerow([_cell_text(cell, is_instant=column in instants) for column, cell in enumerate(row)])
-    return text.getvalue().encode()
+def _sheet_as_csv(data: bytes) -> IO[bytes]:
+    """Return the first sheet with cells as CSV, read by a process whose memory is limited; see sheet_reader."""
+    with ExitStack() as closing:
+        text = closing.enter_context(tempfile.TemporaryFile())
+        try:
+            # S603: the command is fixed; the workbook is data on standard input.
+            code = subprocess.run(  # noqa: S603
+                [sys.executable, "-I", sheet_reader.__file__],
+                input=data,
+                stdout=text,
+                stderr=subprocess.DEVNULL,
+                timeout=_MAX_READ_SECONDS,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            code = -1
+        if code != 0:
+            raise _unreadable_sheet(code)
+        text.seek(0)
+        closing.pop_all()  # the caller reads the file, which is deleted when it is closed
+    return text
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[list[object]]:
-    if sheet.total_height > _MAX_ROWS:
-        raise UnreadableBody(Reason.TOO_LARGE, why=f"its sheet has more than {_MAX_ROWS:,} rows")
-    for row in sheet.iter_rows():
-        yield list(row)
-
-
-def _cell_text(cell: object, *, is_instant: bool) -> str:
-    """Return a cell as the text that a CSV export in an unambiguous format would hold.
-
-    `is_instant`: the column holds times with dates, so that a date means its midnight.
-    """
-    if isinstance(cell, datetime):
-        return cell.isoformat(sep=" ")
-    if isinstance(cell, date):
-        return f"{cell.isoformat()} 00:00:00" if is_instant else cell.isoformat()
-    if isinstance(cell, time):
-        return cell.isoformat()
-    if isinstance(cell, timedelta):
-        return str(cell)
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
-    return str(cell).replace("\n", " ").replace("\r", " ")
+def _unreadable_sheet(code: int) -> UnreadableBody:
+    what = "an Excel workbook (XLSX)"
+    if code == sheet_reader.NOT_A_WORKBOOK:
+        return UnreadableBody(Reason.UNSUPPORTED_FILE, what=what, why=": it is damaged, or not a workbook")
+    if code == sheet_reader.NO_CELLS:
+        return UnreadableBody(Reason.UNSUPPORTED_FILE, what=what, why=": it has no cells")
+    if code == sheet_reader.TOO_MANY_ROWS:
+        return UnreadableBody(Reason.TOO_LARGE, why=f"its sheet has more than {sheet_reader.MAX_ROWS:,} rows")
+    limit = sheet_reader.MAX_MEMORY_BYTES >> 20
+    return UnreadableBody(Reason.TOO_LARGE, why=f"{what} whose first sheet takes more than {limit:,} MiB to read")

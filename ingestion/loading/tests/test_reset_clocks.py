@@ -1,0 +1,100 @@
+"""Rows of a device that lost its clock wait for review, however they arrive, and never become the latest reading."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from customers.models import StorageUnit
+from ingestion.loading.load import LoadRequest, LoadResult, load
+from ingestion.models import IngestionType, RejectedRow, Source
+from ingestion.parsing.parse import parse_body
+from ingestion.sources.mapping import FieldMapping
+from readings.models import LatestReading, Reading
+from tests.factories import SourceFactory
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def body(*times: datetime) -> str:
+    return "\n".join(["unit_id,timestamp,temperature", *(f"U1,{at:%Y-%m-%d %H:%M:%S},4.5" for at in times), ""])
+
+
+def minutes(start: datetime, count: int) -> list[datetime]:
+    return [start + timedelta(minutes=number) for number in range(count)]
+
+
+def loaded(text: str, kind: IngestionType = IngestionType.CSV, batch_rows: int = 50_000) -> LoadResult:
+    source = Source.objects.first() or SourceFactory()
+    request = LoadRequest(customer=source.customer, source=source, ingestion_type=kind, received_at=NOW)
+    data = io.BytesIO(text.encode())
+    return load(request, parse_body(data, FieldMapping(), received_at=NOW, batch_rows=batch_rows))
+
+
+RESET_TO = [
+    datetime(2000, 1, 1, tzinfo=UTC),
+    datetime(2000, 1, 1, 3, tzinfo=UTC),
+    datetime(2010, 1, 1, tzinfo=UTC),
+    datetime(2015, 6, 17, 8, tzinfo=UTC),
+    datetime(2025, 1, 1, tzinfo=UTC),
+]
+
+
+@pytest.mark.parametrize("reset_to", RESET_TO, ids=lambda at: f"{at:%Y-%m-%d}")
+@pytest.mark.parametrize("batch_rows", [50_000, 40], ids=["one batch", "many batches"])
+@pytest.mark.parametrize("kind", [IngestionType.IMPORT, IngestionType.CSV, IngestionType.PUSH])
+def test_few_rows_years_before_the_others_wait_for_review(
+    reset_to: datetime, batch_rows: int, kind: IngestionType
+) -> None:
+    times = minutes(NOW - timedelta(hours=6), 200)
+    times[100:100] = minutes(reset_to, 7)
+
+    loaded(body(*times), kind, batch_rows)
+
+    assert Reading.objects.count() == 200
+    assert set(RejectedRow.objects.values_list("reason", flat=True)) == {"clock_reset"}
+    assert RejectedRow.objects.count() == 7
+
+
+def test_rows_of_one_device_among_three_wait_for_review() -> None:
+    loaded(body(NOW - timedelta(hours=1), NOW - timedelta(hours=2), datetime(2019, 3, 2, tzinfo=UTC)))
+    assert (Reading.objects.count(), RejectedRow.objects.get().reason) == (2, "clock_reset")
+
+
+@pytest.mark.parametrize("kind", [IngestionType.CSV, IngestionType.API, IngestionType.PUSH])
+def test_a_body_of_such_rows_only_waits_for_review_if_the_unit_is_known(kind: IngestionType) -> None:
+    loaded(body(NOW - timedelta(hours=1)))
+
+    loaded(body(datetime(2017, 8, 5, tzinfo=UTC)), kind)
+
+    assert Reading.objects.count() == 1
+    assert "years before the other readings of its unit" in RejectedRow.objects.get().message
+    latest = LatestReading.objects.get(storage_unit=StorageUnit.objects.get())
+    assert latest.recorded_at == NOW - timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [(IngestionType.IMPORT, 5), (IngestionType.PUSH, 101)], ids=["a file", "many rows"]
+)
+def test_history_of_a_known_unit_is_stored(kind: IngestionType, count: int) -> None:
+    loaded(body(NOW - timedelta(hours=1)))
+    loaded(body(*minutes(datetime(2017, 8, 5, tzinfo=UTC), count)), kind)
+    assert Reading.objects.count() == 1 + count
+
+
+@pytest.mark.parametrize("batch_rows", [50_000, 40], ids=["one batch", "many batches"])
+def test_a_log_of_many_years_is_stored(batch_rows: int) -> None:
+    times = [datetime(2019, 1, 1, tzinfo=UTC) + timedelta(days=20) * number for number in range(140)]
+    loaded(body(*times), batch_rows=batch_rows)
+    loaded(body(*reversed(times)), batch_rows=batch_rows)
+    assert Reading.objects.count() == 140
+
+
+@pytest.mark.parametrize("written", ["1970-01-01 00:00:00", "2036-02-07 06:28:15", "2080-01-01 00:00:00"])
+def test_times_before_2000_and_in_the_future_wait_for_review(written: str) -> None:
+    loaded(body(NOW - timedelta(hours=1)) + f"U1,{written},4.5\n")
+    assert (Reading.objects.count(), RejectedRow.objects.count()) == (1, 1)
