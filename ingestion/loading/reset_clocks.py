@@ -24,9 +24,9 @@ SELECT sent.storage_unit_id
 FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[])
     AS sent (storage_unit_id, first, last)
 JOIN latest_reading USING (storage_unit_id)
-WHERE latest_reading.recorded_at >= sent.last + %(away)s AND NOT EXISTS (
+WHERE latest_reading.recorded_at >= sent.last + %(away)s::interval AND NOT EXISTS (
     SELECT FROM reading WHERE reading.storage_unit_id = sent.storage_unit_id
-        AND reading.recorded_at BETWEEN sent.first - %(away)s / 2 AND sent.last + %(away)s / 2
+        AND reading.recorded_at BETWEEN sent.first - %(away)s::interval / 2 AND sent.last + %(away)s::interval / 2
 )
 """
 
@@ -63,7 +63,7 @@ def _units_alone(spans: pl.DataFrame) -> list[int]:
                 "unit_ids": spans["storage_unit_id"].to_list(),
                 "firsts": spans["first"].to_list(),
                 "lasts": spans["last"].to_list(),
-                "away": YEARS_AWAY,
+                "away": f"{YEARS_AWAY.days} days",
             },
         )
         return [unit_id for (unit_id,) in cursor.fetchall()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import openpyxl
@@ -15,7 +16,7 @@ from ingestion.parsing.tests.parsing import parse
 from ingestion.sources.mapping import FieldMapping
 
 
-def workbook(*rows: list[object], first_sheet_is_empty: bool = False) -> bytes:
+def workbook(*rows: Sequence[object], first_sheet_is_empty: bool = False) -> bytes:
     """Return a workbook with these rows in its last sheet."""
     book = openpyxl.Workbook()
     sheet = book.active
@@ -23,7 +24,7 @@ def workbook(*rows: list[object], first_sheet_is_empty: bool = False) -> bytes:
         sheet = book.create_sheet("Readings")
     assert sheet is not None
     for row in rows:
-        sheet.append(row)
+        sheet.append(list(row))
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
