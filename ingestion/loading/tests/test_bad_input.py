@@ -373,14 +373,8 @@ def test_late_and_unordered_rows_give_the_same_result_as_ordered_ones(tmp_path: 
     late, early = shuffled[:40], shuffled[40:]
 
     orderly, disorderly = CustomerFactory(), CustomerFactory()
-    # Old readings are files of their own: among new ones they would be those of a clock that was reset.
-    files = [
-        (orderly, YEARS_AGO),
-        (orderly, in_order),
-        (disorderly, early),
-        (disorderly, YEARS_AGO),
-        (disorderly, late),
-    ]
+    files = [(orderly, YEARS_AGO), (orderly, sorted(EVERY_HOUR))]
+    files += [(disorderly, early), (disorderly, YEARS_AGO), (disorderly, late)]
     for number, (customer, rows) in enumerate(files):
         file = tmp_path / f"{number}.csv"
         file.write_text(csv_body(*[csv_row(timestamp=f"{at:%FT%T}", temperature=str(t)) for at, t in rows]))
