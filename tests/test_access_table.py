@@ -35,6 +35,7 @@ from tests.alarm_factories import (
     RuleFactory,
 )
 from tests.factories import (
+    DeliveryFactory,
     InvitationFactory,
     MembershipFactory,
     SourceFactory,
@@ -117,13 +118,15 @@ def world() -> World:
         "invitation_id": InvitationFactory(customer=customer).public_id,
         "message_id": MessageFactory(channel=channel, alarm=alarm).public_id,
     }
+    # A request to it is refused at once.
+    source = SourceFactory(customer=customer, url="http://127.0.0.1/readings")
+    ids["delivery_id"] = DeliveryFactory(source=source).public_id
     owned: dict[str, object] = {
         "facilities": unit.facility.public_id,
         "units": unit.public_id,
         "alarms": alarm.public_id,
         "tokens": token.public_id,
-        # A request to it is refused at once.
-        "sources": SourceFactory(customer=customer, url="http://127.0.0.1/readings").public_id,
+        "sources": source.public_id,
         "customers": customer.public_id,
         "settings": customer.public_id,
     }

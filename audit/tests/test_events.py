@@ -49,13 +49,11 @@ def test_an_export_over_the_api_is_recorded_and_a_page_of_a_list_is_not() -> Non
     assert (entry.actor_kind, entry.origin, entry.customer_id) == ("token", "api", unit.facility.customer_id)
 
 
-def test_an_import_is_recorded_and_a_dry_run_is_not(tmp_path: Path) -> None:
+def test_an_import_is_recorded(tmp_path: Path) -> None:
     customer = CustomerFactory.create()
     path = tmp_path / "freezer.csv"
     path.write_text("timestamp,unit_id,temperature_c\n2026-01-01T00:00:00Z,u1,-18.0\n")
 
-    import_file(path, customer, is_dry_run=True)
-    assert not AuditEntry.objects.filter(action="imported").exists()
     result = import_file(path, customer)
 
     entry = AuditEntry.objects.get(action="imported")

@@ -11,8 +11,10 @@ from core.api.fields import KnownFieldsMixin, Values, labelled_choices
 from core.crypto.encryption import SecretUnreadable
 from customers.api.serializers import RecordSerializer
 from ingestion.api.serializers import PushErrorSerializer
+from ingestion.loading.understood_rows import UnderstoodRow
 from ingestion.models import Source
 from ingestion.polling.trial import TrialResult
+from ingestion.previews.results import Outcome, Preview
 from ingestion.selectors import SourceState
 from ingestion.sources.credentials import Credentials, CredentialsKind, redact_url
 from ingestion.sources.mapping import FieldMapping
@@ -150,18 +152,66 @@ class RejectedTrialRowSerializer(PushErrorSerializer):
     raw = serializers.CharField()
 
 
+class UnderstoodRowSerializer(serializers.Serializer[UnderstoodRow]):
+    """A row as it was understood."""
+
+    position = serializers.ChoiceField(["first", "middle", "last"])
+    row_number = serializers.IntegerField()
+    raw = serializers.CharField(help_text="The row as it was sent, up to 300 characters.")
+    facility_code = serializers.CharField()
+    unit_code = serializers.CharField()
+    sensor_code = serializers.CharField()
+    recorded_at = serializers.DateTimeField()
+    facility_time = serializers.SerializerMethodField(help_text="The same time at the facility.")
+    temperature_c = serializers.FloatField(allow_null=True)
+    scale = serializers.CharField(help_text="The scale that was sent: C, F or K.")
+    scale_reason = serializers.CharField(help_text="Why the temperature is on this scale.")
+
+    def get_facility_time(self, row: UnderstoodRow) -> str:
+        """Return the local time with its offset."""
+        return row.local_time.isoformat()
+
+
+class OutcomeSerializer(serializers.Serializer[Outcome]):
+    """What would become of some of the rows, with one of them as an example."""
+
+    kind = serializers.ChoiceField(["stored", "duplicate", "conflicting", "rejected"])
+    reason = serializers.CharField(help_text="Why the rows would be rejected.")
+    count = serializers.IntegerField()
+    row_number = serializers.IntegerField()
+    example = serializers.CharField()
+    message = serializers.CharField()
+    settings = serializers.ListField(child=serializers.CharField(), help_text="What to change to fix it.")
+
+
+class PreviewSerializer(serializers.Serializer[Preview]):
+    """How a body is understood, and what would become of its rows."""
+
+    rows = UnderstoodRowSerializer(many=True)
+    ignored_columns = serializers.ListField(child=serializers.CharField())
+    outcomes = OutcomeSerializer(many=True)
+    notes = serializers.ListField(child=serializers.CharField())
+    is_partial = serializers.BooleanField(help_text="Only the first 200,000 rows were counted.")
+    error_settings = serializers.ListField(
+        child=serializers.CharField(), help_text="What to change if the response could not be read."
+    )
+
+
 class TrialSerializer(serializers.Serializer[TrialResult]):
     """What a source's request brings; nothing of it is stored."""
 
     is_success = serializers.BooleanField(help_text="The response was read and no row would be rejected.")
     url = serializers.CharField(help_text="What was requested, without secrets.")
-    reading_count = serializers.IntegerField()
-    rejected_count = serializers.IntegerField()
-    rejected_rows = RejectedTrialRowSerializer(many=True, source="rejected", help_text="The first 20 of them.")
-    unit_codes = serializers.ListField(child=serializers.CharField(), help_text="At most 100 of them.")
-    newest_reading_at = serializers.DateTimeField(allow_null=True)
+    reading_count = serializers.IntegerField(source="preview.reading_count")
+    rejected_count = serializers.IntegerField(source="preview.rejected_count")
+    rejected_rows = RejectedTrialRowSerializer(many=True, source="preview.rejected", help_text="The first 20 of them.")
+    unit_codes = serializers.ListField(
+        child=serializers.CharField(), source="preview.unit_codes", help_text="At most 100 of them."
+    )
+    newest_reading_at = serializers.DateTimeField(source="preview.newest_reading_at", allow_null=True)
+    preview = PreviewSerializer()
     size_bytes = serializers.IntegerField()
     duration_seconds = serializers.FloatField()
-    error_reason = serializers.CharField()
-    error_message = serializers.CharField()
+    error_reason = serializers.CharField(source="preview.error_reason")
+    error_message = serializers.CharField(source="preview.error_message")
     response_excerpt = serializers.CharField(help_text="The beginning of a response that failed, without secrets.")

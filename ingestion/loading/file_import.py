@@ -47,10 +47,9 @@ def import_file(
     *,
     source: Source | None = None,
     default_unit_code: str = "",
-    is_dry_run: bool = False,
     progress: Progress = lambda _: None,
 ) -> FileResult:
-    """Import the file as a delivery of `customer`; a dry run does the same and rolls it back.
+    """Import the file as a delivery of `customer`.
 
     `source` provides the field mapping and whether new units are registered. `default_unit_code` is the unit of rows
     without one; a CSV file without a unit column defaults to its file name. `progress` is called with the number of
@@ -67,8 +66,6 @@ def import_file(
     with path.open("rb") as file, transaction.atomic():
         result = _load(path, file, load_request, progress)
         _record_import(result.delivery)
-        if is_dry_run:
-            transaction.set_rollback(True)
     return result
 
 

@@ -24,6 +24,7 @@ from customers.models import Customer
 from ingestion.loading import conflicts, rejected_rows
 from ingestion.loading.registration import Register, ResolvedSensor, SensorKey, link_units
 from ingestion.loading.reset_clocks import without_reset_clocks
+from ingestion.loading.understood_rows import RowSample
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.limits import MAX_REJECTED_ROWS, MAX_SENSORS, exceeded
 from ingestion.parsing.rejection_reasons import Reason, message_for
@@ -85,6 +86,7 @@ class LoadResult:
     newest_of_units: dict[int, datetime] = field(default_factory=dict)
     is_cut_off: bool = False
     notes: dict[str, None] = field(default_factory=dict)
+    sample: RowSample = field(default_factory=RowSample)
 
     def count(self, result: StoreResult) -> None:
         """Add the counts of a stored batch."""
@@ -131,7 +133,7 @@ def load(
         _load_batch(load_result, register, load_request, batch, keeps_rejected=keeps_rejected)
         if is_limited and keeps_rejected:
             _refuse_too_many_rejected(load_result)
-    _close(load_result, problems)
+    _close(load_result, register, problems)
     return load_result
 
 
@@ -178,12 +180,12 @@ def _load_batch(
     *,
     keeps_rejected: bool,
 ) -> None:
-    readings, rejected = _resolve(register, batch)
+    readings, rejected = resolve(register, batch)
     rejected += batch.rejected
     if load_request.ingestion_type != IngestionType.IMPORT:
         readings, reset = without_reset_clocks(readings, batch, load_request.received_at)
         rejected += reset
-    stored_batch = _reading_batch(readings)
+    stored_batch = reading_batch(readings)
     began = time.monotonic()
     result = store(stored_batch, load_request.received_at)
     delivered = result.new_spans.keys() | result.units_ahead
@@ -201,9 +203,10 @@ def _load_batch(
     load_result.note_newest(readings)
     load_result.is_cut_off |= batch.is_cut_off
     load_result.notes |= dict.fromkeys(batch.notes)
+    load_result.sample.add(batch)
 
 
-def _resolve(register: Register, batch: ParsedBatch) -> tuple[pl.DataFrame, list[RejectedReading]]:
+def resolve(register: Register, batch: ParsedBatch) -> tuple[pl.DataFrame, list[RejectedReading]]:
     """Return the batch's readings with their ids, and rejections of those that can't be resolved."""
     keys: list[SensorKey] = batch.readings.select(KEY).unique().rows()
     resolved = register.resolve(keys, batch.units)
@@ -249,7 +252,8 @@ def _reason_despite_ids(row: _UnresolvedRow) -> Reason:
     return Reason.RETIRED_SENSOR if is_retired else Reason.TOO_MANY_STATUSES
 
 
-def _reading_batch(readings: pl.DataFrame) -> ReadingBatch:
+def reading_batch(readings: pl.DataFrame) -> ReadingBatch:
+    """Return resolved readings as columns for the store."""
     return ReadingBatch(
         storage_unit_id=readings["storage_unit_id"].to_numpy(),
         sensor_id=readings["sensor_id"].to_numpy(),
@@ -261,12 +265,14 @@ def _reading_batch(readings: pl.DataFrame) -> ReadingBatch:
     )
 
 
-def _close(load_result: LoadResult, problems: Sequence[str]) -> None:
+def _close(load_result: LoadResult, register: Register, problems: Sequence[str]) -> None:
     delivery = load_result.delivery
     delivery.records_processed = (
         delivery.records_stored + delivery.records_duplicate + delivery.records_conflicting + delivery.records_rejected
     )
     delivery.notes = list(load_result.notes)
+    if delivery.records_stored:
+        delivery.understood = [row.to_json() for row in load_result.sample.rows(register.time_zones)]
     sentences = [*problems, *_problems(load_result)]
     if sentences:
         delivery.status = Delivery.Status.PARTIAL

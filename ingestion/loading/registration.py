@@ -48,6 +48,11 @@ class Register:
         self._units: dict[UnitKey, StorageUnit] = {}
         self._sensors: dict[tuple[int, str], tuple[int, datetime | None]] = {}
 
+    @property
+    def time_zones(self) -> dict[UnitKey, str]:
+        """The time zones of the facilities of the units found so far."""
+        return {key: unit.facility.time_zone for key, unit in self._units.items()}
+
     def resolve(
         self, keys: Collection[SensorKey], descriptions: Mapping[UnitKey, UnitDescription]
     ) -> dict[SensorKey, ResolvedSensor | Reason]:

@@ -72,6 +72,12 @@ class Delivery(ScopedModel):
         blank=True,
         help_text="How the data was understood: what was assumed, passed over or looks suspicious.",
     )
+    understood = models.JSONField(
+        default=list,
+        db_default=models.Value([], output_field=models.JSONField()),
+        blank=True,
+        help_text="The first, a middle and the last row as they were understood.",
+    )
 
     class Meta:
         db_table = "delivery"

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ingestion.parsing.fields.scale_reasons import ScaleOfColumn
 from ingestion.parsing.limits import MAX_PENDING_CHARACTERS, MAX_PENDING_ROWS
 from ingestion.parsing.plausibility import PlausibilityChecks, ResetClocks
 from ingestion.parsing.rejection_reasons import Reason, message_for
@@ -68,13 +69,19 @@ class BatchBuilder:
             resolved = self._to_utc(converted, rejected, raw_row, pending_raw)
         return self._batch(resolved, rejected, lambda number: pending_raw.get(number) or raw_row(number))
 
-    def finish(self, *, is_cut_off: bool, rejected: Sequence[RejectedReading] = ()) -> ParsedBatch:
+    def finish(
+        self,
+        *,
+        is_cut_off: bool,
+        rejected: Sequence[RejectedReading] = (),
+        scales: tuple[ScaleOfColumn, ...] = (),
+    ) -> ParsedBatch:
         """Return the last batch: the rows still pending, and those rejected at the end of the body."""
         last, pending_raw = list(rejected), self._pending_raw
         resolved = self._release(self._hours.finish(), last, pending_raw)
         batch = self._batch(resolved, last, pending_raw.__getitem__)
         batch.is_cut_off = is_cut_off
-        batch.notes = self._checks.sentences()
+        batch.notes, batch.scales = self._checks.sentences(), scales
         return batch
 
     def _tell_own_offsets(self, rows: pl.DataFrame) -> None:
@@ -192,7 +199,7 @@ def with_final_batch(batches: Iterable[ParsedBatch], finish: Callable[[], Parsed
     if previous is not None and last.readings.is_empty():
         previous.is_cut_off = last.is_cut_off
         previous.rejected += last.rejected
-        previous.notes = last.notes
+        previous.notes, previous.scales = last.notes, last.scales
         yield previous
         return
     if previous is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 from pathlib import PurePath
@@ -33,6 +33,15 @@ class BodyFormat(Enum):
     JSON = auto()
     JSON_LINES = auto()
     CSV = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBody:
+    """A decoded body with its format, and the name of its file without the suffix."""
+
+    body: DecodedBody
+    format: BodyFormat
+    stem: str
 
 
 def declared_format(content_type: str, suffix: str = "") -> BodyFormat | None:
@@ -69,15 +78,9 @@ def parse_body(
     of rows in a body without a unit field; an uploaded CSV file falls back to its name. `is_other_customer`: see
     RowRules. Raise UnreadableBody, possibly after some batches: the whole delivery must be rolled back then.
     """
-    encoding = mapping.encoding or declared_encoding(content_type)
-    opened = DecodedBody(body, encoding=encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
-    name = _uncompressed_name(file_name)
-    container = identify(opened.decompressed_start(_SNIFFED_BYTES))
-    if container is not None:
-        member, table = table_in(container, opened.read_decompressed(min(max_bytes, MAX_ARCHIVE_BYTES)))
-        opened = DecodedBody(table, encoding=encoding, max_bytes=max_bytes, is_cut_off=False)
-        name, content_type = PurePath(name.stem + PurePath(member or ".csv").suffix), ""
-    start = opened.open().peek(_SNIFFED_BYTES).lstrip()
+    opened = open_body(
+        body, mapping, content_type=content_type, file_name=file_name, is_cut_off=is_cut_off, max_bytes=max_bytes
+    )
     options = ParseOptions(
         mapping=mapping,
         received_at=received_at,
@@ -88,12 +91,34 @@ def parse_body(
         is_other_customer=is_other_customer,
         is_unit_named=bool(default_unit),
     )
-    body_format = declared_format(content_type, name.suffix) or _detected_format(start, name.suffix)
-    if body_format is BodyFormat.CSV:
-        yield from parse_csv(opened, replace(options, default_unit=default_unit or name.stem.strip()))
+    if opened.format is BodyFormat.CSV:
+        yield from parse_csv(opened.body, replace(options, default_unit=default_unit or opened.stem))
     else:
-        is_json_lines = body_format is BodyFormat.JSON_LINES
-        yield from parse_json(opened, replace(options, is_json_lines=is_json_lines, file_unit=name.stem.strip()))
+        is_json_lines = opened.format is BodyFormat.JSON_LINES
+        yield from parse_json(opened.body, replace(options, is_json_lines=is_json_lines, file_unit=opened.stem))
+
+
+def open_body(
+    body: IO[bytes],
+    mapping: FieldMapping,
+    *,
+    content_type: str = "",
+    file_name: str = "",
+    is_cut_off: bool = False,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> OpenedBody:
+    """Open a delivered body, or the table in an archive, and find out its format. Raise UnreadableBody."""
+    encoding = mapping.encoding or declared_encoding(content_type)
+    opened = DecodedBody(body, encoding=encoding, max_bytes=max_bytes, is_cut_off=is_cut_off)
+    name = _uncompressed_name(file_name)
+    container = identify(opened.decompressed_start(_SNIFFED_BYTES))
+    if container is not None:
+        member, table = table_in(container, opened.read_decompressed(min(max_bytes, MAX_ARCHIVE_BYTES)))
+        opened = DecodedBody(table, encoding=encoding, max_bytes=max_bytes, is_cut_off=False)
+        name, content_type = PurePath(name.stem + PurePath(member or ".csv").suffix), ""
+    start = opened.open().peek(_SNIFFED_BYTES).lstrip()
+    body_format = declared_format(content_type, name.suffix) or _detected_format(start, name.suffix)
+    return OpenedBody(opened, body_format, name.stem.strip())
 
 
 def parse_rejected_row(

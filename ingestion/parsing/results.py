@@ -8,6 +8,7 @@ from typing import Self
 
 import polars as pl
 
+from ingestion.parsing.fields.scale_reasons import ScaleOfColumn
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.values.timestamps import DayOrder
 
@@ -70,7 +71,7 @@ class ParsedBatch:
 
     `units` describes each unit of `readings` by the last non-null values in its rows. `raw_row` returns the verbatim
     text of a row of this batch; `row_context` is a RowContext as text, for parse_rejected_row. `is_cut_off` is set on
-    the last batch of a body that ends early. `notes` for people are on the last batch.
+    the last batch of a body that ends early. `notes` for people, and why the `scales`, are on the last batch.
     """
 
     readings: pl.DataFrame
@@ -80,6 +81,7 @@ class ParsedBatch:
     row_context: str = ""
     is_cut_off: bool = False
     notes: list[str] = field(default_factory=list)
+    scales: tuple[ScaleOfColumn, ...] = ()
 
     @property
     def row_numbers(self) -> list[int]:

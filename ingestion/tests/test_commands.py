@@ -20,7 +20,7 @@ from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_r
 from ingestion.polling.claims import claim_now
 from ingestion.polling.tests.polling import ServedSource, csv_answer, json_answer
 from ingestion.polling.tests.scripted_server import answer
-from readings.models import HourlyRollup, LatestReading, Reading
+from readings.models import HourlyRollup, Reading
 from tests.factories import (
     CustomerFactory,
     RejectedRowFactory,
@@ -88,38 +88,6 @@ def test_a_file_without_readings_is_reported_as_such(customer: Customer, tmp_pat
     output, _ = run("import_readings", "A", file)
 
     assert output == f"{file}: Success: no readings received.\n"
-
-
-def test_a_dry_run_reports_the_outcome_and_stores_nothing(customer: Customer, file: Path, tmp_path: Path) -> None:
-    run("import_readings", "A", file)
-    other = tmp_path / "december.csv"
-    other.write_text(
-        csv_body(
-            csv_row(timestamp=TIMES[0]),
-            csv_row(timestamp=TIMES[1], temperature="-12.5"),
-            csv_row(timestamp="2026-11-23T11:00:00"),
-            csv_row(temperature="warm"),
-            csv_row(timestamp="", unit_id="unit_A_9_9"),
-        )
-    )
-
-    output, _ = run("import_readings", "A", other, "--dry-run")
-
-    assert output.splitlines() == [
-        f"{other}: dry run, nothing stored: Partial: 1 stored, 1 duplicate, 1 conflicting, 2 rejected"
-        " in 0.00 s. Rejected rows: 1 × Not a number, 1 × No time. Rows contradicting stored readings: 1.",
-        '  row 5 (Not a number): The temperature "warm" is not a number. If it means that nothing was measured,'
-        " add it to the source's null values.",
-        f"    {csv_row(temperature='warm')}",
-        "  row 6 (No time): The row has no time. Set the time field in the source's mapping.",
-        f"    {csv_row(timestamp='', unit_id='unit_A_9_9')}",
-    ]
-    assert (Reading.objects.count(), Delivery.objects.count(), RejectedRow.objects.count()) == (3, 1, 0)
-
-
-def test_a_dry_run_registers_nothing(customer: Customer, file: Path) -> None:
-    run("import_readings", "A", file, "--dry-run")
-    assert (StorageUnit.objects.count(), Reading.objects.count(), LatestReading.objects.count()) == (0, 0, 0)
 
 
 def test_one_invalid_file_does_not_stop_the_others_and_sets_the_exit_code(

@@ -3,12 +3,14 @@
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from ingestion.web import views
+from ingestion.web import previews, views
 
 urlpatterns = [
     path("sources", views.sources_page, name="sources"),
     path("sources/<uuid:public_id>", views.source_page, name="source"),
     path("sources/<uuid:public_id>/history", views.source_history, name="source-history"),
+    path("sources/<uuid:public_id>/test", previews.test_source_page, name="source-test"),
+    path("sources/<uuid:public_id>/deliveries/<uuid:delivery_id>", previews.delivery_page, name="source-delivery"),
     path("sources/<uuid:public_id>/schedule", views.change_schedule, name="source-schedule"),
     path("sources/<uuid:public_id>/rejected-rows", views.decide_rejected_rows, name="source-rejected-rows"),
     path("sources/<uuid:public_id>/conflicts", views.decide_conflicts, name="source-conflicts"),

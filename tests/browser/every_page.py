@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from alarms.models import Alarm, Channel, Drill, LimitProfile, Rule
 from customers.models import Facility, StorageUnit
-from ingestion.models import Conflict, RejectedRow, Source
+from ingestion.models import Conflict, Delivery, RejectedRow, Source
 from tests.alarm_factories import (
     AlarmFactory,
     ClosedAlarmFactory,
@@ -92,6 +92,15 @@ NOT_PAGES = {
     "openid_connect_callback",
 }
 
+UNDERSTOOD = [
+    {
+        "position": position, "row_number": row, "facility_code": "north", "unit_code": "vaccines", "sensor_code": "",
+        "recorded_at": f"2026-11-23T10:{row:02}:00+00:00", "time_zone": "Europe/London", "temperature_c": 5.0,
+        "scale": "F", "scale_reason": 'given by the title "Temp, °F"',
+    }
+    for position, row in (("first", 2), ("middle", 7), ("last", 11))
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class World:
@@ -100,6 +109,7 @@ class World:
     facility: Facility
     unit: StorageUnit
     source: Source
+    delivery: Delivery
     rejected: RejectedRow
     conflict: Conflict
     alarm: Alarm
@@ -116,6 +126,8 @@ class World:
             "facility": [self.facility.public_id],
             "unit": [self.unit.public_id],
             "source": [self.source.public_id],
+            "source-test": [self.source.public_id],
+            "source-delivery": [self.source.public_id, self.delivery.public_id],
             "alarm": [self.alarm.public_id],
             "settings-tokens": [customer.public_id],
             "settings-people": [customer.public_id],
@@ -185,4 +197,9 @@ def make_world() -> World:
     rule = RuleFactory(customer=facility.customer, channels=[channel], name="at night")
     MessageFactory(channel=channel, state="dead")
     Drill.objects.create(customer=facility.customer, started_at=now, ended_at=now)
-    return World(facility, units[0], source, rejected, conflict, alarm, channel, rule, StaffFactory(), manager)
+    understood = DeliveryFactory(
+        source=source, notes=["No scale is given: °C was assumed. Set the source's scale."], understood=UNDERSTOOD
+    )
+    return World(
+        facility, units[0], source, understood, rejected, conflict, alarm, channel, rule, StaffFactory(), manager
+    )

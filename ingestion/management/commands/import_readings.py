@@ -10,10 +10,11 @@ from tqdm import tqdm
 from typing_extensions import override
 
 from customers.models import Customer
-from ingestion.loading.file_import import FileResult, import_file
+from ingestion.loading.file_import import MAX_FILE_BYTES, FileResult, import_file
 from ingestion.models import Source
 from ingestion.parsing.rejection_reasons import printable
-from ingestion.sources.mapping import MappingError
+from ingestion.previews.preview import PreviewRequest, preview
+from ingestion.sources.mapping import FieldMapping, MappingError
 
 
 class Command(BaseCommand):
@@ -28,7 +29,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("customer", metavar="CUSTOMER", help="the customer's code")
         parser.add_argument("files", metavar="FILE", nargs="+", type=Path)
-        parser.add_argument("--dry-run", action="store_true", help="report the outcome without storing anything")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="show how the files are understood without storing anything"
+        )
         parser.add_argument("--source", help="the source whose field mapping describes the files")
         parser.add_argument("--unit", default="", help="the unit of rows without one (default: the file's name)")
 
@@ -54,6 +57,8 @@ class Command(BaseCommand):
 
     def _import(self, path: Path, customer: Customer, source: Source | None, options: dict[str, Any]) -> bool:
         """Import one file and print the result; return whether it could be imported."""
+        if options["dry_run"]:
+            return self._preview(path, customer, source, options["unit"])
         try:
             size_bytes = path.stat().st_size
             with tqdm(total=size_bytes, desc=path.name, unit="B", unit_scale=True, file=self.stderr._out) as bar:
@@ -62,18 +67,39 @@ class Command(BaseCommand):
                     customer,
                     source=source,
                     default_unit_code=options["unit"],
-                    is_dry_run=options["dry_run"],
                     progress=bar.update,
                 )
         except (OSError, MappingError) as error:
             self.stderr.write(f"{path}: {error}")
             return False
-        self._report(result, is_dry_run=options["dry_run"])
+        self._report(result)
         return not result.is_failure
 
-    def _report(self, result: FileResult, *, is_dry_run: bool) -> None:
-        prefix = "dry run, nothing stored: " if is_dry_run else ""
-        self.stdout.write(f"{result.path}: {prefix}{result.delivery.outcome}")
+    def _preview(self, path: Path, customer: Customer, source: Source | None, unit_code: str) -> bool:
+        """Print how one file is understood; return whether it can be read."""
+        try:
+            request = PreviewRequest(
+                customer=customer,
+                source=source,
+                mapping=source.mapping if source else FieldMapping(),
+                file_name=path.name,
+                default_unit_code=unit_code,
+                max_bytes=MAX_FILE_BYTES,
+                max_rows=None,
+            )
+            with path.open("rb") as file:
+                result = preview(file, request)
+        except (OSError, MappingError) as error:
+            self.stderr.write(f"{path}: {error}")
+            return False
+        summary, *lines = result.lines()
+        self.stdout.write(f"{path}: dry run, nothing stored: {summary}")
+        for line in lines:
+            self.stdout.write(f"  {line}")
+        return result.is_readable
+
+    def _report(self, result: FileResult) -> None:
+        self.stdout.write(f"{result.path}: {result.delivery.outcome}")
         for note in result.delivery.notes:
             self.stdout.write(f"  note: {printable(note)}")
         for row in result.examples:

@@ -12,6 +12,7 @@ from customers.models import Customer
 from ingestion.models import Delivery, Source
 from ingestion.polling.claims import claim_now
 from ingestion.polling.poll import poll
+from ingestion.polling.trial import try_source
 
 
 class Command(BaseCommand):
@@ -23,6 +24,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("customer", metavar="CUSTOMER", help="the customer's code")
         parser.add_argument("--source", help="only the source of this name")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="show how the responses are understood, store nothing"
+        )
 
     @override
     def handle(self, *args: object, **options: Any) -> None:
@@ -34,7 +38,8 @@ class Command(BaseCommand):
             sources = sources.filter(name=options["source"])
         if not sources:
             raise CommandError(f"Customer {customer} has no such polled source. `status` lists all sources.")
-        failed = [source.name for source in sources.select_related("customer") if not self._poll(source)]
+        run = self._try if options["dry_run"] else self._poll
+        failed = [source.name for source in sources.select_related("customer") if not run(source)]
         if failed:
             raise CommandError(f"Failed: {', '.join(failed)}.")
 
@@ -48,3 +53,12 @@ class Command(BaseCommand):
         for delivery in deliveries:
             self.stdout.write(f"{source.name}: {delivery.outcome}")
         return all(delivery.status != Delivery.Status.FAILURE for delivery in deliveries)
+
+    def _try(self, source: Source) -> bool:
+        """Print how the response of `source` is understood, and return whether it could be read."""
+        result = try_source(source)
+        summary, *lines = result.preview.lines()
+        self.stdout.write(f"{source.name}: dry run, nothing stored: {summary}")
+        for line in [*lines, *([f"response: {result.response_excerpt}"] if result.response_excerpt else [])]:
+            self.stdout.write(f"  {line}")
+        return result.preview.is_readable

@@ -14,6 +14,7 @@ from ingestion.parsing.csv.header import CsvHeader, find_header, read_head, spli
 from ingestion.parsing.csv.lines import LineBlock, SplitLines
 from ingestion.parsing.csv.table import Table
 from ingestion.parsing.fields.names import AMBIGUOUS_UNIT_NAMES
+from ingestion.parsing.fields.scale_reasons import scales_of
 from ingestion.parsing.fields.titles import canonical
 from ingestion.parsing.limits import MAX_HEADERS, MAX_LINE_BYTES, check_row_count, exceeded
 from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
@@ -39,7 +40,8 @@ def parse_csv(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]
     first_row = header.line_number + 1 if options.first_row is None else options.first_row
     split_blocks = _split_blocks(stream, body, table, first_row, options)
     batches = _batches(_read_ahead(split_blocks, stream), table, builder, body, options)
-    yield from with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off))
+    scales = scales_of(header.layout, options.mapping, header.titles, before=header.scale)
+    yield from with_final_batch(batches, lambda: builder.finish(is_cut_off=body.is_cut_off, scales=scales))
 
 
 def row_context(header: CsvHeader, rules: RowRules) -> str:

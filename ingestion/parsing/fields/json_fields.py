@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
+from ingestion.parsing.fields.scale_reasons import ScaleOfColumn, scales_of
 from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of, scale_of_text
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
@@ -48,6 +49,13 @@ class FieldExtractor:
         if layout.temperatures and "temperature" not in fields:
             _set_temperature(fields, values[layout.temperatures[0].position])
         return fields
+
+    def scales(self, around: str) -> tuple[ScaleOfColumn, ...]:
+        """Return why the rows extracted so far are on their scales; `around` is that of the object around them."""
+        if not self._layouts:  # rows in the default layout are not extracted one by one
+            return (ScaleOfColumn(sensor="", letter="", reason='given by "temperature_unit"'),)
+        keys, layout = next(iter(self._layouts.items()))
+        return scales_of(layout, self._mapping, keys, around=around)
 
     def gives_scale(self, row: object) -> bool:
         """Return whether the key of a row's temperature names its scale, or its cells have units."""

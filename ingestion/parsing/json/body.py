@@ -55,7 +55,9 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
     parser = _RowParser(body, options, builder, rules, scan)
     yield from with_final_batch(
         parser.batches(walker, rows),
-        lambda: builder.finish(is_cut_off=body.is_cut_off, rejected=parser.incomplete),
+        lambda: builder.finish(
+            is_cut_off=body.is_cut_off, rejected=parser.incomplete, scales=parser.fields.scales(scan.scale)
+        ),
     )
 
 
@@ -74,7 +76,8 @@ def _default_layout(walker: _Walker, options: ParseOptions) -> Iterator[_Row] | 
 class _RowParser:
     """Convert the rows of a body: blocks in the default layout as columns, other rows one by one, in bounded parts.
 
-    `incomplete` holds the rejection of the row in which the body ends, if it ends in one.
+    `incomplete` holds the rejection of the row in which the body ends, if it ends in one. `fields` extracts their
+    fields.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class _RowParser:
         self._options = options
         self._builder = builder
         self._rules = rules
-        self._fields = FieldExtractor(options.mapping, scan.sample, has_default_unit=options.is_unit_named)
+        self.fields = FieldExtractor(options.mapping, scan.sample, has_default_unit=options.is_unit_named)
         self._number = 1 if options.first_row is None else options.first_row
         self._count = 0
 
@@ -100,12 +103,12 @@ class _RowParser:
                 yield from self._block_batches(row)
                 continue
             self._count_rows(1)
-            part.add(self._number, row, self._fields)
+            part.add(self._number, row, self.fields)
             self._number += 1
             if part.count >= min(self._options.batch_rows, _MAX_PART_ROWS) or part.characters >= _MAX_PART_CHARACTERS:
                 yield part.build(self._builder)
                 part = _Part(self._rules)
-        for note in self._fields.notes:
+        for note in self.fields.notes:
             self._rules.notes.tell(note)
         if part.count:
             yield part.build(self._builder)
