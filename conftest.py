@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 
 from temperature_site.conf.services import database_settings
 from temperature_site.dev.embedded_postgres.server import FOR_TESTS, EmbeddedPostgres
-from tests.databases import choose_template, drop_template, migrated_template
+from tests.databases import choose_template, drop_templates, migrated_template
 
 SERVER = pytest.StashKey[EmbeddedPostgres]()
 
@@ -52,7 +52,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the tests' PostgreSQL, or leave another server as it was."""
     server = config.stash.get(SERVER, None)
     if server is None and os.environ.get("TEST_DATABASE_URL") and not hasattr(config, "workerinput"):
-        drop_template()
+        drop_templates()
     if server is not None:
         connections.close_all()
         server.stop()

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg2
 from django.conf import settings
 
-# The run's template; the controller sets it, and the workers of pytest-xdist inherit it.
+# The run's templates begin with it; the controller sets it, and the workers of pytest-xdist inherit it.
 TEMPLATE_VARIABLE = "TEST_TEMPLATE_DATABASE"
 # Of two workers one migrates while the other waits.
 LOCK = "SELECT pg_advisory_lock(hashtext(%s))"
@@ -50,41 +50,54 @@ class Database:
 
 
 def choose_template() -> None:
-    """Choose a name for this run's template, so that runs on the same server do not share one."""
+    """Choose a name for this run's templates, so that runs on the same server do not share one."""
     os.environ[TEMPLATE_VARIABLE] = f"test_template_{uuid.uuid4().hex[:12]}"
 
 
 def migrated_template() -> str:
-    """Return the name of the database that others are copies of. The first caller of a run creates it."""
-    name = os.environ[TEMPLATE_VARIABLE]
+    """Return the name of a database with empty tables, which others are copies of."""
+    return _template("", "template0", _migrate)
+
+
+def template_with(purpose: str, fill: Callable[[Database], None]) -> str:
+    """Return the name of a database that `fill` has filled for this purpose, which others are copies of."""
+    return _template(f"_{purpose}", migrated_template(), fill)
+
+
+def drop_templates() -> None:
+    """Drop this run's templates from a server that continues to run."""
     with _server() as server:
-        server.execute(LOCK, [name])
-        server.execute("SELECT FROM pg_database WHERE datname = %s", [name])
-        if not server.rowcount:
-            # Under its name only once it is complete: a failed migration leaves nothing that looks like a template.
-            unfinished = _database(f"{name}_new")
-            server.execute(f"CREATE DATABASE {unfinished.name} TEMPLATE template0")
-            _migrate(unfinished)
-            server.execute(f"ALTER DATABASE {unfinished.name} RENAME TO {name}")
-    return name
-
-
-def drop_template() -> None:
-    """Drop this run's template, if it was created, from a server that continues to run."""
-    name = os.environ[TEMPLATE_VARIABLE]
-    for each in (name, f"{name}_new"):
-        _on_server(f"DROP DATABASE IF EXISTS {each} WITH (FORCE)")
+        server.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [os.environ[TEMPLATE_VARIABLE]]
+        )
+        for (name,) in server.fetchall():
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager
-def own_database() -> Iterator[Database]:
-    """Create a database with empty tables and drop it afterwards."""
+def own_database(template: str) -> Iterator[Database]:
+    """Create a copy of the template and drop it afterwards."""
     database = _database(f"test_system_{uuid.uuid4().hex[:12]}")
-    _on_server(f"CREATE DATABASE {database.name} TEMPLATE {migrated_template()}")
+    _on_server(f"CREATE DATABASE {database.name} TEMPLATE {template}")
     try:
         yield database
     finally:
         _on_server(f"DROP DATABASE {database.name} WITH (FORCE)")
+
+
+def _template(ending: str, origin: str, fill: Callable[[Database], None]) -> str:
+    """Return the name of a template of this run; the first caller of a run creates it."""
+    name = f"{os.environ[TEMPLATE_VARIABLE]}{ending}"
+    with _server() as server:
+        server.execute(LOCK, [name])
+        server.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+        if not server.rowcount:
+            # Under its name only once it is complete: a failure leaves nothing that looks like a template.
+            unfinished = _database(f"{name}_new")
+            server.execute(f"CREATE DATABASE {unfinished.name} TEMPLATE {origin}")
+            fill(unfinished)
+            server.execute(f"ALTER DATABASE {unfinished.name} RENAME TO {name}")
+    return name
 
 
 def _database(name: str) -> Database:

@@ -56,7 +56,7 @@ def live_api(folder: Path) -> Iterator[LiveApi]:
 def is_answering(root: str) -> bool:
     try:
         return requests.get(f"{root}/ping", timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 

@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,10 +25,11 @@ from django.conf import settings
 from honcho.environ import parse_procfile
 from kombu import Connection
 
-from tests.databases import Database, own_database
+from tests.databases import Database, own_database, template_with
 
 PROCFILE = parse_procfile((settings.BASE_DIR / "Procfile").read_text()).processes
 STOP_SECONDS = 15
+SECRET_KEY = "for-tests-" + "x" * 50
 MAX_LOG_LINES = 15
 
 
@@ -132,13 +134,13 @@ def running_system(broker_url: str, folder: Path, **environment: str) -> Iterato
     `environment`: further settings. Everything is stopped and removed afterwards.
     """
     queue = f"test-system-{uuid.uuid4().hex[:12]}"
-    with own_database() as database:
+    with own_database(template_with("demo", _load_demo)) as database:
         surroundings = {
             "DATABASE_URL": database.url,
             "CELERY_BROKER_URL": broker_url,
             "CELERY_QUEUE": queue,
             "DATA_DIR": str(folder),
-            "SECRET_KEY": "for-tests-" + "x" * 50,
+            "SECRET_KEY": SECRET_KEY,
             "DEMO": "false",
             "DEBUG": "false",
             "SOURCE_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
@@ -149,14 +151,20 @@ def running_system(broker_url: str, folder: Path, **environment: str) -> Iterato
         }
         system = RunningSystem(database, os.environ | surroundings | environment, folder)
         try:
-            system.manage("ensure_schedule")
-            system.manage("load_demo", DEMO="true")
             yield system
         except NeverCameTrue as error:
             raise NeverCameTrue(f"{error}\n{system.last_words()}") from error
         finally:
             system.stop()
             _delete_queues(broker_url, queue)
+
+
+def _load_demo(database: Database) -> None:
+    """Create the schedule and the demo's customers."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = {"DATABASE_URL": database.url, "DATA_DIR": folder, "SECRET_KEY": SECRET_KEY, "DEMO": "true"}
+        for command in ("ensure_schedule", "load_demo"):
+            RunningSystem(database, os.environ | given, Path(folder)).manage(command)
 
 
 def _delete_queues(broker_url: str, queue: str) -> None:

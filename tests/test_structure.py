@@ -46,7 +46,7 @@ def tracked_modules(*patterns: str) -> list[Path]:
     return [Path(line) for line in listed.stdout.splitlines() if "/migrations/" not in line]
 
 
-TYPED = tracked_modules("*.py")
+EVERYTHING = tracked_modules("*.py")
 MODULES = tracked_modules(*(f"{package}/*.py" for package in PACKAGES))
 CODE = [path for path in MODULES if "tests" not in path.parts and path.name != "conftest.py"]
 
@@ -77,7 +77,7 @@ def test_a_folder_has_few_modules(folder: Path) -> None:
     assert len(modules) <= MAX_MODULES_PER_FOLDER
 
 
-@pytest.mark.parametrize("path", CODE, ids=str)
+@pytest.mark.parametrize("path", EVERYTHING, ids=str)
 def test_a_module_has_a_readable_length(path: Path) -> None:
     assert line_count(path) <= MAX_MODULE_LINES
 
@@ -112,7 +112,7 @@ def test_every_ignored_type_error_states_its_code_and_reason() -> None:
     ignored = re.compile(r"#\s*type: ignore(?!\[[a-z-]+(, [a-z-]+)*\]  # \w)")
     found = [
         f"{path}:{number}"
-        for path in TYPED
+        for path in EVERYTHING
         for number, line in enumerate((settings.BASE_DIR / path).read_text(encoding="utf-8").splitlines(), start=1)
         if ignored.search(line)
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,6 +61,14 @@ def set_staleness_limits(seconds: int) -> None:
     """Give all units this staleness limit, as if they had never had another."""
     StorageUnit.objects.update(gap_limit_seconds=seconds)
     LimitVersion.objects.update(gap_limit_seconds=seconds)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo what happens inside, so that the examples of a test start from the same rows without creating them anew."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def load(rows: Sequence[ReadingRow], now: datetime) -> None:

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.models import Alarm, Excursion, MktCheck
-from alarms.tests.evaluation import START, at, load, set_staleness_limits, stored
+from alarms.tests.evaluation import START, at, load, set_staleness_limits, stored, undone
 from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
 from customers.models import StorageUnit
 from readings.storage.reading_batch import ReadingRow
@@ -85,25 +85,28 @@ def test_a_unit_without_an_mkt_limit_requests_no_check() -> None:
     assert not MktCheck.objects.exists()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    temperatures_c=st.lists(st.sampled_from([5, 8, 12]), min_size=3, max_size=14),
-    order=st.randoms(use_true_random=False),
-    parts=st.integers(1, 4),
-)
-def test_any_order_and_splitting_ends_in_the_same_excursions(
-    temperatures_c: list[int], order: Random, parts: int
-) -> None:
-    unit, in_order = make_mkt_unit(), make_mkt_unit()
+def test_any_order_and_splitting_ends_in_the_same_excursions(unit: StorageUnit) -> None:
+    in_order = make_mkt_unit()
     set_staleness_limits(1200)
-    load(hours(in_order, *temperatures_c), LATER)
-    evaluate_units()
-    rows = hours(unit, *temperatures_c)
-    order.shuffle(rows)
-    for part in range(parts):
-        load(rows[part::parts], LATER)
-        evaluate_units()
-    assert stored(unit, MKT) == stored(in_order, MKT)
+
+    @settings(max_examples=15, deadline=None)
+    @given(
+        temperatures_c=st.lists(st.sampled_from([5, 8, 12]), min_size=3, max_size=14),
+        order=st.randoms(use_true_random=False),
+        parts=st.integers(1, 4),
+    )
+    def compare(temperatures_c: list[int], order: Random, parts: int) -> None:
+        with undone():
+            load(hours(in_order, *temperatures_c), LATER)
+            evaluate_units()
+            rows = hours(unit, *temperatures_c)
+            order.shuffle(rows)
+            for part in range(parts):
+                load(rows[part::parts], LATER)
+                evaluate_units()
+            assert stored(unit, MKT) == stored(in_order, MKT)
+
+    compare()
 
 
 def test_a_window_that_ends_after_the_newest_reading_counts_once_it_is_over(unit: StorageUnit) -> None:
@@ -128,29 +131,33 @@ def test_the_request_of_a_silent_unit_remains_until_no_window_can_be_covered_by_
     assert not MktCheck.objects.exists()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    readings=st.dictionaries(
-        st.tuples(st.integers(0, 90), st.integers(0, 1)),
-        st.one_of(st.none(), st.sampled_from([4.25, 7.5, 9.0, 13.0])),
-        min_size=1,
-        max_size=70,
-    ),
-    staleness_minutes=st.sampled_from([20, 45, 90]),
-    window_hours=st.sampled_from([1, 2, 4, 7]),
-    checked_after=st.lists(st.integers(0, 20), min_size=1, max_size=4).map(sorted),
-)
-def test_stored_excursions_equal_the_definition_at_every_check(
-    readings: dict[tuple[int, int], float | None], staleness_minutes: int, window_hours: int, checked_after: list[int]
-) -> None:
+@pytest.mark.parametrize("window_hours", [1, 2, 4, 7])
+def test_stored_excursions_equal_the_definition_at_every_check(window_hours: int) -> None:
     unit = make_unit(mkt_limit_c=8.0, mkt_window_seconds=window_hours * 3600, high_warning_c=None, high_critical_c=None)
-    set_staleness_limits(staleness_minutes * 60)
-    unit.refresh_from_db()
     sensors = [sensor.pk for sensor in unit.sensors.order_by("pk")]
-    rows = [ReadingRow(unit.pk, sensors[n], at(9 * step), each) for (step, n), each in sorted(readings.items())]
-    newest = rows[-1].recorded_at
-    load(rows, newest)
-    for hours_later in checked_after:
-        now = newest + hours_later * HOUR
-        evaluate_units(now)
-        assert stored_mkt(unit) == mkt_by_definition(unit, now)
+
+    @settings(max_examples=10, deadline=None)
+    @given(
+        readings=st.dictionaries(
+            st.tuples(st.integers(0, 90), st.integers(0, 1)),
+            st.one_of(st.none(), st.sampled_from([4.25, 7.5, 9.0, 13.0])),
+            min_size=1,
+            max_size=70,
+        ),
+        staleness_minutes=st.sampled_from([20, 45, 90]),
+        checked_after=st.lists(st.integers(0, 20), min_size=1, max_size=4).map(sorted),
+    )
+    def compare(
+        readings: dict[tuple[int, int], float | None], staleness_minutes: int, checked_after: list[int]
+    ) -> None:
+        with undone():
+            set_staleness_limits(staleness_minutes * 60)
+            unit.refresh_from_db()
+            rows = [ReadingRow(unit.pk, sensors[n], at(9 * step), each) for (step, n), each in sorted(readings.items())]
+            newest = rows[-1].recorded_at
+            load(rows, newest)
+            for now in (newest + hours_later * HOUR for hours_later in checked_after):
+                evaluate_units(now)
+                assert stored_mkt(unit) == mkt_by_definition(unit, now)
+
+    compare()

@@ -38,18 +38,18 @@ def reasons() -> list[str]:
     return list(Message.objects.order_by("pk").values_list("reason", flat=True))
 
 
-def tick_every_half_minute(start: datetime, minutes: int) -> int:
-    """Run a tick every half minute."""
-    return sum(create_due_messages(start + number * MINUTE / 2) for number in range(2 * minutes + 1))
+def tick_every_minute(start: datetime, minutes: int) -> int:
+    """Run a tick every minute."""
+    return sum(create_due_messages(start + number * MINUTE) for number in range(minutes + 1))
 
 
 def test_an_open_alarm_sends_reminders_until_it_is_acknowledged(unit: StorageUnit, customer: Customer) -> None:
     RuleFactory(customer=customer, repeat_minutes=5)
     alarm = open_alarm(storage_unit=unit)
     start = timezone.now()
-    assert tick_every_half_minute(start, 16) == 3
+    assert tick_every_minute(start, 16) == 3
     actions.acknowledge(alarm, by="anna", comment="on my way")
-    assert tick_every_half_minute(start + 17 * MINUTE, 30) == 0
+    assert tick_every_minute(start + 17 * MINUTE, 30) == 0
     assert reasons() == ["opened", "reminder", "reminder", "reminder"]
     assert [message.sequence for message in Message.objects.order_by("pk")] == [0, 1, 2, 3]
 
@@ -84,8 +84,8 @@ def test_an_unacknowledged_alarm_is_escalated_once(unit: StorageUnit, customer: 
     RuleFactory(customer=customer, escalate_minutes=15, escalation_channels=[boss])
     open_alarm(storage_unit=unit)
     start = timezone.now()
-    assert tick_every_half_minute(start, 14) == 0
-    assert tick_every_half_minute(start + 15 * MINUTE, 60) == 1
+    assert tick_every_minute(start, 14) == 0
+    assert tick_every_minute(start + 15 * MINUTE, 60) == 1
     assert Message.objects.get(reason="escalated").channel == boss
 
 
@@ -113,7 +113,7 @@ def test_an_alarm_opened_during_maintenance_notifies_afterwards(unit: StorageUni
     )
     window = MaintenanceWindowFactory(customer=customer, ends_at=timezone.now() + 60 * MINUTE)
     open_alarm(storage_unit=unit)
-    assert tick_every_half_minute(timezone.now(), 59) == 0
+    assert tick_every_minute(timezone.now(), 59) == 0
     over = window.ends_at
     assert create_due_messages(over) == 1
     assert create_due_messages(over + MINUTE) == 0

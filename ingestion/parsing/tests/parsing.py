@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+import pytest
 
 from ingestion.parsing.parse import parse_body
-from ingestion.parsing.results import ParsedBatch, RejectedReading, UnitDescription, UnitKey
+from ingestion.parsing.results import ParsedBatch, RejectedReading, UnitDescription, UnitKey, UnreadableBody
 from ingestion.sources.mapping import FieldMapping
 
 RECEIVED_AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -102,6 +103,13 @@ def parse(body: str | bytes, mapping: FieldMapping | None = None, **arguments: A
     data = body.encode() if isinstance(body, str) else body
     arguments.setdefault("received_at", RECEIVED_AT)
     return Parsed(list(parse_body(io.BytesIO(data), mapping or FieldMapping(), **arguments)))
+
+
+def unreadable(body: bytes | str, mapping: FieldMapping | None = None, **arguments: object) -> UnreadableBody:
+    """Parse a body that cannot be parsed; return the error."""
+    with pytest.raises(UnreadableBody) as error:
+        parse(body, mapping, **arguments)
+    return error.value
 
 
 def csv_row(**cells: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ingestion.parsing.parse import parse_body
-from ingestion.parsing.results import READING_SCHEMA, UnreadableBody
+from ingestion.parsing.results import READING_SCHEMA
 from ingestion.parsing.tests.parsing import (
     CSV_HEADER,
     DEFAULT_READING,
@@ -18,6 +18,7 @@ from ingestion.parsing.tests.parsing import (
     csv_body,
     csv_row,
     parse,
+    unreadable,
 )
 from ingestion.sources.mapping import FieldMapping
 
@@ -25,12 +26,6 @@ OLDER_HEADER = (
     "customer_id,facility_id,unit_id,temperature,timestamp,sensor_id,set_temperature,size,size_unit,"
     "city,country,quality_score,storage_room,degrees"
 )
-
-
-def unreadable(body: bytes | str, mapping: FieldMapping | None = None, **arguments: object) -> UnreadableBody:
-    with pytest.raises(UnreadableBody) as error:
-        parse(body, mapping, **arguments)
-    return error.value
 
 
 def test_the_common_layout_needs_no_mapping() -> None:
@@ -310,102 +305,3 @@ def test_large_files_are_split_into_batches_with_their_own_raw_rows() -> None:
     parsed = parse(csv_body(*lines), batch_rows=3)
     assert [len(batch.readings) for batch in parsed.batches] == [3, 3, 1]
     assert [batch.raw_row(number) for batch in parsed.batches for number in batch.readings["row_number"]] == lines
-
-
-def test_a_mapping_names_columns_and_constants() -> None:
-    mapping = FieldMapping(
-        facility_field="=Oxford",
-        unit_field="Kammer",
-        unit_name_field="=Blast freezer",
-        sensor_field="fühler",
-        time_field="Zeit",
-        time_format="%d.%m.%Y %H Uhr %M",
-        temperature_field="Wert",
-        scale_field="=F",
-        quality_field="Güte",
-        status_field="Zustand",
-        set_temperature_field="Soll",
-    )
-    body = "zeit;KAMMER;Fühler;wert;güte;zustand;soll\n05.11.2026 10 Uhr 11;K1;2;14,0;0,5;OK;-20\n"
-    parsed = parse(body, mapping)
-    row = parsed.row
-    assert (row["facility_code"], row["unit_code"], row["sensor_code"]) == ("Oxford", "K1", "2")
-    assert (row["temperature_c"], row["scale"], row["quality_score"], row["equipment_status"]) == (
-        -10.0,
-        "F",
-        0.5,
-        "ok",
-    )
-    assert f"{row['recorded_at']:%Y-%m-%d %H:%M}" == "2026-11-05 10:11"
-    assert parsed.units["Oxford", "K1"].unit_name == "Blast freezer"
-    assert parsed.units["Oxford", "K1"].set_temperature == -20.0
-
-
-def test_a_mapped_column_that_determines_the_meaning_is_required() -> None:
-    error = unreadable(csv_body(csv_row()), FieldMapping(scale_field="Einheit"))
-    assert error.reason == "no_header"
-    assert "Einheit" in error.message
-    assert parse(csv_body(csv_row()), FieldMapping(quality_field="Güte")).row["quality_score"] == 1.0
-
-
-def test_the_scale_comes_from_the_row_else_the_mapping_else_the_title_else_is_celsius() -> None:
-    line = "2026-11-23 10:11,a,50"
-    assert parse(f"time,unit_id,Temp °F\n{line}\n").row["scale"] == "F"
-    assert parse(f"time,unit_id,Temp °F\n{line}\n", FieldMapping(scale="C")).row["scale"] == "C"
-    assert parse(f"time,unit_id,Temp\n{line}\n", FieldMapping(scale="K")).row["scale"] == "K"
-    assert parse(f"time,unit_id,Temp\n{line}\n").row["scale"] == "C"
-    assert parse(f"time,unit_id,Temp °F,degrees\n{line},C\n").row["scale"] == "C"
-    assert parse(f"time,unit_id,Temp °F,degrees\n{line},\n").row["scale"] == "F"
-    assert parse("time,unit_id,temp,degrees\n2026-11-23 10:11,a,,\n").temperatures == [None]
-
-
-LOGGER_FILE = """\
-Device: TempLog 3000
-Serial: 12345
-
-Time,Temperature(°C),Humidity(%),Alarm
-23/11/2026 10:11,-18.5,40,
-05/11/2026 10:12,-18.4,41,LOW
-"""
-
-
-def test_a_loggers_file_is_one_unit_named_by_the_file_with_a_preamble() -> None:
-    mapping = FieldMapping(skip_until_header=True)
-    parsed = parse(LOGGER_FILE, mapping, file_name="exports/Freezer 12.csv")
-    assert {row["unit_code"] for row in parsed.rows} == {"Freezer 12"}
-    assert [f"{row['recorded_at']:%Y-%m-%d}" for row in parsed.rows] == ["2026-11-23", "2026-11-05"]
-    assert [row["row_number"] for row in parsed.rows] == [5, 6]
-    assert parse(LOGGER_FILE, mapping, file_name="a.csv", default_unit="Chosen").rows[0]["unit_code"] == "Chosen"
-    assert parse(LOGGER_FILE, mapping).reasons == {5: "no_unit", 6: "no_unit"}
-
-
-def test_a_preamble_is_noted_unless_the_mapping_expects_it() -> None:
-    assert "Lines before the header: 2." in parse(LOGGER_FILE, default_unit="a").notes
-    assert parse(LOGGER_FILE, FieldMapping(skip_until_header=True), default_unit="a").notes == [
-        'Columns that are not read: "Humidity(%)", "Alarm".'
-    ]
-
-
-def test_american_and_ambiguous_logger_times() -> None:
-    american = "Time,Temp °F\n11/05/2026 10:11:00 AM,14\n11/23/2026 10:11:00 PM,14\n"
-    parsed = parse(american, file_name="f.csv")
-    assert [f"{row['recorded_at']:%m-%d %H:%M}" for row in parsed.rows] == ["11-05 10:11", "11-23 22:11"]
-    ambiguous = parse("Time,Temp\n05/11/2026 10:11,1\n", file_name="f.csv")
-    assert ambiguous.reasons == {2: "unreadable_time"}
-    assert "time format" in ambiguous.rejection.message
-    mapping = FieldMapping(time_format="%d/%m/%Y %H:%M")
-    told = parse("Time,Temp\n05/11/2026 10:11,1\n", mapping, file_name="f.csv")
-    assert f"{told.row['recorded_at']:%d %B}" == "05 November"
-
-
-def test_the_time_of_the_response_can_be_the_time_of_every_row() -> None:
-    parsed = parse("unit_id,temp\na,1\n", FieldMapping(time_field="=received"))
-    assert parsed.row["recorded_at"] == RECEIVED_AT
-
-
-def test_a_column_called_unit_is_the_scale_or_else_the_storage_unit() -> None:
-    header = "time,temperature,unit\n2026-11-23 10:11,41,"
-    assert parse(f"{header}F\n", file_name="a.csv").row["scale"] == "F"
-    assert parse(f"{header}Freezer 1\n").row["unit_code"] == "Freezer 1"
-    unknown = parse(f"{header}Rankine\n", file_name="a.csv")
-    assert unknown.reasons == {2: "unknown_scale"}
