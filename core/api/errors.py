@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelError
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, InternalError, OperationalError
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.renderers import JSONRenderer
+from core.db.conflicts import cause_of
 
 _MAX_NAMES, _MAX_NAME_LENGTH = 10, 100
 
@@ -104,9 +105,9 @@ def _as_api_exception(error: Exception) -> Exception:
         return ValidationError(error.message_dict if hasattr(error, "error_dict") else error.messages)
     if isinstance(error, RequestDataTooBig):
         return TooLargeBody()
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OperationalError | InterfaceError) or (isinstance(error, InternalError) and cause_of(error)):
         logger.error("database unavailable", error=str(error))
-        return DatabaseUnavailable()
+        return DatabaseUnavailable(cause_of(error) or None)
     if isinstance(error, DataError | UnicodeEncodeError):
         # A number or text that no column can hold. Views validate their input; this catches what they miss.
         logger.warning("unstorable value", error=str(error))

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from django.db import transaction
+import structlog
+from django.db import Error, transaction
 from django.utils import timezone
 
 from audit.events import record_event
 from audit.models import AuditEntry
+from core.db.conflicts import cause_of
 from customers.models import Customer
-from ingestion.loading.load import LoadRequest, load, log_failure
+from ingestion.loading.load import LoadRequest, Parsing, load, log_failure
 from ingestion.loading.registration import other_customer_test
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody
 from ingestion.sources.mapping import FieldMapping
+
+logger = structlog.get_logger(__name__)
 
 MAX_EXAMPLES = 5
 # Files come from the operator's disk, so they may be far larger than a source's response.
@@ -63,9 +67,14 @@ def import_file(
         size_bytes=path.stat().st_size,
         default_unit_code=default_unit_code,
     )
-    with path.open("rb") as file, transaction.atomic():
-        result = _load(path, file, load_request, progress)
-        _record_import(result.delivery)
+    try:
+        with path.open("rb") as file, transaction.atomic():
+            result = _load(path, file, load_request, progress)
+            _record_import(result.delivery)
+    except Error as error:
+        logger.exception("import failed", file=path.name)
+        why = cause_of(error) or "The file could not be stored. See the log for details."
+        result = FileResult(path, log_failure(load_request, "internal_error", why))
     return result
 
 
@@ -81,7 +90,7 @@ def _record_import(delivery: Delivery) -> None:
 
 
 def _load(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progress) -> FileResult:
-    batches = _parsed(path, file, load_request, progress)
+    batches = Parsing(lambda: _parsed(path, file, load_request, progress))
     try:
         result = load(load_request, batches, max_rejected_per_reason=MAX_EXAMPLES)
     except UnreadableBody as unreadable:
@@ -90,6 +99,7 @@ def _load(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progr
 
 
 def _parsed(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progress) -> Iterator[ParsedBatch]:
+    file.seek(0)
     batches = parse_body(
         file,
         load_request.source.mapping if load_request.source else FieldMapping(),

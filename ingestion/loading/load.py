@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypedDict, cast
@@ -20,7 +20,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from alarms.evaluation.evaluate import evaluate
-from customers.models import Customer
+from core.db.conflicts import retry_conflicts
+from customers.models import Customer, StorageUnit
 from ingestion.loading import conflicts, rejected_rows
 from ingestion.loading.registration import Register, ResolvedSensor, SensorKey, link_units
 from ingestion.loading.reset_clocks import without_reset_clocks
@@ -31,7 +32,7 @@ from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 from readings.models import status_ids
 from readings.storage.reading_batch import ReadingBatch
-from readings.storage.store import StoreResult, store
+from readings.storage.store import StoreResult, lock_units, store
 
 logger = structlog.get_logger(__name__)
 
@@ -109,7 +110,16 @@ class LoadResult:
                 self.rejected.append(row)
 
 
-@transaction.atomic
+class Parsing:
+    """The batches of a body, parsed anew by `parse` each time they are iterated over."""
+
+    def __init__(self, parse: Callable[[], Iterator[ParsedBatch]]) -> None:
+        self._parse = parse
+
+    def __iter__(self) -> Iterator[ParsedBatch]:
+        return self._parse()
+
+
 def load(
     load_request: LoadRequest,
     batches: Iterable[ParsedBatch],
@@ -123,7 +133,36 @@ def load(
     `keeps_rejected` saves rejected rows for review. `max_rejected_per_reason` limits the rows in the result's
     `rejected`. `problems` are sentences about missing data; any of them makes the delivery partial. If `batches` raises
     UnreadableBody, nothing is stored: log the delivery with `log_failure`.
+
+    Bodies of several batches lock units batch by batch, so two of them may end in a deadlock. It is repeated with all
+    units of the customer locked first, unless `batches` can be iterated over only once.
     """
+
+    def attempt(number: int) -> LoadResult:
+        if number:
+            lock_units(sorted(_unit_ids(load_request.customer)))
+        return _load(
+            load_request,
+            batches,
+            keeps_rejected=keeps_rejected,
+            max_rejected_per_reason=max_rejected_per_reason,
+            problems=problems,
+        )
+
+    if iter(batches) is batches:
+        with transaction.atomic():
+            return attempt(0)
+    return retry_conflicts(attempt)
+
+
+def _load(
+    load_request: LoadRequest,
+    batches: Iterable[ParsedBatch],
+    *,
+    keeps_rejected: bool,
+    max_rejected_per_reason: float,
+    problems: Sequence[str],
+) -> LoadResult:
     load_result = LoadResult(_create_delivery(load_request), max_rejected_per_reason=max_rejected_per_reason)
     # Files come from the operator: they may be far larger than what a customer's system sends at once.
     is_limited = load_request.ingestion_type != IngestionType.IMPORT
@@ -135,6 +174,10 @@ def load(
             _refuse_too_many_rejected(load_result)
     _close(load_result, register, problems)
     return load_result
+
+
+def _unit_ids(customer: Customer) -> Iterable[int]:
+    return StorageUnit.objects.filter(facility__customer=customer).values_list("pk", flat=True)
 
 
 def _refuse_too_many_rejected(load_result: LoadResult) -> None:

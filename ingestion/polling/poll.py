@@ -18,12 +18,14 @@ from urllib.parse import quote
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import Error
 from django.utils import timezone
 
 from core.backoff import FIRST_RETRY_SECONDS, backoff_seconds
 from core.crypto.encryption import SecretUnreadable
+from core.db.conflicts import cause_of
 from core.leases import Claim, ClaimLost
-from ingestion.loading.load import LoadRequest, LoadResult, load, log_failure
+from ingestion.loading.load import LoadRequest, LoadResult, Parsing, load, log_failure
 from ingestion.loading.registration import Register, other_customer_test
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
@@ -64,6 +66,8 @@ class Failure:
                 return cls("timeout", f"The poll took longer than {limit} s. Set a shorter period per request.")
             case SourceMisconfigured() | MappingError() | TemplateError() | SecretUnreadable():
                 return cls("source_settings", str(error))
+            case Error() if cause := cause_of(error):
+                return cls("internal_error", cause)
             case _:
                 return cls("internal_error", f"{type(error).__name__} in this system. See the log for details.")
 
@@ -178,7 +182,7 @@ class _Poll:
                 default_unit_code=responses[0].unit_code if len(requests) == 1 else "",
             )
             with source_leases.hold(self.claim) as source:
-                load_result = load(load_request, self._parsed(responses), problems=self.problems)
+                load_result = load(load_request, Parsing(lambda: self._parsed(responses)), problems=self.problems)
                 self.has_gap |= load_result.is_cut_off
                 if not self.has_gap:
                     self._move_cursor(source, load_result, window.until, are_more=are_more)
@@ -243,6 +247,7 @@ class _Poll:
         for response in responses:
             if response.fetched.status == HTTPStatus.NO_CONTENT:
                 continue  # Some servers send a body all the same.
+            response.fetched.body.seek(0)
             try:
                 yield from parse_body(
                     response.fetched.body,
