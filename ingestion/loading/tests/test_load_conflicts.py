@@ -57,7 +57,7 @@ def loaded(source: Source, batches: Parsing | list[ParsedBatch]) -> Delivery:
     return load(request, batches).delivery
 
 
-class DiskFull(OperationalError):
+class DiskFullError(OperationalError):
     """What Django raises when the server's disk is full."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ def test_an_import_that_cannot_be_stored_is_logged_with_its_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise DiskFull
+        raise DiskFullError
 
     monkeypatch.setattr(file_import, "load", fail)
     customer = CustomerFactory(customer_code="A")
