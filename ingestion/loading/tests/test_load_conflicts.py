@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 
@@ -33,10 +34,8 @@ def test_bodies_of_several_batches_in_opposite_order_are_both_stored() -> None:
         def batches() -> Iterator[ParsedBatch]:
             for unit in order:
                 yield batch_of(reading(minute, unit=unit))
-                try:
+                with suppress(BrokenBarrierError):  # the second batch, or a repetition
                     both_hold_a_unit.wait(timeout=20)
-                except BrokenBarrierError:
-                    pass  # the second batch, or a repetition
                 both_hold_a_unit.abort()
 
         try:
