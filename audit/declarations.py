@@ -287,4 +287,5 @@ NOT_AUDITED: Mapping[str, str] = {
     "temperature_site.queueheartbeat": "heartbeats",
     "temperature_site.demosystem": "the demo",
     "temperature_site.forwardedheaders": "a warning for the operator",
+    "temperature_site.backup": "completed backups",
 }

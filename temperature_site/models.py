@@ -51,3 +51,20 @@ class DemoSystem(models.Model):
     @override
     def __str__(self) -> str:
         return f"demo since {self.loaded_at:%d %b %Y}"
+
+
+class Backup(models.Model):
+    """A backup that `manage.py backup` completed, by which its age is known."""
+
+    taken_at = models.DateTimeField(help_text="The moment whose state it contains.")
+    folder = models.CharField(max_length=1000, help_text="Where it was written, with the name of the machine.")
+    size_bytes = models.BigIntegerField()
+    duration_seconds = models.FloatField()
+
+    class Meta:
+        ordering = ["-taken_at"]
+        db_table = "backup"
+
+    @override
+    def __str__(self) -> str:
+        return f"backup of {self.taken_at:%d %b %Y %H:%M} UTC"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,17 +23,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--apply", action="store_true", help="install the units instead of only showing the steps")
         parser.add_argument("--user", default=DOCUMENTED.user, help="the system user that runs the services")
-        parser.add_argument("--destdir", type=Path, help="write the files below this folder and run nothing")
+        parser.add_argument("--destdir", help="write the files below this folder and run nothing")
         parser.add_argument("--write", action="store_true", help="update the units in deploy/systemd instead")
 
     @override
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         procfile = (settings.BASE_DIR / "Procfile").read_text()
         if options["write"]:
             self.write_examples(unit_files(procfile, DOCUMENTED))
             return
-        installation = Installation(settings.BASE_DIR, settings.DATA_DIR, options["user"])
-        steps = plan(unit_files(procfile, installation), installation, dest_dir=options["destdir"])
+        installation = Installation(settings.BASE_DIR, settings.DATA_DIR, str(options["user"]))
+        destdir = Path(str(options["destdir"])) if options["destdir"] else None
+        steps = plan(unit_files(procfile, installation), installation, dest_dir=destdir)
         self.stdout.write("\n".join(steps.lines()))
         for folder in unreachable_folders(settings.BASE_DIR):
             self.stderr.write(f"The user {installation.user} cannot enter {folder}: run `chmod o+x {folder}`.")

@@ -1,0 +1,98 @@
+"""A backup is the state of one moment, and is restored into an empty database only."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from customers.models import Customer
+from temperature_site.models import Backup
+from temperature_site.operations.backup import back_up, restore
+from temperature_site.operations.backup_manifest import BackupError, differences, read_manifest
+from temperature_site.operations.postgres_programs import Database, ProgramError, current_database, find_program
+from tests.factories import CustomerFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def empty_database() -> Iterator[Database]:
+    """Create an empty database beside that of the tests."""
+    database = current_database()
+    name = f"test_restored_{uuid.uuid4().hex[:12]}"
+    with closing(database.connect()) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+            yield Database(database.parameters | {"dbname": name})
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_backup_is_restored_with_every_row_into_an_empty_database_only(
+    tmp_path: Path, empty_database: Database
+) -> None:
+    CustomerFactory.create(customer_code="KEPT")
+    folder = tmp_path / "taken"
+
+    manifest = back_up(current_database(), folder, jobs=2)
+    assert manifest.rows["customer"] == Customer.objects.count() == 1
+    assert "SOURCE_CREDENTIALS_KEYS" in manifest.secrets
+
+    restore(empty_database, folder, jobs=2)
+    with closing(empty_database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT customer_code FROM customer")
+        assert cursor.fetchall() == [("KEPT",)]
+
+    with pytest.raises(BackupError, match="The database is not empty"):
+        restore(empty_database, folder, jobs=2)
+
+    dumped = next(path for path in sorted((folder / "database").iterdir()) if path.name != "toc.dat")
+    dumped.write_bytes(dumped.read_bytes()[:-1])
+    with pytest.raises(BackupError, match=f"is damaged: database/{dumped.name} differ"):
+        read_manifest(folder)
+
+
+def test_the_command_records_when_it_ran_and_its_folder_is_private(tmp_path: Path) -> None:
+    output = io.StringIO()
+    call_command("backup", str(tmp_path), "--jobs", "1", stdout=output)
+
+    (folder,) = tmp_path.iterdir()
+    backup = Backup.objects.get()
+    assert backup.folder.endswith(str(folder))
+    assert backup.size_bytes == read_manifest(folder).size_bytes
+    assert folder.stat().st_mode & 0o077 == 0
+    assert "Not included, keep them elsewhere: SECRET_KEY" in output.getvalue()
+
+    with pytest.raises(BackupError, match="every backup has a folder of its own"):
+        back_up(current_database(), folder, jobs=1)
+
+
+def test_a_backup_of_a_newer_version_and_one_that_was_interrupted_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"is no complete backup: it has no manifest.json"):
+        call_command("restore", str(tmp_path))
+
+    manifest = {"format": 1, "version": "9.0.0", "taken_at": "2030-01-01T00:00:00Z", "server_version": 180000}
+    manifest |= {"migrations": ["readings.9999_later"], "rows": {}, "files": {}, "secrets": []}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CommandError, match=r"version 9.0.0, whose migrations this version lacks"):
+        call_command("restore", str(tmp_path))
+
+
+def test_a_table_with_other_rows_is_named() -> None:
+    assert differences({"customer": 2, "reading": 5}, {"customer": 2, "reading": 4, "extra": 1}) == [
+        "extra: 0 rows in the backup, 1 restored",
+        "reading: 5 rows in the backup, 4 restored",
+    ]
+
+
+def test_a_program_that_is_too_old_for_the_server_is_not_used() -> None:
+    assert find_program("pg_dump", 160_000).is_file()
+    with pytest.raises(ProgramError, match="pg_dump 99 is needed"):
+        find_program("pg_dump", 990_000)
