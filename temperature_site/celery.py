@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 import structlog
-from celery import Celery, Task, signals
+from celery import Celery, Task, signals, states
 from celery.result import AsyncResult
 from django.conf import settings
+from django.db import close_old_connections, connections
 from typing_extensions import override
 
 from temperature_site.conf.environment import require_valid_settings
@@ -78,6 +79,23 @@ def unbind_task(task_id: str, **_: object) -> None:
 
     if task_id in _works:
         end_work(_works.pop(task_id))
+
+
+@signals.task_prerun.connect
+def close_unusable_connections(task: Task[Any, Any], **_: object) -> None:
+    """Close connections that are older than CONNECTION_MAX_AGE or broken; others serve the next task as well.
+
+    A new connection for every task took more of PostgreSQL's time than storing what a poll received.
+    """
+    if not task.request.is_eager:
+        close_old_connections()
+
+
+@signals.task_postrun.connect
+def close_connections_of_failure(task: Task[Any, Any], state: str | None = None, **_: object) -> None:
+    """Close the connections of a task that failed, in whatever state it left them."""
+    if state != states.SUCCESS and not task.request.is_eager:
+        connections.close_all()
 
 
 def queue_names(chosen: Iterable[str]) -> list[str]:

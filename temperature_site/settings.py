@@ -337,6 +337,9 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+# Celery closes the database connection after every task unless told to keep it for some; `temperature_site.celery`
+# closes it by Django's rules instead, for as long as a child lives.
+CELERY_DB_REUSE_MAX = CELERY_WORKER_MAX_TASKS_PER_CHILD
 # With the folder broker, replies to workers that have exited would pile up.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_BROKER_URL != folder_broker.BROKER_URL
 CELERY_TASK_SOFT_TIME_LIMIT = POLL_SOFT_SECONDS

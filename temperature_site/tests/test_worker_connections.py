@@ -1,0 +1,69 @@
+"""Workers keep their database connections from task to task."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery import states
+from celery.fixups.django import DjangoFixup
+from django.db import OperationalError, connection
+
+from temperature_site.celery import app, close_connections_of_failure, close_unusable_connections
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TASK: Any = SimpleNamespace(request=SimpleNamespace(is_eager=False))
+EAGER_TASK: Any = SimpleNamespace(request=SimpleNamespace(is_eager=True))
+
+
+@pytest.fixture
+def backend_id(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Connect anew with a connection that may be kept for a minute, and return its process id."""
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 60)
+    connection.close()
+    return current_backend_id()
+
+
+def current_backend_id() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def run_task(state: str, task: Any = TASK) -> None:
+    """Do what Celery, its support of Django and this project do around a task."""
+    fixup = DjangoFixup(app).worker_fixup
+    close_unusable_connections(task=task)
+    fixup.on_task_prerun(task)
+    fixup.on_task_postrun(task)
+    close_connections_of_failure(task=task, state=state)
+
+
+def test_the_next_task_uses_the_same_connection(backend_id: int) -> None:
+    run_task(states.SUCCESS)
+    run_task(states.SUCCESS)
+    assert current_backend_id() == backend_id
+
+
+def test_a_failed_task_leaves_no_connection(backend_id: int) -> None:
+    run_task(states.FAILURE)
+    assert connection.connection is None
+
+
+def test_a_connection_that_was_terminated_is_replaced(backend_id: int) -> None:
+    with pytest.raises(OperationalError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    run_task(states.SUCCESS)
+    assert current_backend_id() != backend_id
+
+
+def test_an_old_connection_is_replaced(backend_id: int) -> None:
+    connection.close_at = 0
+    run_task(states.SUCCESS)
+    assert current_backend_id() != backend_id
+
+
+def test_a_task_that_its_caller_runs_leaves_the_callers_connection(backend_id: int) -> None:
+    run_task(states.FAILURE, EAGER_TASK)
+    assert current_backend_id() == backend_id
