@@ -4,6 +4,7 @@ The readers are typed: an invalid value stops the start with a message instead o
 """
 
 import os
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,10 +21,10 @@ from temperature_site.dev import folder_broker
 # Lets Django's generic classes be subscripted in type hints at run time.
 django_stubs_ext.monkeypatch()
 
-# Reported by /health and the OpenAPI document.
-VERSION = "0.1.0"
-
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Reported by /health and the OpenAPI document.
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
 environ.Env.read_env(BASE_DIR / ".env")
 env = Environment(os.environ)
 
@@ -359,6 +360,9 @@ CELERY_TASK_ROUTES = {"temperature_site.tasks.note_slow_heartbeat": {"queue": SL
 # Who may read /metrics besides the operator: whoever sends this token, and these networks. In the demo everybody.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 METRICS_NETWORKS = env.names("METRICS_NETWORKS")
+
+# How old the newest backup may be, in hours, before the operator is warned; 0 if backups are taken in another way.
+BACKUP_HOURS = env.whole_number("BACKUP_HOURS", default=26)
 
 # Logs
 

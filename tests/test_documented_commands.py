@@ -25,7 +25,18 @@ from temperature_site.dev import demo
 ROOT = Path(settings.BASE_DIR)
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # These run until stopped, ask questions, need another database, or belong to Django; their arguments are checked.
-NOT_RUN = {"backup", "restore", "run", "runsimulator", "createsuperuser", "migrate", "collectstatic", "shell", "check"}
+NOT_RUN = {
+    "backup",
+    "doctor",
+    "restore",
+    "run",
+    "runsimulator",
+    "createsuperuser",
+    "migrate",
+    "collectstatic",
+    "shell",
+    "check",
+}
 COMMAND = re.compile(
     r"(?:^|[` ])(?:\.venv/bin/python |python )?manage\.py ([a-z][a-z_-]*(?: [^`\n#|]+)?)(?=[`\n#]|$)", re.M
 )

@@ -31,9 +31,13 @@ class CheckResults:
     partitions: str
     evaluation: str
 
+    def reports(self) -> dict[str, str]:
+        """Return the result of each part by its name."""
+        return asdict(self)
+
     def parts(self) -> dict[str, bool]:
         """Return whether each part works, by its name."""
-        return {part: result == OK for part, result in asdict(self).items()}
+        return {part: result == OK for part, result in self.reports().items()}
 
     @property
     def has_database(self) -> bool:

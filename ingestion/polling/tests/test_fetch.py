@@ -42,7 +42,7 @@ def test_the_request_has_a_user_agent_and_the_given_headers(serve: Callable[...,
 
     lines = server.heads[0].decode().split("\r\n")
     assert lines[0] == "GET /a%20b?c=%C3%BC HTTP/1.1"
-    assert "User-Agent: temperature-monitoring-system/0.1.0" in lines
+    assert "User-Agent: temperature-monitoring-system/1.0.0" in lines
     assert f"Host: 127.0.0.1:{server.port}" in lines
     assert "X-Api-Key: k" in lines
     assert "Authorization: Basic Y29sZCBzdG9yZTpww6Q6c3M=" in lines

@@ -1,0 +1,71 @@
+"""Migrations since the last release keep the processes of that release working while they are replaced.
+
+`deploy/released_migrations.txt` names the last migration of each app in the last release. A migration that is known to
+be safe although the linter objects states so with `django_migration_linter.IgnoreMigration`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection, models
+from django.db.migrations import AddField, Migration
+from django.db.migrations.loader import MigrationLoader
+from django_migration_linter import MigrationLinter
+from django_migration_linter.sql_analyser.analyser import analyse_sql_statements
+from django_migration_linter.sql_analyser.base import Issue
+
+ROOT = Path(settings.BASE_DIR)
+RELEASED = dict(line.split() for line in (ROOT / "deploy" / "released_migrations.txt").read_text().splitlines())
+
+pytestmark = pytest.mark.django_db
+
+
+def linter() -> MigrationLinter:
+    return MigrationLinter(str(ROOT), no_cache=True, no_output=True)
+
+
+def newer_migrations() -> list[Migration]:
+    loader = MigrationLoader(connection)
+    return [
+        migration
+        for (app, name), migration in sorted(loader.disk_migrations.items())
+        if app in RELEASED and name > RELEASED[app]
+    ]
+
+
+def objections(migration: Migration) -> list[str]:
+    """Return what old processes could not cope with, or what would lock a table while rows are rewritten."""
+    checking = linter()
+    if checking.should_ignore_migration(migration.app_label, migration.name, migration.operations):
+        return []
+    found = errors(checking.get_sql(migration.app_label, migration.name))
+    return [f"{migration.app_label}.{migration.name}: {error.message}" for error in found]
+
+
+def errors(sql: list[str]) -> list[Issue]:
+    found, _ignored, _warnings = analyse_sql_statements(linter().sql_analyser_class, sql, [])
+    return list(found)
+
+
+def test_each_app_of_the_list_has_the_named_migration() -> None:
+    known = MigrationLoader(connection).disk_migrations
+    assert [item for item in RELEASED.items() if item not in known] == []
+
+
+def test_migrations_since_the_last_release_are_compatible_with_it() -> None:
+    assert [objection for migration in newer_migrations() for objection in objections(migration)] == []
+
+
+def test_a_required_column_without_a_default_is_noticed() -> None:
+    state = MigrationLoader(connection).project_state()
+
+    class Required(Migration):
+        operations = [AddField("backup", "machine", models.TextField())]
+
+    with connection.schema_editor(collect_sql=True) as editor:
+        Required("0099_required", "temperature_site").apply(state, editor, collect_sql=True)
+
+    assert [error.code for error in errors(editor.collected_sql)] == ["NOT_NULL"]
