@@ -209,6 +209,13 @@ AUDITED = (
         urls=("url", "structure_url"),
         needs_reason=(DELETE, "is_paused"),
     ),
+    AuditedModel(model="ingestion.savedmapping", label=("name",), hot=("saved_at",), needs_reason=()),
+    AuditedModel(
+        model="ingestion.fileimport",
+        label=("created_by",),
+        hot=("due_at", "claim_id", "lease_until"),
+        needs_reason=(),
+    ),
     AuditedModel(
         model="ingestion.conflict",
         label=_UNIT,
@@ -284,6 +291,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "alarms.attempt": _LOG,
     "ingestion.delivery": _LOG,
     "ingestion.sourceunit": _DERIVED,
+    "ingestion.importfile": "the files of an import, whose storing and undoing are recorded",
     "temperature_site.queueheartbeat": "heartbeats",
     "temperature_site.demosystem": "the demo",
     "temperature_site.forwardedheaders": "a warning for the operator",

@@ -10,9 +10,14 @@ from django.conf import settings
 
 from core.leases import Claim, ClaimLost
 from ingestion import watchdog
+from ingestion.imports import storing
+from ingestion.imports.undoing import run_claimed
 from ingestion.loading import due_readings
 from ingestion.polling.claims import claim_due
 from ingestion.polling.poll import poll
+
+# A million rows take a few minutes.
+IMPORT_SECONDS = 3_600
 
 logger = structlog.get_logger(__name__)
 
@@ -26,6 +31,25 @@ def send_due_sources() -> None:
             expires=settings.POLL_LEASE_SECONDS,
             queue=settings.SLOW_QUEUE if claim.is_slow else settings.CELERY_TASK_DEFAULT_QUEUE,
         )
+
+
+@shared_task
+def send_due_imports() -> None:
+    """Claim the imports that are to be stored or undone, and send a task for each; forget old drafts."""
+    storing.forget_drafts()
+    for claim in storing.claim_due():
+        run_import.apply_async(
+            (claim.row_id, str(claim.claim_id)), expires=settings.POLL_LEASE_SECONDS, queue=settings.SLOW_QUEUE
+        )
+
+
+@shared_task(soft_time_limit=IMPORT_SECONDS, time_limit=IMPORT_SECONDS + 60)
+def run_import(import_id: int, claim_id: str) -> None:
+    """Store or undo a claimed import."""
+    try:
+        run_claimed(Claim(import_id, uuid.UUID(claim_id)))
+    except ClaimLost as lost:
+        logger.info("claim lost", import_id=import_id, message=str(lost))
 
 
 @shared_task(name="ingestion.tasks.watch")

@@ -43,6 +43,13 @@ ENTRIES = (
         description="Lets readings that are dated ahead take effect when their time has come.",
     ),
     ScheduleEntry(
+        name="Send due imports",
+        task="ingestion.tasks.send_due_imports",
+        seconds=5,
+        expires=5,
+        description="Claims the imports that are to be stored or undone, and sends a message for each.",
+    ),
+    ScheduleEntry(
         name="Evaluate units again",
         task="alarms.tasks.reevaluate",
         seconds=10,

@@ -6,6 +6,7 @@ through `readings.storage.store`, so that roll-ups and latest readings are consi
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -19,7 +20,7 @@ from factory.django import DjangoModelFactory
 from alarms.models import CustomerLimits, LimitProfile
 from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, Facility, Invitation, Membership, Sensor, StorageUnit
-from ingestion.models import Conflict, Delivery, IngestionType, RejectedRow, Source
+from ingestion.models import Conflict, Delivery, FileImport, ImportFile, IngestionType, RejectedRow, Source
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from readings.models import EquipmentStatus
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
@@ -178,6 +179,28 @@ class DeliveryFactory(ModelFactory[Delivery]):
     records_duplicate = 0
     records_conflicting = 0
     records_rejected = 0
+
+
+class FileImportFactory(ModelFactory[FileImport]):
+    """A draft of an import."""
+
+    class Meta:
+        model = FileImport
+
+    customer = factory.SubFactory(CustomerFactory)
+    created_by = "anna"
+
+
+class ImportFileFactory(ModelFactory[ImportFile]):
+    """A file with two readings and a remark of each, which waits to be stored."""
+
+    class Meta:
+        model = ImportFile
+
+    file_import = factory.SubFactory(FileImportFactory)
+    name = "fridge.csv"
+    content = gzip.compress(b"time,temp,remark\n2026-11-20 10:00,4.5,a\n2026-11-20 10:10,4.6,b\n")
+    size_bytes = 63
 
 
 class RejectedRowFactory(ModelFactory[RejectedRow]):

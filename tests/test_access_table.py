@@ -36,6 +36,7 @@ from tests.alarm_factories import (
 )
 from tests.factories import (
     DeliveryFactory,
+    ImportFileFactory,
     InvitationFactory,
     MembershipFactory,
     SourceFactory,
@@ -127,6 +128,7 @@ def world() -> World:
         "alarms": alarm.public_id,
         "tokens": token.public_id,
         "sources": source.public_id,
+        "imports": ImportFileFactory(file_import__customer=customer).file_import.public_id,
         "customers": customer.public_id,
         "settings": customer.public_id,
     }

@@ -104,6 +104,8 @@ ADD_SOURCES = Action("Add sources", MANAGE, MANAGER, "ingestion.add_source", spa
 CHANGE_SOURCES = Action(
     "Change, test, pause and resume sources", MANAGE, MANAGER, "ingestion.change_source", spans_units=True
 )
+IMPORT_FILES = Action("Import files", MANAGE, OPERATOR, "ingestion.add_fileimport", spans_units=True)
+UNDO_IMPORTS = Action("Undo imports", MANAGE, MANAGER, "ingestion.change_fileimport", spans_units=True)
 CREATE_TOKENS = Action("Create API tokens", MANAGE, MANAGER, "customers.add_apitoken")
 REVOKE_TOKENS = Action("Revoke API tokens", MANAGE, MANAGER, "customers.change_apitoken", spans_units=True)
 VIEW_TRAIL = Action("Search and export the audit trail", MANAGE, MANAGER, "audit.view_auditentry", spans_units=True)

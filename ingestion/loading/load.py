@@ -32,7 +32,7 @@ from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 from readings.models import status_ids
 from readings.storage.reading_batch import ReadingBatch
-from readings.storage.store import StoreResult, lock_units, store
+from readings.storage.store import StoredSpan, StoreResult, lock_units, store
 
 logger = structlog.get_logger(__name__)
 
@@ -57,6 +57,7 @@ class LoadRequest:
     """The origin of a delivery and the period that was requested.
 
     Rows dated after `received_at`, by more than clocks differ, take effect when their time has come.
+    `facility_time_zone` is that of facilities that are registered, if there is no source to tell.
     """
 
     customer: Customer
@@ -69,6 +70,7 @@ class LoadRequest:
     source_url: str = ""
     size_bytes: int = 0
     default_unit_code: str = ""
+    facility_time_zone: str = "UTC"
 
 
 @dataclass(slots=True)
@@ -88,12 +90,14 @@ class LoadResult:
     is_cut_off: bool = False
     notes: dict[str, None] = field(default_factory=dict)
     sample: RowSample = field(default_factory=RowSample)
+    spans: list[StoredSpan] = field(default_factory=list)
 
     def count(self, result: StoreResult) -> None:
         """Add the counts of a stored batch."""
         self.delivery.records_stored += result.stored
         self.delivery.records_duplicate += result.duplicates
         self.delivery.records_conflicting += len(result.contradictions)
+        self.spans += result.spans
 
     def note_newest(self, readings: pl.DataFrame) -> None:
         """Add the times of a batch's readings."""
@@ -167,7 +171,12 @@ def _load(
     # Files come from the operator: they may be far larger than what a customer's system sends at once.
     is_limited = load_request.ingestion_type != IngestionType.IMPORT
     max_sensors = MAX_SENSORS if is_limited else None
-    register = Register(load_request.customer, load_request.source, max_sensors=max_sensors)
+    register = Register(
+        load_request.customer,
+        load_request.source,
+        max_sensors=max_sensors,
+        time_zone=load_request.facility_time_zone,
+    )
     for batch in batches:
         _load_batch(load_result, register, load_request, batch, keeps_rejected=keeps_rejected)
         if is_limited and keeps_rejected:

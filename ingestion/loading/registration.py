@@ -38,13 +38,18 @@ class ResolvedSensor:
 class Register:
     """Looks up and registers the facilities, units and sensors of one delivery, within its transaction."""
 
-    def __init__(self, customer: Customer, source: Source | None, *, max_sensors: int | None = None) -> None:
-        """`max_sensors` limits the units and the sensors that the delivery may name; None does not limit them."""
+    def __init__(
+        self, customer: Customer, source: Source | None, *, max_sensors: int | None = None, time_zone: str = "UTC"
+    ) -> None:
+        """`max_sensors` limits the units and the sensors that the delivery may name; None does not limit them.
+
+        `time_zone` is that of facilities that are registered without a source.
+        """
         self._max_sensors = max_sensors
         self._customer = customer
         self._default_facility_code = source.default_facility_code if source else ""
         self._registers_units = source.registers_units if source else True
-        self._time_zone = source.facility_time_zone if source else "UTC"
+        self._time_zone = source.facility_time_zone if source else time_zone
         self._units: dict[UnitKey, StorageUnit] = {}
         self._sensors: dict[tuple[int, str], tuple[int, datetime | None]] = {}
 

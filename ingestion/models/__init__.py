@@ -1,6 +1,7 @@
 """Models of ingestion: sources, deliveries, and the rows that await a decision."""
 
 from ingestion.models.delivery import Delivery
+from ingestion.models.imports import FileImport, ImportFile, SavedMapping
 from ingestion.models.review import Conflict, RejectedRow
 from ingestion.models.source import (
     LATE_GRACE,
@@ -19,8 +20,11 @@ __all__ = [
     "MAX_INTERVAL_SECONDS",
     "Conflict",
     "Delivery",
+    "FileImport",
+    "ImportFile",
     "IngestionType",
     "RejectedRow",
+    "SavedMapping",
     "Source",
     "SourceMapping",
     "SourceSchedule",

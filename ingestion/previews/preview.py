@@ -49,6 +49,7 @@ class PreviewRequest:
     content_type: str = ""
     file_name: str = ""
     default_unit_code: str = ""
+    facility_time_zone: str = "UTC"
     is_cut_off: bool = False
     is_poll: bool = False
     received_at: datetime = field(default_factory=timezone.now)
@@ -112,7 +113,7 @@ class _Counts:
     """Counts what would become of the rows, with one example of each outcome."""
 
     def __init__(self, request: PreviewRequest) -> None:
-        self.register = Register(request.customer, request.source)
+        self.register = Register(request.customer, request.source, time_zone=request.facility_time_zone)
         self._request = request
         self._outcomes: dict[tuple[str, str], Outcome] = {}
         self._seen = pl.DataFrame(schema={"unit": pl.Int32, "sensor": pl.Int32, "at": pl.Int64})

@@ -35,8 +35,8 @@ def store_due(unit_id: int, now: datetime) -> dict[int, NewSpan]:
     lock_units([unit_id])
     with connection.cursor() as cursor:
         cursor.execute(store_sql.STORE_DUE, {"unit_id": unit_id, "until": now + CLOCK_TOLERANCE})
-        rows: list[tuple[int, int, datetime, datetime]] = cursor.fetchall()
-    return {unit_id: NewSpan(first, last) for unit_id, _, first, last in rows}
+        rows: list[tuple[int, int, datetime, datetime, datetime]] = cursor.fetchall()
+    return {unit_id: NewSpan(first, last) for unit_id, _, first, last, _ in rows}
 
 
 def exists(unit_id: int, sensor_id: int, recorded_at: datetime) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 from django.db import connection, transaction
@@ -34,6 +35,15 @@ class NewSpan:
     last: datetime
 
 
+class StoredSpan(NamedTuple):
+    """Rows of a unit that were stored at one instant, their `created_at`: between `first` and `last`."""
+
+    stored_at: datetime
+    unit_id: int
+    first: datetime
+    last: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class StoreResult:
     """The outcome of a batch: each of its rows is stored, a duplicate or a contradiction.
@@ -41,6 +51,7 @@ class StoreResult:
     contradictions: indexes (from 0) of the rows whose key is stored with another temperature.
     new_spans: by the id of each unit that got new readings.
     units_ahead: the ids of the units with stored rows that are dated ahead, which are no readings yet.
+    spans: of all stored rows, also of those dated ahead. As the units are locked, their instants identify the rows.
     """
 
     stored: int = 0
@@ -48,6 +59,7 @@ class StoreResult:
     contradictions: list[int] = field(default_factory=list)
     new_spans: dict[int, NewSpan] = field(default_factory=dict)
     units_ahead: frozenset[int] = frozenset()
+    spans: list[StoredSpan] = field(default_factory=list, compare=False)
 
 
 @transaction.atomic
@@ -65,15 +77,16 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
     ensure_partitions(_months(columns.recorded_at_us))
     firsts, repeats = columns.in_key_order()
     known, contradictions = _stage_new(columns, firsts)
-    ahead = _keep_future(columns, received_at) if received_at and known < len(firsts) else {}
-    kept = sum(ahead.values())
-    new_spans, stored = _upsert() if known + kept < len(firsts) else ({}, 0)
+    ahead, kept = _keep_future(columns, received_at) if received_at and known < len(firsts) else ([], 0)
+    spans, stored = _upsert() if known + kept < len(firsts) else ([], 0)
+    new_spans = {span.unit_id: NewSpan(span.first, span.last) for span in spans}
     stored += kept
     if len(repeats):
         # By now a reading is stored for every key, to which its repetitions are compared.
         contradictions += _stage_new(columns, repeats)[1]
     duplicates = len(columns) - stored - len(contradictions)
-    return StoreResult(stored, duplicates, sorted(contradictions), new_spans, frozenset(ahead))
+    units_ahead = frozenset(span.unit_id for span in ahead)
+    return StoreResult(stored, duplicates, sorted(contradictions), new_spans, units_ahead, [*spans, *ahead])
 
 
 def lock_units(unit_ids: list[int]) -> None:
@@ -99,21 +112,23 @@ def _stage_new(columns: ReadingBatch, rows: Rows) -> tuple[int, list[int]]:
     return known, contradictions or []
 
 
-def _keep_future(columns: ReadingBatch, received_at: datetime) -> dict[int, int]:
-    """Move staged rows that are dated ahead to the future readings; return their numbers by unit."""
+def _keep_future(columns: ReadingBatch, received_at: datetime) -> tuple[list[StoredSpan], int]:
+    """Move staged rows that are dated ahead to the future readings; return their spans and their number."""
     until = received_at + CLOCK_TOLERANCE
     if np.max(columns.recorded_at_us) <= microseconds_of(until):
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(store_sql.KEEP_FUTURE, {"until": until})
-        return dict(cursor.fetchall())
+        return [], 0
+    return _stored(store_sql.KEEP_FUTURE, {"until": until})
 
 
-def _upsert() -> tuple[dict[int, NewSpan], int]:
+def _upsert() -> tuple[list[StoredSpan], int]:
+    return _stored(store_sql.UPSERT, {})
+
+
+def _stored(statement: str, parameters: dict[str, datetime]) -> tuple[list[StoredSpan], int]:
     with connection.cursor() as cursor:
-        cursor.execute(store_sql.UPSERT)
+        cursor.execute(statement, parameters or None)
         rows = cursor.fetchall()
-    return {unit_id: NewSpan(first, last) for unit_id, _, first, last in rows}, sum(row[1] for row in rows)
+    return [StoredSpan(at, unit_id, first, last) for unit_id, _, first, last, at in rows], sum(row[1] for row in rows)
 
 
 def _months(recorded_at_us: np.ndarray) -> list[datetime]:

@@ -71,9 +71,9 @@ kept AS (
     SELECT storage_unit_id, sensor_id, recorded_at, nullif(temperature_c, 'NaN'), quality_score,
         equipment_status_id, scale
     FROM ahead
-    RETURNING storage_unit_id
+    RETURNING storage_unit_id, recorded_at
 )
-SELECT storage_unit_id, count(*) FROM kept GROUP BY 1
+SELECT storage_unit_id, count(*), min(recorded_at), max(recorded_at), statement_timestamp() FROM kept GROUP BY 1
 """
 
 
@@ -169,7 +169,8 @@ latest AS (
         scale = excluded.scale, created_at = excluded.created_at
     WHERE (excluded.recorded_at, -excluded.sensor_id) > (latest_reading.recorded_at, -latest_reading.sensor_id)
 )
-SELECT storage_unit_id, sum(reading_count)::bigint, min(first_at), max(last_at) FROM quarter GROUP BY 1
+SELECT storage_unit_id, sum(reading_count)::bigint, min(first_at), max(last_at), statement_timestamp()
+FROM quarter GROUP BY 1
 """  # noqa: S608  constants only
 
 UPSERT_INSERTED = f"{QUARTERS},\n{UPSERT_ROLLUPS}"

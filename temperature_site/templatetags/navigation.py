@@ -30,7 +30,7 @@ SECTIONS = (
     Section("Facilities", "facilities", ("facility", "unit")),
     Section("Analytics", "analytics", ("analytics",)),
     Section("Alarms", "alarms", ("alarm",)),
-    Section("Sources", "sources", ("source",)),
+    Section("Sources", "sources", ("source", "import", "setup")),
     Section(
         "Settings",
         "settings",

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from alarms.models import Alarm, Channel, Drill, LimitProfile, Rule
 from customers.models import Facility, StorageUnit
-from ingestion.models import Conflict, Delivery, RejectedRow, Source
+from ingestion.models import Conflict, Delivery, FileImport, RejectedRow, Source
 from tests.alarm_factories import (
     AlarmFactory,
     ClosedAlarmFactory,
@@ -27,6 +27,7 @@ from tests.factories import (
     ConflictFactory,
     DeliveryFactory,
     FacilityFactory,
+    ImportFileFactory,
     InvitationFactory,
     MembershipFactory,
     RejectedRowFactory,
@@ -48,6 +49,10 @@ NOT_PAGES = {
     "alarm-count",
     "settings-end-maintenance",
     "source-schedule",
+    "import-store",
+    "import-change",
+    "import-undo",
+    "import-progress",
     "source-rejected-rows",
     "source-conflicts",
     "former-source-pages",
@@ -110,6 +115,7 @@ class World:
     unit: StorageUnit
     source: Source
     delivery: Delivery
+    draft: FileImport
     rejected: RejectedRow
     conflict: Conflict
     alarm: Alarm
@@ -127,6 +133,7 @@ class World:
             "unit": [self.unit.public_id],
             "source": [self.source.public_id],
             "source-test": [self.source.public_id],
+            "import": [self.draft.public_id],
             "source-delivery": [self.source.public_id, self.delivery.public_id],
             "alarm": [self.alarm.public_id],
             "settings-tokens": [customer.public_id],
@@ -151,7 +158,7 @@ class World:
         }
         plain = [
             "overview", "facilities", "analytics", "analytics-comparison", "analytics-deviation", "analytics-quality",
-            "sources", "settings", "password-change", "sessions", "mfa_index", "mfa_list_webauthn",
+            "sources", "imports", "settings", "password-change", "sessions", "mfa_index", "mfa_list_webauthn",
             "account_reauthenticate",
             "socialaccount_connections", "alarms", "settings-limit-profiles", "settings-new-limit-profile", "trail",
         ]  # fmt: skip
@@ -200,6 +207,7 @@ def make_world() -> World:
     understood = DeliveryFactory(
         source=source, notes=["No scale is given: °C was assumed. Set the source's scale."], understood=UNDERSTOOD
     )
+    draft = ImportFileFactory(file_import__customer=facility.customer).file_import
     return World(
-        facility, units[0], source, understood, rejected, conflict, alarm, channel, rule, StaffFactory(), manager
+        facility, units[0], source, understood, draft, rejected, conflict, alarm, channel, rule, StaffFactory(), manager
     )

@@ -1,0 +1,115 @@
+"""Choose and remember the mappings of a customer's files, and change them by assigning columns."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+from ingestion.imports.logger_templates import template_for
+from ingestion.models import FileImport, SavedMapping, SourceMapping
+from ingestion.parsing.fields.titles import canonical
+from ingestion.parsing.head import BodyHead, HeadColumn, head_of
+from ingestion.parsing.parse import open_body
+from ingestion.parsing.results import UnreadableBody
+from ingestion.sources.mapping import FieldMapping
+
+MAPPING_FIELDS = tuple(each.name for each in dataclasses.fields(FieldMapping))
+# What a person can assign to a column, in the order in which a page asks for it.
+ROLES = {
+    "time": "Time",
+    "date": "Date",
+    "temperature": "Temperature",
+    "unit": "Storage unit",
+    "unit_name": "Unit's name",
+    "facility": "Facility",
+    "sensor": "Sensor",
+    "scale": "Scale",
+    "quality": "Quality",
+    "status": "Status",
+    "set_temperature": "Set temperature",
+}
+_START_BYTES = 4096
+# Fields that would be recognised again by their names; a constant without a text takes their place.
+_NOT_READ_AS_CONSTANT = ("sensor", "quality", "status", "facility", "unit_name", "set_temperature")
+
+
+class ColumnError(ValueError):
+    """The columns cannot be assigned like this; the message says why, and what to do."""
+
+
+def header_digest(head: BodyHead) -> str:
+    """Return what identifies files with the same columns, "" if there are none."""
+    names = [canonical(column.name) or column.name for column in head.columns]
+    return sha256("\x1f".join(names).encode()).hexdigest() if names else ""
+
+
+def choose_mapping(file_import: FileImport, content: bytes, file_name: str) -> None:
+    """Give a new import the customer's saved mapping for files with this header, else that of a logger's template."""
+    default = FieldMapping(time_zone=file_import.time_zone)
+    head = head_of(io.BytesIO(content), default, file_name=file_name)
+    saved = SavedMapping.objects.filter(customer=file_import.customer, header_digest=header_digest(head)).first()
+    if saved is not None:
+        copy_mapping(saved, file_import)
+        file_import.mapping_origin = f"Saved mapping “{saved.name}”"
+        return
+    template = template_for(_start_of(content, file_name))
+    if template is not None:
+        for name, value in template.mapping.items():
+            setattr(file_import, name, value)
+        file_import.mapping_origin = f"Template “{template.name}”"
+
+
+def save_mapping(file_import: FileImport, head: BodyHead, name: str) -> None:
+    """Remember the mapping of an import for the customer's next files with this header."""
+    digest = header_digest(head)
+    if not digest or not head.is_understood:
+        return
+    saved = SavedMapping.objects.filter(customer=file_import.customer, header_digest=digest).first()
+    saved = saved or SavedMapping(customer=file_import.customer, header_digest=digest, name=name[:200])
+    copy_mapping(file_import, saved)
+    saved.save()
+
+
+def copy_mapping(source: SourceMapping, target: SourceMapping) -> None:
+    """Copy all settings of a mapping."""
+    for name in MAPPING_FIELDS:
+        setattr(target, name, getattr(source, name))
+
+
+def assign_columns(mapping: SourceMapping, columns: Sequence[HeadColumn], roles: Mapping[int, str]) -> None:
+    """Change the mapping so that each column is read as its role, "" for not at all. Raise ColumnError.
+
+    Only what differs from how the columns are read already is changed, so that what is recognised stays recognised.
+    """
+    for role, label in ROLES.items():
+        before = [position for position, column in enumerate(columns) if column.field == role]
+        chosen = [position for position in range(len(columns)) if roles.get(position, columns[position].field) == role]
+        if before == chosen:
+            continue
+        if len(chosen) > 1 and (role != "temperature" or not set(chosen) <= set(before)):
+            names = ", ".join(f"“{columns[position].name}”" for position in chosen)
+            raise ColumnError(f"Only one column can be the {label.lower()}: choose one of {names}.")
+        if role == "temperature" and len(chosen) > 1:
+            raise ColumnError("Choose one temperature column, or all that are recognised.")
+        setattr(mapping, f"{role}_field", _name_of(columns, chosen[0]) if chosen else _without(role))
+
+
+def _without(role: str) -> str:
+    return "=" if role in _NOT_READ_AS_CONSTANT else ""
+
+
+def _name_of(columns: Sequence[HeadColumn], position: int) -> str:
+    """Return how a mapping names a column: by its title, or its number if the title is not the only one."""
+    name = columns[position].name
+    is_unique = sum(column.name.casefold() == name.casefold() for column in columns) == 1
+    return name if is_unique and not name.startswith("=") and len(name) <= 100 else f"#{position + 1}"
+
+
+def _start_of(content: bytes, file_name: str) -> str:
+    try:
+        opened = open_body(io.BytesIO(content), FieldMapping(), file_name=file_name)
+        return opened.body.open().peek(_START_BYTES).decode("utf-8", "replace")
+    except UnreadableBody:
+        return ""

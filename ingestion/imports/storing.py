@@ -1,0 +1,201 @@
+"""Store and undo imports in the background: claimed, in a transaction per file, and resumed if a worker is killed.
+
+A file is stored completely or not at all, so that a worker that is killed leaves it waiting and the next one stores it.
+How far it has come is written through a connection of its own, because the file's transaction is not visible before
+its end.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import datetime, timedelta
+from typing import IO
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connections, transaction
+from django.utils import timezone
+
+from audit.events import record_event
+from audit.models import AuditEntry
+from core.leases import Claim, LeasedTable
+from ingestion.loading.load import LoadRequest, LoadResult, load, log_failure
+from ingestion.loading.registration import other_customer_test
+from ingestion.models import FileImport, ImportFile, IngestionType
+from ingestion.parsing.parse import parse_body
+from ingestion.parsing.results import ParsedBatch, UnreadableBody
+from ingestion.sources.mapping import MappingError
+
+logger = structlog.get_logger(__name__)
+
+CLAIMS_PER_TICK = 20
+# A file that ends its worker every time must not be tried for ever.
+MAX_ATTEMPTS = 3
+# Drafts are forgotten after this time, with their files.
+DRAFTS_KEPT = timedelta(days=30)
+
+import_leases = LeasedTable(
+    model=FileImport,
+    lease_setting="POLL_LEASE_SECONDS",
+    due_column="due_at",
+    joins="",
+    condition="state IN ('storing', 'undoing')",
+    is_slow="true",
+    slow_seconds=0,
+)
+PROGRESS = """
+WITH renewed AS (
+    UPDATE file_import SET lease_until = %(lease_until)s WHERE id = %(import_id)s AND claim_id = %(claim_id)s
+)
+UPDATE import_file SET read_bytes = %(read_bytes)s WHERE id = %(file_id)s
+"""
+
+
+def claim_due() -> list[Claim]:
+    """Claim the imports that are to be stored or undone."""
+    return import_leases.claim_due(limit=CLAIMS_PER_TICK)
+
+
+def forget_drafts() -> int:
+    """Delete drafts that nobody stored within DRAFTS_KEPT; return their number."""
+    old = FileImport.objects.filter(state=FileImport.State.DRAFT, created_at__lt=timezone.now() - DRAFTS_KEPT)
+    return sum(draft.delete()[0] > 0 for draft in old[:CLAIMS_PER_TICK])
+
+
+def store_files(claim: Claim) -> None:
+    """Store the waiting files of a claimed import. Raise ClaimLost if another worker has taken over."""
+    waiting = ImportFile.objects.filter(file_import=claim.row_id, state=ImportFile.State.WAITING)
+    for file_id in list(waiting.order_by("pk").values_list("pk", flat=True)):
+        _store_file(claim, file_id)
+    with import_leases.hold(claim) as file_import:
+        release(file_import, FileImport.State.STORED)
+
+
+def release(file_import: FileImport, state: FileImport.State) -> None:
+    """Set the state that an import has reached, and give up the claim."""
+    file_import.state = state
+    file_import.claim_id = file_import.lease_until = None
+    file_import.save(update_fields=["state", "claim_id", "lease_until"])
+
+
+def content_of(file: ImportFile) -> IO[bytes]:
+    """Return the decompressed content of a file."""
+    return io.BytesIO(gzip.decompress(bytes(file.content)))
+
+
+def _store_file(claim: Claim, file_id: int) -> None:
+    with import_leases.hold(claim):
+        file = ImportFile.objects.select_related("file_import__customer").get(pk=file_id)
+        file.attempt_count += 1
+        file.read_bytes = 0
+        file.save(update_fields=["attempt_count", "read_bytes"])
+    request = _load_request(file)
+    if file.attempt_count > MAX_ATTEMPTS:
+        _fail(claim, file, request, "interrupted", f"Storing it was interrupted {MAX_ATTEMPTS} times. Split the file.")
+        return
+    try:
+        with transaction.atomic():
+            result = load(request, _batches(claim, file, request), max_rejected_per_reason=0)
+            with import_leases.hold(claim):
+                _record_stored(file, result)
+    except UnreadableBody as error:
+        _fail(claim, file, request, error.reason.value, error.message)
+    except MappingError as error:
+        _fail(claim, file, request, "source_settings", str(error))
+
+
+def _load_request(file: ImportFile) -> LoadRequest:
+    return LoadRequest(
+        customer=file.file_import.customer,
+        ingestion_type=IngestionType.IMPORT,
+        source_url=file.name,
+        size_bytes=file.size_bytes,
+        default_unit_code=file.unit_code,
+        facility_time_zone=file.file_import.facility_time_zone,
+    )
+
+
+def _batches(claim: Claim, file: ImportFile, request: LoadRequest) -> Iterator[ParsedBatch]:
+    body = content_of(file)
+    with closing(_Progress(claim, file)) as progress:
+        for batch in parse_body(
+            body,
+            file.file_import.mapping,
+            file_name=file.name,
+            received_at=request.received_at,
+            default_unit=file.unit_code,
+            max_bytes=settings.IMPORT_MAX_BYTES,
+            is_other_customer=other_customer_test(request.customer),
+        ):
+            yield batch
+            progress.reach(body.tell())
+
+
+def _record_stored(file: ImportFile, result: LoadResult) -> None:
+    file.state = ImportFile.State.STORED
+    file.delivery = result.delivery
+    file.read_bytes = file.size_bytes
+    file.error_message = ""
+    file.content = b""
+    file.spans = [
+        [span.stored_at.isoformat(), span.unit_id, span.first.isoformat(), span.last.isoformat()]
+        for span in result.spans
+    ]
+    file.save()
+    _record(file)
+
+
+def _fail(claim: Claim, file: ImportFile, request: LoadRequest, reason: str, message: str) -> None:
+    """Note that a file cannot be stored; its content is kept, so that it can be stored with another mapping."""
+    with import_leases.hold(claim):
+        file.state = ImportFile.State.FAILED
+        file.error_message = message
+        file.delivery = log_failure(request, reason, message)
+        file.save(update_fields=["state", "error_message", "delivery"])
+        _record(file)
+
+
+def _record(file: ImportFile) -> None:
+    if (delivery := file.delivery) is None:
+        return
+    record_event(
+        AuditEntry.Action.IMPORTED,
+        model="ingestion.delivery",
+        object_id=delivery.pk,
+        label=delivery.source_url,
+        customer_id=delivery.customer_id,
+        details={
+            "by": file.file_import.created_by,
+            "status": delivery.status,
+            "stored": delivery.records_stored,
+            "rejected": delivery.records_rejected,
+        },
+    )
+
+
+class _Progress:
+    """Writes how much of a file has been read, and renews the lease, outside the file's transaction."""
+
+    def __init__(self, claim: Claim, file: ImportFile) -> None:
+        self._claim = claim
+        self._file_id = file.pk
+        self._connection = connections["default"].copy()
+
+    def reach(self, read_bytes: int) -> None:
+        """Note that the file has been read up to here. A failure costs nothing but the news of it."""
+        parameters: dict[str, datetime | int | str] = {
+            "lease_until": timezone.now() + import_leases.lease,
+            "import_id": self._claim.row_id,
+            "claim_id": str(self._claim.claim_id),
+            "read_bytes": read_bytes,
+            "file_id": self._file_id,
+        }
+        with suppress(DatabaseError), self._connection.cursor() as cursor:
+            cursor.execute(PROGRESS, parameters)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

@@ -1,0 +1,203 @@
+"""The import pages: upload files, see how they are understood, choose columns, store in the background, undo."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from core.web.pages import list_page
+from customers.access import actions
+from customers.access.page_principal import needs, page_principal, refuse_unless
+from customers.access.principal import Principal
+from customers.models import Customer
+from ingestion.imports import undoing, uploads
+from ingestion.imports.mappings import ROLES
+from ingestion.loading.understood_rows import UnderstoodRow
+from ingestion.models import FileImport, ImportFile
+from ingestion.previews.results import Preview
+from ingestion.sources.mapping import MappingError
+from ingestion.web.mapping_forms import MappingForm, column_choices, mapping_form, save_columns_and_settings
+
+IMPORTS_A_PAGE = 25
+MAX_UNIT_CODE = 100
+MAX_REASON = 1_000
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+@needs(GET=actions.IMPORT_FILES, POST=actions.IMPORT_FILES)
+def imports_page(request: HttpRequest) -> HttpResponse:
+    """List the visible imports; POST keeps the uploaded files as a draft and shows how they are understood."""
+    principal = page_principal(request)
+    customers = Customer.objects.visible_to(principal.scope_of(actions.IMPORT_FILES)).order_by("customer_code")
+    problem = ""
+    if request.method == "POST":
+        try:
+            customer = customers.filter(customer_code=request.POST.get("customer", "")).first()
+            file_import = uploads.create_import(customer, request.FILES.getlist("files"), by=principal.name)
+        except uploads.UploadRefused as refused:
+            problem = str(refused)
+        else:
+            return redirect("import", file_import.public_id)
+    imports = FileImport.objects.visible_to(principal.scope).select_related("customer")
+    counted = imports.annotate(file_count=Count("files"), failed=Count("files", filter=Q(files__state="failed")))
+    context = {
+        "list": list_page(request, counted.order_by("-created_at", "-pk"), IMPORTS_A_PAGE),
+        "customers": customers[:500],
+        "selected": request.POST.get("customer") or request.GET.get("customer", ""),
+        "problem": problem,
+    }
+    return render(request, "ingestion/imports.html", context, status=400 if problem else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+@needs(GET=actions.IMPORT_FILES, POST=actions.IMPORT_FILES)
+def import_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show an import: a draft with mapping and preview, later its progress and result. POST changes the mapping."""
+    principal, file_import = _get_import(request, public_id)
+    if file_import.state != FileImport.State.DRAFT:
+        refuse_unless(request.method != "POST")
+        return _result_page(request, principal, file_import)
+    file = _chosen_file(request, file_import)
+    before, problem = _preview(file)
+    form = mapping_form(file_import, before.head)
+    if request.method == "POST":
+        form = mapping_form(file_import, before.head, request.POST)
+        if form.is_valid():
+            _save(request, form, file)
+            return redirect(f"{request.path}?file={file.public_id}")
+        file_import.refresh_from_db()
+    context = {
+        "import": file_import,
+        "files": list(uploads.files_to_preview(file_import)),
+        "file": file,
+        "preview": before,
+        "problem": problem,
+        "form": form,
+        "columns": column_choices(before.head),
+        "roles": ROLES.items(),
+        "sample_rows": before.head.sample_rows,
+    }
+    return render(request, "ingestion/import.html", context)
+
+
+@require_POST
+@login_required
+@needs(POST=actions.IMPORT_FILES)
+def store_import(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Have a draft stored in the background."""
+    _, file_import = _get_import(request, public_id)
+    first, problem = _preview(_chosen_file(request, file_import))
+    if problem:
+        messages.error(request, problem)
+    elif not uploads.store(file_import, first):
+        messages.info(request, "No change: it is being stored, or was stored, already.")
+    return redirect("import", public_id)
+
+
+@require_POST
+@login_required
+@needs(POST=actions.IMPORT_FILES)
+def change_import(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Discard a draft, or return an import to its mapping because files failed, according to `action`."""
+    _, file_import = _get_import(request, public_id)
+    if request.POST.get("action") == "discard":
+        deleted, _ = FileImport.objects.filter(pk=file_import.pk, state=FileImport.State.DRAFT).delete()
+        messages.success(request, "Import discarded." if deleted else "No change: it is stored already.")
+        return redirect("imports")
+    if not uploads.correct(file_import):
+        messages.info(request, "No change: no file of it failed.")
+    return redirect("import", public_id)
+
+
+@require_POST
+@login_required
+@needs(POST=actions.UNDO_IMPORTS)
+def undo_import(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Have all readings withdrawn that the import stored, with the reason that the person states."""
+    principal, file_import = _get_import(request, public_id)
+    refuse_unless(principal.may(actions.UNDO_IMPORTS, file_import.customer_id))
+    reason = request.POST.get("reason", "").strip()[:MAX_REASON]
+    if not reason:
+        messages.error(request, "State why the import is undone: the reason goes on record.")
+    elif not undoing.undo(file_import, by=principal.name, reason=reason):
+        messages.info(request, "No change: the import is not stored, or is undone already.")
+    return redirect("import", public_id)
+
+
+@require_safe
+@never_cache
+@login_required
+@needs(GET=actions.IMPORT_FILES)
+def import_progress(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Return the part of the page that shows the progress; it reloads the page when the import is done."""
+    _, file_import = _get_import(request, public_id)
+    context = {
+        "import": file_import,
+        "progress": uploads.progress_of(file_import),
+        "files": uploads.present_files(file_import),
+    }
+    response = render(request, "ingestion/_import_progress.html", context)
+    if not file_import.is_running:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+def _get_import(request: HttpRequest, public_id: UUID) -> tuple[Principal, FileImport]:
+    """Return the principal and the import. Raise Http404 if the principal may not see it."""
+    principal = page_principal(request)
+    visible = FileImport.objects.visible_to(principal.scope_of(actions.IMPORT_FILES)).select_related("customer")
+    return principal, get_object_or_404(visible, public_id=public_id)
+
+
+def _chosen_file(request: HttpRequest, file_import: FileImport) -> ImportFile:
+    """Return the file that `?file=` names, else the first one."""
+    files = list(uploads.files_to_preview(file_import))
+    chosen = request.POST.get("file") or request.GET.get("file", "")
+    if not files:
+        return get_object_or_404(uploads.files_to_preview(file_import)[:1])
+    return next((file for file in files if str(file.public_id) == chosen), files[0])
+
+
+def _preview(file: ImportFile) -> tuple[Preview, str]:
+    """Return how a file is understood, and what is wrong with the mapping."""
+    try:
+        return uploads.preview_file(file), ""
+    except MappingError as error:
+        return Preview(error_reason="source_settings", error_message=str(error)), str(error)
+
+
+def _save(request: HttpRequest, form: MappingForm, file: ImportFile) -> None:
+    save_columns_and_settings(form)
+    FileImport.objects.filter(pk=form.instance.pk).update(facility_time_zone=form.cleaned_data["time_zone"])
+    if "unit_code" in request.POST:
+        file.unit_code = request.POST["unit_code"].strip()[:MAX_UNIT_CODE]
+        file.save(update_fields=["unit_code"])
+
+
+def _result_page(request: HttpRequest, principal: Principal, file_import: FileImport) -> HttpResponse:
+    files = uploads.present_files(file_import)
+    context = {
+        "import": file_import,
+        "files": files,
+        "progress": uploads.progress_of(file_import),
+        "stored": sum(file.delivery.records_stored for file in files if file.delivery),
+        "understood": [
+            (file, [UnderstoodRow.from_json(kept) for kept in file.delivery.understood])
+            for file in files
+            if file.delivery and file.delivery.understood
+        ],
+        "has_failed": any(file.state == ImportFile.State.FAILED for file in files),
+        "may_undo": principal.may(actions.UNDO_IMPORTS, file_import.customer_id),
+    }
+    return render(request, "ingestion/import_result.html", context)
