@@ -273,6 +273,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "readings.futurereading": "becomes a reading once its time has come",
     "readings.sensorclock": _DERIVED,
     "readings.listedreading": "a view",
+    "readings.listedfuturereading": "a view",
     "readings.latestreading": _DERIVED,
     "readings.hourlyrollup": _DERIVED,
     "readings.dailyrollup": _DERIVED,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -20,12 +19,12 @@ from django.utils.safestring import SafeString
 from typing_extensions import override
 
 from audit.models import NAME_WAS_GIVEN, GivenUserName
-from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
+from core.web.admin import DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
 from customers import account_admin, token_admin  # noqa: F401  register their models on import
 from customers.accounts import invitations
 from customers.accounts.mail import absolute_url
 from customers.accounts.password_links import may_create_link, password_path
-from customers.models import Customer, Facility, Invitation, Membership, Sensor, StorageUnit
+from customers.models import Customer, Facility, Invitation, Membership, StorageUnit
 
 
 class MembershipInline(admin.TabularInline[Membership, Customer]):
@@ -118,49 +117,6 @@ class FacilityAdmin(DeletesOnlyUnused[Facility], admin.ModelAdmin[Facility]):
     def unit_count(self, facility: Any) -> SafeString:
         """Return the number of storage units as a link to their list."""
         return list_link(StorageUnit, facility.units_counted, facility__id__exact=facility.pk)
-
-
-@admin.register(Sensor)
-class SensorAdmin(BigTableAdmin[Sensor]):
-    """Sensors, which deliveries register and readings refer to permanently."""
-
-    list_display = ["sensor_code", "storage_unit", "facility", "customer", "created_at", "retired_at"]
-    list_select_related = ["storage_unit__facility__customer"]
-    search_fields = ["sensor_code", "storage_unit__unit_code", "storage_unit__name"]
-
-    actions = ["retire_now", "return_to_service"]
-
-    def has_retire_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may retire sensors."""
-        return request.user.has_perm("customers.change_sensor")
-
-    @admin.action(description="Retire from now on", permissions=["retire"])
-    def retire_now(self, request: HttpRequest, queryset: QuerySet[Sensor]) -> None:
-        """Let the selected sensors count no longer; their units are evaluated again."""
-        now = timezone.now()
-        self._change(request, queryset.filter(retired_at=None), now, "retired")
-
-    @admin.action(description="Return to service", permissions=["retire"])
-    def return_to_service(self, request: HttpRequest, queryset: QuerySet[Sensor]) -> None:
-        """Let the selected sensors count again; their units are evaluated again."""
-        self._change(request, queryset.filter(retired_at__isnull=False), None, "returned to service")
-
-    def _change(self, request: HttpRequest, sensors: QuerySet[Sensor], retired_at: datetime | None, what: str) -> None:
-        # Each is saved, so that signals tell of it.
-        for sensor in sensors:
-            sensor.retired_at = retired_at
-            sensor.save(update_fields=["retired_at"])
-        self.message_user(request, f"{len(sensors):,} {what}.", messages.SUCCESS)
-
-    @admin.display(ordering="storage_unit__facility__facility_code")
-    def facility(self, sensor: Sensor) -> Facility:
-        """Return the facility."""
-        return sensor.storage_unit.facility
-
-    @admin.display(ordering="storage_unit__facility__customer__customer_code")
-    def customer(self, sensor: Sensor) -> str:
-        """Return the customer's code."""
-        return sensor.storage_unit.facility.customer.customer_code
 
 
 @admin.register(Membership)

@@ -28,7 +28,7 @@ from core.web.admin import (
     list_link,
 )
 from customers.models import Sensor, StorageUnit
-from readings.models import EquipmentStatus, LatestReading, ListedReading, Measurement
+from readings.models import EquipmentStatus, LatestReading, ListedFutureReading, ListedReading, Measurement
 from readings.units.condition import UnitState
 from readings.units.formatting import UNKNOWN_TEXT, exact_temperature_text
 from readings.units.unit_condition import Condition
@@ -190,6 +190,23 @@ class ReadingAdmin(MeasurementAdmin[ListedReading]):
             of = f"{unit.facility.customer.customer_code} · {unit.facility} · {unit}"
             link = list_link(ListedReading, of, **{UNIT_PARAMETER: unit.pk})
             self.message_user(request, format_html("Several units have this name: {}", link), messages.INFO)
+
+
+@admin.register(ListedFutureReading)
+class FutureReadingAdmin(MeasurementAdmin[ListedFutureReading]):
+    """Readings dated ahead of their arrival, which take effect when their time has come."""
+
+    list_display = (*_COLUMNS, "received")  # type: ignore[assignment]  # the stubs infer a fixed length
+    list_filter = [("storage_unit__facility__customer", FewRelatedFilter), ("storage_unit", FewRelatedFilter)]
+    search_fields = ["storage_unit__unit_code", "storage_unit__name"]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> None:
+        """Return nothing: a reading has no page."""
+
+    @admin.display(description="received at (UTC)", ordering="created_at")
+    def received(self, reading: ListedFutureReading) -> str:
+        """Return the time of arrival in UTC."""
+        return instant_text(reading.created_at)
 
 
 @admin.register(LatestReading)

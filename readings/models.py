@@ -189,10 +189,10 @@ class SensorClock(ScopedModel):
         return f"{self.sensor_id}: {self.drift_seconds:+.0f} s"
 
 
-class ListedReading(Measurement):
-    """A reading as the admin lists it: Django's admin cannot register a model with a composite key.
+class ListedMeasurement(Measurement):
+    """What the admin lists of a table: Django's admin cannot register a model with a composite key.
 
-    A row of a view over `reading` with its key as one text. Query it by unit, never by that text.
+    A row of a view over the table with its key as one text. Query it by unit, never by that text.
     """
 
     id = models.TextField(primary_key=True)
@@ -200,6 +200,16 @@ class ListedReading(Measurement):
     sensor = models.ForeignKey(Sensor, on_delete=models.DO_NOTHING, related_name="+")
     equipment_status = models.ForeignKey(EquipmentStatus, on_delete=models.DO_NOTHING, related_name="+")
     created_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ListedReading(ListedMeasurement):
+    """A reading as the admin lists it."""
 
     class Meta:
         managed = False
@@ -211,8 +221,16 @@ class ListedReading(Measurement):
             models.UniqueConstraint(fields=["storage_unit", "recorded_at", "sensor"], name="listed_reading_once")
         ]
 
-    def __str__(self) -> str:
-        return f"{self.storage_unit_id} {self.recorded_at:%Y-%m-%d %H:%M:%S}"
+
+class ListedFutureReading(ListedMeasurement):
+    """A future reading as the admin lists it."""
+
+    class Meta:
+        managed = False
+        db_table = "future_reading_list"
+        verbose_name = "future reading"
+        # Those that take effect next first, by the index on their time.
+        ordering = ["recorded_at", "id"]
 
 
 class LatestReading(Measurement):

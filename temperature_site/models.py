@@ -43,6 +43,9 @@ class DemoSystem(models.Model):
     only = models.BooleanField(primary_key=True, default=True, editable=False)
     simulator_port = models.PositiveIntegerField(help_text="First port of the simulator at the last start.")
     loaded_at = models.DateTimeField(db_default=Now())
+    has_notifications = models.BooleanField(
+        default=False, editable=False, help_text="Its customers got their channels and rules, which may be deleted."
+    )
 
     class Meta:
         db_table = "demo_system"

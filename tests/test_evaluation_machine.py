@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 
 import pytest
@@ -18,15 +18,18 @@ from alarms.evaluation.reevaluation import run_reevaluations
 from alarms.evaluation.retries import retry_failed
 from alarms.evaluation.tests.test_evaluate import make_unit
 from alarms.excursions.what_if import replay_limits
+from alarms.limits.retirement import RetirementError, retire, return_to_service
 from alarms.models import EvaluationFailure, LimitProfile, UnitLimits
 from alarms.tests.evaluation import START, all_budgets_by_definition, by_definition, load, stored, stored_budgets
 from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
 from alarms.thresholds import SensorPolicy
+from customers.models import Sensor
 from ingestion.loading import conflicts
 from ingestion.loading.replay import replay as replay_rejected
 from ingestion.models import Conflict, RejectedRow
 from ingestion.watchdog import run_watchdogs
 from readings.storage.reading_batch import ReadingRow
+from readings.storage.rebuilds import run_requested_rebuilds
 from readings.storage.rollups import refresh
 from tests.alarm_factories import MaintenanceWindowFactory
 from tests.factories import ConflictFactory, RejectedRowFactory
@@ -172,6 +175,18 @@ class Evaluation(RuleBasedStateMachine):
             ends_at=self.now + minutes * MINUTE,
         )
 
+    @rule(sensor=sensors, ago=st.integers(0, 300))
+    def retire_a_sensor(self, sensor: int, ago: int) -> None:
+        # The reference sensor of the limits cannot be retired.
+        with suppress(RetirementError):
+            retire(Sensor.objects.get(pk=self.sensors[sensor].pk), self.now - ago * MINUTE, by="ann")
+        run_reevaluations(self.now)
+
+    @rule(sensor=sensors)
+    def return_a_sensor_to_service(self, sensor: int) -> None:
+        return_to_service(Sensor.objects.get(pk=self.sensors[sensor].pk), by="ann")
+        run_reevaluations(self.now)
+
     @rule(ago=st.integers(0, 100), sensor=sensors, temperature_c=temperatures)
     def replay_a_rejected_row(self, ago: int, sensor: int, temperature_c: float | None) -> None:
         raw = {
@@ -203,6 +218,7 @@ class Evaluation(RuleBasedStateMachine):
     def run_periodic_tasks(self) -> None:
         assert run_watchdogs(self.now)
         retry_failed(self.now)
+        run_requested_rebuilds()
         refresh()
         run_requested_checks(self.now)
         assert stored_mkt(self.unit) == mkt_by_definition(self.unit, self.now)

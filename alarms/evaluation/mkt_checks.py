@@ -24,7 +24,7 @@ from alarms.excursions.reconcile import reconcile, stored_since
 from alarms.excursions.units import EvaluatedUnit, evaluated_units
 from alarms.lifecycle.excursion_alarms import update_alarms
 from alarms.models import EvaluationFailure, Excursion, LimitVersion, MktCheck
-from readings.models import HourlyRollup
+from readings.models import HourlyRollup, RollupRebuild
 from readings.storage.store import NewSpan, lock_units
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 
@@ -68,7 +68,7 @@ def request(since_by_unit: Mapping[int, datetime]) -> None:
 def run_requested_checks(now: datetime | None = None) -> int:
     """Check the requested windows that are over, one transaction per unit; return the number of units checked.
 
-    A unit whose hours are still stale is left to the next run. One whose check fails is recorded as an
+    A unit whose hours are stale or wait to be rebuilt is left to the next run. One whose check fails is recorded as an
     EvaluationFailure and retried with increasing delays.
     """
     now = now or timezone.now()
@@ -81,7 +81,7 @@ def _units_to_check(now: datetime) -> list[int]:
     later = LimitVersion.objects.filter(
         storage_unit=OuterRef("storage_unit"),
         valid_from__gt=OuterRef("limit_version__valid_from"),
-        valid_from__lte=_hour_of(now),
+        valid_from__lte=now,
         superseded_at=None,
     )
     outdated = Excursion.objects.filter(Exists(later), kind=Excursion.Kind.MKT, ended_at=None)
@@ -101,7 +101,8 @@ def _units_to_check(now: datetime) -> list[int]:
 def _run_check(unit_id: int, now: datetime) -> bool:
     # Transactions that store for the unit wait: they add a request of their own.
     lock_units([unit_id])
-    if HourlyRollup.objects.filter(storage_unit=unit_id, is_settled=False, hour__lt=_hour_of(now)).exists():
+    stale = HourlyRollup.objects.filter(storage_unit=unit_id, is_settled=False, hour__lt=_hour_of(now))
+    if stale.exists() or RollupRebuild.objects.filter(pk=unit_id).exists():
         return False
     requested = MktCheck.objects.filter(pk=unit_id).first()
     since = _hour_of(now) if requested is None else requested.since
@@ -124,8 +125,9 @@ def _check_unit(unit_id: int, since: datetime, now: datetime) -> None:
     final = _last_covered_window(unit)
     since = _since(unit_id, since)
     found: list[DetectedExcursion] = []
-    for version, begins, ends in limits_in_force(unit.versions, since, last + TICK):
-        is_ongoing = ends > last
+    # Limits that replace others within the current hour end their excursion, though no window of their own is over.
+    for version, begins, ends in limits_in_force(unit.versions, since, max(last, now) + TICK):
+        is_ongoing = ends > max(last, now)
         windows = _windows(unit_id, version, begins, min(last if is_ongoing else ends - TICK, final))
         found += _excursions(windows, version, None if is_ongoing else ends)
     stored = stored_since(unit_id, Excursion.Kind.MKT, since)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from alarms.excursions.detected import EffectiveLimits, SensorReading
@@ -27,8 +27,9 @@ def stored_mkt(unit: StorageUnit) -> list[MktPeriod]:
 
 def mkt_by_definition(unit: StorageUnit, now: datetime) -> list[MktPeriod]:
     """Return the unit's MKT excursions: each whole hour until `now` ends a window, which counts if half covered."""
-    readings, versions = measured(unit), evaluated_units([unit.pk])[0].versions
-    validities = list(_validities(readings, timedelta(seconds=unit.effective_staleness_limit_seconds)))
+    readings, evaluated = measured(unit), evaluated_units([unit.pk])[0]
+    versions, staleness_limit = evaluated.versions, timedelta(seconds=unit.effective_staleness_limit_seconds)
+    validities = list(_validities(readings, staleness_limit, evaluated.retired))
     if not validities:
         return []
     ends_at, last = _hour_of(readings[0].recorded_at), _hour_of(now)
@@ -52,7 +53,8 @@ def mkt_by_definition(unit: StorageUnit, now: datetime) -> list[MktPeriod]:
                 current = None
         ends_at += HOUR
     if current is not None:
-        periods.append((current[1], None, round(current[2], 6)))
+        replaced = [each.valid_from for each in versions[versions.index(current[0]) + 1 :] if each.valid_from <= now]
+        periods.append((current[1], min(replaced, default=None), round(current[2], 6)))
     return periods
 
 
@@ -61,7 +63,7 @@ def _hour_of(instant: datetime) -> datetime:
 
 
 def _validities(
-    readings: Sequence[SensorReading], staleness_limit: timedelta
+    readings: Sequence[SensorReading], staleness_limit: timedelta, retired: Mapping[int, datetime]
 ) -> Iterator[tuple[datetime, datetime, float]]:
     """Yield from when to when each reading is valid, with its temperature."""
     by_sensor: dict[int, list[SensorReading]] = defaultdict(list)
@@ -72,6 +74,7 @@ def _validities(
             until = reading.recorded_at + staleness_limit
             if following is not None:
                 until = min(until, following.recorded_at)
+            until = min(until, retired.get(reading.sensor_id, until))
             if reading.temperature_c is not None:
                 yield reading.recorded_at, until, reading.temperature_c
 

@@ -1,7 +1,7 @@
 """Requests to rebuild roll-ups, and running them.
 
-A facility's time zone determines where its days begin, a unit's staleness limit how long its readings are valid.
-Changing either writes a request; the refreshing task processes the requests.
+A facility's time zone determines where its days begin, a unit's staleness limit and the retirement of its sensors how
+long its readings are valid. Changing any of them writes a request; the refreshing task processes the requests.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from django.db import transaction
+from django.db.models.signals import pre_save
 from django.dispatch import receiver
 
+from customers.models import Sensor
 from customers.signals import units_changed
 from readings.models import RollupRebuild
 from readings.storage.rollups import rebuild
@@ -48,3 +50,11 @@ def _rebuild_one() -> bool:
 def rebuild_on_change(changes: Mapping[int, frozenset[str]], **_: object) -> None:
     """Request a rebuild for the units whose days or staleness limit changed."""
     request_rebuild(unit_id for unit_id, attributes in changes.items() if attributes & REBUILT_FOR)
+
+
+@receiver(pre_save, sender=Sensor)
+def rebuild_on_retirement(instance: Sensor, **_: object) -> None:
+    """Request a rebuild for the unit of a sensor that is retired, at another time than before or not any more."""
+    before = Sensor.objects.filter(pk=instance.pk).values_list("retired_at", flat=True).first()
+    if instance.pk is not None and before != instance.retired_at:
+        request_rebuild([instance.storage_unit_id])

@@ -1,8 +1,8 @@
 """How long each reading is valid: the basis of time-weighted means, MKT and coverage (LOCF).
 
 A reading is valid until the next one of its sensor, but at any moment only while it is younger than the staleness limit
-in force then. One without a measurement ends the previous one's validity and has none. A period begins with the reading
-valid at that moment.
+in force then. One without a measurement ends the previous one's validity and has none. From its sensor's retirement on
+none is valid, as in excursions. A period begins with the reading valid at that moment.
 """
 
 from __future__ import annotations
@@ -68,6 +68,10 @@ READINGS_OF_PIECE = """LATERAL (
 # of pieces for one, and would try all pairs. The parts are MATERIALIZED, or the view's subqueries would run for every
 # reading.
 TIME_WEIGHTS = f"""
+retirement AS MATERIALIZED (
+    SELECT id, retired_at FROM sensor
+    WHERE retired_at IS NOT NULL AND storage_unit_id IN (SELECT storage_unit_id FROM piece)
+),
 part_of_piece AS MATERIALIZED (
     SELECT piece.storage_unit_id, piece.from_at AS piece_from_at, piece.to_at AS piece_to_at,
         greatest(piece.from_at, valid_from) AS from_at, least(piece.to_at, valid_until) AS to_at,
@@ -84,7 +88,8 @@ valid AS (
                 ORDER BY recorded_at
             ),
             recorded_at + staleness_limit,
-            part_of_piece.to_at
+            part_of_piece.to_at,
+            (SELECT retired_at FROM retirement WHERE retirement.id = reading.sensor_id)
         ) AS valid_until
     FROM part_of_piece
         CROSS JOIN {READINGS_OF_PIECE.format(piece="part_of_piece", after="> part_of_piece.from_at - staleness_limit")}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from readings.models import ListedReading
+from readings.models import FutureReading, ListedFutureReading, ListedReading
 from tests.admin_pages import assert_queries_stay, listed_rows
 from tests.factories import StaffFactory, StorageUnitFactory, sensor_of, store_reading, store_readings
 from tests.responses import PageResponse
@@ -104,6 +105,24 @@ class TestReadings:
                 plan = "\n".join(line for (line,) in cursor.fetchall())
                 assert "_pkey" in plan
                 assert "Seq Scan on reading" not in plan
+
+    def test_future_readings_are_listed_until_their_time_has_come(self, staff: Client) -> None:
+        unit, now = StorageUnitFactory(unit_code="unit_A_1_1"), timezone.now()
+        later = [now + timedelta(hours=hours) for hours in (3, 2)]
+        for recorded_at in later:
+            store_reading(unit, 4.25, recorded_at, received_at=now)
+        store_reading(StorageUnitFactory(), 9.0, now + timedelta(hours=1), received_at=now)
+        future_readings = reverse("admin:readings_listedfuturereading_changelist")
+        response = staff.get(future_readings, {"q": "unit_A_1_1"})
+        assert [row.recorded_at for row in listed_rows(response)] == sorted(later)
+        assert "4.25\N{NO-BREAK SPACE}°C" in response.content.decode()
+        assert not ListedReading.objects.filter(storage_unit=unit).exists()
+        row = ListedFutureReading.objects.first()
+        assert row is not None
+        change = reverse("admin:readings_listedfuturereading_change", args=[quote(row.pk)])
+        assert staff.get(change).status_code == 302
+        staff.post(future_readings, {"action": "delete_selected", "_selected_action": [row.pk]})
+        assert FutureReading.objects.count() == 3
 
     def test_readings_can_neither_be_opened_added_changed_nor_deleted(self, staff: Client) -> None:
         store_reading(StorageUnitFactory())

@@ -3,7 +3,8 @@
 Their facilities and units are not listed here: the sources read them from the customers' systems, as in production.
 
 The demo is loaded once, into a system without customers, and `DemoSystem` records that. From then on the system belongs
-to whoever tries it: what they add, rename or delete stays so, and loading again only finds the simulator's ports.
+to whoever tries it: what they add, rename or delete stays so. Loading again finds the simulator's ports, and adds once
+what demos loaded by earlier versions lack.
 """
 
 from __future__ import annotations
@@ -95,7 +96,10 @@ def load() -> None:
     else:
         _move_sources(system.simulator_port)
         _complete_write_tokens()
-    DemoSystem.objects.update_or_create(defaults={"simulator_port": settings.SIMULATOR_PORT})
+        if not system.has_notifications:
+            _complete_notifications()
+    values = {"simulator_port": settings.SIMULATOR_PORT, "has_notifications": True}
+    DemoSystem.objects.update_or_create(defaults=values)
 
 
 def people_to_sign_in_as() -> list[DemoPerson]:
@@ -175,6 +179,13 @@ def _complete_write_tokens() -> None:
     hashes = [hash_token(text) for text, _, name in well_known_tokens() if name == "write"]
     tokens = ApiToken.objects.filter(token_hash__in=hashes, permissions__contains=["write"])
     tokens.exclude(permissions__contains=TOKEN_PERMISSIONS["write"]).update(permissions=TOKEN_PERMISSIONS["write"])
+
+
+def _complete_notifications() -> None:
+    """Give the customers of demos loaded earlier their channel and rule, unless they have some."""
+    loaded = Customer.objects.filter(customer_code__in=[each.code for each in CUSTOMERS], sources__name=SOURCE_NAME)
+    for customer in loaded.filter(channels=None, notification_rules=None).distinct():
+        _notify(customer)
 
 
 def _load_person(person: DemoPerson) -> None:

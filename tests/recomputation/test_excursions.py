@@ -13,6 +13,7 @@ from alarms.models import Excursion, LimitVersion
 from customers.models import Sensor, StorageUnit
 from readings.statistics.time_outside import time_outside
 from readings.storage.reading_batch import instant_of
+from readings.storage.rebuilds import run_requested_rebuilds
 from readings.storage.rollups import refresh
 from readings.time_ranges import TimeRange
 from tests.recomputation import excursion_definition
@@ -148,6 +149,7 @@ def test_exceeded_budgets(fleet: Fleet, side: str, kind: str, least: int) -> Non
 
 
 def test_exceeded_mean_kinetic_temperatures(fleet: Fleet) -> None:
+    run_requested_rebuilds()
     refresh()
     run_requested_checks()
     total = 0

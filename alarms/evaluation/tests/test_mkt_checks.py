@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from random import Random
 
 import pytest
+import time_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.tests.test_evaluate import make_unit
-from alarms.models import Alarm, Excursion, MktCheck
+from alarms.models import Alarm, Excursion, MktCheck, UnitLimits
 from alarms.tests.evaluation import START, at, load, set_staleness_limits, stored, undone
 from alarms.tests.mkt_definition import mkt_by_definition, stored_mkt
 from customers.models import StorageUnit
@@ -129,6 +130,23 @@ def test_the_request_of_a_silent_unit_remains_until_no_window_can_be_covered_by_
     assert evaluate_units(START + 4.5 * HOUR) == 0
     evaluate_units(START + 7 * HOUR)
     assert not MktCheck.objects.exists()
+
+
+def test_limits_that_are_replaced_end_their_excursion_within_the_hour(unit: StorageUnit) -> None:
+    load(hours(unit, 12, 12, 12, 12), START + 4 * HOUR)
+    evaluate_units(START + 4 * HOUR)
+    unit.refresh_from_db()
+    replaced_at = START + 4.5 * HOUR
+    with time_machine.travel(replaced_at, tick=False):
+        chosen = UnitLimits.objects.get(storage_unit=unit)
+        chosen.mkt_limit_c = 20.0
+        chosen.save()
+    evaluate_units(replaced_at)
+    assert Excursion.objects.get(kind=MKT).ended_at == replaced_at
+    assert stored_mkt(unit) == mkt_by_definition(unit, replaced_at)
+    # Nothing of it changes at the next hour.
+    evaluate_units(START + 5 * HOUR)
+    assert Excursion.objects.get(kind=MKT).ended_at == replaced_at
 
 
 @pytest.mark.parametrize("window_hours", [1, 2, 4, 7])

@@ -11,6 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from alarms.models import Reevaluation, UnitLimits
+from alarms.thresholds import SensorPolicy
 from customers.models import Sensor
 from tests.api_clients import client_of
 from tests.factories import MembershipFactory, SensorFactory, StaffFactory
@@ -113,6 +114,23 @@ class TestApi:
         result = api.post("/api/v1/temperature/bulk", rows).json()
         assert (result["stored"], result["rejected"]) == (1, 1)
         assert "was retired before this reading" in str(result)
+
+
+def test_the_admin_does_not_retire_a_reference_sensor(client: Client, sensor: Sensor) -> None:
+    other = SensorFactory(storage_unit=sensor.storage_unit)
+    UnitLimits.objects.update_or_create(
+        storage_unit=sensor.storage_unit, defaults={"sensor_policy": SensorPolicy.NAMED, "named_sensor": sensor}
+    )
+    client.force_login(StaffFactory(is_superuser=True))
+    response = client.post(
+        reverse("admin:customers_sensor_changelist"),
+        {"action": "retire_now", "_selected_action": [sensor.pk, other.pk]},
+        follow=True,
+    )
+    assert list(Sensor.objects.filter(retired_at=None)) == [sensor]
+    texts = [str(message) for message in response.context["messages"]]
+    assert "It is the reference sensor of the unit's limits" in texts[0]
+    assert texts[1] == "1 retired."
 
 
 def test_staff_retire_sensors_in_the_admin(client: Client, sensor: Sensor) -> None:

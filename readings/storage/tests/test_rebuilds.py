@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from customers.models import StorageUnit
 from readings.models import DailyRollup, HourlyRollup, RollupRebuild
+from readings.statistics.statistics import statistics
 from readings.storage.rebuilds import request_rebuild, run_requested_rebuilds
 from readings.storage.rollups import refresh
 from readings.tasks import settle_rollups
@@ -52,11 +53,26 @@ def test_another_staleness_limit_changes_what_is_covered_from_then_on(unit: Stor
     assert covered_seconds() == pytest.approx(1800 + 7200)
 
 
+def test_a_retired_sensor_covers_nothing_from_then_on_as_in_excursions(unit: StorageUnit) -> None:
+    sensor = unit.sensors.get()
+    end = EVENING + timedelta(hours=2)
+    for minutes, seconds in ((10, 600), (-1, 0), (None, 1800)):
+        retired_at = None if minutes is None else EVENING + timedelta(minutes=minutes)
+        sensor.retired_at = retired_at
+        sensor.save()
+        settle_rollups()
+        assert covered_seconds() == pytest.approx(seconds)
+        # The same of raw readings: a period that begins and ends within an hour.
+        assert statistics([unit.pk], EVENING, end - timedelta(minutes=1)).covered_seconds == pytest.approx(seconds)
+        assert sum(HourlyRollup.objects.values_list("reading_count", flat=True)) == 1
+
+
 def test_other_changes_request_no_rebuild(unit: StorageUnit) -> None:
     unit.name = "another name"
     unit.save()
     unit.facility.city = "Leeds"
     unit.facility.save()
+    unit.sensors.get().save()
     assert not RollupRebuild.objects.exists()
     assert run_requested_rebuilds() == 0
 

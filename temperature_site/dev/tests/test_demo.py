@@ -13,12 +13,14 @@ from django.db import connection
 from django.forms.models import model_to_dict
 from pytest_django import Settings
 
+from alarms.models import Channel, Rule
 from customers.models import ApiToken, Customer, Membership
 from ingestion.models import Source
 from temperature_site.conf.services import mail_settings
 from temperature_site.dev import demo
 from temperature_site.management.commands.run import process_environment
 from temperature_site.models import DemoSystem
+from tests.alarm_factories import WebhookChannelFactory
 from tests.factories import CustomerFactory, SourceFactory
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +67,26 @@ def test_every_alarm_of_every_customer_is_notified_by_mail() -> None:
         rule = customer.notification_rules.get()
         assert (rule.is_enabled, rule.kinds, rule.severities, rule.weekdays) == (True, [], [], [])
         assert [channel.kind for channel in rule.channels.all()] == ["email"]
+
+
+def test_a_demo_loaded_by_an_earlier_version_gets_its_notifications_once() -> None:
+    demo.load()
+    Rule.objects.all().delete()
+    Channel.objects.all().delete()
+    own = WebhookChannelFactory(customer=Customer.objects.get(customer_code="B"))
+    DemoSystem.objects.update(has_notifications=False)
+    CustomerFactory(customer_code="MINE")
+
+    demo.load()
+
+    assert set(Rule.objects.values_list("customer__customer_code", flat=True)) == set("ACDEFGHIJ")
+    assert list(Channel.objects.filter(customer__customer_code="B")) == [own]
+
+    Rule.objects.all().delete()
+    Channel.objects.all().delete()
+    demo.load()
+
+    assert not Channel.objects.exists()
 
 
 def test_its_mails_are_files_unless_a_mail_server_is_configured(settings: Settings) -> None:
