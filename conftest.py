@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connections
+from django.utils import timezone
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
@@ -63,6 +64,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Have Django copy each worker's database from the run's template, rather than migrate it."""
     connections["default"].settings_dict["TEST"]["TEMPLATE"] = migrated_template()
+
+
+@pytest.fixture(autouse=True)
+def database_clock_is_python_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests set the time: they freeze Python's clock, not the server's."""
+    monkeypatch.setattr("core.db.clock.database_now", timezone.now)
 
 
 @pytest.fixture(scope="session")

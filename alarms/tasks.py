@@ -39,7 +39,7 @@ def send_due_messages() -> None:
         send_message.apply_async(
             (claim.row_id, str(claim.claim_id)),
             expires=settings.NOTIFICATION_LEASE_SECONDS,
-            queue=settings.SLOW_QUEUE if claim.is_slow else settings.CELERY_TASK_DEFAULT_QUEUE,
+            queue=settings.SLOW_QUEUE if claim.is_slow else settings.MESSAGE_QUEUE,
         )
 
 

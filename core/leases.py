@@ -1,13 +1,17 @@
 """Claim due rows for one worker at a time.
 
 A claim is one conditional UPDATE that gives a due row a claim id and a lease. The message to a worker contains the
-row's id and the claim id; a worker whose claim id is no longer the row's does nothing. If a message is lost or a worker
-is killed, the lease expires and the next tick claims the row again. Running two schedulers, or receiving a message
-twice, is harmless.
+row's id and the claim id; a worker whose claim id is no longer the row's does nothing. If a message is lost, the lease
+expires and the next tick claims the row again. Running two schedulers, or receiving a message twice, is harmless.
+
+The worker that begins with a row replaces the lease, which covers the wait in a queue, by a short one, and renews that
+as long as it is working: the row of a worker that is killed is claimed again within half a minute. All times are by the
+database's clock.
 """
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +19,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+import structlog
 from django.conf import settings
-from django.db import connection, models, transaction
-from django.utils import timezone
+from django.db import Error, connection, models, transaction
+
+from core.db import clock
+
+logger = structlog.get_logger(__name__)
 
 Row = TypeVar("Row", bound=models.Model)
+
+# The lease of a row that is being worked on, and how often it is renewed.
+WORKING_LEASE = timedelta(seconds=25)
+RENEW_EVERY_SECONDS = 8.0
 
 # FOR UPDATE in a materialized CTE locks each candidate exactly once, whatever plan joins it to the table.
 _CLAIM_DUE = """
@@ -68,7 +80,7 @@ class LeasedTable(Generic[Row]):
 
     def claim_due(self, *, limit: int, now: datetime | None = None) -> list[Claim]:
         """Claim up to `limit` due rows, longest overdue first, with one statement."""
-        now = now or timezone.now()
+        now = now or clock.database_now()
         statement = _CLAIM_DUE.format(
             table=self.model._meta.db_table,
             joins=self.joins,
@@ -89,17 +101,39 @@ class LeasedTable(Generic[Row]):
 
     def claim(self, row_id: int) -> Claim | None:
         """Claim one row, due or not; return None while another lease is valid."""
-        now = timezone.now()
+        now = clock.database_now()
         claim = Claim(row_id, uuid.uuid4())
         free = self.model._default_manager.filter(pk=row_id).exclude(lease_until__gt=now)
         return claim if free.update(claim_id=claim.claim_id, lease_until=now + self.lease) else None
 
-    def renew(self, claim: Claim) -> None:
-        """Give a valid claim a full lease again: it may have waited in a queue. Raise ClaimLost."""
-        now = timezone.now()
-        own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id, lease_until__gt=now)
-        if not own.update(lease_until=now + self.lease):
+    @contextmanager
+    def work(self, claim: Claim) -> Iterator[None]:
+        """Keep the claim's lease short and valid while the block runs. Raise ClaimLost if it has expired before."""
+        if not self._renew(claim):
             raise self._lost(claim)
+        is_over = threading.Event()
+        renewing = threading.Thread(target=self._keep_renewing, args=(claim, is_over), daemon=True)
+        renewing.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+
+    def _renew(self, claim: Claim) -> bool:
+        now = clock.database_now()
+        own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id, lease_until__gt=now)
+        return bool(own.update(lease_until=now + WORKING_LEASE))
+
+    def _keep_renewing(self, claim: Claim, is_over: threading.Event) -> None:
+        """Renew the lease now and then, by a connection of this thread. It holds none between two renewals."""
+        while not is_over.wait(RENEW_EVERY_SECONDS):
+            try:
+                if not self._renew(claim):
+                    return
+            except Error as error:
+                logger.warning("lease not renewed", row_id=claim.row_id, error=str(error))
+            finally:
+                connection.close()
 
     @contextmanager
     def hold(self, claim: Claim) -> Iterator[Row]:
@@ -113,7 +147,7 @@ class LeasedTable(Generic[Row]):
 
     @property
     def lease(self) -> timedelta:
-        """Length of a lease."""
+        """Length of the lease of a row whose message waits for a worker."""
         return timedelta(seconds=getattr(settings, self.lease_setting))
 
     def _lost(self, claim: Claim) -> ClaimLost:

@@ -33,6 +33,10 @@ class TemperatureCelery(Celery):
     @override
     def send_task(self, *args: Any, **options: Any) -> AsyncResult[Any]:
         options.setdefault("confirm_timeout", CONFIRM_SECONDS)
+        if isinstance(options.get("expires"), int | float) and self.conf.broker_url != folder_broker.BROKER_URL:
+            # Celery's own expiry is an instant by the sender's clock, which the worker compares with its own. The
+            # broker counts seconds itself.
+            options["expiration"] = options.pop("expires")
         return super().send_task(*args, **options)
 
 
@@ -99,11 +103,15 @@ def close_connections_of_failure(task: Task[Any, Any], state: str | None = None,
 
 
 def queue_names(chosen: Iterable[str]) -> list[str]:
-    """Return the queues for `--queues`, in which "main" and "slow" stand for those of the settings.
+    """Return the queues for `--queues`, in which "main", "slow" and "messages" stand for those of the settings.
 
     A command line that named them itself would know the environment, but not the file `.env`.
     """
-    named = {"main": settings.CELERY_TASK_DEFAULT_QUEUE, "slow": settings.SLOW_QUEUE}
+    named = {
+        "main": settings.CELERY_TASK_DEFAULT_QUEUE,
+        "slow": settings.SLOW_QUEUE,
+        "messages": settings.MESSAGE_QUEUE,
+    }
     return [named.get(name, name) for name in chosen]
 
 

@@ -18,18 +18,22 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Max
-from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
+from core.db import clock
 from temperature_site.models import QueueHeartbeat
 
 HEARTBEAT_SECONDS = 5
+# In place of a queue's name.
+BEAT = "(beat)"
+# Further apart, the clocks of two machines are reported.
+CLOCK_TOLERANCE_SECONDS = 5.0
 IDLE_AFTER = timedelta(seconds=180)
 
 
-def watched_queues() -> tuple[str, str]:
+def watched_queues() -> tuple[str, ...]:
     """Return the queues that must have a worker."""
-    return settings.CELERY_TASK_DEFAULT_QUEUE, settings.SLOW_QUEUE
+    return settings.CELERY_TASK_DEFAULT_QUEUE, settings.SLOW_QUEUE, settings.MESSAGE_QUEUE
 
 
 def record_started(queues: Iterable[str]) -> None:
@@ -52,7 +56,25 @@ def beat_problem(now: datetime) -> str | None:
     last = PeriodicTask.objects.filter(enabled=True).aggregate(last=Max("last_run_at"))["last"]
     if last is None:
         return "nothing was ever sent"
+    if last - now > _silent_after():
+        return f"its last run is dated in the future, {_utc(last)}"
     return None if now - last <= _silent_after() else f"nothing sent since {_utc(last)}"
+
+
+def clock_problem(now: datetime) -> str | None:
+    """Return which processes' clocks differ from the database's, None if none does."""
+    running = QueueHeartbeat.objects.filter(seen_at__gte=now - _silent_after()).order_by("queue")
+    differences = {each.queue: each.clock_ahead_seconds for each in running} | {"web": clock.seconds_ahead()}
+    wrong = {name: ahead for name, ahead in differences.items() if abs(ahead) > CLOCK_TOLERANCE_SECONDS}
+    return ", ".join(f"{_process(name)} is {_difference(ahead)} the database" for name, ahead in wrong.items()) or None
+
+
+def _process(name: str) -> str:
+    return {BEAT: "beat", "web": "web"}.get(name, f"a worker of {name}")
+
+
+def _difference(ahead_seconds: float) -> str:
+    return f"{abs(ahead_seconds):,.0f} s {'ahead of' if ahead_seconds > 0 else 'behind'}"
 
 
 def worker_problems(now: datetime, *, is_beat_running: bool) -> dict[str, str]:
@@ -81,10 +103,10 @@ def _utc(instant: datetime) -> str:
 
 
 def _write(queues: Iterable[str], fields: set[str]) -> None:
-    now = timezone.now()
+    now, ahead_seconds = clock.database_now(), clock.seconds_ahead()
     QueueHeartbeat.objects.bulk_create(
-        [QueueHeartbeat(queue=queue, seen_at=now, ran_at=now) for queue in queues],
+        [QueueHeartbeat(queue=queue, seen_at=now, ran_at=now, clock_ahead_seconds=ahead_seconds) for queue in queues],
         update_conflicts=True,
         unique_fields=["queue"],
-        update_fields=sorted(fields),
+        update_fields=[*sorted(fields), "clock_ahead_seconds"],
     )

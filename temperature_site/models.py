@@ -8,11 +8,14 @@ from typing_extensions import override
 
 
 class QueueHeartbeat(models.Model):
-    """The latest heartbeats of the workers of one queue; see `temperature_site.heartbeats`."""
+    """The latest heartbeats of the workers of one queue, or of beat; see `temperature_site.heartbeats`."""
 
     queue = models.CharField(max_length=100, primary_key=True)
     seen_at = models.DateTimeField(help_text="When the main loop of a worker of this queue last ran.")
     ran_at = models.DateTimeField(help_text="When a worker of this queue last started, or ran a heartbeat task.")
+    clock_ahead_seconds = models.FloatField(
+        default=0, db_default=0, help_text="By how much the process's clock is ahead of the database's."
+    )
 
     class Meta:
         db_table = "queue_sign"

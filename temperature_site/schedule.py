@@ -141,6 +141,13 @@ ENTRIES = (
         expires=180,
         description="The same for the workers of failing and slow sources.",
     ),
+    ScheduleEntry(
+        name="Heartbeat of the queue of messages",
+        task="temperature_site.tasks.note_message_heartbeat",
+        seconds=20,
+        expires=180,
+        description="The same for the workers that send messages of alarms.",
+    ),
 )
 
 

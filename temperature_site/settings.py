@@ -329,6 +329,8 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = env.text("CELERY_QUEUE", default="temperature")
 # Failing and slow sources are polled by separate workers, so that they cannot delay others.
 SLOW_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.slow"
+# Messages of alarms, and what creates them, do not wait behind sources.
+MESSAGE_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.messages"
 # Classic durable queues on one RabbitMQ node, quorum queues on three. A queue keeps the type it was declared with.
 CELERY_TASK_DEFAULT_QUEUE_TYPE = env.choice("CELERY_QUEUE_TYPE", ("classic", "quorum"), default="classic")
 CELERY_TASK_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
@@ -350,14 +352,20 @@ CELERY_TASK_TIME_LIMIT = POLL_HARD_SECONDS
 # A sender gives up after about a second; the work is still due at the next tick.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 CELERY_TIMEZONE = TIME_ZONE
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "temperature_site.beat:ClockSafeScheduler"
 # How long beat may take to notice a change made in the admin.
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2
 # Beat saves what it sent at once: the health check reads it from the database.
 CELERY_BEAT_SYNC_EVERY = 1
 # After how long without a heartbeat beat, or a queue's workers, count as stopped.
 HEALTH_SILENT_SECONDS = env.whole_number("HEALTH_SILENT_SECONDS", default=45, min_value=1)
-CELERY_TASK_ROUTES = {"temperature_site.tasks.note_slow_heartbeat": {"queue": SLOW_QUEUE}}
+CELERY_TASK_ROUTES = {
+    "temperature_site.tasks.note_slow_heartbeat": {"queue": SLOW_QUEUE},
+    "temperature_site.tasks.note_message_heartbeat": {"queue": MESSAGE_QUEUE},
+    "alarms.tasks.send_due_messages": {"queue": MESSAGE_QUEUE},
+    "alarms.tasks.remind": {"queue": MESSAGE_QUEUE},
+    "ingestion.tasks.watch": {"queue": MESSAGE_QUEUE},
+}
 
 # Who may read /metrics besides the operator: whoever sends this token, and these networks. In the demo everybody.
 METRICS_TOKEN = env.text("METRICS_TOKEN")

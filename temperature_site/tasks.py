@@ -15,6 +15,12 @@ def note_heartbeat() -> None:
 
 
 @shared_task
+def note_message_heartbeat() -> None:
+    """Record that a worker of the queue of messages runs what beat sends."""
+    record_ran(settings.MESSAGE_QUEUE)
+
+
+@shared_task
 def note_slow_heartbeat() -> None:
     """Record that a worker of the slow queue runs what beat sends."""
     record_ran(settings.SLOW_QUEUE)

@@ -52,6 +52,7 @@ class Simulated:
         self.system, self.database = system, system.database
         self.database.rows(LOOK_OFTEN)
         system.start("worker")
+        system.start("message-worker")
         system.start("slow-worker")
         self.began_at = datetime.now(UTC) - SPAN
         self.urls = system.start_simulator(

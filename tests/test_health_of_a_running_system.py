@@ -56,7 +56,7 @@ class Health:
 
 def started(system: RunningSystem, port: int) -> Health:
     system.manage("shell", "-c", "from readings.storage.partitions import ensure_partitions_ahead as e; e()")
-    for name in ("web", "worker", "slow-worker", "beat"):
+    for name in ("web", "worker", "message-worker", "slow-worker", "beat"):
         system.start(name)
     health = Health(port)
     health.comes_to_say("status", "ok")

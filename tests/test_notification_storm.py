@@ -92,12 +92,12 @@ def restart_worker_if_ended(system: RunningSystem) -> bool:
 
     Celery exits when one of its processes is killed while it starts.
     """
-    process = system.processes["worker"]
+    process = system.processes["message-worker"]
     if process.poll() is not None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        del system.processes["worker"]
-        system.start("worker")
+        del system.processes["message-worker"]
+        system.start("message-worker")
     return True
 
 
@@ -105,7 +105,7 @@ def children(system: RunningSystem) -> list[psutil.Process]:
     """Return the processes of the worker; none while it starts or has just ended."""
     restart_worker_if_ended(system)
     with suppress(psutil.NoSuchProcess):
-        return psutil.Process(system.processes["worker"].pid).children()
+        return psutil.Process(system.processes["message-worker"].pid).children()
     return []
 
 
@@ -122,8 +122,8 @@ def kill_random_process(system: RunningSystem, receiver: WebhookReceiver, rng: r
         look_every=0.01,
     )
     if rng.random() < 0.25:
-        system.kill("worker")
-        system.start("worker")
+        system.kill("message-worker")
+        system.start("message-worker")
     else:
         victim = wait_until("the worker has its processes", lambda: children(system), seconds=30)[0]
         with suppress(psutil.NoSuchProcess):
@@ -140,6 +140,7 @@ def test_killed_workers_lose_no_message(broker_url: str, tmp_path: Path) -> None
     }
     with WebhookReceiver(answer_slowly) as receiver, running_system(broker_url, tmp_path, **limits) as system:
         open_alarms(system, receiver, tmp_path)
+        system.start("message-worker")
         system.start("worker")
         system.start("slow-worker")
         system.start("beat")

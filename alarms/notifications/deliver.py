@@ -15,8 +15,9 @@ from django.utils import timezone
 from alarms.models import Attempt, Channel, Message
 from alarms.notifications.channels import kind_of
 from alarms.notifications.channels.base import DeliveryResult
-from alarms.notifications.outbox import begin, message_leases, next_attempt, retry_now
+from alarms.notifications.outbox import message_leases, message_of, next_attempt, retry_now
 from core.crypto.encryption import SecretUnreadable
+from core.db import clock
 from core.leases import Claim
 
 logger = structlog.get_logger(__name__)
@@ -30,28 +31,29 @@ def deliver(claim: Claim) -> Attempt:
 
     Raise ClaimLost, and then store nothing. Programming errors are stored as well and raised.
     """
-    message = begin(claim)
-    with structlog.contextvars.bound_contextvars(
-        message_id=str(message.public_id), channel=str(message.channel.public_id)
-    ):
-        at, started = timezone.now(), time.monotonic()
-        try:
-            result = kind_of(message.channel.kind).send(message.channel, message)
-        except SecretUnreadable as unreadable:
-            result = DeliveryResult(False, str(unreadable))
-        except SoftTimeLimitExceeded:
-            result = DeliveryResult(False, f"No answer within {settings.NOTIFICATION_TOTAL_SECONDS:g} s.")
-        except Exception as error:
-            failed = DeliveryResult(False, f"Internal error ({type(error).__name__}).")
-            _record(claim, failed, at, time.monotonic() - started)
-            raise
-        return _record(claim, result, at, time.monotonic() - started)
+    with message_leases.work(claim):
+        message = message_of(claim)
+        with structlog.contextvars.bound_contextvars(
+            message_id=str(message.public_id), channel=str(message.channel.public_id)
+        ):
+            at, started = timezone.now(), time.monotonic()
+            try:
+                result = kind_of(message.channel.kind).send(message.channel, message)
+            except SecretUnreadable as unreadable:
+                result = DeliveryResult(False, str(unreadable))
+            except SoftTimeLimitExceeded:
+                result = DeliveryResult(False, f"No answer within {settings.NOTIFICATION_TOTAL_SECONDS:g} s.")
+            except Exception as error:
+                failed = DeliveryResult(False, f"Internal error ({type(error).__name__}).")
+                _record(claim, failed, at, time.monotonic() - started)
+                raise
+            return _record(claim, result, at, time.monotonic() - started)
 
 
 def _record(claim: Claim, result: DeliveryResult, at: datetime, seconds: float) -> Attempt:
     """Store how the attempt ended, in one transaction. Raise ClaimLost."""
     with message_leases.hold(claim) as message:
-        now = timezone.now()
+        now = clock.database_now()
         message.attempt_count += 1
         if result.is_delivered:
             message.state, message.sent_at = State.SENT, now

@@ -7,12 +7,12 @@ from random import Random
 
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
 from alarms.models import Channel, Message
 from alarms.models.channels import SLOW_SECONDS
 from alarms.notifications.throttling import group_excess_messages
 from core.backoff import backoff_seconds
+from core.db import clock
 from core.leases import Claim, LeasedTable
 
 # The rest is left to the next tick, seconds later.
@@ -34,14 +34,13 @@ message_leases = LeasedTable(
 @transaction.atomic
 def claim_due(now: datetime | None = None) -> list[Claim]:
     """Group excess messages per channel and claim the messages that are due, longest overdue first."""
-    now = now or timezone.now()
+    now = now or clock.database_now()
     group_excess_messages(now)
     return message_leases.claim_due(limit=CLAIMS_PER_TICK, now=now)
 
 
-def begin(claim: Claim) -> Message:
-    """Renew the lease for the delivery that begins and return the message. Raise ClaimLost."""
-    message_leases.renew(claim)
+def message_of(claim: Claim) -> Message:
+    """Return the claimed message, with its channel."""
     message: Message = Message.objects.select_related("channel__customer").get(pk=claim.row_id)
     return message
 
@@ -60,7 +59,7 @@ def next_attempt(
 
 def send_again(messages: QuerySet[Message]) -> int:
     """Requeue undelivered messages for another three days, due at once; return their number."""
-    now = timezone.now()
+    now = clock.database_now()
     return messages.filter(state=Message.State.DEAD).update(
         state=Message.State.WAITING, next_attempt_at=now, tried_since=now, claim_id=None, lease_until=None
     )

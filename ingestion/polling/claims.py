@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from core.db import clock
 from core.leases import Claim, ClaimLost, LeasedTable
 from ingestion.models import Source
 
@@ -50,7 +50,7 @@ def claim_now(source: Source) -> Claim:
 
 def poll_now(sources: QuerySet[Source]) -> int:
     """Make these sources due at once for the next tick; return how many can be polled."""
-    return sources.filter(is_paused=False).exclude(url="").update(next_due_at=timezone.now())
+    return sources.filter(is_paused=False).exclude(url="").update(next_due_at=clock.database_now())
 
 
 def pause(sources: QuerySet[Source]) -> int:
@@ -60,7 +60,7 @@ def pause(sources: QuerySet[Source]) -> int:
 
 def resume(sources: QuerySet[Source]) -> int:
     """Resume these sources, due at once; return how many were paused."""
-    return sources.filter(is_paused=True).update(is_paused=False, next_due_at=timezone.now())
+    return sources.filter(is_paused=True).update(is_paused=False, next_due_at=clock.database_now())
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -19,10 +19,10 @@ import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import Error
-from django.utils import timezone
 
 from core.backoff import FIRST_RETRY_SECONDS, backoff_seconds
 from core.crypto.encryption import SecretUnreadable
+from core.db import clock
 from core.db.conflicts import cause_of
 from core.leases import Claim, ClaimLost
 from ingestion.loading.load import LoadRequest, LoadResult, Parsing, load, log_failure
@@ -78,10 +78,12 @@ def poll(claim: Claim) -> list[Delivery]:
     The first failure ends the poll, is logged as a delivery and backs the source off; internal errors are raised as
     well. Raises ClaimLost, and then stores nothing of the current part.
     """
-    with source_leases.hold(claim) as locked:
-        source = Source.objects.select_related("customer").get(pk=locked.pk)
-    with structlog.contextvars.bound_contextvars(customer=source.customer.customer_code, source=str(source.public_id)):
-        return _Poll(claim, source).run()
+    with source_leases.work(claim):
+        source = Source.objects.select_related("customer").get(pk=claim.row_id)
+        with structlog.contextvars.bound_contextvars(
+            customer=source.customer.customer_code, source=str(source.public_id)
+        ):
+            return _Poll(claim, source).run()
 
 
 @dataclass(slots=True)
@@ -96,7 +98,7 @@ class _Response:
 class _Poll:
     claim: Claim
     source: Source
-    started_at: datetime = field(default_factory=timezone.now)
+    started_at: datetime = field(default_factory=lambda: clock.database_now())
     problems: list[str] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     # The beginning of the response that failed, without secrets.
@@ -127,7 +129,7 @@ class _Poll:
 
     def _is_out_of_time(self) -> bool:
         """Return whether too little time is left for another request before the soft limit."""
-        spent = (timezone.now() - self.started_at).total_seconds()
+        spent = (clock.database_now() - self.started_at).total_seconds()
         return bool(spent + settings.SOURCE_TOTAL_SECONDS >= settings.POLL_SOFT_SECONDS)
 
     def _parts(self) -> list[tuple[PlannedRequest, ...]]:
@@ -166,7 +168,7 @@ class _Poll:
         raise SourceMisconfigured("The URL contains {unit}. Enter the source's unit codes.")
 
     def _load_part(self, requests: Sequence[PlannedRequest], *, are_more: bool, is_last: bool) -> None:
-        started_at = timezone.now()
+        started_at = clock.database_now()
         with ExitStack() as bodies:
             responses = self._request(requests, bodies)
             window = requests[0].window
@@ -276,7 +278,7 @@ class _Poll:
             source.cursor_at = reached
 
     def _succeed(self, source: Source, *, are_more: bool, is_last: bool) -> None:
-        now = timezone.now()
+        now = clock.database_now()
         source.failures_in_a_row = 0
         source.last_error = ""
         source.last_success_at = now
@@ -286,7 +288,7 @@ class _Poll:
 
     def _fail(self, failure: Failure) -> None:
         with source_leases.hold(self.claim) as source:
-            now = timezone.now()
+            now = clock.database_now()
             load_request = LoadRequest(
                 customer=self.source.customer,
                 source=self.source,

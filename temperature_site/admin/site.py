@@ -37,6 +37,8 @@ PARTS = {
     "workers": "Workers",
     "partitions": "Partitions",
     "evaluation": "Evaluation",
+    "clocks": "Clocks",
+    "storing": "Storing",
 }
 # A longer queue means that workers are too few or stuck.
 LONG_QUEUE = 1_000

@@ -30,6 +30,12 @@ class HealthSerializer(serializers.Serializer[HealthReport]):
     evaluation = serializers.CharField(
         source="results.evaluation", help_text=f"Whether every unit's readings are evaluated: {RESULT}"
     )
+    clocks = serializers.CharField(
+        source="results.clocks", help_text=f"Whether the processes' clocks agree with the database's: {RESULT}"
+    )
+    storing = serializers.CharField(
+        source="results.storing", help_text=f"Whether readings are stored and sources are on time: {RESULT}"
+    )
     warnings = serializers.ListField(
         child=serializers.CharField(),
         required=False,

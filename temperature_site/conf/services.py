@@ -10,6 +10,15 @@ from django.core.exceptions import ImproperlyConfigured
 from temperature_site import postgresql
 from temperature_site.dev.embedded_postgres import DATABASE, SUPERUSER
 
+# A server whose machine or network is gone is noticed within 25 seconds: by what is not acknowledged, and while nothing
+# is sent by probes. libpq ignores these for sockets of the same machine.
+_DEAD_PEER = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 EMBEDDED_ENGINE = "temperature_site.dev.embedded_postgres"
 POSTGRES_SCHEMES = ("postgres", "postgresql", "psql", "pgsql")
 
@@ -28,7 +37,7 @@ def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = F
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": behind_pgbouncer,
     }
-    options: dict[str, object] = {"application_name": "temperature", "connect_timeout": 10}
+    options: dict[str, object] = {"application_name": "temperature", "connect_timeout": 5} | _DEAD_PEER
     if not behind_pgbouncer:
         # JIT compiles statements estimated as costly: half a second for statements that run for milliseconds.
         # PgBouncer refuses this parameter, so with it JIT is disabled on the server, see the README.

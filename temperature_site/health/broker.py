@@ -10,7 +10,7 @@ from kombu.exceptions import KombuError
 
 from temperature_site.celery import app
 
-WAIT_SECONDS = 3
+WAIT_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,15 @@ from alarms.models import Attempt, Message
 from alarms.notifications.deliver import GONE_REASON, deliver
 from alarms.notifications.outbox import (
     GIVE_UP_AFTER,
-    begin,
     claim_due,
     give_up,
     message_leases,
+    message_of,
     next_attempt,
     send_again,
 )
 from alarms.notifications.tests.delivery import deliver_due
-from core.leases import Claim, ClaimLost
+from core.leases import WORKING_LEASE, Claim, ClaimLost
 from tests.alarm_factories import ChannelFactory, MessageFactory, WebhookChannelFactory
 from tests.webhook_receiver import Answer, Delivery, WebhookReceiver
 
@@ -57,7 +57,7 @@ def test_the_lease_of_a_dead_worker_expires(settings: Settings) -> None:
     (old,) = claim_due()
     (new,) = claim_due(after_lease(settings))
     assert new.claim_id != old.claim_id
-    late: list[Callable[[], object]] = [lambda: begin(old), lambda: message_leases.hold(old).__enter__()]
+    late: list[Callable[[], object]] = [message_leases.work(old).__enter__, message_leases.hold(old).__enter__]
     for lost in late:
         with pytest.raises(ClaimLost):
             lost()
@@ -77,15 +77,16 @@ def test_an_expired_claim_is_not_sent(receive: Callable[..., WebhookReceiver], s
     assert receiver.deliveries == []
 
 
-def test_delivery_begins_with_a_full_lease(settings: Settings) -> None:
+def test_a_message_that_is_being_delivered_has_a_short_lease() -> None:
     MessageFactory()
     (claim,) = claim_due()
     Message.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
-    begin(claim)
+    with message_leases.work(claim):
+        pass
     lease_until = Message.objects.get().lease_until
     assert lease_until is not None
     left = lease_until - timezone.now()
-    assert left > timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS - 5)
+    assert WORKING_LEASE - timedelta(seconds=5) < left <= WORKING_LEASE
 
 
 def test_a_lost_claim_stores_nothing(receive: Callable[..., WebhookReceiver], settings: Settings) -> None:
@@ -96,14 +97,14 @@ def test_a_lost_claim_stores_nothing(receive: Callable[..., WebhookReceiver], se
     message = waiting_for(receive())
     (claim,) = claim_due()
     with pytest.MonkeyPatch.context() as patch:
-        original = begin
+        original = message_of
 
         def begin_and_lose(claim: Claim) -> Message:
             begun = original(claim)
             lose_claim(None)
             return begun
 
-        patch.setattr("alarms.notifications.deliver.begin", begin_and_lose)
+        patch.setattr("alarms.notifications.deliver.message_of", begin_and_lose)
         with pytest.raises(ClaimLost):
             deliver(claim)
     message.refresh_from_db()
@@ -145,7 +146,7 @@ def test_failing_and_slow_channels_use_the_slow_queue(
     MessageFactory(channel=ChannelFactory(**state))
     MessageFactory()
     tasks.send_due_messages()
-    assert sorted(sent) == [settings.CELERY_TASK_DEFAULT_QUEUE, settings.SLOW_QUEUE]
+    assert sorted(sent) == [settings.MESSAGE_QUEUE, settings.SLOW_QUEUE]
 
 
 def test_a_lost_claim_does_not_fail_the_task() -> None:

@@ -8,10 +8,11 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from core.leases import ClaimLost
+from core.leases import WORKING_LEASE, ClaimLost
 from ingestion.models import Source
 from ingestion.polling.claims import claim_due, claim_now, pause, poll_now, resume, source_leases
 from tests.factories import SourceFactory
+from tests.running_system import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +104,33 @@ def test_claiming_is_one_query_however_many_are_due(django_assert_num_queries: D
     SourceFactory.create_batch(20, next_due_at=timezone.now() - timedelta(seconds=1))
     with django_assert_num_queries(1):
         assert len(claim_due()) == 20
+
+
+def test_a_poll_that_runs_has_a_short_lease_so_that_another_worker_takes_over_soon(source: Source) -> None:
+    (claim,) = claim_due()
+    with source_leases.work(claim):
+        source.refresh_from_db()
+        assert source.lease_until is not None
+        assert source.lease_until <= timezone.now() + WORKING_LEASE
+    assert claim_due(timezone.now() + WORKING_LEASE)[0].row_id == source.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lease_of_a_long_poll_is_renewed(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.leases.RENEW_EVERY_SECONDS", 0.05)
+    (claim,) = claim_due()
+    with source_leases.work(claim):
+        Source.objects.update(lease_until=timezone.now() + timedelta(seconds=5))
+
+        def is_renewed() -> bool:
+            source.refresh_from_db()
+            return source.lease_until is not None and source.lease_until > timezone.now() + timedelta(seconds=15)
+
+        wait_until("the lease is renewed", is_renewed, seconds=20)
+
+
+def test_a_claim_that_expired_in_a_queue_is_not_worked_on(source: Source) -> None:
+    (claim,) = claim_due()
+    Source.objects.update(lease_until=timezone.now())
+    with pytest.raises(ClaimLost), source_leases.work(claim):
+        pass

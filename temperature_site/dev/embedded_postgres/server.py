@@ -142,6 +142,19 @@ class EmbeddedPostgres:
             finally:
                 self._release()
 
+    def restart_if_ended(self) -> bool:
+        """Start the held server again if it has been killed; return whether it was. Raise EmbeddedPostgresError."""
+        if self._hold is None or self.is_running():
+            return False
+        with self._changing():
+            if self.is_running():
+                return False
+            logger.warning("The embedded PostgreSQL has ended and is started again")
+            if self._process is not None:
+                self._process.poll()  # reaps it
+            self._start_unless_running()
+        return True
+
     def is_running(self) -> bool:
         """Return whether the directory's server is running."""
         return running_postmaster(self.directory) is not None
@@ -202,6 +215,8 @@ class EmbeddedPostgres:
         """Return the data directory, or a new private one if its path is too long for a socket."""
         if len(os.fsencode(self.directory / SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
             return self.directory
+        if self.socket_directory != self.directory and self.socket_directory.is_dir():
+            return self.socket_directory  # known to the processes that are connected
         # Not in TMPDIR, whose path may be long as well.
         directory = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
         if is_root():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import psycopg2.errors
 import pytest
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
@@ -27,11 +30,11 @@ from temperature_site.models import ForwardedHeaders, QueueHeartbeat
 from temperature_site.schedule import ensure_schedule
 from temperature_site.tasks import note_heartbeat, note_slow_heartbeat
 from tests.alarm_factories import EvaluationFailureFactory
-from tests.factories import StaffFactory, UserFactory, make_token
+from tests.factories import SourceFactory, StaffFactory, UserFactory, make_token
 
 pytestmark = pytest.mark.django_db
 
-DEFAULT, SLOW = "temperature", "temperature.slow"
+DEFAULT, SLOW, MESSAGES = "temperature", "temperature.slow", "temperature.messages"
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +43,7 @@ def all_is_well(uncached_health: None) -> None:
     ensure_schedule()
     ensure_partitions_ahead()
     PeriodicTask.objects.update(last_run_at=timezone.now())
-    heartbeats.record_started([DEFAULT, SLOW])
+    heartbeats.record_started([DEFAULT, SLOW, MESSAGES])
 
 
 def quiet(field: str, seconds: int, queue: str = DEFAULT) -> None:
@@ -63,6 +66,8 @@ def test_all_is_well(client: Client) -> None:
         "workers": "ok",
         "partitions": "ok",
         "evaluation": "ok",
+        "clocks": "ok",
+        "storing": "ok",
     }
 
 
@@ -132,6 +137,64 @@ def test_an_unavailable_broker_is_reported(client: Client, settings: Settings, m
 
     assert answer["rabbitmq"] == "error: Connection refused"
     assert answer["status"] == "degraded"
+
+
+@pytest.mark.parametrize(("ahead", "difference"), [(20, "20 s ahead of"), (-3600, "3,600 s behind")])
+def test_a_clock_that_differs_is_reported(client: Client, ahead: float, difference: str) -> None:
+    QueueHeartbeat.objects.filter(queue=SLOW).update(clock_ahead_seconds=ahead)
+
+    answer = client.get("/health").json()
+
+    assert answer["status"] == "degraded"
+    assert answer["clocks"] == f"error: a worker of {SLOW} is {difference} the database"
+
+
+def test_a_beat_whose_last_run_lies_in_the_future_is_reported(client: Client) -> None:
+    PeriodicTask.objects.update(last_run_at=timezone.now() + timedelta(hours=1))
+    assert client.get("/health").json()["beat"].startswith("error: its last run is dated in the future")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "late", "problem"),
+    [
+        (0, 0, "ok"),
+        (3, 0, "error: no source was polled successfully since "),
+        (0, 2, "ok"),
+        (0, 3, "error: 3 of 4 sources are late"),
+    ],
+)
+def test_readings_that_are_not_stored_are_reported(client: Client, minutes: int, late: int, problem: str) -> None:
+    succeeded_at = timezone.now() - timedelta(minutes=minutes)
+    SourceFactory.create_batch(4 - late, interval_seconds=60, last_success_at=succeeded_at)
+    SourceFactory.create_batch(late, interval_seconds=60, last_success_at=timezone.now() - timedelta(hours=1))
+
+    answer = client.get("/health").json()
+
+    assert answer["storing"].startswith(problem)
+
+
+@pytest.mark.parametrize("part", ["_broker", "_probe_database"])
+def test_a_part_that_does_not_answer_delays_the_report_by_two_seconds_at_most(
+    client: Client, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    is_over = threading.Event()
+    monkeypatch.setattr(checks, part, lambda: is_over.wait(30))
+    began = time.monotonic()
+    try:
+        answer = client.get("/health").json()
+    finally:
+        is_over.set()
+    assert answer["rabbitmq" if part == "_broker" else "database"] == "error: no answer"
+    assert time.monotonic() - began < 5  # 1.5 s, on a machine that is busy
+
+
+def test_the_cause_of_a_database_that_cannot_store_is_reported(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OperationalError("could not extend file") from psycopg2.errors.lookup("53100")()
+
+    monkeypatch.setattr(checks, "_probe_database", refuse)
+    monkeypatch.setattr(checks, "cause_of", lambda error: "The database's disk is full.")
+    assert client.get("/health").json()["database"] == "error: The database's disk is full."
 
 
 def test_a_missing_partition_is_reported(client: Client) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+import psycopg2
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -23,13 +24,14 @@ from django.db import connections
 from typing_extensions import override
 
 from temperature_site.conf.services import EMBEDDED_ENGINE
-from temperature_site.dev.embedded_postgres.server import shared_server
+from temperature_site.dev.embedded_postgres.server import EmbeddedPostgresError, shared_server
 from temperature_site.dev.processes import Processes, stop_marked
 
 DEMO_CUSTOMERS = 10
 # The process of the Procfile that only the demo needs.
 SIMULATOR = "simulator"
 REACHABLE_SECONDS = 60
+DATABASE_CHECK_SECONDS = 1.0
 
 
 class Command(BaseCommand):
@@ -88,7 +90,16 @@ class Command(BaseCommand):
         processes = Processes(settings.DATA_DIR, first=SIMULATOR, is_first_ready=is_simulator_listening)
         processes.add_procfile(self.procfile, process_environment(), without=() if settings.DEMO else (SIMULATOR,))
         threading.Thread(target=announce, args=(processes, sign_in), daemon=True).start()
-        return processes.run()
+        is_over = threading.Event()
+        keeper = threading.Thread(target=keep_database_running, args=(processes, is_over), daemon=True)
+        if is_database_embedded():
+            keeper.start()
+        try:
+            return processes.run()
+        finally:
+            is_over.set()
+            if keeper.is_alive():
+                keeper.join()
 
     def stop_database(self) -> None:
         """Stop the embedded server if this process started it."""
@@ -214,6 +225,17 @@ def announce(processes: Processes, sign_in: str) -> None:
             return
         time.sleep(0.2)
     processes.announce(f"The web process does not answer on port {settings.PORT} yet; see its lines above.")
+
+
+def keep_database_running(processes: Processes, is_over: threading.Event) -> None:
+    """Start the embedded server again when it alone has ended: the processes connect to it as before."""
+    server = shared_server(settings.DATA_DIR / "postgres")
+    while not is_over.wait(DATABASE_CHECK_SECONDS):
+        try:
+            if server.restart_if_ended():
+                processes.announce("PostgreSQL had ended and was started again.")
+        except (EmbeddedPostgresError, psycopg2.Error, OSError) as error:
+            processes.announce(f"PostgreSQL has ended and cannot be started again yet: {error}")
 
 
 def is_web_answering() -> bool:
