@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import Any
 
 import structlog
 from celery.schedules import schedstate
@@ -45,13 +44,13 @@ class ClockSafeScheduler(DatabaseScheduler):  # type: ignore[misc]  # the librar
 
     Entry = ClockSafeEntry
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: object, **options: object) -> None:
         self._wall_ahead = time.time() - time.monotonic()
         self._recorded_at = float("-inf")
         super().__init__(*args, **options)
 
     @override
-    def tick(self, *args: Any, **options: Any) -> float:
+    def tick(self, *args: object, **options: object) -> float:
         wall_ahead = time.time() - time.monotonic()
         if abs(wall_ahead - self._wall_ahead) > JUMP_SECONDS:
             logger.warning("the clock was set", seconds=round(wall_ahead - self._wall_ahead, 1))
