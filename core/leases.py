@@ -109,7 +109,7 @@ class LeasedTable(Generic[Row]):
     @contextmanager
     def work(self, claim: Claim) -> Iterator[None]:
         """Keep the claim's lease short and valid while the block runs. Raise ClaimLost if it has expired before."""
-        if not self._renew(claim):
+        if not self._renew(claim, WORKING_LEASE):
             raise self._lost(claim)
         is_over = threading.Event()
         renewing = threading.Thread(target=self._keep_renewing, args=(claim, is_over), daemon=True)
@@ -119,16 +119,21 @@ class LeasedTable(Generic[Row]):
         finally:
             is_over.set()
 
-    def _renew(self, claim: Claim) -> bool:
+    def renew(self, claim: Claim) -> None:
+        """Give a valid claim a full lease again: it may have waited in a queue. Raise ClaimLost."""
+        if not self._renew(claim, self.lease):
+            raise self._lost(claim)
+
+    def _renew(self, claim: Claim, lease: timedelta) -> bool:
         now = clock.database_now()
         own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id, lease_until__gt=now)
-        return bool(own.update(lease_until=now + WORKING_LEASE))
+        return bool(own.update(lease_until=now + lease))
 
     def _keep_renewing(self, claim: Claim, is_over: threading.Event) -> None:
         """Renew the lease now and then, by a connection of this thread. It holds none between two renewals."""
         while not is_over.wait(RENEW_EVERY_SECONDS):
             try:
-                if not self._renew(claim):
+                if not self._renew(claim, WORKING_LEASE):
                     return
             except Error as error:
                 logger.warning("lease not renewed", row_id=claim.row_id, error=str(error))
