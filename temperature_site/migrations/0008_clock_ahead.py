@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('temperature_site', '0006_backup'),
+        ('temperature_site', '0007_demo_has_notifications'),
     ]
 
     operations = [
