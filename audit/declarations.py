@@ -297,4 +297,5 @@ NOT_AUDITED: Mapping[str, str] = {
     "temperature_site.demosystem": "the demo",
     "temperature_site.forwardedheaders": "a warning for the operator",
     "temperature_site.backup": "completed backups",
+    "temperature_site.systemproblem": "problems of the system itself, for its operator",
 }

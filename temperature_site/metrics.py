@@ -10,8 +10,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 
+import psutil
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -33,6 +35,7 @@ from ingestion.models import IngestionType
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
 from temperature_site.health.views import TtlCache, latest_report
 from temperature_site.heartbeats import watched_queues
+from temperature_site.models import Backup
 
 POLLED = (IngestionType.API, IngestionType.CSV)
 # Scrapes are frequent, and summing millions of deliveries may take a second.
@@ -108,6 +111,8 @@ def _shared() -> Iterator[Metric]:
         ongoing = "Excursions that have not ended."
         yield GaugeMetricFamily("temperature_excursions_lasting", ongoing, value=ongoing_excursion_count())
         yield _of_failed_evaluations(not_evaluated_counts())
+        yield from _of_backups()
+    yield _of_disk()
 
 
 def _up(parts: dict[str, bool]) -> Metric:
@@ -167,6 +172,22 @@ def _of_failed_evaluations(counts: Mapping[str, int]) -> Metric:
     family = GaugeMetricFamily("temperature_units_not_evaluated", help_text, labels=["part"])
     for part in EvaluationFailure.Part.values:
         family.add_metric([part], counts.get(part, 0))
+    return family
+
+
+def _of_backups() -> Iterator[Metric]:
+    """Report the newest backup; nothing before the first one, or where they are taken in another way."""
+    if settings.BACKUP_HOURS and (newest := Backup.objects.first()):
+        age = "Age of the newest backup that `manage.py backup` completed."
+        seconds = (timezone.now() - newest.taken_at).total_seconds()
+        yield GaugeMetricFamily("temperature_backup_age_seconds", age, value=seconds)
+
+
+def _of_disk() -> Metric:
+    disk = psutil.disk_usage(str(settings.DATA_DIR))
+    family = GaugeMetricFamily("temperature_disk_bytes", "The disk of the data directory.", labels=["state"])
+    family.add_metric(["free"], disk.free)
+    family.add_metric(["used"], disk.used)
     return family
 
 

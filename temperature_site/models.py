@@ -74,3 +74,21 @@ class Backup(models.Model):
     @override
     def __str__(self) -> str:
         return f"backup of {self.taken_at:%d %b %Y %H:%M} UTC"
+
+
+class SystemProblem(models.Model):
+    """A problem of the system itself that lasts; see `temperature_site.operations.operator_alerts`."""
+
+    part = models.CharField(max_length=100, primary_key=True)
+    detail = models.CharField(max_length=1000)
+    advice = models.CharField(max_length=1000)
+    since = models.DateTimeField()
+    notified_at = models.DateTimeField(null=True, help_text="When the operator was told; null until that succeeds.")
+
+    class Meta:
+        ordering = ["since"]
+        db_table = "system_problem"
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.part}: {self.detail}"

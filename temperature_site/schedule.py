@@ -126,6 +126,13 @@ ENTRIES = (
         expires=600,
         description="Has new seals stamped by the time-stamping service, if one is configured.",
     ),
+    ScheduleEntry(
+        name="Watch the system",
+        task="temperature_site.tasks.watch_system",
+        seconds=60,
+        expires=60,
+        description="Tells the operator about problems of the system itself and sends the heartbeat to HEARTBEAT_URL.",
+    ),
     # These expire later than the messages ahead of them in the queue: a late heartbeat counts, too.
     ScheduleEntry(
         name="Heartbeat",

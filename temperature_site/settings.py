@@ -172,7 +172,7 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = env.whole_number("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 # Load balancers' probes and Prometheus connect to the process directly through HTTP.
-SECURE_REDIRECT_EXEMPT = [r"^ping/?$", r"^health/?$", r"^metrics/?$"]
+SECURE_REDIRECT_EXEMPT = [r"^(ping|live|ready|health)/?$", r"^metrics/?$"]
 # Hosts below this one are bound to HTTPS, too, and browsers may list it: for the owner of the domain to decide.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.boolean("HSTS_SUBDOMAINS", default=False)
 SECURE_REFERRER_POLICY = "same-origin"
@@ -371,6 +371,10 @@ CELERY_TASK_ROUTES = {
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 METRICS_NETWORKS = env.names("METRICS_NETWORKS")
 
+# The operator's own channel for problems of the system itself, and a dead man's switch that is called each minute.
+OPERATOR_EMAIL = env.names("OPERATOR_EMAIL")
+OPERATOR_WEBHOOK_URL = env.url("OPERATOR_WEBHOOK_URL", ("https", "http"), example="https://hooks.example.com/x")
+HEARTBEAT_URL = env.url("HEARTBEAT_URL", ("https", "http"), example="https://hc-ping.example.com/uuid")
 # How old the newest backup may be, in hours, before the operator is warned; 0 if backups are taken in another way.
 BACKUP_HOURS = env.whole_number("BACKUP_HOURS", default=26)
 

@@ -1,11 +1,13 @@
-"""The heartbeat tasks that beat sends to the workers' queues; `CELERY_TASK_ROUTES` routes them."""
+"""The site's own tasks: heartbeats of the queues, routed by `CELERY_TASK_ROUTES`, and the operator's alerts."""
 
 from __future__ import annotations
 
 from celery import shared_task
 from django.conf import settings
+from django.utils import timezone
 
 from temperature_site.heartbeats import record_ran
+from temperature_site.operations import operator_alerts
 
 
 @shared_task
@@ -24,3 +26,9 @@ def note_message_heartbeat() -> None:
 def note_slow_heartbeat() -> None:
     """Record that a worker of the slow queue runs what beat sends."""
     record_ran(settings.SLOW_QUEUE)
+
+
+@shared_task
+def watch_system() -> None:
+    """Tell the operator about problems of the system itself."""
+    operator_alerts.watch(timezone.now())

@@ -5,11 +5,13 @@ from django.contrib import admin
 from django.urls import include, path
 
 from temperature_site.api import views
-from temperature_site.health.views import ping
+from temperature_site.health.views import live, ping, ready
 from temperature_site.metrics import metrics
 
 urlpatterns = [
     path("ping", ping, name="ping"),
+    path("live", live, name="live"),
+    path("ready", ready, name="ready"),
     path("health", views.HealthView.as_view(), name="health"),
     path("system-info", views.SystemInfoView.as_view(), name="system-info"),
     path("metrics", metrics, name="metrics"),

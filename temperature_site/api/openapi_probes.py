@@ -10,6 +10,8 @@ _PING: Document = {
     "properties": {"ping": {"type": "string"}},
     "required": ["ping"],
 }
+_LIVE: Document = {"type": "object", "properties": {"live": {"type": "boolean"}}, "required": ["live"]}
+_READY: Document = {"type": "object", "properties": {"ready": {"type": "boolean"}}, "required": ["ready"]}
 _METRICS = "# TYPE temperature_readings_total counter\ntemperature_readings_total 42.0\n"
 _PAGE = "<!doctype html>"
 
@@ -36,6 +38,20 @@ PROBES: dict[str, Document] = {
         "application/json",
         _PING,
         {"ping": "pong"},
+    ),
+    "/live": _operation(
+        "live",
+        "Return at once that the web process is running: restart one that does not respond. Requires no token.",
+        "application/json",
+        _LIVE,
+        {"live": True},
+    ),
+    "/ready": _operation(
+        "ready",
+        "Return whether the web process can serve requests; 503 without the database. Requires no token.",
+        "application/json",
+        _READY,
+        {"ready": True},
     ),
     "/metrics": _operation(
         "metrics", "Return the metrics in Prometheus's text format. Requires no token.", "text/plain", _TEXT, _METRICS

@@ -26,6 +26,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Routes that require nothing: health and documentation, and pages of signing in and of the own account.
 PUBLIC = (
     "ping",
+    "live",
+    "ready",
     "health",
     "metrics",
     "openapi.json",

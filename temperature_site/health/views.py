@@ -76,3 +76,17 @@ def configuration_warnings(now: datetime) -> list[str]:
 def ping(request: HttpRequest) -> JsonResponse:
     """Respond without using the database or the broker."""
     return JsonResponse({"ping": "pong"})
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    """Respond like `ping`: a process that cannot respond to this is to be restarted."""
+    return JsonResponse({"live": True})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """Respond whether this process can serve requests: 503 without the database.
+
+    The broker, beat and workers do not matter here: pages and pushes work without them.
+    """
+    is_ready = latest_report.value().results.has_database
+    return JsonResponse({"ready": is_ready}, status=200 if is_ready else 503)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-_PROBES = frozenset({"/ping", "/ping/", "/health", "/health/"})
+_PROBES = frozenset(f"/{name}{slash}" for name in ("ping", "live", "ready", "health") for slash in ("", "/"))
 
 
 class ProbeMiddleware:

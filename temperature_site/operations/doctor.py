@@ -14,6 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
+from ingestion.metrics import source_metrics
 from temperature_site.health.broker import BrokerOut, queue_states
 from temperature_site.health.checks import OK, run_checks
 from temperature_site.heartbeats import watched_queues
@@ -21,6 +22,8 @@ from temperature_site.models import Backup
 from temperature_site.schedule import ENTRIES
 
 MAX_WAITING = 1_000
+# A poll that runs for its full time is not late.
+MAX_LAG_SECONDS = 300
 MAX_CLOCK_DIFFERENCE = timedelta(seconds=2)
 # A lease that has expired is claimed again within seconds of the row's becoming due.
 STUCK_AFTER = timedelta(minutes=10)
@@ -37,6 +40,8 @@ HEALTH_ADVICE = {
     "beat": "Start the process `beat`; its log says why it ended.",
     "workers": "Start `worker` and `slow-worker`; if they run, look for tasks that hang in their logs.",
     "partitions": "Run beat and a worker: a task creates partitions hourly. Storing creates them, too.",
+    "clocks": "Synchronise the clocks of all machines, with chrony or systemd-timesyncd, then restart beat.",
+    "storing": "Look at the newest deliveries in `manage.py status`, and at the database's disk and log.",
     "evaluation": "Look at the evaluation failures in the admin; they are retried once their cause is gone.",
 }
 
@@ -160,6 +165,17 @@ def check_queues(now: datetime) -> Iterator[Finding]:
             yield Finding("queues", State.PROBLEM, f"{queue}: {state.messages:,} messages waiting", advice)
         else:
             yield fine("queues", f"{queue}: {state.messages:,} messages waiting")
+
+
+def check_late_sources(now: datetime) -> Iterator[Finding]:
+    """Report polls that are late by more than a few ticks of beat."""
+    metrics = source_metrics()
+    if metrics.lag_seconds > MAX_LAG_SECONDS:
+        detail = f"the most overdue of {metrics.polled:,} sources is {metrics.lag_seconds:,.0f} s late"
+        advice = "Check beat and the workers; if they run, start more workers: docs/runbook.md."
+        yield Finding("late sources", State.PROBLEM, detail, advice)
+    else:
+        yield fine("late sources", f"none of {metrics.polled:,} is {MAX_LAG_SECONDS} s late")
 
 
 def check_leases(now: datetime) -> Iterator[Finding]:

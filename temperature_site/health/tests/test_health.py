@@ -284,3 +284,17 @@ class TestForwardedHeaders:
         assert "temperature_site.W005" in [found.id for found in check_deployment(None)]
         settings.PROXY_COUNT = 1
         assert "temperature_site.W005" not in [found.id for found in check_deployment(None)]
+
+
+def test_a_process_without_the_database_is_live_but_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (client.get("/live").status_code, client.get("/ready").json()) == (200, {"ready": True})
+
+    def refuse() -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(checks, "_probe_database", refuse)
+    monkeypatch.setattr("temperature_site.health.views.latest_report._cached", None)
+
+    response = client.get("/ready", headers={"host": "10.0.0.1:8000"})
+    assert (response.status_code, response.json()) == (503, {"ready": False})
+    assert client.get("/live").status_code == 200

@@ -127,7 +127,7 @@ def test_the_command_prints_every_finding_and_fails_for_a_problem() -> None:
     with pytest.raises(SystemExit, match="1"):
         call_command("doctor", stdout=table)
     assert "Run `manage.py ensure_schedule`." in table.getvalue()
-    assert len(CHECKS) == 11
+    assert len(CHECKS) == 12
 
 
 def test_the_version_is_that_of_the_project() -> None:
