@@ -2,13 +2,14 @@
 
 import gc
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from temperature_site.conf.environment import require_valid_settings
+from temperature_site.conf.services import limit_statements
+from temperature_site.metrics_folder import allocate_file, prepare_folder
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
 require_valid_settings()
@@ -25,15 +26,21 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 logconfig_dict = settings.LOGGING
 
-# The processes share their latency metrics here; the folder is emptied at start.
+# The processes share their latency metrics here.
 metrics_folder = Path(settings.DATA_DIR) / "metrics" / str(settings.PORT)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
+
+# A request must not occupy a thread for ever; migrations, imports and evaluations, in other processes, may take longer.
+limit_statements(settings.DATABASES["default"], settings.WEB_STATEMENT_SECONDS)
 
 
 def on_starting(server: Any) -> None:
     """Empty the folder of the previous run's metrics."""
-    shutil.rmtree(metrics_folder, ignore_errors=True)
-    metrics_folder.mkdir(parents=True)
+    prepare_folder(metrics_folder)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Allocate the process's file of metrics before the application is loaded."""
+    allocate_file(metrics_folder)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -126,6 +126,8 @@ TEMPLATES: list[dict[str, object]] = [
 PGBOUNCER = env.boolean("PGBOUNCER", default=False)
 CONNECTION_MAX_AGE = env.whole_number("CONNECTION_MAX_AGE", default=60)
 DATABASES = {"default": database_settings(DATABASE_URL, max_age=CONNECTION_MAX_AGE, behind_pgbouncer=PGBOUNCER)}
+# The longest statement of a web process; the server ends it then.
+WEB_STATEMENT_SECONDS = env.whole_number("WEB_STATEMENT_SECONDS", default=60, min_value=1)
 # Shared by all processes: a code of an authenticator app must not work a second time in another one.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entry"}}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"

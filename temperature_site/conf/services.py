@@ -47,6 +47,12 @@ def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = F
     return settings
 
 
+def limit_statements(database: dict[str, Any], seconds: int) -> None:
+    """Have the server end the statements of this process after some seconds. PgBouncer refuses the parameter."""
+    if "options" in database["OPTIONS"]:
+        database["OPTIONS"]["options"] += f" -c statement_timeout={seconds * 1000}"
+
+
 def _from_url(url: str) -> dict[str, Any]:
     if url.partition("://")[0] not in POSTGRES_SCHEMES:
         raise ImproperlyConfigured("DATABASE_URL must start with postgres://: there is one SQL dialect, PostgreSQL.")

@@ -193,3 +193,13 @@ def wait_until_gone(directory: Path) -> None:
     while running_postmaster(directory) is not None:
         assert time.monotonic() < deadline, "the server outlives its SIGKILL"
         time.sleep(0.05)
+
+
+def test_a_server_that_alone_was_killed_is_started_again(server: EmbeddedPostgres, directory: Path) -> None:
+    assert not server.restart_if_ended()
+    os.kill(postmaster_id(directory), signal.SIGKILL)
+
+    wait_until_gone(directory)
+    assert server.restart_if_ended()
+
+    assert answer(server, "SELECT 1") == "1"
