@@ -1,8 +1,8 @@
 """The folder through which web processes share their metrics, which must never take a process down.
 
 prometheus_client maps a sparse file for each process. When a page of it is first written while the disk is full, the
-kernel ends the process (SIGBUS). So the disk space of each process's file is allocated before the library opens it; where
-that fails the process keeps its metrics to itself.
+kernel ends the process (SIGBUS). So the disk space of each process's file is allocated before the library opens it;
+where that fails the process keeps its metrics to itself.
 """
 
 from __future__ import annotations
