@@ -300,6 +300,10 @@ class ApiToken(ScopedModel):
     )
     # Stored in addition to the list, which loses deleted units: an empty list must not then mean all units.
     is_limited_to_units = models.BooleanField(default=False, editable=False)
+    # Sources are described above this app, so it only knows their ids.
+    source_public_id = models.UUIDField(
+        "source", null=True, blank=True, editable=False, help_text="The only source it may push to; nothing else."
+    )
     rate_limit_per_hour = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

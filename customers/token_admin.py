@@ -71,7 +71,10 @@ class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
     fieldsets = [
         (None, {"fields": ["customer", "token_name", "permissions", "accessible_units"]}),
         ("Limits", {"fields": ["expires_at", "rate_limit_per_hour"]}),
-        ("Record", {"fields": ["prefix", "revoked_at", "last_used_at", "created_at", "created_by"]}),
+        (
+            "Record",
+            {"fields": ["prefix", "source_public_id", "revoked_at", "last_used_at", "created_at", "created_by"]},
+        ),
     ]
 
     @override
@@ -80,7 +83,7 @@ class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> list[str]:
-        record = ["prefix", "revoked_at", "last_used_at", "created_at", "created_by"]
+        record = ["prefix", "source_public_id", "revoked_at", "last_used_at", "created_at", "created_by"]
         return ["customer", *record] if obj else record
 
     @override

@@ -23,7 +23,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from core.scope import Scope
-from ingestion.models import LATE_GRACE, LATE_INTERVALS, Conflict, Delivery, RejectedRow, Source
+from ingestion.models import LATE_GRACE, LATE_INTERVALS, Conflict, Delivery, IngestionType, RejectedRow, Source
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -150,3 +150,9 @@ def conflicts_of(source: Source, state: str) -> QuerySet[Conflict]:
 def _waiting(model: type[RejectedRow] | type[Conflict], source_path: str) -> Coalesce:
     waiting = model._base_manager.filter(**{source_path: OuterRef("pk"), "state": model.State.WAITING})
     return Coalesce(Subquery(waiting.order_by().values(source_path).annotate(count=Count("*")).values("count")), 0)
+
+
+def has_subscribed_sources() -> bool:
+    """Return whether the subscriber is needed: an active MQTT source of an active customer."""
+    sources = Source.objects.filter(ingestion_type=IngestionType.MQTT, is_paused=False, customer__is_active=True)
+    return sources.exists()

@@ -21,6 +21,7 @@ from django.db.models import Max
 from django_celery_beat.models import PeriodicTask
 
 from core.db import clock
+from ingestion.selectors import has_subscribed_sources
 from temperature_site.models import QueueHeartbeat
 
 HEARTBEAT_SECONDS = 5
@@ -28,6 +29,8 @@ HEARTBEAT_SECONDS = 5
 BEAT = "(beat)"
 # Further apart, the clocks of two machines are reported.
 CLOCK_TOLERANCE_SECONDS = 5.0
+# Recorded like a queue by the process that subscribes to MQTT topics.
+SUBSCRIBER = "subscriber"
 IDLE_AFTER = timedelta(seconds=180)
 
 
@@ -70,7 +73,7 @@ def clock_problem(now: datetime) -> str | None:
 
 
 def _process(name: str) -> str:
-    return {BEAT: "beat", "web": "web"}.get(name, f"a worker of {name}")
+    return {BEAT: "beat", "web": "web", SUBSCRIBER: "the subscriber"}.get(name, f"a worker of {name}")
 
 
 def _difference(ahead_seconds: float) -> str:
@@ -82,6 +85,14 @@ def worker_problems(now: datetime, *, is_beat_running: bool) -> dict[str, str]:
     heartbeats = {each.queue: each for each in QueueHeartbeat.objects.filter(queue__in=watched_queues())}
     problems = {queue: _problem(heartbeats.get(queue), now, is_beat_running) for queue in watched_queues()}
     return {queue: problem for queue, problem in problems.items() if problem is not None}
+
+
+def subscriber_problem(now: datetime) -> str | None:
+    """Return why the subscriber seems to have stopped; None if it runs, or was never seen and nothing needs it."""
+    heartbeat = QueueHeartbeat.objects.filter(queue=SUBSCRIBER).first()
+    if heartbeat is None:
+        return "never seen, but there are MQTT sources" if has_subscribed_sources() else None
+    return None if now - heartbeat.seen_at <= _silent_after() else f"not seen since {_utc(heartbeat.seen_at)}"
 
 
 def _problem(heartbeat: QueueHeartbeat | None, now: datetime, is_beat_running: bool) -> str | None:

@@ -155,6 +155,13 @@ class SourceFactory(ModelFactory[Source]):
     url = factory.Sequence(lambda n: f"https://customer{n}.example.com/temperature/current?hours={{hours}}")
 
 
+class PushSourceFactory(SourceFactory):
+    """A source that accepts pushes."""
+
+    ingestion_type = IngestionType.PUSH
+    url = ""  # type: ignore[assignment]  # a sequence in the base class
+
+
 class DeliveryFactory(ModelFactory[Delivery]):
     """A successful poll, just now, with two readings in half a second."""
 

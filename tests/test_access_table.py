@@ -39,6 +39,7 @@ from tests.factories import (
     ImportFileFactory,
     InvitationFactory,
     MembershipFactory,
+    PushSourceFactory,
     SourceFactory,
     StaffFactory,
     StorageUnitFactory,
@@ -129,6 +130,7 @@ def world() -> World:
         "tokens": token.public_id,
         "sources": source.public_id,
         "imports": ImportFileFactory(file_import__customer=customer).file_import.public_id,
+        "ingest": PushSourceFactory(customer=customer).public_id,
         "customers": customer.public_id,
         "settings": customer.public_id,
     }

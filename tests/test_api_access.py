@@ -27,6 +27,7 @@ from tests.factories import (
     CustomerFactory,
     FacilityFactory,
     MembershipFactory,
+    PushSourceFactory,
     SensorFactory,
     SourceFactory,
     StaffFactory,
@@ -51,6 +52,7 @@ class World:
     own_token: ApiToken
     alarm: Alarm
     source: Source
+    push_source: Source
     clients: dict[str, APIClient] = field(default_factory=dict)
 
     @property
@@ -70,6 +72,7 @@ class World:
             "customers": self.customer,
             "tokens": self.own_token,
             "sources": self.source,
+            "ingest": self.push_source,
         }
         parts = route.split("/")
         for place, part in enumerate(parts):
@@ -104,6 +107,10 @@ def _reading(world: World) -> dict[str, Any]:
         "recorded_at": "2026-11-21T10:00:00Z",
         "sensor_id": "S1",
     }
+
+
+def _sent_row(world: World) -> dict[str, Any]:
+    return {"unit_id": world.unit.unit_code, "time": "2026-11-21T10:00:00Z", "temperature": 4.5}
 
 
 READ, FOREIGN_READ = Call("read"), Call("read", foreign=404)
@@ -154,6 +161,8 @@ ROUTES: dict[str, dict[str, Call]] = {
     "sources/<uuid:public_id>/poll": {"POST": _manage()},
     "sources/<uuid:public_id>/pause": {"POST": _manage()},
     "sources/<uuid:public_id>/resume": {"POST": _manage()},
+    "sources/<uuid:public_id>/tokens": {"POST": _manage(201, token_name="n")},
+    "ingest/<uuid:public_id>": {"POST": Call("write", 200, 404, _sent_row)},
     "analytics/temperature/summary": {"GET": READ},
     "analytics/temperature/trends": {"GET": READ},
     "analytics/alarms/history": {"GET": READ},
@@ -213,7 +222,7 @@ def world(db: None) -> World:
     alarm = AlarmFactory(storage_unit=unit, ended_at=now - timedelta(minutes=1))
     # Not allowed to be requested, so a trial of it ends at once.
     source = SourceFactory(customer=customer, url="http://127.0.0.1/readings")
-    return World(unit, own_token, alarm, source, clients)
+    return World(unit, own_token, alarm, source, PushSourceFactory(customer=customer), clients)
 
 
 def _client(text: str) -> APIClient:

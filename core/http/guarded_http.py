@@ -13,7 +13,7 @@ import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -68,8 +68,9 @@ class FetchFailure(Exception):  # noqa: N818 - an expected outcome that a delive
 class Guard:
     """The limits and allowed networks of one exchange. The total time starts when the guard is created."""
 
-    def __init__(self, limits: FetchLimits, allowed_networks: Sequence[Network]) -> None:
+    def __init__(self, limits: FetchLimits, allowed_networks: Sequence[Network], ca_certificates: str = "") -> None:
         self.limits = limits
+        self.ca_certificates = ca_certificates
         self.allowed_networks = allowed_networks
         self._ends_at = time.monotonic() + limits.total_seconds
 
@@ -134,7 +135,7 @@ class GuardedTLSConnection(http.client.HTTPSConnection):
     """An HTTPS connection to a checked address; the certificate must match the name, not the address."""
 
     def __init__(self, host: str, port: int, guard: Guard) -> None:
-        super().__init__(host, port, context=tls_context())
+        super().__init__(host, port, context=tls_context(guard.ca_certificates))
         self.guard = guard
 
     def connect(self) -> None:
@@ -143,7 +144,7 @@ class GuardedTLSConnection(http.client.HTTPSConnection):
         try:
             plain.settimeout(self.guard.connect_timeout())
             # The trailing dot of a fully qualified name is for the resolver; certificates do not contain it.
-            secured = tls_context().wrap_socket(plain, server_hostname=self.host.rstrip("."))
+            secured = tls_context(self.guard.ca_certificates).wrap_socket(plain, server_hostname=self.host.rstrip("."))
         except (OSError, ValueError):
             plain.close()
             raise
@@ -168,8 +169,9 @@ class GuardedExchange:
     Redirects are returned like any other response: to follow one, call `open` again, which checks the new address.
     """
 
-    def __init__(self, limits: FetchLimits, allowed_networks: Sequence[Network]) -> None:
-        self.guard = Guard(limits, allowed_networks)
+    def __init__(self, limits: FetchLimits, allowed_networks: Sequence[Network], ca_certificates: str = "") -> None:
+        """`ca_certificates` (PEM) are trusted in addition to the system's."""
+        self.guard = Guard(limits, allowed_networks, ca_certificates)
         self._connection: GuardedConnection | GuardedTLSConnection | None = None
         self._response: http.client.HTTPResponse | None = None
 
@@ -269,13 +271,16 @@ def timed_out(host: str, guard: Guard) -> FetchFailure:
     return FetchFailure("timeout", f"{host} did not respond in time.")
 
 
-@cache
-def tls_context() -> ssl.SSLContext:
+@lru_cache(maxsize=256)
+def tls_context(ca_certificates: str = "") -> ssl.SSLContext:
     """Return the TLS context of all requests: certificates and names are verified with the system's authorities.
 
-    Add a private authority to the system's store, or name it in `SSL_CERT_FILE`.
+    `ca_certificates` (PEM) are those of further authorities. One of the whole system belongs to the system's store, or
+    is named in `SSL_CERT_FILE`. Raise ssl.SSLError for invalid ones.
     """
     context = ssl.create_default_context()
+    if ca_certificates:
+        context.load_verify_locations(cadata=ca_certificates)
     context.sslsocket_class = GuardedTLSSocket
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -67,6 +67,8 @@ SEE_PEOPLE = Action("Open the page of people", MANAGE, VIEWER, "customers.view_m
 SEE_CHANNELS = Action("Open the page of notifications", MANAGE, VIEWER, "alarms.view_channel", spans_units=True)
 
 PUSH_READINGS = Action("Push readings", WRITE, OPERATOR, "readings.add_reading")
+# The only action of a token that is restricted to a source. It may register new units.
+PUSH_TO_SOURCE = Action("Push to a source", WRITE, OPERATOR, "readings.add_reading", spans_units=True)
 
 HANDLE_ALARMS = Action("Acknowledge, comment on and close alarms", MANAGE, OPERATOR, "alarms.change_alarm")
 POLL_SOURCES = Action("Poll a source now", MANAGE, OPERATOR, "ingestion.change_source", spans_units=True)
@@ -107,6 +109,9 @@ CHANGE_SOURCES = Action(
 IMPORT_FILES = Action("Import files", MANAGE, OPERATOR, "ingestion.add_fileimport", spans_units=True)
 UNDO_IMPORTS = Action("Undo imports", MANAGE, MANAGER, "ingestion.change_fileimport", spans_units=True)
 CREATE_TOKENS = Action("Create API tokens", MANAGE, MANAGER, "customers.add_apitoken")
+CREATE_SOURCE_TOKENS = Action(
+    "Create API tokens that push to a source", MANAGE, MANAGER, "customers.add_apitoken", spans_units=True
+)
 REVOKE_TOKENS = Action("Revoke API tokens", MANAGE, MANAGER, "customers.change_apitoken", spans_units=True)
 VIEW_TRAIL = Action("Search and export the audit trail", MANAGE, MANAGER, "audit.view_auditentry", spans_units=True)
 # A lost token must not create accounts.

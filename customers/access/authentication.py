@@ -35,7 +35,7 @@ LAST_USE_IS_WRITTEN_AFTER = timedelta(minutes=1)
 # have changed: the role, and whether Django's model permissions count as well, which few tokens need.
 FIND_PRINCIPAL = Prepared("""
 SELECT token.id, token.customer_id, token.permissions, token.rate_limit_per_hour, token.expires_at, token.revoked_at,
-    token.last_used_at, customer.is_active,
+    token.last_used_at, token.source_public_id, customer.is_active,
     CASE WHEN token.is_limited_to_units
         THEN ARRAY(SELECT storageunit_id FROM api_token_accessible_units WHERE apitoken_id = token.id) END,
     token.created_by_id, creator.is_active, creator.is_active AND creator.is_staff AND creator.is_superuser,
@@ -114,7 +114,8 @@ def token_principal(text: str, now: datetime) -> Principal:
     rows = FIND_PRINCIPAL.rows([possible_hashes(text)])
     if not rows:
         raise UnknownToken
-    token_id, customer_id, permissions, limit, expires_at, revoked_at, last_used_at, is_active, unit_ids, *by = rows[0]
+    token_id, customer_id, permissions, limit, expires_at, revoked_at, last_used_at, source_id, *rest = rows[0]
+    is_active, unit_ids, *by = rest
     creator = _rights_of_creator(customer_id, *by)
     if revoked_at is not None:
         raise AuthenticationFailed("The token has been revoked.")
@@ -128,7 +129,7 @@ def token_principal(text: str, now: datetime) -> Principal:
         _count_use(token_id, limit, now)
     if last_used_at is None or now - last_used_at > LAST_USE_IS_WRITTEN_AFTER:
         _write_last_use(token_id, now)
-    return Principal.of_token(token_id, customer_id, permissions, unit_ids, creator)
+    return Principal.of_token(token_id, customer_id, permissions, unit_ids, creator, source_id)
 
 
 def _rights_of_creator(

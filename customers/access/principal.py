@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 
 from core.scope import Scope
-from customers.access.actions import ACTIONS, ALL_PERMISSIONS, Action, Permission
+from customers.access.actions import ACTIONS, ALL_PERMISSIONS, PUSH_TO_SOURCE, Action, Permission
 from customers.access.auth_backend import roles_of
 
 NOTHING = Scope.nothing()
@@ -60,6 +61,7 @@ class Principal:
     permissions: of the token; a person has all, within their rights.
     reach: what a token can address at most; everything for a person.
     customer_id: the only customer the principal belongs to; None for staff and for members of several.
+    source_public_id: the only source that a token may push to, and nothing else; None without this limit.
     action: what the current request does; scope: for what it may do that, nothing until the request is checked.
     """
 
@@ -68,6 +70,7 @@ class Principal:
     reach: Scope
     customer_id: int | None
     token_id: int | None = None
+    source_public_id: UUID | None = None
     user: User | None = None
     action: Action | None = None
     scope: Scope = NOTHING
@@ -75,6 +78,8 @@ class Principal:
     def scope_of(self, action: Action) -> Scope:
         """Return for which customers and units the principal may do it; `Scope.nothing()` if it may not."""
         is_carried = self.user is not None if action.permission is None else action.permission in self.permissions
+        if self.source_public_id is not None and action is not PUSH_TO_SOURCE:
+            return NOTHING
         if not is_carried or (action.spans_units and self.reach.unit_ids is not None):
             return NOTHING
         return self.reach if self.rights is None else self.rights.scope_of(action).intersection(self.reach)
@@ -113,6 +118,7 @@ class Principal:
         permissions: Collection[str],
         unit_ids: Collection[int] | None = None,
         creator: Rights | None = None,
+        source_public_id: UUID | None = None,
     ) -> Self:
         """Return the principal of a token. `unit_ids`: the only units it may see; None means all."""
         units = None if unit_ids is None else frozenset(unit_ids)
@@ -123,6 +129,7 @@ class Principal:
             reach=Scope(None if is_admin else frozenset({customer_id}), units),
             customer_id=customer_id,
             token_id=token_id,
+            source_public_id=source_public_id,
         )
 
     @classmethod

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -74,6 +75,7 @@ def create_token(
     permissions: Iterable[str],
     *,
     units: Iterable[StorageUnit] = (),
+    source_public_id: UUID | None = None,
     rate_limit_per_hour: int | None = None,
     expires_at: datetime | None = None,
     created_by: User | None = None,
@@ -82,8 +84,8 @@ def create_token(
 ) -> tuple[ApiToken, str]:
     """Create a token; return its row and its text, which is not stored.
 
-    `text` is given only for the demo's well-known tokens. Raises ValidationError for a given text outside the demo,
-    for unknown permissions and for units of another customer.
+    With `source_public_id` it may only push to that source. `text` is given only for the demo's well-known tokens.
+    Raises ValidationError for a given text outside the demo, for unknown permissions and for units of another customer.
     """
     if text is not None and not settings.DEMO:
         raise ValidationError("The text of a token is generated; only the demo has predefined tokens.")
@@ -94,6 +96,7 @@ def create_token(
         prefix=text[:PREFIX_LENGTH],
         token_hash=hash_token(text),
         permissions=sorted(set(permissions)),
+        source_public_id=source_public_id,
         rate_limit_per_hour=rate_limit_per_hour,
         expires_at=expires_at,
         created_by=created_by,

@@ -121,6 +121,12 @@ class TokenSerializer(KnownFieldsMixin, serializers.Serializer[ApiToken]):
         max_length=MAX_UNITS,
         help_text="The only storage units it may access; all if empty.",
     )
+    source_id = serializers.UUIDField(
+        source="source_public_id",
+        read_only=True,
+        allow_null=True,
+        help_text="The source that it may push to, and nothing else; null without this limit.",
+    )
     expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Null if it never expires.")
     last_used_at = serializers.DateTimeField(
         read_only=True, allow_null=True, help_text="With a precision of one minute."

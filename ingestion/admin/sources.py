@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from typing_extensions import override
 
 from core.crypto.encryption import SecretUnreadable
 from core.web.admin import FewRelatedFilter, Tone, badge, count_of, list_link
+from customers.access.actions import Permission
+from customers.access.tokens import create_token
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.polling import claims
 from ingestion.selectors import SourceState, with_state
@@ -51,9 +54,24 @@ STATE_FIELDS = [
 class SourceForm(forms.ModelForm[Source]):
     """Validates a source's credentials together, and rejects what would be stored without being used."""
 
+    clear_headers = forms.BooleanField(required=False, label="remove the stored headers")
+
+    class Meta:
+        widgets: ClassVar = {"request_headers": forms.Textarea(attrs={"rows": 3, "autocomplete": "off"})}
+
+    @property
+    @override
+    def changed_data(self) -> list[str]:
+        changed = [name for name in super().changed_data if name != "clear_headers"]
+        if self.data.get("clear_headers") and "request_headers" not in changed:
+            changed.append("request_headers")
+        return changed
+
     def clean(self) -> dict[str, Any]:
         """Reject credentials that can't be used in a request, and fields that do not apply to the source."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("clear_headers") and not cleaned.get("request_headers"):
+            self.instance.request_headers = ""  # an empty input keeps what is stored
         self._reject_ignored(cleaned)
         try:
             secret = cleaned.get("credentials_secret") or self.instance.credentials_secret.reveal()
@@ -105,21 +123,38 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     list_filter = [StateFilter, "ingestion_type", ("customer", FewRelatedFilter)]
     search_fields = ["name", "customer__customer_code", "customer__name", "url"]
     autocomplete_fields = ["customer"]
-    readonly_fields = ["secret_is_set", *STATE_FIELDS]
-    actions = ["poll_now", "pause", "resume"]
+    readonly_fields = ["secret_is_set", "headers_are_set", *STATE_FIELDS]
+    actions = ["poll_now", "pause", "resume", "create_push_token"]
     fieldsets = [
         (
             "Source",
             {
-                "fields": ["customer", "name", "ingestion_type", "is_paused", "url", "structure_url"],
+                "fields": [
+                    "customer", "name", "ingestion_type", "is_paused", "message_format", "url", "structure_url",
+                    "broker_url", "topic_filters",
+                ],
                 "description": "A source with a URL is polled; one without a URL accepts pushes and imports.",
             },
         ),
         (
             "Credentials",
             {
-                "fields": ["credentials_kind", "credentials_name", "credentials_secret", "secret_is_set"],
+                "fields": [
+                    "credentials_kind", "credentials_name", "credentials_secret", "secret_is_set", "token_url",
+                    "token_scope", "sends_client_in_body",
+                ],
                 "description": "The secret is stored encrypted and never shown. Leave it empty to keep the stored one.",
+            },
+        ),
+        (
+            "Request",
+            {
+                "fields": [
+                    "request_method", "request_body", "request_content_type", "request_headers", "clear_headers",
+                    "headers_are_set", "ca_certificates", "sends_conditional_requests",
+                ],
+                "description": "Only for systems that need more than a URL and credentials.",
+                "classes": ["collapse"],
             },
         ),
         (
@@ -210,6 +245,11 @@ class SourceAdmin(admin.ModelAdmin[Source]):
         """Return whether a secret is stored."""
         return bool(source.credentials_secret)
 
+    @admin.display(description="headers stored", boolean=True)
+    def headers_are_set(self, source: Source) -> bool:
+        """Return whether further headers are stored."""
+        return bool(source.request_headers)
+
     @admin.action(description="Poll now", permissions=["change"])
     def poll_now(self, request: HttpRequest, sources: QuerySet[Source]) -> None:
         """Make the selected sources due at once."""
@@ -224,3 +264,24 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     def resume(self, request: HttpRequest, sources: QuerySet[Source]) -> None:
         """Resume the selected sources."""
         self.message_user(request, f"Sources resumed: {claims.resume(sources)}.")
+
+    def has_add_token_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person may create tokens."""
+        return request.user.has_perm("customers.add_apitoken")
+
+    @admin.action(description="Create a token for pushes", permissions=["add_token"])
+    def create_push_token(self, request: HttpRequest, sources: QuerySet[Source]) -> None:
+        """Create a token that may only push to the selected source, and show it once."""
+        if len(selected := list(sources.select_related("customer")[:2])) != 1 or selected[0].is_polled:
+            self.message_user(request, "Select one source that accepts pushes.", messages.ERROR)
+            return
+        (source,) = selected
+        _, text = create_token(
+            source.customer,
+            f"pushes to {source.name}"[:200],
+            [Permission.WRITE],
+            source_public_id=source.public_id,
+            created_by=request.user if request.user.is_authenticated else None,
+        )
+        told = "Copy the token now; it is shown only once: <code>{}</code> Send to /api/v1/ingest/{}"
+        self.message_user(request, format_html(told, text, source.public_id), messages.WARNING)

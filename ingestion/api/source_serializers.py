@@ -18,6 +18,7 @@ from ingestion.previews.results import Outcome, Preview
 from ingestion.selectors import SourceState
 from ingestion.sources.credentials import Credentials, CredentialsKind, redact_url
 from ingestion.sources.mapping import FieldMapping
+from ingestion.sources.request_settings import Method
 
 SECRET_LENGTH = 4_000
 
@@ -30,6 +31,54 @@ class MappingSerializer(KnownFieldsMixin, serializers.ModelSerializer[Source]):
         fields = [each.name for each in dataclasses.fields(FieldMapping)]
 
 
+class HeaderListField(serializers.ListField):
+    """Headers as a list of texts like “Name: value”, which are stored encrypted."""
+
+    child = serializers.CharField(max_length=4_000, allow_blank=False)
+
+    def to_internal_value(self, data: list[str]) -> str:  # type: ignore[override]  # stored as one text
+        """Return the text to store: a header a line."""
+        lines: list[str] = super().to_internal_value(data)
+        if any("\n" in line or "\r" in line for line in lines):
+            raise serializers.ValidationError("A header must not contain line breaks.")
+        return "\n".join(lines)
+
+
+class RequestSerializer(KnownFieldsMixin, serializers.ModelSerializer[Source]):
+    """How the request is sent, besides its URL and credentials."""
+
+    method = serializers.ChoiceField(labelled_choices(Method), source="request_method", required=False)
+    body = serializers.CharField(
+        source="request_body",
+        allow_blank=True,
+        required=False,
+        max_length=20_000,
+        trim_whitespace=False,
+        help_text="Of a POST. May contain the URL's placeholders, and {secret} for credentials of the kind `body`.",
+    )
+    content_type = serializers.CharField(source="request_content_type", max_length=100, required=False)
+    headers = HeaderListField(
+        source="request_headers",
+        write_only=True,
+        required=False,
+        max_length=20,
+        help_text="Further headers as “Name: value”. They can be set but never read.",
+    )
+    are_headers_stored = serializers.BooleanField(source="request_headers", read_only=True)
+
+    class Meta:
+        model = Source
+        fields = [
+            "method",
+            "body",
+            "content_type",
+            "headers",
+            "are_headers_stored",
+            "ca_certificates",
+            "sends_conditional_requests",
+        ]
+
+
 class CredentialsSerializer(KnownFieldsMixin, serializers.Serializer[Source]):
     """How to authenticate to the source. The secret can be set but never read; the kind `none` deletes it."""
 
@@ -39,7 +88,7 @@ class CredentialsSerializer(KnownFieldsMixin, serializers.Serializer[Source]):
         max_length=200,
         allow_blank=True,
         required=False,
-        help_text="Name of the user, header or query parameter.",
+        help_text="Name of the user, header or query parameter, or the client's id.",
     )
     secret = serializers.CharField(
         source="credentials_secret",
@@ -48,7 +97,14 @@ class CredentialsSerializer(KnownFieldsMixin, serializers.Serializer[Source]):
         allow_blank=True,
         trim_whitespace=False,
         required=False,
-        help_text="The password, token or value. Leave it out or empty to keep the stored one.",
+        help_text="The password, token, client's secret or value. Leave it out or empty to keep the stored one.",
+    )
+    token_url = serializers.CharField(
+        max_length=2_000, allow_blank=True, required=False, help_text="OAuth 2: where access tokens are issued."
+    )
+    token_scope = serializers.CharField(max_length=500, allow_blank=True, required=False, help_text="OAuth 2.")
+    sends_client_in_body = serializers.BooleanField(
+        required=False, help_text="OAuth 2: the client's id and secret are in the body, not basic authentication."
     )
     is_secret_stored = serializers.BooleanField(source="credentials_secret", read_only=True)
 
@@ -61,6 +117,7 @@ class SourceSerializer(RecordSerializer[Source]):
     customer_code = serializers.CharField(source="customer.customer_code", read_only=True)
     state = serializers.ChoiceField(labelled_choices(SourceState), read_only=True)
     credentials = CredentialsSerializer(source="*", required=False)
+    request = RequestSerializer(source="*", required=False)
     mapping = MappingSerializer(source="*", required=False)
 
     class Meta:
@@ -73,9 +130,13 @@ class SourceSerializer(RecordSerializer[Source]):
             "ingestion_type",
             "state",
             "is_paused",
+            "message_format",
             "url",
             "structure_url",
+            "broker_url",
+            "topic_filters",
             "credentials",
+            "request",
             "interval_seconds",
             "overlap_seconds",
             "max_hours",

@@ -145,12 +145,18 @@ class BulkPushView(APIView):
 
 
 def _pushed_body(request: Request) -> PushedBody:
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ("", "identity", *GZIP_ENCODINGS):
-        raise ParseError("Unsupported Content-Encoding. Use gzip or none.")
+    encoding = content_encoding_of(request)
     # Without a body there is no stream, and the parser is not called.
     data = request.data if isinstance(request.data, bytes) else b""
     return PushedBody(data, request.content_type or "", encoding in GZIP_ENCODINGS, settings.BULK_MAX_BYTES)
+
+
+def content_encoding_of(request: Request) -> str:
+    """Return how the body is compressed, by gzip if at all. Raise ParseError for other encodings."""
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity", *GZIP_ENCODINGS):
+        raise ParseError("Unsupported Content-Encoding. Use gzip or none.")
+    return encoding
 
 
 def _log_failure(customer_id: int | None, body: PushedBody, error: UnreadableBody) -> None:

@@ -55,6 +55,13 @@ class Delivery(ScopedModel):
     records_rejected = models.PositiveIntegerField(default=0)
     size_bytes = models.PositiveBigIntegerField(default=0)
     store_seconds = models.FloatField(default=0, db_default=0, help_text="Time taken to store the readings.")
+    content_hash = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="SHA-256 of a body that need not be loaded again; empty if its times are those of receipt.",
+    )
     source_url = models.TextField(blank=True, help_text="The URL without secrets, or the file name.")
     error_reason = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
@@ -98,6 +105,9 @@ class Delivery(ScopedModel):
             models.Index(fields=["customer", "-started_at"], name="delivery_of_customer"),
             models.Index(fields=["source", "-started_at"], name="delivery_of_source"),
             models.Index(fields=["-started_at"], name="delivery_newest"),
+            models.Index(
+                fields=["source", "content_hash"], name="delivery_of_content", condition=~models.Q(content_hash="")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -14,10 +14,15 @@ from django.db.models.functions import Now
 from typing_extensions import override
 
 from core.crypto.encrypted_field import EncryptedTextField
+from core.crypto.encryption import SecretUnreadable
 from core.scope import ScopedModel, ScopeWays
 from customers.models import CODE_MAX_LENGTH, Customer, StorageUnit, TemperatureUnit, validate_time_zone
+from ingestion.models.source_request import SourceRequest, SourceSubscription
 from ingestion.sources.credentials import Credentials, CredentialsKind
 from ingestion.sources.mapping import AS_UNITS, FieldMapping, MappingError
+from ingestion.sources.message_formats import FORMATS, with_defaults
+from ingestion.sources.request_settings import RequestSettingError
+from ingestion.sources.topics import TopicError
 from ingestion.sources.url_template import TemplateError, parse_placeholders
 
 MAX_INTERVAL_SECONDS = 7 * 86_400
@@ -33,6 +38,7 @@ class IngestionType(models.TextChoices):
     CSV = "csv", "CSV download"
     PUSH = "push", "Push"
     IMPORT = "import", "File import"
+    MQTT = "mqtt", "MQTT"
 
 
 def _optional_text(help_text: str, max_length: int = 100) -> models.CharField[str, str]:
@@ -111,7 +117,7 @@ class SourceMapping(models.Model):
         return FieldMapping(**(parts | lists))
 
 
-class Source(SourceMapping, ScopedModel):
+class Source(SourceMapping, SourceRequest, SourceSubscription, ScopedModel):
     """An origin of a customer's readings, with its own schedule, field mapping and state.
 
     A source with a URL is polled; one without a URL accepts pushes and imports. `claim_id` and `lease_until` belong
@@ -125,12 +131,20 @@ class Source(SourceMapping, ScopedModel):
     name = models.CharField(max_length=200)
     ingestion_type = models.CharField(max_length=6, choices=IngestionType.choices, default=IngestionType.API)
     is_paused = models.BooleanField(default=False)
+    message_format = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        choices=[(name, known.label) for name, known in FORMATS.items()],
+        help_text="Messages of a LoRaWAN network server. Its field mapping applies where none is set below.",
+    )
 
     url = models.CharField(
         "URL",
         max_length=2000,
         blank=True,
-        help_text="May contain {hours}, {hours:int}, {since}, {until} and {unit}. Leave empty for pushes and imports.",
+        help_text="May contain {hours}, {hours:int}, {since}, {until} and {unit}, also as {since:epoch}, {since:ms},"
+        " {since:%Y-%m-%d} or {since_local}. Leave empty for pushes and imports.",
     )
     structure_url = models.CharField(
         "structure URL", max_length=2000, blank=True, help_text="Lists the customer's facilities and storage units."
@@ -138,7 +152,7 @@ class Source(SourceMapping, ScopedModel):
     credentials_kind = models.CharField(
         max_length=6, choices=[(kind.value, kind.value) for kind in CredentialsKind], default=CredentialsKind.NONE
     )
-    credentials_name = _optional_text("Name of the user, header or query parameter.", 200)
+    credentials_name = _optional_text("Name of the user, header or query parameter, or the client's id.", 200)
     credentials_secret = EncryptedTextField(blank=True)
 
     interval_seconds = models.PositiveIntegerField(
@@ -221,17 +235,43 @@ class Source(SourceMapping, ScopedModel):
                 parse_placeholders(getattr(self, field).replace("{unit}", ""))
             except TemplateError as error:
                 raise ValidationError({field: str(error)}) from error
+        self._clean_request()
         try:
             self.mapping  # noqa: B018  building the mapping validates it
         except MappingError as error:
             raise ValidationError({error.field: str(error)}) from error
 
+    def _clean_request(self) -> None:
+        kind = CredentialsKind(self.credentials_kind)
+        if kind == CredentialsKind.OAUTH2 and not self.token_url.startswith(("https://", "http://")):
+            raise ValidationError({"token_url": "token_url must be the URL that issues access tokens."})
+        try:
+            self.check_subscription(kind, is_subscribed=self.ingestion_type == IngestionType.MQTT, url=self.url)
+            self.check_request(kind, self.credentials_name)
+        except (RequestSettingError, TopicError) as error:
+            raise ValidationError({error.field: str(error)}) from error
+        except SecretUnreadable as error:
+            raise ValidationError({"request_headers": str(error)}) from error
+
+    @property
+    @override
+    def mapping(self) -> FieldMapping:
+        """The field mapping, with that of the message format. Raise MappingError if settings contradict each other."""
+        return with_defaults(super().mapping, self.message_format)
+
     @property
     def credentials(self) -> Credentials:
         """The source's credentials. Raise SecretUnreadable if the secret can't be decrypted."""
-        return Credentials(
-            CredentialsKind(self.credentials_kind), self.credentials_name, self.credentials_secret.reveal()
-        )
+        further = [value for _, value in self.headers]
+        if self.access_token:
+            further.append(self.access_token.reveal())
+        kind = CredentialsKind(self.credentials_kind)
+        return Credentials(kind, self.credentials_name, self.credentials_secret.reveal(), tuple(further))
+
+    @property
+    def is_requested_by_unit(self) -> bool:
+        """Whether there is a request for each of its unit codes."""
+        return "{unit}" in self.url or "{unit}" in self.request_body
 
     @property
     def is_polled(self) -> bool:
@@ -277,3 +317,18 @@ class SourceUnit(models.Model):
 
     def __str__(self) -> str:
         return f"source {self.source_id}, storage unit {self.storage_unit_id}"
+
+
+class ReceivedMessage(models.Model):
+    """A message that was stored, kept for a while so that a copy of it is recognised."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.BinaryField(max_length=32)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "received_message"
+        constraints = [models.UniqueConstraint(fields=["source", "key"], name="received_message_once")]
+
+    def __str__(self) -> str:
+        return f"source {self.source_id}, {self.received_at:%Y-%m-%d %H:%M:%S}"

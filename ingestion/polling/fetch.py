@@ -1,5 +1,6 @@
 """Fetch a source's data: return the response body, or raise a failure with a reason."""
 
+import http
 import http.client
 import tempfile
 from base64 import b64encode
@@ -36,9 +37,11 @@ __all__ = [
     "limits_from_settings",
 ]
 
+_METHOD_KEEPING = frozenset({307, 308})
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 # The only headers sent on to another origin after a redirect. Any other header could be a customer's credential.
 _HARMLESS_HEADERS = frozenset({"accept", "accept-language"})
+_CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 _PIECE_BYTES = 64 * 1024
 _IN_MEMORY_BYTES = 8 * MEBIBYTE
 # Read of a failed response: many times what is kept, so that no secret is cut in two before it is redacted.
@@ -64,6 +67,11 @@ class FetchedBody:
     received_at: datetime
     is_cut_off: bool
 
+    @property
+    def is_not_modified(self) -> bool:
+        """Whether nothing changed since the response that the request's conditions are about."""
+        return self.status == http.HTTPStatus.NOT_MODIFIED
+
     def __enter__(self) -> Self:
         return self
 
@@ -77,8 +85,10 @@ class _Hop:
 
     target: Url
     headers: dict[str, str] = field(repr=False)
+    method: str = "GET"
+    body: bytes | None = field(default=None, repr=False)
 
-    def redirected_to(self, location: str) -> "_Hop":
+    def redirected_to(self, location: str, status: int) -> "_Hop":
         try:
             target = parse_target(urljoin(self.target.url, location))
         except ValueError:
@@ -86,7 +96,11 @@ class _Hop:
         if self.target.scheme == "https" and target.scheme == "http":
             raise FetchFailure("insecure_redirect", f"{self.target.host} redirects from https to http.")
         if _origin(target) == _origin(self.target):
+            if status in _METHOD_KEEPING:
+                return _Hop(target, self.headers, self.method, self.body)
             return _Hop(target, self.headers)
+        if self.body is not None and status in _METHOD_KEEPING:
+            raise FetchFailure("insecure_redirect", f"{self.target.host} redirects a POST request to another server.")
         harmless = {name: value for name, value in self.headers.items() if name.lower() in _HARMLESS_HEADERS}
         return _Hop(target, harmless)
 
@@ -96,39 +110,43 @@ def fetch(
     *,
     headers: Mapping[str, str] | None = None,
     basic_auth: tuple[str, str] | None = None,
+    method: str = "GET",
+    body: bytes | None = None,
+    ca_certificates: str = "",
     limits: FetchLimits,
     allowed_networks: Sequence[Network],
     secret_query_names: Collection[str] = (),
 ) -> FetchedBody:
-    """Request a source's URL with GET, following redirects, each of which is checked like the first URL.
+    """Request a source's URL, following redirects, each of which is checked like the first URL.
 
     `basic_auth` is (user, password). `secret_query_names` are redacted in the result's URL, in addition to the usual
-    names. A body that is cut off is returned as far as it was received. Raise FetchFailure with one of the reasons
-    address_not_allowed, name_not_resolved, connection_refused, connection_failed, tls_failed, timeout,
-    too_many_redirects, insecure_redirect, unsupported_scheme, invalid_url, invalid_header, unreadable_encoding,
-    http_status, too_large.
+    names. A response 304 to a conditional request has an empty body. A body that is cut off is returned as far as it
+    was received. Raise FetchFailure with one of the reasons address_not_allowed, name_not_resolved,
+    connection_refused, connection_failed, tls_failed, timeout, too_many_redirects, insecure_redirect,
+    unsupported_scheme, invalid_url, invalid_header, unreadable_encoding, http_status, too_large.
     """
-    hop = _Hop(parse_target(url), {**(headers or {}), **_authorization(basic_auth)})
-    with GuardedExchange(limits, allowed_networks) as exchange:
+    hop = _Hop(parse_target(url), {**(headers or {}), **_authorization(basic_auth)}, method, body)
+    with GuardedExchange(limits, allowed_networks, ca_certificates) as exchange:
         hop, response = _follow(exchange, hop, limits.max_redirects)
         received_at = datetime.now(UTC)
-        _refuse_failed_status(response, received_at)
+        if not (response.status == http.HTTPStatus.NOT_MODIFIED and _is_conditional(hop.headers)):
+            _refuse_failed_status(response, received_at)
         try:
-            body, is_cut_off = _receive(response, exchange)
+            received, is_cut_off = _receive(response, exchange)
         except TimeoutError as error:
             raise timed_out(hop.target.host or "", exchange.guard) from error
         except CompressionError as error:
             raise FetchFailure("unreadable_encoding", str(error)) from error
-    size = body.tell()
+    size = received.tell()
     if is_cut_off and size == 0:
-        body.close()
+        received.close()
         raise FetchFailure("connection_failed", f"{hop.target.host} closed the connection before sending any data.")
-    body.seek(0)
+    received.seek(0)
     return FetchedBody(
         status=response.status,
         headers={name.lower(): value for name, value in response.headers.items()},
         content_type=response.headers.get("Content-Type", ""),
-        body=body,
+        body=received,
         size_bytes=size,
         url=redact_url(hop.target.url, secret_query_names),
         received_at=received_at,
@@ -166,12 +184,16 @@ def _origin(target: Url) -> tuple[str | None, str | None, int]:
 
 def _follow(exchange: GuardedExchange, hop: _Hop, max_redirects: int) -> tuple[_Hop, http.client.HTTPResponse]:
     for _ in range(max_redirects + 1):
-        response = exchange.open("GET", hop.target.url, hop.headers)
+        response = exchange.open(hop.method, hop.target.url, hop.headers, hop.body)
         location = response.headers.get("Location")
         if response.status not in _REDIRECT_STATUSES or not location:
             return hop, response
-        hop = hop.redirected_to(location)
+        hop = hop.redirected_to(location, response.status)
     raise FetchFailure("too_many_redirects", f"There were more than {max_redirects} redirects.")
+
+
+def _is_conditional(headers: Mapping[str, str]) -> bool:
+    return any(name.lower() in _CONDITIONS for name in headers)
 
 
 def _refuse_failed_status(response: http.client.HTTPResponse, now: datetime) -> None:

@@ -8,7 +8,7 @@ lost by then, nothing is stored.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,12 +33,20 @@ from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
 from ingestion.parsing.site_structure import parse_site_structure
 from ingestion.polling.claims import next_due, source_leases
+from ingestion.polling.conditional import VALIDATOR_FIELDS, conditions_of, note_validators
 from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
 from ingestion.polling.pages import MAX_PAGES, next_page
 from ingestion.polling.progress import advance, look_back, note_look
-from ingestion.polling.request import SourceMisconfigured, excerpt_of, redacted_url, request_source
+from ingestion.polling.request import (
+    SourceMisconfigured,
+    body_template,
+    excerpt_of,
+    redacted_url,
+    request_source,
+    requested_names,
+)
 from ingestion.sources.mapping import MappingError
-from ingestion.sources.url_template import PlannedRequest, TemplateError, parse_placeholders, plan_requests
+from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
 
 logger = structlog.get_logger(__name__)
 
@@ -143,6 +151,8 @@ class _Poll:
                 overlap,
                 timedelta(hours=self.source.max_hours),
                 timedelta(hours=self.source.first_hours),
+                zone=self.source.mapping.time_zone,
+                body=body_template(self.source, unit_code),
             )
             for unit_code in self._unit_codes()
         ]
@@ -152,7 +162,7 @@ class _Poll:
     def _cursor(self) -> datetime | None:
         """Return the source's cursor, or an earlier one if it is time to look back for units that report late."""
         cursor_at, overlap = self.source.cursor_at, timedelta(seconds=self.source.overlap_seconds)
-        if cursor_at is None or not parse_placeholders(self.source.url.replace("{unit}", "")):
+        if cursor_at is None or not requested_names(self.source):
             return cursor_at
         begins_at = min(cursor_at, self.started_at) - overlap
         look = look_back(self.source, begins_at, self.started_at)
@@ -161,7 +171,7 @@ class _Poll:
         return look.since + overlap if look else cursor_at
 
     def _unit_codes(self) -> list[str]:
-        if "{unit}" not in self.source.url:
+        if not self.source.is_requested_by_unit:
             return [self.source.default_unit_code]
         if self.source.unit_codes:
             return self.source.unit_codes
@@ -189,6 +199,8 @@ class _Poll:
                 if not self.has_gap:
                     self._move_cursor(source, load_result, window.until, are_more=are_more)
                     advance(source, load_result.newest_of_units, self.begins_at or window.since, self.started_at)
+                if len(responses) == 1 and not self.has_gap:
+                    note_validators(source, responses[0].fetched, requests[0].url, requests[0].body)
                 self._succeed(source, are_more=are_more, is_last=is_last)
         self.deliveries.append(load_result.delivery)
         self.problems.clear()
@@ -203,18 +215,25 @@ class _Poll:
                     f" {request.missed.until:%Y-%m-%d %H:%M} UTC. Import it from a file."
                 )
             try:
-                first = _Response(bodies.enter_context(self._fetch(request.url)), unit_code)
+                first = self._first_response(request, unit_code, bodies, is_alone=len(requests) == 1)
             except FetchFailure as failure:
                 if len(requests) == 1 or (not responses and request is requests[-1]):
                     raise
                 self.problems.append(f"Unit {unit_code}: {failure.message}")
                 self.has_gap = True
             else:
-                responses += [first, *self._further_pages(first, request.url, bodies)]
+                responses += [first, *self._further_pages(first, request, bodies)]
         return responses
 
-    def _further_pages(self, first: _Response, url: str, bodies: ExitStack) -> Iterator[_Response]:
+    def _first_response(
+        self, request: PlannedRequest, unit_code: str, bodies: ExitStack, *, is_alone: bool
+    ) -> _Response:
+        conditions = conditions_of(self.source, request.url, request.body) if is_alone else {}
+        return _Response(bodies.enter_context(self._fetch(request.url, request.body, conditions)), unit_code)
+
+    def _further_pages(self, first: _Response, request: PlannedRequest, bodies: ExitStack) -> Iterator[_Response]:
         """Yield the pages after the first one. What cannot be read is noted, and keeps the cursor where it is."""
+        url = request.url
         response, requested, size = first, {url}, first.fetched.size_bytes
         while (page := next_page(response.fetched, url)) is not None:
             problem = page.problem
@@ -226,7 +245,7 @@ class _Poll:
                 problem = "too little time is left for this poll"
             if not problem:
                 try:
-                    response = _Response(bodies.enter_context(self._fetch(page.url)), first.unit_code)
+                    response = _Response(bodies.enter_context(self._fetch(page.url, request.body)), first.unit_code)
                 except FetchFailure as failure:
                     problem = failure.message
             if problem:
@@ -238,16 +257,16 @@ class _Poll:
             size += response.fetched.size_bytes
             yield response
 
-    def _fetch(self, url: str) -> FetchedBody:
+    def _fetch(self, url: str, body: bytes | None = None, conditions: Mapping[str, str] | None = None) -> FetchedBody:
         try:
-            return request_source(self.source, url)
+            return request_source(self.source, url, body, conditions)
         except FetchFailure as failure:
             self.excerpt = excerpt_of(failure.body_start, self.source)
             raise
 
     def _parsed(self, responses: Sequence[_Response]) -> Iterator[ParsedBatch]:
         for response in responses:
-            if response.fetched.status == HTTPStatus.NO_CONTENT:
+            if response.fetched.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
                 continue  # Some servers send a body all the same.
             response.fetched.body.seek(0)
             try:
@@ -344,4 +363,5 @@ STATE_FIELDS = [
     "next_due_at",
     "claim_id",
     "lease_until",
+    *VALIDATOR_FIELDS,
 ]

@@ -13,12 +13,12 @@ from django.utils import timezone
 from core.crypto.encryption import SecretUnreadable
 from ingestion.models import Source
 from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
-from ingestion.polling.request import SourceMisconfigured, excerpt_of, request_source
+from ingestion.polling.request import SourceMisconfigured, body_template, excerpt_of, request_source
 from ingestion.previews.preview import PreviewRequest, preview
 from ingestion.previews.results import Preview
 from ingestion.sources.credentials import redact_url
 from ingestion.sources.mapping import MappingError
-from ingestion.sources.url_template import TemplateError, plan_requests
+from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
 
 
 @dataclass(slots=True)
@@ -46,7 +46,8 @@ def try_source(source: Source) -> TrialResult:
     started = time.monotonic()
     result = TrialResult(url=redact_url(source.url))
     try:
-        with request_source(source, _url(source)) as fetched:
+        planned = _planned(source)
+        with request_source(source, planned.url, planned.body) as fetched:
             result.url, result.size_bytes = fetched.url, fetched.size_bytes
             _preview(source, fetched, result)
     except FetchFailure as failure:
@@ -58,15 +59,16 @@ def try_source(source: Source) -> TrialResult:
     return result
 
 
-def _url(source: Source) -> str:
+def _planned(source: Source) -> PlannedRequest:
     if not source.url:
         raise SourceMisconfigured("The source has no URL: it receives pushes and imports.")
     unit_code = next(iter(source.unit_codes), "")
-    if "{unit}" in source.url and not unit_code:
+    if source.is_requested_by_unit and not unit_code:
         raise SourceMisconfigured("The URL contains {unit}. Enter the source's unit codes.")
     span = timedelta(hours=min(max(source.first_hours, 1), source.max_hours))
     template = source.url.replace("{unit}", quote(unit_code, safe=""))
-    return plan_requests(template, None, timezone.now(), timedelta(0), span, span)[-1].url
+    body, zone = body_template(source, unit_code), source.mapping.time_zone
+    return plan_requests(template, None, timezone.now(), timedelta(0), span, span, zone=zone, body=body)[-1]
 
 
 def _preview(source: Source, fetched: FetchedBody, result: TrialResult) -> None:

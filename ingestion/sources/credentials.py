@@ -46,6 +46,8 @@ class CredentialsKind(StrEnum):
     BEARER = "bearer"
     HEADER = "header"
     QUERY = "query"
+    BODY = "body"
+    OAUTH2 = "oauth2"
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,15 @@ class AuthenticatedRequest:
 class Credentials:
     """A source's credentials.
 
-    `name` is the user (basic), the header's name (header) or the query parameter's name (query), and empty
-    otherwise; `secret` is the password, the token or the value.
+    `name` is the user (basic), the header's name (header), the query parameter's name (query) or the client's id
+    (oauth2), and empty otherwise; `secret` is the password, the token, the client's secret or the value.
+    `further_secrets` are sent as well, in headers that the source's settings contain.
     """
 
     kind: CredentialsKind = CredentialsKind.NONE
     name: str = ""
     secret: str = field(default="", repr=False)
+    further_secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def validation_error(self) -> str | None:
         """Return why the credentials cannot be used as a sentence, None if they can."""
@@ -80,19 +84,23 @@ class Credentials:
                     "A user name must not contain a colon." if ":" in self.name else _missing(self.name, "a user name")
                 )
             case CredentialsKind.BEARER:
-                return _bad_header("Authorization", self.secret)
+                return bad_header("Authorization", self.secret)
             case CredentialsKind.HEADER:
-                return _bad_header_name(self.name) or _bad_header(self.name, self.secret)
+                return bad_header_name(self.name) or bad_header(self.name, self.secret)
             case CredentialsKind.QUERY:
                 return _missing(self.name, "a parameter name") or _missing(self.secret, "a value")
+            case CredentialsKind.BODY:
+                return _missing(self.secret, "a value")
+            case CredentialsKind.OAUTH2:
+                return _missing(self.name, "a client id") or _missing(self.secret, "a client secret")
 
     def authenticate(self, url: str) -> AuthenticatedRequest:
         """Return an authenticated request for a URL. Raise ValueError if there is a `validation_error`."""
         if error := self.validation_error():
             raise ValueError(error)
         match self.kind:
-            case CredentialsKind.NONE:
-                return AuthenticatedRequest(url)
+            case CredentialsKind.NONE | CredentialsKind.BODY | CredentialsKind.OAUTH2:
+                return AuthenticatedRequest(url)  # what is sent depends on the request
             case CredentialsKind.BASIC:
                 return AuthenticatedRequest(url, basic_auth=(self.name, self.secret))
             case CredentialsKind.BEARER:
@@ -118,10 +126,8 @@ def redact_url(url: str, secret_query_names: Collection[str] = ()) -> str:
 
 
 def mask_secret(text: str, credentials: Credentials) -> str:
-    """Return a text that a source sent with its own credentials' secret as `***`, however that is spelled."""
-    if len(credentials.secret) < _SHORTEST_MASKED:
-        return text
-    for secret in _spellings(credentials):
+    """Return a text that a source sent with its own credentials' secrets as `***`, however they are spelled."""
+    for secret in _spellings(credentials, shortest=_SHORTEST_MASKED):
         text = text.replace(secret, _HIDDEN)
     return text
 
@@ -134,13 +140,13 @@ def redact_text(text: str, credentials: Credentials) -> str:
     return _NAMED_SECRET.sub(lambda match: match[0] if match[3] == _HIDDEN else f"{match[1]}{_HIDDEN}", text)
 
 
-def _spellings(credentials: Credentials) -> list[str]:
-    """Return the ways in which a response may repeat the secret, longest first."""
-    if not credentials.secret:
-        return []
-    pair = b64encode(f"{credentials.name}:{credentials.secret}".encode()).decode()
-    escaped = json.dumps(credentials.secret)[1:-1]
-    spellings = {credentials.secret, quote(credentials.secret, safe=""), html.escape(credentials.secret), escaped, pair}
+def _spellings(credentials: Credentials, shortest: int = 1) -> list[str]:
+    """Return the ways in which a response may repeat secrets of this length, longest first."""
+    spellings: set[str] = set()
+    for secret in (credentials.secret, *credentials.further_secrets):
+        if len(secret) >= shortest:
+            pair = b64encode(f"{credentials.name}:{secret}".encode()).decode()
+            spellings |= {secret, quote(secret, safe=""), html.escape(secret), json.dumps(secret)[1:-1], pair}
     return sorted(spellings, key=len, reverse=True)
 
 
@@ -197,7 +203,8 @@ def _missing(text: str, what: str) -> str | None:
     return None if text else f"These credentials need {what}."
 
 
-def _bad_header_name(name: str) -> str | None:
+def bad_header_name(name: str) -> str | None:
+    """Return why a header with this name cannot be sent with requests, None if it can."""
     if not _HEADER_NAME.fullmatch(name):
         return "A header's name may contain letters, digits and hyphens."
     if name.lower() in _MESSAGE_HEADERS:
@@ -205,7 +212,8 @@ def _bad_header_name(name: str) -> str | None:
     return None
 
 
-def _bad_header(name: str, value: str) -> str | None:
+def bad_header(name: str, value: str) -> str | None:
+    """Return why a header cannot have this value, None if it can."""
     if _HEADER_VALUE.fullmatch(value):
         return None
     return f"The value for {name} must consist of visible characters, without line breaks or surrounding spaces."

@@ -1,34 +1,47 @@
 """Plan the requests of a poll so that nothing is missed after an outage; the caller stores the cursor.
 
 Everything up to the cursor is stored. A poll requests the time from the cursor, less an overlap for readings that are
-published late, up to now. A source's URL contains `{since}` and `{until}` (instants) or `{hours}` (the look-back from
-now; `{hours:int}` in whole hours, for systems that take no fractions).
+published late, up to now. A source's URL, or the body of its request, contains `{since}` and `{until}` (instants) or
+`{hours}` (the look-back from now); `ingestion.sources.placeholders` describes how they are written.
 """
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from __future__ import annotations
 
-PLACEHOLDERS = frozenset({"hours", "hours:int", "since", "until"})
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ingestion.sources.placeholders import (
+    TemplateError,
+    Window,
+    body_placeholders,
+    in_utc,
+    parse_placeholders,
+    render_body,
+    render_url,
+)
+
+__all__ = [
+    "BodyTemplate",
+    "PlannedRequest",
+    "TemplateError",
+    "Window",
+    "parse_placeholders",
+    "plan_requests",
+    "render_url",
+    "split_into_windows",
+]
+
 MAX_SPAN = timedelta(hours=168)
 _BOUNDED_BY = frozenset({"since", "until"})
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_HUNDREDTH_OF_AN_HOUR = timedelta(seconds=36)
-# A shorter look-back saves nothing and misses readings that are published late.
-_MIN_HUNDREDTHS = 25
 
 
-class TemplateError(ValueError):
-    """A source's URL contains an invalid placeholder; the message is for the person who entered it."""
+@dataclass(frozen=True, slots=True)
+class BodyTemplate:
+    """The body of a POST request; `{unit}` in it becomes `unit_code`."""
 
-
-@dataclass(frozen=True)
-class Window:
-    """A requested span of time; both ends are aware, and `since` is not after `until`."""
-
-    since: datetime
-    until: datetime
+    text: str
+    content_type: str = "application/json"
+    unit_code: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,19 +55,7 @@ class PlannedRequest:
     url: str
     window: Window
     missed: Window | None = None
-
-
-def parse_placeholders(template: str) -> frozenset[str]:
-    """Return the placeholders in a source's URL. Raise TemplateError for an unknown name or an unmatched brace."""
-    names = frozenset(_PLACEHOLDER.findall(template))
-    unknown = sorted(names - PLACEHOLDERS)
-    if unknown:
-        raise TemplateError(
-            f"The URL contains {{{unknown[0]}}}. Only {{hours}}, {{hours:int}}, {{since}} and {{until}} are supported."
-        )
-    if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
-        raise TemplateError("The URL contains an unmatched brace.")
-    return names
+    body: bytes | None = None
 
 
 def split_into_windows(
@@ -73,8 +74,8 @@ def split_into_windows(
     """
     if max_span <= timedelta(0) or min(overlap, first_lookback) < timedelta(0):
         raise ValueError("The maximum span must be positive, the overlap and the first look-back not negative.")
-    now = _in_utc(now)
-    since = now - first_lookback if cursor is None else min(_in_utc(cursor), now) - overlap
+    now = in_utc(now)
+    since = now - first_lookback if cursor is None else min(in_utc(cursor), now) - overlap
     windows = []
     while now - since > max_span:
         windows.append(Window(since, since + max_span))
@@ -89,55 +90,30 @@ def plan_requests(
     overlap: timedelta,
     max_span: timedelta = MAX_SPAN,
     first_lookback: timedelta = timedelta(hours=24),
+    *,
+    zone: str = "UTC",
+    body: BodyTemplate | None = None,
 ) -> list[PlannedRequest]:
-    """Return the requests of a poll, oldest first.
+    """Return the requests of a poll, oldest first; `zone` is that of local times in the URL and the body.
 
     A URL with both `{since}` and `{until}` is requested once for each window. With `{hours}`, or only one of the two
     instants, only the newest `max_span` can be requested: after a longer outage the older time is `missed`. A URL
     without placeholders is requested once; how far back the response reaches is unknown, so nothing counts as missed.
-    Raise TemplateError, and ValueError as `split_into_windows` does.
+    Placeholders in the body count like those in the URL. Raise TemplateError, and ValueError as `split_into_windows`
+    does.
     """
-    names = parse_placeholders(template)
+    names = parse_placeholders(template) | (body_placeholders(body.text) if body else frozenset())
     windows = split_into_windows(cursor, now, overlap, max_span, first_lookback)
+
+    def planned(window: Window, missed: Window | None = None) -> PlannedRequest:
+        rendered = None
+        if body:
+            rendered = render_body(body.text, window, now, zone, body.unit_code, body.content_type)
+        return PlannedRequest(render_url(template, window, now, zone), window, missed, rendered)
+
     if names >= _BOUNDED_BY:
-        return [PlannedRequest(render_url(template, window, now), window) for window in windows]
+        return [planned(window) for window in windows]
     whole = Window(windows[0].since, windows[-1].until)
     newest = Window(max(whole.since, whole.until - max_span), whole.until) if names else whole
     missed = Window(whole.since, newest.since) if newest.since > whole.since else None
-    return [PlannedRequest(render_url(template, newest, now), newest, missed)]
-
-
-def render_url(template: str, window: Window, now: datetime) -> str:
-    """Return the URL with its placeholders filled in, rounded outwards so that nothing is missed.
-
-    `{since}` and `{until}` become ISO 8601 in UTC, whole seconds, percent-encoded: `2026-11-23T10%3A15%3A00Z`.
-    `{hours}` becomes the hours from the start of the window to `now`, in hundredths, at least 0.25: `168.0`, and
-    `{hours:int}` the whole hours, at least 1: `168`. Raise TemplateError for any other brace: the template is never
-    evaluated.
-    """
-    parse_placeholders(template)
-    lookback = _in_utc(now) - _in_utc(window.since)
-    values = {
-        "hours": str(_hundredths_of_hours(lookback) / 100),
-        "hours:int": str(max(-(-lookback // timedelta(hours=1)), 1)),
-        "since": _format_instant(window.since),
-        "until": _format_instant(window.until + timedelta(microseconds=999_999)),
-    }
-    return _PLACEHOLDER.sub(lambda match: values[match.group(1)], template)
-
-
-def _in_utc(instant: datetime) -> datetime:
-    # Arithmetic within a local zone would use wall time, not elapsed time.
-    if instant.tzinfo is None:
-        raise ValueError("The instant must be aware.")
-    return instant.astimezone(UTC)
-
-
-def _hundredths_of_hours(span: timedelta) -> int:
-    rounded_up = -(-span // _HUNDREDTH_OF_AN_HOUR)
-    return max(rounded_up, _MIN_HUNDREDTHS)
-
-
-def _format_instant(instant: datetime) -> str:
-    in_seconds = _in_utc(instant).replace(microsecond=0, tzinfo=None)
-    return quote(f"{in_seconds.isoformat()}Z", safe="")
+    return [planned(newest, missed)]

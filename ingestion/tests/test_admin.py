@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from customers.models import ApiToken
 from ingestion.models import Conflict, Delivery, RejectedRow, Source
 from readings.models import Reading
 from tests.admin_pages import assert_queries_stay, listed_rows
@@ -21,6 +22,7 @@ from tests.factories import (
     ConflictFactory,
     CustomerFactory,
     DeliveryFactory,
+    PushSourceFactory,
     RejectedRowFactory,
     SensorFactory,
     SourceFactory,
@@ -122,6 +124,14 @@ class TestSources:
         act(onlooker, "source", "pause", source)
         source.refresh_from_db()
         assert not source.is_paused
+
+    def test_a_token_for_pushes_is_created_and_shown_once(self, staff: Client) -> None:
+        source = PushSourceFactory()
+        data = {"action": "create_push_token", "_selected_action": source.pk}
+        response = staff.post("/admin/ingestion/source/", data, follow=True)
+        token = ApiToken.objects.get()
+        assert token.prefix in response.content.decode()
+        assert (token.customer, token.source_public_id) == (source.customer, source.public_id)
 
     def test_the_secret_is_never_displayed_and_kept_by_an_empty_input(self, staff: Client) -> None:
         source = SourceFactory(credentials_kind="bearer", credentials_secret="open-sesame")

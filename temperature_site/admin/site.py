@@ -39,6 +39,7 @@ PARTS = {
     "evaluation": "Evaluation",
     "clocks": "Clocks",
     "storing": "Storing",
+    "subscriber": "MQTT subscriber",
 }
 # A longer queue means that workers are too few or stuck.
 LONG_QUEUE = 1_000

@@ -36,6 +36,9 @@ class HealthSerializer(serializers.Serializer[HealthReport]):
     storing = serializers.CharField(
         source="results.storing", help_text=f"Whether readings are stored and sources are on time: {RESULT}"
     )
+    subscriber = serializers.CharField(
+        source="results.subscriber", help_text=f"The process that subscribes to MQTT topics: {RESULT}"
+    )
     warnings = serializers.ListField(
         child=serializers.CharField(),
         required=False,

@@ -15,7 +15,7 @@ from ingestion.storing import storing_problem
 from readings.storage.partitions import missing_partitions
 from temperature_site.health.bounded import BoundedCheck, NoAnswer
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
-from temperature_site.heartbeats import beat_problem, clock_problem, watched_queues, worker_problems
+from temperature_site.heartbeats import beat_problem, clock_problem, subscriber_problem, watched_queues, worker_problems
 
 logger = structlog.get_logger(__name__)
 
@@ -40,6 +40,7 @@ class CheckResults:
     evaluation: str
     clocks: str = UNKNOWN
     storing: str = UNKNOWN
+    subscriber: str = UNKNOWN
 
     def reports(self) -> dict[str, str]:
         """Return the result of each part by its name."""
@@ -73,10 +74,16 @@ def run_checks(now: datetime) -> CheckResults:
         missing = missing_partitions(now)
         not_evaluated = _not_evaluated()
         clocks, storing = clock_problem(now), storing_problem(now)
+        subscriber = _result(subscriber_problem(now))
     except Error as error:
         logger.warning("the database does not answer", error=str(error))
         return CheckResults(
-            "error: no answer", rabbitmq, beat=UNKNOWN, workers=UNKNOWN, partitions=UNKNOWN, evaluation=UNKNOWN
+            "error: no answer",
+            rabbitmq,
+            beat=UNKNOWN,
+            workers=UNKNOWN,
+            partitions=UNKNOWN,
+            evaluation=UNKNOWN,
         )
     return CheckResults(
         database=OK,
@@ -87,6 +94,7 @@ def run_checks(now: datetime) -> CheckResults:
         evaluation=_result(not_evaluated),
         clocks=_result(clocks),
         storing=_result(storing),
+        subscriber=subscriber,
     )
 
 

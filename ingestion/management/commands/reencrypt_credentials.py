@@ -15,7 +15,7 @@ from core.crypto.encryption import SecretUnreadable, reencrypt
 from ingestion.models import Source
 
 SECRET_FIELDS: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
-    (Source, ("credentials_secret",)),
+    (Source, ("credentials_secret", "request_headers", "access_token")),
     (Channel, ("secret", "previous_secret")),
 )
 # What an authenticator app and the recovery codes are computed from.

@@ -308,7 +308,9 @@ class _Matcher:
             )
 
     def _take_like(self, field: str, label: str, names: Sequence[str]) -> None:
-        if (position := self._like(names)) is not None and self._values(position):
+        position = self._like(names)
+        # An object in JSON describes a device, it is not its code.
+        if position is not None and self._values(position) and not self._holds_objects(position):
             self._columns[field] = position
             self._taken.add(position)
             self._notes.append(f"{quoted(self._titles[position])} was read as the {label}.")
@@ -318,6 +320,9 @@ class _Matcher:
         repeated = [t for i, t in enumerate(self._titles) if i not in self._taken and t.strip() and _normal(t) in used]
         if repeated:
             self._notes.append(f"Of columns with the same title the first was read: {names_listed(repeated)}.")
+
+    def _holds_objects(self, position: int) -> bool:
+        return any(isinstance(row[position], dict | list) for row in self._sample if position < len(row))
 
     def _values(self, position: int) -> list[str]:
         """Return the sample's values of a column as texts, without empty ones."""

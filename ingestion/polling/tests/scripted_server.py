@@ -1,5 +1,6 @@
 """Servers on the loopback that send exactly what a test specifies, byte by byte if necessary."""
 
+import re
 import socket
 import ssl
 import threading
@@ -11,7 +12,7 @@ Script = Callable[["Visit"], None]
 
 @dataclass
 class Visit:
-    """One connection: `head` is the request up to the empty line; `is_over` is set when the test ends."""
+    """One connection: `head` is the request, with its body if it declares one; `is_over` is set when the test ends."""
 
     connection: socket.socket
     head: bytes
@@ -86,6 +87,11 @@ def _read_head(connection: socket.socket) -> bytes:
         if not piece:
             break
         head += piece
+    length = re.search(rb"\r\ncontent-length: (\d+)\r\n", head, re.IGNORECASE)
+    missing = int(length[1]) - len(head.partition(b"\r\n\r\n")[2]) if length else 0
+    while missing > 0 and (piece := connection.recv(missing)):
+        head += piece
+        missing -= len(piece)
     return head
 
 

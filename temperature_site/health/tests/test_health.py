@@ -68,6 +68,7 @@ def test_all_is_well(client: Client) -> None:
         "evaluation": "ok",
         "clocks": "ok",
         "storing": "ok",
+        "subscriber": "ok",
     }
 
 

@@ -1,0 +1,1 @@
+"""Sources that subscribe to topics of an MQTT broker."""

@@ -1,0 +1,197 @@
+"""The subscriber: keeps a connection for each MQTT source, and stores what arrives.
+
+The connections' threads put messages into one bounded queue; this loop takes them out in batches, stores each batch in
+one transaction and then acknowledges it. A message that was not acknowledged is sent again by the broker, so nothing is
+lost if this process is killed at any moment, and a repeated reading is stored once.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from queue import Empty, Full, Queue
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from core.crypto.encryption import SecretUnreadable
+from ingestion.loading.source_push import PushFailed, SentBody, keep_unreadable, load_sent
+from ingestion.models import IngestionType, Source
+from ingestion.sources.request_settings import RequestSettingError
+from ingestion.sources.topics import TopicError
+from ingestion.subscribing.client import Received, SourceClient
+
+logger = structlog.get_logger(__name__)
+
+BATCH_MESSAGES = 100
+QUEUED_MESSAGES = 1_000
+# Changed sources are picked up, and the heartbeat recorded, this often.
+ROUND_SECONDS = 5.0
+_WAIT_SECONDS = 0.5
+_RETRY_SECONDS = 2.0
+# One subscriber at a time: two with the same client id would disconnect each other endlessly.
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('subscriber'))"
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """Runs until `is_stopping` returns true; `record_heartbeat` is called every few seconds."""
+
+    is_stopping: Callable[[], bool]
+    record_heartbeat: Callable[[], None]
+    _queue: Queue[Received] = field(default_factory=lambda: Queue(QUEUED_MESSAGES))
+    _clients: dict[int, tuple[datetime, SourceClient]] = field(default_factory=dict)
+    # What the connections' threads have to tell about their sources.
+    _told: Queue[tuple[int, str]] = field(default_factory=Queue)
+    _is_leader: bool = False
+    _is_closing: bool = False
+
+    def run(self) -> None:
+        """Serve the sources. A database that does not answer is waited for."""
+        try:
+            while not self.is_stopping():
+                try:
+                    self._serve()
+                except (OperationalError, InterfaceError) as error:
+                    logger.warning("the database does not answer", error=str(error))
+                    self._disconnect()
+                    connection.close()
+                    time.sleep(_RETRY_SECONDS)
+        finally:
+            self._disconnect()
+
+    def _serve(self) -> None:
+        round_ends_at = 0.0
+        while not self.is_stopping():
+            if time.monotonic() >= round_ends_at:
+                self._begin_round()
+                round_ends_at = time.monotonic() + ROUND_SECONDS
+            if batch := self._next_batch():
+                self._store(batch)
+
+    def _begin_round(self) -> None:
+        if not self._is_leader:
+            with connection.cursor() as cursor:
+                cursor.execute(_LOCK)
+                self._is_leader = bool(cursor.fetchone()[0])
+        self.record_heartbeat()
+        if self._is_leader:
+            self._follow_sources()
+            self._note_connections()
+
+    def _follow_sources(self) -> None:
+        """Connect new sources, reconnect changed ones, and disconnect paused ones."""
+        wanted = {
+            source.pk: source
+            for source in Source.objects.filter(
+                ingestion_type=IngestionType.MQTT, is_paused=False, customer__is_active=True
+            )
+            .exclude(broker_url="")
+            .select_related("customer")
+        }
+        for pk, (settings_of, client) in list(self._clients.items()):
+            if pk not in wanted or wanted[pk].updated_at != settings_of:
+                client.stop()
+                del self._clients[pk]
+        for pk in wanted.keys() - self._clients.keys():
+            self._connect(wanted[pk])
+
+    def _connect(self, source: Source) -> None:
+        client = SourceClient(source, self._hand_over, lambda told, text: self._told.put((told.pk, text)))
+        try:
+            client.start()
+        except (TopicError, RequestSettingError, SecretUnreadable, ssl.SSLError, ValueError) as error:
+            self._told.put((source.pk, f"The source cannot be subscribed to: {error}"))
+        self._clients[source.pk] = (source.updated_at, client)
+
+    def _note_connections(self) -> None:
+        """Show the state of the connections with their sources."""
+        while not self._told.empty():
+            pk, text = self._told.get()
+            Source.objects.filter(pk=pk).exclude(last_error=text).update(last_error=text)
+
+    def _hand_over(self, received: Received) -> None:
+        """Queue a message, in a connection's thread. While the queue is full it waits, and the broker sends no more."""
+        while not self._is_closing:
+            try:
+                self._queue.put(received, timeout=_WAIT_SECONDS)
+            except Full:
+                continue
+            return
+
+    def _next_batch(self) -> list[Received]:
+        batch: list[Received] = []
+        try:
+            batch.append(self._queue.get(timeout=_WAIT_SECONDS))
+            while len(batch) < BATCH_MESSAGES:
+                batch.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        return batch
+
+    def _store(self, batch: Sequence[Received]) -> None:
+        """Store a batch in one transaction, then acknowledge it; if that fails, message by message."""
+        try:
+            with transaction.atomic():
+                for received in batch:
+                    store_message(received)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("a batch of messages failed", messages=len(batch))
+            self._store_one_by_one(batch)
+            return
+        for received in batch:
+            received.acknowledge()
+
+    def _store_one_by_one(self, batch: Sequence[Received]) -> None:
+        for received in batch:
+            try:
+                with transaction.atomic():
+                    store_message(received)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception as error:
+                logger.exception("a message failed", topic=received.message.topic)
+                failed = PushFailed("internal_error", f"{type(error).__name__} in this system. See the log.")
+                with transaction.atomic():
+                    keep_unreadable(received.source, _body_of(received), failed)
+            received.acknowledge()
+
+    def _disconnect(self) -> None:
+        self._is_closing = True
+        for _, client in self._clients.values():
+            client.stop()
+        self._clients.clear()
+        # Not acknowledged, so the broker sends them again.
+        while not self._queue.empty():
+            self._queue.get()
+        self._is_closing = self._is_leader = False
+
+
+def store_message(received: Received) -> None:
+    """Store a message through its source's mapping. One that cannot be read is kept as a rejected row."""
+    body = _body_of(received)
+    if not body.data:
+        return  # clears a retained message
+    try:
+        load_sent(received.source, body)
+    except PushFailed as failed:
+        keep_unreadable(received.source, body, failed)
+
+
+def _body_of(received: Received) -> SentBody:
+    message = received.message
+    return SentBody(
+        data=bytes(message.payload),
+        received_at=received.received_at,
+        ingestion_type=IngestionType.MQTT,
+        origin=message.topic,
+        default_unit=received.unit_code,
+        message_key=received.key,
+        is_repeated=message.dup,
+        is_old=received.is_old,
+    )
