@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from allauth.mfa.models import Authenticator
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
@@ -28,7 +26,7 @@ class Command(BaseCommand):
     help = "Encrypt all stored secrets under the first of SOURCE_CREDENTIALS_KEYS; then remove the other keys."
 
     @override
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         unreadable = sum(self._renew(model, names) for model, names in SECRET_FIELDS) + self._renew_factors()
         if unreadable:
             raise CommandError(f"{unreadable} stored secrets could not be read; keep all secrets.")

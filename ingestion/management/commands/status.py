@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from typing_extensions import override
@@ -23,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     @override
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         state = status(Scope.everything())
         if options["json"]:
             self.stdout.write(json.dumps(state, indent=2))

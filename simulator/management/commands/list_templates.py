@@ -1,7 +1,5 @@
 """List the templates of customers."""
 
-from typing import Any
-
 from django.core.management.base import BaseCommand
 from typing_extensions import override
 
@@ -15,7 +13,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     @override
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         for name, template in TEMPLATES.items():
             self.stdout.write(name)
             for what, value in _details(template):
