@@ -31,6 +31,7 @@ NOT_RUN = {
     "restore",
     "run",
     "runsimulator",
+    "subscriber",
     "createsuperuser",
     "migrate",
     "collectstatic",
