@@ -33,12 +33,12 @@ metrics_folder = Path(settings.DATA_DIR) / "metrics" / str(settings.PORT)
 limit_statements(settings.DATABASES["default"], settings.WEB_STATEMENT_SECONDS)
 
 
-def on_starting(server: Any) -> None:
+def on_starting(server: object) -> None:
     """Empty the folder of the previous run's metrics."""
     prepare_folder(metrics_folder)
 
 
-def post_fork(server: Any, worker: Any) -> None:
+def post_fork(server: object, worker: object) -> None:
     """Allocate the process's file of metrics before the application is loaded."""
     allocate_file(metrics_folder)
 

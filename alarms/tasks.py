@@ -15,7 +15,7 @@ from alarms import drills
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.reevaluation import run_reevaluations
 from alarms.evaluation.retries import retry_failed
-from alarms.notifications import deliver, outbox, reminders
+from alarms.notifications import deliver, outbox, reminders, retention
 from alarms.watchdogs import clock_drift
 from core.leases import Claim, ClaimLost
 
@@ -56,6 +56,12 @@ def send_message(message_id: int, claim_id: str) -> None:
 def remind() -> None:
     """Create the messages that become due by time alone."""
     reminders.create_due_messages(timezone.now())
+
+
+@shared_task
+def purge_messages() -> None:
+    """Delete messages whose retention is over."""
+    retention.purge_messages()
 
 
 @shared_task

@@ -297,6 +297,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "alarms.message": _LOG,
     "alarms.attempt": _LOG,
     "ingestion.delivery": _LOG,
+    "ingestion.deleteddeliveries": "totals of a log",
     "ingestion.sourceunit": _DERIVED,
     "ingestion.importfile": "the files of an import, whose storing and undoing are recorded",
     "ingestion.receivedmessage": _LOG,

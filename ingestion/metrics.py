@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from django.db import connection
 
 DELIVERIES = """
-SELECT ingestion_type, status, count(*), sum(records_stored), sum(records_duplicate), sum(records_conflicting),
-    sum(records_rejected), sum(store_seconds)
-FROM delivery GROUP BY 1, 2 ORDER BY 1, 2
+SELECT ingestion_type, status, sum(deliveries)::bigint, sum(stored)::bigint, sum(duplicate)::bigint,
+    sum(conflicting)::bigint, sum(rejected)::bigint, sum(store_seconds)
+FROM (
+    SELECT ingestion_type, status, count(*) AS deliveries, sum(records_stored) AS stored,
+        sum(records_duplicate) AS duplicate, sum(records_conflicting) AS conflicting,
+        sum(records_rejected) AS rejected, sum(store_seconds) AS store_seconds
+    FROM delivery GROUP BY 1, 2
+    UNION ALL
+    SELECT ingestion_type, status, deliveries, stored, duplicate, conflicting, rejected, store_seconds
+    FROM deleted_deliveries
+) AS counted
+GROUP BY 1, 2 ORDER BY 1, 2
 """
 SOURCES = """
 SELECT count(*), count(*) FILTER (WHERE failures_in_a_row > 0),

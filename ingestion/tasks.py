@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 
 from core.leases import Claim, ClaimLost
-from ingestion import watchdog
+from ingestion import retention, watchdog
 from ingestion.imports import storing
 from ingestion.imports.undoing import run_claimed
 from ingestion.loading import due_readings
@@ -56,6 +56,13 @@ def run_import(import_id: int, claim_id: str) -> None:
 def run_watchdogs() -> None:
     """Open and close the alarms of sources that are down, units without data and faulty sensors."""
     watchdog.run_watchdogs()
+
+
+@shared_task
+def purge_deliveries() -> None:
+    """Delete rejected rows and deliveries whose retention is over."""
+    retention.purge_rejected_rows()
+    retention.purge_deliveries()
 
 
 @shared_task

@@ -57,6 +57,20 @@ ENTRIES = (
         description="Evaluates units again whose limits were chosen for the first time or backdated.",
     ),
     ScheduleEntry(
+        name="Delete old deliveries",
+        task="ingestion.tasks.purge_deliveries",
+        seconds=3600,
+        expires=3600,
+        description="Deletes deliveries and decided rejected rows whose retention is over.",
+    ),
+    ScheduleEntry(
+        name="Delete old messages",
+        task="alarms.tasks.purge_messages",
+        seconds=3600,
+        expires=3600,
+        description="Deletes messages of closed alarms, and their attempts, whose retention is over.",
+    ),
+    ScheduleEntry(
         name="Check MKT limits",
         task="alarms.tasks.check_mkt",
         seconds=60,

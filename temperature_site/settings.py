@@ -278,6 +278,11 @@ POLL_HARD_SECONDS = env.whole_number("POLL_HARD_SECONDS", default=75, min_value=
 MAX_CLOCK_DRIFT_SECONDS = env.whole_number("MAX_CLOCK_DRIFT_SECONDS", default=300, min_value=1)
 POLL_LEASE_SECONDS = env.whole_number("POLL_LEASE_SECONDS", default=120, min_value=1)
 
+# How long records are kept that are no readings; 0 keeps them for ever.
+DELIVERY_RETENTION_DAYS = env.whole_number("DELIVERY_RETENTION_DAYS", default=400, min_value=0)
+REJECTED_ROW_RETENTION_DAYS = env.whole_number("REJECTED_ROW_RETENTION_DAYS", default=400, min_value=0)
+MESSAGE_RETENTION_DAYS = env.whole_number("MESSAGE_RETENTION_DAYS", default=400, min_value=0)
+
 # Time stamps of seals
 
 # An RFC 3161 service; empty for none. TIME_STAMP_CA is a PEM file of the certificates by which its stamps are checked.

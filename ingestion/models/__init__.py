@@ -1,6 +1,6 @@
 """Models of ingestion: sources, deliveries, and the rows that await a decision."""
 
-from ingestion.models.delivery import Delivery
+from ingestion.models.delivery import DeletedDeliveries, Delivery
 from ingestion.models.imports import FileImport, ImportFile, SavedMapping
 from ingestion.models.review import Conflict, RejectedRow
 from ingestion.models.source import (
@@ -20,6 +20,7 @@ __all__ = [
     "LATE_INTERVALS",
     "MAX_INTERVAL_SECONDS",
     "Conflict",
+    "DeletedDeliveries",
     "Delivery",
     "FileImport",
     "ImportFile",

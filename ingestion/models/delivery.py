@@ -26,6 +26,28 @@ def reason_label(reason: str) -> str:
     return _LABELS.get(reason) or reason.replace("_", " ").capitalize()
 
 
+class DeletedDeliveries(models.Model):
+    """The totals of the deliveries of one type and status whose retention is over."""
+
+    ingestion_type = models.CharField(max_length=6, choices=IngestionType.choices)
+    status = models.CharField(max_length=7)
+    deliveries = models.BigIntegerField()
+    stored = models.BigIntegerField()
+    duplicate = models.BigIntegerField()
+    conflicting = models.BigIntegerField()
+    rejected = models.BigIntegerField()
+    store_seconds = models.FloatField()
+
+    class Meta:
+        db_table = "deleted_deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["ingestion_type", "status"], name="deleted_deliveries_once_a_status")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.deliveries:,} deleted deliveries, {self.ingestion_type} {self.status}"
+
+
 class Delivery(ScopedModel):
     """The log entry of one poll, push or import. Each of its rows is counted exactly once."""
 

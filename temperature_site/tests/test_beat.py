@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from celery import current_app
@@ -81,5 +80,5 @@ def test_no_message_carries_an_instant_at_which_it_expires(settings: Settings) -
     with current_app.connection_for_read() as broker:
         broker.SimpleQueue(settings.CELERY_TASK_DEFAULT_QUEUE).clear()
         app.send_task("readings.tasks.settle_rollups", expires=5)
-        message: Any = broker.SimpleQueue(settings.CELERY_TASK_DEFAULT_QUEUE).get_nowait()
+        message = broker.SimpleQueue(settings.CELERY_TASK_DEFAULT_QUEUE).get_nowait()
     assert (message.headers["expires"], message.properties["expiration"]) == (None, "5000")
