@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingestion', '0013_file_imports'),
+        ('ingestion', '0014_pushes_requests_and_mqtt'),
     ]
 
     operations = [
