@@ -17,7 +17,8 @@ require_valid_settings()
 bind = f"{settings.BIND}:{settings.PORT}"
 worker_class = "gthread"
 workers = settings.WEB_WORKERS
-threads = settings.WEB_THREADS
+# One more than requests may occupy answers probes, see temperature_site/middleware/probe_thread.py.
+threads = settings.WEB_THREADS + 1
 # A page takes less than a second; the upload of a large file may take a minute.
 timeout = 120
 keepalive = 5

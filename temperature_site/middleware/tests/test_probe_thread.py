@@ -1,0 +1,49 @@
+"""Probes are answered while every other request waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import pytest
+
+from temperature_site.middleware.probe_thread import ProbeThread
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    return [environ["PATH_INFO"].encode()]
+
+
+def answered(guarded: ProbeThread, path: str) -> tuple[str, Iterable[bytes]]:
+    statuses: list[str] = []
+
+    def start_response(status: str, *_: object) -> object:
+        statuses.append(status)
+        return lambda data: None
+
+    body = guarded({"PATH_INFO": path}, start_response)  # type: ignore[arg-type]  # what the guard calls
+    return statuses[0], body
+
+
+def test_a_probe_needs_no_permit_and_others_return_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("temperature_site.middleware.probe_thread.WAIT_SECONDS", 0.01)
+    guarded = ProbeThread(application, permits=1)
+
+    status, occupied = answered(guarded, "/units")
+    assert status == "200 OK"
+    assert answered(guarded, "/ping") == ("200 OK", [b"/ping"])
+    assert answered(guarded, "/units")[0] == "503 Service Unavailable"
+
+    occupied.close()  # type: ignore[attr-defined]  # as the server does
+    assert answered(guarded, "/units")[0] == "200 OK"
+
+
+def test_a_request_that_fails_returns_its_permit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raise LookupError
+
+    guarded = ProbeThread(failing, permits=1)
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            guarded({"PATH_INFO": "/units"}, lambda *_: lambda data: None)
