@@ -49,11 +49,12 @@ def _own_server(cleanup: ExitStack) -> str:
 
 def _benchmarks() -> dict[str, Callable[[], None]]:
     # They import models, which need configured settings.
-    from benchmarks import bodies, evaluation, importing, mechanisms, pages, rest_api, sealing, storing
+    from benchmarks import bodies, evaluation, importing, mechanisms, pages, parsing, rest_api, sealing, storing
 
     return {
         "storing": storing.run,
         "evaluation": evaluation.run,
+        "parsing": parsing.run,
         "importing": importing.run,
         "pages": pages.run,
         "rest_api": rest_api.run,

@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Protocol, cast
 
+import numpy as np
+
 from ingestion.parsing.body.compression import GZIP_MAGIC, CompressionError, GzipReader
 from ingestion.parsing.limits import MAX_BLOCK_LINES, MAX_LINE_BYTES, check_line_count, exceeded, too_large
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 
 DEFAULT_MAX_BYTES = 1 << 30
+_NEWLINE = ord("\n")
 _SPOOLED_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 18
 _LINE_CHUNK_BYTES = 1 << 12
@@ -128,6 +131,8 @@ class ByteStream:
 
     def readline(self, limit: int) -> bytes:
         """Return the next line with its line break; at most `limit` bytes of it."""
+        if end := self._ahead.find(b"\n", 0, limit) + 1:  # as for most lines
+            return self.read(end)
         size = _LINE_CHUNK_BYTES
         while (end := self.peek(size).find(b"\n")) < 0 and size < limit and len(self._ahead) >= size:
             size *= 4
@@ -146,14 +151,23 @@ def read_blocks(stream: ByteStream, size: int, max_rows: int | None = None) -> I
     """
     count = 0
     for block in _blocks_of_size(stream, size):
-        count += block.count(b"\n")
+        block_lines = line_count(block)
+        count += block_lines
         check_line_count(count, max_rows)
-        yield from _parts_of_block(block)
+        if block_lines <= MAX_BLOCK_LINES:
+            yield block
+        else:
+            yield from _parts_of_block(block)
+
+
+def line_count(data: bytes) -> int:
+    """Return the number of line breaks, several times as fast as `bytes.count` where lines are short."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE))
 
 
 def _parts_of_block(block: bytes) -> Iterator[bytes]:
     """Halve a block of short lines until no part has too many."""
-    if block.count(b"\n") <= MAX_BLOCK_LINES:
+    if line_count(block) <= MAX_BLOCK_LINES:
         yield block
         return
     middle = block.rfind(b"\n", 0, len(block) // 2) + 1 or block.find(b"\n") + 1

@@ -39,6 +39,7 @@ class FieldExtractor:
         self._layouts: dict[tuple[str, ...], Layout] = {}
         named = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES}
         self._paths = {field: name for field, name in named.items() if "." in name and not name.startswith("=")}
+        self._filter_field = mapping.filter_field
 
     def extract(self, row: object) -> dict[str, object]:
         """Return the raw values by field, with the first temperature; missing fields are absent."""
@@ -113,7 +114,7 @@ class FieldExtractor:
         return fields
 
     def _check_filter(self, row: Mapping[str, object]) -> None:
-        name = self._mapping.filter_field
+        name = self._filter_field
         if not name:
             return
         found, value = at_path(row, name)

@@ -15,10 +15,13 @@ from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 
 _WINDOW_BYTES = 4 << 20
-_BLANKS = re.compile(r"[ \t\n\r]*+")
+_BLANK = " \t\n\r"
+_BLANKS = re.compile(rf"[{_BLANK}]*+")
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 # Up to the next bracket outside strings, or to the beginning of a string that does not end in the window.
 _WITHOUT_BRACKETS = re.compile(rf'[^"\[\]{{}}]*+(?:{_STRING}[^"\[\]{{}}]*+)*+', re.DOTALL)
+# An object without others in it, as most rows are.
+_FLAT_OBJECT = re.compile(rf'\{{[^"\[\]{{}}]*+(?:{_STRING}[^"\[\]{{}}]*+)*+\}}', re.DOTALL)
 _WHOLE_STRING = re.compile(_STRING, re.DOTALL)
 _SCALAR = re.compile(r"[^,\]} \t\n\r]*+")
 
@@ -84,6 +87,8 @@ class JsonText:
     def skip_blanks(self) -> str:
         """Move past blanks; return the next character, "" at the end of the body."""
         while True:
+            if self.position < len(self.text) and (char := self.text[self.position]) not in _BLANK:
+                return char
             match = _BLANKS.match(self.text, self.position)
             self.position = match.end() if match else self.position
             if self.position < len(self.text):
@@ -96,6 +101,8 @@ class JsonText:
 
         The position in the window may change. Raise UnreadableBody if the value exceeds the limits.
         """
+        if flat := _FLAT_OBJECT.match(self.text, self.position):
+            return self._checked(flat.end(), limits)
         char = self.text[self.position]
         if char in "[{":
             return self._structure_end(limits)

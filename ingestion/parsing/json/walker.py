@@ -222,10 +222,12 @@ class JsonWalker(Generic[_Decoded]):
             return
         while True:
             yield self._block() or self._item()
-            if self._next_char() == "]":
-                self._text.position += 1
+            char = self._next_char()
+            if char not in ",]":
+                raise self._error('"," is missing')
+            self._text.position += 1
+            if char == "]":
                 return
-            self._skip_char(",")
             self._next_char()
 
     def _block(self) -> JsonBlock[_Decoded] | None:
@@ -243,7 +245,7 @@ class JsonWalker(Generic[_Decoded]):
         return None
 
     def _item(self) -> JsonItem:
-        self._next_char()
+        """Return the row at the position."""
         text = self._text
         text.kept_from = text.position
         value = self._decode(self._row_limits)

@@ -54,6 +54,7 @@ CONVERTED_SCHEMA: dict[str, pl.DataType] = {
     "equipment_status": pl.String(),
     **{attribute: pl.String() for attribute in UNIT_ATTRIBUTES},
 }
+_NO_ATTRIBUTES = dict.fromkeys(UNIT_ATTRIBUTES, "")
 
 
 def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRules) -> dict[str, object]:
@@ -78,7 +79,8 @@ def convert_row(row_number: int, raw_fields: Mapping[str, object], rules: RowRul
         "scale": scale.value,
         "quality_score": read_quality(raw_fields.get("quality"), rules),
         "equipment_status": read_status(raw_fields.get("status")),
-        **{attribute: _attribute_text(raw_fields.get(attribute)) for attribute in UNIT_ATTRIBUTES},
+        **_NO_ATTRIBUTES,
+        **{name: _attribute_text(raw_fields[name]) for name in UNIT_ATTRIBUTES if name in raw_fields},
     }
 
 
