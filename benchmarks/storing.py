@@ -11,7 +11,9 @@ import io
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 from django.db import connection, transaction
@@ -26,6 +28,9 @@ TARGET_ROWS = 10_000
 START = datetime(2026, 3, 1, tzinfo=UTC)
 UNITS = 60
 ROUNDS = {60: 40, 1_000: 15, 10_000: 9, 100_000: 3}
+# Rows and units of small batches, and the largest permitted milliseconds.
+SMALL = {(6, 6): 2.0, (60, 60): 4.0}
+SMALL_ROUNDS = 60
 BARE_COPY = """COPY bare_reading (storage_unit_id, sensor_id, recorded_at, temperature_c, quality_score,
     equipment_status_id, scale) FROM STDIN (FORMAT binary)"""
 MAKE_BARE = """
@@ -51,6 +56,23 @@ def run() -> None:
             f"{rows / duplicates:>14,.0f}{copy / duplicates:>8.2f}"
             + (f"   targets {TARGETS['new']:.2f} and {TARGETS['duplicates']:.2f}" if rows == TARGET_ROWS else "")
         )
+    _run_small(unit_sensors)
+
+
+def _run_small(unit_sensors: list[tuple[int, int]]) -> None:
+    """Measure small batches as they occur: each later than the one before, into tables that are not empty."""
+    readings = columns_of(SMALL_ROUNDS * len(SMALL) * UNITS, unit_sensors)
+    minute = 0
+    for (rows, units), target in SMALL.items():
+        seconds = []
+        for _ in range(SMALL_ROUNDS):
+            first = minute * UNITS
+            batch = ReadingBatch(*(getattr(readings, each.name)[first : first + rows] for each in fields(readings)))
+            seconds.append(timed(partial(store, batch)))
+            minute += 1
+        milliseconds = statistics.median(seconds[10:]) * 1e3
+        verdict = "pass" if milliseconds <= target else "short"
+        print(f"  {rows} new rows of {units} units: {milliseconds:.1f} ms, target {target:.1f}: {verdict}")
 
 
 def columns_of(rows: int, unit_sensors: list[tuple[int, int]]) -> ReadingBatch:

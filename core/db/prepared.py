@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from django.db import DatabaseError, connection
 
 # The parameters of a statement by name: whatever psycopg adapts.
 Parameters = dict[str, Any]
+Row: TypeAlias = tuple[Any, ...]
 
 _numbers = itertools.count(1)
 # The name of each prepared statement, by connection.
@@ -43,14 +44,14 @@ class Prepared:
         given = ", ".join(key if key.startswith("%") else "%s" for key in placeholders)
         self._arguments = f" ({given})" if given else ""
 
-    def rows(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Return all rows. Raise what a cursor's `execute` raises."""
         with connection.cursor() as cursor:
             self._execute(cursor, parameters)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            rows: list[Row] = cursor.fetchall()
         return rows
 
-    def table(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def table(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[list[str], list[Row]]:
         """Return the names of the columns, and all rows."""
         with connection.cursor() as cursor:
             self._execute(cursor, parameters)

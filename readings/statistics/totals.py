@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from core.db.prepared import Parameters, Prepared
+from core.db.prepared import Parameters, Prepared, Row
 from readings.statistics import totals_sql
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals
@@ -162,7 +162,7 @@ class _Summing:
         self._add(names[:-1], [row[:-1] for row in rows if row[-1] is None])
         return [(row[0], row[-1]) for row in rows if row[-1] is not None]
 
-    def _add(self, names: list[str], rows: list[tuple[Any, ...]]) -> None:
+    def _add(self, names: list[str], rows: list[Row]) -> None:
         """Add rows of (group, sensor, bucket, measures); `names` names the measures."""
         measures = names[3:]
         for group, sensor_id, bucket, *values in rows:

@@ -15,12 +15,16 @@ from typing import NamedTuple
 import numpy as np
 from django.db import connection, transaction
 
-from readings.storage import store_sql
+from core.db.prepared import Row
+from readings.storage import few_readings, store_sql
 from readings.storage.partitions import ensure_partitions, month_start
 from readings.storage.reading_batch import ReadingBatch, Rows, instant_of, microseconds_of
 
 # Clocks differ by seconds: a reading that is ahead by no more takes effect at once.
 CLOCK_TOLERANCE = timedelta(seconds=60)
+# Up to so many rows planning costs more than reading them from arrays, see `readings.storage.few_readings`. Either way
+# costs the same at 1,000.
+FEW_ROWS = 500
 
 
 class UnknownUnits(ValueError):  # noqa: N818 - reads better where it is caught
@@ -76,10 +80,12 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
     lock_units(np.unique(columns.storage_unit_id).tolist())
     ensure_partitions(_months(columns.recorded_at_us))
     firsts, repeats = columns.in_key_order()
+    if len(columns) <= FEW_ROWS and not len(repeats) and not _reaches_ahead(columns, received_at):
+        return _store_few(columns, firsts)
     known, contradictions = _stage_new(columns, firsts)
     ahead, kept = _keep_future(columns, received_at) if received_at and known < len(firsts) else ([], 0)
     spans, stored = _upsert() if known + kept < len(firsts) else ([], 0)
-    new_spans = {span.unit_id: NewSpan(span.first, span.last) for span in spans}
+    new_spans = _new_spans(spans)
     stored += kept
     if len(repeats):
         # By now a reading is stored for every key, to which its repetitions are compared.
@@ -87,6 +93,16 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
     duplicates = len(columns) - stored - len(contradictions)
     units_ahead = frozenset(span.unit_id for span in ahead)
     return StoreResult(stored, duplicates, sorted(contradictions), new_spans, units_ahead, [*spans, *ahead])
+
+
+def _store_few(columns: ReadingBatch, rows: Rows) -> StoreResult:
+    """Store a few rows of different keys, none of which is dated ahead."""
+    known = few_readings.find_known(columns, rows)
+    new = rows[~np.isin(rows, list(known))] if known else rows
+    spans, stored = _spans(few_readings.insert(columns, new)) if len(new) else ([], 0)
+    contradictions = sorted(index for index, is_contradiction in known.items() if is_contradiction)
+    duplicates = len(known) - len(contradictions)
+    return StoreResult(stored, duplicates, contradictions, _new_spans(spans), spans=spans)
 
 
 def lock_units(unit_ids: list[int]) -> None:
@@ -114,10 +130,16 @@ def _stage_new(columns: ReadingBatch, rows: Rows) -> tuple[int, list[int]]:
 
 def _keep_future(columns: ReadingBatch, received_at: datetime) -> tuple[list[StoredSpan], int]:
     """Move staged rows that are dated ahead to the future readings; return their spans and their number."""
-    until = received_at + CLOCK_TOLERANCE
-    if np.max(columns.recorded_at_us) <= microseconds_of(until):
+    if not _reaches_ahead(columns, received_at):
         return [], 0
-    return _stored(store_sql.KEEP_FUTURE, {"until": until})
+    return _stored(store_sql.KEEP_FUTURE, {"until": received_at + CLOCK_TOLERANCE})
+
+
+def _reaches_ahead(columns: ReadingBatch, received_at: datetime | None) -> bool:
+    """Return whether rows are dated ahead."""
+    if received_at is None:
+        return False
+    return int(np.max(columns.recorded_at_us)) > microseconds_of(received_at + CLOCK_TOLERANCE)
 
 
 def _upsert() -> tuple[list[StoredSpan], int]:
@@ -127,8 +149,16 @@ def _upsert() -> tuple[list[StoredSpan], int]:
 def _stored(statement: str, parameters: dict[str, datetime]) -> tuple[list[StoredSpan], int]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
-        rows = cursor.fetchall()
+        return _spans(cursor.fetchall())
+
+
+def _spans(rows: list[Row]) -> tuple[list[StoredSpan], int]:
+    """Return the span of each unit's stored rows, and their number, from the rows that a statement returned."""
     return [StoredSpan(at, unit_id, first, last) for unit_id, _, first, last, at in rows], sum(row[1] for row in rows)
+
+
+def _new_spans(spans: list[StoredSpan]) -> dict[int, NewSpan]:
+    return {span.unit_id: NewSpan(span.first, span.last) for span in spans}
 
 
 def _months(recorded_at_us: np.ndarray) -> list[datetime]:

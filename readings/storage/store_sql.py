@@ -49,17 +49,19 @@ def _set_aside(stored: str) -> str:
     RETURNING row_index, stored.temperature_c AS stored_c, nullif(staged.temperature_c, 'NaN') AS sent_c"""  # noqa: S608  constants only
 
 
-# Rows that are stored already are set aside and counted; contradictions are reported. A difference below a millionth of
-# a degree is the same measurement sent in another scale. The bounds let the planner leave other months' partitions out.
+# Of a row whose key is stored. A difference below a millionth of a degree is the same measurement sent in another
+# scale.
+IS_CONTRADICTION = "((stored_c IS NULL) <> (sent_c IS NULL) OR coalesce(abs(stored_c - sent_c) > 1e-6, false))"
+
+# Rows that are stored already are set aside and counted; contradictions are reported. The bounds let the planner leave
+# other months' partitions out.
 SET_ASIDE_KNOWN = f"""
 WITH known_readings AS ({_set_aside("reading")}
 ),
 known_future_readings AS ({_set_aside("future_reading")}
 ),
 known AS (SELECT * FROM known_readings UNION ALL SELECT * FROM known_future_readings)
-SELECT count(*), array_agg(row_index ORDER BY row_index) FILTER (
-    WHERE (stored_c IS NULL) <> (sent_c IS NULL) OR abs(stored_c - sent_c) > 1e-6
-) FROM known
+SELECT count(*), array_agg(row_index ORDER BY row_index) FILTER (WHERE {IS_CONTRADICTION}) FROM known
 """  # noqa: S608  constants only
 
 # What is dated ahead waits in a table of its own, so that nothing that reads readings has to leave it out.

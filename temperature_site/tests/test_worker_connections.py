@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
-from celery import states
+from celery import Task, states
 from celery.fixups.django import DjangoFixup
 from django.db import OperationalError, connection
 
 from temperature_site.celery import app, close_connections_of_failure, close_unusable_connections
 
 pytestmark = pytest.mark.django_db(transaction=True)
-TASK: Any = SimpleNamespace(request=SimpleNamespace(is_eager=False))
-EAGER_TASK: Any = SimpleNamespace(request=SimpleNamespace(is_eager=True))
 
 
 @pytest.fixture
@@ -31,13 +26,24 @@ def current_backend_id() -> int:
         return int(cursor.fetchone()[0])
 
 
-def run_task(state: str, task: Any = TASK) -> None:
+class Nothing(Task[[], None]):
+    """A task of which only the request matters."""
+
+    name = "nothing"
+
+
+def run_task(state: str, *, is_eager: bool = False) -> None:
     """Do what Celery, its support of Django and this project do around a task."""
-    fixup = DjangoFixup(app).worker_fixup
-    close_unusable_connections(task=task)
-    fixup.on_task_prerun(task)
-    fixup.on_task_postrun(task)
-    close_connections_of_failure(task=task, state=state)
+    Nothing.bind(app)
+    task, fixup = Nothing(), DjangoFixup(app).worker_fixup
+    task.push_request(is_eager=is_eager)  # type: ignore[call-arg]  # a field of the request, which the stubs omit
+    try:
+        close_unusable_connections(task=task)
+        fixup.on_task_prerun(task)
+        fixup.on_task_postrun(task)
+        close_connections_of_failure(task=task, state=state)
+    finally:
+        task.pop_request()
 
 
 def test_the_next_task_uses_the_same_connection(backend_id: int) -> None:
@@ -65,5 +71,5 @@ def test_an_old_connection_is_replaced(backend_id: int) -> None:
 
 
 def test_a_task_that_its_caller_runs_leaves_the_callers_connection(backend_id: int) -> None:
-    run_task(states.FAILURE, EAGER_TASK)
+    run_task(states.FAILURE, is_eager=True)
     assert current_backend_id() == backend_id

@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from customers.models import Sensor
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
+from readings.storage import store as store_module
 from readings.storage.partitions import existing_partitions
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.store import NewSpan, StoreResult, UnknownUnits, store
@@ -207,6 +208,17 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_units(
 ) -> None:
     facility = FacilityFactory()
     sensors = [SensorFactory(storage_unit=StorageUnitFactory(facility=facility)) for _ in range(30)]
+    stored(row(sensor, -1))
+    for batch in ([row(sensor)], [row(each) for each in sensors]):
+        with django_assert_num_queries(6):
+            stored(*batch)
+
+
+def test_the_number_of_queries_for_many_rows_does_not_depend_on_the_number_of_units(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(store_module, "FEW_ROWS", 0)
+    sensors = [SensorFactory(storage_unit__facility=sensor.storage_unit.facility) for _ in range(30)]
     stored(row(sensor, -1))
     for batch in ([row(sensor)], [row(each) for each in sensors]):
         with django_assert_num_queries(8):
