@@ -7,7 +7,7 @@ TESTS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run dev shell migrate test fuzz lint format openapi bench pictures diagrams install-service clean
+.PHONY: help install install-dev run dev shell migrate test fuzz lint format openapi bench pictures diagrams install-service audit lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
@@ -60,6 +60,19 @@ pictures: install-dev ## Take the screenshots of the documentation from the runn
 install-service: install ## Show how the systemd services would be installed; APPLY=1 installs them
 	@exec $(BIN)/python manage.py install_service $(if $(APPLY),--apply) $(if $(DESTDIR),--destdir "$(DESTDIR)")
 
+audit: $(VENV)/installed-audit ## Look for known vulnerabilities of the dependencies; skipped where PyPI cannot be reached
+	@if $(BIN)/python -c 'import urllib.request; urllib.request.urlopen("https://pypi.org/pypi/pip/json", timeout=10)' 2> /dev/null; \
+	then $(BIN)/pip-audit --disable-pip --no-deps --requirement requirements.txt; \
+	else echo "Skipped: the database of vulnerabilities at pypi.org cannot be reached." >&2; fi
+
+lock: $(VENV)/installed-audit ## Write requirements.lock, the hashes of what requirements.txt pins
+	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --strip-extras --output-file $(VENV)/lock requirements.txt
+	@{ head -n 1 requirements.lock; cat $(VENV)/lock; } > $(VENV)/lock.new && mv $(VENV)/lock.new requirements.lock
+
+sbom: $(VENV)/installed-audit ## Write docs/sbom.cdx.json (CycloneDX) and docs/licences.md
+	$(BIN)/cyclonedx-py requirements requirements.txt --output-reproducible --output-file docs/sbom.cdx.json
+	$(BIN)/python manage.py licences --write
+
 install: $(VENV)/installed ## Create or update the virtual environment
 install-dev: $(VENV)/installed-dev ## The same with what development, tests and lint need
 
@@ -68,9 +81,13 @@ clean: ## Remove generated files except the virtual environment and the data
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # The stamp holds the requirements that were installed, so touching the file reinstalls nothing.
-$(VENV)/installed: requirements.txt | $(BIN)/pip
-	@cmp -s requirements.txt $@ || $(BIN)/python -m pip install --quiet --requirement requirements.txt
-	@cp requirements.txt $@
+$(VENV)/installed: requirements.lock | $(BIN)/pip
+	@cmp -s requirements.lock $@ || $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	@cp requirements.lock $@
+
+$(VENV)/installed-audit: requirements-audit.txt $(VENV)/installed
+	@cmp -s requirements-audit.txt $@ || $(BIN)/python -m pip install --quiet --requirement requirements-audit.txt
+	@cp requirements-audit.txt $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@cat requirements.txt requirements-dev.txt | cmp -s - $@ || $(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
