@@ -301,6 +301,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "ingestion.sourceunit": _DERIVED,
     "ingestion.importfile": "the files of an import, whose storing and undoing are recorded",
     "ingestion.receivedmessage": _LOG,
+    "ingestion.sourcefile": _LOG,
     "temperature_site.queueheartbeat": "heartbeats",
     "temperature_site.demosystem": "the demo",
     "temperature_site.forwardedheaders": "a warning for the operator",

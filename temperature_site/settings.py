@@ -268,6 +268,8 @@ SOURCE_MAX_BYTES = env.whole_number("SOURCE_MAX_BYTES", default=64 * 1024 * 1024
 SOURCE_MAX_ROWS = env.whole_number("SOURCE_MAX_ROWS", default=1_000_000, min_value=1)
 # The largest file that people import in the dashboard, decompressed.
 IMPORT_MAX_BYTES = env.whole_number("IMPORT_MAX_BYTES", default=64 * 1024 * 1024, min_value=1)
+# Folders of this machine below which sources may read files; none by default.
+SOURCE_FOLDERS = env.names("SOURCE_FOLDERS", default=[])
 SOURCE_MAX_REDIRECTS = env.whole_number("SOURCE_MAX_REDIRECTS", default=5)
 SOURCE_CREDENTIALS_KEYS = env.names("SOURCE_CREDENTIALS_KEYS")
 

@@ -131,7 +131,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
             {
                 "fields": [
                     "customer", "name", "ingestion_type", "is_paused", "message_format", "url", "structure_url",
-                    "broker_url", "topic_filters",
+                    "broker_url", "topic_filters", "host_key", "endpoint_url", "region",
                 ],
                 "description": "A source with a URL is polled; one without a URL accepts pushes and imports.",
             },

@@ -17,8 +17,9 @@ from core.crypto.encrypted_field import EncryptedTextField
 from core.crypto.encryption import SecretUnreadable
 from core.scope import ScopedModel, ScopeWays
 from customers.models import CODE_MAX_LENGTH, Customer, StorageUnit, TemperatureUnit, validate_time_zone
-from ingestion.models.source_request import SourceRequest, SourceSubscription
+from ingestion.models.source_request import SourceFiles, SourceRequest, SourceSubscription
 from ingestion.sources.credentials import Credentials, CredentialsKind
+from ingestion.sources.file_places import FileSettingError
 from ingestion.sources.mapping import AS_UNITS, FieldMapping, MappingError
 from ingestion.sources.message_formats import FORMATS, with_defaults
 from ingestion.sources.request_settings import RequestSettingError
@@ -39,6 +40,9 @@ class IngestionType(models.TextChoices):
     PUSH = "push", "Push"
     IMPORT = "import", "File import"
     MQTT = "mqtt", "MQTT"
+    FOLDER = "folder", "Folder"
+    SFTP = "sftp", "SFTP"
+    S3 = "s3", "S3"
 
 
 def _optional_text(help_text: str, max_length: int = 100) -> models.CharField[str, str]:
@@ -117,7 +121,7 @@ class SourceMapping(models.Model):
         return FieldMapping(**(parts | lists))
 
 
-class Source(SourceMapping, SourceRequest, SourceSubscription, ScopedModel):
+class Source(SourceMapping, SourceRequest, SourceSubscription, SourceFiles, ScopedModel):
     """An origin of a customer's readings, with its own schedule, field mapping and state.
 
     A source with a URL is polled; one without a URL accepts pushes and imports. `claim_id` and `lease_until` belong
@@ -247,8 +251,9 @@ class Source(SourceMapping, SourceRequest, SourceSubscription, ScopedModel):
             raise ValidationError({"token_url": "token_url must be the URL that issues access tokens."})
         try:
             self.check_subscription(kind, is_subscribed=self.ingestion_type == IngestionType.MQTT, url=self.url)
+            self.check_files(kind, self.ingestion_type, self.url)
             self.check_request(kind, self.credentials_name)
-        except (RequestSettingError, TopicError) as error:
+        except (RequestSettingError, TopicError, FileSettingError) as error:
             raise ValidationError({error.field: str(error)}) from error
         except SecretUnreadable as error:
             raise ValidationError({"request_headers": str(error)}) from error
@@ -332,3 +337,30 @@ class ReceivedMessage(models.Model):
 
     def __str__(self) -> str:
         return f"source {self.source_id}, {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+
+class SourceFile(models.Model):
+    """A file at the place of a source, as a poll last saw it."""
+
+    class State(models.TextChoices):
+        """What became of it. SEEN: it may still be written."""
+
+        SEEN = "seen", "Seen"
+        LOADED = "loaded", "Loaded"
+        FAILED = "failed", "Failed"
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+", db_index=False)
+    path = models.CharField(max_length=1000)
+    size_bytes = models.PositiveBigIntegerField()
+    modified_at = models.DateTimeField()
+    content_hash = models.CharField(max_length=64, blank=True, default="", help_text="SHA-256 of what was loaded.")
+    state = models.CharField(max_length=6, choices=State.choices)
+    failures_in_a_row = models.PositiveIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "source_file"
+        constraints = [models.UniqueConstraint(fields=["source", "path"], name="source_file_once")]
+
+    def __str__(self) -> str:
+        return self.path

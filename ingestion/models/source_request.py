@@ -7,6 +7,7 @@ from django.db import models
 
 from core.crypto.encrypted_field import EncryptedTextField
 from ingestion.sources.credentials import CredentialsKind
+from ingestion.sources.file_places import check_files
 from ingestion.sources.request_settings import (
     Headers,
     Method,
@@ -122,3 +123,31 @@ class SourceSubscription(models.Model):
             raise TopicError("credentials_kind", "credentials_kind must be none or basic: a broker takes a user.")
         if url:
             raise TopicError("url", "url must be empty: an MQTT source has a broker_url.")
+
+
+class SourceFiles(models.Model):
+    """What a source of files needs besides its URL and its credentials."""
+
+    host_key = models.CharField(
+        max_length=2000,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="SFTP: the server's public key, such as “ssh-ed25519 AAAA…”, as ssh-keyscan prints it.",
+    )
+    endpoint_url = models.CharField(
+        "endpoint URL",
+        max_length=300,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="S3: the server's address. Leave empty for AWS.",
+    )
+    region = models.CharField(max_length=40, blank=True, db_default="", default="", help_text="S3: us-east-1 if empty.")
+
+    class Meta:
+        abstract = True
+
+    def check_files(self, kind: CredentialsKind, ingestion_type: str, url: str) -> None:
+        """Raise FileSettingError, which names the setting, if the files cannot be read."""
+        check_files(ingestion_type, url, kind, self.host_key, self.endpoint_url)

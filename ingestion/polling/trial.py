@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
@@ -13,10 +14,12 @@ from django.utils import timezone
 from core.crypto.encryption import SecretUnreadable
 from ingestion.models import Source
 from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
+from ingestion.polling.files.file_poll import FILE_TYPES, newest_file
 from ingestion.polling.request import SourceMisconfigured, body_template, excerpt_of, request_source
 from ingestion.previews.preview import PreviewRequest, preview
 from ingestion.previews.results import Preview
 from ingestion.sources.credentials import redact_url
+from ingestion.sources.file_places import PlaceError
 from ingestion.sources.mapping import MappingError
 from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests
 
@@ -46,17 +49,24 @@ def try_source(source: Source) -> TrialResult:
     started = time.monotonic()
     result = TrialResult(url=redact_url(source.url))
     try:
-        planned = _planned(source)
-        with request_source(source, planned.url, planned.body) as fetched:
+        with _opened(source) as fetched:
             result.url, result.size_bytes = fetched.url, fetched.size_bytes
             _preview(source, fetched, result)
     except FetchFailure as failure:
         result.fail(failure.reason, failure.message)
         result.response_excerpt = excerpt_of(failure.body_start, source)
-    except (SourceMisconfigured, MappingError, TemplateError, SecretUnreadable) as error:
+    except (SourceMisconfigured, MappingError, TemplateError, PlaceError, SecretUnreadable) as error:
         result.fail("source_settings", str(error))
     result.duration_seconds = round(time.monotonic() - started, 3)
     return result
+
+
+def _opened(source: Source) -> AbstractContextManager[FetchedBody]:
+    """Return the response to the first request, or the newest file."""
+    if source.ingestion_type in FILE_TYPES:
+        return newest_file(source)
+    planned = _planned(source)
+    return request_source(source, planned.url, planned.body)
 
 
 def _planned(source: Source) -> PlannedRequest:
@@ -79,6 +89,7 @@ def _preview(source: Source, fetched: FetchedBody, result: TrialResult) -> None:
         source=source,
         mapping=source.mapping,
         content_type=fetched.content_type,
+        file_name=fetched.url if source.ingestion_type in FILE_TYPES else "",
         received_at=fetched.received_at,
         is_cut_off=fetched.is_cut_off,
         is_poll=True,

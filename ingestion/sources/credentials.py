@@ -48,6 +48,7 @@ class CredentialsKind(StrEnum):
     QUERY = "query"
     BODY = "body"
     OAUTH2 = "oauth2"
+    KEY = "key"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class Credentials:
                 return _missing(self.name, "a parameter name") or _missing(self.secret, "a value")
             case CredentialsKind.BODY:
                 return _missing(self.secret, "a value")
+            case CredentialsKind.KEY:
+                return _missing(self.name, "a user name") or _missing(self.secret, "a private key")
             case CredentialsKind.OAUTH2:
                 return _missing(self.name, "a client id") or _missing(self.secret, "a client secret")
 
@@ -99,7 +102,7 @@ class Credentials:
         if error := self.validation_error():
             raise ValueError(error)
         match self.kind:
-            case CredentialsKind.NONE | CredentialsKind.BODY | CredentialsKind.OAUTH2:
+            case CredentialsKind.NONE | CredentialsKind.BODY | CredentialsKind.OAUTH2 | CredentialsKind.KEY:
                 return AuthenticatedRequest(url)  # what is sent depends on the request
             case CredentialsKind.BASIC:
                 return AuthenticatedRequest(url, basic_auth=(self.name, self.secret))

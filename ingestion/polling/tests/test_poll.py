@@ -173,7 +173,7 @@ def test_an_internal_error_is_shown_with_the_source_and_raised(
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("ingestion.polling.poll.parse_body", broken)
+    monkeypatch.setattr("ingestion.polling.http_poll.parse_body", broken)
     source = source_of(json_answer(json_body(json_row())))
 
     with pytest.raises(ZeroDivisionError):

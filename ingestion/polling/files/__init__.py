@@ -1,0 +1,1 @@
+"""Polling of files: folders, SFTP servers and S3 buckets."""

@@ -1,0 +1,202 @@
+"""Poll a place of files: load each new file once, oldest first, in a delivery of its own.
+
+A file is known by its path, size and time of modification; a changed one is read again. Its content is known by its
+hash, so that a file that was moved or sent again is not loaded again. A file that fails is logged as a failed delivery
+and tried again later, without holding up the others.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from hashlib import sha256
+from http import HTTPStatus
+from typing import IO, cast
+
+from django.conf import settings
+
+from core.backoff import backoff_seconds
+from core.db import clock
+from ingestion.loading.load import LoadRequest, Parsing, load, log_failure
+from ingestion.loading.registration import other_customer_test
+from ingestion.models import Delivery, IngestionType, Source, SourceFile
+from ingestion.parsing.parse import parse_body
+from ingestion.parsing.results import ParsedBatch, UnreadableBody
+from ingestion.polling.claims import source_leases
+from ingestion.polling.fetch import FetchedBody, FetchFailure
+from ingestion.polling.files.folder import Folder
+from ingestion.polling.files.s3 import Bucket
+from ingestion.polling.files.sftp import SftpServer
+from ingestion.polling.files.store import MAX_LISTED, FileStore, StoredFile, is_wanted
+from ingestion.polling.source_poll import SourcePoll
+from ingestion.sources.file_places import FilePlace, parse_place
+
+# A file that was modified more recently must have the same size and time in two polls before it is read.
+SETTLED_AFTER = timedelta(seconds=60)
+# A file that fails is tried again after this time, then less and less often.
+FIRST_RETRY_SECONDS = 60
+_PIECE_BYTES = 1 << 18
+_IN_MEMORY_BYTES = 8 << 20
+
+
+FILE_TYPES = frozenset({IngestionType.FOLDER, IngestionType.SFTP, IngestionType.S3})
+
+
+class FilePoll(SourcePoll):
+    """A poll of a folder, an SFTP server or a bucket."""
+
+    def fetch_new(self) -> None:
+        """Load the files that are new, oldest first."""
+        place = parse_place(self.source.ingestion_type, self.source.url)
+        with ExitStack() as stack:
+            store = _store(self.source, place, stack)
+            listed = sorted(_wanted(store, place), key=lambda file: (file.modified_at, file.path))[:MAX_LISTED]
+            new = self._new(listed)
+            is_out_of_time = False
+            for file in new:
+                self._load_file(store, file)
+                is_out_of_time = self.is_out_of_time()
+                if is_out_of_time:
+                    break
+        with source_leases.hold(self.claim) as source:
+            self.succeed(source, are_more=is_out_of_time, is_last=True)
+
+    def _new(self, listed: list[StoredFile]) -> list[StoredFile]:
+        """Return the files to read now. Those that may still be written are noted for the next poll."""
+        known = {file.path: file for file in SourceFile.objects.filter(source=self.source)}
+        SourceFile.objects.filter(source=self.source, path__in=known.keys() - {file.path for file in listed}).delete()
+        new = []
+        for file in listed:
+            seen = known.get(file.path)
+            is_same = seen is not None and (seen.size_bytes, seen.modified_at) == (file.size_bytes, file.modified_at)
+            if seen is not None and is_same and seen.state == SourceFile.State.LOADED:
+                continue
+            if seen is not None and is_same and seen.retry_at is not None and seen.retry_at > self.started_at:
+                continue
+            if is_same or self.started_at - file.modified_at > SETTLED_AFTER:
+                new.append(file)
+            else:
+                self._note(file, state=SourceFile.State.SEEN, failures_in_a_row=0)
+        return new
+
+    def _load_file(self, store: FileStore, file: StoredFile) -> None:
+        started_at = clock.database_now()
+        load_request = LoadRequest(
+            customer=self.source.customer,
+            source=self.source,
+            ingestion_type=IngestionType(self.source.ingestion_type),
+            started_at=started_at,
+            received_at=started_at,
+            source_url=file.path,
+            size_bytes=file.size_bytes,
+            default_unit_code=self.source.default_unit_code,
+        )
+        try:
+            with _downloaded(store, file) as (body, content_hash):
+                known = Delivery.objects.filter(source=self.source, content_hash=content_hash)
+                with source_leases.hold(self.claim) as source:
+                    if not known.exists():
+                        self._load_body(file, body, content_hash, load_request)
+                    self._note(file, state=SourceFile.State.LOADED, content_hash=content_hash, failures_in_a_row=0)
+                    if source.cursor_at is None or source.cursor_at < file.modified_at:
+                        source.cursor_at = file.modified_at
+                        source.save(update_fields=["cursor_at"])
+        except UnreadableBody as error:
+            self._fail_file(file, load_request, error.reason.value, error.message)
+        except FetchFailure as failure:
+            self._fail_file(file, load_request, failure.reason, failure.message)
+
+    def _load_body(self, file: StoredFile, body: IO[bytes], content_hash: str, load_request: LoadRequest) -> None:
+        def batches() -> Iterator[ParsedBatch]:
+            body.seek(0)
+            return parse_body(
+                body,
+                self.source.mapping,
+                file_name=file.name,
+                received_at=load_request.received_at,
+                default_unit=self.source.default_unit_code,
+                max_bytes=settings.SOURCE_MAX_BYTES,
+                max_rows=settings.SOURCE_MAX_ROWS,
+                is_other_customer=other_customer_test(self.source.customer),
+            )
+
+        delivery = load(load_request, Parsing(batches), problems=self.problems).delivery
+        delivery.content_hash = content_hash
+        delivery.save(update_fields=["content_hash"])
+        self.deliveries.append(delivery)
+        self.problems.clear()
+
+    def _fail_file(self, file: StoredFile, load_request: LoadRequest, reason: str, message: str) -> None:
+        with source_leases.hold(self.claim):
+            self.deliveries.append(log_failure(load_request, reason, message))
+            before = SourceFile.objects.filter(source=self.source, path=file.path).first()
+            failures = (before.failures_in_a_row if before else 0) + 1
+            wait_seconds = backoff_seconds(failures, random=random.SystemRandom(), first_seconds=FIRST_RETRY_SECONDS)
+            retry_at = clock.database_now() + timedelta(seconds=wait_seconds)
+            self._note(file, state=SourceFile.State.FAILED, failures_in_a_row=failures, retry_at=retry_at)
+
+    def _note(self, file: StoredFile, **state: object) -> None:
+        values = {"size_bytes": file.size_bytes, "modified_at": file.modified_at, "retry_at": None} | state
+        SourceFile.objects.update_or_create(source=self.source, path=file.path, defaults=values)
+
+
+@contextmanager
+def newest_file(source: Source) -> Iterator[FetchedBody]:
+    """Open the newest file at the source's place, for a trial. Raise FetchFailure."""
+    place = parse_place(source.ingestion_type, source.url)
+    with ExitStack() as stack:
+        store = _store(source, place, stack)
+        listed = _wanted(store, place)
+        if not listed:
+            raise FetchFailure("not_found", f"There is no file called {place.pattern}.")
+        file = max(listed, key=lambda each: (each.modified_at, each.path))
+        body, _ = stack.enter_context(_downloaded(store, file))
+        body.seek(0)
+        yield FetchedBody(
+            status=HTTPStatus.OK,
+            headers={},
+            content_type="",
+            body=body,
+            size_bytes=file.size_bytes,
+            url=file.path,
+            received_at=clock.database_now(),
+            is_cut_off=False,
+        )
+
+
+def _store(source: Source, place: FilePlace, stack: ExitStack) -> FileStore:
+    match source.ingestion_type:
+        case IngestionType.FOLDER:
+            return Folder(place)
+        case IngestionType.SFTP:
+            return stack.enter_context(SftpServer(source, place))
+    return Bucket(source, place)
+
+
+def _wanted(store: FileStore, place: FilePlace) -> list[StoredFile]:
+    return [file for file in store.list() if is_wanted(file, place.pattern)]
+
+
+@contextmanager
+def _downloaded(store: FileStore, file: StoredFile) -> Iterator[tuple[IO[bytes], str]]:
+    """Yield a copy of the file with the hash of its content. Raise FetchFailure, also if it is not the listed one."""
+    if file.size_bytes > settings.SOURCE_MAX_BYTES:
+        raise _too_large(file)
+    content = sha256()
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as body:
+        with store.open(file) as opened:
+            while piece := opened.read(_PIECE_BYTES):
+                content.update(piece)
+                body.write(piece)
+                if body.tell() > settings.SOURCE_MAX_BYTES:
+                    raise _too_large(file)
+        if body.tell() != file.size_bytes:
+            raise FetchFailure("still_written", f"{file.name} changed while it was read.")
+        yield cast("IO[bytes]", body), content.hexdigest()
+
+
+def _too_large(file: StoredFile) -> FetchFailure:
+    return FetchFailure("too_large", f"{file.name} is larger than {settings.SOURCE_MAX_BYTES:,} bytes.")

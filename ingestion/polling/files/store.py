@@ -1,0 +1,49 @@
+"""What a place of files is to a poll, whatever serves it: a list of files, each of which can be read."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Protocol
+
+# A poll lists no more: the others are read once these are.
+MAX_LISTED = 10_000
+MAX_PATH_LENGTH = 1_000
+# Names that senders give to files that they are still writing.
+_UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp", ".writing", ".lock", "~")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as its store lists it. `path` identifies it there; `name` is its last part."""
+
+    path: str
+    name: str
+    size_bytes: int
+    modified_at: datetime
+
+
+class FileStore(Protocol):
+    """A place that files are read from. Its methods raise FetchFailure or SourceMisconfigured."""
+
+    def list(self) -> Iterator[StoredFile]:
+        """Yield the files in the source's folder, in any order, without following links."""
+
+    def open(self, file: StoredFile) -> AbstractContextManager[IO[bytes]]:
+        """Open a listed file for reading."""
+
+
+def is_wanted(file: StoredFile, pattern: str) -> bool:
+    """Return whether a file matches the source's pattern and has been written completely, by its name."""
+    name = file.name
+    if (
+        not name
+        or name.startswith(".")
+        or name.lower().endswith(_UNFINISHED_SUFFIXES)
+        or len(file.path) > MAX_PATH_LENGTH
+    ):
+        return False
+    return fnmatch.fnmatchcase(name.lower(), pattern.lower())

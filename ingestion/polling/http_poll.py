@@ -1,0 +1,236 @@
+"""Poll a source over HTTP: request, parse and store its data, page by page and period by period."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from urllib.parse import quote
+
+from django.conf import settings
+
+from core.db import clock
+from ingestion.loading.load import LoadRequest, LoadResult, Parsing, load
+from ingestion.loading.registration import Register, other_customer_test
+from ingestion.models import IngestionType, Source
+from ingestion.parsing.parse import parse_body
+from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.results import ParsedBatch, UnreadableBody
+from ingestion.parsing.site_structure import parse_site_structure
+from ingestion.polling.claims import source_leases
+from ingestion.polling.conditional import conditions_of, note_validators
+from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
+from ingestion.polling.pages import MAX_PAGES, next_page
+from ingestion.polling.progress import advance, look_back, note_look
+from ingestion.polling.request import (
+    SourceMisconfigured,
+    body_template,
+    excerpt_of,
+    request_source,
+    requested_names,
+)
+from ingestion.polling.source_poll import SourcePoll
+from ingestion.sources.url_template import PlannedRequest, plan_requests
+
+STRUCTURE_EVERY = timedelta(hours=24)
+
+
+@dataclass(slots=True)
+class _Response:
+    """The response to a request; with `{unit}` in the URL, `unit_code` is its unit."""
+
+    fetched: FetchedBody
+    unit_code: str
+
+
+@dataclass(slots=True)
+class HttpPoll(SourcePoll):
+    """A poll of a URL: a request for each period and unit, and for further pages."""
+
+    # Where the period of this poll begins.
+    begins_at: datetime | None = None
+
+    def fetch_new(self) -> None:
+        """Request the time since the cursor, oldest period first. The first failure ends the poll."""
+        self._read_structure_if_due()
+        parts = self._parts()
+        for number, part in enumerate(parts, start=1):
+            are_more = number < len(parts)
+            is_last = not are_more or self.is_out_of_time()
+            self._load_part(part, are_more=are_more, is_last=is_last)
+            if is_last:
+                break
+
+    def _parts(self) -> list[tuple[PlannedRequest, ...]]:
+        """Return the requests of this poll, oldest period first; with `{unit}` in the URL one per unit and period."""
+        overlap, cursor_at = timedelta(seconds=self.source.overlap_seconds), self._cursor()
+        plans = [
+            plan_requests(
+                self.source.url.replace("{unit}", quote(unit_code, safe="")),
+                cursor_at,
+                self.started_at,
+                overlap,
+                timedelta(hours=self.source.max_hours),
+                timedelta(hours=self.source.first_hours),
+                zone=self.source.mapping.time_zone,
+                body=body_template(self.source, unit_code),
+            )
+            for unit_code in self._unit_codes()
+        ]
+        self.begins_at = plans[0][0].window.since
+        return list(zip(*plans, strict=True))
+
+    def _cursor(self) -> datetime | None:
+        """Return the source's cursor, or an earlier one if it is time to look back for units that report late."""
+        cursor_at, overlap = self.source.cursor_at, timedelta(seconds=self.source.overlap_seconds)
+        if cursor_at is None or not requested_names(self.source):
+            return cursor_at
+        begins_at = min(cursor_at, self.started_at) - overlap
+        look = look_back(self.source, begins_at, self.started_at)
+        note_look(self.source, look, look.since if look else begins_at, self.started_at)
+        # Not earlier than max_hours, which the overlap must not exceed.
+        return look.since + overlap if look else cursor_at
+
+    def _unit_codes(self) -> list[str]:
+        if not self.source.is_requested_by_unit:
+            return [self.source.default_unit_code]
+        if self.source.unit_codes:
+            return self.source.unit_codes
+        raise SourceMisconfigured("The URL contains {unit}. Enter the source's unit codes.")
+
+    def _load_part(self, requests: Sequence[PlannedRequest], *, are_more: bool, is_last: bool) -> None:
+        started_at = clock.database_now()
+        with ExitStack() as bodies:
+            responses = self._request(requests, bodies)
+            window = requests[0].window
+            load_request = LoadRequest(
+                customer=self.source.customer,
+                source=self.source,
+                ingestion_type=IngestionType(self.source.ingestion_type),
+                started_at=started_at,
+                since=window.since,
+                until=window.until,
+                source_url=responses[0].fetched.url,
+                size_bytes=sum(response.fetched.size_bytes for response in responses),
+                default_unit_code=responses[0].unit_code if len(requests) == 1 else "",
+            )
+            with source_leases.hold(self.claim) as source:
+                load_result = load(load_request, Parsing(lambda: self._parsed(responses)), problems=self.problems)
+                self.has_gap |= load_result.is_cut_off
+                if not self.has_gap:
+                    self._move_cursor(source, load_result, window.until, are_more=are_more)
+                    advance(source, load_result.newest_of_units, self.begins_at or window.since, self.started_at)
+                if len(responses) == 1 and not self.has_gap:
+                    note_validators(source, responses[0].fetched, requests[0].url, requests[0].body)
+                self.succeed(source, are_more=are_more, is_last=is_last)
+        self.deliveries.append(load_result.delivery)
+        self.problems.clear()
+
+    def _request(self, requests: Sequence[PlannedRequest], bodies: ExitStack) -> list[_Response]:
+        """Send the requests and return the responses. Failures of some are noted; if all fail, raise."""
+        responses: list[_Response] = []
+        for request, unit_code in zip(requests, self._unit_codes(), strict=True):
+            if request.missed:
+                self.problems.append(
+                    f"The source no longer provides data between {request.missed.since:%Y-%m-%d %H:%M} and"
+                    f" {request.missed.until:%Y-%m-%d %H:%M} UTC. Import it from a file."
+                )
+            try:
+                first = self._first_response(request, unit_code, bodies, is_alone=len(requests) == 1)
+            except FetchFailure as failure:
+                if len(requests) == 1 or (not responses and request is requests[-1]):
+                    raise
+                self.problems.append(f"Unit {unit_code}: {failure.message}")
+                self.has_gap = True
+            else:
+                responses += [first, *self._further_pages(first, request, bodies)]
+        return responses
+
+    def _first_response(
+        self, request: PlannedRequest, unit_code: str, bodies: ExitStack, *, is_alone: bool
+    ) -> _Response:
+        conditions = conditions_of(self.source, request.url, request.body) if is_alone else {}
+        return _Response(bodies.enter_context(self._fetch(request.url, request.body, conditions)), unit_code)
+
+    def _further_pages(self, first: _Response, request: PlannedRequest, bodies: ExitStack) -> Iterator[_Response]:
+        """Yield the pages after the first one. What cannot be read is noted, and keeps the cursor where it is."""
+        url = request.url
+        response, requested, size = first, {url}, first.fetched.size_bytes
+        while (page := next_page(response.fetched, url)) is not None:
+            problem = page.problem
+            if page.url in requested:
+                problem = "its next page is one that has been read"
+            elif len(requested) >= MAX_PAGES or size > settings.SOURCE_MAX_BYTES:
+                problem = f"it has more than {len(requested)} pages"
+            elif self.is_out_of_time():
+                problem = "too little time is left for this poll"
+            if not problem:
+                try:
+                    response = _Response(bodies.enter_context(self._fetch(page.url, request.body)), first.unit_code)
+                except FetchFailure as failure:
+                    problem = failure.message
+            if problem:
+                self.problems.append(message_for(Reason.INCOMPLETE_PAGES, why=problem.rstrip(".")))
+                self.has_gap = True
+                return
+            url = page.url
+            requested.add(url)
+            size += response.fetched.size_bytes
+            yield response
+
+    def _fetch(self, url: str, body: bytes | None = None, conditions: Mapping[str, str] | None = None) -> FetchedBody:
+        try:
+            return request_source(self.source, url, body, conditions)
+        except FetchFailure as failure:
+            self.excerpt = excerpt_of(failure.body_start, self.source)
+            raise
+
+    def _parsed(self, responses: Sequence[_Response]) -> Iterator[ParsedBatch]:
+        for response in responses:
+            if response.fetched.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+                continue  # Some servers send a body all the same.
+            response.fetched.body.seek(0)
+            try:
+                yield from parse_body(
+                    response.fetched.body,
+                    self.source.mapping,
+                    content_type=response.fetched.content_type,
+                    received_at=response.fetched.received_at,
+                    is_cut_off=response.fetched.is_cut_off,
+                    default_unit=response.unit_code,
+                    max_bytes=settings.SOURCE_MAX_BYTES,
+                    max_rows=settings.SOURCE_MAX_ROWS,
+                    is_other_customer=other_customer_test(self.source.customer),
+                )
+            except UnreadableBody:
+                response.fetched.body.seek(0)
+                self.excerpt = excerpt_of(response.fetched.body.read(EXCERPT_BYTES), self.source)
+                raise
+
+    def _move_cursor(self, source: Source, load_result: LoadResult, until: datetime, *, are_more: bool) -> None:
+        """Move the cursor to the newest instant up to which everything is stored.
+
+        The period was received completely. A past period is complete up to its end; the newest one only up to its
+        newest reading, because later readings may not have been published yet.
+        """
+        reached = until if are_more else load_result.newest and min(load_result.newest, until)
+        if reached and (source.cursor_at is None or reached > source.cursor_at):
+            source.cursor_at = reached
+
+    def _read_structure_if_due(self) -> None:
+        """Register the customer's structure if due. A failure is noted and does not stop the poll."""
+        read_at = self.source.structure_read_at
+        if not self.source.structure_url or (read_at and read_at + STRUCTURE_EVERY > self.started_at):
+            return
+        try:
+            with self._fetch(self.source.structure_url) as fetched:
+                descriptions = parse_site_structure(fetched.body)
+        except (FetchFailure, UnreadableBody) as failure:
+            self.problems.append(f"The structure could not be read: {failure.message}")
+            return
+        with source_leases.hold(self.claim) as source:
+            Register(self.source.customer, source).register(descriptions)
+            source.structure_read_at = self.started_at
+            source.save(update_fields=["structure_read_at"])
