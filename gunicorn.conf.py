@@ -1,4 +1,4 @@
-"""The web process: workers with threads, with the settings and logs of the other processes."""
+"""The web process: workers with threads behind a buffering loop, with the settings and logs of the others."""
 
 import gc
 import os
@@ -15,13 +15,15 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
 require_valid_settings()
 
 bind = f"{settings.BIND}:{settings.PORT}"
-worker_class = "gthread"
+worker_class = "temperature_site.web_worker.BufferingWorker"
 workers = settings.WEB_WORKERS
 # One more than requests may occupy answers probes, see temperature_site/middleware/probe_thread.py.
 threads = settings.WEB_THREADS + 1
 # A page takes less than a second; the upload of a large file may take a minute.
 timeout = 120
-keepalive = 5
+# Seconds in which a connection is kept for the next request.
+keepalive = 30
+graceful_timeout = 30
 # A heartbeat file on a slow disk can block a worker; one in memory cannot.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - holds no data
 control_socket_disable = True

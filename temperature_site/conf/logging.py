@@ -55,6 +55,8 @@ def logging_settings(log_format: str, level: str) -> dict[str, object]:
             # Gunicorn's loggers do not propagate.
             "gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False},
             "gunicorn.access": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+            # It would log each request that waits for a thread.
+            "waitress.queue": {"level": "ERROR"},
             # Tasks log one line themselves; these would add two more to each.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
