@@ -47,7 +47,10 @@ class DemoSystem(models.Model):
     simulator_port = models.PositiveIntegerField(help_text="First port of the simulator at the last start.")
     loaded_at = models.DateTimeField(db_default=Now())
     has_notifications = models.BooleanField(
-        default=False, editable=False, help_text="Its customers got their channels and rules, which may be deleted."
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Its customers got their channels and rules, which may be deleted.",
     )
 
     class Meta:

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='demosystem',
             name='has_notifications',
-            field=models.BooleanField(default=False, editable=False, help_text='Its customers got their channels and rules, which may be deleted.'),
+            field=models.BooleanField(db_default=False, default=False, editable=False, help_text='Its customers got their channels and rules, which may be deleted.'),
         ),
     ]
