@@ -299,6 +299,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "ingestion.delivery": _LOG,
     "ingestion.deleteddeliveries": "totals of a log",
     "ingestion.sourceunit": _DERIVED,
+    "ingestion.sourcesetup": "an unfinished form; the source that it sets up is recorded",
     "ingestion.importfile": "the files of an import, whose storing and undoing are recorded",
     "ingestion.receivedmessage": _LOG,
     "ingestion.sourcefile": _LOG,

@@ -20,7 +20,7 @@ from factory.django import DjangoModelFactory
 from alarms.models import CustomerLimits, LimitProfile
 from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, Facility, Invitation, Membership, Sensor, StorageUnit
-from ingestion.models import Conflict, Delivery, FileImport, ImportFile, IngestionType, RejectedRow, Source
+from ingestion.models import Conflict, Delivery, FileImport, ImportFile, IngestionType, RejectedRow, Source, SourceSetup
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from readings.models import EquipmentStatus
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
@@ -208,6 +208,21 @@ class ImportFileFactory(ModelFactory[ImportFile]):
     name = "fridge.csv"
     content = gzip.compress(b"time,temp,remark\n2026-11-20 10:00,4.5,a\n2026-11-20 10:10,4.6,b\n")
     size_bytes = 63
+
+
+class SourceSetupFactory(ModelFactory[SourceSetup]):
+    """A setup whose source was tested and has sent the readings of two units; only the limits are missing."""
+
+    class Meta:
+        model = SourceSetup
+
+    customer = factory.SelfAttribute("source.customer")
+    source = factory.SubFactory(SourceFactory, is_paused=True, ingestion_type=IngestionType.CSV)
+    step = SourceSetup.Step.UNITS
+    sample = gzip.compress(b"time,unit_id,temp\n2026-11-20 10:00,fridge 1,4.5\n2026-11-20 10:00,fridge 2,4.6\n")
+    sample_content_type = "text/csv"
+    sample_received_at = factory.LazyFunction(timezone.now)
+    created_by = "anna"
 
 
 class RejectedRowFactory(ModelFactory[RejectedRow]):

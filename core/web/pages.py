@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django_htmx.middleware import HtmxDetails
 
@@ -72,3 +73,10 @@ def query_with(request: HttpRequest, **changes: object) -> str:
     current = [(name, value) for name, values in request.GET.lists() for value in values]
     others = [(name, value) for name, value in current if name != "page" and name not in changes]
     return f"?{urlencode([*others, *changes.items()])}"
+
+
+def redirect_whole_page(request: HttpRequest, address: str) -> HttpResponse:
+    """Redirect to another page, also if htmx sent the form to replace only a part of this one."""
+    if HtmxDetails(request):
+        return HttpResponse(headers={"HX-Redirect": address})
+    return redirect(address)

@@ -3,6 +3,7 @@
 from ingestion.models.delivery import DeletedDeliveries, Delivery
 from ingestion.models.imports import FileImport, ImportFile, SavedMapping
 from ingestion.models.review import Conflict, RejectedRow
+from ingestion.models.setup import SourceSetup
 from ingestion.models.source import (
     LATE_GRACE,
     LATE_INTERVALS,
@@ -33,5 +34,6 @@ __all__ = [
     "SourceFile",
     "SourceMapping",
     "SourceSchedule",
+    "SourceSetup",
     "SourceUnit",
 ]

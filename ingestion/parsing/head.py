@@ -19,8 +19,7 @@ from typing import IO
 from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody
 from ingestion.parsing.csv.header import find_header, read_head, split_line
 from ingestion.parsing.fields.layout import Layout, find_layout
-from ingestion.parsing.json.scan import LIST_NAMES, scan_body
-from ingestion.parsing.json.shapes import rows_in
+from ingestion.parsing.json.scan import LIST_NAMES, scan_body, walker_of
 from ingestion.parsing.json.walker import InvalidJson, JsonWalker
 from ingestion.parsing.parse import BodyFormat, open_body
 from ingestion.parsing.results import UnreadableBody
@@ -47,10 +46,14 @@ class HeadColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyHead:
-    """The head of a body. `header` identifies its layout; `is_understood`: time and temperatures were found."""
+    """The head of a body. `header` identifies its layout; `is_understood`: time and temperatures were found.
+
+    `rows_path` leads to the list of the rows if the mapping has to name it.
+    """
 
     columns: tuple[HeadColumn, ...] = ()
     header: str = ""
+    rows_path: str = ""
     is_json: bool = False
     is_understood: bool = False
 
@@ -145,8 +148,9 @@ def _head_of_json(body: DecodedBody, options: ParseOptions) -> BodyHead:
         scan = scan_body(body, options)
         rows = [row for row in scan.sample if isinstance(row, dict)]
         is_understood = bool(rows)
+    rows_path = ""
     if not rows:
-        rows = _any_rows(body, options)
+        rows, rows_path = _any_rows(body, options)
     if not rows:
         return BodyHead(is_json=True)
     flat = [dict(_members(row)) for row in rows[:SAMPLE_ROWS]]
@@ -168,26 +172,45 @@ def _head_of_json(body: DecodedBody, options: ParseOptions) -> BodyHead:
     return BodyHead(
         columns=columns,
         header=",".join(names),
+        rows_path=rows_path,
         is_json=True,
         is_understood=is_understood and has_all,
     )
 
 
-def _any_rows(body: DecodedBody, options: ParseOptions) -> list[Mapping[str, object]]:
-    """Return the first objects of a JSON body whose rows were not recognised."""
+def _any_rows(body: DecodedBody, options: ParseOptions) -> tuple[list[Mapping[str, object]], str]:
+    """Return the first objects of a JSON body whose rows were not recognised, and the path of their list."""
     walker: JsonWalker[object] = JsonWalker(
         body.open(),
         path=options.mapping.readings_path,
         list_names=LIST_NAMES,
-        is_row=lambda members: True,
+        is_row=lambda members: False,
         is_lines=options.is_json_lines,
     )
-    found: list[Mapping[str, object]] = []
     with suppress(InvalidJson, UnreadableBody):
         found = [item.value for item in islice(walker.items(), SAMPLE_ROWS) if isinstance(item.value, dict)]
-    if found and any(not isinstance(member, list | dict) for member in found[0].values()):
-        return found
-    return list(islice((row for value in found for row in rows_in(value)), SAMPLE_ROWS))
+        if found and not all(isinstance(member, list | dict) for member in found[0].values()):
+            return list(found), ""
+    value: object = None
+    with suppress(InvalidJson, UnreadableBody):
+        value = walker_of(body, options).whole()
+    if isinstance(value, dict):
+        for path, rows in _lists_of_objects(value):
+            return rows[:SAMPLE_ROWS], path
+        if any(not isinstance(member, list | dict) for member in value.values()):
+            return [value], ""
+    return [], ""
+
+
+def _lists_of_objects(members: Mapping[str, object]) -> Iterator[tuple[str, list[Mapping[str, object]]]]:
+    """Yield the lists of objects in an object with their dotted paths, those nearest to the top first."""
+    level = [(str(key), member) for key, member in members.items()]
+    for _ in range(_MAX_DEPTH):
+        for path, member in level:
+            if isinstance(member, list) and member and all(isinstance(item, dict) for item in member):
+                yield path, member
+        inner = [(path, member) for path, member in level if isinstance(member, dict)]
+        level = [(f"{path}.{key}", value) for path, member in inner for key, value in member.items()]
 
 
 def _members(row: Mapping[str, object], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:

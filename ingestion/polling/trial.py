@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -44,13 +45,17 @@ class TrialResult:
         self.preview = Preview(error_reason=reason, error_message=message)
 
 
-def try_source(source: Source) -> TrialResult:
-    """Send the request of the source's first poll, for its first unit if there are several, and parse the response."""
+def try_source(source: Source, *, keep: Callable[[FetchedBody], object] = lambda _: None) -> TrialResult:
+    """Send the request of the source's first poll, for its first unit if there are several, and preview the response.
+
+    `keep` may read the response before; it leaves it at its start.
+    """
     started = time.monotonic()
     result = TrialResult(url=redact_url(source.url))
     try:
         with _opened(source) as fetched:
             result.url, result.size_bytes = fetched.url, fetched.size_bytes
+            keep(fetched)
             _preview(source, fetched, result)
     except FetchFailure as failure:
         result.fail(failure.reason, failure.message)

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from core.web.pages import list_page
+from core.web.pages import list_page, redirect_whole_page
 from customers.access import actions
 from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
@@ -63,7 +63,7 @@ def imports_page(request: HttpRequest) -> HttpResponse:
 @login_required
 @needs(GET=actions.IMPORT_FILES, POST=actions.IMPORT_FILES)
 def import_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Show an import: a draft with mapping and preview, later its progress and result. POST changes the mapping."""
+    """Show an import: a draft with mapping and preview, later its result. POST changes the mapping, or stores it."""
     principal, file_import = _get_import(request, public_id)
     if file_import.state != FileImport.State.DRAFT:
         refuse_unless(request.method != "POST")
@@ -75,6 +75,9 @@ def import_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
         form = mapping_form(file_import, before.head, request.POST)
         if form.is_valid():
             _save(request, form, file)
+            if request.POST.get("action") == "store":
+                _store(request, file_import, file)
+                return redirect_whole_page(request, request.path)
             return redirect(f"{request.path}?file={file.public_id}")
         file_import.refresh_from_db()
     context = {
@@ -89,20 +92,6 @@ def import_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "sample_rows": before.head.sample_rows,
     }
     return render(request, "ingestion/import.html", context)
-
-
-@require_POST
-@login_required
-@needs(POST=actions.IMPORT_FILES)
-def store_import(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Have a draft stored in the background."""
-    _, file_import = _get_import(request, public_id)
-    first, problem = _preview(_chosen_file(request, file_import))
-    if problem:
-        messages.error(request, problem)
-    elif not uploads.store(file_import, first):
-        messages.info(request, "No change: it is being stored, or was stored, already.")
-    return redirect("import", public_id)
 
 
 @require_POST
@@ -175,6 +164,16 @@ def _preview(file: ImportFile) -> tuple[Preview, str]:
         return uploads.preview_file(file), ""
     except MappingError as error:
         return Preview(error_reason="source_settings", error_message=str(error)), str(error)
+
+
+def _store(request: HttpRequest, file_import: FileImport, file: ImportFile) -> None:
+    """Have a draft stored in the background."""
+    file.refresh_from_db()
+    first, problem = _preview(file)
+    if problem:
+        messages.error(request, problem)
+    elif not uploads.store(file_import, first):
+        messages.info(request, "No change: it is being stored, or was stored, already.")
 
 
 def _save(request: HttpRequest, form: MappingForm, file: ImportFile) -> None:

@@ -67,6 +67,7 @@ class MappingForm(forms.ModelForm[SourceMapping]):
     def clean(self) -> dict[str, object]:
         """Assign the columns and check the whole mapping."""
         cleaned: dict[str, object] = super().clean() or self.cleaned_data
+        cleaned["readings_path"] = cleaned.get("readings_path") or self.head.rows_path
         for name in (*MAIN_SETTINGS, *FURTHER_SETTINGS):
             if name in cleaned:
                 setattr(self.instance, name, cleaned[name])

@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from ingestion.web import imports, previews, views
+from ingestion.web import imports, previews, setup, views
 
 urlpatterns = [
     path("sources", views.sources_page, name="sources"),
@@ -14,10 +14,12 @@ urlpatterns = [
     path("sources/<uuid:public_id>/schedule", views.change_schedule, name="source-schedule"),
     path("sources/<uuid:public_id>/rejected-rows", views.decide_rejected_rows, name="source-rejected-rows"),
     path("sources/<uuid:public_id>/conflicts", views.decide_conflicts, name="source-conflicts"),
+    path("setup", setup.start_page, name="setup"),
+    path("setup/<uuid:public_id>/discard", setup.discard_setup, name="setup-discard"),
+    path("setup/<uuid:public_id>/<slug:step>", setup.step_page, name="setup-step"),
     path("imports", imports.imports_page, name="imports"),
     path("imports/<uuid:public_id>", imports.import_page, name="import"),
     path("imports/<uuid:public_id>/progress", imports.import_progress, name="import-progress"),
-    path("imports/<uuid:public_id>/store", imports.store_import, name="import-store"),
     path("imports/<uuid:public_id>/change", imports.change_import, name="import-change"),
     path("imports/<uuid:public_id>/undo", imports.undo_import, name="import-undo"),
     # The pages' former addresses, for bookmarks and links in old messages.

@@ -76,6 +76,7 @@ def sources_page(request: HttpRequest) -> HttpResponse:
         "customers": list(customers.values_list("customer_code", "name")),
         "selected": {"customer": customer_code, "state": state, "text": text},
         "states": SourceState.choices,
+        "may_add": not page_principal(request).scope_of(actions.ADD_SOURCES).is_empty,
         "may_import": not page_principal(request).scope_of(actions.IMPORT_FILES).is_empty,
         "now": now,
     }

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from alarms.models import Alarm, Channel, Drill, LimitProfile, Rule
 from customers.models import Facility, StorageUnit
-from ingestion.models import Conflict, Delivery, FileImport, RejectedRow, Source
+from ingestion.models import Conflict, Delivery, FileImport, RejectedRow, Source, SourceSetup
 from tests.alarm_factories import (
     AlarmFactory,
     ClosedAlarmFactory,
@@ -31,6 +31,7 @@ from tests.factories import (
     InvitationFactory,
     MembershipFactory,
     RejectedRowFactory,
+    SourceSetupFactory,
     StaffFactory,
     StorageUnitFactory,
     make_token,
@@ -49,7 +50,7 @@ NOT_PAGES = {
     "alarm-count",
     "settings-end-maintenance",
     "source-schedule",
-    "import-store",
+    "setup-discard",
     "import-change",
     "import-undo",
     "import-progress",
@@ -116,6 +117,7 @@ class World:
     source: Source
     delivery: Delivery
     draft: FileImport
+    setup: SourceSetup
     rejected: RejectedRow
     conflict: Conflict
     alarm: Alarm
@@ -134,6 +136,7 @@ class World:
             "source": [self.source.public_id],
             "source-test": [self.source.public_id],
             "import": [self.draft.public_id],
+            "setup-step": [self.setup.public_id, "units"],
             "source-delivery": [self.source.public_id, self.delivery.public_id],
             "alarm": [self.alarm.public_id],
             "settings-tokens": [customer.public_id],
@@ -158,7 +161,7 @@ class World:
         }
         plain = [
             "overview", "facilities", "analytics", "analytics-comparison", "analytics-deviation", "analytics-quality",
-            "sources", "imports", "settings", "password-change", "sessions", "mfa_index", "mfa_list_webauthn",
+            "sources", "imports", "setup", "settings", "password-change", "sessions", "mfa_index", "mfa_list_webauthn",
             "account_reauthenticate",
             "socialaccount_connections", "alarms", "settings-limit-profiles", "settings-new-limit-profile", "trail",
         ]  # fmt: skip
@@ -208,6 +211,19 @@ def make_world() -> World:
         source=source, notes=["No scale is given: °C was assumed. Set the source's scale."], understood=UNDERSTOOD
     )
     draft = ImportFileFactory(file_import__customer=facility.customer).file_import
+    setup = SourceSetupFactory(source__customer=facility.customer)
     return World(
-        facility, units[0], source, understood, draft, rejected, conflict, alarm, channel, rule, StaffFactory(), manager
+        facility,
+        units[0],
+        source,
+        understood,
+        draft,
+        setup,
+        rejected,
+        conflict,
+        alarm,
+        channel,
+        rule,
+        StaffFactory(),
+        manager,
     )

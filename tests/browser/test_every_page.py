@@ -31,7 +31,8 @@ LOOK = """async () => {
 REACHABLE = """() => {
     const all = [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex='0'], summary")];
     window.reachable = all.filter((each) => each.type !== "hidden" && !each.disabled && each.tabIndex >= 0
-        && each.getClientRects().length > 0 && getComputedStyle(each).visibility === "visible");
+        && each.getClientRects().length > 0 && getComputedStyle(each).visibility === "visible"
+        && !each.closest("details:not([open]) > :not(summary)"));
     return window.reachable.map((each) => (each.outerHTML.slice(0, 120)));
 }"""
 FOCUSED = """() => {

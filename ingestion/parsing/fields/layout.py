@@ -325,8 +325,9 @@ class _Matcher:
         return any(isinstance(row[position], dict | list) for row in self._sample if position < len(row))
 
     def _values(self, position: int) -> list[str]:
-        """Return the sample's values of a column as texts, without empty ones."""
-        cells = (row[position] for row in self._sample if position < len(row))
+        """Return the sample's values of a column as texts, without empty ones, and without objects and lists."""
+        found = (row[position] for row in self._sample if position < len(row))
+        cells = (cell for cell in found if not isinstance(cell, dict | list))
         return [text for cell in cells if (text := "" if cell is None else str(cell).strip())]
 
 

@@ -59,7 +59,7 @@ def test_a_file_is_uploaded_mapped_stored_and_undone(customer: Customer) -> None
     assert "4.5\N{NO-BREAK SPACE}°C" in shown
     assert Reading.objects.count() == 0
 
-    client.post(f"{page}/store")
+    client.post(page, mapping | {"action": "store"})
     assert "Storing" in client.get(page).content.decode()
     run_import()
     [reading] = Reading.objects.select_related("storage_unit__facility")
@@ -75,7 +75,7 @@ def test_a_file_is_uploaded_mapped_stored_and_undone(customer: Customer) -> None
 def test_an_operator_imports_but_may_not_undo(customer: Customer) -> None:
     client = signed_in(customer, "operator")
     page = upload(client, customer, "time,temp\n2025-11-23 10:00,4.5\n")
-    client.post(f"{page}/store")
+    client.post(page, {"time_zone": "UTC", "factor": "1", "offset": "0", "action": "store"})
     run_import()
 
     assert client.post(f"{page}/undo", {"reason": "A test."}).status_code == 403
@@ -92,7 +92,7 @@ def test_imports_of_other_customers_are_not_found(customer: Customer) -> None:
     page = upload(signed_in(customer, "operator"), customer)
     other = signed_in(CustomerFactory(), "manager")
 
-    assert [other.get(page).status_code, other.post(f"{page}/store").status_code] == [404, 404]
+    assert [other.get(page).status_code, other.post(page).status_code] == [404, 404]
     files = [SimpleUploadedFile("a.csv", TEXT.encode())]
     assert other.post(reverse("imports"), {"customer": customer.customer_code, "files": files}).status_code == 400
     assert FileImport.objects.count() == 1

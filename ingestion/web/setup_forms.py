@@ -1,0 +1,110 @@
+"""The forms of the guided setup: one per step, each saying what to do if something is wrong."""
+
+from __future__ import annotations
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from core.crypto.encryption import SecretUnreadable
+from customers.models import Customer
+from ingestion.models import Source
+from ingestion.sources.credentials import Credentials, CredentialsKind
+from ingestion.web.mapping_forms import TIME_ZONES
+
+_KINDS = [
+    (CredentialsKind.NONE.value, "None"),
+    (CredentialsKind.BASIC.value, "User name and password"),
+    (CredentialsKind.BEARER.value, "Bearer token"),
+    (CredentialsKind.HEADER.value, "Key in a header"),
+    (CredentialsKind.QUERY.value, "Key in the URL's query"),
+]
+INTERVALS = [
+    (60, "Every minute"),
+    (300, "Every 5 minutes"),
+    (900, "Every 15 minutes"),
+    (3_600, "Every hour"),
+    (86_400, "Every day"),
+]
+
+
+class CustomerForm(forms.ModelForm[Customer]):
+    """A new customer."""
+
+    class Meta:
+        model = Customer
+        fields = ["name", "customer_code"]
+        labels = {"name": "Name of the customer"}
+        help_texts = {"customer_code": "Short and unique, such as COLD-7. People sign in with it and a token."}
+
+
+class ConnectionForm(forms.ModelForm[Source]):
+    """Where the data is requested, and how to authenticate. An empty secret keeps the stored one."""
+
+    class Meta:
+        model = Source
+        fields = ["name", "url", "credentials_kind", "credentials_name", "credentials_secret"]
+        labels = {"name": "Name of the source", "credentials_kind": "Authentication"}
+        widgets = {"url": forms.TextInput(attrs={"placeholder": "https://example.com/readings.csv?hours={hours}"})}
+        help_texts = {
+            "url": "May contain {hours}, {since}, {until} for the requested period, and {unit}.",
+            "credentials_name": "Of the user, the header or the query parameter.",
+            "credentials_secret": "Password, token or key. It is stored encrypted and never shown again.",
+        }
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on
+        self.fields["url"].required = True
+        self.fields["credentials_kind"] = forms.ChoiceField(choices=_KINDS, label="Authentication")
+        self.fields["credentials_secret"].widget = forms.PasswordInput()
+
+    def clean(self) -> dict[str, object]:
+        """Reject credentials that cannot be used, and a name that the customer's other source has."""
+        cleaned: dict[str, object] = super().clean() or self.cleaned_data
+        others = Source.objects.filter(customer=self.instance.customer, name=cleaned.get("name")).exclude(
+            pk=self.instance.pk
+        )
+        if others.exists():
+            self.add_error("name", "This customer already has a source with this name. Choose another one.")
+        if "***" in str(cleaned.get("url", "")):
+            self.add_error("url", "Contains “***” in place of a secret. Enter the whole URL.")
+        kind = CredentialsKind(str(cleaned.get("credentials_kind") or CredentialsKind.NONE))
+        if kind is CredentialsKind.NONE:
+            return cleaned | {"credentials_name": "", "credentials_secret": ""}
+        try:
+            secret = str(cleaned.get("credentials_secret") or self.instance.credentials_secret.reveal())
+        except SecretUnreadable:
+            secret = ""
+        if problem := Credentials(kind, str(cleaned.get("credentials_name", "")), secret).validation_error():
+            self.add_error("credentials_kind", problem)
+        return cleaned
+
+
+class ScheduleForm(forms.ModelForm[Source]):
+    """How often the source is polled, and what its rows do not say."""
+
+    class Meta:
+        model = Source
+        fields = ["interval_seconds", "facility_time_zone", "default_facility_code", "default_unit_code"]
+        labels = {
+            "default_facility_code": "Facility of rows without one",
+            "default_unit_code": "Storage unit of rows without one",
+        }
+        help_texts = {"default_facility_code": "", "default_unit_code": ""}
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on
+        stored = self.instance.interval_seconds
+        choices = INTERVALS if stored in dict(INTERVALS) else [*INTERVALS, (stored, f"Every {stored} seconds")]
+        self.fields["interval_seconds"] = forms.TypedChoiceField(choices=choices, coerce=int, label="Poll")
+        self.fields["facility_time_zone"] = forms.ChoiceField(
+            choices=[(zone, zone) for zone in TIME_ZONES],
+            label="Time zone of its facilities",
+            help_text="Their days begin and end in it.",
+        )
+
+    def clean_interval_seconds(self) -> int:
+        """Return the interval within what a source allows."""
+        seconds = int(self.cleaned_data["interval_seconds"])
+        if not 1 <= seconds <= 7 * 86_400:
+            raise ValidationError("Choose an interval from the list.")
+        return seconds

@@ -1,0 +1,130 @@
+"""The guided setup: who may use it, and what its steps keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from customers.models import Customer, StorageUnit
+from ingestion.models import Source, SourceSetup
+from ingestion.polling.tests.scripted_server import ScriptedServer, answer
+from tests.factories import CustomerFactory, MembershipFactory, SourceSetupFactory, UserFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_allowed")]
+CONNECTION = {"name": "Rooms", "credentials_kind": "none"}
+MAPPING = {"time_zone": "UTC", "factor": "1", "offset": "0"}
+
+
+def signed_in(customer: Customer, role: str = "manager") -> Client:
+    client = Client()
+    client.force_login(MembershipFactory(customer=customer, role=role).user)
+    return client
+
+
+def step_of(setup: SourceSetup, step: str) -> str:
+    return reverse("setup-step", args=[setup.public_id, step])
+
+
+def test_a_manager_sets_up_a_source_of_the_own_customer_only() -> None:
+    customer, other = CustomerFactory(), CustomerFactory()
+    client = signed_in(customer)
+
+    client.post(reverse("setup"), {"customer": other.customer_code})
+    assert not SourceSetup.objects.exists()
+    client.post(reverse("setup"), {"customer": customer.customer_code})
+    assert SourceSetup.objects.get().customer == customer
+
+
+def test_only_staff_with_the_permission_add_customers() -> None:
+    client = signed_in(CustomerFactory())
+
+    answered = client.post(reverse("setup"), {"new": "1", "name": "Cold Ltd", "customer_code": "COLD"})
+
+    assert answered.status_code == 403
+    assert not Customer.objects.filter(customer_code="COLD").exists()
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_others_may_not_set_up_sources(role: str) -> None:
+    setup = SourceSetupFactory()
+    client = signed_in(setup.customer, role)
+
+    assert client.get(reverse("setup")).status_code == 403
+    assert client.post(step_of(setup, "units")).status_code == 403
+    assert Source.objects.get().is_paused
+
+
+def test_setups_of_other_customers_are_not_found() -> None:
+    setup = SourceSetupFactory()
+
+    assert signed_in(CustomerFactory()).post(step_of(setup, "units")).status_code == 404
+
+
+def test_a_step_that_was_not_reached_leads_to_the_one_that_was() -> None:
+    setup = SourceSetupFactory(step="data")
+
+    answered = signed_in(setup.customer).get(step_of(setup, "units"))
+
+    assert answered["Location"] == step_of(setup, "data")
+
+
+def test_the_response_is_kept_and_the_secret_is_not_shown(serve: Callable[..., ScriptedServer]) -> None:
+    server = serve(answer(b"time,unit_id,temp\n2026-11-20 10:00,f1,4.5\n", headers="Content-Type: text/csv\r\n"))
+    customer = CustomerFactory()
+    client = signed_in(customer)
+    client.post(reverse("setup"), {"customer": customer.customer_code})
+    setup = SourceSetup.objects.get()
+    secret = {"credentials_kind": "bearer", "credentials_secret": "cold-secret"}
+
+    client.post(step_of(setup, "connection"), CONNECTION | secret | {"url": f"{server.url}/a"})
+    client.post(
+        step_of(setup, "connection"), CONNECTION | secret | {"url": f"{server.url}/b", "credentials_secret": ""}
+    )
+    shown = (
+        client.get(step_of(setup, "data")).content.decode() + client.get(step_of(setup, "connection")).content.decode()
+    )
+
+    assert [b"Bearer cold-secret" in head for head in server.heads] == [True, True]
+    assert "<strong>1</strong> would be stored" in shown
+    assert "cold-secret" not in shown
+    source = Source.objects.get()
+    assert (source.ingestion_type, source.is_paused) == ("csv", True)
+    assert not StorageUnit.objects.exists()
+
+
+def test_data_without_readings_does_not_continue() -> None:
+    setup = SourceSetupFactory(step="data", sample=b"")
+
+    answered = signed_in(setup.customer).post(step_of(setup, "data"), MAPPING | {"action": "continue"})
+
+    assert "No row is a reading yet." in answered.content.decode()
+    setup.refresh_from_db()
+    assert setup.step == "data"
+
+
+def test_finishing_registers_the_units_and_begins_polling() -> None:
+    setup = SourceSetupFactory()
+
+    signed_in(setup.customer).post(step_of(setup, "units"))
+
+    assert sorted(StorageUnit.objects.values_list("unit_code", flat=True)) == ["fridge 1", "fridge 2"]
+    assert not Source.objects.get().is_paused
+    assert not SourceSetup.objects.exists()
+
+
+def test_a_discarded_setup_leaves_no_source() -> None:
+    setup = SourceSetupFactory()
+
+    signed_in(setup.customer).post(reverse("setup-discard", args=[setup.public_id]))
+
+    assert (SourceSetup.objects.count(), Source.objects.count()) == (0, 0)
+
+
+def test_staff_without_permissions_see_nothing() -> None:
+    client = Client()
+    client.force_login(UserFactory(is_staff=True))
+
+    assert client.get(reverse("setup")).status_code == 403
