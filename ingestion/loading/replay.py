@@ -17,7 +17,7 @@ from audit.events import record_event
 from audit.models import AuditEntry
 from ingestion.loading.load import LoadRequest, load
 from ingestion.loading.registration import other_customer_test
-from ingestion.models import IngestionType, RejectedRow, Source
+from ingestion.models import FileImport, ImportFile, IngestionType, RejectedRow
 from ingestion.parsing.parse import parse_rejected_row
 from ingestion.parsing.results import ParsedBatch
 from ingestion.sources.mapping import FieldMapping
@@ -35,15 +35,16 @@ class ReplayResult:
 
 @transaction.atomic
 def replay(rejected_rows: QuerySet[RejectedRow], *, by: str) -> ReplayResult:
-    """Replay the waiting ones of these rows with their source's current mapping, as a delivery per source.
+    """Replay the waiting ones of these rows with the mapping of their source or import, as a delivery each.
 
     A row that is rejected again stays waiting, with its new reason.
     """
-    waiting = _waiting(rejected_rows).select_related("source", "customer")
-    by_source: dict[tuple[int, int | None], list[RejectedRow]] = defaultdict(list)
+    waiting = list(_waiting(rejected_rows).select_related("source", "customer"))
+    imports = _imports_of(waiting)
+    by_origin: dict[tuple[int, int | None, FileImport | None], list[RejectedRow]] = defaultdict(list)
     for row in waiting:
-        by_source[row.customer_id, row.source_id].append(row)
-    results = [_replay_of_source(rows, by) for rows in by_source.values()]
+        by_origin[row.customer_id, row.source_id, imports.get(row.delivery_id)].append(row)
+    results = [_replay_of_origin(rows, file_import, by) for (_, _, file_import), rows in by_origin.items()]
     return ReplayResult(sum(r.replayed for r in results), sum(r.still_rejected for r in results))
 
 
@@ -61,8 +62,17 @@ def _waiting(rejected_rows: QuerySet[RejectedRow]) -> QuerySet[RejectedRow]:
     return rejected_rows.filter(state=RejectedRow.State.WAITING).order_by("received_at", "pk")
 
 
-def _replay_of_source(rows: Sequence[RejectedRow], by: str) -> ReplayResult:
+def _imports_of(rows: Sequence[RejectedRow]) -> dict[int | None, FileImport]:
+    """Return the imports of files that rows come from, by the ids of their deliveries."""
+    files = ImportFile.objects.filter(delivery__in={row.delivery_id for row in rows if row.source_id is None})
+    return {
+        file.delivery_id: file.file_import for file in files.defer("content", "spans").select_related("file_import")
+    }
+
+
+def _replay_of_origin(rows: Sequence[RejectedRow], file_import: FileImport | None, by: str) -> ReplayResult:
     first = rows[0]
+    mapping = first.source.mapping if first.source else file_import.mapping if file_import else FieldMapping()
     load_request = LoadRequest(
         customer=first.customer,
         source=first.source,
@@ -70,7 +80,7 @@ def _replay_of_source(rows: Sequence[RejectedRow], by: str) -> ReplayResult:
         source_url=f"replay of rejected rows by {by}",
     )
     # Row numbers within the replay are indexes into `rows`, so that a rejection finds its row.
-    result = load(load_request, [_parse_again(rows, first.source)], keeps_rejected=False, max_rejected_per_reason=inf)
+    result = load(load_request, [_parse_again(rows, mapping)], keeps_rejected=False, max_rejected_per_reason=inf)
     again = {rejection.row_number: rejection for rejection in result.rejected}
     _decide([row for index, row in enumerate(rows) if index not in again], RejectedRow.State.REPLAYED, by)
     for index, rejection in again.items():
@@ -88,9 +98,9 @@ def _replay_of_source(rows: Sequence[RejectedRow], by: str) -> ReplayResult:
     return ReplayResult(len(rows) - len(again), len(again))
 
 
-def _parse_again(rows: Sequence[RejectedRow], source: Source | None) -> ParsedBatch:
+def _parse_again(rows: Sequence[RejectedRow], mapping: FieldMapping) -> ParsedBatch:
     """Parse these rows again as one batch, numbered by their indexes."""
-    mapping = source.mapping if source else FieldMapping()
+    source = rows[0].source
     is_other_customer = other_customer_test(rows[0].customer)
     parsed = [
         parse_rejected_row(

@@ -13,6 +13,7 @@ from core.leases import ClaimLost
 from customers.models import Customer, StorageUnit
 from ingestion.imports import storing, undoing, uploads
 from ingestion.imports.mappings import ColumnError, assign_columns
+from ingestion.loading import replay
 from ingestion.models import Delivery, FileImport, ImportFile, RejectedRow, SavedMapping
 from ingestion.parsing.head import HeadColumn
 from readings.models import DailyRollup, LatestReading, Reading, ReadingRevision
@@ -149,6 +150,20 @@ def test_undoing_all_readings_of_a_unit_ends_its_excursions(customer: Customer) 
     run(file_import)
 
     assert (Reading.objects.count(), Excursion.objects.count(), LatestReading.objects.count()) == (0, 0, 0)
+
+
+def test_a_rejected_row_is_replayed_with_the_mapping_of_its_import(customer: Customer) -> None:
+    file_import = uploaded(customer, "when,what\n2026-11-20 10:00,40.1\n2026-11-20 11:00,cold\n")
+    FileImport.objects.update(time_field="when", temperature_field="what", scale="F", time_zone="Europe/Madrid")
+    file_import.refresh_from_db()
+    uploads.store(file_import, uploads.preview_file(first_file(file_import)))
+    run(file_import)
+    RejectedRow.objects.update(raw="2026-11-20 11:00,41")
+
+    replay.replay(RejectedRow.objects.all(), by="anna")
+
+    newest = Reading.objects.latest("recorded_at")
+    assert (newest.recorded_at.hour, newest.temperature_c, newest.scale) == (10, 5.0, "F")
 
 
 def test_an_import_is_undone_once(customer: Customer) -> None:
