@@ -38,6 +38,7 @@ def test_a_token_is_returned_once_and_grants_its_permissions(customer: Customer)
         "permissions": ["read"],
         "rate_limit_per_hour": None,
         "accessible_units": [],
+        "source_id": None,
         "expires_at": None,
         "last_used_at": listed["reports"]["last_used_at"],
         "created_at": made.json()["created_at"],
