@@ -50,6 +50,14 @@ class TooLargeBody(APIException):
     default_code = "too_large"
 
 
+class Unavailable(APIException):
+    """A request that could not be carried out in time, and can be repeated: 503."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The request took too long. Nothing was stored; repeat it later."
+    default_code = "unavailable"
+
+
 class Conflict(APIException):
     """A request that contradicts the stored state: 409."""
 

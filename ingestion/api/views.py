@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from typing_extensions import override
 
-from core.api.errors import Conflict, TooLargeBody
+from core.api.errors import Conflict, TooLargeBody, Unavailable
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
 from core.api.query_params import ChoiceParam, CustomerFilterParams, PeriodParams, takes
@@ -30,8 +30,8 @@ from customers.access.principal import principal_of
 from customers.models import Customer
 from ingestion.api.serializers import IngestionLogSerializer, PushedSerializer, ReadingCreateSerializer
 from ingestion.loading.load import LoadRequest, log_failure
-from ingestion.loading.push import PushResult, push
-from ingestion.loading.push_body import PushedBody
+from ingestion.loading.push import PushResult, PushTooSlow, push
+from ingestion.loading.push_body import MAX_ROWS, PushedBody
 from ingestion.models import Delivery, IngestionType
 from ingestion.parsing.body.compression import GZIP_ENCODINGS
 from ingestion.parsing.rejection_reasons import Reason
@@ -71,7 +71,10 @@ class PushView(APIView):
         if not units:
             raise NotFound("Storage unit not found.")
         batch: ParsedBatch = reading["batch"]
-        pushed = push(principal.scope, [batch], own_customer_id=principal.customer_id, received_at=timezone.now())
+        try:
+            pushed = push(principal.scope, [batch], own_customer_id=principal.customer_id, received_at=timezone.now())
+        except PushTooSlow as error:
+            raise Unavailable(str(error)) from error
         _raise_if_rejected(pushed)
         [unit_id] = units
         row = stored_row(unit_id, batch.readings["sensor_code"][0], reading["recorded_at"])
@@ -103,8 +106,13 @@ class WholeBodyParser(BaseParser):
     ) -> bytes:
         data = stream.read(settings.BULK_MAX_BYTES + 1)
         if len(data) > settings.BULK_MAX_BYTES:
-            raise TooLargeBody(f"The body is longer than {settings.BULK_MAX_BYTES:,} bytes; send it in parts.")
+            raise TooLargeBody(_too_large(f"it is longer than {settings.BULK_MAX_BYTES:,} bytes"))
         return data
+
+
+def _too_large(why: str) -> str:
+    limits = f"{MAX_ROWS:,} rows and {settings.BULK_MAX_BYTES:,} bytes"
+    return f"The body is too large: {why}. Send it in smaller pushes, of at most {limits} each."
 
 
 class BulkPushView(APIView):
@@ -130,17 +138,20 @@ class BulkPushView(APIView):
         principal, received_at = principal_of(request), timezone.now()
         body = _pushed_body(request)
         try:
-            batches = body.batches(received_at)
+            pushed = push(
+                principal.scope,
+                body.batches(received_at),
+                own_customer_id=principal.customer_id,
+                received_at=received_at,
+                size_bytes=len(body.data),
+            )
         except UnreadableBody as error:
             _log_failure(principal.customer_id, body, error)
-            raise (TooLargeBody if error.reason is Reason.TOO_LARGE else ParseError)(error.message) from error
-        pushed = push(
-            principal.scope,
-            batches,
-            own_customer_id=principal.customer_id,
-            received_at=received_at,
-            size_bytes=len(body.data),
-        )
+            if error.reason is Reason.TOO_LARGE:
+                raise TooLargeBody(_too_large(error.why)) from error
+            raise ParseError(error.message) from error
+        except PushTooSlow as error:
+            raise Unavailable(str(error)) from error
         return Response(PushedSerializer(pushed).data)
 
 

@@ -27,7 +27,7 @@ from ingestion.loading.registration import Register, ResolvedSensor, SensorKey, 
 from ingestion.loading.reset_clocks import without_reset_clocks
 from ingestion.loading.understood_rows import RowSample
 from ingestion.models import Delivery, IngestionType, Source
-from ingestion.parsing.limits import MAX_REJECTED_ROWS, MAX_SENSORS, exceeded
+from ingestion.parsing.limits import MAX_CONFLICTS, MAX_REJECTED_ROWS, MAX_SENSORS, exceeded
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, RejectedReading
 from readings.models import status_ids
@@ -181,6 +181,8 @@ def _load(
         _load_batch(load_result, register, load_request, batch, keeps_rejected=keeps_rejected)
         if is_limited and keeps_rejected:
             _refuse_too_many_rejected(load_result)
+        if is_limited and load_result.delivery.records_conflicting > MAX_CONFLICTS:
+            raise exceeded(f"more than {MAX_CONFLICTS:,} of its rows contradict stored readings")
     _close(load_result, register, problems)
     return load_result
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import polars as pl
-from django.db import transaction
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+from psycopg2.errors import QueryCanceled
 
 from core.scope import Scope
 from customers.models import Customer, StorageUnit
@@ -49,7 +52,14 @@ class _Unit:
     customer_id: int
 
 
-@transaction.atomic
+class PushTooSlow(Exception):  # noqa: N818  (describes the push, as in "except PushTooSlow")
+    """Storing a push took too long, usually because it waited for others that store to the same units."""
+
+    def __init__(self) -> None:
+        seconds = settings.PUSH_SECONDS
+        super().__init__(f"The push took longer than {seconds} s. Nothing was stored; repeat it in smaller pushes.")
+
+
 def push(
     scope: Scope,
     batches: Sequence[ParsedBatch],
@@ -58,7 +68,39 @@ def push(
     received_at: datetime,
     size_bytes: int = 0,
 ) -> PushResult:
-    """Load rows whose `unit_code` is a public id, in one transaction.
+    """Load rows whose `unit_code` is a public id, in one transaction of at most about PUSH_SECONDS.
+
+    Raise PushTooSlow, or UnreadableBody (too_large) if too many rows contradict stored readings.
+    """
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:  # of each statement; `_in_time` sees to their number
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{settings.PUSH_SECONDS}s"])
+            return _push(
+                scope, batches, own_customer_id=own_customer_id, received_at=received_at, size_bytes=size_bytes
+            )
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise PushTooSlow from error
+        raise
+
+
+def _in_time(batches: Iterable[ParsedBatch], deadline: float) -> Iterator[ParsedBatch]:
+    for batch in batches:
+        if time.monotonic() > deadline:
+            raise PushTooSlow
+        yield batch
+
+
+def _push(
+    scope: Scope,
+    batches: Sequence[ParsedBatch],
+    *,
+    own_customer_id: int | None,
+    received_at: datetime,
+    size_bytes: int = 0,
+) -> PushResult:
+    """Load the rows.
 
     Units outside `scope` are unknown. Rejected rows are returned, not saved, because the sender can correct them at
     once. Each customer whose units are named gets a delivery; rejected rows count for the first of them, or for
@@ -68,6 +110,7 @@ def push(
     customer_ids: list[int | None] = [*sorted({unit.customer_id for unit in units.values()})] or [own_customer_id]
     customers = Customer.objects.in_bulk([each for each in customer_ids if each is not None])
     pushed = PushResult()
+    deadline = time.monotonic() + settings.PUSH_SECONDS
 
     for index, customer_id in enumerate(customer_ids):
         resolved = [_with_codes(batch, units, customer_id, with_rejected=index == 0) for batch in batches]
@@ -82,7 +125,9 @@ def push(
             received_at=received_at,
             size_bytes=size_bytes,
         )
-        result = load(load_request, resolved, keeps_rejected=False, max_rejected_per_reason=MAX_ERRORS)
+        result = load(
+            load_request, _in_time(resolved, deadline), keeps_rejected=False, max_rejected_per_reason=MAX_ERRORS
+        )
         pushed.count(result)
         pushed.errors += result.rejected
     pushed.errors = sorted(pushed.errors, key=lambda row: row.row_number)[:MAX_ERRORS]

@@ -151,8 +151,7 @@ def _rows_of_lines(body: DecodedBody) -> Iterator[_RowText]:
 
 def _refuse_too_many(count: int) -> None:
     if count > MAX_ROWS:
-        why = f"it has more than {MAX_ROWS:,} rows"
-        raise UnreadableBody(Reason.TOO_LARGE, f"The body is too large: {why}; send it in parts.")
+        raise exceeded(f"it has more than {MAX_ROWS:,} rows")
 
 
 def _parsed(rows: Iterator[_RowText], received_at: datetime) -> Iterator[ParsedBatch]:

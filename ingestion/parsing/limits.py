@@ -16,6 +16,7 @@ MAX_LINE_BYTES = 1 << 18
 MAX_COLUMNS = 500
 # Of headers within a CSV body: what follows one is split again.
 MAX_HEADERS = 500
+MAX_REPEATED_HEADERS = 10_000
 # Of the blocks in which CSV is read: a block of short lines would become as many objects.
 MAX_BLOCK_LINES = 50_000
 # Of rows of a repeated hour, which wait for later rows to resolve them. No data logger's file has more.
@@ -30,6 +31,12 @@ MAX_REJECTED_ROWS = 100_000
 MAX_MEMBERS = 10_000
 # Of objects and lists in one another, in JSON.
 MAX_DEPTH = 32
+# Of a file in memory; a longer one is kept on the disk.
+SPOOLED_BYTES = 8 << 20
+# Of the rows that are made from JSON of other shapes, in which what surrounds a list is part of each of its rows.
+MAX_SHAPED_CHARACTERS = 32 << 20
+# Of rows of a delivery that contradict stored readings. No clock or export goes wrong that often unnoticed.
+MAX_CONFLICTS = 20_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def open_body(
     name = _uncompressed_name(file_name)
     container = identify(opened.decompressed_start(_SNIFFED_BYTES))
     if container is not None:
-        member, table = table_in(container, opened.read_decompressed(min(max_bytes, MAX_ARCHIVE_BYTES)))
+        member, table = table_in(container, opened.decompressed_file(min(max_bytes, MAX_ARCHIVE_BYTES)))
         opened = DecodedBody(table, encoding=encoding, max_bytes=max_bytes, is_cut_off=False)
         name, content_type = PurePath(name.stem + PurePath(member or ".csv").suffix), ""
     start = opened.open().peek(_SNIFFED_BYTES).lstrip()

@@ -126,11 +126,12 @@ class RowContext:
 class UnreadableBody(Exception):  # noqa: N818  (describes the body, as in "except UnreadableBody")
     """A body of which nothing can be used: the delivery fails with `reason` and `message`.
 
-    `values` fill in the reason's own message.
+    `values` fill in the reason's own message; `why` is one of them.
     """
 
     def __init__(self, reason: Reason, message: str = "", **values: object) -> None:
         self.reason = reason
+        self.why = str(values.get("why", ""))
         self.message = message or message_for(reason, **values)
         super().__init__(self.message)
 

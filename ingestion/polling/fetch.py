@@ -78,6 +78,12 @@ class FetchedBody:
     def __exit__(self, *error: object) -> None:
         self.body.close()
 
+    def keep_on_disk(self) -> None:
+        """Release the memory of a body that waits for others to be read: together they may be large."""
+        if isinstance(self.body, tempfile.SpooledTemporaryFile):
+            self.body.rollover()
+            self.body.seek(0)
+
 
 @dataclass
 class _Hop:

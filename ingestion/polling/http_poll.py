@@ -15,6 +15,7 @@ from core.db import clock
 from ingestion.loading.load import LoadRequest, LoadResult, Parsing, load
 from ingestion.loading.registration import Register, other_customer_test
 from ingestion.models import IngestionType, Source
+from ingestion.parsing.limits import check_row_count
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
@@ -146,6 +147,8 @@ class HttpPoll(SourcePoll):
                 self.has_gap = True
             else:
                 responses += [first, *self._further_pages(first, request, bodies)]
+                if len(responses) > 1:
+                    first.fetched.keep_on_disk()
         return responses
 
     def _first_response(
@@ -178,6 +181,7 @@ class HttpPoll(SourcePoll):
             url = page.url
             requested.add(url)
             size += response.fetched.size_bytes
+            response.fetched.keep_on_disk()
             yield response
 
     def _fetch(self, url: str, body: bytes | None = None, conditions: Mapping[str, str] | None = None) -> FetchedBody:
@@ -188,12 +192,13 @@ class HttpPoll(SourcePoll):
             raise
 
     def _parsed(self, responses: Sequence[_Response]) -> Iterator[ParsedBatch]:
+        count = 0
         for response in responses:
             if response.fetched.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
                 continue  # Some servers send a body all the same.
             response.fetched.body.seek(0)
             try:
-                yield from parse_body(
+                for batch in parse_body(
                     response.fetched.body,
                     self.source.mapping,
                     content_type=response.fetched.content_type,
@@ -203,7 +208,10 @@ class HttpPoll(SourcePoll):
                     max_bytes=settings.SOURCE_MAX_BYTES,
                     max_rows=settings.SOURCE_MAX_ROWS,
                     is_other_customer=other_customer_test(self.source.customer),
-                )
+                ):
+                    count += len(batch.readings) + len(batch.rejected)
+                    check_row_count(count, settings.SOURCE_MAX_ROWS)  # of all pages together
+                    yield batch
             except UnreadableBody:
                 response.fetched.body.seek(0)
                 self.excerpt = excerpt_of(response.fetched.body.read(EXCERPT_BYTES), self.source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
@@ -19,7 +19,7 @@ _MAX_ENVELOPE_BYTES = 64 << 20
 _WINDOW_BYTES = 1 << 14
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*]+\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]+))*)")
 _REL_NEXT = re.compile(r"rel\s*=\s*\"?(?:[^\"]*\s)?next(?:\s[^\"]*)?\"?(?:\s*;|\s*$)", re.IGNORECASE)
-_HINT = re.compile(rb"next|more|cursor|page|offset|continuation", re.IGNORECASE)
+_NAME = re.compile(rb'"([^"\\]{1,40})"\s*:')
 # Objects around the rows that describe the page.
 _PAGE_OBJECTS = ("meta", "metadata", "pagination", "paging", "links", "page_info", "response_metadata", "info")
 _NEXT_URLS = ("next", "next_url", "next_page_url", "next_link", "next_href", "odata_next_link", "next_page")
@@ -35,6 +35,22 @@ _CURSORS = {
 _HAS_MORE = ("has_more", "has_next", "has_next_page", "more", "more_available")
 _PAGE_COUNTS = ("total_pages", "page_count", "pages", "last_page", "num_pages")
 _TOTALS = ("total", "total_count", "count_total", "total_results")
+_NAMES_OF_PAGES = frozenset(
+    (
+        *_PAGE_OBJECTS,
+        *_NEXT_URLS,
+        *_CURSORS,
+        *_HAS_MORE,
+        *_PAGE_COUNTS,
+        *_TOTALS,
+        "page",
+        "current_page",
+        "page_number",
+        "offset",
+        "limit",
+        "page_size",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +85,14 @@ def _link_target(header: str) -> str | None:
 
 def _members(fetched: FetchedBody) -> dict[str, object]:
     """Return the members of the object around the rows and of those that describe the page, by canonical names."""
-    if fetched.size_bytes > _MAX_ENVELOPE_BYTES or not _hints_at_pages(fetched):
+    names = _names_of_pages(fetched) if fetched.size_bytes <= _MAX_ENVELOPE_BYTES else set()
+    if not names:
         return {}
     fetched.body.seek(0)
     data = fetched.body.read()
     fetched.body.seek(0)
     try:
-        around = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        own = {canonical(name): raw for name, raw in around.items()}
+        own = _own_members(data, names)
         members: dict[str, object] = {}
         for name in _PAGE_OBJECTS:
             if name in own and bytes(own[name]).startswith(b"{"):
@@ -88,14 +104,30 @@ def _members(fetched: FetchedBody) -> dict[str, object]:
     return members
 
 
-def _hints_at_pages(fetched: FetchedBody) -> bool:
-    """Return whether the beginning or the end of a JSON object mentions pages: decoding every body would be slow."""
+def _names_of_pages(fetched: FetchedBody) -> set[str]:
+    """Return the names at the beginning or the end of a JSON object that describe pages: decoding all would be slow."""
     fetched.body.seek(0)
     start = fetched.body.read(_WINDOW_BYTES)
     fetched.body.seek(max(fetched.size_bytes - _WINDOW_BYTES, 0))
     end = fetched.body.read(_WINDOW_BYTES)
     fetched.body.seek(0)
-    return start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and bool(_HINT.search(start) or _HINT.search(end))
+    if not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return set()
+    found = {name.decode("utf-8", "replace") for name in _NAME.findall(start) + _NAME.findall(end)}
+    return {name for name in found if canonical(name) in _NAMES_OF_PAGES}
+
+
+def _own_members(data: bytes, names: Set[str]) -> dict[str, msgspec.Raw]:
+    """Return the named members of an object by canonical names; the others, however many, take no memory."""
+    by_field = {f"member_{index}": name for index, name in enumerate(sorted(names))}
+    envelope = msgspec.defstruct(
+        "Envelope",
+        [(field, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for field in by_field],
+        rename=by_field,
+    )
+    around = msgspec.json.decode(data, type=envelope)
+    found = {canonical(name): getattr(around, field) for field, name in by_field.items()}
+    return {name: raw for name, raw in found.items() if isinstance(raw, msgspec.Raw)}
 
 
 def _is_of_page(name: str, raw: bytes) -> bool:

@@ -142,6 +142,32 @@ DOCUMENTS = [
     _lines("line breaks", _repeated(b"\n")),
     _lines("an endless line", _repeated(b"[1,")),
 ]
+_TIMES = b'"2026-11-23T10:11:11",'
+_SHAPED = {
+    "columns of values": _numbered(b"%d,", b'{"time":["2026-11-23"],"temperature":[', b"1]}"),
+    "columns beside endless members": _numbered(
+        b'"k%d":1,', b'{"time":[' + _TIMES * 9_999 + b'""],"temperature":[' + b"1," * 9_999 + b"1],", b'"z":1}'
+    ),
+    "columns beside a long text": _repeated(
+        b"a", b'{"time":[' + _TIMES * 9_999 + b'""],"temperature":[' + b"1," * 9_999 + b'1],"note":"', b'"}'
+    ),
+    "lists of times and values": _repeated(b'["2026-11-23T10:11:11",1],', b'{"temperature":[', b"[1,1]]}"),
+    "titles and endless rows": _repeated(
+        b'["2026-11-23T10:11:11",1],', b'{"columns":["time","temperature"],"data":[', b"[1,1]]}"
+    ),
+    "readings in sensors in rooms": _numbered(
+        b'{"id":%d,"sensors":[{"id":"s","readings":[{"time":"2026-11-23T10:11:11","temperature":1}]}]},',
+        b'{"rooms":[',
+        b"{}]}",
+    ),
+    "rooms beside endless members": _numbered(
+        b'"k%d":1,', b'{"rooms":[' + b'{"sensors":[{"a":[{}]}]},' * 20_000 + b"{}],", b'"z":1}'
+    ),
+    "objects by id": _numbered(b'"s%d":{"time":"2026-11-23T10:11:11","temperature":1},', b'{"sensors":{', b'"z":{}}}'),
+    "different long names": _numbered(b'{"' + b"k" * 50_000 + b'%d": 1},', b"[", b"{}]"),
+    "a page with endless members": _numbered(b'"k%d":1,', b'{"next":"/","readings":[],', b'"z":1}'),
+}
+SHAPES = [_json(name, parts, is_pushable=False) for name, parts in _SHAPED.items()]
 _UNIT = b'{"id": "u%d", "name": "Freezer", "set_temperature": -70},'
 STRUCTURES = [
     _json("a structure of numbers", _repeated(b"1,", b'{"facilities": [', b"1]}")),

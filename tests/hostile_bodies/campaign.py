@@ -8,9 +8,11 @@ from pathlib import Path
 
 from ingestion.models import Source
 from tests.factories import CustomerFactory, FacilityFactory, StorageUnitFactory, make_token
+from tests.hostile_bodies.archives import archives
 from tests.hostile_bodies.bodies import (
     DOCUMENTS,
     HEADER,
+    SHAPES,
     STRUCTURES,
     TABLES,
     HostileBody,
@@ -24,12 +26,15 @@ from tests.hostile_bodies.measuring import (
     Responses,
     endless_chunks,
     endless_failure,
+    endless_pages,
     gzip_response,
     measured_process,
+    plain_response,
     serving,
 )
 
 _NORMAL = HEADER + b"A,f,u,-70.5,2026-11-23T10:11:11,s,Oxford\n" * 1_000
+_PAGED_ROW = b'{"facility_id":"f","unit_id":"u","temperature":-70,"timestamp":"2026-11-23T10:11:11"}'
 _TIME_ZONE = "Europe/London"
 
 
@@ -52,7 +57,7 @@ class Campaign:
             return [*self._poll_reports(process, url, polls), *self._push_reports(process)]
 
     def _polls(self) -> Responses:
-        bodies = {f"/{index}/{body.name}": body for index, body in enumerate([*TABLES, *DOCUMENTS])}
+        bodies = {f"/{index}/{body.name}": body for index, body in enumerate([*TABLES, *DOCUMENTS, *SHAPES])}
         structures = {f"/structure/{body.name}": body for body in STRUCTURES}
         packed = {path.replace(" ", "_"): body for path, body in (bodies | structures).items()}
         return {
@@ -65,6 +70,12 @@ class Campaign:
                 f"/container/{name}".replace(" ", "_"): gzip_response(data, "text/csv")
                 for name, data in containers(self.poll_bytes).items()
             },
+            **{
+                f"/archive/{name}".replace(" ", "_"): plain_response(data, "application/octet-stream")
+                for name, data in archives(self.poll_bytes).items()
+            },
+            "/pages_of_rows": endless_pages(b'"readings":', _PAGED_ROW, self.poll_bytes // 20),
+            "/pages_of_numbers": endless_pages(b'"readings":[],"a":', b"1", self.poll_bytes // 20),
             "/endless_chunks": endless_chunks,
             "/endless_failure": endless_failure,
         }

@@ -16,8 +16,9 @@ from typing import IO
 
 from django.conf import settings
 
-# Of a hostile body, by its path.
-Responses = dict[str, Callable[[socket.socket], None]]
+# Of a hostile body, by its path; they take the connection and the query.
+Respond = Callable[[socket.socket, str], None]
+Responses = dict[str, Respond]
 
 
 @dataclass(frozen=True)
@@ -100,23 +101,40 @@ def _answer(connection: socket.socket, responses: Responses) -> None:
         head = b""
         while b"\r\n\r\n" not in head and (piece := connection.recv(4096)):
             head += piece
-        responses[head.split(b" ")[1].decode()](connection)
+        path, _, query = head.split(b" ")[1].decode().partition("?")
+        responses[path](connection, query)
 
 
-def gzip_response(body: bytes, content_type: str) -> Callable[[socket.socket], None]:
+def plain_response(body: bytes, content_type: str, *, headers: str = "") -> Respond:
+    """Return a response with a body as it is."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n{headers}Content-Length: {len(body)}"
+    return lambda connection, _: connection.sendall(head.encode() + b"\r\n\r\n" + body)
+
+
+def gzip_response(body: bytes, content_type: str) -> Respond:
     """Return a response with a compressed body."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}"
-    return lambda connection: connection.sendall(head.encode() + b"\r\n\r\n" + body)
+    return plain_response(body, content_type, headers="Content-Encoding: gzip\r\n")
 
 
-def endless_chunks(connection: socket.socket) -> None:
+def endless_pages(before: bytes, row: bytes, page_bytes: int) -> Respond:
+    """Return a response with rows and a link to the next page, of which there is always one."""
+    rows = b",".join([row] * (page_bytes // len(row)))
+
+    def respond(connection: socket.socket, query: str) -> None:
+        link = b'{"next":"?%d",' % (int(query or 0) + 1)
+        plain_response(link + before + b"[" + rows + b"]}", "application/json")(connection, query)
+
+    return respond
+
+
+def endless_chunks(connection: socket.socket, _: str) -> None:
     """Send chunks of a body that never ends."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n")
     while True:
         connection.sendall(b"10000\r\n" + b"1," * 0x8000 + b"\r\n")
 
 
-def endless_failure(connection: socket.socket) -> None:
+def endless_failure(connection: socket.socket, _: str) -> None:
     """Answer with a failure whose explanation never ends."""
     connection.sendall(b"HTTP/1.1 500 Error\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n")
     while True:

@@ -1,43 +1,72 @@
-"""Read the table in a workbook (XLSX) or in a ZIP archive, as a bounded stream of text."""
+"""Read the table in a ZIP archive or a workbook (XLSX), as a bounded stream of text."""
 
 from __future__ import annotations
 
-import io
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import IO
+from typing import IO, cast
 
 from ingestion.parsing.body import sheet_reader
 from ingestion.parsing.body.identify import Container
+from ingestion.parsing.limits import SPOOLED_BYTES
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 
-# Of a workbook or archive as it was sent, and of a member when it is unpacked.
+# Of a workbook or archive as it was sent, and of its members when they are unpacked.
 MAX_ARCHIVE_BYTES = 64 << 20
 MAX_MEMBER_BYTES = 256 << 20
 _MAX_MEMBERS = 1_000
 # More than any table compresses; an archive made to exhaust the memory compresses a thousandfold.
 _MAX_RATIO = 200
 _MAX_READ_SECONDS = 120
+_CHUNK_BYTES = 1 << 18
+# Of the directory of an archive with the most members, which `zipfile` reads at once.
+_MAX_READ_BYTES = 1 << 20
 _TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl", ".dat", ".log")
 
 
-def table_in(container: Container, data: bytes) -> tuple[str, IO[bytes]]:
+def table_in(container: Container, data: IO[bytes]) -> tuple[str, IO[bytes]]:
     """Return the name and the bytes of the only table in a workbook or an archive. Raise UnreadableBody."""
+    what = "an Excel workbook (XLSX)" if container is Container.XLSX else "a ZIP archive"
+    archive = _opened(data)
+    _check_members(archive, what)
     if container is Container.XLSX:
-        _check_members(_opened(data), "an Excel workbook (XLSX)")
         return "", _sheet_as_csv(data)
-    return _member(data)
+    return _member(archive, what)
 
 
-def _opened(data: bytes) -> zipfile.ZipFile:
+class _ShortReads:
+    """A file of which no more is read at once than the directory of an archive with few members takes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._file.read(min(size, _MAX_READ_BYTES + 1) if size >= 0 else _MAX_READ_BYTES + 1)
+        if len(data) > _MAX_READ_BYTES:
+            raise UnreadableBody(Reason.TOO_LARGE, why=f"it is an archive of more than {_MAX_MEMBERS:,} members")
+        return data
+
+
+def _opened(data: IO[bytes]) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(io.BytesIO(data))
+        return zipfile.ZipFile(cast("IO[bytes]", _ShortReads(data)))
     except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise UnreadableBody(Reason.UNDECODABLE, why="its ZIP compression is damaged") from error
+        raise _damaged() from error
+
+
+def _damaged() -> UnreadableBody:
+    return UnreadableBody(Reason.UNDECODABLE, why="its ZIP compression is damaged")
 
 
 def _check_members(archive: zipfile.ZipFile, what: str) -> None:
@@ -46,33 +75,48 @@ def _check_members(archive: zipfile.ZipFile, what: str) -> None:
     size = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members) or 1
     if len(members) > _MAX_MEMBERS or size > MAX_MEMBER_BYTES or (size > 1 << 20 and size / packed > _MAX_RATIO):
-        raise UnreadableBody(Reason.TOO_LARGE, why=f"{what} that holds {size:,} bytes in {len(members):,} members")
+        raise UnreadableBody(
+            Reason.TOO_LARGE, why=f"it is {what} that holds {size:,} bytes in {len(members):,} members"
+        )
 
 
-def _member(data: bytes) -> tuple[str, IO[bytes]]:
-    archive = _opened(data)
-    _check_members(archive, "a ZIP archive")
+def _member(archive: zipfile.ZipFile, what: str) -> tuple[str, IO[bytes]]:
     tables = [each for each in archive.infolist() if each.filename.lower().endswith(_TABLE_SUFFIXES)]
     if len(tables) != 1:
         why = f": it holds {len(tables)} tables instead of one" if tables else ": it holds no table"
-        raise UnreadableBody(Reason.UNSUPPORTED_FILE, what="a ZIP archive", why=why)
-    if tables[0].flag_bits & 0x1:
-        raise UnreadableBody(Reason.UNSUPPORTED_FILE, what="a ZIP archive", why=": it is encrypted")
+        raise UnreadableBody(Reason.UNSUPPORTED_FILE, what=what, why=why)
+    table = tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115  (lives as long as the body)
+    for chunk in _chunks(archive, tables[0], what):
+        table.write(chunk)
+    table.seek(0)
+    return tables[0].filename, cast("IO[bytes]", table)
+
+
+def _chunks(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> Iterator[bytes]:
+    """Yield a member's content. It is never longer than its declared size, of which the sum has been checked."""
+    if member.flag_bits & 0x1:
+        raise UnreadableBody(Reason.UNSUPPORTED_FILE, what=what, why=": it is encrypted")
     try:
-        return tables[0].filename, io.BytesIO(archive.read(tables[0]))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
-        raise UnreadableBody(Reason.UNDECODABLE, why="its ZIP compression is damaged") from error
+        with archive.open(member) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
+        raise _damaged() from error
 
 
-def _sheet_as_csv(data: bytes) -> IO[bytes]:
+def _sheet_as_csv(data: IO[bytes]) -> IO[bytes]:
     """Return the first sheet with cells as CSV, read by a process whose memory is limited; see sheet_reader."""
     with ExitStack() as closing:
         text = closing.enter_context(tempfile.TemporaryFile())
+        data.seek(0)
+        file = closing.enter_context(tempfile.TemporaryFile())
+        shutil.copyfileobj(data, file)  # a process needs a file of the system
+        file.seek(0)
         try:
             # S603: the command is fixed; the workbook is data on standard input.
             code = subprocess.run(  # noqa: S603
                 [sys.executable, "-I", sheet_reader.__file__],
-                input=data,
+                stdin=file,
                 stdout=text,
                 stderr=subprocess.DEVNULL,
                 timeout=_MAX_READ_SECONDS,
@@ -83,6 +127,7 @@ def _sheet_as_csv(data: bytes) -> IO[bytes]:
         if code != 0:
             raise _unreadable_sheet(code)
         text.seek(0)
+        file.close()
         closing.pop_all()  # the caller reads the file, which is deleted when it is closed
     return text
 

@@ -11,13 +11,19 @@ from typing import IO, Protocol, cast
 import numpy as np
 
 from ingestion.parsing.body.compression import GZIP_MAGIC, CompressionError, GzipReader
-from ingestion.parsing.limits import MAX_BLOCK_LINES, MAX_LINE_BYTES, check_line_count, exceeded, too_large
+from ingestion.parsing.limits import (
+    MAX_BLOCK_LINES,
+    MAX_LINE_BYTES,
+    SPOOLED_BYTES,
+    check_line_count,
+    exceeded,
+    too_large,
+)
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 
 DEFAULT_MAX_BYTES = 1 << 30
 _NEWLINE = ord("\n")
-_SPOOLED_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 18
 _LINE_CHUNK_BYTES = 1 << 12
 _SNIFFED_BYTES = 1 << 12
@@ -69,12 +75,9 @@ class DecodedBody:
         """Return the first bytes of the decompressed body as they are."""
         return self._decompressed().peek(size)
 
-    def read_decompressed(self, limit: int) -> bytes:
-        """Return the whole decompressed body as it is. Raise UnreadableBody (too_large)."""
-        data = self._decompressed().read(limit + 1)
-        if len(data) > limit:
-            raise too_large(limit)
-        return data
+    def decompressed_file(self, limit: int) -> IO[bytes]:
+        """Return the decompressed body as it is, in a file. Raise UnreadableBody (too_large)."""
+        return _rewindable(cast("IO[bytes]", self._decompressed()), limit)
 
     def _decompressed(self) -> ByteStream:
         self._body.seek(self._start)
@@ -235,7 +238,7 @@ def _line_to_utf8(line: bytes) -> bytes:
 
 def _rewindable(body: IO[bytes], max_bytes: int) -> IO[bytes]:
     """Copy a body so that it can be read repeatedly: in memory if it is small, else in a temporary file."""
-    copy = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES)  # noqa: SIM115  (lives as long as the body)
+    copy = tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115  (lives as long as the body)
     stream = ByteStream(body, max_bytes)
     while data := stream.read(_CHUNK_BYTES):
         copy.write(data)

@@ -23,6 +23,8 @@ from ingestion.parsing.values.timestamps import DayOrder, DayOrderDetector, has_
 from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 
 _SCANNED_BYTES = 1 << 16
+# Of the lines that are split after another header, twice as many each time: there may be one more among them.
+_LINES_AFTER_HEADER = 500
 _PADDING = re.compile(rb"(?m)^\x00+|\x00+(?=\r?$)")
 
 
@@ -120,20 +122,25 @@ def _batches(
     count = headers = 0
     for split in split_blocks:
         rest: LineBlock | None = split.block
+        part_lines = split.block.count
         while rest is not None:
-            current = split if rest is split.block and split.splitter is table.splitter else table.split(rest, body)
+            rest_of_block = rest
+            lines, further = rest.parts(part_lines)
+            current = split if lines is split.block and split.splitter is table.splitter else table.split(lines, body)
             converted, rejected, new_header = table.convert(current)
             count += len(converted) + len(rejected)
             check_row_count(count, options.max_rows)
             for start in range(0, max(len(converted), 1), size):
                 part = converted.slice(start, size)
                 yield builder.build(part, [] if start else rejected, current.block.text)
-            rest = None
+            rest = further
+            part_lines *= 2
             if new_header is not None:
                 headers += 1
                 if headers > MAX_HEADERS:
                     raise exceeded(f"its header changes more than {MAX_HEADERS:,} times")
-                rest = current.block.after(new_header.line_number)
+                rest = rest_of_block.after(new_header.line_number)
+                part_lines = _LINES_AFTER_HEADER
                 table.change_header(new_header)
                 builder.change_context(row_context(new_header, table.rules), new_header.layout.zone)
 

@@ -61,6 +61,13 @@ class LineBlock:
             return None
         return LineBlock(b"\n".join(rest) + (b"" if self.is_unterminated else b"\n"), number + 1)
 
+    def parts(self, line_count: int) -> tuple[LineBlock, LineBlock | None]:
+        """Return the first lines and the rest of them, None if there are no more."""
+        if self.count <= line_count:
+            return self, None
+        first = b"\n".join(self.lines[:line_count]) + b"\n"
+        return LineBlock(first, self.first_number), self.after(self.first_number + line_count - 1)
+
     def is_unterminated_line(self, number: int) -> bool:
         """Return whether a line is the last one of the body and lacks its line break."""
         return self.is_unterminated and number == self.first_number + self.count - 1

@@ -15,6 +15,7 @@ from ingestion.parsing.csv.scale_lines import scale_entry
 from ingestion.parsing.fields.layout import MissingColumn, TemperatureColumn
 from ingestion.parsing.fields.names import constant_fields
 from ingestion.parsing.fields.titles import Quantity, meaning_of
+from ingestion.parsing.limits import MAX_REPEATED_HEADERS, exceeded
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import Reason, message_for, quoted
 from ingestion.parsing.results import RejectedReading, UnreadableBody
@@ -46,7 +47,7 @@ class Table:
     def __init__(self, header: CsvHeader, day_order: DayOrder, options: ParseOptions) -> None:
         self._options = options
         self._day_order = day_order
-        self._header_count = 0
+        self._header_count = self._repeated_headers = 0
         self.change_header(header)
         self._tell(header)
 
@@ -190,9 +191,15 @@ class Table:
                 if header is not None and (header.line, header.scales) != (self.header.line, self.header.scales):
                     return kept, header
                 if header is not None:
+                    self._count_header()
                     continue
             kept.append(each)
         return kept, None
+
+    def _count_header(self) -> None:
+        self._repeated_headers += 1
+        if self._repeated_headers > MAX_REPEATED_HEADERS:
+            raise exceeded(f"its header is repeated more than {MAX_REPEATED_HEADERS:,} times")
 
     def _header_at(self, line: RejectedReading, block: LineBlock) -> CsvHeader | None:
         """Return the header that applies from a line on, None if it is neither a header nor gives a scale."""

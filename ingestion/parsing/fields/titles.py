@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import TypeVar
 
 from readings.units.scales import Scale, parse_scale
 
@@ -27,6 +29,10 @@ _TEMPERATURE_AND_LETTER = re.compile(r"temp(?:erature|s)?[\s_./,;-]*(?P<scale>[c
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _WORDS = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+_Result = TypeVar("_Result")
+# Of a title: what is longer is none.
+_MAX_CHARACTERS = 500
 
 
 def _word_set(text: str) -> frozenset[str]:
@@ -82,6 +88,17 @@ class Quantity(Enum):
     UNKNOWN = auto()
 
 
+def _cached(function: Callable[[str], _Result]) -> Callable[[str], _Result]:
+    """Cache what a function returns for a text, of which only the beginning counts: the cache must remain small."""
+    cached = lru_cache(maxsize=4096)(function)
+
+    @wraps(function)
+    def of_beginning(text: str) -> _Result:
+        return cached(text[:_MAX_CHARACTERS])
+
+    return of_beginning
+
+
 @dataclass(frozen=True, slots=True)
 class TitleMeaning:
     """What a title says. `scale` is None if it names none; `is_contradictory` if it names several."""
@@ -96,7 +113,7 @@ class TitleMeaning:
         return self.quantity in (Quantity.TEMPERATURE, Quantity.AGGREGATE)
 
 
-@lru_cache(maxsize=4096)
+@_cached
 def meaning_of(title: str) -> TitleMeaning:
     """Return what a title or key says."""
     text = repaired(title)
@@ -116,14 +133,14 @@ def repaired(text: str) -> str:
     return unicodedata.normalize("NFKC", _LOST_DEGREE.sub("°", text).replace("º", "°").replace("˚", "°"))
 
 
-@lru_cache(maxsize=4096)
+@_cached
 def canonical(name: str) -> str:
     """Return a name in lower case with its words joined by underscores: "Unit ID" and "unitId" become "unit_id"."""
     text = _CAMEL.sub("_", repaired(name).strip())
     return re.sub(r"[\W_]+", "_", text).strip("_").casefold()
 
 
-@lru_cache(maxsize=4096)
+@_cached
 def scale_of_text(text: str) -> Scale | None:
     """Return the scale that a whole text names ("C", "°F", "deg F", "(*C)", "degrees Celsius"), None if none."""
     cleaned = repaired(text).strip().strip("()[]{}").strip()

@@ -43,7 +43,7 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
     if rows is None:
         scan = scan_body(body, options)
         walker = walker_of(body, options, decode_default_layout)
-        rows = iter(scan.shaped_rows) if scan.shaped_rows else walker.items()
+        rows = scan.shaped_rows() if scan.shaped_rows else walker.items()
         if not scan.has_unit and not options.default_unit:
             options = replace(options, default_unit=options.file_unit)
     order = options.day_order or scan.day_order

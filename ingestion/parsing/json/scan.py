@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -15,7 +15,7 @@ from ingestion.parsing.fields.names import DEFAULT_NAMES
 from ingestion.parsing.fields.titles import canonical, scale_of_text
 from ingestion.parsing.json.shapes import rows_in
 from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
-from ingestion.parsing.limits import check_row_count
+from ingestion.parsing.limits import MAX_COLUMNS, MAX_SHAPED_CHARACTERS, ROW_LIMITS, check_row_count, exceeded
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 from ingestion.parsing.values.rules import ParseOptions
@@ -25,6 +25,8 @@ LIST_NAMES = ("readings", "data", "items", "results")
 _SAMPLE_ROWS = 50
 # Also in ``{"units": {"temperature": "°F"}}``.
 _SCALE_KEYS = frozenset({*DEFAULT_NAMES["scale"], *DEFAULT_NAMES["temperature"]})
+# Of a number, a truth value or null with the punctuation around it.
+_PLAIN_CHARACTERS = 8
 _ERROR_STATES = frozenset({"error", "fail", "failed", "failure", "unauthorized", "unauthorised", "forbidden"})
 
 
@@ -33,14 +35,15 @@ class ScanResult:
     """The result of a first pass.
 
     `is_single`: the body is a single object. `has_unit`: a row names its unit. `scale` is that of the object around the
-    rows. `shaped_rows` are the rows of a body of another shape, found in it. `sample` are some rows.
+    rows. `shaped_rows` yields the rows of a body of another shape, which are made from it anew each time. `sample` are
+    some rows.
     """
 
     is_single: bool = False
     has_unit: bool = False
     day_order: DayOrder = DayOrder.UNDECIDED
     scale: str = ""
-    shaped_rows: list[JsonItem] = field(default_factory=list)
+    shaped_rows: Callable[[], Iterator[JsonItem]] | None = None
     sample: list[object] = field(default_factory=list)
 
 
@@ -156,21 +159,54 @@ def _shaped(body: DecodedBody, options: ParseOptions, error: UnreadableBody | No
     found, inside = at_path(value, path) if path and isinstance(value, dict) else (False, None)
     if path and not found:
         value = None
-    rows = list(_mapped_rows(inside if found else value, options)) or list(rows_in(inside if found else value))
-    if not rows and error is not None:
-        raise error
-    check_row_count(len(rows), options.max_rows)
+    within = inside if found else value
+    make_rows = _mapped_rows if next(iter(_mapped_rows(within, options)), None) is not None else _shaped_rows
     scan = _Scan(options)
-    for row in rows:
+    characters = 0
+    for row in make_rows(within, options):
         scan.add(row)
+        check_row_count(scan.count, options.max_rows)
+        characters += _characters_of(row)
+        if options.max_rows is not None and characters > MAX_SHAPED_CHARACTERS:
+            raise exceeded(f"its rows, with what surrounds them, have more than {MAX_SHAPED_CHARACTERS:,} characters")
+    if not scan.count:
+        if error is not None:
+            raise error
+        return ScanResult()
     result = scan.result()
-    result.shaped_rows = [JsonItem(row, json.dumps(row, ensure_ascii=False)) for row in rows]
-    if rows and not (scan.has_scale or options.mapping.scale):
+    result.shaped_rows = lambda: (_item_of(row) for row in make_rows(within, options))
+    if not (scan.has_scale or options.mapping.scale):
         options.notes.assumes_celsius = True
     return result
 
 
-def _mapped_rows(value: object, options: ParseOptions) -> Iterable[dict[str, object]]:
+def _shaped_rows(value: object, _: ParseOptions) -> Iterator[dict[str, object]]:
+    return rows_in(value)
+
+
+def _item_of(row: dict[str, object]) -> JsonItem:
+    return JsonItem(row, json.dumps(row, ensure_ascii=False))
+
+
+def _characters_of(row: dict[str, object]) -> int:
+    """Return about how long a row's text is, at most as much as one row may have."""
+    if len(row) > MAX_COLUMNS:
+        raise exceeded(f"a row of it, with what surrounds it, has more than {MAX_COLUMNS:,} members")
+    count = sum(len(name) + _length_of(member) for name, member in row.items())
+    if count > ROW_LIMITS.characters:
+        raise exceeded(f"a row of it, with what surrounds it, has more than {ROW_LIMITS.characters:,} characters")
+    return count
+
+
+def _length_of(value: object) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict | list):
+        return len(json.dumps(value, ensure_ascii=False))
+    return _PLAIN_CHARACTERS
+
+
+def _mapped_rows(value: object, options: ParseOptions) -> Iterator[dict[str, object]]:
     """Yield the pairs in the lists to which the mapped paths of time and temperature lead.
 
     Paths such as "values.0" and "values.1" lead into each of a list of lists; others to two lists of the same length.

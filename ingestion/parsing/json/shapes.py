@@ -18,6 +18,7 @@ from ingestion.parsing.fields.names import (
     VALUE_NAMES,
 )
 from ingestion.parsing.fields.titles import canonical, meaning_of
+from ingestion.parsing.limits import MAX_COLUMNS, exceeded
 from ingestion.parsing.values.numbers import read_plain
 
 Row: TypeAlias = dict[str, object]
@@ -82,6 +83,8 @@ def _rows_of_lists(lists: Sequence[Sequence[object]], around: Row, name: str) ->
 
 def _rows_of_object(members: Mapping[str, object], around: Row, name: str) -> Iterator[Row]:
     own = {**around, **_identity(members, name)}
+    if len(own) > MAX_COLUMNS:  # they are part of every row inside
+        raise exceeded(f"a row of it, with what surrounds it, has more than {MAX_COLUMNS:,} members")
     titles, lists = _titled_lists(members)
     if titles:
         yield from _table(titles, lists, {**own, **_scalars(members)})
