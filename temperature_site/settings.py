@@ -252,8 +252,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": ["temperature_site.api.openapi.complete"],
 }
-# Of storing a push, which is rolled back after that.
-PUSH_SECONDS = env.whole_number("PUSH_SECONDS", default=60, min_value=1)
+PUSH_SECONDS = env.whole_number("PUSH_SECONDS", default=60, min_value=1)  # a longer push is rolled back
 # The largest body of POST /api/v1/temperature/bulk, compressed or not.
 BULK_MAX_BYTES = env.whole_number("BULK_MAX_BYTES", default=16 * 1024 * 1024, min_value=1)
 

@@ -74,8 +74,8 @@ class Campaign:
                 f"/archive/{name}".replace(" ", "_"): plain_response(data, "application/octet-stream")
                 for name, data in archives(self.poll_bytes).items()
             },
-            "/pages_of_rows": endless_pages(b'"readings":', _PAGED_ROW, self.poll_bytes // 20),
-            "/pages_of_numbers": endless_pages(b'"readings":[],"a":', b"1", self.poll_bytes // 20),
+            "/pages_of_rows": endless_pages(b'"readings":', _PAGED_ROW, self.poll_bytes // 100),
+            "/pages_of_numbers": endless_pages(b'"readings":[],"a":', b"1", self.poll_bytes // 100),
             "/endless_chunks": endless_chunks,
             "/endless_failure": endless_failure,
         }
