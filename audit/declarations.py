@@ -211,7 +211,7 @@ AUDITED = (
             "last_modified",
             "updated_at",
         ),
-        secret=("credentials_secret", "request_headers"),
+        secret=("credentials_secret", "request_headers", "url_secret", "structure_url_secret"),
         urls=("url", "structure_url", "token_url"),
         needs_reason=(DELETE, "is_paused"),
     ),

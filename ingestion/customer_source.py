@@ -64,7 +64,7 @@ def _polled_source(customer: Customer, former: Customer | None) -> Source | None
     polled = list(customer.sources.exclude(url="").select_for_update())
     if len(polled) > 1:
         address = former.api_url if former and former.api_url else customer.api_url
-        polled = [source for source in polled if address and source.url.startswith(address)]
+        polled = [source for source in polled if address and source.request_url.startswith(address)]
         if len(polled) != 1:
             if former and (_address(former), former.data_frequency_seconds) == (
                 _address(customer),
@@ -94,11 +94,11 @@ def _move(source: Source, customer: Customer, former: Customer | None) -> None:
         return
     method = IngestionType(customer.data_sharing_method)
     base, former_base = customer.api_url.rstrip("/"), former.api_url.rstrip("/") if former else ""
-    if former_base and source.ingestion_type == method and source.url.startswith(f"{former_base}/"):
+    if former_base and source.ingestion_type == method and source.request_url.startswith(f"{former_base}/"):
         # The same system elsewhere: keep the paths that were set at the source.
-        source.url = base + source.url.removeprefix(former_base)
-        if source.structure_url.startswith(f"{former_base}/"):
-            source.structure_url = base + source.structure_url.removeprefix(former_base)
+        source.url = base + source.request_url.removeprefix(former_base)
+        if source.request_structure_url.startswith(f"{former_base}/"):
+            source.structure_url = base + source.request_structure_url.removeprefix(former_base)
     elif _is_bare(base):
         source.url = base + PATHS[method]
         source.structure_url = ""

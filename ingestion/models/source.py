@@ -17,6 +17,7 @@ from core.crypto.encrypted_field import EncryptedTextField
 from core.crypto.encryption import SecretUnreadable
 from core.scope import ScopedModel, ScopeWays
 from customers.models import CODE_MAX_LENGTH, Customer, StorageUnit, TemperatureUnit, validate_time_zone
+from ingestion.models.source_address import SourceAddress
 from ingestion.models.source_request import SourceFiles, SourceRequest, SourceSubscription
 from ingestion.sources.credentials import Credentials, CredentialsKind
 from ingestion.sources.file_places import FileSettingError
@@ -24,7 +25,6 @@ from ingestion.sources.mapping import AS_UNITS, FieldMapping, MappingError
 from ingestion.sources.message_formats import FORMATS, with_defaults
 from ingestion.sources.request_settings import RequestSettingError
 from ingestion.sources.topics import TopicError
-from ingestion.sources.url_template import TemplateError, parse_placeholders
 
 MAX_INTERVAL_SECONDS = 7 * 86_400
 # A polled source is late after this many intervals and the grace without success.
@@ -121,7 +121,7 @@ class SourceMapping(models.Model):
         return FieldMapping(**(parts | lists))
 
 
-class Source(SourceMapping, SourceRequest, SourceSubscription, SourceFiles, ScopedModel):
+class Source(SourceMapping, SourceAddress, SourceRequest, SourceSubscription, SourceFiles, ScopedModel):
     """An origin of a customer's readings, with its own schedule, field mapping and state.
 
     A source with a URL is polled; one without a URL accepts pushes and imports. `claim_id` and `lease_until` belong
@@ -143,16 +143,6 @@ class Source(SourceMapping, SourceRequest, SourceSubscription, SourceFiles, Scop
         help_text="Messages of a LoRaWAN network server. Its field mapping applies where none is set below.",
     )
 
-    url = models.CharField(
-        "URL",
-        max_length=2000,
-        blank=True,
-        help_text="May contain {hours}, {hours:int}, {since}, {until} and {unit}, also as {since:epoch}, {since:ms},"
-        " {since:%Y-%m-%d} or {since_local}. Leave empty for pushes and imports.",
-    )
-    structure_url = models.CharField(
-        "structure URL", max_length=2000, blank=True, help_text="Lists the customer's facilities and storage units."
-    )
     credentials_kind = models.CharField(
         max_length=6, choices=[(kind.value, kind.value) for kind in CredentialsKind], default=CredentialsKind.NONE
     )
@@ -234,11 +224,7 @@ class Source(SourceMapping, SourceRequest, SourceSubscription, SourceFiles, Scop
 
     @override
     def clean(self) -> None:
-        for field in ("url", "structure_url"):
-            try:
-                parse_placeholders(getattr(self, field).replace("{unit}", ""))
-            except TemplateError as error:
-                raise ValidationError({field: str(error)}) from error
+        self.check_addresses()
         self._clean_request()
         try:
             self.mapping  # noqa: B018  building the mapping validates it
@@ -251,7 +237,7 @@ class Source(SourceMapping, SourceRequest, SourceSubscription, SourceFiles, Scop
             raise ValidationError({"token_url": "token_url must be the URL that issues access tokens."})
         try:
             self.check_subscription(kind, is_subscribed=self.ingestion_type == IngestionType.MQTT, url=self.url)
-            self.check_files(kind, self.ingestion_type, self.url)
+            self.check_files(kind, self.ingestion_type, self.request_url)
             self.check_request(kind, self.credentials_name)
         except (RequestSettingError, TopicError, FileSettingError) as error:
             raise ValidationError({error.field: str(error)}) from error

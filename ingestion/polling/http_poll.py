@@ -69,7 +69,7 @@ class HttpPoll(SourcePoll):
         overlap, cursor_at = timedelta(seconds=self.source.overlap_seconds), self._cursor()
         plans = [
             plan_requests(
-                self.source.url.replace("{unit}", quote(unit_code, safe="")),
+                self.source.request_url.replace("{unit}", quote(unit_code, safe="")),
                 cursor_at,
                 self.started_at,
                 overlap,
@@ -233,7 +233,7 @@ class HttpPoll(SourcePoll):
         if not self.source.structure_url or (read_at and read_at + STRUCTURE_EVERY > self.started_at):
             return
         try:
-            with self._fetch(self.source.structure_url) as fetched:
+            with self._fetch(self.source.request_structure_url) as fetched:
                 descriptions = parse_site_structure(fetched.body)
         except (FetchFailure, UnreadableBody) as failure:
             self.problems.append(f"The structure could not be read: {failure.message}")

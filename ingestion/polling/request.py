@@ -83,8 +83,8 @@ def body_template(source: Source, unit_code: str) -> BodyTemplate | None:
 
 
 def requested_names(source: Source) -> frozenset[str]:
-    """Return the names of the placeholders in the source's URL and body. Raise TemplateError."""
-    names = parse_placeholders(source.url.replace("{unit}", ""))
+    """Return the names of the placeholders in the source's URL and body. Raise TemplateError, SecretUnreadable."""
+    names = parse_placeholders(source.request_url.replace("{unit}", ""))
     return names | body_placeholders(source.request_body) if source.request_method == Method.POST else names
 
 

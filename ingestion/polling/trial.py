@@ -81,7 +81,7 @@ def _planned(source: Source) -> PlannedRequest:
     if source.is_requested_by_unit and not unit_code:
         raise SourceMisconfigured("The URL contains {unit}. Enter the source's unit codes.")
     span = timedelta(hours=min(max(source.first_hours, 1), source.max_hours))
-    template = source.url.replace("{unit}", quote(unit_code, safe=""))
+    template = source.request_url.replace("{unit}", quote(unit_code, safe=""))
     body, zone = body_template(source, unit_code), source.mapping.time_zone
     return plan_requests(template, None, timezone.now(), timedelta(0), span, span, zone=zone, body=body)[-1]
 

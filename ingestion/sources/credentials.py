@@ -128,6 +128,11 @@ def redact_url(url: str, secret_query_names: Collection[str] = ()) -> str:
     return _redact_address(address) + question_mark + "".join(pairs)
 
 
+def has_redacted_part(url: str) -> bool:
+    """Return whether a secret of a URL is hidden, as `redact_url` hides it."""
+    return _HIDDEN in url
+
+
 def mask_secret(text: str, credentials: Credentials) -> str:
     """Return a text that a source sent with its own credentials' secrets as `***`, however they are spelled."""
     for secret in _spellings(credentials, shortest=_SHORTEST_MASKED):

@@ -13,7 +13,7 @@ from core.crypto.encryption import SecretUnreadable, reencrypt
 from ingestion.models import Source
 
 SECRET_FIELDS: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
-    (Source, ("credentials_secret", "request_headers", "access_token")),
+    (Source, ("credentials_secret", "request_headers", "access_token", "url_secret", "structure_url_secret")),
     (Channel, ("secret", "previous_secret")),
 )
 # What an authenticator app and the recovery codes are computed from.

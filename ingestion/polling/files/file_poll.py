@@ -50,7 +50,7 @@ class FilePoll(SourcePoll):
 
     def fetch_new(self) -> None:
         """Load the files that are new, oldest first."""
-        place = parse_place(self.source.ingestion_type, self.source.url)
+        place = parse_place(self.source.ingestion_type, self.source.request_url)
         with ExitStack() as stack:
             store = _store(self.source, place, stack)
             listed = sorted(_wanted(store, place), key=lambda file: (file.modified_at, file.path))[:MAX_LISTED]
@@ -146,7 +146,7 @@ class FilePoll(SourcePoll):
 @contextmanager
 def newest_file(source: Source) -> Iterator[FetchedBody]:
     """Open the newest file at the source's place, for a trial. Raise FetchFailure."""
-    place = parse_place(source.ingestion_type, source.url)
+    place = parse_place(source.ingestion_type, source.request_url)
     with ExitStack() as stack:
         store = _store(source, place, stack)
         listed = _wanted(store, place)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 
 from customers.models import Membership
-from ingestion.models import RejectedRow
+from ingestion.models import RejectedRow, Source
 from ingestion.polling.tests.polling import ServedSource, csv_answer, polled_once
 from ingestion.polling.tests.scripted_server import answer
 from tests.factories import MembershipFactory
@@ -55,8 +56,7 @@ def test_credentials_that_a_source_sends_back_are_stored_nowhere(
 
     assert RejectedRow.objects.get().raw == "***,x,2026-11-23T10:00:00"
     assert in_tables(CANARY) == []
-    # The address itself is a setting of the source.
-    assert in_tables(URL_CANARY) == ["source"]
+    assert in_tables(URL_CANARY) == []
     written = caplog.text + "".join(capfd.readouterr())
     assert CANARY not in written
     assert URL_CANARY not in written
@@ -66,3 +66,33 @@ def test_credentials_that_a_source_sends_back_are_stored_nowhere(
     assert page.status_code == 200
     assert CANARY not in page.content.decode()
     assert URL_CANARY not in page.content.decode()
+
+
+def test_an_address_with_secrets_is_stored_encrypted_and_found_by_its_host(
+    source_of: Callable[..., ServedSource],
+) -> None:
+    source = source_of(csv_answer("unit_id,temperature,timestamp\n"), PATH)
+    whole = source.request_url
+    assert whole.endswith(PATH)
+    assert source.url.endswith("/hooks/***/data?hours={hours}&code=***&sig=***")
+    assert list(Source.objects.filter(url__icontains="127.0.0.1")) == [source]
+
+    source.name = "Renamed"
+    source.full_clean()
+    source.save()
+    assert Source.objects.get(pk=source.pk).request_url == whole
+
+
+def test_another_address_with_a_hidden_part_is_refused(source_of: Callable[..., ServedSource]) -> None:
+    source = source_of(csv_answer("unit_id,temperature,timestamp\n"), PATH)
+    source.url = source.url.replace("/data", "/other")
+    with pytest.raises(ValidationError, match="Enter the whole URL"):
+        source.full_clean()
+
+
+def test_an_address_without_secrets_replaces_one_with_secrets(source_of: Callable[..., ServedSource]) -> None:
+    source = source_of(csv_answer("unit_id,temperature,timestamp\n"), PATH)
+    source.url = "https://cold.example.com/data"
+    source.save(update_fields=["url"])
+    stored = Source.objects.get(pk=source.pk)
+    assert (stored.request_url, bool(stored.url_secret)) == ("https://cold.example.com/data", False)
