@@ -1,4 +1,4 @@
-"""One run of the sealing task: advance the checkpoint, chain entries, seal due days."""
+"""One run of the sealing task: advance the checkpoint, chain entries, seal due days. And whether runs keep up."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from audit.models import AuditEntry
 from customers.models import Customer
 from readings.storage.closing import first_day_closing_after
 from seals.chain import chain_entries, chain_head
 from seals.checkpoint import advance_checkpoint
 from seals.days import customers_with_due_days, due_day, seal_day
+
+# The task runs every minute, and an entry is chained in the second run after the transactions of its time have ended.
+CHAINED_WITHIN = timedelta(minutes=10)
+SEALED_WITHIN = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -41,3 +46,20 @@ def customers_behind(now: datetime) -> int:
     newest_closed = first_day_closing_after(now) - timedelta(days=1)
     behind = Customer.objects.filter(day_seals__sequence=1).exclude(day_seals__day__gte=newest_closed)
     return behind.count()
+
+
+def sealing_problem(now: datetime) -> str:
+    """Return why sealing does not keep up, "" if it does."""
+    problems = []
+    if oldest_at := _oldest_unchained_at(now - CHAINED_WITHIN):
+        problems.append(f"entries of the audit trail since {oldest_at:%Y-%m-%d %H:%M:%S} UTC are not chained")
+    if behind := customers_behind(now - SEALED_WITHIN):
+        customers = "1 customer has" if behind == 1 else f"{behind:,} customers have"
+        problems.append(f"{customers} closed days that are not sealed")
+    return "; ".join(problems)
+
+
+def _oldest_unchained_at(before: datetime) -> datetime | None:
+    """Return when the oldest entry without a link was written, if that was before this instant."""
+    oldest = AuditEntry.objects.filter(id__gt=chain_head().entry_id).order_by("id").first()
+    return oldest.happened_at if oldest and oldest.happened_at < before else None

@@ -19,7 +19,7 @@ from readings.models import Reading
 from readings.storage.closing import closes_at, start_of
 from seals.checkpoint import advance_checkpoint
 from seals.models import ChainLink, DaySeal, SettledCheckpoint
-from seals.sealing import seal
+from seals.sealing import CHAINED_WITHIN, SEALED_WITHIN, seal, sealing_problem
 from seals.tasks import seal_trail
 from seals.tests.sealed_data import BEGAN_AT, DAY, last_entry_id, seal_until, store_in_time
 from seals.transactions import SEALING_LOCK
@@ -158,3 +158,28 @@ def test_the_seals_of_a_deleted_customer_are_verified() -> None:
     with pytest.raises(CommandError):
         call_command("verify_trail", stdout=printed)
     assert f"of the deleted customer {customer_id}" in printed.getvalue()
+
+
+@pytest.mark.django_db
+def test_entries_that_are_not_chained_in_time_are_a_problem() -> None:
+    CustomerFactory.create(has_limits=False)
+    written_at = AuditEntry.objects.earliest("id").happened_at
+
+    assert sealing_problem(written_at + CHAINED_WITHIN) == ""
+    problem = sealing_problem(written_at + CHAINED_WITHIN + timedelta(seconds=1))
+    assert problem.startswith("entries of the audit trail since ")
+    assert problem.endswith(" UTC are not chained")
+
+    seal_until(BEGAN_AT, None)
+    assert sealing_problem(written_at + timedelta(days=1)) == ""
+
+
+@pytest.mark.django_db
+def test_days_that_are_not_sealed_in_time_are_a_problem(sealed_customer: Customer) -> None:
+    next_closes_at = closes_at(DAY + timedelta(days=1))
+    in_time = next_closes_at + SEALED_WITHIN - timedelta(seconds=1)
+    assert sealing_problem(in_time) == ""
+    assert sealing_problem(next_closes_at + SEALED_WITHIN) == "1 customer has closed days that are not sealed"
+
+    seal_until(next_closes_at, sealed_customer)
+    assert sealing_problem(next_closes_at + SEALED_WITHIN) == ""

@@ -40,6 +40,7 @@ PARTS = {
     "clocks": "Clocks",
     "storing": "Storing",
     "subscriber": "MQTT subscriber",
+    "sealing": "Sealing",
 }
 # A longer queue means that workers are too few or stuck.
 LONG_QUEUE = 1_000

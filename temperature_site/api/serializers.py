@@ -39,6 +39,10 @@ class HealthSerializer(serializers.Serializer[HealthReport]):
     subscriber = serializers.CharField(
         source="results.subscriber", help_text=f"The process that subscribes to MQTT topics: {RESULT}"
     )
+    sealing = serializers.CharField(
+        source="results.sealing",
+        help_text=f"Whether the audit trail is chained and closed days are sealed in time: {RESULT}",
+    )
     warnings = serializers.ListField(
         child=serializers.CharField(),
         required=False,

@@ -13,6 +13,7 @@ from alarms.selectors import units_not_evaluated
 from core.db.conflicts import cause_of
 from ingestion.storing import storing_problem
 from readings.storage.partitions import missing_partitions
+from seals.sealing import sealing_problem
 from temperature_site.health.bounded import BoundedCheck, NoAnswer
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
 from temperature_site.heartbeats import beat_problem, clock_problem, subscriber_problem, watched_queues, worker_problems
@@ -41,6 +42,7 @@ class CheckResults:
     clocks: str = UNKNOWN
     storing: str = UNKNOWN
     subscriber: str = UNKNOWN
+    sealing: str = UNKNOWN
 
     def reports(self) -> dict[str, str]:
         """Return the result of each part by its name."""
@@ -75,6 +77,7 @@ def run_checks(now: datetime) -> CheckResults:
         not_evaluated = _not_evaluated()
         clocks, storing = clock_problem(now), storing_problem(now)
         subscriber = _result(subscriber_problem(now))
+        sealing = _result(sealing_problem(now))
     except Error as error:
         logger.warning("the database does not answer", error=str(error))
         return CheckResults(
@@ -95,6 +98,7 @@ def run_checks(now: datetime) -> CheckResults:
         clocks=_result(clocks),
         storing=_result(storing),
         subscriber=subscriber,
+        sealing=sealing,
     )
 
 

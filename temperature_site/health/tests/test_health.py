@@ -30,7 +30,7 @@ from temperature_site.models import ForwardedHeaders, QueueHeartbeat
 from temperature_site.schedule import ensure_schedule
 from temperature_site.tasks import note_heartbeat, note_slow_heartbeat
 from tests.alarm_factories import EvaluationFailureFactory
-from tests.factories import SourceFactory, StaffFactory, UserFactory, make_token
+from tests.factories import CustomerFactory, SourceFactory, StaffFactory, UserFactory, make_token
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +69,18 @@ def test_all_is_well(client: Client) -> None:
         "clocks": "ok",
         "storing": "ok",
         "subscriber": "ok",
+        "sealing": "ok",
     }
+
+
+def test_records_that_are_not_sealed_are_reported(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seals.sealing.CHAINED_WITHIN", timedelta(seconds=-60))
+    CustomerFactory.create()
+
+    answer = client.get("/health").json()
+
+    assert answer["status"] == "degraded"
+    assert answer["sealing"].startswith("error: entries of the audit trail since ")
 
 
 def test_a_stopped_beat_is_reported(client: Client) -> None:
