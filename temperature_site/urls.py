@@ -25,6 +25,7 @@ urlpatterns = [
     path("", include("alarms.web.urls")),
     path("", include("ingestion.web.urls")),
     path("", include("customers.web.settings_urls")),
+    path("", include("seals.web.urls")),
     path("account/", include("customers.web.urls")),
     path("account/", include("customers.web.allauth_urls")),
     path("admin/", admin.site.urls),

@@ -113,7 +113,9 @@ CREATE_SOURCE_TOKENS = Action(
     "Create API tokens that push to a source", MANAGE, MANAGER, "customers.add_apitoken", spans_units=True
 )
 REVOKE_TOKENS = Action("Revoke API tokens", MANAGE, MANAGER, "customers.change_apitoken", spans_units=True)
-VIEW_TRAIL = Action("Search and export the audit trail", MANAGE, MANAGER, "audit.view_auditentry", spans_units=True)
+VIEW_TRAIL = Action(
+    "Search and export the audit trail, view seals", MANAGE, MANAGER, "audit.view_auditentry", spans_units=True
+)
 # A lost token must not create accounts.
 CHANGE_PEOPLE = Action("Invite and remove people, change their roles", None, MANAGER, "customers.change_membership")
 

@@ -7,30 +7,43 @@ an auditor or a time-stamping service has.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterator
 from typing import TextIO
 
+from core.scope import ScopedQuerySet
 from seals.models import DaySeal
 from seals.verification.findings import Change, Finding
 
 COLUMNS = ("customer", "day", "sequence", "root")
+ROWS_A_PIECE = 1_000
 # Roots as hexadecimal text by customer code ("" for the system) and sequence.
 KnownRoots = dict[tuple[str, int], str]
 
 
-def write_roots(seals: Iterable[DaySeal], file: TextIO) -> int:
-    """Write the roots of these seals as CSV; return their number."""
-    rows = csv.writer(file)
+def root_lines(seals: ScopedQuerySet) -> Iterator[str]:
+    """Yield the roots of these seals as CSV, a header and a line for each, in pieces.
+
+    Pieces are read by id, so that no transaction is open while a slow client reads them.
+    """
+    buffer = io.StringIO()
+    rows = csv.writer(buffer)
     rows.writerow(COLUMNS)
-    count = 0
-    for seal in seals:
-        rows.writerow([_code(seal), seal.day.isoformat(), seal.sequence, bytes(seal.root).hex()])
-        count += 1
-    return count
+    after = 0
+    while True:
+        piece = list(seals.filter(id__gt=after).select_related("customer").order_by("id")[:ROWS_A_PIECE])
+        for seal in piece:
+            rows.writerow([customer_text(seal), seal.day.isoformat(), seal.sequence, bytes(seal.root).hex()])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+        if len(piece) < ROWS_A_PIECE:
+            return
+        after = piece[-1].pk
 
 
 def read_roots(file: TextIO) -> KnownRoots:
-    """Return the roots of a file that `write_roots` wrote. Raise ValueError for any other file."""
+    """Return the roots of a file of `root_lines`. Raise ValueError for any other file."""
     rows = csv.DictReader(file)
     if tuple(rows.fieldnames or ()) != COLUMNS:
         raise ValueError(f"This is not a file of roots: its first line must be {','.join(COLUMNS)}.")
@@ -40,7 +53,7 @@ def read_roots(file: TextIO) -> KnownRoots:
 def check_known_roots(known: KnownRoots) -> Iterator[Finding]:
     """Yield the known roots that are no longer those of the stored seals."""
     stored = {
-        (_code(seal), seal.sequence): bytes(seal.root).hex()
+        (customer_text(seal), seal.sequence): bytes(seal.root).hex()
         for seal in DaySeal.objects.select_related("customer").filter(sequence__in={number for _, number in known})
     }
     for (code, sequence), root in known.items():
@@ -51,7 +64,7 @@ def check_known_roots(known: KnownRoots) -> Iterator[Finding]:
             yield Finding(Change.EDITED, where, "Its root is another one in the file of known roots.")
 
 
-def _code(seal: DaySeal) -> str:
+def customer_text(seal: DaySeal) -> str:
     """Return the customer's code, "" for the system. A customer that was deleted is named by its id."""
     if seal.customer_id is None:
         return ""

@@ -14,6 +14,8 @@ from django.utils import timezone
 from alarms.models import Alarm, Channel, Drill, LimitProfile, Rule
 from customers.models import Facility, StorageUnit
 from ingestion.models import Conflict, Delivery, FileImport, RejectedRow, Source, SourceSetup
+from readings.storage.closing import closes_at
+from seals.tests.sealed_data import DAY, seal_until
 from tests.alarm_factories import (
     AlarmFactory,
     ClosedAlarmFactory,
@@ -43,6 +45,7 @@ NOT_PAGES = {
     "unit-series",
     "unit-csv",
     "trail-csv",
+    "seals-csv",
     "unit-excursions",
     "alarm-acknowledge",
     "alarm-comment",
@@ -164,6 +167,7 @@ class World:
             "sources", "imports", "setup", "settings", "password-change", "sessions", "mfa_index", "mfa_list_webauthn",
             "account_reauthenticate",
             "socialaccount_connections", "alarms", "settings-limit-profiles", "settings-new-limit-profile", "trail",
+            "seals",
         ]  # fmt: skip
         return {name: reverse(name, args=arguments.get(name)) for name in [*plain, *arguments]}
 
@@ -195,6 +199,7 @@ def make_world() -> World:
         recorded_at=units[0].latest_reading.recorded_at,
         delivery=DeliveryFactory(source=source, records_conflicting=1, status="partial"),
     )
+    seal_until(closes_at(DAY), facility.customer)
     make_token(facility.customer, token_name="exporter")
     InvitationFactory(customer=facility.customer)
     MembershipFactory(customer=facility.customer, role="viewer")

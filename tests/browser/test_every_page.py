@@ -65,6 +65,7 @@ def world() -> World:
         "customers.web.urls",
         "customers.web.allauth_urls",
         "customers.web.settings_urls",
+        "seals.web.urls",
         "alarms.web.urls",
     ],
 )

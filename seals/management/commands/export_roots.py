@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 from typing_extensions import override
 
 from seals.models import DaySeal
-from seals.verification.roots import write_roots
+from seals.verification.roots import root_lines
 
 
 class Command(BaseCommand):
@@ -24,9 +24,9 @@ class Command(BaseCommand):
 
     @override
     def handle(self, *args: object, file: Path, customer: str | None, **options: object) -> None:
-        seals = DaySeal.objects.select_related("customer").order_by("customer__customer_code", "sequence")
+        seals = DaySeal.objects.all()
         if customer is not None:
             seals = seals.filter(customer__customer_code=customer)
         with file.open("w", encoding="utf-8", newline="") as opened:
-            count = write_roots(seals.iterator(), opened)
-        self.stdout.write(f"{count:,} roots written to {file}.")
+            opened.writelines(root_lines(seals))
+        self.stdout.write(f"{seals.count():,} roots written to {file}.")
