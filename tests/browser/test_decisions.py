@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from customers.access.tokens import possible_hashes
 from customers.models import ApiToken, Membership
-from ingestion.models import RejectedRow, Source
+from ingestion.models import RejectedRow
 from readings.models import Reading
 from tests.browser.conftest import Visit
 from tests.browser.every_page import World, make_world
@@ -90,10 +90,12 @@ def test_a_source_is_paused_and_resumed_without_leaving_the_page(visit: Visit, p
     open_page(visit, "source", world.source)
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#messages")).to_have_text("Source paused.")
-    assert Source.objects.get().is_paused
+    world.source.refresh_from_db()
+    assert world.source.is_paused
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("#messages")).to_have_text("Source resumed.")
-    assert not Source.objects.get().is_paused
+    world.source.refresh_from_db()
+    assert not world.source.is_paused
 
 
 def test_an_invited_person_creates_an_account_and_is_signed_in(
