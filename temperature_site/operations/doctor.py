@@ -150,11 +150,11 @@ def check_clocks(now: datetime) -> Iterator[Finding]:
     advice = "Synchronise the clocks of all machines, with chrony or systemd-timesyncd."
     if difference > MAX_CLOCK_DIFFERENCE:
         detail = f"this machine and the database differ by {difference.total_seconds():.1f} s"
-        yield Finding("clocks", State.PROBLEM, detail, advice)
+        yield Finding("clock of this machine", State.PROBLEM, detail, advice)
     elif PeriodicTask.objects.filter(last_run_at__gt=at + MAX_CLOCK_DIFFERENCE).exists():
-        yield Finding("clocks", State.PROBLEM, "beat has recorded times in the future", f"{advice} Restart beat.")
+        yield Finding("clock of this machine", State.PROBLEM, "beat has recorded times in the future", f"{advice} Restart beat.")
     else:
-        yield fine("clocks", f"within {max(difference, after - before).total_seconds():.1f} s of the database's")
+        yield fine("clock of this machine", f"within {max(difference, after - before).total_seconds():.1f} s of the database's")
 
 
 def check_queues(now: datetime) -> Iterator[Finding]:
