@@ -13,6 +13,7 @@ from django.test import Client, RequestFactory
 
 from temperature_site.middleware.csp import PathPolicyMiddleware
 
+BOOSTED_FORM = re.compile(r'<form[^>]*hx-boost="true".*?</form>', re.DOTALL)
 TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
 
 
@@ -63,3 +64,9 @@ def test_a_response_keeps_its_own_policy() -> None:
 def test_a_template_holds_no_script_style_or_address_of_another_site(template: Path) -> None:
     text = template.read_text()
     assert not re.search(r"<script(?![^>]*\bsrc=)|\bstyle=|<style|\son\w+=|https?://", text)
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_a_link_within_a_form_that_replaces_part_of_the_page_leads_to_a_page_of_its_own(template: Path) -> None:
+    links = [link for form in BOOSTED_FORM.findall(template.read_text()) for link in re.findall(r"<a [^>]*>", form)]
+    assert [link for link in links if 'hx-boost="false"' not in link] == []

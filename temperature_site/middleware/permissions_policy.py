@@ -10,7 +10,6 @@ from django.http.response import HttpResponseBase
 _NOT_USED = (
     "accelerometer",
     "autoplay",
-    "bluetooth",
     "camera",
     "display-capture",
     "geolocation",

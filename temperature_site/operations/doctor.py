@@ -152,9 +152,13 @@ def check_clocks(now: datetime) -> Iterator[Finding]:
         detail = f"this machine and the database differ by {difference.total_seconds():.1f} s"
         yield Finding("clock of this machine", State.PROBLEM, detail, advice)
     elif PeriodicTask.objects.filter(last_run_at__gt=at + MAX_CLOCK_DIFFERENCE).exists():
-        yield Finding("clock of this machine", State.PROBLEM, "beat has recorded times in the future", f"{advice} Restart beat.")
+        yield Finding(
+            "clock of this machine", State.PROBLEM, "beat has recorded times in the future", f"{advice} Restart beat."
+        )
     else:
-        yield fine("clock of this machine", f"within {max(difference, after - before).total_seconds():.1f} s of the database's")
+        yield fine(
+            "clock of this machine", f"within {max(difference, after - before).total_seconds():.1f} s of the database's"
+        )
 
 
 def check_queues(now: datetime) -> Iterator[Finding]:

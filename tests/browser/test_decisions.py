@@ -98,6 +98,15 @@ def test_a_source_is_paused_and_resumed_without_leaving_the_page(visit: Visit, p
     assert not world.source.is_paused
 
 
+def test_the_links_of_a_source_lead_to_pages_of_their_own(visit: Visit, page: Page, world: World) -> None:
+    open_page(visit, "source", world.source)
+    page.get_by_role("link", name="Test source").click()
+    expect(page.get_by_role("heading", name="Test source")).to_be_visible()
+    open_page(visit, "source", world.source)
+    page.get_by_role("link", name=str(world.unit)).first.click()
+    page.wait_for_url(visit.site + reverse("unit", args=[world.unit.public_id]))
+
+
 def test_an_invited_person_creates_an_account_and_is_signed_in(
     visit: Visit, page: Page, world: World, settings: Settings, mailoutbox: list[EmailMessage]
 ) -> None:
