@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -152,6 +155,23 @@ def test_a_signature_is_an_entry_of_the_audit_trail_without_the_password(browser
     assert entry.after is not None
     assert entry.after["record_sha256"] == AlarmSignature.objects.get().record_sha256
     assert PASSWORD not in json.dumps(entry.after)
+
+
+def test_the_export_of_the_trail_contains_signatures(browser: Client, alarm: Alarm) -> None:
+    post(browser, alarm, "acknowledge", SIGNED)
+    signature = AlarmSignature.objects.get()
+    browser.force_login(MembershipFactory(customer=alarm.customer, role="manager").user)
+
+    response = browser.get(reverse("trail-csv"))
+
+    assert isinstance(response, StreamingHttpResponse)
+    rows = csv.DictReader(io.StringIO(response.getvalue().decode()))
+    (exported,) = (json.loads(row["after"]) for row in rows if row["model"] == "alarms.alarmsignature")
+    assert (exported["signer_name"], exported["signer_user_name"]) == ("Anna Berg", "anna")
+    assert (exported["meaning"], exported["method"]) == ("responsible", "password")
+    assert datetime.fromisoformat(exported["signed_at"]) == signature.signed_at
+    assert exported["time_zone"] == "Asia/Kolkata"
+    assert leaf_hash(exported["record"].encode()).hex() == exported["record_sha256"] == signature.record_sha256
 
 
 class TestApi:
