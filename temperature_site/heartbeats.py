@@ -88,10 +88,12 @@ def worker_problems(now: datetime, *, is_beat_running: bool) -> dict[str, str]:
 
 
 def subscriber_problem(now: datetime) -> str | None:
-    """Return why the subscriber seems to have stopped; None if it runs, or was never seen and nothing needs it."""
+    """Return why the subscriber seems to have stopped; None if it runs, or nothing needs it."""
+    if not has_subscribed_sources():
+        return None
     heartbeat = QueueHeartbeat.objects.filter(queue=SUBSCRIBER).first()
     if heartbeat is None:
-        return "never seen, but there are MQTT sources" if has_subscribed_sources() else None
+        return "never seen, but there are MQTT sources"
     return None if now - heartbeat.seen_at <= _silent_after() else f"not seen since {_utc(heartbeat.seen_at)}"
 
 

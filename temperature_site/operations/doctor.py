@@ -43,6 +43,7 @@ HEALTH_ADVICE = {
     "clocks": "Synchronise the clocks of all machines, with chrony or systemd-timesyncd, then restart beat.",
     "storing": "Look at the newest deliveries in `manage.py status`, and at the database's disk and log.",
     "evaluation": "Look at the evaluation failures in the admin; they are retried once their cause is gone.",
+    "subscriber": "Start the process `subscriber`, or pause the MQTT sources; its log says why it ended.",
     "sealing": (
         "Look for “seals.tasks.seal_trail” in the log of `worker`, "
         "and in `pg_stat_activity` for transactions that have been open for minutes."

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from pytest_django import Settings
 
+from ingestion.models.source import IngestionType
 from readings.storage.partitions import ensure_partitions_ahead
 from temperature_site import heartbeats
 from temperature_site.celery import app
@@ -26,7 +27,9 @@ from temperature_site.conf.checks import check_deployment
 from temperature_site.forwarded_headers import ForwardedHeadersMiddleware
 from temperature_site.health import broker, checks
 from temperature_site.health.broker import BrokerOut, QueueState
+from temperature_site.health.checks import CheckResults
 from temperature_site.models import ForwardedHeaders, QueueHeartbeat
+from temperature_site.operations.doctor import HEALTH_ADVICE
 from temperature_site.schedule import ensure_schedule
 from temperature_site.tasks import note_heartbeat, note_slow_heartbeat
 from tests.alarm_factories import EvaluationFailureFactory
@@ -81,6 +84,25 @@ def test_records_that_are_not_sealed_are_reported(client: Client, monkeypatch: p
 
     assert answer["status"] == "degraded"
     assert answer["sealing"].startswith("error: entries of the audit trail since ")
+
+
+def test_a_stopped_subscriber_is_reported_while_a_source_needs_it(client: Client) -> None:
+    heartbeats.record_started([heartbeats.SUBSCRIBER])
+    quiet("seen_at", 46, heartbeats.SUBSCRIBER)
+    source = SourceFactory.create(ingestion_type=IngestionType.MQTT)
+
+    assert heartbeats.subscriber_problem(timezone.now()) is not None
+    assert client.get("/health").json()["subscriber"].startswith("error: not seen since ")
+
+    source.is_paused = True
+    source.save()
+    assert heartbeats.subscriber_problem(timezone.now()) is None
+
+
+def test_the_doctor_has_advice_for_every_part() -> None:
+    parts = set(CheckResults.__dataclass_fields__)
+
+    assert parts == set(HEALTH_ADVICE)
 
 
 def test_a_stopped_beat_is_reported(client: Client) -> None:
