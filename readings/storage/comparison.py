@@ -9,27 +9,27 @@ import numpy.typing as npt
 from django.db import connection
 
 from readings.storage.reading_batch import ReadingBatch, instant_of
+from readings.storage.store_sql import IS_CONTRADICTION
 
-# As in `store`: a difference below a millionth of a degree is the same measurement sent in another scale.
-COMPARE = """
+COMPARE = f"""
 WITH sent AS (
     SELECT *
     FROM unnest(%(unit_ids)s::int[], %(sensor_ids)s::int[], %(instants)s::bigint[], %(temperatures_c)s::float8[])
         WITH ORDINALITY AS row (storage_unit_id, sensor_id, recorded_at_us, sent_c, position)
 ),
 located AS (
-    SELECT *, timestamptz '1970-01-01 00:00+00' + recorded_at_us * interval '1 microsecond' AS recorded_at FROM sent
+    SELECT position, storage_unit_id, sensor_id, nullif(sent_c, 'NaN') AS sent_c,
+        timestamptz '1970-01-01 00:00+00' + recorded_at_us * interval '1 microsecond' AS recorded_at
+    FROM sent
 )
-SELECT position - 1, CASE
-    WHEN sent_c = 'NaN' OR stored.temperature_c IS NULL THEN (sent_c = 'NaN') <> (stored.temperature_c IS NULL)
-    ELSE abs(stored.temperature_c - sent_c) > 1e-6 END
+SELECT position - 1, {IS_CONTRADICTION}
 FROM located JOIN (
-    SELECT storage_unit_id, recorded_at, sensor_id, temperature_c FROM reading
+    SELECT storage_unit_id, recorded_at, sensor_id, temperature_c AS stored_c FROM reading
     WHERE storage_unit_id = ANY(%(units)s) AND recorded_at BETWEEN %(first)s AND %(last)s
     UNION ALL SELECT storage_unit_id, recorded_at, sensor_id, temperature_c FROM future_reading
     WHERE storage_unit_id = ANY(%(units)s)
 ) AS stored USING (storage_unit_id, recorded_at, sensor_id)
-"""
+"""  # noqa: S608  constants only
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections
 
 from alarms.selectors import units_not_evaluated
 from core.db.conflicts import cause_of
-from ingestion.storing import storing_problem
+from ingestion.poll_outcomes import storing_problem
 from readings.storage.partitions import missing_partitions
 from seals.sealing import sealing_problem
 from temperature_site.health.bounded import BoundedCheck, NoAnswer
