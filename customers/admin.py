@@ -19,7 +19,8 @@ from django.utils.safestring import SafeString
 from typing_extensions import override
 
 from audit.models import NAME_WAS_GIVEN, GivenUserName
-from core.web.admin import DeletesOnlyUnused, FewRelatedFilter, badge, count_of, list_link
+from core.web.admin import DeletesOnlyUnused, FewRelatedFilter, VersionedAdmin, badge, count_of, list_link
+from core.web.versioned_forms import VersionedForm
 from customers import account_admin, token_admin  # noqa: F401  register their models on import
 from customers.accounts import invitations
 from customers.accounts.mail import absolute_url
@@ -41,7 +42,7 @@ class MembershipInline(admin.TabularInline[Membership, Customer]):
 
 
 @admin.register(Customer)
-class CustomerAdmin(DeletesOnlyUnused[Customer], admin.ModelAdmin[Customer]):
+class CustomerAdmin(DeletesOnlyUnused[Customer], VersionedAdmin[Customer]):
     """Customers with counts of their facilities and units."""
 
     list_display = ["customer_code", "activity", "name", "data_sharing_method", "facility_count", "unit_count"]
@@ -87,7 +88,7 @@ class CustomerAdmin(DeletesOnlyUnused[Customer], admin.ModelAdmin[Customer]):
 
 
 @admin.register(Facility)
-class FacilityAdmin(DeletesOnlyUnused[Facility], admin.ModelAdmin[Facility]):
+class FacilityAdmin(DeletesOnlyUnused[Facility], VersionedAdmin[Facility]):
     """Facilities with the number of their units."""
 
     list_display = ["facility_code", "name", "customer", "city", "country", "time_zone", "unit_count"]
@@ -120,7 +121,7 @@ class FacilityAdmin(DeletesOnlyUnused[Facility], admin.ModelAdmin[Facility]):
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin[Membership]):
+class MembershipAdmin(VersionedAdmin[Membership]):
     """People's roles in customers."""
 
     list_display = ["user", "customer", "role", "created_at"]
@@ -196,7 +197,7 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
         show_link(request, invitation.email, absolute_url(request, reverse("invitation-link", args=[secret])))
 
 
-class PersonForm(UserChangeForm[User]):
+class PersonForm(VersionedForm[User], UserChangeForm[User]):
     """Django's form of an account, which says so where a user name was given to another one."""
 
     def clean_username(self) -> str:
@@ -224,7 +225,7 @@ CHANGE_GROUPS = "auth.change_group"
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin[User]):
+class PersonAdmin(VersionedAdmin[User], UserAdmin[User]):
     """Django's user page with the person's memberships."""
 
     form = PersonForm

@@ -13,12 +13,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from typing_extensions import override
 
-from core.web.admin import FewRelatedFilter, badge
+from core.web.admin import FewRelatedFilter, VersionedAdmin, badge
+from core.web.versioned_forms import VersionedForm
 from customers.access.tokens import create_token, foreign_units, revoke
 from customers.models import ApiToken
 
 
-class ApiTokenForm(forms.ModelForm[ApiToken]):
+class ApiTokenForm(VersionedForm[ApiToken]):
     """The form of a token."""
 
     permissions = forms.MultipleChoiceField(
@@ -58,7 +59,7 @@ class UsabilityFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
+class ApiTokenAdmin(VersionedAdmin[ApiToken]):
     """Tokens are created here and shown once; later they are identified by their prefix, and revoked, never deleted."""
 
     form = ApiTokenForm
@@ -79,7 +80,7 @@ class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
 
     @override
     def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
-        return self.fieldsets if obj else self.fieldsets[:-1]
+        return super().get_fieldsets(request, obj) if obj else self.fieldsets[:-1]
 
     @override
     def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> list[str]:

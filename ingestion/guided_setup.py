@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alarms.models import LimitProfile, UnitLimits
+from alarms.models.limit_locks import lock_limits_of_units
 from audit.context import stating_reason
 from customers.models import StorageUnit
 from ingestion.loading.load import resolve
@@ -86,6 +87,7 @@ def finish(setup: SourceSetup, source: Source, profiles: Mapping[str, LimitProfi
     with transaction.atomic():
         codes = _register_units(setup, source)
         units = StorageUnit.objects.filter(facility__customer=setup.customer, unit_code__in=codes)
+        lock_limits_of_units(unit.pk for unit in units if unit.unit_code in profiles)
         with stating_reason("Chosen in the setup of the source."):
             for unit in units.select_related("facility").order_by("pk"):
                 if profile := profiles.get(unit.unit_code):

@@ -23,6 +23,7 @@ from core.web.admin import (
     ReadOnlyAdmin,
     SinceFilter,
     Tone,
+    VersionedAdmin,
     badge,
     instant_text,
     list_link,
@@ -59,7 +60,7 @@ class SensorInline(admin.TabularInline[Sensor, StorageUnit]):
 
 
 @admin.register(StorageUnit)
-class StorageUnitAdmin(DeletesOnlyUnused[StorageUnit], admin.ModelAdmin[StorageUnit]):
+class StorageUnitAdmin(DeletesOnlyUnused[StorageUnit], VersionedAdmin[StorageUnit]):
     """Storage units with the state of their newest reading."""
 
     list_display = ["unit_code", "state", "newest", "age", "set_to", "name", "facility", "customer", "see"]

@@ -15,6 +15,7 @@ from readings.units.condition import DEFAULT_LIMITS, DeviationLimits
 MAX_RETENTION_DAYS = 36_500
 MAX_DEVIATION_K = 500.0
 LONGEST_DESCRIPTION = 1_000
+DEVIATION_KEY = "max_temperature_deviation"
 
 
 class InvalidValue(ValueError):  # noqa: N818 - reads better where it is caught
@@ -65,7 +66,7 @@ def _is_deviation(value: object) -> bool:
 
 KEYS: dict[str, Key] = {
     "data_retention_days": Key(730, "Days for which raw readings are kept before they are archived.", _days),
-    "max_temperature_deviation": Key(
+    DEVIATION_KEY: Key(
         {"warning": DEFAULT_LIMITS.warning_k, "critical": DEFAULT_LIMITS.critical_k},
         "Kelvin by which a unit may deviate from its set temperature before a warning, and before it is critical.",
         _deviations,
@@ -96,7 +97,7 @@ def deviation_limits() -> DeviationLimits:
 
     Not cached: what is computed from it is stored. One query.
     """
-    value = _deviations(entries()["max_temperature_deviation"].value)
+    value = _deviations(entries()[DEVIATION_KEY].value)
     return DeviationLimits(warning_k=value["warning"], critical_k=value["critical"])
 
 

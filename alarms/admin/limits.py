@@ -10,13 +10,14 @@ from typing_extensions import override
 from alarms.limits.choice_forms import ProfileLimitsForm, UnitLimitsChoiceForm
 from alarms.limits.profiles import VALUE_NAMES
 from alarms.models import CustomerLimits, LimitProfile, LimitVersion, UnitLimits
+from alarms.models.limit_locks import lock_limits_of_units, lock_shared_limits
 from alarms.presenters import condition_limits
-from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, count_of, instant_text
+from core.web.admin import BigTableAdmin, DeletesOnlyUnused, FewRelatedFilter, VersionedAdmin, count_of, instant_text
 from readings.units.formatting import limits_text
 
 
 @admin.register(LimitProfile)
-class LimitProfileAdmin(DeletesOnlyUnused[LimitProfile], admin.ModelAdmin[LimitProfile]):
+class LimitProfileAdmin(DeletesOnlyUnused[LimitProfile], VersionedAdmin[LimitProfile]):
     """Edit limit profiles; the default profile cannot be deleted."""
 
     form = ProfileLimitsForm
@@ -41,7 +42,7 @@ class LimitProfileAdmin(DeletesOnlyUnused[LimitProfile], admin.ModelAdmin[LimitP
 
 
 @admin.register(CustomerLimits)
-class CustomerLimitsAdmin(admin.ModelAdmin[CustomerLimits]):
+class CustomerLimitsAdmin(VersionedAdmin[CustomerLimits]):
     """Edit the profiles of customers' units without limits of their own."""
 
     list_display = ["customer", "profile", "updated_at"]
@@ -52,9 +53,14 @@ class CustomerLimitsAdmin(admin.ModelAdmin[CustomerLimits]):
     show_full_result_count = False
     list_per_page = 50
 
+    @override
+    def lock(self, request: HttpRequest, object_id: str | None) -> None:
+        lock_shared_limits()
+        super().lock(request, object_id)
+
 
 @admin.register(UnitLimits)
-class UnitLimitsAdmin(admin.ModelAdmin[UnitLimits]):
+class UnitLimitsAdmin(VersionedAdmin[UnitLimits]):
     """Edit the limits of single units."""
 
     form = UnitLimitsChoiceForm
@@ -70,6 +76,12 @@ class UnitLimitsAdmin(admin.ModelAdmin[UnitLimits]):
     raw_id_fields = ["named_sensor"]
     show_full_result_count = False
     list_per_page = 50
+
+    @override
+    def lock(self, request: HttpRequest, object_id: str | None) -> None:
+        unit_id = object_id or request.POST.get("storage_unit", "")
+        lock_limits_of_units([int(unit_id)] if unit_id.isdecimal() else [])
+        super().lock(request, object_id)
 
     @admin.display(description="customer")
     def customer_code(self, limits: UnitLimits) -> str:

@@ -13,11 +13,11 @@ from django.utils.safestring import SafeString
 from typing_extensions import override
 
 from alarms.models import MaintenanceWindow
-from core.web.admin import FewRelatedFilter, badge
+from core.web.admin import FewRelatedFilter, VersionedAdmin, badge
 
 
 @admin.register(MaintenanceWindow)
-class MaintenanceWindowAdmin(admin.ModelAdmin[MaintenanceWindow]):
+class MaintenanceWindowAdmin(VersionedAdmin[MaintenanceWindow]):
     """Edit maintenance windows; new ones record who scheduled them."""
 
     list_display = ["reason", "status", "customer", "facility", "storage_unit", "starts_at", "ends_at", "created_by"]

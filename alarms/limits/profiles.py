@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.db.models import Q
 
 from alarms.models import LimitProfile, UnitLimits
+from alarms.models.limit_locks import lock_limits_of_units
 from alarms.models.limits import ChosenLimits
 from customers.models import StorageUnit
 
@@ -173,8 +174,8 @@ def limits_choice(unit: StorageUnit) -> UnitLimits:
 
 def lock_unit(unit_id: int) -> StorageUnit:
     """Return the unit with its facility, locked so that nobody else changes its limits meanwhile."""
-    units = StorageUnit.objects.select_related("facility").select_for_update(of=("self",), no_key=True)
-    unit: StorageUnit = units.get(pk=unit_id)
+    lock_limits_of_units([unit_id])
+    unit: StorageUnit = StorageUnit.objects.select_related("facility").get(pk=unit_id)
     return unit
 
 

@@ -13,6 +13,7 @@ from django.db import models, transaction
 from django.db.models.functions import Now
 from typing_extensions import override
 
+from alarms.models.limit_locks import lock_limits_of_customer, lock_limits_of_units, lock_shared_limits
 from alarms.thresholds import Limits, SensorPolicy
 from core.scope import ScopedModel, ScopedQuerySet
 from customers.models import Customer, Sensor, StorageUnit
@@ -211,6 +212,12 @@ class LimitProfile(ChosenLimits):
     def __str__(self) -> str:
         return self.name
 
+    @override
+    def save(self, *args: object, **kwargs: object) -> None:
+        with transaction.atomic():
+            lock_shared_limits()
+            super().save(*args, **kwargs)  # type: ignore[arg-type]  # passed on
+
 
 class UnitLimits(ChosenLimits, ScopedModel):
     """The limits chosen for a unit: a profile, or custom limits in the other columns."""
@@ -240,7 +247,7 @@ class UnitLimits(ChosenLimits, ScopedModel):
     def save(self, *args: object, **kwargs: object) -> None:
         # Racing changes come into force one after the other, each with the version that it brings.
         with transaction.atomic():
-            list(StorageUnit.objects.filter(pk=self.storage_unit_id).select_for_update(no_key=True).values_list("pk"))
+            lock_limits_of_units([self.storage_unit_id])
             super().save(*args, **kwargs)  # type: ignore[arg-type]  # passed on
 
     @override
@@ -269,9 +276,8 @@ class CustomerLimits(models.Model):
 
     @override
     def save(self, *args: object, **kwargs: object) -> None:
-        # As for units.
         with transaction.atomic():
-            list(Customer.objects.filter(pk=self.customer_id).select_for_update(no_key=True).values_list("pk"))
+            lock_limits_of_customer(self.customer_id)
             super().save(*args, **kwargs)  # type: ignore[arg-type]  # passed on
 
 

@@ -17,6 +17,7 @@ from alarms.excursions.what_if import LimitOrderError, Replay, ReplayedAlarm, pr
 from alarms.limits.profiles import limits_choice, lock_unit, profile_values
 from alarms.limits.versions import default_profile, latest_versions, limits_of, update_versions
 from alarms.models import CustomerLimits, LimitProfile, LimitVersion, MaintenanceWindow, Reevaluation, UnitLimits
+from alarms.models.limit_locks import lock_limits_of_customer
 from alarms.presenters import limit_details
 from alarms.selectors import maintenance_windows
 from alarms.thresholds import SensorPolicy
@@ -97,9 +98,10 @@ def _preview_context(form: UnitLimitsForm, unit: StorageUnit) -> dict[str, objec
 def customer_limits_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show the profile of the customer's units without limits of their own, and choose it for managers."""
     principal, customer = settings_customer(request, public_id)
+    if request.method == "POST":
+        lock_limits_of_customer(customer.pk)
     chosen = CustomerLimits.objects.filter(customer=customer).select_related("profile").first()
-    choice = locked_for(request, chosen) if chosen else CustomerLimits(customer=customer)
-    form = CustomerLimitsForm(request.POST or None, instance=choice)
+    form = CustomerLimitsForm(request.POST or None, instance=chosen or CustomerLimits(customer=customer))
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, f"{form.instance.profile} is in effect for units without limits of their own.")

@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
-from django.db import models
+from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
 from django.db.models import PROTECT, Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -20,9 +23,11 @@ from django.utils.safestring import SafeString
 from typing_extensions import override
 
 from core.web.pages import BoundedPaginator
+from core.web.versioned_forms import VersionedForm
 
 M = TypeVar("M", bound=models.Model)
 
+VERSION = VersionedForm.VERSION
 Tone = Literal["good", "warning", "bad", "neutral"]
 
 
@@ -46,6 +51,40 @@ def count_of(model: type[models.Model], way: str, condition: Q | None = None) ->
     """Return a subquery that counts the rows of `model` that refer to a row by `way`."""
     counted = model._base_manager.filter(condition or Q(), **{way: OuterRef("pk")}).order_by().values(way)
     return Coalesce(Subquery(counted.annotate(n=Count("*")).values("n")), 0)
+
+
+class VersionedAdmin(admin.ModelAdmin[M]):
+    """Objects whose form shows what others changed since it was opened, and is compared with them under a lock."""
+
+    form: type[forms.ModelForm[M]] = VersionedForm
+
+    @override
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        with transaction.atomic():
+            if request.method == "POST":
+                self.lock(request, None if object_id is None else unquote(object_id))
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def lock(self, request: HttpRequest, object_id: str | None) -> None:
+        """Lock the object that is about to be changed, None if one is added, until the end of the transaction."""
+        try:
+            key = self.model._meta.pk.to_python(object_id)
+        except ValidationError:
+            return  # there is no such object, which the view says
+        list(self.model._base_manager.select_for_update(no_key=True).filter(pk=key).values_list("pk"))
+
+    @override
+    def get_fieldsets(self, request: HttpRequest, obj: M | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not self.has_change_permission(request, obj) or VERSION in flatten_fieldsets(fieldsets):
+            return fieldsets
+        return [*fieldsets, (None, {"fields": [VERSION], "classes": ["version"]})]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[M]):

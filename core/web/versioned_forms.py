@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import TypeVar, cast
 
 from django import forms
+from django.contrib.auth.forms import ReadOnlyPasswordHashField
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from typing_extensions import override
@@ -22,15 +23,27 @@ M = TypeVar("M", bound=models.Model)
 _DIGITS = 12
 
 
+class _VersionField(forms.CharField):
+    """What the form was opened with, which nobody edits."""
+
+    @override
+    def has_changed(self, initial: object, data: object) -> bool:
+        return False
+
+
 class VersionedForm(forms.ModelForm[M]):
-    """A model form with the versions of its values; its instance comes from `locked_for`, in an `atomic_post` view."""
+    """A model form with the versions of its values; its instance comes from `locked_for`, in an `atomic_post` view.
+
+    In the admin it is the form of `core.web.admin.VersionedAdmin`.
+    """
 
     VERSION = "version"
+    version = _VersionField(required=False, label="", widget=forms.HiddenInput)
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on
-        hidden = forms.CharField(required=False, widget=forms.HiddenInput, initial=self._versions_text)
-        self.fields[self.VERSION] = hidden
+        if self.VERSION in self.fields:  # not on pages of the admin that only show an object
+            self.fields[self.VERSION].initial = self._versions_text
 
     @override
     def full_clean(self) -> None:
@@ -58,8 +71,13 @@ class VersionedForm(forms.ModelForm[M]):
         return {
             name: _version(field.prepare_value(self.get_initial_for_field(field, name)))
             for name, field in self.fields.items()
-            if name in (self._meta.fields or ()) and not isinstance(field.widget, forms.PasswordInput)
+            if self._is_compared(name, field)
         }
+
+    def _is_compared(self, name: str, field: forms.Field) -> bool:
+        if name == self.VERSION or name not in (self._meta.fields or ()):
+            return False
+        return not isinstance(field, ReadOnlyPasswordHashField) and not isinstance(field.widget, forms.PasswordInput)
 
     def _versions_text(self) -> str:
         return json.dumps(self._versions(), separators=(",", ":"))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from typing_extensions import override
 
-from core.web.admin import FewRelatedFilter, badge, instant_text
+from core.web.admin import FewRelatedFilter, VersionedAdmin, badge, instant_text
 from ingestion.admin.sources import TONES
 from ingestion.models import Source, SourceSchedule
 from ingestion.polling import claims
@@ -29,7 +29,7 @@ _NOT_POLLED = (SourceState.PAUSED, SourceState.INACTIVE)
 
 
 @admin.register(SourceSchedule)
-class SourceScheduleAdmin(admin.ModelAdmin[SourceSchedule]):
+class SourceScheduleAdmin(VersionedAdmin[SourceSchedule]):
     """Lists polled sources with their interval and next run; interval and pause are edited in the list."""
 
     change_list_template = "admin/source_schedules.html"

@@ -16,7 +16,8 @@ from django.utils.safestring import SafeString
 from typing_extensions import override
 
 from core.crypto.encryption import SecretUnreadable
-from core.web.admin import FewRelatedFilter, Tone, badge, count_of, list_link
+from core.web.admin import FewRelatedFilter, Tone, VersionedAdmin, badge, count_of, list_link
+from core.web.versioned_forms import VersionedForm
 from customers.access.actions import Permission
 from customers.access.tokens import create_token
 from ingestion.models import Delivery, RejectedRow, Source
@@ -51,7 +52,7 @@ STATE_FIELDS = [
 ]
 
 
-class SourceForm(forms.ModelForm[Source]):
+class SourceForm(VersionedForm[Source]):
     """Validates a source's credentials together, and rejects what would be stored without being used."""
 
     clear_headers = forms.BooleanField(required=False, label="remove the stored headers")
@@ -111,7 +112,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin[Source]):
+class SourceAdmin(VersionedAdmin[Source]):
     """Edits sources and shows their state."""
 
     form = SourceForm
@@ -192,7 +193,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
 
     @override
     def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
-        return self.fieldsets if obj else self.fieldsets[:-1]
+        return super().get_fieldsets(request, obj) if obj else self.fieldsets[:-1]
 
     def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
         """Return False, because deliveries and rejected rows refer to the source. Pause it instead."""

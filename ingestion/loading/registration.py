@@ -12,6 +12,7 @@ from functools import cache
 
 from django.db import connection
 
+from alarms.models.limit_locks import hold_shared_limits
 from audit.context import stating_reason
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
 from customers.signals import send_units_changed, unit_attributes
@@ -135,6 +136,8 @@ class Register:
             facility.facility_code: facility
             for facility in self._customer.facilities.filter(facility_code__in=facility_codes.values())
         }
+        # Nobody sees these units before the transaction ends, and could give them limits that change meanwhile.
+        hold_shared_limits()
         StorageUnit.objects.bulk_create(
             [_new_unit(facilities[facility_codes[key]], key[1], each) for key, each in described.items()],
             ignore_conflicts=True,

@@ -48,6 +48,17 @@ def test_the_default_profile_is_provisional_and_alerts_nobody(unit: StorageUnit)
     assert not Alarm.objects.exists()
 
 
+def test_a_default_profile_that_is_one_no_longer_is_not_in_force_any_more(unit: StorageUnit) -> None:
+    default = LimitProfile.objects.get(is_default=True)
+    default.is_around_set_temperature, default.high_warning_c = False, 9.0
+    default.save()
+    default.is_default = False
+    default.save()
+    unit.refresh_from_db()
+    assert unit.high_warning_c == 7.0  # the configured deviation of 2 K
+    assert update_versions([unit.pk]) == 0
+
+
 def test_the_first_choice_is_in_force_from_the_beginning(unit: StorageUnit) -> None:
     read(unit, (0, 7.5), (5, 7.5), (10, 5))
     UnitLimits.objects.create(storage_unit=unit, **OWN)
