@@ -23,7 +23,7 @@ _FEW = 10
 _ERROR_CODES = (-127.0, 127.9, 127.99, 128.0, 255.0, 327.67, 327.68, 655.35, 850.0, 888.0, 888.8, 999.0, 999.9, -200.0)
 _POWER_ON_C = 85.0
 _LOWEST_ERROR = 85.0
-_ADVICE = "If it reports a fault, add it to the source's error values."
+_ADVICE = "If it reports a fault, add it to the error values."
 # Where cold stores and rooms are: beyond it, the median of a body suggests another scale.
 _USUAL_C = (-100.0, 60.0)
 
@@ -105,12 +105,12 @@ class PlausibilityChecks:
         """Return all notes on the body."""
         notes = self._rules.notes
         if self._count and notes.assumes_celsius:
-            notes.tell("No scale is given: °C was assumed. Set the source's scale.")
+            notes.tell("No scale is given: °C was assumed. Set the scale.")
         if self._unusual:
             value, scale = self._unusual
             notes.tell(
                 f"Temperatures around {value:g} {scale} are unusual for cold stores and rooms."
-                " Check the source's scale, factor and offset."
+                " Check the scale, the factor and the offset."
             )
         return notes.sentences()
 

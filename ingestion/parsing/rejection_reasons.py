@@ -58,14 +58,14 @@ class Reason(TextChoices):
 MESSAGES: dict[Reason, str] = {
     Reason.OTHER_CUSTOMER: "The row names {value}, another customer of this system. Check the source's address, or the "
     "file; dismiss the row if it does not belong here.",
-    Reason.NO_UNIT: "The row has no storage unit. Set the unit field in the source's mapping.",
+    Reason.NO_UNIT: "The row has no storage unit. Set the unit field.",
     Reason.UNKNOWN_UNIT: "Unit {value} is not registered. Register it, or let the source register new units.",
     Reason.UNKNOWN_FACILITY: "Facility {value} is not registered. Add it, or let the source register new facilities.",
     Reason.UNKNOWN_SENSOR: "Sensor {value} is not registered. Register it, or let the source register new sensors.",
     Reason.RETIRED_SENSOR: "Sensor {value} was retired before this reading. Stop sending its readings, or return the "
     "sensor to service and replay the row.",
-    Reason.NO_TIME: "The row has no time. Set the time field in the source's mapping.",
-    Reason.UNREADABLE_TIME: "The time {value} cannot be read{why}. Set the source's time format.",
+    Reason.NO_TIME: "The row has no time. Set the time field.",
+    Reason.UNREADABLE_TIME: "The time {value} cannot be read{why}. Set the time format.",
     Reason.FUTURE_TIME: "The time {value} is more than 24 hours ahead. Check the device's clock and the time zone.",
     Reason.TOO_OLD: "The time {value} is before the year 2000. Check the device's clock and the time format.",
     Reason.CLOCK_RESET: "The time {value} is {why}: the device's clock was probably reset. Check the clock and import "
@@ -73,35 +73,35 @@ MESSAGES: dict[Reason, str] = {
     Reason.SKIPPED_HOUR: "The local time {value} does not exist in {zone}: the clocks skipped it. Check the time zone.",
     Reason.AMBIGUOUS_HOUR: "The local time {value} occurs twice in {zone}, and the order of the rows does not show "
     "which one is meant. Send times with a UTC offset.",
-    Reason.NO_TEMPERATURE: "The row has no temperature. Set the temperature field in the source's mapping.",
+    Reason.NO_TEMPERATURE: "The row has no temperature. Set the temperature field.",
     Reason.NOT_A_NUMBER: "The temperature {value} is not a number. If it means that nothing was measured, "
-    "add it to the source's null values.",
+    "add it to the null values.",
     Reason.NOT_FINITE: "The temperature {value} is not finite. Send an empty value if nothing was measured.",
-    Reason.BELOW_ABSOLUTE_ZERO: "The temperature {value} ({scale}) is below absolute zero. Check the source's scale.",
-    Reason.ABOVE_1000_C: "The temperature {value} ({scale}) is above 1,000 °C. Check the source's scale.",
-    Reason.UNKNOWN_SCALE: "The scale {value} is not Celsius, Fahrenheit or kelvin. Set the source's scale.",
-    Reason.SENSOR_ERROR: "The temperature {value} is one of the source's error values. Check the sensor, or take the "
+    Reason.BELOW_ABSOLUTE_ZERO: "The temperature {value} ({scale}) is below absolute zero. Check the scale.",
+    Reason.ABOVE_1000_C: "The temperature {value} ({scale}) is above 1,000 °C. Check the scale.",
+    Reason.UNKNOWN_SCALE: "The scale {value} is not Celsius, Fahrenheit or kelvin. Set the scale.",
+    Reason.SENSOR_ERROR: "The temperature {value} is one of the error values. Check the sensor, or take the "
     "value off the list.",
     Reason.CONTRADICTORY_SCALES: "The scale {value} behind the temperature contradicts {other} in the same row. Set "
-    "the source's scale field or scale.",
-    Reason.UNKNOWN_QUANTITY: "What {value} measures is unknown. Set the source's row filter to the rows with "
-    "temperatures, or its temperature field.",
+    "the scale field or the scale.",
+    Reason.UNKNOWN_QUANTITY: "What {value} measures is unknown. Set the row filter to the rows with "
+    "temperatures, or the temperature field.",
     Reason.BAD_QUALITY: "The quality {value} is not a number from 0 to 1. Check the quality field in the mapping.",
     Reason.STATUS_TOO_LONG: "The status {value} is longer than {limit} characters. "
     "Check the status field in the mapping.",
     Reason.TOO_MANY_STATUSES: "The status {value} is new, and there are too many different statuses already. "
     "Check the status field in the mapping.",
     Reason.CODE_TOO_LONG: "The {what} {value} is longer than {limit} characters. Check its field in the mapping.",
-    Reason.NOT_TEXT: "The {what} {value} contains invalid characters. Check the source's encoding.",
+    Reason.NOT_TEXT: "The {what} {value} contains invalid characters. Check the encoding.",
     Reason.WRONG_NUMBER_OF_COLUMNS: "The line has {count} columns, the header has {expected}. "
     "Check delimiters and quotes.",
     Reason.CUT_OFF: "The body ends within this row. The next delivery should contain the whole row.",
     Reason.UNKNOWN_FIELD: "The field {value} is unknown. Use only {known}.",
-    Reason.NOT_AN_OBJECT: "The list contains {value} instead of a reading. Check the source's readings path.",
+    Reason.NOT_AN_OBJECT: "The list contains {value} instead of a reading. Check the readings path.",
     Reason.HTML_INSTEAD_OF_DATA: "The response is a web page, not data. Check the source's address and credentials.",
     Reason.INVALID_JSON: "The body is not valid JSON: {why}. Check what the source sends.",
-    Reason.NO_READINGS_LIST: "The JSON contains no list of readings{why}. Set the source's readings path.",
-    Reason.NO_HEADER: "No header line was found: {why}. Set the column names in the source's mapping.",
+    Reason.NO_READINGS_LIST: "The JSON contains no list of readings{why}. Set the readings path.",
+    Reason.NO_HEADER: "No header line was found: {why}. Set the time field and the temperature field.",
     Reason.DECIMAL_COMMA: "The temperatures seem to have decimal commas in a file that is separated by commas, such as "
     "{value}. Export it with another delimiter or with decimal points, or with quotes around the temperatures.",
     Reason.UNSUPPORTED_FILE: "The file is {what}, which cannot be read{why}. Export the readings as CSV, XLSX or JSON.",
@@ -109,16 +109,38 @@ MESSAGES: dict[Reason, str] = {
     "and credentials.",
     Reason.INCOMPLETE_PAGES: "The response continues on further pages, which could not be read: {why}. Request a "
     "shorter period from the source.",
-    Reason.UNDECODABLE: "The body cannot be decoded: {why}. Set the source's encoding.",
+    Reason.UNDECODABLE: "The body cannot be decoded: {why}. Set the encoding.",
     Reason.TOO_LARGE: "The body is too large: {why}. Request a shorter period from the source.",
+}
+
+
+# About a file that a person imports, where the message about what a source sends does not fit.
+FILE_MESSAGES: dict[Reason, str] = {
+    Reason.HTML_INSTEAD_OF_DATA: "The file is a web page, not data. Export the readings as CSV, XLSX or JSON.",
+    Reason.INVALID_JSON: "The file is not valid JSON: {why}. Export it again.",
+    Reason.NO_READINGS_LIST: "The JSON contains no list of readings{why}. Choose the columns of the time and the "
+    "temperature, or set the readings path.",
+    Reason.NO_HEADER: "No header line was found: {why}. Choose the columns of the time and the temperature.",
+    Reason.ERROR_IN_RESPONSE: "The file reports an error instead of readings: {value}. Export it again.",
+    Reason.UNDECODABLE: "The file cannot be decoded: {why}. Set the encoding.",
+    Reason.TOO_LARGE: "The file is too large: {why}. Split it.",
 }
 
 
 def message_for(reason: Reason, **values: object) -> str:
     """Return the message of `reason`, filled in with `values`; `value` is quoted and shortened."""
+    return _filled_in(MESSAGES[reason], values)
+
+
+def file_message_for(reason: Reason, **values: object) -> str:
+    """Return the message of `reason` about a file that a person imports, filled in like that of `message_for`."""
+    return _filled_in(FILE_MESSAGES.get(reason) or MESSAGES[reason], values)
+
+
+def _filled_in(message: str, values: dict[str, object]) -> str:
     if "value" in values:
         values["value"] = quoted(values["value"])
-    return MESSAGES[reason].format(**values)
+    return message.format(**values)
 
 
 def printable(text: str) -> str:

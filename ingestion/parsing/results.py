@@ -9,7 +9,7 @@ from typing import Self
 import polars as pl
 
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn
-from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.rejection_reasons import Reason, file_message_for, message_for
 from ingestion.parsing.values.timestamps import DayOrder
 
 # row_number: the line of a CSV file or the position in a JSON list, from 1.
@@ -126,13 +126,14 @@ class RowContext:
 class UnreadableBody(Exception):  # noqa: N818  (describes the body, as in "except UnreadableBody")
     """A body of which nothing can be used: the delivery fails with `reason` and `message`.
 
-    `values` fill in the reason's own message; `why` is one of them.
+    `values` fill in the reason's own message; `why` is one of them. `file_message` is for who imports a file.
     """
 
     def __init__(self, reason: Reason, message: str = "", **values: object) -> None:
         self.reason = reason
         self.why = str(values.get("why", ""))
         self.message = message or message_for(reason, **values)
+        self.file_message = message or file_message_for(reason, **values)
         super().__init__(self.message)
 
 

@@ -38,7 +38,7 @@ MAX_REJECTED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewRequest:
-    """A body's origin and how to read it. `max_rows` None counts all rows.
+    """A body's origin and how to read it. `max_rows` None counts all rows; `is_start` reads no further than those.
 
     `is_poll`: rows that are years older than what is stored come from reset clocks, unlike those of files.
     """
@@ -55,6 +55,7 @@ class PreviewRequest:
     received_at: datetime = field(default_factory=timezone.now)
     max_bytes: int = field(default_factory=lambda: int(settings.SOURCE_MAX_BYTES))
     max_rows: int | None = PREVIEWED_ROWS
+    is_start: bool = False
 
 
 def preview(body: IO[bytes], request: PreviewRequest) -> Preview:
@@ -73,7 +74,8 @@ def preview(body: IO[bytes], request: PreviewRequest) -> Preview:
         try:
             result = _of_batches(_batches(body, request), request, head)
         except UnreadableBody as error:
-            result = Preview(head=head, error_reason=error.reason.value, error_message=error.message)
+            message = error.message if request.source else error.file_message
+            result = Preview(head=head, error_reason=error.reason.value, error_message=message)
         transaction.set_rollback(True)
     return result
 
@@ -99,6 +101,8 @@ def _of_batches(batches: Iterable[ParsedBatch], request: PreviewRequest, head: B
         sample.add(batch)
         counts.add(batch)
         notes += batch.notes
+        if request.is_start and counts.is_full:
+            break
     result = Preview(head=head, notes=list(dict.fromkeys(notes)), is_partial=counts.is_full)
     result.rows = sample.rows(counts.register.time_zones)
     result.outcomes = counts.outcomes()

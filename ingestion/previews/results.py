@@ -19,7 +19,6 @@ from ingestion.sources.mapping import FieldMapping
 _ALIASES = {
     "register new": "registers_units",
     "default unit": "default_unit_code",
-    "field in the source's mapping": "",
     "without a temperature": "skips_without_temperature",
     "several temperature": "several_temperatures",
 }
@@ -30,7 +29,7 @@ _SETTING = re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, _NAMES), key=len, 
 def settings_in(message: str) -> tuple[str, ...]:
     """Return the settings that a message names, in order: every message about data says what to change."""
     names = (_NAMES[match[0].lower()] for match in _SETTING.finditer(message))
-    return tuple(dict.fromkeys(name for name in names if name))
+    return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +71,18 @@ class Preview:
     def is_readable(self) -> bool:
         """Whether the body could be read at all."""
         return not self.error_reason
+
+    @property
+    def problem(self) -> str:
+        """Why nothing of the body could be stored, "" if something could."""
+        if not self.is_readable:
+            return self.error_message
+        if self.is_partial or self.stored or self.duplicates or self.conflicting:
+            return ""
+        if not self.outcomes:
+            return "There is no reading in it."
+        first = self.outcomes[0]
+        return f"All its rows would be rejected, {first.count:,} of them as “{first.label}”: {first.message}"
 
     @property
     def error_label(self) -> str:

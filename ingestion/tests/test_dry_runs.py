@@ -62,10 +62,10 @@ def test_a_dry_run_reports_the_outcome_and_stores_nothing(customer: Customer, fi
         "  rejected: 1 (Not a number)",
         f"    row 5: {csv_row(temperature='warm')}",
         '    The temperature "warm" is not a number. If it means that nothing was measured,'
-        " add it to the source's null values. [null_values]",
+        " add it to the null values. [null_values]",
         "  rejected: 1 (No time)",
         f"    row 6: {csv_row(timestamp='', unit_id='unit_A_9_9')}",
-        "    The row has no time. Set the time field in the source's mapping. [time_field]",
+        "    The row has no time. Set the time field. [time_field]",
     ]
     assert (Reading.objects.count(), Delivery.objects.count(), RejectedRow.objects.count()) == (3, 1, 0)
 

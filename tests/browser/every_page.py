@@ -213,7 +213,7 @@ def make_world() -> World:
     MessageFactory(channel=channel, state="dead")
     Drill.objects.create(customer=facility.customer, started_at=now, ended_at=now)
     understood = DeliveryFactory(
-        source=source, notes=["No scale is given: °C was assumed. Set the source's scale."], understood=UNDERSTOOD
+        source=source, notes=["No scale is given: °C was assumed. Set the scale."], understood=UNDERSTOOD
     )
     draft = ImportFileFactory(file_import__customer=facility.customer).file_import
     setup = SourceSetupFactory(source__customer=facility.customer)

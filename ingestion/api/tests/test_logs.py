@@ -32,7 +32,7 @@ def test_a_delivery_has_the_counts_of_its_rows(admin: APIClient) -> None:
         status="partial",
         source_url="https://example.com/a",
         error_message="Rows rejected.",
-        notes=["No scale is given: °C was assumed. Set the source's scale."],
+        notes=["No scale is given: °C was assumed. Set the scale."],
     )
 
     (data,) = admin.get(URL).json()["items"]
@@ -51,7 +51,7 @@ def test_a_delivery_has_the_counts_of_its_rows(admin: APIClient) -> None:
         "end_time": "2026-11-23T12:00:00.500000Z",
         "source_url": "https://example.com/a",
         "error_message": "Rows rejected.",
-        "notes": ["No scale is given: °C was assumed. Set the source's scale."],
+        "notes": ["No scale is given: °C was assumed. Set the scale."],
         "response_excerpt": "",
     }
 

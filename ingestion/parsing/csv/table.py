@@ -98,7 +98,7 @@ class Table:
         for column in header.layout.temperatures:
             if set_scale and column.scale and column.scale != set_scale:
                 notes.tell(
-                    f"The source's scale {set_scale} was used, but the title {quoted(column.title)} says otherwise."
+                    f"The scale setting {set_scale} was used, but the title {quoted(column.title)} says otherwise."
                 )
         is_known = (
             header.scale or header.layout.scales or set_scale or constant_fields(self._options.mapping).get("scale")
