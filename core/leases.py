@@ -119,11 +119,6 @@ class LeasedTable(Generic[Row]):
         finally:
             is_over.set()
 
-    def renew(self, claim: Claim) -> None:
-        """Give a valid claim a full lease again: it may have waited in a queue. Raise ClaimLost."""
-        if not self._renew(claim, self.lease):
-            raise self._lost(claim)
-
     def _renew(self, claim: Claim, lease: timedelta) -> bool:
         now = clock.database_now()
         own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id, lease_until__gt=now)

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from core.leases import Claim, ClaimLost
 from ingestion import retention, watchdog
-from ingestion.imports import storing
+from ingestion.imports import drafts, storing
 from ingestion.imports.undoing import run_claimed
 from ingestion.loading import due_readings
 from ingestion.polling.claims import claim_due
@@ -36,7 +36,7 @@ def send_due_sources() -> None:
 @shared_task
 def send_due_imports() -> None:
     """Claim the imports that are to be stored or undone, and send a task for each; forget old drafts."""
-    storing.forget_drafts()
+    drafts.forget_drafts()
     for claim in storing.claim_due():
         run_import.apply_async(
             (claim.row_id, str(claim.claim_id)), expires=settings.POLL_LEASE_SECONDS, queue=settings.SLOW_QUEUE

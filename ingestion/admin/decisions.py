@@ -15,6 +15,7 @@ TONES: dict[str, Tone] = {
     RejectedRow.State.REPLAYED: "good",
     Conflict.State.ACCEPTED: "good",
     RejectedRow.State.DISMISSED: "neutral",
+    RejectedRow.State.UNDONE: "neutral",
 }
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
+from typing import Self
 
 from ingestion.imports.logger_templates import template_for
-from ingestion.models import FileImport, SavedMapping, SourceMapping
+from ingestion.models import ImportFile, SavedMapping, SourceMapping
 from ingestion.parsing.fields.titles import canonical
-from ingestion.parsing.head import BodyHead, HeadColumn, head_of
+from ingestion.parsing.head import HeadColumn, head_of
 from ingestion.parsing.parse import open_body
 from ingestion.parsing.results import UnreadableBody
 from ingestion.sources.mapping import FieldMapping
@@ -31,6 +34,9 @@ ROLES = {
     "set_temperature": "Set temperature",
 }
 _START_BYTES = 4096
+_NAMED_TITLES = 4
+_MAX_TITLES = 200
+_NUMBER = re.compile(r"#\d+")
 # Fields that would be recognised again by their names; a constant without a text takes their place.
 _NOT_READ_AS_CONSTANT = ("sensor", "quality", "status", "facility", "unit_name", "set_temperature")
 
@@ -39,36 +45,47 @@ class ColumnError(ValueError):
     """The columns cannot be assigned like this; the message says why, and what to do."""
 
 
-def header_digest(head: BodyHead) -> str:
-    """Return what identifies files with the same columns, "" if there are none."""
-    names = [canonical(column.name) or column.name for column in head.columns]
-    return sha256("\x1f".join(names).encode()).hexdigest() if names else ""
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What identifies files with the same columns. Without titles, as in files without a header, nothing does."""
+
+    digest: str
+    titles: str
+
+    @classmethod
+    def of(cls, columns: Sequence[HeadColumn]) -> Self:
+        """Return the header with these columns."""
+        names = [canonical(column.name) or column.name for column in columns]
+        digest = sha256("\x1f".join(names).encode()).hexdigest() if names else ""
+        titles = [column.name for column in columns if not _NUMBER.fullmatch(column.name)]
+        return cls(digest, ", ".join(titles[:_NAMED_TITLES])[:_MAX_TITLES])
 
 
-def choose_mapping(file_import: FileImport, content: bytes, file_name: str) -> None:
-    """Give a new import the customer's saved mapping for files with this header, else that of a logger's template."""
-    default = FieldMapping(time_zone=file_import.time_zone)
-    head = head_of(io.BytesIO(content), default, file_name=file_name)
-    saved = SavedMapping.objects.filter(customer=file_import.customer, header_digest=header_digest(head)).first()
-    if saved is not None:
-        copy_mapping(saved, file_import)
-        file_import.mapping_origin = f"Saved mapping “{saved.name}”"
+def choose_mapping(file: ImportFile, content: bytes) -> None:
+    """Give a new file the customer's saved mapping for files with its header, else that of a logger's template."""
+    head = head_of(io.BytesIO(content), FieldMapping(time_zone=file.time_zone), file_name=file.name)
+    header = Header.of(head.columns)
+    file.header_digest, file.header_titles = header.digest, header.titles
+    saved = SavedMapping.objects.filter(customer=file.file_import.customer, header_digest=header.digest).first()
+    if saved is not None and header.titles:
+        copy_mapping(saved, file)
+        file.mapping_origin = f"Saved mapping “{saved.name}”"[:_MAX_TITLES]
         return
-    template = template_for(_start_of(content, file_name))
+    template = template_for(_start_of(content, file.name))
     if template is not None:
         for name, value in template.mapping.items():
-            setattr(file_import, name, value)
-        file_import.mapping_origin = f"Template “{template.name}”"
+            setattr(file, name, value)
+        file.mapping_origin = f"Template “{template.name}”"
 
 
-def save_mapping(file_import: FileImport, head: BodyHead, name: str) -> None:
-    """Remember the mapping of an import for the customer's next files with this header."""
-    digest = header_digest(head)
-    if not digest or not head.is_understood:
+def save_mapping(file: ImportFile) -> None:
+    """Remember the mapping of a file for the customer's next files with its header."""
+    if not file.header_titles:
         return
-    saved = SavedMapping.objects.filter(customer=file_import.customer, header_digest=digest).first()
-    saved = saved or SavedMapping(customer=file_import.customer, header_digest=digest, name=name[:200])
-    copy_mapping(file_import, saved)
+    customer = file.file_import.customer
+    saved = SavedMapping.objects.filter(customer=customer, header_digest=file.header_digest).first()
+    saved = saved or SavedMapping(customer=customer, header_digest=file.header_digest, name=file.header_titles)
+    copy_mapping(file, saved)
     saved.save()
 
 
@@ -76,6 +93,14 @@ def copy_mapping(source: SourceMapping, target: SourceMapping) -> None:
     """Copy all settings of a mapping."""
     for name in MAPPING_FIELDS:
         setattr(target, name, getattr(source, name))
+
+
+def changed_settings(mapping: SourceMapping) -> dict[str, object]:
+    """Return the settings of a mapping that are not the defaults."""
+    unchanged = type(mapping)()
+    return {
+        name: getattr(mapping, name) for name in MAPPING_FIELDS if getattr(mapping, name) != getattr(unchanged, name)
+    }
 
 
 def assign_columns(mapping: SourceMapping, columns: Sequence[HeadColumn], roles: Mapping[int, str]) -> None:

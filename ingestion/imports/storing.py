@@ -2,7 +2,7 @@
 
 A file is stored completely or not at all, so that a worker that is killed leaves it waiting and the next one stores it.
 How far it has come is written through a connection of its own, because the file's transaction is not visible before
-its end.
+its end. Meanwhile the lease of the import is renewed by `core.leases`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import gzip
 import io
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from datetime import datetime, timedelta
 from typing import IO
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connections, transaction
-from django.utils import timezone
 
 from audit.events import record_event
 from audit.models import AuditEntry
 from core.leases import Claim, LeasedTable
-from ingestion.loading.load import LoadRequest, LoadResult, load, log_failure
+from customers.models import Facility
+from ingestion.imports.mappings import changed_settings
+from ingestion.loading.load import LoadRequest, LoadResult, Parsing, load, log_failure
 from ingestion.loading.registration import other_customer_test
 from ingestion.models import FileImport, ImportFile, IngestionType
 from ingestion.parsing.parse import parse_body
@@ -34,8 +34,6 @@ logger = structlog.get_logger(__name__)
 CLAIMS_PER_TICK = 20
 # A file that ends its worker every time must not be tried for ever.
 MAX_ATTEMPTS = 3
-# Drafts are forgotten after this time, with their files.
-DRAFTS_KEPT = timedelta(days=30)
 
 import_leases = LeasedTable(
     model=FileImport,
@@ -47,22 +45,14 @@ import_leases = LeasedTable(
     slow_seconds=0,
 )
 PROGRESS = """
-WITH renewed AS (
-    UPDATE file_import SET lease_until = %(lease_until)s WHERE id = %(import_id)s AND claim_id = %(claim_id)s
-)
-UPDATE import_file SET read_bytes = %(read_bytes)s WHERE id = %(file_id)s
+UPDATE import_file SET read_bytes = %(read_bytes)s FROM file_import
+WHERE import_file.id = %(file_id)s AND file_import.id = file_import_id AND claim_id = %(claim_id)s
 """
 
 
 def claim_due() -> list[Claim]:
     """Claim the imports that are to be stored or undone."""
     return import_leases.claim_due(limit=CLAIMS_PER_TICK)
-
-
-def forget_drafts() -> int:
-    """Delete drafts that nobody stored within DRAFTS_KEPT; return their number."""
-    old = FileImport.objects.filter(state=FileImport.State.DRAFT, created_at__lt=timezone.now() - DRAFTS_KEPT)
-    return sum(draft.delete()[0] > 0 for draft in old[:CLAIMS_PER_TICK])
 
 
 def store_files(claim: Claim) -> None:
@@ -86,6 +76,16 @@ def content_of(file: ImportFile) -> IO[bytes]:
     return io.BytesIO(gzip.decompress(bytes(file.content)))
 
 
+def facility_time_zone(file: ImportFile) -> str:
+    """Return the time zone of facilities that the file registers: the one that the customer's others share, or its own.
+
+    Loggers often record in UTC, wherever they are.
+    """
+    facilities = Facility.objects.filter(customer=file.file_import.customer)
+    zones = set(facilities.order_by().values_list("time_zone", flat=True).distinct())
+    return zones.pop() if len(zones) == 1 else file.time_zone
+
+
 def _store_file(claim: Claim, file_id: int) -> None:
     with import_leases.hold(claim):
         file = ImportFile.objects.select_related("file_import__customer").get(pk=file_id)
@@ -98,11 +98,11 @@ def _store_file(claim: Claim, file_id: int) -> None:
         return
     try:
         with transaction.atomic():
-            result = load(request, _batches(claim, file, request), max_rejected_per_reason=0)
+            result = load(request, Parsing(lambda: _batches(claim, file, request)))
             with import_leases.hold(claim):
                 _record_stored(file, result)
     except UnreadableBody as error:
-        _fail(claim, file, request, error.reason.value, error.message)
+        _fail(claim, file, request, error.reason.value, error.file_message)
     except MappingError as error:
         _fail(claim, file, request, "source_settings", str(error))
 
@@ -114,7 +114,7 @@ def _load_request(file: ImportFile) -> LoadRequest:
         source_url=file.name,
         size_bytes=file.size_bytes,
         default_unit_code=file.unit_code,
-        facility_time_zone=file.file_import.facility_time_zone,
+        facility_time_zone=facility_time_zone(file),
     )
 
 
@@ -123,7 +123,7 @@ def _batches(claim: Claim, file: ImportFile, request: LoadRequest) -> Iterator[P
     with closing(_Progress(claim, file)) as progress:
         for batch in parse_body(
             body,
-            file.file_import.mapping,
+            file.mapping,
             file_name=file.name,
             received_at=request.received_at,
             default_unit=file.unit_code,
@@ -140,10 +140,7 @@ def _record_stored(file: ImportFile, result: LoadResult) -> None:
     file.read_bytes = file.size_bytes
     file.error_message = ""
     file.content = b""
-    file.spans = [
-        [span.stored_at.isoformat(), span.unit_id, span.first.isoformat(), span.last.isoformat()]
-        for span in result.spans
-    ]
+    file.note_stored(result.spans)
     file.save()
     _record(file)
 
@@ -172,12 +169,13 @@ def _record(file: ImportFile) -> None:
             "status": delivery.status,
             "stored": delivery.records_stored,
             "rejected": delivery.records_rejected,
+            "mapping": changed_settings(file),
         },
     )
 
 
 class _Progress:
-    """Writes how much of a file has been read, and renews the lease, outside the file's transaction."""
+    """Writes how much of a file has been read, outside the file's transaction."""
 
     def __init__(self, claim: Claim, file: ImportFile) -> None:
         self._claim = claim
@@ -186,9 +184,7 @@ class _Progress:
 
     def reach(self, read_bytes: int) -> None:
         """Note that the file has been read up to here. A failure costs nothing but the news of it."""
-        parameters: dict[str, datetime | int | str] = {
-            "lease_until": timezone.now() + import_leases.lease,
-            "import_id": self._claim.row_id,
+        parameters: dict[str, int | str] = {
             "claim_id": str(self._claim.claim_id),
             "read_bytes": read_bytes,
             "file_id": self._file_id,

@@ -11,6 +11,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from alarms.evaluation.evaluate import evaluate
+from audit.context import stating_reason
+from ingestion.loading.undone_rows import taken_over_if_undone
 from ingestion.models import Conflict, Delivery
 from readings.storage import future_readings
 from readings.storage.reading_batch import ReadingBatch, instant_of
@@ -19,7 +21,8 @@ from readings.storage.store import NewSpan, lock_units
 
 logger = structlog.get_logger(__name__)
 
-SAVE = """
+_OF_UNDONE = ("state", "delivery_id", "stored_temperature_c", "decided_at", "decided_by")
+SAVE = f"""
 INSERT INTO reading_conflict AS kept (public_id, storage_unit_id, sensor_id, recorded_at, temperature_c, scale,
     quality_score, equipment_status_id, stored_temperature_c, delivery_id, received_at, seen_count, last_seen_at,
     state, decided_by)
@@ -40,14 +43,16 @@ FROM (
 ) AS stored USING (storage_unit_id, recorded_at, sensor_id)
 ORDER BY storage_unit_id, recorded_at, sensor_id
 ON CONFLICT (storage_unit_id, recorded_at, sensor_id, temperature_c) DO UPDATE SET
-    seen_count = kept.seen_count + excluded.seen_count, last_seen_at = excluded.last_seen_at
-"""
+    seen_count = kept.seen_count + excluded.seen_count, last_seen_at = excluded.last_seen_at,
+    {taken_over_if_undone(*_OF_UNDONE)}
+"""  # noqa: S608  constants only
 
 
 def save(delivery: Delivery, batch: ReadingBatch, indexes: Sequence[int]) -> None:
     """Save the rows of `batch` at `indexes`. A repeated row is counted and keeps its state."""
     rows = np.array(indexes)
-    with connection.cursor() as cursor:
+    # A conflict of an undone import waits again: a change of state, of which a customer may require a reason.
+    with stating_reason("Received again after its import was undone."), connection.cursor() as cursor:
         cursor.execute(
             SAVE,
             {

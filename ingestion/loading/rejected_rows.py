@@ -10,12 +10,15 @@ from django.db import connection
 from django.utils import timezone
 
 from core.crypto.encryption import SecretUnreadable
+from ingestion.loading.undone_rows import taken_over_if_undone
 from ingestion.models import Delivery
 from ingestion.parsing.results import RejectedReading
 from ingestion.sources.credentials import Credentials, mask_secret
 
 ROWS_PER_STATEMENT = 5_000
-SAVE = """
+# A row whose import was undone waits again, as a row of the delivery that brings it again.
+_OF_UNDONE = ("state", "delivery_id", "row_number", "reason", "message", "decided_at", "decided_by")
+SAVE = f"""
 INSERT INTO rejected_row AS kept (public_id, customer_id, source_id, delivery_id, row_number, reason, message, raw,
     header, default_unit_code, fingerprint, received_at, seen_count, last_seen_at, state, decided_by)
 SELECT gen_random_uuid(), %(customer_id)s, %(source_id)s, %(delivery_id)s, row_number, reason, message, raw,
@@ -25,8 +28,9 @@ FROM unnest(%(row_numbers)s::int[], %(reasons)s::text[], %(messages)s::text[], %
     AS row (row_number, reason, message, raw, fingerprint, seen_count)
 ORDER BY fingerprint
 ON CONFLICT (customer_id, fingerprint) DO UPDATE SET
-    seen_count = kept.seen_count + excluded.seen_count, last_seen_at = excluded.last_seen_at
-"""
+    seen_count = kept.seen_count + excluded.seen_count, last_seen_at = excluded.last_seen_at,
+    {taken_over_if_undone(*_OF_UNDONE)}
+"""  # noqa: S608  constants only
 
 
 def save(delivery: Delivery, rejected: Sequence[RejectedReading], header: str, default_unit_code: str) -> None:

@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from audit.events import record_event
 from audit.models import AuditEntry
-from ingestion.loading.load import LoadRequest, load
+from ingestion.loading.load import LoadRequest, LoadResult, load
 from ingestion.loading.registration import other_customer_test
-from ingestion.models import FileImport, ImportFile, IngestionType, RejectedRow
+from ingestion.models import Conflict, FileImport, ImportFile, IngestionType, RejectedRow
 from ingestion.parsing.parse import parse_rejected_row
 from ingestion.parsing.results import ParsedBatch
 from ingestion.sources.mapping import FieldMapping
@@ -35,16 +35,17 @@ class ReplayResult:
 
 @transaction.atomic
 def replay(rejected_rows: QuerySet[RejectedRow], *, by: str) -> ReplayResult:
-    """Replay the waiting ones of these rows with the mapping of their source or import, as a delivery each.
+    """Replay the waiting ones of these rows with the mapping of their source or imported file, as a delivery each.
 
-    A row that is rejected again stays waiting, with its new reason.
+    A row that is rejected again stays waiting, with its new reason. What a file's rows store is undone with its import;
+    rows of an import that is being undone are left to that.
     """
     waiting = list(_waiting(rejected_rows).select_related("source", "customer"))
-    imports = _imports_of(waiting)
-    by_origin: dict[tuple[int, int | None, FileImport | None], list[RejectedRow]] = defaultdict(list)
+    files = _files_of(waiting)
+    by_origin: dict[tuple[int, int | None, ImportFile | None], list[RejectedRow]] = defaultdict(list)
     for row in waiting:
-        by_origin[row.customer_id, row.source_id, imports.get(row.delivery_id)].append(row)
-    results = [_replay_of_origin(rows, file_import, by) for (_, _, file_import), rows in by_origin.items()]
+        by_origin[row.customer_id, row.source_id, files.get(row.delivery_id)].append(row)
+    results = [_replay_of_origin(rows, file, by) for (_, _, file), rows in by_origin.items()]
     return ReplayResult(sum(r.replayed for r in results), sum(r.still_rejected for r in results))
 
 
@@ -62,25 +63,50 @@ def _waiting(rejected_rows: QuerySet[RejectedRow]) -> QuerySet[RejectedRow]:
     return rejected_rows.filter(state=RejectedRow.State.WAITING).order_by("received_at", "pk")
 
 
-def _imports_of(rows: Sequence[RejectedRow]) -> dict[int | None, FileImport]:
-    """Return the imports of files that rows come from, by the ids of their deliveries."""
+def _files_of(rows: Sequence[RejectedRow]) -> dict[int | None, ImportFile]:
+    """Return the imported files that rows come from, by the ids of their deliveries."""
     files = ImportFile.objects.filter(delivery__in={row.delivery_id for row in rows if row.source_id is None})
-    return {
-        file.delivery_id: file.file_import for file in files.defer("content", "spans").select_related("file_import")
-    }
+    return {file.delivery_id: file for file in files.defer("content", "spans")}
 
 
-def _replay_of_origin(rows: Sequence[RejectedRow], file_import: FileImport | None, by: str) -> ReplayResult:
+def _replay_of_origin(rows: Sequence[RejectedRow], file: ImportFile | None, by: str) -> ReplayResult:
+    with transaction.atomic():
+        result = _load_again(rows, file, by)
+        if file is not None and not _note_stored(file, result):
+            transaction.set_rollback(True)
+            return ReplayResult()
+    return _decide_replayed(rows, result, by)
+
+
+def _note_stored(file: ImportFile, result: LoadResult) -> bool:
+    """Have what was stored undone together with the file's import; return False if that is undone already."""
+    # An undo waits for this lock, or has set the state before.
+    file_import = FileImport.objects.select_for_update(no_key=True).get(pk=file.file_import_id)
+    if file_import.state in (FileImport.State.UNDOING, FileImport.State.UNDONE):
+        return False
+    file.refresh_from_db(fields=["spans"])
+    file.note_stored(result.spans)
+    file.save(update_fields=["spans"])
+    Conflict.objects.filter(delivery=result.delivery).update(delivery=file.delivery_id)
+    return True
+
+
+def _load_again(rows: Sequence[RejectedRow], file: ImportFile | None, by: str) -> LoadResult:
     first = rows[0]
-    mapping = first.source.mapping if first.source else file_import.mapping if file_import else FieldMapping()
+    mapping = first.source.mapping if first.source else file.mapping if file else FieldMapping()
     load_request = LoadRequest(
         customer=first.customer,
         source=first.source,
         ingestion_type=IngestionType(first.source.ingestion_type) if first.source else IngestionType.IMPORT,
         source_url=f"replay of rejected rows by {by}",
+        facility_time_zone=file.time_zone if file else "UTC",
     )
     # Row numbers within the replay are indexes into `rows`, so that a rejection finds its row.
-    result = load(load_request, [_parse_again(rows, mapping)], keeps_rejected=False, max_rejected_per_reason=inf)
+    return load(load_request, [_parse_again(rows, mapping)], keeps_rejected=False, max_rejected_per_reason=inf)
+
+
+def _decide_replayed(rows: Sequence[RejectedRow], result: LoadResult, by: str) -> ReplayResult:
+    first = rows[0]
     again = {rejection.row_number: rejection for rejection in result.rejected}
     _decide([row for index, row in enumerate(rows) if index not in again], RejectedRow.State.REPLAYED, by)
     for index, rejection in again.items():

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
+from datetime import datetime
 
 from django.db import models
 from django.db.models.functions import Now
 
 from core.scope import ScopedModel, ScopeWays
-from customers.models import CODE_MAX_LENGTH, Customer, validate_time_zone
+from customers.models import CODE_MAX_LENGTH, Customer
 from ingestion.models.delivery import Delivery
 from ingestion.models.source import SourceMapping
+from readings.storage.store import StoredSpan
 
 
 class SavedMapping(SourceMapping, ScopedModel):
@@ -35,8 +38,8 @@ class SavedMapping(SourceMapping, ScopedModel):
         return self.name
 
 
-class FileImport(SourceMapping, ScopedModel):
-    """Files that a person imports with one mapping. `claim_id` and `lease_until` belong to the worker that stores them.
+class FileImport(ScopedModel):
+    """Files that a person imports together. `claim_id` and `lease_until` belong to the worker that stores them.
 
     A worker that is killed loses its lease, and the next one continues with the file that was not stored.
     """
@@ -55,13 +58,6 @@ class FileImport(SourceMapping, ScopedModel):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="file_imports", db_index=False)
     state = models.CharField(max_length=7, choices=State.choices, default=State.DRAFT)
-    facility_time_zone = models.CharField(
-        max_length=64,
-        default="UTC",
-        validators=[validate_time_zone],
-        help_text="For facilities that are registered by this import.",
-    )
-    mapping_origin = models.CharField(max_length=200, blank=True, help_text="The template or saved mapping in use.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     created_by = models.CharField(max_length=200)
     undone_at = models.DateTimeField(null=True, editable=False)
@@ -91,8 +87,12 @@ class FileImport(SourceMapping, ScopedModel):
         return self.state in (self.State.STORING, self.State.UNDOING)
 
 
-class ImportFile(ScopedModel):
-    """A file of an import, with its content until it is stored, and with what it stored, so that it can be undone."""
+class ImportFile(SourceMapping, ScopedModel):
+    """A file of an import with its mapping, its content until it is stored, and what it stored, for undoing.
+
+    `header_digest` and `header_titles` are those of the header as it was uploaded: files with the same columns are
+    mapped together. A waiting file with an `error_message` cannot be stored with its mapping.
+    """
 
     SCOPE = ScopeWays(customer="file_import__customer_id", unit=None)
 
@@ -112,9 +112,14 @@ class ImportFile(ScopedModel):
     unit_code = models.CharField(
         max_length=CODE_MAX_LENGTH, blank=True, help_text="The unit of rows without one; empty for the file's name."
     )
+    header_digest = models.CharField(max_length=64, blank=True, db_default="", default="", editable=False)
+    header_titles = models.CharField(max_length=200, blank=True, db_default="", default="", editable=False)
+    mapping_origin = models.CharField(
+        max_length=200, blank=True, db_default="", default="", help_text="The template or saved mapping in use."
+    )
     state = models.CharField(max_length=7, choices=State.choices, default=State.WAITING)
     attempt_count = models.PositiveSmallIntegerField(default=0)
-    read_bytes = models.PositiveBigIntegerField(default=0, help_text="How much of the content has been read.")
+    read_bytes = models.PositiveBigIntegerField(default=0, help_text="How much of it has been stored, or undone.")
     error_message = models.TextField(blank=True)
     delivery = models.OneToOneField(Delivery, null=True, on_delete=models.SET_NULL, related_name="import_file")
     spans = models.JSONField(default=list, help_text="When rows were stored, and their spans by unit.")
@@ -125,3 +130,17 @@ class ImportFile(ScopedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def stored_spans(self) -> list[StoredSpan]:
+        """What was stored of it, also by replays of its rejected rows."""
+        return [
+            StoredSpan(datetime.fromisoformat(at), unit_id, *map(datetime.fromisoformat, ends))
+            for at, unit_id, *ends in self.spans
+        ]
+
+    def note_stored(self, spans: Iterable[StoredSpan]) -> None:
+        """Add what was stored."""
+        self.spans += [
+            [span.stored_at.isoformat(), span.unit_id, span.first.isoformat(), span.last.isoformat()] for span in spans
+        ]

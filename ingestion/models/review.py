@@ -14,7 +14,10 @@ from ingestion.parsing.rejection_reasons import Reason
 
 
 class RowForReview(ScopedModel):
-    """A row that was not stored and awaits a decision. A repeated row is counted, not saved again."""
+    """A row that was not stored and awaits a decision. A repeated row is counted, not saved again.
+
+    A row whose import was undone waits again if it is received again.
+    """
 
     id = models.BigAutoField(primary_key=True)
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -39,6 +42,7 @@ class RejectedRow(RowForReview):
         WAITING = "waiting", "Waiting"
         REPLAYED = "replayed", "Replayed"
         DISMISSED = "dismissed", "Dismissed"
+        UNDONE = "undone", "Import undone"
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="rejected_rows", db_index=False)
     source = models.ForeignKey(Source, null=True, on_delete=models.SET_NULL, related_name="rejected_rows")
@@ -85,6 +89,7 @@ class Conflict(RowForReview):
         WAITING = "waiting", "Waiting"
         ACCEPTED = "accepted", "Accepted"
         DISMISSED = "dismissed", "Dismissed"
+        UNDONE = "undone", "Import undone"
 
     storage_unit = models.ForeignKey(StorageUnit, on_delete=models.PROTECT, related_name="conflicts", db_index=False)
     sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="+", db_index=False)

@@ -17,12 +17,11 @@ from customers.access import actions
 from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
 from customers.models import Customer
-from ingestion.imports import undoing, uploads
+from ingestion.imports import drafts, undoing, uploads
 from ingestion.imports.mappings import ROLES
+from ingestion.imports.progress import present_files, progress_of, stored_count
 from ingestion.loading.understood_rows import UnderstoodRow
 from ingestion.models import FileImport, ImportFile
-from ingestion.previews.results import Preview
-from ingestion.sources.mapping import MappingError
 from ingestion.web.mapping_forms import MappingForm, column_choices, mapping_form, save_columns_and_settings
 
 IMPORTS_A_PAGE = 25
@@ -63,50 +62,46 @@ def imports_page(request: HttpRequest) -> HttpResponse:
 @login_required
 @needs(GET=actions.IMPORT_FILES, POST=actions.IMPORT_FILES)
 def import_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Show an import: a draft with mapping and preview, later its result. POST changes the mapping, or stores it."""
+    """Show an import: a draft with its files' mappings and previews, later its result.
+
+    POST changes the mapping of a file, and of those with the same columns; or stores all files that can be stored.
+    """
     principal, file_import = _get_import(request, public_id)
     if file_import.state != FileImport.State.DRAFT:
         refuse_unless(request.method != "POST")
         return _result_page(request, principal, file_import)
     file = _chosen_file(request, file_import)
-    before, problem = _preview(file)
-    form = mapping_form(file_import, before.head)
-    if request.method == "POST":
-        form = mapping_form(file_import, before.head, request.POST)
-        if form.is_valid():
-            _save(request, form, file)
-            if request.POST.get("action") == "store":
-                _store(request, file_import, file)
-                return redirect_whole_page(request, request.path)
-            return redirect(f"{request.path}?file={file.public_id}")
-        file_import.refresh_from_db()
-    context = {
-        "import": file_import,
-        "files": list(uploads.files_to_preview(file_import)),
-        "file": file,
-        "preview": before,
-        "problem": problem,
-        "form": form,
-        "columns": column_choices(before.head),
-        "roles": ROLES.items(),
-        "sample_rows": before.head.sample_rows,
-    }
-    return render(request, "ingestion/import.html", context)
+    if request.method != "POST":
+        return _draft_page(request, file)
+    form = mapping_form(file, drafts.read_head(file), request.POST)
+    if not form.is_valid():
+        file.refresh_from_db()
+        return _draft_page(request, file, form)
+    _save(request, form, file)
+    if request.POST.get("action") == "store":
+        _store(request, file)
+        return redirect_whole_page(request, request.path)
+    return redirect(f"{request.path}?file={file.public_id}")
 
 
 @require_POST
 @login_required
 @needs(POST=actions.IMPORT_FILES)
 def change_import(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Discard a draft, or return an import to its mapping because files failed, according to `action`."""
+    """Remove a file from a draft or discard all, or return an import to its mappings because files failed."""
     _, file_import = _get_import(request, public_id)
-    if request.POST.get("action") == "discard":
-        deleted, _ = FileImport.objects.filter(pk=file_import.pk, state=FileImport.State.DRAFT).delete()
-        messages.success(request, "Import discarded." if deleted else "No change: it is stored already.")
-        return redirect("imports")
-    if not uploads.correct(file_import):
-        messages.info(request, "No change: no file of it failed.")
-    return redirect("import", public_id)
+    match request.POST.get("action"):
+        case "discard":
+            is_changed = drafts.discard(file_import)
+            messages.success(request, "Import discarded." if is_changed else "No change: it is stored already.")
+        case "remove":
+            if not drafts.discard(file_import, _chosen_file(request, file_import)):
+                messages.info(request, "No change: it is stored already.")
+        case _:
+            if not drafts.correct(file_import):
+                messages.info(request, "No change: no file of it failed.")
+    exists = FileImport.objects.filter(pk=file_import.pk).exists()
+    return redirect("import", public_id) if exists else redirect("imports")
 
 
 @require_POST
@@ -133,8 +128,8 @@ def import_progress(request: HttpRequest, public_id: UUID) -> HttpResponse:
     _, file_import = _get_import(request, public_id)
     context = {
         "import": file_import,
-        "progress": uploads.progress_of(file_import),
-        "files": uploads.present_files(file_import),
+        "progress": progress_of(file_import),
+        "files": present_files(file_import),
     }
     response = render(request, "ingestion/_import_progress.html", context)
     if not file_import.is_running:
@@ -150,47 +145,54 @@ def _get_import(request: HttpRequest, public_id: UUID) -> tuple[Principal, FileI
 
 
 def _chosen_file(request: HttpRequest, file_import: FileImport) -> ImportFile:
-    """Return the file that `?file=` names, else the first one."""
-    files = list(uploads.files_to_preview(file_import))
+    """Return the file that `file` names, else the first one. Raise Http404 without any."""
+    files = drafts.files_to_preview(file_import)
     chosen = request.POST.get("file") or request.GET.get("file", "")
-    if not files:
-        return get_object_or_404(uploads.files_to_preview(file_import)[:1])
-    return next((file for file in files if str(file.public_id) == chosen), files[0])
+    named = next((pk for pk, public_id in files.values_list("pk", "public_id") if str(public_id) == chosen), None)
+    return get_object_or_404(files.filter(pk=named) if named else files[:1])
 
 
-def _preview(file: ImportFile) -> tuple[Preview, str]:
-    """Return how a file is understood, and what is wrong with the mapping."""
-    try:
-        return uploads.preview_file(file), ""
-    except MappingError as error:
-        return Preview(error_reason="source_settings", error_message=str(error)), str(error)
-
-
-def _store(request: HttpRequest, file_import: FileImport, file: ImportFile) -> None:
-    """Have a draft stored in the background."""
-    file.refresh_from_db()
-    first, problem = _preview(file)
-    if problem:
-        messages.error(request, problem)
-    elif not uploads.store(file_import, first):
-        messages.info(request, "No change: it is being stored, or was stored, already.")
+def _draft_page(request: HttpRequest, file: ImportFile, form: MappingForm | None = None) -> HttpResponse:
+    preview = drafts.preview_file(file)
+    files = list(drafts.files_to_preview(file.file_import).defer("content", "spans"))
+    context = {
+        "import": file.file_import,
+        "files": files,
+        "storable_count": sum(not each.error_message for each in files),
+        "file": file,
+        "same_count": sum(each.header_digest == file.header_digest for each in files) if file.header_digest else 1,
+        "preview": preview,
+        "form": form or mapping_form(file, preview.head),
+        "columns": column_choices(preview.head),
+        "roles": ROLES.items(),
+        "sample_rows": preview.head.sample_rows,
+    }
+    return render(request, "ingestion/import.html", context)
 
 
 def _save(request: HttpRequest, form: MappingForm, file: ImportFile) -> None:
     save_columns_and_settings(form)
-    FileImport.objects.filter(pk=form.instance.pk).update(facility_time_zone=form.cleaned_data["time_zone"])
     if "unit_code" in request.POST:
         file.unit_code = request.POST["unit_code"].strip()[:MAX_UNIT_CODE]
         file.save(update_fields=["unit_code"])
+    drafts.apply_mapping(file)
+
+
+def _store(request: HttpRequest, file: ImportFile) -> None:
+    """Have a draft stored in the background."""
+    file.refresh_from_db()
+    drafts.preview_file(file)
+    if not drafts.store(file.file_import):
+        messages.info(request, "No change: no file of it can be stored, or it is being stored already.")
 
 
 def _result_page(request: HttpRequest, principal: Principal, file_import: FileImport) -> HttpResponse:
-    files = uploads.present_files(file_import)
+    files = present_files(file_import)
     context = {
         "import": file_import,
         "files": files,
-        "progress": uploads.progress_of(file_import),
-        "stored": sum(file.delivery.records_stored for file in files if file.delivery),
+        "progress": progress_of(file_import),
+        "stored": stored_count(files),
         "understood": [
             (file, [UnderstoodRow.from_json(kept) for kept in file.delivery.understood])
             for file in files

@@ -13,7 +13,7 @@ from django.http import QueryDict
 
 from customers.models import TemperatureUnit
 from ingestion.imports.mappings import MAPPING_FIELDS, ROLES, ColumnError, assign_columns
-from ingestion.models import FileImport, Source, SourceMapping
+from ingestion.models import ImportFile, Source, SourceMapping
 from ingestion.parsing.head import BodyHead
 from ingestion.sources.mapping import MappingError
 
@@ -87,13 +87,13 @@ def _form_for(model: type[SourceMapping]) -> type[MappingForm]:
 
 
 _FORMS: Mapping[type[SourceMapping], type[MappingForm]] = {
-    FileImport: _form_for(FileImport),
+    ImportFile: _form_for(ImportFile),
     Source: _form_for(Source),
 }
 
 
 def mapping_form(instance: SourceMapping, head: BodyHead, data: QueryDict | None = None) -> MappingForm:
-    """Return the form for the mapping of an import or a source, with the columns of `head`."""
+    """Return the form for the mapping of an imported file or a source, with the columns of `head`."""
     form: MappingForm = _FORMS[type(instance)](data, instance=instance)
     form.head = head
     form.columns = assigned_columns(data, len(head.columns)) if data is not None else {}

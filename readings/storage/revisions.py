@@ -15,15 +15,16 @@ from django.db import connection, transaction
 from customers.models import StorageUnit
 from readings.models import FutureReading, Reading, ReadingRevision
 from readings.storage.rollups import recount
-from readings.storage.store import lock_units
+from readings.storage.store import StoredSpan, lock_units
 
-# `created_at` tells a reading from one that is stored under the same key once this one has been withdrawn.
-WITHDRAW = """
+
+def _withdraw(condition: str) -> str:
+    """Return SQL that removes the unit's readings with this condition, on record."""
+    # `created_at` tells a reading from one that is stored under the same key once this one has been withdrawn.
+    return f"""
 WITH gone AS (
     DELETE FROM reading
-    WHERE storage_unit_id = %(unit_id)s AND (sensor_id, recorded_at) IN (
-        SELECT * FROM unnest(%(sensor_ids)s::int[], %(instants)s::timestamptz[])
-    ) AND recorded_at BETWEEN %(first)s AND %(last)s
+    WHERE storage_unit_id = %(unit_id)s AND recorded_at BETWEEN %(first)s AND %(last)s AND {condition}
     RETURNING *
 )
 INSERT INTO reading_revision (storage_unit_id, sensor_id, recorded_at, arrived_at, before_temperature_c,
@@ -31,6 +32,17 @@ INSERT INTO reading_revision (storage_unit_id, sensor_id, recorded_at, arrived_a
 SELECT storage_unit_id, sensor_id, recorded_at, created_at, temperature_c, quality_score, equipment_status_id, scale,
     '', statement_timestamp(), %(by)s, %(reason)s
 FROM gone ORDER BY recorded_at, sensor_id
+"""  # noqa: S608  constants only
+
+
+WITHDRAW = _withdraw(
+    "(sensor_id, recorded_at) IN (SELECT * FROM unnest(%(sensor_ids)s::int[], %(instants)s::timestamptz[]))"
+)
+WITHDRAW_STORED = _withdraw("created_at = ANY(%(stored_at)s::timestamptz[])")
+FORGET_FUTURE = """
+DELETE FROM future_reading
+WHERE storage_unit_id = %(unit_id)s AND recorded_at BETWEEN %(first)s AND %(last)s
+    AND created_at = ANY(%(stored_at)s::timestamptz[])
 """
 
 
@@ -97,6 +109,29 @@ def withdraw(unit: StorageUnit, keys: Sequence[tuple[int, datetime]], *, by: str
                 "reason": reason,
             },
         )
+        withdrawn: int = cursor.rowcount
+    return withdrawn
+
+
+@transaction.atomic
+def withdraw_stored(unit: StorageUnit, spans: Sequence[StoredSpan], *, by: str, reason: str) -> int:
+    """Remove the readings of `unit` that were stored in these spans, with two statements; return their number.
+
+    What they were stays on record. Those dated ahead were no readings yet and are forgotten. The caller rebuilds the
+    unit's roll-ups and evaluates it again.
+    """
+    lock_units([unit.pk])
+    parameters: dict[str, int | str | datetime | list[datetime]] = {
+        "unit_id": unit.pk,
+        "stored_at": sorted({span.stored_at for span in spans}),
+        "first": min(span.first for span in spans),
+        "last": max(span.last for span in spans),
+        "by": by,
+        "reason": reason,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_FUTURE, parameters)
+        cursor.execute(WITHDRAW_STORED, parameters)
         withdrawn: int = cursor.rowcount
     return withdrawn
 

@@ -10,7 +10,7 @@ import pytest
 
 from ingestion.imports.logger_templates import TEMPLATES
 from ingestion.imports.mappings import choose_mapping
-from ingestion.models import FileImport
+from ingestion.models import FileImport, ImportFile
 from ingestion.parsing.parse import parse_body
 from readings.units.scales import from_celsius
 from tests.factories import CustomerFactory
@@ -44,15 +44,15 @@ EXPECTED = {
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_loggers_file_is_recognised_and_read_exactly(name: str) -> None:
     content = (SAMPLES / name).read_bytes()
-    file_import = FileImport(customer=CustomerFactory())
+    file = ImportFile(file_import=FileImport(customer=CustomerFactory()), name=name)
     if name == "hobo_mx.csv":
-        file_import.time_zone = "Europe/Berlin"
+        file.time_zone = "Europe/Berlin"
 
-    choose_mapping(file_import, content, name)
-    batches = list(parse_body(io.BytesIO(content), file_import.mapping, file_name=name, received_at=RECEIVED_AT))
+    choose_mapping(file, content)
+    batches = list(parse_body(io.BytesIO(content), file.mapping, file_name=name, received_at=RECEIVED_AT))
 
     template, expected = EXPECTED[name]
-    assert file_import.mapping_origin == f"Template “{template}”"
+    assert file.mapping_origin == f"Template “{template}”"
     assert [row.message for batch in batches for row in batch.rejected] == []
     assert [
         f"{at:%m-%d %H:%M} {'none' if celsius is None else f'{round(from_celsius(celsius, scale), 6):g}'} {scale}"

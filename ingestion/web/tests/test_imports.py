@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from customers.models import Customer
 from ingestion.imports import storing, undoing
-from ingestion.models import FileImport
+from ingestion.models import FileImport, ImportFile
 from readings.models import Reading
 from tests.factories import CustomerFactory, MembershipFactory
 
@@ -107,7 +107,7 @@ def test_a_mapping_that_contradicts_itself_is_explained(customer: Customer) -> N
     )
 
     assert "Only one column can be the time" in answer.content.decode()
-    assert FileImport.objects.get().time_field == ""
+    assert ImportFile.objects.get().time_field == ""
 
 
 def test_nothing_is_uploaded_without_a_file(customer: Customer) -> None:
