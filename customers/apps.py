@@ -12,7 +12,7 @@ class CustomersConfig(AppConfig):
 
     @override
     def ready(self) -> None:
-        """Connect the receivers for the units that a token may access, and for changes of units."""
+        """Connect the receivers for changes of tokens and of units."""
         from customers import signals  # noqa: F401  connects its receivers on import
-        from customers.access import tokens  # noqa: F401  connects its receiver on import
+        from customers.access import token_narrowing, tokens  # noqa: F401  connect their receivers on import
         from customers.accounts import sessions, sign_in_events  # noqa: F401  connect their receivers on import

@@ -59,12 +59,16 @@ def grant_token(
 
 
 def _parent(principal: Principal) -> ApiToken | None:
-    """Return the token of the principal, locked so that it cannot be revoked without the new one."""
+    """Return the token of the principal, locked so that it cannot be revoked or narrowed without the new one."""
     if principal.token_id is None:
         return None
     parent: ApiToken = ApiToken.objects.select_for_update().get(pk=principal.token_id)
     if parent.revoked_at is not None:
         raise PermissionDenied("The token has been revoked.")
+    unit_ids = list(parent.accessible_units.values_list("pk", flat=True)) if parent.is_limited_to_units else None
+    now = Principal.of_token(parent.pk, parent.customer_id, parent.permissions, unit_ids)
+    if (now.permissions, now.reach) != (principal.permissions, principal.reach):
+        raise PermissionDenied("The token was changed meanwhile. Send the request again.")
     return parent
 
 

@@ -133,10 +133,15 @@ def with_details(tokens: QuerySet[ApiToken], now: datetime) -> QuerySet[Any]:
 
 def revoke(tokens: QuerySet[ApiToken]) -> int:
     """Revoke these tokens, and those created with them; return how many were not revoked before."""
-    keys = list(tokens.values_list("pk", flat=True))
-    with connection.cursor() as cursor:
-        cursor.execute(REVOKE, {"token_ids": keys, "now": timezone.now()})
-        return int(cursor.rowcount)
+    token_ids, now = list(tokens.values_list("pk", flat=True)), timezone.now()
+    count = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(REVOKE, {"token_ids": token_ids, "now": now})
+        # A statement does not see what was created while it waited for a token that created it; the next one does.
+        while cursor.rowcount:
+            count += cursor.rowcount
+            cursor.execute(REVOKE, {"token_ids": token_ids, "now": now})
+    return count
 
 
 @receiver(pre_delete, sender=Membership)

@@ -51,8 +51,8 @@ is in it, and that every line holds for each role, each group of staff and each 
 - **Staff** may do what their model permissions allow, for every customer; being staff grants nothing by itself. The
   groups *Support* and *Administrators* ship with the system.
 - **Tokens** need the permission, and the person who created the token must be able to do it as well: a token of an
-  operator does not change limits. A token limited to storage units may do what is marked with *units*
-  over the API, and only views on pages.
+  operator does not change limits. What a token loses, those created with it lose, too. A token limited to storage
+  units may do what is marked with *units* over the API, and only views on pages.
 
 Pages marked *open* can be opened by every signed-in person, and are empty for those who may view nothing: signing in
 leads there.
