@@ -17,7 +17,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
+from typing_extensions import override
 
+from core.crypto.encrypted_field import EncryptedTextField
+from core.crypto.hidden_urls import HidesUrlSecrets
+from core.crypto.redaction import redact_url
 from core.scope import ScopedModel, ScopeWays
 from customers.account_models import Invitation as Invitation
 from customers.account_models import KnownAddress as KnownAddress
@@ -50,10 +54,11 @@ class TemperatureUnit(models.TextChoices):
     KELVIN = "K", "K"
 
 
-class Customer(ScopedModel):
+class Customer(HidesUrlSecrets, ScopedModel):
     """A business whose cold stores are monitored."""
 
     SCOPE = ScopeWays(customer="id", unit="facilities__units__id")
+    HIDDEN_URLS = {"api_url": redact_url}
 
     class DataSharingMethod(models.TextChoices):
         API = "api", "JSON API"
@@ -75,6 +80,7 @@ class Customer(ScopedModel):
         help_text="By how much sensors' clocks may be wrong without an alarm. Leave blank for the system's setting.",
     )
     api_url = models.CharField("API URL", max_length=2000, blank=True)
+    api_url_secret = EncryptedTextField(blank=True, db_default="", default="", editable=False)
     is_active = models.BooleanField(
         default=True,
         help_text="Sources of inactive customers are paused, and their people and tokens are denied access.",
@@ -105,6 +111,15 @@ class Customer(ScopedModel):
 
     def __str__(self) -> str:
         return f"{self.customer_code} · {self.name}"
+
+    @override
+    def clean(self) -> None:
+        self.check_hidden_urls()
+
+    @property
+    def request_api_url(self) -> str:
+        """The API URL with its secrets. Raise SecretUnreadable if they can't be decrypted."""
+        return self.whole_url("api_url")
 
 
 class Facility(ScopedModel):

@@ -48,7 +48,7 @@ def configure_source(customer: Customer, former: Customer | None = None) -> Sour
 
 
 def _address(customer: Customer) -> tuple[str, str]:
-    return customer.api_url, customer.data_sharing_method
+    return customer.request_api_url, customer.data_sharing_method
 
 
 def _is_polled(customer: Customer) -> bool:
@@ -63,7 +63,7 @@ def _polled_source(customer: Customer, former: Customer | None) -> Source | None
     """Return the source that the profile is about: the only polled one, or the one at the profile's address."""
     polled = list(customer.sources.exclude(url="").select_for_update())
     if len(polled) > 1:
-        address = former.api_url if former and former.api_url else customer.api_url
+        address = former.request_api_url if former and former.api_url else customer.request_api_url
         polled = [source for source in polled if address and source.request_url.startswith(address)]
         if len(polled) != 1:
             if former and (_address(former), former.data_frequency_seconds) == (
@@ -93,7 +93,8 @@ def _move(source: Source, customer: Customer, former: Customer | None) -> None:
         source.is_paused = True
         return
     method = IngestionType(customer.data_sharing_method)
-    base, former_base = customer.api_url.rstrip("/"), former.api_url.rstrip("/") if former else ""
+    address = customer.request_api_url
+    base, former_base = address.rstrip("/"), former.request_api_url.rstrip("/") if former else ""
     if former_base and source.ingestion_type == method and source.request_url.startswith(f"{former_base}/"):
         # The same system elsewhere: keep the paths that were set at the source.
         source.url = base + source.request_url.removeprefix(former_base)
@@ -103,7 +104,7 @@ def _move(source: Source, customer: Customer, former: Customer | None) -> None:
         source.url = base + PATHS[method]
         source.structure_url = ""
     else:
-        source.url = customer.api_url
+        source.url = address
         source.structure_url = ""
     source.ingestion_type = method
     source.is_paused = False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -20,40 +19,24 @@ from django.db import models, transaction
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from alarms.models import LimitProfile
 from customers.access.actions import OWN_ACCOUNT
 from customers.access.groups import GROUPS
 from customers.access.token_sessions import TOKEN_KEY
-from customers.models import Customer, Membership, StorageUnit
+from customers.models import Membership, StorageUnit
 from ingestion.models import Source
 from temperature_site.dev.access_table import Route, document, permitted_in_admin, routes
-from tests.alarm_factories import (
-    AlarmFactory,
-    ChannelFactory,
-    MaintenanceWindowFactory,
-    MessageFactory,
-    RuleFactory,
-)
+from tests.access_world import PARAMETER, World, make_world
 from tests.factories import (
-    DeliveryFactory,
-    ImportFileFactory,
-    InvitationFactory,
     MembershipFactory,
-    PushSourceFactory,
-    SourceFactory,
-    SourceSetupFactory,
     StaffFactory,
-    StorageUnitFactory,
     UserFactory,
     make_token,
-    store_reading,
 )
 from tests.responses import ApiResponse
 from tests.test_api_access import snapshot
 
 pytestmark = pytest.mark.django_db
 PAGE = settings.BASE_DIR / "docs" / "access.md"
-PARAMETER = re.compile(r"<\w+:(\w+)>")
 API = "api/v1/"
 
 
@@ -78,66 +61,9 @@ def documented() -> tuple[dict[tuple[str, str], dict[str, str]], dict[str, dict[
     return by_route, by_model
 
 
-@dataclass(frozen=True)
-class World:
-    """A customer with one object of every kind."""
-
-    customer: Customer
-    ids: dict[str, object]
-    owned: dict[str, object]
-
-    def url(self, path: str) -> str:
-        """Return the URL of a route with the ids of the customer's objects."""
-        parts = path.split("/")
-        for place, part in enumerate(parts):
-            found = PARAMETER.fullmatch(part)
-            if found:
-                name = found[1]
-                parts[place] = str(self.owned[parts[place - 1]] if name == "public_id" else self.ids[name])
-        return "/" + "/".join(parts)
-
-
 @pytest.fixture
 def world() -> World:
-    unit = StorageUnitFactory()
-    store_reading(unit)
-    customer = unit.facility.customer
-    token, _ = make_token(customer)
-    channel = ChannelFactory(customer=customer)
-    alarm = AlarmFactory(storage_unit=unit)
-    MembershipFactory(customer=customer, role="manager")
-    ids: dict[str, object] = {
-        "facility_id": unit.facility.public_id,
-        "unit_id": unit.public_id,
-        "alarm_id": alarm.public_id,
-        "key": "data_retention_days",
-        "step": "connection",
-        "token_id": token.public_id,
-        "membership_id": MembershipFactory(customer=customer).pk,
-        "profile_id": LimitProfile.objects.get(is_default=True).public_id,
-        "sensor_id": unit.sensors.get().pk,
-        "window_id": MaintenanceWindowFactory(customer=customer).public_id,
-        "channel_id": channel.public_id,
-        "rule_id": RuleFactory(customer=customer).public_id,
-        "invitation_id": InvitationFactory(customer=customer).public_id,
-        "message_id": MessageFactory(channel=channel, alarm=alarm).public_id,
-    }
-    # A request to it is refused at once.
-    source = SourceFactory(customer=customer, url="http://127.0.0.1/readings")
-    ids["delivery_id"] = DeliveryFactory(source=source).public_id
-    owned: dict[str, object] = {
-        "facilities": unit.facility.public_id,
-        "units": unit.public_id,
-        "alarms": alarm.public_id,
-        "tokens": token.public_id,
-        "sources": source.public_id,
-        "setup": SourceSetupFactory(source__customer=customer, source__is_paused=False).public_id,
-        "imports": ImportFileFactory(file_import__customer=customer).file_import.public_id,
-        "ingest": PushSourceFactory(customer=customer).public_id,
-        "customers": customer.public_id,
-        "settings": customer.public_id,
-    }
-    return World(customer, ids, owned)
+    return make_world()
 
 
 def _member(role: str) -> Callable[[World], APIClient]:

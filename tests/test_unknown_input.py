@@ -11,13 +11,18 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 
+from tests.access_world import World, make_world
 from tests.api_clients import client_with
 from tests.factories import make_token
-from tests.test_access_table import World, world  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.django_db
 CONTRACT = json.loads((settings.BASE_DIR / "docs" / "openapi.json").read_text(encoding="utf-8"))
 OWNED = re.compile(r"(facilities|units|customers|tokens|sources)/\{public_id\}")
+
+
+@pytest.fixture
+def world() -> World:
+    return make_world()
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -28,11 +33,11 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield method, path, operation
 
 
-def url_of(world: World, path: str) -> str:  # noqa: F811
+def url_of(world: World, path: str) -> str:
     return world.url(re.sub(r"\{(\w+)\}", r"<any:\1>", path.removeprefix("/")))
 
 
-def test_an_unknown_query_parameter_is_rejected_by_every_operation(world: World) -> None:  # noqa: F811
+def test_an_unknown_query_parameter_is_rejected_by_every_operation(world: World) -> None:
     client = client_with(make_token(world.customer, permissions=["admin"])[1])
     for method, path, operation in operations():
         response = getattr(client, method)(f"{url_of(world, path)}?units=1&unitid=2", {})
@@ -43,7 +48,7 @@ def test_an_unknown_query_parameter_is_rejected_by_every_operation(world: World)
         assert all(name in detail for name in known), (method, path, detail)
 
 
-def test_an_unknown_field_is_rejected_by_every_operation(world: World) -> None:  # noqa: F811
+def test_an_unknown_field_is_rejected_by_every_operation(world: World) -> None:
     client = client_with(make_token(world.customer, permissions=["admin"])[1])
     checked = []
     for method, path, operation in operations():
@@ -62,7 +67,7 @@ def test_an_unknown_field_is_rejected_by_every_operation(world: World) -> None: 
     assert len(checked) >= 20
 
 
-def test_what_was_read_can_be_sent_back(world: World) -> None:  # noqa: F811
+def test_what_was_read_can_be_sent_back(world: World) -> None:
     client = client_with(make_token(world.customer)[1])
     for path in (
         "facilities/<uuid:public_id>",

@@ -10,10 +10,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from typing_extensions import override
 
 from alarms.models.alarms import Alarm
 from alarms.models.excursions import SEVERITIES
 from core.crypto.encrypted_field import EncryptedTextField, Secret
+from core.crypto.hidden_urls import HidesUrlSecrets
+from core.crypto.redaction import redact_path
 from core.scope import ScopedModel, ScopeWays
 from customers.models import Customer, Facility, StorageUnit
 
@@ -23,15 +26,18 @@ WEEKDAYS = list(enumerate(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday
 SLOW_SECONDS = 3.0
 
 
-class Channel(ScopedModel):
+class Channel(HidesUrlSecrets, ScopedModel):
     """A destination for a customer's notifications. It is disabled rather than deleted: messages refer to it.
 
-    `address`: e-mail addresses, separated by commas, or the URL of a webhook; empty for apprise, whose URL is a secret.
+    `address`: e-mail addresses, separated by commas, or the URL of a webhook with “***” in place of its path; empty for
+    apprise, whose URL is a secret. `address_secret`: the whole URL of a webhook.
     `secret`: the key that signs webhooks, or the URL of an apprise service. `previous_secret` signs as well until
     `previous_secret_until`.
     """
 
     SCOPE = ScopeWays(customer="customer_id", unit=None)
+    # The path of a webhook is the key to the chat or the system behind it.
+    HIDDEN_URLS = {"address": redact_path}
 
     class Kind(models.TextChoices):
         EMAIL = "email", "E-mail"
@@ -43,6 +49,7 @@ class Channel(ScopedModel):
     kind = models.CharField(max_length=7, choices=Kind.choices)
     name = models.CharField(max_length=100)
     address = models.CharField(max_length=2000, blank=True, help_text="E-mail addresses, or the webhook's URL.")
+    address_secret = EncryptedTextField(blank=True, db_default="", default="", editable=False)
     secret = EncryptedTextField(blank=True)
     previous_secret = EncryptedTextField(blank=True, editable=False)
     previous_secret_until = models.DateTimeField(null=True, editable=False)
@@ -88,16 +95,14 @@ class Channel(ScopedModel):
         """Whether it failed or was slow, so that others must not wait for it."""
         return self.failures_in_a_row > 0 or (self.last_duration_seconds or 0.0) >= SLOW_SECONDS
 
-    @property
-    def redacted_address(self) -> str:
-        """The address without the parts of a URL that may be secret."""
-        return self.address.partition("?")[0].partition("#")[0]
+    @override
+    def clean(self) -> None:
+        self.check_hidden_urls()
 
     @property
-    def public_address(self) -> str:
-        """The address for people who may not change it: of a URL only the host, as its path may be a secret."""
-        scheme, separator, rest = self.address.partition("://")
-        return f"{scheme}{separator}{rest.partition('/')[0].rpartition('@')[2]}/…" if separator else self.address
+    def request_address(self) -> str:
+        """The address with its secrets. Raise SecretUnreadable if they can't be decrypted."""
+        return self.whole_url("address")
 
     def secrets_at(self, instant: datetime) -> list[str]:
         """Return the secrets valid at `instant`, newest first. Raise SecretUnreadable."""

@@ -186,7 +186,5 @@ def _related_models(model: type[Model], related: tuple[str, ...]) -> list[_Part]
 
 
 def _names_of(model: type[Model]) -> list[str]:
-    fields = model._meta.concrete_fields
-    if any(hasattr(each, "from_db_value") for each in fields):
-        raise TypeError(f"{model.__name__} has a field that converts database values.")
-    return [each.attname for each in fields]
+    """Return the columns to read. One whose values are converted, such as a secret, is read when it is asked for."""
+    return [each.attname for each in model._meta.concrete_fields if not hasattr(each, "from_db_value")]

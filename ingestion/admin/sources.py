@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from typing_extensions import override
 
 from core.crypto.encryption import SecretUnreadable
+from core.crypto.redaction import redact_url
 from core.web.admin import FewRelatedFilter, Tone, VersionedAdmin, badge, count_of, list_link
 from core.web.versioned_forms import VersionedForm
 from customers.access.actions import Permission
@@ -23,7 +24,7 @@ from customers.access.tokens import create_token
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.polling import claims
 from ingestion.selectors import SourceState, with_state
-from ingestion.sources.credentials import Credentials, CredentialsKind, redact_url
+from ingestion.sources.credentials import Credentials, CredentialsKind
 from ingestion.sources.mapping import FieldMapping
 from readings.units.formatting import age_text
 

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from core.api.fields import KnownFieldsMixin, Values, labelled_choices
 from core.crypto.encryption import SecretUnreadable
+from core.crypto.redaction import redact_url
 from customers.api.serializers import RecordSerializer
 from ingestion.api.serializers import PushErrorSerializer
 from ingestion.loading.understood_rows import UnderstoodRow
@@ -16,7 +17,7 @@ from ingestion.models import Source
 from ingestion.polling.trial import TrialResult
 from ingestion.previews.results import Outcome, Preview
 from ingestion.selectors import SourceState
-from ingestion.sources.credentials import Credentials, CredentialsKind, redact_url
+from ingestion.sources.credentials import Credentials, CredentialsKind
 from ingestion.sources.mapping import FieldMapping
 from ingestion.sources.request_settings import Method
 
@@ -190,7 +191,7 @@ class SourceSerializer(RecordSerializer[Source]):
 
     def _check_redacted(self, attrs: Values) -> None:
         """Reject a URL as it was shown, whose secrets are lost."""
-        for name in ("url", "structure_url"):
+        for name in Source.HIDDEN_URLS:
             if "***" in attrs.get(name, ""):
                 raise serializers.ValidationError(
                     {name: ["Contains “***” in place of a secret. Leave it out to keep it."]}

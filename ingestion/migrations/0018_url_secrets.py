@@ -5,7 +5,7 @@ from typing import Any
 from django.db import migrations
 
 import core.crypto.encrypted_field
-from ingestion.sources.credentials import has_redacted_part, redact_url
+from core.crypto.redaction import has_redacted_part, redact_url
 
 
 def hide_secrets(apps: Any, schema_editor: Any) -> None:

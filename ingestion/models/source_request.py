@@ -52,9 +52,6 @@ class SourceRequest(models.Model):
         db_default=False,
         help_text="Ask only for what changed since the last response (ETag, Last-Modified).",
     )
-    token_url = models.CharField(
-        "token URL", max_length=2000, blank=True, db_default="", default="", help_text="OAuth 2: issues access tokens."
-    )
     token_scope = models.CharField(
         max_length=500, blank=True, db_default="", default="", help_text="OAuth 2: scopes, separated by blanks."
     )

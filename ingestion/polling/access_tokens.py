@@ -45,7 +45,7 @@ def access_token(source: Source, credentials: Credentials, *, is_fresh: bool = F
 
 def _purpose(source: Source, credentials: Credentials) -> str:
     """Return a hash of what the token was requested with: other credentials need another token."""
-    parts = (source.token_url, source.token_scope, credentials.name, credentials.secret)
+    parts = (source.request_token_url, source.token_scope, credentials.name, credentials.secret)
     return sha256("\x1f".join(parts).encode()).hexdigest()
 
 
@@ -83,7 +83,7 @@ def _lifetime(seconds: object) -> int:
 
 def _sent(source: Source, headers: dict[str, str], body: bytes) -> str:
     with GuardedExchange(limits_from_settings(), allowed_networks_from_settings(), source.ca_certificates) as exchange:
-        response = exchange.open("POST", source.token_url, headers, body)
+        response = exchange.open("POST", source.request_token_url, headers, body)
         try:
             answer = response.read(_MAX_RESPONSE_BYTES)
         except OSError as error:

@@ -15,6 +15,7 @@ from django.conf import settings
 from urllib3.util import Url
 
 from core.backoff import retry_after_seconds
+from core.crypto.redaction import redact_url
 from core.http.addresses import Network, parse_networks, parse_ports
 from core.http.guarded_http import (
     MEBIBYTE,
@@ -26,7 +27,6 @@ from core.http.guarded_http import (
     timed_out,
 )
 from ingestion.parsing.body.compression import CompressionError, Decoder, decoder_for
-from ingestion.sources.credentials import redact_url
 
 __all__ = [
     "FetchFailure",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from core.crypto.redaction import redact_url
 from ingestion.models import Source
 from ingestion.models.delivery import EXCERPT_LENGTH
 from ingestion.polling.access_tokens import access_token
@@ -15,7 +16,7 @@ from ingestion.polling.fetch import (
     fetch,
     limits_from_settings,
 )
-from ingestion.sources.credentials import CredentialsKind, redact_text, redact_url
+from ingestion.sources.credentials import CredentialsKind, redact_text
 from ingestion.sources.placeholders import body_placeholders, escaping, parse_placeholders
 from ingestion.sources.request_settings import SECRET_PLACEHOLDER, Method, RequestSettingError
 from ingestion.sources.url_template import BodyTemplate

@@ -13,13 +13,13 @@ from urllib.parse import quote
 from django.utils import timezone
 
 from core.crypto.encryption import SecretUnreadable
+from core.crypto.redaction import redact_url
 from ingestion.models import Source
 from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
 from ingestion.polling.files.file_poll import FILE_TYPES, newest_file
 from ingestion.polling.request import SourceMisconfigured, body_template, excerpt_of, request_source
 from ingestion.previews.preview import PreviewRequest, preview
 from ingestion.previews.results import Preview
-from ingestion.sources.credentials import redact_url
 from ingestion.sources.file_places import PlaceError
 from ingestion.sources.mapping import MappingError
 from ingestion.sources.url_template import PlannedRequest, TemplateError, plan_requests

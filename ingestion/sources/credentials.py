@@ -1,14 +1,14 @@
-"""Credentials of sources: apply them to requests and redact them in logs."""
+"""Credentials of sources: apply them to requests and redact them in responses."""
 
 import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote
+
+from core.crypto.redaction import HIDDEN
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Visible Latin-1 with inner spaces: what an HTTP header can carry unchanged.
@@ -18,13 +18,6 @@ _MESSAGE_HEADERS = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "trailer", "upgrade"}
     | {"user-agent", "range", "expect", "accept"}
 )
-_SECRET_NAME = re.compile(r"key|token|secret|pass|pwd|sig|auth|credential|session|jwt|bearer", re.IGNORECASE)
-# Names of query parameters that only as a whole mean a secret: `unit_code` is none.
-_SECRET_WORDS = frozenset({"code", "hash", "hmac", "otp", "pin", "sas", "apikey", "access", "id_token"})
-# A segment of a path is a secret if a part of it looks random, or if the segment before names it.
-_SEGMENT_PARTS = re.compile(r"[-_.~%:]")
-_RANDOM_PART_LENGTH = 16
-_UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 # Within text: a name like a secret's, a colon or equals sign, and a value, each with or without quotes.
 _NAMED_SECRET = re.compile(
     r"""([\w-]*(?:key|token|secret|pass|pwd|auth|credential|session|jwt)[\w-]*["']?\s*[:=]\s*(["']?))"""
@@ -32,8 +25,6 @@ _NAMED_SECRET = re.compile(
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
-_HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
-_HIDDEN = "***"
 # A shorter secret would also be found in values that are none, such as a temperature.
 _SHORTEST_MASKED = 6
 
@@ -115,37 +106,19 @@ class Credentials:
                 return AuthenticatedRequest(with_secret, secret_query_names=frozenset({self.name}))
 
 
-def redact_url(url: str, secret_query_names: Collection[str] = ()) -> str:
-    """Return a URL for logs: user info, secret query values and path segments become `***`, the fragment is removed.
-
-    A query value is secret if its name is in `secret_query_names` or matches a pattern (key, token, password, ...), a
-    segment if it looks random or follows such a name.
-    Any text is accepted, as invalid URLs have to be logged too.
-    """
-    address, question_mark, query = url.partition("#")[0].partition("?")
-    secret_names = {name.lower() for name in secret_query_names}
-    pairs = (_redact_pair(pair, secret_names) for pair in re.split("([&;])", query))
-    return _redact_address(address) + question_mark + "".join(pairs)
-
-
-def has_redacted_part(url: str) -> bool:
-    """Return whether a secret of a URL is hidden, as `redact_url` hides it."""
-    return _HIDDEN in url
-
-
 def mask_secret(text: str, credentials: Credentials) -> str:
     """Return a text that a source sent with its own credentials' secrets as `***`, however they are spelled."""
     for secret in _spellings(credentials, shortest=_SHORTEST_MASKED):
-        text = text.replace(secret, _HIDDEN)
+        text = text.replace(secret, HIDDEN)
     return text
 
 
 def redact_text(text: str, credentials: Credentials) -> str:
     """Return a response's text for logs: the credentials' secret, and values named like a secret, become `***`."""
     for secret in _spellings(credentials):
-        text = text.replace(secret, _HIDDEN)
-    text = _BEARER.sub(rf"\1{_HIDDEN}", text)
-    return _NAMED_SECRET.sub(lambda match: match[0] if match[3] == _HIDDEN else f"{match[1]}{_HIDDEN}", text)
+        text = text.replace(secret, HIDDEN)
+    text = _BEARER.sub(rf"\1{HIDDEN}", text)
+    return _NAMED_SECRET.sub(lambda match: match[0] if match[3] == HIDDEN else f"{match[1]}{HIDDEN}", text)
 
 
 def _spellings(credentials: Credentials, shortest: int = 1) -> list[str]:
@@ -156,49 +129,6 @@ def _spellings(credentials: Credentials, shortest: int = 1) -> list[str]:
             pair = b64encode(f"{credentials.name}:{secret}".encode()).decode()
             spellings |= {secret, quote(secret, safe=""), html.escape(secret), json.dumps(secret)[1:-1], pair}
     return sorted(spellings, key=len, reverse=True)
-
-
-def _redact_address(address: str) -> str:
-    scheme, slashes, rest = address.partition("//") if "//" in address else ("", "", address)
-    authority, slash, path = rest.partition("/")
-    if "@" in authority:
-        authority = f"{_HIDDEN}@{authority.rpartition('@')[2]}"
-    elif not _HOST_AND_PORT.fullmatch(authority):
-        # The port is invalid: probably a part of a password with an unencoded slash, question mark or hash.
-        return scheme + slashes + _HIDDEN
-    return scheme + slashes + authority + slash + _redact_path(path)
-
-
-def _redact_path(path: str) -> str:
-    segments = path.split("/")
-    return "/".join(
-        _HIDDEN if _is_secret_segment(segment, before) else segment
-        for before, segment in zip(["", *segments], segments, strict=False)
-    )
-
-
-def _is_secret_segment(segment: str, before: str) -> bool:
-    if not segment or segment.startswith("{"):
-        return False
-    if before and before != _HIDDEN and (_SECRET_NAME.fullmatch(before) or before.lower() in _SECRET_WORDS):
-        return True
-    return bool(_UUID.fullmatch(segment)) or any(map(_looks_random, _SEGMENT_PARTS.split(segment)))
-
-
-def _looks_random(text: str) -> bool:
-    """Return whether a text is long and mixes digits with letters, or capitals with small letters as no name does."""
-    if len(text) < _RANDOM_PART_LENGTH or not text.isalnum():
-        return False
-    has_digit = any(char.isdigit() for char in text)
-    changes = sum(first.isupper() != second.isupper() for first, second in pairwise(text))
-    return (has_digit and any(char.isalpha() for char in text)) or changes > len(text) // 4
-
-
-def _redact_pair(pair: str, secret_names: set[str]) -> str:
-    encoded_name, equals, value = pair.partition("=")
-    name = unquote_plus(encoded_name)
-    is_secret = name.lower() in secret_names | _SECRET_WORDS or _SECRET_NAME.search(name) is not None
-    return encoded_name + equals + _HIDDEN if value and is_secret else pair
 
 
 def _with_parameter(url: str, name: str, value: str) -> str:

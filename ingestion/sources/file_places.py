@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from core.crypto.redaction import redact_url
 from ingestion.sources.credentials import CredentialsKind
 
 FOLDER, SFTP, S3 = "folder", "sftp", "s3"
@@ -87,3 +88,8 @@ def check_files(ingestion_type: str, url: str, kind: CredentialsKind, host_key: 
         raise FileSettingError("host_key", "host_key must be like “ssh-ed25519 AAAA…”, as ssh-keyscan prints it.")
     if endpoint_url and not endpoint_url.startswith(("https://", "http://")):
         raise FileSettingError("endpoint_url", "endpoint_url must be like https://s3.example.com.")
+    if redact_url(endpoint_url) != endpoint_url or "?" in endpoint_url:
+        raise FileSettingError(
+            "endpoint_url",
+            "endpoint_url must have no user, parameters or secrets: it is stored as it is. Enter keys as credentials.",
+        )

@@ -26,7 +26,14 @@ def parse_broker(url: str) -> tuple[str, int, bool]:
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise TopicError("broker_url", "broker_url is not a valid URL.") from error
-    if parts.scheme not in _PORTS or not host or parts.path not in ("", "/") or parts.query or "@" in parts.netloc:
+    if (
+        parts.scheme not in _PORTS
+        or not host
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+    ):
         raise TopicError("broker_url", "broker_url must be like mqtts://broker.example.com:8883, without a user.")
     return host, port or _PORTS[parts.scheme], parts.scheme == "mqtts"
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from core.crypto.redaction import redact_url
 from core.web.pages import list_page
 from customers.access import actions
 from customers.access.page_principal import needs, page_principal, refuse_unless
@@ -35,7 +36,6 @@ from ingestion.selectors import (
     rejected_rows_of,
     with_state,
 )
-from ingestion.sources.credentials import redact_url
 
 if TYPE_CHECKING:
     from ingestion.selectors import StatefulSource

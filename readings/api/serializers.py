@@ -10,6 +10,7 @@ from rest_framework import serializers
 from typing_extensions import override
 
 from core.api.fields import InstantField, KnownFieldsMixin, TextField, Values, labelled_choices, reason_field
+from core.crypto.redaction import has_redacted_part
 from customers.api.serializers import FacilitySerializer, RecordSerializer
 from customers.models import Customer, StorageUnit
 from readings.api.fields import DifferenceField, RequestedScaleField, TemperatureField, TemperatureListSerializer
@@ -139,6 +140,13 @@ class CustomerSerializer(RecordSerializer[Customer]):
             "active_readings_count",
             "last_reading_time",
         ]
+
+    def validate_api_url(self, url: str) -> str:
+        """Reject a URL with “***” unless it is the stored one as it was shown, which keeps its secrets."""
+        stored = self.instance.api_url if isinstance(self.instance, Customer) else ""
+        if has_redacted_part(url) and url != stored:
+            raise serializers.ValidationError("Contains “***” in place of a secret. Enter the whole URL.")
+        return url
 
 
 class ProfileSerializer(CustomerSerializer):

@@ -15,6 +15,8 @@ def allauth_settings(
         "ACCOUNT_ADAPTER": "customers.accounts.adapters.AccountAdapter",
         "ACCOUNT_LOGIN_METHODS": {"username"},
         "ACCOUNT_SIGNUP_FIELDS": ["username*", "email*", "password1*"],
+        # Encrypts what django-allauth keeps in a session while an authenticator app is added.
+        "SESSION_ENGINE": "customers.accounts.session_store",
         # Addresses are proven by invitations.
         "ACCOUNT_EMAIL_VERIFICATION": "none",
         "ACCOUNT_EMAIL_NOTIFICATIONS": True,

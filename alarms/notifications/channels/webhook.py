@@ -37,10 +37,11 @@ def send(channel: Channel, message: Message) -> DeliveryResult:
     now = timezone.now()
     body = json.dumps(message.data, ensure_ascii=False).encode()
     valid = channel.secrets_at(now)
-    hidden = [*valid, channel.address, channel.address.partition("?")[2]]
+    address = channel.request_address
+    hidden = [*valid, *_possible_secrets(address)]
     try:
         with GuardedExchange(_limits(), parse_networks(settings.NOTIFICATION_ALLOWED_NETWORKS)) as exchange:
-            response = exchange.open("POST", channel.address, headers(message, body, valid, now), body)
+            response = exchange.open("POST", address, headers(message, body, valid, now), body)
             return _result(response, hidden, now)
     except FetchFailure as failure:
         return DeliveryResult(False, excerpt(failure.message, hidden))
@@ -86,6 +87,12 @@ def headers(message: Message, body: bytes, valid_secrets: Sequence[str], at: dat
 
 def _signature(key: bytes, signed: bytes) -> str:
     return "v1," + b64encode(hmac.new(key, signed, sha256).digest()).decode("ascii")
+
+
+def _possible_secrets(address: str) -> list[str]:
+    """Return the parts of an address that a receiver may repeat, and that open its door."""
+    path, _, query = address.partition("://")[2].partition("/")[2].partition("?")
+    return [address, path, *path.split("/"), query]
 
 
 def _result(response: http.client.HTTPResponse, hidden: Sequence[str], now: datetime) -> DeliveryResult:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import pytest
 from django.db import connection
 from django.db.models import QuerySet
@@ -119,11 +117,16 @@ class TestObject:
                 else:
                     assert is_found
 
-    def test_a_field_that_converts_database_values_is_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        name = Customer._meta.get_field("name")
-        monkeypatch.setattr(name, "from_db_value", lambda value, expression, connection: value, raising=False)
-        with pytest.raises(TypeError, match="Customer"):
-            CompiledObjectQuery(Customer).visible_to(Scope.everything(), uuid4())
+    def test_a_field_that_converts_database_values_is_read_when_it_is_asked_for(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        address = "https://cold.example.com/data?key=open-sesame"
+        customer = CustomerFactory(api_url=address)
+        with django_assert_num_queries(1):
+            found = CompiledObjectQuery(Customer).visible_to(Scope.everything(), customer.public_id)
+        assert found.api_url == "https://cold.example.com/data?key=***"
+        with django_assert_num_queries(1):
+            assert found.request_api_url == address
 
 
 def test_the_sql_is_compiled_once_for_each_kind_of_scope(units: list[StorageUnit]) -> None:

@@ -10,11 +10,23 @@ from typing_extensions import override
 from alarms.models import Channel
 from core.crypto.encrypted_field import Secret
 from core.crypto.encryption import SecretUnreadable, reencrypt
+from customers.models import Customer
 from ingestion.models import Source
 
 SECRET_FIELDS: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
-    (Source, ("credentials_secret", "request_headers", "access_token", "url_secret", "structure_url_secret")),
-    (Channel, ("secret", "previous_secret")),
+    (
+        Source,
+        (
+            "credentials_secret",
+            "request_headers",
+            "access_token",
+            "url_secret",
+            "structure_url_secret",
+            "token_url_secret",
+        ),
+    ),
+    (Channel, ("secret", "previous_secret", "address_secret")),
+    (Customer, ("api_url_secret",)),
 )
 # What an authenticator app and the recovery codes are computed from.
 FACTOR_SECRETS = {"secret", "seed"}
@@ -34,7 +46,7 @@ class Command(BaseCommand):
     def _renew(self, model: type[models.Model], names: tuple[str, ...]) -> int:
         """Re-encrypt the secrets of all rows of `model`; return the number of unreadable ones."""
         renewed = unreadable = 0
-        for row in model._default_manager.select_related("customer"):
+        for row in model._default_manager.all():
             for name in names:
                 secret = getattr(row, name)
                 if not secret:

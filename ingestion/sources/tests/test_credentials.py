@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.sources.credentials import Credentials, CredentialsKind, mask_secret, redact_url
+from core.crypto.redaction import redact_url
+from ingestion.sources.credentials import Credentials, CredentialsKind, mask_secret
 
 URL = "https://feeds.example/readings?hours=24#top"
 

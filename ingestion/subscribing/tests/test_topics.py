@@ -36,7 +36,7 @@ def test_invalid_filters_are_rejected_by_name(filters: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "http://a", "mqtt://", "mqtt://u:p@a", "mqtt://a/b", "mqtt://a:x", "mqtt://a:99999"]
+    "url", ["", "http://a", "mqtt://", "mqtt://u:p@a", "mqtt://a/b", "mqtt://a#b", "mqtt://a:x", "mqtt://a:99999"]
 )
 def test_an_invalid_broker_is_rejected(url: str) -> None:
     with pytest.raises(TopicError, match="broker_url"):

@@ -232,6 +232,10 @@ class TestS3:
         ({"ingestion_type": "sftp", "url": "sftp://a/b/*", "credentials_kind": "basic"}, "host_key"),
         ({"ingestion_type": "sftp", "url": "sftp://a/b/*"}, "credentials_kind"),
         ({"ingestion_type": "s3", "url": "s3://b/*", "endpoint_url": "ftp://a"}, "endpoint_url"),
+        ({"ingestion_type": "s3", "url": "s3://b/*", "endpoint_url": "https://key:secret@a"}, "endpoint_url"),
+        ({"ingestion_type": "s3", "url": "s3://b/*", "endpoint_url": "https://a?key=secret"}, "endpoint_url"),
+        ({"ingestion_type": "s3", "url": "s3://b/*", "endpoint_url": "https://a/key/secret"}, "endpoint_url"),
+        ({"ingestion_type": "s3", "url": "s3://b/*", "endpoint_url": "https://a#secret"}, "endpoint_url"),
         ({"host_key": "ssh-rsa AAAA"}, "host_key"),
     ],
 )
