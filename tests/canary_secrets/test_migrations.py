@@ -23,7 +23,7 @@ URL = "https://cold.example.com/data?key=open-sesame"
     ("migration", "factory", "model", "field", "shown"),
     [
         (
-            "ingestion.migrations.0019_token_url_secret",
+            "ingestion.migrations.0020_token_url_secret",
             SourceFactory,
             Source,
             "token_url",

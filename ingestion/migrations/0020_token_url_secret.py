@@ -24,7 +24,7 @@ def show_secrets(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingestion", "0018_url_secrets")]
+    dependencies = [("ingestion", "0019_mappings_of_imported_files")]
 
     operations = [
         migrations.AddField(
