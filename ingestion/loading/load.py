@@ -237,7 +237,7 @@ def _load_batch(
     readings, rejected = resolve(register, batch)
     rejected += batch.rejected
     if load_request.ingestion_type != IngestionType.IMPORT:
-        readings, reset = without_reset_clocks(readings, batch, load_request.received_at)
+        readings, reset = without_reset_clocks(readings, batch, load_request.received_at, load_request.since)
         rejected += reset
     stored_batch = reading_batch(readings)
     began = time.monotonic()

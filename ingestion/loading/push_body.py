@@ -8,7 +8,7 @@ columns.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -26,6 +26,7 @@ from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
 from ingestion.parsing.limits import ROW_LIMITS, exceeded
 from ingestion.parsing.parse import BodyFormat, declared_format, parse_body
 from ingestion.parsing.rejection_reasons import Reason, message_for, quoted
+from ingestion.parsing.reset_clocks import ResetClocks, compared_as_a_whole
 from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody
 from ingestion.parsing.values.columns import convert_rows
 from ingestion.parsing.values.row import RowConverter, converted_frame
@@ -83,9 +84,9 @@ class PushedBody:
         self._refuse_damaged_gzip(body)
         match declared_format(self.content_type) or _format_of(first):
             case BodyFormat.JSON:
-                return list(_parsed(_rows_of_array(body, first), received_at))
+                return list(_parsed(lambda: _rows_of_array(body, first), received_at))
             case BodyFormat.JSON_LINES:
-                return list(_parsed(_rows_of_lines(body), received_at))
+                return list(_parsed(lambda: _rows_of_lines(body), received_at))
         return _csv(self.data, received_at, self.max_bytes)
 
     def _first_character(self, body: DecodedBody) -> bytes:
@@ -154,9 +155,12 @@ def _refuse_too_many(count: int) -> None:
         raise exceeded(f"it has more than {MAX_ROWS:,} rows")
 
 
-def _parsed(rows: Iterator[_RowText], received_at: datetime) -> Iterator[ParsedBatch]:
-    builder = BatchBuilder(_MAPPING, received_at, RULES)
-    return with_final_batch(_batches(rows, builder), lambda: builder.finish(is_cut_off=False))
+def _parsed(rows: Callable[[], Iterator[_RowText]], received_at: datetime) -> Iterator[ParsedBatch]:
+    def parse(clocks: ResetClocks) -> Iterator[ParsedBatch]:
+        builder = BatchBuilder(_MAPPING, received_at, RULES, clocks=clocks)
+        return with_final_batch(_batches(rows(), builder), lambda: builder.finish(is_cut_off=False))
+
+    return compared_as_a_whole(parse, received_at)
 
 
 def _batches(rows: Iterator[_RowText], builder: BatchBuilder) -> Iterator[ParsedBatch]:

@@ -1,7 +1,7 @@
 """Find rows of devices whose clocks were reset, by comparison with what is stored of their units.
 
 A body may consist of such rows only, which nothing in it shows. Files that people import are not compared: they may be
-of any time.
+of any time. Of what was not requested as a period, such as a push, only a few rows are compared: more are a history.
 """
 
 from __future__ import annotations
@@ -32,19 +32,22 @@ WHERE latest_reading.recorded_at >= sent.last + %(away)s::interval AND NOT EXIST
 
 
 def without_reset_clocks(
-    readings: pl.DataFrame, batch: ParsedBatch, received_at: datetime
+    readings: pl.DataFrame, batch: ParsedBatch, received_at: datetime, since: datetime | None = None
 ) -> tuple[pl.DataFrame, list[RejectedReading]]:
-    """Return the readings without few ones that are years older than all others of their units, which are rejected."""
-    old = readings.filter(pl.col("recorded_at") < received_at - YEARS_AWAY)
+    """Return the readings without those that are years older than all others of their units, which are rejected.
+
+    `since` is when the requested period began: rows from years before it were not asked for.
+    """
+    is_old = pl.col("recorded_at") < (since or received_at) - YEARS_AWAY
+    old = readings.filter(is_old)
     if old.is_empty():
         return readings, []
     spans = (
         old.group_by("storage_unit_id")
         .agg(first=pl.col("recorded_at").min(), last=pl.col("recorded_at").max(), count=pl.len())
-        .filter(pl.col("count") <= MAX_ROWS_APART)
+        .filter((pl.col("count") <= MAX_ROWS_APART) | (since is not None))
     )
-    unit_ids = _units_alone(spans)
-    is_reset = (pl.col("recorded_at") < received_at - YEARS_AWAY) & pl.col("storage_unit_id").is_in(unit_ids)
+    is_reset = is_old & pl.col("storage_unit_id").is_in(_units_alone(spans))
     rejected = [
         RejectedReading(number, Reason.CLOCK_RESET, _message(at), batch.raw_row(number))
         for number, at in readings.filter(is_reset).select("row_number", "recorded_at").rows()

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn
 from ingestion.parsing.limits import MAX_PENDING_CHARACTERS, MAX_PENDING_ROWS
-from ingestion.parsing.plausibility import PlausibilityChecks, ResetClocks
+from ingestion.parsing.plausibility import PlausibilityChecks
 from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.reset_clocks import ResetClocks
 from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RawRow, RejectedReading
 from ingestion.parsing.unit_descriptions import describe_units
 from ingestion.parsing.values.local_times import LocalClock, RepeatedHourResolver
@@ -36,7 +37,10 @@ class BatchBuilder:
         rules: RowRules,
         row_context: str = "",
         title_zone: tzinfo | None = None,
+        *,
+        clocks: ResetClocks | None = None,
     ) -> None:
+        """`clocks` compares the rows of a body of several batches as a whole."""
         self._set_zone = mapping.time_zone
         self._latest_us = microseconds(received_at + MAX_AHEAD)
         self._rules = rules
@@ -44,8 +48,8 @@ class BatchBuilder:
         self._zone, self._clock = mapping.time_zone, LocalClock(mapping.zone)
         self.change_context(row_context, title_zone)
         self._hours = RepeatedHourResolver()
-        self._checks = PlausibilityChecks(rules)
-        self._reset_clocks = ResetClocks()
+        self._checks = PlausibilityChecks(rules, received_at)
+        self._reset_clocks = clocks or ResetClocks(received_at)
         self._pending = pl.DataFrame(schema=CONVERTED_SCHEMA)
         self._pending_raw: dict[int, str] = {}
 

@@ -15,7 +15,9 @@ from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody, decla
 from ingestion.parsing.body.identify import identify
 from ingestion.parsing.csv.body import parse_csv, row_mapping
 from ingestion.parsing.json.body import SINGLE_OBJECT, parse_json
+from ingestion.parsing.notes import Notes
 from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.reset_clocks import compared_as_a_whole
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody, empty_readings
 from ingestion.parsing.values.rules import DEFAULT_BATCH_ROWS, CustomerTest, ParseOptions
 from ingestion.sources.mapping import FieldMapping
@@ -91,11 +93,16 @@ def parse_body(
         is_other_customer=is_other_customer,
         is_unit_named=bool(default_unit),
     )
+    yield from compared_as_a_whole(
+        lambda clocks: _parse_opened(opened, replace(options, clocks=clocks, notes=Notes())), received_at
+    )
+
+
+def _parse_opened(opened: OpenedBody, options: ParseOptions) -> Iterator[ParsedBatch]:
     if opened.format is BodyFormat.CSV:
-        yield from parse_csv(opened.body, replace(options, default_unit=default_unit or opened.stem))
-    else:
-        is_json_lines = opened.format is BodyFormat.JSON_LINES
-        yield from parse_json(opened.body, replace(options, is_json_lines=is_json_lines, file_unit=opened.stem))
+        return parse_csv(opened.body, replace(options, default_unit=options.default_unit or opened.stem))
+    is_json_lines = opened.format is BodyFormat.JSON_LINES
+    return parse_json(opened.body, replace(options, is_json_lines=is_json_lines, file_unit=opened.stem))
 
 
 def open_body(

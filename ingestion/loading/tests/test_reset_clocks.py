@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from customers.models import StorageUnit
+from ingestion.loading import push_body
 from ingestion.loading.load import LoadRequest, LoadResult, load
+from ingestion.loading.push_body import PushedBody
 from ingestion.models import IngestionType, RejectedRow, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.sources.mapping import FieldMapping
@@ -28,9 +31,11 @@ def minutes(start: datetime, count: int) -> list[datetime]:
     return [start + timedelta(minutes=number) for number in range(count)]
 
 
-def loaded(text: str, kind: IngestionType = IngestionType.CSV, batch_rows: int = 50_000) -> LoadResult:
+def loaded(
+    text: str, kind: IngestionType = IngestionType.CSV, batch_rows: int = 50_000, since: datetime | None = None
+) -> LoadResult:
     source = Source.objects.first() or SourceFactory()
-    request = LoadRequest(customer=source.customer, source=source, ingestion_type=kind, received_at=NOW)
+    request = LoadRequest(customer=source.customer, source=source, ingestion_type=kind, received_at=NOW, since=since)
     data = io.BytesIO(text.encode())
     return load(request, parse_body(data, FieldMapping(), received_at=NOW, batch_rows=batch_rows))
 
@@ -60,6 +65,33 @@ def test_few_rows_years_before_the_others_wait_for_review(
     assert RejectedRow.objects.count() == 7
 
 
+@pytest.mark.parametrize("batch_rows", [40, 150], ids=["reset rows only first", "mixed first"])
+@pytest.mark.parametrize("reset_to", RESET_TO, ids=lambda at: f"{at:%Y-%m-%d}")
+@pytest.mark.parametrize("are_last", [False, True], ids=["oldest first", "newest first"])
+def test_batches_that_begin_with_such_rows_are_compared_with_the_whole_body(
+    reset_to: datetime, batch_rows: int, are_last: bool
+) -> None:
+    times = [*minutes(reset_to, 100), *minutes(NOW - timedelta(hours=9), 450)]
+
+    loaded(body(*(reversed(times) if are_last else times)), IngestionType.IMPORT, batch_rows)
+
+    assert Reading.objects.count() == 450
+    assert RejectedRow.objects.filter(reason="clock_reset").count() == 100
+
+
+def test_json_and_bulk_pushes_are_compared_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push_body, "_BATCH_ROWS", 60)
+    times = [*minutes(datetime(2015, 1, 1, tzinfo=UTC), 60), *minutes(NOW - timedelta(days=60), 300)]
+    polled = [{"unit_id": "U", "timestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}", "temperature": 4.5} for at in times]
+    pushed = [{"storage_unit_id": "U", "recorded_at": row["timestamp"], "temperature": 4.5} for row in polled]
+    body_of_poll = io.BytesIO(json.dumps({"readings": polled}).encode())
+    push = PushedBody(json.dumps(pushed).encode(), "application/json", is_declared_gzip=False, max_bytes=1 << 24)
+
+    for batches in (list(parse_body(body_of_poll, FieldMapping(), received_at=NOW, batch_rows=60)), push.batches(NOW)):
+        assert sum(len(batch.readings) for batch in batches) == 300
+        assert [each.reason.value for batch in batches for each in batch.rejected] == ["clock_reset"] * 60
+
+
 def test_rows_of_one_device_among_three_wait_for_review() -> None:
     loaded(body(NOW - timedelta(hours=1), NOW - timedelta(hours=2), datetime(2019, 3, 2, tzinfo=UTC)))
     assert (Reading.objects.count(), RejectedRow.objects.get().reason) == (2, "clock_reset")
@@ -84,6 +116,21 @@ def test_history_of_a_known_unit_is_stored(kind: IngestionType, count: int) -> N
     loaded(body(NOW - timedelta(hours=1)))
     loaded(body(*minutes(datetime(2017, 8, 5, tzinfo=UTC), count)), kind)
     assert Reading.objects.count() == 1 + count
+
+
+def test_many_rows_years_before_the_requested_period_wait_for_review() -> None:
+    loaded(body(NOW - timedelta(hours=1)))
+
+    loaded(body(*minutes(datetime(2017, 1, 1, tzinfo=UTC), 150)), since=NOW - timedelta(hours=2))
+
+    assert (Reading.objects.count(), RejectedRow.objects.count()) == (1, 150)
+
+
+def test_a_first_body_of_such_rows_only_is_stored_with_a_note() -> None:
+    result = loaded(body(*minutes(datetime(2017, 1, 1, 0, 5, tzinfo=UTC), 3)))
+
+    assert (Reading.objects.count(), RejectedRow.objects.count()) == (3, 0)
+    assert any("begin on 2017-01-01, like those of a device whose clock was reset" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("batch_rows", [50_000, 40], ids=["one batch", "many batches"])

@@ -37,7 +37,14 @@ def parse_csv(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch]
     order = _day_order(body, header, options) if options.day_order is None else options.day_order
     table = Table(header, order, options)
     rules = table.rules
-    builder = BatchBuilder(options.mapping, options.received_at, rules, row_context(header, rules), header.layout.zone)
+    builder = BatchBuilder(
+        options.mapping,
+        options.received_at,
+        rules,
+        row_context(header, rules),
+        header.layout.zone,
+        clocks=options.clocks,
+    )
     stream = _rows(body, header)
     first_row = header.line_number + 1 if options.first_row is None else options.first_row
     split_blocks = _split_blocks(stream, body, table, first_row, options)

@@ -51,7 +51,7 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
     rules = replace(rules, title_scale="")
     line = SINGLE_OBJECT if scan.is_single else ""
     row_context = RowContext(line=line, unit=options.default_unit, day_order=order).to_text()
-    builder = BatchBuilder(options.mapping, options.received_at, rules, row_context)
+    builder = BatchBuilder(options.mapping, options.received_at, rules, row_context, clocks=options.clocks)
     parser = _RowParser(body, options, builder, rules, scan)
     yield from with_final_batch(
         parser.batches(walker, rows),

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES
 from ingestion.parsing.notes import Notes
 from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.reset_clocks import ResetClocks
 from ingestion.parsing.values.numbers import as_number
 from ingestion.parsing.values.timestamps import DayOrder, TimeRules, microseconds
 from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
@@ -77,7 +78,8 @@ class ParseOptions:
     decompressed body and `max_rows` its rows (None: any number); CSV is read in blocks of `block_bytes`.
     `is_json_lines`: the body is a sequence of JSON rows. `first_row` (the number of the first row), `day_order` and
     `scale` are given for a replayed row, else found in the body. `file_unit` is the unit of a JSON file in which no row
-    names one. `is_unit_named`: a person chose `default_unit`, so that a column of devices tells sensors apart.
+    names one. `is_unit_named`: a person chose `default_unit`, so that a column of devices tells sensors apart. `clocks`
+    compares the times of several batches.
     """
 
     mapping: FieldMapping
@@ -94,6 +96,7 @@ class ParseOptions:
     is_unit_named: bool = False
     file_unit: str = ""
     scale: Scale | None = None
+    clocks: ResetClocks | None = None
     notes: Notes = field(default_factory=Notes, compare=False)
 
     def row_rules(

@@ -1,0 +1,107 @@
+"""Find rows of devices whose clocks were reset: in January 2000, or years before the other rows of a body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingestion.parsing.results import ParsedBatch
+from ingestion.parsing.values.timestamps import DAY_US, EPOCH, MICROSECOND, microseconds
+
+_YEAR_DAYS = 365
+# When the clocks of devices start that have lost their time, besides dates before the year 2000.
+_FACTORY_START, _FACTORY_END = (microseconds(datetime(2000, month, 1, tzinfo=UTC)) for month in (1, 2))
+# Rows years before the others come from a reset clock if they are few, rows a year before them if they also begin on
+# the first of January, as clocks do.
+_MAX_SHARE_APART = 0.2
+_FEW = 10
+# No row may be dated further ahead, so rows that are not old have no gap of a year between them.
+_NOT_OLD = timedelta(days=_YEAR_DAYS - 1)
+
+
+class ResetClocks:
+    """Tells which rows of a body come from reset clocks.
+
+    `begins_at` (in microseconds since 1970) is when the right rows of the body begin, None if that is to be found in
+    each batch. `has_old`: a batch had rows that are a year old, which only the whole body shows to be right.
+    """
+
+    def __init__(self, received_at: datetime, begins_at: int | None = None) -> None:
+        self.has_old = False
+        self._old_before = microseconds(received_at - _NOT_OLD)
+        self._begins_at = begins_at
+
+    def find(self, walls: NDArray[np.int64]) -> tuple[NDArray[np.bool_], str]:
+        """Return which times (in microseconds since 1970) come from a reset clock, and a clause that says why."""
+        if not len(walls) or walls.min() >= self._old_before:
+            return np.zeros(len(walls), np.bool_), ""
+        self.has_old = True
+        is_factory = (walls >= _FACTORY_START) & (walls < _FACTORY_END)
+        begins_at = _start_of_others(_per_day(walls)) if self._begins_at is None else self._begins_at
+        is_reset = is_factory | (walls < begins_at)
+        if not is_reset.any():
+            return is_reset, ""
+        return is_reset, "in January 2000" if is_factory[is_reset].all() else "years before that of the other rows"
+
+
+def compared_as_a_whole(
+    parse: Callable[[ResetClocks], Iterator[ParsedBatch]], received_at: datetime
+) -> Iterator[ParsedBatch]:
+    """Yield the batches of a body that `parse` returns, in which old rows were compared with all rows of the body.
+
+    A body of several batches is parsed anew, twice, at its first old row; most bodies have none.
+    """
+    clocks = ResetClocks(received_at)
+    batches = parse(clocks)
+    complete = 0
+    previous = next(batches)
+    for batch in batches:
+        if clocks.has_old:
+            break
+        yield previous
+        previous = batch
+        complete += 1
+    else:
+        yield previous
+        return
+    del batches  # closes what it reads
+    per_day = np.zeros(0, np.int64)
+    for batch in parse(ResetClocks(received_at, begins_at=0)):
+        per_day = _sum(per_day, _per_day(batch.readings["recorded_at"].dt.epoch("us").to_numpy()))
+    yield from islice(parse(ResetClocks(received_at, _start_of_others(per_day))), complete, None)
+
+
+def is_first_of_january(wall: int) -> bool:
+    """Return whether a time is on the day on which clocks begin that were reset."""
+    at = EPOCH + wall * MICROSECOND
+    return (at.month, at.day) == (1, 1)
+
+
+def _per_day(walls: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of rows of each day since 1970, without those of factory dates."""
+    is_right = (walls < _FACTORY_START) | (walls >= _FACTORY_END)
+    return np.bincount(walls[is_right] // DAY_US)
+
+
+def _sum(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    total = np.zeros(max(len(first), len(second)), np.int64)
+    total[: len(first)] += first
+    total[: len(second)] += second
+    return total
+
+
+def _start_of_others(per_day: NDArray[np.int64]) -> int:
+    """Return from when on times are right: after the last long gap behind which there are few rows."""
+    days = np.flatnonzero(per_day)
+    counts = np.cumsum(per_day[days])
+    for gap in np.flatnonzero(np.diff(days) > _YEAR_DAYS)[::-1].tolist():
+        count, total = int(counts[gap]), int(counts[-1])
+        is_few = count <= _MAX_SHARE_APART * total or (count < _FEW and 2 * count < total)
+        is_far = days[gap + 1] - days[gap] > 2 * _YEAR_DAYS
+        if is_few and (is_far or is_first_of_january(int(days[0]) * DAY_US)):
+            return int(days[gap + 1]) * DAY_US
+    return 0
