@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn
+from ingestion.parsing.fields.zones import GivenZone
 from ingestion.parsing.limits import MAX_PENDING_CHARACTERS, MAX_PENDING_ROWS
 from ingestion.parsing.plausibility import PlausibilityChecks
 from ingestion.parsing.rejection_reasons import Reason, message_for
@@ -36,7 +37,7 @@ class BatchBuilder:
         received_at: datetime,
         rules: RowRules,
         row_context: str = "",
-        title_zone: tzinfo | None = None,
+        given_zone: GivenZone | None = None,
         *,
         clocks: ResetClocks | None = None,
     ) -> None:
@@ -46,21 +47,23 @@ class BatchBuilder:
         self._rules = rules
         self._notes = rules.notes
         self._zone, self._clock = mapping.time_zone, LocalClock(mapping.zone)
-        self.change_context(row_context, title_zone)
+        self.change_context(row_context, given_zone)
         self._hours = RepeatedHourResolver()
         self._checks = PlausibilityChecks(rules, received_at)
         self._reset_clocks = clocks or ResetClocks(received_at)
         self._pending = pl.DataFrame(schema=CONVERTED_SCHEMA)
         self._pending_raw: dict[int, str] = {}
 
-    def change_context(self, row_context: str, title_zone: tzinfo | None) -> None:
+    def change_context(self, row_context: str, given_zone: GivenZone | None) -> None:
         """Apply another header to the rows from now on; the zone in a time's title precedes the mapping's."""
         self._row_context = row_context
-        if title_zone is None or str(title_zone) == self._zone:
+        if given_zone is None or given_zone.zone is None or str(given_zone.zone) == self._zone:
             return
-        self._zone, self._clock = str(title_zone), LocalClock(title_zone)
+        if self._set_zone != "UTC" and not given_zone.precedes_setting:
+            return
+        self._zone, self._clock = str(given_zone.zone), LocalClock(given_zone.zone)
         contradiction = f", not as {self._set_zone}" if self._set_zone != "UTC" else ""
-        self._notes.tell(f"Times are read as {self._zone}, which their title gives{contradiction}.")
+        self._notes.tell(f"Times are read as {self._zone}, which {given_zone.why}{contradiction}.")
 
     def build(self, converted: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow) -> ParsedBatch:
         """Return a batch of rows of CONVERTED_SCHEMA, in file order, and of the pending rows that they resolve."""

@@ -14,6 +14,7 @@ from ingestion.parsing.body.archives import MAX_ARCHIVE_BYTES, table_in
 from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES, DecodedBody, declared_encoding
 from ingestion.parsing.body.identify import identify
 from ingestion.parsing.csv.body import parse_csv, row_mapping
+from ingestion.parsing.fields.zones import BODY, zone_in
 from ingestion.parsing.json.body import SINGLE_OBJECT, parse_json
 from ingestion.parsing.notes import Notes
 from ingestion.parsing.rejection_reasons import Reason, message_for
@@ -158,6 +159,7 @@ def parse_rejected_row(
         is_other_customer=is_other_customer,
         is_unit_named=bool(unit),
         scale=Scale(row_context.scale) if row_context.scale else None,
+        zone=zone_in(row_context.zone, BODY),
     )
     try:
         batches = list(parse_json(body, options) if is_json else parse_csv(body, options))

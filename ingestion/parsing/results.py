@@ -100,13 +100,14 @@ class RowContext:
     date: str = ""
     time: str = ""
     scale_title: str = ""
+    zone: str = ""
 
     def to_text(self) -> str:
         """Serialize to lines: what is known besides the header line, and that line."""
         order = "" if self.day_order is DayOrder.UNDECIDED else self.day_order.value
         items = {
             "unit": self.unit, "order": order, "scale": self.scale, "date": self.date, "time": self.time,
-            "scale_title": self.scale_title,
+            "scale_title": self.scale_title, "zone": self.zone,
         }  # fmt: skip
         known = (f"{_CONTEXT_PREFIX}{name} {text}" for name, text in items.items() if text)
         return "\n".join([*known, self.line])
@@ -119,7 +120,7 @@ class RowContext:
             item.removeprefix(_CONTEXT_PREFIX).split(" ", 1) for item in items if item.startswith(_CONTEXT_PREFIX)
         )
         order = DayOrder(known.pop("order", DayOrder.UNDECIDED))
-        names = ("unit", "scale", "date", "time", "scale_title")
+        names = ("unit", "scale", "date", "time", "scale_title", "zone")
         return cls(line=line, day_order=order, **{name: known.get(name, "") for name in names})
 
 

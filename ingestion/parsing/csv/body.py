@@ -16,6 +16,7 @@ from ingestion.parsing.csv.table import Table
 from ingestion.parsing.fields.names import AMBIGUOUS_UNIT_NAMES
 from ingestion.parsing.fields.scale_reasons import scales_of
 from ingestion.parsing.fields.titles import canonical
+from ingestion.parsing.fields.zones import BODY
 from ingestion.parsing.limits import MAX_HEADERS, MAX_LINE_BYTES, check_row_count, exceeded
 from ingestion.parsing.results import ParsedBatch, RowContext, UnreadableBody
 from ingestion.parsing.values.rules import ParseOptions, RowRules
@@ -65,6 +66,7 @@ def row_context(header: CsvHeader, rules: RowRules) -> str:
         date=date,
         time=header.titles[layout.columns["time"]] if date else "",
         scale_title=_ambiguous_scale(header),
+        zone=layout.zone.name if layout.zone and layout.zone.why == BODY else "",
     ).to_text()
 
 
@@ -85,6 +87,8 @@ def _header(body: DecodedBody, options: ParseOptions) -> CsvHeader | None:
         raise
     if header and options.scale:
         header = header.with_scale(options.scale)
+    if header and options.zone:
+        header = header.with_zone(options.zone)
     return header
 
 
@@ -150,6 +154,7 @@ def _batches(
                 part_lines = _LINES_AFTER_HEADER
                 table.change_header(new_header)
                 builder.change_context(row_context(new_header, table.rules), new_header.layout.zone)
+    table.refuse_scale_at_end()
 
 
 def _split_blocks(

@@ -9,10 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ingestion.parsing.body.decoded import ByteStream, to_utf8
-from ingestion.parsing.csv.scale_lines import is_aggregation_line, is_units_line, scale_entry, with_units
+from ingestion.parsing.csv.scale_lines import (
+    device_entry,
+    is_aggregation_line,
+    is_units_line,
+    scale_entry,
+    scale_in_text,
+    with_groups,
+    with_units,
+    zone_before,
+)
 from ingestion.parsing.fields.layout import Layout, MissingColumn, check_required, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES
 from ingestion.parsing.fields.titles import canonical, meaning_of
+from ingestion.parsing.fields.zones import GivenZone
 from ingestion.parsing.limits import MAX_COLUMNS, MAX_LINE_BYTES
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
@@ -32,7 +42,8 @@ _REPORT_LINE = re.compile(r"\s*[\w .()/-]{1,40}:(?:\s+\S.*)?")
 class CsvHeader:
     """A header: its line with the scales around it in the titles, its delimiter, and what the columns hold.
 
-    `line_number` is that of the last line that belongs to the header. `scale` is that of an entry before it.
+    `line_number` is that of the last line that belongs to the header. `scale` is that of an entry before it, `devices`
+    are those that such entries name.
     """
 
     line: str
@@ -43,6 +54,7 @@ class CsvHeader:
     decimal_marks: str = "."
     scale: Scale | None = None
     skipped_lines: int = 0
+    devices: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     @property
@@ -59,6 +71,10 @@ class CsvHeader:
         """Return this header for rows below a line that gives another scale."""
         temperatures = tuple(replace(each, scale=scale) for each in self.layout.temperatures)
         return replace(self, scale=scale, layout=replace(self.layout, temperatures=temperatures))
+
+    def with_zone(self, zone: GivenZone | None) -> CsvHeader:
+        """Return this header with the zone of its times, unless their title gives one."""
+        return replace(self, layout=replace(self.layout, zone=self.layout.zone or zone))
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
@@ -93,7 +109,9 @@ def find_header(lines: Sequence[str], mapping: FieldMapping, *, has_default_unit
             failure = failure or f"{missing} in {quoted(line)}"
             skipped += 1
         else:
-            return _with_scale_before(replace(header, skipped_lines=skipped), lines[:index])
+            devices = frozenset(filter(None, map(device_entry, lines[:index])))
+            header = replace(header, skipped_lines=skipped, devices=devices).with_zone(zone_before(lines[:index]))
+            return _with_scale_before(header, lines[:index])
     if not failure:
         return None
     if _is_text_report(lines):
@@ -129,6 +147,8 @@ def _parse(
         return _numbered(lines, index, delimiter, mapping, first_number)
     following = [_cells(line, delimiter) for line in lines[index + 1 : index + 1 + _SAMPLE_ROWS]]
     above = [_cells(line, delimiter) for line in lines[max(index - 3, 0) : index]]
+    if above and not mapping.temperature_field:
+        titles = with_groups(titles, above[-1])
     count = 0
     if any(canonical(title) in DEFAULT_NAMES["scale"] for title in titles):
         pass  # the rows give their scales
@@ -211,7 +231,10 @@ def _with_scale_before(header: CsvHeader, lines: Sequence[str]) -> CsvHeader:
     """Return the header with the scale that an entry before it gives, such as "Temperature unit: °F"."""
     entries = [scale for line in lines if (scale := scale_entry(line))]
     if not entries:
-        return header
+        is_missing = not header.layout.scales and any(each.scale is None for each in header.layout.temperatures)
+        scale = scale_in_text(lines) if is_missing else None
+        note = f"The scale {scale.label} was taken from the lines before the header." if scale else ""
+        return replace(header, scale=scale, notes=(*header.notes, note)) if scale else header
     scale = entries[-1]
     contradicting = [each.title for each in header.layout.temperatures if each.scale not in (None, scale)]
     if contradicting:

@@ -26,6 +26,11 @@ from ingestion.parsing.values.rules import RowRejected
 _NEWLINE = ord("\n")
 # Quotes and control characters, except a tab, which may be the delimiter.
 _IRREGULAR = re.compile(rb'[\x00-\x08\x0a-\x1f\x7f"]')
+# As the last cell of a body that may end within it is compared with.
+_COMPARED_LINES = 20
+_TAIL_BYTES = 1 << 12
+_LEAST_COMPARED = 3
+_NUMBER = re.compile(r"[+-]?[0-9]+(?P<fraction>[.,][0-9]*)?")
 _TOO_MANY_CELLS = (pl.exceptions.ComputeError, pl.exceptions.SchemaError)
 
 
@@ -102,6 +107,8 @@ class LineSplitter:
         self._fields = list(_field_expressions(header.layout, filter_position))
         self._fields += [pl.lit(value).alias(field) for field, value in constant_fields.items()]
         self._optional = _optional_columns(header, filter_position)
+        self._is_last_read = self.header.titles[-1] not in header.layout.unread
+        self._tail = b""
         self._comma_check = DecimalCommaCheck.of(header)
 
     def split(self, block: LineBlock, body: DecodedBody) -> SplitLines:
@@ -119,6 +126,7 @@ class LineSplitter:
             cells = cells.sort("row_number")
         if self._comma_check:
             self._comma_check.check(cells)
+        self._tail = block.data[-_TAIL_BYTES:]
         return SplitLines(block, cells.select("row_number", *self._fields), rejected, self)
 
     def is_plain(self, block: LineBlock) -> bool:
@@ -149,6 +157,17 @@ class LineSplitter:
         previous = block.text(number - 1) if number > block.first_number else self.header.line
         is_word = text.replace(" ", "").isalpha() and len(text) > 1 and self.header.delimiter not in text
         return is_word and not previous.casefold().startswith(text.casefold())
+
+    def _check_last_cell(self, cell: str, number: int, block: LineBlock) -> None:
+        """Raise RowRejected (cut_off) if the last cell of an unterminated line is written shorter than all others."""
+        if not self._is_last_read:
+            return
+        # The line is alone in its block if it is not the only one.
+        before = (self._tail + b"\n".join(block.lines[: number - block.first_number])).split(b"\n")
+        others = (line.rpartition(self.header.delimiter.encode())[2] for line in before[-_COMPARED_LINES:])
+        texts = (other.decode("utf-8", "replace").strip(' \t\r"') for other in others)
+        if is_shortened(cell.strip(), [text for text in texts if text]):
+            raise RowRejected(Reason.CUT_OFF)
 
     def _is_comment(self, line: bytes) -> bool:
         return line.startswith(b"#") and not self.header.line.startswith("#")
@@ -200,7 +219,10 @@ class LineSplitter:
             text = block.text(number)
             try:
                 is_unterminated = block.is_unterminated_line(number) and not self._is_trailer(number, block)
-                rows.append(self.split_cells(text, is_unterminated=is_unterminated, is_cut_off=body.is_cut_off))
+                row = self.split_cells(text, is_unterminated=is_unterminated, is_cut_off=body.is_cut_off)
+                if is_unterminated:
+                    self._check_last_cell(row[-1], number, block)
+                rows.append(row)
             except RowRejected as rejection:
                 body.is_cut_off |= rejection.reason is Reason.CUT_OFF
                 rejected.append(RejectedReading(number, rejection.reason, str(rejection), text))
@@ -228,6 +250,19 @@ class LineSplitter:
         if is_missing_needed or any(cell.strip() for cell in cells[width:]):
             raise RowRejected(Reason.WRONG_NUMBER_OF_COLUMNS, count=len(cells), expected=width)
         return [*cells[:width], *[""] * (width - len(cells))]
+
+
+def is_shortened(cell: str, others: list[str]) -> bool:
+    """Return whether a number has fewer decimals than all others, which have the same; or a text is shorter."""
+    if len(others) < _LEAST_COMPARED or not cell:
+        return False
+    numbers = [match for text in (cell, *others) if (match := _NUMBER.fullmatch(text))]
+    lengths = {len(match["fraction"] or "") for match in numbers[1:]}
+    if len(numbers) == 1 + len(others):
+        return len(lengths) == 1 and len(numbers[0]["fraction"] or "") < lengths.pop()
+    lengths = {len(text) for text in others}
+    is_of_one_kind = cell[0].isdigit() or any(text.startswith(cell) for text in others)
+    return len(lengths) == 1 and len(cell) < lengths.pop() and is_of_one_kind
 
 
 def _field_expressions(layout: Layout, filter_position: int | None) -> Iterator[pl.Expr]:

@@ -1,11 +1,11 @@
-"""Lines around a header that give scales: units below or above the titles, and entries before them."""
+"""Lines around a header with scales, zones and devices: units below or above the titles, entries before them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from ingestion.parsing.fields.names import DEFAULT_NAMES
+from ingestion.parsing.fields.names import DEFAULT_NAMES, UNIT_IF_NONE_NAMES, UNIT_LIKE_NAMES
 from ingestion.parsing.fields.titles import (
     canonical,
     explicit_scale,
@@ -13,6 +13,7 @@ from ingestion.parsing.fields.titles import (
     meaning_of,
     scale_of_text,
 )
+from ingestion.parsing.fields.zones import GivenZone, zone_of_entries
 from ingestion.parsing.values.numbers import read_plain
 from readings.units.scales import Scale
 
@@ -21,6 +22,7 @@ _MIN_SHARE_OF_UNITS = 0.4
 _AGGREGATIONS = frozenset({"", "min", "max", "avg", "smp", "tot", "std", "mean", "average", "minimum", "maximum", "ts"})
 _ENTRY = re.compile(r'[#"\s]*(?P<key>[^:=,;\t"]{2,40}?)"?\s*(?:[:=,;\t]|\bis\b)\s*"?(?P<value>[^,;\t"]*)[",;\t\s]*')
 _FURTHER_KEYS = frozenset({"temperature", "temp", "temperature_unit_of_measure", "unit_of_temperature", "temp_format"})
+_FURTHER_DEVICES = ("sensor", "sensor_id", "sensor_name", "unit_id", "unit_name", "probe", "channel", "storage_unit")
 
 
 def is_units_line(cells: Sequence[str], titles: Sequence[str]) -> bool:
@@ -51,6 +53,18 @@ def with_units(titles: Sequence[str], units: Sequence[str], *, is_above: bool = 
     return joined
 
 
+def with_groups(titles: Sequence[str], above: Sequence[str]) -> list[str]:
+    """Return the titles with the groups above them ("Freezer 1", "", "Fridge 2", "") before repeated temperatures."""
+    repeated = {title for title in titles if titles.count(title) > 1 and meaning_of(title).is_temperature}
+    if not repeated or len(above) != len(titles):
+        return list(titles)
+    joined, group = [], ""
+    for title, cell in zip(titles, above, strict=True):
+        group = cell.strip() or group
+        joined.append(f"{group} {title}".strip() if title in repeated else title)
+    return joined
+
+
 def scale_entry(line: str) -> Scale | None:
     """Return the scale that a line such as "Temperature unit: °F" gives, None if it is no such line."""
     match = _ENTRY.fullmatch(line.strip())
@@ -58,3 +72,26 @@ def scale_entry(line: str) -> Scale | None:
         return None
     key = canonical(match["key"])
     return scale_of_text(match["value"]) if key in DEFAULT_NAMES["scale"] or key in _FURTHER_KEYS else None
+
+
+def scale_in_text(lines: Sequence[str]) -> Scale | None:
+    """Return the only scale that lines of text name with a degree sign or a word, None if they name none or several."""
+    scales = {scale for line in lines if (scale := explicit_scale(line))}
+    return scales.pop() if len(scales) == 1 else None
+
+
+def device_entry(line: str) -> str:
+    """Return the device that a line such as "Serial number: 123" names, "" if it is no such line."""
+    match = _ENTRY.fullmatch(line.strip())
+    is_device = match is not None and canonical(match["key"]) in (
+        *UNIT_LIKE_NAMES,
+        *UNIT_IF_NONE_NAMES,
+        *_FURTHER_DEVICES,
+    )
+    return match["value"].strip() if match and is_device else ""
+
+
+def zone_before(lines: Sequence[str]) -> GivenZone | None:
+    """Return the zone that one of the lines before a header gives ("Time zone: GMT-05:00")."""
+    matches = (_ENTRY.fullmatch(line.strip()) for line in lines)
+    return zone_of_entries((match["key"], match["value"].strip()) for match in matches if match)

@@ -11,10 +11,11 @@ from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.csv.events import drop_events
 from ingestion.parsing.csv.header import CsvHeader, parse_header
 from ingestion.parsing.csv.lines import LineBlock, LineSplitter, SplitLines, temperature_field
-from ingestion.parsing.csv.scale_lines import scale_entry
+from ingestion.parsing.csv.scale_lines import device_entry, scale_entry
 from ingestion.parsing.fields.layout import MissingColumn, TemperatureColumn
 from ingestion.parsing.fields.names import constant_fields
 from ingestion.parsing.fields.titles import Quantity, meaning_of
+from ingestion.parsing.fields.zones import BODY
 from ingestion.parsing.limits import MAX_REPEATED_HEADERS, exceeded
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import Reason, message_for, quoted
@@ -48,6 +49,7 @@ class Table:
         self._options = options
         self._day_order = day_order
         self._header_count = self._repeated_headers = 0
+        self.header = header
         self.change_header(header)
         self._tell(header)
 
@@ -56,6 +58,9 @@ class Table:
         self._header_count += 1
         if self._header_count > _MAX_HEADERS:
             raise UnreadableBody(Reason.NO_HEADER, why=f"the header changes more than {_MAX_HEADERS} times")
+        # Another header has another line; a line with a scale only keeps it.
+        self._is_scale_line = self._header_count > 1 and header.line == self.header.line
+        self._has_rows_below = False
         self.header = header
         self.rules = row_rules(header, self._day_order, self._options)
         self.splitter = LineSplitter(
@@ -74,8 +79,16 @@ class Table:
         if new_header is not None:
             converted = converted.filter(pl.col("row_number") < new_header.line_number)
             kept = [each for each in kept if each.row_number < new_header.line_number]
+        self._has_rows_below |= not converted.is_empty()
         self._count_summaries(kept)
         return drop_events(converted, split, self.header, self._options.notes), kept, new_header
+
+    def refuse_scale_at_end(self) -> None:
+        """Raise UnreadableBody if the last line gives another scale than that by which the rows above it were read."""
+        scale = self.header.scale
+        if scale and self._is_scale_line and not self._has_rows_below and not self._options.mapping.scale:
+            message = f"A line below the rows gives another scale, {scale.label}, than the rows were read by."
+            raise UnreadableBody(Reason.CONTRADICTORY_SCALES, f"{message} Set the source's scale.")
 
     def _filter_position(self, header: CsvHeader) -> int | None:
         name = self._options.mapping.filter_field
@@ -103,7 +116,7 @@ class Table:
         is_known = (
             header.scale or header.layout.scales or set_scale or constant_fields(self._options.mapping).get("scale")
         )
-        if not is_known and any(column.scale is None for column in header.layout.temperatures):
+        if not is_known and any(not column.scale and not column.has_units for column in header.layout.temperatures):
             self._options.notes.assumes_celsius = True
 
     def _convert(self, raw_fields: pl.DataFrame, split: SplitLines) -> tuple[pl.DataFrame, list[RejectedReading]]:
@@ -186,6 +199,7 @@ class Table:
         """Return the rejected lines without repeated headers, up to a different one, and that one."""
         kept: list[RejectedReading] = []
         for each in sorted(rejected, key=lambda row: row.row_number):
+            self._refuse_another_device(each)
             if each.reason in _MAYBE_NO_ROW and _TITLE_WORD.search(each.raw):
                 header = self._header_at(each, block)
                 if header is not None and (header.line, header.scales) != (self.header.line, self.header.scales):
@@ -195,6 +209,15 @@ class Table:
                     continue
             kept.append(each)
         return kept, None
+
+    def _refuse_another_device(self, line: RejectedReading) -> None:
+        """Raise UnreadableBody if a line begins the rows of another device, which no column tells apart."""
+        columns = self.header.layout.columns
+        is_candidate = line.reason is Reason.WRONG_NUMBER_OF_COLUMNS and not columns.keys() & {"unit", "sensor"}
+        if is_candidate and (device := device_entry(line.raw)) and device not in self.header.devices:
+            what = "a list of several devices, one below the other"
+            why = f": line {line.row_number} begins the readings of {quoted(device)}, and no column names devices"
+            raise UnreadableBody(Reason.UNSUPPORTED_FILE, what=what, why=why)
 
     def _count_header(self) -> None:
         self._repeated_headers += 1
@@ -217,6 +240,8 @@ class Table:
             )
         except MissingColumn:
             return None
+        zone = self.header.layout.zone
+        header = replace(header, devices=self.header.devices).with_zone(zone if zone and zone.why == BODY else None)
         if header.scale is None and any(column.scale is None for column in header.layout.temperatures):
             return replace(header, scale=self.header.scale)
         return header
@@ -243,4 +268,5 @@ def row_rules(header: CsvHeader, day_order: DayOrder, options: ParseOptions) -> 
         has_unit="unit" in header.layout.columns,
         title_scale=(scale or header.scale or ""),
         decimal_marks=header.decimal_marks,
+        given_zone=header.layout.zone,
     )

@@ -9,6 +9,7 @@ from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layo
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn, scales_of
 from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of, scale_of_text
+from ingestion.parsing.fields.zones import GivenZone
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
 from ingestion.sources.mapping import AS_UNITS, FieldMapping
@@ -57,6 +58,11 @@ class FieldExtractor:
             return (ScaleOfColumn(sensor="", letter="", reason='given by "temperature_unit"'),)
         keys, layout = next(iter(self._layouts.items()))
         return scales_of(layout, self._mapping, keys, around=around)
+
+    @property
+    def zone(self) -> GivenZone | None:
+        """The zone in the key of the times extracted so far."""
+        return next((layout.zone for layout in self._layouts.values() if layout.zone), None)
 
     def gives_scale(self, row: object) -> bool:
         """Return whether the key of a row's temperature names its scale, or its cells have units."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo, available_timezones
 
+from ingestion.parsing.fields.identity import may_identify, numbers_rows, tells_rows_apart
 from ingestion.parsing.fields.names import (
     AMBIGUOUS_UNIT_NAMES,
     CLOCK_NAMES,
@@ -21,6 +20,7 @@ from ingestion.parsing.fields.names import (
     REQUIRED_IF_MAPPED,
     SENSOR_LIKE_NAMES,
     TIME_PREFIXES,
+    UNIT_IF_NONE_NAMES,
     UNIT_LIKE_NAMES,
     VALUE_NAMES,
     mapped_name,
@@ -29,10 +29,12 @@ from ingestion.parsing.fields.titles import (
     Quantity,
     TitleMeaning,
     canonical,
+    holds_multiples,
     is_unit_of_other_quantity,
     meaning_of,
     scale_of_text,
 )
+from ingestion.parsing.fields.zones import GivenZone, without_zone, zone_entry, zone_in
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import quoted
 from ingestion.parsing.values.numbers import unit_after_number
@@ -40,9 +42,8 @@ from ingestion.sources.mapping import FieldMapping
 from readings.units.scales import Scale
 
 _SENSOR_LIMIT = 100
+_HAS_OFFSET = re.compile(r".*[Zz]|.*\d[+-]\d\d:?\d\d|\d+(?:\.\d+)?|.*\b(?:UTC|GMT)")
 _CLOCK = re.compile(r"\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:[.,]\d+)?(?:\s*[ap]\.?\s?m\.?)?", re.I)
-_UTC_OFFSET = re.compile(r"\b(?:UTC|GMT)(?:\s*(?P<sign>[+\-−])\s*(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?)?\b", re.I)
-_ZONE_NAME = re.compile(r"\b[A-Z][A-Za-z_]+/[A-Z][A-Za-z_/]+\b")
 _SCALE_PART = re.compile(r"\s*(?:[(\[{][^()\[\]{}]*[)\]}]|,?\s*[°º˚*]\s*[CFK]\b.*)\s*")
 Sample = Sequence[Sequence[object]]
 
@@ -78,7 +79,7 @@ class Layout:
     scales: tuple[int, ...] = ()
     date: int | None = None
     quantity: int | None = None
-    zone: tzinfo | None = None
+    zone: GivenZone | None = None
     unread: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -101,16 +102,16 @@ def check_required(layout: Layout, mapping: FieldMapping) -> None:
         name = mapped_name(mapping, field)
         is_required = field in ("time", "temperature") or (name and field in REQUIRED_IF_MAPPED)
         if is_required and field not in present and not name.startswith("="):
-            raise MissingColumn(f"no column {name!r}" if name else f"no column for the {field}")
+            raise MissingColumn(
+                f"no column {name!r}" if name else f"no column for the {field}{_why_none(layout, field)}"
+            )
 
 
-def zone_in_title(title: str) -> tzinfo | None:
-    """Return the zone that a time's title names ("Date Time, GMT-08:00", "Time (UTC)", "Europe/Berlin")."""
-    if match := _UTC_OFFSET.search(title):
-        offset = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
-        return timezone(-offset if match["sign"] in ("-", "−") else offset) if offset < timedelta(hours=24) else None
-    named = _ZONE_NAME.search(title)
-    return ZoneInfo(named[0]) if named and named[0] in available_timezones() else None
+def _why_none(layout: Layout, field: str) -> str:
+    multiples = [title for title in layout.unread if field == "temperature" and holds_multiples(title)]
+    if not multiples:
+        return ""
+    return f", as {quoted(multiples[0])} seems to hold multiples of a degree (set it, and the factor)"
 
 
 class _Matcher:
@@ -208,6 +209,10 @@ class _Matcher:
     def _temperatures(self, *, has_unit_of_measure: bool) -> tuple[TemperatureColumn, ...]:
         if name := mapped_name(self._mapping, "temperature"):
             position = self._named(name)
+            if position is not None and self._mapping.factor == 1 and holds_multiples(self._titles[position]):
+                self._notes.append(
+                    f"{quoted(self._titles[position])} seems to hold multiples of a degree. Set the factor."
+                )
             return () if position is None else (self._temperature(position),)
         positions = [p for p in range(len(self._titles)) if p not in self._taken and self._is_temperature(p)]
         plain = [p for p in positions if self._meaning(p).quantity is not Quantity.AGGREGATE]
@@ -219,6 +224,8 @@ class _Matcher:
         names = [_sensor_name(self._titles[position]) for position in positions]
         if len(set(names)) < len(names) or not all(names):
             names = [self._titles[position].strip()[:_SENSOR_LIMIT] or f"#{position + 1}" for position in positions]
+        if len(set(names)) < len(names):
+            names = [f"{name} #{position + 1}" for name, position in zip(names, positions, strict=True)]
         self._notes.append(
             f"Several temperature columns were read as sensors: {names_listed(self._titles[p] for p in positions)}."
             " To read only one, set the temperature field."
@@ -248,7 +255,7 @@ class _Matcher:
             self._meanings[position] = meaning_of(self._titles[position])
         return self._meanings[position]
 
-    def _time(self) -> tuple[int | None, tzinfo | None]:
+    def _time(self) -> tuple[int | None, GivenZone | None]:
         """Complete the time's column; return that of a separate date, and the zone in the time's title."""
         name = mapped_name(self._mapping, "time")
         if not name and "time" not in self._columns:
@@ -260,16 +267,30 @@ class _Matcher:
         if date is not None:
             self._taken.add(date)
         self._taken.add(self._columns["time"])
-        return date, zone_in_title(self._titles[position])
+        self._tell_zones(self._columns["time"])
+        return date, zone_in(self._titles[position])
+
+    def _tell_zones(self, time: int) -> None:
+        """Note a column of zones, which is not read, unless the times have offsets or the time zone is set."""
+        if self._mapping.time_zone != "UTC" or all(map(_HAS_OFFSET.fullmatch, self._values(time))):
+            return
+        for position, title in enumerate(self._titles):
+            zones = (zone_entry(title, value) for value in self._values(position))
+            name = next((each.name for each in zones if each and each.name not in ("UTC", "GMT")), "")
+            if name and position not in self._taken:
+                self._notes.append(
+                    f"{quoted(title)} gives the zone {name}, which was not applied: times are read as UTC."
+                    " Set the source's time zone."
+                )
 
     def _find_time(self) -> None:
         """Find a time by its less certain names, and by names with a zone or a serial number behind them."""
-        without_zone = {
-            canonical(re.sub(r"[(\[].*", "", _ZONE_NAME.sub("", _UTC_OFFSET.sub("", title)))): position
+        by_name = {
+            canonical(re.sub(r"[(\[].*", "", without_zone(title))): position
             for position, title in reversed(list(enumerate(self._titles)))
         }
         names = [*DEFAULT_NAMES["time"], *FURTHER_TIME_NAMES]
-        found = [without_zone[name] for name in names if name in without_zone]
+        found = [by_name[name] for name in names if name in by_name]
         prefixed = [p for name, p in self._canonical.items() if name.startswith(TIME_PREFIXES)]
         position = next((each for each in [*found, *prefixed] if each not in self._taken), None)
         if position is not None:
@@ -297,10 +318,12 @@ class _Matcher:
         """Take columns of devices and probes for the unit and the sensor, so that readings stay apart."""
         if "unit" not in self._columns and not mapped_name(self._mapping, "unit") and not self._has_default_unit:
             self._take_like("unit", "storage unit", UNIT_LIKE_NAMES)
+            names = [name for name in UNIT_IF_NONE_NAMES if self._identifies(self._canonical.get(name))]
+            self._take_like("unit", "storage unit", names)
         if "sensor" not in self._columns and not mapped_name(self._mapping, "sensor"):
             self._take_like("sensor", "sensor", (*SENSOR_LIKE_NAMES, *UNIT_LIKE_NAMES))
-        left = [p for p, t in enumerate(self._titles) if canonical(t) in (*UNIT_LIKE_NAMES, *SENSOR_LIKE_NAMES)]
-        varied = [p for p in left if p not in self._taken and len(set(self._values(p))) > 1]
+        left = [p for p, title in enumerate(self._titles) if p not in self._taken and may_identify(title)]
+        varied = [p for p in left if tells_rows_apart(self._titles[p], self._values(p))]
         if varied:
             self._notes.append(
                 f"Not used, although the rows differ in it: {names_listed(self._titles[p] for p in varied)}."
@@ -308,12 +331,19 @@ class _Matcher:
             )
 
     def _take_like(self, field: str, label: str, names: Sequence[str]) -> None:
-        position = self._like(names)
+        position = None if field in self._columns else self._like(names)
         # An object in JSON describes a device, it is not its code.
-        if position is not None and self._values(position) and not self._holds_objects(position):
+        is_code = position is not None and self._values(position) and not self._holds_objects(position)
+        if position is not None and is_code and not numbers_rows(self._titles[position], self._values(position)):
             self._columns[field] = position
             self._taken.add(position)
             self._notes.append(f"{quoted(self._titles[position])} was read as the {label}.")
+
+    def _identifies(self, position: int | None) -> bool:
+        """Return whether all rows have a value in a column, and not all the same."""
+        if position is None or not tells_rows_apart(self._titles[position], self._values(position)):
+            return False
+        return len(self._values(position)) == len(self._sample)
 
     def _tell_duplicates(self) -> None:
         used = {_normal(self._titles[position]) for position in self._taken}

@@ -32,8 +32,9 @@ DEFAULT_NAMES: dict[str, tuple[str, ...]] = {
 # Names of a time that are less certain than the default ones.
 FURTHER_TIME_NAMES = (
     "ts", "time_stamp", "created_at", "measured_at", "sampled_at", "observed_at", "logged_at", "reading_time",
-    "measurement_time", "event_time", "log_time", "local_time", "start_date_time", "startdatetime", "zeitstempel",
-    "datum_zeit", "datum_uhrzeit", "fecha_hora", "fecha_y_hora", "horodatage", "date_heure", "data_ora", "data_hora",
+    "measurement_time", "event_time", "log_time", "local_time", "start_date_time", "startdatetime", "observed",
+    "last_changed", "last_updated", "time_utc", "utc_time", "timestamp_utc", "utc", "zeitstempel", "日時", "date_heure",
+    "datum_zeit", "datum_uhrzeit", "fecha_hora", "fecha_y_hora", "horodatage", "data_ora", "data_hora",
     "uhrzeit", "zeit", "hora", "heure", "ora", "时间", "日期时间", "datum", "fecha",
 )  # fmt: skip
 TIME_PREFIXES = ("timestamp_", "date_time_", "datetime_", "time_stamp_", "date_and_time")
@@ -50,6 +51,17 @@ UNIT_LIKE_NAMES = (
     "device", "device_id", "device_name", "deviceid", "dev_eui", "deveui", "room", "room_id", "room_name", "freezer",
     "freezer_id", "fridge", "fridge_id", "refrigerator", "chamber", "logger", "logger_id", "logger_name",
     "module_name", "station", "station_id", "asset", "asset_id", "appliance", "cabinet", "equipment", "equipment_id",
+)  # fmt: skip
+# Columns that are the storage unit if no other is, as they may also describe one that is named.
+UNIT_IF_NONE_NAMES = (
+    "serial", "serial_number", "serialnumber", "serial_no", "sn", "s_n", "device_serial", "logger_serial", "mac",
+    "mac_address", "imei", "thing_name", "thing", "location", "location_id", "location_name", "cold_room", "container",
+    "vehicle", "trailer",
+)  # fmt: skip
+# Columns that may tell units or sensors apart, or may number the rows: noted if the rows differ in them.
+MAYBE_IDENTIFYING_NAMES = (
+    "id", "label", "area", "zone", "position", "shelf", "node", "node_id", "host", "instance", "source", "title",
+    "description", "site_name", "store_name",
 )  # fmt: skip
 SENSOR_LIKE_NAMES = (
     "probe", "probe_id", "probe_name", "channel", "channel_id", "channel_name", "entity", "entity_id", "series",

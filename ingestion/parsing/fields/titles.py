@@ -24,8 +24,15 @@ _DEGREES = re.compile(
     r"(?:[°º˚*]|\bdeg(?:rees?)?\b\.?|\bgrad\b)[\s_]*(?P<scale>celsius|fahrenheit|kelvin|[cfk])(?![a-z])", re.I
 )
 _DEGREES_JOINED = re.compile(r"(?<![a-z])deg(?P<scale>[cfk])(?![a-z])", re.I)
-_SCALE_WORD = re.compile(r"(?<![a-z])(?P<scale>celsius|celcius|centigrade|fahrenheit|kelvin)(?![a-z])", re.I)
+_SCALE_WORD = re.compile(
+    r"(?<![a-z])(?P<scale>celsius|celcius|centigrade|fahrenheit|farenheit|fahrenhiet|ferenheit|fahr|kelvin)(?![a-z])",
+    re.I,
+)
 _TEMPERATURE_AND_LETTER = re.compile(r"temp(?:erature|s)?[\s_./,;-]*(?P<scale>[cfk])(?![a-z:])", re.I)
+# "F Temp", "f_temperature".
+_LETTER_AND_TEMPERATURE = re.compile(r"(?<![a-z0-9])(?P<scale>[cfk])[\s_.-]+temp", re.I)
+# Of requests to APIs, in place of a scale.
+_UNIT_SYSTEMS = {"imperial": Scale.FAHRENHEIT, "us_customary": Scale.FAHRENHEIT, "metric": Scale.CELSIUS}
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _WORDS = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -57,7 +64,7 @@ _OTHER_TEMPERATURE_WORDS = _word_set(
     dew dewpoint dewpt dpt taupunkt setpoint set sp target sollwert soll consigne consigna limit limits alarm alarms
     alert threshold grenzwert upper lower wet wetbulb windchill chill feels apparent delta diff difference offset
     calibration correction nominal battery batt cpu mcu board chip processor std stdev deviation sd tolerance
-    hysteresis heatindex rate sigma variance slope
+    hysteresis heatindex rate sigma variance slope mkt kinetic desired required requested previous change warning
     """
 )
 _OTHER_QUANTITY_WORDS = _word_set(
@@ -68,6 +75,12 @@ _OTHER_QUANTITY_WORDS = _word_set(
     """
 )
 _FALSE_LIMITS = re.compile(r"ultra[\s_-]*low|(?:high|low)[\s_-]*(?:res|resolution|precision|accuracy)\b", re.I)
+# Multiples of a degree: "Temp (x10 C)", "temp_c_x10", "Temperature (0.1 °C)", "temperature_millicelsius".
+_MULTIPLE = re.compile(
+    r"(?<![a-z0-9])[x×*/]\s*10+(?![0-9])|(?<![0-9])0[.,]0*1(?![0-9])|(?<![a-z])(?:tenths?|hundredths?|zehntel|hundertstel|"
+    r"milli|centi(?!grade)|deci)|(?<![A-Za-z])m(?:°|deg)|(?<![A-Za-z])(?-i:mC|mK|dC|cC)(?![a-z])",
+    re.I,
+)
 _UNIT_OF_OTHER_QUANTITY = re.compile(
     r"%\s*(?:rh|r\.h\.|rf|hr)?|rh|percent|[hkmµ]?pa|m?bar|psi|mmhg|inhg|atm|[mkµ]?v|volts?|[mkµ]?a|[mk]?w|k?wh|"
     r"pp[mb]|lux|lx|dbm?|m/s|km/h|mph|g/(?:m3|m³|kg)|[µu]g/(?:m3|m³)|k?hz|m{1,2}|cm|km|s|min|mins|l|kg|ph|µs/cm|us/cm|"
@@ -113,6 +126,11 @@ class TitleMeaning:
         return self.quantity in (Quantity.TEMPERATURE, Quantity.AGGREGATE)
 
 
+def holds_multiples(title: str) -> bool:
+    """Return whether a temperature's title says that its numbers are no degrees, but tenths or the like of them."""
+    return _MULTIPLE.search(repaired(title).replace("_", " ")) is not None
+
+
 @_cached
 def meaning_of(title: str) -> TitleMeaning:
     """Return what a title or key says."""
@@ -122,6 +140,8 @@ def meaning_of(title: str) -> TitleMeaning:
     names_temperature = bool(words & _TEMPERATURE_WORDS) or _TEMPERATURE_AND_LETTER.search(text) is not None
     scales = explicit or (_letter_scales(text) if names_temperature else set())
     quantity = _quantity(words, names_temperature=names_temperature, has_explicit_scale=bool(explicit))
+    if quantity in (Quantity.TEMPERATURE, Quantity.AGGREGATE) and holds_multiples(title):
+        quantity = Quantity.OTHER_TEMPERATURE
     scale = next(iter(scales)) if len(scales) == 1 else None
     return TitleMeaning(quantity, scale, is_contradictory=len(scales) > 1)
 
@@ -144,7 +164,8 @@ def canonical(name: str) -> str:
 def scale_of_text(text: str) -> Scale | None:
     """Return the scale that a whole text names ("C", "°F", "deg F", "(*C)", "degrees Celsius"), None if none."""
     cleaned = repaired(text).strip().strip("()[]{}").strip()
-    return parse_scale(cleaned) or parse_scale(cleaned.replace("*", "°").replace("grad", "°", 1))
+    scale = parse_scale(cleaned) or parse_scale(cleaned.replace("*", "°").replace("grad", "°", 1))
+    return scale or _UNIT_SYSTEMS.get(canonical(cleaned))
 
 
 def explicit_scale(text: str) -> Scale | None:
@@ -175,12 +196,17 @@ def _explicit_scales(text: str) -> set[Scale]:
 def _letter_scales(text: str) -> set[Scale]:
     """Return the scale that a temperature's title names by its letter: in brackets, or as the last word."""
     for inside in _BRACKETS.findall(text):
-        if scale := parse_scale(inside):
+        scale = parse_scale(inside) or (_letter_scale(inside) if _words(inside) & _TEMPERATURE_WORDS else None)
+        if scale:
             return {scale}
-    match = _TEMPERATURE_AND_LETTER.search(_BRACKETS.sub("", text))
-    words = [word for word in re.split(r"[\s_,;:/.-]+", _CAMEL.sub(" ", text).strip()) if word]
-    last = parse_scale(match["scale"]) if match else parse_scale(words[-1]) if len(words) > 1 else None
+    last = _letter_scale(_BRACKETS.sub("", text))
     return {last} if last else set()
+
+
+def _letter_scale(text: str) -> Scale | None:
+    match = _TEMPERATURE_AND_LETTER.search(text) or _LETTER_AND_TEMPERATURE.search(text)
+    words = [word for word in re.split(r"[\s_,;:/.-]+", _CAMEL.sub(" ", text).strip()) if word]
+    return parse_scale(match["scale"]) if match else parse_scale(words[-1]) if len(words) > 1 else None
 
 
 def _quantity(words: frozenset[str], *, names_temperature: bool, has_explicit_scale: bool) -> Quantity:

@@ -15,6 +15,7 @@ import polars as pl
 from ingestion.parsing.batches import BatchBuilder, with_final_batch
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor
+from ingestion.parsing.fields.zones import BODY
 from ingestion.parsing.json.fast_path import decode_default_layout
 from ingestion.parsing.json.scan import ScanResult, accept_if_cut_off, scan_body, walker_of
 from ingestion.parsing.json.walker import InvalidJson, JsonBlock, JsonItem, JsonWalker
@@ -46,12 +47,13 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
         rows = scan.shaped_rows() if scan.shaped_rows else walker.items()
         if not scan.has_unit and not options.default_unit:
             options = replace(options, default_unit=options.file_unit)
-    order = options.day_order or scan.day_order
-    rules = options.row_rules(order, title_scale=scan.scale, is_time_optional=scan.is_single)
+    order, zone = options.day_order or scan.day_order, scan.zone or options.zone
+    rules = options.row_rules(order, title_scale=scan.scale, is_time_optional=scan.is_single, given_zone=zone)
     rules = replace(rules, title_scale="")
     line = SINGLE_OBJECT if scan.is_single else ""
-    row_context = RowContext(line=line, unit=options.default_unit, day_order=order).to_text()
-    builder = BatchBuilder(options.mapping, options.received_at, rules, row_context, clocks=options.clocks)
+    zone_name = zone.name if zone and zone.why == BODY else ""
+    row_context = RowContext(line=line, unit=options.default_unit, day_order=order, zone=zone_name).to_text()
+    builder = BatchBuilder(options.mapping, options.received_at, rules, row_context, zone, clocks=options.clocks)
     parser = _RowParser(body, options, builder, rules, scan)
     yield from with_final_batch(
         parser.batches(walker, rows),

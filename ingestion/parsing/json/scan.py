@@ -13,6 +13,7 @@ from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor, at_path
 from ingestion.parsing.fields.names import DEFAULT_NAMES
 from ingestion.parsing.fields.titles import canonical, scale_of_text
+from ingestion.parsing.fields.zones import GivenZone, zone_of_entries
 from ingestion.parsing.json.shapes import rows_in
 from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
 from ingestion.parsing.limits import MAX_COLUMNS, MAX_SHAPED_CHARACTERS, ROW_LIMITS, check_row_count, exceeded
@@ -34,15 +35,16 @@ _ERROR_STATES = frozenset({"error", "fail", "failed", "failure", "unauthorized",
 class ScanResult:
     """The result of a first pass.
 
-    `is_single`: the body is a single object. `has_unit`: a row names its unit. `scale` is that of the object around the
-    rows. `shaped_rows` yields the rows of a body of another shape, which are made from it anew each time. `sample` are
-    some rows.
+    `is_single`: the body is a single object. `has_unit`: a row names its unit. `scale` and `zone` are those of the
+    object around the rows, or the zone in the key of their time. `shaped_rows` yields the rows of a body of another
+    shape, which are made from it anew each time. `sample` are some rows.
     """
 
     is_single: bool = False
     has_unit: bool = False
     day_order: DayOrder = DayOrder.UNDECIDED
     scale: str = ""
+    zone: GivenZone | None = None
     shaped_rows: Callable[[], Iterator[JsonItem]] | None = None
     sample: list[object] = field(default_factory=list)
 
@@ -87,6 +89,7 @@ def scan_body(body: DecodedBody, options: ParseOptions) -> ScanResult:
     result = scan.result()
     result.is_single = walker.is_single
     result.scale = _scale_around(walker.members) if not walker.is_single else ""
+    result.zone = scan.zone or (zone_of_entries(walker.members.items()) if not walker.is_single else None)
     if scan.has_temperature and not (scan.has_scale or result.scale or options.mapping.scale):
         options.notes.assumes_celsius = True
     return result
@@ -119,6 +122,10 @@ class _Scan:
         if isinstance(time, str) and time.strip() and self._is_ordered is not False:
             self._is_ordered = has_day_order(time) if self._is_ordered is None else self._is_ordered
             self._detector.add(time)
+
+    @property
+    def zone(self) -> GivenZone | None:
+        return self._fields.zone
 
     def result(self) -> ScanResult:
         order = self._detector.order if self._is_ordered else DayOrder.UNDECIDED
@@ -174,6 +181,7 @@ def _shaped(body: DecodedBody, options: ParseOptions, error: UnreadableBody | No
             raise error
         return ScanResult()
     result = scan.result()
+    result.zone = scan.zone or (zone_of_entries(value.items()) if isinstance(value, dict) else None)
     result.shaped_rows = lambda: (_item_of(row) for row in make_rows(within, options))
     if not (scan.has_scale or options.mapping.scale):
         options.notes.assumes_celsius = True

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from ingestion.parsing.body.decoded import DEFAULT_MAX_BYTES
+from ingestion.parsing.fields.zones import GivenZone
 from ingestion.parsing.notes import Notes
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.reset_clocks import ResetClocks
@@ -76,10 +77,10 @@ class ParseOptions:
 
     `default_unit` is the unit of rows in a body without a unit field. `batch_rows` bounds the batches, `max_bytes` the
     decompressed body and `max_rows` its rows (None: any number); CSV is read in blocks of `block_bytes`.
-    `is_json_lines`: the body is a sequence of JSON rows. `first_row` (the number of the first row), `day_order` and
-    `scale` are given for a replayed row, else found in the body. `file_unit` is the unit of a JSON file in which no row
-    names one. `is_unit_named`: a person chose `default_unit`, so that a column of devices tells sensors apart. `clocks`
-    compares the times of several batches.
+    `is_json_lines`: the body is a sequence of JSON rows. `first_row` (the number of the first row), `day_order`,
+    `scale` and `zone` are given for a replayed row, else found in the body. `file_unit` is the unit of a JSON file in
+    which no row names one. `is_unit_named`: a person chose `default_unit`, so that a column of devices tells sensors
+    apart. `clocks` compares the times of several batches.
     """
 
     mapping: FieldMapping
@@ -97,6 +98,7 @@ class ParseOptions:
     file_unit: str = ""
     scale: Scale | None = None
     clocks: ResetClocks | None = None
+    zone: GivenZone | None = None
     notes: Notes = field(default_factory=Notes, compare=False)
 
     def row_rules(
@@ -107,12 +109,15 @@ class ParseOptions:
         title_scale: str = "",
         decimal_marks: str = ".",
         is_time_optional: bool = False,
+        given_zone: GivenZone | None = None,
     ) -> RowRules:
         """Return the rules for the rows of a body with these properties.
 
         `has_unit`: the rows have a unit field. `decimal_marks` apply unless the mapping sets one. `is_time_optional`:
-        rows without a time field were measured when the body was received.
+        rows without a time field were measured when the body was received. `given_zone` is that of the body's times.
         """
+        is_unclear = given_zone is not None and given_zone.zone is None and self.mapping.time_zone == "UTC"
+        unclear_zone = given_zone.name if given_zone and is_unclear else ""
         time_field = self.mapping.time_field
         is_timed_on_receipt = time_field == TIME_OF_RESPONSE or (is_time_optional and not time_field)
         return RowRules(
@@ -121,7 +126,7 @@ class ParseOptions:
             title_scale=title_scale,
             null_values=frozenset(text.strip() for text in self.mapping.null_values),
             decimal_marks=self.mapping.decimal_mark or decimal_marks,
-            times=TimeRules(self.mapping.time_format, day_order),
+            times=TimeRules(self.mapping.time_format, day_order, unclear_zone),
             received_us=microseconds(self.received_at) if is_timed_on_receipt else None,
             is_other_customer=self.is_other_customer,
             factor=self.mapping.factor,

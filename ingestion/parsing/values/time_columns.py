@@ -36,7 +36,7 @@ def read_times(texts: pl.Series, rules: TimeRules) -> WallTimes:
     """
     count = len(texts)
     walls = WallTimes(np.zeros(count, np.int64), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
-    if rules.time_format:
+    if rules.time_format or rules.unclear_zone:
         return walls
     lengths = texts.str.len_bytes().to_numpy()
     for length in _distinct(lengths):

@@ -78,6 +78,10 @@ DATE_PATTERNS = {
 class UnreadableTime(ValueError):  # noqa: N818  (as UnreadableBody)
     """A value that is not a timestamp; the message is "" or the cause, beginning with a separator."""
 
+    def __init__(self, why: str = "", advice: str = "Set the time format") -> None:
+        super().__init__(why)
+        self.advice = advice
+
 
 @dataclass(frozen=True, slots=True)
 class WallTime:
@@ -89,10 +93,14 @@ class WallTime:
 
 @dataclass(frozen=True, slots=True)
 class TimeRules:
-    """How to read a source's timestamps: `time_format` for strptime, "" for the known formats."""
+    """How to read a source's timestamps: `time_format` for strptime, "" for the known formats.
+
+    `unclear_zone` is a name with several meanings that the body gives for its times, "" for none.
+    """
 
     time_format: str = ""
     day_order: DayOrder = DayOrder.UNDECIDED
+    unclear_zone: str = ""
 
 
 @dataclass(slots=True)
@@ -140,9 +148,19 @@ def microseconds(instant: datetime) -> int:
 
 def read_time(value: object, rules: TimeRules) -> WallTime:
     """Read a timestamp, a text or an epoch number. Raise UnreadableTime."""
+    wall = _read_wall_time(value, rules)
+    if wall.is_local and rules.unclear_zone:
+        raise UnreadableTime(
+            f": its zone {rules.unclear_zone}, which the body gives, is not known, or has several meanings",
+            "Set the time zone",
+        )
+    return wall
+
+
+def _read_wall_time(value: object, rules: TimeRules) -> WallTime:
     if isinstance(value, dict) and len(value) == 1:
         value = value.get("$date", value.get("$numberLong", value))  # extended JSON of MongoDB
-        return read_time(value, replace(rules, time_format=""))
+        return _read_wall_time(value, replace(rules, time_format=""))
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnreadableTime
     text = value.strip() if isinstance(value, str) else repr(value)

@@ -1,0 +1,95 @@
+"""Recognise the time zone that a title, a line before the header or a member around JSON rows gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, available_timezones
+
+from ingestion.parsing.fields.titles import canonical
+from ingestion.parsing.values.written_times import zone_minutes
+
+TITLE = "their title gives"
+BODY = "the body gives"
+# Of entries before a header and members around JSON rows, in the canonical form.
+ZONE_NAMES = frozenset(
+    {
+        "time_zone", "timezone", "tz", "utc_offset", "gmt_offset", "time_zone_offset", "timezone_offset", "zeitzone",
+        "fuseau_horaire", "zona_horaria", "fuso_orario", "tijdzone",
+    }
+)  # fmt: skip
+_OFFSET_SECONDS = "utc_offset_seconds"
+_UTC_OFFSET = re.compile(r"\b(?:UTC|GMT)(?:\s*(?P<sign>[+\-−])\s*(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?)?\b", re.I)
+_OFFSET = re.compile(r"\s*(?P<sign>[+\-−])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?\s*")
+_ZONE_NAME = re.compile(r"\b[A-Z][A-Za-z_]+/[A-Z][A-Za-z_/]+\b")
+_ABBREVIATION = re.compile(r"(?<![A-Za-z])[A-Z]{3,4}(?![A-Za-z])")
+# Abbreviations that are used for several zones, or in summer for another offset than the one they name.
+_UNCLEAR = frozenset(
+    {
+        "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "AKST", "AKDT", "HST", "AST", "ADT", "NST", "NDT",
+        "BST", "IST", "SST", "ECT", "AMT", "GST", "PKT", "WIB", "HKT", "SGT",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class GivenZone:
+    """A zone that a body gives for its times. `zone` is None if its name has several meanings; `why` says where."""
+
+    name: str
+    zone: tzinfo | None
+    why: str = TITLE
+
+    @property
+    def precedes_setting(self) -> bool:
+        """Whether it applies even if a time zone is set."""
+        return self.zone is not None and self.why == TITLE
+
+
+def zone_in(text: str, why: str = TITLE) -> GivenZone | None:
+    """Return the zone that a text names ("Date Time, GMT-08:00", "time_utc", "Europe/Berlin", "EST")."""
+    named = _ZONE_NAME.search(text)
+    if named and named[0] in available_timezones():
+        return GivenZone(named[0], ZoneInfo(named[0]), why)
+    if match := _UTC_OFFSET.search(text):
+        return _of_offset(match, why)
+    if canonical(text).rpartition("_")[2] in ("utc", "gmt"):
+        return GivenZone("UTC", timezone(timedelta(0)), why)
+    for word in _ABBREVIATION.findall(text):
+        if (minutes := zone_minutes(word)) is not None:
+            return GivenZone(word, timezone(timedelta(minutes=minutes)), why)
+        if word in _UNCLEAR:
+            return GivenZone(word, None, why)
+    return None
+
+
+def without_zone(title: str) -> str:
+    """Return a time's title without the zone in it."""
+    return _ZONE_NAME.sub("", _UTC_OFFSET.sub("", title))
+
+
+def zone_entry(key: str, value: object) -> GivenZone | None:
+    """Return the zone that an entry such as "Time zone: UTC+1" gives, None if it is no such entry."""
+    name = canonical(key)
+    if name == _OFFSET_SECONDS and isinstance(value, int) and abs(value) < 24 * 3600:
+        offset = timezone(timedelta(seconds=value))
+        return GivenZone(str(offset), offset, BODY)
+    if name not in ZONE_NAMES or not isinstance(value, str):
+        return None
+    match = _OFFSET.fullmatch(value)
+    return _of_offset(match, BODY) if match else zone_in(value, BODY)
+
+
+def zone_of_entries(entries: Iterable[tuple[str, object]]) -> GivenZone | None:
+    """Return the zone that the first of some entries gives."""
+    return next((zone for key, value in entries if (zone := zone_entry(key, value))), None)
+
+
+def _of_offset(match: re.Match[str], why: str) -> GivenZone | None:
+    offset = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
+    if offset >= timedelta(hours=24):
+        return None
+    zone = timezone(-offset if match["sign"] in ("-", "−") else offset)
+    return GivenZone(str(zone), zone, why)
