@@ -65,7 +65,7 @@ MESSAGES: dict[Reason, str] = {
     Reason.RETIRED_SENSOR: "Sensor {value} was retired before this reading. Stop sending its readings, or return the "
     "sensor to service and replay the row.",
     Reason.NO_TIME: "The row has no time. Set the time field.",
-    Reason.UNREADABLE_TIME: "The time {value} cannot be read{why}. {advice}.",
+    Reason.UNREADABLE_TIME: "The time {value} cannot be read{why}. Set the time format{also}.",
     Reason.FUTURE_TIME: "The time {value} is more than 24 hours ahead. Check the device's clock and the time zone.",
     Reason.TOO_OLD: "The time {value} is before the year 2000. Check the device's clock and the time format.",
     Reason.CLOCK_RESET: "The time {value} is {why}: the device's clock was probably reset. Check the clock and import "

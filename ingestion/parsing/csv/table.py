@@ -88,7 +88,7 @@ class Table:
         scale = self.header.scale
         if scale and self._is_scale_line and not self._has_rows_below and not self._options.mapping.scale:
             message = f"A line below the rows gives another scale, {scale.label}, than the rows were read by."
-            raise UnreadableBody(Reason.CONTRADICTORY_SCALES, f"{message} Set the source's scale.")
+            raise UnreadableBody(Reason.CONTRADICTORY_SCALES, f"{message} Set the scale.")
 
     def _filter_position(self, header: CsvHeader) -> int | None:
         name = self._options.mapping.filter_field

@@ -280,7 +280,7 @@ class _Matcher:
             if name and position not in self._taken:
                 self._notes.append(
                     f"{quoted(title)} gives the zone {name}, which was not applied: times are read as UTC."
-                    " Set the source's time zone."
+                    " Set the time zone."
                 )
 
     def _find_time(self) -> None:

@@ -142,7 +142,7 @@ def _read_wall_time(raw_fields: Mapping[str, object], rules: RowRules) -> WallTi
     try:
         return read_time(value, rules.times)
     except UnreadableTime as error:
-        raise RowRejected(Reason.UNREADABLE_TIME, value=value, why=str(error), advice=error.advice) from error
+        raise RowRejected(Reason.UNREADABLE_TIME, value=value, why=str(error), also=error.also) from error
 
 
 def read_temperature(value: object, rules: RowRules) -> Measured | None:

@@ -76,11 +76,14 @@ DATE_PATTERNS = {
 
 
 class UnreadableTime(ValueError):  # noqa: N818  (as UnreadableBody)
-    """A value that is not a timestamp; the message is "" or the cause, beginning with a separator."""
+    """A value that is not a timestamp; the message is "" or the cause, beginning with a separator.
 
-    def __init__(self, why: str = "", advice: str = "Set the time format") -> None:
+    `also` names a further setting that helps: " or the time zone".
+    """
+
+    def __init__(self, why: str = "", also: str = "") -> None:
         super().__init__(why)
-        self.advice = advice
+        self.also = also
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def read_time(value: object, rules: TimeRules) -> WallTime:
     if wall.is_local and rules.unclear_zone:
         raise UnreadableTime(
             f": its zone {rules.unclear_zone}, which the body gives, is not known, or has several meanings",
-            "Set the time zone",
+            " or the time zone",
         )
     return wall
 

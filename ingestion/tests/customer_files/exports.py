@@ -142,7 +142,7 @@ EXPORTS = [
     ),
     file("f37_f_temp.csv", "f1/ 2026-11-20T10:00:00 41 F"),
     file("f38_misspelt.csv", "f1/ 2026-11-20T10:00:00 41 F"),
-    file("f39_scale_at_end.csv", says=("Set the source's scale",), fails="contradictory_scales"),
+    file("f39_scale_at_end.csv", says=("Set the scale",), fails="contradictory_scales"),
     file("f40_sections.csv", says=('line 5 begins the readings of "F2"',), fails="unsupported_file"),
     file(
         "f41_groups.csv",
