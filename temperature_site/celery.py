@@ -1,6 +1,7 @@
 """The Celery application. The tasks are in the apps' `tasks.py`."""
 
 import os
+import time
 from collections.abc import Iterable
 from contextvars import Token
 from functools import partial
@@ -10,7 +11,7 @@ import structlog
 from celery import Celery, Task, signals, states
 from celery.result import AsyncResult
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import OperationalError, close_old_connections, connection, connections
 from typing_extensions import override
 
 from temperature_site.conf.environment import require_valid_settings
@@ -21,6 +22,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
 
 # How long a sender waits for RabbitMQ to confirm a message; without a limit a stuck broker would block beat.
 CONFIRM_SECONDS = 10
+# How long a task waits for a database that does not answer, well below the shortest time limit of a task.
+DATABASE_WAIT_SECONDS = 20.0
+DATABASE_RETRY_SECONDS = 0.5
 
 logger = structlog.get_logger(__name__)
 # What `audit.context` needs to end the tasks that are running, by their ids.
@@ -93,6 +97,25 @@ def close_unusable_connections(task: Task[Any, Any], **_: object) -> None:
     """
     if not task.request.is_eager:
         close_old_connections()
+        _wait_for_database()
+
+
+def _wait_for_database() -> None:
+    """Connect, waiting for a server that is restarting.
+
+    A task that failed at once would leave what its message is about claimed until the lease for waiting messages ends.
+    """
+    deadline = time.monotonic() + DATABASE_WAIT_SECONDS
+    while True:
+        try:
+            connection.ensure_connection()
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                return  # the task itself reports it
+            logger.warning("the database does not answer", error=str(error))
+            time.sleep(DATABASE_RETRY_SECONDS)
+        else:
+            return
 
 
 @signals.task_postrun.connect

@@ -20,7 +20,7 @@ FROM (
     JOIN storage_unit ON storage_unit.id = storage_unit_id
     JOIN facility ON facility.id = facility_id
     JOIN customer ON customer.id = customer_id
-WHERE recorded_at >= %s
+WHERE recorded_at >= %(since)s AND recorded_at < coalesce(%(until)s, 'infinity'::timestamptz)
 GROUP BY 1, 2
 """
 
@@ -64,6 +64,7 @@ class Account:
     last: datetime | None
 
 
+INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 NOTHING = Account(0, 0, 0, None, None)
 Accounts = dict[tuple[str, str], Account]
 
@@ -79,14 +80,15 @@ class Difference(NamedTuple):
 NONE_AT_ALL = Difference(missing=0, extra=0, changed=0)
 
 
-def accounts_in(database: Database, since: datetime) -> Accounts:
-    """Return what the system holds for each (customer, unit) from `since` on."""
-    return {(row[0], row[1]): Account(*row[2:]) for row in database.rows(COLLECTED, [since])}
+def accounts_in(database: Database, since: datetime, until: datetime | None = None) -> Accounts:
+    """Return what the system holds for each (customer, unit) from `since` on, before `until` if given."""
+    return {(row[0], row[1]): Account(*row[2:]) for row in database.rows(COLLECTED, {"since": since, "until": until})}
 
 
-def accounts_due(urls: dict[str, str], since: datetime) -> Accounts:
-    """Return what a perfect collector would hold for each (customer, unit) from `since` on."""
-    ledgers = {code: ask(f"{url}/ledger?start={since:%Y-%m-%dT%H:%M:%S.%fZ}") for code, url in urls.items()}
+def accounts_due(urls: dict[str, str], since: datetime, until: datetime | None = None) -> Accounts:
+    """Return what a perfect collector would hold for each (customer, unit) from `since` on, before `until` if given."""
+    period = f"start={since:{INSTANT}}" + (f"&end={until:{INSTANT}}" if until else "")
+    ledgers = {code: ask(f"{url}/ledger?{period}") for code, url in urls.items()}
     return {
         (code, unit): _account(entry)
         for code, ledger in ledgers.items()

@@ -29,6 +29,7 @@ from tests.databases import Database, own_database, template_with
 
 PROCFILE = parse_procfile((settings.BASE_DIR / "Procfile").read_text()).processes
 STOP_SECONDS = 15
+COMMAND_SECONDS = 120
 SECRET_KEY = "for-tests-" + "x" * 50
 MAX_LOG_LINES = 15
 
@@ -64,9 +65,23 @@ class RunningSystem:
             cwd=settings.BASE_DIR,
             env=self.environment | environment,
             check=True,
-            timeout=60,
+            timeout=COMMAND_SECONDS,
             stdout=subprocess.DEVNULL,
         )
+
+    def output(self, *arguments: str) -> str:
+        """Run a management command to its end; return its standard output."""
+        command = [sys.executable, "manage.py", *arguments]
+        ended = subprocess.run(
+            command,
+            cwd=settings.BASE_DIR,
+            env=self.environment,
+            check=True,
+            timeout=COMMAND_SECONDS,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return ended.stdout
 
     def start(self, name: str, *arguments: str) -> None:
         """Start the process with this name in the Procfile, with further arguments, unless it is running."""
@@ -156,7 +171,7 @@ def running_system(broker_url: str, folder: Path, **environment: str) -> Iterato
             raise NeverCameTrue(f"{error}\n{system.last_words()}") from error
         finally:
             system.stop()
-            _delete_queues(broker_url, queue)
+            delete_queues(broker_url, queue)
 
 
 def _load_demo(database: Database) -> None:
@@ -167,9 +182,10 @@ def _load_demo(database: Database) -> None:
             RunningSystem(database, os.environ | given, Path(folder)).manage(command)
 
 
-def _delete_queues(broker_url: str, queue: str) -> None:
+def delete_queues(broker_url: str, queue: str) -> None:
+    """Delete the queues of a system that has ended."""
     with Connection(broker_url, connect_timeout=3) as connection:
-        for name in (queue, f"{queue}.slow"):
+        for name in (queue, f"{queue}.slow", f"{queue}.messages"):
             for delete in ("queue_delete", "exchange_delete"):
                 with suppress(NotFound), connection.channel() as channel:
                     getattr(channel, delete)(name)

@@ -41,8 +41,6 @@ POLLED_WELL_SINCE = "SELECT count(DISTINCT source_id) FROM delivery WHERE starte
 DELIVERIES = "SELECT status, count(*) FROM delivery GROUP BY 1"
 FAILURES = "SELECT DISTINCT error_reason FROM delivery WHERE status = 'failure'"
 REJECTED_BUT_FOR_CUTS = "SELECT sum(seen_count) FROM rejected_row WHERE reason <> 'cut_off'"
-POLLS = "SELECT count(*) FROM delivery"
-CLAIMS = "SELECT count(*) FROM source WHERE claim_id IS NOT NULL"
 
 
 class Simulated:
@@ -80,18 +78,6 @@ class Simulated:
             lambda: self.database.value(POLLED_WELL_SINCE, [recovered_at]) == len(self.urls),
             seconds=30,
         )
-
-    def wait_for_a_poll_under_way(self) -> None:
-        polled_before = self.database.value(POLLS)
-        wait_until(
-            "sources are polled and being polled",
-            lambda: self.database.value(POLLS) > polled_before and self.claims_left_behind(),
-            seconds=30,
-        )
-
-    def claims_left_behind(self) -> int:
-        """How many sources are claimed; once their worker is dead nobody sees to them until the leases run out."""
-        return int(self.database.value(CLAIMS))
 
     def difference(self) -> Difference:
         return difference(accounts_in(self.database, self.began_at), accounts_due(self.urls, self.began_at))
@@ -139,19 +125,3 @@ def test_readings_arrive_completely_from_unreliable_systems(broker_url: str, tmp
         assert database.value("SELECT count(*) FROM rejected_row WHERE reason = 'cut_off'") > 0
         assert simulated.garbage_rows_sent() > 0
         assert database.value(REJECTED_BUT_FOR_CUTS) == simulated.garbage_rows_sent()
-
-
-def test_killed_workers_and_beats_lose_and_duplicate_nothing(broker_url: str, tmp_path: Path) -> None:
-    limits = {"SOURCE_TOTAL_SECONDS": "3", "POLL_SOFT_SECONDS": "4", "POLL_HARD_SECONDS": "5"}
-    with running_system(broker_url, tmp_path, **limits, POLL_LEASE_SECONDS="6") as system:
-        simulated = Simulated(system, "--transport", "slow_body=1,slow_seconds=1", speed=100)
-        for killing in (system.kill, system.kill_a_child, system.kill):
-            simulated.wait_for_a_poll_under_way()
-            killing("worker")
-            assert simulated.claims_left_behind()
-            system.start("worker")
-        system.kill("beat")
-        system.start("beat")
-        simulated.live_to_the_end()
-
-        assert_everything_agrees(simulated)

@@ -73,3 +73,35 @@ def test_an_old_connection_is_replaced(backend_id: int) -> None:
 def test_a_task_that_its_caller_runs_leaves_the_callers_connection(backend_id: int) -> None:
     run_task(states.FAILURE, is_eager=True)
     assert current_backend_id() == backend_id
+
+
+def test_a_task_waits_for_a_database_that_restarts(backend_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, refusals = connection.connect, iter([OperationalError("the system is starting up")] * 2)
+    connection.close()
+
+    def connect_at_last() -> None:
+        for refusal in refusals:
+            raise refusal
+        connect()
+
+    monkeypatch.setattr("temperature_site.celery.DATABASE_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(connection, "connect", connect_at_last)
+
+    run_task(states.SUCCESS)
+
+    assert next(refusals, None) is None
+    assert current_backend_id() != backend_id
+
+
+def test_a_task_runs_and_reports_a_database_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OperationalError("no route to host")
+
+    monkeypatch.setattr("temperature_site.celery.DATABASE_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("temperature_site.celery.DATABASE_RETRY_SECONDS", 0.0)
+    connection.close()
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "connect", refuse)
+        run_task(states.SUCCESS)
+
+    assert connection.connection is None

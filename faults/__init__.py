@@ -1,0 +1,1 @@
+"""Faults injected into real processes and servers, and a report of what was lost, duplicated or changed."""
