@@ -9,7 +9,9 @@ from temperature_site.health.views import live, ping, ready
 from temperature_site.metrics import metrics
 
 urlpatterns = [
+    # Paths are tried in turn: the most requested come first, and so do the most visited pages below.
     path("ping", ping, name="ping"),
+    path("api/v1/", include("temperature_site.api.urls")),
     path("live", live, name="live"),
     path("ready", ready, name="ready"),
     path("health", views.HealthView.as_view(), name="health"),
@@ -19,8 +21,6 @@ urlpatterns = [
     path("docs", views.swagger, name="swagger"),
     path("redoc", views.redoc, name="redoc"),
     path("redoc/redoc.js", views.redoc_bundle, name="redoc-script"),
-    path("api/v1/", include("temperature_site.api.urls")),
-    # Paths are tried in turn: the most visited pages come first.
     path("", include("readings.web.urls")),
     path("", include("alarms.web.urls")),
     path("", include("ingestion.web.urls")),

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
+from urllib.parse import urlencode
 
 from rest_framework import serializers
 from rest_framework.pagination import BasePagination
@@ -109,14 +110,11 @@ def represent_page(page: Page) -> Representation:
 
 def url_with(request: Request, **parameters: str | int | None) -> str:
     """Return the request's URL with these query parameters changed; None removes one."""
-    url = request._request.build_absolute_uri()
-    query = request._request.GET.copy()
-    for name, value in parameters.items():
-        query.pop(name, None)
-        if value is not None:
-            query[name] = str(value)
-    base = url.partition("?")[0]
-    return f"{base}?{query.urlencode()}" if query else base
+    base = request._request.build_absolute_uri(request._request.path)
+    kept = [(name, value) for name, values in request._request.GET.lists() for value in values]
+    query = [(name, value) for name, value in kept if name not in parameters]
+    query += [(name, str(value)) for name, value in parameters.items() if value is not None]
+    return f"{base}?{urlencode(query)}" if query else base
 
 
 class Pagination(BasePagination):

@@ -58,6 +58,8 @@ class TakesQueryParams(BasePermission):
 
     @override
     def has_permission(self, request: Request, view: APIView) -> bool:
+        if not request._request.GET:
+            return True
         handler = getattr(view, (request.method or "").lower(), None)
         is_form_of_browsable_api = request.method != request._request.method
         if handler is None or request.method == "OPTIONS" or is_form_of_browsable_api:

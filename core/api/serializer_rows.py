@@ -61,9 +61,9 @@ class SerializerRows:
         return lambda each: tuple(getter(each) for getter in getters)
 
     @cached_property
-    def _blank(self) -> Representation | None:
-        """All fields in their order, if there are computed ones among them."""
-        return dict.fromkeys(self.fields) if len(self.fields) > len(self.names) else None
+    def _blank(self) -> Representation:
+        """All fields in their order."""
+        return dict.fromkeys(self.fields)
 
     def values(self, queryset: QuerySet[Any], *extra: str) -> QuerySet[Any, Row]:
         """Return the columns of these rows, followed by the `extra` ones."""
@@ -72,9 +72,13 @@ class SerializerRows:
     def represent(self, rows: Iterable[Row]) -> list[Representation]:
         """Return rows of `values` as dictionaries of the serializer's fields, without extra columns."""
         names, blank = self.names, self._blank
-        if blank is None:
-            return [dict(zip(names, row, strict=False)) for row in rows]
-        return [blank | dict(zip(names, row, strict=False)) for row in rows]
+        representations = []
+        for row in rows:
+            # A copy already has its size: filling it takes two thirds of the time of a new dictionary.
+            representation = blank.copy()
+            representation.update(zip(names, row, strict=False))
+            representations.append(representation)
+        return representations
 
     def represent_objects(self, objects: Iterable[object]) -> list[Representation]:
         """Return objects, which have the attributes named by the sources of the fields, as such dictionaries."""

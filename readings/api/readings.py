@@ -64,9 +64,9 @@ def list_response(request: Request, units: UnitRefs) -> HttpResponseBase:
 
 def _page(request: Request, listing: Listing, page: PageRequest, cursor: Cursor | None) -> Page:
     """Return a page whose `next` and `previous` are cursors, even if the page itself was requested by offset."""
-    total = listing.count()
+    counted = listing.count()
     # One extra row shows whether there is another page.
-    rows = listing.rows(page.limit + 1, offset=page.offset, cursor=cursor, total=total)
+    rows = listing.rows(page.limit + 1, offset=page.offset, cursor=cursor, counted=counted)
     has_more = len(rows) > page.limit
     if cursor is None:
         rows = rows[: page.limit]
@@ -79,7 +79,7 @@ def _page(request: Request, listing: Listing, page: PageRequest, cursor: Cursor 
         offset, has_next, has_previous = cursor.position, has_more, True
     return Page(
         items=to_representation(rows, listing.unit_refs),
-        total=total,
+        total=counted.total,
         limit=page.limit,
         offset=offset,
         next_url=_url(request, page, rows[-1:], offset + len(rows)) if has_next else None,

@@ -2,14 +2,16 @@
 
 The key's index holds each unit's readings in order of time. A page is merged from the newest rows of each unit. To keep
 its cost independent of the number of units and months, only the time interval in which about a page of readings is
-expected is searched first; if it held fewer, a longer one, and then all of it: three statements at most.
+expected is searched first; if it held fewer, a longer one, and then all of it: three statements at most. How many are
+expected follows from the days' counts, where those were read for the total, else from the units' intervals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from functools import cache
 from typing import NamedTuple
 
 from django.db import connection
@@ -48,6 +50,13 @@ class Row(NamedTuple):
         return Cursor(microseconds_of(self.recorded_at), self.unit_id, self.sensor_id, position, is_backwards)
 
 
+class Counted(NamedTuple):
+    """The number of rows; a_second: how many the units sent of late, None if that was not counted."""
+
+    total: int
+    a_second: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """The readings of some units that a filter lets through."""
@@ -55,31 +64,36 @@ class Listing:
     unit_refs: UnitRefs
     wanted: ReadingFilter
 
-    def count(self) -> int:
-        """Return the number of rows, from the roll-ups where possible, else from the index. One to three queries."""
-        if not self.unit_refs:
-            return 0
+    def count(self) -> Counted:
+        """Count the rows, from the roll-ups where possible, else from the index. One to three queries."""
+        newest = self._newest()
+        if newest is None:
+            return Counted(0)
         if self.wanted.is_empty:
-            return int(COUNT_OF_DAYS.rows({"unit_ids": list(self.unit_refs)})[0][0])
+            return self._count_of_days(newest)
         if self.wanted.has_only_times:
             requested = [RequestedUnit(unit_ref.unit_id, unit_ref.zone, 0) for unit_ref in self.unit_refs.values()]
             totals = totals_by_key(requested, self.wanted.time_range(), with_weights=False)
-            return sum(each.reading_count for each in totals.values())
+            return Counted(sum(each.reading_count for each in totals.values()))
         conditions, parameters = self.wanted.conditions("unit.id")
         time_range = self.wanted.time_range()
         parameters |= {"unit_ids": list(self.unit_refs), "low": time_range.start, "high": time_range.end}
-        return _number(COUNT_ROWS.format(conditions=conditions), parameters)
+        return Counted(_number(COUNT_ROWS.format(conditions=conditions), parameters))
 
-    def rows(self, limit: int, *, offset: int = 0, cursor: Cursor | None = None, total: int | None = None) -> list[Row]:
+    def rows(
+        self, limit: int, *, offset: int = 0, cursor: Cursor | None = None, counted: Counted | None = None
+    ) -> list[Row]:
         """Return at most `limit` rows, newest first, after the cursor (before it, if it is backwards) and the offset.
 
-        `total` is the number of rows in all, if known: then a short page is known to be complete.
+        `counted` is the number of rows in all, if known: then a short page is known to be complete.
         """
         rows: list[Row] = []
-        for low, high, is_all in self._intervals(limit + offset, cursor):
+        a_second = counted.a_second if counted else None
+        for low, high, is_all in self._intervals(limit + offset, cursor, a_second):
             rows = self._between(low, high, limit, offset, cursor)
             passed = cursor.position if cursor else offset
-            is_whole = total is not None and passed + len(rows) >= total and not (cursor and cursor.is_backwards)
+            is_forwards = not (cursor and cursor.is_backwards)
+            is_whole = counted is not None and is_forwards and passed + len(rows) >= counted.total
             if is_all or is_whole or len(rows) == limit:
                 break
         return rows
@@ -93,7 +107,16 @@ class Listing:
                 break
             cursor = rows[-1].cursor(0, is_backwards=False)
 
-    def _intervals(self, count: int, cursor: Cursor | None) -> Iterator[tuple[datetime, datetime, bool]]:
+    def _count_of_days(self, newest: datetime) -> Counted:
+        """Sum the days' counts; the units' rate is that since yesterday began, roughly: each zone has its own days."""
+        yesterday = (newest - DAY).date()
+        [(total, recent)] = COUNT_OF_DAYS.rows({"unit_ids": list(self.unit_refs), "yesterday": yesterday})
+        seconds = (newest - datetime.combine(yesterday, time(), UTC)).total_seconds()
+        return Counted(int(total), float(recent) / seconds or None)
+
+    def _intervals(
+        self, count: int, cursor: Cursor | None, a_second: float | None
+    ) -> Iterator[tuple[datetime, datetime, bool]]:
         """Yield the time intervals to search, both ends inclusive, and whether nothing lies beyond."""
         newest = self._newest()
         if newest is None:
@@ -106,7 +129,7 @@ class Listing:
             low, high = (max(low, at), high) if is_backwards else (low, min(high, at))
         if low > high:
             return
-        expected = self._expected(count)
+        expected = self._expected(count, a_second)
         for times in INTERVALS:
             interval = expected * times
             if interval >= high - low:
@@ -114,9 +137,10 @@ class Listing:
             yield (low, low + interval, False) if is_backwards else (high - interval, high, False)
         yield low, high, True
 
-    def _expected(self, count: int) -> timedelta:
+    def _expected(self, count: int, a_second: float | None) -> timedelta:
         """Return the time in which the units are expected to send this many readings."""
-        a_second = sum(1 / unit_ref.interval_seconds for unit_ref in self.unit_refs.values())
+        if a_second is None:
+            a_second = sum(1 / unit_ref.interval_seconds for unit_ref in self.unit_refs.values())
         seconds = min((count + len(self.unit_refs)) / a_second, 400 * DAY.total_seconds())
         return max(timedelta(seconds=seconds), SHORTEST_INTERVAL)
 
@@ -138,7 +162,9 @@ class Listing:
             "unit_ids": list(self.unit_refs), "low": low, "high": high,
             "needed": limit + offset, "limit": limit, "offset": offset,
         }  # fmt: skip
-        rows = _fetch(PAGE.format(conditions=conditions, direction=direction), parameters)
+        page = PAGE.format(conditions=conditions, direction=direction)
+        # With its conditions a filter would be one of hundreds of statements.
+        rows = _fetch_prepared(page, parameters) if self.wanted.has_only_times else _fetch(page, parameters)
         return rows[::-1] if is_backwards else rows
 
 
@@ -151,7 +177,7 @@ def latest_rows(unit_refs: UnitRefs, wanted: ReadingFilter, limit: int) -> list[
         return []
     if conditions:
         return _fetch(LATEST.format(conditions=conditions), parameters)
-    return [Row(*row) for row in LATEST_OF_UNITS.rows(parameters)]
+    return _fetch_prepared(LATEST.format(conditions=""), parameters)
 
 
 def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | None:
@@ -163,9 +189,10 @@ def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | N
 
 
 # Every day of a unit has its row, whatever the zone: no raw reading is counted.
-COUNT_OF_DAYS = Prepared(
-    "SELECT coalesce(sum(reading_count), 0) FROM daily_rollup WHERE storage_unit_id = ANY(%(unit_ids)s)"
-)
+COUNT_OF_DAYS = Prepared("""
+SELECT coalesce(sum(reading_count), 0), coalesce(sum(reading_count) FILTER (WHERE local_date >= %(yesterday)s), 0)
+FROM daily_rollup WHERE storage_unit_id = ANY(%(unit_ids)s)
+""")
 COUNT_ROWS = """
 SELECT coalesce(sum(each.count), 0) FROM unnest(%(unit_ids)s::int[]) AS unit (id) CROSS JOIN LATERAL (
     SELECT count(*) FROM reading
@@ -196,7 +223,6 @@ FROM latest_reading AS reading {_JOINED}
 WHERE storage_unit_id = ANY(%(unit_ids)s) AND recorded_at >= %(low)s AND recorded_at < %(high)s{{conditions}}
 ORDER BY recorded_at DESC, storage_unit_id DESC LIMIT %(limit)s
 """  # noqa: S608  constants only
-LATEST_OF_UNITS = Prepared(LATEST.format(conditions=""))
 STORED = f"""
 SELECT {_COLUMNS.format(created_at="reading.created_at")}
 FROM {{table}} AS reading {_JOINED}
@@ -207,7 +233,16 @@ WHERE storage_unit_id = %(unit_id)s AND sensor_code = %(sensor_code)s AND record
 def _fetch(sql: str, parameters: Parameters) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return [Row(*row) for row in cursor.fetchall()]
+        return [Row._make(row) for row in cursor.fetchall()]
+
+
+def _fetch_prepared(sql: str, parameters: Parameters) -> list[Row]:
+    return [Row._make(row) for row in _prepared(sql).rows(parameters)]
+
+
+@cache
+def _prepared(sql: str) -> Prepared:
+    return Prepared(sql)
 
 
 def _number(sql: str, parameters: Parameters) -> int:

@@ -98,12 +98,11 @@ def from_celsius(value_c: Temperatures, scale: Scale | str) -> Temperatures:
 
     To the digits that were sent, see the module; °C is returned as it is.
     """
-    scale = Scale(scale)
-    if scale is Scale.FAHRENHEIT:
+    if scale == Scale.CELSIUS:  # as most are: looking the member up would take longer than this
+        return value_c
+    if Scale(scale) is Scale.FAHRENHEIT:
         return _rounded(value_c * 9.0 / 5.0 + 32.0)
-    if scale is Scale.KELVIN:
-        return _rounded(value_c - ABSOLUTE_ZERO_C)
-    return value_c
+    return _rounded(value_c - ABSOLUTE_ZERO_C)
 
 
 def convert(value: Exact, source: Scale | str, target: Scale | str) -> Exact:

@@ -6,53 +6,60 @@ Queried once per request, so that lists of readings need not join what is the sa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField, Value
+from django.db.models.functions import Cast, Coalesce, NullIf
 
 from core.db.compiled_queries import CompiledQuery
 from core.scope import Scope
 from customers.models import StorageUnit
 
+
+def _text_of(public_id: str) -> Cast:
+    """Return an id as text, which is what every use of it needs: a UUID would be parsed and written again."""
+    return Cast(public_id, TextField())
+
+
+def _name_or(code: str, name: str) -> Coalesce:
+    return Coalesce(NullIf(name, Value("")), code)
+
+
+# In the order of UnitRef's fields.
 _COLUMNS = (
     "pk",
-    "public_id",
-    "name",
-    "unit_code",
+    _text_of("public_id"),
+    _name_or("unit_code", "name"),
     "interval_seconds",
     "facility_id",
-    "facility__public_id",
-    "facility__name",
-    "facility__facility_code",
+    _text_of("facility__public_id"),
+    _name_or("facility__facility_code", "facility__name"),
     "facility__time_zone",
     "facility__customer_id",
-    "facility__customer__public_id",
+    _text_of("facility__customer__public_id"),
     "facility__customer__customer_code",
     "latest_reading__recorded_at",
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UnitRef:
+class UnitRef(NamedTuple):
     """A storage unit; `newest_at` is the time of its newest reading, None if there is none.
 
-    `name` and `facility_name` are the codes where there are no names.
+    `name` and `facility_name` are the codes where there are no names. A tuple, because a request may create thousands.
     """
 
     unit_id: int
-    public_id: UUID
+    public_id: str
     name: str
     interval_seconds: int
     facility_id: int
-    facility_public_id: UUID
+    facility_public_id: str
     facility_name: str
     time_zone: str
     customer_id: int
-    customer_public_id: UUID
+    customer_public_id: str
     customer_code: str
     newest_at: datetime | None
 
@@ -74,7 +81,7 @@ def visible_unit_refs(scope: Scope, *, with_synthetic: bool = False, **condition
         rows: Iterable[tuple[Any, ...]] = _units(scope, with_synthetic=with_synthetic, **conditions)
     else:
         rows = _ALL_UNITS.visible_to(scope)
-    return {row[0]: _unit_ref(row) for row in rows}
+    return {row[0]: UnitRef._make(row) for row in rows}
 
 
 def _units(scope: Scope, *, with_synthetic: bool = False, **conditions: object) -> QuerySet[Any]:
@@ -86,24 +93,3 @@ def _units(scope: Scope, *, with_synthetic: bool = False, **conditions: object) 
 
 # Planning these joins takes longer than reading a customer's units.
 _ALL_UNITS = CompiledQuery(_units, is_look_up=True)
-
-
-def _unit_ref(row: tuple[Any, ...]) -> UnitRef:
-    """Return the reference of a row of _COLUMNS, with codes in place of missing names."""
-    unit_id, unit_public_id, name, unit_code, interval_seconds, *rest = row
-    facility_id, facility_public_id, facility_name, facility_code, zone, customer_id, customer_public_id, *last = rest
-    customer_code, newest_at = last
-    return UnitRef(
-        unit_id=unit_id,
-        public_id=unit_public_id,
-        name=name or unit_code,
-        interval_seconds=interval_seconds,
-        facility_id=facility_id,
-        facility_public_id=facility_public_id,
-        facility_name=facility_name or facility_code,
-        time_zone=zone,
-        customer_id=customer_id,
-        customer_public_id=customer_public_id,
-        customer_code=customer_code,
-        newest_at=newest_at,
-    )

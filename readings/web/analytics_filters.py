@@ -34,10 +34,10 @@ class AnalyticsFilters:
 
     customer: Customer | None
     customers: Sequence[tuple[str, str]]
-    facilities: Sequence[tuple[UUID, str]]
-    units: Sequence[tuple[UUID, str]]
-    facility: UUID | None
-    unit: UUID | None
+    facilities: Sequence[tuple[str, str]]
+    units: Sequence[tuple[str, str]]
+    facility: str | None
+    unit: str | None
     unit_refs: dict[int, UnitRef]
     bucket: Bucket
     days: int | None
@@ -62,11 +62,11 @@ def parse_filters(query: QueryDict, scope: Scope, now: datetime) -> AnalyticsFil
     customer = _customer(query, list(customers))
     facility = _visible_id(query, "facility", Facility, scope)
     unit = _visible_id(query, "unit", StorageUnit, scope)
-    facilities: list[tuple[UUID, str]] = []
+    facilities: list[tuple[str, str]] = []
     unit_refs: dict[int, UnitRef] = {}
     if customer is not None:
         listed = Facility.objects.visible_to(scope).filter(customer=customer).order_by("facility_code")
-        facilities = [(each.public_id, str(each)) for each in listed]
+        facilities = [(str(each.public_id), str(each)) for each in listed]
         unit_refs = visible_unit_refs(scope, facility__customer=customer)
     # After another customer is selected, the URL still names the old facility.
     facility = facility if facility in dict(facilities) else None
@@ -104,7 +104,7 @@ def _customer(query: QueryDict, customers: list[Customer]) -> Customer | None:
     raise Http404("No such customer.")
 
 
-def _visible_id(query: QueryDict, name: str, model: type[Facility] | type[StorageUnit], scope: Scope) -> UUID | None:
+def _visible_id(query: QueryDict, name: str, model: type[Facility] | type[StorageUnit], scope: Scope) -> str | None:
     text = query.get(name, "")
     if not text:
         return None
@@ -114,7 +114,7 @@ def _visible_id(query: QueryDict, name: str, model: type[Facility] | type[Storag
         raise Http404(f"{name} must be an id.") from error
     if not model.objects.visible_to(scope).filter(public_id=public_id).exists():
         raise Http404(f"No such {name}.")
-    return public_id
+    return str(public_id)
 
 
 def _bucket(query: QueryDict) -> Bucket:

