@@ -44,9 +44,10 @@ format: install-dev ## Fix style automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: install ## Regenerate docs/openapi.json, the REST API's contract, and write docs/api-offline.html
+openapi: install ## Regenerate docs/openapi.json, the REST API's contract; write its offline page and its collection
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --format openapi-json --file docs/openapi.json
 	$(BIN)/python manage.py offline_api_page
+	$(BIN)/python manage.py api_collection
 
 bench: install ## Run the benchmarks; takes several minutes
 	@exec $(BIN)/python -m benchmarks
