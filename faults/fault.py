@@ -53,6 +53,6 @@ def run(trial: Trial, fault: Fault, rng: random.Random, *, tries: int | None = N
         comparison = trial.compare()
     except NeverCameTrue as error:
         return Outcome(fault.name, count, None, trial.probes.slowest_seconds, None, str(error))
-    refusals = "; ".join(trial.gateway.refusals[:3])
+    reason = "; ".join([*trial.gateway.refusals[:3], *comparison.examples])
     trial.gateway.refusals.clear()
-    return Outcome(fault.name, count, recovery_seconds, trial.probes.slowest_seconds, comparison, refusals)
+    return Outcome(fault.name, count, recovery_seconds, trial.probes.slowest_seconds, comparison, reason)

@@ -46,7 +46,7 @@ class Report:
     def add(self, outcome: Outcome) -> None:
         """Add an outcome and print it."""
         self.outcomes.append(outcome)
-        print(" | ".join(_cells(outcome)), flush=True)
+        print(" | ".join([*_cells(outcome), outcome.reason]), flush=True)
 
     def document(self) -> str:
         """Return the page."""

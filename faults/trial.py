@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg2
 
-from faults.gateway import Gateway
+from faults.gateway import TOO_WARM_C, Gateway
 from faults.probes import Probes
 from faults.servers import OwnPostgres, OwnRabbit, free_port
 from tests.collected import LATEST_ASTRAY, ROLLUPS_ASTRAY, accounts_due, accounts_in, difference
@@ -31,6 +31,7 @@ PROCESSES = ("web", "worker", "message-worker", "slow-worker", "beat")
 SAMPLED_EVERY_SECONDS = 3
 RECOVERED_WITHIN = 180.0
 LOOK_EVERY = 0.2
+MAX_EXAMPLES = 5
 
 POLL_SIMULATOR = """
 UPDATE source SET structure_url = %(url)s || '/facilities',
@@ -68,6 +69,8 @@ class Comparison:
     messages: int
     messages_missing: int
     messages_duplicated: int
+    # Some of what differs, for whoever looks for the cause.
+    examples: tuple[str, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -158,15 +161,22 @@ class Trial:
         pushed = {code: (count, total) for code, count, total in self.database.rows(PUSHED)}
         ids = self._message_ids()
         conflicts = self.database.value(CONFLICTS)
-        astray = len(self.database.rows(ROLLUPS_ASTRAY)) + len(self.database.rows(LATEST_ASTRAY))
+        astray = [*self.database.rows(ROLLUPS_ASTRAY), *self.database.rows(LATEST_ASTRAY)]
+        other = [f"{unit}: {held.get(unit)}, due {due[unit]}" for unit in due if held.get(unit) != due[unit]]
+        other += [f"{unit}: {pushed.get(unit)}" for unit in units if pushed.get(unit) != (2, 2 * TOO_WARM_C)]
+        other += [f"unit {row[0]}: roll-ups or latest reading" for row in astray]
         return Comparison(
             readings=sum(account.count for account in due.values()) + 2 * len(units),
             missing=simulated.missing + sum(max(0, 2 - pushed.get(unit, (0, 0))[0]) for unit in units),
             extra=simulated.extra + sum(max(0, pushed.get(unit, (0, 0))[0] - 2) for unit in units),
-            changed=simulated.changed + conflicts + astray + sum(pushed.get(unit, (0, 30))[1] != 30 for unit in units),
+            changed=simulated.changed
+            + conflicts
+            + len(astray)
+            + sum(pushed.get(unit, (0, 2 * TOO_WARM_C))[1] != 2 * TOO_WARM_C for unit in units),
             messages=len(units),
             messages_missing=sum(not ids.get(unit) for unit in units),
             messages_duplicated=sum(len(ids.get(unit, ())) > 1 for unit in units),
+            examples=tuple(other[:MAX_EXAMPLES]),
         )
 
     def end(self) -> None:
