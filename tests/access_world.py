@@ -65,6 +65,7 @@ def make_world() -> World:
         "alarm_id": alarm.public_id,
         "key": "data_retention_days",
         "step": "connection",
+        "action": "acknowledge",
         "token_id": token.public_id,
         "membership_id": MembershipFactory(customer=customer).pk,
         "profile_id": LimitProfile.objects.get(is_default=True).public_id,

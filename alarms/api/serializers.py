@@ -99,7 +99,7 @@ class DetailedAlarmSerializer(AlarmSerializer):
 
 
 class SignatureSerializer(KnownFieldsMixin, serializers.Serializer[AlarmSignature]):
-    """An electronic signature: only people who are signed in can sign, not tokens."""
+    """An electronic signature: only people who are signed in can sign, not tokens, and with their password only."""
 
     meaning = serializers.ChoiceField(AlarmSignature.Meaning.choices)
     password = serializers.CharField(

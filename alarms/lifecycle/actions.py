@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from alarms.lifecycle.signatures import Signing, sign
+from alarms.lifecycle.signatures import Signing, seen_hash, sign
 from alarms.lifecycle.transitions import record_event
 from alarms.models import Alarm, AlarmEvent
 
@@ -88,7 +88,11 @@ def _require_signature(alarm: Alarm, signing: Signing | None) -> None:
     if signing is None and alarm.customer.requires_signatures:
         raise ActionNotAllowed(
             f"{alarm.customer.name} requires an electronic signature. Sign in as a person, choose what your signature "
-            "means, and enter your password."
+            "means, and enter your password or use a passkey."
+        )
+    if signing is not None and signing.seen_sha256 not in (None, seen_hash(alarm)):
+        raise ActionNotAllowed(
+            "The alarm has changed since you confirmed with your passkey. Look at it, and sign again."
         )
 
 

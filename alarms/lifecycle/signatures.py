@@ -6,6 +6,7 @@ shows whether the alarm is still the same, and as an entry of the audit trail it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,16 +25,41 @@ class Signing:
     signer_user_name: str
     signer_name: str
     method: str = AlarmSignature.Method.PASSWORD
+    # What a passkey confirmed: the hash of the alarm as it was shown.
+    seen_sha256: bytes | None = None
 
 
-def signing_of(user: User, meaning: str) -> Signing:
-    """Return the signature of a person whose password was checked, in their full name, yet to be stored."""
+def signing_of(
+    user: User,
+    meaning: str,
+    method: str = AlarmSignature.Method.PASSWORD,
+    seen_sha256: bytes | None = None,
+) -> Signing:
+    """Return the signature of a person who was confirmed by this method, in their full name, yet to be stored."""
     return Signing(
         meaning=meaning,
         signer_id=user.pk,
         signer_user_name=user.get_username(),
         signer_name=user.get_full_name() or user.get_username(),
+        method=method,
+        seen_sha256=seen_sha256,
     )
+
+
+def seen_hash(alarm: Alarm) -> bytes:
+    """Return the hash of the alarm as it is before an action."""
+    return leaf_hash(canonical_json(alarm_record(alarm)))
+
+
+def subject_hash(alarm: Alarm, action: str, arguments: Mapping[str, str], user: User) -> bytes:
+    """Return the hash of what a person confirms: the alarm, the action with its texts and meaning, and the signer."""
+    asked: dict[str, CanonicalValue] = {
+        "alarm": seen_hash(alarm).hex(),
+        "action": action,
+        "arguments": dict(arguments),
+        "signer": user.pk,
+    }
+    return leaf_hash(canonical_json(asked))
 
 
 def sign(alarm: Alarm, event: AlarmEvent, signing: Signing) -> AlarmSignature:
@@ -44,6 +70,7 @@ def sign(alarm: Alarm, event: AlarmEvent, signing: Signing) -> AlarmSignature:
             "alarm": alarm_record(alarm),
             "event": event.kind,
             "meaning": signing.meaning,
+            "method": str(signing.method),
             "signer": {"id": signing.signer_id, "user_name": signing.signer_user_name, "name": signing.signer_name},
             "signed_at": _instant(event.happened_at),
         }

@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 from alarms.excursions.until_now import count_until
 from alarms.lifecycle import actions
 from alarms.limits.versions import version_at
-from alarms.models import Alarm, LimitVersion
+from alarms.models import Alarm, AlarmSignature, LimitVersion
 from alarms.presenters import AlarmPresenter, excursion_details, limit_details, present_alarms, with_units
 from alarms.selectors import (
     AlarmFilter,
@@ -32,11 +32,12 @@ from alarms.selectors import (
 from alarms.silences import silence_of, windows_in_effect
 from alarms.thresholds import Severity
 from alarms.web.forms import AcknowledgeForm, CloseForm, CommentForm, SignedForm
-from alarms.web.signing import present_signatures, signed
+from alarms.web.signing import passkey_options, present_signatures, signed
 from core.scope import Scope
 from core.web.pages import list_page, requested_template
 from customers.access import actions as access
 from customers.access.page_principal import needs, page_principal, refuse_unless
+from customers.access.passkey_confirmation import has_passkey
 from customers.access.principal import Principal
 from customers.access.reauthentication import NotConfirmed
 from customers.access.submissions import claim_form
@@ -119,12 +120,12 @@ def alarm_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 @needs(GET=access.VIEW_ALARMS)
 def alarm_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Show who changed what about the alarm."""
+    """Show who changed what about the alarm, and who signed it."""
     _, alarm = _alarm_of(request, public_id)
     unit = alarm.storage_unit
     return history_page(
         request,
-        history_of(alarm),
+        history_of(alarm, *AlarmSignature.objects.filter(alarm=alarm)),
         name=f"{alarm.get_kind_display().capitalize()}: {unit or alarm.source_name}",
         title="Alarm",
         page=reverse("alarm", args=[alarm.public_id]),
@@ -158,6 +159,20 @@ def comment_on_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def close_alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Record cause and corrective action, and close the alarm."""
     return _handle_action(request, public_id, "close", actions.close, "Cause and corrective action saved.")
+
+
+@require_POST
+@never_cache
+@login_required
+@needs(POST=access.HANDLE_ALARMS)
+def signing_options(request: HttpRequest, public_id: UUID, action: str) -> HttpResponse:
+    """Return as JSON what a passkey is asked for, to sign the action's form as it is filled in."""
+    principal, alarm = _alarm_of(request, public_id)
+    refuse_unless(principal.may(access.HANDLE_ALARMS, alarm.customer_id))
+    if action not in _SIGNED_FORMS:
+        raise Http404("Only acknowledging and closing are signed.")
+    form = _SIGNED_FORMS[action](request.POST, prefix=action, **_signing_options(alarm, principal))
+    return passkey_options(principal, alarm, action, form)
 
 
 @require_safe
@@ -228,11 +243,16 @@ def _forms(alarm: Alarm, principal: Principal, may_operate: bool) -> dict[str, f
 
 
 def _signing_options(alarm: Alarm, principal: Principal) -> dict[str, bool]:
-    """Return how forms are signed: only people can sign, and some customers require it."""
-    return {"is_required": alarm.customer.requires_signatures, "may_sign": principal.user is not None}
+    """Return how forms are signed: only people can sign, some have a passkey, and some customers require it."""
+    return {
+        "is_required": alarm.customer.requires_signatures,
+        "may_sign": principal.user is not None,
+        "has_passkey": principal.user is not None and has_passkey(principal.user),
+    }
 
 
-_FORMS: dict[str, type[forms.Form]] = {"acknowledge": AcknowledgeForm, "comment": CommentForm, "close": CloseForm}
+_SIGNED_FORMS: dict[str, type[SignedForm]] = {"acknowledge": AcknowledgeForm, "close": CloseForm}
+_FORMS: dict[str, type[forms.Form]] = {**_SIGNED_FORMS, "comment": CommentForm}
 
 
 def _handle_action(
@@ -249,7 +269,7 @@ def _handle_action(
     )
     if form.is_valid():
         try:
-            details = signed(request, principal, form.cleaned_data)
+            details = signed(request, principal, alarm, action, form.cleaned_data)
             with transaction.atomic():
                 claim_form(request)
                 perform(alarm, by=principal.name, **details)

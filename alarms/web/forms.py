@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, ClassVar, cast
@@ -24,7 +25,9 @@ from customers.models import Customer, Facility, Sensor, StorageUnit
 from customers.web.settings_forms import reason_field
 from customers.web.unit_choices import UnitChoiceField, selectable_units
 
-SIGNATURE_FIELDS = ("meaning", "password")
+SIGNATURE_FIELDS = ("meaning", "password", "credential", "confirmation")
+# A passkey's answer is some hundred characters long.
+LONGEST_CREDENTIAL = 8_192
 
 
 def _text(label: str, help_text: str = "") -> forms.CharField:
@@ -32,10 +35,19 @@ def _text(label: str, help_text: str = "") -> forms.CharField:
     return forms.CharField(label=label, max_length=LONGEST_TEXT, widget=widget, help_text=help_text)
 
 
+class UsedOnceInput(forms.HiddenInput):
+    """A hidden input whose value is not sent a second time if the form is shown again."""
+
+    @override
+    def get_context(self, name: str, value: object, attrs: dict[str, object] | None) -> dict[str, object]:
+        return super().get_context(name, None, attrs)
+
+
 class SignedForm(forms.Form):
     """The base of forms that may be signed, and must be where the customer requires it.
 
-    Its signature is in the fields `meaning`, empty without one, and `password`.
+    Its signature is in the field `meaning`, empty without one. It is confirmed by the `password`, or by a passkey: its
+    answer is the `credential`, and what it was asked for the `confirmation`.
     """
 
     meaning = forms.ChoiceField(
@@ -51,23 +63,45 @@ class SignedForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
         help_text="Only to sign.",
     )
+    credential = forms.CharField(required=False, max_length=LONGEST_CREDENTIAL, widget=UsedOnceInput)
+    confirmation = forms.CharField(required=False, max_length=LONGEST_CREDENTIAL, widget=UsedOnceInput)
 
-    def __init__(self, *args: Any, is_required: bool = False, may_sign: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, is_required: bool = False, may_sign: bool = True, has_passkey: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.has_passkey = has_passkey
         if not may_sign:
-            del self.fields["meaning"], self.fields["password"]
+            for name in SIGNATURE_FIELDS:
+                del self.fields[name]
         elif is_required:
-            meaning, password = cast("forms.ChoiceField", self.fields["meaning"]), self.fields["password"]
+            meaning = cast("forms.ChoiceField", self.fields["meaning"])
             meaning.choices = [*AlarmSignature.Meaning.choices]
-            meaning.required = password.required = True
-            password.help_text = "This customer requires signatures on alarms."
+            meaning.required = True
+            self.fields["password"].help_text = "This customer requires signatures on alarms."
         self.order_fields([*(name for name in self.fields if name not in SIGNATURE_FIELDS), *SIGNATURE_FIELDS])
 
     @override
     def clean(self) -> None:
         super().clean()
-        if self.cleaned_data.get("meaning") and not self.cleaned_data.get("password") and not self.errors:
+        is_confirmed = self.cleaned_data.get("password") or self.cleaned_data.get("credential")
+        if self.cleaned_data.get("meaning") and not is_confirmed and not self.errors:
             self.add_error("password", "Enter your password to sign.")
+
+    def clean_credential(self) -> object:
+        """Return the passkey's answer, None if there is none."""
+        text = self.cleaned_data["credential"]
+        try:
+            return json.loads(text) if text else None
+        except (ValueError, RecursionError) as error:
+            raise forms.ValidationError("The passkey's answer cannot be read. Use the passkey again.") from error
+
+    def problems_before_signing(self) -> list[str]:
+        """Return what is missing to sign, besides the confirmation by password or passkey."""
+        others = [str(error) for name, errors in self.errors.items() if name != "password" for error in errors]
+        if not self.cleaned_data.get("meaning") and not others:
+            others = ["Choose what your signature means."]
+        return others
 
 
 class AcknowledgeForm(SignedForm):

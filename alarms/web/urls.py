@@ -12,6 +12,7 @@ urlpatterns = [
     path("alarms/<uuid:public_id>", alarms.alarm_page, name="alarm"),
     path("alarms/<uuid:public_id>/history", alarms.alarm_history, name="alarm-history"),
     path("alarms/<uuid:public_id>/acknowledge", alarms.acknowledge_alarm, name="alarm-acknowledge"),
+    path("alarms/<uuid:public_id>/signing/<str:action>", alarms.signing_options, name="alarm-signing"),
     path("alarms/<uuid:public_id>/comment", alarms.comment_on_alarm, name="alarm-comment"),
     path("alarms/<uuid:public_id>/close", alarms.close_alarm, name="alarm-close"),
     path("units/<uuid:public_id>/excursions.json", chart.unit_excursions, name="unit-excursions"),

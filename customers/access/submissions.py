@@ -52,7 +52,7 @@ def claim_form(request: HttpRequest) -> None:
         key = uuid.UUID(request.POST.get(FIELD, ""))
     except ValueError:
         return
-    if not _claim(key):
+    if not claim_key(key):
         raise SubmittedBefore
 
 
@@ -63,12 +63,13 @@ def once(request: Request) -> Iterator[None]:
     if len(text) > MAX_KEY_LENGTH:
         raise ValidationError({"detail": f"{HEADER} must have at most {MAX_KEY_LENGTH} characters."})
     with transaction.atomic():
-        if text and not _claim(uuid.uuid5(_NAMESPACE, f"{principal_of(request).name}|{request.path}|{text}")):
+        if text and not claim_key(uuid.uuid5(_NAMESPACE, f"{principal_of(request).name}|{request.path}|{text}")):
             raise Conflict(f"A request with this {HEADER} was carried out already; nothing was created again.")
         yield
 
 
-def _claim(key: uuid.UUID) -> bool:
+def claim_key(key: uuid.UUID) -> bool:
+    """Note the key in the current transaction; return whether nobody did before."""
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, [key])
         return bool(cursor.rowcount)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import reduce
+from operator import or_
 from zoneinfo import ZoneInfo
 
 from django.db.models import Model, Q, QuerySet
@@ -53,9 +55,10 @@ def search(scope: Scope, wanted: TrailFilter) -> QuerySet[AuditEntry]:
     return entries.filter(_contains(wanted.text)) if wanted.text else entries
 
 
-def history_of(row: Model) -> QuerySet[AuditEntry]:
-    """Return the entries about one row, newest first."""
-    return AuditEntry.objects.filter(model=row._meta.label_lower, object_id=str(row.pk)).order_by("-id")
+def history_of(*rows: Model) -> QuerySet[AuditEntry]:
+    """Return the entries about one row, or several that belong together, newest first."""
+    about = (Q(model=row._meta.label_lower, object_id=str(row.pk)) for row in rows)
+    return AuditEntry.objects.filter(reduce(or_, about)).order_by("-id")
 
 
 def history_of_unit(unit: StorageUnit) -> QuerySet[AuditEntry]:

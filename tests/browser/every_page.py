@@ -49,6 +49,7 @@ NOT_PAGES = {
     "unit-excursions",
     "alarm-acknowledge",
     "alarm-comment",
+    "alarm-signing",
     "alarm-close",
     "alarm-count",
     "settings-end-maintenance",

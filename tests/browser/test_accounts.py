@@ -13,9 +13,11 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
+from alarms.models import AlarmSignature
+from tests.alarm_factories import AlarmFactory
 from tests.browser.conftest import Visit
 from tests.browser.test_every_page import violations
-from tests.factories import PASSWORD, MembershipFactory
+from tests.factories import PASSWORD, MembershipFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,6 +88,28 @@ def test_an_authenticator_app_is_added_and_asked_for(visit: Visit, page: Page, p
 
     page.wait_for_url(visit.site + "/")
     assert {name: each for name, each in found.items() if each} == {}
+
+
+def test_an_alarm_is_signed_with_a_passkey(visit: Visit, page: Page, person: User) -> None:
+    person.memberships.update(role="operator")
+    alarm = AlarmFactory(storage_unit=StorageUnitFactory(facility__customer=person.memberships.get().customer))
+    page.get_by_role("link", name="Add passkey").click()
+    page.get_by_role("button", name="Add passkey").click()
+    page.wait_for_url(visit.site + reverse("mfa_view_recovery_codes"))
+    visit.open(reverse("alarm", args=[alarm.public_id]))
+    acknowledge = page.locator("#acknowledge")
+    acknowledge.get_by_label("Planned action").fill("On my way")
+    visit.expects_errors = True  # the server answers 400 until the form is complete
+    acknowledge.get_by_role("button", name="Sign with a passkey").click()
+    expect(acknowledge.get_by_role("alert")).to_have_text("Choose what your signature means.")
+    acknowledge.get_by_label("Sign as").select_option("Responsible")
+
+    acknowledge.get_by_role("button", name="Sign with a passkey").click()
+
+    expect(page.locator("#messages")).to_contain_text("Alarm acknowledged.")
+    expect(page.get_by_role("region", name="Signatures")).to_contain_text("Confirmed with a passkey.")
+    signature = AlarmSignature.objects.get()
+    assert (signature.method, signature.meaning, signature.signer_id) == ("passkey", "responsible", person.pk)
 
 
 def test_pages_of_links_are_accessible(visit: Visit) -> None:
