@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 import time_machine
 from django.db import connection, transaction
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -189,12 +189,16 @@ class Evaluation(RuleBasedStateMachine):
 
     @rule(ago=st.integers(0, 100), sensor=sensors, temperature_c=temperatures)
     def replay_a_rejected_row(self, ago: int, sensor: int, temperature_c: float | None) -> None:
+        recorded_at = self.now - ago * MINUTE
+        retired_at = Sensor.objects.get(pk=self.sensors[sensor].pk).retired_at
+        # Rows of a retired sensor remain rejected.
+        assume(retired_at is None or recorded_at < retired_at)
         raw = {
             "facility_id": self.unit.facility.facility_code,
             "unit_id": self.unit.unit_code,
             "sensor_id": self.sensors[sensor].sensor_code,
             "temperature": temperature_c,
-            "timestamp": (self.now - ago * MINUTE).isoformat(),
+            "timestamp": recorded_at.isoformat(),
             "number": RejectedRow.objects.count(),
         }
         RejectedRowFactory(delivery__source__customer=self.unit.facility.customer, raw=json.dumps(raw))

@@ -55,10 +55,10 @@ class Detector:
     current: DetectedExcursion | None = None
     sensors: dict[int, tuple[datetime, float]] = field(default_factory=dict)
     at: datetime | None = None
-    _temperature: UnitTemperature | None = None
-    _critical_since: datetime | None = None
-    _after_end: AfterEnd = field(default_factory=AfterEnd)
-    _measured_c: dict[int, float] = field(default_factory=dict)
+    temperature: UnitTemperature | None = None
+    critical_since: datetime | None = None
+    after_end: AfterEnd = field(default_factory=AfterEnd)
+    measured_c: dict[int, float] = field(default_factory=dict)
 
     def is_idle_at(self, instant: datetime) -> bool:
         """Return whether an instant outside at that time would begin a new excursion."""
@@ -79,9 +79,9 @@ class Detector:
             self._carry_forward(reading)
         in_force = self._version_at(instant)
         self.at = instant
-        self._temperature = unit_temperature_at(instant, self.sensors, in_force.limits)
-        if self._temperature is not None:
-            self._apply(instant, self._temperature, in_force)
+        self.temperature = unit_temperature_at(instant, self.sensors, in_force.limits)
+        if self.temperature is not None:
+            self._apply(instant, self.temperature, in_force)
 
     def retire_until(self, instant: datetime) -> None:
         """Let the sensors that are retired until then count no longer, each from its own moment on."""
@@ -93,18 +93,18 @@ class Detector:
                     self._accumulate(at)
                 self.at = at
             self.sensors.pop(sensor_id, None)
-            was_measured = self._measured_c.pop(sensor_id, None) is not None
+            was_measured = self.measured_c.pop(sensor_id, None) is not None
             if not counts or self.at is None:
                 continue
             limits = self._version_at(self.at).limits
-            self._temperature = unit_temperature_at(self.at, self.sensors, limits)
-            is_within = self._temperature is None or self._temperature.severity is None
-            if was_measured and is_within and are_clear(self._measured_c, limits):
-                self._end(self.at)
+            self.temperature = unit_temperature_at(self.at, self.sensors, limits)
+            is_within = self.temperature is None or self.temperature.severity is None
+            if was_measured and is_within and are_clear(self.measured_c, limits):
+                self.end(self.at)
 
     def _counts(self, sensor_id: int, instant: datetime) -> bool:
         """Return whether the sensor has a valid reading at `instant`, or keeps an excursion from ending."""
-        if self.current is not None and self.current.ended_at is None and sensor_id in self._measured_c:
+        if self.current is not None and self.current.ended_at is None and sensor_id in self.measured_c:
             return True
         return sensor_id in valid_sensors(instant, self.sensors, self._version_at(instant).limits)
 
@@ -125,7 +125,7 @@ class Detector:
             return
         self.sensors[reading.sensor_id] = (reading.recorded_at, reading.temperature_c)
         if self.current is not None:
-            self._measured_c[reading.sensor_id] = reading.temperature_c
+            self.measured_c[reading.sensor_id] = reading.temperature_c
 
     def _version_at(self, instant: datetime) -> EffectiveLimits:
         newest = self.versions[-1]
@@ -148,40 +148,46 @@ class Detector:
         if temperature.severity is not None:
             self._record_outside(instant, temperature, in_force)
             return
-        self._critical_since = None
+        self.critical_since = None
         current = self.current
-        if current is not None and limits.is_clear(temperature.temperature_c) and are_clear(self._measured_c, limits):
-            self._end(instant)
+        if current is not None and limits.is_clear(temperature.temperature_c) and are_clear(self.measured_c, limits):
+            self.end(instant)
 
-    def _end(self, instant: datetime) -> None:
+    def end(self, instant: datetime) -> None:
         """End the current excursion unless it has ended already."""
         current = self.current
         if current is None or current.ended_at is not None:
             return
         current.ended_at = instant
-        self._critical_since, self._after_end = None, AfterEnd()
+        self.critical_since, self.after_end = None, AfterEnd()
         if self.is_idle_at(instant):
             self.found.append(current)
             self.current = None
 
+    def begin(
+        self, instant: datetime, temperature_c: float, severity: Severity, in_force: EffectiveLimits
+    ) -> DetectedExcursion:
+        """Begin an excursion with the first instant outside, at which `sensors` are up to date."""
+        valid = valid_sensors(instant, self.sensors, in_force.limits)
+        self.critical_since = None
+        self.measured_c = {sensor_id: self.sensors[sensor_id][1] for sensor_id in valid}
+        self.current = DetectedExcursion(
+            started_at=instant,
+            version_id=in_force.version_id,
+            clearing_delay=in_force.limits.clearing_delay,
+            severity=severity,
+            peak_c=temperature_c,
+            peak_at=instant,
+            last_outside_at=instant,
+        )
+        return self.current
+
     def _record_outside(self, instant: datetime, temperature: UnitTemperature, in_force: EffectiveLimits) -> None:
         severity, temperature_c = temperature.severity or Severity.WARNING, temperature.temperature_c
-        limits, current = in_force.limits, self.current
-        if current is None:
-            self._critical_since = None
-            valid = valid_sensors(instant, self.sensors, limits)
-            self._measured_c = {sensor_id: self.sensors[sensor_id][1] for sensor_id in valid}
-            current = self.current = DetectedExcursion(
-                started_at=instant,
-                version_id=in_force.version_id,
-                clearing_delay=limits.clearing_delay,
-                severity=severity,
-                peak_c=temperature_c,
-                peak_at=instant,
-                last_outside_at=instant,
-            )
-        elif current.ended_at is not None:
-            self._continue(current)
+        limits = in_force.limits
+        current = self.current or self.begin(instant, temperature_c, severity, in_force)
+        if current.ended_at is not None:
+            self.resume(current)
         current.last_outside_at = instant
         if abs(temperature.beyond_k) > abs(limits.beyond_k(current.peak_c)):
             current.peak_c, current.peak_at = temperature_c, instant
@@ -190,20 +196,20 @@ class Detector:
         if severity is Severity.CRITICAL:
             self._record_critical(instant, current, limits.critical_delay_of(temperature_c))
         else:
-            self._critical_since = None
+            self.critical_since = None
 
     def _record_critical(self, instant: datetime, current: DetectedExcursion, delay: timedelta) -> None:
         """Record an instant beyond a critical limit; after the warning delay it needs no delay of its own."""
         current.severity = Severity.CRITICAL
-        self._critical_since = self._critical_since or instant
-        if current.alarm_at is None and instant - self._critical_since >= delay:
+        self.critical_since = self.critical_since or instant
+        if current.alarm_at is None and instant - self.critical_since >= delay:
             current.alarm_at = instant
         if current.alarm_at is not None and current.critical_alarm_at is None:
             current.critical_alarm_at = instant
 
-    def _continue(self, current: DetectedExcursion) -> None:
+    def resume(self, current: DetectedExcursion) -> None:
         """Continue an excursion that had seemed to be over, including the time since."""
-        after_end = self._after_end
+        after_end = self.after_end
         current.ended_at = None
         current.known.seconds += after_end.seconds
         current.known.arrhenius += after_end.arrhenius
@@ -219,7 +225,7 @@ class Detector:
 
     def _accumulate(self, instant: datetime) -> None:
         """Add the time since the previous instant, cut where a reading goes stale or the limits change."""
-        since, temperature = self.at or instant, self._temperature
+        since, temperature = self.at or instant, self.temperature
         while since < instant:
             until = min(instant, NEVER if temperature is None else temperature.until, self._next_version_at(since))
             self._add_time(since, until, temperature)
@@ -232,11 +238,11 @@ class Detector:
         current, seconds = self.current, (until - since).total_seconds()
         if current is None:
             return
-        measures = current if current.ended_at is None else self._after_end
+        measures = current if current.ended_at is None else self.after_end
         if temperature is None:
             measures.gap_seconds += seconds
             return
-        known = current.known if current.ended_at is None else self._after_end
+        known = current.known if current.ended_at is None else self.after_end
         known.seconds += seconds
         known.arrhenius += seconds * arrhenius(temperature.temperature_c)
         if temperature.severity is not None:
@@ -254,10 +260,10 @@ class Detector:
             self.current,
             self.sensors,
             self.at,
-            self._temperature,
-            self._critical_since,
-            self._after_end,
-            self._measured_c,
+            self.temperature,
+            self.critical_since,
+            self.after_end,
+            self.measured_c,
         )
         plain: dict[str, object] = msgspec.to_builtins(state, str_keys=True)
         return plain
@@ -272,13 +278,13 @@ class Detector:
         """Return the detector whose state `dump_state` returned."""
         state = msgspec.convert(saved, _State, str_keys=True)
         detector = cls(versions, retired or {}, current=state.current, sensors=state.sensors, at=state.at)
-        detector._temperature, detector._critical_since, detector._after_end = (
+        detector.temperature, detector.critical_since, detector.after_end = (
             state.standing,
             state.critical_since,
             state.after_end,
         )
         # States saved before this was kept have none.
-        detector._measured_c = state.measured_c or {sensor_id: c for sensor_id, (_, c) in state.sensors.items()}
+        detector.measured_c = state.measured_c or {sensor_id: c for sensor_id, (_, c) in state.sensors.items()}
         return detector
 
 

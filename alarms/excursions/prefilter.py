@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection
 
 from alarms.thresholds import SensorPolicy
+from core.db.prepared import Prepared
 from readings.storage.reading_batch import ReadingBatch, microseconds_of
 from readings.storage.store import NewSpan
 from readings.storage.time_weighting import STALENESS_LIMIT
@@ -75,7 +75,7 @@ IS_CHANGE_NEAR = f"""(
     )
 )"""  # noqa: S608  constants only
 # The unit's own columns hold the limits of its newest version. Each of the two searches for excursions has an index.
-SNAPSHOTS = f"""
+SNAPSHOTS = Prepared(f"""
 SELECT unit.id, coalesce(unit.low_warning_c, unit.low_critical_c), coalesce(unit.high_warning_c, unit.high_critical_c),
     unit.is_limit_outside, version.valid_from, version.sensor_policy,
     EXISTS (
@@ -97,7 +97,7 @@ LEFT JOIN LATERAL (
     WHERE storage_unit_id = unit.id AND superseded_at IS NULL ORDER BY valid_from DESC LIMIT 1
 ) AS version ON true
 ORDER BY unit.id
-"""  # noqa: S608  constants only
+""")  # noqa: S608  constants only
 
 
 def unit_snapshots(new_spans: Mapping[int, NewSpan]) -> list[UnitSnapshot]:
@@ -107,9 +107,7 @@ def unit_snapshots(new_spans: Mapping[int, NewSpan]) -> list[UnitSnapshot]:
         "firsts": [span.first for span in new_spans.values()],
         "lasts": [span.last for span in new_spans.values()],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(SNAPSHOTS, parameters)
-        return [UnitSnapshot(*row) for row in cursor.fetchall()]
+    return [UnitSnapshot(*row) for row in SNAPSHOTS.rows(parameters)]
 
 
 def candidates(

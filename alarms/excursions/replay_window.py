@@ -8,38 +8,26 @@ stored. The readings of all units are fetched together, so that a power cut of f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
 
 from django.db import connection
 
-from alarms.excursions.detected import DetectedExcursion, SensorReading
-from alarms.excursions.detector import NEVER, Detector, group_by_instant
+from alarms.excursions.detected import DetectedExcursion
+from alarms.excursions.detector import NEVER, Detector
+from alarms.excursions.reading_columns import ReadingColumns, stored_readings
+from alarms.excursions.runs import advance
 from alarms.excursions.units import EvaluatedUnit
 from alarms.models import Excursion
 from readings.models import LatestReading
+from readings.storage.reading_batch import instant_of
 from readings.storage.store import NewSpan
 
-MAX_ROWS = 20_000
+MAX_ROWS = 200_000
 MIN_ROWS = 500
 GROWTH = timedelta(days=1)
 TICK = datetime.resolution
-# The bounds let the planner leave other months' partitions out.
-READINGS = """
-SELECT requested.unit_id, reading.recorded_at, reading.sensor_id, reading.temperature_c
-FROM unnest(%(unit_ids)s::int[], %(since)s::timestamptz[], %(until)s::timestamptz[])
-    AS requested (unit_id, since, until)
-CROSS JOIN LATERAL (
-    SELECT recorded_at, sensor_id, temperature_c FROM reading
-    WHERE storage_unit_id = requested.unit_id AND recorded_at >= requested.since AND recorded_at < requested.until
-        AND recorded_at >= %(earliest)s AND recorded_at < %(latest)s
-    ORDER BY recorded_at, sensor_id LIMIT %(limit)s
-) AS reading
-ORDER BY requested.unit_id, reading.recorded_at, reading.sensor_id
-"""
 # Two searches, each with its index.
 STORED = """
 SELECT excursion.id FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[]) AS requested (unit_id, first)
@@ -81,19 +69,14 @@ class ReplayWindow:
         """The stored excursions that those found replace."""
         return [each for each in self.stored if self.since <= each.started_at < self.until]
 
-    def process(self, readings: Sequence[SensorReading], limit: int) -> None:
+    def process(self, readings: ReadingColumns, limit: int) -> None:
         """Process the next readings; as many as `limit` may not be all that were requested."""
-        groups = [(instant, list(rows)) for instant, rows in group_by_instant(readings)]
+        self.position = self.until
         if len(readings) == limit:
             # More readings of the last instant may follow.
-            self.position = groups.pop()[0]
-        else:
-            self.position = self.until
-        for instant, rows in groups:
-            if instant < self.since:
-                self.detector.prime(rows)
-            else:
-                self.detector.step(instant, rows)
+            self.position = instant_of(int(readings.recorded_at_us[-1]))
+            readings = readings[: readings.rows_before(self.position)]
+        advance_from(self.since, self.detector, readings)
         if self.position == self.until:
             self._reach_end()
 
@@ -124,20 +107,28 @@ def replay(spans: Mapping[int, NewSpan], units: Mapping[int, EvaluatedUnit]) -> 
     while pending := [window for window in windows if not window.is_done]:
         limit = max(MAX_ROWS // len(pending), MIN_ROWS)
         requested = [(window.unit_id, window.position, window.until) for window in pending]
-        readings = _readings(requested, limit)
+        readings = stored_readings(requested, limit)
         for window in pending:
             window.process(readings[window.unit_id], limit)
     return windows
 
 
-def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator[tuple[datetime, list[SensorReading]]]:
-    """Yield the unit's readings from `since` to before `until` by instant, a bounded number in memory."""
+def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator[ReadingColumns]:
+    """Yield the unit's readings from `since` to before `until`, a bounded number at a time, split between instants."""
     while since < until:
-        rows = _readings([(unit_id, since, until)], MAX_ROWS)[unit_id]
-        groups = [(instant, list(group)) for instant, group in group_by_instant(rows)]
-        is_last = len(rows) < MAX_ROWS
-        since = until if is_last else groups.pop()[0]
-        yield from groups
+        readings = stored_readings([(unit_id, since, until)], MAX_ROWS)[unit_id]
+        since = until
+        if len(readings) == MAX_ROWS:
+            since = instant_of(int(readings.recorded_at_us[-1]))
+            readings = readings[: readings.rows_before(since)]
+        yield readings
+
+
+def advance_from(since: datetime, detector: Detector, readings: ReadingColumns) -> None:
+    """Move the detector through these readings; those before `since` may still be valid then, but begin nothing."""
+    before = readings.rows_before(since)
+    detector.prime(readings.readings(0, before))
+    advance(detector, readings[before:])
 
 
 def _open_window(unit: EvaluatedUnit, span: NewSpan, stored: list[Excursion], newest: datetime) -> ReplayWindow:
@@ -150,26 +141,6 @@ def _open_window(unit: EvaluatedUnit, span: NewSpan, stored: list[Excursion], ne
         if resumed.at is not None and span.first > resumed.at:
             detector, position = resumed, resumed.at + TICK
     return ReplayWindow(unit.unit_id, detector, since, span.last + staleness_limit, newest, stored, position)
-
-
-def _readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -> Mapping[int, list[SensorReading]]:
-    """Return at most `limit` readings of each unit, each from an instant to before another, in order of time."""
-    unit_ids, since, until = zip(*requested, strict=True)
-    parameters: dict[str, datetime | int | list[int] | list[datetime]] = {
-        "unit_ids": list(unit_ids),
-        "since": list(since),
-        "until": list(until),
-        "earliest": min(since),
-        "latest": max(until),
-        "limit": limit,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(READINGS, parameters)
-        rows: list[tuple[int, datetime, int, float | None]] = cursor.fetchall()
-    readings: dict[int, list[SensorReading]] = defaultdict(list)
-    for unit_id, own_rows in groupby(rows, itemgetter(0)):
-        readings[unit_id] = [SensorReading(*row[1:]) for row in own_rows]
-    return readings
 
 
 def _stored(spans: Mapping[int, NewSpan]) -> Mapping[int, list[Excursion]]:

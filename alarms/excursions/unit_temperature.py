@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import add
 
 from alarms.thresholds import Limits, SensorPolicy, Severity, Side
 
@@ -74,7 +76,8 @@ def are_clear(measured_c: Mapping[int, float], limits: Limits) -> bool:
 
 
 def _mean(temperatures_c: Sequence[float]) -> float:
-    return sum(temperatures_c) / len(temperatures_c)
+    # From left to right, as `alarms.excursions.temperature_columns` adds; from Python 3.12 on `sum` compensates.
+    return reduce(add, temperatures_c) / len(temperatures_c)
 
 
 def _severity_rank(limits: Limits, temperature_c: float) -> tuple[int, float]:

@@ -15,7 +15,7 @@ from typing import Any
 from alarms.excursions.detected import DetectedExcursion, EffectiveLimits
 from alarms.excursions.detector import Detector
 from alarms.excursions.reconcile import match
-from alarms.excursions.replay_window import iterate_readings
+from alarms.excursions.replay_window import advance_from, iterate_readings
 from alarms.excursions.units import EvaluatedUnit, evaluated_units
 from alarms.limits.versions import StalenessLimit, staleness_since, versions_by_unit
 from alarms.thresholds import Limits, Severity
@@ -108,12 +108,9 @@ def _replay(
     """Return the unit's excursions from `since` to `until` by each of these versions of limits."""
     staleness_limit = max(version.limits.staleness_limit for versions in alternatives for version in versions)
     detectors = [Detector(versions, unit.retired) for versions in alternatives]
-    for instant, readings in iterate_readings(unit.unit_id, since - staleness_limit, until):
+    for readings in iterate_readings(unit.unit_id, since - staleness_limit, until):
         for detector in detectors:
-            if instant < since:
-                detector.prime(readings)
-            else:
-                detector.step(instant, readings)
+            advance_from(since, detector, readings)
     for detector in detectors:
         detector.retire_until(until)
     return [detector.all_excursions() for detector in detectors]

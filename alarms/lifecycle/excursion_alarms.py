@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from alarms.excursions.reconcile import Reconciled
-from alarms.lifecycle.transitions import close_for_other_limits, open_alarm, record_event, reopen, withdraw
+from alarms.lifecycle.transitions import close_for_other_limits, open_alarm, record_event, record_late, reopen, withdraw
 from alarms.models import Alarm, AlarmEvent, Excursion
 from alarms.thresholds import Severity
 
@@ -29,14 +29,24 @@ _MIRRORED = ("severity", "started_at", "ended_at", "temperature_c", "recorded_at
 
 
 def update_alarms(reconciled: Reconciled, now: datetime) -> None:
-    """Bring the alarms of reconciled excursions up to date. One query, plus a few per alarm that changes."""
+    """Bring the alarms of reconciled excursions up to date.
+
+    One query, two for all that were detected late, plus a few per other alarm that changes.
+    """
     for alarm in reconciled.orphaned:
         withdraw(alarm, now, "Later readings show no separate excursion here.")
     if not reconciled.changed:
         return
     alarms = {alarm.excursion_id: alarm for alarm in _lock_alarms_of([each for each, _, _ in reconciled.changed])}
+    late: list[Alarm] = []
     for excursion, customer_id, is_live in reconciled.changed:
-        _update_alarm(excursion, alarms.get(excursion.pk), customer_id, now, is_live=is_live)
+        known = alarms.get(excursion.pk)
+        if known is None and not is_live:
+            if excursion.alarm_at is not None:
+                late.append(_new_alarm(excursion, customer_id))
+        else:
+            _update_alarm(excursion, known, customer_id, now, is_live=is_live)
+    record_late(late, now)
 
 
 def update_active_alarms(reconciled: Reconciled, now: datetime) -> None:
@@ -67,8 +77,6 @@ def _is_active(alarm: Alarm | None, excursion: Excursion, *, is_live: bool) -> b
 def _update_alarm(excursion: Excursion, alarm: Alarm | None, customer_id: int, now: datetime, *, is_live: bool) -> None:
     if excursion.alarm_at is None:
         _update_pending(excursion, alarm, customer_id, now, is_live=is_live)
-    elif alarm is None and not is_live:
-        _record_late(excursion, customer_id, now)
     elif alarm is None or alarm.state == Alarm.State.PENDING:
         _open(excursion, alarm or _new_alarm(excursion, customer_id), now)
     else:
@@ -156,13 +164,3 @@ def _open(excursion: Excursion, alarm: Alarm, now: datetime) -> None:
         alarm.ended_at = excursion.ended_at
         alarm.save(update_fields=["ended_at"])
         record_event(alarm, AlarmEvent.Kind.ENDED, excursion.ended_at)
-
-
-def _record_late(excursion: Excursion, customer_id: int, now: datetime) -> None:
-    """Record the closed alarm of a late-detected excursion, which sends no notifications."""
-    alarm = _new_alarm(excursion, customer_id)
-    alarm.state, alarm.is_detected_late = Alarm.State.CLOSED, True
-    alarm.opened_at = alarm.closed_at = now
-    alarm.ended_at = excursion.ended_at
-    alarm.save()
-    record_event(alarm, AlarmEvent.Kind.CLOSED, now, text="Detected late: the readings arrived after the fact.")

@@ -5,6 +5,7 @@ Every function here works in the caller's transaction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -23,17 +24,35 @@ def record_event(alarm: Alarm, kind: AlarmEvent.Kind, at: datetime, *, by: str =
     `by` is empty if the system acts.
     """
     event = AlarmEvent.objects.create(alarm=alarm, kind=kind, happened_at=at, by=by, text=text)
+    _log(event)
+    dispatch(event)
+    return event
+
+
+def record_late(alarms: Sequence[Alarm], now: datetime) -> None:
+    """Record closed alarms of excursions that were detected late, which notify nobody. Two queries if there are any."""
+    for alarm in alarms:
+        alarm.state, alarm.is_detected_late = Alarm.State.CLOSED, True
+        alarm.opened_at = alarm.closed_at = now
+        alarm.ended_at = None if alarm.excursion is None else alarm.excursion.ended_at
+    text = "Detected late: the readings arrived after the fact."
+    created = Alarm.objects.bulk_create(alarms)
+    events = [AlarmEvent(alarm=each, kind=AlarmEvent.Kind.CLOSED, happened_at=now, text=text) for each in created]
+    for event in AlarmEvent.objects.bulk_create(events):
+        _log(event)
+
+
+def _log(event: AlarmEvent) -> None:
+    alarm = event.alarm
     logger.info(
         "alarm event",
-        event_kind=kind.value,
+        event_kind=event.kind,
         alarm=str(alarm.public_id),
         alarm_kind=alarm.kind,
         severity=alarm.severity,
         customer_id=alarm.customer_id,
         storage_unit_id=alarm.storage_unit_id,
     )
-    dispatch(event)
-    return event
 
 
 def open_alarm(alarm: Alarm, at: datetime, now: datetime, *, text: str = "") -> None:
