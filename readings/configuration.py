@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
+
 from readings.models import ConfigurationEntry
 from readings.units.condition import DEFAULT_LIMITS, DeviationLimits
 
@@ -78,6 +80,12 @@ def entries() -> dict[str, Entry]:
     """Return every key with its value. One query."""
     stored = {row.key: row for row in ConfigurationEntry.objects.filter(key__in=KEYS)}
     return {key: _entry(kind, stored.get(key)) for key, kind in KEYS.items()}
+
+
+def lock_entries() -> None:
+    """Let nobody else change a key until the end of the transaction, also one that was never set."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('configuration'))")
 
 
 def set_value(key: str, value: object, description: str | None = None) -> Entry:

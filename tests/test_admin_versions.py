@@ -12,12 +12,20 @@ from django.db import models
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from alarms.models import CustomerLimits, LimitProfile, UnitLimits
+from alarms.models import CustomerLimits, LimitProfile, MaintenanceWindow, UnitLimits
 from core.web.admin import VersionedAdmin
 from customers.models import Membership
 from ingestion.models import SourceSchedule
 from tests.alarm_factories import LimitProfileFactory, MaintenanceWindowFactory
-from tests.factories import MembershipFactory, SourceFactory, StaffFactory, StorageUnitFactory, UserFactory, make_token
+from tests.factories import (
+    CustomerFactory,
+    MembershipFactory,
+    SourceFactory,
+    StaffFactory,
+    StorageUnitFactory,
+    UserFactory,
+    make_token,
+)
 from tests.responses import PageResponse
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +131,35 @@ def test_what_others_changed_meanwhile_is_shown_before_it_is_replaced() -> None:
 
         row.refresh_from_db()
         assert (again.status_code, getattr(row, field)) == (302, entered), name
+
+
+def test_every_form_that_adds_an_object_is_carried_out_once() -> None:
+    client, request = Client(), RequestFactory().get("/")
+    request.user = staff = StaffFactory()
+    client.force_login(staff)
+    without_key = []
+    for model, page in admin.site._registry.items():
+        if page.has_add_permission(request):
+            url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add")
+            if 'name="submission"' not in client.get(url).content.decode():
+                without_key.append(model._meta.label)
+    assert without_key == []
+
+
+def test_a_form_that_is_submitted_twice_adds_one_object() -> None:
+    client, customer = Client(), CustomerFactory()
+    client.force_login(StaffFactory())
+    url = reverse("admin:alarms_maintenancewindow_add")
+    key = client.get(url).content.decode().split('name="submission" value="')[1].split('"')[0]
+    window = {"customer": customer.pk, "reason": "Defrosting", "submission": key}
+    times = {f"{name}_{n}": text for name in ("starts_at", "ends_at") for n, text in enumerate(("2026-12-01", "10:00"))}
+
+    invalid = client.post(url, window)
+    first, second = (client.post(url, window | times | {"ends_at_1": "12:00"}) for _ in range(2))
+
+    assert (invalid.status_code, first.status_code, second.status_code) == (200, 302, 302)
+    assert second.headers["Location"] == "../", "the list"
+    assert MaintenanceWindow.objects.count() == 1
 
 
 def errors(page: PageResponse) -> object:

@@ -8,15 +8,16 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from alarms.models import AlarmEvent, LimitProfile, LimitVersion, MaintenanceWindow, UnitLimits
+from alarms.models import AlarmEvent, LimitProfile, LimitVersion, MaintenanceWindow, Message, UnitLimits
 from customers.models import ApiToken, Customer, Facility, StorageUnit
-from ingestion.models import Source
-from tests.alarm_factories import AlarmFactory
+from ingestion.models import FileImport, Source, SourceSetup
+from tests.alarm_factories import AlarmFactory, ChannelFactory
 from tests.api_clients import client_of, client_with
 from tests.factories import (
     MembershipFactory,
@@ -167,9 +168,14 @@ class TestForms:
         assert f"Profile: {second.name}" in refused.content.decode()
 
 
+def key_in(page: PageResponse) -> str:
+    """Return the key of the form on a page."""
+    return page.content.decode().split('name="submission" value="')[1].split('"')[0]
+
+
 class TestDoubleSubmission:
     def submit_twice(self, manager: Client, url: str, data: dict[str, Any]) -> list[PageResponse]:
-        key = manager.get(url).content.decode().split('name="submission" value="')[1].split('"')[0]
+        key = key_in(manager.get(url))
         return [
             manager.post(url, data | {"submission": key}, headers={"Referer": f"http://testserver{url}"}) for _ in "12"
         ]
@@ -193,16 +199,36 @@ class TestDoubleSubmission:
 
     def test_a_form_adds_one_comment_to_an_alarm(self, manager: Client, unit: StorageUnit) -> None:
         alarm = AlarmFactory(storage_unit=unit)
-        page = manager.get(reverse("alarm", args=[alarm.public_id])).content.decode()
-        key = page.split('name="submission" value="')[1].split('"')[0]
+        key = key_in(manager.get(reverse("alarm", args=[alarm.public_id])))
         for _ in range(2):
             data = {"comment-text": "The door was open.", "submission": key}
             manager.post(reverse("alarm-comment", args=[alarm.public_id]), data)
         assert AlarmEvent.objects.filter(alarm=alarm, text="The door was open.").count() == 1
 
+    def test_a_form_keeps_one_import(self, manager: Client, unit: StorageUnit) -> None:
+        url = reverse("imports")
+        key = key_in(manager.get(url))
+        for _ in range(2):
+            file = SimpleUploadedFile("a.csv", b"time,temperature\n2026-11-01 10:00,5\n", "text/csv")
+            code = unit.facility.customer.customer_code
+            manager.post(url, {"customer": code, "files": [file], "submission": key})
+        assert FileImport.objects.count() == 1
+
+    def test_a_setup_is_begun_once(self, manager: Client, unit: StorageUnit) -> None:
+        self.submit_twice(manager, reverse("setup"), {"customer": unit.facility.customer.customer_code})
+        assert SourceSetup.objects.count() == 1
+
+    def test_a_test_message_is_sent_once(self, manager: Client, unit: StorageUnit) -> None:
+        channel = ChannelFactory(customer=unit.facility.customer)
+        key = key_in(manager.get(reverse("settings-notifications", args=[unit.facility.customer.public_id])))
+        url = reverse("settings-change-channel", args=[unit.facility.customer.public_id, channel.public_id])
+        for _ in range(2):
+            manager.post(url, {"action": "test", "submission": key})
+        assert Message.objects.filter(channel=channel).count() == 1
+
     def test_an_invalid_form_can_be_corrected(self, manager: Client, unit: StorageUnit) -> None:
         url = reverse("settings-tokens", args=[unit.facility.customer.public_id])
-        key = manager.get(url).content.decode().split('name="submission" value="')[1].split('"')[0]
+        key = key_in(manager.get(url))
         manager.post(url, {"submission": key, "token_name": ""})
         manager.post(url, {"submission": key, "token_name": "export", "permissions": ["read"]})
         assert ApiToken.objects.count() == 1

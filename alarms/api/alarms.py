@@ -31,7 +31,7 @@ from alarms.api.serializers import (
 from alarms.excursions.until_now import METRICS, ongoing_until
 from alarms.lifecycle import actions
 from alarms.lifecycle.signatures import Signing, signing_of
-from alarms.models import Alarm, AlarmSignature, Excursion
+from alarms.models import Alarm, AlarmEvent, AlarmSignature, Excursion
 from alarms.selectors import AlarmFilter, ExcursionFilter, visible_alarms, visible_excursions
 from alarms.thresholds import Severity
 from core.api.errors import Conflict
@@ -39,6 +39,7 @@ from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
 from core.api.query_params import ChoiceParam, FacilityUnitParams, Params, PeriodParams, WholeNumberParam, takes
 from core.api.serializer_rows import Representation, Row, SerializerRows
+from core.api.versions import etag_of_values, require_match
 from core.scope import Scope
 from customers.access import actions as access
 from customers.access.lookup import get_addressed
@@ -174,19 +175,21 @@ class AlarmList(AlarmHistory):
 class AlarmDetail(GenericAPIView[Alarm]):
     """An alarm."""
 
+    is_versioned = True
     needs = {"GET": access.VIEW_ALARMS}
     serializer_class = DetailedAlarmSerializer
 
     def get(self, request: Request, alarm_id: UUID) -> Response:
         """Return an alarm with its events and the alarms that it inhibits."""
         alarm: Alarm = get_addressed(Alarm, request, alarm_id)
-        return Response(represent_detailed(alarm, principal_of(request).scope))
+        return versioned(alarm, represent_detailed(alarm, principal_of(request).scope))
 
 
 class AlarmAction(GenericAPIView[Alarm]):
     """An action on an alarm: subclasses set `apply`, and name its arguments by their serializer."""
 
     creates_once = True
+    is_versioned = True
     needs = {"POST": access.HANDLE_ALARMS}
     apply: Callable[..., Alarm]
 
@@ -201,10 +204,13 @@ class AlarmAction(GenericAPIView[Alarm]):
             arguments["signing"] = confirmed_signing(request, arguments.pop("signature"))
         try:
             with once(request):
-                type(self).apply(alarm, by=principal.name, **arguments)
+                locked = Alarm.objects.select_for_update(no_key=True).get(pk=alarm.pk)
+                comments = locked.events.filter(kind=AlarmEvent.Kind.COMMENTED).count()
+                require_match(request, etag_of_alarm(locked, comments), lambda: _handled(locked))
+                changed = type(self).apply(locked, by=principal.name, **arguments)
         except actions.ActionNotAllowed as error:
             raise Conflict(str(error)) from error
-        return Response(represent_detailed(alarm, principal.scope))
+        return versioned(changed, represent_detailed(alarm, principal.scope))
 
 
 class AcknowledgeAlarm(AlarmAction):
@@ -241,6 +247,32 @@ class CloseAlarm(AlarmAction):
     def post(self, request: Request, alarm_id: UUID) -> Response:
         """Close an alarm with its cause and the corrective action; 409 while the condition is still active."""
         return self.perform(request, alarm_id)
+
+
+def versioned(alarm: Alarm, detailed: Representation) -> Response:
+    """Return the response with an alarm as `represent_detailed` returns it, and its ETag."""
+    comments = sum(event["kind"] == AlarmEvent.Kind.COMMENTED for event in detailed["events"])
+    return Response(detailed, headers={"ETag": etag_of_alarm(alarm, comments)})
+
+
+def etag_of_alarm(alarm: Alarm, comment_count: int) -> str:
+    """Return the ETag of what people act on: an alarm's state and severity, what was entered, and its comments."""
+    return etag_of_values(
+        (
+            alarm.state,
+            alarm.severity,
+            alarm.ended_at,
+            alarm.acknowledged_at,
+            alarm.reviewed_at,
+            alarm.closed_at,
+            comment_count,
+        )
+    )
+
+
+def _handled(alarm: Alarm) -> dict[str, object]:
+    names = ("state", "severity", "acknowledged_by", "acknowledgement", "cause", "corrective_action", "closed_by")
+    return {name: value for name in names if (value := getattr(alarm, name))}
 
 
 class ExcursionList(RowListView):

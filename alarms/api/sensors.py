@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -13,10 +15,12 @@ from rest_framework.response import Response
 
 from alarms.limits.retirement import RetirementError, retire, return_to_service
 from core.api.fields import KnownFieldsMixin
+from core.api.versions import require_match
 from customers.access import actions
 from customers.access.audit_actor import audit_actor
 from customers.access.lookup import get_addressed
 from customers.models import Sensor, StorageUnit
+from readings.api.sensors import etag_of_sensors
 
 
 class RetirementSerializer(KnownFieldsMixin, serializers.Serializer[Sensor]):
@@ -33,6 +37,7 @@ class RetirementSerializer(KnownFieldsMixin, serializers.Serializer[Sensor]):
 class SensorRetirement(GenericAPIView[Sensor]):
     """The retirement of a storage unit's sensors."""
 
+    is_versioned = True
     needs = {"PUT": actions.CHANGE_LIMITS}
     serializer_class = RetirementSerializer
 
@@ -46,15 +51,21 @@ class SensorRetirement(GenericAPIView[Sensor]):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
-        sensor = unit.sensors.filter(sensor_code=values["sensor_code"]).first()
-        if sensor is None:
-            raise serializers.ValidationError({"sensor_id": ["The unit has no such sensor."]})
-        at = values.get("retired_at", timezone.now())
-        try:
-            if at is None:
-                return_to_service(sensor, by=audit_actor())
-            else:
-                retire(sensor, at, by=audit_actor())
-        except RetirementError as error:
-            raise serializers.ValidationError({"retired_at": [str(error)]}) from error
-        return Response(RetirementSerializer(sensor).data)
+        with transaction.atomic():
+            StorageUnit.objects.select_for_update(no_key=True).get(pk=unit.pk)
+            sensor = unit.sensors.filter(sensor_code=values["sensor_code"]).first()
+            if sensor is None:
+                raise serializers.ValidationError({"sensor_id": ["The unit has no such sensor."]})
+            require_match(request, etag_of_sensors(unit), lambda: RetirementSerializer(sensor).data)
+            _change(sensor, values.get("retired_at", timezone.now()))
+        return Response(RetirementSerializer(sensor).data, headers={"ETag": etag_of_sensors(unit)})
+
+
+def _change(sensor: Sensor, retired_at: datetime | None) -> None:
+    try:
+        if retired_at is None:
+            return_to_service(sensor, by=audit_actor())
+        else:
+            retire(sensor, retired_at, by=audit_actor())
+    except RetirementError as error:
+        raise serializers.ValidationError({"retired_at": [str(error)]}) from error

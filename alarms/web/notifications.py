@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
@@ -87,7 +88,9 @@ def change_channel(request: HttpRequest, public_id: UUID, channel_id: UUID) -> H
     match request.POST.get("action"):
         case "test":
             refuse_unless(channel.is_enabled)
-            channel_admin.send_test(channel, by=principal.name)
+            with transaction.atomic():
+                claim_form(request)
+                channel_admin.send_test(channel, by=principal.name)
             messages.success(request, f"Test message to {channel.name} queued. See the result under Messages.")
         case "enable":
             channel_admin.enable(channel)

@@ -20,6 +20,7 @@ from core.api.renderers import JSONRenderer
 from core.db.conflicts import cause_of
 
 _MAX_NAMES, _MAX_NAME_LENGTH = 10, 100
+_MAX_VALUE_LENGTH = 200
 
 logger = structlog.get_logger(__name__)
 
@@ -66,15 +67,25 @@ class Conflict(APIException):
 
 
 class ChangedMeanwhile(APIException):
-    """A change of a version that is no longer the present one: 412, with the present `ETag`."""
+    """A change of a version that is no longer the present one: 412, with the present `ETag` and values."""
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
     default_code = "changed_meanwhile"
 
-    def __init__(self, etag: str) -> None:
-        """Compose the message, and keep the ETag for the response."""
-        super().__init__("The object was changed meanwhile. Get it again, and repeat the change if it still applies.")
+    def __init__(self, etag: str, stored: Mapping[str, object]) -> None:
+        """Compose the message, and keep the ETag for the response. `stored`: what is stored now of what it is about."""
+        values = "; ".join(f"{name}: {_short(value)}" for name, value in stored.items())
+        super().__init__(
+            "The object was changed meanwhile."
+            + (f" Stored now: {values}." if values else "")
+            + " Get it again, and repeat the change if it still applies."
+        )
         self.etag = etag
+
+
+def _short(value: object) -> str:
+    text = "null" if value is None else str(value)
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}…"
 
 
 class DatabaseUnavailable(APIException):

@@ -6,7 +6,7 @@ version. Changes without `If-Match` are applied to the object as it is, field by
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
@@ -43,37 +43,64 @@ def _changeable(serializer: AnySerializer) -> Iterator[str]:
 def etag_of(row: models.Model, serializer_class: type[AnySerializer]) -> str:
     """Return the strong ETag of an object as it is stored."""
     names = changeable_attributes(serializer_class)
-    values = [(name, getattr(row, row._meta.get_field(name).attname)) for name in names]  # type: ignore[union-attr]  # columns
+    return etag_of_values(
+        [(name, getattr(row, row._meta.get_field(name).attname)) for name in names]  # type: ignore[union-attr]  # columns
+    )
+
+
+def etag_of_values(values: object) -> str:
+    """Return the strong ETag of what can be changed about a resource; `values` has the same `repr` while it is so."""
     return f'"{sha256(repr(values).encode()).hexdigest()[:_VERSION_LENGTH]}"'
 
 
-def require_match(request: Request, etag: str) -> None:
-    """Raise ChangedMeanwhile (412) unless the request accepts this version; without `If-Match` it accepts any."""
+def require_match(request: Request, etag: str, stored: Callable[[], Mapping[str, object]]) -> None:
+    """Raise ChangedMeanwhile (412) unless the request accepts this version; without `If-Match` it accepts any.
+
+    `stored` returns what is stored now of what the change is about, for the message.
+    """
     header = request.headers.get("If-Match")
     if header is None:
         return
     # A compressed response has a weak ETag, which names the same version.
     accepted = {each.removeprefix("W/") for each in parse_etags(header)}
     if "*" not in accepted and etag not in accepted:
-        raise ChangedMeanwhile(etag)
+        raise ChangedMeanwhile(etag, stored())
 
 
 class VersionedView(GenericAPIView[M]):
     """A view of an object that sends its ETag, and changes it under a lock if `If-Match` accepts its version."""
 
+    is_versioned = True
+
     def versioned(self, row: models.Model, data: Mapping[str, object]) -> Response:
         """Return the response with the object's ETag. `row` must be as it is stored."""
-        return Response(data, headers={"ETag": etag_of(row, self._serializer_class())})
+        return Response(data, headers={"ETag": self.etag(row)})
+
+    def etag(self, row: models.Model) -> str:
+        """Return the ETag of an object as it is stored."""
+        return etag_of(row, self._serializer_class())
+
+    @contextmanager
+    def locking(self, request: Request, row: M) -> Iterator[M]:
+        """Yield the locked object, to be changed. Raise ChangedMeanwhile."""
+        with transaction.atomic():
+            locked = self.lock(row)
+            require_match(request, self.etag(locked), lambda: self.stored(request, locked))
+            yield locked
 
     @contextmanager
     def changing(self, request: Request, row: M) -> Iterator[BaseSerializer[M]]:
         """Yield the valid serializer of the locked object, to be saved. Raise ChangedMeanwhile or ValidationError."""
-        with transaction.atomic():
-            locked = self.lock(row)
-            require_match(request, etag_of(locked, self._serializer_class()))
+        with self.locking(request, row) as locked:
             serializer = self.get_serializer(locked, data=request.data, partial=True)
             serializer.is_valid(raise_exception=True)
             yield serializer
+
+    def stored(self, request: Request, row: M) -> Mapping[str, object]:
+        """Return the stored values of the fields that the request would change, secrets excepted."""
+        shown = self.get_serializer(row).data
+        sent = request.data if isinstance(request.data, Mapping) else {}
+        return {name: shown[name] for name in sent if name in shown}
 
     def lock(self, row: M) -> M:
         """Return the object as it is now, locked until the end of the transaction."""

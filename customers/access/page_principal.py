@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from customers.access import actions
 from customers.access.actions import Action
 from customers.access.principal import Principal
-from customers.access.submissions import SubmittedBefore
+from customers.access.submissions import SUBMITTED_TWICE, SubmittedBefore
 from customers.access.token_sessions import TokenVisitor
 from customers.models import Customer, StorageUnit
 
@@ -52,7 +52,7 @@ def needs(*, is_open: bool = False, **by_method: Action) -> Callable[[View], Vie
 
 
 def _back_to_form(request: HttpRequest) -> HttpResponseBase:
-    messages.info(request, "This form was submitted twice, and carried out once.")
+    messages.info(request, SUBMITTED_TWICE)
     referer = request.headers.get("Referer", "")
     is_own = url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure())
     return redirect(referer if is_own else "overview")

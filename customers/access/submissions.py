@@ -20,6 +20,7 @@ from customers.access.principal import principal_of
 
 FIELD = "submission"
 HEADER = "Idempotency-Key"
+SUBMITTED_TWICE = "This form was submitted twice, and carried out once."
 MAX_KEY_LENGTH = 200
 _NAMESPACE = uuid.UUID("5d2b1f0c-6b0e-4d6c-9a3f-3f1f6a7d2c11")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
@@ -17,7 +18,7 @@ from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
 from core.api.query_params import CustomerFilterParams, takes
 from core.api.serializer_rows import SerializerRows
-from core.api.versions import VersionedView
+from core.api.versions import VersionedView, etag_of_values
 from core.db.compiled_queries import CompiledQuery
 from customers.access import actions
 from customers.access.grant_token import grant_token
@@ -165,15 +166,34 @@ class AdminTokenList(TokenList):
         return customer
 
 
-class TokenDetail(GenericAPIView[ApiToken]):
+class TokenDetail(VersionedView[ApiToken]):
     """An API token."""
 
-    needs = {"DELETE": actions.REVOKE_TOKENS}
+    needs = {"GET": actions.LIST_TOKENS, "DELETE": actions.REVOKE_TOKENS}
     serializer_class = TokenSerializer
+
+    def get(self, request: Request, public_id: UUID) -> Response:
+        """Return a token, without its text."""
+        return self._represent(get_addressed(ApiToken, request, public_id))
 
     @extend_schema(parameters=[REASON_PARAMETER], responses={200: TokenSerializer})
     def delete(self, request: Request, public_id: UUID) -> Response:
         """Revoke a token. It is rejected from now on and stays listed."""
-        token = ApiToken.objects.filter(pk=get_addressed(ApiToken, request, public_id).pk)
-        revoke(token)
-        return Response(TOKEN_ROWS.get(with_details(token, timezone.now())))
+        with self.locking(request, get_addressed(ApiToken, request, public_id)) as token:
+            revoke(ApiToken.objects.filter(pk=token.pk))
+        return self._represent(token)
+
+    @override
+    def etag(self, row: Model) -> str:
+        units = ApiToken.accessible_units.through.objects.filter(apitoken=row.pk).order_by("storageunit")
+        columns = ("token_name", "permissions", "rate_limit_per_hour", "expires_at", "revoked_at")
+        [values] = ApiToken.objects.filter(pk=row.pk).values_list(*columns)
+        return etag_of_values((values, list(units.values_list("storageunit", flat=True))))
+
+    @override
+    def stored(self, request: Request, row: ApiToken) -> Mapping[str, object]:
+        return {"token_name": row.token_name, "permissions": row.permissions, "revoked_at": row.revoked_at}
+
+    def _represent(self, token: ApiToken) -> Response:
+        rows = with_details(ApiToken.objects.filter(pk=token.pk), timezone.now())
+        return self.versioned(token, TOKEN_ROWS.get(rows))

@@ -126,7 +126,7 @@ class TestSource(APIView):
         return Response(TrialSerializer(try_source(source)).data)
 
 
-class PollSource(GenericAPIView[Source]):
+class PollSource(VersionedView[Source]):
     """A poll now."""
 
     needs: Needs = {"POST": actions.POLL_SOURCES}
@@ -135,13 +135,13 @@ class PollSource(GenericAPIView[Source]):
     @extend_schema(request=None, responses={200: SourceSerializer, 409: {"$ref": "#/components/schemas/Error"}})
     def post(self, request: Request, public_id: UUID) -> Response:
         """Poll a source now instead of at its next slot; it starts within seconds. For operators."""
-        source = get_addressed(Source, request, public_id)
-        if not claims.poll_now(Source.objects.filter(pk=source.pk)):
-            raise Conflict("Resume the source to poll it." if source.url else "The source has no URL to poll.")
-        return Response(_representation(source))
+        with self.locking(request, get_addressed(Source, request, public_id)) as source:
+            if not claims.poll_now(Source.objects.filter(pk=source.pk)):
+                raise Conflict("Resume the source to poll it." if source.url else "The source has no URL to poll.")
+        return self.versioned(source, _representation(source))
 
 
-class PauseSource(GenericAPIView[Source]):
+class PauseSource(VersionedView[Source]):
     """A pause of a source."""
 
     needs: Needs = {"POST": actions.CHANGE_SOURCES}
@@ -151,9 +151,10 @@ class PauseSource(GenericAPIView[Source]):
     @extend_schema(request=None, responses=SourceSerializer)
     def post(self, request: Request, public_id: UUID) -> Response:
         """Pause a source until it is resumed. For managers."""
-        source = get_addressed(Source, request, public_id)
-        self.change(Source.objects.filter(pk=source.pk))
-        return Response(_representation(source))
+        with self.locking(request, get_addressed(Source, request, public_id)) as source:
+            self.change(Source.objects.filter(pk=source.pk))
+        source.refresh_from_db()
+        return self.versioned(source, _representation(source))
 
 
 class ResumeSource(PauseSource):

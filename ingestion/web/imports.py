@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,6 +17,7 @@ from core.web.pages import list_page, redirect_whole_page
 from customers.access import actions
 from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
+from customers.access.submissions import claim_form
 from customers.models import Customer
 from ingestion.imports import drafts, undoing, uploads
 from ingestion.imports.mappings import ROLES
@@ -41,7 +43,9 @@ def imports_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             customer = customers.filter(customer_code=request.POST.get("customer", "")).first()
-            file_import = uploads.create_import(customer, request.FILES.getlist("files"), by=principal.name)
+            with transaction.atomic():
+                claim_form(request)
+                file_import = uploads.create_import(customer, request.FILES.getlist("files"), by=principal.name)
         except uploads.UploadRefused as refused:
             problem = str(refused)
         else:

@@ -24,6 +24,7 @@ from core.web.pages import redirect_whole_page
 from customers.access import actions
 from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
+from customers.access.submissions import claim_form
 from customers.models import Customer
 from ingestion import guided_setup
 from ingestion.imports.mappings import ROLES
@@ -53,10 +54,10 @@ def start_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         refuse_unless(may_add or not is_new)
         customer = customers.filter(customer_code=request.POST.get("customer", "")).first() if not is_new else None
-        if is_new and form.is_valid():
-            customer = form.save()
-        if customer is not None:
-            setup = SourceSetup.objects.create(customer=customer, created_by=principal.name)
+        if form.is_valid() if is_new else customer is not None:
+            with transaction.atomic():
+                claim_form(request)
+                setup = SourceSetup.objects.create(customer=customer or form.save(), created_by=principal.name)
             return redirect("setup-step", setup.public_id, Step.CONNECTION)
         problem = "" if is_new else "Choose a customer from the list."
     context = {
@@ -110,6 +111,7 @@ def _connection(request: HttpRequest, setup: SourceSetup) -> HttpResponse:
     form = ConnectionForm(request.POST or None, instance=source)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
+            claim_form(request)
             if not form.cleaned_data["credentials_secret"] and form.cleaned_data["credentials_kind"] != "none":
                 source.credentials_secret = secret
             source.save()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from django.db import transaction
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
@@ -13,9 +14,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.query_params import QueryParams, TextParam, takes
+from core.api.versions import etag_of_values, require_match
 from customers.access import actions
 from readings.api.serializers import ChangedEntrySerializer, ConfigurationSerializer, EntrySerializer
-from readings.configuration import InvalidValue, UnknownKey, entries, set_value
+from readings.configuration import Entry, InvalidValue, entries, lock_entries, set_value
 
 
 class EntryParams(QueryParams):
@@ -39,7 +41,13 @@ class Configuration(APIView):
 class ConfigurationKey(APIView):
     """A key of the configuration."""
 
-    needs = {"PUT": actions.CHANGE_CONFIGURATION}
+    is_versioned = True
+    needs = {"GET": actions.VIEW_CONFIGURATION, "PUT": actions.CHANGE_CONFIGURATION}
+
+    @extend_schema(responses=EntrySerializer)
+    def get(self, request: Request, key: str) -> Response:
+        """Return the value of a key."""
+        return _versioned(_entry(key))
 
     @takes([EntryParams], request=ChangedEntrySerializer, responses=EntrySerializer)
     def put(self, request: Request, key: str) -> Response:
@@ -49,13 +57,32 @@ class ConfigurationKey(APIView):
         changed = serializer.validated_data
         if "value" not in changed:
             raise ValidationError({"value": ["Required, in the query or in the body."]})
-        try:
-            entry = set_value(key, changed["value"], changed.get("description"))
-        except UnknownKey as error:
-            raise Http404 from error
-        except InvalidValue as error:
-            raise ValidationError({"value": [str(error)]}) from error
-        return Response(EntrySerializer(entry).data)
+        with transaction.atomic():
+            lock_entries()
+            stored = EntrySerializer(_entry(key)).data
+            require_match(request, _etag(stored), lambda: stored)
+            try:
+                entry = set_value(key, changed["value"], changed.get("description"))
+            except InvalidValue as error:
+                raise ValidationError({"value": [str(error)]}) from error
+        return _versioned(entry)
+
+
+def _entry(key: str) -> Entry:
+    """Return the entry of a key. Raise Http404."""
+    try:
+        return entries()[key]
+    except KeyError as error:
+        raise Http404 from error
+
+
+def _versioned(entry: Entry) -> Response:
+    data = EntrySerializer(entry).data
+    return Response(data, headers={"ETag": _etag(data)})
+
+
+def _etag(data: Mapping[str, object]) -> str:
+    return etag_of_values((data["value"], data["description"]))
 
 
 def _submitted(request: Request) -> dict[str, object]:

@@ -13,6 +13,7 @@ from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams, Rows
 from core.api.query_params import takes
 from core.api.serializer_rows import SerializerRows
+from core.api.versions import etag_of_values
 from customers.access import actions
 from customers.access.lookup import get_addressed
 from customers.models import Sensor, StorageUnit
@@ -41,9 +42,15 @@ class SensorSerializer(serializers.Serializer[Sensor]):
     )
 
 
+def etag_of_sensors(unit: StorageUnit) -> str:
+    """Return the ETag of which sensors of the unit count, and since when others do not."""
+    return etag_of_values(list(unit.sensors.order_by("pk").values_list("pk", "retired_at")))
+
+
 class UnitSensorList(RowListView):
     """Sensors of a storage unit."""
 
+    is_versioned = True
     needs = {"GET": actions.VIEW_FACILITIES}
     serializer_class = SensorSerializer
     rows = SerializerRows(SensorSerializer)
@@ -51,9 +58,12 @@ class UnitSensorList(RowListView):
     @takes([PageParams], responses=page_of(SensorSerializer))
     def get(self, request: Request, unit_id: UUID) -> Response:
         """List the sensors of a storage unit, with the drift of their clocks."""
-        return self.list_page()
+        self.unit = get_addressed(StorageUnit, request, unit_id)
+        response = self.list_page()
+        response.headers["ETag"] = etag_of_sensors(self.unit)
+        return response
 
     @override
     def get_rows(self) -> Rows:
-        unit = get_addressed(StorageUnit, self.request, self.kwargs["unit_id"])
+        unit = self.unit
         return self.rows.values(with_future_readings(Sensor.objects.filter(storage_unit=unit)).order_by("sensor_code"))

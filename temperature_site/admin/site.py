@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -22,6 +24,7 @@ from alarms.models import Alarm
 from alarms.selectors import open_count
 from core.scope import Scope
 from core.web.admin import Tone
+from customers.access.submissions import SUBMITTED_TWICE, SubmittedBefore, claim_form
 from ingestion.models import Conflict, RejectedRow, SourceSchedule
 from ingestion.selectors import SourceState, counts_by_state
 from readings.storage.partitions import existing_partitions
@@ -29,6 +32,8 @@ from temperature_site.health.broker import BrokerOut, queue_states
 from temperature_site.health.checks import OK, CheckResults
 from temperature_site.health.views import configuration_warnings, latest_report
 from temperature_site.heartbeats import watched_queues
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 PARTS = {
     "database": "Database",
@@ -83,10 +88,35 @@ class AdminSite(admin.AdminSite):
         return redirect_to_login(wanted)
 
     @override
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Carry out forms that add an object once, however often they are submitted."""
+        is_adding = getattr(view, "__name__", "") == "add_view"
+        return super().admin_view(_once(view) if is_adding else view, cacheable)
+
+    @override
     def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:
         may_view = request.user.has_perm("ingestion.view_source")
         health = list(status_lines(timezone.now())) if may_view else []
         return super().index(request, {**(extra_context or {}), "health": health})
+
+
+def _once(view: View) -> View:
+    @wraps(view)
+    def carried_out_once(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        try:
+            with transaction.atomic():
+                claim_form(request)
+                response = view(request, *args, **kwargs)
+                if isinstance(response, TemplateResponse) and "adminform" in (response.context_data or {}):
+                    transaction.set_rollback(True)  # nothing was added, and the form can be corrected
+                return response
+        except SubmittedBefore:
+            messages.info(request, SUBMITTED_TWICE)
+            return redirect("../")  # the list
+
+    return cast(View, carried_out_once)
 
 
 def status_lines(now: datetime) -> Iterator[StatusLine]:

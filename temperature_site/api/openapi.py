@@ -10,7 +10,6 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry
 from typing_extensions import override
 
-from core.api.versions import VersionedView
 from temperature_site.api.openapi_examples import Document, example_of
 from temperature_site.api.openapi_probes import PROBES
 
@@ -106,9 +105,9 @@ class Schema(AutoSchema):
         if operation is not None and self.method == "POST" and getattr(self.view, "creates_once", False):
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
             operation["responses"].setdefault("409", _error("The request was carried out already.", "Error"))
-        if operation is not None and isinstance(self.view, VersionedView):
+        if operation is not None and getattr(self.view, "is_versioned", False):
             operation["responses"]["200"]["headers"] = {"ETag": ETAG}
-            if self.method in ("PUT", "PATCH"):
+            if self.method != "GET":
                 operation.setdefault("parameters", []).append(IF_MATCH)
                 operation["responses"]["412"] = _error(CHANGED_MEANWHILE, "Error") | {"headers": {"ETag": ETAG}}
         return operation
