@@ -10,10 +10,10 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from alarms.models import Alarm
+from tests.access_world import World, make_world
 from tests.api_clients import client_with
 from tests.factories import make_token
 from tests.responses import ApiResponse
-from tests.test_access_table import World, world  # noqa: F401  a fixture
 from tests.test_unknown_input import operations, url_of
 
 pytestmark = pytest.mark.django_db
@@ -56,13 +56,14 @@ def read_at(path: str, paths: set[str]) -> str:
     return READ_AT.get(path) or (path if path in paths else path.rpartition("/")[0])
 
 
-def send(client: APIClient, world: World, method: str, path: str, condition: str) -> ApiResponse:  # noqa: F811
+def send(client: APIClient, world: World, method: str, path: str, condition: str) -> ApiResponse:
     options: dict[str, Any] = {"headers": {"If-Match": condition}}
     response: ApiResponse = getattr(client, method)(url_of(world, path), BODIES.get(path, {}), **options)
     return response
 
 
-def test_every_operation_that_changes_an_object_honours_if_match(world: World) -> None:  # noqa: F811
+def test_every_operation_that_changes_an_object_honours_if_match() -> None:
+    world = make_world()
     client = client_with(make_token(world.customer, permissions=["admin"])[1])
     sensor = world.customer.facilities.get().units.get().sensors.get()
     BODIES["/api/v1/units/{unit_id}/sensors/retirement"]["sensor_id"] = sensor.sensor_code
@@ -87,7 +88,8 @@ def test_every_operation_that_changes_an_object_honours_if_match(world: World) -
     assert len(checked) >= 18
 
 
-def test_what_was_changed_meanwhile_is_in_the_response(world: World) -> None:  # noqa: F811
+def test_what_was_changed_meanwhile_is_in_the_response() -> None:
+    world = make_world()
     client = client_with(make_token(world.customer, permissions=["admin"])[1])
     shown = {
         path: send(client, world, method, path, STALE).json().get("detail", "")
