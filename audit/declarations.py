@@ -25,6 +25,7 @@ class AuditedModel:
     secret, urls: recorded as changed only, and up to the host.
     operations: of rows that are a record themselves, only those that would falsify it.
     only: if given, updates of other columns call no function; for tables that loading writes in bulk.
+    unless: a condition of the row OLD in which its deletion is recorded elsewhere, once for all rows of a statement.
     needs_reason: operations, and columns whose change requires a reason where the customer requires one.
     """
 
@@ -38,6 +39,7 @@ class AuditedModel:
     urls: tuple[str, ...] = ()
     operations: tuple[str, ...] = EVERYTHING
     only: tuple[str, ...] = ()
+    unless: str = ""
     needs_reason: tuple[str, ...] = (DELETE,)
 
 
@@ -237,8 +239,14 @@ AUDITED = (
         operations=(UPDATE, DELETE),
         only=_DECISION,
     ),
-    # Stored readings never change, except by an accepted conflict.
-    AuditedModel(model="readings.reading", label=_UNIT, operations=(UPDATE, DELETE), needs_reason=()),
+    # Stored readings never change, except by an accepted conflict, or become revisions when they are withdrawn.
+    AuditedModel(
+        model="readings.reading",
+        label=_UNIT,
+        operations=(UPDATE, DELETE),
+        unless="audit_is_withdrawn(OLD.storage_unit_id, OLD.recorded_at, OLD.sensor_id, OLD.created_at)",
+        needs_reason=(),
+    ),
     AuditedModel(model="readings.latereadings", label=_UNIT, operations=(UPDATE, DELETE), needs_reason=()),
     AuditedModel(model="readings.readingrevision", label=_UNIT, operations=(UPDATE, DELETE), needs_reason=()),
     # The schedule of background tasks

@@ -108,6 +108,40 @@ END
 $$;
 """
 
+# A reading that is withdrawn becomes a revision first, by an earlier statement: the revision is the record of it, and
+# entries about thousands of them would only repeat it. A deletion without a revision is recorded like any other.
+_IS_WITHDRAWN = """
+CREATE FUNCTION audit_is_withdrawn(unit integer, recorded timestamptz, sensor integer, arrived timestamptz)
+RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = @schema@, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM reading_revision WHERE storage_unit_id = unit AND recorded_at = recorded AND sensor_id = sensor
+            AND arrived_at = arrived AND after_scale = ''
+    );
+END
+$$;
+"""
+
+# One entry for each unit of a statement, however many of its readings are withdrawn.
+_RECORD_WITHDRAWALS = """
+CREATE FUNCTION audit_record_withdrawals() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = @schema@, pg_temp SET timezone = 'UTC' AS $$
+BEGIN
+    PERFORM audit_append('deleted', 'readings.reading', unit.id::text, coalesce(nullif(unit.name, ''), unit.unit_code),
+        facility.customer_id, unit.id, NULL,
+        jsonb_build_object('withdrawn', count(*), 'first_recorded_at', min(recorded_at),
+            'last_recorded_at', max(recorded_at), 'by', by, 'reason', added.reason),
+        NULL)
+    FROM added
+    JOIN storage_unit AS unit ON unit.id = added.storage_unit_id
+    JOIN facility ON facility.id = unit.facility_id
+    WHERE after_scale = ''
+    GROUP BY unit.id, facility.customer_id, by, added.reason ORDER BY unit.id;
+    RETURN NULL;
+END
+$$;
+"""
+
 _KEEP_ENTRIES = """
 CREATE FUNCTION audit_keep_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -143,6 +177,8 @@ FUNCTIONS = {
     "audit_values(jsonb, text[], text[], text[])": _VALUES,
     "audit_require_reason(integer, text, text[], text[])": _REQUIRE_REASON,
     "audit_record_change()": _RECORD_CHANGE,
+    "audit_is_withdrawn(integer, timestamptz, integer, timestamptz)": _IS_WITHDRAWN,
+    "audit_record_withdrawals()": _RECORD_WITHDRAWALS,
     "audit_keep_entries()": _KEEP_ENTRIES,
     "audit_keep_user_name()": _KEEP_USER_NAME,
 }

@@ -13,7 +13,7 @@ import structlog
 from django.apps import apps
 from django.db import connections, models, transaction
 
-from audit.declarations import AUDITED, UPDATE, AuditedModel
+from audit.declarations import AUDITED, DELETE, UPDATE, AuditedModel
 from audit.functions import FUNCTIONS, function_statements
 
 logger = structlog.get_logger(__name__)
@@ -22,6 +22,8 @@ KEEP_ENTRIES = """CREATE TRIGGER audit_keep_entries BEFORE UPDATE OR DELETE ON a
 FOR EACH STATEMENT EXECUTE FUNCTION audit_keep_entries()"""
 KEEP_USER_NAME = """CREATE TRIGGER audit_keep_user_name AFTER INSERT OR UPDATE ON auth_user
 FOR EACH ROW EXECUTE FUNCTION audit_keep_user_name()"""
+RECORD_WITHDRAWALS = """CREATE TRIGGER audit_record_withdrawals AFTER INSERT ON reading_revision
+REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION audit_record_withdrawals()"""
 # The names of accounts that are older than the trigger.
 GIVEN_USER_NAMES = """
 INSERT INTO given_user_name (name, user_id) SELECT lower(normalize(username, NFKC)), id FROM auth_user ORDER BY id
@@ -63,7 +65,11 @@ def install_triggers(using: str = "default", **_: object) -> None:
 def missing_triggers(using: str = "default") -> list[str]:
     """Return the triggers that are declared but missing or disabled, each as "table: trigger"."""
     declared = {(table_of(each), name) for each in AUDITED for name in _trigger_names(each)}
-    declared |= {("audit_entry", "audit_keep_entries"), ("auth_user", "audit_keep_user_name")}
+    declared |= {
+        ("audit_entry", "audit_keep_entries"),
+        ("auth_user", "audit_keep_user_name"),
+        ("reading_revision", "audit_record_withdrawals"),
+    }
     with connections[using].cursor() as cursor:
         cursor.execute(EXISTING_TABLES, [sorted({table for table, _ in declared})])
         existing = {name for (name,) in cursor.fetchall()}
@@ -96,6 +102,8 @@ def _statements(tables: set[str], schema: str) -> Iterator[str]:
     yield KEEP_ENTRIES
     yield GIVEN_USER_NAMES
     yield KEEP_USER_NAME
+    if "reading_revision" in tables:
+        yield RECORD_WITHDRAWALS
     for audited in AUDITED:
         if table_of(audited) in tables:
             yield from _triggers(audited)
@@ -110,6 +118,8 @@ def _triggers(audited: AuditedModel) -> Iterator[str]:
     arguments = ", ".join(_quoted(each) for each in _arguments(audited, model))
     for operation, name in zip(audited.operations, _trigger_names(audited), strict=True):
         condition = f" WHEN ({_is_changed(audited)})" if operation == UPDATE else ""
+        if operation == DELETE and audited.unless:
+            condition = f" WHEN (NOT {audited.unless})"
         yield (
             f'CREATE TRIGGER {name} AFTER {operation} ON "{model._meta.db_table}" FOR EACH ROW{condition}'
             f" EXECUTE FUNCTION audit_record_change({arguments})"

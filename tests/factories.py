@@ -22,9 +22,10 @@ from customers.access.tokens import create_token
 from customers.models import ApiToken, Customer, Facility, Invitation, Membership, Sensor, StorageUnit
 from ingestion.models import Conflict, Delivery, FileImport, ImportFile, IngestionType, RejectedRow, Source, SourceSetup
 from ingestion.parsing.rejection_reasons import Reason, message_for
-from readings.models import EquipmentStatus
+from readings.models import EquipmentStatus, Reading
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
-from readings.storage.store import StoreResult, store
+from readings.storage.revisions import withdraw
+from readings.storage.store import StoredSpan, StoreResult, store
 
 PASSWORD = "correct horse battery staple"
 
@@ -307,3 +308,11 @@ def store_reading(
 ) -> StoreResult:
     """Store one reading of `unit`, by default of now."""
     return store_readings(unit, [temperature_c], start=recorded_at or timezone.now(), **kwargs)
+
+
+def withdraw_readings(unit: StorageUnit, first: datetime, last: datetime | None = None) -> int:
+    """Withdraw the readings of `unit` from `first` to `last`, or at `first` alone; return their number."""
+    last = last or first
+    stored = Reading.objects.filter(storage_unit=unit, recorded_at__range=(first, last))
+    spans = [StoredSpan(at, unit.pk, first, last) for at in stored.values_list("created_at", flat=True)]
+    return withdraw(unit, spans, by="anna", reason="A wrong file.")

@@ -24,7 +24,15 @@ from ingestion.loading.registration import fill_in_units
 from ingestion.models import Source
 from ingestion.parsing.results import UnitDescription
 from readings.models import Reading
-from tests.factories import CustomerFactory, SourceFactory, StorageUnitFactory, UserFactory, store_reading
+from tests.factories import (
+    CustomerFactory,
+    SourceFactory,
+    StorageUnitFactory,
+    UserFactory,
+    store_reading,
+    store_readings,
+    withdraw_readings,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -173,6 +181,34 @@ def test_a_falsified_reading_is_recorded_although_storing_one_is_not() -> None:
     entry = latest("readings.reading")
     assert (entry.before, entry.after) == ({"temperature_c": 5}, {"temperature_c": 4})
     assert entry.storage_unit_id == unit.pk
+
+
+def test_withdrawn_readings_are_recorded_once_for_a_unit_and_a_statement() -> None:
+    unit = StorageUnitFactory.create(name="Vaccines")
+    start = timezone.now().replace(microsecond=0) - timedelta(hours=1)
+    store_readings(unit, [5.0, 6.0, 7.0], start=start)
+
+    withdraw_readings(unit, start, start + timedelta(minutes=30))
+
+    [entry] = AuditEntry.objects.filter(model="readings.reading")
+    assert (entry.action, entry.object_label, entry.storage_unit_id) == ("deleted", "Vaccines", unit.pk)
+    assert entry.customer_id == unit.facility.customer_id
+    assert entry.before is not None
+    assert (entry.before["withdrawn"], entry.before["by"], entry.before["reason"]) == (3, "anna", "A wrong file.")
+
+
+def test_a_reading_that_is_deleted_without_a_revision_is_recorded() -> None:
+    unit = StorageUnitFactory.create()
+    now = timezone.now()
+    store_reading(unit, 5.0, now)
+    withdraw_readings(unit, now)
+    store_reading(unit, 6.0, now)
+
+    Reading.objects.filter(storage_unit=unit).delete()
+
+    entry = latest("readings.reading")
+    assert entry.before is not None
+    assert (AuditEntry.objects.filter(model="readings.reading").count(), entry.before["temperature_c"]) == (2, 6)
 
 
 def test_entries_cannot_be_changed_or_deleted() -> None:

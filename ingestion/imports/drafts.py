@@ -18,13 +18,15 @@ from ingestion.imports.mappings import MAPPING_FIELDS, copy_mapping, save_mappin
 from ingestion.imports.storing import CLAIMS_PER_TICK, content_of, facility_time_zone
 from ingestion.models import FileImport, ImportFile
 from ingestion.parsing.head import BodyHead, head_of
-from ingestion.previews.preview import PREVIEWED_ROWS, PreviewRequest, preview
+from ingestion.previews.preview import PreviewRequest, preview
 from ingestion.previews.results import Preview
 from ingestion.sources.mapping import MappingError
 
 # Drafts are forgotten after this time, with their files.
 DRAFTS_KEPT = timedelta(days=30)
 CHECKED_ROWS = 200
+# Counting this many takes a second, which people wait for at each click on a column.
+PREVIEWED_ROWS = 50_000
 # Files that are not checked within this time are taken to be fine: storing them says if they are not.
 CHECK_SECONDS = 3.0
 
@@ -61,15 +63,14 @@ def check_files(files: QuerySet[ImportFile]) -> None:
 
 
 def apply_mapping(file: ImportFile) -> None:
-    """Map the other files of the import that have the same columns like this one, and check them."""
-    same = files_to_preview(file.file_import).filter(header_digest=file.header_digest).exclude(pk=file.pk)
-    if not file.header_digest:
-        return
-    for other in same.defer("content", "spans"):
+    """Map the files of the import with the same columns like this one, whose mapping was changed; check them all."""
+    kept = files_to_preview(file.file_import)
+    is_same = Q(header_digest=file.header_digest) if file.header_digest else Q(pk=file.pk)
+    for other in kept.filter(is_same).exclude(pk=file.pk).defer("content", "spans"):
         copy_mapping(file, other)
         other.error_message = ""
         other.save(update_fields=[*MAPPING_FIELDS, "error_message"])
-    check_files(same)
+    check_files(kept.filter(is_same))
 
 
 def store(file_import: FileImport) -> bool:

@@ -20,7 +20,7 @@ from customers.models import StorageUnit
 from ingestion.imports.storing import import_leases, release, store_files
 from ingestion.loading import undone_rows
 from ingestion.models import Conflict, FileImport, ImportFile
-from readings.storage.revisions import withdraw_stored
+from readings.storage.revisions import withdraw
 from readings.storage.rollups import rebuild
 from readings.storage.store import NewSpan, StoredSpan, lock_units
 
@@ -82,7 +82,7 @@ def _undo_unit(file: ImportFile, unit_id: int, spans: Sequence[StoredSpan]) -> i
     by, reason = file.file_import.undone_by, file.file_import.undo_reason
     unit = StorageUnit.objects.select_related("facility").get(pk=unit_id)
     whole = NewSpan(min(span.first for span in spans), max(span.last for span in spans))
-    withdrawn = withdraw_stored(unit, spans, by=by, reason=reason)
+    withdrawn = withdraw(unit, spans, by=by, reason=reason)
     if withdrawn:
         rebuild([unit_id])
         undone_rows.store_contradicting(unit, file.delivery, whole, by=by)

@@ -184,8 +184,6 @@ def _save(request: HttpRequest, form: MappingForm, file: ImportFile) -> None:
 
 def _store(request: HttpRequest, file: ImportFile) -> None:
     """Have a draft stored in the background."""
-    file.refresh_from_db()
-    drafts.preview_file(file)
     if not drafts.store(file.file_import):
         messages.info(request, "No change: no file of it can be stored, or it is being stored already.")
 

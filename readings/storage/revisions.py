@@ -17,33 +17,19 @@ from readings.models import FutureReading, Reading, ReadingRevision
 from readings.storage.rollups import recount
 from readings.storage.store import StoredSpan, lock_units
 
-
-def _withdraw(condition: str) -> str:
-    """Return SQL that removes the unit's readings with this condition, on record."""
-    # `created_at` tells a reading from one that is stored under the same key once this one has been withdrawn.
-    return f"""
-WITH gone AS (
-    DELETE FROM reading
-    WHERE storage_unit_id = %(unit_id)s AND recorded_at BETWEEN %(first)s AND %(last)s AND {condition}
-    RETURNING *
-)
+# The instants at which a unit's readings were stored tell them from others in the same time.
+_WHERE = """storage_unit_id = %(unit_id)s AND recorded_at BETWEEN %(first)s AND %(last)s
+    AND created_at = ANY(%(stored_at)s::timestamptz[])"""
+# Before the readings are deleted: a deletion with a record is not recorded again, see `audit.declarations`.
+RECORD = f"""
 INSERT INTO reading_revision (storage_unit_id, sensor_id, recorded_at, arrived_at, before_temperature_c,
     before_quality_score, before_equipment_status_id, before_scale, after_scale, revised_at, by, reason)
 SELECT storage_unit_id, sensor_id, recorded_at, created_at, temperature_c, quality_score, equipment_status_id, scale,
     '', statement_timestamp(), %(by)s, %(reason)s
-FROM gone ORDER BY recorded_at, sensor_id
+FROM reading WHERE {_WHERE} ORDER BY recorded_at, sensor_id
 """  # noqa: S608  constants only
-
-
-WITHDRAW = _withdraw(
-    "(sensor_id, recorded_at) IN (SELECT * FROM unnest(%(sensor_ids)s::int[], %(instants)s::timestamptz[]))"
-)
-WITHDRAW_STORED = _withdraw("created_at = ANY(%(stored_at)s::timestamptz[])")
-FORGET_FUTURE = """
-DELETE FROM future_reading
-WHERE storage_unit_id = %(unit_id)s AND recorded_at BETWEEN %(first)s AND %(last)s
-    AND created_at = ANY(%(stored_at)s::timestamptz[])
-"""
+WITHDRAW = f"DELETE FROM reading WHERE {_WHERE}"  # noqa: S608  constants only
+FORGET_FUTURE = f"DELETE FROM future_reading WHERE {_WHERE}"  # noqa: S608  constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,39 +73,14 @@ def replace_measurement(
 
 
 @transaction.atomic
-def withdraw(unit: StorageUnit, keys: Sequence[tuple[int, datetime]], *, by: str, reason: str) -> int:
-    """Remove the readings of `unit` with these keys (sensor, time) from the readings; return their number.
-
-    What they were stays on record. The caller rebuilds the unit's roll-ups and evaluates it again.
-    """
-    if not keys:
-        return 0
-    lock_units([unit.pk])
-    sensor_ids, instants = zip(*keys, strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            WITHDRAW,
-            {
-                "unit_id": unit.pk,
-                "sensor_ids": list(sensor_ids),
-                "instants": list(instants),
-                "first": min(instants),
-                "last": max(instants),
-                "by": by,
-                "reason": reason,
-            },
-        )
-        withdrawn: int = cursor.rowcount
-    return withdrawn
-
-
-@transaction.atomic
-def withdraw_stored(unit: StorageUnit, spans: Sequence[StoredSpan], *, by: str, reason: str) -> int:
-    """Remove the readings of `unit` that were stored in these spans, with two statements; return their number.
+def withdraw(unit: StorageUnit, spans: Sequence[StoredSpan], *, by: str, reason: str) -> int:
+    """Remove the readings of `unit` that were stored in these spans, with a few statements; return their number.
 
     What they were stays on record. Those dated ahead were no readings yet and are forgotten. The caller rebuilds the
     unit's roll-ups and evaluates it again.
     """
+    if not spans:
+        return 0
     lock_units([unit.pk])
     parameters: dict[str, int | str | datetime | list[datetime]] = {
         "unit_id": unit.pk,
@@ -131,7 +92,8 @@ def withdraw_stored(unit: StorageUnit, spans: Sequence[StoredSpan], *, by: str, 
     }
     with connection.cursor() as cursor:
         cursor.execute(FORGET_FUTURE, parameters)
-        cursor.execute(WITHDRAW_STORED, parameters)
+        cursor.execute(RECORD, parameters)
+        cursor.execute(WITHDRAW, parameters)
         withdrawn: int = cursor.rowcount
     return withdrawn
 

@@ -10,7 +10,7 @@ from core.crypto.merkle import CHAIN_START
 from customers.models import StorageUnit
 from readings.models import FutureReading, Reading, ReadingRevision
 from readings.storage.closing import closes_at, start_of
-from readings.storage.revisions import NewMeasurement, replace_measurement, withdraw
+from readings.storage.revisions import NewMeasurement, replace_measurement
 from readings.storage.rollups import rebuild
 from seals.days import due_day
 from seals.models import ReadingBlock
@@ -24,7 +24,7 @@ from seals.tests.sealed_data import (
     settled_at,
     store_in_time,
 )
-from tests.factories import CustomerFactory, StorageUnitFactory, sensor_of
+from tests.factories import CustomerFactory, StorageUnitFactory, sensor_of, withdraw_readings
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +97,7 @@ def test_a_reading_that_is_replaced_or_withdrawn_later_does_not_invalidate_its_s
     new = NewMeasurement(7.0, "C", 1.0, 1)
     replace_measurement(unit, sensor_of(unit).pk, start_of(DAY), new, by="anna", reason="The probe was swapped.")
     replace_measurement(unit, sensor_of(unit).pk, start_of(DAY), new, by="anna", reason="Again.")
-    withdraw(unit, [(sensor_of(unit).pk, start_of(DAY) + timedelta(minutes=15))], by="anna", reason="A wrong file.")
+    withdraw_readings(unit, start_of(DAY) + timedelta(minutes=15))
 
     assert findings_of(customer) == []
     ReadingRevision.objects.update(revised_at=CLOSE + timedelta(hours=1))
@@ -111,7 +111,7 @@ def test_a_day_whose_readings_were_all_withdrawn_before_the_task_ran_is_sealed_a
     store_in_time(unit, [5.0])
     other = StorageUnitFactory(facility=unit.facility)
     store_in_time(other, [4.0])
-    withdraw(unit, [(sensor_of(unit).pk, start_of(DAY))], by="anna", reason="A wrong file.")
+    withdraw_readings(unit, start_of(DAY))
     rebuild([unit.pk])
 
     (seal,) = seal_until(CLOSE, customer)

@@ -16,10 +16,10 @@ from django.core.management import CommandError, call_command
 from customers.models import Customer
 from readings.models import ReadingRevision
 from readings.storage.closing import closes_at, start_of
-from readings.storage.revisions import NewMeasurement, replace_measurement, withdraw
+from readings.storage.revisions import NewMeasurement, replace_measurement
 from seals.tests.sealed_data import DAY, NEXT_DAY, arrive_late, seal_until, store_in_time
 from seals.verify_export import check
-from tests.factories import StorageUnitFactory, sensor_of
+from tests.factories import StorageUnitFactory, sensor_of, withdraw_readings
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ def customer() -> Customer:
     arrive_late(unit, [9.0, 9.5], start=start_of(DAY) + timedelta(minutes=5), arrived_at=CLOSE + timedelta(hours=1))
     new = NewMeasurement(7.25, "F", 0.5, 2)
     replace_measurement(unit, sensor_of(unit).pk, start_of(DAY), new, by="anna", reason="The probe was swapped.")
-    withdraw(unit, [(sensor_of(unit).pk, start_of(DAY) + timedelta(hours=1))], by="anna", reason="A wrong file.")
+    withdraw_readings(unit, start_of(DAY) + timedelta(hours=1))
     ReadingRevision.objects.update(revised_at=CLOSE + timedelta(hours=2))
     seal_until(closes_at(NEXT_DAY), customer)
     return customer

@@ -10,9 +10,9 @@ from django.utils import timezone
 from customers.models import StorageUnit
 from readings.models import HourlyRollup, LateReadings, LatestReading, Reading, ReadingRevision
 from readings.storage.closing import closes_at, first_day_closing_after
-from readings.storage.revisions import NewMeasurement, replace_measurement, withdraw
+from readings.storage.revisions import NewMeasurement, replace_measurement
 from readings.storage.rollups import rebuild
-from tests.factories import StorageUnitFactory, sensor_of, store_reading, store_readings
+from tests.factories import StorageUnitFactory, sensor_of, store_reading, store_readings, withdraw_readings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.storing]
 
@@ -79,23 +79,20 @@ def test_a_replaced_reading_stays_on_record(unit: StorageUnit) -> None:
 
 def test_withdrawn_readings_stay_on_record_and_can_be_stored_again(unit: StorageUnit) -> None:
     store_readings(unit, [5.0, None, 6.0], start=LONG_AGO)
-    sensor_id = sensor_of(unit).pk
-    keys = [(sensor_id, LONG_AGO), (sensor_id, LONG_AGO + timedelta(minutes=15))]
 
-    assert withdraw(unit, keys, by="anna", reason="The wrong file.") == 2
+    assert withdraw_readings(unit, LONG_AGO, LONG_AGO + timedelta(minutes=15)) == 2
     rebuild([unit.pk])
 
     assert list(Reading.objects.values_list("temperature_c", flat=True)) == [6.0]
     assert LatestReading.objects.get().temperature_c == 6.0
     assert HourlyRollup.objects.get(reading_count__gt=0).reading_count == 1
     withdrawn = ReadingRevision.objects.values_list("before_temperature_c", "after_scale", "by", "reason")
-    assert list(withdrawn) == [(5.0, "", "anna", "The wrong file."), (None, "", "anna", "The wrong file.")]
+    assert list(withdrawn) == [(5.0, "", "anna", "A wrong file."), (None, "", "anna", "A wrong file.")]
 
     assert store_readings(unit, [4.0], start=LONG_AGO).stored == 1
     assert Reading.objects.get(recorded_at=LONG_AGO).temperature_c == 4.0
 
 
 def test_withdrawing_what_is_not_stored_records_nothing(unit: StorageUnit) -> None:
-    assert withdraw(unit, [(sensor_of(unit).pk, LONG_AGO)], by="anna", reason="The wrong file.") == 0
-    assert withdraw(unit, [], by="anna", reason="The wrong file.") == 0
+    assert withdraw_readings(unit, LONG_AGO) == 0
     assert not ReadingRevision.objects.exists()
