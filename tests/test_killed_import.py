@@ -11,7 +11,7 @@ from tests.running_system import running_system, wait_until
 
 pytestmark = pytest.mark.xdist_group("running system")
 
-ROWS = 150_000
+ROWS = 100_000
 UPLOAD = """
 from datetime import UTC, datetime, timedelta
 from django.core.files.uploadedfile import SimpleUploadedFile
