@@ -5,7 +5,9 @@ from __future__ import annotations
 import resource
 import statistics
 import time
+from contextlib import nullcontext
 from datetime import date, timedelta
+from unittest.mock import patch
 
 import numpy as np
 from django.db import connection
@@ -14,8 +16,8 @@ from django.utils import timezone
 from benchmarks import storing
 from benchmarks.fleet import make_units
 from customers.models import Customer
-from readings.storage import store_sql
-from readings.storage.closing import KEEP_LATE, closes_at, start_of
+from readings.storage import many_readings
+from readings.storage.closing import closes_at, start_of
 from readings.storage.partitions import ensure_partitions, month_start
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import store
@@ -61,17 +63,18 @@ def _columns(batch: ReadingBatch) -> dict[str, np.ndarray]:
 
 def _measure(columns: ReadingBatch) -> tuple[float, float]:
     """Return the median seconds of storing with and without the registration, in turn."""
-    with_late, without_late = store_sql.UPSERT, store_sql.UPSERT.replace(f"{KEEP_LATE},", "")
-    seconds: dict[str, list[float]] = {with_late: [], without_late: []}
-    try:
-        for _ in range(ROUNDS + 1):
-            for statement, measured in seconds.items():
-                store_sql.UPSERT = statement
-                _empty()
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(ROUNDS + 1):
+        for registers, measured in seconds.items():
+            _empty()
+            with nullcontext() if registers else patch.object(many_readings, "late_days", _nothing_late):
                 measured.append(storing.timed(lambda: store(columns)))
-    finally:
-        store_sql.UPSERT = with_late
-    return statistics.median(seconds[with_late][1:]), statistics.median(seconds[without_late][1:])
+    return statistics.median(seconds[True][1:]), statistics.median(seconds[False][1:])
+
+
+def _nothing_late(*_: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    nothing = np.empty(0, np.int64)
+    return nothing, nothing, nothing
 
 
 def _empty() -> None:

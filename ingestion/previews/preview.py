@@ -28,7 +28,7 @@ from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, RawRow, RejectedReading, UnreadableBody
 from ingestion.previews.results import Outcome, Preview
 from ingestion.sources.mapping import FieldMapping
-from readings.storage.comparison import compare
+from readings.storage.known_readings import look_up
 
 # Rows beyond are parsed, for the notes and the last row, but neither resolved nor counted.
 PREVIEWED_ROWS = 200_000
@@ -160,21 +160,22 @@ class _Counts:
 
     def _compare(self, readings: pl.DataFrame, batch: ParsedBatch) -> None:
         columns = reading_batch(readings)
-        found = compare(columns)
+        known = look_up(columns)
+        is_contradicting = known.contradicted_by(columns.temperature_c)
         keys = pl.DataFrame(
             {"unit": columns.storage_unit_id, "sensor": columns.sensor_id, "at": columns.recorded_at_us}
         )
         is_repeated = ~keys.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
         if len(self._seen):
-            known = keys.join(self._seen.with_columns(seen=True), on=keys.columns, how="left", maintain_order="left")
-            is_repeated |= known["seen"].fill_null(value=False).to_numpy()
+            seen = keys.join(self._seen.with_columns(seen=True), on=keys.columns, how="left", maintain_order="left")
+            is_repeated |= seen["seen"].fill_null(value=False).to_numpy()
         self._seen = pl.concat([self._seen, keys.unique()])
-        is_duplicate = (found.is_stored & ~found.is_contradicting) | (is_repeated & ~found.is_stored)
+        is_duplicate = (known.is_stored & ~is_contradicting) | (is_repeated & ~known.is_stored)
         numbers = readings["row_number"].to_numpy()
         for kind, mask in (
-            ("stored", ~found.is_stored & ~is_repeated),
+            ("stored", ~known.is_stored & ~is_repeated),
             ("duplicate", is_duplicate),
-            ("conflicting", found.is_contradicting),
+            ("conflicting", is_contradicting),
         ):
             if count := int(mask.sum()):
                 self._count(kind, "", kind.capitalize(), count, int(numbers[int(np.argmax(mask))]), batch.raw_row)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _EPOCH_DAY = date(1970, 1, 1)
 _DAY = timedelta(days=1)
+_DAY_US = 86_400_000_000
 # No clock has gone back by more than three hours since 2000: before this time of day no date recurs.
 _DATES_RECUR_FROM = "20:00"
 
@@ -45,6 +46,16 @@ def starts_of_days_us(days: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int
     first, last = (_EPOCH_DAY + _DAY * int(day) for day in (days[0], days[-1]))
     starts = np.concatenate([_starts_in_year_us(year, zone) for year in range(first.year, last.year + 1)])
     return starts[days - (date(first.year, 1, 1) - _EPOCH_DAY).days]
+
+
+def days_of_us(instants_us: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
+    """Return `day_of` of many instants in microseconds since 1970, as days since 1970."""
+    if not len(instants_us):
+        return instants_us
+    # Clocks are at most a day ahead of UTC or behind it.
+    first, last = int(instants_us.min()) // _DAY_US - 1, int(instants_us.max()) // _DAY_US + 1
+    starts = starts_of_days_us(np.arange(first, last + 1), zone)
+    return first + np.searchsorted(starts, instants_us, side="right") - 1
 
 
 @lru_cache(maxsize=1_000)

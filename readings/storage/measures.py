@@ -5,9 +5,15 @@ Adding a measure takes a field here, a column of `readings.models.Rollup` and it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from readings.models import EquipmentStatus
+from readings.storage.reading_batch import ReadingBatch, Rows
 from readings.storage.time_weighting import mean_kinetic_temperature_c
 
 GOOD_QUALITY = 0.8
@@ -16,29 +22,43 @@ GOOD_QUALITY = 0.8
 NINTH_MICRO = 9_000_000
 
 
+OfReadings: TypeAlias = Callable[[ReadingBatch], npt.NDArray[np.generic]]
+
+
+def _measure(sql: str, array: OfReadings, default: int | None = 0) -> Any:
+    """Return a field that `sql` computes from readings, and that sums `array`, or is its extreme."""
+    return field(default=default, metadata={"sql": sql, "array": array})
+
+
+def _status_count(status_id: int) -> Any:
+    return _measure(
+        f"count(*) FILTER (WHERE equipment_status_id = {status_id})",
+        lambda batch: batch.equipment_status_id == status_id,
+    )
+
+
 @dataclass(slots=True)
 class Totals:
     """Sums of readings: the measures of a roll-up, see `readings.models.Rollup`. The means are None without any.
 
-    `sql` computes a field from readings. Fields without it depend on neighbouring readings.
+    `sql` computes a field from readings, `array` what it is the sum or extreme of, for each reading of a batch. Fields
+    without them depend on neighbouring readings.
     """
 
-    reading_count: int = field(default=0, metadata={"sql": "count(*)"})
-    fault_count: int = field(default=0, metadata={"sql": "count(*) - count(temperature_c)"})
-    normal_count: int = field(
-        default=0, metadata={"sql": f"count(*) FILTER (WHERE equipment_status_id = {EquipmentStatus.NORMAL})"}
+    reading_count: int = _measure("count(*)", lambda batch: np.ones(len(batch), np.int64))
+    fault_count: int = _measure("count(*) - count(temperature_c)", lambda batch: np.isnan(batch.temperature_c))
+    normal_count: int = _status_count(EquipmentStatus.NORMAL)
+    warning_count: int = _status_count(EquipmentStatus.WARNING)
+    error_count: int = _status_count(EquipmentStatus.ERROR)
+    good_count: int = _measure(
+        f"count(*) FILTER (WHERE quality_score >= {GOOD_QUALITY})", lambda batch: batch.quality_score >= GOOD_QUALITY
     )
-    warning_count: int = field(
-        default=0, metadata={"sql": f"count(*) FILTER (WHERE equipment_status_id = {EquipmentStatus.WARNING})"}
-    )
-    error_count: int = field(
-        default=0, metadata={"sql": f"count(*) FILTER (WHERE equipment_status_id = {EquipmentStatus.ERROR})"}
-    )
-    good_count: int = field(default=0, metadata={"sql": f"count(*) FILTER (WHERE quality_score >= {GOOD_QUALITY})"})
-    min_c: float | None = field(default=None, metadata={"sql": "min(temperature_c)"})
-    max_c: float | None = field(default=None, metadata={"sql": "max(temperature_c)"})
-    sum_ninth_micro_c: int = field(
-        default=0, metadata={"sql": f"coalesce(sum((temperature_c * {NINTH_MICRO})::bigint), 0)::bigint"}
+    min_c: float | None = _measure("min(temperature_c)", lambda batch: batch.temperature_c, default=None)
+    max_c: float | None = _measure("max(temperature_c)", lambda batch: batch.temperature_c, default=None)
+    sum_ninth_micro_c: int = _measure(
+        f"coalesce(sum((temperature_c * {NINTH_MICRO})::bigint), 0)::bigint",
+        # As PostgreSQL, NumPy rounds halves to even.
+        lambda batch: np.rint(np.nan_to_num(batch.temperature_c) * NINTH_MICRO),
     )
     weighted_seconds: float = 0.0
     weighted_sum_c: float = 0.0
@@ -76,9 +96,13 @@ def covered_share(covered_seconds: float, period_seconds: float) -> float:
 
 _EXTREMES = {"min_c": ("min", "least"), "max_c": ("max", "greatest")}
 _SQL: dict[str, str] = {each.name: each.metadata["sql"] for each in fields(Totals) if each.metadata}
+_ARRAYS: dict[str, OfReadings] = {each.name: each.metadata["array"] for each in fields(Totals) if each.metadata}
 _SUMMED = tuple(each.name for each in fields(Totals) if each.name not in _EXTREMES)
 # Those that depend on neighbouring readings and are refreshed later.
 WEIGHTS = tuple(each.name for each in fields(Totals) if not each.metadata)
+
+# The type of each of the former in PostgreSQL.
+COUNT_TYPES = {name: "float8" if name in _EXTREMES else "bigint" if name.startswith("sum") else "int" for name in _SQL}
 
 # Columns of the measures that are exact as soon as readings are stored.
 COUNT_COLUMNS = ", ".join(_SQL)
@@ -99,6 +123,20 @@ ADD_EXCLUDED = ",\n        ".join(
     else f"{name} = rollup.{name} + excluded.{name}"
     for name in _SQL
 )
+
+
+def counts_of_groups(batch: ReadingBatch, begins: Rows) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the COUNT_COLUMNS of groups of consecutive readings; the groups begin at these indexes.
+
+    Extremes are NaN where nothing was measured.
+    """
+    reduce = {"min": np.fmin.reduceat, "max": np.fmax.reduceat}
+    return {
+        name: reduce[_EXTREMES[name][0]](array(batch), begins)
+        if name in _EXTREMES
+        else np.add.reduceat(array(batch).astype(np.int64), begins)
+        for name, array in _ARRAYS.items()
+    }
 
 
 def weight_sums(order: str, rows: str = "") -> str:

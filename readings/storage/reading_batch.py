@@ -7,10 +7,10 @@ takes a millisecond, and the server parses no text.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,42 +20,32 @@ UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 
-# Each field follows its length, all big-endian, as binary COPY requires. A missing temperature is NaN here, because a
-# NULL would give rows of two lengths.
-COPY_ROW = np.dtype(
-    [
-        ("field_count", ">i2"),
-        ("storage_unit_id_length", ">i4"),
-        ("storage_unit_id", ">i4"),
-        ("sensor_id_length", ">i4"),
-        ("sensor_id", ">i4"),
-        ("recorded_at_length", ">i4"),
-        ("recorded_at", ">i8"),
-        ("temperature_c_length", ">i4"),
-        ("temperature_c", ">f8"),
-        ("quality_score_length", ">i4"),
-        ("quality_score", ">f8"),
-        ("equipment_status_id_length", ">i4"),
-        ("equipment_status_id", ">i2"),
-        ("scale_length", ">i4"),
-        ("scale", "S1"),
-        ("row_index_length", ">i4"),
-        ("row_index", ">i4"),
-    ]
-)
-COPY_FIELDS = (
-    "storage_unit_id",
-    "sensor_id",
-    "recorded_at",
-    "temperature_c",
-    "quality_score",
-    "equipment_status_id",
-    "scale",
-    "row_index",
-)
+# Each field follows its length, all big-endian, as binary COPY requires.
+COPY_FIELDS = {
+    "storage_unit_id": ">i4",
+    "sensor_id": ">i4",
+    "recorded_at": ">i8",
+    "temperature_c": ">f8",
+    "quality_score": ">f8",
+    "equipment_status_id": ">i2",
+    "scale": "S1",
+    "created_at": ">i8",
+}
+_NULL_LENGTH = -1
 
 
-Rows = npt.NDArray[np.intp]
+def copy_layout(fields: Mapping[str, str]) -> np.dtype[np.void]:
+    """Return the layout of a row of binary COPY whose fields have these types and are not null."""
+    layout = [("field_count", ">i2")]
+    for name, kind in fields.items():
+        layout += [(f"{name}_length", ">i4"), (name, kind)]
+    return np.dtype(layout)
+
+
+COPY_ROW = copy_layout(COPY_FIELDS)
+
+Rows: TypeAlias = npt.NDArray[np.intp]
+Column: TypeAlias = npt.NDArray[np.generic]
 
 
 class ReadingRow(NamedTuple):
@@ -105,8 +95,16 @@ class ReadingBatch:
             equipment_status_id=np.array([row.equipment_status_id for row in full], np.int16),
         )
 
-    def in_key_order(self) -> tuple[Rows, Rows]:
-        """Return row indexes in order of unit, time and sensor: the first row of each key, and the repeated ones."""
+    def take(self, rows: Rows) -> ReadingBatch:
+        """Return the rows at these indexes."""
+        return ReadingBatch(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+    def in_key_order(self) -> tuple[Rows, Rows, Rows]:
+        """Return the indexes of rows in order of unit, time and sensor.
+
+        First those of the first row of each key, then those of the repeated ones, and for each of these the position
+        of its key among the first.
+        """
         order = np.lexsort((self.sensor_id, self.recorded_at_us, self.storage_unit_id))
         repeats = np.zeros(len(order), bool)
         repeats[1:] = (
@@ -114,23 +112,48 @@ class ReadingBatch:
             & (np.diff(self.recorded_at_us[order]) == 0)
             & (np.diff(self.sensor_id[order]) == 0)
         )
-        return order[~repeats], order[repeats]
+        return order[~repeats], order[repeats], (np.cumsum(~repeats) - 1)[repeats]
 
-    def to_copy(self, rows: Rows) -> io.BytesIO:
-        """Return the rows at these indexes as a binary COPY, each with its index as `row_index`."""
-        packed = np.empty(len(rows), COPY_ROW)
+    def to_copy(self, created_at: datetime) -> io.BytesIO:
+        """Return the rows as a binary COPY of COPY_FIELDS."""
+        packed = np.empty(len(self), COPY_ROW)
         packed["field_count"] = len(COPY_FIELDS)
         for field in COPY_FIELDS:
             packed[f"{field}_length"] = COPY_ROW[field].itemsize
-        packed["storage_unit_id"] = self.storage_unit_id[rows]
-        packed["sensor_id"] = self.sensor_id[rows]
-        packed["recorded_at"] = self.recorded_at_us[rows] - POSTGRES_EPOCH_US
-        packed["temperature_c"] = self.temperature_c[rows]
-        packed["quality_score"] = self.quality_score[rows]
-        packed["equipment_status_id"] = self.equipment_status_id[rows]
-        packed["scale"] = self.scale[rows]
-        packed["row_index"] = rows
-        return io.BytesIO(COPY_HEADER + packed.tobytes() + COPY_TRAILER)
+        packed["storage_unit_id"] = self.storage_unit_id
+        packed["sensor_id"] = self.sensor_id
+        packed["recorded_at"] = self.recorded_at_us - POSTGRES_EPOCH_US
+        packed["temperature_c"] = self.temperature_c
+        packed["quality_score"] = self.quality_score
+        packed["equipment_status_id"] = self.equipment_status_id
+        packed["scale"] = self.scale
+        packed["created_at"] = microseconds_of(created_at) - POSTGRES_EPOCH_US
+        return io.BytesIO(COPY_HEADER + _without_missing_temperatures(packed) + COPY_TRAILER)
+
+
+def _without_missing_temperatures(packed: npt.NDArray[np.void]) -> bytes:
+    """Return the bytes of the rows; where the temperature is NaN its length says that it is null, and none follows."""
+    is_missing = np.isnan(packed["temperature_c"])
+    if not is_missing.any():
+        return packed.tobytes()
+    packed["temperature_c_length"][is_missing] = _NULL_LENGTH
+    kept = np.full(packed.nbytes, 0xFF, np.uint8)
+    kept.view(COPY_ROW)["temperature_c"][is_missing] = 0
+    remaining: bytes = packed.view(np.uint8)[kept != 0].tobytes()
+    return remaining
+
+
+def begins_of_groups(*columns: Column) -> Rows:
+    """Return the indexes at which groups of equal values begin in ordered columns."""
+    if not len(columns[0]):
+        return np.empty(0, np.intp)
+    differs = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    return np.append(0, np.flatnonzero(differs) + 1)
+
+
+def ends_of_groups(begins: Rows, count: int) -> Rows:
+    """Return the indexes at which groups end that begin at these, of `count` in all."""
+    return np.append(begins[1:], count) - 1
 
 
 def microseconds_of(instant: datetime) -> int:

@@ -13,17 +13,18 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from django.db import connection, transaction
 
 from core.db.prepared import Row
-from readings.storage import few_readings, store_sql
+from readings.storage import few_readings, many_readings, store_sql
+from readings.storage.known_readings import find_known, is_other_measurement
 from readings.storage.partitions import ensure_partitions, month_start
 from readings.storage.reading_batch import ReadingBatch, Rows, instant_of, microseconds_of
 
 # Clocks differ by seconds: a reading that is ahead by no more takes effect at once.
 CLOCK_TOLERANCE = timedelta(seconds=60)
-# Up to so many rows planning costs more than reading them from arrays, see `readings.storage.few_readings`. Either way
-# costs the same at 1,000.
+# Up to so many rows PostgreSQL sums them as fast as NumPy.
 FEW_ROWS = 500
 
 
@@ -79,30 +80,27 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
         return StoreResult()
     lock_units(np.unique(columns.storage_unit_id).tolist())
     ensure_partitions(_months(columns.recorded_at_us))
-    firsts, repeats = columns.in_key_order()
-    if len(columns) <= FEW_ROWS and not len(repeats) and not _reaches_ahead(columns, received_at):
-        return _store_few(columns, firsts)
-    known, contradictions = _stage_new(columns, firsts)
-    ahead, kept = _keep_future(columns, received_at) if received_at and known < len(firsts) else ([], 0)
-    spans, stored = _upsert() if known + kept < len(firsts) else ([], 0)
-    new_spans = _new_spans(spans)
-    stored += kept
-    if len(repeats):
-        # By now a reading is stored for every key, to which its repetitions are compared.
-        contradictions += _stage_new(columns, repeats)[1]
-    duplicates = len(columns) - stored - len(contradictions)
-    units_ahead = frozenset(span.unit_id for span in ahead)
-    return StoreResult(stored, duplicates, sorted(contradictions), new_spans, units_ahead, [*spans, *ahead])
-
-
-def _store_few(columns: ReadingBatch, rows: Rows) -> StoreResult:
-    """Store a few rows of different keys, none of which is dated ahead."""
-    known = few_readings.find_known(columns, rows)
-    new = rows[~np.isin(rows, list(known))] if known else rows
-    spans, stored = _spans(few_readings.insert(columns, new)) if len(new) else ([], 0)
-    contradictions = sorted(index for index, is_contradiction in known.items() if is_contradiction)
-    duplicates = len(known) - len(contradictions)
-    return StoreResult(stored, duplicates, contradictions, _new_spans(spans), spans=spans)
+    firsts, repeats, keys_of_repeats = columns.in_key_order()
+    batch = columns.take(firsts)
+    known = find_known(batch)
+    is_ahead = ~known.is_stored & _is_ahead(batch, received_at)
+    spans = _insert(batch, np.flatnonzero(~known.is_stored & ~is_ahead))
+    ahead = _keep_future(batch, np.flatnonzero(is_ahead))
+    # A reading is stored for every key now, to which its repetitions are compared.
+    stored_c = np.where(known.is_stored, known.stored_c, batch.temperature_c)
+    contradictions = [
+        *firsts[known.contradicted_by(batch.temperature_c)],
+        *repeats[is_other_measurement(columns.temperature_c[repeats], stored_c[keys_of_repeats])],
+    ]
+    stored = len(firsts) - int(known.is_stored.sum())
+    return StoreResult(
+        stored=stored,
+        duplicates=len(columns) - stored - len(contradictions),
+        contradictions=sorted(map(int, contradictions)),
+        new_spans={span.unit_id: NewSpan(span.first, span.last) for span in spans},
+        units_ahead=frozenset(span.unit_id for span in ahead),
+        spans=[*spans, *ahead],
+    )
 
 
 def lock_units(unit_ids: list[int]) -> None:
@@ -114,51 +112,26 @@ def lock_units(unit_ids: list[int]) -> None:
         raise UnknownUnits(f"No storage units have these ids: {sorted(unknown)}.")
 
 
-def _stage_new(columns: ReadingBatch, rows: Rows) -> tuple[int, list[int]]:
-    """Put the rows whose key is not stored yet into the staging table.
-
-    Return the number already stored, and the indexes of those that contradict the stored reading.
-    """
-    first, last = (instant_of(int(end(columns.recorded_at_us))) for end in (np.min, np.max))
-    with connection.cursor() as cursor:
-        cursor.execute(store_sql.PREPARE_STAGING)
-        cursor.copy_expert(store_sql.COPY_STAGING, columns.to_copy(rows))
-        cursor.execute(store_sql.SET_ASIDE_KNOWN, {"first": first, "last": last})
-        known, contradictions = cursor.fetchone()
-    return known, contradictions or []
+def _insert(batch: ReadingBatch, rows: Rows) -> list[StoredSpan]:
+    if not len(rows):
+        return []
+    insert = few_readings.insert if len(rows) <= FEW_ROWS else many_readings.insert
+    return _spans(insert(batch.take(rows)))
 
 
-def _keep_future(columns: ReadingBatch, received_at: datetime) -> tuple[list[StoredSpan], int]:
-    """Move staged rows that are dated ahead to the future readings; return their spans and their number."""
-    if not _reaches_ahead(columns, received_at):
-        return [], 0
-    return _stored(store_sql.KEEP_FUTURE, {"until": received_at + CLOCK_TOLERANCE})
+def _keep_future(batch: ReadingBatch, rows: Rows) -> list[StoredSpan]:
+    return _spans(few_readings.insert_future(batch.take(rows))) if len(rows) else []
 
 
-def _reaches_ahead(columns: ReadingBatch, received_at: datetime | None) -> bool:
-    """Return whether rows are dated ahead."""
+def _is_ahead(batch: ReadingBatch, received_at: datetime | None) -> npt.NDArray[np.bool_]:
+    """Return which rows are dated ahead."""
     if received_at is None:
-        return False
-    return int(np.max(columns.recorded_at_us)) > microseconds_of(received_at + CLOCK_TOLERANCE)
+        return np.zeros(len(batch), np.bool_)
+    return batch.recorded_at_us > microseconds_of(received_at + CLOCK_TOLERANCE)
 
 
-def _upsert() -> tuple[list[StoredSpan], int]:
-    return _stored(store_sql.UPSERT, {})
-
-
-def _stored(statement: str, parameters: dict[str, datetime]) -> tuple[list[StoredSpan], int]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters or None)
-        return _spans(cursor.fetchall())
-
-
-def _spans(rows: list[Row]) -> tuple[list[StoredSpan], int]:
-    """Return the span of each unit's stored rows, and their number, from the rows that a statement returned."""
-    return [StoredSpan(at, unit_id, first, last) for unit_id, _, first, last, at in rows], sum(row[1] for row in rows)
-
-
-def _new_spans(spans: list[StoredSpan]) -> dict[int, NewSpan]:
-    return {span.unit_id: NewSpan(span.first, span.last) for span in spans}
+def _spans(rows: list[Row]) -> list[StoredSpan]:
+    return [StoredSpan(stored_at, unit_id, first, last) for unit_id, _, first, last, stored_at in rows]
 
 
 def _months(recorded_at_us: np.ndarray) -> list[datetime]:

@@ -15,6 +15,8 @@ from django.db.models import Sum
 
 from customers.models import Sensor
 from readings.models import DailyRollup, HourlyRollup, Reading
+from readings.storage import known_readings
+from readings.storage import store as store_module
 from readings.storage.partitions import existing_partitions
 from readings.storage.reading_batch import ReadingBatch, ReadingRow
 from readings.storage.rollups import refresh
@@ -49,6 +51,14 @@ def sensors() -> list[Sensor]:
     return [SensorFactory(storage_unit=StorageUnitFactory(facility=facility)) for _ in range(5)]
 
 
+@pytest.fixture(params=["few", "many"])
+def rows_are(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store all batches in the way of few rows, or in that of many."""
+    if request.param == "many":
+        monkeypatch.setattr(store_module, "FEW_ROWS", 0)
+        monkeypatch.setattr(known_readings, "LOOKED_UP_ROWS", 0)
+
+
 def rows(sensors: list[Sensor], minutes: range) -> list[ReadingRow]:
     return [
         ReadingRow(sensor.storage_unit_id, sensor.pk, START + timedelta(minutes=minute), 5.0)
@@ -57,6 +67,7 @@ def rows(sensors: list[Sensor], minutes: range) -> list[ReadingRow]:
     ]
 
 
+@pytest.mark.usefixtures("rows_are")
 def test_the_same_batch_from_four_threads_is_stored_and_upserted_once(sensors: list[Sensor]) -> None:
     batch = rows(sensors, range(60))
     results = together(*[lambda: store(ReadingBatch.of_rows(batch))] * 4)
@@ -68,6 +79,7 @@ def test_the_same_batch_from_four_threads_is_stored_and_upserted_once(sensors: l
         assert rollup.objects.aggregate(total=Sum("reading_count"))["total"] == 300
 
 
+@pytest.mark.usefixtures("rows_are")
 def test_overlapping_batches_in_opposite_orders_do_not_deadlock(sensors: list[Sensor]) -> None:
     halves = [rows(sensors, range(40)), rows(sensors[::-1], range(79, 19, -1))]
     for _ in range(5):
