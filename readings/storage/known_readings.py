@@ -33,7 +33,7 @@ from readings.storage.sql_arrays import array_of, instants, parameters_of, rows_
 # A difference below a millionth of a degree is the same measurement sent in another scale.
 SAME_MEASUREMENT_K = 1e-6
 # Up to so many rows looking them up takes less time than fetching.
-LOOKED_UP_ROWS = 500
+LOOKED_UP_ROWS = 200
 # Fetching so many readings for each row of the batch takes as long as looking up the row.
 FETCHED_PER_ROW, FETCHED_AT_LEAST = 4, 1_000
 _NEVER = np.iinfo(np.int64).min

@@ -11,7 +11,10 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
+from core.db.prepared import Prepared
+
 MONTHS_AHEAD = 3
+EXISTING = Prepared("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'reading'::regclass")
 # Serialises the creation of partitions, so that two storing transactions that miss the same month do not collide.
 PARTITIONS_LOCK = 7_202_611
 
@@ -41,9 +44,7 @@ def partition_name(start: datetime) -> str:
 
 def existing_partitions() -> set[str]:
     """Return the names of the partitions that are attached to `reading`."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'reading'::regclass")
-        return {name for (name,) in cursor.fetchall()}
+    return {name for (name,) in EXISTING.rows()}
 
 
 def ensure_partitions(months: Iterable[datetime]) -> list[str]:

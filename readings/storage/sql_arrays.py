@@ -47,10 +47,10 @@ def instants(microseconds: npt.NDArray[np.int64]) -> npt.NDArray[np.datetime64]:
 
 def array_of(values: Column) -> str:
     """Return PostgreSQL's text of an array of numbers, instants, dates or letters. NaN is null."""
-    if np.issubdtype(values.dtype, np.datetime64):
+    if values.dtype.kind == "M":
         is_date = values.dtype == np.dtype("datetime64[D]")
         values = np.char.add(values.astype(str), "" if is_date else "Z")
-    elif np.issubdtype(values.dtype, np.bytes_):
+    elif values.dtype.kind == "S":
         values = values.astype(str)
     text = ",".join(map(str, values.tolist()))
-    return f"{{{text.replace('nan', 'NULL') if np.issubdtype(values.dtype, np.floating) else text}}}"
+    return f"{{{text.replace('nan', 'NULL') if values.dtype.kind == "f" else text}}}"

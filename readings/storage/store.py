@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection, transaction
+from django.db import transaction
 
 from core.db.prepared import Row
 from readings.storage import few_readings, many_readings, store_sql
@@ -105,9 +105,7 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
 
 def lock_units(unit_ids: list[int]) -> None:
     """Take the lock that serialises storing for these units until the transaction ends. Raise UnknownUnits."""
-    with connection.cursor() as cursor:
-        cursor.execute(store_sql.LOCK_UNITS, [unit_ids])
-        unknown = set(unit_ids) - {unit_id for (unit_id,) in cursor.fetchall()}
+    unknown = set(unit_ids) - {unit_id for (unit_id,) in store_sql.LOCK_UNITS.rows([unit_ids])}
     if unknown:
         raise UnknownUnits(f"No storage units have these ids: {sorted(unknown)}.")
 

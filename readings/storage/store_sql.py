@@ -1,5 +1,6 @@
 """The statements that add readings to the roll-ups and the latest readings, and the parts they are made of."""
 
+from core.db.prepared import Prepared
 from readings.storage.local_days import day_of_sql
 from readings.storage.measures import (
     ADD_EXCLUDED,
@@ -14,7 +15,8 @@ from readings.storage.time_weighting import longest_staleness_limit_sql
 
 # Serialises transactions that store for the same unit, in the order of ids, so that two batches cannot deadlock over
 # the roll-ups. NO KEY does not block foreign-key checks.
-LOCK_UNITS = "SELECT id FROM storage_unit WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+LOCK_UNITS = Prepared("SELECT id FROM storage_unit WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE")
+
 
 
 def upsert_into(table: str, period: str, rows: str) -> str:
