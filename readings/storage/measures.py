@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +25,17 @@ NINTH_MICRO = 9_000_000
 OfReadings: TypeAlias = Callable[[ReadingBatch], npt.NDArray[np.generic]]
 
 
-def _measure(sql: str, array: OfReadings, default: int | None = 0) -> Any:
+Default = TypeVar("Default")
+
+
+def _measure(default: Default, sql: str, array: OfReadings) -> Default:
     """Return a field that `sql` computes from readings, and that sums `array`, or is its extreme."""
     return field(default=default, metadata={"sql": sql, "array": array})
 
 
-def _status_count(status_id: int) -> Any:
+def _status_count(status_id: int) -> int:
     return _measure(
+        0,
         f"count(*) FILTER (WHERE equipment_status_id = {status_id})",
         lambda batch: batch.equipment_status_id == status_id,
     )
@@ -45,17 +49,18 @@ class Totals:
     without them depend on neighbouring readings.
     """
 
-    reading_count: int = _measure("count(*)", lambda batch: np.ones(len(batch), np.int64))
-    fault_count: int = _measure("count(*) - count(temperature_c)", lambda batch: np.isnan(batch.temperature_c))
+    reading_count: int = _measure(0, "count(*)", lambda batch: np.ones(len(batch), np.int64))
+    fault_count: int = _measure(0, "count(*) - count(temperature_c)", lambda batch: np.isnan(batch.temperature_c))
     normal_count: int = _status_count(EquipmentStatus.NORMAL)
     warning_count: int = _status_count(EquipmentStatus.WARNING)
     error_count: int = _status_count(EquipmentStatus.ERROR)
     good_count: int = _measure(
-        f"count(*) FILTER (WHERE quality_score >= {GOOD_QUALITY})", lambda batch: batch.quality_score >= GOOD_QUALITY
+        0, f"count(*) FILTER (WHERE quality_score >= {GOOD_QUALITY})", lambda batch: batch.quality_score >= GOOD_QUALITY
     )
-    min_c: float | None = _measure("min(temperature_c)", lambda batch: batch.temperature_c, default=None)
-    max_c: float | None = _measure("max(temperature_c)", lambda batch: batch.temperature_c, default=None)
+    min_c: float | None = _measure(None, "min(temperature_c)", lambda batch: batch.temperature_c)
+    max_c: float | None = _measure(None, "max(temperature_c)", lambda batch: batch.temperature_c)
     sum_ninth_micro_c: int = _measure(
+        0,
         f"coalesce(sum((temperature_c * {NINTH_MICRO})::bigint), 0)::bigint",
         # As PostgreSQL, NumPy rounds halves to even.
         lambda batch: np.rint(np.nan_to_num(batch.temperature_c) * NINTH_MICRO),

@@ -53,4 +53,6 @@ def array_of(values: Column) -> str:
     elif values.dtype.kind == "S":
         values = values.astype(str)
     text = ",".join(map(str, values.tolist()))
-    return f"{{{text.replace('nan', 'NULL') if values.dtype.kind == "f" else text}}}"
+    if values.dtype.kind == "f":
+        text = text.replace("nan", "NULL")
+    return f"{{{text}}}"

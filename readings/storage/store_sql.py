@@ -18,7 +18,6 @@ from readings.storage.time_weighting import longest_staleness_limit_sql
 LOCK_UNITS = Prepared("SELECT id FROM storage_unit WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE")
 
 
-
 def upsert_into(table: str, period: str, rows: str) -> str:
     """Return SQL that adds `rows` of (unit, sensor, period, measures) to a roll-up and marks the changed as stale."""
     return f"""
