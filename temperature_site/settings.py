@@ -181,6 +181,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 # The number of proxies in front that each append the client's address to X-Forwarded-For; 0 trusts none.
 PROXY_COUNT = env.whole_number("PROXY_COUNT", default=0)
 # A person who has done nothing for this long is signed out; pages that refresh themselves do not count.
+STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not DEMO)
 SESSION_IDLE_SECONDS = env.whole_number("SESSION_IDLE_SECONDS", default=12 * 3600, min_value=1)
 SESSION_COOKIE_AGE = env.whole_number("SESSION_SECONDS", default=14 * 24 * 3600, min_value=1)
 X_FRAME_OPTIONS = "DENY"

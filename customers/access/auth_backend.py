@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.db import connection
@@ -14,13 +15,15 @@ from core.db.prepared import Prepared
 _FIELDS = User._meta.concrete_fields
 _COLUMNS = ", ".join(f"person.{field.column}" for field in _FIELDS)
 # A role of a customer that requires a second factor has no effect until the person has one. Recovery codes are none.
-_LACKS_SECOND_FACTOR = """customer.requires_second_factor AND NOT EXISTS (
+_HAS_NO_FACTOR = """NOT EXISTS (
     SELECT 1 FROM mfa_authenticator AS factor
-    WHERE factor.user_id = membership.user_id AND factor.type IN ('totp', 'webauthn'))"""
+    WHERE factor.user_id = {user_id} AND factor.type IN ('totp', 'webauthn'))"""
+_LACKS_SECOND_FACTOR = f"customer.requires_second_factor AND {_HAS_NO_FACTOR.format(user_id='membership.user_id')}"
+_STAFF_LACKS_SECOND_FACTOR = f"person.is_staff AND {_HAS_NO_FACTOR.format(user_id='person.id')}"
 # One row per role in an active customer; one row without a role for a person who has none.
 FIND_PERSON = Prepared(
     f"""
-SELECT {_COLUMNS}, customer.id, membership.role, {_LACKS_SECOND_FACTOR}
+SELECT {_COLUMNS}, {_STAFF_LACKS_SECOND_FACTOR}, customer.id, membership.role, {_LACKS_SECOND_FACTOR}
 FROM auth_user AS person
 LEFT JOIN (membership JOIN customer ON customer.id = membership.customer_id AND customer.is_active)
     ON membership.user_id = person.id
@@ -36,7 +39,11 @@ JOIN customer ON customer.id = membership.customer_id
 WHERE membership.user_id = %s AND customer.is_active ORDER BY membership.customer_id
 """  # noqa: S608  constants only
 )
+FIND_STAFF_WITHOUT_FACTOR = Prepared(
+    f"SELECT {_STAFF_LACKS_SECOND_FACTOR} FROM auth_user AS person WHERE person.id = %s"  # noqa: S608  constants only
+)
 _LOADED_ROLES = "_roles_by_customer"
+_LACKS_FACTOR = "_staff_lacks_second_factor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,17 @@ def customers_requiring_second_factor(user: User) -> frozenset[int]:
     return _roles(user).waiting
 
 
+def staff_lacks_second_factor(user: User) -> bool:
+    """Return whether a person is staff but has no access as such, lacking a second factor that the operator requires.
+
+    No query if `AccountBackend` loaded the user.
+    """
+    if not settings.STAFF_SECOND_FACTOR or not user.is_staff:
+        return False
+    loaded: bool | None = getattr(user, _LACKS_FACTOR, None)
+    return any(lacks for (lacks,) in FIND_STAFF_WITHOUT_FACTOR.rows([user.pk])) if loaded is None else loaded
+
+
 def _roles(user: User) -> Roles:
     loaded: Roles | None = getattr(user, _LOADED_ROLES, None)
     return Roles.of_rows(FIND_ROLES.rows([user.pk])) if loaded is None else loaded
@@ -80,8 +98,10 @@ class AccountBackend(ModelBackend):
         if not rows:
             return None
         user = User.from_db(connection.alias, [field.attname for field in _FIELDS], rows[0][: len(_FIELDS)])
-        roles = Roles.of_rows(row[len(_FIELDS) :] for row in rows)
+        roles = Roles.of_rows(row[len(_FIELDS) + 1 :] for row in rows)
         setattr(user, _LOADED_ROLES, roles)
+        setattr(user, _LACKS_FACTOR, rows[0][len(_FIELDS)])
         # For the notice on every page.
-        setattr(user, "second_factor_is_due", bool(roles.waiting))  # noqa: B010  not a field of Django's user
+        is_due = bool(roles.waiting) or staff_lacks_second_factor(user)
+        setattr(user, "second_factor_is_due", is_due)  # noqa: B010  not a field of Django's user
         return user if self.user_can_authenticate(user) else None

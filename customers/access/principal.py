@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from core.scope import Scope
 from customers.access.actions import ACTIONS, ALL_PERMISSIONS, PUSH_TO_SOURCE, Action, Permission
-from customers.access.auth_backend import roles_of
+from customers.access.auth_backend import roles_of, staff_lacks_second_factor
 
 NOTHING = Scope.nothing()
 
@@ -136,6 +136,8 @@ class Principal:
     def of_user(cls, user: User) -> Self:
         """Return the principal of a signed-in person."""
         rights = Rights.of_user(user)
+        if staff_lacks_second_factor(user):
+            rights = replace(rights, model_permissions=frozenset())
         is_of_one_customer = len(rights.roles) == 1 and not user.is_staff
         return cls(
             rights=rights,

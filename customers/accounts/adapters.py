@@ -16,7 +16,7 @@ from django.utils import timezone
 from typing_extensions import override
 
 from core.crypto.encryption import decrypt, encrypt
-from customers.access.auth_backend import customers_requiring_second_factor
+from customers.access.auth_backend import customers_requiring_second_factor, staff_lacks_second_factor
 from customers.access.login_throttle import SignInAttempt, reported_address
 from customers.accounts import devices, notices
 from customers.models import Invitation
@@ -82,7 +82,7 @@ class AccountAdapter(DefaultAccountAdapter):
             redirect_url=redirect_url,
         )
         if isinstance(user, User):
-            if customers_requiring_second_factor(user):
+            if customers_requiring_second_factor(user) or staff_lacks_second_factor(user):
                 response = redirect("mfa_index")
             devices.note_device(request, response, user)
         return response

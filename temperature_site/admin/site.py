@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -24,6 +25,7 @@ from alarms.models import Alarm
 from alarms.selectors import open_count
 from core.scope import Scope
 from core.web.admin import Tone
+from customers.access.auth_backend import staff_lacks_second_factor
 from customers.access.submissions import SUBMITTED_TWICE, SubmittedBefore, claim_form
 from ingestion.models import Conflict, RejectedRow, SourceSchedule
 from ingestion.selectors import SourceState, counts_by_state
@@ -78,10 +80,16 @@ class AdminSite(admin.AdminSite):
         return apps
 
     @override
+    def has_permission(self, request: HttpRequest) -> bool:
+        return super().has_permission(request) and not _lacks_second_factor(request)
+
+    @override
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         """Redirect to the site's own sign-in page: one entrance, with one throttle and the second factor."""
         if self.has_permission(request):
             return redirect("admin:index")
+        if super().has_permission(request):
+            return redirect("mfa_index")
         if request.user.is_authenticated:
             raise PermissionDenied  # the sign-in page would lead straight back here
         wanted = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
@@ -98,6 +106,10 @@ class AdminSite(admin.AdminSite):
         may_view = request.user.has_perm("ingestion.view_source")
         health = list(status_lines(timezone.now())) if may_view else []
         return super().index(request, {**(extra_context or {}), "health": health})
+
+
+def _lacks_second_factor(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and staff_lacks_second_factor(request.user)
 
 
 def _once(view: View) -> View:
