@@ -49,7 +49,7 @@ def allow_only_reading(trial: Trial, rng: random.Random) -> None:
     trial.postgres.execute("ALTER SYSTEM SET default_transaction_read_only = on")
     trial.postgres.execute("SELECT pg_reload_conf()")
     time.sleep(rng.uniform(1, 5))
-    trial.postgres.execute("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only")
+    trial.postgres.execute("ALTER SYSTEM RESET default_transaction_read_only")
     trial.postgres.execute("SELECT pg_reload_conf()")
 
 

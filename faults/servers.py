@@ -121,8 +121,9 @@ class OwnPostgres(OwnServer):
         self._reap()
 
     def execute(self, sql: str) -> None:
-        """Execute one statement outside a transaction."""
-        with closing(psycopg2.connect(self.url)) as connection, connection.cursor() as cursor:
+        """Execute one statement outside a transaction, also while the server lets others only read."""
+        options = "-c default_transaction_read_only=off"
+        with closing(psycopg2.connect(self.url, options=options)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
             cursor.execute(sql)
 

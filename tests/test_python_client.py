@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 from django.conf import settings
+from django.db import connection
 from django.test import Client as DjangoClient
 from requests.adapters import BaseAdapter
 
@@ -51,6 +53,8 @@ class InProcess(BaseAdapter):
             headers={"authorization": request.headers["Authorization"]},
         )
         response.status_code, response._content = answer.status_code, answer.content
+        if threading.current_thread() is not threading.main_thread():
+            connection.close()  # nobody else closes the connection of a thread that calls the client
         return response
 
     def close(self) -> None:

@@ -99,12 +99,17 @@ class Client:
 
     def readings(self, *, start: datetime | None = None, end: datetime | None = None, **filters: str) -> Iterator[Json]:
         """Yield the readings of a period, newest first; `start` and `end` must be aware."""
-        for name, instant in (("start_date", start), ("end_date", end)):
-            if instant is not None:
-                if instant.tzinfo is None:
-                    raise ValueError(f"{name} needs a time zone.")
-                filters[name] = instant.isoformat()
-        return self._pages("/temperature", filters)
+        return self._pages("/temperature", filters | _period(start, end))
+
+    def statistics(self, *, start: datetime | None = None, end: datetime | None = None, **filters: str) -> Json:
+        """Return the statistics of the readings of a period; `start` and `end` must be aware."""
+        parameters = filters | _period(start, end)
+        answer: Json = self._request("GET", f"{self._root}/analytics/temperature/summary", parameters=parameters)
+        return answer
+
+    def readings_of(self, unit_id: str, *, start: datetime, end: datetime) -> Iterator[Json]:
+        """Yield the readings of a storage unit in a period, newest first; `start` and `end` must be aware."""
+        return self._pages(f"/temperature/unit/{unit_id}", _period(start, end))
 
     def latest(self) -> Iterator[Json]:
         """Yield the latest reading of each storage unit."""
@@ -154,6 +159,17 @@ class Client:
             if attempt < self._attempts:
                 time.sleep(wait)
         raise failure
+
+
+def _period(start: datetime | None, end: datetime | None) -> dict[str, str]:
+    """Return the query parameters of a period. Raise ValueError for a time without an offset."""
+    period = {}
+    for name, instant in (("start_date", start), ("end_date", end)):
+        if instant is not None:
+            if instant.tzinfo is None:
+                raise ValueError(f"{name} needs a time zone.")
+            period[name] = instant.isoformat()
+    return period
 
 
 def _detail(response: requests.Response) -> str:
