@@ -11,7 +11,7 @@ from pathlib import Path
 import django_stubs_ext
 import environ
 
-from temperature_site.conf.accounts import allauth_settings
+from temperature_site.conf.accounts import PASSWORD_VALIDATORS, allauth_settings
 from temperature_site.conf.environment import Environment, refuse_unsafe
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.secret_key import secret_key
@@ -141,15 +141,11 @@ LOGOUT_REDIRECT_URL = "login"
 # How long the link of an invitation is valid, and the link to set a password.
 INVITATION_SECONDS = env.whole_number("INVITATION_SECONDS", default=7 * 24 * 3600, min_value=1)
 PASSWORD_RESET_TIMEOUT = env.whole_number("PASSWORD_LINK_SECONDS", default=24 * 3600, min_value=1)
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-    {"NAME": "customers.accounts.passwords.PasswordRules"},
-]
+AUTH_PASSWORD_VALIDATORS = PASSWORD_VALIDATORS
 # A file with the SHA-1 hashes of breached passwords in order, one a line; none are compared without it.
 BREACHED_PASSWORDS_FILE = env.text("BREACHED_PASSWORDS_FILE")
+# The operator's staff see every customer: without a second factor they have no access.
+STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not DEMO)
 # An OpenID Connect provider that people may sign in through, and the domains of the addresses that it vouches for.
 OIDC_ISSUER = env.url(
     "OIDC_ISSUER", ("https", "http") if DEMO or DEBUG else ("https",), example="https://id.example.com/realms/cold"
@@ -181,7 +177,6 @@ SECURE_REFERRER_POLICY = "same-origin"
 # The number of proxies in front that each append the client's address to X-Forwarded-For; 0 trusts none.
 PROXY_COUNT = env.whole_number("PROXY_COUNT", default=0)
 # A person who has done nothing for this long is signed out; pages that refresh themselves do not count.
-STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not DEMO)
 SESSION_IDLE_SECONDS = env.whole_number("SESSION_IDLE_SECONDS", default=12 * 3600, min_value=1)
 SESSION_COOKIE_AGE = env.whole_number("SESSION_SECONDS", default=14 * 24 * 3600, min_value=1)
 X_FRAME_OPTIONS = "DENY"

@@ -1,10 +1,17 @@
-"""Settings of django-allauth: second factors, passkeys, and signing in through an OpenID Connect provider."""
+"""Settings of accounts: passwords, second factors, passkeys, and signing in through an OpenID Connect provider."""
 
 from __future__ import annotations
 
 # The name of the provider in addresses: the callback is /account/sso/openid/login/callback/.
 OPENID_PROVIDER = "openid"
 SITE_NAME = "Temperature Monitoring"
+PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "customers.accounts.passwords.PasswordRules"},
+]
 
 
 def allauth_settings(
