@@ -24,7 +24,7 @@ def test_every_push_and_poll_stays_within_150_mib_above_idle_and_its_time(tmp_pa
     campaign = Campaign(database_url, tmp_path, poll_bytes=3 * MEBIBYTE, push_bytes=MEBIBYTE)
 
     # Fewer rows than by default, so that the bodies made of rows take less time; `make bench` sends all of them.
-    reports = campaign.run(SOURCE_MAX_ROWS="5000")
+    reports = list(campaign.run(SOURCE_MAX_ROWS="5000"))
 
     assert len({report.name for report in reports}) >= 28
     assert [report for report in reports if report.mebibytes > MOST_MEBIBYTES] == []

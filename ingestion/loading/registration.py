@@ -17,7 +17,7 @@ from audit.context import stating_reason
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
 from customers.signals import send_units_changed, unit_attributes
 from ingestion.models import Source
-from ingestion.parsing.limits import exceeded
+from ingestion.parsing.limits import MAX_CUSTOMERS, exceeded
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnitDescription, UnitKey
 
@@ -185,13 +185,16 @@ def other_customer_test(customer: Customer) -> Callable[[str], bool | None]:
     """Return a function that tells whether a name in a row is the code of another customer of this system.
 
     None for a name that is nobody's code: usually that of the customer in its own system, so that its rows are stored,
-    and the delivery has a note. One query for each name other than its code.
+    and the delivery has a note. One query for each name other than its code; the function raises UnreadableBody
+    (too_large) for more than MAX_CUSTOMERS.
     """
 
     @cache
     def is_other_customer(name: str) -> bool | None:
         if name in (customer.customer_code, customer.name):
             return False
+        if is_other_customer.cache_info().misses > MAX_CUSTOMERS:
+            raise exceeded(f"it names more than {MAX_CUSTOMERS:,} customers")
         return Customer.objects.filter(customer_code=name).exists() or None
 
     return is_other_customer

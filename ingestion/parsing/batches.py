@@ -108,11 +108,12 @@ class BatchBuilder:
         for number, wall in rows.filter(pl.Series(skipped)).select("row_number", "wall").rows():
             rejected.append(self._rejection(number, Reason.SKIPPED_HOUR, wall, raw_row(number), is_local=True))
         pending = rows.filter(pl.Series(ambiguous))
+        # Before they are added: all pending rows that are resolved together become objects.
+        is_full = len(self._pending) + len(pending) > MAX_PENDING_ROWS
+        resolved_folds = self._hours.finish() if is_full or self._pending_characters() > MAX_PENDING_CHARACTERS else {}
         self._pending_raw |= {number: raw_row(number) for number in pending["row_number"].to_list()}
         self._pending = pl.concat([self._pending, pending])
-        resolved_folds = self._process(rows, local & ~skipped, ambiguous)
-        if len(self._pending) > MAX_PENDING_ROWS or self._pending_characters() > MAX_PENDING_CHARACTERS:
-            resolved_folds |= self._hours.finish()
+        resolved_folds |= self._process(rows, local & ~skipped, ambiguous)
         resolved = rows.with_columns(wall=pl.Series(walls - np.where(local, offsets.first, 0)))
         resolved = resolved.filter(pl.Series(~skipped & ~ambiguous))
         released = self._release(resolved_folds, rejected, pending_raw)

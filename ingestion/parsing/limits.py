@@ -14,11 +14,15 @@ from ingestion.parsing.results import UnreadableBody
 # Of a CSV line or header. Longer lines are not tabular data.
 MAX_LINE_BYTES = 1 << 18
 MAX_COLUMNS = 500
+# Of the first lines of a CSV body together, among which its header is looked for.
+MAX_HEAD_BYTES = 4 << 20
 # Of headers within a CSV body: what follows one is split again.
 MAX_HEADERS = 500
 MAX_REPEATED_HEADERS = 10_000
 # Of the blocks in which CSV is read: a block of short lines would become as many objects.
 MAX_BLOCK_LINES = 50_000
+# Of the bytes of a block if the rows of a body are limited, because nobody knows what its sender makes of it.
+LIMITED_BLOCK_BYTES = 1 << 20
 # Of rows of a repeated hour, which wait for later rows to resolve them. No data logger's file has more.
 MAX_PENDING_ROWS = 50_000
 MAX_PENDING_CHARACTERS = 16 << 20
@@ -26,6 +30,8 @@ MAX_PENDING_CHARACTERS = 16 << 20
 MAX_BATCH_UNITS = 20_000
 # Of different sensors, and of different units, in one delivery of a source, and of its rejected rows.
 MAX_SENSORS = 5_000
+# Of different names in one delivery by which rows call their customer; each is looked up.
+MAX_CUSTOMERS = 1_000
 MAX_REJECTED_ROWS = 100_000
 # Of the object around the rows.
 MAX_MEMBERS = 10_000

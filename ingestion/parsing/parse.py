@@ -16,11 +16,12 @@ from ingestion.parsing.body.identify import identify
 from ingestion.parsing.csv.body import parse_csv, row_mapping
 from ingestion.parsing.fields.zones import BODY, zone_in
 from ingestion.parsing.json.body import SINGLE_OBJECT, parse_json
+from ingestion.parsing.limits import LIMITED_BLOCK_BYTES
 from ingestion.parsing.notes import Notes
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.reset_clocks import compared_as_a_whole
 from ingestion.parsing.results import ParsedBatch, RejectedReading, RowContext, UnreadableBody, empty_readings
-from ingestion.parsing.values.rules import DEFAULT_BATCH_ROWS, CustomerTest, ParseOptions
+from ingestion.parsing.values.rules import DEFAULT_BATCH_ROWS, DEFAULT_BLOCK_BYTES, CustomerTest, ParseOptions
 from ingestion.sources.mapping import FieldMapping
 from readings.units.scales import Scale
 
@@ -91,6 +92,7 @@ def parse_body(
         batch_rows=batch_rows,
         max_bytes=max_bytes,
         max_rows=max_rows,
+        block_bytes=DEFAULT_BLOCK_BYTES if max_rows is None else LIMITED_BLOCK_BYTES,
         is_other_customer=is_other_customer,
         is_unit_named=bool(default_unit),
     )

@@ -5,17 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from typing import IO
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import msgspec
+from django.conf import settings
 
+from ingestion.parsing.body.decoded import ByteStream
 from ingestion.parsing.fields.titles import canonical
+from ingestion.parsing.json.scan import LIST_NAMES
+from ingestion.parsing.json.walker import InvalidJson, JsonItem, JsonWalker
+from ingestion.parsing.limits import check_row_count
+from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.results import UnreadableBody
 from ingestion.polling.fetch import FetchedBody
 
 # A source with more pages is asked for shorter periods.
 MAX_PAGES = 200
-# JSON bodies are no larger.
-_MAX_ENVELOPE_BYTES = 64 << 20
+# A larger body is not decoded at once, and a longer member does not describe a page.
+_MAX_DECODED_BYTES = 4 << 20
+_MAX_MEMBER_BYTES = 1 << 18
 _WINDOW_BYTES = 1 << 14
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*]+\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]+))*)")
 _REL_NEXT = re.compile(r"rel\s*=\s*\"?(?:[^\"]*\s)?next(?:\s[^\"]*)?\"?(?:\s*;|\s*$)", re.IGNORECASE)
@@ -85,23 +94,23 @@ def _link_target(header: str) -> str | None:
 
 def _members(fetched: FetchedBody) -> dict[str, object]:
     """Return the members of the object around the rows and of those that describe the page, by canonical names."""
-    names = _names_of_pages(fetched) if fetched.size_bytes <= _MAX_ENVELOPE_BYTES else set()
+    names = _names_of_pages(fetched)
     if not names:
         return {}
-    fetched.body.seek(0)
-    data = fetched.body.read()
-    fetched.body.seek(0)
     try:
-        own = _own_members(data, names)
-        members: dict[str, object] = {}
-        for name in _PAGE_OBJECTS:
-            if name in own and bytes(own[name]).startswith(b"{"):
-                described = msgspec.json.decode(own[name], type=dict[str, object])
-                members |= {canonical(key): value for key, value in described.items()}
-        members |= {name: msgspec.json.decode(raw) for name, raw in own.items() if _is_of_page(name, bytes(raw))}
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if fetched.size_bytes <= _MAX_DECODED_BYTES:
+            own = _decoded_members(fetched.body.read(), names)
+        else:
+            own = _walked_members(fetched.body, names)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidJson, UnreadableBody):
         return {}  # invalid JSON is found when it is parsed
-    return members
+    finally:
+        fetched.body.seek(0)
+    members: dict[str, object] = {}
+    for name in _PAGE_OBJECTS:
+        if isinstance(described := own.get(name), dict):
+            members |= {canonical(key): value for key, value in described.items()}
+    return members | {name: value for name, value in own.items() if _is_of_page(name, value)}
 
 
 def _names_of_pages(fetched: FetchedBody) -> set[str]:
@@ -117,7 +126,7 @@ def _names_of_pages(fetched: FetchedBody) -> set[str]:
     return {name for name in found if canonical(name) in _NAMES_OF_PAGES}
 
 
-def _own_members(data: bytes, names: Set[str]) -> dict[str, msgspec.Raw]:
+def _decoded_members(data: bytes, names: Set[str]) -> dict[str, object]:
     """Return the named members of an object by canonical names; the others, however many, take no memory."""
     by_field = {f"member_{index}": name for index, name in enumerate(sorted(names))}
     envelope = msgspec.defstruct(
@@ -127,12 +136,50 @@ def _own_members(data: bytes, names: Set[str]) -> dict[str, msgspec.Raw]:
     )
     around = msgspec.json.decode(data, type=envelope)
     found = {canonical(name): getattr(around, field) for field, name in by_field.items()}
-    return {name: raw for name, raw in found.items() if isinstance(raw, msgspec.Raw)}
+    return {
+        name: msgspec.json.decode(raw)
+        for name, raw in found.items()
+        if isinstance(raw, msgspec.Raw) and len(bytes(raw)) <= _MAX_MEMBER_BYTES
+    }
 
 
-def _is_of_page(name: str, raw: bytes) -> bool:
-    is_short = len(raw) < _WINDOW_BYTES and not raw.startswith(b"[")
-    return is_short and (name in _NEXT_URLS or not raw.startswith(b"{"))
+def _walked_members(body: IO[bytes], names: Set[str]) -> dict[str, object]:
+    """Return the same of a large object, through a window. Raise InvalidJson or UnreadableBody."""
+    walker = JsonWalker(
+        ByteStream(body, settings.SOURCE_MAX_BYTES),
+        path="",
+        list_names=LIST_NAMES,
+        is_row=lambda _: False,
+        decode_block=_passed_over,
+    )
+    rows = 0
+    try:
+        for row in walker.rows():
+            rows += 1 if isinstance(row, JsonItem) else row.rows
+            check_row_count(rows, settings.SOURCE_MAX_ROWS)
+    except UnreadableBody as error:
+        if error.reason is not Reason.NO_READINGS_LIST:
+            raise
+    return {canonical(name): value for name, value in walker.members.items() if name in names}
+
+
+class _AnyRow(msgspec.Struct, gc=False):
+    """A row of which nothing is kept."""
+
+
+_rows_decoder = msgspec.json.Decoder(list[_AnyRow])
+
+
+def _passed_over(block: str) -> int | None:
+    """Return the number of rows in a block, None if they have to be decoded one by one."""
+    try:
+        return len(_rows_decoder.decode(f"[{block}]")) or None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def _is_of_page(name: str, value: object) -> bool:
+    return not isinstance(value, list) and (name in _NEXT_URLS or not isinstance(value, dict))
 
 
 def _of_members(members: Mapping[str, object], url: str) -> NextPage | None:

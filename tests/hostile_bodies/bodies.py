@@ -107,6 +107,8 @@ TABLES = [
     _csv("characters that are no UTF-8", _repeated(b"\xff\n", HEADER)),
     _csv("huge numbers", _repeated(b"A,f,u," + b"9" * 50_000 + b"," + _TIME + b",s,c\n", HEADER)),
     _csv("a unit per row", _numbered(b"A,f,u%d,-70," + _TIME + b",s,c\n", HEADER), is_pushable=False),
+    _csv("a customer per row", _numbered(b"A%d,f,u,-70," + _TIME + b",s,c\n", HEADER), is_pushable=False),
+    _csv("a city per row", _numbered(b"A,f,u,-70," + _TIME + b",s,c%d\n", HEADER), is_pushable=False),
     _csv("a facility per row", _numbered(b"A,f%d,u,-70," + _TIME + b",s,c\n", HEADER), is_pushable=False),
     _csv("a sensor per row", _numbered(b"A,f,u,-70," + _TIME + b",s%d,c\n", HEADER), is_pushable=False),
     _csv("a different error per row", _numbered(b"A,f,u,x%d," + _TIME + b",s,c\n", HEADER)),
@@ -165,6 +167,7 @@ _SHAPED = {
     ),
     "objects by id": _numbered(b'"s%d":{"time":"2026-11-23T10:11:11","temperature":1},', b'{"sensors":{', b'"z":{}}}'),
     "different long names": _numbered(b'{"' + b"k" * 50_000 + b'%d": 1},', b"[", b"{}]"),
+    "a page that is described by endless members": _numbered(b'"k%d":1,', b'{"readings":[],"meta":{', b'"z":1}}'),
     "a page with endless members": _numbered(b'"k%d":1,', b'{"next":"/","readings":[],', b'"z":1}'),
 }
 SHAPES = [_json(name, parts, is_pushable=False) for name, parts in _SHAPED.items()]

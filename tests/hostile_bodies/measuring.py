@@ -23,10 +23,14 @@ Responses = dict[str, Respond]
 
 @dataclass(frozen=True)
 class Report:
-    """What a push or poll took: seconds, mebibytes above idle at its peak, and how it ended."""
+    """What a push or poll took: seconds of the processor and of the clock, memory at its peak, and how it ended.
+
+    The memory is in mebibytes above idle. Other work on the machine hardly affects the seconds of the processor.
+    """
 
     name: str
     seconds: float
+    elapsed_seconds: float
     mebibytes: float
     outcome: str
 
@@ -43,7 +47,7 @@ class MeasuredProcess:
         commands.write(json.dumps(command) + "\n")
         commands.flush()
         report = json.loads(reports.readline())
-        return Report(name, report["seconds"], report["mebibytes"], report["outcome"])
+        return Report(name, **report)
 
 
 def _pipe(pipe: IO[str] | None) -> IO[str]:

@@ -29,11 +29,12 @@ def main() -> None:
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         before = _memory_bytes("VmRSS")
         idle_bytes = idle_bytes or before
-        began = time.process_time()
+        began, began_at = time.process_time(), time.monotonic()
         outcome = _poll(command["source"]) if "source" in command else _push(application, command)
         report = {
             "outcome": outcome,
             "seconds": time.process_time() - began,
+            "elapsed_seconds": time.monotonic() - began_at,
             "mebibytes": (_memory_bytes("VmHWM") - idle_bytes) / MEBIBYTE,
         }
         if command.get("is_warm_up"):

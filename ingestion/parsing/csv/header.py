@@ -23,7 +23,7 @@ from ingestion.parsing.fields.layout import Layout, MissingColumn, check_require
 from ingestion.parsing.fields.names import DEFAULT_NAMES
 from ingestion.parsing.fields.titles import canonical, meaning_of
 from ingestion.parsing.fields.zones import GivenZone
-from ingestion.parsing.limits import MAX_COLUMNS, MAX_LINE_BYTES
+from ingestion.parsing.limits import MAX_COLUMNS, MAX_HEAD_BYTES, MAX_LINE_BYTES
 from ingestion.parsing.rejection_reasons import Reason, quoted
 from ingestion.parsing.results import UnreadableBody
 from ingestion.parsing.values.numbers import mark_behind_thousands
@@ -84,11 +84,13 @@ def split_line(line: str, delimiter: str) -> list[str]:
 
 def read_head(stream: ByteStream) -> list[str]:
     """Read the lines in which the header and a sample of rows are looked for."""
-    lines = []
-    for _ in range(_MAX_PREAMBLE_LINES + _SAMPLE_ROWS):
+    lines: list[str] = []
+    size_bytes = 0
+    while len(lines) < _MAX_PREAMBLE_LINES + _SAMPLE_ROWS and size_bytes < MAX_HEAD_BYTES:
         line = stream.readline(MAX_LINE_BYTES)
         if not line:
             break
+        size_bytes += len(line)
         lines.append(to_utf8(line.strip(b"\0").rstrip(b"\r\n")).decode().strip("\0"))
     return lines
 

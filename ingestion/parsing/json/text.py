@@ -14,7 +14,7 @@ from ingestion.parsing.limits import MAX_DEPTH, ValueLimits, exceeded
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import UnreadableBody
 
-_WINDOW_BYTES = 4 << 20
+_WINDOW_BYTES = 2 << 20
 _BLANK = " \t\n\r"
 _BLANKS = re.compile(rf"[{_BLANK}]*+")
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'

@@ -19,6 +19,7 @@ from ingestion.sources.mapping import TIME_OF_RESPONSE, FieldMapping
 from readings.units.scales import Scale
 
 DEFAULT_BATCH_ROWS = 50_000
+DEFAULT_BLOCK_BYTES = 2 << 20
 
 # Tells whether a row's name of its customer is that of another one.
 # Whether a name is another customer's code; None if it is nobody's.
@@ -89,7 +90,7 @@ class ParseOptions:
     batch_rows: int = DEFAULT_BATCH_ROWS
     max_bytes: int = DEFAULT_MAX_BYTES
     max_rows: int | None = None
-    block_bytes: int = 2 << 20
+    block_bytes: int = DEFAULT_BLOCK_BYTES
     is_json_lines: bool = False
     first_row: int | None = None
     day_order: DayOrder | None = None
