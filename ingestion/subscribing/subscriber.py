@@ -18,6 +18,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from core.crypto.encryption import SecretUnreadable
+from core.db.conflicts import cause_of
 from ingestion.loading.source_push import PushFailed, SentBody, keep_unreadable, load_sent
 from ingestion.models import IngestionType, Source
 from ingestion.sources.request_settings import RequestSettingError
@@ -32,6 +33,10 @@ QUEUED_MESSAGES = 1_000
 ROUND_SECONDS = 5.0
 _WAIT_SECONDS = 0.5
 _RETRY_SECONDS = 2.0
+# A message that the database refuses this often, while it takes others, is kept as a rejected row.
+MAX_ATTEMPTS = 5
+# After the database has refused a batch, messages are stored one by one, to find the one that it refuses.
+_CAREFUL_SECONDS = 60.0
 # One subscriber at a time: two with the same client id would disconnect each other endlessly.
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('subscriber'))"
 
@@ -48,6 +53,9 @@ class Subscriber:
     _told: Queue[tuple[int, str]] = field(default_factory=Queue)
     _is_leader: bool = False
     _is_closing: bool = False
+    _careful_until: float = 0.0
+    # Why the database has refused a message by itself, each time.
+    _refusals: dict[bytes, list[str]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Serve the sources. A database that does not answer is waited for."""
@@ -134,11 +142,15 @@ class Subscriber:
 
     def _store(self, batch: Sequence[Received]) -> None:
         """Store a batch in one transaction, then acknowledge it; if that fails, message by message."""
+        if time.monotonic() < self._careful_until:
+            self._store_one_by_one(batch)
+            return
         try:
             with transaction.atomic():
                 for received in batch:
                     store_message(received)
         except (OperationalError, InterfaceError):
+            self._careful_until = time.monotonic() + _CAREFUL_SECONDS
             raise
         except Exception:
             logger.exception("a batch of messages failed", messages=len(batch))
@@ -150,16 +162,25 @@ class Subscriber:
     def _store_one_by_one(self, batch: Sequence[Received]) -> None:
         for received in batch:
             try:
-                with transaction.atomic():
-                    store_message(received)
-            except (OperationalError, InterfaceError):
+                self._store_alone(received)
+            except (OperationalError, InterfaceError) as error:
+                self._careful_until = time.monotonic() + _CAREFUL_SECONDS
+                self._refusals.setdefault(received.key, []).append(_why(error))
                 raise
             except Exception as error:
                 logger.exception("a message failed", topic=received.message.topic)
-                failed = PushFailed("internal_error", f"{type(error).__name__} in this system. See the log.")
-                with transaction.atomic():
-                    keep_unreadable(received.source, _body_of(received), failed)
+                _keep_failed(received, _why(error))
+            self._refusals.pop(received.key, None)
             received.acknowledge()
+
+    def _store_alone(self, received: Received) -> None:
+        refusals = self._refusals.get(received.key, [])
+        if len(refusals) >= MAX_ATTEMPTS:
+            logger.error("a message was refused repeatedly", topic=received.message.topic, why=refusals[-1])
+            _keep_failed(received, refusals[-1])
+            return
+        with transaction.atomic():
+            store_message(received)
 
     def _disconnect(self) -> None:
         self._is_closing = True
@@ -170,6 +191,16 @@ class Subscriber:
         while not self._queue.empty():
             self._queue.get()
         self._is_closing = self._is_leader = False
+
+
+def _why(error: Exception) -> str:
+    return cause_of(error) or f"{type(error).__name__} in this system. See the log."
+
+
+def _keep_failed(received: Received, why: str) -> None:
+    """Keep a message that cannot be stored as a rejected row with the reason, so that the others are not held up."""
+    with transaction.atomic():
+        keep_unreadable(received.source, _body_of(received), PushFailed("internal_error", why))
 
 
 def store_message(received: Received) -> None:

@@ -19,12 +19,14 @@ from urllib.parse import urlsplit, urlunsplit
 import paho.mqtt.client as mqtt
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from paho.mqtt.enums import CallbackAPIVersion
 
 from customers.models import StorageUnit
 from ingestion.models import Delivery, RejectedRow, Source
-from ingestion.subscribing.subscriber import Subscriber
+from ingestion.subscribing import subscriber
+from ingestion.subscribing.client import Received
+from ingestion.subscribing.subscriber import Subscriber, store_message
 from readings.models import Reading
 from tests.factories import PushSourceFactory
 
@@ -191,3 +193,28 @@ def _process() -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.wait(WAIT_SECONDS)
+
+
+def test_a_message_that_the_database_always_refuses_is_kept_with_the_reason_and_holds_up_no_other(
+    broker: Broker, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = []
+
+    def refuse_poison(received: Received) -> None:
+        if b"poison" in received.message.payload:
+            attempts.append(received.key)
+            raise OperationalError("server closed the connection unexpectedly")
+        store_message(received)
+
+    monkeypatch.setattr(subscriber, "store_message", refuse_poison)
+    monkeypatch.setattr(subscriber, "_RETRY_SECONDS", 0.05)
+    with running():
+        subscribed(broker, source)
+        broker.publish("F1/t", {"poison": True})
+        broker.publish("F2/t", row(0, 4.5))
+        wait_for(lambda: temperatures() == [4.5] and RejectedRow.objects.exists())
+
+    (kept,) = RejectedRow.objects.all()
+    assert ('"poison"' in kept.raw, "OperationalError" in kept.message) == (True, True)
+    # Once in its batch, then by itself.
+    assert subscriber.MAX_ATTEMPTS <= len(attempts) <= subscriber.MAX_ATTEMPTS + 2
