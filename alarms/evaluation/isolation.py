@@ -51,6 +51,22 @@ def evaluate_part(
     return _divide(part, work, {each: span for each, span in spans.items() if each not in waiting}, now)
 
 
+def begin_retry(failure_id: int, now: datetime) -> bool:
+    """Count a retry and postpone the next one before it begins: it may end the process, as what it reads may be large.
+
+    Return False if it is not due, or another worker has begun it.
+    """
+    due = EvaluationFailure.objects.filter(pk=failure_id, next_attempt_at__lte=now)
+    if (failure := due.first()) is None:
+        return False
+    attempts = failure.attempts + 1
+    return bool(
+        due.filter(attempts=failure.attempts).update(
+            attempts=attempts, last_attempt_at=now, next_attempt_at=_next_attempt(attempts, now)
+        )
+    )
+
+
 def retry_part(failure: EvaluationFailure, work: Work, now: datetime) -> dict[int, NewSpan] | None:
     """Evaluate what failed once more and forget the failure; return None, with the failure recorded, if it fails."""
     unit_id, part = failure.storage_unit_id, Part(failure.part)
@@ -89,6 +105,10 @@ def _divide(part: Part, work: Work, spans: Spans, now: datetime) -> dict[int, Ne
     return first | second
 
 
+def _next_attempt(attempts: int, now: datetime) -> datetime:
+    return now + timedelta(seconds=backoff_seconds(attempts, random=_random))
+
+
 def _check_constraints() -> None:
     """Check the deferred constraints now, inside the savepoint, instead of when everything is committed."""
     with connection.cursor() as cursor:
@@ -119,9 +139,10 @@ def _record(part: Part, spans: Spans, error: Exception, now: datetime) -> None:
             storage_unit_id=unit_id, part=part, first_at=span.first, last_at=span.last, failed_at=now
         )
         failure.first_at, failure.last_at = min(failure.first_at, span.first), max(failure.last_at, span.last)
-        failure.attempts += 1
-        failure.last_attempt_at = now
-        failure.next_attempt_at = now + timedelta(seconds=backoff_seconds(failure.attempts, random=_random))
+        if failure.last_attempt_at != now:  # else it was counted when it began
+            failure.attempts += 1
+            failure.last_attempt_at = now
+            failure.next_attempt_at = _next_attempt(failure.attempts, now)
         failure.reason, failure.error = reason, text
         failure.save()
         logger.error(

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alarms.evaluation.evaluate import WORK_OF, evaluate_budgets
-from alarms.evaluation.isolation import Part, evaluate_part, retry_part
+from alarms.evaluation.isolation import Part, begin_retry, evaluate_part, retry_part
 from alarms.models import EvaluationFailure
 from readings.storage.store import lock_units
 
@@ -23,17 +23,19 @@ def retry_failed(now: datetime | None = None, *, deadline: datetime | None = Non
     for failure_id, unit_id in due.order_by("next_attempt_at").values_list("pk", "storage_unit_id"):
         if deadline is not None and timezone.now() > deadline:
             break
-        succeeded += _retry(failure_id, unit_id, now or timezone.now())
+        at = now or timezone.now()
+        if begin_retry(failure_id, at):
+            succeeded += _retry(failure_id, unit_id, at)
     return succeeded
 
 
 @transaction.atomic
 def _retry(failure_id: int, unit_id: int, now: datetime) -> bool:
-    # Waits for transactions that store for the unit, and for another worker's retry.
+    # Waits for transactions that store for the unit.
     lock_units([unit_id])
     failures = {each.pk: each for each in EvaluationFailure.objects.filter(storage_unit=unit_id)}
     failure = failures.pop(failure_id, None)
-    if failure is None or failure.next_attempt_at > now:
+    if failure is None:
         return False
     depending = retry_part(failure, WORK_OF[Part(failure.part)], now)
     if depending:

@@ -9,6 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection
 
 from alarms.evaluation import evaluate, mkt_checks
+from alarms.evaluation.isolation import Spans
 from alarms.evaluation.mkt_checks import run_requested_checks
 from alarms.evaluation.retries import retry_failed
 from alarms.evaluation.tests.test_evaluate import make_unit, rows_of
@@ -259,3 +260,35 @@ def test_a_failing_mkt_check_is_retried_and_stops_no_other(monkeypatch: pytest.M
     assert run_requested_checks(now + MINUTE) == 1
     assert not EvaluationFailure.objects.exists()
     assert stored(units[0], MKT) == stored(units[1], MKT)
+
+
+class _Killed(BaseException):
+    """Ends a retry like a killed process: no handler of exceptions runs."""
+
+
+def test_a_retry_that_ends_its_process_waits_longer_each_time_and_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    units = [make_unit() for _ in range(2)]
+    push(units, 0)
+    for unit in units:
+        damage(unit)
+    now = push(units, 5) + timedelta(hours=1)
+    deadly, other = units
+    repair(other)
+    kept = evaluate.WORK_OF[EvaluationFailure.Part.TEMPERATURE]
+
+    def work(spans: Spans, now: datetime) -> Spans:
+        if deadly.pk in spans:
+            raise _Killed
+        return kept(spans, now)
+
+    monkeypatch.setitem(evaluate.WORK_OF, EvaluationFailure.Part.TEMPERATURE, work)
+    EvaluationFailure.objects.filter(storage_unit=deadly).update(next_attempt_at=at(5))
+    with pytest.raises(_Killed):
+        retry_failed(now)
+
+    assert retry(now) == 1
+    failure = EvaluationFailure.objects.get()
+    assert (failure.storage_unit, failure.attempts) == (deadly, 2)
+    assert failure.next_attempt_at > now
