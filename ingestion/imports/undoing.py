@@ -17,7 +17,7 @@ from audit.context import stating_reason
 from core.db import clock
 from core.leases import Claim
 from customers.models import StorageUnit
-from ingestion.imports.storing import import_leases, release, store_files
+from ingestion.imports.storing import MAX_ATTEMPTS, import_leases, release, store_files
 from ingestion.loading import undone_rows
 from ingestion.models import Conflict, FileImport, ImportFile
 from readings.storage.revisions import withdraw
@@ -36,7 +36,7 @@ def undo(file_import: FileImport, *, by: str, reason: str) -> bool:
             state=FileImport.State.UNDOING, undone_by=by, undone_at=now, undo_reason=reason, due_at=now
         ):
             return False
-        ImportFile.objects.filter(file_import=file_import).update(read_bytes=0)
+        ImportFile.objects.filter(file_import=file_import).update(read_bytes=0, attempt_count=0, error_message="")
     return True
 
 
@@ -52,10 +52,25 @@ def undo_files(claim: Claim) -> None:
     stored = ImportFile.objects.filter(file_import=claim.row_id, state=ImportFile.State.STORED)
     for file_id in list(stored.order_by("-pk").values_list("pk", flat=True)):
         file = ImportFile.objects.select_related("file_import", "delivery").defer("content").get(pk=file_id)
+        if not _begin(claim, file):
+            return
         with stating_reason(file.file_import.undo_reason):
             _undo_file(claim, file)
     with import_leases.hold(claim) as file_import:
         release(file_import, FileImport.State.UNDONE)
+
+
+def _begin(claim: Claim, file: ImportFile) -> bool:
+    """Count an attempt to undo a file; give up, and return False, after too many that ended their worker."""
+    with import_leases.hold(claim) as file_import:
+        file.attempt_count += 1
+        is_given_up = file.attempt_count > MAX_ATTEMPTS
+        if is_given_up:
+            file.error_message = f"Undoing it was interrupted {MAX_ATTEMPTS} times. Undo it again to continue."
+            release(file_import, FileImport.State.STORED)
+            logger.error("import not undone", file=str(file.public_id), message=file.error_message)
+        file.save(update_fields=["attempt_count", "error_message"])
+    return not is_given_up
 
 
 def _undo_file(claim: Claim, file: ImportFile) -> None:

@@ -11,7 +11,7 @@ from alarms.models import Excursion
 from core.leases import ClaimLost
 from customers.models import Customer, StorageUnit
 from ingestion.imports import storing, undoing
-from ingestion.imports.tests.imported import ROWS, stored, undo
+from ingestion.imports.tests.imported import ROWS, run, stored, undo
 from ingestion.loading import conflicts, replay, undone_rows
 from ingestion.loading.source_push import SentBody, load_sent
 from ingestion.models import Conflict, FileImport, RejectedRow, Source, SourceUnit
@@ -227,3 +227,28 @@ def test_readings_dated_ahead_are_undone_as_well(customer: Customer, fridge: Sto
     undo(file_import)
 
     assert (Reading.objects.count(), fridge.future_readings.count()) == (0, 0)
+
+
+def test_undoing_that_ends_its_worker_each_time_is_given_up_until_it_is_asked_for_again(
+    customer: Customer, fridge: StorageUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Ends the worker: no handler of exceptions runs."""
+
+    def end_process(*_: object) -> None:
+        raise Killed
+
+    file_import = stored(customer, ROWS)
+    undoing.undo(file_import, by="anna", reason="The wrong fridge.")
+    with monkeypatch.context() as patch:
+        patch.setattr(undoing, "_undo_file", end_process)
+        for _ in range(storing.MAX_ATTEMPTS):
+            with pytest.raises(Killed):
+                run(file_import)
+            FileImport.objects.update(lease_until=timezone.now())
+
+        assert run(file_import).state == FileImport.State.STORED
+    assert "interrupted 3 times" in file_import.files.get().error_message
+    assert storing.claim_due() == []
+
+    assert undo(file_import).state == FileImport.State.UNDONE
