@@ -17,7 +17,7 @@ require_valid_settings()
 bind = f"{settings.BIND}:{settings.PORT}"
 worker_class = "temperature_site.web_worker.BufferingWorker"
 workers = settings.WEB_WORKERS
-# One more than requests may occupy answers probes, see temperature_site/middleware/probe_thread.py.
+# One more than requests may occupy says that all are busy, see temperature_site/middleware/probe_thread.py.
 threads = settings.WEB_THREADS + 1
 # A page takes less than a second; the upload of a large file may take a minute.
 timeout = 120

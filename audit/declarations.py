@@ -200,6 +200,7 @@ AUDITED = (
             "lease_until",
             "cursor_at",
             "failures_in_a_row",
+            "polls_begun",
             "last_polled_at",
             "last_duration_seconds",
             "last_success_at",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -22,6 +22,8 @@ from typing import Generic, TypeVar
 import structlog
 from django.conf import settings
 from django.db import Error, connection, models, transaction
+from django.db.models import F
+from django.db.models.expressions import CombinedExpression
 
 from core.db import clock
 
@@ -32,6 +34,8 @@ Row = TypeVar("Row", bound=models.Model)
 # The lease of a row that is being worked on, and how often it is renewed.
 WORKING_LEASE = timedelta(seconds=25)
 RENEW_EVERY_SECONDS = 8.0
+# Work that has ended its worker this often in a row is not begun again until a person says so.
+MAX_INTERRUPTED = 5
 
 # FOR UPDATE in a materialized CTE locks each candidate exactly once, whatever plan joins it to the table.
 _CLAIM_DUE = """
@@ -66,7 +70,9 @@ class LeasedTable(Generic[Row]):
     """A table with the columns `claim_id` and `lease_until`, whose due rows are claimed.
 
     The SQL parts see the table itself and what `joins` adds. `lease_setting` names the setting that holds the length of
-    a lease in seconds; `slow_seconds` is available to `is_slow` as a parameter.
+    a lease in seconds; `slow_seconds` is available to `is_slow` as a parameter. `begun_column` counts how often in a
+    row work was begun and neither ended nor failed, which is how often it ended the worker's process: whoever releases
+    a claim sets it to 0.
     """
 
     model: type[Row]
@@ -77,6 +83,7 @@ class LeasedTable(Generic[Row]):
     is_slow: str
     slow_seconds: float
     also_set: str = ""
+    begun_column: str = ""
 
     def claim_due(self, *, limit: int, now: datetime | None = None) -> list[Claim]:
         """Claim up to `limit` due rows, longest overdue first, with one statement."""
@@ -109,20 +116,32 @@ class LeasedTable(Generic[Row]):
     @contextmanager
     def work(self, claim: Claim) -> Iterator[None]:
         """Keep the claim's lease short and valid while the block runs. Raise ClaimLost if it has expired before."""
-        if not self._renew(claim, WORKING_LEASE):
+        begun = {self.begun_column: F(self.begun_column) + 1} if self.begun_column else {}
+        if not self._renew(claim, WORKING_LEASE, **begun):
             raise self._lost(claim)
         is_over = threading.Event()
         renewing = threading.Thread(target=self._keep_renewing, args=(claim, is_over), daemon=True)
         renewing.start()
         try:
             yield
+        except Exception:
+            self._forget_begun(claim)
+            raise
         finally:
             is_over.set()
 
-    def _renew(self, claim: Claim, lease: timedelta) -> bool:
+    def _forget_begun(self, claim: Claim) -> None:
+        """Note that the process has survived the work on a row, although its end could not be stored."""
+        if not self.begun_column:
+            return
+        with suppress(Error):
+            own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id)
+            own.update(**{self.begun_column: 0})
+
+    def _renew(self, claim: Claim, lease: timedelta, **also: CombinedExpression) -> bool:
         now = clock.database_now()
         own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id, lease_until__gt=now)
-        return bool(own.update(lease_until=now + lease))
+        return bool(own.update(lease_until=now + lease, **also))
 
     def _keep_renewing(self, claim: Claim, is_over: threading.Event) -> None:
         """Renew the lease now and then, by a connection of this thread. It holds none between two renewals."""

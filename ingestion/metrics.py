@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from core.leases import MAX_INTERRUPTED
+
 DELIVERIES = """
 SELECT ingestion_type, status, sum(deliveries)::bigint, sum(stored)::bigint, sum(duplicate)::bigint,
     sum(conflicting)::bigint, sum(rejected)::bigint, sum(store_seconds)
@@ -22,7 +24,9 @@ GROUP BY 1, 2 ORDER BY 1, 2
 """
 SOURCES = """
 SELECT count(*), count(*) FILTER (WHERE failures_in_a_row > 0),
-    greatest(coalesce(extract(epoch FROM now() - min(next_due_at)), 0), 0)::float
+    count(*) FILTER (WHERE polls_begun > %(max_interrupted)s),
+    greatest(coalesce(extract(epoch FROM now() - min(next_due_at) FILTER (WHERE polls_begun <= %(max_interrupted)s)),
+        0), 0)::float
 FROM source JOIN customer ON customer.id = customer_id
 WHERE NOT is_paused AND url <> '' AND customer.is_active
 """
@@ -44,10 +48,14 @@ class DeliveryMetrics:
 
 @dataclass(frozen=True, slots=True)
 class SourceMetrics:
-    """The counts of polled sources; `lag_seconds` is how long the most overdue one has been due."""
+    """The counts of polled sources; `lag_seconds` is how long the most overdue one has been due.
+
+    `interrupted` are polled no more, because their polls ended the worker.
+    """
 
     polled: int
     failing: int
+    interrupted: int
     lag_seconds: float
 
 
@@ -61,5 +69,5 @@ def delivery_metrics() -> list[DeliveryMetrics]:
 def source_metrics() -> SourceMetrics:
     """Return the counts and the lag of polled sources."""
     with connection.cursor() as cursor:
-        cursor.execute(SOURCES)
+        cursor.execute(SOURCES, {"max_interrupted": MAX_INTERRUPTED})
         return SourceMetrics(*cursor.fetchone())

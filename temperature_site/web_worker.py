@@ -20,6 +20,8 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
+from temperature_site.middleware.probe_thread import PROBES
+
 # Of the lines before a body, of a whole request, and of a response that the client has stopped reading.
 HEADER_SECONDS = 10
 REQUEST_SECONDS = 300
@@ -28,6 +30,7 @@ _MAX_HEADER_BYTES = 64 << 10
 # Of a response that waits for its client to read it: more than any, so that no thread waits. It is kept on the disk.
 _MAX_WAITING_BYTES = 4 << 30
 _TICK_SECONDS = 1.0
+PROBE_THREADS = 2
 
 # By their file descriptors: listening sockets, connections, and what wakes the loop.
 Connections: TypeAlias = dict[int, wasyncore.dispatcher]
@@ -71,6 +74,28 @@ class TimedServer(TcpWSGIServer):
                 channel.will_close = True
 
 
+class ProbingDispatcher(ThreadedTaskDispatcher):
+    """Has probes answered by threads of their own: they wait for no request, however many of them wait."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self._probes = ThreadedTaskDispatcher()
+        self._probes.set_thread_count(PROBE_THREADS)
+        self.set_thread_count(threads)
+
+    @override
+    def add_task(self, task: HTTPChannel) -> None:
+        if task.requests and task.requests[0].path.rstrip("/") in PROBES:
+            self._probes.add_task(task)
+        else:
+            super().add_task(task)
+
+    @override
+    def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
+        self._probes.shutdown(cancel_pending, timeout)
+        return bool(super().shutdown(cancel_pending, timeout))
+
+
 class _Wakeup(wasyncore.file_dispatcher):
     """Ends the loop's waiting when a signal arrives."""
 
@@ -88,8 +113,7 @@ class BufferingWorker(Worker):
     def run(self) -> None:
         connections: Connections = {}
         _Wakeup(self.PIPE[0], map=connections)
-        dispatcher = ThreadedTaskDispatcher()
-        dispatcher.set_thread_count(self.cfg.threads)
+        dispatcher = ProbingDispatcher(self.cfg.threads)
         adjustments = self._adjustments()
         servers = [
             TimedServer(

@@ -185,6 +185,9 @@ class Source(SourceMapping, SourceAddress, SourceRequest, SourceSubscription, So
     lease_until = models.DateTimeField(null=True, editable=False)
     cursor_at = models.DateTimeField(null=True, editable=False, help_text="Everything up to this instant is stored.")
     failures_in_a_row = models.PositiveIntegerField(default=0, editable=False)
+    polls_begun = models.PositiveSmallIntegerField(
+        default=0, db_default=0, editable=False, help_text="In a row, since one ended or failed."
+    )
     last_polled_at = models.DateTimeField(null=True, editable=False)
     last_duration_seconds = models.FloatField(default=0, editable=False)
     last_success_at = models.DateTimeField(null=True, editable=False)

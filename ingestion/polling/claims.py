@@ -16,7 +16,7 @@ from hashlib import blake2b
 from django.db.models import QuerySet
 
 from core.db import clock
-from core.leases import Claim, ClaimLost, LeasedTable
+from core.leases import MAX_INTERRUPTED, Claim, ClaimLost, LeasedTable
 from ingestion.models import Source
 
 # The rest is left to the next tick, seconds later.
@@ -29,9 +29,11 @@ source_leases = LeasedTable(
     lease_setting="POLL_LEASE_SECONDS",
     due_column="next_due_at",
     joins="JOIN customer ON customer.id = source.customer_id",
-    condition="NOT is_paused AND url <> '' AND customer.is_active",
-    is_slow="failures_in_a_row > 0 OR coalesce(last_duration_seconds, 0) >= %(slow_seconds)s",
+    # The poll after the last one that was interrupted tells why there are no further ones.
+    condition=f"NOT is_paused AND url <> '' AND customer.is_active AND polls_begun <= {MAX_INTERRUPTED}",
+    is_slow="failures_in_a_row > 0 OR polls_begun > 0 OR coalesce(last_duration_seconds, 0) >= %(slow_seconds)s",
     slow_seconds=SLOW_SECONDS,
+    begun_column="polls_begun",
 )
 
 
@@ -45,12 +47,14 @@ def claim_now(source: Source) -> Claim:
     claim = source_leases.claim(source.pk)
     if claim is None:
         raise ClaimLost(f"{source} is being polled. Try again when that poll has finished.")
+    Source.objects.filter(pk=source.pk).update(polls_begun=0)
     return claim
 
 
 def poll_now(sources: QuerySet[Source]) -> int:
     """Make these sources due at once for the next tick; return how many can be polled."""
-    return sources.filter(is_paused=False).exclude(url="").update(next_due_at=clock.database_now())
+    polled = sources.filter(is_paused=False).exclude(url="")
+    return polled.update(next_due_at=clock.database_now(), polls_begun=0)
 
 
 def pause(sources: QuerySet[Source]) -> int:
@@ -60,7 +64,7 @@ def pause(sources: QuerySet[Source]) -> int:
 
 def resume(sources: QuerySet[Source]) -> int:
     """Resume these sources, due at once; return how many were paused."""
-    return sources.filter(is_paused=True).update(is_paused=False, next_due_at=clock.database_now())
+    return sources.filter(is_paused=True).update(is_paused=False, next_due_at=clock.database_now(), polls_begun=0)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

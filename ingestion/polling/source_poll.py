@@ -20,7 +20,7 @@ from core.backoff import FIRST_RETRY_SECONDS, backoff_seconds
 from core.crypto.encryption import SecretUnreadable
 from core.db import clock
 from core.db.conflicts import cause_of
-from core.leases import Claim, ClaimLost
+from core.leases import MAX_INTERRUPTED, Claim, ClaimLost
 from ingestion.loading.load import LoadRequest, log_failure
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.results import UnreadableBody
@@ -60,6 +60,13 @@ class Failure:
                 return cls("internal_error", f"{type(error).__name__} in this system. See the log for details.")
 
 
+_INTERRUPTED = Failure(
+    "interrupted",
+    f"The last {MAX_INTERRUPTED} polls ended their worker, by its memory or its time, so this source is not"
+    " polled any more. Set a shorter period per request, then choose “Poll now”.",
+)
+
+
 @dataclass(slots=True)
 class SourcePoll(ABC):
     """A poll of a claimed source. `problems` are told with the next delivery."""
@@ -80,6 +87,9 @@ class SourcePoll(ABC):
 
     def run(self) -> list[Delivery]:
         """Poll, and return the deliveries. A failure is logged as one and backs the source off."""
+        if self.source.polls_begun > MAX_INTERRUPTED:
+            self._fail(_INTERRUPTED)
+            return self.deliveries
         try:
             self.fetch_new()
         except ClaimLost:
@@ -135,6 +145,8 @@ class SourcePoll(ABC):
         if is_over:
             source.claim_id = None
             source.lease_until = None
+            if source.polls_begun <= MAX_INTERRUPTED:
+                source.polls_begun = 0
         source.save(update_fields=STATE_FIELDS)
 
 
@@ -148,5 +160,6 @@ STATE_FIELDS = [
     "next_due_at",
     "claim_id",
     "lease_until",
+    "polls_begun",
     *VALIDATOR_FIELDS,
 ]

@@ -1,8 +1,8 @@
-"""Keep a thread of each web process free for probes, whatever the others wait for.
+"""Keep a thread of each web process free, whatever the others wait for, and tell clients that all are busy.
 
-With a frozen database every thread would end up waiting for it, and a load balancer or supervisor would take the
-process itself for dead. The server has a thread more than requests may occupy: one that gets no permit within two
-seconds is answered with 503.
+With a frozen database every thread would end up waiting for it. The server has a thread more than requests may occupy:
+a request that gets no permit within two seconds is answered with 503. Probes need none, and under `web_worker` they
+have threads of their own, as they would wait behind these requests.
 """
 
 from __future__ import annotations

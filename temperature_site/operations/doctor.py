@@ -187,6 +187,18 @@ def check_late_sources(now: datetime) -> Iterator[Finding]:
         yield fine("late sources", f"none of {metrics.polled:,} is {MAX_LAG_SECONDS} s late")
 
 
+def check_interrupted_sources(now: datetime) -> Iterator[Finding]:
+    """Report sources that are polled no more because their polls ended the worker."""
+    if count := source_metrics().interrupted:
+        sources = "1 source is" if count == 1 else f"{count:,} sources are"
+        detail = f"{sources} not polled any more, because their polls ended the worker"
+        yield Finding(
+            "interrupted sources", State.PROBLEM, detail, "Find them among the failing sources: docs/runbook.md."
+        )
+    else:
+        yield fine("interrupted sources")
+
+
 def check_leases(now: datetime) -> Iterator[Finding]:
     """Report due rows whose lease has expired and that nothing has claimed since."""
     with connection.cursor() as cursor:

@@ -31,6 +31,7 @@ WATCHED = (
     doctor.check_clocks,
     doctor.check_queues,
     doctor.check_late_sources,
+    doctor.check_interrupted_sources,
     doctor.check_leases,
     doctor.check_backup,
     doctor_surroundings.check_disk,

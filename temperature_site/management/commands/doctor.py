@@ -22,6 +22,7 @@ CHECKS = (
     doctor.check_clocks,
     doctor.check_queues,
     doctor.check_late_sources,
+    doctor.check_interrupted_sources,
     doctor.check_leases,
     doctor_surroundings.check_disk,
     doctor_surroundings.check_mail,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from threading import Event
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
 from temperature_site.middleware.probe_thread import ProbeThread
+from temperature_site.web_worker import ProbingDispatcher
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -47,3 +49,26 @@ def test_a_request_that_fails_returns_its_permit(monkeypatch: pytest.MonkeyPatch
     for _ in range(2):
         with pytest.raises(LookupError):
             guarded({"PATH_INFO": "/units"}, lambda *_: lambda data: None)
+
+
+class _Request:
+    """A request of a connection, as the server's threads get it."""
+
+    def __init__(self, path: str, serve: Callable[[], object]) -> None:
+        self.requests = [self]
+        self.path = path
+        self.service = serve
+
+
+def test_a_probe_does_not_wait_behind_the_requests_that_wait_for_a_thread() -> None:
+    dispatcher = ProbingDispatcher(threads=1)
+    released, answered = Event(), Event()
+    try:
+        for _ in range(50):
+            dispatcher.add_task(_Request("/units", lambda: released.wait(60)))
+        dispatcher.add_task(_Request("/ping", answered.set))
+        assert answered.wait(30)
+        assert not released.is_set()
+    finally:
+        released.set()
+        dispatcher.shutdown(timeout=10)

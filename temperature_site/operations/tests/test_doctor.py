@@ -64,6 +64,18 @@ def test_a_due_source_whose_lease_expired_long_ago_is_stuck() -> None:
     assert only(doctor.check_leases).state == State.OK
 
 
+def test_a_source_whose_polls_ended_their_worker_is_a_problem_and_not_late() -> None:
+    source = SourceFactory(next_due_at=NOW - timedelta(days=1), polls_begun=5)
+    assert only(doctor.check_interrupted_sources).state == State.OK
+
+    source.polls_begun = 6
+    source.save()
+
+    found = only(doctor.check_interrupted_sources)
+    assert (found.state, found.detail[:11]) == (State.PROBLEM, "1 source is")
+    assert only(doctor.check_late_sources, timezone.now()).state == State.OK
+
+
 def test_a_backup_is_missed_after_the_set_time(settings: Settings) -> None:
     settings.DEMO, settings.BACKUP_HOURS = False, 26
     assert only(doctor.check_backup).detail == "none was ever taken"
@@ -127,7 +139,7 @@ def test_the_command_prints_every_finding_and_fails_for_a_problem() -> None:
     with pytest.raises(SystemExit, match="1"):
         call_command("doctor", stdout=table)
     assert "Run `manage.py ensure_schedule`." in table.getvalue()
-    assert len(CHECKS) == 12
+    assert len(CHECKS) == 13
 
 
 def test_the_version_is_that_of_the_project() -> None:
