@@ -49,7 +49,7 @@ def _own_server(cleanup: ExitStack) -> str:
 
 def _benchmarks() -> dict[str, Callable[[], None]]:
     # They import models, which need configured settings.
-    from benchmarks import bodies, evaluation, importing, mechanisms, pages, parsing, rest_api, sealing, storing
+    from benchmarks import bodies, evaluation, importing, mechanisms, pages, parsing, rest_api, sealing, storing, trail
 
     return {
         "storing": storing.run,
@@ -61,6 +61,7 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
         "mechanisms": mechanisms.run,
         "bodies": bodies.run,
         "sealing": sealing.run,
+        "trail": trail.run,
     }
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
 from audit.models import AuditEntry
 from customers.models import Customer
-from readings.storage.closing import first_day_closing_after
+from readings.storage.closing import closes_at, first_day_closing_after
 from seals.chain import chain_entries, chain_head
 from seals.checkpoint import advance_checkpoint
 from seals.days import customers_with_due_days, due_day, seal_day
+from seals.models import DaySeal, SettledCheckpoint
 
 # The task runs every minute, and an entry is chained in the second run after the transactions of its time have ended.
 CHAINED_WITHIN = timedelta(minutes=10)
@@ -42,10 +43,19 @@ def seal(*, deadline: datetime | None = None) -> Sealed:
 
 
 def customers_behind(now: datetime) -> int:
-    """Return how many customers have seals, but none of the newest day that is closed."""
-    newest_closed = first_day_closing_after(now) - timedelta(days=1)
-    behind = Customer.objects.filter(day_seals__sequence=1).exclude(day_seals__day__gte=newest_closed)
+    """Return how many customers lack the seal of the newest day that is closed, their first one included."""
+    newest_closed, began_before = _newest_closed(now)
+    if not SettledCheckpoint.objects.filter(started_at__lt=began_before).exists():
+        return 0
+    behind = Customer.objects.filter(created_at__lt=began_before).exclude(day_seals__day__gte=newest_closed)
     return behind.count()
+
+
+def is_system_behind(now: datetime) -> bool:
+    """Return whether what belongs to no customer lacks the seal of the newest day that is closed."""
+    newest_closed, began_before = _newest_closed(now)
+    has_begun = SettledCheckpoint.objects.filter(started_at__lt=began_before).exists()
+    return has_begun and not DaySeal.of(None).filter(day__gte=newest_closed).exists()
 
 
 def sealing_problem(now: datetime) -> str:
@@ -56,7 +66,15 @@ def sealing_problem(now: datetime) -> str:
     if behind := customers_behind(now - SEALED_WITHIN):
         customers = "1 customer has" if behind == 1 else f"{behind:,} customers have"
         problems.append(f"{customers} closed days that are not sealed")
+    if is_system_behind(now - SEALED_WITHIN):
+        problems.append("the system's own part of the audit trail has closed days that are not sealed")
     return "; ".join(problems)
+
+
+def _newest_closed(now: datetime) -> tuple[date, datetime]:
+    """Return the newest day that is closed, and the instant it was: what began before it is sealed with it."""
+    day = first_day_closing_after(now) - timedelta(days=1)
+    return day, closes_at(day)
 
 
 def _oldest_unchained_at(before: datetime) -> datetime | None:

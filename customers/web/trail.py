@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -28,6 +29,8 @@ from customers.trail.selectors import TrailFilter, history_of_member, search
 
 ENTRIES_A_PAGE = 50
 MAX_TEXT = 200
+# Text is compared entry by entry. Without a first day a search for it covers this many days, found by their index.
+TEXT_SEARCH_DAYS = 92
 
 
 class InvalidFilterError(ValueError):
@@ -132,6 +135,7 @@ def _trail_scope(request: HttpRequest) -> Scope:
 def _search_context(request: HttpRequest, scope: Scope, wanted: TrailFilter) -> dict[str, object]:
     return history_context(request, search(scope, wanted)) | {
         "wanted": wanted,
+        "is_since_assumed": wanted.since is not None and not request.GET.get("since"),
         "selected": request.GET,
         "query": request.GET.urlencode(),
         "actions": AuditEntry.Action.choices,
@@ -145,13 +149,20 @@ def _filter(request: HttpRequest, scope: Scope, customer: Customer | None = None
     query = request.GET
     if customer is None and query.get("customer"):
         customer = get_object_or_404(Customer.objects.visible_to(scope), customer_code=query["customer"])
+    text, since, until = (
+        query.get("text", "").strip().replace("\0", "")[:MAX_TEXT],
+        _day(query, "since"),
+        _day(query, "until"),
+    )
+    if text and since is None:
+        since = (until or timezone.now().date()) - timedelta(days=TEXT_SEARCH_DAYS)
     return TrailFilter(
-        text=query.get("text", "").strip().replace("\0", "")[:MAX_TEXT],
+        text=text,
         customer_id=customer.pk if customer else None,
         action=query.get("action", ""),
         actor_kind=query.get("actor", ""),
-        since=_day(query, "since"),
-        until=_day(query, "until"),
+        since=since,
+        until=until,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from audit.models import AuditEntry
 from customers.models import Customer
 from readings.storage.closing import closes_at
 from seals.models import DaySeal, TimeStamp
+from seals.sealing import SEALED_WITHIN
 from seals.tests.sealed_data import DAY, NEXT_DAY, seal_until, store_in_time
 from seals.verification import roots
 from seals.verification.roots import read_roots
@@ -122,3 +124,13 @@ def test_the_trail_leads_to_the_seals(manager: Client, customer: Customer) -> No
     link = f'href="{reverse("seals")}'
     assert link in manager.get(reverse("trail")).content.decode()
     assert link in manager.get(reverse("settings-history", args=[customer.public_id])).content.decode()
+
+
+def test_a_seal_that_the_system_made_too_late_says_so(manager: Client, customer: Customer) -> None:
+    in_time, late = DaySeal.objects.filter(customer=customer).order_by("sequence")
+    DaySeal.objects.filter(pk=in_time.pk).update(sealed_at=in_time.closed_at + SEALED_WITHIN)
+    DaySeal.objects.filter(pk=late.pk).update(sealed_at=late.closed_at + timedelta(hours=5, minutes=30))
+
+    page = page_of(manager)
+
+    assert re.findall(r"(\d+) h after closing", page) == ["5"]

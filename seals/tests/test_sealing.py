@@ -21,7 +21,7 @@ from seals.checkpoint import advance_checkpoint
 from seals.models import ChainLink, DaySeal, SettledCheckpoint
 from seals.sealing import CHAINED_WITHIN, SEALED_WITHIN, seal, sealing_problem
 from seals.tasks import seal_trail
-from seals.tests.sealed_data import BEGAN_AT, DAY, last_entry_id, seal_until, store_in_time
+from seals.tests.sealed_data import BEGAN_AT, DAY, last_entry_id, seal_until, settled_at, store_in_time
 from seals.transactions import SEALING_LOCK
 from tests.factories import CustomerFactory, StorageUnitFactory
 
@@ -171,15 +171,36 @@ def test_entries_that_are_not_chained_in_time_are_a_problem() -> None:
     assert problem.endswith(" UTC are not chained")
 
     seal_until(BEGAN_AT, None)
-    assert sealing_problem(written_at + timedelta(days=1)) == ""
+    SettledCheckpoint.objects.update(started_at=written_at)
+    assert sealing_problem(written_at + CHAINED_WITHIN + timedelta(seconds=1)) == ""
 
 
 @pytest.mark.django_db
 def test_days_that_are_not_sealed_in_time_are_a_problem(sealed_customer: Customer) -> None:
     next_closes_at = closes_at(DAY + timedelta(days=1))
+    seal_until(next_closes_at, None)
     in_time = next_closes_at + SEALED_WITHIN - timedelta(seconds=1)
     assert sealing_problem(in_time) == ""
     assert sealing_problem(next_closes_at + SEALED_WITHIN) == "1 customer has closed days that are not sealed"
 
     seal_until(next_closes_at, sealed_customer)
     assert sealing_problem(next_closes_at + SEALED_WITHIN) == ""
+
+
+@pytest.mark.django_db
+def test_the_first_seal_of_a_customer_and_those_of_the_system_itself_are_missed_too() -> None:
+    customer = CustomerFactory.create(has_limits=False)
+    Customer.objects.update(created_at=BEGAN_AT)
+    settled_at(BEGAN_AT)
+    seal_until(BEGAN_AT, None)
+    late = closes_at(DAY) + SEALED_WITHIN
+    assert sealing_problem(late - timedelta(seconds=1)) == ""
+
+    assert sealing_problem(late) == (
+        "1 customer has closed days that are not sealed; "
+        "the system's own part of the audit trail has closed days that are not sealed"
+    )
+
+    seal_until(closes_at(DAY), customer)
+    seal_until(closes_at(DAY), None)
+    assert sealing_problem(late) == ""

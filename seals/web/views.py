@@ -22,6 +22,7 @@ from customers.access import actions
 from customers.access.page_principal import needs, page_principal
 from customers.models import Customer
 from seals.models import DaySeal, TimeStamp
+from seals.sealing import SEALED_WITHIN
 from seals.verification.roots import customer_text, root_lines
 
 SEALS_A_PAGE = 50
@@ -38,6 +39,15 @@ class SealPresenter:
     def customer(self) -> str:
         """The customer's code, or that it is the system's own."""
         return customer_text(self.seal) or "The system"
+
+    @property
+    def hours_late(self) -> int | None:
+        """By how many hours the system made it too late; None if it was in time.
+
+        Readings that arrive late do not delay a seal: they are in that of a later day.
+        """
+        delay = self.seal.sealed_at - self.seal.closed_at
+        return None if delay <= SEALED_WITHIN else int(delay.total_seconds() // 3600)
 
     @property
     def root(self) -> str:

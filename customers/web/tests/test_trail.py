@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
+import time_machine
 from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from audit.context import Actor, AuditContext, begin_work, end_work
 from audit.models import AuditEntry
 from core.scope import Scope
 from customers.models import Customer, Membership, StorageUnit
 from customers.trail.selectors import TrailFilter, search
+from customers.web.trail import TEXT_SEARCH_DAYS
 from tests.alarm_factories import AlarmFactory
 from tests.factories import CustomerFactory, MembershipFactory, SourceFactory, StaffFactory, StorageUnitFactory
 
@@ -91,6 +94,29 @@ def test_histories_of_another_customers_objects_do_not_exist(manager: Client) ->
     ]
 
     assert {manager.get(address).status_code for address in addresses} == {404}
+
+
+def test_text_is_searched_for_in_the_last_three_months_unless_a_day_is_chosen(
+    manager: Client, customer: Customer, unit: StorageUnit
+) -> None:
+    change(unit, reason="New goods.")
+    today = timezone.now().date()
+    assert "<td>New goods." in text_of(manager, "trail", text="goods")
+
+    with time_machine.travel(timezone.now() + timedelta(days=TEXT_SEARCH_DAYS + 2)):
+        manager.force_login(customer.memberships.get().user)
+        recent = text_of(manager, "trail", text="goods")
+        assert "<td>New goods." not in recent
+        assert "Choose an earlier day under “From”" in recent
+        assert "New goods." not in exported(manager, text="goods")
+        assert "<td>New goods." in text_of(manager, "trail", text="goods", since=today.isoformat())
+        assert "New goods." in exported(manager, text="goods", since=today.isoformat())
+
+
+def exported(client: Client, **query: str) -> str:
+    response = client.get(reverse("trail-csv"), query)
+    assert isinstance(response, StreamingHttpResponse)
+    return response.getvalue().decode()
 
 
 def test_a_customers_history_is_searched_by_text_action_actor_and_day(customer: Customer, unit: StorageUnit) -> None:

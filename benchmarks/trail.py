@@ -1,0 +1,215 @@
+"""What the audit trail costs where it must cost nothing, and how long a search in a million entries takes.
+
+Storing and the endpoints of the REST API run with the trail and without it in turn: without its triggers, the context
+that is sent in front of statements, and the registration of late readings for the seals.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.db.models import QuerySet
+from django.test import RequestFactory, override_settings
+from django.utils import timezone
+
+from audit.models import AuditEntry
+from audit.triggers import audited_tables
+from audit.writes import send_context
+from benchmarks import storing
+from benchmarks.fleet import make_units
+from benchmarks.sealing import dated_today, nothing_late
+from core.scope import Scope
+from core.web.pages import BoundedPaginator
+from customers.access.tokens import create_token
+from customers.models import Customer, StorageUnit
+from customers.trail.selectors import TrailFilter, search
+from customers.web.trail import TEXT_SEARCH_DAYS
+from readings.storage import many_readings
+from readings.storage.reading_batch import ReadingBatch
+from readings.storage.store import store
+
+CODE = "TRAIL"
+MOST_SLOWER_PERCENT = 3.0
+STORED_ROWS, STORING_ROUNDS = 10_000, 30
+REQUEST_ROUNDS = 8
+# Changing triggers has statements planned again, so requests are sent in blocks, of which the first ones do not count.
+REQUESTS_A_BLOCK, UNCOUNTED = 100, 10
+READ = ("/api/v1/facilities", "/api/v1/temperature/latest", "/api/v1/temperature?limit=100")
+ENTRIES, DAYS = 1_000_000, 365
+FILL = """
+INSERT INTO audit_entry (happened_at, action, actor_kind, actor_name, actor_display_name, origin, process,
+    database_user, model, object_id, object_label, customer_id, storage_unit_id, after, reason, transaction_id)
+SELECT now() - number * interval '1 day' * %s / %s, 'changed', 'person', 'person' || number %% 500,
+    'Person ' || number %% 500, 'page', 'settings-unit', 'app', 'customers.storageunit', (number %% 700)::text,
+    'Freezer ' || number %% 700, %s + number %% 10, number %% 700, '{"set_temperature": 4}',
+    CASE WHEN number %% 100000 = 50000 THEN 'New goods arrived.' ELSE '' END, number
+FROM generate_series(1, %s) AS number
+"""
+
+
+@override_settings(ALLOWED_HOSTS=["*"], SECURE_SSL_REDIRECT=False)
+def run() -> None:
+    """Compare storing and requests with and without the trail, then search it."""
+    print("Trail: CPU time of process and PostgreSQL backend with and without trail and chaining, medians in turn")
+    # One connection, whose backend is measured, for all requests.
+    connection.settings_dict["CONN_MAX_AGE"] = None
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute(f"{storing.EMPTY}, late_readings")
+    columns = dated_today(storing.columns_of(STORED_ROWS, make_units(storing.UNITS, CODE)))
+    _print_line(f"storing {STORED_ROWS:,} rows", partial(_stored, columns), STORING_ROUNDS)
+    customer = Customer.objects.get(customer_code=CODE)
+    token = create_token(customer, "benchmark", ["read", "write"])[1]
+    for path in READ:
+        _print_line(f"GET {path}", partial(_block, _request("GET", path, token)), REQUEST_ROUNDS)
+    _print_line("POST /api/v1/temperature", partial(_block, _pushes(token)), REQUEST_ROUNDS)
+    print(f"  target: at most {MOST_SLOWER_PERCENT:.0f} % slower on every line")
+    _search_a_million(customer)
+
+
+def _print_line(name: str, work: Callable[[], float], rounds: int) -> None:
+    """Print the CPU time of the work with and without the trail; it returns the milliseconds of one part."""
+    milliseconds: dict[bool, list[float]] = {True: [], False: []}
+    work()
+    for number in range(rounds):
+        # Each of the two goes first as often as the other.
+        for is_with in (number % 2 == 0, number % 2 == 1):
+            if is_with:
+                _switch_triggers("ENABLE")
+                milliseconds[True].append(work())
+            else:
+                with _without_trail():
+                    milliseconds[False].append(work())
+    with_it, without = (statistics.median(milliseconds[each]) for each in (True, False))
+    print(f"  {name:<32}{with_it:>9.2f} ms{without:>9.2f} ms{(with_it / without - 1) * 100:>+7.1f} %")
+
+
+@contextmanager
+def _without_trail() -> Iterator[None]:
+    _switch_triggers("DISABLE")
+    connection.execute_wrappers.remove(send_context)
+    try:
+        with patch.object(many_readings, "late_days", nothing_late):
+            yield
+    finally:
+        connection.execute_wrappers.append(send_context)
+        _switch_triggers("ENABLE")
+
+
+def _switch_triggers(how: str) -> None:
+    tables = audited_tables("INSERT", "UPDATE", "DELETE")
+    with connection.cursor() as cursor:
+        cursor.execute("; ".join(f"ALTER TABLE {table} {how} TRIGGER USER" for table in tables))
+
+
+def _stored(columns: ReadingBatch) -> float:
+    """Store the rows into empty tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{storing.EMPTY}, late_readings")
+    return _cpu_milliseconds(partial(store, columns))
+
+
+def _block(respond: Callable[[], None]) -> float:
+    """Send requests one after the other; return the time of one."""
+    for _ in range(UNCOUNTED):
+        respond()
+    return _cpu_milliseconds(partial(_repeat, respond)) / REQUESTS_A_BLOCK
+
+
+def _repeat(respond: Callable[[], None]) -> None:
+    for _ in range(REQUESTS_A_BLOCK):
+        respond()
+
+
+def _cpu_milliseconds(work: Callable[[], object]) -> float:
+    """Return the CPU time of this process and its PostgreSQL backend: other work adds little to it."""
+    connection.ensure_connection()
+    backend = Path(f"/proc/{connection.connection.info.backend_pid}/schedstat")
+
+    def spent() -> float:
+        return time.process_time() * 1e3 + int(backend.read_text().split()[0]) / 1e6
+
+    before = spent()
+    work()
+    return spent() - before
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _request(method: str, path: str, token: str, body: bytes = b"") -> Callable[[], None]:
+    """Return what sends the request and reads the response. It raises RuntimeError for an error."""
+    application = get_wsgi_application()
+    factory = RequestFactory(headers={"Authorization": f"Bearer {token}"})
+    environ = factory.generic(method, path, body, content_type="application/json").environ
+    statuses: list[str] = []
+
+    def start(status: str, _headers: list[tuple[str, str]], _error: object = None, /) -> Callable[[bytes], object]:
+        statuses.append(status)
+        return lambda _body: None
+
+    def respond() -> None:
+        response = application(dict(environ), start)
+        b"".join(response)
+        response.close()
+        if not statuses[-1].startswith("2"):
+            raise RuntimeError(f"{method} {path} was answered with {statuses[-1]}.")
+
+    return respond
+
+
+def _pushes(token: str) -> Callable[[], None]:
+    """Return what pushes one new reading each time."""
+    unit = StorageUnit.objects.filter(facility__customer__customer_code=CODE).earliest("pk")
+    newest = timezone.now() - timedelta(hours=1)
+    pushed = 0
+
+    def push() -> None:
+        nonlocal pushed
+        pushed += 1
+        at = newest + timedelta(seconds=pushed)
+        reading = {"storage_unit_id": str(unit.public_id), "temperature": -70.1, "recorded_at": at.isoformat()}
+        _request("POST", "/api/v1/temperature", token, json.dumps(reading).encode())()
+
+    return push
+
+
+def _search_a_million(customer: Customer) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, [DAYS, ENTRIES, customer.pk, ENTRIES])
+        cursor.execute("VACUUM ANALYZE audit_entry")
+    today: date = timezone.now().date()
+    recent, everything = today - timedelta(days=TEXT_SEARCH_DAYS), today - timedelta(days=DAYS + 1)
+    searches = {
+        "newest page": TrailFilter(),
+        f"text, {TEXT_SEARCH_DAYS} days": TrailFilter(text="goods", since=recent),
+        "text, a year": TrailFilter(text="goods", since=everything),
+        f"text of a customer, {TEXT_SEARCH_DAYS} days": TrailFilter(
+            text="goods", customer_id=customer.pk, since=recent
+        ),
+        "a day": TrailFilter(since=recent, until=recent),
+    }
+    print(f"  searches in {ENTRIES:,} entries of {DAYS} days: the page's two queries")
+    for name, wanted in searches.items():
+        entries = search(Scope.everything(), wanted)
+        seconds = statistics.median(_seconds(partial(_page_of, entries)) for _ in range(3))
+        index = [word for word in entries.order_by()[:10_000].explain().split() if word.startswith("audit_entry_")]
+        print(f"  {name:<32}{seconds * 1e3:>9.1f} ms, counted through {', '.join(dict.fromkeys(index)) or 'the table'}")
+
+
+def _page_of(entries: QuerySet[AuditEntry]) -> None:
+    """Read the newest page of a search, and count it, as the page does."""
+    list(BoundedPaginator(entries, 50).get_page(1))
