@@ -23,7 +23,8 @@ from core.leases import Claim, LeasedTable
 from customers.models import Facility
 from ingestion.imports.mappings import changed_settings
 from ingestion.loading.load import LoadRequest, LoadResult, Parsing, load, log_failure
-from ingestion.loading.registration import other_customer_test
+from ingestion.loading.parsing_ahead import parsed_ahead
+from ingestion.loading.registration import other_customer_test_of_all
 from ingestion.models import FileImport, ImportFile, IngestionType
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, UnreadableBody
@@ -120,16 +121,17 @@ def _load_request(file: ImportFile) -> LoadRequest:
 
 def _batches(claim: Claim, file: ImportFile, request: LoadRequest) -> Iterator[ParsedBatch]:
     body = content_of(file)
-    with closing(_Progress(claim, file)) as progress:
-        for batch in parse_body(
-            body,
-            file.mapping,
-            file_name=file.name,
-            received_at=request.received_at,
-            default_unit=file.unit_code,
-            max_bytes=settings.IMPORT_MAX_BYTES,
-            is_other_customer=other_customer_test(request.customer),
-        ):
+    parsed = parse_body(
+        body,
+        file.mapping,
+        file_name=file.name,
+        received_at=request.received_at,
+        default_unit=file.unit_code,
+        max_bytes=settings.IMPORT_MAX_BYTES,
+        is_other_customer=other_customer_test_of_all(request.customer),
+    )
+    with closing(_Progress(claim, file)) as progress, parsed_ahead(parsed) as batches:
+        for batch in batches:
             yield batch
             progress.reach(body.tell())
 

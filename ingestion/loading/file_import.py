@@ -16,7 +16,8 @@ from audit.models import AuditEntry
 from core.db.conflicts import cause_of
 from customers.models import Customer
 from ingestion.loading.load import LoadRequest, Parsing, load, log_failure
-from ingestion.loading.registration import other_customer_test
+from ingestion.loading.parsing_ahead import parsed_ahead
+from ingestion.loading.registration import other_customer_test_of_all
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import ParsedBatch, RejectedReading, UnreadableBody
@@ -100,17 +101,19 @@ def _load(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progr
 
 def _parsed(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progress) -> Iterator[ParsedBatch]:
     file.seek(0)
-    batches = parse_body(
+    parsed = parse_body(
         file,
         load_request.source.mapping if load_request.source else FieldMapping(),
         file_name=path.name,
         received_at=timezone.now(),
         default_unit=load_request.default_unit_code,
         max_bytes=MAX_FILE_BYTES,
-        is_other_customer=other_customer_test(load_request.customer),
+        is_other_customer=other_customer_test_of_all(load_request.customer),
     )
     position = 0
-    for batch in batches:
-        yield batch
-        progress(file.tell() - position)
-        position = file.tell()
+    with parsed_ahead(parsed) as batches:
+        for batch in batches:
+            yield batch
+            reached = file.tell()
+            progress(reached - position)
+            position = reached

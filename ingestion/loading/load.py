@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypedDict, cast
@@ -177,14 +178,26 @@ def _load(
         max_sensors=max_sensors,
         time_zone=load_request.facility_time_zone,
     )
-    for batch in batches:
-        _load_batch(load_result, register, load_request, batch, keeps_rejected=keeps_rejected)
-        if is_limited and keeps_rejected:
-            _refuse_too_many_rejected(load_result)
-        if is_limited and load_result.delivery.records_conflicting > MAX_CONFLICTS:
-            raise exceeded(f"more than {MAX_CONFLICTS:,} of its rows contradict stored readings")
+    with _ended(batches) as each_batch:
+        for batch in each_batch:
+            _load_batch(load_result, register, load_request, batch, keeps_rejected=keeps_rejected)
+            if is_limited and keeps_rejected:
+                _refuse_too_many_rejected(load_result)
+            if is_limited and load_result.delivery.records_conflicting > MAX_CONFLICTS:
+                raise exceeded(f"more than {MAX_CONFLICTS:,} of its rows contradict stored readings")
     _close(load_result, register, problems)
     return load_result
+
+
+@contextmanager
+def _ended(batches: Iterable[ParsedBatch]) -> Iterator[Iterator[ParsedBatch]]:
+    """Provide the batches and end their parsing, so that a repeated attempt finds their body unused."""
+    each_batch = iter(batches)
+    try:
+        yield each_batch
+    finally:
+        if isinstance(each_batch, Generator):
+            each_batch.close()
 
 
 def _unit_ids(customer: Customer) -> Iterable[int]:
