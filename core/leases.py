@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,6 +49,12 @@ WITH due AS MATERIALIZED (
 UPDATE {table} SET claim_id = gen_random_uuid(), lease_until = %(lease_until)s {also_set}
 FROM due WHERE {table}.id = due.id
 RETURNING {table}.id, claim_id, due.is_slow
+"""
+_RENEW = """
+UPDATE {table} SET lease_until = %(lease_until)s
+FROM unnest(%(ids)s::bigint[], %(claim_ids)s::uuid[]) AS held (id, claim_id)
+WHERE {table}.id = held.id AND {table}.claim_id = held.claim_id AND {table}.lease_until > %(now)s
+RETURNING {table}.id
 """
 
 
@@ -112,6 +118,29 @@ class LeasedTable(Generic[Row]):
         claim = Claim(row_id, uuid.uuid4())
         free = self.model._default_manager.filter(pk=row_id).exclude(lease_until__gt=now)
         return claim if free.update(claim_id=claim.claim_id, lease_until=now + self.lease) else None
+
+    def claim_for_long(self, row_id: int) -> Claim | None:
+        """Claim one row with a working lease, to be renewed by `renew_all`; return None while another is valid."""
+        claim = self.claim(row_id)
+        return claim if claim is not None and self._renew(claim, WORKING_LEASE) else None
+
+    def renew_all(self, claims: Collection[Claim]) -> set[int]:
+        """Renew the working leases of claims with one statement; return the rows whose claim was still valid."""
+        now = clock.database_now()
+        parameters: dict[str, datetime | list[int] | list[str]] = {
+            "now": now,
+            "lease_until": now + WORKING_LEASE,
+            "ids": [claim.row_id for claim in claims],
+            "claim_ids": [str(claim.claim_id) for claim in claims],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_RENEW.format(table=self.model._meta.db_table), parameters)
+            return {row_id for (row_id,) in cursor.fetchall()}
+
+    def release(self, claim: Claim) -> None:
+        """Let others claim the row at once."""
+        own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id)
+        own.update(claim_id=None, lease_until=None)
 
     @contextmanager
     def work(self, claim: Claim) -> Iterator[None]:

@@ -14,7 +14,7 @@ import paho.mqtt.client as mqtt
 import structlog
 from django.conf import settings
 from django.utils import timezone
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 from typing_extensions import override
 
@@ -30,6 +30,10 @@ KEEPALIVE_SECONDS = 60
 FIRST_RECONNECT_SECONDS, LAST_RECONNECT_SECONDS = 1, 120
 QOS = 1
 PAUSE_SECONDS, LONGEST_BACKLOG_SECONDS = 2.0, 60.0
+
+
+class _NotReached(OSError):  # noqa: N818  (paho retries after an OSError)
+    """The address is not allowed, or nothing answers there; the source has been told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class SourceClient(mqtt.Client):
         self.on_connect = self._connected
         self.on_disconnect = self._disconnected
         self.on_message = self._received
+        self.on_subscribe = self._answered
         self.reconnect_delay_set(FIRST_RECONNECT_SECONDS, LAST_RECONNECT_SECONDS)
 
     def start(self) -> None:
@@ -115,6 +120,20 @@ class SourceClient(mqtt.Client):
         self.loop_stop()
 
     @override
+    def reconnect(self) -> MQTTErrorCode:
+        """Connect, in the thread of the network loop; tell why that fails."""
+        try:
+            return super().reconnect()
+        except ssl.SSLCertVerificationError as error:
+            self._tell(self.source, f"The broker's certificate is not trusted: {error.verify_message}.")
+            raise
+        except _NotReached:
+            raise
+        except OSError as error:
+            self._tell(self.source, f"The connection to the broker failed: {error}.")
+            raise
+
+    @override
     def _create_socket_connection(self) -> socket.socket:
         limits = FetchLimits(
             connect_seconds=settings.SOURCE_CONNECT_SECONDS,
@@ -126,7 +145,7 @@ class SourceClient(mqtt.Client):
             connected = connect_to(self.host, self.port, guard)
         except FetchFailure as failure:
             self._tell(self.source, failure.message)
-            raise OSError(failure.message) from failure
+            raise _NotReached(failure.message) from failure
         connected.guard = None  # the connection lasts
         return connected
 
@@ -141,6 +160,13 @@ class SourceClient(mqtt.Client):
         self.subscribe([(subscription(text), QOS) for text in self.source.topic_filters])
         self._tell(self.source, "")
         logger.info("subscribed", source=str(self.source.public_id), filters=len(self.source.topic_filters))
+
+    def _answered(
+        self, client: mqtt.Client, data: object, mid: int, reasons: list[ReasonCode], properties: object
+    ) -> None:
+        refused = [text for text, reason in zip(self.source.topic_filters, reasons, strict=False) if reason.is_failure]
+        if refused:
+            self._tell(self.source, f"The broker refused the subscription to {', '.join(refused)}.")
 
     def _disconnected(
         self, client: mqtt.Client, data: object, flags: object, reason: ReasonCode, properties: object

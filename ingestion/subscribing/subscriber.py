@@ -8,17 +8,20 @@ lost if this process is killed at any moment, and a repeated reading is stored o
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from queue import Empty, Full, Queue
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from core.crypto.encryption import SecretUnreadable
 from core.db.conflicts import cause_of
+from core.leases import RENEW_EVERY_SECONDS, Claim, LeasedTable
 from ingestion.loading.source_push import PushFailed, SentBody, keep_unreadable, load_sent
 from ingestion.models import IngestionType, Source
 from ingestion.sources.request_settings import RequestSettingError
@@ -37,8 +40,26 @@ _RETRY_SECONDS = 2.0
 MAX_ATTEMPTS = 5
 # After the database has refused a batch, messages are stored one by one, to find the one that it refuses.
 _CAREFUL_SECONDS = 60.0
-# One subscriber at a time: two with the same client id would disconnect each other endlessly.
-_LOCK = "SELECT pg_try_advisory_lock(hashtext('subscriber'))"
+
+# Two connections with the same client id would end each other endlessly, so each source belongs to one subscriber.
+subscription_leases = LeasedTable(
+    model=Source,
+    lease_setting="POLL_LEASE_SECONDS",
+    due_column="next_due_at",
+    joins="",
+    condition="ingestion_type = 'mqtt' AND NOT is_paused",
+    is_slow="false",
+    slow_seconds=0,
+)
+
+
+@dataclass(slots=True)
+class _Subscription:
+    """A connection, the state of the source's settings that it was made for, and the claim that entitles to it."""
+
+    claim: Claim
+    settings_of: datetime
+    client: SourceClient
 
 
 @dataclass(slots=True)
@@ -48,10 +69,11 @@ class Subscriber:
     is_stopping: Callable[[], bool]
     record_heartbeat: Callable[[], None]
     _queue: Queue[Received] = field(default_factory=lambda: Queue(QUEUED_MESSAGES))
-    _clients: dict[int, tuple[datetime, SourceClient]] = field(default_factory=dict)
+    _subscriptions: dict[int, _Subscription] = field(default_factory=dict)
     # What the connections' threads have to tell about their sources.
     _told: Queue[tuple[int, str]] = field(default_factory=Queue)
-    _is_leader: bool = False
+    # Sources whose claim another subscriber has, as the thread that renews the claims has found.
+    _lost: set[int] = field(default_factory=set)
     _is_closing: bool = False
     _careful_until: float = 0.0
     # Why the database has refused a message by itself, each time.
@@ -59,6 +81,8 @@ class Subscriber:
 
     def run(self) -> None:
         """Serve the sources. A database that does not answer is waited for."""
+        is_over = threading.Event()
+        threading.Thread(target=self._keep_claims, args=(is_over,), daemon=True).start()
         try:
             while not self.is_stopping():
                 try:
@@ -69,7 +93,19 @@ class Subscriber:
                     connection.close()
                     time.sleep(_RETRY_SECONDS)
         finally:
+            is_over.set()
             self._disconnect()
+
+    def _keep_claims(self, is_over: threading.Event) -> None:
+        """Renew the claims now and then, by a connection of this thread: storing a batch may take long."""
+        while not is_over.wait(RENEW_EVERY_SECONDS):
+            claims = [each.claim for each in list(self._subscriptions.values())]
+            try:
+                self._lost |= {claim.row_id for claim in claims} - subscription_leases.renew_all(claims)
+            except DatabaseError as error:
+                logger.warning("claims of subscriptions not renewed", error=str(error))
+            finally:
+                connection.close()
 
     def _serve(self) -> None:
         round_ends_at = 0.0
@@ -81,17 +117,12 @@ class Subscriber:
                 self._store(batch)
 
     def _begin_round(self) -> None:
-        if not self._is_leader:
-            with connection.cursor() as cursor:
-                cursor.execute(_LOCK)
-                self._is_leader = bool(cursor.fetchone()[0])
         self.record_heartbeat()
-        if self._is_leader:
-            self._follow_sources()
-            self._note_connections()
+        self._follow_sources()
+        self._note_connections()
 
     def _follow_sources(self) -> None:
-        """Connect new sources, reconnect changed ones, and disconnect paused ones."""
+        """Connect new sources, reconnect changed ones, and disconnect paused ones and those of other subscribers."""
         wanted = {
             source.pk: source
             for source in Source.objects.filter(
@@ -100,20 +131,26 @@ class Subscriber:
             .exclude(broker_url="")
             .select_related("customer")
         }
-        for pk, (settings_of, client) in list(self._clients.items()):
-            if pk not in wanted or wanted[pk].updated_at != settings_of:
-                client.stop()
-                del self._clients[pk]
-        for pk in wanted.keys() - self._clients.keys():
-            self._connect(wanted[pk])
+        for pk, each in list(self._subscriptions.items()):
+            if pk in self._lost or pk not in wanted or wanted[pk].updated_at != each.settings_of:
+                self._end(each)
+        self._lost.clear()
+        for pk in wanted.keys() - self._subscriptions.keys():
+            if claim := subscription_leases.claim_for_long(pk):
+                self._connect(wanted[pk], claim)
 
-    def _connect(self, source: Source) -> None:
+    def _end(self, subscription: _Subscription) -> None:
+        subscription.client.stop()
+        del self._subscriptions[subscription.claim.row_id]
+        subscription_leases.release(subscription.claim)
+
+    def _connect(self, source: Source, claim: Claim) -> None:
         client = SourceClient(source, self._hand_over, lambda told, text: self._told.put((told.pk, text)))
         try:
             client.start()
         except (TopicError, RequestSettingError, SecretUnreadable, ssl.SSLError, ValueError) as error:
             self._told.put((source.pk, f"The source cannot be subscribed to: {error}"))
-        self._clients[source.pk] = (source.updated_at, client)
+        self._subscriptions[source.pk] = _Subscription(claim, source.updated_at, client)
 
     def _note_connections(self) -> None:
         """Show the state of the connections with their sources."""
@@ -147,7 +184,8 @@ class Subscriber:
             return
         try:
             with transaction.atomic():
-                for received in batch:
+                held = self._held(batch)
+                for received in held:
                     store_message(received)
         except (OperationalError, InterfaceError):
             self._careful_until = time.monotonic() + _CAREFUL_SECONDS
@@ -156,13 +194,25 @@ class Subscriber:
             logger.exception("a batch of messages failed", messages=len(batch))
             self._store_one_by_one(batch)
             return
-        for received in batch:
+        for received in held:
             received.acknowledge()
+
+    def _held(self, batch: Sequence[Received]) -> list[Received]:
+        """Return the messages of sources that are still claimed, and keep the claims until the transaction ends.
+
+        The broker sends the others again, to the subscriber that has claimed their source.
+        """
+        senders = {received.source.pk for received in batch}
+        claims = [self._subscriptions[pk].claim for pk in senders & self._subscriptions.keys()]
+        held = subscription_leases.renew_all(claims)
+        self._lost |= {claim.row_id for claim in claims} - held
+        return [received for received in batch if received.source.pk in held]
 
     def _store_one_by_one(self, batch: Sequence[Received]) -> None:
         for received in batch:
             try:
-                self._store_alone(received)
+                if not self._store_alone(received):
+                    continue
             except (OperationalError, InterfaceError) as error:
                 self._careful_until = time.monotonic() + _CAREFUL_SECONDS
                 self._refusals.setdefault(received.key, []).append(_why(error))
@@ -173,24 +223,29 @@ class Subscriber:
             self._refusals.pop(received.key, None)
             received.acknowledge()
 
-    def _store_alone(self, received: Received) -> None:
+    def _store_alone(self, received: Received) -> bool:
+        """Store a message; return whether its source is still claimed."""
         refusals = self._refusals.get(received.key, [])
-        if len(refusals) >= MAX_ATTEMPTS:
-            logger.error("a message was refused repeatedly", topic=received.message.topic, why=refusals[-1])
-            _keep_failed(received, refusals[-1])
-            return
         with transaction.atomic():
-            store_message(received)
+            if not self._held([received]):
+                return False
+            if len(refusals) >= MAX_ATTEMPTS:
+                logger.error("a message was refused repeatedly", topic=received.message.topic, why=refusals[-1])
+                _keep_failed(received, refusals[-1])
+            else:
+                store_message(received)
+        return True
 
     def _disconnect(self) -> None:
         self._is_closing = True
-        for _, client in self._clients.values():
-            client.stop()
-        self._clients.clear()
+        for each in list(self._subscriptions.values()):
+            with suppress(OperationalError, InterfaceError):  # the claim expires
+                self._end(each)
+        self._subscriptions.clear()
         # Not acknowledged, so the broker sends them again.
         while not self._queue.empty():
             self._queue.get()
-        self._is_closing = self._is_leader = False
+        self._is_closing = False
 
 
 def _why(error: Exception) -> str:

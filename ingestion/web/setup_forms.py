@@ -17,7 +17,21 @@ _KINDS = [
     (CredentialsKind.BEARER.value, "Bearer token"),
     (CredentialsKind.HEADER.value, "Key in a header"),
     (CredentialsKind.QUERY.value, "Key in the URL's query"),
+    (CredentialsKind.BODY.value, "Key in the body of a POST"),
+    (CredentialsKind.OAUTH2.value, "OAuth 2 client credentials"),
 ]
+# Shown when they are asked for: most sources need none of them.
+_FURTHER_FIELDS = [
+    "token_url",
+    "token_scope",
+    "sends_client_in_body",
+    "request_headers",
+    "request_method",
+    "request_content_type",
+    "request_body",
+    "ca_certificates",
+]
+_WITH_DEFAULT = frozenset({"request_method", "request_content_type"})
 INTERVALS = [
     (60, "Every minute"),
     (300, "Every 5 minutes"),
@@ -42,12 +56,17 @@ class ConnectionForm(forms.ModelForm[Source]):
 
     class Meta:
         model = Source
-        fields = ["name", "url", "credentials_kind", "credentials_name", "credentials_secret"]
+        fields = ["name", "url", "credentials_kind", "credentials_name", "credentials_secret", *_FURTHER_FIELDS]
         labels = {"name": "Name of the source", "credentials_kind": "Authentication"}
-        widgets = {"url": forms.TextInput(attrs={"placeholder": "https://example.com/readings.csv?hours={hours}"})}
+        widgets = {
+            "url": forms.TextInput(attrs={"placeholder": "https://example.com/readings.csv?hours={hours}"}),
+            "request_headers": forms.Textarea(attrs={"rows": 3, "autocomplete": "off"}),
+            "request_body": forms.Textarea(attrs={"rows": 4}),
+            "ca_certificates": forms.Textarea(attrs={"rows": 4}),
+        }
         help_texts = {
             "url": "May contain {hours}, {since}, {until} for the requested period, and {unit}.",
-            "credentials_name": "Of the user, the header or the query parameter.",
+            "credentials_name": "Of the user, the header, the query parameter or the OAuth 2 client.",
             "credentials_secret": "Password, token or key. It is stored encrypted and never shown again.",
         }
 
@@ -56,6 +75,24 @@ class ConnectionForm(forms.ModelForm[Source]):
         self.fields["url"].required = True
         self.fields["credentials_kind"] = forms.ChoiceField(choices=_KINDS, label="Authentication")
         self.fields["credentials_secret"].widget = forms.PasswordInput()
+
+    @property
+    def main_fields(self) -> list[forms.BoundField]:
+        """The fields that every source needs."""
+        return [field for field in self.visible_fields() if field.name not in _FURTHER_FIELDS]
+
+    @property
+    def further_fields(self) -> list[forms.BoundField]:
+        """The fields of OAuth 2, a second key in a header, a POST, and certificates."""
+        return [self[name] for name in _FURTHER_FIELDS]
+
+    @property
+    def needs_further_fields(self) -> bool:
+        """Whether one of them is used or has to be corrected."""
+        used = any(getattr(self.instance, name) for name in _FURTHER_FIELDS if name not in _WITH_DEFAULT)
+        kind = self["credentials_kind"].value()
+        is_needed = kind in (CredentialsKind.BODY, CredentialsKind.OAUTH2)
+        return used or is_needed or any(field.errors for field in self.further_fields)
 
     def clean(self) -> dict[str, object]:
         """Reject credentials that cannot be used, and a name that the customer's other source has."""

@@ -17,6 +17,7 @@ from core.http.guarded_http import FetchFailure
 from core.http.guarded_requests import guarded
 from ingestion.models import Source
 from ingestion.polling.files.store import MAX_LISTED, StoredFile
+from ingestion.polling.request import SourceMisconfigured
 from ingestion.sources.credentials import CredentialsKind
 from ingestion.sources.file_places import FilePlace
 
@@ -39,7 +40,14 @@ class Bucket:
         session = boto3.session.Session(
             aws_access_key_id=credentials.name or "none", aws_secret_access_key=credentials.secret or "none"
         )
-        self._client: S3Client = session.client(
+        try:
+            self._client: S3Client = self._connect(session, source, is_signed=is_signed)
+        except ValueError as error:
+            raise SourceMisconfigured("endpoint_url is no address of a server that speaks S3.") from error
+
+    @staticmethod
+    def _connect(session: boto3.session.Session, source: Source, *, is_signed: bool) -> S3Client:
+        client: S3Client = session.client(
             "s3",
             endpoint_url=source.endpoint_url or None,
             region_name=source.region or "us-east-1",
@@ -53,6 +61,7 @@ class Bucket:
                 s3={"addressing_style": "path"} if source.endpoint_url else {"addressing_style": "auto"},
             ),
         )
+        return client
 
     def list(self) -> Iterator[StoredFile]:
         """Yield the objects directly below the prefix. Raise FetchFailure."""

@@ -7,8 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,18 +20,20 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from paho.mqtt.enums import CallbackAPIVersion
 
+from core.db import clock
 from customers.models import StorageUnit
 from ingestion.models import Delivery, RejectedRow, Source
 from ingestion.subscribing import subscriber
 from ingestion.subscribing.client import Received
-from ingestion.subscribing.subscriber import Subscriber, store_message
+from ingestion.subscribing.subscriber import store_message
+from ingestion.subscribing.tests.brokers import WAIT_SECONDS, running
 from readings.models import Reading
 from tests.factories import PushSourceFactory
+from tests.running_system import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOST, _, PORT = (os.environ.get("TEST_MQTT_BROKER") or "127.0.0.1:1883").partition(":")
-WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -77,31 +77,8 @@ def source(broker: Broker, settings: Any) -> Iterator[Source]:
     forgetting.disconnect()
 
 
-@contextmanager
-def running() -> Iterator[None]:
-    """Run the subscriber in a thread, with a connection of its own."""
-    stopping = threading.Event()
-
-    def run() -> None:
-        try:
-            Subscriber(is_stopping=stopping.is_set, record_heartbeat=lambda: None).run()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join(WAIT_SECONDS)
-
-
 def wait_for(is_met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not is_met():
-        assert time.monotonic() < deadline, "the condition was not met in time"
-        time.sleep(0.05)
+    wait_until("the condition is met", is_met, seconds=WAIT_SECONDS, look_every=0.05)
 
 
 def subscribed(broker: Broker, source: Source) -> None:
@@ -167,6 +144,7 @@ def test_a_kill_between_receipt_and_commit_loses_and_duplicates_nothing(broker: 
             first.wait(WAIT_SECONDS)
     broker.publish("F1/t", row(5, 15))
     assert temperatures() == []
+    Source.objects.update(lease_until=clock.database_now())  # as half a minute later
 
     with _process():
         wait_for(lambda: len(temperatures()) >= 6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -10,11 +11,17 @@ from django.urls import reverse
 
 from customers.models import Customer, StorageUnit
 from ingestion.models import Source, SourceSetup
+from ingestion.polling.tests.polling import json_answer
 from ingestion.polling.tests.scripted_server import ScriptedServer, answer
 from tests.factories import CustomerFactory, MembershipFactory, SourceSetupFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_allowed")]
-CONNECTION = {"name": "Rooms", "credentials_kind": "none"}
+CONNECTION = {
+    "name": "Rooms",
+    "credentials_kind": "none",
+    "request_method": "GET",
+    "request_content_type": "application/json",
+}
 MAPPING = {"time_zone": "UTC", "factor": "1", "offset": "0"}
 
 
@@ -93,6 +100,78 @@ def test_the_response_is_kept_and_the_secret_is_not_shown(serve: Callable[..., S
     source = Source.objects.get()
     assert (source.ingestion_type, source.is_paused) == ("csv", True)
     assert not StorageUnit.objects.exists()
+
+
+def connection_of(**fields: str) -> dict[str, str]:
+    return CONNECTION | {"url": "https://feeds.example/a"} | fields
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ({"credentials_kind": "none"}, []),
+        ({"credentials_kind": "basic", "credentials_name": "u"}, [b"Authorization: Basic dTpjb2xkLXNlY3JldA=="]),
+        ({"credentials_kind": "bearer"}, [b"Authorization: Bearer cold-secret"]),
+        ({"credentials_kind": "header", "credentials_name": "X-Key"}, [b"X-Key: cold-secret"]),
+        ({"credentials_kind": "query", "credentials_name": "key"}, [b"GET /a?key=cold-secret "]),
+        (
+            {"credentials_kind": "query", "credentials_name": "key", "request_headers": "X-Client: second-key"},
+            [b"GET /a?key=cold-secret ", b"X-Client: second-key"],
+        ),
+        (
+            {"credentials_kind": "body", "request_method": "POST", "request_body": '{"key": "{secret}"}'},
+            [b"POST /a ", b'{"key": "cold-secret"}'],
+        ),
+        (
+            {
+                "credentials_kind": "oauth2",
+                "credentials_name": "c",
+                "token_scope": "read",
+                "sends_client_in_body": "on",
+            },
+            [b"client_id=c&client_secret=cold-secret&scope=read", b"Authorization: Bearer issued-1"],
+        ),
+    ],
+    ids=["none", "basic", "bearer", "header", "query", "two places", "body", "oauth2"],
+)
+def test_every_kind_of_authentication_is_offered_and_sent(
+    serve: Callable[..., ScriptedServer], fields: dict[str, str], sent: list[bytes]
+) -> None:
+    rows = json.dumps([{"time": "2026-11-20T10:00:00Z", "unit_id": "f1", "temp": 4.5, "scale": "C"}])
+    issued = json.dumps({"access_token": "issued-1", "token_type": "Bearer", "expires_in": 3600})
+    is_token = b"POST /token"
+    server = serve(lambda visit: json_answer(issued if visit.head.startswith(is_token) else rows)(visit))
+    setup = SourceSetupFactory(step="connection", source=None, customer=CustomerFactory())
+    client = signed_in(setup.customer)
+    offered = client.get(step_of(setup, "connection")).content.decode()
+    kind = fields["credentials_kind"]
+    if kind != "none":
+        fields = fields | {"credentials_secret": "cold-secret"}
+    if kind == "oauth2":
+        fields = fields | {"token_url": f"{server.url}/token"}
+
+    answered = client.post(step_of(setup, "connection"), connection_of(url=f"{server.url}/a", **fields))
+
+    assert answered["Location"] == step_of(setup, "data")
+    assert f'<option value="{kind}"' in offered
+    requests = b"".join(server.heads)
+    assert [part for part in sent if part not in requests] == []
+    shown = client.get(step_of(setup, "connection")).content.decode()
+    assert "cold-secret" not in shown
+    assert "second-key" not in shown
+
+
+def test_settings_of_the_request_are_checked_where_they_are_entered() -> None:
+    setup = SourceSetupFactory(step="connection", source=None, customer=CustomerFactory())
+
+    answered = signed_in(setup.customer).post(
+        step_of(setup, "connection"),
+        connection_of(credentials_kind="oauth2", credentials_name="c", credentials_secret="s"),
+    )
+
+    page = answered.content.decode()
+    assert "token_url must be the URL that issues access tokens." in page
+    assert '<details class="mb-3" open>' in page
 
 
 def test_data_without_readings_does_not_continue() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import threading
@@ -19,6 +20,15 @@ from paramiko.common import (
 from paramiko.sftp import SFTP_NO_SUCH_FILE
 
 USER, PASSWORD = "collector", "pass-1"
+# The one that may sign in, with the user's public key at the server.
+PRIVATE_KEY = paramiko.ECDSAKey.generate()
+
+
+def private_key_text(key: paramiko.PKey = PRIVATE_KEY) -> str:
+    """Return a private key as OpenSSH stores it."""
+    text = io.StringIO()
+    key.write_private_key(text)
+    return text.getvalue()
 
 
 class _Access(paramiko.ServerInterface):
@@ -28,8 +38,11 @@ class _Access(paramiko.ServerInterface):
     def check_auth_password(self, username: str, password: str) -> int:
         return AUTH_SUCCESSFUL if (username, password) == (USER, PASSWORD) else AUTH_FAILED
 
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return AUTH_SUCCESSFUL if (username, key.asbytes()) == (USER, PRIVATE_KEY.asbytes()) else AUTH_FAILED
+
     def get_allowed_auths(self, username: str) -> str:
-        return "password"
+        return "password,publickey"
 
 
 def _files_of(folder: Path) -> type[paramiko.SFTPServerInterface]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -14,11 +13,11 @@ import pytest
 from botocore.config import Config
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
 from ingestion.models import Delivery, Source, SourceFile
-from ingestion.polling.files.tests.sftp_server import PASSWORD, USER, serving
+from ingestion.polling.files.tests.places import s3_server, write
+from ingestion.polling.files.tests.sftp_server import PASSWORD, USER, private_key_text, serving
 from ingestion.polling.tests.polling import counts, polled
 from ingestion.polling.trial import try_source
 from readings.models import Reading
@@ -32,14 +31,6 @@ LONG_AGO = timezone.now() - timedelta(hours=1)
 def table(*minutes: int) -> str:
     rows = "".join(f"2026-11-23 10:{minute:02}:00,{minute}\n" for minute in minutes)
     return f"time,temperature (°C)\n{rows}"
-
-
-def write(folder: Path, name: str, text: str, *, minutes_ago: float = 60) -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    modified = timezone.now().timestamp() - 60 * minutes_ago
-    os.utime(path, (modified, modified))
-    return path
 
 
 @pytest.fixture
@@ -150,6 +141,24 @@ class TestSftp:
         assert [counts(each) for each in polled(served)] == [(2, 0, 0, 0)]
         assert polled(served) == []
 
+    def test_a_private_key_signs_in(self, folder: Path, served: Source) -> None:
+        write(folder, "F.csv", table(1))
+        served.credentials_kind, served.credentials_secret = "key", private_key_text()
+        served.full_clean()
+        served.save()
+        assert [counts(each)[0] for each in polled(served)] == [1]
+
+        served.credentials_secret = private_key_text(paramiko.ECDSAKey.generate())
+        served.save()
+        assert [each.error_reason for each in polled(served)] == ["sign_in_refused"]
+
+    def test_another_host_key_gets_no_signature(self, served: Source) -> None:
+        other = paramiko.ECDSAKey.generate()
+        served.credentials_kind, served.credentials_secret = "key", private_key_text()
+        served.host_key = f"{other.get_name()} {other.get_base64()}"
+        served.save()
+        assert [each.error_reason for each in polled(served)] == ["host_key_changed"]
+
     def test_another_host_key_gets_no_password(self, folder: Path, served: Source) -> None:
         other = paramiko.ECDSAKey.generate()
         Source.objects.update(host_key=f"{other.get_name()} {other.get_base64()}")
@@ -174,10 +183,7 @@ class TestS3:
     def put(self) -> Iterator[Callable[..., Source]]:
         """Put objects into a bucket; return a source that reads it."""
         with ExitStack() as stack:
-            server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-            server.start()
-            stack.callback(server.stop)
-            endpoint_url = "http://{}:{}".format(*server.get_host_and_port())
+            endpoint_url = stack.enter_context(s3_server())
             client = boto3.client(
                 "s3",
                 endpoint_url=endpoint_url,
@@ -219,6 +225,8 @@ class TestS3:
         assert [each.error_reason for each in polled(source)] == ["not_found"]
         settings.SOURCE_ALLOWED_NETWORKS = []
         assert [each.error_reason for each in polled(source)] == ["connection_failed"]
+        Source.objects.update(endpoint_url="http://[not an address")
+        assert [each.error_reason for each in polled(source)] == ["source_settings"]
 
 
 @pytest.mark.parametrize(

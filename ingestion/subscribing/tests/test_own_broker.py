@@ -1,0 +1,161 @@
+"""A broker over TLS that stops and starts, refuses, or serves two subscribers; and the documented examples."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.conf import settings as site_settings
+from pytest_django import Settings
+
+from core.db import clock
+from ingestion.models import Delivery, RejectedRow, Source
+from ingestion.models.source_request import SourceSubscription
+from ingestion.subscribing.tests.brokers import PASSWORD, USER, WAIT_SECONDS, OwnBroker, own_broker, running
+from readings.models import Reading
+from readings.units.scales import from_celsius
+from tests.certificates import Authority
+from tests.factories import PushSourceFactory
+from tests.running_system import wait_until
+
+__all__ = ["own_broker"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAGE = (Path(site_settings.BASE_DIR) / "docs" / "sources.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```mqtt\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def _loopback(settings: Settings) -> None:
+    settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    settings.OUTGOING_PORTS = ["1-65535"]
+
+
+def source_of(broker: OwnBroker, **fields: object) -> Source:
+    signed_in = {"credentials_kind": "basic", "credentials_name": USER, "credentials_secret": PASSWORD}
+    trusted = {"broker_url": broker.url, "topic_filters": ["{unit}/t"], "ca_certificates": broker.authority.pem}
+    source = PushSourceFactory(ingestion_type="mqtt", **(trusted | signed_in | fields))
+    source.full_clean()
+    return source
+
+
+def wait_for(what: str, is_met: Callable[[], bool]) -> None:
+    wait_until(what, is_met, seconds=WAIT_SECONDS, look_every=0.05)
+
+
+def last_error() -> str:
+    return Source.objects.get().last_error
+
+
+def is_subscribed(broker: OwnBroker) -> bool:
+    """Return whether a message that is no reading of the test arrives."""
+    probe = {"time": "2026-11-01T10:00:00Z", "temperature": 1, "scale": "C"}
+    broker.publish({"probe/t": json.dumps(probe)})
+    return Delivery.objects.exists()
+
+
+def rows(first: int, last: int) -> dict[str, str]:
+    """Return messages of as many units."""
+    reading = {"time": "2026-11-23T10:00:00Z", "temperature": 4.5, "scale": "C"}
+    return {f"F{number}/t": json.dumps(reading) for number in range(first, last)}
+
+
+def test_nothing_is_lost_or_stored_twice_when_the_broker_restarts(own_broker: OwnBroker) -> None:
+    source_of(own_broker)
+    with running():
+        wait_for("the session exists", lambda: is_subscribed(own_broker))
+        own_broker.publish(rows(0, 50))
+        own_broker.stop()
+        wait_for("the interruption is shown", lambda: last_error() != "")
+        own_broker.start()
+        own_broker.publish(rows(50, 60))
+        wait_for("all are stored", lambda: Reading.objects.exclude(temperature_c=1).count() == 60)
+        wait_for("the source is well again", lambda: last_error() == "")
+
+    assert RejectedRow.objects.count() == 0
+
+
+def test_each_source_belongs_to_one_subscriber_until_that_ends(own_broker: OwnBroker) -> None:
+    source = source_of(own_broker)
+    with running():
+        with running():
+            wait_for("a subscriber has it", lambda: is_subscribed(own_broker))
+            first = Source.objects.get().claim_id
+            assert first is not None
+            own_broker.publish(rows(0, 20))
+            wait_for("all are stored", lambda: Reading.objects.exclude(temperature_c=1).count() == 20)
+            assert (Source.objects.get().claim_id, last_error()) == (first, "")
+            # As if a subscriber had stopped for half a minute: another one takes its place.
+            Source.objects.update(lease_until=clock.database_now())
+            wait_for("another claim", lambda: Source.objects.get().claim_id not in (None, first))
+            own_broker.publish(rows(20, 40))
+            wait_for("all are stored", lambda: Reading.objects.exclude(temperature_c=1).count() == 40)
+        wait_for("the other one has it", lambda: Source.objects.get().claim_id is not None)
+        own_broker.publish(rows(40, 50))
+        wait_for("all are stored", lambda: Reading.objects.exclude(temperature_c=1).count() == 50)
+
+    assert (Source.objects.get().claim_id, RejectedRow.objects.filter(delivery__source=source).count()) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"ca_certificates": ""}, "certificate is not trusted"),
+        ({"credentials_secret": "wrong"}, "refused the connection"),
+        ({"broker_url": "mqtts://127.0.0.1:1"}, "127.0.0.1"),
+    ],
+)
+def test_why_there_is_no_connection_is_shown_with_the_source(
+    own_broker: OwnBroker, fields: dict[str, str], told: str
+) -> None:
+    source_of(own_broker, **fields)
+    with running():
+        wait_for("it is told", lambda: told in last_error())
+
+
+def test_another_authority_does_not_vouch_for_the_broker(own_broker: OwnBroker, tmp_path: Path) -> None:
+    source_of(own_broker, ca_certificates=Authority(tmp_path / "other").pem)
+    with running():
+        wait_for("it is told", lambda: "certificate is not trusted" in last_error())
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_documented_source_stores_its_messages(own_broker: OwnBroker, example: str) -> None:
+    lines, messages, result = example.split("---\n")
+    texts = dict(line.split(": ", 1) for line in lines.splitlines())
+    fields: dict[str, object] = {**texts, "topic_filters": texts["topic_filters"].split(", ")}
+    # What only the test's own broker can tell.
+    fields |= {"broker_url": own_broker.url, "ca_certificates": own_broker.authority.pem}
+    source_of(own_broker, **fields)
+
+    with running():
+        wait_for("the session exists", lambda: Source.objects.get().lease_until is not None)
+        published = dict(line.split(" | ") for line in messages.splitlines())
+
+        def is_stored() -> bool:
+            own_broker.publish(published)
+            return Reading.objects.count() == len(result.splitlines())
+
+        wait_for("they are stored", is_stored)
+
+    assert shown() == sorted(result.splitlines())
+
+
+def shown() -> list[str]:
+    """Return the readings as the page shows them."""
+    found = Reading.objects.select_related("storage_unit").order_by("storage_unit__unit_code")
+    return sorted(
+        f"{each.storage_unit.unit_code} {each.recorded_at:%Y-%m-%dT%H:%M:%S}"
+        f" {from_celsius(each.temperature_c or 0.0, each.scale):g} {each.scale}"
+        for each in found
+    )
+
+
+def test_every_setting_has_an_example() -> None:
+    used = {line.partition(":")[0] for example in EXAMPLES for line in example.partition("---")[0].splitlines()}
+    settable = {field.name for field in SourceSubscription._meta.get_fields() if getattr(field, "editable", False)}
+
+    assert (settable | {"ca_certificates", "credentials_kind"}) - used == set()
