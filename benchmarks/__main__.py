@@ -49,13 +49,26 @@ def _own_server(cleanup: ExitStack) -> str:
 
 def _benchmarks() -> dict[str, Callable[[], None]]:
     # They import models, which need configured settings.
-    from benchmarks import bodies, evaluation, importing, mechanisms, pages, parsing, rest_api, sealing, storing, trail
+    from benchmarks import (
+        bodies,
+        evaluation,
+        importing,
+        mechanisms,
+        messages,
+        pages,
+        parsing,
+        rest_api,
+        sealing,
+        storing,
+        trail,
+    )
 
     return {
         "storing": storing.run,
         "evaluation": evaluation.run,
         "parsing": parsing.run,
         "importing": importing.run,
+        "messages": messages.run,
         "pages": pages.run,
         "rest_api": rest_api.run,
         "mechanisms": mechanisms.run,

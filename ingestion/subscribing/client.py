@@ -93,7 +93,7 @@ class SourceClient(mqtt.Client):
         self._hand_over = hand_over
         self._tell = tell
         self._connected_at = self._last_message_at = 0.0
-        self._may_be_backlog = False
+        self._may_be_backlog = self._is_accepted = False
         self.on_connect = self._connected
         self.on_disconnect = self._disconnected
         self.on_message = self._received
@@ -155,6 +155,7 @@ class SourceClient(mqtt.Client):
         if reason.is_failure:
             self._tell(self.source, f"The broker refused the connection: {reason}.")
             return
+        self._is_accepted = True
         self._connected_at = self._last_message_at = time.monotonic()
         self._may_be_backlog = bool(flags.session_present)
         self.subscribe([(subscription(text), QOS) for text in self.source.topic_filters])
@@ -171,7 +172,9 @@ class SourceClient(mqtt.Client):
     def _disconnected(
         self, client: mqtt.Client, data: object, flags: object, reason: ReasonCode, properties: object
     ) -> None:
-        if reason.is_failure:
+        # A connection that was refused ends as well, which would hide why.
+        was_accepted, self._is_accepted = self._is_accepted, False
+        if reason.is_failure and was_accepted:
             self._tell(self.source, f"The connection to the broker ended: {reason}.")
 
     def _received(self, client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:

@@ -16,7 +16,7 @@ from temperature_site.heartbeats import SUBSCRIBER, record_seen
 class Command(BaseCommand):
     """Runs the subscriber."""
 
-    help = "Store the messages of MQTT sources. One process of the Procfile; a second one waits to take over."
+    help = "Store the messages of MQTT sources. One process of the Procfile; further ones share them."
 
     @override
     def handle(self, *args: object, **options: object) -> None:
