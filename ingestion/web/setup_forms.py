@@ -57,7 +57,17 @@ class ConnectionForm(forms.ModelForm[Source]):
     class Meta:
         model = Source
         fields = ["name", "url", "credentials_kind", "credentials_name", "credentials_secret", *_FURTHER_FIELDS]
-        labels = {"name": "Name of the source", "credentials_kind": "Authentication"}
+        labels = {
+            "name": "Name of the source",
+            "credentials_kind": "Authentication",
+            "token_url": "Address that issues access tokens",
+            "token_scope": "Scopes of access tokens",
+            "sends_client_in_body": "Send the client in the body of the token request",
+            "request_headers": "Further headers",
+            "request_method": "Method",
+            "request_content_type": "Type of the body",
+            "request_body": "Body",
+        }
         widgets = {
             "url": forms.TextInput(attrs={"placeholder": "https://example.com/readings.csv?hours={hours}"}),
             "request_headers": forms.Textarea(attrs={"rows": 3, "autocomplete": "off"}),
