@@ -200,7 +200,7 @@ def _result_page(request: HttpRequest, principal: Principal, file_import: FileIm
             for file in files
             if file.delivery and file.delivery.understood
         ],
-        "has_failed": any(file.state == ImportFile.State.FAILED for file in files),
+        "failed_count": sum(file.state == ImportFile.State.FAILED for file in files),
         "may_undo": principal.may(actions.UNDO_IMPORTS, file_import.customer_id),
     }
     return render(request, "ingestion/import_result.html", context)

@@ -11,7 +11,7 @@ from customers.models import Customer
 from ingestion.imports import storing, undoing
 from ingestion.models import FileImport, ImportFile
 from readings.models import Reading
-from tests.factories import CustomerFactory, MembershipFactory
+from tests.factories import CustomerFactory, ImportFileFactory, MembershipFactory
 
 pytestmark = pytest.mark.django_db
 TEXT = "when;what\n23.11.2025 10:00;4,5\n23.11.2025 10:10;warm\n"
@@ -80,6 +80,39 @@ def test_an_operator_imports_but_may_not_undo(customer: Customer) -> None:
 
     assert client.post(f"{page}/undo", {"reason": "A test."}).status_code == 403
     assert FileImport.objects.get().state == FileImport.State.STORED
+
+
+def test_files_of_several_formats_are_shown_each_with_its_own_state(customer: Customer) -> None:
+    client = signed_in(customer, "operator")
+    known = SimpleUploadedFile("known.csv", b"time,temp\n2025-11-23 10:00,4.5\n")
+    files = [SimpleUploadedFile("unknown.csv", TEXT.encode()), known]
+    page = client.post(reverse("imports"), {"customer": customer.customer_code, "files": files})["Location"]
+    first, second = ImportFile.objects.order_by("pk")
+
+    shown = client.get(page).content.decode()
+    assert ("Store 1 of 2 files" in shown, "Choose the columns of the time" in shown) == (True, True)
+    assert "source" not in shown[shown.index('id="draft"') :]
+    assert "<strong>1</strong> would be stored" in client.get(f"{page}?file={second.public_id}").content.decode()
+
+    client.post(f"{page}/change", {"action": "remove", "file": str(second.public_id)})
+    shown = client.get(page).content.decode()
+    assert ("Nothing can be stored yet" in shown, 'value="store"' in shown) == (True, False)
+    client.post(page, {"time_zone": "UTC", "factor": "1", "offset": "0", "action": "store"})
+    assert FileImport.objects.get().state == FileImport.State.DRAFT
+
+    client.post(f"{page}/change", {"action": "remove", "file": str(first.public_id)})
+    assert not FileImport.objects.exists()
+
+
+def test_an_import_of_which_a_part_failed_says_so(customer: Customer) -> None:
+    client = signed_in(customer, "operator")
+    page = upload(client, customer, "time,temp\n2025-11-23 10:00,4.5\n")
+    ImportFileFactory(file_import=FileImport.objects.get(), error_message="No header line was found.")
+    client.post(page, {"time_zone": "UTC", "factor": "1", "offset": "0", "action": "store"})
+    run_import()
+
+    assert "Partly stored" in client.get(page).content.decode()
+    assert "Partly stored" in client.get(reverse("imports")).content.decode()
 
 
 def test_a_viewer_may_not_import(customer: Customer) -> None:
