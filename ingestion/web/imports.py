@@ -24,6 +24,7 @@ from ingestion.imports.mappings import ROLES
 from ingestion.imports.progress import present_files, progress_of, stored_count
 from ingestion.loading.understood_rows import UnderstoodRow
 from ingestion.models import FileImport, ImportFile
+from ingestion.previews.kept_rows import rejected_outcomes
 from ingestion.web.mapping_forms import MappingForm, column_choices, mapping_form, save_columns_and_settings
 
 IMPORTS_A_PAGE = 25
@@ -190,6 +191,7 @@ def _store(request: HttpRequest, file: ImportFile) -> None:
 
 def _result_page(request: HttpRequest, principal: Principal, file_import: FileImport) -> HttpResponse:
     files = present_files(file_import)
+    rejected = rejected_outcomes(file.delivery for file in files if file.delivery)
     context = {
         "import": file_import,
         "files": files,
@@ -199,6 +201,9 @@ def _result_page(request: HttpRequest, principal: Principal, file_import: FileIm
             (file, [UnderstoodRow.from_json(kept) for kept in file.delivery.understood])
             for file in files
             if file.delivery and file.delivery.understood
+        ],
+        "rejected": [
+            (file, rejected[file.delivery.pk]) for file in files if file.delivery and file.delivery.pk in rejected
         ],
         "failed_count": sum(file.state == ImportFile.State.FAILED for file in files),
         "may_undo": principal.may(actions.UNDO_IMPORTS, file_import.customer_id),

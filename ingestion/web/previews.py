@@ -15,6 +15,7 @@ from customers.access.page_principal import needs, page_principal, refuse_unless
 from ingestion.loading.understood_rows import UnderstoodRow
 from ingestion.models import Delivery, Source
 from ingestion.polling.trial import try_source
+from ingestion.previews.kept_rows import rejected_outcomes
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -36,9 +37,11 @@ def test_source_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @login_required
 @needs(GET=actions.VIEW_SOURCES)
 def delivery_page(request: HttpRequest, public_id: UUID, delivery_id: UUID) -> HttpResponse:
-    """Show a delivery: its counts, how its rows were understood, and its notes."""
+    """Show a delivery: its counts, how its rows were understood or why they were rejected, and its notes."""
     visible = Source.objects.visible_to(page_principal(request).scope_of(actions.VIEW_SOURCES))
     source = get_object_or_404(visible.select_related("customer"), public_id=public_id)
     delivery = get_object_or_404(Delivery, source=source, public_id=delivery_id)
     rows = [UnderstoodRow.from_json(kept) for kept in delivery.understood]
-    return render(request, "ingestion/delivery.html", {"source": source, "delivery": delivery, "rows": rows})
+    rejected = rejected_outcomes([delivery]).get(delivery.pk, [])
+    context = {"source": source, "delivery": delivery, "rows": rows, "rejected": rejected}
+    return render(request, "ingestion/delivery.html", context)

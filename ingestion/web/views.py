@@ -105,11 +105,11 @@ def source_page(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "deliveries": list_page(request, deliveries_of(source), ROWS_PER_PAGE, "deliveries_page"),
         "rejected": list_page(request, rejected_rows_of(source, rejected_state), ROWS_PER_PAGE, "rejected_page"),
         "rejected_state": rejected_state,
-        "rejected_states": list(RejectedRow.State),
+        "rejected_states": [state for state in RejectedRow.State if state != RejectedRow.State.UNDONE],
         "conflicts": conflict_page,
         "presented_conflicts": [ConflictPresenter(conflict) for conflict in conflict_page.rows],
         "conflict_state": conflict_state,
-        "conflict_states": list(Conflict.State),
+        "conflict_states": [state for state in Conflict.State if state != Conflict.State.UNDONE],
         "now": now,
     }
     return render(request, "ingestion/source.html", context)

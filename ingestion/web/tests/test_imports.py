@@ -66,6 +66,10 @@ def test_a_file_is_uploaded_mapped_stored_and_undone(customer: Customer) -> None
     assert (reading.storage_unit.unit_code, reading.recorded_at.hour) == ("fridge 9", 9)
     assert reading.storage_unit.facility.time_zone == "Europe/Madrid"
 
+    shown = client.get(page).content.decode()
+    assert "Rejected: Not a number" in shown
+    assert "23.11.2025 10:10;warm" in shown
+
     client.post(f"{page}/undo", {"reason": "The wrong file."})
     run_import()
     assert Reading.objects.count() == 0

@@ -12,7 +12,7 @@ from ingestion.models import Delivery
 from ingestion.parsing.tests.parsing import json_body, json_row
 from ingestion.polling.tests.polling import ServedSource, json_answer, polled_once
 from readings.models import Reading
-from tests.factories import MembershipFactory, StaffFactory
+from tests.factories import MembershipFactory, RejectedRowFactory, StaffFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]
 
@@ -51,6 +51,19 @@ def test_a_delivery_shows_how_its_rows_were_understood(source_of: Callable[..., 
     assert "41.0\N{NO-BREAK SPACE}°F" in page
     assert "5.0\N{NO-BREAK SPACE}°C" in page
     assert "given by &quot;temperature_unit&quot;" in page
+
+
+def test_a_delivery_shows_an_example_of_each_reason_for_rejected_rows(client: Client) -> None:
+    row = RejectedRowFactory(raw="23.11.2026;warm", reason="not_a_number", message="Add it to the null values.")
+    assert row.source is not None
+    assert row.delivery is not None
+    client.force_login(MembershipFactory(customer=row.customer).user)
+
+    page = client.get(reverse("source-delivery", args=[row.source.public_id, row.delivery.public_id])).content.decode()
+
+    assert "Rejected: Not a number" in page
+    assert "23.11.2026;warm" in page
+    assert '<span class="badge text-bg-secondary">Null values</span>' in page
 
 
 def test_the_admin_links_to_the_test_of_a_source(source_of: Callable[..., ServedSource], client: Client) -> None:
