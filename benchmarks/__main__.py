@@ -57,6 +57,7 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
         messages,
         pages,
         parsing,
+        polling,
         rest_api,
         sealing,
         storing,
@@ -75,6 +76,7 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
         "bodies": bodies.run,
         "sealing": sealing.run,
         "trail": trail.run,
+        "polling": polling.run,
     }
 
 

@@ -167,6 +167,12 @@ class LeasedTable(Generic[Row]):
             own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id)
             own.update(**{self.begun_column: 0})
 
+    def wait_again(self, claim: Claim) -> None:
+        """Give a claim that has been worked on the lease of one that waits for a worker. Raise ClaimLost."""
+        if not self._renew(claim, self.lease):
+            raise self._lost(claim)
+        self._forget_begun(claim)
+
     def _renew(self, claim: Claim, lease: timedelta, **also: CombinedExpression) -> bool:
         now = clock.database_now()
         own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id, lease_until__gt=now)

@@ -14,23 +14,39 @@ from ingestion.imports import drafts, storing
 from ingestion.imports.undoing import run_claimed
 from ingestion.loading import due_readings
 from ingestion.polling.claims import claim_due
+from ingestion.polling.group import poll_group
 from ingestion.polling.poll import poll
 
 # A million rows take a few minutes.
 IMPORT_SECONDS = 3_600
+# Sources that are requested at the same time and loaded by one worker.
+GROUP_SIZE = 8
 
 logger = structlog.get_logger(__name__)
 
 
 @shared_task
 def send_due_sources() -> None:
-    """Claim due sources and send a task for each; the task expires with the lease."""
-    for claim in claim_due():
-        poll_source.apply_async(
-            (claim.row_id, str(claim.claim_id)),
-            expires=settings.POLL_LEASE_SECONDS,
-            queue=settings.SLOW_QUEUE if claim.is_slow else settings.CELERY_TASK_DEFAULT_QUEUE,
+    """Claim due sources and send a task for each slow one, and for each group of others; it expires with the lease."""
+    claims = claim_due()
+    quick = [claim for claim in claims if not claim.is_slow]
+    for first in range(0, len(quick), GROUP_SIZE):
+        group = quick[first : first + GROUP_SIZE]
+        poll_sources.apply_async(
+            ([(claim.row_id, str(claim.claim_id)) for claim in group],), expires=settings.POLL_LEASE_SECONDS
         )
+    for claim in claims:
+        if claim.is_slow:
+            _send(claim)
+
+
+def _send(claim: Claim) -> None:
+    """Send a task for a source alone."""
+    poll_source.apply_async(
+        (claim.row_id, str(claim.claim_id)),
+        expires=settings.POLL_LEASE_SECONDS,
+        queue=settings.SLOW_QUEUE if claim.is_slow else settings.CELERY_TASK_DEFAULT_QUEUE,
+    )
 
 
 @shared_task
@@ -78,3 +94,10 @@ def poll_source(source_id: int, claim_id: str) -> None:
         poll(Claim(source_id, uuid.UUID(claim_id)))
     except ClaimLost as lost:
         logger.info("claim lost", source_id=source_id, message=str(lost))
+
+
+@shared_task
+def poll_sources(claims: list[tuple[int, str]]) -> None:
+    """Poll claimed sources together; those that have to be polled alone get a task each."""
+    for claim in poll_group([Claim(source_id, uuid.UUID(claim_id)) for source_id, claim_id in claims]):
+        _send(claim)

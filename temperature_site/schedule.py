@@ -24,9 +24,9 @@ ENTRIES = (
     ScheduleEntry(
         name="Send due sources",
         task="ingestion.tasks.send_due_sources",
-        seconds=5,
+        seconds=1,
         expires=5,
-        description="Claims the sources whose poll is due and sends a message for each.",
+        description="Claims the sources whose poll is due and sends messages for them.",
     ),
     ScheduleEntry(
         name="Watch sources and units",

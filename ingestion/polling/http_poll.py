@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import TypeAlias
 from urllib.parse import quote
 
 from django.conf import settings
@@ -33,9 +34,13 @@ from ingestion.polling.request import (
     requested_names,
 )
 from ingestion.polling.source_poll import SourcePoll
+from ingestion.sources.credentials import CredentialsKind
 from ingestion.sources.url_template import PlannedRequest, plan_requests
 
 STRUCTURE_EVERY = timedelta(hours=24)
+
+# What became of a request: its response, or what was raised.
+Outcome: TypeAlias = FetchedBody | Exception
 
 
 @dataclass(slots=True)
@@ -52,11 +57,30 @@ class HttpPoll(SourcePoll):
 
     # Where the period of this poll begins.
     begins_at: datetime | None = None
+    # Of the only request, if it was sent in advance; see `ingestion.polling.group`.
+    outcome: Outcome | None = None
+    planned: list[tuple[PlannedRequest, ...]] | None = None
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether nothing but the source's data is requested: neither its structure nor an access token."""
+        return not self._is_structure_due() and self.source.credentials_kind != CredentialsKind.OAUTH2
+
+    def plan_single(self) -> bool:
+        """Plan the requests of this poll; return whether it is a single one. Raise what planning raises."""
+        self.planned = self._parts()
+        return len(self.planned) == 1 and len(self.planned[0]) == 1
+
+    def fetch_first(self) -> FetchedBody:
+        """Send the first planned request; uses no database. Raise what `request_source` raises."""
+        request = (self.planned or [])[0][0]
+        conditions = conditions_of(self.source, request.url, request.body)
+        return request_source(self.source, request.url, request.body, conditions)
 
     def fetch_new(self) -> None:
         """Request the time since the cursor, oldest period first. The first failure ends the poll."""
         self._read_structure_if_due()
-        parts = self._parts()
+        parts = self._parts() if self.planned is None else self.planned
         for number, part in enumerate(parts, start=1):
             are_more = number < len(parts)
             is_last = not are_more or self.is_out_of_time()
@@ -185,8 +209,11 @@ class HttpPoll(SourcePoll):
             yield response
 
     def _fetch(self, url: str, body: bytes | None = None, conditions: Mapping[str, str] | None = None) -> FetchedBody:
+        outcome, self.outcome = self.outcome, None
         try:
-            return request_source(self.source, url, body, conditions)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome or request_source(self.source, url, body, conditions)
         except FetchFailure as failure:
             self.excerpt = excerpt_of(failure.body_start, self.source)
             raise
@@ -229,8 +256,7 @@ class HttpPoll(SourcePoll):
 
     def _read_structure_if_due(self) -> None:
         """Register the customer's structure if due. A failure is noted and does not stop the poll."""
-        read_at = self.source.structure_read_at
-        if not self.source.structure_url or (read_at and read_at + STRUCTURE_EVERY > self.started_at):
+        if not self._is_structure_due():
             return
         try:
             with self._fetch(self.source.request_structure_url) as fetched:
@@ -242,3 +268,7 @@ class HttpPoll(SourcePoll):
             Register(self.source.customer, source).register(descriptions)
             source.structure_read_at = self.started_at
             source.save(update_fields=["structure_read_at"])
+
+    def _is_structure_due(self) -> bool:
+        read_at = self.source.structure_read_at
+        return bool(self.source.structure_url) and not (read_at and read_at + STRUCTURE_EVERY > self.started_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 import structlog
 
@@ -35,7 +36,15 @@ def poll(claim: Claim) -> list[Delivery]:
     """
     with source_leases.work(claim):
         source = Source.objects.select_related("customer").get(pk=claim.row_id)
-        with structlog.contextvars.bound_contextvars(
-            customer=source.customer.customer_code, source=str(source.public_id)
-        ):
-            return _KINDS[source.ingestion_type](claim, source).run()
+        with bound_source(source):
+            return poll_of(claim, source).run()
+
+
+def poll_of(claim: Claim, source: Source) -> SourcePoll:
+    """Return the poll of a claimed source, which begins now."""
+    return _KINDS[source.ingestion_type](claim, source)
+
+
+def bound_source(source: Source) -> AbstractContextManager[object]:
+    """Name the source in every line that is logged."""
+    return structlog.contextvars.bound_contextvars(customer=source.customer.customer_code, source=str(source.public_id))

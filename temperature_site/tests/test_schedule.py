@@ -25,7 +25,7 @@ def test_an_empty_schedule_becomes_complete() -> None:
 
     assert added == [entry.name for entry in ENTRIES]
     assert rows() == {(entry.name, entry.task, entry.seconds, "seconds", entry.expires, True) for entry in ENTRIES}
-    assert ("Send due sources", "ingestion.tasks.send_due_sources", 5, "seconds", 5, True) in rows()
+    assert ("Send due sources", "ingestion.tasks.send_due_sources", 1, "seconds", 5, True) in rows()
 
 
 def test_a_second_time_adds_nothing() -> None:
