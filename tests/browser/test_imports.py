@@ -33,12 +33,24 @@ def files(tmp_path: Path) -> list[Path]:
     return [tmp_path / name for name in texts]
 
 
-def upload(visit: Visit, member: Membership, files: list[Path]) -> Page:
+def open_imports(visit: Visit, member: Membership) -> Page:
     page = visit.sign_in(member.user)
     page.goto(f"{visit.site}/imports")
-    page.get_by_label("Files:").set_input_files(files)
-    page.get_by_role("button", name="Upload and preview").click()
     return page
+
+
+def drop(page: Page, files: list[Path]) -> None:
+    """Drop files on the form."""
+    texts = {file.name: file.read_text(encoding="utf-8") for file in files}
+    dropped = page.evaluate_handle(
+        """texts => {
+            const dropped = new DataTransfer();
+            for (const [name, text] of Object.entries(texts)) dropped.items.add(new File([text], name));
+            return dropped;
+        }""",
+        texts,
+    )
+    page.dispatch_event("form[data-drop-files]", "drop", {"dataTransfer": dropped})
 
 
 def click_column(page: Page, role: str, name: str) -> None:
@@ -58,7 +70,9 @@ def run_import() -> None:
 def test_files_of_two_loggers_are_mapped_by_clicking_stored_and_undone(
     visit: Visit, member: Membership, files: list[Path]
 ) -> None:
-    page = upload(visit, member, files)
+    page = open_imports(visit, member)
+    page.get_by_label("Files:").set_input_files(files)
+    page.get_by_role("button", name="Upload and preview").click()
     listed = page.get_by_role("region", name="2 files")
     expect(listed.get_by_role("row", name="rooms.csv")).to_contain_text("Cannot be stored yet")
     expect(listed.get_by_role("row", name="fridge 7.csv")).to_contain_text("Ready")
@@ -93,10 +107,12 @@ def test_files_of_two_loggers_are_mapped_by_clicking_stored_and_undone(
     assert (Reading.objects.count(), ReadingRevision.objects.count()) == (0, 3)
 
 
-def test_on_a_phone_a_file_that_cannot_be_read_offers_no_storing_and_is_removed(
+def test_on_a_phone_dropped_files_that_cannot_be_read_offer_no_storing_and_are_removed(
     phone: Visit, member: Membership, files: list[Path]
 ) -> None:
-    page = upload(phone, member, files)
+    page = open_imports(phone, member)
+    drop(page, files)
+    page.get_by_role("button", name="Upload and preview").click()
     page.get_by_role("button", name="Remove fridge 7.csv").click()
 
     expect(page.get_by_role("heading", name="rooms.csv")).to_be_visible()
