@@ -25,6 +25,7 @@ from ingestion.polling.fetch import FetchedBody
 from ingestion.polling.trial import TrialResult, try_source
 from ingestion.previews.preview import PreviewRequest, preview
 from ingestion.previews.results import Preview
+from ingestion.sources.credentials import mask_secret
 
 # More is not needed to see how the data is understood, and would make each step slow.
 MAX_SAMPLE_BYTES = 16 * 1024**2
@@ -35,7 +36,7 @@ def test_source(setup: SourceSetup, source: Source) -> TrialResult:
     kept: list[bytes] = []
 
     def keep(fetched: FetchedBody) -> None:
-        kept.append(fetched.body.read(MAX_SAMPLE_BYTES))
+        kept.append(_without_secrets(fetched.body.read(MAX_SAMPLE_BYTES), source))
         fetched.body.seek(0)
         setup.sample_content_type = fetched.content_type[:200]
         setup.sample_received_at = fetched.received_at
@@ -51,6 +52,12 @@ def test_source(setup: SourceSetup, source: Source) -> TrialResult:
         source.save(update_fields=["ingestion_type", "updated_at"])
     setup.save()
     return result
+
+
+def _without_secrets(body: bytes, source: Source) -> bytes:
+    """Return a response without the source's own credentials, which some systems repeat; all else as it was sent."""
+    text = body.decode("utf-8", "surrogateescape")
+    return mask_secret(text, source.credentials).encode("utf-8", "surrogateescape")
 
 
 def sample_of(setup: SourceSetup) -> IO[bytes] | None:

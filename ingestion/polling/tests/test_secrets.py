@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 
 import pytest
@@ -10,10 +11,11 @@ from django.db import connection
 from django.test import Client
 
 from customers.models import Membership
+from ingestion import guided_setup
 from ingestion.models import RejectedRow, Source
 from ingestion.polling.tests.polling import ServedSource, csv_answer, polled_once
 from ingestion.polling.tests.scripted_server import answer
-from tests.factories import MembershipFactory
+from tests.factories import MembershipFactory, SourceSetupFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_allowed")]
 CANARY, URL_CANARY = "canary-5up3r-s3cr3t-Value", "urlCanary1234567890x"
@@ -66,6 +68,16 @@ def test_credentials_that_a_source_sends_back_are_stored_nowhere(
     assert page.status_code == 200
     assert CANARY not in page.content.decode()
     assert URL_CANARY not in page.content.decode()
+
+
+def test_the_response_that_a_setup_keeps_contains_no_credentials(source_of: Callable[..., ServedSource]) -> None:
+    echo = f"unit_id,temperature,timestamp\n{CANARY},5.5,2026-11-23T10:00:00\n".encode() + b"\xff\n"
+    source = source_of(csv_answer(echo), PATH, credentials_kind="bearer", credentials_secret=CANARY)
+    setup = SourceSetupFactory(source=source, customer=source.customer)
+
+    guided_setup.test_source(setup, source)
+
+    assert gzip.decompress(setup.sample) == echo.replace(CANARY.encode(), b"***")
 
 
 def test_an_address_with_secrets_is_stored_encrypted_and_found_by_its_host(
