@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from alarms.models import LimitProfile, LimitVersion, Reevaluation, UnitLimits
@@ -38,6 +38,13 @@ EARLIEST_BACKDATED = datetime(2000, 1, 1, tzinfo=UTC)
 OWN_LIMITS = "own limits"
 # The columns of a storage unit that say what is in force now.
 COPIED_COLUMNS = (*LIMIT_COLUMNS, "has_provisional_limits")
+_ARRAYS = ", ".join(
+    f"%s::{StorageUnit._meta.get_field(name).db_type(connection)}[]" for name in ("id", *COPIED_COLUMNS)
+)
+_STORE_COPIES = f"""
+UPDATE storage_unit SET {", ".join(f"{name} = copied.{name}" for name in COPIED_COLUMNS)}
+FROM unnest({_ARRAYS}) AS copied (id, {", ".join(COPIED_COLUMNS)}) WHERE storage_unit.id = copied.id
+"""  # noqa: S608  constants only
 _VALUE_NAMES = tuple(field.name for field in LimitValues._meta.local_fields)
 
 
@@ -129,8 +136,19 @@ def update_versions(unit_ids: Iterable[int], *, by: str = "", at: datetime | Non
     first = {each.storage_unit_id: each for each in reversed(created)}
     supersede([each for unit_id, each in first.items() if unit_id in newest and each.valid_from < started_at])
     LimitVersion.objects.bulk_create(created)
-    StorageUnit.objects.bulk_update(changed, COPIED_COLUMNS, batch_size=1_000)
+    _store_copies(changed)
     return len(first)
+
+
+def _store_copies(units: Sequence[StorageUnit]) -> None:
+    """Store what is in force for these units, with one statement for any number of them.
+
+    Django's `bulk_update` compares every row with the ids of its whole batch, for each column.
+    """
+    if units:
+        values = [[getattr(unit, name) for unit in units] for name in ("pk", *COPIED_COLUMNS)]
+        with connection.cursor() as cursor:
+            cursor.execute(_STORE_COPIES, values)
 
 
 def supersede(new_versions: Iterable[LimitVersion]) -> None:
