@@ -26,7 +26,7 @@ from ingestion.subscribing.subscriber import Subscriber
 from readings.models import Reading
 
 HOST, _, PORT = (os.environ.get("TEST_MQTT_BROKER") or "127.0.0.1:1883").partition(":")
-MESSAGES, UNITS = 1_000, 20
+MESSAGES, UNITS = 300, 20
 # Readings in a message.
 SIZES = (1, 60)
 START = datetime(2026, 3, 1, tzinfo=UTC)
