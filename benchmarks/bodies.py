@@ -1,6 +1,6 @@
 """Push and poll bodies made to exhaust memory or time, of nearly the sizes that the default limits allow.
 
-`BODIES` selects those whose names contain it, such as "push of JSON", and prints all of them.
+`BODIES`, a regular expression such as "push of JSON", selects those in whose names it is found and prints each one.
 """
 
 from __future__ import annotations
