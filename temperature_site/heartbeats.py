@@ -3,7 +3,7 @@
 Three heartbeats are independent of each other, so that each covers one process only:
 
 * **beat** writes `last_run_at` of an entry when it sends it, whether or not the broker accepts the message
-  (`CELERY_BEAT_SYNC_EVERY` makes it write at once). The most frequent entry is sent every 5 s.
+  (`CELERY_BEAT_SYNC_EVERY` makes it write at once). The most frequent entry is sent every 2 s.
 * **a worker's main loop** writes `seen_at` of its queue every few seconds, without any message: it detects a stopped
   worker whatever beat does. On RabbitMQ the queue's number of consumers shows the same immediately.
 * **a worker's pool** writes `ran_at` when it runs the heartbeat task that beat sends to its queue: it detects a worker

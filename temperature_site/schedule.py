@@ -94,7 +94,7 @@ ENTRIES = (
     ScheduleEntry(
         name="Send due messages",
         task="alarms.tasks.send_due_messages",
-        seconds=5,
+        seconds=2,  # most of the time that passes until an alarm is sent
         expires=5,
         description="Claims the notifications that are due and sends a task for each.",
     ),

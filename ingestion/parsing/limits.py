@@ -24,7 +24,7 @@ MAX_BLOCK_LINES = 50_000
 # Of the bytes of a block if the rows of a body are limited, because nobody knows what its sender makes of it.
 LIMITED_BLOCK_BYTES = 1 << 20
 # Of rows of a repeated hour, which wait for later rows to resolve them. No data logger's file has more.
-MAX_PENDING_ROWS = 50_000
+MAX_PENDING_ROWS = 30_000
 MAX_PENDING_CHARACTERS = 16 << 20
 # Of different storage units in one batch.
 MAX_BATCH_UNITS = 20_000
