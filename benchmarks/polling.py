@@ -20,7 +20,7 @@ from ingestion.polling.group import poll_group
 from ingestion.polling.poll import poll
 from ingestion.tasks import GROUP_SIZE
 
-SOURCES = 100
+SOURCES = 48
 ROUNDS = 3
 INTERVAL_SECONDS = 60
 
