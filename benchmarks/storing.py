@@ -2,7 +2,7 @@
 
 The COPY goes, from the same columns, into an empty table of the same definition: partitioned, keyed, checked. It is
 the most that PostgreSQL can do with one connection, so the ratio tells what the roll-ups, the latest readings and the
-search for duplicates cost.
+search for duplicates cost. Each mechanism is measured against the store without it.
 """
 
 from __future__ import annotations
@@ -10,23 +10,35 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
 from benchmarks.fleet import make_units
+from readings.storage import known_readings
+from readings.storage import store as store_module
 from readings.storage.reading_batch import COPY_FIELDS, ReadingBatch, microseconds_of
 from readings.storage.store import store
 
-TARGETS = {"new": 0.30, "duplicates": 0.80}
-TARGET_ROWS = 10_000
+# The least permitted ratios to COPY, by what is stored and the rows of a batch.
+TARGETS = {
+    ("new", 1_000): 0.45,
+    ("new", 10_000): 0.65,
+    ("new", 100_000): 1.0,
+    ("duplicates", 10_000): 1.0,
+    ("half and half", 10_000): 0.6,
+}
+# The highest permitted time with a mechanism, as a ratio to the time without it.
+MAX_RATIO = 0.85
 START = datetime(2026, 3, 1, tzinfo=UTC)
 UNITS = 60
-ROUNDS = {60: 40, 1_000: 15, 10_000: 9, 100_000: 3}
+ROUNDS = {1_000: 25, 10_000: 11, 100_000: 3}
+MECHANISM_ROUNDS = 9
 # Rows and units of small batches, and the largest permitted milliseconds.
 SMALL = {(6, 6): 2.0, (60, 60): 4.0}
 SMALL_ROUNDS = 60
@@ -40,21 +52,38 @@ EMPTY = "TRUNCATE reading, hourly_rollup, daily_rollup, latest_reading"
 
 
 def run() -> None:
-    """Measure both storing paths as ratios to a bare COPY."""
+    """Measure storing as ratios to a bare COPY, small batches, and what each mechanism saves."""
     unit_sensors = make_units(UNITS)
-    print(
-        f"Storing: {UNITS} units, one-minute readings, medians, one connection; ratios to a bare COPY of the same rows"
-    )
-    print(f"{'rows a batch':>14}{'COPY rows/s':>14}{'new rows/s':>14}{'ratio':>8}{'dup. rows/s':>14}{'ratio':>8}")
+    print(f"Storing: {UNITS} units, one-minute readings, one connection; medians, as ratios to a COPY of the same rows")
     for rows, rounds in ROUNDS.items():
         seconds = _measure(columns_of(rows, unit_sensors), rounds)
-        copy, new, duplicates = (statistics.median(seconds[what]) for what in ("copy", "new", "duplicates"))
-        print(
-            f"{rows:>14,}{rows / copy:>14,.0f}{rows / new:>14,.0f}{copy / new:>8.2f}"
-            f"{rows / duplicates:>14,.0f}{copy / duplicates:>8.2f}"
-            + (f"   targets {TARGETS['new']:.2f} and {TARGETS['duplicates']:.2f}" if rows == TARGET_ROWS else "")
-        )
+        copy = statistics.median(seconds.pop("copy"))
+        for what, measured in seconds.items():
+            ratio = copy / statistics.median(measured)
+            target = TARGETS.get((what, rows))
+            verdict = "" if target is None else f", target {target:.2f}: {'pass' if ratio >= target else 'short'}"
+            print(f"  {rows:>7,} rows, {what:<13} {rows * ratio / copy:>9,.0f} rows/s, ratio {ratio:.2f}{verdict}")
     _run_small(unit_sensors)
+    _run_mechanisms(columns_of(10_000, unit_sensors))
+
+
+def _run_mechanisms(columns: ReadingBatch) -> None:
+    """Measure storing with and without each mechanism of large batches, in turn."""
+    by_arrays = patch.object(store_module, "FEW_ROWS", len(columns))
+    looked_up = patch.object(known_readings, "LOOKED_UP_ROWS", len(columns))
+    for name, is_stored, without in (("COPY and sums by NumPy", False, by_arrays), ("fetching", True, looked_up)):
+        on: list[float] = []
+        off: list[float] = []
+        for _ in range(MECHANISM_ROUNDS):
+            for measured, context in ((on, nullcontext()), (off, without)):
+                _empty_tables()
+                if is_stored:
+                    store(columns)
+                with context:
+                    measured.append(timed(lambda: store(columns)))
+        ratio = statistics.median(on[1:]) / statistics.median(off[1:])
+        verdict = "pass" if ratio <= MAX_RATIO else "short"
+        print(f"  {name}: {ratio:.2f} of the time without, at most {MAX_RATIO:.2f}: {verdict}")
 
 
 def _run_small(unit_sensors: list[tuple[int, int]]) -> None:
@@ -65,7 +94,7 @@ def _run_small(unit_sensors: list[tuple[int, int]]) -> None:
         seconds = []
         for _ in range(SMALL_ROUNDS):
             first = minute * UNITS
-            batch = ReadingBatch(*(getattr(readings, each.name)[first : first + rows] for each in fields(readings)))
+            batch = readings.take(np.arange(first, first + rows))
             seconds.append(timed(partial(store, batch)))
             minute += 1
         milliseconds = statistics.median(seconds[10:]) * 1e3
@@ -90,17 +119,24 @@ def columns_of(rows: int, unit_sensors: list[tuple[int, int]]) -> ReadingBatch:
 
 
 def _measure(columns: ReadingBatch, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each round: COPY, new rows and duplicates in turn, after a warm-up round."""
-    seconds: dict[str, list[float]] = {"copy": [], "new": [], "duplicates": []}
-    store(columns)
+    """Return the seconds of each round: COPY, new rows, duplicates, and half of each in turn, after a warm-up round."""
+    seconds: dict[str, list[float]] = {"copy": [], "new": [], "duplicates": [], "half and half": []}
+    half = columns.take(np.flatnonzero(columns.recorded_at_us // 60_000_000 % 2))
     for _ in range(rounds + 1):
-        with connection.cursor() as cursor:
-            cursor.execute(MAKE_BARE)
-            cursor.execute(EMPTY)
+        _empty_tables()
         seconds["copy"].append(timed(lambda: bare_copy(columns)))
         seconds["new"].append(timed(lambda: store(columns)))
         seconds["duplicates"].append(timed(lambda: store(columns)))
+        _empty_tables()
+        store(half)
+        seconds["half and half"].append(timed(lambda: store(columns)))
     return {what: measured[1:] for what, measured in seconds.items()}
+
+
+def _empty_tables() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE_BARE)
+        cursor.execute(EMPTY)
 
 
 def timed(work: Callable[[], object]) -> float:
