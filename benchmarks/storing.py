@@ -88,8 +88,9 @@ def _run_mechanisms(columns: ReadingBatch) -> None:
 
 def _run_small(unit_sensors: list[tuple[int, int]]) -> None:
     """Measure small batches as they occur: each later than the one before, into tables that are not empty."""
-    readings = columns_of(SMALL_ROUNDS * len(SMALL) * UNITS, unit_sensors)
-    minute = 0
+    # Later than what the rounds before have stored.
+    minute = max(ROUNDS) // UNITS + 1
+    readings = columns_of((minute + SMALL_ROUNDS * len(SMALL)) * UNITS, unit_sensors)
     for (rows, units), target in SMALL.items():
         seconds = []
         for _ in range(SMALL_ROUNDS):
