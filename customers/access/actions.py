@@ -60,6 +60,7 @@ VIEW_SOURCES = Action(
     "View sources, deliveries, rejected rows and conflicts", READ, VIEWER, "ingestion.view_source", spans_units=True
 )
 LIST_TOKENS = Action("List API tokens", READ, VIEWER, "customers.view_apitoken")
+VIEW_TOKEN = Action("View an API token", READ, VIEWER, "customers.view_apitoken", spans_units=True)
 # A token opens the settings pages only to change something there.
 SEE_SETTINGS = Action("Open the settings pages", MANAGE, VIEWER, "customers.view_customer", spans_units=True)
 SEE_TOKENS = Action("Open the page of API tokens", MANAGE, VIEWER, "customers.view_apitoken", spans_units=True)

@@ -169,7 +169,7 @@ class AdminTokenList(TokenList):
 class TokenDetail(VersionedView[ApiToken]):
     """An API token."""
 
-    needs = {"GET": actions.LIST_TOKENS, "DELETE": actions.REVOKE_TOKENS}
+    needs = {"GET": actions.VIEW_TOKEN, "DELETE": actions.REVOKE_TOKENS}
     serializer_class = TokenSerializer
 
     def get(self, request: Request, public_id: UUID) -> Response:
