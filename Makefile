@@ -7,7 +7,7 @@ TESTS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run dev shell migrate test fuzz lint format openapi bench faults pictures diagrams install-service audit lock sbom clean
+.PHONY: help install install-dev run dev shell migrate test fuzz lint format openapi bench bench-scale faults pictures diagrams install-service audit lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
@@ -51,6 +51,9 @@ openapi: install ## Regenerate docs/openapi.json, the REST API's contract; write
 
 bench: install ## Run the benchmarks; takes several minutes
 	@exec $(BIN)/python -m benchmarks
+
+bench-scale: install ## Run the benchmarks with millions of readings; takes up to an hour
+	@exec $(BIN)/python -m benchmarks --scale
 
 faults: install-dev ## Inject faults into a system of its own and write docs/fault-report.md; takes about 40 minutes
 	@exec $(BIN)/python -m faults

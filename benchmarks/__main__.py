@@ -1,10 +1,12 @@
 """Measure ratios on a PostgreSQL of its own, each within one run: `python -m benchmarks [NAME ...]`.
 
+`python -m benchmarks --scale [NAME ...]` measures what takes up to an hour, with many readings.
 BENCH_DATABASE_URL selects another database, which must be empty and on a durable server; everything in it is lost.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import sys
@@ -16,7 +18,7 @@ from pathlib import Path
 from temperature_site.dev.embedded_postgres.server import EmbeddedPostgres
 
 
-def main(names: list[str]) -> int:
+def main(names: list[str], *, is_scale: bool = False) -> int:
     """Run the named benchmarks, or all of them, and return the exit code."""
     with ExitStack() as cleanup:
         os.environ["DATABASE_URL"] = os.environ.get("BENCH_DATABASE_URL") or _own_server(cleanup)
@@ -29,7 +31,7 @@ def main(names: list[str]) -> int:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0, interactive=False)
-        benchmarks = _benchmarks()
+        benchmarks = _scale_benchmarks() if is_scale else _benchmarks()
         unknown = set(names) - benchmarks.keys()
         if unknown:
             print(f"No such benchmark: {', '.join(sorted(unknown))}. There are: {', '.join(benchmarks)}.")
@@ -80,5 +82,15 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
     }
 
 
+def _scale_benchmarks() -> dict[str, Callable[[], None]]:
+    from benchmarks import scale
+
+    return {"rest_api": scale.run}
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--scale", action="store_true", help="run those with many readings, for up to an hour")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="the benchmarks to run; all if none is named")
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.names, is_scale=arguments.scale))

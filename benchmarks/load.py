@@ -18,9 +18,10 @@ SECONDS_APART = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The result of a load: responses per second, the 99th percentile in seconds, and the bytes of one body."""
+    """The result of a load: responses per second, the median and the 99th percentile in seconds, a body's bytes."""
 
     requests_a_second: float
+    p50_seconds: float
     p99_seconds: float
     body_bytes: int
 
@@ -61,7 +62,7 @@ async def _load(request: Request, connections: int, seconds: float) -> Load:
     took = sorted(duration for durations, _ in answers for duration in durations)
     if len(took) < 2:
         raise RuntimeError(f"{request.path}: hardly a response within {seconds} s.")
-    return Load(len(took) / seconds, statistics.quantiles(took, n=100)[98], answers[0][1])
+    return Load(len(took) / seconds, statistics.median(took), statistics.quantiles(took, n=100)[98], answers[0][1])
 
 
 async def _ask_again_and_again(request: Request, number: int, begin: float, end: float) -> tuple[list[float], int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 
 
