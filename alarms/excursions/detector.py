@@ -70,9 +70,15 @@ class Detector:
             self._carry_forward(reading)
 
     def step(self, instant: datetime, readings: Iterable[SensorReading]) -> None:
-        """Advance to `instant`, later than every one before, at which these readings were taken."""
+        """Advance to `instant`, later than every one before, at which these readings were taken.
+
+        Those of retired sensors do not count: if there are no others, it is as if nothing had been read.
+        """
         if self.retired:
             self.retire_until(instant)
+            readings = [each for each in readings if not self._is_retired(each)]
+            if not readings:
+                return
         if self.current is not None:
             self._accumulate(instant)
         for reading in readings:
@@ -117,8 +123,11 @@ class Detector:
         self._accumulate(instant)
         return self.current
 
+    def _is_retired(self, reading: SensorReading) -> bool:
+        return reading.recorded_at >= self.retired.get(reading.sensor_id, NEVER)
+
     def _carry_forward(self, reading: SensorReading) -> None:
-        if self.retired and reading.recorded_at >= self.retired.get(reading.sensor_id, NEVER):
+        if self.retired and self._is_retired(reading):
             return
         if reading.temperature_c is None:
             self.sensors.pop(reading.sensor_id, None)

@@ -47,6 +47,15 @@ class ReadingColumns:
         """Return how many readings were taken before `instant`."""
         return int(np.searchsorted(self.recorded_at_us, microseconds_of(instant)))
 
+    def before_retirement(self, retired: Mapping[int, datetime]) -> ReadingColumns:
+        """Return the readings of sensors that were not `retired` when they were taken."""
+        if not retired:
+            return self
+        counts = np.ones(len(self), np.bool_)
+        for sensor_id, since in retired.items():
+            counts &= (self.sensor_id != sensor_id) | (self.recorded_at_us < microseconds_of(since))
+        return ReadingColumns(self.recorded_at_us[counts], self.sensor_id[counts], self.temperature_c[counts])
+
     def sensor_ids(self) -> list[int]:
         """Return the sensors in order of their ids."""
         if len(self) and (self.sensor_id == self.sensor_id[0]).all():

@@ -33,6 +33,7 @@ MAX_CELLS = 1_000_000
 
 def advance(detector: Detector, readings: ReadingColumns, few: int = FEW) -> None:
     """Move the detector through these readings, all later than those before. `few`: up to how many to step."""
+    readings = readings.before_retirement(detector.retired)
     sensor_count = len({*readings.sensor_ids(), *detector.sensors})
     size = max(MAX_CELLS // max(sensor_count, 1), few)
     for part in _parts(readings, size):

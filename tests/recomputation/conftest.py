@@ -9,8 +9,10 @@ import time_machine
 from django.db import transaction
 from pytest_django import DjangoDbBlocker
 
+from alarms.evaluation.reevaluation import run_reevaluations
+from readings.storage.rebuilds import run_requested_rebuilds
 from readings.storage.rollups import refresh
-from tests.recomputation.fleets import PERIODS, Fleet, make_fleet, push
+from tests.recomputation.fleets import PERIODS, Fleet, make_fleet, push, retire_sensors
 
 
 @pytest.fixture(scope="module", params=range(len(PERIODS)))
@@ -22,6 +24,9 @@ def stored_fleet(
         fleet = make_fleet(request.param)
         with time_machine.travel(fleet.now, tick=False):
             push(fleet, request.param)
+            assert retire_sensors(fleet, request.param) > 1
+            run_reevaluations(fleet.now)
+            run_requested_rebuilds()
         yield fleet
         transaction.set_rollback(True)
 

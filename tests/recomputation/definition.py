@@ -39,6 +39,7 @@ class Unit:
     """A storage unit and its readings, in any order.
 
     `staleness`: for how long a reading is valid at most, from a moment on, in order of time; the first also before.
+    `retired`: since when sensors are retired. What they sent later was stored before they were.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Unit:
     staleness: list[tuple[datetime, timedelta]]
     set_temperature_c: float | None = None
     readings: list[Reading] = field(default_factory=list)
+    retired: dict[str, datetime] = field(default_factory=dict)
 
     def known_at(self, now: datetime) -> Unit:
         """Return the unit as it is known at a moment: what is dated later is no reading yet."""
@@ -57,7 +59,7 @@ class Unit:
         """The periods in which each measurement is valid.
 
         It is valid until the next reading of its sensor, measured or not, but at any moment only while it is younger
-        than the staleness limit in force then.
+        than the staleness limit in force then, and until its sensor is retired.
         """
         found = []
         for reading in self.readings:
@@ -68,7 +70,7 @@ class Unit:
             for number, (since, limit) in enumerate(self.staleness):
                 begins = max(reading.at, since) if number else reading.at
                 changes = self.staleness[number + 1][0] if number + 1 < len(self.staleness) else LAST
-                until = min(reading.at + limit, following, changes)
+                until = min(reading.at + limit, following, changes, self.retired.get(reading.sensor, LAST))
                 if begins < until:
                     found.append(Validity(reading.sensor, begins, until, reading.temperature_c))
         return found

@@ -133,11 +133,29 @@ class Excursion:
 
 @dataclass
 class History:
-    """The readings of a unit and its limits over time, each in order of time; sensors in the order of registration."""
+    """The readings of a unit and its limits over time, each in order of time; sensors in the order of registration.
+
+    `retired`: since when sensors are retired; they do not count from then on, whatever they sent.
+    """
 
     readings: Sequence[Reading]
     versions: Sequence[Limits]
     sensors: Sequence[str]
+    retired: Mapping[str, datetime]
+
+    def counts(self, sensor: str, instant: datetime) -> bool:
+        """Return whether a sensor is not retired yet."""
+        return sensor not in self.retired or instant < self.retired[sensor]
+
+    @property
+    def counting(self) -> list[Reading]:
+        """The readings of sensors that were not retired."""
+        return [reading for reading in self.readings if self.counts(reading.sensor, reading.at)]
+
+    @property
+    def newest(self) -> datetime:
+        """The time of the last reading, or retirement."""
+        return max([reading.at for reading in self.readings] + list(self.retired.values()))
 
     def limits_at(self, instant: datetime) -> Limits:
         """Return the limits in force; those of the first version also before it."""
@@ -147,6 +165,8 @@ class History:
         """Return the valid measurement of each sensor that has one and counts."""
         limits, valid = self.limits_at(instant), {}
         for sensor in self.sensors:
+            if not self.counts(sensor, instant):
+                continue
             read = [reading for reading in self.readings if reading.sensor == sensor and reading.at <= instant]
             last = max(read, key=lambda reading: reading.at, default=None)
             if last is not None and last.temperature_c is not None and instant - last.at < limits.staleness:
@@ -169,9 +189,10 @@ class History:
     def have_returned(self, started_at: datetime, instant: datetime) -> bool:
         """Return whether all sensors valid at the start or read since were last measured within by the margin."""
         limits, last = self.limits_at(instant), self.valid_at(started_at)
-        for reading in self.readings:
+        for reading in self.counting:
             if started_at <= reading.at <= instant and reading.temperature_c is not None:
                 last[reading.sensor] = reading.temperature_c
+        last = {sensor: value for sensor, value in last.items() if self.counts(sensor, instant)}
         if limits.policy == "mean":
             return not last or limits.is_clear(sum(last.values()) / len(last))
         if limits.policy == "named":
@@ -180,7 +201,7 @@ class History:
 
     def steps(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Yield the parts of [start, end) in which nothing changes."""
-        turns = {start, end, *(version.since for version in self.versions)}
+        turns = {start, end, *(version.since for version in self.versions), *self.retired.values()}
         for reading in self.readings:
             turns |= {reading.at, *(reading.at + version.staleness for version in self.versions)}
         inside = sorted(turn for turn in turns if start <= turn <= end)
@@ -188,13 +209,19 @@ class History:
 
 
 def excursions(history: History, until: datetime | None = None) -> list[Excursion]:
-    """Return the temperature excursions; the metrics of an ongoing one are those `until` then or the last reading."""
+    """Return the temperature excursions.
+
+    The metrics of an ongoing one are those `until` then, or until the last reading that counts or retirement.
+    """
     found: list[Excursion] = []
-    for instant in sorted({reading.at for reading in history.readings}):
+    read_at = {reading.at for reading in history.counting}
+    for instant in sorted(read_at | set(history.retired.values())):
         limits, temperature = history.limits_at(instant), history.temperature_at(instant)
-        if temperature is None:
-            continue
         current = found[-1] if found else None
+        if instant in history.retired.values():
+            _end_by_retirement(current, history, instant)
+        if temperature is None or instant not in read_at:
+            continue
         if current and current.ended_at is not None and instant >= current.ended_at + current.clearing_delay:
             current = None
         if limits.severity(temperature):
@@ -209,10 +236,24 @@ def excursions(history: History, until: datetime | None = None) -> list[Excursio
             is_back = limits.is_clear(temperature) and history.have_returned(current.started_at, instant)
             if current.ended_at is None and is_back:
                 current.ended_at = instant
-    until = until or max(reading.at for reading in history.readings)
+    until = until or max([*read_at, *history.retired.values()])
     for each in found:
         _measure(each, history, each.ended_at or until)
     return found
+
+
+def _end_by_retirement(current: Excursion | None, history: History, instant: datetime) -> None:
+    """End an excursion that only sensors retired then kept open: they were valid at its start or measured since."""
+    if current is None or current.ended_at is not None:
+        return
+    retired = {sensor for sensor, since in history.retired.items() if since == instant}
+    since_start = [reading for reading in history.counting if current.started_at <= reading.at < instant]
+    took_part = {reading.sensor for reading in since_start if reading.temperature_c is not None}
+    took_part |= history.valid_at(current.started_at).keys()
+    temperature = history.temperature_at(instant)
+    is_within = temperature is None or not history.limits_at(instant).severity(temperature)
+    if retired & took_part and is_within and history.have_returned(current.started_at, instant):
+        current.ended_at, current.critical_since = instant, None
 
 
 def _note_outside(current: Excursion, instant: datetime, temperature: float, limits: Limits) -> None:
@@ -275,7 +316,7 @@ class Exceeded:
 
 def budgets(history: History, side: str) -> list[Exceeded]:
     """Return the periods in which the time that counts within the window before a moment reached the allowed time."""
-    newest = max(reading.at for reading in history.readings)
+    newest = history.newest
     counted = [piece for each in excursions(history) for piece in union(each.counted.get(side, []))]
     found = []
     for version, since, until in _in_force(history, newest):

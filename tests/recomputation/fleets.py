@@ -1,9 +1,10 @@
-"""Random fleets: units in seven zones with one to three sensors, faults, gaps, late rows and three scales."""
+"""Random fleets: units in seven zones and three scales; sensors with faults, gaps and late rows, some retired."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import time_machine
 from rest_framework.test import APIClient
 
+from alarms.limits.retirement import RetirementError, retire
 from alarms.models import UnitLimits
 from customers.models import Customer, Facility, Sensor, StorageUnit
 from tests.api_clients import client_of
@@ -199,6 +201,19 @@ def push(fleet: Fleet, seed: int) -> None:
         response = fleet.client.post("/api/v1/temperature/bulk", batch)
         assert response.status_code == 200, response.content
         assert response.json()["rejected"] == response.json()["conflicts"] == 0, response.content
+
+
+def retire_sensors(fleet: Fleet, seed: int) -> int:
+    """Retire sensors of some units from a moment in the past on, after which they have sent; return their number."""
+    drawn = random.Random(seed)
+    for stored, unit in fleet.units.items():
+        if drawn.random() < 0.5:
+            sensor = drawn.choice(list(Sensor.objects.filter(storage_unit=stored).order_by("pk")))
+            moment = fleet.start + drawn.uniform(0.2, 0.9) * DAYS * DAY
+            with suppress(RetirementError):  # of the reference sensor of the limits
+                retire(sensor, moment, by="ann")
+                unit.retired[sensor.sensor_code] = moment
+    return sum(len(unit.retired) for unit in fleet.units.values())
 
 
 def _row(stored: StorageUnit, reading: Reading) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def history_of(stored: StorageUnit, unit: Unit) -> History:
     codes = dict(Sensor.objects.filter(storage_unit=stored).order_by("pk").values_list("pk", "sensor_code"))
     versions = LimitVersion.objects.filter(storage_unit=stored).order_by("valid_from")
     readings = sorted(unit.readings, key=lambda reading: reading.at)
-    return History(readings, [limits_of(version, codes) for version in versions], list(codes.values()))
+    limits = [limits_of(version, codes) for version in versions]
+    return History(readings, limits, list(codes.values()), unit.retired)
 
 
 def limits_of(version: LimitVersion, codes: dict[int, str]) -> Limits:

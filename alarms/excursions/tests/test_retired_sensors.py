@@ -66,6 +66,14 @@ def test_what_the_retired_sensor_sends_does_not_count() -> None:
     assert ends(readings, 12) == [at(12)]
 
 
+def test_what_is_outside_when_only_the_retired_sensor_is_read_is_not_read_then() -> None:
+    readings = in_order(series(5, 5, 9, 9, sensor_id=DEAD, every=4), series(5, 9, sensor_id=ALIVE))
+    versions = [EffectiveLimits(START, Limits(high_warning_c=8.0, gap_limit_seconds=900, high_delay_seconds=120))]
+    (found,) = detect_excursions(readings, versions, {DEAD: at(1)})
+    # As if the retired sensor had not sent at minutes 8 and 12.
+    assert (found.last_outside_at, found.alarm_at) == (at(5), None)
+
+
 def test_time_outside_counts_until_the_retirement() -> None:
     versions = [EffectiveLimits(START, Limits(high_warning_c=8.0, gap_limit_seconds=900))]
     (found,) = detect_excursions(series(9, sensor_id=DEAD), versions, {DEAD: at(20)})
