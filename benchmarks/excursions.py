@@ -15,8 +15,8 @@ from django.db import transaction
 from alarms.evaluation.evaluate import evaluate
 from alarms.excursions.detected import EffectiveLimits
 from alarms.excursions.detector import Detector
-from alarms.excursions.reading_columns import ReadingColumns
 from alarms.excursions.runs import advance
+from alarms.excursions.sensor_readings import SensorReadings
 from alarms.models import Excursion
 from alarms.thresholds import Limits
 from benchmarks import storing
@@ -74,7 +74,7 @@ def run_evaluation(unit_sensors: Sequence[tuple[int, int]]) -> None:
     )
 
 
-def _detect(units: Sequence[ReadingColumns], *, by_runs: bool) -> _Detected:
+def _detect(units: Sequence[SensorReadings], *, by_runs: bool) -> _Detected:
     in_force, count = [EffectiveLimits(storing.START, LIMITS)], 0
     began = time.process_time()
     for readings in units:
@@ -88,9 +88,9 @@ def _detect(units: Sequence[ReadingColumns], *, by_runs: bool) -> _Detected:
     return _Detected(count, time.process_time() - began)
 
 
-def _readings(count: int, excursions: int, seed: int) -> ReadingColumns:
+def _readings(count: int, excursions: int, seed: int) -> SensorReadings:
     instants = microseconds_of(storing.START) + np.arange(count, dtype=np.int64) * 60_000_000
-    return ReadingColumns(instants, np.ones(count, np.int64), _temperatures(count, excursions, seed))
+    return SensorReadings(instants, np.ones(count, np.int64), _temperatures(count, excursions, seed))
 
 
 def _temperatures(count: int, excursions: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

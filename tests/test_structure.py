@@ -19,6 +19,13 @@ MIN_MODULE_LINES = 40
 MAX_FUNCTION_LINES = 50
 MAX_MEDIAN_FUNCTION_LINES = 8
 MAX_LINES_WITH_ANY = 200
+# Words that the glossary of docs/style.md has replaced.
+OLD_NAMES = frozenset({
+    "Arrival", "Intake", "ReadingColumns", "Walk", "addressing", "amiss", "anew", "authors", "back_office", "callers",
+    "examination", "glance", "granting", "handling", "intake", "mend", "packed_parts", "places", "pulse", "put_down",
+    "remembered", "rulebook", "signs_of_life", "stands", "storms", "stretches", "suspects", "take_in", "taken_up",
+    "telling", "weighing",
+})  # fmt: skip
 # Modules that Django, DRF or Celery expect under these names, however short; `base` is a database backend.
 FRAMEWORK_MODULES = {
     "__init__.py",
@@ -70,6 +77,13 @@ def function_lengths(path: Path) -> Iterator[tuple[int, str]]:
             yield (node.end_lineno or node.lineno) - node.lineno + 1, node.name
 
 
+def defined_names(path: Path) -> Iterator[str]:
+    """Yield the names of the classes and functions of a module."""
+    for node in ast.walk(ast.parse((settings.BASE_DIR / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+
+
 @pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES}), ids=str)
 def test_a_folder_has_few_modules(folder: Path) -> None:
     modules = [path for path in MODULES if path.parent == folder and path.name != "__init__.py"]
@@ -100,6 +114,12 @@ def test_functions_are_short_on_the_whole() -> None:
     lengths = [length for path in CODE for length, _ in function_lengths(path)]
 
     assert median(lengths) <= MAX_MEDIAN_FUNCTION_LINES
+
+
+def test_what_is_defined_has_none_of_the_old_names() -> None:
+    defined = [(path, name) for path in EVERYTHING for name in (path.stem, *path.parts[:-1], *defined_names(path))]
+
+    assert [f"{path}: {name}" for path, name in defined if name.strip("_") in OLD_NAMES] == []
 
 
 def test_few_lines_escape_type_checking() -> None:

@@ -16,8 +16,8 @@ from django.db import connection
 
 from alarms.excursions.detected import DetectedExcursion
 from alarms.excursions.detector import NEVER, Detector
-from alarms.excursions.reading_columns import ReadingColumns, stored_readings
 from alarms.excursions.runs import advance
+from alarms.excursions.sensor_readings import SensorReadings, stored_readings
 from alarms.excursions.units import EvaluatedUnit
 from alarms.models import Excursion
 from readings.models import LatestReading
@@ -69,7 +69,7 @@ class ReplayWindow:
         """The stored excursions that those found replace."""
         return [each for each in self.stored if self.since <= each.started_at < self.until]
 
-    def process(self, readings: ReadingColumns, limit: int) -> None:
+    def process(self, readings: SensorReadings, limit: int) -> None:
         """Process the next readings; as many as `limit` may not be all that were requested."""
         self.position = self.until
         if len(readings) == limit:
@@ -113,7 +113,7 @@ def replay(spans: Mapping[int, NewSpan], units: Mapping[int, EvaluatedUnit]) -> 
     return windows
 
 
-def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator[ReadingColumns]:
+def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator[SensorReadings]:
     """Yield the unit's readings from `since` to before `until`, a bounded number at a time, split between instants."""
     while since < until:
         readings = stored_readings([(unit_id, since, until)], MAX_ROWS)[unit_id]
@@ -124,7 +124,7 @@ def iterate_readings(unit_id: int, since: datetime, until: datetime) -> Iterator
         yield readings
 
 
-def advance_from(since: datetime, detector: Detector, readings: ReadingColumns) -> None:
+def advance_from(since: datetime, detector: Detector, readings: SensorReadings) -> None:
     """Move the detector through these readings; those before `since` may still be valid then, but begin nothing."""
     before = readings.rows_before(since)
     detector.prime(readings.readings(0, before))

@@ -19,7 +19,7 @@ from alarms.excursions import temperature_columns as by_column
 from alarms.excursions.detected import DetectedExcursion
 from alarms.excursions.detector import Detector
 from alarms.excursions.period import Period, Positions, next_of
-from alarms.excursions.reading_columns import ReadingColumns
+from alarms.excursions.sensor_readings import SensorReadings
 from alarms.excursions.temperature_columns import SECOND_US, Instants, Mask, SensorColumn
 from alarms.excursions.unit_temperature import unit_temperature_at
 from alarms.thresholds import SensorPolicy, Severity
@@ -31,7 +31,7 @@ FEW = 24
 MAX_CELLS = 1_000_000
 
 
-def advance(detector: Detector, readings: ReadingColumns, few: int = FEW) -> None:
+def advance(detector: Detector, readings: SensorReadings, few: int = FEW) -> None:
     """Move the detector through these readings, all later than those before. `few`: up to how many to step."""
     readings = readings.before_retirement(detector.retired)
     sensor_count = len({*readings.sensor_ids(), *detector.sensors})
@@ -44,7 +44,7 @@ def advance(detector: Detector, readings: ReadingColumns, few: int = FEW) -> Non
             _advance_part(detector, part, few)
 
 
-def _parts(readings: ReadingColumns, size: int) -> Iterator[ReadingColumns]:
+def _parts(readings: SensorReadings, size: int) -> Iterator[SensorReadings]:
     """Yield the readings in parts of about this size that end between two instants."""
     first_rows = readings.first_rows()
     while len(readings):
@@ -54,7 +54,7 @@ def _parts(readings: ReadingColumns, size: int) -> Iterator[ReadingColumns]:
         readings, first_rows = readings[end:], first_rows[cut:] - end
 
 
-def _advance_part(detector: Detector, readings: ReadingColumns, few: int) -> None:
+def _advance_part(detector: Detector, readings: SensorReadings, few: int) -> None:
     measured_c = {} if detector.current is None else detector.measured_c
     at_us, sensors = by_column.carry_forward(readings, detector.sensors, measured_c, detector.retired)
     rows = [*readings.first_rows().tolist(), len(readings)]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from alarms.excursions.reading_columns import ReadingColumns
+from alarms.excursions.sensor_readings import SensorReadings
 from alarms.excursions.unit_temperature import Sensors
 from alarms.thresholds import Limits, SensorPolicy, Side
 from readings.storage.reading_batch import microseconds_of
@@ -52,7 +52,7 @@ class SensorColumn:
 
 
 def carry_forward(
-    readings: ReadingColumns, sensors: Sensors, measured_c: Mapping[int, float], retired: Mapping[int, datetime]
+    readings: SensorReadings, sensors: Sensors, measured_c: Mapping[int, float], retired: Mapping[int, datetime]
 ) -> tuple[Instants, list[SensorColumn]]:
     """Return the instants of `readings`, and what each sensor measured last at them, by sensor id.
 

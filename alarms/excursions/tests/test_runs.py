@@ -15,8 +15,8 @@ from hypothesis.strategies import DrawFn
 from alarms.excursions import temperature_columns as by_column
 from alarms.excursions.detected import DetectedExcursion, EffectiveLimits, SensorReading
 from alarms.excursions.detector import Detector, group_by_instant
-from alarms.excursions.reading_columns import ReadingColumns
 from alarms.excursions.runs import advance
+from alarms.excursions.sensor_readings import SensorReadings
 from alarms.tests.evaluation import START, at
 from alarms.thresholds import Limits, SensorPolicy, Severity, Side
 
@@ -78,7 +78,7 @@ def found_in_parts(
             for instant, taken in group_by_instant(part):
                 detector.step(instant, taken)
         else:
-            advance(detector, ReadingColumns.of_readings(part), few=0)
+            advance(detector, SensorReadings.of_readings(part), few=0)
         state = detector.dump_state()
         unused = {"after_end"} if detector.current is not None else {"after_end", "measured_c", "critical_since"}
         is_over = detector.current is not None and detector.current.ended_at is not None
@@ -131,7 +131,7 @@ def test_many_readings_are_processed_in_parts(monkeypatch: pytest.MonkeyPatch) -
     rows = [SensorReading(at(n), sensor, 9.0 if n % 40 > 25 else 5.0) for n in range(200) for sensor in (1, 2)]
     in_force = [EffectiveLimits(START, Limits(high_warning_c=8.0))]
     in_parts, stepping = Detector(in_force), Detector(in_force)
-    advance(in_parts, ReadingColumns.of_readings(rows))
+    advance(in_parts, SensorReadings.of_readings(rows))
     for instant, taken in group_by_instant(rows):
         stepping.step(instant, taken)
     assert in_parts.all_excursions() == stepping.all_excursions()

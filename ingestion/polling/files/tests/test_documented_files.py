@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from ingestion.models import Source
 from ingestion.models.source_request import SourceFiles
-from ingestion.polling.files.tests.places import place_of
+from ingestion.polling.files.tests.file_servers import place_of
 from ingestion.polling.tests.polling import polled
 from readings.models import Reading
 from readings.units.scales import from_celsius

@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from ingestion.models import Delivery, Source, SourceFile
-from ingestion.polling.files.tests.places import s3_server, write
+from ingestion.polling.files.tests.file_servers import s3_server, write
 from ingestion.polling.files.tests.sftp_server import PASSWORD, USER, private_key_text, serving
 from ingestion.polling.tests.polling import counts, polled
 from ingestion.polling.trial import try_source

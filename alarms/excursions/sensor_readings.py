@@ -17,7 +17,7 @@ from readings.storage.reading_batch import COPY_HEADER, COPY_TRAILER, POSTGRES_E
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingColumns:
+class SensorReadings:
     """A unit's readings in order of time and sensor, all columns of one length.
 
     recorded_at_us: microseconds since 1970-01-01 UTC. temperature_c: NaN where the sensor gave no measurement.
@@ -28,7 +28,7 @@ class ReadingColumns:
     temperature_c: npt.NDArray[np.float64]
 
     @classmethod
-    def of_readings(cls, readings: Iterable[SensorReading]) -> ReadingColumns:
+    def of_readings(cls, readings: Iterable[SensorReading]) -> SensorReadings:
         """Return these readings as columns."""
         rows = list(readings)
         return cls(
@@ -40,21 +40,21 @@ class ReadingColumns:
     def __len__(self) -> int:
         return len(self.recorded_at_us)
 
-    def __getitem__(self, rows: slice) -> ReadingColumns:
-        return ReadingColumns(self.recorded_at_us[rows], self.sensor_id[rows], self.temperature_c[rows])
+    def __getitem__(self, rows: slice) -> SensorReadings:
+        return SensorReadings(self.recorded_at_us[rows], self.sensor_id[rows], self.temperature_c[rows])
 
     def rows_before(self, instant: datetime) -> int:
         """Return how many readings were taken before `instant`."""
         return int(np.searchsorted(self.recorded_at_us, microseconds_of(instant)))
 
-    def before_retirement(self, retired: Mapping[int, datetime]) -> ReadingColumns:
+    def before_retirement(self, retired: Mapping[int, datetime]) -> SensorReadings:
         """Return the readings of sensors that were not `retired` when they were taken."""
         if not retired:
             return self
         counts = np.ones(len(self), np.bool_)
         for sensor_id, since in retired.items():
             counts &= (self.sensor_id != sensor_id) | (self.recorded_at_us < microseconds_of(since))
-        return ReadingColumns(self.recorded_at_us[counts], self.sensor_id[counts], self.temperature_c[counts])
+        return SensorReadings(self.recorded_at_us[counts], self.sensor_id[counts], self.temperature_c[counts])
 
     def sensor_ids(self) -> list[int]:
         """Return the sensors in order of their ids."""
@@ -115,7 +115,7 @@ STORED_ROW = np.dtype(
 )
 
 
-def stored_readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -> Mapping[int, ReadingColumns]:
+def stored_readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -> Mapping[int, SensorReadings]:
     """Return at most `limit` readings of each unit, each from an instant to before another. One query."""
     unit_ids, since, until = zip(*requested, strict=True)
     parameters: dict[str, datetime | int | list[int] | list[datetime]] = {
@@ -131,7 +131,7 @@ def stored_readings(requested: Sequence[tuple[int, datetime, datetime]], limit: 
         cursor.copy_expert(cursor.mogrify(STORED_READINGS, parameters), copied)
     count = (copied.tell() - len(COPY_HEADER) - len(COPY_TRAILER)) // STORED_ROW.itemsize
     rows = np.frombuffer(copied.getbuffer(), STORED_ROW, count, len(COPY_HEADER))
-    columns = ReadingColumns(
+    columns = SensorReadings(
         rows["recorded_at"].astype(np.int64) + POSTGRES_EPOCH_US,
         rows["sensor_id"].astype(np.int64),
         rows["temperature_c"].astype(np.float64),
