@@ -203,8 +203,9 @@ class TestOne:
         self, operator: Client, unit: StorageUnit, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         alarm = AlarmFactory(storage_unit=unit)
-        # Session, user with roles, the alarm, its silence, events, signatures and inhibited alarms, the count above.
-        with django_assert_num_queries(8):
+        # Session, user with roles, the alarm, its silence, events, signatures and inhibited alarms, the count above,
+        # and whether the person has a passkey to sign with.
+        with django_assert_num_queries(9):
             operator.get(url_of(alarm))
 
 

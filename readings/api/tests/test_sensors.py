@@ -42,7 +42,8 @@ def test_each_sensor_has_the_drift_of_its_clock(
     sensor(StorageUnitFactory(facility=unit.facility), "of another unit")
     store_readings(unit, [5.0] * 3, start=NOW, every=timedelta(hours=1), sensor=fast, received_at=NOW)
     api = client_of(unit.facility.customer)
-    with django_assert_num_queries(4):
+    # The token, the unit, its sensors, and all of them for the ETag.
+    with django_assert_num_queries(5):
         page = api.get(f"/api/v1/units/{unit.public_id}/sensors").json()
     first, second = page["items"]
     assert (first["sensor_id"], first["clock_drift_seconds"], first["future_reading_count"]) == ("a", 72_000.5, 2)
