@@ -35,8 +35,9 @@ def main() -> int:
         folder.chmod(0o755)
         for outcome in run_series(folder, arguments.names, random.Random(arguments.seed), arguments.tries):  # noqa: S311
             report.add(outcome)
-    if not arguments.names:
-        arguments.report.write_text(report.document(), encoding="utf-8")
+            if not arguments.names:
+                # After each fault: the last ones may take long.
+                arguments.report.write_text(report.document(), encoding="utf-8")
     return 0 if report.is_passed else 1
 
 
