@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.db import connections
 from django.utils import timezone
+from hypothesis import settings as hypothesis_settings
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
@@ -21,6 +22,10 @@ from temperature_site.dev.embedded_postgres.server import FOR_TESTS, EmbeddedPos
 from tests.databases import choose_template, drop_templates, migrated_template
 
 SERVER = pytest.StashKey[EmbeddedPostgres]()
+
+# How long an example takes depends on what else the machine does; timings belong in benchmarks.
+hypothesis_settings.register_profile("tests", deadline=None)
+hypothesis_settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -19,7 +19,7 @@ from django.conf import settings
 TEMPLATE_VARIABLE = "TEST_TEMPLATE_DATABASE"
 # Of two workers one migrates while the other waits.
 LOCK = "SELECT pg_advisory_lock(hashtext(%s))"
-MIGRATE_SECONDS = 120
+MIGRATE_SECONDS = 300
 
 
 @dataclass(frozen=True)
