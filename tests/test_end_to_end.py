@@ -69,14 +69,14 @@ class Simulated:
 
     def live_to_the_end(self) -> None:
         """Wait until the period is over, the customers' systems work again, and all have been polled since."""
-        wait_until("the simulated span is over", self.is_over, seconds=60)
+        wait_until("the simulated span is over", self.is_over, seconds=90)
         ask(f"{self.urls['A']}/simulate/transport?customers=all", {})
         recovered_at = datetime.now(UTC)
         self.database.rows(POLL_NOW)
         wait_until(
             "all customers are polled well",
             lambda: self.database.value(POLLED_WELL_SINCE, [recovered_at]) == len(self.urls),
-            seconds=30,
+            seconds=90,
         )
 
     def difference(self) -> Difference:
