@@ -26,7 +26,7 @@ from readings.storage.store import store
 READINGS, UNITS, EXCURSIONS = 1_000_000, 10, 500
 STEPPED = 20_000
 MIN_READINGS_A_SECOND = 1_500_000
-# Of the whole evaluation, whose readings come from the database and whose excursions and alarms go there.
+# Of the whole evaluation: readings are fetched from the database, excursions and alarms are stored in it.
 STORED_READINGS, STORED_EXCURSIONS = 300_000, 150
 WARM_C, COLD_C = 9.0, 5.0
 LIMITS = Limits(low_warning_c=2.0, high_warning_c=8.0, high_critical_c=15.0)
@@ -55,7 +55,7 @@ def run_detection() -> None:
 
 
 def run_evaluation(unit_sensors: Sequence[tuple[int, int]]) -> None:
-    """Print how long readings of these units, whose limits are LIMITS, take to store, and to evaluate."""
+    """Print how long readings of these units take to store and to evaluate with the limits LIMITS."""
     batch = _batch(unit_sensors)
     began, cpu_began = time.perf_counter(), time.process_time()
     with transaction.atomic():

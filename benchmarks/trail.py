@@ -61,7 +61,7 @@ FROM generate_series(1, %s) AS number
 def run() -> None:
     """Compare storing and requests with and without the trail, then search it."""
     print("Trail: CPU time of process and PostgreSQL backend with and without trail and chaining, medians in turn")
-    # One connection, whose backend is measured, for all requests.
+    # One connection for all requests: its backend is measured.
     connection.settings_dict["CONN_MAX_AGE"] = None
     connection.close()
     with connection.cursor() as cursor:

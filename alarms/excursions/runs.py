@@ -84,7 +84,7 @@ def _advance_part(detector: Detector, readings: SensorReadings, few: int) -> Non
 
 @dataclass(slots=True)
 class _Run:
-    """A detector that is moved through a period, to whose first instant it has stepped."""
+    """A detector that has stepped to the first instant of a period and is moved through the rest."""
 
     detector: Detector
     period: Period

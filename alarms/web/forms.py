@@ -36,7 +36,7 @@ def _text(label: str, help_text: str = "") -> forms.CharField:
 
 
 class UsedOnceInput(forms.HiddenInput):
-    """A hidden input whose value is not sent a second time if the form is shown again."""
+    """A hidden input that is empty again when the form is shown once more."""
 
     @override
     def get_context(self, name: str, value: object, attrs: dict[str, object] | None) -> dict[str, object]:

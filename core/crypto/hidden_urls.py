@@ -1,4 +1,4 @@
-"""URL columns whose secrets are stored encrypted; the columns hold what may be shown."""
+"""URL columns with their secrets stored encrypted beside them; the columns hold what may be shown."""
 
 from __future__ import annotations
 

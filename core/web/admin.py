@@ -54,7 +54,7 @@ def count_of(model: type[models.Model], way: str, condition: Q | None = None) ->
 
 
 class VersionedAdmin(admin.ModelAdmin[M]):
-    """Objects whose form shows what others changed since it was opened, and is compared with them under a lock."""
+    """An admin page with a form that shows what others changed since it was opened; it is compared under a lock."""
 
     form: type[forms.ModelForm[M]] = VersionedForm
 
