@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from math import ceil
 
@@ -21,7 +22,7 @@ from core.leases import Claim, ClaimLost
 
 logger = structlog.get_logger(__name__)
 
-# The soft limit leaves time to record the attempt before the hard limit; the lease is longer than both.
+# The soft limit leaves time to record the attempt before the hard limit; the lease is renewed meanwhile.
 SOFT_SECONDS = ceil(settings.NOTIFICATION_TOTAL_SECONDS) + 5
 HARD_SECONDS = SOFT_SECONDS + 5
 # Leaves the task's time limit to the last unit.
@@ -35,12 +36,16 @@ REEVALUATION_TIME = timedelta(seconds=10)
 def send_due_messages() -> None:
     """Claim due messages and send a task for each; the task expires with the lease."""
     outbox.give_up(timezone.now())
-    for claim in outbox.claim_due():
-        send_message.apply_async(
-            (claim.row_id, str(claim.claim_id)),
-            expires=settings.NOTIFICATION_LEASE_SECONDS,
-            queue=settings.SLOW_QUEUE if claim.is_slow else settings.MESSAGE_QUEUE,
-        )
+    outbox.message_leases.send_each([[claim] for claim in outbox.claim_due()], _send)
+
+
+def _send(group: Sequence[Claim]) -> None:
+    [claim] = group
+    send_message.apply_async(
+        (claim.row_id, str(claim.claim_id)),
+        expires=settings.NOTIFICATION_LEASE_SECONDS,
+        queue=settings.SLOW_QUEUE if claim.is_slow else settings.MESSAGE_QUEUE,
+    )
 
 
 @shared_task(soft_time_limit=SOFT_SECONDS, time_limit=HARD_SECONDS)

@@ -4,16 +4,16 @@ A claim is one conditional UPDATE that gives a due row a claim id and a lease. T
 row's id and the claim id; a worker whose claim id is no longer the row's does nothing. If a message is lost, the lease
 expires and the next tick claims the row again. Running two schedulers, or receiving a message twice, is harmless.
 
-The worker that begins with a row replaces the lease, which covers the wait in a queue, by a short one, and renews that
-as long as it is working: the row of a worker that is killed is claimed again within half a minute. All times are by the
-database's clock.
+A claim's first lease covers the wait in a queue, and the message expires with it. The worker that begins with the row
+replaces it, and renews the new one as long as it is working. Neither is longer than half a minute by default: no row
+waits longer than that for a message that was lost or a worker that was killed. All times are by the database's clock.
 """
 
 from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,6 +55,11 @@ UPDATE {table} SET lease_until = %(lease_until)s
 FROM unnest(%(ids)s::bigint[], %(claim_ids)s::uuid[]) AS held (id, claim_id)
 WHERE {table}.id = held.id AND {table}.claim_id = held.claim_id AND {table}.lease_until > %(now)s
 RETURNING {table}.id
+"""
+_RELEASE = """
+UPDATE {table} SET claim_id = NULL, lease_until = NULL
+FROM unnest(%(ids)s::bigint[], %(claim_ids)s::uuid[]) AS held (id, claim_id)
+WHERE {table}.id = held.id AND {table}.claim_id = held.claim_id
 """
 
 
@@ -130,17 +135,30 @@ class LeasedTable(Generic[Row]):
         parameters: dict[str, datetime | list[int] | list[str]] = {
             "now": now,
             "lease_until": now + WORKING_LEASE,
-            "ids": [claim.row_id for claim in claims],
-            "claim_ids": [str(claim.claim_id) for claim in claims],
+            **_ids_of(claims),
         }
         with connection.cursor() as cursor:
             cursor.execute(_RENEW.format(table=self.model._meta.db_table), parameters)
             return {row_id for (row_id,) in cursor.fetchall()}
 
-    def release(self, claim: Claim) -> None:
-        """Let others claim the row at once."""
-        own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id)
-        own.update(claim_id=None, lease_until=None)
+    def release(self, claims: Collection[Claim]) -> None:
+        """Let others claim the rows at once, with one statement. Claims that are no longer valid are passed over."""
+        with connection.cursor() as cursor:
+            cursor.execute(_RELEASE.format(table=self.model._meta.db_table), _ids_of(claims))
+
+    def send_each(self, groups: Iterable[Sequence[Claim]], send: Callable[[Sequence[Claim]], object]) -> None:
+        """Call `send` with each group of claims. If one cannot be sent, release it and all that follow, and raise.
+
+        A worker that receives the message all the same finds its claims lost.
+        """
+        left = list(groups)
+        try:
+            while left:
+                send(left[0])
+                del left[0]
+        except Exception:
+            self.release([claim for group in left for claim in group])
+            raise
 
     @contextmanager
     def work(self, claim: Claim) -> Iterator[None]:
@@ -206,3 +224,7 @@ class LeasedTable(Generic[Row]):
 
     def _lost(self, claim: Claim) -> ClaimLost:
         return ClaimLost(f"{self.model.__name__} {claim.row_id} is no longer claimed by {claim.claim_id}.")
+
+
+def _ids_of(claims: Collection[Claim]) -> dict[str, list[int] | list[str]]:
+    return {"ids": [claim.row_id for claim in claims], "claim_ids": [str(claim.claim_id) for claim in claims]}

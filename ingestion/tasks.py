@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 import structlog
 from celery import shared_task
@@ -13,7 +14,7 @@ from ingestion import retention, watchdog
 from ingestion.imports import drafts, storing
 from ingestion.imports.undoing import run_claimed
 from ingestion.loading import due_readings
-from ingestion.polling.claims import claim_due
+from ingestion.polling.claims import claim_due, source_leases
 from ingestion.polling.group import poll_group
 from ingestion.polling.poll import poll
 
@@ -30,18 +31,21 @@ def send_due_sources() -> None:
     """Claim due sources and send a task for each slow one, and for each group of others; it expires with the lease."""
     claims = claim_due()
     quick = [claim for claim in claims if not claim.is_slow]
-    for first in range(0, len(quick), GROUP_SIZE):
-        group = quick[first : first + GROUP_SIZE]
-        poll_sources.apply_async(
-            ([(claim.row_id, str(claim.claim_id)) for claim in group],), expires=settings.POLL_LEASE_SECONDS
-        )
-    for claim in claims:
-        if claim.is_slow:
-            _send(claim)
+    groups = [quick[first : first + GROUP_SIZE] for first in range(0, len(quick), GROUP_SIZE)]
+    slow = [[claim] for claim in claims if claim.is_slow]
+    source_leases.send_each(groups + slow, lambda group: (_send_alone if group[0].is_slow else _send_together)(group))
 
 
-def _send(claim: Claim) -> None:
-    """Send a task for a source alone."""
+def _send_together(group: Sequence[Claim]) -> None:
+    """Send a task for several sources."""
+    poll_sources.apply_async(
+        ([(claim.row_id, str(claim.claim_id)) for claim in group],), expires=settings.POLL_LEASE_SECONDS
+    )
+
+
+def _send_alone(group: Sequence[Claim]) -> None:
+    """Send a task for one source."""
+    [claim] = group
     poll_source.apply_async(
         (claim.row_id, str(claim.claim_id)),
         expires=settings.POLL_LEASE_SECONDS,
@@ -53,10 +57,14 @@ def _send(claim: Claim) -> None:
 def send_due_imports() -> None:
     """Claim the imports that are to be stored or undone, and send a task for each; forget old drafts."""
     drafts.forget_drafts()
-    for claim in storing.claim_due():
-        run_import.apply_async(
-            (claim.row_id, str(claim.claim_id)), expires=settings.POLL_LEASE_SECONDS, queue=settings.SLOW_QUEUE
-        )
+    storing.import_leases.send_each([[claim] for claim in storing.claim_due()], _send_import)
+
+
+def _send_import(group: Sequence[Claim]) -> None:
+    [claim] = group
+    run_import.apply_async(
+        (claim.row_id, str(claim.claim_id)), expires=settings.POLL_LEASE_SECONDS, queue=settings.SLOW_QUEUE
+    )
 
 
 @shared_task(soft_time_limit=IMPORT_SECONDS, time_limit=IMPORT_SECONDS + 60)
@@ -99,5 +107,5 @@ def poll_source(source_id: int, claim_id: str) -> None:
 @shared_task
 def poll_sources(claims: list[tuple[int, str]]) -> None:
     """Poll claimed sources together; those that have to be polled alone get a task each."""
-    for claim in poll_group([Claim(source_id, uuid.UUID(claim_id)) for source_id, claim_id in claims]):
-        _send(claim)
+    left_over = poll_group([Claim(source_id, uuid.UUID(claim_id)) for source_id, claim_id in claims])
+    source_leases.send_each([[claim] for claim in left_over], _send_alone)

@@ -270,12 +270,13 @@ SOURCE_FOLDERS = env.names("SOURCE_FOLDERS", default=[])
 SOURCE_MAX_REDIRECTS = env.whole_number("SOURCE_MAX_REDIRECTS", default=5)
 SOURCE_CREDENTIALS_KEYS = env.names("SOURCE_CREDENTIALS_KEYS")
 
-# A poll is asked to end, then killed, and only then can its source be claimed again: soft < hard < lease.
+# A poll is asked to end, then killed: soft < hard. Meanwhile it renews its lease.
 POLL_SOFT_SECONDS = env.whole_number("POLL_SOFT_SECONDS", default=60, min_value=1)
 POLL_HARD_SECONDS = env.whole_number("POLL_HARD_SECONDS", default=75, min_value=1)
 # Beyond this, a sensor's clock raises an alarm.
 MAX_CLOCK_DRIFT_SECONDS = env.whole_number("MAX_CLOCK_DRIFT_SECONDS", default=300, min_value=1)
-POLL_LEASE_SECONDS = env.whole_number("POLL_LEASE_SECONDS", default=120, min_value=1)
+# How long a source waits for a worker before another message is sent for it.
+POLL_LEASE_SECONDS = env.whole_number("POLL_LEASE_SECONDS", default=30, min_value=1)
 
 # How long records are kept that are no readings; 0 keeps them for ever.
 DELIVERY_RETENTION_DAYS = env.whole_number("DELIVERY_RETENTION_DAYS", default=400, min_value=0)
@@ -300,9 +301,10 @@ SITE_URL = env.url(
 NOTIFICATION_ALLOWED_NETWORKS = env.names(
     "NOTIFICATION_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else []
 )
-# An attempt times out after the first, its worker is killed ten seconds later, and only then may it be retried.
+# An attempt times out after the first, and its worker is killed ten seconds later; the second is how long a message
+# waits for a worker before it is claimed again.
 NOTIFICATION_TOTAL_SECONDS = env.seconds("NOTIFICATION_TOTAL_SECONDS", default=15.0)
-NOTIFICATION_LEASE_SECONDS = env.whole_number("NOTIFICATION_LEASE_SECONDS", default=60, min_value=1)
+NOTIFICATION_LEASE_SECONDS = env.whole_number("NOTIFICATION_LEASE_SECONDS", default=30, min_value=1)
 
 # Without it no mail is sent, and e-mail channels say so.
 EMAIL_URL = env.text("EMAIL_URL")

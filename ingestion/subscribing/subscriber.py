@@ -142,7 +142,7 @@ class Subscriber:
     def _end(self, subscription: _Subscription) -> None:
         subscription.client.stop()
         del self._subscriptions[subscription.claim.row_id]
-        subscription_leases.release(subscription.claim)
+        subscription_leases.release([subscription.claim])
 
     def _connect(self, source: Source, claim: Claim) -> None:
         client = SourceClient(source, self._hand_over, lambda told, text: self._told.put((told.pk, text)))

@@ -15,14 +15,11 @@ from temperature_site.conf.services import EMBEDDED_ENGINE
 from temperature_site.dev import folder_broker
 from temperature_site.forwarded_headers import forwarded_headers_problem
 
-# A worker is killed ten seconds after its attempt should have timed out.
-SECONDS_TO_END_DELIVERY = 12
-
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """Check that the settings are consistent."""
-    return [*_limits(), *_networks(), *_ports(), *_notifications(), *_accounts(), *_misspellings()]
+    return [*_limits(), *_networks(), *_ports(), *_accounts(), *_misspellings()]
 
 
 @register(Tags.security, deploy=True)
@@ -32,10 +29,10 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: object) 
 
 
 def _limits() -> Iterator[CheckMessage]:
-    if not 0 < settings.POLL_SOFT_SECONDS < settings.POLL_HARD_SECONDS < settings.POLL_LEASE_SECONDS:
+    if not 0 < settings.POLL_SOFT_SECONDS < settings.POLL_HARD_SECONDS:
         yield Error(
-            "A poll's limits must increase: POLL_SOFT_SECONDS < POLL_HARD_SECONDS < POLL_LEASE_SECONDS.",
-            hint="Otherwise a source is polled again while its last poll is still running.",
+            "A poll's limits must increase: POLL_SOFT_SECONDS < POLL_HARD_SECONDS.",
+            hint="Otherwise its worker is killed before the poll could end and say why.",
             id="temperature_site.E001",
         )
     if settings.SOURCE_TOTAL_SECONDS >= settings.POLL_SOFT_SECONDS:
@@ -67,15 +64,6 @@ def _ports() -> Iterator[CheckMessage]:
             f"OUTGOING_PORTS holds an invalid port: {error}.",
             hint="Write ports as 443 or 8000-8010, separated by commas.",
             id="temperature_site.E007",
-        )
-
-
-def _notifications() -> Iterator[CheckMessage]:
-    if settings.NOTIFICATION_LEASE_SECONDS < settings.NOTIFICATION_TOTAL_SECONDS + SECONDS_TO_END_DELIVERY:
-        yield Error(
-            f"NOTIFICATION_LEASE_SECONDS must be {SECONDS_TO_END_DELIVERY} above NOTIFICATION_TOTAL_SECONDS at least.",
-            hint="Otherwise a message is sent again while its last attempt is still running.",
-            id="temperature_site.E006",
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
 from alarms import tasks
@@ -147,6 +148,17 @@ def test_failing_and_slow_channels_use_the_slow_queue(
     MessageFactory()
     tasks.send_due_messages()
     assert sorted(sent) == [settings.MESSAGE_QUEUE, settings.SLOW_QUEUE]
+
+
+def test_messages_whose_task_cannot_be_sent_are_due_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broker_is_down(*_: object, **__: object) -> None:
+        raise OperationalError("The broker is down.")
+
+    monkeypatch.setattr(tasks.send_message, "apply_async", broker_is_down)
+    MessageFactory.create_batch(2)
+    with pytest.raises(OperationalError):
+        tasks.send_due_messages()
+    assert len(claim_due()) == 2
 
 
 def test_a_lost_claim_does_not_fail_the_task() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from core.leases import WORKING_LEASE, ClaimLost
+from core.leases import WORKING_LEASE, Claim, ClaimLost
 from ingestion.models import Source
 from ingestion.polling.claims import claim_due, claim_now, pause, poll_now, resume, source_leases
 from tests.factories import SourceFactory
@@ -134,3 +135,36 @@ def test_a_claim_that_expired_in_a_queue_is_not_worked_on(source: Source) -> Non
     Source.objects.update(lease_until=timezone.now())
     with pytest.raises(ClaimLost), source_leases.work(claim):
         pass
+
+
+def test_claims_that_are_released_are_claimed_at_the_next_tick(source: Source) -> None:
+    SourceFactory(next_due_at=source.next_due_at)
+    released, kept = claim_due()
+    source_leases.release([released])
+    (again,) = claim_due()
+    assert (again.row_id, again.claim_id == released.claim_id) == (released.row_id, False)
+    with source_leases.hold(kept):
+        pass
+
+
+def test_releasing_a_claim_that_is_lost_leaves_the_new_one(source: Source) -> None:
+    (old,) = claim_due()
+    Source.objects.update(lease_until=timezone.now())
+    (new,) = claim_due()
+    source_leases.release([old])
+    with source_leases.hold(new):
+        pass
+
+
+def test_what_cannot_be_sent_is_released_together_with_what_follows() -> None:
+    SourceFactory.create_batch(4, next_due_at=timezone.now() - timedelta(seconds=1))
+    sent, *unsent = claim_due()
+
+    def send(group: Sequence[Claim]) -> None:
+        if sent not in group:
+            raise ConnectionError("The broker is down.")
+
+    with pytest.raises(ConnectionError):
+        source_leases.send_each([[sent], unsent[:2], unsent[2:]], send)
+
+    assert {claim.row_id for claim in claim_due()} == {claim.row_id for claim in unsent}

@@ -7,18 +7,19 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from celery import current_app
+from celery import Task, current_app
+from kombu.exceptions import OperationalError
 
 from core.leases import Claim
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.tests.parsing import json_body, json_row
-from ingestion.polling.claims import claim_now
+from ingestion.polling.claims import claim_due, claim_now
 from ingestion.polling.fetch import FetchedBody
 from ingestion.polling.group import poll_group
 from ingestion.polling.http_poll import HttpPoll
 from ingestion.polling.tests.polling import ServedSource, in_turn, json_answer
 from ingestion.polling.tests.scripted_server import Visit, answer
-from ingestion.tasks import GROUP_SIZE, poll_sources, send_due_sources
+from ingestion.tasks import GROUP_SIZE, poll_source, poll_sources, send_due_sources
 from tests.factories import SourceFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_allowed")]
@@ -145,3 +146,21 @@ def test_due_sources_are_sent_in_groups() -> None:
         send_due_sources()
         sizes = [len(queue.get_nowait().payload[0][0]) for _ in range(2)]
     assert sizes == [GROUP_SIZE, 1]
+
+
+@pytest.mark.parametrize("failing", [poll_sources, poll_source], ids=["a group", "a slow source"])
+def test_sources_whose_message_cannot_be_sent_are_due_again(
+    failing: Task[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OperationalError("The broker is down.")
+
+    due_at = "2026-03-02T12:00:00Z"
+    quick, slow = SourceFactory(next_due_at=due_at), SourceFactory(next_due_at=due_at, failures_in_a_row=1)
+    monkeypatch.setattr(failing, "apply_async", refuse)
+
+    with pytest.raises(OperationalError):
+        send_due_sources()
+
+    unsent = {quick.pk, slow.pk} if failing is poll_sources else {slow.pk}
+    assert {claim.row_id for claim in claim_due()} == unsent

@@ -282,8 +282,8 @@ class TestChecks:
     def test_the_defaults_pass(self) -> None:
         assert self.identifiers() == []
 
-    def test_a_lease_must_outlast_the_limits(self, settings: Settings) -> None:
-        settings.POLL_LEASE_SECONDS = settings.POLL_HARD_SECONDS
+    def test_a_poll_must_be_asked_to_end_before_it_is_killed(self, settings: Settings) -> None:
+        settings.POLL_SOFT_SECONDS = settings.POLL_HARD_SECONDS
         assert self.identifiers() == ["temperature_site.E001"]
 
     def test_a_request_must_end_before_its_task(self, settings: Settings) -> None:
