@@ -47,14 +47,16 @@ def post_fork(server: object, worker: object) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Record the settings, and exclude the application from garbage collection: it never becomes garbage.
+    """Record the settings, trace, and exclude the application from garbage collection: it never becomes garbage.
 
     Responses create few cycles, so the collector need not run for every 700 new objects either; see
     docs/architecture.md.
     """
     from temperature_site.conf.recorded_settings import record_settings
+    from temperature_site.tracing import start_tracing
 
     record_settings("web")
+    start_tracing("web")
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

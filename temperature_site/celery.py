@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from temperature_site.conf.environment import require_valid_settings
 from temperature_site.dev import folder_broker
+from temperature_site.tracing import send_spans, start_tracing
 from temperature_site.worker_heartbeat import WorkerHeartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "temperature_site.settings")
@@ -123,6 +124,18 @@ def close_connections_of_failure(task: Task[Any, Any], state: str | None = None,
     """Close the connections of a task that failed, in whatever state it left them."""
     if state != states.SUCCESS and not task.request.is_eager:
         connections.close_all()
+
+
+@signals.worker_process_init.connect
+def start_tracing_tasks(**_: object) -> None:
+    """Trace tasks in each of the worker's processes, if a collector is set."""
+    start_tracing("worker")
+
+
+@signals.worker_process_shutdown.connect
+def send_last_spans(**_: object) -> None:
+    """Send what was traced before a process of the worker ends."""
+    send_spans()
 
 
 def queue_names(chosen: Iterable[str]) -> list[str]:

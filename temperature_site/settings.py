@@ -386,6 +386,13 @@ HEARTBEAT_URL = env.url("HEARTBEAT_URL", ("https", "http"), example="https://hc-
 # How old the newest backup may be, in hours, before the operator is warned; 0 if backups are taken in another way.
 BACKUP_HOURS = env.whole_number("BACKUP_HOURS", default=26)
 
+# The collector that receives traces, without the path `/v1/traces`, and the name they are found under there.
+# OpenTelemetry's own variables apply as well.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.url(
+    "OTEL_EXPORTER_OTLP_ENDPOINT", ("https", "http"), example="http://collector.internal:4318"
+)
+OTEL_SERVICE_NAME = env.text("OTEL_SERVICE_NAME", default="temperature-monitoring")
+
 # Logs
 
 LOG_FORMAT = env.text("LOG_FORMAT", default="console" if DEMO else "json")

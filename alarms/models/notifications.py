@@ -10,6 +10,7 @@ from django.utils import timezone
 from alarms.models.alarms import Alarm, AlarmEvent
 from alarms.models.channels import Channel, Rule
 from core.scope import ScopedModel, ScopeWays
+from core.tracing import TRACE_LENGTH, current_trace
 from customers.models import Customer
 
 
@@ -65,6 +66,13 @@ class Message(ScopedModel):
     claimed_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     attempt_count = models.PositiveIntegerField(default=0)
+    trace = models.CharField(
+        max_length=TRACE_LENGTH,
+        blank=True,
+        default=current_trace,
+        db_default="",
+        help_text="The span that created it, if that was traced.",
+    )
     sent_at = models.DateTimeField(null=True)
 
     class Meta:

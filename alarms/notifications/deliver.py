@@ -19,6 +19,7 @@ from alarms.notifications.outbox import message_leases, message_of, next_attempt
 from core.crypto.encryption import SecretUnreadable
 from core.db import clock
 from core.leases import Claim
+from core.tracing import span
 
 logger = structlog.get_logger(__name__)
 
@@ -33,9 +34,8 @@ def deliver(claim: Claim) -> Attempt:
     """
     with message_leases.work(claim):
         message = message_of(claim)
-        with structlog.contextvars.bound_contextvars(
-            message_id=str(message.public_id), channel=str(message.channel.public_id)
-        ):
+        names = {"message_id": str(message.public_id), "channel": str(message.channel.public_id)}
+        with structlog.contextvars.bound_contextvars(**names), span("send message", parent=message.trace, **names):
             at, started = timezone.now(), time.monotonic()
             try:
                 result = kind_of(message.channel.kind).send(message.channel, message)

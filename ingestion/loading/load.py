@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from alarms.evaluation.evaluate import evaluate
 from core.db.conflicts import retry_conflicts
+from core.tracing import describe_span, span
 from customers.models import Customer, StorageUnit
 from ingestion.loading import conflicts, rejected_rows
 from ingestion.loading.registration import Register, ResolvedSensor, SensorKey, link_units
@@ -154,10 +155,11 @@ def load(
             problems=problems,
         )
 
-    if iter(batches) is batches:
-        with transaction.atomic():
-            return attempt(0)
-    return retry_conflicts(attempt)
+    with span("load", customer=load_request.customer.customer_code, kind=load_request.ingestion_type):
+        if iter(batches) is batches:
+            with transaction.atomic():
+                return attempt(0)
+        return retry_conflicts(attempt)
 
 
 def _load(
@@ -169,6 +171,7 @@ def _load(
     problems: Sequence[str],
 ) -> LoadResult:
     load_result = LoadResult(_create_delivery(load_request), max_rejected_per_reason=max_rejected_per_reason)
+    describe_span(delivery=str(load_result.delivery.public_id))
     # Files come from the operator: they may be far larger than what a customer's system sends at once.
     is_limited = load_request.ingestion_type != IngestionType.IMPORT
     max_sensors = MAX_SENSORS if is_limited else None
@@ -254,11 +257,13 @@ def _load_batch(
         rejected += reset
     stored_batch = reading_batch(readings)
     began = time.monotonic()
-    result = store(stored_batch, load_request.received_at)
+    with span("store", readings=len(stored_batch)):
+        result = store(stored_batch, load_request.received_at)
     delivered = result.new_spans.keys() | result.units_ahead
     if load_request.source is not None and delivered:
         link_units(load_request.source.pk, delivered)
-    evaluate(result.new_spans, stored_batch)
+    with span("evaluate", units=len(result.new_spans)):
+        evaluate(result.new_spans, stored_batch)
     load_result.delivery.store_seconds += time.monotonic() - began
     load_result.count(result)
     if result.contradictions:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import structlog
 
 from core.leases import Claim, ClaimLost
+from core.tracing import span
 from ingestion.models import Source
 from ingestion.polling.claims import SLOW_SECONDS, source_leases
 from ingestion.polling.http_poll import HttpPoll, Outcome
@@ -75,7 +77,7 @@ def poll_group(claims: Sequence[Claim]) -> list[Claim]:
 
     Failures are logged as those of single polls are. Raise the internal errors, together, after all others were loaded.
     """
-    with _begun(claims) as group:
+    with span("poll sources", sources=len(claims)), _begun(claims) as group:
         _request(group)
         ends_at = time.monotonic() + SLOW_SECONDS
         while group.waiting:
@@ -131,7 +133,8 @@ def _request(group: _Group) -> None:
         except Exception:  # noqa: BLE001  the poll plans again, and reports what it raises
             is_single = False
         if is_single:
-            threading.Thread(target=_fetch, args=(group.arrived, source_id, poll), daemon=True).start()
+            arguments = (_fetch, group.arrived, source_id, poll)
+            threading.Thread(target=copy_context().run, args=arguments, daemon=True).start()
         else:
             group.later.append(group.waiting.pop(source_id))
 

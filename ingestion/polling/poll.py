@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import structlog
 
 from core.leases import Claim
+from core.tracing import span
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.polling.claims import source_leases
 from ingestion.polling.files.file_poll import FilePoll
@@ -45,6 +46,9 @@ def poll_of(claim: Claim, source: Source) -> SourcePoll:
     return _KINDS[source.ingestion_type](claim, source)
 
 
-def bound_source(source: Source) -> AbstractContextManager[object]:
-    """Name the source in every line that is logged."""
-    return structlog.contextvars.bound_contextvars(customer=source.customer.customer_code, source=str(source.public_id))
+@contextmanager
+def bound_source(source: Source) -> Iterator[None]:
+    """Name the source in every line that is logged, and trace what is done for it."""
+    names = {"customer": source.customer.customer_code, "source": str(source.public_id)}
+    with structlog.contextvars.bound_contextvars(**names), span("poll", **names):
+        yield

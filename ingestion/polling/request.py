@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from core.crypto.redaction import redact_url
+from core.tracing import span
 from ingestion.models import Source
 from ingestion.models.delivery import EXCERPT_LENGTH
 from ingestion.polling.access_tokens import access_token
@@ -49,17 +50,18 @@ def request_source(
             body = body.replace(SECRET_PLACEHOLDER.encode(), secret.encode())
 
     def sent(authorization: Mapping[str, str]) -> FetchedBody:
-        return fetch(
-            request.url,
-            headers={**headers, **request.headers, **(conditions or {}), **authorization},
-            basic_auth=request.basic_auth,
-            method=source.request_method if body is not None else Method.GET,
-            body=body,
-            ca_certificates=source.ca_certificates,
-            limits=limits_from_settings(),
-            allowed_networks=allowed_networks_from_settings(),
-            secret_query_names=request.secret_query_names,
-        )
+        with span("request", source=str(source.public_id)):
+            return fetch(
+                request.url,
+                headers={**headers, **request.headers, **(conditions or {}), **authorization},
+                basic_auth=request.basic_auth,
+                method=source.request_method if body is not None else Method.GET,
+                body=body,
+                ca_certificates=source.ca_certificates,
+                limits=limits_from_settings(),
+                allowed_networks=allowed_networks_from_settings(),
+                secret_query_names=request.secret_query_names,
+            )
 
     if credentials.kind != CredentialsKind.OAUTH2:
         return sent({})

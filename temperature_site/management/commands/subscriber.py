@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from ingestion.subscribing.subscriber import Subscriber
 from temperature_site.heartbeats import SUBSCRIBER, record_seen
+from temperature_site.tracing import start_tracing
 
 
 class Command(BaseCommand):
@@ -21,6 +22,7 @@ class Command(BaseCommand):
     @override
     def handle(self, *args: object, **options: object) -> None:
         stopping = threading.Event()
+        start_tracing("subscriber")
 
         def stop(number: int, frame: FrameType | None) -> None:
             stopping.set()
