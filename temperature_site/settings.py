@@ -14,6 +14,7 @@ import environ
 from temperature_site.conf.accounts import PASSWORD_VALIDATORS, allauth_settings
 from temperature_site.conf.environment import Environment, refuse_unsafe
 from temperature_site.conf.logging import logging_settings
+from temperature_site.conf.rest_api import DRF_SETTINGS, spectacular_settings
 from temperature_site.conf.secret_key import secret_key
 from temperature_site.conf.services import database_settings, mail_settings
 from temperature_site.dev import folder_broker
@@ -219,35 +220,8 @@ STORAGES = {
 
 # The REST API
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "customers.access.authentication.TokenAuthentication",
-        "customers.access.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": [
-        "customers.access.permissions.HasNeededPermission",
-        "core.api.query_params.TakesQueryParams",
-    ],
-    "DEFAULT_RENDERER_CLASSES": [
-        "core.api.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
-    ],
-    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.negotiation.ContentNegotiation",
-    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
-    "EXCEPTION_HANDLER": "core.api.errors.handle_exception",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "DEFAULT_METADATA_CLASS": "core.api.negotiation.Metadata",
-    "DEFAULT_SCHEMA_CLASS": "temperature_site.api.openapi.Schema",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Temperature Monitoring System",
-    "DESCRIPTION": "Temperatures of cold stores: readings, statistics, facilities, storage units, and their customers.",
-    "VERSION": VERSION,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["temperature_site.api.openapi.complete"],
-}
+REST_FRAMEWORK = DRF_SETTINGS
+SPECTACULAR_SETTINGS = spectacular_settings(VERSION)
 PUSH_SECONDS = env.whole_number("PUSH_SECONDS", default=60, min_value=1)  # a longer push is rolled back
 # The largest body of POST /api/v1/temperature/bulk, compressed or not.
 BULK_MAX_BYTES = env.whole_number("BULK_MAX_BYTES", default=16 * 1024 * 1024, min_value=1)
