@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import status
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound, ParseError, ValidationError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BrowsableAPIRenderer
@@ -22,7 +22,7 @@ from typing_extensions import override
 from core.api.errors import Conflict, TooLargeBody, Unavailable
 from core.api.lists import RowListView, page_of
 from core.api.pagination import PageParams
-from core.api.query_params import ChoiceParam, CustomerFilterParams, PeriodParams, takes
+from core.api.query_params import ChoiceParam, CustomerFilterParams, PeriodParams, QueryParams, takes
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
 from core.api.serializer_rows import SerializerRows
 from customers.access import actions
@@ -115,6 +115,15 @@ def _too_large(why: str) -> str:
     return f"The body is too large: {why}. Send it in smaller pushes, of at most {limits} each."
 
 
+class BulkPushParams(QueryParams):
+    """What the rows themselves cannot tell."""
+
+    accept_old_readings = serializers.BooleanField(
+        default=False,
+        help_text="Store rows from years ago, which are rejected otherwise: the device's clock may have been reset.",
+    )
+
+
 class BulkPushView(APIView):
     """Push of many readings."""
 
@@ -122,7 +131,8 @@ class BulkPushView(APIView):
     parser_classes = [WholeBodyParser]
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer]
 
-    @extend_schema(
+    @takes(
+        [BulkPushParams],
         request={
             JSONRenderer.media_type: ReadingCreateSerializer(many=True),
             NDJSONRenderer.media_type: OpenApiTypes.STR,
@@ -159,7 +169,13 @@ def _pushed_body(request: Request) -> PushedBody:
     encoding = content_encoding_of(request)
     # Without a body there is no stream, and the parser is not called.
     data = request.data if isinstance(request.data, bytes) else b""
-    return PushedBody(data, request.content_type or "", encoding in GZIP_ENCODINGS, settings.BULK_MAX_BYTES)
+    return PushedBody(
+        data,
+        request.content_type or "",
+        encoding in GZIP_ENCODINGS,
+        settings.BULK_MAX_BYTES,
+        accepts_old_readings=bool(BulkPushParams.parse(request)["accept_old_readings"]),
+    )
 
 
 def content_encoding_of(request: Request) -> str:

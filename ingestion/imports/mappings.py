@@ -79,13 +79,17 @@ def choose_mapping(file: ImportFile, content: bytes) -> None:
 
 
 def save_mapping(file: ImportFile) -> None:
-    """Remember the mapping of a file for the customer's next files with its header."""
+    """Remember the mapping of a file for the customer's next files with its header.
+
+    That readings from years ago are right was said of this file only.
+    """
     if not file.header_titles:
         return
     customer = file.file_import.customer
     saved = SavedMapping.objects.filter(customer=customer, header_digest=file.header_digest).first()
     saved = saved or SavedMapping(customer=customer, header_digest=file.header_digest, name=file.header_titles)
     copy_mapping(file, saved)
+    saved.accepts_old_readings = False
     saved.save()
 
 

@@ -52,13 +52,14 @@ def import_file(
     *,
     source: Source | None = None,
     default_unit_code: str = "",
+    mapping: FieldMapping | None = None,
     progress: Progress = lambda _: None,
 ) -> FileResult:
     """Import the file as a delivery of `customer`.
 
-    `source` provides the field mapping and whether new units are registered. `default_unit_code` is the unit of rows
-    without one; a CSV file without a unit column defaults to its file name. `progress` is called with the number of
-    bytes read since the previous call. Raise OSError if the file can't be read.
+    `source` provides the field mapping, unless `mapping` does, and whether new units are registered.
+    `default_unit_code` is the unit of rows without one; a CSV file without a unit column defaults to its file name.
+    `progress` is called with the number of bytes read since the previous call. Raise OSError if the file can't be read.
     """
     load_request = LoadRequest(
         customer=customer,
@@ -68,9 +69,11 @@ def import_file(
         size_bytes=path.stat().st_size,
         default_unit_code=default_unit_code,
     )
+    if mapping is None:
+        mapping = source.mapping if source else FieldMapping()
     try:
         with path.open("rb") as file, transaction.atomic():
-            result = _load(path, file, load_request, progress)
+            result = _load(path, file, load_request, mapping, progress)
             _record_import(result.delivery)
     except Error as error:
         logger.exception("import failed", file=path.name)
@@ -90,8 +93,10 @@ def _record_import(delivery: Delivery) -> None:
     )
 
 
-def _load(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progress) -> FileResult:
-    batches = Parsing(lambda: _parsed(path, file, load_request, progress))
+def _load(
+    path: Path, file: BinaryIO, load_request: LoadRequest, mapping: FieldMapping, progress: Progress
+) -> FileResult:
+    batches = Parsing(lambda: _parsed(path, file, load_request, mapping, progress))
     try:
         result = load(load_request, batches, max_rejected_per_reason=MAX_EXAMPLES)
     except UnreadableBody as unreadable:
@@ -99,11 +104,13 @@ def _load(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progr
     return FileResult(path, result.delivery, result.rejected)
 
 
-def _parsed(path: Path, file: BinaryIO, load_request: LoadRequest, progress: Progress) -> Iterator[ParsedBatch]:
+def _parsed(
+    path: Path, file: BinaryIO, load_request: LoadRequest, mapping: FieldMapping, progress: Progress
+) -> Iterator[ParsedBatch]:
     file.seek(0)
     parsed = parse_body(
         file,
-        load_request.source.mapping if load_request.source else FieldMapping(),
+        mapping,
         file_name=path.name,
         received_at=timezone.now(),
         default_unit=load_request.default_unit_code,

@@ -252,9 +252,14 @@ def _load_batch(
 ) -> None:
     readings, rejected = resolve(register, batch)
     rejected += batch.rejected
-    if load_request.ingestion_type != IngestionType.IMPORT:
-        readings, reset = without_reset_clocks(readings, batch, load_request.received_at, load_request.since)
-        rejected += reset
+    readings, reset = without_reset_clocks(
+        readings,
+        batch,
+        load_request.received_at,
+        load_request.since,
+        is_file=load_request.ingestion_type == IngestionType.IMPORT,
+    )
+    rejected += reset
     stored_batch = reading_batch(readings)
     began = time.monotonic()
     with span("store", readings=len(stored_batch)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -163,14 +163,21 @@ def _with_codes(
         schema={"unit_code": pl.String, "facility": pl.String, "unit": pl.String},
         orient="row",
     )
-    readings = (
-        batch.readings.join(codes, on="unit_code", how="inner", maintain_order="left")
-        .with_columns(facility_code=pl.col("facility"), unit_code=pl.col("unit"))
-        .select(batch.readings.columns)
-    )
+
+    def with_codes(rows: pl.DataFrame) -> pl.DataFrame:
+        return (
+            rows.join(codes, on="unit_code", how="inner", maintain_order="left")
+            .with_columns(facility_code=pl.col("facility"), unit_code=pl.col("unit"))
+            .select(rows.columns)
+        )
+
     rejected = [*batch.rejected, *_of_unknown_units(batch, units)] if with_rejected else []
-    return ParsedBatch(
-        readings=readings, rejected=rejected, raw_row=batch.raw_row, row_context=batch.row_context, notes=batch.notes
+    return replace(
+        batch,
+        readings=with_codes(batch.readings),
+        rejected=rejected,
+        units={},
+        spans_of_units=None if batch.spans_of_units is None else with_codes(batch.spans_of_units),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import TypeAlias
@@ -73,6 +73,7 @@ class PushedBody:
     content_type: str
     is_declared_gzip: bool
     max_bytes: int
+    accepts_old_readings: bool = False
 
     def batches(self, received_at: datetime) -> list[ParsedBatch]:
         """Return the rows in batches whose `unit_code` is the unit's public id. Raise UnreadableBody.
@@ -84,10 +85,14 @@ class PushedBody:
         self._refuse_damaged_gzip(body)
         match declared_format(self.content_type) or _format_of(first):
             case BodyFormat.JSON:
-                return list(_parsed(lambda: _rows_of_array(body, first), received_at))
+                return list(_parsed(lambda: _rows_of_array(body, first), self._mapping, received_at))
             case BodyFormat.JSON_LINES:
-                return list(_parsed(lambda: _rows_of_lines(body), received_at))
-        return _csv(self.data, received_at, self.max_bytes)
+                return list(_parsed(lambda: _rows_of_lines(body), self._mapping, received_at))
+        return _csv(self.data, self._mapping, received_at, self.max_bytes)
+
+    @property
+    def _mapping(self) -> FieldMapping:
+        return replace(_MAPPING, accepts_old_readings=self.accepts_old_readings)
 
     def _first_character(self, body: DecodedBody) -> bytes:
         if self.is_declared_gzip and not self.data.startswith(GZIP_MAGIC):
@@ -155,9 +160,11 @@ def _refuse_too_many(count: int) -> None:
         raise exceeded(f"it has more than {MAX_ROWS:,} rows")
 
 
-def _parsed(rows: Callable[[], Iterator[_RowText]], received_at: datetime) -> Iterator[ParsedBatch]:
+def _parsed(
+    rows: Callable[[], Iterator[_RowText]], mapping: FieldMapping, received_at: datetime
+) -> Iterator[ParsedBatch]:
     def parse(clocks: ResetClocks) -> Iterator[ParsedBatch]:
-        builder = BatchBuilder(_MAPPING, received_at, RULES, clocks=clocks)
+        builder = BatchBuilder(mapping, received_at, RULES, clocks=clocks)
         return with_final_batch(_batches(rows(), builder), lambda: builder.finish(is_cut_off=False))
 
     return compared_as_a_whole(parse, received_at)
@@ -245,12 +252,12 @@ def _columns(numbers: list[int], rows: list[_Row]) -> pl.DataFrame:
     return pl.DataFrame(raw_fields)
 
 
-def _csv(data: bytes, received_at: datetime, max_bytes: int) -> list[ParsedBatch]:
+def _csv(data: bytes, mapping: FieldMapping, received_at: datetime, max_bytes: int) -> list[ParsedBatch]:
     batches: list[ParsedBatch] = []
     count = 0
     for batch in parse_body(
         io.BytesIO(data),
-        _MAPPING,
+        mapping,
         content_type="text/csv",
         received_at=received_at,
         batch_rows=_BATCH_ROWS,

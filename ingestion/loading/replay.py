@@ -145,6 +145,7 @@ def _parse_again(rows: Sequence[RejectedRow], mapping: FieldMapping) -> ParsedBa
         rejected=[rejection for batch in parsed for rejection in batch.rejected],
         units={key: described for batch in parsed for key, described in batch.units.items()},
         raw_row=lambda index: rows[index].raw,
+        accepts_old_readings=mapping.accepts_old_readings,
     )
 
 

@@ -1,7 +1,7 @@
-"""Find rows of devices whose clocks were reset, by comparison with what is stored of their units.
+"""Find rows of devices whose clocks were reset, by comparison with the time of receipt and with what is stored.
 
-A body may consist of such rows only, which nothing in it shows. Files that people import are not compared: they may be
-of any time. Of what was not requested as a period, such as a push, only a few rows are compared: more are a history.
+A body may consist of such rows only, which nothing in it shows. Rows from years ago are stored if they are near stored
+readings of their unit, if the body continues them up to now, or if its mapping accepts old readings.
 """
 
 from __future__ import annotations
@@ -12,19 +12,27 @@ import polars as pl
 from django.db import connection
 
 from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.reset_clocks import UNIT, is_first_of_january, spans_of_units
 from ingestion.parsing.results import ParsedBatch, RejectedReading
+from ingestion.parsing.values.timestamps import microseconds
 
-# Rows that are this much older than the unit's newest reading, with no other reading nearer than half of it.
+# Rows that are this old are compared. They are alone if no reading of their unit is nearer than half of it.
 YEARS_AWAY = timedelta(days=2 * 365)
-# More rows of one unit are its history rather than those of a device that lost its clock.
+# A person who imports a file is more likely to mean a history.
+FILE_YEARS_AWAY = timedelta(days=10 * 365)
+# So are rows of a year ago that begin like a clock that was reset, on the first of January, unless they span a month.
+YEAR_AWAY = timedelta(days=365)
+MONTH = timedelta(days=28)
+# More rows of one unit, among newer ones, are its history rather than those of a device that lost its clock.
 MAX_ROWS_APART = 100
 
+# `ends_old`: the body has no newer rows of the unit.
 _ALONE = """
 SELECT sent.storage_unit_id
-FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[])
-    AS sent (storage_unit_id, first, last)
-JOIN latest_reading USING (storage_unit_id)
-WHERE latest_reading.recorded_at >= sent.last + %(away)s::interval AND NOT EXISTS (
+FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[], %(ends_old)s::boolean[])
+    AS sent (storage_unit_id, first, last, ends_old)
+LEFT JOIN latest_reading USING (storage_unit_id)
+WHERE (ends_old OR latest_reading.recorded_at >= sent.last + %(away)s::interval) AND NOT EXISTS (
     SELECT FROM reading WHERE reading.storage_unit_id = sent.storage_unit_id
         AND reading.recorded_at BETWEEN sent.first - %(away)s::interval / 2 AND sent.last + %(away)s::interval / 2
 )
@@ -32,22 +40,26 @@ WHERE latest_reading.recorded_at >= sent.last + %(away)s::interval AND NOT EXIST
 
 
 def without_reset_clocks(
-    readings: pl.DataFrame, batch: ParsedBatch, received_at: datetime, since: datetime | None = None
+    readings: pl.DataFrame,
+    batch: ParsedBatch,
+    received_at: datetime,
+    since: datetime | None = None,
+    *,
+    is_file: bool = False,
 ) -> tuple[pl.DataFrame, list[RejectedReading]]:
-    """Return the readings without those that are years older than all others of their units, which are rejected.
+    """Return the readings without those that are years older than now or all others of their units: these are rejected.
 
-    `since` is when the requested period began: rows from years before it were not asked for.
+    `since` is when the requested period began: rows from years before it were not asked for. `is_file`: a person
+    imports the rows, and may mean a history.
     """
-    is_old = pl.col("recorded_at") < (since or received_at) - YEARS_AWAY
-    old = readings.filter(is_old)
-    if old.is_empty():
+    if batch.accepts_old_readings:
         return readings, []
-    spans = (
-        old.group_by("storage_unit_id")
-        .agg(first=pl.col("recorded_at").min(), last=pl.col("recorded_at").max(), count=pl.len())
-        .filter((pl.col("count") <= MAX_ROWS_APART) | (since is not None))
-    )
-    is_reset = is_old & pl.col("storage_unit_id").is_in(_units_alone(spans))
+    begins_at = since or received_at
+    reset = _years_old(readings, batch, begins_at, is_compared=not is_file, is_limited=since is None)
+    reset |= _begun_in_january(readings.filter(~pl.col("storage_unit_id").is_in(reset)), batch, begins_at)
+    if not reset:
+        return readings, []
+    is_reset = pl.col("storage_unit_id").is_in(reset) & (pl.col("recorded_at") < begins_at - YEAR_AWAY)
     rejected = [
         RejectedReading(number, Reason.CLOCK_RESET, _message(at), batch.raw_row(number))
         for number, at in readings.filter(is_reset).select("row_number", "recorded_at").rows()
@@ -55,10 +67,52 @@ def without_reset_clocks(
     return readings.filter(~is_reset), rejected
 
 
-def _units_alone(spans: pl.DataFrame) -> list[int]:
-    """Return the units that have newer readings, and none near the sent ones."""
+def _years_old(
+    readings: pl.DataFrame, batch: ParsedBatch, begins_at: datetime, *, is_compared: bool, is_limited: bool
+) -> set[int]:
+    """Return the units whose rows from years ago are alone.
+
+    `is_compared`: rows of units with newer rows are compared as well, `is_limited`: if they are few. Otherwise only
+    units whose rows are all from many years ago are looked at.
+    """
+    away = YEARS_AWAY if is_compared else FILE_YEARS_AWAY
+    spans = _spans(readings, batch, begins_at - away)
+    is_candidate = pl.col("ends_old")
+    if is_compared:
+        is_candidate |= (pl.col("count") <= MAX_ROWS_APART) | pl.lit(not is_limited)
+    return _units_alone(spans.filter(is_candidate), YEARS_AWAY)
+
+
+def _begun_in_january(readings: pl.DataFrame, batch: ParsedBatch, begins_at: datetime) -> set[int]:
+    """Return the units all of whose rows are a year old, begin like a clock that was reset, and are alone."""
+    spans = _spans(readings, batch, begins_at - YEAR_AWAY)
+    spans = spans.filter(pl.col("ends_old") & (pl.col("newest") - pl.col("oldest") < MONTH))
+    begins = [is_first_of_january(microseconds(at)) for at in spans["oldest"]]
+    return _units_alone(spans.filter(pl.Series(begins, dtype=pl.Boolean)), YEAR_AWAY)
+
+
+def _spans(readings: pl.DataFrame, batch: ParsedBatch, before: datetime) -> pl.DataFrame:
+    """Return the span and the number of the rows of each unit from before a time, and its span in the whole body."""
+    old = readings.filter(pl.col("recorded_at") < before)
+    body = batch.spans_of_units if batch.spans_of_units is not None else spans_of_units(batch.readings)
+    return (
+        old.join(body, on=UNIT, how="left", nulls_equal=True)
+        .group_by("storage_unit_id")
+        .agg(
+            first=pl.col("recorded_at").min(),
+            last=pl.col("recorded_at").max(),
+            oldest=pl.col("oldest").min(),
+            newest=pl.col("newest").max(),
+            count=pl.len(),
+        )
+        .with_columns(ends_old=pl.col("newest") < before)
+    )
+
+
+def _units_alone(spans: pl.DataFrame, away: timedelta) -> set[int]:
+    """Return the units that have no stored readings near these spans, and newer ones unless their body ends old."""
     if spans.is_empty():
-        return []
+        return set()
     with connection.cursor() as cursor:
         cursor.execute(
             _ALONE,
@@ -66,13 +120,16 @@ def _units_alone(spans: pl.DataFrame) -> list[int]:
                 "unit_ids": spans["storage_unit_id"].to_list(),
                 "firsts": spans["first"].to_list(),
                 "lasts": spans["last"].to_list(),
-                "away": f"{YEARS_AWAY.days} days",
+                "ends_old": spans["ends_old"].to_list(),
+                "away": f"{away.days} days",
             },
         )
-        return [unit_id for (unit_id,) in cursor.fetchall()]
+        return {unit_id for (unit_id,) in cursor.fetchall()}
 
 
 def _message(at: datetime) -> str:
     return message_for(
-        Reason.CLOCK_RESET, value=f"{at:%Y-%m-%d %H:%M:%S} UTC", why="years before the other readings of its unit"
+        Reason.CLOCK_RESET,
+        value=f"{at:%Y-%m-%d %H:%M:%S} UTC",
+        why="years away from now and from the other readings of its unit",
     )

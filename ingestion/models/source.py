@@ -109,6 +109,12 @@ class SourceMapping(models.Model):
         db_default=False,
         help_text="Otherwise they are readings without a measurement.",
     )
+    accepts_old_readings = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Store readings from years ago, which otherwise wait for review: the device's clock may have been"
+        " reset.",
+    )
 
     class Meta:
         abstract = True

@@ -43,14 +43,16 @@ class BatchBuilder:
     ) -> None:
         """`clocks` compares the rows of a body of several batches as a whole."""
         self._set_zone = mapping.time_zone
+        self._accepts_old = mapping.accepts_old_readings
         self._latest_us = microseconds(received_at + MAX_AHEAD)
         self._rules = rules
         self._notes = rules.notes
         self._zone, self._clock = mapping.time_zone, LocalClock(mapping.zone)
         self.change_context(row_context, given_zone)
         self._hours = RepeatedHourResolver()
-        self._checks = PlausibilityChecks(rules, received_at)
-        self._reset_clocks = clocks or ResetClocks(received_at)
+        self._checks = PlausibilityChecks(rules, received_at, accepts_old_readings=self._accepts_old)
+        accepted = ResetClocks(received_at, begins_at=0) if self._accepts_old else None
+        self._reset_clocks = accepted or clocks or ResetClocks(received_at)
         self._pending = pl.DataFrame(schema=CONVERTED_SCHEMA)
         self._pending_raw: dict[int, str] = {}
 
@@ -170,6 +172,7 @@ class BatchBuilder:
             units=describe_units(resolved, self._rules),
             raw_row=raw_row,
             row_context=self._row_context,
+            accepts_old_readings=self._accepts_old,
         )
 
     def _without_reset_clock(

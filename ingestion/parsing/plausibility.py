@@ -7,7 +7,6 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from ingestion.parsing.reset_clocks import is_first_of_january
 from ingestion.parsing.values.rules import RowRules
 from ingestion.parsing.values.timestamps import DAY_US, EPOCH, MICROSECOND, microseconds
 from readings.units.scales import from_celsius
@@ -25,8 +24,9 @@ _YEARS_AGO_US = 2 * 365 * DAY_US
 class PlausibilityChecks:
     """Collects what looks wrong in the readings of a body, and tells it in the notes."""
 
-    def __init__(self, rules: RowRules, received_at: datetime) -> None:
+    def __init__(self, rules: RowRules, received_at: datetime, *, accepts_old_readings: bool) -> None:
         self._rules = rules
+        self._accepts_old = accepts_old_readings
         self._received_us = microseconds(received_at)
         self._first = self._last = 0
         self._count = 0
@@ -56,12 +56,12 @@ class PlausibilityChecks:
                 f"Temperatures around {value:g} {scale} are unusual for cold stores and rooms."
                 " Check the scale, the factor and the offset."
             )
-        if self._count and self._last < self._received_us - _YEARS_AGO_US and is_first_of_january(self._first):
+        if self._accepts_old and self._count and self._first < self._received_us - _YEARS_AGO_US:
             day = f"{EPOCH + self._first * MICROSECOND:%Y-%m-%d}"
-            notes.tell(
-                f"All rows are years old, and begin on {day}, like those of a device whose clock was reset."
-                " If it was, withdraw them or import them with correct times."
-            )
+            notes.tell(f"Readings from {day} on were accepted, because the mapping accepts old readings.")
+        elif self._count and self._last < self._received_us - _YEARS_AGO_US:
+            day = f"{EPOCH + self._last * MICROSECOND:%Y-%m-%d}"
+            notes.tell(f"All rows are more than two years old, the newest from {day}. Check the device's clock.")
         return notes.sentences()
 
     def _note_times(self, walls: pl.Series) -> None:

@@ -68,8 +68,8 @@ MESSAGES: dict[Reason, str] = {
     Reason.UNREADABLE_TIME: "The time {value} cannot be read{why}. Set the time format{also}.",
     Reason.FUTURE_TIME: "The time {value} is more than 24 hours ahead. Check the device's clock and the time zone.",
     Reason.TOO_OLD: "The time {value} is before the year 2000. Check the device's clock and the time format.",
-    Reason.CLOCK_RESET: "The time {value} is {why}: the device's clock was probably reset. Check the clock and import "
-    "the rows again with correct times, or dismiss them.",
+    Reason.CLOCK_RESET: "The time {value} is {why}: the device's clock was probably reset. If so, import the rows with "
+    "correct times, or dismiss them. If not, have the mapping accept old readings.",
     Reason.SKIPPED_HOUR: "The local time {value} does not exist in {zone}: the clocks skipped it. Check the time zone.",
     Reason.AMBIGUOUS_HOUR: "The local time {value} occurs twice in {zone}, and the order of the rows does not show "
     "which one is meant. Send times with a UTC offset.",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from ingestion.parsing.results import ParsedBatch
+from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, UnitKey
 from ingestion.parsing.values.timestamps import DAY_US, EPOCH, MICROSECOND, microseconds
 
 _YEAR_DAYS = 365
@@ -21,27 +22,34 @@ _MAX_SHARE_APART = 0.2
 _FEW = 10
 # No row may be dated further ahead, so rows that are not old have no gap of a year between them.
 _NOT_OLD = timedelta(days=_YEAR_DAYS - 1)
+UNIT = ["facility_code", "unit_code"]
 
 
 class ResetClocks:
     """Tells which rows of a body come from reset clocks.
 
     `begins_at` (in microseconds since 1970) is when the right rows of the body begin, None if that is to be found in
-    each batch. `has_old`: a batch had rows that are a year old, which only the whole body shows to be right.
+    each batch. `has_old`: a batch had rows that are a year old, which only the whole body shows to be right. `per_day`
+    is the number of rows of each day since 1970 so far; those of a batch without old rows count for its first day.
     """
 
     def __init__(self, received_at: datetime, begins_at: int | None = None) -> None:
         self.has_old = False
+        self.per_day = np.zeros(0, np.int64)
         self._old_before = microseconds(received_at - _NOT_OLD)
         self._begins_at = begins_at
 
     def find(self, walls: NDArray[np.int64]) -> tuple[NDArray[np.bool_], str]:
         """Return which times (in microseconds since 1970) come from a reset clock, and a clause that says why."""
-        if not len(walls) or walls.min() >= self._old_before:
+        if not len(walls) or (first := walls.min()) >= self._old_before:
+            if len(walls):
+                self.per_day = _sum(self.per_day, np.bincount([first // DAY_US], [len(walls)]).astype(np.int64))
             return np.zeros(len(walls), np.bool_), ""
         self.has_old = True
+        per_day = _per_day(walls)
+        self.per_day = _sum(self.per_day, per_day)
         is_factory = (walls >= _FACTORY_START) & (walls < _FACTORY_END)
-        begins_at = _start_of_others(_per_day(walls)) if self._begins_at is None else self._begins_at
+        begins_at = _start_of_others(per_day) if self._begins_at is None else self._begins_at
         is_reset = is_factory | (walls < begins_at)
         if not is_reset.any():
             return is_reset, ""
@@ -53,26 +61,45 @@ def compared_as_a_whole(
 ) -> Iterator[ParsedBatch]:
     """Yield the batches of a body that `parse` returns, in which old rows were compared with all rows of the body.
 
-    A body of several batches is parsed anew, twice, at its first old row; most bodies have none.
+    A body of several batches is read to its end at its first old row, and parsed anew; most bodies have none.
     """
     clocks = ResetClocks(received_at)
     batches = parse(clocks)
     complete = 0
     previous = next(batches)
+    recent: set[UnitKey] = set()
     for batch in batches:
         if clocks.has_old:
             break
+        recent |= previous.units.keys()
         yield previous
         previous = batch
         complete += 1
     else:
         yield previous
         return
-    del batches  # closes what it reads
-    per_day = np.zeros(0, np.int64)
-    for batch in parse(ResetClocks(received_at, begins_at=0)):
-        per_day = _sum(per_day, _per_day(batch.readings["recorded_at"].dt.epoch("us").to_numpy()))
-    yield from islice(parse(ResetClocks(received_at, _start_of_others(per_day))), complete, None)
+    spans = [spans_of_units(each.readings) for each in chain([previous, batch], batches)]
+    spans_of_body = _merged([_spans_at(received_at, recent), *spans])
+    for batch in islice(parse(ResetClocks(received_at, _start_of_others(clocks.per_day))), complete, None):
+        batch.spans_of_units = spans_of_body
+        yield batch
+
+
+def spans_of_units(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return the times of the oldest and the newest reading of each unit."""
+    recorded_at = pl.col("recorded_at")
+    return readings.group_by(UNIT).agg(oldest=recorded_at.min(), newest=recorded_at.max())
+
+
+def _spans_at(at: datetime, units: Iterable[UnitKey]) -> pl.DataFrame:
+    schema = {name: READING_SCHEMA[name] for name in UNIT}
+    return pl.DataFrame(list(units), schema, orient="row").with_columns(
+        oldest=pl.lit(at, READING_SCHEMA["recorded_at"]), newest=pl.lit(at, READING_SCHEMA["recorded_at"])
+    )
+
+
+def _merged(spans: list[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(spans).group_by(UNIT).agg(pl.col("oldest").min(), pl.col("newest").max())
 
 
 def is_first_of_january(wall: int) -> bool:

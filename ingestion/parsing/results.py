@@ -72,6 +72,8 @@ class ParsedBatch:
     `units` describes each unit of `readings` by the last non-null values in its rows. `raw_row` returns the verbatim
     text of a row of this batch; `row_context` is a RowContext as text, for parse_rejected_row. `is_cut_off` is set on
     the last batch of a body that ends early. `notes` for people, and why the `scales`, are on the last batch.
+    `spans_of_units` has the times of the oldest and the newest reading of each unit in the whole body; None: those of
+    this batch. `accepts_old_readings`: see FieldMapping.
     """
 
     readings: pl.DataFrame
@@ -82,6 +84,8 @@ class ParsedBatch:
     is_cut_off: bool = False
     notes: list[str] = field(default_factory=list)
     scales: tuple[ScaleOfColumn, ...] = ()
+    spans_of_units: pl.DataFrame | None = None
+    accepts_old_readings: bool = False
 
     @property
     def row_numbers(self) -> list[int]:

@@ -40,7 +40,7 @@ MAX_REJECTED = 20
 class PreviewRequest:
     """A body's origin and how to read it. `max_rows` None counts all rows; `is_start` reads no further than those.
 
-    `is_poll`: rows that are years older than what is stored come from reset clocks, unlike those of files.
+    `is_poll`: rows that are years older than what is stored come from reset clocks, which files may hold as history.
     """
 
     customer: Customer
@@ -139,9 +139,10 @@ class _Counts:
         if self.is_full:
             return
         readings, rejected = resolve(self.register, batch)
-        if self._request.is_poll:
-            readings, reset = without_reset_clocks(readings, batch, self._request.received_at)
-            rejected += reset
+        readings, reset = without_reset_clocks(
+            readings, batch, self._request.received_at, is_file=not self._request.is_poll
+        )
+        rejected += reset
         self.reading_count += len(batch.readings)
         self.unit_codes |= set(batch.readings["unit_code"].unique().to_list())
         if len(readings):

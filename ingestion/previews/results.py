@@ -20,6 +20,7 @@ _ALIASES = {
     "register new": "registers_units",
     "default unit": "default_unit_code",
     "without a temperature": "skips_without_temperature",
+    "accept old readings": "accepts_old_readings",
     "several temperature": "several_temperatures",
 }
 _NAMES = {each.name.replace("_", " "): each.name for each in dataclasses.fields(FieldMapping)} | _ALIASES

@@ -62,6 +62,7 @@ class FieldMapping:
     null_values: tuple[str, ...] = ()  # texts that mean "nothing was measured", besides "" and JSON null
     error_values: tuple[str, ...] = ()  # numbers by which a sensor reports a fault: their rows are rejected
     skips_without_temperature: bool = False  # leave out rows with an empty temperature, such as events
+    accepts_old_readings: bool = False  # store rows that are years older than now and all others of their unit
 
     def __post_init__(self) -> None:
         self._check_types()

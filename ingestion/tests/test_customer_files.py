@@ -1,6 +1,6 @@
 """Files in the shapes of real exports are read exactly, or refused with a message that helps.
 
-Imports, polls and pushes all read bodies with `parse_body`; one test follows a file through the import command.
+What `parse_body` makes of each is compared with the table; `test_customer_files_stored.py` takes them in by every way.
 """
 
 from __future__ import annotations

@@ -253,6 +253,16 @@ def test_invalid_rows_are_reported_and_valid_rows_stored(client: APIClient, unit
     assert Reading.objects.count() == 2
 
 
+def test_readings_from_years_ago_are_stored_once_they_are_confirmed(client: APIClient, unit: StorageUnit) -> None:
+    rows = [reading(unit, recorded_at=f"2019-05-01T{hour:02}:00:00Z") for hour in range(3)]
+
+    refused = client.post(BULK, rows, format="json").json()
+    assert (refused["stored"], refused["rejected"]) == (0, 3)
+    assert "accept old readings" in refused["errors"][0]["message"]
+    stored = client.post(f"{BULK}?accept_old_readings=true", rows, format="json").json()
+    assert (stored["stored"], stored["rejected"], Reading.objects.count()) == (3, 0, 3)
+
+
 def test_a_line_that_is_not_json_is_an_error_of_that_line(client: APIClient, unit: StorageUnit) -> None:
     body = b'{"broken\n\n' + msgspec.json.encode(reading(unit))
     response = client.post(BULK, data=body, content_type="application/x-ndjson").json()

@@ -25,6 +25,7 @@ from ingestion.parsing.tests.parsed_batches import NOON
 from ingestion.parsing.tests.parsing import csv_body, csv_row, json_body, json_row
 from ingestion.polling.tests.polling import ServedSource, counts, csv_answer, in_turn, json_answer, polled_once
 from ingestion.polling.tests.scripted_server import Script, Visit, answer
+from ingestion.sources.mapping import FieldMapping
 from readings.models import DailyRollup, HourlyRollup, LatestReading, Reading
 from readings.storage.rollups import refresh
 from readings.units.scales import from_celsius
@@ -378,7 +379,7 @@ def test_late_and_unordered_rows_give_the_same_result_as_ordered_ones(tmp_path: 
     for number, (customer, rows) in enumerate(files):
         file = tmp_path / f"{number}.csv"
         file.write_text(csv_body(*[csv_row(timestamp=f"{at:%FT%T}", temperature=str(t)) for at, t in rows]))
-        import_file(file, customer)
+        import_file(file, customer, mapping=FieldMapping(accepts_old_readings=True))
     refresh()
 
     assert delivery_counts(disorderly) == delivery_counts(orderly)

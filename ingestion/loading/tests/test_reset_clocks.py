@@ -12,6 +12,7 @@ from customers.models import StorageUnit
 from ingestion.loading import push_body
 from ingestion.loading.load import LoadRequest, LoadResult, load
 from ingestion.loading.push_body import PushedBody
+from ingestion.loading.replay import replay
 from ingestion.models import IngestionType, RejectedRow, Source
 from ingestion.parsing.parse import parse_body
 from ingestion.sources.mapping import FieldMapping
@@ -32,12 +33,16 @@ def minutes(start: datetime, count: int) -> list[datetime]:
 
 
 def loaded(
-    text: str, kind: IngestionType = IngestionType.CSV, batch_rows: int = 50_000, since: datetime | None = None
+    text: str,
+    kind: IngestionType = IngestionType.CSV,
+    batch_rows: int = 50_000,
+    since: datetime | None = None,
+    mapping: FieldMapping | None = None,
 ) -> LoadResult:
     source = Source.objects.first() or SourceFactory()
     request = LoadRequest(customer=source.customer, source=source, ingestion_type=kind, received_at=NOW, since=since)
     data = io.BytesIO(text.encode())
-    return load(request, parse_body(data, FieldMapping(), received_at=NOW, batch_rows=batch_rows))
+    return load(request, parse_body(data, mapping or FieldMapping(), received_at=NOW, batch_rows=batch_rows))
 
 
 RESET_TO = [
@@ -104,18 +109,72 @@ def test_a_body_of_such_rows_only_waits_for_review_if_the_unit_is_known(kind: In
     loaded(body(datetime(2017, 8, 5, tzinfo=UTC)), kind)
 
     assert Reading.objects.count() == 1
-    assert "years before the other readings of its unit" in RejectedRow.objects.get().message
+    assert "years away from now and from the other readings of its unit" in RejectedRow.objects.get().message
     latest = LatestReading.objects.get(storage_unit=StorageUnit.objects.get())
     assert latest.recorded_at == NOW - timedelta(hours=1)
 
 
-@pytest.mark.parametrize(
-    ("kind", "count"), [(IngestionType.IMPORT, 5), (IngestionType.PUSH, 101)], ids=["a file", "many rows"]
-)
-def test_history_of_a_known_unit_is_stored(kind: IngestionType, count: int) -> None:
-    loaded(body(NOW - timedelta(hours=1)))
-    loaded(body(*minutes(datetime(2017, 8, 5, tzinfo=UTC), count)), kind)
-    assert Reading.objects.count() == 1 + count
+ALL_KINDS = [IngestionType.CSV, IngestionType.API, IngestionType.PUSH, IngestionType.IMPORT, IngestionType.MQTT]
+
+
+@pytest.mark.parametrize("batch_rows", [50_000, 40], ids=["one batch", "many batches"])
+@pytest.mark.parametrize("reset_to", RESET_TO, ids=lambda at: f"{at:%Y-%m-%d}")
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_first_rows_of_a_reset_clock_wait_for_review(kind: IngestionType, reset_to: datetime, batch_rows: int) -> None:
+    if kind is IngestionType.IMPORT and reset_to.month == 6:
+        reset_to = datetime(2013, 6, 17, 8, tzinfo=UTC)
+
+    loaded(body(*minutes(reset_to, 150)), kind, batch_rows)
+
+    assert (Reading.objects.count(), RejectedRow.objects.filter(reason="clock_reset").count()) == (0, 150)
+    assert not LatestReading.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_a_reset_unit_beside_others_of_a_first_body_waits_for_review(kind: IngestionType) -> None:
+    times = minutes(datetime(2013, 8, 5, tzinfo=UTC), 30)
+    text = body(*minutes(NOW - timedelta(hours=1), 30)) + body(*times).partition("\n")[2].replace("U1", "U2")
+
+    loaded(text, kind)
+
+    assert set(Reading.objects.values_list("storage_unit__unit_code", flat=True)) == {"U1"}
+    assert RejectedRow.objects.count() == 30
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_old_readings_are_stored_once_they_are_accepted(kind: IngestionType) -> None:
+    times = [*minutes(datetime(2015, 6, 17, tzinfo=UTC), 3), *minutes(datetime(2019, 1, 1, tzinfo=UTC), 5)]
+
+    result = loaded(body(*times), kind, mapping=FieldMapping(accepts_old_readings=True))
+
+    assert (Reading.objects.count(), RejectedRow.objects.count()) == (8, 0)
+    assert any("Readings from 2015-06-17 on were accepted" in note for note in result.notes)
+
+
+def test_rejected_rows_are_replayed_once_their_source_accepts_old_readings() -> None:
+    loaded(body(*minutes(datetime(2019, 8, 5, tzinfo=UTC), 3)))
+    Source.objects.update(accepts_old_readings=True)
+
+    assert replay(RejectedRow.objects.all(), by="P").replayed == 3
+    assert Reading.objects.count() == 3
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_the_file_of_last_year_is_stored_without_a_setting(kind: IngestionType) -> None:
+    loaded(body(*(datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=number) for number in range(300))), kind)
+    assert (Reading.objects.count(), RejectedRow.objects.count()) == (300, 0)
+
+
+def test_a_file_with_a_history_of_years_ago_is_stored_with_a_note() -> None:
+    result = loaded(body(*minutes(datetime(2019, 8, 5, tzinfo=UTC), 3)), IngestionType.IMPORT)
+    assert (Reading.objects.count(), RejectedRow.objects.count()) == (3, 0)
+    assert any("more than two years old, the newest from 2019-08-05" in note for note in result.notes)
+
+
+def test_old_rows_near_stored_readings_are_stored() -> None:
+    loaded(body(*minutes(datetime(2019, 8, 5, tzinfo=UTC), 3)), mapping=FieldMapping(accepts_old_readings=True))
+    loaded(body(*minutes(datetime(2019, 9, 5, tzinfo=UTC), 3)))
+    assert Reading.objects.count() == 6
 
 
 def test_many_rows_years_before_the_requested_period_wait_for_review() -> None:
@@ -124,13 +183,6 @@ def test_many_rows_years_before_the_requested_period_wait_for_review() -> None:
     loaded(body(*minutes(datetime(2017, 1, 1, tzinfo=UTC), 150)), since=NOW - timedelta(hours=2))
 
     assert (Reading.objects.count(), RejectedRow.objects.count()) == (1, 150)
-
-
-def test_a_first_body_of_such_rows_only_is_stored_with_a_note() -> None:
-    result = loaded(body(*minutes(datetime(2017, 1, 1, 0, 5, tzinfo=UTC), 3)))
-
-    assert (Reading.objects.count(), RejectedRow.objects.count()) == (3, 0)
-    assert any("begin on 2017-01-01, like those of a device whose clock was reset" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("batch_rows", [50_000, 40], ids=["one batch", "many batches"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help="show how the files are understood without storing anything"
         )
         parser.add_argument("--source", help="the source whose field mapping describes the files")
+        parser.add_argument(
+            "--accept-old-readings",
+            action="store_true",
+            help="store rows from years ago, which otherwise wait for review because a clock may have been reset",
+        )
         parser.add_argument("--unit", default="", help="the unit of rows without one (default: the file's name)")
 
     @override
@@ -58,7 +64,7 @@ class Command(BaseCommand):
     def _import(self, path: Path, customer: Customer, source: Source | None, options: dict[str, Any]) -> bool:
         """Import one file and print the result; return whether it could be imported."""
         if options["dry_run"]:
-            return self._preview(path, customer, source, options["unit"])
+            return self._preview(path, customer, source, options)
         try:
             size_bytes = path.stat().st_size
             with tqdm(total=size_bytes, desc=path.name, unit="B", unit_scale=True, file=self.stderr._out) as bar:
@@ -67,6 +73,7 @@ class Command(BaseCommand):
                     customer,
                     source=source,
                     default_unit_code=options["unit"],
+                    mapping=_mapping(source, accepts_old=options["accept_old_readings"]),
                     progress=bar.update,
                 )
         except (OSError, MappingError) as error:
@@ -75,15 +82,15 @@ class Command(BaseCommand):
         self._report(result)
         return not result.is_failure
 
-    def _preview(self, path: Path, customer: Customer, source: Source | None, unit_code: str) -> bool:
+    def _preview(self, path: Path, customer: Customer, source: Source | None, options: dict[str, Any]) -> bool:
         """Print how one file is understood; return whether it can be read."""
         try:
             request = PreviewRequest(
                 customer=customer,
                 source=source,
-                mapping=source.mapping if source else FieldMapping(),
+                mapping=_mapping(source, accepts_old=options["accept_old_readings"]),
                 file_name=path.name,
-                default_unit_code=unit_code,
+                default_unit_code=options["unit"],
                 max_bytes=MAX_FILE_BYTES,
                 max_rows=None,
             )
@@ -108,3 +115,8 @@ class Command(BaseCommand):
         hidden = result.delivery.records_rejected - len(result.examples)
         if hidden:
             self.stdout.write(f"  and {hidden} more rejected rows.")
+
+
+def _mapping(source: Source | None, *, accepts_old: bool) -> FieldMapping:
+    mapping = source.mapping if source else FieldMapping()
+    return replace(mapping, accepts_old_readings=mapping.accepts_old_readings or accepts_old)

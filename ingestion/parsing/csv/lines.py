@@ -19,6 +19,7 @@ from ingestion.parsing.csv.decimal_commas import DecimalCommaCheck
 from ingestion.parsing.csv.header import CsvHeader, split_line
 from ingestion.parsing.fields.layout import Layout
 from ingestion.parsing.fields.titles import Quantity, meaning_of
+from ingestion.parsing.fields.zones import OFFSET_START
 from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import RejectedReading
 from ingestion.parsing.values.rules import RowRejected
@@ -94,6 +95,11 @@ class SplitLines:
 def temperature_field(index: int) -> str:
     """Return the name under which the cells of a header's temperature column are split."""
     return f"temperature:{index}" if index else "temperature"
+
+
+def constant_field(position: int) -> str:
+    """Return the name under which the cells of a column are split that must be the same in all rows."""
+    return f"constant:{position}"
 
 
 class LineSplitter:
@@ -268,10 +274,7 @@ def is_shortened(cell: str, others: list[str]) -> bool:
 def _field_expressions(layout: Layout, filter_position: int | None) -> Iterator[pl.Expr]:
     """Yield the expressions that give the fields of a row from its cells, which are named by their positions."""
     for field, position in layout.columns.items():
-        if field == "time" and layout.date is not None:
-            yield pl.concat_str([pl.col(str(layout.date)), pl.col(str(position))], separator=" ").alias(field)
-        else:
-            yield pl.col(str(position)).alias(field)
+        yield (_time_expression(layout, position) if field == "time" else pl.col(str(position))).alias(field)
     for index, column in enumerate(layout.temperatures):
         yield pl.col(str(column.position)).alias(temperature_field(index))
     if layout.scales:
@@ -286,6 +289,20 @@ def _field_expressions(layout: Layout, filter_position: int | None) -> Iterator[
         yield pl.col(str(layout.quantity)).alias("quantity")
     if filter_position is not None:
         yield pl.col(str(filter_position)).alias("filter")
+    for position in layout.constant:
+        yield pl.col(str(position)).alias(constant_field(position))
+
+
+def _time_expression(layout: Layout, position: int) -> pl.Expr:
+    """Return the time's cell, behind that of a separate date and before that of a separate zone."""
+    time = pl.col(str(position))
+    if layout.date is not None:
+        time = pl.concat_str([pl.col(str(layout.date)), time], separator=" ")
+    if layout.zone_column is None:
+        return time
+    zone = pl.col(str(layout.zone_column)).str.strip_chars()
+    utc = pl.when(zone.str.contains(OFFSET_START)).then(pl.lit(" UTC")).otherwise(pl.lit(" "))
+    return pl.when(zone == "").then(time).otherwise(pl.concat_str([time, utc, zone]))
 
 
 def _optional_columns(header: CsvHeader, filter_position: int | None) -> int:

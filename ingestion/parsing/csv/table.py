@@ -10,8 +10,9 @@ import polars as pl
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.csv.events import drop_events
 from ingestion.parsing.csv.header import CsvHeader, parse_header
-from ingestion.parsing.csv.lines import LineBlock, LineSplitter, SplitLines, temperature_field
+from ingestion.parsing.csv.lines import LineBlock, LineSplitter, SplitLines, constant_field, temperature_field
 from ingestion.parsing.csv.scale_lines import device_entry, scale_entry
+from ingestion.parsing.fields.identity import several_devices
 from ingestion.parsing.fields.layout import MissingColumn, TemperatureColumn
 from ingestion.parsing.fields.names import constant_fields
 from ingestion.parsing.fields.titles import Quantity, meaning_of
@@ -62,6 +63,7 @@ class Table:
         self._is_scale_line = self._header_count > 1 and header.line == self.header.line
         self._has_rows_below = False
         self.header = header
+        self._constants: dict[int, str] = {}
         self.rules = row_rules(header, self._day_order, self._options)
         self.splitter = LineSplitter(
             header, constant_fields(self._options.mapping), filter_position=self._filter_position(header)
@@ -73,12 +75,15 @@ class Table:
 
     def convert(self, split: SplitLines) -> tuple[pl.DataFrame, list[RejectedReading], CsvHeader | None]:
         """Return the converted and the rejected rows, up to a line that is another header, and that header."""
-        converted, rejected = self._convert(split.raw_fields, split)
+        names = [constant_field(position) for position in self.header.layout.constant]
+        converted, rejected = self._convert(split.raw_fields.drop(names), split)
         rejected = [each for each in split.rejected + rejected if not self.splitter.is_blank(each.raw)]
         kept, new_header = self._without_headers(rejected, split.block)
         if new_header is not None:
             converted = converted.filter(pl.col("row_number") < new_header.line_number)
             kept = [each for each in kept if each.row_number < new_header.line_number]
+        if names:
+            self._refuse_changes(split.raw_fields.filter(pl.col("row_number").is_in(converted["row_number"].implode())))
         self._has_rows_below |= not converted.is_empty()
         self._count_summaries(kept)
         return drop_events(converted, split, self.header, self._options.notes), kept, new_header
@@ -218,6 +223,22 @@ class Table:
             what = "a list of several devices, one below the other"
             why = f": line {line.row_number} begins the readings of {quoted(device)}, and no column names devices"
             raise UnreadableBody(Reason.UNSUPPORTED_FILE, what=what, why=why)
+
+    def _refuse_changes(self, rows: pl.DataFrame) -> None:
+        """Raise UnreadableBody if rows differ in a column that was the same in all rows before, such as a serial.
+
+        That is only noted if a person named the unit.
+        """
+        for position in self.header.layout.constant:
+            cells = rows[constant_field(position)].str.strip_chars()
+            first = self._constants.setdefault(position, next(iter(cells.filter(cells != "")), ""))
+            changed = rows.filter(~cells.is_in(["", first]))
+            if changed.is_empty():
+                continue
+            found = several_devices(self.header.titles[position], f"line {changed['row_number'][0]}")
+            if not self._options.is_unit_named:
+                raise UnreadableBody(Reason.UNSUPPORTED_FILE, found)
+            self._options.notes.tell(found)
 
     def _count_header(self) -> None:
         self._repeated_headers += 1

@@ -13,11 +13,14 @@ from ingestion.parsing.fields.names import (
     UNIT_LIKE_NAMES,
 )
 from ingestion.parsing.fields.titles import canonical
+from ingestion.parsing.rejection_reasons import quoted
 
 _IDENTIFYING_NAMES = frozenset({*UNIT_LIKE_NAMES, *UNIT_IF_NONE_NAMES, *SENSOR_LIKE_NAMES, *MAYBE_IDENTIFYING_NAMES})
 # Columns that number the rows if they count on: "Point" may also be a measuring point.
 _COUNTERS = frozenset({"id", "point", "node", "position", "series"})
 _COUNTER_DIGITS = 15
+SENSOR_LIMIT = 100
+_SCALE_PART = re.compile(r"\s*(?:[(\[{][^()\[\]{}]*[)\]}]|,?\s*[°º˚*]\s*[CFK]\b.*)\s*")
 _READING_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-f]{24}", re.I)
 
 
@@ -29,6 +32,36 @@ def may_identify(title: str) -> bool:
 def tells_rows_apart(title: str, values: Sequence[str]) -> bool:
     """Return whether rows differ in a column by more than their numbers."""
     return len(set(values)) > 1 and not numbers_rows(title, values)
+
+
+def sensor_name(title: str) -> str:
+    """Return a title without the scale behind it."""
+    return _SCALE_PART.sub(" ", title).strip(" ,;:-_")[:SENSOR_LIMIT]
+
+
+def may_be_code(text: str) -> bool:
+    """Return whether a text is a storage unit's code rather than a scale that is not known, such as "Rankine"."""
+    return len(text) > 2 and any(char.isdigit() or char in " -_." for char in text)
+
+
+def several_devices(title: str, where: str) -> str:
+    """Return the message that rows differ in a column that would tell devices apart, after it has been passed over."""
+    message = f"{quoted(title)} changes in {where}, so it seems to tell units or sensors apart."
+    return f"{message} Set the unit field or the sensor field."
+
+
+def are_devices(values: Sequence[str], times: Sequence[str]) -> bool:
+    """Return whether the values that differ are devices: they return, share a time, or are names rather than numbers.
+
+    Numbers that ascend or descend are those of the readings.
+    """
+    numbers = [int(value[:_COUNTER_DIGITS]) for value in values if value.isdecimal()]
+    if len(numbers) == len(values) > 2 and (numbers in (ordered := sorted(set(numbers)), ordered[::-1])):
+        return False
+    if len(set(values)) < len(values):
+        return True
+    share_times = len(times) == len(values) and len(set(times)) < len(times)
+    return share_times or not any(value.isdecimal() or _READING_ID.fullmatch(value) for value in values)
 
 
 def numbers_rows(title: str, values: Sequence[str]) -> bool:

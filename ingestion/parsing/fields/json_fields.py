@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ingestion.parsing.fields.identity import several_devices
 from ingestion.parsing.fields.layout import Layout, TemperatureColumn, find_layout
 from ingestion.parsing.fields.names import DEFAULT_NAMES, VALUE_NAMES, constant_fields, mapped_name
 from ingestion.parsing.fields.scale_reasons import ScaleOfColumn, scales_of
 from ingestion.parsing.fields.titles import Quantity, canonical, meaning_of, scale_of_text
-from ingestion.parsing.fields.zones import GivenZone
+from ingestion.parsing.fields.zones import GivenZone, with_zone
 from ingestion.parsing.rejection_reasons import Reason
+from ingestion.parsing.results import UnreadableBody
 from ingestion.parsing.values.rules import RowRejected, RowRules, RowSkipped
 from ingestion.sources.mapping import AS_UNITS, FieldMapping
 
@@ -38,6 +40,7 @@ class FieldExtractor:
         self._constants = constant_fields(mapping)
         self._sample = [row for row in sample if isinstance(row, dict)]
         self._layouts: dict[tuple[str, ...], Layout] = {}
+        self._passed_over: dict[str, object] = {}
         named = {field: mapped_name(mapping, field) for field in DEFAULT_NAMES}
         self._paths = {field: name for field, name in named.items() if "." in name and not name.startswith("=")}
         self._filter_field = mapping.filter_field
@@ -109,8 +112,11 @@ class FieldExtractor:
             fields[field] = values[position]
         if layout.date is not None:
             fields["time"] = f"{values[layout.date]} {fields.get('time', '')}"
+        if layout.zone_column is not None and isinstance(zone := values[layout.zone_column], str):
+            fields["time"] = with_zone(str(fields.get("time", "")), zone)
         if layout.scales:
             fields["scale"] = _one_scale([values[position] for position in layout.scales])
+        self._check_constants(layout, row, values)
         for field, path in self._paths.items():
             found, value = at_path(row, path)
             if found and field == "temperature":
@@ -118,6 +124,22 @@ class FieldExtractor:
             elif found:
                 fields[field] = value
         return fields
+
+    def _check_constants(self, layout: Layout, row: Mapping[str, object], values: Sequence[object]) -> None:
+        """Raise UnreadableBody if a row differs in a field that was the same in all rows before, such as a serial.
+
+        That is only noted if a person named the unit.
+        """
+        if not layout.constant or not self._sample or self._paths.keys() & {"unit", "sensor"}:
+            return
+        keys = list(row)
+        for position in layout.constant:
+            value = values[position]
+            if value not in (None, "") and value != self._passed_over.setdefault(keys[position], value):
+                changed = several_devices(keys[position], "a later row")
+                if not self._has_default_unit:
+                    raise UnreadableBody(Reason.UNSUPPORTED_FILE, changed)
+                self.notes[changed] = None
 
     def _check_filter(self, row: Mapping[str, object]) -> None:
         name = self._filter_field

@@ -9,17 +9,19 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ingestion.parsing.fields.identity import may_identify, numbers_rows, tells_rows_apart
+from ingestion.parsing.fields import identity
 from ingestion.parsing.fields.names import (
     AMBIGUOUS_UNIT_NAMES,
     CLOCK_NAMES,
     DATE_NAMES,
     DEFAULT_NAMES,
     FURTHER_TIME_NAMES,
+    PART_NAMES,
     QUANTITY_NAMES,
     REQUIRED_IF_MAPPED,
     SENSOR_LIKE_NAMES,
     TIME_PREFIXES,
+    UNCERTAIN_NAMES,
     UNIT_IF_NONE_NAMES,
     UNIT_LIKE_NAMES,
     VALUE_NAMES,
@@ -34,17 +36,15 @@ from ingestion.parsing.fields.titles import (
     meaning_of,
     scale_of_text,
 )
-from ingestion.parsing.fields.zones import GivenZone, without_zone, zone_entry, zone_in
+from ingestion.parsing.fields.zones import GivenZone, ZoneColumn, without_zone, zone_column, zone_in
 from ingestion.parsing.notes import names_listed
 from ingestion.parsing.rejection_reasons import quoted
 from ingestion.parsing.values.numbers import unit_after_number
 from ingestion.sources.mapping import FieldMapping
 from readings.units.scales import Scale
 
-_SENSOR_LIMIT = 100
 _HAS_OFFSET = re.compile(r".*[Zz]|.*\d[+-]\d\d:?\d\d|\d+(?:\.\d+)?|.*\b(?:UTC|GMT)")
 _CLOCK = re.compile(r"\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:[.,]\d+)?(?:\s*[ap]\.?\s?m\.?)?", re.I)
-_SCALE_PART = re.compile(r"\s*(?:[(\[{][^()\[\]{}]*[)\]}]|,?\s*[°º˚*]\s*[CFK]\b.*)\s*")
 Sample = Sequence[Sequence[object]]
 
 
@@ -68,20 +68,23 @@ class TemperatureColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Where each field is: positions by field in `columns`, except temperatures, scales and a separate date.
+    """Where each field is: positions by field in `columns`, except temperatures, scales, and a separate date or zone.
 
     `zone` is that of the time's title. `unread` are the titles of columns that hold nothing known. `like_unit` and
-    `like_sensor` are titles that were taken for a unit or sensor without being called so.
+    `like_sensor` are titles that were taken for a unit or sensor without being called so. `constant` are columns that
+    would tell devices apart, which nothing else does, if the rows differed in them.
     """
 
     columns: dict[str, int]
     temperatures: tuple[TemperatureColumn, ...]
     scales: tuple[int, ...] = ()
     date: int | None = None
+    zone_column: int | None = None
     quantity: int | None = None
     zone: GivenZone | None = None
     unread: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    constant: tuple[int, ...] = ()
 
 
 def find_layout(
@@ -128,6 +131,7 @@ class _Matcher:
         self._columns: dict[str, int] = {}
         self._taken: set[int] = set()
         self._notes: list[str] = []
+        self._constant: tuple[int, ...] = ()
 
     def layout(self) -> Layout:
         self._match_named()
@@ -139,6 +143,7 @@ class _Matcher:
             quantity = None
         self._taken |= {each.position for each in temperatures} | ({quantity} if quantity is not None else set())
         date, zone = self._time()
+        zones = ZoneColumn() if zone else self._zone_column(self._columns.get("time"))
         self._identify()
         self._tell_duplicates()
         return Layout(
@@ -146,10 +151,12 @@ class _Matcher:
             temperatures=temperatures,
             scales=scales,
             date=date,
+            zone_column=zones.position,
             quantity=quantity,
-            zone=zone,
+            zone=zone or zones.unclear,
             unread=tuple(t for i, t in enumerate(self._titles) if i not in self._taken and t.strip()),
             notes=tuple(self._notes),
+            constant=self._constant,
         )
 
     def _match_named(self) -> None:
@@ -199,7 +206,7 @@ class _Matcher:
         values = self._values(position)
         if not values or any(scale_of_text(text) or is_unit_of_other_quantity(text) for text in values):
             return True
-        if "unit" in self._columns or mapped_name(self._mapping, "unit") or not all(map(_may_be_code, values)):
+        if "unit" in self._columns or mapped_name(self._mapping, "unit") or not all(map(identity.may_be_code, values)):
             return True
         self._columns["unit"] = position
         self._taken.add(position)
@@ -221,9 +228,11 @@ class _Matcher:
             positions = [position]
         if len(positions) < 2:
             return tuple(self._temperature(position) for position in positions)
-        names = [_sensor_name(self._titles[position]) for position in positions]
+        names = [identity.sensor_name(self._titles[position]) for position in positions]
         if len(set(names)) < len(names) or not all(names):
-            names = [self._titles[position].strip()[:_SENSOR_LIMIT] or f"#{position + 1}" for position in positions]
+            names = [
+                self._titles[position].strip()[: identity.SENSOR_LIMIT] or f"#{position + 1}" for position in positions
+            ]
         if len(set(names)) < len(names):
             names = [f"{name} #{position + 1}" for name, position in zip(names, positions, strict=True)]
         self._notes.append(
@@ -267,21 +276,17 @@ class _Matcher:
         if date is not None:
             self._taken.add(date)
         self._taken.add(self._columns["time"])
-        self._tell_zones(self._columns["time"])
         return date, zone_in(self._titles[position])
 
-    def _tell_zones(self, time: int) -> None:
-        """Note a column of zones, which is not read, unless the times have offsets or the time zone is set."""
-        if self._mapping.time_zone != "UTC" or all(map(_HAS_OFFSET.fullmatch, self._values(time))):
-            return
-        for position, title in enumerate(self._titles):
-            zones = (zone_entry(title, value) for value in self._values(position))
-            name = next((each.name for each in zones if each and each.name not in ("UTC", "GMT")), "")
-            if name and position not in self._taken:
-                self._notes.append(
-                    f"{quoted(title)} gives the zone {name}, which was not applied: times are read as UTC."
-                    " Set the time zone."
-                )
+    def _zone_column(self, time: int | None) -> ZoneColumn:
+        """Find the column with the zones of times that have no offsets."""
+        if time is None or all(map(_HAS_OFFSET.fullmatch, self._values(time))):
+            return ZoneColumn()
+        left = {p: (title, self._values(p)) for p, title in enumerate(self._titles) if p not in self._taken}
+        found = zone_column(left, self._mapping, row_count=len(self._sample))
+        self._taken |= set() if found.position is None else {found.position}
+        self._notes += [found.note] if found.note else []
+        return found
 
     def _find_time(self) -> None:
         """Find a time by its less certain names, and by names with a zone or a serial number behind them."""
@@ -322,26 +327,49 @@ class _Matcher:
             self._take_like("unit", "storage unit", names)
         if "sensor" not in self._columns and not mapped_name(self._mapping, "sensor"):
             self._take_like("sensor", "sensor", (*SENSOR_LIKE_NAMES, *UNIT_LIKE_NAMES))
-        left = [p for p, title in enumerate(self._titles) if p not in self._taken and may_identify(title)]
-        varied = [p for p in left if tells_rows_apart(self._titles[p], self._values(p))]
+        is_told_apart = any(field in self._columns or mapped_name(self._mapping, field) for field in ("unit", "sensor"))
+        if not is_told_apart:
+            self._take_uncertain()
+        left = [p for p, title in enumerate(self._titles) if p not in self._taken and identity.may_identify(title)]
+        varied = [p for p in left if identity.tells_rows_apart(self._titles[p], self._values(p))]
         if varied:
             self._notes.append(
                 f"Not used, although the rows differ in it: {names_listed(self._titles[p] for p in varied)}."
                 " Set the unit field or the sensor field if it tells units or sensors apart."
             )
+        if not is_told_apart and not self._columns.keys() & {"unit", "sensor"}:
+            self._constant = tuple(p for p in left if len(set(self._values(p))) == 1)
+
+    def _take_uncertain(self) -> None:
+        """Take a column that may be anything, such as "id", if its values are those of devices or of their parts."""
+        time = self._columns.get("time")
+        times = self._values(time) if time is not None else []
+        for position, title in enumerate(self._titles):
+            name, values = canonical(title), self._values(position)
+            if position in self._taken or name not in UNCERTAIN_NAMES or len(values) < len(self._sample):
+                continue
+            if identity.tells_rows_apart(title, values) and identity.are_devices(values, times):
+                is_unit = name not in PART_NAMES and not self._has_default_unit
+                field, label = ("unit", "storage unit") if is_unit else ("sensor", "sensor")
+                self._take_like(field, label, (name,))
+                return
 
     def _take_like(self, field: str, label: str, names: Sequence[str]) -> None:
         position = None if field in self._columns else self._like(names)
         # An object in JSON describes a device, it is not its code.
         is_code = position is not None and self._values(position) and not self._holds_objects(position)
-        if position is not None and is_code and not numbers_rows(self._titles[position], self._values(position)):
+        if (
+            position is not None
+            and is_code
+            and not identity.numbers_rows(self._titles[position], self._values(position))
+        ):
             self._columns[field] = position
             self._taken.add(position)
             self._notes.append(f"{quoted(self._titles[position])} was read as the {label}.")
 
     def _identifies(self, position: int | None) -> bool:
         """Return whether all rows have a value in a column, and not all the same."""
-        if position is None or not tells_rows_apart(self._titles[position], self._values(position)):
+        if position is None or not identity.tells_rows_apart(self._titles[position], self._values(position)):
             return False
         return len(self._values(position)) == len(self._sample)
 
@@ -359,16 +387,6 @@ class _Matcher:
         found = (row[position] for row in self._sample if position < len(row))
         cells = (cell for cell in found if not isinstance(cell, dict | list))
         return [text for cell in cells if (text := "" if cell is None else str(cell).strip())]
-
-
-def _may_be_code(text: str) -> bool:
-    """Return whether a text is a storage unit's code rather than a scale that is not known, such as "Rankine"."""
-    return len(text) > 2 and any(char.isdigit() or char in " -_." for char in text)
-
-
-def _sensor_name(title: str) -> str:
-    """Return a title without the scale behind it."""
-    return _SCALE_PART.sub(" ", title).strip(" ,;:-_")[:_SENSOR_LIMIT]
 
 
 def _first_positions(names: Iterable[str]) -> dict[str, int]:

@@ -58,11 +58,10 @@ UNIT_IF_NONE_NAMES = (
     "mac_address", "imei", "thing_name", "thing", "location", "location_id", "location_name", "cold_room", "container",
     "vehicle", "trailer",
 )  # fmt: skip
-# Columns that may tell units or sensors apart, or may number the rows: noted if the rows differ in them.
-MAYBE_IDENTIFYING_NAMES = (
-    "id", "label", "area", "zone", "position", "shelf", "node", "node_id", "host", "instance", "source", "title",
-    "description", "site_name", "store_name",
-)  # fmt: skip
+# Columns that may tell units or sensors apart, or may number the rows: their values decide, and are noted otherwise.
+PART_NAMES = ("position", "shelf", "node", "node_id", "area", "zone")
+UNCERTAIN_NAMES = ("id", "label", "host", "instance", "site_name", "store_name", *PART_NAMES)
+MAYBE_IDENTIFYING_NAMES = (*UNCERTAIN_NAMES, "source", "title", "description")
 SENSOR_LIKE_NAMES = (
     "probe", "probe_id", "probe_name", "channel", "channel_id", "channel_name", "entity", "entity_id", "series",
     "series_id", "sensor_name", "sensorid", "name", "tag", "tag_name", "point", "point_name", "topic",

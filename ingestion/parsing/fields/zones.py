@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
 from ingestion.parsing.fields.titles import canonical
+from ingestion.parsing.notes import names_listed
+from ingestion.parsing.rejection_reasons import quoted
 from ingestion.parsing.values.written_times import zone_minutes
+from ingestion.sources.mapping import FieldMapping
 
 TITLE = "their title gives"
 BODY = "the body gives"
@@ -20,6 +23,8 @@ ZONE_NAMES = frozenset(
         "fuseau_horaire", "zona_horaria", "fuso_orario", "tijdzone",
     }
 )  # fmt: skip
+# Of a zone in a column of its own that is only an offset: "UTC" is put before it.
+OFFSET_START = r"^[+\-−]\d"
 _OFFSET_SECONDS = "utc_offset_seconds"
 _UTC_OFFSET = re.compile(r"\b(?:UTC|GMT)(?:\s*(?P<sign>[+\-−])\s*(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?)?\b", re.I)
 _OFFSET = re.compile(r"\s*(?P<sign>[+\-−])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?\s*")
@@ -65,6 +70,12 @@ def zone_in(text: str, why: str = TITLE) -> GivenZone | None:
     return None
 
 
+def with_zone(time: str, zone: str) -> str:
+    """Return a time with the zone behind it that another field of its row gives."""
+    zone = zone.strip()
+    return f"{time} {'UTC' if re.match(OFFSET_START, zone) else ''}{zone}" if zone else time
+
+
 def without_zone(title: str) -> str:
     """Return a time's title without the zone in it."""
     return _ZONE_NAME.sub("", _UTC_OFFSET.sub("", title))
@@ -85,6 +96,41 @@ def zone_entry(key: str, value: object) -> GivenZone | None:
 def zone_of_entries(entries: Iterable[tuple[str, object]]) -> GivenZone | None:
     """Return the zone that the first of some entries gives."""
     return next((zone for key, value in entries if (zone := zone_entry(key, value))), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneColumn:
+    """The column with the zones of the times, None if none is used; why not, or a zone in it that is unclear."""
+
+    position: int | None = None
+    unclear: GivenZone | None = None
+    note: str = ""
+
+
+def zone_column(
+    columns: Mapping[int, tuple[str, Sequence[str]]], mapping: FieldMapping, *, row_count: int
+) -> ZoneColumn:
+    """Find the column with zones among columns, given as titles and values of `row_count` rows by their positions.
+
+    A mapping with a time zone or a time format precedes it.
+    """
+    for position, (title, values) in columns.items():
+        zones = [zone_entry(title, value) for value in values]
+        names = dict.fromkeys(zone.name for zone in zones if zone)
+        if canonical(title) not in ZONE_NAMES or not names or not all(zones):
+            continue
+        if mapping.time_format or mapping.time_zone != "UTC":
+            is_same = not names.keys() - {"UTC", "GMT", mapping.time_zone}
+            note = (
+                f"{quoted(title)} gives the zone {names_listed(names)}, which was not applied: times are read as"
+                f" {mapping.time_zone}. Set the time zone."
+            )
+            return ZoneColumn(note="" if is_same else note)
+        if unclear := next((zone for zone in zones if zone and zone.zone is None), None):
+            return ZoneColumn(unclear=unclear)
+        note = f"Times without a zone in {quoted(title)} are read as UTC. Set the time zone."
+        return ZoneColumn(position, note=note if len(values) < row_count else "")
+    return ZoneColumn()
 
 
 def _of_offset(match: re.Match[str], why: str) -> GivenZone | None:

@@ -22,7 +22,9 @@ _ZONE_HOURS = {
 }  # fmt: skip
 _BLANKS = re.compile(r"[\s\u00a0\u2007\u202f]+")
 _MERIDIEM = re.compile(r"(?<=[\d ])([ap])\.? ?m\b\.?", re.I)
-_REGION = re.compile(r"\[(?P<name>[A-Za-z_]+(?:/[A-Za-z_+\-0-9]+)*)\]$")
+_REGION = re.compile(
+    r"(?:\[(?P<name>[A-Za-z_]+(?:/[A-Za-z_+\-0-9]+)*)\]|(?<= )(?P<bare>[A-Za-z_]+(?:/[A-Za-z_+\-0-9]+)+))$"
+)
 _UTC_OFFSET = re.compile(r" ?\b(?:UTC|GMT) ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?(?!\d)")
 _ZONE_WORD = re.compile(r"(?<![A-Za-z])(?P<word>[A-Z]{2,5})(?=$| \d{4}$)")
 _WORD = re.compile(r"[^\W\d_]{2,}\.?")
@@ -103,9 +105,10 @@ def without_end_of_day(text: str) -> tuple[str, bool]:
 
 def _without_region(text: str) -> tuple[str, str]:
     match = _REGION.search(text)
-    if match is None or match["name"] not in available_timezones():
+    name = (match["name"] or match["bare"]) if match else ""
+    if match is None or name not in available_timezones():
         return text, ""
-    return text[: match.start()].strip(), match["name"]
+    return text[: match.start()].strip(), name
 
 
 def _without_zone(text: str) -> tuple[str, int | None, str]:

@@ -99,9 +99,15 @@ EXPORTS = [
     file("f28_zone_entry.csv", "2026-11-20T15:00:00 4.5 C", says=("UTC-05:00, which the body gives",)),
     file(
         "f29_zone_column.csv",
-        "2026-11-20T10:00:00 4.5 C",
-        "2026-11-20T10:05:00 4.6 C",
-        says=('"timezone" gives the zone America/New_York',),
+        "2026-11-20T15:00:00 4.5 C",
+        "2026-11-20T15:05:00 4.6 C",
+    ),
+    file(
+        "f29_zone_column.csv",
+        "2026-11-20T09:00:00 4.5 C",
+        "2026-11-20T09:05:00 4.6 C",
+        says=('"timezone" gives the zone "America/New_York", which was not applied',),
+        time_zone="Europe/Berlin",
     ),
     file("f30_zone_around.json", "2026-11-20T15:00:00 4.5 F", says=("America/New_York, which the body gives",)),
     file(
@@ -121,9 +127,9 @@ EXPORTS = [
     ),
     file(
         "f34_ids.json",
-        "2026-11-20T10:00:00 4.5 C",
-        "2026-11-20T10:00:00 -18 C",
-        says=('Not used, although the rows differ in it: "id"',),
+        "f1/ 2026-11-20T10:00:00 4.5 C",
+        "f2/ 2026-11-20T10:00:00 -18 C",
+        says=('"id" was read as the storage unit',),
     ),
     file(
         "f35_cut_number.csv",
