@@ -33,7 +33,8 @@ logconfig_dict = settings.LOGGING
 metrics_folder = Path(settings.DATA_DIR) / "metrics" / str(settings.PORT)
 
 # A request must not occupy a thread for ever; migrations, imports and evaluations, in other processes, may take longer.
-limit_statements(settings.DATABASES["default"], settings.WEB_STATEMENT_SECONDS)
+for database in settings.DATABASES.values():
+    limit_statements(database, settings.WEB_STATEMENT_SECONDS)
 
 
 def on_starting(server: object) -> None:

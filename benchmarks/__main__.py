@@ -83,9 +83,9 @@ def _benchmarks() -> dict[str, Callable[[], None]]:
 
 
 def _scale_benchmarks() -> dict[str, Callable[[], None]]:
-    from benchmarks import scale
+    from benchmarks import day, growth, scale
 
-    return {"rest_api": scale.run}
+    return {"rest_api": scale.run, "growth": growth.run, "day": day.run}
 
 
 if __name__ == "__main__":

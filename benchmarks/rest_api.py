@@ -82,7 +82,7 @@ def prepare_customers() -> str:
 
 def measure(readings: int, token: str) -> dict[tuple[str, int], Measured]:
     """Store this many one-minute readings up to now, refresh the roll-ups, and load each endpoint."""
-    _fill(readings)
+    fill(readings)
     with serving() as port:
         ping = Request(port, "/ping")
         return {
@@ -104,32 +104,35 @@ def _beside(ping: Request, request: Request, connections: int) -> Measured:
     return Measured(together, requests_a_second / fmean(pings))
 
 
-def _fill(readings: int) -> None:
+def fill(readings: int, until: datetime | None = None) -> None:
+    """Store this many one-minute readings of all units up to a time, now by default, and refresh the roll-ups."""
     unit_sensors = [pair for number in range(CUSTOMERS) for pair in make_units(UNITS_EACH, f"API{number}")]
-    units, sensors = np.array(unit_sensors, np.int32).T
     minutes = readings // len(unit_sensors)
-    newest = datetime.now(UTC).replace(second=0, microsecond=0)
-    first = microseconds_of(newest - timedelta(minutes=minutes))
+    newest = until or datetime.now(UTC).replace(second=0, microsecond=0)
+    first = newest - timedelta(minutes=minutes)
     minutes_a_batch = ROWS_A_BATCH // len(unit_sensors)
-    random = np.random.default_rng(2)
     for start in range(0, minutes, minutes_a_batch):
         count = min(minutes_a_batch, minutes - start)
-        rows = count * len(unit_sensors)
-        instants = first + (start + np.arange(count, dtype=np.int64)) * 60_000_000
-        store(
-            ReadingBatch(
-                storage_unit_id=np.tile(units, count),
-                sensor_id=np.tile(sensors, count),
-                recorded_at_us=np.repeat(instants, len(unit_sensors)),
-                temperature_c=np.round(random.normal(5, 1, rows), 2),
-                scale=np.full(rows, b"C", "S1"),
-                quality_score=np.full(rows, 0.97),
-                equipment_status_id=np.full(rows, 1, np.int16),
-            )
-        )
+        store(one_minute_readings(unit_sensors, first + timedelta(minutes=start), count))
     refresh()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
+
+
+def one_minute_readings(unit_sensors: list[tuple[int, int]], first: datetime, minutes: int) -> ReadingBatch:
+    """Return a reading a minute of each unit, around 5 °C."""
+    units, sensors = np.array(unit_sensors, np.int32).T
+    rows = minutes * len(unit_sensors)
+    instants = microseconds_of(first) + np.arange(minutes, dtype=np.int64) * 60_000_000
+    return ReadingBatch(
+        storage_unit_id=np.tile(units, minutes),
+        sensor_id=np.tile(sensors, minutes),
+        recorded_at_us=np.repeat(instants, len(unit_sensors)),
+        temperature_c=np.round(np.random.default_rng(minutes).normal(5, 1, rows), 2),
+        scale=np.full(rows, b"C", "S1"),
+        quality_score=np.full(rows, 0.97),
+        equipment_status_id=np.full(rows, 1, np.int16),
+    )
 
 
 def _requests(port: int, token: str) -> dict[str, Request]:

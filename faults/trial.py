@@ -281,7 +281,7 @@ def _prepare(
     system.manage("shell", "-c", "from readings.storage.partitions import ensure_partitions_ahead as e; e()")
     path, token = system.output("shell", "-c", PREPARE.format(receiver.url)).split()[-2:]
     system.database.rows(TICK_OFTEN)
-    arguments = ["--fleet", str(_often_sampled_fleet(system.folder))]
+    arguments = ["--fleet", str(often_sampled_fleet(system.folder))]
     urls = system.start_simulator(*arguments, *(["--transport", transport] if transport else []))
     for code, url in urls.items():
         system.database.rows(POLL_SIMULATOR, {"code": code, "url": url})
@@ -289,7 +289,7 @@ def _prepare(
     return Trial(system, postgres, rabbit, urls, Gateway(site + path, token), receiver, Probes(site))
 
 
-def _often_sampled_fleet(folder: Path) -> Path:
+def often_sampled_fleet(folder: Path) -> Path:
     """Write the demo's fleet with units that measure every few seconds, by exact clocks; return the file.
 
     The readings of a period are compared, and a reading by an inexact clock may lie on the other side of its end.

@@ -6,7 +6,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from readings.storage.partitions import ensure_partitions_ahead
+from readings.storage.partitions import close_partitions, ensure_partitions_ahead
 from readings.storage.rebuilds import run_requested_rebuilds
 from readings.storage.rollups import refresh
 
@@ -27,7 +27,7 @@ def settle_rollups() -> None:
 
 @shared_task
 def make_partitions() -> None:
-    """Create the partitions of the coming months."""
-    created = ensure_partitions_ahead()
-    if created:
-        logger.info("partitions created", partitions=created)
+    """Create the partitions of the coming months, and close those of past ones."""
+    created, closed = ensure_partitions_ahead(), close_partitions()
+    if created or closed:
+        logger.info("partitions created or closed", created=created, closed=closed)

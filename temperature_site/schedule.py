@@ -124,7 +124,7 @@ ENTRIES = (
         task="readings.tasks.make_partitions",
         seconds=3600,
         expires=3600,
-        description="Creates the coming months' partitions of the readings table.",
+        description="Creates the coming months' partitions of the readings table and closes those of past ones.",
     ),
     ScheduleEntry(
         name="Seal the audit trail",

@@ -16,7 +16,7 @@ from temperature_site.conf.environment import Environment, refuse_unsafe
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.rest_api import DRF_SETTINGS, spectacular_settings
 from temperature_site.conf.secret_key import secret_key
-from temperature_site.conf.services import database_settings, mail_settings
+from temperature_site.conf.services import REPLICA_ALIAS, database_settings, mail_settings
 from temperature_site.dev import folder_broker
 
 # Lets Django's generic classes be subscripted in type hints at run time.
@@ -123,10 +123,22 @@ TEMPLATES: list[dict[str, object]] = [
 
 # Database
 
-# Behind PgBouncer in transaction mode a named cursor does not outlive its statement.
+# Behind PgBouncer in transaction mode neither a named cursor nor a prepared statement outlives its transaction.
 PGBOUNCER = env.boolean("PGBOUNCER", default=False)
 CONNECTION_MAX_AGE = env.whole_number("CONNECTION_MAX_AGE", default=60)
 DATABASES = {"default": database_settings(DATABASE_URL, max_age=CONNECTION_MAX_AGE, behind_pgbouncer=PGBOUNCER)}
+# A streaming replica that lists, charts and reports are read from while it lags no more than this.
+DATABASE_REPLICA_URL = env.text("DATABASE_REPLICA_URL")
+REPLICA_MAX_LAG_SECONDS = env.whole_number("REPLICA_MAX_LAG_SECONDS", default=5, min_value=1)
+if DATABASE_REPLICA_URL:
+    DATABASES[REPLICA_ALIAS] = database_settings(
+        DATABASE_REPLICA_URL, max_age=CONNECTION_MAX_AGE, behind_pgbouncer=PGBOUNCER, is_replica=True
+    )
+    DATABASE_ROUTERS = ["core.db.replica.ReplicaRouter"]
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.contrib.sessions.middleware.SessionMiddleware"),
+        "temperature_site.middleware.replica.ReadYourWritesMiddleware",
+    )
 # The longest statement of a web process; the server ends it then.
 WEB_STATEMENT_SECONDS = env.whole_number("WEB_STATEMENT_SECONDS", default=60, min_value=1)
 # Shared by all processes: a code of an authenticator app must not work a second time in another one.

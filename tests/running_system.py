@@ -29,7 +29,7 @@ from tests.databases import Database, own_database, template_with
 
 PROCFILE = parse_procfile((settings.BASE_DIR / "Procfile").read_text()).processes
 STOP_SECONDS = 15
-COMMAND_SECONDS = 120
+COMMAND_SECONDS = 300
 SECRET_KEY = "for-tests-" + "x" * 50
 MAX_LOG_LINES = 15
 

@@ -17,6 +17,7 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 
 from core.db.prepared import Prepared
+from core.db.replica import read_connection
 from core.scope import Scope, ScopedModel
 
 # Placeholders for the scope's ids and the public id while the SQL is compiled: no row has these values.
@@ -120,7 +121,7 @@ class _Text:
             if around not in self.prepared:
                 self.prepared[around] = Prepared(around.format(self.sql))
             return self.prepared[around].rows(parameters)
-        with connection.cursor() as cursor:
+        with read_connection().cursor() as cursor:
             cursor.execute(around.format(self.sql), parameters)
             rows: list[tuple[object, ...]] = cursor.fetchall()
         return rows

@@ -15,7 +15,9 @@ from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
+
+from core.db.replica import read_connection
 
 # The parameters of a statement by name: whatever psycopg adapts.
 Parameters = dict[str, Any]
@@ -46,14 +48,14 @@ class Prepared:
 
     def rows(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Return all rows. Raise what a cursor's `execute` raises."""
-        with connection.cursor() as cursor:
+        with read_connection().cursor() as cursor:
             self._execute(cursor, parameters)
             rows: list[Row] = cursor.fetchall()
         return rows
 
     def table(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[list[str], list[Row]]:
         """Return the names of the columns, and all rows."""
-        with connection.cursor() as cursor:
+        with read_connection().cursor() as cursor:
             self._execute(cursor, parameters)
             return [column.name for column in cursor.description], cursor.fetchall()
 
@@ -61,7 +63,7 @@ class Prepared:
         if settings.PGBOUNCER:
             cursor.execute(self._sql, parameters)
             return
-        names = _names.setdefault(connection.connection, {})
+        names = _names.setdefault(read_connection().connection, {})
         if self not in names:
             names[self] = self._prepared()
         try:
@@ -74,6 +76,7 @@ class Prepared:
     def _prepared(self) -> str:
         """Prepare the statement and return its name, bypassing Django's query log so that it is not counted."""
         name = f"prepared_{next(_numbers)}"
+        connection = read_connection()
         with connection.wrap_database_errors, connection.connection.cursor() as cursor:
             cursor.execute(f"PREPARE {name} AS {self._text}")
         return name

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from core.api.errors import UnprocessableBody
 from core.api.query_params import Params, takes
+from core.db.replica import from_replica
 from customers.access import actions
 from customers.access.principal import Principal, principal_of
 from customers.models import Customer
@@ -32,6 +33,7 @@ class SummaryView(APIView):
     needs = {"GET": actions.VIEW_READINGS}
 
     @takes([UnitStatisticsParams], responses=StatisticsSerializer)
+    @from_replica
     def get(self, request: Request) -> Response:
         """Return statistics of all of the caller's units, of a facility or of a unit, over all time or a period."""
         params = UnitStatisticsParams.parse(request)
@@ -45,6 +47,7 @@ class TrendsView(APIView):
     needs = {"GET": actions.VIEW_READINGS}
 
     @takes([TrendParams], responses=GroupSerializer(many=True))
+    @from_replica
     def get(self, request: Request) -> Response:
         """Return metrics by hour, day, week or month; by default of the last 1, 7, 30 or 365 days."""
         params = TrendParams.parse(request)
@@ -65,6 +68,7 @@ class PerformanceView(APIView):
     needs = {"GET": actions.VIEW_READINGS}
 
     @takes([UnitStatisticsParams], responses=PerformanceSerializer)
+    @from_replica
     def get(self, request: Request) -> Response:
         """Return uptime, data quality and deviation from the set temperature; by default of the last 30 days."""
         params = UnitStatisticsParams.parse(request)
@@ -81,6 +85,7 @@ class AdminSummaryView(APIView):
     needs = {"GET": actions.LIST_ALL_READINGS}
 
     @takes([StatisticsParams], responses={200: BY_CUSTOMER})
+    @from_replica
     def get(self, request: Request) -> Response:
         """Return the statistics of each customer by code, and of all customers together as `system`."""
         scope = principal_of(request).scope

@@ -20,6 +20,7 @@ from core.api.lists import page_of
 from core.api.pagination import Cursor, Page, PageParams, PageRequest, represent_page, url_with
 from core.api.query_params import CustomerFilterParams, takes
 from core.api.renderers import CSVRenderer, JSONRenderer, NDJSONRenderer
+from core.db.replica import from_replica
 from customers.access import actions
 from customers.access.permissions import Needs
 from customers.access.principal import Principal, principal_of
@@ -113,6 +114,7 @@ class ReadingList(APIView):
     renderer_classes = [JSONRenderer, CSVRenderer, NDJSONRenderer, BrowsableAPIRenderer]
 
     @takes(LIST_PARAMS, responses=PAGE_OF_READINGS)
+    @from_replica
     def get(self, request: Request, **path: UUID) -> HttpResponseBase:
         """List readings, newest first."""
         return list_response(request, self.get_units(principal_of(request), **path))
@@ -151,6 +153,7 @@ class AdminReadingList(ReadingList):
     needs: ClassVar[Needs] = {"GET": actions.LIST_ALL_READINGS}
 
     @takes([CustomerFilterParams, *LIST_PARAMS], responses=PAGE_OF_READINGS)
+    @from_replica
     def get(self, request: Request, **path: UUID) -> HttpResponseBase:
         """List the readings of every customer, or of one, newest first."""
         return super().get(request, **path)
@@ -176,6 +179,7 @@ class LatestReadingList(ReadingList):
         [ReadingFilterParams, FormatParams, LatestParams],
         responses=_in_all_formats(ReadingSerializer(many=True)),
     )
+    @from_replica
     def get(self, request: Request, **path: UUID) -> HttpResponseBase:
         """Return the latest reading of each of the caller's units, newest first, as a plain array."""
         limit: int = LatestParams.parse(request)["limit"]

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.query_params import takes
+from core.db.replica import from_replica
 from customers.access import actions
 from customers.access.principal import principal_of
 from customers.models import StorageUnit
@@ -33,6 +34,7 @@ class SeriesView(APIView):
     needs = {"GET": actions.VIEW_READINGS}
 
     @takes([SeriesParams], responses=SeriesSerializer)
+    @from_replica
     def get(self, request: Request, unit_id: UUID) -> Response:
         """Return the temperature of a unit, downsampled to at most `points` buckets; by default of the last day."""
         params = SeriesParams.parse(request)

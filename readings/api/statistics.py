@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import cache, lru_cache
 from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -19,6 +18,7 @@ from rest_framework.views import APIView
 from core.api.errors import UnprocessableBody
 from core.api.query_params import Params, takes
 from core.api.serializer_rows import Representation, SerializerRows
+from core.db.replica import from_replica, read_connection
 from customers.access import actions
 from customers.access.principal import Principal, principal_of
 from customers.models import Facility
@@ -103,7 +103,7 @@ def _represent(statistics: Statistics, scale: Scale, start: datetime | None, end
 
 
 def _first_hour(units: UnitRefs) -> datetime | None:
-    with connection.cursor() as cursor:
+    with read_connection().cursor() as cursor:
         cursor.execute(FIRST_HOUR, {"unit_ids": list(units)})
         first: datetime | None = cursor.fetchone()[0]
     return first
@@ -115,6 +115,7 @@ class StatisticsView(APIView):
     needs = {"GET": actions.VIEW_READINGS}
 
     @takes([StatisticsParams], responses=StatisticsSerializer)
+    @from_replica
     def get(self, request: Request) -> Response:
         """Return statistics of all of the caller's units, over all time or a period."""
         params = StatisticsParams.parse(request)
@@ -127,6 +128,7 @@ class AggregateView(APIView):
     needs = {"POST": actions.VIEW_READINGS}
 
     @takes([TemperatureUnitParams], request=AggregateRequestSerializer, responses=GroupSerializer(many=True))
+    @from_replica
     def post(self, request: Request) -> Response:
         """Group readings by time, facility, unit or sensor.
 

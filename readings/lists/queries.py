@@ -14,10 +14,9 @@ from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from typing import NamedTuple
 
-from django.db import connection
-
 from core.api.pagination import Cursor
 from core.db.prepared import Parameters, Prepared
+from core.db.replica import read_connection
 from readings.lists.filters import ReadingFilter
 from readings.statistics.totals import RequestedUnit, totals_by_key
 from readings.storage.reading_batch import instant_of, microseconds_of
@@ -231,7 +230,7 @@ WHERE storage_unit_id = %(unit_id)s AND sensor_code = %(sensor_code)s AND record
 
 
 def _fetch(sql: str, parameters: Parameters) -> list[Row]:
-    with connection.cursor() as cursor:
+    with read_connection().cursor() as cursor:
         cursor.execute(sql, parameters)
         return [Row._make(row) for row in cursor.fetchall()]
 
@@ -246,6 +245,6 @@ def _prepared(sql: str) -> Prepared:
 
 
 def _number(sql: str, parameters: Parameters) -> int:
-    with connection.cursor() as cursor:
+    with read_connection().cursor() as cursor:
         cursor.execute(sql, parameters)
         return int(cursor.fetchone()[0])

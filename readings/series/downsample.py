@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.db import connection
 from django.utils import timezone
 
 from core.db.prepared import Parameters
+from core.db.replica import read_connection
 from customers.models import StorageUnit
 from readings.series.gaps import GAP, gap_parameters, gaps_sql
 from readings.storage.local_days import day_of, starts_of_days_us
@@ -157,7 +157,7 @@ def downsample(
     parameters |= gap_parameters(time_range, zone, now or timezone.now())
     parameters |= _PARAMETERS[level](time_range, zone, max_points)
     # Planned each time, so that only the partitions of the range are read.
-    with connection.cursor() as cursor:
+    with read_connection().cursor() as cursor:
         cursor.execute(_POINTS[level], parameters)
         points = np.array(cursor.fetchall(), _POINT)
         cursor.execute(_GAPS[level], parameters)

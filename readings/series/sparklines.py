@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from core.db.prepared import Parameters
+from core.db.replica import read_connection
 from readings.storage.measures import NINTH_MICRO
 
 HOURS = 24
@@ -35,7 +34,7 @@ def sparklines(unit_ids: Collection[int], now: datetime) -> dict[int, str]:
     """Return the SVG path of the last day of each unit with readings. One query."""
     end = now.replace(minute=0, second=0, microsecond=0)
     parameters: Parameters = {"unit_ids": list(unit_ids), "start": end - timedelta(hours=HOURS), "end": end}
-    with connection.cursor() as cursor:
+    with read_connection().cursor() as cursor:
         cursor.execute(MEANS, parameters)
         return {unit_id: sparkline(hours, means_c) for unit_id, hours, means_c in cursor.fetchall()}
 

@@ -12,9 +12,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import connection
-
 from core.db.prepared import Parameters
+from core.db.replica import read_connection
 from customers.models import StorageUnit
 from readings.models import EquipmentStatus
 from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
@@ -279,7 +278,7 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     parameters: Parameters = {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
     parameters["usual"] = list(COUNTED_STATUSES.values())
-    with connection.cursor() as cursor:
+    with read_connection().cursor() as cursor:
         cursor.execute(sql, parameters | (more or {}))
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows

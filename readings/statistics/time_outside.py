@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from core.db.prepared import Parameters
+from core.db.replica import read_connection
 from readings.storage.rollups import LONGEST_GAP
 from readings.storage.time_weighting import TIME_WEIGHTS
 from readings.time_ranges import TimeRange
@@ -39,7 +38,7 @@ def time_outside(unit_id: int, time_range: TimeRange) -> TimeOutside | None:
     if time_range.is_empty:
         return None
     parameters: Parameters = {"unit_id": unit_id, "start": time_range.start, "end": time_range.end}
-    with connection.cursor() as cursor:
+    with read_connection().cursor() as cursor:
         cursor.execute(PIECES, parameters)
         found: list[tuple[datetime | None, datetime | None]] = cursor.fetchall()
         if not found:

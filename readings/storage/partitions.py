@@ -1,4 +1,4 @@
-"""The monthly partitions of `reading`, created ahead by a task and on demand by the store.
+"""The monthly partitions of `reading`, created ahead by a task and on demand by the store, and closed afterwards.
 
 There is no default partition: a row for a month without a partition is an error that must not go unnoticed.
 """
@@ -14,7 +14,13 @@ from django.utils import timezone
 from core.db.prepared import Prepared
 
 MONTHS_AHEAD = 3
+# After a month, most of what belongs to it has arrived.
+CLOSED_AFTER = timedelta(days=7)
 EXISTING = Prepared("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'reading'::regclass")
+OPEN = Prepared("""
+SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+WHERE inhparent = 'reading'::regclass AND NOT coalesce('autovacuum_vacuum_insert_threshold=0' = ANY(reloptions), false)
+""")
 # Serialises the creation of partitions, so that two storing transactions that miss the same month do not collide.
 PARTITIONS_LOCK = 7_202_611
 
@@ -69,6 +75,21 @@ def ensure_partitions_ahead(now: datetime | None = None) -> list[str]:
     """Create the partitions from this month to `MONTHS_AHEAD` months on; return the names created."""
     now = now or timezone.now()
     return ensure_partitions(months_between(now, now + timedelta(days=31 * MONTHS_AHEAD)))
+
+
+def close_partitions(now: datetime | None = None) -> list[str]:
+    """Let autovacuum freeze the last rows of months that ended a week ago; return the names of their partitions.
+
+    A partition that is filling is vacuumed after each twentieth of growth, see the migration; one that is closed, after
+    any row that still arrives.
+    """
+    now = now or timezone.now()
+    newest = partition_name(month_start(now - CLOSED_AFTER))
+    closed = sorted(name for (name,) in OPEN.rows() if name < newest)
+    with transaction.atomic(), connection.cursor() as cursor:
+        for name in closed:
+            cursor.execute("SELECT close_reading_partition(%s)", [name])
+    return closed
 
 
 def missing_partitions(now: datetime | None = None) -> list[str]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from core.db.replica import from_replica
 from customers.access import actions
 from customers.access.page_principal import needs, page_principal
 from customers.models import StorageUnit
@@ -81,6 +82,7 @@ def comparison_page(request: HttpRequest) -> HttpResponse:
     return _page(request, "analytics-comparison", _comparison)
 
 
+@from_replica
 def _page(request: HttpRequest, url_name: str, make_table: Callable[[AnalyticsFilters], Table]) -> HttpResponse:
     filters = parse_filters(request.GET, page_principal(request).scope, timezone.now())
     query = f"?{request.GET.urlencode()}" if request.GET else ""

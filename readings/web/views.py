@@ -18,6 +18,7 @@ from django_htmx.middleware import HtmxDetails
 
 from core.api.renderers import CSVRenderer, to_json
 from core.db.compiled_queries import CompiledObjectQuery
+from core.db.replica import from_replica
 from core.web.pages import list_page, query_with, requested_template
 from customers.access import actions
 from customers.access.page_principal import needs, page_principal
@@ -180,6 +181,7 @@ def unit_history(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 @needs(GET=actions.VIEW_READINGS)
+@from_replica
 def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Return the unit's downsampled series in the requested range as JSON; 400 for an invalid range."""
     unit = _unit_of(request, public_id, UNIT)
@@ -193,6 +195,7 @@ def unit_series(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_safe
 @login_required
 @needs(GET=actions.VIEW_READINGS)
+@from_replica
 def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     """Stream the unit's readings in the requested range as the REST API's CSV; 400 for an invalid range."""
     unit = _unit_of(request, public_id, UNIT)
@@ -207,6 +210,7 @@ def unit_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     return response
 
 
+@from_replica
 def _range_context(request: HttpRequest, unit: StorageUnit, period: RequestedRange) -> dict[str, object]:
     time_range, limits = period.time_range, LimitsInForce.of(unit)
     summaries = statistics([unit.pk], time_range.start, time_range.end)

@@ -19,14 +19,19 @@ _DEAD_PEER = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+# Of `core.db.replica`, which cannot be imported before the settings are complete.
+REPLICA_ALIAS = "replica"
 EMBEDDED_ENGINE = "temperature_site.dev.embedded_postgres"
 POSTGRES_SCHEMES = ("postgres", "postgresql", "psql", "pgsql")
 
 
-def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = False) -> dict[str, Any]:
+def database_settings(
+    url: str, *, max_age: int = 60, behind_pgbouncer: bool = False, is_replica: bool = False
+) -> dict[str, Any]:
     """Return a connection's settings; without a URL, of the embedded server, which the first connection starts.
 
-    A socket's folder is given in libpq's syntax: `postgresql://user@/database?host=/folder`.
+    A socket's folder is given in libpq's syntax: `postgresql://user@/database?host=/folder`. Connections to a replica
+    give up sooner, as the primary can be read instead.
     """
     settings: dict[str, Any] = (
         _from_url(url) if url else {"ENGINE": EMBEDDED_ENGINE, "NAME": DATABASE, "USER": SUPERUSER}
@@ -38,6 +43,8 @@ def database_settings(url: str, *, max_age: int = 60, behind_pgbouncer: bool = F
         "DISABLE_SERVER_SIDE_CURSORS": behind_pgbouncer,
     }
     options: dict[str, object] = {"application_name": "temperature", "connect_timeout": 5} | _DEAD_PEER
+    if is_replica:
+        options |= {"connect_timeout": 2, "tcp_user_timeout": 3_000}
     if not behind_pgbouncer:
         # JIT compiles statements estimated as costly: half a second for statements that run for milliseconds.
         # PgBouncer refuses this parameter, so with it JIT is disabled on the server, see the README.

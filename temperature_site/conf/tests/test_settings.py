@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
+from core.db.replica import REPLICA_ALIAS
 from temperature_site.conf import checks
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.secret_key import secret_key
@@ -155,6 +156,18 @@ class TestDatabase:
     def test_a_url_without_a_database_is_refused(self) -> None:
         with pytest.raises(ImproperlyConfigured, match="names no database"):
             database_settings("postgres://postgres@localhost:5432/")
+
+    def test_several_hosts_are_tried_for_the_one_that_accepts_changes(self) -> None:
+        found = database_settings("postgres://u@one:6432,two:6433/d?target_session_attrs=read-write")
+        assert (found["HOST"], found["PORT"]) == ("one,two", "6432,6433")
+        assert found["OPTIONS"]["target_session_attrs"] == "read-write"
+
+    def test_a_replica_has_a_connection_and_a_router_of_its_own(self) -> None:
+        given = {"SECRET_KEY": LONG_KEY, "DATABASE_URL": "postgres://u@h/d", "DATABASE_REPLICA_URL": "postgres://u@r/d"}
+        found = read(given, "DATABASES", "DATABASE_ROUTERS", "MIDDLEWARE")
+        assert (found["DATABASES"]["default"]["HOST"], found["DATABASES"][REPLICA_ALIAS]["HOST"]) == ("h", "r")
+        assert found["DATABASE_ROUTERS"] == ["core.db.replica.ReplicaRouter"]
+        assert "temperature_site.middleware.replica.ReadYourWritesMiddleware" in found["MIDDLEWARE"]
 
     def test_behind_pgbouncer_no_cursor_outlives_its_statement(self) -> None:
         assert database_settings("postgres://u@h/d", behind_pgbouncer=True)["DISABLE_SERVER_SIDE_CURSORS"] is True

@@ -1,0 +1,68 @@
+"""How storing and the size of a reading grow with what is stored: `python -m benchmarks --scale growth`.
+
+The endpoints' growth is measured by `rest_api`. BENCH_READINGS names other sizes, separated by commas, such as
+1000000,10000000,100000000: the last takes an hour and 12 GB.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from statistics import median
+
+from django.db import connection
+
+from benchmarks.fleet import make_units
+from benchmarks.rest_api import CUSTOMERS, UNITS_EACH, fill, one_minute_readings, prepare_customers
+from benchmarks.storing import timed
+from readings.storage.store import store
+
+SIZES = (1_000_000, 10_000_000)
+# Minutes of a batch of all units, and how many batches are stored.
+BATCHES = {1: 60, 10: 30, 100: 8}
+# Nothing that is stored may be dated ahead.
+DAYS_BEFORE_NOW = 3
+MAX_TIMES_SLOWER = 1.5
+SIZE_OF_READINGS = """
+SELECT sum(pg_total_relation_size(inhrelid)), (SELECT count(*) FROM reading) FROM pg_inherits
+WHERE inhparent = 'reading'::regclass
+"""
+
+
+def run() -> None:
+    """Store batches on top of each number of readings, later than all of them, and compare with the fewest."""
+    sizes = [int(size) for size in os.environ.get("BENCH_READINGS", "").split(",") if size] or SIZES
+    units = CUSTOMERS * UNITS_EACH
+    print(f"{'readings':>12}" + "".join(f"{minutes * units:>8,} rows, ms" for minutes in BATCHES) + "  bytes/reading")
+    fewest: dict[int, float] = {}
+    for size in sizes:
+        milliseconds = _milliseconds_on_top_of(size)
+        fewest = fewest or milliseconds
+        slower = max(milliseconds[minutes] / fewest[minutes] for minutes in BATCHES)
+        verdict = "pass" if slower <= MAX_TIMES_SLOWER else "short"
+        numbers = "".join(f"{each:>17.1f}" for each in milliseconds.values()) + f"{_bytes_a_reading():>15.0f}"
+        print(f"{size:>12,}{numbers}   slower {slower:.2f} of at most {MAX_TIMES_SLOWER}: {verdict}")
+
+
+def _milliseconds_on_top_of(size: int) -> dict[int, float]:
+    """Store so many readings, and return the median milliseconds that a further batch takes, by its minutes."""
+    prepare_customers()
+    after = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=DAYS_BEFORE_NOW)
+    fill(size, after)
+    unit_sensors = [pair for number in range(CUSTOMERS) for pair in make_units(UNITS_EACH, f"API{number}")]
+    found = {}
+    for minutes, rounds in BATCHES.items():
+        seconds = []
+        for _ in range(rounds):
+            seconds.append(timed(partial(store, one_minute_readings(unit_sensors, after, minutes))))
+            after += timedelta(minutes=minutes)
+        found[minutes] = median(seconds[rounds // 4 :]) * 1e3
+    return found
+
+
+def _bytes_a_reading() -> float:
+    with connection.cursor() as cursor:
+        cursor.execute(SIZE_OF_READINGS)
+        [(size, count)] = cursor.fetchall()
+    return float(size) / int(count)
