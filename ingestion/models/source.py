@@ -338,11 +338,12 @@ class SourceFile(models.Model):
     """A file at the place of a source, as a poll last saw it."""
 
     class State(models.TextChoices):
-        """What became of it. SEEN: it may still be written."""
+        """What became of it. SEEN: it may still be written. LEFT: it has ended its worker several times."""
 
         SEEN = "seen", "Seen"
         LOADED = "loaded", "Loaded"
         FAILED = "failed", "Failed"
+        LEFT = "left", "Left out"
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+", db_index=False)
     path = models.CharField(max_length=1000)
@@ -351,6 +352,9 @@ class SourceFile(models.Model):
     content_hash = models.CharField(max_length=64, blank=True, default="", help_text="SHA-256 of what was loaded.")
     state = models.CharField(max_length=6, choices=State.choices)
     failures_in_a_row = models.PositiveIntegerField(default=0)
+    reads_begun = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="In a row, since one ended or failed."
+    )
     retry_at = models.DateTimeField(null=True)
 
     class Meta:

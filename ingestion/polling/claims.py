@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from core.db import clock
 from core.leases import MAX_INTERRUPTED, Claim, ClaimLost, LeasedTable
-from ingestion.models import Source
+from ingestion.models import Source, SourceFile
 
 # The rest is left to the next tick, seconds later.
 CLAIMS_PER_TICK = 1_000
@@ -48,13 +48,21 @@ def claim_now(source: Source) -> Claim:
     if claim is None:
         raise ClaimLost(f"{source} is being polled. Try again when that poll has finished.")
     Source.objects.filter(pk=source.pk).update(polls_begun=0)
+    _let_left_files_be_read(Source.objects.filter(pk=source.pk))
     return claim
 
 
 def poll_now(sources: QuerySet[Source]) -> int:
     """Make these sources due at once for the next tick; return how many can be polled."""
     polled = sources.filter(is_paused=False).exclude(url="")
+    _let_left_files_be_read(polled)
     return polled.update(next_due_at=clock.database_now(), polls_begun=0)
+
+
+def _let_left_files_be_read(sources: QuerySet[Source]) -> None:
+    """Let files that have ended their workers be read again."""
+    left = SourceFile.objects.filter(source__in=sources.values("pk"), state=SourceFile.State.LEFT)
+    left.update(state=SourceFile.State.SEEN, reads_begun=0)
 
 
 def pause(sources: QuerySet[Source]) -> int:

@@ -2,7 +2,8 @@
 
 A file is known by its path, size and time of modification; a changed one is read again. Its content is known by its
 hash, so that a file that was moved or sent again is not loaded again. A file that fails is logged as a failed delivery
-and tried again later, without holding up the others.
+and tried again later, without holding up the others. A file that ends its worker several times is named in a failed
+delivery and left out until it changes, or until a person polls the source.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from typing import IO, cast
 
 from django.conf import settings
+from django.db import Error
 
 from core.backoff import backoff_seconds
 from core.db import clock
@@ -38,6 +40,12 @@ from ingestion.sources.file_places import FilePlace, parse_place
 SETTLED_AFTER = timedelta(seconds=60)
 # A file that fails is tried again after this time, then less and less often.
 FIRST_RETRY_SECONDS = 60
+# A file that has ended its worker so often is left out: before the whole source is, after core.leases.MAX_INTERRUPTED.
+MAX_FILE_INTERRUPTED = 3
+_LEFT_OUT = (
+    "{name} has ended its worker {count} times, by its size or its content, so it is left out. Send smaller files, or"
+    " choose “Poll now” to read it again."
+)
 _PIECE_BYTES = 1 << 18
 _IN_MEMORY_BYTES = 8 << 20
 
@@ -72,7 +80,10 @@ class FilePoll(SourcePoll):
         for file in listed:
             seen = known.get(file.path)
             is_same = seen is not None and (seen.size_bytes, seen.modified_at) == (file.size_bytes, file.modified_at)
-            if seen is not None and is_same and seen.state == SourceFile.State.LOADED:
+            if seen is not None and is_same and seen.state in (SourceFile.State.LOADED, SourceFile.State.LEFT):
+                continue
+            if seen is not None and is_same and seen.reads_begun >= MAX_FILE_INTERRUPTED:
+                self._leave_out(file)
                 continue
             if seen is not None and is_same and seen.retry_at is not None and seen.retry_at > self.started_at:
                 continue
@@ -82,9 +93,9 @@ class FilePoll(SourcePoll):
                 self._note(file, state=SourceFile.State.SEEN, failures_in_a_row=0)
         return new
 
-    def _load_file(self, store: FileStore, file: StoredFile) -> None:
+    def _request(self, file: StoredFile) -> LoadRequest:
         started_at = clock.database_now()
-        load_request = LoadRequest(
+        return LoadRequest(
             customer=self.source.customer,
             source=self.source,
             ingestion_type=IngestionType(self.source.ingestion_type),
@@ -94,6 +105,10 @@ class FilePoll(SourcePoll):
             size_bytes=file.size_bytes,
             default_unit_code=self.source.default_unit_code,
         )
+
+    def _load_file(self, store: FileStore, file: StoredFile) -> None:
+        load_request = self._request(file)
+        self._begin_file(file)
         try:
             with _downloaded(store, file) as (body, content_hash):
                 known = Delivery.objects.filter(source=self.source, content_hash=content_hash)
@@ -108,6 +123,9 @@ class FilePoll(SourcePoll):
             self._fail_file(file, load_request, error.reason.value, error.message)
         except FetchFailure as failure:
             self._fail_file(file, load_request, failure.reason, failure.message)
+        except Exception:
+            self._forget_begun(file)
+            raise
 
     def _load_body(self, file: StoredFile, body: IO[bytes], content_hash: str, load_request: LoadRequest) -> None:
         def batches() -> Iterator[ParsedBatch]:
@@ -129,6 +147,25 @@ class FilePoll(SourcePoll):
         self.deliveries.append(delivery)
         self.problems.clear()
 
+    def _begin_file(self, file: StoredFile) -> None:
+        """Count that the file is being read, in a transaction of its own: its worker may not survive that."""
+        with source_leases.hold(self.claim):
+            seen = SourceFile.objects.filter(source=self.source, path=file.path).first()
+            is_same = seen is not None and (seen.size_bytes, seen.modified_at) == (file.size_bytes, file.modified_at)
+            begun = seen.reads_begun + 1 if seen is not None and is_same else 1
+            self._note(file, state=SourceFile.State.SEEN, reads_begun=begun)
+
+    def _forget_begun(self, file: StoredFile) -> None:
+        """Note that the worker has survived the file, although what became of it could not be stored."""
+        with suppress(Error):
+            SourceFile.objects.filter(source=self.source, path=file.path).update(reads_begun=0)
+
+    def _leave_out(self, file: StoredFile) -> None:
+        message = _LEFT_OUT.format(name=file.name, count=MAX_FILE_INTERRUPTED)
+        with source_leases.hold(self.claim):
+            self.deliveries.append(log_failure(self._request(file), "interrupted", message))
+            self._note(file, state=SourceFile.State.LEFT)
+
     def _fail_file(self, file: StoredFile, load_request: LoadRequest, reason: str, message: str) -> None:
         with source_leases.hold(self.claim):
             self.deliveries.append(log_failure(load_request, reason, message))
@@ -139,7 +176,8 @@ class FilePoll(SourcePoll):
             self._note(file, state=SourceFile.State.FAILED, failures_in_a_row=failures, retry_at=retry_at)
 
     def _note(self, file: StoredFile, **state: object) -> None:
-        values = {"size_bytes": file.size_bytes, "modified_at": file.modified_at, "retry_at": None} | state
+        values = {"size_bytes": file.size_bytes, "modified_at": file.modified_at, "retry_at": None, "reads_begun": 0}
+        values |= state
         SourceFile.objects.update_or_create(source=self.source, path=file.path, defaults=values)
 
 

@@ -12,12 +12,16 @@ import paramiko
 import pytest
 from botocore.config import Config
 from django.core.exceptions import ValidationError
+from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
 from ingestion.models import Delivery, Source, SourceFile
+from ingestion.polling.claims import claim_due, poll_now
+from ingestion.polling.files.file_poll import MAX_FILE_INTERRUPTED, FilePoll
 from ingestion.polling.files.tests.file_servers import s3_server, write
 from ingestion.polling.files.tests.sftp_server import PASSWORD, USER, private_key_text, serving
+from ingestion.polling.poll import poll
 from ingestion.polling.tests.polling import counts, polled
 from ingestion.polling.trial import try_source
 from readings.models import Reading
@@ -26,6 +30,27 @@ from tests.factories import SourceFactory
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_allowed")]
 
 LONG_AGO = timezone.now() - timedelta(hours=1)
+
+
+class _Killed(BaseException):
+    """Ends the poll like a killed process: no handler of exceptions runs."""
+
+
+def interrupt_a_poll(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End the worker while it loads the first file, and let the lease expire."""
+
+    def end_process(*_: object) -> None:
+        raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FilePoll, "_load_body", end_process)
+        with pytest.raises(_Killed):
+            polled(source)
+    Source.objects.filter(pk=source.pk).update(claim_id=None, lease_until=None)
+
+
+def _disk_is_full(*_: object) -> None:
+    raise OperationalError("No space left on device")
 
 
 def table(*minutes: int) -> str:
@@ -89,6 +114,48 @@ class TestFolder:
         SourceFile.objects.filter(state="failed").update(retry_at=LONG_AGO)
         write(folder, "A.csv", table(2), minutes_ago=5)
         assert [each.status for each in polled(source)] == ["success"]
+
+    def test_a_file_that_ends_its_worker_is_named_and_holds_up_no_other(
+        self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write(folder, "A.csv", table(1))
+        write(folder, "B.csv", table(2), minutes_ago=10)
+        for _ in range(MAX_FILE_INTERRUPTED):
+            interrupt_a_poll(source, monkeypatch)
+
+        left_out, loaded = polled(source)
+
+        assert (left_out.source_url, left_out.error_reason, loaded.status) == (str(path), "interrupted", "success")
+        assert "A.csv has ended its worker 3 times" in left_out.error_message
+        assert source.polls_begun == 0
+        (scheduled,) = claim_due(timezone.now() + timedelta(days=1))
+        assert poll(scheduled) == []
+
+        poll_now(Source.objects.all())
+        (scheduled,) = claim_due()
+        assert [each.status for each in poll(scheduled)] == ["success"]
+
+    def test_a_file_whose_worker_survives_is_tried_again(
+        self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(folder, "A.csv", table(1))
+        with monkeypatch.context() as patch:
+            patch.setattr(FilePoll, "_load_body", _disk_is_full)
+            for _ in range(MAX_FILE_INTERRUPTED + 1):
+                with pytest.raises(OperationalError):
+                    polled(source)
+
+        assert [each.status for each in polled(source)] == ["success"]
+
+    def test_a_grown_file_whose_worker_is_killed_is_read_all_the_same(
+        self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(folder, "A.csv", table(1))
+        polled(source)
+        write(folder, "A.csv", table(1, 2), minutes_ago=10)
+        interrupt_a_poll(source, monkeypatch)
+
+        assert [counts(each)[0] for each in polled(source)] == [1]
 
     def test_a_trial_previews_the_newest_file_and_stores_nothing(self, folder: Path, source: Source) -> None:
         assert try_source(source).preview.error_reason == "not_found"
