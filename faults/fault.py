@@ -7,12 +7,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from faults.trial import Comparison, Trial
+from faults.comparison import Comparison
+from faults.trial import Trial
 from tests.running_system import NeverCameTrue
 
 TRIES = 20
 # Between two injections, so that each meets another moment of the work.
 MAX_PAUSE_SECONDS = 2.0
+
+
+class CannotInject(Exception):  # noqa: N818  an expected outcome: something is not installed or not permitted
+    """The fault cannot be injected on this machine; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +35,25 @@ class Outcome:
 
     fault: str
     tries: int
+    seconds: float
     recovery_seconds: float | None
-    slowest_response_seconds: float
+    slowest_ping_seconds: float
+    slowest_health_seconds: float
     comparison: Comparison | None
     reason: str = ""
+    is_skipped: bool = False
 
     @property
     def is_passed(self) -> bool:
-        """Whether the system recovered and everything arrived exactly once."""
-        return self.comparison is not None and self.comparison.is_clean and not self.reason
+        """Whether the system recovered and everything arrived exactly once, or the fault was not injected."""
+        return self.is_skipped or (self.comparison is not None and self.comparison.is_clean and not self.reason)
 
 
 def run(trial: Trial, fault: Fault, rng: random.Random, *, tries: int | None = None) -> Outcome:
     """Inject the fault at random moments under load, wait for the recovery after the last, and compare."""
     count = fault.tries if tries is None else min(tries, fault.tries)
+    began = time.monotonic()
+    recovery_seconds, comparison, reason, is_skipped = None, None, "", False
     trial.begin()
     try:
         for _ in range(count):
@@ -52,7 +62,26 @@ def run(trial: Trial, fault: Fault, rng: random.Random, *, tries: int | None = N
         recovery_seconds = trial.recovered_after()
         comparison = trial.compare()
     except NeverCameTrue as error:
-        return Outcome(fault.name, count, None, trial.probes.slowest_seconds, None, str(error))
-    reason = "; ".join([*trial.gateway.refusals[:3], *comparison.examples])
-    trial.gateway.refusals.clear()
-    return Outcome(fault.name, count, recovery_seconds, trial.probes.slowest_seconds, comparison, reason)
+        reason = str(error)
+    except CannotInject as error:
+        trial.pause()
+        reason, is_skipped = f"not injected: {error}", True
+    told = [*trial.gateway.refusals[:3], *trial.writers.refusals[:3], *trial.findings[:3]]
+    slowest_seconds = trial.probes.slowest_seconds
+    return Outcome(
+        fault=fault.name,
+        tries=0 if is_skipped else count,
+        seconds=time.monotonic() - began,
+        recovery_seconds=recovery_seconds,
+        slowest_ping_seconds=slowest_seconds.get("/ping", max(slowest_seconds.values())),
+        slowest_health_seconds=slowest_seconds.get("/health", 0.0),
+        comparison=comparison,
+        reason="; ".join([*filter(None, [reason]), *told, *(comparison.examples if comparison else ())]),
+        is_skipped=is_skipped,
+    )
+
+
+def broken(fault: Fault, error: Exception) -> Outcome:
+    """Return the outcome of a fault that broke the trial itself, or before which the system did not start."""
+    reason = f"{type(error).__name__}: {error}"[:500]
+    return Outcome(fault.name, 0, 0.0, None, 0.0, 0.0, None, reason)

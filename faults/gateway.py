@@ -7,12 +7,17 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from tests.running_system import wait_until
+
+CUSTOMER = "GATEWAY"
 UNITS_A_PUSH = 3
 PUSH_EVERY_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
+ACKNOWLEDGED_WITHIN = 180.0
 # Longer ago than the delay of an alarm, so that each unit raises one at once.
 OUTSIDE_SINCE = timedelta(minutes=40)
 TOO_WARM_C = 15.0
@@ -25,6 +30,8 @@ class Gateway:
 
     url: str
     token: str
+    # The time by the system's clocks.
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     acknowledged: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     _count: int = 0
@@ -36,14 +43,24 @@ class Gateway:
         self._thread = threading.Thread(target=self._push_for_ever, daemon=True)
         self._thread.start()
 
+    @property
+    def expected(self) -> dict[tuple[str, str], tuple[int, float]]:
+        """What was acknowledged: number and sum of the temperatures by customer and unit."""
+        return {(CUSTOMER, unit): (2, 2 * TOO_WARM_C) for unit in self.acknowledged}
+
+    def begin(self) -> None:
+        """Forget what was acknowledged and refused before, while nothing is being pushed."""
+        self.acknowledged.clear()
+        self.refusals.clear()
+
     def push(self) -> None:
         """Push from now on."""
         self._is_wanted.set()
 
     def pause(self) -> None:
-        """Begin no further push, and wait until what was begun is acknowledged."""
+        """Begin no further push, and wait until what was begun is acknowledged. Raise NeverCameTrue."""
         self._is_wanted.clear()
-        self._is_idle.wait()
+        wait_until("the current push is acknowledged", self._is_idle.is_set, seconds=ACKNOWLEDGED_WITHIN)
 
     def end(self) -> None:
         """End the thread, whether or not the current push is acknowledged."""
@@ -64,7 +81,7 @@ class Gateway:
     def _push_until_acknowledged(self) -> None:
         units = [f"unit_{self._count + number:06}" for number in range(UNITS_A_PUSH)]
         self._count += UNITS_A_PUSH
-        body = json.dumps({"readings": [row for unit in units for row in _rows(unit)]}).encode()
+        body = json.dumps({"readings": [row for unit in units for row in _rows(unit, self.now())]}).encode()
         while not self._is_ending.is_set():
             if self._is_acknowledged(body):
                 self.acknowledged.extend(units)
@@ -88,7 +105,6 @@ class Gateway:
         return True
 
 
-def _rows(unit: str) -> list[dict[str, object]]:
-    now = datetime.now(UTC)
+def _rows(unit: str, now: datetime) -> list[dict[str, object]]:
     row = {"facility_id": "hall", "unit_id": unit, "temperature": TOO_WARM_C, "temperature_unit": "C"}
     return [row | {"timestamp": at.isoformat(), "set_temperature": SET_C} for at in (now - OUTSIDE_SINCE, now)]

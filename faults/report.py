@@ -13,20 +13,21 @@ from faults.fault import Outcome
 TITLE = """\
 # Fault report
 
-Written by `make faults`, which starts a system with servers of its own, keeps it under load, injects each fault at
-random moments, and lets nobody help it. Ten simulated customers with 94 storage units, each measured every 3 s, are
-polled every 2 s; a gateway pushes readings that raise 3 alarms a second. Afterwards the readings are compared with the
-simulator's ledger and the gateway's account, and the messages with those that the receiver got.
+Written by `make faults`, which starts systems with servers of their own, keeps them under load, injects each fault at
+random moments, and lets nobody help the system to recover. Ten simulated customers with 94 storage units, each measured
+every 3 s, are polled every 2 s; a gateway pushes readings that raise 3 alarms a second. Afterwards the readings are
+compared with the simulator's ledger and with what was acknowledged to the senders, and the messages with those that the
+receiver got. Two systems run at once, each with a process of every kind.
 
-*Recovery* is the time from the end of the last injection until every source has been polled successfully. *Response* is
-the slowest response to `/ping` while the web process was running.
+*Recovery* is the time from the end of the last injection until every source has been polled successfully. */ping* and
+*/health* are the slowest responses while the web process was running.
 
 Seed {seed}, {date}, {cores} cores, load {load:.1f}, {minutes:.0f} minutes: {result}.
 
 """
 HEADINGS = (
     "fault", "tries", "readings", "missing", "extra", "changed",
-    "messages", "missing", "duplicated", "recovery", "response",
+    "messages", "missing", "duplicated", "recovery", "/ping", "/health",
 )  # fmt: skip
 
 
@@ -46,7 +47,7 @@ class Report:
     def add(self, outcome: Outcome) -> None:
         """Add an outcome and print it."""
         self.outcomes.append(outcome)
-        print(" | ".join([*_cells(outcome), outcome.reason]), flush=True)
+        print(" | ".join([*_cells(outcome), f"{outcome.seconds:.0f} s in all", outcome.reason]), flush=True)
 
     def document(self) -> str:
         """Return the page."""
@@ -73,9 +74,12 @@ def _row(cells: list[str] | tuple[str, ...]) -> str:
 
 
 def _cells(outcome: Outcome) -> list[str]:
-    found, response = outcome.comparison, f"{outcome.slowest_response_seconds:.1f} s"
+    found, slowest = outcome.comparison, [outcome.slowest_ping_seconds, outcome.slowest_health_seconds]
+    responses = [f"{seconds:.1f} s" for seconds in slowest]
+    if outcome.is_skipped:
+        return [outcome.fault, "0", *["–"] * 7, "not injected", *responses]
     if found is None or outcome.recovery_seconds is None:
-        return [outcome.fault, str(outcome.tries), *["–"] * 7, "not recovered", response]
+        return [outcome.fault, str(outcome.tries), *["–"] * 7, "not recovered", *responses]
     counts = (
         found.readings, found.missing, found.extra, found.changed,
         found.messages, found.messages_missing, found.messages_duplicated,
@@ -85,5 +89,5 @@ def _cells(outcome: Outcome) -> list[str]:
         str(outcome.tries),
         *(f"{count:,}" for count in counts),
         f"{outcome.recovery_seconds:.0f} s",
-        response,
+        *responses,
     ]

@@ -8,15 +8,17 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
 import psycopg2
 from kombu import Connection
 
+from faults.volumes import Volume
 from temperature_site.dev.embedded_postgres import SUPERUSER
 from temperature_site.dev.embedded_postgres.server import (
     BINARIES,
@@ -91,28 +93,40 @@ class OwnServer:
 class OwnPostgres(OwnServer):
     """A PostgreSQL server that listens on TCP, as in production: a frozen socket of the file system has no timeouts."""
 
+    def __init__(self, folder: Path, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(folder)
+        self.volume = Volume(folder / "volume")
+        self.directory = self.volume.folder / "postgres"
+        self._environment = environment
+
     @property
     def url(self) -> str:
         """The URL of its database."""
         return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/temperature"
 
-    def start(self) -> None:
-        """Create the cluster if there is none; start, and wait until it accepts connections."""
-        directory = self.folder / "postgres"
-        if not directory.exists():
-            self._create(directory)
-        (directory / "postmaster.pid").unlink(missing_ok=True)
+    def start(self, template: Path | None = None) -> None:
+        """Create the cluster if there is none, as a copy of `template` if given; start, and wait until it accepts."""
+        if not self.directory.exists():
+            self._create(template)
+        (self.directory / "postmaster.pid").unlink(missing_ok=True)
         # Only processes end, not the machine: what was written is not lost, on disk or not.
         options = DURABLE | {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "shared_buffers": "64MB",
+            "max_wal_size": "192MB",
             "fsync": "off",
         }
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        command = [str(BINARIES / "postgres"), "-D", str(directory), "-k", "", *arguments]
-        self._run(command, dict(os.environ), self.folder / "postgres.log", **as_system_user())
+        command = [str(BINARIES / "postgres"), "-D", str(self.directory), "-k", "", *arguments]
+        self._run(command, os.environ | self._environment, self.folder / "postgres.log", **as_system_user())
         self._wait_until_it_accepts()
+
+    def restart_if_ended(self) -> None:
+        """Start it again if it has ended, as a service manager does."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            self.start()
 
     def stop(self) -> None:
         """Stop as `pg_ctl --mode=fast` does."""
@@ -127,13 +141,26 @@ class OwnPostgres(OwnServer):
             connection.autocommit = True
             cursor.execute(sql)
 
-    def _create(self, directory: Path) -> None:
-        directory.mkdir(mode=0o700)
+    def fill_from(self, url: str) -> None:
+        """Copy another server's database, without its owners and grants."""
+        dump = [str(BINARIES / "pg_dump"), "--no-owner", "--no-acl", f"--dbname={url}"]
+        restore = [str(BINARIES / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={self.url}"]
+        with subprocess.Popen(dump, stdout=subprocess.PIPE) as dumping:
+            subprocess.run(restore, stdin=dumping.stdout, stdout=subprocess.DEVNULL, check=True)
+        if dumping.returncode:
+            raise RuntimeError(f"pg_dump has ended with code {dumping.returncode}.")
+
+    def _create(self, template: Path | None) -> None:
+        self.volume.folder.mkdir(exist_ok=True)
+        if template:
+            subprocess.run(["cp", "-a", str(template), str(self.directory)], check=True)
+            return
+        self.directory.mkdir(mode=0o700)
         if is_root():
-            give_to_system_user(directory)
-            for path in (directory, BINARIES):
+            give_to_system_user(self.directory)
+            for path in (self.directory, BINARIES):
                 allow_passage(path)
-        command = [str(BINARIES / "initdb"), "--auth=trust", f"--username={SUPERUSER}", f"--pgdata={directory}"]
+        command = [str(BINARIES / "initdb"), "--auth=trust", f"--username={SUPERUSER}", f"--pgdata={self.directory}"]
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8"]
         subprocess.run([*command, *locale], check=True, stdout=subprocess.DEVNULL, **as_system_user())
 
@@ -150,7 +177,7 @@ class OwnPostgres(OwnServer):
                             cursor.execute("CREATE DATABASE temperature")
                     return
             except psycopg2.OperationalError:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or (self._process and self._process.poll() is not None):
                     raise
                 time.sleep(0.1)
 

@@ -57,6 +57,10 @@ class RunningSystem:
     environment: dict[str, str]
     folder: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    # How processes that are not in the Procfile are started.
+    commands: dict[str, str] = field(default_factory=dict)
+    # Further environment variables of single processes.
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def manage(self, *arguments: str, **environment: str) -> None:
         """Run a management command to its end, with further settings."""
@@ -87,12 +91,12 @@ class RunningSystem:
         """Start the process with this name in the Procfile, with further arguments, unless it is running."""
         if name in self.processes:
             return
-        command = [*shlex.split(PROCFILE[name]), *arguments]
+        command = [*shlex.split(self.commands.get(name) or PROCFILE[name]), *arguments]
         with self._log(name).open("ab") as output:
             self.processes[name] = subprocess.Popen(
                 command,
                 cwd=settings.BASE_DIR,
-                env=self.environment,
+                env=self.environment | self.environments.get(name, {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -108,7 +112,8 @@ class RunningSystem:
     def kill(self, name: str) -> None:
         """Kill a process and its children without a chance to clean up."""
         process = self.processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # all of its group has ended
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(STOP_SECONDS)
 
     def kill_a_child(self, name: str) -> None:
@@ -149,7 +154,7 @@ def running_system(broker_url: str, folder: Path, **environment: str) -> Iterato
     `environment`: further settings. Everything is stopped and removed afterwards.
     """
     queue = f"test-system-{uuid.uuid4().hex[:12]}"
-    with own_database(template_with("demo", _load_demo)) as database:
+    with demo_database() as database:
         surroundings = {
             "DATABASE_URL": database.url,
             "CELERY_BROKER_URL": broker_url,
@@ -172,6 +177,13 @@ def running_system(broker_url: str, folder: Path, **environment: str) -> Iterato
         finally:
             system.stop()
             delete_queues(broker_url, queue)
+
+
+@contextmanager
+def demo_database() -> Iterator[Database]:
+    """Create a database with tables, the schedule and the demo's customers; drop it afterwards."""
+    with own_database(template_with("demo", _load_demo)) as database:
+        yield database
 
 
 def _load_demo(database: Database) -> None:

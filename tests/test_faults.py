@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from faults import database_faults, process_faults
 from faults.fault import Fault, run
-from faults.trial import Trial, running_trial
+from faults.injections import databases, processes
+from faults.starting import Conditions, running_trial
+from faults.trial import Trial
+from tests.running_system import demo_database
 
 # Every worker is polling whenever something ends.
 SLOW_RESPONSES = "slow_body=1,slow_seconds=1"
-INJECTIONS = [*[process_faults.kill_any] * 4, database_faults.end_connections, database_faults.kill]
+INJECTIONS = [*[processes.kill_any] * 4, databases.end_connections, databases.kill]
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.xdist_group("running system")]
 
@@ -29,7 +31,8 @@ def test_nothing_is_lost_duplicated_or_changed(broker_url: str) -> None:
         folder = Path(name)
         # PostgreSQL may run as another user.
         folder.chmod(0o755)
-        with running_trial(folder, broker_url=broker_url, transport=SLOW_RESPONSES) as trial:
+        conditions = Conditions(broker_url=broker_url, transport=SLOW_RESPONSES)
+        with demo_database() as template, running_trial(folder, conditions, template) as trial:
             outcome = run(trial, Fault("processes and the database end", inject_the_next, 6), random.Random(20261128))
 
     assert (outcome.reason, waiting) == ("", [])

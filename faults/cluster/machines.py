@@ -18,9 +18,12 @@ from typing_extensions import override
 
 from faults.cluster.servers import ClusteredRabbit, HAProxy, PgBouncer, Replica, rabbit_cluster
 from faults.gateway import Gateway
+from faults.preparation import Prepared
 from faults.probes import ANSWER_SECONDS, Probes
 from faults.servers import OwnPostgres, free_port
-from faults.trial import POLL_SIMULATOR, PREPARE, RECOVERED_WITHIN, TICK_OFTEN, Trial, often_sampled_fleet
+from faults.starting import POLL_SIMULATOR, PREPARE, TICK_OFTEN, often_sampled_fleet
+from faults.trial import RECOVERED_WITHIN, Trial
+from faults.writers import PolledSystem, Writers
 from temperature_site.dev.embedded_postgres import SUPERUSER
 from tests.databases import Database
 from tests.running_system import SECRET_KEY, RunningSystem, wait_until
@@ -40,6 +43,7 @@ print(create_token(Customer.objects.exclude(customer_code='GATEWAY').first(), 'p
 class PageProbes(Probes):
     """Requests pages again and again, each until it is answered, and remembers how long the slowest took."""
 
+    paths = PAGES
     token = ""
     failures = 0
 
@@ -52,13 +56,12 @@ class PageProbes(Probes):
             return {}
 
     @override
-    def _probe_for_ever(self) -> None:
+    def _probe_for_ever(self, path: str) -> None:
         while not self._is_ending.wait(LOOK_EVERY):
-            for path in PAGES:
-                began = time.monotonic()
-                while not self._is_answered(path) and not self._is_ending.wait(LOOK_EVERY):
-                    self.failures += 1
-                self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
+            began = time.monotonic()
+            while not self._is_answered(path) and not self._is_ending.wait(LOOK_EVERY):
+                self.failures += 1
+            self.slowest_seconds[path] = max(self.slowest_seconds[path], time.monotonic() - began)
 
     def _is_answered(self, path: str) -> bool:
         request = urllib.request.Request(self.site + path, headers={"Authorization": f"Bearer {self.token}"})  # noqa: S310
@@ -219,11 +222,23 @@ def _prepare(system: RunningSystem, primary: OwnPostgres, receiver: WebhookRecei
     for command in ("migrate", "ensure_schedule", "load_demo"):
         system.manage(command, DEMO="true")
     system.manage("shell", "-c", "from readings.storage.partitions import ensure_partitions_ahead as e; e()")
-    path, token = system.output("shell", "-c", PREPARE.format(receiver.url)).split()[-2:]
+    polled = PolledSystem()
+    told = system.output("shell", "-c", PREPARE.format(receiver.url, "", polled.url))
+    prepared = Prepared.of(told.strip().splitlines()[-1])
     system.database.rows(TICK_OFTEN)
     urls = system.start_simulator("--fleet", str(often_sampled_fleet(system.folder)))
     for code, url in urls.items():
         system.database.rows(POLL_SIMULATOR, {"code": code, "url": url})
     probes = PageProbes(site)
     probes.token = system.output("shell", "-c", CREATE_READER).split()[-1]
-    return Trial(system, primary, None, urls, Gateway(site + path, token), receiver, probes)
+    return Trial(
+        system=system,
+        processes=(),
+        postgres=primary,
+        rabbit=None,
+        urls=urls,
+        gateway=Gateway(site + prepared.push_path, prepared.push_token),
+        receiver=receiver,
+        probes=probes,
+        writers=Writers(site, prepared, polled, system, system.folder),
+    )

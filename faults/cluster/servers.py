@@ -73,7 +73,7 @@ class Replica(OwnPostgres):
 
     def copy(self, primary: OwnPostgres) -> None:
         """Make its data a copy of the primary's, whom it follows from its next start."""
-        directory = self.folder / "postgres"
+        directory = self.directory
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True, mode=0o700)
         if is_root():

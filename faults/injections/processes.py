@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import random
-import shlex
-import subprocess
 import time
 from contextlib import suppress
 
 import psutil
-from django.conf import settings
 
 from faults.fault import Fault
+from faults.starting import run_beside
 from faults.trial import Trial
 from tests.running_system import PROCFILE
 
@@ -74,13 +72,7 @@ def freeze_a_worker(trial: Trial, _: random.Random) -> None:
 
 def run_a_second_beat(trial: Trial, rng: random.Random) -> None:
     """Run another beat beside the first for some seconds."""
-    with subprocess.Popen(
-        shlex.split(PROCFILE["beat"]),
-        cwd=settings.BASE_DIR,
-        env=trial.system.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as second:
+    with run_beside(trial.system, PROCFILE["beat"]) as second:
         time.sleep(rng.uniform(4, 8))
         second.kill()
 
