@@ -17,7 +17,7 @@ OFF_SECONDS = 10.0
 BEFORE_JUMP = timedelta(seconds=7)
 AFTER_JUMP_SECONDS = 5.0
 # How long before the end of a month, or the change of the clocks, the servers are started, and how long it takes.
-LEAD = timedelta(seconds=100)
+LEAD = timedelta(seconds=150)
 MOST_WAIT = timedelta(minutes=4)
 
 
