@@ -327,6 +327,8 @@ SLOW_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.slow"
 MESSAGE_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}.messages"
 # Classic durable queues on one RabbitMQ node, quorum queues on three. A queue keeps the type it was declared with.
 CELERY_TASK_DEFAULT_QUEUE_TYPE = env.choice("CELERY_QUEUE_TYPE", ("classic", "quorum"), default="classic")
+# The other queues, which are declared when they are first named.
+CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = CELERY_TASK_DEFAULT_QUEUE_TYPE
 CELERY_TASK_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

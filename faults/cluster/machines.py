@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,7 +90,8 @@ class Machine:
                     continue
                 for name in self.names:
                     if name in self.system.processes and self.system.processes[name].poll() is not None:
-                        self.system.kill(name)
+                        with suppress(ProcessLookupError):  # it has left no children
+                            self.system.kill(name)
                     self.system.start(name)
 
     def remove(self) -> None:

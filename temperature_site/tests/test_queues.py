@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from django.conf import settings
 from pytest_django import Settings
 
@@ -21,6 +25,25 @@ def test_a_worker_consumes_from_the_queue_of_the_settings() -> None:
     queues.select(["slow"])
     choose_queues(SimpleNamespace(app=SimpleNamespace(amqp=SimpleNamespace(queues=queues))))
     assert list(queues.consume_from) == [settings.SLOW_QUEUE]
+
+
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+def test_all_queues_have_the_type_of_the_settings(queue_type: str) -> None:
+    code = """
+from temperature_site.celery import app
+from django.conf import settings
+names = (settings.CELERY_TASK_DEFAULT_QUEUE, settings.SLOW_QUEUE, settings.MESSAGE_QUEUE)
+print(*[(app.amqp.queues[name].queue_arguments or {}).get("x-queue-type", "classic") for name in names])
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"CELERY_QUEUE_TYPE": queue_type},
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stdout.split() == [queue_type] * 3
 
 
 def test_no_command_line_names_the_queue_itself() -> None:
