@@ -91,7 +91,7 @@ def source_of(case: CustomerFile, rows: set[Row], kind: IngestionType, url: str 
     is_old = rows and max(at for _, _, at, *_ in rows) < RECEIVED_AT - OLD
     mapping = case.mapping | ({"accepts_old_readings": True} if is_old else {})
     lists = {name: list(value) for name, value in mapping.items() if isinstance(value, tuple)}
-    unit = stem if is_unit_named else ""
+    unit = stem if is_unit_named and not case.fails else ""
     return SourceFactory(ingestion_type=kind, url=url, name="source", default_unit_code=unit, **mapping | lists)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from ingestion.parsing.fields.names import (
@@ -19,6 +20,7 @@ _IDENTIFYING_NAMES = frozenset({*UNIT_LIKE_NAMES, *UNIT_IF_NONE_NAMES, *SENSOR_L
 # Columns that number the rows if they count on: "Point" may also be a measuring point.
 _COUNTERS = frozenset({"id", "point", "node", "position", "series"})
 _COUNTER_DIGITS = 15
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 SENSOR_LIMIT = 100
 _SCALE_PART = re.compile(r"\s*(?:[(\[{][^()\[\]{}]*[)\]}]|,?\s*[°º˚*]\s*[CFK]\b.*)\s*")
 _READING_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-f]{24}", re.I)
@@ -64,6 +66,30 @@ def are_devices(values: Sequence[str], times: Sequence[str]) -> bool:
     return share_times or not any(value.isdecimal() or _READING_ID.fullmatch(value) for value in values)
 
 
+def telling_column(
+    rows: Sequence[Sequence[object]], known: Sequence[int], temperatures: Sequence[int], left: Sequence[int]
+) -> int | None:
+    """Return the column of names that tells rows apart which otherwise have the same key and other temperatures.
+
+    `known` are the columns of the key, `left` those that hold nothing known.
+    """
+    width = 1 + max((*known, *temperatures, *left), default=0)
+    complete = [[str(cell).strip() for cell in row[:width]] for row in rows if len(row) >= width]
+    complete = [row for row in complete if all(row[position] for position in (*known, *temperatures))]
+    keys = [tuple(row[position] for position in known) for row in complete]
+    readings = {(*key, *(row[each] for each in temperatures)) for key, row in zip(keys, complete, strict=True)}
+    if not temperatures or len(readings) == len(set(keys)):
+        return None  # the same readings, sent again
+    rows_of_a_key = max(Counter(keys).values())
+    for position in left:
+        cells = [row[position] for row in complete]
+        is_name = all(cells) and not any(_NUMBER.fullmatch(cell) for cell in cells)
+        is_telling = len(set(zip(keys, cells, strict=True))) == len(cells)
+        if is_name and is_telling and len(set(cells)) <= 2 * rows_of_a_key:
+            return position
+    return None
+
+
 def numbers_rows(title: str, values: Sequence[str]) -> bool:
     """Return whether a column holds the numbers of the rows, or ids of the readings."""
     if len(values) > 2 and all(_READING_ID.fullmatch(value) for value in values):
@@ -72,3 +98,16 @@ def numbers_rows(title: str, values: Sequence[str]) -> bool:
         return False
     numbers = [int(value[:_COUNTER_DIGITS]) for value in values]
     return len(numbers) > 1 and {after - before for before, after in pairwise(numbers)} in ({1}, {-1})
+
+
+def first_positions(names: Iterable[str]) -> dict[str, int]:
+    """Return the first position of each name."""
+    positions: dict[str, int] = {}
+    for position, name in enumerate(names):
+        positions.setdefault(name, position)
+    return positions
+
+
+def normal_title(title: str) -> str:
+    """Return a title without regard to case and blanks."""
+    return " ".join(title.split()).casefold()

@@ -125,8 +125,8 @@ class _Matcher:
         self._mapping = mapping
         self._sample = sample
         self._has_default_unit = has_default_unit
-        self._exact = _first_positions(_normal(title) for title in titles)
-        self._canonical = _first_positions(canonical(title) for title in titles)
+        self._exact = identity.first_positions(identity.normal_title(title) for title in titles)
+        self._canonical = identity.first_positions(canonical(title) for title in titles)
         self._meanings: dict[int, TitleMeaning] = {}
         self._columns: dict[str, int] = {}
         self._taken: set[int] = set()
@@ -144,7 +144,7 @@ class _Matcher:
         self._taken |= {each.position for each in temperatures} | ({quantity} if quantity is not None else set())
         date, zone = self._time()
         zones = ZoneColumn() if zone else self._zone_column(self._columns.get("time"))
-        self._identify()
+        self._identify([each for each in (date, quantity, *scales) if each is not None], temperatures)
         self._tell_duplicates()
         return Layout(
             columns=self._columns,
@@ -172,7 +172,7 @@ class _Matcher:
 
     def _named(self, name: str) -> int | None:
         """Return the position of the column with this name, or with this number ("#2")."""
-        if (position := self._exact.get(_normal(name))) is not None:
+        if (position := self._exact.get(identity.normal_title(name))) is not None:
             return position
         if (position := self._canonical.get(canonical(name))) is not None and not name.startswith("#"):
             return position
@@ -319,8 +319,8 @@ class _Matcher:
         values = self._values(position)
         return bool(values) and all(_CLOCK.fullmatch(text.strip()) for text in values)
 
-    def _identify(self) -> None:
-        """Take columns of devices and probes for the unit and the sensor, so that readings stay apart."""
+    def _identify(self, further: Sequence[int], temperatures: Sequence[TemperatureColumn]) -> None:
+        """Take columns of devices and probes, so that readings stay apart, as `further` columns keep them."""
         if "unit" not in self._columns and not mapped_name(self._mapping, "unit") and not self._has_default_unit:
             self._take_like("unit", "storage unit", UNIT_LIKE_NAMES)
             names = [name for name in UNIT_IF_NONE_NAMES if self._identifies(self._canonical.get(name))]
@@ -330,6 +330,12 @@ class _Matcher:
         is_told_apart = any(field in self._columns or mapped_name(self._mapping, field) for field in ("unit", "sensor"))
         if not is_told_apart:
             self._take_uncertain()
+        is_open = not mapped_name(self._mapping, "sensor") and not self._mapping.row_filter
+        if "sensor" not in self._columns and is_open:
+            key = [*further, *(self._columns[each] for each in ("facility", "unit", "time") if each in self._columns)]
+            left = [position for position in range(len(self._titles)) if position not in self._taken]
+            telling = identity.telling_column(self._sample, key, [each.position for each in temperatures], left)
+            self._take_like("sensor", "sensor", () if telling is None else (canonical(self._titles[telling]),))
         left = [p for p, title in enumerate(self._titles) if p not in self._taken and identity.may_identify(title)]
         varied = [p for p in left if identity.tells_rows_apart(self._titles[p], self._values(p))]
         if varied:
@@ -374,8 +380,12 @@ class _Matcher:
         return len(self._values(position)) == len(self._sample)
 
     def _tell_duplicates(self) -> None:
-        used = {_normal(self._titles[position]) for position in self._taken}
-        repeated = [t for i, t in enumerate(self._titles) if i not in self._taken and t.strip() and _normal(t) in used]
+        used = {identity.normal_title(self._titles[position]) for position in self._taken}
+        repeated = [
+            t
+            for i, t in enumerate(self._titles)
+            if i not in self._taken and t.strip() and identity.normal_title(t) in used
+        ]
         if repeated:
             self._notes.append(f"Of columns with the same title the first was read: {names_listed(repeated)}.")
 
@@ -387,14 +397,3 @@ class _Matcher:
         found = (row[position] for row in self._sample if position < len(row))
         cells = (cell for cell in found if not isinstance(cell, dict | list))
         return [text for cell in cells if (text := "" if cell is None else str(cell).strip())]
-
-
-def _first_positions(names: Iterable[str]) -> dict[str, int]:
-    positions: dict[str, int] = {}
-    for position, name in enumerate(names):
-        positions.setdefault(name, position)
-    return positions
-
-
-def _normal(title: str) -> str:
-    return " ".join(title.split()).casefold()

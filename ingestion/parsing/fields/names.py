@@ -36,6 +36,8 @@ FURTHER_TIME_NAMES = (
     "last_changed", "last_updated", "time_utc", "utc_time", "timestamp_utc", "utc", "zeitstempel", "日時", "date_heure",
     "datum_zeit", "datum_uhrzeit", "fecha_hora", "fecha_y_hora", "horodatage", "data_ora", "data_hora",
     "uhrzeit", "zeit", "hora", "heure", "ora", "时间", "日期时间", "datum", "fecha",
+    "data_i_godzina", "data_godzina", "czas", "datum_a_čas", "datum_čas", "čas", "data_e_ora", "data_e_hora",
+    "datum_en_tijd", "datum_tijd", "tijdstip", "dato_tid", "tidspunkt",
 )  # fmt: skip
 TIME_PREFIXES = ("timestamp_", "date_time_", "datetime_", "time_stamp_", "date_and_time")
 DATE_NAMES = ("date", "datum", "fecha", "dato", "data", "日期")
@@ -51,6 +53,10 @@ UNIT_LIKE_NAMES = (
     "device", "device_id", "device_name", "deviceid", "dev_eui", "deveui", "room", "room_id", "room_name", "freezer",
     "freezer_id", "fridge", "fridge_id", "refrigerator", "chamber", "logger", "logger_id", "logger_name",
     "module_name", "station", "station_id", "asset", "asset_id", "appliance", "cabinet", "equipment", "equipment_id",
+    "raum", "kühlraum", "kuehlraum", "gerät", "geraet", "kühlschrank", "kuehlschrank", "gefrierschrank",
+    "appareil", "chambre", "réfrigérateur", "congélateur", "enregistreur", "equipo", "cámara", "nevera", "congelador",
+    "dispositivo", "cella", "frigorifero", "apparaat", "koelkast", "urządzenie", "pomieszczenie", "rejestrator",
+    "zařízení", "místnost", "设备", "機器", "装置",
 )  # fmt: skip
 # Columns that are the storage unit if no other is, as they may also describe one that is named.
 UNIT_IF_NONE_NAMES = (
@@ -65,7 +71,15 @@ MAYBE_IDENTIFYING_NAMES = (*UNCERTAIN_NAMES, "source", "title", "description")
 SENSOR_LIKE_NAMES = (
     "probe", "probe_id", "probe_name", "channel", "channel_id", "channel_name", "entity", "entity_id", "series",
     "series_id", "sensor_name", "sensorid", "name", "tag", "tag_name", "point", "point_name", "topic",
+    "fühler", "messfühler", "messstelle", "kanal", "sonde", "capteur", "sonda", "canal", "sensore", "czujnik", "kanał",
+    "čidlo", "senzor", "传感器", "センサー",
 )  # fmt: skip
+# Names of members around the rows of a JSON list that hold for all of them.
+IDENTITY_AROUND = {
+    "facility": frozenset(DEFAULT_NAMES["facility"]),
+    "unit": frozenset({*DEFAULT_NAMES["unit"], *UNIT_LIKE_NAMES}),
+    "sensor": frozenset({*DEFAULT_NAMES["sensor"], "probe", "probe_id", "channel", "channel_id", "entity_id"}),
+}
 # Both a scale and a storage unit are called this: the values decide.
 AMBIGUOUS_UNIT_NAMES = frozenset({"unit", "units"})
 # Fields that describe the unit rather than the reading.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +17,7 @@ from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor
 from ingestion.parsing.fields.zones import BODY
 from ingestion.parsing.json.fast_path import decode_default_layout
-from ingestion.parsing.json.scan import ScanResult, accept_if_cut_off, scan_body, walker_of
+from ingestion.parsing.json.scan import ScanResult, accept_if_cut_off, item_of, scan_body, walker_of
 from ingestion.parsing.json.walker import InvalidJson, JsonBlock, JsonItem, JsonWalker
 from ingestion.parsing.limits import check_row_count
 from ingestion.parsing.rejection_reasons import Reason, message_for
@@ -44,7 +44,7 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
     if rows is None:
         scan = scan_body(body, options)
         walker = walker_of(body, options, decode_default_layout)
-        rows = scan.shaped_rows() if scan.shaped_rows else walker.items()
+        rows = scan.shaped_rows() if scan.shaped_rows else _within(scan.around, walker.items())
         if not scan.has_unit and not options.default_unit:
             options = replace(options, default_unit=options.file_unit)
     order, zone = options.day_order or scan.day_order, scan.zone or options.zone
@@ -61,6 +61,13 @@ def parse_json(body: DecodedBody, options: ParseOptions) -> Iterator[ParsedBatch
             is_cut_off=body.is_cut_off, rejected=parser.incomplete, scales=parser.fields.scales(scan.scale)
         ),
     )
+
+
+def _within(around: Mapping[str, object], items: Iterator[JsonItem]) -> Iterator[_Row]:
+    """Return rows with the members around them that name their facility, unit or sensor, as their text shows."""
+    if not around:
+        return items
+    return (item_of({**around, **item.value}) if isinstance(item.value, dict) else item for item in items)
 
 
 def _default_layout(walker: _Walker, options: ParseOptions) -> Iterator[_Row] | None:

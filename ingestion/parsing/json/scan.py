@@ -11,7 +11,7 @@ import polars as pl
 
 from ingestion.parsing.body.decoded import DecodedBody
 from ingestion.parsing.fields.json_fields import FieldExtractor, at_path
-from ingestion.parsing.fields.names import DEFAULT_NAMES
+from ingestion.parsing.fields.names import DEFAULT_NAMES, IDENTITY_AROUND
 from ingestion.parsing.fields.titles import canonical, scale_of_text
 from ingestion.parsing.fields.zones import GivenZone, zone_of_entries
 from ingestion.parsing.json.shapes import rows_in
@@ -37,7 +37,8 @@ class ScanResult:
 
     `is_single`: the body is a single object. `has_unit`: a row names its unit. `scale` and `zone` are those of the
     object around the rows, or the zone in the key of their time. `shaped_rows` yields the rows of a body of another
-    shape, which are made from it anew each time. `sample` are some rows.
+    shape, which are made from it anew each time. `sample` are some rows. `around` are the members around the rows that
+    name their facility, unit or sensor.
     """
 
     is_single: bool = False
@@ -47,6 +48,7 @@ class ScanResult:
     zone: GivenZone | None = None
     shaped_rows: Callable[[], Iterator[JsonItem]] | None = None
     sample: list[object] = field(default_factory=list)
+    around: dict[str, object] = field(default_factory=dict)
 
 
 def walker_of(
@@ -90,9 +92,25 @@ def scan_body(body: DecodedBody, options: ParseOptions) -> ScanResult:
     result.is_single = walker.is_single
     result.scale = _scale_around(walker.members) if not walker.is_single else ""
     result.zone = scan.zone or (zone_of_entries(walker.members.items()) if not walker.is_single else None)
+    if not walker.is_single:
+        _note_around(walker.members, result)
     if scan.has_temperature and not (scan.has_scale or result.scale or options.mapping.scale):
         options.notes.assumes_celsius = True
     return result
+
+
+def _note_around(members: Mapping[str, object], result: ScanResult) -> None:
+    """Note the members that name the facility, unit or sensor of all rows."""
+    for field_name, names in IDENTITY_AROUND.items():
+        key = next((key for key in members if canonical(key) in names and _is_code(members[key])), None)
+        if key is not None:
+            result.around[key] = members[key]
+            result.has_unit |= field_name == "unit"
+    result.sample = [{**result.around, **row} if isinstance(row, dict) else row for row in result.sample]
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 
 class _Scan:
@@ -182,7 +200,7 @@ def _shaped(body: DecodedBody, options: ParseOptions, error: UnreadableBody | No
         return ScanResult()
     result = scan.result()
     result.zone = scan.zone or (zone_of_entries(value.items()) if isinstance(value, dict) else None)
-    result.shaped_rows = lambda: (_item_of(row) for row in make_rows(within, options))
+    result.shaped_rows = lambda: (item_of(row) for row in make_rows(within, options))
     if not (scan.has_scale or options.mapping.scale):
         options.notes.assumes_celsius = True
     return result
@@ -192,7 +210,8 @@ def _shaped_rows(value: object, _: ParseOptions) -> Iterator[dict[str, object]]:
     return rows_in(value)
 
 
-def _item_of(row: dict[str, object]) -> JsonItem:
+def item_of(row: dict[str, object]) -> JsonItem:
+    """Return a made row with its text."""
     return JsonItem(row, json.dumps(row, ensure_ascii=False))
 
 

@@ -184,8 +184,10 @@ def _typed_values(members: Mapping[str, object]) -> Row:
             kind = next((each for each in kinds if isinstance(each, str) and meaning_of(each).is_temperature), "")
             has_time = any(canonical(key) in _TIME_NAMES for key in item)
             if kind and not has_time and value is not None:
-                found[kind] = value
-                found |= {key: member for key, member in item.items() if canonical(key) in DEFAULT_NAMES["scale"]}
+                scale = {key: member for key, member in item.items() if canonical(key) in DEFAULT_NAMES["scale"]}
+                # Several temperatures, each on its own scale, become sensors.
+                kind = kind if kind not in found else f"{kind} {1 + sum(name.startswith(kind) for name in found)}"
+                found[kind] = {"value": value, **scale} if scale else value
     return found if found and any(canonical(key) in _TIME_NAMES for key in members) else {}
 
 

@@ -7,9 +7,10 @@ left out if it is the one named by the file, the sensor if there is none.
 from ingestion.tests.customer_files.customer_file import CustomerFile
 from ingestion.tests.customer_files.devices import LOGGERS, TIMES
 from ingestion.tests.customer_files.exports import EXPORTS
+from ingestion.tests.customer_files.identities import IDENTITIES
 from ingestion.tests.customer_files.layouts import COLUMNS, ENCODINGS, JSON_SHAPES
 from ingestion.tests.customer_files.values import NUMBERS, SCALES
 
 __all__ = ["FILES", "CustomerFile"]
 
-FILES = [*LOGGERS, *TIMES, *NUMBERS, *SCALES, *COLUMNS, *ENCODINGS, *JSON_SHAPES, *EXPORTS]
+FILES = [*LOGGERS, *TIMES, *NUMBERS, *SCALES, *COLUMNS, *ENCODINGS, *JSON_SHAPES, *EXPORTS, *IDENTITIES]
