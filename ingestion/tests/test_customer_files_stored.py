@@ -33,6 +33,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon", "loopback_a
 TYPES = {".csv": "text/csv", ".json": "application/json", ".ndjson": "application/x-ndjson", ".txt": "text/plain"}
 OLD = timedelta(days=2 * 365)
 EMPTY = "c43b_empty.csv"
+# Its rows wait for a unit first, which a file's name gives.
+WITHOUT_UNITS = "g05_serial_changes.csv"
 # Of a history, which sources have to accept.
 TOLD_AS_OLD = "All rows are more than two years old, the newest from 2017-01-01. Check the device's clock."
 
@@ -134,6 +136,8 @@ def must_come_to(case: CustomerFile, wanted: Outcome, way: str) -> Outcome:
         return Outcome("cut_off", set(), Counter())
     if way == "by_push" and case.name == EMPTY:
         return Outcome("no_readings_list", set(), Counter())
+    if way != "by_import" and case.name == WITHOUT_UNITS:
+        return Outcome("", set(), Counter(no_unit=62))
     return wanted
 
 

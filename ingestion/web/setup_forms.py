@@ -52,7 +52,9 @@ class CustomerForm(forms.ModelForm[Customer]):
 
 
 class ConnectionForm(forms.ModelForm[Source]):
-    """Where the data is requested, and how to authenticate. An empty secret keeps the stored one."""
+    """Where the data is requested, and how to authenticate. Empty secrets and headers keep the stored ones."""
+
+    clear_headers = forms.BooleanField(required=False, label="Remove the stored headers")
 
     class Meta:
         model = Source
@@ -89,12 +91,15 @@ class ConnectionForm(forms.ModelForm[Source]):
     @property
     def main_fields(self) -> list[forms.BoundField]:
         """The fields that every source needs."""
-        return [field for field in self.visible_fields() if field.name not in _FURTHER_FIELDS]
+        return [field for field in self.visible_fields() if field.name not in (*_FURTHER_FIELDS, "clear_headers")]
 
     @property
     def further_fields(self) -> list[forms.BoundField]:
         """The fields of OAuth 2, a second key in a header, a POST, and certificates."""
-        return [self[name] for name in _FURTHER_FIELDS]
+        names = list(_FURTHER_FIELDS)
+        if self.instance.request_headers:
+            names.insert(names.index("request_headers") + 1, "clear_headers")
+        return [self[name] for name in names]
 
     @property
     def needs_further_fields(self) -> bool:
@@ -107,6 +112,8 @@ class ConnectionForm(forms.ModelForm[Source]):
     def clean(self) -> dict[str, object]:
         """Reject credentials that cannot be used, and a name that the customer's other source has."""
         cleaned: dict[str, object] = super().clean() or self.cleaned_data
+        if cleaned.get("clear_headers") and not cleaned.get("request_headers"):
+            self.instance.request_headers = ""
         others = Source.objects.filter(customer=self.instance.customer, name=cleaned.get("name")).exclude(
             pk=self.instance.pk
         )

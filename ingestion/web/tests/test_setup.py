@@ -13,7 +13,7 @@ from customers.models import Customer, StorageUnit
 from ingestion.models import Source, SourceSetup
 from ingestion.polling.tests.polling import json_answer
 from ingestion.polling.tests.scripted_server import ScriptedServer, answer
-from tests.factories import CustomerFactory, MembershipFactory, SourceSetupFactory, UserFactory
+from tests.factories import CustomerFactory, MembershipFactory, SourceFactory, SourceSetupFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_allowed")]
 CONNECTION = {
@@ -207,3 +207,18 @@ def test_staff_without_permissions_see_nothing() -> None:
     client.force_login(UserFactory(is_staff=True))
 
     assert client.get(reverse("setup")).status_code == 403
+
+
+@pytest.mark.parametrize("is_cleared", [False, True])
+def test_stored_headers_stay_until_they_are_removed(serve: Callable[..., ScriptedServer], is_cleared: bool) -> None:
+    rows = json.dumps([{"time": "2026-11-20T10:00:00Z", "unit_id": "f1", "temp": 4.5, "scale": "C"}])
+    server = serve(json_answer(rows))
+    source = SourceFactory(is_paused=True, request_headers="X-Client: second-key")
+    setup = SourceSetupFactory(step="data", source=source, customer=source.customer)
+    client = signed_in(setup.customer)
+    assert "Remove the stored headers" in client.get(step_of(setup, "connection")).content.decode()
+    fields = {"url": f"{server.url}/a", "credentials_kind": "none", "request_headers": ""}
+
+    client.post(step_of(setup, "connection"), CONNECTION | fields | ({"clear_headers": "on"} if is_cleared else {}))
+
+    assert (b"X-Client: second-key" in server.heads[0]) is not is_cleared
