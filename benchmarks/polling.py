@@ -20,7 +20,7 @@ from ingestion.polling.group import poll_group
 from ingestion.polling.poll import poll
 from ingestion.tasks import GROUP_SIZE
 
-SOURCES = 48
+SOURCES = 96
 ROUNDS = 3
 INTERVAL_SECONDS = 60
 
@@ -38,6 +38,8 @@ def run() -> None:
     """Print the cost of a poll."""
     settings.SOURCE_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     settings.OUTGOING_PORTS = ["1-65535"]
+    # All sources are claimed before the first is polled.
+    settings.POLL_LEASE_SECONDS = 3_600
     with sources_server() as port:
         make_sources(SOURCES, port)
         print(f"Polling: {SOURCES} sources of 6 units each, means of {ROUNDS} rounds, in milliseconds a poll")

@@ -15,15 +15,13 @@ import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 import structlog
 from django.conf import settings
 from django.db import Error, connection, models, transaction
-from django.db.models import F
-from django.db.models.expressions import CombinedExpression
 
 from core.db import clock
 
@@ -51,7 +49,7 @@ FROM due WHERE {table}.id = due.id
 RETURNING {table}.id, claim_id, due.is_slow
 """
 _RENEW = """
-UPDATE {table} SET lease_until = %(lease_until)s
+UPDATE {table} SET lease_until = %(lease_until)s {also_set}
 FROM unnest(%(ids)s::bigint[], %(claim_ids)s::uuid[]) AS held (id, claim_id)
 WHERE {table}.id = held.id AND {table}.claim_id = held.claim_id AND {table}.lease_until > %(now)s
 RETURNING {table}.id
@@ -74,6 +72,17 @@ class Claim:
     row_id: int
     claim_id: uuid.UUID
     is_slow: bool = False
+
+
+@dataclass(slots=True)
+class Working:
+    """The claims whose leases are renewed, by row. Used by two threads: replaced as a whole, never changed."""
+
+    claims: dict[int, Claim] = field(default_factory=dict)
+
+    def end(self, claim: Claim) -> None:
+        """Renew the lease of a claim no further."""
+        self.claims = {row_id: other for row_id, other in self.claims.items() if row_id != claim.row_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +136,11 @@ class LeasedTable(Generic[Row]):
     def claim_for_long(self, row_id: int) -> Claim | None:
         """Claim one row with a working lease, to be renewed by `renew_all`; return None while another is valid."""
         claim = self.claim(row_id)
-        return claim if claim is not None and self._renew(claim, WORKING_LEASE) else None
+        return claim if claim is not None and self.renew_all([claim]) else None
 
     def renew_all(self, claims: Collection[Claim]) -> set[int]:
         """Renew the working leases of claims with one statement; return the rows whose claim was still valid."""
-        now = clock.database_now()
-        parameters: dict[str, datetime | list[int] | list[str]] = {
-            "now": now,
-            "lease_until": now + WORKING_LEASE,
-            **_ids_of(claims),
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(_RENEW.format(table=self.model._meta.db_table), parameters)
-            return {row_id for (row_id,) in cursor.fetchall()}
+        return self._renew_all(claims, WORKING_LEASE)
 
     def release(self, claims: Collection[Claim]) -> None:
         """Let others claim the rows at once, with one statement. Claims that are no longer valid are passed over."""
@@ -163,21 +164,33 @@ class LeasedTable(Generic[Row]):
     @contextmanager
     def work(self, claim: Claim) -> Iterator[None]:
         """Keep the claim's lease short and valid while the block runs. Raise ClaimLost if it has expired before."""
-        begun = {self.begun_column: F(self.begun_column) + 1} if self.begun_column else {}
-        if not self._renew(claim, WORKING_LEASE, **begun):
-            raise self._lost(claim)
+        with self.work_together([claim]) as working:
+            if not working.claims:
+                raise self._lost(claim)
+            try:
+                yield
+            except Exception:
+                self.note_survived(claim)
+                raise
+
+    @contextmanager
+    def work_together(self, claims: Collection[Claim]) -> Iterator[Working]:
+        """Keep the leases of these claims short and valid while the block runs; those that have expired are left out.
+
+        After an exception, call `note_survived` with each claim whose work it ended.
+        """
+        also_set = f", {self.begun_column} = {self.model._meta.db_table}.{self.begun_column} + 1"
+        held = self._renew_all(claims, WORKING_LEASE, also_set if self.begun_column else "")
+        working = Working({claim.row_id: claim for claim in claims if claim.row_id in held})
         is_over = threading.Event()
-        renewing = threading.Thread(target=self._keep_renewing, args=(claim, is_over), daemon=True)
-        renewing.start()
+        if working.claims:
+            threading.Thread(target=self._keep_renewing, args=(working, is_over), daemon=True).start()
         try:
-            yield
-        except Exception:
-            self._forget_begun(claim)
-            raise
+            yield working
         finally:
             is_over.set()
 
-    def _forget_begun(self, claim: Claim) -> None:
+    def note_survived(self, claim: Claim) -> None:
         """Note that the process has survived the work on a row, although its end could not be stored."""
         if not self.begun_column:
             return
@@ -187,23 +200,26 @@ class LeasedTable(Generic[Row]):
 
     def wait_again(self, claim: Claim) -> None:
         """Give a claim that has been worked on the lease of one that waits for a worker. Raise ClaimLost."""
-        if not self._renew(claim, self.lease):
+        if not self._renew_all([claim], self.lease):
             raise self._lost(claim)
-        self._forget_begun(claim)
+        self.note_survived(claim)
 
-    def _renew(self, claim: Claim, lease: timedelta, **also: CombinedExpression) -> bool:
+    def _renew_all(self, claims: Collection[Claim], lease: timedelta, also_set: str = "") -> set[int]:
         now = clock.database_now()
-        own = self.model._default_manager.filter(pk=claim.row_id, claim_id=claim.claim_id, lease_until__gt=now)
-        return bool(own.update(lease_until=now + lease, **also))
+        statement = _RENEW.format(table=self.model._meta.db_table, also_set=also_set)
+        with connection.cursor() as cursor:
+            cursor.execute(statement, {"now": now, "lease_until": now + lease, **_ids_of(claims)})
+            return {row_id for (row_id,) in cursor.fetchall()}
 
-    def _keep_renewing(self, claim: Claim, is_over: threading.Event) -> None:
-        """Renew the lease now and then, by a connection of this thread. It holds none between two renewals."""
-        while not is_over.wait(RENEW_EVERY_SECONDS):
+    def _keep_renewing(self, working: Working, is_over: threading.Event) -> None:
+        """Renew the leases now and then, by a connection of this thread. It holds none between two renewals."""
+        while not is_over.wait(RENEW_EVERY_SECONDS) and (claims := working.claims):
             try:
-                if not self._renew(claim, WORKING_LEASE):
-                    return
+                held = self.renew_all(claims.values())
+                for row_id in claims.keys() - held:
+                    working.end(claims[row_id])
             except Error as error:
-                logger.warning("lease not renewed", row_id=claim.row_id, error=str(error))
+                logger.warning("leases not renewed", row_ids=sorted(claims), error=str(error))
             finally:
                 connection.close()
 
@@ -216,6 +232,15 @@ class LeasedTable(Generic[Row]):
             if row is None:
                 raise self._lost(claim)
             yield row
+
+    @contextmanager
+    def hold_together(self, claims: Collection[Claim]) -> Iterator[dict[int, Row]]:
+        """Open a transaction in which claims cannot be lost; yield the rows that are still claimed, by id, locked."""
+        claim_ids = {claim.row_id: claim.claim_id for claim in claims}
+        with transaction.atomic():
+            locked = self.model._default_manager.select_for_update(of=("self",), no_key=True)
+            rows = locked.filter(pk__in=claim_ids, claim_id__in=claim_ids.values()).order_by("pk")
+            yield {row.pk: row for row in rows}
 
     @property
     def lease(self) -> timedelta:

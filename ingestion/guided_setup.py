@@ -15,8 +15,8 @@ from alarms.models import LimitProfile, UnitLimits
 from alarms.models.limit_locks import lock_limits_of_units
 from audit.context import stating_reason
 from customers.models import StorageUnit
-from ingestion.loading.load import resolve
 from ingestion.loading.registration import Register, other_customer_test
+from ingestion.loading.resolving import resolve
 from ingestion.models import IngestionType, Source, SourceSetup
 from ingestion.parsing.parse import parse_body
 from ingestion.parsing.results import UnreadableBody

@@ -21,7 +21,7 @@ from ingestion.polling.poll import poll
 # A million rows take a few minutes.
 IMPORT_SECONDS = 3_600
 # Sources that are requested at the same time and loaded by one worker.
-GROUP_SIZE = 8
+GROUP_SIZE = 32
 
 logger = structlog.get_logger(__name__)
 

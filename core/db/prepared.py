@@ -22,6 +22,8 @@ from core.db.replica import read_connection
 # The parameters of a statement by name: whatever psycopg adapts.
 Parameters = dict[str, Any]
 Row: TypeAlias = tuple[Any, ...]
+# Parameters in order, or by name.
+Given: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
 _numbers = itertools.count(1)
 # The name of each prepared statement, by connection.
@@ -46,20 +48,25 @@ class Prepared:
         given = ", ".join(key if key.startswith("%") else "%s" for key in placeholders)
         self._arguments = f" ({given})" if given else ""
 
-    def rows(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
+    def rows(self, parameters: Given = ()) -> list[Row]:
         """Return all rows. Raise what a cursor's `execute` raises."""
         with read_connection().cursor() as cursor:
             self._execute(cursor, parameters)
             rows: list[Row] = cursor.fetchall()
         return rows
 
-    def table(self, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[list[str], list[Row]]:
+    def execute(self, parameters: Given = ()) -> None:
+        """Execute a statement that returns no rows."""
+        with read_connection().cursor() as cursor:
+            self._execute(cursor, parameters)
+
+    def table(self, parameters: Given = ()) -> tuple[list[str], list[Row]]:
         """Return the names of the columns, and all rows."""
         with read_connection().cursor() as cursor:
             self._execute(cursor, parameters)
             return [column.name for column in cursor.description], cursor.fetchall()
 
-    def _execute(self, cursor: Any, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
+    def _execute(self, cursor: Any, parameters: Given) -> None:
         if settings.PGBOUNCER:
             cursor.execute(self._sql, parameters)
             return

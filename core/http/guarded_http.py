@@ -11,16 +11,17 @@ import socket
 import ssl
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from core.http.addresses import ANY_PORT, AddressNotAllowed, Endpoint, Network, permitted_endpoints
+from core.http.idle_connections import IdleConnections
 
 MEBIBYTE = 1024 * 1024
 
@@ -160,7 +161,10 @@ def _name_and_version() -> str:
 
 # Identifies this system in the servers' logs.
 USER_AGENT = _name_and_version()
-_OWN_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Connection": "close"}
+_OWN_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"}
+# What a server that has closed a kept connection, or closes it at this moment, leads to.
+_CLOSED = (ConnectionError, http.client.RemoteDisconnected, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_Connection: TypeAlias = GuardedConnection | GuardedTLSConnection
 
 
 class GuardedExchange:
@@ -169,11 +173,23 @@ class GuardedExchange:
     Redirects are returned like any other response: to follow one, call `open` again, which checks the new address.
     """
 
-    def __init__(self, limits: FetchLimits, allowed_networks: Sequence[Network], ca_certificates: str = "") -> None:
-        """`ca_certificates` (PEM) are trusted in addition to the system's."""
+    def __init__(
+        self,
+        limits: FetchLimits,
+        allowed_networks: Sequence[Network],
+        ca_certificates: str = "",
+        *,
+        idle_connections: IdleConnections | None = None,
+    ) -> None:
+        """`ca_certificates` (PEM) are trusted in addition to the system's.
+
+        GET requests use `idle_connections`, and their own is kept there by `finish`; without, it is closed.
+        """
         self.guard = Guard(limits, allowed_networks, ca_certificates)
-        self._connection: GuardedConnection | GuardedTLSConnection | None = None
+        self._idle_connections = idle_connections
+        self._connection: _Connection | None = None
         self._response: http.client.HTTPResponse | None = None
+        self._key: Hashable = None
 
     def __enter__(self) -> Self:
         return self
@@ -188,6 +204,16 @@ class GuardedExchange:
                 opened.close()
         self._response = self._connection = None
 
+    def finish(self) -> None:
+        """Keep the connection for other requests after the body was read completely, if the server allows that."""
+        response, connection = self._response, self._connection
+        if self._idle_connections is None or self._key is None or response is None or connection is None:
+            return
+        if not response.will_close and not _has_more(response, connection):
+            response.close()
+            self._response = self._connection = None
+            self._idle_connections.keep(self._key, connection)
+
     def open(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> http.client.HTTPResponse:
@@ -198,11 +224,8 @@ class GuardedExchange:
         self.close()
         target = parse_target(url)
         host = target.host or ""
-        kind = GuardedTLSConnection if target.scheme == "https" else GuardedConnection
         try:
-            self._connection = kind(host.strip("[]"), port_of(target), self.guard)
-            self._connection.request(method, target.request_uri, body, {**_OWN_HEADERS, **headers})
-            self._response = self._connection.getresponse()
+            self._response = self._request(method, target, headers, body)
         except TimeoutError as error:
             raise timed_out(host, self.guard) from error
         except ssl.SSLError as error:
@@ -216,6 +239,68 @@ class GuardedExchange:
         except ValueError:
             raise FetchFailure("invalid_header", "A request header contains invalid characters.") from None
         return self._response
+
+    def _request(
+        self, method: str, target: Url, headers: Mapping[str, str], body: bytes | None
+    ) -> http.client.HTTPResponse:
+        """Send the request on a kept connection, or on a new one if there is none or the server has closed it."""
+        kind = GuardedTLSConnection if target.scheme == "https" else GuardedConnection
+        host, port = (target.host or "").strip("[]"), port_of(target)
+        # Sending anything else again could do something twice.
+        self._key = self._key_of(target) if method == "GET" and body is None else None
+        while idle := self._idle_connection():
+            self._connection = idle
+            try:
+                return self._exchange(idle, method, target, headers, body)
+            except _CLOSED:
+                idle.close()
+        self._connection = kind(host, port, self.guard)
+        return self._exchange(self._connection, method, target, headers, body)
+
+    def _exchange(
+        self, connection: _Connection, method: str, target: Url, headers: Mapping[str, str], body: bytes | None
+    ) -> http.client.HTTPResponse:
+        is_kept = self._idle_connections is not None and self._key is not None
+        own = {**_OWN_HEADERS, "Connection": "keep-alive" if is_kept else "close"}
+        connection.request(method, target.request_uri, body, {**own, **headers})
+        return connection.getresponse()
+
+    def _idle_connection(self) -> _Connection | None:
+        if self._idle_connections is None or self._key is None:
+            return None
+        idle = self._idle_connections.take(self._key)
+        if not isinstance(idle, GuardedConnection | GuardedTLSConnection):
+            return None
+        idle.guard = self.guard
+        _guard_socket(idle, self.guard)
+        return idle
+
+    def _key_of(self, target: Url) -> Hashable:
+        """Return what a kept connection must have been opened for: this server, under the same rules."""
+        guard = self.guard
+        rules = (tuple(guard.allowed_networks), tuple(guard.limits.ports), guard.ca_certificates)
+        return target.scheme, target.host, port_of(target), rules
+
+
+def _guard_socket(connection: _Connection, guard: Guard | None) -> None:
+    """Let the connection's socket end by this guard's deadline, or by none."""
+    if isinstance(connection.sock, GuardedSocket):
+        connection.sock.guard = guard
+
+
+def _has_more(response: http.client.HTTPResponse, connection: _Connection) -> bool:
+    """Return whether the server has sent more than the response: the next one would not begin where it should."""
+    # That of chunks is closed at their end.
+    if response.fp is None:
+        return False
+    _guard_socket(connection, None)
+    connection.sock.settimeout(0)
+    try:
+        return bool(response.fp.peek(1))
+    except ssl.SSLWantReadError:
+        return False
+    except (OSError, ValueError):
+        return True
 
 
 def parse_target(url: str) -> Url:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypedDict, cast
 
-import numpy as np
 import polars as pl
 import structlog
 from django.db import transaction
@@ -25,33 +23,18 @@ from core.db.conflicts import retry_conflicts
 from core.tracing import describe_span, span
 from customers.models import Customer, StorageUnit
 from ingestion.loading import conflicts, rejected_rows
-from ingestion.loading.registration import Register, ResolvedSensor, SensorKey, link_units
+from ingestion.loading.registration import Register, link_units
 from ingestion.loading.reset_clocks import without_reset_clocks
+from ingestion.loading.resolving import reading_batch, resolve
 from ingestion.loading.understood_rows import RowSample
 from ingestion.models import Delivery, IngestionType, Source
 from ingestion.parsing.limits import MAX_CONFLICTS, MAX_REJECTED_ROWS, MAX_SENSORS, exceeded
-from ingestion.parsing.rejection_reasons import Reason, message_for
+from ingestion.parsing.rejection_reasons import Reason
 from ingestion.parsing.results import ParsedBatch, RejectedReading
-from readings.models import status_ids
 from readings.storage.reading_batch import ReadingBatch
 from readings.storage.store import StoredSpan, StoreResult, lock_units, store
 
 logger = structlog.get_logger(__name__)
-
-KEY = ["facility_code", "unit_code", "sensor_code"]
-SCALE_BYTES = {"C": ord("C"), "F": ord("F"), "K": ord("K")}
-
-_Field = Literal["facility_code", "unit_code", "sensor_code", "equipment_status"]
-
-
-class _UnresolvedRow(TypedDict):
-    facility_code: str | None
-    unit_code: str
-    sensor_code: str
-    equipment_status: str
-    row_number: int
-    recorded_at: datetime
-    retired_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +90,23 @@ class LoadResult:
             self.newest_of_units[unit_id] = max(at, self.newest_of_units.get(unit_id, at))
         self.newest = max(self.newest_of_units.values(), default=None)
 
+    def saved_delivery(self) -> Delivery:
+        """Return the delivery, saved with the counts so far unless it is, for rows that refer to it."""
+        if self.delivery.pk is None:
+            self.count_processed()
+            self.delivery.save(force_insert=True)
+        return self.delivery
+
+    def count_processed(self) -> None:
+        """Sum the counts."""
+        delivery = self.delivery
+        delivery.records_processed = (
+            delivery.records_stored
+            + delivery.records_duplicate
+            + delivery.records_conflicting
+            + delivery.records_rejected
+        )
+
     def reject(self, rejected: Sequence[RejectedReading]) -> None:
         """Add rejected rows."""
         self.delivery.records_rejected += len(rejected)
@@ -114,6 +114,16 @@ class LoadResult:
             self.reasons[row.reason.value] += 1
             if self.reasons[row.reason.value] <= self.max_rejected_per_reason:
                 self.rejected.append(row)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedBatch:
+    """The readings of a batch with their ids, also as columns for the store, and all rejected rows of the batch."""
+
+    batch: ParsedBatch
+    readings: pl.DataFrame
+    columns: ReadingBatch
+    rejected: list[RejectedReading]
 
 
 class Parsing:
@@ -170,17 +180,10 @@ def _load(
     max_rejected_per_reason: float,
     problems: Sequence[str],
 ) -> LoadResult:
-    load_result = LoadResult(_create_delivery(load_request), max_rejected_per_reason=max_rejected_per_reason)
+    load_result = LoadResult(new_delivery(load_request), max_rejected_per_reason=max_rejected_per_reason)
     describe_span(delivery=str(load_result.delivery.public_id))
-    # Files come from the operator: they may be far larger than what a customer's system sends at once.
-    is_limited = load_request.ingestion_type != IngestionType.IMPORT
-    max_sensors = MAX_SENSORS if is_limited else None
-    register = Register(
-        load_request.customer,
-        load_request.source,
-        max_sensors=max_sensors,
-        time_zone=load_request.facility_time_zone,
-    )
+    register = register_of(load_request)
+    is_limited = _is_limited(load_request)
     with _ended(batches) as each_batch:
         for batch in each_batch:
             _load_batch(load_result, register, load_request, batch, keeps_rejected=keeps_rejected)
@@ -188,8 +191,25 @@ def _load(
                 _refuse_too_many_rejected(load_result)
             if is_limited and load_result.delivery.records_conflicting > MAX_CONFLICTS:
                 raise exceeded(f"more than {MAX_CONFLICTS:,} of its rows contradict stored readings")
-    _close(load_result, register, problems)
+    complete(load_result, register, problems)
+    load_result.delivery.save()
+    log_loaded(load_result.delivery)
     return load_result
+
+
+def register_of(load_request: LoadRequest) -> Register:
+    """Return the register of a delivery's units and sensors."""
+    return Register(
+        load_request.customer,
+        load_request.source,
+        max_sensors=MAX_SENSORS if _is_limited(load_request) else None,
+        time_zone=load_request.facility_time_zone,
+    )
+
+
+def _is_limited(load_request: LoadRequest) -> bool:
+    """Return whether the number of its rows is limited: files come from the operator, and may be far larger."""
+    return load_request.ingestion_type != IngestionType.IMPORT
 
 
 @contextmanager
@@ -216,7 +236,7 @@ def _refuse_too_many_rejected(load_result: LoadResult) -> None:
 
 def log_failure(load_request: LoadRequest, reason: str, message: str, response_excerpt: str = "") -> Delivery:
     """Log a delivery that failed as a whole; `response_excerpt` holds no secrets."""
-    delivery = _create_delivery(load_request)
+    delivery = new_delivery(load_request)
     delivery.status = Delivery.Status.FAILURE
     delivery.error_reason = reason
     delivery.error_message = message
@@ -227,8 +247,9 @@ def log_failure(load_request: LoadRequest, reason: str, message: str, response_e
     return delivery
 
 
-def _create_delivery(load_request: LoadRequest) -> Delivery:
-    return Delivery.objects.create(
+def new_delivery(load_request: LoadRequest) -> Delivery:
+    """Return a delivery without rows, not saved yet."""
+    return Delivery(
         customer=load_request.customer,
         source=load_request.source,
         ingestion_type=load_request.ingestion_type,
@@ -250,7 +271,24 @@ def _load_batch(
     *,
     keeps_rejected: bool,
 ) -> None:
-    readings, rejected = resolve(register, batch)
+    resolved = resolve_batch(register, load_request, batch)
+    began = time.monotonic()
+    with span("store", readings=len(resolved.columns)):
+        result = store(resolved.columns, load_request.received_at)
+    delivered = result.new_spans.keys() | result.units_ahead
+    if load_request.source is not None and delivered:
+        link_units([(load_request.source.pk, unit_id) for unit_id in delivered])
+    with span("evaluate", units=len(result.new_spans)):
+        evaluate(result.new_spans, resolved.columns)
+    load_result.delivery.store_seconds += time.monotonic() - began
+    note_stored(load_result, load_request, resolved, result, keeps_rejected=keeps_rejected)
+
+
+def resolve_batch(
+    register: Register, load_request: LoadRequest, batch: ParsedBatch, statuses: Mapping[str, int] | None = None
+) -> ResolvedBatch:
+    """Return the batch with the ids of its readings, registering new units and sensors. `statuses`: see `resolve`."""
+    readings, rejected = resolve(register, batch, statuses)
     rejected += batch.rejected
     readings, reset = without_reset_clocks(
         readings,
@@ -260,93 +298,37 @@ def _load_batch(
         is_file=load_request.ingestion_type == IngestionType.IMPORT,
     )
     rejected += reset
-    stored_batch = reading_batch(readings)
-    began = time.monotonic()
-    with span("store", readings=len(stored_batch)):
-        result = store(stored_batch, load_request.received_at)
-    delivered = result.new_spans.keys() | result.units_ahead
-    if load_request.source is not None and delivered:
-        link_units(load_request.source.pk, delivered)
-    with span("evaluate", units=len(result.new_spans)):
-        evaluate(result.new_spans, stored_batch)
-    load_result.delivery.store_seconds += time.monotonic() - began
+    return ResolvedBatch(batch, readings, reading_batch(readings), rejected)
+
+
+def note_stored(
+    load_result: LoadResult,
+    load_request: LoadRequest,
+    resolved: ResolvedBatch,
+    result: StoreResult,
+    *,
+    keeps_rejected: bool = True,
+) -> None:
+    """Add a stored batch to the result; save its contradictions and rejected rows for review."""
+    batch = resolved.batch
     load_result.count(result)
     if result.contradictions:
-        conflicts.save(load_result.delivery, stored_batch, result.contradictions)
-    if rejected:
-        load_result.reject(rejected)
+        conflicts.save(load_result.saved_delivery(), resolved.columns, result.contradictions)
+    if resolved.rejected:
+        load_result.reject(resolved.rejected)
         if keeps_rejected:
-            rejected_rows.save(load_result.delivery, rejected, batch.row_context, load_request.default_unit_code)
-    load_result.note_newest(readings)
+            delivery = load_result.saved_delivery()
+            rejected_rows.save(delivery, resolved.rejected, batch.row_context, load_request.default_unit_code)
+    load_result.note_newest(resolved.readings)
     load_result.is_cut_off |= batch.is_cut_off
     load_result.notes |= dict.fromkeys(batch.notes)
     load_result.sample.add(batch)
 
 
-def resolve(register: Register, batch: ParsedBatch) -> tuple[pl.DataFrame, list[RejectedReading]]:
-    """Return the batch's readings with their ids, and rejections of those that can't be resolved."""
-    keys: list[SensorKey] = batch.readings.select(KEY).unique().rows()
-    resolved = register.resolve(keys, batch.units)
-    statuses = status_ids(batch.readings["equipment_status"].unique())
-    rows = [
-        (*key, sensor.storage_unit_id, sensor.sensor_id, sensor.retired_at)
-        for key, sensor in resolved.items()
-        if isinstance(sensor, ResolvedSensor)
-    ]
-    ids = pl.DataFrame(
-        rows,
-        schema=dict.fromkeys(KEY, pl.String)
-        | {"storage_unit_id": pl.Int32, "sensor_id": pl.Int32, "retired_at": pl.Datetime("us", "UTC")},
-        orient="row",
-    )
-    readings = batch.readings.join(ids, on=KEY, how="left", nulls_equal=True, maintain_order="left").with_columns(
-        equipment_status_id=pl.col("equipment_status").replace_strict(statuses, default=None, return_dtype=pl.Int16)
-    )
-    is_storable = pl.col("storage_unit_id").is_not_null() & pl.col("equipment_status_id").is_not_null()
-    if any(isinstance(sensor, ResolvedSensor) and sensor.retired_at for sensor in resolved.values()):
-        is_storable &= (pl.col("recorded_at") < pl.col("retired_at")).fill_null(value=True)
-    unresolved = readings.filter(~is_storable)
-    return readings.filter(is_storable), [
-        _rejected(row, resolved[row["facility_code"], row["unit_code"], row["sensor_code"]], batch)
-        for row in cast("Iterator[_UnresolvedRow]", unresolved.iter_rows(named=True))
-    ]
-
-
-def _rejected(row: _UnresolvedRow, found: ResolvedSensor | Reason, batch: ParsedBatch) -> RejectedReading:
-    reason = found if isinstance(found, Reason) else _reason_despite_ids(row)
-    fields: dict[Reason, _Field] = {
-        Reason.UNKNOWN_FACILITY: "facility_code",
-        Reason.UNKNOWN_SENSOR: "sensor_code",
-        Reason.RETIRED_SENSOR: "sensor_code",
-        Reason.TOO_MANY_STATUSES: "equipment_status",
-    }
-    message = message_for(reason, value=row[fields.get(reason, "unit_code")])
-    return RejectedReading(row["row_number"], reason, message, batch.raw_row(row["row_number"]))
-
-
-def _reason_despite_ids(row: _UnresolvedRow) -> Reason:
-    is_retired = row["retired_at"] is not None and row["recorded_at"] >= row["retired_at"]
-    return Reason.RETIRED_SENSOR if is_retired else Reason.TOO_MANY_STATUSES
-
-
-def reading_batch(readings: pl.DataFrame) -> ReadingBatch:
-    """Return resolved readings as columns for the store."""
-    return ReadingBatch(
-        storage_unit_id=readings["storage_unit_id"].to_numpy(),
-        sensor_id=readings["sensor_id"].to_numpy(),
-        recorded_at_us=readings["recorded_at"].to_physical().to_numpy(),
-        temperature_c=readings["temperature_c"].fill_null(float("nan")).to_numpy(),
-        scale=readings["scale"].replace_strict(SCALE_BYTES, return_dtype=pl.UInt8).to_numpy().view(np.dtype("S1")),
-        quality_score=readings["quality_score"].to_numpy(),
-        equipment_status_id=readings["equipment_status_id"].to_numpy(),
-    )
-
-
-def _close(load_result: LoadResult, register: Register, problems: Sequence[str]) -> None:
+def complete(load_result: LoadResult, register: Register, problems: Sequence[str]) -> None:
+    """Set what the delivery says of its rows; the caller saves it."""
     delivery = load_result.delivery
-    delivery.records_processed = (
-        delivery.records_stored + delivery.records_duplicate + delivery.records_conflicting + delivery.records_rejected
-    )
+    load_result.count_processed()
     delivery.notes = list(load_result.notes)
     if delivery.records_stored:
         delivery.understood = [row.to_json() for row in load_result.sample.rows(register.time_zones)]
@@ -355,7 +337,10 @@ def _close(load_result: LoadResult, register: Register, problems: Sequence[str])
         delivery.status = Delivery.Status.PARTIAL
         delivery.error_message = " ".join(sentences)
     delivery.ended_at = timezone.now()
-    delivery.save()
+
+
+def log_loaded(delivery: Delivery) -> None:
+    """Log what became of a delivery's rows."""
     logger.info(
         "delivery loaded",
         delivery=str(delivery.public_id),

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from django.db import connection
-
 from alarms.models.limit_locks import hold_shared_limits
 from audit.context import stating_reason
+from core.db.prepared import Prepared
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
 from customers.signals import send_units_changed, unit_attributes
+from ingestion.loading.known_units import UnitPlace, sensors_of, units_at
 from ingestion.models import Source
 from ingestion.parsing.limits import MAX_CUSTOMERS, exceeded
 from ingestion.parsing.rejection_reasons import Reason
@@ -91,7 +91,30 @@ class Register:
         self._fill_in({key: descriptions[key] for key in keys if key in self._units and key in descriptions})
         return {key: self._units.get(key) or self._unknown_reason(key) for key in keys}
 
+    def place_of(self, key: UnitKey) -> UnitPlace | None:
+        """Return where a unit is looked for; None if no facility is known."""
+        facility_code = key[0] or self._default_facility_code
+        return (self._customer.pk, facility_code, key[1]) if facility_code else None
+
+    def know(
+        self,
+        keys: Iterable[UnitKey],
+        units: Mapping[UnitPlace, StorageUnit],
+        sensors: Mapping[tuple[int, str], tuple[int, datetime | None]],
+    ) -> None:
+        """Take over units and sensors that were looked up in advance, those of other deliveries included."""
+        self._units |= {key: unit for key in keys if (place := self.place_of(key)) and (unit := units.get(place))}
+        own = {unit.pk for unit in self._units.values()}
+        self._sensors |= {key: sensor for key, sensor in sensors.items() if key[0] in own}
+
     def _look_up(self, keys: set[UnitKey]) -> None:
+        places = {key: place for key in keys if (place := self.place_of(key))}
+        units = units_at(set(places.values()))
+        self._units |= {key: unit for key, place in places.items() if (unit := units.get(place))}
+        self._look_up_by_unit_code(keys - places.keys())
+
+    def _look_up_by_unit_code(self, keys: set[UnitKey]) -> None:
+        """Look up units of which no facility is known, by their own code, which must not occur twice."""
         if not keys:
             return
         units = StorageUnit.objects.filter(
@@ -100,13 +123,7 @@ class Register:
         by_code: dict[str, list[StorageUnit]] = {}
         for unit in units:
             by_code.setdefault(unit.unit_code, []).append(unit)
-        for facility_code, unit_code in keys:
-            candidates = by_code.get(unit_code, [])
-            wanted = facility_code or self._default_facility_code
-            if wanted:
-                candidates = [unit for unit in candidates if unit.facility.facility_code == wanted]
-            if len(candidates) == 1:
-                self._units[facility_code, unit_code] = candidates[0]
+        self._units |= {key: of_code[0] for key in keys if len(of_code := by_code.get(key[1], [])) == 1}
 
     def _unknown_reason(self, key: UnitKey) -> Reason:
         facility_code = key[0] or self._default_facility_code
@@ -162,23 +179,16 @@ class Register:
     def _find_sensors(self, keys: set[tuple[int, str]]) -> None:
         missing = keys - self._sensors.keys()
         self._refuse_too_many(len(self._sensors) + len(missing))
-        self._look_up_sensors(missing)
+        self._sensors |= sensors_of(missing)
         missing -= self._sensors.keys()
         if missing and self._registers_units:
             sensors = [Sensor(storage_unit_id=unit_id, sensor_code=code) for unit_id, code in sorted(missing)]
             Sensor.objects.bulk_create(sensors, ignore_conflicts=True)
-            self._look_up_sensors(missing)
+            self._sensors |= sensors_of(missing)
 
     def _refuse_too_many(self, count: int) -> None:
         if self._max_sensors is not None and count > self._max_sensors:
             raise exceeded(f"it names more than {self._max_sensors:,} storage units or sensors")
-
-    def _look_up_sensors(self, keys: set[tuple[int, str]]) -> None:
-        if keys:
-            rows = Sensor.objects.filter(
-                storage_unit_id__in={unit_id for unit_id, _ in keys}, sensor_code__in={code for _, code in keys}
-            ).values_list("storage_unit_id", "sensor_code", "pk", "retired_at")
-            self._sensors |= {(unit_id, code): (sensor_id, at) for unit_id, code, sensor_id, at in rows}
 
 
 def other_customer_test(customer: Customer) -> Callable[[str], bool | None]:
@@ -252,10 +262,14 @@ def _fill_in_facility(facility: Facility, described: UnitDescription) -> bool:
     return before != (facility.name, facility.city, facility.country)
 
 
-def link_units(source_id: int, unit_ids: Collection[int]) -> None:
-    """Record that the source has delivered readings of these units. One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO source_unit (source_id, storage_unit_id) SELECT %s, unnest(%s::int[]) ON CONFLICT DO NOTHING",
-            [source_id, sorted(unit_ids)],
-        )
+_LINK = Prepared("""
+INSERT INTO source_unit (source_id, storage_unit_id)
+SELECT * FROM unnest(%(source_ids)s::bigint[], %(unit_ids)s::int[])
+ON CONFLICT DO NOTHING
+""")
+
+
+def link_units(delivered: Collection[tuple[int, int]]) -> None:
+    """Record that sources have delivered readings of units, given as ids of both. One query."""
+    source_ids, unit_ids = map(list, zip(*sorted(delivered), strict=True))
+    _LINK.execute({"source_ids": source_ids, "unit_ids": unit_ids})

@@ -15,7 +15,7 @@ from ingestion.parsing.limits import MAX_PENDING_CHARACTERS, MAX_PENDING_ROWS
 from ingestion.parsing.plausibility import PlausibilityChecks
 from ingestion.parsing.rejection_reasons import Reason, message_for
 from ingestion.parsing.reset_clocks import ResetClocks
-from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RawRow, RejectedReading
+from ingestion.parsing.results import READING_SCHEMA, ParsedBatch, RawRow, RejectedReading, empty_readings
 from ingestion.parsing.unit_descriptions import describe_units
 from ingestion.parsing.values.local_times import LocalClock, RepeatedHourResolver
 from ingestion.parsing.values.row import CONVERTED_SCHEMA
@@ -26,6 +26,8 @@ from ingestion.sources.mapping import FieldMapping
 EARLIEST_US = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 MAX_AHEAD = timedelta(hours=24)
 _SENSOR = ["facility_code", "unit_code", "sensor_code"]
+_NO_ROWS = pl.DataFrame(schema=CONVERTED_SCHEMA)
+_NO_READINGS = empty_readings()
 
 
 class BatchBuilder:
@@ -53,7 +55,7 @@ class BatchBuilder:
         self._checks = PlausibilityChecks(rules, received_at, accepts_old_readings=self._accepts_old)
         accepted = ResetClocks(received_at, begins_at=0) if self._accepts_old else None
         self._reset_clocks = accepted or clocks or ResetClocks(received_at)
-        self._pending = pl.DataFrame(schema=CONVERTED_SCHEMA)
+        self._pending = _NO_ROWS
         self._pending_raw: dict[int, str] = {}
 
     def change_context(self, row_context: str, given_zone: GivenZone | None) -> None:
@@ -87,7 +89,7 @@ class BatchBuilder:
     ) -> ParsedBatch:
         """Return the last batch: the rows still pending, and those rejected at the end of the body."""
         last, pending_raw = list(rejected), self._pending_raw
-        resolved = self._release(self._hours.finish(), last, pending_raw)
+        resolved = self._release(self._hours.finish(), last, pending_raw) if len(self._pending) else _NO_ROWS
         batch = self._batch(resolved, last, pending_raw.__getitem__)
         batch.is_cut_off = is_cut_off
         batch.notes, batch.scales = self._checks.sentences(), scales
@@ -157,23 +159,32 @@ class BatchBuilder:
         return released.filter(pl.Series([fold is not None for fold in folds], dtype=pl.Boolean))
 
     def _batch(self, resolved: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow) -> ParsedBatch:
-        is_possible = resolved["wall"].is_between(EARLIEST_US, self._latest_us)
-        if not is_possible.all():
-            for number, wall in resolved.filter(~is_possible).select("row_number", "wall").rows():
-                reason = Reason.TOO_OLD if wall < EARLIEST_US else Reason.FUTURE_TIME
-                rejected.append(self._rejection(number, reason, wall, raw_row(number)))
-            resolved = resolved.filter(is_possible)
-        resolved = self._without_reset_clock(resolved, rejected, raw_row)
-        self._checks.add(resolved)
-        recorded_at = pl.col("wall").cast(pl.Datetime("us", "UTC")).alias("recorded_at")
+        readings, units = _NO_READINGS, {}
+        if len(resolved):
+            resolved = self._plausible(resolved, rejected, raw_row)
+            self._checks.add(resolved)
+            recorded_at = pl.col("wall").cast(pl.Datetime("us", "UTC")).alias("recorded_at")
+            readings = resolved.select(recorded_at if name == "recorded_at" else name for name in READING_SCHEMA)
+            units = describe_units(resolved, self._rules)
         return ParsedBatch(
-            readings=resolved.with_columns(recorded_at).select(READING_SCHEMA.keys()),
+            readings=readings,
             rejected=sorted(rejected, key=lambda each: each.row_number),
-            units=describe_units(resolved, self._rules),
+            units=units,
             raw_row=raw_row,
             row_context=self._row_context,
             accepts_old_readings=self._accepts_old,
         )
+
+    def _plausible(self, resolved: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow) -> pl.DataFrame:
+        """Return the rows whose times are possible and from clocks that were not reset; reject the others."""
+        walls = resolved["wall"].to_numpy()
+        is_possible = (walls >= EARLIEST_US) & (walls <= self._latest_us)
+        if not is_possible.all():
+            for number, wall in resolved.filter(pl.Series(~is_possible)).select("row_number", "wall").rows():
+                reason = Reason.TOO_OLD if wall < EARLIEST_US else Reason.FUTURE_TIME
+                rejected.append(self._rejection(number, reason, wall, raw_row(number)))
+            resolved = resolved.filter(pl.Series(is_possible))
+        return self._without_reset_clock(resolved, rejected, raw_row)
 
     def _without_reset_clock(
         self, rows: pl.DataFrame, rejected: list[RejectedReading], raw_row: RawRow

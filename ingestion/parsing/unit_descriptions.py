@@ -18,26 +18,34 @@ _SIZE_UNIT_LIMIT = 20
 
 def describe_units(rows: pl.DataFrame, rules: RowRules) -> dict[UnitKey, UnitDescription]:
     """Describe each unit in rows of CONVERTED_SCHEMA by the last non-empty value of each attribute."""
+    if rows.is_empty():
+        return {}
     position = pl.col("position")
-    # An attribute that no row lacks, as is usual, is taken from the unit's last row.
-    sparse = [attribute for attribute, is_sparse in zip(UNIT_ATTRIBUTES, _has_gaps(rows), strict=True) if is_sparse]
+    # An attribute that no row lacks, as is usual, is taken from the unit's last row; most rows have few or none at all.
+    present, sparse = _attributes_in(rows)
     last_positions = [position.filter(pl.col(attribute) != "").last().alias(attribute) for attribute in sparse]
     units = rows.with_row_index("position").group_by("facility_code", "unit_code").agg(position.last(), *last_positions)
     if len(units) > MAX_BATCH_UNITS:
         raise exceeded(f"it names more than {MAX_BATCH_UNITS:,} storage units")
     units = units.sort("position")
-    columns = {
+    columns: dict[str, list[str | None]] = {
         attribute: rows[attribute].gather(units[attribute if attribute in sparse else "position"]).to_list()
-        for attribute in UNIT_ATTRIBUTES
+        for attribute in present
     }
     columns["scale"] = rows["scale"].gather(units["position"]).to_list()
-    attributes = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    absent = dict.fromkeys(set(UNIT_ATTRIBUTES) - {*present})
+    attributes = (absent | dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
     keys = units.select("facility_code", "unit_code").rows()
     return {key: _describe(key, unit, rules) for key, unit in zip(keys, attributes, strict=True)}
 
 
-def _has_gaps(rows: pl.DataFrame) -> tuple[bool, ...]:
-    return rows.select((pl.col(UNIT_ATTRIBUTES) == "").any()).row(0)
+def _attributes_in(rows: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """Return the attributes that some rows have, and those of them that others lack."""
+    is_empty = pl.col(UNIT_ATTRIBUTES) == ""
+    lacking, absent = rows.select(is_empty.any()).row(0), rows.select(is_empty.all()).row(0)
+    present = [name for name, is_absent in zip(UNIT_ATTRIBUTES, absent, strict=True) if not is_absent]
+    sparse = {name for name, is_lacking in zip(UNIT_ATTRIBUTES, lacking, strict=True) if is_lacking}
+    return present, [name for name in present if name in sparse]
 
 
 def _describe(key: UnitKey, unit: dict[str, str | None], rules: RowRules) -> UnitDescription:

@@ -26,6 +26,7 @@ from core.http.guarded_http import (
     port_of,
     timed_out,
 )
+from core.http.idle_connections import IdleConnections
 from ingestion.parsing.body.compression import CompressionError, Decoder, decoder_for
 
 __all__ = [
@@ -46,6 +47,8 @@ _PIECE_BYTES = 64 * 1024
 _IN_MEMORY_BYTES = 8 * MEBIBYTE
 # Read of a failed response: many times what is kept, so that no secret is cut in two before it is redacted.
 EXCERPT_BYTES = 4096
+# A process polls sources on the same servers again and again.
+_idle_connections = IdleConnections()
 
 
 @dataclass
@@ -132,13 +135,15 @@ def fetch(
     unsupported_scheme, invalid_url, invalid_header, unreadable_encoding, http_status, too_large.
     """
     hop = _Hop(parse_target(url), {**(headers or {}), **_authorization(basic_auth)}, method, body)
-    with GuardedExchange(limits, allowed_networks, ca_certificates) as exchange:
+    with GuardedExchange(limits, allowed_networks, ca_certificates, idle_connections=_idle_connections) as exchange:
         hop, response = _follow(exchange, hop, limits.max_redirects)
         received_at = datetime.now(UTC)
         if not (response.status == http.HTTPStatus.NOT_MODIFIED and _is_conditional(hop.headers)):
             _refuse_failed_status(response, received_at)
         try:
             received, is_cut_off = _receive(response, exchange)
+            if not is_cut_off:
+                exchange.finish()
         except TimeoutError as error:
             raise timed_out(hop.target.host or "", exchange.guard) from error
         except CompressionError as error:
@@ -250,7 +255,8 @@ def _copy(
     max_bytes = exchange.guard.limits.max_bytes
     received = 0
     while True:
-        piece, is_broken = _next_piece(response)
+        # A kept connection has no end that would tell that the body ends.
+        piece, is_broken = _next_piece(response) if announced is None or received < announced else (b"", False)
         received += len(piece)
         if received > max_bytes:
             raise _too_large(exchange)

@@ -7,12 +7,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from itertools import islice
 from typing import TypeAlias
 from urllib.parse import quote
 
 from django.conf import settings
 
 from core.db import clock
+from core.leases import MAX_INTERRUPTED
 from ingestion.loading.load import LoadRequest, LoadResult, Parsing, load
 from ingestion.loading.registration import Register, other_customer_test
 from ingestion.models import IngestionType, Source
@@ -25,7 +27,7 @@ from ingestion.polling.claims import source_leases
 from ingestion.polling.conditional import conditions_of, note_validators
 from ingestion.polling.fetch import EXCERPT_BYTES, FetchedBody, FetchFailure
 from ingestion.polling.pages import MAX_PAGES, next_page
-from ingestion.polling.progress import advance, look_back, note_look
+from ingestion.polling.progress import Delivered, advance, look_back, note_look
 from ingestion.polling.request import (
     SourceMisconfigured,
     body_template,
@@ -38,6 +40,9 @@ from ingestion.sources.credentials import CredentialsKind
 from ingestion.sources.url_template import PlannedRequest, plan_requests
 
 STRUCTURE_EVERY = timedelta(hours=24)
+# Responses of up to this size are loaded together.
+SMALL_BYTES = 64 * 1024
+SMALL_ROWS = 200
 
 # What became of a request: its response, or what was raised.
 Outcome: TypeAlias = FetchedBody | Exception
@@ -49,6 +54,15 @@ class _Response:
 
     fetched: FetchedBody
     unit_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The responses for one period of a poll, and the delivery that they make up."""
+
+    requests: Sequence[PlannedRequest]
+    responses: Sequence[_Response]
+    load_request: LoadRequest
 
 
 @dataclass(slots=True)
@@ -128,30 +142,62 @@ class HttpPoll(SourcePoll):
     def _load_part(self, requests: Sequence[PlannedRequest], *, are_more: bool, is_last: bool) -> None:
         started_at = clock.database_now()
         with ExitStack() as bodies:
-            responses = self._request(requests, bodies)
-            window = requests[0].window
-            load_request = LoadRequest(
-                customer=self.source.customer,
-                source=self.source,
-                ingestion_type=IngestionType(self.source.ingestion_type),
-                started_at=started_at,
-                since=window.since,
-                until=window.until,
-                source_url=responses[0].fetched.url,
-                size_bytes=sum(response.fetched.size_bytes for response in responses),
-                default_unit_code=responses[0].unit_code if len(requests) == 1 else "",
-            )
+            part = self._part(requests, self._request(requests, bodies), started_at)
             with source_leases.hold(self.claim) as source:
-                load_result = load(load_request, Parsing(lambda: self._parsed(responses)), problems=self.problems)
-                self.has_gap |= load_result.is_cut_off
-                if not self.has_gap:
-                    self._move_cursor(source, load_result, window.until, are_more=are_more)
-                    advance(source, load_result.newest_of_units, self.begins_at or window.since, self.started_at)
-                if len(responses) == 1 and not self.has_gap:
-                    note_validators(source, responses[0].fetched, requests[0].url, requests[0].body)
+                batches = Parsing(lambda: self._parsed(part.responses))
+                load_result = load(part.load_request, batches, problems=self.problems)
+                advance(self.take_over(source, part, load_result, are_more=are_more))
                 self.succeed(source, are_more=are_more, is_last=is_last)
         self.deliveries.append(load_result.delivery)
         self.problems.clear()
+
+    def _part(self, requests: Sequence[PlannedRequest], responses: Sequence[_Response], started_at: datetime) -> Part:
+        window = requests[0].window
+        load_request = LoadRequest(
+            customer=self.source.customer,
+            source=self.source,
+            ingestion_type=IngestionType(self.source.ingestion_type),
+            started_at=started_at,
+            since=window.since,
+            until=window.until,
+            source_url=responses[0].fetched.url,
+            size_bytes=sum(response.fetched.size_bytes for response in responses),
+            default_unit_code=responses[0].unit_code if len(requests) == 1 else "",
+        )
+        return Part(requests, responses, load_request)
+
+    def take_over(self, source: Source, part: Part, load_result: LoadResult, *, are_more: bool) -> list[Delivered]:
+        """Set the locked source's cursor and validators after a part was loaded; return how far its units are."""
+        first, window = part.requests[0], part.requests[0].window
+        delivered = []
+        self.has_gap |= load_result.is_cut_off
+        if not self.has_gap:
+            self._move_cursor(source, load_result, window.until, are_more=are_more)
+            since = self.begins_at or window.since
+            delivered.append(Delivered(source, load_result.newest_of_units, since, self.started_at))
+            if len(part.responses) == 1:
+                note_validators(source, part.responses[0].fetched, first.url, first.body)
+        return delivered
+
+    def small_part(self, started_at: datetime) -> tuple[Part, ParsedBatch] | None:
+        """Return the response that was sent in advance if it is small and has nothing unusual about it, else None.
+
+        Whatever raises when the response is parsed, raises again when it is loaded alone.
+        """
+        fetched = self.outcome
+        if not isinstance(fetched, FetchedBody) or fetched.size_bytes > SMALL_BYTES or fetched.is_cut_off:
+            return None
+        [requests] = self.planned or [()]
+        if len(requests) != 1 or requests[0].missed or self.source.polls_begun > MAX_INTERRUPTED:
+            return None
+        part = self._part(requests, [_Response(fetched, self._unit_codes()[0])], started_at)
+        try:
+            batches = list(islice(self._parsed(part.responses), 2))
+        except Exception:  # noqa: BLE001  see the docstring
+            return None
+        finally:
+            self.excerpt = ""
+        return (part, batches[0]) if len(batches) == 1 and len(batches[0].row_numbers) <= SMALL_ROWS else None
 
     def _request(self, requests: Sequence[PlannedRequest], bodies: ExitStack) -> list[_Response]:
         """Send the requests and return the responses. Failures of some are noted; if all fail, raise."""
@@ -243,6 +289,12 @@ class HttpPoll(SourcePoll):
                 response.fetched.body.seek(0)
                 self.excerpt = excerpt_of(response.fetched.body.read(EXCERPT_BYTES), self.source)
                 raise
+
+    def close_outcome(self) -> None:
+        """Delete the response that was sent in advance, after it was loaded."""
+        outcome, self.outcome = self.outcome, None
+        if isinstance(outcome, FetchedBody):
+            outcome.body.close()
 
     def _move_cursor(self, source: Source, load_result: LoadResult, until: datetime, *, are_more: bool) -> None:
         """Move the cursor to the newest instant up to which everything is stored.

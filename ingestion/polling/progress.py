@@ -14,35 +14,35 @@ back further than the source's `max_hours`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
-from django.db import connection
-
+from core.db.prepared import Prepared
 from ingestion.models import Source, SourceUnit
 
 SHARE_OF_SILENCE = 4
 _Progress: TypeAlias = tuple[int, datetime, datetime | None, datetime | None]
 
 # A unit without progress is taken to be complete up to where a new source's first period begins.
-_ADVANCE = """
+_ADVANCE = Prepared("""
 UPDATE source_unit SET
     complete_until = CASE WHEN is_seamless THEN greatest(complete, newest) ELSE complete END,
-    ahead_since = CASE WHEN is_seamless THEN NULL ELSE coalesce(ahead_since, %(now)s) END
+    ahead_since = CASE WHEN is_seamless THEN NULL ELSE coalesce(ahead_since, now) END
 FROM (
-    SELECT id, complete, newest, greatest(complete, %(earliest)s) >= %(since)s AS is_seamless
-    FROM unnest(%(unit_ids)s::int[], %(newest)s::timestamptz[]) AS delivered (storage_unit_id, newest)
-    JOIN source_unit USING (storage_unit_id)
-    CROSS JOIN LATERAL (SELECT coalesce(complete_until, %(first)s) AS complete) AS known
-    WHERE source_id = %(source_id)s
+    SELECT id, complete, newest, now, greatest(complete, earliest) >= since AS is_seamless
+    FROM unnest(%(source_ids)s::bigint[], %(unit_ids)s::int[], %(newest)s::timestamptz[], %(since)s::timestamptz[],
+        %(now)s::timestamptz[], %(earliest)s::timestamptz[], %(first)s::timestamptz[])
+        AS delivered (source_id, storage_unit_id, newest, since, now, earliest, first)
+    JOIN source_unit USING (source_id, storage_unit_id)
+    CROSS JOIN LATERAL (SELECT coalesce(complete_until, first) AS complete) AS known
 ) AS told
 WHERE source_unit.id = told.id AND (
     source_unit.complete_until IS NULL OR NOT is_seamless OR newest > source_unit.complete_until
     OR ahead_since IS NOT NULL
 )
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +85,36 @@ def note_look(source: Source, look: LookBack | None, begins_at: datetime, now: d
         Source.objects.filter(pk=source.pk).update(looked_back_at=now)
 
 
-def advance(source: Source, newest: Mapping[int, datetime], since: datetime, now: datetime) -> None:
-    """Advance the units that delivered rows, up to `newest`, in a complete response from `since` on.
+class Delivered(NamedTuple):
+    """What a source delivered in a complete response from `since` on: the newest instants of its units, by their ids.
+
+    `now` is when it was requested.
+    """
+
+    source: Source
+    newest: Mapping[int, datetime]
+    since: datetime
+    now: datetime
+
+
+def advance(delivered: Sequence[Delivered]) -> None:
+    """Advance the units that delivered rows. One query, none without rows.
 
     A unit whose progress does not reach `since` may have rows in between: it is looked for with the next poll.
     """
-    if not newest:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _ADVANCE,
-            {
-                "source_id": source.pk,
-                "unit_ids": list(newest),
-                # A clock that is ahead must not hide what the unit sends once it is right again.
-                "newest": [min(at, now) for at in newest.values()],
-                "since": since,
-                "now": now,
-                "earliest": _earliest(source, now),
-                "first": max(_first(source, now), _earliest(source, now)),
-            },
-        )
+    rows = [row for each in delivered for row in _rows_of(each)]
+    if rows:
+        names = ("source_ids", "unit_ids", "newest", "since", "now", "earliest", "first")
+        _ADVANCE.execute(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+def _rows_of(delivered: Delivered) -> Iterator[tuple[int, int, datetime, datetime, datetime, datetime, datetime]]:
+    source, newest, since, now = delivered
+    earliest = _earliest(source, now)
+    first = max(_first(source, now), earliest)
+    for unit_id, at in newest.items():
+        # A clock that is ahead must not hide what the unit sends once it is right again.
+        yield source.pk, unit_id, min(at, now), since, now, earliest, first
 
 
 def _is_time(start: datetime, looked_at: datetime | None, ahead_since: datetime | None, now: datetime) -> bool:

@@ -108,13 +108,18 @@ class SourcePoll(ABC):
 
     def succeed(self, source: Source, *, are_more: bool, is_last: bool) -> None:
         """Note success with the locked source; the last call of a poll releases its claim."""
+        self.set_success(source, are_more=are_more, is_last=is_last)
+        source.save(update_fields=STATE_FIELDS)
+
+    def set_success(self, source: Source, *, are_more: bool, is_last: bool) -> None:
+        """Set what `succeed` saves."""
         now = clock.database_now()
         source.failures_in_a_row = 0
         source.last_error = ""
         source.last_success_at = now
         is_due_at_once = are_more and not self.has_gap
         source.next_due_at = now if is_due_at_once else next_due(source.pk, source.interval_seconds, now)
-        self._note_state(source, now, is_over=is_last)
+        self._set_state(source, now, is_over=is_last)
 
     def _fail(self, failure: Failure) -> None:
         with source_leases.hold(self.claim) as source:
@@ -137,9 +142,10 @@ class SourcePoll(ABC):
                 retry_after_seconds=failure.retry_after_seconds,
             )
             source.next_due_at = now + timedelta(seconds=wait_seconds)
-            self._note_state(source, now, is_over=True)
+            self._set_state(source, now, is_over=True)
+            source.save(update_fields=STATE_FIELDS)
 
-    def _note_state(self, source: Source, now: datetime, *, is_over: bool) -> None:
+    def _set_state(self, source: Source, now: datetime, *, is_over: bool) -> None:
         source.last_polled_at = now
         source.last_duration_seconds = (now - self.started_at).total_seconds()
         if is_over:
@@ -147,7 +153,6 @@ class SourcePoll(ABC):
             source.lease_until = None
             if source.polls_begun <= MAX_INTERRUPTED:
                 source.polls_begun = 0
-        source.save(update_fields=STATE_FIELDS)
 
 
 STATE_FIELDS = [

@@ -18,9 +18,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.models import Customer, StorageUnit
-from ingestion.loading.load import reading_batch, resolve
 from ingestion.loading.registration import Register, other_customer_test
 from ingestion.loading.reset_clocks import without_reset_clocks
+from ingestion.loading.resolving import reading_batch, resolve
 from ingestion.loading.understood_rows import RowSample, raw_text
 from ingestion.models import Source
 from ingestion.parsing.head import BodyHead, head_of

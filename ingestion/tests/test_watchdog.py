@@ -48,7 +48,7 @@ def source_of(sensor: Sensor, now: datetime, **fields: object) -> Source:
     """Create a healthy source, unless `fields` say otherwise, that delivers the sensor's unit."""
     fields = {"last_success_at": now, "interval_seconds": 60} | fields
     source = SourceFactory(customer=sensor.storage_unit.facility.customer, **fields)
-    link_units(source.pk, [sensor.storage_unit_id])
+    link_units([(source.pk, sensor.storage_unit_id)])
     return source
 
 

@@ -8,6 +8,7 @@ order and any splitting, changes nothing. Rows dated ahead are kept apart until 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -57,6 +58,7 @@ class StoreResult:
     new_spans: by the id of each unit that got new readings.
     units_ahead: the ids of the units with stored rows that are dated ahead, which are no readings yet.
     spans: of all stored rows, also of those dated ahead. As the units are locked, their instants identify the rows.
+    stored_of_units: the number of stored rows of each unit, also of those dated ahead.
     """
 
     stored: int = 0
@@ -65,6 +67,7 @@ class StoreResult:
     new_spans: dict[int, NewSpan] = field(default_factory=dict)
     units_ahead: frozenset[int] = frozenset()
     spans: list[StoredSpan] = field(default_factory=list, compare=False)
+    stored_of_units: Counter[int] = field(default_factory=Counter, compare=False)
 
 
 @transaction.atomic
@@ -84,8 +87,9 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
     batch = columns.take(firsts)
     known = find_known(batch)
     is_ahead = ~known.is_stored & _is_ahead(batch, received_at)
-    spans = _insert(batch, np.flatnonzero(~known.is_stored & ~is_ahead))
-    ahead = _keep_future(batch, np.flatnonzero(is_ahead))
+    inserted = _insert(batch, np.flatnonzero(~known.is_stored & ~is_ahead))
+    kept = _keep_future(batch, np.flatnonzero(is_ahead))
+    spans, ahead = _spans(inserted), _spans(kept)
     # A reading is stored for every key now, to which its repetitions are compared.
     stored_c = np.where(known.is_stored, known.stored_c, batch.temperature_c)
     contradictions = [
@@ -100,6 +104,7 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
         new_spans={span.unit_id: NewSpan(span.first, span.last) for span in spans},
         units_ahead=frozenset(span.unit_id for span in ahead),
         spans=[*spans, *ahead],
+        stored_of_units=Counter(dict(row[:2] for row in inserted)) + Counter(dict(row[:2] for row in kept)),
     )
 
 
@@ -110,15 +115,15 @@ def lock_units(unit_ids: list[int]) -> None:
         raise UnknownUnits(f"No storage units have these ids: {sorted(unknown)}.")
 
 
-def _insert(batch: ReadingBatch, rows: Rows) -> list[StoredSpan]:
+def _insert(batch: ReadingBatch, rows: Rows) -> list[Row]:
     if not len(rows):
         return []
     insert = few_readings.insert if len(rows) <= FEW_ROWS else many_readings.insert
-    return _spans(insert(batch.take(rows)))
+    return insert(batch.take(rows))
 
 
-def _keep_future(batch: ReadingBatch, rows: Rows) -> list[StoredSpan]:
-    return _spans(few_readings.insert_future(batch.take(rows))) if len(rows) else []
+def _keep_future(batch: ReadingBatch, rows: Rows) -> list[Row]:
+    return few_readings.insert_future(batch.take(rows)) if len(rows) else []
 
 
 def _is_ahead(batch: ReadingBatch, received_at: datetime | None) -> npt.NDArray[np.bool_]:

@@ -73,14 +73,14 @@ class ScriptedServer:
     def _answer(self, connection: socket.socket) -> None:
         try:
             with self.tls.wrap_socket(connection, server_side=True) if self.tls else connection as talking:
-                head = _read_head(talking) if self.reads_request else b""
+                head = read_head(talking) if self.reads_request else b""
                 self.heads.append(head)
                 self.script(Visit(talking, head, self.is_over))
         except OSError:
             return  # the client had seen enough, which many of these tests are about
 
 
-def _read_head(connection: socket.socket) -> bytes:
+def read_head(connection: socket.socket) -> bytes:
     head = b""
     while b"\r\n\r\n" not in head:
         piece = connection.recv(4096)

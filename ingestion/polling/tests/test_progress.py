@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from ingestion.models import Source, SourceUnit
-from ingestion.polling.progress import advance, look_back, note_look
+from ingestion.polling.progress import Delivered, advance, look_back, note_look
 from tests.factories import SourceFactory, StorageUnitFactory
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,7 @@ def test_a_silent_unit_is_looked_for_after_a_quarter_of_its_silence(
 def test_rows_after_a_gap_are_followed_by_one_look(source: Source) -> None:
     unit = followed(source, complete_until=NOW - 4 * HOUR, looked_at=NOW - HOUR / 10)
 
-    advance(source, {unit.storage_unit_id: NOW - HOUR / 10}, BEGINS_AT, NOW)
+    advance([Delivered(source, {unit.storage_unit_id: NOW - HOUR / 10}, BEGINS_AT, NOW)])
 
     unit.refresh_from_db()
     assert unit.complete_until == NOW - 4 * HOUR
@@ -68,14 +68,14 @@ def test_rows_after_a_gap_are_followed_by_one_look(source: Source) -> None:
     assert look.since == NOW - 4 * HOUR
     # It failed, or brought nothing: the next one is made in its turn.
     note_look(source, look, look.since, NOW + HOUR / 60)
-    advance(source, {unit.storage_unit_id: NOW}, BEGINS_AT, NOW + HOUR / 60)
+    advance([Delivered(source, {unit.storage_unit_id: NOW}, BEGINS_AT, NOW + HOUR / 60)])
     assert look_back(source, BEGINS_AT, NOW + HOUR / 30) is None
 
 
 def test_a_complete_look_advances_the_unit(source: Source) -> None:
     unit = followed(source, complete_until=NOW - 4 * HOUR, ahead_since=NOW - HOUR)
 
-    advance(source, {unit.storage_unit_id: NOW - HOUR / 10}, NOW - 4 * HOUR, NOW)
+    advance([Delivered(source, {unit.storage_unit_id: NOW - HOUR / 10}, NOW - 4 * HOUR, NOW)])
 
     unit.refresh_from_db()
     assert (unit.complete_until, unit.ahead_since) == (NOW - HOUR / 10, None)
@@ -84,7 +84,7 @@ def test_a_complete_look_advances_the_unit(source: Source) -> None:
 def test_a_unit_seen_for_the_first_time_is_looked_for_in_the_whole_first_period(source: Source) -> None:
     unit = followed(source)
 
-    advance(source, {unit.storage_unit_id: NOW}, BEGINS_AT, NOW)
+    advance([Delivered(source, {unit.storage_unit_id: NOW}, BEGINS_AT, NOW)])
 
     look = look_back(source, BEGINS_AT, NOW)
     assert look is not None
@@ -93,7 +93,7 @@ def test_a_unit_seen_for_the_first_time_is_looked_for_in_the_whole_first_period(
 
 def test_a_clock_that_is_ahead_does_not_hide_later_rows(source: Source) -> None:
     unit = followed(source, complete_until=NOW - HOUR / 4)
-    advance(source, {unit.storage_unit_id: NOW + 20 * HOUR}, BEGINS_AT, NOW)
+    advance([Delivered(source, {unit.storage_unit_id: NOW + 20 * HOUR}, BEGINS_AT, NOW)])
     unit.refresh_from_db()
     assert unit.complete_until == NOW
 
