@@ -263,6 +263,7 @@ AUDITED = (
 _DERIVED = "computed from readings and limits; the same inputs lead to the same rows"
 _LOG = "a log that the system writes"
 _WORK = "work that waits for a task"
+_ARCHIVE = "where readings are; archiving and restoring are events"
 _SEAL = "computed from the trail and the readings, and compared with them by verify_trail"
 
 NOT_AUDITED: Mapping[str, str] = {
@@ -294,6 +295,9 @@ NOT_AUDITED: Mapping[str, str] = {
     "readings.hourlyrollup": _DERIVED,
     "readings.dailyrollup": _DERIVED,
     "readings.rolluprebuild": _WORK,
+    "readings.archivedmonth": _ARCHIVE,
+    "readings.archivefile": _ARCHIVE,
+    "readings.recalledunit": _ARCHIVE,
     "seals.settledcheckpoint": _WORK,
     "seals.chainlink": _SEAL,
     "seals.dayseal": _SEAL,

@@ -38,6 +38,8 @@ class AuditEntry(ScopedModel):
         REPLAYED = "replayed", "replayed"
         SIGNED = "signed", "signed"
         SETTINGS = "settings", "settings changed"
+        ARCHIVED = "archived", "archived"
+        RESTORED = "restored", "restored"
 
     class ActorKind(models.TextChoices):
         PERSON = "person", "person"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
 
@@ -17,6 +17,7 @@ from readings.units.condition import DEFAULT_LIMITS, DeviationLimits
 MAX_RETENTION_DAYS = 36_500
 MAX_DEVIATION_K = 500.0
 LONGEST_DESCRIPTION = 1_000
+RETENTION_KEY = "data_retention_days"
 DEVIATION_KEY = "max_temperature_deviation"
 
 
@@ -67,7 +68,7 @@ def _is_deviation(value: object) -> bool:
 
 
 KEYS: dict[str, Key] = {
-    "data_retention_days": Key(730, "Days for which raw readings are kept before they are archived.", _days),
+    RETENTION_KEY: Key(730, "Days for which raw readings are kept before they are archived.", _days),
     DEVIATION_KEY: Key(
         {"warning": DEFAULT_LIMITS.warning_k, "critical": DEFAULT_LIMITS.critical_k},
         "Kelvin by which a unit may deviate from its set temperature before a warning, and before it is critical.",
@@ -107,6 +108,11 @@ def deviation_limits() -> DeviationLimits:
     """
     value = _deviations(entries()[DEVIATION_KEY].value)
     return DeviationLimits(warning_k=value["warning"], critical_k=value["critical"])
+
+
+def retention() -> timedelta:
+    """Return for how long readings remain in the database, as configured at this moment. One query."""
+    return timedelta(days=_days(entries()[RETENTION_KEY].value))
 
 
 def _entry(kind: Key, row: ConfigurationEntry | None) -> Entry:

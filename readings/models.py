@@ -14,6 +14,13 @@ from django.db.models.functions import Now
 
 from core.scope import ScopedModel, ScopeWays
 from customers.models import Sensor, StorageUnit, TemperatureUnit
+from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
+
+__all__ = [
+    "ArchiveFile", "ArchivedMonth", "ConfigurationEntry", "DailyRollup", "EquipmentStatus", "FutureReading",
+    "HourlyRollup", "LateReadings", "LatestReading", "ListedFutureReading", "ListedReading", "Reading",
+    "ReadingRevision", "RecalledUnit", "RollupRebuild", "SensorClock",
+]  # fmt: skip
 
 UNIT_WAYS = ScopeWays(customer="storage_unit__facility__customer_id", unit="storage_unit_id")
 

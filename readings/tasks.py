@@ -6,6 +6,9 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
+from readings.configuration import retention
+from readings.storage.archive.due import archive_due
+from readings.storage.archive.errors import AlreadyArchiving
 from readings.storage.partitions import close_partitions, ensure_partitions_ahead
 from readings.storage.rebuilds import run_requested_rebuilds
 from readings.storage.rollups import refresh
@@ -14,6 +17,8 @@ logger = structlog.get_logger(__name__)
 
 # Below the soft time limit of a task; the next run does the rest.
 REFRESH_SECONDS = 45
+# No month is begun after this; the last one has the rest of the time, which is less than RabbitMQ waits for a task.
+ARCHIVE_SECONDS, ARCHIVE_SOFT_SECONDS, ARCHIVE_HARD_SECONDS = 300, 1_500, 1_560
 
 
 @shared_task
@@ -31,3 +36,12 @@ def make_partitions() -> None:
     created, closed = ensure_partitions_ahead(), close_partitions()
     if created or closed:
         logger.info("partitions created or closed", created=created, closed=closed)
+
+
+@shared_task(soft_time_limit=ARCHIVE_SOFT_SECONDS, time_limit=ARCHIVE_HARD_SECONDS)
+def archive_readings() -> None:
+    """Archive the months that are older than data_retention_days."""
+    try:
+        archive_due(retention(), deadline=timezone.now() + timedelta(seconds=ARCHIVE_SECONDS))
+    except AlreadyArchiving as error:
+        logger.info("readings not archived", reason=str(error))

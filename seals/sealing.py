@@ -81,3 +81,10 @@ def _oldest_unchained_at(before: datetime) -> datetime | None:
     """Return when the oldest entry without a link was written, if that was before this instant."""
     oldest = AuditEntry.objects.filter(id__gt=chain_head().entry_id).order_by("id").first()
     return oldest.happened_at if oldest and oldest.happened_at < before else None
+
+
+def objection_to_archiving(month: date) -> str | None:
+    """Return why the month that begins with this day cannot be archived yet: customers whose days are not sealed."""
+    last = (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    customer = Customer.objects.exclude(day_seals__day__gte=last).order_by("id").first()
+    return None if customer is None else f"Days of the customer {customer.customer_code} are not sealed yet."

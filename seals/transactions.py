@@ -26,6 +26,8 @@ def one_snapshot() -> Iterator[None]:
         if is_outermost:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                # Before the snapshot is taken: no month is archived while it is in use.
+                cursor.execute("LOCK TABLE ONLY reading IN ACCESS SHARE MODE")
         yield
 
 

@@ -9,18 +9,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 
+import polars as pl
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
+from django.db.models.functions import TruncMonth
 
 from core.db.prepared import Parameters
-from readings.models import ReadingRevision
+from readings.models import LateReadings, ReadingRevision
+from readings.storage.archive.reading import archived_rows, recall
 from readings.storage.closing import closes_at, start_of
 from readings.storage.reading_batch import instant_of, microseconds_of
 from seals.contents import BlockKey, SealedReading
 
 ROWS_A_FETCH = 10_000
+# The columns of the archive's files in the order of SealedReading.
+FILE_COLUMNS = [
+    "storage_unit_id", "recorded_at", "sensor_id", "created_at",
+    "temperature_c", "quality_score", "equipment_status_id", "scale",
+]  # fmt: skip
 _DAY = timedelta(days=1)
 Group = tuple[BlockKey, Iterable[SealedReading]]
 
@@ -58,8 +67,13 @@ ORDER BY recorded_at, sensor_id
 """  # noqa: S608  constants only
 
 
-def in_time_groups(unit_ids: Sequence[int], day: date, closed_at: datetime) -> Iterator[Group]:
-    """Yield the readings dated in `day` that had arrived at `closed_at`, one group per unit that has any."""
+def in_time_groups(
+    unit_ids: Sequence[int], day: date, closed_at: datetime, archived: Sequence[SealedReading] = ()
+) -> Iterator[Group]:
+    """Yield the readings dated in `day` that had arrived at `closed_at`, one group per unit that has any.
+
+    archived: those of one unit that only files hold. No day is archived before it is sealed.
+    """
     parameters = {
         "unit_ids": list(unit_ids),
         "first": start_of(day),
@@ -78,13 +92,19 @@ def in_time_groups(unit_ids: Sequence[int], day: date, closed_at: datetime) -> I
     )
     stored = (
         (BlockKey(unit_id, day, None), readings)
-        for unit_id, readings in groupby(_readings(IN_TIME, parameters), key=attrgetter("storage_unit_id"))
+        for unit_id, readings in groupby(
+            chain(_readings(IN_TIME, parameters), archived), key=attrgetter("storage_unit_id")
+        )
     )
     return _as_they_were(stored, revised)
 
 
 def late_groups(unit_ids: Sequence[int], arrived_from: datetime, closed_at: datetime) -> Iterator[Group]:
-    """Yield the late readings that arrived from `arrived_from` and before `closed_at`, one group per arrival."""
+    """Yield the late readings that arrived from `arrived_from` and before `closed_at`, one group per arrival.
+
+    In a transaction that writes: late readings may have been archived with their month before they are sealed.
+    """
+    _recall_late(unit_ids, arrived_from, closed_at)
     parameters = {"unit_ids": list(unit_ids), "arrived_from": arrived_from, "closed_at": closed_at}
     revised = _revised(
         ReadingRevision.objects.filter(
@@ -99,10 +119,31 @@ def late_groups(unit_ids: Sequence[int], arrived_from: datetime, closed_at: date
     return _as_they_were(stored, revised)
 
 
+def _recall_late(unit_ids: Sequence[int], arrived_from: datetime, closed_at: datetime) -> None:
+    late = LateReadings.objects.filter(
+        storage_unit_id__in=unit_ids, arrived_at__gte=arrived_from, arrived_at__lt=closed_at
+    )
+    for month in (
+        late.annotate(month=TruncMonth("day"))
+        .values("month")
+        .annotate(unit_ids=ArrayAgg("storage_unit_id", distinct=True))
+        .order_by("month")
+    ):
+        recall(month["unit_ids"], start_of(month["month"]), start_of(month["month"]))
+
+
+def archived_readings(unit_id: int, first: datetime, last: datetime) -> Iterator[SealedReading]:
+    """Yield what only files hold of a unit between these instants, both included, in order of time and sensor."""
+    for rows in archived_rows(unit_id, first, last):
+        columns = rows.with_columns(pl.col("recorded_at", "created_at").to_physical()).select(FILE_COLUMNS)
+        yield from map(SealedReading._make, columns.iter_rows())
+
+
 def sealed_readings(key: BlockKey, closed_at: datetime) -> list[SealedReading]:
     """Return the readings of one block of a seal with `closed_at`, as they were then."""
+    archived = _archived_of_block(key, closed_at)
     if key.arrived_at is None:
-        groups = in_time_groups([key.storage_unit_id], key.day, closed_at)
+        groups = in_time_groups([key.storage_unit_id], key.day, closed_at, archived)
         return [reading for _, readings in groups for reading in readings]
     first, until = start_of(key.day), start_of(key.day) + _DAY
     parameters = {"unit_id": key.storage_unit_id, "first": first, "until": until, "arrived_at": key.arrived_at}
@@ -113,7 +154,16 @@ def sealed_readings(key: BlockKey, closed_at: datetime) -> list[SealedReading]:
         arrived_at=key.arrived_at,
         revised_at__gte=closed_at,
     )
-    return undo(_readings(ONE_ARRIVAL, parameters), map(before_revision, revisions))
+    return undo([*_readings(ONE_ARRIVAL, parameters), *archived], map(before_revision, revisions))
+
+
+def _archived_of_block(key: BlockKey, closed_at: datetime) -> list[SealedReading]:
+    """Return the readings of a block that only files hold."""
+    last = start_of(key.day) + _DAY - timedelta(microseconds=1)
+    found = archived_readings(key.storage_unit_id, start_of(key.day), last)
+    if key.arrived_at is None:
+        return [each for each in found if each.arrived_at_us < microseconds_of(closed_at)]
+    return [each for each in found if each.arrived_at_us == microseconds_of(key.arrived_at)]
 
 
 def before_revision(revision: ReadingRevision) -> SealedReading:

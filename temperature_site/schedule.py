@@ -127,6 +127,13 @@ ENTRIES = (
         description="Creates the coming months' partitions of the readings table and closes those of past ones.",
     ),
     ScheduleEntry(
+        name="Archive readings",
+        task="readings.tasks.archive_readings",
+        seconds=3600,
+        expires=3600,
+        description="Moves months of readings older than data_retention_days from the database to files.",
+    ),
+    ScheduleEntry(
         name="Seal the audit trail",
         task="seals.tasks.seal_trail",
         seconds=60,

@@ -16,7 +16,7 @@ from temperature_site.conf.environment import Environment, refuse_unsafe
 from temperature_site.conf.logging import logging_settings
 from temperature_site.conf.rest_api import DRF_SETTINGS, spectacular_settings
 from temperature_site.conf.secret_key import secret_key
-from temperature_site.conf.services import REPLICA_ALIAS, database_settings, mail_settings
+from temperature_site.conf.services import REPLICA_ALIAS, archive_storage_settings, database_settings, mail_settings
 from temperature_site.dev import folder_broker
 
 # Lets Django's generic classes be subscripted in type hints at run time.
@@ -228,6 +228,10 @@ STORAGES = {
         if DEBUG
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
+    # Of archived readings: any storage of django-storages, with its options as JSON. See docs/archive.md.
+    "archive": archive_storage_settings(
+        env.text("ARCHIVE_STORAGE"), env.text("ARCHIVE_OPTIONS"), env.text("ARCHIVE_DIR"), DATA_DIR
+    ),
 }
 
 # The REST API
@@ -357,6 +361,7 @@ CELERY_BEAT_SYNC_EVERY = 1
 HEALTH_SILENT_SECONDS = env.whole_number("HEALTH_SILENT_SECONDS", default=45, min_value=1)
 CELERY_TASK_ROUTES = {
     "temperature_site.tasks.note_slow_heartbeat": {"queue": SLOW_QUEUE},
+    "readings.tasks.archive_readings": {"queue": SLOW_QUEUE},
     "temperature_site.tasks.note_message_heartbeat": {"queue": MESSAGE_QUEUE},
     "alarms.tasks.send_due_messages": {"queue": MESSAGE_QUEUE},
     "alarms.tasks.remind": {"queue": MESSAGE_QUEUE},

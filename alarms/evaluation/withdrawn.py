@@ -13,6 +13,8 @@ from alarms.lifecycle.excursion_alarms import update_alarms
 from alarms.models import Excursion
 from customers.models import StorageUnit
 from readings.models import LatestReading
+from readings.storage.archive.reading import recall
+from readings.storage.rollups import EVER
 from readings.storage.store import NewSpan
 
 # Faults of sensors of which no reading is left. Those of others are updated by the evaluation.
@@ -30,6 +32,8 @@ def evaluate_withdrawn(unit: StorageUnit, span: NewSpan, *, now: datetime | None
     Call it in the transaction that withdrew them and rebuilt the roll-ups, which holds the unit's lock.
     """
     now = now or timezone.now()
+    # Any archived reading may be the latest now.
+    recall([unit.pk], EVER, now)
     with connection.cursor() as cursor:
         cursor.execute(DROP_FAULTS, {"unit_id": unit.pk})
     if LatestReading.objects.filter(pk=unit.pk).exists():

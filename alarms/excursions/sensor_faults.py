@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from django.db import connection
+
+from readings.storage.archive.reading import recall
+from readings.storage.archive.state import months_between
+from readings.storage.rollups import EVER
 
 # The newest reading of each sensor of these units and, if that has no measurement, the first such one since the last
 # with a measurement. Read backwards in the readings' key, a few rows per sensor.
@@ -37,11 +42,43 @@ recovered AS (
 INSERT INTO sensor_fault (sensor_id, storage_unit_id, since, last_at)
 SELECT sensor_id, storage_unit_id, since, last_at FROM faulty
 ON CONFLICT (sensor_id) DO UPDATE SET since = excluded.since, last_at = excluded.last_at
+RETURNING sensor_id, storage_unit_id, since
+"""
+LAST_GOOD_HOURS = """
+SELECT faulty.storage_unit_id, faulty.since, (
+    SELECT hour FROM hourly_rollup AS hourly
+    WHERE hourly.storage_unit_id = faulty.storage_unit_id AND hourly.sensor_id = faulty.sensor_id
+        AND reading_count > fault_count
+    ORDER BY hour DESC LIMIT 1
+)
+FROM unnest(%(sensor_ids)s::int[], %(unit_ids)s::int[], %(since)s::timestamptz[])
+    AS faulty (sensor_id, storage_unit_id, since)
 """
 
 
 def update_faults(unit_ids: Collection[int]) -> None:
-    """Update the faults of these units' sensors from their readings. One query."""
-    if unit_ids:
-        with connection.cursor() as cursor:
+    """Update the faults of these units' sensors from their readings.
+
+    One query, unless a fault may have begun in archived months: these are returned to the table then.
+    """
+    if not unit_ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE_FAULTS, {"unit_ids": sorted(unit_ids)})
+        faulty = cursor.fetchall()
+        if faulty and _recall_beginnings(faulty):
             cursor.execute(UPDATE_FAULTS, {"unit_ids": sorted(unit_ids)})
+
+
+def _recall_beginnings(faulty: Sequence[tuple[int, int, datetime]]) -> bool:
+    """Return to the table what is archived between the last measurement and the fault; say whether anything is."""
+    sensor_ids, unit_ids, since = zip(*faulty, strict=True)
+    if not months_between(EVER, max(since)):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            LAST_GOOD_HOURS, {"sensor_ids": list(sensor_ids), "unit_ids": list(unit_ids), "since": list(since)}
+        )
+        found: list[tuple[int, datetime, datetime | None]] = cursor.fetchall()
+    recalled = [recall([unit_id], last_good or EVER, began) for unit_id, began, last_good in found]
+    return any(recalled)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from django.db import connection
 
 from alarms.excursions.detected import SensorReading
+from readings.storage.archive.reading import recall
 from readings.storage.reading_batch import COPY_HEADER, COPY_TRAILER, POSTGRES_EPOCH_US, instant_of, microseconds_of
 
 
@@ -116,7 +117,12 @@ STORED_ROW = np.dtype(
 
 
 def stored_readings(requested: Sequence[tuple[int, datetime, datetime]], limit: int) -> Mapping[int, SensorReadings]:
-    """Return at most `limit` readings of each unit, each from an instant to before another. One query."""
+    """Return at most `limit` readings of each unit, each from an instant to before another. One query.
+
+    In a transaction: archived readings are returned to the table first.
+    """
+    for unit_id, first, until_at in requested:
+        recall([unit_id], first, until_at)
     unit_ids, since, until = zip(*requested, strict=True)
     parameters: dict[str, datetime | int | list[int] | list[datetime]] = {
         "unit_ids": list(unit_ids),

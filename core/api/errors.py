@@ -18,6 +18,7 @@ from rest_framework.response import Response
 
 from core.api.renderers import JSONRenderer
 from core.db.conflicts import cause_of
+from core.db.unavailable import DataUnavailable
 
 _MAX_NAMES, _MAX_NAME_LENGTH = 10, 100
 _MAX_VALUE_LENGTH = 200
@@ -127,6 +128,9 @@ def _as_api_exception(error: Exception) -> Exception:
     if isinstance(error, OperationalError | InterfaceError) or (isinstance(error, InternalError) and cause_of(error)):
         logger.error("database unavailable", error=str(error))
         return DatabaseUnavailable(cause_of(error) or None)
+    if isinstance(error, DataUnavailable):
+        logger.error("data unavailable", error=str(error))
+        return Unavailable(str(error))
     if isinstance(error, DataError | UnicodeEncodeError):
         # A number or text that no column can hold. Views validate their input; this catches what they miss.
         logger.warning("unstorable value", error=str(error))

@@ -26,15 +26,15 @@ MONTH = timedelta(days=28)
 # More rows of one unit, among newer ones, are its history rather than those of a device that lost its clock.
 MAX_ROWS_APART = 100
 
-# `ends_old`: the body has no newer rows of the unit.
+# `ends_old`: the body has no newer rows of the unit. By the hour, from the roll-ups, which also sum archived readings.
 _ALONE = """
 SELECT sent.storage_unit_id
 FROM unnest(%(unit_ids)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[], %(ends_old)s::boolean[])
     AS sent (storage_unit_id, first, last, ends_old)
 LEFT JOIN latest_reading USING (storage_unit_id)
 WHERE (ends_old OR latest_reading.recorded_at >= sent.last + %(away)s::interval) AND NOT EXISTS (
-    SELECT FROM reading WHERE reading.storage_unit_id = sent.storage_unit_id
-        AND reading.recorded_at BETWEEN sent.first - %(away)s::interval / 2 AND sent.last + %(away)s::interval / 2
+    SELECT FROM hourly_rollup AS hourly WHERE hourly.storage_unit_id = sent.storage_unit_id AND reading_count > 0
+        AND hour BETWEEN sent.first - %(away)s::interval / 2 AND sent.last + %(away)s::interval / 2
 )
 """
 

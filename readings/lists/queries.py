@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from core.api.pagination import Cursor
@@ -19,6 +19,7 @@ from core.db.prepared import Parameters, Prepared
 from core.db.replica import read_connection
 from readings.lists.filters import ReadingFilter
 from readings.statistics.totals import RequestedUnit, totals_by_key
+from readings.storage.archive.reading import with_archived
 from readings.storage.reading_batch import instant_of, microseconds_of
 from readings.time_ranges import DAY, MICROSECOND
 from readings.units.unit_refs import UnitRefs
@@ -77,7 +78,9 @@ class Listing:
         conditions, parameters = self.wanted.conditions("unit.id")
         time_range = self.wanted.time_range()
         parameters |= {"unit_ids": list(self.unit_refs), "low": time_range.start, "high": time_range.end}
-        return Counted(_number(COUNT_ROWS.format(conditions=conditions), parameters))
+        high = min(time_range.end, newest)
+        sql = COUNT_ROWS.format(conditions=conditions)
+        return Counted(with_archived(self.unit_refs, time_range.start, high, lambda: _number(sql, parameters)))
 
     def rows(
         self, limit: int, *, offset: int = 0, cursor: Cursor | None = None, counted: Counted | None = None
@@ -89,7 +92,7 @@ class Listing:
         rows: list[Row] = []
         a_second = counted.a_second if counted else None
         for low, high, is_all in self._intervals(limit + offset, cursor, a_second):
-            rows = self._between(low, high, limit, offset, cursor)
+            rows = with_archived(self.unit_refs, low, high, partial(self._between, low, high, limit, offset, cursor))
             passed = cursor.position if cursor else offset
             is_forwards = not (cursor and cursor.is_backwards)
             is_whole = counted is not None and is_forwards and passed + len(rows) >= counted.total
@@ -182,7 +185,8 @@ def latest_rows(unit_refs: UnitRefs, wanted: ReadingFilter, limit: int) -> list[
 def stored_row(unit_id: int, sensor_code: str, recorded_at: datetime) -> Row | None:
     """Return the stored reading of a sensor at an instant, in effect or future, None if there is none."""
     parameters = {"unit_id": unit_id, "sensor_code": sensor_code, "recorded_at": recorded_at}
-    return next(iter(_fetch(STORED.format(table="reading"), parameters)), None) or next(
+    stored = partial(_fetch, STORED.format(table="reading"), parameters)
+    return next(iter(with_archived([unit_id], recorded_at, recorded_at, stored)), None) or next(
         iter(_fetch(STORED.format(table="future_reading"), parameters)), None
     )
 

@@ -22,9 +22,11 @@ from core.db.prepared import Parameters
 from core.db.replica import read_connection
 from customers.models import StorageUnit
 from readings.series.gaps import GAP, gap_parameters, gaps_sql
+from readings.storage.archive.reading import with_archived
 from readings.storage.local_days import day_of, starts_of_days_us
 from readings.storage.measures import NINTH_MICRO
 from readings.storage.reading_batch import instant_of, microseconds_of
+from readings.storage.rollups import LONGEST_GAP
 from readings.time_ranges import TimeRange, cut_days, cut_hours
 
 if TYPE_CHECKING:
@@ -156,13 +158,23 @@ def downsample(
     parameters: Parameters = {"unit_id": unit.pk, "start": time_range.start, "end": time_range.end}
     parameters |= gap_parameters(time_range, zone, now or timezone.now())
     parameters |= _PARAMETERS[level](time_range, zone, max_points)
-    # Planned each time, so that only the partitions of the range are read.
-    with read_connection().cursor() as cursor:
-        cursor.execute(_POINTS[level], parameters)
-        points = np.array(cursor.fetchall(), _POINT)
-        cursor.execute(_GAPS[level], parameters)
-        gaps = np.array(cursor.fetchall(), GAP)
+    points, gaps = _read(level, parameters, unit.pk, time_range)
     return _series(level, points, gaps, time_range, zone)
+
+
+def _read(
+    level: Level, parameters: Parameters, unit_id: int, time_range: TimeRange
+) -> tuple[NDArray[np.void], NDArray[np.void]]:
+    """Return the points and the gaps. Planned each time, so that only the partitions of the range are read."""
+
+    def read() -> tuple[NDArray[np.void], NDArray[np.void]]:
+        with read_connection().cursor() as cursor:
+            cursor.execute(_POINTS[level], parameters)
+            points = np.array(cursor.fetchall(), _POINT)
+            cursor.execute(_GAPS[level], parameters)
+            return points, np.array(cursor.fetchall(), GAP)
+
+    return with_archived([unit_id], time_range.start - LONGEST_GAP, time_range.end, read)
 
 
 def _series(

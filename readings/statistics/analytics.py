@@ -17,6 +17,7 @@ from core.db.replica import read_connection
 from customers.models import StorageUnit
 from readings.models import EquipmentStatus
 from readings.statistics.totals import Bucket, RequestedUnit, totals_by_key
+from readings.storage.archive.reading import with_archived
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals, covered_share
 from readings.time_ranges import DAY, HOUR, MICROSECOND, TimeRange, cut_hours, split_at_hours
@@ -278,10 +279,14 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     parameters: Parameters = {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
     parameters["usual"] = list(COUNTED_STATUSES.values())
-    with read_connection().cursor() as cursor:
-        cursor.execute(sql, parameters | (more or {}))
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+
+    def read() -> list[tuple[Any, ...]]:
+        with read_connection().cursor() as cursor:
+            cursor.execute(sql, parameters | (more or {}))
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+    return with_archived(list(unit_refs), time_range.start, time_range.end, read)
 
 
 def _percentage(part: int, whole: int) -> float:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from core.db.prepared import Parameters
 from core.db.replica import read_connection
+from readings.storage.archive.reading import with_archived
 from readings.storage.rollups import LONGEST_GAP
 from readings.storage.time_weighting import TIME_WEIGHTS
 from readings.time_ranges import TimeRange
@@ -49,15 +50,24 @@ def time_outside(unit_id: int, time_range: TimeRange) -> TimeOutside | None:
         if sum((until - since for since, until in pieces), timedelta()) > MAX_WEIGHTED_RANGE:
             return None
         since, until = zip(*pieces, strict=True)
-        bounds = {
+        bounds: Parameters = {
             "earliest": min(since) - LONGEST_GAP,
             "latest": max(until),
             "since": list(since),
             "until": list(until),
         }
-        cursor.execute(SECONDS_OUTSIDE, parameters | bounds)
-        outside, critical = cursor.fetchone()
+    parameters |= bounds
+    outside, critical = with_archived(
+        [unit_id], bounds["earliest"], bounds["latest"], lambda: _row(SECONDS_OUTSIDE, parameters)
+    )
     return TimeOutside(timedelta(seconds=outside), timedelta(seconds=critical))
+
+
+def _row(sql: str, parameters: Parameters) -> tuple[float, float]:
+    with read_connection().cursor() as cursor:
+        cursor.execute(sql, parameters)
+        row: tuple[float, float] = cursor.fetchone()
+    return row
 
 
 # The limits with a possible rounding error, so that what is beyond is certainly outside, as in

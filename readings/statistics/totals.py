@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from core.db.prepared import Parameters, Prepared, Row
 from readings.statistics import totals_sql
+from readings.storage.archive.reading import with_archived
 from readings.storage.local_days import day_of, start_of_day
 from readings.storage.measures import Totals
 from readings.storage.rollups import LONGEST_GAP
@@ -134,7 +136,8 @@ class _Summing:
         latest = max(piece.time_range.end for piece in pieces)
         earliest = min(piece.time_range.start for piece in pieces)
         bounds = {"counted_from": earliest, "earliest": earliest - LONGEST_GAP, "latest": latest}
-        self._add(*self._statement(totals_sql.raw).table(parameters | bounds))
+        read = partial(self._statement(totals_sql.raw).table, parameters | bounds)
+        self._add(*with_archived(set(parameters["unit_ids"]), earliest - LONGEST_GAP, latest, read))
 
     def _cut(self, time_range: TimeRange, zone: ZoneInfo) -> tuple[Days, list[tuple[TimeRange, date | None]]]:
         """Return the whole days of `time_range`, and the remainders with the bucket each lies in."""

@@ -115,7 +115,11 @@ class ReadingBatch:
         return order[~repeats], order[repeats], (np.cumsum(~repeats) - 1)[repeats]
 
     def to_copy(self, created_at: datetime) -> io.BytesIO:
-        """Return the rows as a binary COPY of COPY_FIELDS."""
+        """Return the rows, which arrived at `created_at`, as a binary COPY of COPY_FIELDS."""
+        return self.to_copy_of_arrivals(np.array(microseconds_of(created_at)))
+
+    def to_copy_of_arrivals(self, created_at_us: npt.NDArray[np.int64]) -> io.BytesIO:
+        """Return the rows, with the microseconds from 1970-01-01 UTC to their arrival, as a binary COPY."""
         packed = np.empty(len(self), COPY_ROW)
         packed["field_count"] = len(COPY_FIELDS)
         for field in COPY_FIELDS:
@@ -127,7 +131,7 @@ class ReadingBatch:
         packed["quality_score"] = self.quality_score
         packed["equipment_status_id"] = self.equipment_status_id
         packed["scale"] = self.scale
-        packed["created_at"] = microseconds_of(created_at) - POSTGRES_EPOCH_US
+        packed["created_at"] = created_at_us - POSTGRES_EPOCH_US
         return io.BytesIO(COPY_HEADER + _without_missing_temperatures(packed) + COPY_TRAILER)
 
 

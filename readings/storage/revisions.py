@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from customers.models import StorageUnit
 from readings.models import FutureReading, Reading, ReadingRevision
+from readings.storage.archive.reading import recall
 from readings.storage.rollups import recount
 from readings.storage.store import StoredSpan, lock_units
 
@@ -52,6 +53,7 @@ def replace_measurement(
     FutureReading.DoesNotExist if neither a reading nor a future one is stored.
     """
     lock_units([unit.pk])
+    recall([unit.pk], recorded_at, recorded_at)
     key: dict[str, object] = {"storage_unit": unit, "sensor_id": sensor_id, "recorded_at": recorded_at}
     values: dict[str, object] = {
         "temperature_c": new.temperature_c,
@@ -82,6 +84,7 @@ def withdraw(unit: StorageUnit, spans: Sequence[StoredSpan], *, by: str, reason:
     if not spans:
         return 0
     lock_units([unit.pk])
+    recall([unit.pk], min(span.first for span in spans), max(span.last for span in spans))
     parameters: dict[str, int | str | datetime | list[datetime]] = {
         "unit_id": unit.pk,
         "stored_at": sorted({span.stored_at for span in spans}),

@@ -8,18 +8,21 @@ readings (an hour) and from refreshed hours (a day).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.models import MAX_STALENESS_LIMIT_SECONDS, StorageUnit
 from readings.storage import rollups_sql
+from readings.storage.archive.reading import recall
 from readings.storage.store import lock_units
 
 UNITS_A_BATCH = 200
 HOURS_A_BATCH = 2_000
 DAYS_A_BATCH = 500
+# Before every reading.
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 # A reading that is valid when a period begins was recorded at most this long before.
 LONGEST_GAP = timedelta(seconds=MAX_STALENESS_LIMIT_SECONDS)
 
@@ -52,6 +55,7 @@ def _refresh_hours(unit_ids: list[int]) -> int:
         taken = cursor.fetchall()
         if taken:
             units, hours = zip(*taken, strict=True)
+            recall(set(units), min(hours) - LONGEST_GAP, max(hours) + timedelta(hours=1))
             cursor.execute(
                 rollups_sql.REFRESH_HOURS,
                 {
@@ -70,6 +74,7 @@ def _refresh_days(unit_ids: list[int]) -> int:
         taken = cursor.fetchall()
         if taken:
             units, local_dates, starts, ends = zip(*taken, strict=True)
+            recall(set(units), min(starts) - LONGEST_GAP, max(ends))
             cursor.execute(
                 rollups_sql.REFRESH_DAYS,
                 {
@@ -92,6 +97,7 @@ def rebuild(unit_ids: Iterable[int]) -> None:
     for unit_id in sorted(unit_ids):
         with transaction.atomic(), connection.cursor() as cursor:
             lock_units([unit_id])
+            recall([unit_id], EVER, timezone.now())
             cursor.execute(rollups_sql.DROP_ROLLUPS, {"unit_id": unit_id})
             cursor.execute(rollups_sql.UPSERT_STORED, {"unit_id": unit_id})
 
@@ -100,5 +106,7 @@ def rebuild(unit_ids: Iterable[int]) -> None:
 def recount(unit: StorageUnit, sensor_id: int, recorded_at: datetime) -> None:
     """Recompute what a changed reading of `unit` at `recorded_at` invalidates, and mark it stale."""
     lock_units([unit.pk])
+    # The day of a reading begins and ends at most a day from it.
+    recall([unit.pk], recorded_at - timedelta(days=1), recorded_at + timedelta(days=1))
     with connection.cursor() as cursor:
         cursor.execute(rollups_sql.RECOUNT, {"unit_id": unit.pk, "sensor_id": sensor_id, "recorded_at": recorded_at})

@@ -16,9 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from django.db import transaction
+from django.utils import timezone
 
 from core.db.prepared import Row
 from readings.storage import few_readings, many_readings, store_sql
+from readings.storage.archive.reading import recall
+from readings.storage.archive.state import LOOKED_UP_AFTER
 from readings.storage.known_readings import find_known, is_other_measurement
 from readings.storage.partitions import ensure_partitions, month_start
 from readings.storage.reading_batch import ReadingBatch, Rows, instant_of, microseconds_of
@@ -83,6 +86,7 @@ def store(columns: ReadingBatch, received_at: datetime | None = None) -> StoreRe
         return StoreResult()
     lock_units(np.unique(columns.storage_unit_id).tolist())
     ensure_partitions(_months(columns.recorded_at_us))
+    _recall(columns)
     firsts, repeats, keys_of_repeats = columns.in_key_order()
     batch = columns.take(firsts)
     known = find_known(batch)
@@ -113,6 +117,16 @@ def lock_units(unit_ids: list[int]) -> None:
     unknown = set(unit_ids) - {unit_id for (unit_id,) in store_sql.LOCK_UNITS.rows([unit_ids])}
     if unknown:
         raise UnknownUnits(f"No storage units have these ids: {sorted(unknown)}.")
+
+
+def _recall(columns: ReadingBatch) -> None:
+    """Have the readings in the table that old rows are to be compared with."""
+    limit_us = microseconds_of(timezone.now() - LOOKED_UP_AFTER)
+    old = np.flatnonzero(columns.recorded_at_us < limit_us)
+    if len(old):
+        recorded_at_us = columns.recorded_at_us[old]
+        first, last = instant_of(int(recorded_at_us.min())), instant_of(int(recorded_at_us.max()))
+        recall(np.unique(columns.storage_unit_id[old]).tolist(), first, last)
 
 
 def _insert(batch: ReadingBatch, rows: Rows) -> list[Row]:

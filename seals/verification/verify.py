@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from heapq import merge
 
 from django.db import connection
 from django.db.models import Q
+from django.utils import timezone
 
 from audit.triggers import missing_triggers
 from customers.models import Customer, StorageUnit
 from readings.models import LateReadings, ReadingRevision
+from readings.storage.rollups import EVER
 from seals.contents import SealedReading
 from seals.models import ChainLink, DaySeal, ReadingBlock
 from seals.time_stamps import stored_problems
 from seals.transactions import one_snapshot
-from seals.unit_days import COLUMNS, ROWS_A_FETCH
+from seals.unit_days import COLUMNS, ROWS_A_FETCH, archived_readings, identity
 from seals.verification.findings import Change, Finding
 from seals.verification.roots import KnownRoots, check_known_roots
 from seals.verification.seals import verify_seals
@@ -99,6 +102,11 @@ def _load(records: UnitRecords) -> None:
 
 
 def _readings(unit_id: int) -> Iterator[SealedReading]:
+    """Yield the unit's readings in order of time and sensor, whether they are in the table or in files."""
+    return merge(_in_table(unit_id), archived_readings(unit_id, EVER, timezone.now()), key=identity)
+
+
+def _in_table(unit_id: int) -> Iterator[SealedReading]:
     with connection.chunked_cursor() as cursor:
         cursor.execute(READINGS_OF_UNIT, [unit_id])
         while rows := cursor.fetchmany(ROWS_A_FETCH):

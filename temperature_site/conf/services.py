@@ -1,7 +1,9 @@
-"""Settings of services that are configured by one URL each: the database and the mail server."""
+"""Settings of services that are configured by a few variables each: the database, the mail server, the archive."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import environ
@@ -98,3 +100,24 @@ def mail_settings(url: str) -> dict[str, object]:
         raise ImproperlyConfigured("EMAIL_URL must be a URL such as smtp://user:password@host:25.") from error
     given = {name: value for name, value in read.items() if value not in (None, "")}
     return {"EMAIL_PORT": _PORTS.get(url.partition("://")[0], 25), **given}
+
+
+def archive_storage_settings(backend: str, options: str, folder: str, data_dir: Path) -> dict[str, object]:
+    """Return the settings of the storage of archived readings: a folder unless another backend is named.
+
+    options: the backend's, as a JSON object.
+    """
+    if not backend:
+        if options:
+            raise ImproperlyConfigured("ARCHIVE_OPTIONS is for the storage that ARCHIVE_STORAGE names.")
+        location = Path(folder).expanduser().resolve() if folder else data_dir / "archive"
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(location)}}
+    if folder:
+        raise ImproperlyConfigured("Set either ARCHIVE_DIR, for a folder, or ARCHIVE_STORAGE.")
+    try:
+        parsed = json.loads(options or "{}")
+    except ValueError as error:
+        raise ImproperlyConfigured(f"ARCHIVE_OPTIONS must be a JSON object: {error}") from error
+    if not isinstance(parsed, dict):
+        raise ImproperlyConfigured('ARCHIVE_OPTIONS must be a JSON object such as {"bucket_name": "readings"}.')
+    return {"BACKEND": backend, "OPTIONS": parsed}
