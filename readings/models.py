@@ -14,13 +14,7 @@ from django.db.models.functions import Now
 
 from core.scope import ScopedModel, ScopeWays
 from customers.models import Sensor, StorageUnit, TemperatureUnit
-from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
-
-__all__ = [
-    "ArchiveFile", "ArchivedMonth", "ConfigurationEntry", "DailyRollup", "EquipmentStatus", "FutureReading",
-    "HourlyRollup", "LateReadings", "LatestReading", "ListedFutureReading", "ListedReading", "Reading",
-    "ReadingRevision", "RecalledUnit", "RollupRebuild", "SensorClock",
-]  # fmt: skip
+from readings import archive_models  # noqa: F401  registers its models
 
 UNIT_WAYS = ScopeWays(customer="storage_unit__facility__customer_id", unit="storage_unit_id")
 
@@ -391,8 +385,7 @@ def ensure_counted_statuses(**_: object) -> None:
 
 def status_ids(names: Iterable[str]) -> dict[str, int]:
     """Return the ids of these statuses, adding new ones. Beyond MAX_STATUSES, new ones are left out."""
-    wanted = set(names)
-    known = _known(wanted)
+    known = _known(wanted := set(names))
     missing = sorted(wanted - known.keys())
     if missing:
         room = max(MAX_STATUSES - EquipmentStatus.objects.count(), 0)

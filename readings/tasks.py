@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from readings.configuration import retention
 from readings.storage.archive.due import archive_due
-from readings.storage.archive.errors import AlreadyArchiving
+from readings.storage.archive.state import AlreadyArchiving
 from readings.storage.partitions import close_partitions, ensure_partitions_ahead
 from readings.storage.rebuilds import run_requested_rebuilds
 from readings.storage.rollups import refresh

@@ -32,6 +32,7 @@ from customers.access.authentication import is_operator
 from customers.access.login_throttle import reported_address
 from ingestion.metrics import DeliveryMetrics, SourceMetrics, delivery_metrics, source_metrics
 from ingestion.models import IngestionType
+from readings.storage.archive.verification import archive_size
 from temperature_site.health.broker import BrokerOut, QueueState, queue_states
 from temperature_site.health.views import TtlCache, latest_report
 from temperature_site.heartbeats import watched_queues
@@ -112,6 +113,7 @@ def _shared() -> Iterator[Metric]:
         yield GaugeMetricFamily("temperature_excursions_lasting", ongoing, value=ongoing_excursion_count())
         yield _of_failed_evaluations(not_evaluated_counts())
         yield from _of_backups()
+        yield from _of_archive()
     yield _of_disk()
 
 
@@ -181,6 +183,13 @@ def _of_backups() -> Iterator[Metric]:
         age = "Age of the newest backup that `manage.py backup` completed."
         seconds = (timezone.now() - newest.taken_at).total_seconds()
         yield GaugeMetricFamily("temperature_backup_age_seconds", age, value=seconds)
+
+
+def _of_archive() -> Iterator[Metric]:
+    size = archive_size()
+    yield GaugeMetricFamily("temperature_archived_months", "Months of readings in files.", value=size.months)
+    yield GaugeMetricFamily("temperature_archived_readings", "Readings in files.", value=size.readings)
+    yield GaugeMetricFamily("temperature_archive_bytes", "The size of these files.", value=size.byte_count)
 
 
 def _of_disk() -> Metric:

@@ -32,7 +32,7 @@ def evaluate_withdrawn(unit: StorageUnit, span: NewSpan, *, now: datetime | None
     Call it in the transaction that withdrew them and rebuilt the roll-ups, which holds the unit's lock.
     """
     now = now or timezone.now()
-    # Any archived reading may be the latest now.
+    # An archived reading may be the latest now.
     recall([unit.pk], EVER, now)
     with connection.cursor() as cursor:
         cursor.execute(DROP_FAULTS, {"unit_id": unit.pk})

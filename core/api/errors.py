@@ -17,8 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.renderers import JSONRenderer
-from core.db.conflicts import cause_of
-from core.db.unavailable import DataUnavailable
+from core.db.conflicts import DataUnavailable, cause_of
 
 _MAX_NAMES, _MAX_NAME_LENGTH = 10, 100
 _MAX_VALUE_LENGTH = 200

@@ -29,6 +29,10 @@ _CAUSES = {
 }
 
 
+class DataUnavailable(Exception):  # noqa: N818 - reads better where it is caught
+    """Data cannot be read at present although the database answers: the message says which, why, and what to do."""
+
+
 def pgcode_of(error: BaseException) -> str:
     """Return PostgreSQL's code of a database error, "" without one."""
     return str(getattr(error.__cause__, "pgcode", None) or getattr(error, "pgcode", None) or "")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
@@ -145,6 +145,11 @@ def _set_aside(error: Exception) -> None:
     _verdict = _Verdict(is_usable=False, valid_until=time.monotonic() + RETRY_AFTER_SECONDS)
     logger.warning("the replica does not answer, reading from the primary", error=str(error))
     connections[REPLICA_ALIAS].close()
+
+
+def on_primary() -> AbstractContextManager[None]:
+    """Read from the primary inside, where a query needs to write on its way."""
+    return _reading_from(DEFAULT_DB_ALIAS)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from core.db.prepared import Parameters
+from core.db.prepared import Parameters, Row
 from core.db.replica import read_connection
 from customers.models import StorageUnit
 from readings.models import EquipmentStatus
@@ -280,10 +280,10 @@ def _rows(
     parameters: Parameters = {"unit_ids": list(unit_refs), "start": time_range.start, "end": time_range.end}
     parameters["usual"] = list(COUNTED_STATUSES.values())
 
-    def read() -> list[tuple[Any, ...]]:
+    def read() -> list[Row]:
         with read_connection().cursor() as cursor:
             cursor.execute(sql, parameters | (more or {}))
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            rows: list[Row] = cursor.fetchall()
         return rows
 
     return with_archived(list(unit_refs), time_range.start, time_range.end, read)

@@ -6,7 +6,7 @@ There is no default partition: a row for a month without a partition is an error
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -28,6 +28,11 @@ PARTITIONS_LOCK = 7_202_611
 def month_start(instant: datetime) -> datetime:
     """Return the first instant of the UTC month of `instant`."""
     return instant.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def month_of(text: str) -> date:
+    """Return the first day of a month written like 2024-03. Raise ValueError."""
+    return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
 
 
 def next_month(start: datetime) -> datetime:

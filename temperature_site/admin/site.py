@@ -48,6 +48,7 @@ PARTS = {
     "storing": "Storing",
     "subscriber": "MQTT subscriber",
     "sealing": "Sealing",
+    "archive": "Archive",
 }
 # A longer queue means that workers are too few or stuck.
 LONG_QUEUE = 1_000

@@ -43,6 +43,10 @@ class HealthSerializer(serializers.Serializer[HealthReport]):
         source="results.sealing",
         help_text=f"Whether the audit trail is chained and closed days are sealed in time: {RESULT}",
     )
+    archive = serializers.CharField(
+        source="results.archive",
+        help_text=f"Whether months of readings are archived and their files are there: {RESULT}",
+    )
     warnings = serializers.ListField(
         child=serializers.CharField(),
         required=False,

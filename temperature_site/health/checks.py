@@ -12,6 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections
 from alarms.selectors import units_not_evaluated
 from core.db.conflicts import cause_of
 from ingestion.poll_outcomes import storing_problem
+from readings.storage.archive.verification import archive_problem
 from readings.storage.partitions import missing_partitions
 from seals.sealing import sealing_problem
 from temperature_site.health.bounded import BoundedCheck, NoAnswer
@@ -43,6 +44,7 @@ class CheckResults:
     storing: str = UNKNOWN
     subscriber: str = UNKNOWN
     sealing: str = UNKNOWN
+    archive: str = UNKNOWN
 
     def reports(self) -> dict[str, str]:
         """Return the result of each part by its name."""
@@ -78,6 +80,7 @@ def run_checks(now: datetime) -> CheckResults:
         clocks, storing = clock_problem(now), storing_problem(now)
         subscriber = _result(subscriber_problem(now))
         sealing = _result(sealing_problem(now))
+        archive = _result(archive_problem())
     except Error as error:
         logger.warning("the database does not answer", error=str(error))
         return CheckResults(
@@ -99,6 +102,7 @@ def run_checks(now: datetime) -> CheckResults:
         storing=_result(storing),
         subscriber=subscriber,
         sealing=sealing,
+        archive=archive,
     )
 
 

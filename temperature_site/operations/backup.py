@@ -27,6 +27,7 @@ from temperature_site.operations.backup_manifest import (
     BackupError,
     Manifest,
     differences,
+    needed_archive_files,
     read_manifest,
     row_counts,
     stored_files,
@@ -112,6 +113,7 @@ def _dump(database: Database, folder: Path, jobs: int) -> Manifest:
                 rows=row_counts(cursor),
                 files=stored_files(folder),
                 secrets=list(SECRETS),
+                archive_files=needed_archive_files(cursor),
             )
 
 

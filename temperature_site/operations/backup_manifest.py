@@ -48,6 +48,8 @@ class Manifest(msgspec.Struct, frozen=True):
     rows: dict[str, int]
     files: dict[str, StoredFile]
     secrets: list[str]
+    # The files of archived readings that this database needs, by their name in the storage; they are not in the backup.
+    archive_files: dict[str, StoredFile] = {}
 
     @property
     def size_bytes(self) -> int:
@@ -82,6 +84,12 @@ def stored_files(folder: Path) -> dict[str, StoredFile]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST_NAME
     }
+
+
+def needed_archive_files(cursor: Cursor) -> dict[str, StoredFile]:
+    """Return the files of archived readings that count."""
+    cursor.execute("SELECT name, byte_count, sha256 FROM archive_file WHERE replaced_at IS NULL ORDER BY name")
+    return {name: StoredFile(size, sha256) for name, size, sha256 in cursor.fetchall()}
 
 
 def row_counts(cursor: Cursor) -> dict[str, int]:

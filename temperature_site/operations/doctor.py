@@ -48,6 +48,7 @@ HEALTH_ADVICE = {
         "Look for “seals.tasks.seal_trail” in the log of `worker`, "
         "and in `pg_stat_activity` for transactions that have been open for minutes."
     ),
+    "archive": "See docs/archive.md; `manage.py archive_readings --verify` compares every file with its recorded hash.",
 }
 
 

@@ -9,13 +9,12 @@ from django.core.management.base import BaseCommand, CommandError
 from typing_extensions import override
 
 from readings.configuration import retention
-from readings.management.months import month_of
 from readings.storage.archive.archiving import Outcome, archive_month
 from readings.storage.archive.due import due_months, objection_to
-from readings.storage.archive.errors import ArchiveError
 from readings.storage.archive.leftovers import drop_detached, remove_replaced_files
-from readings.storage.archive.state import archived_months
+from readings.storage.archive.state import ArchiveError, archived_months
 from readings.storage.archive.verification import damaged_files
+from readings.storage.partitions import month_of
 
 
 class Command(BaseCommand):

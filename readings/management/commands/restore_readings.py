@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from django.core.management.base import BaseCommand, CommandError
 from typing_extensions import override
 
-from readings.management.months import month_of
-from readings.storage.archive.errors import ArchiveError
 from readings.storage.archive.restoring import KEPT_FOR, restore_month
+from readings.storage.archive.state import ArchiveError
+from readings.storage.partitions import month_of
 
 
 class Command(BaseCommand):

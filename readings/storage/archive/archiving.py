@@ -30,11 +30,19 @@ from core.db.clock import database_now
 from core.db.conflicts import pgcode_of
 from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
 from readings.storage.archive import files
-from readings.storage.archive.errors import CannotArchive, NotVerified
 from readings.storage.archive.files import write as write_file
 from readings.storage.archive.leftovers import drop_detached, lock_archiving, remove_unused_files
 from readings.storage.archive.rows import Sums, content_hash, fetch, sort, sums
-from readings.storage.archive.state import ARCHIVED_AFTER, MonthState, live_files, lock_table, recalled_units, start_of
+from readings.storage.archive.state import (
+    ARCHIVED_AFTER,
+    CannotArchive,
+    MonthState,
+    NotVerified,
+    live_files,
+    lock_table,
+    recalled_units,
+    start_of,
+)
 from readings.storage.measures import NINTH_MICRO
 from readings.storage.partitions import ensure_partitions, next_month, partition_name
 

@@ -12,9 +12,8 @@ from django.utils import timezone
 from core.db.clock import database_now
 from readings.archive_models import ArchivedMonth, RecalledUnit
 from readings.storage.archive.archiving import Outcome, archive_month
-from readings.storage.archive.errors import AlreadyArchiving, ArchiveError
 from readings.storage.archive.leftovers import drop_detached, remove_replaced_files
-from readings.storage.archive.state import ARCHIVED_AFTER, start_of
+from readings.storage.archive.state import ARCHIVED_AFTER, AlreadyArchiving, ArchiveError, start_of
 from readings.storage.archive.verification import note_missing_files
 from readings.storage.partitions import existing_partitions, next_month
 

@@ -22,8 +22,8 @@ from django.core.files import File
 from django.core.files.storage import Storage, storages
 
 from readings.archive_models import ArchiveFile
-from readings.storage.archive.errors import ArchiveUnavailable
 from readings.storage.archive.rows import SCHEMA
+from readings.storage.archive.state import ArchiveUnavailable
 
 STORAGE = "archive"
 # A page of a list needs the rows of a short time of each unit; larger groups take fewer bytes a row.

@@ -15,11 +15,18 @@ from typing import TypeVar
 import polars as pl
 from django.db import IntegrityError, transaction
 
+from core.db.replica import on_primary
 from readings.archive_models import RecalledUnit
 from readings.storage.archive import files, windows
-from readings.storage.archive.errors import ArchiveBusy, ArchiveUnavailable
 from readings.storage.archive.rows import fill
-from readings.storage.archive.state import MonthState, files_with, lock_table, months_between
+from readings.storage.archive.state import (
+    ArchiveBusy,
+    ArchiveUnavailable,
+    MonthState,
+    files_with,
+    lock_table,
+    months_between,
+)
 from readings.storage.store_sql import LOCK_UNITS
 
 T = TypeVar("T")
@@ -31,18 +38,25 @@ def with_archived(unit_ids: Collection[int], first: datetime, last: datetime, re
 
     `read` writes nothing, and returns values rather than cursors. It may run several times. Raise ArchiveUnavailable.
     """
+    months = months_between(first, last)
+    if not any(state.is_archived for state in months):
+        result = read()
+        if months_between(first, last) == months:
+            return result
+    with on_primary():
+        return _read_archived(unit_ids, first, last, read)
+
+
+def _read_archived(unit_ids: Collection[int], first: datetime, last: datetime, read: Callable[[], T]) -> T:
     for _ in range(ATTEMPTS):
         months = months_between(first, last)
-        if not any(state.is_archived for state in months):
-            result = read()
-        else:
-            try:
-                result = _read_with(months, unit_ids, first, last, read)
-            except (IntegrityError, ArchiveUnavailable):
-                # Of a month that was changed meanwhile another file counts, or rows are in the table.
-                if months_between(first, last) == months and not _is_recalled_meanwhile(months, unit_ids):
-                    raise
-                continue
+        try:
+            result = _read_with(months, unit_ids, first, last, read)
+        except (IntegrityError, ArchiveUnavailable):
+            # Of a month that was changed meanwhile another file counts, or rows are in the table.
+            if months_between(first, last) == months and not _is_recalled_meanwhile(months, unit_ids):
+                raise
+            continue
         if months_between(first, last) == months:
             return result
     raise ArchiveBusy("The readings were being archived or restored. Try again.")

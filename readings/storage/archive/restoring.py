@@ -13,9 +13,8 @@ from audit.models import AuditEntry
 from core.db.clock import database_now
 from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
 from readings.storage.archive import files
-from readings.storage.archive.errors import CannotArchive
 from readings.storage.archive.rows import fill
-from readings.storage.archive.state import MonthState, live_files, lock_table, recalled_units
+from readings.storage.archive.state import CannotArchive, MonthState, live_files, lock_table, recalled_units
 from readings.storage.partitions import ensure_partitions
 
 KEPT_FOR = timedelta(days=7)

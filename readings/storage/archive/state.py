@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from django.db import connection
 from django.utils import timezone
 
+from core.db.conflicts import DataUnavailable
+from core.db.replica import read_connection
 from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
 from readings.storage.partitions import month_start, next_month
 
@@ -28,6 +30,30 @@ MONTHS = """
 SELECT month, version, is_archived FROM archived_month
 WHERE version > 0 AND month BETWEEN %s::date AND %s::date ORDER BY month
 """
+
+
+class ArchiveError(Exception):
+    """Something about the archive that people have to know; the message says what happened and what to do."""
+
+
+class ArchiveUnavailable(ArchiveError, DataUnavailable):  # noqa: N818 - reads better where it is caught
+    """Archived readings are needed that cannot be read: a file is missing, damaged or out of reach."""
+
+
+class ArchiveBusy(ArchiveError, DataUnavailable):  # noqa: N818 - reads better where it is caught
+    """What was read was archived or restored meanwhile, several times: try again."""
+
+
+class NotVerified(ArchiveError):  # noqa: N818 - reads better where it is caught
+    """A file does not hold what the table does. Nothing was changed."""
+
+
+class AlreadyArchiving(ArchiveError):  # noqa: N818 - reads better where it is caught
+    """Another run is archiving."""
+
+
+class CannotArchive(ArchiveError):  # noqa: N818 - reads better where it is caught
+    """The month cannot be archived, or restored, now; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +94,7 @@ def months_between(first: datetime, last: datetime) -> list[MonthState]:
     if first > last or not may_be_archived(first):
         return []
     low, high = month_start(max(first, _EARLIEST)).date(), min(last, _LATEST).astimezone(UTC).date()
+    connection = read_connection()
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.cursor() as cursor:
         cursor.execute(MONTHS, [low, high])

@@ -9,8 +9,8 @@ from django.db.models import Count, Sum
 
 from readings.archive_models import ArchivedMonth, ArchiveFile
 from readings.storage.archive import files
-from readings.storage.archive.errors import ArchiveUnavailable
 from readings.storage.archive.files import COPY_BACK
+from readings.storage.archive.state import ArchiveUnavailable
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg2.errors
 import pytest
@@ -20,6 +20,7 @@ from django_celery_beat.models import PeriodicTask
 from pytest_django import Settings
 
 from ingestion.models.source import IngestionType
+from readings.archive_models import ArchivedMonth
 from readings.storage.partitions import ensure_partitions_ahead
 from temperature_site import heartbeats
 from temperature_site.celery import app
@@ -73,7 +74,13 @@ def test_all_is_well(client: Client) -> None:
         "storing": "ok",
         "subscriber": "ok",
         "sealing": "ok",
+        "archive": "ok",
     }
+
+
+def test_a_month_that_could_not_be_archived_is_reported(client: Client) -> None:
+    ArchivedMonth.objects.create(month=date(2024, 3, 1), problem="The disk is full.", failed_at=timezone.now())
+    assert client.get("/health").json()["archive"] == "error: 2024-03: The disk is full."
 
 
 def test_records_that_are_not_sealed_are_reported(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,4 +34,9 @@ class Command(BaseCommand):
             f"Restored the state of {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC: {sum(manifest.rows.values()):,} rows in"
             f" {len(manifest.rows)} tables, all compared, in {time.monotonic() - began:.1f} s."
         )
+        if manifest.archive_files:
+            self.stdout.write(
+                f"It needs {len(manifest.archive_files):,} files of archived readings, which manifest.json lists. Put"
+                " them in place and run `manage.py archive_readings --verify`."
+            )
         self.stdout.write(f"Set {' and '.join(manifest.secrets[::2])} to their values of then, and run migrate.")

@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from customers.models import Sensor
-from readings.models import ArchivedMonth, ArchiveFile, Reading, RecalledUnit
+from readings.archive_models import ArchivedMonth, ArchiveFile, RecalledUnit
+from readings.models import Reading
 from readings.storage.archive import archiving, files, windows
 from readings.storage.archive.archiving import archive_month
 from readings.storage.archive.due import archive_due, due_months
-from readings.storage.archive.errors import ArchiveUnavailable, CannotArchive
 from readings.storage.archive.restoring import restore_month
+from readings.storage.archive.state import ArchiveUnavailable, CannotArchive
 from readings.storage.archive.tests.world import MONTH, answers, fill, rows_of, stored
 from readings.storage.archive.verification import archive_problem, damaged_files
 from readings.storage.partitions import month_start

@@ -10,7 +10,8 @@ import pytest
 from django.db import connection
 
 from customers.models import Sensor
-from readings.models import ArchiveFile, Reading
+from readings.archive_models import ArchiveFile
+from readings.models import Reading
 from readings.storage.archive import archiving, files
 from readings.storage.archive.archiving import archive_month
 from readings.storage.archive.leftovers import DETACHED

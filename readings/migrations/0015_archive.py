@@ -42,7 +42,7 @@ DROP FUNCTION drop_detached_partition(text)
 
 
 class Migration(migrations.Migration):
-    dependencies = [("readings", "0013_future_reading_list")]
+    dependencies = [("readings", "0014_vacuum_partitions_as_they_fill")]
 
     operations = [
         migrations.CreateModel(
