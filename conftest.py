@@ -16,10 +16,12 @@ from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
 from kombu import Connection
 from kombu.exceptions import OperationalError
+from pytest_django import DjangoDbBlocker
 
 from temperature_site.conf.services import database_settings
 from temperature_site.dev.embedded_postgres.server import FOR_TESTS, EmbeddedPostgres
 from tests.databases import choose_template, drop_templates, migrated_template
+from tests.emptying import keep_migrated_rows
 
 SERVER = pytest.StashKey[EmbeddedPostgres]()
 
@@ -69,6 +71,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Have Django copy each worker's database from the run's template, rather than migrate it."""
     connections["default"].settings_dict["TEST"]["TEMPLATE"] = migrated_template()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Have tests that commit leave the tables as they are now."""
+    with django_db_blocker.unblock():
+        keep_migrated_rows()
 
 
 @pytest.fixture(autouse=True)
