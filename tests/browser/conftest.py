@@ -14,8 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.template.loader import render_to_string
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -75,7 +77,15 @@ class Visit:
         self.page.route(address, lambda route: route.fulfill(body=render_to_string(name), content_type="text/html"))
         return self.open(f"/{name}")
 
-    def sign_in(self, user: User, password: str = PASSWORD) -> Page:
+    def sign_in(self, user: User) -> Page:
+        """Continue a session that has just been started, and open the overview."""
+        client = Client()
+        client.force_login(user)
+        name = settings.SESSION_COOKIE_NAME
+        self.page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": self.site}])
+        return self.open("/")
+
+    def sign_in_by_form(self, user: User, password: str = PASSWORD) -> Page:
         """Sign in with the form and wait for the overview."""
         self.open("/account/sign-in")
         self.page.get_by_label("User name or customer code").fill(user.get_username())

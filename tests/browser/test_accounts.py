@@ -37,7 +37,7 @@ def page(visit: Visit, person: User, settings: Settings) -> Page:
     device = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
     options = {**device, "isUserVerified": True, "automaticPresenceSimulation": True}
     browser.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    page = visit.sign_in(person)
+    page = visit.sign_in_by_form(person)
     visit.open(reverse("account_reauthenticate") + "?next=" + reverse("mfa_index"))
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()

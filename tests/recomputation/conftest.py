@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -13,6 +14,16 @@ from alarms.evaluation.reevaluation import run_reevaluations
 from readings.storage.rebuilds import run_requested_rebuilds
 from readings.storage.rollups import refresh
 from tests.recomputation.fleets import PERIODS, Fleet, make_fleet, push, retire_sensors
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run a module's tests of one fleet in one pytest-xdist worker, so that it is stored once."""
+    for item in items:
+        if isinstance(item, pytest.Function) and HERE in item.path.parents and hasattr(item, "callspec"):
+            number = item.callspec.params["stored_fleet"]
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} of fleet {number}"))
 
 
 @pytest.fixture(scope="module", params=range(len(PERIODS)))
