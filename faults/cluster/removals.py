@@ -68,4 +68,7 @@ def _fail_over(cluster: Cluster) -> None:
     cluster.primary.kill()
     time.sleep(NOTICED_AFTER_SECONDS)
     cluster.replica.promote()
+    # It would go on telling its clients that the server is read-only, as it was when it first connected.
+    cluster.bouncers[1].kill()
+    cluster.bouncers[1].start()
     time.sleep(REMOVED_SECONDS)
