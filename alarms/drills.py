@@ -162,6 +162,12 @@ def _seconds(drill: Drill, message: Message) -> float | None:
     return (message.sent_at - drill.started_at).total_seconds() if message.sent_at else None
 
 
+def interval_days(customer: Customer) -> int | None:
+    """Return after how many days the customer's drills are repeated, None if they are not."""
+    schedule = DrillSchedule.objects.filter(customer=customer).first()
+    return schedule.every_days if schedule else None
+
+
 def set_schedule(customer: Customer, every_days: int | None, now: datetime) -> None:
     """Schedule the customer's drills every `every_days` days from now; None removes the schedule."""
     if every_days is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import resource
-import statistics
 import time
 from contextlib import nullcontext
 from datetime import date, timedelta
+from functools import partial
 from unittest.mock import patch
 
 import numpy as np
@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from benchmarks import storing
+from benchmarks.cpu_time import compared_in_turn, cpu_milliseconds
 from benchmarks.fleet import make_units
 from customers.models import Customer
 from readings.storage import many_readings
@@ -28,7 +29,7 @@ from seals.verification.verify import Verification
 UNITS = 700
 MINUTES = 1_440
 DAY = date(2026, 3, 2)
-ROUNDS = 15
+ROUNDS = 20
 MOST_SLOWER_PERCENT = 3.0
 # Each unit's reading of every minute, as if it had arrived at once.
 READINGS = """
@@ -43,10 +44,11 @@ FROM generate_series(%s::timestamptz, %s, interval '1 minute') AS minute,
 def run() -> None:
     """Measure storing with and without the registration of late readings, then a day of a million readings."""
     batch = storing.columns_of(10_000, make_units(storing.UNITS))
-    print("Sealing: storing 10,000 rows with and without registering late readings, medians in turn, one connection")
+    print("Sealing: storing 10,000 rows with and without registering late readings, medians of CPU time in turn")
     for name, columns in (("in time", dated_today(batch)), ("all late", batch)):
-        with_late, without = _measure(columns)
-        print(f"  {name}: {with_late * 1e3:.1f} ms and {without * 1e3:.1f} ms, {with_late / without - 1:+.1%}")
+        registering = partial(_stored, columns, registers=True)
+        with_late, without = compared_in_turn(registering, partial(_stored, columns, registers=False), ROUNDS)
+        print(f"  {name}: {with_late:.1f} ms and {without:.1f} ms, {with_late / without - 1:+.1%}")
     print(f"  target: at most {MOST_SLOWER_PERCENT:.0f} % slower, in time")
     _seal_a_million()
 
@@ -62,16 +64,11 @@ def _columns(batch: ReadingBatch) -> dict[str, np.ndarray]:
     return {name: getattr(batch, name) for name in batch.__slots__}
 
 
-def _measure(columns: ReadingBatch) -> tuple[float, float]:
-    """Return the median seconds of storing with and without the registration, in turn."""
-    seconds: dict[bool, list[float]] = {True: [], False: []}
-    for number in range(ROUNDS + 1):
-        # Each of the two goes first as often as the other.
-        for registers, measured in [*seconds.items()][:: 1 if number % 2 else -1]:
-            _empty()
-            with nullcontext() if registers else patch.object(many_readings, "late_days", nothing_late):
-                measured.append(storing.timed(lambda: store(columns)))
-    return statistics.median(seconds[True][1:]), statistics.median(seconds[False][1:])
+def _stored(columns: ReadingBatch, *, registers: bool) -> float:
+    """Store the batch into empty tables; return the milliseconds of CPU time."""
+    _empty()
+    with nullcontext() if registers else patch.object(many_readings, "late_days", nothing_late):
+        return cpu_milliseconds(partial(store, columns))
 
 
 def nothing_late(*_: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
-from pathlib import Path
 from unittest.mock import patch
 
 from django.core.wsgi import get_wsgi_application
@@ -26,6 +25,7 @@ from audit.models import AuditEntry
 from audit.triggers import audited_tables
 from audit.writes import send_context
 from benchmarks import storing
+from benchmarks.cpu_time import compared_in_turn, cpu_milliseconds
 from benchmarks.fleet import make_units
 from benchmarks.sealing import dated_today, nothing_late
 from core.scope import Scope
@@ -44,7 +44,13 @@ STORED_ROWS, STORING_ROUNDS = 10_000, 30
 REQUEST_ROUNDS = 8
 # Changing triggers has statements planned again, so requests are sent in blocks, of which the first ones do not count.
 REQUESTS_A_BLOCK, UNCOUNTED = 100, 10
-READ = ("/api/v1/facilities", "/api/v1/temperature/latest", "/api/v1/temperature?limit=100")
+READ = (
+    "/api/v1/facilities",
+    "/api/v1/temperature/latest",
+    "/api/v1/temperature?limit=100",
+    "/api/v1/temperature/stats",
+)
+AGGREGATED = b'{"group_by": ["day"]}'
 ENTRIES, DAYS = 1_000_000, 365
 FILL = """
 INSERT INTO audit_entry (happened_at, action, actor_kind, actor_name, actor_display_name, origin, process,
@@ -72,6 +78,8 @@ def run() -> None:
     token = create_token(customer, "benchmark", ["read", "write"])[1]
     for path in READ:
         _print_line(f"GET {path}", partial(_block, _request("GET", path, token)), REQUEST_ROUNDS)
+    aggregate = _request("POST", "/api/v1/temperature/aggregate", token, AGGREGATED)
+    _print_line("POST /api/v1/temperature/aggregate", partial(_block, aggregate), REQUEST_ROUNDS)
     _print_line("POST /api/v1/temperature", partial(_block, _pushes(token)), REQUEST_ROUNDS)
     print(f"  target: at most {MOST_SLOWER_PERCENT:.0f} % slower on every line")
     _search_a_million(customer)
@@ -79,19 +87,17 @@ def run() -> None:
 
 def _print_line(name: str, work: Callable[[], float], rounds: int) -> None:
     """Print the CPU time of the work with and without the trail; it returns the milliseconds of one part."""
-    milliseconds: dict[bool, list[float]] = {True: [], False: []}
-    work()
-    for number in range(rounds):
-        # Each of the two goes first as often as the other.
-        for is_with in (number % 2 == 0, number % 2 == 1):
-            if is_with:
-                _switch_triggers("ENABLE")
-                milliseconds[True].append(work())
-            else:
-                with _without_trail():
-                    milliseconds[False].append(work())
-    with_it, without = (statistics.median(milliseconds[each]) for each in (True, False))
-    print(f"  {name:<32}{with_it:>9.2f} ms{without:>9.2f} ms{(with_it / without - 1) * 100:>+7.1f} %")
+
+    def work_with() -> float:
+        _switch_triggers("ENABLE")  # as without, whose switching has statements planned again
+        return work()
+
+    def work_without() -> float:
+        with _without_trail():
+            return work()
+
+    with_it, without = compared_in_turn(work_with, work_without, rounds)
+    print(f"  {name:<36}{with_it:>9.2f} ms{without:>9.2f} ms{(with_it / without - 1) * 100:>+7.1f} %")
 
 
 @contextmanager
@@ -116,32 +122,19 @@ def _stored(columns: ReadingBatch) -> float:
     """Store the rows into empty tables."""
     with connection.cursor() as cursor:
         cursor.execute(f"{storing.EMPTY}, late_readings")
-    return _cpu_milliseconds(partial(store, columns))
+    return cpu_milliseconds(partial(store, columns))
 
 
 def _block(respond: Callable[[], None]) -> float:
     """Send requests one after the other; return the time of one."""
     for _ in range(UNCOUNTED):
         respond()
-    return _cpu_milliseconds(partial(_repeat, respond)) / REQUESTS_A_BLOCK
+    return cpu_milliseconds(partial(_repeat, respond)) / REQUESTS_A_BLOCK
 
 
 def _repeat(respond: Callable[[], None]) -> None:
     for _ in range(REQUESTS_A_BLOCK):
         respond()
-
-
-def _cpu_milliseconds(work: Callable[[], object]) -> float:
-    """Return the CPU time of this process and its PostgreSQL backend: other work adds little to it."""
-    connection.ensure_connection()
-    backend = Path(f"/proc/{connection.connection.info.backend_pid}/schedstat")
-
-    def spent() -> float:
-        return time.process_time() * 1e3 + int(backend.read_text().split()[0]) / 1e6
-
-    before = spent()
-    work()
-    return spent() - before
 
 
 def _seconds(work: Callable[[], object]) -> float:

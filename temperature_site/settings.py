@@ -14,11 +14,13 @@ import environ
 from temperature_site.conf.accounts import PASSWORD_VALIDATORS, allauth_settings
 from temperature_site.conf.environment import Environment, refuse_unsafe
 from temperature_site.conf.logging import logging_settings
+from temperature_site.conf.memory import return_memory_early
 from temperature_site.conf.rest_api import DRF_SETTINGS, spectacular_settings
 from temperature_site.conf.secret_key import secret_key
 from temperature_site.conf.services import REPLICA_ALIAS, archive_storage_settings, database_settings, mail_settings
 from temperature_site.dev import folder_broker
 
+return_memory_early()
 # Lets Django's generic classes be subscripted in type hints at run time.
 django_stubs_ext.monkeypatch()
 
@@ -159,6 +161,8 @@ AUTH_PASSWORD_VALIDATORS = PASSWORD_VALIDATORS
 BREACHED_PASSWORDS_FILE = env.text("BREACHED_PASSWORDS_FILE")
 # The operator's staff see every customer: without a second factor they have no access.
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not DEMO)
+# Whether every member needs one, whatever their customer requires.
+MEMBER_SECOND_FACTOR = env.boolean("MEMBER_SECOND_FACTOR", default=False)
 # An OpenID Connect provider that people may sign in through, and the domains of the addresses that it vouches for.
 OIDC_ISSUER = env.url(
     "OIDC_ISSUER", ("https", "http") if DEMO or DEBUG else ("https",), example="https://id.example.com/realms/cold"

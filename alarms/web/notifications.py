@@ -21,7 +21,7 @@ from alarms.notifications.outbox import send_again
 from alarms.web.notification_forms import ChannelForm, DrillScheduleForm, RuleForm
 from core.crypto.encryption import SecretUnreadable
 from core.web.pages import list_page
-from core.web.versioned_forms import atomic_post, locked_for
+from core.web.versioned_forms import atomic_post, locked_for, was_opened_with
 from customers.access import actions
 from customers.access.page_principal import needs, refuse_unless, settings_context, settings_customer
 from customers.access.principal import Principal
@@ -167,14 +167,20 @@ def start_drill(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_POST
 @login_required
 @needs(POST=actions.START_DRILLS)
+@atomic_post
 def schedule_drills(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Set the interval of drills."""
     _principal, customer = settings_customer(request, public_id)
     form = DrillScheduleForm(request.POST)
     if not form.is_valid():
         return HttpResponseBadRequest("every_days must be from 1 to 366, or empty.")
-    drills.set_schedule(customer, form.cleaned_data["every_days"], timezone.now())
-    messages.success(request, "Drill schedule saved.")
+    present = drills.interval_days(locked_for(request, customer))
+    if was_opened_with(request, present or ""):
+        drills.set_schedule(customer, form.cleaned_data["every_days"], timezone.now())
+        messages.success(request, "Drill schedule saved.")
+    else:
+        stored = f"every {present} days" if present else "manual drills only"
+        messages.error(request, f"Changed meanwhile by somebody else, now stored: {stored}. Save again to replace it.")
     return redirect("settings-notifications", public_id)
 
 

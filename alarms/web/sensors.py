@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from alarms.limits.retirement import RetirementError, retire, return_to_service
 from alarms.web.forms import LocalTimeField
+from core.web.versioned_forms import atomic_post, locked_for, was_opened_with
 from customers.access import actions
 from customers.access.audit_actor import audit_actor
 from customers.access.page_principal import needs, settings_unit
@@ -28,12 +29,15 @@ class RetirementForm(forms.Form):
 @require_POST
 @login_required
 @needs(POST=actions.CHANGE_LIMITS)
+@atomic_post
 def change_retirement(request: HttpRequest, public_id: UUID, unit_id: UUID, sensor_id: int) -> HttpResponse:
     """Retire a sensor from the given time on, now by default, or return a retired one to service."""
     _, _, unit = settings_unit(request, public_id, unit_id)
-    sensor = get_object_or_404(unit.sensors, pk=sensor_id)
+    sensor = locked_for(request, get_object_or_404(unit.sensors, pk=sensor_id))
     form = RetirementForm(request.POST)
-    if "return" in request.POST:
+    if not was_opened_with(request, sensor.retired_at.isoformat() if sensor.retired_at else ""):
+        messages.error(request, f"Sensor {sensor} was changed meanwhile by somebody else. The table shows it as it is.")
+    elif "return" in request.POST:
         return_to_service(sensor, by=audit_actor())
         messages.success(request, f"Sensor {sensor} counts again. The unit is evaluated again within a minute.")
     elif form.is_valid():

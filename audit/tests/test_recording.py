@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from audit.functions import CONTEXT_SETTING
 from audit.models import AuditEntry
 from audit.triggers import install_triggers, missing_triggers
 from audit.writes import ReasonRequired
+from core.crypto.encryption import encrypt
 from customers.models import Customer, StorageUnit
 from ingestion.loading.registration import fill_in_units
 from ingestion.models import Source
@@ -147,6 +149,16 @@ def test_an_address_is_recorded_without_what_may_be_secret(address: str, recorde
     Channel.objects.create(customer=CustomerFactory.create(), kind="webhook", name="on call", address=address)
 
     assert (latest("alarms.channel").after or {})["address"] == recorded
+
+
+def test_what_is_encrypted_is_a_secret_in_a_column_that_is_not_declared_as_one() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT audit_values(%s, '{added,name}', '{}', '{}')",
+            [json.dumps({"added": encrypt("canary-secret"), "name": "gAAAA"})],
+        )
+        [recorded] = cursor.fetchone()
+    assert json.loads(recorded) == {"added": "(secret)", "name": "gAAAA"}
 
 
 def test_a_password_is_recorded_as_changed_only() -> None:

@@ -13,6 +13,18 @@ _SECRET_WORDS = frozenset({"code", "hash", "hmac", "otp", "pin", "sas", "apikey"
 _SEGMENT_PARTS = re.compile(r"[-_.~%:]")
 _RANDOM_PART_LENGTH = 16
 _UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
+# A name and its value in JSON, as an element and an attribute of XML, and in a form.
+_NAMED_VALUES = tuple(
+    map(
+        re.compile,
+        (
+            r'(")([^"\\]{1,100})("\s*:\s*")((?:[^"\\]|\\.)+)(?=")',
+            r"(<)([\w:.-]{1,100})([^<>]*>)([^<>]+)(?=</)",
+            r"""(\s)([\w:.-]{1,100})(\s*=\s*["'])([^"'<>]+)(?=["'])""",
+            r'(^|&)([^=&\s"{<]{1,100})(=)([^&\s"<]+)',
+        ),
+    )
+)
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 
 
@@ -45,6 +57,16 @@ def redact_path(url: str) -> str:
     authority = re.split("[/?]", rest, maxsplit=1)[0]
     is_bare = rest.removesuffix("/") == authority
     return f"{scheme}://{rest}" if is_bare else f"{scheme}://{authority}/{HIDDEN}"
+
+
+def redact_body(body: str) -> str:
+    """Return the body of a request with `***` in place of literal values whose names mean a secret.
+
+    It may be JSON, XML or a form. A value with a placeholder is none: it is filled in when the body is sent.
+    """
+    for pattern in _NAMED_VALUES:
+        body = pattern.sub(_redact_value, body)
+    return body
 
 
 def _redact_address(address: str) -> str:
@@ -88,3 +110,9 @@ def _redact_pair(pair: str, secret_names: set[str]) -> str:
     name = unquote_plus(encoded_name)
     is_secret = name.lower() in secret_names | _SECRET_WORDS or _SECRET_NAME.search(name) is not None
     return encoded_name + equals + HIDDEN if value and is_secret else pair
+
+
+def _redact_value(found: re.Match[str]) -> str:
+    before, name, between, value = found.groups()
+    is_secret = name.lower() in _SECRET_WORDS or _SECRET_NAME.search(name) is not None
+    return before + name + between + (HIDDEN if is_secret and "{" not in value else value)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from django.db import Error, transaction
+from django.db import Error, OperationalError, transaction
 
 logger = structlog.get_logger(__name__)
 
@@ -31,6 +31,12 @@ _CAUSES = {
 
 class DataUnavailable(Exception):  # noqa: N818 - reads better where it is caught
     """Data cannot be read at present although the database answers: the message says which, why, and what to do."""
+
+
+class ConflictError(OperationalError):
+    """Ends a transaction that would otherwise wait for one that waits for it; `retry_conflicts` repeats it."""
+
+    pgcode = _SERIALIZATION
 
 
 def pgcode_of(error: BaseException) -> str:

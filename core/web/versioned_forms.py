@@ -20,6 +20,8 @@ from django.http import HttpRequest, HttpResponseBase, QueryDict
 from typing_extensions import override
 
 M = TypeVar("M", bound=models.Model)
+# The hidden field of forms that change a single value and show it beside them.
+OPENED = "opened"
 _DIGITS = 12
 
 
@@ -91,6 +93,11 @@ class VersionedForm(forms.ModelForm[M]):
             values = value if isinstance(value, list | tuple) else [value]
             return ", ".join(labels.get(str(each), str(each)) for each in values if each is not None) or "–"
         return "–" if value in (None, "") else str(value)
+
+
+def was_opened_with(request: HttpRequest, present: object) -> bool:
+    """Return whether a form of a single value was opened with what is stored now; its field `opened` states it."""
+    return request.POST.get(OPENED, str(present)) == str(present)
 
 
 View = Callable[..., HttpResponseBase]

@@ -14,11 +14,14 @@ from core.db.prepared import Prepared
 
 _FIELDS = User._meta.concrete_fields
 _COLUMNS = ", ".join(f"person.{field.column}" for field in _FIELDS)
-# A role of a customer that requires a second factor has no effect until the person has one. Recovery codes are none.
+# A role of a customer that requires a second factor has no effect until the person has one; no role has if the operator
+# requires it of all members, the parameter. Recovery codes are no second factor.
 _HAS_NO_FACTOR = """NOT EXISTS (
     SELECT 1 FROM mfa_authenticator AS factor
     WHERE factor.user_id = {user_id} AND factor.type IN ('totp', 'webauthn'))"""
-_LACKS_SECOND_FACTOR = f"customer.requires_second_factor AND {_HAS_NO_FACTOR.format(user_id='membership.user_id')}"
+_LACKS_SECOND_FACTOR = (
+    f"(customer.requires_second_factor OR %s) AND {_HAS_NO_FACTOR.format(user_id='membership.user_id')}"
+)
 _STAFF_LACKS_SECOND_FACTOR = f"person.is_staff AND {_HAS_NO_FACTOR.format(user_id='person.id')}"
 # One row per role in an active customer; one row without a role for a person who has none.
 FIND_PERSON = Prepared(
@@ -86,7 +89,7 @@ def staff_lacks_second_factor(user: User) -> bool:
 
 def _roles(user: User) -> Roles:
     loaded: Roles | None = getattr(user, _LOADED_ROLES, None)
-    return Roles.of_rows(FIND_ROLES.rows([user.pk])) if loaded is None else loaded
+    return Roles.of_rows(FIND_ROLES.rows([settings.MEMBER_SECOND_FACTOR, user.pk])) if loaded is None else loaded
 
 
 class AccountBackend(ModelBackend):
@@ -94,7 +97,7 @@ class AccountBackend(ModelBackend):
 
     def get_user(self, user_id: int) -> User | None:
         """Return the person with this id if they may sign in, with their roles for `roles_of`."""
-        rows = FIND_PERSON.rows([user_id])
+        rows = FIND_PERSON.rows([settings.MEMBER_SECOND_FACTOR, user_id])
         if not rows:
             return None
         user = User.from_db(connection.alias, [field.attname for field in _FIELDS], rows[0][: len(_FIELDS)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
@@ -15,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from core.web.pages import list_page
+from core.web.versioned_forms import OPENED
 from customers import members
 from customers.access import actions
 from customers.access.login_throttle import count_mail
@@ -59,12 +61,12 @@ def change_member(request: HttpRequest, public_id: UUID, membership_id: int) -> 
             members.remove(member, by=principal.name)
             messages.success(request, f"{member.user.get_username()} is no longer a member.")
         elif action == "role" and role in Membership.Role.values:
-            members.change_role(member, role, by=principal.name)
+            members.change_role(member, role, by=principal.name, shown=request.POST.get(OPENED))
             messages.success(request, f"{member.user.get_username()} is now a {role}.")
         else:
             return HttpResponseBadRequest("action must be role (with a role) or remove.")
-    except members.LastManager as last:
-        messages.error(request, str(last))
+    except (members.LastManager, members.ChangedMeanwhile) as refused:
+        messages.error(request, str(refused))
     return redirect("settings-people", public_id)
 
 
@@ -130,5 +132,6 @@ def _context(request: HttpRequest, principal: Principal, customer: Customer, for
         "list": list_page(request, members.members_of(customer), ROWS_A_PAGE),
         "invitations": list(invitations.open_invitations(customer)) if shared["may_manage"] else [],
         "now": timezone.now(),
+        "is_second_factor_required_of_all": settings.MEMBER_SECOND_FACTOR,
         "roles": Membership.Role.values,
     }

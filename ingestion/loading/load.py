@@ -19,6 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alarms.evaluation.evaluate import evaluate
+from alarms.models.limit_locks import hold_shared_limits
 from core.db.conflicts import retry_conflicts
 from core.tracing import describe_span, span
 from customers.models import Customer, StorageUnit
@@ -150,12 +151,14 @@ def load(
     `rejected`. `problems` are sentences about missing data; any of them makes the delivery partial. If `batches` raises
     UnreadableBody, nothing is stored: log the delivery with `log_failure`.
 
-    Bodies of several batches lock units batch by batch, so two of them may end in a deadlock. It is repeated with all
-    units of the customer locked first, unless `batches` can be iterated over only once.
+    Bodies of several batches lock units batch by batch, so two of them may end in a deadlock, and a unit that is
+    registered after some are locked may have to wait for a change of limits. The load is repeated then, with shared
+    limits and all units of the customer locked first, unless `batches` can be iterated over only once.
     """
 
     def attempt(number: int) -> LoadResult:
         if number:
+            hold_shared_limits()
             lock_units(sorted(_unit_ids(load_request.customer)))
         return _load(
             load_request,
@@ -163,10 +166,12 @@ def load(
             keeps_rejected=keeps_rejected,
             max_rejected_per_reason=max_rejected_per_reason,
             problems=problems,
+            may_wait=is_final or number > 0,
         )
 
+    is_final = iter(batches) is batches
     with span("load", customer=load_request.customer.customer_code, kind=load_request.ingestion_type):
-        if iter(batches) is batches:
+        if is_final:
             with transaction.atomic():
                 return attempt(0)
         return retry_conflicts(attempt)
@@ -179,10 +184,11 @@ def _load(
     keeps_rejected: bool,
     max_rejected_per_reason: float,
     problems: Sequence[str],
+    may_wait: bool,
 ) -> LoadResult:
     load_result = LoadResult(new_delivery(load_request), max_rejected_per_reason=max_rejected_per_reason)
     describe_span(delivery=str(load_result.delivery.public_id))
-    register = register_of(load_request)
+    register = register_of(load_request, may_wait=may_wait)
     is_limited = _is_limited(load_request)
     with _ended(batches) as each_batch:
         for batch in each_batch:
@@ -197,13 +203,14 @@ def _load(
     return load_result
 
 
-def register_of(load_request: LoadRequest) -> Register:
-    """Return the register of a delivery's units and sensors."""
+def register_of(load_request: LoadRequest, *, may_wait: bool = True) -> Register:
+    """Return the register of a delivery's units and sensors; see there for `may_wait`."""
     return Register(
         load_request.customer,
         load_request.source,
         max_sensors=MAX_SENSORS if _is_limited(load_request) else None,
         time_zone=load_request.facility_time_zone,
+        may_wait=may_wait,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from alarms.models.limit_locks import hold_shared_limits
+from alarms.models.limit_locks import hold_shared_limits, hold_shared_limits_at_once
 from audit.context import stating_reason
 from core.db.prepared import Prepared
 from customers.models import DEFAULT_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS, Customer, Facility, Sensor, StorageUnit
@@ -40,12 +40,20 @@ class Register:
     """Looks up and registers the facilities, units and sensors of one delivery, within its transaction."""
 
     def __init__(
-        self, customer: Customer, source: Source | None, *, max_sensors: int | None = None, time_zone: str = "UTC"
+        self,
+        customer: Customer,
+        source: Source | None,
+        *,
+        max_sensors: int | None = None,
+        time_zone: str = "UTC",
+        may_wait: bool = True,
     ) -> None:
         """`max_sensors` limits the units and the sensors that the delivery may name; None does not limit them.
 
-        `time_zone` is that of facilities that are registered without a source.
+        `time_zone` is that of facilities that are registered without a source. Without `may_wait`, registering units
+        raises ConflictError while limits that units share are being changed.
         """
+        self._may_wait = may_wait
         self._max_sensors = max_sensors
         self._customer = customer
         self._default_facility_code = source.default_facility_code if source else ""
@@ -154,7 +162,7 @@ class Register:
             for facility in self._customer.facilities.filter(facility_code__in=facility_codes.values())
         }
         # Nobody sees these units before the transaction ends, and could give them limits that change meanwhile.
-        hold_shared_limits()
+        hold_shared_limits() if self._may_wait else hold_shared_limits_at_once()
         StorageUnit.objects.bulk_create(
             [_new_unit(facilities[facility_codes[key]], key[1], each) for key, each in described.items()],
             ignore_conflicts=True,

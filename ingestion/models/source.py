@@ -247,7 +247,7 @@ class Source(SourceMapping, SourceAddress, SourceRequest, SourceSubscription, So
         try:
             self.check_subscription(kind, is_subscribed=self.ingestion_type == IngestionType.MQTT, url=self.url)
             self.check_files(kind, self.ingestion_type, self.request_url)
-            self.check_request(kind, self.credentials_name)
+            self.check_request(kind, self.credentials_name, self.request_body)
         except (RequestSettingError, TopicError, FileSettingError) as error:
             raise ValidationError({error.field: str(error)}) from error
         except SecretUnreadable as error:

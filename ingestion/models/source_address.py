@@ -1,4 +1,4 @@
-"""The addresses of a source: what is polled, where its structure is read, and where access tokens are issued."""
+"""The addresses of a source and the body that is sent there: what may hold a secret, which is encrypted."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from django.db import models
 
 from core.crypto.encrypted_field import EncryptedTextField
 from core.crypto.hidden_urls import HidesUrlSecrets
-from core.crypto.redaction import redact_url
+from core.crypto.redaction import redact_body, redact_url
 from ingestion.sources.url_template import TemplateError, parse_placeholders
 
 TEMPLATE_FIELDS = ("url", "structure_url")
 
 
 class SourceAddress(HidesUrlSecrets):
-    """The URLs of a source, with “***” in place of each secret; the whole of such a URL is encrypted beside it."""
+    """The URLs and the body of a source, with “***” in place of each secret; the whole is encrypted beside it."""
 
-    HIDDEN_URLS = {"url": redact_url, "structure_url": redact_url, "token_url": redact_url}
+    HIDDEN_URLS = {
+        "url": redact_url,
+        "structure_url": redact_url,
+        "token_url": redact_url,
+        "request_body": redact_body,
+    }
 
     url = models.CharField(
         "URL",
@@ -34,6 +39,13 @@ class SourceAddress(HidesUrlSecrets):
     url_secret = EncryptedTextField(blank=True, db_default="", default="", editable=False)
     structure_url_secret = EncryptedTextField(blank=True, db_default="", default="", editable=False)
     token_url_secret = EncryptedTextField(blank=True, db_default="", default="", editable=False)
+    request_body = models.TextField(
+        blank=True,
+        db_default="",
+        default="",
+        help_text="Of a POST. May contain the URL's placeholders, and {secret} for credentials of the kind “body”.",
+    )
+    request_body_secret = EncryptedTextField(blank=True, db_default="", default="", editable=False)
 
     class Meta:
         abstract = True
@@ -61,3 +73,8 @@ class SourceAddress(HidesUrlSecrets):
     def request_token_url(self) -> str:
         """The token URL with its secrets. Raise SecretUnreadable if they can't be decrypted."""
         return self.whole_url("token_url")
+
+    @property
+    def whole_request_body(self) -> str:
+        """The template of the body with its secrets. Raise SecretUnreadable if they can't be decrypted."""
+        return self.whole_url("request_body")

@@ -20,16 +20,10 @@ from ingestion.sources.topics import TopicError, check_filters, parse_broker
 
 
 class SourceRequest(models.Model):
-    """The method, body, headers and trusted certificates of requests, and what conditional requests compare."""
+    """The method, headers and trusted certificates of requests, and what conditional requests compare."""
 
     request_method = models.CharField(
         max_length=4, db_default=Method.GET, default=Method.GET, choices=[(each.value, each.value) for each in Method]
-    )
-    request_body = models.TextField(
-        blank=True,
-        db_default="",
-        default="",
-        help_text="Of a POST. May contain the URL's placeholders, and {secret} for credentials of the kind “body”.",
     )
     request_content_type = models.CharField(
         max_length=100, db_default="application/json", default="application/json", help_text="Of the body."
@@ -78,11 +72,11 @@ class SourceRequest(models.Model):
         """The further headers. Raise RequestSettingError, and SecretUnreadable if they can't be decrypted."""
         return parse_headers(self.request_headers.reveal())
 
-    def check_request(self, kind: CredentialsKind, credentials_name: str) -> None:
+    def check_request(self, kind: CredentialsKind, credentials_name: str, body: str) -> None:
         """Raise RequestSettingError, which names the setting, if the request cannot be sent so."""
         check_headers(self.headers, kind, credentials_name)
         has_secret = kind == CredentialsKind.BODY
-        check_body(self.request_method, self.request_body, self.request_content_type, has_secret=has_secret)
+        check_body(self.request_method, body, self.request_content_type, has_secret=has_secret)
         check_certificates(self.ca_certificates)
 
 

@@ -82,7 +82,7 @@ def body_template(source: Source, unit_code: str) -> BodyTemplate | None:
     """Return the template of the body of the source's requests, None if they have none."""
     if source.request_method != Method.POST:
         return None
-    return BodyTemplate(source.request_body, source.request_content_type, unit_code)
+    return BodyTemplate(source.whole_request_body, source.request_content_type, unit_code)
 
 
 def requested_names(source: Source) -> frozenset[str]:

@@ -11,6 +11,7 @@ from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 from django.http import QueryDict
 
+from core.web.versioned_forms import VersionedForm
 from customers.models import TemperatureUnit
 from ingestion.imports.mappings import MAPPING_FIELDS, ROLES, ColumnError, assign_columns
 from ingestion.models import ImportFile, Source, SourceMapping
@@ -24,7 +25,7 @@ FURTHER_SETTINGS = tuple(name for name in MAPPING_FIELDS if name not in MAIN_SET
 TIME_ZONES = sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC")
 
 
-class MappingForm(forms.ModelForm[SourceMapping]):
+class MappingForm(VersionedForm[SourceMapping]):
     """The settings of a mapping other than its columns; saved together with them."""
 
     columns: Mapping[int, str] = {}

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from alarms.limits.versions import default_profile
 from alarms.models import LimitProfile
 from core.web.pages import redirect_whole_page
+from core.web.versioned_forms import locked_for
 from customers.access import actions
 from customers.access.page_principal import needs, page_principal, refuse_unless
 from customers.access.principal import Principal
@@ -106,21 +107,27 @@ def discard_setup(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 
 def _connection(request: HttpRequest, setup: SourceSetup) -> HttpResponse:
-    source = setup.source or Source(customer=setup.customer, is_paused=True)
-    secret = source.credentials_secret
-    form = ConnectionForm(request.POST or None, instance=source)
-    if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
+    with transaction.atomic():
+        setup = locked_for(request, setup)
+        source = locked_for(request, setup.source or Source(customer=setup.customer, is_paused=True))
+        form = ConnectionForm(request.POST or None, instance=source)
+        is_saved = request.method == "POST" and form.is_valid()
+        if is_saved:
             claim_form(request)
-            if not form.cleaned_data["credentials_secret"] and form.cleaned_data["credentials_kind"] != "none":
-                source.credentials_secret = secret
-            source.save()
-            setup.source = source
-            setup.reach(Step.DATA)
-            setup.save()
+            _save_connection(setup, source, form)
+    if is_saved:
         guided_setup.test_source(setup, source)
         return redirect("setup-step", setup.public_id, Step.DATA)
     return _render(request, setup, Step.CONNECTION, form=form)
+
+
+def _save_connection(setup: SourceSetup, source: Source, form: ConnectionForm) -> None:
+    if not form.cleaned_data["credentials_secret"] and form.cleaned_data["credentials_kind"] != "none":
+        source.credentials_secret = form.stored_secret
+    source.save()
+    setup.source = source
+    setup.reach(Step.DATA)
+    setup.save()
 
 
 def _data(request: HttpRequest, setup: SourceSetup, source: Source) -> HttpResponse:
@@ -130,9 +137,13 @@ def _data(request: HttpRequest, setup: SourceSetup, source: Source) -> HttpRespo
     preview, problem = _preview(setup, source)
     form = mapping_form(source, preview.head)
     if request.method == "POST":
-        form = mapping_form(source, preview.head, request.POST)
-        if form.is_valid():
-            save_columns_and_settings(form)
+        with transaction.atomic():
+            form = mapping_form(locked_for(request, source), preview.head, request.POST)
+            is_saved = form.is_valid()
+            if is_saved:
+                save_columns_and_settings(form)
+        source.refresh_from_db()
+        if is_saved:
             if request.POST.get("action") != "continue":
                 return redirect("setup-step", setup.public_id, Step.DATA)
             preview, problem = _preview(setup, source)
@@ -142,8 +153,6 @@ def _data(request: HttpRequest, setup: SourceSetup, source: Source) -> HttpRespo
                 return redirect_whole_page(request, reverse("setup-step", args=[setup.public_id, Step.SCHEDULE]))
             problem = problem or "No row is a reading yet. Choose what the columns hold, or correct the URL."
             form = mapping_form(source, preview.head)
-        else:
-            source.refresh_from_db()
     return _render(
         request,
         setup,
@@ -158,12 +167,14 @@ def _data(request: HttpRequest, setup: SourceSetup, source: Source) -> HttpRespo
 
 
 def _schedule(request: HttpRequest, setup: SourceSetup, source: Source) -> HttpResponse:
-    form = ScheduleForm(request.POST or None, instance=source)
-    if request.method == "POST" and form.is_valid():
-        source.save(update_fields=[*form.cleaned_data, "updated_at"])
-        setup.reach(Step.UNITS)
-        setup.save(update_fields=["step"])
-        return redirect("setup-step", setup.public_id, Step.UNITS)
+    with transaction.atomic():
+        source = locked_for(request, source)
+        form = ScheduleForm(request.POST or None, instance=source)
+        if request.method == "POST" and form.is_valid():
+            source.save(update_fields=[*form.cleaned_data, "updated_at"])
+            setup.reach(Step.UNITS)
+            setup.save(update_fields=["step"])
+            return redirect("setup-step", setup.public_id, Step.UNITS)
     return _render(request, setup, Step.SCHEDULE, form=form)
 
 

@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from core.crypto.encryption import SecretUnreadable
+from core.web.versioned_forms import VersionedForm
 from customers.models import Customer
 from ingestion.models import Source
 from ingestion.sources.credentials import Credentials, CredentialsKind
@@ -51,7 +52,7 @@ class CustomerForm(forms.ModelForm[Customer]):
         help_texts = {"customer_code": "Short and unique, such as COLD-7. People sign in with it and a token."}
 
 
-class ConnectionForm(forms.ModelForm[Source]):
+class ConnectionForm(VersionedForm[Source]):
     """Where the data is requested, and how to authenticate. Empty secrets and headers keep the stored ones."""
 
     clear_headers = forms.BooleanField(required=False, label="Remove the stored headers")
@@ -84,6 +85,7 @@ class ConnectionForm(forms.ModelForm[Source]):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on
+        self.stored_secret = self.instance.credentials_secret
         self.fields["url"].required = True
         self.fields["credentials_kind"] = forms.ChoiceField(choices=_KINDS, label="Authentication")
         self.fields["credentials_secret"].widget = forms.PasswordInput()
@@ -131,7 +133,7 @@ class ConnectionForm(forms.ModelForm[Source]):
         return cleaned
 
 
-class ScheduleForm(forms.ModelForm[Source]):
+class ScheduleForm(VersionedForm[Source]):
     """How often the source is polled, and what its rows do not say."""
 
     class Meta:

@@ -90,6 +90,7 @@ def _plant_sources(planted: Planted) -> None:
     first.request_headers = f"X-Station: {planted.new('header')}"
     first.save()
     # Each request is refused, as the loopback is not allowed.
+    body = f'{{"station": "{{secret}}", "password": "{planted.new("body of a request")}"}}'
     server: dict[str, object] = {"url": "https://127.0.0.1/readings"}
     host_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVtcHR5"
     sources: Mapping[str, dict[str, object]] = {
@@ -97,7 +98,7 @@ def _plant_sources(planted: Planted) -> None:
         "bearer": server,
         "header": server | {"credentials_name": "X-Key"},
         "query": server | {"credentials_name": "station"},
-        "body": server | {"request_method": "POST", "request_body": '{"station": "{secret}"}'},
+        "body": server | {"request_method": "POST", "request_body": body},
         "oauth2": server | {"token_url": _address(planted, "token URL"), "access_token": planted.new("access token")},
         "MQTT password": {
             "ingestion_type": "mqtt", "broker_url": "mqtts://127.0.0.1", "topic_filters": ["a/{unit}"],

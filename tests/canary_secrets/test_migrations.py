@@ -61,3 +61,22 @@ def test_a_stored_url_is_encrypted_and_decrypted(
     module.show_secrets(apps, None)
 
     assert getattr(model.objects.get(pk=row.pk), field) == URL
+
+
+def test_a_stored_body_is_encrypted_and_decrypted_and_an_address_of_s3_loses_its_secrets() -> None:
+    body = '{"station": "{unit}", "password": "open-sesame"}'
+    row = SourceFactory()
+    Source.objects.filter(pk=row.pk).update(
+        request_body=body, endpoint_url="https://me:open@s3.example.com:9000/?key=a"
+    )
+    module = import_module("ingestion.migrations.0022_request_body_secret")
+
+    module.hide_secrets(apps, None)
+
+    stored = Source.objects.get(pk=row.pk)
+    assert stored.request_body == '{"station": "{unit}", "password": "***"}'
+    assert (stored.whole_request_body, stored.endpoint_url) == (body, "https://s3.example.com:9000")
+
+    module.show_secrets(apps, None)
+
+    assert Source.objects.get(pk=row.pk).request_body == body

@@ -323,6 +323,20 @@ class TestMessagesAndDrills:
         manager.post(url, {"every_days": ""})
         assert not DrillSchedule.objects.exists()
 
+    def test_a_drill_schedule_that_somebody_else_set_meanwhile_is_not_replaced(
+        self, manager: Client, customer: Customer
+    ) -> None:
+        url = url_of("settings-drill-schedule", customer)
+        manager.post(url, {"every_days": "30", "opened": ""})
+
+        refused = manager.post(url, {"every_days": "7", "opened": ""}, follow=True)
+
+        assert "Changed meanwhile by somebody else, now stored: every 30 days." in flash_messages(refused)[-1]
+        assert '<input type="hidden" name="opened" value="30">' in refused.content.decode()
+        assert DrillSchedule.objects.get().every_days == 30
+        manager.post(url, {"every_days": "7", "opened": "30"})
+        assert DrillSchedule.objects.get().every_days == 7
+
     def test_queries_do_not_grow_with_the_lists(
         self, manager: Client, customer: Customer, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -58,6 +58,22 @@ class TestPage:
         assert Reevaluation.objects.get().reason == "sensor"
 
         client.post(form(sensor), {"return": ""})
+        sensor.refresh_from_db()
+        assert sensor.retired_at is None
+
+    def test_a_sensor_that_somebody_else_retired_meanwhile_stays_as_it_is(self, client: Client, sensor: Sensor) -> None:
+        sign_in(client, sensor, "manager")
+        assert '<input type="hidden" name="opened" value="">' in client.get(page(sensor)).content.decode()
+        at = datetime(2026, 3, 1, 9, tzinfo=UTC)
+        Sensor.objects.filter(pk=sensor.pk).update(retired_at=at)
+
+        refused = client.post(form(sensor), {"retired_at": "2026-03-02T12:00", "opened": ""}, follow=True)
+
+        assert "was changed meanwhile by somebody else" in refused.content.decode()
+        assert f'name="opened" value="{at.isoformat()}"' in refused.content.decode()
+        sensor.refresh_from_db()
+        assert sensor.retired_at == at
+        client.post(form(sensor), {"return": "", "opened": at.isoformat()})
         sensor.refresh_from_db()
         assert sensor.retired_at is None
 

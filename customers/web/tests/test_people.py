@@ -223,6 +223,25 @@ class TestMembers:
         assert not Membership.objects.filter(pk=member.pk).exists()
         assert User.objects.filter(pk=member.user_id).exists()
 
+    def test_a_role_that_somebody_else_changed_meanwhile_is_not_replaced(
+        self, manager: Client, customer: Customer
+    ) -> None:
+        member = MembershipFactory(customer=customer, role="viewer")
+        opened = manager.get(reverse("settings-people", args=[customer.public_id])).content.decode()
+        assert '<input type="hidden" name="opened" value="viewer">' in opened
+        Membership.objects.filter(pk=member.pk).update(role="operator")
+        url = reverse("settings-member", args=[customer.public_id, member.pk])
+        change = {"action": "role", "role": "manager"}
+
+        refused = manager.post(url, change | {"opened": "viewer"}, follow=True)
+
+        assert shown(refused) == [
+            "Changed meanwhile by somebody else, now stored: operator. Change it again if needed."
+        ]
+        assert Membership.objects.get(pk=member.pk).role == "operator"
+        manager.post(url, change | {"opened": "operator"})
+        assert Membership.objects.get(pk=member.pk).role == "manager"
+
     @pytest.mark.parametrize("fields", [{"action": "remove"}, {"action": "role", "role": "operator"}])
     def test_the_last_manager_remains(self, manager: Client, customer: Customer, fields: dict[str, str]) -> None:
         MembershipFactory(customer=customer, role="manager", user__is_active=False)

@@ -16,7 +16,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -200,6 +200,18 @@ class TestRequiredSecondFactor:
         RecoveryCodes.activate(person)
         client.force_login(person)
         assert "Vaccines" not in client.get("/").content.decode()
+
+    @pytest.mark.parametrize("has_factor", [False, True])
+    def test_the_operator_requires_one_of_all_members(
+        self, client: Client, person: User, request: pytest.FixtureRequest, has_factor: bool
+    ) -> None:
+        MembershipFactory(customer=StorageUnitFactory(name="Blood bank").facility.customer, user=person)
+        if has_factor:
+            request.getfixturevalue("secret")
+        with override_settings(MEMBER_SECOND_FACTOR=True):
+            client.force_login(person)
+            page = client.get("/").content.decode()
+        assert ("Blood bank" in page, "Set one up to get access" in page) == (has_factor, not has_factor)
 
     def test_other_customers_stay_accessible(self, client: Client, customer: Customer, person: User) -> None:
         other = StorageUnitFactory(name="Blood bank")

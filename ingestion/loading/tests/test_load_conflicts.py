@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Barrier, BrokenBarrierError
+from threading import Barrier, BrokenBarrierError, Event
 
 import psycopg2.errors
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
+from alarms.models import CustomerLimits, LimitVersion
+from alarms.models.limit_locks import lock_shared_limits
 from ingestion.loading import file_import
 from ingestion.loading.load import LoadRequest, Parsing, load
 from ingestion.models import Delivery, IngestionType, Source
@@ -20,7 +22,10 @@ from ingestion.parsing.results import ParsedBatch
 from ingestion.parsing.tests.parsed_batches import batch_of, reading
 from ingestion.parsing.tests.parsing import csv_body, csv_row
 from readings.models import Reading
+from tests.alarm_factories import LimitProfileFactory
 from tests.factories import CustomerFactory, SourceFactory
+from tests.races import is_waited_for
+from tests.running_system import wait_until
 
 
 @pytest.mark.django_db(transaction=True)
@@ -49,6 +54,41 @@ def test_bodies_of_several_batches_in_opposite_order_are_both_stored() -> None:
     assert stored == [2, 2]
     assert Reading.objects.count() == 6
     assert Delivery.objects.filter(status="success").count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_units_are_registered_while_a_profile_that_they_share_is_saved() -> None:
+    source = SourceFactory()
+    loaded(source, [batch_of(reading(0, unit="stored before"))])
+    profile = LimitProfileFactory()
+    CustomerLimits.objects.filter(customer=source.customer).update(profile=profile)
+    has_locked, may_register = Event(), Event()
+
+    def batches() -> Iterator[ParsedBatch]:
+        yield batch_of(reading(1, unit="stored before"))
+        has_locked.set()
+        may_register.wait(timeout=30)
+        yield batch_of(reading(1, unit="new"))
+
+    def send() -> int:
+        try:
+            return loaded(source, Parsing(batches)).records_stored
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        sent = thread.submit(send)
+        assert has_locked.wait(timeout=30)
+        with transaction.atomic():
+            lock_shared_limits()  # as saving the profile does first
+            may_register.set()
+            wait_until("the load waits", is_waited_for, seconds=30, look_every=0.01)
+            profile.high_warning_c = 9.5
+            profile.save()
+        assert sent.result(timeout=30) == 2
+
+    in_force = LimitVersion.objects.filter(superseded_at=None, high_warning_c=9.5)
+    assert in_force.values("storage_unit").distinct().count() == 2
 
 
 def loaded(source: Source, batches: Parsing | list[ParsedBatch]) -> Delivery:

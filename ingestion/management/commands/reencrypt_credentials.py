@@ -23,6 +23,7 @@ SECRET_FIELDS: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
             "url_secret",
             "structure_url_secret",
             "token_url_secret",
+            "request_body_secret",
         ),
     ),
     (Channel, ("secret", "previous_secret", "address_secret")),

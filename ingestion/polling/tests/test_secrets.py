@@ -108,3 +108,23 @@ def test_an_address_without_secrets_replaces_one_with_secrets(source_of: Callabl
     source.save(update_fields=["url"])
     stored = Source.objects.get(pk=source.pk)
     assert (stored.request_url, bool(stored.url_secret)) == ("https://cold.example.com/data", False)
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ('{"user": "a", "Api_Key" : "b\\"c", "n": 1}', '{"user": "a", "Api_Key" : "***", "n": 1}'),
+        ('{"keys": ["t"], "unit_code": "7"}', '{"keys": ["t"], "unit_code": "7"}'),
+        ("user=a&password=b%20c&hours={hours}", "user=a&password=***&hours={hours}"),
+        ("token={secret}&unit={unit}", "token={secret}&unit={unit}"),
+        ('<q><pwd>b</pwd><unit sig="c" id="d"/></q>', '<q><pwd>***</pwd><unit sig="***" id="d"/></q>'),
+    ],
+)
+def test_literal_secrets_in_a_body_are_encrypted_and_sent(
+    source_of: Callable[..., ServedSource], body: str, shown: str
+) -> None:
+    source = source_of(csv_answer("unit_id,temperature,timestamp\n"), "/data")
+    source.request_method, source.request_body = "POST", body
+    source.save()
+    stored = Source.objects.get(pk=source.pk)
+    assert (stored.request_body, stored.whole_request_body) == (shown, body)

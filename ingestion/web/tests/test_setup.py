@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
 from customers.models import Customer, StorageUnit
 from ingestion.models import Source, SourceSetup
@@ -100,6 +101,54 @@ def test_the_response_is_kept_and_the_secret_is_not_shown(serve: Callable[..., S
     source = Source.objects.get()
     assert (source.ingestion_type, source.is_paused) == ("csv", True)
     assert not StorageUnit.objects.exists()
+
+
+def opened_form(client: Client, url: str) -> dict[str, object]:
+    """Return what a browser would send for the form of a step."""
+    page = client.get(url)
+    fields = {field.html_name: field.value() for field in page.context["form"] if field.value() not in (None, False)}
+    assert f'name="version" value="{escape(fields["version"])}"' in page.content.decode()
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("step", "stored", "entered"),
+    [
+        ("connection", {"name": "Cold rooms"}, {"name": "Warm rooms"}),
+        ("data", {"time_format": "%d.%m.%Y %H:%M"}, {"time_format": "%Y-%m-%d"}),
+        ("schedule", {"interval_seconds": 3_600}, {"interval_seconds": 60}),
+    ],
+)
+def test_a_step_shows_what_somebody_else_saved_meanwhile(
+    step: str, stored: dict[str, object], entered: dict[str, object]
+) -> None:
+    setup = SourceSetupFactory(step="units")
+    client = signed_in(setup.customer)
+    opened = opened_form(client, step_of(setup, step))
+    [(name, value)] = stored.items()
+    Source.objects.update(**stored)
+
+    refused = client.post(step_of(setup, step), opened | entered)
+
+    assert "Changed meanwhile by somebody else, now stored" in refused.content.decode()
+    assert getattr(Source.objects.get(), name) == value
+
+
+def test_a_connection_that_is_submitted_twice_makes_one_source_and_one_request(
+    serve: Callable[..., ScriptedServer],
+) -> None:
+    server = serve(answer(b"time,unit_id,temp\n2026-11-20 10:00,f1,4.5\n", headers="Content-Type: text/csv\r\n"))
+    customer = CustomerFactory()
+    client = signed_in(customer)
+    client.post(reverse("setup"), {"customer": customer.customer_code})
+    url = step_of(SourceSetup.objects.get(), "connection")
+    key = client.get(url).content.decode().split('name="submission" value="')[1].split('"')[0]
+    entered = CONNECTION | {"url": f"{server.url}/a", "submission": key}
+
+    first, second = (client.post(url, entered, headers={"Referer": f"http://testserver{url}"}) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert (Source.objects.count(), len(server.heads)) == (1, 1)
 
 
 def connection_of(**fields: str) -> dict[str, str]:

@@ -1,0 +1,37 @@
+"""CPU time, to which other work on the machine adds little, and comparing two ways of doing the same in turn."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from django.db import connection
+
+
+def cpu_milliseconds(work: Callable[[], object]) -> float:
+    """Return the CPU time of this process and its PostgreSQL backend."""
+    connection.ensure_connection()
+    backend = Path(f"/proc/{connection.connection.info.backend_pid}/schedstat")
+
+    def spent() -> float:
+        return time.process_time() * 1e3 + int(backend.read_text().split()[0]) / 1e6
+
+    before = spent()
+    work()
+    return spent() - before
+
+
+def compared_in_turn(work: Callable[[], float], without: Callable[[], float], rounds: int) -> tuple[float, float]:
+    """Return the medians of what both return. Each goes first as often as the other; the first of each is not counted.
+
+    So neither what the machine does meanwhile nor what one leaves in the tables counts for the other alone.
+    """
+    found: tuple[list[float], list[float]] = ([], [])
+    work()
+    without()
+    for number in range(rounds):
+        for which in (0, 1) if number % 2 else (1, 0):
+            found[which].append((work, without)[which]())
+    return statistics.median(found[0]), statistics.median(found[1])
