@@ -32,7 +32,7 @@ class MappingForm(VersionedForm[SourceMapping]):
     head = BodyHead()
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on
+        super().__init__(*args, **kwargs)
         self.fields["time_zone"] = forms.ChoiceField(
             choices=[(zone, zone) for zone in TIME_ZONES], help_text="For times without an offset."
         )

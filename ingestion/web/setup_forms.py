@@ -84,7 +84,7 @@ class ConnectionForm(VersionedForm[Source]):
         }
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on
+        super().__init__(*args, **kwargs)
         self.stored_secret = self.instance.credentials_secret
         self.fields["url"].required = True
         self.fields["credentials_kind"] = forms.ChoiceField(choices=_KINDS, label="Authentication")
@@ -146,7 +146,7 @@ class ScheduleForm(VersionedForm[Source]):
         help_texts = {"default_facility_code": "", "default_unit_code": ""}
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on
+        super().__init__(*args, **kwargs)
         stored = self.instance.interval_seconds
         choices = INTERVALS if stored in dict(INTERVALS) else [*INTERVALS, (stored, f"Every {stored} seconds")]
         self.fields["interval_seconds"] = forms.TypedChoiceField(choices=choices, coerce=int, label="Poll")
