@@ -35,3 +35,10 @@ def compared_in_turn(work: Callable[[], float], without: Callable[[], float], ro
         for which in (0, 1) if number % 2 else (1, 0):
             found[which].append((work, without)[which]())
     return statistics.median(found[0]), statistics.median(found[1])
+
+
+def elapsed_seconds(work: Callable[[], object]) -> float:
+    """Return how long the work takes by the clock."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

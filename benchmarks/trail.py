@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -25,7 +24,7 @@ from audit.models import AuditEntry
 from audit.triggers import audited_tables
 from audit.writes import send_context
 from benchmarks import storing
-from benchmarks.cpu_time import compared_in_turn, cpu_milliseconds
+from benchmarks.cpu_time import compared_in_turn, cpu_milliseconds, elapsed_seconds
 from benchmarks.fleet import make_units
 from benchmarks.sealing import dated_today, nothing_late
 from core.scope import Scope
@@ -137,12 +136,6 @@ def _repeat(respond: Callable[[], None]) -> None:
         respond()
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def _request(method: str, path: str, token: str, body: bytes = b"") -> Callable[[], None]:
     """Return what sends the request and reads the response. It raises RuntimeError for an error."""
     application = get_wsgi_application()
@@ -198,7 +191,7 @@ def _search_a_million(customer: Customer) -> None:
     print(f"  searches in {ENTRIES:,} entries of {DAYS} days: the page's two queries")
     for name, wanted in searches.items():
         entries = search(Scope.everything(), wanted)
-        seconds = statistics.median(_seconds(partial(_page_of, entries)) for _ in range(3))
+        seconds = statistics.median(elapsed_seconds(partial(_page_of, entries)) for _ in range(3))
         index = [word for word in entries.order_by()[:10_000].explain().split() if word.startswith("audit_entry_")]
         print(f"  {name:<32}{seconds * 1e3:>9.1f} ms, counted through {', '.join(dict.fromkeys(index)) or 'the table'}")
 

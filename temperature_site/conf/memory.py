@@ -8,14 +8,32 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Mapping
+from enum import IntEnum
+
+KIBIBYTE, MEBIBYTE = 1 << 10, 1 << 20
 
 # Read by jemalloc when polars is imported. Freed pages are returned at once rather than over ten seconds.
 _JEMALLOC = "_RJEM_MALLOC_CONF"
 _JEMALLOC_OPTIONS = "dirty_decay_ms:0,muzzy_decay_ms:0"
-# Of glibc's mallopt: blocks from this size on are mapped, and unmapped when they are freed. Setting it also stops glibc
-# from raising it to the largest block that was ever freed.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-_OPTIONS = {_TRIM_THRESHOLD: 1 << 20, _MMAP_THRESHOLD: 256 << 10, _ARENA_MAX: 2}
+
+
+class _Option(IntEnum):
+    """Options of glibc's `mallopt`, with their numbers in malloc.h."""
+
+    TRIM_THRESHOLD = -1
+    MMAP_THRESHOLD = -3
+    ARENA_MAX = -8
+
+
+_OPTIONS: Mapping[_Option, int] = {
+    # Of free memory at the end of a heap; more is returned.
+    _Option.TRIM_THRESHOLD: MEBIBYTE,
+    # Blocks from this size on are mapped, and unmapped when they are freed. Setting it also stops glibc from raising it
+    # to the largest block that was ever freed.
+    _Option.MMAP_THRESHOLD: 256 * KIBIBYTE,
+    _Option.ARENA_MAX: 2,
+}
 
 
 def return_memory_early() -> None:
@@ -23,5 +41,5 @@ def return_memory_early() -> None:
     os.environ.setdefault(_JEMALLOC, _JEMALLOC_OPTIONS)
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
-        for name, value in _OPTIONS.items():
-            set_option(name, value)
+        for option, value in _OPTIONS.items():
+            set_option(option.value, value)
