@@ -30,7 +30,7 @@ def show_secrets(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingestion", "0021_source_polls_begun")]
+    dependencies = [("ingestion", "0022_accept_old_readings")]
 
     operations = [
         migrations.AddField(
