@@ -142,7 +142,7 @@ def test_inviting_an_address_again_replaces_its_link(
 def test_without_a_mail_server_only_the_operator_can_hand_over_a_link(
     manager: Client, customer: Customer, settings: Settings, mailoutbox: list[EmailMessage]
 ) -> None:
-    settings.EMAIL_URL = ""
+    settings.EMAIL_URL = settings.SITE_URL = ""
 
     response = invite(manager, customer)
 
