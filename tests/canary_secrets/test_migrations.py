@@ -69,7 +69,7 @@ def test_a_stored_body_is_encrypted_and_decrypted_and_an_address_of_s3_loses_its
     Source.objects.filter(pk=row.pk).update(
         request_body=body, endpoint_url="https://me:open@s3.example.com:9000/?key=a"
     )
-    module = import_module("ingestion.migrations.0023_request_body_secret")
+    module = import_module("ingestion.migrations.0024_request_body_secret")
 
     module.hide_secrets(apps, None)
 

@@ -30,7 +30,7 @@ def show_secrets(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingestion", "0022_accept_old_readings")]
+    dependencies = [("ingestion", "0023_reads_begun_of_files")]
 
     operations = [
         migrations.AddField(
