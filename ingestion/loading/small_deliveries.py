@@ -62,7 +62,8 @@ def load_together(deliveries: Sequence[SmallDelivery]) -> list[LoadResult | None
     Those have a unit in common with one before them, whose rows would count as theirs. Raise what any of them raises,
     then nothing is stored.
     """
-    registers = [register_of(delivery.load_request) for delivery in deliveries]
+    # One that has to wait for a lock is an error here, as the others have locked rows meanwhile.
+    registers = [register_of(delivery.load_request, may_wait=False) for delivery in deliveries]
     _look_up(deliveries, registers)
     statuses = status_ids({name for each in deliveries for name in each.batch.readings["equipment_status"].unique()})
     loading: dict[int, _Loading] = {}
