@@ -208,13 +208,6 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
-# ReDoc creates style sheets at run time and searches in a worker created from a blob; the browsable API and the admin's
-# searchable lists contain styles. None of them contains a script.
-CSP_ADDITIONS_BY_PATH = {
-    "/redoc": {"style-src": ["'self'", "'unsafe-inline'"], "worker-src": ["'self'", "blob:"]},
-    "/api/v1/": {"style-src": ["'self'", "'unsafe-inline'"]},
-    "/admin/": {"style-src": ["'self'", "'unsafe-inline'"]},
-}
 
 # Language, time, static files
 
