@@ -16,7 +16,7 @@ from tests.factories import MembershipFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-UNKNOWN = "Messung;Wert;Raum\n20.11.2026 10:00;40,1;Kühlraum 1\n20.11.2026 10:10;41;Kühlraum 2\n"
+UNKNOWN = "Messung;Wert;Stelle\n20.11.2026 10:00;40,1;Kühlraum 1\n20.11.2026 10:10;41;Kühlraum 2\n"
 HOBO = '"Plot Title: Fridge 7"\n"#","Date Time, GMT+00:00","Temp, °C (LGR S/N: 1)"\n1,11/20/26 09:00:00 AM,4.5\n'
 
 
@@ -78,7 +78,7 @@ def test_files_of_two_loggers_are_mapped_by_clicking_stored_and_undone(
     expect(listed.get_by_role("row", name="fridge 7.csv")).to_contain_text("Ready")
     expect(page.get_by_role("button", name="Store 1 of 2 files")).to_be_visible()
 
-    for role, name in (("Time", "Messung"), ("Temperature", "Wert"), ("Storage unit", "Raum")):
+    for role, name in (("Time", "Messung"), ("Temperature", "Wert"), ("Storage unit", "Stelle")):
         click_column(page, role, name)
     preview = page.get_by_role("region", name="Preview of rooms.csv")
     expect(preview).to_contain_text("2 would be stored")

@@ -18,7 +18,7 @@ from tests.factories import MembershipFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CSV = "Messung;Wert;Raum\n20.11.2026 10:00;4,5;Kühlraum 1\n20.11.2026 10:00;-18,5;Kühlraum 2\n"
+CSV = "Messung;Wert;Stelle\n20.11.2026 10:00;4,5;Kühlraum 1\n20.11.2026 10:00;-18,5;Kühlraum 2\n"
 JSON = {
     "entries": [
         {"at": "2026-11-20T10:00:00Z", "probe": {"room": name, "value": celsius}}
@@ -65,7 +65,7 @@ def test_a_customer_and_its_source_are_set_up_without_the_admin(visit: Visit, se
     assert b"Bearer secret-of-cold" in server.heads[0]
 
     is_csv = page.get_by_role("columnheader", name="Messung").count()
-    columns = ("Messung", "Wert", "Raum") if is_csv else ("at", "probe.value", "probe.room")
+    columns = ("Messung", "Wert", "Stelle") if is_csv else ("at", "probe.value", "probe.room")
     for role, name in zip(("Time", "Temperature", "Storage unit"), columns, strict=True):
         click_column(page, role, name)
     expect(page.locator("[aria-labelledby=preview]")).to_contain_text("2 would be stored")
